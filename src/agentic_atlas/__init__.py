@@ -1,0 +1,1 @@
+"""A self-hosted network for local agents."""
