@@ -1,0 +1,99 @@
+"""Who may come in: agent tokens, the keys that sign them, scopes, and random secrets.
+
+Everything here is pure but `keyfile`, which keeps the keys in a folder. The backend mints and publishes its
+keys as a JWK set; a router verifies from that set alone. Nothing can be skipped: there is no way to read a token
+without verifying it.
+"""
+
+from agentic_atlas.auth.claims import AUDIENCE, MAX_ID, MAX_NAME, AgentClaims
+from agentic_atlas.auth.errors import (
+    KeyFileRefused,
+    KeyRefused,
+    SecretRefused,
+    TokenBadSignature,
+    TokenClaimsInvalid,
+    TokenExpired,
+    TokenMalformed,
+    TokenMissing,
+    TokenNotYetValid,
+    TokenRefused,
+    TokenTooLong,
+    TokenUnknownKey,
+    TokenWrongAlgorithm,
+    TokenWrongAudience,
+    TokenWrongIssuer,
+    TokenWrongType,
+    UnknownScope,
+)
+from agentic_atlas.auth.keyfile import load_or_create_ring, save_ring
+from agentic_atlas.auth.keys import (
+    Jwk,
+    JwkSet,
+    KeyRing,
+    KeySource,
+    SigningKey,
+    VerificationKey,
+    VerificationKeys,
+    jwks,
+    load_jwks,
+)
+from agentic_atlas.auth.scopes import (
+    AGENT_SCOPES,
+    API_KEY_SCOPES,
+    Scope,
+    allows,
+    format_scopes,
+    parse_scopes,
+)
+from agentic_atlas.auth.secrets import digest, matches, new_secret, redact
+from agentic_atlas.auth.tokens import CLOCK_LEEWAY, MAX_TOKEN_BYTES, mint, read_bearer, verify
+
+__all__ = [
+    "AGENT_SCOPES",
+    "API_KEY_SCOPES",
+    "AUDIENCE",
+    "CLOCK_LEEWAY",
+    "MAX_ID",
+    "MAX_NAME",
+    "MAX_TOKEN_BYTES",
+    "AgentClaims",
+    "Jwk",
+    "JwkSet",
+    "KeyFileRefused",
+    "KeyRefused",
+    "KeyRing",
+    "KeySource",
+    "Scope",
+    "SecretRefused",
+    "SigningKey",
+    "TokenBadSignature",
+    "TokenClaimsInvalid",
+    "TokenExpired",
+    "TokenMalformed",
+    "TokenMissing",
+    "TokenNotYetValid",
+    "TokenRefused",
+    "TokenTooLong",
+    "TokenUnknownKey",
+    "TokenWrongAlgorithm",
+    "TokenWrongAudience",
+    "TokenWrongIssuer",
+    "TokenWrongType",
+    "UnknownScope",
+    "VerificationKey",
+    "VerificationKeys",
+    "allows",
+    "digest",
+    "format_scopes",
+    "jwks",
+    "load_jwks",
+    "load_or_create_ring",
+    "matches",
+    "mint",
+    "new_secret",
+    "parse_scopes",
+    "read_bearer",
+    "redact",
+    "save_ring",
+    "verify",
+]

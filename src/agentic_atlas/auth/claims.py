@@ -1,0 +1,150 @@
+"""What an agent token says. A value of `AgentClaims` is always valid in itself, whoever built it.
+
+Names of claims: RFC 7519 section 4.1, `scope` as in RFC 8693 section 4.2. Claims that are not listed here are ignored
+(RFC 7519 section 4), so that a newer backend can add one before every router knows it.
+"""
+
+import re
+import unicodedata
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from agentic_atlas.auth.errors import TokenClaimsInvalid, TokenWrongAudience, TokenWrongIssuer, UnknownScope
+from agentic_atlas.auth.scopes import AGENT_SCOPES, Scope, format_scopes, parse_scopes
+
+AUDIENCE: Final = "atlas-router"
+"""The only `aud`; a token for something else is refused at a router."""
+
+ISSUER_PREFIX: Final = "atlas:"
+"""`iss` is this and the network's id."""
+
+MAX_NAME: Final = 200
+"""Characters of a name."""
+
+MAX_ID: Final = 128
+"""Characters of an id of an agent, a token or a network."""
+
+_ID = re.compile(rf"[A-Za-z0-9._~-]{{1,{MAX_ID}}}")  # the unreserved characters of RFC 3986
+_LAST_SECOND: Final = 253_402_300_799  # the end of the year 9999: every time has a date that can be shown
+_NEVER_IN_A_NAME: Final = frozenset(("Cc", "Cs", "Zl", "Zp"))  # controls, half characters, line separators
+
+
+@dataclass(frozen=True, slots=True)
+class AgentClaims:
+    """Who an agent token is for, until when, and what it allows.
+
+    Attributes:
+        jti: the token's id; revocation goes by it.
+        agent_id: the agent (`sub`).
+        network: the id of the network (`iss` is `atlas:<network>`).
+        name: what a person called the agent; for display, never for a decision.
+        scopes: the words of `AGENT_SCOPES` it holds, each once.
+        iat: issued at, seconds since 1970, like the two below.
+        nbf: valid from.
+        exp: valid before.
+
+    Raises:
+        TokenClaimsInvalid: a value is of the wrong type or out of bounds, or the times contradict each other.
+    """
+
+    jti: str
+    agent_id: str
+    network: str
+    name: str
+    scopes: tuple[Scope, ...]
+    iat: int
+    nbf: int
+    exp: int
+
+    def __post_init__(self) -> None:
+        _id("jti", self.jti)
+        _id("sub", self.agent_id)
+        _id("the network in iss", self.network)
+        _name(self.name)
+        _scopes(self.scopes)
+        if not max(_seconds("iat", self.iat), _seconds("nbf", self.nbf)) < _seconds("exp", self.exp):
+            raise TokenClaimsInvalid("the token expires before it begins")
+
+
+def payload_of(claims: AgentClaims) -> dict[str, str | int]:
+    """Return the claims as they are signed."""
+    return {
+        "iss": ISSUER_PREFIX + claims.network,
+        "aud": AUDIENCE,
+        "sub": claims.agent_id,
+        "jti": claims.jti,
+        "iat": claims.iat,
+        "nbf": claims.nbf,
+        "exp": claims.exp,
+        "scope": format_scopes(claims.scopes),
+        "name": claims.name,
+    }
+
+
+def claims_of(payload: Mapping[str, object], network: str) -> AgentClaims:
+    """Read what `payload_of` wrote, for the network with this id.
+
+    Raises:
+        TokenClaimsInvalid: a claim is missing, of the wrong type or out of bounds.
+        TokenWrongIssuer: it is another network's.
+        TokenWrongAudience: it is not for a router.
+    """
+    issuer, audience = _text("iss", payload.get("iss")), _text("aud", payload.get("aud"))
+    claims = AgentClaims(
+        jti=_id("jti", payload.get("jti")),
+        agent_id=_id("sub", payload.get("sub")),
+        network=network,
+        name=_name(payload.get("name")),
+        scopes=_read_scopes(payload.get("scope")),
+        iat=_seconds("iat", payload.get("iat")),
+        nbf=_seconds("nbf", payload.get("nbf")),
+        exp=_seconds("exp", payload.get("exp")),
+    )
+    if issuer != ISSUER_PREFIX + network:
+        raise TokenWrongIssuer("the token belongs to another network")
+    if audience != AUDIENCE:
+        raise TokenWrongAudience("the token is not meant for a router")
+    return claims
+
+
+def _text(claim: str, value: object) -> str:
+    if not isinstance(value, str):
+        raise TokenClaimsInvalid(f"the claim {claim} is missing or not a text")
+    return value
+
+
+def _id(claim: str, value: object) -> str:
+    if not isinstance(value, str) or _ID.fullmatch(value) is None:
+        raise TokenClaimsInvalid(
+            f"the claim {claim} is missing or not an id of 1 to {MAX_ID} letters, digits, or . _ ~ -"
+        )
+    return value
+
+
+def _name(value: object) -> str:
+    text = _text("name", value)
+    if not 0 < len(text) <= MAX_NAME:
+        raise TokenClaimsInvalid(f"the claim name has not 1 to {MAX_NAME} characters")
+    if any(unicodedata.category(character) in _NEVER_IN_A_NAME for character in text):
+        raise TokenClaimsInvalid("the claim name holds a control character, a line break or half a character")
+    return text
+
+
+def _seconds(claim: str, value: object) -> int:
+    if type(value) is not int or not 0 <= value <= _LAST_SECOND:  # bool is an int to isinstance
+        raise TokenClaimsInvalid(f"the claim {claim} is missing or not a whole number of seconds since 1970")
+    return value
+
+
+def _scopes(scopes: tuple[Scope, ...]) -> None:
+    if len(set(scopes)) != len(scopes) or not set(scopes) <= set(AGENT_SCOPES):
+        raise TokenClaimsInvalid("the claim scope has a word twice or one that is no agent's scope")
+
+
+def _read_scopes(value: object) -> tuple[Scope, ...]:
+    try:
+        return parse_scopes(_text("scope", value), AGENT_SCOPES)
+    except UnknownScope:
+        # `from None`: the text of the cause would show a claim.
+        raise TokenClaimsInvalid("the claim scope has a word that is no agent's scope") from None

@@ -1,0 +1,164 @@
+"""Where a ring's keys are kept: a folder that nobody but its owner can read.
+
+`<kid>.pem` holds the private key that signs, `ring.json` the ring: a JWK set of all its keys, and which one is
+active. `ring.json` alone decides; a key file it does not name is never used. Every file is written under another
+name, synced and then put in place whole, key before ring, so a process killed at any moment leaves the old ring or
+the new one.
+
+One process at a time rotates. Two that start at once on an empty folder agree on the ring of whichever was first.
+"""
+
+import json
+import os
+import re
+import stat
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from agentic_atlas.auth import strict_json
+from agentic_atlas.auth.errors import KeyFileRefused, KeyRefused
+from agentic_atlas.auth.keys import MAX_PEM_BYTES, KeyRing, SigningKey, jwks, load_jwks
+
+RING_FILE: Final = "ring.json"
+_MAX_RING_BYTES: Final = 65_536
+_KID: Final = re.compile(r"[A-Za-z0-9_-]{43}")
+_BEGIN_ANEW: Final = "restore the folder from a backup, or remove it and replace every token that was issued"
+_LET_IN: Final = "let this user own the folder of keys, on a disk with room that takes hard links"
+
+
+def load_or_create_ring(
+    folder: Path, now: float, generate: Callable[[], Ed25519PrivateKey] = Ed25519PrivateKey.generate
+) -> KeyRing:
+    """Return the ring kept in `folder`; if there is none, make the folder (0700) and a ring of one new key.
+
+    `now` is in seconds since 1970. Safe to call from several processes.
+
+    Raises:
+        KeyFileRefused: the folder or a file in it can be read by others, is damaged, or cannot be read or written.
+    """
+    with _as_refusal(folder):
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        _check_private(folder, folder.stat().st_mode, "700")
+        if (folder / RING_FILE).exists():
+            return _load(folder)
+        ring = KeyRing(SigningKey(generate(), int(now)))
+        _write(_pem_path(folder, ring.active.kid), ring.active.to_pem())
+        if _write(folder / RING_FILE, _ring_document(ring, now), overwrite=False):
+            return ring
+        _remove(_pem_path(folder, ring.active.kid))  # another process was faster
+        return _load(folder)
+
+
+def save_ring(folder: Path, ring: KeyRing, now: float) -> None:
+    """Put a rotated ring in place of the one in `folder`, and remove the private keys that sign no more.
+
+    Call it before the first token is minted with the new key. Keys past their retire time are left out.
+
+    Raises:
+        KeyFileRefused: the folder can be read by others or cannot be written.
+    """
+    with _as_refusal(folder):
+        _check_private(folder, folder.stat().st_mode, "700")
+        _write(_pem_path(folder, ring.active.kid), ring.active.to_pem())
+        _write(folder / RING_FILE, _ring_document(ring, now))
+        for pem in folder.glob("*.pem"):
+            if _KID.fullmatch(pem.stem) and pem.stem != ring.active.kid:
+                pem.unlink(missing_ok=True)
+
+
+def _load(folder: Path) -> KeyRing:
+    try:
+        return _load_once(folder)
+    except FileNotFoundError:
+        # The ring was rotated between the reading of its two files: now they belong together.
+        return _load_once(folder)
+
+
+def _load_once(folder: Path) -> KeyRing:
+    try:
+        document = strict_json.loads_object(_read(folder / RING_FILE, _MAX_RING_BYTES))
+        by_kid = dict(load_jwks(document).by_kid)
+        active = by_kid.pop(str(document.get("active")))
+        pem = _pem_path(folder, active.kid)
+        signing = SigningKey.from_pem(_read(pem, MAX_PEM_BYTES), active.created_at)
+        ring = KeyRing(signing, tuple(by_kid.values()))
+    except KeyFileRefused:
+        raise
+    except (ValueError, KeyError, KeyRefused):
+        # `from None`: a JSON error carries the document, a key error may carry the key.
+        raise KeyFileRefused(folder, "does not hold a whole ring of keys", fix=_BEGIN_ANEW) from None
+    if signing.verification() != active:
+        raise KeyFileRefused(pem, "holds another key than the ring says", fix=_BEGIN_ANEW)
+    for key in ring.retired:  # a rotation may have been killed before its last step
+        _remove(_pem_path(folder, key.kid))
+    return ring
+
+
+def _ring_document(ring: KeyRing, now: float) -> bytes:
+    return json.dumps({"active": ring.active.kid, **jwks(ring, now)}, indent=1).encode("ascii")
+
+
+def _pem_path(folder: Path, kid: str) -> Path:
+    return folder / f"{kid}.pem"  # a kid is base64url: it cannot leave the folder
+
+
+def _remove(path: Path) -> None:
+    if path.exists():  # asked first: a folder mounted read-only refuses even to remove what is not there
+        path.unlink(missing_ok=True)
+
+
+def _read(path: Path, limit: int) -> bytes:
+    with path.open("rb") as file:
+        _check_private(path, os.fstat(file.fileno()).st_mode, "600")
+        data = file.read(limit + 1)
+    if len(data) > limit:
+        raise KeyFileRefused(path, f"is longer than {limit} bytes", fix=_BEGIN_ANEW)
+    return data
+
+
+def _check_private(path: Path, mode: int, wanted: str) -> None:
+    if stat.S_IMODE(mode) & 0o077:
+        raise KeyFileRefused(path, "is open to other users of this machine", fix=f"chmod {wanted} {path}")
+
+
+def _write(path: Path, data: bytes, *, overwrite: bool = True) -> bool:
+    """Put a whole file (0600) at `path`, on the disk before this returns; False when one is there already."""
+    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=".tmp")  # O_EXCL, mode 0600
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        if overwrite:
+            Path(name).replace(path)
+        else:
+            path.hardlink_to(name)  # unlike a rename, it never takes the place of a file
+    except FileExistsError:
+        return False
+    finally:
+        Path(name).unlink(missing_ok=True)
+    _sync_folder(path.parent)
+    return True
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def _as_refusal(folder: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        path = Path(error.filename) if isinstance(error.filename, str) else folder
+        fix = _BEGIN_ANEW if isinstance(error, FileNotFoundError) else _LET_IN
+        raise KeyFileRefused(path, f"cannot be used ({error.strerror})", fix=fix) from error

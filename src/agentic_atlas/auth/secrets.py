@@ -1,0 +1,74 @@
+"""Random secrets (API keys, one-time links): made, stored as a digest, compared, and kept out of logs.
+
+The secrets hold 256 random bits, so a plain SHA-256 is enough to store them: there is nothing to guess. Passwords are
+another matter and are not handled here.
+"""
+
+import hashlib
+import hmac
+import re
+from collections.abc import Callable
+from typing import Final
+
+from agentic_atlas.auth import base64url
+from agentic_atlas.auth.errors import SecretRefused
+
+SECRET_BYTES: Final = 32
+PREFIX: Final = "atlas_"
+"""Every secret starts with it, so that it is recognised wherever it leaks to."""
+
+_PREFIX: Final = re.compile(r"atlas_(?:[a-z]{1,16}_)?")
+
+_REDACTED: Final = "[redacted]"
+_SHORTEST_TOKEN: Final = 40  # characters; a piece shorter than that cannot reach into a token's signature
+
+# Possessive quantifiers: a run is read once and never again from its middle, so the time is linear in the text.
+_SUSPECT: Final = re.compile(r"(?:eyJ|atlas_)[A-Za-z0-9_-]*+(?:\.[A-Za-z0-9_-]++)*+")
+# A capital or a digit within one secret's length tells a secret from a long name such as a metric's.
+_SECRET: Final = re.compile(r"atlas_(?=[a-z_-]{0,42}[A-Z0-9])[A-Za-z0-9_-]{20}")
+
+
+def new_secret(prefix: str, entropy: Callable[[int], bytes]) -> str:
+    """Make a secret: `prefix`, then 43 characters of base64url.
+
+    `prefix` is `atlas_`, or tells the kind as in `atlas_key_`. `entropy(n)` returns n bytes from a cryptographic
+    source, in production `secrets.token_bytes`.
+
+    Raises:
+        SecretRefused: `prefix` is of another form, so `redact` would not know the secret, or `entropy` gave another
+            number of bytes than was asked for.
+    """
+    if _PREFIX.fullmatch(prefix) is None:
+        raise SecretRefused(f"the prefix of a secret is {PREFIX} or {PREFIX}<kind>_")
+    random = entropy(SECRET_BYTES)
+    if len(random) != SECRET_BYTES:
+        raise SecretRefused(f"the source of randomness gave {len(random)} bytes instead of {SECRET_BYTES}")
+    return prefix + base64url.encode(random)
+
+
+def digest(secret: str) -> bytes:
+    """Return the 32 bytes to store and to look up in place of `secret`; any text has a digest."""
+    return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).digest()
+
+
+def matches(secret: str, stored: bytes) -> bool:
+    """Say whether `stored` is the digest of `secret`, in a time that does not tell how much of it agrees."""
+    return hmac.compare_digest(digest(secret), stored)
+
+
+def redact(text: str) -> str:
+    """Replace whatever looks like a JWT or like one of our secrets by `[redacted]`, in linear time.
+
+    It errs on the side of hiding: what hangs on a secret by a dot, a dash or a letter goes with it.
+    """
+    return _SUSPECT.sub(_hide, text)
+
+
+def _hide(suspect: re.Match[str]) -> str:
+    run = suspect[0]
+    return _REDACTED if _looks_like_jwt(run) or _SECRET.search(run) else run
+
+
+def _looks_like_jwt(run: str) -> bool:
+    start = run.find("eyJ")  # base64url of `{"`, how every compact JOSE header begins
+    return start >= 0 and len(run) - start >= _SHORTEST_TOKEN and run.find(".", start) >= 0

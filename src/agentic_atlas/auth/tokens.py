@@ -1,0 +1,163 @@
+"""Agent tokens: signed, verified, and taken out of a request. Nothing in here can be switched off.
+
+PyJWT does the cryptography. What it leaves open is closed before it sees a token: the length, the spelling, the
+header's members, the algorithm and the key are settled here, so that exactly one spelling of one kind of token
+exists. The content is read only after its signature holds. Rules: RFC 7515, RFC 7519, RFC 8725.
+"""
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from typing import Final, Never
+
+import jwt
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+from agentic_atlas.auth import base64url, strict_json
+from agentic_atlas.auth.claims import AgentClaims, claims_of, payload_of
+from agentic_atlas.auth.errors import (
+    TokenBadSignature,
+    TokenClaimsInvalid,
+    TokenExpired,
+    TokenMalformed,
+    TokenMissing,
+    TokenNotYetValid,
+    TokenTooLong,
+    TokenUnknownKey,
+    TokenWrongAlgorithm,
+    TokenWrongType,
+)
+from agentic_atlas.auth.keys import KeyRing, KeySource
+
+MAX_TOKEN_BYTES: Final = 4096
+"""A longer token is refused unread (design: connection)."""
+
+CLOCK_LEEWAY: Final = 60
+"""Seconds by which `nbf` and `iat` may lie in the future. `exp` has no leeway."""
+
+TOKEN_TYPE: Final = "agent+jwt"  # noqa: S105 - the `typ` of RFC 8725 section 3.11, no secret
+ALGORITHM: Final = "EdDSA"
+
+_HEADER_MEMBERS: Final = {"alg", "typ", "kid"}
+_SIGNATURE_BYTES: Final = 64
+_BEARER: Final = re.compile(r"Bearer ([A-Za-z0-9._~+/-]+=*)")  # RFC 6750 section 2.1
+_MAX_HEADER_VALUE: Final = len("Bearer ") + MAX_TOKEN_BYTES
+
+_JWS: Final = jwt.PyJWS(algorithms=[ALGORITHM])
+
+
+def mint(ring: KeyRing, claims: AgentClaims) -> str:
+    """Sign `claims` with the ring's active key; the token is at most `MAX_TOKEN_BYTES` long."""
+    payload = json.dumps(payload_of(claims), ensure_ascii=False, separators=(",", ":")).encode("utf-8")
+    headers = {"typ": TOKEN_TYPE, "kid": ring.active.kid}
+    return _JWS.encode(payload, ring.active.private, algorithm=ALGORITHM, headers=headers)
+
+
+def verify(token: str | bytes, keys: KeySource, *, network: str, now: float) -> AgentClaims:
+    """Return what a token says if every check holds; `now` is in seconds since 1970.
+
+    Whether it has been revoked, and whether its agent may connect, is not in the token: ask the backend.
+
+    Raises:
+        TokenRefused: the one of its subclasses that names the first check that failed.
+    """
+    text = _bounded(token)
+    key = _key(_header(text), keys, now)
+    claims = claims_of(_signed_payload(text, key), network)
+    _check_times(claims, now)
+    return claims
+
+
+def read_bearer(header_values: Sequence[str]) -> str:
+    """Return the token of a request, given the values of all its `Authorization` headers; it is not verified yet.
+
+    Raises:
+        TokenMissing: there is no such header, or it is empty.
+        TokenTooLong: the header is longer than any token.
+        TokenMalformed: several headers, another scheme than `Bearer`, or not exactly one token in it.
+    """
+    if not header_values:
+        raise TokenMissing("the request has no Authorization header")
+    if len(header_values) > 1:
+        raise TokenMalformed("the request has more than one Authorization header")
+    value = header_values[0]
+    if len(value) > _MAX_HEADER_VALUE:
+        raise TokenTooLong(f"the Authorization header is longer than {_MAX_HEADER_VALUE} characters")
+    if value.strip() in ("", "Bearer"):
+        raise TokenMissing("the Authorization header has no token")
+    match = _BEARER.fullmatch(value)
+    if match is None:
+        raise TokenMalformed("the Authorization header is not the word Bearer, one space and one token")
+    return match[1]
+
+
+def _bounded(token: str | bytes) -> str:
+    if len(token) > MAX_TOKEN_BYTES:
+        raise TokenTooLong(f"the token is longer than {MAX_TOKEN_BYTES} bytes")
+    if not token:
+        raise TokenMissing("the token is empty")
+    if not token.isascii():
+        raise TokenMalformed("the token has characters that no token has")
+    return token if isinstance(token, str) else token.decode("ascii")
+
+
+def _header(text: str) -> Mapping[str, object]:
+    parts = text.split(".")
+    if len(parts) != 3:
+        raise TokenMalformed("the token has not three parts")
+    try:
+        header = strict_json.loads_object(base64url.decode(parts[0]))
+    except ValueError:
+        _refuse_spelling()
+    if not header.keys() <= _HEADER_MEMBERS:
+        raise TokenMalformed("the token's header has a member other than alg, typ and kid")
+    return header
+
+
+def _key(header: Mapping[str, object], keys: KeySource, now: float) -> Ed25519PublicKey:
+    if header.get("alg") != ALGORITHM:
+        raise TokenWrongAlgorithm(f"the token is not signed with {ALGORITHM}")
+    if header.get("typ") != TOKEN_TYPE:
+        raise TokenWrongType("the token is not an agent's token")
+    kid = header.get("kid")
+    if not isinstance(kid, str):
+        raise TokenMalformed("the token's header names no key")
+    key = keys.public(kid, now)
+    if key is None:
+        raise TokenUnknownKey(
+            "the token is signed with a key that this network does not know, or that has been retired"
+        )
+    return key
+
+
+def _signed_payload(text: str, key: Ed25519PublicKey) -> Mapping[str, object]:
+    _, payload, signature = text.split(".")
+    try:
+        base64url.decode(payload)
+        size = len(base64url.decode(signature))
+    except ValueError:
+        _refuse_spelling()
+    if size != _SIGNATURE_BYTES:
+        raise TokenBadSignature("the token is not signed, or its signature is cut off")
+    try:
+        content = _JWS.decode(text, key, algorithms=[ALGORITHM])
+    except jwt.PyJWTError:
+        # `from None`: the library's texts quote headers.
+        raise TokenBadSignature("the token's signature does not belong to its content") from None
+    try:
+        return strict_json.loads_object(content)
+    except ValueError:
+        raise TokenClaimsInvalid("the token's claims are not one plain JSON object") from None
+
+
+def _refuse_spelling() -> Never:
+    # `from None`: a JSON error carries the document it could not read.
+    raise TokenMalformed("the token is not written as a token is: it is cut off or changed") from None
+
+
+def _check_times(claims: AgentClaims, now: float) -> None:
+    if now >= claims.exp:
+        raise TokenExpired(claims.exp, now)
+    valid_from = max(claims.nbf, claims.iat)
+    if valid_from > now + CLOCK_LEEWAY:
+        raise TokenNotYetValid(valid_from, now)

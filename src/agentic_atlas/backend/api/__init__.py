@@ -1,0 +1,1 @@
+"""The HTTP API: routes, bodies, and the one table from error to status."""

@@ -1,0 +1,28 @@
+"""Order of a queue that is fair between callers: one caller's flood does not starve another's single task.
+
+Start-time fair queueing (Goyal, Vin, Cheng 1996) with equal weights and unit cost: each task gets a virtual start time
+when it is added, one more than its caller's last one but never behind the task served last. Serving the queue by this
+number takes turns between callers, and within a caller keeps the order of submission.
+"""
+
+
+class FairOrder:
+    """Virtual clocks of one agent's queue. Not kept: a restart begins at the highest position in the store."""
+
+    def __init__(self, start: float = 0.0, *, callers: int = 10_000) -> None:
+        self._now = start
+        self._last: dict[str, float] = {}
+        self._most_callers = callers
+
+    def next(self, caller: str) -> float:
+        """Return the position of this caller's next task."""
+        position = max(self._last.get(caller, float("-inf")) + 1.0, self._now)
+        self._last[caller] = position
+        if len(self._last) > self._most_callers:
+            # Callers whose clock is behind the queue's have no claim to remember.
+            self._last = {name: at for name, at in self._last.items() if at > self._now}
+        return position
+
+    def served(self, position: float) -> None:
+        """The task at this position was claimed: the queue's clock moves up to it."""
+        self._now = max(self._now, position)

@@ -1,0 +1,179 @@
+"""Every change of a task, as pure functions: the task as it is and what happened in, the task as it becomes out.
+
+Each returns a `Change`, or None when what happened does not count any more: the trigger does not apply in this state,
+or it speaks of an attempt that is not the current one (fencing). Which state follows is decided by the table in
+`protocol.tasks` alone; here is what goes with it: numbers, clocks, events. The store runs these on its writer, between
+reading and writing the task, so two changes of one task never overlap.
+"""
+
+import msgspec
+
+from agentic_atlas.backend.domain.records import EventKind, Task, TaskError, TaskEvent
+from agentic_atlas.protocol.messages import Delivery
+from agentic_atlas.protocol.tasks import LEASED, TaskState, Trigger, after
+
+
+class Change(msgspec.Struct, frozen=True):
+    """The task after a change, and the events that belong to it; stored in one commit."""
+
+    task: Task
+    events: tuple[TaskEvent, ...] = ()
+
+
+class StateData(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Data of a `state` event."""
+
+    state: TaskState
+    attempt: int = 0
+    instance: str | None = None
+    code: str | None = None
+    message: str | None = None
+
+
+def submit(task: Task) -> Change:
+    """A new task, in state `submitted`, with its first event."""
+    return _moved(task, task, task.created_at)
+
+
+def claim(task: Task, instance_id: str, now: float) -> Change | None:
+    """An instance with a free slot takes the task: its next attempt begins."""
+    state = after(task.state, Trigger.CLAIM)
+    if state is None:
+        return None
+    claimed = msgspec.structs.replace(
+        task,
+        state=state,
+        attempt=task.attempt + 1,
+        instance_id=instance_id,
+        accepted_at=None,
+        last_n=0,
+        not_before=None,
+        updated_at=now,
+    )
+    return _moved(task, claimed, now)
+
+
+def accept(task: Task, attempt: int, now: float) -> Change | None:
+    """The instance has the attempt and starts it; its timeout runs from here."""
+    if not _current(task, attempt) or task.accepted_at is not None:
+        return None
+    return Change(msgspec.structs.replace(task, accepted_at=now, updated_at=now))
+
+
+def refuse(task: Task, attempt: int, now: float) -> Change | None:
+    """The instance gives the attempt back unstarted: the task waits for another one, without having lost anything."""
+    if not _current(task, attempt) or task.accepted_at is not None:
+        return None
+    return _requeue(task, Trigger.REFUSE, now)
+
+
+def report(task: Task, attempt: int, n: int, kind: EventKind, data: bytes, now: float) -> Change | None:
+    """The running attempt reports its event number `n`; one that is already stored, or is out of turn, is ignored."""
+    if not _current(task, attempt) or n != task.last_n + 1:
+        return None
+    seq = task.last_seq + 1
+    event = TaskEvent(task.id, seq, now, kind, data, attempt)
+    return Change(msgspec.structs.replace(task, last_n=n, last_seq=seq, updated_at=now), (event,))
+
+
+def complete(task: Task, attempt: int, output: bytes, now: float) -> Change | None:
+    """The attempt returned an output."""
+    return _end(task, Trigger.COMPLETE, now, output=output) if _current(task, attempt) else None
+
+
+def fail(task: Task, attempt: int, error: TaskError, now: float) -> Change | None:
+    """The attempt failed by itself; `handler_error` is tried again while the policy has retries left."""
+    if not _current(task, attempt):
+        return None
+    if error.code == "handler_error" and task.failures < task.retries and task.cancel_reason is None:
+        wait = min(task.backoff * 2**task.failures, 3600.0)
+        retried = msgspec.structs.replace(task, failures=task.failures + 1, not_before=now + wait)
+        return _requeue(retried, Trigger.RETRY, now, error)
+    return _end(task, Trigger.FAIL, now, error=error)
+
+
+def reject(task: Task, attempt: int, error: TaskError, now: float) -> Change | None:
+    """The handler declined the task."""
+    return _end(task, Trigger.REJECT, now, error=error) if _current(task, attempt) else None
+
+
+def canceled(task: Task, attempt: int, error: TaskError, now: float) -> Change | None:
+    """The attempt stopped because it was asked to."""
+    return _end(task, Trigger.CANCEL, now, error=error) if _current(task, attempt) else None
+
+
+def cancel(task: Task, reason: str, now: float) -> Change | None:
+    """Somebody cancels the task. One that waits ends at once; one that runs is asked to stop first (see `force`)."""
+    if task.terminal or task.cancel_reason is not None:
+        return None
+    if task.state in LEASED:
+        return Change(msgspec.structs.replace(task, cancel_reason=reason, updated_at=now))
+    return _end(task, Trigger.CANCEL, now, error=TaskError("canceled", reason))
+
+
+def force(task: Task, attempt: int | None, error: TaskError, now: float) -> Change | None:
+    """End the task without its agent's answer: a deadline, a timeout, a cancel that was not answered in time.
+
+    With `attempt`, only while that attempt is the current one. A `canceled` error ends it canceled, others failed.
+    """
+    if task.terminal or (attempt is not None and attempt != task.attempt):
+        return None
+    return _end(task, Trigger.CANCEL if error.code == "canceled" else Trigger.FAIL, now, error=error)
+
+
+def lose(task: Task, attempt: int, now: float) -> Change | None:
+    """The attempt's instance is gone for longer than the grace period; see `Delivery` for what follows."""
+    if not _current(task, attempt):
+        return None
+    if task.cancel_reason is not None:
+        return _end(task, Trigger.CANCEL, now, error=TaskError("canceled", task.cancel_reason))
+    lost = msgspec.structs.replace(task, losses=task.losses + 1)
+    if task.delivery is Delivery.AT_MOST_ONCE and task.accepted_at is not None:
+        return _end(lost, Trigger.FAIL, now, error=OUTCOME_UNKNOWN)
+    if lost.losses >= task.max_attempts:
+        return _end(lost, Trigger.FAIL, now, error=AGENT_LOST)
+    return _requeue(lost, Trigger.LOSE, now, AGENT_LOST)
+
+
+OUTCOME_UNKNOWN = TaskError(
+    "outcome_unknown",
+    "the agent was lost while it ran this task, which must not run twice: check what it did before trying again",
+)
+AGENT_LOST = TaskError("agent_lost", "the agent that ran this task was lost")
+
+
+def _current(task: Task, attempt: int) -> bool:
+    return task.state in LEASED and task.attempt == attempt
+
+
+def _end(
+    task: Task, trigger: Trigger, now: float, *, output: bytes | None = None, error: TaskError | None = None
+) -> Change | None:
+    state = after(task.state, trigger)
+    if state is None:
+        return None
+    ended = msgspec.structs.replace(
+        task, state=state, output=output, error=error, ended_at=now, updated_at=now, cancel_reason=None
+    )
+    return _moved(task, ended, now, error)
+
+
+def _requeue(task: Task, trigger: Trigger, now: float, error: TaskError | None = None) -> Change | None:
+    state = after(task.state, trigger)
+    if state is None:
+        return None
+    waiting = msgspec.structs.replace(task, state=state, instance_id=None, accepted_at=None, updated_at=now)
+    return _moved(task, waiting, now, error)
+
+
+def _moved(before: Task, task: Task, now: float, error: TaskError | None = None) -> Change:
+    seq = before.last_seq + 1
+    data = StateData(
+        task.state,
+        task.attempt,
+        task.instance_id or before.instance_id,
+        error.code if error else None,
+        error.message if error else None,
+    )
+    event = TaskEvent(task.id, seq, now, EventKind.STATE, msgspec.json.encode(data), task.attempt)
+    return Change(msgspec.structs.replace(task, last_seq=seq), (event,))

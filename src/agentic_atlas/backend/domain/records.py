@@ -1,0 +1,207 @@
+"""What the backend knows, as frozen values. Times are seconds since the epoch; payloads are JSON bytes."""
+
+from enum import StrEnum
+from typing import Literal
+
+import msgspec
+
+from agentic_atlas.protocol.messages import Delivery, Policy
+from agentic_atlas.protocol.tasks import TERMINAL, TaskState
+
+
+class Role(StrEnum):
+    """What a user may do."""
+
+    ADMIN = "admin"
+    """Everything, for everybody."""
+    MEMBER = "member"
+    """Everything with what is their own."""
+
+
+class User(msgspec.Struct, frozen=True):
+    """A person or team that owns agents."""
+
+    id: str
+    name: str
+    role: Role
+    created_at: float
+    disabled_at: float | None = None
+
+
+class ApiKey(msgspec.Struct, frozen=True):
+    """A secret with which a program acts as its user; only the secret's SHA-256 is kept."""
+
+    id: str
+    user_id: str
+    name: str
+    digest: bytes
+    created_at: float
+    expires_at: float | None = None
+    revoked_at: float | None = None
+
+
+class Agent(msgspec.Struct, frozen=True):
+    """A named agent of one owner; its instances come and go."""
+
+    id: str
+    owner_id: str
+    owner: str
+    """Name of the owner."""
+    name: str
+    """Unique for its owner."""
+    created_at: float
+    description: str = ""
+    disabled_at: float | None = None
+    last_seen_at: float | None = None
+    """When an instance was last connected; kept at connects and disconnects."""
+
+    @property
+    def full_name(self) -> str:
+        """`owner/name`, unique in the network."""
+        return f"{self.owner}/{self.name}"
+
+
+class Skill(msgspec.Struct, frozen=True):
+    """A skill as its agent last declared it."""
+
+    agent_id: str
+    name: str
+    description: str
+    input_schema: bytes
+    output_schema: bytes
+    """`null` when it is not declared."""
+    policy: Policy
+    streams: bool
+    updated_at: float
+
+
+class Token(msgspec.Struct, frozen=True):
+    """An agent token that was issued; the token itself is not kept."""
+
+    id: str
+    """The token's `jti`."""
+    agent_id: str
+    name: str
+    issued_at: float
+    expires_at: float
+    revoked_at: float | None = None
+    last_used_at: float | None = None
+
+
+class Instance(msgspec.Struct, frozen=True):
+    """One process of an agent, connected now or once."""
+
+    id: str
+    agent_id: str
+    token_id: str
+    generation: int
+    """How often it has connected; fences what older connections still say."""
+    connected_at: float
+    disconnected_at: float | None = None
+    host: str = ""
+    pid: int = 0
+    sdk: str = ""
+    runtime: str = ""
+    code_hash: str = ""
+    concurrency: int = 1
+    labels: dict[str, str] = {}
+
+
+class CallerRef(msgspec.Struct, frozen=True):
+    """Who asked for a task."""
+
+    kind: Literal["user", "api_key", "agent"]
+    id: str
+    user_id: str
+    """The user in whose name it happens: the key's user, the agent's owner."""
+    name: str = ""
+
+
+class TaskError(msgspec.Struct, frozen=True):
+    """Why a task has no output."""
+
+    code: str
+    message: str
+    detail: bytes = b"null"
+
+
+class Task(msgspec.Struct, frozen=True):
+    """One call of one skill, from submit to outcome. Changed only by `lifecycle`."""
+
+    id: str
+    agent_id: str
+    agent: str
+    """Full name of the agent."""
+    skill: str
+    state: TaskState
+    input: bytes
+    caller: CallerRef
+    owner_id: str
+    """User who may see it besides the agent's owner."""
+    created_at: float
+    updated_at: float
+    trace: str
+    """W3C `traceparent`."""
+    delivery: Delivery
+    max_attempts: int
+    retries: int
+    backoff: float
+    timeout: float | None
+    deadline: float | None
+    queue_expires_at: float | None
+    """When it fails with `agent_offline` if no instance has taken it."""
+    priority: int = 0
+    position: float = 0.0
+    """Virtual time that orders the queue fairly between callers; see `fairness`."""
+    parent_id: str | None = None
+    depth: int = 0
+    idempotency_key: str | None = None
+    body_digest: bytes | None = None
+    """Digest of what was asked, to tell a repeated submit from a conflicting one."""
+    retry_of: str | None = None
+    attempt: int = 0
+    """Number of the current or last attempt; 0 before the first."""
+    instance_id: str | None = None
+    """Who holds the current attempt."""
+    accepted_at: float | None = None
+    """When the current attempt was accepted."""
+    last_n: int = 0
+    """Number of the current attempt's last stored event."""
+    losses: int = 0
+    failures: int = 0
+    """Errors of the handler itself that were retried."""
+    not_before: float | None = None
+    """Earliest time of the next claim."""
+    cancel_reason: str | None = None
+    """Set when a cancel waits for the agent's answer."""
+    last_seq: int = 0
+    output: bytes | None = None
+    error: TaskError | None = None
+    ended_at: float | None = None
+
+    @property
+    def terminal(self) -> bool:
+        """True when nothing changes any more."""
+        return self.state in TERMINAL
+
+
+class EventKind(StrEnum):
+    """What is in a task's log: its state changes, and what its agent reports."""
+
+    STATE = "state"
+    PROGRESS = "progress"
+    CHUNK = "chunk"
+    LOG = "log"
+    ARTIFACT = "artifact"
+
+
+class TaskEvent(msgspec.Struct, frozen=True):
+    """Something that happened to a task, numbered for it without gaps."""
+
+    task_id: str
+    seq: int
+    at: float
+    kind: EventKind
+    data: bytes
+    """JSON. Of `state`: an object with `state`, and where they apply `attempt`, `instance`, `error`, `reason`."""
+    attempt: int = 0

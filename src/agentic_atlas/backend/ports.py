@@ -1,0 +1,256 @@
+"""What the backend needs of the world, one protocol a neighbour; the contract of each is in its docstring.
+
+Implementations live elsewhere (`store`, the router behind `compose`), one conformance suite tests each kind.
+"""
+
+from asyncio import Future
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+import msgspec
+
+from agentic_atlas.backend.domain.lifecycle import Change
+from agentic_atlas.backend.domain.records import Agent, ApiKey, Instance, Role, Skill, Task, TaskEvent, Token, User
+from agentic_atlas.protocol.tasks import TaskState
+
+Decide = Callable[[Task], Change | None]
+"""A pure decision about a task: the change, or None when nothing is to be changed."""
+
+
+class Clock(Protocol):
+    """The server's wall clock."""
+
+    def __call__(self) -> float:
+        """Return the seconds since the epoch."""
+
+
+class Ids(Protocol):
+    """A source of ids."""
+
+    def __call__(self, prefix: str) -> str:
+        """Return a new id `prefix_…`, unique for ever; ids of one prefix sort by the time of their making."""
+
+
+class Added(msgspec.Struct, frozen=True):
+    """What `Tasks.add` stored, or found."""
+
+    task: Task
+    created: bool
+    """False: the idempotency key was there already, and `task` is what it had become; nothing was stored."""
+
+
+class Changed(msgspec.Struct, frozen=True):
+    """What `Tasks.change` did."""
+
+    task: Task | None
+    """The task as it is now; None when there is none with this id."""
+    events: tuple[TaskEvent, ...] = ()
+    """The new events; empty when the decision was to change nothing."""
+    changed: bool = False
+
+
+class Slot(msgspec.Struct, frozen=True):
+    """A free place at a connected instance, taken for one task."""
+
+    agent_id: str
+    instance_id: str
+    generation: int
+
+
+class Page(msgspec.Struct, frozen=True):
+    """Part of a list of tasks, newest first."""
+
+    items: tuple[Task, ...]
+    next: str | None
+    """Cursor of the next part; None at the end."""
+
+
+class TaskFilter(msgspec.Struct, frozen=True):
+    """Which tasks to list; every field that is set narrows."""
+
+    visible_to: str | None = None
+    """User id: only what this user owns, as the caller or as the agent's owner. None: everything."""
+    agent_id: str | None = None
+    states: tuple[TaskState, ...] = ()
+    parent_id: str | None = None
+    trace_id: str | None = None
+    """The 32 hexadecimal digits in the middle of `traceparent`."""
+
+
+class Tasks(Protocol):
+    """The tasks and their events.
+
+    `add`, `change` and `claim` queue a write and return at once; writes are carried out in the order of these calls,
+    many in one commit. A future is resolved after the commit that holds its write is on disk, and fails with
+    `Unavailable` when that can't be had (`Busy` when too many writes wait already). Decisions run on the writer's
+    thread; they see every earlier write.
+    """
+
+    def add(self, change: Change) -> "Future[Added]":
+        """Store a new task with its events.
+
+        When its idempotency key is taken by the same caller, nothing is stored and the future holds the older task.
+        """
+
+    def change(self, task_id: str, decide: Decide) -> "Future[Changed]":
+        """Let `decide` see the task, and store what it decides."""
+
+    def claim(self, agent_id: str, slots: Sequence[Slot], now: float) -> "Future[list[Changed]]":
+        """Give the agent's next waiting tasks to these slots.
+
+        Next are those in `submitted` whose `not_before` is over: highest priority, then lowest position. Returns at
+        most one a slot, in the order of the slots; fewer mean that nothing more waits now.
+        """
+
+    async def get(self, task_id: str) -> Task | None:
+        """Return the task."""
+
+    async def find(self, which: TaskFilter, *, limit: int, after: str | None = None) -> Page:
+        """Return tasks, newest first; `after` is a page's `next`. Raises InvalidInput for a cursor that is not ours."""
+
+    async def events(self, task_id: str, *, after: int = 0, limit: int = 1000) -> list[TaskEvent]:
+        """Return the task's events with a `seq` above `after`, in order."""
+
+    async def open(self) -> list[Task]:
+        """Return every task that is not terminal, for the start of a process."""
+
+    async def held_by(self, instance_id: str) -> list[Task]:
+        """Return the tasks whose current attempt this instance holds."""
+
+    async def children(self, task_id: str) -> list[Task]:
+        """Return the tasks that this one called and that have not ended."""
+
+
+class Agents(Protocol):
+    """Agents, their skills and instances."""
+
+    async def add(self, agent: Agent) -> None:
+        """Store a new agent. Raises Conflict (`agent_exists`) when the owner has one of this name."""
+
+    async def get(self, agent_id: str) -> Agent | None:
+        """Return the agent."""
+
+    async def by_name(self, owner: str, name: str) -> Agent | None:
+        """Return the owner's agent of this name; `owner` is a user's name."""
+
+    async def find(self, *, owner_id: str | None, limit: int, after: str | None = None) -> list[Agent]:
+        """Return agents by full name, from the one after `after`; of one owner, or of all with None."""
+
+    async def update(
+        self, agent_id: str, *, description: str | None = None, disabled_at: float | None = None
+    ) -> Agent | None:
+        """Change what is given; `disabled_at=0` enables again."""
+
+    async def delete(self, agent_id: str) -> bool:
+        """Remove the agent with its skills, tokens and instances; its tasks stay. False: there was none."""
+
+    async def skills(self, agent_id: str) -> list[Skill]:
+        """Return the agent's skills by name."""
+
+    async def instances(self, agent_id: str) -> list[Instance]:
+        """Return the agent's instances, connected ones first, then by the time they left; at most 100."""
+
+    async def register(self, instance: Instance, description: str, skills: Sequence[Skill]) -> Instance:
+        """An instance connects: store it, its agent's description and skills, and mark its token used.
+
+        Returns it with its generation: one more than its last.
+        """
+
+    async def depart(self, instance_id: str, generation: int, now: float) -> None:
+        """The instance's connection of this generation ended; nothing when a newer one is there."""
+
+    async def depart_all(self, now: float) -> None:
+        """Nobody is connected: the process has just started."""
+
+
+class Tokens(Protocol):
+    """Agent tokens, without the tokens themselves."""
+
+    async def add(self, token: Token) -> None:
+        """Store an issued token."""
+
+    async def get(self, token_id: str) -> Token | None:
+        """Return it."""
+
+    async def of_agent(self, agent_id: str) -> list[Token]:
+        """Return the agent's tokens, newest first."""
+
+    async def revoke(self, token_id: str, now: float) -> Token | None:
+        """Mark it revoked (once: the first time stays) and return it."""
+
+
+class Users(Protocol):
+    """Users and their API keys."""
+
+    async def add(self, user: User) -> None:
+        """Store a new user. Raises Conflict (`user_exists`) when the name is taken."""
+
+    async def get(self, user_id: str) -> User | None:
+        """Return the user."""
+
+    async def by_name(self, name: str) -> User | None:
+        """Return the user of this name."""
+
+    async def find(self, *, limit: int, after: str | None = None) -> list[User]:
+        """Return users by name, from the one after `after`."""
+
+    async def update(self, user_id: str, *, role: Role | None = None, disabled_at: float | None = None) -> User | None:
+        """Change what is given; `disabled_at=0` enables again."""
+
+    async def add_key(self, key: ApiKey) -> None:
+        """Store an API key."""
+
+    async def key_by_digest(self, digest: bytes) -> tuple[ApiKey, User] | None:
+        """Return the key with this SHA-256 and its user, whatever their state."""
+
+    async def keys_of(self, user_id: str) -> list[ApiKey]:
+        """Return the user's keys, newest first."""
+
+    async def revoke_key(self, key_id: str, user_id: str | None, now: float) -> ApiKey | None:
+        """Mark the key revoked and return it; with `user_id`, only when it is that user's."""
+
+
+class Store(Protocol):
+    """Everything that is kept. One process owns it."""
+
+    tasks: Tasks
+    agents: Agents
+    tokens: Tokens
+    users: Users
+
+    async def network_id(self) -> str:
+        """Return the id made when the store was created; it is in the issuer of every token."""
+
+    async def ready(self) -> None:
+        """Return when a read works. Raises Unavailable otherwise."""
+
+
+class Fleet(Protocol):
+    """The connected instances, as the router knows them. Calls return at once and never fail."""
+
+    def reserve(self, agent_id: str) -> Slot | None:
+        """Take a free slot of the agent's least loaded instance; None when there is none."""
+
+    def release(self, slot: Slot) -> None:
+        """Give a slot back that was not used."""
+
+    def deliver(self, slot: Slot, task: Task) -> None:
+        """Send the task's current attempt to the slot's instance; call it after the claim's commit.
+
+        When that instance has gone meanwhile, the attempt waits for it through the grace period like any other.
+        """
+
+    def cancel(self, task: Task) -> None:
+        """Ask the instance that holds the current attempt to stop it."""
+
+    def forget(self, task: Task) -> None:
+        """The task ended without its agent: its attempt needs no lease any more."""
+
+    def disconnect_tokens(self, token_ids: Sequence[str], reason: str) -> None:
+        """Close the connections that were made with these tokens with 4103 (revoked)."""
+
+    def disconnect_agent(self, agent_id: str, reason: str) -> None:
+        """Close all connections of this agent with 4104 (disabled or deleted)."""
+
+    def online(self, agent_id: str) -> int:
+        """Return how many instances of the agent are connected."""

@@ -1,0 +1,1 @@
+"""The store on SQLAlchemy Core: tables, queries, migrations, and the one writer."""

@@ -1,0 +1,31 @@
+"""The bus: subjects, subscribers, and no promise of delivery.
+
+A message says "look again", never the only copy of anything: the truth is in the store. Subjects are words joined by
+dots, for instance `task.tsk_01J…`.
+"""
+
+from collections.abc import Callable
+from typing import Protocol
+
+Handler = Callable[[str, bytes], None]
+"""Called with subject and payload on the subscriber's event loop; it must return at once and not raise."""
+
+
+class Subscription(Protocol):
+    """A handler's place on the bus."""
+
+    def cancel(self) -> None:
+        """Call the handler no more. May be called twice."""
+
+
+class Bus(Protocol):
+    """Publish and subscribe; the whole of it."""
+
+    def publish(self, subject: str, payload: bytes = b"") -> None:
+        """Tell every subscriber of exactly this subject; returns at once, and drops the message when it can't."""
+
+    def subscribe(self, subject: str, handler: Handler) -> Subscription:
+        """Have `handler` called for each message on `subject` from now on."""
+
+    async def close(self) -> None:
+        """End every subscription."""

@@ -1,0 +1,101 @@
+"""Messages to bytes and back, within limits.
+
+The one place that encodes and decodes. Whatever the bytes are, decoding returns a message or raises `ProtocolError`.
+"""
+
+from typing import ClassVar
+
+import msgspec
+
+from agentic_atlas.errors import AtlasError
+from agentic_atlas.protocol.closing import CloseCode
+from agentic_atlas.protocol.messages import Limits, Message
+
+_encoder = msgspec.json.Encoder()
+_decoder: msgspec.json.Decoder[Message] = msgspec.json.Decoder(Message)
+
+_UNSUPPORTED_DATA = 1003
+_INVALID_TEXT = 1007
+_TOO_BIG = 1009
+
+
+class ProtocolError(AtlasError):
+    """The peer sent what the protocol does not allow.
+
+    Attributes:
+        close_code: what the connection is to be closed with: 1003, 1007 and 1009 as in RFC 6455 §7.4.1, else 4107.
+    """
+
+    default_code: ClassVar[str] = "protocol_violation"
+
+    def __init__(
+        self, message: str, *, close_code: int = CloseCode.PROTOCOL_VIOLATION, code: str | None = None
+    ) -> None:
+        super().__init__(message, code=code)
+        self.close_code = int(close_code)
+
+
+def encode(message: Message) -> bytes:
+    """Return the message as the bytes of one text frame."""
+    return _encoder.encode(message)
+
+
+def decode(data: bytes, limits: Limits) -> Message:
+    """Return the message in a frame's bytes.
+
+    `data` must not change afterwards: payloads are slices of it.
+
+    Raises:
+        ProtocolError: too long (1009), not UTF-8 (1007), too deep, not JSON, or not one of our messages (4107).
+    """
+    if len(data) > limits.message_bytes:
+        raise ProtocolError(
+            f"a message of {len(data)} bytes is over the limit of {limits.message_bytes}",
+            close_code=_TOO_BIG,
+            code="message_too_big",
+        )
+    try:
+        text = data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise ProtocolError(
+            f"the message is not UTF-8 (byte {error.start})", close_code=_INVALID_TEXT, code="invalid_text"
+        ) from None
+    check_depth(text, limits.depth)
+    try:
+        return _decoder.decode(data)
+    except msgspec.ValidationError as error:
+        raise ProtocolError(f"the message is not of the protocol: {error}", code="invalid_message") from None
+    except (msgspec.DecodeError, RecursionError, ValueError) as error:
+        raise ProtocolError(f"the message is not JSON: {error}", code="invalid_json") from None
+
+
+def binary_frame() -> ProtocolError:
+    """Return the error for a frame that is not text: messages are text frames only."""
+    return ProtocolError("binary frames are not used", close_code=_UNSUPPORTED_DATA, code="unsupported_data")
+
+
+def check_depth(text: str, limit: int) -> None:
+    """Refuse nesting deeper than `limit`, before a parser meets it.
+
+    Brackets in strings do not count. Text that is not JSON at all is left to the parser.
+
+    Raises:
+        ProtocolError: the nesting is deeper.
+    """
+    if text.count("[") + text.count("{") <= limit:
+        return
+    depth = 0
+    for piece in _outside_strings(text):
+        for character in piece:
+            if character in "[{":
+                depth += 1
+                if depth > limit:
+                    raise ProtocolError(f"the message is nested deeper than {limit}", code="too_deep")
+            elif character in "]}":
+                depth -= 1
+
+
+def _outside_strings(text: str) -> list[str]:
+    """Return the parts of a JSON text that are not in strings."""
+    without_escapes = text.replace("\\\\", "").replace('\\"', "") if "\\" in text else text
+    return without_escapes.split('"')[::2]

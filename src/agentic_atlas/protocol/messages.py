@@ -1,0 +1,409 @@
+"""The wire: a closed union of frozen messages, the same types on both sides.
+
+One WebSocket text frame carries one message as a JSON object whose `type` names it. Each message says who sends it,
+when, and what answers it; `SENDER` says the first of these to the program. Times are seconds since the epoch on the
+server's clock, durations are seconds. Fields a reader does not know are ignored, so a newer peer may add some.
+
+Payloads (`input`, `output`, `data`) are `Raw`: JSON that is passed on byte for byte and never parsed on the way.
+"""
+
+from enum import StrEnum
+from typing import Annotated, ClassVar, Literal, TypeAlias
+
+import msgspec
+from msgspec import Meta, Raw
+
+NULL = Raw(b"null")
+"""The JSON value null, for payloads that are absent."""
+
+Id: TypeAlias = Annotated[str, Meta(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9_.:-]+$")]
+"""An identifier of ours: letters, digits and `_.:-`."""
+
+Name: TypeAlias = Annotated[str, Meta(min_length=1, max_length=64, pattern=r"^[a-z0-9]([a-z0-9_-]*[a-z0-9])?$")]
+"""Name of an agent: lower-case letters, digits, `_` and `-`."""
+
+SkillName: TypeAlias = Annotated[str, Meta(min_length=1, max_length=64, pattern=r"^[A-Za-z_][A-Za-z0-9_-]*$")]
+"""Name of a skill: what Python allows as a function's name in ASCII, and `-`."""
+
+Line: TypeAlias = Annotated[str, Meta(max_length=1024)]
+Text: TypeAlias = Annotated[str, Meta(max_length=16_384)]
+Count: TypeAlias = Annotated[int, Meta(ge=0, le=2**53)]
+Seconds: TypeAlias = Annotated[float, Meta(ge=0, le=1e12)]
+
+
+class Side(StrEnum):
+    """The two ends of a connection."""
+
+    AGENT = "agent"
+    ROUTER = "router"
+
+    @property
+    def peer(self) -> "Side":
+        """The other end."""
+        return Side.ROUTER if self is Side.AGENT else Side.AGENT
+
+
+class Delivery(StrEnum):
+    """What happens to an attempt whose instance is lost."""
+
+    AT_LEAST_ONCE = "at_least_once"
+    """Another attempt, while the policy has some left: the skill may run twice."""
+    AT_MOST_ONCE = "at_most_once"
+    """None: a task that was accepted ends `outcome_unknown`; the skill never starts twice."""
+
+
+class Policy(msgspec.Struct, frozen=True, omit_defaults=True):
+    """How a skill's tasks are delivered; part of `hello`."""
+
+    delivery: Delivery = Delivery.AT_LEAST_ONCE
+    max_attempts: Annotated[int, Meta(ge=1, le=100)] = 3
+    """Attempts that may be lost with their instance, the first included."""
+    retries: Annotated[int, Meta(ge=0, le=100)] = 0
+    """Further attempts after an error of the handler itself."""
+    backoff: Annotated[float, Meta(ge=0, le=86_400)] = 1.0
+    """Wait before the first retry; it doubles with each further one."""
+    timeout: Annotated[float, Meta(gt=0, le=604_800)] | None = None
+    """Longest time from `accept` to the result."""
+
+
+class SkillSpec(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One callable function of an agent, as declared in `hello`."""
+
+    name: SkillName
+    input_schema: Raw
+    """JSON Schema (2020-12) of the input object."""
+    description: Text = ""
+    output_schema: Raw = NULL
+    """JSON Schema of the output, or null when it is not declared."""
+    policy: Policy = Policy()
+    streams: bool = False
+    """True when the skill yields its output in chunks."""
+
+
+class InstanceInfo(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The process behind a connection."""
+
+    id: Id
+    """Unique for each process: the same id that connects again is the same process with its memory."""
+    host: Line = ""
+    pid: Count = 0
+    sdk: Line = ""
+    """Name and version of the SDK, for instance `agentic-atlas/0.1.0`."""
+    runtime: Line = ""
+    """For instance `CPython 3.11.7 linux`."""
+    code_hash: Line = ""
+    """Digest of the agent's source, to tell versions apart."""
+
+
+class RunningAttempt(msgspec.Struct, frozen=True):
+    """In `hello`: an attempt that the agent is still working on."""
+
+    task: Id
+    attempt: Count
+
+
+class Caller(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Who asked for a task."""
+
+    kind: Literal["user", "api_key", "agent"]
+    id: Id
+    name: Line = ""
+
+
+class Fault(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Why a task has no output."""
+
+    code: Annotated[str, Meta(min_length=1, max_length=64)]
+    """A stable word for programs, for instance `handler_error`."""
+    message: Text
+    """For people; what happened and, where known, what to do."""
+    detail: Raw = NULL
+
+
+class Limits(msgspec.Struct, frozen=True):
+    """The limits in force on a connection, told in `welcome`; whoever exceeds one is closed with 4107 or 1009."""
+
+    message_bytes: Count = 4 * 1024 * 1024
+    """Longest message, all its fragments together."""
+    payload_bytes: Count = 3 * 1024 * 1024
+    """Longest input or output of a task."""
+    event_bytes: Count = 256 * 1024
+    """Longest data of one event."""
+    depth: Count = 64
+    """Deepest nesting of arrays and objects."""
+    fragments: Count = 64
+    """Most WebSocket fragments of one message."""
+    unacknowledged: Count = 256
+    """Most events that may wait for `event_ack` on one connection."""
+    events_per_task: Count = 10_000
+    """Most events of one attempt; what exceeds it is dropped by the agent and told in the last one."""
+    control_frames_per_second: Count = 20
+    open_tasks: Count = 1_000
+    """Highest `concurrency` an instance can have."""
+    open_calls: Count = 1_000
+    """Most calls to other agents that may be open on one connection."""
+    skills: Count = 200
+
+
+class Hello(msgspec.Struct, frozen=True, omit_defaults=True, tag_field="type", tag="hello"):
+    """First message on a connection, due within 5 s. Answered by `welcome` or a close.
+
+    After a cut it also says what the agent still holds, so that the router can tell what to keep.
+    """
+
+    SENDER: ClassVar[Side | None] = Side.AGENT
+
+    protocol: Count
+    instance: InstanceInfo
+    skills: list[SkillSpec]
+    concurrency: Annotated[int, Meta(ge=1, le=1_000)] = 1
+    """Tasks this instance runs at the same time."""
+    description: Text = ""
+    labels: Annotated[dict[Line, Line], Meta(max_length=64)] = {}
+    running: list[RunningAttempt] = []
+    results: list[RunningAttempt] = []
+    """Attempts that are finished and whose `result` was not acknowledged yet; the results follow `welcome`."""
+
+
+class Verdict(msgspec.Struct, frozen=True, omit_defaults=True):
+    """In `welcome`: what to do with an attempt that `hello` announced."""
+
+    task: Id
+    attempt: Count
+    keep: bool
+    """False: it is not this instance's any more; stop the handler, forget the result."""
+    n: Count = 0
+    """Number of the attempt's last stored event; those after it are sent again."""
+
+
+class Welcome(msgspec.Struct, frozen=True, omit_defaults=True, tag_field="type", tag="welcome"):
+    """The agent is registered; tasks follow. Answers `hello`; pending cancels are sent again right after it."""
+
+    SENDER: ClassVar[Side | None] = Side.ROUTER
+
+    agent: Name
+    owner: Line
+    instance: Id
+    generation: Count
+    """Number of this connection among all of this instance's; what an older one still says is ignored."""
+    limits: Limits
+    beat_every: Seconds
+    grace: Seconds
+    """How long a cut connection keeps its attempts."""
+    now: Seconds
+    """The server's clock, which deadlines are in."""
+    token_expires_at: Seconds | None = None
+    attempts: list[Verdict] = []
+
+
+class Task(msgspec.Struct, frozen=True, omit_defaults=True, tag_field="type", tag="task"):
+    """Run this skill. Answered by `accept` or `refuse` at once, later by `result`.
+
+    The same attempt may come twice (the first may have been lost in a cut); it must be started once only.
+    """
+
+    SENDER: ClassVar[Side | None] = Side.ROUTER
+
+    task: Id
+    attempt: Count
+    skill: SkillName
+    input: Raw
+    caller: Caller
+    trace: Line
+    """W3C `traceparent` of this task."""
+    created_at: Seconds
+    deadline: Seconds | None = None
+    timeout: Seconds | None = None
+    parent: Id | None = None
+    depth: Count = 0
+    """Number of agents above this one in a chain of calls."""
+
+
+class Accept(msgspec.Struct, frozen=True, tag_field="type", tag="accept"):
+    """The agent has the attempt and starts it. Answers `task`."""
+
+    SENDER: ClassVar[Side | None] = Side.AGENT
+
+    task: Id
+    attempt: Count
+
+
+class RefuseReason(StrEnum):
+    """Why an agent gives an attempt back without having started it."""
+
+    BUSY = "busy"
+    DRAINING = "draining"
+    UNKNOWN_SKILL = "unknown_skill"
+    GUARD = "guard"
+
+
+class Refuse(msgspec.Struct, frozen=True, omit_defaults=True, tag_field="type", tag="refuse"):
+    """The agent gives the attempt back; its skill was not started. Answers `task`."""
+
+    SENDER: ClassVar[Side | None] = Side.AGENT
+
+    task: Id
+    attempt: Count
+    reason: RefuseReason
+    message: Text = ""
+
+
+class EventKind(StrEnum):
+    """What an agent can report of a running attempt."""
+
+    PROGRESS = "progress"
+    CHUNK = "chunk"
+    LOG = "log"
+    ARTIFACT = "artifact"
+
+
+class Event(msgspec.Struct, frozen=True, tag_field="type", tag="event"):
+    """Something happened in a running attempt. Kept by the agent until `event_ack`."""
+
+    SENDER: ClassVar[Side | None] = Side.AGENT
+
+    task: Id
+    attempt: Count
+    n: Annotated[int, Meta(ge=1, le=2**53)]
+    """1, 2, … for each attempt, without gaps."""
+    kind: EventKind
+    data: Raw
+
+
+class EventAck(msgspec.Struct, frozen=True, tag_field="type", tag="event_ack"):
+    """All events of the attempt up to and including `n` are stored. Answers `event`."""
+
+    SENDER: ClassVar[Side | None] = Side.ROUTER
+
+    task: Id
+    attempt: Count
+    n: Count
+
+
+class Outcome(StrEnum):
+    """How an attempt ended, said by the agent."""
+
+    COMPLETED = "completed"
+    FAILED = "failed"
+    CANCELED = "canceled"
+    REJECTED = "rejected"
+
+
+class Result(msgspec.Struct, frozen=True, omit_defaults=True, tag_field="type", tag="result"):
+    """The attempt has ended. Answered by `result_ack`; kept by the agent until then."""
+
+    SENDER: ClassVar[Side | None] = Side.AGENT
+
+    task: Id
+    attempt: Count
+    outcome: Outcome
+    output: Raw = NULL
+    """Present when `completed`."""
+    error: Fault | None = None
+    """Present in every other case."""
+
+
+class ResultAck(msgspec.Struct, frozen=True, omit_defaults=True, tag_field="type", tag="result_ack"):
+    """The result is stored, or came too late to count; either way the agent forgets it. Answers `result`."""
+
+    SENDER: ClassVar[Side | None] = Side.ROUTER
+
+    task: Id
+    attempt: Count
+    recorded: bool = True
+
+
+class Cancel(msgspec.Struct, frozen=True, omit_defaults=True, tag_field="type", tag="cancel"):
+    """Stop this attempt. Answered by `result` (`canceled`), or by nothing when the agent does not know it."""
+
+    SENDER: ClassVar[Side | None] = Side.ROUTER
+
+    task: Id
+    attempt: Count
+    reason: Line = ""
+
+
+class Call(msgspec.Struct, frozen=True, omit_defaults=True, tag_field="type", tag="call"):
+    """Ask another agent, as a child of a running attempt. Answered by `reply` (several when `stream`).
+
+    `id` is the agent's own and unique in its process. An open call is sent again after a cut, with `after`; the same
+    call is never two tasks.
+    """
+
+    SENDER: ClassVar[Side | None] = Side.AGENT
+
+    id: Id
+    task: Id
+    attempt: Count
+    agent: Annotated[str, Meta(min_length=1, max_length=129)]
+    """`name`, or `owner/name`."""
+    skill: SkillName
+    input: Raw
+    stream: bool = False
+    """True: the child's events are wanted too."""
+    after: Count = 0
+    """`seq` of the last event already seen."""
+    timeout: Seconds | None = None
+
+
+class ReplyKind(StrEnum):
+    """What a `reply` carries."""
+
+    EVENT = "event"
+    RESULT = "result"
+
+
+class Reply(msgspec.Struct, frozen=True, omit_defaults=True, tag_field="type", tag="reply"):
+    """An event of the called task, or its end. Answers `call`; after a `result` no more follow."""
+
+    SENDER: ClassVar[Side | None] = Side.ROUTER
+
+    id: Id
+    """The call's."""
+    kind: ReplyKind
+    child: str = ""
+    """Id of the task that the call became; empty when it became none."""
+    seq: Count = 0
+    event: Line = ""
+    """Kind of the event."""
+    data: Raw = NULL
+    """The event's data, or the output."""
+    state: Line = ""
+    """Final state of the child task, for `result`."""
+    error: Fault | None = None
+
+
+class Beat(msgspec.Struct, frozen=True, omit_defaults=True, tag_field="type", tag="beat"):
+    """The other side is alive and this very socket can deliver. The router answers each with one of its own."""
+
+    SENDER: ClassVar[Side | None] = None
+
+    n: Count
+    """Number of the beat; the router's answer repeats it."""
+    running: Count = 0
+    lag: Seconds = 0.0
+    """How late the loop that runs the handlers is."""
+    cpu: Annotated[float, Meta(ge=0, le=1e6)] = 0.0
+    """Percent of one core, over the time since the last beat."""
+    memory: Count = 0
+    """Resident bytes."""
+
+
+Message: TypeAlias = (
+    Hello | Welcome | Task | Accept | Refuse | Event | EventAck | Result | ResultAck | Cancel | Call | Reply | Beat
+)
+
+MESSAGES: tuple[type[Message], ...] = (
+    Hello, Welcome, Task, Accept, Refuse, Event, EventAck, Result, ResultAck, Cancel, Call, Reply, Beat,
+)  # fmt: skip
+"""Every message type, in the order a connection meets them."""
+
+
+def sent_by(kind: type[Message], side: Side) -> bool:
+    """Tell whether this side may send this kind of message."""
+    return kind.SENDER is None or kind.SENDER is side
+
+
+def name_of(kind: type[Message]) -> str:
+    """Return the message's `type` on the wire."""
+    return str(kind.__struct_config__.tag)

@@ -1,0 +1,46 @@
+"""Where the two halves of an agent's process meet: the link's thread and the loop that runs the handlers.
+
+The link (`link`, with its `ledger`) lives on a thread and loop of its own, so a handler that blocks does not lose the
+connection. The runner (`runner`) lives on the user's loop. Each talks to the other through one of these, and both
+protocols are safe to call from any thread.
+"""
+
+from typing import Protocol, TypeAlias
+
+from agentic_atlas.errors import AtlasError
+from agentic_atlas.protocol.messages import Accept, Call, Cancel, Event, Refuse, Reply, Result, Task, Welcome
+
+Outgoing: TypeAlias = Accept | Refuse | Event | Result | Call
+"""What the runner says. The ledger keeps it as long as it may have to be said again."""
+
+Incoming: TypeAlias = Task | Cancel | Reply
+"""What the runner is told. Acknowledgements end in the ledger; a repeated task never gets here."""
+
+
+class Wire(Protocol):
+    """The link, as the runner sees it."""
+
+    def post(self, message: Outgoing) -> None:
+        """Say this, now or after the next reconnect. Never blocks, never fails."""
+
+    def forget_call(self, call_id: str) -> None:
+        """Nobody waits for this call's replies any more."""
+
+
+class Inbox(Protocol):
+    """The runner, as the link sees it."""
+
+    def deliver(self, message: Incoming) -> None:
+        """A message of the router's."""
+
+    def drop(self, task: str, attempt: int) -> None:
+        """The attempt is not ours any more: stop its handler, its result is of no account."""
+
+    def connected(self, welcome: Welcome) -> None:
+        """The agent is registered, for the first time or again."""
+
+    def ended(self, error: AtlasError | None) -> None:
+        """The link has ended for good: None when it was asked to, else an error whose message says what to do."""
+
+    def ping(self, token: object) -> None:
+        """Have `Lag.pong(token)` called from the handlers' loop, as soon as that loop gets to it."""
