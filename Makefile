@@ -1,0 +1,68 @@
+# `make` alone lists the targets. Each sets up what it needs, so any of them may be the first command after a clone.
+
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.stamp
+PIP := $(BIN)/python -m pip --quiet --no-input --disable-pip-version-check
+COMPILE := $(BIN)/uv pip compile --quiet --generate-hashes --no-emit-index-url --no-header \
+	--universal --python-version 3.11 pyproject.toml
+
+ONCE ?=
+FOLDER ?=
+ARGS ?=
+
+.PHONY: help setup demo test check lint types imports locks fix bench docs build lock
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
+
+setup: $(STAMP) ## Create .venv with everything in it, from the lock file
+
+$(STAMP): requirements/dev.lock requirements/venv.sh pyproject.toml
+	@echo "Setting up $(VENV)"
+	@sh requirements/venv.sh $(VENV)
+	@$(PIP) install --require-hashes -r requirements/dev.lock
+	@$(PIP) install --no-deps --no-build-isolation -e .
+	@touch $@
+
+demo: $(STAMP) ## The whole story on this machine (FOLDER=documents, ONCE=1 to end by itself)
+	@$(BIN)/atlas demo $(FOLDER) $(if $(filter-out 0,$(ONCE)),--once)
+
+test: $(STAMP) ## Run all tests, ring by ring (ARGS="tests/unit -k word" for some)
+	@$(BIN)/pytest $(ARGS)
+
+check: lint types imports locks ## Style, types, import contract and lock files
+
+lint: $(STAMP)
+	@$(BIN)/ruff check
+	@$(BIN)/ruff format --check
+
+types: $(STAMP)
+	@$(BIN)/mypy
+	@$(if $(wildcard examples/*/*.py),$(BIN)/mypy --explicit-package-bases examples)
+
+imports: $(STAMP)
+	@$(BIN)/lint-imports --no-logo
+
+locks: $(STAMP)
+	@$(BIN)/pytest -q tests/architecture/test_locks.py
+
+fix: $(STAMP) ## Repair what ruff can repair, and format
+	@$(BIN)/ruff check --fix
+	@$(BIN)/ruff format
+
+bench: $(STAMP) ## Measure what the documentation claims
+	@$(if $(wildcard benchmarks/run.py),$(BIN)/python benchmarks/run.py $(ARGS),echo "no benchmarks yet")
+
+docs: $(STAMP) ## Build the documentation into site/, broken links are errors
+	@$(BIN)/mkdocs build --strict --quiet --site-dir site
+
+build: $(STAMP) ## Build the wheel into dist/
+	@$(BIN)/hatchling build -t wheel
+
+lock: $(STAMP) ## Bring the lock files up to date with pyproject.toml (ARGS=--upgrade: newest versions)
+	@$(COMPILE) $(ARGS) --all-extras --group dev -o requirements/dev.lock
+	@$(COMPILE) --extra server --constraint requirements/dev.lock -o requirements/server.lock

@@ -1,0 +1,87 @@
+"""What holds for every test: rings run in order, nothing is left running, properties are repeatable in CI."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+from hypothesis import settings
+
+ROOT = Path(__file__).parents[1]
+RINGS = (
+    "tests/unit",
+    "tests/properties",
+    "tests/architecture",
+    "tests/conformance",
+    "tests/integration",
+    "tests/e2e",
+    "tests/faults",
+    "tests/docs",
+    "examples",
+)
+SECONDS_TO_END = 2.0
+# Helpers of multiprocessing which serve the whole process and end with it.
+SHARED_CHILDREN = ("multiprocessing.resource_tracker", "multiprocessing.forkserver")
+
+settings.register_profile("ci", derandomize=True, deadline=None, database=None)
+settings.register_profile("dev", deadline=None)
+settings.load_profile("ci" if os.environ.get("CI") else "dev")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "install: builds the wheel and installs it; runs in the end-to-end ring")
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Run the cheap rings first; within a ring the (random) order stays as it is."""
+    items.sort(key=_ring)
+
+
+def _ring(item: pytest.Item) -> int:
+    if item.get_closest_marker("install"):
+        return RINGS.index("tests/e2e")
+    path = item.path.relative_to(ROOT).as_posix()
+    return next((n for n, ring in enumerate(RINGS) if path.startswith(f"{ring}/")), len(RINGS))
+
+
+@pytest.fixture(autouse=True)
+def nothing_left_running() -> Iterator[None]:
+    """Fail a test that leaves a thread or a child process of its own behind."""
+    threads, children = set(threading.enumerate()), _children()
+    yield
+    deadline = time.monotonic() + SECONDS_TO_END
+    for thread in _new_threads(threads):
+        thread.join(max(0.0, deadline - time.monotonic()))
+    psutil.wait_procs(_children() - children, timeout=max(0.0, deadline - time.monotonic()))
+    left = [repr(thread) for thread in _new_threads(threads)] + [repr(child) for child in _children() - children]
+    assert not left, f"left running: {', '.join(left)}"
+
+
+def _new_threads(before: set[threading.Thread]) -> list[threading.Thread]:
+    return [thread for thread in threading.enumerate() if not thread.daemon and thread not in before]
+
+
+def _children() -> set[psutil.Process]:
+    """Return the child processes that still run, without the cost of listing all processes when there are none."""
+    if hasattr(os, "waitid"):
+        try:
+            os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+        except ChildProcessError:
+            return set()
+    return {child for child in psutil.Process().children() if _counts(child)}
+
+
+def _counts(child: psutil.Process) -> bool:
+    try:
+        if child.status() == psutil.STATUS_ZOMBIE:
+            return False
+        command = " ".join(child.cmdline())
+    except psutil.NoSuchProcess:
+        return False
+    return not any(name in command for name in SHARED_CHILDREN)
