@@ -92,6 +92,8 @@ class CloseReason(msgspec.Struct, frozen=True, omit_defaults=True):
     code: str = ""
     retry_after: float | None = None
     """Seconds the peer asks for before the next try."""
+    message: str = ""
+    """What was wrong, where the code alone does not tell; cut to what fits into the frame."""
 
 
 def comes_back(code: int) -> bool:
@@ -99,10 +101,15 @@ def comes_back(code: int) -> bool:
     return code != CloseCode.NORMAL and not 4100 <= code <= 4199
 
 
-def encode_reason(code: str, retry_after: float | None = None) -> bytes:
-    """Return the reason of a close frame: at most 123 bytes of JSON."""
-    encoded = msgspec.json.encode(CloseReason(code, retry_after))
-    return encoded if len(encoded) <= _REASON_BYTES else msgspec.json.encode(CloseReason("", retry_after))
+def encode_reason(code: str, retry_after: float | None = None, message: str = "") -> bytes:
+    """Return the reason of a close frame: at most 123 bytes of JSON; the message is cut until it fits."""
+    while True:
+        encoded = msgspec.json.encode(CloseReason(code, retry_after, message))
+        if len(encoded) <= _REASON_BYTES:
+            return encoded
+        if not message:
+            return msgspec.json.encode(CloseReason("", retry_after))
+        message = message[: len(message) - max(1, (len(encoded) - _REASON_BYTES) // 4)]
 
 
 def decode_reason(reason: bytes) -> CloseReason:

@@ -107,7 +107,7 @@ def cancel(task: Task, reason: str, now: float) -> Change | None:
     if task.terminal or task.cancel_reason is not None:
         return None
     if task.state in LEASED:
-        return Change(msgspec.structs.replace(task, cancel_reason=reason, updated_at=now))
+        return Change(msgspec.structs.replace(task, cancel_reason=reason, cancel_at=now, updated_at=now))
     return _end(task, Trigger.CANCEL, now, error=TaskError("canceled", reason))
 
 
@@ -153,7 +153,14 @@ def _end(
     if state is None:
         return None
     ended = msgspec.structs.replace(
-        task, state=state, output=output, error=error, ended_at=now, updated_at=now, cancel_reason=None
+        task,
+        state=state,
+        output=output,
+        error=error,
+        ended_at=now,
+        updated_at=now,
+        cancel_reason=None,
+        cancel_at=None,
     )
     return _moved(task, ended, now, error)
 

@@ -174,6 +174,8 @@ class Task(msgspec.Struct, frozen=True):
     """Earliest time of the next claim."""
     cancel_reason: str | None = None
     """Set when a cancel waits for the agent's answer."""
+    cancel_at: float | None = None
+    """When that cancel was asked for."""
     last_seq: int = 0
     output: bytes | None = None
     error: TaskError | None = None

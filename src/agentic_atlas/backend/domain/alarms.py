@@ -1,0 +1,38 @@
+"""Which task is to be looked at when: one alarm a task, the earliest first."""
+
+import heapq
+
+
+class Alarms:
+    """A heap that forgets: an alarm that was moved or cleared leaves a dead entry, and dead ones are swept away before
+    they are more than the living."""
+
+    _SWEEP_ABOVE = 1_000
+
+    def __init__(self) -> None:
+        self._at: dict[str, float] = {}
+        self._heap: list[tuple[float, str]] = []
+
+    def __len__(self) -> int:
+        return len(self._at)
+
+    def set(self, key: str, at: float | None) -> None:
+        """Set the alarm of `key`, in place of its last one; None clears it."""
+        if at is None:
+            self._at.pop(key, None)
+        elif self._at.get(key) != at:
+            self._at[key] = at
+            heapq.heappush(self._heap, (at, key))
+        if len(self._heap) > self._SWEEP_ABOVE and len(self._heap) > 2 * len(self._at):
+            self._heap = [(at, key) for key, at in self._at.items()]
+            heapq.heapify(self._heap)
+
+    def due(self, now: float, *, most: int = 1_000) -> list[str]:
+        """Return the keys whose alarm is over, earliest first, and clear those alarms."""
+        keys: list[str] = []
+        while self._heap and self._heap[0][0] <= now and len(keys) < most:
+            at, key = heapq.heappop(self._heap)
+            if self._at.get(key) == at:
+                del self._at[key]
+                keys.append(key)
+        return keys

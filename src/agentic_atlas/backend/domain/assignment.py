@@ -1,0 +1,21 @@
+"""A task as the router delivers it."""
+
+from agentic_atlas.backend.domain.records import Task
+from agentic_atlas.protocol import messages
+
+
+def assignment(task: Task) -> messages.Task:
+    """Return the message that delivers the task's current attempt."""
+    return messages.Task(
+        task=task.id,
+        attempt=task.attempt,
+        skill=task.skill,
+        input=messages.Raw(task.input),
+        caller=messages.Caller(kind=task.caller.kind, id=task.caller.id, name=task.caller.name),
+        trace=task.trace,
+        created_at=task.created_at,
+        deadline=task.deadline,
+        timeout=task.timeout,
+        parent=task.parent_id,
+        depth=task.depth,
+    )
