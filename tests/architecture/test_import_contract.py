@@ -26,23 +26,27 @@ PYPROJECT = ROOT / "pyproject.toml"
 for kind in (AcyclicSiblingsContract, ForbiddenContract, IndependenceContract, LayersContract, ProtectedContract):
     registry.register(kind, kind.type_name)
 
-LAYOUT = """
-__init__ __main__ _version errors compose settings
-protocol/__init__ protocol/messages protocol/codec protocol/states protocol/session protocol/tasks
-auth/__init__ auth/tokens auth/keys auth/scopes
-bus/__init__ bus/base bus/local bus/nats
-sdk/__init__ sdk/agent sdk/context sdk/link sdk/environment sdk/client
-router/__init__ router/ports router/hub router/placement router/presence router/delivery router/endpoint
-backend/__init__ backend/ports
-backend/domain/__init__ backend/domain/task
-backend/services/__init__ backend/services/tasks backend/services/agents
-backend/store/__init__ backend/store/tasks backend/store/writer
-backend/api/__init__ backend/api/tasks
-platform/__init__ platform/pages/__init__ platform/pages/agents
-interop/__init__ interop/a2a/__init__ interop/mcp/__init__
-testing/__init__ integrations/__init__
-cli/__init__ cli/up cli/tasks
-""".split()
+LAYOUT = {
+    "": "__init__ __main__ _version errors compose settings",
+    "protocol": "__init__ messages codec states session tasks",
+    "auth": "__init__ tokens keys scopes",
+    "bus": "__init__ base local nats",
+    "sdk": "__init__ agent context link environment client",
+    "router": "__init__ ports hub placement presence delivery endpoint",
+    "backend": "__init__ ports",
+    "backend/domain": "__init__ task",
+    "backend/services": "__init__ tasks agents",
+    "backend/store": "__init__ tasks writer",
+    "backend/api": "__init__ tasks",
+    "platform": "__init__",
+    "platform/pages": "__init__ agents",
+    "interop": "__init__",
+    "interop/a2a": "__init__",
+    "interop/mcp": "__init__",
+    "testing": "__init__",
+    "integrations": "__init__",
+    "cli": "__init__ up tasks",
+}
 
 ALLOWED = {
     "__init__": "from agentic_atlas.sdk import agent",
@@ -148,8 +152,10 @@ class Tree:
 
     def __init__(self, root: Path) -> None:
         self.package = root / "agentic_atlas"
-        for module in LAYOUT:
-            self.write(module, ALLOWED.get(module, ""))
+        for folder, modules in LAYOUT.items():
+            for name in modules.split():
+                module = f"{folder}/{name}".lstrip("/")
+                self.write(module, ALLOWED.get(module, ""))
         self.write("bus/local", "import agentic_atlas.bus.base")
         self.write("bus/nats", "import agentic_atlas.bus.base")
 
