@@ -1,0 +1,69 @@
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from agentic_atlas.auth import AGENT_SCOPES, API_KEY_SCOPES, Scope, UnknownScope, allows, format_scopes, parse_scopes
+
+
+def test_every_scope_is_an_agents_or_an_api_keys_and_never_both() -> None:
+    assert sorted([*AGENT_SCOPES, *API_KEY_SCOPES]) == sorted(Scope)
+
+
+def test_the_words_are_the_documented_ones() -> None:
+    assert format_scopes(AGENT_SCOPES) == "agent:connect agent:call"
+    assert format_scopes(API_KEY_SCOPES) == (
+        "tasks:read tasks:write agents:read agents:write tokens:read tokens:write users:admin *"
+    )
+
+
+@pytest.mark.parametrize("scope", Scope)
+def test_a_scope_grants_itself_and_nothing_granted_grants_nothing(scope: Scope) -> None:
+    assert allows([scope], scope)
+    assert not allows([], scope)
+
+
+@pytest.mark.parametrize(
+    ("granted", "also"),
+    [
+        ("tasks:write", {"tasks:read"}),
+        ("agents:write", {"agents:read"}),
+        ("tokens:write", {"tokens:read"}),
+        ("*", set(API_KEY_SCOPES) - {"*"}),
+        ("users:admin", set()),
+        ("tasks:read", set()),
+        ("agents:read", set()),
+        ("tokens:read", set()),
+        ("agent:connect", set()),
+        ("agent:call", set()),
+    ],
+)
+def test_a_scope_implies_exactly_this(granted: str, also: set[str]) -> None:
+    assert {scope for scope in Scope if allows([granted], scope)} == {granted, *also}
+
+
+@pytest.mark.parametrize("word", ["", "tasks", "tasks:", "tasks:*", "TASKS:READ", "tasks:read ", "**"])
+def test_a_word_that_is_no_scope_grants_nothing(word: str) -> None:
+    assert not any(allows([word], scope) for scope in Scope)
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    st.sampled_from([AGENT_SCOPES, API_KEY_SCOPES]).flatmap(lambda known: st.lists(st.sampled_from(known), unique=True))
+)
+def test_scopes_survive_writing_and_reading(scopes: list[Scope]) -> None:
+    known = AGENT_SCOPES if set(scopes) <= set(AGENT_SCOPES) else API_KEY_SCOPES
+    assert parse_scopes(format_scopes(scopes), known) == tuple(scopes)
+
+
+def test_a_repeated_word_is_held_once() -> None:
+    assert parse_scopes("tasks:read  tasks:read", API_KEY_SCOPES) == (Scope.TASKS_READ,)
+
+
+@pytest.mark.parametrize(
+    ("text", "known"), [("*", AGENT_SCOPES), ("agent:call", API_KEY_SCOPES), ("tasks:read x", API_KEY_SCOPES)]
+)
+def test_a_word_of_the_other_kind_or_of_none_is_refused(text: str, known: tuple[Scope, ...]) -> None:
+    with pytest.raises(UnknownScope) as caught:
+        parse_scopes(text, known)
+    assert caught.value.word == text.split()[-1]
+    assert known[0] in str(caught.value)

@@ -1,0 +1,112 @@
+import hashlib
+import secrets
+import time
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from agentic_atlas.auth import SecretRefused, digest, matches, mint, new_secret, redact
+from tests.unit.auth.forge import CLAIMS, RING
+
+SECRET = new_secret("atlas_", lambda size: hashlib.sha512(b"seed").digest()[:size])
+TOKEN = mint(RING, CLAIMS)
+
+
+def test_a_secret_is_its_prefix_and_256_bits() -> None:
+    asked: list[int] = []
+    secret = new_secret("atlas_key_", lambda size: asked.append(size) or bytes(size))
+    assert asked == [32]
+    assert secret == "atlas_key_" + "A" * 43
+
+
+@pytest.mark.parametrize("size", [0, 31, 33])
+def test_a_source_that_gives_another_amount_is_refused(size: int) -> None:
+    with pytest.raises(SecretRefused):
+        new_secret("atlas_", lambda _: bytes(size))
+
+
+@pytest.mark.parametrize("prefix", ["", "key_", "atlas", "atlas_key", "atlas_KEY_", "atlas_a_b_", "atlas_\n"])
+def test_a_prefix_that_logs_would_not_hide_is_refused(prefix: str) -> None:
+    with pytest.raises(SecretRefused):
+        new_secret(prefix, secrets.token_bytes)
+
+
+def test_only_the_secret_itself_matches_its_digest() -> None:
+    stored = digest(SECRET)
+    assert stored == hashlib.sha256(SECRET.encode()).digest()
+    assert matches(SECRET, stored)
+    assert not matches(SECRET[:-1], stored)
+    assert not matches(SECRET, b"")
+    assert not matches("", stored)
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.text(st.characters()))
+def test_any_text_has_a_digest(text: str) -> None:
+    assert matches(text, digest(text))
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.text(max_size=8), st.text(max_size=8), st.sampled_from([SECRET, TOKEN]))
+def test_a_secret_never_survives_whatever_stands_around_it(before: str, after: str, secret: str) -> None:
+    redacted = redact(before + secret + after)
+    assert secret not in redacted
+    assert secret[-20:] not in redacted
+
+
+@pytest.mark.parametrize(
+    "before", ["", "x", "atlas_", "eyJ", "eyJ_", "token=", "%22", "atlas_tasks.", "a.b.", "\x1b[31m"]
+)
+@pytest.mark.parametrize("secret", [SECRET, TOKEN, TOKEN[:-30], TOKEN.rpartition(".")[0], f"{TOKEN}.{SECRET}"])
+def test_a_secret_glued_to_other_words_is_hidden(before: str, secret: str) -> None:
+    redacted = redact(f"{before}{secret} end")
+    assert "[redacted]" in redacted
+    assert not any(secret[at : at + 12] in redacted for at in range(len(secret) - 11))
+    assert redacted.endswith(" end")
+
+
+def test_what_stands_beside_a_secret_stays() -> None:
+    assert redact(f"Authorization: Bearer {TOKEN}, key={SECRET}.") == (
+        "Authorization: Bearer [redacted], key=[redacted]."
+    )
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.binary(min_size=32, max_size=32), st.sampled_from(["atlas_", "atlas_key_", "atlas_login_"]))
+def test_every_secret_is_recognised(random: bytes, prefix: str) -> None:
+    # One in ten thousand million million has neither capital nor digit.
+    assert redact(new_secret(prefix, lambda _: random)) == "[redacted]"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "nothing secret here",
+        "atlas_http_request_duration_seconds_bucket",
+        "atlas_up and atlas_",
+        "keyJob.id of KeyJsonReader.read",
+        "eyJ",
+        "https://example.org/atlas_logo.svg",
+    ],
+)
+def test_ordinary_words_stay(text: str) -> None:
+    assert redact(text) == text
+
+
+@pytest.mark.parametrize(
+    "piece", ["eyJ", "eyJ.", "atlas_", "atlas_a", "atlas_A", "eyJatlas_", ".", "a", "eyJ-", "atlas_."]
+)
+def test_the_time_is_linear_in_the_text(piece: str) -> None:
+    def best(length: int) -> float:
+        text = piece * (length // len(piece)) + " "
+        times = []
+        for _ in range(3):
+            start = time.perf_counter()
+            redact(text)
+            times.append(time.perf_counter() - start)
+        return min(times)
+
+    # Quadratic time would be some 256 times as long; linear is 16 times.
+    assert best(160_000) < 80 * best(10_000) + 0.005
