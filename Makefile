@@ -58,7 +58,7 @@ bench: $(STAMP) ## Measure what the documentation claims
 	@$(if $(wildcard benchmarks/run.py),$(BIN)/python benchmarks/run.py $(ARGS),echo "no benchmarks yet")
 
 docs: $(STAMP) ## Build the documentation into site/, broken links are errors
-	@$(BIN)/mkdocs build --strict --quiet --site-dir site
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet --site-dir site
 
 build: $(STAMP) ## Build the wheel into dist/
 	@$(BIN)/hatchling build -t wheel
