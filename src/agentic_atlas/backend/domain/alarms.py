@@ -36,3 +36,11 @@ class Alarms:
                 del self._at[key]
                 keys.append(key)
         return keys
+
+    def wait(self, now: float) -> float | None:
+        """Return the seconds until the earliest alarm; None when there is none."""
+        return max(0.0, self._heap[0][0] - now) if self._heap else None
+
+    def earliest(self, key: str) -> bool:
+        """Tell whether the alarm of `key` is the earliest."""
+        return bool(self._heap) and self._heap[0][1] == key

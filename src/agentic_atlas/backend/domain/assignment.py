@@ -1,5 +1,7 @@
 """A task as the router delivers it."""
 
+from msgspec import Raw
+
 from agentic_atlas.backend.domain.records import Task
 from agentic_atlas.protocol import messages
 
@@ -10,7 +12,7 @@ def assignment(task: Task) -> messages.Task:
         task=task.id,
         attempt=task.attempt,
         skill=task.skill,
-        input=messages.Raw(task.input),
+        input=Raw(task.input),
         caller=messages.Caller(kind=task.caller.kind, id=task.caller.id, name=task.caller.name),
         trace=task.trace,
         created_at=task.created_at,

@@ -7,10 +7,10 @@ number takes turns between callers, and within a caller keeps the order of submi
 
 
 class FairOrder:
-    """Virtual clocks of one agent's queue. Not kept: a restart begins at the highest position in the store."""
+    """Virtual clocks of one agent's queue. Not kept: a restart takes them from the tasks that wait (`resume`)."""
 
-    def __init__(self, start: float = 0.0, *, callers: int = 10_000) -> None:
-        self._now = start
+    def __init__(self, *, callers: int = 10_000) -> None:
+        self._now = 0.0
         self._last: dict[str, float] = {}
         self._most_callers = callers
 
@@ -25,4 +25,8 @@ class FairOrder:
 
     def served(self, position: float) -> None:
         """The task at this position was claimed: the queue's clock moves up to it."""
+        self._now = max(self._now, position)
+
+    def resume(self, position: float) -> None:
+        """A task waits at this position since before the restart: new ones come after it."""
         self._now = max(self._now, position)

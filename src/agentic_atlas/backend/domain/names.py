@@ -5,6 +5,9 @@ import re
 from agentic_atlas.errors import InvalidInput
 
 _NAME = re.compile(r"[a-z0-9](?:[a-z0-9_-]{0,62}[a-z0-9])?")
+_RESERVED = frozenset({"tokens"})
+"""Words that follow an agent's name in addresses."""
+
 MAX_LABEL = 100
 
 
@@ -16,6 +19,8 @@ def check_name(name: str, what: str) -> str:
             "with a letter or digit at both ends",
             code="invalid_name",
         )
+    if name in _RESERVED:
+        raise InvalidInput(f"{name!r} can't be the name of {what}: it has a meaning of its own", code="invalid_name")
     return name
 
 

@@ -1,0 +1,25 @@
+"""The HTTP application."""
+
+from fastapi import FastAPI
+
+from agentic_atlas._version import __version__
+from agentic_atlas.backend.api import agents, describe, errors, system, tasks, users
+from agentic_atlas.backend.services.backend import Backend
+
+
+def create_app(backend: Backend) -> FastAPI:
+    """Return the API of `backend` as an ASGI application."""
+    app = FastAPI(
+        title="Agentic Atlas",
+        version=__version__,
+        description="A network of local agents: agents, tokens, tasks and their events.",
+        docs_url=None,
+        redoc_url=None,
+        openapi_url="/api/v1/openapi.json",
+    )
+    app.state.backend = backend
+    for routes in (tasks.router, agents.router, users.router, system.router):
+        app.include_router(routes)
+    errors.install(app)
+    describe.install(app)
+    return app

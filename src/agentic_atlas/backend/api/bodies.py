@@ -1,0 +1,91 @@
+"""What the API takes; every field is bounded, and one that is not known is an error."""
+
+from datetime import datetime
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta, Raw
+
+from agentic_atlas.backend.domain.records import Role
+from agentic_atlas.protocol.messages import Delivery
+
+Positive = Annotated[float, Meta(gt=0, le=31_622_400)]
+NotNegative = Annotated[float, Meta(ge=0, le=31_622_400)]
+
+
+class NewTask(msgspec.Struct, forbid_unknown_fields=True):
+    """One call of one skill."""
+
+    agent: Annotated[str, Meta(min_length=1, max_length=129)]
+    """`name`, or `owner/name`."""
+    skill: Annotated[str, Meta(min_length=1, max_length=64)]
+    input: Raw = Raw(b"{}")
+    """The skill's parameters, as an object."""
+    idempotency_key: Annotated[str, Meta(min_length=1, max_length=200)] | None = None
+    """The same key from the same caller is one task."""
+    deadline: Annotated[datetime, Meta(tz=True)] | None = None
+    """When it must have ended."""
+    timeout: Positive | None = None
+    """Seconds from its start to its end; in place of the skill's."""
+    priority: Annotated[int, Meta(ge=0, le=9)] = 0
+    queue_ttl: NotNegative | None = None
+    """Seconds to wait for an agent that is offline; 0: not at all. Without it: a day."""
+    delivery: Delivery | None = None
+
+
+class NewTasks(msgspec.Struct, forbid_unknown_fields=True):
+    """Several tasks at once, each accepted or not by itself."""
+
+    tasks: Annotated[list[NewTask], Meta(min_length=1, max_length=100)]
+
+
+class Reason(msgspec.Struct, forbid_unknown_fields=True):
+    """Why."""
+
+    reason: Annotated[str, Meta(max_length=500)] = "canceled by the caller"
+
+
+class NewAgent(msgspec.Struct, forbid_unknown_fields=True):
+    """An agent to be."""
+
+    name: str
+    description: str = ""
+
+
+class AgentChange(msgspec.Struct, forbid_unknown_fields=True):
+    """What to change of an agent."""
+
+    description: str | None = None
+    disabled: bool | None = None
+
+
+class NewToken(msgspec.Struct, forbid_unknown_fields=True):
+    """A token to be."""
+
+    name: str = ""
+    expires_in: Positive | None = None
+    """Seconds; 90 days without it, 366 at most."""
+
+
+class NewUser(msgspec.Struct, forbid_unknown_fields=True):
+    """A user to be."""
+
+    name: str
+    role: Role = Role.MEMBER
+
+
+class UserChange(msgspec.Struct, forbid_unknown_fields=True):
+    """What to change of a user."""
+
+    role: Role | None = None
+    disabled: bool | None = None
+
+
+class NewKey(msgspec.Struct, forbid_unknown_fields=True):
+    """An API key to be."""
+
+    name: str = ""
+    expires_in: Positive | None = None
+    """Seconds; without it the key is good until it is revoked."""
+    user: str | None = None
+    """For whom; administrators only."""

@@ -1,0 +1,104 @@
+"""The one table from error to HTTP status, and the one shape in which errors are answered."""
+
+from http import HTTPStatus
+
+import msgspec
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+
+from agentic_atlas.backend.api.answers import Json
+from agentic_atlas.errors import (
+    AtlasError,
+    Busy,
+    Conflict,
+    Forbidden,
+    InvalidInput,
+    NotFound,
+    PayloadTooLarge,
+    Unauthenticated,
+    Unavailable,
+)
+
+STATUS: dict[type[AtlasError], HTTPStatus] = {
+    PayloadTooLarge: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    InvalidInput: HTTPStatus.UNPROCESSABLE_ENTITY,
+    Unauthenticated: HTTPStatus.UNAUTHORIZED,
+    Forbidden: HTTPStatus.FORBIDDEN,
+    NotFound: HTTPStatus.NOT_FOUND,
+    Conflict: HTTPStatus.CONFLICT,
+    Busy: HTTPStatus.TOO_MANY_REQUESTS,
+    Unavailable: HTTPStatus.SERVICE_UNAVAILABLE,
+    AtlasError: HTTPStatus.INTERNAL_SERVER_ERROR,
+}
+"""Status of each class of error; a class that is not listed has its nearest ancestor's."""
+
+STATUS_OF_CODE: dict[str, HTTPStatus] = {
+    "storage_full": HTTPStatus.INSUFFICIENT_STORAGE,
+}
+"""Codes whose status differs from their class's."""
+
+
+class ErrorBody(msgspec.Struct):
+    """Why a request was not carried out."""
+
+    code: str
+    message: str
+    detail: object = None
+
+
+class ErrorView(msgspec.Struct):
+    """The shape of every error."""
+
+    error: ErrorBody
+
+
+def status_of(error: AtlasError) -> HTTPStatus:
+    """Return the HTTP status of an error."""
+    if error.code in STATUS_OF_CODE:
+        return STATUS_OF_CODE[error.code]
+    return next(STATUS[kind] for kind in type(error).__mro__ if kind in STATUS)
+
+
+def answer(error: AtlasError) -> Response:
+    """Return the response for an error."""
+    headers = {}
+    if isinstance(error, Unauthenticated):
+        headers["WWW-Authenticate"] = "Bearer"
+    if isinstance(error, (Busy, Unavailable)):
+        headers["Retry-After"] = str(max(1, round(error.retry_after)))
+    return Json(body_of(error), status=status_of(error), headers=headers)
+
+
+def body_of(error: AtlasError) -> ErrorView:
+    """Return an error in its shape."""
+    return ErrorView(ErrorBody(error.code, error.message, error.detail))
+
+
+def install(app: FastAPI) -> None:
+    """Have every error of `app` answered in the one shape."""
+
+    @app.exception_handler(AtlasError)
+    async def ours(_request: Request, error: AtlasError) -> Response:
+        return answer(error)
+
+    @app.exception_handler(RequestValidationError)
+    async def parameters(_request: Request, error: RequestValidationError) -> Response:
+        faults = [
+            {"path": "/" + "/".join(str(step) for step in fault["loc"]), "message": fault["msg"]}
+            for fault in error.errors()[:20]
+        ]
+        return answer(InvalidInput(f"at {faults[0]['path']}: {faults[0]['message']}", detail=faults))
+
+    @app.exception_handler(HTTPException)
+    async def framework(_request: Request, error: HTTPException) -> Response:
+        status = HTTPStatus(error.status_code)
+        view = ErrorView(ErrorBody(status.name.lower(), str(error.detail)))
+        return Json(view, status=status, headers=dict(error.headers or {}))
+
+    @app.exception_handler(Exception)
+    async def unforeseen(_request: Request, _error: Exception) -> Response:
+        # The server logs the traceback; the caller learns only that it is not their fault.
+        view = ErrorView(ErrorBody("internal", "something went wrong on the server; its log has the reason"))
+        return Json(view, status=HTTPStatus.INTERNAL_SERVER_ERROR)

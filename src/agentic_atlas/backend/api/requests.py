@@ -1,0 +1,33 @@
+"""What every route needs of a request: the backend, and who asks."""
+
+from typing import Annotated, cast
+
+from fastapi import Depends, Query, Request
+
+from agentic_atlas.auth import TokenRefused, read_bearer
+from agentic_atlas.backend.services.access import Principal
+from agentic_atlas.backend.services.backend import Backend
+from agentic_atlas.errors import Unauthenticated
+
+
+def backend_of(request: Request) -> Backend:
+    """Return the backend that the application was made for."""
+    return cast(Backend, request.app.state.backend)
+
+
+async def principal_of(request: Request) -> Principal:
+    """Return who asks; raises Unauthenticated."""
+    backend = backend_of(request)
+    headers = request.headers.getlist("authorization")
+    try:
+        secret = read_bearer(headers) if headers else None
+    except TokenRefused as error:
+        raise Unauthenticated(error.message) from None
+    return await backend.access.authenticate(secret)
+
+
+Parts = Annotated[Backend, Depends(backend_of)]
+Who = Annotated[Principal, Depends(principal_of)]
+Limit = Annotated[int, Query(ge=1, le=500, description="Most items of the answer.")]
+After = Annotated[str | None, Query(max_length=200, description="`next` of the page before.")]
+Wait = Annotated[float, Query(ge=0, le=60, description="Seconds to wait for the task's end.")]

@@ -1,0 +1,185 @@
+"""Routes of tasks."""
+
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+from http import HTTPStatus
+from typing import Annotated
+
+import msgspec
+from fastapi import APIRouter, Header, Query, Request
+from starlette.responses import Response, StreamingResponse
+
+from agentic_atlas.backend.api.answers import Json, read
+from agentic_atlas.backend.api.bodies import NewTask, NewTasks, Reason
+from agentic_atlas.backend.api.describe import describe
+from agentic_atlas.backend.api.errors import body_of
+from agentic_atlas.backend.api.requests import After, Limit, Parts, Wait, Who
+from agentic_atlas.backend.api.views import (
+    BatchItem,
+    BatchView,
+    EventPage,
+    TaskPage,
+    TaskView,
+    event_view,
+    task_view,
+)
+from agentic_atlas.backend.domain.records import Task, TaskEvent
+from agentic_atlas.backend.ports import TaskFilter
+from agentic_atlas.backend.services import tasks
+from agentic_atlas.backend.services.access import Principal
+from agentic_atlas.backend.services.backend import Backend
+from agentic_atlas.errors import AtlasError, InvalidInput
+from agentic_atlas.protocol.tasks import TaskState
+
+KEEP_ALIVE = 15.0
+"""Seconds of silence after which a stream of events sends a comment, for idle timers in between."""
+
+router = APIRouter(prefix="/api/v1/tasks", tags=["tasks"])
+
+
+@router.post("", **describe(takes=NewTask, answers=TaskView, status=HTTPStatus.CREATED))
+async def submit(
+    request: Request,
+    backend: Parts,
+    who: Who,
+    wait: Wait = 0,
+    traceparent: Annotated[str | None, Header(max_length=200)] = None,
+) -> Response:
+    """Submit a task; with `wait`, answer when it has ended or the time is over."""
+    ask = _ask(await read(request, NewTask), traceparent)
+    submitted = await tasks.submit(backend, who.user, who.caller, ask)
+    task = submitted.task
+    if wait and not task.terminal:
+        task = await tasks.wait(backend, task.id, wait) or task
+    status = HTTPStatus.CREATED if submitted.created else HTTPStatus.OK
+    return Json(await _view(backend, task), status=status, headers={"Location": f"/api/v1/tasks/{task.id}"})
+
+
+@router.post("/batch", **describe(takes=NewTasks, answers=BatchView))
+async def batch(request: Request, backend: Parts, who: Who) -> Response:
+    """Submit several tasks; each is accepted or refused by itself."""
+    body = await read(request, NewTasks)
+    return Json(BatchView([await _one_of_many(backend, who, new) for new in body.tasks]))
+
+
+@router.get("", **describe(answers=TaskPage))
+async def find(
+    backend: Parts,
+    who: Who,
+    agent: Annotated[str | None, Query(max_length=129)] = None,
+    state: Annotated[list[TaskState] | None, Query()] = None,
+    parent: Annotated[str | None, Query(max_length=64)] = None,
+    trace: Annotated[str | None, Query(pattern="^[0-9a-f]{32}$")] = None,
+    limit: Limit = 50,
+    after: After = None,
+) -> Response:
+    """List tasks, newest first."""
+    named = await backend.access.agent(who.user, agent) if agent else None
+    which = TaskFilter(
+        visible_to=who.scope,
+        agent_id=named.id if named else None,
+        states=tuple(state or ()),
+        parent_id=parent,
+        trace_id=trace,
+    )
+    page = await tasks.find(backend, which, limit=limit, after=after)
+    return Json(TaskPage([task_view(task) for task in page.items], page.next))
+
+
+@router.get("/{task_id}", **describe(answers=TaskView))
+async def show(task_id: str, backend: Parts, who: Who, wait: Wait = 0) -> Response:
+    """Show a task; with `wait`, when it has ended or the time is over."""
+    task = await tasks.show(backend, who, task_id)
+    if wait and not task.terminal:
+        task = await tasks.wait(backend, task_id, wait) or task
+    return Json(await _view(backend, task))
+
+
+@router.get("/{task_id}/events", **describe(answers=EventPage))
+async def events(
+    task_id: str,
+    request: Request,
+    backend: Parts,
+    who: Who,
+    after: Annotated[int, Query(ge=0)] = 0,
+    last_event_id: Annotated[str | None, Header(max_length=20)] = None,
+) -> Response:
+    """Stream a task's events as server-sent events (WHATWG HTML §9.2) until it has ended.
+
+    Resumes after `Last-Event-ID`. With `Accept: application/json`: those that are there now.
+    """
+    await tasks.show(backend, who, task_id)
+    start = _number(last_event_id) if last_event_id else after
+    if "application/json" in request.headers.get("accept", ""):
+        found = await backend.store.tasks.events(task_id, after=start, limit=tasks.EVENTS_AT_ONCE)
+        return Json(EventPage([event_view(event) for event in found]))
+    stream = _stream(backend, task_id, start)
+    headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no", "X-Content-Type-Options": "nosniff"}
+    return StreamingResponse(stream, media_type="text/event-stream", headers=headers)
+
+
+@router.post("/{task_id}/cancel", **describe(takes=Reason, answers=TaskView))
+async def cancel(task_id: str, request: Request, backend: Parts, who: Who) -> Response:
+    """Cancel a task and what it called; one that has ended stays as it is."""
+    body = await read(request, Reason)
+    task = await tasks.show(backend, who, task_id)
+    return Json(await _view(backend, await tasks.cancel(backend, task_id, body.reason) or task))
+
+
+@router.post("/{task_id}/retry", **describe(answers=TaskView, status=HTTPStatus.CREATED))
+async def retry(task_id: str, backend: Parts, who: Who) -> Response:
+    """Do again what an ended task asked for, as a new task."""
+    submitted = await tasks.retry(backend, who, task_id)
+    return Json(await _view(backend, submitted.task), status=HTTPStatus.CREATED)
+
+
+def _ask(new: NewTask, trace: str | None) -> tasks.Ask:
+    return tasks.Ask(
+        new.agent,
+        new.skill,
+        bytes(new.input),
+        new.idempotency_key,
+        None if new.deadline is None else new.deadline.timestamp(),
+        new.timeout,
+        new.priority,
+        new.queue_ttl,
+        new.delivery,
+        trace,
+    )
+
+
+async def _one_of_many(backend: Backend, who: Principal, new: NewTask) -> BatchItem:
+    try:
+        submitted = await tasks.submit(backend, who.user, who.caller, _ask(new, None))
+    except AtlasError as error:
+        return BatchItem(error=body_of(error).error)
+    return BatchItem(task=task_view(submitted.task))
+
+
+async def _view(backend: Backend, task: Task) -> TaskView:
+    if task.state is not TaskState.SUBMITTED:
+        return task_view(task)
+    if backend.fleet.online(task.agent_id):
+        return task_view(task, "queued: all instances of the agent are busy")
+    agent = await backend.store.agents.get(task.agent_id)
+    seen = agent.last_seen_at if agent else None
+    when = "never connected" if seen is None else f"last seen {datetime.fromtimestamp(seen, UTC):%Y-%m-%d %H:%M:%SZ}"
+    return task_view(task, f"queued: agent offline, {when}")
+
+
+async def _stream(backend: Backend, task_id: str, after: int) -> AsyncIterator[bytes]:
+    async for event in tasks.events(backend, task_id, after, KEEP_ALIVE):
+        yield b": keep-alive\n\n" if event is None else _frame(event)
+
+
+def _frame(event: TaskEvent) -> bytes:
+    data = msgspec.json.encode(event_view(event))
+    # JSON by msgspec has no line breaks outside strings, but payloads are passed on as their sender wrote them.
+    lines = b"\n".join(b"data: " + line for line in data.splitlines())
+    return b"id: %d\nevent: %s\n%s\n\n" % (event.seq, event.kind.value.encode(), lines)
+
+
+def _number(text: str) -> int:
+    if not (text.isascii() and text.isdigit()):
+        raise InvalidInput("Last-Event-ID is the `id` of an event: a number")
+    return int(text)

@@ -1,0 +1,80 @@
+"""The agents of a user: made, listed, changed, removed."""
+
+import msgspec
+
+from agentic_atlas.backend.domain.names import check_name
+from agentic_atlas.backend.domain.records import Agent, Instance, Skill
+from agentic_atlas.backend.services.access import Principal
+from agentic_atlas.backend.services.backend import Backend
+from agentic_atlas.errors import InvalidInput
+
+MAX_DESCRIPTION = 1_000
+
+
+class AgentDetails(msgspec.Struct, frozen=True):
+    """An agent with what it declared and where it runs."""
+
+    agent: Agent
+    skills: list[Skill]
+    instances: list[Instance]
+
+
+async def create(backend: Backend, principal: Principal, name: str, description: str = "") -> Agent:
+    """Make an agent of the principal's own; raises Conflict (`agent_exists`) or InvalidInput."""
+    agent = Agent(
+        id=backend.ids("agt"),
+        owner_id=principal.user.id,
+        owner=principal.user.name,
+        name=check_name(name, "an agent"),
+        created_at=backend.clock(),
+        description=_description(description),
+    )
+    await backend.store.agents.add(agent)
+    return agent
+
+
+async def find(backend: Backend, principal: Principal, *, limit: int, after: str | None) -> list[Agent]:
+    """Return the agents the principal may see, by full name."""
+    return await backend.store.agents.find(owner_id=principal.scope, limit=limit, after=after)
+
+
+async def show(backend: Backend, principal: Principal, name: str) -> AgentDetails:
+    """Return one agent in full; raises NotFound."""
+    agent = await _current(backend, principal, name)
+    return AgentDetails(
+        agent, await backend.store.agents.skills(agent.id), await backend.store.agents.instances(agent.id)
+    )
+
+
+async def update(
+    backend: Backend, principal: Principal, name: str, *, description: str | None, disabled: bool | None
+) -> Agent:
+    """Change what is not None. Disabling closes the agent's connections; raises NotFound."""
+    agent = await _current(backend, principal, name)
+    at = None if disabled is None else backend.clock() if disabled else 0.0
+    changed = await backend.store.agents.update(
+        agent.id, description=None if description is None else _description(description), disabled_at=at
+    )
+    backend.registry.forget(agent.id)
+    if disabled:
+        backend.fleet.disconnect_agent(agent.id, "agent_disabled")
+    return changed or agent
+
+
+async def delete(backend: Backend, principal: Principal, name: str) -> None:
+    """Remove an agent with its tokens, and close its connections; its tasks stay. Raises NotFound."""
+    agent = await backend.access.agent(principal.user, name)
+    await backend.store.agents.delete(agent.id)
+    backend.registry.forget(agent.id)
+    backend.fleet.disconnect_agent(agent.id, "agent_deleted")
+
+
+async def _current(backend: Backend, principal: Principal, name: str) -> Agent:
+    known = await backend.access.agent(principal.user, name)
+    return await backend.store.agents.get(known.id) or known
+
+
+def _description(text: str) -> str:
+    if len(text) > MAX_DESCRIPTION:
+        raise InvalidInput(f"a description has at most {MAX_DESCRIPTION} characters")
+    return text

@@ -1,0 +1,33 @@
+"""Everything the use cases work with, in one value; `compose` builds it, and each use case takes it first."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from agentic_atlas.auth import KeyRing
+from agentic_atlas.backend.ports import Fleet, Ids, Store
+from agentic_atlas.backend.services.access import Access
+from agentic_atlas.backend.services.dispatch import Dispatcher
+from agentic_atlas.backend.services.feed import Feed
+from agentic_atlas.backend.services.registry import Registry
+from agentic_atlas.protocol.messages import Limits
+
+
+@dataclass(frozen=True)
+class Backend:
+    """The backend's parts. Not for several event loops."""
+
+    store: Store
+    fleet: Fleet
+    keys: KeyRing
+    network: str
+    """Id of this network; in the issuer of every token."""
+    router_url: str
+    """Where agents connect, as told to people."""
+    clock: Callable[[], float]
+    ids: Ids
+    entropy: Callable[[int], bytes]
+    limits: Limits
+    access: Access
+    registry: Registry
+    feed: Feed
+    dispatcher: Dispatcher

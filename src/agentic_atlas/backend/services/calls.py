@@ -1,0 +1,111 @@
+"""Agents that call agents: a child task in the same trace, with the rights of both the caller and the agent."""
+
+from collections.abc import Callable
+
+import msgspec
+
+from agentic_atlas.backend.domain.records import CallerRef, EventKind, Task, User
+from agentic_atlas.backend.services import tasks
+from agentic_atlas.backend.services.backend import Backend
+from agentic_atlas.errors import AtlasError, InvalidInput, NotFound
+from agentic_atlas.protocol.messages import NULL, Call, Fault, Reply, ReplyKind
+from agentic_atlas.protocol.tasks import LEASED, TaskState
+
+MAX_DEPTH = 16
+"""Longest chain of agents that call agents."""
+
+_KEEP_ALIVE = 60.0
+
+Replies = Callable[[Reply], bool]
+"""Sends a reply to the calling agent; False when it is gone."""
+
+
+async def call(backend: Backend, agent_id: str, instance_id: str, asked: Call, replies: Replies) -> None:
+    """Carry out an agent's `call` and answer it until the child task ends.
+
+    The same call sent again after a cut finds the same child task. A call that can't be made, and an error of ours, is
+    answered with a final reply.
+    """
+    try:
+        child = await _submit(backend, agent_id, instance_id, asked)
+        if asked.stream and not await _forward(backend, child, asked, replies):
+            return
+        ended = await _end_of(backend, child)
+        replies(_outcome(asked, ended))
+    except AtlasError as error:
+        replies(Reply(asked.id, ReplyKind.RESULT, error=Fault(error.code, error.message, _detail(error))))
+
+
+async def _submit(backend: Backend, agent_id: str, instance_id: str, asked: Call) -> Task:
+    parent = await backend.store.tasks.get(asked.task)
+    if (
+        parent is None
+        or parent.state not in LEASED
+        or (parent.attempt, parent.instance_id)
+        != (
+            asked.attempt,
+            instance_id,
+        )
+    ):
+        raise InvalidInput("only a running task can call another agent", code="parent_not_running")
+    if parent.depth + 1 > MAX_DEPTH:
+        raise InvalidInput(f"more than {MAX_DEPTH} agents call one another: is it a circle?", code="call_too_deep")
+    owner = await _both_may(backend, agent_id, parent, asked.agent)
+    caller = CallerRef("agent", agent_id, owner.id, parent.agent)
+    ask = tasks.Ask(
+        asked.agent,
+        asked.skill,
+        bytes(asked.input),
+        idempotency_key=f"{parent.id}:{parent.attempt}:{asked.id}",
+        timeout=asked.timeout,
+        queue_ttl=0.0,
+    )
+    return (await tasks.submit(backend, owner, caller, ask, parent=parent)).task
+
+
+async def _both_may(backend: Backend, agent_id: str, parent: Task, name: str) -> User:
+    """Return the calling agent's owner, when both that owner and the parent's caller may use the agent called.
+
+    A caller must not reach through an agent what they could not reach themselves.
+    """
+    agent = await backend.store.agents.get(agent_id)
+    owner = await backend.store.users.get(agent.owner_id) if agent else None
+    asker = await backend.store.users.get(parent.owner_id)
+    if owner is None or asker is None:
+        raise NotFound(f"there is no agent {name[:130]!r}", code="agent_not_found")
+    target = await backend.access.agent(owner, name)
+    await backend.access.agent(asker, target.full_name)
+    return owner
+
+
+async def _forward(backend: Backend, child: Task, asked: Call, replies: Replies) -> bool:
+    async for event in tasks.events(backend, child.id, asked.after, _KEEP_ALIVE):
+        if event is None or event.kind is EventKind.STATE:
+            continue
+        reply = Reply(asked.id, ReplyKind.EVENT, child.id, event.seq, event.kind.value, msgspec.Raw(event.data))
+        if not replies(reply):
+            return False
+    return True
+
+
+async def _end_of(backend: Backend, child: Task) -> Task:
+    while True:
+        task = await tasks.wait(backend, child.id, _KEEP_ALIVE)
+        if task is None:
+            raise NotFound(f"the task {child.id} is gone", code="task_not_found")
+        if task.terminal:
+            return task
+
+
+def _outcome(asked: Call, ended: Task) -> Reply:
+    error = None
+    if ended.error is not None:
+        error = Fault(ended.error.code, ended.error.message, msgspec.Raw(ended.error.detail))
+    output = msgspec.Raw(ended.output) if ended.state is TaskState.COMPLETED and ended.output else NULL
+    return Reply(
+        asked.id, ReplyKind.RESULT, ended.id, ended.last_seq, data=output, state=ended.state.value, error=error
+    )
+
+
+def _detail(error: AtlasError) -> msgspec.Raw:
+    return NULL if error.detail is None else msgspec.Raw(msgspec.json.encode(error.detail))

@@ -1,0 +1,178 @@
+"""Brings waiting tasks and free slots together, and looks at tasks when their time is over.
+
+No polling: a submit, a slot that becomes free or an alarm starts a claim. Every change of a task passes through
+`apply`, which tells the watchers and sets the task's next alarm, after the commit.
+"""
+
+import asyncio
+from asyncio import Future
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import TypeVar
+
+from agentic_atlas.backend.domain.alarms import Alarms
+from agentic_atlas.backend.domain.deadlines import due_at, expire
+from agentic_atlas.backend.domain.fairness import FairOrder
+from agentic_atlas.backend.domain.lifecycle import Change
+from agentic_atlas.backend.domain.records import Task
+from agentic_atlas.backend.ports import Added, Changed, Decide, Fleet, Slot, Tasks
+from agentic_atlas.backend.services.feed import Feed
+from agentic_atlas.protocol.tasks import TaskState
+
+T = TypeVar("T")
+
+MOST_AT_ONCE = 64
+"""Slots filled by one claim."""
+
+AGAIN_AFTER = 1.0
+"""Seconds after which a claim or an alarm is tried again that the store could not carry out."""
+
+
+class Dispatcher:
+    """Owns the backlog (which agents have waiting tasks), the order of their queues and the alarms.
+
+    The queues themselves are in the store. One virtual clock is kept for each agent that was called in this process.
+    """
+
+    def __init__(self, tasks: Tasks, fleet: Fleet, feed: Feed, clock: Callable[[], float]) -> None:
+        self._tasks = tasks
+        self._fleet = fleet
+        self._feed = feed
+        self._clock = clock
+        self._alarms = Alarms()
+        self._backlog: dict[str, int] = {}
+        self._orders: dict[str, FairOrder] = {}
+        self._version = 0
+        self._woken = asyncio.Event()
+
+    def resume(self, open_tasks: Sequence[Task]) -> None:
+        """Take up what was open when the process started."""
+        for task in open_tasks:
+            self._alarms.set(task.id, due_at(task))
+            if task.state is TaskState.SUBMITTED:
+                self._waits(task.agent_id)
+                self._order(task.agent_id).resume(task.position)
+
+    def position(self, agent_id: str, caller: str) -> float:
+        """Return the place of this caller's next task in the agent's queue."""
+        return self._order(agent_id).next(caller)
+
+    def slot_for(self, agent_id: str) -> Slot | None:
+        """Take a free slot for a new task, unless older ones wait for it."""
+        return None if agent_id in self._backlog else self._fleet.reserve(agent_id)
+
+    def add(self, change: Change, slot: Slot | None) -> "Future[Added]":
+        """Store a new task; with a slot it is claimed already, and goes there after the commit."""
+        try:
+            future = self._tasks.add(change)
+        except BaseException:
+            if slot is not None:
+                self._fleet.release(slot)
+            raise
+        future.add_done_callback(partial(self._added, slot))
+        return future
+
+    def apply(self, task_id: str, decide: Decide) -> "Future[Changed]":
+        """Change a task; see `ports.Tasks.change`."""
+        future = self._tasks.change(task_id, decide)
+        future.add_done_callback(self._changed)
+        return future
+
+    def freed(self, agent_id: str) -> None:
+        """The agent may have free slots."""
+        if agent_id in self._backlog:
+            self._pump(agent_id)
+
+    async def run(self) -> None:
+        """Look at tasks whose time is over, until cancelled."""
+        while True:
+            now = self._clock()
+            for task_id in self._alarms.due(now):
+                self.apply(task_id, partial(expire, now=now)).add_done_callback(partial(self._expired, task_id))
+            self._woken.clear()
+            try:
+                async with asyncio.timeout(self._alarms.wait(self._clock())):
+                    await self._woken.wait()
+            except TimeoutError:
+                continue
+
+    def _added(self, slot: Slot | None, future: "Future[Added]") -> None:
+        added = _result(future)
+        if added is not None and added.created:
+            self._follow(added.task)
+            if slot is not None:
+                self._deliver(slot, added.task)
+        elif slot is not None:
+            self._fleet.release(slot)
+
+    def _changed(self, future: "Future[Changed]") -> None:
+        changed = _result(future)
+        if changed is not None and changed.task is not None:
+            self._follow(changed.task)
+
+    def _expired(self, task_id: str, future: "Future[Changed]") -> None:
+        changed = _result(future)
+        if changed is None:
+            self._alarms.set(task_id, self._clock() + AGAIN_AFTER)
+        elif changed.task is not None and changed.task.terminal and changed.changed:
+            # It ended without its agent, which may still be at it.
+            self._fleet.cancel(changed.task)
+            self._fleet.forget(changed.task)
+
+    def _follow(self, task: Task) -> None:
+        """What every change is followed by: watchers are told, the alarm is set, and a waiting task is offered."""
+        self._feed.tell(task)
+        self._alarm(task)
+        if task.state is TaskState.SUBMITTED:
+            self._waits(task.agent_id)
+            if task.not_before is None or task.not_before <= self._clock():
+                self._pump(task.agent_id)
+
+    def _alarm(self, task: Task) -> None:
+        at = due_at(task)
+        self._alarms.set(task.id, at)
+        if at is not None and self._alarms.earliest(task.id):
+            self._woken.set()
+
+    def _deliver(self, slot: Slot, task: Task) -> None:
+        self._order(task.agent_id).served(task.position)
+        self._fleet.deliver(slot, task)
+
+    def _order(self, agent_id: str) -> FairOrder:
+        return self._orders.setdefault(agent_id, FairOrder())
+
+    def _waits(self, agent_id: str) -> None:
+        self._version += 1
+        self._backlog[agent_id] = self._version
+
+    def _pump(self, agent_id: str) -> None:
+        """Claim waiting tasks for the agent's free slots."""
+        slots: list[Slot] = []
+        while len(slots) < MOST_AT_ONCE and (slot := self._fleet.reserve(agent_id)) is not None:
+            slots.append(slot)
+        if not slots:
+            return
+        future = self._tasks.claim(agent_id, slots, self._clock())
+        future.add_done_callback(partial(self._claimed, agent_id, slots, self._backlog.get(agent_id)))
+
+    def _claimed(
+        self, agent_id: str, slots: Sequence[Slot], version: int | None, future: "Future[list[Changed]]"
+    ) -> None:
+        claimed = _result(future)
+        tasks = [change.task for change in claimed or () if change.task is not None]
+        for slot, task in zip(slots, tasks, strict=False):
+            self._feed.tell(task)
+            self._alarm(task)
+            self._deliver(slot, task)
+        for slot in slots[len(tasks) :]:
+            self._fleet.release(slot)
+        if claimed is None:
+            future.get_loop().call_later(AGAIN_AFTER, self.freed, agent_id)
+        elif len(tasks) < len(slots) and self._backlog.get(agent_id) == version:
+            # Nothing more waits, and nothing was added meanwhile.
+            self._backlog.pop(agent_id, None)
+
+
+def _result(future: "Future[T]") -> T | None:
+    """The future's value; None when it failed, which is told to whoever awaits it."""
+    return None if future.cancelled() or future.exception() is not None else future.result()

@@ -1,0 +1,235 @@
+"""What the router asks of the backend: to let an instance in, and to store what it says of its attempts."""
+
+import asyncio
+from asyncio import Future
+from collections.abc import Sequence
+from functools import partial
+
+import msgspec
+
+from agentic_atlas.backend.domain import lifecycle
+from agentic_atlas.backend.domain.assignment import assignment
+from agentic_atlas.backend.domain.lifecycle import Change
+from agentic_atlas.backend.domain.records import Agent, EventKind, Instance, Skill, Task, TaskError
+from agentic_atlas.backend.ports import Changed
+from agentic_atlas.backend.services.backend import Backend
+from agentic_atlas.backend.services.schemas import check_declared
+from agentic_atlas.errors import AtlasError, InvalidInput
+from agentic_atlas.protocol import messages
+from agentic_atlas.protocol.closing import CloseCode
+from agentic_atlas.protocol.messages import Hello, Outcome, RunningAttempt, Verdict
+from agentic_atlas.protocol.tasks import LEASED
+from agentic_atlas.protocol.versions import PROTOCOL_VERSION
+
+
+class NotAdmitted(AtlasError):
+    """An instance is not let in.
+
+    Attributes:
+        close_code: what its connection is closed with.
+    """
+
+    default_code = "not_admitted"
+
+    def __init__(self, close_code: CloseCode, code: str, message: str) -> None:
+        super().__init__(message, code=code)
+        self.close_code = close_code
+
+
+class Admitted(msgspec.Struct, frozen=True):
+    """An instance is let in; see `router.ports.Admission`, which says the same in the router's words."""
+
+    agent: Agent
+    generation: int
+    attempts: tuple[Verdict, ...]
+    held: tuple[messages.Task, ...]
+    cancels: tuple[tuple[RunningAttempt, str], ...]
+
+
+class Stored(msgspec.Struct, frozen=True):
+    """What became of a report."""
+
+    recorded: bool
+    n: int = 0
+    """Number of the attempt's last stored event."""
+
+
+async def admit(backend: Backend, token_id: str, agent_id: str, hello: Hello) -> Admitted:
+    """Register an instance and settle what it holds.
+
+    Raises:
+        NotAdmitted: its token was revoked, its agent is gone or disabled, or what it declares is not acceptable.
+    """
+    agent = await _permitted(backend, token_id, agent_id)
+    skills = _declared(backend, agent, hello)
+    now = backend.clock()
+    info = hello.instance
+    instance = await backend.store.agents.register(
+        Instance(
+            id=info.id,
+            agent_id=agent.id,
+            token_id=token_id,
+            generation=0,
+            connected_at=now,
+            host=info.host,
+            pid=info.pid,
+            sdk=info.sdk,
+            runtime=info.runtime,
+            code_hash=info.code_hash,
+            concurrency=hello.concurrency,
+            labels=hello.labels,
+        ),
+        hello.description,
+        skills,
+    )
+    backend.registry.forget(agent.id)
+    return await _settle(backend, agent, instance, hello)
+
+
+def report(backend: Backend, instance_id: str, said: messages.Message) -> "Future[Stored]":
+    """Store what an instance says of an attempt; reports are stored in the order of these calls.
+
+    Reports of an attempt that is not this instance's current one change nothing, and are answered all the same.
+    """
+    assert isinstance(said, (messages.Accept, messages.Refuse, messages.Event, messages.Result))
+    decide = partial(_decide, instance_id=instance_id, said=said, now=backend.clock())
+    stored: Future[Stored] = asyncio.get_running_loop().create_future()
+    backend.dispatcher.apply(said.task, decide).add_done_callback(partial(_stored, stored, said))
+    return stored
+
+
+async def lost(backend: Backend, task_id: str, attempt: int) -> None:
+    """The instance that holds the attempt did not come back within the grace period."""
+    now = backend.clock()
+    await backend.dispatcher.apply(task_id, lambda task: lifecycle.lose(task, attempt, now))
+
+
+async def _permitted(backend: Backend, token_id: str, agent_id: str) -> Agent:
+    token = await backend.store.tokens.get(token_id)
+    if token is None or token.agent_id != agent_id:
+        raise NotAdmitted(CloseCode.TOKEN_INVALID, "token_unknown", "this network did not issue this token")
+    if token.revoked_at is not None:
+        raise NotAdmitted(CloseCode.TOKEN_REVOKED, "token_revoked", "this token was revoked")
+    agent = await backend.store.agents.get(agent_id)
+    if agent is None:
+        raise NotAdmitted(CloseCode.AGENT_DISABLED, "agent_deleted", "this agent was deleted")
+    owner = await backend.store.users.get(agent.owner_id)
+    if agent.disabled_at is not None or owner is None or owner.disabled_at is not None:
+        raise NotAdmitted(CloseCode.AGENT_DISABLED, "agent_disabled", "this agent is disabled")
+    return agent
+
+
+def _declared(backend: Backend, agent: Agent, hello: Hello) -> list[Skill]:
+    if hello.protocol != PROTOCOL_VERSION:
+        raise NotAdmitted(
+            CloseCode.PROTOCOL_VERSION, "protocol_version", f"this router speaks protocol {PROTOCOL_VERSION}"
+        )
+    names = [skill.name for skill in hello.skills]
+    try:
+        if len(names) > backend.limits.skills:
+            raise InvalidInput(f"more than {backend.limits.skills} skills", code="too_many_skills")
+        if len(set(names)) < len(names):
+            raise InvalidInput("two skills have the same name", code="duplicate_skill")
+        for skill in hello.skills:
+            check_declared(bytes(skill.input_schema), f"skill {skill.name}, input")
+            check_declared(bytes(skill.output_schema), f"skill {skill.name}, output")
+    except InvalidInput as error:
+        raise NotAdmitted(CloseCode.INVALID_REGISTRATION, error.code, error.message) from None
+    return [
+        Skill(
+            agent_id=agent.id,
+            name=skill.name,
+            description=skill.description,
+            input_schema=bytes(skill.input_schema),
+            output_schema=bytes(skill.output_schema),
+            policy=skill.policy,
+            streams=skill.streams,
+            updated_at=backend.clock(),
+        )
+        for skill in hello.skills
+    ]
+
+
+async def _settle(backend: Backend, agent: Agent, instance: Instance, hello: Hello) -> Admitted:
+    """Compare what the instance says it holds with what the store says it holds."""
+    held = {task.id: task for task in await backend.store.tasks.held_by(instance.id)}
+    verdicts = [_verdict(held, announced) for announced in (*hello.running, *hello.results)]
+    known = {verdict.task for verdict in verdicts if verdict.keep}
+    unknown = [task for task_id, task in held.items() if task_id not in known]
+    for task in unknown:
+        if task.accepted_at is not None:
+            # It had the attempt and has forgotten it: that attempt is lost, whatever it did.
+            await lost(backend, task.id, task.attempt)
+    return Admitted(
+        agent=agent,
+        generation=instance.generation,
+        attempts=tuple(verdicts),
+        held=tuple(assignment(task) for task in unknown if task.accepted_at is None),
+        cancels=tuple(
+            (RunningAttempt(task.id, task.attempt), task.cancel_reason)
+            for task in held.values()
+            if task.id in known and task.cancel_reason is not None
+        ),
+    )
+
+
+def _verdict(held: dict[str, Task], announced: RunningAttempt) -> Verdict:
+    task = held.get(announced.task)
+    if task is None or task.attempt != announced.attempt:
+        return Verdict(announced.task, announced.attempt, keep=False)
+    return Verdict(announced.task, announced.attempt, keep=True, n=task.last_n)
+
+
+def _decide(
+    task: Task,
+    *,
+    instance_id: str,
+    said: messages.Accept | messages.Refuse | messages.Event | messages.Result,
+    now: float,
+) -> Change | None:
+    if task.instance_id != instance_id:
+        return None
+    match said:
+        case messages.Accept(attempt=attempt):
+            return lifecycle.accept(task, attempt, now)
+        case messages.Refuse(attempt=attempt):
+            return lifecycle.refuse(task, attempt, now)
+        case messages.Event(attempt=attempt, n=n, kind=kind, data=data):
+            return lifecycle.report(task, attempt, n, EventKind(kind.value), bytes(data), now)
+        case messages.Result():
+            return _ended(task, said, now)
+
+
+def _ended(task: Task, result: messages.Result, now: float) -> Change | None:
+    if result.outcome is Outcome.COMPLETED:
+        return lifecycle.complete(task, result.attempt, bytes(result.output), now)
+    fault = result.error or messages.Fault("handler_error", "the agent gave no reason")
+    error = TaskError(fault.code, fault.message, bytes(fault.detail))
+    end = {
+        Outcome.FAILED: lifecycle.fail,
+        Outcome.REJECTED: lifecycle.reject,
+        Outcome.CANCELED: lifecycle.canceled,
+    }[result.outcome]
+    return end(task, result.attempt, error, now)
+
+
+def _stored(stored: "Future[Stored]", said: messages.Message, future: "Future[Changed]") -> None:
+    if stored.cancelled():
+        return
+    error = None if future.cancelled() else future.exception()
+    if future.cancelled() or error is not None:
+        stored.set_exception(error or asyncio.CancelledError())
+        return
+    changed = future.result()
+    task = changed.task
+    if isinstance(said, messages.Event):
+        current = task is not None and task.attempt == said.attempt and task.state in LEASED
+        # An attempt that does not count any more needs its events acknowledged too, or it would keep them.
+        stored.set_result(Stored(changed.changed, task.last_n if task is not None and current else said.n))
+    else:
+        stored.set_result(Stored(changed.changed))
+
+
+def unanswered(open_tasks: Sequence[Task]) -> list[tuple[str, int, str]]:
+    """Return (task, attempt, instance) of every attempt that is held, for the leases of a process that starts."""
+    return [(task.id, task.attempt, task.instance_id or "") for task in open_tasks if task.state in LEASED]

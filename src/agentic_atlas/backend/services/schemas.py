@@ -1,0 +1,73 @@
+"""JSON Schemas of skills: checked when an agent declares them, applied before a task is accepted.
+
+The schemas come from agents, so they are bounded, never fetch a reference, and their patterns run in linear time.
+"""
+
+import jsonschema_rs
+import msgspec
+
+from agentic_atlas.errors import InvalidInput
+
+MAX_SCHEMA_BYTES = 64 * 1024
+MAX_FAULTS = 20
+"""Faults reported of one input."""
+_MAX_MESSAGE = 300
+_EMPTY = b"null"
+
+
+class InputFault(msgspec.Struct, frozen=True):
+    """Where an input breaks its schema."""
+
+    path: str
+    """JSON Pointer (RFC 6901) into the input; empty for the input itself."""
+    message: str
+
+
+class InputSchema:
+    """A skill's input schema, compiled. Thread-safe."""
+
+    def __init__(self, schema: bytes) -> None:
+        """Compile `schema`.
+
+        Raises:
+            InvalidInput: it is longer than 64 KiB, no JSON, or no JSON Schema of draft 2020-12.
+        """
+        if len(schema) > MAX_SCHEMA_BYTES:
+            raise InvalidInput(f"a schema of {len(schema)} bytes is over the limit of {MAX_SCHEMA_BYTES}")
+        try:
+            self._validator = jsonschema_rs.Draft202012Validator(
+                msgspec.json.decode(schema),
+                offline=True,
+                pattern_options=jsonschema_rs.RegexOptions(),
+            )
+        except (ValueError, msgspec.DecodeError, jsonschema_rs.ReferencingError, RecursionError) as error:
+            raise InvalidInput(f"not a JSON Schema: {str(error)[:_MAX_MESSAGE]}") from None
+
+    def check(self, value: object) -> None:
+        """Raise InvalidInput, with the faults in its `detail`, when the value breaks the schema."""
+        if self._validator.is_valid(value):
+            return
+        faults = []
+        for error in self._validator.iter_errors(value):
+            faults.append(InputFault(_pointer(error.instance_path), error.message[:_MAX_MESSAGE]))
+            if len(faults) == MAX_FAULTS:
+                break
+        first = faults[0]
+        raise InvalidInput(
+            f"the input does not fit the skill: at {first.path or '/'}: {first.message}",
+            detail=msgspec.to_builtins(faults),
+        )
+
+
+def check_declared(schema: bytes, what: str) -> None:
+    """Refuse a declared schema that can't be used; `null` stands for none."""
+    if schema == _EMPTY:
+        return
+    try:
+        InputSchema(schema)
+    except InvalidInput as error:
+        raise InvalidInput(f"{what}: {error.message}", code="invalid_schema") from None
+
+
+def _pointer(path: list[str | int]) -> str:
+    return "".join("/" + str(step).replace("~", "~0").replace("/", "~1") for step in path)

@@ -1,0 +1,253 @@
+"""Submitting, watching, cancelling and repeating tasks."""
+
+import hashlib
+from collections.abc import AsyncIterator
+from functools import partial
+
+import msgspec
+
+from agentic_atlas.backend.domain import lifecycle
+from agentic_atlas.backend.domain.records import Agent, CallerRef, Skill, Task, TaskEvent, User
+from agentic_atlas.backend.domain.tracing import child
+from agentic_atlas.backend.ports import Page, TaskFilter
+from agentic_atlas.backend.services.access import Principal, may_see
+from agentic_atlas.backend.services.backend import Backend
+from agentic_atlas.errors import Conflict, InvalidInput, NotFound, PayloadTooLarge, Unavailable
+from agentic_atlas.protocol.codec import ProtocolError, check_depth
+from agentic_atlas.protocol.messages import Delivery
+from agentic_atlas.protocol.tasks import LEASED, TaskState
+
+QUEUE_TTL = 24 * 3600.0
+"""Seconds a task waits for its agent unless its caller says otherwise."""
+
+MAX_PRIORITY = 9
+MAX_KEY = 200
+"""Characters of an idempotency key."""
+
+EVENTS_AT_ONCE = 500
+
+
+class Ask(msgspec.Struct, frozen=True):
+    """What a caller wants: one call of one skill."""
+
+    agent: str
+    skill: str
+    input: bytes
+    """JSON."""
+    idempotency_key: str | None = None
+    deadline: float | None = None
+    """Seconds since the epoch."""
+    timeout: float | None = None
+    priority: int = 0
+    queue_ttl: float | None = None
+    """How long it may wait while its agent is offline; 0: not at all. None: a day."""
+    delivery: Delivery | None = None
+    trace: str | None = None
+    """The caller's own `traceparent`."""
+
+
+class Submitted(msgspec.Struct, frozen=True):
+    """A task that is stored."""
+
+    task: Task
+    created: bool
+    """False: by an earlier submit with the same idempotency key."""
+
+
+async def submit(
+    backend: Backend,
+    user: User,
+    caller: CallerRef,
+    ask: Ask,
+    *,
+    parent: Task | None = None,
+    retry_of: str | None = None,
+) -> Submitted:
+    """Accept a task: when this returns, it is on disk and will reach an outcome (guarantee 1).
+
+    Raises:
+        NotFound: no such agent or skill for this user.
+        InvalidInput: the input does not fit the skill's schema, or an option is out of bounds; nothing is stored.
+        Unavailable: the agent is offline and `queue_ttl` is 0 (`agent_offline`), it is disabled, or the store is away.
+        Conflict: the idempotency key was used for something else.
+    """
+    agent = await backend.access.agent(user, ask.agent)
+    known = await backend.registry.skill(agent, ask.skill)
+    _check_options(backend, ask)
+    known.schema.check(_parse(ask.input, backend.limits.depth))
+    _check_reachable(backend, agent, ask)
+    task = _new_task(backend, agent, known.skill, caller, ask, parent, retry_of)
+    change = lifecycle.submit(task)
+    slot = backend.dispatcher.slot_for(agent.id)
+    claim = lifecycle.claim(change.task, slot.instance_id, task.created_at) if slot is not None else None
+    if claim is not None:
+        change = lifecycle.Change(claim.task, change.events + claim.events)
+    added = await backend.dispatcher.add(change, slot)
+    if not added.created and added.task.body_digest != task.body_digest:
+        raise Conflict(
+            "this idempotency key was used for another request: use a new key for a new request",
+            code="idempotency_conflict",
+        )
+    return Submitted(added.task, added.created)
+
+
+async def retry(backend: Backend, principal: Principal, task_id: str) -> Submitted:
+    """Do again what an ended task asked for, as a new task with `retry_of`; raises Conflict while it has not ended."""
+    old = await show(backend, principal, task_id)
+    if not old.terminal:
+        raise Conflict("this task has not ended: cancel it first", code="task_not_ended")
+    ask = Ask(old.agent, old.skill, old.input, timeout=old.timeout, priority=old.priority, delivery=old.delivery)
+    return await submit(backend, principal.user, principal.caller, ask, retry_of=old.id)
+
+
+async def show(backend: Backend, principal: Principal, task_id: str) -> Task:
+    """Return a task that the principal may see; raises NotFound (`task_not_found`)."""
+    task = await backend.store.tasks.get(task_id)
+    if task is not None:
+        agent = None if principal.sees_all else await backend.store.agents.get(task.agent_id)
+        if may_see(principal, task, agent.owner_id if agent else None):
+            return task
+    raise NotFound(f"there is no task {task_id[:64]!r}", code="task_not_found")
+
+
+async def find(backend: Backend, which: TaskFilter, *, limit: int, after: str | None) -> Page:
+    """Return tasks, newest first; `which` says whose."""
+    return await backend.store.tasks.find(which, limit=limit, after=after)
+
+
+async def wait(backend: Backend, task_id: str, seconds: float) -> Task | None:
+    """Return the task when it has ended, or as it is after `seconds`; rights are the caller's to check."""
+    ends = backend.clock() + seconds
+    with backend.feed.watch(task_id) as watch:
+        while True:
+            task = await backend.store.tasks.get(task_id)
+            left = ends - backend.clock()
+            if task is None or task.terminal or left <= 0 or watch.closed:
+                return task
+            while not (watch.ended or watch.closed) and await watch.changed(left):
+                left = ends - backend.clock()
+
+
+async def cancel(backend: Backend, task_id: str, reason: str) -> Task | None:
+    """Cancel a task and its children; one that runs is asked to stop first. An ended one stays as it is."""
+    changed = await backend.dispatcher.apply(task_id, partial(_cancel, reason=reason, now=backend.clock()))
+    task = changed.task
+    if task is None or not changed.changed:
+        return task
+    if task.state in LEASED:
+        backend.fleet.cancel(task)
+    for called in await backend.store.tasks.children(task_id):
+        await cancel(backend, called.id, f"the task that called it was canceled: {reason}")
+    return task
+
+
+async def events(backend: Backend, task_id: str, after: int, keep_alive: float) -> AsyncIterator[TaskEvent | None]:
+    """Yield the task's events with a `seq` above `after`, in order and without gaps, until it has ended.
+
+    It ends early when the server stops; the reader resumes after the last `seq` it has.
+    Yields None after `keep_alive` seconds without one. Leaving early changes nothing.
+    """
+    with backend.feed.watch(task_id) as watch:
+        while True:
+            # Read before the state is looked at: an ended task has no events after the ones read now.
+            ended = await _ended(backend, task_id)
+            found = await backend.store.tasks.events(task_id, after=after, limit=EVENTS_AT_ONCE)
+            for event in found:
+                yield event
+                after = event.seq
+            if len(found) == EVENTS_AT_ONCE:
+                continue
+            if ended or watch.closed:
+                return
+            if not found and not await watch.changed(keep_alive):
+                yield None
+
+
+async def _ended(backend: Backend, task_id: str) -> bool:
+    task = await backend.store.tasks.get(task_id)
+    return task is None or task.terminal
+
+
+def _cancel(task: Task, *, reason: str, now: float) -> lifecycle.Change | None:
+    return lifecycle.cancel(task, reason, now)
+
+
+def _parse(data: bytes, depth: int) -> object:
+    try:
+        check_depth(data.decode("utf-8"), depth)
+        value = msgspec.json.decode(data)
+    except ProtocolError as error:
+        raise InvalidInput(f"the input is not acceptable: {error.message}") from None
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise InvalidInput(f"the input is not JSON: {error}") from None
+    if not isinstance(value, dict):
+        raise InvalidInput("the input is a JSON object with the skill's parameters")
+    return value
+
+
+def _check_options(backend: Backend, ask: Ask) -> None:
+    if len(ask.input) > backend.limits.payload_bytes:
+        raise PayloadTooLarge(f"the input has {len(ask.input)} bytes, over the limit of {backend.limits.payload_bytes}")
+    if not 0 <= ask.priority <= MAX_PRIORITY:
+        raise InvalidInput(f"priority is a number from 0 to {MAX_PRIORITY}")
+    if ask.deadline is not None and ask.deadline <= backend.clock():
+        raise InvalidInput("the deadline is over already", code="deadline_exceeded")
+    if ask.idempotency_key is not None and not 1 <= len(ask.idempotency_key) <= MAX_KEY:
+        raise InvalidInput(f"an idempotency key has 1 to {MAX_KEY} characters")
+
+
+def _check_reachable(backend: Backend, agent: Agent, ask: Ask) -> None:
+    if agent.disabled_at is not None:
+        raise Unavailable(f"{agent.full_name} is disabled", code="agent_disabled", retry_after=60)
+    if ask.queue_ttl == 0 and not backend.fleet.online(agent.id):
+        raise Unavailable(
+            f"{agent.full_name} is offline: start it, or submit the task to wait for it",
+            code="agent_offline",
+            retry_after=5,
+        )
+
+
+def _new_task(
+    backend: Backend,
+    agent: Agent,
+    skill: Skill,
+    caller: CallerRef,
+    ask: Ask,
+    parent: Task | None,
+    retry_of: str | None,
+) -> Task:
+    now = backend.clock()
+    policy = skill.policy
+    deadlines = [at for at in (ask.deadline, parent.deadline if parent else None) if at is not None]
+    return Task(
+        id=backend.ids("tsk"),
+        agent_id=agent.id,
+        agent=agent.full_name,
+        skill=skill.name,
+        state=TaskState.SUBMITTED,
+        input=ask.input,
+        caller=caller,
+        owner_id=parent.owner_id if parent else caller.user_id,
+        created_at=now,
+        updated_at=now,
+        trace=child(parent.trace if parent else ask.trace, backend.entropy),
+        delivery=ask.delivery or policy.delivery,
+        max_attempts=policy.max_attempts,
+        retries=policy.retries,
+        backoff=policy.backoff,
+        timeout=ask.timeout or policy.timeout,
+        deadline=min(deadlines, default=None),
+        queue_expires_at=now + (ask.queue_ttl or QUEUE_TTL),
+        priority=ask.priority,
+        position=backend.dispatcher.position(agent.id, caller.id),
+        parent_id=parent.id if parent else None,
+        depth=parent.depth + 1 if parent else 0,
+        idempotency_key=ask.idempotency_key,
+        body_digest=_digest(agent, ask),
+        retry_of=retry_of,
+    )
+
+
+def _digest(agent: Agent, ask: Ask) -> bytes:
+    asked = (agent.id, ask.skill, ask.input, ask.deadline, ask.timeout, ask.priority, ask.queue_ttl, ask.delivery)
+    return hashlib.sha256(msgspec.json.encode(asked)).digest()
