@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from agentic_atlas.auth import base64url
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(st.binary())
 def test_bytes_survive_and_are_written_without_padding(data: bytes) -> None:
     text = base64url.encode(data)
@@ -16,7 +16,7 @@ def test_bytes_survive_and_are_written_without_padding(data: bytes) -> None:
     assert standard.urlsafe_b64decode(text + "==") == data
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(st.text(st.sampled_from("AQgw09azZ-_=+/ \n.é"), max_size=12))
 def test_a_value_has_one_spelling_only(text: str) -> None:
     try:

@@ -105,12 +105,10 @@ def test_any_claims_survive_minting_and_verifying(claims: AgentClaims) -> None:
 
 
 @pytest.mark.parametrize("alg", ["none", "None", "nOnE", "NONE", "", "eddsa", "Ed25519", "RS256", None, 1, []])
-@pytest.mark.parametrize("signature", ["", "true"])
-def test_no_algorithm_but_eddsa_is_accepted(alg: object, signature: str) -> None:
+def test_no_algorithm_but_eddsa_is_accepted(alg: object) -> None:
     token = forged(header={**HEADER, "alg": alg})
-    if not signature:
-        token = token.rpartition(".")[0] + "."
     assert refusal(token) == "token_wrong_algorithm"
+    assert refusal(token.rpartition(".")[0] + ".") == "token_wrong_algorithm"
 
 
 @pytest.mark.parametrize(
@@ -263,7 +261,6 @@ def respelled(change: Callable[[str], str], part: int) -> str:
     return ".".join(parts)
 
 
-@pytest.mark.parametrize("part", [0, 1, 2])
 @pytest.mark.parametrize(
     "change",
     [
@@ -282,8 +279,8 @@ def respelled(change: Callable[[str], str], part: int) -> str:
     ],
     ids=["pad1", "pad2", "newline", "space", "crlf", "tab", "percent", "plus", "slash", "nul", "accent", "rest1"],
 )
-def test_every_other_spelling_of_base64_is_refused(change: Callable[[str], str], part: int) -> None:
-    assert refusal(respelled(change, part)) == "token_malformed"
+def test_every_other_spelling_of_base64_is_refused(change: Callable[[str], str]) -> None:
+    assert {refusal(respelled(change, part)) for part in (0, 1, 2)} == {"token_malformed"}
 
 
 def test_an_encrypted_token_is_refused() -> None:
@@ -323,23 +320,23 @@ def test_every_claim_is_needed(claim: str) -> None:
     assert refusal(forged(payload=without(PAYLOAD, claim))) == "token_claims_invalid"
 
 
-@pytest.mark.parametrize("claim", sorted(PAYLOAD))
 @pytest.mark.parametrize("value", [None, True, 1.5, [], ["atlas-router"], {}, -1, 10**17])
-def test_no_claim_takes_a_value_of_another_type(claim: str, value: object) -> None:
-    assert refusal(forged(payload={**PAYLOAD, claim: value})) == "token_claims_invalid"
+def test_no_claim_takes_a_value_of_another_type(value: object) -> None:
+    refusals = {claim: refusal(forged(payload={**PAYLOAD, claim: value})) for claim in PAYLOAD}
+    assert refusals == dict.fromkeys(PAYLOAD, "token_claims_invalid")
 
 
-@pytest.mark.parametrize("claim", ["iat", "nbf", "exp"])
 @pytest.mark.parametrize("number", ["1e9", "1800000000.0", "NaN", "Infinity", "-Infinity", '"1800003600"', "1" * 500])
-def test_times_are_whole_numbers(claim: str, number: str) -> None:
-    payload = json.dumps({**PAYLOAD, claim: 0}).replace(f'"{claim}": 0', f'"{claim}": {number}')
-    assert refusal(forged(payload=payload)) == "token_claims_invalid"
+def test_times_are_whole_numbers(number: str) -> None:
+    for claim in ("iat", "nbf", "exp"):
+        payload = json.dumps({**PAYLOAD, claim: 0}).replace(f'"{claim}": 0', f'"{claim}": {number}')
+        assert refusal(forged(payload=payload)) == "token_claims_invalid"
 
 
-@pytest.mark.parametrize("claim", ["sub", "jti"])
 @pytest.mark.parametrize("value", ["", "a" * 129, "a\x00", "a b", "../a", "a\n", "é", "a'--", "\ud800", "*", ">"])
-def test_ids_are_bounded_and_plain(claim: str, value: str) -> None:
-    assert refusal(forged(payload={**PAYLOAD, claim: value})) == "token_claims_invalid"
+def test_ids_are_bounded_and_plain(value: str) -> None:
+    assert refusal(forged(payload={**PAYLOAD, "sub": value})) == "token_claims_invalid"
+    assert refusal(forged(payload={**PAYLOAD, "jti": value})) == "token_claims_invalid"
 
 
 @pytest.mark.parametrize("value", ["", "a" * 201, "a\x00", "a\nb", "\x1b[31m", "\ud800", "a\u2028b"])
@@ -431,7 +428,7 @@ def test_a_key_of_another_network_is_unknown() -> None:
 # Whatever comes
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(st.one_of(st.text(), st.binary(), st.text(ALPHABET + "."), st.from_regex(r"\A(e30|e[\w-]*)\.[\w-]*\.[\w-]*\Z")))
 def test_any_text_and_any_bytes_are_only_ever_refused(token: str | bytes) -> None:
     assert refusal(token).startswith("token_")
@@ -444,7 +441,7 @@ JSON = st.recursive(
 )
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(
     part=st.sampled_from(["header", "payload"]),
     changes=st.dictionaries(st.sampled_from([*PAYLOAD, *HEADER]), JSON, max_size=3),
