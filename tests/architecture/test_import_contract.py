@@ -27,7 +27,7 @@ for kind in (AcyclicSiblingsContract, ForbiddenContract, IndependenceContract, L
     registry.register(kind, kind.type_name)
 
 LAYOUT = {
-    "": "__init__ __main__ _version errors compose settings",
+    "": "__init__ __main__ _version errors settings",
     "protocol": "__init__ messages codec states session tasks",
     "auth": "__init__ tokens keys scopes",
     "bus": "__init__ base local nats",
@@ -45,6 +45,7 @@ LAYOUT = {
     "interop/mcp": "__init__",
     "testing": "__init__",
     "integrations": "__init__",
+    "compose": "__init__ sources",
     "cli": "__init__ up tasks",
 }
 
@@ -52,7 +53,7 @@ ALLOWED = {
     "__init__": "from agentic_atlas.sdk import agent",
     "__main__": "from agentic_atlas.cli import up",
     "cli/up": "import agentic_atlas.compose\nimport agentic_atlas.settings\nimport agentic_atlas.sdk.client",
-    "compose": "import agentic_atlas.settings\nimport agentic_atlas.backend.store\nimport agentic_atlas.backend.api\n"
+    "compose/__init__": "import agentic_atlas.settings\nimport agentic_atlas.backend.store\nimport agentic_atlas.backend.api\n"
     "import agentic_atlas.router.hub\nimport agentic_atlas.bus.local",
     "testing/__init__": "import agentic_atlas.router.hub\nimport agentic_atlas.sdk.link",
     "sdk/link": "import asyncio\nimport picows\nimport agentic_atlas.protocol.session",
@@ -103,7 +104,7 @@ VIOLATIONS = [
     planted("sdk/client", "import agentic_atlas.backend.domain.task", "layers"),
     planted("platform/pages/agents", "import agentic_atlas.interop.mcp", "layers"),
     planted("testing/__init__", "import agentic_atlas.compose", "layers"),
-    planted("compose", "import agentic_atlas.cli.up", "layers", "no-cycles"),
+    planted("compose/__init__", "import agentic_atlas.cli.up", "layers", "no-cycles"),
     # A line inside a function, or for the type checker alone, is an import too.
     planted("router/hub", "def f():\n    import agentic_atlas.backend.ports", "layers"),
     planted(
@@ -115,7 +116,8 @@ VIOLATIONS = [
     planted("protocol/session", "import time", "protocol-no-io"),
     planted("protocol/states", "import asyncio", "protocol-no-io"),
     planted("protocol/codec", "from logging import getLogger", "protocol-no-io"),
-    planted("errors", "import os", "protocol-no-io", "auth-pure"),
+    planted("errors", "import os", "protocol-no-io"),
+    planted("errors", "import time", "protocol-no-io", "auth-pure"),
     planted("auth/tokens", "from time import time", "auth-pure"),
     planted("auth/keys", "import sqlalchemy", "auth-pure"),
     planted("backend/domain/task", "import sqlalchemy", "domain-pure"),
