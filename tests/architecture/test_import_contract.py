@@ -53,8 +53,8 @@ ALLOWED = {
     "__init__": "from agentic_atlas.sdk import agent",
     "__main__": "from agentic_atlas.cli import up",
     "cli/up": "import agentic_atlas.compose\nimport agentic_atlas.settings\nimport agentic_atlas.sdk.client",
-    "compose/__init__": "import agentic_atlas.settings\nimport agentic_atlas.backend.store\nimport agentic_atlas.backend.api\n"
-    "import agentic_atlas.router.hub\nimport agentic_atlas.bus.local",
+    "compose/__init__": "import agentic_atlas.settings\nimport agentic_atlas.backend.store\n"
+    "import agentic_atlas.backend.api\nimport agentic_atlas.router.hub\nimport agentic_atlas.bus.local",
     "testing/__init__": "import agentic_atlas.router.hub\nimport agentic_atlas.sdk.link",
     "sdk/link": "import asyncio\nimport picows\nimport agentic_atlas.protocol.session",
     "router/endpoint": "import picows\nimport agentic_atlas.protocol.session\nimport agentic_atlas.router.hub",
