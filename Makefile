@@ -42,7 +42,8 @@ lint: $(STAMP)
 
 types: $(STAMP)
 	@$(BIN)/mypy
-	@$(if $(wildcard examples/*/*.py),$(BIN)/mypy --explicit-package-bases examples)
+	@for example in $(sort $(dir $(wildcard examples/*/*.py))); do \
+		MYPYPATH=$$example $(BIN)/mypy --explicit-package-bases --exclude '/tests/' $$example || exit 1; done
 
 imports: $(STAMP)
 	@$(BIN)/lint-imports --no-logo
