@@ -28,6 +28,8 @@ class StateData(msgspec.Struct, frozen=True, omit_defaults=True):
     instance: str | None = None
     code: str | None = None
     message: str | None = None
+    accepted: bool = False
+    """The instance has the attempt and has started it."""
 
 
 def submit(task: Task) -> Change:
@@ -57,7 +59,8 @@ def accept(task: Task, attempt: int, now: float) -> Change | None:
     """The instance has the attempt and starts it; its timeout runs from here."""
     if not _current(task, attempt) or task.accepted_at is not None:
         return None
-    return Change(msgspec.structs.replace(task, accepted_at=now, updated_at=now))
+    accepted = msgspec.structs.replace(task, accepted_at=now, updated_at=now)
+    return _logged(accepted, StateData(task.state, task.attempt, task.instance_id, accepted=True), now)
 
 
 def refuse(task: Task, attempt: int, now: float) -> Change | None:
@@ -174,7 +177,6 @@ def _requeue(task: Task, trigger: Trigger, now: float, error: TaskError | None =
 
 
 def _moved(before: Task, task: Task, now: float, error: TaskError | None = None) -> Change:
-    seq = before.last_seq + 1
     data = StateData(
         task.state,
         task.attempt,
@@ -182,5 +184,10 @@ def _moved(before: Task, task: Task, now: float, error: TaskError | None = None)
         error.code if error else None,
         error.message if error else None,
     )
+    return _logged(task, data, now)
+
+
+def _logged(task: Task, data: StateData, now: float) -> Change:
+    seq = task.last_seq + 1
     event = TaskEvent(task.id, seq, now, EventKind.STATE, msgspec.json.encode(data), task.attempt)
     return Change(msgspec.structs.replace(task, last_seq=seq), (event,))

@@ -1,0 +1,117 @@
+"""Joins router and backend in one process: each behind the ports that the other declares."""
+
+import asyncio
+from asyncio import Future
+from collections.abc import Sequence
+from functools import partial
+
+from agentic_atlas.backend.domain.assignment import assignment
+from agentic_atlas.backend.domain.records import Task
+from agentic_atlas.backend.ports import Slot
+from agentic_atlas.backend.services import calls, instances
+from agentic_atlas.backend.services.backend import Backend
+from agentic_atlas.protocol.messages import Call
+from agentic_atlas.router import ports as router_ports
+from agentic_atlas.router.router import Router
+
+
+class RouterFleet:
+    """The router, as the backend sees it (`backend.ports.Fleet`)."""
+
+    router: Router
+    """Set once, before the first call."""
+
+    def reserve(self, agent_id: str) -> Slot | None:
+        """See `Fleet.reserve`."""
+        instance = self.router.reserve(agent_id)
+        return instance and Slot(instance.agent_id, instance.instance_id, instance.generation)
+
+    def release(self, slot: Slot) -> None:
+        """See `Fleet.release`."""
+        self.router.release(_instance(slot))
+
+    def deliver(self, slot: Slot, task: Task) -> None:
+        """See `Fleet.deliver`."""
+        self.router.deliver(_instance(slot), assignment(task))
+
+    def cancel(self, task: Task) -> None:
+        """See `Fleet.cancel`."""
+        self.router.cancel(task.id, task.attempt, task.cancel_reason or (task.error.message if task.error else ""))
+
+    def forget(self, task: Task) -> None:
+        """See `Fleet.forget`."""
+        self.router.forget(task.id, task.attempt)
+
+    def disconnect_tokens(self, token_ids: Sequence[str], reason: str) -> None:
+        """See `Fleet.disconnect_tokens`."""
+        self.router.disconnect_tokens(token_ids, reason)
+
+    def disconnect_agent(self, agent_id: str, reason: str) -> None:
+        """See `Fleet.disconnect_agent`."""
+        self.router.disconnect_agent(agent_id, reason)
+
+    def online(self, agent_id: str) -> int:
+        """See `Fleet.online`."""
+        return self.router.online(agent_id)
+
+
+class RouterBackend:
+    """The backend, as the router sees it (`router.ports.Backend`)."""
+
+    def __init__(self, backend: Backend) -> None:
+        self._backend = backend
+
+    async def admit(self, arrival: router_ports.Arrival) -> router_ports.Admission:
+        """See `Backend.admit`."""
+        identity = arrival.identity
+        try:
+            admitted = await instances.admit(self._backend, identity.token_id, identity.agent_id, arrival.hello)
+        except instances.NotAdmitted as error:
+            raise router_ports.Refused(error.close_code, error.code, error.message) from None
+        return router_ports.Admission(
+            agent=admitted.agent.name,
+            owner=admitted.agent.owner,
+            generation=admitted.generation,
+            attempts=admitted.attempts,
+            held=admitted.held,
+            cancels=admitted.cancels,
+        )
+
+    async def departed(self, instance: router_ports.Instance) -> None:
+        """See `Backend.departed`."""
+        now = self._backend.clock()
+        await self._backend.store.agents.depart(instance.instance_id, instance.generation, now)
+
+    def report(self, instance: router_ports.Instance, report: router_ports.Report) -> "Future[router_ports.Receipt]":
+        """See `Backend.report`."""
+        receipt: Future[router_ports.Receipt] = asyncio.get_running_loop().create_future()
+        stored = instances.report(self._backend, instance.instance_id, report)
+        stored.add_done_callback(partial(_hand_on, receipt))
+        return receipt
+
+    async def lost(self, task: str, attempt: int) -> None:
+        """See `Backend.lost`."""
+        await instances.lost(self._backend, task, attempt)
+
+    def freed(self, agent_id: str, slots: int) -> None:
+        """See `Backend.freed`."""
+        if slots:
+            self._backend.dispatcher.freed(agent_id)
+
+    async def call(self, instance: router_ports.Instance, call: Call, replies: router_ports.Replies) -> None:
+        """See `Backend.call`."""
+        await calls.call(self._backend, instance.agent_id, instance.instance_id, call, replies)
+
+
+def _instance(slot: Slot) -> router_ports.Instance:
+    return router_ports.Instance(slot.agent_id, slot.instance_id, slot.generation)
+
+
+def _hand_on(receipt: "Future[router_ports.Receipt]", stored: "Future[instances.Stored]") -> None:
+    if receipt.cancelled():
+        return
+    error = stored.exception()
+    if error is not None:
+        receipt.set_exception(error)
+    else:
+        receipt.set_result(router_ports.Receipt(stored.result().recorded, stored.result().n))

@@ -1,0 +1,140 @@
+"""The HTTP server: uvicorn within our loop and life-time, with deadlines that it lacks by itself.
+
+Plain uvicorn keeps a half-sent request for ever, takes headers of any size, and raises a signal again after it has
+stopped. Here a request's head is due within 10 s and 64 KiB, its body within a minute, and signals are the program's.
+"""
+
+import asyncio
+import contextlib
+import socket
+from asyncio import AbstractEventLoop, TimerHandle, Transport
+from collections.abc import Generator
+from typing import Any
+
+import uvicorn
+from starlette.types import ASGIApp
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.server import ServerState
+
+from agentic_atlas.errors import ConfigurationError
+
+HEAD_WITHIN = 10.0
+BODY_WITHIN = 60.0
+MAX_HEAD = 64 * 1024
+MAX_CONNECTIONS = 10_000
+
+
+class _Protocol(HttpToolsProtocol):
+    """uvicorn's protocol with a deadline for each part of a request, and a bound for its head."""
+
+    def __init__(
+        self,
+        config: uvicorn.Config,
+        server_state: ServerState,
+        app_state: dict[str, Any],
+        _loop: AbstractEventLoop | None = None,
+    ) -> None:
+        super().__init__(config, server_state, app_state, _loop)
+        self._deadline: TimerHandle | None = None
+        self._in_head = True
+        self._head_size = 0
+
+    def connection_made(self, transport: Transport) -> None:  # type: ignore[override]  # as uvicorn's own
+        super().connection_made(transport)
+        self._within(HEAD_WITHIN)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._within(None)
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        if self._in_head:
+            self._head_size += len(data)
+            if self._head_size > MAX_HEAD:
+                self.send_400_response("The request's head is too long.")
+                return
+            if self._deadline is None:
+                self._within(HEAD_WITHIN)
+        super().data_received(data)
+
+    def on_headers_complete(self) -> None:
+        self._in_head = False
+        self._within(BODY_WITHIN)
+        super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        self._in_head, self._head_size = True, 0
+        self._within(None)
+        super().on_message_complete()
+
+    def _within(self, seconds: float | None) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
+        self._deadline = None if seconds is None else self.loop.call_later(seconds, self._late)
+
+    def _late(self) -> None:
+        self._deadline = None
+        self.transport.abort()
+
+
+class _Server(uvicorn.Server):
+    @contextlib.contextmanager
+    def capture_signals(self) -> Generator[None, None, None]:
+        # Signals are the program's; uvicorn would raise them again after it has stopped.
+        yield
+
+
+class HttpServer:
+    """One listening socket and the application behind it."""
+
+    def __init__(self, app: ASGIApp, listener: socket.socket, *, drain: float) -> None:
+        config = uvicorn.Config(
+            app,
+            http=_Protocol,
+            ws="none",
+            lifespan="off",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            limit_concurrency=MAX_CONNECTIONS,
+            timeout_keep_alive=65,
+            timeout_graceful_shutdown=max(1, round(drain)),
+        )
+        self._server = _Server(config)
+        self._listener = listener
+
+    async def run(self) -> None:
+        """Serve until `stop`."""
+        await self._server.serve(sockets=[self._listener])
+
+    def stop(self) -> None:
+        """Take no more requests, finish those that are being answered, bounded by `drain`; then `run` returns."""
+        self._server.should_exit = True
+
+
+def listen(host: str, port: int, setting: str) -> socket.socket:
+    """Return a listening socket.
+
+    Raises:
+        ConfigurationError: the port is taken or the address is not this machine's; names the setting to change.
+    """
+    try:
+        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
+        listener = socket.create_server((host, port), family=family, backlog=2048)
+    except OSError as error:
+        raise ConfigurationError(
+            f"can't listen on {host}:{port} ({error.strerror or error}): "
+            f"stop what uses it, or choose another port with {setting}",
+            code="address_in_use",
+        ) from None
+    listener.setblocking(False)
+    return listener
+
+
+async def until(stop: asyncio.Event, server: HttpServer) -> None:
+    """Run the server until `stop` is set and what it was answering is answered."""
+    async with asyncio.TaskGroup() as group:
+        running = group.create_task(server.run())
+        await stop.wait()
+        server.stop()
+        await running

@@ -1,0 +1,55 @@
+"""The server's log: structured, one line an event, secrets redacted; a console's colours on a terminal, else JSON."""
+
+import logging
+import sys
+from typing import Literal, TextIO
+
+import structlog
+from structlog.typing import EventDict, FilteringBoundLogger, Processor, WrappedLogger
+
+from agentic_atlas.auth import redact
+from agentic_atlas.compose.sources import quiet
+
+_LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40}
+
+
+def configure(
+    level: str, style: Literal["console", "json"] | None = None, stream: TextIO = sys.stderr
+) -> FilteringBoundLogger:
+    """Return the server's logger, and send the warnings of other libraries the same way."""
+    as_console = style == "console" or (style is None and stream.isatty())
+    processors: list[Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.processors.format_exc_info,
+        _redacted,
+        structlog.dev.ConsoleRenderer(colors=stream.isatty()) if as_console else structlog.processors.JSONRenderer(),
+    ]
+    log: FilteringBoundLogger = structlog.wrap_logger(
+        structlog.WriteLogger(stream),
+        processors=processors,
+        wrapper_class=structlog.make_filtering_bound_logger(_LEVELS[level]),
+    )
+    root = logging.getLogger()
+    root.handlers = [_Forward(log)]
+    root.setLevel(logging.WARNING)
+    quiet("picows", "uvicorn", "uvicorn.error", "uvicorn.access", "asyncio", "alembic")
+    return log
+
+
+def _redacted(_logger: WrappedLogger, _name: str, event: EventDict) -> EventDict:
+    """Whatever looks like a token or an API key does not get into the log."""
+    return {key: redact(value) if isinstance(value, str) else value for key, value in event.items()}
+
+
+class _Forward(logging.Handler):
+    """Hands what libraries log to ours."""
+
+    def __init__(self, log: FilteringBoundLogger) -> None:
+        super().__init__(logging.WARNING)
+        self._log = log
+
+    def emit(self, record: logging.LogRecord) -> None:
+        say = self._log.error if record.levelno >= logging.ERROR else self._log.warning
+        say(record.getMessage(), library=record.name, exc_info=record.exc_info)

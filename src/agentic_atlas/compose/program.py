@@ -1,0 +1,35 @@
+"""Runs a server until it is told to stop: the loop, and the signals."""
+
+import asyncio
+import os
+import signal
+from collections.abc import Awaitable, Callable
+
+import uvloop
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
+_STOPPED_AT_ONCE = 130
+
+
+def run(serve: Callable[[asyncio.Event], Awaitable[None]]) -> None:
+    """Run `serve` with an event that SIGINT and SIGTERM set; a second signal ends the process at once."""
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(_until_signal(serve))
+
+
+async def _until_signal(serve: Callable[[asyncio.Event], Awaitable[None]]) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+
+    def asked() -> None:
+        if stop.is_set():
+            os._exit(_STOPPED_AT_ONCE)
+        stop.set()
+
+    for number in SIGNALS:
+        loop.add_signal_handler(number, asked)
+    try:
+        await serve(stop)
+    finally:
+        for number in SIGNALS:
+            loop.remove_signal_handler(number)

@@ -1,0 +1,59 @@
+"""The real world's clock, ids and randomness."""
+
+import logging
+import secrets
+import time
+from threading import Lock
+
+_ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
+_TIME_DIGITS = 10
+_RANDOM_DIGITS = 16
+_RANDOM_BITS = 80
+
+wall = time.time
+"""Seconds since the epoch."""
+
+monotonic = time.monotonic
+"""Seconds that only ever pass."""
+
+entropy = secrets.token_bytes
+"""Cryptographic randomness."""
+
+
+class SortableIds:
+    """Ids that sort by the time of their making, as ULIDs do: 48 bits of milliseconds, then 80 bits of randomness.
+
+    Within one millisecond the random part counts up, so the order holds within a process. Thread-safe.
+    """
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._last_ms = 0
+        self._random = 0
+
+    def __call__(self, prefix: str) -> str:
+        """Return a new id `prefix_…` of 26 digits in Crockford's base 32."""
+        with self._lock:
+            now = int(wall() * 1000)
+            if now > self._last_ms:
+                self._last_ms = now
+                # The top bit stays free, so that counting up does not run over.
+                self._random = secrets.randbits(_RANDOM_BITS - 1)
+            else:
+                self._random += 1
+            stamp, random = self._last_ms, self._random
+        return f"{prefix}_{_digits(stamp, _TIME_DIGITS)}{_digits(random, _RANDOM_DIGITS)}"
+
+
+def _digits(number: int, count: int) -> str:
+    digits = []
+    for _ in range(count):
+        number, digit = divmod(number, 32)
+        digits.append(_ALPHABET[digit])
+    return "".join(reversed(digits))
+
+
+def quiet(*names: str) -> None:
+    """Keep other people's loggers to warnings; at lower levels some of them show headers, tokens included."""
+    for name in names:
+        logging.getLogger(name).setLevel(logging.WARNING)

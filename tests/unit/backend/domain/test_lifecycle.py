@@ -1,0 +1,176 @@
+from collections.abc import Callable
+
+import msgspec
+from hypothesis import given
+from hypothesis import strategies as st
+
+from agentic_atlas.backend.domain import lifecycle
+from agentic_atlas.backend.domain.lifecycle import Change
+from agentic_atlas.backend.domain.records import EventKind, Task, TaskError
+from agentic_atlas.protocol.messages import Delivery
+from agentic_atlas.protocol.tasks import LEASED, TERMINAL, TaskState
+from tests.unit.backend.domain.examples import task
+
+BROKEN = TaskError("handler_error", "ValueError: no")
+
+
+def must(change: Change | None) -> Task:
+    assert change is not None
+    return change.task
+
+
+def running(**changes: object) -> Task:
+    claimed = must(lifecycle.claim(task(**changes), "ins_1", 101.0))
+    return must(lifecycle.accept(claimed, claimed.attempt, 102.0))
+
+
+def test_a_task_goes_from_submit_to_completed_with_events_numbered_without_gaps() -> None:
+    changes = [lifecycle.submit(task())]
+    for step in (
+        lambda now: lifecycle.claim(now, "ins_1", 101.0),
+        lambda now: lifecycle.accept(now, 1, 102.0),
+        lambda now: lifecycle.report(now, 1, 1, EventKind.PROGRESS, b'{"fraction":0.5}', 103.0),
+        lambda now: lifecycle.complete(now, 1, b'"done"', 104.0),
+    ):
+        change = step(changes[-1].task)
+        assert change is not None
+        changes.append(change)
+    ended = changes[-1].task
+    assert (ended.state, ended.output, ended.ended_at, ended.attempt) == (TaskState.COMPLETED, b'"done"', 104.0, 1)
+    events = [event for change in changes for event in change.events]
+    assert [event.seq for event in events] == [1, 2, 3, 4, 5]
+    assert [event.kind.value for event in events] == ["state", "state", "state", "progress", "state"]
+    assert msgspec.json.decode(events[2].data) == {
+        "state": "working",
+        "attempt": 1,
+        "instance": "ins_1",
+        "accepted": True,
+    }
+
+
+def test_a_terminal_task_never_changes_again() -> None:
+    ended = must(lifecycle.complete(running(), 1, b"1", 103.0))
+    assert lifecycle.complete(ended, 1, b"2", 104.0) is None
+    assert lifecycle.fail(ended, 1, BROKEN, 104.0) is None
+    assert lifecycle.cancel(ended, "why", 104.0) is None
+    assert lifecycle.force(ended, None, BROKEN, 104.0) is None
+    assert lifecycle.lose(ended, 1, 104.0) is None
+    assert lifecycle.claim(ended, "ins_2", 104.0) is None
+
+
+def test_what_is_said_of_an_older_attempt_changes_nothing() -> None:
+    second = must(lifecycle.claim(must(lifecycle.lose(running(), 1, 140.0)), "ins_2", 141.0))
+    assert second.attempt == 2
+    assert lifecycle.complete(second, 1, b"1", 142.0) is None
+    assert lifecycle.report(second, 1, 1, EventKind.LOG, b"{}", 142.0) is None
+    assert lifecycle.lose(second, 1, 142.0) is None
+    assert lifecycle.accept(second, 1, 142.0) is None
+
+
+def test_an_event_that_is_stored_already_or_out_of_turn_is_ignored() -> None:
+    first = must(lifecycle.report(running(), 1, 1, EventKind.LOG, b"{}", 103.0))
+    assert lifecycle.report(first, 1, 1, EventKind.LOG, b"{}", 104.0) is None
+    assert lifecycle.report(first, 1, 3, EventKind.LOG, b"{}", 104.0) is None
+    assert must(lifecycle.report(first, 1, 2, EventKind.LOG, b"{}", 104.0)).last_n == 2
+
+
+def test_a_handler_error_is_retried_as_often_as_the_policy_says_and_later_each_time() -> None:
+    first = must(lifecycle.fail(running(retries=2, backoff=4.0), 1, BROKEN, 110.0))
+    assert (first.state, first.not_before) == (TaskState.SUBMITTED, 114.0)
+    second = must(lifecycle.claim(first, "ins_1", 114.0))
+    again = must(lifecycle.fail(second, 2, BROKEN, 120.0))
+    assert (again.state, again.not_before) == (TaskState.SUBMITTED, 128.0)
+    third = must(lifecycle.claim(again, "ins_1", 128.0))
+    last = must(lifecycle.fail(third, 3, BROKEN, 130.0))
+    assert (last.state, last.error) == (TaskState.FAILED, BROKEN)
+
+
+def test_other_errors_are_final() -> None:
+    invalid = TaskError("invalid_output", "not JSON")
+    assert must(lifecycle.fail(running(retries=5), 1, invalid, 110.0)).state is TaskState.FAILED
+
+
+def test_a_lost_attempt_is_repeated_while_the_policy_has_some_left() -> None:
+    again = must(lifecycle.lose(running(max_attempts=2), 1, 140.0))
+    assert (again.state, again.losses) == (TaskState.SUBMITTED, 1)
+    second = must(lifecycle.claim(again, "ins_2", 141.0))
+    lost = must(lifecycle.lose(second, 2, 180.0))
+    assert (lost.state, lost.error) == (TaskState.FAILED, lifecycle.AGENT_LOST)
+
+
+def test_an_at_most_once_task_that_was_accepted_is_never_repeated() -> None:
+    lost = must(lifecycle.lose(running(delivery=Delivery.AT_MOST_ONCE), 1, 140.0))
+    assert (lost.state, lost.error) == (TaskState.FAILED, lifecycle.OUTCOME_UNKNOWN)
+
+
+def test_an_at_most_once_task_that_was_not_accepted_is_delivered_again() -> None:
+    claimed = must(lifecycle.claim(task(delivery=Delivery.AT_MOST_ONCE), "ins_1", 101.0))
+    assert must(lifecycle.lose(claimed, 1, 140.0)).state is TaskState.SUBMITTED
+
+
+def test_a_refused_attempt_uses_up_nothing() -> None:
+    claimed = must(lifecycle.claim(task(), "ins_1", 101.0))
+    back = must(lifecycle.refuse(claimed, 1, 102.0))
+    assert (back.state, back.losses, back.failures, back.instance_id) == (TaskState.SUBMITTED, 0, 0, None)
+    assert lifecycle.refuse(running(), 1, 103.0) is None
+
+
+def test_cancelling_a_waiting_task_ends_it_and_a_running_one_is_asked_first() -> None:
+    ended = must(lifecycle.cancel(task(), "not needed", 101.0))
+    assert (ended.state, ended.error) == (TaskState.CANCELED, TaskError("canceled", "not needed"))
+    asked = must(lifecycle.cancel(running(), "not needed", 103.0))
+    assert (asked.state, asked.cancel_reason, asked.cancel_at) == (TaskState.WORKING, "not needed", 103.0)
+    assert lifecycle.cancel(asked, "again", 104.0) is None
+    assert must(lifecycle.canceled(asked, 1, TaskError("canceled", "stopped"), 105.0)).state is TaskState.CANCELED
+
+
+def test_a_result_that_was_on_its_way_wins_over_a_cancel() -> None:
+    asked = must(lifecycle.cancel(running(), "late", 103.0))
+    assert must(lifecycle.complete(asked, 1, b"1", 104.0)).state is TaskState.COMPLETED
+
+
+def test_a_canceled_task_whose_agent_is_lost_is_canceled_and_not_repeated() -> None:
+    asked = must(lifecycle.cancel(running(), "stop", 103.0))
+    assert must(lifecycle.lose(asked, 1, 140.0)).state is TaskState.CANCELED
+
+
+HAPPENINGS: dict[str, Callable[[Task, int, float], Change | None]] = {
+    "claim": lambda task, attempt, now: lifecycle.claim(task, "ins_1", now),
+    "accept": lifecycle.accept,
+    "refuse": lifecycle.refuse,
+    "event": lambda task, attempt, now: lifecycle.report(task, attempt, task.last_n + 1, EventKind.LOG, b"{}", now),
+    "complete": lambda task, attempt, now: lifecycle.complete(task, attempt, b"1", now),
+    "fail": lambda task, attempt, now: lifecycle.fail(task, attempt, BROKEN, now),
+    "reject": lambda task, attempt, now: lifecycle.reject(task, attempt, BROKEN, now),
+    "cancel": lambda task, attempt, now: lifecycle.cancel(task, "x", now),
+    "lose": lifecycle.lose,
+    "force": lambda task, attempt, now: lifecycle.force(task, attempt, BROKEN, now),
+}
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from(list(HAPPENINGS)), st.integers(0, 4)), max_size=40),
+    st.sampled_from(list(Delivery)),
+    st.integers(1, 3),
+    st.integers(0, 2),
+)
+def test_any_order_of_happenings_keeps_a_task_whole(
+    steps: list[tuple[str, int]], delivery: Delivery, max_attempts: int, retries: int
+) -> None:
+    change = lifecycle.submit(task(delivery=delivery, max_attempts=max_attempts, retries=retries))
+    events, current = list(change.events), change.task
+    for number, (step, attempt) in enumerate(steps):
+        following = HAPPENINGS[step](current, attempt, 101.0 + number)
+        if following is None:
+            continue
+        assert not current.terminal
+        assert following.task.attempt - current.attempt in (0, 1)
+        current = following.task
+        events += following.events
+        assert (current.ended_at is not None) == current.terminal
+        assert (current.instance_id is not None) or current.state not in LEASED
+        assert current.losses < max_attempts or current.terminal
+        assert current.failures <= retries
+    assert [event.seq for event in events] == list(range(1, current.last_seq + 1))
+    states = [msgspec.json.decode(event.data).get("state") for event in events]
+    assert sum(state in set(TERMINAL) for state in states) == (1 if current.terminal else 0)
