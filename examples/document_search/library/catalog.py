@@ -26,8 +26,10 @@ MOST_LINES = 200
 _BATCH_FILES = 50
 _BATCH_CHARACTERS = 2_000_000
 _BATCH_SECONDS = 1.0
+_CHEAP_SCAN = 0.05
+"""Seconds; a look at the folder that is no longer may be repeated for every question."""
 _SCAN_SHARE = 0.1
-"""Share of the time that may go into looking for changes, however many questions are asked."""
+"""Share of the time that may go into longer ones, however many questions are asked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +93,7 @@ class Catalog:
         while batch := self._next_batch(waiting):
             done += batch
             yield Step(done, len(changed), len(gone))
-        self._next_scan = self._clock() + spent / _SCAN_SHARE
+        self._next_scan = self._clock() + (spent / _SCAN_SHARE if spent > _CHEAP_SCAN else 0.0)
 
     def search(self, query: str, limit: int) -> list[Hit]:
         """The best passages for a query. Raises EmptyQuery when it holds no word."""

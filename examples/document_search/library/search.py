@@ -43,15 +43,21 @@ FROM passages JOIN files ON files.id = ? WHERE passages.rowid = ?
 
 
 @dataclass(frozen=True, slots=True)
+class Position:
+    """A place in a file: the number of a line, page, paragraph, slide or row, from 1."""
+
+    unit: str
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
 class Hit:
     """A passage that answers the query, with where it stands."""
 
     file: str
     """Path relative to the folder, with `/`."""
-    unit: str
-    """What `number` counts: line, page, paragraph, slide or row."""
-    number: int
-    """Where the first marked word of the snippet stands, from 1."""
+    position: Position
+    """Where the first marked word of the snippet stands."""
     title: str
     heading: str
     snippet: str
@@ -151,7 +157,7 @@ def _hit(
     text, start = snippet(candidate.body, weights, shown)
     numbers = list(_numbers(positions))
     number = numbers[candidate.body.text.count("\n", 0, start)]
-    return Hit(name, unit, number, without_gaps(title), without_gaps(heading), text, round(score, 3))
+    return Hit(name, Position(unit, number), without_gaps(title), without_gaps(heading), text, round(score, 3))
 
 
 def _numbers(positions: str) -> Iterator[int]:

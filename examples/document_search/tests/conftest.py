@@ -33,6 +33,29 @@ def database(tmp_path: Path) -> Path:
     return tmp_path / "index" / "index.sqlite3"
 
 
+Filled = Callable[[dict[str, str]], Catalog]
+
+
+@pytest.fixture(scope="module")
+def filled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Filled]:
+    """Makes a folder of these texts, and opens a catalog of it that has read them; for all tests of a module."""
+    catalogs: list[Catalog] = []
+
+    def fill(files: dict[str, str]) -> Catalog:
+        home = tmp_path_factory.mktemp("filled")
+        for name, text in files.items():
+            file = home / "documents" / name
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(text, "utf-8")
+        catalogs.append(Catalog(home / "documents", home / "index.sqlite3"))
+        list(catalogs[-1].refresh())
+        return catalogs[-1]
+
+    yield fill
+    for catalog in catalogs:
+        catalog.close()
+
+
 @pytest.fixture
 def opened(folder: Path, database: Path) -> Iterator[OpenCatalog]:
     """Opens catalogs of the folder, and closes them after the test."""

@@ -10,7 +10,7 @@ import document_samples as samples
 import pytest
 from library.catalog import Catalog
 from library.document import Limits
-from library.search import Hit
+from library.search import Hit, Position
 
 FILES = 504
 TOWNS = ("Hamburg", "Lisboa", "Kraków", "Torino", "Örebro", "Nantes", "Gdynia")
@@ -76,7 +76,7 @@ def catalog(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Catalog]:
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_bytes(make(number))
     _hostile(folder, home)
-    opened = Catalog(folder, home / "index.sqlite3", Limits(text_bytes=100_000))
+    opened = Catalog(folder, home / "index.sqlite3", Limits(text_bytes=100_000, unpacked_bytes=3_000_000))
     list(opened.refresh())
     yield opened
     opened.close()
@@ -85,7 +85,7 @@ def catalog(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Catalog]:
 def _hostile(folder: Path, home: Path) -> None:
     (folder / "broken.pdf").write_bytes(samples.pdf(["code"])[:300] + os.urandom(500))
     (folder / "binary.txt").write_bytes(b"\x7fELF\x02\x01\x01\0access code")
-    (folder / "bomb.docx").write_bytes(samples.archive({"word/document.xml": b"<x>" + b" " * 120_000_000}))
+    (folder / "bomb.docx").write_bytes(samples.archive({"word/document.xml": b"<x>" + b" " * 4_000_000}))
     (folder / "entities.xlsx").write_bytes(
         samples.archive({"xl/workbook.xml": '<!DOCTYPE x [<!ENTITY a SYSTEM "file:///etc/hostname">]><x>&a;</x>'})
     )
@@ -107,7 +107,7 @@ def test_a_question_finds_the_one_file_that_answers_it_with_the_place(catalog: C
     ending, _, unit, place = KINDS[number % len(KINDS)]
     hit = best(catalog, f"What is the access code of house {number:03}?")
     assert hit.file == f"part{number % 5}/{number:03}.{ending}"
-    assert (hit.unit, hit.number) == (unit, place)
+    assert hit.position == Position(unit, place)
     assert f"-{number * 7919}" in hit.snippet
     assert f"**house** **{number:03}**" in hit.snippet
 

@@ -2,58 +2,63 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
-from conftest import OpenCatalog
+import pytest
+from conftest import Filled
 from library.catalog import Catalog
-from library.search import Hit
+from library.search import Hit, Position
 from library.snippets import SNIPPET
 
-
-def only(folder: Path, opened: OpenCatalog, name: str, text: str, query: str) -> Hit:
-    (folder / name).write_text(text)
-    catalog: Catalog = opened()
-    list(catalog.refresh())
-    hits = catalog.search(query, 5)
-    assert hits
-    return hits[0]
-
-
-def test_found_words_are_marked_in_whatever_form_they_stand(folder: Path, opened: OpenCatalog) -> None:
-    hit = only(folder, opened, "a.txt", "Renting a CAFÉ: rents are paid monthly.", "the rent of cafes")
-    assert hit.snippet == "**Renting** a **CAFÉ**: **rents** are paid monthly."
+_LONG = "and so on it goes for a while longer, " * 8
+_LINES = [f"line number {number}" for number in range(1, 400)]
+_LINES[250] = "here the treasure lies"
+FILES = {
+    "forms.txt": "Renting a CAFÉ: rents are paid monthly.",
+    "dense.txt": f"key {_LONG} the green key and its lock {_LONG}",
+    "map.txt": "\n".join(_LINES),
+    "holiday_plan.txt": "First the train.\n" + "Then more. " * 100,
+    "rules.md": "# Rules\nThe **last** one locks the **door**.",
+    "天気.txt": "明日の東京都の天気は晴れです。",
+}
 
 
-def test_a_snippet_is_bounded_and_lies_around_the_densest_part(folder: Path, opened: OpenCatalog) -> None:
-    filler = "and so on it goes for a while longer, "
-    text = f"key {filler * 8} the green key and its lock {filler * 8}"
-    hit = only(folder, opened, "a.txt", text, "green key lock")
-    assert hit.snippet.startswith("… ") and hit.snippet.endswith(" …")
-    assert "**green** **key** and its **lock**" in hit.snippet
-    assert len(hit.snippet.replace("**", "").strip("… ")) <= SNIPPET
+@pytest.fixture(scope="module")
+def catalog(filled: Filled) -> Catalog:
+    return filled(FILES)
 
 
-def test_the_line_is_that_of_the_first_marked_word_shown(folder: Path, opened: OpenCatalog) -> None:
-    lines = [f"line number {number}" for number in range(1, 400)]
-    lines[250] = "here the treasure lies"
-    hit = only(folder, opened, "map.txt", "\n".join(lines), "treasure")
-    assert (hit.unit, hit.number) == ("line", 251)
+def best(catalog: Catalog, query: str) -> Hit:
+    return catalog.search(query, 5)[0]
+
+
+def test_found_words_are_marked_in_whatever_form_they_stand(catalog: Catalog) -> None:
+    assert best(catalog, "the rent of cafes").snippet == "**Renting** a **CAFÉ**: **rents** are paid monthly."
+
+
+def test_a_snippet_is_bounded_and_lies_around_the_densest_part(catalog: Catalog) -> None:
+    snippet = best(catalog, "green key lock").snippet
+    assert snippet.startswith("… ") and snippet.endswith(" …")
+    assert "**green** **key** and its **lock**" in snippet
+    assert len(snippet.replace("**", "").strip("… ")) <= SNIPPET
+
+
+def test_the_line_is_that_of_the_first_marked_word_shown(catalog: Catalog) -> None:
+    hit = best(catalog, "treasure")
+    assert (hit.file, hit.position) == ("map.txt", Position("line", 251))
     assert "here the **treasure** lies" in hit.snippet
 
 
-def test_a_match_in_the_name_alone_shows_how_the_text_begins(folder: Path, opened: OpenCatalog) -> None:
-    hit = only(folder, opened, "holiday_plan.txt", "First the train.\n" + "Then more. " * 100, "holiday")
-    assert hit.snippet.startswith("First the train. Then more.") and hit.number == 1
+def test_a_match_in_the_name_alone_shows_how_the_text_begins(catalog: Catalog) -> None:
+    hit = best(catalog, "holiday")
+    assert hit.snippet.startswith("First the train. Then more.") and hit.position.number == 1
 
 
-def test_emphasis_of_the_source_is_not_taken_for_marks(folder: Path, opened: OpenCatalog) -> None:
-    hit = only(folder, opened, "a.md", "# Rules\nThe **last** one locks the **door**.", "door")
+def test_emphasis_of_the_source_is_not_taken_for_marks(catalog: Catalog) -> None:
+    hit = best(catalog, "door")
     assert hit.snippet == "# Rules The last one locks the **door**."
     assert hit.heading == "Rules"
 
 
-def test_unspaced_scripts_are_found_and_shown_as_written(folder: Path, opened: OpenCatalog) -> None:
-    hit = only(folder, opened, "天気.txt", "明日の東京都の天気は晴れです。", "東京都の天気")
-    assert "\u200b" not in hit.snippet
-    assert "東京都の天気" in hit.snippet.replace("**", "")
+def test_unspaced_scripts_are_found_and_shown_as_written(catalog: Catalog) -> None:
+    hit = best(catalog, "東京都の天気")
     assert hit.file == "天気.txt"
+    assert "東京都の天気" in hit.snippet.replace("**", "") and "\u200b" not in hit.snippet
