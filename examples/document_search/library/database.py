@@ -80,7 +80,8 @@ def _fits(database: Path, folder: Path) -> bool:
         with closing(connect(database)) as connection:
             if connection.execute("PRAGMA user_version").fetchone() != (_VERSION,):
                 return False
-            connection.execute("INSERT INTO passages (passages) VALUES ('integrity-check')")
+            if connection.execute("PRAGMA quick_check (1)").fetchone() != ("ok",):
+                return False
             return bool(connection.execute("SELECT path FROM folder").fetchone() == (ascii(str(folder)),))
     except sqlite3.DatabaseError as error:
         if getattr(error, "sqlite_errorcode", None) in _NOT_DAMAGE:

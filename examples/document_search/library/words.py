@@ -34,7 +34,10 @@ _GAP = "\u200b"
 _UNSPACED = "\u3005-\u3007\u3040-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
 _CHARACTER = re.compile(f"[{_UNSPACED}]")
 _RUN = re.compile(f"[{_UNSPACED}]+|[^{_UNSPACED}]+")
-_QUOTES = str.maketrans(dict.fromkeys("“”„‟«»″＂", '"') | dict.fromkeys("‘’‛", "'"))
+# Control characters become gaps: SQLite takes a NUL for the end of what is to be found.
+_PLAIN = str.maketrans(
+    dict.fromkeys(map(chr, range(32)), " ") | dict.fromkeys("“”„‟«»″＂", '"') | dict.fromkeys("‘’‛", "'")
+)
 _PART = re.compile(r'"([^"]+)"|(\w+(?:[-\'./@:]\w+)*\*?)')
 
 
@@ -109,7 +112,7 @@ def terms_of(query: str, stemmer: Stemmer) -> tuple[Term, ...]:
 
     Raises EmptyQuery when there is none.
     """
-    plain = unicodedata.normalize("NFKC", query.encode("utf-8", "replace").decode()).translate(_QUOTES)
+    plain = unicodedata.normalize("NFKC", query.encode("utf-8", "replace").decode()).translate(_PLAIN)
     found: dict[tuple[str, ...], Term] = {}
     for term in _terms(plain, stemmer):
         found.setdefault(term.stems, term)

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import pytest
 from conftest import Filled
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from library.catalog import Catalog
+from library.errors import EmptyQuery
 from library.search import Hit, Position
 from library.snippets import SNIPPET
 
@@ -62,3 +65,18 @@ def test_unspaced_scripts_are_found_and_shown_as_written(catalog: Catalog) -> No
     hit = best(catalog, "東京都の天気")
     assert hit.file == "天気.txt"
     assert "東京都の天気" in hit.snippet.replace("**", "") and "\u200b" not in hit.snippet
+
+
+_SYNTAX = st.sampled_from(
+    ['"', "*", "(", ")", "-", "^", ":", " AND ", " OR ", " NOT ", "NEAR(", "name:", "\x00", "key", "天"]
+)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(_SYNTAX | st.text(max_size=8), max_size=12).map("".join))
+def test_whatever_is_typed_is_answered_or_refused_for_having_no_word(catalog: Catalog, query: str) -> None:
+    try:
+        hits = catalog.search(query, 5)
+    except EmptyQuery:
+        return
+    assert all(hit.position.number >= 1 and hit.snippet for hit in hits)

@@ -51,6 +51,10 @@ def test_quotes_of_any_kind_make_a_phrase_that_must_be_found(stemmer: Stemmer) -
     ]
 
 
+def test_a_control_character_ends_a_word_and_nothing_else(stemmer: Stemmer) -> None:
+    assert words('one\x00two "three\x00four"', stemmer) == ["one", "two", "three four"]
+
+
 def test_a_star_makes_the_beginning_of_a_word(stemmer: Stemmer) -> None:
     (term,) = terms_of("invoi*", stemmer)
     assert term.prefix and term.match == '"invoi*" *'
