@@ -18,6 +18,9 @@ _UNSUPPORTED_DATA = 1003
 _INVALID_TEXT = 1007
 _TOO_BIG = 1009
 
+_AS_SQUARE = bytes.maketrans(b"{}", b"[]")
+_NO_BRACKET_OR_QUOTE = bytes(set(range(256)) - set(b'"[]{}'))
+
 
 class ProtocolError(AtlasError):
     """The peer sent what the protocol does not allow.
@@ -55,12 +58,12 @@ def decode(data: bytes, limits: Limits) -> Message:
             code="message_too_big",
         )
     try:
-        text = data.decode("utf-8")
+        data.decode("utf-8")
     except UnicodeDecodeError as error:
         raise ProtocolError(
             f"the message is not UTF-8 (byte {error.start})", close_code=_INVALID_TEXT, code="invalid_text"
         ) from None
-    check_depth(text, limits.depth)
+    check_depth(data, limits.depth)
     try:
         return _decoder.decode(data)
     except msgspec.ValidationError as error:
@@ -74,28 +77,32 @@ def binary_frame() -> ProtocolError:
     return ProtocolError("binary frames are not used", close_code=_UNSUPPORTED_DATA, code="unsupported_data")
 
 
-def check_depth(text: str, limit: int) -> None:
+def check_depth(text: str | bytes, limit: int) -> None:
     """Refuse nesting deeper than `limit`, before a parser meets it.
 
-    Brackets in strings do not count. Text that is not JSON at all is left to the parser.
+    Brackets in strings do not count. Takes JSON as text or as UTF-8; what is not JSON at all is refused here or left
+    to the parser. One pass removes the innermost pairs of brackets, so no step looks at single characters: a message
+    of 3 MB takes milliseconds.
 
     Raises:
-        ProtocolError: the nesting is deeper.
+        ProtocolError: the nesting is deeper, or brackets do not match.
     """
-    if text.count("[") + text.count("{") <= limit:
+    data = text.encode("utf-8", "surrogatepass") if isinstance(text, str) else text
+    if data.count(b"[") + data.count(b"{") <= limit:
         return
-    depth = 0
-    for piece in _outside_strings(text):
-        for character in piece:
-            if character in "[{":
-                depth += 1
-                if depth > limit:
-                    raise ProtocolError(f"the message is nested deeper than {limit}", code="too_deep")
-            elif character in "]}":
-                depth -= 1
+    brackets = _brackets(data)
+    for _ in range(limit):
+        if not brackets:
+            return
+        brackets = brackets.replace(b"[]", b"")
+    if brackets:
+        raise ProtocolError(f"the message is nested deeper than {limit}", code="too_deep")
 
 
-def _outside_strings(text: str) -> list[str]:
-    """Return the parts of a JSON text that are not in strings."""
-    without_escapes = text.replace("\\\\", "").replace('\\"', "") if "\\" in text else text
-    return without_escapes.split('"')[::2]
+def _brackets(data: bytes) -> bytes:
+    """Return the brackets of a JSON text that are not in strings, all as square ones."""
+    if b"\\" in data:
+        data = data.replace(b"\\\\", b"").replace(b'\\"', b"")
+    # Two quotes side by side go: whether a bracket is inside a string depends on odd or even quotes before it alone.
+    bare = data.translate(_AS_SQUARE, _NO_BRACKET_OR_QUOTE).replace(b'""', b"")
+    return b"".join(bare.split(b'"')[::2])

@@ -1,0 +1,74 @@
+from __future__ import annotations
+
+import pytest
+
+from agentic_atlas.protocol import codec
+from agentic_atlas.protocol.codec import ProtocolError
+from agentic_atlas.protocol.messages import Accept, Beat, Hello, InstanceInfo, Limits, Side, Welcome
+from agentic_atlas.protocol.session import Session
+from agentic_atlas.protocol.states import ConnectionState
+
+HELLO = Hello(1, InstanceInfo("inst_1"), [])
+
+
+def welcome(limits: Limits) -> Welcome:
+    return Welcome("echo", "ada", "inst_1", 1, limits, 10.0, 30.0, 0.0)
+
+
+def ready(limits: Limits | None = None) -> tuple[Session, Session]:
+    agent, router = Session(Side.AGENT), Session(Side.ROUTER, limits)
+    router.receive(agent.send(HELLO))
+    agent.receive(router.send(welcome(router.limits)))
+    return agent, router
+
+
+def test_a_greeting_and_a_welcome_make_both_ends_ready() -> None:
+    agent, router = ready()
+    assert (agent.state, router.state) == (ConnectionState.READY, ConnectionState.READY)
+
+
+def test_the_agent_takes_over_the_limits_it_is_told() -> None:
+    agent, _ = ready(Limits(message_bytes=300))
+    assert agent.limits.message_bytes == 300
+    with pytest.raises(ProtocolError, match="over the limit"):
+        agent.receive(b" " * 301)
+
+
+def test_a_second_greeting_closes_the_router_end() -> None:
+    _, router = ready()
+    with pytest.raises(ProtocolError) as refused:
+        router.receive(codec.encode(HELLO))
+    assert (refused.value.code, refused.value.close_code) == ("out_of_order", 4107)
+    assert router.state is ConnectionState.CLOSED
+
+
+def test_a_message_of_the_wrong_side_closes() -> None:
+    agent, _ = ready()
+    with pytest.raises(ProtocolError) as refused:
+        agent.receive(codec.encode(Accept("t", 1)))
+    assert refused.value.code == "wrong_sender"
+    assert agent.state is ConnectionState.CLOSED
+
+
+def test_work_before_the_welcome_is_refused() -> None:
+    router = Session(Side.ROUTER)
+    with pytest.raises(ProtocolError, match="beat is not allowed while connected"):
+        router.receive(codec.encode(Beat(1)))
+
+
+def test_a_mistake_of_our_own_changes_nothing() -> None:
+    agent, _ = ready()
+    with pytest.raises(ProtocolError):
+        agent.send(welcome(Limits()))
+    with pytest.raises(ProtocolError):
+        agent.send(HELLO)
+    assert agent.state is ConnectionState.READY
+
+
+def test_after_the_close_nothing_is_sent_or_taken() -> None:
+    agent, router = ready()
+    router.close()
+    with pytest.raises(ProtocolError):
+        router.send(Beat(1))
+    with pytest.raises(ProtocolError):
+        router.receive(agent.send(Beat(1)))
