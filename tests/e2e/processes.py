@@ -1,0 +1,177 @@
+"""Starts the product as a user would: `atlas up` and agents as processes of their own, and nothing is left behind."""
+
+from __future__ import annotations
+
+import json
+import os
+import queue
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+PATIENCE = 30.0
+"""Seconds after which something that should have happened did not."""
+
+
+class Process:
+    """A child process whose output is read as it comes; `stop` is SIGTERM, `kill` is SIGKILL."""
+
+    def __init__(self, *command: str, folder: Path, environ: dict[str, str]) -> None:
+        self.lines: list[str] = []
+        self._new: queue.SimpleQueue[str | None] = queue.SimpleQueue()
+        self._process = subprocess.Popen(
+            command, cwd=folder, env=environ, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        )
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    @property
+    def running(self) -> bool:
+        return self._process.poll() is None
+
+    @property
+    def output(self) -> str:
+        return "".join(self.lines)
+
+    def wait_for(self, shown: Callable[[str], bool] | str, patience: float = PATIENCE) -> str:
+        """Return the next line of output that is wanted; what was read on the way does not come again."""
+        wanted = (lambda line: shown in line) if isinstance(shown, str) else shown
+        ends = time.monotonic() + patience
+        while True:
+            try:
+                line = self._new.get(timeout=max(0.0, ends - time.monotonic()))
+            except queue.Empty:
+                raise AssertionError(f"did not say {shown!r} within {patience} s:\n{self.output}") from None
+            if line is None:
+                raise AssertionError(f"ended ({self._process.wait()}) before it said {shown!r}:\n{self.output}")
+            if wanted(line):
+                return line
+
+    def wait(self, patience: float = PATIENCE) -> int:
+        """Wait for its end; return the exit code."""
+        code = self._process.wait(patience)
+        self._reader.join(patience)
+        return code
+
+    def stop(self) -> int:
+        if self.running:
+            self._process.send_signal(signal.SIGTERM)
+        return self.wait()
+
+    def kill(self) -> None:
+        if self.running:
+            self._process.kill()
+        self.wait()
+
+    def _read(self) -> None:
+        assert self._process.stdout is not None
+        with self._process.stdout as stream:
+            for line in stream:
+                self.lines.append(line)
+                self._new.put(line)
+        self._new.put(None)
+
+
+class Platform:
+    """`atlas up` with a data folder and a home of its own; it can be stopped, killed and started again."""
+
+    def __init__(self, folder: Path, **settings: str) -> None:
+        self.folder = folder
+        folder.mkdir(parents=True, exist_ok=True)
+        self.environ = {
+            name: value for name, value in os.environ.items() if not name.startswith(("ATLAS_", "AGENT_", "COVERAGE"))
+        }
+        self.environ |= {
+            "HOME": str(folder),
+            "XDG_CONFIG_HOME": str(folder / "config"),
+            "ATLAS_DATA_DIR": str(folder / "data"),
+            "ATLAS_HTTP_PORT": "0",
+            "ATLAS_ROUTER_PORT": "0",
+            "PYTHONUNBUFFERED": "1",
+            "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+        }
+        self.environ |= {f"ATLAS_{name.upper()}": value for name, value in settings.items()}
+        self.process: Process | None = None
+        self.url = self.router_url = ""
+
+    def start(self) -> Platform:
+        self.process = Process(*python("-m", "agentic_atlas", "up", "--json"), folder=self.folder, environ=self.environ)
+        told = json.loads(self.process.wait_for(lambda line: line.startswith("{") and "api_url" in line))
+        self.url, self.router_url = told["api_url"], told["router_url"]
+        # The same ports after a restart, as on a machine where they are set.
+        self.environ["ATLAS_HTTP_PORT"] = self.url.rpartition(":")[2]
+        self.environ["ATLAS_ROUTER_PORT"] = self.router_url.rpartition(":")[2].partition("/")[0]
+        self.environ["ATLAS_API_URL"] = self.url
+        self.environ["ROUTER_WS_URL"] = self.router_url
+        return self
+
+    def stop(self) -> int:
+        assert self.process is not None
+        return self.process.stop()
+
+    def kill(self) -> None:
+        assert self.process is not None
+        self.process.kill()
+
+    @property
+    def api_key(self) -> str:
+        written = json.loads((self.folder / "config" / "agentic-atlas" / "credentials.json").read_text())
+        return str(written["platforms"][self.url]["api_key"])
+
+    def atlas(self, *arguments: str, folder: Path | None = None, check: bool = True) -> str:
+        """Run an `atlas` command to its end and return what it printed to stdout."""
+        done = subprocess.run(
+            python("-m", "agentic_atlas", *arguments),
+            cwd=folder or self.folder,
+            env=self.environ,
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE * 2,
+            check=False,
+        )
+        if check and done.returncode:
+            raise AssertionError(f"atlas {' '.join(arguments)} ended {done.returncode}:\n{done.stdout}{done.stderr}")
+        return done.stdout if check else done.stdout + done.stderr
+
+    def token(self, agent: str, *options: str) -> str:
+        """Make a token, and the agent where there is none."""
+        made = json.loads(self.atlas("tokens", "create", agent, "--create-agent", "--json", *options))
+        return str(made["token"])
+
+    @contextmanager
+    def agent(self, name: str, code: str, *, token: str | None = None, **environ: str) -> Iterator[Process]:
+        """Run an agent with this code until the end of the block."""
+        folder = self.folder / "agents" / f"{name}-{len(list(self.folder.glob('agents/*')))}"
+        folder.mkdir(parents=True)
+        (folder / "agent.py").write_text(code)
+        process = Process(
+            *python("agent.py"),
+            folder=folder,
+            environ=self.environ | {"AGENT_JWT_TOKEN": token or self.token(name)} | environ,
+        )
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def python(*arguments: str) -> list[str]:
+    return [sys.executable, *arguments]
+
+
+def connected(line: str) -> bool:
+    """Tell whether an agent says that it is registered."""
+    return "connected to" in line
+
+
+Json = dict[str, Any]
