@@ -213,10 +213,21 @@ class Users(Protocol):
 class Store(Protocol):
     """Everything that is kept. One process owns it."""
 
-    tasks: Tasks
-    agents: Agents
-    tokens: Tokens
-    users: Users
+    @property
+    def tasks(self) -> Tasks:
+        """Tasks and their events."""
+
+    @property
+    def agents(self) -> Agents:
+        """Agents, their skills and instances."""
+
+    @property
+    def tokens(self) -> Tokens:
+        """Agent tokens."""
+
+    @property
+    def users(self) -> Users:
+        """Users and their API keys."""
 
     async def network_id(self) -> str:
         """Return the id made when the store was created; it is in the issuer of every token."""
