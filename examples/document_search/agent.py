@@ -21,7 +21,7 @@ from library.search import MOST_HITS, Hit
 from pydantic import Field
 
 from agentic_atlas import Agent, Context
-from agentic_atlas.errors import ConfigurationError, InvalidInput, Unavailable
+from agentic_atlas.errors import ConfigurationError, Unavailable
 
 HERE = Path(__file__).resolve().parent
 _SETTINGS = {**dotenv_values(HERE / ".env"), **os.environ}  # noqa: TID251 - this agent's own settings
@@ -60,7 +60,9 @@ class SearchAnswer:
     """What was found for a query, the best first."""
 
     hits: list[Hit]
-    complete: Annotated[bool, "False while files are still being read: the same question may find more later"]
+    complete: Annotated[
+        bool, Field(description="False while files are still being read: the same question may find more later")
+    ]
 
 
 @agent.skill
@@ -75,7 +77,7 @@ async def search(
     try:
         answer = await documents.search(query, limit)
     except EmptyQuery as error:
-        raise InvalidInput(str(error), code="empty_query") from error
+        ctx.reject(str(error), code="empty_query")
     ctx.log.info("searched", hits=len(answer.hits), complete=answer.complete)
     return SearchAnswer(answer.hits, answer.complete)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,10 +13,9 @@ for _folder in (_HERE, _HERE.parent):
     if str(_folder) not in sys.path:
         sys.path.insert(0, str(_folder))
 
-from library.catalog import Catalog  # noqa: E402 - found through the lines above
+from document_catalogs import Filled, OpenCatalog  # noqa: E402
+from library.catalog import Catalog  # noqa: E402
 from library.document import Limits  # noqa: E402
-
-OpenCatalog = Callable[..., Catalog]
 
 
 @pytest.fixture
@@ -31,9 +30,6 @@ def folder(tmp_path: Path) -> Path:
 def database(tmp_path: Path) -> Path:
     """Where the index will be."""
     return tmp_path / "index" / "index.sqlite3"
-
-
-Filled = Callable[[dict[str, str]], Catalog]
 
 
 @pytest.fixture(scope="module")

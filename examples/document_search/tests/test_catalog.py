@@ -7,9 +7,8 @@ import sqlite3
 import stat
 from pathlib import Path
 
-import psutil
 import pytest
-from conftest import OpenCatalog
+from document_catalogs import OpenCatalog, reading_processes
 from library.catalog import Catalog, Step
 from library.document import Limits
 from library.errors import Closed, FolderMissing, NotAnIndex, Unreadable
@@ -157,14 +156,14 @@ def test_the_process_that_reads_is_replaced_when_it_dies_and_never_sees_the_toke
     reader = FileReader(Limits())
     try:
         assert reader.read(folder / "a.txt", "a.txt").characters == len("apples")
-        (process,) = psutil.Process().children()
+        (process,) = reading_processes()
         assert "AGENT_JWT_TOKEN" not in process.environ()
         process.kill()
         process.wait(10)
         assert reader.read(folder / "a.txt", "a.txt").characters == len("apples")
     finally:
         reader.close()
-    assert psutil.Process().children() == []
+    assert reading_processes() == []
     with pytest.raises(Closed):
         reader.read(folder / "a.txt", "a.txt")
 

@@ -6,8 +6,8 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
-import psutil
 import pytest
+from document_catalogs import reading_processes
 from library.catalog import Step
 from library.document import Limits
 from library.errors import FolderMissing
@@ -90,7 +90,7 @@ def test_a_question_does_not_wait_for_a_long_file(
         assert answer == Answer([], complete=False)
 
     run(library, block)
-    assert psutil.Process().children() == [], "closing ends the process in the middle of the file"
+    assert reading_processes() == [], "closing ends the process in the middle of the file"
 
 
 def test_an_error_of_the_block_comes_out_as_it_is(folder: Path, database: Path) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from conftest import Filled
+from document_catalogs import Filled
 from library.catalog import Catalog
 from library.ranking import rarity
 

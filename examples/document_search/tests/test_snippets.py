@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from conftest import Filled
+from document_catalogs import Filled
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from library.catalog import Catalog
