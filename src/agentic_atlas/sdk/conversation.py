@@ -1,0 +1,238 @@
+"""One connection from `hello` to its end: what is said on it, and when it has become too quiet.
+
+Nothing here waits. Bytes and ticks come in, messages go out; the loop, the socket and the next connection are the
+business of `keeper`.
+"""
+
+from collections.abc import Callable
+from typing import Protocol
+
+from agentic_atlas.protocol.closing import CloseCode, encode_reason
+from agentic_atlas.protocol.codec import ProtocolError
+from agentic_atlas.protocol.messages import (
+    Beat,
+    Cancel,
+    EventAck,
+    Hello,
+    Limits,
+    Message,
+    Reply,
+    ResultAck,
+    Side,
+    Task,
+    Welcome,
+)
+from agentic_atlas.protocol.session import Session
+from agentic_atlas.sdk.ledger import Ledger
+from agentic_atlas.sdk.pace import Pace
+from agentic_atlas.sdk.ports import Inbox
+from agentic_atlas.sdk.vitals import Reading
+
+_SHORTEST_BEAT = 0.01
+"""Seconds: a router that wants beats more often than this does not get them."""
+
+
+class Line(Protocol):
+    """The connection, as a conversation needs it (`transport.Connection`)."""
+
+    paused: bool
+
+    def limit(self, limits: Limits) -> None:
+        """Put the router's limits in force."""
+
+    def send(self, data: bytes) -> None:
+        """Send one text frame."""
+
+    def close(self, code: int, reason: bytes = b"", *, why: str = "") -> None:
+        """Send a close frame and end."""
+
+    def abort(self, why: str) -> None:
+        """End without a word."""
+
+    def buffered(self) -> int:
+        """Return the bytes that wait to be sent."""
+
+    def unfinished_since(self) -> float | None:
+        """Return when the message that is not complete yet began."""
+
+
+class State(Protocol):
+    """What a beat says of this process."""
+
+    def lag(self) -> float:
+        """Return how late the handlers' loop is, in seconds."""
+
+    def vitals(self) -> Reading:
+        """Return what the process takes of the machine."""
+
+
+class Conversation:
+    """Drives one connection; implements `transport.Receiver`.
+
+    Attributes:
+        welcome: what the router said when it let this agent in, or None before that.
+    """
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        inbox: Inbox,
+        state: State,
+        *,
+        pace: Pace,
+        clock: Callable[[], float],
+        welcomed: Callable[[Welcome], None],
+    ) -> None:
+        self.welcome: Welcome | None = None
+        self._ledger = ledger
+        self._inbox = inbox
+        self._state = state
+        self._pace = pace
+        self._clock = clock
+        self._welcomed = welcomed
+        self._session = Session(Side.AGENT)
+        self._line: Line | None = None
+        self._began_at = 0.0
+        self._heard_at = 0.0
+        self._beats = 0
+        self._answered = 0
+        self._beat_at = 0.0
+        self._unanswered_since: float | None = None
+        self._probe: tuple[int, float] | None = None
+        self._buffered = 0
+
+    def begin(self, line: Line, base: Hello) -> None:
+        """Say `hello` on a connection that was just opened."""
+        self._line = line
+        self._began_at = self._heard_at = self._clock()
+        line.send(self._session.send(self._ledger.hello(base)))
+
+    def received(self, data: bytes) -> None:
+        """Take a message of the router's, and say what it makes possible. Raises ProtocolError."""
+        message = self._session.receive(data)
+        self._heard_at = self._clock()
+        self._take(message)
+        self.flush()
+
+    def writable(self) -> None:
+        """The router reads again."""
+        self.flush()
+
+    def flush(self) -> None:
+        """Send what the ledger lets go, while the router reads."""
+        line = self._line
+        if line is None or self.welcome is None:
+            return
+        while not line.paused and (message := self._ledger.next()) is not None:
+            if isinstance(message, Reply):
+                self._inbox.deliver(message)
+            else:
+                line.send(self._session.send(message))
+
+    def tick(self) -> None:
+        """Let time pass: send the beat that is due, and end a connection that is dead or that stalls."""
+        if self._line is None:
+            return
+        now = self._clock()
+        why = self._overdue(now)
+        if why is not None:
+            self._line.abort(why)
+        elif self.welcome is not None and now >= self._beat_at:
+            self.beat()
+
+    def beat(self) -> None:
+        """Send a beat, due or not."""
+        if self._line is None or self.welcome is None:
+            return
+        now = self._clock()
+        vitals = self._state.vitals()
+        self._beats += 1
+        self._beat_at = now + max(self.welcome.beat_every, _SHORTEST_BEAT)
+        if self._unanswered_since is None:
+            self._unanswered_since = now
+        beat = Beat(self._beats, self._ledger.running, self._state.lag(), vitals.cpu, vitals.memory)
+        self._line.send(self._session.send(beat))
+
+    def probe(self) -> None:
+        """The clock jumped: find out at once whether the connection is still there."""
+        self.beat()
+        self._probe = (self._beats, self._clock())
+
+    def finish(self) -> None:
+        """Close because the agent ends."""
+        if self._line is not None:
+            self._line.close(CloseCode.NORMAL, encode_reason("done"))
+
+    def end(self) -> None:
+        """The connection is gone."""
+        self._session.close()
+        self._ledger.cut()
+        self._line = None
+
+    # -- inside
+
+    def _take(self, message: Message) -> None:
+        match message:
+            case Beat():
+                self._answer(message)
+            case EventAck() | ResultAck():
+                self._ledger.acknowledged(message)
+            case Task() | Cancel() | Reply():
+                if self._is_news(message):
+                    self._inbox.deliver(message)
+            case Welcome():
+                self._begin_work(message)
+            case _:
+                raise ProtocolError("a message that only agents send")
+
+    def _is_news(self, message: Task | Cancel | Reply) -> bool:
+        match message:
+            case Task():
+                return self._ledger.offer(message)
+            case Cancel():
+                return self._ledger.cancels(message)
+            case Reply():
+                return self._ledger.reply(message)
+
+    def _begin_work(self, welcome: Welcome) -> None:
+        assert self._line is not None
+        self.welcome = welcome
+        self._line.limit(welcome.limits)
+        for attempt in self._ledger.welcomed(welcome).dropped:
+            self._inbox.drop(attempt.task, attempt.attempt)
+        self._welcomed(welcome)
+        self.beat()
+
+    def _answer(self, beat: Beat) -> None:
+        self._answered = max(self._answered, beat.n)
+        if self._answered >= self._beats:
+            self._unanswered_since = None
+        if self._probe is not None and self._answered >= self._probe[0]:
+            self._probe = None
+
+    def _overdue(self, now: float) -> str | None:
+        """Return why this connection is to be given up, or None."""
+        assert self._line is not None
+        unfinished = self._line.unfinished_since()
+        if unfinished is not None and now - unfinished > self._pace.message:
+            return f"the router began a message and did not finish it within {self._pace.message:g} s"
+        if self.welcome is None:
+            late = now - self._began_at > self._pace.welcome
+            return f"the router did not answer within {self._pace.welcome:g} s" if late else None
+        if self._probe is not None and now - self._probe[1] > self._pace.probe:
+            return "the connection did not survive the sleep of this machine"
+        return self._silence(now, self.welcome.beat_every)
+
+    def _silence(self, now: float, beat_every: float) -> str | None:
+        """Judge the answers to beats. While a slow line still carries what waits to be sent, it is not dead."""
+        assert self._line is not None
+        buffered = self._line.buffered()
+        if buffered < self._buffered:
+            self._heard_at = now
+        self._buffered = buffered
+        if self._unanswered_since is None:
+            return None
+        quiet = now - max(self._unanswered_since, self._heard_at)
+        if quiet < self._pace.silent_beats * max(beat_every, _SHORTEST_BEAT):
+            return None
+        return f"the router has not answered for {quiet:.1f} s"

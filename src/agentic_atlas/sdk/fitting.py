@@ -1,0 +1,98 @@
+"""What the router would have to refuse never leaves this process.
+
+A message over a limit, or one that is not of the protocol (an output nested too deeply, a number that JSON does not
+have), would close the connection, and would do so again after each reconnect. Each message is therefore read back as
+the router reads it before it is sent, and one that does not pass is replaced by one that says so.
+"""
+
+from typing import TypeAlias
+
+import msgspec
+from msgspec import Raw
+from msgspec.structs import replace
+
+from agentic_atlas.protocol import codec
+from agentic_atlas.protocol.codec import ProtocolError
+from agentic_atlas.protocol.messages import (
+    Call,
+    Event,
+    EventKind,
+    Fault,
+    Limits,
+    Outcome,
+    Refuse,
+    Reply,
+    ReplyKind,
+    Result,
+)
+from agentic_atlas.sdk.ports import Outgoing
+
+Fitted: TypeAlias = Outgoing | Reply
+"""A message that may be sent; or the answer to a call that may not."""
+
+_MESSAGE_LENGTH = 1_000
+
+
+def fit(message: Outgoing, limits: Limits) -> Fitted:
+    """Return the message itself, or what takes its place; a call that may not be sent comes back as its last reply."""
+    fault = _fault(message, limits)
+    if fault is None:
+        return message
+    match message:
+        case Event():
+            return replace(message, kind=EventKind.LOG, data=notice(f"an event was left out: {fault.message}"))
+        case Result():
+            return _failed(message, fault, limits)
+        case Call():
+            return Reply(message.id, ReplyKind.RESULT, state="failed", error=fault)
+        case Refuse():
+            return replace(message, message="")
+        case _:
+            return message
+
+
+def notice(text: str) -> Raw:
+    """Return the data of a log event in which the SDK itself says something."""
+    return Raw(msgspec.json.encode({"level": "warning", "message": text[:_MESSAGE_LENGTH]}))
+
+
+def size(payload: Raw) -> int:
+    """Return the length of a payload in bytes."""
+    return memoryview(payload).nbytes
+
+
+def _failed(result: Result, fault: Fault, limits: Limits) -> Result:
+    """Keep the handler's own error as far as it can be said: its code, and its message shortened."""
+    if result.error is not None:
+        text = result.error.message.encode("utf-8", "replace").decode()[:_MESSAGE_LENGTH]
+        shortened = Result(result.task, result.attempt, result.outcome, error=Fault(result.error.code[:64], text))
+        if _fault(shortened, limits) is None:
+            return shortened
+    return Result(result.task, result.attempt, Outcome.FAILED, error=fault)
+
+
+def _fault(message: Outgoing, limits: Limits) -> Fault | None:
+    payload, limit = _payload(message, limits)
+    if payload > limit:
+        return Fault("payload_too_large", f"{payload} bytes are over the limit of {limit} bytes")
+    code = "invalid_input" if isinstance(message, Call) else "invalid_output"
+    try:
+        codec.decode(codec.encode(message), limits)
+    except ProtocolError as error:
+        too_large = error.code in ("message_too_big", "too_deep")
+        return Fault("payload_too_large" if too_large else code, error.message[:_MESSAGE_LENGTH])
+    except UnicodeEncodeError:
+        return Fault(code, "a text in it is not Unicode (it has half of a surrogate pair)")
+    return None
+
+
+def _payload(message: Outgoing, limits: Limits) -> tuple[int, int]:
+    match message:
+        case Event():
+            return size(message.data), limits.event_bytes
+        case Result():
+            return size(message.output), limits.payload_bytes
+        case Call():
+            return size(message.input), limits.payload_bytes
+        case _:
+            return 0, 0

@@ -1,0 +1,418 @@
+"""What this process still owes the router (guarantees 2, 4 and 9).
+
+A pure value: no thread, clock or socket. What the runner says goes in by `say`, what is to be sent now comes out of
+`next`, and all of it is kept until the router has acknowledged it. A cut needs nothing but `hello` and `welcomed` of
+the next connection: whatever the router has not stored comes out of `next` again, in order.
+
+The ledger numbers the events of an attempt itself. So it can leave out what is over a limit without a gap in the
+numbers, and says in an event of its own how many were left out.
+"""
+
+from collections import deque
+from collections.abc import Iterable
+
+import msgspec
+from msgspec.structs import replace
+
+from agentic_atlas.protocol.messages import (
+    Accept,
+    Call,
+    Cancel,
+    Event,
+    EventAck,
+    EventKind,
+    Hello,
+    Limits,
+    Refuse,
+    RefuseReason,
+    Reply,
+    ReplyKind,
+    Result,
+    ResultAck,
+    RunningAttempt,
+    Task,
+    Welcome,
+)
+from agentic_atlas.sdk.fitting import Fitted, fit, notice, size
+from agentic_atlas.sdk.ports import Outgoing
+
+HELD_BYTES = 64 * 1024 * 1024
+"""Most bytes that events and results may hold: over it events are left out and new tasks are refused as busy."""
+HELD_ATTEMPTS = 1_000
+"""Most attempts, running or with a result that is not acknowledged: over it new tasks are refused as busy."""
+_REMEMBERED = 1_000
+_OVERHEAD = 256
+"""Bytes a kept message takes beside its payload."""
+
+_Key = tuple[str, int]
+
+
+class _Attempt:
+    """One attempt, from its task until its result is acknowledged.
+
+    Attributes:
+        accepted: the runner has started it.
+        unacknowledged: events sent on this connection, oldest first.
+        waiting: events not yet sent on it, which follow those.
+        last: number of the last event.
+        left_out: events left out since the last one that was kept.
+        result_sent: the result went out on this connection.
+    """
+
+    __slots__ = (
+        "accepted", "calls", "key", "last", "left_out", "result", "result_sent", "skill", "unacknowledged", "waiting",
+    )  # fmt: skip
+
+    def __init__(self, key: _Key, skill: str) -> None:
+        self.key = key
+        self.skill = skill
+        self.accepted = False
+        self.unacknowledged: deque[Event] = deque()
+        self.waiting: deque[Event] = deque()
+        self.last = 0
+        self.left_out = 0
+        self.result: Result | None = None
+        self.result_sent = False
+        self.calls: set[str] = set()
+
+    @property
+    def result_ready(self) -> bool:
+        """The result may go: it is there, has not gone, and no event is left to go before it."""
+        return self.result is not None and not self.result_sent and not self.waiting
+
+    def held(self) -> int:
+        """Return the bytes its kept messages take."""
+        events = sum(_weight(event) for queue in (self.unacknowledged, self.waiting) for event in queue)
+        return events + (_weight(self.result) if self.result else 0)
+
+
+class _Open:
+    """A call that has no final reply yet; `seq` is that of the last event seen."""
+
+    __slots__ = ("call", "seq")
+
+    def __init__(self, call: Call) -> None:
+        self.call = call
+        self.seq = call.after
+
+
+class Resume(msgspec.Struct, frozen=True):
+    """What `welcome` means for attempts that were announced."""
+
+    dropped: tuple[RunningAttempt, ...] = ()
+    """Attempts that run here and are not ours any more: stop their handlers."""
+
+
+class Ledger:
+    """Everything said and not yet acknowledged, of one process."""
+
+    def __init__(self, *, held_bytes: int = HELD_BYTES, held_attempts: int = HELD_ATTEMPTS) -> None:
+        self._held_bytes = held_bytes
+        self._held_attempts = held_attempts
+        self._limits = Limits()
+        self._ready = False
+        self._attempts: dict[_Key, _Attempt] = {}
+        self._ended: dict[_Key, None] = {}
+        self._calls: dict[str, _Open] = {}
+        self._bytes = 0
+        # What waits to be sent on this connection; empty between two.
+        self._at_once: deque[Accept | Refuse] = deque()
+        self._calls_waiting: deque[str] = deque()
+        self._calls_sent: set[str] = set()
+        self._results: dict[_Key, None] = {}
+        self._events: deque[_Key] = deque()
+        self._in_flight = 0
+
+    # -- what the router says
+
+    def offer(self, task: Task) -> bool:
+        """Take a task; True when it is new and to be given to the runner.
+
+        A repeated one is answered from what is known (its `accept` or its `result` comes out of `next` again), one
+        too many is refused as busy.
+        """
+        key = (task.task, task.attempt)
+        attempt = self._attempts.get(key)
+        if attempt is not None:
+            self._repeat(attempt)
+            return False
+        if key in self._ended:
+            return False
+        if len(self._attempts) >= self._held_attempts or self._bytes > self._held_bytes:
+            self._refuse(key)
+            return False
+        self._attempts[key] = _Attempt(key, task.skill)
+        return True
+
+    def cancels(self, cancel: Cancel) -> bool:
+        """Tell whether the attempt runs here, so that the runner is to be told."""
+        attempt = self._attempts.get((cancel.task, cancel.attempt))
+        return attempt is not None and attempt.result is None
+
+    def reply(self, reply: Reply) -> bool:
+        """Take a reply; True when it is new and someone waits for it."""
+        waiting = self._calls.get(reply.id)
+        if waiting is None:
+            return False
+        if reply.kind is ReplyKind.RESULT:
+            self.forget_call(reply.id)
+            return True
+        if reply.seq <= waiting.seq:
+            return False
+        waiting.seq = reply.seq
+        return True
+
+    def acknowledged(self, ack: EventAck | ResultAck) -> None:
+        """The router has stored events, or the result, of an attempt; those are forgotten."""
+        attempt = self._attempts.get((ack.task, ack.attempt))
+        if attempt is None:
+            return
+        if isinstance(ack, EventAck):
+            self._in_flight -= self._stored(attempt.unacknowledged, ack.n)
+        elif attempt.result_sent:
+            self._forget(attempt)
+
+    def pending(self, task: str, attempt: int) -> int:
+        """Return how many events of an attempt are not stored yet."""
+        known = self._attempts.get((task, attempt))
+        return 0 if known is None else len(known.unacknowledged) + len(known.waiting)
+
+    # -- what the runner says
+
+    def say(self, message: Outgoing) -> None:
+        """Keep what the runner says until it is sent, and acknowledged where that is due."""
+        if isinstance(message, Call):
+            self._call(message)
+            return
+        attempt = self._attempts.get((message.task, message.attempt))
+        if attempt is None:
+            return
+        match message:
+            case Accept():
+                attempt.accepted = True
+                self._send_at_once(message)
+            case Refuse():
+                # Not kept over a cut: an attempt that `hello` does not announce is delivered again.
+                self._drop(attempt)
+                self._send_at_once(message)
+            case Event():
+                self._add_event(attempt, message)
+            case Result() if attempt.result is None:
+                self._add_result(attempt, message)
+
+    def forget_call(self, call_id: str) -> None:
+        """Nobody waits for this call's replies any more."""
+        waiting = self._calls.pop(call_id, None)
+        self._calls_sent.discard(call_id)
+        if waiting is not None:
+            attempt = self._attempts.get((waiting.call.task, waiting.call.attempt))
+            if attempt is not None:
+                attempt.calls.discard(call_id)
+
+    # -- a connection's life
+
+    def hello(self, base: Hello) -> Hello:
+        """Return `base` with what is announced after a cut; whatever was on its way counts as not sent."""
+        self.cut()
+        attempts = self._attempts.values()
+        return replace(
+            base,
+            running=[RunningAttempt(*attempt.key) for attempt in attempts if attempt.result is None],
+            results=[RunningAttempt(*attempt.key) for attempt in attempts if attempt.result is not None],
+        )
+
+    def welcomed(self, welcome: Welcome) -> Resume:
+        """Begin a connection: forget what the router has or does not want, and queue the rest again."""
+        self._limits = welcome.limits
+        self._ready = True
+        dropped = []
+        for verdict in welcome.attempts:
+            attempt = self._attempts.get((verdict.task, verdict.attempt))
+            if attempt is None:
+                continue
+            if verdict.keep:
+                self._stored(attempt.waiting, verdict.n)
+            else:
+                if attempt.result is None:
+                    dropped.append(RunningAttempt(*attempt.key))
+                self._forget(attempt)
+        for attempt in self._attempts.values():
+            self._queue(attempt)
+        self._calls_waiting.extend(self._calls)
+        return Resume(tuple(dropped))
+
+    def cut(self) -> None:
+        """The connection is gone; `next` returns nothing until the next `welcomed`."""
+        self._ready = False
+        self._in_flight = 0
+        for queue in (self._at_once, self._calls_waiting, self._events):
+            queue.clear()
+        self._results.clear()
+        self._calls_sent.clear()
+        for attempt in self._attempts.values():
+            attempt.waiting.extendleft(reversed(attempt.unacknowledged))
+            attempt.unacknowledged.clear()
+            attempt.result_sent = False
+
+    def next(self) -> Fitted | None:
+        """Return the message to send now, or None when there is none or a limit does not let it go yet.
+
+        A `Reply` is not to be sent: it is the answer to a call that may not be, for the runner.
+        """
+        if not self._ready:
+            return None
+        if self._at_once:
+            return fit(self._at_once.popleft(), self._limits)
+        return self._next_call() or self._next_result() or self._next_event()
+
+    # -- what there is
+
+    @property
+    def owes(self) -> bool:
+        """Whether something is still to be acknowledged, besides what runs."""
+        attempts = self._attempts.values()
+        return any(attempt.result or attempt.waiting or attempt.unacknowledged for attempt in attempts)
+
+    @property
+    def running(self) -> int:
+        """Number of attempts that have no result yet."""
+        return sum(1 for attempt in self._attempts.values() if attempt.result is None)
+
+    def running_skills(self) -> Iterable[str]:
+        """Return the names of the skills that run, each once, those that began first at the front."""
+        started = (attempt for attempt in self._attempts.values() if attempt.accepted and attempt.result is None)
+        return tuple(dict.fromkeys(attempt.skill for attempt in started))
+
+    # -- inside
+
+    def _repeat(self, attempt: _Attempt) -> None:
+        if attempt.result is not None:
+            attempt.result_sent = False
+            self._queue_result(attempt)
+        elif attempt.accepted and len(self._at_once) < self._held_attempts:
+            self._send_at_once(Accept(*attempt.key))
+
+    def _refuse(self, key: _Key) -> None:
+        # A peer that sends tasks and does not read the answers gets no more of them.
+        if len(self._at_once) < self._held_attempts:
+            self._send_at_once(Refuse(*key, RefuseReason.BUSY, "too much waits to be acknowledged"))
+
+    def _send_at_once(self, message: Accept | Refuse) -> None:
+        if self._ready:
+            self._at_once.append(message)
+
+    def _queue(self, attempt: _Attempt) -> None:
+        if attempt.accepted and attempt.result is None:
+            self._at_once.append(Accept(*attempt.key))
+        if attempt.waiting:
+            self._events.append(attempt.key)
+        self._queue_result(attempt)
+
+    def _queue_result(self, attempt: _Attempt) -> None:
+        if self._ready and attempt.result_ready:
+            self._results[attempt.key] = None
+
+    def _add_event(self, attempt: _Attempt, event: Event) -> None:
+        most = self._limits.events_per_task
+        if attempt.result is not None or attempt.last >= most:
+            return
+        if attempt.last == most - 1:
+            text = f"an attempt can have {most} events: this is the last one"
+            self._keep(attempt, replace(event, kind=EventKind.LOG, data=notice(text)))
+        elif self._bytes + _weight(event) > self._held_bytes:
+            attempt.left_out += 1
+        else:
+            self._tell_left_out(attempt)
+            self._keep(attempt, event)
+
+    def _tell_left_out(self, attempt: _Attempt) -> None:
+        if attempt.left_out and attempt.last < self._limits.events_per_task - 1:
+            text = f"{attempt.left_out} events were left out: the agent had too much that was not acknowledged"
+            attempt.left_out = 0
+            self._keep(attempt, Event(*attempt.key, 1, EventKind.LOG, notice(text)))
+
+    def _keep(self, attempt: _Attempt, event: Event) -> None:
+        attempt.last += 1
+        numbered = event if event.n == attempt.last else replace(event, n=attempt.last)
+        self._bytes += _weight(numbered)
+        if self._ready and not attempt.waiting:
+            self._events.append(attempt.key)
+        attempt.waiting.append(numbered)
+
+    def _add_result(self, attempt: _Attempt, result: Result) -> None:
+        self._tell_left_out(attempt)
+        attempt.result = result
+        self._bytes += _weight(result)
+        self._queue_result(attempt)
+
+    def _call(self, call: Call) -> None:
+        attempt = self._attempts.get((call.task, call.attempt))
+        if attempt is None or call.id in self._calls:
+            return
+        attempt.calls.add(call.id)
+        self._calls[call.id] = _Open(call)
+        if self._ready:
+            self._calls_waiting.append(call.id)
+
+    def _next_call(self) -> Fitted | None:
+        while self._calls_waiting and len(self._calls_sent) < self._limits.open_calls:
+            waiting = self._calls.get(self._calls_waiting.popleft())
+            if waiting is None:
+                continue
+            message = fit(replace(waiting.call, after=waiting.seq), self._limits)
+            if isinstance(message, Reply):
+                self.forget_call(message.id)
+            else:
+                self._calls_sent.add(waiting.call.id)
+            return message
+        return None
+
+    def _next_result(self) -> Fitted | None:
+        while self._results:
+            key = next(iter(self._results))
+            del self._results[key]
+            attempt = self._attempts.get(key)
+            if attempt is not None and attempt.result is not None:
+                attempt.result_sent = True
+                return fit(attempt.result, self._limits)
+        return None
+
+    def _next_event(self) -> Fitted | None:
+        while self._events and self._in_flight < self._limits.unacknowledged:
+            attempt = self._attempts.get(self._events.popleft())
+            if attempt is None or not attempt.waiting:
+                continue
+            event = attempt.waiting.popleft()
+            attempt.unacknowledged.append(event)
+            self._in_flight += 1
+            if attempt.waiting:
+                self._events.append(attempt.key)
+            self._queue_result(attempt)
+            return fit(event, self._limits)
+        return None
+
+    def _stored(self, events: deque[Event], n: int) -> int:
+        """Forget the events up to `n`; return how many those were."""
+        before = len(events)
+        while events and events[0].n <= n:
+            self._bytes -= _weight(events.popleft())
+        return before - len(events)
+
+    def _forget(self, attempt: _Attempt) -> None:
+        """The attempt is over for good, and remembered for a while so that it is not started once more."""
+        self._drop(attempt)
+        self._ended[attempt.key] = None
+        if len(self._ended) > _REMEMBERED:
+            del self._ended[next(iter(self._ended))]
+
+    def _drop(self, attempt: _Attempt) -> None:
+        self._in_flight -= len(attempt.unacknowledged)
+        self._bytes -= attempt.held()
+        del self._attempts[attempt.key]
+        for call_id in list(attempt.calls):
+            self.forget_call(call_id)
+
+
+def _weight(message: Event | Result) -> int:
+    payload = message.data if isinstance(message, Event) else message.output
+    return size(payload) + _OVERHEAD

@@ -1,0 +1,119 @@
+"""Why there is no connection: what the operating system, or the router's answer to the handshake, says.
+
+What a server says reaches people's logs only cut short and without control characters.
+"""
+
+import re
+import socket
+import ssl
+
+import msgspec
+from picows.common import WSUpgradeResponse
+
+from agentic_atlas.errors import AtlasError, Unavailable
+from agentic_atlas.protocol.versions import ERROR_HEADER
+
+LONGEST_TEXT = 300
+_LONGEST_BODY = 16 * 1024
+_CODE = re.compile(r"[a-z0-9_]{1,64}")
+
+
+class Unreachable(Unavailable):
+    """Nobody answers; the message is the reason alone, for instance `connection refused`."""
+
+    default_code = "unreachable"
+
+
+class NotARouter(Unavailable):
+    """Something answers, and it is not a router of ours; the message is the reason alone."""
+
+    default_code = "not_a_router"
+
+
+class HandshakeRefused(AtlasError):
+    """The router's answer to the handshake is not 101; code and message are the router's own.
+
+    Attributes:
+        status: the HTTP status.
+        retry_after: seconds the router asks for, or None.
+    """
+
+    default_code = "handshake_refused"
+
+    def __init__(self, status: int, message: str, *, code: str | None, retry_after: float | None) -> None:
+        super().__init__(message, code=code)
+        self.status = status
+        self.retry_after = retry_after
+
+    @property
+    def final(self) -> bool:
+        """Trying again with the same token is of no use."""
+        return self.status in (401, 403)
+
+
+class _Error(msgspec.Struct, frozen=True):
+    code: str = ""
+    message: str = ""
+
+
+class _Body(msgspec.Struct, frozen=True):
+    error: _Error
+
+
+def plain(text: str) -> str:
+    """Return a peer's text as one short line that cannot disturb a terminal or a log."""
+    printable = "".join(character if character.isprintable() else " " for character in text[: LONGEST_TEXT * 4])
+    return " ".join(printable.split())[:LONGEST_TEXT]
+
+
+def refusal(response: WSUpgradeResponse | None, body: bytes) -> AtlasError:
+    """Return the error for an answer to the handshake that is not 101."""
+    if response is None or getattr(response, "status", None) is None:
+        return NotARouter("what answers there does not speak HTTP/1.1")
+    status = int(response.status)
+    if status == 101:
+        return NotARouter("its WebSocket handshake is not correct")
+    said = _said(body)
+    code = response.headers.get(ERROR_HEADER) or said.code
+    return HandshakeRefused(
+        status,
+        plain(said.message) or _by_status(status),
+        code=code if _CODE.fullmatch(code) else None,
+        retry_after=_seconds(response.headers.get("Retry-After", "")),
+    )
+
+
+def os_error(error: OSError) -> Unreachable:
+    """Return the error for a connection that could not be made."""
+    match error:
+        case ConnectionRefusedError():
+            return Unreachable("connection refused")
+        case TimeoutError():
+            return Unreachable("no answer")
+        case socket.gaierror():
+            return Unreachable("the host's name can't be resolved")
+        case ssl.SSLCertVerificationError():
+            return Unreachable(f"its certificate is not trusted: {plain(error.verify_message)}")
+        case ssl.SSLError():
+            return Unreachable(f"TLS failed: {plain(error.reason or 'is it a ws:// address?')}")
+        case _:
+            return Unreachable(plain(error.strerror or type(error).__name__).lower())
+
+
+def _said(body: bytes) -> _Error:
+    try:
+        return msgspec.json.decode(body[:_LONGEST_BODY], type=_Body).error
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return _Error()
+
+
+def _by_status(status: int) -> str:
+    if status == 404:
+        return "there is nothing at this path: ROUTER_WS_URL usually ends in /ws"
+    if 300 <= status < 400:
+        return "the address redirects elsewhere, which is not followed: put the final one into ROUTER_WS_URL"
+    return f"HTTP {status}"
+
+
+def _seconds(text: str) -> float | None:
+    return float(text) if text.isascii() and text.isdigit() and len(text) < 6 else None
