@@ -1,7 +1,7 @@
 """Bodies in and out: JSON by msgspec, within bounds."""
 
 from collections.abc import Mapping
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 from starlette.requests import Request
@@ -16,6 +16,21 @@ MAX_BODY = 4 * 1024 * 1024
 MAX_DEPTH = 64
 
 T = TypeVar("T")
+
+
+class ErrorBody(msgspec.Struct):
+    """Why a request was not carried out."""
+
+    code: str
+    message: str
+    detail: Any = None
+    """Facts for programs, for instance where an input is wrong."""
+
+
+class ErrorView(msgspec.Struct):
+    """The shape of every error."""
+
+    error: ErrorBody
 
 
 class Json(Response):

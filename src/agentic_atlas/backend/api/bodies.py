@@ -19,7 +19,7 @@ class NewTask(msgspec.Struct, forbid_unknown_fields=True):
     agent: Annotated[str, Meta(min_length=1, max_length=129)]
     """`name`, or `owner/name`."""
     skill: Annotated[str, Meta(min_length=1, max_length=64)]
-    input: Raw = Raw(b"{}")
+    input: Raw = msgspec.field(default_factory=lambda: Raw(b"{}"))
     """The skill's parameters, as an object."""
     idempotency_key: Annotated[str, Meta(min_length=1, max_length=200)] | None = None
     """The same key from the same caller is one task."""

@@ -7,7 +7,7 @@ import msgspec
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
-from agentic_atlas.backend.api.errors import ErrorView
+from agentic_atlas.backend.api.answers import ErrorView
 
 _TEMPLATE = "#/components/schemas/{name}"
 _KINDS: set[type] = {ErrorView}

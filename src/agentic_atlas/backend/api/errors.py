@@ -2,13 +2,12 @@
 
 from http import HTTPStatus
 
-import msgspec
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from agentic_atlas.backend.api.answers import Json
+from agentic_atlas.backend.api.answers import ErrorBody, ErrorView, Json
 from agentic_atlas.errors import (
     AtlasError,
     Busy,
@@ -38,20 +37,6 @@ STATUS_OF_CODE: dict[str, HTTPStatus] = {
     "storage_full": HTTPStatus.INSUFFICIENT_STORAGE,
 }
 """Codes whose status differs from their class's."""
-
-
-class ErrorBody(msgspec.Struct):
-    """Why a request was not carried out."""
-
-    code: str
-    message: str
-    detail: object = None
-
-
-class ErrorView(msgspec.Struct):
-    """The shape of every error."""
-
-    error: ErrorBody
 
 
 def status_of(error: AtlasError) -> HTTPStatus:

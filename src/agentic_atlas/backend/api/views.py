@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 import msgspec
 from msgspec import Raw
 
+from agentic_atlas.backend.api.answers import ErrorBody
 from agentic_atlas.backend.domain.records import (
     Agent,
     ApiKey,
@@ -77,7 +78,7 @@ class BatchItem(msgspec.Struct, omit_defaults=True):
     """What became of one of several tasks: `task`, or `error`."""
 
     task: TaskView | None = None
-    error: object = None
+    error: ErrorBody | None = None
 
 
 class BatchView(msgspec.Struct):

@@ -1,0 +1,146 @@
+"""The HTTP API over a real store, with a fleet in which instances can be put by hand."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import httpx
+
+from agentic_atlas.auth import load_or_create_ring
+from agentic_atlas.backend.api.app import create_app
+from agentic_atlas.backend.domain.records import Task
+from agentic_atlas.backend.ports import Slot
+from agentic_atlas.backend.services import instances, users
+from agentic_atlas.backend.services.access import Access
+from agentic_atlas.backend.services.backend import Backend
+from agentic_atlas.backend.services.dispatch import Dispatcher
+from agentic_atlas.backend.services.feed import Feed
+from agentic_atlas.backend.services.registry import Registry
+from agentic_atlas.backend.store.database import open_store
+from agentic_atlas.bus.local import LocalBus
+from agentic_atlas.compose.sources import SortableIds, wall
+from agentic_atlas.protocol import messages
+from agentic_atlas.protocol.messages import Hello, InstanceInfo, Limits, Raw, SkillSpec
+
+GREET = SkillSpec(
+    name="greet",
+    description="Greet a person.",
+    input_schema=Raw(
+        b'{"type":"object","properties":{"name":{"type":"string"}},"required":["name"],"additionalProperties":false}'
+    ),
+)
+
+
+@dataclass
+class HandFleet:
+    """Instances that are connected because a test says so, and what was delivered to them."""
+
+    free: dict[str, list[Slot]] = field(default_factory=dict)
+    delivered: list[tuple[Slot, Task]] = field(default_factory=list)
+    cancels: list[str] = field(default_factory=list)
+    closed: list[str] = field(default_factory=list)
+    present: dict[str, int] = field(default_factory=dict)
+
+    def reserve(self, agent_id: str) -> Slot | None:
+        slots = self.free.get(agent_id)
+        return slots.pop() if slots else None
+
+    def release(self, slot: Slot) -> None:
+        self.free.setdefault(slot.agent_id, []).append(slot)
+
+    def deliver(self, slot: Slot, task: Task) -> None:
+        self.delivered.append((slot, task))
+
+    def cancel(self, task: Task) -> None:
+        self.cancels.append(task.id)
+
+    def forget(self, task: Task) -> None:
+        pass
+
+    def disconnect_tokens(self, token_ids: Sequence[str], reason: str) -> None:
+        self.closed += token_ids
+
+    def disconnect_agent(self, agent_id: str, reason: str) -> None:
+        self.closed.append(agent_id)
+
+    def online(self, agent_id: str) -> int:
+        return self.present.get(agent_id, 0)
+
+
+@dataclass
+class Api:
+    """The API, its backend, and clients for it."""
+
+    backend: Backend
+    fleet: HandFleet
+    admin: httpx.AsyncClient
+    anonymous: httpx.AsyncClient
+
+    async def member(self, name: str) -> httpx.AsyncClient:
+        """Make a user, and return a client with a key of theirs."""
+        made = await self.admin.post("/api/v1/users", json={"name": name})
+        assert made.status_code == 201, made.text
+        key = await self.admin.post("/api/v1/api-keys", json={"user": name})
+        return self.with_key(key.json()["key"])
+
+    def with_key(self, key: str) -> httpx.AsyncClient:
+        client = client_of(self.anonymous)
+        client.headers["Authorization"] = f"Bearer {key}"
+        return client
+
+    async def connect(
+        self, owner: httpx.AsyncClient, name: str, *skills: SkillSpec, instance: str = "ins_1", slots: int = 0
+    ) -> str:
+        """Register an instance of an agent, as the router would after `hello`; return the agent's id."""
+        token = (await owner.post(f"/api/v1/agents/{name}/tokens", json={})).json()
+        record = await self.backend.store.tokens.get(token["id"])
+        assert record is not None
+        hello = Hello(protocol=1, instance=InstanceInfo(id=instance), skills=list(skills), concurrency=4)
+        admitted = await instances.admit(self.backend, token["id"], record.agent_id, hello)
+        self.fleet.present[record.agent_id] = 1
+        for _ in range(slots):
+            self.fleet.release(Slot(record.agent_id, instance, admitted.generation))
+        self.backend.dispatcher.freed(record.agent_id)
+        return record.agent_id
+
+    async def report(self, *said: messages.Message, instance: str = "ins_1") -> list[instances.Stored]:
+        """Say what an instance says of its attempts, in this order."""
+        futures = [instances.report(self.backend, instance, message) for message in said]
+        return [await future for future in futures]
+
+
+@asynccontextmanager
+async def api(folder: Path) -> AsyncIterator[Api]:
+    ids, fleet = SortableIds(), HandFleet()
+    async with open_store(None, clock=wall, ids=ids) as store:
+        feed, registry = Feed(LocalBus()), Registry(store.agents)
+        backend = Backend(
+            store=store,
+            fleet=fleet,
+            keys=load_or_create_ring(folder / "keys", wall()),
+            network=await store.network_id(),
+            router_url="ws://127.0.0.1:8080/ws",
+            clock=wall,
+            ids=ids,
+            entropy=secrets.token_bytes,
+            limits=Limits(),
+            access=Access(store.users, registry, wall),
+            registry=registry,
+            feed=feed,
+            dispatcher=Dispatcher(store.tasks, fleet, feed, wall),
+        )
+        issued = await users.bootstrap(backend, "admin")
+        assert issued is not None
+        transport = httpx.ASGITransport(create_app(backend), raise_app_exceptions=False)
+        async with httpx.AsyncClient(transport=transport, base_url="http://atlas") as anonymous:
+            running = Api(backend, fleet, anonymous, anonymous)
+            running.admin = running.with_key(issued.secret)
+            yield running
+
+
+def client_of(client: httpx.AsyncClient) -> httpx.AsyncClient:
+    return httpx.AsyncClient(transport=client._transport, base_url="http://atlas")

@@ -1,0 +1,88 @@
+import asyncio
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+from agentic_atlas.auth import load_jwks, verify
+from tests.integration.api.network import GREET, Api, api
+
+
+def run(test: Callable[[Api], Awaitable[None]], folder: Path) -> None:
+    async def main() -> None:
+        async with api(folder) as running:
+            await test(running)
+
+    asyncio.run(main())
+
+
+def test_an_agents_name_is_unique_for_its_owner_only(tmp_path: Path) -> None:
+    async def test(atlas: Api) -> None:
+        ada = await atlas.member("ada")
+        for owner in (atlas.admin, ada):
+            assert (await owner.post("/api/v1/agents", json={"name": "hello"})).status_code == 201
+        again = await ada.post("/api/v1/agents", json={"name": "hello"})
+        assert (again.status_code, again.json()["error"]["code"]) == (409, "agent_exists")
+        assert (await ada.get("/api/v1/agents/hello")).json()["owner"] == "ada"
+        assert (await atlas.admin.get("/api/v1/agents/ada/hello")).json()["owner"] == "ada"
+        names = [agent["full_name"] for agent in (await atlas.admin.get("/api/v1/agents")).json()["items"]]
+        assert names == ["ada/hello", "admin/hello"]
+
+    run(test, tmp_path)
+
+
+def test_an_agent_shows_what_it_declared_and_where_it_runs(tmp_path: Path) -> None:
+    async def test(atlas: Api) -> None:
+        await atlas.admin.post("/api/v1/agents", json={"name": "hello"})
+        await atlas.connect(atlas.admin, "hello", GREET)
+        shown = (await atlas.admin.get("/api/v1/agents/hello")).json()
+        assert (shown["status"], shown["instances_online"]) == ("online", 1)
+        assert [skill["name"] for skill in shown["skills"]] == ["greet"]
+        assert shown["skills"][0]["input_schema"]["required"] == ["name"]
+        assert [(one["id"], one["online"]) for one in shown["instances"]] == [("ins_1", True)]
+
+    run(test, tmp_path)
+
+
+def test_a_token_is_verified_by_the_published_keys_alone(tmp_path: Path) -> None:
+    async def test(atlas: Api) -> None:
+        await atlas.admin.post("/api/v1/agents", json={"name": "hello"})
+        made = (
+            await atlas.admin.post("/api/v1/agents/hello/tokens", json={"name": "laptop", "expires_in": 3600})
+        ).json()
+        keys = load_jwks((await atlas.anonymous.get("/.well-known/jwks.json")).json())
+        claims = verify(made["token"], keys, network=atlas.backend.network, now=atlas.backend.clock())
+        assert (claims.jti, claims.exp - claims.iat) == (made["id"], 3600)
+        assert made["status"] == "active"
+        revoked = (await atlas.admin.delete(f"/api/v1/tokens/{made['id']}")).json()
+        assert revoked["status"] == "revoked"
+        assert atlas.fleet.closed == [made["id"]]
+
+    run(test, tmp_path)
+
+
+def test_disabling_and_deleting_an_agent_close_its_connections(tmp_path: Path) -> None:
+    async def test(atlas: Api) -> None:
+        await atlas.admin.post("/api/v1/agents", json={"name": "hello"})
+        agent_id = await atlas.connect(atlas.admin, "hello", GREET)
+        disabled = (await atlas.admin.patch("/api/v1/agents/hello", json={"disabled": True})).json()
+        assert disabled["status"] == "disabled"
+        call = {"agent": "hello", "skill": "greet", "input": {"name": "x"}}
+        refused = await atlas.admin.post("/api/v1/tasks", json=call)
+        assert (refused.status_code, refused.json()["error"]["code"]) == (503, "agent_disabled")
+        assert (await atlas.admin.patch("/api/v1/agents/hello", json={"disabled": False})).json()["disabled"] is False
+        assert (await atlas.admin.delete("/api/v1/agents/hello")).status_code == 204
+        assert (await atlas.admin.get("/api/v1/agents/hello")).status_code == 404
+        assert atlas.fleet.closed == [agent_id, agent_id]
+
+    run(test, tmp_path)
+
+
+def test_errors_of_the_framework_have_the_same_shape(tmp_path: Path) -> None:
+    async def test(atlas: Api) -> None:
+        missing = await atlas.admin.get("/api/v1/nothing")
+        assert (missing.status_code, missing.json()["error"]["code"]) == (404, "not_found")
+        wrong = await atlas.admin.put("/api/v1/agents")
+        assert (wrong.status_code, wrong.json()["error"]["code"]) == (405, "method_not_allowed")
+        limit = await atlas.admin.get("/api/v1/tasks?limit=100000")
+        assert (limit.status_code, limit.json()["error"]["detail"][0]["path"]) == (422, "/query/limit")
+
+    run(test, tmp_path)

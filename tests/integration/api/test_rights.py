@@ -1,0 +1,151 @@
+"""Who may do what; what is not theirs does not exist for them."""
+
+import asyncio
+from pathlib import Path
+
+import httpx
+
+from tests.integration.api.network import GREET, api
+
+OPEN = {"/.well-known/jwks.json", "/healthz", "/readyz", "/api/v1/openapi.json"}
+
+
+def operations(document: dict[str, dict[str, dict[str, object]]]) -> list[tuple[str, str]]:
+    return [(method.upper(), path) for path, methods in document["paths"].items() for method in methods]
+
+
+def filled(path: str, **names: str) -> str:
+    for name, value in (
+        {"name": "secret", "owner": "ada", "task_id": "tsk_x", "token_id": "t", "key_id": "k"} | names
+    ).items():
+        path = path.replace("{" + name + "}", value)
+    return path
+
+
+def test_every_operation_refuses_whoever_has_no_valid_key_in_one_shape(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with api(tmp_path) as atlas:
+            document = (await atlas.anonymous.get("/api/v1/openapi.json")).json()
+            guarded = [one for one in operations(document) if one[1] not in OPEN]
+            assert len(guarded) > 25
+            for method, path in guarded:
+                for headers in (
+                    {},
+                    {"Authorization": "Bearer atlas_" + "x" * 43},
+                    {"Authorization": "Basic YTpi"},
+                    {"Authorization": "Bearer a b"},
+                ):
+                    answer = await atlas.anonymous.request(method, filled(path), headers=headers, json={})
+                    assert answer.status_code == 401, (method, path)
+                    assert set(answer.json()["error"]) == {"code", "message", "detail"}
+
+    asyncio.run(main())
+
+
+def test_one_members_things_do_not_exist_for_another(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with api(tmp_path) as atlas:
+            ada, eve = await atlas.member("ada"), await atlas.member("eve")
+            await ada.post("/api/v1/agents", json={"name": "secret"})
+            agent_id = await atlas.connect(ada, "secret", GREET)
+            token = (await ada.get("/api/v1/agents/secret/tokens")).json()["items"][0]["id"]
+            task = (
+                await ada.post("/api/v1/tasks", json={"agent": "secret", "skill": "greet", "input": {"name": "x"}})
+            ).json()
+            key = (await ada.get("/api/v1/api-keys")).json()["items"][0]["id"]
+            document = (await atlas.anonymous.get("/api/v1/openapi.json")).json()
+            for method, path in operations(document):
+                if "{" not in path or path.startswith("/api/v1/users"):
+                    continue
+                mine = filled(path, task_id=task["id"], token_id=token, key_id=key)
+                none = filled(path, name="nothing", task_id="tsk_none", token_id="tok_none", key_id="key_none")
+                seen, absent = [await eve.request(method, url, json={}) for url in (mine, none)]
+                assert (seen.status_code, absent.status_code) == (404, 404), (method, mine, seen.text)
+                assert seen.json()["error"]["code"] == absent.json()["error"]["code"]
+            call = {"agent": "ada/secret", "skill": "greet", "input": {"name": "x"}}
+            assert (await eve.post("/api/v1/tasks", json=call)).status_code == 404
+            assert (await eve.get("/api/v1/tasks")).json()["items"] == []
+            assert (await eve.get("/api/v1/agents")).json()["items"] == []
+            assert atlas.fleet.closed == []
+            assert agent_id in atlas.fleet.present
+            shown = await atlas.admin.get("/api/v1/agents/ada/secret")
+            assert shown.json()["full_name"] == "ada/secret"
+
+    asyncio.run(main())
+
+
+def test_members_do_not_administer(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with api(tmp_path) as atlas:
+            ada = await atlas.member("ada")
+            for answer in (
+                await ada.get("/api/v1/users"),
+                await ada.post("/api/v1/users", json={"name": "bob"}),
+                await ada.patch("/api/v1/users/ada", json={"role": "admin"}),
+                await ada.post("/api/v1/api-keys", json={"user": "admin"}),
+            ):
+                assert (answer.status_code, answer.json()["error"]["code"]) == (403, "forbidden")
+
+    asyncio.run(main())
+
+
+def test_a_revoked_key_and_a_disabled_user_are_out_at_once(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with api(tmp_path) as atlas:
+            ada = await atlas.member("ada")
+            second = (await ada.post("/api/v1/api-keys", json={"name": "second"})).json()
+            other = atlas.with_key(second["key"])
+            assert (await other.get("/api/v1/whoami")).status_code == 200
+            await ada.delete(f"/api/v1/api-keys/{second['id']}")
+            assert (await other.get("/api/v1/whoami")).status_code == 401
+            assert (await atlas.admin.patch("/api/v1/users/ada", json={"disabled": True})).status_code == 200
+            assert (await ada.get("/api/v1/whoami")).status_code == 401
+            await atlas.admin.patch("/api/v1/users/ada", json={"disabled": False})
+            assert (await ada.get("/api/v1/whoami")).status_code == 200
+
+    asyncio.run(main())
+
+
+def test_an_administrator_can_not_shut_themselves_out(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with api(tmp_path) as atlas:
+            for change in ({"disabled": True}, {"role": "member"}):
+                assert (await atlas.admin.patch("/api/v1/users/admin", json=change)).status_code == 409
+
+    asyncio.run(main())
+
+
+def test_a_key_that_expires_is_refused_from_then_on(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with api(tmp_path) as atlas:
+            key = (await atlas.admin.post("/api/v1/api-keys", json={"expires_in": 1})).json()
+            client = atlas.with_key(key["key"])
+            ends = atlas.backend.clock() + 30
+            while (answer := await client.get("/api/v1/whoami")).status_code == 200:
+                assert atlas.backend.clock() < ends
+            assert answer.json()["error"]["code"] == "key_expired"
+
+    asyncio.run(main())
+
+
+def test_secrets_are_shown_once_and_stored_as_digests(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with api(tmp_path) as atlas:
+            await atlas.admin.post("/api/v1/agents", json={"name": "hello"})
+            token = (await atlas.admin.post("/api/v1/agents/hello/tokens", json={})).json()
+            key = (await atlas.admin.post("/api/v1/api-keys", json={})).json()
+            for answer in (
+                await atlas.admin.get("/api/v1/agents/hello/tokens"),
+                await atlas.admin.get("/api/v1/agents/hello"),
+                await atlas.admin.get("/api/v1/api-keys"),
+                await atlas.admin.get("/api/v1/whoami"),
+            ):
+                assert isinstance(answer, httpx.Response)
+                assert token["token"] not in answer.text
+                assert key["key"] not in answer.text
+            stored = await atlas.backend.store.users.keys_of(
+                (await atlas.admin.get("/api/v1/whoami")).json()["user"]["id"]
+            )
+            assert all(len(one.digest) == 32 for one in stored)
+
+    asyncio.run(main())

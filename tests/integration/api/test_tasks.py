@@ -1,0 +1,276 @@
+import asyncio
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from agentic_atlas.protocol.messages import Accept, Event, EventKind, Fault, Outcome, Raw, Result
+from tests.integration.api.network import GREET, Api, api
+
+Test = Callable[[Api], Awaitable[None]]
+
+
+def run(test: Test, folder: Path) -> None:
+    async def main() -> None:
+        async with api(folder) as running:
+            await running.admin.post("/api/v1/agents", json={"name": "hello"})
+            await test(running)
+
+    asyncio.run(main())
+
+
+def ask(**changes: Any) -> dict[str, Any]:
+    return {"agent": "hello", "skill": "greet", "input": {"name": "Ada"}} | changes
+
+
+def test_a_task_is_delivered_run_and_shown_with_its_events(tmp_path: Path) -> None:
+    async def test(atlas: Api) -> None:
+        await atlas.connect(atlas.admin, "hello", GREET, slots=1)
+        made = (await atlas.admin.post("/api/v1/tasks", json=ask())).json()
+        assert (made["state"], made["attempt"], made["instance_id"]) == ("working", 1, "ins_1")
+        [(slot, delivered)] = atlas.fleet.delivered
+        assert (delivered.id, delivered.input, slot.instance_id) == (made["id"], b'{"name":"Ada"}', "ins_1")
+        waiting = asyncio.create_task(atlas.admin.get(f"/api/v1/tasks/{made['id']}?wait=30"))
+        stored = await atlas.report(
+            Accept(made["id"], 1),
+            Event(made["id"], 1, 1, EventKind.PROGRESS, Raw(b'{"fraction":0.5}')),
+            Result(made["id"], 1, Outcome.COMPLETED, Raw(b'"Hello, Ada!"')),
+        )
+        assert [(one.recorded, one.n) for one in stored] == [(True, 0), (True, 1), (True, 0)]
+        shown = (await waiting).json()
+        assert (shown["state"], shown["output"], shown["error"]) == ("completed", "Hello, Ada!", None)
+        events = await atlas.admin.get(f"/api/v1/tasks/{made['id']}/events", headers={"Accept": "application/json"})
+        assert [(event["seq"], event["kind"]) for event in events.json()["items"]] == [
+            (1, "state"), (2, "state"), (3, "state"), (4, "progress"), (5, "state"),
+        ]  # fmt: skip
+
+    run(test, tmp_path)
+
+
+def test_a_task_without_a_free_slot_waits_and_says_why(tmp_path: Path) -> None:
+    async def test(atlas: Api) -> None:
+        agent_id = await atlas.connect(atlas.admin, "hello", GREET)
+        atlas.fleet.present[agent_id] = 0
+        made = (await atlas.admin.post("/api/v1/tasks", json=ask())).json()
+        assert made["state"] == "submitted"
+        assert made["note"].startswith("queued: agent offline, last seen 20")
+        await atlas.connect(atlas.admin, "hello", GREET, slots=1, instance="ins_2")
+        shown = (await atlas.admin.get(f"/api/v1/tasks/{made['id']}")).json()
+        assert (shown["state"], shown["instance_id"]) == ("working", "ins_2")
+
+    run(test, tmp_path)
+
+
+def test_queued_tasks_take_turns_between_callers(tmp_path: Path) -> None:
+    async def test(atlas: Api) -> None:
+        await atlas.connect(atlas.admin, "hello", GREET)
+        other = atlas.with_key((await atlas.admin.post("/api/v1/api-keys", json={})).json()["key"])
+        flood = [(await atlas.admin.post("/api/v1/tasks", json=ask())).json()["id"] for _ in range(10)]
+        single = (await other.post("/api/v1/tasks", json=ask())).json()["id"]
+        await atlas.connect(atlas.admin, "hello", GREET, slots=2, instance="ins_2")
+        await atlas.admin.get("/api/v1/tasks")
+        assert {task.id for _, task in atlas.fleet.delivered} == {flood[0], single}
+
+    run(test, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("body", "path"),
+    [
+        (ask(input={"name": 1}), "/name"),
+        (ask(input={}), ""),
+        (ask(input={"name": "Ada", "extra": 1}), ""),
+        (ask(input=[1]), None),
+        (ask(priority=10), "/priority"),
+        (ask(surprise=1), ""),
+        (ask(timeout=-1), "/timeout"),
+        (ask(deadline="2020-01-01T00:00:00Z"), None),
+        (ask(deadline="tomorrow"), "/deadline"),
+    ],
+)
+def test_input_that_is_not_acceptable_is_told_where_and_not_stored(
+    tmp_path: Path, body: dict[str, Any], path: str | None
+) -> None:
+    async def test(atlas: Api) -> None:
+        await atlas.connect(atlas.admin, "hello", GREET, slots=1)
+        refused = await atlas.admin.post("/api/v1/tasks", json=body)
+        assert refused.status_code == 422
+        error = refused.json()["error"]
+        if path is not None:
+            assert error["detail"][0]["path"] == path
+        assert (await atlas.admin.get("/api/v1/tasks")).json()["items"] == []
+        assert len(atlas.fleet.free[next(iter(atlas.fleet.free))]) == 1
+
+    run(test, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "code"),
+    [
+        (b"", 422, "invalid_input"),
+        (b"{", 422, "invalid_json"),
+        (b"\xff", 422, "invalid_json"),
+        (b"[" * 100_000, 422, "invalid_input"),
+        (b'{"agent": NaN}', 422, "invalid_json"),
+        (b" " * (5 * 1024 * 1024), 413, "payload_too_large"),
+    ],
+)
+def test_a_body_that_is_no_request_gets_a_typed_error(tmp_path: Path, body: bytes, status: int, code: str) -> None:
+    async def test(atlas: Api) -> None:
+        refused = await atlas.admin.post("/api/v1/tasks", content=body)
+        assert (refused.status_code, refused.json()["error"]["code"]) == (status, code)
+
+    run(test, tmp_path)
+
+
+def test_an_idempotency_key_is_one_task_and_with_another_body_a_conflict(tmp_path: Path) -> None:
+    async def test(atlas: Api) -> None:
+        await atlas.connect(atlas.admin, "hello", GREET, slots=5)
+        async with asyncio.TaskGroup() as group:
+            posts = [
+                group.create_task(atlas.admin.post("/api/v1/tasks", json=ask(idempotency_key="order-17")))
+                for _ in range(20)
+            ]
+        answers = [post.result() for post in posts]
+        assert len({answer.json()["id"] for answer in answers}) == 1
+        assert sorted(answer.status_code for answer in answers) == [200] * 19 + [201]
+        assert len(atlas.fleet.delivered) == 1
+        assert len(atlas.fleet.free[next(iter(atlas.fleet.free))]) == 4
+        other = await atlas.admin.post("/api/v1/tasks", json=ask(idempotency_key="order-17", input={"name": "Bob"}))
+        assert (other.status_code, other.json()["error"]["code"]) == (409, "idempotency_conflict")
+
+    run(test, tmp_path)
+
+
+def test_the_event_stream_resumes_without_gap_or_repeat(tmp_path: Path) -> None:
+    async def test(atlas: Api) -> None:
+        await atlas.connect(atlas.admin, "hello", GREET, slots=1)
+        task = (await atlas.admin.post("/api/v1/tasks", json=ask())).json()["id"]
+        chunks = [Event(task, 1, n, EventKind.CHUNK, Raw(b'{"value":"a\\nb"}')) for n in range(1, 21)]
+        await atlas.report(Accept(task, 1), *chunks, Result(task, 1, Outcome.COMPLETED, Raw(b"[]")))
+        whole = await stream(atlas, task)
+        assert [seq for seq, _, _ in whole] == list(range(1, 25))
+        assert [kind for _, kind, _ in whole].count("chunk") == 20
+        assert all(event["seq"] == seq for seq, _, event in whole)
+        for cut in (0, 1, 7, 23, 24):
+            assert await stream(atlas, task, {"Last-Event-ID": str(cut)}) == whole[cut:]
+        refused = await atlas.admin.get(f"/api/v1/tasks/{task}/events", headers={"Last-Event-ID": "x"})
+        assert refused.status_code == 422
+
+    run(test, tmp_path)
+
+
+def test_a_watcher_sees_events_as_they_are_stored(tmp_path: Path) -> None:
+    async def test(atlas: Api) -> None:
+        await atlas.connect(atlas.admin, "hello", GREET, slots=1)
+        task = (await atlas.admin.post("/api/v1/tasks", json=ask())).json()["id"]
+        async with asyncio.TaskGroup() as group:
+            watchers = [group.create_task(stream(atlas, task)) for _ in range(20)]
+            await atlas.report(Accept(task, 1))
+            for n in range(1, 6):
+                await atlas.report(Event(task, 1, n, EventKind.LOG, Raw(b"{}")))
+            await atlas.report(Result(task, 1, Outcome.FAILED, error=Fault("handler_error", "no")))
+        for watcher in watchers:
+            assert [seq for seq, _, _ in watcher.result()] == list(range(1, 10))
+
+    run(test, tmp_path)
+
+
+def test_cancelling_ends_a_waiting_task_and_asks_a_running_one(tmp_path: Path) -> None:
+    async def test(atlas: Api) -> None:
+        await atlas.connect(atlas.admin, "hello", GREET, slots=1)
+        runs, waits = [(await atlas.admin.post("/api/v1/tasks", json=ask())).json()["id"] for _ in range(2)]
+        canceled = (await atlas.admin.post(f"/api/v1/tasks/{waits}/cancel", json={"reason": "enough"})).json()
+        assert (canceled["state"], canceled["error"]["message"]) == ("canceled", "enough")
+        asked = (await atlas.admin.post(f"/api/v1/tasks/{runs}/cancel")).json()
+        assert (asked["state"], asked["cancel_requested"]) == ("working", True)
+        assert atlas.fleet.cancels == [runs]
+        await atlas.report(Result(runs, 1, Outcome.CANCELED, error=Fault("canceled", "stopped")))
+        assert (await atlas.admin.get(f"/api/v1/tasks/{runs}")).json()["state"] == "canceled"
+        again = (await atlas.admin.post(f"/api/v1/tasks/{runs}/cancel")).json()
+        assert again["state"] == "canceled"
+
+    run(test, tmp_path)
+
+
+def test_a_retry_is_a_new_task_that_names_the_old_one(tmp_path: Path) -> None:
+    async def test(atlas: Api) -> None:
+        await atlas.connect(atlas.admin, "hello", GREET, slots=1)
+        old = (await atlas.admin.post("/api/v1/tasks", json=ask())).json()["id"]
+        early = await atlas.admin.post(f"/api/v1/tasks/{old}/retry")
+        assert (early.status_code, early.json()["error"]["code"]) == (409, "task_not_ended")
+        await atlas.report(Result(old, 1, Outcome.FAILED, error=Fault("handler_error", "no")))
+        new = (await atlas.admin.post(f"/api/v1/tasks/{old}/retry")).json()
+        assert (new["retry_of"], new["input"]) == (old, {"name": "Ada"})
+
+    run(test, tmp_path)
+
+
+def test_lists_are_paged_newest_first_and_narrowed(tmp_path: Path) -> None:
+    async def test(atlas: Api) -> None:
+        await atlas.connect(atlas.admin, "hello", GREET, slots=1)
+        made = [(await atlas.admin.post("/api/v1/tasks", json=ask())).json()["id"] for _ in range(7)]
+        seen: list[str] = []
+        async for page in pages(atlas, "/api/v1/tasks?limit=3"):
+            seen += [task["id"] for task in page]
+        assert seen == made[::-1]
+        working = (await atlas.admin.get("/api/v1/tasks?state=working")).json()["items"]
+        assert [task["id"] for task in working] == [made[0]]
+        assert (await atlas.admin.get("/api/v1/tasks?state=nonsense")).status_code == 422
+        assert (await atlas.admin.get("/api/v1/tasks?after=nonsense")).status_code == 422
+        assert (await atlas.admin.get("/api/v1/tasks?agent=nobody")).status_code == 404
+
+    run(test, tmp_path)
+
+
+def test_a_batch_takes_what_it_can_and_says_what_it_could_not(tmp_path: Path) -> None:
+    async def test(atlas: Api) -> None:
+        await atlas.connect(atlas.admin, "hello", GREET)
+        body = {"tasks": [ask(), ask(input={}), ask(agent="nobody")]}
+        results = (await atlas.admin.post("/api/v1/tasks/batch", json=body)).json()["results"]
+        assert [sorted(result) for result in results] == [["task"], ["error"], ["error"]]
+        assert [results[1]["error"]["code"], results[2]["error"]["code"]] == ["invalid_input", "agent_not_found"]
+
+    run(test, tmp_path)
+
+
+def test_a_late_or_repeated_result_changes_nothing_and_is_answered(tmp_path: Path) -> None:
+    async def test(atlas: Api) -> None:
+        await atlas.connect(atlas.admin, "hello", GREET, slots=1)
+        task = (await atlas.admin.post("/api/v1/tasks", json=ask())).json()["id"]
+        stored = await atlas.report(
+            Result(task, 1, Outcome.COMPLETED, Raw(b"1")),
+            Result(task, 1, Outcome.COMPLETED, Raw(b"2")),
+            Result(task, 7, Outcome.COMPLETED, Raw(b"3")),
+            Result("tsk_unknown", 1, Outcome.COMPLETED, Raw(b"4")),
+            Event(task, 1, 1, EventKind.LOG, Raw(b"{}")),
+        )
+        assert [one.recorded for one in stored] == [True, False, False, False, False]
+        assert (await atlas.admin.get(f"/api/v1/tasks/{task}")).json()["output"] == 1
+        [stranger] = await atlas.report(Result(task, 1, Outcome.FAILED), instance="ins_other")
+        assert not stranger.recorded
+
+    run(test, tmp_path)
+
+
+async def stream(atlas: Api, task: str, headers: dict[str, str] | None = None) -> list[tuple[int, str, Any]]:
+    answer = await atlas.admin.get(f"/api/v1/tasks/{task}/events", headers=headers)
+    assert answer.headers["content-type"].startswith("text/event-stream")
+    events = []
+    for block in answer.text.split("\n\n"):
+        fields = dict(line.split(": ", 1) for line in block.splitlines() if not line.startswith(":"))
+        if fields:
+            events.append((int(fields["id"]), fields["event"], json.loads(fields["data"])))
+    return events
+
+
+async def pages(atlas: Api, path: str) -> AsyncIterator[list[Any]]:
+    after = ""
+    while True:
+        page = (await atlas.admin.get(path + after)).json()
+        yield page["items"]
+        if page["next"] is None:
+            return
+        after = f"&after={page['next']}"
