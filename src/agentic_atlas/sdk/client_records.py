@@ -1,0 +1,212 @@
+"""What the HTTP API answers, as frozen records. Fields they do not know are ignored, so a newer server may add some.
+
+Times are aware `datetime`s in UTC, durations are seconds.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, Generic, TypeVar
+
+import msgspec
+
+from agentic_atlas.errors import TaskError
+from agentic_atlas.protocol.tasks import TERMINAL
+
+Json = Mapping[str, Any]
+"""A JSON object whose shape is the user's, for instance a schema or the data of an event."""
+
+T = TypeVar("T")
+
+
+class Record(msgspec.Struct, frozen=True, kw_only=True):
+    """Base of everything the API answers."""
+
+
+class Page(Record, Generic[T], frozen=True, kw_only=True):
+    """One page of a list; `next` leads to the one after it."""
+
+    items: list[T]
+    next: str | None = None
+
+
+class CallerInfo(Record, frozen=True, kw_only=True):
+    """Who asked for a task; `kind` is `user`, `api_key` or `agent`."""
+
+    kind: str
+    id: str
+    name: str = ""
+
+
+class TaskFault(Record, frozen=True, kw_only=True):
+    """Why a task, or a request of a batch, has no output."""
+
+    code: str
+    message: str
+    detail: Any = None
+
+
+class TaskInfo(Record, frozen=True, kw_only=True):
+    """A task as it was when the server answered."""
+
+    id: str
+    state: str
+    agent: str = ""
+    """`owner/name`."""
+    skill: str = ""
+    input: Any = None
+    output: Any = None
+    error: TaskFault | None = None
+    caller: CallerInfo | None = None
+    created_at: datetime | None = None
+    updated_at: datetime | None = None
+    ended_at: datetime | None = None
+    deadline: datetime | None = None
+    timeout: float | None = None
+    priority: int = 0
+    attempt: int = 0
+    parent_id: str | None = None
+    retry_of: str | None = None
+    trace_id: str | None = None
+    instance_id: str | None = None
+    last_seq: int = 0
+    """Number of its newest event."""
+    cancel_requested: bool = False
+    note: str | None = None
+    """Why nothing happens at the moment, for instance that its agent is offline."""
+
+    @property
+    def done(self) -> bool:
+        """True when the state is final and nothing about the task changes any more."""
+        return self.state in TERMINAL
+
+    @property
+    def failure(self) -> TaskError | None:
+        """The error a finished task without an output stands for; None while it runs or when it completed."""
+        if not self.done or self.state == "completed":
+            return None
+        fault = self.error or TaskFault(code=self.state, message=f"The task ended {self.state}.")
+        return TaskError(fault.message, code=fault.code, detail=fault.detail, task_id=self.id, state=self.state)
+
+
+class TaskEvent(Record, frozen=True, kw_only=True):
+    """Something that happened to a task; `seq` numbers them in order."""
+
+    seq: int
+    kind: str
+    """`state`, `progress`, `chunk`, `log` or `artifact`."""
+    at: datetime | None = None
+    attempt: int = 0
+    data: Json = {}
+
+    @property
+    def ends(self) -> bool:
+        """True for the last event of a task."""
+        return self.kind == "state" and self.data.get("state") in TERMINAL
+
+
+class BatchItem(Record, frozen=True, kw_only=True):
+    """What became of one request of a batch: one of the two is there."""
+
+    task: TaskInfo | None = None
+    error: TaskFault | None = None
+
+
+class SkillInfo(Record, frozen=True, kw_only=True):
+    """A function of an agent that can be called; the schemas are JSON Schema 2020-12."""
+
+    name: str
+    description: str = ""
+    input_schema: Json = {}
+    output_schema: Json | None = None
+    streams: bool = False
+    policy: Json = {}
+
+
+class AgentInstance(Record, frozen=True, kw_only=True):
+    """One process of an agent, connected now or lately."""
+
+    id: str
+    host: str = ""
+    pid: int = 0
+    sdk: str = ""
+    runtime: str = ""
+    code_hash: str = ""
+    concurrency: int = 1
+    labels: Mapping[str, str] = {}
+    connected_at: datetime | None = None
+    disconnected_at: datetime | None = None
+    online: bool = False
+    token_id: str | None = None
+
+
+class AgentInfo(Record, frozen=True, kw_only=True):
+    """An agent; `skills` and `instances` are filled by `agent(name)` alone, lists leave them empty."""
+
+    name: str
+    owner: str = ""
+    full_name: str = ""
+    description: str = ""
+    created_at: datetime | None = None
+    disabled: bool = False
+    status: str = "offline"
+    """`online`, `offline` or `disabled`."""
+    instances_online: int = 0
+    last_seen_at: datetime | None = None
+    skills: list[SkillInfo] = []
+    instances: list[AgentInstance] = []
+
+
+class TokenInfo(Record, frozen=True, kw_only=True):
+    """A token of an agent, without its secret; `status` is `active`, `expired` or `revoked`."""
+
+    id: str
+    agent: str = ""
+    name: str = ""
+    issued_at: datetime | None = None
+    expires_at: datetime | None = None
+    revoked_at: datetime | None = None
+    last_used_at: datetime | None = None
+    status: str = "active"
+
+
+class NewToken(TokenInfo, frozen=True, kw_only=True):
+    """A token just made: the only time its secret is known to anyone but its agent."""
+
+    token: str
+    """The value of `AGENT_JWT_TOKEN`. Left out of the record's text form."""
+
+    def __repr__(self) -> str:
+        return f"NewToken(id={self.id!r}, agent={self.agent!r}, name={self.name!r}, token=…)"
+
+
+class UserInfo(Record, frozen=True, kw_only=True):
+    """A person, or a program that acts as one."""
+
+    name: str
+    id: str = ""
+    role: str = ""
+    created_at: datetime | None = None
+    disabled: bool = False
+
+
+class ApiKeyInfo(Record, frozen=True, kw_only=True):
+    """An API key, without its secret."""
+
+    id: str
+    name: str = ""
+    user: str = ""
+    created_at: datetime | None = None
+    expires_at: datetime | None = None
+    revoked_at: datetime | None = None
+
+
+class WhoAmI(Record, frozen=True, kw_only=True):
+    """Who the credentials belong to, and where they lead."""
+
+    user: UserInfo
+    api_key: ApiKeyInfo | None = None
+    network: str = ""
+    version: str = ""
+    """The server's."""
+    router_url: str = ""
+    """Where agents connect: the value of `ROUTER_WS_URL`."""

@@ -1,0 +1,257 @@
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime, timedelta, timezone
+from typing import Any
+
+import pytest
+
+from agentic_atlas.errors import AtlasError, Conflict, InvalidInput, NotFound, TaskError
+from agentic_atlas.sdk.client import AsyncClient, TaskRequest
+from agentic_atlas.sdk.client_errors import ConnectionCut, NotFinished, UnexpectedAnswer
+from agentic_atlas.sdk.client_retry import Sources
+from agentic_atlas.sdk.client_task import TaskHandle
+from tests.unit.sdk.client_server import KEY, Answer, Asked, Server, Time, error, in_order, run, serving
+
+CUT = Answer(cut=True)
+
+
+def task(state: str = "submitted", id: str = "t1", **more: object) -> Answer:
+    return Answer({"id": id, "state": state, "agent": "ada/hello", "skill": "greet", **more}, status=201)
+
+
+def with_client(answer: Callable[[Asked], Answer], work: Callable[[AsyncClient], Awaitable[Any]]) -> tuple[Server, Any]:
+    """Do something with a client; return what the server saw, and the outcome or the error."""
+    time, keys = Time(), iter(f"key-{n}" for n in range(100))
+    sources = Sources(clock=time.clock, sleep=time.sleep, chance=lambda: 0.0, key=lambda: next(keys))
+    with serving(answer) as server:
+
+        async def main() -> Any:
+            async with AsyncClient(server.url, api_key=KEY, sources=sources) as atlas:
+                try:
+                    return await work(atlas)
+                except AtlasError as error:
+                    return error
+
+        return server, run(main)
+
+
+def test_a_call_is_one_request_when_the_task_is_quick() -> None:
+    server, output = with_client(
+        in_order(task("completed", output="Hello, Ada!")), lambda atlas: atlas.call("hello", "greet", name="Ada")
+    )
+    assert output == "Hello, Ada!"
+    (asked,) = server.asked
+    assert (asked.method, asked.path, asked.query) == ("POST", "/api/v1/tasks", {"wait": "30.0"})
+    assert asked.body == {"agent": "hello", "skill": "greet", "input": {"name": "Ada"}, "idempotency_key": "key-0"}
+
+
+def test_a_call_waits_on_when_the_task_is_slow() -> None:
+    server, output = with_client(
+        in_order(task("working"), task("working"), task("completed", output=3)), lambda atlas: atlas.call("a", "b")
+    )
+    assert output == 3
+    assert server.paths() == ["POST /api/v1/tasks", *["GET /api/v1/tasks/t1"] * 2]
+
+
+def test_a_call_that_fails_raises_the_error_of_the_task() -> None:
+    fault = {"code": "deadline_exceeded", "message": "too late"}
+    _, caught = with_client(in_order(task("failed", error=fault)), lambda atlas: atlas.call("a", "b"))
+    assert isinstance(caught, TaskError)
+    assert caught.code == "deadline_exceeded"
+
+
+def test_a_call_nobody_waits_for_any_more_is_cancelled() -> None:
+    server, caught = with_client(lambda asked: task("working"), lambda atlas: atlas.call("a", "b", timeout=2.0))
+    assert isinstance(caught, NotFinished)
+    assert caught.message == "Task t1 was not done after 2 s and was asked to stop."
+    assert server.asked[0].query == {"wait": "2.0"}
+    assert server.paths()[-1] == "POST /api/v1/tasks/t1/cancel"
+
+
+def test_a_request_repeated_after_a_lost_connection_has_the_same_key_so_it_is_one_task() -> None:
+    server, output = with_client(in_order(CUT, CUT, task("completed", output=1)), lambda atlas: atlas.call("a", "b"))
+    assert output == 1
+    assert [asked.body["idempotency_key"] for asked in server.asked] == ["key-0"] * 3
+
+
+def test_two_submissions_are_two_tasks_unless_the_caller_gives_a_key() -> None:
+    async def work(atlas: AsyncClient) -> None:
+        for key in (None, None, "order-17"):
+            await atlas.submit("a", "b", idempotency_key=key)
+
+    server, _ = with_client(lambda asked: task(), work)
+    assert [asked.body["idempotency_key"] for asked in server.asked] == ["key-0", "key-1", "order-17"]
+
+
+def test_the_options_of_a_submission_are_told_and_the_others_left_to_the_server() -> None:
+    deadline = datetime(2026, 11, 22, 20, 0, tzinfo=timezone(timedelta(hours=1)))
+    server, handle = with_client(
+        in_order(task()),
+        lambda atlas: atlas.submit("a", "b", deadline=deadline, timeout=9.5, priority=2, queue_ttl=60, text="x"),
+    )
+    assert handle.id == "t1"
+    assert server.asked[0].query == {}
+    assert server.asked[0].body == {
+        "agent": "a",
+        "skill": "b",
+        "input": {"text": "x"},
+        "idempotency_key": "key-0",
+        "deadline": "2026-11-22T19:00:00Z",
+        "timeout": 9.5,
+        "priority": 2,
+        "queue_ttl": 60.0,
+    }
+
+
+def test_a_deadline_without_a_time_zone_is_refused() -> None:
+    naive = datetime(2026, 11, 22)  # noqa: DTZ001  # what is refused
+    server, caught = with_client(in_order(), lambda atlas: atlas.submit("a", "b", deadline=naive))
+    assert isinstance(caught, InvalidInput)
+    assert server.asked == []
+
+
+def test_fields_named_like_an_option_are_given_in_a_mapping() -> None:
+    fields = {"timeout": 90, "agent": "007", "input": 1}
+    server, _ = with_client(in_order(task()), lambda atlas: atlas.submit("a", "b", fields, timeout=5, skill="x"))
+    assert server.asked[0].body["input"] == {"timeout": 90, "agent": "007", "input": 1, "skill": "x"}
+    assert server.asked[0].body["timeout"] == 5
+
+
+def test_a_field_given_twice_is_refused() -> None:
+    _, caught = with_client(in_order(), lambda atlas: atlas.submit("a", "b", {"x": 1}, x=2))
+    assert isinstance(caught, InvalidInput)
+    assert "x" in caught.message
+
+
+def test_a_batch_gives_each_request_its_task_or_its_error() -> None:
+    answer = Answer(
+        {
+            "results": [
+                {"task": {"id": "t1", "state": "submitted"}},
+                {"error": {"code": "agent_not_found", "message": "no"}},
+            ]
+        }
+    )
+    requests = [TaskRequest(agent="a", skill="s", input={"n": 1}), TaskRequest(agent="b", skill="s", priority=3)]
+    server, outcome = with_client(in_order(CUT, answer), lambda atlas: atlas.batch(requests))
+    assert [asked.body["tasks"] for asked in server.asked] == [
+        [
+            {"agent": "a", "skill": "s", "input": {"n": 1}, "idempotency_key": "key-0"},
+            {"agent": "b", "skill": "s", "idempotency_key": "key-1", "priority": 3},
+        ]
+    ] * 2
+    assert isinstance(outcome[0], TaskHandle)
+    assert isinstance(outcome[1], NotFound)
+
+
+def test_a_batch_answered_by_neither_task_nor_error_is_an_error() -> None:
+    _, caught = with_client(in_order(Answer({"results": [{}]})), lambda atlas: atlas.batch([]))
+    assert isinstance(caught, UnexpectedAnswer)
+
+
+def test_tasks_are_read_page_by_page_and_only_as_far_as_wanted() -> None:
+    pages = [
+        Answer({"items": [{"id": "t1", "state": "failed"}, {"id": "t2", "state": "failed"}], "next": "c2"}),
+        Answer({"items": [{"id": "t3", "state": "failed"}], "next": "c3"}),
+        error(500, "internal"),
+    ]
+
+    async def three(atlas: AsyncClient) -> list[str]:
+        found: list[str] = []
+        async for info in atlas.tasks(agent="hello", state="failed", page=2):
+            found.append(info.id)
+            if len(found) == 3:
+                break
+        return found
+
+    server, found = with_client(in_order(*pages), three)
+    assert found == ["t1", "t2", "t3"]
+    assert [asked.query for asked in server.asked] == [
+        {"agent": "hello", "state": "failed", "limit": "2"},
+        {"agent": "hello", "state": "failed", "limit": "2", "after": "c2"},
+    ]
+
+
+def test_a_list_ends_with_its_last_page_and_never_goes_round() -> None:
+    async def everything(atlas: AsyncClient) -> list[str]:
+        return [agent.name async for agent in atlas.agents()]
+
+    server, found = with_client(
+        in_order(Answer({"items": [{"name": "a"}], "next": "x"}), Answer({"items": [], "next": "x"})), everything
+    )
+    assert found == ["a"]
+    assert len(server.asked) == 2
+
+
+def test_an_agent_comes_with_its_skills_and_instances() -> None:
+    skill = {"name": "greet", "input_schema": {"type": "object"}, "policy": {"retries": 1}, "unknown": 1}
+    instance = {"id": "i1", "host": "box", "pid": 7, "online": True, "labels": {"gpu": "yes"}}
+    view = {"name": "hello", "full_name": "ada/hello", "skills": [skill], "instances": [instance]}
+    server, agent = with_client(in_order(Answer(view)), lambda atlas: atlas.agent("ada/hello"))
+    assert server.paths() == ["GET /api/v1/agents/ada/hello"]
+    assert (agent.skills[0].name, agent.instances[0].labels) == ("greet", {"gpu": "yes"})
+
+
+def test_what_makes_something_new_is_never_sent_twice() -> None:
+    server, caught = with_client(in_order(CUT), lambda atlas: atlas.create_token("hello"))
+    assert isinstance(caught, ConnectionCut)
+    assert len(server.asked) == 1
+    server, caught = with_client(in_order(error(409, "agent_exists")), lambda atlas: atlas.create_agent("hello"))
+    assert isinstance(caught, Conflict)
+    assert caught.code == "agent_exists"
+
+
+def test_a_new_token_shows_its_secret_only_when_asked_for_it() -> None:
+    view = {
+        "id": "k1",
+        "agent": "ada/hello",
+        "name": "box",
+        "token": "eyJ.secret",
+        "expires_at": "2027-01-01T00:00:00Z",
+    }
+    server, token = with_client(
+        in_order(Answer(view, status=201)), lambda atlas: atlas.create_token("hello", name="box", expires_in=60)
+    )
+    assert server.asked[0].body == {"name": "box", "expires_in": 60}
+    assert token.token == "eyJ.secret"
+    assert "secret" not in f"{token!r} {token}"
+    assert token.expires_at == datetime(2027, 1, 1, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("ask", "path"),
+    [
+        (lambda atlas: atlas.tokens("hello"), "GET /api/v1/agents/hello/tokens"),
+        (lambda atlas: atlas.users(), "GET /api/v1/users"),
+        (lambda atlas: atlas.api_keys(), "GET /api/v1/api-keys"),
+    ],
+)
+def test_short_lists_come_whole(ask: Callable[[AsyncClient], Awaitable[Any]], path: str) -> None:
+    server, found = with_client(in_order(Answer({"items": [{"id": "1", "name": "x"}]})), ask)
+    assert [item.id for item in found] == ["1"]
+    assert server.paths() == [path]
+
+
+def test_whoami_and_revoke_and_cancel_by_id() -> None:
+    async def work(atlas: AsyncClient) -> tuple[str, str, bool]:
+        me = await atlas.whoami()
+        revoked = await atlas.revoke_token("k1")
+        cancelled = await atlas.cancel("t1")
+        return me.user.name, revoked.status, cancelled.cancel_requested
+
+    server, outcome = with_client(
+        in_order(
+            Answer({"user": {"name": "ada", "role": "admin"}, "api_key": {"id": "1", "name": "laptop"}}),
+            Answer({"id": "k1", "status": "revoked"}),
+            task("working", cancel_requested=True),
+        ),
+        work,
+    )
+    assert outcome == ("ada", "revoked", True)
+    assert server.paths() == ["GET /api/v1/whoami", "DELETE /api/v1/tokens/k1", "POST /api/v1/tasks/t1/cancel"]
+
+
+def test_the_key_is_not_in_the_client_s_text_form() -> None:
+    client = AsyncClient("http://localhost:8000/", api_key=KEY)
+    assert repr(client) == "<AsyncClient http://localhost:8000>"

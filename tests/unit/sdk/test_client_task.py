@@ -1,0 +1,198 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import pytest
+
+from agentic_atlas.errors import AtlasError, NotFound, TaskError, Unavailable
+from agentic_atlas.sdk.client_errors import NotFinished, UnexpectedAnswer
+from agentic_atlas.sdk.client_http import WAITING_PATIENCE, Http
+from agentic_atlas.sdk.client_records import TaskInfo
+from agentic_atlas.sdk.client_retry import Sources
+from agentic_atlas.sdk.client_task import TaskHandle
+from tests.unit.sdk.client_server import Answer, Asked, Server, Time, error, events, in_order, run, serving
+
+
+def task(state: str = "working", **more: object) -> Answer:
+    return Answer({"id": "t1", "state": state, **more})
+
+
+def event(seq: int, kind: str = "chunk", **data: object) -> str:
+    body = json.dumps({"seq": seq, "at": "2026-11-22T19:29:08.123Z", "kind": kind, "attempt": 1, "data": data})
+    return f"id: {seq}\nevent: {kind}\ndata: {body}\n\n"
+
+
+END = event(4, "state", state="completed")
+CUT = Answer(cut=True)
+
+
+def with_task(
+    answer: Callable[[Asked], Answer], work: Callable[[TaskHandle], Awaitable[Any]], state: str = "submitted"
+) -> tuple[Server, Time, Any]:
+    """Do something with a task; return what the server saw, the time it took, and the outcome or the error."""
+    time = Time()
+    with serving(answer) as server:
+
+        async def main() -> Any:
+            sources = Sources(clock=time.clock, sleep=time.sleep, chance=lambda: 0.0)
+            http = Http(server.address, timeout=5.0, patience=0.0, sources=sources)
+            try:
+                return await work(TaskHandle(http, TaskInfo(id="t1", state=state)))
+            except AtlasError as error:
+                return error
+            finally:
+                await http.aclose()
+
+        return server, time, run(main)
+
+
+async def sequence(handle: TaskHandle) -> list[int]:
+    return [event.seq async for event in handle.events()]
+
+
+def test_a_result_is_waited_for_in_long_requests() -> None:
+    server, _, output = with_task(in_order(task(), task("completed", output={"n": 1})), lambda t: t.result())
+    assert output == {"n": 1}
+    assert [asked.query for asked in server.asked] == [{"wait": "30.0"}] * 2
+
+
+def test_a_server_that_does_not_wait_is_not_asked_without_a_break() -> None:
+    _, time, output = with_task(in_order(*[task()] * 3, task("completed", output=1)), lambda t: t.result())
+    assert (output, time.slept) == (1, [0.5] * 3)
+
+
+@pytest.mark.parametrize("state", ["failed", "canceled", "rejected"])
+def test_a_task_without_an_output_is_an_error_with_its_own_code(state: str) -> None:
+    fault = {"code": "handler_error", "message": "division by zero", "detail": {"line": 3}}
+    _, _, caught = with_task(in_order(task(state, error=fault)), lambda t: t.result())
+    assert isinstance(caught, TaskError)
+    assert (caught.code, caught.message, caught.state) == ("handler_error", "division by zero", state)
+    assert (caught.task_id, caught.detail) == ("t1", {"line": 3})
+
+
+def test_a_task_that_ended_without_saying_why_is_an_error_too() -> None:
+    _, _, caught = with_task(in_order(), lambda t: t.result(), state="canceled")
+    assert isinstance(caught, TaskError)
+    assert caught.code == "canceled"
+
+
+def test_a_wait_that_is_over_leaves_the_task_alone() -> None:
+    server, _, caught = with_task(lambda asked: task(), lambda t: t.result(timeout=1.2))
+    assert isinstance(caught, NotFinished)
+    assert caught.message == "Task t1 was not done after 1.2 s; it goes on."
+    assert set(server.paths()) == {"GET /api/v1/tasks/t1"}
+
+
+def test_a_wait_outlives_a_server_that_is_away_for_a_while() -> None:
+    _, time, output = with_task(in_order(*[CUT] * 10, task("completed", output=1)), lambda t: t.result())
+    assert output == 1
+    assert 10 < sum(time.slept) < WAITING_PATIENCE
+
+
+def test_events_come_in_order_until_the_task_is_done() -> None:
+    text = ": keep-alive\n\n" + event(1) + event(2, "progress", fraction=0.5) + event(3, "log") + END + event(9)
+    server, _, seen = with_task(in_order(events(text)), sequence)
+    assert seen == [1, 2, 3, 4]
+    assert server.asked[0].headers["accept"] == "text/event-stream"
+    assert "last-event-id" not in server.asked[0].headers
+
+
+def test_events_are_taken_up_again_where_the_connection_was_lost() -> None:
+    server, _, seen = with_task(
+        in_order(
+            events(event(1) + event(2) + event(3)[:-5], cut=True),
+            CUT,
+            error(503, "unavailable", Retry_After="1"),
+            events(event(2) + event(3), cut=True),
+            events(END),
+        ),
+        sequence,
+    )
+    assert seen == [1, 2, 3, 4]
+    assert [asked.headers.get("last-event-id") for asked in server.asked] == [None, "2", "2", "2", "3"]
+
+
+def test_events_begin_after_those_already_seen() -> None:
+    async def late(handle: TaskHandle) -> list[int]:
+        return [event.seq async for event in handle.events(after=3)]
+
+    server, _, seen = with_task(in_order(events(END)), late)
+    assert seen == [4]
+    assert server.asked[0].headers["last-event-id"] == "3"
+
+
+def test_a_task_that_is_done_and_seen_to_its_end_has_no_more_events() -> None:
+    server, _, seen = with_task(in_order(events(""), task("completed", last_seq=0)), sequence)
+    assert seen == []
+    assert len(server.asked) == 2
+
+
+def test_events_that_stop_before_the_task_does_are_asked_for_again() -> None:
+    _server, _, seen = with_task(
+        in_order(events(event(1)), task("working", last_seq=1), events(""), task("completed", last_seq=4), events(END)),
+        sequence,
+    )
+    assert seen == [1, 4]
+
+
+def test_a_server_that_stays_away_ends_the_events_with_an_error() -> None:
+    _, time, caught = with_task(lambda asked: CUT, sequence)
+    assert isinstance(caught, Unavailable)
+    assert 0.9 * WAITING_PATIENCE < sum(time.slept) <= WAITING_PATIENCE
+
+
+def test_a_long_silence_before_a_cut_does_not_use_up_patience() -> None:
+    time_passes = 10 * WAITING_PATIENCE
+
+    async def slow(handle: TaskHandle) -> list[int]:
+        seen = []
+        async for event in handle.events():
+            seen.append(event.seq)
+            handle._http.sources.clock.__self__.now += time_passes  # type: ignore[attr-defined]
+        return seen
+
+    _, _, seen = with_task(in_order(events(event(1), cut=True), CUT, events(END)), slow)
+    assert seen == [1, 4]
+
+
+@pytest.mark.parametrize(
+    ("answer", "kind"),
+    [
+        (error(404, "task_not_found"), NotFound),
+        (Answer(b"<html>", headers={"Content-Type": "text/html"}), UnexpectedAnswer),
+        (events("data: {\n\n"), UnexpectedAnswer),
+    ],
+)
+def test_events_that_can_never_come_are_not_waited_for(answer: Answer, kind: type[AtlasError]) -> None:
+    server, _, caught = with_task(in_order(answer), sequence)
+    assert type(caught) is kind
+    assert len(server.asked) == 1
+
+
+def test_leaving_the_events_early_leaves_nothing_open() -> None:
+    async def first(handle: TaskHandle) -> int:
+        stream = handle.events()
+        async for event in stream:
+            await stream.aclose()
+            return event.seq
+        return 0
+
+    assert with_task(in_order(events(event(1) + event(2), cut=True)), first)[2] == 1
+
+
+def test_cancel_says_why_and_retry_is_a_new_task() -> None:
+    async def both(handle: TaskHandle) -> tuple[str, str | None]:
+        again = await (await handle_cancel(handle)).retry()
+        return again.id, again.info.retry_of
+
+    async def handle_cancel(handle: TaskHandle) -> TaskHandle:
+        assert (await handle.cancel("too late")).cancel_requested
+        return handle
+
+    new = Answer({"id": "t2", "state": "submitted", "retry_of": "t1"}, status=201)
+    server, _, outcome = with_task(in_order(task(cancel_requested=True), new), both)
+    assert outcome == ("t2", "t1")
+    assert server.paths() == ["POST /api/v1/tasks/t1/cancel", "POST /api/v1/tasks/t1/retry"]
+    assert server.asked[0].body == {"reason": "too late"}
