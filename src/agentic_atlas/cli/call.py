@@ -1,0 +1,193 @@
+"""`atlas call`: run a skill and print what it returns."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from agentic_atlas.cli import arguments, connection, events, output
+from agentic_atlas.cli.options import AgentName, Json
+from agentic_atlas.errors import AtlasError, InvalidInput, NotFound, PayloadTooLarge
+
+if TYPE_CHECKING:
+    from agentic_atlas.sdk.client import AsyncClient
+    from agentic_atlas.sdk.client_records import SkillInfo, TaskInfo
+    from agentic_atlas.sdk.client_task import TaskHandle
+
+MAX_INPUT = 4 * 1024 * 1024
+"""Longest input that is read from a file or from stdin, in bytes."""
+CANCEL_SECONDS = 3.0
+"""How long an interrupted command takes to tell the platform."""
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What was asked for on the command line."""
+
+    agent: str
+    skill: str
+    pairs: Sequence[str]
+    base: str | None
+    idempotency_key: str | None
+    wait: bool
+    stream: bool
+    timeout: float | None
+    json: bool
+
+
+def call(  # noqa: PLR0913  # each is an argument or an option of the command
+    *,
+    agent: AgentName,
+    skill: Annotated[str, typer.Argument(metavar="SKILL", help="The skill to run.")],
+    pairs: Annotated[
+        list[str] | None, typer.Argument(metavar="KEY=VALUE", help="The input; KEY:=VALUE takes JSON.")
+    ] = None,
+    base: Annotated[
+        str | None, typer.Option("--input", metavar="JSON|@FILE|-", help="The input as a JSON object; `-` reads stdin.")
+    ] = None,
+    stream: Annotated[bool, typer.Option("--stream", help="Print the output piece by piece, as it comes.")] = False,
+    timeout: Annotated[
+        float | None, typer.Option("--timeout", metavar="SECONDS", min=0.001, help="Cancel the task after that long.")
+    ] = None,
+    wait: Annotated[bool, typer.Option("--wait/--no-wait", help="Wait for the output, or print the task's id.")] = True,
+    idempotency_key: Annotated[
+        str | None, typer.Option("--idempotency-key", metavar="KEY", help="The same key is the same task.")
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Run a skill of an agent and print its output.
+
+    Values are read as the skill's schema says: `atlas call hello greet name=Ada times=3 loud=true`.
+    """
+    wish = Wish(agent, skill, pairs or [], base, idempotency_key, wait, stream, timeout, json)
+    info, printed = connection.run(_call(wish))
+    if not wait:
+        output.document(info) if json else output.say(info.id)
+    elif info.failure is not None:
+        raise info.failure
+    elif not printed:
+        _print_output(info, json=json)
+
+
+async def _call(wish: Wish) -> tuple[TaskInfo, bool]:
+    """Return the task at the end, and whether its output is printed already."""
+    import asyncio
+
+    async with connection.connect() as atlas:
+        given = await _input(atlas, wish)
+        task = await atlas.submit(wish.agent, wish.skill, given, idempotency_key=wish.idempotency_key)
+        if not wish.wait:
+            return task.info, False
+        if task.info.note:
+            output.aside(task.info.note)
+        try:
+            async with asyncio.timeout(wish.timeout):
+                printed = await _follow(task, wish)
+        except asyncio.CancelledError:
+            await _cancel(task, "interrupted by its caller")
+            raise
+        except TimeoutError:
+            await _cancel(task, "its caller stopped waiting")
+            raise _too_late(task, wish) from None
+        return task.info, printed
+
+
+def _too_late(task: TaskHandle, wish: Wish) -> Exception:
+    from agentic_atlas.sdk.client_errors import NotFinished
+
+    text = f"Task {task.id} was not done after {wish.timeout:g} s and was asked to stop."
+    return NotFinished(text, task_id=task.id)
+
+
+async def _follow(task: TaskHandle, wish: Wish) -> bool:
+    """Wait for the end of the task, showing what happens; return whether that was the output."""
+    if wish.stream:
+        return await _stream(task, wish)
+    if not wish.json and output.terminal(sys.stderr):
+        with output.progress(f"{wish.agent} {wish.skill}") as show:
+            async for event in task.events():
+                if event.kind in ("state", "progress"):
+                    show(f"{wish.agent} {wish.skill}: {events.summary(event)}")
+    await task.wait()
+    return False
+
+
+async def _stream(task: TaskHandle, wish: Wish) -> bool:
+    text = ""
+    printed = False
+    async for event in task.events():
+        if wish.json:
+            output.say(output.as_json(event))
+        elif event.kind == "chunk":
+            text = events.chunk_text(event.data.get("value"))
+            output.say(text, end="")
+            printed = True
+    if text and not text.endswith("\n"):
+        output.say("")
+    await task.wait()
+    return printed or wish.json
+
+
+async def _cancel(task: TaskHandle, reason: str) -> None:
+    import asyncio
+
+    try:
+        async with asyncio.timeout(CANCEL_SECONDS):
+            await task.cancel(reason)
+    except (AtlasError, TimeoutError):
+        # What ended the wait is the error to report; this one only changes what there is to say beside it.
+        output.aside(f"The platform does not answer: task {task.id} may go on.")
+    else:
+        output.aside(f"Asked task {task.id} to stop.")
+
+
+async def _input(atlas: AsyncClient, wish: Wish) -> dict[str, Any]:
+    """Return the whole input: the object that was given, with the single fields over it."""
+    base = {} if wish.base is None else arguments.parse_object(_read(wish.base), "--input")
+    if not wish.pairs:
+        return base
+    return base | arguments.parse_pairs(wish.pairs, await _schema(atlas, wish))
+
+
+async def _schema(atlas: AsyncClient, wish: Wish) -> Mapping[str, Any] | None:
+    """Return the schema of the skill's input; None for a skill the platform has not seen yet.
+
+    Raises:
+        NotFound: the agent is known, and has skills, but not this one.
+    """
+    skills: list[SkillInfo] = (await atlas.agent(wish.agent)).skills
+    found = next((skill for skill in skills if skill.name == wish.skill), None)
+    if found is None and skills:
+        names = ", ".join(sorted(skill.name for skill in skills))
+        raise NotFound(f"{wish.agent} has no skill `{wish.skill}`; it has: {names}.", code="skill_not_found")
+    return None if found is None else found.input_schema
+
+
+def _read(source: str) -> str:
+    if source == "-":
+        text = sys.stdin.read(MAX_INPUT + 1)
+    elif source.startswith("@"):
+        try:
+            with Path(source[1:]).open(encoding="utf-8") as file:
+                text = file.read(MAX_INPUT + 1)
+        except UnicodeDecodeError:
+            raise InvalidInput(f"{source[1:]} is not text in UTF-8.") from None
+    else:
+        text = source
+    if len(text) > MAX_INPUT:
+        raise PayloadTooLarge(f"The input is longer than {MAX_INPUT} characters.")
+    return text
+
+
+def _print_output(info: TaskInfo, *, json: bool) -> None:
+    if json:
+        output.document(info)
+    elif isinstance(info.output, str):
+        output.say(info.output)
+    else:
+        output.say(output.as_json(info.output, indent=2))

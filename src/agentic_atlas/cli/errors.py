@@ -1,0 +1,66 @@
+"""The one place where an error becomes a sentence on stderr and an exit code.
+
+0: done. 1: it was tried and failed. 2: the command was typed wrongly, or something on this machine has to be set first.
+130: interrupted.
+"""
+
+import typer
+
+from agentic_atlas.cli import output
+from agentic_atlas.errors import AtlasError, ConfigurationError, Forbidden, TaskError, Unauthenticated
+
+FAILED = 1
+MISUSED = 2
+SERVER_MISSING = 'This command needs the server: pip install "agentic-atlas[server]"'
+
+
+def report(error: Exception, *, as_json: bool) -> int:
+    """Print an error and return the exit code that goes with it."""
+    code, message, detail = _parts(error)
+    if as_json:
+        output.aside(output.as_json({"error": {"code": code, "message": message, "detail": detail}}))
+    elif message:
+        output.aside(message)
+    return _exit_code(error)
+
+
+def _parts(error: Exception) -> tuple[str, str, object]:
+    """Return an error's word for programs, its sentence, and its facts."""
+    if isinstance(error, TaskError):
+        text = f"The task ended {error.state} ({error.code}): {error.message}"
+        return error.code, text, {"task_id": error.task_id, "state": error.state, "detail": error.detail}
+    if isinstance(error, AtlasError):
+        return error.code, f"{error.message}{_fix(error)}", error.detail
+    if isinstance(error, typer.TyperException):
+        return "usage", _usage(error), None
+    if isinstance(error, OSError):
+        place = f"{error.filename}: " if error.filename else ""
+        return "os_error", f"{place}{error.strerror or error}", None
+    if isinstance(error, typer.Abort):
+        return "aborted", "Stopped.", None
+    text = f"This should not have happened ({type(error).__name__}: {error}). `atlas --traceback …` shows where."
+    return "internal", text, None
+
+
+def _fix(error: AtlasError) -> str:
+    """Return what a person at a command line can do about an error of the API."""
+    if isinstance(error, Unauthenticated):
+        return " Check the API key: ATLAS_API_KEY, or the credentials file that `atlas up` writes."
+    if isinstance(error, Forbidden):
+        return " `atlas whoami` tells who you are to the platform."
+    return ""
+
+
+def _usage(error: typer.TyperException) -> str:
+    """Return what was typed wrongly, and where to read how it is right."""
+    context = getattr(error, "ctx", None)
+    message = error.format_message()
+    if context is None or message == context.get_help():
+        return message
+    return f"{message} See `{context.command_path} --help`."
+
+
+def _exit_code(error: Exception) -> int:
+    if isinstance(error, typer.TyperException):
+        return error.exit_code
+    return MISUSED if isinstance(error, ConfigurationError) else FAILED

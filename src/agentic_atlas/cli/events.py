@@ -1,0 +1,66 @@
+"""A task's events as lines for people."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from agentic_atlas.sdk.client_records import TaskEvent
+
+
+def line(event: TaskEvent) -> str:
+    """Return an event on one line, the time first."""
+    at = "" if event.at is None else event.at.astimezone().strftime("%H:%M:%S")
+    return f"{at}  {event.kind:<8}  {summary(event)}".strip()
+
+
+def summary(event: TaskEvent) -> str:
+    """Return what an event says, without its kind and time."""
+    shown = {"state": _state, "progress": _progress, "chunk": _chunk, "log": _log, "artifact": _artifact}
+    describe = shown.get(event.kind)
+    return _plain(event.data) if describe is None else describe(event.data)
+
+
+def chunk_text(value: object) -> str:
+    """Return a piece of output as it is printed while it streams: text as it is, anything else as a line of JSON."""
+    return value if isinstance(value, str) else f"{_plain(value)}\n"
+
+
+def _state(data: Mapping[str, Any]) -> str:
+    parts = [str(data.get("state", ""))]
+    if data.get("instance"):
+        parts.append(f"on {data['instance']}")
+    if data.get("attempt", 1) not in (None, 0, 1):
+        parts.append(f"attempt {data['attempt']}")
+    fault = ": ".join(str(data[name]) for name in ("code", "message") if data.get(name))
+    return ", ".join(parts) + (f" ({fault})" if fault else "")
+
+
+def _progress(data: Mapping[str, Any]) -> str:
+    fraction = data.get("fraction")
+    percent = f"{fraction:.0%}" if isinstance(fraction, int | float) else ""
+    return " ".join(part for part in (percent, str(data.get("message") or "")) if part)
+
+
+def _chunk(data: Mapping[str, Any]) -> str:
+    return chunk_text(data.get("value")).rstrip("\n")
+
+
+def _log(data: Mapping[str, Any]) -> str:
+    fields = data.get("fields")
+    pairs = [f"{name}={_word(value)}" for name, value in fields.items()] if isinstance(fields, Mapping) else []
+    return " ".join([str(data.get("level", "")), str(data.get("event", "")), *pairs])
+
+
+def _artifact(data: Mapping[str, Any]) -> str:
+    return f"{data.get('name', '')} ({data.get('media_type', '')}, {data.get('size', 0)} bytes)"
+
+
+def _word(value: object) -> str:
+    return value if isinstance(value, str) and value and " " not in value else _plain(value)
+
+
+def _plain(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False)

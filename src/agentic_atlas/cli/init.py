@@ -1,0 +1,124 @@
+"""`atlas init`: a folder with a new agent in it, ready to run."""
+
+from __future__ import annotations
+
+import platform
+import re
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+from string import Template
+from typing import Annotated
+
+import typer
+
+from agentic_atlas.cli import connection, envfile, output
+from agentic_atlas.cli.options import Json
+from agentic_atlas.cli.tokens import VARIABLE, ensure_agent
+from agentic_atlas.errors import AtlasError, InvalidInput
+
+ROUTER_URL = "ws://localhost:8080/ws"
+API_URL = "http://localhost:8000"
+SECONDS = 10.0
+"""How long a new folder waits for the platform to give it a token."""
+FILES = {"agent.py": "agent.py.txt", ".env.example": "env.example.txt", ".gitignore": "gitignore.txt"} | {
+    "README.md": "README.md.txt"
+}
+"""File of the new folder, and the template it is made from."""
+
+_NAME = re.compile(r"[a-z0-9](?:[a-z0-9_-]{0,62}[a-z0-9])?")
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where the new agent will connect, and with what."""
+
+    router_url: str = ROUTER_URL
+    api_url: str = API_URL
+    token: str = ""
+    created: bool = False
+    """The agent was new to the platform."""
+    problem: str = ""
+    """Why there is no token."""
+
+
+def init(
+    *,
+    name: Annotated[str, typer.Argument(metavar="NAME", help="The agent's name: lower-case letters, digits, - and _.")],
+    folder: Annotated[Path | None, typer.Option("--folder", help="Where to; ./NAME by default.")] = None,
+    json: Json = False,
+) -> None:
+    """Make a folder with a new agent.
+
+    Its token is filled in when the platform is at hand.
+    """
+    check_name(name)
+    target = folder or Path(name)
+    _check_empty(target)
+    place = _place(name)
+    _write(target, name, place)
+    if json:
+        output.document(
+            {"agent": name, "folder": str(target), "token": bool(place.token), "problem": place.problem or None}
+        )
+    else:
+        _tell(target, name, place)
+
+
+def check_name(name: str) -> None:
+    """See that an agent can be called so.
+
+    Raises:
+        InvalidInput: it cannot.
+    """
+    if not _NAME.fullmatch(name):
+        raise InvalidInput(f"`{name}` cannot be an agent's name: use lower-case letters, digits, - and _ inside.")
+
+
+def _check_empty(folder: Path) -> None:
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise InvalidInput(f"{folder} is there already and not empty: choose another place with --folder.")
+
+
+def _place(name: str) -> Place:
+    """Ask the platform for a token; without one, say why not: the folder is useful all the same."""
+    try:
+        return connection.run(_token(name), timeout=SECONDS)
+    except AtlasError as error:
+        return Place(problem=error.message)
+    except TimeoutError:
+        return Place(problem="The platform did not answer in time.")
+
+
+async def _token(name: str) -> Place:
+    async with connection.connect() as atlas:
+        me = await atlas.whoami()
+        created = await ensure_agent(atlas, name)
+        made = await atlas.create_token(name, name=platform.node())
+        return Place(me.router_url or ROUTER_URL, atlas.base_url, made.token, created)
+
+
+def _write(folder: Path, name: str, place: Place) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    values = {"name": name, "router_url": place.router_url, "api_url": place.api_url}
+    templates = resources.files("agentic_atlas.cli") / "template"
+    for target, template in FILES.items():
+        text = Template((templates / template).read_text(encoding="utf-8")).substitute(values)
+        (folder / target).write_text(text, encoding="utf-8")
+    settings = {VARIABLE: place.token, "ROUTER_WS_URL": place.router_url, "BACKEND_API_BASE_URL": place.api_url}
+    envfile.set_values(folder / ".env", settings)
+
+
+def _tell(folder: Path, name: str, place: Place) -> None:
+    if place.token:
+        made = f"the new agent `{name}`" if place.created else f"the agent `{name}`, which is on the platform already"
+        output.say(f"Made {folder} for {made}. Its token is in {folder / '.env'}: never commit or share it.")
+    else:
+        output.say(f"Made {folder}. It has no token yet: {place.problem}")
+    steps = [f"cd {folder}"]
+    if not place.token:
+        steps.append(f"atlas tokens create {name} --create-agent --env .env")
+    steps += ["python agent.py", f"atlas call {name} greet name=Ada    (in another terminal)"]
+    output.say("\nNext:")
+    for step in steps:
+        output.say(f"  {step}")

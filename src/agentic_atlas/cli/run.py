@@ -1,0 +1,89 @@
+"""`atlas run`: run an agent's file as `python FILE` would, and say what is missing when it is not one."""
+
+from __future__ import annotations
+
+import ast
+import runpy
+import sys
+import traceback
+from pathlib import Path
+from types import TracebackType
+from typing import Annotated, Any
+
+import typer
+
+from agentic_atlas.cli import output
+from agentic_atlas.cli.options import Json
+from agentic_atlas.errors import AtlasError, ConfigurationError
+
+SETTINGS = {"ignore_unknown_options": True, "allow_extra_args": True, "allow_interspersed_args": False}
+"""What follows the file's name is the file's own."""
+_STARTERS = frozenset({"run", "serve"})
+
+
+def run(
+    *,
+    context: typer.Context,
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="The agent's file, for instance agent.py.")],
+    json: Json = False,
+) -> None:
+    """Run an agent's file, as `python FILE` does.
+
+    What follows the file's name is passed on to it.
+    """
+    del json  # Read where errors are reported; the file's own output is its own.
+    path = _file(file)
+    starts = _starts(path)
+    names = _execute(path, context.args)
+    if not starts:
+        raise ConfigurationError(_never_ran(file, names))
+
+
+def _file(path: Path) -> Path:
+    if path.is_dir():
+        raise ConfigurationError(f"{path} is a folder: name the file in it, for instance {path / 'agent.py'}.")
+    if not path.is_file():
+        raise ConfigurationError(f"There is no file {path} here.")
+    return path
+
+
+def _starts(path: Path) -> bool:
+    """Tell whether the file has a call like `agent.run()` or `agent.serve()` anywhere."""
+    try:
+        tree = ast.parse(path.read_bytes(), filename=str(path))
+    except (SyntaxError, ValueError) as error:
+        line = f", line {error.lineno}" if isinstance(error, SyntaxError) and error.lineno else ""
+        reason = error.msg if isinstance(error, SyntaxError) else str(error)
+        raise ConfigurationError(f"{path}{line}: {reason}.") from error
+    calls = (node.func for node in ast.walk(tree) if isinstance(node, ast.Call))
+    return any(isinstance(called, ast.Attribute) and called.attr in _STARTERS for called in calls)
+
+
+def _execute(path: Path, arguments: list[str]) -> dict[str, Any]:
+    """Run the file as the main module, with the arguments and the import path it would have had."""
+    sys.argv = [str(path), *arguments]
+    sys.path.insert(0, str(path.resolve().parent))
+    try:
+        return runpy.run_path(str(path), run_name="__main__")
+    except AtlasError:
+        raise
+    except Exception as error:  # noqa: BLE001  # the user's own code: shown as Python itself would show it
+        output.aside("".join(traceback.format_exception(type(error), error, _own(error.__traceback__, path))).rstrip())
+        raise typer.Exit(1) from None
+
+
+def _own(trace: TracebackType | None, path: Path) -> TracebackType | None:
+    """Return the part of a traceback that begins in the user's file."""
+    found = trace
+    while found is not None and found.tb_frame.f_code.co_filename != str(path):
+        found = found.tb_next
+    return found or trace
+
+
+def _never_ran(path: Path, names: dict[str, Any]) -> str:
+    from agentic_atlas.sdk.agent import Agent
+
+    agent = next((name for name, value in names.items() if isinstance(value, Agent)), None)
+    if agent is None:
+        return f"{path} has no agent in it: `atlas init NAME` makes one to begin with."
+    return f'{path} declares an agent but never runs it: end it with `if __name__ == "__main__": {agent}.run()`.'

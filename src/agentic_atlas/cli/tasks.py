@@ -1,0 +1,152 @@
+"""`atlas tasks`: what was asked for and what became of it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from agentic_atlas.cli import connection, events, output
+from agentic_atlas.cli.options import Json, OfAgent, TaskId
+
+if TYPE_CHECKING:
+    from agentic_atlas.sdk.client_records import TaskInfo
+
+app = typer.Typer(rich_markup_mode=None, help="Tasks: list them, look at one, cancel, watch and repeat them.")
+
+
+@app.command("list")
+def show_list(
+    *,
+    agent: OfAgent = None,
+    state: Annotated[str | None, typer.Option("--state", help="working, completed, failed …")] = None,
+    limit: Annotated[int, typer.Option("--limit", min=1, max=10_000, help="How many.")] = 20,
+    json: Json = False,
+) -> None:
+    """List the newest tasks."""
+
+    async def work() -> list[TaskInfo]:
+        found: list[TaskInfo] = []
+        async with connection.connect() as atlas:
+            async for task in atlas.tasks(agent=agent, state=state, page=min(limit, 100)):
+                found.append(task)
+                if len(found) == limit:
+                    break
+        return found
+
+    found = connection.run(work())
+    if json:
+        output.document({"items": found})
+    elif not found:
+        output.aside("No tasks.")
+    else:
+        output.table(("task", "agent", "skill", "state", "created", "took", "error"), [_row(task) for task in found])
+
+
+@app.command("show")
+def show_one(*, task: TaskId, json: Json = False) -> None:
+    """Show a task: input, output, times."""
+
+    async def work() -> TaskInfo:
+        async with connection.connect() as atlas:
+            return (await atlas.task(task)).info
+
+    found = connection.run(work())
+    if json:
+        output.document(found)
+    else:
+        _print(found)
+
+
+@app.command("cancel")
+def cancel(
+    *,
+    task: TaskId,
+    reason: Annotated[str | None, typer.Option("--reason", help="Told to the agent.")] = None,
+    json: Json = False,
+) -> None:
+    """Ask for a task to be stopped."""
+
+    async def work() -> TaskInfo:
+        async with connection.connect() as atlas:
+            return await atlas.cancel(task, reason)
+
+    found = connection.run(work())
+    if json:
+        output.document(found)
+    elif found.state == "canceled" or not found.done:
+        output.say(f"Task {found.id} is {'cancelled' if found.done else 'asked to stop'}.")
+    else:
+        output.say(f"Task {found.id} was {found.state} already.")
+
+
+@app.command("retry")
+def retry(*, task: TaskId, json: Json = False) -> None:
+    """Submit a finished task's request again, as a new task."""
+
+    async def work() -> TaskInfo:
+        async with connection.connect() as atlas:
+            return (await atlas.retry(task)).info
+
+    made = connection.run(work())
+    if json:
+        output.document(made)
+    else:
+        output.say(made.id)
+
+
+@app.command("watch")
+def watch(
+    *,
+    task: TaskId,
+    after: Annotated[int, typer.Option("--after", min=0, help="Only events after this number.")] = 0,
+    json: Json = False,
+) -> None:
+    """Print a task's events as they happen, the earlier ones first, until it is done. Fails when the task does."""
+
+    async def work() -> TaskInfo:
+        async with connection.connect() as atlas:
+            handle = await atlas.task(task)
+            async for event in handle.events(after):
+                output.say(output.as_json(event) if json else events.line(event))
+            return await handle.refresh()
+
+    found = connection.run(work())
+    if found.failure is not None:
+        raise found.failure
+
+
+def _row(task: TaskInfo) -> tuple[str, ...]:
+    error = task.error.code if task.error else ""
+    return (task.id, task.agent, task.skill, task.state, output.moment(task.created_at), _took(task), error)
+
+
+def _took(task: TaskInfo) -> str:
+    if task.created_at is None or task.ended_at is None:
+        return ""
+    return f"{(task.ended_at - task.created_at).total_seconds():.1f} s"
+
+
+def _print(task: TaskInfo) -> None:
+    fault = f"{task.error.code}: {task.error.message}" if task.error else ""
+    output.fields(
+        [
+            ("task", task.id),
+            ("agent", task.agent),
+            ("skill", task.skill),
+            ("state", task.state),
+            ("note", task.note or ""),
+            ("error", fault),
+            ("caller", f"{task.caller.name or task.caller.id} ({task.caller.kind})" if task.caller else ""),
+            ("attempt", str(task.attempt)),
+            ("created", output.moment(task.created_at)),
+            ("ended", output.moment(task.ended_at)),
+            ("took", _took(task)),
+            ("deadline", output.moment(task.deadline)),
+            ("part of", task.parent_id or ""),
+            ("repeats", task.retry_of or ""),
+            ("trace", task.trace_id or ""),
+            ("input", output.as_json(task.input)),
+            ("output", "" if task.state != "completed" else output.as_json(task.output)),
+        ]
+    )

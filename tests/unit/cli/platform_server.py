@@ -1,0 +1,118 @@
+"""A platform for the commands' tests: the few answers of the HTTP API they need, from one small table of facts."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from typer.testing import CliRunner, Result
+
+from agentic_atlas.cli.app import app
+from tests.unit.sdk.client_server import Answer, Asked, Server, error, events
+
+GREET = {
+    "name": "greet",
+    "description": "Greet someone",
+    "input_schema": {
+        "type": "object",
+        "properties": {"name": {"type": "string"}, "times": {"type": "integer", "default": 1}},
+        "required": ["name"],
+    },
+    "streams": False,
+}
+AT = "2026-11-22T19:29:08.123Z"
+
+
+def event(seq: int, kind: str, **data: object) -> str:
+    body = json.dumps({"seq": seq, "at": AT, "kind": kind, "attempt": 1, "data": data})
+    return f"id: {seq}\nevent: {kind}\ndata: {body}\n\n"
+
+
+@dataclass
+class Platform:
+    """What there is, and what became of what was asked. `task` is how every task ends."""
+
+    server: Server
+    agents: dict[str, dict[str, Any]] = field(default_factory=dict)
+    task: dict[str, Any] = field(default_factory=lambda: {"state": "completed", "output": "Hello, Ada!"})
+    stream: str = ""
+    refuses: Answer | None = None
+
+    def answer(self, asked: Asked) -> Answer:
+        if self.refuses is not None:
+            return self.refuses
+        first, *rest = asked.path.removeprefix("/api/v1/").split("/")
+        routes: dict[str, Callable[[Asked, list[str]], Answer]] = {
+            "agents": self._agents,
+            "tasks": self._tasks,
+            "tokens": lambda asked, rest: Answer({"id": rest[0], "status": "revoked"}),
+            "whoami": self._whoami,
+        }
+        return routes[first](asked, rest)
+
+    def add_agent(self, name: str = "hello", *skills: dict[str, Any], **more: object) -> None:
+        self.agents[name] = {"name": name, "full_name": f"ada/{name}", "skills": list(skills), **more}
+
+    def submitted(self) -> dict[str, Any]:
+        """Return the body of the only submission."""
+        (asked,) = [asked for asked in self.server.asked if (asked.method, asked.path) == ("POST", "/api/v1/tasks")]
+        return dict(asked.body)
+
+    def _agents(self, asked: Asked, rest: list[str]) -> Answer:
+        if not rest and asked.method == "GET":
+            return Answer({"items": list(self.agents.values()), "next": None})
+        if not rest:
+            self.add_agent(asked.body["name"])
+            return Answer(self.agents[asked.body["name"]], 201)
+        if rest[0] not in self.agents:
+            return error(404, "agent_not_found", f"There is no agent `{rest[0]}`.")
+        token = {"id": "k1", "agent": f"ada/{rest[0]}", "name": "box", "issued_at": AT, "expires_at": AT}
+        if rest[1:] == ["tokens"] and asked.method == "POST":
+            return Answer(token | {"token": "eyJ.a-b_c.d"}, 201)
+        return Answer({"items": [token]}) if rest[1:] == ["tokens"] else Answer(self.agents[rest[0]])
+
+    def _tasks(self, asked: Asked, rest: list[str]) -> Answer:
+        running = {"id": "t1", "agent": "ada/hello", "skill": "greet", "created_at": AT, "state": "working"}
+        done = running | {"ended_at": "2026-11-22T19:29:10.000Z", "input": {"name": "Ada"}} | self.task
+        if rest[1:] == ["events"]:
+            return events(self.stream)
+        if rest[1:] == ["retry"]:
+            return Answer(running | {"id": "t2", "retry_of": "t1"}, 201)
+        if not rest:
+            return Answer(running | self.task_note(), 201) if asked.method == "POST" else Answer({"items": [done]})
+        return Answer(done)
+
+    def task_note(self) -> dict[str, Any]:
+        return {"note": self.task["note"]} if "note" in self.task else {}
+
+    def _whoami(self, asked: Asked, rest: list[str]) -> Answer:
+        return Answer(
+            {
+                "user": {"name": "ada", "role": "admin"},
+                "api_key": {"id": "a1", "name": "laptop"},
+                "network": "home",
+                "version": "0.1.0",
+                "router_url": "ws://127.0.0.1:8080/ws",
+            }
+        )
+
+
+def atlas(*args: str, input: str | None = None) -> Result:
+    """Run a command in this process."""
+    return CliRunner().invoke(app, list(args), input=input, prog_name="atlas")
+
+
+def printed(result: Result, code: int = 0) -> str:
+    """Return what a command printed, having ended so."""
+    assert result.exit_code == code, result.output
+    return str(result.stdout)
+
+
+def complained(result: Result, code: int = 1) -> str:
+    """Return what a command said on stderr, having printed nothing and failed so."""
+    assert result.exit_code == code, result.output
+    assert result.stdout == ""
+    assert "Traceback" not in result.stderr
+    return str(result.stderr).strip()

@@ -1,0 +1,112 @@
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from agentic_atlas.cli.arguments import parse_object, parse_pairs
+from agentic_atlas.errors import InvalidInput
+
+SCHEMA = {
+    "type": "object",
+    "properties": {
+        "text": {"type": "string"},
+        "count": {"type": "integer"},
+        "ratio": {"type": "number"},
+        "loud": {"type": "boolean"},
+        "tags": {"type": "array", "items": {"type": "string"}},
+        "options": {"$ref": "#/$defs/Options"},
+        "limit": {"anyOf": [{"type": "integer"}, {"type": "null"}], "default": None},
+        "either": {"anyOf": [{"type": "integer"}, {"type": "string"}]},
+        "many": {"type": ["number", "null"]},
+        "anything": {},
+        "round": {"$ref": "#/$defs/Round"},
+    },
+    "$defs": {"Options": {"type": "object"}, "Round": {"$ref": "#/$defs/Round"}},
+}
+
+
+@pytest.mark.parametrize(
+    ("pair", "value"),
+    [
+        ("text=42", "42"),
+        ("text=", ""),
+        ("text=a=b:=c", "a=b:=c"),
+        ("text=two\nlines", "two\nlines"),
+        ("count=42", 42),
+        ("ratio=1.5", 1.5),
+        ("ratio=2", 2),
+        ("loud=true", True),
+        ('tags=["a", "b"]', ["a", "b"]),
+        ('options={"deep": 1}', {"deep": 1}),
+        ("limit=3", 3),
+        ("limit=null", None),
+        ("either=3", "3"),
+        ("many=null", None),
+        ("anything=3", "3"),
+        ("unknown=3", "3"),
+        ("round=3", "3"),
+        ("text:=42", 42),
+        ("anything:={}", {}),
+        ("key with space=x", "x"),
+    ],
+)
+def test_a_value_is_read_as_the_schema_says(pair: str, value: object) -> None:
+    (found,) = parse_pairs([pair], SCHEMA).values()
+    assert (found, type(found)) == (value, type(value))
+
+
+@pytest.mark.parametrize(
+    ("pair", "sentence"),
+    [
+        ("count=many", "`count` has to be a whole number; `many` is not."),
+        ("count=1.5", "`count` has to be a whole number; `1.5` is not."),
+        ("count=true", "`count` has to be a whole number; `true` is not."),
+        ("ratio=NaN", "`ratio` has to be a number; `NaN` is not."),
+        ("loud=yes", "`loud` has to be true or false; `yes` is not."),
+        ("tags=a,b", '`tags` has to be a list, in JSON: ["a", "b"]; `a,b` is not.'),
+        ("limit=x", "`limit` has to be a whole number or null; `x` is not."),
+        ("just-a-word", "`just-a-word` is not an input: write key=value, or key:=json."),
+        ("=x", "`=x` is not an input: write key=value, or key:=json."),
+        ("text:=hello", "`text` is not JSON: Expecting value: line 1 column 1 (char 0)"),
+    ],
+)
+def test_a_value_that_does_not_fit_is_told_with_what_does(pair: str, sentence: str) -> None:
+    with pytest.raises(InvalidInput) as caught:
+        parse_pairs([pair], SCHEMA)
+    assert caught.value.message == sentence
+
+
+def test_a_field_is_given_once() -> None:
+    with pytest.raises(InvalidInput, match="`a` is given twice"):
+        parse_pairs(["a=1", "a:=2"], None)
+
+
+def test_without_a_schema_plain_values_are_text() -> None:
+    assert parse_pairs(["a=1", "b:=1"], None) == {"a": "1", "b": 1}
+
+
+@pytest.mark.parametrize(
+    "schema", [{"properties": []}, {"properties": {"a": True}}, {"properties": {"a": {"$ref": 1}}}]
+)
+def test_a_schema_that_says_nothing_plain_leaves_text(schema: dict[str, Any]) -> None:
+    assert parse_pairs(["a=1"], schema) == {"a": "1"}
+
+
+@given(st.text(alphabet=st.characters(exclude_characters=":=", codec="utf-8"), min_size=1), st.text())
+def test_any_text_comes_through_unchanged(key: str, value: str) -> None:
+    assert parse_pairs([f"{key}={value}"], None) == {key: value}
+
+
+@given(st.recursive(st.none() | st.booleans() | st.integers() | st.text(), st.lists))
+def test_any_json_comes_through_unchanged(value: object) -> None:
+    assert parse_pairs([f"k:={json.dumps(value)}"], None) == {"k": value}
+
+
+@pytest.mark.parametrize("text", ["[1]", "7", "{", "[" * 100_000])
+def test_a_whole_input_has_to_be_an_object(text: str) -> None:
+    with pytest.raises(InvalidInput, match="--input"):
+        parse_object(text, "--input")

@@ -1,0 +1,50 @@
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from agentic_atlas.cli.events import chunk_text, line, summary
+from agentic_atlas.sdk.client_records import TaskEvent
+
+
+def event(kind: str, data: dict[str, Any]) -> TaskEvent:
+    return TaskEvent(seq=1, kind=kind, at=datetime(2026, 11, 22, 19, 29, 8, tzinfo=UTC), data=data)
+
+
+@pytest.mark.parametrize(
+    ("kind", "data", "expected"),
+    [
+        ("state", {"state": "working", "instance": "i1", "attempt": 1}, "working, on i1"),
+        ("state", {"state": "working", "attempt": 3}, "working, attempt 3"),
+        ("state", {"state": "failed", "code": "handler_error", "message": "boom"}, "failed (handler_error: boom)"),
+        ("progress", {"fraction": 0.5, "message": "half way"}, "50% half way"),
+        ("progress", {"fraction": None, "message": "soon"}, "soon"),
+        ("chunk", {"value": "some text\n"}, "some text"),
+        ("chunk", {"value": {"n": 1}}, '{"n": 1}'),
+        (
+            "log",
+            {"level": "info", "event": "done", "fields": {"n": 3, "who": "Ada", "s": "a b"}},
+            'info done n=3 who=Ada s="a b"',
+        ),
+        ("artifact", {"name": "a.pdf", "media_type": "application/pdf", "size": 9}, "a.pdf (application/pdf, 9 bytes)"),
+        ("new_kind", {"x": 1}, '{"x": 1}'),
+    ],
+)
+def test_each_kind_of_event_is_one_short_text(kind: str, data: dict[str, Any], expected: str) -> None:
+    assert summary(event(kind, data)) == expected
+
+
+@pytest.mark.parametrize("kind", ["state", "progress", "chunk", "log", "artifact"])
+def test_an_event_without_its_data_is_shown_all_the_same(kind: str) -> None:
+    assert isinstance(summary(event(kind, {})), str)
+
+
+def test_a_line_begins_with_the_time_and_the_kind() -> None:
+    shown = line(event("progress", {"fraction": 1}))
+    assert shown.endswith(":08  progress  100%")
+
+
+def test_text_streams_as_it_is_and_values_a_line_each() -> None:
+    assert [chunk_text(value) for value in ("He", "llo", {"é": 1}, 3)] == ["He", "llo", '{"é": 1}\n', "3\n"]
