@@ -1,0 +1,116 @@
+"""The API keys of a person on this machine: one small file, mode 0600, written whole or not at all.
+
+```json
+{"platforms": {"http://127.0.0.1:8000": {"api_key": "…"}}, "default": "http://127.0.0.1:8000"}
+```
+"""
+
+import os
+import tempfile
+from pathlib import Path
+from typing import Final
+from urllib.parse import urlsplit
+
+import msgspec
+from msgspec.structs import replace
+
+from agentic_atlas.errors import ConfigurationError
+from agentic_atlas.sdk.client_address import base_url, is_loopback
+
+_LONGEST: Final = 1024 * 1024
+
+
+class Entry(msgspec.Struct, frozen=True):
+    """What is known of one platform."""
+
+    api_key: str
+
+    def __repr__(self) -> str:
+        return "Entry(api_key=…)"
+
+
+class Credentials(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The content of the file."""
+
+    platforms: dict[str, Entry] = {}
+    """By address, as `client_address.base_url` writes it."""
+    default: str | None = None
+    """Address used when none is given: of the last login."""
+
+    def api_key(self, url: str) -> str | None:
+        """Return the key stored for this very platform, or None; this machine's own names count as one.
+
+        Raises:
+            ConfigurationError: it is no address of a platform.
+        """
+        wanted = _identity(url)
+        return next((entry.api_key for held, entry in self.platforms.items() if _identity(held) == wanted), None)
+
+    def with_key(self, url: str, api_key: str) -> "Credentials":
+        """Return these with one more key, which becomes the default."""
+        address = base_url(url)
+        return Credentials({**self.without(url).platforms, address: Entry(api_key)}, address)
+
+    def without(self, url: str) -> "Credentials":
+        """Return these without the key of a platform."""
+        gone = _identity(url)
+        kept = {held: entry for held, entry in self.platforms.items() if _identity(held) != gone}
+        default = self.default if self.default in kept else next(iter(kept), None)
+        return replace(self, platforms=kept, default=default)
+
+
+def read(path: Path) -> Credentials:
+    """Return what is in the file, or nothing when there is none.
+
+    Raises:
+        ConfigurationError: it cannot be read, is not ours, or other users can read it; the message names the fix.
+    """
+    try:
+        with path.open("rb") as file:
+            mode = os.fstat(file.fileno()).st_mode
+            content = file.read(_LONGEST + 1)
+    except FileNotFoundError:
+        return Credentials()
+    except OSError as error:
+        raise ConfigurationError(f"can't read {path}: {error.strerror}") from None
+    if os.name == "posix" and mode & 0o077:
+        raise ConfigurationError(f"{path} holds API keys and other users can read it: run chmod 600 {path}")
+    try:
+        return msgspec.json.decode(content, type=Credentials)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        # `from None`: the error of a parser may quote what it read.
+        raise ConfigurationError(f"{path} is not written correctly: delete it and log in again") from None
+
+
+def write(path: Path, credentials: Credentials) -> None:
+    """Write the file, readable by its owner alone: a reader sees the old content or the new one, never a part.
+
+    Raises:
+        ConfigurationError: it cannot be written.
+    """
+    content = msgspec.json.format(msgspec.json.encode(credentials), indent=2)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        _write_whole(path, content)
+    except OSError as error:
+        raise ConfigurationError(f"can't write {path}: {error.strerror}") from None
+
+
+def _write_whole(path: Path, content: bytes) -> None:
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=".credentials-")  # made with mode 0600
+    draft = Path(name)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        draft.replace(path)
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+def _identity(url: str) -> tuple[str, str, int | None, str]:
+    parts = urlsplit(base_url(url))
+    host = parts.hostname or ""
+    port = parts.port or {"http": 80, "https": 443}.get(parts.scheme)
+    return parts.scheme, "localhost" if is_loopback(host) else host, port, parts.path

@@ -1,0 +1,234 @@
+"""The SDK's only reader of the environment: `.env`, the process environment, and where the credentials file is.
+
+An agent's `.env` lies beside the file that is run; the process environment wins over it. A value that cannot be used
+is one sentence that says which, why and what to do; no sentence ever holds the token.
+"""
+
+import os
+import stat
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+from urllib.parse import urlsplit
+
+from agentic_atlas.errors import ConfigurationError
+from agentic_atlas.sdk import credentials as store
+from agentic_atlas.sdk.client_address import base_url
+from agentic_atlas.sdk.credentials import Credentials
+
+ROUTER_URL: Final = "ws://localhost:8080/ws"
+API_URL: Final = "http://localhost:8000"
+LONGEST_TOKEN: Final = 4096
+LOG_LEVELS: Final = ("debug", "info", "warning", "error")
+LOG_FORMATS: Final = ("console", "json")
+
+_LONGEST_FILE: Final = 1024 * 1024
+_WHERE_FROM: Final = (
+    "Get one with `atlas tokens create NAME`, or on the platform under Local Agents, Generate Token, and put it into "
+    "the file .env beside your agent: AGENT_JWT_TOKEN=<token>"
+)
+_COPY_AGAIN: Final = "copy the whole token again, without quotes, spaces or line breaks"
+
+
+@dataclass(frozen=True)
+class AgentSettings:
+    """What an agent is told from outside; its text form does not hold the token."""
+
+    token: str = field(repr=False)
+    """`AGENT_JWT_TOKEN`."""
+    router_url: str = ROUTER_URL
+    """`ROUTER_WS_URL`."""
+    api_url: str = API_URL
+    """`BACKEND_API_BASE_URL`."""
+    log_level: str = "info"
+    """`ATLAS_LOG_LEVEL`: one of `LOG_LEVELS`."""
+    log_format: str | None = None
+    """`ATLAS_LOG_FORMAT`: one of `LOG_FORMATS`; None: console on a terminal, JSON elsewhere."""
+    env_file: Path | None = None
+    """The `.env` that was read, or None."""
+    token_from_file: bool = False
+    """Whether the token came from `env_file`, so that a new one would appear there too."""
+    warnings: tuple[str, ...] = ()
+    """What works and should be changed, one sentence each, for the log."""
+
+
+@dataclass(frozen=True)
+class ClientSettings:
+    """Where the API is, and with which key; its text form does not hold the key."""
+
+    url: str
+    api_key: str = field(repr=False)
+
+
+def load(folder: Path | None, environ: Mapping[str, str] | None = None) -> AgentSettings:
+    """Return an agent's settings. `folder` is that of its file, None when there is none (an interactive session).
+
+    Raises:
+        ConfigurationError: the token is missing, or a value cannot be used; the message names the fix.
+    """
+    file = _env_file(folder)
+    in_file = _read(file) if file is not None else {}
+    given = os.environ if environ is None else environ
+    # An empty variable is one that is not set: that is how compose files and shells pass on what they do not have.
+    values = {**{name: value for name, value in in_file.items() if value}, **{n: v for n, v in given.items() if v}}
+    token_from_file = bool(in_file.get("AGENT_JWT_TOKEN")) and not given.get("AGENT_JWT_TOKEN")
+    return AgentSettings(
+        token=_token(values.get("AGENT_JWT_TOKEN"), file),
+        router_url=_router_url(values.get("ROUTER_WS_URL", ROUTER_URL)),
+        api_url=_api_url(values.get("BACKEND_API_BASE_URL", API_URL)),
+        log_level=_one_of("ATLAS_LOG_LEVEL", values.get("ATLAS_LOG_LEVEL", "info"), LOG_LEVELS),
+        log_format=_one_of("ATLAS_LOG_FORMAT", values["ATLAS_LOG_FORMAT"], LOG_FORMATS)
+        if "ATLAS_LOG_FORMAT" in values
+        else None,
+        env_file=file,
+        token_from_file=token_from_file,
+        warnings=_warnings(file) if file is not None and token_from_file else (),
+    )
+
+
+def client_settings(
+    url: str | None = None, api_key: str | None = None, environ: Mapping[str, str] | None = None
+) -> ClientSettings:
+    """Return where the API is and the key for it: what is given, else `ATLAS_API_URL` and `ATLAS_API_KEY`, else the
+    credentials file, whose keys are used for their own platform only.
+
+    Raises:
+        ConfigurationError: there is no key, or the file cannot be used; the message names the fix.
+    """
+    given = os.environ if environ is None else environ
+    key = api_key or given.get("ATLAS_API_KEY")
+    address = url or given.get("ATLAS_API_URL")
+    if key and address:
+        return ClientSettings(address, key)
+    held = read_credentials(environ)
+    address = address or held.default or API_URL
+    key = key or held.api_key(address)
+    if not key:
+        raise ConfigurationError(
+            f"there is no API key for {address}: log in with `atlas login`, or put one into ATLAS_API_KEY"
+        )
+    return ClientSettings(address, key)
+
+
+def credentials_path(environ: Mapping[str, str] | None = None) -> Path:
+    """Return where this user's API keys are: `~/.config/agentic-atlas/credentials.json`, `XDG_CONFIG_HOME` respected.
+
+    Raises:
+        ConfigurationError: the user has no home folder.
+    """
+    given = os.environ if environ is None else environ
+    # Only an absolute path counts (XDG Base Directory Specification).
+    base = Path(given.get("XDG_CONFIG_HOME") or "")
+    if base.is_absolute():
+        return base / "agentic-atlas" / "credentials.json"
+    try:
+        home = Path(given["HOME"]) if given.get("HOME") else Path.home()
+    except RuntimeError:
+        raise ConfigurationError("this user has no home folder: set XDG_CONFIG_HOME, or use ATLAS_API_KEY") from None
+    return home / ".config" / "agentic-atlas" / "credentials.json"
+
+
+def read_credentials(environ: Mapping[str, str] | None = None) -> Credentials:
+    """Return this user's API keys; raises as `credentials.read` does."""
+    return store.read(credentials_path(environ))
+
+
+def remember(url: str, api_key: str, environ: Mapping[str, str] | None = None) -> Path:
+    """Store a key and make its platform the default; return the file. Raises as `credentials.read` and `write` do."""
+    path = credentials_path(environ)
+    store.write(path, store.read(path).with_key(url, api_key))
+    return path
+
+
+def forget(url: str, environ: Mapping[str, str] | None = None) -> bool:
+    """Remove the key of a platform; False when there is none. Raises as `credentials.read` and `write` do."""
+    path = credentials_path(environ)
+    held = store.read(path)
+    if held.api_key(url) is None:
+        return False
+    store.write(path, held.without(url))
+    return True
+
+
+def _env_file(folder: Path | None) -> Path | None:
+    folders = [Path.cwd()] if folder is None else [folder, Path.cwd()]
+    return next((file for file in (path / ".env" for path in folders) if file.is_file()), None)
+
+
+def _read(file: Path) -> dict[str, str | None]:
+    from dotenv import dotenv_values
+
+    try:
+        if file.stat().st_size > _LONGEST_FILE:
+            raise ConfigurationError(f"{file} is larger than 1 MiB: is it a .env file?")
+        # utf-8-sig: editors on Windows begin a file with a mark. No interpolation: a $ in a value is a $.
+        return dotenv_values(file, interpolate=False, encoding="utf-8-sig")
+    except UnicodeDecodeError:
+        raise ConfigurationError(f"{file} is not UTF-8: save it as UTF-8") from None
+    except OSError as error:
+        raise ConfigurationError(f"can't read {file}: {error.strerror}") from None
+
+
+def _token(token: str | None, file: Path | None) -> str:
+    if not token:
+        looked = f"{file} has none" if file is not None else "there is no .env file"
+        raise ConfigurationError(f"AGENT_JWT_TOKEN is not set, and {looked}. {_WHERE_FROM}")
+    for is_wrong, what in _TOKEN_FAULTS:
+        if is_wrong(token):
+            raise ConfigurationError(f"AGENT_JWT_TOKEN {what}: {_COPY_AGAIN}")
+    return token
+
+
+_TOKEN_CHARACTERS: Final = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.")
+
+_TOKEN_FAULTS: Final[tuple[tuple[Callable[[str], bool], str], ...]] = (
+    (lambda token: len(token) > LONGEST_TOKEN, f"is longer than {LONGEST_TOKEN} characters"),
+    (lambda token: token.lower().startswith("bearer "), "begins with the word Bearer, which is not part of it"),
+    (lambda token: token[0] in "\"'`" or token[-1] in "\"'`", "has quotes around it"),
+    (lambda token: any(character.isspace() for character in token), "has spaces or line breaks in it"),
+    (lambda token: token.startswith("<") or token.endswith(">"), "is still the placeholder of an example"),
+    (lambda token: not _TOKEN_CHARACTERS.issuperset(token), "has characters that no token has"),
+    (lambda token: token.count(".") != 2 or not all(token.split(".")), "does not have the three parts of a token"),
+)
+
+
+def _router_url(url: str) -> str:
+    fault = _url_fault(url, ("ws", "wss"))
+    if fault is not None:
+        raise ConfigurationError(f"ROUTER_WS_URL {fault}: it has to look like {ROUTER_URL} or wss://example.org/ws")
+    return url
+
+
+def _url_fault(url: str, schemes: tuple[str, ...]) -> str | None:
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:
+        return "is not a URL"
+    checks = (
+        (any(character.isspace() for character in url), "has spaces in it"),
+        (parts.scheme not in schemes, f"does not begin with {' or '.join(f'{scheme}://' for scheme in schemes)}"),
+        (not parts.hostname or port == 0, "names no host"),
+        ("@" in parts.netloc, "holds a user name or password"),
+        (bool(parts.fragment), "has a # in it"),
+    )
+    return next((fault for is_wrong, fault in checks if is_wrong), None)
+
+
+def _api_url(url: str) -> str:
+    try:
+        return base_url(url)
+    except ConfigurationError as error:
+        raise ConfigurationError(f"BACKEND_API_BASE_URL cannot be used. {error.message}") from None
+
+
+def _one_of(name: str, value: str, allowed: tuple[str, ...]) -> str:
+    if value.lower() not in allowed:
+        raise ConfigurationError(f"{name} has to be one of {', '.join(allowed)}")
+    return value.lower()
+
+
+def _warnings(file: Path) -> tuple[str, ...]:
+    readable = os.name == "posix" and stat.S_IMODE(file.stat().st_mode) & (stat.S_IRGRP | stat.S_IROTH)
+    return (f"{file} holds a token and other users of this machine can read it: chmod 600 {file}",) if readable else ()
