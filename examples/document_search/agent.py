@@ -87,7 +87,8 @@ async def index(ctx: Context, everything: Annotated[bool, "Read unchanged files 
     """Bring the index up to date now, and report what is in it and what was skipped, with the reason."""
 
     async def tell(step: Step) -> None:
-        await ctx.progress(step.done / step.total if step.total else 1.0, f"{step.done} of {step.total} files read")
+        if step.total:
+            await ctx.progress(step.done / step.total, f"{step.done} of {step.total} files read")
 
     try:
         report = await documents.index(everything=everything, tell=tell)

@@ -72,7 +72,7 @@ _SYNTAX = st.sampled_from(
 )
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(st.lists(_SYNTAX | st.text(max_size=8), max_size=12).map("".join))
 def test_whatever_is_typed_is_answered_or_refused_for_having_no_word(catalog: Catalog, query: str) -> None:
     try:
