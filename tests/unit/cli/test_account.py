@@ -1,0 +1,31 @@
+from __future__ import annotations
+
+import json
+
+from tests.unit.cli.platform_server import Platform, atlas, complained, printed
+from tests.unit.sdk.client_server import KEY, error
+
+
+def test_whoami_shows_who_and_where(platform: Platform) -> None:
+    shown = printed(atlas("whoami"))
+    assert [line.split() for line in shown.splitlines()][:3] == [
+        ["user", "ada"],
+        ["role", "admin"],
+        ["API", "key", "laptop"],
+    ]
+    assert platform.server.url in shown
+    assert KEY not in shown
+
+
+def test_whoami_for_programs(platform: Platform) -> None:
+    told = json.loads(printed(atlas("whoami", "--json")))
+    assert told["user"]["name"] == "ada"
+    assert told["router_url"] == "ws://127.0.0.1:8080/ws"
+    assert told["url"] == platform.server.url
+
+
+def test_a_refused_key_is_told_with_the_place_to_look(platform: Platform) -> None:
+    platform.refuses = error(401, "unauthenticated", "The API key is not known.")
+    told = complained(atlas("whoami"))
+    assert told.startswith("The API key is not known. Check the API key: ATLAS_API_KEY")
+    assert KEY not in told

@@ -1,0 +1,126 @@
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import types
+
+import pytest
+
+from agentic_atlas._version import __version__
+from agentic_atlas.cli.output import say
+from agentic_atlas.errors import NotFound
+from tests.unit.cli.platform_server import atlas, complained, printed
+
+HEAVY = ("httpx", "pydantic", "rich", "msgspec", "asyncio", "picows", "structlog", "fastapi", "sqlalchemy")
+PROBE = f"""
+import sys
+sys.argv = ["atlas", "--help"]
+from agentic_atlas.cli.app import main
+try:
+    main()
+except SystemExit:
+    print(",".join(name for name in {HEAVY!r} if name in sys.modules), file=sys.stderr)
+"""
+
+COMMANDS = [
+    [], ["up"], ["demo"], ["init"], ["run"], ["call"], ["agents"], ["agents", "list"], ["agents", "show"],
+    ["tokens"], ["tokens", "create"], ["tokens", "list"], ["tokens", "revoke"], ["tasks"], ["tasks", "list"],
+    ["tasks", "show"], ["tasks", "cancel"], ["tasks", "watch"], ["tasks", "retry"], ["whoami"], ["version"],
+]  # fmt: skip
+
+
+def test_help_imports_nothing_heavy() -> None:
+    done = subprocess.run([sys.executable, "-c", PROBE], capture_output=True, text=True, check=True, timeout=60)
+    assert "whoami" in done.stdout
+    assert done.stderr.strip() == ""
+
+
+@pytest.mark.parametrize("command", [c for c in COMMANDS if c not in (["up"], ["demo"])], ids=" ".join)
+def test_every_command_has_help(command: list[str]) -> None:
+    shown = printed(atlas(*command, "--help"))
+    assert "Usage: atlas" in shown
+    assert (command in ([], ["tokens"], ["tasks"])) or "--json" in shown
+
+
+def test_the_list_of_commands_is_complete() -> None:
+    shown = printed(atlas("--help"))
+    assert {command[0] for command in COMMANDS if command} <= set(shown.split())
+
+
+@pytest.mark.parametrize("args", [["version"], ["--version"]])
+def test_the_version_is_told(args: list[str]) -> None:
+    assert printed(atlas(*args)) == f"agentic-atlas {__version__}\n"
+
+
+def test_the_version_is_told_to_programs() -> None:
+    assert json.loads(printed(atlas("version", "--json")))["version"] == __version__
+
+
+@pytest.mark.parametrize(
+    ("args", "sentence"),
+    [
+        (["dance"], "No such command 'dance'. See `atlas --help`."),
+        (["call", "hello"], "Missing argument 'SKILL'. See `atlas call --help`."),
+        (["tasks", "list", "--limit", "x"], "Invalid value for '--limit':"),
+        (["tokens", "revoke", "k", "--loud"], "No such option: --loud"),
+    ],
+)
+def test_what_is_typed_wrongly_is_one_sentence_and_exit_code_2(args: list[str], sentence: str) -> None:
+    assert complained(atlas(*args), 2).startswith(sentence)
+    told = json.loads(complained(atlas(*args, "--json"), 2))["error"]
+    assert told["code"] == "usage"
+    assert told["message"].startswith(sentence)
+
+
+def test_no_command_shows_the_help() -> None:
+    assert "Commands:" in complained(atlas(), 2)
+
+
+def test_without_a_key_every_command_says_how_to_get_one() -> None:
+    assert "API key" in complained(atlas("whoami"), 2)
+
+
+def test_a_bug_is_a_sentence_too_and_shows_where_on_request(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken() -> None:
+        raise KeyError("lost")
+
+    monkeypatch.setattr("agentic_atlas.cli.account.connection.connect", broken)
+    assert "KeyError: 'lost'" in complained(atlas("whoami"))
+    assert isinstance(atlas("--traceback", "whoami").exception, KeyError)
+
+
+def deferred(monkeypatch: pytest.MonkeyPatch, **module: object) -> None:
+    place = types.ModuleType("agentic_atlas.cli.up")
+    place.__dict__.update(module)
+    monkeypatch.setitem(sys.modules, "agentic_atlas.cli.up", place)
+
+
+def test_a_deferred_command_reads_its_own_options(monkeypatch: pytest.MonkeyPatch) -> None:
+    def up(port: int = 8000, host: str = "127.0.0.1") -> None:
+        """Start it."""
+        say(f"{host}:{port}")
+
+    deferred(monkeypatch, up=up)
+    assert printed(atlas("up", "--port", "80", "--host", "::1")) == "::1:80\n"
+    assert "Start it." in printed(atlas("up", "--help"))
+    assert complained(atlas("up", "--prot", "80"), 2).startswith("No such option: --prot")
+    assert "See `atlas up --help`." in complained(atlas("up", "--prot", "80"), 2)
+
+
+def test_a_deferred_command_fails_as_others_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    def up() -> None:
+        raise NotFound("No data folder.")
+
+    deferred(monkeypatch, up=up)
+    assert complained(atlas("up")) == "No data folder."
+
+
+def test_without_the_server_installed_its_commands_say_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    def up() -> None:
+        __import__("not_installed_server_package")
+
+    deferred(monkeypatch, up=up)
+    told = complained(atlas("up"), 2)
+    assert told.startswith('This command needs the server: pip install "agentic-atlas[server]"')
+    assert "not_installed_server_package" in told

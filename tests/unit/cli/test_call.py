@@ -1,0 +1,115 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from agentic_atlas.sdk import client_task
+from tests.unit.cli.platform_server import GREET, Platform, atlas, complained, event, printed
+
+
+@pytest.fixture(autouse=True)
+def hello(platform: Platform) -> None:
+    platform.add_agent("hello", GREET)
+
+
+def test_text_is_printed_as_text() -> None:
+    assert printed(atlas("call", "hello", "greet", "name=Ada")) == "Hello, Ada!\n"
+
+
+def test_anything_else_is_printed_as_json(platform: Platform) -> None:
+    platform.task = {"state": "completed", "output": {"n": [1, 2], "é": None}}
+    assert json.loads(printed(atlas("call", "hello", "greet", "name=Ada"))) == {"n": [1, 2], "é": None}
+
+
+def test_values_are_read_as_the_skill_says(platform: Platform) -> None:
+    printed(atlas("call", "hello", "greet", "name=7", "times=3", "more:=[1]"))
+    assert platform.submitted()["input"] == {"name": "7", "times": 3, "more": [1]}
+
+
+def test_a_wrong_value_is_told_before_anything_is_submitted(platform: Platform) -> None:
+    assert "`times` has to be a whole number" in complained(atlas("call", "hello", "greet", "times=often"))
+    assert [asked.method for asked in platform.server.asked] == ["GET"]
+
+
+def test_an_unknown_skill_is_told_with_those_there_are() -> None:
+    assert complained(atlas("call", "hello", "great", "name=x")) == "hello has no skill `great`; it has: greet."
+
+
+def test_an_agent_that_was_never_connected_takes_text(platform: Platform) -> None:
+    platform.add_agent("fresh")
+    printed(atlas("call", "fresh", "greet", "times=3"))
+    assert platform.submitted()["input"] == {"times": "3"}
+
+
+@pytest.mark.parametrize("source", ['{"name": "Ada", "times": 2}', "@input.json", "-"])
+def test_a_whole_input_comes_from_the_line_a_file_or_stdin(platform: Platform, at_home: Path, source: str) -> None:
+    text = '{"name": "Ada", "times": 2}'
+    (at_home / "input.json").write_text(text)
+    printed(atlas("call", "hello", "greet", "--input", source, "times=3", input=text))
+    assert platform.submitted()["input"] == {"name": "Ada", "times": 3}
+
+
+@pytest.mark.parametrize(
+    ("source", "sentence"),
+    [
+        ("@nothing.json", "nothing.json: No such file or directory"),
+        ("[1]", "--input has to be a JSON object"),
+        ("@binary", "binary is not text in UTF-8."),
+    ],
+)
+def test_an_input_that_cannot_be_read_is_told(at_home: Path, source: str, sentence: str) -> None:
+    (at_home / "binary").write_bytes(b"\xff\xfe")
+    assert complained(atlas("call", "hello", "greet", "--input", source)).startswith(sentence)
+
+
+def test_for_programs_the_whole_task_is_printed() -> None:
+    told = json.loads(printed(atlas("call", "hello", "greet", "name=Ada", "--json")))
+    assert (told["id"], told["state"], told["output"]) == ("t1", "completed", "Hello, Ada!")
+
+
+def test_a_failed_task_is_a_sentence_and_exit_code_1(platform: Platform) -> None:
+    platform.task = {"state": "failed", "error": {"code": "handler_error", "message": "division by zero"}}
+    args = ("call", "hello", "greet", "name=Ada")
+    assert complained(atlas(*args)) == "The task ended failed (handler_error): division by zero"
+    told = json.loads(complained(atlas(*args, "--json")))["error"]
+    assert (told["code"], told["detail"]["task_id"]) == ("handler_error", "t1")
+
+
+def test_why_a_task_waits_is_said_beside_the_output(platform: Platform) -> None:
+    platform.task["note"] = "queued: agent offline"
+    result = atlas("call", "hello", "greet", "name=Ada")
+    assert (printed(result), result.stderr) == ("Hello, Ada!\n", "queued: agent offline\n")
+
+
+def test_without_waiting_the_id_is_printed(platform: Platform) -> None:
+    assert printed(atlas("call", "hello", "greet", "name=Ada", "--no-wait", "--idempotency-key", "order-17")) == "t1\n"
+    assert platform.submitted()["idempotency_key"] == "order-17"
+
+
+def test_a_stream_is_printed_piece_by_piece(platform: Platform) -> None:
+    platform.stream = "".join(
+        [
+            event(1, "chunk", value="Hel"),
+            event(2, "log", event="x"),
+            event(3, "chunk", value="lo"),
+            event(4, "state", state="completed"),
+        ]
+    )
+    assert printed(atlas("call", "hello", "greet", "name=Ada", "--stream")) == "Hello\n"
+    lines = printed(atlas("call", "hello", "greet", "name=Ada", "--stream", "--json")).splitlines()
+    assert [json.loads(line)["kind"] for line in lines] == ["chunk", "log", "chunk", "state"]
+
+
+def test_a_skill_that_does_not_stream_prints_its_output_at_the_end(platform: Platform) -> None:
+    platform.stream = event(1, "state", state="completed")
+    assert printed(atlas("call", "hello", "greet", "name=Ada", "--stream")) == "Hello, Ada!\n"
+
+
+def test_a_call_that_takes_too_long_is_cancelled(platform: Platform, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(client_task, "_SOON", 0.01)
+    platform.task = {"state": "working"}
+    told = complained(atlas("call", "hello", "greet", "name=Ada", "--timeout", "0.2"))
+    assert told.splitlines() == ["Asked task t1 to stop.", "Task t1 was not done after 0.2 s and was asked to stop."]
+    assert platform.server.paths()[-1] == "POST /api/v1/tasks/t1/cancel"
