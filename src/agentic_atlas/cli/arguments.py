@@ -47,10 +47,10 @@ def parse_pairs(pairs: Sequence[str], schema: Schema | None) -> dict[str, Any]:
     for pair in pairs:
         match = _PAIR.fullmatch(pair)
         if match is None:
-            raise InvalidInput(f"`{pair}` is not an input: write key=value, or key:=json.")
+            raise InvalidInput(f"`{pair}` is not an input: write key=value, or key:=json")
         key, value = match["key"], match["value"]
         if key in fields:
-            raise InvalidInput(f"`{key}` is given twice. A list is written {key}:='[1, 2]'.")
+            raise InvalidInput(f"`{key}` is given twice: a list is written {key}:='[1, 2]'")
         fields[key] = parse_json(value, f"`{key}`") if match["kind"] == ":=" else _typed(key, value, schema or {})
     return fields
 
@@ -63,7 +63,7 @@ def parse_object(text: str | bytes, what: str) -> dict[str, Any]:
     """
     value = parse_json(text, what)
     if not isinstance(value, dict):
-        raise InvalidInput(f'{what} has to be a JSON object, like {{"name": "Ada"}}.')
+        raise InvalidInput(f'{what} has to be a JSON object, like {{"name": "Ada"}}')
     return value
 
 
@@ -89,7 +89,7 @@ def _typed(key: str, text: str, schema: Schema) -> Any:
     if not kinds or "string" in kinds:
         return text
     wanted = " or ".join(_WORDS[kind] for kind in _WORDS if kind in kinds)
-    fault = InvalidInput(f"`{key}` has to be {wanted}; `{text}` is not.")
+    fault = InvalidInput(f"`{key}` has to be {wanted}; `{text}` is not")
     try:
         value = parse_json(text, key)
     except InvalidInput:

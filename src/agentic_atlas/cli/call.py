@@ -80,7 +80,9 @@ async def _call(wish: Wish) -> tuple[TaskInfo, bool]:
 
     async with connection.connect() as atlas:
         given = await _input(atlas, wish)
-        task = await atlas.submit(wish.agent, wish.skill, given, idempotency_key=wish.idempotency_key)
+        # Nobody waits at a terminal for an agent that is offline; a task that is left behind does.
+        ttl = 0.0 if wish.wait else None
+        task = await atlas.submit(wish.agent, wish.skill, given, idempotency_key=wish.idempotency_key, queue_ttl=ttl)
         if not wish.wait:
             return task.info, False
         if task.info.note:
@@ -100,7 +102,7 @@ async def _call(wish: Wish) -> tuple[TaskInfo, bool]:
 def _too_late(task: TaskHandle, wish: Wish) -> Exception:
     from agentic_atlas.sdk.client_errors import NotFinished
 
-    text = f"Task {task.id} was not done after {wish.timeout:g} s and was asked to stop."
+    text = f"task {task.id} was not done after {wish.timeout:g} s and was asked to stop"
     return NotFinished(text, task_id=task.id)
 
 
@@ -164,7 +166,7 @@ async def _schema(atlas: AsyncClient, wish: Wish) -> Mapping[str, Any] | None:
     found = next((skill for skill in skills if skill.name == wish.skill), None)
     if found is None and skills:
         names = ", ".join(sorted(skill.name for skill in skills))
-        raise NotFound(f"{wish.agent} has no skill `{wish.skill}`; it has: {names}.", code="skill_not_found")
+        raise NotFound(f"{wish.agent} has no skill `{wish.skill}`; it has: {names}", code="skill_not_found")
     return None if found is None else found.input_schema
 
 
@@ -176,11 +178,11 @@ def _read(source: str) -> str:
             with Path(source[1:]).open(encoding="utf-8") as file:
                 text = file.read(MAX_INPUT + 1)
         except UnicodeDecodeError:
-            raise InvalidInput(f"{source[1:]} is not text in UTF-8.") from None
+            raise InvalidInput(f"{source[1:]} is not text in UTF-8") from None
     else:
         text = source
     if len(text) > MAX_INPUT:
-        raise PayloadTooLarge(f"The input is longer than {MAX_INPUT} characters.")
+        raise PayloadTooLarge(f"the input is longer than {MAX_INPUT} characters")
     return text
 
 

@@ -31,7 +31,7 @@ def add(app: typer.Typer, name: str, place: str, help: str) -> None:
         except ModuleNotFoundError as error:
             if (error.name or "").partition(".")[0] == "agentic_atlas":
                 raise
-            raise ConfigurationError(f"{SERVER_MISSING} (`{error.name}` is missing).") from error
+            raise ConfigurationError(f"{SERVER_MISSING} (`{error.name}` is missing)") from error
         if isinstance(code, int):
             raise typer.Exit(code)
 

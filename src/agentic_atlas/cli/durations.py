@@ -16,5 +16,5 @@ def seconds(text: str) -> int:
     """
     match = _SPAN.fullmatch(text.strip().lower())
     if match is None:
-        raise InvalidInput(f"`{text}` is not a span of time: write 90d, 12h, 30m or 45s.")
+        raise InvalidInput(f"`{text}` is not a span of time: write 90d, 12h, 30m or 45s")
     return int(match[1]) * _UNITS[match[2]]

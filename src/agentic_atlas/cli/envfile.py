@@ -24,7 +24,7 @@ def set_values(path: Path, values: Mapping[str, str]) -> None:
         OSError: it cannot be written.
     """
     if any(not _PLAIN.fullmatch(value) or set(value) & set("'\"#$\\") for value in values.values()):
-        raise InvalidInput("A value for the .env file holds spaces, quotes or control characters.")
+        raise InvalidInput("a value for the .env file holds spaces, quotes or control characters")
     target = path.resolve()
     lines = _changed(_lines(target), values)
     _replace(target, "".join(f"{line}\n" for line in lines))
@@ -34,11 +34,11 @@ def _lines(path: Path) -> list[str]:
     if not path.exists():
         return []
     if not path.is_file() or path.stat().st_size > MAX_FILE:
-        raise ConfigurationError(f"{path} is not a .env file: name another one.")
+        raise ConfigurationError(f"{path} is not a .env file: name another one")
     try:
         return path.read_text(encoding="utf-8").splitlines()
     except UnicodeDecodeError:
-        raise ConfigurationError(f"{path} is not text in UTF-8: name another file.") from None
+        raise ConfigurationError(f"{path} is not text in UTF-8: name another file") from None
 
 
 def _changed(lines: list[str], values: Mapping[str, str]) -> list[str]:

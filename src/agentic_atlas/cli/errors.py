@@ -11,7 +11,13 @@ from agentic_atlas.errors import AtlasError, ConfigurationError, Forbidden, Task
 
 FAILED = 1
 MISUSED = 2
-SERVER_MISSING = 'This command needs the server: pip install "agentic-atlas[server]"'
+SERVER_MISSING = 'this command needs the server: pip install "agentic-atlas[server]"'
+
+FIXES: dict[type[AtlasError], str] = {
+    Unauthenticated: "check the API key: ATLAS_API_KEY, or the credentials file that `atlas up` writes",
+    Forbidden: "`atlas whoami` tells who you are to the platform",
+}
+"""What the platform cannot know when it refuses: what there is to do on this machine."""
 
 
 def report(error: Exception, *, as_json: bool) -> int:
@@ -27,28 +33,27 @@ def report(error: Exception, *, as_json: bool) -> int:
 def _parts(error: Exception) -> tuple[str, str, object]:
     """Return an error's word for programs, its sentence, and its facts."""
     if isinstance(error, TaskError):
-        text = f"The task ended {error.state} ({error.code}): {error.message}"
+        text = f"the task ended {error.state} ({error.code}): {error.message}"
         return error.code, text, {"task_id": error.task_id, "state": error.state, "detail": error.detail}
     if isinstance(error, AtlasError):
-        return error.code, f"{error.message}{_fix(error)}", error.detail
+        return error.code, _with_fix(error), error.detail
     if isinstance(error, typer.TyperException):
         return "usage", _usage(error), None
     if isinstance(error, OSError):
         place = f"{error.filename}: " if error.filename else ""
         return "os_error", f"{place}{error.strerror or error}", None
     if isinstance(error, typer.Abort):
-        return "aborted", "Stopped.", None
-    text = f"This should not have happened ({type(error).__name__}: {error}). `atlas --traceback …` shows where."
+        return "aborted", "stopped", None
+    text = f"this should not have happened ({type(error).__name__}: {error}); `atlas --traceback …` shows where"
     return "internal", text, None
 
 
-def _fix(error: AtlasError) -> str:
-    """Return what a person at a command line can do about an error of the API."""
-    if isinstance(error, Unauthenticated):
-        return " Check the API key: ATLAS_API_KEY, or the credentials file that `atlas up` writes."
-    if isinstance(error, Forbidden):
-        return " `atlas whoami` tells who you are to the platform."
-    return ""
+def _with_fix(error: AtlasError) -> str:
+    """Return the sentence, with what a person at a command line can do about it."""
+    for kind, fix in FIXES.items():
+        if isinstance(error, kind):
+            return f"{error.message.rstrip('.')}; {fix}"
+    return error.message
 
 
 def _usage(error: typer.TyperException) -> str:
@@ -57,7 +62,7 @@ def _usage(error: typer.TyperException) -> str:
     message = error.format_message()
     if context is None or message == context.get_help():
         return message
-    return f"{message} See `{context.command_path} --help`."
+    return f"{message.rstrip('.')}; see `{context.command_path} --help`"
 
 
 def _exit_code(error: Exception) -> int:

@@ -72,12 +72,12 @@ def check_name(name: str) -> None:
         InvalidInput: it cannot.
     """
     if not _NAME.fullmatch(name):
-        raise InvalidInput(f"`{name}` cannot be an agent's name: use lower-case letters, digits, - and _ inside.")
+        raise InvalidInput(f"`{name}` cannot be an agent's name: use lower-case letters, digits, - and _ inside")
 
 
 def _check_empty(folder: Path) -> None:
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise InvalidInput(f"{folder} is there already and not empty: choose another place with --folder.")
+        raise InvalidInput(f"{folder} is there already and not empty: choose another place with --folder")
 
 
 def _place(name: str) -> Place:
@@ -87,7 +87,7 @@ def _place(name: str) -> Place:
     except AtlasError as error:
         return Place(problem=error.message)
     except TimeoutError:
-        return Place(problem="The platform did not answer in time.")
+        return Place(problem="the platform did not answer in time")
 
 
 async def _token(name: str) -> Place:

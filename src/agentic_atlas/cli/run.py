@@ -41,9 +41,9 @@ def run(
 
 def _file(path: Path) -> Path:
     if path.is_dir():
-        raise ConfigurationError(f"{path} is a folder: name the file in it, for instance {path / 'agent.py'}.")
+        raise ConfigurationError(f"{path} is a folder: name the file in it, for instance {path / 'agent.py'}")
     if not path.is_file():
-        raise ConfigurationError(f"There is no file {path} here.")
+        raise ConfigurationError(f"there is no file {path} here")
     return path
 
 
@@ -54,7 +54,7 @@ def _starts(path: Path) -> bool:
     except (SyntaxError, ValueError) as error:
         line = f", line {error.lineno}" if isinstance(error, SyntaxError) and error.lineno else ""
         reason = error.msg if isinstance(error, SyntaxError) else str(error)
-        raise ConfigurationError(f"{path}{line}: {reason}.") from error
+        raise ConfigurationError(f"{path}{line}: {reason}") from error
     calls = (node.func for node in ast.walk(tree) if isinstance(node, ast.Call))
     return any(isinstance(called, ast.Attribute) and called.attr in _STARTERS for called in calls)
 
@@ -85,5 +85,5 @@ def _never_ran(path: Path, names: dict[str, Any]) -> str:
 
     agent = next((name for name, value in names.items() if isinstance(value, Agent)), None)
     if agent is None:
-        return f"{path} has no agent in it: `atlas init NAME` makes one to begin with."
-    return f'{path} declares an agent but never runs it: end it with `if __name__ == "__main__": {agent}.run()`.'
+        return f"{path} has no agent in it: `atlas init NAME` makes one to begin with"
+    return f'{path} declares an agent but never runs it: end it with `if __name__ == "__main__": {agent}.run()`'

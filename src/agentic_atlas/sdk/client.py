@@ -113,6 +113,7 @@ class AsyncClient:
         /,
         *,
         timeout: float | None = None,
+        queue_ttl: float = 0.0,
         **more: Any,
     ) -> Any:
         """Run a skill and return its output, a JSON value.
@@ -122,21 +123,23 @@ class AsyncClient:
             skill: its name.
             input: fields of the input; see the module's text for what it is needed for.
             timeout: seconds after which the task is cancelled and the wait ends; None waits as long as it takes.
+            queue_ttl: seconds to wait for an agent that is offline; by default that is an error at once.
             **more: fields of the input.
 
         Raises:
             TaskError: the task ended without an output; `code` is the task's own, for instance `handler_error`.
             NotFinished: `timeout` is over.
-            AtlasError: the request was refused, or there was no answer (`client_errors.ERRORS`).
+            Unavailable: the agent is offline (`agent_offline`), or the platform does not answer.
+            AtlasError: the request was refused (`client_errors.ERRORS`).
         """
         began = self._http.sources.clock()
-        request = TaskRequest(agent=agent, skill=skill, input=_merged(input, more))
+        request = TaskRequest(agent=agent, skill=skill, input=_merged(input, more), queue_ttl=queue_ttl)
         task = await self._submit(request, wait=LONGEST_WAIT if timeout is None else min(LONGEST_WAIT, timeout))
         try:
             return await task.result(None if timeout is None else timeout - (self._http.sources.clock() - began))
         except NotFinished:
             await task.cancel("its caller stopped waiting")
-            text = f"Task {task.id} was not done after {timeout:g} s and was asked to stop."
+            text = f"task {task.id} was not done after {timeout:g} s and was asked to stop"
             raise NotFinished(text, task_id=task.id) from None
 
     async def submit(
@@ -163,8 +166,8 @@ class AsyncClient:
                 request that is repeated after a lost connection never becomes two tasks.
             deadline: when the task has to be done, an aware time; it fails with `deadline_exceeded` else.
             timeout: seconds its skill may run.
-            priority: higher ones first.
-            queue_ttl: seconds it may wait for its agent.
+            priority: 0 to 9, higher ones first.
+            queue_ttl: seconds it may wait while its agent is offline; a day by default.
             **more: fields of the input.
 
         Raises:
@@ -275,7 +278,7 @@ class AsyncClient:
         if item.task is not None:
             return TaskHandle(self._http, item.task)
         if item.error is None:
-            raise UnexpectedAnswer("The server answered neither a task nor an error for a request of the batch.")
+            raise UnexpectedAnswer("the server answered neither a task nor an error for a request of the batch")
         return from_fault(item.error)
 
     async def _pages(self, path: str, kind: type[Page[T]], query: Query) -> AsyncGenerator[T, None]:
@@ -297,7 +300,7 @@ def _merged(input: Mapping[str, Any] | None, more: Mapping[str, Any]) -> dict[st
     """
     twice = more.keys() & (input or {}).keys()
     if twice:
-        raise InvalidInput(f"Given twice, in the mapping and as keyword: {', '.join(sorted(twice))}.")
+        raise InvalidInput(f"given twice, in the mapping and as keyword: {', '.join(sorted(twice))}")
     return {**(input or {}), **more}
 
 
@@ -309,7 +312,7 @@ def _safe(request: TaskRequest, key: str) -> TaskRequest:
     """
     if request.deadline is not None:
         if request.deadline.tzinfo is None:
-            raise InvalidInput("The deadline needs a time zone: datetime.now(UTC) + timedelta(…), for instance.")
+            raise InvalidInput("the deadline needs a time zone: datetime.now(UTC) + timedelta(…), for instance")
         request = msgspec.structs.replace(request, deadline=request.deadline.astimezone(UTC))
     if request.idempotency_key is None:
         request = msgspec.structs.replace(request, idempotency_key=key)

@@ -37,7 +37,7 @@ def address(url: str, api_key: str) -> Address:
         ConfigurationError: the URL or the key cannot be used; the message never holds the key.
     """
     if not _KEY.fullmatch(api_key):
-        raise ConfigurationError("The API key holds characters no key has: copy it again, without quotes or line ends.")
+        raise ConfigurationError("the API key holds characters no key has: copy it again, without quotes or line ends")
     return Address(url=base_url(url), api_key=api_key)
 
 
@@ -47,7 +47,7 @@ def base_url(url: str) -> str:
     Raises:
         ConfigurationError: not an `http` or `https` URL, or one that carries a password or a query.
     """
-    fault = ConfigurationError("The platform's address has to look like http://localhost:8000 or https://example.org.")
+    fault = ConfigurationError("the platform's address has to look like http://localhost:8000 or https://example.org")
     try:
         parts = urlsplit(url.strip())
         port = parts.port
@@ -56,7 +56,7 @@ def base_url(url: str) -> str:
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise fault
     if "@" in parts.netloc or parts.query or parts.fragment:
-        raise ConfigurationError("The platform's address must not hold a password, a query or a fragment.")
+        raise ConfigurationError("the platform's address must not hold a password, a query or a fragment")
     host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
     return f"{parts.scheme}://{host}{f':{port}' if port else ''}{parts.path.rstrip('/')}"
 
@@ -76,7 +76,7 @@ def segment(value: str) -> str:
         InvalidInput: no id or name looks like this.
     """
     if not value or value in (".", "..") or len(value) > _LONGEST_SEGMENT:
-        raise InvalidInput("An id or a name is empty, too long, or not one.")
+        raise InvalidInput("an id or a name is empty, too long, or not one")
     return quote(value, safe="")
 
 

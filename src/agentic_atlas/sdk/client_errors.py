@@ -29,6 +29,7 @@ ERRORS: tuple[tuple[int, type[AtlasError]], ...] = (
     (422, InvalidInput),
     (429, Busy),
     (503, Unavailable),
+    (507, Unavailable),
 )
 """Status of an answer and the exception it becomes; the exception's `default_code` is the code that means it too."""
 
@@ -86,17 +87,15 @@ def from_answer(status: int, body: bytes, retry_after: str | None) -> AtlasError
 def _from_stranger(status: int, body: bytes, retry_after: float) -> AtlasError:
     """Return the exception for an answer in another form than ours: of a proxy, or of another server."""
     if status in _GATEWAY:
-        return ConnectionCut(f"A proxy answered {status}: Agentic Atlas behind it does not answer.", retry_after=1.0)
+        return ConnectionCut(f"a proxy answered {status}: Agentic Atlas behind it does not answer", retry_after=1.0)
     if status in (429, 503):
         kind = Busy if status == 429 else Unavailable
-        return kind(f"The server answered {status}: try again later.", retry_after=retry_after)
+        return kind(f"the server answered {status}: try again later", retry_after=retry_after)
     if 300 <= status < 400:
-        return UnexpectedAnswer(
-            f"The address redirects elsewhere ({status}), which is not followed: use the final one."
-        )
+        return UnexpectedAnswer(f"the address redirects elsewhere ({status}), which is not followed: use the final one")
     text = body[:_LONGEST_TEXT].decode(errors="replace").strip()
     return UnexpectedAnswer(
-        f"The server answered {status} in a form Agentic Atlas does not use: check the address.", detail=text or None
+        f"the server answered {status} in a form Agentic Atlas does not use: check the address", detail=text or None
     )
 
 

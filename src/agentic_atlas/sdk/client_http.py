@@ -121,7 +121,7 @@ class Http:
                 if response.status_code != 200:
                     await _read(response)
                 if not response.headers.get("Content-Type", "").startswith("text/event-stream"):
-                    raise UnexpectedAnswer("The server did not answer with events: check the address.")
+                    raise UnexpectedAnswer("the server did not answer with events: check the address")
                 yield response.aiter_bytes()
 
     async def aclose(self) -> None:
@@ -160,27 +160,27 @@ class Http:
         try:
             yield
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.ProxyError) as error:
-            raise Unavailable(f"Cannot reach Agentic Atlas at {url}: {self._why(error)}", retry_after=0.0) from error
+            raise Unavailable(f"cannot reach Agentic Atlas at {url}: {self._why(error)}", retry_after=0.0) from error
         except httpx.PoolTimeout as error:
-            raise Unavailable("Too many requests of this client are open already.", retry_after=0.0) from error
+            raise Unavailable("too many requests of this client are open already", retry_after=0.0) from error
         except httpx.TimeoutException as error:
-            raise ConnectionCut(f"Agentic Atlas at {url} did not answer in time.", retry_after=0.0) from error
+            raise ConnectionCut(f"Agentic Atlas at {url} did not answer in time", retry_after=0.0) from error
         except httpx.TransportError as error:
-            raise ConnectionCut(f"The connection to Agentic Atlas at {url} was cut.", retry_after=0.0) from error
+            raise ConnectionCut(f"the connection to Agentic Atlas at {url} was cut", retry_after=0.0) from error
         except (httpx.RequestError, httpx.InvalidURL, httpx.StreamError) as error:
-            raise UnexpectedAnswer(f"{url} did not answer as Agentic Atlas does: check the address.") from error
+            raise UnexpectedAnswer(f"{url} did not answer as Agentic Atlas does: check the address") from error
 
     def _why(self, error: BaseException) -> str:
         for cause in _causes(error):
             if isinstance(cause, ssl.SSLCertVerificationError):
-                return "its certificate is not trusted here. Set SSL_CERT_FILE to the authority that signed it."
+                return "its certificate is not trusted here; set SSL_CERT_FILE to the authority that signed it"
             if isinstance(cause, ssl.SSLError):
-                return "it does not speak TLS. Use http:// if it has no certificate."
+                return "it does not speak TLS; use http:// if it has no certificate"
             if isinstance(cause, socket.gaierror):
-                return "no such host is known. Check the address."
+                return "no such host is known; check the address"
         if self.address.loopback:
-            return "nothing answers there. Start it with `atlas up`."
-        return "nothing answers there. Check the address and the network."
+            return "nothing answers there; start it with `atlas up`"
+        return "nothing answers there; check the address and the network"
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:
@@ -196,7 +196,7 @@ def _encode(body: object) -> bytes:
     try:
         return msgspec.json.encode(body)
     except (TypeError, ValueError, RecursionError, UnicodeEncodeError) as error:
-        raise InvalidInput(f"The input cannot be written as JSON: {error}") from error
+        raise InvalidInput(f"the input cannot be written as JSON: {error}") from error
 
 
 async def _read(response: httpx.Response) -> bytes:
@@ -209,7 +209,7 @@ async def _read(response: httpx.Response) -> bytes:
     async for chunk in response.aiter_bytes():
         body += chunk
         if len(body) > MAX_ANSWER:
-            raise PayloadTooLarge(f"The server's answer is longer than {MAX_ANSWER} bytes.")
+            raise PayloadTooLarge(f"the server's answer is longer than {MAX_ANSWER} bytes")
     if not response.is_success:
         raise from_answer(response.status_code, bytes(body), response.headers.get("Retry-After"))
     return bytes(body)
@@ -219,4 +219,4 @@ def _decode(body: bytes, answer: type[T]) -> T:
     try:
         return msgspec.json.decode(body, type=answer)
     except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as error:
-        raise UnexpectedAnswer("The server did not answer as Agentic Atlas does: check the address.") from error
+        raise UnexpectedAnswer("the server did not answer as Agentic Atlas does: check the address") from error

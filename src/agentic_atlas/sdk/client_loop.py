@@ -31,7 +31,7 @@ class LoopThread:
         """Run it to its end. An interrupt of the caller's (Ctrl-C) cancels it."""
         if self.stopped:
             work.close()
-            raise ConfigurationError("This client is closed: make a new one.")
+            raise ConfigurationError("this client is closed: make a new one")
         future = asyncio.run_coroutine_threadsafe(work, self._loop)
         try:
             return future.result()

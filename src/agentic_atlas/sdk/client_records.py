@@ -84,7 +84,7 @@ class TaskInfo(Record, frozen=True, kw_only=True):
         """The error a finished task without an output stands for; None while it runs or when it completed."""
         if not self.done or self.state == "completed":
             return None
-        fault = self.error or TaskFault(code=self.state, message=f"The task ended {self.state}.")
+        fault = self.error or TaskFault(code=self.state, message=f"the task ended {self.state}")
         return TaskError(fault.message, code=fault.code, detail=fault.detail, task_id=self.id, state=self.state)
 
 

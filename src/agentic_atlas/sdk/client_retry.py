@@ -12,6 +12,8 @@ from agentic_atlas.sdk.client_errors import ConnectionCut
 
 FIRST_PAUSE = 0.1
 LONGEST_PAUSE = 3.0
+LASTING = frozenset({"agent_offline", "agent_disabled", "storage_full"})
+"""Codes of what is away, or full, until somebody does something: waiting a moment does not help."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +40,8 @@ def pause(error: AtlasError, *, tries: int, waited: float, patience: float, repe
         repeatable: the request can arrive twice without harm; else only one that was refused or never sent is repeated.
     """
     if not isinstance(error, Busy | Unavailable) or (isinstance(error, ConnectionCut) and not repeatable):
+        return None
+    if error.code in LASTING:
         return None
     seconds = max(min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** min(tries - 1, 16)), error.retry_after)
     return seconds if waited + seconds <= patience else None

@@ -64,7 +64,7 @@ class TaskHandle:
             asked = sources.clock()
             left = LONGEST_WAIT if end is None else min(LONGEST_WAIT, end - asked)
             if left <= 0:
-                raise NotFinished(f"Task {self.id} was not done after {timeout:g} s; it goes on.", task_id=self.id)
+                raise NotFinished(f"task {self.id} was not done after {timeout:g} s; it goes on", task_id=self.id)
             info = await self.refresh(wait=left)
             if not info.done and sources.clock() - asked < left / 2:
                 # A server that stops answers before the time is over: it is not asked without a break.
@@ -116,7 +116,7 @@ class TaskHandle:
                         yield event
                 if ended or ((await self.refresh()).done and self.info.last_seq <= after):
                     return
-                raise ConnectionCut("The server ended the task's events before the task.", retry_after=0.0)
+                raise ConnectionCut("the server ended the task's events before the task", retry_after=0.0)
             except AtlasError as error:
                 await tries.again(error)
 
@@ -140,4 +140,4 @@ def _event(sent: sse.ServerEvent) -> TaskEvent:
     try:
         return msgspec.json.decode(sent.data, type=TaskEvent)
     except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as error:
-        raise UnexpectedAnswer("The server sent an event this version cannot read: upgrade agentic-atlas.") from error
+        raise UnexpectedAnswer("the server sent an event this version cannot read: upgrade agentic-atlas") from error

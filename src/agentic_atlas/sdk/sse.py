@@ -81,4 +81,4 @@ class Parser:
 
     def _check(self, more: int) -> None:
         if self._size + more > self._limit:
-            raise PayloadTooLarge(f"The event stream sent an event of more than {self._limit} bytes.")
+            raise PayloadTooLarge(f"the event stream sent an event of more than {self._limit} bytes")

@@ -67,7 +67,7 @@ class Platform:
             self.add_agent(asked.body["name"])
             return Answer(self.agents[asked.body["name"]], 201)
         if rest[0] not in self.agents:
-            return error(404, "agent_not_found", f"There is no agent `{rest[0]}`.")
+            return error(404, "agent_not_found", f"there is no agent `{rest[0]}`")
         token = {"id": "k1", "agent": f"ada/{rest[0]}", "name": "box", "issued_at": AT, "expires_at": AT}
         if rest[1:] == ["tokens"] and asked.method == "POST":
             return Answer(token | {"token": "eyJ.a-b_c.d"}, 201)

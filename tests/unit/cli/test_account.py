@@ -25,7 +25,7 @@ def test_whoami_for_programs(platform: Platform) -> None:
 
 
 def test_a_refused_key_is_told_with_the_place_to_look(platform: Platform) -> None:
-    platform.refuses = error(401, "unauthenticated", "The API key is not known.")
+    platform.refuses = error(401, "unauthenticated", "the API key is not known")
     told = complained(atlas("whoami"))
-    assert told.startswith("The API key is not known. Check the API key: ATLAS_API_KEY")
+    assert told.startswith("the API key is not known; check the API key: ATLAS_API_KEY")
     assert KEY not in told

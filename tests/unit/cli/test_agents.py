@@ -43,7 +43,7 @@ def test_one_agent_is_shown_with_skills_and_instances(platform: Platform) -> Non
 
 
 def test_an_agent_that_is_not_there_is_a_sentence(platform: Platform) -> None:
-    assert complained(atlas("agents", "show", "hullo")) == "There is no agent `hullo`."
+    assert complained(atlas("agents", "show", "hullo")) == "there is no agent `hullo`"
     assert json.loads(complained(atlas("agents", "show", "hullo", "--json")))["error"]["code"] == "agent_not_found"
 
 

@@ -60,8 +60,8 @@ def test_the_version_is_told_to_programs() -> None:
 @pytest.mark.parametrize(
     ("args", "sentence"),
     [
-        (["dance"], "No such command 'dance'. See `atlas --help`."),
-        (["call", "hello"], "Missing argument 'SKILL'. See `atlas call --help`."),
+        (["dance"], "No such command 'dance'; see `atlas --help`"),
+        (["call", "hello"], "Missing argument 'SKILL'; see `atlas call --help`"),
         (["tasks", "list", "--limit", "x"], "Invalid value for '--limit':"),
         (["tokens", "revoke", "k", "--loud"], "No such option: --loud"),
     ],
@@ -105,7 +105,7 @@ def test_a_deferred_command_reads_its_own_options(monkeypatch: pytest.MonkeyPatc
     assert printed(atlas("up", "--port", "80", "--host", "::1")) == "::1:80\n"
     assert "Start it." in printed(atlas("up", "--help"))
     assert complained(atlas("up", "--prot", "80"), 2).startswith("No such option: --prot")
-    assert "See `atlas up --help`." in complained(atlas("up", "--prot", "80"), 2)
+    assert "see `atlas up --help`" in complained(atlas("up", "--prot", "80"), 2)
 
 
 def test_a_deferred_command_fails_as_others_do(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -122,5 +122,5 @@ def test_without_the_server_installed_its_commands_say_what_to_install(monkeypat
 
     deferred(monkeypatch, up=up)
     told = complained(atlas("up"), 2)
-    assert told.startswith('This command needs the server: pip install "agentic-atlas[server]"')
+    assert told.startswith('this command needs the server: pip install "agentic-atlas[server]"')
     assert "not_installed_server_package" in told

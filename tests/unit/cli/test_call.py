@@ -26,6 +26,7 @@ def test_anything_else_is_printed_as_json(platform: Platform) -> None:
 def test_values_are_read_as_the_skill_says(platform: Platform) -> None:
     printed(atlas("call", "hello", "greet", "name=7", "times=3", "more:=[1]"))
     assert platform.submitted()["input"] == {"name": "7", "times": 3, "more": [1]}
+    assert platform.submitted()["queue_ttl"] == 0
 
 
 def test_a_wrong_value_is_told_before_anything_is_submitted(platform: Platform) -> None:
@@ -34,7 +35,7 @@ def test_a_wrong_value_is_told_before_anything_is_submitted(platform: Platform) 
 
 
 def test_an_unknown_skill_is_told_with_those_there_are() -> None:
-    assert complained(atlas("call", "hello", "great", "name=x")) == "hello has no skill `great`; it has: greet."
+    assert complained(atlas("call", "hello", "great", "name=x")) == "hello has no skill `great`; it has: greet"
 
 
 def test_an_agent_that_was_never_connected_takes_text(platform: Platform) -> None:
@@ -56,7 +57,7 @@ def test_a_whole_input_comes_from_the_line_a_file_or_stdin(platform: Platform, a
     [
         ("@nothing.json", "nothing.json: No such file or directory"),
         ("[1]", "--input has to be a JSON object"),
-        ("@binary", "binary is not text in UTF-8."),
+        ("@binary", "binary is not text in UTF-8"),
     ],
 )
 def test_an_input_that_cannot_be_read_is_told(at_home: Path, source: str, sentence: str) -> None:
@@ -72,7 +73,7 @@ def test_for_programs_the_whole_task_is_printed() -> None:
 def test_a_failed_task_is_a_sentence_and_exit_code_1(platform: Platform) -> None:
     platform.task = {"state": "failed", "error": {"code": "handler_error", "message": "division by zero"}}
     args = ("call", "hello", "greet", "name=Ada")
-    assert complained(atlas(*args)) == "The task ended failed (handler_error): division by zero"
+    assert complained(atlas(*args)) == "the task ended failed (handler_error): division by zero"
     told = json.loads(complained(atlas(*args, "--json")))["error"]
     assert (told["code"], told["detail"]["task_id"]) == ("handler_error", "t1")
 
@@ -86,6 +87,7 @@ def test_why_a_task_waits_is_said_beside_the_output(platform: Platform) -> None:
 def test_without_waiting_the_id_is_printed(platform: Platform) -> None:
     assert printed(atlas("call", "hello", "greet", "name=Ada", "--no-wait", "--idempotency-key", "order-17")) == "t1\n"
     assert platform.submitted()["idempotency_key"] == "order-17"
+    assert "queue_ttl" not in platform.submitted()
 
 
 def test_a_stream_is_printed_piece_by_piece(platform: Platform) -> None:
@@ -111,5 +113,5 @@ def test_a_call_that_takes_too_long_is_cancelled(platform: Platform, monkeypatch
     monkeypatch.setattr(client_task, "_SOON", 0.01)
     platform.task = {"state": "working"}
     told = complained(atlas("call", "hello", "greet", "name=Ada", "--timeout", "0.2"))
-    assert told.splitlines() == ["Asked task t1 to stop.", "Task t1 was not done after 0.2 s and was asked to stop."]
+    assert told.splitlines() == ["Asked task t1 to stop.", "task t1 was not done after 0.2 s and was asked to stop"]
     assert platform.server.paths()[-1] == "POST /api/v1/tasks/t1/cancel"

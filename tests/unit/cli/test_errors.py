@@ -16,16 +16,16 @@ from agentic_atlas.errors import (
 )
 
 CASES: list[tuple[Exception, int, str, str]] = [
-    (NotFound("No agent.", code="agent_not_found"), 1, "agent_not_found", "No agent."),
-    (ConfigurationError("No key."), 2, "configuration", "No key."),
-    (Unauthenticated("Unknown key."), 1, "unauthenticated", "Unknown key. Check the API key: "),
-    (Forbidden("Not yours."), 1, "forbidden", "Not yours. `atlas whoami` tells"),
-    (TaskError("boom", code="handler_error"), 1, "handler_error", "The task ended failed (handler_error): boom"),
+    (NotFound("no agent", code="agent_not_found"), 1, "agent_not_found", "no agent"),
+    (ConfigurationError("no key"), 2, "configuration", "no key"),
+    (Unauthenticated("unknown key"), 1, "unauthenticated", "unknown key; check the API key: "),
+    (Forbidden("not yours"), 1, "forbidden", "not yours; `atlas whoami` tells"),
+    (TaskError("boom", code="handler_error"), 1, "handler_error", "the task ended failed (handler_error): boom"),
     (FileNotFoundError(2, "No such file or directory", "x.json"), 1, "os_error", "x.json: No such file or directory"),
     (OSError("strange"), 1, "os_error", "strange"),
     (typer.BadParameter("too small"), 2, "usage", "Invalid value: too small"),
-    (typer.Abort(), 1, "aborted", "Stopped."),
-    (KeyError("a bug"), 1, "internal", "This should not have happened (KeyError: 'a bug')."),
+    (typer.Abort(), 1, "aborted", "stopped"),
+    (KeyError("a bug"), 1, "internal", "this should not have happened (KeyError: 'a bug');"),
 ]
 
 

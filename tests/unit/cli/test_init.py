@@ -62,8 +62,8 @@ def test_without_a_platform_everything_is_there_but_the_token(at_home: Path) -> 
 
 
 def test_a_platform_that_refuses_leaves_a_folder_and_the_reason(platform: Platform) -> None:
-    platform.refuses = error(403, "forbidden", "You may not make agents.")
-    assert "It has no token yet: You may not make agents." in printed(atlas("init", "hello"))
+    platform.refuses = error(403, "forbidden", "you may not make agents")
+    assert "It has no token yet: you may not make agents" in printed(atlas("init", "hello"))
 
 
 def test_a_folder_with_something_in_it_is_left_alone(platform: Platform, at_home: Path) -> None:

@@ -41,11 +41,11 @@ def test_a_file_runs_as_python_would_run_it(at_home: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
-        ("x = 1\n", "agent.py has no agent in it: `atlas init NAME` makes one to begin with."),
-        ("def f(:\n", "agent.py, line 1: invalid syntax."),
+        ("x = 1\n", "agent.py has no agent in it: `atlas init NAME` makes one to begin with"),
+        ("def f(:\n", "agent.py, line 1: invalid syntax"),
         (
             "from agentic_atlas import Agent\nmine = Agent('hello')\n",
-            'agent.py declares an agent but never runs it: end it with `if __name__ == "__main__": mine.run()`.',
+            'agent.py declares an agent but never runs it: end it with `if __name__ == "__main__": mine.run()`',
         ),
     ],
 )
@@ -55,7 +55,7 @@ def test_a_file_that_runs_no_agent_is_told_what_it_lacks(at_home: Path, text: st
 
 
 def test_a_file_that_is_not_there_is_told(at_home: Path) -> None:
-    assert complained(atlas("run", "agent.py"), 2) == "There is no file agent.py here."
+    assert complained(atlas("run", "agent.py"), 2) == "there is no file agent.py here"
     assert "is a folder" in complained(atlas("run", "."), 2)
     assert json.loads(complained(atlas("run", "--json", "agent.py"), 2))["error"]["code"] == "configuration"
 

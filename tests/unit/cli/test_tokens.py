@@ -41,7 +41,7 @@ def test_a_token_for_programs(platform: Platform) -> None:
 
 
 def test_an_agent_is_made_for_a_token_only_when_asked_for(platform: Platform) -> None:
-    assert complained(atlas("tokens", "create", "new")) == "There is no agent `new`."
+    assert complained(atlas("tokens", "create", "new")) == "there is no agent `new`"
     assert platform.agents == {}
     printed(atlas("tokens", "create", "new", "--create-agent"))
     printed(atlas("tokens", "create", "new", "--create-agent"))

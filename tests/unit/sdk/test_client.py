@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from agentic_atlas.errors import AtlasError, Conflict, InvalidInput, NotFound, TaskError
+from agentic_atlas.errors import AtlasError, Conflict, InvalidInput, NotFound, TaskError, Unavailable
 from agentic_atlas.sdk.client import AsyncClient, TaskRequest
 from agentic_atlas.sdk.client_errors import ConnectionCut, NotFinished, UnexpectedAnswer
 from agentic_atlas.sdk.client_retry import Sources
@@ -43,7 +43,13 @@ def test_a_call_is_one_request_when_the_task_is_quick() -> None:
     assert output == "Hello, Ada!"
     (asked,) = server.asked
     assert (asked.method, asked.path, asked.query) == ("POST", "/api/v1/tasks", {"wait": "30.0"})
-    assert asked.body == {"agent": "hello", "skill": "greet", "input": {"name": "Ada"}, "idempotency_key": "key-0"}
+    assert asked.body == {
+        "agent": "hello",
+        "skill": "greet",
+        "input": {"name": "Ada"},
+        "idempotency_key": "key-0",
+        "queue_ttl": 0.0,
+    }
 
 
 def test_a_call_waits_on_when_the_task_is_slow() -> None:
@@ -61,10 +67,22 @@ def test_a_call_that_fails_raises_the_error_of_the_task() -> None:
     assert caught.code == "deadline_exceeded"
 
 
+@pytest.mark.parametrize("code", ["agent_offline", "agent_disabled"])
+def test_a_call_to_an_agent_that_is_offline_fails_at_once(code: str) -> None:
+    server, caught = with_client(lambda asked: error(503, code, Retry_After="1"), lambda atlas: atlas.call("a", "b"))
+    assert isinstance(caught, Unavailable)
+    assert (caught.code, len(server.asked)) == (code, 1)
+
+
+def test_a_call_can_wait_for_an_agent_that_is_offline() -> None:
+    server, _ = with_client(in_order(task("completed")), lambda atlas: atlas.call("a", "b", queue_ttl=60))
+    assert server.asked[0].body["queue_ttl"] == 60
+
+
 def test_a_call_nobody_waits_for_any_more_is_cancelled() -> None:
     server, caught = with_client(lambda asked: task("working"), lambda atlas: atlas.call("a", "b", timeout=2.0))
     assert isinstance(caught, NotFinished)
-    assert caught.message == "Task t1 was not done after 2 s and was asked to stop."
+    assert caught.message == "task t1 was not done after 2 s and was asked to stop"
     assert server.asked[0].query == {"wait": "2.0"}
     assert server.paths()[-1] == "POST /api/v1/tasks/t1/cancel"
 

@@ -132,7 +132,7 @@ def test_nobody_there_is_told_with_the_address_and_the_remedy(patience: float) -
             await http.send("POST", "/things", Thing, repeatable=False)
         assert (
             caught.value.message
-            == f"Cannot reach Agentic Atlas at {gone}: nothing answers there. Start it with `atlas up`."
+            == f"cannot reach Agentic Atlas at {gone}: nothing answers there; start it with `atlas up`"
         )
         assert KEY not in repr(caught.value) + repr(caught.value.__cause__) + repr(http.address)
         await http.aclose()

@@ -6,7 +6,7 @@ import pytest
 
 from agentic_atlas.errors import AtlasError, Busy, Conflict, Unavailable
 from agentic_atlas.sdk.client_errors import ConnectionCut
-from agentic_atlas.sdk.client_retry import LONGEST_PAUSE, Sources, Tries, pause
+from agentic_atlas.sdk.client_retry import LASTING, LONGEST_PAUSE, Sources, Tries, pause
 from tests.unit.sdk.client_server import Time
 
 DOWN = Unavailable("down", retry_after=0.0)
@@ -35,6 +35,8 @@ def test_nothing_is_tried_once_patience_is_over() -> None:
 
 def test_only_what_may_be_better_next_time_is_tried_again() -> None:
     assert wait(Conflict("name in use")) is None
+    for code in LASTING:
+        assert wait(Unavailable("away", code=code)) is None
 
 
 def test_a_request_that_may_have_arrived_is_only_repeated_where_that_does_no_harm() -> None:

@@ -81,7 +81,7 @@ def test_a_task_that_ended_without_saying_why_is_an_error_too() -> None:
 def test_a_wait_that_is_over_leaves_the_task_alone() -> None:
     server, _, caught = with_task(lambda asked: task(), lambda t: t.result(timeout=1.2))
     assert isinstance(caught, NotFinished)
-    assert caught.message == "Task t1 was not done after 1.2 s; it goes on."
+    assert caught.message == "task t1 was not done after 1.2 s; it goes on"
     assert set(server.paths()) == {"GET /api/v1/tasks/t1"}
 
 
