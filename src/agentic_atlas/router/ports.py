@@ -1,7 +1,7 @@
-"""What the router needs of the world: the backend, and a connection's transport."""
+"""What the router needs of the world: the backend, a connection's transport, and a log."""
 
 from asyncio import Future
-from typing import Protocol
+from typing import Any, Protocol
 
 import msgspec
 
@@ -27,6 +27,7 @@ class Identity(msgspec.Struct, frozen=True):
     token_id: str
     agent_id: str
     expires_at: float
+    """Seconds since the epoch; the connection is closed then."""
 
 
 class Arrival(msgspec.Struct, frozen=True):
@@ -83,7 +84,10 @@ class Replies(Protocol):
     """Where the answers to one `call` go."""
 
     def __call__(self, reply: Reply) -> bool:
-        """Send a reply; False when the connection is gone and no more are wanted."""
+        """Send a reply; False when the connection is gone, or the call was sent again, and no more are wanted."""
+
+    async def drained(self) -> None:
+        """Return when the agent has read enough for another reply, or is gone; for streams of any length."""
 
 
 class Backend(Protocol):
@@ -117,13 +121,19 @@ class Backend(Protocol):
 
 
 class Transport(Protocol):
-    """One open connection, below the protocol. Calls return at once; after `close` nothing is sent."""
+    """One open connection, below the protocol. Calls return at once; after `close` nothing is sent.
+
+    Its owner tells the `Connection`: `received`, `ponged`, `writable` (what waited to be sent has been), `closed`.
+    """
 
     def send(self, data: bytes) -> None:
         """Send one text frame."""
 
+    def ping(self) -> None:
+        """Send a ping frame; the peer's library answers it, which the connection is told by `ponged`."""
+
     def close(self, code: int, reason: bytes) -> None:
-        """Send a close frame and end the connection, at once when the peer does not read."""
+        """Send a close frame and end the connection, within a bounded time also when the peer does not read."""
 
     def pause_reading(self) -> None:
         """Take nothing more from the socket: the peer is slowed down by TCP."""
@@ -135,6 +145,19 @@ class Transport(Protocol):
         """Return the bytes that wait to be sent."""
 
 
+class Log(Protocol):
+    """A structured log, as structlog's: an event's name, and facts. No payload and no token is ever among them."""
+
+    def info(self, event: str, **facts: Any) -> Any:
+        """What an operator may want to know."""
+
+    def warning(self, event: str, **facts: Any) -> Any:
+        """What an operator should know."""
+
+    def error(self, event: str, **facts: Any) -> Any:
+        """What is a fault of ours; `exc_info` may be among the facts."""
+
+
 __all__ = [
     "Admission",
     "Arrival",
@@ -142,6 +165,7 @@ __all__ = [
     "Fault",
     "Identity",
     "Instance",
+    "Log",
     "Receipt",
     "Refused",
     "Replies",

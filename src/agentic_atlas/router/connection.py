@@ -1,0 +1,265 @@
+"""One agent's connection, from the handshake to its end.
+
+It owns nothing that outlives it. Leases, seats and the choice of an instance belong to the router, which it tells
+through `Host`; what a registered agent says is taken by `Hearing`.
+"""
+
+import asyncio
+from typing import Protocol
+
+from agentic_atlas.errors import AtlasError, Busy, Unavailable
+from agentic_atlas.protocol.closing import CloseCode, encode_reason
+from agentic_atlas.protocol.codec import ProtocolError
+from agentic_atlas.protocol.messages import Cancel, Hello, Message, Side, Task, Welcome
+from agentic_atlas.protocol.session import Session
+from agentic_atlas.protocol.states import ConnectionState
+from agentic_atlas.router.calls import Calls
+from agentic_atlas.router.delivery import Deliveries
+from agentic_atlas.router.hearing import Hearing
+from agentic_atlas.router.intake import Intake, Pause
+from agentic_atlas.router.office import Office
+from agentic_atlas.router.outbox import Outbox
+from agentic_atlas.router.ports import Identity, Instance, Receipt, Report, Transport
+from agentic_atlas.router.presence import Attempt, Pulse
+from agentic_atlas.router.readiness import Readiness
+from agentic_atlas.router.reports import Reports
+
+
+class Host(Protocol):
+    """The router, as its connections see it."""
+
+    def greeted(self, connection: "Connection", hello: Hello) -> None:
+        """It said `hello`, and is to be welcomed or closed."""
+
+    def freed(self, connection: "Connection") -> None:
+        """It may have free slots."""
+
+    def recorded(self, connection: "Connection", report: Report, receipt: Receipt) -> None:
+        """The backend dealt with what it reported; this comes after the end too."""
+
+    def ended(self, connection: "Connection") -> None:
+        """It is over."""
+
+
+class Connection:
+    """Drives the router's end. Its transport calls `received`, `ponged`, `writable`, `fail` and `closed`.
+
+    Attributes:
+        serial: number of this connection in this process.
+        identity: who its token says it is.
+        instance_id: the process behind it; empty before `hello`.
+        instance: its registration, from `welcome` on.
+        concurrency: tasks it runs at the same time.
+        turn: see `placement.Candidate`.
+        deliveries: its slots.
+        over: True when it is closed or about to be.
+        sign_of_life: set when anything comes, and at the end; cleared by `ping`.
+    """
+
+    def __init__(self, serial: int, identity: Identity, transport: Transport, office: Office, host: Host) -> None:
+        settings = office.settings
+        self.serial = serial
+        self.identity = identity
+        self.instance_id = ""
+        self.instance: Instance | None = None
+        self.concurrency = 1
+        self.turn = 0
+        self.deliveries = Deliveries()
+        self.over = False
+        self.sign_of_life = asyncio.Event()
+        self._office = office
+        self._host = host
+        self._transport = transport
+        self._began_at = office.clock()
+        self._session = Session(Side.ROUTER, office.limits)
+        self._pulse = Pulse(self._began_at, settings.beat_every * settings.silent_beats)
+        self._readiness = Readiness(settings.max_lag, settings.busy_pause)
+        self._intake = Intake(transport, self._take, 4 * office.limits.message_bytes)
+        self._outbox = Outbox(self._session, transport, settings.send_buffer, settings.stalled)
+        self._reports = Reports(
+            self.send, lambda report, receipt: host.recorded(self, report, receipt), self._unavailable, self._settled
+        )
+        self._room = asyncio.Event()
+        self._room.set()
+        self._calls: Calls | None = None
+        self._hearing: Hearing | None = None
+
+    # -- for the transport
+
+    def received(self, data: bytes) -> None:
+        """Take one whole message. `data` must not change afterwards."""
+        if not self.over and not self._intake.received(data):
+            self.close(CloseCode.OVERLOAD, "too_much_unread")
+
+    def ponged(self) -> None:
+        """A pong came."""
+        self._pulse.heard(self._office.clock())
+        self.sign_of_life.set()
+
+    def writable(self) -> None:
+        """What waited to be sent has been."""
+        if not self.over:
+            self._outbox.flush()
+            self._after_sending()
+            self._host.freed(self)
+
+    def closed(self) -> None:
+        """The connection is gone, closed by the peer or cut."""
+        self._session.close()
+        self._end("gone", None)
+
+    def fail(self, error: ProtocolError) -> None:
+        """The peer broke the protocol, on this level or below."""
+        self.close(error.close_code, error.code)
+
+    # -- for the router
+
+    @property
+    def ready(self) -> bool:
+        """True from `welcome` to the end."""
+        return self._session.state is ConnectionState.READY
+
+    @property
+    def in_flight(self) -> int:
+        """See `placement.Candidate`."""
+        return self.deliveries.in_flight
+
+    @property
+    def open(self) -> bool:
+        """See `placement.Candidate`."""
+        return self._readiness.willing and not self._outbox.congested
+
+    def welcome(self, welcome: Welcome, concurrency: int) -> None:
+        """Register it: from now on it works."""
+        office = self._office
+        self.instance = Instance(self.identity.agent_id, self.instance_id, welcome.generation)
+        self.concurrency = concurrency
+        self._calls = Calls(office, self.instance, self.send, self._room)
+        self._hearing = Hearing(
+            office,
+            self.instance,
+            self._reports,
+            self.deliveries,
+            self._readiness,
+            self._calls,
+            self.send,
+            lambda: self._host.freed(self),
+        )
+        self._pulse.heard(office.clock())
+        self.send(welcome)
+
+    def send(self, message: Message) -> bool:
+        """Send a message; False when the connection is over."""
+        if self.over or not self._outbox.send(message):
+            return False
+        self._after_sending()
+        return not self.over
+
+    def deliver(self, task: Task) -> None:
+        """Send a task, now or as soon as the agent has read what was sent before."""
+        if not self.over and self.deliveries.begin(Attempt(task.task, task.attempt)):
+            self._outbox.deliver(task)
+            self._after_sending()
+
+    def cancel(self, cancel: Cancel) -> None:
+        """Send a cancel, never before its task."""
+        if not self.over:
+            self._outbox.cancel(cancel)
+            self._after_sending()
+
+    def ping(self) -> None:
+        """Ask for a sign of life."""
+        self.sign_of_life.clear()
+        self._transport.ping()
+
+    def forgive(self, seconds: float) -> None:
+        """This process stood still for so long."""
+        self._pulse.forgive(seconds)
+        self._began_at += seconds
+
+    def tick(self, now: float, wall: float) -> None:
+        """Let time pass."""
+        if self._intake.paused:
+            # Its silence is of our making.
+            self._pulse.heard(now)
+        fault = self._overdue(now, wall)
+        if fault is not None:
+            self.close(*fault)
+            return
+        if self._readiness.tick(now):
+            self._host.freed(self)
+        self._outbox.flush()
+        self._after_sending()
+
+    def close(self, code: int, reason: str, retry_after: float | None = None) -> None:
+        """Close it; a second time changes nothing."""
+        if not self.over:
+            self._session.close()
+            self._transport.close(int(code), encode_reason(reason, retry_after))
+            self._end(reason, int(code))
+
+    # -- inside
+
+    def _take(self, data: bytes) -> None:
+        try:
+            message = self._session.receive(data)
+            self.ponged()
+            if isinstance(message, Hello):
+                self.instance_id = message.instance.id
+                self._host.greeted(self, message)
+            elif self._hearing is not None:
+                self._hearing.hear(message)
+        except ProtocolError as error:
+            self.fail(error)
+        if len(self._reports) >= self._office.limits.unacknowledged and not self.over:
+            self._intake.pause(Pause.STORING)
+
+    def _settled(self) -> None:
+        if len(self._reports) < self._office.limits.unacknowledged and not self.over:
+            self._intake.resume(Pause.STORING)
+
+    def _unavailable(self, error: BaseException) -> None:
+        code = error.code if isinstance(error, AtlasError) else "unavailable"
+        retry_after = error.retry_after if isinstance(error, Busy | Unavailable) else None
+        self.close(CloseCode.UNAVAILABLE, code, retry_after)
+
+    def _after_sending(self) -> None:
+        if self._outbox.overfull:
+            self.close(CloseCode.SLOW_READER, "send_buffer_full")
+        elif self._outbox.congested:
+            self._room.clear()
+            self._intake.pause(Pause.SENDING)
+        elif not self._room.is_set():
+            self._room.set()
+            self._intake.resume(Pause.SENDING)
+            self._host.freed(self)
+
+    def _overdue(self, now: float, wall: float) -> tuple[CloseCode, str] | None:
+        settings = self._office.settings
+        if wall >= self.identity.expires_at:
+            return CloseCode.TOKEN_EXPIRED, "token_expired"
+        if self._session.state is ConnectionState.CONNECTED and now - self._began_at > settings.hello_within:
+            return CloseCode.TIMEOUT, "no_hello"
+        if self.ready and self._pulse.silent(now):
+            return CloseCode.TIMEOUT, "no_beat"
+        if self._outbox.stalls(now):
+            return CloseCode.SLOW_READER, "nothing_read"
+        oldest = self._reports.oldest()
+        if oldest is not None and now - oldest > settings.report_within:
+            return CloseCode.UNAVAILABLE, "not_stored"
+        return None
+
+    def _end(self, reason: str, code: int | None) -> None:
+        if self.over:
+            return
+        self.over = True
+        self._intake.stop()
+        self._outbox.stop()
+        if self._calls is not None:
+            self._calls.stop()
+        self._room.set()
+        self.sign_of_life.set()
+        self._office.log.info(
+            "connection_ended", agent=self.identity.agent_id, instance=self.instance_id, code=code, reason=reason
+        )
+        self._host.ended(self)

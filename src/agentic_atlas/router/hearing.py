@@ -1,0 +1,104 @@
+"""What a registered agent says, and what it leads to: reports go to the backend, calls are made, beats answered."""
+
+from collections.abc import Callable
+
+from agentic_atlas.protocol.codec import ProtocolError
+from agentic_atlas.protocol.frames import ControlRate
+from agentic_atlas.protocol.messages import (
+    Accept,
+    Beat,
+    Call,
+    Event,
+    Fault,
+    Message,
+    Outcome,
+    Refuse,
+    Result,
+)
+from agentic_atlas.router.calls import Calls
+from agentic_atlas.router.delivery import Deliveries
+from agentic_atlas.router.office import Office
+from agentic_atlas.router.ports import Instance
+from agentic_atlas.router.presence import Attempt
+from agentic_atlas.router.readiness import Readiness
+from agentic_atlas.router.reports import Reports
+
+
+class Hearing:
+    """Takes the messages of one registered connection."""
+
+    def __init__(
+        self,
+        office: Office,
+        instance: Instance,
+        reports: Reports,
+        deliveries: Deliveries,
+        readiness: Readiness,
+        calls: Calls,
+        answer: Callable[[Message], object],
+        freed: Callable[[], None],
+    ) -> None:
+        """Take what the messages change; `freed` is called when there may be a free slot."""
+        self._office = office
+        self._instance = instance
+        self._reports = reports
+        self._deliveries = deliveries
+        self._readiness = readiness
+        self._calls = calls
+        self._answer = answer
+        self._freed = freed
+        self._beats = ControlRate(office.limits.control_frames_per_second)
+
+    def hear(self, message: Message) -> None:
+        """Take a message.
+
+        Raises:
+            ProtocolError: over a limit (4107).
+        """
+        match message:
+            case Event():
+                self._event(message)
+            case Result():
+                self._ended(_fitting(message, self._office.limits.payload_bytes))
+            case Accept():
+                self._report(message)
+            case Refuse():
+                self._readiness.refused(message.reason, self._office.clock())
+                self._ended(message)
+            case Beat():
+                self._beat(message)
+            case Call():
+                self._calls.open(message)
+            case _:
+                raise ProtocolError("this is not for an agent to say")
+
+    def _event(self, event: Event) -> None:
+        most = self._office.limits.event_bytes
+        if memoryview(event.data).nbytes > most:
+            raise ProtocolError(f"an event is over the limit of {most} bytes", code="event_too_big")
+        self._report(event)
+
+    def _ended(self, report: Refuse | Result) -> None:
+        # First the report, so that a task that is claimed for the slot is stored after it, in the same commit.
+        self._report(report)
+        if self._deliveries.end(Attempt(report.task, report.attempt)):
+            self._freed()
+
+    def _report(self, report: Accept | Refuse | Event | Result) -> None:
+        self._reports.add(report, self._office.backend.report(self._instance, report), self._office.clock())
+
+    def _beat(self, beat: Beat) -> None:
+        self._beats.count(self._office.clock())
+        willing_again = self._readiness.lags(beat.lag)
+        self._answer(Beat(beat.n))
+        if willing_again:
+            self._freed()
+
+
+def _fitting(result: Result, most: int) -> Result:
+    """Return the result, or an error in its place when it is too large: its task has to end all the same."""
+    detail = result.error.detail if result.error is not None else b""
+    if memoryview(result.output).nbytes <= most and memoryview(detail).nbytes <= most:
+        return result
+    fault = Fault("payload_too_large", f"the output is over the limit of {most} bytes")
+    return Result(result.task, result.attempt, Outcome.FAILED, error=fault)

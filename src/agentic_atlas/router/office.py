@@ -1,0 +1,29 @@
+"""What every connection of a router shares: its neighbours and its settings."""
+
+from asyncio import Task
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
+from typing import Any
+
+from agentic_atlas.protocol.messages import Limits
+from agentic_atlas.router.ports import Backend, Log
+from agentic_atlas.router.settings import RouterSettings
+
+
+@dataclass(frozen=True)
+class Office:
+    """Handed to each connection by the router.
+
+    Attributes:
+        clock: seconds that only ever pass.
+        wall: seconds since the epoch.
+        spawn: starts a coroutine that the router owns; None when the router does not run.
+    """
+
+    backend: Backend
+    limits: Limits
+    settings: RouterSettings
+    clock: Callable[[], float]
+    wall: Callable[[], float]
+    log: Log
+    spawn: Callable[[Coroutine[Any, Any, None]], Task[None] | None]

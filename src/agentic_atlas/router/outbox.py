@@ -1,0 +1,82 @@
+"""What goes out on a connection: bounded, whatever the agent reads.
+
+Tasks can be large and come in bursts, so they are paced: one is put in when it fits into the first half of the buffer,
+the others wait for the agent to read. All else is small and goes at once; the buffer over its limit means that the
+agent asks for more than it reads, and ends the connection.
+"""
+
+from collections import deque
+
+from agentic_atlas.protocol.messages import Cancel, Message, Task
+from agentic_atlas.protocol.session import Session
+from agentic_atlas.protocol.states import ConnectionState
+from agentic_atlas.router.ports import Transport
+
+
+class Outbox:
+    """Sends for one connection.
+
+    Attributes:
+        overfull: the limit was exceeded: the connection is to be closed.
+    """
+
+    def __init__(self, session: Session, transport: Transport, most: int, stalled: float) -> None:
+        self.overfull = False
+        self._session = session
+        self._transport = transport
+        self._most = most
+        self._half = most // 2
+        self._stalled = stalled
+        self._waiting: deque[Task | Cancel] = deque()
+        self._backlog = 0
+        self._backlog_since: float | None = None
+
+    @property
+    def congested(self) -> bool:
+        """True while the agent is behind with reading: half of the buffer is full, or tasks wait for room."""
+        return bool(self._waiting) or self._transport.buffered() > self._half
+
+    def send(self, message: Message) -> bool:
+        """Send a message at once; False when the connection is closed."""
+        if self._session.state is ConnectionState.CLOSED:
+            return False
+        self._transport.send(self._session.send(message))
+        self.overfull = self._transport.buffered() > self._most
+        return True
+
+    def deliver(self, task: Task) -> None:
+        """Send a task, now or when the agent has read what was sent before."""
+        if self._waiting or not self._fits(task):
+            self._waiting.append(task)
+        else:
+            self.send(task)
+
+    def cancel(self, cancel: Cancel) -> None:
+        """Send a cancel, after its task when that one still waits."""
+        if any(one.task == cancel.task for one in self._waiting):
+            self._waiting.append(cancel)
+        else:
+            self.send(cancel)
+
+    def flush(self) -> None:
+        """Send the tasks for which there is room now."""
+        while self._waiting and self._fits(self._waiting[0]):
+            self.send(self._waiting.popleft())
+
+    def stop(self) -> None:
+        """The connection is over: forget what waits. The leases see to it that it is delivered again."""
+        self._waiting.clear()
+
+    def stalls(self, now: float) -> bool:
+        """Tell whether what waits to be sent has not got less for too long; to be asked now and then."""
+        backlog = self._transport.buffered()
+        if not backlog:
+            self._backlog_since = None
+        elif self._backlog_since is None or backlog < self._backlog:
+            self._backlog, self._backlog_since = backlog, now
+        return self._backlog_since is not None and now - self._backlog_since > self._stalled
+
+    def _fits(self, message: Task | Cancel) -> bool:
+        buffered = self._transport.buffered()
+        size = memoryview(message.input).nbytes if isinstance(message, Task) else 0
+        return not buffered or buffered + size <= self._half

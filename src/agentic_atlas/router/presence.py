@@ -1,0 +1,127 @@
+"""Who is alive, and what an instance keeps while it is away: pulses and leases. Pure; the time is passed in.
+
+A lease is the promise that an attempt is being worked on. A live connection holds all of its own; when it ends they
+stay for the grace period, so that the instance can come back and go on (guarantee 4). One that runs out is lost, which
+is the only thing the backend is told of all this. Time in which this process itself stood still is forgiven: our own
+silence is never the agent's.
+"""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import NamedTuple
+
+
+class Attempt(NamedTuple):
+    """One delivery of a task."""
+
+    task: str
+    number: int
+
+
+@dataclass
+class _Lease:
+    instance: str
+    holder: int | None
+    expires_at: float | None = None
+
+
+class Leases:
+    """Which attempt is held by which instance: by a connection that lives, or until a time.
+
+    A connection is named by its serial number, which is never used again: the end of an older connection therefore
+    cannot touch what a newer one holds (guarantee 6).
+    """
+
+    def __init__(self) -> None:
+        self._leases: dict[Attempt, _Lease] = {}
+        self._held: dict[int, set[Attempt]] = {}
+        self._running_out: set[Attempt] = set()
+
+    def __len__(self) -> int:
+        return len(self._leases)
+
+    def hold(self, attempt: Attempt, instance: str, holder: int) -> None:
+        """A live connection of the instance holds the attempt from now on."""
+        self._unlink(attempt)
+        self._leases[attempt] = _Lease(instance, holder)
+        self._held.setdefault(holder, set()).add(attempt)
+
+    def keep(self, attempt: Attempt, instance: str, until: float) -> None:
+        """The instance is not connected: the attempt waits for it until then."""
+        self._unlink(attempt)
+        self._leases[attempt] = _Lease(instance, None, until)
+        self._running_out.add(attempt)
+
+    def departed(self, holder: int, until: float) -> None:
+        """A connection ended: what it still holds waits for its instance until then."""
+        for attempt in self._held.pop(holder, set()):
+            lease = self._leases[attempt]
+            lease.holder, lease.expires_at = None, until
+            self._running_out.add(attempt)
+
+    def drop(self, attempt: Attempt) -> None:
+        """The attempt has ended, or is not this instance's any more."""
+        self._unlink(attempt)
+
+    def holder(self, attempt: Attempt) -> int | None:
+        """Return the live connection that holds the attempt."""
+        lease = self._leases.get(attempt)
+        return None if lease is None else lease.holder
+
+    def instance(self, attempt: Attempt) -> str | None:
+        """Return the instance that the attempt belongs to; None when there is no lease."""
+        lease = self._leases.get(attempt)
+        return None if lease is None else lease.instance
+
+    def expired(self, now: float, returning: Collection[str] = (), patience: float = 0.0) -> list[Attempt]:
+        """Remove the leases that have run out, and return their attempts.
+
+        Those of an instance that is just being let in again (`returning`) have `patience` seconds more.
+        """
+        lost = [attempt for attempt in self._running_out if self._over(attempt, now, returning, patience)]
+        for attempt in lost:
+            self._unlink(attempt)
+        return lost
+
+    def forgive(self, seconds: float) -> None:
+        """This process stood still for so long."""
+        for attempt in self._running_out:
+            lease = self._leases[attempt]
+            assert lease.expires_at is not None
+            lease.expires_at += seconds
+
+    def _over(self, attempt: Attempt, now: float, returning: Collection[str], patience: float) -> bool:
+        lease = self._leases[attempt]
+        assert lease.expires_at is not None
+        return now >= lease.expires_at + (patience if lease.instance in returning else 0.0)
+
+    def _unlink(self, attempt: Attempt) -> None:
+        lease = self._leases.pop(attempt, None)
+        if lease is None:
+            return
+        self._running_out.discard(attempt)
+        if lease.holder is not None:
+            held = self._held[lease.holder]
+            held.discard(attempt)
+            if not held:
+                del self._held[lease.holder]
+
+
+class Pulse:
+    """When a connection was last heard of. Every whole message counts: it shows that this very socket delivers."""
+
+    def __init__(self, now: float, patience: float) -> None:
+        self._heard_at = now
+        self._patience = patience
+
+    def heard(self, now: float) -> None:
+        """Something came."""
+        self._heard_at = now
+
+    def forgive(self, seconds: float) -> None:
+        """This process stood still for so long."""
+        self._heard_at += seconds
+
+    def silent(self, now: float) -> bool:
+        """Tell whether the connection has been silent for too long."""
+        return now - self._heard_at > self._patience

@@ -1,0 +1,39 @@
+"""Whether an instance wants new work: not while it drains, is busy, or its handlers' loop lags. Pure."""
+
+from agentic_atlas.protocol.messages import RefuseReason
+
+
+class Readiness:
+    """What an instance said of itself."""
+
+    def __init__(self, max_lag: float, busy_pause: float) -> None:
+        self._max_lag = max_lag
+        self._busy_pause = busy_pause
+        self._lag = 0.0
+        self._draining = False
+        self._busy_until: float | None = None
+
+    @property
+    def willing(self) -> bool:
+        """True when it wants new work."""
+        return not (self._draining or self._lag > self._max_lag or self._busy_until is not None)
+
+    def refused(self, reason: RefuseReason, now: float) -> None:
+        """It gave a task back. Drained is for good; busy is for a while, or it would get the same task at once."""
+        if reason is RefuseReason.DRAINING:
+            self._draining = True
+        elif reason is RefuseReason.BUSY:
+            self._busy_until = now + self._busy_pause
+
+    def lags(self, lag: float) -> bool:
+        """Its loop is late by so many seconds; True when that made it willing again."""
+        before = self.willing
+        self._lag = lag
+        return self.willing and not before
+
+    def tick(self, now: float) -> bool:
+        """Let time pass; True when that made it willing again."""
+        if self._busy_until is None or now < self._busy_until:
+            return False
+        self._busy_until = None
+        return self.willing

@@ -1,0 +1,228 @@
+"""The router: connections, the seats of their tokens, the leases of what they run, and who gets the next task.
+
+It decides nothing about tasks. The backend reserves a slot, delivers into it, and is told what agents report, which
+slots are free again, and which attempts are lost.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
+from typing import Any
+
+from agentic_atlas.errors import AtlasError
+from agentic_atlas.protocol.closing import CloseCode
+from agentic_atlas.protocol.messages import Cancel, Hello, Limits, Refuse, Result, Task
+from agentic_atlas.router.connection import Connection
+from agentic_atlas.router.hub import Hub
+from agentic_atlas.router.office import Office
+from agentic_atlas.router.placement import Placement, free
+from agentic_atlas.router.ports import Backend, Identity, Instance, Log, Receipt, Report, Transport
+from agentic_atlas.router.presence import Attempt, Leases
+from agentic_atlas.router.registration import Registration, departed
+from agentic_atlas.router.settings import RouterSettings
+
+__all__ = ["Router", "RouterSettings"]
+
+_LINE = 1024
+"""Longest reason of a cancel (`messages.Line`)."""
+
+_STOOD_STILL = 1.0
+"""Seconds by which a tick has to be late to count as a stop of this process, which is no agent's fault."""
+
+
+class Router:
+    """All that goes on between the agents' connections and the backend. Runs on one event loop.
+
+    `run` is its life; nobody is let in before it has begun or after it has ended. The methods in the middle are what
+    the backend may ask; they return at once and never fail.
+    """
+
+    def __init__(
+        self,
+        backend: Backend,
+        *,
+        clock: Callable[[], float],
+        wall: Callable[[], float],
+        limits: Limits,
+        settings: RouterSettings,
+        log: Log,
+        sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
+    ) -> None:
+        """Prepare; see `Office` for what is passed in. `sleep` waits between two ticks."""
+        self.office = Office(backend, limits, settings, clock, wall, log, self._spawn)
+        self._sleep = sleep
+        self._hub: Hub[Connection] = Hub()
+        self._connections: dict[int, Connection] = {}
+        self._leases = Leases()
+        self._placement = Placement()
+        self._registration = Registration(self.office, self._hub, self._leases, self.freed)
+        self._group: asyncio.TaskGroup | None = None
+        self._serial = 0
+        self._closing: tuple[CloseCode, float | None] | None = None
+
+    async def run(self) -> None:
+        """Live until cancelled: let agents in, and look at leases and deadlines."""
+        settings = self.office.settings
+        try:
+            async with asyncio.TaskGroup() as self._group:
+                before = self.office.clock()
+                while True:
+                    await self._sleep(settings.tick)
+                    now = self.office.clock()
+                    self._tick(now, now - before - settings.tick)
+                    before = now
+        finally:
+            self._group = None
+            self.drain()
+
+    def connect(self, identity: Identity, transport: Transport) -> Connection:
+        """Take a connection whose handshake is done; `hello` is due."""
+        self._serial += 1
+        connection = Connection(self._serial, identity, transport, self.office, self)
+        self._connections[connection.serial] = connection
+        self._hub.arrive(connection)
+        if self._closing is not None:
+            code, retry_after = self._closing
+            connection.close(code, "router_is_stopping", retry_after)
+        return connection
+
+    def drain(self, retry_after: float | None = 1.0, code: CloseCode = CloseCode.RESTART) -> None:
+        """Close all connections, and each that comes from now on; their attempts go on at the agents."""
+        self._closing = (code, retry_after)
+        for connection in self._hub.everyone():
+            connection.close(code, "router_is_stopping", retry_after)
+
+    # -- for the backend
+
+    def reserve(self, agent_id: str) -> Instance | None:
+        """Take a free slot of the agent's least loaded instance; None when there is none."""
+        chosen = self._placement.choose(self._hub.ready(agent_id))
+        if chosen is None:
+            return None
+        chosen.deliveries.reserve()
+        return chosen.instance
+
+    def release(self, instance: Instance) -> None:
+        """Give a slot back that was not used."""
+        connection = self._hub.find(instance.agent_id, instance.instance_id)
+        if connection is not None and connection.instance == instance:
+            connection.deliveries.release()
+
+    def deliver(self, instance: Instance, task: Task) -> None:
+        """Send an attempt that was claimed for a reserved slot.
+
+        When that connection has ended meanwhile, the attempt goes to the instance's next one, or waits for it through
+        the grace period.
+        """
+        attempt = Attempt(task.task, task.attempt)
+        self.release(instance)
+        coming = self._hub.coming(instance.agent_id, instance.instance_id)
+        if coming is not None:
+            self._registration.meanwhile(coming, task)
+        connection = self._hub.find(instance.agent_id, instance.instance_id)
+        if connection is None:
+            until = self.office.clock() + self.office.settings.grace
+            self._leases.keep(attempt, instance.instance_id, until)
+        else:
+            self._leases.hold(attempt, instance.instance_id, connection.serial)
+            connection.deliver(task)
+
+    def cancel(self, task: str, attempt: int, reason: str) -> None:
+        """Ask the instance that holds the attempt to stop it; one that is away is told when it comes back."""
+        message = Cancel(task, attempt, reason[:_LINE])
+        instance_id = self._leases.instance(Attempt(task, attempt))
+        holder = self._connections.get(self._leases.holder(Attempt(task, attempt)) or 0)
+        if holder is not None:
+            holder.cancel(message)
+        for connection in self._hub.on_their_way():
+            if connection.instance_id == instance_id:
+                self._registration.meanwhile(connection, message)
+
+    def forget(self, task: str, attempt: int) -> None:
+        """The attempt has ended without its agent: it needs no lease any more."""
+        self._leases.drop(Attempt(task, attempt))
+
+    def disconnect_tokens(self, token_ids: Sequence[str], reason: str) -> None:
+        """Close the connections that were made with these tokens with 4103."""
+        for connection in self._hub.with_tokens(token_ids):
+            connection.close(CloseCode.TOKEN_REVOKED, reason)
+
+    def disconnect_agent(self, agent_id: str, reason: str) -> None:
+        """Close all connections of this agent with 4104."""
+        for connection in self._hub.of_agent(agent_id):
+            connection.close(CloseCode.AGENT_DISABLED, reason)
+
+    def online(self, agent_id: str) -> int:
+        """Return how many instances of the agent are registered."""
+        return self._hub.online(agent_id)
+
+    def adopt(self, attempts: Iterable[tuple[str, int, str]], until: float) -> None:
+        """Keep (task, attempt, instance) that an earlier process left, until this time of `clock`."""
+        for task, attempt, instance_id in attempts:
+            self._leases.keep(Attempt(task, attempt), instance_id, until)
+
+    # -- for connections (`connection.Host`)
+
+    def greeted(self, connection: Connection, hello: Hello) -> None:
+        """See `Host.greeted`."""
+        if self._spawn(self._registration.register(connection, hello)) is None:
+            connection.close(CloseCode.RESTART, "router_is_not_running")
+
+    def freed(self, connection: Connection) -> None:
+        """See `Host.freed`."""
+        agent_id = connection.identity.agent_id
+        slots = sum(map(free, self._hub.ready(agent_id)))
+        if slots:
+            self.office.backend.freed(agent_id, slots)
+
+    def recorded(self, connection: Connection, report: Report, receipt: Receipt) -> None:
+        """See `Host.recorded`. What is not recorded says nothing of an attempt that another connection holds."""
+        if isinstance(report, Result | Refuse):
+            attempt = Attempt(report.task, report.attempt)
+            if receipt.recorded or self._leases.holder(attempt) == connection.serial:
+                self._leases.drop(attempt)
+
+    def ended(self, connection: Connection) -> None:
+        """See `Host.ended`."""
+        del self._connections[connection.serial]
+        self._hub.leave(connection)
+        self._leases.departed(connection.serial, self.office.clock() + self.office.settings.grace)
+        if connection.instance is not None:
+            self._spawn(departed(self.office, connection.instance))
+
+    # -- inside
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> "asyncio.Task[None] | None":
+        if self._group is None:
+            work.close()
+            return None
+        return self._group.create_task(work)
+
+    def _tick(self, now: float, late: float) -> None:
+        connections = self._hub.everyone()
+        if late > _STOOD_STILL:
+            self._leases.forgive(late)
+            for connection in connections:
+                connection.forgive(late)
+        wall = self.office.wall()
+        for connection in connections:
+            if not connection.over:
+                connection.tick(now, wall)
+        settings = self.office.settings
+        returning = {connection.instance_id for connection in self._hub.on_their_way()}
+        for attempt in self._leases.expired(now, returning, settings.ping_old + settings.admit_within):
+            self._spawn(self._lose(attempt))
+
+    async def _lose(self, attempt: Attempt) -> None:
+        self.office.log.warning("attempt_lost", task=attempt.task, attempt=attempt.number)
+        try:
+            await self.office.backend.lost(attempt.task, attempt.number)
+        except AtlasError as error:
+            self.office.log.warning("loss_not_stored", task=attempt.task, attempt=attempt.number, code=error.code)
+            self._lose_again(attempt)
+        except Exception as bug:  # a fault of ours with one task must not end the router
+            self.office.log.error("loss_failed", task=attempt.task, attempt=attempt.number, exc_info=bug)
+            self._lose_again(attempt)
+
+    def _lose_again(self, attempt: Attempt) -> None:
+        if self._leases.instance(attempt) is None:
+            self._leases.keep(attempt, "", self.office.clock() + self.office.settings.lost_again)

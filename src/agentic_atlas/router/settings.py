@@ -1,0 +1,48 @@
+"""How patient the router is. Seconds, unless a name says bytes."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class RouterSettings:
+    """The defaults are those of the design; a test may be less patient."""
+
+    beat_every: float = 10.0
+    """How often an agent has to beat; told in `welcome`."""
+    silent_beats: float = 2.5
+    """Beats that may be missed before a connection counts as dead."""
+    grace: float = 30.0
+    """How long a cut connection keeps its attempts; told in `welcome`."""
+    tls_within: float = 10.0
+    """For the TLS handshake."""
+    handshake_within: float = 5.0
+    """From the accepted connection, or the end of its TLS handshake, to the whole request."""
+    hello_within: float = 5.0
+    """From the handshake to `hello`."""
+    admit_within: float = 10.0
+    """For the backend's answer to a `hello`."""
+    report_within: float = 30.0
+    """For the backend to store what an agent reported."""
+    ping_old: float = 2.0
+    """How long an older connection with the same token has to show that it is alive."""
+    token_in_use_again: float = 30.0
+    """When an instance may try again whose token another one uses."""
+    max_lag: float = 2.0
+    """How late an agent's handlers' loop may be before it gets no new work."""
+    busy_pause: float = 1.0
+    """No new work for an instance that has just refused some because it is busy."""
+    stalled: float = 20.0
+    """How long what waits to be sent may not get less before a connection counts as one that does not read."""
+    send_buffer: int = 8 * 1024 * 1024
+    """Bytes that may wait to be sent on a connection: at half of it nothing more is read from the agent and no further
+    task is put in, over it the connection is closed."""
+    lost_again: float = 5.0
+    """When a lost attempt is reported again that the backend could not take."""
+    message_within: float = 10.0
+    """From a message's first fragment to its last."""
+    close_within: float = 2.0
+    """For the peer's part in a close, and to read what was sent before it."""
+    tick: float = 0.5
+    """How often the router looks at its deadlines."""
+    sweep: float = 0.5
+    """How often the endpoint looks at those of its sockets."""
