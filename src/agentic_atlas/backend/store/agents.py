@@ -1,0 +1,213 @@
+"""Agents, their skills and instances behind the port."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+from sqlalchemy import Connection, Row, case, delete, insert, select, update
+
+from agentic_atlas.backend.domain.records import Agent, Instance, Skill
+from agentic_atlas.backend.store.operations import Statement
+from agentic_atlas.backend.store.readers import Readers
+from agentic_atlas.backend.store.tables import agents, instances, skills, tokens
+from agentic_atlas.backend.store.writer import Writer
+from agentic_atlas.errors import Conflict, NotFound
+from agentic_atlas.protocol.messages import Policy
+
+MOST_INSTANCES = 100
+"""Instances that are remembered of an agent; of more, those that left first are forgotten."""
+
+_AGENT = tuple(agents.c[name] for name in Agent.__struct_fields__)
+
+
+class SqlAgents:
+    """`ports.Agents`."""
+
+    def __init__(self, writer: Writer, readers: Readers) -> None:
+        self._writer = writer
+        self._readers = readers
+
+    async def add(self, agent: Agent) -> None:
+        """See the port."""
+        if not await self._writer.submit(Statement(lambda connection: _add(connection, agent))):
+            raise Conflict(f"{agent.owner} has an agent {agent.name} already", code="agent_exists")
+
+    async def get(self, agent_id: str) -> Agent | None:
+        """See the port."""
+        return await self._readers.run(lambda connection: _get(connection, agent_id))
+
+    async def by_name(self, owner: str, name: str) -> Agent | None:
+        """See the port."""
+        return await self._readers.run(lambda connection: _by_name(connection, f"{owner}/{name}"))
+
+    async def find(self, *, owner_id: str | None, limit: int, after: str | None = None) -> list[Agent]:
+        """See the port."""
+        return await self._readers.run(lambda connection: _find(connection, owner_id, limit, after))
+
+    async def update(
+        self, agent_id: str, *, description: str | None = None, disabled_at: float | None = None
+    ) -> Agent | None:
+        """See the port."""
+        values: dict[str, object] = {}
+        if description is not None:
+            values["description"] = description
+        if disabled_at is not None:
+            values["disabled_at"] = disabled_at or None
+        return await self._writer.submit(Statement(lambda connection: _update(connection, agent_id, values)))
+
+    async def delete(self, agent_id: str) -> bool:
+        """See the port."""
+        return await self._writer.submit(Statement(lambda connection: _delete(connection, agent_id)))
+
+    async def skills(self, agent_id: str) -> list[Skill]:
+        """See the port."""
+        return await self._readers.run(lambda connection: _skills(connection, agent_id))
+
+    async def instances(self, agent_id: str) -> list[Instance]:
+        """See the port."""
+        return await self._readers.run(lambda connection: _instances(connection, agent_id))
+
+    async def register(self, instance: Instance, description: str, skills: Sequence[Skill]) -> Instance:
+        """See the port. Raises NotFound without the agent or token, Conflict when the id is another agent's."""
+        return await self._writer.submit(
+            Statement(lambda connection: _register(connection, instance, description, skills))
+        )
+
+    async def depart(self, instance_id: str, generation: int, now: float) -> None:
+        """See the port."""
+        await self._writer.submit(Statement(lambda connection: _depart(connection, instance_id, generation, now)))
+
+    async def depart_all(self, now: float) -> None:
+        """See the port."""
+        await self._writer.submit(Statement(lambda connection: _depart_all(connection, now)))
+
+
+def _add(connection: Connection, agent: Agent) -> bool:
+    """Add an agent; False when its name is taken."""
+    if _by_name(connection, agent.full_name) is not None:
+        return False
+    connection.execute(insert(agents).values(**msgspec.structs.asdict(agent), full_name=agent.full_name))
+    return True
+
+
+def _get(connection: Connection, agent_id: str) -> Agent | None:
+    """One agent."""
+    row = connection.execute(select(*_AGENT).where(agents.c.id == agent_id)).one_or_none()
+    return Agent(*row) if row else None
+
+
+def _by_name(connection: Connection, full_name: str) -> Agent | None:
+    """The agent of this name."""
+    row = connection.execute(select(*_AGENT).where(agents.c.full_name == full_name)).one_or_none()
+    return Agent(*row) if row else None
+
+
+def _find(connection: Connection, owner_id: str | None, limit: int, after: str | None) -> list[Agent]:
+    """Agents by full name, of one owner or all."""
+    query = select(*_AGENT).order_by(agents.c.full_name).limit(limit)
+    if owner_id is not None:
+        query = query.where(agents.c.owner_id == owner_id)
+    if after is not None:
+        query = query.where(agents.c.full_name > after)
+    return [Agent(*row) for row in connection.execute(query)]
+
+
+def _update(connection: Connection, agent_id: str, values: dict[str, object]) -> Agent | None:
+    """Change some columns of an agent and return it."""
+    if values:
+        connection.execute(update(agents).where(agents.c.id == agent_id).values(values))
+    return _get(connection, agent_id)
+
+
+def _delete(connection: Connection, agent_id: str) -> bool:
+    """Remove an agent; foreign keys remove what is its own."""
+    return connection.execute(delete(agents).where(agents.c.id == agent_id)).rowcount > 0
+
+
+def _skills(connection: Connection, agent_id: str) -> list[Skill]:
+    """Skills of an agent, by name."""
+    query = select(skills).where(skills.c.agent_id == agent_id).order_by(skills.c.name)
+    return [_skill(row) for row in connection.execute(query)]
+
+
+def _instances(connection: Connection, agent_id: str) -> list[Instance]:
+    """Instances of an agent: the connected ones, then those that left, the last to leave first."""
+    query = select(instances).where(instances.c.agent_id == agent_id).order_by(*_PRESENT_FIRST).limit(MOST_INSTANCES)
+    return [_instance(row) for row in connection.execute(query)]
+
+
+_PRESENT_FIRST = (
+    case((instances.c.disconnected_at.is_(None), 0), else_=1),
+    instances.c.disconnected_at.desc(),
+    instances.c.connected_at.desc(),
+    instances.c.id,
+)
+
+
+def _register(connection: Connection, instance: Instance, description: str, declared: Sequence[Skill]) -> Instance:
+    """Store a connected instance and what it says about its agent; return it with its new generation."""
+    agent_id, now = instance.agent_id, instance.connected_at
+    seen = {"description": description, "last_seen_at": now}
+    if not connection.execute(update(agents).where(agents.c.id == agent_id).values(seen)).rowcount:
+        raise NotFound("the agent does not exist any more", code="agent_not_found")
+    connection.execute(update(tokens).where(tokens.c.id == instance.token_id).values(last_used_at=now))
+    connection.execute(delete(skills).where(skills.c.agent_id == agent_id))
+    if declared:
+        connection.execute(insert(skills), [_skill_row(skill) for skill in declared])
+    return _connect(connection, instance)
+
+
+def _connect(connection: Connection, instance: Instance) -> Instance:
+    last = connection.execute(select(instances).where(instances.c.id == instance.id).with_for_update()).one_or_none()
+    if last is None:
+        _forget_oldest(connection, instance.agent_id)
+        registered = msgspec.structs.replace(instance, generation=1, disconnected_at=None)
+        connection.execute(insert(instances).values(_instance_row(registered)))
+        return registered
+    if last.agent_id != instance.agent_id:
+        raise Conflict("this instance id belongs to another agent", code="instance_exists")
+    registered = msgspec.structs.replace(instance, generation=last.generation + 1, disconnected_at=None)
+    connection.execute(update(instances).where(instances.c.id == instance.id).values(_instance_row(registered)))
+    return registered
+
+
+def _forget_oldest(connection: Connection, agent_id: str) -> None:
+    """Make room for one more instance of the agent."""
+    ranked = select(instances.c.id).where(instances.c.agent_id == agent_id).order_by(*_PRESENT_FIRST)
+    surplus = ranked.offset(MOST_INSTANCES - 1).subquery()
+    gone = instances.c.disconnected_at.is_not(None)
+    connection.execute(delete(instances).where(gone, instances.c.id.in_(select(surplus.c.id))))
+
+
+def _depart(connection: Connection, instance_id: str, generation: int, now: float) -> None:
+    """Mark an instance as gone, unless it has connected again."""
+    this = (instances.c.id == instance_id, instances.c.generation == generation, instances.c.disconnected_at.is_(None))
+    if connection.execute(update(instances).where(*this).values(disconnected_at=now)).rowcount:
+        agent = select(instances.c.agent_id).where(instances.c.id == instance_id).scalar_subquery()
+        connection.execute(update(agents).where(agents.c.id == agent).values(last_seen_at=now))
+
+
+def _depart_all(connection: Connection, now: float) -> None:
+    """Mark every instance as gone."""
+    present = instances.c.disconnected_at.is_(None)
+    theirs = agents.c.id.in_(select(instances.c.agent_id).where(present))
+    connection.execute(update(agents).where(theirs).values(last_seen_at=now))
+    connection.execute(update(instances).where(present).values(disconnected_at=now))
+
+
+def _skill(row: Row[Any]) -> Skill:
+    values = {**row._mapping, "policy": msgspec.json.decode(row.policy, type=Policy), "streams": bool(row.streams)}
+    return Skill(**values)
+
+
+def _skill_row(skill: Skill) -> dict[str, object]:
+    policy = msgspec.json.encode(skill.policy)
+    return {**msgspec.structs.asdict(skill), "policy": policy, "streams": int(skill.streams)}
+
+
+def _instance(row: Row[Any]) -> Instance:
+    return Instance(**{**row._mapping, "labels": msgspec.json.decode(row.labels, type=dict[str, str])})
+
+
+def _instance_row(instance: Instance) -> dict[str, object]:
+    return {**msgspec.structs.asdict(instance), "labels": msgspec.json.encode(instance.labels)}

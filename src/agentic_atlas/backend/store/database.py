@@ -1,0 +1,121 @@
+"""Opens the store: its file and lock, its schema, its threads; and closes them in the opposite order."""
+
+import asyncio
+import os
+from collections.abc import AsyncIterator
+from contextlib import ExitStack, asynccontextmanager
+from pathlib import Path
+
+from sqlalchemy import Engine, insert, select
+from sqlalchemy.exc import SQLAlchemyError
+
+from agentic_atlas.backend.ports import Clock, Ids
+from agentic_atlas.backend.store import sqlite
+from agentic_atlas.backend.store.agents import SqlAgents
+from agentic_atlas.backend.store.errors import domain_error
+from agentic_atlas.backend.store.lock import owned
+from agentic_atlas.backend.store.migrations import migrate
+from agentic_atlas.backend.store.readers import THREADS, PooledReaders, Readers, WriterReaders
+from agentic_atlas.backend.store.tables import network
+from agentic_atlas.backend.store.tasks import SqlTasks
+from agentic_atlas.backend.store.tokens import SqlTokens
+from agentic_atlas.backend.store.users import SqlUsers
+from agentic_atlas.backend.store.writer import Writer
+from agentic_atlas.errors import ConfigurationError
+
+REMEMBERED_BYTES = 64 * 1024 * 1024
+"""Tasks kept in memory for their next change: this process alone owns the database."""
+
+
+class SqlStore:
+    """`ports.Store` on SQLAlchemy; made by `open_store`."""
+
+    def __init__(self, writer: Writer, readers: Readers, network_id: str, warnings: tuple[str, ...]) -> None:
+        self.tasks = SqlTasks(writer, readers)
+        self.agents = SqlAgents(writer, readers)
+        self.tokens = SqlTokens(writer, readers)
+        self.users = SqlUsers(writer, readers)
+        self.warnings = warnings
+        """What whoever runs this should know, a sentence each."""
+        self._readers = readers
+        self._network_id = network_id
+
+    async def network_id(self) -> str:
+        """See the port."""
+        return self._network_id
+
+    async def ready(self) -> None:
+        """See the port."""
+        await self._readers.run(lambda connection: connection.execute(select(network.c.id)).all())
+
+
+@asynccontextmanager
+async def open_store(path: Path | None, *, clock: Clock, ids: Ids) -> AsyncIterator[SqlStore]:
+    """Open the store, making or upgrading it first where needed; at the end, finish what waits and close it.
+
+    Args:
+        path: of the database file; its folder is made when it is missing. None: in memory, lost at the end.
+        clock: gives the time of creation.
+        ids: makes the network's id at creation.
+
+    Raises:
+        ConfigurationError: the file is in use, is no database of ours, or was written by a newer version.
+        Unavailable: the database is locked by another program, or its disk is full.
+    """
+    with ExitStack() as opened:
+        # Opening blocks the loop: nothing is served before it, and a cancel could not stop a thread half way.
+        store = _opened(path, clock, ids, opened)
+        closing = opened.pop_all()
+    try:
+        yield store
+    finally:
+        await asyncio.to_thread(closing.close)
+
+
+def _opened(path: Path | None, clock: Clock, ids: Ids, opened: ExitStack) -> SqlStore:
+    warnings: list[str] = []
+    if path is not None:
+        warnings += _prepared_files(path)
+        warnings += [] if sqlite.is_safe_release() else [sqlite.OLD_RELEASE]
+        opened.enter_context(owned(path))
+        sqlite.examine(path)
+    engine = sqlite.writing_engine(path)
+    opened.callback(engine.dispose)
+    try:
+        migrate(engine)
+        network_id = _network_id(engine, clock, ids)
+    except SQLAlchemyError as error:
+        raise domain_error(error) from error
+    writer = Writer(engine, remembered_bytes=REMEMBERED_BYTES)
+    writer.start()
+    opened.callback(writer.close)
+    readers = WriterReaders(writer) if path is None else PooledReaders(sqlite.reading_engine(path, THREADS))
+    opened.callback(readers.close)
+    return SqlStore(writer, readers, network_id, tuple(warnings))
+
+
+def _prepared_files(path: Path) -> list[str]:
+    """Make the folder and the file, for their owner alone; say what is wrong with a folder that was there."""
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            os.fchmod(file, 0o600)
+        finally:
+            os.close(file)
+    except OSError as error:
+        raise ConfigurationError(
+            f"the store can't be kept at {path}: {error.strerror}; set ATLAS_DATA_DIR to a folder of your own"
+        ) from error
+    open_to_all = f"everybody on this machine may write in {path.parent}; its mode should be 700"
+    return [open_to_all] if path.parent.stat().st_mode & 0o002 else []
+
+
+def _network_id(engine: Engine, clock: Clock, ids: Ids) -> str:
+    """Return the network's id, made at the first start."""
+    with engine.begin() as connection:
+        network_id = connection.scalar(select(network.c.id))
+        if network_id is None:
+            network_id = ids("net")
+            connection.execute(insert(network).values(id=network_id, created_at=clock()))
+    return network_id

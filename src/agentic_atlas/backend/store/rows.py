@@ -1,0 +1,106 @@
+"""Tasks and events as rows: plain tuples, built and taken apart once for every write.
+
+A row to insert or update has the order of the table's columns; a row that was read has the order of `READ`, which
+follows the fields of `Task`. These functions are a good part of what a task costs, hence positions instead of names.
+"""
+
+from collections.abc import Sequence
+from operator import attrgetter
+from typing import Any
+
+from agentic_atlas.backend.domain.records import CallerRef, EventKind, Task, TaskError, TaskEvent
+from agentic_atlas.backend.domain.tracing import trace_id
+from agentic_atlas.backend.store.tables import events, tasks
+from agentic_atlas.protocol.messages import Delivery
+from agentic_atlas.protocol.tasks import TaskState
+
+Row = Sequence[Any]
+"""Values as the driver takes and gives them."""
+
+CHANGING = (
+    "state",
+    "updated_at",
+    "attempt",
+    "instance_id",
+    "accepted_at",
+    "last_n",
+    "losses",
+    "failures",
+    "not_before",
+    "cancel_reason",
+    "cancel_at",
+    "last_seq",
+    "ended_at",
+)
+"""What an update writes, with `error` and `output`; the other fields say what was asked for and stay as they are."""
+
+_PARTS = {
+    "caller": ("caller_kind", "caller_id", "caller_user_id", "caller_name"),
+    "error": ("error_code", "error_message", "error_detail"),
+}
+READ = tuple(tasks.c[name] for field in Task.__struct_fields__ for name in _PARTS.get(field, (field,)))
+"""The columns to select for `task_of`."""
+
+# `_value_` is the plain attribute behind an enum's slow property `value`.
+_PATHS = {
+    "state": "state._value_",
+    "delivery": "delivery._value_",
+    "caller_kind": "caller.kind",
+    "caller_id": "caller.id",
+    "caller_user_id": "caller.user_id",
+    "caller_name": "caller.name",
+}
+_LAST = ("trace_id", "error_code", "error_message", "error_detail", "output", "input")
+INSERTED = tuple(column.name for column in tasks.columns)
+UPDATED = ("id", *CHANGING, "error_code", "error_message", "error_detail", "output")
+EVENT = tuple(column.name for column in events.columns)
+
+_asked = attrgetter(*(_PATHS.get(name, name) for name in INSERTED[: -len(_LAST)]))
+_changing = attrgetter("id", *(_PATHS.get(name, name) for name in CHANGING))
+_fixed = attrgetter(*(name for name in Task.__struct_fields__ if name not in (*CHANGING, "error", "output")))
+_event = attrgetter(*({"kind": "kind._value_"}.get(name, name) for name in EVENT))
+
+_STATES = {state.value: state for state in TaskState}
+_DELIVERIES = {delivery.value: delivery for delivery in Delivery}
+_KINDS = {kind.value: kind for kind in EventKind}
+
+
+def inserted_row(task: Task) -> tuple[Any, ...]:
+    """Return the task as a row of the whole table."""
+    return (*_asked(task), trace_id(task.trace), *_error(task.error), task.output, task.input)
+
+
+def updated_row(task: Task) -> tuple[Any, ...]:
+    """Return the task's id, and what an update of it writes."""
+    return (*_changing(task), *_error(task.error), task.output)
+
+
+def same_request(before: Task, after: Task) -> bool:
+    """Tell whether a change left alone what an update does not write."""
+    return bool(_fixed(before) == _fixed(after))
+
+
+def event_row(event: TaskEvent) -> tuple[Any, ...]:
+    """Return the event as a row."""
+    return _event(event)
+
+
+def task_of(row: Row) -> Task:
+    """Return the task in a row of `READ`."""
+    id_, agent_id, agent, skill, state, input_, kind, caller, user, name, *rest = row
+    owner, created, updated, trace, delivery, *policy_to_seq, output, code, message, detail, ended = rest
+    asked_by = CallerRef(kind, caller, user, name)
+    error = None if code is None else TaskError(code, message, detail)
+    first = (id_, agent_id, agent, skill, _STATES[state], input_, asked_by, owner, created, updated, trace)
+    values: tuple[Any, ...] = (*first, _DELIVERIES[delivery], *policy_to_seq, output, error, ended)
+    return Task(*values)
+
+
+def event_of(row: Row) -> TaskEvent:
+    """Return the event in a row of the table `events`."""
+    task_id, seq, at, kind, attempt, data = row
+    return TaskEvent(task_id, seq, at, _KINDS[kind], data, attempt)
+
+
+def _error(error: TaskError | None) -> tuple[Any, ...]:
+    return (None, None, None) if error is None else (error.code, error.message, error.detail)

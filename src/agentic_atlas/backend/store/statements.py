@@ -1,0 +1,124 @@
+"""The statements of the write path on tasks and events."""
+
+from collections.abc import Callable, Collection, Iterator, Sequence
+from typing import Any
+
+from sqlalchemy import (
+    ColumnElement,
+    Dialect,
+    Select,
+    Update,
+    and_,
+    bindparam,
+    column,
+    insert,
+    literal_column,
+    or_,
+    select,
+    update,
+    values,
+)
+
+from agentic_atlas.backend.domain.records import CallerRef
+from agentic_atlas.backend.store.prepared import Prepared
+from agentic_atlas.backend.store.rows import EVENT, INSERTED, READ, UPDATED, Row
+from agentic_atlas.backend.store.tables import SUBMITTED, events, tasks
+
+Key = tuple[str, str, str, str]
+"""A caller and one of its idempotency keys: user, kind, id, key."""
+
+_MOST_IDS = 256
+_MOST_KEYS = 64
+"""Both keep statements short; SQLite refuses expressions deeper than 1,000."""
+
+
+class TaskStatements:
+    """The write path's statements for one database.
+
+    Rows are locked where the database locks rows (SQLite has a single writer instead, and leaves these words out).
+    """
+
+    def __init__(self, dialect: Dialect) -> None:
+        self.insert = Prepared(dialect, insert(tasks), INSERTED, INSERTED)
+        """Add a task."""
+        self.update = Prepared(dialect, _update(), [f"new_{name}" for name in UPDATED])
+        """Store what changed about a task."""
+        self.insert_event = Prepared(dialect, insert(events), EVENT, EVENT)
+        """Add an event."""
+        self.waiting = Prepared(dialect, _waiting(), ("agent_id", "now", "limit"))
+        """Read the tasks of an agent that are next, in order."""
+        self._by_ids = _Sized(dialect, _by_ids, width=1, most=_MOST_IDS)
+        self._by_keys = _Sized(dialect, _by_keys, width=4, most=_MOST_KEYS)
+
+    def with_ids(self, ids: Collection[str]) -> Iterator[tuple[Prepared, Row]]:
+        """Read the tasks with these ids: statements, each with its parameters."""
+        return self._by_ids.split([(id_,) for id_ in ids])
+
+    def with_keys(self, keys: Collection[Key]) -> Iterator[tuple[Prepared, Row]]:
+        """Read the tasks with these idempotency keys: statements, each with its parameters."""
+        return self._by_keys.split(keys)
+
+
+def key_of(caller: CallerRef, idempotency_key: str) -> Key:
+    """Return what makes an idempotency key unique: it is the caller's own."""
+    return caller.user_id, caller.kind, caller.id, idempotency_key
+
+
+def _update() -> Update:
+    columns = [tasks.c[name] for name in UPDATED]
+    row = tuple(bindparam(f"new_{c.name}", type_=c.type) for c in columns)
+    changed = values(*(column(c.name, c.type) for c in columns), name="changed").data([row]).cte("changed")
+    new = {c.name: changed.c[c.name] for c in columns if c.name != "id"}
+    return update(tasks).where(tasks.c.id == changed.c.id).values(new)
+
+
+def _waiting() -> Select[Any]:
+    ready = or_(tasks.c.not_before.is_(None), tasks.c.not_before <= bindparam("now"))
+    return (
+        select(*READ)
+        .where(tasks.c.agent_id == bindparam("agent_id"), tasks.c.state == SUBMITTED, ready)
+        .order_by(tasks.c.priority.desc(), tasks.c.position, tasks.c.id)
+        .limit(bindparam("limit"))
+        .offset(literal_column("0"))
+        .with_for_update(skip_locked=True)
+    )
+
+
+def _by_ids(names: Sequence[str]) -> Select[Any]:
+    return select(*READ).where(tasks.c.id.in_([bindparam(name) for name in names])).with_for_update()
+
+
+def _by_keys(names: Sequence[str]) -> Select[Any]:
+    columns = (tasks.c.caller_user_id, tasks.c.caller_kind, tasks.c.caller_id, tasks.c.idempotency_key)
+    one_of: list[ColumnElement[bool]] = []
+    for start in range(0, len(names), 4):
+        pairs = zip(columns, names[start : start + 4], strict=True)
+        one_of.append(and_(*(column == bindparam(name) for column, name in pairs)))
+    return select(*READ).where(or_(*one_of)).with_for_update()
+
+
+class _Sized:
+    """A statement for any number of values, compiled for powers of two: the rest is filled with the last value."""
+
+    def __init__(
+        self, dialect: Dialect, build: Callable[[Sequence[str]], Select[Any]], *, width: int, most: int
+    ) -> None:
+        self._dialect = dialect
+        self._build = build
+        self._width = width
+        self._most = most
+        self._sizes: dict[int, Prepared] = {}
+
+    def split(self, values: Collection[Row]) -> Iterator[tuple[Prepared, Row]]:
+        """Return the statements to run for these values, each with its parameters."""
+        rest = list(values)
+        for start in range(0, len(rest), self._most):
+            part = rest[start : start + self._most]
+            size = 1 << (len(part) - 1).bit_length()
+            part += [part[-1]] * (size - len(part))
+            yield self._sizes.get(size) or self._compile(size), [value for row in part for value in row]
+
+    def _compile(self, size: int) -> Prepared:
+        names = [f"p{n}" for n in range(size * self._width)]
+        self._sizes[size] = Prepared(self._dialect, self._build(names), names)
+        return self._sizes[size]

@@ -1,0 +1,210 @@
+"""The schema: what the migrations lead to, and what the queries are written against.
+
+Only types that both databases pass through unchanged are used, so that compiled statements need no conversion of each
+value. Ids sort by the time of their making: "newest first" is an index on an id. Payloads come last in their row:
+SQLite then reads the columns before them without touching the pages that a long payload spills to.
+"""
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Double,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Table,
+    Text,
+    literal_column,
+)
+
+from agentic_atlas.protocol.tasks import LEASED, TaskState
+
+metadata = MetaData()
+
+# States stand in the text of a statement, never among its parameters: only so can a database see that a query asks
+# for no more than a partial index holds.
+SUBMITTED = literal_column(f"'{TaskState.SUBMITTED}'", Text)
+HELD = tuple(literal_column(f"'{state}'", Text) for state in sorted(LEASED))
+
+network = Table(
+    "network",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("created_at", Double, nullable=False),
+)
+
+users = Table(
+    "users",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("role", Text, nullable=False),
+    Column("created_at", Double, nullable=False),
+    Column("disabled_at", Double),
+    Index("users_by_name", "name", unique=True),
+)
+
+api_keys = Table(
+    "api_keys",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("user_id", Text, ForeignKey("users.id", ondelete="CASCADE"), nullable=False),
+    Column("name", Text, nullable=False),
+    Column("digest", LargeBinary, nullable=False),
+    Column("created_at", Double, nullable=False),
+    Column("expires_at", Double),
+    Column("revoked_at", Double),
+    Index("api_keys_by_digest", "digest", unique=True),
+    Index("api_keys_of_user", "user_id"),
+)
+
+agents = Table(
+    "agents",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("owner_id", Text, ForeignKey("users.id"), nullable=False),
+    Column("owner", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    # owner/name, kept because it is the order of the list and the cursor in it
+    Column("full_name", Text, nullable=False),
+    Column("created_at", Double, nullable=False),
+    Column("description", Text, nullable=False),
+    Column("disabled_at", Double),
+    Column("last_seen_at", Double),
+    Index("agents_by_name", "full_name", unique=True),
+    Index("agents_of_owner", "owner_id", "full_name"),
+)
+
+skills = Table(
+    "skills",
+    metadata,
+    Column("agent_id", Text, ForeignKey("agents.id", ondelete="CASCADE"), primary_key=True),
+    Column("name", Text, primary_key=True),
+    Column("description", Text, nullable=False),
+    Column("input_schema", LargeBinary, nullable=False),
+    Column("output_schema", LargeBinary, nullable=False),
+    Column("policy", LargeBinary, nullable=False),
+    Column("streams", Integer, nullable=False),
+    Column("updated_at", Double, nullable=False),
+)
+
+tokens = Table(
+    "tokens",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("agent_id", Text, ForeignKey("agents.id", ondelete="CASCADE"), nullable=False),
+    Column("name", Text, nullable=False),
+    Column("issued_at", Double, nullable=False),
+    Column("expires_at", Double, nullable=False),
+    Column("revoked_at", Double),
+    Column("last_used_at", Double),
+    Index("tokens_of_agent", "agent_id"),
+)
+
+instances = Table(
+    "instances",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("agent_id", Text, ForeignKey("agents.id", ondelete="CASCADE"), nullable=False),
+    Column("token_id", Text, ForeignKey("tokens.id", ondelete="CASCADE"), nullable=False),
+    Column("generation", Integer, nullable=False),
+    Column("opened_at", Double, nullable=False),
+    Column("validated_at", Double, nullable=False),
+    Column("connected_at", Double, nullable=False),
+    Column("disconnected_at", Double),
+    Column("host", Text, nullable=False),
+    Column("pid", BigInteger, nullable=False),
+    Column("sdk", Text, nullable=False),
+    Column("runtime", Text, nullable=False),
+    Column("code_hash", Text, nullable=False),
+    Column("concurrency", Integer, nullable=False),
+    Column("labels", LargeBinary, nullable=False),
+    Index("instances_of_agent", "agent_id"),
+    Index("instances_of_token", "token_id"),
+)
+
+tasks = Table(
+    "tasks",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("agent_id", Text, nullable=False),  # no foreign key: tasks outlive their agent
+    Column("agent", Text, nullable=False),
+    Column("skill", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("caller_kind", Text, nullable=False),
+    Column("caller_id", Text, nullable=False),
+    Column("caller_user_id", Text, nullable=False),
+    Column("caller_name", Text, nullable=False),
+    Column("owner_id", Text, nullable=False),
+    Column("created_at", Double, nullable=False),
+    Column("updated_at", Double, nullable=False),
+    Column("trace", Text, nullable=False),
+    Column("delivery", Text, nullable=False),
+    Column("max_attempts", Integer, nullable=False),
+    Column("retries", Integer, nullable=False),
+    Column("backoff", Double, nullable=False),
+    Column("timeout", Double),
+    Column("deadline", Double),
+    Column("queue_expires_at", Double),
+    Column("priority", Integer, nullable=False),
+    Column("position", Double, nullable=False),
+    Column("parent_id", Text),
+    Column("depth", Integer, nullable=False),
+    Column("idempotency_key", Text),
+    Column("body_digest", LargeBinary),
+    Column("retry_of", Text),
+    Column("attempt", Integer, nullable=False),
+    Column("instance_id", Text),
+    Column("accepted_at", Double),
+    Column("last_n", Integer, nullable=False),
+    Column("losses", Integer, nullable=False),
+    Column("failures", Integer, nullable=False),
+    Column("not_before", Double),
+    Column("cancel_reason", Text),
+    Column("cancel_at", Double),
+    Column("last_seq", Integer, nullable=False),
+    Column("ended_at", Double),
+    Column("trace_id", Text, nullable=False),
+    Column("error_code", Text),
+    Column("error_message", Text),
+    Column("error_detail", LargeBinary),
+    Column("output", LargeBinary),
+    Column("input", LargeBinary, nullable=False),
+)
+
+
+def _partial(name: str, *columns: object, where: object, unique: bool = False) -> Index:
+    return Index(name, *columns, unique=unique, sqlite_where=where, postgresql_where=where)  # type: ignore[arg-type]
+
+
+_c = tasks.c
+_partial("tasks_waiting", _c.agent_id, _c.priority.desc(), _c.position, _c.id, where=_c.state == SUBMITTED)
+_partial("tasks_held", _c.instance_id, where=_c.state.in_(HELD))
+_partial("tasks_of_parent", _c.parent_id, _c.id, where=_c.parent_id.is_not(None))
+_partial(
+    "tasks_by_key",
+    _c.caller_user_id,
+    _c.caller_kind,
+    _c.caller_id,
+    _c.idempotency_key,
+    where=_c.idempotency_key.is_not(None),
+    unique=True,
+)
+Index("tasks_of_owner", _c.owner_id, _c.id)
+Index("tasks_of_agent", _c.agent_id, _c.id)
+Index("tasks_of_trace", _c.trace_id)
+
+events = Table(
+    "events",
+    metadata,
+    Column("task_id", Text, ForeignKey("tasks.id", ondelete="CASCADE"), primary_key=True),
+    Column("seq", Integer, primary_key=True, autoincrement=False),
+    Column("at", Double, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("attempt", Integer, nullable=False),
+    Column("data", LargeBinary, nullable=False),
+    # one tree instead of a table and its index: a task's events lie together
+    sqlite_with_rowid=False,
+)

@@ -1,0 +1,154 @@
+"""Tasks and their events behind the port: writes go to the writer, reads are the queries below."""
+
+from asyncio import Future
+from collections.abc import Sequence
+
+from sqlalchemy import ColumnElement, Connection, Select, or_, select, union_all
+
+from agentic_atlas.backend.domain.lifecycle import Change
+from agentic_atlas.backend.domain.records import Task, TaskEvent
+from agentic_atlas.backend.ports import Added, Changed, Decide, Page, Slot, TaskFilter
+from agentic_atlas.backend.store.cursors import cursor_after, id_in
+from agentic_atlas.backend.store.operations import Add, ChangeTask, Claim
+from agentic_atlas.backend.store.readers import Readers
+from agentic_atlas.backend.store.rows import READ, event_of, task_of
+from agentic_atlas.backend.store.tables import HELD, SUBMITTED, agents, events, tasks
+from agentic_atlas.backend.store.writer import Writer
+
+_BRANCHES = 100
+"""Parts of one union; SQLite takes at most 500."""
+
+
+class SqlTasks:
+    """`ports.Tasks`."""
+
+    def __init__(self, writer: Writer, readers: Readers) -> None:
+        self._writer = writer
+        self._readers = readers
+
+    def add(self, change: Change) -> "Future[Added]":
+        """See the port."""
+        return self._writer.submit(Add(change))
+
+    def change(self, task_id: str, decide: Decide) -> "Future[Changed]":
+        """See the port."""
+        return self._writer.submit(ChangeTask(task_id, decide))
+
+    def claim(self, agent_id: str, slots: Sequence[Slot], now: float) -> "Future[list[Changed]]":
+        """See the port."""
+        return self._writer.submit(Claim(agent_id, tuple(slots), now))
+
+    async def get(self, task_id: str) -> Task | None:
+        """See the port."""
+        return next(iter(await self._tasks(_task(task_id))), None)
+
+    async def find(self, which: TaskFilter, *, limit: int, after: str | None = None) -> Page:
+        """See the port."""
+        before = None if after is None else id_in(after)
+        found = await self._readers.run(lambda connection: _find(connection, which, limit + 1, before))
+        items = found[:limit]
+        return Page(tuple(items), cursor_after(items[-1].id) if len(found) > limit else None)
+
+    async def events(self, task_id: str, *, after: int = 0, limit: int = 1000) -> list[TaskEvent]:
+        """See the port."""
+        query = _events(task_id, after, limit)
+        return await self._readers.run(lambda connection: [event_of(row) for row in connection.execute(query)])
+
+    async def open(self) -> list[Task]:
+        """See the port."""
+        return await self._tasks(_waiting(), _held())
+
+    async def held_by(self, instance_id: str) -> list[Task]:
+        """See the port."""
+        return await self._tasks(_held().where(tasks.c.instance_id == instance_id))
+
+    async def children(self, task_id: str) -> list[Task]:
+        """See the port."""
+        return await self._tasks(_children(task_id))
+
+    async def _tasks(self, *queries: Select[tuple[object, ...]]) -> list[Task]:
+        return await self._readers.run(
+            lambda connection: [task_of(row) for query in queries for row in connection.execute(query)]
+        )
+
+
+def _task(task_id: str) -> Select[tuple[object, ...]]:
+    """One task."""
+    return select(*READ).where(tasks.c.id == task_id)
+
+
+def _waiting() -> Select[tuple[object, ...]]:
+    """Tasks that nobody has, of all agents."""
+    return select(*READ).where(tasks.c.state == SUBMITTED)
+
+
+def _held() -> Select[tuple[object, ...]]:
+    """Tasks that an instance has."""
+    return select(*READ).where(tasks.c.state.in_(HELD))
+
+
+def _children(parent_id: str) -> Select[tuple[object, ...]]:
+    """Tasks that one called and that have not ended."""
+    return select(*READ).where(tasks.c.parent_id == parent_id, tasks.c.state.in_((SUBMITTED, *HELD)))
+
+
+def _events(task_id: str, after: int, limit: int) -> Select[tuple[object, ...]]:
+    """Events of a task, in order, from the one after `after`."""
+    return (
+        select(*events.columns)
+        .where(events.c.task_id == task_id, events.c.seq > after)
+        .order_by(events.c.seq)
+        .limit(limit)
+    )
+
+
+def _find(connection: Connection, which: TaskFilter, limit: int, before: str | None) -> list[Task]:
+    """Tasks that a filter lets through, newest first, from the one before `before`."""
+    narrow = [
+        column == value
+        for column, value in (
+            (tasks.c.agent_id, which.agent_id),
+            (tasks.c.parent_id, which.parent_id),
+            (tasks.c.trace_id, which.trace_id),
+        )
+        if value is not None
+    ]
+    filters = list(narrow)
+    if which.states:
+        filters.append(tasks.c.state.in_([state.value for state in which.states]))
+    if before is not None:
+        filters.append(tasks.c.id < before)
+    if which.visible_to is not None and narrow:
+        filters.append(_visible(which.visible_to))
+    elif which.visible_to is not None:
+        filters = [tasks.c.id.in_(_newest_visible(connection, which.visible_to, filters, limit))]
+    query = select(*READ).where(*filters).order_by(tasks.c.id.desc()).limit(limit)
+    return [task_of(row) for row in connection.execute(query)]
+
+
+def _visible(user_id: str) -> ColumnElement[bool]:
+    """A task's caller or its agent belongs to the user."""
+    return or_(tasks.c.owner_id == user_id, tasks.c.agent_id.in_(select(agents.c.id).where(_owned_by(user_id))))
+
+
+def _owned_by(user_id: str) -> ColumnElement[bool]:
+    return agents.c.owner_id == user_id
+
+
+def _newest_visible(
+    connection: Connection, user_id: str, filters: Sequence[ColumnElement[bool]], limit: int
+) -> list[str]:
+    """Ids of the user's newest tasks: the newest as caller and the newest of each agent, then the newest of those.
+
+    Each part walks an index from its end and stops after `limit`; one condition with OR would sort all there are.
+    """
+    own_agents = connection.scalars(select(agents.c.id).where(_owned_by(user_id))).all()
+    parts = [tasks.c.owner_id == user_id, *(tasks.c.agent_id == agent_id for agent_id in own_agents)]
+    ids: set[str] = set()
+    for start in range(0, len(parts), _BRANCHES):
+        branches = [
+            select(tasks.c.id).where(part, *filters).order_by(tasks.c.id.desc()).limit(limit).subquery()
+            for part in parts[start : start + _BRANCHES]
+        ]
+        ids.update(connection.scalars(union_all(*(select(branch.c.id) for branch in branches))))
+    return sorted(ids, reverse=True)[:limit]

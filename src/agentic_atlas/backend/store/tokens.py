@@ -1,0 +1,60 @@
+"""Issued agent tokens behind the port."""
+
+import msgspec
+from sqlalchemy import Connection, insert, select, update
+
+from agentic_atlas.backend.domain.records import Token
+from agentic_atlas.backend.store.operations import Statement
+from agentic_atlas.backend.store.readers import Readers
+from agentic_atlas.backend.store.tables import tokens
+from agentic_atlas.backend.store.writer import Writer
+
+_TOKEN = tuple(tokens.c[name] for name in Token.__struct_fields__)
+
+
+class SqlTokens:
+    """`ports.Tokens`."""
+
+    def __init__(self, writer: Writer, readers: Readers) -> None:
+        self._writer = writer
+        self._readers = readers
+
+    async def add(self, token: Token) -> None:
+        """See the port. Raises NotFound without the agent."""
+        await self._writer.submit(Statement(lambda connection: _add(connection, token)))
+
+    async def get(self, token_id: str) -> Token | None:
+        """See the port."""
+        return await self._readers.run(lambda connection: _get(connection, token_id))
+
+    async def of_agent(self, agent_id: str) -> list[Token]:
+        """See the port."""
+        return await self._readers.run(lambda connection: _of_agent(connection, agent_id))
+
+    async def revoke(self, token_id: str, now: float) -> Token | None:
+        """See the port."""
+        return await self._writer.submit(Statement(lambda connection: _revoke(connection, token_id, now)))
+
+
+def _add(connection: Connection, token: Token) -> None:
+    """Add a token."""
+    connection.execute(insert(tokens).values(msgspec.structs.asdict(token)))
+
+
+def _get(connection: Connection, token_id: str) -> Token | None:
+    """One token."""
+    row = connection.execute(select(*_TOKEN).where(tokens.c.id == token_id)).one_or_none()
+    return Token(*row) if row else None
+
+
+def _of_agent(connection: Connection, agent_id: str) -> list[Token]:
+    """Tokens of an agent, newest first."""
+    query = select(*_TOKEN).where(tokens.c.agent_id == agent_id).order_by(tokens.c.issued_at.desc(), tokens.c.id.desc())
+    return [Token(*row) for row in connection.execute(query)]
+
+
+def _revoke(connection: Connection, token_id: str, now: float) -> Token | None:
+    """Mark a token revoked, unless it is, and return it."""
+    valid = (tokens.c.id == token_id, tokens.c.revoked_at.is_(None))
+    connection.execute(update(tokens).where(*valid).values(revoked_at=now))
+    return _get(connection, token_id)

@@ -1,0 +1,134 @@
+"""Users and their API keys behind the port."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+from sqlalchemy import Connection, insert, select, update
+
+from agentic_atlas.backend.domain.records import ApiKey, Role, User
+from agentic_atlas.backend.store.operations import Statement
+from agentic_atlas.backend.store.readers import Readers
+from agentic_atlas.backend.store.tables import api_keys, users
+from agentic_atlas.backend.store.writer import Writer
+from agentic_atlas.errors import Conflict
+
+_USER = tuple(users.c[name] for name in User.__struct_fields__)
+_KEY = tuple(api_keys.c[name] for name in ApiKey.__struct_fields__)
+
+
+class SqlUsers:
+    """`ports.Users`."""
+
+    def __init__(self, writer: Writer, readers: Readers) -> None:
+        self._writer = writer
+        self._readers = readers
+
+    async def add(self, user: User) -> None:
+        """See the port."""
+        if not await self._writer.submit(Statement(lambda connection: _add(connection, user))):
+            raise Conflict(f"there is a user {user.name} already", code="user_exists")
+
+    async def get(self, user_id: str) -> User | None:
+        """See the port."""
+        return await self._readers.run(lambda connection: _get(connection, user_id))
+
+    async def by_name(self, name: str) -> User | None:
+        """See the port."""
+        return await self._readers.run(lambda connection: _by_name(connection, name))
+
+    async def find(self, *, limit: int, after: str | None = None) -> list[User]:
+        """See the port."""
+        return await self._readers.run(lambda connection: _find(connection, limit, after))
+
+    async def update(self, user_id: str, *, role: Role | None = None, disabled_at: float | None = None) -> User | None:
+        """See the port."""
+        values: dict[str, object] = {}
+        if role is not None:
+            values["role"] = role.value
+        if disabled_at is not None:
+            values["disabled_at"] = disabled_at or None
+        return await self._writer.submit(Statement(lambda connection: _update(connection, user_id, values)))
+
+    async def add_key(self, key: ApiKey) -> None:
+        """See the port. Raises NotFound without the user."""
+        await self._writer.submit(Statement(lambda connection: _add_key(connection, key)))
+
+    async def key_by_digest(self, digest: bytes) -> tuple[ApiKey, User] | None:
+        """See the port."""
+        return await self._readers.run(lambda connection: _key_by_digest(connection, digest))
+
+    async def keys_of(self, user_id: str) -> list[ApiKey]:
+        """See the port."""
+        return await self._readers.run(lambda connection: _keys_of(connection, user_id))
+
+    async def revoke_key(self, key_id: str, user_id: str | None, now: float) -> ApiKey | None:
+        """See the port; the first time of revoking stays."""
+        return await self._writer.submit(Statement(lambda connection: _revoke_key(connection, key_id, user_id, now)))
+
+
+def _add(connection: Connection, user: User) -> bool:
+    """Add a user; False when the name is taken."""
+    if _by_name(connection, user.name) is not None:
+        return False
+    connection.execute(insert(users).values(**{**msgspec.structs.asdict(user), "role": user.role.value}))
+    return True
+
+
+def _get(connection: Connection, user_id: str) -> User | None:
+    """One user."""
+    row = connection.execute(select(*_USER).where(users.c.id == user_id)).one_or_none()
+    return _user(row) if row else None
+
+
+def _by_name(connection: Connection, name: str) -> User | None:
+    """The user of this name."""
+    row = connection.execute(select(*_USER).where(users.c.name == name)).one_or_none()
+    return _user(row) if row else None
+
+
+def _find(connection: Connection, limit: int, after: str | None) -> list[User]:
+    """Users by name."""
+    query = select(*_USER).order_by(users.c.name).limit(limit)
+    if after is not None:
+        query = query.where(users.c.name > after)
+    return [_user(row) for row in connection.execute(query)]
+
+
+def _update(connection: Connection, user_id: str, values: dict[str, object]) -> User | None:
+    """Change some columns of a user and return it."""
+    if values:
+        connection.execute(update(users).where(users.c.id == user_id).values(values))
+    return _get(connection, user_id)
+
+
+def _add_key(connection: Connection, key: ApiKey) -> None:
+    """Add an API key."""
+    connection.execute(insert(api_keys).values(msgspec.structs.asdict(key)))
+
+
+def _key_by_digest(connection: Connection, digest: bytes) -> tuple[ApiKey, User] | None:
+    """The key of this digest and its user, in one look: it is on the way of every request."""
+    query = select(*_KEY, *_USER).join_from(api_keys, users).where(api_keys.c.digest == digest)
+    row = connection.execute(query).one_or_none()
+    return (ApiKey(*row[: len(_KEY)]), _user(row[len(_KEY) :])) if row else None
+
+
+def _keys_of(connection: Connection, user_id: str) -> list[ApiKey]:
+    """Keys of a user, newest first."""
+    newest = (api_keys.c.created_at.desc(), api_keys.c.id.desc())
+    query = select(*_KEY).where(api_keys.c.user_id == user_id).order_by(*newest)
+    return [ApiKey(*row) for row in connection.execute(query)]
+
+
+def _revoke_key(connection: Connection, key_id: str, user_id: str | None, now: float) -> ApiKey | None:
+    """Mark a key revoked, unless it is, and return it; None when it is not that user's."""
+    this = [api_keys.c.id == key_id] if user_id is None else [api_keys.c.id == key_id, api_keys.c.user_id == user_id]
+    connection.execute(update(api_keys).where(*this, api_keys.c.revoked_at.is_(None)).values(revoked_at=now))
+    row = connection.execute(select(*_KEY).where(*this)).one_or_none()
+    return ApiKey(*row) if row else None
+
+
+def _user(row: Sequence[Any]) -> User:
+    id_, name, role, created_at, disabled_at = row
+    return User(id_, name, Role(role), created_at, disabled_at)
