@@ -12,8 +12,7 @@ if TYPE_CHECKING:
 
 def line(event: TaskEvent) -> str:
     """Return an event on one line, the time first."""
-    at = "" if event.at is None else event.at.astimezone().strftime("%H:%M:%S")
-    return f"{at}  {event.kind:<8}  {summary(event)}".strip()
+    return f"{event.at.astimezone():%H:%M:%S}  {event.kind:<8}  {summary(event)}"
 
 
 def summary(event: TaskEvent) -> str:
@@ -31,7 +30,7 @@ def chunk_text(value: object) -> str:
 def _state(data: Mapping[str, Any]) -> str:
     parts = [str(data.get("state", ""))]
     if data.get("instance"):
-        parts.append(f"on {data['instance']}")
+        parts.append(f"{'accepted by' if data.get('accepted') else 'on'} {data['instance']}")
     if data.get("attempt", 1) not in (None, 0, 1):
         parts.append(f"attempt {data['attempt']}")
     fault = ": ".join(str(data[name]) for name in ("code", "message") if data.get(name))

@@ -24,7 +24,9 @@ class RouterFleet:
     def reserve(self, agent_id: str) -> Slot | None:
         """See `Fleet.reserve`."""
         instance = self.router.reserve(agent_id)
-        return instance and Slot(instance.agent_id, instance.instance_id, instance.generation)
+        if instance is None:
+            return None
+        return Slot(instance.agent_id, instance.instance_id, instance.generation)
 
     def release(self, slot: Slot) -> None:
         """See `Fleet.release`."""
@@ -65,7 +67,9 @@ class RouterBackend:
         """See `Backend.admit`."""
         identity = arrival.identity
         try:
-            admitted = await instances.admit(self._backend, identity.token_id, identity.agent_id, arrival.hello)
+            admitted = await instances.admit(
+                self._backend, identity.token_id, identity.agent_id, arrival.hello, identity.presented_at
+            )
         except instances.NotAdmitted as error:
             raise router_ports.Refused(error.close_code, error.code, error.message) from None
         return router_ports.Admission(

@@ -76,7 +76,7 @@ async def _running(
 ) -> AsyncIterator[Network]:
     fleet = RouterFleet()
     limits = Limits(message_bytes=settings.message_bytes, payload_bytes=settings.message_bytes * 3 // 4)
-    backend = await _backend(settings, store, fleet, ring, ids, limits)
+    backend = await _backend(store, fleet, ring, ids, limits)
     router = fleet.router = Router(
         RouterBackend(backend),
         clock=monotonic,
@@ -86,12 +86,10 @@ async def _running(
         log=log,
     )
     await _take_up(backend, router, settings.grace)
-    server = http.HttpServer(create_app(backend), api_socket, drain=settings.drain)
     stop = asyncio.Event()
     async with asyncio.TaskGroup() as group:
         dispatching = group.create_task(backend.dispatcher.run())
         routing = group.create_task(router.run())
-        serving = group.create_task(http.until(stop, server))
         endpoint = await serve(
             router,
             _identify(ring, backend.network),
@@ -101,9 +99,11 @@ async def _running(
             max_connections_per_address=settings.max_connections_per_address,
             log=log,
         )
+        router_url = f"ws://{_address(settings.host, endpoint.port)}{PATH}"
+        app = create_app(backend, settings.public_router_url or router_url)
+        serving = group.create_task(http.until(stop, http.HttpServer(app, api_socket, drain=settings.drain)))
         try:
             api_url = f"http://{_address(settings.host, api_socket.getsockname()[1])}"
-            router_url = f"ws://{_address(settings.host, endpoint.port)}{PATH}"
             yield Network(backend, api_url, router_url)
         finally:
             # Callers first: what is being answered is finished while agents still answer.
@@ -116,9 +116,7 @@ async def _running(
             dispatching.cancel()
 
 
-async def _backend(
-    settings: Settings, store: Store, fleet: RouterFleet, ring: KeyRing, ids: SortableIds, limits: Limits
-) -> Backend:
+async def _backend(store: Store, fleet: RouterFleet, ring: KeyRing, ids: SortableIds, limits: Limits) -> Backend:
     feed = Feed(LocalBus())
     registry = Registry(store.agents)
     return Backend(
@@ -126,7 +124,6 @@ async def _backend(
         fleet=fleet,
         keys=ring,
         network=await store.network_id(),
-        router_url=settings.public_router_url or f"ws://{_address(settings.host, settings.router_port)}{PATH}",
         clock=wall,
         ids=ids,
         entropy=entropy,
@@ -148,8 +145,9 @@ async def _take_up(backend: Backend, router: Router, grace: float) -> None:
 
 def _identify(ring: KeyRing, network_id: str) -> Callable[[Sequence[str]], Identity]:
     def identify(headers: Sequence[str]) -> Identity:
-        claims = verify(read_bearer(headers), ring, network=network_id, now=wall())
-        return Identity(claims.jti, claims.agent_id, float(claims.exp))
+        now = wall()
+        claims = verify(read_bearer(headers), ring, network=network_id, now=now)
+        return Identity(claims.jti, claims.agent_id, float(claims.exp), now)
 
     return identify
 

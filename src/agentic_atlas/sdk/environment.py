@@ -232,3 +232,10 @@ def _one_of(name: str, value: str, allowed: tuple[str, ...]) -> str:
 def _warnings(file: Path) -> tuple[str, ...]:
     readable = os.name == "posix" and stat.S_IMODE(file.stat().st_mode) & (stat.S_IRGRP | stat.S_IROTH)
     return (f"{file} holds a token and other users of this machine can read it: chmod 600 {file}",) if readable else ()
+
+
+def for_child(**changes: str) -> dict[str, str]:
+    """Return this process's environment for a child, without what tells this one where its network is."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("ATLAS_", "AGENT_JWT_"))}
+    kept = {name: value for name, value in kept.items() if name not in ("ROUTER_WS_URL", "BACKEND_API_BASE_URL")}
+    return kept | changes

@@ -100,7 +100,7 @@ class Api:
         record = await self.backend.store.tokens.get(token["id"])
         assert record is not None
         hello = Hello(protocol=1, instance=InstanceInfo(id=instance), skills=list(skills), concurrency=4)
-        admitted = await instances.admit(self.backend, token["id"], record.agent_id, hello)
+        admitted = await instances.admit(self.backend, token["id"], record.agent_id, hello, self.backend.clock())
         self.fleet.present[record.agent_id] = 1
         for _ in range(slots):
             self.fleet.release(Slot(record.agent_id, instance, admitted.generation))
@@ -123,7 +123,6 @@ async def api(folder: Path) -> AsyncIterator[Api]:
             fleet=fleet,
             keys=load_or_create_ring(folder / "keys", wall()),
             network=await store.network_id(),
-            router_url="ws://127.0.0.1:8080/ws",
             clock=wall,
             ids=ids,
             entropy=secrets.token_bytes,

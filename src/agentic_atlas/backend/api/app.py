@@ -7,8 +7,8 @@ from agentic_atlas.backend.api import agents, describe, errors, system, tasks, u
 from agentic_atlas.backend.services.backend import Backend
 
 
-def create_app(backend: Backend) -> FastAPI:
-    """Return the API of `backend` as an ASGI application."""
+def create_app(backend: Backend, router_url: str = "") -> FastAPI:
+    """Return the API of `backend` as an ASGI application; `router_url` is where agents connect, to be told to people."""
     app = FastAPI(
         title="Agentic Atlas",
         version=__version__,
@@ -18,6 +18,7 @@ def create_app(backend: Backend) -> FastAPI:
         openapi_url="/api/v1/openapi.json",
     )
     app.state.backend = backend
+    app.state.router_url = router_url
     for routes in (tasks.router, agents.router, users.router, system.router):
         app.include_router(routes)
     errors.install(app)

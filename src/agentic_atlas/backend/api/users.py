@@ -27,9 +27,10 @@ router = APIRouter(prefix="/api/v1", tags=["users"])
 
 
 @router.get("/whoami", **describe(answers=WhoView))
-async def whoami(backend: Parts, who: Who) -> Response:
+async def whoami(request: Request, backend: Parts, who: Who) -> Response:
     """Tell who asks, and which network this is."""
-    view = WhoView(user_view(who.user), key_view(who.key), backend.network, __version__, backend.router_url)
+    router_url = request.app.state.router_url
+    view = WhoView(user_view(who.user), key_view(who.key), backend.network, __version__, router_url)
     return Json(view)
 
 

@@ -126,6 +126,8 @@ class InstanceView(msgspec.Struct):
     concurrency: int
     labels: dict[str, str]
     token_id: str
+    opened_at: datetime
+    validated_at: datetime
     connected_at: datetime
     disconnected_at: datetime | None
     online: bool
@@ -320,6 +322,8 @@ def instance_view(instance: Instance) -> InstanceView:
         concurrency=instance.concurrency,
         labels=instance.labels,
         token_id=instance.token_id,
+        opened_at=at(instance.opened_at),
+        validated_at=at(instance.validated_at),
         connected_at=at(instance.connected_at),
         disconnected_at=maybe(instance.disconnected_at),
         online=instance.disconnected_at is None,

@@ -97,6 +97,11 @@ class Instance(msgspec.Struct, frozen=True):
     generation: int
     """How often it has connected; fences what older connections still say."""
     connected_at: float
+    """When it was registered: everything before it was permitted."""
+    opened_at: float = 0.0
+    """When it presented its token at the router."""
+    validated_at: float = 0.0
+    """When the backend had found the token valid."""
     disconnected_at: float | None = None
     host: str = ""
     pid: int = 0

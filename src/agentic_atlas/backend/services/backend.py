@@ -21,8 +21,6 @@ class Backend:
     keys: KeyRing
     network: str
     """Id of this network; in the issuer of every token."""
-    router_url: str
-    """Where agents connect, as told to people."""
     clock: Callable[[], float]
     ids: Ids
     entropy: Callable[[int], bytes]

@@ -1,6 +1,6 @@
 """Agents that call agents: a child task in the same trace, with the rights of both the caller and the agent."""
 
-from collections.abc import Callable
+from typing import Protocol
 
 import msgspec
 
@@ -16,8 +16,15 @@ MAX_DEPTH = 16
 
 _KEEP_ALIVE = 60.0
 
-Replies = Callable[[Reply], bool]
-"""Sends a reply to the calling agent; False when it is gone."""
+
+class Replies(Protocol):
+    """Where the answers to a call go."""
+
+    def __call__(self, reply: Reply) -> bool:
+        """Send a reply; False when the calling agent is gone and no more are wanted."""
+
+    async def drained(self) -> None:
+        """Return when another reply can be sent without being buffered."""
 
 
 async def call(backend: Backend, agent_id: str, instance_id: str, asked: Call, replies: Replies) -> None:
@@ -85,6 +92,7 @@ async def _forward(backend: Backend, child: Task, asked: Call, replies: Replies)
         reply = Reply(asked.id, ReplyKind.EVENT, child.id, event.seq, event.kind.value, msgspec.Raw(event.data))
         if not replies(reply):
             return False
+        await replies.drained()
     return True
 
 

@@ -54,13 +54,14 @@ class Stored(msgspec.Struct, frozen=True):
     """Number of the attempt's last stored event."""
 
 
-async def admit(backend: Backend, token_id: str, agent_id: str, hello: Hello) -> Admitted:
-    """Register an instance and settle what it holds.
+async def admit(backend: Backend, token_id: str, agent_id: str, hello: Hello, opened_at: float) -> Admitted:
+    """Register an instance and settle what it holds; `opened_at` is when it presented its token.
 
     Raises:
         NotAdmitted: its token was revoked, its agent is gone or disabled, or what it declares is not acceptable.
     """
     agent = await _permitted(backend, token_id, agent_id)
+    validated_at = backend.clock()
     skills = _declared(backend, agent, hello)
     now = backend.clock()
     info = hello.instance
@@ -71,6 +72,8 @@ async def admit(backend: Backend, token_id: str, agent_id: str, hello: Hello) ->
             token_id=token_id,
             generation=0,
             connected_at=now,
+            opened_at=opened_at,
+            validated_at=validated_at,
             host=info.host,
             pid=info.pid,
             sdk=info.sdk,

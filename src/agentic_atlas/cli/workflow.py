@@ -1,0 +1,55 @@
+"""The way of a task through the network, told in the specification's steps from recorded times and events."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from agentic_atlas.sdk.client_records import AgentInfo, AgentInstance, TaskEvent, TaskInfo
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step: when, what it is called, and what happened."""
+
+    at: datetime
+    name: str
+    text: str
+
+
+def workflow(agent: AgentInfo, task: TaskInfo, events: Iterable[TaskEvent]) -> list[Step]:
+    """Return the steps in the order of their times: of the connection that ran the task, then of the task itself."""
+    steps = [step for event in events for step in _of_event(event, task, agent.name)]
+    for instance in agent.instances or ():
+        if instance.id == task.instance_id:
+            steps += _of_connection(instance, agent)
+    return sorted(steps, key=lambda step: step.at)
+
+
+def _of_connection(instance: AgentInstance, agent: AgentInfo) -> list[Step]:
+    skills = len(agent.skills or ())
+    told = [
+        (instance.opened_at, "connect", f"{agent.name} (pid {instance.pid}) dials out to the router with its token"),
+        (instance.validated_at, "validate", f"the backend finds token {instance.token_id} valid"),
+        (instance.connected_at, "register", f"instance {instance.id} is registered with {skills} skills"),
+    ]
+    return [Step(at, name, text) for at, name, text in told if at is not None]
+
+
+def _of_event(event: TaskEvent, task: TaskInfo, agent: str) -> list[Step]:
+    if event.kind != "state" or event.at is None:
+        return []
+    at, number, state = event.at, f"(event {event.seq})", event.data.get("state")
+    if state == "submitted":
+        return [Step(at, "submit", f"task {task.id}: {task.skill} of {agent} {number}")]
+    if state == "working" and event.data.get("accepted"):
+        return [Step(at, "deliver", f"the agent has the task and starts it {number}")]
+    if state == "working":
+        return [Step(at, "dispatch", f"attempt {event.attempt} goes to instance {event.data.get('instance')} {number}")]
+    return [
+        Step(at, "result", f"the agent returns its result: {state}"),
+        Step(at, "forward", f"the router forwards it, the backend stores it {number}"),
+    ]
