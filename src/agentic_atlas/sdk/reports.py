@@ -1,0 +1,144 @@
+"""What a running attempt reports: progress, chunks, log lines and artifacts, numbered and bounded.
+
+At most a window of them is on its way; what comes meanwhile waits here, each kind in its own manner: a newer progress
+replaces the one that waits, log lines are kept up to a number and then counted, a chunk makes its producer wait. So a
+fast producer costs neither memory nor the connection, and nothing but log lines and stale progress is ever lost.
+"""
+
+import asyncio
+import math
+import threading
+from collections import deque
+from collections.abc import Mapping
+from typing import Final
+
+import msgspec
+from msgspec import Raw
+
+from agentic_atlas.protocol.messages import Event, EventKind, Limits, Task
+from agentic_atlas.sdk.ports import Wire
+from agentic_atlas.sdk.text import describe, presentable
+
+LOG_BACKLOG: Final = 500
+"""Most log lines of one attempt that wait; those after them are dropped and counted."""
+FIELDS: Final = 32
+"""Most fields of a log line."""
+
+_RESERVED = 100
+"""Events of an attempt, of those it can have, that are left to what the SDK says of itself."""
+_EXACT = 2**53
+
+
+class Reports:
+    """Events of one attempt. All but `chunk` and `acknowledged` are safe from any thread and never block."""
+
+    def __init__(self, task: Task, wire: Wire, limits: Limits, *, window: int) -> None:
+        self._task = task
+        self._wire = wire
+        self._limits = limits
+        self._most = limits.events_per_task - min(_RESERVED, limits.events_per_task // 10) - 1
+        self._window = window
+        self._lock = threading.Lock()
+        self._waiting: deque[tuple[EventKind, Raw]] = deque()
+        self._room = asyncio.Event()
+        self._last = 0
+        self._in_flight = 0
+        self._left_out = 0
+        self._closed = False
+
+    @property
+    def overflowed(self) -> bool:
+        """Whether the attempt has more events than one can have: the last ones were not sent."""
+        return self._last >= self._most
+
+    def progress(self, fraction: float | None, message: str | None) -> None:
+        """Report how far the attempt is, 0 to 1, and what it does."""
+        known = fraction is not None and not math.isnan(fraction)
+        data = {
+            "fraction": min(1.0, max(0.0, float(fraction))) if known and fraction is not None else None,
+            "message": None if message is None else presentable(message),
+        }
+        self._report(EventKind.PROGRESS, _encode(data))
+
+    def log(self, level: str, event: str, fields: Mapping[str, object]) -> None:
+        """Report a log line; `fields` are JSON values already (`plain_fields`)."""
+        self._report(EventKind.LOG, _encode({"level": level, "event": event, "fields": fields}))
+
+    def artifact(self, description: Mapping[str, object]) -> None:
+        """Report a file that the attempt made."""
+        self._report(EventKind.ARTIFACT, _encode(description))
+
+    async def chunk(self, item: Raw) -> None:
+        """Report a piece of the output, as soon as there is room; the wait ends with the attempt's own limits."""
+        while self._waiting or self._in_flight >= self._window:
+            self._room.clear()
+            await self._room.wait()
+        self._report(EventKind.CHUNK, _encode({"value": item}))
+
+    def acknowledged(self, pending: int) -> None:
+        """The router has stored events; `pending` of them are still on their way. On the loop."""
+        with self._lock:
+            self._in_flight = pending
+            while self._waiting and self._in_flight < self._window:
+                self._post(*self._waiting.popleft())
+            if not self._waiting:
+                self._tell_left_out()
+        self._room.set()
+
+    def close(self) -> None:
+        """Post what waits, so that it precedes the result; what is reported afterwards is ignored."""
+        with self._lock:
+            while self._waiting:
+                self._post(*self._waiting.popleft())
+            self._tell_left_out()
+            self._closed = True
+
+    def _report(self, kind: EventKind, data: Raw) -> None:
+        with self._lock:
+            if self._closed:
+                return
+            if self._last + len(self._waiting) >= self._most:
+                self._left_out += 1
+                return
+            if not self._waiting and self._in_flight < self._window:
+                self._post(kind, data)
+            elif kind is EventKind.PROGRESS and self._waiting and self._waiting[-1][0] is EventKind.PROGRESS:
+                self._waiting[-1] = (kind, data)
+            elif kind is EventKind.LOG and len(self._waiting) >= LOG_BACKLOG:
+                self._left_out += 1
+            else:
+                self._waiting.append((kind, data))
+
+    def _tell_left_out(self) -> None:
+        if self._left_out:
+            event = f"{self._left_out} reports were left out: too many at once, or too long"
+            self._left_out = 0
+            self._post(EventKind.LOG, _encode({"level": "warning", "event": event, "fields": {}}))
+
+    def _post(self, kind: EventKind, data: Raw) -> None:
+        if memoryview(data).nbytes > self._limits.event_bytes:
+            self._left_out += 1
+            return
+        self._last += 1
+        self._in_flight += 1
+        self._wire.post(Event(self._task.task, self._task.attempt, self._last, kind, data))
+
+
+def plain_fields(fields: Mapping[str, object]) -> dict[str, object]:
+    """Return the fields of a log line as bounded JSON values: numbers and short texts stay, the rest is described."""
+    kept = list(fields.items())[:FIELDS]
+    return {presentable(name, 100): _plain(value) for name, value in kept}
+
+
+def _plain(value: object) -> object:
+    if value is None or isinstance(value, bool):
+        return value
+    if isinstance(value, int) and not abs(value) > _EXACT:
+        return int(value)
+    if isinstance(value, float):
+        return float(value)
+    return describe(value)
+
+
+def _encode(data: Mapping[str, object]) -> Raw:
+    return Raw(msgspec.json.encode(data))

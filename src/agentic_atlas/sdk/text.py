@@ -1,0 +1,30 @@
+"""Text that leaves a handler for a log, an event or an error: bounded, valid Unicode, without tokens."""
+
+import re
+from typing import Final
+
+SHORT: Final = 1_000
+"""Characters of an event's name, a field or a message that are kept."""
+
+_JWT = re.compile(r"eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}(?:\.[A-Za-z0-9_-]*)?")
+_REDACTED = "[redacted token]"
+
+
+def redact(text: str) -> str:
+    """Replace whatever looks like a JWT (RFC 7519): handlers quote headers and environments in their errors."""
+    return _JWT.sub(_REDACTED, text)
+
+
+def presentable(text: str, limit: int = SHORT) -> str:
+    """Return the text without tokens and lone surrogates (no UTF-8 for those), cut to `limit` characters."""
+    # What is far beyond the limit need not be searched; the margin keeps a token at the cut from showing its head.
+    clean = redact(text[: limit + 8_192]).encode("utf-8", "replace").decode("utf-8")
+    return clean if len(clean) <= limit else f"{clean[: limit - 1]}…"
+
+
+def describe(value: object) -> str:
+    """Return `str(value)` in a presentable form, also of objects that fail to describe themselves."""
+    try:
+        return presentable(str(value))
+    except Exception as error:  # noqa: BLE001 - the object is the user's, so __str__ may raise anything
+        return f"<{type(value).__name__}, whose text fails with {type(error).__name__}>"
