@@ -1,0 +1,144 @@
+"""Skills in a process of their own: real processes, started as the product starts them."""
+
+import asyncio
+import os
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from agentic_atlas import Agent
+from agentic_atlas.errors import ConfigurationError, Conflict
+from agentic_atlas.protocol.messages import Cancel, Outcome
+from agentic_atlas.sdk.process import NAME, ProcessCall, ProcessDied
+from tests.integration.sdk.process_skills import (
+    Order,
+    awkward,
+    crash,
+    deaf,
+    divide,
+    double,
+    hang,
+    leave,
+    refuse,
+    unpicklable,
+    vanish,
+)
+from tests.unit.sdk.memory_wire import SECONDS, network, read
+
+
+def called(function: Callable[..., Any], **arguments: Any) -> Any:
+    return ProcessCall(function, arguments).run()
+
+
+def test_input_and_output_are_carried_over_to_another_process() -> None:
+    answer = called(double, order=Order(count=4))
+    assert answer["answer"] == 8
+    assert answer["pid"] != os.getpid()
+
+
+@pytest.mark.parametrize(
+    ("function", "arguments", "error", "message"),
+    [
+        (divide, {"by": 0}, ZeroDivisionError, "division by zero"),
+        (refuse, {}, Conflict, "not today"),
+        (leave, {}, SystemExit, "3"),
+        (awkward, {}, ProcessDied, "Awkward: 1 and 2"),
+        (crash, {}, ProcessDied, r"the process died \(signal 9\)"),
+        (vanish, {}, ProcessDied, r"the process died \(exit code 7\)"),
+        (unpicklable, {}, ProcessDied, "cannot be carried over"),
+    ],
+)
+def test_whatever_happens_there_is_an_error_here(
+    function: Callable[..., Any], arguments: dict[str, Any], error: type[BaseException], message: str
+) -> None:
+    with pytest.raises(error, match=message):
+        called(function, **arguments)
+
+
+def test_an_error_keeps_its_code_and_the_traceback_of_its_process() -> None:
+    with pytest.raises(Conflict) as caught:
+        called(refuse)
+    assert caught.value.code == "closed"
+    assert any("in refuse" in note for note in caught.value.__notes__)
+
+
+def test_a_function_that_cannot_be_imported_is_told_so() -> None:
+    with pytest.raises(ProcessDied, match="importable from a module"):
+        called(lambda: None)
+
+
+def test_a_call_stopped_before_it_began_never_begins(tmp_path: Path) -> None:
+    call = ProcessCall(hang, {"path": str(tmp_path / "pid")})
+    call.terminate()
+    with pytest.raises(ProcessDied, match="before it began"):
+        call.run()
+    assert not (tmp_path / "pid").exists()
+
+
+def pid_in(path: Path) -> int:
+    """Wait until a process has written its id; a file's appearance is the only signal that another process can give."""
+    deadline = time.monotonic() + SECONDS
+    while not (path.exists() and path.read_text()):
+        assert time.monotonic() < deadline
+        threading.Event().wait(0.01)
+    return int(path.read_text())
+
+
+@pytest.mark.parametrize("function", [hang, deaf])
+def test_a_cancelled_process_is_ended_with_force_if_need_be(function: Callable[..., Any], tmp_path: Path) -> None:
+    agent = Agent("tester")
+    agent.skill(name="skill", process=True)(function)
+    path = tmp_path / "pid"
+
+    async def main() -> None:
+        async with network(agent, grace=0.1) as net:
+            net.send("skill", {"path": str(path)})
+            pid = await asyncio.to_thread(pid_in, path)
+            net.runner.deliver(Cancel("t1", 1))
+            assert (await net.wire.result()).outcome is Outcome.CANCELED
+            assert not psutil.pid_exists(pid)
+
+    asyncio.run(main())
+
+
+def test_a_process_does_not_outlive_its_agent(tmp_path: Path) -> None:
+    agent = Agent("tester")
+    agent.skill(process=True)(hang)
+    path = tmp_path / "pid"
+    pids: list[int] = []
+
+    async def main() -> None:
+        async with network(agent) as net:
+            net.send("hang", {"path": str(path)})
+            pids.append(await asyncio.to_thread(pid_in, path))
+
+    asyncio.run(main())
+    psutil.wait_procs([psutil.Process(pid) for pid in pids if psutil.pid_exists(pid)], timeout=SECONDS)
+    assert not psutil.pid_exists(pids[0])
+
+
+def test_a_skill_in_a_process_is_a_skill_like_others() -> None:
+    agent = Agent("tester")
+    agent.skill(process=True)(double)
+    agent.skill(process=True)(crash)
+
+    async def main() -> None:
+        async with network(agent) as net:
+            result = await net.ask("double", {"order": {"count": 21}})
+            assert read(result.output)["answer"] == 42
+            result = await net.ask("crash", task="t2")
+            assert result.error is not None
+            assert (result.error.code, result.error.message) == ("handler_error", "the process died (signal 9)")
+
+    asyncio.run(main())
+
+
+def test_no_second_agent_starts_in_the_process_of_a_skill(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("multiprocessing.current_process", lambda: type("Process", (), {"name": NAME}))
+    with pytest.raises(ConfigurationError, match="__main__"):
+        Agent("tester").run()
