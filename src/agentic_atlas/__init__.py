@@ -1,1 +1,84 @@
-"""A self-hosted network for local agents."""
+"""A self-hosted network for local agents.
+
+The public names are these. They are imported when they are first used, so `import agentic_atlas` costs next to nothing
+and a program that only calls others never loads what only an agent needs.
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any, Final
+
+from agentic_atlas._version import __version__
+
+if TYPE_CHECKING:
+    from agentic_atlas.errors import (
+        AtlasError,
+        Busy,
+        ConfigurationError,
+        Conflict,
+        Forbidden,
+        InvalidInput,
+        NotFound,
+        PayloadTooLarge,
+        TaskError,
+        Unauthenticated,
+        Unavailable,
+    )
+    from agentic_atlas.sdk.agent import Agent
+    from agentic_atlas.sdk.blocking import Client
+    from agentic_atlas.sdk.calls import CallEvent
+    from agentic_atlas.sdk.client import AsyncClient
+    from agentic_atlas.sdk.content import DataPart, FilePart, LinkPart, TextPart
+    from agentic_atlas.sdk.context import Context, Rejected, SyncContext
+
+_HOME: Final = {
+    "agentic_atlas.errors": (
+        "AtlasError", "Busy", "ConfigurationError", "Conflict", "Forbidden", "InvalidInput", "NotFound",
+        "PayloadTooLarge", "TaskError", "Unauthenticated", "Unavailable",
+    ),
+    "agentic_atlas.sdk.agent": ("Agent",),
+    "agentic_atlas.sdk.blocking": ("Client",),
+    "agentic_atlas.sdk.calls": ("CallEvent",),
+    "agentic_atlas.sdk.client": ("AsyncClient",),
+    "agentic_atlas.sdk.content": ("DataPart", "FilePart", "LinkPart", "TextPart"),
+    "agentic_atlas.sdk.context": ("Context", "Rejected", "SyncContext"),
+}  # fmt: skip
+_MODULE: Final = {name: module for module, names in _HOME.items() for name in names}
+
+__all__ = [
+    "Agent",
+    "AsyncClient",
+    "AtlasError",
+    "Busy",
+    "CallEvent",
+    "Client",
+    "ConfigurationError",
+    "Conflict",
+    "Context",
+    "DataPart",
+    "FilePart",
+    "Forbidden",
+    "InvalidInput",
+    "LinkPart",
+    "NotFound",
+    "PayloadTooLarge",
+    "Rejected",
+    "SyncContext",
+    "TaskError",
+    "TextPart",
+    "Unauthenticated",
+    "Unavailable",
+    "__version__",
+]
+
+
+def __getattr__(name: str) -> Any:
+    module = _MODULE.get(name)
+    if module is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(importlib.import_module(module), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,0 +1,100 @@
+import io
+import json
+import sys
+
+import pytest
+
+from agentic_atlas.sdk import logs
+
+TOKEN = "eyJhbGciOiJFZERTQSJ9.eyJzdWIiOiJhZ2VudCJ9.c2lnbmF0dXJlLXNpZ25hdHVyZQ"
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+class Closed(io.StringIO):
+    def write(self, text: str) -> int:
+        raise BrokenPipeError
+
+    def flush(self) -> None:
+        raise BrokenPipeError
+
+
+def failing() -> Exception:
+    try:
+        password = "hunter" * 2
+        raise ValueError(f"no {len(password)}")
+    except ValueError as error:
+        return error
+
+
+def test_a_terminal_gets_lines_for_people_and_a_pipe_gets_json() -> None:
+    terminal, pipe = Terminal(), io.StringIO()
+    logs.logger(stream=terminal).info("ready", skills=3)
+    logs.logger(stream=pipe).bind(task="t1").info("ready", skills=3)
+    assert "ready" in terminal.getvalue()
+    assert not terminal.getvalue().startswith("{")
+    line = json.loads(pipe.getvalue())
+    assert (line["event"], line["level"], line["skills"], line["task"]) == ("ready", "info", 3, "t1")
+    assert line["timestamp"].endswith("Z")
+
+
+def test_the_style_can_be_chosen() -> None:
+    stream = Terminal()
+    logs.logger(style="json", stream=stream).info("ready")
+    assert json.loads(stream.getvalue())["event"] == "ready"
+
+
+def test_only_the_level_asked_for_and_above_is_written() -> None:
+    stream = io.StringIO()
+    log = logs.logger("warning", stream=stream)
+    log.debug("a")
+    log.info("b")
+    log.warning("c")
+    assert [json.loads(line)["event"] for line in stream.getvalue().splitlines()] == ["c"]
+
+
+@pytest.mark.parametrize("style", ["json", "console"])
+def test_tokens_are_redacted_wherever_they_are(style: str) -> None:
+    stream = io.StringIO()
+    log = logs.logger(style=style, stream=stream)
+    event = f"got {TOKEN}"
+    log.info(event, header=f"Bearer {TOKEN}")
+    log.error("failed", exc_info=ValueError(TOKEN))
+    assert "eyJ" not in stream.getvalue()
+
+
+@pytest.mark.parametrize("style", ["json", "console"])
+def test_a_traceback_shows_where_and_no_local_variables(style: str) -> None:
+    stream = io.StringIO()
+    logs.logger(style=style, stream=stream).error("failed", exc_info=failing())
+    assert "ValueError: no 12" in stream.getvalue()
+    assert "in failing" in stream.getvalue()
+    assert "hunterhunter" not in stream.getvalue()
+
+
+def test_a_log_that_cannot_be_written_stops_nothing() -> None:
+    log = logs.logger(stream=Closed())
+    log.info("nobody reads this")
+    log.info("half a pair \ud800")
+
+
+def test_the_users_own_configuration_of_structlog_and_logging_stays_as_it_is() -> None:
+    import logging
+
+    import structlog
+
+    handlers, configured = list(logging.getLogger().handlers), structlog.is_configured()
+    logs.logger(stream=io.StringIO()).info("ready")
+    assert logging.getLogger().handlers == handlers
+    assert structlog.is_configured() == configured
+
+
+def test_without_a_stream_it_is_standard_error(capsys: pytest.CaptureFixture[str]) -> None:
+    logs.logger(style="json", stream=sys.stderr).info("ready")
+    logs.logger(style="json").info("ready again")
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert [json.loads(line)["event"] for line in captured.err.splitlines()] == ["ready", "ready again"]

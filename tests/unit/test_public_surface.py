@@ -1,0 +1,57 @@
+"""The public names: this list changes on purpose or not at all."""
+
+import subprocess
+import sys
+
+import pytest
+
+import agentic_atlas
+
+PUBLIC = [
+    "Agent",
+    "AsyncClient",
+    "AtlasError",
+    "Busy",
+    "CallEvent",
+    "Client",
+    "ConfigurationError",
+    "Conflict",
+    "Context",
+    "DataPart",
+    "FilePart",
+    "Forbidden",
+    "InvalidInput",
+    "LinkPart",
+    "NotFound",
+    "PayloadTooLarge",
+    "Rejected",
+    "SyncContext",
+    "TaskError",
+    "TextPart",
+    "Unauthenticated",
+    "Unavailable",
+    "__version__",
+]
+
+
+def test_the_public_names_are_these() -> None:
+    assert agentic_atlas.__all__ == PUBLIC
+
+
+@pytest.mark.parametrize("name", PUBLIC)
+def test_a_public_name_is_there_and_documented(name: str) -> None:
+    value = getattr(agentic_atlas, name)
+    assert isinstance(value, str) or value.__doc__
+    assert name in dir(agentic_atlas)
+
+
+def test_another_name_is_an_attribute_error() -> None:
+    with pytest.raises(AttributeError, match="no attribute 'Server'"):
+        _ = agentic_atlas.Server
+
+
+def test_importing_the_package_alone_loads_next_to_nothing() -> None:
+    ours = "[name for name in sys.modules if name.startswith(('agentic_atlas.', 'pydantic'))]"
+    code = f"import sys; import agentic_atlas; print({ours})"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "['agentic_atlas._version']"
