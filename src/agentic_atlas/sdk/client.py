@@ -259,7 +259,7 @@ class AsyncClient:
 
     async def users(self) -> list[UserInfo]:
         """Return all users; for administrators."""
-        return (await self._http.send("GET", "/users", Page[UserInfo])).items
+        return [user async for user in self._pages("/users", Page[UserInfo], {})]
 
     async def api_keys(self) -> list[ApiKeyInfo]:
         """Return one's own API keys, without their secrets."""

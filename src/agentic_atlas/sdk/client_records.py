@@ -94,7 +94,7 @@ class TaskEvent(Record, frozen=True, kw_only=True):
     seq: int
     kind: str
     """`state`, `progress`, `chunk`, `log` or `artifact`."""
-    at: datetime | None = None
+    at: datetime
     attempt: int = 0
     data: Json = {}
 
@@ -133,7 +133,12 @@ class AgentInstance(Record, frozen=True, kw_only=True):
     code_hash: str = ""
     concurrency: int = 1
     labels: Mapping[str, str] = {}
-    connected_at: datetime | None = None
+    connected_at: datetime
+    """When it was registered."""
+    opened_at: datetime | None = None
+    """When it began to connect."""
+    validated_at: datetime | None = None
+    """When its token was found valid."""
     disconnected_at: datetime | None = None
     online: bool = False
     token_id: str | None = None

@@ -1,12 +1,17 @@
 from __future__ import annotations
 
 import json
+import signal
+import subprocess
+import sys
+import threading
 from pathlib import Path
 
 import pytest
 
 from agentic_atlas.sdk import client_task
 from tests.unit.cli.platform_server import GREET, Platform, atlas, complained, event, printed
+from tests.unit.sdk.client_server import Answer, Asked
 
 
 @pytest.fixture(autouse=True)
@@ -114,4 +119,26 @@ def test_a_call_that_takes_too_long_is_cancelled(platform: Platform, monkeypatch
     platform.task = {"state": "working"}
     told = complained(atlas("call", "hello", "greet", "name=Ada", "--timeout", "0.2"))
     assert told.splitlines() == ["Asked task t1 to stop.", "task t1 was not done after 0.2 s and was asked to stop"]
+    assert platform.server.paths()[-1] == "POST /api/v1/tasks/t1/cancel"
+
+
+def test_an_interrupt_cancels_the_task_and_ends_with_130(platform: Platform) -> None:
+    platform.task = {"state": "working"}
+    waiting = threading.Event()
+
+    def answer(asked: Asked) -> Answer:
+        if asked.method == "GET" and asked.path.endswith("/tasks/t1"):
+            waiting.set()
+        return platform.answer(asked)
+
+    platform.server.answer = answer
+    command = [sys.executable, "-m", "agentic_atlas", "call", "hello", "greet", "name=Ada"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    try:
+        assert waiting.wait(20)
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=20)
+    finally:
+        process.kill()
+    assert (process.returncode, out, err) == (130, "", "Asked task t1 to stop.\n")
     assert platform.server.paths()[-1] == "POST /api/v1/tasks/t1/cancel"

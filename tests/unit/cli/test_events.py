@@ -17,6 +17,7 @@ def event(kind: str, data: dict[str, Any]) -> TaskEvent:
     ("kind", "data", "expected"),
     [
         ("state", {"state": "working", "instance": "i1", "attempt": 1}, "working, on i1"),
+        ("state", {"state": "working", "instance": "i1", "accepted": True}, "working, accepted by i1"),
         ("state", {"state": "working", "attempt": 3}, "working, attempt 3"),
         ("state", {"state": "failed", "code": "handler_error", "message": "boom"}, "failed (handler_error: boom)"),
         ("progress", {"fraction": 0.5, "message": "half way"}, "50% half way"),

@@ -204,7 +204,14 @@ def test_a_list_ends_with_its_last_page_and_never_goes_round() -> None:
 
 def test_an_agent_comes_with_its_skills_and_instances() -> None:
     skill = {"name": "greet", "input_schema": {"type": "object"}, "policy": {"retries": 1}, "unknown": 1}
-    instance = {"id": "i1", "host": "box", "pid": 7, "online": True, "labels": {"gpu": "yes"}}
+    instance = {
+        "id": "i1",
+        "host": "box",
+        "pid": 7,
+        "online": True,
+        "labels": {"gpu": "yes"},
+        "connected_at": "2026-01-01T00:00:00Z",
+    }
     view = {"name": "hello", "full_name": "ada/hello", "skills": [skill], "instances": [instance]}
     server, agent = with_client(in_order(Answer(view)), lambda atlas: atlas.agent("ada/hello"))
     assert server.paths() == ["GET /api/v1/agents/ada/hello"]
