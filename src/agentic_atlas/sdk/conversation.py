@@ -32,6 +32,13 @@ _SHORTEST_BEAT = 0.01
 """Seconds: a router that wants beats more often than this does not get them."""
 
 
+class Runner(Inbox, Protocol):
+    """`ports.Inbox`, told of acknowledgements too, so that a producer can wait for room."""
+
+    def acknowledged(self, task: str, attempt: int, pending: int) -> None:
+        """All events of the attempt but `pending` are stored."""
+
+
 class Line(Protocol):
     """The connection, as a conversation needs it (`transport.Connection`)."""
 
@@ -49,6 +56,9 @@ class Line(Protocol):
     def abort(self, why: str) -> None:
         """End without a word."""
 
+    def read(self, *, on: bool) -> None:
+        """Take from the socket, or not."""
+
     def buffered(self) -> int:
         """Return the bytes that wait to be sent."""
 
@@ -57,7 +67,14 @@ class Line(Protocol):
 
 
 class State(Protocol):
-    """What a beat says of this process."""
+    """What is known of this process (`watch.Watch`)."""
+
+    def hand(self, size: int) -> None:
+        """So many bytes were handed to the handlers' loop."""
+
+    @property
+    def full(self) -> bool:
+        """Whether more waits there than should."""
 
     def lag(self) -> float:
         """Return how late the handlers' loop is, in seconds."""
@@ -76,7 +93,7 @@ class Conversation:
     def __init__(
         self,
         ledger: Ledger,
-        inbox: Inbox,
+        inbox: Runner,
         state: State,
         *,
         pace: Pace,
@@ -111,7 +128,7 @@ class Conversation:
         """Take a message of the router's, and say what it makes possible. Raises ProtocolError."""
         message = self._session.receive(data)
         self._heard_at = self._clock()
-        self._take(message)
+        self._take(message, len(data))
         self.flush()
 
     def writable(self) -> None:
@@ -134,7 +151,11 @@ class Conversation:
         if self._line is None:
             return
         now = self._clock()
-        why = self._overdue(now)
+        if self._state.full:
+            # Nothing is read, so nothing can be heard: that is no silence of the router's.
+            self._heard_at, self._probe = now, None
+        self._line.read(on=not self._state.full)
+        why = None if self._state.full else self._overdue(now)
         if why is not None:
             self._line.abort(why)
         elif self.welcome is not None and now >= self._beat_at:
@@ -171,19 +192,31 @@ class Conversation:
 
     # -- inside
 
-    def _take(self, message: Message) -> None:
+    def _take(self, message: Message, size: int) -> None:
         match message:
             case Beat():
                 self._answer(message)
-            case EventAck() | ResultAck():
+            case EventAck():
+                self._ledger.acknowledged(message)
+                self._tell_room(message.task, message.attempt)
+            case ResultAck():
                 self._ledger.acknowledged(message)
             case Task() | Cancel() | Reply():
                 if self._is_news(message):
-                    self._inbox.deliver(message)
+                    self._deliver(message, size)
             case Welcome():
                 self._begin_work(message)
             case _:
                 raise ProtocolError("a message that only agents send")
+
+    def _deliver(self, message: Task | Cancel | Reply, size: int) -> None:
+        self._inbox.deliver(message)
+        self._state.hand(size)
+        if self._state.full and self._line is not None:
+            self._line.read(on=False)
+
+    def _tell_room(self, task: str, attempt: int) -> None:
+        self._inbox.acknowledged(task, attempt, self._ledger.pending(task, attempt))
 
     def _is_news(self, message: Task | Cancel | Reply) -> bool:
         match message:
@@ -201,6 +234,8 @@ class Conversation:
         for attempt in self._ledger.welcomed(welcome).dropped:
             self._inbox.drop(attempt.task, attempt.attempt)
         self._welcomed(welcome)
+        for verdict in welcome.attempts:
+            self._tell_room(verdict.task, verdict.attempt)
         self.beat()
 
     def _answer(self, beat: Beat) -> None:

@@ -3,8 +3,6 @@
 import asyncio
 from collections.abc import Callable
 
-from structlog.typing import FilteringBoundLogger
-
 from agentic_atlas.errors import AtlasError
 from agentic_atlas.protocol.closing import CloseCode
 from agentic_atlas.protocol.messages import Hello
@@ -12,6 +10,7 @@ from agentic_atlas.sdk import advice
 from agentic_atlas.sdk.backoff import Backoff
 from agentic_atlas.sdk.conversation import Conversation
 from agentic_atlas.sdk.dial import Dialer
+from agentic_atlas.sdk.logs import Log
 from agentic_atlas.sdk.outage import Outage
 from agentic_atlas.sdk.pace import Pace
 from agentic_atlas.sdk.refusals import HandshakeRefused, NotARouter, Unreachable
@@ -35,7 +34,7 @@ class Keeper:
         *,
         pace: Pace,
         surroundings: Surroundings,
-        log: FilteringBoundLogger,
+        log: Log,
     ) -> None:
         self.conversation: Conversation | None = None
         self._url = url

@@ -14,17 +14,15 @@ import urllib.parse
 from collections import deque
 from collections.abc import Callable, Iterable
 
-import structlog
-from structlog.typing import FilteringBoundLogger
-
 from agentic_atlas.errors import AtlasError
 from agentic_atlas.protocol.messages import Hello, Welcome
-from agentic_atlas.sdk.conversation import Conversation
+from agentic_atlas.sdk import logs
+from agentic_atlas.sdk.conversation import Conversation, Runner
 from agentic_atlas.sdk.keeper import Keeper
 from agentic_atlas.sdk.lag import Lag
 from agentic_atlas.sdk.ledger import Ledger
 from agentic_atlas.sdk.pace import Pace
-from agentic_atlas.sdk.ports import Inbox, Outgoing
+from agentic_atlas.sdk.ports import Outgoing
 from agentic_atlas.sdk.surroundings import Surroundings
 from agentic_atlas.sdk.watch import Watch
 
@@ -40,10 +38,10 @@ class Link:
         url: str,
         token: Callable[[], str],
         base: Hello,
-        inbox: Inbox,
+        inbox: Runner,
         *,
         on_loop: Callable[[str], bool] = bool,
-        log: FilteringBoundLogger | None = None,
+        log: logs.Log | None = None,
         pace: Pace | None = None,
         surroundings: Surroundings | None = None,
     ) -> None:
@@ -66,7 +64,7 @@ class Link:
         self._base = base
         self._inbox = inbox
         self._on_loop = on_loop
-        self._log: FilteringBoundLogger = log or structlog.get_logger("agentic_atlas.link")
+        self._log: logs.Log = log or logs.logger()
         self._pace = pace or Pace()
         self._surroundings = surroundings or Surroundings()
         self._lag = Lag(self._surroundings.clock, threading.get_ident())

@@ -109,6 +109,16 @@ class Connection(WSListener):
         """Whether the handshake was completed, now or in the past."""
         return self._transport is not None
 
+    def read(self, *, on: bool) -> None:
+        """Take from the socket, or leave what comes to TCP until told otherwise."""
+        if self._transport is None or self._closed is not None:
+            return
+        socket = self._transport.underlying_transport
+        if on and not socket.is_reading():
+            socket.resume_reading()
+        elif not on and socket.is_reading():
+            socket.pause_reading()
+
     def buffered(self) -> int:
         """Return the bytes that wait to be sent."""
         return 0 if self._transport is None else self._transport.underlying_transport.get_write_buffer_size()

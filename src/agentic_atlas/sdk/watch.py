@@ -3,10 +3,11 @@
 from collections.abc import Callable, Iterable
 
 import msgspec
-from structlog.typing import FilteringBoundLogger
 
 from agentic_atlas.sdk.awake import Awake
+from agentic_atlas.sdk.backlog import Backlog
 from agentic_atlas.sdk.lag import Lag, Threshold, warning
+from agentic_atlas.sdk.logs import Log
 from agentic_atlas.sdk.pace import Pace
 from agentic_atlas.sdk.surroundings import Surroundings
 from agentic_atlas.sdk.vitals import Reading, Vitals
@@ -35,7 +36,7 @@ class Watch:
         *,
         pace: Pace,
         surroundings: Surroundings,
-        log: FilteringBoundLogger,
+        log: Log,
     ) -> None:
         """Begin; `ping` asks the handlers' loop for a sign of life, `skills` names what runs on it."""
         self._lag = lag
@@ -45,6 +46,7 @@ class Watch:
         self._surroundings = surroundings
         self._awake = Awake(surroundings.wall(), surroundings.clock(), pace.jump)
         self._vitals = Vitals()
+        self._backlog = Backlog()
         self._log = log
 
     def lag(self) -> float:
@@ -54,6 +56,15 @@ class Watch:
     def vitals(self) -> Reading:
         """Return what the process takes of the machine."""
         return self._vitals.read()
+
+    def hand(self, size: int) -> None:
+        """So many bytes were handed to the handlers' loop."""
+        self._backlog.hand(size)
+
+    @property
+    def full(self) -> bool:
+        """Whether more waits there than should: nothing more is read from the router until it has taken some."""
+        return self._backlog.full
 
     def tick(self) -> Seen:
         """Look once."""
@@ -66,5 +77,6 @@ class Watch:
             self._log.warning(warning(self._skills(), lag, self._lag.thread_id))
         question = self._lag.ask()
         if question is not None:
+            self._backlog.ask()
             self._ping(question)
         return Seen(slept, change.crossed)

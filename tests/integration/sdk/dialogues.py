@@ -191,6 +191,7 @@ class Recorder:
 
     def __init__(self) -> None:
         self.seen: queue.Queue[Any] = queue.Queue()
+        self.pending: dict[tuple[str, int], int] = {}
         self.link: Link | None = None
         self.answer: Callable[[object], None] | None = None
 
@@ -205,6 +206,9 @@ class Recorder:
 
     def ended(self, error: object) -> None:
         self.seen.put(("ended", error))
+
+    def acknowledged(self, task: str, attempt: int, pending: int) -> None:
+        self.pending[task, attempt] = pending
 
     def ping(self, token: object) -> None:
         assert self.link is not None
@@ -276,7 +280,7 @@ def linked(
         token,
         HELLO,
         recorder,
-        log=log or Lines(),  # type: ignore[arg-type]
+        log=log or Lines(),
         pace=pace,
         surroundings=surroundings or Surroundings(random=lambda: 0.05),
     )
