@@ -1,7 +1,6 @@
-"""`Client`: `AsyncClient` for programs without an event loop. Each call runs in a loop of its own, on a thread.
+"""`Client`: `AsyncClient` for programs without an event loop; it runs in a loop on a thread of its own.
 
-Not a second client: it holds no logic. Safe to share between threads. In a program that has a loop, use `AsyncClient`,
-for every method here blocks.
+Not a second client: it holds no logic. Safe to share between threads. Every method blocks.
 """
 
 from __future__ import annotations
@@ -21,9 +20,6 @@ class BlockingTask:
 
     def __init__(self, loop: LoopThread, task: TaskHandle) -> None:
         self._loop, self._task = loop, task
-
-    def __repr__(self) -> str:
-        return repr(self._task)
 
     @property
     def id(self) -> str:
