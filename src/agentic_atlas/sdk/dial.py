@@ -8,6 +8,7 @@ import asyncio
 import contextlib
 import functools
 import logging
+import re
 import socket
 import ssl
 from collections.abc import Callable
@@ -16,10 +17,13 @@ from picows import WSError, ws_connect
 from picows.common import WSHandshakeError, WSUpgradeRequest, WSUpgradeResponse
 from picows.url import WSParsedURL
 
+from agentic_atlas.errors import ConfigurationError
 from agentic_atlas.protocol.versions import SUBPROTOCOL
 from agentic_atlas.sdk.refusals import NotARouter, Unreachable, os_error, refusal
 from agentic_atlas.sdk.transport import CEILING, Connection, Receiver
 
+_TOKEN = re.compile(r"[A-Za-z0-9._~+/-]{1,4096}=*")
+"""RFC 6750 section 2.1."""
 _PER_ADDRESS = 5.0
 """Seconds a single address of a host is tried for, before the next one."""
 
@@ -47,7 +51,10 @@ class Dialer:
             Unreachable: nobody answers at that address, or not in time.
             NotARouter: what answers there does not speak our protocol.
             HandshakeRefused: the router does not let this agent in; with the router's own code and message.
+            ConfigurationError: the token is no token: sent as a header, it would be more than one.
         """
+        if not _TOKEN.fullmatch(token):
+            raise ConfigurationError("the token has characters that no token has: copy it again")
         connection = Connection(receiver, self._clock, self._close_timeout)
         sockets: list[socket.socket] = []
         try:
@@ -89,6 +96,7 @@ class Dialer:
             max_redirects=0,
             proxy=None,
             socket_factory=open_socket,
+            use_aiofastnet=False,  # its TLS reports a failed handshake to the loop as well, in a form nothing can print
         )
         if opened is None:  # what picows returns for a peer that hangs up without an answer
             raise Unreachable("it hung up without an answer")

@@ -17,6 +17,9 @@ from agentic_atlas.sdk.refusals import HandshakeRefused, NotARouter, Unreachable
 from agentic_atlas.sdk.surroundings import Surroundings
 from agentic_atlas.sdk.transport import Closed
 
+FAULT = "a fault of agentic-atlas itself; please report it"
+"""What is logged with a traceback; the agent goes on where it can."""
+
 
 class Keeper:
     """All of it belongs to the link's loop.
@@ -121,7 +124,7 @@ class Keeper:
         if end is not None or self._finishing:
             return end or 0.0
         if closed.bug is not None:
-            self._log.error("a fault of agentic-atlas itself; please report it", exc_info=closed.bug)
+            self._log.error(FAULT, exc_info=closed.bug)
         self._tell(self._outage.lost(advice.reason(closed), self._clock()))
         asked = advice.retry_after(closed)
         if closed.code == CloseCode.TOKEN_IN_USE:

@@ -13,12 +13,13 @@ import threading
 import urllib.parse
 from collections import deque
 from collections.abc import Callable, Iterable
+from typing import Any
 
 from agentic_atlas.errors import AtlasError
 from agentic_atlas.protocol.messages import Hello, Welcome
 from agentic_atlas.sdk import logs
 from agentic_atlas.sdk.conversation import Conversation, Runner
-from agentic_atlas.sdk.keeper import Keeper
+from agentic_atlas.sdk.keeper import FAULT, Keeper
 from agentic_atlas.sdk.lag import Lag
 from agentic_atlas.sdk.ledger import Ledger
 from agentic_atlas.sdk.pace import Pace
@@ -138,7 +139,7 @@ class Link:
             with asyncio.Runner(loop_factory=_loop_factory()) as runner:
                 error = runner.run(self._main())
         except Exception as bug:  # noqa: BLE001 - an agent whose link has died must not look alive
-            self._log.error("the link has failed; please report it", exc_info=bug)
+            self._log.error(FAULT, exc_info=bug)
             error = AtlasError(f"the link has failed: {type(bug).__name__}")
         self._ended = True
         self._posted.clear()
@@ -172,6 +173,7 @@ class Link:
             surroundings=self._surroundings,
             log=self._log,
         )
+        loop.set_exception_handler(self._report)
         self._loop = loop
         self._work()
         async with asyncio.TaskGroup() as group:
@@ -212,6 +214,9 @@ class Link:
         assert self._keeper is not None
         self._keeper.welcomed()
         self._inbox.connected(welcome)
+
+    def _report(self, _: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        self._log.error(FAULT, what=context.get("message"), exc_info=context.get("exception"))
 
     def _begin_to_end(self, flush: float) -> None:
         self._flush_until = self._surroundings.clock() + flush

@@ -90,6 +90,8 @@ def os_error(error: OSError) -> Unreachable:
             return Unreachable("connection refused")
         case TimeoutError():
             return Unreachable("no answer")
+        case ConnectionError():
+            return Unreachable("it hung up without an answer")
         case socket.gaierror():
             return Unreachable("the host's name can't be resolved")
         case ssl.SSLCertVerificationError():

@@ -4,7 +4,7 @@ picows hands out frames raw and answers pings without bound: here frames are put
 counted and answered by hand. How a connection is opened is in `dial`.
 
 Reading is never paused because writing is: with a peer that does the same, both would wait for ever. What is said in
-answer to the peer is bounded instead (the ledger holds it, a ping is not answered while writing is paused).
+answer to the peer is bounded instead: the ledger holds it back, and pings are counted.
 """
 
 import asyncio
@@ -180,7 +180,7 @@ class Connection(WSListener):
         opcode, now = _opcode(frame), self._clock()
         if opcode in (Opcode.PING, Opcode.PONG):
             self._control.count(now)
-            if opcode == Opcode.PING and not self.paused:
+            if opcode == Opcode.PING:
                 transport.send_pong(frame.get_payload_as_bytes())
             return
         message = self._assembler.feed(opcode, frame.get_payload_as_bytes(), now, fin=frame.fin)

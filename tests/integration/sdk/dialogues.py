@@ -104,12 +104,19 @@ class Peer:
 class Router:
     """Runs one script a connection, in order; the last one serves all that follow."""
 
-    def __init__(self, *scripts: Script, refuse: list[Refusal] | None = None, tls: ssl.SSLContext | None = None):
+    def __init__(
+        self,
+        *scripts: Script,
+        refuse: list[Refusal] | None = None,
+        tls: ssl.SSLContext | None = None,
+        subprotocols: list[Any] | None = [SUBPROTOCOL],  # noqa: B006 - never changed
+    ) -> None:
         self.scripts = list(scripts)
         self.refusals = refuse or []
         self.faults: queue.Queue[BaseException] = queue.Queue()
         self.requests: list[Request] = []
         self._tls = tls
+        self._subprotocols = subprotocols
         self._lock = threading.Lock()
         self._server: Server | None = None
         self._threads: list[threading.Thread] = []
@@ -123,7 +130,7 @@ class Router:
         self._server = serve(
             self._handle,
             sock=_listen(self.port),
-            subprotocols=[SUBPROTOCOL],
+            subprotocols=self._subprotocols,
             process_request=self._process,
             compression=None,
             ping_interval=None,
