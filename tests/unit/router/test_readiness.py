@@ -1,0 +1,43 @@
+from __future__ import annotations
+
+import pytest
+
+from agentic_atlas.protocol.messages import RefuseReason
+from agentic_atlas.router.readiness import Readiness
+
+
+def test_an_instance_that_lags_is_unwilling_until_it_says_otherwise() -> None:
+    readiness = Readiness(max_lag=2.0, busy_pause=1.0)
+    assert readiness.willing
+    assert not readiness.lags(2.0)
+    assert readiness.willing
+    assert not readiness.lags(2.1)
+    assert not readiness.willing
+    assert readiness.lags(0.0)
+    assert readiness.willing
+
+
+def test_a_busy_instance_is_unwilling_for_a_pause() -> None:
+    readiness = Readiness(2.0, 1.0)
+    readiness.refused(RefuseReason.BUSY, 10.0)
+    assert not readiness.willing
+    assert not readiness.tick(10.9)
+    assert readiness.tick(11.0)
+    assert readiness.willing
+    assert not readiness.tick(12.0)
+
+
+def test_a_draining_instance_stays_unwilling() -> None:
+    readiness = Readiness(2.0, 1.0)
+    readiness.refused(RefuseReason.DRAINING, 0.0)
+    readiness.refused(RefuseReason.BUSY, 0.0)
+    assert not readiness.tick(100.0)
+    assert not readiness.lags(0.0)
+    assert not readiness.willing
+
+
+@pytest.mark.parametrize("reason", [RefuseReason.GUARD, RefuseReason.UNKNOWN_SKILL])
+def test_a_refusal_of_one_task_says_nothing_of_others(reason: RefuseReason) -> None:
+    readiness = Readiness(2.0, 1.0)
+    readiness.refused(reason, 0.0)
+    assert readiness.willing
