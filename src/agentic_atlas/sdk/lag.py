@@ -15,6 +15,7 @@ from types import FrameType
 import msgspec
 
 _FRAMES = 4
+_LINE = 100
 _PACKAGE = str(Path(__file__).parents[1])
 _LIBRARIES = tuple({sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")})
 
@@ -95,15 +96,17 @@ def where(thread_id: int) -> str:
     frame = sys._current_frames().get(thread_id)
     if frame is None:
         return "its thread has ended"
-    stack = _lines(frame)
-    own = [line for line in stack if _is_users(line.filename)]
-    return " > ".join(f"{Path(line.filename).name}:{line.lineno} in {line.name}: {line.line}" for line in own or stack)
+    return " > ".join(_said(line) for line in _lines(frame))
 
 
 def _lines(frame: FrameType) -> list[traceback.FrameSummary]:
     lines = traceback.extract_stack(frame)
     own = [line for line in lines if _is_users(line.filename)]
     return (own or lines)[-_FRAMES:]
+
+
+def _said(line: traceback.FrameSummary) -> str:
+    return f"{Path(line.filename).name}:{line.lineno} in {line.name}: {(line.line or '')[:_LINE]}"
 
 
 def _is_users(filename: str) -> bool:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import queue
 import threading
 
 from msgspec import Raw
 
 from agentic_atlas.protocol.messages import (
     Accept,
+    Beat,
     Call,
     Cancel,
     Event,
@@ -20,7 +22,7 @@ from agentic_atlas.protocol.messages import (
     Task,
     Welcome,
 )
-from tests.integration.sdk.dialogues import TOKEN, Lines, Peer, Router, event, linked, result, task
+from tests.integration.sdk.dialogues import PATIENCE, TOKEN, Lines, Peer, Router, event, linked, result, task
 
 
 def idle(peer: Peer) -> None:
@@ -171,21 +173,18 @@ def test_a_link_that_never_reached_a_router_stops_at_once_and_what_is_posted_aft
 
 
 def test_beats_say_what_the_process_takes() -> None:
-    beats: list[object] = []
+    beats: queue.Queue[list[Beat]] = queue.Queue()
 
     def script(peer: Peer) -> None:
         peer.welcome()
         while len(peer.beats) < 3:
             peer.receive()
-        beats.extend(peer.beats)
+        beats.put(peer.beats[:3])
         peer.serve_beats()
 
     with Router(script) as router, linked(router.url) as (_, inbox):
         inbox.expect(Welcome)
-        while len(beats) < 3:
-            router.check()
-            threading.Event().wait(0.01)
-    first, second, third = beats
+        first, second, third = beats.get(timeout=PATIENCE)
     assert [beat.n for beat in (first, second, third)] == [1, 2, 3]
     assert third.memory > 1_000_000
 

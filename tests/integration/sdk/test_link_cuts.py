@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import queue
 import threading
 import time
 
@@ -275,21 +276,18 @@ def test_a_flood_of_pings_ends_the_connection() -> None:
 
 
 def test_a_ping_is_answered() -> None:
-    answered: list[bool] = []
+    answered: queue.Queue[bool] = queue.Queue()
 
     def script(peer: Peer) -> None:
         peer.welcome()
         pong = peer.connection.ping(b"hello")
         peer.connection.recv(timeout=PATIENCE)
-        answered.append(pong.wait(PATIENCE))
+        answered.put(pong.wait(PATIENCE))
         peer.serve_beats()
 
     with Router(script) as router, linked(router.url) as (_, inbox):
         inbox.expect(Welcome)
-        while not answered:
-            router.check()
-            threading.Event().wait(0.01)
-    assert answered == [True]
+        assert answered.get(timeout=PATIENCE)
 
 
 @pytest.mark.parametrize(
@@ -369,25 +367,22 @@ def test_a_machine_that_slept_asks_for_an_answer_at_once_and_gives_up_a_dead_con
 
 def test_a_machine_that_slept_keeps_a_connection_that_answers() -> None:
     asleep = threading.Event()
-    beats: list[int] = []
+    probed: queue.Queue[int] = queue.Queue()
 
     def alive(peer: Peer) -> None:
         peer.welcome(beat_every=60.0)
         peer.receive()
         asleep.set()
         peer.receive()
-        beats.append(peer.beats[-1].n)
+        probed.put(peer.beats[-1].n)
         peer.serve_beats()
 
     surroundings = Surroundings(wall=lambda: (60.0 if asleep.is_set() else 0.0) + time.monotonic())
     log = Lines()
     with Router(alive) as router, linked(router.url, log=log, surroundings=surroundings) as (link, inbox):
         inbox.expect(Welcome)
-        while not beats:
-            router.check()
-            threading.Event().wait(0.01)
+        assert probed.get(timeout=PATIENCE) == 2
         link.stop()
-    assert beats == [2]
     assert not log.having("connection lost")
 
 
