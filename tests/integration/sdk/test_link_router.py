@@ -1,0 +1,200 @@
+"""The link against the product's own router, with a wire in between that is cut again and again."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import random
+import threading
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from msgspec import Raw
+
+from agentic_atlas.protocol.messages import Accept, Event, EventKind, Outcome, Result, Task
+from agentic_atlas.sdk.link import Link
+from agentic_atlas.sdk.surroundings import Surroundings
+from tests.integration.router.doors import door, run
+from tests.integration.router.memory_backend import Record
+from tests.integration.sdk.dialogues import PATIENCE, Lines, Recorder, linked
+
+EVENTS = 5
+TASKS = 200
+CUTS = 40
+TOKEN = "worker/token"
+
+
+class Echo(Recorder):
+    """Runs each task at once: a few events, then its input as output. A task that comes twice is a fault."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.started: list[tuple[str, int]] = []
+
+    def deliver(self, message: Any) -> None:
+        assert isinstance(message, Task)
+        assert self.link is not None
+        key = (message.task, message.attempt)
+        self.started.append(key)
+        self.link.post(Accept(*key))
+        for n in range(1, EVENTS + 1):
+            self.link.post(Event(*key, n, EventKind.CHUNK, Raw(str(n).encode())))
+        self.link.post(Result(*key, Outcome.COMPLETED, Raw(bytes(message.input))))
+
+
+@dataclass
+class Wire:
+    """A proxy whose connections can be cut, with whatever is on its way in them."""
+
+    port: int = 0
+    ends: set[asyncio.StreamWriter] = field(default_factory=set)
+
+    def cut(self) -> int:
+        ends, self.ends = self.ends, set()
+        for end in ends:
+            end.transport.abort()
+        return len(ends)
+
+
+@asynccontextmanager
+async def wire(to: int) -> AsyncIterator[Wire]:
+    proxy = Wire()
+
+    async def carry(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(ConnectionError):
+            while data := await reader.read(1_000):
+                writer.write(data)
+                await writer.drain()
+        writer.transport.abort()
+
+    async def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        onwards_reader, onwards = await asyncio.open_connection("127.0.0.1", to)
+        proxy.ends |= {writer, onwards}
+        async with asyncio.TaskGroup() as group:
+            group.create_task(carry(reader, onwards))
+            group.create_task(carry(onwards_reader, writer))
+        proxy.ends -= {writer, onwards}
+
+    server = await asyncio.start_server(accept, "127.0.0.1", 0)
+    proxy.port = server.sockets[0].getsockname()[1]
+    try:
+        yield proxy
+    finally:
+        server.close()
+        proxy.cut()
+        await server.wait_closed()
+
+
+async def ended(link: Link) -> None:
+    link.stop_soon(PATIENCE)
+    assert await asyncio.to_thread(link.join, PATIENCE)
+
+
+def check(task: Record, payload: bytes) -> None:
+    assert bytes(task.ended.result().output) == payload
+    assert [event.n for event in task.events] == list(range(1, EVENTS + 1))
+    assert task.attempt == 1
+
+
+def test_an_agent_works_for_the_products_own_router() -> None:
+    async def main() -> None:
+        async with door() as at:
+            inbox, log = Echo(), Lines()
+            with linked(f"ws://127.0.0.1:{at.port}/ws", inbox=inbox, log=log, token=lambda: TOKEN) as (link, _):
+                tasks = [at.backend.submit("worker", "work", str(number).encode()) for number in range(TASKS)]
+                async with asyncio.timeout(PATIENCE):
+                    for number, task in enumerate(tasks):
+                        await task.ended
+                        check(task, str(number).encode())
+                await ended(link)
+            assert not log.having("lost")
+
+    run(main())
+
+
+def test_no_cut_loses_or_repeats_anything() -> None:
+    chance = random.Random(7)
+
+    async def main() -> None:
+        async with door() as at, wire(at.port) as between:
+            inbox, log = Echo(), Lines()
+            at_once = Surroundings(random=lambda: 0.0)
+            url = f"ws://127.0.0.1:{between.port}/ws"
+            with linked(url, inbox=inbox, log=log, token=lambda: TOKEN, surroundings=at_once) as (link, _):
+                tasks: list[Record] = []
+                cuts = 0
+                async with asyncio.timeout(4 * PATIENCE):
+                    while cuts < CUTS:
+                        first = len(tasks)
+                        tasks += [at.backend.submit("worker", "work", str(first + n).encode()) for n in range(10)]
+                        await tasks[first + chance.randrange(10)].ended
+                        for _ in range(chance.randrange(20)):
+                            await asyncio.sleep(0)
+                        cuts += between.cut() > 0
+                    for number, task in enumerate(tasks):
+                        await task.ended
+                        check(task, str(number).encode())
+                await ended(link)
+            assert len(inbox.started) == len(set(inbox.started)) == len(tasks)
+            assert not [line for level, line in log.lines if level == "error"]
+
+    run(main())
+
+
+def test_a_revoked_token_ends_the_agent_and_says_what_to_do() -> None:
+    async def main() -> None:
+        async with door() as at:
+            inbox = Echo()
+            with linked(f"ws://127.0.0.1:{at.port}/ws", inbox=inbox, token=lambda: TOKEN):
+                await at.backend.submit("worker", "work", b"1").ended
+                at.backend.revoke("token")
+                error = await asyncio.to_thread(inbox.end)
+            assert error.code == "token_revoked"
+            assert "the token has been revoked: create a new one" in error.message
+
+    run(main())
+
+
+def test_a_refused_handshake_carries_the_routers_message() -> None:
+    async def main() -> None:
+        async with door() as at:
+            inbox = Echo()
+            with linked(f"ws://127.0.0.1:{at.port}/ws", inbox=inbox, token=lambda: "forbidden"):
+                error = await asyncio.to_thread(inbox.end)
+            assert "this agent is not allowed here" in error.message
+
+    run(main())
+
+
+def test_many_threads_may_post_while_the_wire_is_cut() -> None:
+    async def main() -> None:
+        async with door() as at, wire(at.port) as between:
+            inbox = Recorder()
+            delivered = asyncio.Event()
+            loop = asyncio.get_running_loop()
+            inbox.deliver = lambda _: loop.call_soon_threadsafe(delivered.set)  # type: ignore[method-assign]
+            with linked(f"ws://127.0.0.1:{between.port}/ws", inbox=inbox, token=lambda: TOKEN) as (link, _):
+                task = at.backend.submit("worker", "work", b"1")
+                async with asyncio.timeout(PATIENCE):
+                    await delivered.wait()
+                link.post(Accept(task.id, 1))
+
+                def talk() -> None:
+                    for _ in range(100):
+                        link.post(Event(task.id, 1, 1, EventKind.LOG, Raw(b"{}")))
+
+                threads = [threading.Thread(target=talk) for _ in range(4)]
+                for thread in threads:
+                    thread.start()
+                    between.cut()
+                for thread in threads:
+                    await asyncio.to_thread(thread.join)
+                link.post(Result(task.id, 1, Outcome.COMPLETED, Raw(b"2")))
+                async with asyncio.timeout(PATIENCE):
+                    await task.ended
+                await ended(link)
+            assert [event.n for event in task.events] == list(range(1, 401))
+
+    run(main())
