@@ -171,7 +171,7 @@ def python(*arguments: str) -> list[str]:
 
 def connected(line: str) -> bool:
     """Tell whether an agent says that it is registered."""
-    return "connected to" in line
+    return "ready as" in line
 
 
 Json = dict[str, Any]

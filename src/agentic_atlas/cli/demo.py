@@ -35,6 +35,7 @@ QUESTIONS = (
 """Asked of the product's own documents."""
 
 _OWN_WORDS = 3
+_LOOK_EVERY = 0.05
 
 
 @dataclass(frozen=True)
@@ -99,6 +100,7 @@ def _stage(documents: Path) -> Iterator[Stage]:
         client.create_agent(AGENT, "Finds passages in documents on its owner's machine")
         token = client.create_token(AGENT, name="demo").token
         agent = running.enter_context(_agent(place, token, told["router_url"], documents))
+        _until_online(client, agent)
         output.fields(
             [
                 ("  platform", f"{told['api_url']}  (process {platform.process.pid})"),
@@ -149,12 +151,21 @@ def _told(platform: Child) -> dict[str, str]:
                 told: dict[str, str] = json.loads(line)
                 return told
         platform.check()
-        time.sleep(0.05)
+        time.sleep(_LOOK_EVERY)
     raise Unavailable(f"the platform was not up after {UP_WITHIN:.0f} s")
 
 
+def _until_online(client: Client, agent: Child) -> None:
+    ends = time.monotonic() + UP_WITHIN
+    while client.agent(AGENT).status != "online":
+        agent.check()
+        if time.monotonic() > ends:
+            raise Unavailable(f"the agent was not connected after {UP_WITHIN:.0f} s")
+        time.sleep(_LOOK_EVERY)
+
+
 def _first_task(stage: Stage) -> BlockingTask:
-    """Have the documents indexed; the task waits for the agent, which is just connecting."""
+    """Have the documents read, which the agent does on its own machine."""
     task = stage.client.submit(AGENT, "index")
     with output.progress("reading the documents …") as show:
         for event in task.events():

@@ -106,7 +106,7 @@ def client_settings(
     key = key or held.api_key(address)
     if not key:
         raise ConfigurationError(
-            f"there is no API key for {address}: log in with `atlas login`, or put one into ATLAS_API_KEY"
+            f"there is no API key for {address}: start a network here with `atlas up`, or put a key into ATLAS_API_KEY"
         )
     return ClientSettings(address, key)
 

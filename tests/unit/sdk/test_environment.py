@@ -181,7 +181,7 @@ def test_a_key_is_remembered_for_its_platform_and_found_again(tmp_path: Path) ->
 def test_a_stored_key_is_never_used_for_another_platform(tmp_path: Path) -> None:
     remember("https://one.example", "atlas_one", home(tmp_path))
     for other in ("https://two.example", "http://one.example", "https://one.example:444", "https://one.example/x"):
-        with pytest.raises(ConfigurationError, match="atlas login"):
+        with pytest.raises(ConfigurationError, match="atlas up"):
             client_settings(other, environ=home(tmp_path))
     assert client_settings("https://one.example:443/", environ=home(tmp_path)).api_key == "atlas_one"
 
