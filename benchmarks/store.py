@@ -99,7 +99,7 @@ def bare(path: Path, callers: int, seconds: float) -> float:
         statement.text for statement in (statements.insert, statements.update, statements.insert_event)
     )
     connection = sqlite3.connect(path, isolation_level=None)
-    for pragma in ("synchronous = FULL", "foreign_keys = ON", "wal_autocheckpoint = 4000", "cache_size = -65536"):
+    for pragma in ("synchronous = FULL", "foreign_keys = ON", "cache_size = -65536"):
         connection.execute(f"PRAGMA {pragma}")
 
     def commit(statement: str, rows: list[tuple[object, ...]], changes: list[Change]) -> None:

@@ -120,7 +120,7 @@ class _TaskRun:
         if older is not None:
             return Added(self._tasks[older], created=False)
         if task.id in self._tasks:
-            return Conflict(f"there is a task {task.id} already", code="task_exists")
+            return Conflict(f"it is there already: task {task.id}")
         if key:
             self._keys[key] = task.id
         self._tasks[task.id] = self._added[task.id] = task

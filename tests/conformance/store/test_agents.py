@@ -1,0 +1,240 @@
+"""Promises of `Agents`."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import msgspec
+import pytest
+
+from agentic_atlas.backend.domain.records import Agent, Token
+from agentic_atlas.backend.ports import Store
+from agentic_atlas.errors import Conflict, NotFound
+from tests.conformance.store.conftest import WithStore
+from tests.conformance.store.samples import (
+    ADA,
+    BOB,
+    LIBRARY,
+    NOW,
+    TOKEN,
+    instance,
+    populate,
+    skill,
+    submitted,
+)
+
+
+def agent(name: str, owner: str = "ada") -> Agent:
+    owner_id = {"ada": ADA, "bob": BOB}[owner].id
+    return msgspec.structs.replace(LIBRARY, id=f"agent_{owner}_{name}", name=name, owner=owner, owner_id=owner_id)
+
+
+async def seen(store: Store, agent_id: str = LIBRARY.id) -> float | None:
+    found = await store.agents.get(agent_id)
+    assert found is not None
+    return found.last_seen_at
+
+
+def test_an_agent_is_found_by_id_and_by_name(with_store: WithStore) -> None:
+    @with_store
+    async def _(store: Store) -> None:
+        await populate(store)
+        full = msgspec.structs.replace(agent("full", "bob"), disabled_at=NOW + 1, last_seen_at=NOW + 2)
+        await store.agents.add(full)
+        assert await store.agents.get(full.id) == full
+        assert await store.agents.by_name("bob", "full") == full
+        assert await store.agents.get(LIBRARY.id) == LIBRARY
+        assert await store.agents.by_name("ada", "full") is None
+        assert await store.agents.get("agent_none") is None
+
+
+def test_an_owner_has_one_agent_of_a_name(with_store: WithStore) -> None:
+    @with_store
+    async def _(store: Store) -> None:
+        await populate(store)
+        await store.agents.add(agent("library", "bob"))
+        with pytest.raises(Conflict) as refused:
+            await store.agents.add(agent("library"))
+        assert refused.value.code == "agent_exists"
+        assert await store.agents.get("agent_ada_library") is None
+
+
+def test_an_agent_needs_an_owner(with_store: WithStore) -> None:
+    @with_store
+    async def _(store: Store) -> None:
+        with pytest.raises(NotFound):
+            await store.agents.add(LIBRARY)
+
+
+def test_agents_are_listed_by_full_name_in_parts(with_store: WithStore) -> None:
+    @with_store
+    async def _(store: Store) -> None:
+        await populate(store)
+        for name, owner in (("zoo", "ada"), ("alpha", "bob"), ("map", "ada"), ("beta", "bob")):
+            await store.agents.add(agent(name, owner))
+        names = ["ada/library", "ada/map", "ada/zoo", "bob/alpha", "bob/beta"]
+        assert [a.full_name for a in await store.agents.find(owner_id=None, limit=10)] == names
+        assert [a.full_name for a in await store.agents.find(owner_id=None, limit=2, after="ada/map")] == names[2:4]
+        assert [a.full_name for a in await store.agents.find(owner_id=BOB.id, limit=10)] == names[3:]
+        assert [a.full_name for a in await store.agents.find(owner_id=ADA.id, limit=9, after="ada/zoo")] == []
+
+
+def test_an_update_changes_what_is_given(with_store: WithStore) -> None:
+    @with_store
+    async def _(store: Store) -> None:
+        await populate(store)
+        assert await store.agents.update(LIBRARY.id) == LIBRARY
+        described = msgspec.structs.replace(LIBRARY, description="New")
+        assert await store.agents.update(LIBRARY.id, description="New") == described
+        disabled = msgspec.structs.replace(described, disabled_at=NOW + 9)
+        assert await store.agents.update(LIBRARY.id, disabled_at=NOW + 9) == disabled
+        assert await store.agents.get(LIBRARY.id) == disabled
+        assert await store.agents.update(LIBRARY.id, disabled_at=0) == described
+        assert await store.agents.update("agent_none", description="New") is None
+
+
+def test_a_deleted_agent_takes_what_is_its_own_and_leaves_its_tasks(with_store: WithStore) -> None:
+    @with_store
+    async def _(store: Store) -> None:
+        await populate(store)
+        await store.agents.register(instance(), "", [skill()])
+        added = (await store.tasks.add(submitted(1))).task
+        assert await store.agents.delete(LIBRARY.id) is True
+        assert await store.agents.get(LIBRARY.id) is None
+        assert await store.agents.skills(LIBRARY.id) == []
+        assert await store.agents.instances(LIBRARY.id) == []
+        assert await store.tokens.get(TOKEN.id) is None
+        assert await store.tasks.get(added.id) == added
+        assert await store.agents.delete(LIBRARY.id) is False
+
+
+def test_an_instance_that_connects_says_what_its_agent_is(with_store: WithStore) -> None:
+    @with_store
+    async def _(store: Store) -> None:
+        await populate(store)
+        registered = await store.agents.register(instance(), "Finds all", [skill("b"), skill("a")])
+        assert registered == instance(generation=1)
+        assert await store.agents.instances(LIBRARY.id) == [registered]
+        assert await store.agents.skills(LIBRARY.id) == [skill("a"), skill("b")]
+        described = msgspec.structs.replace(LIBRARY, description="Finds all", last_seen_at=NOW + 1)
+        assert await store.agents.get(LIBRARY.id) == described
+        used = await store.tokens.get(TOKEN.id)
+        assert used is not None
+        assert used.last_used_at == NOW + 1
+
+
+def test_skills_are_those_that_were_declared_last(with_store: WithStore) -> None:
+    @with_store
+    async def _(store: Store) -> None:
+        await populate(store)
+        await store.agents.register(instance(1), "", [skill("a"), skill("b")])
+        newer = [skill("b", description="Better", streams=False), skill("c")]
+        await store.agents.register(instance(2), "", newer)
+        assert await store.agents.skills(LIBRARY.id) == newer
+        await store.agents.register(instance(2), "", [])
+        assert await store.agents.skills(LIBRARY.id) == []
+
+
+def test_each_connection_of_an_instance_has_the_next_generation(with_store: WithStore) -> None:
+    @with_store
+    async def _(store: Store) -> None:
+        await populate(store)
+        first = await store.agents.register(instance(), "", [])
+        await store.agents.depart(first.id, first.generation, NOW + 5)
+        second = await store.agents.register(instance(connected_at=NOW + 6, host="other"), "", [])
+        assert (first.generation, second.generation) == (1, 2)
+        assert await store.agents.instances(LIBRARY.id) == [second]
+        assert second.disconnected_at is None
+
+
+def test_connections_at_the_same_time_never_share_a_generation(with_store: WithStore) -> None:
+    @with_store
+    async def _(store: Store) -> None:
+        await populate(store)
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(store.agents.register(instance(), "", [])) for _ in range(10)]
+        assert sorted(task.result().generation for task in tasks) == list(range(1, 11))
+
+
+def test_the_end_of_an_older_connection_does_not_touch_a_newer_one(with_store: WithStore) -> None:
+    @with_store
+    async def _(store: Store) -> None:
+        await populate(store)
+        await store.agents.register(instance(), "", [])
+        newer = await store.agents.register(instance(), "", [])
+        await store.agents.depart(newer.id, 1, NOW + 50)
+        assert await store.agents.instances(LIBRARY.id) == [newer]
+        assert await seen(store) == NOW + 1
+        await store.agents.depart(newer.id, 2, NOW + 60)
+        (departed,) = await store.agents.instances(LIBRARY.id)
+        assert departed.disconnected_at == NOW + 60
+        assert await seen(store) == NOW + 60
+        await store.agents.depart(newer.id, 2, NOW + 70)
+        assert await seen(store) == NOW + 60
+
+
+def test_an_instance_id_belongs_to_the_agent_that_used_it_first(with_store: WithStore) -> None:
+    @with_store
+    async def _(store: Store) -> None:
+        await populate(store)
+        other = agent("other", "bob")
+        await store.agents.add(other)
+        await store.tokens.add(Token("tok_other", other.id, "", NOW, NOW + 1))
+        await store.agents.register(instance(), "", [skill()])
+        with pytest.raises(Conflict):
+            await store.agents.register(instance(agent_id=other.id, token_id="tok_other"), "Mine", [])
+        assert [i.agent_id for i in await store.agents.instances(LIBRARY.id)] == [LIBRARY.id]
+        assert await store.agents.get(other.id) == other
+
+
+@pytest.mark.parametrize("missing", [{"agent_id": "agent_none"}, {"token_id": "tok_none"}])
+def test_an_instance_needs_its_agent_and_its_token(with_store: WithStore, missing: dict[str, Any]) -> None:
+    @with_store
+    async def _(store: Store) -> None:
+        await populate(store)
+        with pytest.raises(NotFound):
+            await store.agents.register(instance(1, **missing), "Changed", [skill()])
+        assert await store.agents.get(LIBRARY.id) == LIBRARY
+        assert await store.agents.skills(LIBRARY.id) == []
+
+
+def test_connected_instances_come_first_then_the_last_to_leave(with_store: WithStore) -> None:
+    @with_store
+    async def _(store: Store) -> None:
+        await populate(store)
+        for number in range(1, 6):
+            await store.agents.register(instance(number), "", [])
+        for number, at in ((2, 30), (4, 50), (5, 40)):
+            await store.agents.depart(f"inst_{number}", 1, NOW + at)
+        found = await store.agents.instances(LIBRARY.id)
+        assert [i.id for i in found] == ["inst_3", "inst_1", "inst_4", "inst_5", "inst_2"]
+
+
+def test_no_more_than_a_hundred_instances_are_remembered(with_store: WithStore) -> None:
+    @with_store
+    async def _(store: Store) -> None:
+        await populate(store)
+        for number in range(1, 121):
+            await store.agents.register(instance(number), "", [])
+            if number > 5:
+                await store.agents.depart(f"inst_{number}", 1, NOW + number)
+        found = [i.id for i in await store.agents.instances(LIBRARY.id)]
+        assert len(found) == 100
+        assert set(found[:5]) == {f"inst_{n}" for n in range(1, 6)}
+        assert found[5:] == [f"inst_{n}" for n in range(120, 25, -1)]
+
+
+def test_nobody_is_connected_after_everybody_departed(with_store: WithStore) -> None:
+    @with_store
+    async def _(store: Store) -> None:
+        await populate(store)
+        await store.agents.add(agent("idle"))
+        for number in (1, 2):
+            await store.agents.register(instance(number), "", [])
+        await store.agents.depart("inst_1", 1, NOW + 10)
+        await store.agents.depart_all(NOW + 20)
+        left = {i.id: i.disconnected_at for i in await store.agents.instances(LIBRARY.id)}
+        assert left == {"inst_1": NOW + 10, "inst_2": NOW + 20}
+        assert await seen(store) == NOW + 20
+        assert await seen(store, "agent_ada_idle") is None

@@ -1,0 +1,179 @@
+"""Promises of what `Tasks` reads."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+
+from agentic_atlas.backend.domain import lifecycle
+from agentic_atlas.backend.domain.records import EventKind, Task
+from agentic_atlas.backend.ports import Store, TaskFilter
+from agentic_atlas.errors import InvalidInput
+from agentic_atlas.protocol.tasks import TaskState
+from tests.conformance.store.conftest import WithStore
+from tests.conformance.store.samples import ADA, BOB, LIBRARY, NOW, claimed, completed, populate, submitted, task
+
+
+async def add(store: Store, *tasks: Task) -> None:
+    futures = [store.tasks.add(lifecycle.submit(task)) for task in tasks]
+    for future in futures:
+        await future
+
+
+async def found(store: Store, which: TaskFilter, limit: int = 100) -> list[int]:
+    """Return the numbers of the tasks, after paging to the end with this limit."""
+    numbers: list[int] = []
+    cursor = None
+    while True:
+        page = await store.tasks.find(which, limit=limit, after=cursor)
+        assert len(page.items) <= limit
+        numbers += [int(item.id.removeprefix("task_")) for item in page.items]
+        cursor = page.next
+        if cursor is None:
+            return numbers
+        assert len(page.items) == limit
+
+
+def test_a_task_that_is_not_there_is_none(with_store: WithStore) -> None:
+    @with_store
+    async def _(store: Store) -> None:
+        assert await store.tasks.get("task_00000001") is None
+        assert await store.tasks.events("task_00000001") == []
+
+
+@pytest.mark.parametrize("limit", [1, 2, 3, 5, 6, 7])
+def test_pages_hold_all_tasks_once_newest_first(with_store: WithStore, limit: int) -> None:
+    @with_store
+    async def _(store: Store) -> None:
+        await add(store, *(task(n) for n in (3, 1, 6, 2, 5, 4)))
+        assert await found(store, TaskFilter(), limit) == [6, 5, 4, 3, 2, 1]
+        assert await found(store, TaskFilter(visible_to=BOB.id), limit) == [6, 5, 4, 3, 2, 1]
+
+
+def test_a_page_is_not_disturbed_by_newer_tasks(with_store: WithStore) -> None:
+    @with_store
+    async def _(store: Store) -> None:
+        await add(store, *(task(n) for n in range(4)))
+        first = await store.tasks.find(TaskFilter(), limit=2)
+        await add(store, task(9))
+        rest = await store.tasks.find(TaskFilter(), limit=2, after=first.next)
+        assert [item.id for item in first.items + rest.items] == [f"task_{n:08}" for n in (3, 2, 1, 0)]
+        assert rest.next is None
+
+
+@pytest.mark.parametrize(
+    "cursor", ["", "x", "MTo", "MjphYmM", "task_00000001", "ü", "MTp0YXNrXzE=", "A" * 10_000, "\ud800"]
+)
+def test_a_cursor_that_is_not_ours_is_invalid(with_store: WithStore, cursor: str) -> None:
+    @with_store
+    async def _(store: Store) -> None:
+        with pytest.raises(InvalidInput):
+            await store.tasks.find(TaskFilter(), limit=2, after=cursor)
+
+
+def test_a_user_sees_what_they_called_and_what_their_agents_were_called_for(with_store: WithStore) -> None:
+    @with_store
+    async def _(store: Store) -> None:
+        await populate(store)
+        await store.agents.add(msgspec.structs.replace(LIBRARY, id="agent_bobs", owner_id=BOB.id, owner="bob"))
+        await add(
+            store,
+            task(1, owner_id=BOB.id, agent_id=LIBRARY.id),
+            task(2, owner_id=ADA.id, agent_id="agent_bobs"),
+            task(3, owner_id="user_other", agent_id="agent_other"),
+            task(4, owner_id=ADA.id, agent_id=LIBRARY.id),
+            task(5, owner_id="user_other", agent_id=LIBRARY.id),
+            task(6, owner_id=BOB.id, agent_id="agent_deleted"),
+        )
+        for limit in (1, 2, 10):
+            assert await found(store, TaskFilter(visible_to=BOB.id), limit) == [6, 2, 1]
+            assert await found(store, TaskFilter(visible_to=ADA.id), limit) == [5, 4, 2, 1]
+            assert await found(store, TaskFilter(visible_to="user_nobody"), limit) == []
+        assert await found(store, TaskFilter()) == [6, 5, 4, 3, 2, 1]
+        assert await found(store, TaskFilter(visible_to=BOB.id, agent_id=LIBRARY.id)) == [1]
+        assert await found(store, TaskFilter(visible_to=ADA.id, agent_id=LIBRARY.id)) == [5, 4, 1]
+
+
+def test_a_user_with_many_agents_sees_the_tasks_of_all(with_store: WithStore) -> None:
+    @with_store
+    async def _(store: Store) -> None:
+        await populate(store)
+        agents = [msgspec.structs.replace(LIBRARY, id=f"agent_{n}", name=f"a{n}") for n in range(230)]
+        for agent in agents:
+            await store.agents.add(agent)
+        await add(store, *(task(n, agent_id=agent.id) for n, agent in enumerate(agents)))
+        assert await found(store, TaskFilter(visible_to=ADA.id), 50) == list(range(229, -1, -1))
+
+
+def test_every_filter_narrows(with_store: WithStore) -> None:
+    @with_store
+    async def _(store: Store) -> None:
+        trace = f"00-{'ab' * 16}-{1:016x}-01"
+        await add(
+            store,
+            task(1, agent_id="agent_a", parent_id="task_x"),
+            task(2, agent_id="agent_a", trace=trace),
+            task(3, agent_id="agent_b", trace=trace, parent_id="task_x"),
+            task(4, agent_id="agent_a", parent_id="task_x", trace=trace),
+        )
+        await store.tasks.change("task_00000004", claimed)
+        assert await found(store, TaskFilter(agent_id="agent_a")) == [4, 2, 1]
+        assert await found(store, TaskFilter(parent_id="task_x")) == [4, 3, 1]
+        assert await found(store, TaskFilter(trace_id="ab" * 16)) == [4, 3, 2]
+        assert await found(store, TaskFilter(states=(TaskState.WORKING,))) == [4]
+        assert await found(store, TaskFilter(states=(TaskState.WORKING, TaskState.SUBMITTED))) == [4, 3, 2, 1]
+        assert await found(store, TaskFilter(visible_to=BOB.id, states=(TaskState.SUBMITTED,))) == [3, 2, 1]
+        everything = TaskFilter(BOB.id, "agent_a", (TaskState.WORKING,), "task_x", "ab" * 16)
+        assert await found(store, everything) == [4]
+
+
+def test_events_are_paged_by_their_number(with_store: WithStore) -> None:
+    @with_store
+    async def _(store: Store) -> None:
+        await add(store, task(1))
+        await store.tasks.change("task_00000001", claimed)
+        for n in range(1, 9):
+            await store.tasks.change(
+                "task_00000001",
+                lambda task, n=n: lifecycle.report(task, 1, n, EventKind.CHUNK, b"%d" % n, NOW + n),  # type: ignore[misc]
+            )
+        everything = await store.tasks.events("task_00000001")
+        assert [event.seq for event in everything] == list(range(1, 11))
+        assert [event.data for event in everything[2:]] == [b"%d" % n for n in range(1, 9)]
+        assert await store.tasks.events("task_00000001", after=3, limit=4) == everything[3:7]
+        assert await store.tasks.events("task_00000001", after=10) == []
+
+
+def test_open_tasks_are_those_that_have_not_ended(with_store: WithStore) -> None:
+    @with_store
+    async def _(store: Store) -> None:
+        await add(store, *(task(n) for n in range(4)))
+        for number in (1, 2):
+            await store.tasks.change(f"task_{number:08}", claimed)
+        await store.tasks.change("task_00000002", completed)
+        await store.tasks.change("task_00000003", lambda task: lifecycle.cancel(task, "no", NOW))
+        assert sorted(task.id for task in await store.tasks.open()) == ["task_00000000", "task_00000001"]
+
+
+def test_an_instance_holds_what_it_has_and_has_not_ended(with_store: WithStore) -> None:
+    @with_store
+    async def _(store: Store) -> None:
+        await add(store, *(task(n) for n in range(4)))
+        for number, instance_id in ((1, "inst_1"), (2, "inst_1"), (3, "inst_2")):
+            await store.tasks.change(f"task_{number:08}", lambda task, i=instance_id: claimed(task, i))  # type: ignore[misc]
+        held = await store.tasks.change("task_00000002", completed)
+        assert [task.id for task in await store.tasks.held_by("inst_1")] == ["task_00000001"]
+        assert [task.id for task in await store.tasks.held_by("inst_2")] == ["task_00000003"]
+        assert held.task not in await store.tasks.held_by("inst_1")
+
+
+def test_children_are_called_tasks_that_have_not_ended(with_store: WithStore) -> None:
+    @with_store
+    async def _(store: Store) -> None:
+        parent = (await store.tasks.add(submitted(1))).task
+        await add(store, *(task(n, parent_id=parent.id) for n in (2, 3, 4)), task(5, parent_id="task_other"))
+        for number in (3, 4):
+            await store.tasks.change(f"task_{number:08}", claimed)
+        await store.tasks.change("task_00000004", completed)
+        children = await store.tasks.children(parent.id)
+        assert sorted(task.id for task in children) == ["task_00000002", "task_00000003"]

@@ -1,0 +1,157 @@
+"""Promises of `Tokens`, `Users` and the store itself."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+
+from agentic_atlas.backend.domain.records import Role, Token, User
+from agentic_atlas.backend.ports import Store
+from agentic_atlas.errors import Conflict, NotFound
+from tests.conformance.store.conftest import WithStore
+from tests.conformance.store.samples import ADA, BOB, LIBRARY, NOW, TOKEN, api_key, populate
+
+
+def test_a_token_comes_back_as_it_was(with_store: WithStore) -> None:
+    @with_store
+    async def _(store: Store) -> None:
+        await populate(store)
+        full = Token("tok_full", LIBRARY.id, "laptop", NOW, NOW + 1, NOW + 2, NOW + 3)
+        await store.tokens.add(full)
+        assert await store.tokens.get("tok_full") == full
+        assert await store.tokens.get(TOKEN.id) == TOKEN
+        assert await store.tokens.get("tok_none") is None
+
+
+def test_tokens_of_an_agent_are_listed_newest_first(with_store: WithStore) -> None:
+    @with_store
+    async def _(store: Store) -> None:
+        await populate(store)
+        for n in (2, 4, 3):
+            await store.tokens.add(msgspec.structs.replace(TOKEN, id=f"tok_{n}", issued_at=NOW + n))
+        assert [token.id for token in await store.tokens.of_agent(LIBRARY.id)] == ["tok_4", "tok_3", "tok_2", "tok_1"]
+        assert await store.tokens.of_agent("agent_none") == []
+
+
+def test_a_token_is_revoked_once(with_store: WithStore) -> None:
+    @with_store
+    async def _(store: Store) -> None:
+        await populate(store)
+        revoked = msgspec.structs.replace(TOKEN, revoked_at=NOW + 5)
+        assert await store.tokens.revoke(TOKEN.id, NOW + 5) == revoked
+        assert await store.tokens.revoke(TOKEN.id, NOW + 9) == revoked
+        assert await store.tokens.get(TOKEN.id) == revoked
+        assert await store.tokens.revoke("tok_none", NOW) is None
+
+
+def test_a_token_needs_its_agent_and_an_id_of_its_own(with_store: WithStore) -> None:
+    @with_store
+    async def _(store: Store) -> None:
+        await populate(store)
+        with pytest.raises(NotFound):
+            await store.tokens.add(msgspec.structs.replace(TOKEN, id="tok_2", agent_id="agent_none"))
+        with pytest.raises(Conflict):
+            await store.tokens.add(TOKEN)
+
+
+def test_a_user_is_found_by_id_and_by_name(with_store: WithStore) -> None:
+    @with_store
+    async def _(store: Store) -> None:
+        await populate(store)
+        full = User("user_eve", "eve", Role.MEMBER, NOW, NOW + 1)
+        await store.users.add(full)
+        assert await store.users.get("user_eve") == full
+        assert await store.users.by_name("eve") == full
+        found = await store.users.get(ADA.id)
+        assert found == ADA
+        assert found is not None
+        assert found.role is Role.ADMIN
+        assert await store.users.get("user_none") is None
+        assert await store.users.by_name("none") is None
+
+
+def test_a_users_name_is_taken_once(with_store: WithStore) -> None:
+    @with_store
+    async def _(store: Store) -> None:
+        await populate(store)
+        with pytest.raises(Conflict) as refused:
+            await store.users.add(msgspec.structs.replace(ADA, id="user_2"))
+        assert refused.value.code == "user_exists"
+        assert await store.users.get("user_2") is None
+
+
+def test_users_are_listed_by_name_in_parts(with_store: WithStore) -> None:
+    @with_store
+    async def _(store: Store) -> None:
+        for name in ("cy", "ada", "eve", "bob"):
+            await store.users.add(User(f"user_{name}", name, Role.MEMBER, NOW))
+        assert [user.name for user in await store.users.find(limit=10)] == ["ada", "bob", "cy", "eve"]
+        assert [user.name for user in await store.users.find(limit=2, after="ada")] == ["bob", "cy"]
+        assert await store.users.find(limit=2, after="eve") == []
+
+
+def test_a_users_update_changes_what_is_given(with_store: WithStore) -> None:
+    @with_store
+    async def _(store: Store) -> None:
+        await populate(store)
+        promoted = msgspec.structs.replace(BOB, role=Role.ADMIN)
+        disabled = msgspec.structs.replace(promoted, disabled_at=NOW + 3)
+        assert await store.users.update(BOB.id) == BOB
+        assert await store.users.update(BOB.id, role=Role.ADMIN) == promoted
+        assert await store.users.update(BOB.id, disabled_at=NOW + 3) == disabled
+        assert await store.users.get(BOB.id) == disabled
+        assert await store.users.update(BOB.id, disabled_at=0) == promoted
+        assert await store.users.update("user_none", role=Role.ADMIN) is None
+
+
+def test_a_key_is_found_by_its_digest_with_its_user_whatever_their_state(with_store: WithStore) -> None:
+    @with_store
+    async def _(store: Store) -> None:
+        await populate(store)
+        key = api_key(1, expires_at=NOW - 5, revoked_at=NOW - 6)
+        await store.users.add_key(key)
+        disabled = await store.users.update(BOB.id, disabled_at=NOW)
+        assert await store.users.key_by_digest(key.digest) == (key, disabled)
+        assert await store.users.key_by_digest(bytes(32)) is None
+
+
+def test_keys_of_a_user_are_listed_newest_first(with_store: WithStore) -> None:
+    @with_store
+    async def _(store: Store) -> None:
+        await populate(store)
+        for number in (2, 1, 3):
+            await store.users.add_key(api_key(number))
+        await store.users.add_key(api_key(4, user_id=ADA.id))
+        assert await store.users.keys_of(BOB.id) == [api_key(3), api_key(2), api_key(1)]
+
+
+def test_a_key_needs_its_user(with_store: WithStore) -> None:
+    @with_store
+    async def _(store: Store) -> None:
+        with pytest.raises(NotFound):
+            await store.users.add_key(api_key())
+
+
+def test_a_key_is_revoked_once_and_by_its_user_alone(with_store: WithStore) -> None:
+    @with_store
+    async def _(store: Store) -> None:
+        await populate(store)
+        await store.users.add_key(api_key(1))
+        assert await store.users.revoke_key("key_1", ADA.id, NOW + 1) is None
+        assert await store.users.keys_of(BOB.id) == [api_key(1)]
+        revoked = api_key(1, revoked_at=NOW + 2)
+        assert await store.users.revoke_key("key_1", BOB.id, NOW + 2) == revoked
+        assert await store.users.revoke_key("key_1", None, NOW + 3) == revoked
+        assert await store.users.revoke_key("key_none", None, NOW) is None
+
+
+def test_the_network_has_an_id_from_the_source_of_ids(with_store: WithStore) -> None:
+    @with_store
+    async def _(store: Store) -> None:
+        assert await store.network_id() == "net_00000001"
+
+
+def test_an_open_store_is_ready(with_store: WithStore) -> None:
+    @with_store
+    async def _(store: Store) -> None:
+        await store.ready()

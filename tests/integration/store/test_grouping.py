@@ -1,0 +1,122 @@
+"""However operations fall into groups, the results and what is stored are those of doing one after the other."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sqlalchemy import Connection, Engine, insert, select
+
+from agentic_atlas.backend.domain import lifecycle
+from agentic_atlas.backend.domain.lifecycle import Change
+from agentic_atlas.backend.domain.records import EventKind, Task, TaskError, TaskEvent
+from agentic_atlas.backend.ports import Slot
+from agentic_atlas.backend.store.operations import Add, ChangeTask, Claim, Operation, Statement
+from agentic_atlas.backend.store.rows import READ, task_of
+from agentic_atlas.backend.store.tables import events, network, tasks
+from agentic_atlas.backend.store.writer import Writer
+from tests.conformance.store.samples import LIBRARY, NOW, submitted
+from tests.unit.backend.store.conftest import new_engine
+
+SECONDS_FOR_ALL = 20.0
+
+
+def guilty(task: Task) -> Change | None:
+    raise LookupError(task.id)
+
+
+def repeats_an_event(task: Task) -> Change:
+    return Change(task, (TaskEvent(task.id, 1, NOW, EventKind.LOG, b"null"),))
+
+
+DECISIONS: list[Callable[[Task], Change | None]] = [
+    lambda task: lifecycle.claim(task, "inst_1", NOW),
+    lambda task: lifecycle.accept(task, task.attempt, NOW),
+    lambda task: lifecycle.refuse(task, task.attempt, NOW),
+    lambda task: lifecycle.report(task, task.attempt, task.last_n + 1, EventKind.CHUNK, b"1", NOW),
+    lambda task: lifecycle.complete(task, task.attempt, b'"done"', NOW),
+    lambda task: lifecycle.fail(task, task.attempt, TaskError("handler_error", "broke"), NOW),
+    lambda task: lifecycle.lose(task, task.attempt, NOW),
+    lambda task: lifecycle.cancel(task, "no", NOW),
+    guilty,
+    repeats_an_event,
+]
+
+
+def count_tasks(connection: Connection) -> int:
+    return len(connection.execute(select(tasks.c.id)).all())
+
+
+def write_and_fail(connection: Connection) -> None:
+    connection.execute(insert(network).values(id="net_1", created_at=0.0))
+    raise LookupError("after a write")
+
+
+def rename_all(connection: Connection) -> int:
+    return connection.execute(tasks.update().values(skill=tasks.c.skill + "x")).rowcount
+
+
+NUMBERS = st.integers(0, 5)
+OPERATIONS = st.one_of(
+    st.builds(
+        lambda number, key, priority: Add(submitted(number, idempotency_key=key, priority=priority)),
+        NUMBERS,
+        st.sampled_from([None, None, "a", "b"]),
+        st.integers(0, 2),
+    ),
+    st.builds(lambda number, decide: ChangeTask(f"task_{number:08}", decide), NUMBERS, st.sampled_from(DECISIONS)),
+    st.builds(
+        lambda count: Claim(LIBRARY.id, tuple(Slot(LIBRARY.id, f"inst_{n}", 1) for n in range(count)), NOW),
+        st.integers(0, 3),
+    ),
+    st.builds(Statement, st.sampled_from([count_tasks, write_and_fail, rename_all])),
+)
+
+
+async def carried_out(
+    engine: Engine, operations: Sequence[Operation[Any]], group: int, remembered_bytes: int
+) -> list[object]:
+    """Return the result of each operation, or what its error is told by, when they are done in groups of this size."""
+    writer = Writer(engine, most_in_group=group, remembered_bytes=remembered_bytes)
+    futures = [writer.submit(operation) for operation in operations]
+    writer.start()
+    try:
+        async with asyncio.timeout(SECONDS_FOR_ALL):
+            await asyncio.wait(futures)
+    finally:
+        writer.close()
+    return [told(error) if (error := future.exception()) else future.result() for future in futures]
+
+
+def told(error: BaseException) -> object:
+    """Return what a caller can tell an error by; its words may differ."""
+    return type(error), getattr(error, "code", str(error))
+
+
+def stored(engine: Engine) -> tuple[list[Task], list[Any]]:
+    with engine.connect() as connection:
+        found = [task_of(row) for row in connection.execute(select(*READ).order_by(tasks.c.id))]
+        return found, list(connection.execute(select(events).order_by(events.c.task_id, events.c.seq)).all())
+
+
+@given(
+    operations=st.lists(OPERATIONS, min_size=2, max_size=30),
+    group=st.integers(2, 30),
+    remembered_bytes=st.sampled_from([0, 2_500, 1_000_000]),
+)
+@settings(max_examples=100)
+def test_groups_change_nothing_about_results_and_rows(
+    operations: list[Operation[Any]], group: int, remembered_bytes: int
+) -> None:
+    alone, grouped = new_engine(), new_engine()
+    try:
+        one_by_one = asyncio.run(carried_out(alone, operations, 1, 0))
+        together = asyncio.run(carried_out(grouped, operations, group, remembered_bytes))
+        assert together == one_by_one
+        assert stored(grouped) == stored(alone)
+    finally:
+        alone.dispose()
+        grouped.dispose()

@@ -1,0 +1,121 @@
+"""The queries that run for every task, or over all tasks, walk an index and sort nothing."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
+
+import msgspec
+import pytest
+from sqlalchemy import Connection, Engine, event
+
+from agentic_atlas.backend.ports import Slot, Store, TaskFilter
+from agentic_atlas.backend.store.database import open_store
+from agentic_atlas.protocol.tasks import TaskState
+from tests.conformance.store.samples import BOB, LIBRARY, NOW, Numbered, populate, submitted
+
+SLOTS = [Slot(LIBRARY.id, "inst_1", 1)]
+LIBRARY_OF_BOB = msgspec.structs.replace(LIBRARY, id="agent_2", owner_id=BOB.id, owner=BOB.name)
+
+HOT: dict[str, tuple[Callable[[Store], Awaitable[object]], set[str]]] = {
+    "claim": (
+        lambda store: store.tasks.claim(LIBRARY.id, SLOTS, NOW),
+        {"SEARCH tasks USING INDEX tasks_waiting (agent_id=?)"},
+    ),
+    "idempotency": (
+        lambda store: store.tasks.add(submitted(2, idempotency_key="k")),
+        {
+            "SEARCH tasks USING INDEX tasks_by_key "
+            "(caller_user_id=? AND caller_kind=? AND caller_id=? AND idempotency_key=?)"
+        },
+    ),
+    "held by an instance": (
+        lambda store: store.tasks.held_by("inst_1"),
+        {"SEARCH tasks USING INDEX tasks_held (instance_id=?)"},
+    ),
+    "children": (
+        lambda store: store.tasks.children("task_1"),
+        {"SEARCH tasks USING INDEX tasks_of_parent (parent_id=?)"},
+    ),
+    "newest of a user": (
+        lambda store: store.tasks.find(TaskFilter(visible_to=BOB.id), limit=9),
+        {
+            "SEARCH agents USING INDEX agents_of_owner (owner_id=?)",
+            "SEARCH tasks USING COVERING INDEX tasks_of_owner (owner_id=?)",
+            "SEARCH tasks USING COVERING INDEX tasks_of_agent (agent_id=?)",
+            "SEARCH tasks USING INDEX sqlite_autoindex_tasks_1 (id=?)",
+        },
+    ),
+    "newest of an agent": (
+        lambda store: store.tasks.find(TaskFilter(agent_id=LIBRARY.id), limit=9),
+        {"SEARCH tasks USING INDEX tasks_of_agent (agent_id=?)"},
+    ),
+    "newest of an agent, for its caller": (
+        lambda store: store.tasks.find(TaskFilter(agent_id=LIBRARY.id, visible_to=BOB.id), limit=9),
+        {"SEARCH tasks USING INDEX tasks_of_agent (agent_id=?)"},
+    ),
+    "newest of all": (
+        lambda store: store.tasks.find(TaskFilter(states=(TaskState.FAILED,)), limit=9),
+        {"SCAN tasks USING INDEX sqlite_autoindex_tasks_1"},
+    ),
+    "of a trace": (
+        lambda store: store.tasks.find(TaskFilter(trace_id="ab" * 16), limit=9),
+        {"SEARCH tasks USING INDEX tasks_of_trace (trace_id=?)"},
+    ),
+    "open": (
+        lambda store: store.tasks.open(),
+        {"SCAN tasks USING INDEX tasks_waiting", "SCAN tasks USING INDEX tasks_held"},
+    ),
+    "events": (
+        lambda store: store.tasks.events("task_1", after=5),
+        {"SEARCH events USING PRIMARY KEY (task_id=? AND seq>?)"},
+    ),
+    "a change": (
+        lambda store: store.tasks.change("task_00000001", lambda task: None),
+        {"SEARCH tasks USING INDEX sqlite_autoindex_tasks_1 (id=?)"},
+    ),
+}
+
+
+def plans_of(use: Callable[[Store], Awaitable[object]]) -> list[str]:
+    """Return the steps in the plans of all queries that a use of the store runs."""
+    steps: list[str] = []
+    watching = False
+
+    def explain(
+        connection: Connection, cursor: Any, statement: str, parameters: Sequence[Any], context: object, many: bool
+    ) -> None:
+        if watching and statement.startswith("SELECT"):
+            plan = connection.connection.cursor().execute(f"EXPLAIN QUERY PLAN {statement}", parameters)
+            steps.extend(row[3] for row in plan.fetchall())
+
+    async def main() -> None:
+        nonlocal watching
+        async with open_store(None, clock=lambda: NOW, ids=Numbered()) as store:
+            await populate(store)
+            await store.agents.add(LIBRARY_OF_BOB)
+            await store.tasks.add(submitted(1))
+            await store.tokens.revoke("tok_none", NOW)  # after a statement, the writer has to read tasks again
+            watching = True
+            await use(store)
+
+    event.listen(Engine, "before_cursor_execute", explain)
+    try:
+        asyncio.run(main())
+    finally:
+        event.remove(Engine, "before_cursor_execute", explain)
+    return steps
+
+
+@pytest.mark.parametrize("query", HOT)
+def test_a_hot_query_uses_its_index(query: str) -> None:
+    use, expected = HOT[query]
+    steps = plans_of(use)
+    assert expected <= set(steps), steps
+    touching = {
+        step for step in steps if step.startswith(("SEARCH tasks", "SCAN tasks", "SEARCH events", "SCAN events"))
+    }
+    assert touching <= expected, steps
+    if query != "newest of a user" and query != "of a trace":
+        assert not [step for step in steps if "TEMP B-TREE" in step], steps

@@ -1,0 +1,145 @@
+"""A locked file, a full disk, a busy loop: an honest answer at once, and everything works again by itself."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+import subprocess
+import threading
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+import pytest
+
+from agentic_atlas.backend.ports import Store
+from agentic_atlas.backend.store import sqlite
+from agentic_atlas.backend.store.database import open_store
+from agentic_atlas.errors import Unavailable
+from tests.conformance.store.samples import NOW, Numbered, submitted
+from tests.integration.store.conftest import RunStore
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Hold the lock for writing, as another program would."""
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        yield
+        other.execute("ROLLBACK")
+
+
+def test_a_write_waits_for_a_short_lock_of_another_program(path: Path, run_store: RunStore) -> None:
+    @run_store
+    async def _(store: Store) -> None:
+        await store.tasks.add(submitted(1))
+        with locked(path):
+            future = store.tasks.add(submitted(2))
+            await asyncio.wait([future], timeout=1.0)
+            assert not future.done()
+            assert await store.tasks.get("task_00000001") is not None
+        assert (await future).created
+
+
+def test_a_long_lock_is_told_to_all_who_wait_and_leaves_no_trace(
+    path: Path, run_store: RunStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sqlite, "BUSY_TIMEOUT", 0.2)
+
+    @run_store
+    async def _(store: Store) -> None:
+        await store.tasks.add(submitted(0))
+        with locked(path):
+            futures = [store.tasks.add(submitted(n)) for n in range(1, 2_000)]
+            await asyncio.wait(futures)
+        for future in futures:
+            error = future.exception()
+            assert isinstance(error, Unavailable)
+            assert error.code == "store_unavailable"
+            assert error.retry_after > 0
+        assert (await store.tasks.add(submitted(1))).created
+        assert [task.id for task in await store.tasks.open()] == ["task_00000000", "task_00000001"]
+
+
+def test_the_loop_runs_on_while_the_store_is_locked(path: Path, run_store: RunStore) -> None:
+    @run_store
+    async def _(store: Store) -> None:
+        await store.tasks.add(submitted(1))
+        with locked(path):
+            loop = asyncio.get_running_loop()
+            future = store.tasks.add(submitted(2))
+            longest = 0.0
+            for _ in range(200):
+                before = loop.time()
+                await asyncio.sleep(0)
+                longest = max(longest, loop.time() - before)
+            assert not future.done()
+            assert longest < 0.1
+        await future
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=16m", "tmpfs", str(folder)]
+    if subprocess.run(mount, check=False, capture_output=True).returncode:
+        pytest.skip("this user may not mount a file system")
+    yield folder
+    subprocess.run(["umount", str(folder)], check=True)
+
+
+def test_a_full_disk_never_lies_and_is_got_over(small_disk: Path) -> None:
+    async def main() -> None:
+        stored, refused = set(), 0
+        async with open_store(small_disk / "atlas.db", clock=lambda: NOW, ids=Numbered()) as store:
+            filler = small_disk / "filler"
+            for n in range(300):
+                if n == 100:
+                    fill(filler)
+                if n == 200:
+                    filler.unlink()
+                try:
+                    stored.add((await store.tasks.add(submitted(n, input=bytes(3_000)))).task.id)
+                except Unavailable as error:
+                    assert error.code == "storage_full"
+                    refused += 1
+                    assert n >= 100
+                    assert n < 200
+            assert refused > 0
+            assert {task.id for task in await store.tasks.open()} == stored
+        with closing(sqlite3.connect(small_disk / "atlas.db")) as connection:
+            assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+
+    asyncio.run(main())
+
+
+def fill(file: Path) -> None:
+    """Write until the disk is full."""
+    with file.open("wb", buffering=0) as out:
+        try:
+            while True:
+                out.write(bytes(4096))
+        except OSError:
+            pass
+
+
+def test_reads_come_back_while_many_writes_wait(run_store: RunStore) -> None:
+    @run_store
+    async def _(store: Store) -> None:
+        await store.tasks.add(submitted(0))
+        futures = [store.tasks.add(submitted(n)) for n in range(1, 5_000)]
+        assert await store.tasks.get("task_00000000") is not None
+        assert not futures[-1].done()
+        assert (await futures[-1]).created
+
+
+def test_more_reads_than_threads_are_answered_in_turn(run_store: RunStore) -> None:
+    @run_store
+    async def _(store: Store) -> None:
+        await store.tasks.add(submitted(1))
+        threads = threading.active_count()
+        async with asyncio.TaskGroup() as group:
+            reads = [group.create_task(store.tasks.get("task_00000001")) for _ in range(200)]
+        assert all(read.result() for read in reads)
+        assert threading.active_count() <= threads + 4
