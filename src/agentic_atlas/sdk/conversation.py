@@ -225,7 +225,7 @@ class Conversation:
             case Cancel():
                 return self._ledger.cancels(message)
             case Reply():
-                return self._ledger.reply(message)
+                return self._ledger.calls.reply(message)
 
     def _begin_work(self, welcome: Welcome) -> None:
         assert self._line is not None

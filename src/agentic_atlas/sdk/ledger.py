@@ -25,8 +25,6 @@ from agentic_atlas.protocol.messages import (
     Limits,
     Refuse,
     RefuseReason,
-    Reply,
-    ReplyKind,
     Result,
     ResultAck,
     RunningAttempt,
@@ -34,6 +32,7 @@ from agentic_atlas.protocol.messages import (
     Welcome,
 )
 from agentic_atlas.sdk.fitting import Fitted, fit, notice, size
+from agentic_atlas.sdk.open_calls import Key, OpenCalls
 from agentic_atlas.sdk.ports import Outgoing
 
 HELD_BYTES = 64 * 1024 * 1024
@@ -43,8 +42,6 @@ HELD_ATTEMPTS = 1_000
 _REMEMBERED = 1_000
 _OVERHEAD = 256
 """Bytes a kept message takes beside its payload."""
-
-_Key = tuple[str, int]
 
 
 class _Attempt:
@@ -60,10 +57,10 @@ class _Attempt:
     """
 
     __slots__ = (
-        "accepted", "calls", "key", "last", "left_out", "result", "result_sent", "skill", "unacknowledged", "waiting",
+        "accepted", "key", "last", "left_out", "result", "result_sent", "skill", "unacknowledged", "waiting",
     )  # fmt: skip
 
-    def __init__(self, key: _Key, skill: str) -> None:
+    def __init__(self, key: Key, skill: str) -> None:
         self.key = key
         self.skill = skill
         self.accepted = False
@@ -73,7 +70,6 @@ class _Attempt:
         self.left_out = 0
         self.result: Result | None = None
         self.result_sent = False
-        self.calls: set[str] = set()
 
     @property
     def result_ready(self) -> bool:
@@ -86,16 +82,6 @@ class _Attempt:
         return events + (_weight(self.result) if self.result else 0)
 
 
-class _Open:
-    """A call that has no final reply yet; `seq` is that of the last event seen."""
-
-    __slots__ = ("call", "seq")
-
-    def __init__(self, call: Call) -> None:
-        self.call = call
-        self.seq = call.after
-
-
 class Resume(msgspec.Struct, frozen=True):
     """What `welcome` means for attempts that were announced."""
 
@@ -104,23 +90,25 @@ class Resume(msgspec.Struct, frozen=True):
 
 
 class Ledger:
-    """Everything said and not yet acknowledged, of one process."""
+    """Everything said and not yet acknowledged, of one process.
+
+    Attributes:
+        calls: those of them that are calls to other agents.
+    """
 
     def __init__(self, *, held_bytes: int = HELD_BYTES, held_attempts: int = HELD_ATTEMPTS) -> None:
         self._held_bytes = held_bytes
         self._held_attempts = held_attempts
         self._limits = Limits()
         self._ready = False
-        self._attempts: dict[_Key, _Attempt] = {}
-        self._ended: dict[_Key, None] = {}
-        self._calls: dict[str, _Open] = {}
+        self._attempts: dict[Key, _Attempt] = {}
+        self._ended: dict[Key, None] = {}
+        self.calls = OpenCalls()
         self._bytes = 0
         # What waits to be sent on this connection; empty between two.
         self._at_once: deque[Accept | Refuse] = deque()
-        self._calls_waiting: deque[str] = deque()
-        self._calls_sent: set[str] = set()
-        self._results: dict[_Key, None] = {}
-        self._events: deque[_Key] = deque()
+        self._results: dict[Key, None] = {}
+        self._events: deque[Key] = deque()
         self._in_flight = 0
 
     # -- what the router says
@@ -149,19 +137,6 @@ class Ledger:
         attempt = self._attempts.get((cancel.task, cancel.attempt))
         return attempt is not None and attempt.result is None
 
-    def reply(self, reply: Reply) -> bool:
-        """Take a reply; True when it is new and someone waits for it."""
-        waiting = self._calls.get(reply.id)
-        if waiting is None:
-            return False
-        if reply.kind is ReplyKind.RESULT:
-            self.forget_call(reply.id)
-            return True
-        if reply.seq <= waiting.seq:
-            return False
-        waiting.seq = reply.seq
-        return True
-
     def acknowledged(self, ack: EventAck | ResultAck) -> None:
         """The router has stored events, or the result, of an attempt; those are forgotten."""
         attempt = self._attempts.get((ack.task, ack.attempt))
@@ -182,7 +157,8 @@ class Ledger:
     def say(self, message: Outgoing) -> None:
         """Keep what the runner says until it is sent, and acknowledged where that is due."""
         if isinstance(message, Call):
-            self._call(message)
+            if (message.task, message.attempt) in self._attempts:
+                self.calls.add(message)
             return
         attempt = self._attempts.get((message.task, message.attempt))
         if attempt is None:
@@ -199,15 +175,6 @@ class Ledger:
                 self._add_event(attempt, message)
             case Result() if attempt.result is None:
                 self._add_result(attempt, message)
-
-    def forget_call(self, call_id: str) -> None:
-        """Nobody waits for this call's replies any more."""
-        waiting = self._calls.pop(call_id, None)
-        self._calls_sent.discard(call_id)
-        if waiting is not None:
-            attempt = self._attempts.get((waiting.call.task, waiting.call.attempt))
-            if attempt is not None:
-                attempt.calls.discard(call_id)
 
     # -- a connection's life
 
@@ -238,17 +205,16 @@ class Ledger:
                 self._forget(attempt)
         for attempt in self._attempts.values():
             self._queue(attempt)
-        self._calls_waiting.extend(self._calls)
+        self.calls.again()
         return Resume(tuple(dropped))
 
     def cut(self) -> None:
         """The connection is gone; `next` returns nothing until the next `welcomed`."""
         self._ready = False
         self._in_flight = 0
-        for queue in (self._at_once, self._calls_waiting, self._events):
-            queue.clear()
+        self._at_once.clear()
+        self._events.clear()
         self._results.clear()
-        self._calls_sent.clear()
         for attempt in self._attempts.values():
             attempt.waiting.extendleft(reversed(attempt.unacknowledged))
             attempt.unacknowledged.clear()
@@ -263,7 +229,7 @@ class Ledger:
             return None
         if self._at_once:
             return fit(self._at_once.popleft(), self._limits)
-        return self._next_call() or self._next_result() or self._next_event()
+        return self.calls.next(self._limits) or self._next_result() or self._next_event()
 
     # -- what there is
 
@@ -292,7 +258,7 @@ class Ledger:
         elif attempt.accepted and len(self._at_once) < self._held_attempts:
             self._send_at_once(Accept(*attempt.key))
 
-    def _refuse(self, key: _Key) -> None:
+    def _refuse(self, key: Key) -> None:
         # A peer that sends tasks and does not read the answers gets no more of them.
         if len(self._at_once) < self._held_attempts:
             self._send_at_once(Refuse(*key, RefuseReason.BUSY, "too much waits to be acknowledged"))
@@ -345,28 +311,6 @@ class Ledger:
         self._bytes += _weight(result)
         self._queue_result(attempt)
 
-    def _call(self, call: Call) -> None:
-        attempt = self._attempts.get((call.task, call.attempt))
-        if attempt is None or call.id in self._calls:
-            return
-        attempt.calls.add(call.id)
-        self._calls[call.id] = _Open(call)
-        if self._ready:
-            self._calls_waiting.append(call.id)
-
-    def _next_call(self) -> Fitted | None:
-        while self._calls_waiting and len(self._calls_sent) < self._limits.open_calls:
-            waiting = self._calls.get(self._calls_waiting.popleft())
-            if waiting is None:
-                continue
-            message = fit(replace(waiting.call, after=waiting.seq), self._limits)
-            if isinstance(message, Reply):
-                self.forget_call(message.id)
-            else:
-                self._calls_sent.add(waiting.call.id)
-            return message
-        return None
-
     def _next_result(self) -> Fitted | None:
         while self._results:
             key = next(iter(self._results))
@@ -409,8 +353,7 @@ class Ledger:
         self._in_flight -= len(attempt.unacknowledged)
         self._bytes -= attempt.held()
         del self._attempts[attempt.key]
-        for call_id in list(attempt.calls):
-            self.forget_call(call_id)
+        self.calls.forget_of(attempt.key)
 
 
 def _weight(message: Event | Result) -> int:

@@ -97,7 +97,7 @@ class Link:
 
     def forget_call(self, call_id: str) -> None:
         """Nobody waits for this call's replies any more."""
-        self._do(functools.partial(self._ledger.forget_call, call_id))
+        self._do(functools.partial(self._ledger.calls.forget, call_id))
 
     def pong(self, token: object) -> None:
         """The handlers' loop got to the `ping`; called on its thread."""

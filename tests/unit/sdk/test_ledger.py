@@ -239,13 +239,13 @@ def test_an_open_call_is_said_again_with_the_last_event_seen_and_replies_count_o
     ledger.say(call())
     ledger.say(call())
     assert drain(ledger) == [call()]
-    assert ledger.reply(Reply("c1", ReplyKind.EVENT, seq=3))
-    assert not ledger.reply(Reply("c1", ReplyKind.EVENT, seq=3))
-    assert not ledger.reply(Reply("c1", ReplyKind.EVENT, seq=2))
+    assert ledger.calls.reply(Reply("c1", ReplyKind.EVENT, seq=3))
+    assert not ledger.calls.reply(Reply("c1", ReplyKind.EVENT, seq=3))
+    assert not ledger.calls.reply(Reply("c1", ReplyKind.EVENT, seq=2))
     connect(ledger, Verdict("t1", 1, keep=True))
     assert drain(ledger)[1].after == 3
-    assert ledger.reply(Reply("c1", ReplyKind.RESULT))
-    assert not ledger.reply(Reply("c1", ReplyKind.RESULT))
+    assert ledger.calls.reply(Reply("c1", ReplyKind.RESULT))
+    assert not ledger.calls.reply(Reply("c1", ReplyKind.RESULT))
     connect(ledger, Verdict("t1", 1, keep=True))
     assert drain(ledger) == [Accept("t1", 1)]
 
@@ -255,8 +255,8 @@ def test_calls_over_the_limit_wait_for_others_to_end() -> None:
     for number in range(4):
         ledger.say(call(f"c{number}"))
     assert [message.id for message in drain(ledger)] == ["c0", "c1"]
-    ledger.forget_call("c2")
-    ledger.reply(Reply("c0", ReplyKind.RESULT))
+    ledger.calls.forget("c2")
+    ledger.calls.reply(Reply("c0", ReplyKind.RESULT))
     assert [message.id for message in drain(ledger)] == ["c3"]
 
 
@@ -266,7 +266,7 @@ def test_the_calls_of_an_attempt_end_with_it() -> None:
     ledger.say(result())
     drain(ledger)
     ledger.acknowledged(ResultAck("t1", 1))
-    assert not ledger.reply(Reply("c1", ReplyKind.RESULT))
+    assert not ledger.calls.reply(Reply("c1", ReplyKind.RESULT))
     ledger.say(call("c2"))
     assert drain(ledger) == []
 
@@ -378,7 +378,7 @@ def test_a_call_that_cannot_be_sent_is_answered_here() -> None:
     (answer,) = drain(ledger)
     assert isinstance(answer, Reply)
     assert (answer.id, answer.state, answer.error.code) == ("c1", "failed", "payload_too_large")
-    assert not ledger.reply(Reply("c1", ReplyKind.RESULT))
+    assert not ledger.calls.reply(Reply("c1", ReplyKind.RESULT))
 
 
 def test_a_refusal_with_a_text_that_is_too_long_is_sent_without_it() -> None:
