@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import os
 import queue
+import random
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -95,8 +97,8 @@ class Platform:
             "HOME": str(folder),
             "XDG_CONFIG_HOME": str(folder / "config"),
             "ATLAS_DATA_DIR": str(folder / "data"),
-            "ATLAS_HTTP_PORT": "0",
-            "ATLAS_ROUTER_PORT": "0",
+            "ATLAS_HTTP_PORT": str(free_port()),
+            "ATLAS_ROUTER_PORT": str(free_port()),
             "PYTHONUNBUFFERED": "1",
             "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
         }
@@ -108,9 +110,6 @@ class Platform:
         self.process = Process(*python("-m", "agentic_atlas", "up", "--json"), folder=self.folder, environ=self.environ)
         told = json.loads(self.process.wait_for(lambda line: line.startswith("{") and "api_url" in line))
         self.url, self.router_url = told["api_url"], told["router_url"]
-        # The same ports after a restart, as on a machine where they are set.
-        self.environ["ATLAS_HTTP_PORT"] = self.url.rpartition(":")[2]
-        self.environ["ATLAS_ROUTER_PORT"] = self.router_url.rpartition(":")[2].partition("/")[0]
         self.environ["ATLAS_API_URL"] = self.url
         self.environ["ROUTER_WS_URL"] = self.router_url
         return self
@@ -163,6 +162,16 @@ class Platform:
             yield process
         finally:
             process.kill()
+
+
+def free_port() -> int:
+    """Return a port that nobody listens on, and that no connection gets by chance while the server restarts."""
+    ephemeral = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
+    while True:
+        port = random.randrange(10_000, ephemeral)
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) != 0:
+                return port
 
 
 def python(*arguments: str) -> list[str]:
