@@ -18,6 +18,7 @@ from agentic_atlas.errors import AtlasError, ConfigurationError
 from agentic_atlas.protocol.messages import Hello, Limits, Welcome
 from agentic_atlas.protocol.versions import PROTOCOL_VERSION
 from agentic_atlas.sdk import identity, logs
+from agentic_atlas.sdk.inbox import LoopInbox
 from agentic_atlas.sdk.loops import loop_factory
 from agentic_atlas.sdk.process import NAME as SKILL_PROCESS
 from agentic_atlas.sdk.runner import DRAIN_SECONDS, Runner
@@ -190,7 +191,8 @@ class Agent:
             log=log,
             on_connected=lambda welcome: self._tell(welcome, log),
         )
-        link = Link(settings.router_url, token, self._registration(), runner, on_loop=runner.on_loop, log=log)
+        inbox = LoopInbox(runner, asyncio.get_running_loop())
+        link = Link(settings.router_url, token, self._registration(), inbox, on_loop=runner.on_loop, log=log)
         if self._stopping:
             return
         self._runner = runner

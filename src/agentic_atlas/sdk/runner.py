@@ -1,12 +1,11 @@
 """The runner: what is delivered to this process, what of it runs, and what is refused.
 
-It is the link's `Inbox`. Whatever the link says, on its thread, hops to the agent's loop first; there this class and
-all it owns are single-threaded. It holds one entry for each attempt until the attempt's handler has returned, and an
-entry is a slot: no more than `concurrency` at a time, the rest is refused as busy.
+All of it belongs to the agent's loop; what the link says on its own thread gets here through `inbox`. There is one
+entry for each attempt until the attempt's handler has returned, and an entry is a slot: no more than `concurrency` at
+a time, the rest is refused as busy.
 """
 
 import asyncio
-import contextlib
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -37,7 +36,11 @@ class Connection(Wire, Protocol):
 
 
 class Runner:
-    """Runs the attempts of one agent process. Implements `ports.Inbox`; to be made on the loop it runs on."""
+    """Runs the attempts of one agent process; to be made on the loop it runs on.
+
+    Attributes:
+        clock: the server's, which deadlines are in.
+    """
 
     def __init__(
         self,
@@ -64,7 +67,7 @@ class Runner:
         self._log = log
         self._on_connected = on_connected
         self._grace = stop_grace
-        self._clock = ServerClock(monotonic)
+        self.clock = ServerClock(monotonic)
         self._limits = Limits()
         self._loop = asyncio.get_running_loop()
         self._attempts: dict[tuple[str, int], Attempt] = {}
@@ -75,8 +78,6 @@ class Runner:
         self._wire: Connection
         self._calls: Calls
         self._group: asyncio.TaskGroup
-
-    # -- on the agent's loop
 
     async def run(self, wire: Connection, begin: Callable[[], None]) -> None:
         """Run what is delivered until the agent is drained or the link has ended; `begin` opens the link.
@@ -102,7 +103,8 @@ class Runner:
         if self._draining:
             return
         self._draining = True
-        self._loop.call_later(seconds, self._finish, None)
+        self._log.info("stopping: no new tasks, and what runs may finish", running=self.running, seconds=seconds)
+        self._loop.call_later(seconds, self.finish, None)
         self._end_if_drained()
 
     @property
@@ -115,41 +117,10 @@ class Runner:
         declared = self._skills.get(skill)
         return declared is not None and declared.kind.on_loop
 
-    # -- ports.Inbox: from any thread
+    # -- what the router says (see `inbox`)
 
-    def deliver(self, message: Incoming) -> None:
-        """Take a message of the router's."""
-        self._hop(self._take, message)
-
-    def drop(self, task: str, attempt: int) -> None:
-        """Stop an attempt that is not ours any more; nothing more is said of it."""
-        self._hop(self._drop, (task, attempt))
-
-    def connected(self, welcome: Welcome) -> None:
-        """Take the limits and the clock of a connection."""
-        self._clock.set(welcome.now)
-        self._hop(self._connected, welcome)
-
-    def ended(self, error: AtlasError | None) -> None:
-        """Let `run` end: nothing can be said any more."""
-        self._hop(self._finish, error)
-
-    def ping(self, token: object) -> None:
-        """Answer from the loop, as soon as it gets to it."""
-        self._hop(self._pong, token)
-
-    def acknowledged(self, task: str, attempt: int, pending: int) -> None:
-        """All events of the attempt but `pending` are stored: there is room for more."""
-        self._hop(self._acknowledged, (task, attempt), pending)
-
-    # -- inside, on the loop
-
-    def _hop(self, action: Callable[..., None], *arguments: object) -> None:
-        # RuntimeError: the loop is closed, the agent is over, and there is nobody any more to tell.
-        with contextlib.suppress(RuntimeError):
-            self._loop.call_soon_threadsafe(action, *arguments)
-
-    def _take(self, message: Incoming) -> None:
+    def take(self, message: Incoming) -> None:
+        """Take a message of the router's: a task is accepted or refused at once."""
         match message:
             case Task():
                 self._offer(message)
@@ -159,6 +130,35 @@ class Runner:
                     attempt.stop(canceled(message.reason))
             case Reply():
                 self._calls.reply(message)
+
+    def drop(self, task: str, attempt: int) -> None:
+        """Stop an attempt that is not ours any more; nothing more is said of it."""
+        running = self._attempts.get((task, attempt))
+        if running is not None:
+            running.drop()
+
+    def acknowledged(self, task: str, attempt: int, pending: int) -> None:
+        """All events of the attempt but `pending` are stored: there is room for more."""
+        running = self._attempts.get((task, attempt))
+        if running is not None:
+            running.acknowledged(pending)
+
+    def welcomed(self, welcome: Welcome) -> None:
+        """Take the limits of a connection; attempts that run keep those they began with."""
+        self._limits = welcome.limits
+        if self._on_connected is not None:
+            self._on_connected(welcome)
+
+    def pong(self, token: object) -> None:
+        """Answer a ping: the loop got to it."""
+        self._wire.pong(token)
+
+    def finish(self, error: AtlasError | None) -> None:
+        """Let `run` end, with this error if there is one."""
+        if not self._over.done():
+            self._over.set_result(error)
+
+    # -- inside
 
     def _offer(self, task: Task) -> None:
         key = (task.task, task.attempt)
@@ -187,11 +187,11 @@ class Runner:
             task=task,
             reports=reports,
             calls=self._calls,
-            clock=self._clock,
+            clock=self.clock,
             limits=self._limits,
             log=TaskLog(reports, log),
             loop=self._loop,
-            ends_at=ends_at(task, skill, self._clock.now()),
+            ends_at=ends_at(task, skill, self.clock.now()),
             cancelled=threading.Event(),
         )
         return Attempt(skill, scope, self._wire, log, grace=self._grace)
@@ -203,31 +203,9 @@ class Runner:
             del self._attempts[attempt.key]
             self._end_if_drained()
 
-    def _drop(self, key: tuple[str, int]) -> None:
-        attempt = self._attempts.get(key)
-        if attempt is not None:
-            attempt.drop()
-
-    def _acknowledged(self, key: tuple[str, int], pending: int) -> None:
-        attempt = self._attempts.get(key)
-        if attempt is not None:
-            attempt.acknowledged(pending)
-
-    def _connected(self, welcome: Welcome) -> None:
-        self._limits = welcome.limits
-        if self._on_connected is not None:
-            self._on_connected(welcome)
-
-    def _pong(self, token: object) -> None:
-        self._wire.pong(token)
-
     def _end_if_drained(self) -> None:
         if self._draining and not self._attempts:
-            self._finish(None)
-
-    def _finish(self, error: AtlasError | None) -> None:
-        if not self._over.done():
-            self._over.set_result(error)
+            self.finish(None)
 
     def _leave(self) -> None:
         if self._attempts:

@@ -99,7 +99,7 @@ def test_a_cancelled_process_is_ended_with_force_if_need_be(function: Callable[.
         async with network(agent, grace=0.1) as net:
             net.send("skill", {"path": str(path)})
             pid = await asyncio.to_thread(pid_in, path)
-            net.runner.deliver(Cancel("t1", 1))
+            net.inbox.deliver(Cancel("t1", 1))
             assert (await net.wire.result()).outcome is Outcome.CANCELED
             assert not psutil.pid_exists(pid)
 

@@ -26,6 +26,7 @@ from agentic_atlas.protocol.messages import (
     Welcome,
 )
 from agentic_atlas.sdk.agent import Agent
+from agentic_atlas.sdk.inbox import LoopInbox
 from agentic_atlas.sdk.ports import Outgoing
 from agentic_atlas.sdk.runner import Runner
 
@@ -130,13 +131,14 @@ class MemoryWire:
 class Network:
     """A runner of an agent's skills, on a wire in memory."""
 
-    def __init__(self, runner: Runner, wire: MemoryWire, log: Lines) -> None:
+    def __init__(self, runner: Runner, inbox: LoopInbox, wire: MemoryWire, log: Lines) -> None:
         self.runner = runner
+        self.inbox = inbox
         self.wire = wire
         self.log = log
 
     def send(self, skill: str, input: object = None, *, task: str = "t1", **fields: Any) -> None:
-        self.runner.deliver(make_task(skill, input, task=task, **fields))
+        self.inbox.deliver(make_task(skill, input, task=task, **fields))
 
     async def ask(self, skill: str, input: object = None, *, task: str = "t1", **fields: Any) -> Result:
         """Deliver a task and return its result."""
@@ -145,10 +147,10 @@ class Network:
 
     def reply(self, call: Call, output: object = None, **fields: Any) -> None:
         given = {"state": "completed", "child": "child-1", **fields}
-        self.runner.deliver(Reply(call.id, ReplyKind.RESULT, data=raw(output), **given))
+        self.inbox.deliver(Reply(call.id, ReplyKind.RESULT, data=raw(output), **given))
 
     def reply_event(self, call: Call, seq: int, kind: str, data: object) -> None:
-        self.runner.deliver(Reply(call.id, ReplyKind.EVENT, "child-1", seq, kind, raw(data)))
+        self.inbox.deliver(Reply(call.id, ReplyKind.EVENT, "child-1", seq, kind, raw(data)))
 
 
 @asynccontextmanager
@@ -163,22 +165,23 @@ async def network(
     """Serve an agent's skills until the block ends; then whatever still runs is left."""
     wire, log = MemoryWire(limits), Lines()
     runner = Runner(agent.skills, concurrency=concurrency, log=log, stop_grace=grace)
+    inbox = LoopInbox(runner, asyncio.get_running_loop())
     if acknowledge:
-        wire.acknowledge = runner.acknowledged
+        wire.acknowledge = inbox.acknowledged
     async with asyncio.timeout(2 * SECONDS), asyncio.TaskGroup() as group:
         begun = asyncio.Event()
 
         def begin() -> None:
-            runner.connected(make_welcome(limits))
+            inbox.connected(make_welcome(limits))
             begun.set()
 
         serving = group.create_task(runner.run(wire, begin))
         await begun.wait()
         try:
-            yield Network(runner, wire, log)
+            yield Network(runner, inbox, wire, log)
         finally:
             if not serving.done():
-                runner.ended(None)
+                inbox.ended(None)
             await serving
 
 

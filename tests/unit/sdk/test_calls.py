@@ -153,7 +153,7 @@ def test_the_cancel_of_a_task_ends_the_wait_for_its_calls() -> None:
             for place, skill in enumerate(["call", "sync_call", "stream", "sync_stream"]):
                 net.send(skill, task=skill)
                 await net.wire.call(place)
-                net.runner.deliver(Cancel(skill, 1))
+                net.inbox.deliver(Cancel(skill, 1))
                 assert (await net.wire.result(skill)).outcome is Outcome.CANCELED
             assert net.wire.forgotten == [call.id for call in net.wire.of(Call)]
 
@@ -176,8 +176,8 @@ def test_a_task_that_is_to_stop_makes_no_calls() -> None:
         async with network(agent) as net:
             net.send("skill")
             await gate.reached()
-            net.runner.deliver(Cancel("t1", 1))
-            net.runner.ping("after")
+            net.inbox.deliver(Cancel("t1", 1))
+            net.inbox.ping("after")
             await net.wire.until(lambda: net.wire.pongs)
             gate.open.set()
             await net.wire.result()
@@ -278,7 +278,7 @@ def test_a_reader_that_is_too_slow_is_told_and_cut() -> None:
             call = await net.wire.call()
             for seq in range(1, UNREAD + 10):
                 net.reply_event(call, seq, "log", {})
-            net.runner.ping("all delivered")
+            net.inbox.ping("all delivered")
             await net.wire.until(lambda: net.wire.pongs)
             assert net.wire.forgotten == [call.id]
             go.set()
@@ -296,7 +296,7 @@ def test_a_reply_nobody_waits_for_is_ignored() -> None:
 
     async def main() -> None:
         async with network(agent) as net:
-            net.runner.deliver(Reply("call-9", ReplyKind.RESULT, state="completed"))
+            net.inbox.deliver(Reply("call-9", ReplyKind.RESULT, state="completed"))
             assert (await net.ask("fine")).outcome is Outcome.COMPLETED
             assert len(net.wire.of(Result)) == 1
 

@@ -11,6 +11,7 @@ import pytest
 from agentic_atlas import Agent, Context, SyncContext
 from agentic_atlas.errors import ConfigurationError, InvalidInput
 from agentic_atlas.protocol.messages import Accept, Cancel, Event, EventKind, Limits, Outcome, RefuseReason, Result
+from agentic_atlas.sdk.inbox import LoopInbox
 from agentic_atlas.sdk.runner import Runner
 from tests.unit.sdk.memory_wire import NOW, Gate, Lines, MemoryWire, events_of, make_welcome, network, read
 
@@ -299,7 +300,7 @@ def test_a_cancelled_async_skill_ends_canceled_after_its_own_clean_up() -> None:
         async with network(agent) as net:
             net.send("skill")
             await started.wait()
-            net.runner.deliver(Cancel("t1", 1, "changed my mind"))
+            net.inbox.deliver(Cancel("t1", 1, "changed my mind"))
             result = await net.wire.result()
             assert result.outcome is Outcome.CANCELED
             assert result.error is not None
@@ -325,7 +326,7 @@ def test_a_skill_that_returns_in_spite_of_its_cancellation_ends_canceled_all_the
         async with network(agent) as net:
             net.send("skill")
             await started.wait()
-            net.runner.deliver(Cancel("t1", 1))
+            net.inbox.deliver(Cancel("t1", 1))
             assert (await net.wire.result()).outcome is Outcome.CANCELED
 
     asyncio.run(main())
@@ -341,7 +342,7 @@ def test_a_cancel_that_comes_with_its_task_stops_it_before_it_begins() -> None:
     async def main() -> None:
         async with network(agent) as net:
             net.send("skill")
-            net.runner.deliver(Cancel("t1", 1))
+            net.inbox.deliver(Cancel("t1", 1))
             assert (await net.wire.result()).outcome is Outcome.CANCELED
             assert not ran
 
@@ -359,8 +360,8 @@ def test_a_cancel_of_something_unknown_or_of_another_attempt_changes_nothing() -
         async with network(agent) as net:
             net.send("skill", attempt=2)
             await net.wire.accepted()
-            net.runner.deliver(Cancel("t1", 1))
-            net.runner.deliver(Cancel("t9", 1))
+            net.inbox.deliver(Cancel("t1", 1))
+            net.inbox.deliver(Cancel("t9", 1))
             go.set()
             assert (await net.wire.result(attempt=2)).outcome is Outcome.COMPLETED
 
@@ -379,7 +380,7 @@ def test_a_thread_that_looks_at_cancelled_stops_by_itself() -> None:
         async with network(agent) as net:
             net.send("skill")
             await gate.reached()
-            net.runner.deliver(Cancel("t1", 1))
+            net.inbox.deliver(Cancel("t1", 1))
             gate.open.set()
             assert (await net.wire.result()).outcome is Outcome.CANCELED
 
@@ -401,13 +402,13 @@ def test_a_thread_that_does_not_look_is_reported_canceled_and_keeps_its_slot_unt
         async with network(agent, concurrency=1, grace=0.01) as net:
             net.send("deaf")
             await gate.reached()
-            net.runner.deliver(Cancel("t1", 1))
+            net.inbox.deliver(Cancel("t1", 1))
             assert (await net.wire.result()).outcome is Outcome.CANCELED
             assert net.runner.running == ["deaf"]
             net.send("fine", task="t2")
             assert (await net.wire.refused("t2")).reason is RefuseReason.BUSY
             gate.open.set()
-            await net.wire.until(lambda: net.runner.running == [] or net.runner.ping("look"))
+            await net.wire.until(lambda: net.runner.running == [] or net.inbox.ping("look"))
             assert (await net.ask("fine", task="t3")).outcome is Outcome.COMPLETED
             assert net.wire.of(Event) == []
             assert [level for level, *_ in net.log.lines] == ["warning", "info"]
@@ -431,7 +432,7 @@ def test_an_async_skill_that_swallows_its_cancellation_is_reported_too() -> None
         async with network(agent, grace=0.01) as net:
             net.send("stubborn")
             await started.wait()
-            net.runner.deliver(Cancel("t1", 1))
+            net.inbox.deliver(Cancel("t1", 1))
             assert (await net.wire.result()).outcome is Outcome.CANCELED
             assert net.runner.running == ["stubborn"]
             go.set()
@@ -498,10 +499,10 @@ def test_an_attempt_that_is_not_ours_any_more_is_stopped_without_a_word() -> Non
         async with network(agent) as net:
             net.send("skill")
             await started.wait()
-            net.runner.drop("t1", 1)
-            net.runner.drop("t9", 1)
+            net.inbox.drop("t1", 1)
+            net.inbox.drop("t9", 1)
             await stopped.wait()
-            net.runner.ping("after")
+            net.inbox.ping("after")
             await net.wire.until(lambda: net.wire.pongs)
             assert net.wire.of(Result) == []
             assert net.runner.running == []
@@ -541,11 +542,11 @@ def test_a_stream_waits_for_room_and_goes_on_when_there_is_some() -> None:
         async with network(agent, limits=Limits(unacknowledged=6), acknowledge=False, concurrency=1) as net:
             net.send("count")
             assert len(await net.wire.events(3)) == 3
-            net.runner.ping("a while")
+            net.inbox.ping("a while")
             await net.wire.until(lambda: net.wire.pongs)
             assert (len(made), len(net.wire.of(Event))) == (4, 3)
-            net.wire.acknowledge = net.runner.acknowledged
-            net.runner.acknowledged("t1", 1, 0)
+            net.wire.acknowledge = net.inbox.acknowledged
+            net.inbox.acknowledged("t1", 1, 0)
             assert read((await net.wire.result()).output) == list(range(10))
 
     asyncio.run(main())
@@ -563,7 +564,7 @@ def test_a_stream_that_waits_for_room_can_be_cancelled() -> None:
         async with network(agent, limits=Limits(unacknowledged=2), acknowledge=False, concurrency=1) as net:
             net.send("count")
             await net.wire.events(1)
-            net.runner.deliver(Cancel("t1", 1))
+            net.inbox.deliver(Cancel("t1", 1))
             assert (await net.wire.result()).outcome is Outcome.CANCELED
 
     asyncio.run(main())
@@ -696,7 +697,7 @@ def test_the_end_of_the_link_ends_the_runner_with_its_error() -> None:
         refused = ConfigurationError("the token has been revoked: create a new one")
         with pytest.raises(ConfigurationError, match="revoked"):
             async with asyncio.timeout(5):
-                await runner.run(MemoryWire(), lambda: runner.ended(refused))
+                await runner.run(MemoryWire(), lambda: runner.finish(refused))
 
     asyncio.run(main())
 
@@ -707,7 +708,7 @@ def test_a_ping_is_answered_from_the_loop() -> None:
 
     async def main() -> None:
         async with network(agent) as net:
-            await asyncio.to_thread(net.runner.ping, 7)
+            await asyncio.to_thread(net.inbox.ping, 7)
             assert await net.wire.until(lambda: net.wire.pongs) == [7]
 
     asyncio.run(main())
@@ -716,11 +717,11 @@ def test_a_ping_is_answered_from_the_loop() -> None:
 def test_what_comes_after_the_end_is_ignored() -> None:
     agent = new()
     agent.skill(name="skill")(deep)
-    kept: list[Runner] = []
+    kept: list[LoopInbox] = []
 
     async def main() -> None:
         async with network(agent) as net:
-            kept.append(net.runner)
+            kept.append(net.inbox)
 
     asyncio.run(main())
     kept[0].ping("nobody")
@@ -754,7 +755,7 @@ def test_limits_and_clock_are_those_of_the_last_welcome() -> None:
 
     async def main() -> None:
         async with network(agent) as net:
-            net.runner.connected(make_welcome(Limits(payload_bytes=3), now=NOW + 3_600))
+            net.inbox.connected(make_welcome(Limits(payload_bytes=3), now=NOW + 3_600))
             result = await net.ask("left", deadline=NOW + 3_600.5)
             assert result.error is not None
             assert result.error.code == "payload_too_large"
