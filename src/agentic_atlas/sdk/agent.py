@@ -153,6 +153,8 @@ class Agent:
         """
         if multiprocessing.current_process().name == SKILL_PROCESS:
             raise ConfigurationError('put agent.run() under `if __name__ == "__main__":`, as process=True needs it')
+        if _in_loop():
+            raise ConfigurationError("a loop is running here already: use `await agent.serve()` instead of agent.run()")
         try:
             with (
                 stop_signals(self.stop, _end, patience=DRAIN_SECONDS + _LEAVE_SECONDS),
@@ -252,6 +254,14 @@ def _token(settings: "AgentSettings", folder: Path | None) -> Callable[[], str]:
             return settings.token
 
     return current if settings.token_from_file else lambda: settings.token
+
+
+def _in_loop() -> bool:
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True
 
 
 def _folder() -> Path | None:

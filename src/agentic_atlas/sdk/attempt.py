@@ -28,6 +28,7 @@ from agentic_atlas.sdk.logs import Log
 from agentic_atlas.sdk.ports import Wire
 from agentic_atlas.sdk.process import ProcessCall
 from agentic_atlas.sdk.skill import Kind, Skill
+from agentic_atlas.sdk.task_log import names
 
 STOP_GRACE: Final = 5.0
 """Seconds a handler may take to stop before the result is sent without it."""
@@ -138,7 +139,8 @@ class Attempt:
 
     def _failure(self, error: BaseException) -> Ending:
         if self._stopped_as is None and not isinstance(error, Rejected):
-            self._log.error("skill failed", error=text_of(error), exc_info=error)
+            told = names(self._scope.task)
+            self._log.error("skill failed", error=text_of(error), exc_info=error, **told)
         return ending_of(error)
 
     def _arm(self) -> None:
@@ -157,7 +159,8 @@ class Attempt:
         if self._process is not None:
             self._process.kill()
             return
-        self._log.warning("a skill does not stop: its slot stays taken until it returns", grace=self._grace)
+        told = names(self._scope.task)
+        self._log.warning("a skill does not stop: its slot stays taken until it returns", grace=self._grace, **told)
         self._report(self._stopped_as)
 
     def _wind_up(self) -> None:

@@ -20,9 +20,6 @@ if TYPE_CHECKING:
 class Log(Protocol):
     """What this package needs of a structlog logger: an event's name and its fields."""
 
-    def bind(self, **new_values: Any) -> Log:
-        """Return a logger that adds these fields to each line."""
-
     def debug(self, event: str, *args: Any, **kw: Any) -> Any:
         """Log for developers."""
 

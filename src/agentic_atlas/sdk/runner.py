@@ -181,7 +181,6 @@ class Runner:
         return RefuseReason.BUSY if len(self._attempts) >= self._concurrency else None
 
     def _attempt(self, task: Task, skill: Skill) -> Attempt:
-        log = self._log.bind(skill=skill.name, task=task.task, attempt=task.attempt)
         reports = Reports(task, self._wire, self._limits, window=window(self._limits, self._concurrency))
         scope = Scope(
             task=task,
@@ -189,12 +188,12 @@ class Runner:
             calls=self._calls,
             clock=self.clock,
             limits=self._limits,
-            log=TaskLog(reports, log),
+            log=TaskLog(reports, self._log, task),
             loop=self._loop,
             ends_at=ends_at(task, skill, self.clock.now()),
             cancelled=threading.Event(),
         )
-        return Attempt(skill, scope, self._wire, log, grace=self._grace)
+        return Attempt(skill, scope, self._wire, self._log, grace=self._grace)
 
     async def _run(self, attempt: Attempt) -> None:
         try:

@@ -2,6 +2,7 @@
 
 import sys
 
+from agentic_atlas.protocol.messages import Task
 from agentic_atlas.sdk.logs import Log
 from agentic_atlas.sdk.reports import Reports, plain_fields
 from agentic_atlas.sdk.text import presentable
@@ -14,13 +15,14 @@ class TaskLog:
     those of level debug, which stay on this machine. Safe from any thread.
     """
 
-    def __init__(self, reports: Reports, log: Log) -> None:
+    def __init__(self, reports: Reports, log: Log, task: Task) -> None:
         self._reports = reports
         self._log = log
+        self._names = names(task)
 
     def debug(self, event: str, /, **fields: object) -> None:
         """Log for the developer alone."""
-        self._log.debug(presentable(event), **_local(plain_fields(fields)))
+        self._log.debug(presentable(event), **self._names, **_local(plain_fields(fields)))
 
     def info(self, event: str, /, **fields: object) -> None:
         """Log something that happened."""
@@ -47,11 +49,16 @@ class TaskLog:
         local = _local(kept)
         if traceback is not None:
             local["exc_info"] = traceback
-        getattr(self._log, level)(message, **local)
+        getattr(self._log, level)(message, **self._names, **local)
         self._reports.log(level, message, kept)
+
+
+def names(task: Task) -> dict[str, object]:
+    """Return what says of which attempt a line in the agent's own log is."""
+    return {"skill": task.skill, "task": task.task, "attempt": task.attempt}
 
 
 def _local(fields: dict[str, object]) -> dict[str, object]:
     """Keep clear of the names that the logger has a meaning for."""
-    taken = ("event", "exc_info", "stack_info", "level", "timestamp", "exception", "stack")
+    taken = ("event", "exc_info", "stack_info", "level", "timestamp", "exception", "stack", "skill", "task", "attempt")
     return {f"{name}_" if name in taken else name: value for name, value in fields.items()}

@@ -40,15 +40,11 @@ M = TypeVar("M")
 class Lines:
     """A structlog logger that keeps its lines."""
 
-    def __init__(self, lines: list[tuple[str, str, dict[str, Any]]] | None = None, **bound: Any) -> None:
-        self.lines = [] if lines is None else lines
-        self._bound = bound
-
-    def bind(self, **fields: Any) -> Lines:
-        return Lines(self.lines, **self._bound, **fields)
+    def __init__(self) -> None:
+        self.lines: list[tuple[str, str, dict[str, Any]]] = []
 
     def _keep(self, level: str, event: str, fields: dict[str, Any]) -> None:
-        self.lines.append((level, event, {**self._bound, **fields}))
+        self.lines.append((level, event, fields))
 
     def debug(self, event: str, *args: Any, **kw: Any) -> None:
         self._keep("debug", event, kw)

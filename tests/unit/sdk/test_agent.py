@@ -196,6 +196,14 @@ def test_run_returns_after_a_signal(environ: None, capsys: pytest.CaptureFixture
     assert "Traceback" not in capsys.readouterr().err
 
 
+def test_run_in_a_running_loop_names_what_to_call_instead() -> None:
+    async def main() -> None:
+        with pytest.raises(ConfigurationError, match=r"await agent\.serve\(\)"):
+            greeter().run()
+
+    asyncio.run(main())
+
+
 AGENT = """
 import sys
 from agentic_atlas import Agent, Context

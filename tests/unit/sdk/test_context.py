@@ -74,13 +74,13 @@ def test_a_log_line_goes_to_the_task_and_to_the_local_log() -> None:
 
     @agent.skill
     async def skill(ctx: Context) -> None:
-        ctx.log.info("translating", characters=12, path=Path("a"), event="mine")
+        ctx.log.info("translating", characters=12, path=Path("a"), event="mine", task="t9")
 
     _, net = run(agent)
-    fields = {"characters": 12, "path": "a", "event": "mine"}
+    fields = {"characters": 12, "path": "a", "event": "mine", "task": "t9"}
     assert events_of(net.wire.of(Event), EventKind.LOG) == [{"level": "info", "event": "translating", "fields": fields}]
     bound = {"skill": "skill", "task": "t1", "attempt": 1}
-    local = {**bound, "characters": 12, "path": "a", "event_": "mine"}
+    local = {**bound, "characters": 12, "path": "a", "event_": "mine", "task_": "t9"}
     assert net.log.lines == [("info", "translating", local)]
 
 
