@@ -14,6 +14,7 @@ from msgspec.structs import replace
 from agentic_atlas.protocol import codec
 from agentic_atlas.protocol.codec import ProtocolError
 from agentic_atlas.protocol.messages import (
+    Accept,
     Call,
     Event,
     EventKind,
@@ -35,7 +36,7 @@ _MESSAGE_LENGTH = 1_000
 
 def fit(message: Outgoing, limits: Limits) -> Fitted:
     """Return the message itself, or what takes its place; a call that may not be sent comes back as its last reply."""
-    fault = _fault(message, limits)
+    fault = None if isinstance(message, Accept) else _fault(message, limits)
     if fault is None:
         return message
     match message:
