@@ -7,7 +7,7 @@ import re
 import secrets
 import sys
 from collections.abc import Callable, Mapping
-from contextlib import AbstractAsyncContextManager, nullcontext
+from contextlib import AbstractAsyncContextManager, nullcontext, suppress
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, NoReturn, TypeVar, Unpack, overload
@@ -246,14 +246,16 @@ def _token(settings: "AgentSettings", folder: Path | None) -> Callable[[], str]:
     """Return what gives the token for each connection: a new one in `.env` holds from the next connection on."""
     from agentic_atlas.sdk import environment
 
-    def current() -> str:
-        try:
-            return environment.load(folder).token
-        except ConfigurationError:
-            # Somebody is editing the file; the token from the start is the best there is.
-            return settings.token
+    held = settings.token
 
-    return current if settings.token_from_file else lambda: settings.token
+    def current() -> str:
+        nonlocal held
+        # ConfigurationError: somebody is editing the file; the last token is the best there is.
+        with suppress(ConfigurationError):
+            held = environment.load(folder).token
+        return held
+
+    return current if settings.token_from_file else lambda: held
 
 
 def _in_loop() -> bool:

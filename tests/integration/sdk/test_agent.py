@@ -255,3 +255,58 @@ def test_a_token_that_is_refused_ends_the_process_with_the_fix(tmp_path: Path) -
     assert "atlas tokens create" in sentence
     assert "Traceback" not in errors
     assert TOKEN not in errors
+
+
+def test_a_new_token_in_the_env_file_holds_from_the_next_connection_on(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("AGENT_JWT_TOKEN", raising=False)
+    monkeypatch.setattr(sys.modules["__main__"], "__file__", str(tmp_path / "agent.py"))
+    env = tmp_path / ".env"
+    agent = Agent("worker")
+
+    @agent.skill
+    async def idle() -> None: ...
+
+    def first(peer: Peer) -> None:
+        peer.welcome()
+        env.write_text("AGENT_JWT_TOKEN=new.token.here\n")
+        peer.connection.socket.close()
+
+    def second(peer: Peer) -> None:
+        peer.welcome()
+        env.write_text("AGENT_JWT_TOKEN=half a token, the editor is not d")
+        peer.connection.socket.close()
+
+    def third(peer: Peer) -> None:
+        peer.welcome()
+        agent.stop()
+        peer.serve_beats()
+
+    with Router(first, second, third) as router:
+        env.write_text(f"AGENT_JWT_TOKEN={TOKEN}\nROUTER_WS_URL={router.url}\n")
+        monkeypatch.setenv("ROUTER_WS_URL", router.url)
+        asyncio.run(agent.serve())
+        shown = [request.headers["Authorization"] for request in router.requests]
+    assert shown == [f"Bearer {TOKEN}", "Bearer new.token.here", "Bearer new.token.here"]
+
+
+def test_an_agent_whose_token_belongs_to_another_name_says_so(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    agent = Agent("translator")
+
+    @agent.skill
+    async def idle() -> None: ...
+
+    def script(peer: Peer) -> None:
+        peer.welcome()
+        peer.send(task("idle"))
+        until_result(peer)
+        agent.stop()
+        peer.serve_beats()
+
+    with Router(script) as router:
+        serve(agent, router, monkeypatch)
+    assert "the token belongs to the agent worker, so translator is known by that name" in capsys.readouterr().err

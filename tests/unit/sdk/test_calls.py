@@ -1,6 +1,7 @@
 """Calls from one agent to another, as the skills make them."""
 
 import asyncio
+import threading
 from typing import Any
 
 import pytest
@@ -9,7 +10,7 @@ from agentic_atlas import Agent, CallEvent, Context, SyncContext
 from agentic_atlas.errors import Busy, InvalidInput, PayloadTooLarge, TaskError
 from agentic_atlas.protocol.messages import Call, Cancel, Fault, Limits, Outcome, Reply, ReplyKind, Result
 from agentic_atlas.sdk.calls import UNREAD
-from tests.unit.sdk.memory_wire import Gate, network, raw, read
+from tests.unit.sdk.memory_wire import SECONDS, Gate, network, raw, read
 
 
 def caller() -> Agent:
@@ -301,3 +302,30 @@ def test_a_reply_nobody_waits_for_is_ignored() -> None:
             assert len(net.wire.of(Result)) == 1
 
     asyncio.run(main())
+
+
+def test_a_thread_that_outlives_its_agent_is_told_that_there_is_none() -> None:
+    agent, gate = Agent("tester"), Gate()
+    errors: list[TaskError] = []
+    threads: list[threading.Thread] = []
+
+    @agent.skill
+    def skill(ctx: SyncContext) -> None:
+        threads.append(threading.current_thread())
+        gate.wait()
+        # The flag is what tells a thread; one that ignores it finds the loop closed.
+        ctx._scope.cancelled.clear()
+        try:
+            ctx.call("other", "echo")
+        except TaskError as error:
+            errors.append(error)
+
+    async def main() -> None:
+        async with network(agent) as net:
+            net.send("skill")
+            await gate.reached()
+
+    asyncio.run(main())
+    gate.open.set()
+    threads[0].join(SECONDS)
+    assert [(error.code, error.message) for error in errors] == [("canceled", "the agent has ended")]
