@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import msgspec
 from msgspec import Raw
-from pydantic import TypeAdapter
+from pydantic import ConfigDict, TypeAdapter
 
 from agentic_atlas.errors import AtlasError, Busy, InvalidInput, TaskError
 from agentic_atlas.protocol.messages import Call, Fault, Limits, Reply, ReplyKind, Task
@@ -21,7 +21,7 @@ from agentic_atlas.sdk.ports import Wire
 UNREAD: Final = 1_000
 """Most events of a stream that wait for a slow reader; then it is told and cut."""
 
-_JSON: TypeAdapter[Any] = TypeAdapter(Any)
+_JSON: TypeAdapter[Any] = TypeAdapter(Any, config=ConfigDict(defer_build=True))
 _Key = tuple[str, int]
 
 

@@ -58,7 +58,8 @@ Base64: TypeAlias = Annotated[
 
 
 class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    # Built when first used: most agents never use one, and all of them import this.
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
 
 class TextPart(_Part):
