@@ -3,8 +3,8 @@
 picows parses frames; what it leaves to its user is done here. It hands out fragments raw, so they are put together
 within limits of size, number and time. It would answer pings without bound, so pings are counted and answered by us.
 It knows neither the reserved bits nor the end of a conversation: after a close nothing is read or sent, and a peer that
-does not take part in the close is cut off. Payloads are copied before anything looks at them: their memory is the
-parser's, and the next frame overwrites it.
+does not take part in the close is cut off. Payloads are copied before anything looks at them, and before they are
+sent: memory that picows hands out or on is overwritten by the next frame.
 """
 
 import asyncio
@@ -38,6 +38,8 @@ _WRITE_LOW = 64 * 1024
 """Bytes that wait to be sent: above the first the transport tells us so, below the second that there is room again."""
 _FIRST_BUFFER = 16 * 1024
 _BACKLOG = 1024
+_HEADER = 14
+"""Room that picows needs before a payload to write the head of its frame into."""
 _PROTOCOL_ERROR = 1002
 _INTERNAL = 1011
 
@@ -242,7 +244,8 @@ class _Peer(WSListener):
     def send(self, data: bytes) -> None:
         """See `Transport.send`."""
         if self._ws is not None and self._closing_since is None:
-            self._ws.send(WSMsgType.TEXT, data)
+            # Not `send`: for long messages it hands uvloop a view of a buffer that the next frame overwrites.
+            self._ws.send_reuse_external_bytearray(WSMsgType.TEXT, bytearray(_HEADER) + data, _HEADER)
 
     def ping(self) -> None:
         """See `Transport.ping`."""

@@ -28,6 +28,8 @@ class Identity(msgspec.Struct, frozen=True):
     agent_id: str
     expires_at: float
     """Seconds since the epoch; the connection is closed then."""
+    presented_at: float = 0.0
+    """When the token was presented; seconds since the epoch."""
 
 
 class Arrival(msgspec.Struct, frozen=True):
