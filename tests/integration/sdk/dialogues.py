@@ -261,9 +261,9 @@ class Lines:
     def having(self, text: str) -> list[str]:
         return [event for _, event in self.lines if text in event]
 
-    def wait(self, text: str) -> str:
+    def wait(self, text: str, count: int = 1) -> str:
         with self._changed:
-            assert self._changed.wait_for(lambda: self.having(text), PATIENCE), self.lines
+            assert self._changed.wait_for(lambda: len(self.having(text)) >= count, PATIENCE), self.lines
             return self.having(text)[0]
 
 
