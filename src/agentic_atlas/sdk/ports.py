@@ -36,6 +36,9 @@ class Inbox(Protocol):
     def drop(self, task: str, attempt: int) -> None:
         """The attempt is not ours any more: stop its handler, its result is of no account."""
 
+    def acknowledged(self, task: str, attempt: int, pending: int) -> None:
+        """All events of the attempt but `pending` are stored."""
+
     def connected(self, welcome: Welcome) -> None:
         """The agent is registered, for the first time or again."""
 

@@ -8,7 +8,7 @@ from agentic_atlas.backend.services.backend import Backend
 
 
 def create_app(backend: Backend, router_url: str = "") -> FastAPI:
-    """Return the API of `backend` as an ASGI application; `router_url` is where agents connect, to be told to people."""
+    """Return the API of `backend` as an ASGI application; `router_url` tells people where agents connect."""
     app = FastAPI(
         title="Agentic Atlas",
         version=__version__,

@@ -10,14 +10,14 @@ from agentic_atlas.backend.services.backend import Backend
 from agentic_atlas.errors import Unauthenticated
 
 
-def backend_of(request: Request) -> Backend:
-    """Return the backend that the application was made for."""
+async def backend_of(request: Request) -> Backend:
+    """Return the backend that the application was made for; a coroutine, for plain functions cost a thread here."""
     return cast(Backend, request.app.state.backend)
 
 
 async def principal_of(request: Request) -> Principal:
     """Return who asks; raises Unauthenticated."""
-    backend = backend_of(request)
+    backend = await backend_of(request)
     headers = request.headers.getlist("authorization")
     try:
         secret = read_bearer(headers) if headers else None

@@ -47,10 +47,8 @@ async def submit(
 ) -> Response:
     """Submit a task; with `wait`, answer when it has ended or the time is over."""
     ask = _ask(await read(request, NewTask), traceparent)
-    submitted = await tasks.submit(backend, who.user, who.caller, ask)
+    submitted = await tasks.submit(backend, who.user, who.caller, ask, wait=wait)
     task = submitted.task
-    if wait and not task.terminal:
-        task = await tasks.wait(backend, task.id, wait) or task
     status = HTTPStatus.CREATED if submitted.created else HTTPStatus.OK
     return Json(await _view(backend, task), status=status, headers={"Location": f"/api/v1/tasks/{task.id}"})
 
@@ -91,7 +89,7 @@ async def show(task_id: str, backend: Parts, who: Who, wait: Wait = 0) -> Respon
     """Show a task; with `wait`, when it has ended or the time is over."""
     task = await tasks.show(backend, who, task_id)
     if wait and not task.terminal:
-        task = await tasks.wait(backend, task_id, wait) or task
+        task = await tasks.until_ended(backend, task_id, wait) or task
     return Json(await _view(backend, task))
 
 

@@ -98,7 +98,7 @@ async def _forward(backend: Backend, child: Task, asked: Call, replies: Replies)
 
 async def _end_of(backend: Backend, child: Task) -> Task:
     while True:
-        task = await tasks.wait(backend, child.id, _KEEP_ALIVE)
+        task = await tasks.until_ended(backend, child.id, _KEEP_ALIVE)
         if task is None:
             raise NotFound(f"the task {child.id} is gone", code="task_not_found")
         if task.terminal:

@@ -16,6 +16,8 @@ class Watch:
 
     def __init__(self) -> None:
         self._bell = asyncio.Event()
+        self.task: Task | None = None
+        """The task as this process last changed it; None when another one did, or nobody."""
         self.ended = False
         """True once the task is known to have ended."""
         self.closed = False
@@ -47,25 +49,30 @@ class Feed:
 
     def __init__(self, bus: Bus) -> None:
         self._bus = bus
-        self._watches: set[Watch] = set()
+        self._watches: dict[str, set[Watch]] = {}
 
     def tell(self, task: Task) -> None:
         """The task has changed, and that is committed."""
+        for watch in self._watches.get(task.id, ()):
+            watch.task = task
         self._bus.publish(_PREFIX + task.id, END if task.terminal else b"")
 
     @contextmanager
     def watch(self, task_id: str) -> Iterator[Watch]:
         """Watch a task; begin before the first read, and nothing is missed between."""
         watch = Watch()
-        self._watches.add(watch)
+        self._watches.setdefault(task_id, set()).add(watch)
         subscription = self._bus.subscribe(_PREFIX + task_id, watch.ring)
         try:
             yield watch
         finally:
             subscription.cancel()
-            self._watches.discard(watch)
+            self._watches[task_id].discard(watch)
+            if not self._watches[task_id]:
+                del self._watches[task_id]
 
     def close(self) -> None:
         """End every watch: the server is stopping, and watchers come back to its successor."""
-        for watch in self._watches:
-            watch.close()
+        for watches in self._watches.values():
+            for watch in watches:
+                watch.close()

@@ -12,6 +12,7 @@ from agentic_atlas.backend.domain.tracing import child
 from agentic_atlas.backend.ports import Page, TaskFilter
 from agentic_atlas.backend.services.access import Principal, may_see
 from agentic_atlas.backend.services.backend import Backend
+from agentic_atlas.backend.services.feed import Watch
 from agentic_atlas.errors import Conflict, InvalidInput, NotFound, PayloadTooLarge, Unavailable
 from agentic_atlas.protocol.codec import ProtocolError, check_depth
 from agentic_atlas.protocol.messages import Delivery
@@ -62,8 +63,11 @@ async def submit(
     *,
     parent: Task | None = None,
     retry_of: str | None = None,
+    wait: float = 0.0,
 ) -> Submitted:
     """Accept a task: when this returns, it is on disk and will reach an outcome (guarantee 1).
+
+    With `wait`, return when it has ended or so many seconds are over.
 
     Raises:
         NotFound: no such agent or skill for this user.
@@ -82,13 +86,18 @@ async def submit(
     claim = lifecycle.claim(change.task, slot.instance_id, task.created_at) if slot is not None else None
     if claim is not None:
         change = lifecycle.Change(claim.task, change.events + claim.events)
-    added = await backend.dispatcher.add(change, slot)
-    if not added.created and added.task.body_digest != task.body_digest:
+    with backend.feed.watch(task.id) as watch:
+        added = await backend.dispatcher.add(change, slot)
+        if added.created:
+            ended = await _end(backend, added.task, watch, wait) if wait else None
+            return Submitted(ended or added.task, created=True)
+    if added.task.body_digest != task.body_digest:
         raise Conflict(
             "this idempotency key was used for another request: use a new key for a new request",
             code="idempotency_conflict",
         )
-    return Submitted(added.task, added.created)
+    older = await until_ended(backend, added.task.id, wait) if wait else None
+    return Submitted(older or added.task, created=False)
 
 
 async def retry(backend: Backend, principal: Principal, task_id: str) -> Submitted:
@@ -115,17 +124,23 @@ async def find(backend: Backend, which: TaskFilter, *, limit: int, after: str | 
     return await backend.store.tasks.find(which, limit=limit, after=after)
 
 
-async def wait(backend: Backend, task_id: str, seconds: float) -> Task | None:
+async def until_ended(backend: Backend, task_id: str, seconds: float) -> Task | None:
     """Return the task when it has ended, or as it is after `seconds`; rights are the caller's to check."""
-    ends = backend.clock() + seconds
     with backend.feed.watch(task_id) as watch:
-        while True:
-            task = await backend.store.tasks.get(task_id)
-            left = ends - backend.clock()
-            if task is None or task.terminal or left <= 0 or watch.closed:
-                return task
-            while not (watch.ended or watch.closed) and await watch.changed(left):
-                left = ends - backend.clock()
+        task = await backend.store.tasks.get(task_id)
+        return None if task is None else await _end(backend, task, watch, seconds)
+
+
+async def _end(backend: Backend, task: Task, watch: Watch, seconds: float) -> Task | None:
+    """Wait for the end of a task that was read, or stored, after the watch began."""
+    if task.terminal:
+        return task
+    ends = backend.clock() + seconds
+    while not watch.ended and not watch.closed and await watch.changed(ends - backend.clock()):
+        pass
+    if watch.task is not None and watch.task.terminal:
+        return watch.task
+    return await backend.store.tasks.get(task.id)
 
 
 async def cancel(backend: Backend, task_id: str, reason: str) -> Task | None:

@@ -117,6 +117,7 @@ class Writer:
             return results
         except Exception as error:  # noqa: BLE001 - whatever it is, it belongs to the callers, and the thread lives on
             failure = error
+            _roll_back(connection)
         told = domain_error(failure)
         if isinstance(told, Unavailable) and told.code == AWAY:
             self._fail_waiting(failure)
@@ -128,6 +129,14 @@ class Writer:
     def _fail_waiting(self, failure: Exception) -> None:
         waiting = self._taken(self._most_waiting)
         _resolve(waiting, [domain_error(failure) for _ in waiting])
+
+
+def _roll_back(connection: Connection) -> None:
+    """End the transaction for the driver too: after a commit that failed SQLAlchemy takes it for ended, and it is not."""
+    try:
+        connection.connection.rollback()
+    except connection.dialect.loaded_dbapi.Error:
+        pass  # what hinders it hinders the next group too, which is told, and this is tried again
 
 
 def _resolve(group: Sequence[_Write], results: Sequence[object]) -> None:
