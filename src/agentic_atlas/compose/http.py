@@ -96,6 +96,7 @@ class HttpServer:
             log_config=None,
             access_log=False,
             server_header=False,
+            proxy_headers=False,
             limit_concurrency=MAX_CONNECTIONS,
             timeout_keep_alive=65,
             timeout_graceful_shutdown=max(1, round(drain)),

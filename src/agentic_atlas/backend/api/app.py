@@ -9,7 +9,10 @@ from agentic_atlas.backend.services.backend import Backend
 
 def create_app(backend: Backend, router_url: str = "") -> FastAPI:
     """Return the API of `backend` as an ASGI application; `router_url` tells people where agents connect."""
+    # One flat list: routers that are included are searched anew for every request.
+    routers = (tasks.router, agents.router, users.router, system.router)
     app = FastAPI(
+        routes=[route for router in routers for route in router.routes],
         title="Agentic Atlas",
         version=__version__,
         description="A network of local agents: agents, tokens, tasks and their events.",
@@ -19,8 +22,6 @@ def create_app(backend: Backend, router_url: str = "") -> FastAPI:
     )
     app.state.backend = backend
     app.state.router_url = router_url
-    for routes in (tasks.router, agents.router, users.router, system.router):
-        app.include_router(routes)
     errors.install(app)
     describe.install(app)
     return app
