@@ -6,11 +6,12 @@ import os
 import re
 import secrets
 import sys
-from collections.abc import Callable, Mapping
-from contextlib import AbstractAsyncContextManager, nullcontext, suppress
+import time
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext, suppress
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Final, NoReturn, TypeVar, Unpack, overload
+from typing import TYPE_CHECKING, Any, Final, NoReturn, Protocol, TypeVar, Unpack, overload
 
 import msgspec
 
@@ -21,7 +22,7 @@ from agentic_atlas.sdk import identity, logs
 from agentic_atlas.sdk.inbox import LoopInbox
 from agentic_atlas.sdk.loops import loop_factory
 from agentic_atlas.sdk.process import NAME as SKILL_PROCESS
-from agentic_atlas.sdk.runner import DRAIN_SECONDS, Runner
+from agentic_atlas.sdk.runner import DRAIN_SECONDS, Connection, Runner
 from agentic_atlas.sdk.signals import stop_signals
 from agentic_atlas.sdk.skill import Options, Skill, declare
 
@@ -30,6 +31,16 @@ if TYPE_CHECKING:
 
 F = TypeVar("F", bound=Callable[..., Any])
 Lifespan = Callable[["Agent"], AbstractAsyncContextManager[Any]]
+
+
+class Link(Connection, Protocol):
+    """What carries an agent's messages to a router and back."""
+
+    def start(self) -> None:
+        """Connect; to be called once."""
+
+
+Connect = Callable[[Hello, Runner], AbstractAsyncContextManager[Link]]
 
 EXIT_CONFIGURATION: Final = 2
 """Exit code when the agent cannot run as it is configured: its token, an address, a setting."""
@@ -131,16 +142,29 @@ class Agent:
         """
         from agentic_atlas.sdk import environment
 
-        if not self._skills:
-            raise ConfigurationError(f"the agent {self.name} has no skills: put @agent.skill above a function")
-        if self._loop is not None:
-            raise ConfigurationError(f"the agent {self.name} is running already: one process is one instance of it")
+        self._check_startable()
         folder = _folder()
         settings = environment.load(folder)
+        log = logs.logger(settings.log_level, settings.log_format)
+        for warning in settings.warnings:
+            log.warning(warning)
+        await self.serve_over(_linked(settings.router_url, _token(settings, folder), log), log)
+
+    async def serve_over(
+        self, connect: Connect, log: logs.Log, *, monotonic: Callable[[], float] = time.monotonic
+    ) -> None:
+        """`serve` over a link of one's own making, without an environment (`agentic_atlas.testing`).
+
+        Args:
+            connect: gives the link, which is left when the agent has ended.
+            log: where to say what happens.
+            monotonic: the clock that deadlines are measured with, in seconds.
+        """
+        self._check_startable()
         self._loop = asyncio.get_running_loop()
         try:
             async with self._lifespan(self) if self._lifespan is not None else nullcontext():
-                await self._serve(settings, _token(settings, folder))
+                await self._serve(connect, log, monotonic)
         finally:
             self._loop = None
             self._stopping = self._known = False
@@ -180,29 +204,27 @@ class Agent:
             raise ConfigurationError(f"the agent {self.name} has more than {Limits().skills} skills: make two of it")
         self._skills[skill.name] = skill
 
-    async def _serve(self, settings: "AgentSettings", token: Callable[[], str]) -> None:
-        # Only now: what connects is slow to import, and scripts import agents for other reasons too.
-        from agentic_atlas.sdk.link import FLUSH, Link
+    def _check_startable(self) -> None:
+        if not self._skills:
+            raise ConfigurationError(f"the agent {self.name} has no skills: put @agent.skill above a function")
+        if self._loop is not None:
+            raise ConfigurationError(f"the agent {self.name} is running already: one process is one instance of it")
 
-        log = logs.logger(settings.log_level, settings.log_format)
-        for warning in settings.warnings:
-            log.warning(warning)
-        runner = Runner(
+    async def _serve(self, connect: Connect, log: logs.Log, monotonic: Callable[[], float]) -> None:
+        if self._stopping:
+            return
+        runner = self._runner = Runner(
             self._skills,
             concurrency=self._hello.concurrency,
             log=log,
             on_connected=lambda welcome: self._tell(welcome, log),
+            monotonic=monotonic,
         )
-        inbox = LoopInbox(runner, asyncio.get_running_loop())
-        link = Link(settings.router_url, token, self._registration(), inbox, on_loop=runner.on_loop, log=log)
-        if self._stopping:
-            return
-        self._runner = runner
         try:
-            await runner.run(link, link.start)
+            async with connect(self._registration(), runner) as link:
+                await runner.run(link, link.start)
         finally:
             self._runner = None
-            await asyncio.to_thread(link.stop, FLUSH)
 
     def _drain(self) -> None:
         if self._runner is not None:
@@ -240,6 +262,24 @@ def _declared(name: str, description: str, concurrency: int, labels: Mapping[str
         return msgspec.convert(given, Hello)
     except msgspec.ValidationError as error:
         raise ConfigurationError(f"the agent {name} is not declared well: {error}") from None
+
+
+def _linked(url: str, token: Callable[[], str], log: logs.Log) -> Connect:
+    """Return what connects to the router at this address."""
+
+    @asynccontextmanager
+    async def connect(hello: Hello, runner: Runner) -> AsyncIterator[Link]:
+        # Only now: what connects is slow to import, and scripts import agents for other reasons too.
+        from agentic_atlas.sdk import link
+
+        inbox = LoopInbox(runner, asyncio.get_running_loop())
+        made = link.Link(url, token, hello, inbox, on_loop=runner.on_loop, log=log)
+        try:
+            yield made
+        finally:
+            await asyncio.to_thread(made.stop, link.FLUSH)
+
+    return connect
 
 
 def _token(settings: "AgentSettings", folder: Path | None) -> Callable[[], str]:
