@@ -202,7 +202,7 @@ def test_a_handshake_in_drops_is_closed_in_time() -> None:
                 for place in range(len(request()) - 4):
                     await peer.send(data[place : place + 1])
                     await asyncio.sleep(0.01)
-                    if peer.reader.at_eof():
+                    if peer.reader.at_eof() or peer.writer.transport.is_closing():
                         break
                 await peer.cut()
 

@@ -208,6 +208,38 @@ def test_an_agent_that_is_cut_off_for_less_than_the_grace_period_keeps_its_task(
     asyncio.run(main())
 
 
+def test_what_an_agent_runs_since_before_the_cut_takes_its_slot() -> None:
+    async def main() -> None:
+        async with network() as net:
+            agent = await net.agent()
+            net.backend.submit("agt")
+            agent.connection.closed()
+            again = await net.again(agent, agent.tasks[0])
+            net.backend.submit("agt")
+            assert again.tasks == []
+            again.complete(agent.tasks[0])
+            assert [task.task for task in again.tasks] == ["task_2"]
+
+    asyncio.run(main())
+
+
+def test_a_result_that_waits_to_be_sent_takes_no_slot_and_keeps_its_lease() -> None:
+    async def main() -> None:
+        async with network() as net:
+            agent = await net.agent()
+            first = net.backend.submit("agt")
+            agent.connection.closed()
+            again = await net.again(agent, results=(agent.tasks[0],))
+            net.backend.submit("agt")
+            assert [task.task for task in again.tasks] == ["task_2"]
+            await net.passes(60, again)
+            assert net.backend.losses == []
+            again.complete(agent.tasks[0])
+            await until(first.ended.done)
+
+    asyncio.run(main())
+
+
 def test_an_agent_that_stays_away_loses_its_task_to_another_instance() -> None:
     async def main() -> None:
         async with network() as net:
