@@ -10,7 +10,18 @@ from typing import Protocol
 import msgspec
 
 from agentic_atlas.backend.domain.lifecycle import Change
-from agentic_atlas.backend.domain.records import Agent, ApiKey, Instance, Role, Skill, Task, TaskEvent, Token, User
+from agentic_atlas.backend.domain.records import (
+    Agent,
+    ApiKey,
+    CallerRef,
+    Instance,
+    Role,
+    Skill,
+    Task,
+    TaskEvent,
+    Token,
+    User,
+)
 from agentic_atlas.protocol.tasks import TaskState
 
 Decide = Callable[[Task], Change | None]
@@ -104,6 +115,9 @@ class Tasks(Protocol):
 
     async def get(self, task_id: str) -> Task | None:
         """Return the task."""
+
+    async def with_key(self, caller: CallerRef, idempotency_key: str) -> Task | None:
+        """Return the task that this caller submitted with this idempotency key."""
 
     async def find(self, which: TaskFilter, *, limit: int, after: str | None = None) -> Page:
         """Return tasks, newest first; `after` is a page's `next`. Raises InvalidInput for a cursor that is not ours."""

@@ -144,6 +144,21 @@ def test_an_idempotency_key_is_one_task_and_with_another_body_a_conflict(tmp_pat
     run(test, tmp_path)
 
 
+def test_a_repeated_call_finds_its_task_although_the_agent_is_offline_now(tmp_path: Path) -> None:
+    async def test(atlas: Api) -> None:
+        agent_id = await atlas.connect(atlas.admin, "hello", GREET, slots=1)
+        body = ask(idempotency_key="once", queue_ttl=0)
+        first = await atlas.admin.post("/api/v1/tasks", json=body)
+        atlas.fleet.present[agent_id] = 0
+        again = await atlas.admin.post("/api/v1/tasks", json=body)
+        assert (again.status_code, again.json()["id"]) == (200, first.json()["id"])
+        other = await atlas.admin.post("/api/v1/tasks", json=ask(queue_ttl=0))
+        assert (other.status_code, other.json()["error"]["code"]) == (503, "agent_offline")
+        assert int(other.headers["Retry-After"]) > 0
+
+    run(test, tmp_path)
+
+
 def test_the_event_stream_resumes_without_gap_or_repeat(tmp_path: Path) -> None:
     async def test(atlas: Api) -> None:
         await atlas.connect(atlas.admin, "hello", GREET, slots=1)

@@ -79,8 +79,9 @@ async def submit(
     known = await backend.registry.skill(agent, ask.skill)
     _check_options(backend, ask)
     known.schema.check(_parse(ask.input, backend.limits.depth))
-    _check_reachable(backend, agent, ask)
     task = _new_task(backend, agent, known.skill, caller, ask, parent, retry_of)
+    if not _reachable(backend, agent, ask):
+        return await _repeated(backend, agent, caller, task)
     change = lifecycle.submit(task)
     slot = backend.dispatcher.slot_for(agent.id)
     claim = lifecycle.claim(change.task, slot.instance_id, task.created_at) if slot is not None else None
@@ -91,11 +92,7 @@ async def submit(
         if added.created:
             ended = await _end(backend, added.task, watch, wait) if wait else None
             return Submitted(ended or added.task, created=True)
-    if added.task.body_digest != task.body_digest:
-        raise Conflict(
-            "this idempotency key was used for another request: use a new key for a new request",
-            code="idempotency_conflict",
-        )
+    _check_same(added.task, task)
     older = await until_ended(backend, added.task.id, wait) if wait else None
     return Submitted(older or added.task, created=False)
 
@@ -211,14 +208,32 @@ def _check_options(backend: Backend, ask: Ask) -> None:
         raise InvalidInput(f"an idempotency key has 1 to {MAX_KEY} characters")
 
 
-def _check_reachable(backend: Backend, agent: Agent, ask: Ask) -> None:
+def _reachable(backend: Backend, agent: Agent, ask: Ask) -> bool:
     if agent.disabled_at is not None:
         raise Unavailable(f"{agent.full_name} is disabled", code="agent_disabled", retry_after=60)
-    if ask.queue_ttl == 0 and not backend.fleet.online(agent.id):
+    return ask.queue_ttl != 0 or backend.fleet.online(agent.id) > 0
+
+
+async def _repeated(backend: Backend, agent: Agent, caller: CallerRef, task: Task) -> Submitted:
+    """Return what an earlier submit with the same key made, for a caller that would not wait for its offline agent."""
+    older = None
+    if task.idempotency_key is not None:
+        older = await backend.store.tasks.with_key(caller, task.idempotency_key)
+    if older is None:
         raise Unavailable(
             f"{agent.full_name} is offline: start it, or submit the task to wait for it",
             code="agent_offline",
             retry_after=5,
+        )
+    _check_same(older, task)
+    return Submitted(older, created=False)
+
+
+def _check_same(older: Task, task: Task) -> None:
+    if older.body_digest != task.body_digest:
+        raise Conflict(
+            "this idempotency key was used for another request: use a new key for a new request",
+            code="idempotency_conflict",
         )
 
 

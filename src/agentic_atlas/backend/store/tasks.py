@@ -6,12 +6,13 @@ from collections.abc import Sequence
 from sqlalchemy import ColumnElement, Connection, Select, or_, select, union_all
 
 from agentic_atlas.backend.domain.lifecycle import Change
-from agentic_atlas.backend.domain.records import Task, TaskEvent
+from agentic_atlas.backend.domain.records import CallerRef, Task, TaskEvent
 from agentic_atlas.backend.ports import Added, Changed, Decide, Page, Slot, TaskFilter
 from agentic_atlas.backend.store.cursors import cursor_after, id_in
 from agentic_atlas.backend.store.operations import Add, ChangeTask, Claim
 from agentic_atlas.backend.store.readers import Readers
 from agentic_atlas.backend.store.rows import READ, event_of, task_of
+from agentic_atlas.backend.store.statements import key_of
 from agentic_atlas.backend.store.tables import HELD, SUBMITTED, agents, events, tasks
 from agentic_atlas.backend.store.writer import Writer
 
@@ -41,6 +42,10 @@ class SqlTasks:
     async def get(self, task_id: str) -> Task | None:
         """See the port."""
         return next(iter(await self._tasks(_task(task_id))), None)
+
+    async def with_key(self, caller: CallerRef, idempotency_key: str) -> Task | None:
+        """See the port."""
+        return next(iter(await self._tasks(_with_key(caller, idempotency_key))), None)
 
     async def find(self, which: TaskFilter, *, limit: int, after: str | None = None) -> Page:
         """See the port."""
@@ -75,6 +80,14 @@ class SqlTasks:
 def _task(task_id: str) -> Select[tuple[object, ...]]:
     """One task."""
     return select(*READ).where(tasks.c.id == task_id)
+
+
+def _with_key(caller: CallerRef, idempotency_key: str) -> Select[tuple[object, ...]]:
+    """The task that a caller submitted with a key."""
+    theirs = (tasks.c.caller_user_id, tasks.c.caller_kind, tasks.c.caller_id, tasks.c.idempotency_key)
+    return select(*READ).where(
+        *(column == value for column, value in zip(theirs, key_of(caller, idempotency_key), strict=True))
+    )
 
 
 def _waiting() -> Select[tuple[object, ...]]:
