@@ -86,3 +86,19 @@ def test_errors_of_the_framework_have_the_same_shape(tmp_path: Path) -> None:
         assert (limit.status_code, limit.json()["error"]["detail"][0]["path"]) == (422, "/query/limit")
 
     run(test, tmp_path)
+
+
+def test_the_api_describes_itself_to_people_and_programs_without_loading_anything(tmp_path: Path) -> None:
+    async def test(atlas: Api) -> None:
+        document = (await atlas.anonymous.get("/api/v1/openapi.json")).json()
+        page = await atlas.anonymous.get("/docs")
+        assert page.headers["content-type"].startswith("text/html")
+        for path in document["paths"]:
+            assert path in page.text
+        for name in document["components"]["schemas"]:
+            assert f'id="{name}"' in page.text
+        assert "http://" not in page.text.replace("http://json-schema.org", "")
+        assert "https://" not in page.text
+        assert "<script" not in page.text
+
+    run(test, tmp_path)
