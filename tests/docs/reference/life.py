@@ -1,0 +1,30 @@
+"""The life of a task: diagram, states, what moves them."""
+
+from __future__ import annotations
+
+from agentic_atlas.protocol.tasks import TERMINAL, TRANSITIONS, TaskState, Trigger, mermaid
+from tests.docs.reference.markdown import code, fence, table
+from tests.docs.reference.source import attribute_docs
+
+_PLAIN = {
+    Trigger.COMPLETE: "The handler returned an output.",
+    Trigger.CANCEL: "Somebody canceled it, or the task that called it.",
+}
+
+
+def task_diagram() -> str:
+    return fence("mermaid", mermaid())
+
+
+def triggers() -> str:
+    docs = attribute_docs(Trigger)
+    rows = [(code(each), docs.get(each.name) or _PLAIN[each], _moves(each)) for each in Trigger]
+    return table(("trigger", "meaning", "from → to"), rows)
+
+
+def final_states() -> str:
+    return ", ".join(code(state) for state in TaskState if state in TERMINAL)
+
+
+def _moves(trigger: Trigger) -> str:
+    return ", ".join(f"`{state}` → `{to[trigger]}`" for state, to in TRANSITIONS.items() if trigger in to)

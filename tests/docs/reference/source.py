@@ -1,0 +1,83 @@
+"""What only the source says: the text under an attribute, and where a class is made."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import itertools
+import textwrap
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from types import ModuleType
+
+from tests.docs.pages import ROOT
+
+PACKAGE = ROOT / "src" / "agentic_atlas"
+
+
+@cache
+def attribute_docs(kind: type) -> dict[str, str]:
+    """Return the text under each attribute of a class, those of its bases included."""
+    found: dict[str, str] = {}
+    for base in reversed(kind.__mro__):
+        if base.__module__.startswith("agentic_atlas"):
+            tree = ast.parse(textwrap.dedent(inspect.getsource(base)))
+            assert isinstance(tree.body[0], ast.ClassDef)
+            found |= _documented(tree.body[0].body)
+    return found
+
+
+@cache
+def annotations(kind: type) -> dict[str, str]:
+    """Return the annotations of a class's public attributes as they are written, those of its bases included."""
+    found: dict[str, str] = {}
+    for base in reversed(kind.__mro__):
+        if base.__module__.startswith("agentic_atlas"):
+            tree = ast.parse(textwrap.dedent(inspect.getsource(base)))
+            found |= {
+                node.target.id: ast.unparse(node.annotation)
+                for node in ast.iter_child_nodes(tree.body[0])
+                if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name)
+            }
+    return {name: text for name, text in found.items() if not name.startswith(("_", "model_"))}
+
+
+@cache
+def module_docs(module: ModuleType) -> dict[str, str]:
+    """Return the text under each name of a module."""
+    return _documented(ast.parse(inspect.getsource(module)).body)
+
+
+@cache
+def tree_of(path: Path) -> ast.Module:
+    """Return the syntax of a file of the package."""
+    return ast.parse(path.read_text())
+
+
+def files(*below: str) -> Iterator[Path]:
+    """Yield the package's files."""
+    for path in sorted(PACKAGE.joinpath(*below).rglob("*.py")):
+        if "migrations" not in path.parts:
+            yield path
+
+
+def summary(kind: object) -> str:
+    """Return the first paragraph of a docstring, on one line."""
+    return " ".join((inspect.getdoc(kind) or "").partition("\n\n")[0].split())
+
+
+def _documented(body: list[ast.stmt]) -> dict[str, str]:
+    found = {}
+    for statement, following in itertools.pairwise(body):
+        text = following.value if isinstance(following, ast.Expr) else None
+        if isinstance(text, ast.Constant) and isinstance(text.value, str):
+            for name in _assigned(statement):
+                found[name] = " ".join(text.value.split())
+    return found
+
+
+def _assigned(statement: ast.stmt) -> list[str]:
+    targets = [statement.target] if isinstance(statement, ast.AnnAssign) else []
+    targets = statement.targets if isinstance(statement, ast.Assign) else targets
+    return [target.id for target in targets if isinstance(target, ast.Name)]
