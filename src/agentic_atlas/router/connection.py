@@ -75,7 +75,8 @@ class Connection:
         self._pulse = Pulse(self._began_at, settings.beat_every * settings.silent_beats)
         self._readiness = Readiness(settings.max_lag, settings.busy_pause)
         self._intake = Intake(transport, self._take, 4 * office.limits.message_bytes)
-        self._outbox = Outbox(self._session, transport, settings.send_buffer, settings.stalled)
+        most = max(settings.send_buffer, 2 * office.limits.message_bytes)
+        self._outbox = Outbox(self._session, transport, most, settings.stalled)
         self._reports = Reports(
             self.send, lambda report, receipt: host.recorded(self, report, receipt), self._unavailable, self._settled
         )

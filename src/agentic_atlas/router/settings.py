@@ -34,8 +34,8 @@ class RouterSettings:
     stalled: float = 20.0
     """How long what waits to be sent may not get less before a connection counts as one that does not read."""
     send_buffer: int = 8 * 1024 * 1024
-    """Bytes that may wait to be sent on a connection: at half of it nothing more is read from the agent and no further
-    task is put in, over it the connection is closed."""
+    """Bytes that may wait to be sent on a connection, or two of the longest messages when that is more: at half of it
+    nothing more is read from the agent and no further task is put in, over it the connection is closed."""
     lost_again: float = 5.0
     """When a lost attempt is reported again that the backend could not take."""
     message_within: float = 10.0

@@ -89,6 +89,17 @@ def test_an_agent_that_does_not_read_is_told_and_cut_when_its_buffer_is_full() -
     asyncio.run(main())
 
 
+def test_the_buffer_has_room_for_the_longest_messages_however_long_they_may_be() -> None:
+    async def main() -> None:
+        async with network(RouterSettings(send_buffer=1000), Limits(message_bytes=MEGABYTE)) as net:
+            agent = await net.agent()
+            agent.backlog = 2 * MEGABYTE
+            agent.beat()
+            assert agent.closed is None
+
+    asyncio.run(main())
+
+
 def test_an_agent_that_reads_nothing_for_too_long_is_cut_however_little_waits() -> None:
     async def main() -> None:
         async with network() as net:
