@@ -40,21 +40,21 @@ def _number(variable: str, default: int, most: int) -> int:
     return int(text)
 
 
-catalog = Catalog(
-    folder=_path("TABLES_FOLDER", "data"),
-    cache=_path("TABLES_CACHE", ".table_query"),
-    limits=Limits(
+def _limits() -> Limits:
+    return Limits(
         query_seconds=_number("TABLES_QUERY_SECONDS", 30, 3_600),
         memory_megabytes=_number("TABLES_QUERY_MEMORY_MB", 1_024, 1_048_576),
-    ),
-)
+    )
+
+
+catalog = Catalog(folder=_path("TABLES_FOLDER", "data"), cache=_path("TABLES_CACHE", ".table_query"))
 
 
 @asynccontextmanager
 async def checked(_agent: Agent) -> AsyncIterator[None]:
     """Says what is wrong before the agent connects, and not with the first question."""
     try:
-        catalog.open()
+        catalog.open(_limits())
     except FolderMissing as error:
         raise ConfigurationError(str(error)) from None
     except OSError as error:

@@ -50,10 +50,10 @@ class Listing:
 class Catalog:
     """Use it on one event loop. `open` first."""
 
-    def __init__(self, folder: Path, cache: Path, limits: Limits | None = None) -> None:
+    def __init__(self, folder: Path, cache: Path) -> None:
         self._folder = folder
         self._cache = Cache(cache)
-        self._limits = limits or Limits()
+        self._limits = Limits()
         self._known: dict[str, Import] = {}
         self._turns: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._readers = asyncio.Semaphore(_READERS)
@@ -61,8 +61,9 @@ class Catalog:
         self._current: set[str] = set()
         self._swept: set[str] | None = None
 
-    def open(self) -> None:
+    def open(self, limits: Limits | None = None) -> None:
         """Checks the folder and makes the cache. Raises FolderMissing and OSError."""
+        self._limits = limits or Limits()
         scan(self._folder, most=0)
         self._cache.open()
 

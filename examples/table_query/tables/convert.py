@@ -23,11 +23,14 @@ def convert(file: Path, kind: str, target: Path, limits: Limits) -> Import:
     Raises Unreadable with the reason.
     """
     _check(file, kind, limits)
-    with opened(limits) as connection:
+    with opened(limits.import_megabytes, limits.threads) as connection:
         try:
             return _converted(connection, file, kind, target, limits)
         except duckdb.OutOfMemoryException as error:
             raise Unreadable("needs too much memory") from error
+        except duckdb.IOException as error:
+            # The disk is full, or the file went away: the next try may see something else.
+            raise Unreadable(f"cannot be read: {first_line(error, file, target)}", passing=True) from error
         except duckdb.Error as error:
             raise Unreadable(f"cannot be read: {first_line(error, file, target)}") from error
 

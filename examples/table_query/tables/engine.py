@@ -20,12 +20,12 @@ from tables.sql import identifier, literal, parquet, pattern, told
 
 
 @contextmanager
-def opened(limits: Limits) -> Iterator[duckdb.DuckDBPyConnection]:
-    """A database in memory that spills nothing to disk and loads no extension."""
+def opened(megabytes: int, threads: int) -> Iterator[duckdb.DuckDBPyConnection]:
+    """A database in memory of at most so many megabytes, that spills nothing to disk and loads no extension."""
     connection = duckdb.connect(
         config={
-            "memory_limit": f"{limits.memory_megabytes}MB",
-            "threads": limits.threads,
+            "memory_limit": f"{megabytes}MB",
+            "threads": threads,
             "temp_directory": "",
             "autoinstall_known_extensions": False,
             "autoload_known_extensions": False,
@@ -80,7 +80,7 @@ def locked(views: Mapping[str, Path], limits: Limits) -> Iterator[Locked]:
 
     Raises QueryFailed when one of the files cannot be read any more.
     """
-    with opened(limits) as connection:
+    with opened(limits.memory_megabytes, limits.threads) as connection:
         try:
             for name, path in views.items():
                 connection.execute(f"CREATE VIEW {identifier(name)} AS SELECT * FROM {parquet(path)}")  # noqa: S608

@@ -21,7 +21,7 @@ class Limits:
 
     query_seconds: float = 30.0
     memory_megabytes: int = 1_024
-    """What DuckDB may take for one query or one file; the process around it gets `_OVERHEAD` of worker.py more."""
+    """What DuckDB may take for one query; the process around it gets `_OVERHEAD` of worker.py more."""
     threads: int = 2
     answer_bytes: int = 1024 * 1024
     """Longest answer as JSON."""
@@ -29,6 +29,8 @@ class Limits:
     """Longest text in one cell of an answer; a longer one is cut."""
     import_seconds: float = 120.0
     """For reading one file for the first time, or after a change."""
+    import_megabytes: int = 1_024
+    """What DuckDB may take for that."""
     grace_seconds: float = 1.0
     """What a process gets to stop by itself after its time; then it is ended."""
     file_bytes: int = 4 * 1024**3

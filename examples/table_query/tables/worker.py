@@ -36,9 +36,9 @@ def result(job: Job, limits: Limits) -> bytes:
     except QueryFailed as error:
         return write_error(error.code, str(error))
     except MemoryError:
-        message = f"needs more than {limits.memory_megabytes} MB of memory"
-        code = "unreadable" if isinstance(job, Convert) else "too_much_memory"
-        return write_error(code, message if code == "unreadable" else f"the query {message}")
+        if isinstance(job, Convert):
+            return write_error("unreadable", "needs too much memory")
+        return write_error("too_much_memory", f"the query needs more than {limits.memory_megabytes} MB of memory")
     except OSError as error:
         if isinstance(job, Convert):
             return write_error("unreadable", f"cannot be read: {error.strerror}", passing=True)
@@ -72,7 +72,8 @@ def bound(job: Job, limits: Limits) -> None:
 
     converting = isinstance(job, Convert)
     seconds = limits.import_seconds if converting else limits.query_seconds
-    _lower(resource.RLIMIT_AS, limits.memory_megabytes * 1024**2 + _OVERHEAD)
+    megabytes = limits.import_megabytes if converting else limits.memory_megabytes
+    _lower(resource.RLIMIT_AS, megabytes * 1024**2 + _OVERHEAD)
     _lower(resource.RLIMIT_CPU, int(seconds * (limits.threads + 1)) + 10)
     _lower(resource.RLIMIT_FSIZE, limits.file_bytes if converting else 0)
     _lower(resource.RLIMIT_CORE, 0)

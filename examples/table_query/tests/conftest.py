@@ -36,8 +36,8 @@ def open_tables(folder: Path, cache: Path) -> OpenTables:
     """Opens a catalog of the folder."""
 
     def opened(limits: Limits | None = None) -> Catalog:
-        catalog = Catalog(folder, cache, limits)
-        catalog.open()
+        catalog = Catalog(folder, cache)
+        catalog.open(limits)
         return catalog
 
     return opened
