@@ -24,7 +24,7 @@ pytestmark = pytest.mark.install
 IMPORT_EVERYTHING = """
 import importlib, pkgutil, agentic_atlas
 for module in pkgutil.walk_packages(agentic_atlas.__path__, "agentic_atlas."):
-    if not module.name.endswith("__main__"):
+    if not module.name.endswith(("__main__", "migrations.env")):  # Alembic alone runs the latter
         importlib.import_module(module.name)
 """
 
@@ -98,7 +98,7 @@ def test_the_command_line_of_the_base_install_answers(base: Machine) -> None:
     assert "run" in done.stdout
 
 
-@pytest.mark.parametrize("command", ["up", "demo", "router", "backend"])
+@pytest.mark.parametrize("command", ["up", "demo"])
 def test_a_command_that_needs_the_server_says_what_to_install(base: Machine, command: str) -> None:
     done = base.run("atlas", command)
     assert done.returncode in (1, 2)

@@ -60,6 +60,8 @@ def demo(
 
     Everything runs in processes of its own and in a temporary folder; nothing is left behind.
     """
+    import uvicorn  # noqa: F401 - the platform's process needs it: without the extra, say so before anything starts
+
     documents = _documents(folder)
     with ExitStack() as ending:
         stage = ending.enter_context(_stage(documents))

@@ -18,17 +18,23 @@ if TYPE_CHECKING:
 
 
 def up(
-    host: Annotated[str | None, typer.Option(help="Address to listen on.", show_default="127.0.0.1")] = None,
+    host: Annotated[
+        str | None, typer.Option(help="Address to listen on; 127.0.0.1 without it.", show_default=False)
+    ] = None,
     http_port: Annotated[
-        int | None, typer.Option(help="Port of the API; 0: any free one.", show_default="8000")
+        int | None, typer.Option(help="Port of the API; 8000 without it, 0: any free one.", show_default=False)
     ] = None,
     router_port: Annotated[
-        int | None, typer.Option(help="Port where agents connect; 0: any free one.", show_default="8080")
+        int | None,
+        typer.Option(help="Port where agents connect; 8080 without it, 0: any free one.", show_default=False),
     ] = None,
     data_dir: Annotated[
-        Path | None, typer.Option(help="Folder of the data.", show_default="~/.local/share/agentic-atlas")
+        Path | None,
+        typer.Option(help="Folder of the data; ~/.local/share/agentic-atlas without it.", show_default=False),
     ] = None,
-    log_level: Annotated[str | None, typer.Option(help="debug, info, warning or error.", show_default="info")] = None,
+    log_level: Annotated[
+        str | None, typer.Option(help="debug, info (without it), warning or error.", show_default=False)
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Start a network on this machine: router, backend and API in one process, until Ctrl-C.
