@@ -21,8 +21,12 @@ ROUTER_URL = "ws://localhost:8080/ws"
 API_URL = "http://localhost:8000"
 SECONDS = 10.0
 """How long a new folder waits for the platform to give it a token."""
-FILES = {"agent.py": "agent.py.txt", ".env.example": "env.example.txt", ".gitignore": "gitignore.txt"} | {
-    "README.md": "README.md.txt"
+FILES = {
+    "agent.py": "agent.py.txt",
+    "test_agent.py": "test_agent.py.txt",
+    ".env.example": "env.example.txt",
+    ".gitignore": "gitignore.txt",
+    "README.md": "README.md.txt",
 }
 """File of the new folder, and the template it is made from."""
 

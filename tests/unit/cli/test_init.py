@@ -2,7 +2,10 @@ from __future__ import annotations
 
 import ast
 import json
+import os
 import stat
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -43,6 +46,20 @@ def test_the_files_name_the_agent_and_keep_the_token_out_of_git(platform: Platfo
     for name in FILES:
         assert "$name" not in (folder / name).read_text()
         assert "eyJ" not in (folder / name).read_text()
+
+
+def test_the_test_of_a_new_agent_passes(at_home: Path) -> None:
+    printed(atlas("init", "my-agent"))
+    command = [sys.executable, "-W", "error", "-m", "pytest", "-q", "-p", "no:cacheprovider"]
+    done = subprocess.run(
+        command,
+        cwd=at_home / "my-agent",
+        env={**os.environ, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTHONDONTWRITEBYTECODE": "1"},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert (done.returncode, "1 passed" in done.stdout) == (0, True), done.stdout + done.stderr
 
 
 def test_an_agent_that_is_there_already_gets_another_token(platform: Platform) -> None:

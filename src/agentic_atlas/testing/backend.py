@@ -1,0 +1,230 @@
+"""The backend of a network in memory: the rules of a task's life, without a store, users or rights.
+
+A retry waits for its back-off, a timeout for its time, but nobody has to wait for them: when all that goes on is that
+somebody waits, the clock is put forward (`_put_forward`; on a `JumpingLoop` the loop itself does the same for every
+timer).
+"""
+
+import asyncio
+from asyncio import Future
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from functools import partial
+
+from msgspec.structs import replace
+
+from agentic_atlas.backend.domain import lifecycle
+from agentic_atlas.backend.domain.alarms import Alarms
+from agentic_atlas.backend.domain.assignment import assignment
+from agentic_atlas.backend.domain.deadlines import due_at, expire
+from agentic_atlas.backend.domain.fairness import FairOrder
+from agentic_atlas.backend.domain.lifecycle import Change
+from agentic_atlas.backend.domain.records import EventKind, Task, TaskError
+from agentic_atlas.protocol import messages
+from agentic_atlas.protocol.messages import Call, Outcome
+from agentic_atlas.protocol.tasks import LEASED, TaskState
+from agentic_atlas.router.ports import Admission, Arrival, Instance, Receipt, Replies, Report
+from agentic_atlas.router.router import Router
+from agentic_atlas.sdk.skill import Kind
+from agentic_atlas.testing import calls
+from agentic_atlas.testing.book import Book
+from agentic_atlas.testing.clock import Clock
+from agentic_atlas.testing.directory import OWNER, Directory
+
+CANCELED_BY_END = "the test has ended"
+
+
+class MemoryBackend:
+    """Implements `router.ports.Backend`.
+
+    Attributes:
+        router: set once, before the first call.
+        book: all tasks.
+        over: why nothing more will happen, once that is so.
+    """
+
+    router: Router
+
+    def __init__(self, directory: Directory, clock: Clock) -> None:
+        self.directory = directory
+        self.clock = clock
+        self.book = Book(self._follow)
+        self.over: BaseException | None = None
+        self._alarms = Alarms()
+        self._orders: dict[str, FairOrder] = {}
+        self._open_calls: Counter[str] = Counter()
+        self._waiting = 0
+        self._woken = asyncio.Event()
+
+    # -- for callers
+
+    @contextmanager
+    def awaited(self) -> Iterator[None]:
+        """Somebody waits meanwhile, and does nothing else: time may jump."""
+        self._waiting += 1
+        self._woken.set()
+        try:
+            yield
+        finally:
+            self._waiting -= 1
+
+    def submit(self, task: Task) -> None:
+        """Take a new task."""
+        position = self._orders.setdefault(task.agent_id, FairOrder()).next(task.caller.id)
+        self.book.add(lifecycle.submit(replace(task, position=position)))
+
+    def cancel(self, task_id: str, reason: str) -> None:
+        """Cancel a task and what it called; one that runs is asked to stop first."""
+        now = self.clock.wall()
+        if not self.book.change(task_id, lambda task: lifecycle.cancel(task, reason, now)):
+            return
+        entry = self.book.entry(task_id)
+        if entry is not None and entry.task.state in LEASED:
+            self.router.cancel(task_id, entry.task.attempt, reason)
+        for child in self.book.open():
+            if child.parent_id == task_id:
+                self.cancel(child.id, f"the task that called it was canceled: {reason}")
+
+    def cancel_all(self) -> None:
+        """Cancel what has not ended."""
+        for task in self.book.open():
+            self.cancel(task.id, CANCELED_BY_END)
+
+    def end(self, why: BaseException) -> None:
+        """Nothing more will happen: tell whoever waits."""
+        self.over = why
+        self.book.close()
+
+    # -- time
+
+    async def run(self) -> None:
+        """Look at tasks whose time has come, until cancelled."""
+        while True:
+            now = self.clock.wall()
+            for task_id in self._alarms.due(now):
+                self._expire(task_id, now)
+            self._woken.clear()
+            wait = self._alarms.wait(self.clock.wall())
+            if wait is not None and self._put_forward(wait):
+                continue
+            try:
+                async with asyncio.timeout(wait):
+                    await self._woken.wait()
+            except TimeoutError:
+                continue
+
+    def idle(self, working: Callable[[Kind], bool] = lambda _kind: True) -> bool:
+        """Tell whether somebody waits and nobody works: no handler of these kinds runs but those that wait for a call.
+
+        A handler counts from the claim of its task until it has returned.
+        """
+        if not self._waiting:
+            return False
+        leased = [task for task in self.book.open() if task.state in LEASED and working(self.directory.kind(task))]
+        if any(not self._open_calls[task.id] for task in leased):
+            return False
+        return self.directory.running(working) <= len(leased)
+
+    def _put_forward(self, seconds: float) -> bool:
+        """Put the clock forward when all that everybody waits for is the back-off of a retry."""
+        now = self.clock.wall()
+        backing_off = any(task.not_before is not None and task.not_before > now for task in self.book.open())
+        if not (backing_off and self.idle()):
+            return False
+        self.clock.skip(seconds)
+        return True
+
+    def _expire(self, task_id: str, now: float) -> None:
+        entry = self.book.entry(task_id)
+        if entry is None:
+            return
+        if self.book.change(task_id, lambda task: expire(task, now)):
+            # It ended without its agent, which may still be at it.
+            self.router.cancel(task_id, entry.task.attempt, entry.task.error.message if entry.task.error else "")
+            self.router.forget(task_id, entry.task.attempt)
+        else:
+            self._follow(entry.task)
+
+    def _follow(self, task: Task) -> None:
+        now = self.clock.wall()
+        over = task.not_before is not None and task.not_before <= now
+        # A back-off that is over needs no alarm any more: a free slot does.
+        self._alarms.set(task.id, due_at(replace(task, not_before=None) if over else task))
+        self._woken.set()
+        if task.state is TaskState.SUBMITTED:
+            asyncio.get_running_loop().call_soon(self._dispatch, task.agent_id)
+
+    def _dispatch(self, agent_id: str) -> None:
+        """Give waiting tasks to free slots."""
+        now = self.clock.wall()
+        for task in self.book.waiting(agent_id, now):
+            slot = self.router.reserve(agent_id)
+            if slot is None:
+                return
+            self.book.change(task.id, partial(lifecycle.claim, instance_id=slot.instance_id, now=now))
+            self._orders[agent_id].served(task.position)
+            entry = self.book.entry(task.id)
+            assert entry is not None
+            self.router.deliver(slot, assignment(entry.task))
+
+    # -- `router.ports.Backend`
+
+    async def admit(self, arrival: Arrival) -> Admission:
+        """Let every instance in: there are no tokens here, and no connection comes twice."""
+        return Admission(agent=arrival.identity.agent_id, owner=OWNER, generation=1)
+
+    async def departed(self, instance: Instance) -> None:
+        """Do nothing: nobody asks who was connected."""
+
+    def report(self, instance: Instance, report: Report) -> "Future[Receipt]":
+        """Store what an agent says of an attempt."""
+        now = self.clock.wall()
+        recorded = self.book.change(
+            report.task, partial(_decide, instance_id=instance.instance_id, said=report, now=now)
+        )
+        receipt: Future[Receipt] = asyncio.get_running_loop().create_future()
+        receipt.set_result(Receipt(recorded, report.n if isinstance(report, messages.Event) else 0))
+        return receipt
+
+    async def lost(self, task: str, attempt: int) -> None:
+        """The attempt's instance is gone for longer than the grace period."""
+        now = self.clock.wall()
+        self.book.change(task, lambda one: lifecycle.lose(one, attempt, now))
+
+    def freed(self, agent_id: str, slots: int) -> None:
+        """The agent has free slots."""
+        self._dispatch(agent_id)
+
+    async def call(self, instance: Instance, call: Call, replies: Replies) -> None:
+        """Make the child task that an agent asks for, and answer until its end."""
+        self._open_calls[call.task] += 1
+        try:
+            await calls.answer(self, instance, call, replies)
+        finally:
+            self._open_calls[call.task] -= 1
+
+
+_ENDS: Mapping[Outcome, Callable[[Task, int, TaskError, float], Change | None]] = {
+    Outcome.FAILED: lifecycle.fail,
+    Outcome.REJECTED: lifecycle.reject,
+    Outcome.CANCELED: lifecycle.canceled,
+}
+
+
+def _decide(task: Task, *, instance_id: str, said: Report, now: float) -> Change | None:
+    if task.instance_id != instance_id:
+        return None
+    match said:
+        case messages.Accept(attempt=attempt):
+            return lifecycle.accept(task, attempt, now)
+        case messages.Refuse(attempt=attempt):
+            return lifecycle.refuse(task, attempt, now)
+        case messages.Event(attempt=attempt, n=n, kind=kind, data=data):
+            return lifecycle.report(task, attempt, n, EventKind(kind.value), bytes(data), now)
+        case messages.Result(outcome=Outcome.COMPLETED):
+            return lifecycle.complete(task, said.attempt, bytes(said.output), now)
+        case messages.Result():
+            fault = said.error or messages.Fault("handler_error", "the agent gave no reason")
+            error = TaskError(fault.code, fault.message, bytes(fault.detail))
+            return _ENDS[said.outcome](task, said.attempt, error, now)

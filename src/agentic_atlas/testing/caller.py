@@ -1,0 +1,205 @@
+"""`serving`: agents in the loop of an asynchronous test, and what the test can ask of them."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from agentic_atlas.errors import InvalidInput
+from agentic_atlas.sdk.agent import Agent
+from agentic_atlas.sdk.client_errors import NotFinished
+from agentic_atlas.sdk.client_records import TaskEvent, TaskInfo
+from agentic_atlas.testing.backend import MemoryBackend
+from agentic_atlas.testing.book import Entry
+from agentic_atlas.testing.network import Network
+from agentic_atlas.testing.requests import Ask, submit
+from agentic_atlas.testing.views import task_event, task_info
+
+FOR_EVER = 8 * 24 * 3600.0
+"""Seconds after which a wait is given up: more than the longest timeout that a skill can have."""
+
+
+@asynccontextmanager
+async def serving(*agents: Agent) -> AsyncIterator["AsyncCaller"]:
+    """Run agents in memory, in the running loop, and give a caller of the first one.
+
+    ```python
+    async with serving(agent) as hello:
+        assert await hello.call("greet", name="Ada") == "Hello, Ada!"
+    ```
+
+    The back-off of a retry is skipped as soon as nothing else goes on. All other time is the loop's own: a skill that
+    hangs ends after its timeout, and the test takes as long. `running` has a loop of its own and skips that too.
+
+    Raises:
+        ConfigurationError: an agent has no skills or runs already, or two have the same name.
+        Exception: what a lifespan raises, as it is.
+    """
+    network = Network(agents)
+    await network.start()
+    try:
+        yield AsyncCaller(network.backend, agents[0].name)
+    finally:
+        await network.stop()
+
+
+class AsyncCaller:
+    """Calls one agent, as `AsyncClient` does over a network: with the same answers and errors."""
+
+    def __init__(self, backend: MemoryBackend, agent: str) -> None:
+        self._backend = backend
+        self._agent = agent
+
+    def of(self, agent: Agent | str) -> "AsyncCaller":
+        """Return a caller of another one of the agents that run here."""
+        return AsyncCaller(self._backend, agent if isinstance(agent, str) else agent.name)
+
+    async def call(
+        self, skill: str, input: Mapping[str, Any] | None = None, /, *, timeout: float | None = None, **fields: Any
+    ) -> Any:
+        """Run a skill and return its output, as plain JSON values.
+
+        Args:
+            skill: its name.
+            input: fields of the input whose names are taken here, or all of them.
+            timeout: seconds after which the task is cancelled and the wait ends.
+            **fields: fields of the input.
+
+        Raises:
+            TaskError: the task ended without an output; `code` is the task's own, for instance `handler_error`.
+            InvalidInput: the input does not fit the skill: there is no task.
+            NotFound: there is no such skill (`skill_not_found`).
+            NotFinished: `timeout` is over.
+            Unavailable: the agent has stopped (`agent_offline`).
+        """
+        task = self._submit(Ask(self._agent, skill, _encoded(input, fields)))
+        try:
+            return await task.result(timeout)
+        except NotFinished:
+            await task.cancel("its caller stopped waiting")
+            raise
+
+    async def submit(
+        self,
+        skill: str,
+        input: Mapping[str, Any] | None = None,
+        /,
+        *,
+        idempotency_key: str | None = None,
+        deadline: datetime | None = None,
+        timeout: float | None = None,
+        priority: int = 0,
+        **fields: Any,
+    ) -> "AsyncTask":
+        """Submit a task and return at once.
+
+        Args:
+            skill: its name.
+            input: fields of the input whose names are taken here, or all of them.
+            idempotency_key: the same key with the same request is the same task.
+            deadline: when the task has to be done, an aware time.
+            timeout: seconds its skill may run, in place of the skill's own.
+            priority: 0 to 9, higher ones first.
+            **fields: fields of the input.
+
+        Raises:
+            AtlasError: see `call`; also Conflict, when the key was used for another request.
+        """
+        if deadline is not None and deadline.tzinfo is None:
+            raise InvalidInput("the deadline needs a time zone: datetime.now(UTC) + timedelta(…), for instance")
+        ask = Ask(
+            self._agent,
+            skill,
+            _encoded(input, fields),
+            idempotency_key=idempotency_key,
+            deadline=None if deadline is None else deadline.timestamp(),
+            timeout=timeout,
+            priority=priority,
+        )
+        return self._submit(ask)
+
+    def _submit(self, ask: Ask) -> "AsyncTask":
+        if self._backend.over is not None:
+            raise self._backend.over
+        return AsyncTask(self._backend, submit(self._backend, ask))
+
+
+class AsyncTask:
+    """A submitted task, as `TaskHandle` is one over a network."""
+
+    def __init__(self, backend: MemoryBackend, entry: Entry) -> None:
+        self._backend = backend
+        self._entry = entry
+
+    def __repr__(self) -> str:
+        return f"<task {self.id} {self._entry.task.state}>"
+
+    @property
+    def id(self) -> str:
+        """The task's id."""
+        return self._entry.task.id
+
+    @property
+    def info(self) -> TaskInfo:
+        """The task as it is now."""
+        return task_info(self._entry.task)
+
+    async def result(self, timeout: float | None = None) -> Any:
+        """Wait for the task's output, as plain JSON values.
+
+        Raises:
+            TaskError: the task ended without one; the code is the task's own.
+            NotFinished: it was not done after `timeout` seconds; the task goes on.
+        """
+        await self._until(lambda: self._entry.task.terminal, FOR_EVER if timeout is None else timeout)
+        info = self.info
+        if info.failure is not None:
+            raise info.failure
+        return info.output
+
+    async def events(self, after: int = 0) -> AsyncIterator[TaskEvent]:
+        """Yield the task's events in order, those of the past first, until it is done.
+
+        Args:
+            after: `seq` of the last event already seen.
+        """
+        while (event := await self.next_event(after)) is not None:
+            yield event
+            after = event.seq
+
+    async def next_event(self, after: int) -> TaskEvent | None:
+        """Return the event that follows the one with this `seq`, or None when the task is done and there is none."""
+        entry = self._entry
+        await self._until(lambda: len(entry.events) > after or entry.task.terminal, FOR_EVER)
+        return task_event(entry.events[after]) if len(entry.events) > after else None
+
+    async def cancel(self, reason: str = "canceled by the caller") -> TaskInfo:
+        """Ask for the task to be stopped; it is done when its state says so. No effect on one that is done already."""
+        self._backend.cancel(self.id, reason)
+        return self.info
+
+    async def _until(self, found: Callable[[], bool], timeout: float) -> None:
+        """Wait for something to happen to the task."""
+        backend, entry = self._backend, self._entry
+        try:
+            async with asyncio.timeout(timeout):
+                with backend.awaited():
+                    while not found() and backend.over is None:
+                        await entry.changed()
+        except TimeoutError:
+            raise NotFinished(f"task {self.id} was not done after {timeout:g} s; it goes on", task_id=self.id) from None
+        if backend.over is not None and not found():
+            raise backend.over
+
+
+def _encoded(input: Mapping[str, Any] | None, fields: Mapping[str, Any]) -> bytes:
+    twice = fields.keys() & (input or {}).keys()
+    if twice:
+        raise InvalidInput(f"given twice, in the mapping and as keyword: {', '.join(sorted(twice))}")
+    try:
+        return msgspec.json.encode({**(input or {}), **fields})
+    except (TypeError, ValueError, RecursionError, UnicodeEncodeError) as error:
+        raise InvalidInput(f"the input cannot be written as JSON: {error}") from error

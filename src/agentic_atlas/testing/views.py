@@ -1,0 +1,54 @@
+"""Tasks and events as a client shows them."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+
+from agentic_atlas.backend.domain.records import Task, TaskEvent
+from agentic_atlas.backend.domain.tracing import trace_id
+from agentic_atlas.sdk import client_records as records
+
+
+def task_info(task: Task) -> records.TaskInfo:
+    """Return the task as `GET /tasks/{id}` answers it."""
+    fault = None
+    if task.error is not None:
+        fault = records.TaskFault(code=task.error.code, message=task.error.message, detail=_json(task.error.detail))
+    return records.TaskInfo(
+        id=task.id,
+        state=task.state.value,
+        agent=task.agent,
+        skill=task.skill,
+        input=_json(task.input),
+        output=None if task.output is None else _json(task.output),
+        error=fault,
+        caller=records.CallerInfo(kind=task.caller.kind, id=task.caller.id, name=task.caller.name),
+        created_at=_at(task.created_at),
+        updated_at=_at(task.updated_at),
+        ended_at=None if task.ended_at is None else _at(task.ended_at),
+        deadline=None if task.deadline is None else _at(task.deadline),
+        timeout=task.timeout,
+        priority=task.priority,
+        attempt=task.attempt,
+        parent_id=task.parent_id,
+        trace_id=trace_id(task.trace),
+        instance_id=task.instance_id,
+        last_seq=task.last_seq,
+        cancel_requested=task.cancel_reason is not None,
+    )
+
+
+def task_event(event: TaskEvent) -> records.TaskEvent:
+    """Return the event as the task's stream of events has it."""
+    return records.TaskEvent(
+        seq=event.seq, kind=event.kind.value, at=_at(event.at), attempt=event.attempt, data=_json(event.data)
+    )
+
+
+def _json(data: bytes) -> Any:
+    return msgspec.json.decode(data)
+
+
+def _at(seconds: float) -> datetime:
+    return datetime.fromtimestamp(seconds, UTC)
