@@ -192,11 +192,11 @@ class Connection:
         self._outbox.flush()
         self._after_sending()
 
-    def close(self, code: int, reason: str, retry_after: float | None = None) -> None:
-        """Close it; a second time changes nothing."""
+    def close(self, code: int, reason: str, retry_after: float | None = None, message: str = "") -> None:
+        """Close it; a second time changes nothing. `message` is for people, where the codes alone do not tell."""
         if not self.over:
             self._session.close()
-            self._transport.close(int(code), encode_reason(reason, retry_after))
+            self._transport.close(int(code), encode_reason(reason, retry_after, message))
             self._end(reason, int(code))
 
     # -- inside

@@ -82,7 +82,7 @@ class Registration:
             async with asyncio.timeout(self._office.settings.admit_within):
                 return await self._office.backend.admit(Arrival(connection.identity, hello))
         except Refused as refused:
-            connection.close(refused.close_code, refused.code, refused.retry_after)
+            connection.close(refused.close_code, refused.code, refused.retry_after, refused.message)
         except (AtlasError, TimeoutError) as error:
             code = error.code if isinstance(error, AtlasError) else "no_answer"
             retry_after = error.retry_after if isinstance(error, Busy | Unavailable) else None

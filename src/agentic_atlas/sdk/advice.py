@@ -55,7 +55,8 @@ def _sentence(closed: Closed, *, fix: bool) -> str:
         happened, remedy = f"the router ended the connection with code {closed.code}", _UNKNOWN_FIX
     else:
         happened, remedy = ADVICE[known].happened, ADVICE[known].fix
-    detail = plain(decode_reason(closed.reason).code)
+    told = decode_reason(closed.reason)
+    detail = plain(told.message) if known is CloseCode.INVALID_REGISTRATION and told.message else plain(told.code)
     said = f"{happened} ({detail})" if detail and detail not in _HIDDEN else happened
     return f"{said}: {remedy}" if fix else said
 

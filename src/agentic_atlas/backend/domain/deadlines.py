@@ -13,11 +13,14 @@ CANCEL_WITHIN = 10.0
 """Seconds an agent has to answer a cancel; then the task ends canceled without it."""
 
 
-def due_at(task: Task) -> float | None:
-    """Return when time alone will change something about the task, or None when it never will."""
+def due_at(task: Task, now: float) -> float | None:
+    """Return when time alone will change something about the task, or None when it never will.
+
+    A retry whose time has come is not due any more: from then on it only waits for a free slot.
+    """
     if task.terminal:
         return None
-    first = min(_deadline(task), _timeout(task), _cancel(task), _queue(task), _retry(task))
+    first = min(_deadline(task), _timeout(task), _cancel(task), _queue(task), _retry(task, now))
     return None if math.isinf(first) else first
 
 
@@ -61,7 +64,7 @@ def _queue(task: Task) -> float:
     return task.queue_expires_at
 
 
-def _retry(task: Task) -> float:
-    if task.not_before is None or task.state is not TaskState.SUBMITTED:
+def _retry(task: Task, now: float) -> float:
+    if task.not_before is None or task.not_before <= now or task.state is not TaskState.SUBMITTED:
         return math.inf
     return task.not_before

@@ -48,7 +48,7 @@ class Dispatcher:
     def resume(self, open_tasks: Sequence[Task]) -> None:
         """Take up what was open when the process started."""
         for task in open_tasks:
-            self._alarms.set(task.id, due_at(task))
+            self._alarm(task)
             if task.state is TaskState.SUBMITTED:
                 self._waits(task.agent_id)
                 self._order(task.agent_id).resume(task.position)
@@ -129,7 +129,7 @@ class Dispatcher:
                 self._pump(task.agent_id)
 
     def _alarm(self, task: Task) -> None:
-        at = due_at(task)
+        at = due_at(task, self._clock())
         self._alarms.set(task.id, at)
         if at is not None and self._alarms.earliest(task.id):
             self._woken.set()
@@ -168,7 +168,9 @@ class Dispatcher:
             self._fleet.release(slot)
         if claimed is None:
             future.get_loop().call_later(AGAIN_AFTER, self.freed, agent_id)
-        elif len(tasks) < len(slots) and self._backlog.get(agent_id) == version:
+        elif len(tasks) == len(slots):
+            self.freed(agent_id)
+        elif self._backlog.get(agent_id) == version:
             # Nothing more waits, and nothing was added meanwhile.
             self._backlog.pop(agent_id, None)
 

@@ -14,7 +14,7 @@ from agentic_atlas.backend.domain.records import Agent, EventKind, Instance, Ski
 from agentic_atlas.backend.ports import Changed
 from agentic_atlas.backend.services.backend import Backend
 from agentic_atlas.backend.services.schemas import check_declared
-from agentic_atlas.errors import AtlasError, InvalidInput
+from agentic_atlas.errors import AtlasError, Conflict, InvalidInput
 from agentic_atlas.protocol import messages
 from agentic_atlas.protocol.closing import CloseCode
 from agentic_atlas.protocol.messages import Hello, Outcome, RunningAttempt, Verdict
@@ -65,7 +65,8 @@ async def admit(backend: Backend, token_id: str, agent_id: str, hello: Hello, op
     skills = _declared(backend, agent, hello)
     now = backend.clock()
     info = hello.instance
-    instance = await backend.store.agents.register(
+    instance = await _registered(
+        backend,
         Instance(
             id=info.id,
             agent_id=agent.id,
@@ -87,6 +88,13 @@ async def admit(backend: Backend, token_id: str, agent_id: str, hello: Hello, op
     )
     backend.registry.forget(agent.id)
     return await _settle(backend, agent, instance, hello)
+
+
+async def _registered(backend: Backend, instance: Instance, description: str, skills: Sequence[Skill]) -> Instance:
+    try:
+        return await backend.store.agents.register(instance, description, skills)
+    except Conflict as error:
+        raise NotAdmitted(CloseCode.INVALID_REGISTRATION, error.code, error.message) from None
 
 
 def report(backend: Backend, instance_id: str, said: messages.Message) -> "Future[Stored]":
