@@ -1,7 +1,6 @@
 """Agents, their skills and instances behind the port."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import msgspec
 from sqlalchemy import Connection, Row, case, delete, insert, select, update
@@ -195,7 +194,7 @@ def _depart_all(connection: Connection, now: float) -> None:
     connection.execute(update(instances).where(present).values(disconnected_at=now))
 
 
-def _skill(row: Row[Any]) -> Skill:
+def _skill(row: Row[tuple[object, ...]]) -> Skill:
     values = {**row._mapping, "policy": msgspec.json.decode(row.policy, type=Policy), "streams": bool(row.streams)}
     return Skill(**values)
 
@@ -205,7 +204,7 @@ def _skill_row(skill: Skill) -> dict[str, object]:
     return {**msgspec.structs.asdict(skill), "policy": policy, "streams": int(skill.streams)}
 
 
-def _instance(row: Row[Any]) -> Instance:
+def _instance(row: Row[tuple[object, ...]]) -> Instance:
     return Instance(**{**row._mapping, "labels": msgspec.json.decode(row.labels, type=dict[str, str])})
 
 

@@ -5,7 +5,6 @@ Nothing here begins or commits; `writer` does, and repeats a group in parts when
 
 from collections.abc import Iterable, Sequence
 from itertools import groupby
-from typing import Any
 
 from sqlalchemy import Connection
 
@@ -13,7 +12,7 @@ from agentic_atlas.backend.domain import lifecycle
 from agentic_atlas.backend.domain.lifecycle import Change
 from agentic_atlas.backend.domain.records import Task, TaskEvent
 from agentic_atlas.backend.ports import Added, Changed
-from agentic_atlas.backend.store.operations import Add, ChangeTask, Claim, Operation, Statement
+from agentic_atlas.backend.store.operations import Add, AnyOperation, ChangeTask, Claim, Statement
 from agentic_atlas.backend.store.prepared import Prepared
 from agentic_atlas.backend.store.recent import Recent
 from agentic_atlas.backend.store.rows import Row, event_row, inserted_row, same_request, task_of, updated_row
@@ -30,7 +29,7 @@ class Group:
         self._recent = recent
         self._written: dict[str, Task] = {}
 
-    def carry_out(self, operations: Sequence[Operation[Any]]) -> list[object]:
+    def carry_out(self, operations: Sequence[AnyOperation]) -> list[object]:
         """Carry out the operations in order; return the result of each, or the error with which its decision failed.
 
         Raises what the database or a `Statement` raises; the transaction is then to be rolled back.
@@ -46,13 +45,13 @@ class Group:
         for task in self._written.values():
             self._recent.keep(task)
 
-    def _on_tasks(self, operations: Sequence[Operation[Any]]) -> list[object]:
+    def _on_tasks(self, operations: Sequence[AnyOperation]) -> list[object]:
         run = _TaskRun(self._connection, self._statements, self._recent)
         results = run.carry_out(operations)
         self._written |= run.written
         return results
 
-    def _others(self, operations: Sequence[Operation[Any]]) -> list[object]:
+    def _others(self, operations: Sequence[AnyOperation]) -> list[object]:
         # They may write to tasks, and it can't be told which.
         self._recent.clear()
         self._written.clear()
@@ -74,14 +73,14 @@ class _TaskRun:
         self.written: dict[str, Task] = {}
         """The tasks that were written, each as it was last."""
 
-    def carry_out(self, operations: Sequence[Operation[Any]]) -> list[object]:
+    def carry_out(self, operations: Sequence[AnyOperation]) -> list[object]:
         """Return the result of each operation, or the error with which its decision failed."""
         self._load(operations)
         results = [self._decided(operation) for operation in operations]
         self._flush()
         return results
 
-    def _load(self, operations: Sequence[Operation[Any]]) -> None:
+    def _load(self, operations: Sequence[AnyOperation]) -> None:
         """Get the tasks that these operations name, by id or by idempotency key."""
         unknown = set()
         for task_id in {operation.task_id for operation in operations if isinstance(operation, ChangeTask)}:
@@ -103,7 +102,7 @@ class _TaskRun:
                 self._keys[key] = task.id
         return found
 
-    def _decided(self, operation: Operation[Any]) -> object:
+    def _decided(self, operation: AnyOperation) -> object:
         match operation:
             case ChangeTask():
                 return self._change(operation)

@@ -1,7 +1,7 @@
 """What the writer can be asked to do. The order in which these are handed in is the order in which they happen."""
 
 from collections.abc import Callable
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeAlias, TypeVar
 
 import msgspec
 from sqlalchemy import Connection
@@ -14,6 +14,10 @@ T = TypeVar("T")
 
 class Operation(msgspec.Struct, Generic[T], frozen=True):
     """One write that is carried out whole or not at all, and whose future then holds a `T`."""
+
+
+AnyOperation: TypeAlias = Operation[Any]
+"""An operation whose result is of no concern here."""
 
 
 class Add(Operation[Added], frozen=True):

@@ -63,7 +63,7 @@ class Prepared:
             connection.exec_driver_sql(self._texts.get(size) or self._repeated(size), parameters)
             start += size
 
-    def _parameters(self, row: Row) -> Any:
+    def _parameters(self, row: Row) -> tuple[object, ...] | dict[str, object]:
         return tuple(row) if self._names is None else dict(zip(self._names, row, strict=True))
 
     def _repeated(self, size: int) -> str:

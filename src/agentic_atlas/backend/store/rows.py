@@ -65,12 +65,12 @@ _DELIVERIES = {delivery.value: delivery for delivery in Delivery}
 _KINDS = {kind.value: kind for kind in EventKind}
 
 
-def inserted_row(task: Task) -> tuple[Any, ...]:
+def inserted_row(task: Task) -> Row:
     """Return the task as a row of the whole table."""
     return (*_asked(task), trace_id(task.trace), *_error(task.error), task.output, task.input)
 
 
-def updated_row(task: Task) -> tuple[Any, ...]:
+def updated_row(task: Task) -> Row:
     """Return the task's id, and what an update of it writes."""
     return (*_changing(task), *_error(task.error), task.output)
 
@@ -80,7 +80,7 @@ def same_request(before: Task, after: Task) -> bool:
     return bool(_fixed(before) == _fixed(after))
 
 
-def event_row(event: TaskEvent) -> tuple[Any, ...]:
+def event_row(event: TaskEvent) -> Row:
     """Return the event as a row."""
     return _event(event)
 
@@ -92,7 +92,7 @@ def task_of(row: Row) -> Task:
     asked_by = CallerRef(kind, caller, user, name)
     error = None if code is None else TaskError(code, message, detail)
     first = (id_, agent_id, agent, skill, _STATES[state], input_, asked_by, owner, created, updated, trace)
-    values: tuple[Any, ...] = (*first, _DELIVERIES[delivery], *policy_to_seq, output, error, ended)
+    values: Row = (*first, _DELIVERIES[delivery], *policy_to_seq, output, error, ended)
     return Task(*values)
 
 
@@ -102,5 +102,5 @@ def event_of(row: Row) -> TaskEvent:
     return TaskEvent(task_id, seq, at, _KINDS[kind], data, attempt)
 
 
-def _error(error: TaskError | None) -> tuple[Any, ...]:
+def _error(error: TaskError | None) -> Row:
     return (None, None, None) if error is None else (error.code, error.message, error.detail)

@@ -1,7 +1,7 @@
 """The statements of the write path on tasks and events."""
 
 from collections.abc import Callable, Collection, Iterator, Sequence
-from typing import Any
+from typing import TypeAlias
 
 from sqlalchemy import (
     ColumnElement,
@@ -23,6 +23,8 @@ from agentic_atlas.backend.domain.records import CallerRef
 from agentic_atlas.backend.store.prepared import Prepared
 from agentic_atlas.backend.store.rows import EVENT, INSERTED, READ, UPDATED, Row
 from agentic_atlas.backend.store.tables import SUBMITTED, events, tasks
+
+Query: TypeAlias = Select[tuple[object, ...]]
 
 Key = tuple[str, str, str, str]
 """A caller and one of its idempotency keys: user, kind, id, key."""
@@ -72,7 +74,7 @@ def _update() -> Update:
     return update(tasks).where(tasks.c.id == changed.c.id).values(new)
 
 
-def _waiting() -> Select[Any]:
+def _waiting() -> Query:
     ready = or_(tasks.c.not_before.is_(None), tasks.c.not_before <= bindparam("now"))
     return (
         select(*READ)
@@ -84,11 +86,11 @@ def _waiting() -> Select[Any]:
     )
 
 
-def _by_ids(names: Sequence[str]) -> Select[Any]:
+def _by_ids(names: Sequence[str]) -> Query:
     return select(*READ).where(tasks.c.id.in_([bindparam(name) for name in names])).with_for_update()
 
 
-def _by_keys(names: Sequence[str]) -> Select[Any]:
+def _by_keys(names: Sequence[str]) -> Query:
     columns = (tasks.c.caller_user_id, tasks.c.caller_kind, tasks.c.caller_id, tasks.c.idempotency_key)
     one_of: list[ColumnElement[bool]] = []
     for start in range(0, len(names), 4):
@@ -100,9 +102,7 @@ def _by_keys(names: Sequence[str]) -> Select[Any]:
 class _Sized:
     """A statement for any number of values, compiled for powers of two: the rest is filled with the last value."""
 
-    def __init__(
-        self, dialect: Dialect, build: Callable[[Sequence[str]], Select[Any]], *, width: int, most: int
-    ) -> None:
+    def __init__(self, dialect: Dialect, build: Callable[[Sequence[str]], Query], *, width: int, most: int) -> None:
         self._dialect = dialect
         self._build = build
         self._width = width

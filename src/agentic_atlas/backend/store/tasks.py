@@ -3,7 +3,7 @@
 from asyncio import Future
 from collections.abc import Sequence
 
-from sqlalchemy import ColumnElement, Connection, Select, or_, select, union_all
+from sqlalchemy import ColumnElement, Connection, or_, select, union_all
 
 from agentic_atlas.backend.domain.lifecycle import Change
 from agentic_atlas.backend.domain.records import CallerRef, Task, TaskEvent
@@ -12,7 +12,7 @@ from agentic_atlas.backend.store.cursors import cursor_after, id_in
 from agentic_atlas.backend.store.operations import Add, ChangeTask, Claim
 from agentic_atlas.backend.store.readers import Readers
 from agentic_atlas.backend.store.rows import READ, event_of, task_of
-from agentic_atlas.backend.store.statements import key_of
+from agentic_atlas.backend.store.statements import Query, key_of
 from agentic_atlas.backend.store.tables import HELD, SUBMITTED, agents, events, tasks
 from agentic_atlas.backend.store.writer import Writer
 
@@ -71,18 +71,18 @@ class SqlTasks:
         """See the port."""
         return await self._tasks(_children(task_id))
 
-    async def _tasks(self, *queries: Select[tuple[object, ...]]) -> list[Task]:
+    async def _tasks(self, *queries: Query) -> list[Task]:
         return await self._readers.run(
             lambda connection: [task_of(row) for query in queries for row in connection.execute(query)]
         )
 
 
-def _task(task_id: str) -> Select[tuple[object, ...]]:
+def _task(task_id: str) -> Query:
     """One task."""
     return select(*READ).where(tasks.c.id == task_id)
 
 
-def _with_key(caller: CallerRef, idempotency_key: str) -> Select[tuple[object, ...]]:
+def _with_key(caller: CallerRef, idempotency_key: str) -> Query:
     """The task that a caller submitted with a key."""
     theirs = (tasks.c.caller_user_id, tasks.c.caller_kind, tasks.c.caller_id, tasks.c.idempotency_key)
     return select(*READ).where(
@@ -90,22 +90,22 @@ def _with_key(caller: CallerRef, idempotency_key: str) -> Select[tuple[object, .
     )
 
 
-def _waiting() -> Select[tuple[object, ...]]:
+def _waiting() -> Query:
     """Tasks that nobody has, of all agents."""
     return select(*READ).where(tasks.c.state == SUBMITTED)
 
 
-def _held() -> Select[tuple[object, ...]]:
+def _held() -> Query:
     """Tasks that an instance has."""
     return select(*READ).where(tasks.c.state.in_(HELD))
 
 
-def _children(parent_id: str) -> Select[tuple[object, ...]]:
+def _children(parent_id: str) -> Query:
     """Tasks that one called and that have not ended."""
     return select(*READ).where(tasks.c.parent_id == parent_id, tasks.c.state.in_((SUBMITTED, *HELD)))
 
 
-def _events(task_id: str, after: int, limit: int) -> Select[tuple[object, ...]]:
+def _events(task_id: str, after: int, limit: int) -> Query:
     """Events of a task, in order, from the one after `after`."""
     return (
         select(*events.columns)

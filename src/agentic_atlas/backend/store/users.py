@@ -1,14 +1,12 @@
 """Users and their API keys behind the port."""
 
-from collections.abc import Sequence
-from typing import Any
-
 import msgspec
 from sqlalchemy import Connection, insert, select, update
 
 from agentic_atlas.backend.domain.records import ApiKey, Role, User
 from agentic_atlas.backend.store.operations import Statement
 from agentic_atlas.backend.store.readers import Readers
+from agentic_atlas.backend.store.rows import Row
 from agentic_atlas.backend.store.tables import api_keys, users
 from agentic_atlas.backend.store.writer import Writer
 from agentic_atlas.errors import Conflict
@@ -129,6 +127,6 @@ def _revoke_key(connection: Connection, key_id: str, user_id: str | None, now: f
     return ApiKey(*row) if row else None
 
 
-def _user(row: Sequence[Any]) -> User:
+def _user(row: Row) -> User:
     id_, name, role, created_at, disabled_at = row
     return User(id_, name, Role(role), created_at, disabled_at)

@@ -10,18 +10,19 @@ from collections import defaultdict
 from collections.abc import Sequence
 from queue import Empty, SimpleQueue
 from threading import Thread
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeAlias, TypeVar
 
 from sqlalchemy import Connection, Engine
 
 from agentic_atlas.backend.store.errors import AWAY, domain_error
 from agentic_atlas.backend.store.group import Group
-from agentic_atlas.backend.store.operations import Operation
+from agentic_atlas.backend.store.operations import AnyOperation, Operation
 from agentic_atlas.backend.store.recent import Recent
 from agentic_atlas.backend.store.statements import TaskStatements
 from agentic_atlas.errors import Busy, Unavailable
 
 T = TypeVar("T")
+AnyFuture: TypeAlias = "Future[Any]"
 
 MOST_WAITING = 10_000
 """Operations that may wait for the writer; more are answered with Busy."""
@@ -31,8 +32,8 @@ MOST_IN_GROUP = 512
 
 
 class _Write(NamedTuple):
-    operation: Operation[Any]
-    future: "Future[Any]"
+    operation: AnyOperation
+    future: "AnyFuture"
 
 
 class Writer:
@@ -107,7 +108,7 @@ class Writer:
             pass
         return taken
 
-    def _committed(self, connection: Connection, operations: Sequence[Operation[Any]]) -> list[object]:
+    def _committed(self, connection: Connection, operations: Sequence[AnyOperation]) -> list[object]:
         """Store the operations in as few commits as can be; return the result or the error of each."""
         group = Group(connection, self._statements, self._recent)
         try:
@@ -132,7 +133,7 @@ class Writer:
 
 
 def _roll_back(connection: Connection) -> None:
-    """End the transaction for the driver too: after a commit that failed SQLAlchemy takes it for ended, and it is not."""
+    """End the transaction for the driver too: when a commit fails, SQLAlchemy takes it for ended though it is not."""
     try:
         connection.connection.rollback()
     except connection.dialect.loaded_dbapi.Error:
@@ -141,7 +142,7 @@ def _roll_back(connection: Connection) -> None:
 
 def _resolve(group: Sequence[_Write], results: Sequence[object]) -> None:
     """Hand the results to the loops that wait for them, one call a loop."""
-    by_loop: dict[AbstractEventLoop, list[tuple[Future[Any], object]]] = defaultdict(list)
+    by_loop: dict[AbstractEventLoop, list[tuple[AnyFuture, object]]] = defaultdict(list)
     for write, result in zip(group, results, strict=True):
         by_loop[write.future.get_loop()].append((write.future, result))
     for loop, settled in by_loop.items():
@@ -151,7 +152,7 @@ def _resolve(group: Sequence[_Write], results: Sequence[object]) -> None:
             pass  # that loop is closed: nobody waits there any more
 
 
-def _settle(settled: Sequence[tuple["Future[Any]", object]]) -> None:
+def _settle(settled: Sequence[tuple[AnyFuture, object]]) -> None:
     for future, result in settled:
         if future.done():
             continue

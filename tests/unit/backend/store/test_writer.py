@@ -12,12 +12,13 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection, Engine, event, insert, select
 
+from agentic_atlas.backend.domain.lifecycle import Change
 from agentic_atlas.backend.domain.records import Task
 from agentic_atlas.backend.store.operations import Add, ChangeTask, Statement
-from agentic_atlas.backend.store.tables import network, tasks
+from agentic_atlas.backend.store.tables import events, network, tasks
 from agentic_atlas.backend.store.writer import Writer
-from agentic_atlas.errors import AtlasError, Busy, Conflict, Unavailable
-from tests.conformance.store.samples import claimed, submitted
+from agentic_atlas.errors import AtlasError, Busy, Conflict, NotFound, Unavailable
+from tests.conformance.store.samples import claimed, completed, submitted, task
 from tests.unit.backend.store.conftest import driver
 
 
@@ -220,6 +221,93 @@ def test_a_change_after_a_statement_sees_what_the_statement_wrote(engine: Engine
             await writer.submit(ChangeTask("task_00000001", look))
             await writer.submit(ChangeTask("task_00000001", look))
         assert seen == ["search", "renamed", "renamed"]
+
+    run(main)
+
+
+def test_what_a_statement_changed_in_the_same_commit_is_not_remembered_as_it_was(engine: Engine) -> None:
+    async def main() -> None:
+        def rename(connection: Connection) -> None:
+            connection.execute(tasks.update().values(skill="renamed"))
+
+        writer = Writer(engine, remembered_bytes=1_000_000)
+        writer.submit(Add(submitted(1)))
+        renamed = writer.submit(Statement(rename))
+        with writing(writer):
+            await renamed
+            found = (await writer.submit(ChangeTask("task_00000001", lambda task: None))).task
+        assert found is not None
+        assert found.skill == "renamed"
+
+    run(main)
+
+
+def test_a_task_that_is_remembered_is_not_read_again(engine: Engine) -> None:
+    async def main() -> None:
+        reads: list[str] = []
+
+        def on_execute(connection: Connection, cursor: object, statement: str, *rest: object) -> None:
+            if statement.startswith("SELECT"):
+                reads.append(statement)
+
+        event.listen(engine, "before_cursor_execute", on_execute)
+        writer = Writer(engine, remembered_bytes=1_000_000)
+        with writing(writer):
+            await writer.submit(Add(submitted(1)))
+            await writer.submit(ChangeTask("task_00000001", claimed))
+            assert reads == []
+            await writer.submit(ChangeTask("task_00000001", completed))
+            await writer.submit(ChangeTask("task_00000001", completed))
+            assert len(reads) == 1
+
+    run(main)
+
+
+def test_one_id_added_twice_in_a_commit_is_stored_once(engine: Engine) -> None:
+    async def main() -> None:
+        writer = Writer(engine)
+        first, second = (writer.submit(Add(Change(task(1, skill=skill)))) for skill in ("first", "second"))
+        stored = writer.submit(Statement(lambda connection: connection.scalars(select(tasks.c.skill)).all()))
+        with writing(writer):
+            assert (await first).created
+            assert await outcome(second) is Conflict
+            assert await stored == ["first"]
+
+    run(main)
+
+
+def test_a_commit_that_fails_is_undone_and_only_its_cause_is_told(engine: Engine) -> None:
+    async def main() -> None:
+        def orphan(connection: Connection) -> None:
+            connection.exec_driver_sql("PRAGMA defer_foreign_keys = ON")  # the fault is found by the commit alone
+            connection.execute(events.insert().values(task_id="none", seq=1, at=0.0, kind="log", attempt=1, data=b""))
+
+        writer = Writer(engine)
+        before = writer.submit(Add(submitted(1)))
+        guilty = writer.submit(Statement(orphan))
+        after = writer.submit(Add(submitted(2)))
+        with writing(writer):
+            assert (await before).created
+            assert await outcome(guilty) is NotFound
+            assert (await after).created
+            assert await outcome(writer.submit(Statement(orphan))) is NotFound
+            assert (await writer.submit(Add(submitted(3)))).created
+
+    run(main)
+
+
+def test_what_could_not_be_committed_is_not_remembered(engine: Engine) -> None:
+    async def main() -> None:
+        def refuse(connection: Connection) -> None:
+            raise LookupError("no commit")
+
+        writer = Writer(engine, remembered_bytes=1_000_000)
+        with writing(writer):
+            added = (await writer.submit(Add(submitted(1)))).task
+            event.listen(engine, "commit", refuse)
+            assert await outcome(writer.submit(ChangeTask(added.id, claimed))) is LookupError
+            event.remove(engine, "commit", refuse)
+            assert (await writer.submit(ChangeTask(added.id, lambda task: None))).task == added
 
     run(main)
 
