@@ -147,10 +147,7 @@ class MemoryBackend:
             self._follow(entry.task)
 
     def _follow(self, task: Task) -> None:
-        now = self.clock.wall()
-        over = task.not_before is not None and task.not_before <= now
-        # A back-off that is over needs no alarm any more: a free slot does.
-        self._alarms.set(task.id, due_at(replace(task, not_before=None) if over else task))
+        self._alarms.set(task.id, due_at(task, self.clock.wall()))
         self._woken.set()
         if task.state is TaskState.SUBMITTED:
             asyncio.get_running_loop().call_soon(self._dispatch, task.agent_id)
