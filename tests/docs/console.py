@@ -27,7 +27,7 @@ PATIENCE = 20.0
 
 _STAYS = {
     re.compile(r"atlas up\b(?!.*--help).*"): "Ctrl-C stops.",
-    re.compile(r"(python|atlas run) \S*agent\.py.*"): "ready as",
+    re.compile(r"(env \S+=\S+ )*(python|atlas run) \S*agent\.py.*"): "ready as",
 }
 """Commands that go on, and what they say when they are ready."""
 _NEEDS_A_SHELL = frozenset("|;&<>~$*")
@@ -109,6 +109,12 @@ class Command:
             lines = _ANSI.sub("", "".join(texts)).replace("\r\n", "\n").split("\n")
         return "\n".join(line.rstrip().rpartition("\r")[2] for line in lines)
 
+    @property
+    def answer(self) -> str:
+        """What it has printed to its standard output alone."""
+        with self._news:
+            return _ANSI.sub("", self._texts[0]).replace("\r\n", "\n")
+
     def skip(self) -> None:
         """Leave what was printed so far out of `output` from now on."""
         with self._news:
@@ -186,7 +192,7 @@ class Terminal:
         elif kept := _KEPT.fullmatch(step.command):
             command = Command(kept["command"], self.folder, self._environ)
             assert command.wait() == 0, command.output
-            self._environ = self._environ | {kept["name"]: command.output.strip()}
+            self._environ = self._environ | {kept["name"]: command.answer.strip()}
         else:
             assert self._going_on is None, f"`{step.command}` in a terminal where `{self._going_on}` goes on"
             self._run(step)

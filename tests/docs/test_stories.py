@@ -23,7 +23,8 @@ def name(page: Path) -> str:
 @pytest.fixture(scope="module")
 def outcomes(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> dict[Path, str]:
     """What was wrong with each page that is asked for; they are told side by side, for most of it is waiting."""
-    asked = [item.callspec.params.get("page") for item in request.session.items if hasattr(item, "callspec")]
+    here = [item for item in request.session.items if item.path == request.path and hasattr(item, "callspec")]
+    asked = [item.callspec.params["page"] for item in here]
     world = World(tmp_path_factory.mktemp("ada"))
 
     def tell(page: Path) -> str:
@@ -31,7 +32,7 @@ def outcomes(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
         place = World(tmp_path_factory.mktemp("own") / "ada") if own else world
         try:
             told(place, place.home if own else place.home / page.stem, page)
-        except AssertionError as error:
+        except (AssertionError, OSError) as error:
             return str(error)
         return ""
 

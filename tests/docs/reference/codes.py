@@ -80,7 +80,8 @@ def by_class() -> str:
 
 def by_place() -> str:
     """Codes that are more precise than their class's, with the message as it is printed."""
-    kinds = {kind.__name__: kind for kind in (AtlasError, *classes())}
+    known: list[type[AtlasError]] = [AtlasError, *classes()]
+    kinds = {kind.__name__: kind for kind in known}
     rows = {}
     for use in sorted(uses(), key=lambda use: use.code):
         kind = kinds.get(use.by)

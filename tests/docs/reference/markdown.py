@@ -37,7 +37,7 @@ def anchor(heading: str) -> str:
 
 def wrapped(text: str) -> str:
     """Return prose with its paragraphs filled."""
-    parts = [" ".join(part.split()) for part in text.split("\n\n")]
+    parts = [" ".join(part.split()) for part in text.split("\n\n") if part.strip()]
     return "\n\n".join(textwrap.fill(part, WIDTH, break_long_words=False, break_on_hyphens=False) for part in parts)
 
 

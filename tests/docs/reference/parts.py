@@ -32,6 +32,7 @@ PARTS: Final[dict[str, Callable[[], str]]] = {
     "Python names": python.list_of_names,
     "Python details": python.details_of_names,
     "Python answers": python.details_of_answers,
+    "Python testing": python.details_of_testing,
     "skill options": python.skill_options,
     "commands": commands.list_of_commands,
     "command details": commands.details_of_commands,

@@ -7,14 +7,14 @@ import re
 from collections.abc import Iterator
 
 import agentic_atlas
-from agentic_atlas import errors
+from agentic_atlas import errors, testing
 from agentic_atlas.sdk import client, client_errors, client_records, client_task
 from agentic_atlas.sdk.artifact import Artifact
 from agentic_atlas.sdk.blocking import BlockingTask
 from agentic_atlas.sdk.skill import Options
 from agentic_atlas.sdk.task_log import TaskLog
 from tests.docs.reference.markdown import anchor, code, fence, paragraphs, table, wrapped
-from tests.docs.reference.source import annotations, attribute_docs, summary
+from tests.docs.reference.source import attribute_docs, summary, written_types
 
 _ANSWERS = (
     client_task.TaskHandle, BlockingTask, client_records.TaskInfo, client_records.TaskEvent,
@@ -23,7 +23,10 @@ _ANSWERS = (
     client_records.ApiKeyInfo, client_records.WhoAmI, client.TaskRequest, Artifact, TaskLog,
     client_errors.NotFinished, client_errors.ConnectionCut, client_errors.UnexpectedAnswer,
 )  # fmt: skip
-_MADE_BY_US = (agentic_atlas.Context, agentic_atlas.SyncContext, client_task.TaskHandle, BlockingTask, TaskLog)
+_MADE_BY_US = (
+    agentic_atlas.Context, agentic_atlas.SyncContext, client_task.TaskHandle, BlockingTask, TaskLog,
+    testing.Caller, testing.AsyncCaller, testing.Task, testing.AsyncTask,
+)  # fmt: skip
 _SECTION = re.compile(r"^(Args|Raises|Attributes):$", re.MULTILINE)
 _ITEM = re.compile(r"^    (\S.*?): (.*(?:\n        .*)*)", re.MULTILINE)
 _TITLES = {"Args": "Arguments", "Raises": "Raises", "Attributes": "Attributes"}
@@ -48,9 +51,16 @@ def details_of_answers() -> str:
     return paragraphs(*(part for kind in _ANSWERS for part in _class(kind)))
 
 
+def details_of_testing() -> str:
+    exported = [getattr(testing, name) for name in testing.__all__]
+    functions = [each for each in exported if not isinstance(each, type)]
+    parts = [part for each in functions for part in _function(each)]
+    return paragraphs(*parts, *(part for kind in exported if isinstance(kind, type) for part in _class(kind)))
+
+
 def skill_options() -> str:
     docs = attribute_docs(Options)
-    rows = [(code(name), code(hint), docs[name]) for name, hint in annotations(Options).items()]
+    rows = [(code(name), code(hint), docs[name]) for name, hint in written_types(Options).items()]
     return table(("option", "type", "meaning"), rows)
 
 
@@ -73,6 +83,13 @@ def _class(kind: type) -> Iterator[str]:
         yield _text(inspect.getdoc(member))
 
 
+def _function(function: object) -> Iterator[str]:
+    name = function.__name__  # type: ignore[attr-defined]  # what is exported has a name
+    yield f"### {name}"
+    yield fence("text", _signature(name, function))
+    yield _text(inspect.getdoc(function))
+
+
 def _plain(kind: type) -> bool:
     """Tell whether the signature says no more than the table of attributes: records and parts."""
     return issubclass(kind, (client_records.Record, Artifact)) or "model_fields" in dir(kind)
@@ -82,7 +99,7 @@ def _attributes(kind: type) -> str:
     if not _plain(kind):
         return ""
     docs = attribute_docs(kind)
-    rows = [(code(name), code(hint), docs.get(name, "")) for name, hint in annotations(kind).items()]
+    rows = [(code(name), code(hint), docs.get(name, "")) for name, hint in written_types(kind).items()]
     return table(("attribute", "type", "meaning"), rows)
 
 
@@ -108,6 +125,9 @@ def _signature(name: str, member: object) -> str:
         "" if signature.return_annotation in (inspect.Signature.empty, None, "None") else signature.return_annotation
     )
     arrow = f" -> {_annotation(result)}" if result and not isinstance(member, type) else ""
+    if hasattr(member, "__wrapped__"):  # only context managers are
+        start = "async with" if inspect.isasyncgenfunction(member.__wrapped__) else "with"
+        return f"{start} {name}({text}) as caller"
     start = "async " if inspect.iscoroutinefunction(member) else ""
     return f"{start}{name}({text}){arrow}"
 

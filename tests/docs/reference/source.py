@@ -29,7 +29,7 @@ def attribute_docs(kind: type) -> dict[str, str]:
 
 
 @cache
-def annotations(kind: type) -> dict[str, str]:
+def written_types(kind: type) -> dict[str, str]:
     """Return the annotations of a class's public attributes as they are written, those of its bases included."""
     found: dict[str, str] = {}
     for base in reversed(kind.__mro__):
@@ -78,6 +78,6 @@ def _documented(body: list[ast.stmt]) -> dict[str, str]:
 
 
 def _assigned(statement: ast.stmt) -> list[str]:
-    targets = [statement.target] if isinstance(statement, ast.AnnAssign) else []
-    targets = statement.targets if isinstance(statement, ast.Assign) else targets
+    targets: list[ast.expr] = [statement.target] if isinstance(statement, ast.AnnAssign) else []
+    targets += statement.targets if isinstance(statement, ast.Assign) else []
     return [target.id for target in targets if isinstance(target, ast.Name)]
