@@ -1,4 +1,4 @@
-"""Whole tasks: HTTP submit, two durable commits, WebSocket delivery to an agent process and back, answered to its caller.
+"""Whole tasks: HTTP submit, durable commits, WebSocket delivery to an agent process and back, answered to the caller.
 
 The baseline is a bare request: the same HTTP server with a route that answers at once, under the same load from the
 same client in the same run. Printed is how many of those one whole task costs.

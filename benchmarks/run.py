@@ -1,0 +1,19 @@
+"""Runs every benchmark: each prints a ratio against a bare baseline of the same run (see each file)."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+BENCHMARKS = ("store", "tasks")
+
+
+def main() -> None:
+    for name in BENCHMARKS:
+        print(f"\n== {name}", flush=True)
+        subprocess.run([sys.executable, "-m", f"benchmarks.{name}"], check=True, cwd=Path(__file__).parents[1])
+
+
+if __name__ == "__main__":
+    main()
