@@ -1,0 +1,44 @@
+from __future__ import annotations
+
+import asyncio
+
+from agentic_atlas.backend.domain import lifecycle
+from agentic_atlas.backend.domain.deadlines import TIMEOUT
+from agentic_atlas.testing import AsyncCaller
+from agentic_atlas.testing.network import Network
+from tests.unit.testing.agents import Gated, worker
+
+SECONDS = 5.0
+
+
+def test_a_handler_that_outlives_its_task_counts_as_work() -> None:
+    gated = Gated()
+
+    async def main() -> None:
+        network = Network([gated.agent])
+        await network.start()
+        backend = network.backend
+        task = await AsyncCaller(backend, "gated").submit("work")
+        assert await asyncio.to_thread(gated.entered.acquire, timeout=SECONDS)
+        now = backend.clock.wall()
+        assert backend.book.change(task.id, lambda one: lifecycle.force(one, None, TIMEOUT, now))
+        with backend.awaited():
+            assert not backend.idle()
+        gated.open.set()
+        await network.stop()
+        with backend.awaited():
+            assert backend.idle()
+
+    asyncio.run(main())
+
+
+def test_nobody_is_idle_for_nobody() -> None:
+    async def main() -> None:
+        network = Network([worker()])
+        await network.start()
+        assert not network.backend.idle()
+        with network.backend.awaited():
+            assert network.backend.idle()
+        await network.stop()
+
+    asyncio.run(main())
