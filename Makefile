@@ -14,7 +14,7 @@ ONCE ?=
 FOLDER ?=
 ARGS ?=
 
-.PHONY: help setup demo test check lint types imports locks fix bench docs build lock
+.PHONY: help setup demo test check lint types imports locks fix bench docs reference build lock
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
@@ -60,6 +60,9 @@ bench: $(STAMP) ## Measure what the documentation claims
 
 docs: $(STAMP) ## Build the documentation into site/, broken links are errors
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet --site-dir site
+
+reference: $(STAMP) ## Rewrite what the documentation has from the code
+	@$(BIN)/python -m tests.docs.reference
 
 build: $(STAMP) ## Build the wheel into dist/
 	@$(BIN)/hatchling build -t wheel

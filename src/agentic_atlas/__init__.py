@@ -26,7 +26,8 @@ if TYPE_CHECKING:
     from agentic_atlas.sdk.agent import Agent
     from agentic_atlas.sdk.blocking import Client
     from agentic_atlas.sdk.calls import CallEvent
-    from agentic_atlas.sdk.client import AsyncClient
+    from agentic_atlas.sdk.client import AsyncClient, TaskRequest
+    from agentic_atlas.sdk.client_errors import NotFinished
     from agentic_atlas.sdk.content import DataPart, FilePart, LinkPart, TextPart
     from agentic_atlas.sdk.context import Context, Rejected, SyncContext
 
@@ -38,7 +39,8 @@ _HOME: Final = {
     "agentic_atlas.sdk.agent": ("Agent",),
     "agentic_atlas.sdk.blocking": ("Client",),
     "agentic_atlas.sdk.calls": ("CallEvent",),
-    "agentic_atlas.sdk.client": ("AsyncClient",),
+    "agentic_atlas.sdk.client": ("AsyncClient", "TaskRequest"),
+    "agentic_atlas.sdk.client_errors": ("NotFinished",),
     "agentic_atlas.sdk.content": ("DataPart", "FilePart", "LinkPart", "TextPart"),
     "agentic_atlas.sdk.context": ("Context", "Rejected", "SyncContext"),
 }  # fmt: skip
@@ -59,11 +61,13 @@ __all__ = [
     "Forbidden",
     "InvalidInput",
     "LinkPart",
+    "NotFinished",
     "NotFound",
     "PayloadTooLarge",
     "Rejected",
     "SyncContext",
     "TaskError",
+    "TaskRequest",
     "TextPart",
     "Unauthenticated",
     "Unavailable",

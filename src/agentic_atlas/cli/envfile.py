@@ -26,6 +26,8 @@ def set_values(path: Path, values: Mapping[str, str]) -> None:
     if any(not _PLAIN.fullmatch(value) or set(value) & set("'\"#$\\") for value in values.values()):
         raise InvalidInput("a value for the .env file holds spaces, quotes or control characters")
     target = path.resolve()
+    if not target.parent.is_dir():
+        raise ConfigurationError(f"there is no folder {target.parent} to put {target.name} into: make it first")
     lines = _changed(_lines(target), values)
     _replace(target, "".join(f"{line}\n" for line in lines))
 

@@ -91,7 +91,8 @@ def _rich_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
 
     drawn = Table(box=None, pad_edge=False, header_style="bold")
     for name in columns:
-        drawn.add_column(name, overflow="fold")
+        # An id that is broken over two lines can't be copied.
+        drawn.add_column(name, overflow="fold", no_wrap=name in ("task", "token"))
     for row in rows:
         drawn.add_row(*(Text(value) for value in row))
     Console().print(drawn)

@@ -101,9 +101,8 @@ def _settings(given: dict[str, Any]) -> Settings:
     except ValidationError as error:
         first = error.errors()[0]
         name = str(first["loc"][0])
-        raise ConfigurationError(
-            f"--{name.replace('_', '-')} or ATLAS_{name.upper()} is not acceptable: {first['msg']}"
-        ) from None
+        source = f"--{name.replace('_', '-')}" if name in given else f"ATLAS_{name.upper()}"
+        raise ConfigurationError(f"{source} is not acceptable: {first['msg']}") from None
 
 
 def _tell(up: Network, settings: Settings, credentials: str) -> None:

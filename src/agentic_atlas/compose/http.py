@@ -6,6 +6,7 @@ stopped. Here a request's head is due within 10 s and 64 KiB, its body within a 
 
 import asyncio
 import contextlib
+import os
 import socket
 from asyncio import AbstractEventLoop, TimerHandle, Transport
 from collections.abc import Generator
@@ -124,7 +125,7 @@ def listen(host: str, port: int, setting: str) -> socket.socket:
         listener = socket.create_server((host, port), family=family, backlog=2048)
     except OSError as error:
         raise ConfigurationError(
-            f"can't listen on {host}:{port} ({error.strerror or error}): "
+            f"can't listen on {host}:{port} ({os.strerror(error.errno) if error.errno else error}): "
             f"stop what uses it, or choose another port with {setting}",
             code="address_in_use",
         ) from None

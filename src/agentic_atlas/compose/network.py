@@ -1,10 +1,12 @@
 """A whole network in one process and on one event loop: store, backend, API and router."""
 
 import asyncio
+import os
 import socket
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 from structlog.typing import FilteringBoundLogger
 
@@ -22,6 +24,7 @@ from agentic_atlas.bus.local import LocalBus
 from agentic_atlas.compose import http
 from agentic_atlas.compose.bridge import RouterBackend, RouterFleet
 from agentic_atlas.compose.sources import SortableIds, entropy, monotonic, wall
+from agentic_atlas.errors import ConfigurationError
 from agentic_atlas.protocol.messages import Limits
 from agentic_atlas.protocol.versions import PATH
 from agentic_atlas.router.endpoint import serve
@@ -57,12 +60,22 @@ async def network(settings: Settings, log: FilteringBoundLogger) -> AsyncIterato
     api_socket = http.listen(settings.host, settings.http_port, "--http-port or ATLAS_HTTP_PORT")
     with api_socket:
         ids = SortableIds()
+        _make_private(settings.data_dir)
         ring = load_or_create_ring(settings.data_dir / KEYS, wall())
         async with open_store(settings.data_dir / DATABASE, clock=wall, ids=ids) as store:
             for warning in store.warnings:
                 log.warning(warning)
             async with _running(settings, log, store, ring, ids, api_socket) as up:
                 yield up
+
+
+def _make_private(folder: Path) -> None:
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigurationError(
+            f"the data folder {folder} can't be made ({os.strerror(error.errno or 0)}): set ATLAS_DATA_DIR to another"
+        ) from None
 
 
 @asynccontextmanager

@@ -49,7 +49,7 @@ class Delivery(StrEnum):
     AT_LEAST_ONCE = "at_least_once"
     """Another attempt, while the policy has some left: the skill may run twice."""
     AT_MOST_ONCE = "at_most_once"
-    """None: a task that was accepted ends `outcome_unknown`; the skill never starts twice."""
+    """None: a task that was delivered ends `outcome_unknown`; the skill never starts twice."""
 
 
 class Policy(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -23,7 +23,7 @@ from agentic_atlas.protocol.messages import Limits, Outcome, Result, Task
 from agentic_atlas.sdk.content import encode_output
 from agentic_atlas.sdk.context import Context, Rejected, Scope, SyncContext
 from agentic_atlas.sdk.execution import in_thread, run_async, run_stream
-from agentic_atlas.sdk.failures import Ending, canceled, ending_of, failed, invalid_input, text_of
+from agentic_atlas.sdk.failures import Ending, canceled, ending_of, failed, from_handler, invalid_input, text_of
 from agentic_atlas.sdk.logs import Log
 from agentic_atlas.sdk.ports import Wire
 from agentic_atlas.sdk.process import ProcessCall
@@ -140,7 +140,7 @@ class Attempt:
     def _failure(self, error: BaseException) -> Ending:
         if self._stopped_as is None and not isinstance(error, Rejected):
             told = names(self._scope.task)
-            self._log.error("skill failed", error=text_of(error), exc_info=error, **told)
+            self._log.error("skill failed", error=text_of(error), exc_info=from_handler(error), **told)
         return ending_of(error)
 
     def _arm(self) -> None:

@@ -18,6 +18,7 @@ from agentic_atlas.sdk.text import describe, presentable
 _LEAVES: Final = 3
 """Errors of an ExceptionGroup that are named."""
 _CODE_LENGTH = 64
+_NOT_THE_HANDLERS: Final = {"agentic_atlas", "asyncio", "concurrent", "threading"}
 
 
 class Ending(msgspec.Struct, frozen=True):
@@ -51,6 +52,14 @@ def ending_of(error: BaseException) -> Ending:
         return failed(error.code, error.message, error.detail)
     message = error.message if isinstance(error, ProcessDied) else text_of(error)
     return failed("handler_error", message, _facts(error))
+
+
+def from_handler(error: BaseException) -> BaseException:
+    """Return the error with its traceback from the handler's first line on: how it was called is no news."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_frame.f_globals.get("__name__", "").partition(".")[0] in _NOT_THE_HANDLERS:
+        trace = trace.tb_next
+    return error if trace is None else error.with_traceback(trace)
 
 
 def text_of(error: BaseException) -> str:

@@ -75,6 +75,8 @@ def refusal(response: WSUpgradeResponse | None, body: bytes) -> AtlasError:
         return NotARouter("its WebSocket handshake is not correct")
     said = _said(body)
     code = response.headers.get(ERROR_HEADER) or said.code
+    if ERROR_HEADER not in response.headers and status not in (401, 403):
+        return NotARouter(_by_status(status))
     return HandshakeRefused(
         status,
         plain(said.message) or _by_status(status),

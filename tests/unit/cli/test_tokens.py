@@ -29,7 +29,7 @@ def test_a_new_token_goes_into_a_file_and_nowhere_else(platform: Platform, at_ho
 
 def test_no_token_is_made_when_the_file_cannot_take_it(platform: Platform) -> None:
     platform.add_agent("hello")
-    assert "No such file or directory" in complained(atlas("tokens", "create", "hello", "--env", "no/such/.env"))
+    assert "there is no folder" in complained(atlas("tokens", "create", "hello", "--env", "no/such/.env"), code=2)
     assert platform.server.asked == []
 
 

@@ -125,13 +125,16 @@ def force(task: Task, attempt: int | None, error: TaskError, now: float) -> Chan
 
 
 def lose(task: Task, attempt: int, now: float) -> Change | None:
-    """The attempt's instance is gone for longer than the grace period; see `Delivery` for what follows."""
+    """The attempt's instance is gone for longer than the grace period; see `Delivery` for what follows.
+
+    An instance may have started what it had not yet accepted: of an at-most-once task nobody knows, and it is over.
+    """
     if not _current(task, attempt):
         return None
     if task.cancel_reason is not None:
         return _end(task, Trigger.CANCEL, now, error=TaskError("canceled", task.cancel_reason))
     lost = msgspec.structs.replace(task, losses=task.losses + 1)
-    if task.delivery is Delivery.AT_MOST_ONCE and task.accepted_at is not None:
+    if task.delivery is Delivery.AT_MOST_ONCE:
         return _end(lost, Trigger.FAIL, now, error=OUTCOME_UNKNOWN)
     if lost.losses >= task.max_attempts:
         return _end(lost, Trigger.FAIL, now, error=AGENT_LOST)

@@ -98,14 +98,17 @@ def test_a_lost_attempt_is_repeated_while_the_policy_has_some_left() -> None:
     assert (lost.state, lost.error) == (TaskState.FAILED, lifecycle.AGENT_LOST)
 
 
-def test_an_at_most_once_task_that_was_accepted_is_never_repeated() -> None:
-    lost = must(lifecycle.lose(running(delivery=Delivery.AT_MOST_ONCE), 1, 140.0))
-    assert (lost.state, lost.error) == (TaskState.FAILED, lifecycle.OUTCOME_UNKNOWN)
+def test_an_at_most_once_task_that_was_lost_is_never_repeated_accepted_or_not() -> None:
+    at_most_once = {"delivery": Delivery.AT_MOST_ONCE}
+    claimed = must(lifecycle.claim(task(**at_most_once), "ins_1", 101.0))
+    for attempt in (running(**at_most_once), claimed):
+        lost = must(lifecycle.lose(attempt, 1, 140.0))
+        assert (lost.state, lost.error) == (TaskState.FAILED, lifecycle.OUTCOME_UNKNOWN)
 
 
-def test_an_at_most_once_task_that_was_not_accepted_is_delivered_again() -> None:
+def test_an_at_most_once_task_that_was_refused_unstarted_is_delivered_again() -> None:
     claimed = must(lifecycle.claim(task(delivery=Delivery.AT_MOST_ONCE), "ins_1", 101.0))
-    assert must(lifecycle.lose(claimed, 1, 140.0)).state is TaskState.SUBMITTED
+    assert must(lifecycle.refuse(claimed, 1, 102.0)).state is TaskState.SUBMITTED
 
 
 def test_a_refused_attempt_uses_up_nothing() -> None:
