@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from tests.unit.cli.platform_server import Platform, atlas, complained, event, printed
+from tests.integration.cli.platform_server import Platform, atlas, complained, event, printed
 
 FAULT = {"code": "handler_error", "message": "boom"}
 

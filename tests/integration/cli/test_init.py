@@ -12,8 +12,8 @@ import pytest
 
 from agentic_atlas.cli.init import FILES
 from agentic_atlas.sdk.environment import client_settings
-from tests.unit.cli.platform_server import Platform, atlas, complained, printed
-from tests.unit.sdk.client_server import error
+from tests.integration.cli.platform_server import Platform, atlas, complained, printed
+from tests.integration.client.client_server import error
 
 
 def test_a_new_agent_has_its_token_and_needs_nothing_more(platform: Platform, at_home: Path) -> None:

@@ -10,7 +10,7 @@ import pytest
 from agentic_atlas._version import __version__
 from agentic_atlas.cli.output import say
 from agentic_atlas.errors import NotFound
-from tests.unit.cli.platform_server import atlas, complained, printed
+from tests.integration.cli.platform_server import atlas, complained, printed
 
 HEAVY = ("httpx", "pydantic", "rich", "msgspec", "asyncio", "picows", "structlog", "fastapi", "sqlalchemy")
 PROBE = f"""

@@ -7,7 +7,7 @@ import pytest
 from agentic_atlas.errors import AtlasError, Busy, Conflict, Unavailable
 from agentic_atlas.sdk.client_errors import ConnectionCut
 from agentic_atlas.sdk.client_retry import LASTING, LONGEST_PAUSE, Sources, Tries, pause
-from tests.unit.sdk.client_server import Time
+from tests.integration.client.client_server import Time
 
 DOWN = Unavailable("down", retry_after=0.0)
 CUT = ConnectionCut("cut", retry_after=0.0)

@@ -10,7 +10,7 @@ from typing import Any
 from typer.testing import CliRunner, Result
 
 from agentic_atlas.cli.app import app
-from tests.unit.sdk.client_server import Answer, Asked, Server, error, events
+from tests.integration.client.client_server import Answer, Asked, Server, error, events
 
 GREET = {
     "name": "greet",

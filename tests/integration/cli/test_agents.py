@@ -5,8 +5,8 @@ import json
 import pytest
 
 from agentic_atlas.cli import completion
-from tests.unit.cli.platform_server import AT, GREET, Platform, atlas, complained, printed
-from tests.unit.sdk.client_server import error
+from tests.integration.cli.platform_server import AT, GREET, Platform, atlas, complained, printed
+from tests.integration.client.client_server import error
 
 INSTANCE = {"id": "i1", "host": "box", "pid": 7, "online": True, "runtime": "CPython 3.11", "connected_at": AT}
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.cli.platform_server import Platform, atlas, complained, printed
+from tests.integration.cli.platform_server import Platform, atlas, complained, printed
 
 
 def test_a_new_token_is_all_that_is_printed(platform: Platform) -> None:

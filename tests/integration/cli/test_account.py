@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import json
 
-from tests.unit.cli.platform_server import Platform, atlas, complained, printed
-from tests.unit.sdk.client_server import KEY, error
+from tests.integration.cli.platform_server import Platform, atlas, complained, printed
+from tests.integration.client.client_server import KEY, error
 
 
 def test_whoami_shows_who_and_where(platform: Platform) -> None:

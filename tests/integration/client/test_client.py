@@ -11,7 +11,7 @@ from agentic_atlas.sdk.client import AsyncClient, TaskRequest
 from agentic_atlas.sdk.client_errors import ConnectionCut, NotFinished, UnexpectedAnswer
 from agentic_atlas.sdk.client_retry import Sources
 from agentic_atlas.sdk.client_task import TaskHandle
-from tests.unit.sdk.client_server import KEY, Answer, Asked, Server, Time, error, in_order, run, serving
+from tests.integration.client.client_server import KEY, Answer, Asked, Server, Time, error, in_order, run, serving
 
 CUT = Answer(cut=True)
 

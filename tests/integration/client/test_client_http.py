@@ -11,7 +11,7 @@ from agentic_atlas.sdk.client_address import address
 from agentic_atlas.sdk.client_errors import ConnectionCut, UnexpectedAnswer
 from agentic_atlas.sdk.client_http import Http
 from agentic_atlas.sdk.client_retry import Sources
-from tests.unit.sdk.client_server import KEY, Answer, Asked, Server, Time, error, in_order, run, serving
+from tests.integration.client.client_server import KEY, Answer, Asked, Server, Time, error, in_order, run, serving
 
 
 class Thing(msgspec.Struct, frozen=True):

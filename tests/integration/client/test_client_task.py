@@ -12,7 +12,7 @@ from agentic_atlas.sdk.client_http import WAITING_PATIENCE, Http
 from agentic_atlas.sdk.client_records import TaskInfo
 from agentic_atlas.sdk.client_retry import Sources
 from agentic_atlas.sdk.client_task import TaskHandle
-from tests.unit.sdk.client_server import Answer, Asked, Server, Time, error, events, in_order, run, serving
+from tests.integration.client.client_server import Answer, Asked, Server, Time, error, events, in_order, run, serving
 
 
 def task(state: str = "working", **more: object) -> Answer:

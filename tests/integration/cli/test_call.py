@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from agentic_atlas.sdk import client_task
-from tests.unit.cli.platform_server import GREET, Platform, atlas, complained, event, printed
-from tests.unit.sdk.client_server import Answer, Asked
+from tests.integration.cli.platform_server import GREET, Platform, atlas, complained, event, printed
+from tests.integration.client.client_server import Answer, Asked
 
 
 @pytest.fixture(autouse=True)

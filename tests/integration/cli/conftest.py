@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.cli.platform_server import Platform
-from tests.unit.sdk.client_server import KEY, in_order, serving
+from tests.integration.cli.platform_server import Platform
+from tests.integration.client.client_server import KEY, in_order, serving
 
 
 @pytest.fixture(autouse=True)
