@@ -7,6 +7,7 @@ Parquet files in the cache; queries see those. A query waits only for the files 
 from __future__ import annotations
 
 import asyncio
+import re
 from collections import defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
@@ -19,7 +20,7 @@ from tables.errors import BadSql, UnknownTable, Unreadable, told_names
 from tables.folder import Entry, scan
 from tables.jobs import Ask, Convert, Describe
 from tables.limits import Limits
-from tables.names import name_sheets
+from tables.names import SHEET_MARK, name_sheets
 from tables.table import Answer, Described, Import, Part, Skipped
 
 _READERS = 2
@@ -176,14 +177,15 @@ class Catalog:
         return "; ".join([*unread[:5], told_names([table.name for table in listing.tables])])
 
 
+_WORD = re.compile(r"\w+")
 _UNKNOWN = "Table with name"
 """In what DuckDB says when a table is not known."""
 
 
 def _named_in(sql: str, entries: Iterable[Entry]) -> list[Entry]:
     """The files whose tables the SQL can mean. A name in a comment or a text costs a look at that file, no more."""
-    text = sql.lower()
-    return [entry for entry in entries if entry.name in text]
+    words = {word.partition(SHEET_MARK)[0] for word in _WORD.findall(sql.lower())}
+    return [entry for entry in entries if entry.name in words]
 
 
 def _left_out(entry: Entry, made: Import) -> list[Skipped]:

@@ -35,7 +35,7 @@ class Limits:
     """What a process gets to stop by itself after its time; then it is ended."""
     file_bytes: int = 4 * 1024**3
     """Largest file that is converted, and largest result. Parquet files are used where they are, at any size."""
-    sheet_cells: int = 5_000_000
+    sheet_cells: int = 3_000_000
     """Filled and empty cells up to the last one, over all sheets of a workbook."""
     unpacked_bytes: int = 1024**3
     """An Excel file is an archive; its parts together."""
