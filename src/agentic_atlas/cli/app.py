@@ -9,11 +9,11 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from agentic_atlas.cli import account, agents, call, deferred, errors, init, run, tasks, tokens
+from agentic_atlas.cli import account, agents, call, deferred, errors, init, login, logout, run, tasks, tokens
 
 DEFERRED = {
     "up": ("agentic_atlas.cli.up:up", "Start a network on this machine, in one process."),
-    "demo": ("agentic_atlas.cli.demo:demo", "See the whole story on this machine."),
+    "demo": ("agentic_atlas.cli.demo.command:demo", "See the whole story on this machine."),
 }
 """Commands that need the server's packages: where they are, and their line in the list."""
 
@@ -72,6 +72,8 @@ app.command("call")(call.call)
 app.add_typer(agents.app, name="agents")
 app.add_typer(tokens.app, name="tokens")
 app.add_typer(tasks.app, name="tasks")
+app.command("login")(login.login)
+app.command("logout")(logout.logout)
 app.command("whoami")(account.whoami)
 app.command("version")(account.version)
 

@@ -15,15 +15,15 @@ PATIENCE = 2.0
 T = TypeVar("T")
 
 
-def connect(*, patience: float = PATIENCE) -> AsyncClient:
-    """Return a client for the platform this machine is set up for.
+def connect(url: str | None = None, api_key: str | None = None, *, patience: float = PATIENCE) -> AsyncClient:
+    """Return a client for the platform this machine is set up for, or for the one that is given.
 
     Raises:
         ConfigurationError: it is set up for none.
     """
     from agentic_atlas.sdk.client import AsyncClient
 
-    return AsyncClient(patience=patience)
+    return AsyncClient(url, api_key=api_key, patience=patience)
 
 
 def run(work: Coroutine[Any, Any, T], *, timeout: float | None = None) -> T:

@@ -12,3 +12,7 @@ AgentName = Annotated[
 ]
 TaskId = Annotated[str, typer.Argument(metavar="TASK", help="The task's id.")]
 OfAgent = Annotated[str | None, typer.Option("--agent", help="Only this agent's.", autocompletion=completion.agents)]
+PlatformUrl = Annotated[
+    str | None,
+    typer.Argument(metavar="URL", help="The platform's address; without it the one you use now.", show_default=False),
+]

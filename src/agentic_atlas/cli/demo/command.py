@@ -1,0 +1,128 @@
+"""The story, told in order: the workflow of the first task, answers, and one question that goes through all agents."""
+
+from __future__ import annotations
+
+import time
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from agentic_atlas.cli import output
+from agentic_atlas.cli.demo.stage import Stage, folder_of, stage
+
+if TYPE_CHECKING:
+    from agentic_atlas.sdk.blocking import BlockingTask, Client
+
+SEARCH = "document_search"
+ANSWER_WITHIN = 120.0
+QUESTIONS = (
+    "What happens to a task when the server is killed?",
+    "Where does the token of an agent go?",
+)
+"""Asked of the product's own documents."""
+
+_OWN_QUESTIONS = 2
+
+
+def demo(
+    folder: Annotated[
+        Path | None, typer.Argument(help="Documents to ask about; without it, the product's own.", show_default=False)
+    ] = None,
+    *,
+    once: Annotated[bool, typer.Option("--once", help="End after the questions instead of waiting for yours.")] = False,
+) -> None:
+    """See the whole story on this machine: a network, four agents with their tokens, real questions, what happened.
+
+    Everything runs in processes of its own and in a temporary folder; your own network and data are not touched, and
+    nothing is left behind.
+    """
+    import uvicorn  # noqa: F401 - the platform's process needs it: without the extra, say so before anything starts
+
+    documents = folder_of(folder)
+    output.say(f"Agentic Atlas demo over {documents}")
+    with ExitStack() as ending:
+        up = ending.enter_context(stage(documents))
+        first = _first_task(up)
+        _tell_workflow(up, first)
+        questions = list(QUESTIONS) if folder is None else _own_questions(documents)
+        for question in questions:
+            _ask(up.client, question)
+        _research(up, f"{questions[0]} How many documents are there per kind? Is this machine healthy?")
+        if not once:
+            _converse(up)
+    output.say("\nStopped; nothing is left running.")
+
+
+def _first_task(up: Stage) -> BlockingTask:
+    """Have the documents read, which the agent does on its own machine."""
+    task = up.client.submit(SEARCH, "index")
+    with output.progress("reading the documents …") as show:
+        for event in task.events():
+            up.check()
+            if event.kind == "progress" and event.data.get("message"):
+                show(str(event.data["message"]))
+    report = task.result(ANSWER_WITHIN)
+    output.say(f"\n{report['files_indexed']} files read, {report['files_skipped']} skipped.")
+    return task
+
+
+def _tell_workflow(up: Stage, task: BlockingTask) -> None:
+    """Print the workflow of the specification, from what the network has recorded."""
+    from agentic_atlas.cli.demo.workflow import workflow
+
+    steps = workflow(up.client.agent(SEARCH), task.info, list(task.events()))
+    begin = steps[0].at
+    output.say("\nWhat happened, as recorded:")
+    for step in steps:
+        output.say(f"  {(step.at - begin).total_seconds():8.3f} s  {step.name:<9} {step.text}")
+
+
+def _own_questions(documents: Path) -> list[str]:
+    """Return what to ask of somebody's documents: what their names are about."""
+    names = sorted(path.stem for path in documents.rglob("*") if path.is_file() and not path.name.startswith("."))
+    about = [name.replace("_", " ").replace("-", " ") for name in dict.fromkeys(names)] or ["anything"]
+    return [f"What is said about {one}?" for one in about[:: max(1, len(about) // _OWN_QUESTIONS)][:_OWN_QUESTIONS]]
+
+
+def _ask(client: Client, question: str) -> None:
+    before = time.monotonic()
+    answer: dict[str, Any] = client.call(SEARCH, "search", {"query": question, "limit": 2})
+    took = time.monotonic() - before
+    output.say(f"\n> {question}   ({1000 * took:.0f} ms)")
+    for hit in answer["hits"]:
+        position = hit["position"]
+        output.say(f"  {hit['file']}, {position['unit']} {position['number']}")
+        output.say(f"    {' '.join(hit['snippet'].split())}")
+    if not answer["hits"]:
+        output.say("  nothing found")
+
+
+def _research(up: Stage, question: str) -> None:
+    """Ask the agent that asks the others; show its report as it streams, then who called whom."""
+    from agentic_atlas.cli.demo.trace import tree
+
+    output.say(f"\n> {question}")
+    task = up.client.submit("research", "report", question=question)
+    for event in task.events():
+        piece = event.data.get("value") if event.kind == "chunk" else None
+        if isinstance(piece, dict) and piece.get("kind") == "section":
+            output.say(f"\n  {piece['title']}")
+            output.say("\n".join(f"    {line}" for line in str(piece["text"]).splitlines()))
+    task.result(ANSWER_WITHIN)
+    output.say("\nWho called whom:")
+    for branch in tree(up.client.tasks(trace=task.info.trace_id)):
+        name = f"{branch.lines}{branch.task.agent.rpartition('/')[2]}.{branch.task.skill}"
+        took = "" if branch.took is None else f"{branch.took:7.3f} s"
+        output.say(f"  {branch.began:7.3f} s  {name:<40} {took}  {branch.task.state}")
+
+
+def _converse(up: Stage) -> None:
+    """Ask what the person types, until they end it."""
+    output.say(f"\nThe network stays up at {up.api_url}. Ask a question of your own; Ctrl-C ends.")
+    try:
+        while question := input("> ").strip():
+            _ask(up.client, question)
+    except (KeyboardInterrupt, EOFError):
+        output.say("")

@@ -1,0 +1,129 @@
+"""`atlas login`: with an API key, or with a code that somebody who is logged in elsewhere approves."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from agentic_atlas.cli import connection, login_approval, output
+from agentic_atlas.cli.options import Json, PlatformUrl
+from agentic_atlas.errors import InvalidInput, Unauthenticated
+
+if TYPE_CHECKING:
+    from agentic_atlas.sdk.client_records import LoginCodes, NewApiKey, WhoAmI
+
+LONGEST_KEY = 4_096
+
+
+@dataclass(frozen=True)
+class LoggedIn:
+    """What a login came to."""
+
+    url: str
+    user: str
+    credentials: Path
+
+
+def login(
+    *,
+    url: PlatformUrl = None,
+    code: Annotated[bool, typer.Option("--code", help="Let yourself be approved from another machine.")] = False,
+    approve: Annotated[
+        str | None, typer.Option(metavar="CODE", help="Let the machine that shows this code act as you.")
+    ] = None,
+    deny: Annotated[
+        str | None, typer.Option(metavar="CODE", help="Turn away the machine that shows this code.")
+    ] = None,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Approve or deny without a question.")] = False,
+    json: Json = False,
+) -> None:
+    """Log in to a platform elsewhere, or approve another machine's login.
+
+    Without an option it asks for an API key; in a pipe the key is read from stdin. Keys are kept in your credentials
+    file, which nobody else can read.
+    """
+    if sum((code, approve is not None, deny is not None)) > 1:
+        raise typer.BadParameter("--code, --approve and --deny exclude each other")
+    if approve is not None or deny is not None:
+        login_approval.decide(url, str(approve or deny), approve=approve is not None, yes=yes, json=json)
+        return
+    from agentic_atlas.sdk import environment
+
+    # What is wrong with the credentials file is told before there is a key to lose.
+    environment.read_credentials()
+    address = environment.platform_url(url)
+    _warn(address)
+    done = _with_code(address) if code else _with_key(address)
+    _tell(done, json=json)
+
+
+def _with_key(url: str) -> LoggedIn:
+    from agentic_atlas.sdk import environment
+
+    key = _read_key(url)
+
+    async def work() -> WhoAmI:
+        async with connection.connect(url, key) as atlas:
+            return await atlas.whoami()
+
+    try:
+        me = connection.run(work())
+    except Unauthenticated as error:
+        raise InvalidInput(f"{url} does not take this API key: {error.message}", code=error.code) from None
+    return LoggedIn(url, me.user.name, environment.remember(url, key))
+
+
+def _with_code(url: str) -> LoggedIn:
+    import platform
+
+    from agentic_atlas.sdk import environment
+    from agentic_atlas.sdk.client_login import LoginByCode
+
+    async def work() -> NewApiKey:
+        async with LoginByCode(url, patience=connection.PATIENCE) as waiting:
+            codes = await waiting.begin(platform.node())
+            _show(url, codes)
+            with output.progress("waiting for approval"):
+                return await waiting.key(codes)
+
+    made = connection.run(work())
+    return LoggedIn(url, made.user, environment.remember(url, made.key))
+
+
+def _read_key(url: str) -> str:
+    """Return the key that is typed, unseen, or that comes through a pipe."""
+    if output.terminal(sys.stdin):
+        return str(typer.prompt(f"API key for {output.clean(url)}", hide_input=True, err=True)).strip()
+    key = sys.stdin.readline(LONGEST_KEY + 2).strip()
+    if not key:
+        raise InvalidInput("no API key came from stdin: `atlas login URL < FILE`, or run it in a terminal")
+    return key
+
+
+def _warn(url: str) -> None:
+    from agentic_atlas.sdk.client_address import Address
+
+    where = Address(url, api_key="")
+    if not where.secure and not where.loopback:
+        output.aside(f"Warning: {url} is not encrypted, so whoever is on the way there can read your API key.")
+
+
+def _show(url: str, codes: LoginCodes) -> None:
+    minutes = max(1, round(codes.expires_in / 60))
+    output.aside(f"Your code for {url} is {codes.user_code}, good for {minutes} minutes.")
+    output.aside(f"On a machine where you are logged in: atlas login --approve {codes.user_code}")
+
+
+def _tell(done: LoggedIn, *, json: bool) -> None:
+    from agentic_atlas.sdk import environment
+
+    if json:
+        output.document({"url": done.url, "user": done.user, "credentials": str(done.credentials)})
+    else:
+        output.say(f"You are {done.user} on {done.url}; your API key is in {done.credentials}.")
+    for name in environment.overriding():
+        output.aside(f"{name} is set here and wins over what was stored: unset it to use the login.")

@@ -1,0 +1,42 @@
+"""`atlas login --approve` and `--deny`: deciding about another machine's login."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import typer
+
+from agentic_atlas.cli import connection, output
+
+if TYPE_CHECKING:
+    from agentic_atlas.sdk.client_records import LoginInfo
+
+
+def decide(url: str | None, code: str, *, approve: bool, yes: bool, json: bool) -> None:
+    """Show who asks with this code, and let them in or turn them away once that is confirmed."""
+    if not yes:
+        _confirm(connection.run(_ask(url, code)), approve=approve)
+    decided = connection.run(_decide(url, code, approve=approve))
+    if json:
+        output.document({"approved": approve, "host": decided.host, "address": decided.address})
+    elif approve:
+        output.say(f"Approved: {decided.host} gets an API key of yours, named `atlas login on {decided.host}`.")
+    else:
+        output.say(f"Denied: {decided.host} gets nothing.")
+
+
+async def _ask(url: str | None, code: str) -> LoginInfo:
+    async with connection.connect(url) as atlas:
+        return await atlas.login_request(code)
+
+
+async def _decide(url: str | None, code: str, *, approve: bool) -> LoginInfo:
+    async with connection.connect(url) as atlas:
+        return await (atlas.approve_login(code) if approve else atlas.deny_login(code))
+
+
+def _confirm(asking: LoginInfo, *, approve: bool) -> None:
+    """Ask the person; raises typer.Abort when they do not agree."""
+    output.aside(f"A machine that calls itself {asking.host}, at {asking.address}, asked {asking.age:.0f} s ago.")
+    question = "Is it yours, and may it act as you?" if approve else "Turn it away?"
+    typer.confirm(question, abort=True, err=True)

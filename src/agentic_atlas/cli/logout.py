@@ -1,0 +1,58 @@
+"""`atlas logout`: forgets a platform's API key on this machine, and ends it on the platform."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from agentic_atlas.cli import connection, output
+from agentic_atlas.cli.options import Json, PlatformUrl
+from agentic_atlas.errors import AtlasError, Unauthenticated
+
+
+def logout(
+    *,
+    url: PlatformUrl = None,
+    keep_key: Annotated[
+        bool, typer.Option("--keep-key", help="Only forget the key here: on the platform it stays valid.")
+    ] = False,
+    json: Json = False,
+) -> None:
+    """Forget a platform's API key on this machine, and revoke it there."""
+    from agentic_atlas.sdk import environment
+
+    address = environment.platform_url(url)
+    key = environment.read_credentials().api_key(address)
+    why_not = "" if keep_key or key is None else _revoke(address, key)
+    environment.forget(address)
+    revoked = key is not None and not keep_key and not why_not
+    if json:
+        output.document({"url": address, "forgotten": key is not None, "revoked": revoked})
+    elif key is None:
+        output.say(f"No API key for {address} is stored here.")
+    else:
+        output.say(f"Forgot the API key for {address}" + (", and revoked it there." if revoked else "."))
+    if why_not:
+        output.aside(f"The key could not be revoked and stays valid on the platform: {why_not}")
+    for name in environment.overriding():
+        output.aside(f"{name} is still set here.")
+
+
+def _revoke(url: str, key: str) -> str:
+    """Make the key worthless; return why that did not work, or nothing."""
+
+    async def work() -> None:
+        async with connection.connect(url, key) as atlas:
+            me = await atlas.whoami()
+            if me.api_key is not None:
+                await atlas.revoke_api_key(me.api_key.id)
+
+    try:
+        connection.run(work())
+    except Unauthenticated:
+        return ""  # Worthless already.
+    except AtlasError as error:
+        # Whatever the platform says or does not say, the key is not to stay on this machine.
+        return error.message
+    return ""
