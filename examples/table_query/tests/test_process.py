@@ -26,7 +26,12 @@ def asked(sql: str, views: Tables, limits: Limits | None = None) -> Answer:
 
 
 def workers() -> list[psutil.Process]:
-    return [child for child in psutil.Process().children() if child.status() != psutil.STATUS_ZOMBIE]
+    """Return the worker processes of tables that still run; other tests of this run may have children of their own."""
+    return [
+        child
+        for child in psutil.Process().children()
+        if child.status() != psutil.STATUS_ZOMBIE and "tables.worker" in child.cmdline()
+    ]
 
 
 def test_a_query_is_answered_by_another_process_that_is_gone_afterwards(sales: Tables) -> None:
