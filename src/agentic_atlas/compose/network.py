@@ -12,6 +12,7 @@ from structlog.typing import FilteringBoundLogger
 
 from agentic_atlas.auth import KeyRing, load_or_create_ring, read_bearer, verify
 from agentic_atlas.backend.api.app import create_app
+from agentic_atlas.backend.domain.logins import Logins
 from agentic_atlas.backend.ports import Store
 from agentic_atlas.backend.services import instances
 from agentic_atlas.backend.services.access import Access
@@ -145,6 +146,7 @@ async def _backend(store: Store, fleet: RouterFleet, ring: KeyRing, ids: Sortabl
         registry=registry,
         feed=feed,
         dispatcher=Dispatcher(store.tasks, fleet, feed, wall),
+        logins=Logins(),
     )
 
 

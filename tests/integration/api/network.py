@@ -12,6 +12,7 @@ import httpx
 
 from agentic_atlas.auth import load_or_create_ring
 from agentic_atlas.backend.api.app import create_app
+from agentic_atlas.backend.domain.logins import Logins
 from agentic_atlas.backend.domain.records import Task
 from agentic_atlas.backend.ports import Slot
 from agentic_atlas.backend.services import instances, users
@@ -131,6 +132,7 @@ async def api(folder: Path) -> AsyncIterator[Api]:
             registry=registry,
             feed=feed,
             dispatcher=Dispatcher(store.tasks, fleet, feed, wall),
+            logins=Logins(),
         )
         issued = await users.bootstrap(backend, "admin")
         assert issued is not None

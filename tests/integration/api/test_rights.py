@@ -7,7 +7,14 @@ import httpx
 
 from tests.integration.api.network import GREET, api
 
-OPEN = {"/.well-known/jwks.json", "/healthz", "/readyz", "/api/v1/openapi.json"}
+OPEN = {
+    "/.well-known/jwks.json",
+    "/healthz",
+    "/readyz",
+    "/api/v1/openapi.json",
+    "/api/v1/login-codes",
+    "/api/v1/login-codes/token",
+}
 
 
 def operations(document: dict[str, dict[str, dict[str, object]]]) -> list[tuple[str, str]]:

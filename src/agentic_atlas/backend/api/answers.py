@@ -43,14 +43,14 @@ class Json(Response):
         super().__init__(msgspec.json.encode(view), status_code=status, headers=all_headers)
 
 
-async def read(request: Request, kind: type[T]) -> T:
-    """Return the request's body as a struct.
+async def read(request: Request, kind: type[T], *, most: int = MAX_BODY) -> T:
+    """Return the request's body, of at most so many bytes, as a struct.
 
     Raises:
-        PayloadTooLarge: longer than `MAX_BODY`; what is over is not read.
+        PayloadTooLarge: longer than `most`; what is over is not read.
         InvalidInput: not JSON, nested too deeply, or not of this shape.
     """
-    body = await _body(request)
+    body = await _body(request, most)
     try:
         check_depth(body.decode("utf-8"), MAX_DEPTH)
         return msgspec.json.decode(body or b"{}", type=kind)
@@ -66,14 +66,14 @@ async def read(request: Request, kind: type[T]) -> T:
         raise InvalidInput(f"the body is not JSON: {error}", code="invalid_json") from None
 
 
-async def _body(request: Request) -> bytes:
+async def _body(request: Request, most: int) -> bytes:
     if request.headers.get("content-encoding", "identity") != "identity":
         raise InvalidInput("compressed bodies are not taken: send the body as it is", code="unsupported_encoding")
     parts: list[bytes] = []
     size = 0
     async for part in request.stream():
         size += len(part)
-        if size > MAX_BODY:
-            raise PayloadTooLarge(f"the body is over the limit of {MAX_BODY} bytes")
+        if size > most:
+            raise PayloadTooLarge(f"the body is over the limit of {most} bytes")
         parts.append(part)
     return b"".join(parts)

@@ -89,3 +89,22 @@ class NewKey(msgspec.Struct, forbid_unknown_fields=True):
     """Seconds; without it the key is good until it is revoked."""
     user: str | None = None
     """For whom; administrators only."""
+
+
+class NewLogin(msgspec.Struct, forbid_unknown_fields=True):
+    """A login to be approved by somebody else."""
+
+    host: Annotated[str, Meta(min_length=1, max_length=64)]
+    """The asking machine's name, for whoever approves."""
+
+
+class DeviceCode(msgspec.Struct, forbid_unknown_fields=True):
+    """The code that the asking machine keeps to itself."""
+
+    device_code: Annotated[str, Meta(min_length=1, max_length=128)]
+
+
+class UserCode(msgspec.Struct, forbid_unknown_fields=True):
+    """The code that a person reads and types; case, dashes and spaces do not count."""
+
+    user_code: Annotated[str, Meta(min_length=1, max_length=32)]

@@ -6,6 +6,7 @@ import msgspec
 from msgspec import Raw
 
 from agentic_atlas.backend.api.answers import ErrorBody
+from agentic_atlas.backend.domain.logins import Applicant, Codes
 from agentic_atlas.backend.domain.records import (
     Agent,
     ApiKey,
@@ -233,6 +234,28 @@ class WhoView(msgspec.Struct):
     router_url: str
 
 
+class LoginCodesView(msgspec.Struct):
+    """A login that was begun: one code to ask with, one for a person to approve."""
+
+    device_code: str
+    user_code: str
+    expires_in: float
+    """Seconds in which it has to be approved and fetched."""
+    interval: float
+    """Seconds to wait between two questions."""
+
+
+class LoginView(msgspec.Struct):
+    """Who wants to log in; the name of the host is what they say."""
+
+    host: str
+    address: str
+    age: float
+    """Seconds since they asked."""
+    asked_at: datetime
+    expires_at: datetime
+
+
 def at(seconds: float) -> datetime:
     """Return a time as it is shown."""
     return datetime.fromtimestamp(seconds, UTC)
@@ -363,3 +386,14 @@ def key_view(key: ApiKey) -> KeyView:
 def new_key_view(key: ApiKey, user: User, secret: str) -> NewKeyView:
     """Show a new API key with its secret."""
     return NewKeyView(**msgspec.structs.asdict(key_view(key)), user=user.name, key=secret)
+
+
+def login_codes_view(codes: Codes) -> LoginCodesView:
+    """Show the codes of a login, this once."""
+    return LoginCodesView(codes.device_code, codes.user_code, codes.expires_in, codes.interval)
+
+
+def login_view(applicant: Applicant, now: float) -> LoginView:
+    """Show who wants to log in."""
+    age = max(0.0, now - applicant.asked_at)
+    return LoginView(applicant.host, applicant.address, age, at(applicant.asked_at), at(applicant.expires_at))

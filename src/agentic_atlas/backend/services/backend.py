@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from agentic_atlas.auth import KeyRing
+from agentic_atlas.backend.domain.logins import Logins
 from agentic_atlas.backend.ports import Fleet, Ids, Store
 from agentic_atlas.backend.services.access import Access
 from agentic_atlas.backend.services.dispatch import Dispatcher
@@ -29,3 +30,4 @@ class Backend:
     registry: Registry
     feed: Feed
     dispatcher: Dispatcher
+    logins: Logins
