@@ -142,6 +142,22 @@ class Client:
         """See `AsyncClient.api_keys`."""
         return self._loop.run(self._client.api_keys())
 
+    def revoke_api_key(self, id: str) -> records.ApiKeyInfo:
+        """See `AsyncClient.revoke_api_key`."""
+        return self._loop.run(self._client.revoke_api_key(id))
+
+    def login_request(self, user_code: str) -> records.LoginInfo:
+        """See `AsyncClient.login_request`."""
+        return self._loop.run(self._client.login_request(user_code))
+
+    def approve_login(self, user_code: str) -> records.LoginInfo:
+        """See `AsyncClient.approve_login`."""
+        return self._loop.run(self._client.approve_login(user_code))
+
+    def deny_login(self, user_code: str) -> records.LoginInfo:
+        """See `AsyncClient.deny_login`."""
+        return self._loop.run(self._client.deny_login(user_code))
+
     def whoami(self) -> records.WhoAmI:
         """See `AsyncClient.whoami`."""
         return self._loop.run(self._client.whoami())

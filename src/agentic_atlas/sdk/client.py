@@ -21,6 +21,7 @@ from agentic_atlas.sdk.client_records import (
     AgentInfo,
     ApiKeyInfo,
     BatchItem,
+    LoginInfo,
     NewToken,
     Page,
     Record,
@@ -265,6 +266,26 @@ class AsyncClient:
         """Return one's own API keys, without their secrets."""
         return (await self._http.send("GET", "/api-keys", Page[ApiKeyInfo])).items
 
+    async def revoke_api_key(self, id: str) -> ApiKeyInfo:
+        """Make an API key worthless at once, this client's own too."""
+        return await self._http.send("DELETE", f"/api-keys/{segment(id)}", ApiKeyInfo)
+
+    async def login_request(self, user_code: str) -> LoginInfo:
+        """Return who wants to log in with this code (see `client_login`).
+
+        Raises:
+            NotFound: no login waits for the code. Busy: too many wrong codes were tried.
+        """
+        return await self._decide("show", user_code)
+
+    async def approve_login(self, user_code: str) -> LoginInfo:
+        """Let whoever asks with this code have an API key of one's own; raises as `login_request` does."""
+        return await self._decide("approve", user_code)
+
+    async def deny_login(self, user_code: str) -> LoginInfo:
+        """Turn away whoever asks with this code; raises as `login_request` does."""
+        return await self._decide("deny", user_code)
+
     async def whoami(self) -> WhoAmI:
         """Return who the API key belongs to, and what network this is."""
         return await self._http.send("GET", "/whoami", WhoAmI)
@@ -273,6 +294,10 @@ class AsyncClient:
         query = {} if wait is None else {"wait": round(wait, 3)}
         body = _safe(request, self._http.sources.key())
         return TaskHandle(self._http, await self._http.send("POST", "/tasks", TaskInfo, query=query, body=body))
+
+    async def _decide(self, decision: str, user_code: str) -> LoginInfo:
+        body = {"user_code": user_code}
+        return await self._http.send("POST", f"/login-codes/{decision}", LoginInfo, body=body, repeatable=False)
 
     def _handle(self, item: BatchItem) -> TaskHandle | AtlasError:
         if item.task is not None:

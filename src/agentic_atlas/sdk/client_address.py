@@ -18,6 +18,7 @@ class Address:
     url: str
     """Scheme, host, port and, behind a proxy, a path; without a slash at the end."""
     api_key: str = field(repr=False)
+    """Empty for the few requests that need none."""
 
     @property
     def secure(self) -> bool:

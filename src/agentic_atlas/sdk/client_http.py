@@ -136,10 +136,11 @@ class Http:
 
             # Nothing but the API's own host is ever asked, so the key goes nowhere else: no redirects, and no proxy
             # on the way to this machine. Without encryption no certificates have to be loaded.
+            key = self.address.api_key
             self._client = httpx.AsyncClient(
                 base_url=self.address.url,
-                headers={
-                    "Authorization": f"Bearer {self.address.api_key}",
+                headers=({"Authorization": f"Bearer {key}"} if key else {})
+                | {
                     "Accept": "application/json",
                     "Accept-Encoding": "identity",
                     "User-Agent": f"agentic-atlas/{__version__}",

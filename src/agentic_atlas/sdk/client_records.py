@@ -205,6 +205,41 @@ class ApiKeyInfo(Record, frozen=True, kw_only=True):
     revoked_at: datetime | None = None
 
 
+class NewApiKey(ApiKeyInfo, frozen=True, kw_only=True):
+    """An API key just made: the only time its secret is known to anyone but its owner."""
+
+    key: str
+    """Left out of the record's text form."""
+
+    def __repr__(self) -> str:
+        return f"NewApiKey(id={self.id!r}, user={self.user!r}, name={self.name!r}, key=…)"
+
+
+class LoginCodes(Record, frozen=True, kw_only=True):
+    """A login that waits for somebody to approve it."""
+
+    device_code: str
+    """What the key is asked for with. Left out of the record's text form."""
+    user_code: str
+    """What a person types to approve it: `XXXX-XXXX`."""
+    expires_in: float
+    interval: float = 5.0
+
+    def __repr__(self) -> str:
+        return f"LoginCodes(user_code={self.user_code!r}, expires_in={self.expires_in})"
+
+
+class LoginInfo(Record, frozen=True, kw_only=True):
+    """Who wants to log in; `host` is what they say."""
+
+    host: str
+    address: str = ""
+    age: float = 0.0
+    """Seconds since they asked, by the server's clock."""
+    asked_at: datetime
+    expires_at: datetime
+
+
 class WhoAmI(Record, frozen=True, kw_only=True):
     """Who the credentials belong to, and where they lead."""
 

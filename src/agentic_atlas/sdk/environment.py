@@ -105,9 +105,27 @@ def client_settings(
     key = key or held.api_key(address)
     if not key:
         raise ConfigurationError(
-            f"there is no API key for {address}: start a network here with `atlas up`, or put a key into ATLAS_API_KEY"
+            f"there is no API key for {address}: log in with `atlas login {address}`, start a network here with "
+            "`atlas up`, or put a key into ATLAS_API_KEY"
         )
     return ClientSettings(address, key)
+
+
+def platform_url(url: str | None = None, environ: Mapping[str, str] | None = None) -> str:
+    """Return the platform that is meant, in its one form: what is given, else `ATLAS_API_URL`, else that of the last
+    login, else the one on this machine.
+
+    Raises:
+        ConfigurationError: it is no address, or the credentials file cannot be used.
+    """
+    given = os.environ if environ is None else environ
+    return base_url(url or given.get("ATLAS_API_URL") or read_credentials(environ).default or API_URL)
+
+
+def overriding(environ: Mapping[str, str] | None = None) -> list[str]:
+    """Return the variables that are set and win over the credentials file."""
+    given = os.environ if environ is None else environ
+    return [name for name in ("ATLAS_API_URL", "ATLAS_API_KEY") if given.get(name)]
 
 
 def credentials_path(environ: Mapping[str, str] | None = None) -> Path:
