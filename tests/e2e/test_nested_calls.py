@@ -212,7 +212,7 @@ def test_research_cites_what_three_agents_know_and_names_what_could_not_be_read(
     chunks = [event.data["value"] for event in task.events() if event.kind == "chunk"]
     assert task.result(PATIENCE) == chunks
     first, second, orders, customer, machine, *_, sources, whole = chunks
-    report = whole["report"]; print(report)
+    report = whole["report"]
 
     assert cited(first) == ("part1/096.txt", {"unit": "line", "number": 4})
     assert f"-{96 * 7919}" in first["text"]
