@@ -125,5 +125,5 @@ def _tell(done: LoggedIn, *, json: bool) -> None:
         output.document({"url": done.url, "user": done.user, "credentials": str(done.credentials)})
     else:
         output.say(f"You are {done.user} on {done.url}; your API key is in {done.credentials}.")
-    for name in environment.overriding():
+    for name in environment.overriding(done.url):
         output.aside(f"{name} is set here and wins over what was stored: unset it to use the login.")

@@ -35,8 +35,8 @@ def logout(
         output.say(f"Forgot the API key for {address}" + (", and revoked it there." if revoked else "."))
     if why_not:
         output.aside(f"The key could not be revoked and stays valid on the platform: {why_not}")
-    for name in environment.overriding():
-        output.aside(f"{name} is still set here.")
+    if "ATLAS_API_KEY" in environment.overriding(address):
+        output.aside("ATLAS_API_KEY is still set here, and its key still valid.")
 
 
 def _revoke(url: str, key: str) -> str:

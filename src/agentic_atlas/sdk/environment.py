@@ -122,10 +122,11 @@ def platform_url(url: str | None = None, environ: Mapping[str, str] | None = Non
     return base_url(url or given.get("ATLAS_API_URL") or read_credentials(environ).default or API_URL)
 
 
-def overriding(environ: Mapping[str, str] | None = None) -> list[str]:
-    """Return the variables that are set and win over the credentials file."""
+def overriding(url: str, environ: Mapping[str, str] | None = None) -> list[str]:
+    """Return the variables that are set and keep the stored key of this platform from being used by default."""
     given = os.environ if environ is None else environ
-    return [name for name in ("ATLAS_API_URL", "ATLAS_API_KEY") if given.get(name)]
+    elsewhere = bool(given.get("ATLAS_API_URL")) and platform_url(environ=environ) != base_url(url)
+    return ["ATLAS_API_URL"] * elsewhere + ["ATLAS_API_KEY"] * bool(given.get("ATLAS_API_KEY"))
 
 
 def credentials_path(environ: Mapping[str, str] | None = None) -> Path:

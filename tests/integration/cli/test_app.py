@@ -26,7 +26,8 @@ except SystemExit:
 COMMANDS = [
     [], ["up"], ["demo"], ["init"], ["run"], ["call"], ["agents"], ["agents", "list"], ["agents", "show"],
     ["tokens"], ["tokens", "create"], ["tokens", "list"], ["tokens", "revoke"], ["tasks"], ["tasks", "list"],
-    ["tasks", "show"], ["tasks", "cancel"], ["tasks", "watch"], ["tasks", "retry"], ["whoami"], ["version"],
+    ["tasks", "show"], ["tasks", "cancel"], ["tasks", "watch"], ["tasks", "retry"], ["login"], ["logout"],
+    ["whoami"], ["version"],
 ]  # fmt: skip
 
 

@@ -1,0 +1,189 @@
+"""`atlas login` and `atlas logout`, towards a server that answers as the platform does."""
+
+from __future__ import annotations
+
+import json
+import stat
+from collections.abc import Iterator
+
+import pytest
+
+from agentic_atlas.sdk import environment
+from tests.integration.cli.platform_server import AT, atlas, complained, printed
+from tests.integration.client.client_server import KEY, Answer, Asked, Server, error, in_order, serving
+
+ME = Answer({"user": {"name": "ada", "role": "admin"}, "api_key": {"id": "key_1", "name": "laptop"}})
+ASKS = {"host": "box\x1b[2J", "address": "192.0.2.1", "age": 12.3, "asked_at": AT, "expires_at": AT}
+REVOKED = Answer({"id": "key_1", "name": "laptop", "revoked_at": AT})
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    """A platform this user is not set up for."""
+    with serving(in_order()) as server:
+        yield server
+
+
+def answers(server: Server, *those: Answer) -> None:
+    server.answer = in_order(*those)
+
+
+def stored(url: str) -> str | None:
+    return environment.read_credentials().api_key(url)
+
+
+def test_a_key_that_comes_through_a_pipe_is_checked_and_kept_where_nobody_else_reads_it(server: Server) -> None:
+    answers(server, ME, ME)
+    result = atlas("login", server.url, input=f"{KEY}\n")
+    path = environment.credentials_path()
+    assert printed(result) == f"You are ada on {server.url}; your API key is in {path}.\n"
+    assert result.stderr == ""
+    assert server.asked[0].headers["authorization"] == f"Bearer {KEY}"
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert (stored(server.url), environment.read_credentials().default) == (KEY, server.url)
+    assert "ada" in printed(atlas("whoami"))
+
+
+def test_a_login_for_programs(server: Server) -> None:
+    answers(server, ME)
+    told = json.loads(printed(atlas("login", server.url, "--json", input=KEY)))
+    assert told == {"url": server.url, "user": "ada", "credentials": str(environment.credentials_path())}
+
+
+def test_a_key_that_is_refused_is_not_kept(server: Server) -> None:
+    answers(server, error(401, "key_invalid", "this API key is not known"))
+    told = complained(atlas("login", server.url, input=KEY))
+    assert told == f"{server.url} does not take this API key: this API key is not known"
+    assert stored(server.url) is None
+
+
+def test_without_a_key_nothing_is_asked(server: Server) -> None:
+    assert "no API key came from stdin" in complained(atlas("login", server.url, input="\n"))
+    assert "characters no key has" in complained(atlas("login", server.url, input="two words\n"), 2)
+    assert server.asked == []
+
+
+def test_credentials_that_others_can_read_are_told_before_a_key_is_asked_for(server: Server) -> None:
+    environment.remember("http://localhost:1", KEY)
+    environment.credentials_path().chmod(0o644)
+    assert "chmod 600" in complained(atlas("login", server.url, "--code"), 2)
+    assert server.asked == []
+
+
+@pytest.mark.parametrize(
+    ("url", "warned"),
+    [
+        ("http://atlas.example.org", True),
+        ("http://192.0.2.1:8000", True),
+        ("https://atlas.example.org", False),
+        ("http://127.0.0.1:9", False),
+        ("http://localhost:9", False),
+    ],
+)
+def test_a_key_that_would_travel_in_the_clear_is_warned_of_before_it_is_given(url: str, warned: bool) -> None:
+    told = complained(atlas("login", url, input=""))
+    assert told.startswith(f"Warning: {url} is not encrypted") == warned
+
+
+def test_variables_that_win_over_the_login_are_named(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ATLAS_API_KEY", "atlas_another")
+    monkeypatch.setenv("ATLAS_API_URL", server.url + "/")
+    answers(server, ME, ME)
+    result = atlas("login", input=KEY)
+    assert "ATLAS_API_KEY is set here and wins" in result.stderr
+    assert "ATLAS_API_URL" not in result.stderr
+    assert server.asked[0].headers["authorization"] == f"Bearer {KEY}"
+    monkeypatch.setenv("ATLAS_API_URL", "http://localhost:1")
+    assert "ATLAS_API_URL is set here and wins" in atlas("login", server.url, input=KEY).stderr
+
+
+@pytest.mark.parametrize("options", [("--code", "--deny", "A"), ("--approve", "A", "--deny", "A")])
+def test_one_thing_at_a_time(options: tuple[str, ...]) -> None:
+    assert "exclude each other" in complained(atlas("login", *options), 2)
+
+
+def test_who_asks_is_shown_and_confirmed_before_they_are_let_in(server: Server) -> None:
+    environment.remember(server.url, KEY)
+    answers(server, Answer(ASKS), Answer(ASKS))
+    result = atlas("login", "--approve", "BCDF-GHJK", input="y\n")
+    assert "Approved: box" in printed(result)
+    assert "at 192.0.2.1, asked 12 s ago." in result.stderr
+    assert "\x1b" not in result.stderr
+    assert server.paths() == ["POST /api/v1/login-codes/show", "POST /api/v1/login-codes/approve"]
+    assert [asked.body for asked in server.asked] == [{"user_code": "BCDF-GHJK"}] * 2
+
+
+@pytest.mark.parametrize("said", ["n\n", "\n", ""])
+def test_without_a_yes_nothing_is_decided(server: Server, said: str) -> None:
+    environment.remember(server.url, KEY)
+    answers(server, Answer(ASKS))
+    result = atlas("login", "--approve", "BCDF-GHJK", input=said)
+    assert (result.exit_code, result.stderr.endswith("stopped\n")) == (1, True)
+    assert server.paths() == ["POST /api/v1/login-codes/show"]
+
+
+def test_whoever_is_not_wanted_is_turned_away(server: Server) -> None:
+    environment.remember(server.url, KEY)
+    answers(server, Answer(ASKS), Answer(ASKS))
+    assert "gets nothing" in printed(atlas("login", "--deny", "BCDF-GHJK", "--yes"))
+    told = json.loads(printed(atlas("login", "--approve", "BCDF-GHJK", "--yes", "--json")))
+    assert (told["approved"], told["address"]) == (True, "192.0.2.1")
+    assert server.paths() == ["POST /api/v1/login-codes/deny", "POST /api/v1/login-codes/approve"]
+
+
+def test_a_logout_revokes_the_key_and_forgets_it(server: Server) -> None:
+    environment.remember("http://localhost:1", "atlas_other")
+    environment.remember(server.url, KEY)
+    answers(server, ME, REVOKED)
+    told = printed(atlas("logout"))
+    assert told == f"Forgot the API key for {server.url}, and revoked it there.\n"
+    assert server.paths() == ["GET /api/v1/whoami", "DELETE /api/v1/api-keys/key_1"]
+    assert (stored(server.url), stored("http://localhost:1")) == (None, "atlas_other")
+
+
+def test_a_logout_uses_the_stored_key_whatever_is_in_the_environment(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    environment.remember(server.url, KEY)
+    monkeypatch.setenv("ATLAS_API_KEY", "atlas_another")
+    answers(server, ME, REVOKED)
+    assert "ATLAS_API_KEY is still set" in atlas("logout").stderr
+    assert {asked.headers["authorization"] for asked in server.asked} == {f"Bearer {KEY}"}
+
+
+@pytest.mark.parametrize(
+    ("options", "forgotten"), [(("--keep-key",), True), (("http://localhost:1",), False)], ids=["kept", "elsewhere"]
+)
+def test_a_logout_asks_the_platform_nothing_when_there_is_nothing_to_revoke(
+    server: Server, options: tuple[str, ...], forgotten: bool
+) -> None:
+    environment.remember(server.url, KEY)
+    told = json.loads(printed(atlas("logout", "--json", *options)))
+    assert (told["forgotten"], told["revoked"]) == (forgotten, False)
+    assert (stored(server.url) is None) == forgotten
+    assert server.asked == []
+
+
+def test_a_key_that_cannot_be_revoked_is_forgotten_all_the_same(server: Server) -> None:
+    environment.remember(server.url, KEY)
+    answers(server, ME, error(403, "forbidden", "not today"))
+    result = atlas("logout")
+    assert printed(result) == f"Forgot the API key for {server.url}.\n"
+    assert result.stderr == "The key could not be revoked and stays valid on the platform: not today\n"
+    assert stored(server.url) is None
+
+
+def test_a_key_that_is_worthless_already_counts_as_revoked(server: Server) -> None:
+    environment.remember(server.url, KEY)
+    answers(server, error(401, "key_invalid"))
+    assert json.loads(printed(atlas("logout", "--json")))["revoked"] is True
+    assert printed(atlas("logout", server.url)) == f"No API key for {server.url} is stored here.\n"
+
+
+def test_no_key_is_kept_for_a_server_that_is_no_platform(server: Server) -> None:
+    def page(asked: Asked) -> Answer:
+        return Answer(b"<html>", headers={"Content-Type": "text/html"})
+
+    server.answer = page
+    assert "did not answer as Agentic Atlas does" in complained(atlas("login", server.url, input=KEY))
+    assert stored(server.url) is None
