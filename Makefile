@@ -1,6 +1,8 @@
 # `make` alone lists the targets. Each sets up what it needs, so any of them may be the first command after a clone.
 
 SHELL := /bin/sh
+# Every process of the tests would compile every module anew.
+unexport PYTHONDONTWRITEBYTECODE
 .DEFAULT_GOAL := help
 
 VENV := .venv
@@ -24,7 +26,7 @@ setup: $(STAMP) ## Create .venv with everything in it, from the lock file
 $(STAMP): requirements/dev.lock requirements/venv.sh pyproject.toml
 	@echo "Setting up $(VENV)"
 	@sh requirements/venv.sh $(VENV)
-	@$(PIP) install --no-compile --require-hashes -r requirements/dev.lock
+	@$(PIP) install --require-hashes -r requirements/dev.lock
 	@$(PIP) install --no-deps --no-build-isolation -e .
 	@touch $@
 
