@@ -2,27 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Literal
 
 from inquiry import markdown
 from inquiry.answers import Found, TableAnswer
 from inquiry.citations import Citation, Citations, line, place
-from inquiry.known import Hit, Hits
+from inquiry.known import Hit
 from inquiry.machine import describe
-from inquiry.phrases import computings
+from inquiry.passages import choose
 from inquiry.plan import Agents, Source
-from inquiry.questions import content
 from inquiry.wish import NoRow
-from inquiry.words import Word, among, name_words, words_of
 
-MOST_PASSAGES = 3
-_GOOD = 0.6
-"""Share of the best passage's score that another one needs to be shown."""
-_LOOSE = 0.5
-"""Share of the question's words below which passages are called loosely related."""
-_LONGEST = 1_000
 _MOST_BYTES = 180_000
 """Longest report, so that it fits an event of a task together with its citations."""
 
@@ -62,12 +54,13 @@ def answer_section(number: int, found: Found, agents: Agents, citations: Citatio
             cited.append(citations.rows(agents[Source.TABLES], one.query, one.sql))
             blocks.append(_rows(one, cited[-1]))
     blocks += [describe(told.answer, told.topics) for told in found.machine]
-    passages = _passages(found.hits)
-    for hit in passages:
+    answered = bool(found.machine) or any(isinstance(one, TableAnswer) for one in found.tables)
+    passages = choose(found.part.search, found.hits, answered=answered)
+    for hit in passages.shown:
         cited.append(citations.passage(agents[Source.DOCUMENTS], hit))
         blocks.append(_passage(hit, cited[-1]))
-    if remark := _coverage(found, passages):
-        blocks.append(remark)
+    if passages.remark:
+        blocks.append(passages.remark)
     text = "\n\n".join(blocks) or _nothing(found)
     return Section(f"{number}. {markdown.plain(found.part.question.text)}", text, cited)
 
@@ -116,59 +109,10 @@ def _no_row(one: NoRow) -> str:
     return f"The table {table} has no row with {markdown.plain(values)}."
 
 
-def _passages(hits: Hits | None) -> list[Hit]:
-    """The best passages, and those that are nearly as good."""
-    if hits is None or not hits.hits:
-        return []
-    best = hits.hits[0].score
-    return [_bounded(hit) for hit in hits.hits if hit.score >= _GOOD * best][:MOST_PASSAGES]
-
-
-def _bounded(hit: Hit) -> Hit:
-    """What another agent says has bounds here too, whatever that agent promises."""
-    return replace(
-        hit,
-        file=hit.file[:_LONGEST],
-        snippet=hit.snippet[:_LONGEST],
-        title=hit.title[:_LONGEST],
-        heading=hit.heading[:_LONGEST],
-    )
-
-
 def _passage(hit: Hit, citation: Citation) -> str:
     about = hit.heading or hit.title
     under = f", “{markdown.plain(about, 100)}”" if about else ""
     return f"{markdown.quoted(citation.quote)}\n>\n> — {place(citation)}{under} [{citation.number}]"
-
-
-def _coverage(found: Found, passages: Sequence[Hit]) -> str:
-    """What of the question is in none of the passages shown: a search finds the nearest, which may be far."""
-    if not passages:
-        return ""
-    wanted = list(_telling(words_of(found.part.search)))
-    held = {key for hit in passages for key in _words(hit)}
-    missing = [word for word in wanted if not among(word.key, held)]
-    if not missing:
-        return ""
-    told = ", ".join(f"“{markdown.plain(word.text, 60)}”" for word in missing)
-    loosely = len(missing) > _LOOSE * len(wanted)
-    return f"{'These passages are only loosely related: they' if loosely else 'These passages'} do not hold {told}."
-
-
-def _telling(words: Sequence[Word]) -> Iterator[Word]:
-    asking = {place for one in computings(words) for place in one.places}
-    telling = set(content(tuple(words)))
-    return (word for place, word in enumerate(words) if word in telling and place not in asking)
-
-
-def _words(hit: Hit) -> Iterator[str]:
-    for text in (hit.snippet, hit.heading, hit.title):
-        yield from (key for word in words_of(text.replace("**", "").replace('"', " ")) for key in _parts(word.key))
-    yield from name_words(hit.file)
-
-
-def _parts(key: str) -> set[str]:
-    return {key, *name_words(key)}
 
 
 def _nothing(found: Found) -> str:

@@ -145,10 +145,10 @@ def _wishes(words: Sequence[Word], known: TableList) -> tuple[Wish, ...]:
 def _machine(words: Sequence[Word], topics: frozenset[Topic]) -> list[MachineAsk]:
     asks = []
     state = topics - {Topic.PROCESSES, Topic.HEALTH}
-    if state or topics == {Topic.HEALTH}:
-        asks.append(MachineAsk("overview", {}, state or frozenset(Topic)))
     if Topic.HEALTH in topics:
         asks.append(MachineAsk("health", {}, frozenset({Topic.HEALTH})))
+    if state or topics == {Topic.HEALTH}:
+        asks.append(MachineAsk("overview", {}, state or frozenset(Topic)))
     if Topic.PROCESSES in topics or (state and any(word.key in ("what", "which", "who") for word in words)):
         by = "memory" if Topic.MEMORY in topics and Topic.CPU not in topics else "cpu"
         asks.append(MachineAsk("processes", {"sort_by": by, "limit": MOST_PROCESSES}, frozenset({Topic.PROCESSES})))

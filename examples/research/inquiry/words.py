@@ -18,7 +18,7 @@ a about all also am an and any are as at be because been being but can could did
 gives got had has have having he her here his how i if in into is it its kindly know let like many me more much my need
 no not now of on or our out please she should show so some such tell than that the their them then there these they
 this those to too us very want was we were what whats when where which while who whom whose why will with would you
-your find list
+your find list happen happens happened
 """
 GLUE = frozenset(_GLUE_WORDS.split())
 """English words that a question is made with and not about."""

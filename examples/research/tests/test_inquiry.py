@@ -85,6 +85,19 @@ def test_it_says_when_the_passages_hold_little_of_the_question(shop: Shop) -> No
     assert "only loosely related: they do not hold “green”, “wallpaper”, “committee”, “choose”." in made.report
 
 
+def test_beside_an_exact_answer_only_passages_that_hold_the_whole_question_are_shown(shop: Shop) -> None:
+    calls = network(shop)
+    assert "their passages were left out" in report("How many orders per city?", calls).report
+    calls.answers["document_search", "search"] = lambda query, limit: {
+        "hits": [
+            {"file": "plan.md", "position": {"unit": "line", "number": 2}, "snippet": "**Orders** of each **city**"},
+            {"file": "other.md", "position": {"unit": "line", "number": 2}, "snippet": "The **city** is large"},
+        ]
+    }
+    made = report("How many orders per city?", calls).report
+    assert "| Hamburg | 2 |" in made and "plan.md, line 2" in made and "other.md" not in made
+
+
 def test_files_that_are_still_being_read_are_told(shop: Shop) -> None:
     calls = network(shop)
     calls.answers["document_search", "search"] = lambda query, limit: hits(query, limit) | {"complete": False}

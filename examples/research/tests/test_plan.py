@@ -52,7 +52,7 @@ def test_nobody_is_asked_against_the_wish_of_the_caller(shop: Shop) -> None:
     question = "How many orders? How much RAM is free?"
     assert skills(make_plan(question, Scope(machine="never"), Known())) == []
     only_machine = make_plan("How many orders?", Scope(machine="always"), Known())
-    assert skills(only_machine) == [(1, "system_report", "overview"), (1, "system_report", "health")]
+    assert skills(only_machine) == [(1, "system_report", "health"), (1, "system_report", "overview")]
     empty = make_plan("What is the notice period?", Scope(), known(shop, files=0))
     assert skills(empty) == []
 
