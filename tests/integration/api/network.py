@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -45,8 +46,11 @@ class HandFleet:
     cancels: list[str] = field(default_factory=list)
     closed: list[str] = field(default_factory=list)
     present: dict[str, int] = field(default_factory=dict)
+    reserved: asyncio.Event = field(default_factory=asyncio.Event)
+    arrived: asyncio.Event = field(default_factory=asyncio.Event)
 
     def reserve(self, agent_id: str) -> Slot | None:
+        self.reserved.set()
         slots = self.free.get(agent_id)
         return slots.pop() if slots else None
 
@@ -55,6 +59,7 @@ class HandFleet:
 
     def deliver(self, slot: Slot, task: Task) -> None:
         self.delivered.append((slot, task))
+        self.arrived.set()
 
     def cancel(self, task: Task) -> None:
         self.cancels.append(task.id)

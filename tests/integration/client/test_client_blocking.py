@@ -4,13 +4,13 @@ import inspect
 import threading
 
 import pytest
-from tests.integration.client.test_client_task import END, event
 
 from agentic_atlas.errors import ConfigurationError, NotFound, TaskError
 from agentic_atlas.sdk.blocking import BlockingTask, Client
 from agentic_atlas.sdk.client import AsyncClient, TaskRequest
 from agentic_atlas.sdk.client_task import TaskHandle
 from tests.integration.client.client_server import KEY, Answer, error, events, in_order, serving
+from tests.integration.client.test_client_task import END, event
 
 DONE = Answer({"id": "t1", "state": "completed", "output": "Hello!"})
 WORKING = Answer({"id": "t1", "state": "working"})

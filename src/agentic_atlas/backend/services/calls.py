@@ -45,15 +45,7 @@ async def call(backend: Backend, agent_id: str, instance_id: str, asked: Call, r
 
 async def _submit(backend: Backend, agent_id: str, instance_id: str, asked: Call) -> Task:
     parent = await backend.store.tasks.get(asked.task)
-    if (
-        parent is None
-        or parent.state not in LEASED
-        or (parent.attempt, parent.instance_id)
-        != (
-            asked.attempt,
-            instance_id,
-        )
-    ):
+    if parent is None or not _runs(parent, asked, instance_id):
         raise InvalidInput("only a running task can call another agent", code="parent_not_running")
     if parent.depth + 1 > MAX_DEPTH:
         raise InvalidInput(f"more than {MAX_DEPTH} agents call one another: is it a circle?", code="call_too_deep")
@@ -67,7 +59,18 @@ async def _submit(backend: Backend, agent_id: str, instance_id: str, asked: Call
         timeout=asked.timeout,
         queue_ttl=0.0,
     )
-    return (await tasks.submit(backend, owner, caller, ask, parent=parent)).task
+    child = (await tasks.submit(backend, owner, caller, ask, parent=parent)).task
+    parent = await backend.store.tasks.get(asked.task)
+    if parent is None or not _runs(parent, asked, instance_id):
+        # It was canceled while the child was being made, and that cancel did not see the child.
+        await tasks.cancel(backend, child.id, "the task that called it does not run any more")
+    return child
+
+
+def _runs(parent: Task, asked: Call, instance_id: str) -> bool:
+    """Tell whether the attempt that calls is the one that runs, and nobody wants it stopped."""
+    current = (parent.attempt, parent.instance_id) == (asked.attempt, instance_id)
+    return current and parent.state in LEASED and parent.cancel_reason is None
 
 
 async def _both_may(backend: Backend, agent_id: str, parent: Task, name: str) -> User:

@@ -70,13 +70,14 @@ class Dispatcher:
                 self._fleet.release(slot)
             raise
         future.add_done_callback(partial(self._added, slot))
-        return future
+        # Whoever waits may be cancelled; what was asked of the store happens all the same, and is followed up.
+        return asyncio.shield(future)
 
     def apply(self, task_id: str, decide: Decide) -> "Future[Changed]":
         """Change a task; see `ports.Tasks.change`."""
         future = self._tasks.change(task_id, decide)
         future.add_done_callback(self._changed)
-        return future
+        return asyncio.shield(future)
 
     def freed(self, agent_id: str) -> None:
         """The agent may have free slots."""

@@ -1,0 +1,74 @@
+"""Callers that go away, or are canceled, while their task is being stored."""
+
+import asyncio
+from pathlib import Path
+
+from agentic_atlas.backend.domain.records import CallerRef
+from agentic_atlas.backend.services import calls, tasks
+from agentic_atlas.protocol.messages import Accept, Call, Raw, Reply
+from tests.integration.api.network import GREET, Api, api
+
+PATIENCE = 10.0
+
+
+async def submitter(atlas: Api, agent_id: str) -> asyncio.Task[tasks.Submitted]:
+    agent = await atlas.backend.store.agents.get(agent_id)
+    assert agent is not None
+    user = await atlas.backend.store.users.get(agent.owner_id)
+    assert user is not None
+    caller = CallerRef("user", user.id, user.id, user.name)
+    ask = tasks.Ask("hello", "greet", b'{"name":"Ada"}')
+    return asyncio.create_task(tasks.submit(atlas.backend, user, caller, ask))
+
+
+def test_a_task_whose_submitter_goes_away_is_delivered_all_the_same(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with api(tmp_path) as atlas, asyncio.timeout(PATIENCE):
+            await atlas.admin.post("/api/v1/agents", json={"name": "hello"})
+            agent_id = await atlas.connect(atlas.admin, "hello", GREET, slots=1)
+            atlas.fleet.reserved.clear()
+            submitting = await submitter(atlas, agent_id)
+            await atlas.fleet.reserved.wait()  # the slot is taken, the write is on its way
+            submitting.cancel()
+            await atlas.fleet.arrived.wait()
+            [(_, delivered)] = atlas.fleet.delivered
+            stored = await atlas.backend.store.tasks.get(delivered.id)
+            assert stored is not None
+            assert stored.state == "working"
+            assert atlas.fleet.free[agent_id] == []
+
+    asyncio.run(main())
+
+
+class Heard:
+    """What a calling agent was answered."""
+
+    def __init__(self) -> None:
+        self.replies: list[Reply] = []
+
+    def __call__(self, reply: Reply) -> bool:
+        self.replies.append(reply)
+        return True
+
+    async def drained(self) -> None:
+        pass
+
+
+def test_a_task_that_is_being_canceled_makes_no_further_calls(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with api(tmp_path) as atlas, asyncio.timeout(PATIENCE):
+            await atlas.admin.post("/api/v1/agents", json={"name": "hello"})
+            agent_id = await atlas.connect(atlas.admin, "hello", GREET, slots=2)
+            body = {"agent": "hello", "skill": "greet", "input": {"name": "Ada"}}
+            parent = (await atlas.admin.post("/api/v1/tasks", json=body)).json()["id"]
+            await atlas.report(Accept(parent, 1))
+            await atlas.admin.post(f"/api/v1/tasks/{parent}/cancel")
+            heard = Heard()
+            call = Call("c1", parent, 1, "hello", "greet", Raw(b'{"name":"Bob"}'))
+            await calls.call(atlas.backend, agent_id, "ins_1", call, heard)
+            [reply] = heard.replies
+            assert reply.error is not None
+            assert reply.error.code == "parent_not_running"
+            assert await atlas.backend.store.tasks.children(parent) == []
+
+    asyncio.run(main())
