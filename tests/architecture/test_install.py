@@ -10,6 +10,7 @@ import os
 import subprocess
 import sys
 import venv
+from functools import partial
 from importlib import metadata
 from pathlib import Path
 
@@ -17,6 +18,7 @@ import pytest
 
 from tests.architecture.distributions import closure, link
 from tests.architecture.test_locks import pins
+from tests.e2e.processes import Process, connected, free_port
 
 ROOT = Path(__file__).parents[2]
 pytestmark = pytest.mark.install
@@ -114,3 +116,30 @@ def test_every_module_can_be_imported_with_the_server_extra_from_its_lock_file(s
 def test_the_command_line_of_the_server_install_answers(server: Machine) -> None:
     done = server.run("atlas", "up", "--help")
     assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_the_quick_start_works_as_printed_from_the_installed_wheel(server: Machine, tmp_path: Path) -> None:
+    environ = {
+        "HOME": str(tmp_path),
+        "PATH": f"{server.bin}{os.pathsep}/usr/bin:/bin",
+        "PYTHONUNBUFFERED": "1",
+        "ATLAS_HTTP_PORT": str(free_port()),
+        "ATLAS_ROUTER_PORT": str(free_port()),
+    }
+    up = Process(str(server.bin / "atlas"), "up", folder=tmp_path, environ=environ)
+    try:
+        up.wait_for("is up")
+        up.wait_for("Ctrl-C stops")
+        command = partial(
+            subprocess.run, cwd=tmp_path, env=environ, check=True, capture_output=True, text=True, timeout=60
+        )
+        command([str(server.bin / "atlas"), "init", "hello"])
+        agent = Process(str(server.bin / "python"), "agent.py", folder=tmp_path / "hello", environ=environ)
+        try:
+            agent.wait_for(connected)
+            answer = command([str(server.bin / "atlas"), "call", "hello", "greet", "name=Ada"])
+            assert answer.stdout == "Hello, Ada!\n"
+        finally:
+            assert agent.stop() == 0, agent.output
+    finally:
+        assert up.stop() == 0, up.output
