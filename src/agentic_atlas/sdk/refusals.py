@@ -15,6 +15,8 @@ from agentic_atlas.protocol.versions import ERROR_HEADER
 
 LONGEST_TEXT = 300
 _LONGEST_BODY = 16 * 1024
+_NOT_OURS = (400, 404, 405, 426)
+"""Statuses that say, without an error of ours beside them, that the address is some other server's."""
 _CODE = re.compile(r"[a-z0-9_]{1,64}")
 
 
@@ -75,7 +77,7 @@ def refusal(response: WSUpgradeResponse | None, body: bytes) -> AtlasError:
         return NotARouter("its WebSocket handshake is not correct")
     said = _said(body)
     code = response.headers.get(ERROR_HEADER) or said.code
-    if ERROR_HEADER not in response.headers and status not in (401, 403):
+    if ERROR_HEADER not in response.headers and status in _NOT_OURS:
         return NotARouter(_by_status(status))
     return HandshakeRefused(
         status,
