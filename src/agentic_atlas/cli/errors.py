@@ -14,7 +14,7 @@ MISUSED = 2
 SERVER_MISSING = 'this command needs the server: pip install "agentic-atlas[server]"'
 
 FIXES: dict[type[AtlasError], str] = {
-    Unauthenticated: "check the API key: ATLAS_API_KEY, or the credentials file that `atlas up` and `atlas login` write",
+    Unauthenticated: "check the API key: ATLAS_API_KEY, or the credentials file of `atlas up` and `atlas login`",
     Forbidden: "`atlas whoami` tells who you are to the platform",
 }
 """What the platform cannot know when it refuses: what there is to do on this machine."""
