@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 def line(event: TaskEvent) -> str:
     """Return an event on one line, the time first."""
-    return f"{event.at.astimezone():%H:%M:%S}  {event.kind:<8}  {summary(event)}"
+    return f"{event.at.astimezone():%H:%M:%S}  {event.kind:<8}  {' '.join(summary(event).split())}"
 
 
 def summary(event: TaskEvent) -> str:
@@ -39,7 +39,7 @@ def _state(data: Mapping[str, Any]) -> str:
 
 def _progress(data: Mapping[str, Any]) -> str:
     fraction = data.get("fraction")
-    percent = f"{fraction:.0%}" if isinstance(fraction, int | float) else ""
+    percent = f"{fraction:.0%}" if isinstance(fraction, int | float) and 0 <= fraction <= 1 else ""
     return " ".join(part for part in (percent, str(data.get("message") or "")) if part)
 
 

@@ -8,6 +8,7 @@ import asyncio
 import contextlib
 import os
 import socket
+import sys
 from asyncio import AbstractEventLoop, TimerHandle, Transport
 from collections.abc import Generator
 from typing import Any
@@ -21,6 +22,7 @@ from agentic_atlas.errors import ConfigurationError
 
 HEAD_WITHIN = 10.0
 BODY_WITHIN = 60.0
+READ_WITHIN = 30.0
 MAX_HEAD = 64 * 1024
 MAX_CONNECTIONS = 10_000
 
@@ -38,7 +40,8 @@ class _Protocol(HttpToolsProtocol):
         super().__init__(config, server_state, app_state, _loop)
         self._deadline: TimerHandle | None = None
         self._in_head = True
-        self._head_size = 0
+        self._advanced = False
+        self._lines = 0
 
     def connection_made(self, transport: Transport) -> None:  # type: ignore[override]  # as uvicorn's own
         super().connection_made(transport)
@@ -49,24 +52,34 @@ class _Protocol(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        if self._in_head:
-            self._head_size += len(data)
-            if self._head_size > MAX_HEAD:
-                self.send_400_response("The request's head is too long.")
-                return
-            if self._deadline is None:
-                self._within(HEAD_WITHIN)
+        if self._in_head and self._deadline is None:
+            self._within(HEAD_WITHIN)
+        self._advanced = False
         super().data_received(data)
+        # What brought neither a whole head nor a piece of a body is a part of a head, or of trailers.
+        self._lines = 0 if self._advanced else self._lines + len(data)
+        if self._lines > MAX_HEAD and not self.transport.is_closing():
+            self._too_long()
 
     def on_headers_complete(self) -> None:
-        self._in_head = False
+        self._in_head, self._advanced = False, True
         self._within(BODY_WITHIN)
         super().on_headers_complete()
 
+    def on_body(self, body: bytes) -> None:
+        self._advanced = True
+        super().on_body(body)
+
     def on_message_complete(self) -> None:
-        self._in_head, self._head_size = True, 0
+        self._in_head, self._advanced = True, True
         self._within(None)
         super().on_message_complete()
+
+    def _too_long(self) -> None:
+        if self._in_head:
+            self.send_400_response("The request's head is too long.")
+        else:
+            self.transport.abort()
 
     def _within(self, seconds: float | None) -> None:
         if self._deadline is not None:
@@ -129,6 +142,9 @@ def listen(host: str, port: int, setting: str) -> socket.socket:
             f"stop what uses it, or choose another port with {setting}",
             code="address_in_use",
         ) from None
+    if sys.platform == "linux":
+        # A peer that takes nothing for so long is cut, whatever waits to be sent to it (RFC 5482).
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(READ_WITHIN * 1000))
     listener.setblocking(False)
     return listener
 

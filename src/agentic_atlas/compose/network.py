@@ -100,34 +100,38 @@ async def _running(
         log=log,
     )
     await _take_up(backend, router, settings.grace)
+    # Before the tasks are there: a port that is taken is one plain error.
+    endpoint = await serve(
+        router,
+        _identify(ring, backend.network),
+        host=settings.host,
+        port=settings.router_port,
+        max_connections=settings.max_connections,
+        max_connections_per_address=settings.max_connections_per_address,
+        log=log,
+    )
     stop = asyncio.Event()
-    async with asyncio.TaskGroup() as group:
-        dispatching = group.create_task(backend.dispatcher.run())
-        routing = group.create_task(router.run())
-        endpoint = await serve(
-            router,
-            _identify(ring, backend.network),
-            host=settings.host,
-            port=settings.router_port,
-            max_connections=settings.max_connections,
-            max_connections_per_address=settings.max_connections_per_address,
-            log=log,
-        )
-        router_url = f"ws://{_address(settings.host, endpoint.port)}{PATH}"
-        app = create_app(backend, settings.public_router_url or router_url)
-        serving = group.create_task(http.until(stop, http.HttpServer(app, api_socket, drain=settings.drain)))
-        try:
-            api_url = f"http://{_address(settings.host, api_socket.getsockname()[1])}"
-            yield Network(backend, api_url, router_url)
-        finally:
-            # Callers first: what is being answered is finished while agents still answer.
-            backend.feed.close()
-            stop.set()
-            await serving
-            router.drain()
-            await endpoint.close()
-            routing.cancel()
-            dispatching.cancel()
+    router_url = f"ws://{_address(settings.host, endpoint.port)}{PATH}"
+    app = create_app(backend, settings.public_router_url or router_url)
+    try:
+        async with asyncio.TaskGroup() as group:
+            dispatching = group.create_task(backend.dispatcher.run())
+            routing = group.create_task(router.run())
+            serving = group.create_task(http.until(stop, http.HttpServer(app, api_socket, drain=settings.drain)))
+            try:
+                api_url = f"http://{_address(settings.host, api_socket.getsockname()[1])}"
+                yield Network(backend, api_url, router_url)
+            finally:
+                # Callers first: what is being answered is finished while agents still answer.
+                backend.feed.close()
+                stop.set()
+                await serving
+                router.drain()
+                await endpoint.close()
+                routing.cancel()
+                dispatching.cancel()
+    finally:
+        await endpoint.close()
 
 
 async def _backend(store: Store, fleet: RouterFleet, ring: KeyRing, ids: SortableIds, limits: Limits) -> Backend:

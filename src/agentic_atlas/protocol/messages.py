@@ -16,13 +16,13 @@ from msgspec import Meta, Raw
 NULL = Raw(b"null")
 """The JSON value null, for payloads that are absent."""
 
-Id: TypeAlias = Annotated[str, Meta(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9_.:-]+$")]
+Id: TypeAlias = Annotated[str, Meta(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9_.:-]+\Z")]
 """An identifier of ours: letters, digits and `_.:-`."""
 
-Name: TypeAlias = Annotated[str, Meta(min_length=1, max_length=64, pattern=r"^[a-z0-9]([a-z0-9_-]*[a-z0-9])?$")]
+Name: TypeAlias = Annotated[str, Meta(min_length=1, max_length=64, pattern=r"^[a-z0-9]([a-z0-9_-]*[a-z0-9])?\Z")]
 """Name of an agent: lower-case letters, digits, `_` and `-`."""
 
-SkillName: TypeAlias = Annotated[str, Meta(min_length=1, max_length=64, pattern=r"^[A-Za-z_][A-Za-z0-9_-]*$")]
+SkillName: TypeAlias = Annotated[str, Meta(min_length=1, max_length=64, pattern=r"^[A-Za-z_][A-Za-z0-9_-]*\Z")]
 """Name of a skill: what Python allows as a function's name in ASCII, and `-`."""
 
 Line: TypeAlias = Annotated[str, Meta(max_length=1024)]

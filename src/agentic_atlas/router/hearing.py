@@ -2,9 +2,13 @@
 
 from collections.abc import Callable
 
+import msgspec
+from msgspec import Raw
+
 from agentic_atlas.protocol.codec import ProtocolError
 from agentic_atlas.protocol.frames import ControlRate
 from agentic_atlas.protocol.messages import (
+    NULL,
     Accept,
     Beat,
     Call,
@@ -76,6 +80,10 @@ class Hearing:
         most = self._office.limits.event_bytes
         if memoryview(event.data).nbytes > most:
             raise ProtocolError(f"an event is over the limit of {most} bytes", code="event_too_big")
+        if event.n > self._office.limits.events_per_task:
+            raise ProtocolError("an attempt has more events than it may have", code="too_many_events")
+        if _value(event.data) is _UNREADABLE:
+            raise ProtocolError("the data of an event can't be read", code="invalid_event")
         self._report(event)
 
     def _ended(self, report: Refuse | Result) -> None:
@@ -95,10 +103,27 @@ class Hearing:
             self._freed()
 
 
+_UNREADABLE = object()
+
+
+def _value(payload: Raw) -> object:
+    """Return what a payload says. JSON that is well-formed and means nothing, as 1e999, is `_UNREADABLE`.
+
+    Payloads are passed on as they are; one that no reader can take would spoil every list it is in.
+    """
+    try:
+        return msgspec.json.decode(payload)
+    except (msgspec.DecodeError, ValueError, RecursionError):
+        return _UNREADABLE
+
+
 def _fitting(result: Result, most: int) -> Result:
     """Return the result, or an error in its place when it is too large: its task has to end all the same."""
-    detail = result.error.detail if result.error is not None else b""
+    detail = result.error.detail if result.error is not None else NULL
     if memoryview(result.output).nbytes <= most and memoryview(detail).nbytes <= most:
-        return result
+        if _value(result.output) is not _UNREADABLE and _value(detail) is not _UNREADABLE:
+            return result
+        unreadable = Fault("invalid_output", "the output holds a number that no reader of JSON could take")
+        return Result(result.task, result.attempt, Outcome.FAILED, error=unreadable)
     fault = Fault("payload_too_large", f"the output is over the limit of {most} bytes")
     return Result(result.task, result.attempt, Outcome.FAILED, error=fault)

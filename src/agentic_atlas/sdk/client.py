@@ -321,8 +321,10 @@ def _merged(input: Mapping[str, Any] | None, more: Mapping[str, Any]) -> dict[st
     """Return the whole input of a task.
 
     Raises:
-        InvalidInput: a field is in both.
+        InvalidInput: a field is in both, or the input is no mapping.
     """
+    if input is not None and not isinstance(input, Mapping):
+        raise InvalidInput("an input has names: call(agent, skill, name=value), or a mapping as the third argument")
     twice = more.keys() & (input or {}).keys()
     if twice:
         raise InvalidInput(f"given twice, in the mapping and as keyword: {', '.join(sorted(twice))}")

@@ -25,7 +25,8 @@ LOG_FORMATS: Final = ("console", "json")
 
 _LONGEST_FILE: Final = 1024 * 1024
 _WHERE_FROM: Final = (
-    "Get one with `atlas tokens create NAME`, and put it into the file .env beside your agent: AGENT_JWT_TOKEN=<token>"
+    "Get one with `atlas tokens create NAME --create-agent`, and put it into the file .env beside your agent: "
+    "AGENT_JWT_TOKEN=<token>"
 )
 _COPY_AGAIN: Final = "copy the whole token again, without quotes, spaces or line breaks"
 

@@ -34,6 +34,8 @@ from agentic_atlas.protocol.tasks import TaskState
 KEEP_ALIVE = 15.0
 """Seconds of silence after which a stream of events sends a comment, for idle timers in between."""
 
+_MOST_DIGITS = 15
+
 router = APIRouter(prefix="/api/v1/tasks", tags=["tasks"])
 
 
@@ -99,7 +101,7 @@ async def events(
     request: Request,
     backend: Parts,
     who: Who,
-    after: Annotated[int, Query(ge=0)] = 0,
+    after: Annotated[int, Query(ge=0, le=2**53)] = 0,
     last_event_id: Annotated[str | None, Header(max_length=20)] = None,
 ) -> Response:
     """Stream a task's events as server-sent events (WHATWG HTML §9.2) until it has ended.
@@ -178,6 +180,6 @@ def _frame(event: TaskEvent) -> bytes:
 
 
 def _number(text: str) -> int:
-    if not (text.isascii() and text.isdigit()):
+    if not (text.isascii() and text.isdigit() and len(text) <= _MOST_DIGITS):
         raise InvalidInput("Last-Event-ID is the `id` of an event: a number")
     return int(text)

@@ -50,6 +50,7 @@ class Feed:
     def __init__(self, bus: Bus) -> None:
         self._bus = bus
         self._watches: dict[str, set[Watch]] = {}
+        self._closed = False
 
     def tell(self, task: Task) -> None:
         """The task has changed, and that is committed."""
@@ -61,6 +62,7 @@ class Feed:
     def watch(self, task_id: str) -> Iterator[Watch]:
         """Watch a task; begin before the first read, and nothing is missed between."""
         watch = Watch()
+        watch.closed = self._closed
         self._watches.setdefault(task_id, set()).add(watch)
         subscription = self._bus.subscribe(_PREFIX + task_id, watch.ring)
         try:
@@ -72,7 +74,8 @@ class Feed:
                 del self._watches[task_id]
 
     def close(self) -> None:
-        """End every watch: the server is stopping, and watchers come back to its successor."""
+        """End every watch, and each that begins from now on: watchers come back to the server's successor."""
+        self._closed = True
         for watches in self._watches.values():
             for watch in watches:
                 watch.close()

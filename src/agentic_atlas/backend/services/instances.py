@@ -13,7 +13,7 @@ from agentic_atlas.backend.domain.lifecycle import Change
 from agentic_atlas.backend.domain.records import Agent, EventKind, Instance, Skill, Task, TaskError
 from agentic_atlas.backend.ports import Changed
 from agentic_atlas.backend.services.backend import Backend
-from agentic_atlas.backend.services.schemas import check_declared
+from agentic_atlas.backend.services.schemas import MAX_DECLARED_BYTES, check_declared
 from agentic_atlas.errors import AtlasError, Conflict, InvalidInput
 from agentic_atlas.protocol import messages
 from agentic_atlas.protocol.closing import CloseCode
@@ -62,7 +62,7 @@ async def admit(backend: Backend, token_id: str, agent_id: str, hello: Hello, op
     """
     agent = await _permitted(backend, token_id, agent_id)
     validated_at = backend.clock()
-    skills = _declared(backend, agent, hello)
+    skills = await _declared(backend, agent, hello)
     now = backend.clock()
     info = hello.instance
     instance = await _registered(
@@ -130,7 +130,7 @@ async def _permitted(backend: Backend, token_id: str, agent_id: str) -> Agent:
     return agent
 
 
-def _declared(backend: Backend, agent: Agent, hello: Hello) -> list[Skill]:
+async def _declared(backend: Backend, agent: Agent, hello: Hello) -> list[Skill]:
     if hello.protocol != PROTOCOL_VERSION:
         raise NotAdmitted(
             CloseCode.PROTOCOL_VERSION, "protocol_version", f"this router speaks protocol {PROTOCOL_VERSION}"
@@ -141,7 +141,12 @@ def _declared(backend: Backend, agent: Agent, hello: Hello) -> list[Skill]:
             raise InvalidInput(f"more than {backend.limits.skills} skills", code="too_many_skills")
         if len(set(names)) < len(names):
             raise InvalidInput("two skills have the same name", code="duplicate_skill")
+        if sum(len(bytes(part)) for skill in hello.skills for part in (skill.input_schema, skill.output_schema)) > (
+            MAX_DECLARED_BYTES
+        ):
+            raise InvalidInput(f"the schemas of all skills are over {MAX_DECLARED_BYTES} bytes", code="invalid_schema")
         for skill in hello.skills:
+            await asyncio.sleep(0)  # Between two of them others have their turn: compiling takes its time.
             check_declared(bytes(skill.input_schema), f"skill {skill.name}, input")
             check_declared(bytes(skill.output_schema), f"skill {skill.name}, output")
     except InvalidInput as error:

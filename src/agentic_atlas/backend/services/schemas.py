@@ -6,9 +6,14 @@ The schemas come from agents, so they are bounded, never fetch a reference, and 
 import jsonschema_rs
 import msgspec
 
+from agentic_atlas.backend.services.cost import MOST_CHECKED, MOST_EXPLAINED, Cost
 from agentic_atlas.errors import InvalidInput
 
 MAX_SCHEMA_BYTES = 64 * 1024
+MAX_DECLARED_BYTES = 512 * 1024
+"""Bytes of all schemas that one instance declares."""
+MAX_PATTERN_BYTES = 100_000
+"""Memory of one compiled regular expression."""
 MAX_FAULTS = 20
 """Faults reported of one input."""
 _MAX_MESSAGE = 300
@@ -35,18 +40,23 @@ class InputSchema:
         if len(schema) > MAX_SCHEMA_BYTES:
             raise InvalidInput(f"a schema of {len(schema)} bytes is over the limit of {MAX_SCHEMA_BYTES}")
         try:
+            declared = msgspec.json.decode(schema)
+            self._cost = Cost(declared)
             self._validator = jsonschema_rs.Draft202012Validator(
-                msgspec.json.decode(schema),
-                offline=True,
-                pattern_options=jsonschema_rs.RegexOptions(),
+                declared, offline=True, pattern_options=jsonschema_rs.RegexOptions(size_limit=MAX_PATTERN_BYTES)
             )
         except (ValueError, msgspec.DecodeError, jsonschema_rs.ReferencingError, RecursionError) as error:
             raise InvalidInput(f"not a JSON Schema: {str(error)[:_MAX_MESSAGE]}") from None
 
     def check(self, value: object) -> None:
         """Raise InvalidInput, with the faults in its `detail`, when the value breaks the schema."""
+        cost = self._cost.of(value)
+        if cost > MOST_CHECKED:
+            raise InvalidInput("the input is nested too deeply to be checked against the skill's schema")
         if self._validator.is_valid(value):
             return
+        if cost > MOST_EXPLAINED:
+            raise InvalidInput("the input does not fit the skill's schema")
         faults = []
         for error in self._validator.iter_errors(value):
             faults.append(InputFault(_pointer(error.instance_path), error.message[:_MAX_MESSAGE]))

@@ -25,7 +25,8 @@ MAX_PRIORITY = 9
 MAX_KEY = 200
 """Characters of an idempotency key."""
 
-EVENTS_AT_ONCE = 500
+EVENTS_AT_ONCE = 32
+"""Events read for a watcher at a time: as many as one that does not read may keep in memory."""
 
 
 class Ask(msgspec.Struct, frozen=True):

@@ -24,6 +24,7 @@ QUESTIONS = (
 """Asked of the product's own documents."""
 
 _OWN_QUESTIONS = 2
+_SKIPPED_SHOWN = 10
 
 
 def demo(
@@ -65,6 +66,8 @@ def _first_task(up: Stage) -> BlockingTask:
                 show(str(event.data["message"]))
     report = task.result(ANSWER_WITHIN)
     output.say(f"\n{report['files_indexed']} files read, {report['files_skipped']} skipped.")
+    for skipped in report["skipped"][:_SKIPPED_SHOWN]:
+        output.say(f"  {skipped['file']}: {skipped['reason']}")
     return task
 
 
