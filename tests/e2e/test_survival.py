@@ -3,11 +3,13 @@
 import json
 import subprocess
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from agentic_atlas import Client
+from agentic_atlas.errors import TaskError
 from tests.e2e.processes import PATIENCE, Platform, connected
 
 ECHO = """
@@ -124,3 +126,55 @@ def test_a_skill_that_blocks_its_loop_for_forty_seconds_loses_neither_connection
         assert blocked.refresh().attempt == 1
         assert waiting.result(PATIENCE) == "here"
         assert "lost" not in agent.output
+
+
+WAITING = """
+import asyncio
+from agentic_atlas import Agent, Context
+
+agent = Agent("slow")
+
+@agent.skill
+async def wait(ctx: Context, seconds: float) -> str:
+    ctx.log.info("waiting")
+    await asyncio.sleep(seconds)
+    return "waited"
+
+if __name__ == "__main__":
+    agent.run()
+"""
+
+
+def test_a_caller_that_waits_is_answered_through_a_restart(platform: Platform, client: Client) -> None:
+    with platform.agent("slow", WAITING) as agent, ThreadPoolExecutor(4) as pool:
+        agent.wait_for(connected)
+        calls = [pool.submit(client.call, "slow", "wait", seconds=4) for _ in range(4)]
+        for _ in calls:
+            agent.wait_for("waiting")
+        assert platform.stop() == 0
+        assert platform.process is not None
+        assert "Traceback" not in platform.process.output
+        platform.start()
+        assert [call.result(PATIENCE) for call in calls] == ["waited"] * 4
+
+
+def test_a_taken_port_is_one_sentence_that_names_the_setting(platform: Platform) -> None:
+    taken = {"http_port": platform.environ["ATLAS_ROUTER_PORT"], "router_port": platform.environ["ATLAS_ROUTER_PORT"]}
+    for setting, port in taken.items():
+        other = Platform(platform.folder / setting, **{setting: port})
+        said = other.atlas("up", check=False)
+        assert "Traceback" not in said
+        assert f"ATLAS_{setting.upper()}" in said
+        assert "should not have happened" not in said
+
+
+def test_an_output_that_no_reader_could_take_fails_its_task_and_spoils_no_list(
+    platform: Platform, client: Client
+) -> None:
+    with platform.agent("echo", ECHO.replace("return text", "return 10 ** 5000").replace("-> str", "-> int")) as agent:
+        agent.wait_for(connected)
+        task = client.submit("echo", "say", text="a number")
+        with pytest.raises(TaskError) as caught:
+            task.result(PATIENCE)
+        assert caught.value.code in ("invalid_output", "handler_error")
+        assert [found.id for found in client.tasks()] == [task.id]
