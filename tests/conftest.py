@@ -28,8 +28,8 @@ SECONDS_TO_END = 2.0
 # Helpers of multiprocessing which serve the whole process and end with it.
 SHARED_CHILDREN = ("multiprocessing.resource_tracker", "multiprocessing.forkserver")
 
-settings.register_profile("ci", derandomize=True, deadline=None, database=None, max_examples=50)
-settings.register_profile("dev", deadline=None, max_examples=50)
+settings.register_profile("ci", derandomize=True, deadline=None, database=None, max_examples=30)
+settings.register_profile("dev", deadline=None, max_examples=30)
 settings.load_profile("ci" if os.environ.get("CI") else "dev")
 
 
