@@ -10,7 +10,7 @@ import pytest
 from agentic_atlas import Agent, Context, InvalidInput, TaskError
 from agentic_atlas.sdk.client_errors import NotFinished
 from agentic_atlas.testing import running
-from tests.unit.testing.agents import HOUR, Flaky, Gated, new_worker, worker
+from tests.integration.testing.agents import HOUR, Flaky, Gated, new_worker, worker
 
 
 @pytest.fixture(autouse=True)

@@ -6,7 +6,7 @@ from agentic_atlas.backend.domain import lifecycle
 from agentic_atlas.backend.domain.deadlines import TIMEOUT
 from agentic_atlas.testing import AsyncCaller
 from agentic_atlas.testing.network import Network
-from tests.unit.testing.agents import Gated, worker
+from tests.integration.testing.agents import Gated, worker
 
 SECONDS = 5.0
 

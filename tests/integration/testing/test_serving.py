@@ -12,7 +12,7 @@ from agentic_atlas import Agent, ConfigurationError, InvalidInput, TaskError
 from agentic_atlas.sdk.client_errors import NotFinished
 from agentic_atlas.testing import AsyncCaller, serving
 from agentic_atlas.testing.network import Network
-from tests.unit.testing.agents import Flaky, Gated, new_worker, worker
+from tests.integration.testing.agents import Flaky, Gated, new_worker, worker
 
 
 def run(work: Coroutine[Any, Any, None]) -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from agentic_atlas import Agent, TaskError
 from agentic_atlas.testing import running
-from tests.unit.testing.agents import Flaky, new_worker, worker
+from tests.integration.testing.agents import Flaky, new_worker, worker
 
 SECONDS = 5.0
 SUM = {"a": 1, "b": 2}

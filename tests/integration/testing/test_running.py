@@ -19,7 +19,7 @@ from agentic_atlas import (
     Unavailable,
 )
 from agentic_atlas.testing import running
-from tests.unit.testing.agents import Gated, new_worker, worker
+from tests.integration.testing.agents import Gated, new_worker, worker
 
 SECONDS = 5.0
 
