@@ -16,7 +16,7 @@ ONCE ?=
 FOLDER ?=
 ARGS ?=
 
-.PHONY: help setup demo test check lint types imports locks fix bench docs reference build lock
+.PHONY: help setup demo test soak check lint types imports locks fix bench docs reference build lock
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
@@ -35,6 +35,9 @@ demo: $(STAMP) ## The whole story on this machine (FOLDER=documents, ONCE=1 to e
 
 test: $(STAMP) ## Run all tests, ring by ring (ARGS="tests/unit -k word" for some)
 	@$(BIN)/pytest $(ARGS)
+
+soak: $(STAMP) ## Break everything, often and for long; print what was promised, done and seen
+	@$(BIN)/pytest tests/faults tests/properties --soak --timeout=1800 -p no:randomly $(ARGS)
 
 check: lint types imports locks ## Style, types, import contract and lock files
 

@@ -12,6 +12,8 @@ import psutil
 import pytest
 from hypothesis import settings
 
+from tests.findings import findings
+
 ROOT = Path(__file__).parents[1]
 RINGS = (
     "tests/unit",
@@ -33,6 +35,10 @@ settings.register_profile("dev", deadline=None, max_examples=30)
 settings.load_profile("ci" if os.environ.get("CI") else "dev")
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--soak", action="store_true", help="run the tests of faults long and often")
+
+
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "install: builds the wheel and installs it; runs in the end-to-end ring")
 
@@ -41,6 +47,17 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Run the cheap rings first; within a ring the (random) order stays as it is."""
     items.sort(key=_ring)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Print what the tests of faults did and saw."""
+    rows = findings(config)
+    if not rows:
+        return
+    widths = [max(len(getattr(row, name)) for row in rows) for name in ("guarantee", "done")]
+    terminalreporter.section("faults")
+    for row in sorted(rows, key=lambda row: row.guarantee):
+        terminalreporter.write_line(f"{row.guarantee:<{widths[0]}}  {row.done:<{widths[1]}}  {row.seen}")
 
 
 def _ring(item: pytest.Item) -> int:

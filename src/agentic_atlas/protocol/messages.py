@@ -1,8 +1,9 @@
 """The wire: a closed union of frozen messages, the same types on both sides.
 
 One WebSocket text frame carries one message as a JSON object whose `type` names it. Each message says who sends it,
-when, and what answers it; `SENDER` says the first of these to the program. Times are seconds since the epoch on the
-server's clock, durations are seconds. Fields a reader does not know are ignored, so a newer peer may add some.
+when, and what answers it; `SENDER` says the first of these to the program (None: either side). Times are seconds since
+the epoch on the server's clock, durations are seconds. Fields a reader does not know are ignored, so a newer peer may
+add some.
 
 Payloads (`input`, `output`, `data`) are `Raw`: JSON that is passed on byte for byte and never parsed on the way.
 """
@@ -145,6 +146,16 @@ class Limits(msgspec.Struct, frozen=True):
     skills: Count = 200
 
 
+class Predecessor(msgspec.Struct, frozen=True, omit_defaults=True):
+    """In `hello`: a process with the same token that has ended for certain, and what it left behind.
+
+    Of its attempts, those whose results are here become this instance's; the others are lost at once.
+    """
+
+    instance: Id
+    results: list[RunningAttempt] = []
+
+
 class Hello(msgspec.Struct, frozen=True, omit_defaults=True, tag_field="type", tag="hello"):
     """First message on a connection, due within 5 s. Answered by `welcome` or a close.
 
@@ -163,6 +174,8 @@ class Hello(msgspec.Struct, frozen=True, omit_defaults=True, tag_field="type", t
     running: list[RunningAttempt] = []
     results: list[RunningAttempt] = []
     """Attempts that are finished and whose `result` was not acknowledged yet; the results follow `welcome`."""
+    predecessors: Annotated[list[Predecessor], Meta(max_length=64)] = []
+    """Ended processes whose place this one takes; those of another token are ignored."""
 
 
 class Verdict(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -196,6 +209,17 @@ class Welcome(msgspec.Struct, frozen=True, omit_defaults=True, tag_field="type",
     attempts: list[Verdict] = []
 
 
+class Reaction(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What became of a question: its answer, or that nobody answered in time."""
+
+    question: Annotated[int, Meta(ge=1, le=2**53)]
+    """Number of the question among those of its task: 1, 2, … in the order of asking."""
+    data: Raw = NULL
+    """The answer, any JSON value."""
+    expired: bool = False
+    """Nobody answered in time. That is not a refusal: `data` says nothing."""
+
+
 class Task(msgspec.Struct, frozen=True, omit_defaults=True, tag_field="type", tag="task"):
     """Run this skill. Answered by `accept` or `refuse` at once, later by `result`.
 
@@ -217,6 +241,8 @@ class Task(msgspec.Struct, frozen=True, omit_defaults=True, tag_field="type", ta
     parent: Id | None = None
     depth: Count = 0
     """Number of agents above this one in a chain of calls."""
+    answers: list[Reaction] = []
+    """What earlier attempts asked and got answered, in the order of asking: this attempt is not to ask it again."""
 
 
 class Accept(msgspec.Struct, frozen=True, tag_field="type", tag="accept"):
@@ -255,6 +281,8 @@ class EventKind(StrEnum):
     CHUNK = "chunk"
     LOG = "log"
     ARTIFACT = "artifact"
+    QUESTION = "question"
+    """The skill waits for a person; answered by `answer`."""
 
 
 class Event(msgspec.Struct, frozen=True, tag_field="type", tag="event"):
@@ -323,6 +351,19 @@ class Cancel(msgspec.Struct, frozen=True, omit_defaults=True, tag_field="type", 
     reason: Line = ""
 
 
+class Answer(msgspec.Struct, frozen=True, tag_field="type", tag="answer"):
+    """A question of this attempt was answered, or was not in time. Not answered itself: it is said again after a cut.
+
+    One that is known already, or of a question that was not asked yet, is kept and changes nothing else.
+    """
+
+    SENDER: ClassVar[Side | None] = Side.ROUTER
+
+    task: Id
+    attempt: Count
+    reaction: Reaction
+
+
 class Call(msgspec.Struct, frozen=True, omit_defaults=True, tag_field="type", tag="call"):
     """Ask another agent, as a child of a running attempt. Answered by `reply` (several when `stream`).
 
@@ -387,14 +428,45 @@ class Beat(msgspec.Struct, frozen=True, omit_defaults=True, tag_field="type", ta
     """Percent of one core, over the time since the last beat."""
     memory: Count = 0
     """Resident bytes."""
+    results: Count = 0
+    """Results that wait for their `result_ack`."""
+    oldest: Seconds = 0.0
+    """How long the oldest of those has waited."""
+
+
+class Drain(msgspec.Struct, frozen=True, omit_defaults=True, tag_field="type", tag="drain"):
+    """The sender is about to end: no new work. What runs goes on; a close follows when the sender is done.
+
+    An agent says it when it is asked to stop, and again after each `welcome` until it has. A router says it before it
+    closes, so that agents have their reports acknowledged and know when to come back.
+    """
+
+    SENDER: ClassVar[Side | None] = None
+
+    retry_after: Seconds | None = None
+    """The router's: seconds after which it expects to be back."""
 
 
 Message: TypeAlias = (
-    Hello | Welcome | Task | Accept | Refuse | Event | EventAck | Result | ResultAck | Cancel | Call | Reply | Beat
+    Hello
+    | Welcome
+    | Task
+    | Accept
+    | Refuse
+    | Event
+    | EventAck
+    | Result
+    | ResultAck
+    | Cancel
+    | Answer
+    | Call
+    | Reply
+    | Beat
+    | Drain
 )
 
 MESSAGES: tuple[type[Message], ...] = (
-    Hello, Welcome, Task, Accept, Refuse, Event, EventAck, Result, ResultAck, Cancel, Call, Reply, Beat,
+    Hello, Welcome, Task, Accept, Refuse, Event, EventAck, Result, ResultAck, Cancel, Answer, Call, Reply, Beat, Drain,
 )  # fmt: skip
 """Every message type, in the order a connection meets them."""
 

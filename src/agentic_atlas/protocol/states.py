@@ -1,16 +1,18 @@
 """The life of a connection as one table for both sides.
 
-Every message has one sender (`beat` has two), so one table says what may come next on either end. The diagram in the
-documentation is drawn from it.
+Every message has one sender (`beat` and `drain` have two), so one table says what may come next on either end. The
+diagram in the documentation is drawn from it.
 """
 
 from enum import StrEnum
 
 from agentic_atlas.protocol.messages import (
     Accept,
+    Answer,
     Beat,
     Call,
     Cancel,
+    Drain,
     Event,
     EventAck,
     Hello,
@@ -39,7 +41,7 @@ class ConnectionState(StrEnum):
 
 
 _WORK: tuple[type[Message], ...] = (
-    Task, Accept, Refuse, Event, EventAck, Result, ResultAck, Cancel, Call, Reply, Beat,
+    Task, Accept, Refuse, Event, EventAck, Result, ResultAck, Cancel, Answer, Call, Reply, Beat, Drain,
 )  # fmt: skip
 
 TRANSITIONS: dict[ConnectionState, dict[type[Message], ConnectionState]] = {

@@ -10,10 +10,12 @@ from msgspec import Raw
 from agentic_atlas.protocol import Session, Side
 from agentic_atlas.protocol.messages import (
     Accept,
+    Answer,
     Beat,
     Call,
     Caller,
     Cancel,
+    Drain,
     Event,
     EventAck,
     EventKind,
@@ -24,6 +26,7 @@ from agentic_atlas.protocol.messages import (
     Message,
     Outcome,
     Policy,
+    Reaction,
     Refuse,
     RefuseReason,
     Reply,
@@ -37,7 +40,7 @@ from agentic_atlas.protocol.messages import (
 from agentic_atlas.protocol.versions import PROTOCOL_VERSION
 from tests.docs.reference.markdown import fence, paragraphs
 
-FIRST, SECOND, THIRD = "tsk_01", "tsk_02", "tsk_03"
+FIRST, SECOND, THIRD, FOURTH = "tsk_01", "tsk_02", "tsk_03", "tsk_04"
 _TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 _SCHEMA = Raw(b'{"type":"object","properties":{"text":{"type":"string"}},"required":["text"]}')
 _ADA = Caller("api_key", "key_ada", "ada/first start")
@@ -88,11 +91,28 @@ _SCENES: tuple[tuple[str, tuple[tuple[Side, Message], ...]], ...] = (
         ),
     ),
     (
+        "A task that asks a person: the skill waits, the answer comes, and is said again after every cut.",
+        (
+            (Side.ROUTER, Task(FOURTH, 1, "count", Raw(b'{"text":"a very long text"}'), _ADA, _TRACE, 1_767_225_615.0)),
+            (Side.AGENT, Accept(FOURTH, 1)),
+            (Side.AGENT, Event(FOURTH, 1, 1, EventKind.QUESTION,
+                               Raw(b'{"question":"Count all of it?","schema":{"type":"boolean"}}'))),
+            (Side.ROUTER, EventAck(FOURTH, 1, 1)),
+            (Side.ROUTER, Answer(FOURTH, 1, Reaction(1, Raw(b"true")))),
+            (Side.AGENT, Result(FOURTH, 1, Outcome.COMPLETED, Raw(b"4"))),
+            (Side.ROUTER, ResultAck(FOURTH, 1)),
+        ),
+    ),
+    (
         "A task that the agent has no room for goes back unharmed.",
         (
             (Side.ROUTER, Task(THIRD, 1, "count", Raw(b'{"text":"too much"}'), _ADA, _TRACE, 1_767_225_620.0)),
             (Side.AGENT, Refuse(THIRD, 1, RefuseReason.BUSY)),
         ),
+    ),
+    (
+        "The router is about to restart: it says so, and when to come back. An agent that stops says the same.",
+        ((Side.ROUTER, Drain(retry_after=1.0)),),
     ),
 )  # fmt: skip
 

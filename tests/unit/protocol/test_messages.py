@@ -4,7 +4,7 @@ from typing import get_args
 
 import pytest
 
-from agentic_atlas.protocol.messages import MESSAGES, Beat, Hello, Limits, Message, Side, name_of, sent_by
+from agentic_atlas.protocol.messages import MESSAGES, Beat, Drain, Hello, Limits, Message, Side, name_of, sent_by
 
 
 def test_the_list_and_the_union_have_the_same_members() -> None:
@@ -23,8 +23,8 @@ def test_every_message_has_a_sender_and_says_in_words_what_it_is(kind: type[Mess
     assert kind.__struct_config__.frozen
 
 
-def test_only_the_beat_is_sent_by_both() -> None:
-    assert [kind for kind in MESSAGES if all(sent_by(kind, side) for side in Side)] == [Beat]
+def test_only_beat_and_drain_are_sent_by_both() -> None:
+    assert [kind for kind in MESSAGES if all(sent_by(kind, side) for side in Side)] == [Beat, Drain]
 
 
 def test_each_side_is_the_peer_of_the_other() -> None:

@@ -1,0 +1,40 @@
+"""Faults on purpose: processes killed, connections cut, disks filled. `--soak` does each longer, and prints a table."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from agentic_atlas import Client
+from tests.e2e.processes import Platform
+from tests.findings import add
+
+
+@pytest.fixture
+def soak(request: pytest.FixtureRequest) -> bool:
+    """Whether to do it long and often (`make soak`), or as briefly as every change has to bear."""
+    return bool(request.config.getoption("--soak"))
+
+
+@pytest.fixture
+def found(request: pytest.FixtureRequest) -> Callable[[str, str, str], None]:
+    """Return what adds a row to the table: (guarantee, done, seen)."""
+    return partial(add, request.config)
+
+
+@pytest.fixture
+def platform(tmp_path: Path) -> Iterator[Platform]:
+    """A network of its own for one test."""
+    running = Platform(tmp_path / "network")
+    running.start()
+    yield running
+    running.kill()
+
+
+@pytest.fixture
+def client(platform: Platform) -> Iterator[Client]:
+    with Client(platform.url, api_key=platform.api_key) as client:
+        yield client
