@@ -60,5 +60,14 @@ class Settings(BaseSettings):
     max_connections_per_address: Annotated[int, Field(ge=0, le=1_000_000)] = 0
     """Most of them from one address; 0: no limit of its own."""
 
+    queue_per_agent: Annotated[int, Field(ge=1, le=10_000_000)] = 20_000
+    """Most tasks that wait for one agent; more are answered 429 (`agent_queue_full`)."""
+
+    open_per_caller: Annotated[int, Field(ge=1, le=10_000_000)] = 10_000
+    """Most tasks of one caller that have not ended; more are answered 429 (`too_many_open_tasks`)."""
+
+    open_tasks: Annotated[int, Field(ge=1, le=10_000_000)] = 100_000
+    """Most tasks of everybody that have not ended; more are answered 429 (`network_full`)."""
+
     drain: Annotated[float, Field(ge=0, le=600)] = 5.0
     """Most time a stop waits for requests that are being answered."""

@@ -12,6 +12,7 @@ from structlog.typing import FilteringBoundLogger
 
 from agentic_atlas.auth import KeyRing, load_or_create_ring, read_bearer, verify
 from agentic_atlas.backend.api.app import create_app
+from agentic_atlas.backend.domain.census import Census, OpenLimits
 from agentic_atlas.backend.domain.logins import Logins
 from agentic_atlas.backend.ports import Store
 from agentic_atlas.backend.services import instances
@@ -90,7 +91,7 @@ async def _running(
 ) -> AsyncIterator[Network]:
     fleet = RouterFleet()
     limits = Limits(message_bytes=settings.message_bytes, payload_bytes=settings.message_bytes * 3 // 4)
-    backend = await _backend(store, fleet, ring, ids, limits)
+    backend = await _backend(settings, store, fleet, ring, ids, limits)
     router = fleet.router = Router(
         RouterBackend(backend),
         clock=monotonic,
@@ -134,8 +135,11 @@ async def _running(
         await endpoint.close()
 
 
-async def _backend(store: Store, fleet: RouterFleet, ring: KeyRing, ids: SortableIds, limits: Limits) -> Backend:
+async def _backend(
+    settings: Settings, store: Store, fleet: RouterFleet, ring: KeyRing, ids: SortableIds, limits: Limits
+) -> Backend:
     feed = Feed(LocalBus())
+    census = Census(OpenLimits(settings.queue_per_agent, settings.open_per_caller, settings.open_tasks))
     registry = Registry(store.agents)
     return Backend(
         store=store,
@@ -149,7 +153,7 @@ async def _backend(store: Store, fleet: RouterFleet, ring: KeyRing, ids: Sortabl
         access=Access(store.users, registry, wall),
         registry=registry,
         feed=feed,
-        dispatcher=Dispatcher(store.tasks, fleet, feed, wall),
+        dispatcher=Dispatcher(store.tasks, fleet, feed, wall, census),
         logins=Logins(),
     )
 

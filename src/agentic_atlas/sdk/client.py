@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Iterable, Mapping
 from datetime import UTC, datetime
-from typing import Any, Self
+from typing import Any, Literal, Self, TypeAlias
 
 import msgspec
 
@@ -40,6 +40,8 @@ PATIENCE = 5.0
 PAGE = 100
 """Items asked for at a time when a list is read page by page."""
 
+Delivery: TypeAlias = Literal["at_least_once", "at_most_once"]
+
 
 class TaskRequest(Record, frozen=True, kw_only=True, omit_defaults=True):
     """One task to submit, for `AsyncClient.batch`; times are as in `AsyncClient.submit`."""
@@ -52,6 +54,9 @@ class TaskRequest(Record, frozen=True, kw_only=True, omit_defaults=True):
     timeout: float | None = None
     priority: int | None = None
     queue_ttl: float | None = None
+    delivery: Delivery | None = None
+    retries: int | None = None
+    max_attempts: int | None = None
 
 
 class _Batch(Record, frozen=True, kw_only=True):
@@ -143,7 +148,7 @@ class AsyncClient:
             text = f"task {task.id} was not done after {timeout:g} s and was asked to stop"
             raise NotFinished(text, task_id=task.id) from None
 
-    async def submit(
+    async def submit(  # noqa: PLR0913 - each is an option of a task
         self,
         agent: str,
         skill: str,
@@ -155,6 +160,9 @@ class AsyncClient:
         timeout: float | None = None,
         priority: int | None = None,
         queue_ttl: float | None = None,
+        delivery: Delivery | None = None,
+        retries: int | None = None,
+        max_attempts: int | None = None,
         **more: Any,
     ) -> TaskHandle:
         """Submit a task and return as soon as it is safe in the server.
@@ -169,6 +177,9 @@ class AsyncClient:
             timeout: seconds its skill may run.
             priority: 0 to 9, higher ones first.
             queue_ttl: seconds it may wait while its agent is offline; a day by default.
+            delivery: `at_most_once` for what must not happen twice; a caller may be stricter than the skill, not laxer.
+            retries: further attempts after an error of the skill itself, in place of the skill's own policy.
+            max_attempts: attempts that may be lost with their instance, in place of the skill's own policy.
             **more: fields of the input.
 
         Raises:
@@ -183,6 +194,9 @@ class AsyncClient:
             timeout=timeout,
             priority=priority,
             queue_ttl=queue_ttl,
+            delivery=delivery,
+            retries=retries,
+            max_attempts=max_attempts,
         )
         return await self._submit(request)
 

@@ -13,6 +13,7 @@ import httpx
 
 from agentic_atlas.auth import load_or_create_ring
 from agentic_atlas.backend.api.app import create_app
+from agentic_atlas.backend.domain.census import Census, OpenLimits
 from agentic_atlas.backend.domain.logins import Logins
 from agentic_atlas.backend.domain.records import Task
 from agentic_atlas.backend.ports import Slot
@@ -113,6 +114,15 @@ class Api:
         self.backend.dispatcher.freed(record.agent_id)
         return record.agent_id
 
+    async def called_by(self, parent: str) -> str:
+        """Return the id of the task that this one called, once there is one."""
+        async with asyncio.timeout(10.0):
+            while True:
+                found = (await self.admin.get("/api/v1/tasks", params={"parent": parent})).json()["items"]
+                waiting = [task["id"] for task in found if task["state"] == "submitted"]
+                if waiting:
+                    return str(waiting[0])
+
     async def report(self, *said: messages.Message, instance: str = "ins_1") -> list[instances.Stored]:
         """Say what an instance says of its attempts, in this order."""
         futures = [instances.report(self.backend, instance, message) for message in said]
@@ -120,7 +130,7 @@ class Api:
 
 
 @asynccontextmanager
-async def api(folder: Path) -> AsyncIterator[Api]:
+async def api(folder: Path, limits: OpenLimits | None = None) -> AsyncIterator[Api]:
     ids, fleet = SortableIds(), HandFleet()
     async with open_store(None, clock=wall, ids=ids) as store:
         feed, registry = Feed(LocalBus()), Registry(store.agents)
@@ -136,7 +146,7 @@ async def api(folder: Path) -> AsyncIterator[Api]:
             access=Access(store.users, registry, wall),
             registry=registry,
             feed=feed,
-            dispatcher=Dispatcher(store.tasks, fleet, feed, wall),
+            dispatcher=Dispatcher(store.tasks, fleet, feed, wall, Census(limits)),
             logins=Logins(),
         )
         issued = await users.bootstrap(backend, "admin")

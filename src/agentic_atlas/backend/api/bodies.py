@@ -31,6 +31,11 @@ class NewTask(msgspec.Struct, forbid_unknown_fields=True):
     queue_ttl: NotNegative | None = None
     """Seconds to wait for an agent that is offline; 0: not at all. Without it: a day."""
     delivery: Delivery | None = None
+    """In place of the skill's: stricter, not laxer."""
+    retries: Annotated[int, Meta(ge=0, le=100)] | None = None
+    """Further attempts after an error of the handler itself, in place of the skill's."""
+    max_attempts: Annotated[int, Meta(ge=1, le=100)] | None = None
+    """Attempts that may be lost with their instance, in place of the skill's."""
 
 
 class NewTasks(msgspec.Struct, forbid_unknown_fields=True):

@@ -138,13 +138,15 @@ def _ask(new: NewTask, trace: str | None) -> tasks.Ask:
         new.agent,
         new.skill,
         bytes(new.input),
-        new.idempotency_key,
-        None if new.deadline is None else new.deadline.timestamp(),
-        new.timeout,
-        new.priority,
-        new.queue_ttl,
-        new.delivery,
-        trace,
+        idempotency_key=new.idempotency_key,
+        deadline=None if new.deadline is None else new.deadline.timestamp(),
+        timeout=new.timeout,
+        priority=new.priority,
+        queue_ttl=new.queue_ttl,
+        delivery=new.delivery,
+        retries=new.retries,
+        max_attempts=new.max_attempts,
+        trace=trace,
     )
 
 

@@ -5,6 +5,8 @@ when it is added, one more than its caller's last one but never behind the task 
 number takes turns between callers, and within a caller keeps the order of submission.
 """
 
+from collections.abc import Iterable
+
 
 class FairOrder:
     """Virtual clocks of one agent's queue. Not kept: a restart takes them from the tasks that wait (`resume`)."""
@@ -27,6 +29,9 @@ class FairOrder:
         """The task at this position was claimed: the queue's clock moves up to it."""
         self._now = max(self._now, position)
 
-    def resume(self, position: float) -> None:
-        """A task waits at this position since before the restart: new ones come after it."""
-        self._now = max(self._now, position)
+    def resume(self, waiting: Iterable[tuple[str, float]]) -> None:
+        """Take up (caller, position) of what waits since before the restart: each caller goes on behind its own tasks,
+        and the clock stands where the queue is, so that one who has nothing there yet is not behind everybody."""
+        for caller, position in waiting:
+            self._now = position if not self._last else min(self._now, position)
+            self._last[caller] = max(self._last.get(caller, position), position)

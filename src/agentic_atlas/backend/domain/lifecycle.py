@@ -85,10 +85,14 @@ def complete(task: Task, attempt: int, output: bytes, now: float) -> Change | No
 
 
 def fail(task: Task, attempt: int, error: TaskError, now: float) -> Change | None:
-    """The attempt failed by itself; `handler_error` is tried again while the policy has retries left."""
+    """The attempt failed by itself; `handler_error` is tried again while the policy has retries left.
+
+    Not where a skill must never start twice, whatever the policy says besides.
+    """
     if not _current(task, attempt):
         return None
-    if error.code == "handler_error" and task.failures < task.retries and task.cancel_reason is None:
+    again = task.failures < task.retries and task.delivery is not Delivery.AT_MOST_ONCE
+    if error.code == "handler_error" and again and task.cancel_reason is None:
         wait = min(task.backoff * 2**task.failures, 3600.0)
         retried = msgspec.structs.replace(task, failures=task.failures + 1, not_before=now + wait)
         return _requeue(retried, Trigger.RETRY, now, error)
@@ -122,6 +126,16 @@ def force(task: Task, attempt: int | None, error: TaskError, now: float) -> Chan
     if task.terminal or (attempt is not None and attempt != task.attempt):
         return None
     return _end(task, Trigger.CANCEL if error.code == "canceled" else Trigger.FAIL, now, error=error)
+
+
+def shift(task: Task, *, seconds: float) -> Change | None:
+    """The wall clock was set, or stood still: what is to happen so long after something moves by so many seconds.
+
+    A deadline is a time of day, and stays.
+    """
+    stamps = {name: getattr(task, name) for name in ("queue_expires_at", "not_before", "accepted_at", "cancel_at")}
+    moved = {name: at + seconds for name, at in stamps.items() if at is not None}
+    return None if task.terminal or not moved else Change(msgspec.structs.replace(task, **moved))
 
 
 def lose(task: Task, attempt: int, now: float) -> Change | None:

@@ -26,6 +26,7 @@ CHANGING = (
     "last_n",
     "losses",
     "failures",
+    "queue_expires_at",
     "not_before",
     "cancel_reason",
     "cancel_at",

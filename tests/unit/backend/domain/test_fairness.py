@@ -27,10 +27,16 @@ def test_whoever_was_silent_has_saved_nothing_up() -> None:
     assert order.next("silent") >= 99.0
 
 
-def test_after_a_restart_new_tasks_come_after_those_that_wait() -> None:
+def test_after_a_restart_a_caller_goes_on_behind_its_own_tasks() -> None:
     order = FairOrder()
-    order.resume(41.5)
-    assert order.next("a") >= 41.5
+    order.resume([("a", 41.5), ("a", 40.5)])
+    assert order.next("a") > 41.5
+
+
+def test_after_a_restart_a_flood_that_waits_does_not_push_back_a_newcomer() -> None:
+    order = FairOrder()
+    order.resume([("flood", 1_000.0 + number) for number in range(1_000)])
+    assert order.next("single") <= 1_001.0
 
 
 def test_memory_is_bounded_however_many_callers_there_are() -> None:
