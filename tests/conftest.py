@@ -12,8 +12,6 @@ import psutil
 import pytest
 from hypothesis import settings
 
-from tests.findings import findings
-
 ROOT = Path(__file__).parents[1]
 RINGS = (
     "tests/unit",
@@ -47,17 +45,6 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Run the cheap rings first; within a ring the (random) order stays as it is."""
     items.sort(key=_ring)
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    """Print what the tests of faults did and saw."""
-    rows = findings(config)
-    if not rows:
-        return
-    widths = [max(len(getattr(row, name)) for row in rows) for name in ("guarantee", "done")]
-    terminalreporter.section("faults")
-    for row in sorted(rows, key=lambda row: row.guarantee):
-        terminalreporter.write_line(f"{row.guarantee:<{widths[0]}}  {row.done:<{widths[1]}}  {row.seen}")
 
 
 def _ring(item: pytest.Item) -> int:

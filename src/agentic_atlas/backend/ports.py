@@ -279,3 +279,15 @@ class Fleet(Protocol):
 
     def online(self, agent_id: str) -> int:
         """Return how many instances of the agent are connected."""
+
+    def free(self, agent_id: str) -> int:
+        """Return how many tasks the agent's instances could take now."""
+
+    def holds(self, task_id: str, attempt: int) -> bool:
+        """Tell whether the attempt has a lease: its loss would be noticed."""
+
+    def adopt(self, task_id: str, attempt: int, instance_id: str) -> None:
+        """Keep an attempt for its instance through one grace period; without a word from it, the attempt is lost."""
+
+    def oldest_results(self) -> Sequence[tuple[str, float]]:
+        """Return (instance, seconds) for each that is connected and keeps a result: how long the oldest has waited."""

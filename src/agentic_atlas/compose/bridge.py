@@ -56,6 +56,22 @@ class RouterFleet:
         """See `Fleet.online`."""
         return self.router.online(agent_id)
 
+    def free(self, agent_id: str) -> int:
+        """See `Fleet.free`."""
+        return self.router.free(agent_id)
+
+    def holds(self, task_id: str, attempt: int) -> bool:
+        """See `Fleet.holds`."""
+        return self.router.holds(task_id, attempt)
+
+    def adopt(self, task_id: str, attempt: int, instance_id: str) -> None:
+        """See `Fleet.adopt`."""
+        self.router.adopt([(task_id, attempt, instance_id)])
+
+    def oldest_results(self) -> Sequence[tuple[str, float]]:
+        """See `Fleet.oldest_results`."""
+        return self.router.oldest_results()
+
 
 class RouterBackend:
     """The backend, as the router sees it (`router.ports.Backend`)."""

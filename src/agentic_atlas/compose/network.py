@@ -6,6 +6,7 @@ import socket
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from structlog.typing import FilteringBoundLogger
@@ -20,12 +21,13 @@ from agentic_atlas.backend.services.access import Access
 from agentic_atlas.backend.services.backend import Backend
 from agentic_atlas.backend.services.dispatch import Dispatcher
 from agentic_atlas.backend.services.feed import Feed
+from agentic_atlas.backend.services.monitor import Monitor
 from agentic_atlas.backend.services.registry import Registry
 from agentic_atlas.backend.store.database import open_store
 from agentic_atlas.bus.local import LocalBus
 from agentic_atlas.compose import http
 from agentic_atlas.compose.bridge import RouterBackend, RouterFleet
-from agentic_atlas.compose.sources import SortableIds, entropy, monotonic, wall
+from agentic_atlas.compose.sources import SortableIds, WallClock, entropy, monotonic, wall
 from agentic_atlas.errors import ConfigurationError
 from agentic_atlas.protocol.messages import Limits
 from agentic_atlas.protocol.versions import PATH
@@ -91,7 +93,7 @@ async def _running(
 ) -> AsyncIterator[Network]:
     fleet = RouterFleet()
     limits = Limits(message_bytes=settings.message_bytes, payload_bytes=settings.message_bytes * 3 // 4)
-    backend = await _backend(settings, store, fleet, ring, ids, limits)
+    backend = await _backend(settings, log, store, fleet, ring, ids, limits)
     router = fleet.router = Router(
         RouterBackend(backend),
         clock=monotonic,
@@ -100,7 +102,7 @@ async def _running(
         settings=RouterSettings(beat_every=settings.beat_every, grace=settings.grace),
         log=log,
     )
-    await _take_up(backend, router, settings.grace)
+    await _take_up(backend, router)
     # Before the tasks are there: a port that is taken is one plain error.
     endpoint = await serve(
         router,
@@ -118,6 +120,7 @@ async def _running(
         async with asyncio.TaskGroup() as group:
             dispatching = group.create_task(backend.dispatcher.run())
             routing = group.create_task(router.run())
+            watching = group.create_task(backend.monitor.run())
             serving = group.create_task(http.until(stop, http.HttpServer(app, api_socket, drain=settings.drain)))
             try:
                 api_url = f"http://{_address(settings.host, api_socket.getsockname()[1])}"
@@ -129,41 +132,56 @@ async def _running(
                 await serving
                 router.drain()
                 await endpoint.close()
-                routing.cancel()
-                dispatching.cancel()
+                for task in (watching, routing, dispatching):
+                    task.cancel()
     finally:
         await endpoint.close()
 
 
 async def _backend(
-    settings: Settings, store: Store, fleet: RouterFleet, ring: KeyRing, ids: SortableIds, limits: Limits
+    settings: Settings,
+    log: FilteringBoundLogger,
+    store: Store,
+    fleet: RouterFleet,
+    ring: KeyRing,
+    ids: SortableIds,
+    limits: Limits,
 ) -> Backend:
     feed = Feed(LocalBus())
+    clock = WallClock()
     census = Census(OpenLimits(settings.queue_per_agent, settings.open_per_caller, settings.open_tasks))
     registry = Registry(store.agents)
+    dispatcher = Dispatcher(store.tasks, fleet, feed, clock, census)
+    clock.jumped = partial(_clock_jumped, dispatcher, log)
     return Backend(
         store=store,
         fleet=fleet,
         keys=ring,
         network=await store.network_id(),
-        clock=wall,
+        clock=clock,
         ids=ids,
         entropy=entropy,
         limits=limits,
-        access=Access(store.users, registry, wall),
+        access=Access(store.users, registry, clock),
         registry=registry,
         feed=feed,
-        dispatcher=Dispatcher(store.tasks, fleet, feed, wall, census),
+        dispatcher=dispatcher,
         logins=Logins(),
+        monitor=Monitor(dispatcher, fleet, clock, log),
     )
 
 
-async def _take_up(backend: Backend, router: Router, grace: float) -> None:
+def _clock_jumped(dispatcher: Dispatcher, log: FilteringBoundLogger, seconds: float) -> None:
+    log.warning("clock_jumped", seconds=round(seconds, 1))
+    dispatcher.forgive(seconds)
+
+
+async def _take_up(backend: Backend, router: Router) -> None:
     """Take up what the last process left: nobody is connected, and what was held stays held for one grace period."""
     await backend.store.agents.depart_all(backend.clock())
     open_tasks = await backend.store.tasks.open()
     backend.dispatcher.resume(open_tasks)
-    router.adopt(instances.unanswered(open_tasks), monotonic() + grace)
+    router.adopt(instances.unanswered(open_tasks))
 
 
 def _identify(ring: KeyRing, network_id: str) -> Callable[[Sequence[str]], Identity]:

@@ -130,6 +130,11 @@ class Connection:
         """See `placement.Candidate`."""
         return self._readiness.willing and not self._outbox.congested
 
+    @property
+    def oldest_result(self) -> float:
+        """See `Readiness`."""
+        return self._readiness.oldest_result
+
     def welcome(self, welcome: Welcome, concurrency: int) -> None:
         """Register it: from now on it works."""
         office = self._office

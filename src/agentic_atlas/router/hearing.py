@@ -98,6 +98,7 @@ class Hearing:
     def _beat(self, beat: Beat) -> None:
         self._beats.count(self._office.clock())
         willing_again = self._readiness.lags(beat.lag)
+        self._readiness.oldest_result = beat.oldest
         self._answer(Beat(beat.n))
         if willing_again:
             self._freed()

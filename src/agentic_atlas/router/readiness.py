@@ -4,9 +4,14 @@ from agentic_atlas.protocol.messages import RefuseReason
 
 
 class Readiness:
-    """What an instance said of itself."""
+    """What an instance said of itself.
+
+    Attributes:
+        oldest_result: seconds for which its oldest result waits to be acknowledged; 0 when none does.
+    """
 
     def __init__(self, max_lag: float, busy_pause: float) -> None:
+        self.oldest_result = 0.0
         self._max_lag = max_lag
         self._busy_pause = busy_pause
         self._lag = 0.0

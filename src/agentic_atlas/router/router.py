@@ -155,8 +155,22 @@ class Router:
         """Return how many instances of the agent are registered."""
         return self._hub.online(agent_id)
 
-    def adopt(self, attempts: Iterable[tuple[str, int, str]], until: float) -> None:
-        """Keep (task, attempt, instance) that an earlier process left, until this time of `clock`."""
+    def free(self, agent_id: str) -> int:
+        """Return how many tasks the agent's instances could take now."""
+        return sum(map(free, self._hub.ready(agent_id)))
+
+    def holds(self, task: str, attempt: int) -> bool:
+        """Tell whether the attempt has a lease."""
+        return self._leases.instance(Attempt(task, attempt)) is not None
+
+    def oldest_results(self) -> list[tuple[str, float]]:
+        """Return (instance, seconds) for each registered one that waits for an acknowledgement: since when."""
+        ages = ((connection.instance_id, connection.oldest_result) for connection in self._connections.values())
+        return [(instance_id, seconds) for instance_id, seconds in ages if seconds]
+
+    def adopt(self, attempts: Iterable[tuple[str, int, str]]) -> None:
+        """Keep (task, attempt, instance) without a connection through one grace period."""
+        until = self.office.clock() + self.office.settings.grace
         for task, attempt, instance_id in attempts:
             self._leases.keep(Attempt(task, attempt), instance_id, until)
 
@@ -170,7 +184,7 @@ class Router:
     def freed(self, connection: Connection) -> None:
         """See `Host.freed`."""
         agent_id = connection.identity.agent_id
-        slots = sum(map(free, self._hub.ready(agent_id)))
+        slots = self.free(agent_id)
         if slots:
             self.office.backend.freed(agent_id, slots)
 

@@ -101,7 +101,7 @@ def test_input_that_is_not_acceptable_is_told_where_and_not_stored(
         if path is not None:
             assert error["detail"][0]["path"] == path
         assert (await atlas.admin.get("/api/v1/tasks")).json()["items"] == []
-        assert len(atlas.fleet.free[next(iter(atlas.fleet.free))]) == 1
+        assert len(atlas.fleet.free_slots[next(iter(atlas.fleet.free_slots))]) == 1
 
     run(test, tmp_path)
 
@@ -137,7 +137,7 @@ def test_an_idempotency_key_is_one_task_and_with_another_body_a_conflict(tmp_pat
         assert len({answer.json()["id"] for answer in answers}) == 1
         assert sorted(answer.status_code for answer in answers) == [200] * 19 + [201]
         assert len(atlas.fleet.delivered) == 1
-        assert len(atlas.fleet.free[next(iter(atlas.fleet.free))]) == 4
+        assert len(atlas.fleet.free_slots[next(iter(atlas.fleet.free_slots))]) == 4
         other = await atlas.admin.post("/api/v1/tasks", json=ask(idempotency_key="order-17", input={"name": "Bob"}))
         assert (other.status_code, other.json()["error"]["code"]) == (409, "idempotency_conflict")
 

@@ -324,7 +324,7 @@ def test_time_in_which_the_router_stood_still_is_not_the_agents_silence() -> Non
 def test_the_attempts_of_an_earlier_process_have_the_whole_grace_period() -> None:
     async def main() -> None:
         async with network() as net:
-            net.router.adopt([("task_1", 1, "inst"), ("task_2", 3, "inst_2")], net.clock() + 30)
+            net.router.adopt([("task_1", 1, "inst"), ("task_2", 3, "inst_2")])
             await net.passes(29)
             assert net.backend.losses == []
             await net.passes(2)

@@ -48,7 +48,8 @@ class Census:
     def __init__(self, limits: OpenLimits | None = None) -> None:
         self._limits = limits or OpenLimits()
         self._tasks: dict[str, OpenTask] = {}
-        self._waiting: Counter[str] = Counter()
+        self._held: dict[str, OpenTask] = {}
+        self._waiting: dict[str, dict[str, OpenTask]] = {}
         self._by_caller: Counter[str] = Counter()
         self._children: dict[str, set[str]] = {}
 
@@ -61,7 +62,7 @@ class Census:
     def check(self, agent_id: str, agent: str, caller: CallerRef) -> Busy | None:
         """Return why another task of this caller for this agent is one too many, or None."""
         limits = self._limits
-        if self._waiting[agent_id] >= limits.queue_per_agent:
+        if len(self._waiting.get(agent_id, ())) >= limits.queue_per_agent:
             return _busy("agent_queue_full", f"{limits.queue_per_agent} tasks wait for {agent} already")
         if self._by_caller[_key(caller)] >= limits.open_per_caller:
             return _busy("too_many_open_tasks", f"{limits.open_per_caller} of your tasks have not ended yet")
@@ -77,7 +78,9 @@ class Census:
         self._tasks[task.id] = seen = _seen(task)
         self._by_caller[seen.caller] += 1
         if seen.state is TaskState.SUBMITTED:
-            self._waiting[seen.agent_id] += 1
+            self._waiting.setdefault(seen.agent_id, {})[seen.id] = seen
+        else:
+            self._held[seen.id] = seen
         if seen.parent_id is not None:
             self._children.setdefault(seen.parent_id, set()).add(seen.id)
 
@@ -86,13 +89,17 @@ class Census:
         seen = self._tasks.pop(task_id, None)
         if seen is None:
             return
-        _less(self._by_caller, seen.caller)
+        self._held.pop(task_id, None)
+        self._by_caller[seen.caller] -= 1
+        if not self._by_caller[seen.caller]:
+            del self._by_caller[seen.caller]
         if seen.state is TaskState.SUBMITTED:
-            _less(self._waiting, seen.agent_id)
+            del self._waiting[seen.agent_id][task_id]
+            if not self._waiting[seen.agent_id]:
+                del self._waiting[seen.agent_id]
         if seen.parent_id is not None:
-            siblings = self._children[seen.parent_id]
-            siblings.discard(seen.id)
-            if not siblings:
+            self._children[seen.parent_id].discard(task_id)
+            if not self._children[seen.parent_id]:
                 del self._children[seen.parent_id]
 
     def get(self, task_id: str) -> OpenTask | None:
@@ -103,21 +110,23 @@ class Census:
         """Return the ids of the open tasks that this one called."""
         return tuple(self._children.get(task_id, ()))
 
-    def held(self) -> Iterator[OpenTask]:
+    def held(self) -> tuple[OpenTask, ...]:
         """Return the tasks that an instance holds an attempt of."""
-        return (task for task in self if task.state in LEASED)
+        return tuple(self._held.values())
 
-    def ready(self, now: float) -> set[str]:
-        """Return the ids of the agents for which a task waits that could begin now."""
-        return {
-            task.agent_id
-            for task in self
-            if task.state is TaskState.SUBMITTED and (task.not_before is None or task.not_before <= now)
-        }
+    def waited_for(self) -> tuple[str, ...]:
+        """Return the ids of the agents that tasks wait for."""
+        return tuple(self._waiting)
 
-    def states(self) -> Counter[TaskState]:
-        """Return how many tasks are in each state."""
-        return Counter(task.state for task in self)
+    def ready(self, agent_id: str, now: float) -> bool:
+        """Tell whether a task waits for this agent that could begin now."""
+        waiting = self._waiting.get(agent_id, {}).values()
+        return any(task.not_before is None or task.not_before <= now for task in waiting)
+
+    def states(self) -> dict[TaskState, int]:
+        """Return how many tasks are in each state that is not an end."""
+        held = Counter(task.state for task in self._held.values())
+        return {state: held[state] for state in sorted(LEASED)} | {TaskState.SUBMITTED: len(self) - len(self._held)}
 
 
 def _seen(task: Task) -> OpenTask:
@@ -136,12 +145,6 @@ def _seen(task: Task) -> OpenTask:
 
 def _key(caller: CallerRef) -> str:
     return f"{caller.kind}:{caller.id}"
-
-
-def _less(counts: Counter[str], key: str) -> None:
-    counts[key] -= 1
-    if not counts[key]:
-        del counts[key]
 
 
 def _busy(code: str, what: str) -> Busy:

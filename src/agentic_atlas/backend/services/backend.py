@@ -9,6 +9,7 @@ from agentic_atlas.backend.ports import Fleet, Ids, Store
 from agentic_atlas.backend.services.access import Access
 from agentic_atlas.backend.services.dispatch import Dispatcher
 from agentic_atlas.backend.services.feed import Feed
+from agentic_atlas.backend.services.monitor import Monitor
 from agentic_atlas.backend.services.registry import Registry
 from agentic_atlas.protocol.messages import Limits
 
@@ -31,3 +32,4 @@ class Backend:
     feed: Feed
     dispatcher: Dispatcher
     logins: Logins
+    monitor: Monitor

@@ -109,6 +109,11 @@ class Dispatcher:
         if agent_id in self._backlog:
             self._pump(agent_id)
 
+    def offer(self, agent_id: str) -> None:
+        """Look for waiting tasks of the agent, known to wait or not."""
+        self._waits(agent_id)
+        self._pump(agent_id)
+
     async def run(self) -> None:
         """Look at tasks whose time is over, until cancelled."""
         while True:

@@ -61,7 +61,8 @@ def test_what_has_ended_or_was_not_stored_leaves_nothing_behind() -> None:
             census.see(task(id=child.id, parent_id="tsk_p", state=TaskState.FAILED))
     assert len(census) == 0
     assert census.children("tsk_p") == ()
-    assert not census._waiting
+    assert census.waited_for() == ()
+    assert census.held() == ()
     assert not census._by_caller
     assert not census._children
 
@@ -77,8 +78,16 @@ def test_open_children_are_found_by_the_task_that_called_them() -> None:
 def test_a_task_is_ready_for_its_agent_when_its_time_has_come() -> None:
     census = Census(SMALL)
     census.see(task(id="tsk_1", not_before=50.0))
-    assert census.ready(49.0) == set()
-    assert census.ready(50.0) == {"agt_1"}
+    assert census.waited_for() == ("agt_1",)
+    assert not census.ready("agt_1", 49.0)
+    assert census.ready("agt_1", 50.0)
     census.see(task(id="tsk_1", state=TaskState.WORKING))
-    assert census.ready(50.0) == set()
+    assert not census.ready("agt_1", 50.0)
     assert [held.id for held in census.held()] == ["tsk_1"]
+
+
+def test_the_states_of_open_tasks_are_counted() -> None:
+    census = Census(SMALL)
+    for number, state in enumerate((TaskState.SUBMITTED, TaskState.WORKING, TaskState.WORKING, TaskState.FAILED)):
+        census.see(task(id=f"tsk_{number}", state=state))
+    assert census.states() == {TaskState.SUBMITTED: 1, TaskState.WORKING: 2, TaskState.INPUT_REQUIRED: 0}
