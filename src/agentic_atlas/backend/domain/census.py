@@ -40,6 +40,8 @@ class OpenTask(msgspec.Struct, frozen=True):
     attempt: int
     instance_id: str | None
     not_before: float | None
+    stopping: bool
+    """Its attempt was asked to stop, and has not answered yet."""
 
 
 class Census:
@@ -107,8 +109,9 @@ class Census:
         return self._tasks.get(task_id)
 
     def children(self, task_id: str) -> tuple[str, ...]:
-        """Return the ids of the open tasks that this one called."""
-        return tuple(self._children.get(task_id, ()))
+        """Return the ids of the open tasks that this one called and that nobody has asked to stop."""
+        called = self._children.get(task_id, ())
+        return tuple(child for child in called if not self._tasks[child].stopping)
 
     def held(self) -> tuple[OpenTask, ...]:
         """Return the tasks that an instance holds an attempt of."""
@@ -140,6 +143,7 @@ def _seen(task: Task) -> OpenTask:
         task.attempt,
         task.instance_id,
         task.not_before,
+        task.cancel_reason is not None,
     )
 
 

@@ -52,6 +52,7 @@ class Dispatcher:
         self._backlog: dict[str, int] = {}
         self._orders: dict[str, FairOrder] = {}
         self._claims: Counter[str] = Counter()
+        self._canceling: set[str] = set()
         self._version = 0
         self._woken = asyncio.Event()
 
@@ -158,12 +159,14 @@ class Dispatcher:
             self._fleet.cancel(changed.task)
 
     def _cancel_child(self, task_id: str) -> None:
-        def again(future: "Future[Changed]") -> None:
+        def settled(future: "Future[Changed]") -> None:
+            self._canceling.discard(task_id)
             if _result(future) is None:
                 future.get_loop().call_later(AGAIN_AFTER, self._cancel_child, task_id)
 
-        if self.census.get(task_id) is not None:
-            self.cancel(task_id, "the task that called it was canceled or has ended").add_done_callback(again)
+        if task_id not in self._canceling and self.census.get(task_id) is not None:
+            self._canceling.add(task_id)
+            self.cancel(task_id, "the task that called it was canceled or has ended").add_done_callback(settled)
 
     def _follow(self, task: Task) -> None:
         """What every change is followed by: watchers are told, the alarm is set, and a waiting task is offered."""

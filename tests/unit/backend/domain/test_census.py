@@ -73,6 +73,8 @@ def test_open_children_are_found_by_the_task_that_called_them() -> None:
     census.see(task(id="tsk_2", parent_id="tsk_p", state=TaskState.WORKING))
     census.see(task(id="tsk_3"))
     assert sorted(census.children("tsk_p")) == ["tsk_1", "tsk_2"]
+    census.see(task(id="tsk_2", parent_id="tsk_p", state=TaskState.WORKING, cancel_reason="enough"))
+    assert census.children("tsk_p") == ("tsk_1",)
 
 
 def test_a_task_is_ready_for_its_agent_when_its_time_has_come() -> None:
