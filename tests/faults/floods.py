@@ -91,7 +91,7 @@ class Api:
         news = [{"agent": agent, "skill": skill, "input": one, **options} for one in inputs]
         answer = await self.http.post("/tasks/batch", json={"tasks": news})
         assert answer.status_code == 200, answer.text
-        return list(answer.json()["items"])
+        return list(answer.json()["results"])
 
     async def show(self, task: str, **query: Any) -> Json:
         """Return a task."""
