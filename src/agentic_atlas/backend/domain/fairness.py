@@ -5,9 +5,14 @@ when it is added, one more than its caller's last one but never behind the task 
 number takes turns between callers, and within a caller keeps the order of submission.
 """
 
+from collections.abc import Iterable
+
 
 class FairOrder:
-    """Virtual clocks of one agent's queue. Not kept: a restart takes them from the tasks that wait (`resume`)."""
+    """Virtual clocks of one queue: an agent's tasks of one priority, for those of a higher one are served out of turn.
+
+    Not kept: a restart takes them from the open tasks (`resume`).
+    """
 
     def __init__(self, *, callers: int = 10_000) -> None:
         self._now = 0.0
@@ -27,6 +32,15 @@ class FairOrder:
         """The task at this position was claimed: the queue's clock moves up to it."""
         self._now = max(self._now, position)
 
-    def resume(self, position: float) -> None:
-        """A task waits at this position since before the restart: new ones come after it."""
-        self._now = max(self._now, position)
+    def resume(self, waiting: Iterable[tuple[str, float]], held: Iterable[float]) -> None:
+        """Take up (caller, position) of the tasks that wait, and the positions of those that are held, after a restart.
+
+        Each caller goes on behind its own last task, and the clock where it was: at the task that was served last, or,
+        when none is held any more, at the first that waits. Were it at the last one, a flood that waits would come
+        before whoever is new.
+        """
+        first: float | None = None
+        for caller, position in waiting:
+            self._last[caller] = max(self._last.get(caller, position), position)
+            first = position if first is None else min(first, position)
+        self._now = max(held, default=self._now if first is None else first)

@@ -6,6 +6,7 @@ No polling: a submit, a slot that becomes free or an alarm starts a claim. Every
 
 import asyncio
 from asyncio import Future
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TypeVar
@@ -31,7 +32,8 @@ AGAIN_AFTER = 1.0
 class Dispatcher:
     """Owns the backlog (which agents have waiting tasks), the order of their queues and the alarms.
 
-    The queues themselves are in the store. One virtual clock is kept for each agent that was called in this process.
+    The queues themselves are in the store. One virtual clock is kept for each agent and priority that had tasks
+    in this process.
     """
 
     def __init__(self, tasks: Tasks, fleet: Fleet, feed: Feed, clock: Callable[[], float]) -> None:
@@ -41,21 +43,26 @@ class Dispatcher:
         self._clock = clock
         self._alarms = Alarms()
         self._backlog: dict[str, int] = {}
-        self._orders: dict[str, FairOrder] = {}
+        self._orders: defaultdict[tuple[str, int], FairOrder] = defaultdict(FairOrder)
         self._version = 0
         self._woken = asyncio.Event()
 
     def resume(self, open_tasks: Sequence[Task]) -> None:
         """Take up what was open when the process started."""
+        queues: defaultdict[tuple[str, int], list[Task]] = defaultdict(list)
         for task in open_tasks:
             self._alarm(task)
             if task.state is TaskState.SUBMITTED:
                 self._waits(task.agent_id)
-                self._order(task.agent_id).resume(task.position)
+            queues[task.agent_id, task.priority].append(task)
+        for queue, tasks in queues.items():
+            waiting = [(task.caller.id, task.position) for task in tasks if task.state is TaskState.SUBMITTED]
+            held = [task.position for task in tasks if task.state is not TaskState.SUBMITTED]
+            self._orders[queue].resume(waiting, held)
 
-    def position(self, agent_id: str, caller: str) -> float:
-        """Return the place of this caller's next task in the agent's queue."""
-        return self._order(agent_id).next(caller)
+    def position(self, agent_id: str, caller: str, priority: int) -> float:
+        """Return the place of this caller's next task among the agent's tasks of this priority."""
+        return self._orders[agent_id, priority].next(caller)
 
     def slot_for(self, agent_id: str) -> Slot | None:
         """Take a free slot for a new task, unless older ones wait for it."""
@@ -136,11 +143,8 @@ class Dispatcher:
             self._woken.set()
 
     def _deliver(self, slot: Slot, task: Task) -> None:
-        self._order(task.agent_id).served(task.position)
+        self._orders[task.agent_id, task.priority].served(task.position)
         self._fleet.deliver(slot, task)
-
-    def _order(self, agent_id: str) -> FairOrder:
-        return self._orders.setdefault(agent_id, FairOrder())
 
     def _waits(self, agent_id: str) -> None:
         self._version += 1
