@@ -15,7 +15,7 @@ from agentic_atlas.backend.domain import lifecycle
 from agentic_atlas.backend.domain.alarms import Alarms
 from agentic_atlas.backend.domain.census import Census
 from agentic_atlas.backend.domain.deadlines import due_at, expire
-from agentic_atlas.backend.domain.fairness import FairOrder
+from agentic_atlas.backend.domain.fairness import FairQueues
 from agentic_atlas.backend.domain.lifecycle import Change
 from agentic_atlas.backend.domain.records import Task
 from agentic_atlas.backend.ports import Added, Changed, Decide, Fleet, Slot, Tasks
@@ -34,7 +34,7 @@ AGAIN_AFTER = 1.0
 class Dispatcher:
     """Owns the backlog (which agents have waiting tasks), the order of their queues and the alarms.
 
-    The queues themselves are in the store. One virtual clock is kept for each agent that was called in this process.
+    The queues themselves are in the store.
 
     Attributes:
         census: the open tasks.
@@ -50,7 +50,7 @@ class Dispatcher:
         self._clock = clock
         self._alarms = Alarms()
         self._backlog: dict[str, int] = {}
-        self._orders: dict[str, FairOrder] = {}
+        self._queues = FairQueues()
         self._claims: Counter[str] = Counter()
         self._canceling: set[str] = set()
         self._version = 0
@@ -58,19 +58,16 @@ class Dispatcher:
 
     def resume(self, open_tasks: Sequence[Task]) -> None:
         """Take up what was open when the process started."""
-        waiting: dict[str, list[tuple[str, float]]] = {}
         for task in open_tasks:
             self.census.see(task)
             self._alarm(task)
             if task.state is TaskState.SUBMITTED:
-                waiting.setdefault(task.agent_id, []).append((task.caller.id, task.position))
-        for agent_id, positions in waiting.items():
-            self._waits(agent_id)
-            self._order(agent_id).resume(positions)
+                self._waits(task.agent_id)
+        self._queues.resume(open_tasks)
 
-    def position(self, agent_id: str, caller: str) -> float:
-        """Return the place of this caller's next task in the agent's queue."""
-        return self._order(agent_id).next(caller)
+    def position(self, agent_id: str, caller: str, priority: int) -> float:
+        """Return the place of this caller's next task among the agent's tasks of this priority."""
+        return self._queues.next(agent_id, priority, caller)
 
     def slot_for(self, agent_id: str) -> Slot | None:
         """Take a free slot for a new task, unless older ones wait for it."""
@@ -192,11 +189,8 @@ class Dispatcher:
             self._woken.set()
 
     def _deliver(self, slot: Slot, task: Task) -> None:
-        self._order(task.agent_id).served(task.position)
+        self._queues.served(task)
         self._fleet.deliver(slot, task)
-
-    def _order(self, agent_id: str) -> FairOrder:
-        return self._orders.setdefault(agent_id, FairOrder())
 
     def _waits(self, agent_id: str) -> None:
         self._version += 1

@@ -271,7 +271,7 @@ def _new_task(
         deadline=min(deadlines, default=None),
         queue_expires_at=now + (ask.queue_ttl or QUEUE_TTL),
         priority=ask.priority,
-        position=backend.dispatcher.position(agent.id, caller.id),
+        position=backend.dispatcher.position(agent.id, caller.id, ask.priority),
         parent_id=parent.id if parent else None,
         depth=parent.depth + 1 if parent else 0,
         idempotency_key=ask.idempotency_key,
