@@ -20,6 +20,10 @@ import psutil
 from tests.e2e.processes import PATIENCE, Platform, Process
 
 MEGABYTE = 1024 * 1024
+KEPT = 64 * MEGABYTE
+"""Tasks that have not ended are kept in memory up to this size (`REMEMBERED_BYTES` of the store)."""
+MOST_GROWTH = 100 * MEGABYTE
+"""What a server's memory may grow by under any load, besides those tasks."""
 COMPLAINTS = (
     "Traceback",
     "never retrieved",

@@ -12,7 +12,21 @@ import pytest
 
 from tests.e2e.processes import Platform, connected
 from tests.e2e.test_survival import ECHO
-from tests.faults.floods import MEGABYTE, Api, api, percentile, resident, run, sound, spotless, stored, until, up
+from tests.faults.floods import (
+    KEPT,
+    MEGABYTE,
+    MOST_GROWTH,
+    Api,
+    api,
+    percentile,
+    resident,
+    run,
+    sound,
+    spotless,
+    stored,
+    until,
+    up,
+)
 from tests.faults.wire_agent import connected as connected_by_hand
 from tests.faults.wire_agent import echo, working
 
@@ -38,7 +52,6 @@ if __name__ == "__main__":
     agent.run()
 """
 LINES_A_SECOND = 1_000
-MOST_GROWTH = 100 * MEGABYTE
 TIMES_AS_LONG = 2.0
 
 
@@ -78,19 +91,23 @@ def test_an_agent_that_reads_nothing_and_one_that_never_stops_talking_hold_up_no
     quiet, loud = list[float](), list[float]()
     said = grown = 0
 
+    async def round(at: Api) -> None:
+        nonlocal said
+        quiet.append(percentile(await call_times(at, calls), 0.99))
+        talk = {"seconds": seconds, "lines_a_second": LINES_A_SECOND}
+        talking = await at.accepted("noisy", "talk", input=talk)
+        loud.append(percentile(await call_times(at, calls), 0.99))
+        said += (await at.ended(talking["id"]))["output"]
+
     async def main(platform: Platform) -> None:
-        nonlocal said, grown
+        nonlocal grown
         async with api(platform) as at:
             token = await at.token("deaf")
             await call_times(at, 20)
             before = resident(platform)
-            for number in range(rounds):
-                quiet.append(percentile(await call_times(at, calls), 0.99))
-                talk = {"seconds": seconds, "lines_a_second": LINES_A_SECOND}
-                talking = await at.accepted("noisy", "talk", input=talk)
-                async with deaf(platform, at, token, deaf_tasks if number == 0 else 0):
-                    loud.append(percentile(await call_times(at, calls), 0.99))
-                    said += (await at.ended(talking["id"]))["output"]
+            async with deaf(platform, at, token, deaf_tasks):
+                for _ in range(rounds):
+                    await round(at)
                     grown = max(grown, resident(platform) - before)
             async with working(platform, token, echo, "inst_deaf", concurrency=50):
                 query = "SELECT 1 FROM tasks WHERE state IN ('submitted', 'working') LIMIT 1"
@@ -112,7 +129,9 @@ def test_an_agent_that_reads_nothing_and_one_that_never_stops_talking_hold_up_no
     assert stored(platform, "SELECT DISTINCT state FROM tasks") == [("completed",)]
     (lines,) = stored(platform, "SELECT count(*) FROM events WHERE kind = 'log'")[0]
     assert lines == said > 0.5 * LINES_A_SECOND * seconds * rounds
-    assert grown < MOST_GROWTH
+    assert grown < MOST_GROWTH + KEPT
+    assert platform.process is not None
+    assert not soak or "nothing_read" in platform.process.output
     ratio = statistics.median(loud) / statistics.median(quiet)
     assert not soak or ratio < TIMES_AS_LONG, (quiet, loud)
     found(

@@ -10,13 +10,10 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.processes import Platform
-from tests.faults.floods import MEGABYTE, Api, api, resident, run, sound, stored, until, up
+from tests.faults.floods import KEPT, MEGABYTE, MOST_GROWTH, Api, api, resident, run, sound, stored, until, up
 from tests.faults.wire_agent import echo, working
 
 BATCH = 100
-KEPT = 64 * MEGABYTE
-"""Tasks that wait are kept in memory up to this size (`REMEMBERED_BYTES` of the store)."""
-MOST_GROWTH = 100 * MEGABYTE
 
 
 async def declared(platform: Platform, at: Api, *names: str) -> dict[str, str]:
