@@ -11,8 +11,9 @@ from pathlib import Path
 
 import httpx
 
-from agentic_atlas.auth import load_or_create_ring
+from agentic_atlas.auth import load_or_create_ring, ring_files
 from agentic_atlas.backend.api.app import create_app
+from agentic_atlas.backend.archive.folder import BackupFolder
 from agentic_atlas.backend.domain.logins import Logins
 from agentic_atlas.backend.domain.records import Task
 from agentic_atlas.backend.ports import Slot
@@ -138,6 +139,13 @@ async def api(folder: Path) -> AsyncIterator[Api]:
             feed=feed,
             dispatcher=Dispatcher(store.tasks, fleet, feed, wall),
             logins=Logins(),
+            backups=BackupFolder(
+                folder / "backups",
+                network=await store.network_id(),
+                copy=store.copy,
+                keys=lambda: ring_files(folder / "keys"),
+                clock=wall,
+            ),
         )
         issued = await users.bootstrap(backend, "admin")
         assert issued is not None

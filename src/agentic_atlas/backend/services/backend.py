@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from agentic_atlas.auth import KeyRing
 from agentic_atlas.backend.domain.logins import Logins
-from agentic_atlas.backend.ports import Fleet, Ids, Store
+from agentic_atlas.backend.ports import Backups, Fleet, Ids, Store
 from agentic_atlas.backend.services.access import Access
 from agentic_atlas.backend.services.dispatch import Dispatcher
 from agentic_atlas.backend.services.feed import Feed
@@ -31,3 +31,4 @@ class Backend:
     feed: Feed
     dispatcher: Dispatcher
     logins: Logins
+    backups: Backups

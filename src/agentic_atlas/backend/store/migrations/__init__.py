@@ -6,7 +6,7 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine
 
 from agentic_atlas.backend.store.sqlite import unchecked_references
 from agentic_atlas.errors import ConfigurationError
@@ -14,8 +14,7 @@ from agentic_atlas.errors import ConfigurationError
 
 def migrate(engine: Engine) -> None:
     """Apply the migrations that are missing. Raises ConfigurationError when a newer program made the schema."""
-    config = Config()
-    config.set_main_option("script_location", Path(__file__).parent.as_posix().replace("%", "%%"))
+    config = _config()
     scripts = ScriptDirectory.from_config(config)
     with engine.connect() as connection, unchecked_references(connection), connection.begin():
         known = {script.revision for script in scripts.walk_revisions()}
@@ -28,3 +27,20 @@ def migrate(engine: Engine) -> None:
             )
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
+
+
+def knows(revision: str) -> bool:
+    """Tell whether this program can bring data of this revision to its own schema."""
+    scripts = ScriptDirectory.from_config(_config())
+    return revision in {script.revision for script in scripts.walk_revisions()}
+
+
+def revision_of(connection: Connection) -> str | None:
+    """Return the revision of a database's schema; None when it has none."""
+    return MigrationContext.configure(connection).get_current_revision()
+
+
+def _config() -> Config:
+    config = Config()
+    config.set_main_option("script_location", Path(__file__).parent.as_posix().replace("%", "%%"))
+    return config
