@@ -19,7 +19,7 @@ from agentic_atlas.backend.store.errors import domain_error, driver_error
 from agentic_atlas.backend.store.migrations import revision_of
 from agentic_atlas.backend.store.readers import PooledReaders
 from agentic_atlas.backend.store.sqlite import APPLICATION_ID, examine, reading_engine
-from agentic_atlas.errors import ConfigurationError
+from agentic_atlas.errors import AtlasError, ConfigurationError
 
 STEP = 8 * 1024 * 1024
 """Bytes copied before the disk is waited for: what piles up would make commits wait for it at once."""
@@ -53,9 +53,7 @@ def copy(connection: Connection, target: Path, told: Told) -> Copied:
     try:
         with _driver_errors():
             if _in_memory(source):
-                data = source.serialize()
-                told(len(data))
-                target.write_bytes(data)
+                _copy_memory(source, target, told)
             else:
                 _copy_pages(source, target, file, told)
         os.fsync(file)
@@ -86,7 +84,8 @@ def check(path: Path) -> Copied:
     uri = f"{path.absolute().as_uri()}?immutable=1"
     try:
         with closing(sqlite3.connect(uri, uri=True)) as connection:
-            _check(connection, "integrity_check")
+            if (state := _state(connection, "integrity_check")) != "ok":
+                raise _unusable(path, state)
             (owner,) = connection.execute("PRAGMA application_id").fetchone()
             (schema,) = connection.execute("SELECT version_num FROM alembic_version").fetchone()
             (network,) = connection.execute("SELECT id FROM network").fetchone()
@@ -109,6 +108,14 @@ def _read_closed(path: Path, read: Callable[[Connection], Copied]) -> Copied:
         engine.dispose()
 
 
+def _copy_memory(source: sqlite3.Connection, target: Path, told: Told) -> None:
+    data = source.serialize()
+    told(len(data))
+    target.write_bytes(data)
+    with closing(sqlite3.connect(target)) as copy:
+        copy.execute(f"PRAGMA application_id = {APPLICATION_ID}")  # only files are marked as ours
+
+
 def _copy_pages(source: sqlite3.Connection, target: Path, file: int, told: Told) -> None:
     (page,) = source.execute("PRAGMA page_size").fetchone()
     (pages,) = source.execute("PRAGMA page_count").fetchone()
@@ -124,18 +131,21 @@ def _copy_pages(source: sqlite3.Connection, target: Path, file: int, told: Told)
         copy.execute("PRAGMA synchronous = OFF")
         source.backup(copy, pages=STEP // page, progress=next_step)
     with closing(sqlite3.connect(f"{target.absolute().as_uri()}?immutable=1", uri=True)) as copy:
-        _check(copy, "quick_check")
+        if (state := _state(copy, "quick_check")) != "ok":
+            raise AtlasError(
+                f"the database is damaged ({state}): keep the backups there are, stop the network and restore one",
+                code="store_damaged",
+            )
 
 
-def _check(connection: sqlite3.Connection, pragma: str) -> None:
-    (state,) = connection.execute(f"PRAGMA {pragma}(1)").fetchone()
-    if state != "ok":
-        raise sqlite3.DatabaseError(state)
+def _state(connection: sqlite3.Connection, pragma: str) -> str:
+    """Return `ok`, or the first fault that is found."""
+    return str(connection.execute(f"PRAGMA {pragma}(1)").fetchone()[0])
 
 
 def _said(connection: Connection) -> Copied:
     schema = revision_of(connection)
-    network = connection.exec_driver_sql("SELECT id FROM network").scalar()
+    network = connection.exec_driver_sql("SELECT id FROM network").scalar() if schema else None
     if schema is None or not isinstance(network, str):
         raise ConfigurationError("there is no network in this database: nothing is lost without a backup")
     return Copied(schema, network)

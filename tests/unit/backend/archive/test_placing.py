@@ -115,7 +115,7 @@ def test_a_kill_at_any_step_leaves_the_old_or_the_new(tmp_path: Path, killing: l
 
 def test_a_kill_while_a_kill_is_being_repaired_is_repaired_too(tmp_path: Path, killing: list[int]) -> None:
     kills = 0
-    for first, second in product(range(STEPS), repeat=2):
+    for first, second in product(range(STEPS), (1, 3, 5)):
         folder = data(tmp_path / f"{first}-{second}")
         data(placing.stage(folder), NEW)
         placing.decide(folder, "T")
