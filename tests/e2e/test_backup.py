@@ -9,6 +9,7 @@ import sqlite3
 import tarfile
 import threading
 import time
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -17,8 +18,8 @@ import pytest
 from agentic_atlas import Client
 from agentic_atlas.backend.archive.tarball import read
 from agentic_atlas.backend.store.sqlite import SAFE_RELEASE
-from agentic_atlas.errors import AtlasError
-from tests.e2e.processes import PATIENCE, Platform, connected
+from agentic_atlas.errors import AtlasError, NotFound, TaskError
+from tests.e2e.processes import PATIENCE, Platform, Process, connected
 from tests.integration.compose.data_folders import made
 
 ECHO = """
@@ -29,6 +30,33 @@ agent = Agent("echo")
 @agent.skill
 async def say(text: str) -> str:
     return text
+
+if __name__ == "__main__":
+    agent.run()
+"""
+
+
+ONCE = """
+import asyncio
+from agentic_atlas import Agent, Context
+
+agent = Agent("slow", concurrency=4)
+
+@agent.skill(delivery="at_most_once")
+async def once(ctx: Context) -> str:
+    ctx.log.info("once begun")
+    await asyncio.sleep(600)
+    return "done"
+
+@agent.skill
+async def again(ctx: Context) -> str:
+    ctx.log.info("again begun", attempt=ctx.attempt)
+    await asyncio.sleep(0 if ctx.attempt > 1 else 600)
+    return f"attempt {ctx.attempt}"
+
+@agent.skill
+async def quick() -> str:
+    return "here"
 
 if __name__ == "__main__":
     agent.run()
@@ -65,6 +93,64 @@ def test_a_network_lost_after_a_backup_goes_on_from_it_with_its_tokens_keys_and_
             again.task(late.id)
         assert again.whoami().user.role == "admin"
         assert platform.api_key == key
+
+
+@pytest.fixture
+def hasty(tmp_path: Path) -> Iterator[Platform]:
+    """A network that keeps the tasks of a cut connection for a second."""
+    running = Platform(tmp_path / "network", grace="1")
+    running.start()
+    yield running
+    running.kill()
+
+
+def begin(platform: Platform, agent: Process, skill: str) -> str:
+    with Client(platform.url, api_key=platform.api_key) as client:
+        task = client.submit("slow", skill)
+    agent.wait_for(f"{skill} begun")
+    return task.id
+
+
+def lose_and_restore(platform: Platform) -> None:
+    platform.kill()
+    shutil.rmtree(data_of(platform))
+    platform.atlas("restore", "mine.tar")
+
+
+def test_tasks_that_ran_at_the_backup_are_taken_up_again_and_those_for_once_are_not(hasty: Platform) -> None:
+    token = hasty.token("slow")
+    with hasty.agent("slow", ONCE, token=token) as agent:
+        agent.wait_for(connected)
+        once, again = begin(hasty, agent, "once"), begin(hasty, agent, "again")
+        hasty.atlas("backup", "mine.tar")
+    lose_and_restore(hasty)
+    hasty.start()
+    with hasty.agent("slow", ONCE, token=token), Client(hasty.url, api_key=hasty.api_key) as client:
+        assert client.task(again).result(PATIENCE) == "attempt 2"
+        with pytest.raises(TaskError) as lost:
+            client.task(once).result(PATIENCE)
+        assert lost.value.code == "outcome_unknown"
+
+
+def test_an_agent_that_outlives_the_loss_goes_on_and_drops_what_the_restored_network_does_not_know(
+    platform: Platform,
+) -> None:
+    with platform.agent("slow", ONCE) as agent:
+        agent.wait_for(connected)
+        known = begin(platform, agent, "once")
+        platform.atlas("backup", "mine.tar")
+        unknown = begin(platform, agent, "again")
+        lose_and_restore(platform)
+        platform.start()
+        agent.wait_for("back")
+        with Client(platform.url, api_key=platform.api_key) as client:
+            assert client.call("slow", "quick") == "here"
+            assert client.task(known).info.state == "working"
+            with pytest.raises(NotFound):
+                client.task(unknown)
+        assert "Traceback" not in agent.output
+        assert platform.process is not None
+        assert "Traceback" not in platform.process.output
 
 
 def test_a_backup_is_made_by_whoever_owns_the_data_the_server_or_the_command(
