@@ -42,8 +42,8 @@ def backup(
     not run the copy is made here, of ATLAS_DATA_DIR or --data-dir. Without FILE the backup stays in the folder for
     backups (ATLAS_BACKUP_DIR, else `backups` in the data folder).
     """
-    if file is not None and file.exists() and not file.is_dir():
-        raise ConfigurationError(f"{file} is there already: choose another name, or remove it", code="file_exists")
+    if file is not None:
+        _check_free(file)
     made = _made(data_dir)
     placed = made if file is None else _moved(made, file)
     if as_json:
@@ -60,6 +60,14 @@ def megabytes(size: int) -> str:
     return f"{size / MEGABYTE:.1f} MB"
 
 
+def _check_free(file: Path) -> None:
+    """Raise ConfigurationError where no backup can be put, before one is made."""
+    if file.exists() and not file.is_dir():
+        raise ConfigurationError(f"{file} is there already: choose another name, or remove it", code="file_exists")
+    if not file.absolute().parent.is_dir():
+        raise ConfigurationError(f"there is no folder {file.parent}: make it first", code="no_folder")
+
+
 def _made(data_dir: Path | None) -> Backup:
     """Have the backup made by whoever owns the data: the server, or nobody else, so that it can be done here."""
     if data_dir is not None:
@@ -68,7 +76,7 @@ def _made(data_dir: Path | None) -> Backup:
         except ConfigurationError as error:
             if error.code != "store_in_use":
                 raise
-        return _asked()
+        return _of(data_dir, _asked())
     try:
         return _asked()
     except (Unavailable, ConfigurationError) as error:
@@ -97,6 +105,20 @@ def _asked() -> Backup:
 
     with output.progress("the server is making a backup"):
         return connection.run(work())
+
+
+def _of(data_dir: Path, made: Backup) -> Backup:
+    """Return a backup made by a server, unless it seems to be of another network than the one in the folder."""
+    from agentic_atlas.cli.up import read_settings
+
+    kept = read_settings({"data_dir": data_dir}).backups.resolve()
+    if Path(made.path).parent.resolve() != kept:
+        raise ConfigurationError(
+            f"the server that was asked keeps its backups elsewhere than {kept}, so it may not be the one that uses "
+            f"{data_dir}: set ATLAS_API_URL to that one's address (the backup of the other is {made.path})",
+            code="other_network",
+        )
+    return made
 
 
 def _here(data_dir: Path | None) -> Backup:
@@ -135,7 +157,12 @@ def _moved(made: Backup, file: Path) -> Backup:
     source = Path(made.path)
     if not os.access(source, os.R_OK) or source.stat().st_size != made.size:
         return made
-    return move(made, file / made.name if file.is_dir() else file)
+    target = file / made.name if file.is_dir() else file
+    try:
+        return move(made, target)
+    except OSError as error:
+        text = f"the backup is made, and is whole, but can't be moved from {source} to {target}: {error.strerror}"
+        raise ConfigurationError(text, code="not_moved") from error
 
 
 def _facts(made: Backup) -> dict[str, object]:

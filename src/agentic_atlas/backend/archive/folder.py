@@ -5,7 +5,7 @@ import errno
 import os
 import shutil
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from threading import Event
@@ -88,7 +88,8 @@ class BackupFolder:
     def clean(self) -> None:
         """Remove what a killed process left half made; call it when no other process can be at it."""
         for left in self._folder.glob(f"{self._partial}*"):
-            left.unlink(missing_ok=True)
+            with suppress(OSError):  # what can't be removed hinders nothing, and is tried again at the next backup
+                left.unlink()
 
     @property
     def _partial(self) -> str:
