@@ -51,7 +51,11 @@ async def once(ctx: Context) -> str:
 @agent.skill
 async def again(ctx: Context) -> str:
     ctx.log.info("again begun", attempt=ctx.attempt)
-    await asyncio.sleep(0 if ctx.attempt > 1 else 600)
+    try:
+        await asyncio.sleep(0 if ctx.attempt > 1 else 600)
+    except asyncio.CancelledError:
+        print("again told to stop", flush=True)
+        raise
     return f"attempt {ctx.attempt}"
 
 @agent.skill
@@ -142,7 +146,7 @@ def test_an_agent_that_outlives_the_loss_goes_on_and_drops_what_the_restored_net
         unknown = begin(platform, agent, "again")
         lose_and_restore(platform)
         platform.start()
-        agent.wait_for("back")
+        agent.wait_for("again told to stop")
         with Client(platform.url, api_key=platform.api_key) as client:
             assert client.call("slow", "quick") == "here"
             assert client.task(known).info.state == "working"
