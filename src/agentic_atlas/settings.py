@@ -21,6 +21,9 @@ class Settings(BaseSettings):
     data_dir: Annotated[Path, Field(default_factory=_data_dir)]
     """Folder of the database and the signing keys; made when missing, for its owner only."""
 
+    backup_dir: Path | None = None
+    """Folder where `atlas backup` and the API keep backups; `backups` in the data folder when it is not set."""
+
     host: str = "127.0.0.1"
     """Address to listen on. Anything but loopback lets other machines in: put TLS in front of it."""
 
@@ -71,3 +74,8 @@ class Settings(BaseSettings):
 
     drain: Annotated[float, Field(ge=0, le=600)] = 5.0
     """Most time a stop waits for requests that are being answered."""
+
+    @property
+    def backups(self) -> Path:
+        """Where backups are kept."""
+        return self.backup_dir or self.data_dir / "backups"

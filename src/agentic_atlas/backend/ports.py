@@ -5,6 +5,7 @@ Implementations live elsewhere (`store`, the router behind `compose`), one confo
 
 from asyncio import Future
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Protocol
 
 import msgspec
@@ -248,6 +249,42 @@ class Store(Protocol):
 
     async def ready(self) -> None:
         """Return when a read works. Raises Unavailable otherwise."""
+
+    async def copy(self, path: Path, told: Callable[[int], None]) -> str:
+        """Write everything, as it is at one moment, into a file that a store can be opened on; writes go on meanwhile.
+
+        `told` is told how many bytes come next, each time, on another thread; what it raises ends the copy. Returns
+        the revision of the schema. Raises Unavailable (`storage_full` without room), and Busy while another is made.
+        """
+
+
+class Backup(msgspec.Struct, frozen=True):
+    """A copy of everything that is kept, in one file."""
+
+    name: str
+    path: str
+    """On the server's machine."""
+    size: int
+    """Bytes."""
+    made_at: float
+    """Everything acknowledged before is in it."""
+    sha256: str | None
+    """Of the file, in hexadecimal; None where it was not summed now."""
+
+
+class Backups(Protocol):
+    """Copies of everything that is kept, the keys that sign tokens included."""
+
+    async def make(self) -> Backup:
+        """Make one, while everything goes on. It appears whole, or not at all.
+
+        Raises:
+            Busy: one is being made already (`backup_running`).
+            Unavailable: no room is left (`storage_full`), or there is no place for it (`backup_failed`).
+        """
+
+    async def find(self) -> list[Backup]:
+        """Return those that are there, newest first, at most 1,000. Raises Unavailable (`backup_failed`)."""
 
 
 class Fleet(Protocol):

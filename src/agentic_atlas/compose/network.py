@@ -1,43 +1,31 @@
 """A whole network in one process and on one event loop: store, backend, API and router."""
 
 import asyncio
-import os
 import socket
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from functools import partial
-from pathlib import Path
 
 from structlog.typing import FilteringBoundLogger
 
 from agentic_atlas.auth import KeyRing, load_or_create_ring, read_bearer, verify
 from agentic_atlas.backend.api.app import create_app
-from agentic_atlas.backend.domain.census import Census, OpenLimits
-from agentic_atlas.backend.domain.logins import Logins
+from agentic_atlas.backend.archive.manifest import DATABASE, KEYS
 from agentic_atlas.backend.ports import Store
 from agentic_atlas.backend.services import instances
-from agentic_atlas.backend.services.access import Access
 from agentic_atlas.backend.services.backend import Backend
-from agentic_atlas.backend.services.dispatch import Dispatcher
-from agentic_atlas.backend.services.feed import Feed
-from agentic_atlas.backend.services.monitor import Monitor
-from agentic_atlas.backend.services.registry import Registry
 from agentic_atlas.backend.store.database import open_store
-from agentic_atlas.bus.local import LocalBus
 from agentic_atlas.compose import http
+from agentic_atlas.compose.backend import build
 from agentic_atlas.compose.bridge import RouterBackend, RouterFleet
-from agentic_atlas.compose.sources import SortableIds, WallClock, entropy, monotonic, wall
-from agentic_atlas.errors import ConfigurationError
+from agentic_atlas.compose.restore import finish_restore, make_private
+from agentic_atlas.compose.sources import SortableIds, monotonic, wall
 from agentic_atlas.protocol.messages import Limits
 from agentic_atlas.protocol.versions import PATH
 from agentic_atlas.router.endpoint import serve
 from agentic_atlas.router.ports import Identity
 from agentic_atlas.router.router import Router, RouterSettings
 from agentic_atlas.settings import Settings
-
-DATABASE = "atlas.sqlite3"
-KEYS = "keys"
 
 
 @dataclass(frozen=True)
@@ -64,22 +52,14 @@ async def network(settings: Settings, log: FilteringBoundLogger) -> AsyncIterato
     api_socket = http.listen(settings.host, settings.http_port, "--http-port or ATLAS_HTTP_PORT")
     with api_socket:
         ids = SortableIds()
-        _make_private(settings.data_dir)
+        make_private(settings.data_dir)
+        finish_restore(settings.data_dir)
         ring = load_or_create_ring(settings.data_dir / KEYS, wall())
         async with open_store(settings.data_dir / DATABASE, clock=wall, ids=ids) as store:
             for warning in store.warnings:
                 log.warning(warning)
             async with _running(settings, log, store, ring, ids, api_socket) as up:
                 yield up
-
-
-def _make_private(folder: Path) -> None:
-    try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    except OSError as error:
-        raise ConfigurationError(
-            f"the data folder {folder} can't be made ({os.strerror(error.errno or 0)}): set ATLAS_DATA_DIR to another"
-        ) from None
 
 
 @asynccontextmanager
@@ -93,7 +73,7 @@ async def _running(
 ) -> AsyncIterator[Network]:
     fleet = RouterFleet()
     limits = Limits(message_bytes=settings.message_bytes, payload_bytes=settings.message_bytes * 3 // 4)
-    backend = await _backend(settings, log, store, fleet, ring, ids, limits)
+    backend = await build(settings, log, store, fleet, ring, ids, limits)
     router = fleet.router = Router(
         RouterBackend(backend),
         clock=monotonic,
@@ -136,44 +116,6 @@ async def _running(
                     task.cancel()
     finally:
         await endpoint.close()
-
-
-async def _backend(
-    settings: Settings,
-    log: FilteringBoundLogger,
-    store: Store,
-    fleet: RouterFleet,
-    ring: KeyRing,
-    ids: SortableIds,
-    limits: Limits,
-) -> Backend:
-    feed = Feed(LocalBus())
-    clock = WallClock()
-    census = Census(OpenLimits(settings.queue_per_agent, settings.open_per_caller, settings.open_tasks))
-    registry = Registry(store.agents)
-    dispatcher = Dispatcher(store.tasks, fleet, feed, clock, census)
-    clock.jumped = partial(_clock_jumped, dispatcher, log)
-    return Backend(
-        store=store,
-        fleet=fleet,
-        keys=ring,
-        network=await store.network_id(),
-        clock=clock,
-        ids=ids,
-        entropy=entropy,
-        limits=limits,
-        access=Access(store.users, registry, clock),
-        registry=registry,
-        feed=feed,
-        dispatcher=dispatcher,
-        logins=Logins(),
-        monitor=Monitor(dispatcher, fleet, clock, log),
-    )
-
-
-def _clock_jumped(dispatcher: Dispatcher, log: FilteringBoundLogger, seconds: float) -> None:
-    log.warning("clock_jumped", seconds=round(seconds, 1))
-    dispatcher.forgive(seconds)
 
 
 async def _take_up(backend: Backend, router: Router) -> None:

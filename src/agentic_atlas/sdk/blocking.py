@@ -162,5 +162,13 @@ class Client:
         """See `AsyncClient.whoami`."""
         return self._loop.run(self._client.whoami())
 
+    def create_backup(self) -> records.BackupInfo:
+        """See `AsyncClient.create_backup`."""
+        return self._loop.run(self._client.create_backup())
+
+    def backups(self) -> list[records.BackupInfo]:
+        """See `AsyncClient.backups`."""
+        return self._loop.run(self._client.backups())
+
     def _handle(self, task: TaskHandle) -> BlockingTask:
         return BlockingTask(self._loop, task)

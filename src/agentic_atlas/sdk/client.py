@@ -20,6 +20,7 @@ from agentic_atlas.sdk.client_http import Http, Query
 from agentic_atlas.sdk.client_records import (
     AgentInfo,
     ApiKeyInfo,
+    BackupInfo,
     BatchItem,
     LoginInfo,
     NewToken,
@@ -303,6 +304,23 @@ class AsyncClient:
     async def whoami(self) -> WhoAmI:
         """Return who the API key belongs to, and what network this is."""
         return await self._http.send("GET", "/whoami", WhoAmI)
+
+    # The network itself
+
+    async def create_backup(self) -> BackupInfo:
+        """Make a backup on the server's machine, while everything goes on; for administrators.
+
+        The answer comes when the backup is whole: give the client a `timeout` that is long enough for the network's
+        size, about a minute for each GB. After a timeout the server goes on, and `backups` lists it when it is there.
+
+        Raises:
+            Busy: one is being made already. Unavailable: there is no room for it (`storage_full`).
+        """
+        return await self._http.send("POST", "/backups", BackupInfo, repeatable=False)
+
+    async def backups(self) -> list[BackupInfo]:
+        """Return the backups on the server's machine, newest first; for administrators."""
+        return (await self._http.send("GET", "/backups", Page[BackupInfo])).items
 
     async def _submit(self, request: TaskRequest, *, wait: float | None = None) -> TaskHandle:
         query = {} if wait is None else {"wait": round(wait, 3)}

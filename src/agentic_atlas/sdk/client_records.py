@@ -194,6 +194,19 @@ class UserInfo(Record, frozen=True, kw_only=True):
     disabled: bool = False
 
 
+class BackupInfo(Record, frozen=True, kw_only=True):
+    """A backup on the server's machine."""
+
+    name: str
+    path: str
+    size: int
+    """Bytes."""
+    made_at: datetime
+    """Everything acknowledged before is in it."""
+    sha256: str | None = None
+    """Of the file, in hexadecimal; lists leave it out."""
+
+
 class ApiKeyInfo(Record, frozen=True, kw_only=True):
     """An API key, without its secret."""
 

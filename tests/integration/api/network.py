@@ -12,8 +12,9 @@ from pathlib import Path
 import httpx
 import structlog
 
-from agentic_atlas.auth import load_or_create_ring
+from agentic_atlas.auth import load_or_create_ring, ring_files
 from agentic_atlas.backend.api.app import create_app
+from agentic_atlas.backend.archive.folder import BackupFolder
 from agentic_atlas.backend.domain.census import Census, OpenLimits
 from agentic_atlas.backend.domain.logins import Logins
 from agentic_atlas.backend.domain.records import Task
@@ -166,6 +167,13 @@ async def api(folder: Path, limits: OpenLimits | None = None, clock: Clock = wal
             dispatcher=dispatcher,
             logins=Logins(),
             monitor=Monitor(dispatcher, fleet, clock, structlog.get_logger()),
+            backups=BackupFolder(
+                folder / "backups",
+                network=await store.network_id(),
+                copy=store.copy,
+                keys=lambda: ring_files(folder / "keys"),
+                clock=wall,
+            ),
         )
         issued = await users.bootstrap(backend, "admin")
         assert issued is not None

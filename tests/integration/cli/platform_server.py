@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from typer.testing import CliRunner, Result
@@ -39,6 +40,8 @@ class Platform:
     task: dict[str, Any] = field(default_factory=lambda: {"state": "completed", "output": "Hello, Ada!"})
     stream: str = ""
     refuses: Answer | None = None
+    backup: Path | None = None
+    """The backup that the server makes; None: one on another machine."""
 
     def answer(self, asked: Asked) -> Answer:
         if self.refuses is not None:
@@ -49,6 +52,7 @@ class Platform:
             "tasks": self._tasks,
             "tokens": lambda asked, rest: Answer({"id": rest[0], "status": "revoked"}),
             "whoami": self._whoami,
+            "backups": self._backups,
         }
         return routes[first](asked, rest)
 
@@ -86,6 +90,11 @@ class Platform:
 
     def task_note(self) -> dict[str, Any]:
         return {"note": self.task["note"]} if "note" in self.task else {}
+
+    def _backups(self, asked: Asked, rest: list[str]) -> Answer:
+        path = self.backup or Path("/nowhere/backups/atlas-1.tar")
+        size = path.stat().st_size if self.backup else 1_000_000
+        return Answer({"name": path.name, "path": str(path), "size": size, "made_at": AT, "sha256": None}, 201)
 
     def _whoami(self, asked: Asked, rest: list[str]) -> Answer:
         return Answer(

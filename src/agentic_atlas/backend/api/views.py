@@ -19,6 +19,7 @@ from agentic_atlas.backend.domain.records import (
     User,
 )
 from agentic_atlas.backend.domain.tracing import trace_id
+from agentic_atlas.backend.ports import Backup
 from agentic_atlas.protocol.messages import Delivery, Policy
 from agentic_atlas.protocol.tasks import TaskState
 
@@ -256,6 +257,26 @@ class LoginView(msgspec.Struct):
     expires_at: datetime
 
 
+class BackupView(msgspec.Struct):
+    """A backup."""
+
+    name: str
+    path: str
+    """Where it is, on the server's machine."""
+    size: int
+    """Bytes."""
+    made_at: datetime
+    """Everything acknowledged before is in it."""
+    sha256: str | None
+    """Of the file, in hexadecimal; lists leave it out."""
+
+
+class BackupPage(msgspec.Struct):
+    """Backups, newest first."""
+
+    items: list[BackupView]
+
+
 def at(seconds: float) -> datetime:
     """Return a time as it is shown."""
     return datetime.fromtimestamp(seconds, UTC)
@@ -397,3 +418,8 @@ def login_view(applicant: Applicant, now: float) -> LoginView:
     """Show who wants to log in."""
     age = max(0.0, now - applicant.asked_at)
     return LoginView(applicant.host, applicant.address, age, at(applicant.asked_at), at(applicant.expires_at))
+
+
+def backup_view(backup: Backup) -> BackupView:
+    """Show a backup."""
+    return BackupView(backup.name, backup.path, backup.size, at(backup.made_at), backup.sha256)

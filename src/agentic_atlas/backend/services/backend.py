@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from agentic_atlas.auth import KeyRing
 from agentic_atlas.backend.domain.logins import Logins
-from agentic_atlas.backend.ports import Fleet, Ids, Store
+from agentic_atlas.backend.ports import Backups, Fleet, Ids, Store
 from agentic_atlas.backend.services.access import Access
 from agentic_atlas.backend.services.dispatch import Dispatcher
 from agentic_atlas.backend.services.feed import Feed
@@ -33,3 +33,4 @@ class Backend:
     dispatcher: Dispatcher
     logins: Logins
     monitor: Monitor
+    backups: Backups
