@@ -2,6 +2,7 @@
 
 import asyncio
 import errno
+import math
 import os
 import shutil
 from collections.abc import Awaitable, Callable, Iterator
@@ -70,7 +71,8 @@ class BackupFolder:
         told = self._watch(given_up)
         try:
             with self._refusals():
-                at = round(self._clock(), 3)  # before the copy: whatever was acknowledged until then is in it
+                # Before the copy, and not rounded up: whatever was acknowledged until then is in it.
+                at = math.floor(self._clock() * 1_000) / 1_000
                 database = await asyncio.to_thread(self._prepared)
                 schema = await self._copy(database, told)
                 return await asyncio.to_thread(self._pack, database, schema, at, told)
