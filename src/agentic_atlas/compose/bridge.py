@@ -79,6 +79,7 @@ class RouterBackend:
             attempts=admitted.attempts,
             held=admitted.held,
             cancels=admitted.cancels,
+            lost=admitted.lost,
         )
 
     async def departed(self, instance: router_ports.Instance) -> None:
