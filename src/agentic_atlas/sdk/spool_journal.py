@@ -46,8 +46,10 @@ class Journal:
     Every method may raise OSError, and leaves the records that are there as they were.
     """
 
-    def __init__(self, descriptor: int, path: Path) -> None:
+    def __init__(self, descriptor: int, path: Path, most_dead: int = MOST_DEAD) -> None:
+        """Take an open and locked file; it is written anew when it has more than `most_dead` dead bytes."""
         self.path = path
+        self._most_dead = most_dead
         self._descriptor = descriptor
         self._places: dict[int, _Place] = {}
         self._last = 0
@@ -55,18 +57,18 @@ class Journal:
         self._living = 0
 
     @classmethod
-    def create(cls, path: Path) -> "Journal | None":
+    def create(cls, path: Path, *, most_dead: int = MOST_DEAD) -> "Journal | None":
         """Make the file, mode 0600; None when another process took it for a dead one's before it was locked."""
         descriptor = os.open(path, _FLAGS | os.O_CREAT, 0o600)
-        return cls(descriptor, path) if _lock(descriptor) else None
+        return cls(descriptor, path, most_dead) if _lock(descriptor) else None
 
     @classmethod
-    def take(cls, path: Path) -> "Journal | None":
+    def take(cls, path: Path, *, most_dead: int = MOST_DEAD) -> "Journal | None":
         """Open the file of a process that is dead, with its records; None when it lives."""
         descriptor = os.open(path, _FLAGS)
         if not _lock(descriptor):
             return None
-        journal = cls(descriptor, path)
+        journal = cls(descriptor, path, most_dead)
         try:
             journal._load()
         except OSError:
@@ -89,7 +91,7 @@ class Journal:
 
     def append(self, payload: bytes) -> int:
         """Add a record, never an empty one; return its number."""
-        if self._end - self._living > max(self._living, MOST_DEAD):
+        if self._end - self._living > max(self._living, self._most_dead):
             # Without room for a second file it goes on in the old one.
             with contextlib.suppress(OSError):
                 self._rewrite()
