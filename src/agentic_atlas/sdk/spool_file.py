@@ -7,6 +7,7 @@ a machine that loses its power. Where the disk fails, the agent goes on with res
 import contextlib
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from agentic_atlas.protocol.messages import Result
@@ -70,6 +71,8 @@ class FileSpool:
             self._others = spool_folder.dead(self._folder, own.path)
             chosen = choose(((journal.path.stem, _records(journal)) for journal in self._others), now, self._bounds)
             self._take_over(own, chosen)
+            swept = spool_folder.sweep(self._folder, now - self._bounds.seconds)
+            chosen = replace(chosen, too_old=chosen.too_old + swept)
         except OSError as error:
             self._fails(error)
         self._tell_left_out(chosen)

@@ -47,6 +47,21 @@ def dead(folder: Path, own: Path) -> list[Journal]:
     return taken
 
 
+def sweep(own: Path, before: float) -> int:
+    """Delete what ended processes of other tokens wrote last before this time; return how many records that were.
+
+    Nobody comes for the files of a token that is not used any more, and the results in them are too old by then.
+    """
+    records = 0
+    for path in own.parent.glob(f"*/*{SUFFIX}"):
+        journal = _take(path) if path.parent != own and _is_ours(path) and _written(path) < before else None
+        if journal is not None:
+            records += len(journal)
+            journal.close(delete=True)
+            remove_if_empty(path.parent)
+    return records
+
+
 def remove_if_empty(folder: Path) -> None:
     """Remove the folder when nothing is in it."""
     with contextlib.suppress(OSError):
@@ -62,6 +77,13 @@ def _take(path: Path) -> Journal | None:
         return Journal.take(path)
     except OSError:
         return None
+
+
+def _written(path: Path) -> float:
+    try:
+        return path.stat().st_mtime
+    except OSError:
+        return float("inf")
 
 
 def _worth(path: Path) -> tuple[bool, float]:

@@ -14,6 +14,7 @@ import contextlib
 import errno
 import os
 import struct
+import weakref
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
@@ -55,6 +56,7 @@ class Journal:
         self._last = 0
         self._end = 0
         self._living = 0
+        _open.add(self)
 
     @classmethod
     def create(cls, path: Path, *, most_dead: int = MOST_DEAD) -> "Journal | None":
@@ -127,6 +129,7 @@ class Journal:
             if delete:
                 self.path.unlink(missing_ok=True)
         finally:
+            _open.discard(self)
             os.close(self._descriptor)
 
     # -- inside
@@ -170,6 +173,19 @@ class Journal:
         os.close(self._descriptor)
         self._descriptor, self._places, self._end = descriptor, places, end
 
+
+_open: "weakref.WeakSet[Journal]" = weakref.WeakSet()
+
+
+def _let_go() -> None:
+    """A child that a skill forks does not hold the locks of its parent: they would be held beyond the parent's end."""
+    for journal in list(_open):
+        os.close(journal._descriptor)
+        journal._descriptor = -1
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_let_go)
 
 SUFFIX: Final = ".spool"
 DRAFT: Final = ".draft"

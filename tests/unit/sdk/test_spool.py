@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -186,6 +187,23 @@ def test_files_that_are_not_ours_are_left_alone(machine: Machine) -> None:
     spool, estate = machine.process()
     assert estate == Estate()
     assert machine.files() == [".spool", "notes.txt", "p1.spool", "two words.spool"]
+    spool.close(running=False)
+
+
+def test_what_tokens_that_are_not_used_any_more_left_is_deleted_when_it_is_too_old(machine: Machine) -> None:
+    others = {}
+    for name, age in (("tok_old", 8), ("tok_new", 6), ("tok_alive", 8)):
+        others[name] = FileSpool(machine.folder.parent / name, "x1", log=machine.log)
+        others[name].open()
+        others[name].keep(result())
+        os.utime(machine.folder.parent / name / "x1.spool", (NOW - age * DAY, NOW - age * DAY))
+    dies(others["tok_old"])
+    dies(others["tok_new"])
+    spool, estate = machine.process()
+    assert estate == Estate()
+    assert sorted(path.name for path in machine.folder.parent.iterdir()) == ["tok_1", "tok_alive", "tok_new"]
+    assert machine.log.lines == [("warning", "1 results of earlier processes are older than 7 days: dropped")]
+    dies(others["tok_alive"])
     spool.close(running=False)
 
 
