@@ -64,7 +64,8 @@ class Model(RuleBasedStateMachine):
     @rule(torn=st.binary(max_size=30), welcome=st.booleans())
     def is_killed_and_started_again(self, torn: bytes, welcome: bool) -> None:
         self.is_cut()
-        self.spool.close(running=True)
+        assert self.spool._journal is not None
+        self.spool._journal.close()
         with (self.folder / f"p{self.processes}.spool").open("ab") as file:
             file.write(torn)
         self.starts()
@@ -145,7 +146,8 @@ class Model(RuleBasedStateMachine):
         try:
             self.ends()
         finally:
-            self.spool.close(running=False)
+            if self.spool._journal is not None:
+                self.spool._journal.close()
             shutil.rmtree(self.root)
 
     def ends(self) -> None:

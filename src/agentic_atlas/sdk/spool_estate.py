@@ -50,11 +50,11 @@ def choose(files: Iterable[tuple[str, Iterable[Record]]], now: float, bounds: Bo
                 continue
             elif now - record.at > bounds.seconds:
                 too_old += 1
-            elif len(results) >= bounds.results or nbytes + len(encode(record)) > bounds.nbytes:
+            elif len(results) >= bounds.results or (size := len(encode(record))) + nbytes > bounds.nbytes:
                 too_many += 1
             else:
                 results[record.key] = record
-                nbytes += len(encode(record))
+                nbytes += size
     named = tuple(dict.fromkeys((*(kept.process for kept in results.values()), *processes)))[:MOST_PROCESSES]
     chosen = tuple(sorted((kept for kept in results.values() if kept.process in named), key=lambda kept: kept.at))
     return Chosen(named, chosen, too_old, too_many + len(results) - len(chosen))

@@ -102,9 +102,12 @@ class FileSpool:
     def close(self, *, running: bool) -> int:
         """See `Spool`."""
         left = len(self._numbers)
+        if running:
+            # A handler may go on in a thread: only the end of the process gives the lock back.
+            return left
         with contextlib.suppress(OSError):
             if self._journal is not None:
-                self._journal.close(delete=not (running or left or self._ended))
+                self._journal.close(delete=not (left or self._ended))
             for journal in self._others:
                 journal.close()
         self._journal, self._others = None, []

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from agentic_atlas.sdk.spool_journal import DRAFT, HAS_LOCKS, SUFFIX, Journal
+from agentic_atlas.sdk.token_name import NAMES
 
 _TRIES: Final = 3
 _ID: Final = re.compile(r"[A-Za-z0-9_.:-]{1,64}")
@@ -50,14 +51,15 @@ def dead(folder: Path, own: Path) -> list[Journal]:
 def sweep(own: Path, before: float) -> int:
     """Delete what ended processes of other tokens wrote last before this time; return how many records that were.
 
-    Nobody comes for the files of a token that is not used any more, and the results in them are too old by then.
+    Nobody comes for the files of a token that is not used any more, and the results in them are too old by then. The
+    folder may be one for other things too: only what was certainly written here is touched.
     """
     records = 0
-    for path in own.parent.glob(f"*/*{SUFFIX}"):
+    for path in (path for name in NAMES for path in own.parent.glob(f"{name}/*{SUFFIX}")):
         journal = _take(path) if path.parent != own and _is_ours(path) and _written(path) < before else None
         if journal is not None:
             records += len(journal)
-            journal.close(delete=True)
+            journal.close(delete=journal.size > 0 or not _holds_something(path))
             remove_if_empty(path.parent)
     return records
 
@@ -84,6 +86,10 @@ def _written(path: Path) -> float:
         return path.stat().st_mtime
     except OSError:
         return float("inf")
+
+
+def _holds_something(path: Path) -> bool:
+    return _worth(path)[0]
 
 
 def _worth(path: Path) -> tuple[bool, float]:

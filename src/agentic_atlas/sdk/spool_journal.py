@@ -44,7 +44,7 @@ class _Place(NamedTuple):
 class Journal:
     """An open, locked file of records; each is named by a number of its own. Not for several threads.
 
-    Every method may raise OSError, and leaves the records that are there as they were.
+    Every method may raise OSError, and leaves the other records as they were; one whose removal failed may come back.
     """
 
     def __init__(self, descriptor: int, path: Path, most_dead: int = MOST_DEAD) -> None:
@@ -56,6 +56,7 @@ class Journal:
         self._last = 0
         self._end = 0
         self._living = 0
+        self._torn = False
         _open.add(self)
 
     @classmethod
@@ -66,7 +67,7 @@ class Journal:
 
     @classmethod
     def take(cls, path: Path, *, most_dead: int = MOST_DEAD) -> "Journal | None":
-        """Open the file of a process that is dead, with its records; None when it lives."""
+        """Open the file of a process that is dead, with its records; None when it lives. Nothing is changed yet."""
         descriptor = os.open(path, _FLAGS)
         if not _lock(descriptor):
             return None
@@ -88,7 +89,7 @@ class Journal:
 
     @property
     def size(self) -> int:
-        """Bytes of the file."""
+        """Bytes of the whole records, dead ones included."""
         return self._end
 
     def append(self, payload: bytes) -> int:
@@ -97,12 +98,14 @@ class Journal:
             # Without room for a second file it goes on in the old one.
             with contextlib.suppress(OSError):
                 self._rewrite()
+        if self._torn:
+            os.ftruncate(self._descriptor, self._end)
+            self._torn = False
         place = _Place(self._end, _HEAD.size + len(payload))
         try:
             _write(self._descriptor, _framed(payload), place.offset)
         except OSError:
-            with contextlib.suppress(OSError):
-                os.ftruncate(self._descriptor, self._end)
+            self._torn = True
             raise
         return self._added(place)
 
@@ -116,7 +119,7 @@ class Journal:
             _write(self._descriptor, _DEAD, place.offset)
         else:
             os.ftruncate(self._descriptor, 0)
-            self._end = 0
+            self._end, self._torn = 0, False
 
     def records(self) -> Iterator[tuple[int, bytes]]:
         """Return the records with their numbers, the oldest first."""
@@ -148,7 +151,7 @@ class Journal:
                 if not alive:
                     del self._places[self._last]
                     self._living -= place.length
-        os.ftruncate(self._descriptor, self._end)
+        self._torn = os.fstat(self._descriptor).st_size > self._end
 
     def _read(self, place: _Place) -> bytes:
         return os.pread(self._descriptor, place.length, place.offset)
@@ -171,7 +174,7 @@ class Journal:
             draft.unlink(missing_ok=True)
             raise
         os.close(self._descriptor)
-        self._descriptor, self._places, self._end = descriptor, places, end
+        self._descriptor, self._places, self._end, self._torn = descriptor, places, end, False
 
 
 _open: "weakref.WeakSet[Journal]" = weakref.WeakSet()

@@ -4,9 +4,12 @@ import base64
 import binascii
 import hashlib
 import re
+from typing import Final
 
 import msgspec
 
+NAMES: Final = ("tok_*", "sha256-*")
+"""Patterns of the names that tokens of ours have, for who looks for them in a folder."""
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 

@@ -39,6 +39,9 @@ def process(url: str, folder: Path, name: str, inbox: Recorder, log: Lines) -> I
     hello = replace(HELLO, instance=InstanceInfo(name))
     with linked(url, inbox=inbox, log=log, surroundings=around, token=lambda: TOKEN, hello=hello) as (link, _):
         yield link
+    if spool._journal is not None:
+        # Handlers had no result: the end of a real process gives the lock back.
+        spool._journal.close()
 
 
 class Patient(Recorder):

@@ -48,8 +48,10 @@ def machine(tmp_path: Path) -> Machine:
 
 
 def dies(spool: FileSpool) -> None:
-    """As the system does it: the lock is gone, the file stays."""
-    spool.close(running=True)
+    """As the system does it: the locks are gone, the files stay."""
+    assert spool._journal is not None
+    for journal in (spool._journal, *spool._others):
+        journal.close()
 
 
 def left(estate: Estate) -> list[tuple[str, str]]:
@@ -101,11 +103,17 @@ def test_an_agent_that_owes_nothing_leaves_nothing(machine: Machine) -> None:
 
 
 def test_a_process_that_ends_while_skills_run_is_known_to_have_ended(machine: Machine) -> None:
-    spool, _ = machine.process()
-    spool.close(running=True)
-    spool, estate = machine.process()
+    first, _ = machine.process()
+    journal = first._journal
+    first.close(running=True)
+    second, estate = machine.process()
+    assert estate == Estate(), "its handlers may still run"
+    second.close(running=False)
+    assert journal is not None
+    journal.close()
+    third, estate = machine.process()
     assert estate == Estate(("p1",))
-    spool.close(running=False)
+    third.close(running=False)
 
 
 def test_what_is_owed_at_the_end_is_kept_for_the_next_start(machine: Machine) -> None:
@@ -204,6 +212,18 @@ def test_what_tokens_that_are_not_used_any_more_left_is_deleted_when_it_is_too_o
     assert sorted(path.name for path in machine.folder.parent.iterdir()) == ["tok_1", "tok_alive", "tok_new"]
     assert machine.log.lines == [("warning", "1 results of earlier processes are older than 7 days: dropped")]
     dies(others["tok_alive"])
+    spool.close(running=False)
+
+
+def test_what_others_keep_in_the_same_folder_is_left_as_it_is(machine: Machine) -> None:
+    for name in ("mail/old.spool", "tok_2/old.spool", "tok_1/mine.spool"):
+        file = machine.folder.parent / name
+        file.parent.mkdir(parents=True)
+        file.write_text("of another program")
+        os.utime(file, (NOW - 9 * DAY, NOW - 9 * DAY))
+    spool, _ = machine.process()
+    for name in ("mail/old.spool", "tok_2/old.spool"):
+        assert (machine.folder.parent / name).read_text() == "of another program"
     spool.close(running=False)
 
 
