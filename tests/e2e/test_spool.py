@@ -129,7 +129,7 @@ def test_an_agent_that_is_stopped_with_results_says_so_and_the_next_one_delivers
         worker.gate.touch()
         until(lambda: worker.on_disk() == 1)
         assert agent.stop() == 0
-        assert "1 results were not acknowledged: kept on disk, for the next start to deliver" in agent.output
+        assert "results not acknowledged: 1; kept on disk, for the next start to deliver" in agent.output
     platform.start()
     with worker.started() as agent, Client(platform.url, api_key=platform.api_key) as caller:
         assert caller.task(task.id).result(PATIENCE) == "once is done"

@@ -75,7 +75,7 @@ class FileSpool:
             chosen = replace(chosen, too_old=chosen.too_old + swept)
         except OSError as error:
             self._fails(error)
-        self._tell_left_out(chosen)
+        self._tell(chosen)
         results = (Inherited(one.process, one.result(), max(0.0, now - one.at)) for one in chosen.results)
         return Estate(chosen.processes, tuple(results))
 
@@ -167,12 +167,14 @@ class FileSpool:
             self._failing = False
             self._log.info("results are kept on disk again")
 
-    def _tell_left_out(self, chosen: Chosen) -> None:
+    def _tell(self, chosen: Chosen) -> None:
+        if chosen.results:
+            self._log.info(f"results of earlier processes: {len(chosen.results)}; to be delivered")
         if chosen.too_old:
             days = self._bounds.seconds / 86_400
-            self._log.warning(f"{chosen.too_old} results of earlier processes are older than {days:g} days: dropped")
+            self._log.warning(f"results of earlier processes older than {days:g} days: {chosen.too_old}; dropped")
         if chosen.too_many:
-            self._log.warning(f"{chosen.too_many} results of earlier processes are more than is kept: dropped")
+            self._log.warning(f"results of earlier processes over the bounds: {chosen.too_many}; dropped")
 
 
 class _Full(OSError):

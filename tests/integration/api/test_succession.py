@@ -210,6 +210,17 @@ def test_a_result_of_an_attempt_that_is_not_the_current_one_is_dropped(tmp_path:
     run(test, tmp_path)
 
 
+def test_an_accepted_attempt_that_its_own_process_has_forgotten_is_lost_and_said_so(tmp_path: Path) -> None:
+    async def test(world: World) -> None:
+        await world.process("p1")
+        task = await world.task()
+        admitted = await world.process("p1")
+        assert admitted.lost == (RunningAttempt(task, 1),)
+        assert (await world.shown(task))["attempt"] == 2
+
+    run(test, tmp_path)
+
+
 def test_a_canceled_attempt_that_is_inherited_ends_as_its_result_says(tmp_path: Path) -> None:
     async def test(world: World) -> None:
         await world.process("p1")

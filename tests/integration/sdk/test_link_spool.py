@@ -82,7 +82,7 @@ def test_what_a_process_left_is_delivered_by_the_next_one(tmp_path: Path) -> Non
                     inbox.finish()
                     link.stop_soon(0.0)
                     assert await asyncio.to_thread(link.join, PATIENCE)
-            assert log.having("3 results were not acknowledged: kept on disk, for the next start to deliver")
+            assert log.having("results not acknowledged: 3; kept on disk, for the next start to deliver")
             again = Echo()
             with process(f"ws://127.0.0.1:{at.port}/ws", folder, "p2", again, Lines()) as link:
                 async with asyncio.timeout(PATIENCE):
@@ -141,7 +141,7 @@ def test_a_result_on_disk_is_announced_kept_sent_and_forgotten(tmp_path: Path) -
     with Router(talk.first, talk.second, talk.third) as router:
         with process(router.url, folder, "p1", Echo(), log):
             assert talk.owing.wait(PATIENCE)
-        assert log.having("2 results were not acknowledged: kept on disk, for the next start to deliver")
+        assert log.having("results not acknowledged: 2; kept on disk, for the next start to deliver")
         with process(router.url, folder, "p2", inbox, Lines()) as link:
             assert talk.forgotten.wait(PATIENCE)
             link.stop(PATIENCE)

@@ -11,6 +11,10 @@ class MemoryLog:
     def __init__(self) -> None:
         self.lines: list[tuple[str, str]] = []
 
+    def at(self, level: str) -> list[str]:
+        """Return what was said at this level."""
+        return [event for said_at, event in self.lines if said_at == level]
+
     def debug(self, event: str, *_: Any, **__: Any) -> None:
         self.lines.append(("debug", event))
 

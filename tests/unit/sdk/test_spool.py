@@ -180,10 +180,11 @@ def test_a_result_that_is_too_old_is_dropped_with_one_line(machine: Machine) -> 
     machine.now += 2 * DAY
     spool, estate = machine.process()
     assert left(estate) == [("p1", "t3")]
-    assert machine.log.lines == [("warning", "2 results of earlier processes are older than 7 days: dropped")]
+    assert machine.log.at("warning") == ["results of earlier processes older than 7 days: 2; dropped"]
+    assert machine.log.at("info") == ["results of earlier processes: 1; to be delivered"]
     dies(spool)
     spool, estate = machine.process()
-    assert (left(estate), len(machine.log.lines)) == ([("p1", "t3")], 1)
+    assert (left(estate), len(machine.log.at("warning"))) == ([("p1", "t3")], 1)
     spool.close(running=False)
 
 
@@ -210,7 +211,7 @@ def test_what_tokens_that_are_not_used_any_more_left_is_deleted_when_it_is_too_o
     spool, estate = machine.process()
     assert estate == Estate()
     assert sorted(path.name for path in machine.folder.parent.iterdir()) == ["tok_1", "tok_alive", "tok_new"]
-    assert machine.log.lines == [("warning", "1 results of earlier processes are older than 7 days: dropped")]
+    assert machine.log.lines == [("warning", "results of earlier processes older than 7 days: 1; dropped")]
     dies(others["tok_alive"])
     spool.close(running=False)
 
