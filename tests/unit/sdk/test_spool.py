@@ -9,6 +9,7 @@ import pytest
 from msgspec import Raw
 
 from agentic_atlas.protocol.messages import Fault, Outcome, Result
+from agentic_atlas.sdk import spool_folder
 from agentic_atlas.sdk.spool import Estate, NoSpool
 from agentic_atlas.sdk.spool_estate import MOST_PROCESSES, Bounds, choose
 from agentic_atlas.sdk.spool_file import FileSpool, spool_in
@@ -292,6 +293,19 @@ def test_what_cannot_be_taken_over_for_lack_of_room_stays_where_it_is(machine: M
     assert left(estate) == [("p1", "t1")]
     assert set(estate.processes) == {"p1", "p2"}
     spool.close(running=False)
+
+
+def test_where_a_process_cannot_be_known_to_be_dead_results_stay_in_memory_and_the_reason_is_said(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(spool_folder, "HAS_LOCKS", False)
+    spool, estate = machine.process()
+    spool.keep(result())
+    spool.forget("t1", 1)
+    assert (estate, spool.close(running=False), machine.files()) == (Estate(), 0, [])
+    [warning] = machine.log.at("warning")
+    assert "flock" in warning
+    assert "ATLAS_SPOOL=off" in warning
 
 
 def test_off_touches_no_disk(tmp_path: Path) -> None:
