@@ -54,6 +54,14 @@ def _ring(item: pytest.Item) -> int:
     return next((n for n, ring in enumerate(RINGS) if path.startswith(f"{ring}/")), len(RINGS))
 
 
+@pytest.fixture(scope="session", autouse=True)
+def state_of_its_own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Keep agents, also those in processes of their own, from writing into the state folder of whoever runs this."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_STATE_HOME", str(tmp_path_factory.mktemp("state")))
+        yield
+
+
 @pytest.fixture(autouse=True)
 def nothing_left_running() -> Iterator[None]:
     """Fail a test that leaves a thread or a child process of its own behind."""

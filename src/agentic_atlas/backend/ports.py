@@ -129,8 +129,8 @@ class Tasks(Protocol):
     async def open(self) -> list[Task]:
         """Return every task that is not terminal, for the start of a process."""
 
-    async def held_by(self, instance_id: str) -> list[Task]:
-        """Return the tasks whose current attempt this instance holds."""
+    async def held_by(self, *instance_ids: str) -> list[Task]:
+        """Return the tasks whose current attempt one of these instances holds."""
 
     async def children(self, task_id: str) -> list[Task]:
         """Return the tasks that this one called and that have not ended."""
@@ -164,6 +164,9 @@ class Agents(Protocol):
 
     async def instances(self, agent_id: str) -> list[Instance]:
         """Return the agent's instances, connected ones first, then by the time they left; at most 100."""
+
+    async def departed(self, agent_id: str, token_id: str, instance_ids: Sequence[str]) -> list[str]:
+        """Return which of these are instances of this agent and token that are not connected."""
 
     async def register(self, instance: Instance, description: str, skills: Sequence[Skill]) -> Instance:
         """An instance connects: store it, its agent's description and skills, and mark its token used.

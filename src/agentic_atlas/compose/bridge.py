@@ -95,6 +95,7 @@ class RouterBackend:
             attempts=admitted.attempts,
             held=admitted.held,
             cancels=admitted.cancels,
+            lost=admitted.lost,
         )
 
     async def departed(self, instance: router_ports.Instance) -> None:

@@ -46,11 +46,13 @@ class Admission(msgspec.Struct, frozen=True):
     owner: str
     generation: int
     attempts: tuple[Verdict, ...] = ()
-    """One for each attempt, running or finished, that `hello` announced."""
+    """One for each attempt, running or finished, that `hello` announced, those of ended processes included."""
     held: tuple[Task, ...] = ()
     """Attempts this instance holds and did not announce: it never received them, so they are delivered again."""
     cancels: tuple[tuple[RunningAttempt, str], ...] = ()
     """Announced attempts that are to be canceled, with the reason."""
+    lost: tuple[RunningAttempt, ...] = ()
+    """Attempts, of this instance or of ended ones whose place it takes, that are over: they need no lease any more."""
 
 
 class Refused(AtlasError):

@@ -222,8 +222,9 @@ class Router:
             if not connection.over:
                 connection.tick(now, wall)
         settings = self.office.settings
-        returning = {connection.instance_id for connection in self._hub.on_their_way()}
-        for attempt in self._leases.expired(now, returning, settings.ping_old + settings.admit_within):
+        for attempt in self._leases.expired(
+            now, self._registration.returning(), settings.ping_old + settings.admit_within
+        ):
             self._spawn(self._lose(attempt))
 
     async def _lose(self, attempt: Attempt) -> None:

@@ -148,7 +148,7 @@ class Agent:
         log = logs.logger(settings.log_level, settings.log_format)
         for warning in settings.warnings:
             log.warning(warning)
-        await self.serve_over(_linked(settings.router_url, _token(settings, folder), log), log)
+        await self.serve_over(_linked(settings, _token(settings, folder), log), log)
 
     async def serve_over(
         self, connect: Connect, log: logs.Log, *, monotonic: Callable[[], float] = time.monotonic
@@ -264,16 +264,19 @@ def _declared(name: str, description: str, concurrency: int, labels: Mapping[str
         raise ConfigurationError(f"the agent {name} is not declared well: {error}") from None
 
 
-def _linked(url: str, token: Callable[[], str], log: logs.Log) -> Connect:
-    """Return what connects to the router at this address."""
+def _linked(settings: "AgentSettings", token: Callable[[], str], log: logs.Log) -> Connect:
+    """Return what connects to the router that the settings name."""
 
     @asynccontextmanager
     async def connect(hello: Hello, runner: Runner) -> AsyncIterator[Link]:
         # Only now: what connects is slow to import, and scripts import agents for other reasons too.
         from agentic_atlas.sdk import link
+        from agentic_atlas.sdk.spool_file import spool_in
+        from agentic_atlas.sdk.surroundings import Surroundings
 
         inbox = LoopInbox(runner, asyncio.get_running_loop())
-        made = link.Link(url, token, hello, inbox, on_loop=runner.on_loop, log=log)
+        around = Surroundings(spool=spool_in(settings.spool, settings.token, hello.instance.id, log))
+        made = link.Link(settings.router_url, token, hello, inbox, on_loop=runner.on_loop, log=log, surroundings=around)
         try:
             yield made
         finally:

@@ -171,7 +171,15 @@ class Conversation:
         self._beat_at = now + max(self.welcome.beat_every, _SHORTEST_BEAT)
         if self._unanswered_since is None:
             self._unanswered_since = now
-        beat = Beat(self._beats, self._ledger.running, self._state.lag(), vitals.cpu, vitals.memory)
+        beat = Beat(
+            self._beats,
+            self._ledger.running,
+            self._state.lag(),
+            vitals.cpu,
+            vitals.memory,
+            self._ledger.results,
+            self._ledger.oldest,
+        )
         self._line.send(self._session.send(beat))
 
     def probe(self) -> None:

@@ -8,8 +8,9 @@ The ledger numbers the events of an attempt itself. So it can leave out what is 
 numbers, and says in an event of its own how many were left out.
 """
 
+import time
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import msgspec
 from msgspec.structs import replace
@@ -23,6 +24,7 @@ from agentic_atlas.protocol.messages import (
     EventKind,
     Hello,
     Limits,
+    Predecessor,
     Refuse,
     RefuseReason,
     Result,
@@ -34,6 +36,7 @@ from agentic_atlas.protocol.messages import (
 from agentic_atlas.sdk.fitting import Fitted, fit, notice, size
 from agentic_atlas.sdk.open_calls import Key, OpenCalls
 from agentic_atlas.sdk.ports import Outgoing
+from agentic_atlas.sdk.spool import Estate, NoSpool, Spool
 
 HELD_BYTES = 64 * 1024 * 1024
 """Most bytes that events and results may hold: over it events are left out and new tasks are refused as busy."""
@@ -96,13 +99,27 @@ class Ledger:
         calls: those of them that are calls to other agents.
     """
 
-    def __init__(self, *, held_bytes: int = HELD_BYTES, held_attempts: int = HELD_ATTEMPTS) -> None:
+    def __init__(
+        self,
+        *,
+        held_bytes: int = HELD_BYTES,
+        held_attempts: int = HELD_ATTEMPTS,
+        spool: Spool | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._held_bytes = held_bytes
         self._held_attempts = held_attempts
+        self._spool: Spool = spool or NoSpool()
+        self._clock = clock
         self._limits = Limits()
         self._ready = False
         self._attempts: dict[Key, _Attempt] = {}
         self._ended: dict[Key, None] = {}
+        # When each result came; the one that has waited longest is the first.
+        self._owed: dict[Key, float] = {}
+        # Of ended processes, until the router has been told of them: their ids, and whose result is whose.
+        self._predecessors: tuple[str, ...] = ()
+        self._inherited: dict[Key, str] = {}
         self.calls = OpenCalls()
         self._bytes = 0
         # What waits to be sent on this connection; empty between two.
@@ -178,6 +195,17 @@ class Ledger:
 
     # -- a connection's life
 
+    def inherit(self, estate: Estate) -> None:
+        """Take over what ended processes left, before the first connection: their results are owed as one's own."""
+        self._predecessors = estate.processes
+        for left in estate.results:
+            attempt = _Attempt((left.result.task, left.result.attempt), "")
+            attempt.accepted, attempt.result = True, left.result
+            self._attempts[attempt.key] = attempt
+            self._inherited[attempt.key] = left.process
+            self._owed[attempt.key] = self._clock() - left.age
+            self._bytes += _weight(left.result)
+
     def hello(self, base: Hello) -> Hello:
         """Return `base` with what is announced after a cut; whatever was on its way counts as not sent."""
         self.cut()
@@ -185,7 +213,8 @@ class Ledger:
         return replace(
             base,
             running=[RunningAttempt(*attempt.key) for attempt in attempts if attempt.result is None],
-            results=[RunningAttempt(*attempt.key) for attempt in attempts if attempt.result is not None],
+            results=[RunningAttempt(*key) for key in self._owed if key not in self._inherited],
+            predecessors=[Predecessor(process, self._left_by(process)) for process in self._predecessors],
         )
 
     def welcomed(self, welcome: Welcome) -> Resume:
@@ -206,6 +235,9 @@ class Ledger:
         for attempt in self._attempts.values():
             self._queue(attempt)
         self.calls.again()
+        self._predecessors = ()
+        self._inherited.clear()
+        self._spool.settled()
         return Resume(tuple(dropped))
 
     def cut(self) -> None:
@@ -240,6 +272,16 @@ class Ledger:
         return any(attempt.result or attempt.waiting or attempt.unacknowledged for attempt in attempts)
 
     @property
+    def results(self) -> int:
+        """Number of results that are not acknowledged."""
+        return len(self._owed)
+
+    @property
+    def oldest(self) -> float:
+        """Seconds that the oldest of them has waited; 0 without any."""
+        return max(0.0, self._clock() - next(iter(self._owed.values()))) if self._owed else 0.0
+
+    @property
     def running(self) -> int:
         """Number of attempts that have no result yet."""
         return sum(1 for attempt in self._attempts.values() if attempt.result is None)
@@ -250,6 +292,9 @@ class Ledger:
         return tuple(dict.fromkeys(attempt.skill for attempt in started))
 
     # -- inside
+
+    def _left_by(self, process: str) -> list[RunningAttempt]:
+        return [RunningAttempt(*key) for key, owner in self._inherited.items() if owner == process]
 
     def _repeat(self, attempt: _Attempt) -> None:
         if attempt.result is not None:
@@ -308,7 +353,11 @@ class Ledger:
     def _add_result(self, attempt: _Attempt, result: Result) -> None:
         self._tell_left_out(attempt)
         attempt.result = result
+        self._owed[attempt.key] = self._clock()
         self._bytes += _weight(result)
+        # One that is too large to be sent is too large to be kept: what takes its place will do.
+        small = size(result.output) <= self._limits.payload_bytes
+        self._spool.keep(result if small else _replaced(result, self._limits))
         self._queue_result(attempt)
 
     def _next_result(self) -> Fitted | None:
@@ -353,7 +402,15 @@ class Ledger:
         self._in_flight -= len(attempt.unacknowledged)
         self._bytes -= attempt.held()
         del self._attempts[attempt.key]
+        if self._owed.pop(attempt.key, None) is not None:
+            self._spool.forget(*attempt.key)
         self.calls.forget_of(attempt.key)
+
+
+def _replaced(result: Result, limits: Limits) -> Result:
+    fitted = fit(result, limits)
+    assert isinstance(fitted, Result)
+    return fitted
 
 
 def _weight(message: Event | Result) -> int:

@@ -22,6 +22,7 @@ from agentic_atlas.protocol.messages import (
     Call,
     Caller,
     Event,
+    Hello,
     Outcome,
     Refuse,
     Reply,
@@ -94,6 +95,7 @@ class MemoryBackend:
         self.failing: AtlasError | None = None
         self._queues: defaultdict[str, deque[str]] = defaultdict(deque)
         self._generations: defaultdict[str, int] = defaultdict(int)
+        self._tokens: dict[str, str] = {}
         self._children: dict[tuple[str, int, str], Record] = {}
         self._writes: deque[tuple[Future[Receipt], Receipt]] = deque()
 
@@ -150,8 +152,11 @@ class MemoryBackend:
         instance_id = hello.instance.id
         self._generations[instance_id] += 1
         self.online[instance_id] = self._generations[instance_id]
+        self._tokens[instance_id] = identity.token_id
+        lost = self._succeed(instance_id, hello)
+        left = (result for ended in hello.predecessors for result in ended.results)
         held = {task.id: task for task in self.tasks.values() if task.is_held(instance_id, task.attempt)}
-        verdicts = tuple(self._verdict(instance_id, one) for one in (*hello.running, *hello.results))
+        verdicts = tuple(self._verdict(instance_id, one) for one in (*hello.running, *hello.results, *left))
         known = {verdict.task for verdict in verdicts if verdict.keep}
         return Admission(
             agent=identity.agent_id,
@@ -164,6 +169,7 @@ class MemoryBackend:
                 for task in held.values()
                 if task.id in known and task.cancel_reason is not None
             ),
+            lost=lost,
         )
 
     async def departed(self, instance: Instance) -> None:
@@ -206,6 +212,20 @@ class MemoryBackend:
     def _commit_unless_held_back(self) -> None:
         if self.storing.is_set():
             self.commit()
+
+    def _succeed(self, heir: str, hello: Hello) -> tuple[RunningAttempt, ...]:
+        """Hand on what ended processes with the same token held, or lose it, as the real backend does."""
+        ended = {one.instance for one in hello.predecessors if self._tokens.get(one.instance) == self._tokens[heir]}
+        results = {(one.task, one.attempt) for predecessor in hello.predecessors for one in predecessor.results}
+        left = [task for task in self.tasks.values() if task.state is TaskState.WORKING and task.instance_id in ended]
+        lost = []
+        for task in left:
+            if (task.id, task.attempt) in results:
+                task.instance_id = heir
+            elif task.instance_id != heir:
+                lost.append(RunningAttempt(task.id, task.attempt))
+                self._again(task, Trigger.LOSE)
+        return tuple(lost)
 
     def _verdict(self, instance_id: str, announced: RunningAttempt) -> Verdict:
         task = self.tasks.get(announced.task)

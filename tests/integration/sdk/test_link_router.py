@@ -50,12 +50,20 @@ class Wire:
 
     port: int = 0
     ends: set[asyncio.StreamWriter] = field(default_factory=set)
+    server: asyncio.Server | None = None
 
     def cut(self) -> int:
         ends, self.ends = self.ends, set()
         for end in ends:
             end.transport.abort()
         return len(ends)
+
+    async def close(self) -> None:
+        """Cut, and let nobody in any more."""
+        assert self.server is not None
+        self.server.close()
+        self.cut()
+        await self.server.wait_closed()
 
 
 @asynccontextmanager
@@ -77,14 +85,12 @@ async def wire(to: int) -> AsyncIterator[Wire]:
             group.create_task(carry(onwards_reader, writer))
         proxy.ends -= {writer, onwards}
 
-    server = await asyncio.start_server(accept, "127.0.0.1", 0)
+    server = proxy.server = await asyncio.start_server(accept, "127.0.0.1", 0)
     proxy.port = server.sockets[0].getsockname()[1]
     try:
         yield proxy
     finally:
-        server.close()
-        proxy.cut()
-        await server.wait_closed()
+        await proxy.close()
 
 
 async def ended(link: Link) -> None:

@@ -138,8 +138,16 @@ def shift(task: Task, *, seconds: float) -> Change | None:
     return None if task.terminal or not moved else Change(msgspec.structs.replace(task, **moved))
 
 
+def inherit(task: Task, attempt: int, ended: str, heir: str, now: float) -> Change | None:
+    """The process that ran the attempt has ended, and another one has its result: the attempt is that one's."""
+    if not _current(task, attempt) or task.instance_id != ended:
+        return None
+    inherited = msgspec.structs.replace(task, instance_id=heir, updated_at=now)
+    return _logged(inherited, StateData(task.state, task.attempt, heir, accepted=task.accepted_at is not None), now)
+
+
 def lose(task: Task, attempt: int, now: float) -> Change | None:
-    """The attempt's instance is gone for longer than the grace period; see `Delivery` for what follows.
+    """The attempt's instance is gone for longer than the grace period, or for certain; see `Delivery` for what follows.
 
     An instance may have started what it had not yet accepted: of an at-most-once task nobody knows, and it is over.
     """

@@ -14,6 +14,7 @@ from agentic_atlas.backend.domain.records import Agent, EventKind, Instance, Ski
 from agentic_atlas.backend.ports import Changed
 from agentic_atlas.backend.services.backend import Backend
 from agentic_atlas.backend.services.schemas import MAX_DECLARED_BYTES, check_declared
+from agentic_atlas.backend.services.succession import succeed
 from agentic_atlas.errors import AtlasError, Conflict, InvalidInput
 from agentic_atlas.protocol import messages
 from agentic_atlas.protocol.closing import CloseCode
@@ -44,6 +45,7 @@ class Admitted(msgspec.Struct, frozen=True):
     attempts: tuple[Verdict, ...]
     held: tuple[messages.Task, ...]
     cancels: tuple[tuple[RunningAttempt, str], ...]
+    lost: tuple[RunningAttempt, ...] = ()
 
 
 class Stored(msgspec.Struct, frozen=True):
@@ -168,14 +170,17 @@ async def _declared(backend: Backend, agent: Agent, hello: Hello) -> list[Skill]
 
 async def _settle(backend: Backend, agent: Agent, instance: Instance, hello: Hello) -> Admitted:
     """Compare what the instance says it holds with what the store says it holds."""
+    lost_at_once = list(await succeed(backend, instance, hello.predecessors))
     held = {task.id: task for task in await backend.store.tasks.held_by(instance.id)}
-    verdicts = [_verdict(held, announced) for announced in (*hello.running, *hello.results)]
+    left = (result for predecessor in hello.predecessors for result in predecessor.results)
+    verdicts = [_verdict(held, announced) for announced in (*hello.running, *hello.results, *left)]
     known = {verdict.task for verdict in verdicts if verdict.keep}
     unknown = [task for task_id, task in held.items() if task_id not in known]
     for task in unknown:
         if task.accepted_at is not None:
             # It had the attempt and has forgotten it: that attempt is lost, whatever it did.
             await lost(backend, task.id, task.attempt)
+            lost_at_once.append(RunningAttempt(task.id, task.attempt))
     return Admitted(
         agent=agent,
         generation=instance.generation,
@@ -186,6 +191,7 @@ async def _settle(backend: Backend, agent: Agent, instance: Instance, hello: Hel
             for task in held.values()
             if task.id in known and task.cancel_reason is not None
         ),
+        lost=tuple(lost_at_once),
     )
 
 

@@ -66,6 +66,10 @@ class SqlAgents:
         """See the port."""
         return await self._readers.run(lambda connection: _instances(connection, agent_id))
 
+    async def departed(self, agent_id: str, token_id: str, instance_ids: Sequence[str]) -> list[str]:
+        """See the port."""
+        return await self._readers.run(lambda connection: _departed(connection, agent_id, token_id, instance_ids))
+
     async def register(self, instance: Instance, description: str, skills: Sequence[Skill]) -> Instance:
         """See the port. Raises NotFound without the agent or token, Conflict when the id is another agent's."""
         return await self._writer.submit(
@@ -133,6 +137,17 @@ def _instances(connection: Connection, agent_id: str) -> list[Instance]:
     """Instances of an agent: the connected ones, then those that left, the last to leave first."""
     query = select(instances).where(instances.c.agent_id == agent_id).order_by(*_PRESENT_FIRST).limit(MOST_INSTANCES)
     return [_instance(row) for row in connection.execute(query)]
+
+
+def _departed(connection: Connection, agent_id: str, token_id: str, instance_ids: Sequence[str]) -> list[str]:
+    """Those of these ids that are instances of a token of an agent, and not connected."""
+    query = select(instances.c.id).where(
+        instances.c.id.in_(instance_ids),
+        instances.c.agent_id == agent_id,
+        instances.c.token_id == token_id,
+        instances.c.disconnected_at.is_not(None),
+    )
+    return list(connection.execute(query).scalars())
 
 
 _PRESENT_FIRST = (

@@ -194,3 +194,26 @@ def test_any_order_of_happenings_keeps_a_task_whole(
     assert [event.seq for event in events] == list(range(1, current.last_seq + 1))
     states = [msgspec.json.decode(event.data).get("state") for event in events]
     assert sum(state in set(TERMINAL) for state in states) == (1 if current.terminal else 0)
+
+
+def test_an_attempt_is_inherited_with_its_number_and_said_so_in_an_event() -> None:
+    before = running()
+    change = lifecycle.inherit(before, 1, "ins_1", "ins_2", 103.0)
+    heir = must(change)
+    assert (heir.instance_id, heir.attempt, heir.losses, heir.state) == ("ins_2", 1, 0, TaskState.WORKING)
+    assert change is not None
+    [event] = change.events
+    assert (event.seq, msgspec.json.decode(event.data)) == (
+        before.last_seq + 1,
+        {"state": "working", "attempt": 1, "instance": "ins_2", "accepted": True},
+    )
+    assert must(lifecycle.complete(heir, 1, b"1", 104.0)).state is TaskState.COMPLETED
+
+
+def test_only_the_current_attempt_of_the_process_that_ended_is_inherited() -> None:
+    assert lifecycle.inherit(running(), 1, "ins_other", "ins_2", 103.0) is None
+    assert lifecycle.inherit(running(), 2, "ins_1", "ins_2", 103.0) is None
+    waiting = must(lifecycle.lose(running(), 1, 140.0))
+    assert lifecycle.inherit(waiting, 1, "ins_1", "ins_2", 141.0) is None
+    ended = must(lifecycle.complete(running(), 1, b"1", 103.0))
+    assert lifecycle.inherit(ended, 1, "ins_1", "ins_2", 104.0) is None
