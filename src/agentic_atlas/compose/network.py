@@ -123,9 +123,12 @@ async def _running(
                 yield Network(backend, api_url, router_url)
             finally:
                 # Callers first: what is being answered is finished while agents still answer.
+                ends = monotonic() + settings.drain
+                router.announce()
                 backend.feed.close()
                 stop.set()
                 await serving
+                await router.settle(ends - monotonic())
                 router.drain()
                 await endpoint.close()
                 routing.cancel()

@@ -21,6 +21,7 @@ from agentic_atlas.protocol.messages import (
     Beat,
     Call,
     Caller,
+    Drain,
     Event,
     EventAck,
     Hello,
@@ -208,6 +209,7 @@ def test_a_signal_lets_the_running_task_finish_and_takes_no_other(tmp_path: Path
         assert processes[0].stderr is not None
         while "stopping" not in processes[0].stderr.readline():
             continue
+        peer.expect(Drain)
         peer.send(task("wait", "t2", seconds=0))
         assert peer.expect(Refuse).reason is RefuseReason.DRAINING
         _, result = until_result(peer)
