@@ -45,8 +45,8 @@ class Settings(BaseSettings):
     log_format: Literal["console", "json"] | None = None
     """How to log; `console` on a terminal and `json` elsewhere when it is not set."""
 
-    beat_every: Annotated[float, Field(ge=0.05, le=25)] = 10.0
-    """Time between two heartbeats of an agent."""
+    beat_every: Annotated[float, Field(ge=0.05, le=24)] = 10.0
+    """Time between two heartbeats of an agent; a connection that is silent for two of them is dead."""
 
     grace: Annotated[float, Field(ge=0.1, le=3600)] = 30.0
     """How long a cut connection keeps its tasks."""
@@ -61,4 +61,4 @@ class Settings(BaseSettings):
     """Most of them from one address; 0: no limit of its own."""
 
     drain: Annotated[float, Field(ge=0, le=600)] = 5.0
-    """Most time a stop waits for requests that are being answered."""
+    """Most time a stop waits for requests that are being answered, and for what agents have reported to be stored."""

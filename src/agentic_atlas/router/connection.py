@@ -225,20 +225,14 @@ class Connection:
             if isinstance(message, Hello):
                 self.instance_id = message.instance.id
                 self._host.greeted(self, message)
-            elif self._hearing is not None and isinstance(message, Drain):
-                self._drains(self._hearing)
+            elif isinstance(message, Drain):
+                self._readiness.drains()
             elif self._hearing is not None:
                 self._hearing.hear(message)
         except ProtocolError as error:
             self.fail(error)
         if len(self._reports) >= self._office.limits.unacknowledged and not self.over:
             self._intake.pause(Pause.STORING)
-
-    def _drains(self, hearing: Hearing) -> None:
-        """The agent is about to end: no new work, and what was not sent yet goes elsewhere."""
-        self._readiness.drains()
-        for task in self._outbox.withdraw():
-            hearing.give_back(task)
 
     def _settled(self) -> None:
         if len(self._reports) < self._office.limits.unacknowledged and not self.over:

@@ -58,12 +58,6 @@ class Outbox:
         else:
             self.send(cancel)
 
-    def withdraw(self) -> list[Task]:
-        """Return the tasks that wait for room, which are not sent any more."""
-        tasks = [one for one in self._waiting if isinstance(one, Task)]
-        self._waiting.clear()
-        return tasks
-
     def flush(self) -> None:
         """Send the tasks for which there is room now."""
         while self._waiting and self._fits(self._waiting[0]):
