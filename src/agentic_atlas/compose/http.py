@@ -118,6 +118,7 @@ class HttpServer:
         self._stopping = False
         config = uvicorn.Config(
             self._answer,
+            interface="asgi3",
             http=_Protocol,
             ws="none",
             lifespan="off",

@@ -14,7 +14,7 @@ from agentic_atlas.auth import KeyRing, load_or_create_ring, read_bearer, verify
 from agentic_atlas.backend.api.app import create_app
 from agentic_atlas.backend.domain.logins import Logins
 from agentic_atlas.backend.ports import Store
-from agentic_atlas.backend.services import instances
+from agentic_atlas.backend.services import instances, tasks
 from agentic_atlas.backend.services.access import Access
 from agentic_atlas.backend.services.backend import Backend
 from agentic_atlas.backend.services.dispatch import Dispatcher
@@ -118,6 +118,7 @@ async def _running(
             dispatching = group.create_task(backend.dispatcher.run())
             routing = group.create_task(router.run())
             serving = group.create_task(http.until(stop, http.HttpServer(app, api_socket, drain=settings.drain)))
+            waiting = group.create_task(_wait_for_agents(backend, settings.grace))
             try:
                 api_url = f"http://{_address(settings.host, api_socket.getsockname()[1])}"
                 yield Network(backend, api_url, router_url)
@@ -133,6 +134,7 @@ async def _running(
                 await endpoint.close()
                 routing.cancel()
                 dispatching.cancel()
+                waiting.cancel()
     finally:
         await endpoint.close()
 
@@ -159,10 +161,15 @@ async def _backend(store: Store, fleet: RouterFleet, ring: KeyRing, ids: Sortabl
 
 async def _take_up(backend: Backend, router: Router, grace: float) -> None:
     """Take up what the last process left: nobody is connected, and what was held stays held for one grace period."""
-    await backend.store.agents.depart_all(backend.clock())
+    backend.returning.expect(await backend.store.agents.depart_all(backend.clock()))
     open_tasks = await backend.store.tasks.open()
     backend.dispatcher.resume(open_tasks)
     router.adopt(instances.unanswered(open_tasks), monotonic() + grace)
+
+
+async def _wait_for_agents(backend: Backend, grace: float) -> None:
+    await asyncio.sleep(grace)
+    await tasks.nobody_came(backend)
 
 
 def _identify(ring: KeyRing, network_id: str) -> Callable[[Sequence[str]], Identity]:
