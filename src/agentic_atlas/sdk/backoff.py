@@ -40,7 +40,8 @@ class Backoff:
         `retry_after` is what the server asked for: the wait is at least that long (at most `MOST_ASKED`), and the
         jitter comes on top of it.
         """
-        window, self._window = min(self._window, longest), min(self._window * 2, LONGEST)
+        window = min(self._window, longest)
+        self._window = min(window * 2, LONGEST)
         asked = 0.0 if retry_after is None else min(max(retry_after, 0.0), MOST_ASKED)
         return asked + self._random() * window
 
