@@ -19,15 +19,14 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
 
-from agentic_atlas.backend.api.errors import answer
-from agentic_atlas.errors import ConfigurationError, Unavailable
+from agentic_atlas.backend.api import errors
+from agentic_atlas.errors import ConfigurationError
 
 HEAD_WITHIN = 10.0
 BODY_WITHIN = 60.0
 READ_WITHIN = 30.0
 MAX_HEAD = 64 * 1024
 MAX_CONNECTIONS = 10_000
-BACK_AFTER = 2.0
 
 
 class _Protocol(HttpToolsProtocol):
@@ -143,11 +142,7 @@ class HttpServer:
         self._server.should_exit = True
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if self._stopping:
-            stopping = "the server is stopping: try again when it is back"
-            await answer(Unavailable(stopping, code="server_stopping", retry_after=BACK_AFTER))(scope, receive, send)
-        else:
-            await self._app(scope, receive, send)
+        await (errors.stopping() if self._stopping else self._app)(scope, receive, send)
 
 
 def listen(host: str, port: int, setting: str) -> socket.socket:
