@@ -48,8 +48,8 @@ class Settings(BaseSettings):
     log_format: Literal["console", "json"] | None = None
     """How to log; `console` on a terminal and `json` elsewhere when it is not set."""
 
-    beat_every: Annotated[float, Field(ge=0.05, le=25)] = 10.0
-    """Time between two heartbeats of an agent."""
+    beat_every: Annotated[float, Field(ge=0.05, le=24)] = 10.0
+    """Time between two heartbeats of an agent; a connection that is silent for two of them is dead."""
 
     grace: Annotated[float, Field(ge=0.1, le=3600)] = 30.0
     """How long a cut connection keeps its tasks."""
@@ -73,7 +73,7 @@ class Settings(BaseSettings):
     """Most tasks of everybody that have not ended; more are answered 429 (`network_full`)."""
 
     drain: Annotated[float, Field(ge=0, le=600)] = 5.0
-    """Most time a stop waits for requests that are being answered."""
+    """Most time a stop waits for requests that are being answered, and for what agents have reported to be stored."""
 
     @property
     def backups(self) -> Path:

@@ -73,7 +73,7 @@ class Process:
             self.line = None
 
     def accept(self) -> None:
-        if self._can_speak:
+        if self.can_speak:
             for task in self.running.values():
                 self.line.say(Accept(task.task, task.attempt))  # type: ignore[union-attr]
 
@@ -83,17 +83,17 @@ class Process:
             return
         key = next(iter(self.running))
         self.results[key] = task = self.running.pop(key)
-        if self._can_speak:
+        if self.can_speak:
             self.line.complete(task)  # type: ignore[union-attr]
 
     def refuse(self, reason: RefuseReason) -> None:
-        if self.running and self._can_speak:
+        if self.running and self.can_speak:
             key = next(reversed(self.running))
             del self.running[key], self._started[key]
             self.line.say(Refuse(*key, reason))  # type: ignore[union-attr]
 
     @property
-    def _can_speak(self) -> bool:
+    def can_speak(self) -> bool:
         self.listen()
         return self.line is not None and bool(self.line.all(Welcome))
 
@@ -168,7 +168,7 @@ async def end_well(net: Network, processes: list[Process]) -> None:
                 process.complete()
             process.listen()
             await settle()
-        await net.passes(4.0)
+        await net.passes(4.0, *(process.line for process in processes if process.line and process.can_speak))
 
 
 @settings(max_examples=60)

@@ -177,8 +177,8 @@ class Agents(Protocol):
     async def depart(self, instance_id: str, generation: int, now: float) -> None:
         """The instance's connection of this generation ended; nothing when a newer one is there."""
 
-    async def depart_all(self, now: float) -> None:
-        """Nobody is connected: the process has just started."""
+    async def depart_all(self, now: float) -> list[str]:
+        """Nobody is connected: the process has just started. Returns the agents that were when the last one ended."""
 
 
 class Tokens(Protocol):

@@ -111,8 +111,10 @@ async def _follow(task: TaskHandle, wish: Wish) -> bool:
     if wish.stream:
         return await _stream(task, wish)
     if not wish.json and output.terminal(sys.stderr):
+        setbacks = events.Setbacks()
         with output.progress(f"{wish.agent} {wish.skill}") as show:
             async for event in task.events():
+                _tell(setbacks.told(event))
                 if event.kind in ("state", "progress"):
                     show(f"{wish.agent} {wish.skill}: {events.summary(event)}")
     await task.wait()
@@ -122,7 +124,9 @@ async def _follow(task: TaskHandle, wish: Wish) -> bool:
 async def _stream(task: TaskHandle, wish: Wish) -> bool:
     text = ""
     printed = False
+    setbacks = events.Setbacks()
     async for event in task.events():
+        _tell(setbacks.told(event))
         if wish.json:
             output.say(output.as_json(event))
         elif event.kind == "chunk":
@@ -133,6 +137,11 @@ async def _stream(task: TaskHandle, wish: Wish) -> bool:
         output.say("")
     await task.wait()
     return printed or wish.json
+
+
+def _tell(setback: str | None) -> None:
+    if setback is not None:
+        output.aside(setback)
 
 
 async def _cancel(task: TaskHandle, reason: str) -> None:

@@ -10,6 +10,30 @@ if TYPE_CHECKING:
     from agentic_atlas.sdk.client_records import TaskEvent
 
 
+class Setbacks:
+    """What somebody who waits for a task should know of its way: once that it waits again, once that it goes on."""
+
+    def __init__(self) -> None:
+        self._waits = False
+
+    def told(self, event: TaskEvent) -> str | None:
+        """Return the sentence for an event; None for most."""
+        state = event.data.get("state") if event.kind == "state" else None
+        if state == "submitted" and event.data.get("code") in _SETBACKS and not self._waits:
+            self._waits = True
+            return _SETBACKS[event.data["code"]]
+        if state == "working" and event.data.get("accepted") and self._waits:
+            self._waits = False
+            return f"It goes on: attempt {event.data.get('attempt', '')}."
+        return None
+
+
+_SETBACKS = {
+    "agent_lost": "The agent was lost: the task waits for it, or for another instance.",
+    "handler_error": "The skill failed and is tried again.",
+}
+
+
 def line(event: TaskEvent) -> str:
     """Return an event on one line, the time first."""
     return f"{event.at.astimezone():%H:%M:%S}  {event.kind:<8}  {' '.join(summary(event).split())}"

@@ -12,7 +12,7 @@ from agentic_atlas.auth import KeyRing, load_or_create_ring, read_bearer, verify
 from agentic_atlas.backend.api.app import create_app
 from agentic_atlas.backend.archive.manifest import DATABASE, KEYS
 from agentic_atlas.backend.ports import Store
-from agentic_atlas.backend.services import instances
+from agentic_atlas.backend.services import instances, tasks
 from agentic_atlas.backend.services.backend import Backend
 from agentic_atlas.backend.store.database import open_store
 from agentic_atlas.compose import http
@@ -102,17 +102,21 @@ async def _running(
             routing = group.create_task(router.run())
             watching = group.create_task(backend.monitor.run())
             serving = group.create_task(http.until(stop, http.HttpServer(app, api_socket, drain=settings.drain)))
+            waiting = group.create_task(_wait_for_agents(backend, settings.grace))
             try:
                 api_url = f"http://{_address(settings.host, api_socket.getsockname()[1])}"
                 yield Network(backend, api_url, router_url)
             finally:
                 # Callers first: what is being answered is finished while agents still answer.
+                ends = monotonic() + settings.drain
+                router.announce()
                 backend.feed.close()
                 stop.set()
                 await serving
+                await router.settle(ends - monotonic())
                 router.drain()
                 await endpoint.close()
-                for task in (watching, routing, dispatching):
+                for task in (watching, waiting, routing, dispatching):
                     task.cancel()
     finally:
         await endpoint.close()
@@ -120,10 +124,15 @@ async def _running(
 
 async def _take_up(backend: Backend, router: Router) -> None:
     """Take up what the last process left: nobody is connected, and what was held stays held for one grace period."""
-    await backend.store.agents.depart_all(backend.clock())
+    backend.returning.expect(await backend.store.agents.depart_all(backend.clock()))
     open_tasks = await backend.store.tasks.open()
     backend.dispatcher.resume(open_tasks)
     router.adopt(instances.unanswered(open_tasks))
+
+
+async def _wait_for_agents(backend: Backend, grace: float) -> None:
+    await asyncio.sleep(grace)
+    await tasks.nobody_came(backend)
 
 
 def _identify(ring: KeyRing, network_id: str) -> Callable[[Sequence[str]], Identity]:

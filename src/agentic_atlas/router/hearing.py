@@ -17,7 +17,9 @@ from agentic_atlas.protocol.messages import (
     Message,
     Outcome,
     Refuse,
+    RefuseReason,
     Result,
+    Task,
 )
 from agentic_atlas.router.calls import Calls
 from agentic_atlas.router.delivery import Deliveries
@@ -75,6 +77,10 @@ class Hearing:
                 self._calls.open(message)
             case _:
                 raise ProtocolError("this is not for an agent to say")
+
+    def give_back(self, task: Task) -> None:
+        """Refuse a task on behalf of an agent that drains, and does not need to see it for that."""
+        self._ended(Refuse(task.task, task.attempt, RefuseReason.DRAINING))
 
     def _event(self, event: Event) -> None:
         most = self._office.limits.event_bytes

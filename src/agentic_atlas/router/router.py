@@ -5,12 +5,14 @@ slots are free again, and which attempts are lost.
 """
 
 import asyncio
+from asyncio import Future
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
+from functools import partial
 from typing import Any
 
 from agentic_atlas.errors import AtlasError
 from agentic_atlas.protocol.closing import CloseCode
-from agentic_atlas.protocol.messages import Cancel, Hello, Limits, Refuse, Result, Task
+from agentic_atlas.protocol.messages import Cancel, Drain, Hello, Limits, Refuse, RefuseReason, Result, Task
 from agentic_atlas.router.connection import Connection
 from agentic_atlas.router.hub import Hub
 from agentic_atlas.router.office import Office
@@ -27,6 +29,9 @@ _LINE = 1024
 
 _STOOD_STILL = 1.0
 """Seconds by which a tick has to be late to count as a stop of this process, which is no agent's fault."""
+
+_RETURNS_PER_SECOND = 25
+"""Agents that are asked to come back in the same second after a stop, as long as that keeps the grace period."""
 
 
 class Router:
@@ -57,7 +62,11 @@ class Router:
         self._registration = Registration(self.office, self._hub, self._leases, self.freed)
         self._group: asyncio.TaskGroup | None = None
         self._serial = 0
+        self._announced = False
         self._closing: tuple[CloseCode, float | None] | None = None
+        self._stored = asyncio.Event()
+        # Slots reserved on connections that drained and have ended since: what is claimed for them is given back.
+        self._drained: dict[Instance, int] = {}
 
     async def run(self) -> None:
         """Live until cancelled: let agents in, and look at leases and deadlines."""
@@ -85,17 +94,39 @@ class Router:
             connection.close(code, "router_is_stopping", retry_after)
         return connection
 
-    def drain(self, retry_after: float | None = 1.0, code: CloseCode = CloseCode.RESTART) -> None:
-        """Close all connections, and each that comes from now on; their attempts go on at the agents."""
-        self._closing = (code, retry_after)
+    def announce(self, retry_after: float = 1.0) -> None:
+        """Say to all agents that this router is about to stop; from now on no task is given out."""
+        self._announced = True
+        for connection, later in self._one_by_one():
+            if connection.ready:
+                connection.send(Drain(retry_after + later))
+
+    async def settle(self, within: float) -> None:
+        """Take nothing more from agents, and return when all they reported is acknowledged, or after `within` s."""
         for connection in self._hub.everyone():
-            connection.close(code, "router_is_stopping", retry_after)
+            connection.hold()
+        try:
+            async with asyncio.timeout(within):
+                while any(connection.reporting for connection in self._hub.everyone()):
+                    self._stored.clear()
+                    await self._stored.wait()
+        except TimeoutError:
+            self.office.log.warning("reports_not_stored")  # Nothing is lost: agents say it all again.
+
+    def drain(self, retry_after: float | None = 1.0, code: CloseCode = CloseCode.RESTART) -> None:
+        """Close all connections, and each that comes from now on; their attempts go on at the agents.
+
+        Each agent is asked to come back a little later than the one before, so that they do not come all at once.
+        """
+        self._closing = (code, retry_after)
+        for connection, later in self._one_by_one():
+            connection.close(code, "router_is_stopping", None if retry_after is None else retry_after + later)
 
     # -- for the backend
 
     def reserve(self, agent_id: str) -> Instance | None:
         """Take a free slot of the agent's least loaded instance; None when there is none."""
-        chosen = self._placement.choose(self._hub.ready(agent_id))
+        chosen = None if self._announced else self._placement.choose(self._hub.ready(agent_id))
         if chosen is None:
             return None
         chosen.deliveries.reserve()
@@ -106,14 +137,19 @@ class Router:
         connection = self._hub.find(instance.agent_id, instance.instance_id)
         if connection is not None and connection.instance == instance:
             connection.deliveries.release()
+        elif instance in self._drained:
+            self._drained[instance] -= 1
+            if not self._drained[instance]:
+                del self._drained[instance]
 
     def deliver(self, instance: Instance, task: Task) -> None:
         """Send an attempt that was claimed for a reserved slot.
 
         When that connection has ended meanwhile, the attempt goes to the instance's next one, or waits for it through
-        the grace period.
+        the grace period. When it drained before it ended, it does not come back: the attempt is given back for it.
         """
         attempt = Attempt(task.task, task.attempt)
+        drained = instance in self._drained
         self.release(instance)
         coming = self._hub.coming(instance.agent_id, instance.instance_id)
         if coming is not None:
@@ -122,6 +158,9 @@ class Router:
         if connection is None:
             until = self.office.clock() + self.office.settings.grace
             self._leases.keep(attempt, instance.instance_id, until)
+            if drained:
+                given_back = Refuse(task.task, task.attempt, RefuseReason.DRAINING)
+                self.office.backend.report(instance, given_back).add_done_callback(partial(self._given_back, attempt))
         else:
             self._leases.hold(attempt, instance.instance_id, connection.serial)
             connection.deliver(task)
@@ -190,6 +229,7 @@ class Router:
 
     def recorded(self, connection: Connection, report: Report, receipt: Receipt) -> None:
         """See `Host.recorded`. What is not recorded says nothing of an attempt that another connection holds."""
+        self._stored.set()
         if isinstance(report, Result | Refuse):
             attempt = Attempt(report.task, report.attempt)
             if receipt.recorded or self._leases.holder(attempt) == connection.serial:
@@ -197,13 +237,30 @@ class Router:
 
     def ended(self, connection: Connection) -> None:
         """See `Host.ended`."""
+        self._stored.set()
         del self._connections[connection.serial]
         self._hub.leave(connection)
         self._leases.departed(connection.serial, self.office.clock() + self.office.settings.grace)
-        if connection.instance is not None:
+        if connection.instance is None:
+            return
+        if connection.draining and connection.deliveries.reserved:
+            self._drained[connection.instance] = connection.deliveries.reserved
+        if self._closing is None:
+            # Else it is this router that goes: its successor knows by this who is to be expected.
             self._spawn(departed(self.office, connection.instance))
 
     # -- inside
+
+    def _one_by_one(self) -> list[tuple[Connection, float]]:
+        """Return all connections, and the seconds by which each is to come back later than the first."""
+        connections = self._hub.everyone()
+        spread = min(len(connections) / _RETURNS_PER_SECOND, self.office.settings.grace / 6)
+        return [(one, round(spread * number / len(connections), 2)) for number, one in enumerate(connections)]
+
+    def _given_back(self, attempt: Attempt, receipt: "Future[Receipt]") -> None:
+        # What could not be stored keeps its lease, and is lost with it.
+        if not receipt.cancelled() and receipt.exception() is None:
+            self._leases.drop(attempt)
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> "asyncio.Task[None] | None":
         if self._group is None:

@@ -42,6 +42,8 @@ class Link(Connection, Protocol):
 
 Connect = Callable[[Hello, Runner], AbstractAsyncContextManager[Link]]
 
+EXIT_GAVE_UP: Final = 1
+"""Exit code when tasks still ran at the end of the drain, and were given up."""
 EXIT_CONFIGURATION: Final = 2
 """Exit code when the agent cannot run as it is configured: its token, an address, a setting."""
 _NAME = re.compile(r"[a-z0-9]([a-z0-9_-]{0,62}[a-z0-9])?")
@@ -97,6 +99,7 @@ class Agent:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stopping = False
         self._known = False
+        self._gave_up: list[str] = []
         self._hello = _declared(name, description, concurrency, labels or {})
 
     @property
@@ -173,7 +176,7 @@ class Agent:
         """Run the agent until it is told to stop (SIGINT, SIGTERM), then let its tasks finish for up to 30 s.
 
         A second signal ends the process at once. When the agent cannot run at all, one sentence on standard error
-        names the fix and the exit code is 2.
+        names the fix and the exit code is 2; it is 1 when tasks were given up because they took longer than the 30 s.
         """
         if multiprocessing.current_process().name == SKILL_PROCESS:
             raise ConfigurationError('put agent.run() under `if __name__ == "__main__":`, as process=True needs it')
@@ -188,6 +191,9 @@ class Agent:
         except AtlasError as error:
             sys.stderr.write(f"{error.message}\n")
             raise SystemExit(EXIT_CONFIGURATION) from None
+        if self._gave_up:
+            sys.stderr.write(f"gave up what still ran after {DRAIN_SECONDS:g} s: {', '.join(self._gave_up)}\n")
+            raise SystemExit(EXIT_GAVE_UP)
 
     def stop(self) -> None:
         """Ask `serve` to end: no new tasks, and what runs may finish for up to 30 s. From any thread, or a signal."""
@@ -224,11 +230,12 @@ class Agent:
             async with connect(self._registration(), runner) as link:
                 await runner.run(link, link.start)
         finally:
+            self._gave_up = runner.left
             self._runner = None
 
     def _drain(self) -> None:
         if self._runner is not None:
-            self._runner.drain()
+            self._runner.drain(DRAIN_SECONDS)
 
     def _registration(self) -> Hello:
         return msgspec.structs.replace(

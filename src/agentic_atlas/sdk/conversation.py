@@ -12,6 +12,7 @@ from agentic_atlas.protocol.codec import ProtocolError
 from agentic_atlas.protocol.messages import (
     Beat,
     Cancel,
+    Drain,
     EventAck,
     Hello,
     Limits,
@@ -88,6 +89,7 @@ class Conversation:
 
     Attributes:
         welcome: what the router said when it let this agent in, or None before that.
+        retry_after: when the router said that it is about to stop: the seconds after which it expects to be back.
     """
 
     def __init__(
@@ -101,6 +103,7 @@ class Conversation:
         welcomed: Callable[[Welcome], None],
     ) -> None:
         self.welcome: Welcome | None = None
+        self.retry_after: float | None = None
         self._ledger = ledger
         self._inbox = inbox
         self._state = state
@@ -116,6 +119,7 @@ class Conversation:
         self._beat_at = 0.0
         self._unanswered_since: float | None = None
         self._probe: tuple[int, float] | None = None
+        self._parting: int | None = None
         self._buffered = 0
 
     def begin(self, line: Line, base: Hello) -> None:
@@ -145,6 +149,10 @@ class Conversation:
                 self._inbox.deliver(message)
             else:
                 line.send(self._session.send(message))
+                if isinstance(message, Drain):
+                    # Its answer tells that no task is on its way any more: the router hears in order.
+                    self.beat()
+                    self._parting = self._beats
 
     def tick(self) -> None:
         """Let time pass: send the beat that is due, and end a connection that is dead or that stalls."""
@@ -184,8 +192,16 @@ class Conversation:
 
     def probe(self) -> None:
         """The clock jumped: find out at once whether the connection is still there."""
+        now = self._clock()
+        # What was due before the jump says nothing: the answer to this beat decides.
+        self._heard_at, self._unanswered_since = now, None
         self.beat()
-        self._probe = (self._beats, self._clock())
+        self._probe = (self._beats, now)
+
+    @property
+    def parted(self) -> bool:
+        """False between our `drain` and the sign that the router has heard it: a task may still be on its way."""
+        return self._parting is None or self._answered >= self._parting
 
     def finish(self) -> None:
         """Close because the agent ends."""
@@ -212,6 +228,8 @@ class Conversation:
             case Task() | Cancel() | Reply():
                 if self._is_news(message):
                     self._deliver(message, size)
+            case Drain():
+                self.retry_after = message.retry_after
             case Welcome():
                 self._begin_work(message)
             case _:
@@ -275,7 +293,11 @@ class Conversation:
         self._buffered = buffered
         if self._unanswered_since is None:
             return None
-        quiet = now - max(self._unanswered_since, self._heard_at)
-        if quiet < self._pace.silent_beats * max(beat_every, _SHORTEST_BEAT):
+        beat_every = max(beat_every, _SHORTEST_BEAT)
+        patience = self._pace.silent_beats * beat_every
+        # Counted from what was heard last, or a cut right after an answer would be found a whole beat later. A beat
+        # that went out late, because this process had no time, has half of one for its answer all the same.
+        quiet = now - max(self._heard_at, self._unanswered_since - patience + beat_every / 2)
+        if quiet < patience:
             return None
         return f"the router has not answered for {quiet:.1f} s"

@@ -16,6 +16,7 @@ from agentic_atlas.protocol.codec import ProtocolError
 from agentic_atlas.protocol.messages import (
     Accept,
     Call,
+    Drain,
     Event,
     EventKind,
     Fault,
@@ -36,7 +37,7 @@ _MESSAGE_LENGTH = 1_000
 
 def fit(message: Outgoing, limits: Limits) -> Fitted:
     """Return the message itself, or what takes its place; a call that may not be sent comes back as its last reply."""
-    fault = None if isinstance(message, Accept) else _fault(message, limits)
+    fault = None if isinstance(message, Accept | Drain) else _fault(message, limits)
     if fault is None:
         return message
     match message:

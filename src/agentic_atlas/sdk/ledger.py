@@ -19,6 +19,7 @@ from agentic_atlas.protocol.messages import (
     Accept,
     Call,
     Cancel,
+    Drain,
     Event,
     EventAck,
     EventKind,
@@ -113,6 +114,7 @@ class Ledger:
         self._clock = clock
         self._limits = Limits()
         self._ready = False
+        self._draining = False
         self._attempts: dict[Key, _Attempt] = {}
         self._ended: dict[Key, None] = {}
         # When each result came; the one that has waited longest is the first.
@@ -123,7 +125,7 @@ class Ledger:
         self.calls = OpenCalls()
         self._bytes = 0
         # What waits to be sent on this connection; empty between two.
-        self._at_once: deque[Accept | Refuse] = deque()
+        self._at_once: deque[Accept | Refuse | Drain] = deque()
         self._results: dict[Key, None] = {}
         self._events: deque[Key] = deque()
         self._in_flight = 0
@@ -173,14 +175,16 @@ class Ledger:
 
     def say(self, message: Outgoing) -> None:
         """Keep what the runner says until it is sent, and acknowledged where that is due."""
-        if isinstance(message, Call):
-            if (message.task, message.attempt) in self._attempts:
-                self.calls.add(message)
+        if isinstance(message, Drain):
+            self._draining = True
+            self._send_at_once(message)
             return
         attempt = self._attempts.get((message.task, message.attempt))
         if attempt is None:
             return
         match message:
+            case Call():
+                self.calls.add(message)
             case Accept():
                 attempt.accepted = True
                 self._send_at_once(message)
@@ -221,6 +225,8 @@ class Ledger:
         """Begin a connection: forget what the router has or does not want, and queue the rest again."""
         self._limits = welcome.limits
         self._ready = True
+        if self._draining:
+            self._send_at_once(Drain())
         dropped = []
         for verdict in welcome.attempts:
             attempt = self._attempts.get((verdict.task, verdict.attempt))
@@ -282,6 +288,12 @@ class Ledger:
         return max(0.0, self._clock() - next(iter(self._owed.values()))) if self._owed else 0.0
 
     @property
+    def undecided(self) -> bool:
+        """Whether a task was neither accepted nor refused yet: it would be lost with this process, though nobody began
+        it."""
+        return any(not attempt.accepted for attempt in self._attempts.values())
+
+    @property
     def running(self) -> int:
         """Number of attempts that have no result yet."""
         return sum(1 for attempt in self._attempts.values() if attempt.result is None)
@@ -308,7 +320,7 @@ class Ledger:
         if len(self._at_once) < self._held_attempts:
             self._send_at_once(Refuse(*key, RefuseReason.BUSY, "too much waits to be acknowledged"))
 
-    def _send_at_once(self, message: Accept | Refuse) -> None:
+    def _send_at_once(self, message: Accept | Refuse | Drain) -> None:
         if self._ready:
             self._at_once.append(message)
 

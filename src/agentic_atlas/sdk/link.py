@@ -215,7 +215,7 @@ class Link:
 
     def _welcomed(self, welcome: Welcome) -> None:
         assert self._keeper is not None
-        self._keeper.welcomed()
+        self._keeper.welcomed(welcome)
         self._inbox.connected(welcome)
 
     def _report(self, _: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
@@ -227,9 +227,10 @@ class Link:
     def _end_when_flushed(self) -> None:
         if self._flush_until is None or self._finished:
             return
-        if self._ledger.owes and self._surroundings.clock() < self._flush_until:
-            return
         assert self._keeper is not None
+        done = self._keeper.parted and not (self._ledger.owes or self._ledger.undecided)
+        if not done and self._surroundings.clock() < self._flush_until:
+            return
         self._finished = True
         wait = self._pace.close * 2 if self._keeper.finish() else 0.0
         if self._patience is not None:

@@ -8,9 +8,9 @@ protocols are safe to call from any thread.
 from typing import Protocol, TypeAlias
 
 from agentic_atlas.errors import AtlasError
-from agentic_atlas.protocol.messages import Accept, Call, Cancel, Event, Refuse, Reply, Result, Task, Welcome
+from agentic_atlas.protocol.messages import Accept, Call, Cancel, Drain, Event, Refuse, Reply, Result, Task, Welcome
 
-Outgoing: TypeAlias = Accept | Refuse | Event | Result | Call
+Outgoing: TypeAlias = Accept | Refuse | Event | Result | Call | Drain
 """What the runner says. The ledger keeps it as long as it may have to be said again."""
 
 Incoming: TypeAlias = Task | Cancel | Reply

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from typing import Final, Protocol
 
 from agentic_atlas.errors import AtlasError
-from agentic_atlas.protocol.messages import Accept, Cancel, Limits, Refuse, RefuseReason, Reply, Task, Welcome
+from agentic_atlas.protocol.messages import Accept, Cancel, Drain, Limits, Refuse, RefuseReason, Reply, Task, Welcome
 from agentic_atlas.sdk.attempt import STOP_GRACE, Attempt, ends_at, window
 from agentic_atlas.sdk.calls import Calls
 from agentic_atlas.sdk.clock import ServerClock
@@ -40,6 +40,7 @@ class Runner:
 
     Attributes:
         clock: the server's, which deadlines are in.
+        left: names of the skills that still ran when it ended, each once.
     """
 
     def __init__(
@@ -72,9 +73,11 @@ class Runner:
         self._loop = asyncio.get_running_loop()
         self._attempts: dict[tuple[str, int], Attempt] = {}
         self._draining = False
+        self.left: list[str] = []
         # Why it is over, once it is: None when that was asked for.
         self._over: asyncio.Future[AtlasError | None] = self._loop.create_future()
         # From `run` on; nothing is delivered before.
+        self._begun = False
         self._wire: Connection
         self._calls: Calls
         self._group: asyncio.TaskGroup
@@ -87,7 +90,7 @@ class Runner:
         Raises:
             AtlasError: the link ended for good; the message says what to do.
         """
-        self._wire, self._calls = wire, Calls(wire)
+        self._wire, self._calls, self._begun = wire, Calls(wire), True
         async with asyncio.TaskGroup() as group:
             self._group = group
             begin()
@@ -104,6 +107,8 @@ class Runner:
             return
         self._draining = True
         self._log.info("stopping: no new tasks, and what runs may finish", running=self.running, seconds=seconds)
+        if self._begun:
+            self._wire.post(Drain())
         self._loop.call_later(seconds, self.finish, None)
         self._end_if_drained()
 
@@ -207,7 +212,8 @@ class Runner:
             self.finish(None)
 
     def _leave(self) -> None:
-        if self._attempts:
-            self._log.warning("the agent ends while skills still run", skills=sorted(set(self.running)))
+        self.left = sorted(set(self.running))
+        if self.left:
+            self._log.warning("the agent ends while skills still run", skills=self.left)
         for attempt in self._attempts.values():
             attempt.leave()

@@ -233,7 +233,8 @@ def test_nobody_is_connected_after_everybody_departed(with_store: WithStore) -> 
         for number in (1, 2):
             await store.agents.register(instance(number), "", [])
         await store.agents.depart("inst_1", 1, NOW + 10)
-        await store.agents.depart_all(NOW + 20)
+        assert await store.agents.depart_all(NOW + 20) == [LIBRARY.id]
+        assert await store.agents.depart_all(NOW + 30) == []
         left = {i.id: i.disconnected_at for i in await store.agents.instances(LIBRARY.id)}
         assert left == {"inst_1": NOW + 10, "inst_2": NOW + 20}
         assert await seen(store) == NOW + 20

@@ -55,7 +55,7 @@ class World:
         return admitted
 
     async def dies(self, instance: str) -> None:
-        self.api.fleet.free.clear()
+        self.api.fleet.free_slots.clear()
         await self.api.backend.store.agents.depart(instance, 1, self.api.backend.clock())
 
     async def task(self, skill: str = "greet", instance: str = "p1") -> str:

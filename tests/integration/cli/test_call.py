@@ -1,6 +1,9 @@
 from __future__ import annotations
 
+import contextlib
 import json
+import os
+import pty
 import signal
 import subprocess
 import sys
@@ -112,6 +115,40 @@ def test_a_stream_is_printed_piece_by_piece(platform: Platform) -> None:
 def test_a_skill_that_does_not_stream_prints_its_output_at_the_end(platform: Platform) -> None:
     platform.stream = event(1, "state", state="completed")
     assert printed(atlas("call", "hello", "greet", "name=Ada", "--stream")) == "Hello, Ada!\n"
+
+
+LOST = (
+    event(1, "state", state="working", attempt=1, accepted=True)
+    + event(2, "state", state="submitted", attempt=1, code="agent_lost", message="lost")
+    + event(3, "state", state="working", attempt=2, accepted=True)
+    + event(4, "state", state="completed", attempt=2)
+)
+TOLD = [
+    "The agent was lost: the task waits for it, or for another instance.",
+    "It goes on: attempt 2.",
+]
+
+
+def test_that_the_agent_was_lost_is_said_beside_the_stream(platform: Platform) -> None:
+    platform.stream = LOST
+    result = atlas("call", "hello", "greet", "name=Ada", "--stream")
+    assert (printed(result), result.stderr.splitlines()) == ("Hello, Ada!\n", TOLD)
+
+
+def test_on_a_terminal_it_is_said_above_what_shows_that_it_goes_on(platform: Platform) -> None:
+    platform.stream = LOST
+    ours, theirs = pty.openpty()
+    command = [sys.executable, "-m", "agentic_atlas", "call", "hello", "greet", "name=Ada"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=theirs, text=True) as process:
+        os.close(theirs)
+        said = b""
+        with contextlib.suppress(OSError):  # what a terminal says at its end
+            while piece := os.read(ours, 4096):
+                said += piece
+        os.close(ours)
+        out, _ = process.communicate(timeout=20)
+    assert out == "Hello, Ada!\n"
+    assert [sentence for sentence in TOLD if sentence.encode() in said] == TOLD, said
 
 
 def test_a_call_that_takes_too_long_is_cancelled(platform: Platform, monkeypatch: pytest.MonkeyPatch) -> None:

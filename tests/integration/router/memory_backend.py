@@ -118,10 +118,14 @@ class MemoryBackend:
             if task.state is not TaskState.SUBMITTED:
                 self.router.release(slot)
                 continue
-            task.go(Trigger.CLAIM)
-            task.attempt += 1
-            task.instance_id, task.accepted, task.last_n = slot.instance_id, False, 0
+            self.take(task, slot)
             self.router.deliver(slot, task.message())
+
+    def take(self, task: Record, slot: Instance) -> None:
+        """Claim a waiting task for a slot."""
+        task.go(Trigger.CLAIM)
+        task.attempt += 1
+        task.instance_id, task.accepted, task.last_n = slot.instance_id, False, 0
 
     def cancel(self, task: Record, reason: str) -> None:
         """Ask for a task's end."""

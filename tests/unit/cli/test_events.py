@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from agentic_atlas.cli.events import chunk_text, line, summary
+from agentic_atlas.cli.events import Setbacks, chunk_text, line, summary
 from agentic_atlas.sdk.client_records import TaskEvent
 
 
@@ -49,3 +49,29 @@ def test_a_line_begins_with_the_time_and_the_kind() -> None:
 
 def test_text_streams_as_it_is_and_values_a_line_each() -> None:
     assert [chunk_text(value) for value in ("He", "llo", {"é": 1}, 3)] == ["He", "llo", '{"é": 1}\n', "3\n"]
+
+
+def test_that_a_task_waits_again_and_that_it_goes_on_is_told_once_each() -> None:
+    setbacks = Setbacks()
+    told = [
+        setbacks.told(event(kind, data))
+        for kind, data in [
+            ("state", {"state": "submitted"}),
+            ("state", {"state": "working", "attempt": 1}),
+            ("state", {"state": "working", "attempt": 1, "accepted": True}),
+            ("state", {"state": "submitted", "attempt": 1, "code": "agent_lost"}),
+            ("state", {"state": "working", "attempt": 2}),
+            ("state", {"state": "submitted", "attempt": 2, "code": "agent_lost"}),
+            ("state", {"state": "working", "attempt": 3, "accepted": True}),
+            ("log", {"state": "submitted", "code": "agent_lost"}),
+            ("state", {"state": "completed", "attempt": 3}),
+        ]
+    ]
+    assert [sentence for sentence in told if sentence] == [
+        "The agent was lost: the task waits for it, or for another instance.",
+        "It goes on: attempt 3.",
+    ]
+
+
+def test_a_task_that_was_given_back_before_it_began_is_no_news() -> None:
+    assert Setbacks().told(event("state", {"state": "submitted", "attempt": 1, "instance": "i1"})) is None

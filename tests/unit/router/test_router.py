@@ -295,9 +295,9 @@ def test_a_connection_that_stops_beating_is_closed_and_its_lease_runs_from_then(
         async with network() as net:
             agent = await net.agent()
             net.backend.submit("agt")
-            await net.passes(24)
+            await net.passes(20)
             assert agent.closed is None
-            await net.passes(2)
+            await net.passes(net.router.office.settings.tick)
             assert agent.code == 4002
             await net.passes(29)
             assert net.backend.losses == []

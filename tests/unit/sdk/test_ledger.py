@@ -12,6 +12,7 @@ from agentic_atlas.protocol.messages import (
     Call,
     Caller,
     Cancel,
+    Drain,
     Event,
     EventAck,
     EventKind,
@@ -396,3 +397,26 @@ def test_the_skills_that_run_are_named_once_and_in_order() -> None:
     ledger.say(result("t2"))
     assert list(ledger.running_skills()) == ["one"]
     assert ledger.running == 3
+
+
+def test_a_drain_is_said_at_once_and_first_of_all_after_every_welcome() -> None:
+    ledger = Ledger()
+    ledger.say(Drain())
+    connect(ledger)
+    assert drain(ledger) == [Drain()]
+    ledger.offer(task())
+    ledger.say(Accept("t1", 1))
+    connect(ledger, Verdict("t1", 1, keep=True))
+    assert drain(ledger) == [Drain(), Accept("t1", 1)]
+
+
+def test_a_task_is_undecided_until_it_is_accepted_or_refused() -> None:
+    ledger = Ledger()
+    connect(ledger)
+    assert not ledger.undecided
+    ledger.offer(task("t1"))
+    ledger.offer(task("t2"))
+    ledger.say(Accept("t1", 1))
+    assert ledger.undecided
+    ledger.say(Refuse("t2", 1, RefuseReason.DRAINING))
+    assert not ledger.undecided

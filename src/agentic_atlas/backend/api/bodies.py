@@ -29,7 +29,8 @@ class NewTask(msgspec.Struct, forbid_unknown_fields=True):
     """Seconds from its start to its end; in place of the skill's."""
     priority: Annotated[int, Meta(ge=0, le=9)] = 0
     queue_ttl: NotNegative | None = None
-    """Seconds to wait for an agent that is offline; 0: not at all. Without it: a day."""
+    """Seconds to wait for an agent that is offline; 0: not at all, but for one on its way back after a restart of the
+    server. Without it: a day."""
     delivery: Delivery | None = None
     """In place of the skill's: stricter, not laxer."""
     retries: Annotated[int, Meta(ge=0, le=100)] | None = None

@@ -163,6 +163,8 @@ async def _view(backend: Backend, task: Task) -> TaskView:
         return task_view(task)
     if backend.fleet.online(task.agent_id):
         return task_view(task, "queued: all instances of the agent are busy")
+    if backend.returning.expected(task.agent_id):
+        return task_view(task, "queued: the server has just started, and the agent is on its way back")
     agent = await backend.store.agents.get(task.agent_id)
     seen = agent.last_seen_at if agent else None
     when = "never connected" if seen is None else f"last seen {datetime.fromtimestamp(seen, UTC):%Y-%m-%d %H:%M:%SZ}"

@@ -163,6 +163,9 @@ def lose(task: Task, attempt: int, now: float) -> Change | None:
     return _requeue(lost, Trigger.LOSE, now, AGENT_LOST)
 
 
+WAITS_AGAIN = 24 * 3600.0
+"""Seconds a task that was begun waits for another attempt at the most."""
+
 OUTCOME_UNKNOWN = TaskError(
     "outcome_unknown",
     "the agent was lost while it ran this task, which must not run twice: check what it did before trying again",
@@ -197,7 +200,11 @@ def _requeue(task: Task, trigger: Trigger, now: float, error: TaskError | None =
     state = after(task.state, trigger)
     if state is None:
         return None
-    waiting = msgspec.structs.replace(task, state=state, instance_id=None, accepted_at=None, updated_at=now)
+    # How long it was to wait for its first agent says nothing any more: it was begun, and has attempts left.
+    queue = None if task.queue_expires_at is None else max(task.queue_expires_at, now + WAITS_AGAIN)
+    waiting = msgspec.structs.replace(
+        task, state=state, instance_id=None, accepted_at=None, queue_expires_at=queue, updated_at=now
+    )
     return _moved(task, waiting, now, error)
 
 

@@ -89,6 +89,7 @@ async def admit(backend: Backend, token_id: str, agent_id: str, hello: Hello, op
         skills,
     )
     backend.registry.forget(agent.id)
+    backend.returning.came(agent.id)
     return await _settle(backend, agent, instance, hello)
 
 

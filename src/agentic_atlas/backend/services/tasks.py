@@ -2,10 +2,13 @@
 
 import hashlib
 from collections.abc import AsyncIterator
+from contextlib import suppress
+from functools import partial
 
 import msgspec
 
 from agentic_atlas.backend.domain import lifecycle
+from agentic_atlas.backend.domain.deadlines import OFFLINE
 from agentic_atlas.backend.domain.policies import Wishes, effective
 from agentic_atlas.backend.domain.records import Agent, CallerRef, Skill, Task, TaskEvent, User
 from agentic_atlas.backend.domain.tracing import child
@@ -13,7 +16,7 @@ from agentic_atlas.backend.ports import Page, TaskFilter
 from agentic_atlas.backend.services.access import Principal, may_see
 from agentic_atlas.backend.services.backend import Backend
 from agentic_atlas.backend.services.feed import Watch
-from agentic_atlas.errors import AtlasError, Conflict, InvalidInput, NotFound, PayloadTooLarge, Unavailable
+from agentic_atlas.errors import AtlasError, Busy, Conflict, InvalidInput, NotFound, PayloadTooLarge, Unavailable
 from agentic_atlas.protocol.codec import ProtocolError, check_depth
 from agentic_atlas.protocol.messages import Delivery
 from agentic_atlas.protocol.tasks import TaskState
@@ -42,7 +45,8 @@ class Ask(msgspec.Struct, frozen=True):
     timeout: float | None = None
     priority: int = 0
     queue_ttl: float | None = None
-    """How long it may wait while its agent is offline; 0: not at all. None: a day."""
+    """How long it may wait while its agent is offline; 0: not at all, but for one that is on its way back after a
+    restart of the server. None: a day."""
     delivery: Delivery | None = None
     retries: int | None = None
     max_attempts: int | None = None
@@ -95,6 +99,8 @@ async def submit(
     with backend.feed.watch(task.id) as watch:
         added = await backend.dispatcher.add(change, slot)
         if added.created:
+            if ask.queue_ttl == 0 and not backend.fleet.online(agent.id):
+                backend.returning.wait(added.task.id, agent.id)
             ended = await _end(backend, added.task, watch, wait) if wait else None
             return Submitted(ended or added.task, created=True)
     _check_same(added.task, task)
@@ -152,6 +158,15 @@ async def cancel(backend: Backend, task_id: str, reason: str) -> Task | None:
     return (await backend.dispatcher.cancel(task_id, reason)).task
 
 
+async def nobody_came(backend: Backend) -> None:
+    """The grace period after a start is over: fail what waits for agents that were expected back and are not here."""
+    for task_id, agent_id in backend.returning.over():
+        if not backend.fleet.online(agent_id):
+            # One that can't be stored now waits like any other: it has an end of its own.
+            with suppress(Unavailable, Busy):
+                await backend.dispatcher.apply(task_id, partial(_unclaimed, now=backend.clock()))
+
+
 async def events(backend: Backend, task_id: str, after: int, keep_alive: float) -> AsyncIterator[TaskEvent | None]:
     """Yield the task's events with a `seq` above `after`, in order and without gaps, until it has ended.
 
@@ -177,6 +192,11 @@ async def events(backend: Backend, task_id: str, after: int, keep_alive: float) 
 async def _ended(backend: Backend, task_id: str) -> bool:
     task = await backend.store.tasks.get(task_id)
     return task is None or task.terminal
+
+
+def _unclaimed(task: Task, *, now: float) -> lifecycle.Change | None:
+    never_claimed = task.state is TaskState.SUBMITTED and task.attempt == 0
+    return lifecycle.force(task, None, OFFLINE, now) if never_claimed else None
 
 
 def _parse(data: bytes, depth: int) -> object:
@@ -207,7 +227,7 @@ def _unreachable(backend: Backend, agent: Agent, ask: Ask) -> AtlasError | None:
     """Return why the agent can't be asked now, or None."""
     if agent.disabled_at is not None:
         return Unavailable(f"{agent.full_name} is disabled", code="agent_disabled", retry_after=60)
-    if ask.queue_ttl == 0 and not backend.fleet.online(agent.id):
+    if ask.queue_ttl == 0 and not (backend.fleet.online(agent.id) or backend.returning.expected(agent.id)):
         return Unavailable(
             f"{agent.full_name} is offline: start it, or submit the task to wait for it",
             code="agent_offline",

@@ -80,9 +80,9 @@ class SqlAgents:
         """See the port."""
         await self._writer.submit(Statement(lambda connection: _depart(connection, instance_id, generation, now)))
 
-    async def depart_all(self, now: float) -> None:
+    async def depart_all(self, now: float) -> list[str]:
         """See the port."""
-        await self._writer.submit(Statement(lambda connection: _depart_all(connection, now)))
+        return await self._writer.submit(Statement(lambda connection: _depart_all(connection, now)))
 
 
 def _add(connection: Connection, agent: Agent) -> bool:
@@ -201,12 +201,14 @@ def _depart(connection: Connection, instance_id: str, generation: int, now: floa
         connection.execute(update(agents).where(agents.c.id == agent).values(last_seen_at=now))
 
 
-def _depart_all(connection: Connection, now: float) -> None:
-    """Mark every instance as gone."""
+def _depart_all(connection: Connection, now: float) -> list[str]:
+    """Mark every instance as gone; return the ids of the agents that had one."""
     present = instances.c.disconnected_at.is_(None)
     theirs = agents.c.id.in_(select(instances.c.agent_id).where(present))
-    connection.execute(update(agents).where(theirs).values(last_seen_at=now))
+    left = connection.execute(update(agents).where(theirs).values(last_seen_at=now).returning(agents.c.id)).scalars()
+    found = sorted(left.all())
     connection.execute(update(instances).where(present).values(disconnected_at=now))
+    return found
 
 
 def _skill(row: Row[tuple[object, ...]]) -> Skill:

@@ -115,6 +115,11 @@ def test_a_lost_attempt_is_repeated_while_the_policy_has_some_left() -> None:
     assert (lost.state, lost.error) == (TaskState.FAILED, lifecycle.AGENT_LOST)
 
 
+def test_a_task_that_was_lost_is_not_ended_by_how_long_it_was_to_wait_for_its_first_agent() -> None:
+    again = must(lifecycle.lose(running(created_at=100.0, queue_expires_at=160.0), 1, 500.0))
+    assert again.queue_expires_at == 500.0 + lifecycle.WAITS_AGAIN
+
+
 def test_an_at_most_once_task_that_was_lost_is_never_repeated_accepted_or_not() -> None:
     at_most_once = {"delivery": Delivery.AT_MOST_ONCE}
     claimed = must(lifecycle.claim(task(**at_most_once), "ins_1", 101.0))
