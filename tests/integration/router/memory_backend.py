@@ -19,10 +19,12 @@ from agentic_atlas.protocol.closing import CloseCode
 from agentic_atlas.protocol.messages import (
     NULL,
     Accept,
+    Answer,
     Call,
     Caller,
     Event,
     Outcome,
+    Reaction,
     Refuse,
     Reply,
     ReplyKind,
@@ -59,6 +61,7 @@ class Record:
     cancel_reason: str | None = None
     events: list[Event] = field(default_factory=list)
     last_n: int = 0
+    answers: list[Reaction] = field(default_factory=list)
 
     def is_held(self, instance_id: str, attempt: int) -> bool:
         """Tell whether this instance holds this attempt."""
@@ -126,6 +129,11 @@ class MemoryBackend:
         task.cancel_reason = reason
         self.router.cancel(task.id, task.attempt, reason)
 
+    def answer(self, task: Record, reaction: Reaction) -> None:
+        """Answer a question of a task."""
+        task.answers.append(reaction)
+        self.router.answer(task.id, task.attempt, reaction)
+
     def revoke(self, token_id: str) -> None:
         """Revoke a token."""
         self.revoked.add(token_id)
@@ -163,6 +171,12 @@ class MemoryBackend:
                 (RunningAttempt(task.id, task.attempt), task.cancel_reason)
                 for task in held.values()
                 if task.id in known and task.cancel_reason is not None
+            ),
+            answers=tuple(
+                Answer(task.id, task.attempt, reaction)
+                for task in held.values()
+                if task.id in known
+                for reaction in task.answers
             ),
         )
 

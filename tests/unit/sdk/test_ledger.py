@@ -269,7 +269,7 @@ def test_a_question_there_is_no_memory_for_is_told_to_who_asked_it() -> None:
     connect(ledger)
     ledger.offer(task())
     ledger.say(Accept("t1", 1))
-    ledger.say(event(data=b'"' + b"x" * 900 + b'"'))
+    ledger.say(event(data=b'"' + b"x" * 600 + b'"'))
     ledger.say(question(7))
     told = next(one for one in drain(ledger) if isinstance(one, Unasked))
     assert (told.question, told.fault.code) == (7, "too_many_events")
