@@ -285,10 +285,14 @@ class EventKind(StrEnum):
     """The skill waits for a person; its data is a `Question`. Answered by `answer`."""
 
 
+MOST_QUESTIONS = 100
+"""Questions that one task can ask."""
+
+
 class Question(msgspec.Struct, frozen=True, omit_defaults=True):
     """Data of a `question` event: what a person is asked."""
 
-    number: Annotated[int, Meta(ge=1, le=2**53)]
+    number: Annotated[int, Meta(ge=1, le=MOST_QUESTIONS)]
     """1, 2, … in the order in which the attempt asks; those that the task already has reactions to are not asked."""
     question: Annotated[str, Meta(min_length=1, max_length=16_384)]
     schema: Raw = NULL

@@ -7,20 +7,15 @@ happens on the agent's loop.
 
 import asyncio
 from contextlib import AbstractContextManager
-from typing import Any, ClassVar, Final, Protocol
+from typing import Any, ClassVar, Protocol
 
 import msgspec
 from msgspec import Raw
 
 from agentic_atlas.errors import AtlasError, Busy, InvalidInput, PayloadTooLarge, TaskError
-from agentic_atlas.protocol.messages import Event, EventKind, Fault, Limits, Question, Reaction, Task
+from agentic_atlas.protocol.messages import MOST_QUESTIONS, Event, EventKind, Fault, Limits, Question, Reaction, Task
 from agentic_atlas.sdk.answers import Form
 from agentic_atlas.sdk.fitting import fault_of
-
-MOST_QUESTIONS: Final = 100
-"""Questions that one task can ask."""
-_LENGTH: Final = 16_384
-_LONGEST: Final = 366 * 24 * 3600
 
 
 class NoAnswer(AtlasError, TimeoutError):
@@ -116,11 +111,11 @@ class Questions:
         number = self._asked + 1
         if number > MOST_QUESTIONS:
             raise InvalidInput(f"a task can ask {MOST_QUESTIONS} questions", code="too_many_questions")
-        if not isinstance(text, str) or not 1 <= len(text) <= _LENGTH:
-            raise InvalidInput(f"a question is a text of 1 to {_LENGTH} characters", code="invalid_question")
-        if timeout is not None and not 0 < timeout <= _LONGEST:
-            raise InvalidInput(f"the timeout of a question is 0 to {_LONGEST} seconds", code="invalid_question")
-        return Question(number, text, schema, timeout)
+        given = {"number": number, "question": text, "schema": schema, "timeout": timeout}
+        try:
+            return msgspec.convert(given, Question)
+        except msgspec.ValidationError as error:
+            raise InvalidInput(f"the question can't be asked: {error}", code="invalid_question") from None
 
     def _say(self, data: Raw) -> None:
         if self._over:

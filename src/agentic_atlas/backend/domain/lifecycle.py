@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import msgspec
 from msgspec import Raw
 
-from agentic_atlas.backend.domain.questions import MOST_QUESTIONS, Question
+from agentic_atlas.backend.domain.questions import Question
 from agentic_atlas.backend.domain.records import EventKind, Task, TaskError, TaskEvent
 from agentic_atlas.protocol import messages
 from agentic_atlas.protocol.messages import NULL, Delivery
@@ -264,8 +264,6 @@ def _follow(change: Change, state: TaskState | None, now: float) -> Change:
 
 
 def _fault(task: Task, asked: messages.Question) -> TaskError | None:
-    if asked.number > MOST_QUESTIONS:
-        return TaskError("too_many_questions", f"a task can ask {MOST_QUESTIONS} questions")
     if task.dialogue.find(asked.number) is not None:
         return TaskError("invalid_question", f"question {asked.number} was asked already")
     return None

@@ -13,9 +13,6 @@ from agentic_atlas.errors import InvalidInput
 from agentic_atlas.protocol import messages
 from agentic_atlas.protocol.messages import NULL, Reaction
 
-MOST_QUESTIONS: Final = 100
-"""Questions that one task can ask."""
-
 _OVERHEAD = 64
 """Bytes counted for a reaction besides its answer."""
 
