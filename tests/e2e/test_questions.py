@@ -42,6 +42,13 @@ async def hasty(ctx: Context) -> str:
     except NoAnswer:
         return "nobody was there"
 
+@agent.skill
+async def soon(ctx: Context) -> str:
+    try:
+        return await ctx.ask("Soon?", timeout=2)
+    except NoAnswer:
+        return "nobody came"
+
 @agent.skill(delivery="at_most_once")
 async def once(ctx: Context) -> str:
     return await ctx.ask("Sure?")
@@ -157,6 +164,17 @@ def test_nobody_answering_is_something_a_skill_can_live_with(platform: Platform,
         task = client.submit("asking", "hasty")
         assert task.result(PATIENCE) == "nobody was there"
         assert [one.state for one in task.refresh().questions] == ["expired"]
+
+
+def test_a_question_expires_through_a_kill_of_the_platform(platform: Platform, client: Client) -> None:
+    with platform.agent("asking", ASKING) as agent:
+        agent.wait_for(connected)
+        task = client.submit("asking", "soon")
+        until(task, asks(1))
+        platform.kill()
+        platform.start()
+        with Client(platform.url, api_key=platform.api_key) as again:
+            assert again.task(task.id).result(PATIENCE) == "nobody came"
 
 
 def test_waiting_for_a_person_is_no_time_of_the_skill(platform: Platform, client: Client) -> None:

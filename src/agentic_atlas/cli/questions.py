@@ -107,10 +107,16 @@ class Prompter:
                     output.aside(error.message)
 
     async def _at_terminal(self, question: QuestionInfo) -> bool:
+        import asyncio
+
         self.busy = True
         self.began()
         try:
             return await put(self._task, question) is not None
+        except asyncio.CancelledError:
+            # Somebody else answered, or the task has ended: what follows does not belong behind the prompt.
+            output.aside("")
+            raise
         finally:
             self.busy = False
 

@@ -76,7 +76,7 @@ class Record:
     def message(self) -> Task:
         """Return what delivers the current attempt."""
         caller = Caller("user", "usr_ada", "ada")
-        return Task(self.id, self.attempt, self.skill, self.input, caller, "", 0.0)
+        return Task(self.id, self.attempt, self.skill, self.input, caller, "", 0.0, answers=list(self.answers))
 
 
 class MemoryBackend:

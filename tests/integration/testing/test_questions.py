@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
 import pytest
@@ -36,6 +37,12 @@ def asking() -> Agent:
         answer = await ctx.ask("Take your time?", timeout=HOUR)
         assert ctx.time_left is not None
         return [answer, ctx.time_left > 9]
+
+    @agent.skill(timeout=10)
+    async def dawdle(ctx: Context) -> None:
+        await asyncio.sleep(4)
+        await ctx.ask("May I?", timeout=HOUR)
+        await asyncio.sleep(7)
 
     @agent.skill(retries=1)
     async def again(ctx: Context) -> Any:
@@ -100,6 +107,25 @@ def test_the_timeout_of_a_skill_stands_still_while_it_asks() -> None:
             task.result(timeout=HOUR / 2)
         task.answer("here")
         assert task.result() == ["here", True]
+
+
+def test_the_timeout_goes_on_where_it_stood_when_the_answer_comes() -> None:
+    with running(asking()) as caller:
+        task = caller.submit("dawdle")
+        with pytest.raises(NotFinished):
+            task.result(timeout=HOUR / 2)
+        task.answer("yes")
+        with pytest.raises(TaskError) as ended:
+            task.result()
+        assert ended.value.code == "timeout"
+
+
+def test_a_deadline_ends_a_task_that_waits_for_a_person() -> None:
+    with running(asking()) as caller:
+        task = caller.submit("blocking", deadline=datetime.now(UTC) + timedelta(minutes=1))
+        with pytest.raises(TaskError) as ended:
+            task.result()
+        assert ended.value.code == "deadline_exceeded"
 
 
 def test_a_skill_that_is_tried_again_is_not_asked_what_it_knows() -> None:
