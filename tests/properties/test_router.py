@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from agentic_atlas.protocol.messages import Accept, Answer, Reaction, Refuse, RefuseReason, ResultAck, Task, Welcome
@@ -192,6 +192,7 @@ async def end_well(net: Network, processes: list[Process]) -> None:
 
 
 @settings(max_examples=60)
+@example([("connect", 0), ("submit", 0), ("answer", 0), ("cut", 0), ("answer", 0), ("connect", 0)])
 @given(st.lists(st.tuples(st.sampled_from(STEPS), st.integers(0, len(PROCESSES) - 1)), max_size=40))
 def test_every_task_ends_once_whatever_happens_to_the_connections(steps: list[tuple[str, int]]) -> None:
     async def main() -> None:
