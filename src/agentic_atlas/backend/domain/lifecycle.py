@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import msgspec
 from msgspec import Raw
 
-from agentic_atlas.backend.domain.questions import Question
+from agentic_atlas.backend.domain.questions import MOST_ASKED, Question, size_of
 from agentic_atlas.backend.domain.records import EventKind, Task, TaskError, TaskEvent
 from agentic_atlas.protocol import messages
 from agentic_atlas.protocol.messages import NULL, Delivery
@@ -97,15 +97,17 @@ def report(task: Task, attempt: int, n: int, kind: EventKind, data: bytes, now: 
     return Change(msgspec.structs.replace(task, last_n=n, last_seq=seq, updated_at=now), (event,))
 
 
-def ask(task: Task, attempt: int, n: int, asked: "messages.Question | TaskError", now: float) -> Change | None:
+def ask(task: Task, attempt: int, n: int, asked: messages.Question | TaskError, now: float) -> Change | None:
     """The running attempt asks a person, in its event number `n`: the task waits while any of its questions is open.
 
     One that can't be asked ends the task with the error that is given in its place: the handler would wait for ever.
     """
     if not _current(task, attempt) or n != task.last_n + 1:
         return None
-    fault = asked if isinstance(asked, TaskError) else _fault(task, asked)
-    if fault is not None or isinstance(asked, TaskError):
+    if isinstance(asked, TaskError):
+        return _end(task, Trigger.FAIL, now, error=asked)
+    fault = _fault(task, asked)
+    if fault is not None:
         return _end(task, Trigger.FAIL, now, error=fault)
     seq = task.last_seq + 1
     event = TaskEvent(task.id, seq, now, EventKind.QUESTION, msgspec.json.encode(asked), attempt)
@@ -266,6 +268,8 @@ def _follow(change: Change, state: TaskState | None, now: float) -> Change:
 def _fault(task: Task, asked: messages.Question) -> TaskError | None:
     if task.dialogue.find(asked.number) is not None:
         return TaskError("invalid_question", f"question {asked.number} was asked already")
+    if task.dialogue.asked_bytes + size_of(asked.question, asked.schema) > MOST_ASKED:
+        return TaskError("too_many_questions", f"the questions of a task are over {MOST_ASKED} bytes together")
     return None
 
 

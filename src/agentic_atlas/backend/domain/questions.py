@@ -13,6 +13,9 @@ from agentic_atlas.errors import InvalidInput
 from agentic_atlas.protocol import messages
 from agentic_atlas.protocol.messages import NULL, Reaction
 
+MOST_ASKED: Final = 512 * 1024
+"""Bytes of all texts of a task's questions, and of the schemas of those that are open: its row is written whole."""
+
 _OVERHEAD = 64
 """Bytes counted for a reaction besides its answer."""
 
@@ -65,7 +68,12 @@ class Dialogue(msgspec.Struct, frozen=True, omit_defaults=True):
         return [question.reaction for question in self.questions if not question.open]
 
     @property
-    def size(self) -> int:
+    def asked_bytes(self) -> int:
+        """Bytes of what was asked, as `MOST_ASKED` counts them."""
+        return sum(size_of(question.text, question.schema) for question in self.questions)
+
+    @property
+    def answered_bytes(self) -> int:
         """Bytes of the reactions."""
         return sum(memoryview(reaction.data).nbytes + _OVERHEAD for reaction in self.reactions)
 
@@ -110,6 +118,11 @@ class Dialogue(msgspec.Struct, frozen=True, omit_defaults=True):
 
 SILENCE: Final = Dialogue()
 """Nothing was asked."""
+
+
+def size_of(text: str, schema: Raw) -> int:
+    """Return the bytes that a question counts."""
+    return len(text.encode()) + memoryview(schema).nbytes
 
 
 def read_question(data: Raw | bytes) -> messages.Question:

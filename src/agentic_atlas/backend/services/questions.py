@@ -71,7 +71,7 @@ def _none_open(task: Task, number: int | None) -> Conflict:
 
 def _check(backend: Backend, task: Task, question: Question, value: bytes) -> None:
     most = backend.limits.payload_bytes // ANSWERS
-    if task.dialogue.size + len(value) > most:
+    if task.dialogue.answered_bytes + len(value) > most:
         raise PayloadTooLarge(f"the answers of a task are over the limit of {most} bytes together")
     try:
         check_depth(value, backend.limits.depth - _AROUND)

@@ -121,6 +121,17 @@ def test_data_of_another_form_is_no_question(data: bytes) -> None:
     assert refused.value.code == "invalid_question"
 
 
+def test_all_that_a_task_asks_has_a_limit_and_a_schema_counts_while_its_question_is_open() -> None:
+    schema = Raw(b'{"description":"%s"}' % (b"x" * 60_000))
+    asking_much = running()
+    for number in range(1, 9):
+        asking_much = asking(number, of=asking_much, schema=schema)
+    over = must(lifecycle.ask(asking_much, 1, 9, Question(9, "?", schema), 104.0))
+    assert over.error is not None
+    assert over.error.code == "too_many_questions"
+    assert asking(9, of=answered(asking_much), schema=schema).state is TaskState.INPUT_REQUIRED
+
+
 def test_a_lost_attempt_leaves_its_answers_to_the_next_one_and_its_open_questions_to_nobody() -> None:
     lost = must(lifecycle.lose(asking(3, of=answered(asking(2, of=asking(1)), 2)), 1, 140.0))
     assert lost.state is TaskState.SUBMITTED
