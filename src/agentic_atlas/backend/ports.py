@@ -23,6 +23,7 @@ from agentic_atlas.backend.domain.records import (
     Token,
     User,
 )
+from agentic_atlas.protocol.messages import Reaction
 from agentic_atlas.protocol.tasks import TaskState
 
 Decide = Callable[[Task], Change | None]
@@ -307,6 +308,9 @@ class Fleet(Protocol):
 
     def cancel(self, task: Task) -> None:
         """Ask the instance that holds the current attempt to stop it."""
+
+    def answer(self, task: Task, reaction: Reaction) -> None:
+        """Tell the instance that holds the current attempt what became of a question; call it after the commit."""
 
     def forget(self, task: Task) -> None:
         """The task ended without its agent: its attempt needs no lease any more."""

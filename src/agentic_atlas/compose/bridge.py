@@ -10,7 +10,7 @@ from agentic_atlas.backend.domain.records import Task
 from agentic_atlas.backend.ports import Slot
 from agentic_atlas.backend.services import calls, instances
 from agentic_atlas.backend.services.backend import Backend
-from agentic_atlas.protocol.messages import Call
+from agentic_atlas.protocol.messages import Call, Reaction
 from agentic_atlas.router import ports as router_ports
 from agentic_atlas.router.router import Router
 
@@ -39,6 +39,10 @@ class RouterFleet:
     def cancel(self, task: Task) -> None:
         """See `Fleet.cancel`."""
         self.router.cancel(task.id, task.attempt, task.cancel_reason or (task.error.message if task.error else ""))
+
+    def answer(self, task: Task, reaction: Reaction) -> None:
+        """See `Fleet.answer`."""
+        self.router.answer(task.id, task.attempt, reaction)
 
     def forget(self, task: Task) -> None:
         """See `Fleet.forget`."""
@@ -96,6 +100,7 @@ class RouterBackend:
             held=admitted.held,
             cancels=admitted.cancels,
             lost=admitted.lost,
+            answers=admitted.answers,
         )
 
     async def departed(self, instance: router_ports.Instance) -> None:

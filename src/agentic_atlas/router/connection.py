@@ -10,7 +10,7 @@ from typing import Protocol
 from agentic_atlas.errors import AtlasError, Busy, Unavailable
 from agentic_atlas.protocol.closing import CloseCode, encode_reason
 from agentic_atlas.protocol.codec import ProtocolError
-from agentic_atlas.protocol.messages import Cancel, Drain, Hello, Message, Side, Task, Welcome
+from agentic_atlas.protocol.messages import Answer, Cancel, Drain, Hello, Message, Side, Task, Welcome
 from agentic_atlas.protocol.session import Session
 from agentic_atlas.protocol.states import ConnectionState
 from agentic_atlas.router.calls import Calls
@@ -179,10 +179,13 @@ class Connection:
             self._outbox.deliver(task)
             self._after_sending()
 
-    def cancel(self, cancel: Cancel) -> None:
-        """Send a cancel, never before its task."""
+    def tell(self, message: Cancel | Answer) -> None:
+        """Send a cancel or an answer, never before its task."""
         if not self.over:
-            self._outbox.cancel(cancel)
+            if isinstance(message, Cancel):
+                self._outbox.cancel(message)
+            else:
+                self._outbox.deliver(message)
             self._after_sending()
 
     def hold(self) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 from agentic_atlas.errors import AtlasError, Busy, Unavailable
 from agentic_atlas.protocol.closing import CloseCode
-from agentic_atlas.protocol.messages import Cancel, Hello, Limits, Task, Welcome
+from agentic_atlas.protocol.messages import Answer, Cancel, Hello, Limits, Task, Welcome
 from agentic_atlas.protocol.versions import PROTOCOL_VERSION
 from agentic_atlas.router.connection import Connection
 from agentic_atlas.router.delivery import to_send
@@ -18,8 +18,8 @@ from agentic_atlas.router.presence import Attempt, Leases
 class Registration:
     """Lets connections in, one by one.
 
-    While an instance is on its way in, what is delivered to it or canceled may have been decided after the backend
-    looked at what it holds: `meanwhile` keeps that until the instance is there.
+    While an instance is on its way in, what is delivered to it, canceled or answered may have been decided after the
+    backend looked at what it holds: `meanwhile` keeps that until the instance is there.
     """
 
     def __init__(
@@ -30,7 +30,7 @@ class Registration:
         self._hub = hub
         self._leases = leases
         self._freed = freed
-        self._meanwhile: dict[int, list[Task | Cancel]] = {}
+        self._meanwhile: dict[int, list[Task | Cancel | Answer]] = {}
         self._returning: dict[int, set[str]] = {}
 
     async def register(self, connection: Connection, hello: Hello) -> None:
@@ -52,7 +52,7 @@ class Registration:
         """Return the instances that are on their way in, and those whose attempts they may bring with them."""
         return set().union(*self._returning.values())
 
-    def meanwhile(self, connection: Connection, message: Task | Cancel) -> None:
+    def meanwhile(self, connection: Connection, message: Task | Cancel | Answer) -> None:
         """Say this to a connection that is on its way in, as soon as it is there."""
         waiting = self._meanwhile.get(connection.serial)
         if waiting is not None:
@@ -142,8 +142,9 @@ class Registration:
                 self._leases.hold(attempt, connection.instance_id, connection.serial)
                 connection.deliver(task)
         asked = [Cancel(attempt.task, attempt.attempt, reason) for attempt, reason in admission.cancels]
-        for cancel in (*asked, *(message for message in meanwhile if isinstance(message, Cancel))):
-            connection.cancel(cancel)
+        told = (message for message in meanwhile if not isinstance(message, Task))
+        for message in (*admission.answers, *asked, *told):
+            connection.tell(message)
 
     def _keep(self, connection: Connection, admission: Admission) -> None:
         """The connection ended on its way in: what it was given of ended processes waits for its next one."""

@@ -12,7 +12,18 @@ from typing import Any
 
 from agentic_atlas.errors import AtlasError
 from agentic_atlas.protocol.closing import CloseCode
-from agentic_atlas.protocol.messages import Cancel, Drain, Hello, Limits, Refuse, RefuseReason, Result, Task
+from agentic_atlas.protocol.messages import (
+    Answer,
+    Cancel,
+    Drain,
+    Hello,
+    Limits,
+    Reaction,
+    Refuse,
+    RefuseReason,
+    Result,
+    Task,
+)
 from agentic_atlas.router.connection import Connection
 from agentic_atlas.router.hub import Hub
 from agentic_atlas.router.office import Office
@@ -167,14 +178,11 @@ class Router:
 
     def cancel(self, task: str, attempt: int, reason: str) -> None:
         """Ask the instance that holds the attempt to stop it; one that is away is told when it comes back."""
-        message = Cancel(task, attempt, reason[:_LINE])
-        instance_id = self._leases.instance(Attempt(task, attempt))
-        holder = self._connections.get(self._leases.holder(Attempt(task, attempt)) or 0)
-        if holder is not None:
-            holder.cancel(message)
-        for connection in self._hub.on_their_way():
-            if connection.instance_id == instance_id:
-                self._registration.meanwhile(connection, message)
+        self._tell_holder(Cancel(task, attempt, reason[:_LINE]))
+
+    def answer(self, task: str, attempt: int, reaction: Reaction) -> None:
+        """Tell the instance that holds the attempt what became of a question, now or when it comes back."""
+        self._tell_holder(Answer(task, attempt, reaction))
 
     def forget(self, task: str, attempt: int) -> None:
         """The attempt has ended without its agent: it needs no lease any more."""
@@ -261,6 +269,20 @@ class Router:
         # What could not be stored keeps its lease, and is lost with it.
         if not receipt.cancelled() and receipt.exception() is None:
             self._leases.drop(attempt)
+
+    def _tell_holder(self, message: Cancel | Answer) -> None:
+        """Say this to whoever holds the attempt, and to whoever is on its way to hold it.
+
+        One that is away learns it from the backend when it comes back.
+        """
+        attempt = Attempt(message.task, message.attempt)
+        holder = self._connections.get(self._leases.holder(attempt) or 0)
+        if holder is not None:
+            holder.tell(message)
+        instance_id = self._leases.instance(attempt)
+        for connection in self._hub.on_their_way():
+            if connection.instance_id == instance_id:
+                self._registration.meanwhile(connection, message)
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> "asyncio.Task[None] | None":
         if self._group is None:

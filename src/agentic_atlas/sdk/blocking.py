@@ -43,6 +43,10 @@ class BlockingTask:
         """See `TaskHandle.cancel`."""
         return self._loop.run(self._task.cancel(reason))
 
+    def answer(self, value: Any, *, question: int | None = None) -> records.TaskInfo:
+        """See `TaskHandle.answer`."""
+        return self._loop.run(self._task.answer(value, question=question))
+
     def retry(self) -> BlockingTask:
         """See `TaskHandle.retry`."""
         return BlockingTask(self._loop, self._loop.run(self._task.retry()))
@@ -105,6 +109,10 @@ class Client:
     def cancel(self, id: str, reason: str | None = None) -> records.TaskInfo:
         """See `AsyncClient.cancel`."""
         return self._loop.run(self._client.cancel(id, reason))
+
+    def answer(self, id: str, value: Any, *, question: int | None = None) -> records.TaskInfo:
+        """See `AsyncClient.answer`."""
+        return self._loop.run(self._client.answer(id, value, question=question))
 
     def retry(self, id: str) -> BlockingTask:
         """See `AsyncClient.retry`."""

@@ -229,6 +229,10 @@ class AsyncClient:
         """Ask for a task to be stopped (see `TaskHandle.cancel`)."""
         return await TaskHandle(self._http, TaskInfo(id=id, state="")).cancel(reason)
 
+    async def answer(self, id: str, value: Any, *, question: int | None = None) -> TaskInfo:
+        """Answer a question of a task (see `TaskHandle.answer`)."""
+        return await TaskHandle(self._http, TaskInfo(id=id, state="")).answer(value, question=question)
+
     async def retry(self, id: str) -> TaskHandle:
         """Submit a finished task's request again, as a new task."""
         return await TaskHandle(self._http, TaskInfo(id=id, state="")).retry()

@@ -10,6 +10,7 @@ from typing import Protocol
 from agentic_atlas.protocol.closing import CloseCode, encode_reason
 from agentic_atlas.protocol.codec import ProtocolError
 from agentic_atlas.protocol.messages import (
+    Answer,
     Beat,
     Cancel,
     Drain,
@@ -26,7 +27,7 @@ from agentic_atlas.protocol.messages import (
 from agentic_atlas.protocol.session import Session
 from agentic_atlas.sdk.ledger import Ledger
 from agentic_atlas.sdk.pace import Pace
-from agentic_atlas.sdk.ports import Inbox
+from agentic_atlas.sdk.ports import Inbox, Unasked
 from agentic_atlas.sdk.vitals import Reading
 
 _SHORTEST_BEAT = 0.01
@@ -145,7 +146,7 @@ class Conversation:
         if line is None or self.welcome is None:
             return
         while not line.paused and (message := self._ledger.next()) is not None:
-            if isinstance(message, Reply):
+            if isinstance(message, Reply | Unasked):
                 self._inbox.deliver(message)
             else:
                 line.send(self._session.send(message))
@@ -225,7 +226,7 @@ class Conversation:
                 self._tell_room(message.task, message.attempt)
             case ResultAck():
                 self._ledger.acknowledged(message)
-            case Task() | Cancel() | Reply():
+            case Task() | Cancel() | Reply() | Answer():
                 if self._is_news(message):
                     self._deliver(message, size)
             case Drain():
@@ -235,7 +236,7 @@ class Conversation:
             case _:
                 raise ProtocolError("a message that only agents send")
 
-    def _deliver(self, message: Task | Cancel | Reply, size: int) -> None:
+    def _deliver(self, message: Task | Cancel | Reply | Answer, size: int) -> None:
         self._inbox.deliver(message)
         self._state.hand(size)
         if self._state.full and self._line is not None:
@@ -244,12 +245,12 @@ class Conversation:
     def _tell_room(self, task: str, attempt: int) -> None:
         self._inbox.acknowledged(task, attempt, self._ledger.pending(task, attempt))
 
-    def _is_news(self, message: Task | Cancel | Reply) -> bool:
+    def _is_news(self, message: Task | Cancel | Reply | Answer) -> bool:
         match message:
             case Task():
                 return self._ledger.offer(message)
-            case Cancel():
-                return self._ledger.cancels(message)
+            case Cancel() | Answer():
+                return self._ledger.concerns(message)
             case Reply():
                 return self._ledger.calls.reply(message)
 

@@ -5,7 +5,8 @@ A pure value: no thread, clock or socket. What the runner says goes in by `say`,
 the next connection: whatever the router has not stored comes out of `next` again, in order.
 
 The ledger numbers the events of an attempt itself. So it can leave out what is over a limit without a gap in the
-numbers, and says in an event of its own how many were left out.
+numbers, and says in an event of its own how many were left out. A question is never left out in silence: whoever asked
+would wait for ever, and is told instead.
 """
 
 import time
@@ -17,15 +18,18 @@ from msgspec.structs import replace
 
 from agentic_atlas.protocol.messages import (
     Accept,
+    Answer,
     Call,
     Cancel,
     Drain,
     Event,
     EventAck,
     EventKind,
+    Fault,
     Hello,
     Limits,
     Predecessor,
+    Question,
     Refuse,
     RefuseReason,
     Result,
@@ -36,7 +40,7 @@ from agentic_atlas.protocol.messages import (
 )
 from agentic_atlas.sdk.fitting import Fitted, fit, notice, size
 from agentic_atlas.sdk.open_calls import Key, OpenCalls
-from agentic_atlas.sdk.ports import Outgoing
+from agentic_atlas.sdk.ports import Outgoing, Unasked
 from agentic_atlas.sdk.spool import Estate, NoSpool, Spool
 
 HELD_BYTES = 64 * 1024 * 1024
@@ -129,6 +133,8 @@ class Ledger:
         self._results: dict[Key, None] = {}
         self._events: deque[Key] = deque()
         self._in_flight = 0
+        # For the runner: questions that can't be said.
+        self._unasked: deque[Unasked] = deque()
 
     # -- what the router says
 
@@ -151,9 +157,9 @@ class Ledger:
         self._attempts[key] = _Attempt(key, task.skill)
         return True
 
-    def cancels(self, cancel: Cancel) -> bool:
+    def concerns(self, message: Cancel | Answer) -> bool:
         """Tell whether the attempt runs here, so that the runner is to be told."""
-        attempt = self._attempts.get((cancel.task, cancel.attempt))
+        attempt = self._attempts.get((message.task, message.attempt))
         return attempt is not None and attempt.result is None
 
     def acknowledged(self, ack: EventAck | ResultAck) -> None:
@@ -261,10 +267,13 @@ class Ledger:
     def next(self) -> Fitted | None:
         """Return the message to send now, or None when there is none or a limit does not let it go yet.
 
-        A `Reply` is not to be sent: it is the answer to a call that may not be, for the runner.
+        A `Reply` and an `Unasked` are not to be sent: they are for the runner, the answer to a call that may not be
+        sent, and to a question.
         """
         if not self._ready:
             return None
+        if self._unasked:
+            return self._unasked.popleft()
         if self._at_once:
             return fit(self._at_once.popleft(), self._limits)
         return self.calls.next(self._limits) or self._next_result() or self._next_event()
@@ -337,6 +346,9 @@ class Ledger:
 
     def _add_event(self, attempt: _Attempt, event: Event) -> None:
         most = self._limits.events_per_task
+        if event.kind is EventKind.QUESTION:
+            self._add_question(attempt, event)
+            return
         if attempt.result is not None or attempt.last >= most:
             return
         if attempt.last == most - 1:
@@ -347,6 +359,22 @@ class Ledger:
         else:
             self._tell_left_out(attempt)
             self._keep(attempt, event)
+
+    def _add_question(self, attempt: _Attempt, event: Event) -> None:
+        most = self._limits.events_per_task
+        if attempt.result is not None:
+            return
+        self._tell_left_out(attempt)
+        if attempt.last >= most:
+            self._refuse_question(event, f"an attempt can have {most} events")
+        elif self._bytes + _weight(event) > self._held_bytes:
+            self._refuse_question(event, "the agent has too much that was not acknowledged")
+        else:
+            self._keep(attempt, event)
+
+    def _refuse_question(self, event: Event, why: str, code: str = "too_many_events") -> None:
+        number = msgspec.json.decode(event.data, type=Question).number
+        self._unasked.append(Unasked(event.task, event.attempt, number, Fault(code, why)))
 
     def _tell_left_out(self, attempt: _Attempt) -> None:
         if attempt.left_out and attempt.last < self._limits.events_per_task - 1:
@@ -393,7 +421,11 @@ class Ledger:
             if attempt.waiting:
                 self._events.append(attempt.key)
             self._queue_result(attempt)
-            return fit(event, self._limits)
+            fitted = fit(event, self._limits)
+            if fitted is not event and event.kind is EventKind.QUESTION:
+                # Only after a reconnect to a router with lower limits: what was asked fitted those of that time.
+                self._refuse_question(event, "it is over a limit of the router", "payload_too_large")
+            return fitted
         return None
 
     def _stored(self, events: deque[Event], n: int) -> int:

@@ -11,18 +11,33 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Final, Protocol
 
+from msgspec import Raw
+
 from agentic_atlas.errors import AtlasError
-from agentic_atlas.protocol.messages import Accept, Cancel, Drain, Limits, Refuse, RefuseReason, Reply, Task, Welcome
-from agentic_atlas.sdk.attempt import STOP_GRACE, Attempt, ends_at, window
+from agentic_atlas.protocol.messages import (
+    Accept,
+    Answer,
+    Cancel,
+    Drain,
+    Limits,
+    Refuse,
+    RefuseReason,
+    Reply,
+    Task,
+    Welcome,
+)
+from agentic_atlas.sdk.attempt import STOP_GRACE, Attempt, window
 from agentic_atlas.sdk.calls import Calls
 from agentic_atlas.sdk.clock import ServerClock
 from agentic_atlas.sdk.context import Scope
 from agentic_atlas.sdk.failures import canceled
 from agentic_atlas.sdk.logs import Log
-from agentic_atlas.sdk.ports import Incoming, Wire
+from agentic_atlas.sdk.ports import Incoming, Unasked, Wire
+from agentic_atlas.sdk.questions import Questions
 from agentic_atlas.sdk.reports import Reports
 from agentic_atlas.sdk.skill import Skill
 from agentic_atlas.sdk.task_log import TaskLog
+from agentic_atlas.sdk.time_limit import TimeLimit
 
 DRAIN_SECONDS: Final = 30.0
 """How long a stopping agent waits for what runs."""
@@ -135,6 +150,16 @@ class Runner:
                     attempt.stop(canceled(message.reason))
             case Reply():
                 self._calls.reply(message)
+            case Answer() | Unasked():
+                attempt = self._attempts.get((message.task, message.attempt))
+                if attempt is not None:
+                    attempt.answered(message)
+
+    def check_answer(self, task: str, attempt: int, question: int, answer: Raw) -> None:
+        """Raise InvalidInput when an answer does not fit what an attempt waits for: where no backend has checked it."""
+        running = self._attempts.get((task, attempt))
+        if running is not None:
+            running.check_answer(question, answer)
 
     def drop(self, task: str, attempt: int) -> None:
         """Stop an attempt that is not ours any more; nothing more is said of it."""
@@ -187,6 +212,7 @@ class Runner:
 
     def _attempt(self, task: Task, skill: Skill) -> Attempt:
         reports = Reports(task, self._wire, self._limits, window=window(self._limits, self._concurrency))
+        limit = TimeLimit(self.clock, task, skill.policy.timeout)
         scope = Scope(
             task=task,
             reports=reports,
@@ -195,7 +221,8 @@ class Runner:
             limits=self._limits,
             log=TaskLog(reports, self._log, task),
             loop=self._loop,
-            ends_at=ends_at(task, skill, self.clock.now()),
+            limit=limit,
+            questions=Questions(task, reports, self._limits, limit),
             cancelled=threading.Event(),
         )
         return Attempt(skill, scope, self._wire, self._log, grace=self._grace)

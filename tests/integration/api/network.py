@@ -30,7 +30,7 @@ from agentic_atlas.backend.store.database import open_store
 from agentic_atlas.bus.local import LocalBus
 from agentic_atlas.compose.sources import SortableIds, wall
 from agentic_atlas.protocol import messages
-from agentic_atlas.protocol.messages import Hello, InstanceInfo, Limits, Raw, SkillSpec
+from agentic_atlas.protocol.messages import Hello, InstanceInfo, Limits, Raw, Reaction, SkillSpec
 
 GREET = SkillSpec(
     name="greet",
@@ -50,6 +50,7 @@ class HandFleet:
     kept: list[tuple[str, float]] = field(default_factory=list)
     delivered: list[tuple[Slot, Task]] = field(default_factory=list)
     cancels: list[str] = field(default_factory=list)
+    answers: list[tuple[str, Reaction]] = field(default_factory=list)
     closed: list[str] = field(default_factory=list)
     present: dict[str, int] = field(default_factory=dict)
     reserved: asyncio.Event = field(default_factory=asyncio.Event)
@@ -69,6 +70,9 @@ class HandFleet:
 
     def cancel(self, task: Task) -> None:
         self.cancels.append(task.id)
+
+    def answer(self, task: Task, reaction: Reaction) -> None:
+        self.answers.append((task.id, reaction))
 
     def forget(self, task: Task) -> None:
         pass

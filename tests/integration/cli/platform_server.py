@@ -38,10 +38,14 @@ class Platform:
     server: Server
     agents: dict[str, dict[str, Any]] = field(default_factory=dict)
     task: dict[str, Any] = field(default_factory=lambda: {"state": "completed", "output": "Hello, Ada!"})
+    beginning: str = ""
+    """Of the events: what the first connection has of them before it is cut."""
     stream: str = ""
     refuses: Answer | None = None
     backup: Path | None = None
     """The backup that the server makes; None: one on another machine."""
+    answers: Answer | None = None
+    """To the answer of a question; without it the task goes on."""
 
     def answer(self, asked: Asked) -> Answer:
         if self.refuses is not None:
@@ -80,8 +84,13 @@ class Platform:
     def _tasks(self, asked: Asked, rest: list[str]) -> Answer:
         running = {"id": "t1", "agent": "ada/hello", "skill": "greet", "created_at": AT, "state": "working"}
         done = running | {"ended_at": "2026-11-22T19:29:10.000Z", "input": {"name": "Ada"}} | self.task
+        if rest[1:] == ["events"] and self.beginning:
+            text, self.beginning = self.beginning, ""
+            return events(text, cut=True)
         if rest[1:] == ["events"]:
             return events(self.stream)
+        if rest[1:] == ["input"]:
+            return self.answers or Answer(done | {"questions": [], "state": "working"})
         if rest[1:] == ["retry"]:
             return Answer(running | {"id": "t2", "retry_of": "t1"}, 201)
         if not rest:

@@ -179,3 +179,24 @@ def test_an_interrupt_cancels_the_task_and_ends_with_130(platform: Platform) -> 
         process.kill()
     assert (process.returncode, out, err) == (130, "", "Asked task t1 to stop.\n")
     assert platform.server.paths()[-1] == "POST /api/v1/tasks/t1/cancel"
+
+
+@pytest.mark.parametrize("options", [[], ["--stream"], ["--json"]])
+def test_without_a_terminal_it_is_told_how_to_answer_what_is_asked(platform: Platform, options: list[str]) -> None:
+    question = {"number": 1, "question": "Which colour?", "state": "open", "schema": {"enum": ["red", "blue"]}}
+    platform.task = {"state": "completed", "output": "red", "questions": [question]}
+    platform.beginning = event(1, "question", number=1, question="Which colour?")
+    platform.stream = event(2, "state", state="completed")
+    called = atlas("call", "hello", "greet", "name=Ada", *options)
+    assert called.exit_code == 0
+    assert called.stderr.splitlines() == [
+        "The task asks: Which colour? (one of: red, blue)",
+        "Answer it: atlas tasks answer t1 VALUE --question 1",
+    ]
+
+
+def test_a_question_that_is_not_open_any_more_is_not_told(platform: Platform) -> None:
+    platform.beginning = event(1, "question", number=1, question="Old?")
+    platform.stream = event(2, "state", state="completed")
+    called = atlas("call", "hello", "greet", "name=Ada")
+    assert (called.exit_code, called.stderr) == (0, "")

@@ -19,11 +19,13 @@ from agentic_atlas.protocol.closing import CloseCode
 from agentic_atlas.protocol.messages import (
     NULL,
     Accept,
+    Answer,
     Call,
     Caller,
     Event,
     Hello,
     Outcome,
+    Reaction,
     Refuse,
     Reply,
     ReplyKind,
@@ -60,6 +62,7 @@ class Record:
     cancel_reason: str | None = None
     events: list[Event] = field(default_factory=list)
     last_n: int = 0
+    answers: list[Reaction] = field(default_factory=list)
 
     def is_held(self, instance_id: str, attempt: int) -> bool:
         """Tell whether this instance holds this attempt."""
@@ -74,7 +77,7 @@ class Record:
     def message(self) -> Task:
         """Return what delivers the current attempt."""
         caller = Caller("user", "usr_ada", "ada")
-        return Task(self.id, self.attempt, self.skill, self.input, caller, "", 0.0)
+        return Task(self.id, self.attempt, self.skill, self.input, caller, "", 0.0, answers=list(self.answers))
 
 
 class MemoryBackend:
@@ -132,6 +135,11 @@ class MemoryBackend:
         task.cancel_reason = reason
         self.router.cancel(task.id, task.attempt, reason)
 
+    def answer(self, task: Record, reaction: Reaction) -> None:
+        """Answer a question of a task."""
+        task.answers.append(reaction)
+        self.router.answer(task.id, task.attempt, reaction)
+
     def revoke(self, token_id: str) -> None:
         """Revoke a token."""
         self.revoked.add(token_id)
@@ -174,6 +182,12 @@ class MemoryBackend:
                 if task.id in known and task.cancel_reason is not None
             ),
             lost=lost,
+            answers=tuple(
+                Answer(task.id, task.attempt, reaction)
+                for task in held.values()
+                if task.id in known
+                for reaction in task.answers
+            ),
         )
 
     async def departed(self, instance: Instance) -> None:

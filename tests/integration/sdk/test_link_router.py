@@ -14,7 +14,7 @@ from typing import Any
 
 from msgspec import Raw
 
-from agentic_atlas.protocol.messages import Accept, Event, EventKind, Outcome, Result, Task, Welcome
+from agentic_atlas.protocol.messages import Accept, Event, EventKind, Outcome, Reaction, Result, Task, Welcome
 from agentic_atlas.router.settings import RouterSettings
 from agentic_atlas.sdk.link import Link
 from agentic_atlas.sdk.pace import Pace
@@ -155,6 +155,53 @@ def test_no_cut_loses_or_repeats_anything() -> None:
                 await ended(link)
             assert len(inbox.started) == len(set(inbox.started)) == len(tasks)
             assert not [line for level, line in log.lines if level == "error"]
+
+    run(main())
+
+
+class Asker(Recorder):
+    """Asks a question for each task and returns the answer. An answer may come twice, and counts once."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.answered: list[str] = []
+        self.asked = asyncio.Event()
+        self._loop = asyncio.get_running_loop()
+
+    def deliver(self, message: Any) -> None:
+        assert self.link is not None
+        if isinstance(message, Task):
+            self.link.post(Accept(message.task, 1))
+            self.link.post(Event(message.task, 1, 1, EventKind.QUESTION, Raw(b'{"number":1,"question":"?"}')))
+            self._loop.call_soon_threadsafe(self.asked.set)
+        elif message.task not in self.answered:
+            self.answered.append(message.task)
+            self.link.post(Result(message.task, 1, Outcome.COMPLETED, message.reaction.data))
+
+
+def test_no_cut_between_question_and_answer_loses_either() -> None:
+    chance = random.Random(11)
+
+    async def main() -> None:
+        async with door() as at, wire(at.port) as between:
+            inbox, at_once = Asker(), Surroundings(random=lambda: 0.0)
+            url = f"ws://127.0.0.1:{between.port}/ws"
+            with linked(url, inbox=inbox, token=lambda: TOKEN, surroundings=at_once) as (link, _):
+                async with asyncio.timeout(4 * PATIENCE):
+                    for number in range(CUTS):
+                        task = at.backend.submit("worker", "work", b"1")
+                        await inbox.asked.wait()
+                        inbox.asked.clear()
+                        if number % 2:
+                            between.cut()
+                        at.backend.answer(task, Reaction(1, Raw(str(number).encode())))
+                        for _ in range(chance.randrange(20)):
+                            await asyncio.sleep(0)
+                        between.cut()
+                        assert bytes((await task.ended).output) == str(number).encode()
+                        assert [event.kind for event in task.events] == [EventKind.QUESTION]
+                await ended(link)
+            assert len(inbox.answered) == CUTS
 
     run(main())
 

@@ -30,6 +30,14 @@ def event(kind: str, data: dict[str, Any]) -> TaskEvent:
             'info done n=3 who=Ada s="a b"',
         ),
         ("artifact", {"name": "a.pdf", "media_type": "application/pdf", "size": 9}, "a.pdf (application/pdf, 9 bytes)"),
+        (
+            "question",
+            {"number": 1, "question": "Which?", "schema": {"enum": ["red", 7]}, "timeout": 5},
+            "1: Which? (one of: red, 7)",
+        ),
+        ("question", {"number": 2, "question": "Sure?"}, "2: Sure?"),
+        ("answer", {"question": 1, "answer": "red", "by": "ada/laptop"}, '1: "red", by ada/laptop'),
+        ("answer", {"question": 2, "expired": True}, "2: nobody answered in time"),
         ("new_kind", {"x": 1}, '{"x": 1}'),
     ],
 )
@@ -37,7 +45,7 @@ def test_each_kind_of_event_is_one_short_text(kind: str, data: dict[str, Any], e
     assert summary(event(kind, data)) == expected
 
 
-@pytest.mark.parametrize("kind", ["state", "progress", "chunk", "log", "artifact"])
+@pytest.mark.parametrize("kind", ["state", "progress", "chunk", "log", "artifact", "question", "answer"])
 def test_an_event_without_its_data_is_shown_all_the_same(kind: str) -> None:
     assert isinstance(summary(event(kind, {})), str)
 

@@ -51,6 +51,15 @@ class Reason(msgspec.Struct, forbid_unknown_fields=True):
     reason: Annotated[str, Meta(max_length=500)] = "canceled by the caller"
 
 
+class NewAnswer(msgspec.Struct, forbid_unknown_fields=True):
+    """What a person says to a question of a task."""
+
+    answer: Raw
+    """Any JSON value that fits the question's schema."""
+    question: Annotated[int, Meta(ge=1, le=1_000)] | None = None
+    """Number of the question; without it the oldest that is open."""
+
+
 class NewAgent(msgspec.Struct, forbid_unknown_fields=True):
     """An agent to be."""
 

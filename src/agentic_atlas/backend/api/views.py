@@ -7,6 +7,7 @@ from msgspec import Raw
 
 from agentic_atlas.backend.api.answers import ErrorBody
 from agentic_atlas.backend.domain.logins import Applicant, Codes
+from agentic_atlas.backend.domain.questions import Question
 from agentic_atlas.backend.domain.records import (
     Agent,
     ApiKey,
@@ -40,6 +41,24 @@ class FaultView(msgspec.Struct):
     detail: Raw
 
 
+class QuestionView(msgspec.Struct):
+    """A question of a task to a person."""
+
+    number: int
+    question: str
+    state: str
+    """`open`, `answered` or `expired`."""
+    schema: Raw
+    """JSON Schema of the answer while it is open; null when any JSON value will do."""
+    asked_at: datetime
+    expires_at: datetime | None
+    answer: Raw
+    """Null unless it was answered."""
+    settled_at: datetime | None
+    """When it was answered or expired."""
+    answered_by: str | None
+
+
 class TaskView(msgspec.Struct):
     """A task."""
 
@@ -65,6 +84,8 @@ class TaskView(msgspec.Struct):
     instance_id: str | None
     last_seq: int
     cancel_requested: bool
+    questions: list[QuestionView]
+    """What it asked, by number; of those that an attempt left without an answer, only what the present one asks."""
     note: str | None = None
     """Why it waits, in a sentence."""
 
@@ -313,7 +334,23 @@ def task_view(task: Task, note: str | None = None) -> TaskView:
         instance_id=task.instance_id,
         last_seq=task.last_seq,
         cancel_requested=task.cancel_reason is not None,
+        questions=[question_view(question) for question in task.dialogue.questions],
         note=note,
+    )
+
+
+def question_view(question: Question) -> QuestionView:
+    """Show a question."""
+    return QuestionView(
+        number=question.number,
+        question=question.text,
+        state="open" if question.open else "expired" if question.expired else "answered",
+        schema=question.schema,
+        asked_at=at(question.asked_at),
+        expires_at=maybe(question.expires_at),
+        answer=question.answer,
+        settled_at=maybe(question.settled_at),
+        answered_by=question.answered_by or None,
     )
 
 

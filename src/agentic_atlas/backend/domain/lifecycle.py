@@ -6,10 +6,15 @@ or it speaks of an attempt that is not the current one (fencing). Which state fo
 reading and writing the task, so two changes of one task never overlap.
 """
 
-import msgspec
+from collections.abc import Sequence
 
+import msgspec
+from msgspec import Raw
+
+from agentic_atlas.backend.domain.questions import MOST_ASKED, Question, size_of
 from agentic_atlas.backend.domain.records import EventKind, Task, TaskError, TaskEvent
-from agentic_atlas.protocol.messages import Delivery
+from agentic_atlas.protocol import messages
+from agentic_atlas.protocol.messages import NULL, Delivery
 from agentic_atlas.protocol.tasks import LEASED, TaskState, Trigger, after
 
 
@@ -32,6 +37,18 @@ class StateData(msgspec.Struct, frozen=True, omit_defaults=True):
     """The instance has the attempt and has started it."""
 
 
+class AnswerData(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Data of an `answer` event."""
+
+    question: int
+    """Its number."""
+    answer: Raw = NULL
+    expired: bool = False
+    """Nobody answered in time: `answer` says nothing."""
+    by: str = ""
+    """Who answered."""
+
+
 def submit(task: Task) -> Change:
     """A new task, in state `submitted`, with its first event."""
     return _moved(task, task, task.created_at)
@@ -51,6 +68,7 @@ def claim(task: Task, instance_id: str, now: float) -> Change | None:
         last_n=0,
         not_before=None,
         updated_at=now,
+        dialogue=task.dialogue.resumed() if task.dialogue.questions else task.dialogue,
     )
     return _moved(task, claimed, now)
 
@@ -77,6 +95,48 @@ def report(task: Task, attempt: int, n: int, kind: EventKind, data: bytes, now: 
     seq = task.last_seq + 1
     event = TaskEvent(task.id, seq, now, kind, data, attempt)
     return Change(msgspec.structs.replace(task, last_n=n, last_seq=seq, updated_at=now), (event,))
+
+
+def ask(task: Task, attempt: int, n: int, asked: messages.Question | TaskError, now: float) -> Change | None:
+    """The running attempt asks a person, in its event number `n`: the task waits while any of its questions is open.
+
+    One that can't be asked ends the task with the error that is given in its place: the handler would wait for ever.
+    """
+    if not _current(task, attempt) or n != task.last_n + 1:
+        return None
+    if isinstance(asked, TaskError):
+        return _end(task, Trigger.FAIL, now, error=asked)
+    fault = _fault(task, asked)
+    if fault is not None:
+        return _end(task, Trigger.FAIL, now, error=fault)
+    seq = task.last_seq + 1
+    event = TaskEvent(task.id, seq, now, EventKind.QUESTION, msgspec.json.encode(asked), attempt)
+    dialogue = task.dialogue.ask(asked, now)
+    asking = msgspec.structs.replace(task, last_n=n, last_seq=seq, updated_at=now, dialogue=dialogue)
+    return _follow(Change(asking, (event,)), after(task.state, Trigger.ASK), now)
+
+
+def answer(task: Task, question: Question, value: bytes, by: str, now: float) -> Change | None:
+    """Somebody answers a question; nothing when it is not open any more, exactly as they saw it."""
+    if task.dialogue.find(question.number) != question or not question.open:
+        return None
+    return _settle(task, AnswerData(question.number, Raw(value), by=by), now)
+
+
+def expire_question(task: Task, now: float) -> Change | None:
+    """Nobody answered in time: what the first question that is overdue gets instead is no refusal."""
+    for question in task.dialogue.open:
+        if question.expires_at is not None and now >= question.expires_at:
+            return _settle(task, AnswerData(question.number, expired=True), now)
+    return None
+
+
+def settled(task: Task, events: Sequence[TaskEvent]) -> list[Question]:
+    """Return the questions that these events are the reactions to."""
+    numbers = [
+        msgspec.json.decode(one.data, type=AnswerData).question for one in events if one.kind is EventKind.ANSWER
+    ]
+    return [question for question in map(task.dialogue.find, numbers) if question is not None]
 
 
 def complete(task: Task, attempt: int, output: bytes, now: float) -> Change | None:
@@ -134,7 +194,9 @@ def shift(task: Task, *, seconds: float) -> Change | None:
     A deadline is a time of day, and stays.
     """
     stamps = {name: getattr(task, name) for name in ("queue_expires_at", "not_before", "accepted_at", "cancel_at")}
-    moved = {name: at + seconds for name, at in stamps.items() if at is not None}
+    moved: dict[str, object] = {name: at + seconds for name, at in stamps.items() if at is not None}
+    if task.dialogue.open:
+        moved["dialogue"] = task.dialogue.shifted(seconds)
     return None if task.terminal or not moved else Change(msgspec.structs.replace(task, **moved))
 
 
@@ -192,6 +254,7 @@ def _end(
         updated_at=now,
         cancel_reason=None,
         cancel_at=None,
+        dialogue=task.dialogue.closed(now) if task.dialogue.questions else task.dialogue,
     )
     return _moved(task, ended, now, error)
 
@@ -203,9 +266,41 @@ def _requeue(task: Task, trigger: Trigger, now: float, error: TaskError | None =
     # How long it was to wait for its first agent says nothing any more: it was begun, and has attempts left.
     queue = None if task.queue_expires_at is None else max(task.queue_expires_at, now + WAITS_AGAIN)
     waiting = msgspec.structs.replace(
-        task, state=state, instance_id=None, accepted_at=None, queue_expires_at=queue, updated_at=now
+        task,
+        state=state,
+        instance_id=None,
+        accepted_at=None,
+        queue_expires_at=queue,
+        updated_at=now,
+        dialogue=task.dialogue.closed(now) if task.dialogue.questions else task.dialogue,
     )
     return _moved(task, waiting, now, error)
+
+
+def _settle(task: Task, data: AnswerData, now: float) -> Change | None:
+    if task.state not in LEASED:
+        return None
+    dialogue = task.dialogue.settle(data.question, now, answer=data.answer, expired=data.expired, by=data.by)
+    seq = task.last_seq + 1
+    event = TaskEvent(task.id, seq, now, EventKind.ANSWER, msgspec.json.encode(data), task.attempt)
+    told = msgspec.structs.replace(task, last_seq=seq, updated_at=now, dialogue=dialogue)
+    return _follow(Change(told, (event,)), None if dialogue.open else after(task.state, Trigger.ANSWER), now)
+
+
+def _follow(change: Change, state: TaskState | None, now: float) -> Change:
+    """Have the task move on to this state, when it is one, in the same commit."""
+    if state is None:
+        return change
+    moved = _moved(change.task, msgspec.structs.replace(change.task, state=state), now)
+    return Change(moved.task, change.events + moved.events)
+
+
+def _fault(task: Task, asked: messages.Question) -> TaskError | None:
+    if task.dialogue.find(asked.number) is not None:
+        return TaskError("invalid_question", f"question {asked.number} was asked already")
+    if task.dialogue.asked_bytes + size_of(asked.question, asked.schema) > MOST_ASKED:
+        return TaskError("too_many_questions", f"the questions of a task are over {MOST_ASKED} bytes together")
+    return None
 
 
 def _moved(before: Task, task: Task, now: float, error: TaskError | None = None) -> Change:

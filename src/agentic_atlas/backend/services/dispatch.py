@@ -16,7 +16,7 @@ from agentic_atlas.backend.domain.alarms import Alarms
 from agentic_atlas.backend.domain.census import Census
 from agentic_atlas.backend.domain.deadlines import due_at, expire
 from agentic_atlas.backend.domain.fairness import FairQueues
-from agentic_atlas.backend.domain.lifecycle import Change
+from agentic_atlas.backend.domain.lifecycle import Change, settled
 from agentic_atlas.backend.domain.records import Task
 from agentic_atlas.backend.ports import Added, Changed, Decide, Fleet, Slot, Tasks
 from agentic_atlas.backend.services.feed import Feed
@@ -140,6 +140,8 @@ class Dispatcher:
         changed = _result(future)
         if changed is not None and changed.task is not None:
             self._follow(changed.task)
+            for question in settled(changed.task, changed.events):
+                self._fleet.answer(changed.task, question.reaction)
 
     def _expired(self, task_id: str, future: "Future[Changed]") -> None:
         changed = _result(future)
