@@ -85,10 +85,14 @@ def complete(task: Task, attempt: int, output: bytes, now: float) -> Change | No
 
 
 def fail(task: Task, attempt: int, error: TaskError, now: float) -> Change | None:
-    """The attempt failed by itself; `handler_error` is tried again while the policy has retries left."""
+    """The attempt failed by itself; `handler_error` is tried again while the policy has retries left.
+
+    A task that must not start twice is not, whatever its skill says of retries: its caller may have asked for that.
+    """
     if not _current(task, attempt):
         return None
-    if error.code == "handler_error" and task.failures < task.retries and task.cancel_reason is None:
+    retries = task.retries if task.delivery is Delivery.AT_LEAST_ONCE else 0
+    if error.code == "handler_error" and task.failures < retries and task.cancel_reason is None:
         wait = min(task.backoff * 2**task.failures, 3600.0)
         retried = msgspec.structs.replace(task, failures=task.failures + 1, not_before=now + wait)
         return _requeue(retried, Trigger.RETRY, now, error)

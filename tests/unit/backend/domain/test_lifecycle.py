@@ -106,6 +106,11 @@ def test_an_at_most_once_task_that_was_lost_is_never_repeated_accepted_or_not() 
         assert (lost.state, lost.error) == (TaskState.FAILED, lifecycle.OUTCOME_UNKNOWN)
 
 
+def test_an_at_most_once_task_is_not_started_again_after_an_error_of_its_skill_either() -> None:
+    failed = must(lifecycle.fail(running(delivery=Delivery.AT_MOST_ONCE, retries=2), 1, BROKEN, 110.0))
+    assert (failed.state, failed.error) == (TaskState.FAILED, BROKEN)
+
+
 def test_an_at_most_once_task_that_was_refused_unstarted_is_delivered_again() -> None:
     claimed = must(lifecycle.claim(task(delivery=Delivery.AT_MOST_ONCE), "ins_1", 101.0))
     assert must(lifecycle.refuse(claimed, 1, 102.0)).state is TaskState.SUBMITTED
