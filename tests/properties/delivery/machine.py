@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
+from collections.abc import Sequence
 from contextlib import suppress
 from itertools import count
 from typing import Any
@@ -46,6 +47,7 @@ TURNS = 60
 """Turns of connecting, ending what runs and waiting, after which everything must be over."""
 
 tokens = st.sampled_from(tuple(TOKENS))
+OLD = tuple(name for name in SKILLS if name != "timed")
 WORDS = ("say", "say", "call", "complete", "complete", "fail", "reject")
 keys = st.sampled_from(("key_1", "key_2"))
 picks = st.integers(0, 7)
@@ -131,11 +133,18 @@ class Delivery(RuleBasedStateMachine):
         """A process that is there connects (again), or a new one is started."""
         self._connect(token)
 
+    @precondition(lambda self: len(self.processes) < len(TOKENS))
+    @rule()
+    def an_old_version_is_started(self) -> None:
+        """It does not know every skill."""
+        token = next(token for token in TOKENS if token not in self.processes)
+        self._connect(token, skills=OLD)
+
     @rule(token=tokens, silently=st.booleans())
     def dies(self, token: str, silently: bool) -> None:
         """Killed; silently: with its machine, so that the router hears nothing of it."""
-        process = self.processes.pop(token, None)
-        if process is not None:
+        if token in self.processes:
+            process = self.processes.pop(token)
             line = process.line
             process.die()
             if line is not None and not silently:
@@ -168,34 +177,29 @@ class Delivery(RuleBasedStateMachine):
             line.to_router.release(most)
             line.to_agent.release(most)
 
-    @rule(token=tokens, lost=st.booleans(), away=st.booleans())
-    def is_cut(self, token: str, lost: bool, away: bool) -> None:
+    @rule(token=tokens, what=st.sampled_from((None, *WORDS)), lost=st.booleans(), away=st.booleans())
+    def is_cut(self, token: str, what: str | None, lost: bool, away: bool) -> None:
         """Both sides know it; what was on its way is lost, or what went to the router arrives before."""
-        if line := self._line(token):
+        if line := self._interrupted(token, what):
             self.processes[token].away = away
             if lost:
                 line.to_router.lose()
             line.to_router.release()
             line.to_router.send(line.router_loses_it)
             line.agent_loses_it()
-            self.counts["cuts"] += 1
 
-    @rule(token=tokens, away=st.booleans())
-    def the_agent_gives_up(self, token: str, away: bool) -> None:
+    @rule(token=tokens, what=st.sampled_from((None, *WORDS)), away=st.booleans())
+    def the_agent_gives_up(self, token: str, what: str | None, away: bool) -> None:
         """Only the agent knows that the connection is dead; what it has sent may come late."""
-        if line := self._line(token):
+        if line := self._interrupted(token, what):
             self.processes[token].away = away
-            line.to_router.hold()
             line.agent_loses_it()
-            self.counts["cuts"] += 1
 
-    @rule(token=tokens)
-    def the_router_is_told(self, token: str) -> None:
-        """Only the router knows that the connection is dead."""
-        if line := self._line(token):
-            line.to_agent.hold()
+    @rule(token=tokens, what=st.sampled_from((None, *WORDS)))
+    def the_router_gives_up(self, token: str, what: str | None) -> None:
+        """Only the router knows that the connection is dead; what the agent has sent is lost."""
+        if line := self._interrupted(token, what):
             self.loop.call_soon(line.router_loses_it)
-            self.counts["cuts"] += 1
 
     @precondition(lambda self: any(len(line.to_router) for line in self._old()))
     @rule(which=picks, most=st.integers(1, 6))
@@ -213,22 +217,25 @@ class Delivery(RuleBasedStateMachine):
 
     # -- the server and its disk
 
-    @rule(committed=st.integers(0, 3), known=st.booleans(), down=seconds)
-    def the_server_is_killed(self, committed: int, known: bool, down: float) -> None:
-        """After the commit of some writes that wait, of which nobody hears any more; agents may learn of it at once."""
-        if committed:
-            self.disk.commit(committed, tell=False)
-        for line in self.lines:
-            line.router_over = True
-            if known:
-                line.agent_loses_it()
-        self.server.kill()
-        self._restart(down)
+    @rule(committed=st.none() | st.integers(0, 3), known=st.booleans(), down=seconds)
+    def the_server_ends(self, committed: int | None, known: bool, down: float) -> None:
+        """SIGTERM with None; else it is killed after the commit of so many writes, of which nobody hears any more.
 
-    @rule(down=seconds)
-    def the_server_is_stopped(self, down: float) -> None:
-        self.server.stop()
-        self._restart(down)
+        Agents learn of it at once (`known`), or from the silence.
+        """
+        if committed is None:
+            self.server.stop()
+        else:
+            self.disk.commit(committed, tell=False)
+            for line in self.lines:
+                line.router_over = True
+                if known:
+                    line.agent_loses_it()
+            self.server.kill()
+        self.counts["restarts"] += 1
+        self.disk.release()
+        self.loop.passes(down)
+        self.start_server()
 
     @precondition(lambda self: not self.disk.holding)
     @rule()
@@ -311,6 +318,9 @@ class Delivery(RuleBasedStateMachine):
     def _comes_to_an_end(self) -> None:
         """All is whole again, and time passes: every task has to end, and nothing may be left of it."""
         self.disk.release()
+        for token, process in list(self.processes.items()):
+            if process.skills.keys() < SKILLS.keys():
+                self.dies(token, silently=False)
         for line in self.lines:
             line.release()
             if line.agent_over:
@@ -367,15 +377,9 @@ class Delivery(RuleBasedStateMachine):
     def start_server(self) -> None:
         self.server = Server(self.loop, self.disk, self.ids, self.log)
 
-    def _restart(self, down: float) -> None:
-        self.counts["restarts"] += 1
-        self.disk.release()
-        self.loop.passes(down)
-        self.start_server()
-
-    def _connect(self, token: str) -> None:
+    def _connect(self, token: str, skills: Sequence[str] = tuple(SKILLS)) -> None:
         if token not in self.processes:
-            self.processes[token] = Process(self.loop, token, self.ids("inst"), self.book, self._dial)
+            self.processes[token] = Process(self.loop, token, self.ids("inst"), skills, self.book, self._dial)
             self.loop.settle()
         self.processes[token].connect()
 
@@ -392,6 +396,19 @@ class Delivery(RuleBasedStateMachine):
             if process.life.done():
                 process.life.result()
                 del self.processes[token]
+
+    def _interrupted(self, token: str, what: str | None) -> Line | None:
+        """Return the connection with all that is said from now on still on its way; an execution does `what` just then."""
+        line = self._line(token)
+        if line is None:
+            return None
+        line.hold()
+        executions = [one for one in self.processes[token].executions.values() if one.idle]
+        if what is not None and executions:
+            self.loop.call_soon(executions[0].do, what)
+            self.loop.settle()
+        self.counts["cuts"] += 1
+        return line
 
     def _old(self) -> list[Line]:
         """Return the connections that only the router still believes in."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from asyncio import Future
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from agentic_atlas.protocol.messages import EventAck, Hello, InstanceInfo, Result, ResultAck, Welcome
@@ -136,6 +136,7 @@ class Process:
         loop: StillLoop,
         token: str,
         instance_id: str,
+        skills: Sequence[str],
         book: Book,
         dial: Callable[[Identity, Line], Connection | None],
     ) -> None:
@@ -152,7 +153,7 @@ class Process:
         self._book = book
         self._dial = dial
         self._conversation: Conversation | None = None
-        self._skills = {name: replace(skill, function=self._start) for name, skill in SKILLS.items()}
+        self.skills = {name: replace(SKILLS[name], function=self._start) for name in skills}
         self.life = loop.create_task(self._live())
 
     @property
@@ -174,7 +175,7 @@ class Process:
         if connection is not None:
             line.connection = connection
             self.line, self._conversation = line, conversation
-            skills = [skill.spec() for skill in self._skills.values()]
+            skills = [skill.spec() for skill in self.skills.values()]
             conversation.begin(line, Hello(PROTOCOL_VERSION, InstanceInfo(self.instance_id), skills, CONCURRENCY))
 
     def die(self) -> None:
@@ -204,7 +205,7 @@ class Process:
     # -- inside
 
     async def _live(self) -> None:
-        self.runner = Runner(self._skills, concurrency=CONCURRENCY, log=Faults(), monotonic=self._loop.time)
+        self.runner = Runner(self.skills, concurrency=CONCURRENCY, log=Faults(), monotonic=self._loop.time)
         self._inbox = LoopInbox(self.runner, self._loop)
         try:
             async with asyncio.TaskGroup() as group:

@@ -9,7 +9,7 @@ reading and writing the task, so two changes of one task never overlap.
 import msgspec
 
 from agentic_atlas.backend.domain.records import EventKind, Task, TaskError, TaskEvent
-from agentic_atlas.protocol.messages import Delivery
+from agentic_atlas.protocol.messages import Delivery, RefuseReason
 from agentic_atlas.protocol.tasks import LEASED, TaskState, Trigger, after
 
 
@@ -63,11 +63,23 @@ def accept(task: Task, attempt: int, now: float) -> Change | None:
     return _logged(accepted, StateData(task.state, task.attempt, task.instance_id, accepted=True), now)
 
 
-def refuse(task: Task, attempt: int, now: float) -> Change | None:
-    """The instance gives the attempt back unstarted: the task waits for another one, without having lost anything."""
+def refuse(task: Task, attempt: int, now: float, reason: RefuseReason = RefuseReason.BUSY) -> Change | None:
+    """The instance gives the attempt back unstarted: the task waits for another one, without having lost anything.
+
+    It may be the only one there is. So a task that would be refused again at once rests first, longer each time.
+    """
     if not _current(task, attempt) or task.accepted_at is not None:
         return None
+    if reason in _OF_THE_TASK:
+        rest = min(2.0 ** min(attempt, 10), _LONGEST_REST)
+        task = msgspec.structs.replace(task, not_before=now + rest)
     return _requeue(task, Trigger.REFUSE, now)
+
+
+_OF_THE_TASK = (RefuseReason.UNKNOWN_SKILL, RefuseReason.GUARD)
+"""Refusals that say nothing of the instance, which therefore gets more tasks at once."""
+_LONGEST_REST = 60.0
+"""Seconds; who can take the task may be there any time."""
 
 
 def report(task: Task, attempt: int, n: int, kind: EventKind, data: bytes, now: float) -> Change | None:
