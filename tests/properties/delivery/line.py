@@ -109,9 +109,14 @@ class Line:
         self.to_router.hold()
         self.to_agent.hold()
 
-    def release(self) -> None:
-        self.to_router.release()
-        self.to_agent.release()
+    def release(self, most: int | None = None) -> None:
+        """See `Way.release`."""
+        self.to_router.release(most)
+        self.to_agent.release(most)
+
+    @property
+    def holding(self) -> bool:
+        return self.to_router.holding or self.to_agent.holding
 
     def agent_loses_it(self) -> None:
         """The agent's side finds out that it is dead; what was sent to the router may still be on its way."""

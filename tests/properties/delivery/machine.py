@@ -49,6 +49,8 @@ TURNS = 60
 tokens = st.sampled_from(tuple(TOKENS))
 OLD = tuple(name for name in SKILLS if name != "timed")
 WORDS = ("say", "say", "call", "complete", "complete", "fail", "reject")
+ENDS = ("both", "agent", "router")
+words = st.sampled_from(WORDS)
 keys = st.sampled_from(("key_1", "key_2"))
 picks = st.integers(0, 7)
 """Which one of several; counted from the newest."""
@@ -58,16 +60,13 @@ asks = st.fixed_dictionaries(
         "agent": st.sampled_from(("one", "one", "two")),
         "skill": st.sampled_from(tuple(SKILLS)),
         "obstinate": st.sampled_from((False, False, False, True)),
-    },
-    optional={
-        "priority": st.integers(0, 9),
-        "timeout": st.sampled_from((2.0, 20.0)),
-        "deadline": st.sampled_from((3.0, 30.0, 600.0)),
-        "queue_ttl": st.sampled_from((0.0, 5.0, 60.0)),
-        "delivery": st.sampled_from(tuple(messages.Delivery)),
-    },
+        "priority": st.sampled_from((0, 0, 5)),
+        "delivery": st.sampled_from((None, None, *messages.Delivery)),
+        "timeout": st.sampled_from((None, None, 2.0, 20.0)),
+        "deadline": st.sampled_from((None, None, None, 3.0, 30.0, 600.0)),
+        "queue_ttl": st.sampled_from((None, None, None, 0.0, 5.0, 60.0)),
+    }
 )
-
 
 
 class Delivery(RuleBasedStateMachine):
@@ -98,10 +97,13 @@ class Delivery(RuleBasedStateMachine):
 
     # -- callers
 
-    @rule(wanted=asks, times=st.integers(1, 3))
-    def submits(self, wanted: dict[str, Any], times: int) -> None:
+    @rule(wanted=asks, times=st.integers(1, 4), then=st.lists(words, max_size=4))
+    def submits(self, wanted: dict[str, Any], times: int, then: list[str]) -> None:
+        """And what the skills do next."""
         for _ in range(times):
             self._submit(self._ask(wanted))
+        self.loop.settle()
+        self._go_on(then)
 
     @rule(wanted=asks, key=keys)
     def submits_with_a_key(self, wanted: dict[str, Any], key: str) -> None:
@@ -140,66 +142,69 @@ class Delivery(RuleBasedStateMachine):
         token = next(token for token in TOKENS if token not in self.processes)
         self._connect(token, skills=OLD)
 
-    @rule(token=tokens, silently=st.booleans())
-    def dies(self, token: str, silently: bool) -> None:
-        """Killed; silently: with its machine, so that the router hears nothing of it."""
-        if token in self.processes:
-            process = self.processes.pop(token)
-            line = process.line
-            process.die()
-            if line is not None and not silently:
-                line.to_router.send(line.router_loses_it)
-            self.counts["deaths"] += 1
+    @rule(token=tokens, how=st.sampled_from(("killed", "vanishes", "told to stop")))
+    def a_process_ends(self, token: str, how: str) -> None:
+        """When it vanishes, with its machine, the router hears nothing of it."""
+        if token not in self.processes:
+            return
+        process = self.processes[token]
+        if how == "told to stop":
+            self.loop.call_soon(process.drain)
+        else:
+            self._kill(token, silently=how == "vanishes")
+        self.counts["deaths"] += 1
 
-    @rule(token=tokens)
-    def is_told_to_stop(self, token: str) -> None:
-        if token in self.processes:
-            self.loop.call_soon(self.processes[token].drain)
+    @precondition(lambda self: len(self.processes) < len(TOKENS))
+    @rule()
+    def an_old_version_is_started(self) -> None:
+        """It does not know every skill."""
+        token = next(token for token in TOKENS if token not in self.processes)
+        self._connect(token, skills=OLD)
 
     @precondition(lambda self: self._idle())
-    @rule(which=picks, what=st.sampled_from(WORDS))
-    def does(self, which: int, what: str) -> None:
-        idle = self._idle()
-        self.loop.call_soon(idle[which % len(idle)].do, what)
+    @rule(then=st.lists(words, min_size=1, max_size=6))
+    def skills_go_on(self, then: list[str]) -> None:
+        """Each does one thing, those that began last first."""
+        self._go_on(then)
 
     # -- the network
 
     @rule(token=tokens)
-    def stalls(self, token: str) -> None:
+    def the_connection_stalls(self, token: str) -> None:
         """What is sent from now on stays on its way."""
         if line := self._line(token):
             line.hold()
 
-    @rule(token=tokens, most=st.none() | st.integers(1, 4))
-    def flows(self, token: str, most: int | None) -> None:
+    @precondition(lambda self: self._held())
+    @rule(which=picks, most=st.none() | st.integers(1, 4))
+    def the_connection_flows(self, which: int, most: int | None) -> None:
         """What is on its way arrives, or the first of it."""
-        if line := self._line(token):
-            line.to_router.release(most)
-            line.to_agent.release(most)
+        held = self._held()
+        held[which % len(held)].release(most)
 
-    @rule(token=tokens, what=st.sampled_from((None, *WORDS)), lost=st.booleans(), away=st.booleans())
-    def is_cut(self, token: str, what: str | None, lost: bool, away: bool) -> None:
-        """Both sides know it; what was on its way is lost, or what went to the router arrives before."""
-        if line := self._interrupted(token, what):
-            self.processes[token].away = away
-            if lost:
-                line.to_router.lose()
+    @rule(token=tokens, for_whom=st.sampled_from(ENDS), what=st.none() | words, lost=st.booleans(), away=st.booleans())
+    def the_connection_dies(self, token: str, for_whom: str, what: str | None, lost: bool, away: bool) -> None:
+        """Both ends know it, or one alone finds out, while an execution does `what`.
+
+        What is on its way to the router arrives before that, comes late, or is lost; so is all that goes to the agent.
+        """
+        line = self._line(token)
+        if line is None:
+            return
+        line.hold()
+        self._go_on([] if what is None else [what], token)
+        self.loop.settle()
+        self.processes[token].away = away
+        if lost:
+            line.to_router.lose()
+        if for_whom == "both":
             line.to_router.release()
             line.to_router.send(line.router_loses_it)
-            line.agent_loses_it()
-
-    @rule(token=tokens, what=st.sampled_from((None, *WORDS)), away=st.booleans())
-    def the_agent_gives_up(self, token: str, what: str | None, away: bool) -> None:
-        """Only the agent knows that the connection is dead; what it has sent may come late."""
-        if line := self._interrupted(token, what):
-            self.processes[token].away = away
-            line.agent_loses_it()
-
-    @rule(token=tokens, what=st.sampled_from((None, *WORDS)))
-    def the_router_gives_up(self, token: str, what: str | None) -> None:
-        """Only the router knows that the connection is dead; what the agent has sent is lost."""
-        if line := self._interrupted(token, what):
+        if for_whom == "router":
             self.loop.call_soon(line.router_loses_it)
+        else:
+            line.agent_loses_it()
+        self.counts["cuts"] += 1
 
     @precondition(lambda self: any(len(line.to_router) for line in self._old()))
     @rule(which=picks, most=st.integers(1, 6))
@@ -262,13 +267,10 @@ class Delivery(RuleBasedStateMachine):
     def time_passes(self, passed: float) -> None:
         self.loop.passes(passed)
 
-    @rule(stopped=seconds)
-    def nothing_runs(self, stopped: float) -> None:
-        """The machine is busy with something else, for all of us."""
+    @rule(stopped=st.sampled_from((0.0, 1.5, 40.0)), by=st.sampled_from((-HOURS, -60.0, -7.0, 0.0, 0.0, 7.0, 60.0, HOURS)))
+    def clocks_jump(self, stopped: float, by: float) -> None:
+        """The machine does nothing for so long, for all of us; and its wall clock is set."""
         self.loop.stands_still(stopped)
-
-    @rule(by=st.sampled_from((-HOURS, -60.0, -7.0, 7.0, 60.0, HOURS)))
-    def the_clock_is_set(self, by: float) -> None:
         self.loop.stepped += by
 
     # -- always
@@ -320,7 +322,7 @@ class Delivery(RuleBasedStateMachine):
         self.disk.release()
         for token, process in list(self.processes.items()):
             if process.skills.keys() < SKILLS.keys():
-                self.dies(token, silently=False)
+                self._kill(token, silently=False)
         for line in self.lines:
             line.release()
             if line.agent_over:
@@ -397,18 +399,13 @@ class Delivery(RuleBasedStateMachine):
                 process.life.result()
                 del self.processes[token]
 
-    def _interrupted(self, token: str, what: str | None) -> Line | None:
-        """Return the connection with all that is said from now on still on its way; an execution does `what` just then."""
-        line = self._line(token)
-        if line is None:
-            return None
-        line.hold()
-        executions = [one for one in self.processes[token].executions.values() if one.idle]
-        if what is not None and executions:
-            self.loop.call_soon(executions[0].do, what)
-            self.loop.settle()
-        self.counts["cuts"] += 1
-        return line
+    def _go_on(self, then: Sequence[str], token: str | None = None) -> None:
+        for execution, what in zip(reversed(self._idle(token)), then, strict=False):
+            self.loop.call_soon(execution.do, what)
+
+    def _held(self) -> list[Line]:
+        """Return the connections on which something is held up that both ends still believe in."""
+        return [line for line in self.lines if line.holding and not (line.agent_over or line.router_over)]
 
     def _old(self) -> list[Line]:
         """Return the connections that only the router still believes in."""
@@ -418,10 +415,17 @@ class Delivery(RuleBasedStateMachine):
         process = self.processes.get(token)
         return None if process is None else process.line
 
-    def _idle(self) -> list[Execution]:
-        """Return the executions that wait to be told what to do."""
-        running = [one for process in self.processes.values() for one in process.executions.values()]
-        return [execution for execution in running if execution.idle]
+    def _idle(self, token: str | None = None) -> list[Execution]:
+        """Return the executions that wait to be told what to do, of one process or of all."""
+        processes = [process for name, process in self.processes.items() if token in (None, name)]
+        return [one for process in processes for one in process.executions.values() if one.idle]
+
+    def _kill(self, token: str, *, silently: bool) -> None:
+        process = self.processes.pop(token)
+        line = process.line
+        process.die()
+        if line is not None and not silently:
+            line.to_router.send(line.router_loses_it)
 
     def _task(self, which: int) -> str:
         newest = sorted(self.truth.acknowledged, reverse=True)
@@ -430,7 +434,7 @@ class Delivery(RuleBasedStateMachine):
     def _ask(self, wanted: dict[str, Any]) -> Ask:
         options = dict(wanted)
         given = msgspec.json.encode({"n": next(self.numbers), "obstinate": options.pop("obstinate")})
-        if "deadline" in options:
+        if options["deadline"] is not None:
             options["deadline"] += self.loop.wall()
         return Ask(input=given, **options)
 
