@@ -105,7 +105,10 @@ class Disk:
 
     def commit(self, most: int | None = None, *, tell: bool = True) -> None:
         """Carry out what waits, or the first few of it; with `tell=False` nobody learns of it."""
-        group = [self._waiting.popleft() for _ in range(min(len(self._waiting) if most is None else most, len(self._waiting)))]
+        group = [
+            self._waiting.popleft()
+            for _ in range(min(len(self._waiting) if most is None else most, len(self._waiting)))
+        ]
         if not group:
             return
         self.commits += 1

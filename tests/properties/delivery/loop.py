@@ -26,6 +26,7 @@ class StillLoop(asyncio.SelectorEventLoop):
 
     def __init__(self) -> None:
         self._now = 0.0
+        self._stood = 0.0
         self._turns = 0
         self.stepped = 0.0
         self.faults: list[str] = []
@@ -51,6 +52,11 @@ class StillLoop(asyncio.SelectorEventLoop):
     def stands_still(self, seconds: float) -> None:
         """Nothing runs for so long: neither the server nor its agents."""
         self._now += seconds
+        self._stood += seconds
+
+    def running(self) -> float:
+        """Return the seconds in which something could run."""
+        return self._now - self._stood
 
     def _nothing_to_do(self, timeout: float | None) -> None:
         assert timeout is not None, "nothing is left that could ever happen"

@@ -15,10 +15,9 @@ from itertools import count
 from typing import Any
 
 import msgspec
-from msgspec.structs import replace
-
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from msgspec.structs import replace
 
 from agentic_atlas.backend.domain.records import Task
 from agentic_atlas.backend.services import tasks
@@ -36,13 +35,15 @@ from tests.properties.delivery.disk import ADA, KEY, TOKENS, Disk, furnished
 from tests.properties.delivery.line import Line
 from tests.properties.delivery.loop import StillLoop
 from tests.properties.delivery.process import CONCURRENCY, SKILLS, Book, Execution, Process
-from tests.properties.delivery.server import Faults, Numbered, Server
+from tests.properties.delivery.server import SETTINGS, Faults, Numbered, Server
 from tests.properties.delivery.truth import Truth
 
 PRINCIPAL = Principal(ADA, KEY)
 HOURS = 3 * 3600.0
 RECOVERY = 2.0
 """Seconds after which what failed has been tried again."""
+LONGEST_REST = 60.0
+"""Seconds between two tries of a task that failed, or that nobody wanted."""
 TURNS = 60
 """Turns of connecting, ending what runs and waiting, after which everything must be over."""
 
@@ -87,9 +88,13 @@ class Delivery(RuleBasedStateMachine):
         self.processes: dict[str, Process] = {}
         self.lines: list[Line] = []
         """All connections of which one end lives, oldest first."""
+        self.instances: dict[str, Process] = {}
+        """All processes that there were."""
+        self.seen: dict[str, float] = {}
+        """When each was connected last, while the server ran."""
         self.wrong: list[str] = []
         self.distrust_until = 0.0
-        """The disk failed: until then work may wait that could be done."""
+        """The disk failed, or the clock was set: until then work may wait that could be done."""
         self.start_server()
         self.loop.settle()
         for token in TOKENS:
@@ -134,13 +139,6 @@ class Delivery(RuleBasedStateMachine):
     def connects(self, token: str) -> None:
         """A process that is there connects (again), or a new one is started."""
         self._connect(token)
-
-    @precondition(lambda self: len(self.processes) < len(TOKENS))
-    @rule()
-    def an_old_version_is_started(self) -> None:
-        """It does not know every skill."""
-        token = next(token for token in TOKENS if token not in self.processes)
-        self._connect(token, skills=OLD)
 
     @rule(token=tokens, how=st.sampled_from(("killed", "vanishes", "told to stop")))
     def a_process_ends(self, token: str, how: str) -> None:
@@ -240,6 +238,7 @@ class Delivery(RuleBasedStateMachine):
         self.counts["restarts"] += 1
         self.disk.release()
         self.loop.passes(down)
+        self.seen = dict.fromkeys(self.seen, self.loop.running())
         self.start_server()
 
     @precondition(lambda self: not self.disk.holding)
@@ -259,7 +258,7 @@ class Delivery(RuleBasedStateMachine):
     @rule()
     def the_disk_fails(self) -> None:
         self.disk.fail()
-        self.distrust_until = self.loop.time() + RECOVERY
+        self._distrust(RECOVERY)
 
     # -- time
 
@@ -267,11 +266,15 @@ class Delivery(RuleBasedStateMachine):
     def time_passes(self, passed: float) -> None:
         self.loop.passes(passed)
 
-    @rule(stopped=st.sampled_from((0.0, 1.5, 40.0)), by=st.sampled_from((-HOURS, -60.0, -7.0, 0.0, 0.0, 7.0, 60.0, HOURS)))
+    @rule(
+        stopped=st.sampled_from((0.0, 1.5, 40.0)), by=st.sampled_from((-HOURS, -60.0, -7.0, 0.0, 0.0, 7.0, 60.0, HOURS))
+    )
     def clocks_jump(self, stopped: float, by: float) -> None:
         """The machine does nothing for so long, for all of us; and its wall clock is set."""
         self.loop.stands_still(stopped)
         self.loop.stepped += by
+        # A timer that runs already does not know of it.
+        self._distrust(LONGEST_REST)
 
     # -- always
 
@@ -289,6 +292,7 @@ class Delivery(RuleBasedStateMachine):
         self.truth.check()
         self._nothing_is_overbooked()
         self._nothing_is_forgotten()
+        self._nothing_is_lost_that_is_there()
 
     def _nothing_is_overbooked(self) -> None:
         for connection in self.server.router._connections.values():
@@ -308,6 +312,16 @@ class Delivery(RuleBasedStateMachine):
                 free = sum(map(slots, router._hub.ready(task.agent_id)))
                 assert not free, "it waits although there is a free slot"
 
+    def _nothing_is_lost_that_is_there(self) -> None:
+        """An attempt is lost only with its process, or when that one was away for the grace period (guarantee 4)."""
+        now = self.loop.running()
+        for instance_id in self.truth.losses_found():
+            away = now - self.seen[instance_id]
+            assert self.instances[instance_id].dead or away >= SETTINGS.grace, f"lost after {away:.1f} s"
+        for connection in self.server.router._connections.values():
+            if connection.ready:
+                self.seen[connection.instance_id] = now
+
     # -- the end
 
     def teardown(self) -> None:
@@ -319,6 +333,24 @@ class Delivery(RuleBasedStateMachine):
 
     def _comes_to_an_end(self) -> None:
         """All is whole again, and time passes: every task has to end, and nothing may be left of it."""
+        self._mend()
+        for turn in range(TURNS):
+            for token in TOKENS:
+                if self._line(token) is None:
+                    self._connect(token)
+            self.loop.settle()
+            for execution in self._idle():
+                execution.do("complete")
+            if turn % 8 == 7:
+                # What waits for a time on a clock that was set back.
+                self.loop.stands_still(HOURS)
+            self.loop.passes(4.0)
+            self.all_is_well()
+            if self._done():
+                break
+        self._check_end()
+
+    def _mend(self) -> None:
         self.disk.release()
         for token, process in list(self.processes.items()):
             if process.skills.keys() < SKILLS.keys():
@@ -327,20 +359,6 @@ class Delivery(RuleBasedStateMachine):
             line.release()
             if line.agent_over:
                 self.loop.call_soon(line.router_loses_it)
-        for turn in range(TURNS):
-            for token in TOKENS:
-                if token not in self.processes or self.processes[token].line is None:
-                    self._connect(token)
-            self.loop.settle()
-            for execution in self._idle():
-                execution.do("complete")
-            if turn % 8 == 7:
-                self.loop.stands_still(HOURS)
-            self.loop.passes(4.0)
-            self.all_is_well()
-            if self._done():
-                break
-        self._check_end()
 
     def _done(self) -> bool:
         ready = sum(connection.ready for connection in self.server.router._connections.values())
@@ -381,7 +399,8 @@ class Delivery(RuleBasedStateMachine):
 
     def _connect(self, token: str, skills: Sequence[str] = tuple(SKILLS)) -> None:
         if token not in self.processes:
-            self.processes[token] = Process(self.loop, token, self.ids("inst"), skills, self.book, self._dial)
+            process = Process(self.loop, token, self.ids("inst"), skills, self.book, self._dial)
+            self.processes[token] = self.instances[process.instance_id] = process
             self.loop.settle()
         self.processes[token].connect()
 
@@ -426,6 +445,9 @@ class Delivery(RuleBasedStateMachine):
         process.die()
         if line is not None and not silently:
             line.to_router.send(line.router_loses_it)
+
+    def _distrust(self, seconds: float) -> None:
+        self.distrust_until = max(self.distrust_until, self.loop.time() + seconds)
 
     def _task(self, which: int) -> str:
         newest = sorted(self.truth.acknowledged, reverse=True)

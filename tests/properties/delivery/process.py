@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from asyncio import Future
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 
 from agentic_atlas.protocol.messages import EventAck, Hello, InstanceInfo, Result, ResultAck, Welcome
@@ -152,6 +153,7 @@ class Process:
         self._loop = loop
         self._book = book
         self._dial = dial
+        self._told = asyncio.Event()
         self._conversation: Conversation | None = None
         self.skills = {name: replace(SKILLS[name], function=self._start) for name in skills}
         self.life = loop.create_task(self._live())
@@ -227,9 +229,11 @@ class Process:
                 self.connect()
 
     async def _flush(self) -> None:
-        until = self._loop.time() + FLUSH
-        while self.ledger.owes and self._loop.time() < until:
-            await asyncio.sleep(PACE.tick)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(FLUSH):
+                while self.ledger.owes:
+                    self._told.clear()
+                    await self._told.wait()
 
     def _forget(self) -> None:
         if not self.dead:
@@ -259,11 +263,13 @@ class Process:
             if not verdict.keep:
                 self.owed.pop((verdict.task, verdict.attempt), None)
 
-    def told(self, ack: ResultAck) -> None:
-        """The router says what became of a result."""
-        result = self.owed.pop((ack.task, ack.attempt), None)
-        if result is not None and ack.recorded:
-            self._book.recorded[ack.task, ack.attempt] = result
+    def told(self, ack: EventAck | ResultAck) -> None:
+        """The router says what became of a report."""
+        self._told.set()
+        if isinstance(ack, ResultAck):
+            result = self.owed.pop((ack.task, ack.attempt), None)
+            if result is not None and ack.recorded:
+                self._book.recorded[ack.task, ack.attempt] = result
 
     def _line_ended(self, line: Line) -> None:
         if self.line is line:
@@ -278,9 +284,8 @@ class _Ledger(Ledger):
         self._process = process
 
     def acknowledged(self, ack: EventAck | ResultAck) -> None:
-        if isinstance(ack, ResultAck):
-            self._process.told(ack)
         super().acknowledged(ack)
+        self._process.told(ack)
 
 
 class _Calm:

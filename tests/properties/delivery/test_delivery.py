@@ -1,4 +1,4 @@
-"""No task is lost, none has two outcomes, none is stuck: whatever happens, in any order (guarantees 1 to 4, 6, 9, 11)."""
+"""No task is lost, none has two outcomes, none is stuck, in whatever order things happen (guarantees 1-4, 6, 9, 11)."""
 
 from __future__ import annotations
 

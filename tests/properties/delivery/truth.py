@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from agentic_atlas.backend.domain.lifecycle import StateData
+from agentic_atlas.backend.domain.lifecycle import AGENT_LOST, OUTCOME_UNKNOWN, StateData
 from agentic_atlas.backend.domain.records import EventKind, Task, TaskEvent
 from agentic_atlas.protocol.messages import Delivery
 from agentic_atlas.protocol.tasks import TERMINAL, TRANSITIONS, TaskState
@@ -17,16 +17,21 @@ class Truth:
 
     Attributes:
         acknowledged: ids of tasks whose caller was told that they are stored.
-        keys: the task that a caller was told for each idempotency key.
+        tasks: all tasks, as they were found last.
     """
 
     def __init__(self, disk: Disk, book: Book) -> None:
         self.acknowledged: set[str] = set()
-        self.keys: dict[str, str] = {}
         self.tasks: dict[str, Task] = {}
         self._disk = disk
         self._book = book
         self._logs: dict[str, _Log] = {}
+        self._losses: list[str] = []
+
+    def losses_found(self) -> list[str]:
+        """Return the instances with which attempts were lost, since the last time."""
+        found, self._losses = self._losses, []
+        return found
 
     def check(self) -> None:
         now = {task.id: task for task in self._disk.tasks()}
@@ -49,6 +54,8 @@ class Truth:
         log = self._logs.setdefault(task.id, _Log())
         for event in self._disk.events(task.id, log.last_seq):
             log.add(event)
+            if log.lost_with is not None:
+                self._losses.append(log.lost_with)
         assert log.last_seq == task.last_seq
         assert log.state is task.state
         assert log.attempts == task.attempt
@@ -74,11 +81,14 @@ class _Log:
         self.state: TaskState | None = None
         self.attempts = 0
         self.outcomes = 0
+        self.lost_with: str | None = None
+        """The instance, when the last event says that an attempt was lost with it."""
         self._said = 0
 
     def add(self, event: TaskEvent) -> None:
         assert event.seq == self.last_seq + 1, "a gap in the numbers of a task's events"
         self.last_seq = event.seq
+        self.lost_with = None
         if event.kind is EventKind.STATE:
             self._move(msgspec.json.decode(event.data, type=StateData))
             return
@@ -96,6 +106,8 @@ class _Log:
         else:
             assert to.state in TRANSITIONS[self.state].values(), f"{self.state} does not become {to.state}"
         self.state = to.state
+        if to.code in (AGENT_LOST.code, OUTCOME_UNKNOWN.code):
+            self.lost_with = to.instance
         self.outcomes += to.state in TERMINAL
         if to.state is TaskState.WORKING:
             self.attempts += 1
