@@ -74,14 +74,22 @@ class Leases:
         return None if lease is None else lease.instance
 
     def expired(self, now: float, returning: Collection[str] = (), patience: float = 0.0) -> list[Attempt]:
-        """Remove the leases that have run out, and return their attempts.
+        """Remove the leases that have run out, and return their attempts, in an order that can be repeated.
 
         Those of an instance that is just being let in again (`returning`) have `patience` seconds more.
         """
-        lost = [attempt for attempt in self._running_out if self._over(attempt, now, returning, patience)]
+        lost = sorted(attempt for attempt in self._running_out if self._over(attempt, now, returning, patience))
         for attempt in lost:
             self._unlink(attempt)
         return lost
+
+    def prolong(self, instances: Collection[str], until: float) -> None:
+        """These instances are there, and could not be let in: what they hold waits until then at least."""
+        for attempt in self._running_out:
+            lease = self._leases[attempt]
+            if lease.instance in instances:
+                assert lease.expires_at is not None
+                lease.expires_at = max(lease.expires_at, until)
 
     def forgive(self, seconds: float) -> None:
         """This process stood still for so long."""

@@ -69,6 +69,7 @@ class Router:
         self._hub: Hub[Connection] = Hub()
         self._connections: dict[int, Connection] = {}
         self._leases = Leases()
+        self._losing: set[Attempt] = set()
         self._placement = Placement()
         self._registration = Registration(self.office, self._hub, self._leases, self.freed)
         self._group: asyncio.TaskGroup | None = None
@@ -207,8 +208,9 @@ class Router:
         return sum(map(free, self._hub.ready(agent_id)))
 
     def holds(self, task: str, attempt: int) -> bool:
-        """Tell whether the attempt has a lease."""
-        return self._leases.instance(Attempt(task, attempt)) is not None
+        """Tell whether the attempt has a lease, or its loss is being stored."""
+        one = Attempt(task, attempt)
+        return self._leases.instance(one) is not None or one in self._losing
 
     def oldest_results(self) -> list[tuple[str, float]]:
         """Return (instance, seconds) for each registered one that waits for an acknowledgement: since when."""
@@ -308,6 +310,7 @@ class Router:
 
     async def _lose(self, attempt: Attempt) -> None:
         self.office.log.warning("attempt_lost", task=attempt.task, attempt=attempt.number)
+        self._losing.add(attempt)
         try:
             await self.office.backend.lost(attempt.task, attempt.number)
         except AtlasError as error:
@@ -316,6 +319,8 @@ class Router:
         except Exception as bug:  # a fault of ours with one task must not end the router
             self.office.log.error("loss_failed", task=attempt.task, attempt=attempt.number, exc_info=bug)
             self._lose_again(attempt)
+        finally:
+            self._losing.discard(attempt)
 
     def _lose_again(self, attempt: Attempt) -> None:
         if self._leases.instance(attempt) is None:

@@ -240,8 +240,8 @@ def _decide(task: Task, *, instance_id: str, said: Report, now: float) -> Change
     match said:
         case messages.Accept(attempt=attempt):
             return lifecycle.accept(task, attempt, now)
-        case messages.Refuse(attempt=attempt):
-            return lifecycle.refuse(task, attempt, now)
+        case messages.Refuse(attempt=attempt, reason=reason):
+            return lifecycle.refuse(task, attempt, now, reason)
         case messages.Event(attempt=attempt, n=n, kind=messages.EventKind.QUESTION, data=data):
             return lifecycle.ask(task, attempt, n, read_question(data), now)
         case messages.Event(attempt=attempt, n=n, kind=kind, data=data):

@@ -93,6 +93,8 @@ class MemoryBackend:
         self.losses: list[tuple[str, int]] = []
         self.admitting = asyncio.Event()
         self.admitting.set()
+        self.losing = asyncio.Event()
+        self.losing.set()
         self.storing = asyncio.Event()
         self.storing.set()
         self.failing: AtlasError | None = None
@@ -205,6 +207,7 @@ class MemoryBackend:
         return future
 
     async def lost(self, task: str, attempt: int) -> None:
+        await self.losing.wait()
         if self.failing is not None:
             raise self.failing
         self.losses.append((task, attempt))

@@ -335,6 +335,40 @@ def test_the_attempts_of_an_earlier_process_have_the_whole_grace_period() -> Non
     asyncio.run(main())
 
 
+def test_an_instance_that_the_backend_cannot_let_in_keeps_what_it_holds_for_as_long_as_it_tries() -> None:
+    async def main() -> None:
+        async with network() as net:
+            agent = await net.agent()
+            net.backend.submit("agt")
+            agent.connection.closed()
+            net.backend.failing = Unavailable("the store does not answer")
+            for _ in range(6):
+                await net.passes(20)
+                Agent("agt", "tok", "inst").connect(net.router).hello(running=[attempt(agent.tasks[0])])
+                await settle()
+            net.backend.failing = None
+            await net.passes(29)
+            assert net.backend.losses == []
+            await net.passes(2)
+            assert net.backend.losses == [("task_1", 1)]
+
+    asyncio.run(main())
+
+
+def test_an_attempt_whose_loss_is_being_stored_is_not_forgotten_meanwhile() -> None:
+    async def main() -> None:
+        async with network() as net:
+            net.backend.losing.clear()
+            net.router.adopt([("task_1", 1, "inst")])
+            await net.passes(31)
+            assert net.router.holds("task_1", 1)
+            net.backend.losing.set()
+            await settle()
+            assert not net.router.holds("task_1", 1)
+
+    asyncio.run(main())
+
+
 def test_a_lease_does_not_run_out_while_its_instance_is_being_let_in() -> None:
     async def main() -> None:
         async with network(RouterSettings(admit_within=5.0)) as net:

@@ -1,7 +1,7 @@
 """Every task that has not ended, as this process last saw it: counted, limited, and found by what it belongs to.
 
 The store has the tasks; here is what would otherwise be asked of it again and again. Pure, and bounded by its own
-limits. A task is seen from the moment its insert is on its way, so that many submits at once cannot overrun a limit.
+limits. A task counts from the moment its insert is on its way, so that many submits at once cannot overrun a limit.
 """
 
 from collections import Counter
@@ -42,6 +42,8 @@ class OpenTask(msgspec.Struct, frozen=True):
     not_before: float | None
     stopping: bool
     """Its attempt was asked to stop, and has not answered yet."""
+    stored: bool
+    """False while its insert is on its way: it counts, and nothing is to be done about it yet."""
 
 
 class Census:
@@ -72,19 +74,15 @@ class Census:
             return _busy("network_full", f"{limits.open_tasks} tasks of this network have not ended yet")
         return None
 
+    def expect(self, task: Task) -> None:
+        """The task's insert is on its way; `see` or `forget` follows."""
+        self._put(_seen(task, stored=False))
+
     def see(self, task: Task) -> None:
-        """The task is so now, or will be when its insert is stored; one that has ended is forgotten."""
+        """The task is so now; one that has ended is forgotten."""
         self.forget(task.id)
-        if task.terminal:
-            return
-        self._tasks[task.id] = seen = _seen(task)
-        self._by_caller[seen.caller] += 1
-        if seen.state is TaskState.SUBMITTED:
-            self._waiting.setdefault(seen.agent_id, {})[seen.id] = seen
-        else:
-            self._held[seen.id] = seen
-        if seen.parent_id is not None:
-            self._children.setdefault(seen.parent_id, set()).add(seen.id)
+        if not task.terminal:
+            self._put(_seen(task, stored=True))
 
     def forget(self, task_id: str) -> None:
         """The task has ended, or was not stored after all."""
@@ -124,15 +122,25 @@ class Census:
     def ready(self, agent_id: str, now: float) -> bool:
         """Tell whether a task waits for this agent that could begin now."""
         waiting = self._waiting.get(agent_id, {}).values()
-        return any(task.not_before is None or task.not_before <= now for task in waiting)
+        return any(task.stored and (task.not_before is None or task.not_before <= now) for task in waiting)
 
     def states(self) -> dict[TaskState, int]:
         """Return how many tasks are in each state that is not an end."""
         held = Counter(task.state for task in self._held.values())
         return {state: held[state] for state in sorted(LEASED)} | {TaskState.SUBMITTED: len(self) - len(self._held)}
 
+    def _put(self, seen: OpenTask) -> None:
+        self._tasks[seen.id] = seen
+        self._by_caller[seen.caller] += 1
+        if seen.state is TaskState.SUBMITTED:
+            self._waiting.setdefault(seen.agent_id, {})[seen.id] = seen
+        elif seen.stored:
+            self._held[seen.id] = seen
+        if seen.parent_id is not None:
+            self._children.setdefault(seen.parent_id, set()).add(seen.id)
 
-def _seen(task: Task) -> OpenTask:
+
+def _seen(task: Task, *, stored: bool) -> OpenTask:
     return OpenTask(
         task.id,
         task.agent_id,
@@ -144,6 +152,7 @@ def _seen(task: Task) -> OpenTask:
         task.instance_id,
         task.not_before,
         task.cancel_reason is not None,
+        stored,
     )
 
 

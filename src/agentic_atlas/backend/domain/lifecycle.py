@@ -14,7 +14,7 @@ from msgspec import Raw
 from agentic_atlas.backend.domain.questions import MOST_ASKED, Question, size_of
 from agentic_atlas.backend.domain.records import EventKind, Task, TaskError, TaskEvent
 from agentic_atlas.protocol import messages
-from agentic_atlas.protocol.messages import NULL, Delivery
+from agentic_atlas.protocol.messages import NULL, Delivery, RefuseReason
 from agentic_atlas.protocol.tasks import LEASED, TaskState, Trigger, after
 
 
@@ -81,11 +81,23 @@ def accept(task: Task, attempt: int, now: float) -> Change | None:
     return _logged(accepted, StateData(task.state, task.attempt, task.instance_id, accepted=True), now)
 
 
-def refuse(task: Task, attempt: int, now: float) -> Change | None:
-    """The instance gives the attempt back unstarted: the task waits for another one, without having lost anything."""
+def refuse(task: Task, attempt: int, now: float, reason: RefuseReason = RefuseReason.BUSY) -> Change | None:
+    """The instance gives the attempt back unstarted: the task waits for another one, without having lost anything.
+
+    It may be the only one there is. So a task that would be refused again at once rests first, longer each time.
+    """
     if not _current(task, attempt) or task.accepted_at is not None:
         return None
+    if reason in _OF_THE_TASK:
+        rest = min(2.0 ** min(attempt, 10), _LONGEST_REST)
+        task = msgspec.structs.replace(task, not_before=now + rest)
     return _requeue(task, Trigger.REFUSE, now)
+
+
+_OF_THE_TASK = (RefuseReason.UNKNOWN_SKILL, RefuseReason.GUARD)
+"""Refusals that say nothing of the instance, which therefore gets more tasks at once."""
+_LONGEST_REST = 60.0
+"""Seconds; who can take the task may be there any time."""
 
 
 def report(task: Task, attempt: int, n: int, kind: EventKind, data: bytes, now: float) -> Change | None:
@@ -147,12 +159,12 @@ def complete(task: Task, attempt: int, output: bytes, now: float) -> Change | No
 def fail(task: Task, attempt: int, error: TaskError, now: float) -> Change | None:
     """The attempt failed by itself; `handler_error` is tried again while the policy has retries left.
 
-    Not where a skill must never start twice, whatever the policy says besides.
+    A task that must not start twice is not, whatever its skill says of retries: its caller may have asked for that.
     """
     if not _current(task, attempt):
         return None
-    again = task.failures < task.retries and task.delivery is not Delivery.AT_MOST_ONCE
-    if error.code == "handler_error" and again and task.cancel_reason is None:
+    retries = task.retries if task.delivery is Delivery.AT_LEAST_ONCE else 0
+    if error.code == "handler_error" and task.failures < retries and task.cancel_reason is None:
         wait = min(task.backoff * 2**task.failures, 3600.0)
         retried = msgspec.structs.replace(task, failures=task.failures + 1, not_before=now + wait)
         return _requeue(retried, Trigger.RETRY, now, error)

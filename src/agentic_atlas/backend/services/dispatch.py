@@ -75,7 +75,7 @@ class Dispatcher:
 
     def add(self, change: Change, slot: Slot | None) -> "Future[Added]":
         """Store a new task; with a slot it is claimed already, and goes there after the commit."""
-        self.census.see(change.task)
+        self.census.expect(change.task)
         future = self._tasks.add(change)
         future.add_done_callback(partial(self._added, change.task.id, slot))
         # Whoever waits may be cancelled; what was asked of the store happens all the same, and is followed up.

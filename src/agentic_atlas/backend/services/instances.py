@@ -227,8 +227,8 @@ def _decide(
     match said:
         case messages.Accept(attempt=attempt):
             return lifecycle.accept(task, attempt, now)
-        case messages.Refuse(attempt=attempt):
-            return lifecycle.refuse(task, attempt, now)
+        case messages.Refuse(attempt=attempt, reason=reason):
+            return lifecycle.refuse(task, attempt, now, reason)
         case messages.Event(attempt=attempt, n=n, kind=kind, data=data):
             return lifecycle.report(task, attempt, n, EventKind(kind.value), bytes(data), now)
         case messages.Result():

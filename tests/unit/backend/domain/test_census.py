@@ -67,6 +67,20 @@ def test_what_has_ended_or_was_not_stored_leaves_nothing_behind() -> None:
     assert not census._children
 
 
+def test_a_task_whose_insert_is_on_its_way_counts_and_nothing_is_done_about_it() -> None:
+    census = Census(SMALL)
+    census.expect(task(id="tsk_1"))
+    census.expect(task(id="tsk_2", state=TaskState.WORKING))
+    census.expect(task(id="tsk_3"))
+    assert refusal(census) == "agent_queue_full"
+    assert not census.ready("agt_1", 1e9)
+    assert census.held() == ()
+    census.see(task(id="tsk_1"))
+    census.see(task(id="tsk_2", state=TaskState.WORKING))
+    assert census.ready("agt_1", 1e9)
+    assert [held.id for held in census.held()] == ["tsk_2"]
+
+
 def test_open_children_are_found_by_the_task_that_called_them() -> None:
     census = Census(SMALL)
     census.see(task(id="tsk_1", parent_id="tsk_p"))

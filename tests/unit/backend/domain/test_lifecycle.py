@@ -1,13 +1,14 @@
 from collections.abc import Callable
 
 import msgspec
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from agentic_atlas.backend.domain import lifecycle
 from agentic_atlas.backend.domain.lifecycle import Change
 from agentic_atlas.backend.domain.records import EventKind, Task, TaskError
-from agentic_atlas.protocol.messages import Delivery
+from agentic_atlas.protocol.messages import Delivery, RefuseReason
 from agentic_atlas.protocol.tasks import LEASED, TERMINAL, TaskState
 from tests.unit.backend.domain.examples import task
 
@@ -128,9 +129,31 @@ def test_an_at_most_once_task_that_was_lost_is_never_repeated_accepted_or_not() 
         assert (lost.state, lost.error) == (TaskState.FAILED, lifecycle.OUTCOME_UNKNOWN)
 
 
+def test_an_at_most_once_task_is_not_started_again_after_an_error_of_its_skill_either() -> None:
+    failed = must(lifecycle.fail(running(delivery=Delivery.AT_MOST_ONCE, retries=2), 1, BROKEN, 110.0))
+    assert (failed.state, failed.error) == (TaskState.FAILED, BROKEN)
+
+
 def test_an_at_most_once_task_that_was_refused_unstarted_is_delivered_again() -> None:
     claimed = must(lifecycle.claim(task(delivery=Delivery.AT_MOST_ONCE), "ins_1", 101.0))
     assert must(lifecycle.refuse(claimed, 1, 102.0)).state is TaskState.SUBMITTED
+
+
+@pytest.mark.parametrize("reason", [RefuseReason.UNKNOWN_SKILL, RefuseReason.GUARD])
+def test_a_task_that_would_be_refused_again_at_once_rests_longer_each_time(reason: RefuseReason) -> None:
+    rests = []
+    waiting = task()
+    for attempt in range(1, 9):
+        claimed = must(lifecycle.claim(waiting, "ins_1", 101.0))
+        waiting = must(lifecycle.refuse(claimed, attempt, 102.0, reason))
+        assert waiting.not_before is not None
+        rests.append(waiting.not_before - 102.0)
+    assert rests == [2.0, 4.0, 8.0, 16.0, 32.0, 60.0, 60.0, 60.0]
+
+
+def test_a_task_refused_for_the_moment_waits_for_the_next_free_slot() -> None:
+    claimed = must(lifecycle.claim(task(), "ins_1", 101.0))
+    assert must(lifecycle.refuse(claimed, 1, 102.0, RefuseReason.DRAINING)).not_before is None
 
 
 def test_a_refused_attempt_uses_up_nothing() -> None:

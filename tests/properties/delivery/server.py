@@ -1,0 +1,147 @@
+"""Backend and router, as `compose.network` puts them together, on a clock and a disk of the test's."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine
+from itertools import count
+from typing import Any
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from agentic_atlas.auth.keys import KeyRing, SigningKey
+from agentic_atlas.backend.domain.logins import Logins
+from agentic_atlas.backend.services import instances
+from agentic_atlas.backend.services.access import Access
+from agentic_atlas.backend.services.backend import Backend
+from agentic_atlas.backend.services.dispatch import Dispatcher
+from agentic_atlas.backend.services.feed import Feed
+from agentic_atlas.backend.services.monitor import Monitor
+from agentic_atlas.backend.services.registry import Registry
+from agentic_atlas.bus.local import LocalBus
+from agentic_atlas.compose.bridge import RouterBackend, RouterFleet
+from agentic_atlas.compose.sources import WallClock
+from agentic_atlas.protocol.messages import Limits
+from agentic_atlas.router.router import Router, RouterSettings
+from tests.properties.delivery.disk import Disk
+from tests.properties.delivery.loop import StillLoop
+
+SETTINGS = RouterSettings()
+_RING = KeyRing(SigningKey(Ed25519PrivateKey.from_private_bytes(bytes(32)), 0))
+
+
+class Numbered:
+    """Ids that sort by the time of their making, over all servers of a test."""
+
+    def __init__(self) -> None:
+        self._numbers = count(1)
+
+    def __call__(self, prefix: str) -> str:
+        return f"{prefix}_{next(self._numbers):06}"
+
+
+class Faults:
+    """A log that keeps what is said to be a fault of ours."""
+
+    def __init__(self) -> None:
+        self.errors: list[tuple[str, dict[str, Any]]] = []
+
+    def debug(self, event: str, **facts: Any) -> None: ...
+
+    def info(self, event: str, **facts: Any) -> None: ...
+
+    def warning(self, event: str, **facts: Any) -> None: ...
+
+    def error(self, event: str, **facts: Any) -> None:
+        self.errors.append((event, facts))
+
+
+class _NoBackups:
+    """Copies of files are no part of this."""
+
+    async def make(self) -> Any:
+        raise NotImplementedError
+
+    async def find(self) -> Any:
+        raise NotImplementedError
+
+
+class Server:
+    """One process of the server, from its start to its end. All of its memory is here."""
+
+    def __init__(self, loop: StillLoop, disk: Disk, ids: Numbered, log: Faults) -> None:
+        self._loop = loop
+        self._disk = disk
+        store, fleet, feed = disk.open(), RouterFleet(), Feed(LocalBus())
+        registry = Registry(store.agents)
+        clock = WallClock(loop.wall, loop.time)
+        dispatcher = Dispatcher(store.tasks, fleet, feed, clock)
+        clock.jumped = dispatcher.forgive
+        self.backend = Backend(
+            store=store,
+            fleet=fleet,
+            keys=_RING,
+            network="net_1",
+            clock=clock,
+            ids=ids,
+            entropy=lambda size: len(ids("span")).to_bytes(size),
+            limits=Limits(),
+            access=Access(store.users, registry, clock),
+            registry=registry,
+            feed=feed,
+            dispatcher=dispatcher,
+            logins=Logins(),
+            monitor=Monitor(dispatcher, fleet, clock, log),
+            backups=_NoBackups(),
+        )
+        self.router = fleet.router = Router(
+            RouterBackend(self.backend),
+            clock=loop.time,
+            wall=loop.wall,
+            limits=Limits(),
+            settings=SETTINGS,
+            log=log,
+        )
+        self.up = False
+        """It has taken up what the last process left, and lets agents in."""
+        self._group = asyncio.TaskGroup()
+        self.life = loop.create_task(self._live())
+
+    def ask(self, request: Coroutine[Any, Any, None]) -> None:
+        """Handle a request of a caller's; it ends with the server."""
+        if self.up:
+            self._loop.call_soon(self._group.create_task, request)
+        else:
+            request.close()
+
+    def stop(self) -> None:
+        """SIGTERM: close all connections, store what waits, end."""
+        self.backend.feed.close()
+        self.router.drain()
+        self._disk.release()
+        self._loop.settle()
+        self._end()
+        self._disk.commit()
+
+    def kill(self) -> None:
+        """kill -9: whatever is not on disk is gone; nothing that happens at the end gets anywhere."""
+        self._disk.open()
+        self._end()
+
+    def _end(self) -> None:
+        self.up = False
+        self.life.cancel()
+        self._loop.settle()
+        assert self.life.done()
+
+    async def _live(self) -> None:
+        backend = self.backend
+        await backend.store.agents.depart_all(backend.clock())
+        open_tasks = await backend.store.tasks.open()
+        backend.dispatcher.resume(open_tasks)
+        self.router.adopt(instances.unanswered(open_tasks))
+        async with self._group as group:
+            group.create_task(backend.dispatcher.run())
+            group.create_task(self.router.run())
+            group.create_task(backend.monitor.run())
+            self.up = True
