@@ -35,6 +35,7 @@ from agentic_atlas.settings import Settings
 
 DATABASE = "atlas.sqlite3"
 KEYS = "keys"
+EVENT_BYTES = 256 * 1024
 
 
 @dataclass(frozen=True)
@@ -89,7 +90,7 @@ async def _running(
     api_socket: socket.socket,
 ) -> AsyncIterator[Network]:
     fleet = RouterFleet()
-    limits = Limits(message_bytes=settings.message_bytes, payload_bytes=settings.message_bytes * 3 // 4)
+    limits = _limits(settings)
     backend = await _backend(store, fleet, ring, ids, limits)
     router = fleet.router = Router(
         RouterBackend(backend),
@@ -132,6 +133,12 @@ async def _running(
                 dispatching.cancel()
     finally:
         await endpoint.close()
+
+
+def _limits(settings: Settings) -> Limits:
+    payload = settings.message_bytes * 3 // 4
+    # An event is a message too: one that is allowed has to fit into one.
+    return Limits(message_bytes=settings.message_bytes, payload_bytes=payload, event_bytes=min(EVENT_BYTES, payload))
 
 
 async def _backend(store: Store, fleet: RouterFleet, ring: KeyRing, ids: SortableIds, limits: Limits) -> Backend:
