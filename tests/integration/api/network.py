@@ -120,7 +120,7 @@ class Api:
 
 
 @asynccontextmanager
-async def api(folder: Path, database: Path | None = None) -> AsyncIterator[Api]:
+async def api(folder: Path, *, database: Path | None = None) -> AsyncIterator[Api]:
     """Run the API, with its store in memory unless there is a file for it."""
     ids, fleet = SortableIds(), HandFleet()
     async with open_store(database, clock=wall, ids=ids) as store:

@@ -21,7 +21,7 @@ def test_watchers_that_are_told_at_the_same_moment_are_all_told_everything(tmp_p
                 told.append(event.seq)  # noqa: PERF401 - one by one, for others look at it meanwhile
 
     async def main() -> None:
-        async with api(tmp_path, tmp_path / "atlas.db") as atlas:
+        async with api(tmp_path, database=tmp_path / "atlas.db") as atlas:
             await atlas.admin.post("/api/v1/agents", json={"name": "hello"})
             await atlas.connect(atlas.admin, "hello", GREET, slots=1)
             new = {"agent": "hello", "skill": "greet", "input": {"name": "Ada"}}
