@@ -55,7 +55,7 @@ class Settings(BaseSettings):
     """How long a cut connection keeps its tasks."""
 
     message_bytes: Annotated[int, Field(ge=65_536, le=64 * 1024 * 1024)] = 4 * 1024 * 1024
-    """Longest message between agent and router; an input or output may have three quarters of it."""
+    """Longest message between agent and router; an input, output or event may have three quarters of it."""
 
     max_connections: Annotated[int, Field(ge=1, le=1_000_000)] = 20_000
     """Most connections of agents at the same time."""

@@ -6,7 +6,7 @@ import asyncio
 import json
 import random
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -69,7 +69,8 @@ class Crooked:
         """Come back on a new connection, sometimes too late, and say of what is held whatever comes to mind."""
         held, self._held[name] = self._held[name], []
         old = self.links[name]
-        late = self._chance.random() < 0.3
+        # Only one of them ever loses what it holds: the other's slow tasks get as far as their timeout.
+        late = name == INSTANCES[1] and self._chance.random() < 0.5
         if late:
             await old.socket.close()
             await asyncio.sleep(GRACE + 1.0)
@@ -145,10 +146,13 @@ class Crooked:
 
     async def _stop(self, link: WireAgent, cancel: Cancel) -> None:
         """Answer a cancel truly, with an output, or with both."""
-        both = [link.canceled(cancel), link.complete(cancel, "too late to stop")]
-        self._chance.shuffle(both)
-        for said in both:
-            await said
+        ends: list[Callable[[], Awaitable[None]]] = [
+            lambda: link.canceled(cancel),
+            lambda: link.complete(cancel, "too late to stop"),
+        ]
+        self._chance.shuffle(ends)
+        for say in ends:
+            await say()
 
 
 class Callers:
@@ -217,7 +221,7 @@ def test_whatever_agents_say_a_task_has_one_outcome_that_never_changes(
         run(main(platform), within=500)
     sound(platform)
     check(platform, finals, streams, acknowledged)
-    assert cuts > 5
+    assert cuts >= 3
     late = sum(times for (_, _, recorded), times in acknowledged.items() if not recorded)
     found(
         "2 one outcome, never changed",

@@ -60,10 +60,10 @@ def test_a_queue_takes_what_it_may_and_then_says_when_to_come_back(
     tmp_path: Path, soak: bool, found: Callable[[str, str, str], None]
 ) -> None:
     count, limit, size = (20_000, 19_900, 10_000) if soak else (500, 400, 10_000)
-    grown = 0
+    grown = started = 0
 
     async def main(platform: Platform) -> None:
-        nonlocal grown
+        nonlocal grown, started
         async with api(platform) as at:
             tokens = await declared(platform, at, "away", "other")
             before = resident(platform)
@@ -73,6 +73,11 @@ def test_a_queue_takes_what_it_may_and_then_says_when_to_come_back(
             await refused(at, "away", "agent_queue_full")
             # One agent's queue is nobody else's.
             assert (await at.submit("other", input={})).status_code == 201
+        await asyncio.to_thread(platform.kill)
+        await asyncio.to_thread(platform.start)
+        async with api(platform) as at:
+            started = resident(platform) - before
+            await refused(at, "away", "agent_queue_full")
             async with working(platform, tokens["away"], echo, concurrency=100):
                 await until(lambda: len(stored(platform, "SELECT 1 FROM tasks WHERE state = 'submitted'")) <= 1, 240)
                 assert (await at.submit("away", input={})).status_code == 201
@@ -82,10 +87,12 @@ def test_a_queue_takes_what_it_may_and_then_says_when_to_come_back(
     sound(platform)
     assert stored(platform, "SELECT count(*) FROM tasks") == [(limit + 2,)]
     assert grown < MOST_GROWTH + KEPT
+    assert started < MOST_GROWTH
     found(
         "7 bounded, with a named answer",
         f"{count} submits of {size // 1000} KB to an agent that is offline",
-        f"{limit} accepted and done, then 429 agent_queue_full; memory grew by {grown / MEGABYTE:.0f} MB",
+        f"{limit} accepted and done, then 429 agent_queue_full; memory grew by {grown / MEGABYTE:.0f} MB, and after a "
+        f"restart by {started / MEGABYTE:.0f} MB",
     )
 
 

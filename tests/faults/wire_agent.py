@@ -9,6 +9,7 @@ import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
+from secrets import token_hex
 from urllib.parse import urlsplit
 
 import msgspec
@@ -127,17 +128,17 @@ class WireAgent(Agent):
                 self.events_stored[message.task, message.attempt] = message.n
 
 
-async def connected(platform: Platform, token: str, instance: str, **options: object) -> WireAgent:
-    """Connect and register; whoever asks closes `socket`."""
+async def connected(platform: Platform, token: str, instance: str = "", **options: object) -> WireAgent:
+    """Connect and register, as a new process without `instance`; whoever asks closes `socket`."""
     port = urlsplit(platform.router_url).port
     assert port is not None
-    agent = WireAgent(await dial(port, token), instance)
+    agent = WireAgent(await dial(port, token), instance or f"inst_{token_hex(8)}")
     return await agent.welcome(**options)  # type: ignore[arg-type]  # those of `welcome`
 
 
 @asynccontextmanager
 async def working(
-    platform: Platform, token: str, handle: Handler, instance: str = "inst", **options: object
+    platform: Platform, token: str, handle: Handler, instance: str = "", **options: object
 ) -> AsyncIterator[WireAgent]:
     """Run an agent that does with each task and cancel what `handle` says, until the end of the block."""
     agent = await connected(platform, token, instance, **options)

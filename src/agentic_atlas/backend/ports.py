@@ -128,7 +128,10 @@ class Tasks(Protocol):
         """Return the task's events with a `seq` above `after`, in order."""
 
     async def open(self) -> list[Task]:
-        """Return every task that is not terminal, for the start of a process."""
+        """Return every task that is not terminal, for the start of a process.
+
+        Without their inputs, which are left empty: all of them together may be more than memory has room for.
+        """
 
     async def held_by(self, *instance_ids: str) -> list[Task]:
         """Return the tasks whose current attempt one of these instances holds."""

@@ -27,6 +27,8 @@ from agentic_atlas.router.ports import Identity
 from agentic_atlas.router.router import Router, RouterSettings
 from agentic_atlas.settings import Settings
 
+EVENT_BYTES = 256 * 1024
+
 
 @dataclass(frozen=True)
 class Network:
@@ -72,7 +74,7 @@ async def _running(
     api_socket: socket.socket,
 ) -> AsyncIterator[Network]:
     fleet = RouterFleet()
-    limits = Limits(message_bytes=settings.message_bytes, payload_bytes=settings.message_bytes * 3 // 4)
+    limits = _limits(settings)
     backend = await build(settings, log, store, fleet, ring, ids, limits)
     router = fleet.router = Router(
         RouterBackend(backend),
@@ -120,6 +122,12 @@ async def _running(
                     task.cancel()
     finally:
         await endpoint.close()
+
+
+def _limits(settings: Settings) -> Limits:
+    payload = settings.message_bytes * 3 // 4
+    # An event is a message too: one that is allowed has to fit into one.
+    return Limits(message_bytes=settings.message_bytes, payload_bytes=payload, event_bytes=min(EVENT_BYTES, payload))
 
 
 async def _take_up(backend: Backend, router: Router) -> None:

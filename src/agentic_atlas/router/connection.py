@@ -254,13 +254,16 @@ class Connection:
     def _after_sending(self) -> None:
         if self._outbox.overfull:
             self.close(CloseCode.SLOW_READER, "send_buffer_full")
-        elif self._outbox.congested:
-            self._room.clear()
+            return
+        if self._outbox.behind:
             self._intake.pause(Pause.SENDING)
+        if self._outbox.congested:
+            self._room.clear()
         elif not self._room.is_set():
             self._room.set()
-            self._intake.resume(Pause.SENDING)
             self._host.freed(self)
+        if not self.over and not self._outbox.behind:
+            self._intake.resume(Pause.SENDING)
 
     def _overdue(self, now: float, wall: float) -> tuple[CloseCode, str] | None:
         settings = self._office.settings

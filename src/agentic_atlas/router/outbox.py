@@ -33,8 +33,17 @@ class Outbox:
 
     @property
     def congested(self) -> bool:
-        """True while the agent is behind with reading: half of the buffer is full, or tasks wait for room."""
-        return bool(self._waiting) or self._transport.buffered() > self._half
+        """True while nothing large may be added: tasks wait for room, or the agent is behind."""
+        return bool(self._waiting) or self.behind
+
+    @property
+    def behind(self) -> bool:
+        """True while the agent is behind with reading: half of the buffer is full.
+
+        Tasks that wait do not count: they fill no more than that half, and an agent that says what it has to say before
+        it reads on would wait for a router that waits for it.
+        """
+        return self._transport.buffered() > self._half
 
     def send(self, message: Message) -> bool:
         """Send a message at once; False when the connection is closed."""

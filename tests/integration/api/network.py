@@ -151,9 +151,12 @@ class Api:
 
 
 @asynccontextmanager
-async def api(folder: Path, limits: OpenLimits | None = None, clock: Clock = wall) -> AsyncIterator[Api]:
+async def api(
+    folder: Path, limits: OpenLimits | None = None, clock: Clock = wall, *, database: Path | None = None
+) -> AsyncIterator[Api]:
+    """Run the API, with its store in memory unless there is a file for it."""
     ids, fleet = SortableIds(), HandFleet()
-    async with open_store(None, clock=wall, ids=ids) as store:
+    async with open_store(database, clock=wall, ids=ids) as store:
         feed, registry = Feed(LocalBus()), Registry(store.agents)
         dispatcher = Dispatcher(store.tasks, fleet, feed, clock, Census(limits))
         backend = Backend(

@@ -176,6 +176,23 @@ def test_large_answers_wait_for_room_instead_of_ending_the_connection() -> None:
     asyncio.run(main())
 
 
+def test_an_agent_for_which_tasks_wait_is_listened_to_for_it_may_have_to_speak_before_it_reads() -> None:
+    async def main() -> None:
+        async with network() as net:
+            agent = await net.agent(concurrency=5)
+            slot = net.router.reserve("agt")
+            task = net.backend.submit("nobody")
+            agent.backlog = 3 * MEGABYTE
+            assert slot is not None
+            task.input = msgspec.Raw(b'"%s"' % (b"x" * 2 * MEGABYTE))
+            net.router.deliver(slot, task.message())
+            assert agent.tasks == []
+            assert agent.reading
+            assert net.router.reserve("agt") is None
+
+    asyncio.run(main())
+
+
 def test_a_call_is_answered_with_the_result_of_the_agent_that_was_called() -> None:
     async def main() -> None:
         async with network() as net:

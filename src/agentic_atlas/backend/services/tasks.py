@@ -171,13 +171,22 @@ async def events(backend: Backend, task_id: str, after: int, keep_alive: float) 
     """Yield the task's events with a `seq` above `after`, in order and without gaps, until it has ended.
 
     It ends early when the server stops; the reader resumes after the last `seq` it has.
-    Yields None after `keep_alive` seconds without one. Leaving early changes nothing.
+    Yields None after `keep_alive` seconds without one, and while the store is busy or away.
+    Leaving early changes nothing.
     """
     with backend.feed.watch(task_id) as watch:
         while True:
-            # Read before the state is looked at: an ended task has no events after the ones read now.
-            ended = await _ended(backend, task_id)
-            found = await backend.store.tasks.events(task_id, after=after, limit=EVENTS_AT_ONCE)
+            try:
+                # Read before the state is looked at: an ended task has no events after the ones read now.
+                ended = await _ended(backend, task_id)
+                found = await backend.store.tasks.events(task_id, after=after, limit=EVENTS_AT_ONCE)
+            except (Busy, Unavailable) as error:
+                # What has begun can't be answered "later" any more: it is read again then, and nothing is missing.
+                yield None
+                if watch.closed:
+                    return
+                await watch.changed(error.retry_after)
+                continue
             for event in found:
                 yield event
                 after = event.seq

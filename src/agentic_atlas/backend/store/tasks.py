@@ -2,8 +2,9 @@
 
 from asyncio import Future
 from collections.abc import Sequence
+from typing import Any, TypeAlias
 
-from sqlalchemy import ColumnElement, Connection, or_, select, union_all
+from sqlalchemy import ColumnElement, Connection, literal, or_, select, union_all
 
 from agentic_atlas.backend.domain.lifecycle import Change
 from agentic_atlas.backend.domain.records import CallerRef, Task, TaskEvent
@@ -15,6 +16,10 @@ from agentic_atlas.backend.store.rows import READ, event_of, task_of
 from agentic_atlas.backend.store.statements import Query, key_of
 from agentic_atlas.backend.store.tables import HELD, SUBMITTED, agents, events, tasks
 from agentic_atlas.backend.store.writer import Writer
+
+Columns: TypeAlias = Sequence[ColumnElement[Any]]
+
+_WITHOUT_INPUT: Columns = [literal(b"").label("input") if column is tasks.c.input else column for column in READ]
 
 _BRANCHES = 100
 """Parts of one union; SQLite takes at most 500."""
@@ -61,7 +66,7 @@ class SqlTasks:
 
     async def open(self) -> list[Task]:
         """See the port."""
-        return await self._tasks(_waiting(), _held())
+        return await self._tasks(_waiting(_WITHOUT_INPUT), _held(_WITHOUT_INPUT))
 
     async def held_by(self, *instance_ids: str) -> list[Task]:
         """See the port."""
@@ -90,14 +95,14 @@ def _with_key(caller: CallerRef, idempotency_key: str) -> Query:
     )
 
 
-def _waiting() -> Query:
+def _waiting(columns: Columns = READ) -> Query:
     """Tasks that nobody has, of all agents."""
-    return select(*READ).where(tasks.c.state == SUBMITTED)
+    return select(*columns).where(tasks.c.state == SUBMITTED)
 
 
-def _held() -> Query:
+def _held(columns: Columns = READ) -> Query:
     """Tasks that an instance has."""
-    return select(*READ).where(tasks.c.state.in_(HELD))
+    return select(*columns).where(tasks.c.state.in_(HELD))
 
 
 def _children(parent_id: str) -> Query:
