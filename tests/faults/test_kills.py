@@ -1,0 +1,88 @@
+"""kill -9 of the server, of agents, and of each in turn, under load: nothing acknowledged is lost, nothing is done twice
+that must not be."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tests.faults import ledgers
+from tests.faults.stage import SOON, Stage, staged
+from tests.faults.submitters import Mix, Submitters
+from tests.faults.verdict import judge
+
+SKILLS = {
+    ("first", "repeatable"): 3.0,
+    ("first", "once"): 2.0,
+    ("second", "blocking"): 1.0,
+    ("second", "stream"): 1.0,
+    ("second", "once"): 2.0,
+}
+QUIET = (0.2, 1.5)
+"""Shortest and longest time between two kills."""
+
+
+@dataclass
+class Plan:
+    """Who is killed, how often, and how tasks may end then."""
+
+    victims: tuple[str, ...]
+    kills: int
+    kills_in_soak: int
+    may_end: tuple[str, ...]
+    may_repeat: bool
+
+
+PLANS = {
+    "server": Plan(("server",), 4, 34, ("completed",), may_repeat=False),
+    "agents": Plan(("agent",), 4, 33, ("completed", "outcome_unknown"), may_repeat=True),
+    "each in turn": Plan(("server", "agent"), 6, 34, ("completed", "outcome_unknown"), may_repeat=True),
+}
+
+
+@pytest.mark.timeout(1800)
+@pytest.mark.parametrize("who", PLANS)
+def test_nothing_acknowledged_is_lost_and_nothing_is_done_twice_that_must_not_be_when_processes_are_killed(
+    who: str, tmp_path: Path, soak: bool, found: Callable[[str, str, str], None]
+) -> None:
+    plan, seed = PLANS[who], random.randrange(2**32)
+    print("seed", seed)
+    kills = plan.kills_in_soak if soak else plan.kills
+    with staged(tmp_path, grace="3", beat_every="1") as stage:
+        stage.add("first", 2)
+        stage.add("second", 2)
+        submitters = Submitters(stage.server, Mix(SKILLS), seed=seed)
+        with submitters.running():
+            kill(stage, plan.victims, kills, random.Random(seed))
+        took = stage.quiesce()
+        assert stage.server.stop() == 0
+        stage.server.check_database()
+        executions = ledgers.read(stage.ledgers)
+        verdict = judge(submitters.history, executions, stage.server.database, may_end=plan.may_end)
+    verdict.wrong += submitters.contradictions
+    if not plan.may_repeat:
+        verdict.wrong += [f"{task} was repeated, and no agent was killed" for task in executions.repeated]
+    verdict.check()
+    found(
+        "1, 2, 3 kill -9",
+        f"{kills} kills of {' and '.join(plan.victims)}, {len(submitters.acknowledged)} tasks acknowledged",
+        f"0 lost, 0 stuck, {dict(verdict.outcomes)}, {verdict.repeated} repeated where allowed, quiet in {took:.1f} s",
+    )
+
+
+def kill(stage: Stage, victims: tuple[str, ...], times: int, chance: random.Random) -> None:
+    for number in range(times):
+        SOON.wait(chance.uniform(*QUIET))
+        if victims[number % len(victims)] == "server":
+            stage.server.kill()
+            stage.server.check_database()
+            stage.server.start()
+        else:
+            worker = chance.choice(stage.workers)
+            worker.kill()
+            worker.start()
+    SOON.wait(QUIET[1])
