@@ -1,4 +1,4 @@
-"""A network with workers, all of them real processes that a test kills, stops and starts again; what they print is kept."""
+"""A network with workers: real processes that a test kills, stops and starts again, and whose output is kept."""
 
 from __future__ import annotations
 

@@ -114,7 +114,7 @@ class Submitters:
         payload = chance.randbytes(size // 2).hex()
         task_input = {"payload": payload, "seconds": chance.uniform(*self._mix.seconds)}
         body = {"agent": agent, "skill": skill, "input": task_input, "idempotency_key": key}
-        return body, Request(key, agent, skill, hashlib.sha256(payload.encode()).hexdigest())
+        return body, Request(key, agent, skill, digest(payload))
 
     def _ask(self, api: httpx.Client, body: dict[str, object], request: Request, *, careful: bool) -> None:
         """Send a request; a careful caller does so until there is an answer, and even when it is to stop soon."""
@@ -156,3 +156,8 @@ class Submitters:
             request.knows = knows
         elif knows is Knows.FAILED:
             self.contradictions.append(f"{request.key} was acknowledged and then refused: {request.answers[-1]}")
+
+
+def digest(payload: str) -> str:
+    """Return what a worker makes of a payload."""
+    return hashlib.sha256(payload.encode()).hexdigest()

@@ -1,5 +1,5 @@
-"""kill -9 of the server, of agents, and of each in turn, under load: nothing acknowledged is lost, nothing is done twice
-that must not be."""
+"""kill -9 of the server, of agents, and of each in turn, under load: nothing is lost, and nothing done twice that must
+not be."""
 
 from __future__ import annotations
 

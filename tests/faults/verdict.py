@@ -1,4 +1,4 @@
-"""Compares what callers were told, what the handlers wrote, and what is in the database: nothing lost, nothing twice."""
+"""Compares what callers were told, what handlers wrote, and what is in the database: nothing lost, nothing twice."""
 
 from __future__ import annotations
 
