@@ -109,9 +109,13 @@ class Platform:
         self.process: Process | None = None
         self.url = self.router_url = ""
 
-    def start(self) -> Platform:
+    def launch(self) -> Process:
+        """Start it, and do not wait until it is up."""
         self.process = Process(*python(*self.program, "up", "--json"), folder=self.folder, environ=self.environ)
-        told = json.loads(self.process.wait_for(lambda line: line.startswith("{") and "api_url" in line))
+        return self.process
+
+    def start(self) -> Platform:
+        told = json.loads(self.launch().wait_for(lambda line: line.startswith("{") and "api_url" in line))
         self.url, self.router_url = told["api_url"], told["router_url"]
         self.environ["ATLAS_API_URL"] = self.url
         self.environ["ROUTER_WS_URL"] = self.router_url

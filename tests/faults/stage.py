@@ -22,7 +22,7 @@ BAD_SIGNS = ("Traceback", "never retrieved", "was never awaited", "ResourceWarni
 OPEN = ("submitted", "working", "input_required")
 SOON = threading.Event()
 """Never set: a wait for what gives no sign."""
-LONGEST_WAIT = "0.5"
+LONGEST_WAIT = "0.2"
 """Seconds between two tries of a worker to connect, at most."""
 
 
@@ -35,11 +35,9 @@ class Server(Platform):
         self.program = program
         self.processes: list[Process] = []
 
-    def start(self) -> Server:
-        super().start()
-        assert self.process is not None
-        self.processes.append(self.process)
-        return self
+    def launch(self) -> Process:
+        self.processes.append(super().launch())
+        return self.processes[-1]
 
     @property
     def database(self) -> Path:
@@ -178,7 +176,8 @@ def _faults(api: httpx.Client) -> dict[str, Any]:
 @contextmanager
 def staged(folder: Path, **server: Any) -> Iterator[Stage]:
     """Start a server, and end it and all its workers after the block; then look at what they said."""
-    stage = Stage(Server(folder / "network", **server).start())
+    stage = Stage(Server(folder / "network", **server))
+    stage.server.start()
     try:
         yield stage
     finally:
