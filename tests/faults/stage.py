@@ -22,8 +22,6 @@ BAD_SIGNS = ("Traceback", "never retrieved", "was never awaited", "ResourceWarni
 OPEN = ("submitted", "working", "input_required")
 SOON = threading.Event()
 """Never set: a wait for what gives no sign."""
-LONGEST_WAIT = "0.2"
-"""Seconds between two tries of a worker to connect, at most."""
 
 
 class Server(Platform):
@@ -76,7 +74,7 @@ class Worker:
         self.processes: list[Process] = []
         self._folder = ledger.parent
         self._environ = server.environ | {
-            "AGENT_JWT_TOKEN": token, "LEDGER": str(ledger), "LONGEST_WAIT": LONGEST_WAIT,
+            "AGENT_JWT_TOKEN": token, "LEDGER": str(ledger),
         } | environ  # fmt: skip
         ledger.touch()
 

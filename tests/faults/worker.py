@@ -9,19 +9,12 @@ import hashlib
 import os
 import time
 from collections.abc import AsyncIterator
-from functools import partial
 
 from agentic_atlas import Agent, Context
-from agentic_atlas.sdk import backoff, keeper
 
 LEDGER = os.open(os.environ["LEDGER"], os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
 PARTS = 4
 """Chunks of a streamed output."""
-
-if "LONGEST_WAIT" in os.environ:
-    # A server that is killed every second makes its agents wait for half a minute between two tries: that is as it
-    # should be, and not what is to be tested a hundred times.
-    keeper.Backoff = partial(backoff.Backoff, longest=float(os.environ["LONGEST_WAIT"]))
 
 agent = Agent("worker", concurrency=int(os.environ.get("CONCURRENCY", "4")))
 
