@@ -32,7 +32,8 @@ def test_sigterm_under_load_fails_no_task_and_repeats_none(
     with staged(tmp_path, grace="5", beat_every="1") as stage:
         stage.add("first", 2)
         stage.add("second", 2)
-        submitters = Submitters(stage.server, Mix(SKILLS, pause=0.1), seed=seed)
+        # Short tasks in great numbers: some are on their way to an agent in the moment in which it ends.
+        submitters = Submitters(stage.server, Mix(SKILLS, seconds=(0.0, 0.1), pause=0.04), seed=seed, count=8)
         with submitters.running():
             (stop_server if who == "server" else stop_agents)(stage, stops, random.Random(seed))
         took = stage.quiesce()
