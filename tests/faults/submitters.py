@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import random
 import threading
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -81,6 +82,13 @@ class Submitters:
     @property
     def acknowledged(self) -> list[Request]:
         return [request for request in list(self.history) if request.knows is Knows.ACKNOWLEDGED]
+
+    def wait_for(self, acknowledged: int, patience: float) -> None:
+        """Wait until so many requests are acknowledged."""
+        ends = time.monotonic() + patience
+        while len(self.acknowledged) < acknowledged:
+            assert time.monotonic() < ends, f"{len(self.acknowledged)} acknowledged within {patience} s"
+            self._enough.wait(PAUSE)
 
     @contextmanager
     def running(self) -> Iterator[Submitters]:

@@ -26,6 +26,10 @@ QUIET = (0.2, 1.5)
 """Shortest and longest time between two kills."""
 
 
+ACKNOWLEDGED_IN_SOAK = 1700
+"""Tasks of each plan."""
+
+
 @dataclass
 class Plan:
     """Who is killed, how often, and how tasks may end then."""
@@ -55,9 +59,11 @@ def test_nothing_acknowledged_is_lost_and_nothing_is_done_twice_that_must_not_be
     with staged(tmp_path, grace="3", beat_every="1") as stage:
         stage.add("first", 2)
         stage.add("second", 2)
-        submitters = Submitters(stage.server, Mix(SKILLS), seed=seed)
+        submitters = Submitters(stage.server, Mix(SKILLS, pause=0.08), seed=seed)
         with submitters.running():
             kill(stage, plan.victims, kills, random.Random(seed))
+            if soak:
+                submitters.wait_for(ACKNOWLEDGED_IN_SOAK, 120.0)
         took = stage.quiesce()
         assert stage.server.stop() == 0
         stage.server.check_database()

@@ -38,7 +38,12 @@ class Verdict:
 
 
 def judge(
-    history: Sequence[Request], executions: Executions, database: Path, *, may_end: Iterable[str] = ("completed",)
+    history: Sequence[Request],
+    executions: Executions,
+    database: Path,
+    *,
+    may_end: Iterable[str] = ("completed",),
+    others: int = 0,
 ) -> Verdict:
     """Judge a run that is over.
 
@@ -47,12 +52,13 @@ def judge(
         executions: what the handlers wrote.
         database: of a server that was stopped.
         may_end: states and error codes that may have come of a task; `outcome_unknown` only of an at-most-once one.
+        others: tasks that the test itself submitted.
     """
     verdict = Verdict(repeated=len(executions.repeated))
     with closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True)) as connection:
         connection.row_factory = sqlite3.Row
         tasks = {row["id"]: row for row in connection.execute("SELECT * FROM tasks")}
-        _judge_answers(verdict, history, tasks)
+        _judge_answers(verdict, history, tasks, others)
         for task in tasks.values():
             _judge_end(verdict, task, executions, frozenset(may_end))
             _judge_starts(verdict, task, executions)
@@ -66,11 +72,12 @@ def judge(
     return verdict
 
 
-def _judge_answers(verdict: Verdict, history: Sequence[Request], tasks: dict[str, sqlite3.Row]) -> None:
+def _judge_answers(verdict: Verdict, history: Sequence[Request], tasks: dict[str, sqlite3.Row], others: int) -> None:
     by_key = Counter(task["idempotency_key"] for task in tasks.values())
     asked = {request.key for request in history}
     verdict.wrong += [f"{count} tasks have the key {key}" for key, count in by_key.items() if count > 1]
-    verdict.wrong += [f"nobody asked for the task with the key {key}" for key in by_key.keys() - asked]
+    if len(unasked := by_key.keys() - asked) != others:
+        verdict.wrong.append(f"nobody asked for the tasks with the keys {unasked}")
     for request in history:
         if request.knows is Knows.ACKNOWLEDGED:
             task = tasks.get(request.task)
