@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+import os
 import select
 import socket
 import struct
@@ -26,11 +28,9 @@ class Nobody:
         raise AssertionError
 
 
-def test_a_connection_that_is_reset_before_its_handshake_gives_the_number_of_its_socket_back_once(
+def test_a_connection_that_is_reset_before_its_handshake_leaves_no_socket_open(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    # The loop closes such a socket and leaves its number with the object, which would close it again: by then it is
-    # the number of another connection, or of a file of the agent's.
     connect, made = dial._open_socket, []
 
     async def reset_at_once(host: str, port: int, *more: object) -> socket.socket:
@@ -54,3 +54,19 @@ def test_a_connection_that_is_reset_before_its_handshake_gives_the_number_of_its
     monkeypatch.setattr(dial, "_open_socket", reset_at_once)
     with socket.create_server(("127.0.0.1", 0)) as listening, asyncio.Runner(loop_factory=loop_factory()) as runner:
         runner.run(connected(listening.getsockname()[1]))
+
+
+def test_a_socket_that_was_closed_underneath_does_not_close_what_has_its_number_now() -> None:
+    # As uvloop does with a socket of a connection that fails: the object is left with a number that is not its own.
+    opened = socket.socket()
+    inode, number = os.fstat(opened.fileno()).st_ino, opened.fileno()
+    os.close(number)
+    reader, writer = os.pipe()
+    assert number in (reader, writer)
+    dial._give_up([dial._Opened(opened, inode)])
+    del opened
+    gc.collect()
+    os.write(writer, b"still open")
+    assert os.read(reader, 100) == b"still open"
+    os.close(reader)
+    os.close(writer)
