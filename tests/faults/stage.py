@@ -17,7 +17,9 @@ from agentic_atlas import Client
 from tests.e2e.processes import PATIENCE, Platform, Process, connected, python
 
 WORKER = Path(__file__).with_name("worker.py")
-BAD_SIGNS = ("Traceback", "never retrieved", "was never awaited", "ResourceWarning", "Task was destroyed")
+BAD_SIGNS = (
+    "Traceback", "never retrieved", "was never awaited", "ResourceWarning", "Task was destroyed", "invariant_violated",
+)  # fmt: skip
 """What no process of ours may print, whatever is done to it."""
 OPEN = ("submitted", "working", "input_required")
 SOON = threading.Event()
