@@ -53,7 +53,7 @@ def test_a_server_that_ends_between_two_steps_loses_nothing_and_repeats_nothing(
     print("seed", seed)
     chance = random.Random(seed)
     points = chance.sample(POINTS, len(POINTS)) * times
-    with staged(tmp_path, program=(str(PROGRAM),), grace="10", beat_every="1") as stage:
+    with staged(tmp_path, program=(str(PROGRAM),), grace="15", beat_every="1") as stage:
         stage.add("first", 2, CONCURRENCY="2")
         stage.add("second", 2, CONCURRENCY="2")
         submitters = Submitters(stage.server, Mix(SKILLS, seconds=(0.0, 0.1), pause=0.05), seed=seed)

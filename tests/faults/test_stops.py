@@ -29,7 +29,7 @@ def test_sigterm_under_load_fails_no_task_and_repeats_none(
 ) -> None:
     seed, stops = random.randrange(2**32), 50 if soak else 4
     print("seed", seed)
-    with staged(tmp_path, grace="5", beat_every="1") as stage:
+    with staged(tmp_path, grace="15", beat_every="1") as stage:
         stage.add("first", 2)
         stage.add("second", 2)
         # Short tasks in great numbers: some are on their way to an agent in the moment in which it ends.
