@@ -147,6 +147,11 @@ class Stage:
                     SOON.wait(0.05)
         raise AssertionError(f"after {within} s there is still {still}")
 
+    def shown(self) -> dict[str, tuple[str, int]]:
+        """Return state and last event's number of every task, as the API shows them."""
+        with Client(self.server.url, api_key=self.server.api_key) as client:
+            return {task.id: (task.state, task.last_seq) for task in client.tasks()}
+
     def check_outputs(self) -> None:
         """See that no process said what none may say."""
         for process in self.processes:

@@ -67,10 +67,11 @@ def test_nothing_acknowledged_is_lost_and_nothing_is_done_twice_that_must_not_be
             if soak:
                 submitters.wait_for(ACKNOWLEDGED_IN_SOAK, 120.0)
         took = stage.quiesce()
+        shown = stage.shown()
         assert stage.server.stop() == 0
         stage.server.check_database()
         executions = ledgers.read(stage.ledgers)
-        verdict = judge(submitters.history, executions, stage.server.database, may_end=plan.may_end)
+        verdict = judge(submitters.history, executions, stage.server.database, may_end=plan.may_end, shown=shown)
     verdict.wrong += submitters.contradictions
     if not plan.may_repeat:
         verdict.wrong += [f"{task} was repeated, and no agent was killed" for task in executions.repeated]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -44,6 +44,7 @@ def judge(
     *,
     may_end: Iterable[str] = ("completed",),
     others: int = 0,
+    shown: Mapping[str, tuple[str, int]] | None = None,
 ) -> Verdict:
     """Judge a run that is over.
 
@@ -53,12 +54,17 @@ def judge(
         database: of a server that was stopped.
         may_end: states and error codes that may have come of a task; `outcome_unknown` only of an at-most-once one.
         others: tasks that the test itself submitted.
+        shown: state and last event's number of every task, as the API showed them in the end.
     """
     verdict = Verdict(repeated=len(executions.repeated))
     with closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True)) as connection:
         connection.row_factory = sqlite3.Row
         tasks = {row["id"]: row for row in connection.execute("SELECT * FROM tasks")}
         _judge_answers(verdict, history, tasks, others)
+        if shown is not None and shown != (kept := {id: (row["state"], row["last_seq"]) for id, row in tasks.items()}):
+            verdict.wrong.append(
+                f"the API shows {shown.items() - kept.items()}, kept is {kept.items() - shown.items()}"
+            )
         for task in tasks.values():
             _judge_end(verdict, task, executions, frozenset(may_end))
             _judge_starts(verdict, task, executions)
