@@ -10,9 +10,11 @@ from pathlib import Path
 
 import pytest
 
+from agentic_atlas import Client
+from tests.e2e.processes import PATIENCE
 from tests.faults import ledgers
 from tests.faults.stage import SOON, Stage, staged
-from tests.faults.submitters import Mix, Submitters
+from tests.faults.submitters import Mix, Submitters, digest
 from tests.faults.verdict import judge
 
 SKILLS = {
@@ -95,3 +97,26 @@ def kill(stage: Stage, victims: tuple[str, ...], times: int, chance: random.Rand
             worker.kill()
             worker.start()
     SOON.wait(QUIET[1])
+
+
+def test_a_server_that_was_away_for_longer_than_the_grace_period_still_gets_what_its_agents_ran(
+    tmp_path: Path, found: Callable[[str, str, str], None]
+) -> None:
+    grace = 2.0
+    with staged(tmp_path, grace=f"{grace}", beat_every="1") as stage:
+        stage.add("first", 6, CONCURRENCY="4")
+        with Client(stage.server.url, api_key=stage.server.api_key) as client:
+            tasks = [client.submit("first", "once", payload=f"{number}", seconds=3) for number in range(24)]
+            while len(ledgers.read(stage.ledgers).starts) < len(tasks):
+                SOON.wait(0.05)
+            stage.server.kill()
+            SOON.wait(4 * grace)
+            stage.server.start()
+            assert [task.result(PATIENCE) for task in tasks] == [digest(f"{number}") for number in range(24)]
+        stage.quiesce()
+        assert ledgers.read(stage.ledgers).repeated == []
+    found(
+        "4 long restarts",
+        f"a server away for {4 * grace:g} s, {len(tasks)} tasks running, a grace period of {grace:g} s",
+        "all completed, 0 repeated",
+    )
