@@ -12,8 +12,6 @@ import psutil
 import pytest
 from hypothesis import settings
 
-from tests.findings import findings
-
 ROOT = Path(__file__).parents[1]
 RINGS = (
     "tests/unit",
@@ -49,22 +47,19 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=_ring)
 
 
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    """Print what the tests of faults did and saw."""
-    rows = findings(config)
-    if not rows:
-        return
-    widths = [max(len(getattr(row, name)) for row in rows) for name in ("guarantee", "done")]
-    terminalreporter.section("faults")
-    for row in sorted(rows, key=lambda row: row.guarantee):
-        terminalreporter.write_line(f"{row.guarantee:<{widths[0]}}  {row.done:<{widths[1]}}  {row.seen}")
-
-
 def _ring(item: pytest.Item) -> int:
     if item.get_closest_marker("install"):
         return RINGS.index("tests/e2e")
     path = item.path.relative_to(ROOT).as_posix()
     return next((n for n, ring in enumerate(RINGS) if path.startswith(f"{ring}/")), len(RINGS))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def state_of_its_own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Keep agents, also those in processes of their own, from writing into the state folder of whoever runs this."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_STATE_HOME", str(tmp_path_factory.mktemp("state")))
+        yield
 
 
 @pytest.fixture(autouse=True)

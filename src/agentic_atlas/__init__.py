@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from agentic_atlas.sdk.client_errors import NotFinished
     from agentic_atlas.sdk.content import DataPart, FilePart, LinkPart, TextPart
     from agentic_atlas.sdk.context import Context, Rejected, SyncContext
+    from agentic_atlas.sdk.questions import NoAnswer
 
 _HOME: Final = {
     "agentic_atlas.errors": (
@@ -43,6 +44,7 @@ _HOME: Final = {
     "agentic_atlas.sdk.client_errors": ("NotFinished",),
     "agentic_atlas.sdk.content": ("DataPart", "FilePart", "LinkPart", "TextPart"),
     "agentic_atlas.sdk.context": ("Context", "Rejected", "SyncContext"),
+    "agentic_atlas.sdk.questions": ("NoAnswer",),
 }  # fmt: skip
 _MODULE: Final = {name: module for module, names in _HOME.items() for name in names}
 
@@ -61,6 +63,7 @@ __all__ = [
     "Forbidden",
     "InvalidInput",
     "LinkPart",
+    "NoAnswer",
     "NotFinished",
     "NotFound",
     "PayloadTooLarge",

@@ -21,6 +21,9 @@ class Settings(BaseSettings):
     data_dir: Annotated[Path, Field(default_factory=_data_dir)]
     """Folder of the database and the signing keys; made when missing, for its owner only."""
 
+    backup_dir: Path | None = None
+    """Folder where `atlas backup` and the API keep backups; `backups` in the data folder when it is not set."""
+
     host: str = "127.0.0.1"
     """Address to listen on. Anything but loopback lets other machines in: put TLS in front of it."""
 
@@ -45,8 +48,8 @@ class Settings(BaseSettings):
     log_format: Literal["console", "json"] | None = None
     """How to log; `console` on a terminal and `json` elsewhere when it is not set."""
 
-    beat_every: Annotated[float, Field(ge=0.05, le=25)] = 10.0
-    """Time between two heartbeats of an agent."""
+    beat_every: Annotated[float, Field(ge=0.05, le=24)] = 10.0
+    """Time between two heartbeats of an agent; a connection that is silent for two of them is dead."""
 
     grace: Annotated[float, Field(ge=0.1, le=3600)] = 30.0
     """How long a cut connection keeps its tasks."""
@@ -60,5 +63,19 @@ class Settings(BaseSettings):
     max_connections_per_address: Annotated[int, Field(ge=0, le=1_000_000)] = 0
     """Most of them from one address; 0: no limit of its own."""
 
+    queue_per_agent: Annotated[int, Field(ge=1, le=10_000_000)] = 20_000
+    """Most tasks that wait for one agent; more are answered 429 (`agent_queue_full`)."""
+
+    open_per_caller: Annotated[int, Field(ge=1, le=10_000_000)] = 10_000
+    """Most tasks of one caller that have not ended; more are answered 429 (`too_many_open_tasks`)."""
+
+    open_tasks: Annotated[int, Field(ge=1, le=10_000_000)] = 100_000
+    """Most tasks of everybody that have not ended; more are answered 429 (`network_full`)."""
+
     drain: Annotated[float, Field(ge=0, le=600)] = 5.0
-    """Most time a stop waits for requests that are being answered."""
+    """Most time a stop waits for requests that are being answered, and for what agents have reported to be stored."""
+
+    @property
+    def backups(self) -> Path:
+        """Where backups are kept."""
+        return self.backup_dir or self.data_dir / "backups"

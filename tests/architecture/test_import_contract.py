@@ -37,6 +37,7 @@ LAYOUT = {
     "backend/domain": "__init__ task",
     "backend/services": "__init__ tasks agents",
     "backend/store": "__init__ tasks writer",
+    "backend/archive": "__init__ folder",
     "backend/api": "__init__ tasks",
     "platform": "__init__",
     "platform/pages": "__init__ agents",
@@ -135,6 +136,7 @@ VIOLATIONS = [
     planted("backend/ports", "import agentic_atlas.backend.services.tasks", "backend-layers", "no-cycles"),
     planted("backend/services/tasks", "import agentic_atlas.backend.store", "backend-layers", "store-sealed"),
     planted("backend/store/tasks", "import agentic_atlas.backend.services.tasks", "backend-layers"),
+    planted("backend/archive/folder", "import agentic_atlas.backend.store.tasks", "backend-layers", "store-sealed"),
     planted("backend/services/tasks", "import agentic_atlas.backend.api", "backend-layers", "api-sealed", "no-cycles"),
     # Sealed parts.
     planted("platform/pages/agents", "import agentic_atlas.backend.store.tasks", "store-sealed"),

@@ -14,7 +14,7 @@ PRINT_MODULES = "\nimport json, sys\nprint('MODULES', json.dumps(sorted(sys.modu
 HELP = """
 import sys
 from agentic_atlas.__main__ import main
-sys.argv = ["atlas", "--help"]
+sys.argv = ["atlas", *{words}, "--help"]
 try:
     main()
 except SystemExit as end:
@@ -43,8 +43,12 @@ def test_the_server_has_dependencies_which_the_base_install_lacks(server_only: s
 
 @pytest.mark.parametrize(
     "program",
-    ["import agentic_atlas, agentic_atlas.sdk", "import agentic_atlas.cli", HELP],
-    ids=["the SDK", "the commands", "atlas --help"],
+    [
+        "import agentic_atlas, agentic_atlas.sdk",
+        "import agentic_atlas.cli",
+        *(HELP.format(words=words) for words in ([], ["backup"], ["restore"])),
+    ],
+    ids=["the SDK", "the commands", "atlas --help", "atlas backup --help", "atlas restore --help"],
 )
 def test_nothing_of_the_server_is_loaded_by(program: str, server_only: set[str]) -> None:
     assert loaded_by(program) & server_only == set()

@@ -99,6 +99,7 @@ class Platform:
         self.environ |= {
             "HOME": str(folder),
             "XDG_CONFIG_HOME": str(folder / "config"),
+            "XDG_STATE_HOME": str(folder / "state"),
             "ATLAS_DATA_DIR": str(folder / "data"),
             "ATLAS_HTTP_PORT": str(free_port()),
             "ATLAS_ROUTER_PORT": str(free_port()),

@@ -10,7 +10,7 @@ import pytest
 
 from agentic_atlas import Client
 from tests.e2e.processes import Platform
-from tests.findings import add
+from tests.findings import add, findings
 
 
 @pytest.fixture
@@ -38,3 +38,14 @@ def platform(tmp_path: Path) -> Iterator[Platform]:
 def client(platform: Platform) -> Iterator[Client]:
     with Client(platform.url, api_key=platform.api_key) as client:
         yield client
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Print what the tests of faults did and saw."""
+    rows = findings(config)
+    if not rows:
+        return
+    widths = [max(len(getattr(row, name)) for row in rows) for name in ("guarantee", "done")]
+    terminalreporter.section("faults")
+    for row in sorted(rows, key=lambda row: row.guarantee):
+        terminalreporter.write_line(f"{row.guarantee:<{widths[0]}}  {row.done:<{widths[1]}}  {row.seen}")

@@ -8,11 +8,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from agentic_atlas.protocol.messages import Accept, Refuse, RefuseReason, ResultAck, Task, Welcome
-from agentic_atlas.protocol.tasks import TERMINAL
+from agentic_atlas.protocol.messages import Accept, Answer, Reaction, Refuse, RefuseReason, ResultAck, Task, Welcome
+from agentic_atlas.protocol.tasks import TERMINAL, TaskState
 from tests.unit.router.network import Agent, Network, attempt, network, settle
 
 CONCURRENCY = 2
@@ -46,6 +46,7 @@ class Process:
         self._heard = 0
         self._ended: set[Key] = set()
         self._started = started
+        self._answers: dict[Key, set[int]] = {}
 
     def connect(self, net: Network) -> None:
         self.line, self._heard = Agent(*self.names).connect(net.router), 0
@@ -67,15 +68,26 @@ class Process:
                 self._welcomed(message)
             elif isinstance(message, Task):
                 self._start(message)
+            elif isinstance(message, Answer):
+                self._answers.setdefault((message.task, message.attempt), set()).add(message.reaction.question)
             elif isinstance(message, ResultAck):
                 self._forget((message.task, message.attempt))
         if self.line.closed is not None:
             self.line = None
 
     def accept(self) -> None:
-        if self._can_speak:
+        if self.can_speak:
             for task in self.running.values():
                 self.line.say(Accept(task.task, task.attempt))  # type: ignore[union-attr]
+
+    def check_answers(self, net: Network) -> None:
+        """What runs here, and can be told, knows every answer that was given."""
+        if not self.can_speak:
+            return
+        for (task, number), known in self._answers.items():
+            record = net.backend.tasks[task]
+            if (task, number) in self.running and record.is_held(self.names[2], number):
+                assert known == {reaction.question for reaction in record.answers}
 
     def complete(self) -> None:
         """End the oldest task; without a connection its result waits for the next one."""
@@ -83,17 +95,17 @@ class Process:
             return
         key = next(iter(self.running))
         self.results[key] = task = self.running.pop(key)
-        if self._can_speak:
+        if self.can_speak:
             self.line.complete(task)  # type: ignore[union-attr]
 
     def refuse(self, reason: RefuseReason) -> None:
-        if self.running and self._can_speak:
+        if self.running and self.can_speak:
             key = next(reversed(self.running))
             del self.running[key], self._started[key]
             self.line.say(Refuse(*key, reason))  # type: ignore[union-attr]
 
     @property
-    def _can_speak(self) -> bool:
+    def can_speak(self) -> bool:
         self.listen()
         return self.line is not None and bool(self.line.all(Welcome))
 
@@ -112,6 +124,7 @@ class Process:
         assert key not in self._started, "an attempt was started twice"
         self._started[key] = self.names[2]
         self.running[key] = task
+        self._answers[key] = {reaction.question for reaction in task.answers}
         assert len(self.running) <= CONCURRENCY
 
     def _forget(self, key: Key) -> None:
@@ -134,6 +147,12 @@ def cancel(net: Network) -> None:
         net.backend.cancel(task, "enough")
 
 
+def answer(net: Network) -> None:
+    for task in list(net.backend.tasks.values())[-2:]:
+        if task.state is TaskState.WORKING:
+            net.backend.answer(task, Reaction(len(task.answers) + 1))
+
+
 SAID: dict[str, Callable[[Network, Process], object]] = {
     "submit": lambda net, process: net.backend.submit(process.names[0]),
     "connect": lambda net, process: process.connect(net),
@@ -142,6 +161,7 @@ SAID: dict[str, Callable[[Network, Process], object]] = {
     "complete": lambda _, process: process.complete(),
     "refuse": lambda _, process: process.refuse(RefuseReason.BUSY),
     "cancel": lambda net, _: cancel(net),
+    "answer": lambda net, _: answer(net),
     "hold": lambda net, _: hold(net),
 }
 SECONDS = {"wait": 0.5, "long": 11.0}
@@ -168,10 +188,11 @@ async def end_well(net: Network, processes: list[Process]) -> None:
                 process.complete()
             process.listen()
             await settle()
-        await net.passes(4.0)
+        await net.passes(4.0, *(process.line for process in processes if process.line and process.can_speak))
 
 
 @settings(max_examples=60)
+@example([("connect", 0), ("submit", 0), ("answer", 0), ("cut", 0), ("answer", 0), ("connect", 0)])
 @given(st.lists(st.tuples(st.sampled_from(STEPS), st.integers(0, len(PROCESSES) - 1)), max_size=40))
 def test_every_task_ends_once_whatever_happens_to_the_connections(steps: list[tuple[str, int]]) -> None:
     async def main() -> None:
@@ -183,6 +204,7 @@ def test_every_task_ends_once_whatever_happens_to_the_connections(steps: list[tu
                 await settle()
                 for process in processes:
                     process.listen()
+                    process.check_answers(net)
                 assert all(connection.in_flight <= CONCURRENCY for connection in net.router._connections.values())
             await end_well(net, processes)
             assert {task.state for task in net.backend.tasks.values()} <= TERMINAL

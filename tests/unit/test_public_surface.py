@@ -22,6 +22,7 @@ PUBLIC = [
     "Forbidden",
     "InvalidInput",
     "LinkPart",
+    "NoAnswer",
     "NotFinished",
     "NotFound",
     "PayloadTooLarge",

@@ -25,7 +25,7 @@ from agentic_atlas.auth.errors import (
     TokenWrongType,
     UnknownScope,
 )
-from agentic_atlas.auth.keyfile import load_or_create_ring, save_ring
+from agentic_atlas.auth.keyfile import load_or_create_ring, ring_files, save_ring
 from agentic_atlas.auth.keys import (
     Jwk,
     JwkSet,
@@ -94,6 +94,7 @@ __all__ = [
     "parse_scopes",
     "read_bearer",
     "redact",
+    "ring_files",
     "save_ring",
     "verify",
 ]

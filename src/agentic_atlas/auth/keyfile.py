@@ -71,6 +71,21 @@ def save_ring(folder: Path, ring: KeyRing, now: float) -> None:
                 pem.unlink(missing_ok=True)
 
 
+def ring_files(folder: Path) -> dict[str, bytes]:
+    """Return the files that the ring in `folder` is made of, by name: what a backup has to keep. They are secret.
+
+    Raises:
+        KeyFileRefused: there is no whole ring, or it cannot be read.
+    """
+    with _as_refusal(folder):
+        while True:
+            ring = _read(folder / RING_FILE, _MAX_RING_BYTES)
+            pem = _pem_path(folder, _load(folder).active.kid)
+            files = {RING_FILE: ring, pem.name: _read(pem, MAX_PEM_BYTES)}
+            if _read(folder / RING_FILE, _MAX_RING_BYTES) == ring:
+                return files  # else it was rotated meanwhile, and these would not belong together
+
+
 def _load(folder: Path) -> KeyRing:
     try:
         return _load_once(folder)

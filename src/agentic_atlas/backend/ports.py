@@ -5,6 +5,7 @@ Implementations live elsewhere (`store`, the router behind `compose`), one confo
 
 from asyncio import Future
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Protocol
 
 import msgspec
@@ -22,6 +23,7 @@ from agentic_atlas.backend.domain.records import (
     Token,
     User,
 )
+from agentic_atlas.protocol.messages import Reaction
 from agentic_atlas.protocol.tasks import TaskState
 
 Decide = Callable[[Task], Change | None]
@@ -128,8 +130,8 @@ class Tasks(Protocol):
     async def open(self) -> list[Task]:
         """Return every task that is not terminal, for the start of a process."""
 
-    async def held_by(self, instance_id: str) -> list[Task]:
-        """Return the tasks whose current attempt this instance holds."""
+    async def held_by(self, *instance_ids: str) -> list[Task]:
+        """Return the tasks whose current attempt one of these instances holds."""
 
     async def children(self, task_id: str) -> list[Task]:
         """Return the tasks that this one called and that have not ended."""
@@ -164,6 +166,9 @@ class Agents(Protocol):
     async def instances(self, agent_id: str) -> list[Instance]:
         """Return the agent's instances, connected ones first, then by the time they left; at most 100."""
 
+    async def departed(self, agent_id: str, token_id: str, instance_ids: Sequence[str]) -> list[str]:
+        """Return which of these are instances of this agent and token that are not connected."""
+
     async def register(self, instance: Instance, description: str, skills: Sequence[Skill]) -> Instance:
         """An instance connects: store it, its agent's description and skills, and mark its token used.
 
@@ -173,8 +178,8 @@ class Agents(Protocol):
     async def depart(self, instance_id: str, generation: int, now: float) -> None:
         """The instance's connection of this generation ended; nothing when a newer one is there."""
 
-    async def depart_all(self, now: float) -> None:
-        """Nobody is connected: the process has just started."""
+    async def depart_all(self, now: float) -> list[str]:
+        """Nobody is connected: the process has just started. Returns the agents that were when the last one ended."""
 
 
 class Tokens(Protocol):
@@ -249,6 +254,42 @@ class Store(Protocol):
     async def ready(self) -> None:
         """Return when a read works. Raises Unavailable otherwise."""
 
+    async def copy(self, path: Path, told: Callable[[int], None]) -> str:
+        """Write everything, as it is at one moment, into a file that a store can be opened on; writes go on meanwhile.
+
+        `told` is told how many bytes come next, each time, on another thread; what it raises ends the copy. Returns
+        the revision of the schema. Raises Unavailable (`storage_full` without room), and Busy while another is made.
+        """
+
+
+class Backup(msgspec.Struct, frozen=True):
+    """A copy of everything that is kept, in one file."""
+
+    name: str
+    path: str
+    """On the server's machine."""
+    size: int
+    """Bytes."""
+    made_at: float
+    """Everything acknowledged before is in it."""
+    sha256: str | None
+    """Of the file, in hexadecimal; None where it was not summed now."""
+
+
+class Backups(Protocol):
+    """Copies of everything that is kept, the keys that sign tokens included."""
+
+    async def make(self) -> Backup:
+        """Make one, while everything goes on. It appears whole, or not at all.
+
+        Raises:
+            Busy: one is being made already (`backup_running`).
+            Unavailable: no room is left (`storage_full`), or there is no place for it (`backup_failed`).
+        """
+
+    async def find(self) -> list[Backup]:
+        """Return those that are there, newest first, at most 1,000. Raises Unavailable (`backup_failed`)."""
+
 
 class Fleet(Protocol):
     """The connected instances, as the router knows them. Calls return at once and never fail."""
@@ -268,6 +309,9 @@ class Fleet(Protocol):
     def cancel(self, task: Task) -> None:
         """Ask the instance that holds the current attempt to stop it."""
 
+    def answer(self, task: Task, reaction: Reaction) -> None:
+        """Tell the instance that holds the current attempt what became of a question; call it after the commit."""
+
     def forget(self, task: Task) -> None:
         """The task ended without its agent: its attempt needs no lease any more."""
 
@@ -279,3 +323,15 @@ class Fleet(Protocol):
 
     def online(self, agent_id: str) -> int:
         """Return how many instances of the agent are connected."""
+
+    def free(self, agent_id: str) -> int:
+        """Return how many tasks the agent's instances could take now."""
+
+    def holds(self, task_id: str, attempt: int) -> bool:
+        """Tell whether the attempt has a lease: its loss would be noticed."""
+
+    def adopt(self, task_id: str, attempt: int, instance_id: str) -> None:
+        """Keep an attempt for its instance through one grace period; without a word from it, the attempt is lost."""
+
+    def oldest_results(self) -> Sequence[tuple[str, float]]:
+        """Return (instance, seconds) for each that is connected and keeps a result: how long the oldest has waited."""

@@ -13,6 +13,8 @@ from agentic_atlas.cli import account, agents, call, deferred, errors, init, log
 
 DEFERRED = {
     "up": ("agentic_atlas.cli.up:up", "Start a network on this machine, in one process."),
+    "backup": ("agentic_atlas.cli.backup:backup", "Copy the whole network into one file, while it runs or not."),
+    "restore": ("agentic_atlas.cli.restore:restore", "Put a backup in place of a network's data."),
     "demo": ("agentic_atlas.cli.demo.command:demo", "See the whole story on this machine."),
 }
 """Commands that need the server's packages: where they are, and their line in the list."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from typing import Any
 
 from agentic_atlas.errors import InvalidInput
@@ -30,6 +30,7 @@ _PYTHON: dict[str, type | tuple[type, ...]] = {
     "object": dict,
     "null": type(None),
 }
+_TRUTHS = {"yes": True, "y": True, "no": False, "n": False}
 _DEEPEST = 8
 
 
@@ -67,6 +68,31 @@ def parse_object(text: str | bytes, what: str) -> dict[str, Any]:
     return value
 
 
+def parse_value(text: str, schema: Schema | None, what: str) -> Any:
+    """Return one value; text unless its schema says otherwise. `what` names it in errors.
+
+    For a truth value `yes` and `no` will do as well: this is how people answer.
+
+    Raises:
+        InvalidInput: it is not what the schema asks for.
+    """
+    kinds = set(_kinds(schema, schema)) if schema else set()
+    if kinds == {"boolean"} and text.strip().lower() in _TRUTHS:
+        return _TRUTHS[text.strip().lower()]
+    return _read(text, kinds, what)
+
+
+def expected(schema: Schema | None) -> str:
+    """Return in a few words what a value of this schema is, as far as that can be said so; else nothing."""
+    choices = schema.get("enum") if schema else None
+    if isinstance(choices, list):
+        return f"one of: {', '.join(choice if isinstance(choice, str) else json.dumps(choice) for choice in choices)}"
+    kinds = set(_kinds(schema, schema)) if schema else set()
+    if not kinds or "string" in kinds:
+        return ""
+    return "yes or no" if kinds == {"boolean"} else " or ".join(_WORDS[kind] for kind in _WORDS if kind in kinds)
+
+
 def parse_json(text: str | bytes, what: str) -> Any:
     """Return a JSON value; `what` names it in errors.
 
@@ -85,13 +111,16 @@ def _refuse(name: str) -> None:
 
 def _typed(key: str, text: str, schema: Schema) -> Any:
     field = _property(schema, key)
-    kinds = set(_kinds(field, schema)) if field is not None else set()
+    return _read(text, set(_kinds(field, schema)) if field is not None else set(), f"`{key}`")
+
+
+def _read(text: str, kinds: Set[str], what: str) -> Any:
     if not kinds or "string" in kinds:
         return text
     wanted = " or ".join(_WORDS[kind] for kind in _WORDS if kind in kinds)
-    fault = InvalidInput(f"`{key}` has to be {wanted}; `{text}` is not")
+    fault = InvalidInput(f"{what} has to be {wanted}; `{text}` is not")
     try:
-        value = parse_json(text, key)
+        value = parse_json(text, what)
     except InvalidInput:
         raise fault from None
     if not any(_fits(value, kind) for kind in kinds):

@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from agentic_atlas.cli import arguments, connection, events, output
+from agentic_atlas.cli import arguments, connection, events, given, output, questions
 from agentic_atlas.cli.options import AgentName, Json
-from agentic_atlas.errors import AtlasError, InvalidInput, NotFound, PayloadTooLarge
+from agentic_atlas.errors import AtlasError, NotFound
 
 if TYPE_CHECKING:
+    from agentic_atlas.cli.questions import Prompter
     from agentic_atlas.sdk.client import AsyncClient
     from agentic_atlas.sdk.client_records import SkillInfo, TaskInfo
     from agentic_atlas.sdk.client_task import TaskHandle
 
-MAX_INPUT = 4 * 1024 * 1024
-"""Longest input that is read from a file or from stdin, in bytes."""
 CANCEL_SECONDS = 3.0
 """How long an interrupted command takes to tell the platform."""
 
@@ -60,7 +59,7 @@ def call(  # noqa: PLR0913  # each is an argument or an option of the command
     ] = None,
     json: Json = False,
 ) -> None:
-    """Run a skill of an agent and print its output.
+    """Run a skill of an agent and print its output. What it asks meanwhile is asked at the terminal.
 
     Values are read as the skill's schema says: `atlas call hello greet name=Ada times=3 loud=true`.
     """
@@ -79,10 +78,10 @@ async def _call(wish: Wish) -> tuple[TaskInfo, bool]:
     import asyncio
 
     async with connection.connect() as atlas:
-        given = await _input(atlas, wish)
+        fields = await _input(atlas, wish)
         # Nobody waits at a terminal for an agent that is offline; a task that is left behind does.
         ttl = 0.0 if wish.wait else None
-        task = await atlas.submit(wish.agent, wish.skill, given, idempotency_key=wish.idempotency_key, queue_ttl=ttl)
+        task = await atlas.submit(wish.agent, wish.skill, fields, idempotency_key=wish.idempotency_key, queue_ttl=ttl)
         if not wish.wait:
             return task.info, False
         if task.info.note:
@@ -107,32 +106,71 @@ def _too_late(task: TaskHandle, wish: Wish) -> Exception:
 
 
 async def _follow(task: TaskHandle, wish: Wish) -> bool:
-    """Wait for the end of the task, showing what happens; return whether that was the output."""
-    if wish.stream:
-        return await _stream(task, wish)
-    if not wish.json and output.terminal(sys.stderr):
-        with output.progress(f"{wish.agent} {wish.skill}") as show:
-            async for event in task.events():
-                if event.kind in ("state", "progress"):
-                    show(f"{wish.agent} {wish.skill}: {events.summary(event)}")
+    """Wait for the end of the task, showing and asking what happens; return whether the output was shown by that."""
+    import asyncio
+
+    there = questions.somebody_there() and not wish.json
+    try:
+        async with asyncio.TaskGroup() as group:
+            prompter = questions.Prompter(task, group, prompts=there)
+            printed = await (_stream if wish.stream else _watch)(task, wish, prompter)
+            prompter.stop()
+    except ExceptionGroup as failed:
+        # What the command failed with is one error, wherever it was raised.
+        raise _first(failed) from None
     await task.wait()
+    return printed
+
+
+def _first(error: Exception) -> Exception:
+    while isinstance(error, ExceptionGroup):
+        error = error.exceptions[0]
+    return error
+
+
+async def _watch(task: TaskHandle, wish: Wish, prompter: Prompter) -> bool:
+    name = f"{wish.agent} {wish.skill}"
+    setbacks = events.Setbacks()
+    with contextlib.ExitStack() as shown:
+        show: Callable[[str | None], None] = _nothing
+        if not wish.json and output.terminal(sys.stderr):
+            show = shown.enter_context(output.progress(name))
+            prompter.began = lambda: show(None)
+        async for event in task.events():
+            _tell(setbacks.told(event))
+            if event.kind in ("question", "answer"):
+                prompter.see(event)
+            elif event.kind in ("state", "progress") and not prompter.busy:
+                show(f"{name}: {events.summary(event)}")
     return False
 
 
-async def _stream(task: TaskHandle, wish: Wish) -> bool:
+async def _stream(task: TaskHandle, wish: Wish, prompter: Prompter) -> bool:
     text = ""
     printed = False
+    setbacks = events.Setbacks()
     async for event in task.events():
+        _tell(setbacks.told(event))
         if wish.json:
             output.say(output.as_json(event))
         elif event.kind == "chunk":
             text = events.chunk_text(event.data.get("value"))
             output.say(text, end="")
             printed = True
+        if event.kind in ("question", "answer"):
+            prompter.see(event)
     if text and not text.endswith("\n"):
         output.say("")
-    await task.wait()
     return printed or wish.json
+
+
+def _tell(setback: str | None) -> None:
+    if setback is not None:
+        output.aside(setback)
+
+
+def _nothing(_: str | None) -> None:
+    pass
 
 
 async def _cancel(task: TaskHandle, reason: str) -> None:
@@ -150,7 +188,7 @@ async def _cancel(task: TaskHandle, reason: str) -> None:
 
 async def _input(atlas: AsyncClient, wish: Wish) -> dict[str, Any]:
     """Return the whole input: the object that was given, with the single fields over it."""
-    base = {} if wish.base is None else arguments.parse_object(_read(wish.base), "--input")
+    base = {} if wish.base is None else arguments.parse_object(given.read(wish.base), "--input")
     if not wish.pairs:
         return base
     return base | arguments.parse_pairs(wish.pairs, await _schema(atlas, wish))
@@ -168,22 +206,6 @@ async def _schema(atlas: AsyncClient, wish: Wish) -> Mapping[str, Any] | None:
         names = ", ".join(sorted(skill.name for skill in skills))
         raise NotFound(f"{wish.agent} has no skill `{wish.skill}`; it has: {names}", code="skill_not_found")
     return None if found is None else found.input_schema
-
-
-def _read(source: str) -> str:
-    if source == "-":
-        text = sys.stdin.read(MAX_INPUT + 1)
-    elif source.startswith("@"):
-        try:
-            with Path(source[1:]).open(encoding="utf-8") as file:
-                text = file.read(MAX_INPUT + 1)
-        except UnicodeDecodeError:
-            raise InvalidInput(f"{source[1:]} is not text in UTF-8") from None
-    else:
-        text = source
-    if len(text) > MAX_INPUT:
-        raise PayloadTooLarge(f"the input is longer than {MAX_INPUT} characters")
-    return text
 
 
 def _print_output(info: TaskInfo, *, json: bool) -> None:

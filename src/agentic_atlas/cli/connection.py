@@ -15,15 +15,17 @@ PATIENCE = 2.0
 T = TypeVar("T")
 
 
-def connect(url: str | None = None, api_key: str | None = None, *, patience: float = PATIENCE) -> AsyncClient:
+def connect(
+    url: str | None = None, api_key: str | None = None, *, patience: float = PATIENCE, timeout: float | None = None
+) -> AsyncClient:
     """Return a client for the platform this machine is set up for, or for the one that is given.
 
     Raises:
         ConfigurationError: it is set up for none.
     """
-    from agentic_atlas.sdk.client import AsyncClient
+    from agentic_atlas.sdk.client import TIMEOUT, AsyncClient
 
-    return AsyncClient(url, api_key=api_key, patience=patience)
+    return AsyncClient(url, api_key=api_key, patience=patience, timeout=TIMEOUT if timeout is None else timeout)
 
 
 def run(work: Coroutine[Any, Any, T], *, timeout: float | None = None) -> T:

@@ -6,8 +6,34 @@ import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from agentic_atlas.cli.arguments import expected
+
 if TYPE_CHECKING:
     from agentic_atlas.sdk.client_records import TaskEvent
+
+
+class Setbacks:
+    """What somebody who waits for a task should know of its way: once that it waits again, once that it goes on."""
+
+    def __init__(self) -> None:
+        self._waits = False
+
+    def told(self, event: TaskEvent) -> str | None:
+        """Return the sentence for an event; None for most."""
+        state = event.data.get("state") if event.kind == "state" else None
+        if state == "submitted" and event.data.get("code") in _SETBACKS and not self._waits:
+            self._waits = True
+            return _SETBACKS[event.data["code"]]
+        if state == "working" and event.data.get("accepted") and self._waits:
+            self._waits = False
+            return f"It goes on: attempt {event.data.get('attempt', '')}."
+        return None
+
+
+_SETBACKS = {
+    "agent_lost": "The agent was lost: the task waits for it, or for another instance.",
+    "handler_error": "The skill failed and is tried again.",
+}
 
 
 def line(event: TaskEvent) -> str:
@@ -17,7 +43,15 @@ def line(event: TaskEvent) -> str:
 
 def summary(event: TaskEvent) -> str:
     """Return what an event says, without its kind and time."""
-    shown = {"state": _state, "progress": _progress, "chunk": _chunk, "log": _log, "artifact": _artifact}
+    shown = {
+        "state": _state,
+        "progress": _progress,
+        "chunk": _chunk,
+        "log": _log,
+        "artifact": _artifact,
+        "question": _question,
+        "answer": _answer,
+    }
     describe = shown.get(event.kind)
     return _plain(event.data) if describe is None else describe(event.data)
 
@@ -55,6 +89,19 @@ def _log(data: Mapping[str, Any]) -> str:
 
 def _artifact(data: Mapping[str, Any]) -> str:
     return f"{data.get('name', '')} ({data.get('media_type', '')}, {data.get('size', 0)} bytes)"
+
+
+def _question(data: Mapping[str, Any]) -> str:
+    schema = data.get("schema")
+    wanted = expected(schema) if isinstance(schema, Mapping) else ""
+    return f"{data.get('number', '')}: {data.get('question', '')}" + (f" ({wanted})" if wanted else "")
+
+
+def _answer(data: Mapping[str, Any]) -> str:
+    if data.get("expired"):
+        return f"{data.get('question', '')}: nobody answered in time"
+    by = f", by {data['by']}" if data.get("by") else ""
+    return f"{data.get('question', '')}: {_plain(data.get('answer'))}{by}"
 
 
 def _word(value: object) -> str:

@@ -30,6 +30,11 @@ def aside(text: str) -> None:
     _write(sys.stderr, clean(text) + "\n")
 
 
+def prompt(text: str) -> None:
+    """Print to stderr what a person is to type after."""
+    _write(sys.stderr, clean(text))
+
+
 def document(value: object) -> None:
     """Print one JSON document to stdout: one line for programs, indented on a terminal."""
     say(as_json(value, indent=2 if terminal() else -1))
@@ -73,8 +78,11 @@ def clean(text: str) -> str:
 
 
 @contextmanager
-def progress(text: str) -> Iterator[Callable[[str], None]]:
-    """Show on a terminal that something is going on; give a function that changes the text. Elsewhere do nothing."""
+def progress(text: str) -> Iterator[Callable[[str | None], None]]:
+    """Show on a terminal that something is going on; give a function that changes the text. Elsewhere do nothing.
+
+    None takes the text away until there is another one.
+    """
     if not terminal(sys.stderr):
         yield lambda _: None
         return
@@ -82,7 +90,15 @@ def progress(text: str) -> Iterator[Callable[[str], None]]:
     from rich.text import Text
 
     with Console(stderr=True).status(Text(clean(text))) as status:
-        yield lambda new: status.update(Text(_cell(new)))
+
+        def show(new: str | None) -> None:
+            if new is None:
+                status.stop()
+            else:
+                status.update(Text(_cell(new)))
+                status.start()
+
+        yield show
 
 
 def _rich_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:

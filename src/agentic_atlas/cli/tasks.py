@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from agentic_atlas.cli import connection, events, output
+from agentic_atlas.cli import arguments, connection, events, given, output, questions
 from agentic_atlas.cli.options import Json, OfAgent, TaskId
 
 if TYPE_CHECKING:
-    from agentic_atlas.sdk.client_records import TaskInfo
+    from agentic_atlas.sdk.client_records import QuestionInfo, TaskInfo
 
-app = typer.Typer(rich_markup_mode=None, help="Tasks: list them, look at one, cancel, watch and repeat them.")
+app = typer.Typer(rich_markup_mode=None, help="Tasks: list them, look at one, cancel, watch, answer and repeat them.")
 
 
 @app.command("list")
@@ -80,6 +80,50 @@ def cancel(
         output.say(f"Task {found.id} was {found.state} already.")
 
 
+@app.command("answer")
+def answer(
+    *,
+    task: TaskId,
+    value: Annotated[
+        str | None, typer.Argument(metavar="VALUE", help="The answer; without it you are asked at the terminal.")
+    ] = None,
+    document: Annotated[
+        str | None, typer.Option("--input", metavar="JSON|@FILE|-", help="The answer as JSON; `-` reads stdin.")
+    ] = None,
+    question: Annotated[
+        int | None, typer.Option("--question", min=1, help="Number of the question; without it the oldest open one.")
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Answer a question that a task asks. VALUE is read as the question's schema says."""
+    if value is not None and document is not None:
+        raise typer.BadParameter("VALUE and --input exclude each other")
+    if value is None and document is None and not questions.somebody_there():
+        raise typer.BadParameter("nobody can be asked here: give VALUE or --input")
+
+    async def work() -> TaskInfo:
+        async with connection.connect() as atlas:
+            handle = await atlas.task(task)
+            asked = questions.open_question(handle.info, question)
+            if document is not None:
+                said = arguments.parse_json(given.read(document), "--input")
+            elif value is not None:
+                said = arguments.parse_value(value, asked.schema, "the answer")
+            else:
+                answered = await questions.put(handle, asked)
+                if answered is None:
+                    raise typer.Abort
+                return answered
+            return await handle.answer(said, question=asked.number)
+
+    found = connection.run(work())
+    if json:
+        output.document(found)
+    else:
+        waits = f"asks another question: {questions.text(found.question)}" if found.question else f"is {found.state}"
+        output.say(f"Answered. Task {found.id} {waits}.")
+
+
 @app.command("retry")
 def retry(*, task: TaskId, json: Json = False) -> None:
     """Submit a finished task's request again, as a new task."""
@@ -121,6 +165,17 @@ def _row(task: TaskInfo) -> tuple[str, ...]:
     return (task.id, task.agent, task.skill, task.state, output.moment(task.created_at), _took(task), error)
 
 
+def _asked(question: QuestionInfo) -> str:
+    """Return a question, and what became of it."""
+    if question.state == "answered":
+        by = f" ({question.answered_by})" if question.answered_by else ""
+        return f"{question.question} → {output.as_json(question.answer)}{by}"
+    if question.state == "expired":
+        return f"{question.question} → nobody answered in time"
+    until = f", until {output.moment(question.expires_at)}" if question.expires_at else ""
+    return f"{questions.text(question)} → open{until}"
+
+
 def _took(task: TaskInfo) -> str:
     if task.created_at is None or task.ended_at is None:
         return ""
@@ -147,6 +202,7 @@ def _print(task: TaskInfo) -> None:
             ("repeats", task.retry_of or ""),
             ("trace", task.trace_id or ""),
             ("input", output.as_json(task.input)),
+            *((f"question {one.number}", _asked(one)) for one in task.questions),
             ("output", "" if task.state != "completed" else output.as_json(task.output)),
         ]
     )

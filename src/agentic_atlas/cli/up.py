@@ -52,7 +52,7 @@ def up(
         "data_dir": data_dir,
         "log_level": log_level,
     }
-    settings = _settings({name: value for name, value in given.items() if value is not None})
+    settings = read_settings({name: value for name, value in given.items() if value is not None})
     log = logs.configure(settings.log_level, settings.log_format)
     run(lambda stop: _serve(settings, log, stop, as_json=as_json))
 
@@ -90,7 +90,12 @@ async def _credentials(up: Network, settings: Settings) -> str:
     return f"{issued.user.name}, with a new API key in {path}"
 
 
-def _settings(given: dict[str, Any]) -> Settings:
+def read_settings(given: dict[str, Any]) -> Settings:
+    """Return the settings of the server on this machine: what is given on the command line wins.
+
+    Raises:
+        ConfigurationError: a value is not acceptable.
+    """
     from pydantic import ValidationError
 
     from agentic_atlas.errors import ConfigurationError

@@ -10,7 +10,7 @@ from agentic_atlas.backend.domain.records import Task
 from agentic_atlas.backend.ports import Slot
 from agentic_atlas.backend.services import calls, instances
 from agentic_atlas.backend.services.backend import Backend
-from agentic_atlas.protocol.messages import Call
+from agentic_atlas.protocol.messages import Call, Reaction
 from agentic_atlas.router import ports as router_ports
 from agentic_atlas.router.router import Router
 
@@ -40,6 +40,10 @@ class RouterFleet:
         """See `Fleet.cancel`."""
         self.router.cancel(task.id, task.attempt, task.cancel_reason or (task.error.message if task.error else ""))
 
+    def answer(self, task: Task, reaction: Reaction) -> None:
+        """See `Fleet.answer`."""
+        self.router.answer(task.id, task.attempt, reaction)
+
     def forget(self, task: Task) -> None:
         """See `Fleet.forget`."""
         self.router.forget(task.id, task.attempt)
@@ -55,6 +59,22 @@ class RouterFleet:
     def online(self, agent_id: str) -> int:
         """See `Fleet.online`."""
         return self.router.online(agent_id)
+
+    def free(self, agent_id: str) -> int:
+        """See `Fleet.free`."""
+        return self.router.free(agent_id)
+
+    def holds(self, task_id: str, attempt: int) -> bool:
+        """See `Fleet.holds`."""
+        return self.router.holds(task_id, attempt)
+
+    def adopt(self, task_id: str, attempt: int, instance_id: str) -> None:
+        """See `Fleet.adopt`."""
+        self.router.adopt([(task_id, attempt, instance_id)])
+
+    def oldest_results(self) -> Sequence[tuple[str, float]]:
+        """See `Fleet.oldest_results`."""
+        return self.router.oldest_results()
 
 
 class RouterBackend:
@@ -79,6 +99,8 @@ class RouterBackend:
             attempts=admitted.attempts,
             held=admitted.held,
             cancels=admitted.cancels,
+            lost=admitted.lost,
+            answers=admitted.answers,
         )
 
     async def departed(self, instance: router_ports.Instance) -> None:

@@ -2,6 +2,7 @@
 
 Plain uvicorn keeps a half-sent request for ever, takes headers of any size, and raises a signal again after it has
 stopped. Here a request's head is due within 10 s and 64 KiB, its body within a minute, and signals are the program's.
+A request that begins while the server stops is told so; plain uvicorn would hang up on half of one.
 """
 
 import asyncio
@@ -14,10 +15,11 @@ from collections.abc import Generator
 from typing import Any
 
 import uvicorn
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
 
+from agentic_atlas.backend.api import errors
 from agentic_atlas.errors import ConfigurationError
 
 HEAD_WITHIN = 10.0
@@ -42,6 +44,7 @@ class _Protocol(HttpToolsProtocol):
         self._in_head = True
         self._advanced = False
         self._lines = 0
+        self._last = False
 
     def connection_made(self, transport: Transport) -> None:  # type: ignore[override]  # as uvicorn's own
         super().connection_made(transport)
@@ -65,6 +68,8 @@ class _Protocol(HttpToolsProtocol):
         self._in_head, self._advanced = False, True
         self._within(BODY_WITHIN)
         super().on_headers_complete()
+        if self._last and self.cycle is not None:
+            self.cycle.keep_alive = False
 
     def on_body(self, body: bytes) -> None:
         self._advanced = True
@@ -74,6 +79,12 @@ class _Protocol(HttpToolsProtocol):
         self._in_head, self._advanced = True, True
         self._within(None)
         super().on_message_complete()
+
+    def shutdown(self) -> None:
+        # One that has begun to ask gets its answer before the connection ends, which any other would take for a cut.
+        self._last = True
+        if not (self._in_head and self._lines):
+            super().shutdown()
 
     def _too_long(self) -> None:
         if self._in_head:
@@ -102,8 +113,11 @@ class HttpServer:
     """One listening socket and the application behind it."""
 
     def __init__(self, app: ASGIApp, listener: socket.socket, *, drain: float) -> None:
+        self._app = app
+        self._stopping = False
         config = uvicorn.Config(
-            app,
+            self._answer,
+            interface="asgi3",
             http=_Protocol,
             ws="none",
             lifespan="off",
@@ -124,7 +138,11 @@ class HttpServer:
 
     def stop(self) -> None:
         """Take no more requests, finish those that are being answered, bounded by `drain`; then `run` returns."""
+        self._stopping = True
         self._server.should_exit = True
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await (errors.stopping() if self._stopping else self._app)(scope, receive, send)
 
 
 def listen(host: str, port: int, setting: str) -> socket.socket:

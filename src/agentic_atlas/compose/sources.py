@@ -3,12 +3,15 @@
 import logging
 import secrets
 import time
+from collections.abc import Callable
 from threading import Lock
 
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
 _TIME_DIGITS = 10
 _RANDOM_DIGITS = 16
 _RANDOM_BITS = 80
+_JUMP = 1.0
+"""Seconds within one look at the clock: more than any slow correction takes, less than any limit that would suffer."""
 
 wall = time.time
 """Seconds since the epoch."""
@@ -18,6 +21,30 @@ monotonic = time.monotonic
 
 entropy = secrets.token_bytes
 """Cryptographic randomness."""
+
+
+class WallClock:
+    """The wall clock, which notices that it was set, or that the machine slept: it then disagrees with the monotonic
+    one. Slow corrections are followed without a word. For one thread.
+
+    Attributes:
+        jumped: told by how many seconds, before anybody gets the new time.
+    """
+
+    def __init__(self, wall: Callable[[], float] = time.time, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self.jumped: Callable[[float], None] | None = None
+        self._wall = wall
+        self._monotonic = monotonic
+        self._offset = wall() - monotonic()
+
+    def __call__(self) -> float:
+        """Return the seconds since the epoch."""
+        now = self._wall()
+        before, self._offset = self._offset, now - self._monotonic()
+        jump = self._offset - before
+        if abs(jump) > _JUMP and self.jumped is not None:
+            self.jumped(jump)
+        return now
 
 
 class SortableIds:

@@ -282,7 +282,23 @@ class EventKind(StrEnum):
     LOG = "log"
     ARTIFACT = "artifact"
     QUESTION = "question"
-    """The skill waits for a person; answered by `answer`."""
+    """The skill waits for a person; its data is a `Question`. Answered by `answer`."""
+
+
+MOST_QUESTIONS = 100
+"""Questions that one task can ask."""
+
+
+class Question(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Data of a `question` event: what a person is asked."""
+
+    number: Annotated[int, Meta(ge=1, le=MOST_QUESTIONS)]
+    """1, 2, … in the order in which the attempt asks; those that the task already has reactions to are not asked."""
+    question: Annotated[str, Meta(min_length=1, max_length=16_384)]
+    schema: Raw = NULL
+    """JSON Schema (2020-12) of the answer, or null when any JSON value will do."""
+    timeout: Annotated[float, Meta(gt=0, le=31_622_400)] | None = None
+    """Seconds within which it has to be answered; counted from when it was stored."""
 
 
 class Event(msgspec.Struct, frozen=True, tag_field="type", tag="event"):

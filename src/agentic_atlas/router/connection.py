@@ -10,7 +10,7 @@ from typing import Protocol
 from agentic_atlas.errors import AtlasError, Busy, Unavailable
 from agentic_atlas.protocol.closing import CloseCode, encode_reason
 from agentic_atlas.protocol.codec import ProtocolError
-from agentic_atlas.protocol.messages import Cancel, Hello, Message, Side, Task, Welcome
+from agentic_atlas.protocol.messages import Answer, Cancel, Drain, Hello, Message, Side, Task, Welcome
 from agentic_atlas.protocol.session import Session
 from agentic_atlas.protocol.states import ConnectionState
 from agentic_atlas.router.calls import Calls
@@ -130,6 +130,21 @@ class Connection:
         """See `placement.Candidate`."""
         return self._readiness.willing and not self._outbox.congested
 
+    @property
+    def oldest_result(self) -> float:
+        """See `Readiness`."""
+        return self._readiness.oldest_result
+
+    @property
+    def draining(self) -> bool:
+        """True when the agent said that it is about to end."""
+        return self._readiness.draining
+
+    @property
+    def reporting(self) -> bool:
+        """True while something that the agent reported is not stored yet."""
+        return not self.over and len(self._reports) > 0
+
     def welcome(self, welcome: Welcome, concurrency: int) -> None:
         """Register it: from now on it works."""
         office = self._office
@@ -157,16 +172,26 @@ class Connection:
         return not self.over
 
     def deliver(self, task: Task) -> None:
-        """Send a task, now or as soon as the agent has read what was sent before."""
-        if not self.over and self.deliveries.begin(Attempt(task.task, task.attempt)):
+        """Send a task, now or as soon as the agent has read what was sent before; one that drains gives it back."""
+        if self.draining and self._hearing is not None and not self.over:
+            self._hearing.give_back(task)
+        elif not self.over and self.deliveries.begin(Attempt(task.task, task.attempt)):
             self._outbox.deliver(task)
             self._after_sending()
 
-    def cancel(self, cancel: Cancel) -> None:
-        """Send a cancel, never before its task."""
+    def tell(self, message: Cancel | Answer) -> None:
+        """Send a cancel or an answer, never before its task."""
         if not self.over:
-            self._outbox.cancel(cancel)
+            if isinstance(message, Cancel):
+                self._outbox.cancel(message)
+            else:
+                self._outbox.deliver(message)
             self._after_sending()
+
+    def hold(self) -> None:
+        """Take nothing more, so that what was taken can be stored and acknowledged before a close."""
+        if not self.over:
+            self._intake.pause(Pause.STOPPING)
 
     def ping(self) -> None:
         """Ask for a sign of life."""
@@ -208,6 +233,8 @@ class Connection:
             if isinstance(message, Hello):
                 self.instance_id = message.instance.id
                 self._host.greeted(self, message)
+            elif isinstance(message, Drain):
+                self._readiness.drains()
             elif self._hearing is not None:
                 self._hearing.hear(message)
         except ProtocolError as error:

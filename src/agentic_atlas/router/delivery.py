@@ -26,6 +26,11 @@ class Deliveries:
         """Slots taken, the reserved ones included."""
         return self._reserved + len(self._attempts)
 
+    @property
+    def reserved(self) -> int:
+        """Slots reserved for tasks that are being claimed."""
+        return self._reserved
+
     def reserve(self) -> None:
         """Take a slot for a task that is being claimed."""
         self._reserved += 1

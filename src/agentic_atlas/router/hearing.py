@@ -17,7 +17,9 @@ from agentic_atlas.protocol.messages import (
     Message,
     Outcome,
     Refuse,
+    RefuseReason,
     Result,
+    Task,
 )
 from agentic_atlas.router.calls import Calls
 from agentic_atlas.router.delivery import Deliveries
@@ -76,6 +78,10 @@ class Hearing:
             case _:
                 raise ProtocolError("this is not for an agent to say")
 
+    def give_back(self, task: Task) -> None:
+        """Refuse a task on behalf of an agent that drains, and does not need to see it for that."""
+        self._ended(Refuse(task.task, task.attempt, RefuseReason.DRAINING))
+
     def _event(self, event: Event) -> None:
         most = self._office.limits.event_bytes
         if memoryview(event.data).nbytes > most:
@@ -98,6 +104,7 @@ class Hearing:
     def _beat(self, beat: Beat) -> None:
         self._beats.count(self._office.clock())
         willing_again = self._readiness.lags(beat.lag)
+        self._readiness.oldest_result = beat.oldest
         self._answer(Beat(beat.n))
         if willing_again:
             self._freed()

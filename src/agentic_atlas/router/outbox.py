@@ -1,13 +1,13 @@
 """What goes out on a connection: bounded, whatever the agent reads.
 
-Tasks can be large and come in bursts, so they are paced: one is put in when it fits into the first half of the buffer,
-the others wait for the agent to read. All else is small and goes at once; the buffer over its limit means that the
-agent asks for more than it reads, and ends the connection.
+Tasks and answers can be large and come in bursts, so they are paced: one is put in when it fits into the first half of
+the buffer, the others wait for the agent to read. All else is small and goes at once; the buffer over its limit means
+that the agent asks for more than it reads, and ends the connection.
 """
 
 from collections import deque
 
-from agentic_atlas.protocol.messages import Cancel, Message, Task
+from agentic_atlas.protocol.messages import Answer, Cancel, Message, Task
 from agentic_atlas.protocol.session import Session
 from agentic_atlas.protocol.states import ConnectionState
 from agentic_atlas.router.ports import Transport
@@ -27,7 +27,7 @@ class Outbox:
         self._most = most
         self._half = most // 2
         self._stalled = stalled
-        self._waiting: deque[Task | Cancel] = deque()
+        self._waiting: deque[Task | Cancel | Answer] = deque()
         self._backlog = 0
         self._backlog_since: float | None = None
 
@@ -44,12 +44,12 @@ class Outbox:
         self.overfull = self._transport.buffered() > self._most
         return True
 
-    def deliver(self, task: Task) -> None:
-        """Send a task, now or when the agent has read what was sent before."""
-        if self._waiting or not self._fits(task):
-            self._waiting.append(task)
+    def deliver(self, message: Task | Answer) -> None:
+        """Send a task or an answer, now or when the agent has read what was sent before."""
+        if self._waiting or not self._fits(message):
+            self._waiting.append(message)
         else:
-            self.send(task)
+            self.send(message)
 
     def cancel(self, cancel: Cancel) -> None:
         """Send a cancel, after its task when that one still waits."""
@@ -59,7 +59,7 @@ class Outbox:
             self.send(cancel)
 
     def flush(self) -> None:
-        """Send the tasks for which there is room now."""
+        """Send that for which there is room now."""
         while self._waiting and self._fits(self._waiting[0]):
             self.send(self._waiting.popleft())
 
@@ -76,7 +76,17 @@ class Outbox:
             self._backlog, self._backlog_since = backlog, now
         return self._backlog_since is not None and now - self._backlog_since > self._stalled
 
-    def _fits(self, message: Task | Cancel) -> bool:
+    def _fits(self, message: Task | Cancel | Answer) -> bool:
         buffered = self._transport.buffered()
-        size = memoryview(message.input).nbytes if isinstance(message, Task) else 0
-        return not buffered or buffered + size <= self._half
+        return not buffered or buffered + _size(message) <= self._half
+
+
+def _size(message: Task | Cancel | Answer) -> int:
+    """Return the bytes of a message's payloads."""
+    match message:
+        case Task(input=input, answers=answers):
+            return memoryview(input).nbytes + sum(memoryview(one.data).nbytes for one in answers)
+        case Answer(reaction=reaction):
+            return memoryview(reaction.data).nbytes
+        case Cancel():
+            return 0

@@ -8,6 +8,7 @@ import msgspec
 from agentic_atlas.errors import AtlasError
 from agentic_atlas.protocol.messages import (
     Accept,
+    Answer,
     Call,
     Event,
     Fault,
@@ -46,11 +47,15 @@ class Admission(msgspec.Struct, frozen=True):
     owner: str
     generation: int
     attempts: tuple[Verdict, ...] = ()
-    """One for each attempt, running or finished, that `hello` announced."""
+    """One for each attempt, running or finished, that `hello` announced, those of ended processes included."""
     held: tuple[Task, ...] = ()
     """Attempts this instance holds and did not announce: it never received them, so they are delivered again."""
     cancels: tuple[tuple[RunningAttempt, str], ...] = ()
     """Announced attempts that are to be canceled, with the reason."""
+    answers: tuple[Answer, ...] = ()
+    """All that announced attempts were answered so far: any of it may not have reached them."""
+    lost: tuple[RunningAttempt, ...] = ()
+    """Attempts, of this instance or of ended ones whose place it takes, that are over: they need no lease any more."""
 
 
 class Refused(AtlasError):

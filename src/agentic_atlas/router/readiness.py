@@ -4,9 +4,14 @@ from agentic_atlas.protocol.messages import RefuseReason
 
 
 class Readiness:
-    """What an instance said of itself."""
+    """What an instance said of itself.
+
+    Attributes:
+        oldest_result: seconds for which its oldest result waits to be acknowledged; 0 when none does.
+    """
 
     def __init__(self, max_lag: float, busy_pause: float) -> None:
+        self.oldest_result = 0.0
         self._max_lag = max_lag
         self._busy_pause = busy_pause
         self._lag = 0.0
@@ -18,10 +23,19 @@ class Readiness:
         """True when it wants new work."""
         return not (self._draining or self._lag > self._max_lag or self._busy_until is not None)
 
+    @property
+    def draining(self) -> bool:
+        """True when it is about to end."""
+        return self._draining
+
+    def drains(self) -> None:
+        """It is about to end: no new work, for good."""
+        self._draining = True
+
     def refused(self, reason: RefuseReason, now: float) -> None:
-        """It gave a task back. Drained is for good; busy is for a while, or it would get the same task at once."""
+        """It gave a task back. Busy is for a while, or it would get the same task at once."""
         if reason is RefuseReason.DRAINING:
-            self._draining = True
+            self.drains()
         elif reason is RefuseReason.BUSY:
             self._busy_until = now + self._busy_pause
 

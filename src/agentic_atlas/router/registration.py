@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 from agentic_atlas.errors import AtlasError, Busy, Unavailable
 from agentic_atlas.protocol.closing import CloseCode
-from agentic_atlas.protocol.messages import Cancel, Hello, Limits, Task, Welcome
+from agentic_atlas.protocol.messages import Answer, Cancel, Hello, Limits, Task, Welcome
 from agentic_atlas.protocol.versions import PROTOCOL_VERSION
 from agentic_atlas.router.connection import Connection
 from agentic_atlas.router.delivery import to_send
@@ -18,8 +18,8 @@ from agentic_atlas.router.presence import Attempt, Leases
 class Registration:
     """Lets connections in, one by one.
 
-    While an instance is on its way in, what is delivered to it or canceled may have been decided after the backend
-    looked at what it holds: `meanwhile` keeps that until the instance is there.
+    While an instance is on its way in, what is delivered to it, canceled or answered may have been decided after the
+    backend looked at what it holds: `meanwhile` keeps that until the instance is there.
     """
 
     def __init__(
@@ -30,7 +30,8 @@ class Registration:
         self._hub = hub
         self._leases = leases
         self._freed = freed
-        self._meanwhile: dict[int, list[Task | Cancel]] = {}
+        self._meanwhile: dict[int, list[Task | Cancel | Answer]] = {}
+        self._returning: dict[int, set[str]] = {}
 
     async def register(self, connection: Connection, hello: Hello) -> None:
         """Welcome a connection that said `hello`, or close it."""
@@ -39,20 +40,32 @@ class Registration:
         fault = _fault(hello, self._office.limits)
         if fault is not None:
             connection.close(*fault)
-        elif await self._seated(connection):
-            self._meanwhile[connection.serial] = []
-            try:
-                admission = await self._admitted(connection, hello)
-                if admission is not None:
-                    self._begin(connection, hello, admission)
-            finally:
-                del self._meanwhile[connection.serial]
+            return
+        self._returning[connection.serial] = {hello.instance.id, *(ended.instance for ended in hello.predecessors)}
+        try:
+            if await self._seated(connection):
+                await self._let_in(connection, hello)
+        finally:
+            del self._returning[connection.serial]
 
-    def meanwhile(self, connection: Connection, message: Task | Cancel) -> None:
+    def returning(self) -> set[str]:
+        """Return the instances that are on their way in, and those whose attempts they may bring with them."""
+        return set().union(*self._returning.values())
+
+    def meanwhile(self, connection: Connection, message: Task | Cancel | Answer) -> None:
         """Say this to a connection that is on its way in, as soon as it is there."""
         waiting = self._meanwhile.get(connection.serial)
         if waiting is not None:
             waiting.append(message)
+
+    async def _let_in(self, connection: Connection, hello: Hello) -> None:
+        self._meanwhile[connection.serial] = []
+        try:
+            admission = await self._admitted(connection, hello)
+            if admission is not None:
+                self._begin(connection, hello, admission)
+        finally:
+            del self._meanwhile[connection.serial]
 
     async def _seated(self, connection: Connection) -> bool:
         """One token, one instance: find out whether this one may have the seat (design: Generations)."""
@@ -93,7 +106,10 @@ class Registration:
         return None
 
     def _begin(self, connection: Connection, hello: Hello, admission: Admission) -> None:
+        for lost in admission.lost:
+            self._leases.drop(Attempt(lost.task, lost.attempt))
         if connection.over:
+            self._keep(connection, admission)
             gone = Instance(connection.identity.agent_id, connection.instance_id, admission.generation)
             self._office.spawn(departed(self._office, gone))
             return
@@ -126,8 +142,17 @@ class Registration:
                 self._leases.hold(attempt, connection.instance_id, connection.serial)
                 connection.deliver(task)
         asked = [Cancel(attempt.task, attempt.attempt, reason) for attempt, reason in admission.cancels]
-        for cancel in (*asked, *(message for message in meanwhile if isinstance(message, Cancel))):
-            connection.cancel(cancel)
+        told = (message for message in meanwhile if not isinstance(message, Task))
+        for message in (*admission.answers, *asked, *told):
+            connection.tell(message)
+
+    def _keep(self, connection: Connection, admission: Admission) -> None:
+        """The connection ended on its way in: what it was given of ended processes waits for its next one."""
+        until = self._office.clock() + self._office.settings.grace
+        for verdict in admission.attempts:
+            attempt = Attempt(verdict.task, verdict.attempt)
+            if verdict.keep and self._leases.instance(attempt) != connection.instance_id:
+                self._leases.keep(attempt, connection.instance_id, until)
 
     def _settle(self, connection: Connection, hello: Hello, admission: Admission) -> set[Attempt]:
         """Move the leases to this connection; return the attempts that the agent goes on with."""
@@ -178,6 +203,7 @@ def _fault(hello: Hello, limits: Limits) -> tuple[CloseCode, str] | None:
         return CloseCode.INVALID_REGISTRATION, "too_many_skills"
     if hello.concurrency > limits.open_tasks:
         return CloseCode.INVALID_REGISTRATION, "concurrency_too_high"
-    if len(hello.running) + len(hello.results) > 2 * limits.open_tasks:
+    left = sum(len(predecessor.results) for predecessor in hello.predecessors)
+    if len(hello.running) + len(hello.results) + left > 2 * limits.open_tasks:
         return CloseCode.INVALID_REGISTRATION, "too_many_attempts"
     return None

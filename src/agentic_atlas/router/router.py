@@ -5,12 +5,25 @@ slots are free again, and which attempts are lost.
 """
 
 import asyncio
+from asyncio import Future
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
+from functools import partial
 from typing import Any
 
 from agentic_atlas.errors import AtlasError
 from agentic_atlas.protocol.closing import CloseCode
-from agentic_atlas.protocol.messages import Cancel, Hello, Limits, Refuse, Result, Task
+from agentic_atlas.protocol.messages import (
+    Answer,
+    Cancel,
+    Drain,
+    Hello,
+    Limits,
+    Reaction,
+    Refuse,
+    RefuseReason,
+    Result,
+    Task,
+)
 from agentic_atlas.router.connection import Connection
 from agentic_atlas.router.hub import Hub
 from agentic_atlas.router.office import Office
@@ -27,6 +40,9 @@ _LINE = 1024
 
 _STOOD_STILL = 1.0
 """Seconds by which a tick has to be late to count as a stop of this process, which is no agent's fault."""
+
+_RETURNS_PER_SECOND = 25
+"""Agents that are asked to come back in the same second after a stop, as long as that keeps the grace period."""
 
 
 class Router:
@@ -57,7 +73,11 @@ class Router:
         self._registration = Registration(self.office, self._hub, self._leases, self.freed)
         self._group: asyncio.TaskGroup | None = None
         self._serial = 0
+        self._announced = False
         self._closing: tuple[CloseCode, float | None] | None = None
+        self._stored = asyncio.Event()
+        # Slots reserved on connections that drained and have ended since: what is claimed for them is given back.
+        self._drained: dict[Instance, int] = {}
 
     async def run(self) -> None:
         """Live until cancelled: let agents in, and look at leases and deadlines."""
@@ -85,17 +105,39 @@ class Router:
             connection.close(code, "router_is_stopping", retry_after)
         return connection
 
-    def drain(self, retry_after: float | None = 1.0, code: CloseCode = CloseCode.RESTART) -> None:
-        """Close all connections, and each that comes from now on; their attempts go on at the agents."""
-        self._closing = (code, retry_after)
+    def announce(self, retry_after: float = 1.0) -> None:
+        """Say to all agents that this router is about to stop; from now on no task is given out."""
+        self._announced = True
+        for connection, later in self._one_by_one():
+            if connection.ready:
+                connection.send(Drain(retry_after + later))
+
+    async def settle(self, within: float) -> None:
+        """Take nothing more from agents, and return when all they reported is acknowledged, or after `within` s."""
         for connection in self._hub.everyone():
-            connection.close(code, "router_is_stopping", retry_after)
+            connection.hold()
+        try:
+            async with asyncio.timeout(within):
+                while any(connection.reporting for connection in self._hub.everyone()):
+                    self._stored.clear()
+                    await self._stored.wait()
+        except TimeoutError:
+            self.office.log.warning("reports_not_stored")  # Nothing is lost: agents say it all again.
+
+    def drain(self, retry_after: float | None = 1.0, code: CloseCode = CloseCode.RESTART) -> None:
+        """Close all connections, and each that comes from now on; their attempts go on at the agents.
+
+        Each agent is asked to come back a little later than the one before, so that they do not come all at once.
+        """
+        self._closing = (code, retry_after)
+        for connection, later in self._one_by_one():
+            connection.close(code, "router_is_stopping", None if retry_after is None else retry_after + later)
 
     # -- for the backend
 
     def reserve(self, agent_id: str) -> Instance | None:
         """Take a free slot of the agent's least loaded instance; None when there is none."""
-        chosen = self._placement.choose(self._hub.ready(agent_id))
+        chosen = None if self._announced else self._placement.choose(self._hub.ready(agent_id))
         if chosen is None:
             return None
         chosen.deliveries.reserve()
@@ -106,14 +148,19 @@ class Router:
         connection = self._hub.find(instance.agent_id, instance.instance_id)
         if connection is not None and connection.instance == instance:
             connection.deliveries.release()
+        elif instance in self._drained:
+            self._drained[instance] -= 1
+            if not self._drained[instance]:
+                del self._drained[instance]
 
     def deliver(self, instance: Instance, task: Task) -> None:
         """Send an attempt that was claimed for a reserved slot.
 
         When that connection has ended meanwhile, the attempt goes to the instance's next one, or waits for it through
-        the grace period.
+        the grace period. When it drained before it ended, it does not come back: the attempt is given back for it.
         """
         attempt = Attempt(task.task, task.attempt)
+        drained = instance in self._drained
         self.release(instance)
         coming = self._hub.coming(instance.agent_id, instance.instance_id)
         if coming is not None:
@@ -122,20 +169,20 @@ class Router:
         if connection is None:
             until = self.office.clock() + self.office.settings.grace
             self._leases.keep(attempt, instance.instance_id, until)
+            if drained:
+                given_back = Refuse(task.task, task.attempt, RefuseReason.DRAINING)
+                self.office.backend.report(instance, given_back).add_done_callback(partial(self._given_back, attempt))
         else:
             self._leases.hold(attempt, instance.instance_id, connection.serial)
             connection.deliver(task)
 
     def cancel(self, task: str, attempt: int, reason: str) -> None:
         """Ask the instance that holds the attempt to stop it; one that is away is told when it comes back."""
-        message = Cancel(task, attempt, reason[:_LINE])
-        instance_id = self._leases.instance(Attempt(task, attempt))
-        holder = self._connections.get(self._leases.holder(Attempt(task, attempt)) or 0)
-        if holder is not None:
-            holder.cancel(message)
-        for connection in self._hub.on_their_way():
-            if connection.instance_id == instance_id:
-                self._registration.meanwhile(connection, message)
+        self._tell_holder(Cancel(task, attempt, reason[:_LINE]))
+
+    def answer(self, task: str, attempt: int, reaction: Reaction) -> None:
+        """Tell the instance that holds the attempt what became of a question, now or when it comes back."""
+        self._tell_holder(Answer(task, attempt, reaction))
 
     def forget(self, task: str, attempt: int) -> None:
         """The attempt has ended without its agent: it needs no lease any more."""
@@ -155,8 +202,22 @@ class Router:
         """Return how many instances of the agent are registered."""
         return self._hub.online(agent_id)
 
-    def adopt(self, attempts: Iterable[tuple[str, int, str]], until: float) -> None:
-        """Keep (task, attempt, instance) that an earlier process left, until this time of `clock`."""
+    def free(self, agent_id: str) -> int:
+        """Return how many tasks the agent's instances could take now."""
+        return sum(map(free, self._hub.ready(agent_id)))
+
+    def holds(self, task: str, attempt: int) -> bool:
+        """Tell whether the attempt has a lease."""
+        return self._leases.instance(Attempt(task, attempt)) is not None
+
+    def oldest_results(self) -> list[tuple[str, float]]:
+        """Return (instance, seconds) for each registered one that waits for an acknowledgement: since when."""
+        ages = ((connection.instance_id, connection.oldest_result) for connection in self._connections.values())
+        return [(instance_id, seconds) for instance_id, seconds in ages if seconds]
+
+    def adopt(self, attempts: Iterable[tuple[str, int, str]]) -> None:
+        """Keep (task, attempt, instance) without a connection through one grace period."""
+        until = self.office.clock() + self.office.settings.grace
         for task, attempt, instance_id in attempts:
             self._leases.keep(Attempt(task, attempt), instance_id, until)
 
@@ -170,12 +231,13 @@ class Router:
     def freed(self, connection: Connection) -> None:
         """See `Host.freed`."""
         agent_id = connection.identity.agent_id
-        slots = sum(map(free, self._hub.ready(agent_id)))
+        slots = self.free(agent_id)
         if slots:
             self.office.backend.freed(agent_id, slots)
 
     def recorded(self, connection: Connection, report: Report, receipt: Receipt) -> None:
         """See `Host.recorded`. What is not recorded says nothing of an attempt that another connection holds."""
+        self._stored.set()
         if isinstance(report, Result | Refuse):
             attempt = Attempt(report.task, report.attempt)
             if receipt.recorded or self._leases.holder(attempt) == connection.serial:
@@ -183,13 +245,44 @@ class Router:
 
     def ended(self, connection: Connection) -> None:
         """See `Host.ended`."""
+        self._stored.set()
         del self._connections[connection.serial]
         self._hub.leave(connection)
         self._leases.departed(connection.serial, self.office.clock() + self.office.settings.grace)
-        if connection.instance is not None:
+        if connection.instance is None:
+            return
+        if connection.draining and connection.deliveries.reserved:
+            self._drained[connection.instance] = connection.deliveries.reserved
+        if self._closing is None:
+            # Else it is this router that goes: its successor knows by this who is to be expected.
             self._spawn(departed(self.office, connection.instance))
 
     # -- inside
+
+    def _one_by_one(self) -> list[tuple[Connection, float]]:
+        """Return all connections, and the seconds by which each is to come back later than the first."""
+        connections = self._hub.everyone()
+        spread = min(len(connections) / _RETURNS_PER_SECOND, self.office.settings.grace / 6)
+        return [(one, round(spread * number / len(connections), 2)) for number, one in enumerate(connections)]
+
+    def _given_back(self, attempt: Attempt, receipt: "Future[Receipt]") -> None:
+        # What could not be stored keeps its lease, and is lost with it.
+        if not receipt.cancelled() and receipt.exception() is None:
+            self._leases.drop(attempt)
+
+    def _tell_holder(self, message: Cancel | Answer) -> None:
+        """Say this to whoever holds the attempt, and to whoever is on its way to hold it.
+
+        One that is away learns it from the backend when it comes back.
+        """
+        attempt = Attempt(message.task, message.attempt)
+        holder = self._connections.get(self._leases.holder(attempt) or 0)
+        if holder is not None:
+            holder.tell(message)
+        instance_id = self._leases.instance(attempt)
+        for connection in self._hub.on_their_way():
+            if connection.instance_id == instance_id:
+                self._registration.meanwhile(connection, message)
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> "asyncio.Task[None] | None":
         if self._group is None:
@@ -208,8 +301,9 @@ class Router:
             if not connection.over:
                 connection.tick(now, wall)
         settings = self.office.settings
-        returning = {connection.instance_id for connection in self._hub.on_their_way()}
-        for attempt in self._leases.expired(now, returning, settings.ping_old + settings.admit_within):
+        for attempt in self._leases.expired(
+            now, self._registration.returning(), settings.ping_old + settings.admit_within
+        ):
             self._spawn(self._lose(attempt))
 
     async def _lose(self, attempt: Attempt) -> None:

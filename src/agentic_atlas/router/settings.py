@@ -9,8 +9,8 @@ class RouterSettings:
 
     beat_every: float = 10.0
     """How often an agent has to beat; told in `welcome`."""
-    silent_beats: float = 2.5
-    """Beats that may be missed before a connection counts as dead."""
+    silent_beats: float = 2.0
+    """Beats after which a silent connection counts as dead: one may come late by almost a whole interval."""
     grace: float = 30.0
     """How long a cut connection keeps its attempts; told in `welcome`."""
     tls_within: float = 10.0

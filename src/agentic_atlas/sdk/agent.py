@@ -42,6 +42,8 @@ class Link(Connection, Protocol):
 
 Connect = Callable[[Hello, Runner], AbstractAsyncContextManager[Link]]
 
+EXIT_GAVE_UP: Final = 1
+"""Exit code when tasks still ran at the end of the drain, and were given up."""
 EXIT_CONFIGURATION: Final = 2
 """Exit code when the agent cannot run as it is configured: its token, an address, a setting."""
 _NAME = re.compile(r"[a-z0-9]([a-z0-9_-]{0,62}[a-z0-9])?")
@@ -97,6 +99,7 @@ class Agent:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stopping = False
         self._known = False
+        self._gave_up: list[str] = []
         self._hello = _declared(name, description, concurrency, labels or {})
 
     @property
@@ -148,7 +151,7 @@ class Agent:
         log = logs.logger(settings.log_level, settings.log_format)
         for warning in settings.warnings:
             log.warning(warning)
-        await self.serve_over(_linked(settings.router_url, _token(settings, folder), log), log)
+        await self.serve_over(_linked(settings, _token(settings, folder), log), log)
 
     async def serve_over(
         self, connect: Connect, log: logs.Log, *, monotonic: Callable[[], float] = time.monotonic
@@ -173,7 +176,7 @@ class Agent:
         """Run the agent until it is told to stop (SIGINT, SIGTERM), then let its tasks finish for up to 30 s.
 
         A second signal ends the process at once. When the agent cannot run at all, one sentence on standard error
-        names the fix and the exit code is 2.
+        names the fix and the exit code is 2; it is 1 when tasks were given up because they took longer than the 30 s.
         """
         if multiprocessing.current_process().name == SKILL_PROCESS:
             raise ConfigurationError('put agent.run() under `if __name__ == "__main__":`, as process=True needs it')
@@ -188,6 +191,9 @@ class Agent:
         except AtlasError as error:
             sys.stderr.write(f"{error.message}\n")
             raise SystemExit(EXIT_CONFIGURATION) from None
+        if self._gave_up:
+            sys.stderr.write(f"gave up what still ran after {DRAIN_SECONDS:g} s: {', '.join(self._gave_up)}\n")
+            raise SystemExit(EXIT_GAVE_UP)
 
     def stop(self) -> None:
         """Ask `serve` to end: no new tasks, and what runs may finish for up to 30 s. From any thread, or a signal."""
@@ -224,11 +230,12 @@ class Agent:
             async with connect(self._registration(), runner) as link:
                 await runner.run(link, link.start)
         finally:
+            self._gave_up = runner.left
             self._runner = None
 
     def _drain(self) -> None:
         if self._runner is not None:
-            self._runner.drain()
+            self._runner.drain(DRAIN_SECONDS)
 
     def _registration(self) -> Hello:
         return msgspec.structs.replace(
@@ -264,16 +271,19 @@ def _declared(name: str, description: str, concurrency: int, labels: Mapping[str
         raise ConfigurationError(f"the agent {name} is not declared well: {error}") from None
 
 
-def _linked(url: str, token: Callable[[], str], log: logs.Log) -> Connect:
-    """Return what connects to the router at this address."""
+def _linked(settings: "AgentSettings", token: Callable[[], str], log: logs.Log) -> Connect:
+    """Return what connects to the router that the settings name."""
 
     @asynccontextmanager
     async def connect(hello: Hello, runner: Runner) -> AsyncIterator[Link]:
         # Only now: what connects is slow to import, and scripts import agents for other reasons too.
         from agentic_atlas.sdk import link
+        from agentic_atlas.sdk.spool_file import spool_in
+        from agentic_atlas.sdk.surroundings import Surroundings
 
         inbox = LoopInbox(runner, asyncio.get_running_loop())
-        made = link.Link(url, token, hello, inbox, on_loop=runner.on_loop, log=log)
+        around = Surroundings(spool=spool_in(settings.spool, settings.token, hello.instance.id, log))
+        made = link.Link(settings.router_url, token, hello, inbox, on_loop=runner.on_loop, log=log, surroundings=around)
         try:
             yield made
         finally:

@@ -19,19 +19,25 @@ from typing import Final
 from msgspec import Raw
 
 from agentic_atlas.errors import InvalidInput
-from agentic_atlas.protocol.messages import Limits, Outcome, Result, Task
+from agentic_atlas.protocol.messages import Answer, Limits, Outcome, Result
 from agentic_atlas.sdk.content import encode_output
 from agentic_atlas.sdk.context import Context, Rejected, Scope, SyncContext
 from agentic_atlas.sdk.execution import in_thread, run_async, run_stream
 from agentic_atlas.sdk.failures import Ending, canceled, ending_of, failed, from_handler, invalid_input, text_of
 from agentic_atlas.sdk.logs import Log
-from agentic_atlas.sdk.ports import Wire
+from agentic_atlas.sdk.ports import Unasked, Wire
 from agentic_atlas.sdk.process import ProcessCall
 from agentic_atlas.sdk.skill import Kind, Skill
 from agentic_atlas.sdk.task_log import names
+from agentic_atlas.sdk.time_limit import Over
 
 STOP_GRACE: Final = 5.0
 """Seconds a handler may take to stop before the result is sent without it."""
+
+_ENDINGS: Final = {
+    Over.DEADLINE: failed("deadline_exceeded", "the deadline of the task has passed"),
+    Over.TIMEOUT: failed("timeout", "the skill took longer than its timeout"),
+}
 
 
 class Attempt:
@@ -43,7 +49,8 @@ class Attempt:
         self._wire = wire
         self._log = log
         self._grace = grace
-        self._timers: list[asyncio.TimerHandle] = []
+        self._alarm: asyncio.TimerHandle | None = None
+        self._last_call: asyncio.TimerHandle | None = None
         self._body: asyncio.Task[None] | None = None
         self._process: ProcessCall | None = None
         # Once it is to stop, this is how it ends; before, None.
@@ -60,12 +67,24 @@ class Attempt:
         """All but `pending` of its events are stored."""
         self._scope.reports.acknowledged(pending)
 
+    def answered(self, message: Answer | Unasked) -> None:
+        """A question of it has a reaction, or could not be asked."""
+        if isinstance(message, Answer):
+            self._scope.questions.react(message.reaction)
+        else:
+            self._scope.questions.refuse(message.question, message.fault)
+
+    def check_answer(self, question: int, answer: Raw) -> None:
+        """Raise InvalidInput when an answer does not fit a question that the handler waits for."""
+        self._scope.questions.check(question, answer)
+
     async def run(self) -> None:
         """Run the skill and post its result. Raises nothing but a cancellation from outside; then there is no result:
         the task is delivered again, or is known to be lost."""
         self._body = asyncio.current_task()
         ending: Ending | None = None
         try:
+            self._scope.limit.changed = self._arm
             self._arm()
             if self._stopped_as is None:
                 ending = await self._outcome()
@@ -83,7 +102,8 @@ class Attempt:
         self._stopped_as = ending
         self._scope.cancelled.set()
         self._scope.calls.end(self.key)
-        self._timers.append(self._scope.loop.call_later(self._grace, self._overdue))
+        self._scope.questions.end()
+        self._last_call = self._scope.loop.call_later(self._grace, self._overdue)
         if self._process is not None:
             self._process.terminate()
         elif self._body is not None and self.skill.kind.on_loop:
@@ -144,16 +164,11 @@ class Attempt:
         return ending_of(error)
 
     def _arm(self) -> None:
-        ends_at, task = self._scope.ends_at, self._scope.task
-        if ends_at is None:
-            return
-        ending = (
-            failed("deadline_exceeded", "the deadline of the task has passed")
-            if ends_at == task.deadline
-            else failed("timeout", "the skill took longer than its timeout")
-        )
-        left = max(0.0, ends_at - self._scope.clock.now())
-        self._timers.append(self._scope.loop.call_later(left, self.stop, ending))
+        """Set the timer for when the attempt is to be stopped, as things are now."""
+        if self._alarm is not None:
+            self._alarm.cancel()
+        over = self._scope.limit.next()
+        self._alarm = None if over is None else self._scope.loop.call_later(over[0], self.stop, _ENDINGS[over[1]])
 
     def _overdue(self) -> None:
         if self._process is not None:
@@ -164,10 +179,13 @@ class Attempt:
         self._report(self._stopped_as)
 
     def _wind_up(self) -> None:
-        for timer in self._timers:
-            timer.cancel()
+        self._scope.limit.changed = _nobody
+        for timer in (self._alarm, self._last_call):
+            if timer is not None:
+                timer.cancel()
         self._scope.cancelled.set()
         self._scope.calls.end(self.key)
+        self._scope.questions.end()
         if self._process is not None:
             self._process.kill()
 
@@ -179,12 +197,8 @@ class Attempt:
         self._wire.post(Result(*self.key, ending.outcome, ending.output, ending.error))
 
 
-def ends_at(task: Task, skill: Skill, now: float) -> float | None:
-    """Return when an attempt accepted now is to be stopped, on the server's clock: its timeout or its deadline."""
-    timeout = task.timeout if task.timeout is not None else skill.policy.timeout
-    times = [task.deadline] if task.deadline is not None else []
-    times += [now + timeout] if timeout is not None else []
-    return min(times, default=None)
+def _nobody() -> None:
+    pass
 
 
 def window(limits: Limits, concurrency: int) -> int:

@@ -2,6 +2,12 @@
 
 Full jitter: a random part of a window that doubles with every try, so that a thousand agents cut off in the same
 moment do not come back in the same moment.
+
+How long the windows get is a matter of what there is to lose. While the grace period of the last connection runs, the
+agent's tasks are its own, and being late by a whole window costs them: the windows stay at an eighth of it, 3.75 s of
+30. A thousand agents then ask some 500 times a second for a router that is down, which costs it nothing, and all are
+there within 3.75 s of its return, 270 a second. Whoever has been away for longer has lost its attempts already, and
+need not hurry: the windows grow to half a minute.
 """
 
 from collections.abc import Callable
@@ -12,27 +18,34 @@ LONGEST = 30.0
 """Seconds: the window never grows beyond this."""
 MOST_ASKED = 300.0
 """Seconds: a server that asks for more patience is given this much."""
+_TRIES_IN_GRACE = 8
+
+
+def longest_within(grace: float) -> float:
+    """Return the longest window, in seconds, while a grace period of so many seconds is not over."""
+    return min(max(grace / _TRIES_IN_GRACE, FIRST), LONGEST)
 
 
 class Backoff:
     """The waits between tries; it never gives up. `random` returns numbers in [0, 1)."""
 
-    def __init__(self, random: Callable[[], float], *, first: float = FIRST, longest: float = LONGEST) -> None:
+    def __init__(self, random: Callable[[], float], *, first: float = FIRST) -> None:
         self._random = random
         self._first = first
-        self._longest = longest
         self._window = first
 
-    def next(self, retry_after: float | None = None) -> float:
-        """Return the seconds to wait before the next try.
+    def next(self, retry_after: float | None = None, *, longest: float = LONGEST) -> float:
+        """Return the seconds to wait before the next try: a part of a window that is not longer than `longest`.
 
         `retry_after` is what the server asked for: the wait is at least that long (at most `MOST_ASKED`), and the
         jitter comes on top of it.
         """
-        window, self._window = self._window, min(self._window * 2, self._longest)
+        window = min(self._window, longest)
+        self._window = min(window * 2, LONGEST)
         asked = 0.0 if retry_after is None else min(max(retry_after, 0.0), MOST_ASKED)
         return asked + self._random() * window
 
     def reset(self) -> None:
-        """Begin with the shortest window again: the last connection was a stable one, or the machine woke up."""
+        """Begin with the shortest window again: the last connection was a stable one, the router said when
+        it is back, or the machine woke up."""
         self._window = self._first

@@ -43,6 +43,10 @@ class BlockingTask:
         """See `TaskHandle.cancel`."""
         return self._loop.run(self._task.cancel(reason))
 
+    def answer(self, value: Any, *, question: int | None = None) -> records.TaskInfo:
+        """See `TaskHandle.answer`."""
+        return self._loop.run(self._task.answer(value, question=question))
+
     def retry(self) -> BlockingTask:
         """See `TaskHandle.retry`."""
         return BlockingTask(self._loop, self._loop.run(self._task.retry()))
@@ -106,6 +110,10 @@ class Client:
         """See `AsyncClient.cancel`."""
         return self._loop.run(self._client.cancel(id, reason))
 
+    def answer(self, id: str, value: Any, *, question: int | None = None) -> records.TaskInfo:
+        """See `AsyncClient.answer`."""
+        return self._loop.run(self._client.answer(id, value, question=question))
+
     def retry(self, id: str) -> BlockingTask:
         """See `AsyncClient.retry`."""
         return self._handle(self._loop.run(self._client.retry(id)))
@@ -161,6 +169,14 @@ class Client:
     def whoami(self) -> records.WhoAmI:
         """See `AsyncClient.whoami`."""
         return self._loop.run(self._client.whoami())
+
+    def create_backup(self) -> records.BackupInfo:
+        """See `AsyncClient.create_backup`."""
+        return self._loop.run(self._client.create_backup())
+
+    def backups(self) -> list[records.BackupInfo]:
+        """See `AsyncClient.backups`."""
+        return self._loop.run(self._client.backups())
 
     def _handle(self, task: TaskHandle) -> BlockingTask:
         return BlockingTask(self._loop, task)

@@ -29,7 +29,7 @@ class CallEvent(msgspec.Struct, frozen=True):
     """Something that happened to a called task; the last one has kind `result` and the output as data."""
 
     kind: str
-    """`state`, `progress`, `chunk`, `log`, `artifact`, and at the end `result`."""
+    """`state`, `progress`, `chunk`, `log`, `artifact`, `question`, `answer`, and at the end `result`."""
     data: Any
     """JSON values as Python has them; of a `chunk`, `{"value": …}`."""
     task_id: str

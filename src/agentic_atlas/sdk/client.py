@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Iterable, Mapping
 from datetime import UTC, datetime
-from typing import Any, Self
+from typing import Any, Literal, Self, TypeAlias
 
 import msgspec
 
@@ -20,6 +20,7 @@ from agentic_atlas.sdk.client_http import Http, Query
 from agentic_atlas.sdk.client_records import (
     AgentInfo,
     ApiKeyInfo,
+    BackupInfo,
     BatchItem,
     LoginInfo,
     NewToken,
@@ -40,6 +41,8 @@ PATIENCE = 5.0
 PAGE = 100
 """Items asked for at a time when a list is read page by page."""
 
+Delivery: TypeAlias = Literal["at_least_once", "at_most_once"]
+
 
 class TaskRequest(Record, frozen=True, kw_only=True, omit_defaults=True):
     """One task to submit, for `AsyncClient.batch`; times are as in `AsyncClient.submit`."""
@@ -52,6 +55,9 @@ class TaskRequest(Record, frozen=True, kw_only=True, omit_defaults=True):
     timeout: float | None = None
     priority: int | None = None
     queue_ttl: float | None = None
+    delivery: Delivery | None = None
+    retries: int | None = None
+    max_attempts: int | None = None
 
 
 class _Batch(Record, frozen=True, kw_only=True):
@@ -143,7 +149,7 @@ class AsyncClient:
             text = f"task {task.id} was not done after {timeout:g} s and was asked to stop"
             raise NotFinished(text, task_id=task.id) from None
 
-    async def submit(
+    async def submit(  # noqa: PLR0913 - each is an option of a task
         self,
         agent: str,
         skill: str,
@@ -155,6 +161,9 @@ class AsyncClient:
         timeout: float | None = None,
         priority: int | None = None,
         queue_ttl: float | None = None,
+        delivery: Delivery | None = None,
+        retries: int | None = None,
+        max_attempts: int | None = None,
         **more: Any,
     ) -> TaskHandle:
         """Submit a task and return as soon as it is safe in the server.
@@ -169,6 +178,9 @@ class AsyncClient:
             timeout: seconds its skill may run.
             priority: 0 to 9, higher ones first.
             queue_ttl: seconds it may wait while its agent is offline; a day by default.
+            delivery: `at_most_once` for what must not happen twice; a caller may be stricter than the skill, not laxer.
+            retries: further attempts after an error of the skill itself, in place of the skill's own policy.
+            max_attempts: attempts that may be lost with their instance, in place of the skill's own policy.
             **more: fields of the input.
 
         Raises:
@@ -183,6 +195,9 @@ class AsyncClient:
             timeout=timeout,
             priority=priority,
             queue_ttl=queue_ttl,
+            delivery=delivery,
+            retries=retries,
+            max_attempts=max_attempts,
         )
         return await self._submit(request)
 
@@ -213,6 +228,10 @@ class AsyncClient:
     async def cancel(self, id: str, reason: str | None = None) -> TaskInfo:
         """Ask for a task to be stopped (see `TaskHandle.cancel`)."""
         return await TaskHandle(self._http, TaskInfo(id=id, state="")).cancel(reason)
+
+    async def answer(self, id: str, value: Any, *, question: int | None = None) -> TaskInfo:
+        """Answer a question of a task (see `TaskHandle.answer`)."""
+        return await TaskHandle(self._http, TaskInfo(id=id, state="")).answer(value, question=question)
 
     async def retry(self, id: str) -> TaskHandle:
         """Submit a finished task's request again, as a new task."""
@@ -289,6 +308,23 @@ class AsyncClient:
     async def whoami(self) -> WhoAmI:
         """Return who the API key belongs to, and what network this is."""
         return await self._http.send("GET", "/whoami", WhoAmI)
+
+    # The network itself
+
+    async def create_backup(self) -> BackupInfo:
+        """Make a backup on the server's machine, while everything goes on; for administrators.
+
+        The answer comes when the backup is whole: give the client a `timeout` that is long enough for the network's
+        size, about a minute for each GB. After a timeout the server goes on, and `backups` lists it when it is there.
+
+        Raises:
+            Busy: one is being made already. Unavailable: there is no room for it (`storage_full`).
+        """
+        return await self._http.send("POST", "/backups", BackupInfo, repeatable=False)
+
+    async def backups(self) -> list[BackupInfo]:
+        """Return the backups on the server's machine, newest first; for administrators."""
+        return (await self._http.send("GET", "/backups", Page[BackupInfo])).items
 
     async def _submit(self, request: TaskRequest, *, wait: float | None = None) -> TaskHandle:
         query = {} if wait is None else {"wait": round(wait, 3)}

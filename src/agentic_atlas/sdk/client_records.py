@@ -45,6 +45,28 @@ class TaskFault(Record, frozen=True, kw_only=True):
     detail: Any = None
 
 
+class QuestionInfo(Record, frozen=True, kw_only=True):
+    """A question that a task asks, or asked, a person."""
+
+    number: int
+    question: str = ""
+    state: str = "open"
+    """`open`, `answered` or `expired`."""
+    schema: Any = None
+    """JSON Schema of the answer while it is open; None when any JSON value will do."""
+    asked_at: datetime | None = None
+    expires_at: datetime | None = None
+    answer: Any = None
+    settled_at: datetime | None = None
+    """When it was answered or expired."""
+    answered_by: str | None = None
+
+    @property
+    def open(self) -> bool:
+        """True while it waits for an answer."""
+        return self.state == "open"
+
+
 class TaskInfo(Record, frozen=True, kw_only=True):
     """A task as it was when the server answered."""
 
@@ -71,6 +93,8 @@ class TaskInfo(Record, frozen=True, kw_only=True):
     last_seq: int = 0
     """Number of its newest event."""
     cancel_requested: bool = False
+    questions: list[QuestionInfo] = []
+    """What it asked, by number."""
     note: str | None = None
     """Why nothing happens at the moment, for instance that its agent is offline."""
 
@@ -78,6 +102,11 @@ class TaskInfo(Record, frozen=True, kw_only=True):
     def done(self) -> bool:
         """True when the state is final and nothing about the task changes any more."""
         return self.state in TERMINAL
+
+    @property
+    def question(self) -> QuestionInfo | None:
+        """The oldest question that waits for an answer."""
+        return next((question for question in self.questions if question.open), None)
 
     @property
     def failure(self) -> TaskError | None:
@@ -93,7 +122,7 @@ class TaskEvent(Record, frozen=True, kw_only=True):
 
     seq: int
     kind: str
-    """`state`, `progress`, `chunk`, `log` or `artifact`."""
+    """`state`, `progress`, `chunk`, `log`, `artifact`, `question` or `answer`."""
     at: datetime
     attempt: int = 0
     data: Json = {}
@@ -192,6 +221,19 @@ class UserInfo(Record, frozen=True, kw_only=True):
     role: str = ""
     created_at: datetime | None = None
     disabled: bool = False
+
+
+class BackupInfo(Record, frozen=True, kw_only=True):
+    """A backup on the server's machine."""
+
+    name: str
+    path: str
+    size: int
+    """Bytes."""
+    made_at: datetime
+    """Everything acknowledged before is in it."""
+    sha256: str | None = None
+    """Of the file, in hexadecimal; lists leave it out."""
 
 
 class ApiKeyInfo(Record, frozen=True, kw_only=True):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from agentic_atlas.errors import AtlasError
+from agentic_atlas.errors import AtlasError, Conflict
 from agentic_atlas.sdk import sse
 from agentic_atlas.sdk.client_address import segment
 from agentic_atlas.sdk.client_errors import ConnectionCut, NotFinished, UnexpectedAnswer
@@ -88,6 +88,25 @@ class TaskHandle:
         """Ask for the task to be stopped; it is done when its state says so. No effect on one that is done already."""
         body = {} if reason is None else {"reason": reason}
         self.info = await self._http.send("POST", f"{self._path}/cancel", TaskInfo, body=body)
+        return self.info
+
+    async def answer(self, value: Any, *, question: int | None = None) -> TaskInfo:
+        """Answer a question of the task, the oldest open one unless its number is given.
+
+        Sending it twice, because a connection was lost, is answering once.
+
+        Raises:
+            Conflict: no such question is open (`no_open_question`).
+            InvalidInput: the answer does not fit the question's schema; the question stays open.
+        """
+        if question is None:
+            # The number is part of the request: one that is sent again must not answer the question after this one.
+            asked = (await self.refresh()).question
+            if asked is None:
+                raise Conflict(f"no question of task {self.id} is open", code="no_open_question")
+            question = asked.number
+        body = {"answer": value, "question": question}
+        self.info = await self._http.send("POST", f"{self._path}/input", TaskInfo, body=body)
         return self.info
 
     async def retry(self) -> TaskHandle:

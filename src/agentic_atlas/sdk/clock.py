@@ -21,3 +21,7 @@ class ServerClock:
     def now(self) -> float:
         """Return seconds since the epoch on the server's clock."""
         return self._monotonic() + self._offset
+
+    def monotonic(self) -> float:
+        """Return seconds that only ever pass, whatever the server's clock does."""
+        return self._monotonic()

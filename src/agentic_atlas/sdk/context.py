@@ -16,11 +16,14 @@ import msgspec
 
 from agentic_atlas.errors import AtlasError, TaskError
 from agentic_atlas.protocol.messages import Caller, Limits, Task
+from agentic_atlas.sdk.answers import Form
 from agentic_atlas.sdk.artifact import Artifact, describe_file
 from agentic_atlas.sdk.calls import CallEvent, Calls
 from agentic_atlas.sdk.clock import ServerClock
+from agentic_atlas.sdk.questions import Questions
 from agentic_atlas.sdk.reports import Reports
 from agentic_atlas.sdk.task_log import TaskLog
+from agentic_atlas.sdk.time_limit import TimeLimit
 
 T = TypeVar("T")
 
@@ -43,7 +46,7 @@ class Scope:
     """What a context is made of.
 
     Attributes:
-        ends_at: when the attempt is stopped at the latest, on the server's clock.
+        limit: when the attempt is stopped at the latest.
         cancelled: set when the attempt is to stop.
         loop: the agent's loop, where calls live.
     """
@@ -55,7 +58,8 @@ class Scope:
     limits: Limits
     log: TaskLog
     loop: asyncio.AbstractEventLoop
-    ends_at: float | None
+    limit: TimeLimit
+    questions: Questions
     cancelled: threading.Event
 
 
@@ -108,9 +112,11 @@ class Context:
 
     @property
     def time_left(self) -> float | None:
-        """Seconds until timeout or deadline, whichever is first; never below 0; None when there is neither."""
-        ends_at = self._scope.ends_at
-        return None if ends_at is None else max(0.0, ends_at - self._scope.clock.now())
+        """Seconds until timeout or deadline, whichever is first; never below 0; None when there is neither.
+
+        While `ask` waits, the timeout stands still.
+        """
+        return self._scope.limit.left
 
     def progress(self, fraction: float | None = None, message: str | None = None) -> Posted:
         """Report how far the skill is: 0 to 1, or None when unknown, and a short text.
@@ -142,6 +148,31 @@ class Context:
         self._check_running()
         return self._scope.calls.stream(self._scope.task, (agent, skill), input, self._scope.limits)
 
+    async def ask(self, question: str, schema: Any = None, *, timeout: float | None = None) -> Any:
+        """Ask a person, and wait for the answer: whoever may see the task may answer it.
+
+        The task is `input_required` meanwhile, for as long as it takes; its own timeout stands still, its deadline does
+        not. Question and answer are stored. When the skill runs again, after a loss or a retry, its first `ask` returns
+        the first answer at once, its second the second one, …: so ask the same things in the same order.
+
+        Args:
+            question: what the person reads; up to 16,384 characters.
+            schema: what the answer has to be: a type (`bool`, `Literal["yes", "no"]`, a Pydantic model) or a JSON
+                Schema. Another answer is refused, and the question stays open. None takes any JSON value.
+            timeout: seconds until the wait is given up.
+
+        Returns:
+            The answer, as a value of the type, or as plain JSON values.
+
+        Raises:
+            NoAnswer: the timeout is over. Uncaught it ends the task as `failed`, with the code `no_answer`.
+            InvalidInput: this can't be asked (`invalid_question`, `too_many_questions`, `PayloadTooLarge`), or the
+                answer fits the schema and still not the type (`invalid_answer`).
+            Busy: there is no room for a question (`too_many_events`).
+        """
+        self._check_running()
+        return await self._scope.questions.ask(question, Form(schema), timeout)
+
     async def artifact(self, path: str | Path, *, name: str | None = None, media_type: str | None = None) -> Artifact:
         """Tell of a file that the skill made: name, media type, size and SHA-256. The file stays on this machine.
 
@@ -162,11 +193,13 @@ class Context:
 
     def _check_running(self) -> None:
         if self.cancelled:
-            raise TaskError("this task is to stop, it makes no calls any more", code="canceled", state="canceled")
+            raise TaskError(
+                "this task is to stop, it calls and asks nobody any more", code="canceled", state="canceled"
+            )
 
 
 class SyncContext(Context):
-    """The context of a plain `def` skill: the same, but `call`, `stream` and `artifact` block until they are done.
+    """The context of a plain `def` skill: the same, but `call`, `stream`, `ask` and `artifact` block until done.
 
     For its thread alone: used on a loop's thread, they would block that loop.
     """
@@ -178,6 +211,10 @@ class SyncContext(Context):
     def stream(self, agent: str, skill: str, /, **input: object) -> Any:
         """Call a skill and iterate over its events; see `Context.stream`."""
         return self._events(super().stream(agent, skill, **input))
+
+    def ask(self, question: str, schema: Any = None, *, timeout: float | None = None) -> Any:
+        """Ask a person, and wait for the answer; see `Context.ask`."""
+        return self._wait(super().ask(question, schema, timeout=timeout))
 
     def artifact(self, path: str | Path, *, name: str | None = None, media_type: str | None = None) -> Any:
         """Tell of a file that the skill made, and return its `Artifact`; see `Context.artifact`."""
@@ -199,5 +236,5 @@ class SyncContext(Context):
             # The loop is closed: the agent has ended, and this thread outlived it.
             work.close()
             raise TaskError("the agent has ended", code="canceled", state="canceled") from None
-        # Ends with the attempt at the latest: `Calls.end` then fails what is open.
+        # Ends with the attempt at the latest: `Calls.end` and `Questions.end` then fail what is open.
         return future.result()

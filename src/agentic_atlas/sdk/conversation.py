@@ -10,8 +10,10 @@ from typing import Protocol
 from agentic_atlas.protocol.closing import CloseCode, encode_reason
 from agentic_atlas.protocol.codec import ProtocolError
 from agentic_atlas.protocol.messages import (
+    Answer,
     Beat,
     Cancel,
+    Drain,
     EventAck,
     Hello,
     Limits,
@@ -25,7 +27,7 @@ from agentic_atlas.protocol.messages import (
 from agentic_atlas.protocol.session import Session
 from agentic_atlas.sdk.ledger import Ledger
 from agentic_atlas.sdk.pace import Pace
-from agentic_atlas.sdk.ports import Inbox
+from agentic_atlas.sdk.ports import Inbox, Unasked
 from agentic_atlas.sdk.vitals import Reading
 
 _SHORTEST_BEAT = 0.01
@@ -88,6 +90,7 @@ class Conversation:
 
     Attributes:
         welcome: what the router said when it let this agent in, or None before that.
+        retry_after: when the router said that it is about to stop: the seconds after which it expects to be back.
     """
 
     def __init__(
@@ -101,6 +104,7 @@ class Conversation:
         welcomed: Callable[[Welcome], None],
     ) -> None:
         self.welcome: Welcome | None = None
+        self.retry_after: float | None = None
         self._ledger = ledger
         self._inbox = inbox
         self._state = state
@@ -116,6 +120,7 @@ class Conversation:
         self._beat_at = 0.0
         self._unanswered_since: float | None = None
         self._probe: tuple[int, float] | None = None
+        self._parting: int | None = None
         self._buffered = 0
 
     def begin(self, line: Line, base: Hello) -> None:
@@ -141,10 +146,14 @@ class Conversation:
         if line is None or self.welcome is None:
             return
         while not line.paused and (message := self._ledger.next()) is not None:
-            if isinstance(message, Reply):
+            if isinstance(message, Reply | Unasked):
                 self._inbox.deliver(message)
             else:
                 line.send(self._session.send(message))
+                if isinstance(message, Drain):
+                    # Its answer tells that no task is on its way any more: the router hears in order.
+                    self.beat()
+                    self._parting = self._beats
 
     def tick(self) -> None:
         """Let time pass: send the beat that is due, and end a connection that is dead or that stalls."""
@@ -171,13 +180,29 @@ class Conversation:
         self._beat_at = now + max(self.welcome.beat_every, _SHORTEST_BEAT)
         if self._unanswered_since is None:
             self._unanswered_since = now
-        beat = Beat(self._beats, self._ledger.running, self._state.lag(), vitals.cpu, vitals.memory)
+        beat = Beat(
+            self._beats,
+            self._ledger.running,
+            self._state.lag(),
+            vitals.cpu,
+            vitals.memory,
+            self._ledger.results,
+            self._ledger.oldest,
+        )
         self._line.send(self._session.send(beat))
 
     def probe(self) -> None:
         """The clock jumped: find out at once whether the connection is still there."""
+        now = self._clock()
+        # What was due before the jump says nothing: the answer to this beat decides.
+        self._heard_at, self._unanswered_since = now, None
         self.beat()
-        self._probe = (self._beats, self._clock())
+        self._probe = (self._beats, now)
+
+    @property
+    def parted(self) -> bool:
+        """False between our `drain` and the sign that the router has heard it: a task may still be on its way."""
+        return self._parting is None or self._answered >= self._parting
 
     def finish(self) -> None:
         """Close because the agent ends."""
@@ -201,15 +226,17 @@ class Conversation:
                 self._tell_room(message.task, message.attempt)
             case ResultAck():
                 self._ledger.acknowledged(message)
-            case Task() | Cancel() | Reply():
+            case Task() | Cancel() | Reply() | Answer():
                 if self._is_news(message):
                     self._deliver(message, size)
+            case Drain():
+                self.retry_after = message.retry_after
             case Welcome():
                 self._begin_work(message)
             case _:
                 raise ProtocolError("a message that only agents send")
 
-    def _deliver(self, message: Task | Cancel | Reply, size: int) -> None:
+    def _deliver(self, message: Task | Cancel | Reply | Answer, size: int) -> None:
         self._inbox.deliver(message)
         self._state.hand(size)
         if self._state.full and self._line is not None:
@@ -218,12 +245,12 @@ class Conversation:
     def _tell_room(self, task: str, attempt: int) -> None:
         self._inbox.acknowledged(task, attempt, self._ledger.pending(task, attempt))
 
-    def _is_news(self, message: Task | Cancel | Reply) -> bool:
+    def _is_news(self, message: Task | Cancel | Reply | Answer) -> bool:
         match message:
             case Task():
                 return self._ledger.offer(message)
-            case Cancel():
-                return self._ledger.cancels(message)
+            case Cancel() | Answer():
+                return self._ledger.concerns(message)
             case Reply():
                 return self._ledger.calls.reply(message)
 
@@ -267,7 +294,11 @@ class Conversation:
         self._buffered = buffered
         if self._unanswered_since is None:
             return None
-        quiet = now - max(self._unanswered_since, self._heard_at)
-        if quiet < self._pace.silent_beats * max(beat_every, _SHORTEST_BEAT):
+        beat_every = max(beat_every, _SHORTEST_BEAT)
+        patience = self._pace.silent_beats * beat_every
+        # Counted from what was heard last, or a cut right after an answer would be found a whole beat later. A beat
+        # that went out late, because this process had no time, has half of one for its answer all the same.
+        quiet = now - max(self._heard_at, self._unanswered_since - patience + beat_every / 2)
+        if quiet < patience:
             return None
         return f"the router has not answered for {quiet:.1f} s"

@@ -47,6 +47,8 @@ class AgentSettings:
     """`ATLAS_LOG_FORMAT`: one of `LOG_FORMATS`; None: console on a terminal, JSON elsewhere."""
     env_file: Path | None = None
     """The `.env` that was read, or None."""
+    spool: Path | None = None
+    """`ATLAS_SPOOL`: where results are kept until the router has them; None: in memory only."""
     token_from_file: bool = False
     """Whether the token came from `env_file`, so that a new one would appear there too."""
     warnings: tuple[str, ...] = ()
@@ -72,6 +74,7 @@ def load(folder: Path | None, environ: Mapping[str, str] | None = None) -> Agent
     given = os.environ if environ is None else environ
     # An empty variable is one that is not set: that is how compose files and shells pass on what they do not have.
     values = {**{name: value for name, value in in_file.items() if value}, **{n: v for n, v in given.items() if v}}
+    spool = _spool(values.get("ATLAS_SPOOL"), given)
     token_from_file = bool(in_file.get("AGENT_JWT_TOKEN")) and not given.get("AGENT_JWT_TOKEN")
     return AgentSettings(
         token=_token(values.get("AGENT_JWT_TOKEN"), file),
@@ -82,8 +85,12 @@ def load(folder: Path | None, environ: Mapping[str, str] | None = None) -> Agent
         if "ATLAS_LOG_FORMAT" in values
         else None,
         env_file=file,
+        spool=spool,
         token_from_file=token_from_file,
-        warnings=_warnings(file) if file is not None and token_from_file else (),
+        warnings=(
+            *(_warnings(file) if file is not None and token_from_file else ()),
+            *((_HOMELESS,) if spool is None and not values.get("ATLAS_SPOOL") else ()),
+        ),
     )
 
 
@@ -136,16 +143,10 @@ def credentials_path(environ: Mapping[str, str] | None = None) -> Path:
     Raises:
         ConfigurationError: the user has no home folder.
     """
-    given = os.environ if environ is None else environ
-    # Only an absolute path counts (XDG Base Directory Specification).
-    base = Path(given.get("XDG_CONFIG_HOME") or "")
-    if base.is_absolute():
-        return base / "agentic-atlas" / "credentials.json"
-    try:
-        home = Path(given["HOME"]) if given.get("HOME") else Path.home()
-    except RuntimeError:
-        raise ConfigurationError("this user has no home folder: set XDG_CONFIG_HOME, or use ATLAS_API_KEY") from None
-    return home / ".config" / "agentic-atlas" / "credentials.json"
+    folder = _users_folder("XDG_CONFIG_HOME", ".config", os.environ if environ is None else environ)
+    if folder is None:
+        raise ConfigurationError("this user has no home folder: set XDG_CONFIG_HOME, or use ATLAS_API_KEY")
+    return folder / "credentials.json"
 
 
 def read_credentials(environ: Mapping[str, str] | None = None) -> Credentials:
@@ -210,6 +211,36 @@ _TOKEN_FAULTS: Final[tuple[tuple[Callable[[str], bool], str], ...]] = (
     (lambda token: not _TOKEN_CHARACTERS.issuperset(token), "has characters that no token has"),
     (lambda token: token.count(".") != 2 or not all(token.split(".")), "does not have the three parts of a token"),
 )
+
+
+_HOMELESS: Final = (
+    "this user has no home folder, so results are kept in memory only: name a folder with ATLAS_SPOOL, or say "
+    "ATLAS_SPOOL=off"
+)
+
+
+def _spool(value: str | None, given: Mapping[str, str]) -> Path | None:
+    if value is None:
+        folder = _users_folder("XDG_STATE_HOME", ".local/state", given)
+        return None if folder is None else folder / "spool"
+    if value.lower() == "off":
+        return None
+    path = Path(value)
+    if not path.is_absolute():
+        raise ConfigurationError("ATLAS_SPOOL has to be the absolute path of a folder, or off")
+    return path
+
+
+def _users_folder(variable: str, below_home: str, given: Mapping[str, str]) -> Path | None:
+    """Return our folder of a kind; None when the user has no home folder."""
+    # Only an absolute path counts (XDG Base Directory Specification).
+    base = Path(given.get(variable) or "")
+    if not base.is_absolute():
+        try:
+            base = (Path(given["HOME"]) if given.get("HOME") else Path.home()) / below_home
+        except RuntimeError:
+            return None
+    return base / "agentic-atlas"
 
 
 def _router_url(url: str) -> str:

@@ -13,6 +13,7 @@ from agentic_atlas.protocol.messages import NULL, Fault, Outcome
 from agentic_atlas.sdk.content import InvalidOutput
 from agentic_atlas.sdk.context import Rejected
 from agentic_atlas.sdk.process import ProcessDied
+from agentic_atlas.sdk.questions import NoAnswer
 from agentic_atlas.sdk.text import describe, presentable
 
 _LEAVES: Final = 3
@@ -48,7 +49,7 @@ def ending_of(error: BaseException) -> Ending:
     """Return the end that an exception of a handler stands for; nothing but its type and message leaves the machine."""
     if isinstance(error, Rejected):
         return Ending(Outcome.REJECTED, error=_fault(error.code, error.message, error.detail))
-    if isinstance(error, InvalidOutput | PayloadTooLarge):
+    if isinstance(error, InvalidOutput | PayloadTooLarge | NoAnswer):
         return failed(error.code, error.message, error.detail)
     message = error.message if isinstance(error, ProcessDied) else text_of(error)
     return failed("handler_error", message, _facts(error))

@@ -16,6 +16,7 @@ from agentic_atlas.protocol.codec import ProtocolError
 from agentic_atlas.protocol.messages import (
     Accept,
     Call,
+    Drain,
     Event,
     EventKind,
     Fault,
@@ -26,17 +27,17 @@ from agentic_atlas.protocol.messages import (
     ReplyKind,
     Result,
 )
-from agentic_atlas.sdk.ports import Outgoing
+from agentic_atlas.sdk.ports import Outgoing, Unasked
 
-Fitted: TypeAlias = Outgoing | Reply
-"""A message that may be sent; or the answer to a call that may not."""
+Fitted: TypeAlias = Outgoing | Reply | Unasked
+"""A message that may be sent; or, for the runner, what takes the place of an answer to one that may not."""
 
 _MESSAGE_LENGTH = 1_000
 
 
 def fit(message: Outgoing, limits: Limits) -> Fitted:
     """Return the message itself, or what takes its place; a call that may not be sent comes back as its last reply."""
-    fault = None if isinstance(message, Accept) else _fault(message, limits)
+    fault = None if isinstance(message, Accept | Drain) else fault_of(message, limits)
     if fault is None:
         return message
     match message:
@@ -67,12 +68,13 @@ def _failed(result: Result, fault: Fault, limits: Limits) -> Result:
     if result.error is not None:
         text = result.error.message.encode("utf-8", "replace").decode()[:_MESSAGE_LENGTH]
         shortened = Result(result.task, result.attempt, result.outcome, error=Fault(result.error.code[:64], text))
-        if _fault(shortened, limits) is None:
+        if fault_of(shortened, limits) is None:
             return shortened
     return Result(result.task, result.attempt, Outcome.FAILED, error=fault)
 
 
-def _fault(message: Outgoing, limits: Limits) -> Fault | None:
+def fault_of(message: Outgoing, limits: Limits) -> Fault | None:
+    """Return why the message may not be sent, or None."""
     payload, limit = _payload(message, limits)
     if payload > limit:
         return Fault("payload_too_large", f"{payload} bytes are over the limit of {limit} bytes")

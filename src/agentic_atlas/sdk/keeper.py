@@ -5,9 +5,9 @@ from collections.abc import Callable
 
 from agentic_atlas.errors import AtlasError
 from agentic_atlas.protocol.closing import CloseCode
-from agentic_atlas.protocol.messages import Hello
+from agentic_atlas.protocol.messages import Hello, Welcome
 from agentic_atlas.sdk import advice
-from agentic_atlas.sdk.backoff import Backoff
+from agentic_atlas.sdk.backoff import LONGEST, Backoff, longest_within
 from agentic_atlas.sdk.conversation import Conversation
 from agentic_atlas.sdk.dial import Dialer
 from agentic_atlas.sdk.logs import Log
@@ -52,6 +52,8 @@ class Keeper:
         self._dialer = Dialer(
             url, clock=self._clock, timeout=pace.connect, close_timeout=pace.close, tls=surroundings.tls
         )
+        self._cut_at: float | None = None
+        self._grace = 0.0
         self._finishing = False
         self._wake = asyncio.Event()
 
@@ -86,8 +88,14 @@ class Keeper:
         self.conversation.finish()
         return True
 
-    def welcomed(self) -> None:
+    @property
+    def parted(self) -> bool:
+        """See `Conversation.parted`; True without a connection: nothing is on its way."""
+        return self.conversation is None or self.conversation.parted
+
+    def welcomed(self, welcome: Welcome) -> None:
         """The router has let the agent in."""
+        self._grace, self._cut_at = welcome.grace, None
         line = self._outage.back(self._clock())
         self._log.info(line or f"connected to {self._url}")
 
@@ -113,13 +121,13 @@ class Keeper:
             line.abort("the agent ends")
         if conversation.welcome is not None and self._clock() - began_at >= self._pace.stable:
             self._backoff.reset()
-        return self._lost(closed)
+        return self._lost(closed, conversation)
 
     def _not_reached(self, why: AtlasError, retry_after: float | None) -> float:
         self._tell(self._outage.failed(advice.unreachable(self._url, why), why.message, self._clock()))
-        return self._backoff.next(retry_after)
+        return self._wait(retry_after)
 
-    def _lost(self, closed: Closed) -> AtlasError | float:
+    def _lost(self, closed: Closed, conversation: Conversation) -> AtlasError | float:
         end = advice.final(closed)
         if end is not None or self._finishing:
             return end or 0.0
@@ -127,9 +135,21 @@ class Keeper:
             self._log.error(FAULT, exc_info=closed.bug)
         self._tell(self._outage.lost(advice.reason(closed), self._clock()))
         asked = advice.retry_after(closed)
+        if asked is None:
+            asked = conversation.retry_after
+        if closed.code == CloseCode.RESTART:
+            self._backoff.reset()
         if closed.code == CloseCode.TOKEN_IN_USE:
             asked = max(asked or 0.0, self._pace.in_use)
-        return self._backoff.next(asked)
+        return self._wait(asked)
+
+    def _wait(self, asked: float | None) -> float:
+        """Return the seconds to wait before the next try."""
+        now = self._clock()
+        if self._cut_at is None:
+            self._cut_at = now
+        within = now - self._cut_at < self._grace
+        return self._backoff.next(asked, longest=longest_within(self._grace) if within else LONGEST)
 
     def _tell(self, line: str | None) -> None:
         if line is not None:

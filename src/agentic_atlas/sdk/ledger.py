@@ -5,24 +5,31 @@ A pure value: no thread, clock or socket. What the runner says goes in by `say`,
 the next connection: whatever the router has not stored comes out of `next` again, in order.
 
 The ledger numbers the events of an attempt itself. So it can leave out what is over a limit without a gap in the
-numbers, and says in an event of its own how many were left out.
+numbers, and says in an event of its own how many were left out. A question is never left out in silence: whoever asked
+would wait for ever, and is told instead.
 """
 
+import time
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import msgspec
 from msgspec.structs import replace
 
 from agentic_atlas.protocol.messages import (
     Accept,
+    Answer,
     Call,
     Cancel,
+    Drain,
     Event,
     EventAck,
     EventKind,
+    Fault,
     Hello,
     Limits,
+    Predecessor,
+    Question,
     Refuse,
     RefuseReason,
     Result,
@@ -33,7 +40,8 @@ from agentic_atlas.protocol.messages import (
 )
 from agentic_atlas.sdk.fitting import Fitted, fit, notice, size
 from agentic_atlas.sdk.open_calls import Key, OpenCalls
-from agentic_atlas.sdk.ports import Outgoing
+from agentic_atlas.sdk.ports import Outgoing, Unasked
+from agentic_atlas.sdk.spool import Estate, NoSpool, Spool
 
 HELD_BYTES = 64 * 1024 * 1024
 """Most bytes that events and results may hold: over it events are left out and new tasks are refused as busy."""
@@ -96,20 +104,37 @@ class Ledger:
         calls: those of them that are calls to other agents.
     """
 
-    def __init__(self, *, held_bytes: int = HELD_BYTES, held_attempts: int = HELD_ATTEMPTS) -> None:
+    def __init__(
+        self,
+        *,
+        held_bytes: int = HELD_BYTES,
+        held_attempts: int = HELD_ATTEMPTS,
+        spool: Spool | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._held_bytes = held_bytes
         self._held_attempts = held_attempts
+        self._spool: Spool = spool or NoSpool()
+        self._clock = clock
         self._limits = Limits()
         self._ready = False
+        self._draining = False
         self._attempts: dict[Key, _Attempt] = {}
         self._ended: dict[Key, None] = {}
+        # When each result came; the one that has waited longest is the first.
+        self._owed: dict[Key, float] = {}
+        # Of ended processes, until the router has been told of them: their ids, and whose result is whose.
+        self._predecessors: tuple[str, ...] = ()
+        self._inherited: dict[Key, str] = {}
         self.calls = OpenCalls()
         self._bytes = 0
         # What waits to be sent on this connection; empty between two.
-        self._at_once: deque[Accept | Refuse] = deque()
+        self._at_once: deque[Accept | Refuse | Drain] = deque()
         self._results: dict[Key, None] = {}
         self._events: deque[Key] = deque()
         self._in_flight = 0
+        # For the runner: questions that can't be said.
+        self._unasked: deque[Unasked] = deque()
 
     # -- what the router says
 
@@ -132,9 +157,9 @@ class Ledger:
         self._attempts[key] = _Attempt(key, task.skill)
         return True
 
-    def cancels(self, cancel: Cancel) -> bool:
+    def concerns(self, message: Cancel | Answer) -> bool:
         """Tell whether the attempt runs here, so that the runner is to be told."""
-        attempt = self._attempts.get((cancel.task, cancel.attempt))
+        attempt = self._attempts.get((message.task, message.attempt))
         return attempt is not None and attempt.result is None
 
     def acknowledged(self, ack: EventAck | ResultAck) -> None:
@@ -156,14 +181,16 @@ class Ledger:
 
     def say(self, message: Outgoing) -> None:
         """Keep what the runner says until it is sent, and acknowledged where that is due."""
-        if isinstance(message, Call):
-            if (message.task, message.attempt) in self._attempts:
-                self.calls.add(message)
+        if isinstance(message, Drain):
+            self._draining = True
+            self._send_at_once(message)
             return
         attempt = self._attempts.get((message.task, message.attempt))
         if attempt is None:
             return
         match message:
+            case Call():
+                self.calls.add(message)
             case Accept():
                 attempt.accepted = True
                 self._send_at_once(message)
@@ -178,6 +205,17 @@ class Ledger:
 
     # -- a connection's life
 
+    def inherit(self, estate: Estate) -> None:
+        """Take over what ended processes left, before the first connection: their results are owed as one's own."""
+        self._predecessors = estate.processes
+        for left in estate.results:
+            attempt = _Attempt((left.result.task, left.result.attempt), "")
+            attempt.accepted, attempt.result = True, left.result
+            self._attempts[attempt.key] = attempt
+            self._inherited[attempt.key] = left.process
+            self._owed[attempt.key] = self._clock() - left.age
+            self._bytes += _weight(left.result)
+
     def hello(self, base: Hello) -> Hello:
         """Return `base` with what is announced after a cut; whatever was on its way counts as not sent."""
         self.cut()
@@ -185,13 +223,16 @@ class Ledger:
         return replace(
             base,
             running=[RunningAttempt(*attempt.key) for attempt in attempts if attempt.result is None],
-            results=[RunningAttempt(*attempt.key) for attempt in attempts if attempt.result is not None],
+            results=[RunningAttempt(*key) for key in self._owed if key not in self._inherited],
+            predecessors=[Predecessor(process, self._left_by(process)) for process in self._predecessors],
         )
 
     def welcomed(self, welcome: Welcome) -> Resume:
         """Begin a connection: forget what the router has or does not want, and queue the rest again."""
         self._limits = welcome.limits
         self._ready = True
+        if self._draining:
+            self._send_at_once(Drain())
         dropped = []
         for verdict in welcome.attempts:
             attempt = self._attempts.get((verdict.task, verdict.attempt))
@@ -206,6 +247,9 @@ class Ledger:
         for attempt in self._attempts.values():
             self._queue(attempt)
         self.calls.again()
+        self._predecessors = ()
+        self._inherited.clear()
+        self._spool.settled()
         return Resume(tuple(dropped))
 
     def cut(self) -> None:
@@ -223,10 +267,13 @@ class Ledger:
     def next(self) -> Fitted | None:
         """Return the message to send now, or None when there is none or a limit does not let it go yet.
 
-        A `Reply` is not to be sent: it is the answer to a call that may not be, for the runner.
+        A `Reply` and an `Unasked` are not to be sent: they are for the runner, the answer to a call that may not be
+        sent, and to a question.
         """
         if not self._ready:
             return None
+        if self._unasked:
+            return self._unasked.popleft()
         if self._at_once:
             return fit(self._at_once.popleft(), self._limits)
         return self.calls.next(self._limits) or self._next_result() or self._next_event()
@@ -240,6 +287,22 @@ class Ledger:
         return any(attempt.result or attempt.waiting or attempt.unacknowledged for attempt in attempts)
 
     @property
+    def results(self) -> int:
+        """Number of results that are not acknowledged."""
+        return len(self._owed)
+
+    @property
+    def oldest(self) -> float:
+        """Seconds that the oldest of them has waited; 0 without any."""
+        return max(0.0, self._clock() - next(iter(self._owed.values()))) if self._owed else 0.0
+
+    @property
+    def undecided(self) -> bool:
+        """Whether a task was neither accepted nor refused yet: it would be lost with this process, though nobody began
+        it."""
+        return any(not attempt.accepted for attempt in self._attempts.values())
+
+    @property
     def running(self) -> int:
         """Number of attempts that have no result yet."""
         return sum(1 for attempt in self._attempts.values() if attempt.result is None)
@@ -250,6 +313,9 @@ class Ledger:
         return tuple(dict.fromkeys(attempt.skill for attempt in started))
 
     # -- inside
+
+    def _left_by(self, process: str) -> list[RunningAttempt]:
+        return [RunningAttempt(*key) for key, owner in self._inherited.items() if owner == process]
 
     def _repeat(self, attempt: _Attempt) -> None:
         if attempt.result is not None:
@@ -263,7 +329,7 @@ class Ledger:
         if len(self._at_once) < self._held_attempts:
             self._send_at_once(Refuse(*key, RefuseReason.BUSY, "too much waits to be acknowledged"))
 
-    def _send_at_once(self, message: Accept | Refuse) -> None:
+    def _send_at_once(self, message: Accept | Refuse | Drain) -> None:
         if self._ready:
             self._at_once.append(message)
 
@@ -280,6 +346,9 @@ class Ledger:
 
     def _add_event(self, attempt: _Attempt, event: Event) -> None:
         most = self._limits.events_per_task
+        if event.kind is EventKind.QUESTION:
+            self._add_question(attempt, event)
+            return
         if attempt.result is not None or attempt.last >= most:
             return
         if attempt.last == most - 1:
@@ -290,6 +359,22 @@ class Ledger:
         else:
             self._tell_left_out(attempt)
             self._keep(attempt, event)
+
+    def _add_question(self, attempt: _Attempt, event: Event) -> None:
+        most = self._limits.events_per_task
+        if attempt.result is not None:
+            return
+        self._tell_left_out(attempt)
+        if attempt.last >= most:
+            self._refuse_question(event, f"an attempt can have {most} events")
+        elif self._bytes + _weight(event) > self._held_bytes:
+            self._refuse_question(event, "the agent has too much that was not acknowledged")
+        else:
+            self._keep(attempt, event)
+
+    def _refuse_question(self, event: Event, why: str, code: str = "too_many_events") -> None:
+        number = msgspec.json.decode(event.data, type=Question).number
+        self._unasked.append(Unasked(event.task, event.attempt, number, Fault(code, why)))
 
     def _tell_left_out(self, attempt: _Attempt) -> None:
         if attempt.left_out and attempt.last < self._limits.events_per_task - 1:
@@ -308,7 +393,11 @@ class Ledger:
     def _add_result(self, attempt: _Attempt, result: Result) -> None:
         self._tell_left_out(attempt)
         attempt.result = result
+        self._owed[attempt.key] = self._clock()
         self._bytes += _weight(result)
+        # One that is too large to be sent is too large to be kept: what takes its place will do.
+        small = size(result.output) <= self._limits.payload_bytes
+        self._spool.keep(result if small else _replaced(result, self._limits))
         self._queue_result(attempt)
 
     def _next_result(self) -> Fitted | None:
@@ -332,7 +421,11 @@ class Ledger:
             if attempt.waiting:
                 self._events.append(attempt.key)
             self._queue_result(attempt)
-            return fit(event, self._limits)
+            fitted = fit(event, self._limits)
+            if fitted is not event and event.kind is EventKind.QUESTION:
+                # Only after a reconnect to a router with lower limits: what was asked fitted those of that time.
+                self._refuse_question(event, "it is over a limit of the router", "payload_too_large")
+            return fitted
         return None
 
     def _stored(self, events: deque[Event], n: int) -> int:
@@ -353,7 +446,15 @@ class Ledger:
         self._in_flight -= len(attempt.unacknowledged)
         self._bytes -= attempt.held()
         del self._attempts[attempt.key]
+        if self._owed.pop(attempt.key, None) is not None:
+            self._spool.forget(*attempt.key)
         self.calls.forget_of(attempt.key)
+
+
+def _replaced(result: Result, limits: Limits) -> Result:
+    fitted = fit(result, limits)
+    assert isinstance(fitted, Result)
+    return fitted
 
 
 def _weight(message: Event | Result) -> int:

@@ -58,7 +58,7 @@ class Link:
                 one of those that a warning about a blocked loop names. Without it all skills are.
             log: where the few lines go that a person should see.
             pace: times; the defaults are those of the design.
-            surroundings: clocks, randomness, TLS.
+            surroundings: clocks, randomness, TLS, and what keeps results on disk.
         """
         self._url = url
         self._token = token
@@ -69,7 +69,8 @@ class Link:
         self._pace = pace or Pace()
         self._surroundings = surroundings or Surroundings()
         self._lag = Lag(self._surroundings.clock, threading.get_ident())
-        self._ledger = Ledger()
+        self._spool = self._surroundings.spool
+        self._ledger = Ledger(spool=self._spool, clock=self._surroundings.clock)
         self._thread = threading.Thread(target=self._run, name="atlas-link", daemon=True)
         # Between threads: what is to be done on the link's loop, and whether that loop was told so.
         self._posted: deque[Callable[[], None]] = deque()
@@ -143,9 +144,11 @@ class Link:
             error = AtlasError(f"the link has failed: {type(bug).__name__}")
         self._ended = True
         self._posted.clear()
+        self._leave()
         self._inbox.ended(error)
 
     async def _main(self) -> AtlasError | None:
+        self._ledger.inherit(self._spool.open())
         loop = asyncio.get_running_loop()
         watch = Watch(
             self._lag,
@@ -212,7 +215,7 @@ class Link:
 
     def _welcomed(self, welcome: Welcome) -> None:
         assert self._keeper is not None
-        self._keeper.welcomed()
+        self._keeper.welcomed(welcome)
         self._inbox.connected(welcome)
 
     def _report(self, _: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
@@ -224,13 +227,22 @@ class Link:
     def _end_when_flushed(self) -> None:
         if self._flush_until is None or self._finished:
             return
-        if self._ledger.owes and self._surroundings.clock() < self._flush_until:
-            return
         assert self._keeper is not None
+        done = self._keeper.parted and not (self._ledger.owes or self._ledger.undecided)
+        if not done and self._surroundings.clock() < self._flush_until:
+            return
         self._finished = True
         wait = self._pace.close * 2 if self._keeper.finish() else 0.0
         if self._patience is not None:
             self._patience.reschedule(asyncio.get_running_loop().time() + wait)
+
+    def _leave(self) -> None:
+        """Say what becomes of the results that the router has not acknowledged."""
+        kept = self._spool.close(running=self._ledger.running > 0)
+        if kept:
+            self._log.warning(f"results not acknowledged: {kept}; kept on disk, for the next start to deliver")
+        if self._ledger.results > kept:
+            self._log.warning(f"results not acknowledged: {self._ledger.results - kept}; lost with this process")
 
     def _skills_on_loop(self) -> Iterable[str]:
         return [skill for skill in self._ledger.running_skills() if self._on_loop(skill)]

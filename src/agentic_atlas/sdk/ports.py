@@ -7,13 +7,38 @@ protocols are safe to call from any thread.
 
 from typing import Protocol, TypeAlias
 
-from agentic_atlas.errors import AtlasError
-from agentic_atlas.protocol.messages import Accept, Call, Cancel, Event, Refuse, Reply, Result, Task, Welcome
+import msgspec
 
-Outgoing: TypeAlias = Accept | Refuse | Event | Result | Call
+from agentic_atlas.errors import AtlasError
+from agentic_atlas.protocol.messages import (
+    Accept,
+    Answer,
+    Call,
+    Cancel,
+    Drain,
+    Event,
+    Fault,
+    Refuse,
+    Reply,
+    Result,
+    Task,
+    Welcome,
+)
+
+Outgoing: TypeAlias = Accept | Refuse | Event | Result | Call | Drain
 """What the runner says. The ledger keeps it as long as it may have to be said again."""
 
-Incoming: TypeAlias = Task | Cancel | Reply
+
+class Unasked(msgspec.Struct, frozen=True):
+    """A question that could not be said to the router, told to its attempt in place of an answer."""
+
+    task: str
+    attempt: int
+    question: int
+    fault: Fault
+
+
+Incoming: TypeAlias = Task | Cancel | Reply | Answer | Unasked
 """What the runner is told. Acknowledgements end in the ledger; a repeated task never gets here."""
 
 

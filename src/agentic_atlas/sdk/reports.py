@@ -3,6 +3,7 @@
 At most a window of them is on its way; what comes meanwhile waits here, each kind in its own manner: a newer progress
 replaces the one that waits, log lines are kept up to a number and then counted, a chunk makes its producer wait. So a
 fast producer costs neither memory nor the connection, and nothing but log lines and stale progress is ever lost.
+Whoever asks a question waits for an answer, so it is told when there is no room for it.
 """
 
 import asyncio
@@ -26,6 +27,8 @@ FIELDS: Final = 32
 
 _RESERVED = 100
 """Events of an attempt, of those it can have, that are left to what the SDK says of itself."""
+_LAST_WORDS = 2
+"""Of these, those that are not for questions either."""
 _EXACT = 2**53
 
 
@@ -67,6 +70,20 @@ class Reports:
     def artifact(self, description: Mapping[str, object]) -> None:
         """Report a file that the attempt made."""
         self._report(EventKind.ARTIFACT, _encode(description))
+
+    def question(self, data: Raw) -> bool:
+        """Report a question; False when the attempt can have no more events. Never left out like a log line.
+
+        It takes one of the events that are left to the SDK, when all others are used up.
+        """
+        with self._lock:
+            if self._closed or self._last + len(self._waiting) >= self._limits.events_per_task - _LAST_WORDS:
+                return False
+            if not self._waiting and self._in_flight < self._window:
+                self._post(EventKind.QUESTION, data)
+            else:
+                self._waiting.append((EventKind.QUESTION, data))
+            return True
 
     async def chunk(self, item: Raw) -> None:
         """Report a piece of the output, as soon as there is room; the wait ends with the attempt's own limits."""

@@ -11,18 +11,33 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Final, Protocol
 
+from msgspec import Raw
+
 from agentic_atlas.errors import AtlasError
-from agentic_atlas.protocol.messages import Accept, Cancel, Limits, Refuse, RefuseReason, Reply, Task, Welcome
-from agentic_atlas.sdk.attempt import STOP_GRACE, Attempt, ends_at, window
+from agentic_atlas.protocol.messages import (
+    Accept,
+    Answer,
+    Cancel,
+    Drain,
+    Limits,
+    Refuse,
+    RefuseReason,
+    Reply,
+    Task,
+    Welcome,
+)
+from agentic_atlas.sdk.attempt import STOP_GRACE, Attempt, window
 from agentic_atlas.sdk.calls import Calls
 from agentic_atlas.sdk.clock import ServerClock
 from agentic_atlas.sdk.context import Scope
 from agentic_atlas.sdk.failures import canceled
 from agentic_atlas.sdk.logs import Log
-from agentic_atlas.sdk.ports import Incoming, Wire
+from agentic_atlas.sdk.ports import Incoming, Unasked, Wire
+from agentic_atlas.sdk.questions import Questions
 from agentic_atlas.sdk.reports import Reports
 from agentic_atlas.sdk.skill import Skill
 from agentic_atlas.sdk.task_log import TaskLog
+from agentic_atlas.sdk.time_limit import TimeLimit
 
 DRAIN_SECONDS: Final = 30.0
 """How long a stopping agent waits for what runs."""
@@ -40,6 +55,7 @@ class Runner:
 
     Attributes:
         clock: the server's, which deadlines are in.
+        left: names of the skills that still ran when it ended, each once.
     """
 
     def __init__(
@@ -72,9 +88,11 @@ class Runner:
         self._loop = asyncio.get_running_loop()
         self._attempts: dict[tuple[str, int], Attempt] = {}
         self._draining = False
+        self.left: list[str] = []
         # Why it is over, once it is: None when that was asked for.
         self._over: asyncio.Future[AtlasError | None] = self._loop.create_future()
         # From `run` on; nothing is delivered before.
+        self._begun = False
         self._wire: Connection
         self._calls: Calls
         self._group: asyncio.TaskGroup
@@ -87,7 +105,7 @@ class Runner:
         Raises:
             AtlasError: the link ended for good; the message says what to do.
         """
-        self._wire, self._calls = wire, Calls(wire)
+        self._wire, self._calls, self._begun = wire, Calls(wire), True
         async with asyncio.TaskGroup() as group:
             self._group = group
             begin()
@@ -104,6 +122,8 @@ class Runner:
             return
         self._draining = True
         self._log.info("stopping: no new tasks, and what runs may finish", running=self.running, seconds=seconds)
+        if self._begun:
+            self._wire.post(Drain())
         self._loop.call_later(seconds, self.finish, None)
         self._end_if_drained()
 
@@ -130,6 +150,16 @@ class Runner:
                     attempt.stop(canceled(message.reason))
             case Reply():
                 self._calls.reply(message)
+            case Answer() | Unasked():
+                attempt = self._attempts.get((message.task, message.attempt))
+                if attempt is not None:
+                    attempt.answered(message)
+
+    def check_answer(self, task: str, attempt: int, question: int, answer: Raw) -> None:
+        """Raise InvalidInput when an answer does not fit what an attempt waits for: where no backend has checked it."""
+        running = self._attempts.get((task, attempt))
+        if running is not None:
+            running.check_answer(question, answer)
 
     def drop(self, task: str, attempt: int) -> None:
         """Stop an attempt that is not ours any more; nothing more is said of it."""
@@ -182,6 +212,7 @@ class Runner:
 
     def _attempt(self, task: Task, skill: Skill) -> Attempt:
         reports = Reports(task, self._wire, self._limits, window=window(self._limits, self._concurrency))
+        limit = TimeLimit(self.clock, task, skill.policy.timeout)
         scope = Scope(
             task=task,
             reports=reports,
@@ -190,7 +221,8 @@ class Runner:
             limits=self._limits,
             log=TaskLog(reports, self._log, task),
             loop=self._loop,
-            ends_at=ends_at(task, skill, self.clock.now()),
+            limit=limit,
+            questions=Questions(task, reports, self._limits, limit),
             cancelled=threading.Event(),
         )
         return Attempt(skill, scope, self._wire, self._log, grace=self._grace)
@@ -207,7 +239,8 @@ class Runner:
             self.finish(None)
 
     def _leave(self) -> None:
-        if self._attempts:
-            self._log.warning("the agent ends while skills still run", skills=sorted(set(self.running)))
+        self.left = sorted(set(self.running))
+        if self.left:
+            self._log.warning("the agent ends while skills still run", skills=self.left)
         for attempt in self._attempts.values():
             attempt.leave()

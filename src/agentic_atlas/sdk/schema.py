@@ -3,24 +3,20 @@
 import inspect
 import typing
 from dataclasses import dataclass
-from typing import Annotated, Any, Final
+from typing import Annotated, Any
 
 import msgspec
 from msgspec import Raw
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError, create_model
 from pydantic import Field as ModelField
 from pydantic.errors import PydanticUserError
-from pydantic.json_schema import GenerateJsonSchema, JsonSchemaWarningKind
-from pydantic_core import core_schema
 
 from agentic_atlas.errors import InvalidInput
 from agentic_atlas.protocol.messages import NULL
 from agentic_atlas.sdk.context import Context
+from agentic_atlas.sdk.json_schema import INPUT, SCHEMA_BYTES, Plain
 from agentic_atlas.sdk.parameters import Declaration, Field, Function, Parameters, read_parameters
 from agentic_atlas.sdk.validation import faults_of_json, sentence
-
-SCHEMA_BYTES: Final = 64 * 1024
-"""Longest schema that a registration may hold."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +63,7 @@ def read_signature(function: Function, declaration: Declaration, *, context: typ
     output, schema = _output(parameters, declaration, streams=streams)
     return Signature(
         context=parameters.context,
-        input_schema=_bounded(model.model_json_schema(schema_generator=_Plain), declaration, "input"),
+        input_schema=_bounded(model.model_json_schema(schema_generator=Plain), declaration, "input"),
         output_schema=schema,
         output=output,
         _names=tuple(field.name for field in parameters.fields),
@@ -75,24 +71,6 @@ def read_signature(function: Function, declaration: Declaration, *, context: typ
     )
 
 
-class _Plain(GenerateJsonSchema):
-    """Schemas without the titles that Pydantic derives from names: they only repeat those."""
-
-    ignored_warning_kinds: set[JsonSchemaWarningKind] = {"skipped-choice", "non-serializable-default"}  # noqa: RUF012
-
-    def field_title_should_be_set(self, schema: object) -> bool:
-        return False
-
-    def generate(
-        self, schema: core_schema.CoreSchema, mode: typing.Literal["validation", "serialization"] = "validation"
-    ) -> dict[str, Any]:
-        made = super().generate(schema, mode)
-        if made.get("title") == _MODEL:
-            del made["title"]
-        return made
-
-
-_MODEL: Final = "SkillInput"
 _ANNOTATED: Any = Annotated  # given types that only the running program knows
 
 
@@ -111,7 +89,7 @@ def _model(fields: tuple[Field, ...]) -> type[BaseModel]:
         default = ... if field.default is inspect.Parameter.empty else field.default
         definitions[_attribute(place)] = (named, default)
     config = ConfigDict(extra="forbid", validate_default=True)
-    return create_model(_MODEL, __config__=config, **definitions)
+    return create_model(INPUT, __config__=config, **definitions)
 
 
 def _output(parameters: Parameters, declaration: Declaration, *, streams: bool) -> tuple[TypeAdapter[Any], Raw]:
@@ -124,7 +102,7 @@ def _output(parameters: Parameters, declaration: Declaration, *, streams: bool) 
     try:
         item: TypeAdapter[Any] = TypeAdapter(annotation)
         whole: TypeAdapter[Any] = TypeAdapter(_LIST[annotation]) if streams else item
-        schema = whole.json_schema(mode="serialization", schema_generator=_Plain)
+        schema = whole.json_schema(mode="serialization", schema_generator=Plain)
     except (PydanticUserError, NameError, TypeError, ValueError) as error:
         reason = str(error).splitlines()[0].rstrip(".")
         fix = "return plain values, dataclasses, Pydantic models or content parts, or leave the annotation out"

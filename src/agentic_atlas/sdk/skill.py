@@ -9,7 +9,7 @@ from typing import Final, Literal, TypedDict
 import msgspec
 
 from agentic_atlas.errors import ConfigurationError
-from agentic_atlas.protocol.messages import Policy, SkillSpec
+from agentic_atlas.protocol.messages import Delivery, Policy, SkillSpec
 from agentic_atlas.sdk.context import Context, SyncContext
 from agentic_atlas.sdk.parameters import Declaration, Function
 from agentic_atlas.sdk.schema import Signature, read_signature
@@ -142,6 +142,10 @@ def _policy(options: Options, declaration: Declaration) -> Policy:
         fix = f"choose from {', '.join(sorted(Options.__optional_keys__))}"
         raise declaration.wrong(f"it has no option {', '.join(sorted(unknown))}", fix)
     try:
-        return msgspec.convert(chosen, Policy)
+        policy = msgspec.convert(chosen, Policy)
     except msgspec.ValidationError as error:
         raise declaration.wrong(f"an option is not allowed: {error}", "correct it") from None
+    if policy.delivery is Delivery.AT_MOST_ONCE and policy.retries:
+        fix = "leave out retries, or let it run at least once"
+        raise declaration.wrong("it must not run twice (at_most_once) and yet has retries", fix)
+    return policy

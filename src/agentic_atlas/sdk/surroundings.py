@@ -1,10 +1,12 @@
-"""What the link takes from outside: clocks, randomness and trust."""
+"""What the link takes from outside: clocks, randomness, trust and a disk."""
 
 import random
 import ssl
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+
+from agentic_atlas.sdk.spool import NoSpool, Spool
 
 
 @dataclass(frozen=True)
@@ -19,3 +21,5 @@ class Surroundings:
     """Numbers in [0, 1), for the jitter of the back-off."""
     tls: ssl.SSLContext | None = None
     """Whom to trust, for `wss://`; None: those whom Python trusts (`ssl.create_default_context`)."""
+    spool: Spool = field(default_factory=NoSpool)
+    """Keeps results beyond the end of this process; used on the link's thread only."""

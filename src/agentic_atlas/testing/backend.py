@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 
+from msgspec import Raw
 from msgspec.structs import replace
 
 from agentic_atlas.backend.domain import lifecycle
@@ -20,6 +21,7 @@ from agentic_atlas.backend.domain.assignment import assignment
 from agentic_atlas.backend.domain.deadlines import due_at, expire
 from agentic_atlas.backend.domain.fairness import FairOrder
 from agentic_atlas.backend.domain.lifecycle import Change
+from agentic_atlas.backend.domain.questions import Question, read_question
 from agentic_atlas.backend.domain.records import EventKind, Task, TaskError
 from agentic_atlas.protocol import messages
 from agentic_atlas.protocol.messages import Call, Outcome
@@ -86,6 +88,19 @@ class MemoryBackend:
             if child.parent_id == task_id:
                 self.cancel(child.id, f"the task that called it was canceled: {reason}")
 
+    def answer(self, task_id: str, question: Question, value: bytes) -> bool:
+        """Answer a question of a task; False when it is not open any more.
+
+        Raises:
+            InvalidInput: the answer does not fit; the question stays open.
+        """
+        now = self.clock.wall()
+        entry = self.book.entry(task_id)
+        if entry is not None:
+            runner = self.directory.runners[entry.task.agent_id]
+            runner.check_answer(task_id, entry.task.attempt, question.number, Raw(value))
+        return self._react(task_id, lambda task: lifecycle.answer(task, question, value, OWNER, now))
+
     def cancel_all(self) -> None:
         """Cancel what has not ended."""
         for task in self.book.open():
@@ -115,14 +130,14 @@ class MemoryBackend:
                 continue
 
     def idle(self, working: Callable[[Kind], bool] = lambda _kind: True) -> bool:
-        """Tell whether somebody waits and nobody works: no handler of these kinds runs but those that wait for a call.
+        """Tell whether somebody waits and nobody works: handlers of these kinds that run wait for a call or a person.
 
         A handler counts from the claim of its task until it has returned.
         """
         if not self._waiting:
             return False
         leased = [task for task in self.book.open() if task.state in LEASED and working(self.directory.kind(task))]
-        if any(not self._open_calls[task.id] for task in leased):
+        if any(task.state is TaskState.WORKING and not self._open_calls[task.id] for task in leased):
             return False
         return self.directory.running(working) <= len(leased)
 
@@ -139,12 +154,22 @@ class MemoryBackend:
         entry = self.book.entry(task_id)
         if entry is None:
             return
-        if self.book.change(task_id, lambda task: expire(task, now)):
+        if not self._react(task_id, lambda task: expire(task, now)):
+            self._follow(entry.task)
+        elif entry.task.terminal:
             # It ended without its agent, which may still be at it.
             self.router.cancel(task_id, entry.task.attempt, entry.task.error.message if entry.task.error else "")
             self.router.forget(task_id, entry.task.attempt)
-        else:
-            self._follow(entry.task)
+
+    def _react(self, task_id: str, decide: Callable[[Task], Change | None]) -> bool:
+        """Change a task, and tell its agent of the questions that were settled with it; False for no change."""
+        entry = self.book.entry(task_id)
+        seen = len(entry.events) if entry is not None else 0
+        if entry is None or not self.book.change(task_id, decide):
+            return False
+        for question in lifecycle.settled(entry.task, entry.events[seen:]):
+            self.router.answer(task_id, entry.task.attempt, question.reaction)
+        return True
 
     def _follow(self, task: Task) -> None:
         self._alarms.set(task.id, due_at(task, self.clock.wall()))
@@ -217,6 +242,8 @@ def _decide(task: Task, *, instance_id: str, said: Report, now: float) -> Change
             return lifecycle.accept(task, attempt, now)
         case messages.Refuse(attempt=attempt):
             return lifecycle.refuse(task, attempt, now)
+        case messages.Event(attempt=attempt, n=n, kind=messages.EventKind.QUESTION, data=data):
+            return lifecycle.ask(task, attempt, n, read_question(data), now)
         case messages.Event(attempt=attempt, n=n, kind=kind, data=data):
             return lifecycle.report(task, attempt, n, EventKind(kind.value), bytes(data), now)
         case messages.Result(outcome=Outcome.COMPLETED):

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from agentic_atlas.errors import ConfigurationError
 from agentic_atlas.sdk.agent import Agent
-from agentic_atlas.sdk.client_records import TaskEvent, TaskInfo
+from agentic_atlas.sdk.client_records import QuestionInfo, TaskEvent, TaskInfo
 from agentic_atlas.testing.caller import AsyncCaller, AsyncTask, serving
 from agentic_atlas.testing.loop import JumpingLoop
 
@@ -74,6 +74,14 @@ class Task:
         while (event := self._thread.run(self._task.next_event(after))) is not None:
             yield event
             after = event.seq
+
+    def question(self) -> QuestionInfo | None:
+        """See `AsyncTask.question`."""
+        return self._thread.run(self._task.question())
+
+    def answer(self, value: Any, *, question: int | None = None) -> TaskInfo:
+        """See `AsyncTask.answer`."""
+        return self._thread.run(self._task.answer(value, question=question))
 
     def cancel(self, reason: str = "canceled by the caller") -> TaskInfo:
         """See `AsyncTask.cancel`."""

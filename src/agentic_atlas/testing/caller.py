@@ -8,10 +8,10 @@ from typing import Any
 
 import msgspec
 
-from agentic_atlas.errors import InvalidInput
+from agentic_atlas.errors import Conflict, InvalidInput
 from agentic_atlas.sdk.agent import Agent
 from agentic_atlas.sdk.client_errors import NotFinished
-from agentic_atlas.sdk.client_records import TaskEvent, TaskInfo
+from agentic_atlas.sdk.client_records import QuestionInfo, TaskEvent, TaskInfo
 from agentic_atlas.testing.backend import MemoryBackend
 from agentic_atlas.testing.book import Entry
 from agentic_atlas.testing.network import Network
@@ -181,6 +181,28 @@ class AsyncTask:
         self._backend.cancel(self.id, reason)
         return self.info
 
+    async def question(self) -> QuestionInfo | None:
+        """Return the task's oldest open question as soon as there is one, or None when the task is done without."""
+        await self._until(lambda: bool(self._entry.task.dialogue.open) or self._entry.task.terminal, FOR_EVER)
+        return self.info.question
+
+    async def answer(self, value: Any, *, question: int | None = None) -> TaskInfo:
+        """Answer the task's oldest open question, as soon as there is one, or the one with this number.
+
+        Raises:
+            Conflict: the task ends without a question, or this one is not open (`no_open_question`).
+            InvalidInput: the answer does not fit the type that the skill asks for; the question stays open.
+        """
+        if question is None:
+            await self.question()
+        open_ones = self._entry.task.dialogue.open
+        asked = next((one for one in open_ones if question in (None, one.number)), None)
+        encoded = _json(value, "the answer")
+        if asked is None:
+            raise Conflict(f"no such question of task {self.id} is open", code="no_open_question")
+        self._backend.answer(self.id, asked, encoded)
+        return self.info
+
     async def _until(self, found: Callable[[], bool], timeout: float) -> None:
         """Wait for something to happen to the task."""
         backend, entry = self._backend, self._entry
@@ -199,7 +221,11 @@ def _encoded(input: Mapping[str, Any] | None, fields: Mapping[str, Any]) -> byte
     twice = fields.keys() & (input or {}).keys()
     if twice:
         raise InvalidInput(f"given twice, in the mapping and as keyword: {', '.join(sorted(twice))}")
+    return _json({**(input or {}), **fields}, "the input")
+
+
+def _json(value: object, what: str) -> bytes:
     try:
-        return msgspec.json.encode({**(input or {}), **fields})
+        return msgspec.json.encode(value)
     except (TypeError, ValueError, RecursionError, UnicodeEncodeError) as error:
-        raise InvalidInput(f"the input cannot be written as JSON: {error}") from error
+        raise InvalidInput(f"{what} cannot be written as JSON: {error}") from error

@@ -69,12 +69,17 @@ class MemoryLink:
         self._stopping = True
         try:
             async with asyncio.timeout(FLUSH):
-                while self._ledger.owes and not self._line.over.done():
+                while self._owes and not self._line.over.done():
                     self._line.heard.clear()
                     await self._line.heard.wait()
         except TimeoutError:
             pass  # an agent that ends does not wait for ever; what it owes is of no account any more
         self._conversation.finish()
+
+    @property
+    def _owes(self) -> bool:
+        ledger = self._ledger
+        return ledger.owes or ledger.undecided or not self._conversation.parted
 
     def _do(self, action: Callable[[], None]) -> None:
         # RuntimeError: the loop is closed; a thread of a skill has outlived its agent.

@@ -5,6 +5,7 @@ from typing import Any
 
 import msgspec
 
+from agentic_atlas.backend.domain.questions import Question
 from agentic_atlas.backend.domain.records import Task, TaskEvent
 from agentic_atlas.backend.domain.tracing import trace_id
 from agentic_atlas.sdk import client_records as records
@@ -36,6 +37,22 @@ def task_info(task: Task) -> records.TaskInfo:
         instance_id=task.instance_id,
         last_seq=task.last_seq,
         cancel_requested=task.cancel_reason is not None,
+        questions=[question_info(question) for question in task.dialogue.questions],
+    )
+
+
+def question_info(question: Question) -> records.QuestionInfo:
+    """Return a question as its task has it."""
+    return records.QuestionInfo(
+        number=question.number,
+        question=question.text,
+        state="open" if question.open else "expired" if question.expired else "answered",
+        schema=_json(question.schema),
+        asked_at=_at(question.asked_at),
+        expires_at=None if question.expires_at is None else _at(question.expires_at),
+        answer=_json(question.answer),
+        settled_at=None if question.settled_at is None else _at(question.settled_at),
+        answered_by=question.answered_by or None,
     )
 
 
@@ -46,7 +63,7 @@ def task_event(event: TaskEvent) -> records.TaskEvent:
     )
 
 
-def _json(data: bytes) -> Any:
+def _json(data: bytes | msgspec.Raw) -> Any:
     return msgspec.json.decode(data)
 
 

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import msgspec
 import pytest
+from msgspec import Raw
 
 from agentic_atlas.backend.domain import lifecycle
 from agentic_atlas.backend.domain.lifecycle import Change
+from agentic_atlas.backend.domain.questions import Dialogue, Question
 from agentic_atlas.backend.domain.records import CallerRef, EventKind, Task, TaskError, TaskEvent
 from agentic_atlas.backend.ports import Added, Changed, Store, TaskFilter
 from agentic_atlas.errors import Conflict
-from agentic_atlas.protocol.messages import Delivery
+from agentic_atlas.protocol import messages
+from agentic_atlas.protocol.messages import NULL, Delivery
 from agentic_atlas.protocol.tasks import TaskState
 from tests.conformance.store.conftest import WithStore
 from tests.conformance.store.samples import CALLER, NOW, claimed, completed, submitted, task
@@ -54,6 +57,17 @@ FULL = Task(
     output=b"null",
     error=TaskError("handler_error", "it broke", b'{"line": 3}'),
     ended_at=7.5,
+    dialogue=Dialogue(
+        (
+            Question(
+                1, "Größe? ☂", 3.75, NULL, 13.75, Raw(b'{"size": [1, 2]}'), settled_at=4.5, answered_by="bob/phone"
+            ),
+            Question(2, "Sure?", 4.75, NULL, 5.75, expired=True, settled_at=5.75),
+            Question(3, "And now?", 6.25, Raw(b'{"type":"boolean"}')),
+        ),
+        asked_at=6.25,
+        waited=2.5,
+    ),
 )
 
 
@@ -237,6 +251,25 @@ def test_a_write_that_cant_be_stored_fails_alone(with_store: WithStore) -> None:
         assert [(await future).created for future in futures] == [True] * 20
         assert [(await future).changed for future in others] == [True] * 20
         assert [event.seq for event in await store.tasks.events("task_00000007")] == [1, 2]
+
+
+def test_a_question_and_its_answer_are_kept_with_their_task(with_store: WithStore) -> None:
+    @with_store
+    async def _(store: Store) -> None:
+        await store.tasks.add(submitted(1))
+        await store.tasks.change("task_00000001", claimed)
+        asked = messages.Question(1, "Really?", Raw(b'{"type":"boolean"}'), 60.0)
+        asking = await store.tasks.change("task_00000001", lambda task: lifecycle.ask(task, 1, 1, asked, NOW))
+        assert asking.task is not None
+        (question,) = asking.task.dialogue.open
+        assert await store.tasks.held_by("inst_1") == [asking.task]
+        done = await store.tasks.change(
+            "task_00000001", lambda task: lifecycle.answer(task, question, b"true", "ada", NOW + 5)
+        )
+        assert await store.tasks.get("task_00000001") == done.task
+        kinds = [event.kind.value for event in await store.tasks.events("task_00000001", after=2)]
+        assert kinds == ["question", "state", "answer", "state"]
+        assert (await store.tasks.find(TaskFilter(states=(TaskState.INPUT_REQUIRED,)), limit=5)).items == ()
 
 
 def test_long_payloads_among_short_ones_are_stored_whole(with_store: WithStore) -> None:

@@ -233,8 +233,25 @@ def test_nobody_is_connected_after_everybody_departed(with_store: WithStore) -> 
         for number in (1, 2):
             await store.agents.register(instance(number), "", [])
         await store.agents.depart("inst_1", 1, NOW + 10)
-        await store.agents.depart_all(NOW + 20)
+        assert await store.agents.depart_all(NOW + 20) == [LIBRARY.id]
+        assert await store.agents.depart_all(NOW + 30) == []
         left = {i.id: i.disconnected_at for i in await store.agents.instances(LIBRARY.id)}
         assert left == {"inst_1": NOW + 10, "inst_2": NOW + 20}
         assert await seen(store) == NOW + 20
         assert await seen(store, "agent_ada_idle") is None
+
+
+def test_ended_instances_are_known_by_agent_and_token_together(with_store: WithStore) -> None:
+    @with_store
+    async def _(store: Store) -> None:
+        await populate(store)
+        await store.tokens.add(Token("tok_2", LIBRARY.id, "", NOW, NOW + 100))
+        for number, token_id in ((1, TOKEN.id), (2, TOKEN.id), (3, "tok_2"), (4, TOKEN.id)):
+            await store.agents.register(instance(number, token_id=token_id), "", [])
+        for number in (1, 3, 4):
+            await store.agents.depart(f"inst_{number}", 1, NOW + 10)
+        named = ["inst_1", "inst_2", "inst_3", "inst_none"]
+        assert await store.agents.departed(LIBRARY.id, TOKEN.id, named) == ["inst_1"]
+        assert await store.agents.departed(LIBRARY.id, "tok_2", named) == ["inst_3"]
+        assert await store.agents.departed("agent_other", TOKEN.id, named) == []
+        assert await store.agents.departed(LIBRARY.id, TOKEN.id, []) == []

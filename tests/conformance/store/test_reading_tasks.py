@@ -165,6 +165,8 @@ def test_an_instance_holds_what_it_has_and_has_not_ended(with_store: WithStore) 
         assert [task.id for task in await store.tasks.held_by("inst_1")] == ["task_00000001"]
         assert [task.id for task in await store.tasks.held_by("inst_2")] == ["task_00000003"]
         assert held.task not in await store.tasks.held_by("inst_1")
+        both = await store.tasks.held_by("inst_1", "inst_2", "inst_none")
+        assert sorted(task.id for task in both) == ["task_00000001", "task_00000003"]
 
 
 def test_children_are_called_tasks_that_have_not_ended(with_store: WithStore) -> None:

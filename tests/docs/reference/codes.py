@@ -29,7 +29,11 @@ _NAMED_BY_POSITION = {
     "HandshakeRefused": 1,
 }
 """Calls that take a code by position, and at which."""
-_GIVEN = {"canceled": "(the reason that was given)", "handler_error": "(type and message of what the handler raised)"}
+_GIVEN = {
+    "canceled": "(the reason that was given)",
+    "handler_error": "(type and message of what the handler raised)",
+    "invalid_question": "(what is wrong with the question)",
+}
 _OF_A_TASK = {"Fault", "failed", "TaskError", "_fault", "_failed"}
 
 

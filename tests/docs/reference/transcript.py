@@ -96,7 +96,7 @@ _SCENES: tuple[tuple[str, tuple[tuple[Side, Message], ...]], ...] = (
             (Side.ROUTER, Task(FOURTH, 1, "count", Raw(b'{"text":"a very long text"}'), _ADA, _TRACE, 1_767_225_615.0)),
             (Side.AGENT, Accept(FOURTH, 1)),
             (Side.AGENT, Event(FOURTH, 1, 1, EventKind.QUESTION,
-                               Raw(b'{"question":"Count all of it?","schema":{"type":"boolean"}}'))),
+                               Raw(b'{"number":1,"question":"Count all of it?","schema":{"type":"boolean"}}'))),
             (Side.ROUTER, EventAck(FOURTH, 1, 1)),
             (Side.ROUTER, Answer(FOURTH, 1, Reaction(1, Raw(b"true")))),
             (Side.AGENT, Result(FOURTH, 1, Outcome.COMPLETED, Raw(b"4"))),

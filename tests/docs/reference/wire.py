@@ -11,7 +11,7 @@ from msgspec import Raw, inspect
 
 from agentic_atlas.protocol import messages
 from agentic_atlas.protocol.closing import ADVICE, CloseCode, comes_back
-from agentic_atlas.protocol.messages import MESSAGES, Limits, Message, name_of
+from agentic_atlas.protocol.messages import MESSAGES, Limits, Message, Question, name_of
 from agentic_atlas.protocol.states import TRANSITIONS, mermaid
 from tests.docs.reference.markdown import anchor, code, fence, paragraphs, table, wrapped
 from tests.docs.reference.source import attribute_docs, files, module_docs, summary, tree_of
@@ -103,7 +103,8 @@ def _parts() -> list[type]:
         new = [kind for kind in dict.fromkeys(inner) if kind not in found]
         found += new
         waiting += reversed(new)
-    return found
+    # Of the data of events, which is any JSON else, this has a form of its own.
+    return [*found, Question]
 
 
 def _structs(info: inspect.Type) -> Iterator[type]:

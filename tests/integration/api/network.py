@@ -10,23 +10,27 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import httpx
+import structlog
 
-from agentic_atlas.auth import load_or_create_ring
+from agentic_atlas.auth import load_or_create_ring, ring_files
 from agentic_atlas.backend.api.app import create_app
+from agentic_atlas.backend.archive.folder import BackupFolder
+from agentic_atlas.backend.domain.census import Census, OpenLimits
 from agentic_atlas.backend.domain.logins import Logins
 from agentic_atlas.backend.domain.records import Task
-from agentic_atlas.backend.ports import Slot
+from agentic_atlas.backend.ports import Clock, Slot
 from agentic_atlas.backend.services import instances, users
 from agentic_atlas.backend.services.access import Access
 from agentic_atlas.backend.services.backend import Backend
 from agentic_atlas.backend.services.dispatch import Dispatcher
 from agentic_atlas.backend.services.feed import Feed
+from agentic_atlas.backend.services.monitor import Monitor
 from agentic_atlas.backend.services.registry import Registry
 from agentic_atlas.backend.store.database import open_store
 from agentic_atlas.bus.local import LocalBus
 from agentic_atlas.compose.sources import SortableIds, wall
 from agentic_atlas.protocol import messages
-from agentic_atlas.protocol.messages import Hello, InstanceInfo, Limits, Raw, SkillSpec
+from agentic_atlas.protocol.messages import Hello, InstanceInfo, Limits, Raw, Reaction, SkillSpec
 
 GREET = SkillSpec(
     name="greet",
@@ -41,9 +45,12 @@ GREET = SkillSpec(
 class HandFleet:
     """Instances that are connected because a test says so, and what was delivered to them."""
 
-    free: dict[str, list[Slot]] = field(default_factory=dict)
+    free_slots: dict[str, list[Slot]] = field(default_factory=dict)
+    unleased: set[tuple[str, int]] = field(default_factory=set)
+    kept: list[tuple[str, float]] = field(default_factory=list)
     delivered: list[tuple[Slot, Task]] = field(default_factory=list)
     cancels: list[str] = field(default_factory=list)
+    answers: list[tuple[str, Reaction]] = field(default_factory=list)
     closed: list[str] = field(default_factory=list)
     present: dict[str, int] = field(default_factory=dict)
     reserved: asyncio.Event = field(default_factory=asyncio.Event)
@@ -51,11 +58,11 @@ class HandFleet:
 
     def reserve(self, agent_id: str) -> Slot | None:
         self.reserved.set()
-        slots = self.free.get(agent_id)
+        slots = self.free_slots.get(agent_id)
         return slots.pop() if slots else None
 
     def release(self, slot: Slot) -> None:
-        self.free.setdefault(slot.agent_id, []).append(slot)
+        self.free_slots.setdefault(slot.agent_id, []).append(slot)
 
     def deliver(self, slot: Slot, task: Task) -> None:
         self.delivered.append((slot, task))
@@ -63,6 +70,9 @@ class HandFleet:
 
     def cancel(self, task: Task) -> None:
         self.cancels.append(task.id)
+
+    def answer(self, task: Task, reaction: Reaction) -> None:
+        self.answers.append((task.id, reaction))
 
     def forget(self, task: Task) -> None:
         pass
@@ -75,6 +85,18 @@ class HandFleet:
 
     def online(self, agent_id: str) -> int:
         return self.present.get(agent_id, 0)
+
+    def free(self, agent_id: str) -> int:
+        return len(self.free_slots.get(agent_id, ()))
+
+    def holds(self, task_id: str, attempt: int) -> bool:
+        return (task_id, attempt) not in self.unleased
+
+    def adopt(self, task_id: str, attempt: int, instance_id: str) -> None:
+        self.unleased.discard((task_id, attempt))
+
+    def oldest_results(self) -> Sequence[tuple[str, float]]:
+        return self.kept
 
 
 @dataclass
@@ -113,6 +135,15 @@ class Api:
         self.backend.dispatcher.freed(record.agent_id)
         return record.agent_id
 
+    async def called_by(self, parent: str) -> str:
+        """Return the id of the task that this one called, once there is one."""
+        async with asyncio.timeout(10.0):
+            while True:
+                found = (await self.admin.get("/api/v1/tasks", params={"parent": parent})).json()["items"]
+                waiting = [task["id"] for task in found if task["state"] == "submitted"]
+                if waiting:
+                    return str(waiting[0])
+
     async def report(self, *said: messages.Message, instance: str = "ins_1") -> list[instances.Stored]:
         """Say what an instance says of its attempts, in this order."""
         futures = [instances.report(self.backend, instance, message) for message in said]
@@ -120,24 +151,33 @@ class Api:
 
 
 @asynccontextmanager
-async def api(folder: Path) -> AsyncIterator[Api]:
+async def api(folder: Path, limits: OpenLimits | None = None, clock: Clock = wall) -> AsyncIterator[Api]:
     ids, fleet = SortableIds(), HandFleet()
     async with open_store(None, clock=wall, ids=ids) as store:
         feed, registry = Feed(LocalBus()), Registry(store.agents)
+        dispatcher = Dispatcher(store.tasks, fleet, feed, clock, Census(limits))
         backend = Backend(
             store=store,
             fleet=fleet,
             keys=load_or_create_ring(folder / "keys", wall()),
             network=await store.network_id(),
-            clock=wall,
+            clock=clock,
             ids=ids,
             entropy=secrets.token_bytes,
             limits=Limits(),
-            access=Access(store.users, registry, wall),
+            access=Access(store.users, registry, clock),
             registry=registry,
             feed=feed,
-            dispatcher=Dispatcher(store.tasks, fleet, feed, wall),
+            dispatcher=dispatcher,
             logins=Logins(),
+            monitor=Monitor(dispatcher, fleet, clock, structlog.get_logger()),
+            backups=BackupFolder(
+                folder / "backups",
+                network=await store.network_id(),
+                copy=store.copy,
+                keys=lambda: ring_files(folder / "keys"),
+                clock=wall,
+            ),
         )
         issued = await users.bootstrap(backend, "admin")
         assert issued is not None

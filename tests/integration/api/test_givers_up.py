@@ -35,7 +35,7 @@ def test_a_task_whose_submitter_goes_away_is_delivered_all_the_same(tmp_path: Pa
             stored = await atlas.backend.store.tasks.get(delivered.id)
             assert stored is not None
             assert stored.state == "working"
-            assert atlas.fleet.free[agent_id] == []
+            assert atlas.fleet.free_slots[agent_id] == []
 
     asyncio.run(main())
 

@@ -11,6 +11,7 @@ OPEN = {
     "/.well-known/jwks.json",
     "/healthz",
     "/readyz",
+    "/metrics",
     "/api/v1/openapi.json",
     "/api/v1/login-codes",
     "/api/v1/login-codes/token",

@@ -1,8 +1,10 @@
 """The HTTP server on a real socket, against peers that send requests in odd pieces."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 
+import pytest
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 from starlette.types import Receive, Scope, Send
@@ -21,17 +23,24 @@ async def count(scope: Scope, receive: Receive, send: Send) -> None:
 
 def served(test: Callable[[Callable[[], Awaitable[Peer]]], Awaitable[None]]) -> None:
     async def main() -> None:
-        listener = http.listen("127.0.0.1", 0, "PORT")
-        port = listener.getsockname()[1]
-        stop = asyncio.Event()
-        async with asyncio.timeout(PATIENCE), asyncio.TaskGroup() as group:
-            group.create_task(http.until(stop, http.HttpServer(count, listener, drain=1)))
-            try:
-                await test(lambda: asyncio.open_connection("127.0.0.1", port))
-            finally:
-                stop.set()
+        async with server() as (connect, _):
+            await test(connect)
 
     asyncio.run(main())
+
+
+@asynccontextmanager
+async def server() -> AsyncIterator[tuple[Callable[[], Awaitable[Peer]], asyncio.Event]]:
+    """Run a server until the end of the block, or until the event that comes with it is set."""
+    listener = http.listen("127.0.0.1", 0, "PORT")
+    port = listener.getsockname()[1]
+    stop = asyncio.Event()
+    async with asyncio.timeout(PATIENCE), asyncio.TaskGroup() as group:
+        group.create_task(http.until(stop, http.HttpServer(count, listener, drain=1)))
+        try:
+            yield lambda: asyncio.open_connection("127.0.0.1", port), stop
+        finally:
+            stop.set()
 
 
 def post(body: bytes) -> bytes:
@@ -83,3 +92,44 @@ def test_trailers_without_end_are_cut() -> None:
         writer.close()
 
     served(test)
+
+
+def test_a_request_that_has_begun_when_the_server_stops_is_told_so_and_when_to_come_back() -> None:
+    async def main() -> None:
+        async with server() as (connect, stop):
+            (reader, writer), (other, silent) = await connect(), await connect()
+            writer.write(post(b"before"))
+            assert await answer(reader) == b"200 6"
+            writer.write(post(b"after")[:20])
+            stop.set()
+            assert await other.read() == b"", "nothing was asked there, and nothing will be"
+            writer.write(post(b"after")[20:])
+            refusal = (await reader.readuntil(b"\r\n\r\n")).lower()
+            assert refusal.startswith(b"http/1.1 503")
+            assert b"retry-after: 2" in refusal
+            assert b"connection: close" in refusal
+            assert b'"server_stopping"' in await reader.read()
+            with pytest.raises(OSError, match=r"refused|failed"):
+                await connect()
+            writer.close()
+            silent.close()
+
+    asyncio.run(main())
+
+
+def test_what_is_being_answered_when_the_server_stops_is_answered() -> None:
+    async def main() -> None:
+        async with server() as (connect, stop):
+            reader, writer = await connect()
+            writer.write(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\n")
+            assert b" 100 " in await reader.readuntil(b"\r\n\r\n"), "the application has begun to read"
+            idle, silent = await connect()
+            stop.set()
+            assert await idle.read() == b""
+            writer.write(b"whole")
+            assert await answer(reader) == b"200 5"
+            assert await reader.read() == b""
+            writer.close()
+            silent.close()
+
+    asyncio.run(main())

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from agentic_atlas.backend.services import tasks
 from agentic_atlas.protocol.messages import Accept, Event, EventKind, Fault, Outcome, Raw, Result
 from tests.integration.api.network import GREET, Api, api
 
@@ -101,7 +102,7 @@ def test_input_that_is_not_acceptable_is_told_where_and_not_stored(
         if path is not None:
             assert error["detail"][0]["path"] == path
         assert (await atlas.admin.get("/api/v1/tasks")).json()["items"] == []
-        assert len(atlas.fleet.free[next(iter(atlas.fleet.free))]) == 1
+        assert len(atlas.fleet.free_slots[next(iter(atlas.fleet.free_slots))]) == 1
 
     run(test, tmp_path)
 
@@ -137,7 +138,7 @@ def test_an_idempotency_key_is_one_task_and_with_another_body_a_conflict(tmp_pat
         assert len({answer.json()["id"] for answer in answers}) == 1
         assert sorted(answer.status_code for answer in answers) == [200] * 19 + [201]
         assert len(atlas.fleet.delivered) == 1
-        assert len(atlas.fleet.free[next(iter(atlas.fleet.free))]) == 4
+        assert len(atlas.fleet.free_slots[next(iter(atlas.fleet.free_slots))]) == 4
         other = await atlas.admin.post("/api/v1/tasks", json=ask(idempotency_key="order-17", input={"name": "Bob"}))
         assert (other.status_code, other.json()["error"]["code"]) == (409, "idempotency_conflict")
 
@@ -289,3 +290,54 @@ async def pages(atlas: Api, path: str) -> AsyncIterator[list[Any]]:
         if page["next"] is None:
             return
         after = f"&after={page['next']}"
+
+
+def test_who_calls_an_agent_that_is_on_its_way_back_after_a_restart_waits_for_it(tmp_path: Path) -> None:
+    async def test(atlas: Api) -> None:
+        agent_id = await atlas.connect(atlas.admin, "hello", GREET)
+        atlas.fleet.present[agent_id] = 0
+        atlas.backend.returning.expect([agent_id])
+        called = await atlas.admin.post("/api/v1/tasks", json=ask(queue_ttl=0))
+        assert (called.status_code, called.json()["state"]) == (201, "submitted")
+        assert "on its way back" in called.json()["note"]
+        await atlas.connect(atlas.admin, "hello", GREET, slots=1)
+        await asyncio.wait_for(atlas.fleet.arrived.wait(), 10)
+        ((_, task),) = atlas.fleet.delivered
+        assert task.id == called.json()["id"]
+        await tasks.nobody_came(atlas.backend)
+        assert (await atlas.admin.get(f"/api/v1/tasks/{task.id}")).json()["state"] == "working"
+        atlas.fleet.present[agent_id] = 0
+        gone = await atlas.admin.post("/api/v1/tasks", json=ask(queue_ttl=0))
+        assert gone.json()["error"]["code"] == "agent_offline", "it was back, and has left by itself"
+
+    run(test, tmp_path)
+
+
+def test_an_agent_that_does_not_come_back_in_time_fails_who_would_not_wait_and_nobody_else(tmp_path: Path) -> None:
+    async def test(atlas: Api) -> None:
+        agent_id = await atlas.connect(atlas.admin, "hello", GREET)
+        atlas.fleet.present[agent_id] = 0
+        atlas.backend.returning.expect([agent_id])
+        called = (await atlas.admin.post("/api/v1/tasks", json=ask(queue_ttl=0))).json()["id"]
+        submitted = (await atlas.admin.post("/api/v1/tasks", json=ask())).json()["id"]
+        await tasks.nobody_came(atlas.backend)
+        ended = (await atlas.admin.get(f"/api/v1/tasks/{called}")).json()
+        assert (ended["state"], ended["error"]["code"]) == ("failed", "agent_offline")
+        assert (await atlas.admin.get(f"/api/v1/tasks/{submitted}")).json()["state"] == "submitted"
+        refused = await atlas.admin.post("/api/v1/tasks", json=ask(queue_ttl=0))
+        assert (refused.status_code, refused.json()["error"]["code"]) == (503, "agent_offline")
+
+    run(test, tmp_path)
+
+
+def test_an_agent_that_came_back_and_is_busy_keeps_who_waits_for_it(tmp_path: Path) -> None:
+    async def test(atlas: Api) -> None:
+        agent_id = await atlas.connect(atlas.admin, "hello", GREET)
+        atlas.fleet.present[agent_id] = 0
+        atlas.backend.returning.expect([agent_id])
+        called = (await atlas.admin.post("/api/v1/tasks", json=ask(queue_ttl=0))).json()["id"]
+        await atlas.connect(atlas.admin, "hello", GREET)
+        await tasks.nobody_came(atlas.backend)
+        assert (await atlas.admin.get(f"/api/v1/tasks/{called}")).json()["state"] == "submitted"
+
+    run(test, tmp_path)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from typer.testing import CliRunner, Result
@@ -37,8 +38,14 @@ class Platform:
     server: Server
     agents: dict[str, dict[str, Any]] = field(default_factory=dict)
     task: dict[str, Any] = field(default_factory=lambda: {"state": "completed", "output": "Hello, Ada!"})
+    beginning: str = ""
+    """Of the events: what the first connection has of them before it is cut."""
     stream: str = ""
     refuses: Answer | None = None
+    backup: Path | None = None
+    """The backup that the server makes; None: one on another machine."""
+    answers: Answer | None = None
+    """To the answer of a question; without it the task goes on."""
 
     def answer(self, asked: Asked) -> Answer:
         if self.refuses is not None:
@@ -49,6 +56,7 @@ class Platform:
             "tasks": self._tasks,
             "tokens": lambda asked, rest: Answer({"id": rest[0], "status": "revoked"}),
             "whoami": self._whoami,
+            "backups": self._backups,
         }
         return routes[first](asked, rest)
 
@@ -76,8 +84,13 @@ class Platform:
     def _tasks(self, asked: Asked, rest: list[str]) -> Answer:
         running = {"id": "t1", "agent": "ada/hello", "skill": "greet", "created_at": AT, "state": "working"}
         done = running | {"ended_at": "2026-11-22T19:29:10.000Z", "input": {"name": "Ada"}} | self.task
+        if rest[1:] == ["events"] and self.beginning:
+            text, self.beginning = self.beginning, ""
+            return events(text, cut=True)
         if rest[1:] == ["events"]:
             return events(self.stream)
+        if rest[1:] == ["input"]:
+            return self.answers or Answer(done | {"questions": [], "state": "working"})
         if rest[1:] == ["retry"]:
             return Answer(running | {"id": "t2", "retry_of": "t1"}, 201)
         if not rest:
@@ -86,6 +99,11 @@ class Platform:
 
     def task_note(self) -> dict[str, Any]:
         return {"note": self.task["note"]} if "note" in self.task else {}
+
+    def _backups(self, asked: Asked, rest: list[str]) -> Answer:
+        path = self.backup or Path("/nowhere/backups/atlas-1.tar")
+        size = path.stat().st_size if self.backup else 1_000_000
+        return Answer({"name": path.name, "path": str(path), "size": size, "made_at": AT, "sha256": None}, 201)
 
     def _whoami(self, asked: Asked, rest: list[str]) -> Answer:
         return Answer(

@@ -1,6 +1,9 @@
 from __future__ import annotations
 
+import contextlib
 import json
+import os
+import pty
 import signal
 import subprocess
 import sys
@@ -114,6 +117,40 @@ def test_a_skill_that_does_not_stream_prints_its_output_at_the_end(platform: Pla
     assert printed(atlas("call", "hello", "greet", "name=Ada", "--stream")) == "Hello, Ada!\n"
 
 
+LOST = (
+    event(1, "state", state="working", attempt=1, accepted=True)
+    + event(2, "state", state="submitted", attempt=1, code="agent_lost", message="lost")
+    + event(3, "state", state="working", attempt=2, accepted=True)
+    + event(4, "state", state="completed", attempt=2)
+)
+TOLD = [
+    "The agent was lost: the task waits for it, or for another instance.",
+    "It goes on: attempt 2.",
+]
+
+
+def test_that_the_agent_was_lost_is_said_beside_the_stream(platform: Platform) -> None:
+    platform.stream = LOST
+    result = atlas("call", "hello", "greet", "name=Ada", "--stream")
+    assert (printed(result), result.stderr.splitlines()) == ("Hello, Ada!\n", TOLD)
+
+
+def test_on_a_terminal_it_is_said_above_what_shows_that_it_goes_on(platform: Platform) -> None:
+    platform.stream = LOST
+    ours, theirs = pty.openpty()
+    command = [sys.executable, "-m", "agentic_atlas", "call", "hello", "greet", "name=Ada"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=theirs, text=True) as process:
+        os.close(theirs)
+        said = b""
+        with contextlib.suppress(OSError):  # what a terminal says at its end
+            while piece := os.read(ours, 4096):
+                said += piece
+        os.close(ours)
+        out, _ = process.communicate(timeout=20)
+    assert out == "Hello, Ada!\n"
+    assert [sentence for sentence in TOLD if sentence.encode() in said] == TOLD, said
+
+
 def test_a_call_that_takes_too_long_is_cancelled(platform: Platform, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(client_task, "_SOON", 0.01)
     platform.task = {"state": "working"}
@@ -142,3 +179,24 @@ def test_an_interrupt_cancels_the_task_and_ends_with_130(platform: Platform) -> 
         process.kill()
     assert (process.returncode, out, err) == (130, "", "Asked task t1 to stop.\n")
     assert platform.server.paths()[-1] == "POST /api/v1/tasks/t1/cancel"
+
+
+@pytest.mark.parametrize("options", [[], ["--stream"], ["--json"]])
+def test_without_a_terminal_it_is_told_how_to_answer_what_is_asked(platform: Platform, options: list[str]) -> None:
+    question = {"number": 1, "question": "Which colour?", "state": "open", "schema": {"enum": ["red", "blue"]}}
+    platform.task = {"state": "completed", "output": "red", "questions": [question]}
+    platform.beginning = event(1, "question", number=1, question="Which colour?")
+    platform.stream = event(2, "state", state="completed")
+    called = atlas("call", "hello", "greet", "name=Ada", *options)
+    assert called.exit_code == 0
+    assert called.stderr.splitlines() == [
+        "The task asks: Which colour? (one of: red, blue)",
+        "Answer it: atlas tasks answer t1 VALUE --question 1",
+    ]
+
+
+def test_a_question_that_is_not_open_any_more_is_not_told(platform: Platform) -> None:
+    platform.beginning = event(1, "question", number=1, question="Old?")
+    platform.stream = event(2, "state", state="completed")
+    called = atlas("call", "hello", "greet", "name=Ada")
+    assert (called.exit_code, called.stderr) == (0, "")

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 
-from tests.integration.cli.platform_server import Platform, atlas, complained, event, printed
+from tests.integration.cli.platform_server import AT, Platform, atlas, complained, event, printed
+from tests.integration.client.client_server import error
 
 FAULT = {"code": "handler_error", "message": "boom"}
 
@@ -62,3 +64,62 @@ def test_watch_fails_when_the_task_does(platform: Platform) -> None:
 
 def test_an_id_that_is_none_is_told(platform: Platform) -> None:
     assert complained(atlas("tasks", "show", "..")) == "an id or a name is empty, too long, or not one"
+
+
+OPEN = {"number": 2, "question": "How many?", "state": "open", "schema": {"type": "integer"}, "asked_at": AT}
+ASKING = {
+    "state": "input_required",
+    "questions": [
+        {"number": 1, "question": "Colour?", "state": "answered", "answer": "red", "answered_by": "ada/laptop"},
+        OPEN,
+        {"number": 3, "question": "Sure?", "state": "expired"},
+    ],
+}
+
+
+def test_a_task_is_shown_with_its_questions(platform: Platform) -> None:
+    platform.task = dict(ASKING)
+    shown = printed(atlas("tasks", "show", "t1"))
+    assert 'Colour? → "red" (ada/laptop)' in shown
+    assert "How many? (a whole number) → open" in shown
+    assert "Sure? → nobody answered in time" in shown
+
+
+def test_an_answer_is_read_as_the_question_says(platform: Platform) -> None:
+    platform.task = dict(ASKING)
+    assert printed(atlas("tasks", "answer", "t1", "12")) == "Answered. Task t1 is working.\n"
+    assert platform.server.asked[-1].path == "/api/v1/tasks/t1/input"
+    assert platform.server.asked[-1].body == {"answer": 12, "question": 2}
+
+
+@pytest.mark.parametrize("source", ['{"a": 1}', "@answer.json", "-"])
+def test_an_answer_is_given_as_json_on_the_line_in_a_file_or_on_stdin(
+    platform: Platform, at_home: Path, source: str
+) -> None:
+    platform.task = dict(ASKING)
+    (at_home / "answer.json").write_text('{"a": 1}')
+    shown = printed(atlas("tasks", "answer", "t1", "--input", source, "--question", "2", "--json", input='{"a": 1}'))
+    assert json.loads(shown)["state"] == "working"
+    assert platform.server.asked[-1].body == {"answer": {"a": 1}, "question": 2}
+
+
+def test_an_answer_that_is_refused_is_told(platform: Platform) -> None:
+    platform.task = dict(ASKING)
+    assert complained(atlas("tasks", "answer", "t1", "many")) == "the answer has to be a whole number; `many` is not"
+    platform.answers = error(422, "invalid_input", "the answer does not fit question 2: at /: too small")
+    assert "does not fit question 2" in complained(atlas("tasks", "answer", "t1", "1"))
+
+
+@pytest.mark.parametrize("question", [[], ["--question", "1"]])
+def test_there_has_to_be_a_question_that_is_open(platform: Platform, question: list[str]) -> None:
+    if not question:
+        platform.task = {"state": "working"}
+    else:
+        platform.task = dict(ASKING)
+    assert "of task t1 is open" in complained(atlas("tasks", "answer", "t1", "x", *question))
+
+
+def test_without_a_terminal_the_answer_has_to_be_given(platform: Platform) -> None:
+    platform.task = dict(ASKING)
+    assert "give VALUE or --input" in complained(atlas("tasks", "answer", "t1"), code=2)
+    assert "exclude each other" in complained(atlas("tasks", "answer", "t1", "1", "--input", "1"), code=2)

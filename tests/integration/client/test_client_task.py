@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from agentic_atlas.errors import AtlasError, NotFound, TaskError, Unavailable
+from agentic_atlas.errors import AtlasError, Conflict, InvalidInput, NotFound, TaskError, Unavailable
 from agentic_atlas.sdk.client_errors import NotFinished, UnexpectedAnswer
 from agentic_atlas.sdk.client_http import WAITING_PATIENCE, Http
 from agentic_atlas.sdk.client_records import TaskInfo
@@ -29,7 +29,10 @@ CUT = Answer(cut=True)
 
 
 def with_task(
-    answer: Callable[[Asked], Answer], work: Callable[[TaskHandle], Awaitable[Any]], state: str = "submitted"
+    answer: Callable[[Asked], Answer],
+    work: Callable[[TaskHandle], Awaitable[Any]],
+    state: str = "submitted",
+    patience: float = 0.0,
 ) -> tuple[Server, Time, Any]:
     """Do something with a task; return what the server saw, the time it took, and the outcome or the error."""
     time = Time()
@@ -37,7 +40,7 @@ def with_task(
 
         async def main() -> Any:
             sources = Sources(clock=time.clock, sleep=time.sleep, chance=lambda: 0.0)
-            http = Http(server.address, timeout=5.0, patience=0.0, sources=sources)
+            http = Http(server.address, timeout=5.0, patience=patience, sources=sources)
             try:
                 return await work(TaskHandle(http, TaskInfo(id="t1", state=state)))
             except AtlasError as error:
@@ -196,3 +199,32 @@ def test_cancel_says_why_and_retry_is_a_new_task() -> None:
     assert outcome == ("t2", "t1")
     assert server.paths() == ["POST /api/v1/tasks/t1/cancel", "POST /api/v1/tasks/t1/retry"]
     assert server.asked[0].body == {"reason": "too late"}
+
+
+def asking(*states: str) -> Answer:
+    return task("input_required", questions=[{"number": n, "state": state} for n, state in enumerate(states, 1)])
+
+
+def test_an_answer_names_its_question_so_that_sending_it_twice_is_answering_once() -> None:
+    async def answer(handle: TaskHandle) -> str:
+        return (await handle.answer({"size": 3})).state
+
+    answers = in_order(asking("answered", "open", "open"), CUT, task("working"))
+    server, _, state = with_task(answers, answer, patience=5.0)
+    assert state == "working"
+    assert server.paths() == ["GET /api/v1/tasks/t1", *["POST /api/v1/tasks/t1/input"] * 2]
+    assert [request.body for request in server.asked[1:]] == [{"answer": {"size": 3}, "question": 2}] * 2
+
+
+def test_where_no_question_is_open_nothing_is_sent() -> None:
+    server, _, caught = with_task(in_order(asking("answered", "expired")), lambda handle: handle.answer(1))
+    assert isinstance(caught, Conflict)
+    assert caught.code == "no_open_question"
+    assert len(server.asked) == 1
+
+
+def test_an_answer_that_is_refused_is_an_error() -> None:
+    refused = error(422, "invalid_input", "the answer does not fit question 3")
+    server, _, caught = with_task(in_order(refused), lambda handle: handle.answer(1, question=3))
+    assert isinstance(caught, InvalidInput)
+    assert server.asked[0].body == {"answer": 1, "question": 3}

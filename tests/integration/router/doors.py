@@ -26,7 +26,9 @@ from agentic_atlas.protocol.messages import (
     Message,
     Outcome,
     Result,
+    RunningAttempt,
     Side,
+    SkillSpec,
     Task,
     Welcome,
 )
@@ -174,8 +176,15 @@ class Agent:
         assert isinstance(data, bytes)
         return self.session.receive(data)
 
-    async def hello(self, concurrency: int = 1) -> Welcome:
-        await self.say(Hello(1, InstanceInfo(self.instance_id), [], concurrency))
+    async def hello(
+        self,
+        concurrency: int = 1,
+        skills: Sequence[SkillSpec] = (),
+        running: Sequence[RunningAttempt] = (),
+        results: Sequence[RunningAttempt] = (),
+    ) -> Welcome:
+        instance = InstanceInfo(self.instance_id)
+        await self.say(Hello(1, instance, list(skills), concurrency, running=list(running), results=list(results)))
         welcome = await self.hear()
         assert isinstance(welcome, Welcome)
         return welcome

@@ -19,10 +19,13 @@ from agentic_atlas.protocol.closing import CloseCode
 from agentic_atlas.protocol.messages import (
     NULL,
     Accept,
+    Answer,
     Call,
     Caller,
     Event,
+    Hello,
     Outcome,
+    Reaction,
     Refuse,
     Reply,
     ReplyKind,
@@ -59,6 +62,7 @@ class Record:
     cancel_reason: str | None = None
     events: list[Event] = field(default_factory=list)
     last_n: int = 0
+    answers: list[Reaction] = field(default_factory=list)
 
     def is_held(self, instance_id: str, attempt: int) -> bool:
         """Tell whether this instance holds this attempt."""
@@ -73,7 +77,7 @@ class Record:
     def message(self) -> Task:
         """Return what delivers the current attempt."""
         caller = Caller("user", "usr_ada", "ada")
-        return Task(self.id, self.attempt, self.skill, self.input, caller, "", 0.0)
+        return Task(self.id, self.attempt, self.skill, self.input, caller, "", 0.0, answers=list(self.answers))
 
 
 class MemoryBackend:
@@ -94,6 +98,7 @@ class MemoryBackend:
         self.failing: AtlasError | None = None
         self._queues: defaultdict[str, deque[str]] = defaultdict(deque)
         self._generations: defaultdict[str, int] = defaultdict(int)
+        self._tokens: dict[str, str] = {}
         self._children: dict[tuple[str, int, str], Record] = {}
         self._writes: deque[tuple[Future[Receipt], Receipt]] = deque()
 
@@ -116,15 +121,24 @@ class MemoryBackend:
             if task.state is not TaskState.SUBMITTED:
                 self.router.release(slot)
                 continue
-            task.go(Trigger.CLAIM)
-            task.attempt += 1
-            task.instance_id, task.accepted, task.last_n = slot.instance_id, False, 0
+            self.take(task, slot)
             self.router.deliver(slot, task.message())
+
+    def take(self, task: Record, slot: Instance) -> None:
+        """Claim a waiting task for a slot."""
+        task.go(Trigger.CLAIM)
+        task.attempt += 1
+        task.instance_id, task.accepted, task.last_n = slot.instance_id, False, 0
 
     def cancel(self, task: Record, reason: str) -> None:
         """Ask for a task's end."""
         task.cancel_reason = reason
         self.router.cancel(task.id, task.attempt, reason)
+
+    def answer(self, task: Record, reaction: Reaction) -> None:
+        """Answer a question of a task."""
+        task.answers.append(reaction)
+        self.router.answer(task.id, task.attempt, reaction)
 
     def revoke(self, token_id: str) -> None:
         """Revoke a token."""
@@ -150,8 +164,11 @@ class MemoryBackend:
         instance_id = hello.instance.id
         self._generations[instance_id] += 1
         self.online[instance_id] = self._generations[instance_id]
+        self._tokens[instance_id] = identity.token_id
+        lost = self._succeed(instance_id, hello)
+        left = (result for ended in hello.predecessors for result in ended.results)
         held = {task.id: task for task in self.tasks.values() if task.is_held(instance_id, task.attempt)}
-        verdicts = tuple(self._verdict(instance_id, one) for one in (*hello.running, *hello.results))
+        verdicts = tuple(self._verdict(instance_id, one) for one in (*hello.running, *hello.results, *left))
         known = {verdict.task for verdict in verdicts if verdict.keep}
         return Admission(
             agent=identity.agent_id,
@@ -163,6 +180,13 @@ class MemoryBackend:
                 (RunningAttempt(task.id, task.attempt), task.cancel_reason)
                 for task in held.values()
                 if task.id in known and task.cancel_reason is not None
+            ),
+            lost=lost,
+            answers=tuple(
+                Answer(task.id, task.attempt, reaction)
+                for task in held.values()
+                if task.id in known
+                for reaction in task.answers
             ),
         )
 
@@ -206,6 +230,20 @@ class MemoryBackend:
     def _commit_unless_held_back(self) -> None:
         if self.storing.is_set():
             self.commit()
+
+    def _succeed(self, heir: str, hello: Hello) -> tuple[RunningAttempt, ...]:
+        """Hand on what ended processes with the same token held, or lose it, as the real backend does."""
+        ended = {one.instance for one in hello.predecessors if self._tokens.get(one.instance) == self._tokens[heir]}
+        results = {(one.task, one.attempt) for predecessor in hello.predecessors for one in predecessor.results}
+        left = [task for task in self.tasks.values() if task.state is TaskState.WORKING and task.instance_id in ended]
+        lost = []
+        for task in left:
+            if (task.id, task.attempt) in results:
+                task.instance_id = heir
+            elif task.instance_id != heir:
+                lost.append(RunningAttempt(task.id, task.attempt))
+                self._again(task, Trigger.LOSE)
+        return tuple(lost)
 
     def _verdict(self, instance_id: str, announced: RunningAttempt) -> Verdict:
         task = self.tasks.get(announced.task)

@@ -279,13 +279,14 @@ def linked(
     log: Lines | None = None,
     surroundings: Surroundings | None = None,
     token: Callable[[], str] = lambda: TOKEN,
+    hello: Hello = HELLO,
 ) -> Iterator[tuple[Link, Recorder]]:
     """Run a link; the jitter of its back-off is nothing, so that tests are quick."""
     recorder = inbox or Recorder()
     link = Link(
         url,
         token,
-        HELLO,
+        hello,
         recorder,
         log=log or Lines(),
         pace=pace,

@@ -21,6 +21,7 @@ from agentic_atlas.protocol.messages import (
     Beat,
     Call,
     Caller,
+    Drain,
     Event,
     EventAck,
     Hello,
@@ -184,6 +185,11 @@ async def block(ctx) -> None:
     threading.Event().wait(60)
 
 @agent.skill
+def think(ctx, seconds: float) -> None:
+    ctx.progress(0.5)
+    threading.Event().wait(seconds)
+
+@agent.skill
 async def hold(ctx) -> None:
     await ctx.progress(0.5)
     while True:
@@ -208,6 +214,7 @@ def test_a_signal_lets_the_running_task_finish_and_takes_no_other(tmp_path: Path
         assert processes[0].stderr is not None
         while "stopping" not in processes[0].stderr.readline():
             continue
+        peer.expect(Drain)
         peer.send(task("wait", "t2", seconds=0))
         assert peer.expect(Refuse).reason is RefuseReason.DRAINING
         _, result = until_result(peer)
@@ -217,6 +224,29 @@ def test_a_signal_lets_the_running_task_finish_and_takes_no_other(tmp_path: Path
     with Router(script) as router, started(tmp_path, CODE, router.url) as process:
         processes.append(process)
         assert process.wait(PATIENCE) == 0
+
+
+@pytest.mark.parametrize("skill", ["wait", "think"])
+def test_what_takes_longer_than_the_drain_is_given_up_and_the_exit_says_so(tmp_path: Path, skill: str) -> None:
+    processes: list[subprocess.Popen[str]] = []
+    impatient = CODE.replace("    agent.run()", "    sdk.DRAIN_SECONDS = 0.2\n    agent.run()")
+    code = f"import agentic_atlas.sdk.agent as sdk\n{impatient}"
+
+    def script(peer: Peer) -> None:
+        peer.welcome()
+        peer.send(task(skill, seconds=60))
+        peer.expect(Accept)
+        event = peer.expect(Event)
+        peer.send(EventAck(event.task, event.attempt, event.n))
+        processes[0].send_signal(signal.SIGTERM)
+        peer.expect(Drain)
+        assert peer.closed_with() == 1000
+
+    with Router(script) as router, started(tmp_path, code, router.url) as process:
+        processes.append(process)
+        _, errors = process.communicate(timeout=PATIENCE)
+        assert process.returncode == 1
+        assert errors.splitlines()[-1] == f"gave up what still ran after 0.2 s: {skill}"
 
 
 @pytest.mark.parametrize("skill", ["block", "hold"])

@@ -15,7 +15,10 @@ from agentic_atlas.protocol.messages import (
     Accept,
     Beat,
     Call,
+    Drain,
     Event,
+    Refuse,
+    RefuseReason,
     Reply,
     ReplyKind,
     Result,
@@ -403,3 +406,119 @@ def test_a_fault_of_the_runner_costs_one_connection_and_is_logged() -> None:
         inbox.expect(Task)
         inbox.expect(Welcome)
     assert log.having("connection lost: internal error (KeyError)")
+
+
+def test_a_router_that_said_when_it_is_back_is_tried_then_though_its_close_never_came() -> None:
+    cut_at: list[float] = []
+
+    def stopping(peer: Peer) -> None:
+        peer.welcome()
+        peer.send(Drain(0.4))
+        peer.expect(Beat)
+        cut_at.append(time.monotonic())
+        cut(peer)
+
+    with Router(stopping, idle) as router, linked(router.url) as (_, inbox):
+        inbox.expect(Welcome)
+        inbox.expect(Welcome)
+        assert time.monotonic() - cut_at[0] >= 0.4
+
+
+def test_a_restart_that_was_announced_begins_the_back_off_anew_and_keeps_to_its_time() -> None:
+    def restarts(peer: Peer) -> None:
+        peer.welcome()
+        peer.connection.close(CloseCode.RESTART, encode_reason("router_is_stopping", 0.1).decode())
+
+    scripts = [restarts] * 6
+    begun = time.monotonic()
+    with (
+        Router(*scripts, idle) as router,
+        linked(router.url, surroundings=Surroundings(random=lambda: 1.0)) as (_, inbox),
+    ):
+        for _ in range(len(scripts) + 1):
+            inbox.expect(Welcome)
+        assert 0.6 <= time.monotonic() - begun < 4.0, "the sixth window would be 6.4 s by itself"
+
+
+def test_an_agent_that_drains_says_so_and_leaves_only_after_every_task_on_its_way_was_refused() -> None:
+    heard: list[object] = []
+
+    def script(peer: Peer) -> None:
+        peer.answers_beats = False
+        peer.welcome(beat_every=60.0)
+        heard.append(peer.expect(Drain))
+        peer.send(task("t1"))
+        peer.send(Beat(2))  # the answer to what the agent said after its drain
+        heard.append(peer.expect(Refuse))
+        heard.append(peer.closed_with())
+
+    with Router(script) as router, linked(router.url) as (link, inbox):
+        inbox.expect(Welcome)
+        link.post(Drain())
+        link.stop_soon(PATIENCE)
+        assert inbox.expect(Task).task == "t1"
+        link.post(Refuse("t1", 1, RefuseReason.DRAINING))
+        assert inbox.end() is None
+    assert heard == [Drain(), Refuse("t1", 1, RefuseReason.DRAINING), CloseCode.NORMAL]
+
+
+def test_a_draining_agent_says_so_again_after_a_cut() -> None:
+    drained: list[Drain] = []
+
+    def first(peer: Peer) -> None:
+        peer.welcome()
+        drained.append(peer.expect(Drain))
+        cut(peer)
+
+    def second(peer: Peer) -> None:
+        peer.welcome()
+        drained.append(peer.expect(Drain))
+        peer.serve_beats()
+
+    with Router(first, second) as router, linked(router.url) as (link, inbox):
+        inbox.expect(Welcome)
+        link.post(Drain())
+        inbox.expect(Welcome)
+        link.stop()
+    assert drained == [Drain(), Drain()]
+
+
+def test_a_connection_cut_right_after_an_answer_is_found_within_two_beats_and_two_ticks() -> None:
+    beat = 0.5
+    since: list[float] = []
+
+    def swallows(peer: Peer) -> None:
+        peer.welcome(beat_every=beat)
+        peer.expect(Beat)
+        peer.answers_beats = False
+        since.append(time.monotonic())
+        peer.serve_beats()
+
+    log = Lines()
+    with Router(swallows, idle) as router, linked(router.url, log=log) as (_, inbox):
+        inbox.expect(Welcome)
+        log.wait("has not answered")
+        found = time.monotonic() - since[0]
+    assert 2 * beat - 0.05 <= found < 2 * beat + 0.4, "half a beat less than when it was counted from the next beat"
+
+
+def test_answers_that_take_most_of_a_beat_do_not_cost_the_connection() -> None:
+    beat, done = 0.2, threading.Event()
+
+    def slow(peer: Peer) -> None:
+        peer.answers_beats = False
+        peer.welcome(beat_every=beat)
+        for _ in range(6):
+            said = peer.expect(Beat)
+            done.wait(beat * 0.8)
+            peer.send(Beat(said.n))
+        done.set()
+        peer.answers_beats = True
+        peer.serve_beats()
+
+    log = Lines()
+    with Router(slow) as router, linked(router.url, log=log) as (link, inbox):
+        inbox.expect(Welcome)
+        assert done.wait(PATIENCE)
+        link.stop()
+    assert not log.having("connection lost")

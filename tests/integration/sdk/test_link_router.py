@@ -6,17 +6,21 @@ import asyncio
 import contextlib
 import random
 import threading
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from msgspec import Raw
 
-from agentic_atlas.protocol.messages import Accept, Event, EventKind, Outcome, Result, Task
+from agentic_atlas.protocol.messages import Accept, Event, EventKind, Outcome, Reaction, Result, Task, Welcome
+from agentic_atlas.router.settings import RouterSettings
 from agentic_atlas.sdk.link import Link
+from agentic_atlas.sdk.pace import Pace
 from agentic_atlas.sdk.surroundings import Surroundings
-from tests.integration.router.doors import door, run
+from tests.integration.router.doors import QUICK as DOOR
+from tests.integration.router.doors import agent, door, run, until
 from tests.integration.router.memory_backend import Record
 from tests.integration.sdk.dialogues import PATIENCE, Lines, Recorder, linked
 
@@ -46,16 +50,29 @@ class Echo(Recorder):
 
 @dataclass
 class Wire:
-    """A proxy whose connections can be cut, with whatever is on its way in them."""
+    """A proxy whose connections can be cut, with whatever is on its way in them, or go on without carrying anything."""
 
     port: int = 0
     ends: set[asyncio.StreamWriter] = field(default_factory=set)
+    server: asyncio.Server | None = None
+    swallowing: set[asyncio.StreamWriter] = field(default_factory=set)
 
     def cut(self) -> int:
         ends, self.ends = self.ends, set()
         for end in ends:
             end.transport.abort()
         return len(ends)
+
+    async def close(self) -> None:
+        """Cut, and let nobody in any more."""
+        assert self.server is not None
+        self.server.close()
+        self.cut()
+        await self.server.wait_closed()
+
+    def swallow(self) -> None:
+        """Carry nothing any more on the connections there are: each end believes that the other one is silent."""
+        self.swallowing |= self.ends
 
 
 @asynccontextmanager
@@ -65,8 +82,9 @@ async def wire(to: int) -> AsyncIterator[Wire]:
     async def carry(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with contextlib.suppress(ConnectionError):
             while data := await reader.read(1_000):
-                writer.write(data)
-                await writer.drain()
+                if writer not in proxy.swallowing:
+                    writer.write(data)
+                    await writer.drain()
         writer.transport.abort()
 
     async def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -77,14 +95,12 @@ async def wire(to: int) -> AsyncIterator[Wire]:
             group.create_task(carry(onwards_reader, writer))
         proxy.ends -= {writer, onwards}
 
-    server = await asyncio.start_server(accept, "127.0.0.1", 0)
+    server = proxy.server = await asyncio.start_server(accept, "127.0.0.1", 0)
     proxy.port = server.sockets[0].getsockname()[1]
     try:
         yield proxy
     finally:
-        server.close()
-        proxy.cut()
-        await server.wait_closed()
+        await proxy.close()
 
 
 async def ended(link: Link) -> None:
@@ -143,6 +159,53 @@ def test_no_cut_loses_or_repeats_anything() -> None:
     run(main())
 
 
+class Asker(Recorder):
+    """Asks a question for each task and returns the answer. An answer may come twice, and counts once."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.answered: list[str] = []
+        self.asked = asyncio.Event()
+        self._loop = asyncio.get_running_loop()
+
+    def deliver(self, message: Any) -> None:
+        assert self.link is not None
+        if isinstance(message, Task):
+            self.link.post(Accept(message.task, 1))
+            self.link.post(Event(message.task, 1, 1, EventKind.QUESTION, Raw(b'{"number":1,"question":"?"}')))
+            self._loop.call_soon_threadsafe(self.asked.set)
+        elif message.task not in self.answered:
+            self.answered.append(message.task)
+            self.link.post(Result(message.task, 1, Outcome.COMPLETED, message.reaction.data))
+
+
+def test_no_cut_between_question_and_answer_loses_either() -> None:
+    chance = random.Random(11)
+
+    async def main() -> None:
+        async with door() as at, wire(at.port) as between:
+            inbox, at_once = Asker(), Surroundings(random=lambda: 0.0)
+            url = f"ws://127.0.0.1:{between.port}/ws"
+            with linked(url, inbox=inbox, token=lambda: TOKEN, surroundings=at_once) as (link, _):
+                async with asyncio.timeout(4 * PATIENCE):
+                    for number in range(CUTS):
+                        task = at.backend.submit("worker", "work", b"1")
+                        await inbox.asked.wait()
+                        inbox.asked.clear()
+                        if number % 2:
+                            between.cut()
+                        at.backend.answer(task, Reaction(1, Raw(str(number).encode())))
+                        for _ in range(chance.randrange(20)):
+                            await asyncio.sleep(0)
+                        between.cut()
+                        assert bytes((await task.ended).output) == str(number).encode()
+                        assert [event.kind for event in task.events] == [EventKind.QUESTION]
+                await ended(link)
+            assert len(inbox.answered) == CUTS
+
+    run(main())
+
+
 def test_a_revoked_token_ends_the_agent_and_says_what_to_do() -> None:
     async def main() -> None:
         async with door() as at:
@@ -196,5 +259,45 @@ def test_many_threads_may_post_while_the_wire_is_cut() -> None:
                     await task.ended
                 await ended(link)
             assert [event.n for event in task.events] == list(range(1, 401))
+
+    run(main())
+
+
+BEAT, TICK, SLACK = 0.4, 0.05, 0.3
+BEATING = replace(DOOR, beat_every=BEAT, silent_beats=RouterSettings().silent_beats, tick=TICK)
+
+
+def test_an_agent_finds_a_connection_that_carries_nothing_within_two_beats_and_loses_no_task() -> None:
+    async def main() -> None:
+        async with door(BEATING) as at, wire(at.port) as between:
+            inbox, log = Recorder(), Lines()
+            url = f"ws://127.0.0.1:{between.port}/ws"
+            with linked(url, inbox=inbox, log=log, token=lambda: TOKEN, pace=Pace(tick=TICK, close=0.1)) as (link, _):
+                await asyncio.to_thread(inbox.expect, Welcome)
+                task = at.backend.submit("worker", "work", b"1")
+                await asyncio.to_thread(inbox.expect, Task)
+                link.post(Accept(task.id, 1))
+                await until(lambda: task.accepted)
+                between.swallow()
+                begun = time.monotonic()
+                await asyncio.to_thread(log.wait, "the router has not answered")
+                assert time.monotonic() - begun < 2 * BEAT + TICK + SLACK
+                await asyncio.to_thread(inbox.expect, Welcome)
+                link.post(Result(task.id, 1, Outcome.COMPLETED, Raw(b"2")))
+                async with asyncio.timeout(PATIENCE):
+                    await task.ended
+                await ended(link)
+            assert (task.attempt, at.backend.losses) == (1, [])
+
+    run(main())
+
+
+def test_a_router_finds_a_connection_that_carries_nothing_within_two_beats() -> None:
+    async def main() -> None:
+        async with door(BEATING) as at, wire(at.port) as between, agent(between.port):
+            between.swallow()
+            begun = time.monotonic()
+            await until(lambda: "no_beat" in [facts.get("reason") for _, _, facts in at.log.lines])
+            assert time.monotonic() - begun < 2 * BEAT + TICK + SLACK
 
     run(main())

@@ -2,18 +2,30 @@
 
 from __future__ import annotations
 
+import asyncio
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Engine, create_engine, inspect
 
+from agentic_atlas.backend.domain import lifecycle
+from agentic_atlas.backend.domain.questions import SILENCE
+from agentic_atlas.backend.store import migrations
+from agentic_atlas.backend.store.database import open_store
 from agentic_atlas.backend.store.migrations import migrate
-from agentic_atlas.backend.store.sqlite import writing_engine
+from agentic_atlas.backend.store.rows import INSERTED, inserted_row
+from agentic_atlas.backend.store.sqlite import examine, writing_engine
 from agentic_atlas.backend.store.tables import metadata
 from agentic_atlas.errors import ConfigurationError
+from agentic_atlas.protocol.messages import Question
+from agentic_atlas.protocol.tasks import TaskState
+from tests.conformance.store.samples import NOW, Numbered, submitted
 from tests.integration.store.conftest import process
 
 
@@ -25,11 +37,21 @@ def engine(tmp_path: Path) -> Iterator[Engine]:
     engine.dispose()
 
 
-def schema(engine: Engine) -> dict[str, str]:
-    """Return the words of each table and index."""
+def schema(engine: Engine) -> dict[str, list[str]]:
+    """Return the words of each table and index: its columns in their order, then what holds for the whole of it.
+
+    SQLite writes a column that was added later behind the constraints of its table, where it means the same.
+    """
     with engine.connect() as connection:
         rows = connection.exec_driver_sql("SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL").all()
-    return {name: " ".join(sql.split()) for name, sql in rows if name != "alembic_version"}
+    return {name: parts(" ".join(sql.split())) for name, sql in rows if name != "alembic_version"}
+
+
+def parts(sql: str) -> list[str]:
+    head, _, rest = sql.partition("(")
+    body, _, tail = rest.rpartition(")")
+    words = [part.strip() for part in re.split(r", ?(?![^(]*\))", body)]
+    return [head, *sorted(words, key=lambda part: part.startswith(("PRIMARY KEY", "FOREIGN KEY"))), tail]
 
 
 def test_the_migrations_lead_to_the_tables_of_the_queries(engine: Engine) -> None:
@@ -63,8 +85,47 @@ def test_data_of_a_newer_program_is_refused_with_what_to_do(engine: Engine) -> N
     with pytest.raises(ConfigurationError) as refused:
         migrate(engine)
     assert "newer version of Agentic Atlas (schema 9999" in refused.value.message
-    assert "up to 0001" in refused.value.message
+    assert "up to 0002" in refused.value.message
     assert schema(engine) == before
+
+
+def test_tasks_of_the_first_schema_are_there_after_the_upgrade_and_can_ask_questions(tmp_path: Path) -> None:
+    path = tmp_path / "atlas.db"
+    path.touch()
+    first_schema(path)
+
+    async def main() -> None:
+        async with open_store(path, clock=lambda: NOW, ids=Numbered()) as store:
+            task = await store.tasks.get("task_old")
+            assert task is not None
+            assert (task.state, task.input, task.dialogue) == (TaskState.WORKING, b'{"words": "coral"}', SILENCE)
+            await store.tasks.change(task.id, lambda one: lifecycle.ask(one, 1, 1, Question(1, "Go on?"), NOW))
+            asking = await store.tasks.get(task.id)
+            assert asking is not None
+            assert [question.text for question in asking.dialogue.open] == ["Go on?"]
+
+    asyncio.run(main())
+
+
+def first_schema(path: Path) -> None:
+    """Make a database as the first version of the program left it, with a task that an instance holds."""
+    examine(path)
+    engine = writing_engine(path)
+    config = Config()
+    config.set_main_option("script_location", Path(migrations.__file__).parent.as_posix())
+    with engine.connect() as connection, connection.begin():
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0001")
+        names = [column.name for column in metadata.tables["tasks"].columns if column.name != "dialogue"]
+        change = lifecycle.claim(submitted(1, id="task_old").task, "inst_1", NOW)
+        assert change is not None
+        row = dict(zip(INSERTED, inserted_row(change.task), strict=True))
+        places = ", ".join("?" for _ in names)
+        connection.exec_driver_sql(
+            f"INSERT INTO tasks ({', '.join(names)}) VALUES ({places})",
+            tuple(row[name] for name in names),
+        )
+    engine.dispose()
 
 
 def test_a_process_killed_in_a_migration_leaves_what_was_there(engine: Engine, tmp_path: Path) -> None:

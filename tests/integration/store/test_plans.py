@@ -34,6 +34,10 @@ HOT: dict[str, tuple[Callable[[Store], Awaitable[object]], set[str]]] = {
         lambda store: store.tasks.held_by("inst_1"),
         {"SEARCH tasks USING INDEX tasks_held (instance_id=?)"},
     ),
+    "held by several instances": (
+        lambda store: store.tasks.held_by("inst_1", "inst_2"),
+        {"SEARCH tasks USING INDEX tasks_held (instance_id=?)"},
+    ),
     "children": (
         lambda store: store.tasks.children("task_1"),
         {"SEARCH tasks USING INDEX tasks_of_parent (parent_id=?)"},

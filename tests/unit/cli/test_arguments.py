@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agentic_atlas.cli.arguments import parse_object, parse_pairs
+from agentic_atlas.cli.arguments import expected, parse_object, parse_pairs, parse_value
 from agentic_atlas.errors import InvalidInput
 
 SCHEMA = {
@@ -110,3 +110,44 @@ def test_any_json_comes_through_unchanged(value: object) -> None:
 def test_a_whole_input_has_to_be_an_object(text: str) -> None:
     with pytest.raises(InvalidInput, match="--input"):
         parse_object(text, "--input")
+
+
+@pytest.mark.parametrize(
+    ("text", "schema", "value"),
+    [
+        ("yes, please", None, "yes, please"),
+        ("7", None, "7"),
+        ("7", {"type": "integer"}, 7),
+        ("7", {"type": "string"}, "7"),
+        ("red", {"enum": ["red", "blue"], "type": "string"}, "red"),
+        ("Yes", {"type": "boolean"}, True),
+        ("n", {"type": "boolean"}, False),
+        ("true", {"type": "boolean"}, True),
+        ("yes", {"anyOf": [{"type": "boolean"}, {"type": "string"}]}, "yes"),
+        ('{"a": 1}', {"$ref": "#/$defs/A", "$defs": {"A": {"type": "object"}}}, {"a": 1}),
+    ],
+)
+def test_an_answer_is_read_as_its_schema_says(text: str, schema: dict[str, Any] | None, value: object) -> None:
+    found = parse_value(text, schema, "the answer")
+    assert (found, type(found)) == (value, type(value))
+
+
+def test_an_answer_of_another_kind_is_told() -> None:
+    with pytest.raises(InvalidInput) as refused:
+        parse_value("perhaps", {"type": "boolean"}, "the answer")
+    assert refused.value.message == "the answer has to be true or false; `perhaps` is not"
+
+
+@pytest.mark.parametrize(
+    ("schema", "words"),
+    [
+        (None, ""),
+        ({"type": "string"}, ""),
+        ({"type": "boolean"}, "yes or no"),
+        ({"type": "integer"}, "a whole number"),
+        ({"anyOf": [{"type": "integer"}, {"type": "null"}]}, "a whole number or null"),
+        ({"enum": ["red", "blue", 3, None]}, "one of: red, blue, 3, null"),
+    ],
+)
+def test_what_is_expected_is_said_in_a_few_words(schema: dict[str, Any] | None, words: str) -> None:
+    assert expected(schema) == words

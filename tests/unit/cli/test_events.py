@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from agentic_atlas.cli.events import chunk_text, line, summary
+from agentic_atlas.cli.events import Setbacks, chunk_text, line, summary
 from agentic_atlas.sdk.client_records import TaskEvent
 
 
@@ -30,6 +30,14 @@ def event(kind: str, data: dict[str, Any]) -> TaskEvent:
             'info done n=3 who=Ada s="a b"',
         ),
         ("artifact", {"name": "a.pdf", "media_type": "application/pdf", "size": 9}, "a.pdf (application/pdf, 9 bytes)"),
+        (
+            "question",
+            {"number": 1, "question": "Which?", "schema": {"enum": ["red", 7]}, "timeout": 5},
+            "1: Which? (one of: red, 7)",
+        ),
+        ("question", {"number": 2, "question": "Sure?"}, "2: Sure?"),
+        ("answer", {"question": 1, "answer": "red", "by": "ada/laptop"}, '1: "red", by ada/laptop'),
+        ("answer", {"question": 2, "expired": True}, "2: nobody answered in time"),
         ("new_kind", {"x": 1}, '{"x": 1}'),
     ],
 )
@@ -37,7 +45,7 @@ def test_each_kind_of_event_is_one_short_text(kind: str, data: dict[str, Any], e
     assert summary(event(kind, data)) == expected
 
 
-@pytest.mark.parametrize("kind", ["state", "progress", "chunk", "log", "artifact"])
+@pytest.mark.parametrize("kind", ["state", "progress", "chunk", "log", "artifact", "question", "answer"])
 def test_an_event_without_its_data_is_shown_all_the_same(kind: str) -> None:
     assert isinstance(summary(event(kind, {})), str)
 
@@ -49,3 +57,29 @@ def test_a_line_begins_with_the_time_and_the_kind() -> None:
 
 def test_text_streams_as_it_is_and_values_a_line_each() -> None:
     assert [chunk_text(value) for value in ("He", "llo", {"é": 1}, 3)] == ["He", "llo", '{"é": 1}\n', "3\n"]
+
+
+def test_that_a_task_waits_again_and_that_it_goes_on_is_told_once_each() -> None:
+    setbacks = Setbacks()
+    told = [
+        setbacks.told(event(kind, data))
+        for kind, data in [
+            ("state", {"state": "submitted"}),
+            ("state", {"state": "working", "attempt": 1}),
+            ("state", {"state": "working", "attempt": 1, "accepted": True}),
+            ("state", {"state": "submitted", "attempt": 1, "code": "agent_lost"}),
+            ("state", {"state": "working", "attempt": 2}),
+            ("state", {"state": "submitted", "attempt": 2, "code": "agent_lost"}),
+            ("state", {"state": "working", "attempt": 3, "accepted": True}),
+            ("log", {"state": "submitted", "code": "agent_lost"}),
+            ("state", {"state": "completed", "attempt": 3}),
+        ]
+    ]
+    assert [sentence for sentence in told if sentence] == [
+        "The agent was lost: the task waits for it, or for another instance.",
+        "It goes on: attempt 3.",
+    ]
+
+
+def test_a_task_that_was_given_back_before_it_began_is_no_news() -> None:
+    assert Setbacks().told(event("state", {"state": "submitted", "attempt": 1, "instance": "i1"})) is None

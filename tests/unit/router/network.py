@@ -19,6 +19,7 @@ from agentic_atlas.protocol.messages import (
     Limits,
     Message,
     Outcome,
+    Predecessor,
     Result,
     RunningAttempt,
     Side,
@@ -138,9 +139,11 @@ class Agent:
         concurrency: int = 1,
         running: list[RunningAttempt] | None = None,
         results: list[RunningAttempt] | None = None,
+        predecessors: list[Predecessor] | None = None,
     ) -> Agent:
         info = InstanceInfo(self.instance_id)
-        self.say(Hello(1, info, [], concurrency, running=running or [], results=results or []))
+        hello = Hello(1, info, [], concurrency, running=running or [], results=results or [])
+        self.say(msgspec.structs.replace(hello, predecessors=predecessors or []))
         return self
 
     async def welcome(self) -> Welcome:

@@ -7,12 +7,14 @@ import pytest
 
 from agentic_atlas.errors import NotFound
 from agentic_atlas.protocol.messages import (
+    Answer,
     Beat,
     Call,
     Cancel,
     Event,
     EventKind,
     Limits,
+    Reaction,
     Reply,
     ReplyKind,
     Task,
@@ -150,6 +152,25 @@ def test_large_tasks_wait_for_room_and_their_cancel_waits_with_them() -> None:
             assert [task.task for task in agent.tasks] == ["task_1", "task_2", "task_3"]
             kinds = [type(message) for message in agent.heard[1:]]
             assert kinds == [Task, Task, Task, Cancel]
+            assert agent.closed is None
+
+    asyncio.run(main())
+
+
+def test_large_answers_wait_for_room_instead_of_ending_the_connection() -> None:
+    async def main() -> None:
+        async with network() as net:
+            agent = await net.agent()
+            task = net.backend.submit("agt")
+            agent.backlog = 3 * MEGABYTE
+            large = msgspec.Raw(b'"%s"' % (b"x" * 2 * MEGABYTE))
+            for number in (1, 2, 3):
+                net.backend.answer(task, Reaction(number, large))
+            net.router.cancel("task_1", 1, "stop")
+            assert agent.all(Answer) == []
+            agent.backlog = 0
+            agent.connection.writable()
+            assert [type(message) for message in agent.heard[2:]] == [Answer, Answer, Answer, Cancel]
             assert agent.closed is None
 
     asyncio.run(main())

@@ -7,12 +7,14 @@ import pytest
 
 from agentic_atlas.errors import Unavailable
 from agentic_atlas.protocol.messages import (
+    Answer,
     Beat,
     Cancel,
     Event,
     EventAck,
     EventKind,
     Limits,
+    Reaction,
     Refuse,
     RefuseReason,
     Result,
@@ -295,9 +297,9 @@ def test_a_connection_that_stops_beating_is_closed_and_its_lease_runs_from_then(
         async with network() as net:
             agent = await net.agent()
             net.backend.submit("agt")
-            await net.passes(24)
+            await net.passes(20)
             assert agent.closed is None
-            await net.passes(2)
+            await net.passes(net.router.office.settings.tick)
             assert agent.code == 4002
             await net.passes(29)
             assert net.backend.losses == []
@@ -324,7 +326,7 @@ def test_time_in_which_the_router_stood_still_is_not_the_agents_silence() -> Non
 def test_the_attempts_of_an_earlier_process_have_the_whole_grace_period() -> None:
     async def main() -> None:
         async with network() as net:
-            net.router.adopt([("task_1", 1, "inst"), ("task_2", 3, "inst_2")], net.clock() + 30)
+            net.router.adopt([("task_1", 1, "inst"), ("task_2", 3, "inst_2")])
             await net.passes(29)
             assert net.backend.losses == []
             await net.passes(2)
@@ -364,6 +366,34 @@ def test_a_cancel_reaches_the_agent_and_one_that_is_away_is_told_when_it_comes_b
     asyncio.run(main())
 
 
+def test_an_answer_reaches_the_agent_and_one_that_is_away_is_told_all_of_them_when_it_comes_back() -> None:
+    async def main() -> None:
+        async with network() as net:
+            agent = await net.agent()
+            task = net.backend.submit("agt")
+            first, second = Reaction(1, msgspec.Raw(b'"yes"')), Reaction(2, expired=True)
+            net.backend.answer(task, first)
+            assert agent.all(Answer) == [Answer("task_1", 1, first)]
+            agent.connection.closed()
+            net.backend.answer(task, second)
+            again = await net.again(agent, agent.tasks[0])
+            assert again.all(Answer) == [Answer("task_1", 1, first), Answer("task_1", 1, second)]
+
+    asyncio.run(main())
+
+
+def test_an_answer_of_an_attempt_that_nobody_holds_is_said_to_nobody() -> None:
+    async def main() -> None:
+        async with network() as net:
+            agent = await net.agent()
+            net.backend.submit("agt")
+            net.router.answer("task_1", 2, Reaction(1))
+            net.router.answer("task_9", 1, Reaction(1))
+            assert agent.all(Answer) == []
+
+    asyncio.run(main())
+
+
 def test_what_is_decided_while_an_instance_is_being_let_in_reaches_it() -> None:
     async def main() -> None:
         async with network() as net:
@@ -385,12 +415,14 @@ def test_what_is_decided_while_an_instance_is_being_let_in_reaches_it() -> None:
             await settle()
             # The store was read already: neither of these is in the admission.
             net.router.deliver(slot, msgspec.structs.replace(agent.tasks[0], task="task_2"))
+            net.backend.answer(first, Reaction(1))
             net.backend.cancel(first, "stop")
             claimed.set()
             await again.welcome()
             await until(lambda: again.all(Cancel))
             assert [task.task for task in again.tasks] == ["task_2"]
             assert again.all(Cancel) == [Cancel("task_1", 1, "stop")]
+            assert again.all(Answer) == [Answer("task_1", 1, Reaction(1))]
 
     asyncio.run(main())
 

@@ -6,7 +6,7 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis import given
 
-from agentic_atlas.sdk.backoff import FIRST, LONGEST, MOST_ASKED, Backoff
+from agentic_atlas.sdk.backoff import FIRST, LONGEST, MOST_ASKED, Backoff, longest_within
 
 
 def test_the_window_doubles_up_to_half_a_minute_and_stays_there() -> None:
@@ -41,3 +41,15 @@ def test_no_wait_is_negative_or_longer_than_the_longest(jitters: list[float]) ->
     numbers = iter(jitters)
     backoff = Backoff(lambda: next(numbers))
     assert all(0.0 <= backoff.next() <= LONGEST for _ in jitters)
+
+
+def test_while_a_grace_period_runs_the_windows_stay_at_a_small_part_of_it_and_then_grow() -> None:
+    backoff = Backoff(lambda: 1.0)
+    within = [backoff.next(longest=longest_within(30.0)) for _ in range(8)]
+    assert within == [0.2, 0.4, 0.8, 1.6, 3.2, 3.75, 3.75, 3.75]
+    assert [backoff.next() for _ in range(4)] == [7.5, 15.0, 30.0, 30.0]
+
+
+@pytest.mark.parametrize(("grace", "longest"), [(30.0, 3.75), (3.0, 0.375), (0.1, FIRST), (3600.0, LONGEST)])
+def test_the_longest_window_is_at_least_the_first_and_at_most_half_a_minute(grace: float, longest: float) -> None:
+    assert longest_within(grace) == longest

@@ -242,3 +242,44 @@ def test_the_real_environment_is_used_when_none_is_given(tmp_path: Path, monkeyp
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
     assert load(tmp_path).token == TOKEN
     assert environment.credentials_path().parent.parent == tmp_path
+
+
+# -- where results are kept
+
+
+def spool_of(folder: Path, **environ: str) -> Path | None:
+    return load(folder, {"AGENT_JWT_TOKEN": TOKEN, **environ}).spool
+
+
+def test_results_are_kept_in_the_users_state_folder(tmp_path: Path) -> None:
+    assert spool_of(tmp_path, HOME="/home/ada") == Path("/home/ada/.local/state/agentic-atlas/spool")
+    assert spool_of(tmp_path, HOME="/home/ada", XDG_STATE_HOME="/state") == Path("/state/agentic-atlas/spool")
+    assert spool_of(tmp_path, HOME="/home/ada", XDG_STATE_HOME="relative") == Path(
+        "/home/ada/.local/state/agentic-atlas/spool"
+    )
+
+
+def test_another_folder_or_none_can_be_named_for_results(tmp_path: Path) -> None:
+    assert spool_of(tmp_path, ATLAS_SPOOL="/var/spool/atlas") == Path("/var/spool/atlas")
+    assert spool_of(tmp_path, ATLAS_SPOOL="Off") is None
+    env_file(tmp_path, "ATLAS_SPOOL=off\n")
+    assert spool_of(tmp_path) is None
+    assert load(tmp_path, {"AGENT_JWT_TOKEN": TOKEN}).warnings == ()
+
+
+def test_a_relative_folder_for_results_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="ATLAS_SPOOL has to be the absolute path of a folder, or off"):
+        spool_of(tmp_path, ATLAS_SPOOL="spool")
+
+
+def test_without_a_home_folder_results_stay_in_memory_and_a_warning_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def homeless() -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.setattr(Path, "home", homeless)
+    settings = load(tmp_path, {"AGENT_JWT_TOKEN": TOKEN})
+    assert settings.spool is None
+    [warning] = settings.warnings
+    assert "ATLAS_SPOOL=off" in warning

@@ -9,9 +9,11 @@ from msgspec import Raw
 
 from agentic_atlas.protocol.messages import (
     Accept,
+    Answer,
     Call,
     Caller,
     Cancel,
+    Drain,
     Event,
     EventAck,
     EventKind,
@@ -20,6 +22,7 @@ from agentic_atlas.protocol.messages import (
     InstanceInfo,
     Limits,
     Outcome,
+    Reaction,
     Refuse,
     RefuseReason,
     Reply,
@@ -32,6 +35,7 @@ from agentic_atlas.protocol.messages import (
     Welcome,
 )
 from agentic_atlas.sdk.ledger import Ledger
+from agentic_atlas.sdk.ports import Unasked
 
 BASE = Hello(1, InstanceInfo("i1"), [])
 WINDOW = 3
@@ -224,10 +228,63 @@ def test_only_the_first_result_counts_and_events_after_it_do_not() -> None:
 
 def test_cancels_concern_what_runs() -> None:
     ledger = working()
-    assert ledger.cancels(Cancel("t1", 1))
-    assert not ledger.cancels(Cancel("t1", 2))
+    assert ledger.concerns(Cancel("t1", 1))
+    assert not ledger.concerns(Cancel("t1", 2))
     ledger.say(result())
-    assert not ledger.cancels(Cancel("t1", 1))
+    assert not ledger.concerns(Cancel("t1", 1))
+
+
+def question(number: int = 1, *, schema: bytes = b"null") -> Event:
+    data = b'{"number":%d,"question":"Well?","schema":%b}' % (number, schema)
+    return Event("t1", 1, 1, EventKind.QUESTION, Raw(data))
+
+
+def test_answers_concern_what_runs() -> None:
+    ledger = working()
+    assert ledger.concerns(Answer("t1", 1, Reaction(1)))
+    assert not ledger.concerns(Answer("t2", 1, Reaction(1)))
+
+
+def test_a_question_is_said_again_after_a_cut_until_it_is_stored() -> None:
+    ledger = working()
+    ledger.say(question())
+    assert drain(ledger) == [question()]
+    connect(ledger, Verdict("t1", 1, keep=True, n=0))
+    assert drain(ledger) == [Accept("t1", 1), question()]
+    connect(ledger, Verdict("t1", 1, keep=True, n=1))
+    assert drain(ledger) == [Accept("t1", 1)]
+
+
+def test_a_question_is_kept_where_other_events_are_left_out_for_their_number() -> None:
+    ledger = working(events_per_task=3)
+    for _ in range(2):
+        ledger.say(event())
+    ledger.say(question())
+    assert [(one.n, one.kind) for one in drain(ledger)] == [(1, "chunk"), (2, "chunk"), (3, "question")]
+    ledger.say(question(2))
+    assert drain(ledger) == [Unasked("t1", 1, 2, Fault("too_many_events", "an attempt can have 3 events"))]
+
+
+def test_a_question_there_is_no_memory_for_is_told_to_who_asked_it() -> None:
+    ledger = Ledger(held_bytes=1_000)
+    connect(ledger)
+    ledger.offer(task())
+    ledger.say(Accept("t1", 1))
+    ledger.say(event(data=b'"' + b"x" * 600 + b'"'))
+    ledger.say(question(7))
+    told = next(one for one in drain(ledger) if isinstance(one, Unasked))
+    assert (told.question, told.fault.code) == (7, "too_many_events")
+
+
+def test_a_question_over_a_limit_that_came_with_a_reconnect_is_told_to_who_asked_it() -> None:
+    ledger = working()
+    ledger.cut()
+    ledger.say(question(schema=b'"' + b"x" * 500 + b'"'))
+    connect(ledger, Verdict("t1", 1, keep=True), event_bytes=100)
+    said = drain(ledger)
+    assert [type(one) for one in said] == [Accept, Event, Unasked]
+    assert said[1].kind is EventKind.LOG
+    assert said[2].fault.code == "payload_too_large"
 
 
 def test_an_open_call_is_said_again_with_the_last_event_seen_and_replies_count_once() -> None:
@@ -396,3 +453,26 @@ def test_the_skills_that_run_are_named_once_and_in_order() -> None:
     ledger.say(result("t2"))
     assert list(ledger.running_skills()) == ["one"]
     assert ledger.running == 3
+
+
+def test_a_drain_is_said_at_once_and_first_of_all_after_every_welcome() -> None:
+    ledger = Ledger()
+    ledger.say(Drain())
+    connect(ledger)
+    assert drain(ledger) == [Drain()]
+    ledger.offer(task())
+    ledger.say(Accept("t1", 1))
+    connect(ledger, Verdict("t1", 1, keep=True))
+    assert drain(ledger) == [Drain(), Accept("t1", 1)]
+
+
+def test_a_task_is_undecided_until_it_is_accepted_or_refused() -> None:
+    ledger = Ledger()
+    connect(ledger)
+    assert not ledger.undecided
+    ledger.offer(task("t1"))
+    ledger.offer(task("t2"))
+    ledger.say(Accept("t1", 1))
+    assert ledger.undecided
+    ledger.say(Refuse("t2", 1, RefuseReason.DRAINING))
+    assert not ledger.undecided

@@ -10,7 +10,18 @@ import pytest
 
 from agentic_atlas import Agent, Context, SyncContext
 from agentic_atlas.errors import ConfigurationError, InvalidInput
-from agentic_atlas.protocol.messages import Accept, Cancel, Event, EventKind, Limits, Outcome, RefuseReason, Result
+from agentic_atlas.protocol.messages import (
+    Accept,
+    Cancel,
+    Drain,
+    Event,
+    EventKind,
+    Limits,
+    Outcome,
+    Refuse,
+    RefuseReason,
+    Result,
+)
 from agentic_atlas.sdk.inbox import LoopInbox
 from agentic_atlas.sdk.runner import Runner
 from tests.unit.sdk.memory_wire import NOW, Gate, Lines, MemoryWire, events_of, make_welcome, network, read
@@ -682,7 +693,7 @@ def test_what_still_runs_when_the_drain_is_over_is_left_without_a_result() -> No
             net.runner.drain(0.01)
         assert net.wire.of(Result) == []
         assert stopped == [True]
-        assert net.log.lines[-1][2]["skills"] == ["deaf", "slow"]
+        assert net.log.lines[-1][2]["skills"] == net.runner.left == ["deaf", "slow"]
         gate.open.set()
 
     asyncio.run(main())
@@ -759,5 +770,27 @@ def test_limits_and_clock_are_those_of_the_last_welcome() -> None:
             result = await net.ask("left", deadline=NOW + 3_600.5)
             assert result.error is not None
             assert result.error.code == "payload_too_large"
+
+    asyncio.run(main())
+
+
+def test_a_draining_runner_says_so_before_anything_else_is_refused() -> None:
+    agent, go = new(), asyncio.Event()
+
+    @agent.skill
+    async def skill() -> None:
+        await go.wait()
+
+    async def main() -> None:
+        async with network(agent) as net:
+            net.send("skill")
+            await net.wire.accepted()
+            net.runner.drain(5)
+            net.runner.drain(5)
+            net.send("skill", task="t2")
+            await net.wire.refused("t2")
+            go.set()
+        assert [type(message) for message in net.wire.posted] == [Accept, Drain, Refuse, Result]
+        assert net.runner.left == []
 
     asyncio.run(main())

@@ -73,11 +73,11 @@ def test_name_and_docstring_are_declared() -> None:
 def test_options_replace_what_the_function_says() -> None:
     agent = Agent("tester")
     agent.skill(
-        name="do-it", description="Does it", timeout=60, retries=2, backoff=5, delivery="at_most_once", max_attempts=1
+        name="do-it", description="Does it", timeout=60, retries=0, backoff=5, delivery="at_most_once", max_attempts=1
     )(asynchronous)
     spec = only(agent).spec()
     assert (spec.name, spec.description) == ("do-it", "Does it")
-    assert spec.policy == Policy(Delivery.AT_MOST_ONCE, max_attempts=1, retries=2, backoff=5.0, timeout=60.0)
+    assert spec.policy == Policy(Delivery.AT_MOST_ONCE, max_attempts=1, retries=0, backoff=5.0, timeout=60.0)
 
 
 def test_a_streaming_skill_says_that_it_streams() -> None:
@@ -112,6 +112,7 @@ def test_a_method_can_be_a_skill() -> None:
         {"name": "größe"},
         {"description": "x" * 20_000},
         {"time_out": 5},
+        {"delivery": "at_most_once", "retries": 1},
     ],
 )
 def test_an_option_that_is_not_allowed_is_refused_with_its_place(options: Any) -> None:

@@ -29,8 +29,14 @@ class NewTask(msgspec.Struct, forbid_unknown_fields=True):
     """Seconds from its start to its end; in place of the skill's."""
     priority: Annotated[int, Meta(ge=0, le=9)] = 0
     queue_ttl: NotNegative | None = None
-    """Seconds to wait for an agent that is offline; 0: not at all. Without it: a day."""
+    """Seconds to wait for an agent that is offline; 0: not at all, but for one on its way back after a restart of the
+    server. Without it: a day."""
     delivery: Delivery | None = None
+    """In place of the skill's: stricter, not laxer."""
+    retries: Annotated[int, Meta(ge=0, le=100)] | None = None
+    """Further attempts after an error of the handler itself, in place of the skill's."""
+    max_attempts: Annotated[int, Meta(ge=1, le=100)] | None = None
+    """Attempts that may be lost with their instance, in place of the skill's."""
 
 
 class NewTasks(msgspec.Struct, forbid_unknown_fields=True):
@@ -43,6 +49,15 @@ class Reason(msgspec.Struct, forbid_unknown_fields=True):
     """Why."""
 
     reason: Annotated[str, Meta(max_length=500)] = "canceled by the caller"
+
+
+class NewAnswer(msgspec.Struct, forbid_unknown_fields=True):
+    """What a person says to a question of a task."""
+
+    answer: Raw
+    """Any JSON value that fits the question's schema."""
+    question: Annotated[int, Meta(ge=1, le=1_000)] | None = None
+    """Number of the question; without it the oldest that is open."""
 
 
 class NewAgent(msgspec.Struct, forbid_unknown_fields=True):

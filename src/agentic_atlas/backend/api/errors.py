@@ -56,6 +56,13 @@ def answer(error: AtlasError) -> Response:
     return Json(body_of(error), status=status_of(error), headers=headers)
 
 
+def stopping() -> Response:
+    """Return the response for a request that came while the server stops."""
+    return answer(
+        Unavailable("the server is stopping: try again when it is back", code="server_stopping", retry_after=2)
+    )
+
+
 def body_of(error: AtlasError) -> ErrorView:
     """Return an error in its shape."""
     return ErrorView(ErrorBody(error.code, error.message, error.detail))

@@ -1,12 +1,18 @@
 """Routes for machines: keys, health, readiness. No credentials needed."""
 
+from typing import Literal
+
+import msgspec
 from fastapi import APIRouter
 from starlette.responses import Response
 
 from agentic_atlas._version import __version__
 from agentic_atlas.auth import jwks
+from agentic_atlas.backend.api import metrics
 from agentic_atlas.backend.api.answers import Json
+from agentic_atlas.backend.api.describe import describe
 from agentic_atlas.backend.api.requests import Parts
+from agentic_atlas.backend.domain.invariants import Invariant
 
 router = APIRouter(tags=["system"])
 
@@ -17,10 +23,30 @@ async def keys(backend: Parts) -> Response:
     return Json(jwks(backend.keys, backend.clock()), headers={"Cache-Control": "max-age=60"})
 
 
-@router.get("/healthz")
-async def health() -> Response:
-    """The process is alive."""
-    return Json({"status": "ok", "version": __version__})
+class Health(msgspec.Struct):
+    """How the process is. It answers at all, so it is alive: the status is always 200."""
+
+    status: Literal["ok", "degraded"]
+    """`degraded` while an invariant is violated: a fault of the network itself, which its log tells more of."""
+    version: str
+    invariants: dict[Invariant, int]
+    """How many violations there are now, of each kind."""
+    violations: dict[Invariant, int]
+    """How many there were since the start."""
+
+
+@router.get("/healthz", **describe(answers=Health))
+async def health(backend: Parts) -> Response:
+    """The process is alive; and whether something in it hangs."""
+    findings = backend.monitor.findings
+    ever = {invariant: findings.ever[invariant] for invariant in Invariant}
+    return Json(Health("ok" if backend.monitor.content else "degraded", __version__, findings.now(), ever))
+
+
+@router.get("/metrics")
+async def scrape(backend: Parts) -> Response:
+    """The state of the network for Prometheus, in its text format 0.0.4; counts only, no names."""
+    return Response(metrics.exposition(backend), media_type=metrics.MEDIA_TYPE)
 
 
 @router.get("/readyz")

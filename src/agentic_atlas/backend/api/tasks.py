@@ -10,7 +10,7 @@ from fastapi import APIRouter, Header, Query, Request
 from starlette.responses import Response, StreamingResponse
 
 from agentic_atlas.backend.api.answers import Json, read
-from agentic_atlas.backend.api.bodies import NewTask, NewTasks, Reason
+from agentic_atlas.backend.api.bodies import NewAnswer, NewTask, NewTasks, Reason
 from agentic_atlas.backend.api.describe import describe
 from agentic_atlas.backend.api.errors import body_of
 from agentic_atlas.backend.api.requests import After, Limit, Parts, Wait, Who
@@ -25,7 +25,7 @@ from agentic_atlas.backend.api.views import (
 )
 from agentic_atlas.backend.domain.records import Task, TaskEvent
 from agentic_atlas.backend.ports import TaskFilter
-from agentic_atlas.backend.services import tasks
+from agentic_atlas.backend.services import questions, tasks
 from agentic_atlas.backend.services.access import Principal
 from agentic_atlas.backend.services.backend import Backend
 from agentic_atlas.errors import AtlasError, InvalidInput
@@ -35,6 +35,8 @@ KEEP_ALIVE = 15.0
 """Seconds of silence after which a stream of events sends a comment, for idle timers in between."""
 
 _MOST_DIGITS = 15
+_NOTE = 200
+"""Characters of a question in a note."""
 
 router = APIRouter(prefix="/api/v1/tasks", tags=["tasks"])
 
@@ -126,6 +128,15 @@ async def cancel(task_id: str, request: Request, backend: Parts, who: Who) -> Re
     return Json(await _view(backend, await tasks.cancel(backend, task_id, body.reason) or task))
 
 
+@router.post("/{task_id}/input", **describe(takes=NewAnswer, answers=TaskView))
+async def answer(task_id: str, request: Request, backend: Parts, who: Who) -> Response:
+    """Answer a question that a task asks; who may see the task may answer it."""
+    task = await tasks.show(backend, who, task_id)
+    body = await read(request, NewAnswer)
+    answered = await questions.answer(backend, who, task, bytes(body.answer), body.question)
+    return Json(await _view(backend, answered))
+
+
 @router.post("/{task_id}/retry", **describe(answers=TaskView, status=HTTPStatus.CREATED))
 async def retry(task_id: str, backend: Parts, who: Who) -> Response:
     """Do again what an ended task asked for, as a new task."""
@@ -138,13 +149,15 @@ def _ask(new: NewTask, trace: str | None) -> tasks.Ask:
         new.agent,
         new.skill,
         bytes(new.input),
-        new.idempotency_key,
-        None if new.deadline is None else new.deadline.timestamp(),
-        new.timeout,
-        new.priority,
-        new.queue_ttl,
-        new.delivery,
-        trace,
+        idempotency_key=new.idempotency_key,
+        deadline=None if new.deadline is None else new.deadline.timestamp(),
+        timeout=new.timeout,
+        priority=new.priority,
+        queue_ttl=new.queue_ttl,
+        delivery=new.delivery,
+        retries=new.retries,
+        max_attempts=new.max_attempts,
+        trace=trace,
     )
 
 
@@ -157,10 +170,15 @@ async def _one_of_many(backend: Backend, who: Principal, new: NewTask) -> BatchI
 
 
 async def _view(backend: Backend, task: Task) -> TaskView:
+    question = next(iter(task.dialogue.open), None)
+    if question is not None:
+        return task_view(task, f"waits for an answer to question {question.number}: {question.text[:_NOTE]}")
     if task.state is not TaskState.SUBMITTED:
         return task_view(task)
     if backend.fleet.online(task.agent_id):
         return task_view(task, "queued: all instances of the agent are busy")
+    if backend.returning.expected(task.agent_id):
+        return task_view(task, "queued: the server has just started, and the agent is on its way back")
     agent = await backend.store.agents.get(task.agent_id)
     seen = agent.last_seen_at if agent else None
     when = "never connected" if seen is None else f"last seen {datetime.fromtimestamp(seen, UTC):%Y-%m-%d %H:%M:%SZ}"

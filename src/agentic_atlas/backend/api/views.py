@@ -7,6 +7,7 @@ from msgspec import Raw
 
 from agentic_atlas.backend.api.answers import ErrorBody
 from agentic_atlas.backend.domain.logins import Applicant, Codes
+from agentic_atlas.backend.domain.questions import Question
 from agentic_atlas.backend.domain.records import (
     Agent,
     ApiKey,
@@ -19,6 +20,7 @@ from agentic_atlas.backend.domain.records import (
     User,
 )
 from agentic_atlas.backend.domain.tracing import trace_id
+from agentic_atlas.backend.ports import Backup
 from agentic_atlas.protocol.messages import Delivery, Policy
 from agentic_atlas.protocol.tasks import TaskState
 
@@ -37,6 +39,24 @@ class FaultView(msgspec.Struct):
     code: str
     message: str
     detail: Raw
+
+
+class QuestionView(msgspec.Struct):
+    """A question of a task to a person."""
+
+    number: int
+    question: str
+    state: str
+    """`open`, `answered` or `expired`."""
+    schema: Raw
+    """JSON Schema of the answer while it is open; null when any JSON value will do."""
+    asked_at: datetime
+    expires_at: datetime | None
+    answer: Raw
+    """Null unless it was answered."""
+    settled_at: datetime | None
+    """When it was answered or expired."""
+    answered_by: str | None
 
 
 class TaskView(msgspec.Struct):
@@ -64,6 +84,8 @@ class TaskView(msgspec.Struct):
     instance_id: str | None
     last_seq: int
     cancel_requested: bool
+    questions: list[QuestionView]
+    """What it asked, by number; of those that an attempt left without an answer, only what the present one asks."""
     note: str | None = None
     """Why it waits, in a sentence."""
 
@@ -256,6 +278,26 @@ class LoginView(msgspec.Struct):
     expires_at: datetime
 
 
+class BackupView(msgspec.Struct):
+    """A backup."""
+
+    name: str
+    path: str
+    """Where it is, on the server's machine."""
+    size: int
+    """Bytes."""
+    made_at: datetime
+    """Everything acknowledged before is in it."""
+    sha256: str | None
+    """Of the file, in hexadecimal; lists leave it out."""
+
+
+class BackupPage(msgspec.Struct):
+    """Backups, newest first."""
+
+    items: list[BackupView]
+
+
 def at(seconds: float) -> datetime:
     """Return a time as it is shown."""
     return datetime.fromtimestamp(seconds, UTC)
@@ -292,7 +334,23 @@ def task_view(task: Task, note: str | None = None) -> TaskView:
         instance_id=task.instance_id,
         last_seq=task.last_seq,
         cancel_requested=task.cancel_reason is not None,
+        questions=[question_view(question) for question in task.dialogue.questions],
         note=note,
+    )
+
+
+def question_view(question: Question) -> QuestionView:
+    """Show a question."""
+    return QuestionView(
+        number=question.number,
+        question=question.text,
+        state="open" if question.open else "expired" if question.expired else "answered",
+        schema=question.schema,
+        asked_at=at(question.asked_at),
+        expires_at=maybe(question.expires_at),
+        answer=question.answer,
+        settled_at=maybe(question.settled_at),
+        answered_by=question.answered_by or None,
     )
 
 
@@ -397,3 +455,8 @@ def login_view(applicant: Applicant, now: float) -> LoginView:
     """Show who wants to log in."""
     age = max(0.0, now - applicant.asked_at)
     return LoginView(applicant.host, applicant.address, age, at(applicant.asked_at), at(applicant.expires_at))
+
+
+def backup_view(backup: Backup) -> BackupView:
+    """Show a backup."""
+    return BackupView(backup.name, backup.path, backup.size, at(backup.made_at), backup.sha256)

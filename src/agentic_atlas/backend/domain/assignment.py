@@ -20,4 +20,5 @@ def assignment(task: Task) -> messages.Task:
         timeout=task.timeout,
         parent=task.parent_id,
         depth=task.depth,
+        answers=task.dialogue.reactions,
     )

@@ -2,7 +2,7 @@
 
 import math
 
-from agentic_atlas.backend.domain.lifecycle import Change, force
+from agentic_atlas.backend.domain.lifecycle import Change, expire_question, force
 from agentic_atlas.backend.domain.records import Task, TaskError
 from agentic_atlas.protocol.tasks import LEASED, TaskState
 
@@ -20,12 +20,12 @@ def due_at(task: Task, now: float) -> float | None:
     """
     if task.terminal:
         return None
-    first = min(_deadline(task), _timeout(task), _cancel(task), _queue(task), _retry(task, now))
+    first = min(_deadline(task), _timeout(task), _cancel(task), _queue(task), _retry(task, now), _question(task))
     return None if math.isinf(first) else first
 
 
 def expire(task: Task, now: float) -> Change | None:
-    """End the task for whatever limit is over; None when none is."""
+    """End the task for whatever limit is over, or else an open question of it; None when nothing is over."""
     for limit, error in (
         (_deadline(task), DEADLINE),
         (_timeout(task), TIMEOUT),
@@ -34,7 +34,7 @@ def expire(task: Task, now: float) -> Change | None:
     ):
         if now >= limit:
             return force(task, None, error, now)
-    return None
+    return expire_question(task, now)
 
 
 DEADLINE = TaskError("deadline_exceeded", "the task's deadline is over")
@@ -49,9 +49,10 @@ def _deadline(task: Task) -> float:
 
 
 def _timeout(task: Task) -> float:
+    """The time in which the task waits for a person does not count."""
     if task.timeout is None or task.accepted_at is None or task.state is not TaskState.WORKING:
         return math.inf
-    return task.accepted_at + task.timeout + MARGIN
+    return task.accepted_at + task.timeout + task.dialogue.waited + MARGIN
 
 
 def _cancel(task: Task) -> float:
@@ -68,3 +69,8 @@ def _retry(task: Task, now: float) -> float:
     if task.not_before is None or task.not_before <= now or task.state is not TaskState.SUBMITTED:
         return math.inf
     return task.not_before
+
+
+def _question(task: Task) -> float:
+    expiry = task.dialogue.expiry() if task.dialogue.questions else None
+    return math.inf if expiry is None else expiry

@@ -5,9 +5,18 @@ when it is added, one more than its caller's last one but never behind the task 
 number takes turns between callers, and within a caller keeps the order of submission.
 """
 
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+
+from agentic_atlas.backend.domain.records import Task
+from agentic_atlas.protocol.tasks import TaskState
+
 
 class FairOrder:
-    """Virtual clocks of one agent's queue. Not kept: a restart takes them from the tasks that wait (`resume`)."""
+    """Virtual clocks of one queue: an agent's tasks of one priority, for those of a higher one are served out of turn.
+
+    Not kept: a restart takes them from the open tasks (`resume`).
+    """
 
     def __init__(self, *, callers: int = 10_000) -> None:
         self._now = 0.0
@@ -27,6 +36,40 @@ class FairOrder:
         """The task at this position was claimed: the queue's clock moves up to it."""
         self._now = max(self._now, position)
 
-    def resume(self, position: float) -> None:
-        """A task waits at this position since before the restart: new ones come after it."""
-        self._now = max(self._now, position)
+    def resume(self, waiting: Iterable[tuple[str, float]], held: Iterable[float]) -> None:
+        """Take up (caller, position) of the tasks that wait, and the positions of those that are held, after a restart.
+
+        Each caller goes on behind its own last task, and the clock where it was: at the task that was served last, or,
+        when none is held any more, at the first that waits. Were it at the last one, a flood that waits would come
+        before whoever is new.
+        """
+        first: float | None = None
+        for caller, position in waiting:
+            self._last[caller] = max(self._last.get(caller, position), position)
+            first = position if first is None else min(first, position)
+        self._now = max(held, default=self._now if first is None else first)
+
+
+class FairQueues:
+    """The virtual clocks of all agents' queues: one for each agent and priority that had tasks in this process."""
+
+    def __init__(self) -> None:
+        self._orders: defaultdict[tuple[str, int], FairOrder] = defaultdict(FairOrder)
+
+    def next(self, agent_id: str, priority: int, caller: str) -> float:
+        """Return the place of this caller's next task among the agent's tasks of this priority."""
+        return self._orders[agent_id, priority].next(caller)
+
+    def served(self, task: Task) -> None:
+        """The task was claimed."""
+        self._orders[task.agent_id, task.priority].served(task.position)
+
+    def resume(self, open_tasks: Sequence[Task]) -> None:
+        """Take up what was open when the process started."""
+        queues: defaultdict[tuple[str, int], list[Task]] = defaultdict(list)
+        for task in open_tasks:
+            queues[task.agent_id, task.priority].append(task)
+        for queue, tasks in queues.items():
+            waiting = [(task.caller.id, task.position) for task in tasks if task.state is TaskState.SUBMITTED]
+            held = [task.position for task in tasks if task.state is not TaskState.SUBMITTED]
+            self._orders[queue].resume(waiting, held)

@@ -6,10 +6,15 @@ or it speaks of an attempt that is not the current one (fencing). Which state fo
 reading and writing the task, so two changes of one task never overlap.
 """
 
-import msgspec
+from collections.abc import Sequence
 
+import msgspec
+from msgspec import Raw
+
+from agentic_atlas.backend.domain.questions import MOST_ASKED, Question, size_of
 from agentic_atlas.backend.domain.records import EventKind, Task, TaskError, TaskEvent
-from agentic_atlas.protocol.messages import Delivery
+from agentic_atlas.protocol import messages
+from agentic_atlas.protocol.messages import NULL, Delivery
 from agentic_atlas.protocol.tasks import LEASED, TaskState, Trigger, after
 
 
@@ -32,6 +37,18 @@ class StateData(msgspec.Struct, frozen=True, omit_defaults=True):
     """The instance has the attempt and has started it."""
 
 
+class AnswerData(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Data of an `answer` event."""
+
+    question: int
+    """Its number."""
+    answer: Raw = NULL
+    expired: bool = False
+    """Nobody answered in time: `answer` says nothing."""
+    by: str = ""
+    """Who answered."""
+
+
 def submit(task: Task) -> Change:
     """A new task, in state `submitted`, with its first event."""
     return _moved(task, task, task.created_at)
@@ -51,6 +68,7 @@ def claim(task: Task, instance_id: str, now: float) -> Change | None:
         last_n=0,
         not_before=None,
         updated_at=now,
+        dialogue=task.dialogue.resumed() if task.dialogue.questions else task.dialogue,
     )
     return _moved(task, claimed, now)
 
@@ -79,16 +97,62 @@ def report(task: Task, attempt: int, n: int, kind: EventKind, data: bytes, now: 
     return Change(msgspec.structs.replace(task, last_n=n, last_seq=seq, updated_at=now), (event,))
 
 
+def ask(task: Task, attempt: int, n: int, asked: messages.Question | TaskError, now: float) -> Change | None:
+    """The running attempt asks a person, in its event number `n`: the task waits while any of its questions is open.
+
+    One that can't be asked ends the task with the error that is given in its place: the handler would wait for ever.
+    """
+    if not _current(task, attempt) or n != task.last_n + 1:
+        return None
+    if isinstance(asked, TaskError):
+        return _end(task, Trigger.FAIL, now, error=asked)
+    fault = _fault(task, asked)
+    if fault is not None:
+        return _end(task, Trigger.FAIL, now, error=fault)
+    seq = task.last_seq + 1
+    event = TaskEvent(task.id, seq, now, EventKind.QUESTION, msgspec.json.encode(asked), attempt)
+    dialogue = task.dialogue.ask(asked, now)
+    asking = msgspec.structs.replace(task, last_n=n, last_seq=seq, updated_at=now, dialogue=dialogue)
+    return _follow(Change(asking, (event,)), after(task.state, Trigger.ASK), now)
+
+
+def answer(task: Task, question: Question, value: bytes, by: str, now: float) -> Change | None:
+    """Somebody answers a question; nothing when it is not open any more, exactly as they saw it."""
+    if task.dialogue.find(question.number) != question or not question.open:
+        return None
+    return _settle(task, AnswerData(question.number, Raw(value), by=by), now)
+
+
+def expire_question(task: Task, now: float) -> Change | None:
+    """Nobody answered in time: what the first question that is overdue gets instead is no refusal."""
+    for question in task.dialogue.open:
+        if question.expires_at is not None and now >= question.expires_at:
+            return _settle(task, AnswerData(question.number, expired=True), now)
+    return None
+
+
+def settled(task: Task, events: Sequence[TaskEvent]) -> list[Question]:
+    """Return the questions that these events are the reactions to."""
+    numbers = [
+        msgspec.json.decode(one.data, type=AnswerData).question for one in events if one.kind is EventKind.ANSWER
+    ]
+    return [question for question in map(task.dialogue.find, numbers) if question is not None]
+
+
 def complete(task: Task, attempt: int, output: bytes, now: float) -> Change | None:
     """The attempt returned an output."""
     return _end(task, Trigger.COMPLETE, now, output=output) if _current(task, attempt) else None
 
 
 def fail(task: Task, attempt: int, error: TaskError, now: float) -> Change | None:
-    """The attempt failed by itself; `handler_error` is tried again while the policy has retries left."""
+    """The attempt failed by itself; `handler_error` is tried again while the policy has retries left.
+
+    Not where a skill must never start twice, whatever the policy says besides.
+    """
     if not _current(task, attempt):
         return None
-    if error.code == "handler_error" and task.failures < task.retries and task.cancel_reason is None:
+    again = task.failures < task.retries and task.delivery is not Delivery.AT_MOST_ONCE
+    if error.code == "handler_error" and again and task.cancel_reason is None:
         wait = min(task.backoff * 2**task.failures, 3600.0)
         retried = msgspec.structs.replace(task, failures=task.failures + 1, not_before=now + wait)
         return _requeue(retried, Trigger.RETRY, now, error)
@@ -124,8 +188,28 @@ def force(task: Task, attempt: int | None, error: TaskError, now: float) -> Chan
     return _end(task, Trigger.CANCEL if error.code == "canceled" else Trigger.FAIL, now, error=error)
 
 
+def shift(task: Task, *, seconds: float) -> Change | None:
+    """The wall clock was set, or stood still: what is to happen so long after something moves by so many seconds.
+
+    A deadline is a time of day, and stays.
+    """
+    stamps = {name: getattr(task, name) for name in ("queue_expires_at", "not_before", "accepted_at", "cancel_at")}
+    moved: dict[str, object] = {name: at + seconds for name, at in stamps.items() if at is not None}
+    if task.dialogue.open:
+        moved["dialogue"] = task.dialogue.shifted(seconds)
+    return None if task.terminal or not moved else Change(msgspec.structs.replace(task, **moved))
+
+
+def inherit(task: Task, attempt: int, ended: str, heir: str, now: float) -> Change | None:
+    """The process that ran the attempt has ended, and another one has its result: the attempt is that one's."""
+    if not _current(task, attempt) or task.instance_id != ended:
+        return None
+    inherited = msgspec.structs.replace(task, instance_id=heir, updated_at=now)
+    return _logged(inherited, StateData(task.state, task.attempt, heir, accepted=task.accepted_at is not None), now)
+
+
 def lose(task: Task, attempt: int, now: float) -> Change | None:
-    """The attempt's instance is gone for longer than the grace period; see `Delivery` for what follows.
+    """The attempt's instance is gone for longer than the grace period, or for certain; see `Delivery` for what follows.
 
     An instance may have started what it had not yet accepted: of an at-most-once task nobody knows, and it is over.
     """
@@ -140,6 +224,9 @@ def lose(task: Task, attempt: int, now: float) -> Change | None:
         return _end(lost, Trigger.FAIL, now, error=AGENT_LOST)
     return _requeue(lost, Trigger.LOSE, now, AGENT_LOST)
 
+
+WAITS_AGAIN = 24 * 3600.0
+"""Seconds a task that was begun waits for another attempt at the most."""
 
 OUTCOME_UNKNOWN = TaskError(
     "outcome_unknown",
@@ -167,6 +254,7 @@ def _end(
         updated_at=now,
         cancel_reason=None,
         cancel_at=None,
+        dialogue=task.dialogue.closed(now) if task.dialogue.questions else task.dialogue,
     )
     return _moved(task, ended, now, error)
 
@@ -175,8 +263,44 @@ def _requeue(task: Task, trigger: Trigger, now: float, error: TaskError | None =
     state = after(task.state, trigger)
     if state is None:
         return None
-    waiting = msgspec.structs.replace(task, state=state, instance_id=None, accepted_at=None, updated_at=now)
+    # How long it was to wait for its first agent says nothing any more: it was begun, and has attempts left.
+    queue = None if task.queue_expires_at is None else max(task.queue_expires_at, now + WAITS_AGAIN)
+    waiting = msgspec.structs.replace(
+        task,
+        state=state,
+        instance_id=None,
+        accepted_at=None,
+        queue_expires_at=queue,
+        updated_at=now,
+        dialogue=task.dialogue.closed(now) if task.dialogue.questions else task.dialogue,
+    )
     return _moved(task, waiting, now, error)
+
+
+def _settle(task: Task, data: AnswerData, now: float) -> Change | None:
+    if task.state not in LEASED:
+        return None
+    dialogue = task.dialogue.settle(data.question, now, answer=data.answer, expired=data.expired, by=data.by)
+    seq = task.last_seq + 1
+    event = TaskEvent(task.id, seq, now, EventKind.ANSWER, msgspec.json.encode(data), task.attempt)
+    told = msgspec.structs.replace(task, last_seq=seq, updated_at=now, dialogue=dialogue)
+    return _follow(Change(told, (event,)), None if dialogue.open else after(task.state, Trigger.ANSWER), now)
+
+
+def _follow(change: Change, state: TaskState | None, now: float) -> Change:
+    """Have the task move on to this state, when it is one, in the same commit."""
+    if state is None:
+        return change
+    moved = _moved(change.task, msgspec.structs.replace(change.task, state=state), now)
+    return Change(moved.task, change.events + moved.events)
+
+
+def _fault(task: Task, asked: messages.Question) -> TaskError | None:
+    if task.dialogue.find(asked.number) is not None:
+        return TaskError("invalid_question", f"question {asked.number} was asked already")
+    if task.dialogue.asked_bytes + size_of(asked.question, asked.schema) > MOST_ASKED:
+        return TaskError("too_many_questions", f"the questions of a task are over {MOST_ASKED} bytes together")
+    return None
 
 
 def _moved(before: Task, task: Task, now: float, error: TaskError | None = None) -> Change:

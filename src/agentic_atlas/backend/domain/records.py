@@ -5,6 +5,7 @@ from typing import Literal
 
 import msgspec
 
+from agentic_atlas.backend.domain.questions import SILENCE, Dialogue
 from agentic_atlas.protocol.messages import Delivery, Policy
 from agentic_atlas.protocol.tasks import TERMINAL, TaskState
 
@@ -185,6 +186,8 @@ class Task(msgspec.Struct, frozen=True):
     output: bytes | None = None
     error: TaskError | None = None
     ended_at: float | None = None
+    dialogue: Dialogue = SILENCE
+    """What it asked people, and what they said."""
 
     @property
     def terminal(self) -> bool:
@@ -200,6 +203,9 @@ class EventKind(StrEnum):
     CHUNK = "chunk"
     LOG = "log"
     ARTIFACT = "artifact"
+    QUESTION = "question"
+    ANSWER = "answer"
+    """A question was answered, or nobody did in time."""
 
 
 class TaskEvent(msgspec.Struct, frozen=True):
@@ -210,5 +216,6 @@ class TaskEvent(msgspec.Struct, frozen=True):
     at: float
     kind: EventKind
     data: bytes
-    """JSON. Of `state`: an object with `state`, and where they apply `attempt`, `instance`, `error`, `reason`."""
+    """JSON. Of `state`: an object with `state`, and where they apply `attempt`, `instance`, `error`, `reason`; of
+    `question` a `messages.Question`, of `answer` a `lifecycle.AnswerData`."""
     attempt: int = 0

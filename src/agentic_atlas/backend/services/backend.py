@@ -1,15 +1,17 @@
 """Everything the use cases work with, in one value; `compose` builds it, and each use case takes it first."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from agentic_atlas.auth import KeyRing
 from agentic_atlas.backend.domain.logins import Logins
-from agentic_atlas.backend.ports import Fleet, Ids, Store
+from agentic_atlas.backend.ports import Backups, Fleet, Ids, Store
 from agentic_atlas.backend.services.access import Access
 from agentic_atlas.backend.services.dispatch import Dispatcher
 from agentic_atlas.backend.services.feed import Feed
+from agentic_atlas.backend.services.monitor import Monitor
 from agentic_atlas.backend.services.registry import Registry
+from agentic_atlas.backend.services.returning import Returning
 from agentic_atlas.protocol.messages import Limits
 
 
@@ -31,3 +33,6 @@ class Backend:
     feed: Feed
     dispatcher: Dispatcher
     logins: Logins
+    monitor: Monitor
+    backups: Backups
+    returning: Returning = field(default_factory=Returning)

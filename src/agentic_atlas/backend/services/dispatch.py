@@ -1,23 +1,26 @@
 """Brings waiting tasks and free slots together, and looks at tasks when their time is over.
 
 No polling: a submit, a slot that becomes free or an alarm starts a claim. Every change of a task passes through
-`apply`, which tells the watchers and sets the task's next alarm, after the commit.
+`apply`, which tells the watchers and sets the task's next alarm, after the commit. What an attempt called ends with it.
 """
 
 import asyncio
 from asyncio import Future
+from collections import Counter
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TypeVar
 
+from agentic_atlas.backend.domain import lifecycle
 from agentic_atlas.backend.domain.alarms import Alarms
+from agentic_atlas.backend.domain.census import Census
 from agentic_atlas.backend.domain.deadlines import due_at, expire
-from agentic_atlas.backend.domain.fairness import FairOrder
-from agentic_atlas.backend.domain.lifecycle import Change
+from agentic_atlas.backend.domain.fairness import FairQueues
+from agentic_atlas.backend.domain.lifecycle import Change, settled
 from agentic_atlas.backend.domain.records import Task
 from agentic_atlas.backend.ports import Added, Changed, Decide, Fleet, Slot, Tasks
 from agentic_atlas.backend.services.feed import Feed
-from agentic_atlas.protocol.tasks import TaskState
+from agentic_atlas.protocol.tasks import LEASED, TaskState
 
 T = TypeVar("T")
 
@@ -25,37 +28,46 @@ MOST_AT_ONCE = 64
 """Slots filled by one claim."""
 
 AGAIN_AFTER = 1.0
-"""Seconds after which a claim or an alarm is tried again that the store could not carry out."""
+"""Seconds after which a claim, an alarm or a cancel is tried again that the store could not carry out."""
 
 
 class Dispatcher:
     """Owns the backlog (which agents have waiting tasks), the order of their queues and the alarms.
 
-    The queues themselves are in the store. One virtual clock is kept for each agent that was called in this process.
+    The queues themselves are in the store.
+
+    Attributes:
+        census: the open tasks.
     """
 
-    def __init__(self, tasks: Tasks, fleet: Fleet, feed: Feed, clock: Callable[[], float]) -> None:
+    def __init__(
+        self, tasks: Tasks, fleet: Fleet, feed: Feed, clock: Callable[[], float], census: Census | None = None
+    ) -> None:
+        self.census = Census() if census is None else census
         self._tasks = tasks
         self._fleet = fleet
         self._feed = feed
         self._clock = clock
         self._alarms = Alarms()
         self._backlog: dict[str, int] = {}
-        self._orders: dict[str, FairOrder] = {}
+        self._queues = FairQueues()
+        self._claims: Counter[str] = Counter()
+        self._canceling: set[str] = set()
         self._version = 0
         self._woken = asyncio.Event()
 
     def resume(self, open_tasks: Sequence[Task]) -> None:
         """Take up what was open when the process started."""
         for task in open_tasks:
+            self.census.see(task)
             self._alarm(task)
             if task.state is TaskState.SUBMITTED:
                 self._waits(task.agent_id)
-                self._order(task.agent_id).resume(task.position)
+        self._queues.resume(open_tasks)
 
-    def position(self, agent_id: str, caller: str) -> float:
-        """Return the place of this caller's next task in the agent's queue."""
-        return self._order(agent_id).next(caller)
+    def position(self, agent_id: str, caller: str, priority: int) -> float:
+        """Return the place of this caller's next task among the agent's tasks of this priority."""
+        return self._queues.next(agent_id, priority, caller)
 
     def slot_for(self, agent_id: str) -> Slot | None:
         """Take a free slot for a new task, unless older ones wait for it."""
@@ -63,13 +75,9 @@ class Dispatcher:
 
     def add(self, change: Change, slot: Slot | None) -> "Future[Added]":
         """Store a new task; with a slot it is claimed already, and goes there after the commit."""
-        try:
-            future = self._tasks.add(change)
-        except BaseException:
-            if slot is not None:
-                self._fleet.release(slot)
-            raise
-        future.add_done_callback(partial(self._added, slot))
+        self.census.see(change.task)
+        future = self._tasks.add(change)
+        future.add_done_callback(partial(self._added, change.task.id, slot))
         # Whoever waits may be cancelled; what was asked of the store happens all the same, and is followed up.
         return asyncio.shield(future)
 
@@ -79,10 +87,30 @@ class Dispatcher:
         future.add_done_callback(self._changed)
         return asyncio.shield(future)
 
+    def cancel(self, task_id: str, reason: str) -> "Future[Changed]":
+        """Cancel a task, and with it what it called; an attempt that runs is asked to stop first."""
+        future = self.apply(task_id, partial(_cancel, reason=reason, now=self._clock()))
+        future.add_done_callback(self._asked_to_stop)
+        return future
+
+    def forgive(self, seconds: float) -> None:
+        """The wall clock was set, or the machine slept: what is to happen so long after something moves with it."""
+        for task in self.census:
+            self.apply(task.id, partial(lifecycle.shift, seconds=seconds)).add_done_callback(_result)
+
+    def claiming(self, agent_id: str) -> bool:
+        """Tell whether a claim for the agent is on its way."""
+        return agent_id in self._claims
+
     def freed(self, agent_id: str) -> None:
         """The agent may have free slots."""
         if agent_id in self._backlog:
             self._pump(agent_id)
+
+    def offer(self, agent_id: str) -> None:
+        """Look for waiting tasks of the agent, known to wait or not."""
+        self._waits(agent_id)
+        self._pump(agent_id)
 
     async def run(self) -> None:
         """Look at tasks whose time is over, until cancelled."""
@@ -97,19 +125,23 @@ class Dispatcher:
             except TimeoutError:
                 continue
 
-    def _added(self, slot: Slot | None, future: "Future[Added]") -> None:
+    def _added(self, task_id: str, slot: Slot | None, future: "Future[Added]") -> None:
         added = _result(future)
         if added is not None and added.created:
             self._follow(added.task)
             if slot is not None:
                 self._deliver(slot, added.task)
-        elif slot is not None:
+            return
+        self.census.forget(task_id)
+        if slot is not None:
             self._fleet.release(slot)
 
     def _changed(self, future: "Future[Changed]") -> None:
         changed = _result(future)
         if changed is not None and changed.task is not None:
             self._follow(changed.task)
+            for question in settled(changed.task, changed.events):
+                self._fleet.answer(changed.task, question.reaction)
 
     def _expired(self, task_id: str, future: "Future[Changed]") -> None:
         changed = _result(future)
@@ -120,14 +152,37 @@ class Dispatcher:
             self._fleet.cancel(changed.task)
             self._fleet.forget(changed.task)
 
+    def _asked_to_stop(self, future: "Future[Changed]") -> None:
+        changed = _result(future)
+        if changed is not None and changed.changed and changed.task is not None and changed.task.state in LEASED:
+            self._fleet.cancel(changed.task)
+
+    def _cancel_child(self, task_id: str) -> None:
+        def settled(future: "Future[Changed]") -> None:
+            self._canceling.discard(task_id)
+            if _result(future) is None:
+                future.get_loop().call_later(AGAIN_AFTER, self._cancel_child, task_id)
+
+        if task_id not in self._canceling and self.census.get(task_id) is not None:
+            self._canceling.add(task_id)
+            self.cancel(task_id, "the task that called it was canceled or has ended").add_done_callback(settled)
+
     def _follow(self, task: Task) -> None:
         """What every change is followed by: watchers are told, the alarm is set, and a waiting task is offered."""
-        self._feed.tell(task)
-        self._alarm(task)
+        self._see(task)
+        if task.state not in LEASED or task.cancel_reason is not None:
+            # Nobody waits for what the attempt called; the next attempt makes its own calls.
+            for child in self.census.children(task.id):
+                self._cancel_child(child)
         if task.state is TaskState.SUBMITTED:
             self._waits(task.agent_id)
             if task.not_before is None or task.not_before <= self._clock():
                 self._pump(task.agent_id)
+
+    def _see(self, task: Task) -> None:
+        self.census.see(task)
+        self._feed.tell(task)
+        self._alarm(task)
 
     def _alarm(self, task: Task) -> None:
         at = due_at(task, self._clock())
@@ -136,11 +191,8 @@ class Dispatcher:
             self._woken.set()
 
     def _deliver(self, slot: Slot, task: Task) -> None:
-        self._order(task.agent_id).served(task.position)
+        self._queues.served(task)
         self._fleet.deliver(slot, task)
-
-    def _order(self, agent_id: str) -> FairOrder:
-        return self._orders.setdefault(agent_id, FairOrder())
 
     def _waits(self, agent_id: str) -> None:
         self._version += 1
@@ -153,17 +205,20 @@ class Dispatcher:
             slots.append(slot)
         if not slots:
             return
+        self._claims[agent_id] += 1
         future = self._tasks.claim(agent_id, slots, self._clock())
         future.add_done_callback(partial(self._claimed, agent_id, slots, self._backlog.get(agent_id)))
 
     def _claimed(
         self, agent_id: str, slots: Sequence[Slot], version: int | None, future: "Future[list[Changed]]"
     ) -> None:
+        self._claims[agent_id] -= 1
+        if not self._claims[agent_id]:
+            del self._claims[agent_id]
         claimed = _result(future)
         tasks = [change.task for change in claimed or () if change.task is not None]
         for slot, task in zip(slots, tasks, strict=False):
-            self._feed.tell(task)
-            self._alarm(task)
+            self._see(task)
             self._deliver(slot, task)
         for slot in slots[len(tasks) :]:
             self._fleet.release(slot)
@@ -174,6 +229,10 @@ class Dispatcher:
         elif self._backlog.get(agent_id) == version:
             # Nothing more waits, and nothing was added meanwhile.
             self._backlog.pop(agent_id, None)
+
+
+def _cancel(task: Task, *, reason: str, now: float) -> Change | None:
+    return lifecycle.cancel(task, reason, now)
 
 
 def _result(future: "Future[T]") -> T | None:

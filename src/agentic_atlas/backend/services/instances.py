@@ -11,13 +11,15 @@ from agentic_atlas.backend.domain import lifecycle
 from agentic_atlas.backend.domain.assignment import assignment
 from agentic_atlas.backend.domain.lifecycle import Change
 from agentic_atlas.backend.domain.records import Agent, EventKind, Instance, Skill, Task, TaskError
-from agentic_atlas.backend.ports import Changed
+from agentic_atlas.backend.ports import Changed, Fleet
+from agentic_atlas.backend.services import questions
 from agentic_atlas.backend.services.backend import Backend
 from agentic_atlas.backend.services.schemas import MAX_DECLARED_BYTES, check_declared
+from agentic_atlas.backend.services.succession import succeed
 from agentic_atlas.errors import AtlasError, Conflict, InvalidInput
 from agentic_atlas.protocol import messages
 from agentic_atlas.protocol.closing import CloseCode
-from agentic_atlas.protocol.messages import Hello, Outcome, RunningAttempt, Verdict
+from agentic_atlas.protocol.messages import Answer, Hello, Outcome, RunningAttempt, Verdict
 from agentic_atlas.protocol.tasks import LEASED
 from agentic_atlas.protocol.versions import PROTOCOL_VERSION
 
@@ -44,6 +46,8 @@ class Admitted(msgspec.Struct, frozen=True):
     attempts: tuple[Verdict, ...]
     held: tuple[messages.Task, ...]
     cancels: tuple[tuple[RunningAttempt, str], ...]
+    answers: tuple[Answer, ...]
+    lost: tuple[RunningAttempt, ...] = ()
 
 
 class Stored(msgspec.Struct, frozen=True):
@@ -87,6 +91,7 @@ async def admit(backend: Backend, token_id: str, agent_id: str, hello: Hello, op
         skills,
     )
     backend.registry.forget(agent.id)
+    backend.returning.came(agent.id)
     return await _settle(backend, agent, instance, hello)
 
 
@@ -103,9 +108,13 @@ def report(backend: Backend, instance_id: str, said: messages.Message) -> "Futur
     Reports of an attempt that is not this instance's current one change nothing, and are answered all the same.
     """
     assert isinstance(said, (messages.Accept, messages.Refuse, messages.Event, messages.Result))
-    decide = partial(_decide, instance_id=instance_id, said=said, now=backend.clock())
+    now = backend.clock()
+    if isinstance(said, messages.Event) and said.kind is messages.EventKind.QUESTION:
+        decide = partial(_ask, instance_id=instance_id, event=said, asked=questions.asked(said.data), now=now)
+    else:
+        decide = partial(_decide, instance_id=instance_id, said=said, now=now)
     stored: Future[Stored] = asyncio.get_running_loop().create_future()
-    backend.dispatcher.apply(said.task, decide).add_done_callback(partial(_stored, stored, said))
+    backend.dispatcher.apply(said.task, decide).add_done_callback(partial(_stored, stored, said, backend.fleet))
     return stored
 
 
@@ -168,14 +177,17 @@ async def _declared(backend: Backend, agent: Agent, hello: Hello) -> list[Skill]
 
 async def _settle(backend: Backend, agent: Agent, instance: Instance, hello: Hello) -> Admitted:
     """Compare what the instance says it holds with what the store says it holds."""
+    lost_at_once = list(await succeed(backend, instance, hello.predecessors))
     held = {task.id: task for task in await backend.store.tasks.held_by(instance.id)}
-    verdicts = [_verdict(held, announced) for announced in (*hello.running, *hello.results)]
+    left = (result for predecessor in hello.predecessors for result in predecessor.results)
+    verdicts = [_verdict(held, announced) for announced in (*hello.running, *hello.results, *left)]
     known = {verdict.task for verdict in verdicts if verdict.keep}
     unknown = [task for task_id, task in held.items() if task_id not in known]
     for task in unknown:
         if task.accepted_at is not None:
             # It had the attempt and has forgotten it: that attempt is lost, whatever it did.
             await lost(backend, task.id, task.attempt)
+            lost_at_once.append(RunningAttempt(task.id, task.attempt))
     return Admitted(
         agent=agent,
         generation=instance.generation,
@@ -186,6 +198,13 @@ async def _settle(backend: Backend, agent: Agent, instance: Instance, hello: Hel
             for task in held.values()
             if task.id in known and task.cancel_reason is not None
         ),
+        answers=tuple(
+            Answer(task.id, task.attempt, reaction)
+            for task in held.values()
+            if task.id in known
+            for reaction in task.dialogue.reactions
+        ),
+        lost=tuple(lost_at_once),
     )
 
 
@@ -216,6 +235,14 @@ def _decide(
             return _ended(task, said, now)
 
 
+def _ask(
+    task: Task, *, instance_id: str, event: messages.Event, asked: messages.Question | TaskError, now: float
+) -> Change | None:
+    if task.instance_id != instance_id:
+        return None
+    return lifecycle.ask(task, event.attempt, event.n, asked, now)
+
+
 def _ended(task: Task, result: messages.Result, now: float) -> Change | None:
     if result.outcome is Outcome.COMPLETED:
         return lifecycle.complete(task, result.attempt, bytes(result.output), now)
@@ -229,7 +256,7 @@ def _ended(task: Task, result: messages.Result, now: float) -> Change | None:
     return end(task, result.attempt, error, now)
 
 
-def _stored(stored: "Future[Stored]", said: messages.Message, future: "Future[Changed]") -> None:
+def _stored(stored: "Future[Stored]", said: messages.Message, fleet: Fleet, future: "Future[Changed]") -> None:
     if stored.cancelled():
         return
     error = None if future.cancelled() else future.exception()
@@ -239,6 +266,10 @@ def _stored(stored: "Future[Stored]", said: messages.Message, future: "Future[Ch
     changed = future.result()
     task = changed.task
     if isinstance(said, messages.Event):
+        if task is not None and task.terminal and changed.changed:
+            # It asked what can't be asked, and waits for an answer to it.
+            fleet.cancel(task)
+            fleet.forget(task)
         current = task is not None and task.attempt == said.attempt and task.state in LEASED
         # An attempt that does not count any more needs its events acknowledged too, or it would keep them.
         stored.set_result(Stored(changed.changed, task.last_n if task is not None and current else said.n))

@@ -1,4 +1,4 @@
-"""JSON Schemas of skills: checked when an agent declares them, applied before a task is accepted.
+"""JSON Schemas of skills and questions: checked when an agent declares them, applied before a value is accepted.
 
 The schemas come from agents, so they are bounded, never fetch a reference, and their patterns run in linear time.
 """
@@ -21,22 +21,23 @@ _EMPTY = b"null"
 
 
 class InputFault(msgspec.Struct, frozen=True):
-    """Where an input breaks its schema."""
+    """Where a value breaks its schema."""
 
     path: str
-    """JSON Pointer (RFC 6901) into the input; empty for the input itself."""
+    """JSON Pointer (RFC 6901) into the value; empty for the value itself."""
     message: str
 
 
 class InputSchema:
-    """A skill's input schema, compiled. Thread-safe."""
+    """The schema of a skill's input, or of what else is given from outside, compiled. Thread-safe."""
 
-    def __init__(self, schema: bytes) -> None:
-        """Compile `schema`.
+    def __init__(self, schema: bytes, *, of: tuple[str, str] = ("the input", "the skill")) -> None:
+        """Compile `schema`; `of` says in errors what it is the schema of, and for whom.
 
         Raises:
             InvalidInput: it is longer than 64 KiB, no JSON, or no JSON Schema of draft 2020-12.
         """
+        self._value, self._whose = of
         if len(schema) > MAX_SCHEMA_BYTES:
             raise InvalidInput(f"a schema of {len(schema)} bytes is over the limit of {MAX_SCHEMA_BYTES}")
         try:
@@ -52,11 +53,11 @@ class InputSchema:
         """Raise InvalidInput, with the faults in its `detail`, when the value breaks the schema."""
         cost = self._cost.of(value)
         if cost > MOST_CHECKED:
-            raise InvalidInput("the input is nested too deeply to be checked against the skill's schema")
+            raise InvalidInput(f"{self._value} is nested too deeply to be checked against {self._whose}'s schema")
         if self._validator.is_valid(value):
             return
         if cost > MOST_EXPLAINED:
-            raise InvalidInput("the input does not fit the skill's schema")
+            raise InvalidInput(f"{self._value} does not fit {self._whose}'s schema")
         faults = []
         for error in self._validator.iter_errors(value):
             faults.append(InputFault(_pointer(error.instance_path), error.message[:_MAX_MESSAGE]))
@@ -64,7 +65,7 @@ class InputSchema:
                 break
         first = faults[0]
         raise InvalidInput(
-            f"the input does not fit the skill: at {first.path or '/'}: {first.message}",
+            f"{self._value} does not fit {self._whose}: at {first.path or '/'}: {first.message}",
             detail=msgspec.to_builtins(faults),
         )
 

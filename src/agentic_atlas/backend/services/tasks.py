@@ -2,21 +2,24 @@
 
 import hashlib
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from functools import partial
 
 import msgspec
 
 from agentic_atlas.backend.domain import lifecycle
+from agentic_atlas.backend.domain.deadlines import OFFLINE
+from agentic_atlas.backend.domain.policies import Wishes, effective
 from agentic_atlas.backend.domain.records import Agent, CallerRef, Skill, Task, TaskEvent, User
 from agentic_atlas.backend.domain.tracing import child
 from agentic_atlas.backend.ports import Page, TaskFilter
 from agentic_atlas.backend.services.access import Principal, may_see
 from agentic_atlas.backend.services.backend import Backend
 from agentic_atlas.backend.services.feed import Watch
-from agentic_atlas.errors import Conflict, InvalidInput, NotFound, PayloadTooLarge, Unavailable
+from agentic_atlas.errors import AtlasError, Busy, Conflict, InvalidInput, NotFound, PayloadTooLarge, Unavailable
 from agentic_atlas.protocol.codec import ProtocolError, check_depth
 from agentic_atlas.protocol.messages import Delivery
-from agentic_atlas.protocol.tasks import LEASED, TaskState
+from agentic_atlas.protocol.tasks import TaskState
 
 QUEUE_TTL = 24 * 3600.0
 """Seconds a task waits for its agent unless its caller says otherwise."""
@@ -42,8 +45,11 @@ class Ask(msgspec.Struct, frozen=True):
     timeout: float | None = None
     priority: int = 0
     queue_ttl: float | None = None
-    """How long it may wait while its agent is offline; 0: not at all. None: a day."""
+    """How long it may wait while its agent is offline; 0: not at all, but for one that is on its way back after a
+    restart of the server. None: a day."""
     delivery: Delivery | None = None
+    retries: int | None = None
+    max_attempts: int | None = None
     trace: str | None = None
     """The caller's own `traceparent`."""
 
@@ -74,6 +80,7 @@ async def submit(
         NotFound: no such agent or skill for this user.
         InvalidInput: the input does not fit the skill's schema, or an option is out of bounds; nothing is stored.
         Unavailable: the agent is offline and `queue_ttl` is 0 (`agent_offline`), it is disabled, or the store is away.
+        Busy: too many tasks wait for the agent, or have not ended (`domain.census`).
         Conflict: the idempotency key was used for something else.
     """
     agent = await backend.access.agent(user, ask.agent)
@@ -81,8 +88,9 @@ async def submit(
     _check_options(backend, ask)
     known.schema.check(_parse(ask.input, backend.limits.depth))
     task = _new_task(backend, agent, known.skill, caller, ask, parent, retry_of)
-    if not _reachable(backend, agent, ask):
-        return await _repeated(backend, agent, caller, task)
+    refusal = _unreachable(backend, agent, ask) or backend.dispatcher.census.check(agent.id, agent.full_name, caller)
+    if refusal is not None:
+        return await _repeated(backend, caller, task, refusal)
     change = lifecycle.submit(task)
     slot = backend.dispatcher.slot_for(agent.id)
     claim = lifecycle.claim(change.task, slot.instance_id, task.created_at) if slot is not None else None
@@ -91,6 +99,8 @@ async def submit(
     with backend.feed.watch(task.id) as watch:
         added = await backend.dispatcher.add(change, slot)
         if added.created:
+            if ask.queue_ttl == 0 and not backend.fleet.online(agent.id):
+                backend.returning.wait(added.task.id, agent.id)
             ended = await _end(backend, added.task, watch, wait) if wait else None
             return Submitted(ended or added.task, created=True)
     _check_same(added.task, task)
@@ -103,7 +113,9 @@ async def retry(backend: Backend, principal: Principal, task_id: str) -> Submitt
     old = await show(backend, principal, task_id)
     if not old.terminal:
         raise Conflict("this task has not ended: cancel it first", code="task_not_ended")
-    ask = Ask(old.agent, old.skill, old.input, timeout=old.timeout, priority=old.priority, delivery=old.delivery)
+    # What the skill says now holds, but what was to happen once is to happen once.
+    delivery = old.delivery if old.delivery is Delivery.AT_MOST_ONCE else None
+    ask = Ask(old.agent, old.skill, old.input, timeout=old.timeout, priority=old.priority, delivery=delivery)
     return await submit(backend, principal.user, principal.caller, ask, retry_of=old.id)
 
 
@@ -142,16 +154,17 @@ async def _end(backend: Backend, task: Task, watch: Watch, seconds: float) -> Ta
 
 
 async def cancel(backend: Backend, task_id: str, reason: str) -> Task | None:
-    """Cancel a task and its children; one that runs is asked to stop first. An ended one stays as it is."""
-    changed = await backend.dispatcher.apply(task_id, partial(_cancel, reason=reason, now=backend.clock()))
-    task = changed.task
-    if task is None or not changed.changed:
-        return task
-    if task.state in LEASED:
-        backend.fleet.cancel(task)
-    for called in await backend.store.tasks.children(task_id):
-        await cancel(backend, called.id, f"the task that called it was canceled: {reason}")
-    return task
+    """Cancel a task and what it called; one that runs is asked to stop first. An ended one stays as it is."""
+    return (await backend.dispatcher.cancel(task_id, reason)).task
+
+
+async def nobody_came(backend: Backend) -> None:
+    """The grace period after a start is over: fail what waits for agents that were expected back and are not here."""
+    for task_id, agent_id in backend.returning.over():
+        if not backend.fleet.online(agent_id):
+            # One that can't be stored now waits like any other: it has an end of its own.
+            with suppress(Unavailable, Busy):
+                await backend.dispatcher.apply(task_id, partial(_unclaimed, now=backend.clock()))
 
 
 async def events(backend: Backend, task_id: str, after: int, keep_alive: float) -> AsyncIterator[TaskEvent | None]:
@@ -181,8 +194,9 @@ async def _ended(backend: Backend, task_id: str) -> bool:
     return task is None or task.terminal
 
 
-def _cancel(task: Task, *, reason: str, now: float) -> lifecycle.Change | None:
-    return lifecycle.cancel(task, reason, now)
+def _unclaimed(task: Task, *, now: float) -> lifecycle.Change | None:
+    never_claimed = task.state is TaskState.SUBMITTED and task.attempt == 0
+    return lifecycle.force(task, None, OFFLINE, now) if never_claimed else None
 
 
 def _parse(data: bytes, depth: int) -> object:
@@ -209,23 +223,30 @@ def _check_options(backend: Backend, ask: Ask) -> None:
         raise InvalidInput(f"an idempotency key has 1 to {MAX_KEY} characters")
 
 
-def _reachable(backend: Backend, agent: Agent, ask: Ask) -> bool:
+def _unreachable(backend: Backend, agent: Agent, ask: Ask) -> AtlasError | None:
+    """Return why the agent can't be asked now, or None."""
     if agent.disabled_at is not None:
-        raise Unavailable(f"{agent.full_name} is disabled", code="agent_disabled", retry_after=60)
-    return ask.queue_ttl != 0 or backend.fleet.online(agent.id) > 0
-
-
-async def _repeated(backend: Backend, agent: Agent, caller: CallerRef, task: Task) -> Submitted:
-    """Return what an earlier submit with the same key made, for a caller that would not wait for its offline agent."""
-    older = None
-    if task.idempotency_key is not None:
-        older = await backend.store.tasks.with_key(caller, task.idempotency_key)
-    if older is None:
-        raise Unavailable(
+        return Unavailable(f"{agent.full_name} is disabled", code="agent_disabled", retry_after=60)
+    if ask.queue_ttl == 0 and not (backend.fleet.online(agent.id) or backend.returning.expected(agent.id)):
+        return Unavailable(
             f"{agent.full_name} is offline: start it, or submit the task to wait for it",
             code="agent_offline",
             retry_after=5,
         )
+    return None
+
+
+async def _repeated(backend: Backend, caller: CallerRef, task: Task, refusal: AtlasError) -> Submitted:
+    """Return what an earlier submit with the same key made; a new one is refused for the time being.
+
+    Raises:
+        AtlasError: the refusal, when there was no earlier one.
+    """
+    older = None
+    if task.idempotency_key is not None:
+        older = await backend.store.tasks.with_key(caller, task.idempotency_key)
+    if older is None:
+        raise refusal
     _check_same(older, task)
     return Submitted(older, created=False)
 
@@ -248,7 +269,7 @@ def _new_task(
     retry_of: str | None,
 ) -> Task:
     now = backend.clock()
-    policy = skill.policy
+    policy = effective(skill.policy, Wishes(ask.delivery, ask.max_attempts, ask.retries, ask.timeout))
     deadlines = [at for at in (ask.deadline, parent.deadline if parent else None) if at is not None]
     return Task(
         id=backend.ids("tsk"),
@@ -262,15 +283,15 @@ def _new_task(
         created_at=now,
         updated_at=now,
         trace=child(parent.trace if parent else ask.trace, backend.entropy),
-        delivery=ask.delivery or policy.delivery,
+        delivery=policy.delivery,
         max_attempts=policy.max_attempts,
         retries=policy.retries,
         backoff=policy.backoff,
-        timeout=ask.timeout or policy.timeout,
+        timeout=policy.timeout,
         deadline=min(deadlines, default=None),
         queue_expires_at=now + (ask.queue_ttl or QUEUE_TTL),
         priority=ask.priority,
-        position=backend.dispatcher.position(agent.id, caller.id),
+        position=backend.dispatcher.position(agent.id, caller.id, ask.priority),
         parent_id=parent.id if parent else None,
         depth=parent.depth + 1 if parent else 0,
         idempotency_key=ask.idempotency_key,
@@ -280,5 +301,6 @@ def _new_task(
 
 
 def _digest(agent: Agent, ask: Ask) -> bytes:
-    asked = (agent.id, ask.skill, ask.input, ask.deadline, ask.timeout, ask.priority, ask.queue_ttl, ask.delivery)
+    """What makes two submits the same: all that was asked, but for its key and trace."""
+    asked = msgspec.structs.replace(ask, agent=agent.id, idempotency_key=None, trace=None)
     return hashlib.sha256(msgspec.json.encode(asked)).digest()

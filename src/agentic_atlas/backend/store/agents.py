@@ -66,6 +66,10 @@ class SqlAgents:
         """See the port."""
         return await self._readers.run(lambda connection: _instances(connection, agent_id))
 
+    async def departed(self, agent_id: str, token_id: str, instance_ids: Sequence[str]) -> list[str]:
+        """See the port."""
+        return await self._readers.run(lambda connection: _departed(connection, agent_id, token_id, instance_ids))
+
     async def register(self, instance: Instance, description: str, skills: Sequence[Skill]) -> Instance:
         """See the port. Raises NotFound without the agent or token, Conflict when the id is another agent's."""
         return await self._writer.submit(
@@ -76,9 +80,9 @@ class SqlAgents:
         """See the port."""
         await self._writer.submit(Statement(lambda connection: _depart(connection, instance_id, generation, now)))
 
-    async def depart_all(self, now: float) -> None:
+    async def depart_all(self, now: float) -> list[str]:
         """See the port."""
-        await self._writer.submit(Statement(lambda connection: _depart_all(connection, now)))
+        return await self._writer.submit(Statement(lambda connection: _depart_all(connection, now)))
 
 
 def _add(connection: Connection, agent: Agent) -> bool:
@@ -135,6 +139,17 @@ def _instances(connection: Connection, agent_id: str) -> list[Instance]:
     return [_instance(row) for row in connection.execute(query)]
 
 
+def _departed(connection: Connection, agent_id: str, token_id: str, instance_ids: Sequence[str]) -> list[str]:
+    """Those of these ids that are instances of a token of an agent, and not connected."""
+    query = select(instances.c.id).where(
+        instances.c.id.in_(instance_ids),
+        instances.c.agent_id == agent_id,
+        instances.c.token_id == token_id,
+        instances.c.disconnected_at.is_not(None),
+    )
+    return list(connection.execute(query).scalars())
+
+
 _PRESENT_FIRST = (
     case((instances.c.disconnected_at.is_(None), 0), else_=1),
     instances.c.disconnected_at.desc(),
@@ -186,12 +201,14 @@ def _depart(connection: Connection, instance_id: str, generation: int, now: floa
         connection.execute(update(agents).where(agents.c.id == agent).values(last_seen_at=now))
 
 
-def _depart_all(connection: Connection, now: float) -> None:
-    """Mark every instance as gone."""
+def _depart_all(connection: Connection, now: float) -> list[str]:
+    """Mark every instance as gone; return the ids of the agents that had one."""
     present = instances.c.disconnected_at.is_(None)
     theirs = agents.c.id.in_(select(instances.c.agent_id).where(present))
-    connection.execute(update(agents).where(theirs).values(last_seen_at=now))
+    left = connection.execute(update(agents).where(theirs).values(last_seen_at=now).returning(agents.c.id)).scalars()
+    found = sorted(left.all())
     connection.execute(update(instances).where(present).values(disconnected_at=now))
+    return found
 
 
 def _skill(row: Row[tuple[object, ...]]) -> Skill:

@@ -12,6 +12,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from agentic_atlas.backend.ports import Clock, Ids
 from agentic_atlas.backend.store import sqlite
 from agentic_atlas.backend.store.agents import SqlAgents
+from agentic_atlas.backend.store.copying import Told, copier, copy
 from agentic_atlas.backend.store.errors import domain_error
 from agentic_atlas.backend.store.lock import owned
 from agentic_atlas.backend.store.migrations import migrate
@@ -30,7 +31,9 @@ REMEMBERED_BYTES = 64 * 1024 * 1024
 class SqlStore:
     """`ports.Store` on SQLAlchemy; made by `open_store`."""
 
-    def __init__(self, writer: Writer, readers: Readers, network_id: str, warnings: tuple[str, ...]) -> None:
+    def __init__(
+        self, writer: Writer, readers: Readers, copier: Readers, network_id: str, warnings: tuple[str, ...]
+    ) -> None:
         self.tasks = SqlTasks(writer, readers)
         self.agents = SqlAgents(writer, readers)
         self.tokens = SqlTokens(writer, readers)
@@ -38,6 +41,7 @@ class SqlStore:
         self.warnings = warnings
         """What whoever runs this should know, a sentence each."""
         self._readers = readers
+        self._copier = copier
         self._network_id = network_id
 
     async def network_id(self) -> str:
@@ -47,6 +51,10 @@ class SqlStore:
     async def ready(self) -> None:
         """See the port."""
         await self._readers.run(lambda connection: connection.execute(select(network.c.id)).all())
+
+    async def copy(self, path: Path, told: Told) -> str:
+        """See the port."""
+        return (await self._copier.run(lambda connection: copy(connection, path, told))).schema
 
 
 @asynccontextmanager
@@ -91,7 +99,9 @@ def _opened(path: Path | None, clock: Clock, ids: Ids, opened: ExitStack) -> Sql
     opened.callback(writer.close)
     readers = WriterReaders(writer) if path is None else PooledReaders(sqlite.reading_engine(path, THREADS))
     opened.callback(readers.close)
-    return SqlStore(writer, readers, network_id, tuple(warnings))
+    copies = WriterReaders(writer) if path is None else copier(path)
+    opened.callback(copies.close)
+    return SqlStore(writer, readers, copies, network_id, tuple(warnings))
 
 
 def _prepared_files(path: Path) -> list[str]:

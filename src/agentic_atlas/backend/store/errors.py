@@ -18,7 +18,7 @@ def domain_error(error: Exception) -> Exception:
     database is returned as it is.
     """
     if isinstance(error, DBAPIError):
-        return _of_driver(fault(error.orig), str(error.orig))
+        return driver_error(error.orig)
     if isinstance(error, SQLAlchemyError):
         return AtlasError(f"the store can't carry out a statement: {type(error).__name__}")
     if isinstance(error, UnicodeEncodeError):
@@ -26,6 +26,11 @@ def domain_error(error: Exception) -> Exception:
     if isinstance(error, OverflowError):
         return InvalidInput("a number is too large to be stored")
     return error
+
+
+def driver_error(error: BaseException | None) -> AtlasError:
+    """Return the error to give for one of the driver's own."""
+    return _of_driver(fault(error), str(error))
 
 
 def _of_driver(kind: Fault, words: str) -> AtlasError:

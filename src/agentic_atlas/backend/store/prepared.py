@@ -73,4 +73,4 @@ class Prepared:
 
 def _is_heavy(row: Row) -> bool:
     # Payloads are at the end of every row.
-    return any(type(value) is bytes and len(value) > _HEAVY for value in row[-2:])
+    return any(type(value) is bytes and len(value) > _HEAVY for value in row[-3:])

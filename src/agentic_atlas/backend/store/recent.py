@@ -1,9 +1,12 @@
 """Tasks that this process wrote last and that still change: what would be read again for their next change."""
 
+from agentic_atlas.backend.domain.questions import Question
 from agentic_atlas.backend.domain.records import Task
 
 _RECORD = 1_024
 """Bytes counted for a task besides its payloads."""
+_QUESTION = 256
+"""Bytes counted for a question besides its text, schema and answer."""
 
 
 class Recent:
@@ -42,4 +45,8 @@ class Recent:
 
 
 def _size(task: Task) -> int:
-    return _RECORD + len(task.input)
+    return _RECORD + len(task.input) + sum(map(_size_of, task.dialogue.questions))
+
+
+def _size_of(question: Question) -> int:
+    return _QUESTION + sum(memoryview(part).nbytes for part in (question.schema, question.answer)) + len(question.text)

@@ -172,6 +172,7 @@ tasks = Table(
     Column("error_detail", LargeBinary),
     Column("output", LargeBinary),
     Column("input", LargeBinary, nullable=False),
+    Column("dialogue", LargeBinary),  # questions and their answers, as JSON
 )
 
 

@@ -63,9 +63,9 @@ class SqlTasks:
         """See the port."""
         return await self._tasks(_waiting(), _held())
 
-    async def held_by(self, instance_id: str) -> list[Task]:
+    async def held_by(self, *instance_ids: str) -> list[Task]:
         """See the port."""
-        return await self._tasks(_held().where(tasks.c.instance_id == instance_id))
+        return await self._tasks(_held().where(tasks.c.instance_id.in_(instance_ids)))
 
     async def children(self, task_id: str) -> list[Task]:
         """See the port."""

@@ -135,7 +135,8 @@ def _agent(place: Path, client: Client, name: str, router_url: str, documents: P
         f"DOCUMENTS_FOLDER='{documents}'\nTABLES_FOLDER='{tables}'\n"
     )
     command = [sys.executable, "agent.py"]
-    with started(name, command, folder=folder, environ=for_child(), log=place / f"{name}.log") as child:
+    environ = for_child(XDG_STATE_HOME=str(place / "state"))
+    with started(name, command, folder=folder, environ=environ, log=place / f"{name}.log") as child:
         yield child
 
 

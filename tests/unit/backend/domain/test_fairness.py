@@ -27,10 +27,26 @@ def test_whoever_was_silent_has_saved_nothing_up() -> None:
     assert order.next("silent") >= 99.0
 
 
-def test_after_a_restart_new_tasks_come_after_those_that_wait() -> None:
+def test_after_a_restart_a_flood_that_waits_does_not_come_before_a_new_caller() -> None:
+    before = FairOrder()
+    flood = [("flood", before.next("flood")) for _ in range(1000)]
     order = FairOrder()
-    order.resume(41.5)
-    assert order.next("a") >= 41.5
+    order.resume(flood, held=[])
+    single = order.next("single")
+    assert sorted([*(position for _, position in flood), single]).index(single) <= 1
+    assert order.next("flood") > flood[-1][1]
+
+
+def test_after_a_restart_the_clock_is_where_the_last_task_was_served() -> None:
+    order = FairOrder()
+    order.resume([("retried", 3.0), ("flood", 42.0)], held=[40.0, 41.0])
+    assert order.next("single") == 41.0
+
+
+def test_a_restart_without_open_tasks_begins_anew() -> None:
+    order = FairOrder()
+    order.resume([], held=[])
+    assert order.next("a") == FairOrder().next("a")
 
 
 def test_memory_is_bounded_however_many_callers_there_are() -> None:

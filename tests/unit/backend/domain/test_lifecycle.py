@@ -85,6 +85,23 @@ def test_a_handler_error_is_retried_as_often_as_the_policy_says_and_later_each_t
     assert (last.state, last.error) == (TaskState.FAILED, BROKEN)
 
 
+def test_a_handler_error_of_an_at_most_once_task_is_final_whatever_retries_say() -> None:
+    once = running(retries=5, delivery=Delivery.AT_MOST_ONCE)
+    assert must(lifecycle.fail(once, 1, BROKEN, 110.0)).state is TaskState.FAILED
+
+
+def test_a_clock_that_was_set_moves_what_counts_from_a_moment_and_not_what_is_a_time_of_day() -> None:
+    begun = running(timeout=60.0, deadline=900.0, queue_expires_at=1_000.0)
+    moved = must(lifecycle.shift(begun, seconds=-30.0))
+    assert begun.accepted_at is not None
+    assert (moved.accepted_at, moved.queue_expires_at, moved.deadline) == (begun.accepted_at - 30.0, 970.0, 900.0)
+    assert moved.last_seq == begun.last_seq
+
+
+def test_a_clock_that_was_set_changes_nothing_of_what_has_ended() -> None:
+    assert lifecycle.shift(must(lifecycle.complete(running(), 1, b"1", 103.0)), seconds=60.0) is None
+
+
 def test_other_errors_are_final() -> None:
     invalid = TaskError("invalid_output", "not JSON")
     assert must(lifecycle.fail(running(retries=5), 1, invalid, 110.0)).state is TaskState.FAILED
@@ -96,6 +113,11 @@ def test_a_lost_attempt_is_repeated_while_the_policy_has_some_left() -> None:
     second = must(lifecycle.claim(again, "ins_2", 141.0))
     lost = must(lifecycle.lose(second, 2, 180.0))
     assert (lost.state, lost.error) == (TaskState.FAILED, lifecycle.AGENT_LOST)
+
+
+def test_a_task_that_was_lost_is_not_ended_by_how_long_it_was_to_wait_for_its_first_agent() -> None:
+    again = must(lifecycle.lose(running(created_at=100.0, queue_expires_at=160.0), 1, 500.0))
+    assert again.queue_expires_at == 500.0 + lifecycle.WAITS_AGAIN
 
 
 def test_an_at_most_once_task_that_was_lost_is_never_repeated_accepted_or_not() -> None:
@@ -177,3 +199,26 @@ def test_any_order_of_happenings_keeps_a_task_whole(
     assert [event.seq for event in events] == list(range(1, current.last_seq + 1))
     states = [msgspec.json.decode(event.data).get("state") for event in events]
     assert sum(state in set(TERMINAL) for state in states) == (1 if current.terminal else 0)
+
+
+def test_an_attempt_is_inherited_with_its_number_and_said_so_in_an_event() -> None:
+    before = running()
+    change = lifecycle.inherit(before, 1, "ins_1", "ins_2", 103.0)
+    heir = must(change)
+    assert (heir.instance_id, heir.attempt, heir.losses, heir.state) == ("ins_2", 1, 0, TaskState.WORKING)
+    assert change is not None
+    [event] = change.events
+    assert (event.seq, msgspec.json.decode(event.data)) == (
+        before.last_seq + 1,
+        {"state": "working", "attempt": 1, "instance": "ins_2", "accepted": True},
+    )
+    assert must(lifecycle.complete(heir, 1, b"1", 104.0)).state is TaskState.COMPLETED
+
+
+def test_only_the_current_attempt_of_the_process_that_ended_is_inherited() -> None:
+    assert lifecycle.inherit(running(), 1, "ins_other", "ins_2", 103.0) is None
+    assert lifecycle.inherit(running(), 2, "ins_1", "ins_2", 103.0) is None
+    waiting = must(lifecycle.lose(running(), 1, 140.0))
+    assert lifecycle.inherit(waiting, 1, "ins_1", "ins_2", 141.0) is None
+    ended = must(lifecycle.complete(running(), 1, b"1", 103.0))
+    assert lifecycle.inherit(ended, 1, "ins_1", "ins_2", 104.0) is None

@@ -6,16 +6,20 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine
 
 from agentic_atlas.backend.store.sqlite import unchecked_references
 from agentic_atlas.errors import ConfigurationError
 
+HERE = Path(__file__).parent
 
-def migrate(engine: Engine) -> None:
-    """Apply the migrations that are missing. Raises ConfigurationError when a newer program made the schema."""
-    config = Config()
-    config.set_main_option("script_location", Path(__file__).parent.as_posix().replace("%", "%%"))
+
+def migrate(engine: Engine, folder: Path = HERE) -> None:
+    """Apply the migrations of `folder` that are missing.
+
+    Raises ConfigurationError when a newer program made the schema.
+    """
+    config = _config(folder)
     scripts = ScriptDirectory.from_config(config)
     with engine.connect() as connection, unchecked_references(connection), connection.begin():
         known = {script.revision for script in scripts.walk_revisions()}
@@ -28,3 +32,20 @@ def migrate(engine: Engine) -> None:
             )
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
+
+
+def knows(revision: str) -> bool:
+    """Tell whether this program can bring data of this revision to its own schema."""
+    scripts = ScriptDirectory.from_config(_config(HERE))
+    return revision in {script.revision for script in scripts.walk_revisions()}
+
+
+def revision_of(connection: Connection) -> str | None:
+    """Return the revision of a database's schema; None when it has none."""
+    return MigrationContext.configure(connection).get_current_revision()
+
+
+def _config(folder: Path) -> Config:
+    config = Config()
+    config.set_main_option("script_location", folder.as_posix().replace("%", "%%"))
+    return config

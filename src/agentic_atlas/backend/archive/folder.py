@@ -1,0 +1,169 @@
+"""The folder of backups: each appears in it whole, under a name of ours, or not at all."""
+
+import asyncio
+import errno
+import math
+import os
+import shutil
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from threading import Event
+
+from agentic_atlas._version import __version__
+from agentic_atlas.backend.archive.manifest import DATABASE, KEYS, Manifest, Member, backup_name, made_at
+from agentic_atlas.backend.archive.tarball import Content, Sink, Told, synced, write
+from agentic_atlas.backend.ports import Backup, Clock
+from agentic_atlas.errors import Busy, Unavailable
+
+FULL = "storage_full"
+MOST_LISTED = 1_000
+ROOM = 64 * 1024 * 1024
+"""Bytes of the disk that a backup leaves free: the database may need them."""
+
+_SECONDS_TO_TRY_AGAIN = 5.0
+
+
+class BackupFolder:
+    """`ports.Backups`: copies of one network, one made at a time. Belongs to one event loop."""
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        network: str,
+        copy: Callable[[Path, Told], Awaitable[str]],
+        keys: Callable[[], dict[str, bytes]],
+        clock: Clock,
+        told: Told = lambda size: None,
+    ) -> None:
+        """Say where and of what; nothing is made before the first backup.
+
+        Args:
+            folder: where they are kept.
+            network: id of the network.
+            copy: writes the database into a new file and returns the revision of its schema; see `ports.Store.copy`.
+            keys: returns the files of the key ring, by name.
+            clock: gives the time of a backup.
+            told: told of every piece that is written, in bytes, on another thread.
+        """
+        self._folder = folder
+        self._network = network
+        self._copy = copy
+        self._keys = keys
+        self._clock = clock
+        self._told = told
+        self._making = False
+        self._tries = 0
+
+    async def make(self) -> Backup:
+        """See the port."""
+        if self._making:
+            raise Busy(
+                "a backup is being made already: wait for it, `GET /api/v1/backups` lists it when it is there",
+                code="backup_running",
+                retry_after=_SECONDS_TO_TRY_AGAIN,
+            )
+        self._making = True
+        self._tries += 1
+        given_up = Event()
+        told = self._watch(given_up)
+        try:
+            with self._refusals():
+                # Before the copy, and not rounded up: whatever was acknowledged until then is in it.
+                at = math.floor(self._clock() * 1_000) / 1_000
+                database = await asyncio.to_thread(self._prepared)
+                schema = await self._copy(database, told)
+                return await asyncio.to_thread(self._pack, database, schema, at, told)
+        finally:
+            # A thread that still writes, for a caller who has gone, ends at its next piece.
+            given_up.set()
+            self.clean()
+            self._making = False
+
+    async def find(self) -> list[Backup]:
+        """See the port."""
+        with self._refusals():
+            return await asyncio.to_thread(self._listed)
+
+    def clean(self) -> None:
+        """Remove what a killed process left half made; call it when no other process can be at it."""
+        for left in self._folder.glob(f"{self._partial}*"):
+            with suppress(OSError):  # what can't be removed hinders nothing, and is tried again at the next backup
+                left.unlink()
+
+    @property
+    def _partial(self) -> str:
+        # With the network's id, for several networks may keep their backups in one folder.
+        return f".partial-{self._network}"
+
+    def _watch(self, given_up: Event) -> Told:
+        def told(size: int) -> None:
+            if given_up.is_set():
+                raise Unavailable("the backup was given up, for the server stops", code="backup_failed")
+            if shutil.disk_usage(self._folder).free < ROOM + size:
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            self._told(size)
+
+        return told
+
+    def _prepared(self) -> Path:
+        """Make the folder, and return where to copy the database to."""
+        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self.clean()
+        return self._folder / f"{self._partial}.{self._tries}.sqlite3"
+
+    def _pack(self, database: Path, schema: str, at: float, told: Told) -> Backup:
+        partial = database.with_suffix(".tar")
+        keys = self._keys()
+
+        def manifest(members: tuple[Member, ...]) -> Manifest:
+            made = datetime.fromtimestamp(at, UTC)
+            return Manifest(version=__version__, schema=schema, network=self._network, made_at=made, members=members)
+
+        with ExitStack() as opened:
+            sink = opened.enter_context(Sink(partial, told))
+            source = opened.enter_context(database.open("rb"))
+            contents = [Content(DATABASE, os.fstat(source.fileno()).st_size, source)]
+            contents += [Content.of(f"{KEYS}/{name}", data) for name, data in keys.items()]
+            write(sink, contents, manifest)
+        database.unlink()
+        while (place := self._folder / backup_name(at)).exists():
+            at += 0.001  # of another network that keeps its backups here
+        told(0)
+        partial.rename(place)
+        synced(self._folder)
+        return Backup(place.name, str(place.absolute()), sink.size, at, sink.sha256)
+
+    def _listed(self) -> list[Backup]:
+        found = [
+            Backup(path.name, str(path.absolute()), path.stat().st_size, at, None)
+            for path in self._folder.glob("atlas-*.tar")
+            if (at := made_at(path.name)) is not None
+        ]
+        return sorted(found, key=lambda backup: backup.made_at, reverse=True)[:MOST_LISTED]
+
+    @contextmanager
+    def _refusals(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            if error.errno in (errno.ENOSPC, errno.EDQUOT):
+                raise self._full() from error
+            raise Unavailable(
+                f"backups can't be kept in {self._folder} ({error.strerror or error}): let the server write there, "
+                "or set ATLAS_BACKUP_DIR to another folder",
+                code="backup_failed",
+                retry_after=_SECONDS_TO_TRY_AGAIN,
+            ) from error
+        except Unavailable as error:
+            raise (self._full() if error.code == FULL else error) from error
+
+    def _full(self) -> Unavailable:
+        return Unavailable(
+            f"no room is left for a backup in {self._folder}, which takes twice the size of the database meanwhile: "
+            "remove old ones, or set ATLAS_BACKUP_DIR to a folder on another disk",
+            code="storage_full",
+            retry_after=_SECONDS_TO_TRY_AGAIN,
+        )

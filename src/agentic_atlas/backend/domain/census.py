@@ -1,0 +1,155 @@
+"""Every task that has not ended, as this process last saw it: counted, limited, and found by what it belongs to.
+
+The store has the tasks; here is what would otherwise be asked of it again and again. Pure, and bounded by its own
+limits. A task is seen from the moment its insert is on its way, so that many submits at once cannot overrun a limit.
+"""
+
+from collections import Counter
+from collections.abc import Iterator
+
+import msgspec
+
+from agentic_atlas.backend.domain.records import CallerRef, Task
+from agentic_atlas.errors import Busy
+from agentic_atlas.protocol.tasks import LEASED, TaskState
+
+RETRY_AFTER = 5.0
+"""Seconds after which a submit that met a limit makes sense again."""
+
+
+class OpenLimits(msgspec.Struct, frozen=True):
+    """Most tasks that may be open; a submit over one is answered `Busy` (429) and stores nothing."""
+
+    queue_per_agent: int = 20_000
+    """Tasks that wait for one agent."""
+    open_per_caller: int = 10_000
+    """Tasks of one caller that have not ended: fewer than an agent's queue holds, so that no caller fills it alone."""
+    open_tasks: int = 100_000
+    """Tasks of everybody that have not ended."""
+
+
+class OpenTask(msgspec.Struct, frozen=True):
+    """What is remembered of a task: all but what was asked."""
+
+    id: str
+    agent_id: str
+    agent: str
+    caller: str
+    parent_id: str | None
+    state: TaskState
+    attempt: int
+    instance_id: str | None
+    not_before: float | None
+    stopping: bool
+    """Its attempt was asked to stop, and has not answered yet."""
+
+
+class Census:
+    """The open tasks of this process's store."""
+
+    def __init__(self, limits: OpenLimits | None = None) -> None:
+        self._limits = limits or OpenLimits()
+        self._tasks: dict[str, OpenTask] = {}
+        self._held: dict[str, OpenTask] = {}
+        self._waiting: dict[str, dict[str, OpenTask]] = {}
+        self._by_caller: Counter[str] = Counter()
+        self._children: dict[str, set[str]] = {}
+
+    def __len__(self) -> int:
+        return len(self._tasks)
+
+    def __iter__(self) -> Iterator[OpenTask]:
+        return iter(tuple(self._tasks.values()))
+
+    def check(self, agent_id: str, agent: str, caller: CallerRef) -> Busy | None:
+        """Return why another task of this caller for this agent is one too many, or None."""
+        limits = self._limits
+        if len(self._waiting.get(agent_id, ())) >= limits.queue_per_agent:
+            return _busy("agent_queue_full", f"{limits.queue_per_agent} tasks wait for {agent} already")
+        if self._by_caller[_key(caller)] >= limits.open_per_caller:
+            return _busy("too_many_open_tasks", f"{limits.open_per_caller} of your tasks have not ended yet")
+        if len(self._tasks) >= limits.open_tasks:
+            return _busy("network_full", f"{limits.open_tasks} tasks of this network have not ended yet")
+        return None
+
+    def see(self, task: Task) -> None:
+        """The task is so now, or will be when its insert is stored; one that has ended is forgotten."""
+        self.forget(task.id)
+        if task.terminal:
+            return
+        self._tasks[task.id] = seen = _seen(task)
+        self._by_caller[seen.caller] += 1
+        if seen.state is TaskState.SUBMITTED:
+            self._waiting.setdefault(seen.agent_id, {})[seen.id] = seen
+        else:
+            self._held[seen.id] = seen
+        if seen.parent_id is not None:
+            self._children.setdefault(seen.parent_id, set()).add(seen.id)
+
+    def forget(self, task_id: str) -> None:
+        """The task has ended, or was not stored after all."""
+        seen = self._tasks.pop(task_id, None)
+        if seen is None:
+            return
+        self._held.pop(task_id, None)
+        self._by_caller[seen.caller] -= 1
+        if not self._by_caller[seen.caller]:
+            del self._by_caller[seen.caller]
+        if seen.state is TaskState.SUBMITTED:
+            del self._waiting[seen.agent_id][task_id]
+            if not self._waiting[seen.agent_id]:
+                del self._waiting[seen.agent_id]
+        if seen.parent_id is not None:
+            self._children[seen.parent_id].discard(task_id)
+            if not self._children[seen.parent_id]:
+                del self._children[seen.parent_id]
+
+    def get(self, task_id: str) -> OpenTask | None:
+        """Return the task; None when it has ended or never was."""
+        return self._tasks.get(task_id)
+
+    def children(self, task_id: str) -> tuple[str, ...]:
+        """Return the ids of the open tasks that this one called and that nobody has asked to stop."""
+        called = self._children.get(task_id, ())
+        return tuple(child for child in called if not self._tasks[child].stopping)
+
+    def held(self) -> tuple[OpenTask, ...]:
+        """Return the tasks that an instance holds an attempt of."""
+        return tuple(self._held.values())
+
+    def waited_for(self) -> tuple[str, ...]:
+        """Return the ids of the agents that tasks wait for."""
+        return tuple(self._waiting)
+
+    def ready(self, agent_id: str, now: float) -> bool:
+        """Tell whether a task waits for this agent that could begin now."""
+        waiting = self._waiting.get(agent_id, {}).values()
+        return any(task.not_before is None or task.not_before <= now for task in waiting)
+
+    def states(self) -> dict[TaskState, int]:
+        """Return how many tasks are in each state that is not an end."""
+        held = Counter(task.state for task in self._held.values())
+        return {state: held[state] for state in sorted(LEASED)} | {TaskState.SUBMITTED: len(self) - len(self._held)}
+
+
+def _seen(task: Task) -> OpenTask:
+    return OpenTask(
+        task.id,
+        task.agent_id,
+        task.agent,
+        _key(task.caller),
+        task.parent_id,
+        task.state,
+        task.attempt,
+        task.instance_id,
+        task.not_before,
+        task.cancel_reason is not None,
+    )
+
+
+def _key(caller: CallerRef) -> str:
+    return f"{caller.kind}:{caller.id}"
+
+
+def _busy(code: str, what: str) -> Busy:
+    return Busy(f"{what}: wait for some of them to end, and try again", code=code, retry_after=RETRY_AFTER)

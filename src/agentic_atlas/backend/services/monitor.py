@@ -1,0 +1,89 @@
+"""Looks once a second for tasks that hang. There should be none: what is found is a fault of ours.
+
+It is told in the log, in the answer about health and as metrics, and set right as far as that can be done from here:
+whoever runs the network should not have to.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterator
+from typing import Any, Protocol
+
+from agentic_atlas.backend.domain.invariants import Finding, Findings, Invariant
+from agentic_atlas.backend.ports import Fleet
+from agentic_atlas.backend.services.dispatch import Dispatcher
+
+LOOK_EVERY = 1.0
+"""Seconds."""
+
+RESULT_WITHIN = 60.0
+"""Seconds an agent that is connected may have to keep a result: twice what a report may take to be stored."""
+
+
+class Log(Protocol):
+    """Where findings go."""
+
+    def error(self, event: str, **facts: Any) -> Any:
+        """A fault of ours."""
+
+
+class Monitor:
+    """The invariants of a running network.
+
+    Attributes:
+        findings: what lasts now, and what was found since the start.
+    """
+
+    def __init__(
+        self,
+        dispatcher: Dispatcher,
+        fleet: Fleet,
+        clock: Callable[[], float],
+        log: Log,
+        sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
+    ) -> None:
+        self.findings = Findings()
+        self._dispatcher = dispatcher
+        self._fleet = fleet
+        self._clock = clock
+        self._log = log
+        self._sleep = sleep
+
+    @property
+    def content(self) -> bool:
+        """True while nothing lasts that must not."""
+        return not any(self.findings.now().values())
+
+    async def run(self) -> None:
+        """Look again and again, until cancelled."""
+        while True:
+            await self._sleep(LOOK_EVERY)
+            self.look()
+
+    def look(self) -> None:
+        """Look once; tell and set right what has lasted for too long."""
+        for finding in self.findings.look(self._suspects()):
+            self._log.error("invariant_violated", invariant=finding.invariant.value, subject=finding.subject)
+            self._set_right(finding)
+
+    def _suspects(self) -> Iterator[Finding]:
+        census = self._dispatcher.census
+        for task in census.held():
+            if not self._fleet.holds(task.id, task.attempt):
+                yield Finding(Invariant.RUNNING_WITHOUT_LEASE, task.id)
+        now = self._clock()
+        for agent_id in census.waited_for():
+            idle = self._fleet.free(agent_id) > 0 and not self._dispatcher.claiming(agent_id)
+            if idle and census.ready(agent_id, now):
+                yield Finding(Invariant.WAITING_BESIDE_FREE_SLOTS, agent_id)
+        for instance_id, seconds in self._fleet.oldest_results():
+            if seconds > RESULT_WITHIN:
+                yield Finding(Invariant.RESULT_OVERDUE, instance_id)
+
+    def _set_right(self, finding: Finding) -> None:
+        if finding.invariant is Invariant.WAITING_BESIDE_FREE_SLOTS:
+            self._dispatcher.offer(finding.subject)
+        elif finding.invariant is Invariant.RUNNING_WITHOUT_LEASE:
+            task = self._dispatcher.census.get(finding.subject)
+            if task is not None:
+                # Its instance has one grace period to show that it is still at it.
+                self._fleet.adopt(task.id, task.attempt, task.instance_id or "")

@@ -1,0 +1,70 @@
+"""`atlas restore`: a backup in place of a network's data."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from agentic_atlas.cli import output
+from agentic_atlas.cli.options import Json
+
+if TYPE_CHECKING:
+    from agentic_atlas.compose.restore import Restored
+
+FOLLOWS = """\
+What was revoked after that is valid again: look through `atlas tokens list AGENT`, and revoke again.
+Tokens and API keys made after that are void, their holders need new ones.
+Tasks that were running then are taken up again; those that may run only once end `outcome_unknown`."""
+
+
+def restore(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="The backup.", exists=True, dir_okay=False)],
+    data_dir: Annotated[
+        Path | None,
+        typer.Option(help="Folder to put it in; ATLAS_DATA_DIR without it.", show_default=False),
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Move the network that is there aside.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Put a backup in place of a network's data. The network must not run.
+
+    The backup is checked as a whole before anything is moved. What was there is not deleted but moved aside, and only
+    with --force. `atlas up` then goes on from the moment of the backup.
+    """
+    from agentic_atlas.cli.backup import megabytes
+    from agentic_atlas.cli.up import read_settings
+    from agentic_atlas.compose.restore import restore as put_back
+
+    settings = read_settings({} if data_dir is None else {"data_dir": data_dir})
+    done = 0
+    with output.progress("reading the backup") as tell:
+
+        def told(size: int) -> None:
+            nonlocal done
+            done += size
+            tell(f"restoring: {megabytes(done)} written")
+
+        restored = put_back(file, settings.data_dir, force=force, told=told)
+    if as_json:
+        output.document(_facts(restored, settings.data_dir))
+        return
+    manifest = restored.manifest
+    made = output.moment(manifest.made_at)
+    output.say(f"Restored network {manifest.network} as of {made} into {settings.data_dir}.")
+    if restored.aside is not None:
+        output.say(f"What was there is in {restored.aside}.")
+    output.aside(FOLLOWS)
+
+
+def _facts(restored: Restored, folder: Path) -> dict[str, object]:
+    manifest = restored.manifest
+    return {
+        "data_dir": str(folder),
+        "network": manifest.network,
+        "made_at": manifest.made_at,
+        "version": manifest.version,
+        "schema": manifest.schema,
+        "set_aside": None if restored.aside is None else str(restored.aside),
+    }

@@ -1,0 +1,76 @@
+"""The backend, put together: its services over the store, the router and the clock of this machine."""
+
+from functools import partial
+
+from structlog.typing import FilteringBoundLogger
+
+from agentic_atlas.auth import KeyRing, ring_files
+from agentic_atlas.backend.archive.folder import BackupFolder
+from agentic_atlas.backend.archive.manifest import KEYS
+from agentic_atlas.backend.domain.census import Census, OpenLimits
+from agentic_atlas.backend.domain.logins import Logins
+from agentic_atlas.backend.ports import Store
+from agentic_atlas.backend.services.access import Access
+from agentic_atlas.backend.services.backend import Backend
+from agentic_atlas.backend.services.dispatch import Dispatcher
+from agentic_atlas.backend.services.feed import Feed
+from agentic_atlas.backend.services.monitor import Monitor
+from agentic_atlas.backend.services.registry import Registry
+from agentic_atlas.bus.local import LocalBus
+from agentic_atlas.compose.bridge import RouterFleet
+from agentic_atlas.compose.sources import SortableIds, WallClock, entropy, wall
+from agentic_atlas.protocol.messages import Limits
+from agentic_atlas.settings import Settings
+
+
+async def build(
+    settings: Settings,
+    log: FilteringBoundLogger,
+    store: Store,
+    fleet: RouterFleet,
+    ring: KeyRing,
+    ids: SortableIds,
+    limits: Limits,
+) -> Backend:
+    """Return the backend over a store and a fleet."""
+    feed = Feed(LocalBus())
+    network = await store.network_id()
+    clock = WallClock()
+    census = Census(OpenLimits(settings.queue_per_agent, settings.open_per_caller, settings.open_tasks))
+    registry = Registry(store.agents)
+    dispatcher = Dispatcher(store.tasks, fleet, feed, clock, census)
+    clock.jumped = partial(_clock_jumped, dispatcher, log)
+    return Backend(
+        store=store,
+        fleet=fleet,
+        keys=ring,
+        network=network,
+        clock=clock,
+        ids=ids,
+        entropy=entropy,
+        limits=limits,
+        access=Access(store.users, registry, clock),
+        registry=registry,
+        feed=feed,
+        dispatcher=dispatcher,
+        logins=Logins(),
+        monitor=Monitor(dispatcher, fleet, clock, log),
+        backups=_backups(settings, store, network),
+    )
+
+
+def _backups(settings: Settings, store: Store, network: str) -> BackupFolder:
+    folder = BackupFolder(
+        settings.backups,
+        network=network,
+        copy=store.copy,
+        keys=lambda: ring_files(settings.data_dir / KEYS),
+        clock=wall,
+    )
+    folder.clean()
+    return folder
+
+
+def _clock_jumped(dispatcher: Dispatcher, log: FilteringBoundLogger, seconds: float) -> None:
+    log.warning("clock_jumped", seconds=round(seconds, 1))
+    dispatcher.forgive(seconds)

@@ -1,0 +1,98 @@
+"""Puts a backup in the place of a data folder's network, with no server running on it."""
+
+import errno
+import os
+import shutil
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import NamedTuple
+
+from agentic_atlas.auth import load_or_create_ring
+from agentic_atlas.backend.archive import placing
+from agentic_atlas.backend.archive.manifest import DATABASE, KEYS, Manifest, damaged, newer
+from agentic_atlas.backend.archive.tarball import Told, read, unpack
+from agentic_atlas.backend.store.copying import check
+from agentic_atlas.backend.store.lock import owned
+from agentic_atlas.backend.store.migrations import knows
+from agentic_atlas.compose.sources import wall
+from agentic_atlas.errors import ConfigurationError, Unavailable
+
+
+class Restored(NamedTuple):
+    """What a restore did."""
+
+    manifest: Manifest
+    aside: Path | None
+    """Where the data that was there is now."""
+
+
+def restore(file: Path, folder: Path, *, force: bool, told: Told = lambda size: None) -> Restored:
+    """Put what is in a backup in place of the network in `folder`; all of it is checked before anything is moved.
+
+    Killed at any moment, the folder holds what it held before, or what the backup holds; see `archive.placing`.
+
+    Args:
+        file: the backup.
+        folder: of the data.
+        force: when a network is there, move it aside; without it that is an error.
+        told: told of every piece that is written, in bytes.
+
+    Raises:
+        ConfigurationError: the backup is damaged (`backup_damaged`) or a later version's (`backup_newer`), a server
+            uses the folder (`store_in_use`), or there is a network in it (`data_exists`).
+        Unavailable: no room is left (`storage_full`).
+        OSError: a file can't be read or written.
+    """
+    manifest = read(file)
+    if not knows(manifest.schema):
+        raise newer(manifest.version, f"schema {manifest.schema}, which this version does not know")
+    make_private(folder)
+    with owned(folder / DATABASE):
+        placing.finish(folder)
+        if placing.has_data(folder) and not force:
+            raise ConfigurationError(
+                f"there is a network in {folder}: name another folder with --data-dir, or let --force move it aside",
+                code="data_exists",
+            )
+        _staged(file, folder, manifest, told)
+        placing.decide(folder, datetime.fromtimestamp(wall(), UTC).strftime("%Y%m%dT%H%M%SZ"))
+        return Restored(manifest, placing.finish(folder))
+
+
+def finish_restore(folder: Path) -> None:
+    """Finish a restore that was interrupted, if there is one; before anything in the folder is used.
+
+    Raises:
+        ConfigurationError: it is going on in another process, or a file can't be moved.
+    """
+    if placing.unfinished(folder):
+        with owned(folder / DATABASE):
+            placing.finish(folder)
+
+
+def make_private(folder: Path) -> None:
+    """Make the data folder, for its owner alone, where it is missing. Raises ConfigurationError."""
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigurationError(
+            f"the data folder {folder} can't be made ({os.strerror(error.errno or 0)}): set ATLAS_DATA_DIR to another"
+        ) from None
+
+
+def _staged(file: Path, folder: Path, manifest: Manifest, told: Told) -> None:
+    """Make the new files beside the old ones and see that a server could begin with them, or leave nothing."""
+    new = placing.stage(folder)
+    try:
+        unpack(file, new, told)
+        found = check(new / DATABASE)
+        if (found.schema, found.network) != (manifest.schema, manifest.network):
+            raise damaged(f"its database is of {found.network}, schema {found.schema}")
+        load_or_create_ring(new / KEYS, wall())
+    except BaseException as error:
+        shutil.rmtree(new, ignore_errors=True)
+        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise Unavailable(
+                f"no room is left in {folder}: make room and restore again", code="storage_full"
+            ) from error
+        raise

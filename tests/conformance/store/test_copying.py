@@ -1,0 +1,73 @@
+"""A copy of a store is a store: with everything that was there when it was begun."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from agentic_atlas.backend.ports import Store, TaskFilter
+from agentic_atlas.backend.store.database import open_store
+from tests.conformance.store.conftest import WithStore
+from tests.conformance.store.samples import NOW, Numbered, api_key, claimed, populate, submitted
+
+
+async def everything(store: Store) -> list[object]:
+    tasks = (await store.tasks.find(TaskFilter(), limit=500)).items
+    return [
+        await store.network_id(),
+        tasks,
+        [await store.tasks.events(task.id) for task in tasks],
+        await store.users.find(limit=10),
+        await store.users.key_by_digest(api_key(1).digest),
+        await store.agents.find(owner_id=None, limit=10),
+        await store.tokens.of_agent("agent_library"),
+    ]
+
+
+def test_a_copy_holds_everything_and_is_a_store_of_its_own(with_store: WithStore, tmp_path: Path) -> None:
+    there: list[object] = []
+
+    @with_store
+    async def _(store: Store) -> None:
+        await populate(store)
+        await store.users.add_key(api_key(1))
+        for number in range(20):
+            await store.tasks.add(submitted(number))
+        await store.tasks.change("task_00000003", claimed)
+        there.extend(await everything(store))
+        assert await store.copy(tmp_path / "copy.db", lambda size: None) >= "0001"
+        await store.tasks.add(submitted(100))
+        assert await store.tasks.get("task_00000100") is not None
+
+    async def main() -> None:
+        async with open_store(tmp_path / "copy.db", clock=lambda: NOW, ids=Numbered()) as copy:
+            assert await everything(copy) == there
+
+    asyncio.run(main())
+
+
+def test_a_copy_takes_the_place_of_what_an_earlier_one_left(with_store: WithStore, tmp_path: Path) -> None:
+    (tmp_path / "copy.db").write_bytes(b"half" * 10_000)
+
+    @with_store
+    async def _(store: Store) -> None:
+        await store.copy(tmp_path / "copy.db", lambda size: None)
+
+    async def main() -> None:
+        async with open_store(tmp_path / "copy.db", clock=lambda: NOW, ids=Numbered()) as copy:
+            await copy.ready()
+
+    asyncio.run(main())
+
+
+def test_whoever_is_told_of_the_pieces_can_end_the_copy(with_store: WithStore, tmp_path: Path) -> None:
+    def enough(_size: int) -> None:
+        raise InterruptedError
+
+    @with_store
+    async def _(store: Store) -> None:
+        with pytest.raises(InterruptedError):
+            await store.copy(tmp_path / "copy.db", enough)
+        await store.copy(tmp_path / "copy.db", lambda size: None)

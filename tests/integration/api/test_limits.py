@@ -1,0 +1,121 @@
+"""How much may be open at the same time, and what a caller may ask for: each answer has a name."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+from msgspec.structs import replace
+
+from agentic_atlas.backend.domain.census import OpenLimits
+from agentic_atlas.backend.services import calls, instances
+from agentic_atlas.protocol.messages import Accept, Call, Delivery, Fault, Outcome, Policy, Raw, Reply, Result
+from tests.integration.api.network import GREET, Api, api
+
+PATIENCE = 10.0
+
+
+def run(test: Callable[[Api], Awaitable[None]], folder: Path, limits: OpenLimits | None = None) -> None:
+    async def main() -> None:
+        async with api(folder, limits) as running, asyncio.timeout(PATIENCE):
+            await running.admin.post("/api/v1/agents", json={"name": "hello"})
+            await test(running)
+
+    asyncio.run(main())
+
+
+def ask(**changes: Any) -> dict[str, Any]:
+    return {"agent": "hello", "skill": "greet", "input": {"name": "Ada"}} | changes
+
+
+def test_a_full_queue_is_answered_429_with_the_time_to_come_back(tmp_path: Path) -> None:
+    async def test(atlas: Api) -> None:
+        await atlas.connect(atlas.admin, "hello", GREET)
+        made = [await atlas.admin.post("/api/v1/tasks", json=ask()) for _ in range(3)]
+        assert [answer.status_code for answer in made] == [201, 201, 429]
+        refused = made[-1]
+        assert refused.json()["error"]["code"] == "agent_queue_full"
+        assert int(refused.headers["Retry-After"]) >= 1
+        await atlas.admin.post(f"/api/v1/tasks/{made[0].json()['id']}/cancel")
+        assert (await atlas.admin.post("/api/v1/tasks", json=ask())).status_code == 201
+
+    run(test, tmp_path, OpenLimits(queue_per_agent=2))
+
+
+def test_many_submits_at_once_do_not_overrun_a_limit(tmp_path: Path) -> None:
+    async def test(atlas: Api) -> None:
+        await atlas.connect(atlas.admin, "hello", GREET)
+        async with asyncio.TaskGroup() as group:
+            made = [group.create_task(atlas.admin.post("/api/v1/tasks", json=ask())) for _ in range(50)]
+        codes = [task.result().status_code for task in made]
+        assert (codes.count(201), codes.count(429)) == (10, 40)
+
+    run(test, tmp_path, OpenLimits(queue_per_agent=10))
+
+
+def test_an_open_task_too_many_of_one_caller_is_refused_and_another_caller_is_not(tmp_path: Path) -> None:
+    async def test(atlas: Api) -> None:
+        await atlas.connect(atlas.admin, "hello", GREET)
+        other = atlas.with_key((await atlas.admin.post("/api/v1/api-keys", json={})).json()["key"])
+        assert (await atlas.admin.post("/api/v1/tasks", json=ask())).status_code == 201
+        refused = await atlas.admin.post("/api/v1/tasks", json=ask())
+        assert (refused.status_code, refused.json()["error"]["code"]) == (429, "too_many_open_tasks")
+        assert (await other.post("/api/v1/tasks", json=ask())).status_code == 201
+
+    run(test, tmp_path, OpenLimits(open_per_caller=1))
+
+
+def test_a_submit_that_is_repeated_finds_its_task_however_full_it_is(tmp_path: Path) -> None:
+    async def test(atlas: Api) -> None:
+        await atlas.connect(atlas.admin, "hello", GREET)
+        first = await atlas.admin.post("/api/v1/tasks", json=ask(idempotency_key="k"))
+        again = await atlas.admin.post("/api/v1/tasks", json=ask(idempotency_key="k"))
+        assert (first.status_code, again.status_code) == (201, 200)
+        assert again.json()["id"] == first.json()["id"]
+
+    run(test, tmp_path, OpenLimits(open_tasks=1))
+
+
+def test_what_an_attempt_called_is_canceled_when_the_attempt_ends_whatever_its_end(tmp_path: Path) -> None:
+    async def test(atlas: Api) -> None:
+        agent_id = await atlas.connect(atlas.admin, "hello", GREET, slots=1)
+        for end in (Outcome.COMPLETED, Outcome.FAILED, None):
+            parent = (await atlas.admin.post("/api/v1/tasks", json=ask())).json()["id"]
+            await atlas.report(Accept(parent, 1))
+            call = Call("c1", parent, 1, "hello", "greet", Raw(b'{"name":"Bob"}'))
+            calling = asyncio.create_task(calls.call(atlas.backend, agent_id, "ins_1", call, Unheard()))
+            child = await atlas.called_by(parent)
+            if end is None:
+                await instances.lost(atlas.backend, parent, 1)
+            else:
+                await atlas.report(Result(parent, 1, end, Raw(b"1"), Fault("x", "y")))
+            shown = (await atlas.admin.get(f"/api/v1/tasks/{child}?wait=5")).json()
+            assert shown["state"] == "canceled"
+            await calling
+            await atlas.admin.post(f"/api/v1/tasks/{parent}/cancel")
+            atlas.fleet.release(atlas.fleet.delivered[-1][0])
+        assert not list(atlas.backend.dispatcher.census)
+
+    run(test, tmp_path)
+
+
+class Unheard:
+    def __call__(self, reply: Reply) -> bool:
+        return True
+
+    async def drained(self) -> None:
+        pass
+
+
+def test_a_caller_may_ask_for_retries_and_cannot_have_run_twice_what_must_not(tmp_path: Path) -> None:
+    async def test(atlas: Api) -> None:
+        once = replace(GREET, name="pay", policy=Policy(delivery=Delivery.AT_MOST_ONCE))
+        await atlas.connect(atlas.admin, "hello", GREET, once, slots=1)
+        made = (await atlas.admin.post("/api/v1/tasks", json=ask(retries=1))).json()["id"]
+        await atlas.report(Result(made, 1, Outcome.FAILED, error=Fault("handler_error", "broken")))
+        assert (await atlas.admin.get(f"/api/v1/tasks/{made}")).json()["state"] == "submitted"
+        for unsafe in ({"delivery": "at_least_once"}, {"retries": 2}):
+            refused = await atlas.admin.post("/api/v1/tasks", json=ask(skill="pay", **unsafe))
+            assert (refused.status_code, refused.json()["error"]["code"]) == (422, "unsafe_policy")
+
+    run(test, tmp_path)

@@ -1,0 +1,102 @@
+"""What hangs is found, told to whoever asks after the network's health, and set right."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+from prometheus_client.parser import text_string_to_metric_families
+
+from agentic_atlas.backend.domain.invariants import PATIENCE, Invariant
+from tests.integration.api.network import GREET, Api, api
+
+BODY = {"agent": "hello", "skill": "greet", "input": {"name": "Ada"}}
+
+
+def run(test: Callable[[Api], Awaitable[None]], folder: Path) -> None:
+    async def main() -> None:
+        async with api(folder) as running, asyncio.timeout(10.0):
+            await running.admin.post("/api/v1/agents", json={"name": "hello"})
+            await test(running)
+
+    asyncio.run(main())
+
+
+async def health(atlas: Api) -> tuple[str, dict[str, int], dict[str, int]]:
+    answer = await atlas.anonymous.get("/healthz")
+    assert answer.status_code == 200
+    told = answer.json()
+    return told["status"], told["invariants"], told["violations"]
+
+
+async def metrics(atlas: Api) -> dict[tuple[str, ...], float]:
+    answer = await atlas.anonymous.get("/metrics")
+    assert answer.headers["content-type"].startswith("text/plain; version=0.0.4")
+    families = text_string_to_metric_families(answer.text)
+    return {(sample.name, *sample.labels.values()): sample.value for family in families for sample in family.samples}
+
+
+def look(atlas: Api) -> None:
+    for _ in range(PATIENCE):
+        atlas.backend.monitor.look()
+
+
+def test_a_network_where_nothing_hangs_says_so(tmp_path: Path) -> None:
+    async def test(atlas: Api) -> None:
+        await atlas.connect(atlas.admin, "hello", GREET, slots=1)
+        await atlas.admin.post("/api/v1/tasks", json=BODY)
+        await atlas.admin.post("/api/v1/tasks", json=BODY)
+        look(atlas)
+        status, now, ever = await health(atlas)
+        assert status == "ok"
+        assert set(now) == set(ever) == set(Invariant)
+        assert not any((*now.values(), *ever.values()))
+        told = await metrics(atlas)
+        assert told["atlas_open_tasks", "working"] == 1
+        assert told["atlas_open_tasks", "submitted"] == 1
+        assert told["atlas_invariants_violated", "running_without_lease"] == 0
+
+    run(test, tmp_path)
+
+
+def test_a_task_that_runs_without_a_lease_is_found_and_gets_one(tmp_path: Path) -> None:
+    async def test(atlas: Api) -> None:
+        await atlas.connect(atlas.admin, "hello", GREET, slots=1)
+        task = (await atlas.admin.post("/api/v1/tasks", json=BODY)).json()["id"]
+        atlas.fleet.unleased.add((task, 1))
+        look(atlas)
+        assert (await health(atlas))[:2] == ("degraded", dict.fromkeys(Invariant, 0) | {"running_without_lease": 1})
+        told = await metrics(atlas)
+        assert told["atlas_invariants_violated", "running_without_lease"] == 1
+        assert told["atlas_invariant_violations_total", "running_without_lease"] == 1
+        assert (task, 1) not in atlas.fleet.unleased
+        look(atlas)
+        status, _, ever = await health(atlas)
+        assert (status, ever["running_without_lease"]) == ("ok", 1)
+
+    run(test, tmp_path)
+
+
+def test_a_task_that_waits_beside_a_free_slot_is_found_and_delivered(tmp_path: Path) -> None:
+    async def test(atlas: Api) -> None:
+        agent_id = await atlas.connect(atlas.admin, "hello", GREET, slots=1)
+        slot = atlas.fleet.free_slots[agent_id].pop()
+        await atlas.admin.post("/api/v1/tasks", json=BODY)
+        assert not atlas.fleet.delivered
+        atlas.fleet.release(slot)  # and nobody says so
+        atlas.fleet.arrived.clear()
+        look(atlas)
+        assert (await health(atlas))[2]["waiting_beside_free_slots"] == 1
+        await atlas.fleet.arrived.wait()
+        assert len(atlas.fleet.delivered) == 1
+
+    run(test, tmp_path)
+
+
+def test_a_result_that_an_agent_keeps_for_too_long_is_found(tmp_path: Path) -> None:
+    async def test(atlas: Api) -> None:
+        atlas.fleet.kept = [("ins_1", 59.0), ("ins_2", 61.0)]
+        look(atlas)
+        assert (await health(atlas))[1]["result_overdue"] == 1
+        assert (await metrics(atlas))[("atlas_oldest_result_seconds",)] == 61.0
+
+    run(test, tmp_path)

@@ -1,0 +1,42 @@
+from __future__ import annotations
+
+from agentic_atlas.compose.sources import WallClock
+
+
+class Hands:
+    """Two clocks that a test moves."""
+
+    def __init__(self) -> None:
+        self.wall = 1_000.0
+        self.monotonic = 50.0
+        self.jumps: list[float] = []
+        self.clock = WallClock(lambda: self.wall, lambda: self.monotonic)
+        self.clock.jumped = self.jumps.append
+
+    def pass_(self, seconds: float, *, set_by: float = 0.0) -> float:
+        self.wall += seconds + set_by
+        self.monotonic += seconds
+        return self.clock()
+
+
+def test_time_that_passes_is_no_jump() -> None:
+    hands = Hands()
+    assert hands.pass_(0.1) == 1_000.1
+    assert hands.pass_(86_400.0) == 87_400.1
+    assert hands.jumps == []
+
+
+def test_a_clock_that_is_set_is_told_before_anybody_gets_the_new_time() -> None:
+    hands = Hands()
+    hands.pass_(1.0, set_by=600.0)
+    hands.pass_(1.0, set_by=-3_600.0)
+    assert hands.jumps == [600.0, -3_600.0]
+
+
+def test_a_slow_correction_is_followed_without_a_word_however_long_it_goes_on() -> None:
+    hands = Hands()
+    for _ in range(100):
+        hands.pass_(10.0, set_by=0.005)
+    assert hands.jumps == []
+    hands.pass_(1.0, set_by=5.0)
+    assert hands.jumps == [5.0]
