@@ -87,6 +87,9 @@ class Process:
 class Platform:
     """`atlas up` with a data folder and a home of its own; it can be stopped, killed and started again."""
 
+    program: tuple[str, ...] = ("-m", "agentic_atlas")
+    """What takes the place of `atlas`."""
+
     def __init__(self, folder: Path, **settings: str) -> None:
         self.folder = folder
         folder.mkdir(parents=True, exist_ok=True)
@@ -107,9 +110,13 @@ class Platform:
         self.process: Process | None = None
         self.url = self.router_url = ""
 
+    def launch(self) -> Process:
+        """Start it, and do not wait until it is up."""
+        self.process = Process(*python(*self.program, "up", "--json"), folder=self.folder, environ=self.environ)
+        return self.process
+
     def start(self) -> Platform:
-        self.process = Process(*python("-m", "agentic_atlas", "up", "--json"), folder=self.folder, environ=self.environ)
-        told = json.loads(self.process.wait_for(lambda line: line.startswith("{") and "api_url" in line))
+        told = json.loads(self.launch().wait_for(lambda line: line.startswith("{") and "api_url" in line))
         self.url, self.router_url = told["api_url"], told["router_url"]
         self.environ["ATLAS_API_URL"] = self.url
         self.environ["ROUTER_WS_URL"] = self.router_url

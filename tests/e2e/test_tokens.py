@@ -63,7 +63,7 @@ def forged(platform: Platform, kind: str) -> str:
 @pytest.mark.parametrize(
     "kind",
     [
-        "malformed", "expired", "not_yet_valid", "foreign_key", "none", "hs256", "audience", "issuer", "typ",
+        "malformed", "expired", "foreign_key", "none", "hs256", "audience", "issuer", "typ",
         "unknown_token",
     ],
 )  # fmt: skip
@@ -74,6 +74,14 @@ def test_a_bad_token_is_refused_and_the_agent_says_what_to_do(shared_platform: P
         assert "atlas tokens create" in agent.output or "clock" in agent.output, agent.output
     online = json.loads(shared_platform.atlas("agents", "show", "echo", "--json"))["instances_online"]
     assert online == 0
+
+
+def test_a_token_whose_time_has_not_come_is_tried_again(shared_platform: Platform) -> None:
+    with shared_platform.agent("echo", ECHO, token=forged(shared_platform, "not_yet_valid")) as agent:
+        said = agent.wait_for("the token becomes valid in")
+        assert "set the clocks" in said
+        assert "Trying again" in said
+        assert agent.stop() == 0
 
 
 @pytest.mark.parametrize("token", ["x" * 5000, "two words", '"quoted.token.x"', "Bearer a.b.c"])

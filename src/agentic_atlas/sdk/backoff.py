@@ -6,8 +6,9 @@ moment do not come back in the same moment.
 How long the windows get is a matter of what there is to lose. While the grace period of the last connection runs, the
 agent's tasks are its own, and being late by a whole window costs them: the windows stay at an eighth of it, 3.75 s of
 30. A thousand agents then ask some 500 times a second for a router that is down, which costs it nothing, and all are
-there within 3.75 s of its return, 270 a second. Whoever has been away for longer has lost its attempts already, and
-need not hurry: the windows grow to half a minute.
+there within 3.75 s of its return, 270 a second. Whoever has been away for longer need not hurry as much: either its
+attempts are lost, or the router itself was away, and keeps them for one grace period from its start. So the windows
+grow to half of one, and never beyond half a minute.
 """
 
 from collections.abc import Callable
@@ -24,6 +25,11 @@ _TRIES_IN_GRACE = 8
 def longest_within(grace: float) -> float:
     """Return the longest window, in seconds, while a grace period of so many seconds is not over."""
     return min(max(grace / _TRIES_IN_GRACE, FIRST), LONGEST)
+
+
+def longest_beyond(grace: float) -> float:
+    """Return the longest window, in seconds, once it is over; a router that has just started waits for one more."""
+    return min(max(grace / 2, FIRST), LONGEST)
 
 
 class Backoff:

@@ -8,10 +8,12 @@ import asyncio
 import contextlib
 import functools
 import logging
+import os
 import re
 import socket
 import ssl
 from collections.abc import Callable
+from typing import NamedTuple
 
 from picows import WSError, ws_connect
 from picows.common import WSHandshakeError, WSUpgradeRequest, WSUpgradeResponse
@@ -29,6 +31,13 @@ _PER_ADDRESS = 5.0
 
 # Its own logger prints the upgrade request, and with it the token, at a low level: nothing of it is ever printed.
 _SILENT = logging.Logger("agentic_atlas.picows", level=logging.CRITICAL + 1)
+
+
+class _Opened(NamedTuple):
+    """A socket, and what its number stood for when it was opened."""
+
+    socket: socket.socket
+    inode: int
 
 
 class Dialer:
@@ -56,13 +65,14 @@ class Dialer:
         if not _TOKEN.fullmatch(token):
             raise ConfigurationError("the token has characters that no token has: copy it again")
         connection = Connection(receiver, self._clock, self._close_timeout)
-        sockets: list[socket.socket] = []
+        sockets: list[_Opened] = []
         try:
             async with asyncio.timeout(self._timeout):
                 await self._open(connection, token, sockets)
         except TimeoutError:
             raise Unreachable(f"no answer within {self._timeout:g} s") from None
         except OSError as error:
+            _close(sockets)
             raise os_error(error) from None
         except WSHandshakeError as error:
             raise refusal(error.response, error.raw_body or b"") from None
@@ -73,7 +83,7 @@ class Dialer:
                 _give_up(sockets)
         return connection
 
-    async def _open(self, connection: Connection, token: str, sockets: list[socket.socket]) -> None:
+    async def _open(self, connection: Connection, token: str, sockets: list[_Opened]) -> None:
         def listener(_request: WSUpgradeRequest, response: WSUpgradeResponse) -> Connection:
             _check(response)
             return connection
@@ -114,7 +124,7 @@ def _check(response: WSUpgradeResponse) -> None:
         raise NotARouter("it insists on an extension that was not asked for")
 
 
-async def _open_socket(host: str, port: int, sockets: list[socket.socket]) -> socket.socket:
+async def _open_socket(host: str, port: int, sockets: list[_Opened]) -> socket.socket:
     """Connect to the first address of the host that answers; owned here so that giving up closes it."""
     loop = asyncio.get_running_loop()
     failure: OSError = OSError("the name has no address")
@@ -131,13 +141,35 @@ async def _open_socket(host: str, port: int, sockets: list[socket.socket]) -> so
             opened.close()
             raise
         else:
-            sockets.append(opened)
+            sockets.append(_Opened(opened, _inode(opened)))
             return opened
     raise failure
 
 
-def _give_up(sockets: list[socket.socket]) -> None:
-    """End what was opened. It is shut down, not closed: a transport may own it, and closes it when it reads the end."""
-    for opened in sockets:
+def _close(sockets: list[_Opened]) -> None:
+    """Close what no transport was made of, or what its transport closes too."""
+    for opened, inode in sockets:
+        if _inode(opened) == inode:
+            opened.close()
+
+
+def _give_up(sockets: list[_Opened]) -> None:
+    """End what was opened. It is shut down, not closed: a transport may own it, and closes it when it reads the end.
+
+    uvloop may have closed it already and left the object its number, which is that of another connection or file by
+    now: such an object must never close it.
+    """
+    for opened, inode in sockets:
+        if _inode(opened) != inode:
+            opened.detach()
+            continue
         with contextlib.suppress(OSError):
             opened.shutdown(socket.SHUT_RDWR)
+
+
+def _inode(opened: socket.socket) -> int:
+    """Return what tells sockets of the same number apart; 0 for none, and where sockets are not files (Windows)."""
+    try:
+        return os.fstat(opened.fileno()).st_ino
+    except OSError:
+        return 0

@@ -1,13 +1,14 @@
 """Keeps an agent connected: one connection after the other, for ever, until a code says that it is of no use."""
 
 import asyncio
+import math
 from collections.abc import Callable
 
 from agentic_atlas.errors import AtlasError
 from agentic_atlas.protocol.closing import CloseCode
 from agentic_atlas.protocol.messages import Hello, Welcome
 from agentic_atlas.sdk import advice
-from agentic_atlas.sdk.backoff import LONGEST, Backoff, longest_within
+from agentic_atlas.sdk.backoff import Backoff, longest_beyond, longest_within
 from agentic_atlas.sdk.conversation import Conversation
 from agentic_atlas.sdk.dial import Dialer
 from agentic_atlas.sdk.logs import Log
@@ -53,7 +54,8 @@ class Keeper:
             url, clock=self._clock, timeout=pace.connect, close_timeout=pace.close, tls=surroundings.tls
         )
         self._cut_at: float | None = None
-        self._grace = 0.0
+        # Without bound until the first `welcome`: there is nothing yet to be in time for.
+        self._grace = math.inf
         self._finishing = False
         self._wake = asyncio.Event()
 
@@ -148,8 +150,8 @@ class Keeper:
         now = self._clock()
         if self._cut_at is None:
             self._cut_at = now
-        within = now - self._cut_at < self._grace
-        return self._backoff.next(asked, longest=longest_within(self._grace) if within else LONGEST)
+        longest = longest_within if now - self._cut_at < self._grace else longest_beyond
+        return self._backoff.next(asked, longest=longest(self._grace))
 
     def _tell(self, line: str | None) -> None:
         if line is not None:

@@ -17,6 +17,7 @@ LONGEST_TEXT = 300
 _LONGEST_BODY = 16 * 1024
 _NOT_OURS = (400, 404, 405, 426)
 """Statuses that say, without an error of ours beside them, that the address is some other server's."""
+_EARLY = "token_not_yet_valid"
 _CODE = re.compile(r"[a-z0-9_]{1,64}")
 
 
@@ -49,8 +50,11 @@ class HandshakeRefused(AtlasError):
 
     @property
     def final(self) -> bool:
-        """Trying again with the same token is of no use."""
-        return self.status in (401, 403)
+        """Trying again with the same token is of no use: not so when only its time has not come, by the router's clock.
+
+        A clock that is set back ten minutes must not end the agents whose tokens are younger than that.
+        """
+        return self.status in (401, 403) and self.code != _EARLY
 
 
 class _Error(msgspec.Struct, frozen=True):

@@ -63,6 +63,7 @@ def test_what_a_server_says_is_cut_short_and_harmless() -> None:
         ((404, "", {}), "there is nothing at this path: ROUTER_WS_URL usually ends in /ws"),
         ((302, "", {"Location": "ws://elsewhere/ws"}), "the address redirects elsewhere, which is not followed"),
         (refusal(429, "too_many_requests", "too many connections"), "too many connections"),
+        (refusal(401, "token_not_yet_valid", "the token becomes valid in 9 minutes"), "valid in 9 minutes"),
         ((500, '{"error": {"code": 7}}', {}), "HTTP 500"),
     ],
 )

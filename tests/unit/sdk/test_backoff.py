@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from math import inf
+
 import hypothesis.strategies as st
 import pytest
 from hypothesis import given
 
-from agentic_atlas.sdk.backoff import FIRST, LONGEST, MOST_ASKED, Backoff, longest_within
+from agentic_atlas.sdk.backoff import FIRST, LONGEST, MOST_ASKED, Backoff, longest_beyond, longest_within
 
 
 def test_the_window_doubles_up_to_half_a_minute_and_stays_there() -> None:
@@ -50,6 +52,15 @@ def test_while_a_grace_period_runs_the_windows_stay_at_a_small_part_of_it_and_th
     assert [backoff.next() for _ in range(4)] == [7.5, 15.0, 30.0, 30.0]
 
 
-@pytest.mark.parametrize(("grace", "longest"), [(30.0, 3.75), (3.0, 0.375), (0.1, FIRST), (3600.0, LONGEST)])
+@pytest.mark.parametrize(
+    ("grace", "longest"), [(30.0, 3.75), (3.0, 0.375), (0.1, FIRST), (3600.0, LONGEST), (inf, LONGEST)]
+)
 def test_the_longest_window_is_at_least_the_first_and_at_most_half_a_minute(grace: float, longest: float) -> None:
     assert longest_within(grace) == longest
+
+
+@pytest.mark.parametrize(("grace", "longest"), [(30.0, 15.0), (2.0, 1.0), (0.1, FIRST), (3600.0, LONGEST)])
+def test_an_agent_that_was_away_for_long_is_still_in_time_for_a_router_that_has_just_started(
+    grace: float, longest: float
+) -> None:
+    assert longest_beyond(grace) == longest
