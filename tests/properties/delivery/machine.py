@@ -237,6 +237,9 @@ class Delivery(RuleBasedStateMachine):
                     line.agent_loses_it()
             self.server.kill()
         self.counts["restarts"] += 1
+        # What was lost until now; from now on everybody has a new grace period.
+        self.truth.check()
+        self._nothing_is_lost_that_is_there()
         self.disk.release()
         self.loop.passes(down)
         self.seen = dict.fromkeys(self.seen, self.loop.running())
