@@ -10,6 +10,7 @@ from agentic_atlas.protocol.versions import PROTOCOL_VERSION
 from agentic_atlas.router.connection import Connection
 from agentic_atlas.router.delivery import to_send
 from agentic_atlas.router.hub import Hub, Standing
+from agentic_atlas.router.losses import Losses
 from agentic_atlas.router.office import Office
 from agentic_atlas.router.ports import Admission, Arrival, Instance, Refused
 from agentic_atlas.router.presence import Attempt, Leases
@@ -23,12 +24,18 @@ class Registration:
     """
 
     def __init__(
-        self, office: Office, hub: Hub[Connection], leases: Leases, freed: Callable[[Connection], None]
+        self,
+        office: Office,
+        hub: Hub[Connection],
+        leases: Leases,
+        losses: Losses,
+        freed: Callable[[Connection], None],
     ) -> None:
-        """Take the router's hub and leases; `freed` is told of each connection that may take tasks from now on."""
+        """Take what the router knows; `freed` is told of each connection that may take tasks from now on."""
         self._office = office
         self._hub = hub
         self._leases = leases
+        self._losses = losses
         self._freed = freed
         self._meanwhile: dict[int, list[Task | Cancel | Answer]] = {}
         self._returning: dict[int, set[str]] = {}
@@ -93,6 +100,7 @@ class Registration:
     async def _admitted(self, connection: Connection, hello: Hello) -> Admission | None:
         try:
             async with asyncio.timeout(self._office.settings.admit_within):
+                await self._losses.settled()
                 return await self._office.backend.admit(Arrival(connection.identity, hello))
         except Refused as refused:
             connection.close(refused.close_code, refused.code, refused.retry_after, refused.message)

@@ -10,7 +10,6 @@ from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 from functools import partial
 from typing import Any
 
-from agentic_atlas.errors import AtlasError
 from agentic_atlas.protocol.closing import CloseCode
 from agentic_atlas.protocol.messages import (
     Answer,
@@ -26,6 +25,7 @@ from agentic_atlas.protocol.messages import (
 )
 from agentic_atlas.router.connection import Connection
 from agentic_atlas.router.hub import Hub
+from agentic_atlas.router.losses import Losses
 from agentic_atlas.router.office import Office
 from agentic_atlas.router.placement import Placement, free
 from agentic_atlas.router.ports import Backend, Identity, Instance, Log, Receipt, Report, Transport
@@ -69,9 +69,9 @@ class Router:
         self._hub: Hub[Connection] = Hub()
         self._connections: dict[int, Connection] = {}
         self._leases = Leases()
-        self._losing: set[Attempt] = set()
+        self._losses = Losses(self.office, self._leases)
         self._placement = Placement()
-        self._registration = Registration(self.office, self._hub, self._leases, self.freed)
+        self._registration = Registration(self.office, self._hub, self._leases, self._losses, self.freed)
         self._group: asyncio.TaskGroup | None = None
         self._serial = 0
         self._announced = False
@@ -210,7 +210,7 @@ class Router:
     def holds(self, task: str, attempt: int) -> bool:
         """Tell whether the attempt has a lease, or its loss is being stored."""
         one = Attempt(task, attempt)
-        return self._leases.instance(one) is not None or one in self._losing
+        return self._leases.instance(one) is not None or one in self._losses
 
     def oldest_results(self) -> list[tuple[str, float]]:
         """Return (instance, seconds) for each registered one that waits for an acknowledgement: since when."""
@@ -306,22 +306,4 @@ class Router:
         for attempt in self._leases.expired(
             now, self._registration.returning(), settings.ping_old + settings.admit_within
         ):
-            self._spawn(self._lose(attempt))
-
-    async def _lose(self, attempt: Attempt) -> None:
-        self.office.log.warning("attempt_lost", task=attempt.task, attempt=attempt.number)
-        self._losing.add(attempt)
-        try:
-            await self.office.backend.lost(attempt.task, attempt.number)
-        except AtlasError as error:
-            self.office.log.warning("loss_not_stored", task=attempt.task, attempt=attempt.number, code=error.code)
-            self._lose_again(attempt)
-        except Exception as bug:  # a fault of ours with one task must not end the router
-            self.office.log.error("loss_failed", task=attempt.task, attempt=attempt.number, exc_info=bug)
-            self._lose_again(attempt)
-        finally:
-            self._losing.discard(attempt)
-
-    def _lose_again(self, attempt: Attempt) -> None:
-        if self._leases.instance(attempt) is None:
-            self._leases.keep(attempt, "", self.office.clock() + self.office.settings.lost_again)
+            self._losses.report(attempt)

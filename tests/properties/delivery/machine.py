@@ -42,9 +42,8 @@ PRINCIPAL = Principal(ADA, KEY)
 HOURS = 3 * 3600.0
 RECOVERY = 2.0
 """Seconds after which what failed has been tried again."""
-CLOCK_STEPS = (0.0, 0.0, 7.0, 60.0, HOURS)
-"""Seconds by which the wall clock is set. Not back: a task whose rest was over then rests again, and the dispatcher,
-which has no alarm for it any more, forgets it with its agent's backlog; add -7.0 and -HOURS when it does not."""
+CLOCK_STEPS = (0.0, 0.0, 7.0, 60.0, HOURS, -7.0, -HOURS)
+"""Seconds by which the wall clock is set."""
 LONGEST_REST = 60.0
 """Seconds between two tries of a task that failed, or that nobody wanted."""
 TURNS = 60

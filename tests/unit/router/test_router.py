@@ -335,6 +335,23 @@ def test_the_attempts_of_an_earlier_process_have_the_whole_grace_period() -> Non
     asyncio.run(main())
 
 
+def test_an_instance_that_returns_while_its_loss_is_being_stored_is_told_of_it() -> None:
+    async def main() -> None:
+        async with network() as net:
+            agent = await net.agent()
+            net.backend.submit("agt")
+            agent.connection.closed()
+            net.backend.losing.clear()
+            await net.passes(31)
+            again = Agent("agt", "tok", "inst").connect(net.router).hello(running=[attempt(agent.tasks[0])])
+            await settle()
+            assert again.all(Welcome) == []
+            net.backend.losing.set()
+            assert not (await again.welcome()).attempts[0].keep
+
+    asyncio.run(main())
+
+
 def test_an_instance_that_the_backend_cannot_let_in_keeps_what_it_holds_for_as_long_as_it_tries() -> None:
     async def main() -> None:
         async with network() as net:

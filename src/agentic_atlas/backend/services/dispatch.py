@@ -95,6 +95,7 @@ class Dispatcher:
 
     def forgive(self, seconds: float) -> None:
         """The wall clock was set, or the machine slept: what is to happen so long after something moves with it."""
+        self._woken.set()  # What is to happen at a time of day may be due already.
         for task in self.census:
             self.apply(task.id, partial(lifecycle.shift, seconds=seconds)).add_done_callback(_result)
 
