@@ -25,6 +25,17 @@ CANCEL_SECONDS = 3.0
 
 
 @dataclass(frozen=True)
+class Policy:
+    """What the task is to be, in place of what its skill says; None leaves that alone."""
+
+    idempotency_key: str | None
+    priority: int | None
+    retries: int | None
+    at_most_once: bool
+    queue_ttl: float | None
+
+
+@dataclass(frozen=True)
 class Wish:
     """What was asked for on the command line."""
 
@@ -32,7 +43,7 @@ class Wish:
     skill: str
     pairs: Sequence[str]
     base: str | None
-    idempotency_key: str | None
+    policy: Policy
     wait: bool
     stream: bool
     timeout: float | None
@@ -57,13 +68,25 @@ def call(  # noqa: PLR0913  # each is an argument or an option of the command
     idempotency_key: Annotated[
         str | None, typer.Option("--idempotency-key", metavar="KEY", help="The same key is the same task.")
     ] = None,
+    priority: Annotated[
+        int | None, typer.Option("--priority", min=0, max=9, help="Higher ones first; 0 without it.")
+    ] = None,
+    retries: Annotated[
+        int | None, typer.Option("--retries", min=0, max=100, help="Further tries after an error of the skill.")
+    ] = None,
+    at_most_once: Annotated[bool, typer.Option("--at-most-once", help="Never start it twice.")] = False,
+    queue_ttl: Annotated[
+        float | None,
+        typer.Option("--queue-ttl", metavar="SECONDS", min=0, help="How long it may wait for an offline agent."),
+    ] = None,
     json: Json = False,
 ) -> None:
     """Run a skill of an agent and print its output. What it asks meanwhile is asked at the terminal.
 
     Values are read as the skill's schema says: `atlas call hello greet name=Ada times=3 loud=true`.
     """
-    wish = Wish(agent, skill, pairs or [], base, idempotency_key, wait, stream, timeout, json)
+    policy = Policy(idempotency_key, priority, retries, at_most_once, queue_ttl)
+    wish = Wish(agent, skill, pairs or [], base, policy, wait, stream, timeout, json)
     info, printed = connection.run(_call(wish))
     if not wait:
         output.document(info) if json else output.say(info.id)
@@ -79,9 +102,7 @@ async def _call(wish: Wish) -> tuple[TaskInfo, bool]:
 
     async with connection.connect() as atlas:
         fields = await _input(atlas, wish)
-        # Nobody waits at a terminal for an agent that is offline; a task that is left behind does.
-        ttl = 0.0 if wish.wait else None
-        task = await atlas.submit(wish.agent, wish.skill, fields, idempotency_key=wish.idempotency_key, queue_ttl=ttl)
+        task = await _submit(atlas, wish, fields)
         if not wish.wait:
             return task.info, False
         if task.info.note:
@@ -96,6 +117,22 @@ async def _call(wish: Wish) -> tuple[TaskInfo, bool]:
             await _cancel(task, "its caller stopped waiting")
             raise _too_late(task, wish) from None
         return task.info, printed
+
+
+async def _submit(atlas: AsyncClient, wish: Wish, fields: Mapping[str, Any]) -> TaskHandle:
+    policy = wish.policy
+    # Nobody waits at a terminal for an agent that is offline, unless they say so; a task that is left behind does.
+    ttl = 0.0 if wish.wait and policy.queue_ttl is None else policy.queue_ttl
+    return await atlas.submit(
+        wish.agent,
+        wish.skill,
+        fields,
+        idempotency_key=policy.idempotency_key,
+        priority=policy.priority,
+        retries=policy.retries,
+        delivery="at_most_once" if policy.at_most_once else None,
+        queue_ttl=ttl,
+    )
 
 
 def _too_late(task: TaskHandle, wish: Wish) -> Exception:

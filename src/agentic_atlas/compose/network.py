@@ -22,7 +22,7 @@ from agentic_atlas.compose.restore import finish_restore, make_private
 from agentic_atlas.compose.sources import SortableIds, monotonic, wall
 from agentic_atlas.protocol.messages import Limits
 from agentic_atlas.protocol.versions import PATH
-from agentic_atlas.router.endpoint import serve
+from agentic_atlas.router.endpoint import Endpoint, serve
 from agentic_atlas.router.ports import Identity
 from agentic_atlas.router.router import Router, RouterSettings
 from agentic_atlas.settings import Settings
@@ -73,6 +73,31 @@ async def _running(
     ids: SortableIds,
     api_socket: socket.socket,
 ) -> AsyncIterator[Network]:
+    backend, router = await _joined(settings, log, store, ring, ids)
+    # Before anything lives: a port that is taken is one plain error.
+    endpoint = await serve(
+        router,
+        _identify(ring, backend.network),
+        host=settings.host,
+        port=settings.router_port,
+        max_connections=settings.max_connections,
+        max_connections_per_address=settings.max_connections_per_address,
+        log=log,
+    )
+    api_url = f"http://{_address(settings.host, api_socket.getsockname()[1])}"
+    router_url = f"ws://{_address(settings.host, endpoint.port)}{PATH}"
+    app = create_app(backend, settings.public_router_url or router_url)
+    try:
+        async with _alive(settings, backend, router, endpoint, http.HttpServer(app, api_socket, drain=settings.drain)):
+            yield Network(backend, api_url, router_url)
+    finally:
+        await endpoint.close()
+
+
+async def _joined(
+    settings: Settings, log: FilteringBoundLogger, store: Store, ring: KeyRing, ids: SortableIds
+) -> tuple[Backend, Router]:
+    """Return backend and router, each behind the other's port, with what the last process left."""
     fleet = RouterFleet()
     limits = _limits(settings)
     backend = await build(settings, log, store, fleet, ring, ids, limits)
@@ -85,43 +110,33 @@ async def _running(
         log=log,
     )
     await _take_up(backend, router)
-    # Before the tasks are there: a port that is taken is one plain error.
-    endpoint = await serve(
-        router,
-        _identify(ring, backend.network),
-        host=settings.host,
-        port=settings.router_port,
-        max_connections=settings.max_connections,
-        max_connections_per_address=settings.max_connections_per_address,
-        log=log,
-    )
+    return backend, router
+
+
+@asynccontextmanager
+async def _alive(
+    settings: Settings, backend: Backend, router: Router, endpoint: Endpoint, server: http.HttpServer
+) -> AsyncIterator[None]:
+    """Have everything live in this block, and end in an order in which nobody is left without an answer."""
     stop = asyncio.Event()
-    router_url = f"ws://{_address(settings.host, endpoint.port)}{PATH}"
-    app = create_app(backend, settings.public_router_url or router_url)
-    try:
-        async with asyncio.TaskGroup() as group:
-            dispatching = group.create_task(backend.dispatcher.run())
-            routing = group.create_task(router.run())
-            watching = group.create_task(backend.monitor.run())
-            serving = group.create_task(http.until(stop, http.HttpServer(app, api_socket, drain=settings.drain)))
-            waiting = group.create_task(_wait_for_agents(backend, settings.grace))
-            try:
-                api_url = f"http://{_address(settings.host, api_socket.getsockname()[1])}"
-                yield Network(backend, api_url, router_url)
-            finally:
-                # Callers first: what is being answered is finished while agents still answer.
-                ends = monotonic() + settings.drain
-                router.announce()
-                backend.feed.close()
-                stop.set()
-                await serving
-                await router.settle(ends - monotonic())
-                router.drain()
-                await endpoint.close()
-                for task in (watching, waiting, routing, dispatching):
-                    task.cancel()
-    finally:
-        await endpoint.close()
+    async with asyncio.TaskGroup() as group:
+        lives = backend.dispatcher.run(), router.run(), backend.monitor.run(), _wait_for_agents(backend, settings.grace)
+        living = [group.create_task(life) for life in lives]
+        serving = group.create_task(http.until(stop, server))
+        try:
+            yield
+        finally:
+            # Callers first: what is being answered is finished while agents still answer.
+            ends = monotonic() + settings.drain
+            router.announce()
+            backend.feed.close()
+            stop.set()
+            await serving
+            await router.settle(ends - monotonic())
+            router.drain()
+            await endpoint.close()
+            for task in living:
+                task.cancel()
 
 
 def _limits(settings: Settings) -> Limits:

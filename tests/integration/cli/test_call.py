@@ -37,6 +37,16 @@ def test_values_are_read_as_the_skill_says(platform: Platform) -> None:
     assert platform.submitted()["queue_ttl"] == 0
 
 
+def test_the_policy_of_the_task_may_be_said_and_is_else_left_to_the_skill(platform: Platform) -> None:
+    options = ("--priority", "7", "--retries", "2", "--at-most-once", "--queue-ttl", "60", "--idempotency-key", "k")
+    printed(atlas("call", "hello", "greet", "name=Ada", *options))
+    said = platform.submitted()
+    wanted = {"priority": 7, "retries": 2, "delivery": "at_most_once", "queue_ttl": 60, "idempotency_key": "k"}
+    assert said.items() >= wanted.items()
+    printed(atlas("call", "hello", "greet", "name=Ada"))
+    assert not platform.submitted().keys() & {"priority", "retries", "delivery"}
+
+
 def test_a_wrong_value_is_told_before_anything_is_submitted(platform: Platform) -> None:
     assert "`times` has to be a whole number" in complained(atlas("call", "hello", "greet", "times=often"))
     assert [asked.method for asked in platform.server.asked] == ["GET"]
