@@ -84,9 +84,6 @@ class MemoryBackend:
         entry = self.book.entry(task_id)
         if entry is not None and entry.task.state in LEASED:
             self.router.cancel(task_id, entry.task.attempt, reason)
-        for child in self.book.open():
-            if child.parent_id == task_id:
-                self.cancel(child.id, f"the task that called it was canceled: {reason}")
 
     def answer(self, task_id: str, question: Question, value: bytes) -> bool:
         """Answer a question of a task; False when it is not open any more.
@@ -174,6 +171,11 @@ class MemoryBackend:
     def _follow(self, task: Task) -> None:
         self._alarms.set(task.id, due_at(task, self.clock.wall()))
         self._woken.set()
+        if task.state not in LEASED or task.cancel_reason is not None:
+            # Nobody waits for what the attempt called.
+            for child in self.book.open():
+                if child.parent_id == task.id and child.cancel_reason is None:
+                    self.cancel(child.id, "the task that called it was canceled or has ended")
         if task.state is TaskState.SUBMITTED:
             asyncio.get_running_loop().call_soon(self._dispatch, task.agent_id)
 

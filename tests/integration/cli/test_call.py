@@ -37,12 +37,15 @@ def test_values_are_read_as_the_skill_says(platform: Platform) -> None:
     assert platform.submitted()["queue_ttl"] == 0
 
 
-def test_the_policy_of_the_task_may_be_said_and_is_else_left_to_the_skill(platform: Platform) -> None:
+def test_the_policy_of_the_task_may_be_said(platform: Platform) -> None:
     options = ("--priority", "7", "--retries", "2", "--at-most-once", "--queue-ttl", "60", "--idempotency-key", "k")
     printed(atlas("call", "hello", "greet", "name=Ada", *options))
     said = platform.submitted()
     wanted = {"priority": 7, "retries": 2, "delivery": "at_most_once", "queue_ttl": 60, "idempotency_key": "k"}
     assert said.items() >= wanted.items()
+
+
+def test_a_policy_that_is_not_said_is_left_to_the_skill(platform: Platform) -> None:
     printed(atlas("call", "hello", "greet", "name=Ada"))
     assert not platform.submitted().keys() & {"priority", "retries", "delivery"}
 
