@@ -186,8 +186,8 @@ class Conversation:
             self._state.lag(),
             vitals.cpu,
             vitals.memory,
-            self._ledger.results,
-            self._ledger.oldest,
+            len(self._ledger.results),
+            self._ledger.results.oldest,
         )
         self._line.send(self._session.send(beat))
 

@@ -28,7 +28,6 @@ from agentic_atlas.protocol.messages import (
     Fault,
     Hello,
     Limits,
-    Predecessor,
     Question,
     Refuse,
     RefuseReason,
@@ -40,54 +39,16 @@ from agentic_atlas.protocol.messages import (
 )
 from agentic_atlas.sdk.fitting import Fitted, fit, notice, size
 from agentic_atlas.sdk.open_calls import Key, OpenCalls
+from agentic_atlas.sdk.owed import Owed
 from agentic_atlas.sdk.ports import Outgoing, Unasked
 from agentic_atlas.sdk.spool import Estate, NoSpool, Spool
+from agentic_atlas.sdk.unacknowledged import Unacknowledged, weight
 
 HELD_BYTES = 64 * 1024 * 1024
 """Most bytes that events and results may hold: over it events are left out and new tasks are refused as busy."""
 HELD_ATTEMPTS = 1_000
 """Most attempts, running or with a result that is not acknowledged: over it new tasks are refused as busy."""
 _REMEMBERED = 1_000
-_OVERHEAD = 256
-"""Bytes a kept message takes beside its payload."""
-
-
-class _Attempt:
-    """One attempt, from its task until its result is acknowledged.
-
-    Attributes:
-        accepted: the runner has started it.
-        unacknowledged: events sent on this connection, oldest first.
-        waiting: events not yet sent on it, which follow those.
-        last: number of the last event.
-        left_out: events left out since the last one that was kept.
-        result_sent: the result went out on this connection.
-    """
-
-    __slots__ = (
-        "accepted", "key", "last", "left_out", "result", "result_sent", "skill", "unacknowledged", "waiting",
-    )  # fmt: skip
-
-    def __init__(self, key: Key, skill: str) -> None:
-        self.key = key
-        self.skill = skill
-        self.accepted = False
-        self.unacknowledged: deque[Event] = deque()
-        self.waiting: deque[Event] = deque()
-        self.last = 0
-        self.left_out = 0
-        self.result: Result | None = None
-        self.result_sent = False
-
-    @property
-    def result_ready(self) -> bool:
-        """The result may go: it is there, has not gone, and no event is left to go before it."""
-        return self.result is not None and not self.result_sent and not self.waiting
-
-    def held(self) -> int:
-        """Return the bytes its kept messages take."""
-        events = sum(_weight(event) for queue in (self.unacknowledged, self.waiting) for event in queue)
-        return events + (_weight(self.result) if self.result else 0)
 
 
 class Resume(msgspec.Struct, frozen=True):
@@ -102,6 +63,7 @@ class Ledger:
 
     Attributes:
         calls: those of them that are calls to other agents.
+        results: those that are results.
     """
 
     def __init__(
@@ -114,18 +76,12 @@ class Ledger:
     ) -> None:
         self._held_bytes = held_bytes
         self._held_attempts = held_attempts
-        self._spool: Spool = spool or NoSpool()
-        self._clock = clock
         self._limits = Limits()
         self._ready = False
         self._draining = False
-        self._attempts: dict[Key, _Attempt] = {}
+        self._attempts: dict[Key, Unacknowledged] = {}
         self._ended: dict[Key, None] = {}
-        # When each result came; the one that has waited longest is the first.
-        self._owed: dict[Key, float] = {}
-        # Of ended processes, until the router has been told of them: their ids, and whose result is whose.
-        self._predecessors: tuple[str, ...] = ()
-        self._inherited: dict[Key, str] = {}
+        self.results = Owed(spool or NoSpool(), clock)
         self.calls = OpenCalls()
         self._bytes = 0
         # What waits to be sent on this connection; empty between two.
@@ -154,7 +110,7 @@ class Ledger:
         if len(self._attempts) >= self._held_attempts or self._bytes > self._held_bytes:
             self._refuse(key)
             return False
-        self._attempts[key] = _Attempt(key, task.skill)
+        self._attempts[key] = Unacknowledged(key, task.skill)
         return True
 
     def concerns(self, message: Cancel | Answer) -> bool:
@@ -207,25 +163,18 @@ class Ledger:
 
     def inherit(self, estate: Estate) -> None:
         """Take over what ended processes left, before the first connection: their results are owed as one's own."""
-        self._predecessors = estate.processes
-        for left in estate.results:
-            attempt = _Attempt((left.result.task, left.result.attempt), "")
-            attempt.accepted, attempt.result = True, left.result
+        for result in self.results.inherit(estate):
+            attempt = Unacknowledged((result.task, result.attempt), "")
+            attempt.accepted, attempt.result = True, result
             self._attempts[attempt.key] = attempt
-            self._inherited[attempt.key] = left.process
-            self._owed[attempt.key] = self._clock() - left.age
-            self._bytes += _weight(left.result)
+            self._bytes += weight(result)
 
     def hello(self, base: Hello) -> Hello:
         """Return `base` with what is announced after a cut; whatever was on its way counts as not sent."""
         self.cut()
-        attempts = self._attempts.values()
-        return replace(
-            base,
-            running=[RunningAttempt(*attempt.key) for attempt in attempts if attempt.result is None],
-            results=[RunningAttempt(*key) for key in self._owed if key not in self._inherited],
-            predecessors=[Predecessor(process, self._left_by(process)) for process in self._predecessors],
-        )
+        running = [RunningAttempt(*attempt.key) for attempt in self._attempts.values() if attempt.result is None]
+        results, predecessors = self.results.announced()
+        return replace(base, running=running, results=results, predecessors=predecessors)
 
     def welcomed(self, welcome: Welcome) -> Resume:
         """Begin a connection: forget what the router has or does not want, and queue the rest again."""
@@ -247,9 +196,7 @@ class Ledger:
         for attempt in self._attempts.values():
             self._queue(attempt)
         self.calls.again()
-        self._predecessors = ()
-        self._inherited.clear()
-        self._spool.settled()
+        self.results.welcomed()
         return Resume(tuple(dropped))
 
     def cut(self) -> None:
@@ -287,16 +234,6 @@ class Ledger:
         return any(attempt.result or attempt.waiting or attempt.unacknowledged for attempt in attempts)
 
     @property
-    def results(self) -> int:
-        """Number of results that are not acknowledged."""
-        return len(self._owed)
-
-    @property
-    def oldest(self) -> float:
-        """Seconds that the oldest of them has waited; 0 without any."""
-        return max(0.0, self._clock() - next(iter(self._owed.values()))) if self._owed else 0.0
-
-    @property
     def undecided(self) -> bool:
         """Whether a task was neither accepted nor refused yet: it would be lost with this process, though nobody began
         it."""
@@ -314,10 +251,7 @@ class Ledger:
 
     # -- inside
 
-    def _left_by(self, process: str) -> list[RunningAttempt]:
-        return [RunningAttempt(*key) for key, owner in self._inherited.items() if owner == process]
-
-    def _repeat(self, attempt: _Attempt) -> None:
+    def _repeat(self, attempt: Unacknowledged) -> None:
         if attempt.result is not None:
             attempt.result_sent = False
             self._queue_result(attempt)
@@ -333,18 +267,18 @@ class Ledger:
         if self._ready:
             self._at_once.append(message)
 
-    def _queue(self, attempt: _Attempt) -> None:
+    def _queue(self, attempt: Unacknowledged) -> None:
         if attempt.accepted and attempt.result is None:
             self._at_once.append(Accept(*attempt.key))
         if attempt.waiting:
             self._events.append(attempt.key)
         self._queue_result(attempt)
 
-    def _queue_result(self, attempt: _Attempt) -> None:
+    def _queue_result(self, attempt: Unacknowledged) -> None:
         if self._ready and attempt.result_ready:
             self._results[attempt.key] = None
 
-    def _add_event(self, attempt: _Attempt, event: Event) -> None:
+    def _add_event(self, attempt: Unacknowledged, event: Event) -> None:
         most = self._limits.events_per_task
         if event.kind is EventKind.QUESTION:
             self._add_question(attempt, event)
@@ -354,20 +288,20 @@ class Ledger:
         if attempt.last == most - 1:
             text = f"an attempt can have {most} events: this is the last one"
             self._keep(attempt, replace(event, kind=EventKind.LOG, data=notice(text)))
-        elif self._bytes + _weight(event) > self._held_bytes:
+        elif self._bytes + weight(event) > self._held_bytes:
             attempt.left_out += 1
         else:
             self._tell_left_out(attempt)
             self._keep(attempt, event)
 
-    def _add_question(self, attempt: _Attempt, event: Event) -> None:
+    def _add_question(self, attempt: Unacknowledged, event: Event) -> None:
         most = self._limits.events_per_task
         if attempt.result is not None:
             return
         self._tell_left_out(attempt)
         if attempt.last >= most:
             self._refuse_question(event, f"an attempt can have {most} events")
-        elif self._bytes + _weight(event) > self._held_bytes:
+        elif self._bytes + weight(event) > self._held_bytes:
             self._refuse_question(event, "the agent has too much that was not acknowledged")
         else:
             self._keep(attempt, event)
@@ -376,28 +310,27 @@ class Ledger:
         number = msgspec.json.decode(event.data, type=Question).number
         self._unasked.append(Unasked(event.task, event.attempt, number, Fault(code, why)))
 
-    def _tell_left_out(self, attempt: _Attempt) -> None:
+    def _tell_left_out(self, attempt: Unacknowledged) -> None:
         if attempt.left_out and attempt.last < self._limits.events_per_task - 1:
             text = f"{attempt.left_out} events were left out: the agent had too much that was not acknowledged"
             attempt.left_out = 0
             self._keep(attempt, Event(*attempt.key, 1, EventKind.LOG, notice(text)))
 
-    def _keep(self, attempt: _Attempt, event: Event) -> None:
+    def _keep(self, attempt: Unacknowledged, event: Event) -> None:
         attempt.last += 1
         numbered = event if event.n == attempt.last else replace(event, n=attempt.last)
-        self._bytes += _weight(numbered)
+        self._bytes += weight(numbered)
         if self._ready and not attempt.waiting:
             self._events.append(attempt.key)
         attempt.waiting.append(numbered)
 
-    def _add_result(self, attempt: _Attempt, result: Result) -> None:
+    def _add_result(self, attempt: Unacknowledged, result: Result) -> None:
         self._tell_left_out(attempt)
         attempt.result = result
-        self._owed[attempt.key] = self._clock()
-        self._bytes += _weight(result)
+        self._bytes += weight(result)
         # One that is too large to be sent is too large to be kept: what takes its place will do.
         small = size(result.output) <= self._limits.payload_bytes
-        self._spool.keep(result if small else _replaced(result, self._limits))
+        self.results.add(result if small else _replaced(result, self._limits))
         self._queue_result(attempt)
 
     def _next_result(self) -> Fitted | None:
@@ -432,22 +365,21 @@ class Ledger:
         """Forget the events up to `n`; return how many those were."""
         before = len(events)
         while events and events[0].n <= n:
-            self._bytes -= _weight(events.popleft())
+            self._bytes -= weight(events.popleft())
         return before - len(events)
 
-    def _forget(self, attempt: _Attempt) -> None:
+    def _forget(self, attempt: Unacknowledged) -> None:
         """The attempt is over for good, and remembered for a while so that it is not started once more."""
         self._drop(attempt)
         self._ended[attempt.key] = None
         if len(self._ended) > _REMEMBERED:
             del self._ended[next(iter(self._ended))]
 
-    def _drop(self, attempt: _Attempt) -> None:
+    def _drop(self, attempt: Unacknowledged) -> None:
         self._in_flight -= len(attempt.unacknowledged)
         self._bytes -= attempt.held()
         del self._attempts[attempt.key]
-        if self._owed.pop(attempt.key, None) is not None:
-            self._spool.forget(*attempt.key)
+        self.results.forget(attempt.key)
         self.calls.forget_of(attempt.key)
 
 
@@ -455,8 +387,3 @@ def _replaced(result: Result, limits: Limits) -> Result:
     fitted = fit(result, limits)
     assert isinstance(fitted, Result)
     return fitted
-
-
-def _weight(message: Event | Result) -> int:
-    payload = message.data if isinstance(message, Event) else message.output
-    return size(payload) + _OVERHEAD

@@ -241,8 +241,8 @@ class Link:
         kept = self._spool.close(running=self._ledger.running > 0)
         if kept:
             self._log.warning(f"results not acknowledged: {kept}; kept on disk, for the next start to deliver")
-        if self._ledger.results > kept:
-            self._log.warning(f"results not acknowledged: {self._ledger.results - kept}; lost with this process")
+        if len(self._ledger.results) > kept:
+            self._log.warning(f"results not acknowledged: {len(self._ledger.results) - kept}; lost with this process")
 
     def _skills_on_loop(self) -> Iterable[str]:
         return [skill for skill in self._ledger.running_skills() if self._on_loop(skill)]

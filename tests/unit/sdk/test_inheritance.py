@@ -100,13 +100,13 @@ def test_an_inherited_attempt_that_is_delivered_again_is_answered_and_never_star
 
 def test_the_beats_count_results_and_the_age_of_the_oldest() -> None:
     heir = Heir()
-    assert (heir.ledger.results, heir.ledger.oldest) == (2, 50.0)
+    assert (len(heir.ledger.results), heir.ledger.results.oldest) == (2, 50.0)
     heir.connect(Verdict("t1", 1, keep=False), Verdict("t2", 1, keep=True))
     heir.now += 5
-    assert (heir.ledger.results, heir.ledger.oldest) == (1, 25.0)
+    assert (len(heir.ledger.results), heir.ledger.results.oldest) == (1, 25.0)
     heir.ledger.next()
     heir.ledger.acknowledged(ResultAck("t2", 1))
-    assert (heir.ledger.results, heir.ledger.oldest) == (0, 0.0)
+    assert (len(heir.ledger.results), heir.ledger.results.oldest) == (0, 0.0)
 
 
 def test_a_result_is_kept_before_it_is_sent_and_until_it_is_acknowledged() -> None:
