@@ -71,7 +71,8 @@ def test_a_cut_of_three_seconds_during_a_hundred_running_tasks_fails_none_and_re
         assert executions.repeated == []
         assert "lost" in worker.process.output
     assert running > 90 * times
-    assert ended > 50 * times
+    # Half of them would have, had all begun in the same moment.
+    assert ended > 25 * times
     found(
         "4 a cut of 3 s",
         f"{times} cuts of 3 s, {running} tasks running, {ended} of them ended while cut",

@@ -56,6 +56,7 @@ class WireAgent(Agent):
     """
 
     acknowledged: Counter[tuple[str, int, bool]]
+    heard: asyncio.Event
     events_stored: dict[tuple[str, int], int]
 
     async def welcome(
@@ -67,6 +68,7 @@ class WireAgent(Agent):
     ) -> WireAgent:
         """Register with one skill, `echo`, which takes any object."""
         self.acknowledged, self.events_stored = Counter(), {}
+        self.heard = asyncio.Event()
         await self.hello(
             concurrency, [SkillSpec("echo", ANY_OBJECT, policy=policy or Policy())], running or [], results or []
         )
@@ -92,6 +94,16 @@ class WireAgent(Agent):
     async def canceled(self, of: Held) -> None:
         """Say that an attempt was stopped as asked."""
         await self.say(Result(of.task, of.attempt, Outcome.CANCELED, error=Fault("canceled", "as asked")))
+
+    async def until_acknowledged(self, task_id: str, within: float) -> tuple[int, bool]:
+        """Wait for a `result_ack` of the task; return its attempt, and whether the result was recorded."""
+        async with asyncio.timeout(within):
+            while True:
+                for task, attempt, recorded in self.acknowledged:
+                    if task == task_id:
+                        return attempt, recorded
+                self.heard.clear()
+                await self.heard.wait()
 
     async def listen(self, handle: Handler) -> None:
         """Hand on what comes, and beat, until the connection ends."""
@@ -124,6 +136,7 @@ class WireAgent(Agent):
         match message:
             case ResultAck():
                 self.acknowledged[message.task, message.attempt, message.recorded] += 1
+                self.heard.set()
             case EventAck():
                 self.events_stored[message.task, message.attempt] = message.n
 

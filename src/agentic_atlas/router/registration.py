@@ -107,17 +107,18 @@ class Registration:
         except (AtlasError, TimeoutError) as error:
             code = error.code if isinstance(error, AtlasError) else "no_answer"
             retry_after = error.retry_after if isinstance(error, Busy | Unavailable) else None
-            self._turn_away(connection, code, retry_after)
+            self._turn_away(connection)
+            connection.close(CloseCode.UNAVAILABLE, code, retry_after)
         except Exception as bug:  # a fault of ours with one agent must not end the router
             self._office.log.error("admission_failed", agent=connection.identity.agent_id, exc_info=bug)
-            self._turn_away(connection, "internal", None)
+            self._turn_away(connection)
+            connection.close(CloseCode.UNAVAILABLE, "internal")
         return None
 
-    def _turn_away(self, connection: Connection, code: str, retry_after: float | None) -> None:
+    def _turn_away(self, connection: Connection) -> None:
         """The backend does not answer, which is not the instance's doing: it is there, and keeps what it holds."""
         until = self._office.clock() + self._office.settings.grace
         self._leases.prolong(self._returning[connection.serial], until)
-        connection.close(CloseCode.UNAVAILABLE, code, retry_after)
 
     def _begin(self, connection: Connection, hello: Hello, admission: Admission) -> None:
         for lost in admission.lost:
