@@ -10,6 +10,7 @@ import pytest
 
 from agentic_atlas import Client
 from tests.e2e.processes import Platform
+from tests.faults.health import nothing_hangs
 from tests.findings import add, findings
 
 
@@ -31,6 +32,8 @@ def platform(tmp_path: Path) -> Iterator[Platform]:
     running = Platform(tmp_path / "network")
     running.start()
     yield running
+    if running.process is not None and running.process.running:
+        nothing_hangs(running)
     running.kill()
 
 

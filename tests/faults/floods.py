@@ -17,23 +17,14 @@ from typing import Any
 import httpx
 import psutil
 
-from tests.e2e.processes import PATIENCE, Platform, Process
+from tests.e2e.processes import PATIENCE, Platform
+from tests.faults.health import nothing_hangs, spotless
 
 MEGABYTE = 1024 * 1024
 KEPT = 64 * MEGABYTE
 """Tasks that have not ended are kept in memory up to this size (`REMEMBERED_BYTES` of the store)."""
 MOST_GROWTH = 100 * MEGABYTE
 """What a server's memory may grow by under any load, besides those tasks."""
-COMPLAINTS = (
-    "Traceback",
-    "never retrieved",
-    "was never awaited",
-    "ResourceWarning",
-    "Task was destroyed",
-    "Exception in",
-)
-"""What no process of ours may ever print."""
-
 TERMINAL = ("completed", "failed", "canceled", "rejected")
 Json = dict[str, Any]
 
@@ -51,16 +42,11 @@ def up(folder: Path, **settings: object) -> Iterator[Platform]:
         yield running
         assert running.process is not None
         spotless(running.process)
+        nothing_hangs(running)
         assert running.stop() == 0
         spotless(running.process)
     finally:
         running.kill()
-
-
-def spotless(process: Process) -> None:
-    """Fail when a process printed what it may not."""
-    said = [line for line in process.lines if any(word in line for word in COMPLAINTS)]
-    assert not said, f"{said[0]}\n{process.output[-20_000:]}"
 
 
 def run(main: Coroutine[Any, Any, None], within: float = 110.0) -> None:

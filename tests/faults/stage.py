@@ -15,12 +15,9 @@ import httpx
 
 from agentic_atlas import Client
 from tests.e2e.processes import PATIENCE, Platform, Process, connected, python
+from tests.faults.health import BAD_SIGNS
 
 WORKER = Path(__file__).with_name("worker.py")
-BAD_SIGNS = (
-    "Traceback", "never retrieved", "was never awaited", "ResourceWarning", "Task was destroyed", "invariant_violated",
-)  # fmt: skip
-"""What no process of ours may print, whatever is done to it."""
 OPEN = ("submitted", "working", "input_required")
 SOON = threading.Event()
 """Never set: a wait for what gives no sign."""
@@ -172,9 +169,9 @@ class Stage:
 
 
 def _faults(api: httpx.Client) -> dict[str, Any]:
-    """Return the invariants that are broken right now, where the server tells of them."""
+    """Return the invariants that are broken right now."""
     health = api.get("/healthz").json()
-    broken = {name: count for name, count in health.get("invariants", {}).items() if count}
+    broken = {name: count for name, count in health["invariants"].items() if count}
     return broken | ({} if health["status"] == "ok" else {"status": health["status"]})
 
 

@@ -100,7 +100,7 @@ class Dispatcher:
             self.apply(task.id, partial(lifecycle.shift, seconds=seconds)).add_done_callback(_result)
 
     def claiming(self, agent_id: str) -> bool:
-        """Tell whether a claim for the agent is on its way."""
+        """Tell whether a claim for the agent is on its way, or will be tried again."""
         return agent_id in self._claims
 
     def freed(self, agent_id: str) -> None:
@@ -213,9 +213,6 @@ class Dispatcher:
     def _claimed(
         self, agent_id: str, slots: Sequence[Slot], version: int | None, future: "Future[list[Changed]]"
     ) -> None:
-        self._claims[agent_id] -= 1
-        if not self._claims[agent_id]:
-            del self._claims[agent_id]
         claimed = _result(future)
         tasks = [change.task for change in claimed or () if change.task is not None]
         for slot, task in zip(slots, tasks, strict=False):
@@ -224,12 +221,23 @@ class Dispatcher:
         for slot in slots[len(tasks) :]:
             self._fleet.release(slot)
         if claimed is None:
-            future.get_loop().call_later(AGAIN_AFTER, self.freed, agent_id)
-        elif len(tasks) == len(slots):
+            future.get_loop().call_later(AGAIN_AFTER, self._claim_again, agent_id)
+            return
+        self._claim_ended(agent_id)
+        if len(tasks) == len(slots):
             self.freed(agent_id)
         elif self._backlog.get(agent_id) == version:
             # Nothing more waits, and nothing was added meanwhile.
             self._backlog.pop(agent_id, None)
+
+    def _claim_again(self, agent_id: str) -> None:
+        self._claim_ended(agent_id)
+        self.freed(agent_id)
+
+    def _claim_ended(self, agent_id: str) -> None:
+        self._claims[agent_id] -= 1
+        if not self._claims[agent_id]:
+            del self._claims[agent_id]
 
 
 def _cancel(task: Task, *, reason: str, now: float) -> Change | None:
