@@ -115,6 +115,13 @@ class Tasks(Protocol):
         most one a slot, in the order of the slots; fewer mean that nothing more waits now.
         """
 
+    def shift(self, seconds: float) -> "Future[None]":
+        """The wall clock was set by so many seconds: move with it what open tasks count from a moment.
+
+        That is: how long they wait in the queue or before a retry, when they were accepted or asked to stop, and since
+        when and until when a question is open. A deadline is a time of day, and stays.
+        """
+
     async def get(self, task_id: str) -> Task | None:
         """Return the task."""
 

@@ -122,7 +122,7 @@ class RouterBackend:
     def freed(self, agent_id: str, slots: int) -> None:
         """See `Backend.freed`."""
         if slots:
-            self._backend.dispatcher.freed(agent_id)
+            self._backend.dispatcher.claims.freed(agent_id)
 
     async def call(self, instance: router_ports.Instance, call: Call, replies: router_ports.Replies) -> None:
         """See `Backend.call`."""

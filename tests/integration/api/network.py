@@ -132,7 +132,7 @@ class Api:
         self.fleet.present[record.agent_id] = 1
         for _ in range(slots):
             self.fleet.release(Slot(record.agent_id, instance, admitted.generation))
-        self.backend.dispatcher.freed(record.agent_id)
+        self.backend.dispatcher.claims.freed(record.agent_id)
         return record.agent_id
 
     async def called_by(self, parent: str) -> str:

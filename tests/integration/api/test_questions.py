@@ -284,7 +284,7 @@ def test_the_next_attempt_is_delivered_with_the_answers_of_the_last_one(tmp_path
             agent_id = next(iter(on.atlas.fleet.present))
             on.atlas.fleet.arrived.clear()
             on.atlas.fleet.release(Slot(agent_id, "ins_1", 1))
-            on.atlas.backend.dispatcher.freed(agent_id)
+            on.atlas.backend.dispatcher.claims.freed(agent_id)
             async with asyncio.timeout(SECONDS):
                 await on.atlas.fleet.arrived.wait()
             delivered = assignment(on.atlas.fleet.delivered[-1][1])

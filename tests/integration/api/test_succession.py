@@ -51,7 +51,7 @@ class World:
         self.agent_id = record.agent_id
         admitted = await instances.admit(backend, self.tokens[token], self.agent_id, hello, backend.clock())
         self.api.fleet.free_slots[self.agent_id] = [Slot(self.agent_id, instance, admitted.generation)] * 4
-        backend.dispatcher.freed(self.agent_id)
+        backend.dispatcher.claims.freed(self.agent_id)
         return admitted
 
     async def dies(self, instance: str) -> None:

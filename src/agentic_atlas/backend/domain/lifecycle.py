@@ -200,18 +200,6 @@ def force(task: Task, attempt: int | None, error: TaskError, now: float) -> Chan
     return _end(task, Trigger.CANCEL if error.code == "canceled" else Trigger.FAIL, now, error=error)
 
 
-def shift(task: Task, *, seconds: float) -> Change | None:
-    """The wall clock was set, or stood still: what is to happen so long after something moves by so many seconds.
-
-    A deadline is a time of day, and stays.
-    """
-    stamps = {name: getattr(task, name) for name in ("queue_expires_at", "not_before", "accepted_at", "cancel_at")}
-    moved: dict[str, object] = {name: at + seconds for name, at in stamps.items() if at is not None}
-    if task.dialogue.open:
-        moved["dialogue"] = task.dialogue.shifted(seconds)
-    return None if task.terminal or not moved else Change(msgspec.structs.replace(task, **moved))
-
-
 def inherit(task: Task, attempt: int, ended: str, heir: str, now: float) -> Change | None:
     """The process that ran the attempt has ended, and another one has its result: the attempt is that one's."""
     if not _current(task, attempt) or task.instance_id != ended:

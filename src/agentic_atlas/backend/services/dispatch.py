@@ -1,12 +1,12 @@
-"""Brings waiting tasks and free slots together, and looks at tasks when their time is over.
+"""Follows every change of a task, and looks at tasks when their time is over.
 
-No polling: a submit, a slot that becomes free or an alarm starts a claim. Every change of a task passes through
-`apply`, which tells the watchers and sets the task's next alarm, after the commit. What an attempt called ends with it.
+No polling: a submit, a slot that becomes free or an alarm starts a claim (`claims`). Every change of a task passes
+through `apply`, which tells the watchers and sets the task's next alarm, after the commit. What an attempt called ends
+with it.
 """
 
 import asyncio
 from asyncio import Future
-from collections import Counter
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TypeVar
@@ -19,25 +19,22 @@ from agentic_atlas.backend.domain.fairness import FairQueues
 from agentic_atlas.backend.domain.lifecycle import Change, settled
 from agentic_atlas.backend.domain.records import Task
 from agentic_atlas.backend.ports import Added, Changed, Decide, Fleet, Slot, Tasks
+from agentic_atlas.backend.services.claims import Claims
 from agentic_atlas.backend.services.feed import Feed
 from agentic_atlas.protocol.tasks import LEASED, TaskState
 
 T = TypeVar("T")
 
-MOST_AT_ONCE = 64
-"""Slots filled by one claim."""
-
 AGAIN_AFTER = 1.0
-"""Seconds after which a claim, an alarm or a cancel is tried again that the store could not carry out."""
+"""Seconds after which what the store could not carry out is tried again."""
 
 
 class Dispatcher:
-    """Owns the backlog (which agents have waiting tasks), the order of their queues and the alarms.
-
-    The queues themselves are in the store.
+    """Owns the alarms and the order of the queues.
 
     Attributes:
         census: the open tasks.
+        claims: brings those that wait and free slots together.
     """
 
     def __init__(
@@ -49,11 +46,9 @@ class Dispatcher:
         self._feed = feed
         self._clock = clock
         self._alarms = Alarms()
-        self._backlog: dict[str, int] = {}
         self._queues = FairQueues()
-        self._claims: Counter[str] = Counter()
+        self.claims = Claims(tasks, fleet, clock, self._claimed)
         self._canceling: set[str] = set()
-        self._version = 0
         self._woken = asyncio.Event()
 
     def resume(self, open_tasks: Sequence[Task]) -> None:
@@ -62,16 +57,12 @@ class Dispatcher:
             self.census.see(task)
             self._alarm(task)
             if task.state is TaskState.SUBMITTED:
-                self._waits(task.agent_id)
+                self.claims.waits(task.agent_id)
         self._queues.resume(open_tasks)
 
     def position(self, agent_id: str, caller: str, priority: int) -> float:
         """Return the place of this caller's next task among the agent's tasks of this priority."""
         return self._queues.next(agent_id, priority, caller)
-
-    def slot_for(self, agent_id: str) -> Slot | None:
-        """Take a free slot for a new task, unless older ones wait for it."""
-        return None if agent_id in self._backlog else self._fleet.reserve(agent_id)
 
     def add(self, change: Change, slot: Slot | None) -> "Future[Added]":
         """Store a new task; with a slot it is claimed already, and goes there after the commit."""
@@ -95,23 +86,11 @@ class Dispatcher:
 
     def forgive(self, seconds: float) -> None:
         """The wall clock was set, or the machine slept: what is to happen so long after something moves with it."""
-        self._woken.set()  # What is to happen at a time of day may be due already.
-        for task in self.census:
-            self.apply(task.id, partial(lifecycle.shift, seconds=seconds)).add_done_callback(_result)
-
-    def claiming(self, agent_id: str) -> bool:
-        """Tell whether a claim for the agent is on its way, or will be tried again."""
-        return agent_id in self._claims
-
-    def freed(self, agent_id: str) -> None:
-        """The agent may have free slots."""
-        if agent_id in self._backlog:
-            self._pump(agent_id)
-
-    def offer(self, agent_id: str) -> None:
-        """Look for waiting tasks of the agent, known to wait or not."""
-        self._waits(agent_id)
-        self._pump(agent_id)
+        # An alarm that comes too early does no harm. None may come late, and a time of day may have come already.
+        self._alarms.advance(max(0.0, -seconds))
+        self._woken.set()
+        shifted = self._tasks.shift(seconds)
+        shifted.add_done_callback(partial(self._shifted, seconds))
 
     async def run(self) -> None:
         """Look at tasks whose time is over, until cancelled."""
@@ -153,6 +132,12 @@ class Dispatcher:
             self._fleet.cancel(changed.task)
             self._fleet.forget(changed.task)
 
+    def _shifted(self, seconds: float, future: "Future[None]") -> None:
+        if future.cancelled() or future.exception() is not None:
+            future.get_loop().call_later(AGAIN_AFTER, self.forgive, seconds)
+        else:
+            self._woken.set()
+
     def _asked_to_stop(self, future: "Future[Changed]") -> None:
         changed = _result(future)
         if changed is not None and changed.changed and changed.task is not None and changed.task.state in LEASED:
@@ -176,9 +161,9 @@ class Dispatcher:
             for child in self.census.children(task.id):
                 self._cancel_child(child)
         if task.state is TaskState.SUBMITTED:
-            self._waits(task.agent_id)
+            self.claims.waits(task.agent_id)
             if task.not_before is None or task.not_before <= self._clock():
-                self._pump(task.agent_id)
+                self.claims.make(task.agent_id)
 
     def _see(self, task: Task) -> None:
         self.census.see(task)
@@ -191,53 +176,13 @@ class Dispatcher:
         if at is not None and self._alarms.earliest(task.id):
             self._woken.set()
 
+    def _claimed(self, slot: Slot, task: Task) -> None:
+        self._see(task)
+        self._deliver(slot, task)
+
     def _deliver(self, slot: Slot, task: Task) -> None:
         self._queues.served(task)
         self._fleet.deliver(slot, task)
-
-    def _waits(self, agent_id: str) -> None:
-        self._version += 1
-        self._backlog[agent_id] = self._version
-
-    def _pump(self, agent_id: str) -> None:
-        """Claim waiting tasks for the agent's free slots."""
-        slots: list[Slot] = []
-        while len(slots) < MOST_AT_ONCE and (slot := self._fleet.reserve(agent_id)) is not None:
-            slots.append(slot)
-        if not slots:
-            return
-        self._claims[agent_id] += 1
-        future = self._tasks.claim(agent_id, slots, self._clock())
-        future.add_done_callback(partial(self._claimed, agent_id, slots, self._backlog.get(agent_id)))
-
-    def _claimed(
-        self, agent_id: str, slots: Sequence[Slot], version: int | None, future: "Future[list[Changed]]"
-    ) -> None:
-        claimed = _result(future)
-        tasks = [change.task for change in claimed or () if change.task is not None]
-        for slot, task in zip(slots, tasks, strict=False):
-            self._see(task)
-            self._deliver(slot, task)
-        for slot in slots[len(tasks) :]:
-            self._fleet.release(slot)
-        if claimed is None:
-            future.get_loop().call_later(AGAIN_AFTER, self._claim_again, agent_id)
-            return
-        self._claim_ended(agent_id)
-        if len(tasks) == len(slots):
-            self.freed(agent_id)
-        elif self._backlog.get(agent_id) == version:
-            # Nothing more waits, and nothing was added meanwhile.
-            self._backlog.pop(agent_id, None)
-
-    def _claim_again(self, agent_id: str) -> None:
-        self._claim_ended(agent_id)
-        self.freed(agent_id)
-
-    def _claim_ended(self, agent_id: str) -> None:
-        self._claims[agent_id] -= 1
-        if not self._claims[agent_id]:
-            del self._claims[agent_id]
 
 
 def _cancel(task: Task, *, reason: str, now: float) -> Change | None:

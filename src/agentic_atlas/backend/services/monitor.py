@@ -72,7 +72,7 @@ class Monitor:
                 yield Finding(Invariant.RUNNING_WITHOUT_LEASE, task.id)
         now = self._clock()
         for agent_id in census.waited_for():
-            idle = self._fleet.free(agent_id) > 0 and not self._dispatcher.claiming(agent_id)
+            idle = self._fleet.free(agent_id) > 0 and not self._dispatcher.claims.open(agent_id)
             if idle and census.ready(agent_id, now):
                 yield Finding(Invariant.WAITING_BESIDE_FREE_SLOTS, agent_id)
         for instance_id, seconds in self._fleet.oldest_results():
@@ -81,7 +81,8 @@ class Monitor:
 
     def _set_right(self, finding: Finding) -> None:
         if finding.invariant is Invariant.WAITING_BESIDE_FREE_SLOTS:
-            self._dispatcher.offer(finding.subject)
+            self._dispatcher.claims.waits(finding.subject)
+            self._dispatcher.claims.make(finding.subject)
         elif finding.invariant is Invariant.RUNNING_WITHOUT_LEASE:
             task = self._dispatcher.census.get(finding.subject)
             if task is not None:

@@ -92,7 +92,7 @@ async def submit(
     if refusal is not None:
         return await _repeated(backend, caller, task, refusal)
     change = lifecycle.submit(task)
-    slot = backend.dispatcher.slot_for(agent.id)
+    slot = backend.dispatcher.claims.slot_for(agent.id)
     claim = lifecycle.claim(change.task, slot.instance_id, task.created_at) if slot is not None else None
     if claim is not None:
         change = lifecycle.Change(claim.task, change.events + claim.events)

@@ -74,12 +74,19 @@ _DIALOGUE = msgspec.json.Decoder(Dialogue)
 
 def inserted_row(task: Task) -> Row:
     """Return the task as a row of the whole table."""
-    return (*_asked(task), trace_id(task.trace), *_error(task.error), task.output, task.input, _dialogue(task.dialogue))
+    return (
+        *_asked(task),
+        trace_id(task.trace),
+        *_error(task.error),
+        task.output,
+        task.input,
+        dialogue_blob(task.dialogue),
+    )
 
 
 def updated_row(task: Task) -> Row:
     """Return the task's id, and what an update of it writes."""
-    return (*_changing(task), *_error(task.error), task.output, _dialogue(task.dialogue))
+    return (*_changing(task), *_error(task.error), task.output, dialogue_blob(task.dialogue))
 
 
 def same_request(before: Task, after: Task) -> bool:
@@ -99,7 +106,7 @@ def task_of(row: Row) -> Task:
     asked_by = CallerRef(kind, caller, user, name)
     error = None if code is None else TaskError(code, message, detail)
     first = (id_, agent_id, agent, skill, _STATES[state], input_, asked_by, owner, created, updated, trace)
-    dialogue = SILENCE if said is None else _DIALOGUE.decode(said)
+    dialogue = dialogue_of(said)
     values: Row = (*first, _DELIVERIES[delivery], *policy_to_seq, output, error, ended, dialogue)
     return Task(*values)
 
@@ -114,6 +121,11 @@ def _error(error: TaskError | None) -> Row:
     return (None, None, None) if error is None else (error.code, error.message, error.detail)
 
 
-def _dialogue(dialogue: Dialogue) -> bytes | None:
+def dialogue_of(blob: bytes | None) -> Dialogue:
+    """Return a task's questions."""
+    return SILENCE if blob is None else _DIALOGUE.decode(blob)
+
+
+def dialogue_blob(dialogue: Dialogue) -> bytes | None:
     """Return a task's questions as they are kept; nothing for the many tasks that ask none."""
     return msgspec.json.encode(dialogue) if dialogue.questions else None

@@ -2,17 +2,18 @@
 
 from asyncio import Future
 from collections.abc import Sequence
+from functools import partial
 from typing import Any, TypeAlias
 
-from sqlalchemy import ColumnElement, Connection, literal, or_, select, union_all
+from sqlalchemy import ColumnElement, Connection, literal, or_, select, union_all, update
 
 from agentic_atlas.backend.domain.lifecycle import Change
 from agentic_atlas.backend.domain.records import CallerRef, Task, TaskEvent
 from agentic_atlas.backend.ports import Added, Changed, Decide, Page, Slot, TaskFilter
 from agentic_atlas.backend.store.cursors import cursor_after, id_in
-from agentic_atlas.backend.store.operations import Add, ChangeTask, Claim
+from agentic_atlas.backend.store.operations import Add, ChangeTask, Claim, Statement
 from agentic_atlas.backend.store.readers import Readers
-from agentic_atlas.backend.store.rows import READ, event_of, task_of
+from agentic_atlas.backend.store.rows import READ, dialogue_blob, dialogue_of, event_of, task_of
 from agentic_atlas.backend.store.statements import Query, key_of
 from agentic_atlas.backend.store.tables import HELD, SUBMITTED, agents, events, tasks
 from agentic_atlas.backend.store.writer import Writer
@@ -43,6 +44,10 @@ class SqlTasks:
     def claim(self, agent_id: str, slots: Sequence[Slot], now: float) -> "Future[list[Changed]]":
         """See the port."""
         return self._writer.submit(Claim(agent_id, tuple(slots), now))
+
+    def shift(self, seconds: float) -> "Future[None]":
+        """See the port."""
+        return self._writer.submit(Statement(partial(_shift, seconds=seconds)))
 
     async def get(self, task_id: str) -> Task | None:
         """See the port."""
@@ -103,6 +108,20 @@ def _waiting(columns: Columns = READ) -> Query:
 def _held(columns: Columns = READ) -> Query:
     """Tasks that an instance has."""
     return select(*columns).where(tasks.c.state.in_(HELD))
+
+
+def _shift(connection: Connection, seconds: float) -> None:
+    """Move the stamps of all open tasks, and of the questions they ask."""
+    is_open = tasks.c.state.in_((SUBMITTED, *HELD))
+    moved = {column: column + seconds for column in _STAMPS}
+    connection.execute(update(tasks).where(is_open).values(moved))
+    asking = select(tasks.c.id, tasks.c.dialogue).where(is_open, tasks.c.dialogue.is_not(None))
+    for task_id, dialogue in connection.execute(asking).all():
+        shifted = dialogue_blob(dialogue_of(dialogue).shifted(seconds))
+        connection.execute(update(tasks).where(tasks.c.id == task_id).values(dialogue=shifted))
+
+
+_STAMPS = (tasks.c.queue_expires_at, tasks.c.not_before, tasks.c.accepted_at, tasks.c.cancel_at)
 
 
 def _children(parent_id: str) -> Query:

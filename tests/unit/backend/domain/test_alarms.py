@@ -24,6 +24,17 @@ def test_an_alarm_that_was_moved_or_cleared_does_not_ring_at_its_old_time() -> N
     assert alarms.due(5.0) == ["moved"]
 
 
+def test_all_alarms_come_earlier_when_the_clock_was_set_back() -> None:
+    alarms = Alarms()
+    alarms.set("a", 100.0)
+    alarms.set("b", 50.0)
+    alarms.set("b", 110.0)
+    alarms.advance(30.0)
+    assert alarms.due(69.0) == []
+    assert alarms.wait(60.0) == 10.0
+    assert alarms.due(80.0) == ["a", "b"]
+
+
 def test_alarms_that_are_set_and_cleared_for_ever_leave_nothing_behind() -> None:
     alarms = Alarms()
     for number in range(100_000):

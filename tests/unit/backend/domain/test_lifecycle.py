@@ -91,18 +91,6 @@ def test_a_handler_error_of_an_at_most_once_task_is_final_whatever_retries_say()
     assert must(lifecycle.fail(once, 1, BROKEN, 110.0)).state is TaskState.FAILED
 
 
-def test_a_clock_that_was_set_moves_what_counts_from_a_moment_and_not_what_is_a_time_of_day() -> None:
-    begun = running(timeout=60.0, deadline=900.0, queue_expires_at=1_000.0)
-    moved = must(lifecycle.shift(begun, seconds=-30.0))
-    assert begun.accepted_at is not None
-    assert (moved.accepted_at, moved.queue_expires_at, moved.deadline) == (begun.accepted_at - 30.0, 970.0, 900.0)
-    assert moved.last_seq == begun.last_seq
-
-
-def test_a_clock_that_was_set_changes_nothing_of_what_has_ended() -> None:
-    assert lifecycle.shift(must(lifecycle.complete(running(), 1, b"1", 103.0)), seconds=60.0) is None
-
-
 def test_other_errors_are_final() -> None:
     invalid = TaskError("invalid_output", "not JSON")
     assert must(lifecycle.fail(running(retries=5), 1, invalid, 110.0)).state is TaskState.FAILED

@@ -1,0 +1,86 @@
+"""Brings waiting tasks and free slots together. The queues are in the store; here is which agents have one."""
+
+from asyncio import Future
+from collections import Counter
+from collections.abc import Callable, Sequence
+from functools import partial
+
+from agentic_atlas.backend.domain.records import Task
+from agentic_atlas.backend.ports import Changed, Fleet, Slot, Tasks
+
+MOST_AT_ONCE = 64
+"""Slots filled by one claim."""
+
+AGAIN_AFTER = 1.0
+"""Seconds after which a claim is tried again that the store could not carry out."""
+
+
+class Claims:
+    """Owns the backlog: which agents have waiting tasks, as far as is known."""
+
+    def __init__(
+        self, tasks: Tasks, fleet: Fleet, clock: Callable[[], float], claimed: Callable[[Slot, Task], None]
+    ) -> None:
+        """Take whom to tell of each task that was claimed for a slot, after the commit."""
+        self._tasks = tasks
+        self._fleet = fleet
+        self._clock = clock
+        self._tell = claimed
+        self._backlog: dict[str, int] = {}
+        self._open: Counter[str] = Counter()
+        self._version = 0
+
+    def waits(self, agent_id: str) -> None:
+        """A task waits for the agent."""
+        self._version += 1
+        self._backlog[agent_id] = self._version
+
+    def slot_for(self, agent_id: str) -> Slot | None:
+        """Take a free slot for a new task, unless older ones wait for it."""
+        return None if agent_id in self._backlog else self._fleet.reserve(agent_id)
+
+    def open(self, agent_id: str) -> bool:
+        """Tell whether a claim for the agent is on its way, or will be tried again."""
+        return agent_id in self._open
+
+    def freed(self, agent_id: str) -> None:
+        """The agent may have free slots."""
+        if agent_id in self._backlog:
+            self.make(agent_id)
+
+    def make(self, agent_id: str) -> None:
+        """Claim waiting tasks for the agent's free slots."""
+        slots: list[Slot] = []
+        while len(slots) < MOST_AT_ONCE and (slot := self._fleet.reserve(agent_id)) is not None:
+            slots.append(slot)
+        if not slots:
+            return
+        self._open[agent_id] += 1
+        future = self._tasks.claim(agent_id, slots, self._clock())
+        future.add_done_callback(partial(self._made, agent_id, slots, self._backlog.get(agent_id)))
+
+    def _made(self, agent_id: str, slots: Sequence[Slot], version: int | None, future: "Future[list[Changed]]") -> None:
+        claimed = None if future.cancelled() or future.exception() is not None else future.result()
+        tasks = [change.task for change in claimed or () if change.task is not None]
+        for slot, task in zip(slots, tasks, strict=False):
+            self._tell(slot, task)
+        for slot in slots[len(tasks) :]:
+            self._fleet.release(slot)
+        if claimed is None:
+            future.get_loop().call_later(AGAIN_AFTER, self._again, agent_id)
+            return
+        self._ended(agent_id)
+        if len(tasks) == len(slots):
+            self.freed(agent_id)
+        elif self._backlog.get(agent_id) == version:
+            # Nothing more waits, and nothing was added meanwhile.
+            self._backlog.pop(agent_id, None)
+
+    def _again(self, agent_id: str) -> None:
+        self._ended(agent_id)
+        self.freed(agent_id)
+
+    def _ended(self, agent_id: str) -> None:
+        self._open[agent_id] -= 1
+        if not self._open[agent_id]:
+            del self._open[agent_id]
