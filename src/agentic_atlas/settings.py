@@ -69,6 +69,10 @@ class Settings(BaseSettings):
     open_per_caller: Annotated[int, Field(ge=1, le=10_000_000)] = 10_000
     """Most tasks of one caller that have not ended; more are answered 429 (`too_many_open_tasks`)."""
 
+    open_per_user: Annotated[int, Field(ge=1, le=10_000_000)] = 50_000
+    """Most tasks of one user, by whichever key or agent, that have not ended; more are answered 429
+    (`too_many_open_tasks`)."""
+
     open_tasks: Annotated[int, Field(ge=1, le=10_000_000)] = 100_000
     """Most tasks of everybody that have not ended; more are answered 429 (`network_full`)."""
 

@@ -36,7 +36,7 @@ async def build(
     feed = Feed(LocalBus())
     network = await store.network_id()
     clock = WallClock()
-    census = Census(OpenLimits(settings.queue_per_agent, settings.open_per_caller, settings.open_tasks))
+    census = Census(_open_limits(settings))
     registry = Registry(store.agents)
     dispatcher = Dispatcher(store.tasks, fleet, feed, clock, census)
     clock.jumped = partial(_clock_jumped, dispatcher, log)
@@ -74,3 +74,12 @@ def _backups(settings: Settings, store: Store, network: str) -> BackupFolder:
 def _clock_jumped(dispatcher: Dispatcher, log: FilteringBoundLogger, seconds: float) -> None:
     log.warning("clock_jumped", seconds=round(seconds, 1))
     dispatcher.forgive(seconds)
+
+
+def _open_limits(settings: Settings) -> OpenLimits:
+    return OpenLimits(
+        queue_per_agent=settings.queue_per_agent,
+        open_per_caller=settings.open_per_caller,
+        open_per_user=settings.open_per_user,
+        open_tasks=settings.open_tasks,
+    )

@@ -18,10 +18,10 @@ class Losses:
     def __contains__(self, attempt: Attempt) -> bool:
         return attempt in self._reporting
 
-    def report(self, attempt: Attempt) -> None:
-        """Tell the backend."""
+    def report(self, attempt: Attempt, instance_id: str) -> None:
+        """Tell the backend that the instance has lost the attempt."""
         self._office.log.warning("attempt_lost", task=attempt.task, attempt=attempt.number)
-        reporting = self._office.spawn(self._report(attempt))
+        reporting = self._office.spawn(self._report(attempt, instance_id))
         if reporting is not None:
             self._reporting[attempt] = reporting
 
@@ -35,18 +35,18 @@ class Losses:
         if reporting:
             await asyncio.wait(reporting)
 
-    async def _report(self, attempt: Attempt) -> None:
+    async def _report(self, attempt: Attempt, instance_id: str) -> None:
         try:
             await self._office.backend.lost(attempt.task, attempt.number)
         except AtlasError as error:
             self._office.log.warning("loss_not_stored", task=attempt.task, attempt=attempt.number, code=error.code)
-            self._again(attempt)
+            self._again(attempt, instance_id)
         except Exception as bug:  # a fault of ours with one task must not end the router
             self._office.log.error("loss_failed", task=attempt.task, attempt=attempt.number, exc_info=bug)
-            self._again(attempt)
+            self._again(attempt, instance_id)
         finally:
             self._reporting.pop(attempt, None)
 
-    def _again(self, attempt: Attempt) -> None:
+    def _again(self, attempt: Attempt, instance_id: str) -> None:
         if self._leases.instance(attempt) is None:
-            self._leases.keep(attempt, "", self._office.clock() + self._office.settings.lost_again)
+            self._leases.keep(attempt, instance_id, self._office.clock() + self._office.settings.lost_again)

@@ -23,6 +23,8 @@ class _Lease:
     instance: str
     holder: int | None
     expires_at: float | None = None
+    at_most: float | None = None
+    """Until when `prolong` may move it."""
 
 
 class Leases:
@@ -73,23 +75,29 @@ class Leases:
         lease = self._leases.get(attempt)
         return None if lease is None else lease.instance
 
-    def expired(self, now: float, returning: Collection[str] = (), patience: float = 0.0) -> list[Attempt]:
-        """Remove the leases that have run out, and return their attempts, in an order that can be repeated.
+    def expired(self, now: float, returning: Collection[str] = (), patience: float = 0.0) -> list[tuple[Attempt, str]]:
+        """Remove the leases that have run out; return their attempts with their instances, in an order that can be
+        repeated.
 
         Those of an instance that is just being let in again (`returning`) have `patience` seconds more.
         """
         lost = sorted(attempt for attempt in self._running_out if self._over(attempt, now, returning, patience))
+        holders = [(attempt, self._leases[attempt].instance) for attempt in lost]
         for attempt in lost:
             self._unlink(attempt)
-        return lost
+        return holders
 
-    def prolong(self, instances: Collection[str], until: float) -> None:
-        """These instances are there, and could not be let in: what they hold waits until then at least."""
+    def prolong(self, instances: Collection[str], until: float, most: float) -> None:
+        """These instances are there, and could not be let in: what they hold waits until then at least.
+
+        By `most` seconds altogether: they say themselves who they are.
+        """
         for attempt in self._running_out:
             lease = self._leases[attempt]
             if lease.instance in instances:
                 assert lease.expires_at is not None
-                lease.expires_at = max(lease.expires_at, until)
+                lease.at_most = lease.expires_at + most if lease.at_most is None else lease.at_most
+                lease.expires_at = max(lease.expires_at, min(until, lease.at_most))
 
     def forgive(self, seconds: float) -> None:
         """This process stood still for so long."""

@@ -15,6 +15,9 @@ from agentic_atlas.router.office import Office
 from agentic_atlas.router.ports import Admission, Arrival, Instance, Refused
 from agentic_atlas.router.presence import Attempt, Leases
 
+_MOST_GRACES = 10
+"""Grace periods for which attempts wait at the most for an instance that the backend does not let in."""
+
 
 class Registration:
     """Lets connections in, one by one.
@@ -117,8 +120,9 @@ class Registration:
 
     def _turn_away(self, connection: Connection) -> None:
         """The backend does not answer, which is not the instance's doing: it is there, and keeps what it holds."""
-        until = self._office.clock() + self._office.settings.grace
-        self._leases.prolong(self._returning[connection.serial], until)
+        grace = self._office.settings.grace
+        until = self._office.clock() + grace
+        self._leases.prolong(self._returning[connection.serial], until, _MOST_GRACES * grace)
 
     def _begin(self, connection: Connection, hello: Hello, admission: Admission) -> None:
         for lost in admission.lost:

@@ -303,7 +303,7 @@ class Router:
             if not connection.over:
                 connection.tick(now, wall)
         settings = self.office.settings
-        for attempt in self._leases.expired(
+        for attempt, instance_id in self._leases.expired(
             now, self._registration.returning(), settings.ping_old + settings.admit_within
         ):
-            self._losses.report(attempt)
+            self._losses.report(attempt, instance_id)

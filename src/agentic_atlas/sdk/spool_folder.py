@@ -21,6 +21,8 @@ def create(folder: Path, process: str) -> Journal:
     for _ in range(_TRIES):
         folder.parent.mkdir(mode=_OURS, parents=True, exist_ok=True)
         folder.mkdir(mode=_OURS, exist_ok=True)
+        if folder.is_symlink():
+            raise OSError(errno.ELOOP, "it is a link to another place", str(folder))
         if folder.stat().st_mode & 0o077:
             folder.chmod(_OURS)
         # FileNotFoundError: another process has just ended, and removed the folder that was empty.

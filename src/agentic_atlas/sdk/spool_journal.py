@@ -13,6 +13,7 @@ the lock of a file knows that its process is dead.
 import contextlib
 import errno
 import os
+import stat
 import struct
 import weakref
 import zlib
@@ -68,7 +69,10 @@ class Journal:
     @classmethod
     def take(cls, path: Path, *, most_dead: int = MOST_DEAD) -> "Journal | None":
         """Open the file of a process that is dead, with its records; None when it lives. Nothing is changed yet."""
-        descriptor = os.open(path, _FLAGS)
+        descriptor = os.open(path, _FLAGS | getattr(os, "O_NONBLOCK", 0))
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            os.close(descriptor)
+            raise OSError(errno.EINVAL, "it is no file", str(path))
         if not _lock(descriptor):
             return None
         journal = cls(descriptor, path, most_dead)
@@ -198,10 +202,11 @@ DRAFT: Final = ".draft"
 def scan(file: BinaryIO) -> Iterator[tuple[_Place, bool]]:
     """Return where each whole record is and whether it lives, up to the first one that is not whole."""
     offset = 0
+    size = os.fstat(file.fileno()).st_size
     while len(head := file.read(_HEAD.size)) == _HEAD.size:
         alive, length, checksum = _HEAD.unpack(head)
         # A hole that a file system left is all zeros: no record is empty.
-        payload = file.read(length) if length else b""
+        payload = file.read(length) if length <= size - offset - _HEAD.size else b""
         if not length or len(payload) < length or _checksum(payload) != checksum:
             return
         yield _Place(offset, _HEAD.size + length), alive == _ALIVE

@@ -119,3 +119,41 @@ def test_a_caller_may_ask_for_retries_and_cannot_have_run_twice_what_must_not(tm
             assert (refused.status_code, refused.json()["error"]["code"]) == (422, "unsafe_policy")
 
     run(test, tmp_path)
+
+
+def test_a_deadline_that_no_calendar_has_is_refused_and_spoils_no_list(tmp_path: Path) -> None:
+    async def test(atlas: Api) -> None:
+        await atlas.connect(atlas.admin, "hello", GREET)
+        for deadline in ("9999-12-31T23:59:59-14:00", "2200-01-01T00:00:00Z"):
+            refused = await atlas.admin.post("/api/v1/tasks", json=ask(deadline=deadline))
+            assert (refused.status_code, refused.json()["error"]["code"]) == (422, "invalid_input")
+        assert (await atlas.admin.get("/api/v1/tasks")).json()["items"] == []
+
+    run(test, tmp_path)
+
+
+def test_the_tasks_of_an_agent_that_is_deleted_end_and_count_no_longer(tmp_path: Path) -> None:
+    async def test(atlas: Api) -> None:
+        await atlas.connect(atlas.admin, "hello", GREET, slots=1)
+        made = [(await atlas.admin.post("/api/v1/tasks", json=ask())).json()["id"] for _ in range(3)]
+        assert (await atlas.admin.delete("/api/v1/agents/hello")).status_code == 204
+        for task in made:
+            shown = (await atlas.admin.get(f"/api/v1/tasks/{task}")).json()
+            assert (shown["state"], shown["error"]["code"]) == ("failed", "agent_deleted")
+        assert len(atlas.backend.dispatcher.census) == 0
+        assert atlas.fleet.cancels == made[:1] or set(atlas.fleet.cancels) == set(made)
+
+    run(test, tmp_path)
+
+
+def test_a_submit_that_is_refused_or_repeated_costs_its_caller_no_place(tmp_path: Path) -> None:
+    async def test(atlas: Api) -> None:
+        await atlas.connect(atlas.admin, "hello", GREET)
+        for _ in range(20):
+            await atlas.admin.post("/api/v1/tasks", json=ask(idempotency_key="k"))
+        second = (await atlas.admin.post("/api/v1/tasks", json=ask())).json()["id"]
+        stored = await atlas.backend.store.tasks.get(second)
+        assert stored is not None
+        assert stored.position == 1.0
+
+    run(test, tmp_path)

@@ -300,7 +300,7 @@ def test_who_calls_an_agent_that_is_on_its_way_back_after_a_restart_waits_for_it
         called = await atlas.admin.post("/api/v1/tasks", json=ask(queue_ttl=0))
         assert (called.status_code, called.json()["state"]) == (201, "submitted")
         assert "on its way back" in called.json()["note"]
-        await atlas.connect(atlas.admin, "hello", GREET, slots=1)
+        await atlas.connect(atlas.admin, "hello", GREET, slots=1, instance="ins_2")
         await asyncio.wait_for(atlas.fleet.arrived.wait(), 10)
         ((_, task),) = atlas.fleet.delivered
         assert task.id == called.json()["id"]
@@ -336,7 +336,7 @@ def test_an_agent_that_came_back_and_is_busy_keeps_who_waits_for_it(tmp_path: Pa
         atlas.fleet.present[agent_id] = 0
         atlas.backend.returning.expect([agent_id])
         called = (await atlas.admin.post("/api/v1/tasks", json=ask(queue_ttl=0))).json()["id"]
-        await atlas.connect(atlas.admin, "hello", GREET)
+        await atlas.connect(atlas.admin, "hello", GREET, instance="ins_2")
         await tasks.nobody_came(atlas.backend)
         assert (await atlas.admin.get(f"/api/v1/tasks/{called}")).json()["state"] == "submitted"
 

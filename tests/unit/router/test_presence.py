@@ -1,14 +1,21 @@
 from __future__ import annotations
 
+from typing import Any
+
 from agentic_atlas.router.presence import Attempt, Leases, Pulse
 
 A, B = Attempt("task_a", 1), Attempt("task_b", 2)
 
 
+def lost(leases: Leases, *when: Any, **more: Any) -> list[Attempt]:
+    """Return the attempts whose lease has run out."""
+    return [attempt for attempt, _ in leases.expired(*when, **more)]
+
+
 def test_what_a_live_connection_holds_never_runs_out() -> None:
     leases = Leases()
     leases.hold(A, "inst", 1)
-    assert leases.expired(1e12) == []
+    assert lost(leases, 1e12) == []
     assert (leases.holder(A), leases.instance(A)) == (1, "inst")
 
 
@@ -18,9 +25,9 @@ def test_after_the_end_of_a_connection_its_attempts_run_out_at_the_time_given_an
     leases.hold(B, "inst", 2)
     leases.departed(1, 30.0)
     assert leases.holder(A) is None
-    assert leases.expired(29.9) == []
-    assert leases.expired(30.0) == [A]
-    assert leases.expired(31.0) == []
+    assert lost(leases, 29.9) == []
+    assert lost(leases, 30.0) == [A]
+    assert lost(leases, 31.0) == []
     assert (leases.instance(A), leases.holder(B)) == (None, 2)
 
 
@@ -29,10 +36,10 @@ def test_the_end_of_an_older_connection_does_not_touch_what_its_successor_holds(
     leases.hold(A, "inst", 1)
     leases.hold(A, "inst", 2)
     leases.departed(1, 0.0)
-    assert leases.expired(100.0) == []
+    assert lost(leases, 100.0) == []
     leases.departed(2, 130.0)
     leases.departed(1, 0.0)
-    assert leases.expired(129.0) == []
+    assert lost(leases, 129.0) == []
 
 
 def test_an_instance_that_comes_back_holds_its_attempt_again() -> None:
@@ -40,7 +47,7 @@ def test_an_instance_that_comes_back_holds_its_attempt_again() -> None:
     leases.hold(A, "inst", 1)
     leases.departed(1, 30.0)
     leases.hold(A, "inst", 2)
-    assert leases.expired(100.0) == []
+    assert lost(leases, 100.0) == []
 
 
 def test_an_attempt_that_was_dropped_is_never_lost() -> None:
@@ -51,7 +58,7 @@ def test_an_attempt_that_was_dropped_is_never_lost() -> None:
     leases.drop(B)
     leases.drop(Attempt("nobody's", 1))
     leases.departed(1, 0.0)
-    assert (leases.expired(100.0), len(leases)) == ([], 0)
+    assert (lost(leases, 100.0), len(leases)) == ([], 0)
 
 
 def test_attempts_of_an_earlier_process_wait_for_their_instance() -> None:
@@ -59,15 +66,15 @@ def test_attempts_of_an_earlier_process_wait_for_their_instance() -> None:
     leases.keep(A, "inst", 30.0)
     leases.keep(B, "inst_2", 30.0)
     leases.hold(A, "inst", 1)
-    assert leases.expired(30.0) == [B]
+    assert lost(leases, 30.0) == [B]
 
 
 def test_an_instance_that_is_being_let_in_has_a_little_more_time_and_no_other_has() -> None:
     leases = Leases()
     leases.keep(A, "inst", 30.0)
     leases.keep(B, "inst_2", 30.0)
-    assert leases.expired(31.0, {"inst"}, 12.0) == [B]
-    assert leases.expired(42.0, {"inst"}, 12.0) == [A]
+    assert lost(leases, 31.0, {"inst"}, 12.0) == [B]
+    assert lost(leases, 42.0, {"inst"}, 12.0) == [A]
 
 
 def test_time_that_is_forgiven_does_not_count() -> None:
@@ -75,8 +82,8 @@ def test_time_that_is_forgiven_does_not_count() -> None:
     leases.keep(A, "inst", 30.0)
     leases.hold(B, "inst", 1)
     leases.forgive(100.0)
-    assert leases.expired(129.0) == []
-    assert leases.expired(130.0) == [A]
+    assert lost(leases, 129.0) == []
+    assert lost(leases, 130.0) == [A]
 
 
 def test_two_attempts_of_one_task_are_two_leases() -> None:
@@ -84,7 +91,7 @@ def test_two_attempts_of_one_task_are_two_leases() -> None:
     leases.hold(Attempt("task", 1), "inst", 1)
     leases.hold(Attempt("task", 2), "inst_2", 2)
     leases.departed(1, 0.0)
-    assert leases.expired(0.0) == [Attempt("task", 1)]
+    assert lost(leases, 0.0) == [Attempt("task", 1)]
     assert leases.holder(Attempt("task", 2)) == 2
 
 

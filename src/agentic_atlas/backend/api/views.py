@@ -298,9 +298,12 @@ class BackupPage(msgspec.Struct):
     items: list[BackupView]
 
 
+_LAST_MOMENT = datetime(9999, 12, 31, tzinfo=UTC).timestamp()
+
+
 def at(seconds: float) -> datetime:
-    """Return a time as it is shown."""
-    return datetime.fromtimestamp(seconds, UTC)
+    """Return a time as it is shown; one that no calendar has, as the last one that it has."""
+    return datetime.fromtimestamp(min(max(seconds, 0.0), _LAST_MOMENT), UTC)
 
 
 def maybe(seconds: float | None) -> datetime | None:

@@ -5,6 +5,7 @@ import errno
 import math
 import os
 import shutil
+import stat
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from datetime import UTC, datetime
@@ -137,11 +138,7 @@ class BackupFolder:
         return Backup(place.name, str(place.absolute()), sink.size, at, sink.sha256)
 
     def _listed(self) -> list[Backup]:
-        found = [
-            Backup(path.name, str(path.absolute()), path.stat().st_size, at, None)
-            for path in self._folder.glob("atlas-*.tar")
-            if (at := made_at(path.name)) is not None
-        ]
+        found = [backup for path in self._folder.glob("atlas-*.tar") if (backup := _found(path)) is not None]
         return sorted(found, key=lambda backup: backup.made_at, reverse=True)[:MOST_LISTED]
 
     @contextmanager
@@ -167,3 +164,15 @@ class BackupFolder:
             code="storage_full",
             retry_after=_SECONDS_TO_TRY_AGAIN,
         )
+
+
+def _found(path: Path) -> Backup | None:
+    """Return the backup at this place; None for what is none, or has just been removed."""
+    at = made_at(path.name)
+    try:
+        status = path.lstat()
+    except FileNotFoundError:
+        return None
+    if at is None or not stat.S_ISREG(status.st_mode):
+        return None
+    return Backup(path.name, str(path.absolute()), status.st_size, at, None)

@@ -193,8 +193,9 @@ def _sizes(tar: tarfile.TarFile) -> dict[str, int]:
             if most is not None and info.size > most:
                 raise damaged(f"{info.name!r} is longer than {most} bytes")
             sizes[info.name] = info.size
-    except (tarfile.TarError, EOFError) as error:
-        raise damaged(str(error)) from None
+    except (tarfile.TarError, EOFError, ValueError, OverflowError, RecursionError, MemoryError) as error:
+        # The last four are what headers lead to that were made to harm.
+        raise damaged(str(error) or type(error).__name__) from None
     return sizes
 
 

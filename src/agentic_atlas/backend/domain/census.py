@@ -24,6 +24,8 @@ class OpenLimits(msgspec.Struct, frozen=True):
     """Tasks that wait for one agent."""
     open_per_caller: int = 10_000
     """Tasks of one caller that have not ended: fewer than an agent's queue holds, so that no caller fills it alone."""
+    open_per_user: int = 50_000
+    """Tasks of one user that have not ended, by whichever key or agent of theirs: half of what the network may have."""
     open_tasks: int = 100_000
     """Tasks of everybody that have not ended."""
 
@@ -35,6 +37,7 @@ class OpenTask(msgspec.Struct, frozen=True):
     agent_id: str
     agent: str
     caller: str
+    user: str
     parent_id: str | None
     state: TaskState
     attempt: int
@@ -55,6 +58,7 @@ class Census:
         self._held: dict[str, OpenTask] = {}
         self._waiting: dict[str, dict[str, OpenTask]] = {}
         self._by_caller: Counter[str] = Counter()
+        self._by_user: Counter[str] = Counter()
         self._children: dict[str, set[str]] = {}
 
     def __len__(self) -> int:
@@ -70,6 +74,8 @@ class Census:
             return _busy("agent_queue_full", f"{limits.queue_per_agent} tasks wait for {agent} already")
         if self._by_caller[_key(caller)] >= limits.open_per_caller:
             return _busy("too_many_open_tasks", f"{limits.open_per_caller} of your tasks have not ended yet")
+        if self._by_user[caller.user_id] >= limits.open_per_user:
+            return _busy("too_many_open_tasks", f"{limits.open_per_user} tasks of your user have not ended yet")
         if len(self._tasks) >= limits.open_tasks:
             return _busy("network_full", f"{limits.open_tasks} tasks of this network have not ended yet")
         return None
@@ -90,9 +96,10 @@ class Census:
         if seen is None:
             return
         self._held.pop(task_id, None)
-        self._by_caller[seen.caller] -= 1
-        if not self._by_caller[seen.caller]:
-            del self._by_caller[seen.caller]
+        for counts, key in ((self._by_caller, seen.caller), (self._by_user, seen.user)):
+            counts[key] -= 1
+            if not counts[key]:
+                del counts[key]
         if seen.state is TaskState.SUBMITTED:
             del self._waiting[seen.agent_id][task_id]
             if not self._waiting[seen.agent_id]:
@@ -110,6 +117,17 @@ class Census:
         """Return the ids of the open tasks that this one called and that nobody has asked to stop."""
         called = self._children.get(task_id, ())
         return tuple(child for child in called if not self._tasks[child].stopping)
+
+    def of_agent(self, agent_id: str) -> tuple[str, ...]:
+        """Return the ids of the agent's open tasks."""
+        return tuple(task.id for task in self._tasks.values() if task.agent_id == agent_id)
+
+    def shift(self, seconds: float) -> None:
+        """The clock was set: what rests before a retry rests as long as before."""
+        for task in self:
+            if task.not_before is not None:
+                self.forget(task.id)
+                self._put(msgspec.structs.replace(task, not_before=task.not_before + seconds))
 
     def held(self) -> tuple[OpenTask, ...]:
         """Return the tasks that an instance holds an attempt of."""
@@ -132,6 +150,7 @@ class Census:
     def _put(self, seen: OpenTask) -> None:
         self._tasks[seen.id] = seen
         self._by_caller[seen.caller] += 1
+        self._by_user[seen.user] += 1
         if seen.state is TaskState.SUBMITTED:
             self._waiting.setdefault(seen.agent_id, {})[seen.id] = seen
         elif seen.stored:
@@ -146,6 +165,7 @@ def _seen(task: Task, *, stored: bool) -> OpenTask:
         task.agent_id,
         task.agent,
         _key(task.caller),
+        task.caller.user_id,
         task.parent_id,
         task.state,
         task.attempt,

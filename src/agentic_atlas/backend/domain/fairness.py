@@ -32,6 +32,11 @@ class FairOrder:
             self._last = {name: at for name, at in self._last.items() if at > self._now}
         return position
 
+    def give_back(self, caller: str, position: float) -> None:
+        """There is no task at the caller's last position after all."""
+        if self._last.get(caller) == position:
+            self._last[caller] = position - 1.0
+
     def served(self, position: float) -> None:
         """The task at this position was claimed: the queue's clock moves up to it."""
         self._now = max(self._now, position)
@@ -59,6 +64,10 @@ class FairQueues:
     def next(self, agent_id: str, priority: int, caller: str) -> float:
         """Return the place of this caller's next task among the agent's tasks of this priority."""
         return self._orders[agent_id, priority].next(caller)
+
+    def give_back(self, task: Task) -> None:
+        """The task was not stored: it was there already, or could not be."""
+        self._orders[task.agent_id, task.priority].give_back(task.caller.id, task.position)
 
     def served(self, task: Task) -> None:
         """The task was claimed."""

@@ -263,8 +263,10 @@ def _requeue(task: Task, trigger: Trigger, now: float, error: TaskError | None =
     state = after(task.state, trigger)
     if state is None:
         return None
-    # How long it was to wait for its first agent says nothing any more: it was begun, and has attempts left.
-    queue = None if task.queue_expires_at is None else max(task.queue_expires_at, now + WAITS_AGAIN)
+    queue = task.queue_expires_at
+    if queue is not None and task.accepted_at is not None:
+        # How long it was to wait for its first agent says nothing any more: it was begun, and has attempts left.
+        queue = max(queue, now + WAITS_AGAIN)
     waiting = msgspec.structs.replace(
         task,
         state=state,

@@ -1,14 +1,20 @@
 """The agents of a user: made, listed, changed, removed."""
 
+import asyncio
+from functools import partial
+
 import msgspec
 
+from agentic_atlas.backend.domain import lifecycle
 from agentic_atlas.backend.domain.names import check_name
-from agentic_atlas.backend.domain.records import Agent, Instance, Skill
+from agentic_atlas.backend.domain.records import Agent, Instance, Skill, TaskError
 from agentic_atlas.backend.services.access import Principal
 from agentic_atlas.backend.services.backend import Backend
 from agentic_atlas.errors import InvalidInput
 
 MAX_DESCRIPTION = 1_000
+AT_ONCE = 500
+"""Tasks of a deleted agent that are ended in one go."""
 
 
 class AgentDetails(msgspec.Struct, frozen=True):
@@ -67,6 +73,16 @@ async def delete(backend: Backend, principal: Principal, name: str) -> None:
     await backend.store.agents.delete(agent.id)
     backend.registry.forget(agent.id)
     backend.fleet.disconnect_agent(agent.id, "agent_deleted")
+    await _end_tasks(backend, agent)
+
+
+async def _end_tasks(backend: Backend, agent: Agent) -> None:
+    """End what nobody can run any more."""
+    error = TaskError("agent_deleted", f"the agent {agent.full_name} was deleted")
+    decide = partial(lifecycle.force, attempt=None, error=error, now=backend.clock())
+    open_tasks = backend.dispatcher.census.of_agent(agent.id)
+    for start in range(0, len(open_tasks), AT_ONCE):
+        await asyncio.wait([backend.dispatcher.end(task_id, decide) for task_id in open_tasks[start : start + AT_ONCE]])
 
 
 async def _current(backend: Backend, principal: Principal, name: str) -> Agent:

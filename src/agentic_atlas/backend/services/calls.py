@@ -4,6 +4,7 @@ from typing import Protocol
 
 import msgspec
 
+from agentic_atlas.backend.domain.children import call_key
 from agentic_atlas.backend.domain.records import CallerRef, EventKind, Task, User
 from agentic_atlas.backend.services import tasks
 from agentic_atlas.backend.services.backend import Backend
@@ -55,7 +56,7 @@ async def _submit(backend: Backend, agent_id: str, instance_id: str, asked: Call
         asked.agent,
         asked.skill,
         bytes(asked.input),
-        idempotency_key=f"{parent.id}:{parent.attempt}:{asked.id}",
+        idempotency_key=call_key(parent.id, parent.attempt, asked.id),
         timeout=asked.timeout,
         queue_ttl=0.0,
     )

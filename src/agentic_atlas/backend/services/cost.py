@@ -24,6 +24,10 @@ _FEW_ENOUGH = 1_000_000_000
 Node: TypeAlias = object
 
 
+MOST_VISITED = 10_000
+"""Most subschemas that are visited to count; a schema of 64 KiB without references that lead back has fewer."""
+
+
 class Cost:
     """What a schema costs.
 
@@ -32,13 +36,14 @@ class Cost:
         returns: references that lead back; each may be followed again at each deeper level.
     """
 
-    def __init__(self, schema: Node) -> None:
-        """Count.
+    def __init__(self, schema: Node, *, most_visited: int = MOST_VISITED) -> None:
+        """Count; that itself visits so many subschemas at the most.
 
         Raises:
             InvalidInput: the schema is too expensive for any value.
         """
         self._root = schema
+        self._left = most_visited
         self._known: dict[int, tuple[int, int]] = {}
         self.steps, self.returns = self._count(schema, ())
         if self.steps > MOST_STEPS:
@@ -60,6 +65,9 @@ class Cost:
             return 1, 1
         known = self._known.get(id(node))
         if known is None:
+            self._left -= 1
+            if self._left < 0:
+                raise InvalidInput("the schema has too many references that lead back to be checked")
             parts = [part for name, part in node.items() if name not in ("$defs", "definitions", "$ref")]
             target = self._target(node.get("$ref"))
             parts += [] if target is None else [target]

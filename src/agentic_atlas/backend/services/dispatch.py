@@ -14,6 +14,7 @@ from typing import TypeVar
 from agentic_atlas.backend.domain import lifecycle
 from agentic_atlas.backend.domain.alarms import Alarms
 from agentic_atlas.backend.domain.census import Census
+from agentic_atlas.backend.domain.children import orphans
 from agentic_atlas.backend.domain.deadlines import due_at, expire
 from agentic_atlas.backend.domain.fairness import FairQueues
 from agentic_atlas.backend.domain.lifecycle import Change, settled
@@ -59,6 +60,9 @@ class Dispatcher:
             if task.state is TaskState.SUBMITTED:
                 self.claims.waits(task.agent_id)
         self._queues.resume(open_tasks)
+        for orphan in orphans(open_tasks):
+            # The last process ended between the end of its parent and its own.
+            self._cancel_child(orphan.id)
 
     def position(self, agent_id: str, caller: str, priority: int) -> float:
         """Return the place of this caller's next task among the agent's tasks of this priority."""
@@ -68,7 +72,7 @@ class Dispatcher:
         """Store a new task; with a slot it is claimed already, and goes there after the commit."""
         self.census.expect(change.task)
         future = self._tasks.add(change)
-        future.add_done_callback(partial(self._added, change.task.id, slot))
+        future.add_done_callback(partial(self._added, change, slot))
         # Whoever waits may be cancelled; what was asked of the store happens all the same, and is followed up.
         return asyncio.shield(future)
 
@@ -84,10 +88,17 @@ class Dispatcher:
         future.add_done_callback(self._asked_to_stop)
         return future
 
+    def end(self, task_id: str, decide: Decide) -> "Future[Changed]":
+        """End a task without its agent's answer; an attempt that runs is told to stop, and needs no lease any more."""
+        future = self.apply(task_id, decide)
+        future.add_done_callback(self._ended)
+        return future
+
     def forgive(self, seconds: float) -> None:
         """The wall clock was set, or the machine slept: what is to happen so long after something moves with it."""
         # An alarm that comes too early does no harm. None may come late, and a time of day may have come already.
         self._alarms.advance(max(0.0, -seconds))
+        self.census.shift(seconds)
         self._woken.set()
         shifted = self._tasks.shift(seconds)
         shifted.add_done_callback(partial(self._shifted, seconds))
@@ -97,7 +108,7 @@ class Dispatcher:
         while True:
             now = self._clock()
             for task_id in self._alarms.due(now):
-                self.apply(task_id, partial(expire, now=now)).add_done_callback(partial(self._expired, task_id))
+                self.end(task_id, partial(expire, now=now)).add_done_callback(partial(self._looked_at, task_id))
             self._woken.clear()
             try:
                 async with asyncio.timeout(self._alarms.wait(self._clock())):
@@ -105,14 +116,15 @@ class Dispatcher:
             except TimeoutError:
                 continue
 
-    def _added(self, task_id: str, slot: Slot | None, future: "Future[Added]") -> None:
+    def _added(self, change: Change, slot: Slot | None, future: "Future[Added]") -> None:
         added = _result(future)
         if added is not None and added.created:
             self._follow(added.task)
             if slot is not None:
                 self._deliver(slot, added.task)
             return
-        self.census.forget(task_id)
+        self.census.forget(change.task.id)
+        self._queues.give_back(change.task)
         if slot is not None:
             self._fleet.release(slot)
 
@@ -123,11 +135,13 @@ class Dispatcher:
             for question in settled(changed.task, changed.events):
                 self._fleet.answer(changed.task, question.reaction)
 
-    def _expired(self, task_id: str, future: "Future[Changed]") -> None:
-        changed = _result(future)
-        if changed is None:
+    def _looked_at(self, task_id: str, future: "Future[Changed]") -> None:
+        if _result(future) is None:
             self._alarms.set(task_id, self._clock() + AGAIN_AFTER)
-        elif changed.task is not None and changed.task.terminal and changed.changed:
+
+    def _ended(self, future: "Future[Changed]") -> None:
+        changed = _result(future)
+        if changed is not None and changed.task is not None and changed.task.terminal and changed.changed:
             # It ended without its agent, which may still be at it.
             self._fleet.cancel(changed.task)
             self._fleet.forget(changed.task)

@@ -109,7 +109,9 @@ def report(backend: Backend, instance_id: str, said: messages.Message) -> "Futur
     """
     assert isinstance(said, (messages.Accept, messages.Refuse, messages.Event, messages.Result))
     now = backend.clock()
-    if isinstance(said, messages.Event) and said.kind is messages.EventKind.QUESTION:
+    held = backend.dispatcher.census.get(said.task)
+    current = held is not None and (held.instance_id, held.attempt) == (instance_id, said.attempt)
+    if current and isinstance(said, messages.Event) and said.kind is messages.EventKind.QUESTION:
         decide = partial(_ask, instance_id=instance_id, event=said, asked=questions.asked(said.data), now=now)
     else:
         decide = partial(_decide, instance_id=instance_id, said=said, now=now)
@@ -225,6 +227,8 @@ def _decide(
     if task.instance_id != instance_id:
         return None
     match said:
+        case messages.Event(kind=messages.EventKind.QUESTION):
+            return None  # It was not this instance's to ask when it asked.
         case messages.Accept(attempt=attempt):
             return lifecycle.accept(task, attempt, now)
         case messages.Refuse(attempt=attempt, reason=reason):

@@ -19,6 +19,8 @@ from agentic_atlas.protocol.messages import NULL
 
 ANSWERS = 4
 """The answers of one task may have a quarter of the bytes that an input may have: both travel in one message."""
+MOST_VISITED = 1_000
+"""See `cost`: questions are checked as they come, many in a row."""
 _AROUND = 3
 """Levels of nesting that the message adds in which an answer travels."""
 
@@ -27,7 +29,7 @@ def asked(data: Raw) -> messages.Question | TaskError:
     """Return what a `question` event asks, or the error with which its task is to end: it can't be asked."""
     try:
         question = read_question(bytes(data))
-        check_declared(bytes(question.schema), f"question {question.number}")
+        check_declared(bytes(question.schema), f"question {question.number}", most_visited=MOST_VISITED)
     except InvalidInput as error:
         return TaskError("invalid_question", error.message)
     return question

@@ -6,7 +6,7 @@ The schemas come from agents, so they are bounded, never fetch a reference, and 
 import jsonschema_rs
 import msgspec
 
-from agentic_atlas.backend.services.cost import MOST_CHECKED, MOST_EXPLAINED, Cost
+from agentic_atlas.backend.services.cost import MOST_CHECKED, MOST_EXPLAINED, MOST_VISITED, Cost
 from agentic_atlas.errors import InvalidInput
 
 MAX_SCHEMA_BYTES = 64 * 1024
@@ -31,7 +31,9 @@ class InputFault(msgspec.Struct, frozen=True):
 class InputSchema:
     """The schema of a skill's input, or of what else is given from outside, compiled. Thread-safe."""
 
-    def __init__(self, schema: bytes, *, of: tuple[str, str] = ("the input", "the skill")) -> None:
+    def __init__(
+        self, schema: bytes, *, of: tuple[str, str] = ("the input", "the skill"), most_visited: int = MOST_VISITED
+    ) -> None:
         """Compile `schema`; `of` says in errors what it is the schema of, and for whom.
 
         Raises:
@@ -42,7 +44,7 @@ class InputSchema:
             raise InvalidInput(f"a schema of {len(schema)} bytes is over the limit of {MAX_SCHEMA_BYTES}")
         try:
             declared = msgspec.json.decode(schema)
-            self._cost = Cost(declared)
+            self._cost = Cost(declared, most_visited=most_visited)
             self._validator = jsonschema_rs.Draft202012Validator(
                 declared, offline=True, pattern_options=jsonschema_rs.RegexOptions(size_limit=MAX_PATTERN_BYTES)
             )
@@ -70,12 +72,12 @@ class InputSchema:
         )
 
 
-def check_declared(schema: bytes, what: str) -> None:
-    """Refuse a declared schema that can't be used; `null` stands for none."""
+def check_declared(schema: bytes, what: str, *, most_visited: int = MOST_VISITED) -> None:
+    """Refuse a declared schema that can't be used, or whose cost takes long to tell; `null` stands for none."""
     if schema == _EMPTY:
         return
     try:
-        InputSchema(schema)
+        InputSchema(schema, most_visited=most_visited)
     except InvalidInput as error:
         raise InvalidInput(f"{what}: {error.message}", code="invalid_schema") from None
 

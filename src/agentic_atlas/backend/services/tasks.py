@@ -24,6 +24,9 @@ from agentic_atlas.protocol.tasks import TaskState
 QUEUE_TTL = 24 * 3600.0
 """Seconds a task waits for its agent unless its caller says otherwise."""
 
+MOST_AHEAD = 366 * 86_400.0
+"""Seconds a deadline may be ahead."""
+
 MAX_PRIORITY = 9
 MAX_KEY = 200
 """Characters of an idempotency key."""
@@ -91,7 +94,9 @@ async def submit(
     refusal = _unreachable(backend, agent, ask) or backend.dispatcher.census.check(agent.id, agent.full_name, caller)
     if refusal is not None:
         return await _repeated(backend, caller, task, refusal)
-    change = lifecycle.submit(task)
+    # Only now: a submit that is refused costs its caller no place in the queue.
+    position = backend.dispatcher.position(agent.id, caller.id, ask.priority)
+    change = lifecycle.submit(msgspec.structs.replace(task, position=position))
     slot = backend.dispatcher.claims.slot_for(agent.id)
     claim = lifecycle.claim(change.task, slot.instance_id, task.created_at) if slot is not None else None
     if claim is not None:
@@ -228,6 +233,8 @@ def _check_options(backend: Backend, ask: Ask) -> None:
         raise InvalidInput(f"priority is a number from 0 to {MAX_PRIORITY}")
     if ask.deadline is not None and ask.deadline <= backend.clock():
         raise InvalidInput("the deadline is over already", code="deadline_exceeded")
+    if ask.deadline is not None and ask.deadline > backend.clock() + MOST_AHEAD:
+        raise InvalidInput(f"the deadline is more than {MOST_AHEAD // 86_400:.0f} days ahead")
     if ask.idempotency_key is not None and not 1 <= len(ask.idempotency_key) <= MAX_KEY:
         raise InvalidInput(f"an idempotency key has 1 to {MAX_KEY} characters")
 
@@ -300,7 +307,6 @@ def _new_task(
         deadline=min(deadlines, default=None),
         queue_expires_at=now + (ask.queue_ttl or QUEUE_TTL),
         priority=ask.priority,
-        position=backend.dispatcher.position(agent.id, caller.id, ask.priority),
         parent_id=parent.id if parent else None,
         depth=parent.depth + 1 if parent else 0,
         idempotency_key=ask.idempotency_key,

@@ -178,8 +178,8 @@ def _connect(connection: Connection, instance: Instance) -> Instance:
         registered = msgspec.structs.replace(instance, generation=1, disconnected_at=None)
         connection.execute(insert(instances).values(_instance_row(registered)))
         return registered
-    if last.agent_id != instance.agent_id:
-        raise Conflict("this instance id belongs to another agent", code="instance_exists")
+    if (last.agent_id, last.token_id) != (instance.agent_id, instance.token_id):
+        raise Conflict("this instance id belongs to the holder of another token", code="instance_exists")
     registered = msgspec.structs.replace(instance, generation=last.generation + 1, disconnected_at=None)
     connection.execute(update(instances).where(instances.c.id == instance.id).values(_instance_row(registered)))
     return registered

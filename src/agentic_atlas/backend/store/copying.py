@@ -42,14 +42,16 @@ def copier(path: Path) -> PooledReaders:
 
 
 def copy(connection: Connection, target: Path, told: Told) -> Copied:
-    """Copy the database into `target`, a file that is made (0600) or written anew; see `ports.Store.copy`.
+    """Copy the database into `target`, a file that is made anew (0600); see `ports.Store.copy`.
 
     The copy is checked before this returns: a damaged database shall not go on in backups that seem good.
     """
     copied = _said(connection)  # the first read of the transaction: from here on it sees one state
     source = connection.connection.driver_connection
     assert isinstance(source, sqlite3.Connection)
-    file = os.open(target, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+    # Whatever is there is somebody else's, or a rest: the copy is a file of its own.
+    target.unlink(missing_ok=True)
+    file = os.open(target, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     try:
         with _driver_errors():
             if _in_memory(source):

@@ -6,7 +6,7 @@ from agentic_atlas.protocol.tasks import TaskState
 from tests.unit.backend.domain.examples import CALLER, task
 
 OTHER = CallerRef("api_key", "key_2", "usr_1", "ada/desk")
-SMALL = OpenLimits(queue_per_agent=2, open_per_caller=3, open_tasks=4)
+SMALL = OpenLimits(queue_per_agent=2, open_per_caller=3, open_per_user=100, open_tasks=4)
 
 
 def refusal(census: Census, agent_id: str = "agt_1", caller: CallerRef = CALLER) -> str | None:
@@ -40,6 +40,22 @@ def test_a_caller_has_so_many_open_tasks_and_others_are_not_counted() -> None:
     assert refusal(census, caller=OTHER) is None
     census.see(task(id="tsk_0", state=TaskState.COMPLETED))
     assert refusal(census) is None
+
+
+def test_a_user_has_so_many_open_tasks_however_many_keys_they_use() -> None:
+    census = Census(OpenLimits(open_per_user=3))
+    for number in range(3):
+        census.see(task(id=f"tsk_{number}", caller=CallerRef("api_key", f"key_{number}", "usr_1")))
+    assert refusal(census, caller=CallerRef("api_key", "key_9", "usr_1")) == "too_many_open_tasks"
+    assert refusal(census, caller=CallerRef("api_key", "key_9", "usr_2")) is None
+
+
+def test_what_rests_before_a_retry_rests_as_long_when_the_clock_is_set() -> None:
+    census = Census()
+    census.see(task(not_before=50.0))
+    census.shift(100.0)
+    assert not census.ready("agt_1", 149.0)
+    assert census.ready("agt_1", 150.0)
 
 
 def test_the_network_has_so_many_open_tasks() -> None:

@@ -49,6 +49,14 @@ def test_a_restart_without_open_tasks_begins_anew() -> None:
     assert order.next("a") == FairOrder().next("a")
 
 
+def test_a_place_that_is_given_back_is_the_callers_next_one_again() -> None:
+    order = FairOrder()
+    first = order.next("a")
+    for _ in range(400):
+        order.give_back("a", order.next("a"))
+    assert order.next("a") == first + 1.0
+
+
 def test_memory_is_bounded_however_many_callers_there_are() -> None:
     order = FairOrder(callers=100)
     for number in range(10_000):

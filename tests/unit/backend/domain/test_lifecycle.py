@@ -109,6 +109,11 @@ def test_a_task_that_was_lost_is_not_ended_by_how_long_it_was_to_wait_for_its_fi
     assert again.queue_expires_at == 500.0 + lifecycle.WAITS_AGAIN
 
 
+def test_a_task_that_was_refused_waits_no_longer_than_it_was_to() -> None:
+    claimed = must(lifecycle.claim(task(queue_expires_at=160.0), "ins_1", 101.0))
+    assert must(lifecycle.refuse(claimed, 1, 102.0)).queue_expires_at == 160.0
+
+
 def test_an_at_most_once_task_that_was_lost_is_never_repeated_accepted_or_not() -> None:
     at_most_once = {"delivery": Delivery.AT_MOST_ONCE}
     claimed = must(lifecycle.claim(task(**at_most_once), "ins_1", 101.0))
