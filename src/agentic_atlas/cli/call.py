@@ -77,7 +77,7 @@ def call(  # noqa: PLR0913  # each is an argument or an option of the command
     at_most_once: Annotated[bool, typer.Option("--at-most-once", help="Never start it twice.")] = False,
     queue_ttl: Annotated[
         float | None,
-        typer.Option("--queue-ttl", metavar="SECONDS", min=0, help="How long it may wait for an offline agent."),
+        typer.Option("--queue-ttl", metavar="SECONDS", min=0, help="How long it may wait to be taken."),
     ] = None,
     json: Json = False,
 ) -> None:

@@ -19,7 +19,9 @@ app = typer.Typer(rich_markup_mode=None, help="Tasks: list them, look at one, ca
 def show_list(
     *,
     agent: OfAgent = None,
-    state: Annotated[str | None, typer.Option("--state", help="working, completed, failed …")] = None,
+    state: Annotated[
+        str | None, typer.Option("--state", help="submitted, working, input_required, completed, failed …")
+    ] = None,
     limit: Annotated[int, typer.Option("--limit", min=1, max=10_000, help="How many.")] = 20,
     json: Json = False,
 ) -> None:
@@ -182,6 +184,13 @@ def _took(task: TaskInfo) -> str:
     return f"{(task.ended_at - task.created_at).total_seconds():.1f} s"
 
 
+def _policy(task: TaskInfo) -> str:
+    parts = [task.delivery, f"at most {task.max_attempts} attempts lost" if task.max_attempts else ""]
+    parts += [f"{task.retries} retries" if task.retries else "", f"priority {task.priority}" if task.priority else ""]
+    parts += [f"timeout {task.timeout:g} s" if task.timeout else ""]
+    return ", ".join(part for part in parts if part)
+
+
 def _print(task: TaskInfo) -> None:
     fault = f"{task.error.code}: {task.error.message}" if task.error else ""
     output.fields(
@@ -197,7 +206,9 @@ def _print(task: TaskInfo) -> None:
             ("created", output.moment(task.created_at)),
             ("ended", output.moment(task.ended_at)),
             ("took", _took(task)),
+            ("waits until", output.moment(task.waits_until)),
             ("deadline", output.moment(task.deadline)),
+            ("policy", _policy(task)),
             ("part of", task.parent_id or ""),
             ("repeats", task.retry_of or ""),
             ("trace", task.trace_id or ""),

@@ -84,7 +84,9 @@ async def _credentials(up: Network, settings: Settings) -> str:
         except Unauthenticated:
             pass  # Of another data folder, or revoked: whoever owns the data gets a new one.
         else:
-            return f"{principal.user.name}, by {environment.credentials_path()}"
+            # Where the other commands go: to the network that was started last.
+            path = environment.remember(up.api_url, held)
+            return f"{principal.user.name}, by {path}"
     issued = await users.bootstrap(up.backend, settings.admin) or await users.recover(up.backend)
     path = environment.remember(up.api_url, issued.secret)
     return f"{issued.user.name}, with a new API key in {path}"

@@ -85,6 +85,12 @@ class TaskInfo(Record, frozen=True, kw_only=True):
     deadline: datetime | None = None
     timeout: float | None = None
     priority: int = 0
+    delivery: str = ""
+    """`at_least_once` or `at_most_once`."""
+    retries: int = 0
+    max_attempts: int = 0
+    waits_until: datetime | None = None
+    """When it fails if no instance has taken it by then; None unless it waits."""
     attempt: int = 0
     parent_id: str | None = None
     retry_of: str | None = None

@@ -369,6 +369,14 @@ class Delivery(RuleBasedStateMachine):
         busy = any(process.executions or process.ledger.running for process in self.processes.values())
         return ready == len(TOKENS) and not busy and all(task.terminal for task in self.truth.tasks.values())
 
+    def _dead_connections_are_found(self) -> None:
+        """Within two beats and a little, what only the router still believed in is gone."""
+        ends = self.loop.time() + 3 * SETTINGS.beat_every
+        while len(self.server.router._connections) > len(TOKENS):
+            assert self.loop.time() < ends, "a dead connection is never found"
+            self.loop.passes(RECOVERY)
+        assert len(self.server.router._connections) == len(TOKENS)
+
     def _check_end(self) -> None:
         stuck = [task for task in self.truth.tasks.values() if not task.terminal]
         assert not stuck, f"stuck: {stuck}"
@@ -377,7 +385,7 @@ class Delivery(RuleBasedStateMachine):
         assert len(router._leases) == 0
         assert len(dispatcher._alarms) == 0
         assert all(connection.in_flight == 0 for connection in router._connections.values())
-        assert len(router._connections) == len(TOKENS)
+        self._dead_connections_are_found()
         for process in self.processes.values():
             assert not process.owed, "a result was never answered"
             assert not process.ledger.owes

@@ -77,6 +77,10 @@ class TaskView(msgspec.Struct):
     timeout: float | None
     priority: int
     delivery: Delivery
+    retries: int
+    max_attempts: int
+    waits_until: datetime | None
+    """When it fails if no instance has taken it by then; null unless it waits."""
     attempt: int
     parent_id: str | None
     retry_of: str | None
@@ -330,6 +334,9 @@ def task_view(task: Task, note: str | None = None) -> TaskView:
         timeout=task.timeout,
         priority=task.priority,
         delivery=task.delivery,
+        retries=task.retries,
+        max_attempts=task.max_attempts,
+        waits_until=maybe(task.queue_expires_at) if task.state is TaskState.SUBMITTED else None,
         attempt=task.attempt,
         parent_id=task.parent_id,
         retry_of=task.retry_of,

@@ -118,9 +118,18 @@ async def retry(backend: Backend, principal: Principal, task_id: str) -> Submitt
     old = await show(backend, principal, task_id)
     if not old.terminal:
         raise Conflict("this task has not ended: cancel it first", code="task_not_ended")
-    # What the skill says now holds, but what was to happen once is to happen once.
-    delivery = old.delivery if old.delivery is Delivery.AT_MOST_ONCE else None
-    ask = Ask(old.agent, old.skill, old.input, timeout=old.timeout, priority=old.priority, delivery=delivery)
+    # What was to happen once is to happen once; and what the skill says of that by now holds as well.
+    once = old.delivery is Delivery.AT_MOST_ONCE
+    ask = Ask(
+        old.agent,
+        old.skill,
+        old.input,
+        timeout=old.timeout,
+        priority=old.priority,
+        delivery=old.delivery if once else None,
+        retries=old.retries or None,
+        max_attempts=old.max_attempts,
+    )
     return await submit(backend, principal.user, principal.caller, ask, retry_of=old.id)
 
 
