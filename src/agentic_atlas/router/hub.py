@@ -121,10 +121,6 @@ class Hub(Generic[P]):
         """Return the agent's registered connections."""
         return self._ready.get(agent_id, {}).values()
 
-    def online(self, agent_id: str) -> int:
-        """Return how many instances of the agent are registered."""
-        return len(self._ready.get(agent_id, ()))
-
     def with_tokens(self, token_ids: Sequence[str]) -> list[P]:
         """Return all connections made with these tokens, registered or not."""
         return [peer for token_id in token_ids for peer in self._by_token.get(token_id, ())]

@@ -200,8 +200,8 @@ class Router:
             connection.close(CloseCode.AGENT_DISABLED, reason)
 
     def online(self, agent_id: str) -> int:
-        """Return how many instances of the agent are registered."""
-        return self._hub.online(agent_id)
+        """Return how many instances of the agent are registered and not about to end."""
+        return sum(not connection.draining for connection in self._hub.ready(agent_id))
 
     def free(self, agent_id: str) -> int:
         """Return how many tasks the agent's instances could take now."""

@@ -37,6 +37,17 @@ def test_a_draining_agent_is_given_nothing_and_keeps_what_it_runs() -> None:
     asyncio.run(main())
 
 
+def test_an_agent_that_is_about_to_end_counts_as_offline_for_who_would_not_wait() -> None:
+    async def main() -> None:
+        async with network() as net:
+            agent = await net.agent()
+            assert net.router.online("agt") == 1
+            agent.say(Drain())
+            assert net.router.online("agt") == 0
+
+    asyncio.run(main())
+
+
 def test_what_a_draining_agent_leaves_goes_to_another_instance() -> None:
     async def main() -> None:
         async with network() as net:
