@@ -188,6 +188,17 @@ def test_an_instance_id_belongs_to_the_agent_that_used_it_first(with_store: With
         assert await store.agents.get(other.id) == other
 
 
+def test_an_instance_id_belongs_to_the_token_that_used_it_first(with_store: WithStore) -> None:
+    @with_store
+    async def _(store: Store) -> None:
+        await populate(store)
+        await store.tokens.add(Token("tok_second", LIBRARY.id, "", NOW, NOW + 1))
+        await store.agents.register(instance(), "", [skill()])
+        with pytest.raises(Conflict):
+            await store.agents.register(instance(token_id="tok_second"), "Mine", [])
+        assert [one.token_id for one in await store.agents.instances(LIBRARY.id)] == [instance().token_id]
+
+
 @pytest.mark.parametrize("missing", [{"agent_id": "agent_none"}, {"token_id": "tok_none"}])
 def test_an_instance_needs_its_agent_and_its_token(with_store: WithStore, missing: dict[str, Any]) -> None:
     @with_store

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import resource
 import shutil
 import struct
@@ -179,6 +180,25 @@ def test_what_is_not_a_whole_record_is_cut_off(tmp_path: Path, damage: bytes) ->
     assert contents(journal) == [b"whole", b"more"]
     assert (tmp_path / "one.spool").stat().st_size == journal.size == size + HEAD.size + len(b"more")
     journal.close()
+
+
+def test_a_record_that_claims_to_be_longer_than_its_file_is_not_read_for(tmp_path: Path) -> None:
+    path = tmp_path / "1.spool"
+    journal = create(path)
+    journal.append(b"whole")
+    journal.close()
+    with path.open("ab") as file:
+        file.write(HEAD.pack(1, 2**32 - 1, 0) + b"not four gigabytes")
+    taken = take(path)
+    assert contents(taken) == [b"whole"]
+    taken.close()
+
+
+def test_what_is_no_file_is_left_alone_and_waits_for_nobody(tmp_path: Path) -> None:
+    pipe = tmp_path / "1.spool"
+    os.mkfifo(pipe)
+    with pytest.raises(OSError, match="no file"):
+        Journal.take(pipe)
 
 
 def test_a_write_that_fails_half_way_leaves_what_was_there(tmp_path: Path) -> None:

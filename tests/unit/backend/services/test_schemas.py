@@ -53,6 +53,16 @@ def nested(depth: int) -> object:
     return value
 
 
+def test_what_telling_a_cost_would_cost_is_bounded_for_references_that_lead_back_from_everywhere() -> None:
+    names = [f"d{number}" for number in range(14)]
+    everywhere = [{"$ref": f"#/$defs/{name}"} for name in names]
+    document = {"$defs": {name: {"anyOf": everywhere} for name in names}, "$ref": "#/$defs/d0"}
+    with pytest.raises(InvalidInput, match=r"references that lead back|alternatives"):
+        InputSchema(json.dumps(document).encode())
+    with pytest.raises(InvalidInput, match="references that lead back"):
+        InputSchema(json.dumps(document).encode(), most_visited=100)
+
+
 def test_a_recursive_schema_is_checked_as_deeply_as_that_is_cheap() -> None:
     assert refused(TREE, nested(2)).detail
     assert refused(TREE, nested(12)).message == "the input does not fit the skill's schema"
