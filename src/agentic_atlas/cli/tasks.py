@@ -206,7 +206,7 @@ def _print(task: TaskInfo) -> None:
             ("created", output.moment(task.created_at)),
             ("ended", output.moment(task.ended_at)),
             ("took", _took(task)),
-            ("waits until", output.moment(task.waits_until)),
+            ("expires", output.moment(task.waits_until)),
             ("deadline", output.moment(task.deadline)),
             ("policy", _policy(task)),
             ("part of", task.parent_id or ""),
