@@ -141,7 +141,7 @@ def test_the_tasks_of_an_agent_that_is_deleted_end_and_count_no_longer(tmp_path:
             shown = (await atlas.admin.get(f"/api/v1/tasks/{task}")).json()
             assert (shown["state"], shown["error"]["code"]) == ("failed", "agent_deleted")
         assert len(atlas.backend.dispatcher.census) == 0
-        assert atlas.fleet.cancels == made[:1] or set(atlas.fleet.cancels) == set(made)
+        assert made[0] in atlas.fleet.cancels, "the one that ran is told to stop"
 
     run(test, tmp_path)
 
