@@ -15,7 +15,7 @@ from agentic_atlas import Client
 from agentic_atlas.compose.restore import restore
 from tests.e2e.processes import PATIENCE, Platform, connected
 
-BACKUPS, BACKUPS_OF_A_SOAK = 3, 15
+BACKUPS, BACKUPS_OF_A_SOAK = 3, 20
 CALLERS = 4
 FIRST = 100
 """Tasks that are acknowledged before the first backup."""

@@ -35,6 +35,7 @@ if __name__ == "__main__":
     agent.run()
 """
 Event = tuple[int, str, Any]
+LEAVING, DEAF = 20, 20
 
 
 class Retold:
@@ -137,59 +138,70 @@ def test_streams_cut_at_random_points_and_by_a_kill_are_told_without_gap_or_doub
     )
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 def test_two_hundred_watchers_of_one_task_see_the_same(
     tmp_path: Path, soak: bool, found: Callable[[str, str, str], None]
 ) -> None:
-    """Some more leave at once, and some never read. With `--soak` the events are large, and the watchers fewer."""
-    leaving, deaf = 20, 20
-    new = {"count": 100, "size": 100_000 if soak else 500, "pause": 0.02}
-    tellings: list[list[Event]] = []
-    grown = 0
-    tasks: list[str] = []
-
-    async def watch(platform: Platform, task: str) -> None:
-        events = await read_some(platform, task)
-        tellings.append([(event["seq"], event["kind"], event["data"]) for event in events])
-
-    async def leave(platform: Platform, task: str) -> None:
-        async with opened(platform, task):
-            pass
-
-    async def ignore(platform: Platform, task: str, over: asyncio.Event) -> None:
-        async with opened(platform, task, limit=1024):
-            await over.wait()
-
-    async def main(platform: Platform) -> None:
-        nonlocal grown
-        over = asyncio.Event()
-        async with api(platform) as at, asyncio.TaskGroup() as group:
-            before = resident(platform)
-            task = (await at.accepted("teller", "tell", input=new))["id"]
-            tasks.append(task)
-            for _ in range(deaf):
-                group.create_task(ignore(platform, task, over))
-            for _ in range(leaving):
-                group.create_task(leave(platform, task))
-            reading = 20 if soak else 200
-            watching = [group.create_task(watch(platform, task)) for _ in range(reading)]
-            await asyncio.wait(watching)
-            assert (await at.ended(task))["state"] == "completed"
-            grown = resident(platform) - before
-            over.set()
-
+    """Some more leave at once, and some never read. With `--soak` there is a second task, of large events."""
     with up(tmp_path / "network") as platform, platform.agent("teller", TELLER) as agent:
         agent.wait_for(connected)
-        run(main(platform), within=250)
+        for reading, size in ((200, 500), (20, 100_000)) if soak else ((200, 500),):
+            watchers = Watchers(platform)
+            run(watchers.watch_one_task(reading, size), within=250)
+            expected = as_stored(platform, watchers.task)
+            assert len(watchers.tellings) == reading
+            assert all(telling == expected for telling in watchers.tellings)
+            assert watchers.grown < 100 * MEGABYTE
+            found(
+                "9 events without gaps",
+                f"{reading} watchers of one task, {LEAVING} more that leave, {DEAF} that never read",
+                f"all saw the same {len(expected)} events of up to {size:,} bytes; "
+                f"memory grew by {watchers.grown / MEGABYTE:.0f} MB",
+            )
         spotless(agent)
         assert agent.stop() == 0
     sound(platform)
-    expected = as_stored(platform, tasks[0])
-    assert len(tellings) >= 20
-    assert all(telling == expected for telling in tellings)
-    assert grown < 100 * MEGABYTE
-    found(
-        "9 events without gaps",
-        f"{len(tellings)} watchers of one task, {leaving} more that leave, {deaf} that never read",
-        f"all saw the same {len(expected)} events; memory grew by {grown / MEGABYTE:.0f} MB",
-    )
+
+
+class Watchers:
+    """Everybody who watches one task.
+
+    Attributes:
+        task: the task.
+        tellings: what each that read to the end was told.
+        grown: by how many bytes the server grew meanwhile.
+    """
+
+    def __init__(self, platform: Platform) -> None:
+        self.task = ""
+        self.tellings: list[list[Event]] = []
+        self.grown = 0
+        self._platform = platform
+
+    async def watch_one_task(self, reading: int, size: int) -> None:
+        """Submit a task whose events are up to this large, and have it watched until all who read are told its end."""
+        over = asyncio.Event()
+        async with api(self._platform) as at, asyncio.TaskGroup() as group:
+            before = resident(self._platform)
+            new = {"count": 100, "size": size, "pause": 0.02}
+            self.task = (await at.accepted("teller", "tell", input=new))["id"]
+            for _ in range(DEAF):
+                group.create_task(self._ignore(over))
+            for _ in range(LEAVING):
+                group.create_task(self._leave())
+            await asyncio.wait([group.create_task(self._watch()) for _ in range(reading)])
+            assert (await at.ended(self.task))["state"] == "completed"
+            self.grown = resident(self._platform) - before
+            over.set()
+
+    async def _watch(self) -> None:
+        events = await read_some(self._platform, self.task)
+        self.tellings.append([(event["seq"], event["kind"], event["data"]) for event in events])
+
+    async def _leave(self) -> None:
+        async with opened(self._platform, self.task):
+            pass
+
+    async def _ignore(self, over: asyncio.Event) -> None:
+        async with opened(self._platform, self.task, limit=1024):
+            await over.wait()

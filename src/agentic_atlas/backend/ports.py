@@ -143,9 +143,6 @@ class Tasks(Protocol):
     async def held_by(self, *instance_ids: str) -> list[Task]:
         """Return the tasks whose current attempt one of these instances holds."""
 
-    async def children(self, task_id: str) -> list[Task]:
-        """Return the tasks that this one called and that have not ended."""
-
 
 class Agents(Protocol):
     """Agents, their skills and instances."""

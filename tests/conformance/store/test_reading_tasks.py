@@ -11,7 +11,7 @@ from agentic_atlas.backend.ports import Store, TaskFilter
 from agentic_atlas.errors import InvalidInput
 from agentic_atlas.protocol.tasks import TaskState
 from tests.conformance.store.conftest import WithStore
-from tests.conformance.store.samples import ADA, BOB, LIBRARY, NOW, claimed, completed, populate, submitted, task
+from tests.conformance.store.samples import ADA, BOB, LIBRARY, NOW, claimed, completed, populate, task
 
 
 async def add(store: Store, *tasks: Task) -> None:
@@ -169,15 +169,3 @@ def test_an_instance_holds_what_it_has_and_has_not_ended(with_store: WithStore) 
         assert held.task not in await store.tasks.held_by("inst_1")
         both = await store.tasks.held_by("inst_1", "inst_2", "inst_none")
         assert sorted(task.id for task in both) == ["task_00000001", "task_00000003"]
-
-
-def test_children_are_called_tasks_that_have_not_ended(with_store: WithStore) -> None:
-    @with_store
-    async def _(store: Store) -> None:
-        parent = (await store.tasks.add(submitted(1))).task
-        await add(store, *(task(n, parent_id=parent.id) for n in (2, 3, 4)), task(5, parent_id="task_other"))
-        for number in (3, 4):
-            await store.tasks.change(f"task_{number:08}", claimed)
-        await store.tasks.change("task_00000004", completed)
-        children = await store.tasks.children(parent.id)
-        assert sorted(task.id for task in children) == ["task_00000002", "task_00000003"]

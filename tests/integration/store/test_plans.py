@@ -38,10 +38,6 @@ HOT: dict[str, tuple[Callable[[Store], Awaitable[object]], set[str]]] = {
         lambda store: store.tasks.held_by("inst_1", "inst_2"),
         {"SEARCH tasks USING INDEX tasks_held (instance_id=?)"},
     ),
-    "children": (
-        lambda store: store.tasks.children("task_1"),
-        {"SEARCH tasks USING INDEX tasks_of_parent (parent_id=?)"},
-    ),
     "newest of a user": (
         lambda store: store.tasks.find(TaskFilter(visible_to=BOB.id), limit=9),
         {
@@ -62,6 +58,10 @@ HOT: dict[str, tuple[Callable[[Store], Awaitable[object]], set[str]]] = {
     "newest of all": (
         lambda store: store.tasks.find(TaskFilter(states=(TaskState.FAILED,)), limit=9),
         {"SCAN tasks USING INDEX sqlite_autoindex_tasks_1"},
+    ),
+    "of a parent": (
+        lambda store: store.tasks.find(TaskFilter(parent_id="task_1"), limit=9),
+        {"SEARCH tasks USING INDEX tasks_of_parent (parent_id=?)"},
     ),
     "of a trace": (
         lambda store: store.tasks.find(TaskFilter(trace_id="ab" * 16), limit=9),

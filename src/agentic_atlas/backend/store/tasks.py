@@ -77,10 +77,6 @@ class SqlTasks:
         """See the port."""
         return await self._tasks(_held().where(tasks.c.instance_id.in_(instance_ids)))
 
-    async def children(self, task_id: str) -> list[Task]:
-        """See the port."""
-        return await self._tasks(_children(task_id))
-
     async def _tasks(self, *queries: Query) -> list[Task]:
         return await self._readers.run(
             lambda connection: [task_of(row) for query in queries for row in connection.execute(query)]
@@ -122,11 +118,6 @@ def _shift(connection: Connection, seconds: float) -> None:
 
 
 _STAMPS = (tasks.c.queue_expires_at, tasks.c.not_before, tasks.c.accepted_at, tasks.c.cancel_at)
-
-
-def _children(parent_id: str) -> Query:
-    """Tasks that one called and that have not ended."""
-    return select(*READ).where(tasks.c.parent_id == parent_id, tasks.c.state.in_((SUBMITTED, *HELD)))
 
 
 def _events(task_id: str, after: int, limit: int) -> Query:
