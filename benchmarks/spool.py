@@ -16,7 +16,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from agentic_atlas.sdk.spool_journal import Journal
+from agentic_atlas.sdk.spool.journal import Journal
 from benchmarks.http_load import load
 from benchmarks.tasks import AGENT
 from tests.e2e.processes import Platform, connected

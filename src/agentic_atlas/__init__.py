@@ -24,13 +24,13 @@ if TYPE_CHECKING:
         Unavailable,
     )
     from agentic_atlas.sdk.agent import Agent
-    from agentic_atlas.sdk.blocking import Client
-    from agentic_atlas.sdk.calls import CallEvent
-    from agentic_atlas.sdk.client import AsyncClient, TaskRequest
-    from agentic_atlas.sdk.client_errors import NotFinished
-    from agentic_atlas.sdk.content import DataPart, FilePart, LinkPart, TextPart
-    from agentic_atlas.sdk.context import Context, Rejected, SyncContext
-    from agentic_atlas.sdk.questions import NoAnswer
+    from agentic_atlas.sdk.client.asynchronous import AsyncClient, TaskRequest
+    from agentic_atlas.sdk.client.blocking import Client
+    from agentic_atlas.sdk.client.errors import NotFinished
+    from agentic_atlas.sdk.skills.calls import CallEvent
+    from agentic_atlas.sdk.skills.content import DataPart, FilePart, LinkPart, TextPart
+    from agentic_atlas.sdk.skills.context import Context, Rejected, SyncContext
+    from agentic_atlas.sdk.skills.questions import NoAnswer
 
 _HOME: Final = {
     "agentic_atlas.errors": (
@@ -38,13 +38,13 @@ _HOME: Final = {
         "PayloadTooLarge", "TaskError", "Unauthenticated", "Unavailable",
     ),
     "agentic_atlas.sdk.agent": ("Agent",),
-    "agentic_atlas.sdk.blocking": ("Client",),
-    "agentic_atlas.sdk.calls": ("CallEvent",),
-    "agentic_atlas.sdk.client": ("AsyncClient", "TaskRequest"),
-    "agentic_atlas.sdk.client_errors": ("NotFinished",),
-    "agentic_atlas.sdk.content": ("DataPart", "FilePart", "LinkPart", "TextPart"),
-    "agentic_atlas.sdk.context": ("Context", "Rejected", "SyncContext"),
-    "agentic_atlas.sdk.questions": ("NoAnswer",),
+    "agentic_atlas.sdk.client.blocking": ("Client",),
+    "agentic_atlas.sdk.skills.calls": ("CallEvent",),
+    "agentic_atlas.sdk.client.asynchronous": ("AsyncClient", "TaskRequest"),
+    "agentic_atlas.sdk.client.errors": ("NotFinished",),
+    "agentic_atlas.sdk.skills.content": ("DataPart", "FilePart", "LinkPart", "TextPart"),
+    "agentic_atlas.sdk.skills.context": ("Context", "Rejected", "SyncContext"),
+    "agentic_atlas.sdk.skills.questions": ("NoAnswer",),
 }  # fmt: skip
 _MODULE: Final = {name: module for module, names in _HOME.items() for name in names}
 

@@ -15,8 +15,8 @@ import httpx
 import pytest
 
 from agentic_atlas import Client
-from agentic_atlas.sdk.blocking import BlockingTask
-from agentic_atlas.sdk.client_records import TaskInfo
+from agentic_atlas.sdk.client.blocking import BlockingTask
+from agentic_atlas.sdk.client.records import TaskInfo
 from tests.e2e.processes import PATIENCE, Json, Platform, Process, connected, python
 
 EXAMPLES = Path(__file__).parents[2] / "examples"

@@ -8,8 +8,8 @@ from collections.abc import Callable
 import pytest
 
 from agentic_atlas import Client, Conflict, InvalidInput, TaskError
-from agentic_atlas.sdk.blocking import BlockingTask
-from agentic_atlas.sdk.client_records import TaskInfo
+from agentic_atlas.sdk.client.blocking import BlockingTask
+from agentic_atlas.sdk.client.records import TaskInfo
 from tests.e2e.processes import PATIENCE, Platform, connected
 
 ASKING = """

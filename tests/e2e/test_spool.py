@@ -12,7 +12,7 @@ import pytest
 from agentic_atlas import Client
 from agentic_atlas.errors import TaskError
 from tests.e2e.processes import PATIENCE, Platform, Process, connected
-from tests.unit.sdk.test_spool_journal import ends_of_living
+from tests.unit.sdk.spool.test_journal import ends_of_living
 
 AGENT = """
 import asyncio, os

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from urllib.parse import urlsplit
 
-from agentic_atlas.sdk.sse import Parser
+from agentic_atlas.sdk.client.sse import Parser
 from tests.e2e.processes import PATIENCE, Json, Platform
 
 PART = 4096

@@ -13,7 +13,7 @@ import pytest
 from msgspec import Raw
 
 from agentic_atlas.protocol.messages import Hello, InstanceInfo, SkillSpec, Welcome
-from agentic_atlas.sdk.link import Link
+from agentic_atlas.sdk.link.link import Link
 from tests.e2e.processes import PATIENCE, Platform
 from tests.integration.sdk.dialogues import Lines, Recorder
 

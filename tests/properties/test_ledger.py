@@ -18,8 +18,8 @@ from agentic_atlas.protocol.messages import (
     Verdict,
     Welcome,
 )
-from agentic_atlas.sdk.ledger import Ledger
-from tests.unit.sdk.test_ledger import BASE, WINDOW, event, limits, result, task
+from agentic_atlas.sdk.ledger.ledger import Ledger
+from tests.unit.sdk.ledger.test_ledger import BASE, WINDOW, event, limits, result, task
 
 
 class Model(RuleBasedStateMachine):

@@ -13,10 +13,10 @@ from hypothesis import settings
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from agentic_atlas.protocol.messages import Accept, Hello, Result, ResultAck, Verdict, Welcome
-from agentic_atlas.sdk.ledger import Ledger
-from agentic_atlas.sdk.spool_file import FileSpool
+from agentic_atlas.sdk.ledger.ledger import Ledger
+from agentic_atlas.sdk.spool.file import FileSpool
+from tests.unit.sdk.ledger.test_ledger import BASE, limits, result, task
 from tests.unit.sdk.memory_log import MemoryLog
-from tests.unit.sdk.test_ledger import BASE, limits, result, task
 
 
 class Model(RuleBasedStateMachine):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from pydantic import ValidationError
 
-from agentic_atlas.sdk.pace import Pace
+from agentic_atlas.sdk.link.pace import Pace
 from agentic_atlas.settings import Settings
 
 IDLE_TIMER = 25.0

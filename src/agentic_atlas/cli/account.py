@@ -10,7 +10,7 @@ from agentic_atlas.cli import connection, output
 from agentic_atlas.cli.options import Json
 
 if TYPE_CHECKING:
-    from agentic_atlas.sdk.client_records import WhoAmI
+    from agentic_atlas.sdk.client.records import WhoAmI
 
 
 def whoami(*, json: Json = False) -> None:

@@ -10,7 +10,7 @@ from agentic_atlas.cli import connection, output
 from agentic_atlas.cli.options import AgentName, Json
 
 if TYPE_CHECKING:
-    from agentic_atlas.sdk.client_records import AgentInfo, AgentInstance, SkillInfo
+    from agentic_atlas.sdk.client.records import AgentInfo, AgentInstance, SkillInfo
 
 app = typer.Typer(rich_markup_mode=None, help="The agents of the network, their skills and instances.")
 

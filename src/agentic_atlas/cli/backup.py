@@ -141,7 +141,7 @@ def _here(data_dir: Path | None) -> Backup:
 def _may_be_stopped(error: AtlasError) -> bool:
     """Tell whether the network may be this machine's and not run: nothing answers, or nobody is logged in."""
     from agentic_atlas.sdk import environment
-    from agentic_atlas.sdk.client_address import Address
+    from agentic_atlas.sdk.address import Address
 
     if error.code not in (Unavailable.default_code, ConfigurationError.default_code):
         return False

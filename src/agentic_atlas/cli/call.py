@@ -16,9 +16,9 @@ from agentic_atlas.errors import AtlasError, NotFound
 
 if TYPE_CHECKING:
     from agentic_atlas.cli.questions import Prompter
-    from agentic_atlas.sdk.client import AsyncClient
-    from agentic_atlas.sdk.client_records import SkillInfo, TaskInfo
-    from agentic_atlas.sdk.client_task import TaskHandle
+    from agentic_atlas.sdk.client.asynchronous import AsyncClient
+    from agentic_atlas.sdk.client.records import SkillInfo, TaskInfo
+    from agentic_atlas.sdk.client.task import TaskHandle
 
 CANCEL_SECONDS = 3.0
 """How long an interrupted command takes to tell the platform."""
@@ -136,7 +136,7 @@ async def _submit(atlas: AsyncClient, wish: Wish, fields: Mapping[str, Any]) -> 
 
 
 def _too_late(task: TaskHandle, wish: Wish) -> Exception:
-    from agentic_atlas.sdk.client_errors import NotFinished
+    from agentic_atlas.sdk.client.errors import NotFinished
 
     text = f"task {task.id} was not done after {wish.timeout:g} s and was asked to stop"
     return NotFinished(text, task_id=task.id)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 if TYPE_CHECKING:
     from collections.abc import Coroutine
 
-    from agentic_atlas.sdk.client import AsyncClient
+    from agentic_atlas.sdk.client.asynchronous import AsyncClient
 
 PATIENCE = 2.0
 """Seconds a person at a terminal waits for a platform that does not answer."""
@@ -23,7 +23,7 @@ def connect(
     Raises:
         ConfigurationError: it is set up for none.
     """
-    from agentic_atlas.sdk.client import TIMEOUT, AsyncClient
+    from agentic_atlas.sdk.client.asynchronous import TIMEOUT, AsyncClient
 
     return AsyncClient(url, api_key=api_key, patience=patience, timeout=TIMEOUT if timeout is None else timeout)
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from agentic_atlas.cli.arguments import expected
 
 if TYPE_CHECKING:
-    from agentic_atlas.sdk.client_records import TaskEvent
+    from agentic_atlas.sdk.client.records import TaskEvent
 
 
 class Setbacks:

@@ -14,7 +14,7 @@ from agentic_atlas.cli.options import Json, PlatformUrl
 from agentic_atlas.errors import InvalidInput, Unauthenticated
 
 if TYPE_CHECKING:
-    from agentic_atlas.sdk.client_records import LoginCodes, NewApiKey, WhoAmI
+    from agentic_atlas.sdk.client.records import LoginCodes, NewApiKey, WhoAmI
 
 LONGEST_KEY = 4_096
 
@@ -81,7 +81,7 @@ def _with_code(url: str) -> LoggedIn:
     import platform
 
     from agentic_atlas.sdk import environment
-    from agentic_atlas.sdk.client_login import LoginByCode
+    from agentic_atlas.sdk.client.login import LoginByCode
 
     async def work() -> NewApiKey:
         async with LoginByCode(url, patience=connection.PATIENCE) as waiting:
@@ -105,7 +105,7 @@ def _read_key(url: str) -> str:
 
 
 def _warn(url: str) -> None:
-    from agentic_atlas.sdk.client_address import Address
+    from agentic_atlas.sdk.address import Address
 
     where = Address(url, api_key="")
     if not where.secure and not where.loopback:

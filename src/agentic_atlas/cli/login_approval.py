@@ -9,7 +9,7 @@ import typer
 from agentic_atlas.cli import connection, output
 
 if TYPE_CHECKING:
-    from agentic_atlas.sdk.client_records import LoginInfo
+    from agentic_atlas.sdk.client.records import LoginInfo
 
 
 def decide(url: str | None, code: str, *, approve: bool, yes: bool, json: bool) -> None:

@@ -13,8 +13,8 @@ from agentic_atlas.errors import Conflict, InvalidInput
 if TYPE_CHECKING:
     import asyncio
 
-    from agentic_atlas.sdk.client_records import QuestionInfo, TaskEvent, TaskInfo
-    from agentic_atlas.sdk.client_task import TaskHandle
+    from agentic_atlas.sdk.client.records import QuestionInfo, TaskEvent, TaskInfo
+    from agentic_atlas.sdk.client.task import TaskHandle
 
 
 def somebody_there() -> bool:

@@ -10,7 +10,7 @@ from agentic_atlas.cli import arguments, connection, events, given, output, ques
 from agentic_atlas.cli.options import Json, OfAgent, TaskId
 
 if TYPE_CHECKING:
-    from agentic_atlas.sdk.client_records import QuestionInfo, TaskInfo
+    from agentic_atlas.sdk.client.records import QuestionInfo, TaskInfo
 
 app = typer.Typer(rich_markup_mode=None, help="Tasks: list them, look at one, cancel, watch, answer and repeat them.")
 

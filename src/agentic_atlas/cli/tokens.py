@@ -13,8 +13,8 @@ from agentic_atlas.cli.options import AgentName, Json
 from agentic_atlas.errors import NotFound
 
 if TYPE_CHECKING:
-    from agentic_atlas.sdk.client import AsyncClient
-    from agentic_atlas.sdk.client_records import NewToken, TokenInfo
+    from agentic_atlas.sdk.client.asynchronous import AsyncClient
+    from agentic_atlas.sdk.client.records import NewToken, TokenInfo
 
 VARIABLE = "AGENT_JWT_TOKEN"
 

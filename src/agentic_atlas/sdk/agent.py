@@ -19,12 +19,12 @@ from agentic_atlas.errors import AtlasError, ConfigurationError
 from agentic_atlas.protocol.messages import Hello, Limits, Welcome
 from agentic_atlas.protocol.versions import PROTOCOL_VERSION
 from agentic_atlas.sdk import identity, logs
-from agentic_atlas.sdk.inbox import LoopInbox
 from agentic_atlas.sdk.loops import loop_factory
-from agentic_atlas.sdk.process import NAME as SKILL_PROCESS
-from agentic_atlas.sdk.runner import DRAIN_SECONDS, Connection, Runner
+from agentic_atlas.sdk.runner.inbox import LoopInbox
+from agentic_atlas.sdk.runner.process import NAME as SKILL_PROCESS
+from agentic_atlas.sdk.runner.runner import DRAIN_SECONDS, Connection, Runner
 from agentic_atlas.sdk.signals import stop_signals
-from agentic_atlas.sdk.skill import Options, Skill, declare
+from agentic_atlas.sdk.skills.skill import Options, Skill, declare
 
 if TYPE_CHECKING:
     from agentic_atlas.sdk.environment import AgentSettings
@@ -277,9 +277,9 @@ def _linked(settings: "AgentSettings", token: Callable[[], str], log: logs.Log) 
     @asynccontextmanager
     async def connect(hello: Hello, runner: Runner) -> AsyncIterator[Link]:
         # Only now: what connects is slow to import, and scripts import agents for other reasons too.
-        from agentic_atlas.sdk import link
-        from agentic_atlas.sdk.spool_file import spool_in
-        from agentic_atlas.sdk.surroundings import Surroundings
+        from agentic_atlas.sdk.link import link
+        from agentic_atlas.sdk.link.surroundings import Surroundings
+        from agentic_atlas.sdk.spool.file import spool_in
 
         inbox = LoopInbox(runner, asyncio.get_running_loop())
         around = Surroundings(spool=spool_in(settings.spool, settings.token, hello.instance.id, log))

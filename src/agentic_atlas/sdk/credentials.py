@@ -15,7 +15,7 @@ import msgspec
 from msgspec.structs import replace
 
 from agentic_atlas.errors import ConfigurationError
-from agentic_atlas.sdk.client_address import base_url, is_loopback
+from agentic_atlas.sdk.address import base_url, is_loopback
 
 _LONGEST: Final = 1024 * 1024
 
@@ -33,7 +33,7 @@ class Credentials(msgspec.Struct, frozen=True, omit_defaults=True):
     """The content of the file."""
 
     platforms: dict[str, Entry] = {}
-    """By address, as `client_address.base_url` writes it."""
+    """By address, as `address.base_url` writes it."""
     default: str | None = None
     """Address used when none is given: of the last login."""
 

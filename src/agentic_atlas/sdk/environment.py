@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 from agentic_atlas.errors import ConfigurationError
 from agentic_atlas.sdk import credentials as store
-from agentic_atlas.sdk.client_address import base_url
+from agentic_atlas.sdk.address import base_url
 from agentic_atlas.sdk.credentials import Credentials
 
 ROUTER_URL: Final = "ws://localhost:8080/ws"

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from agentic_atlas._version import __version__
 from agentic_atlas.protocol.messages import InstanceInfo
-from agentic_atlas.sdk.skill import Skill
+from agentic_atlas.sdk.skills.skill import Skill
 
 _LINE = 1_024
 

@@ -28,7 +28,7 @@ from agentic_atlas.protocol.messages import Call, Outcome
 from agentic_atlas.protocol.tasks import LEASED, TaskState
 from agentic_atlas.router.ports import Admission, Arrival, Instance, Receipt, Replies, Report
 from agentic_atlas.router.router import Router
-from agentic_atlas.sdk.skill import Kind
+from agentic_atlas.sdk.skills.skill import Kind
 from agentic_atlas.testing import calls
 from agentic_atlas.testing.book import Book
 from agentic_atlas.testing.clock import Clock

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from agentic_atlas.errors import ConfigurationError
 from agentic_atlas.sdk.agent import Agent
-from agentic_atlas.sdk.client_records import QuestionInfo, TaskEvent, TaskInfo
+from agentic_atlas.sdk.client.records import QuestionInfo, TaskEvent, TaskInfo
 from agentic_atlas.testing.caller import AsyncCaller, AsyncTask, serving
 from agentic_atlas.testing.loop import JumpingLoop
 

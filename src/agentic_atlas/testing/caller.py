@@ -10,8 +10,8 @@ import msgspec
 
 from agentic_atlas.errors import Conflict, InvalidInput
 from agentic_atlas.sdk.agent import Agent
-from agentic_atlas.sdk.client_errors import NotFinished
-from agentic_atlas.sdk.client_records import QuestionInfo, TaskEvent, TaskInfo
+from agentic_atlas.sdk.client.errors import NotFinished
+from agentic_atlas.sdk.client.records import QuestionInfo, TaskEvent, TaskInfo
 from agentic_atlas.testing.backend import MemoryBackend
 from agentic_atlas.testing.book import Entry
 from agentic_atlas.testing.network import Network

@@ -6,8 +6,8 @@ from agentic_atlas.backend.domain.names import split_agent
 from agentic_atlas.backend.domain.records import Task
 from agentic_atlas.errors import ConfigurationError, NotFound
 from agentic_atlas.sdk.agent import Agent
-from agentic_atlas.sdk.runner import Runner
-from agentic_atlas.sdk.skill import Kind, Skill
+from agentic_atlas.sdk.runner.runner import Runner
+from agentic_atlas.sdk.skills.skill import Kind, Skill
 
 OWNER = "tester"
 """Who owns all agents, and asks for all tasks."""

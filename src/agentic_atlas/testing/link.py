@@ -11,13 +11,13 @@ from agentic_atlas.protocol.closing import ADVICE, CloseCode, comes_back, decode
 from agentic_atlas.protocol.messages import Hello, Welcome
 from agentic_atlas.router.ports import Identity
 from agentic_atlas.router.router import Router
-from agentic_atlas.sdk.conversation import Conversation
-from agentic_atlas.sdk.inbox import LoopInbox
-from agentic_atlas.sdk.ledger import Ledger
-from agentic_atlas.sdk.pace import Pace
+from agentic_atlas.sdk.ledger.ledger import Ledger
+from agentic_atlas.sdk.link.conversation import Conversation
+from agentic_atlas.sdk.link.pace import Pace
+from agentic_atlas.sdk.link.vitals import Reading
 from agentic_atlas.sdk.ports import Outgoing
-from agentic_atlas.sdk.runner import Runner
-from agentic_atlas.sdk.vitals import Reading
+from agentic_atlas.sdk.runner.inbox import LoopInbox
+from agentic_atlas.sdk.runner.runner import Runner
 from agentic_atlas.testing.pipe import AgentEnd, RouterEnd
 
 FLUSH = 5.0
@@ -111,7 +111,7 @@ async def connect(
 
 
 class _Calm:
-    """A process that has enough of everything; implements `sdk.conversation.State`."""
+    """A process that has enough of everything; implements `sdk.link.conversation.State`."""
 
     full = False
 

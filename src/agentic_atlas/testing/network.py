@@ -10,10 +10,10 @@ from agentic_atlas.protocol.messages import Hello, Limits
 from agentic_atlas.router.router import Router, RouterSettings
 from agentic_atlas.sdk import logs
 from agentic_atlas.sdk.agent import Agent
-from agentic_atlas.sdk.attempt import STOP_GRACE
-from agentic_atlas.sdk.runner import Runner
-from agentic_atlas.sdk.skill import Kind
-from agentic_atlas.sdk.surroundings import Surroundings
+from agentic_atlas.sdk.link.surroundings import Surroundings
+from agentic_atlas.sdk.runner.attempt import STOP_GRACE
+from agentic_atlas.sdk.runner.runner import Runner
+from agentic_atlas.sdk.skills.skill import Kind
 from agentic_atlas.testing.backend import MemoryBackend
 from agentic_atlas.testing.clock import Clock
 from agentic_atlas.testing.directory import Directory

@@ -9,7 +9,7 @@ import asyncio
 from agentic_atlas.protocol.codec import ProtocolError
 from agentic_atlas.protocol.messages import Limits
 from agentic_atlas.router.connection import Connection
-from agentic_atlas.sdk.conversation import Conversation
+from agentic_atlas.sdk.link.conversation import Conversation
 
 
 class RouterEnd:
@@ -61,7 +61,7 @@ class RouterEnd:
 
 
 class AgentEnd:
-    """The agent's end; implements `sdk.conversation.Line`.
+    """The agent's end; implements `sdk.link.conversation.Line`.
 
     Attributes:
         paused: the router does not read at the moment.

@@ -14,7 +14,7 @@ from agentic_atlas.protocol.codec import ProtocolError, check_depth
 from agentic_atlas.protocol.messages import Limits
 from agentic_atlas.protocol.tasks import TaskState
 from agentic_atlas.router.router import Router
-from agentic_atlas.sdk.skill import Skill
+from agentic_atlas.sdk.skills.skill import Skill
 from agentic_atlas.testing.book import Book, Entry
 from agentic_atlas.testing.clock import Clock
 from agentic_atlas.testing.directory import OWNER, Directory

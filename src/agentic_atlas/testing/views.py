@@ -8,7 +8,7 @@ import msgspec
 from agentic_atlas.backend.domain.questions import Question
 from agentic_atlas.backend.domain.records import Task, TaskEvent
 from agentic_atlas.backend.domain.tracing import trace_id
-from agentic_atlas.sdk import client_records as records
+from agentic_atlas.sdk.client import records as records
 
 
 def task_info(task: Task) -> records.TaskInfo:

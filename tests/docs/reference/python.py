@@ -8,11 +8,13 @@ from collections.abc import Iterator
 
 import agentic_atlas
 from agentic_atlas import errors, testing
-from agentic_atlas.sdk import client, client_errors, client_records, client_task
-from agentic_atlas.sdk.artifact import Artifact
-from agentic_atlas.sdk.blocking import BlockingTask
-from agentic_atlas.sdk.skill import Options
-from agentic_atlas.sdk.task_log import TaskLog
+from agentic_atlas.sdk.client import errors as client_errors
+from agentic_atlas.sdk.client import records as client_records
+from agentic_atlas.sdk.client import task as client_task
+from agentic_atlas.sdk.client.blocking import BlockingTask
+from agentic_atlas.sdk.skills.artifact import Artifact
+from agentic_atlas.sdk.skills.skill import Options
+from agentic_atlas.sdk.skills.task_log import TaskLog
 from tests.docs.reference.markdown import anchor, code, fence, paragraphs, table, wrapped
 from tests.docs.reference.source import attribute_docs, summary, written_types
 
@@ -20,7 +22,7 @@ _ANSWERS = (
     client_task.TaskHandle, BlockingTask, client_records.TaskInfo, client_records.TaskEvent,
     client_records.TaskFault, client_records.CallerInfo, client_records.AgentInfo, client_records.SkillInfo,
     client_records.AgentInstance, client_records.TokenInfo, client_records.NewToken, client_records.UserInfo,
-    client_records.ApiKeyInfo, client_records.WhoAmI, client.TaskRequest, Artifact, TaskLog,
+    client_records.ApiKeyInfo, client_records.WhoAmI, Artifact, TaskLog,
     client_errors.NotFinished, client_errors.ConnectionCut, client_errors.UnexpectedAnswer,
 )  # fmt: skip
 _MADE_BY_US = (

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from agentic_atlas.sdk import client_task
+from agentic_atlas.sdk.client import task as client_task
 from tests.integration.cli.platform_server import GREET, Platform, atlas, complained, event, printed
 from tests.integration.client.client_server import Answer, Asked
 

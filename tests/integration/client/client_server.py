@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
-from agentic_atlas.sdk.client_address import Address, address
-from agentic_atlas.sdk.client_loop import LoopThread
+from agentic_atlas.sdk.address import Address, address
+from agentic_atlas.sdk.client.loop import LoopThread
 
 KEY = "atlas_test-key"
 

@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 
 from agentic_atlas.errors import AtlasError, Conflict, InvalidInput, NotFound, TaskError, Unavailable
-from agentic_atlas.sdk.client import AsyncClient, TaskRequest
-from agentic_atlas.sdk.client_errors import ConnectionCut, NotFinished, UnexpectedAnswer
-from agentic_atlas.sdk.client_retry import Sources
-from agentic_atlas.sdk.client_task import TaskHandle
+from agentic_atlas.sdk.client.asynchronous import AsyncClient, TaskRequest
+from agentic_atlas.sdk.client.errors import ConnectionCut, NotFinished, UnexpectedAnswer
+from agentic_atlas.sdk.client.retry import Sources
+from agentic_atlas.sdk.client.task import TaskHandle
 from tests.integration.client.client_server import KEY, Answer, Asked, Server, Time, error, in_order, run, serving
 
 CUT = Answer(cut=True)

@@ -6,9 +6,9 @@ import threading
 import pytest
 
 from agentic_atlas.errors import ConfigurationError, NotFound, TaskError
-from agentic_atlas.sdk.blocking import BlockingTask, Client
-from agentic_atlas.sdk.client import AsyncClient, TaskRequest
-from agentic_atlas.sdk.client_task import TaskHandle
+from agentic_atlas.sdk.client.asynchronous import AsyncClient, TaskRequest
+from agentic_atlas.sdk.client.blocking import BlockingTask, Client
+from agentic_atlas.sdk.client.task import TaskHandle
 from tests.integration.client.client_server import KEY, Answer, error, events, in_order, serving
 from tests.integration.client.test_client_task import END, event
 

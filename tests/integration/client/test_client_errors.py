@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from agentic_atlas.errors import AtlasError, Busy, Conflict, InvalidInput, NotFound, Unavailable
-from agentic_atlas.sdk.client_errors import (
+from agentic_atlas.sdk.client.errors import (
     ERRORS,
     ConnectionCut,
     NotFinished,
@@ -11,7 +11,7 @@ from agentic_atlas.sdk.client_errors import (
     from_answer,
     from_fault,
 )
-from agentic_atlas.sdk.client_records import TaskFault
+from agentic_atlas.sdk.client.records import TaskFault
 
 
 @pytest.mark.parametrize(("status", "kind"), ERRORS)

@@ -6,11 +6,11 @@ import msgspec
 import pytest
 
 from agentic_atlas.errors import AtlasError, Busy, InvalidInput, PayloadTooLarge, Unavailable
-from agentic_atlas.sdk import client_http
-from agentic_atlas.sdk.client_address import address
-from agentic_atlas.sdk.client_errors import ConnectionCut, UnexpectedAnswer
-from agentic_atlas.sdk.client_http import Http
-from agentic_atlas.sdk.client_retry import Sources
+from agentic_atlas.sdk.address import address
+from agentic_atlas.sdk.client import http as client_http
+from agentic_atlas.sdk.client.errors import ConnectionCut, UnexpectedAnswer
+from agentic_atlas.sdk.client.http import Http
+from agentic_atlas.sdk.client.retry import Sources
 from tests.integration.client.client_server import KEY, Answer, Asked, Server, Time, error, in_order, run, serving
 
 

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from agentic_atlas.errors import AtlasError, Busy, Forbidden, NotFound
-from agentic_atlas.sdk.client_login import LoginByCode
-from agentic_atlas.sdk.client_records import LoginCodes, NewApiKey
-from agentic_atlas.sdk.client_retry import Sources
+from agentic_atlas.sdk.client.login import LoginByCode
+from agentic_atlas.sdk.client.records import LoginCodes, NewApiKey
+from agentic_atlas.sdk.client.retry import Sources
 from tests.integration.client.client_server import Answer, Server, Time, error, in_order, run, serving
 
 BEGUN = Answer({"device_code": "atlas_login_x", "user_code": "BCDF-GHJK", "expires_in": 600.0, "interval": 5.0}, 201)

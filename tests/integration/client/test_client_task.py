@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 
 from agentic_atlas.errors import AtlasError, Conflict, InvalidInput, NotFound, TaskError, Unavailable
-from agentic_atlas.sdk.client_errors import NotFinished, UnexpectedAnswer
-from agentic_atlas.sdk.client_http import WAITING_PATIENCE, Http
-from agentic_atlas.sdk.client_records import TaskInfo
-from agentic_atlas.sdk.client_retry import Sources
-from agentic_atlas.sdk.client_task import TaskHandle
+from agentic_atlas.sdk.client.errors import NotFinished, UnexpectedAnswer
+from agentic_atlas.sdk.client.http import WAITING_PATIENCE, Http
+from agentic_atlas.sdk.client.records import TaskInfo
+from agentic_atlas.sdk.client.retry import Sources
+from agentic_atlas.sdk.client.task import TaskHandle
 from tests.integration.client.client_server import Answer, Asked, Server, Time, error, events, in_order, run, serving
 
 

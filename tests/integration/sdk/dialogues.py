@@ -34,9 +34,9 @@ from agentic_atlas.protocol.messages import (
 )
 from agentic_atlas.protocol.messages import Outcome as TaskOutcome
 from agentic_atlas.protocol.versions import SUBPROTOCOL
-from agentic_atlas.sdk.link import Link
-from agentic_atlas.sdk.pace import Pace
-from agentic_atlas.sdk.surroundings import Surroundings
+from agentic_atlas.sdk.link.link import Link
+from agentic_atlas.sdk.link.pace import Pace
+from agentic_atlas.sdk.link.surroundings import Surroundings
 
 PATIENCE = 10.0
 TOKEN = "head.body.signature"

@@ -12,9 +12,9 @@ import time
 
 import pytest
 
-from agentic_atlas.sdk import dial
+from agentic_atlas.sdk.link import dial
+from agentic_atlas.sdk.link.refusals import Unreachable
 from agentic_atlas.sdk.loops import loop_factory
-from agentic_atlas.sdk.refusals import Unreachable
 from tests.integration.sdk.dialogues import PATIENCE, TOKEN
 
 

@@ -28,7 +28,7 @@ from agentic_atlas.protocol.messages import (
     Verdict,
     Welcome,
 )
-from agentic_atlas.sdk.surroundings import Surroundings
+from agentic_atlas.sdk.link.surroundings import Surroundings
 from tests.integration.sdk.dialogues import PATIENCE, QUICK, Lines, Peer, Recorder, Router, event, linked, result, task
 
 

@@ -19,8 +19,8 @@ from msgspec.structs import replace
 
 from agentic_atlas.errors import ConfigurationError
 from agentic_atlas.protocol.messages import Welcome
-from agentic_atlas.sdk.link import is_exposed
-from agentic_atlas.sdk.surroundings import Surroundings
+from agentic_atlas.sdk.link.link import is_exposed
+from agentic_atlas.sdk.link.surroundings import Surroundings
 from tests.integration.sdk.dialogues import PATIENCE, QUICK, TOKEN, Lines, Peer, Router, linked
 
 

@@ -13,7 +13,7 @@ from msgspec import Raw
 from msgspec.structs import replace
 
 from agentic_atlas.protocol.messages import Accept, Beat, Call, Reply, ReplyKind, Task, Welcome
-from agentic_atlas.sdk.backlog import MOST
+from agentic_atlas.sdk.link.backlog import MOST
 from tests.integration.sdk.dialogues import PATIENCE, QUICK, Lines, Peer, Recorder, Router, linked, task
 
 LAGS = replace(QUICK, lag=0.1)

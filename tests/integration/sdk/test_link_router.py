@@ -16,9 +16,9 @@ from msgspec import Raw
 
 from agentic_atlas.protocol.messages import Accept, Event, EventKind, Outcome, Reaction, Result, Task, Welcome
 from agentic_atlas.router.settings import RouterSettings
-from agentic_atlas.sdk.link import Link
-from agentic_atlas.sdk.pace import Pace
-from agentic_atlas.sdk.surroundings import Surroundings
+from agentic_atlas.sdk.link.link import Link
+from agentic_atlas.sdk.link.pace import Pace
+from agentic_atlas.sdk.link.surroundings import Surroundings
 from tests.integration.router.doors import QUICK as DOOR
 from tests.integration.router.doors import agent, door, run, until
 from tests.integration.router.memory_backend import Record

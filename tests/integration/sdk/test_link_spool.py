@@ -22,9 +22,9 @@ from agentic_atlas.protocol.messages import (
     Task,
     Verdict,
 )
-from agentic_atlas.sdk.link import Link
-from agentic_atlas.sdk.spool_file import FileSpool
-from agentic_atlas.sdk.surroundings import Surroundings
+from agentic_atlas.sdk.link.link import Link
+from agentic_atlas.sdk.link.surroundings import Surroundings
+from agentic_atlas.sdk.spool.file import FileSpool
 from tests.integration.router.doors import door, run
 from tests.integration.sdk.dialogues import HELLO, PATIENCE, Lines, Peer, Recorder, Router, linked, task
 from tests.integration.sdk.test_link_router import TOKEN, Echo, ended, wire

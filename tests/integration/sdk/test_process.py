@@ -14,7 +14,7 @@ import pytest
 from agentic_atlas import Agent
 from agentic_atlas.errors import ConfigurationError, Conflict
 from agentic_atlas.protocol.messages import Cancel, Outcome
-from agentic_atlas.sdk.process import NAME, ProcessCall, ProcessDied
+from agentic_atlas.sdk.runner.process import NAME, ProcessCall, ProcessDied
 from tests.integration.sdk.process_skills import (
     Order,
     awkward,

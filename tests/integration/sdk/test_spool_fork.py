@@ -6,13 +6,13 @@ import subprocess
 import sys
 from pathlib import Path
 
-from agentic_atlas.sdk.spool_journal import Journal
+from agentic_atlas.sdk.spool.journal import Journal
 from tests.integration.sdk.dialogues import PATIENCE
 
 FORKS = """
 import os, signal, sys
 from pathlib import Path
-from agentic_atlas.sdk.spool_journal import Journal
+from agentic_atlas.sdk.spool.journal import Journal
 
 journal = Journal.create(Path(sys.argv[1]))
 journal.append(b"left")

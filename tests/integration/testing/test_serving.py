@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from agentic_atlas import Agent, ConfigurationError, InvalidInput, TaskError
-from agentic_atlas.sdk.client_errors import NotFinished
+from agentic_atlas.sdk.client.errors import NotFinished
 from agentic_atlas.testing import AsyncCaller, serving
 from agentic_atlas.testing.network import Network
 from tests.integration.testing.agents import Flaky, Gated, new_worker, worker

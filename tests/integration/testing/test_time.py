@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from agentic_atlas import Agent, Context, InvalidInput, TaskError
-from agentic_atlas.sdk.client_errors import NotFinished
+from agentic_atlas.sdk.client.errors import NotFinished
 from agentic_atlas.testing import running
 from tests.integration.testing.agents import HOUR, Flaky, Gated, new_worker, worker
 

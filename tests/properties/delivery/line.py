@@ -13,7 +13,7 @@ from collections.abc import Callable
 from agentic_atlas.protocol.codec import ProtocolError
 from agentic_atlas.protocol.messages import Limits
 from agentic_atlas.router.connection import Connection
-from agentic_atlas.sdk.conversation import Conversation
+from agentic_atlas.sdk.link.conversation import Conversation
 
 Step = Callable[[], None]
 
@@ -83,7 +83,7 @@ class RouterEnd:
 
 
 class Line:
-    """Both ends; the agent's implements `sdk.conversation.Line`.
+    """Both ends; the agent's implements `sdk.link.conversation.Line`.
 
     Attributes:
         agent_over: the agent's process knows that it has ended.
@@ -133,7 +133,7 @@ class Line:
             self.router_over = True
             self.connection.closed()
 
-    # -- `sdk.conversation.Line`
+    # -- `sdk.link.conversation.Line`
 
     def limit(self, limits: Limits) -> None:
         """Nothing: both sessions keep the limits themselves."""

@@ -16,15 +16,15 @@ from agentic_atlas.protocol.messages import EventAck, Hello, InstanceInfo, Resul
 from agentic_atlas.protocol.versions import PROTOCOL_VERSION
 from agentic_atlas.router.connection import Connection
 from agentic_atlas.router.ports import Identity
-from agentic_atlas.sdk.context import Context
-from agentic_atlas.sdk.conversation import Conversation
-from agentic_atlas.sdk.inbox import LoopInbox
-from agentic_atlas.sdk.ledger import Ledger
-from agentic_atlas.sdk.pace import Pace
+from agentic_atlas.sdk.ledger.ledger import Ledger
+from agentic_atlas.sdk.link.conversation import Conversation
+from agentic_atlas.sdk.link.pace import Pace
+from agentic_atlas.sdk.link.vitals import Reading
 from agentic_atlas.sdk.ports import Outgoing
-from agentic_atlas.sdk.runner import Runner
-from agentic_atlas.sdk.skill import Skill, declare
-from agentic_atlas.sdk.vitals import Reading
+from agentic_atlas.sdk.runner.inbox import LoopInbox
+from agentic_atlas.sdk.runner.runner import Runner
+from agentic_atlas.sdk.skills.context import Context
+from agentic_atlas.sdk.skills.skill import Skill, declare
 from tests.properties.delivery.disk import AGENTS, FOR_EVER, TOKENS
 from tests.properties.delivery.line import Line
 from tests.properties.delivery.loop import StillLoop
@@ -196,7 +196,7 @@ class Process:
         """SIGTERM: what runs may finish, then it leaves."""
         self.runner.drain()
 
-    # -- `sdk.runner.Connection`
+    # -- `sdk.runner.runner.Connection`
 
     def post(self, message: Outgoing) -> None:
         if isinstance(message, Result) and not self.dead:
@@ -294,7 +294,7 @@ class _Ledger(Ledger):
 
 
 class _Calm:
-    """A process that has enough of everything; implements `sdk.conversation.State`."""
+    """A process that has enough of everything; implements `sdk.link.conversation.State`."""
 
     full = False
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from agentic_atlas.cli.events import Setbacks, chunk_text, line, summary
-from agentic_atlas.sdk.client_records import TaskEvent
+from agentic_atlas.sdk.client.records import TaskEvent
 
 
 def event(kind: str, data: dict[str, Any]) -> TaskEvent:

@@ -26,9 +26,9 @@ from agentic_atlas.protocol.messages import (
     Welcome,
 )
 from agentic_atlas.sdk.agent import Agent
-from agentic_atlas.sdk.inbox import LoopInbox
 from agentic_atlas.sdk.ports import Outgoing
-from agentic_atlas.sdk.runner import Runner
+from agentic_atlas.sdk.runner.inbox import LoopInbox
+from agentic_atlas.sdk.runner.runner import Runner
 
 SECONDS = 5.0
 NOW = 1_700_000_000.0

@@ -13,7 +13,7 @@ from agentic_atlas.cli import output
 from agentic_atlas.cli.demo.stage import Stage, folder_of, stage
 
 if TYPE_CHECKING:
-    from agentic_atlas.sdk.blocking import BlockingTask, Client
+    from agentic_atlas.sdk.client.blocking import BlockingTask, Client
 
 SEARCH = "document_search"
 ANSWER_WITHIN = 120.0

@@ -20,7 +20,7 @@ from agentic_atlas.cli.demo.children import Child, started
 from agentic_atlas.errors import ConfigurationError, Unavailable
 
 if TYPE_CHECKING:
-    from agentic_atlas.sdk.blocking import Client
+    from agentic_atlas.sdk.client.blocking import Client
 
 AGENTS = {
     "document_search": "Finds passages in documents on its owner's machine",
@@ -65,7 +65,7 @@ def packaged(name: str, in_repository: str) -> Path:
 def stage(documents: Path) -> Iterator[Stage]:
     """Put everything up; at the end of the block all of it is ended and removed."""
     from agentic_atlas.sdk import credentials
-    from agentic_atlas.sdk.blocking import Client
+    from agentic_atlas.sdk.client.blocking import Client
 
     with tempfile.TemporaryDirectory(prefix="atlas-demo-") as temporary, ExitStack() as running:
         place = Path(temporary)

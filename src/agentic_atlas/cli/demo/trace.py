@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from agentic_atlas.sdk.client_records import TaskInfo
+    from agentic_atlas.sdk.client.records import TaskInfo
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from agentic_atlas.sdk.client_records import AgentInfo, AgentInstance, TaskEvent, TaskInfo
+    from agentic_atlas.sdk.client.records import AgentInfo, AgentInstance, TaskEvent, TaskInfo
 
 
 @dataclass(frozen=True)

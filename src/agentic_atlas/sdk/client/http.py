@@ -1,0 +1,223 @@
+"""One request to the API: sent, tried again where that is safe, and answered by a record or by one of our errors."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
+from typing import TYPE_CHECKING, TypeVar
+
+import msgspec
+
+from agentic_atlas._version import __version__
+from agentic_atlas.errors import AtlasError, InvalidInput, PayloadTooLarge, Unavailable
+from agentic_atlas.sdk.client.errors import ConnectionCut, UnexpectedAnswer, from_answer
+from agentic_atlas.sdk.client.retry import Sources, Tries
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import httpx
+
+    from agentic_atlas.sdk.address import Address
+
+PREFIX = "/api/v1"
+CONNECT_TIMEOUT = 5.0
+"""Seconds for a connection to be made."""
+STREAM_SILENCE = 45.0
+"""Seconds without a byte after which an event stream counts as cut; the server says something every 15 s."""
+WAITING_PATIENCE = 60.0
+"""Seconds during which a wait or an event stream outlives a server that does not answer: the task is safe meanwhile."""
+MAX_ANSWER = 64 * 1024 * 1024
+"""Longest answer that is read, in bytes; a page of tasks holds many inputs and outputs."""
+MAX_CONNECTIONS = 100
+
+T = TypeVar("T")
+Query = Mapping[str, "str | int | float | None"]
+
+
+class Http:
+    """Requests to one address with one key. Belongs to the event loop it was first used in.
+
+    Args:
+        address: where, and with which key.
+        timeout: seconds to wait for an answer, beyond what the server is asked to wait itself.
+        patience: seconds during which a request that got no answer, or "later", is tried again.
+        sources: clock, sleep and chance.
+    """
+
+    def __init__(self, address: Address, *, timeout: float, patience: float, sources: Sources) -> None:
+        self.address = address
+        self.sources = sources
+        self.patience = patience
+        self._timeout = timeout
+        self._client: httpx.AsyncClient | None = None
+
+    async def send(
+        self,
+        method: str,
+        path: str,
+        answer: type[T],
+        *,
+        query: Query | None = None,
+        body: object = None,
+        repeatable: bool = True,
+        patience: float | None = None,
+    ) -> T:
+        """Send a request and return its answer.
+
+        Args:
+            method: of HTTP.
+            path: below `/api/v1`, already quoted.
+            answer: the record the answer is read as.
+            query: its values; None leaves one out. `wait` also prolongs the time for the answer.
+            body: anything msgspec can write as JSON.
+            repeatable: False when arriving twice would do harm.
+            patience: instead of the client's.
+
+        Raises:
+            AtlasError: the API's error (`client.errors.ERRORS`), or that there was no answer of its.
+        """
+        content = None if body is None else _encode(body)
+        tries = Tries(self.sources, self.patience if patience is None else patience)
+        while True:
+            try:
+                return _decode(await self._once(method, path, query or {}, content), answer)
+            except AtlasError as error:
+                if isinstance(error, ConnectionCut) and query and "wait" in query:
+                    # The server was there, and what is waited for is safe with it: wait for its return.
+                    tries.patience = max(tries.patience, WAITING_PATIENCE)
+                await tries.again(error, repeatable=repeatable)
+
+    async def _once(self, method: str, path: str, query: Query, content: bytes | None) -> bytes:
+        import httpx
+
+        given = {name: value for name, value in query.items() if value is not None}
+        seconds = self._timeout + float(given.get("wait", 0.0))
+        headers = {} if content is None else {"Content-Type": "application/json"}
+        timeout = httpx.Timeout(seconds, connect=CONNECT_TIMEOUT)
+        with self._transport_errors():
+            request = self._connection().build_request(
+                method, PREFIX + path, params=given, content=content, headers=headers, timeout=timeout
+            )
+            response = await self._connection().send(request, stream=True)
+            try:
+                return await _read(response)
+            finally:
+                await response.aclose()
+
+    @asynccontextmanager
+    async def stream(self, path: str, *, last_event_id: str) -> AsyncIterator[AsyncIterator[bytes]]:
+        """Open an event stream once and give its bytes as they come; what goes wrong is one of our errors."""
+        import httpx
+
+        headers = {"Accept": "text/event-stream", "Cache-Control": "no-store"}
+        if last_event_id:
+            headers["Last-Event-ID"] = last_event_id
+        timeout = httpx.Timeout(STREAM_SILENCE, connect=CONNECT_TIMEOUT)
+        with self._transport_errors():
+            async with self._connection().stream("GET", PREFIX + path, headers=headers, timeout=timeout) as response:
+                if response.status_code != 200:
+                    await _read(response)
+                if not response.headers.get("Content-Type", "").startswith("text/event-stream"):
+                    raise UnexpectedAnswer("the server did not answer with events: check the address")
+                yield response.aiter_bytes()
+
+    async def aclose(self) -> None:
+        """Close the connections; the next request opens new ones."""
+        client, self._client = self._client, None
+        if client is not None:
+            await client.aclose()
+
+    def _connection(self) -> httpx.AsyncClient:
+        if self._client is None:
+            import httpx
+
+            # Nothing but the API's own host is ever asked, so the key goes nowhere else: no redirects, and no proxy
+            # on the way to this machine. Without encryption no certificates have to be loaded.
+            key = self.address.api_key
+            self._client = httpx.AsyncClient(
+                base_url=self.address.url,
+                headers=({"Authorization": f"Bearer {key}"} if key else {})
+                | {
+                    "Accept": "application/json",
+                    "Accept-Encoding": "identity",
+                    "User-Agent": f"agentic-atlas/{__version__}",
+                },
+                verify=True if self.address.secure else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT),
+                trust_env=not self.address.loopback,
+                follow_redirects=False,
+                limits=httpx.Limits(max_connections=MAX_CONNECTIONS, max_keepalive_connections=20),
+            )
+        return self._client
+
+    @contextmanager
+    def _transport_errors(self) -> Iterator[None]:
+        """Turn the driver's errors into ours, in this one place."""
+        import httpx
+
+        url = self.address.url
+        try:
+            yield
+        except (httpx.ConnectError, httpx.ConnectTimeout, httpx.ProxyError) as error:
+            raise Unavailable(f"cannot reach Agentic Atlas at {url}: {self._why(error)}", retry_after=0.0) from error
+        except httpx.PoolTimeout as error:
+            raise Unavailable("too many requests of this client are open already", retry_after=0.0) from error
+        except httpx.TimeoutException as error:
+            raise ConnectionCut(f"Agentic Atlas at {url} did not answer in time", retry_after=0.0) from error
+        except httpx.TransportError as error:
+            raise ConnectionCut(f"the connection to Agentic Atlas at {url} was cut", retry_after=0.0) from error
+        except (httpx.RequestError, httpx.InvalidURL, httpx.StreamError) as error:
+            raise UnexpectedAnswer(f"{url} did not answer as Agentic Atlas does: check the address") from error
+
+    def _why(self, error: BaseException) -> str:
+        for cause in _causes(error):
+            if isinstance(cause, ssl.SSLCertVerificationError):
+                return "its certificate is not trusted here; set SSL_CERT_FILE to the authority that signed it"
+            if isinstance(cause, ssl.SSLError):
+                return "it does not speak TLS; use http:// if it has no certificate"
+            if isinstance(cause, socket.gaierror):
+                return "no such host is known; check the address"
+        if self.address.loopback:
+            return "nothing answers there; start it with `atlas up`"
+        return "nothing answers there; check the address and the network"
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    """Yield an error and what it came from, as far as ten steps."""
+    for _ in range(10):
+        if error is None:
+            return
+        yield error
+        error = error.__cause__ or error.__context__
+
+
+def _encode(body: object) -> bytes:
+    try:
+        return msgspec.json.encode(body)
+    except (TypeError, ValueError, RecursionError, UnicodeEncodeError) as error:
+        raise InvalidInput(f"the input cannot be written as JSON: {error}") from error
+
+
+async def _read(response: httpx.Response) -> bytes:
+    """Return the body of a success.
+
+    Raises:
+        AtlasError: the answer says so, or is longer than `MAX_ANSWER`.
+    """
+    body = bytearray()
+    async for chunk in response.aiter_bytes():
+        body += chunk
+        if len(body) > MAX_ANSWER:
+            raise PayloadTooLarge(f"the server's answer is longer than {MAX_ANSWER} bytes")
+    if not response.is_success:
+        raise from_answer(response.status_code, bytes(body), response.headers.get("Retry-After"))
+    return bytes(body)
+
+
+def _decode(body: bytes, answer: type[T]) -> T:
+    try:
+        return msgspec.json.decode(body, type=answer)
+    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as error:
+        raise UnexpectedAnswer("the server did not answer as Agentic Atlas does: check the address") from error

@@ -1,0 +1,85 @@
+"""Logs a machine in that holds no credentials: somebody who is logged in elsewhere approves it (after RFC 8628)."""
+
+from __future__ import annotations
+
+from typing import Self
+
+from agentic_atlas.errors import AtlasError, NotFound, Unavailable
+from agentic_atlas.sdk.address import Address, base_url
+from agentic_atlas.sdk.client.http import Http
+from agentic_atlas.sdk.client.records import LoginCodes, NewApiKey
+from agentic_atlas.sdk.client.retry import Sources
+
+TIMEOUT = 30.0
+PATIENCE = 5.0
+SLOWER = 5.0
+"""Seconds more between two questions after `slow_down` (RFC 8628, 3.5)."""
+SHORTEST, LONGEST = 1.0, 60.0
+"""Bounds of the interval, whatever a server says."""
+MAX_LIFETIME = 3_600.0
+LONGEST_HOST = 64
+
+
+class LoginByCode:
+    """One login, from the first question to the key. Use it in `async with`.
+
+    Args:
+        url: the platform.
+        timeout: seconds to wait for an answer.
+        patience: seconds during which the first question is asked again when nobody answers.
+        sources: clock, sleep, chance, for tests.
+
+    Raises:
+        ConfigurationError: it is no address of a platform.
+    """
+
+    def __init__(
+        self, url: str, *, timeout: float = TIMEOUT, patience: float = PATIENCE, sources: Sources | None = None
+    ) -> None:
+        where = Address(base_url(url), api_key="")
+        self._http = Http(where, timeout=timeout, patience=patience, sources=sources or Sources())
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._http.aclose()
+
+    async def begin(self, host: str) -> LoginCodes:
+        """Begin the login of a machine of this name, which whoever approves is shown.
+
+        Raises:
+            Busy: too many logins are under way. AtlasError: there was no answer (`client.errors.ERRORS`).
+        """
+        name = "".join(letter for letter in host if letter.isprintable())[:LONGEST_HOST]
+        body = {"host": name or "an unnamed machine"}
+        return await self._http.send("POST", "/login-codes", LoginCodes, body=body, repeatable=False)
+
+    async def key(self, codes: LoginCodes) -> NewApiKey:
+        """Wait until the login is approved; return the API key. A platform that is away for a while is waited for.
+
+        Raises:
+            Forbidden: it was denied (`access_denied`).
+            NotFound: its time is over, or the key was handed out before (`expired_token`).
+        """
+        sources = self._http.sources
+        ends = sources.clock() + min(codes.expires_in, MAX_LIFETIME)
+        interval = min(max(codes.interval, SHORTEST), LONGEST)
+        while sources.clock() < ends:
+            await sources.sleep(interval)
+            try:
+                return await self._ask(codes.device_code)
+            except AtlasError as error:
+                if not _worth_waiting(error):
+                    raise
+                if error.code == "slow_down":
+                    interval = min(interval + SLOWER, LONGEST)
+        raise NotFound("nobody approved the login in time: begin a new one", code="expired_token")
+
+    async def _ask(self, device_code: str) -> NewApiKey:
+        body = {"device_code": device_code}
+        return await self._http.send("POST", "/login-codes/token", NewApiKey, body=body, repeatable=False, patience=0.0)
+
+
+def _worth_waiting(error: AtlasError) -> bool:
+    return error.code in ("authorization_pending", "slow_down") or isinstance(error, Unavailable)

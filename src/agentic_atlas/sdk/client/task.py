@@ -1,0 +1,162 @@
+"""One submitted task: its result, its events, its end."""
+
+from __future__ import annotations
+
+from contextlib import aclosing
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from agentic_atlas.errors import AtlasError, Conflict
+from agentic_atlas.sdk.address import segment
+from agentic_atlas.sdk.client import sse
+from agentic_atlas.sdk.client.errors import ConnectionCut, NotFinished, UnexpectedAnswer
+from agentic_atlas.sdk.client.http import WAITING_PATIENCE, Http
+from agentic_atlas.sdk.client.records import TaskEvent, TaskInfo
+from agentic_atlas.sdk.client.retry import Tries
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator
+
+LONGEST_WAIT = 30.0
+"""Seconds the server is asked to wait in one request; a longer wait is several."""
+_SOON = 0.5
+
+
+class TaskHandle:
+    """A task of this client's. It lives in the server: losing the handle, or the process, loses nothing."""
+
+    def __init__(self, http: Http, info: TaskInfo) -> None:
+        self._http = http
+        self._path = f"/tasks/{segment(info.id)}"
+        self.info = info
+        """The task as it was when the server last answered."""
+
+    def __repr__(self) -> str:
+        return f"<task {self.id} {self.info.state}>"
+
+    @property
+    def id(self) -> str:
+        """The task's id, for `client.task(id)` later or elsewhere."""
+        return self.info.id
+
+    async def refresh(self, *, wait: float = 0.0) -> TaskInfo:
+        """Ask for the task as it is now; with `wait`, as soon as it is done but after so many seconds at the latest.
+
+        Raises:
+            AtlasError: there was no answer, or the task is not there any more.
+        """
+        query = {"wait": round(wait, 3)} if wait > 0 else {}
+        patience = WAITING_PATIENCE if wait > 0 else None
+        self.info = await self._http.send("GET", self._path, TaskInfo, query=query, patience=patience)
+        return self.info
+
+    async def wait(self, timeout: float | None = None) -> TaskInfo:
+        """Wait until the task is done, however it ends.
+
+        Raises:
+            NotFinished: it was not done after `timeout` seconds; the task goes on.
+            AtlasError: the server did not answer for `WAITING_PATIENCE` seconds.
+        """
+        sources = self._http.sources
+        end = None if timeout is None else sources.clock() + timeout
+        while not self.info.done:
+            asked = sources.clock()
+            left = LONGEST_WAIT if end is None else min(LONGEST_WAIT, end - asked)
+            if left <= 0:
+                raise NotFinished(f"task {self.id} was not done after {timeout:g} s; it goes on", task_id=self.id)
+            info = await self.refresh(wait=left)
+            if not info.done and sources.clock() - asked < left / 2:
+                # A server that stops answers before the time is over: it is not asked without a break.
+                await sources.sleep(min(_SOON, left))
+        return self.info
+
+    async def result(self, timeout: float | None = None) -> Any:
+        """Wait for the task's output, a JSON value.
+
+        Raises:
+            TaskError: the task ended without one; the code is the task's own.
+            NotFinished: it was not done after `timeout` seconds; the task goes on.
+            AtlasError: the server did not answer.
+        """
+        info = await self.wait(timeout)
+        if info.failure is not None:
+            raise info.failure
+        return info.output
+
+    async def cancel(self, reason: str | None = None) -> TaskInfo:
+        """Ask for the task to be stopped; it is done when its state says so. No effect on one that is done already."""
+        body = {} if reason is None else {"reason": reason}
+        self.info = await self._http.send("POST", f"{self._path}/cancel", TaskInfo, body=body)
+        return self.info
+
+    async def answer(self, value: Any, *, question: int | None = None) -> TaskInfo:
+        """Answer a question of the task, the oldest open one unless its number is given.
+
+        Sending it twice, because a connection was lost, is answering once.
+
+        Raises:
+            Conflict: no such question is open (`no_open_question`).
+            InvalidInput: the answer does not fit the question's schema; the question stays open.
+        """
+        if question is None:
+            # The number is part of the request: one that is sent again must not answer the question after this one.
+            asked = (await self.refresh()).question
+            if asked is None:
+                raise Conflict(f"no question of task {self.id} is open", code="no_open_question")
+            question = asked.number
+        body = {"answer": value, "question": question}
+        self.info = await self._http.send("POST", f"{self._path}/input", TaskInfo, body=body)
+        return self.info
+
+    async def retry(self) -> TaskHandle:
+        """Submit the same request again, as a new task with `retry_of` set."""
+        info = await self._http.send("POST", f"{self._path}/retry", TaskInfo, body={}, repeatable=False)
+        return TaskHandle(self._http, info)
+
+    async def events(self, after: int = 0) -> AsyncGenerator[TaskEvent, None]:
+        """Yield the task's events in order, those of the past first, until it is done.
+
+        A lost connection is taken up again behind the last event that came, so none is missing and none comes twice.
+        A consumer that leaves early closes the connection sooner with `contextlib.aclosing`.
+
+        Args:
+            after: `seq` of the last event already seen.
+
+        Raises:
+            AtlasError: the server did not answer for `WAITING_PATIENCE` seconds, or the task is not there.
+        """
+        tries, ended = Tries(self._http.sources, WAITING_PATIENCE), False
+        while True:
+            try:
+                async with aclosing(self._stream(after, tries)) as stream:
+                    async for event in stream:
+                        after, ended = event.seq, event.ends
+                        yield event
+                if ended or ((await self.refresh()).done and self.info.last_seq <= after):
+                    return
+                raise ConnectionCut("the server ended the task's events before the task", retry_after=0.0)
+            except AtlasError as error:
+                await tries.again(error)
+
+    async def _stream(self, after: int, tries: Tries) -> AsyncGenerator[TaskEvent, None]:
+        """Yield the events of one connection that are new; the last one of the task ends it."""
+        parser = sse.Parser()
+        async with self._http.stream(f"{self._path}/events", last_event_id=str(after) if after else "") as chunks:
+            async for chunk in chunks:
+                tries.alive()
+                for event in map(_event, parser.feed(chunk)):
+                    if event.seq <= after:
+                        continue
+                    after = event.seq
+                    tries.progress()
+                    yield event
+                    if event.ends:
+                        return
+
+
+def _event(sent: sse.ServerEvent) -> TaskEvent:
+    try:
+        return msgspec.json.decode(sent.data, type=TaskEvent)
+    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as error:
+        raise UnexpectedAnswer("the server sent an event this version cannot read: upgrade agentic-atlas") from error

@@ -1,0 +1,1 @@
+"""What this process owes the router, from when it is said until it is acknowledged."""

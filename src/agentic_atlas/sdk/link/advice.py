@@ -1,0 +1,70 @@
+"""What the end of a connection means to the person who runs the agent: what happened, and what to do."""
+
+from agentic_atlas.errors import AtlasError, ConfigurationError
+from agentic_atlas.protocol.closing import ADVICE, CloseCode, comes_back, decode_reason
+from agentic_atlas.sdk.link.refusals import HandshakeRefused, NotARouter, plain
+from agentic_atlas.sdk.link.transport import Closed
+
+_UNKNOWN_FIX = "update agentic-atlas; if it stays, ask whoever runs the router"
+_HIDDEN = {code.name.lower() for code in CloseCode}
+"""Codes of a close reason that say no more than the close code does."""
+
+
+def final(closed: Closed) -> AtlasError | None:
+    """Return the error that ends the agent, or None when it is to come back."""
+    if closed.ours or comes_back(closed.code):
+        return None
+    known = _known(closed.code)
+    if known is CloseCode.NORMAL:
+        return AtlasError("the router closed the connection for good", code="closed")
+    return ConfigurationError(_sentence(closed, fix=True), code=_code(closed))
+
+
+def refused_for_good(refusal: HandshakeRefused) -> ConfigurationError:
+    """Return the error for a handshake that will be refused again with the same token."""
+    advice = "" if "atlas tokens" in refusal.message else f"; {ADVICE[CloseCode.TOKEN_INVALID].fix}"
+    return ConfigurationError(f"the router refuses this agent: {refusal.message}{advice}", code=refusal.code)
+
+
+def reason(closed: Closed) -> str:
+    """Return why a connection was lost, in a few words."""
+    if closed.why:
+        return closed.why
+    if closed.code in (1005, 1006):
+        return "it was cut"
+    return _sentence(closed, fix=closed.code == CloseCode.TOKEN_IN_USE)
+
+
+def retry_after(closed: Closed) -> float | None:
+    """Return the seconds the router asks to wait before the next try, or None."""
+    return decode_reason(closed.reason).retry_after
+
+
+def unreachable(url: str, why: AtlasError) -> str:
+    """Return the sentence for a router that was never reached."""
+    if isinstance(why, HandshakeRefused):
+        return f"the router at {url} refuses for now ({why.message}). Trying again."
+    if isinstance(why, NotARouter):
+        return f"no router answers at {url} ({why.message}): is ROUTER_WS_URL right? Trying again."
+    return f"can't reach the router at {url} ({why.message}): is `atlas up` running? Trying again."
+
+
+def _sentence(closed: Closed, *, fix: bool) -> str:
+    known = _known(closed.code)
+    if known is None:
+        happened, remedy = f"the router ended the connection with code {closed.code}", _UNKNOWN_FIX
+    else:
+        happened, remedy = ADVICE[known].happened, ADVICE[known].fix
+    told = decode_reason(closed.reason)
+    detail = plain(told.message) if known is CloseCode.INVALID_REGISTRATION and told.message else plain(told.code)
+    said = f"{happened} ({detail})" if detail and detail not in _HIDDEN else happened
+    return f"{said}: {remedy}" if fix else said
+
+
+def _code(closed: Closed) -> str:
+    known = _known(closed.code)
+    return plain(decode_reason(closed.reason).code) or (known.name.lower() if known else f"closed_{closed.code}")
+
+
+def _known(code: int) -> CloseCode | None:
+    return CloseCode(code) if code in CloseCode._value2member_map_ else None

@@ -1,0 +1,304 @@
+"""One connection from `hello` to its end: what is said on it, and when it has become too quiet.
+
+Nothing here waits. Bytes and ticks come in, messages go out; the loop, the socket and the next connection are the
+business of `keeper`.
+"""
+
+from collections.abc import Callable
+from typing import Protocol
+
+from agentic_atlas.protocol.closing import CloseCode, encode_reason
+from agentic_atlas.protocol.codec import ProtocolError
+from agentic_atlas.protocol.messages import (
+    Answer,
+    Beat,
+    Cancel,
+    Drain,
+    EventAck,
+    Hello,
+    Limits,
+    Message,
+    Reply,
+    ResultAck,
+    Side,
+    Task,
+    Welcome,
+)
+from agentic_atlas.protocol.session import Session
+from agentic_atlas.sdk.ledger.ledger import Ledger
+from agentic_atlas.sdk.link.pace import Pace
+from agentic_atlas.sdk.link.vitals import Reading
+from agentic_atlas.sdk.ports import Inbox, Unasked
+
+_SHORTEST_BEAT = 0.01
+"""Seconds: a router that wants beats more often than this does not get them."""
+
+
+class Runner(Inbox, Protocol):
+    """`ports.Inbox`, told of acknowledgements too, so that a producer can wait for room."""
+
+    def acknowledged(self, task: str, attempt: int, pending: int) -> None:
+        """All events of the attempt but `pending` are stored."""
+
+
+class Line(Protocol):
+    """The connection, as a conversation needs it (`transport.Connection`)."""
+
+    paused: bool
+
+    def limit(self, limits: Limits) -> None:
+        """Put the router's limits in force."""
+
+    def send(self, data: bytes) -> None:
+        """Send one text frame."""
+
+    def close(self, code: int, reason: bytes = b"", *, why: str = "") -> None:
+        """Send a close frame and end."""
+
+    def abort(self, why: str) -> None:
+        """End without a word."""
+
+    def read(self, *, on: bool) -> None:
+        """Take from the socket, or not."""
+
+    def buffered(self) -> int:
+        """Return the bytes that wait to be sent."""
+
+    def unfinished_since(self) -> float | None:
+        """Return when the message that is not complete yet began."""
+
+
+class State(Protocol):
+    """What is known of this process (`watch.Watch`)."""
+
+    def hand(self, size: int) -> None:
+        """So many bytes were handed to the handlers' loop."""
+
+    @property
+    def full(self) -> bool:
+        """Whether more waits there than should."""
+
+    def lag(self) -> float:
+        """Return how late the handlers' loop is, in seconds."""
+
+    def vitals(self) -> Reading:
+        """Return what the process takes of the machine."""
+
+
+class Conversation:
+    """Drives one connection; implements `transport.Receiver`.
+
+    Attributes:
+        welcome: what the router said when it let this agent in, or None before that.
+        retry_after: when the router said that it is about to stop: the seconds after which it expects to be back.
+    """
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        inbox: Runner,
+        state: State,
+        *,
+        pace: Pace,
+        clock: Callable[[], float],
+        welcomed: Callable[[Welcome], None],
+    ) -> None:
+        self.welcome: Welcome | None = None
+        self.retry_after: float | None = None
+        self._ledger = ledger
+        self._inbox = inbox
+        self._state = state
+        self._pace = pace
+        self._clock = clock
+        self._welcomed = welcomed
+        self._session = Session(Side.AGENT)
+        self._line: Line | None = None
+        self._began_at = 0.0
+        self._heard_at = 0.0
+        self._beats = 0
+        self._answered = 0
+        self._beat_at = 0.0
+        self._unanswered_since: float | None = None
+        self._probe: tuple[int, float] | None = None
+        self._parting: int | None = None
+        self._buffered = 0
+
+    def begin(self, line: Line, base: Hello) -> None:
+        """Say `hello` on a connection that was just opened."""
+        self._line = line
+        self._began_at = self._heard_at = self._clock()
+        line.send(self._session.send(self._ledger.hello(base)))
+
+    def received(self, data: bytes) -> None:
+        """Take a message of the router's, and say what it makes possible. Raises ProtocolError."""
+        message = self._session.receive(data)
+        self._heard_at = self._clock()
+        self._take(message, len(data))
+        self.flush()
+
+    def writable(self) -> None:
+        """The router reads again."""
+        self.flush()
+
+    def flush(self) -> None:
+        """Send what the ledger lets go, while the router reads."""
+        line = self._line
+        if line is None or self.welcome is None:
+            return
+        while not line.paused and (message := self._ledger.next()) is not None:
+            if isinstance(message, Reply | Unasked):
+                self._inbox.deliver(message)
+            else:
+                line.send(self._session.send(message))
+                if isinstance(message, Drain):
+                    # Its answer tells that no task is on its way any more: the router hears in order.
+                    self.beat()
+                    self._parting = self._beats
+
+    def tick(self) -> None:
+        """Let time pass: send the beat that is due, and end a connection that is dead or that stalls."""
+        if self._line is None:
+            return
+        now = self._clock()
+        if self._state.full:
+            # Nothing is read, so nothing can be heard: that is no silence of the router's.
+            self._heard_at, self._probe = now, None
+        self._line.read(on=not self._state.full)
+        why = None if self._state.full else self._overdue(now)
+        if why is not None:
+            self._line.abort(why)
+        elif self.welcome is not None and now >= self._beat_at:
+            self.beat()
+
+    def beat(self) -> None:
+        """Send a beat, due or not."""
+        if self._line is None or self.welcome is None:
+            return
+        now = self._clock()
+        vitals = self._state.vitals()
+        self._beats += 1
+        self._beat_at = now + max(self.welcome.beat_every, _SHORTEST_BEAT)
+        if self._unanswered_since is None:
+            self._unanswered_since = now
+        beat = Beat(
+            self._beats,
+            self._ledger.running,
+            self._state.lag(),
+            vitals.cpu,
+            vitals.memory,
+            len(self._ledger.results),
+            self._ledger.results.oldest,
+        )
+        self._line.send(self._session.send(beat))
+
+    def probe(self) -> None:
+        """The clock jumped: find out at once whether the connection is still there."""
+        now = self._clock()
+        # What was due before the jump says nothing: the answer to this beat decides.
+        self._heard_at, self._unanswered_since = now, None
+        self.beat()
+        self._probe = (self._beats, now)
+
+    @property
+    def parted(self) -> bool:
+        """False between our `drain` and the sign that the router has heard it: a task may still be on its way."""
+        return self._parting is None or self._answered >= self._parting
+
+    def finish(self) -> None:
+        """Close because the agent ends."""
+        if self._line is not None:
+            self._line.close(CloseCode.NORMAL, encode_reason("done"))
+
+    def end(self) -> None:
+        """The connection is gone."""
+        self._session.close()
+        self._ledger.cut()
+        self._line = None
+
+    # -- inside
+
+    def _take(self, message: Message, size: int) -> None:
+        match message:
+            case Beat():
+                self._answer(message)
+            case EventAck():
+                self._ledger.acknowledged(message)
+                self._tell_room(message.task, message.attempt)
+            case ResultAck():
+                self._ledger.acknowledged(message)
+            case Task() | Cancel() | Reply() | Answer():
+                if self._is_news(message):
+                    self._deliver(message, size)
+            case Drain():
+                self.retry_after = message.retry_after
+            case Welcome():
+                self._begin_work(message)
+            case _:
+                raise ProtocolError("a message that only agents send")
+
+    def _deliver(self, message: Task | Cancel | Reply | Answer, size: int) -> None:
+        self._inbox.deliver(message)
+        self._state.hand(size)
+        if self._state.full and self._line is not None:
+            self._line.read(on=False)
+
+    def _tell_room(self, task: str, attempt: int) -> None:
+        self._inbox.acknowledged(task, attempt, self._ledger.pending(task, attempt))
+
+    def _is_news(self, message: Task | Cancel | Reply | Answer) -> bool:
+        match message:
+            case Task():
+                return self._ledger.offer(message)
+            case Cancel() | Answer():
+                return self._ledger.concerns(message)
+            case Reply():
+                return self._ledger.calls.reply(message)
+
+    def _begin_work(self, welcome: Welcome) -> None:
+        assert self._line is not None
+        self.welcome = welcome
+        self._line.limit(welcome.limits)
+        for attempt in self._ledger.welcomed(welcome).dropped:
+            self._inbox.drop(attempt.task, attempt.attempt)
+        self._welcomed(welcome)
+        for verdict in welcome.attempts:
+            self._tell_room(verdict.task, verdict.attempt)
+        self.beat()
+
+    def _answer(self, beat: Beat) -> None:
+        self._answered = max(self._answered, beat.n)
+        if self._answered >= self._beats:
+            self._unanswered_since = None
+        if self._probe is not None and self._answered >= self._probe[0]:
+            self._probe = None
+
+    def _overdue(self, now: float) -> str | None:
+        """Return why this connection is to be given up, or None."""
+        assert self._line is not None
+        unfinished = self._line.unfinished_since()
+        if unfinished is not None and now - unfinished > self._pace.message:
+            return f"the router began a message and did not finish it within {self._pace.message:g} s"
+        if self.welcome is None:
+            late = now - self._began_at > self._pace.welcome
+            return f"the router did not answer within {self._pace.welcome:g} s" if late else None
+        if self._probe is not None and now - self._probe[1] > self._pace.probe:
+            return "the connection did not survive the sleep of this machine"
+        return self._silence(now, self.welcome.beat_every)
+
+    def _silence(self, now: float, beat_every: float) -> str | None:
+        """Judge the answers to beats. While a slow line still carries what waits to be sent, it is not dead."""
+        assert self._line is not None
+        buffered = self._line.buffered()
+        if buffered < self._buffered:
+            self._heard_at = now
+        self._buffered = buffered
+        if self._unanswered_since is None:
+            return None
+        beat_every = max(beat_every, _SHORTEST_BEAT)
+        patience = self._pace.silent_beats * beat_every
+        # Counted from what was heard last, or a cut right after an answer would be found a whole beat later. A beat
+        # that went out late, because this process had no time, has half of one for its answer all the same.
+        quiet = now - max(self._heard_at, self._unanswered_since - patience + beat_every / 2)
+        if quiet < patience:
+            return None
+        return f"the router has not answered for {quiet:.1f} s"

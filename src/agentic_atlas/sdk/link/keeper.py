@@ -1,0 +1,166 @@
+"""Keeps an agent connected: one connection after the other, for ever, until a code says that it is of no use."""
+
+import asyncio
+import math
+from collections.abc import Callable
+
+from agentic_atlas.errors import AtlasError
+from agentic_atlas.protocol.closing import CloseCode
+from agentic_atlas.protocol.messages import Hello, Welcome
+from agentic_atlas.sdk.link import advice
+from agentic_atlas.sdk.link.backoff import Backoff, longest_beyond, longest_within
+from agentic_atlas.sdk.link.conversation import Conversation
+from agentic_atlas.sdk.link.dial import Dialer
+from agentic_atlas.sdk.link.outage import Outage
+from agentic_atlas.sdk.link.pace import Pace
+from agentic_atlas.sdk.link.refusals import HandshakeRefused, NotARouter, Unreachable
+from agentic_atlas.sdk.link.surroundings import Surroundings
+from agentic_atlas.sdk.link.transport import Closed
+from agentic_atlas.sdk.logs import Log
+
+FAULT = "a fault of agentic-atlas itself; please report it"
+"""What is logged with a traceback; the agent goes on where it can."""
+
+
+class Keeper:
+    """All of it belongs to the link's loop.
+
+    Attributes:
+        conversation: the one that goes on, or None between two.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        token: Callable[[], str],
+        base: Hello,
+        converse: Callable[[], Conversation],
+        *,
+        pace: Pace,
+        surroundings: Surroundings,
+        log: Log,
+    ) -> None:
+        self.conversation: Conversation | None = None
+        self._url = url
+        self._token = token
+        self._base = base
+        self._converse = converse
+        self._pace = pace
+        self._clock = surroundings.clock
+        self._log = log
+        self._backoff = Backoff(surroundings.random)
+        self._outage = Outage(pace.tell_again)
+        self._dialer = Dialer(
+            url, clock=self._clock, timeout=pace.connect, close_timeout=pace.close, tls=surroundings.tls
+        )
+        self._cut_at: float | None = None
+        # Without bound until the first `welcome`: there is nothing yet to be in time for.
+        self._grace = math.inf
+        self._finishing = False
+        self._wake = asyncio.Event()
+
+    async def run(self) -> AtlasError | None:
+        """Stay connected; return None after `finish`, or the error that makes coming back useless."""
+        while not self._finishing:
+            end = await self._once()
+            if isinstance(end, AtlasError):
+                return end
+            if not self._finishing:
+                await self._rest(end)
+        return None
+
+    def tick(self) -> None:
+        """Let time pass on the connection."""
+        if self.conversation is not None:
+            self.conversation.tick()
+
+    def slept(self) -> None:
+        """The machine slept: have the connection prove itself, or try again without further waiting."""
+        self._backoff.reset()
+        self._wake.set()
+        if self.conversation is not None:
+            self.conversation.probe()
+
+    def finish(self) -> bool:
+        """Begin to end; False when there is no connection to close, so that nothing more is to be waited for."""
+        self._finishing = True
+        self._wake.set()
+        if self.conversation is None:
+            return False
+        self.conversation.finish()
+        return True
+
+    @property
+    def parted(self) -> bool:
+        """See `Conversation.parted`; True without a connection: nothing is on its way."""
+        return self.conversation is None or self.conversation.parted
+
+    def welcomed(self, welcome: Welcome) -> None:
+        """The router has let the agent in."""
+        self._grace, self._cut_at = welcome.grace, None
+        line = self._outage.back(self._clock())
+        self._log.info(line or f"connected to {self._url}")
+
+    async def _once(self) -> AtlasError | float:
+        """Go through one connection; return the error that is final, or the seconds to wait before the next."""
+        conversation = self._converse()
+        try:
+            line = await self._dialer.connect(self._token(), conversation)
+        except HandshakeRefused as why:
+            return advice.refused_for_good(why) if why.final else self._not_reached(why, why.retry_after)
+        except (Unreachable, NotARouter) as why:
+            return self._not_reached(why, None)
+        except AtlasError as why:  # the token could not be had
+            return why
+        began_at = self._clock()
+        self.conversation = conversation
+        try:
+            conversation.begin(line, self._base)
+            closed = await line.ended()
+        finally:
+            self.conversation = None
+            conversation.end()
+            line.abort("the agent ends")
+        if conversation.welcome is not None and self._clock() - began_at >= self._pace.stable:
+            self._backoff.reset()
+        return self._lost(closed, conversation)
+
+    def _not_reached(self, why: AtlasError, retry_after: float | None) -> float:
+        self._tell(self._outage.failed(advice.unreachable(self._url, why), why.message, self._clock()))
+        return self._wait(retry_after)
+
+    def _lost(self, closed: Closed, conversation: Conversation) -> AtlasError | float:
+        end = advice.final(closed)
+        if end is not None or self._finishing:
+            return end or 0.0
+        if closed.bug is not None:
+            self._log.error(FAULT, exc_info=closed.bug)
+        self._tell(self._outage.lost(advice.reason(closed), self._clock()))
+        asked = advice.retry_after(closed)
+        if asked is None:
+            asked = conversation.retry_after
+        if closed.code == CloseCode.RESTART:
+            self._backoff.reset()
+        if closed.code == CloseCode.TOKEN_IN_USE:
+            asked = max(asked or 0.0, self._pace.in_use)
+        return self._wait(asked)
+
+    def _wait(self, asked: float | None) -> float:
+        """Return the seconds to wait before the next try."""
+        now = self._clock()
+        if self._cut_at is None:
+            self._cut_at = now
+        longest = longest_within if now - self._cut_at < self._grace else longest_beyond
+        return self._backoff.next(asked, longest=longest(self._grace))
+
+    def _tell(self, line: str | None) -> None:
+        if line is not None:
+            self._log.warning(line)
+
+    async def _rest(self, seconds: float) -> None:
+        self._wake.clear()
+        try:
+            async with asyncio.timeout(seconds):
+                await self._wake.wait()
+        except TimeoutError:
+            pass

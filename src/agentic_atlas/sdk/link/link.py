@@ -1,0 +1,268 @@
+"""An agent's connection, kept alive on a thread of its own (design: Connection).
+
+A handler that blocks its loop therefore does not lose the connection: the beats go on, and say how late that loop is.
+This module is the thread and its doors; `keeper` decides when to connect again, `conversation` what is said on a
+connection, and `ledger` knows what is still owed to the router.
+"""
+
+import asyncio
+import contextlib
+import functools
+import ipaddress
+import threading
+import urllib.parse
+from collections import deque
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from agentic_atlas.errors import AtlasError
+from agentic_atlas.protocol.messages import Hello, Welcome
+from agentic_atlas.sdk import logs
+from agentic_atlas.sdk.ledger.ledger import Ledger
+from agentic_atlas.sdk.link.conversation import Conversation, Runner
+from agentic_atlas.sdk.link.keeper import FAULT, Keeper
+from agentic_atlas.sdk.link.lag import Lag
+from agentic_atlas.sdk.link.pace import Pace
+from agentic_atlas.sdk.link.surroundings import Surroundings
+from agentic_atlas.sdk.link.watch import Watch
+from agentic_atlas.sdk.ports import Outgoing
+
+FLUSH = 5.0
+"""Seconds an agent that ends waits for what it said to be acknowledged."""
+
+
+class Link:
+    """Implements `ports.Wire`. `pong` is what `Inbox.ping` asks to have called from the handlers' loop."""
+
+    def __init__(
+        self,
+        url: str,
+        token: Callable[[], str],
+        base: Hello,
+        inbox: Runner,
+        *,
+        on_loop: Callable[[str], bool] = bool,
+        log: logs.Log | None = None,
+        pace: Pace | None = None,
+        surroundings: Surroundings | None = None,
+    ) -> None:
+        """Prepare; nothing runs before `start`.
+
+        Args:
+            url: `ws://` or `wss://` address of the router.
+            token: returns the token for the next try to connect; called on the link's thread. An AtlasError that it
+                raises ends the link.
+            base: `hello` without its `running` and `results`: instance, skills, concurrency, description, labels.
+            inbox: the runner; all of it is called from the link's thread.
+            on_loop: whether the skill of this name runs on the handlers' loop itself (an `async def`), so that it is
+                one of those that a warning about a blocked loop names. Without it all skills are.
+            log: where the few lines go that a person should see.
+            pace: times; the defaults are those of the design.
+            surroundings: clocks, randomness, TLS, and what keeps results on disk.
+        """
+        self._url = url
+        self._token = token
+        self._base = base
+        self._inbox = inbox
+        self._on_loop = on_loop
+        self._log: logs.Log = log or logs.logger()
+        self._pace = pace or Pace()
+        self._surroundings = surroundings or Surroundings()
+        self._lag = Lag(self._surroundings.clock, threading.get_ident())
+        self._spool = self._surroundings.spool
+        self._ledger = Ledger(spool=self._spool, clock=self._surroundings.clock)
+        self._thread = threading.Thread(target=self._run, name="atlas-link", daemon=True)
+        # Between threads: what is to be done on the link's loop, and whether that loop was told so.
+        self._posted: deque[Callable[[], None]] = deque()
+        self._told = False
+        self._ended = False
+        self._loop: asyncio.AbstractEventLoop | None = None
+        # On the link's loop.
+        self._keeper: Keeper | None = None
+        self._patience: asyncio.Timeout | None = None
+        self._flush_until: float | None = None
+        self._finished = False
+
+    # -- for any thread
+
+    def start(self) -> None:
+        """Start the link's thread and connect; to be called once, from the thread of the handlers' loop."""
+        if is_exposed(self._url):
+            self._log.warning(f"the token travels unencrypted to {self._url}: use wss:// for a router elsewhere")
+        self._lag.thread_id = threading.get_ident()
+        self._thread.start()
+
+    def post(self, message: Outgoing) -> None:
+        """Say this, now or after the next reconnect. Never blocks, never fails."""
+        self._do(functools.partial(self._ledger.say, message))
+
+    def forget_call(self, call_id: str) -> None:
+        """Nobody waits for this call's replies any more."""
+        self._do(functools.partial(self._ledger.calls.forget, call_id))
+
+    def pong(self, token: object) -> None:
+        """The handlers' loop got to the `ping`; called on its thread."""
+        self._lag.pong(token)
+
+    def stop_soon(self, flush: float = FLUSH) -> None:
+        """Begin to end: say what is owed for at most `flush` seconds, close, then `inbox.ended(None)`. Never blocks."""
+        self._do(functools.partial(self._begin_to_end, flush))
+
+    def stop(self, flush: float = FLUSH) -> None:
+        """`stop_soon`, and wait until the thread has ended: at most `flush` seconds and those of a close."""
+        self.stop_soon(flush)
+        self.join()
+
+    def join(self, timeout: float | None = None) -> bool:
+        """Wait until the thread has ended; False when it has not within `timeout` seconds."""
+        if self._thread.ident is not None:
+            self._thread.join(timeout)
+        return not self._thread.is_alive()
+
+    def _do(self, action: Callable[[], None]) -> None:
+        """Have this done on the link's loop; many at once wake it up only once."""
+        if self._ended:
+            return
+        self._posted.append(action)
+        loop = self._loop
+        if loop is None or self._told:
+            return
+        self._told = True
+        # RuntimeError: the link has ended in this moment, and there is nobody any more to say it to.
+        with contextlib.suppress(RuntimeError):
+            loop.call_soon_threadsafe(self._work)
+
+    # -- on the link's thread
+
+    def _run(self) -> None:
+        error: AtlasError | None
+        try:
+            with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+                error = runner.run(self._main())
+        except Exception as bug:  # noqa: BLE001 - an agent whose link has died must not look alive
+            self._log.error(FAULT, exc_info=bug)
+            error = AtlasError(f"the link has failed: {type(bug).__name__}")
+        self._ended = True
+        self._posted.clear()
+        self._leave()
+        self._inbox.ended(error)
+
+    async def _main(self) -> AtlasError | None:
+        self._ledger.inherit(self._spool.open())
+        loop = asyncio.get_running_loop()
+        watch = Watch(
+            self._lag,
+            self._inbox.ping,
+            self._skills_on_loop,
+            pace=self._pace,
+            surroundings=self._surroundings,
+            log=self._log,
+        )
+        converse = functools.partial(
+            Conversation,
+            self._ledger,
+            self._inbox,
+            watch,
+            pace=self._pace,
+            clock=self._surroundings.clock,
+            welcomed=self._welcomed,
+        )
+        self._keeper = Keeper(
+            self._url,
+            self._token,
+            self._base,
+            converse,
+            pace=self._pace,
+            surroundings=self._surroundings,
+            log=self._log,
+        )
+        loop.set_exception_handler(self._report)
+        self._loop = loop
+        self._work()
+        async with asyncio.TaskGroup() as group:
+            ticking = group.create_task(self._tick_for_ever(watch))
+            error = await self._keep(self._keeper)
+            ticking.cancel()
+        return error
+
+    async def _keep(self, keeper: Keeper) -> AtlasError | None:
+        try:
+            async with asyncio.timeout(None) as self._patience:
+                return await keeper.run()
+        except TimeoutError:
+            return None
+
+    async def _tick_for_ever(self, watch: Watch) -> None:
+        assert self._keeper is not None
+        while True:
+            await asyncio.sleep(self._pace.tick)
+            seen = watch.tick()
+            if seen.slept:
+                self._keeper.slept()
+            if seen.crossed and self._keeper.conversation is not None:
+                self._keeper.conversation.beat()
+            self._keeper.tick()
+            self._end_when_flushed()
+
+    def _work(self) -> None:
+        # Before the first one is taken: whoever posts from now on wakes this loop again.
+        self._told = False
+        while self._posted:
+            self._posted.popleft()()
+        if self._keeper is not None and self._keeper.conversation is not None:
+            self._keeper.conversation.flush()
+        self._end_when_flushed()
+
+    def _welcomed(self, welcome: Welcome) -> None:
+        assert self._keeper is not None
+        self._keeper.welcomed(welcome)
+        self._inbox.connected(welcome)
+
+    def _report(self, _: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        self._log.error(FAULT, what=context.get("message"), exc_info=context.get("exception"))
+
+    def _begin_to_end(self, flush: float) -> None:
+        self._flush_until = self._surroundings.clock() + flush
+
+    def _end_when_flushed(self) -> None:
+        if self._flush_until is None or self._finished:
+            return
+        assert self._keeper is not None
+        done = self._keeper.parted and not (self._ledger.owes or self._ledger.undecided)
+        if not done and self._surroundings.clock() < self._flush_until:
+            return
+        self._finished = True
+        wait = self._pace.close * 2 if self._keeper.finish() else 0.0
+        if self._patience is not None:
+            self._patience.reschedule(asyncio.get_running_loop().time() + wait)
+
+    def _leave(self) -> None:
+        """Say what becomes of the results that the router has not acknowledged."""
+        kept = self._spool.close(running=self._ledger.running > 0)
+        if kept:
+            self._log.warning(f"results not acknowledged: {kept}; kept on disk, for the next start to deliver")
+        if len(self._ledger.results) > kept:
+            self._log.warning(f"results not acknowledged: {len(self._ledger.results) - kept}; lost with this process")
+
+    def _skills_on_loop(self) -> Iterable[str]:
+        return [skill for skill in self._ledger.running_skills() if self._on_loop(skill)]
+
+
+def is_exposed(url: str) -> bool:
+    """Tell whether a token sent to this address can be read on the way: no TLS, and another machine."""
+    parts = urllib.parse.urlsplit(url)
+    host = parts.hostname or ""
+    if parts.scheme != "ws" or host == "localhost" or host.endswith(".localhost"):
+        return False
+    try:
+        return not ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return True
+
+
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    try:
+        import uvloop
+    except ImportError:  # not on Windows and not for PyPy: asyncio's own loop does as well
+        return None
+    return uvloop.new_event_loop

@@ -1,0 +1,246 @@
+"""The runner: what is delivered to this process, what of it runs, and what is refused.
+
+All of it belongs to the agent's loop; what the link says on its own thread gets here through `inbox`. There is one
+entry for each attempt until the attempt's handler has returned, and an entry is a slot: no more than `concurrency` at
+a time, the rest is refused as busy.
+"""
+
+import asyncio
+import threading
+import time
+from collections.abc import Callable, Mapping
+from typing import Final, Protocol
+
+from msgspec import Raw
+
+from agentic_atlas.errors import AtlasError
+from agentic_atlas.protocol.messages import (
+    Accept,
+    Answer,
+    Cancel,
+    Drain,
+    Limits,
+    Refuse,
+    RefuseReason,
+    Reply,
+    Task,
+    Welcome,
+)
+from agentic_atlas.sdk.clock import ServerClock
+from agentic_atlas.sdk.logs import Log
+from agentic_atlas.sdk.ports import Incoming, Unasked, Wire
+from agentic_atlas.sdk.runner.attempt import STOP_GRACE, Attempt, window
+from agentic_atlas.sdk.runner.failures import canceled
+from agentic_atlas.sdk.skills.calls import Calls
+from agentic_atlas.sdk.skills.context import Scope
+from agentic_atlas.sdk.skills.questions import Questions
+from agentic_atlas.sdk.skills.reports import Reports
+from agentic_atlas.sdk.skills.skill import Skill
+from agentic_atlas.sdk.skills.task_log import TaskLog
+from agentic_atlas.sdk.skills.time_limit import TimeLimit
+
+DRAIN_SECONDS: Final = 30.0
+"""How long a stopping agent waits for what runs."""
+
+
+class Connection(Wire, Protocol):
+    """The link, as the runner needs it."""
+
+    def pong(self, token: object) -> None:
+        """The handlers' loop got to a `ping`."""
+
+
+class Runner:
+    """Runs the attempts of one agent process; to be made on the loop it runs on.
+
+    Attributes:
+        clock: the server's, which deadlines are in.
+        left: names of the skills that still ran when it ended, each once.
+    """
+
+    def __init__(
+        self,
+        skills: Mapping[str, Skill],
+        *,
+        concurrency: int,
+        log: Log,
+        on_connected: Callable[[Welcome], None] | None = None,
+        stop_grace: float = STOP_GRACE,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Prepare; nothing runs before `run`.
+
+        Args:
+            skills: by name.
+            concurrency: attempts that may run at the same time; those beyond are refused.
+            log: the agent's own.
+            on_connected: told each `welcome`, on the loop.
+            stop_grace: seconds a handler may take to stop.
+            monotonic: a clock that never goes back, in seconds.
+        """
+        self._skills = skills
+        self._concurrency = concurrency
+        self._log = log
+        self._on_connected = on_connected
+        self._grace = stop_grace
+        self.clock = ServerClock(monotonic)
+        self._limits = Limits()
+        self._loop = asyncio.get_running_loop()
+        self._attempts: dict[tuple[str, int], Attempt] = {}
+        self._draining = False
+        self.left: list[str] = []
+        # Why it is over, once it is: None when that was asked for.
+        self._over: asyncio.Future[AtlasError | None] = self._loop.create_future()
+        # From `run` on; nothing is delivered before.
+        self._begun = False
+        self._wire: Connection
+        self._calls: Calls
+        self._group: asyncio.TaskGroup
+
+    async def run(self, wire: Connection, begin: Callable[[], None]) -> None:
+        """Run what is delivered until the agent is drained or the link has ended; `begin` opens the link.
+
+        Handlers that still run then are left without a result: their tasks are delivered again, or known to be lost.
+
+        Raises:
+            AtlasError: the link ended for good; the message says what to do.
+        """
+        self._wire, self._calls, self._begun = wire, Calls(wire), True
+        async with asyncio.TaskGroup() as group:
+            self._group = group
+            begin()
+            try:
+                error = await self._over
+            finally:
+                self._leave()
+        if error is not None:
+            raise error
+
+    def drain(self, seconds: float = DRAIN_SECONDS) -> None:
+        """Take no more tasks, and let `run` return when what runs has ended, or after `seconds` at the latest."""
+        if self._draining:
+            return
+        self._draining = True
+        self._log.info("stopping: no new tasks, and what runs may finish", running=self.running, seconds=seconds)
+        if self._begun:
+            self._wire.post(Drain())
+        self._loop.call_later(seconds, self.finish, None)
+        self._end_if_drained()
+
+    @property
+    def running(self) -> list[str]:
+        """Names of the skills whose handlers have not returned yet, one for each attempt."""
+        return [attempt.skill.name for attempt in self._attempts.values()]
+
+    def on_loop(self, skill: str) -> bool:
+        """Tell whether a skill of this name runs on the loop itself, and so may block it. From any thread."""
+        declared = self._skills.get(skill)
+        return declared is not None and declared.kind.on_loop
+
+    # -- what the router says (see `inbox`)
+
+    def take(self, message: Incoming) -> None:
+        """Take a message of the router's: a task is accepted or refused at once."""
+        match message:
+            case Task():
+                self._offer(message)
+            case Cancel():
+                attempt = self._attempts.get((message.task, message.attempt))
+                if attempt is not None:
+                    attempt.stop(canceled(message.reason))
+            case Reply():
+                self._calls.reply(message)
+            case Answer() | Unasked():
+                attempt = self._attempts.get((message.task, message.attempt))
+                if attempt is not None:
+                    attempt.answered(message)
+
+    def check_answer(self, task: str, attempt: int, question: int, answer: Raw) -> None:
+        """Raise InvalidInput when an answer does not fit what an attempt waits for: where no backend has checked it."""
+        running = self._attempts.get((task, attempt))
+        if running is not None:
+            running.check_answer(question, answer)
+
+    def drop(self, task: str, attempt: int) -> None:
+        """Stop an attempt that is not ours any more; nothing more is said of it."""
+        running = self._attempts.get((task, attempt))
+        if running is not None:
+            running.drop()
+
+    def acknowledged(self, task: str, attempt: int, pending: int) -> None:
+        """All events of the attempt but `pending` are stored: there is room for more."""
+        running = self._attempts.get((task, attempt))
+        if running is not None:
+            running.acknowledged(pending)
+
+    def welcomed(self, welcome: Welcome) -> None:
+        """Take the limits of a connection; attempts that run keep those they began with."""
+        self._limits = welcome.limits
+        if self._on_connected is not None:
+            self._on_connected(welcome)
+
+    def pong(self, token: object) -> None:
+        """Answer a ping: the loop got to it."""
+        self._wire.pong(token)
+
+    def finish(self, error: AtlasError | None) -> None:
+        """Let `run` end, with this error if there is one."""
+        if not self._over.done():
+            self._over.set_result(error)
+
+    # -- inside
+
+    def _offer(self, task: Task) -> None:
+        key = (task.task, task.attempt)
+        if key in self._attempts:
+            return
+        reason = self._refusal(task)
+        if reason is not None:
+            self._wire.post(Refuse(*key, reason))
+            return
+        attempt = self._attempt(task, self._skills[task.skill])
+        self._attempts[key] = attempt
+        self._wire.post(Accept(*key))
+        self._group.create_task(self._run(attempt), name=f"skill {task.skill}")
+
+    def _refusal(self, task: Task) -> RefuseReason | None:
+        if self._draining or self._over.done():
+            return RefuseReason.DRAINING
+        if task.skill not in self._skills:
+            return RefuseReason.UNKNOWN_SKILL
+        return RefuseReason.BUSY if len(self._attempts) >= self._concurrency else None
+
+    def _attempt(self, task: Task, skill: Skill) -> Attempt:
+        reports = Reports(task, self._wire, self._limits, window=window(self._limits, self._concurrency))
+        limit = TimeLimit(self.clock, task, skill.policy.timeout)
+        scope = Scope(
+            task=task,
+            reports=reports,
+            calls=self._calls,
+            clock=self.clock,
+            limits=self._limits,
+            log=TaskLog(reports, self._log, task),
+            loop=self._loop,
+            limit=limit,
+            questions=Questions(task, reports, self._limits, limit),
+            cancelled=threading.Event(),
+        )
+        return Attempt(skill, scope, self._wire, self._log, grace=self._grace)
+
+    async def _run(self, attempt: Attempt) -> None:
+        try:
+            await attempt.run()
+        finally:
+            del self._attempts[attempt.key]
+            self._end_if_drained()
+
+    def _end_if_drained(self) -> None:
+        if self._draining and not self._attempts:
+            self.finish(None)
+
+    def _leave(self) -> None:
+        self.left = sorted(set(self.running))
+        if self.left:
+            self._log.warning("the agent ends while skills still run", skills=self.left)
+        for attempt in self._attempts.values():
+            attempt.leave()

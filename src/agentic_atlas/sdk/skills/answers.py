@@ -1,0 +1,61 @@
+"""What a skill expects as an answer: told to the person as JSON Schema, and checked when the answer comes."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+from msgspec import Raw
+from pydantic import TypeAdapter, ValidationError
+from pydantic.errors import PydanticUserError
+
+from agentic_atlas.errors import InvalidInput, PayloadTooLarge
+from agentic_atlas.protocol.messages import NULL
+from agentic_atlas.sdk.skills.json_schema import SCHEMA_BYTES, Plain
+from agentic_atlas.sdk.skills.validation import faults_of_json, sentence
+
+
+class Form:
+    """The form of an answer.
+
+    Attributes:
+        schema: JSON Schema, or null when any value will do.
+    """
+
+    def __init__(self, wanted: Any) -> None:
+        """Take a type (Python's, or a Pydantic model), a JSON Schema, or None for any value.
+
+        Raises:
+            InvalidInput: it has no JSON Schema (`invalid_question`).
+            PayloadTooLarge: that has more than 64 KiB.
+        """
+        self._adapter: TypeAdapter[Any] | None = None
+        self.schema = NULL
+        if wanted is None:
+            return
+        try:
+            if isinstance(wanted, Mapping):
+                self.schema = Raw(msgspec.json.encode(dict(wanted)))
+            else:
+                self._adapter = TypeAdapter(wanted)
+                self.schema = Raw(msgspec.json.encode(self._adapter.json_schema(schema_generator=Plain)))
+        except (PydanticUserError, NameError, TypeError, ValueError, RecursionError) as error:
+            reason = (str(error).splitlines() or [""])[0].rstrip(".")
+            raise InvalidInput(f"an answer cannot have this form: {reason}", code="invalid_question") from None
+        if memoryview(self.schema).nbytes > SCHEMA_BYTES:
+            raise PayloadTooLarge(f"the schema of an answer has more than {SCHEMA_BYTES} bytes: use simpler types")
+
+    def read(self, answer: Raw) -> Any:
+        """Return the answer: as the type that was asked for, or as plain JSON values.
+
+        Raises:
+            InvalidInput: it fits the schema and still not the type, which checks more (`invalid_answer`).
+        """
+        if self._adapter is None:
+            return msgspec.json.decode(answer)
+        try:
+            return self._adapter.validate_json(bytes(answer))
+        except ValidationError as error:
+            found = faults_of_json(error, bytes(answer))
+            raise InvalidInput(
+                f"the answer does not fit: {sentence(found)}", code="invalid_answer", detail=found
+            ) from None

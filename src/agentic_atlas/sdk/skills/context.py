@@ -1,0 +1,240 @@
+"""What a running skill knows and can do: report, call others, look at its limits.
+
+A skill that runs on the agent's loop gets a `Context`; a plain `def`, which runs in a thread, gets a `SyncContext`,
+whose methods are the same ones without `await`. `progress` and `log` are the same in both.
+"""
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator, Coroutine, Generator, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, ClassVar, NoReturn, TypeVar
+
+import msgspec
+
+from agentic_atlas.errors import AtlasError, TaskError
+from agentic_atlas.protocol.messages import Caller, Limits, Task
+from agentic_atlas.sdk.clock import ServerClock
+from agentic_atlas.sdk.skills.answers import Form
+from agentic_atlas.sdk.skills.artifact import Artifact, describe_file
+from agentic_atlas.sdk.skills.calls import CallEvent, Calls
+from agentic_atlas.sdk.skills.questions import Questions
+from agentic_atlas.sdk.skills.reports import Reports
+from agentic_atlas.sdk.skills.task_log import TaskLog
+from agentic_atlas.sdk.skills.time_limit import TimeLimit
+
+T = TypeVar("T")
+
+
+class Rejected(AtlasError):
+    """The skill declines the task, for a reason of its own; the task ends `rejected`, which is not a failure."""
+
+    default_code: ClassVar[str] = "rejected"
+
+
+class Posted:
+    """Something that is already on its way; `await` it or not, it makes no difference."""
+
+    def __await__(self) -> Generator[None, None, None]:
+        yield from ()
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """What a context is made of.
+
+    Attributes:
+        limit: when the attempt is stopped at the latest.
+        cancelled: set when the attempt is to stop.
+        loop: the agent's loop, where calls live.
+    """
+
+    task: Task
+    reports: Reports
+    calls: Calls
+    clock: ServerClock
+    limits: Limits
+    log: TaskLog
+    loop: asyncio.AbstractEventLoop
+    limit: TimeLimit
+    questions: Questions
+    cancelled: threading.Event
+
+
+class Context:
+    """One attempt of a task, as its skill sees it.
+
+    Attributes:
+        log: structured log lines, kept with the task: `ctx.log.info("translating", characters=120)`.
+    """
+
+    def __init__(self, scope: Scope) -> None:
+        self._scope = scope
+        self.log: TaskLog = scope.log
+
+    @property
+    def task_id(self) -> str:
+        """Id of the task."""
+        return self._scope.task.task
+
+    @property
+    def attempt(self) -> int:
+        """1 for the first delivery of the task; more after a loss or a retry."""
+        return self._scope.task.attempt
+
+    @property
+    def skill(self) -> str:
+        """Name of the skill that runs."""
+        return self._scope.task.skill
+
+    @property
+    def caller(self) -> Caller:
+        """Who asked: `kind` is `user`, `api_key` or `agent`; `id` and `name` say which."""
+        return self._scope.task.caller
+
+    @property
+    def trace(self) -> str:
+        """W3C `traceparent` of the task, to hand on in requests of one's own."""
+        return self._scope.task.trace
+
+    @property
+    def cancelled(self) -> bool:
+        """True when the task is to stop: cancelled, timed out, or not ours any more. A `def` has to look by itself."""
+        return self._scope.cancelled.is_set()
+
+    @property
+    def deadline(self) -> datetime | None:
+        """The caller's deadline, in UTC on the server's clock; for "how long have I got" take `time_left`."""
+        deadline = self._scope.task.deadline
+        return None if deadline is None else datetime.fromtimestamp(deadline, UTC)
+
+    @property
+    def time_left(self) -> float | None:
+        """Seconds until timeout or deadline, whichever is first; never below 0; None when there is neither.
+
+        While `ask` waits, the timeout stands still.
+        """
+        return self._scope.limit.left
+
+    def progress(self, fraction: float | None = None, message: str | None = None) -> Posted:
+        """Report how far the skill is: 0 to 1, or None when unknown, and a short text.
+
+        It is sent at once, whether awaited or not. When many come faster than they are taken, only the latest counts.
+        """
+        self._scope.reports.progress(fraction, message)
+        return Posted()
+
+    async def call(self, agent: str, skill: str, /, **input: object) -> Any:
+        """Call a skill of another agent (`name` or `owner/name`) and return its output, as plain JSON values.
+
+        The call is a task of its own in the same trace, with the rights of this task's caller and of this agent, and
+        with its deadline. It survives a reconnect, and is cancelled when this task is.
+
+        Raises:
+            TaskError: it ended without an output; `code` says why, for instance `agent_not_found`, `agent_offline`.
+            InvalidInput: the input has no JSON form, or is too large (`PayloadTooLarge`).
+            Busy: this agent has too many open calls.
+        """
+        self._check_running()
+        return await self._scope.calls.call(self._scope.task, (agent, skill), input, self._scope.limits)
+
+    def stream(self, agent: str, skill: str, /, **input: object) -> AsyncIterator[CallEvent]:
+        """Call a skill and iterate over its events; the last one has kind `result` and the output as its data.
+
+        A reader that leaves 1,000 events unread is cut off with `Busy`. Errors are those of `call`.
+        """
+        self._check_running()
+        return self._scope.calls.stream(self._scope.task, (agent, skill), input, self._scope.limits)
+
+    async def ask(self, question: str, schema: Any = None, *, timeout: float | None = None) -> Any:
+        """Ask a person, and wait for the answer: whoever may see the task may answer it.
+
+        The task is `input_required` meanwhile, for as long as it takes; its own timeout stands still, its deadline does
+        not. Question and answer are stored. When the skill runs again, after a loss or a retry, its first `ask` returns
+        the first answer at once, its second the second one, …: so ask the same things in the same order.
+
+        Args:
+            question: what the person reads; up to 16,384 characters.
+            schema: what the answer has to be: a type (`bool`, `Literal["yes", "no"]`, a Pydantic model) or a JSON
+                Schema. Another answer is refused, and the question stays open. None takes any JSON value.
+            timeout: seconds until the wait is given up.
+
+        Returns:
+            The answer, as a value of the type, or as plain JSON values.
+
+        Raises:
+            NoAnswer: the timeout is over. Uncaught it ends the task as `failed`, with the code `no_answer`.
+            InvalidInput: this can't be asked (`invalid_question`, `too_many_questions`, `PayloadTooLarge`), or the
+                answer fits the schema and still not the type (`invalid_answer`).
+            Busy: there is no room for a question (`too_many_events`).
+        """
+        self._check_running()
+        return await self._scope.questions.ask(question, Form(schema), timeout)
+
+    async def artifact(self, path: str | Path, *, name: str | None = None, media_type: str | None = None) -> Artifact:
+        """Tell of a file that the skill made: name, media type, size and SHA-256. The file stays on this machine.
+
+        Raises:
+            OSError: the file cannot be read.
+        """
+        described = await asyncio.to_thread(describe_file, path, name=name, media_type=media_type)
+        self._scope.reports.artifact(msgspec.structs.asdict(described))
+        return described
+
+    def reject(self, message: str, *, code: str = "rejected") -> NoReturn:
+        """End the task as `rejected`: the skill does not want it, and no retry is made.
+
+        Raises:
+            Rejected: always; let it pass.
+        """
+        raise Rejected(message, code=code)
+
+    def _check_running(self) -> None:
+        if self.cancelled:
+            raise TaskError(
+                "this task is to stop, it calls and asks nobody any more", code="canceled", state="canceled"
+            )
+
+
+class SyncContext(Context):
+    """The context of a plain `def` skill: the same, but `call`, `stream`, `ask` and `artifact` block until done.
+
+    For its thread alone: used on a loop's thread, they would block that loop.
+    """
+
+    def call(self, agent: str, skill: str, /, **input: object) -> Any:
+        """Call a skill of another agent and return its output; see `Context.call`."""
+        return self._wait(super().call(agent, skill, **input))
+
+    def stream(self, agent: str, skill: str, /, **input: object) -> Any:
+        """Call a skill and iterate over its events; see `Context.stream`."""
+        return self._events(super().stream(agent, skill, **input))
+
+    def ask(self, question: str, schema: Any = None, *, timeout: float | None = None) -> Any:
+        """Ask a person, and wait for the answer; see `Context.ask`."""
+        return self._wait(super().ask(question, schema, timeout=timeout))
+
+    def artifact(self, path: str | Path, *, name: str | None = None, media_type: str | None = None) -> Any:
+        """Tell of a file that the skill made, and return its `Artifact`; see `Context.artifact`."""
+        described = describe_file(path, name=name, media_type=media_type)
+        self._scope.reports.artifact(msgspec.structs.asdict(described))
+        return described
+
+    def _events(self, events: AsyncIterator[CallEvent]) -> Iterator[CallEvent]:
+        async def following() -> CallEvent | None:
+            return await anext(events, None)
+
+        while (event := self._wait(following())) is not None:
+            yield event
+
+    def _wait(self, work: Coroutine[Any, Any, T]) -> T:
+        try:
+            future = asyncio.run_coroutine_threadsafe(work, self._scope.loop)
+        except RuntimeError:
+            # The loop is closed: the agent has ended, and this thread outlived it.
+            work.close()
+            raise TaskError("the agent has ended", code="canceled", state="canceled") from None
+        # Ends with the attempt at the latest: `Calls.end` and `Questions.end` then fail what is open.
+        return future.result()

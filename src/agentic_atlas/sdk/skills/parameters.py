@@ -1,0 +1,162 @@
+"""A function's parameters: which the caller fills in, which is the context, and which mistakes are refused.
+
+All of it happens when the module of the agent is imported, so a broken signature never gets as far as a caller.
+"""
+
+import inspect
+import typing
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final, TypeAlias
+
+from pydantic import TypeAdapter, ValidationError
+from pydantic.errors import PydanticUserError
+from pydantic.fields import FieldInfo
+
+from agentic_atlas.errors import ConfigurationError
+from agentic_atlas.sdk.skills.context import Context, SyncContext
+from agentic_atlas.sdk.skills.validation import faults, sentence
+
+Function: TypeAlias = Callable[..., Any]
+
+CONTEXT_NAME: Final = "ctx"
+"""A parameter of this name needs no annotation to be the context."""
+
+_CONTEXTS: Final[dict[str, Any]] = {kind.__name__: kind for kind in (Context, SyncContext)}
+_VARIABLE = {
+    inspect.Parameter.VAR_POSITIONAL: "takes any number of values",
+    inspect.Parameter.VAR_KEYWORD: "takes any name",
+    inspect.Parameter.POSITIONAL_ONLY: "has no name for its caller",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Declaration:
+    """Where a skill is declared, to say so in errors."""
+
+    file: str
+    line: int
+    name: str
+
+    @classmethod
+    def of(cls, function: Function) -> "Declaration":
+        """Find the file and line of a function, below its decorators."""
+        code = inspect.unwrap(function).__code__
+        return cls(code.co_filename, code.co_firstlineno, function.__name__)
+
+    def wrong(self, problem: str, fix: str) -> ConfigurationError:
+        """Return the error that names the place, the problem and the fix."""
+        return ConfigurationError(f"{self.file}:{self.line}: skill {self.name}: {problem}; {fix}", code="broken_skill")
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """A parameter that the caller fills in.
+
+    Attributes:
+        annotation: its type, `Annotated` metadata included.
+        default: `inspect.Parameter.empty` when it has none.
+        description: the texts in its `Annotated`, joined.
+    """
+
+    name: str
+    annotation: Any
+    default: Any
+    description: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Parameters:
+    """What a function takes and gives.
+
+    Attributes:
+        context: name of the parameter that gets the context, if any.
+        returns: the return annotation; `inspect.Signature.empty` when there is none.
+    """
+
+    fields: tuple[Field, ...]
+    context: str | None
+    returns: Any
+
+
+def read_parameters(function: Function, declaration: Declaration, *, context: type[Context]) -> Parameters:
+    """Read a function's signature; `context` is the class of context that this kind of function gets.
+
+    Raises:
+        ConfigurationError: the signature cannot be that of a skill; the message names file, line, parameter and fix.
+    """
+    hints = _hints(function, declaration)
+    fields: list[Field] = []
+    found: str | None = None
+    for parameter in inspect.signature(function).parameters.values():
+        if _is_context(parameter, hints):
+            if found is not None:
+                raise declaration.wrong(f'both "{found}" and "{parameter.name}" are the context', "keep one of them")
+            found = parameter.name
+            _check_context(hints.get(found), declaration, context)
+        else:
+            fields.append(_field(parameter, hints, declaration))
+    return Parameters(tuple(fields), found, hints.get("return", inspect.Signature.empty))
+
+
+def _hints(function: Function, declaration: Declaration) -> Mapping[str, Any]:
+    module = getattr(inspect.unwrap(function), "__globals__", {})
+    # An import of Context for type checkers alone is common and need not be an error.
+    names = {name: kind for name, kind in _CONTEXTS.items() if name not in module}
+    try:
+        return typing.get_type_hints(function, localns=names, include_extras=True)
+    except NameError as error:
+        fix = "define or import it at the top of the module (an import under TYPE_CHECKING is not enough)"
+        raise declaration.wrong(f'its annotations name "{error.name}", which is not known', fix) from None
+    except (TypeError, SyntaxError, AttributeError) as error:
+        raise declaration.wrong(f"an annotation cannot be read: {error}", "write a type") from None
+
+
+def _is_context(parameter: inspect.Parameter, hints: Mapping[str, Any]) -> bool:
+    annotation = hints.get(parameter.name)
+    if annotation is None:
+        return parameter.name == CONTEXT_NAME
+    kinds = (annotation, *typing.get_args(annotation))
+    return any(inspect.isclass(kind) and issubclass(kind, Context) for kind in kinds)
+
+
+def _check_context(annotation: Any, declaration: Declaration, given: type[Context]) -> None:
+    if annotation is SyncContext and given is not SyncContext:
+        fix = "annotate it as Context (SyncContext is for plain `def` skills)"
+        raise declaration.wrong("its context would block the loop", fix)
+
+
+def _field(parameter: inspect.Parameter, hints: Mapping[str, Any], declaration: Declaration) -> Field:
+    name = parameter.name
+    if parameter.kind in _VARIABLE:
+        fix = "write each input as a named parameter with a type, for instance `text: str`"
+        raise declaration.wrong(f'parameter "{name}" {_VARIABLE[parameter.kind]}', fix)
+    if name not in hints:
+        fix = f"write what it takes, for instance `{name}: str` (or `{name}: Any` for any JSON value)"
+        raise declaration.wrong(f'parameter "{name}" has no type', fix)
+    annotation = hints[name]
+    _check_type(name, annotation, declaration)
+    _check_default(parameter, annotation, declaration)
+    texts = [text for text in getattr(annotation, "__metadata__", ()) if isinstance(text, str)]
+    return Field(name, annotation, parameter.default, " ".join(texts) or None)
+
+
+def _check_type(name: str, annotation: Any, declaration: Declaration) -> None:
+    try:
+        TypeAdapter(annotation).json_schema()
+    except (PydanticUserError, NameError, TypeError, ValueError) as error:
+        fix = "use plain types, dataclasses, TypedDicts, Pydantic models or Any"
+        reason = str(error).splitlines()[0].rstrip(".")
+        raise declaration.wrong(f'the type of parameter "{name}" has no JSON form: {reason}', fix) from None
+
+
+def _check_default(parameter: inspect.Parameter, annotation: Any, declaration: Declaration) -> None:
+    default = parameter.default
+    if default is inspect.Parameter.empty or isinstance(default, FieldInfo):
+        return
+    try:
+        TypeAdapter(annotation).validate_python(default)
+    except ValidationError as error:
+        problem = f'the default of parameter "{parameter.name}" is not of its type: {sentence(faults(error, default))}'
+        hint = "write `… | None = None` for an optional one" if default is None else "change one of the two"
+        raise declaration.wrong(problem, hint) from None

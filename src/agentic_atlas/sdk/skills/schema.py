@@ -1,0 +1,118 @@
+"""What a skill takes and gives, as JSON Schema (2020-12) and as checks, both made by Pydantic from the signature."""
+
+import inspect
+import typing
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import Raw
+from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError, create_model
+from pydantic import Field as ModelField
+from pydantic.errors import PydanticUserError
+
+from agentic_atlas.errors import InvalidInput
+from agentic_atlas.protocol.messages import NULL
+from agentic_atlas.sdk.skills.context import Context
+from agentic_atlas.sdk.skills.json_schema import INPUT, SCHEMA_BYTES, Plain
+from agentic_atlas.sdk.skills.parameters import Declaration, Field, Function, Parameters, read_parameters
+from agentic_atlas.sdk.skills.validation import faults_of_json, sentence
+
+
+@dataclass(frozen=True, slots=True)
+class Signature:
+    """A skill's input and output.
+
+    Attributes:
+        context: name of the parameter that gets the context, if any.
+        input_schema: JSON Schema of an object with one property for each other parameter, and no more.
+        output_schema: JSON Schema of the return annotation, null without one. A streaming skill's output is the list
+            of all it yielded.
+        output: checks and serialises what is returned, or each item that is yielded.
+    """
+
+    context: str | None
+    input_schema: Raw
+    output_schema: Raw
+    output: TypeAdapter[Any]
+    _names: tuple[str, ...]
+    _model: type[BaseModel]
+
+    def read_input(self, raw: bytes) -> dict[str, object]:
+        """Return the arguments that a JSON input stands for, defaults filled in.
+
+        Raises:
+            InvalidInput: it does not fit; `detail` lists `{"path", "message"}`, and no value is echoed.
+        """
+        try:
+            model = self._model.model_validate_json(raw)
+        except ValidationError as error:
+            found = faults_of_json(error, raw)
+            raise InvalidInput(f"the input does not fit: {sentence(found)}", detail=found) from None
+        return {name: getattr(model, _attribute(place)) for place, name in enumerate(self._names)}
+
+
+def read_signature(function: Function, declaration: Declaration, *, context: type[Context], streams: bool) -> Signature:
+    """Make the schemas and checks of a function.
+
+    Raises:
+        ConfigurationError: it cannot be a skill; the message names file, line, parameter and fix.
+    """
+    parameters = read_parameters(function, declaration, context=context)
+    model = _model(parameters.fields)
+    output, schema = _output(parameters, declaration, streams=streams)
+    return Signature(
+        context=parameters.context,
+        input_schema=_bounded(model.model_json_schema(schema_generator=Plain), declaration, "input"),
+        output_schema=schema,
+        output=output,
+        _names=tuple(field.name for field in parameters.fields),
+        _model=model,
+    )
+
+
+_ANNOTATED: Any = Annotated  # given types that only the running program knows
+
+
+_LIST: Any = list
+
+
+def _attribute(place: int) -> str:
+    """Name of a field in the model: a parameter may be called `copy` or `_x`, which a model's field may not."""
+    return f"p{place}"
+
+
+def _model(fields: tuple[Field, ...]) -> type[BaseModel]:
+    definitions: dict[str, Any] = {}
+    for place, field in enumerate(fields):
+        named = _ANNOTATED[field.annotation, ModelField(alias=field.name, description=field.description)]
+        default = ... if field.default is inspect.Parameter.empty else field.default
+        definitions[_attribute(place)] = (named, default)
+    config = ConfigDict(extra="forbid", validate_default=True)
+    return create_model(INPUT, __config__=config, **definitions)
+
+
+def _output(parameters: Parameters, declaration: Declaration, *, streams: bool) -> tuple[TypeAdapter[Any], Raw]:
+    annotation = parameters.returns
+    if streams:
+        # AsyncIterator[X] and AsyncGenerator[X, None]; without the brackets nothing is declared.
+        annotation = next(iter(typing.get_args(annotation)), inspect.Signature.empty)
+    if annotation is inspect.Signature.empty:
+        return TypeAdapter(Any), NULL
+    try:
+        item: TypeAdapter[Any] = TypeAdapter(annotation)
+        whole: TypeAdapter[Any] = TypeAdapter(_LIST[annotation]) if streams else item
+        schema = whole.json_schema(mode="serialization", schema_generator=Plain)
+    except (PydanticUserError, NameError, TypeError, ValueError) as error:
+        reason = str(error).splitlines()[0].rstrip(".")
+        fix = "return plain values, dataclasses, Pydantic models or content parts, or leave the annotation out"
+        raise declaration.wrong(f"its return type has no JSON form: {reason}", fix) from None
+    return item, _bounded(schema, declaration, "output")
+
+
+def _bounded(schema: dict[str, Any], declaration: Declaration, what: str) -> Raw:
+    encoded = msgspec.json.encode(schema)
+    if len(encoded) > SCHEMA_BYTES:
+        problem = f"the schema of its {what} has {len(encoded)} bytes, more than {SCHEMA_BYTES}"
+        raise declaration.wrong(problem, "use simpler types, or Any for the deep parts")
+    return Raw(encoded)

@@ -1,0 +1,188 @@
+"""Results on disk, until the router has them: what a process leaves, the next one with the same token delivers.
+
+A result is written before it is sent for the first time, with write(2) and without fsync: it outlives the process, not
+a machine that loses its power. Where the disk fails, the agent goes on with results in memory, and says so.
+"""
+
+import contextlib
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+from agentic_atlas.protocol.messages import Result
+from agentic_atlas.sdk.logs import Log
+from agentic_atlas.sdk.spool import folder as spool_folder
+from agentic_atlas.sdk.spool.estate import Bounds, Chosen, choose
+from agentic_atlas.sdk.spool.journal import Journal
+from agentic_atlas.sdk.spool.port import Estate, Inherited, NoSpool, Spool
+from agentic_atlas.sdk.spool.records import Ended, Kept, Record, decode, encode, kept
+from agentic_atlas.sdk.spool.token_name import token_name
+
+Key = tuple[str, int]
+
+
+def spool_in(folder: Path | None, token: str, process: str, log: Log) -> Spool:
+    """Return the spool of this process in a folder that holds those of all tokens; one that keeps nothing for None."""
+    return NoSpool() if folder is None else FileSpool(folder / token_name(token), process, log=log)
+
+
+class FileSpool:
+    """Implements `port.Spool` in the folder of one token. All of it belongs to the link's thread."""
+
+    def __init__(
+        self,
+        folder: Path,
+        process: str,
+        *,
+        log: Log,
+        wall: Callable[[], float] = time.time,  # noqa: TID251 - results of an earlier process have an age, too
+        bounds: Bounds | None = None,
+    ) -> None:
+        """Prepare; no file is touched before `open`.
+
+        Args:
+            folder: of the token; made when it is missing.
+            process: this one's instance id.
+            log: where to say that the disk fails, and that it works again.
+            wall: seconds since the epoch.
+            bounds: how much is kept.
+        """
+        self._folder = folder
+        self._process = process
+        self._log = log
+        self._wall = wall
+        self._bounds = bounds or Bounds()
+        self._journal: Journal | None = None
+        # Files of ended processes that could not be taken over: held, so that nobody else takes them meanwhile.
+        self._others: list[Journal] = []
+        self._numbers: dict[Key, int] = {}
+        self._ended: list[int] = []
+        # Not on disk yet, because that failed.
+        self._waiting: dict[Key, tuple[Result, float]] = {}
+        self._failing = False
+
+    def open(self) -> Estate:
+        """See `Spool`."""
+        now = self._wall()
+        chosen = Chosen()
+        try:
+            own = self._journal = spool_folder.create(self._folder, self._process)
+            self._others = spool_folder.dead(self._folder, own.path)
+            chosen = choose(((journal.path.stem, _records(journal)) for journal in self._others), now, self._bounds)
+            self._take_over(own, chosen)
+            swept = spool_folder.sweep(self._folder, now - self._bounds.seconds)
+            chosen = replace(chosen, too_old=chosen.too_old + swept)
+        except OSError as error:
+            self._fails(error)
+        self._tell(chosen)
+        results = (Inherited(one.process, one.result(), max(0.0, now - one.at)) for one in chosen.results)
+        return Estate(chosen.processes, tuple(results))
+
+    def keep(self, result: Result) -> None:
+        """See `Spool`."""
+        self._waiting[result.task, result.attempt] = (result, self._wall())
+        self._write_waiting()
+
+    def forget(self, task: str, attempt: int) -> None:
+        """See `Spool`."""
+        self._waiting.pop((task, attempt), None)
+        number = self._numbers.pop((task, attempt), None)
+        if number is not None:
+            self._remove(number)
+        if self._waiting:
+            self._write_waiting()
+
+    def settled(self) -> None:
+        """See `Spool`."""
+        ended, self._ended = self._ended, []
+        for number in ended:
+            self._remove(number)
+
+    def close(self, *, running: bool) -> int:
+        """See `Spool`."""
+        left = len(self._numbers)
+        if running:
+            # A handler may go on in a thread: only the end of the process gives the lock back.
+            return left
+        with contextlib.suppress(OSError):
+            if self._journal is not None:
+                self._journal.close(delete=not (left or self._ended))
+            for journal in self._others:
+                journal.close()
+        self._journal, self._others = None, []
+        spool_folder.remove_if_empty(self._folder)
+        return left
+
+    # -- inside
+
+    def _take_over(self, own: Journal, chosen: Chosen) -> None:
+        """Write down as this process's own what the others left, and only then delete it there."""
+        self._ended = [own.append(encode(Ended(process))) for process in chosen.processes]
+        for one in chosen.results:
+            self._numbers[one.key] = own.append(encode(one))
+        while self._others:
+            self._others.pop().close(delete=True)
+
+    def _write_waiting(self) -> None:
+        try:
+            while self._waiting:
+                key = next(iter(self._waiting))
+                self._write(kept(self._process, self._waiting[key][1], self._waiting[key][0]))
+                del self._waiting[key]
+        except OSError as error:
+            self._fails(error)
+        else:
+            self._works()
+
+    def _write(self, record: Kept) -> None:
+        if self._journal is None:
+            self._journal = spool_folder.create(self._folder, self._process)
+        data = encode(record)
+        if len(self._numbers) >= self._bounds.results or self._journal.living + len(data) > self._bounds.nbytes:
+            raise _Full
+        self._numbers[record.key] = self._journal.append(data)
+
+    def _remove(self, number: int) -> None:
+        assert self._journal is not None
+        try:
+            self._journal.remove(number)
+        except OSError as error:
+            # It may be delivered once more by the next process; the router knows that it has it.
+            self._fails(error)
+
+    def _fails(self, error: OSError) -> None:
+        if self._failing:
+            return
+        self._failing = True
+        if isinstance(error, _Full):
+            why, fix = "too many wait on disk already", "they are written as soon as the router acknowledges some"
+        else:
+            why = f"{self._folder} cannot be used ({error.strerror or type(error).__name__})"
+            fix = "make room there, name another folder with ATLAS_SPOOL, or turn this off with ATLAS_SPOOL=off"
+        self._log.warning(f"results are kept in memory only, and end with this process: {why}; {fix}")
+
+    def _works(self) -> None:
+        if self._failing:
+            self._failing = False
+            self._log.info("results are kept on disk again")
+
+    def _tell(self, chosen: Chosen) -> None:
+        if chosen.results:
+            self._log.info(f"results of earlier processes: {len(chosen.results)}; to be delivered")
+        if chosen.too_old:
+            days = self._bounds.seconds / 86_400
+            self._log.warning(f"results of earlier processes older than {days:g} days: {chosen.too_old}; dropped")
+        if chosen.too_many:
+            self._log.warning(f"results of earlier processes over the bounds: {chosen.too_many}; dropped")
+
+
+class _Full(OSError):
+    """More than the bounds."""
+
+
+def _records(journal: Journal) -> Iterator[Record]:
+    for _, data in journal.records():
+        record = decode(data)
+        if record is not None:
+            yield record

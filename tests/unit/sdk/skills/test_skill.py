@@ -1,0 +1,159 @@
+import functools
+import re
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+
+from agentic_atlas import Agent, Context
+from agentic_atlas.errors import ConfigurationError
+from agentic_atlas.protocol.messages import Delivery, Policy
+from agentic_atlas.sdk.skills.skill import Kind
+
+
+async def asynchronous(text: str) -> str:
+    """Do it.
+
+    With care.
+    """
+    return text
+
+
+def plain() -> None: ...
+
+
+async def streaming() -> AsyncIterator[str]:
+    yield "a"
+
+
+def logged(function: Any) -> Any:
+    @functools.wraps(function)
+    def wrapper(*args: Any, **kwargs: Any) -> Any:
+        return function(*args, **kwargs)
+
+    return wrapper
+
+
+def only(agent: Agent) -> Any:
+    (skill,) = agent.skills.values()
+    return skill
+
+
+@pytest.mark.parametrize(
+    ("function", "options", "kind"),
+    [
+        (asynchronous, {}, Kind.ASYNC),
+        (plain, {}, Kind.THREAD),
+        (plain, {"process": True}, Kind.PROCESS),
+        (streaming, {}, Kind.STREAM),
+        (logged(asynchronous), {}, Kind.ASYNC),
+        (logged(streaming), {}, Kind.STREAM),
+    ],
+)
+def test_the_kind_of_function_decides_how_it_runs(function: Any, options: Any, kind: Kind) -> None:
+    agent = Agent("tester")
+    agent.skill(**options)(function)
+    assert only(agent).kind is kind
+
+
+def test_the_decorator_leaves_the_function_what_it_was() -> None:
+    agent = Agent("tester")
+    assert agent.skill(plain) is plain
+    assert agent.skill(name="again")(plain) is plain
+
+
+def test_name_and_docstring_are_declared() -> None:
+    agent = Agent("tester")
+    agent.skill(asynchronous)
+    spec = only(agent).spec()
+    assert (spec.name, spec.description, spec.streams) == ("asynchronous", "Do it.\n\nWith care.", False)
+    assert spec.policy == Policy()
+
+
+def test_options_replace_what_the_function_says() -> None:
+    agent = Agent("tester")
+    agent.skill(
+        name="do-it", description="Does it", timeout=60, retries=0, backoff=5, delivery="at_most_once", max_attempts=1
+    )(asynchronous)
+    spec = only(agent).spec()
+    assert (spec.name, spec.description) == ("do-it", "Does it")
+    assert spec.policy == Policy(Delivery.AT_MOST_ONCE, max_attempts=1, retries=0, backoff=5.0, timeout=60.0)
+
+
+def test_a_streaming_skill_says_that_it_streams() -> None:
+    agent = Agent("tester")
+    agent.skill(streaming)
+    assert only(agent).spec().streams
+
+
+def test_a_method_can_be_a_skill() -> None:
+    class Library:
+        async def search(self, words: str) -> str:
+            return words
+
+    agent = Agent("tester")
+    agent.skill(Library().search)
+    assert b"self" not in bytes(only(agent).signature.input_schema)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"timeout": 0},
+        {"timeout": "soon"},
+        {"retries": -1},
+        {"retries": 101},
+        {"max_attempts": 0},
+        {"delivery": "exactly_once"},
+        {"backoff": float("nan")},
+        {"name": "two words"},
+        {"name": ""},
+        {"name": "9lives"},
+        {"name": "größe"},
+        {"description": "x" * 20_000},
+        {"time_out": 5},
+        {"delivery": "at_most_once", "retries": 1},
+    ],
+)
+def test_an_option_that_is_not_allowed_is_refused_with_its_place(options: Any) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        Agent("tester").skill(**options)(plain)
+    assert re.match(r".*test_skill\.py:\d+: skill plain: .+; .+", caught.value.message)
+
+
+def test_two_skills_of_one_name_are_refused() -> None:
+    agent = Agent("tester")
+    agent.skill(plain)
+    with pytest.raises(ConfigurationError, match="two skills with the name plain: give one"):
+        agent.skill(name="plain")(asynchronous)
+
+
+def test_more_skills_than_a_registration_may_hold_are_refused() -> None:
+    agent = Agent("tester")
+    for number in range(200):
+        agent.skill(name=f"skill_{number}")(plain)
+    with pytest.raises(ConfigurationError, match="more than 200 skills"):
+        agent.skill(name="one_more")(plain)
+
+
+def generator() -> Any:
+    yield 1
+
+
+def with_context(ctx: Context) -> None: ...
+
+
+@pytest.mark.parametrize(
+    ("function", "options", "fix"),
+    [
+        (generator, {}, "write `async def`"),
+        (asynchronous, {"process": True}, "leave out process=True"),
+        (with_context, {"process": True}, "leave out process=True"),
+        (Agent, {}, "put it above"),
+        (functools.partial(plain), {}, "put it above"),
+        (print, {}, "put it above"),
+    ],
+)
+def test_what_cannot_be_a_skill_is_refused_with_the_fix(function: Any, options: Any, fix: str) -> None:
+    with pytest.raises(ConfigurationError, match=re.escape(fix)):
+        Agent("tester").skill(**options)(function)

@@ -1,0 +1,62 @@
+from typing import Annotated, Any, Literal
+
+import pytest
+from pydantic import BaseModel, Field, TypeAdapter, ValidationError
+
+from agentic_atlas.sdk.skills.validation import MOST, faults, faults_of_json, sentence
+
+
+class Cat(BaseModel):
+    kind: Literal["cat"]
+    lives: int
+
+
+class Dog(BaseModel):
+    kind: Literal["dog"]
+    bark: str
+
+
+Pet = Annotated[Cat | Dog, Field(discriminator="kind")]
+
+
+def found(annotation: Any, value: Any) -> list[dict[str, str]]:
+    with pytest.raises(ValidationError) as caught:
+        TypeAdapter(annotation).validate_python(value)
+    return faults(caught.value, value)
+
+
+def test_a_path_is_a_json_pointer_into_the_value() -> None:
+    assert found(dict[str, list[int]], {"a/b~c": [1, "x"]})[0]["path"] == "/a~1b~0c/1"
+
+
+def test_branches_of_a_union_are_no_part_of_a_path() -> None:
+    assert {fault["path"] for fault in found(dict[str, int | bool], {"n": "many"})} == {"/n"}
+    assert found(list[Pet], [{"kind": "cat"}])[0]["path"] == "/0/lives"
+
+
+def test_a_missing_member_is_named_though_it_is_not_there() -> None:
+    assert found(Cat, {"kind": "cat"}) == [{"path": "/lives", "message": "Field required"}]
+
+
+@pytest.mark.parametrize(
+    ("annotation", "value"),
+    [(int, "secret-7"), (Pet, {"kind": "secret-7"}), (list[int], ["secret-7"]), (Literal["a"], "secret-7")],
+)
+def test_no_value_is_echoed(annotation: Any, value: Any) -> None:
+    assert "secret-7" not in str(found(annotation, value))
+
+
+def test_a_long_list_of_faults_is_cut() -> None:
+    assert len(found(list[int], ["x"] * 1_000)) == MOST
+
+
+def test_json_that_cannot_be_read_has_one_fault_at_its_root() -> None:
+    with pytest.raises(ValidationError) as caught:
+        TypeAdapter(int).validate_json(b"{")
+    assert [fault["path"] for fault in faults_of_json(caught.value, b"{")] == [""]
+
+
+def test_the_sentence_tells_the_first_fault_and_how_many_more() -> None:
+    assert sentence([{"path": "/a", "message": "no"}, {"path": "/b", "message": "no"}]) == "/a: no (and 1 more)"
+    assert sentence([{"path": "", "message": "no"}]) == "the whole value: no"
+    assert sentence([]) == "it is not valid"

@@ -1,0 +1,44 @@
+"""The name of a token's folder: its id where that can be a name, else a digest, never the token."""
+
+from __future__ import annotations
+
+import base64
+import json
+
+import pytest
+
+from agentic_atlas.sdk.spool.token_name import token_name
+
+
+def token(**claims: object) -> str:
+    payload = base64.urlsafe_b64encode(json.dumps(claims).encode()).rstrip(b"=").decode()
+    return f"eyJhbGciOiJFZERTQSJ9.{payload}.c2lnbmF0dXJl"
+
+
+def test_a_token_is_named_by_its_id() -> None:
+    assert token_name(token(jti="tok_01ABC-x", sub="agt_1")) == "tok_01ABC-x"
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        "head.body.signature",
+        "no-token",
+        "",
+        "a..b",
+        "a.ä.b",
+        token(sub="agt_1"),
+        token(jti=7),
+        token(jti=""),
+        token(jti="../../etc"),
+        token(jti="a/b"),
+        token(jti="x" * 65),
+        token(jti="tok_1\n"),
+    ],
+)
+def test_any_other_is_named_by_a_digest(odd: str) -> None:
+    name = token_name(odd)
+    assert name.startswith("sha256-")
+    assert len(name) == 39
+    assert name != token_name(odd + "x")
+    assert not set(odd.split(".")) - {""} & {name}
