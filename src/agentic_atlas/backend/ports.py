@@ -6,7 +6,7 @@ Implementations live elsewhere (`store`, the router behind `compose`), one confo
 from asyncio import Future
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import msgspec
 
@@ -42,6 +42,13 @@ class Ids(Protocol):
 
     def __call__(self, prefix: str) -> str:
         """Return a new id `prefix_…`, unique for ever; ids of one prefix sort by the time of their making."""
+
+
+class Log(Protocol):
+    """A structured log, as structlog's: an event's name, and facts. No payload and no token is ever among them."""
+
+    def error(self, event: str, **facts: Any) -> Any:
+        """What is a fault of ours; `exc_info` may be among the facts."""
 
 
 class Added(msgspec.Struct, frozen=True):

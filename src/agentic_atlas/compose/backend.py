@@ -38,7 +38,7 @@ async def build(
     clock = WallClock()
     census = Census(_open_limits(settings))
     registry = Registry(store.agents)
-    dispatcher = Dispatcher(store.tasks, fleet, feed, clock, census)
+    dispatcher = Dispatcher(store.tasks, fleet, feed, clock, log, census)
     clock.jumped = partial(_clock_jumped, dispatcher, log)
     return Backend(
         store=store,

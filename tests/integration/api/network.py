@@ -157,8 +157,8 @@ async def api(
     """Run the API, with its store in memory unless there is a file for it."""
     ids, fleet = SortableIds(), HandFleet()
     async with open_store(database, clock=wall, ids=ids) as store:
-        feed, registry = Feed(LocalBus()), Registry(store.agents)
-        dispatcher = Dispatcher(store.tasks, fleet, feed, clock, Census(limits))
+        feed, registry, log = Feed(LocalBus()), Registry(store.agents), structlog.get_logger()
+        dispatcher = Dispatcher(store.tasks, fleet, feed, clock, log, Census(limits))
         backend = Backend(
             store=store,
             fleet=fleet,
@@ -173,7 +173,7 @@ async def api(
             feed=feed,
             dispatcher=dispatcher,
             logins=Logins(),
-            monitor=Monitor(dispatcher, fleet, clock, structlog.get_logger()),
+            monitor=Monitor(dispatcher, fleet, clock, log),
             backups=BackupFolder(
                 folder / "backups",
                 network=await store.network_id(),

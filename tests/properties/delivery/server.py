@@ -75,7 +75,7 @@ class Server:
         store, fleet, feed = disk.open(), RouterFleet(), Feed(LocalBus())
         registry = Registry(store.agents)
         clock = WallClock(loop.wall, loop.time)
-        dispatcher = Dispatcher(store.tasks, fleet, feed, clock)
+        dispatcher = Dispatcher(store.tasks, fleet, feed, clock, log)
         clock.jumped = dispatcher.forgive
         self.backend = Backend(
             store=store,

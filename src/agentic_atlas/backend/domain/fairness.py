@@ -59,26 +59,30 @@ class FairQueues:
     """The virtual clocks of all agents' queues: one for each agent and priority that had tasks in this process."""
 
     def __init__(self) -> None:
-        self._orders: defaultdict[tuple[str, int], FairOrder] = defaultdict(FairOrder)
+        self._orders: defaultdict[str, defaultdict[int, FairOrder]] = defaultdict(lambda: defaultdict(FairOrder))
 
     def next(self, agent_id: str, priority: int, caller: str) -> float:
         """Return the place of this caller's next task among the agent's tasks of this priority."""
-        return self._orders[agent_id, priority].next(caller)
+        return self._orders[agent_id][priority].next(caller)
 
     def give_back(self, task: Task) -> None:
         """The task was not stored: it was there already, or could not be."""
-        self._orders[task.agent_id, task.priority].give_back(task.caller.id, task.position)
+        self._orders[task.agent_id][task.priority].give_back(task.caller.id, task.position)
 
     def served(self, task: Task) -> None:
         """The task was claimed."""
-        self._orders[task.agent_id, task.priority].served(task.position)
+        self._orders[task.agent_id][task.priority].served(task.position)
 
     def resume(self, open_tasks: Sequence[Task]) -> None:
         """Take up what was open when the process started."""
         queues: defaultdict[tuple[str, int], list[Task]] = defaultdict(list)
         for task in open_tasks:
             queues[task.agent_id, task.priority].append(task)
-        for queue, tasks in queues.items():
+        for (agent_id, priority), tasks in queues.items():
             waiting = [(task.caller.id, task.position) for task in tasks if task.state is TaskState.SUBMITTED]
             held = [task.position for task in tasks if task.state is not TaskState.SUBMITTED]
-            self._orders[queue].resume(waiting, held)
+            self._orders[agent_id][priority].resume(waiting, held)
+
+    def forget(self, agent_id: str) -> None:
+        """The agent was deleted: it has no queues any more."""
+        self._orders.pop(agent_id, None)

@@ -82,7 +82,10 @@ async def _end_tasks(backend: Backend, agent: Agent) -> None:
     decide = partial(lifecycle.force, attempt=None, error=error, now=backend.clock())
     open_tasks = backend.dispatcher.census.of_agent(agent.id)
     for start in range(0, len(open_tasks), AT_ONCE):
-        await asyncio.wait([backend.dispatcher.end(task_id, decide) for task_id in open_tasks[start : start + AT_ONCE]])
+        some = open_tasks[start : start + AT_ONCE]
+        # What the store can't carry out now is done as soon as it can: the agent is gone already.
+        await asyncio.wait([backend.dispatcher.insist(task_id, decide) for task_id in some])
+    backend.dispatcher.forget(agent.id)
 
 
 async def _current(backend: Backend, principal: Principal, name: str) -> Agent:

@@ -6,7 +6,8 @@ from collections.abc import Callable, Sequence
 from functools import partial
 
 from agentic_atlas.backend.domain.records import Task
-from agentic_atlas.backend.ports import Changed, Fleet, Slot, Tasks
+from agentic_atlas.backend.ports import Changed, Fleet, Log, Slot, Tasks
+from agentic_atlas.backend.services.unawaited import outcome
 
 MOST_AT_ONCE = 64
 """Slots filled by one claim."""
@@ -19,13 +20,14 @@ class Claims:
     """Owns the backlog: which agents have waiting tasks, as far as is known."""
 
     def __init__(
-        self, tasks: Tasks, fleet: Fleet, clock: Callable[[], float], claimed: Callable[[Slot, Task], None]
+        self, tasks: Tasks, fleet: Fleet, clock: Callable[[], float], claimed: Callable[[Slot, Task], None], log: Log
     ) -> None:
         """Take whom to tell of each task that was claimed for a slot, after the commit."""
         self._tasks = tasks
         self._fleet = fleet
         self._clock = clock
         self._tell = claimed
+        self._log = log
         self._backlog: dict[str, int] = {}
         self._open: Counter[str] = Counter()
         self._version = 0
@@ -59,8 +61,12 @@ class Claims:
         future = self._tasks.claim(agent_id, slots, self._clock())
         future.add_done_callback(partial(self._made, agent_id, slots, self._backlog.get(agent_id)))
 
+    def forget(self, agent_id: str) -> None:
+        """The agent was deleted: nothing waits for it."""
+        self._backlog.pop(agent_id, None)
+
     def _made(self, agent_id: str, slots: Sequence[Slot], version: int | None, future: "Future[list[Changed]]") -> None:
-        claimed = None if future.cancelled() or future.exception() is not None else future.result()
+        claimed = outcome(future, self._log, "claim_failed", agent=agent_id)
         tasks = [change.task for change in claimed or () if change.task is not None]
         for slot, task in zip(slots, tasks, strict=False):
             self._tell(slot, task)

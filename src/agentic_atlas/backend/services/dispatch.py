@@ -9,7 +9,6 @@ import asyncio
 from asyncio import Future
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import TypeVar
 
 from agentic_atlas.backend.domain import lifecycle
 from agentic_atlas.backend.domain.alarms import Alarms
@@ -19,12 +18,11 @@ from agentic_atlas.backend.domain.deadlines import due_at, expire
 from agentic_atlas.backend.domain.fairness import FairQueues
 from agentic_atlas.backend.domain.lifecycle import Change, settled
 from agentic_atlas.backend.domain.records import Task
-from agentic_atlas.backend.ports import Added, Changed, Decide, Fleet, Slot, Tasks
+from agentic_atlas.backend.ports import Added, Changed, Decide, Fleet, Log, Slot, Tasks
 from agentic_atlas.backend.services.claims import Claims
 from agentic_atlas.backend.services.feed import Feed
+from agentic_atlas.backend.services.unawaited import outcome, value
 from agentic_atlas.protocol.tasks import LEASED, TaskState
-
-T = TypeVar("T")
 
 AGAIN_AFTER = 1.0
 """Seconds after which what the store could not carry out is tried again."""
@@ -39,16 +37,23 @@ class Dispatcher:
     """
 
     def __init__(
-        self, tasks: Tasks, fleet: Fleet, feed: Feed, clock: Callable[[], float], census: Census | None = None
+        self,
+        tasks: Tasks,
+        fleet: Fleet,
+        feed: Feed,
+        clock: Callable[[], float],
+        log: Log,
+        census: Census | None = None,
     ) -> None:
         self.census = Census() if census is None else census
         self._tasks = tasks
         self._fleet = fleet
         self._feed = feed
         self._clock = clock
+        self._log = log
         self._alarms = Alarms()
         self._queues = FairQueues()
-        self.claims = Claims(tasks, fleet, clock, self._claimed)
+        self.claims = Claims(tasks, fleet, clock, self._claimed, log)
         self._canceling: set[str] = set()
         self._woken = asyncio.Event()
 
@@ -84,7 +89,7 @@ class Dispatcher:
 
     def cancel(self, task_id: str, reason: str) -> "Future[Changed]":
         """Cancel a task, and with it what it called; an attempt that runs is asked to stop first."""
-        future = self.apply(task_id, partial(_cancel, reason=reason, now=self._clock()))
+        future = self.apply(task_id, partial(lifecycle.cancel, reason=reason, now=self._clock()))
         future.add_done_callback(self._asked_to_stop)
         return future
 
@@ -94,14 +99,24 @@ class Dispatcher:
         future.add_done_callback(self._ended)
         return future
 
+    def insist(self, task_id: str, decide: Decide) -> "Future[Changed]":
+        """`end`, tried again for as long as the store can't carry it out; the future is that of the first try."""
+        future = self.end(task_id, decide)
+        future.add_done_callback(partial(self._insisted, task_id, decide))
+        return future
+
+    def forget(self, agent_id: str) -> None:
+        """The agent was deleted, and its tasks have ended."""
+        self.claims.forget(agent_id)
+        self._queues.forget(agent_id)
+
     def forgive(self, seconds: float) -> None:
         """The wall clock was set, or the machine slept: what is to happen so long after something moves with it."""
         # An alarm that comes too early does no harm. None may come late, and a time of day may have come already.
         self._alarms.advance(max(0.0, -seconds))
         self.census.shift(seconds)
         self._woken.set()
-        shifted = self._tasks.shift(seconds)
-        shifted.add_done_callback(partial(self._shifted, seconds))
+        self._shift(seconds)
 
     async def run(self) -> None:
         """Look at tasks whose time is over, until cancelled."""
@@ -117,7 +132,7 @@ class Dispatcher:
                 continue
 
     def _added(self, change: Change, slot: Slot | None, future: "Future[Added]") -> None:
-        added = _result(future)
+        added = value(future)
         if added is not None and added.created:
             self._follow(added.task)
             if slot is not None:
@@ -129,38 +144,47 @@ class Dispatcher:
             self._fleet.release(slot)
 
     def _changed(self, future: "Future[Changed]") -> None:
-        changed = _result(future)
+        changed = value(future)
         if changed is not None and changed.task is not None:
             self._follow(changed.task)
             for question in settled(changed.task, changed.events):
                 self._fleet.answer(changed.task, question.reaction)
 
     def _looked_at(self, task_id: str, future: "Future[Changed]") -> None:
-        if _result(future) is None:
+        if outcome(future, self._log, "alarm_failed", task=task_id) is None:
             self._alarms.set(task_id, self._clock() + AGAIN_AFTER)
 
+    def _insisted(self, task_id: str, decide: Decide, future: "Future[Changed]") -> None:
+        if outcome(future, self._log, "end_failed", task=task_id) is None:
+            future.get_loop().call_later(AGAIN_AFTER, self.insist, task_id, decide)
+
     def _ended(self, future: "Future[Changed]") -> None:
-        changed = _result(future)
+        changed = value(future)
         if changed is not None and changed.task is not None and changed.task.terminal and changed.changed:
             # It ended without its agent, which may still be at it.
             self._fleet.cancel(changed.task)
             self._fleet.forget(changed.task)
 
+    def _shift(self, seconds: float) -> None:
+        self._tasks.shift(seconds).add_done_callback(partial(self._shifted, seconds))
+
     def _shifted(self, seconds: float, future: "Future[None]") -> None:
+        outcome(future, self._log, "shift_failed", seconds=seconds)
         if future.cancelled() or future.exception() is not None:
-            future.get_loop().call_later(AGAIN_AFTER, self.forgive, seconds)
+            # Only what is stored: the census and the alarms have moved already.
+            future.get_loop().call_later(AGAIN_AFTER, self._shift, seconds)
         else:
             self._woken.set()
 
     def _asked_to_stop(self, future: "Future[Changed]") -> None:
-        changed = _result(future)
+        changed = value(future)
         if changed is not None and changed.changed and changed.task is not None and changed.task.state in LEASED:
             self._fleet.cancel(changed.task)
 
     def _cancel_child(self, task_id: str) -> None:
         def settled(future: "Future[Changed]") -> None:
             self._canceling.discard(task_id)
-            if _result(future) is None:
+            if outcome(future, self._log, "cancel_failed", task=task_id) is None:
                 future.get_loop().call_later(AGAIN_AFTER, self._cancel_child, task_id)
 
         if task_id not in self._canceling and self.census.get(task_id) is not None:
@@ -197,12 +221,3 @@ class Dispatcher:
     def _deliver(self, slot: Slot, task: Task) -> None:
         self._queues.served(task)
         self._fleet.deliver(slot, task)
-
-
-def _cancel(task: Task, *, reason: str, now: float) -> Change | None:
-    return lifecycle.cancel(task, reason, now)
-
-
-def _result(future: "Future[T]") -> T | None:
-    """The future's value; None when it failed, which is told to whoever awaits it."""
-    return None if future.cancelled() or future.exception() is not None else future.result()

@@ -6,10 +6,9 @@ whoever runs the network should not have to.
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator
-from typing import Any, Protocol
 
 from agentic_atlas.backend.domain.invariants import Finding, Findings, Invariant
-from agentic_atlas.backend.ports import Fleet
+from agentic_atlas.backend.ports import Fleet, Log
 from agentic_atlas.backend.services.dispatch import Dispatcher
 
 LOOK_EVERY = 1.0
@@ -17,13 +16,6 @@ LOOK_EVERY = 1.0
 
 RESULT_WITHIN = 60.0
 """Seconds an agent that is connected may have to keep a result: twice what a report may take to be stored."""
-
-
-class Log(Protocol):
-    """Where findings go."""
-
-    def error(self, event: str, **facts: Any) -> Any:
-        """A fault of ours."""
 
 
 class Monitor:

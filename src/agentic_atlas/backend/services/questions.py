@@ -6,7 +6,6 @@ import msgspec
 from msgspec import Raw
 
 from agentic_atlas.backend.domain import lifecycle
-from agentic_atlas.backend.domain.lifecycle import Change
 from agentic_atlas.backend.domain.questions import Question, read_question
 from agentic_atlas.backend.domain.records import Task, TaskError
 from agentic_atlas.backend.services.access import Principal
@@ -51,7 +50,7 @@ async def answer(backend: Backend, principal: Principal, task: Task, value: byte
             return task
         raise _none_open(task, number)
     _check(backend, task, question, value)
-    decide = partial(_answer, question=question, value=value, by=principal.caller.name, now=backend.clock())
+    decide = partial(lifecycle.answer, question=question, value=value, by=principal.caller.name, now=backend.clock())
     changed = await backend.dispatcher.apply(task.id, decide)
     if not changed.changed or changed.task is None:
         raise _none_open(changed.task or task, number)
@@ -84,7 +83,3 @@ def _check(backend: Backend, task: Task, question: Question, value: bytes) -> No
         raise InvalidInput(f"the answer is not JSON: {error}") from None
     if question.schema != NULL:
         InputSchema(bytes(question.schema), of=("the answer", f"question {question.number}")).check(parsed)
-
-
-def _answer(task: Task, *, question: Question, value: bytes, by: str, now: float) -> Change | None:
-    return lifecycle.answer(task, question, value, by, now)

@@ -1,0 +1,134 @@
+"""Changes that nobody waits for, in a store that can't carry them out at first."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from functools import partial
+from typing import Any
+
+import pytest
+
+from agentic_atlas.backend.domain import lifecycle
+from agentic_atlas.backend.domain.records import Task, TaskError
+from agentic_atlas.backend.ports import Decide, Tasks
+from agentic_atlas.backend.services import dispatch
+from agentic_atlas.backend.services.dispatch import Dispatcher
+from agentic_atlas.backend.services.feed import Feed
+from agentic_atlas.backend.store.database import open_store
+from agentic_atlas.bus.local import LocalBus
+from agentic_atlas.errors import Unavailable
+from tests.conformance.store.samples import CALLER, LIBRARY, NOW, Numbered, populate, submitted
+from tests.integration.api.network import HandFleet
+from tests.unit.sdk.memory_log import MemoryLog
+
+AWAY = Unavailable("the store can't be used now", code="store_unavailable")
+BUG = RuntimeError("a decision is broken")
+
+
+class Failing:
+    """`ports.Tasks` of a real store, whose next changes fail one after the other."""
+
+    def __init__(self, tasks: Tasks) -> None:
+        self.errors: list[Exception] = []
+        self._tasks = tasks
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._tasks, name)
+
+    def change(self, task_id: str, decide: Decide) -> asyncio.Future[Any]:
+        return self._failed() if self.errors else self._tasks.change(task_id, decide)
+
+    def shift(self, seconds: float) -> asyncio.Future[None]:
+        return self._failed() if self.errors else self._tasks.shift(seconds)
+
+    def _failed(self) -> asyncio.Future[Any]:
+        failed = asyncio.get_running_loop().create_future()
+        failed.set_exception(self.errors.pop(0))
+        return failed
+
+
+class Scene:
+    """A dispatcher over such a store, and what the store and the log hold."""
+
+    def __init__(self, tasks: Tasks) -> None:
+        self.now = NOW
+        self.tasks: Any = Failing(tasks)
+        self.log = MemoryLog()
+        self.dispatcher = Dispatcher(self.tasks, HandFleet(), Feed(LocalBus()), lambda: self.now, self.log)
+
+    async def stored(self, task_id: str) -> Task:
+        task = await self.tasks.get(task_id)
+        assert task is not None
+        return task  # type: ignore[no-any-return]
+
+
+@asynccontextmanager
+async def scene() -> AsyncIterator[Scene]:
+    async with open_store(None, clock=lambda: NOW, ids=Numbered()) as store, asyncio.timeout(10.0):
+        await populate(store)
+        yield Scene(store.tasks)
+
+
+@pytest.fixture(autouse=True)
+def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(dispatch, "AGAIN_AFTER", 0.01)
+
+
+def test_what_is_insisted_on_happens_as_soon_as_the_store_can_and_a_fault_of_ours_is_told() -> None:
+    async def main() -> None:
+        async with scene() as at:
+            task = (await at.dispatcher.add(submitted(1), None)).task
+            gone = partial(lifecycle.force, attempt=None, error=TaskError("agent_deleted", "it was deleted"), now=NOW)
+            at.tasks.errors += [AWAY, BUG]
+            with pytest.raises(Unavailable):
+                await at.dispatcher.insist(task.id, gone)
+            while (await at.stored(task.id)).state != "failed":
+                pass
+            assert at.log.lines == [("error", "end_failed")]
+
+    asyncio.run(main())
+
+
+def test_an_alarm_that_fails_for_a_fault_of_ours_is_told_and_rings_again() -> None:
+    async def main() -> None:
+        async with scene() as at, asyncio.TaskGroup() as group:
+            task = (await at.dispatcher.add(submitted(1, queue_expires_at=NOW), None)).task
+            at.tasks.errors += [BUG]
+            looking = group.create_task(at.dispatcher.run())
+            while not at.log.lines:
+                assert (await at.stored(task.id)).state == "submitted"
+            at.now += 1.0
+            while (await at.stored(task.id)).state == "submitted":
+                pass
+            looking.cancel()
+            assert at.log.lines == [("error", "alarm_failed")]
+
+    asyncio.run(main())
+
+
+def test_a_step_of_the_clock_that_is_stored_at_the_second_try_moves_what_is_in_memory_once() -> None:
+    async def main() -> None:
+        async with scene() as at:
+            resting = (await at.dispatcher.add(submitted(1, not_before=NOW + 60.0), None)).task
+            at.tasks.errors += [AWAY]
+            at.dispatcher.forgive(3600.0)
+            while (await at.stored(resting.id)).not_before != NOW + 3660.0:
+                pass
+            census = at.dispatcher.census
+            assert not census.ready(LIBRARY.id, NOW + 3659.0)
+            assert census.ready(LIBRARY.id, NOW + 3661.0)
+
+    asyncio.run(main())
+
+
+def test_nothing_is_kept_for_an_agent_that_was_deleted() -> None:
+    async def main() -> None:
+        async with scene() as at:
+            first = at.dispatcher.position(LIBRARY.id, CALLER.id, 0)
+            assert at.dispatcher.position(LIBRARY.id, CALLER.id, 0) > first
+            at.dispatcher.forget(LIBRARY.id)
+            assert at.dispatcher.position(LIBRARY.id, CALLER.id, 0) == first
+
+    asyncio.run(main())
