@@ -186,6 +186,7 @@ class Agents(Protocol):
     async def register(self, instance: Instance, description: str, skills: Sequence[Skill]) -> Instance:
         """An instance connects: store it, its agent's description and skills, and mark its token used.
 
+        It holds the one seat of its token, so no other instance of the token is connected any more.
         Returns it with its generation: one more than its last.
         """
 

@@ -27,6 +27,7 @@ BODY_WITHIN = 60.0
 READ_WITHIN = 30.0
 MAX_HEAD = 64 * 1024
 MAX_CONNECTIONS = 10_000
+"""Not `limit_concurrency` of uvicorn, whose answer names no code and no time to come back."""
 
 
 class _Protocol(HttpToolsProtocol):
@@ -125,7 +126,6 @@ class HttpServer:
             access_log=False,
             server_header=False,
             proxy_headers=False,
-            limit_concurrency=MAX_CONNECTIONS,
             timeout_keep_alive=65,
             timeout_graceful_shutdown=max(1, round(drain)),
         )
@@ -142,7 +142,12 @@ class HttpServer:
         self._server.should_exit = True
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
-        await (errors.stopping() if self._stopping else self._app)(scope, receive, send)
+        await self._who_answers()(scope, receive, send)
+
+    def _who_answers(self) -> ASGIApp:
+        if self._stopping:
+            return errors.stopping()
+        return errors.crowded() if len(self._server.server_state.connections) > MAX_CONNECTIONS else self._app
 
 
 def listen(host: str, port: int, setting: str) -> socket.socket:

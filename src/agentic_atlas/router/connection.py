@@ -71,6 +71,7 @@ class Connection:
         self._host = host
         self._transport = transport
         self._began_at = office.clock()
+        self._welcomed_at = self._began_at
         self._session = Session(Side.ROUTER, office.limits)
         self._pulse = Pulse(self._began_at, settings.beat_every * settings.silent_beats)
         self._readiness = Readiness(settings.max_lag, settings.busy_pause)
@@ -132,8 +133,8 @@ class Connection:
 
     @property
     def oldest_result(self) -> float:
-        """See `Readiness`."""
-        return self._readiness.oldest_result
+        """Seconds for which its oldest result waits to be acknowledged, here: nobody could before it was welcome."""
+        return min(self._readiness.oldest_result, self._office.clock() - self._welcomed_at)
 
     @property
     def draining(self) -> bool:
@@ -150,6 +151,7 @@ class Connection:
         office = self._office
         self.instance = Instance(self.identity.agent_id, self.instance_id, welcome.generation)
         self.concurrency = concurrency
+        self._welcomed_at = office.clock()
         self._calls = Calls(office, self.instance, self.send, self._room)
         self._hearing = Hearing(
             office,

@@ -67,6 +67,7 @@ class Hearing:
             case Result():
                 self._ended(_fitting(message, self._office.limits.payload_bytes))
             case Accept():
+                self._readiness.accepted()
                 self._report(message)
             case Refuse():
                 self._readiness.refused(message.reason, self._office.clock())

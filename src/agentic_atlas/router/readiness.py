@@ -2,6 +2,9 @@
 
 from agentic_atlas.protocol.messages import RefuseReason
 
+_LONGEST_PAUSE = 30.0
+"""Seconds. One that refuses again and again is asked seldom: each try is on record in its task's events."""
+
 
 class Readiness:
     """What an instance said of itself.
@@ -14,6 +17,7 @@ class Readiness:
         self.oldest_result = 0.0
         self._max_lag = max_lag
         self._busy_pause = busy_pause
+        self._pause = busy_pause
         self._lag = 0.0
         self._draining = False
         self._busy_until: float | None = None
@@ -33,11 +37,16 @@ class Readiness:
         self._draining = True
 
     def refused(self, reason: RefuseReason, now: float) -> None:
-        """It gave a task back. Busy is for a while, or it would get the same task at once."""
+        """It gave a task back. Busy is for a while, longer each time, or it would get the same task at once."""
         if reason is RefuseReason.DRAINING:
             self.drains()
         elif reason is RefuseReason.BUSY:
-            self._busy_until = now + self._busy_pause
+            self._busy_until = now + self._pause
+            self._pause = min(2.0 * self._pause, _LONGEST_PAUSE)
+
+    def accepted(self) -> None:
+        """It took a task."""
+        self._pause = self._busy_pause
 
     def lags(self, lag: float) -> bool:
         """Its loop is late by so many seconds; True when that made it willing again."""

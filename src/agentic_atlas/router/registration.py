@@ -194,7 +194,7 @@ async def departed(office: Office, instance: Instance) -> None:
     try:
         await office.backend.departed(instance)
     except AtlasError as error:
-        # It shows as connected until it comes back or the backend starts again; no task depends on it.
+        # It shows as connected until its token is used again or the backend starts again; no task depends on it.
         office.log.warning("departure_not_stored", instance=instance.instance_id, code=error.code)
     except Exception as bug:  # a fault of ours with one agent must not end the router
         office.log.error("departure_failed", instance=instance.instance_id, exc_info=bug)

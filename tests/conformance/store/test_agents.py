@@ -210,12 +210,32 @@ def test_an_instance_needs_its_agent_and_its_token(with_store: WithStore, missin
         assert await store.agents.skills(LIBRARY.id) == []
 
 
+async def connect(store: Store, number: int) -> None:
+    """Connect an instance with a token of its own."""
+    await store.tokens.add(Token(f"tok_{number + 1}", LIBRARY.id, "", NOW, NOW + 100))
+    await store.agents.register(instance(number, token_id=f"tok_{number + 1}"), "", [])
+
+
+def test_whoever_holds_a_token_is_the_only_one_of_its_instances_that_is_connected(with_store: WithStore) -> None:
+    @with_store
+    async def _(store: Store) -> None:
+        await populate(store)
+        await store.agents.register(instance(1), "", [])
+        await connect(store, 2)
+        await store.agents.register(instance(3), "", [])
+        left = {i.id: i.disconnected_at for i in await store.agents.instances(LIBRARY.id)}
+        assert left == {"inst_1": instance(3).connected_at, "inst_2": None, "inst_3": None}
+        await store.agents.depart("inst_1", 1, NOW + 60)
+        left = {i.id: i.disconnected_at for i in await store.agents.instances(LIBRARY.id)}
+        assert left["inst_1"] == instance(3).connected_at, "its end came too late to count"
+
+
 def test_connected_instances_come_first_then_the_last_to_leave(with_store: WithStore) -> None:
     @with_store
     async def _(store: Store) -> None:
         await populate(store)
         for number in range(1, 6):
-            await store.agents.register(instance(number), "", [])
+            await connect(store, number)
         for number, at in ((2, 30), (4, 50), (5, 40)):
             await store.agents.depart(f"inst_{number}", 1, NOW + at)
         found = await store.agents.instances(LIBRARY.id)
@@ -227,7 +247,7 @@ def test_no_more_than_a_hundred_instances_are_remembered(with_store: WithStore) 
     async def _(store: Store) -> None:
         await populate(store)
         for number in range(1, 121):
-            await store.agents.register(instance(number), "", [])
+            await connect(store, number)
             if number > 5:
                 await store.agents.depart(f"inst_{number}", 1, NOW + number)
         found = [i.id for i in await store.agents.instances(LIBRARY.id)]
@@ -242,7 +262,7 @@ def test_nobody_is_connected_after_everybody_departed(with_store: WithStore) -> 
         await populate(store)
         await store.agents.add(agent("idle"))
         for number in (1, 2):
-            await store.agents.register(instance(number), "", [])
+            await connect(store, number)
         await store.agents.depart("inst_1", 1, NOW + 10)
         assert await store.agents.depart_all(NOW + 20) == [LIBRARY.id]
         assert await store.agents.depart_all(NOW + 30) == []
@@ -259,10 +279,10 @@ def test_ended_instances_are_known_by_agent_and_token_together(with_store: WithS
         await store.tokens.add(Token("tok_2", LIBRARY.id, "", NOW, NOW + 100))
         for number, token_id in ((1, TOKEN.id), (2, TOKEN.id), (3, "tok_2"), (4, TOKEN.id)):
             await store.agents.register(instance(number, token_id=token_id), "", [])
-        for number in (1, 3, 4):
-            await store.agents.depart(f"inst_{number}", 1, NOW + 10)
-        named = ["inst_1", "inst_2", "inst_3", "inst_none"]
-        assert await store.agents.departed(LIBRARY.id, TOKEN.id, named) == ["inst_1"]
+        await store.agents.depart("inst_1", 1, NOW + 10)
+        await store.agents.depart("inst_3", 1, NOW + 10)
+        named = ["inst_1", "inst_2", "inst_3", "inst_4", "inst_none"]
+        assert sorted(await store.agents.departed(LIBRARY.id, TOKEN.id, named)) == ["inst_1", "inst_2"]
         assert await store.agents.departed(LIBRARY.id, "tok_2", named) == ["inst_3"]
         assert await store.agents.departed("agent_other", TOKEN.id, named) == []
         assert await store.agents.departed(LIBRARY.id, TOKEN.id, []) == []

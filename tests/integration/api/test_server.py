@@ -94,6 +94,28 @@ def test_trailers_without_end_are_cut() -> None:
     served(test)
 
 
+def test_a_connection_too_many_is_told_so_and_when_to_come_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(http, "MAX_CONNECTIONS", 1)
+
+    async def test(connect: Callable[[], Awaitable[Peer]]) -> None:
+        reader, writer = await connect()
+        writer.write(post(b"first"))
+        assert await answer(reader) == b"200 5"
+        late_reader, late_writer = await connect()
+        late_writer.write(post(b"second"))
+        refusal = (await late_reader.read()).lower()
+        assert refusal.startswith(b"http/1.1 503")
+        assert b"retry-after: " in refusal
+        assert b'"too_many_connections"' in refusal
+        late_writer.close()
+        await late_writer.wait_closed()
+        writer.write(post(b"third"))
+        assert await answer(reader) == b"200 5"
+        writer.close()
+
+    served(test)
+
+
 def test_a_request_that_has_begun_when_the_server_stops_is_told_so_and_when_to_come_back() -> None:
     async def main() -> None:
         async with server() as (connect, stop):

@@ -341,3 +341,16 @@ def test_an_agent_that_came_back_and_is_busy_keeps_who_waits_for_it(tmp_path: Pa
         assert (await atlas.admin.get(f"/api/v1/tasks/{called}")).json()["state"] == "submitted"
 
     run(test, tmp_path)
+
+
+def test_who_would_not_wait_is_told_when_the_agent_leaves_while_the_task_is_stored(tmp_path: Path) -> None:
+    async def test(atlas: Api) -> None:
+        await atlas.connect(atlas.admin, "hello", GREET)
+        await tasks.nobody_came(atlas.backend)
+        here = iter((1, 0))
+        atlas.fleet.online = lambda _: next(here, 0)  # type: ignore[method-assign]
+        called = await atlas.admin.post("/api/v1/tasks", json=ask(queue_ttl=0))
+        shown = (await atlas.admin.get(f"/api/v1/tasks/{called.json()['id']}")).json()
+        assert (shown["state"], shown["error"]["code"]) == ("failed", "agent_offline")
+
+    run(test, tmp_path)

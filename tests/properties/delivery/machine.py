@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 from msgspec.structs import replace
 
+from agentic_atlas.backend.domain.deadlines import due_at
 from agentic_atlas.backend.domain.records import Task
 from agentic_atlas.backend.services import tasks
 from agentic_atlas.backend.services.access import Principal
@@ -263,6 +264,16 @@ class Delivery(RuleBasedStateMachine):
         self.disk.fail()
         self._distrust(RECOVERY)
 
+    @precondition(lambda self: not self.disk.holding)
+    @rule(down=seconds)
+    def the_disk_is_away(self, down: float) -> None:
+        """For so long; what was asked of it meanwhile has failed."""
+        self.disk.hold()
+        self.loop.passes(down)
+        self.disk.fail()
+        self.disk.release()
+        self._distrust(RECOVERY)
+
     # -- time
 
     @rule(passed=seconds)
@@ -312,6 +323,8 @@ class Delivery(RuleBasedStateMachine):
             elif task.state is TaskState.SUBMITTED and (task.not_before or 0.0) <= self.loop.wall() - RECOVERY:
                 free = sum(map(slots, router._hub.ready(task.agent_id)))
                 assert not free, "it waits although there is a free slot"
+            due = due_at(task, self.loop.wall())
+            assert due is None or due > self.loop.wall() - RECOVERY, "its time is over, and nobody looked"
 
     def _nothing_is_lost_that_is_there(self) -> None:
         """An attempt is lost only with its process, or when that one was away for the grace period (guarantee 4)."""

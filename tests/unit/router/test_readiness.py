@@ -27,6 +27,18 @@ def test_a_busy_instance_is_unwilling_for_a_pause() -> None:
     assert not readiness.tick(12.0)
 
 
+def test_one_that_is_busy_again_and_again_is_asked_seldom_until_it_takes_a_task() -> None:
+    readiness = Readiness(2.0, 1.0)
+    pauses = []
+    for _ in range(7):
+        readiness.refused(RefuseReason.BUSY, 0.0)
+        pauses.append(next(seconds for seconds in range(100) if readiness.tick(seconds)))
+    assert pauses == [1, 2, 4, 8, 16, 30, 30]
+    readiness.accepted()
+    readiness.refused(RefuseReason.BUSY, 0.0)
+    assert readiness.tick(1.0)
+
+
 def test_a_draining_instance_stays_unwilling() -> None:
     readiness = Readiness(2.0, 1.0)
     readiness.refused(RefuseReason.DRAINING, 0.0)

@@ -309,6 +309,22 @@ def test_a_connection_that_stops_beating_is_closed_and_its_lease_runs_from_then(
     asyncio.run(main())
 
 
+def test_a_result_that_was_made_while_its_agent_was_away_waits_here_only_since_it_is_back() -> None:
+    async def main() -> None:
+        async with network() as net:
+            agent = await net.agent()
+            agent.say(Beat(1, oldest=3600.0))
+            await net.passes(1)
+            assert net.router.oldest_results() == [("inst", pytest.approx(1.0, abs=0.1))]
+            agent.say(Beat(2, oldest=3601.0))
+            await net.passes(9)
+            assert net.router.oldest_results() == [("inst", pytest.approx(10.0, abs=0.1))]
+            agent.say(Beat(3, oldest=2.0))
+            assert net.router.oldest_results() == [("inst", 2.0)]
+
+    asyncio.run(main())
+
+
 def test_time_in_which_the_router_stood_still_is_not_the_agents_silence() -> None:
     async def main() -> None:
         async with network() as net:

@@ -63,6 +63,14 @@ def stopping() -> Response:
     )
 
 
+def crowded() -> Response:
+    """Return the response for a request on a connection too many, which ends with it."""
+    error = Unavailable("too many connections are open: close some that are not used", code="too_many_connections")
+    response = answer(error)
+    response.headers["Connection"] = "close"
+    return response
+
+
 def body_of(error: AtlasError) -> ErrorView:
     """Return an error in its shape."""
     return ErrorView(ErrorBody(error.code, error.message, error.detail))

@@ -88,6 +88,8 @@ def refuse(task: Task, attempt: int, now: float, reason: RefuseReason = RefuseRe
     """
     if not _current(task, attempt) or task.accepted_at is not None:
         return None
+    if task.cancel_reason is not None:
+        return _end(task, Trigger.CANCEL, now, error=TaskError("canceled", task.cancel_reason))
     if reason in _OF_THE_TASK:
         rest = min(2.0 ** min(attempt, 10), _LONGEST_REST)
         task = msgspec.structs.replace(task, not_before=now + rest)

@@ -123,7 +123,7 @@ class Dispatcher:
         while True:
             now = self._clock()
             for task_id in self._alarms.due(now):
-                self.end(task_id, partial(expire, now=now)).add_done_callback(partial(self._looked_at, task_id))
+                self._ring(task_id, now)
             self._woken.clear()
             try:
                 async with asyncio.timeout(self._alarms.wait(self._clock())):
@@ -150,9 +150,19 @@ class Dispatcher:
             for question in settled(changed.task, changed.events):
                 self._fleet.answer(changed.task, question.reaction)
 
+    def _ring(self, task_id: str, now: float) -> None:
+        self.end(task_id, partial(expire, now=now)).add_done_callback(partial(self._looked_at, task_id))
+        task = self.census.get(task_id)
+        if task is not None and task.state is TaskState.SUBMITTED:
+            # Perhaps its rest before a retry is over. The claim is stored behind its end, should it be that.
+            self.claims.waits(task.agent_id)
+            self.claims.make(task.agent_id)
+
     def _looked_at(self, task_id: str, future: "Future[Changed]") -> None:
         if outcome(future, self._log, "alarm_failed", task=task_id) is None:
+            # It was the earliest: whoever waits for the next one would sleep over it, and over all that follow.
             self._alarms.set(task_id, self._clock() + AGAIN_AFTER)
+            self._woken.set()
 
     def _insisted(self, task_id: str, decide: Decide, future: "Future[Changed]") -> None:
         if outcome(future, self._log, "end_failed", task=task_id) is None:

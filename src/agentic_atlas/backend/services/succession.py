@@ -1,7 +1,7 @@
 """What becomes of the attempts of processes that have ended, when the next one with their token arrives.
 
 The newcomer says which processes have ended for certain, and which results they left. Whose attempts those are is for
-the store to say: a process of another token, or one that is connected, is none of the newcomer's business.
+the store to say: a process of another token is none of the newcomer's business.
 """
 
 from collections.abc import Sequence

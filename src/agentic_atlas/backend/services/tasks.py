@@ -1,5 +1,6 @@
 """Submitting, watching, cancelling and repeating tasks."""
 
+import asyncio
 import hashlib
 from collections.abc import AsyncIterator
 from contextlib import suppress
@@ -105,7 +106,7 @@ async def submit(
         added = await backend.dispatcher.add(change, slot)
         if added.created:
             if ask.queue_ttl == 0 and not backend.fleet.online(agent.id):
-                backend.returning.wait(added.task.id, agent.id)
+                await _expect(backend, added.task.id, agent.id)
             ended = await _end(backend, added.task, watch, wait) if wait else None
             return Submitted(ended or added.task, created=True)
     _check_same(added.task, task)
@@ -127,7 +128,7 @@ async def retry(backend: Backend, principal: Principal, task_id: str) -> Submitt
         timeout=old.timeout,
         priority=old.priority,
         delivery=old.delivery if once else None,
-        retries=old.retries or None,
+        retries=old.retries,
         max_attempts=old.max_attempts,
     )
     return await submit(backend, principal.user, principal.caller, ask, retry_of=old.id)
@@ -159,8 +160,9 @@ async def _end(backend: Backend, task: Task, watch: Watch, seconds: float) -> Ta
     """Wait for the end of a task that was read, or stored, after the watch began."""
     if task.terminal:
         return task
-    ends = backend.clock() + seconds
-    while not watch.ended and not watch.closed and await watch.changed(ends - backend.clock()):
+    now = asyncio.get_running_loop().time  # not the wall clock: somebody may set it while they wait
+    ends = now() + seconds
+    while not watch.ended and not watch.closed and await watch.changed(ends - now()):
         pass
     if watch.task is not None and watch.task.terminal:
         return watch.task
@@ -176,9 +178,7 @@ async def nobody_came(backend: Backend) -> None:
     """The grace period after a start is over: fail what waits for agents that were expected back and are not here."""
     for task_id, agent_id in backend.returning.over():
         if not backend.fleet.online(agent_id):
-            # One that can't be stored now waits like any other: it has an end of its own.
-            with suppress(Unavailable, Busy):
-                await backend.dispatcher.apply(task_id, partial(_unclaimed, now=backend.clock()))
+            await _give_up(backend, task_id)
 
 
 async def events(backend: Backend, task_id: str, after: int, keep_alive: float) -> AsyncIterator[TaskEvent | None]:
@@ -215,6 +215,18 @@ async def events(backend: Backend, task_id: str, after: int, keep_alive: float) 
 async def _ended(backend: Backend, task_id: str) -> bool:
     task = await backend.store.tasks.get(task_id)
     return task is None or task.terminal
+
+
+async def _expect(backend: Backend, task_id: str, agent_id: str) -> None:
+    """The task waits for an agent on its way back; for one that left while the task was stored, it does not."""
+    if not backend.returning.wait(task_id, agent_id):
+        await _give_up(backend, task_id)
+
+
+async def _give_up(backend: Backend, task_id: str) -> None:
+    # One that can't be stored now waits like any other: it has an end of its own.
+    with suppress(Unavailable, Busy):
+        await backend.dispatcher.apply(task_id, partial(_unclaimed, now=backend.clock()))
 
 
 def _unclaimed(task: Task, *, now: float) -> lifecycle.Change | None:

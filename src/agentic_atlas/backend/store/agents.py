@@ -168,7 +168,15 @@ def _register(connection: Connection, instance: Instance, description: str, decl
     connection.execute(delete(skills).where(skills.c.agent_id == agent_id))
     if declared:
         connection.execute(insert(skills), [_skill_row(skill) for skill in declared])
+    _end_others(connection, instance)
     return _connect(connection, instance)
+
+
+def _end_others(connection: Connection, instance: Instance) -> None:
+    """One token, one instance: whoever holds it now, no other one is connected, though its end was never stored."""
+    others = (instances.c.agent_id == instance.agent_id, instances.c.token_id == instance.token_id)
+    connected = (instances.c.id != instance.id, instances.c.disconnected_at.is_(None))
+    connection.execute(update(instances).where(*others, *connected).values(disconnected_at=instance.connected_at))
 
 
 def _connect(connection: Connection, instance: Instance) -> Instance:

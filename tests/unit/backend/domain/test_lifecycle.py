@@ -149,6 +149,13 @@ def test_a_task_refused_for_the_moment_waits_for_the_next_free_slot() -> None:
     assert must(lifecycle.refuse(claimed, 1, 102.0, RefuseReason.DRAINING)).not_before is None
 
 
+def test_a_task_that_is_refused_while_it_is_canceled_is_canceled() -> None:
+    claimed = must(lifecycle.claim(task(), "ins_1", 101.0))
+    asked = must(lifecycle.cancel(claimed, "not needed", 102.0))
+    ended = must(lifecycle.refuse(asked, 1, 103.0))
+    assert (ended.state, ended.error) == (TaskState.CANCELED, TaskError("canceled", "not needed"))
+
+
 def test_a_refused_attempt_uses_up_nothing() -> None:
     claimed = must(lifecycle.claim(task(), "ins_1", 101.0))
     back = must(lifecycle.refuse(claimed, 1, 102.0))
