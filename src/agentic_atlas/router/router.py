@@ -75,7 +75,8 @@ class Router:
         self._group: asyncio.TaskGroup | None = None
         self._serial = 0
         self._announced = False
-        self._closing: tuple[CloseCode, float | None] | None = None
+        self._closed = False
+        self._retry_after: float | None = None
         self._stored = asyncio.Event()
         # Slots reserved on connections that drained and have ended since: what is claimed for them is given back.
         self._drained: dict[Instance, int] = {}
@@ -101,9 +102,8 @@ class Router:
         connection = Connection(self._serial, identity, transport, self.office, self)
         self._connections[connection.serial] = connection
         self._hub.arrive(connection)
-        if self._closing is not None:
-            code, retry_after = self._closing
-            connection.close(code, "router_is_stopping", retry_after)
+        if self._closed:
+            connection.close(CloseCode.RESTART, "router_is_stopping", self._retry_after)
         return connection
 
     def announce(self, retry_after: float = 1.0) -> None:
@@ -125,14 +125,15 @@ class Router:
         except TimeoutError:
             self.office.log.warning("reports_not_stored")  # Nothing is lost: agents say it all again.
 
-    def drain(self, retry_after: float | None = 1.0, code: CloseCode = CloseCode.RESTART) -> None:
+    def drain(self, retry_after: float | None = 1.0) -> None:
         """Close all connections, and each that comes from now on; their attempts go on at the agents.
 
         Each agent is asked to come back a little later than the one before, so that they do not come all at once.
         """
-        self._closing = (code, retry_after)
+        self._closed, self._retry_after = True, retry_after
         for connection, later in self._one_by_one():
-            connection.close(code, "router_is_stopping", None if retry_after is None else retry_after + later)
+            spread = None if retry_after is None else retry_after + later
+            connection.close(CloseCode.RESTART, "router_is_stopping", spread)
 
     # -- for the backend
 
@@ -255,7 +256,7 @@ class Router:
             return
         if connection.draining and connection.deliveries.reserved:
             self._drained[connection.instance] = connection.deliveries.reserved
-        if self._closing is None:
+        if not self._closed:
             # Else it is this router that goes: its successor knows by this who is to be expected.
             self._spawn(departed(self.office, connection.instance))
 

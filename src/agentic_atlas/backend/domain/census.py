@@ -17,6 +17,9 @@ RETRY_AFTER = 5.0
 """Seconds after which a submit that met a limit makes sense again."""
 
 
+_FIX = "wait for some of them to end, and try again"
+
+
 class OpenLimits(msgspec.Struct, frozen=True):
     """Most tasks that may be open; a submit over one is answered `Busy` (429) and stores nothing."""
 
@@ -71,13 +74,17 @@ class Census:
         """Return why another task of this caller for this agent is one too many, or None."""
         limits = self._limits
         if len(self._waiting.get(agent_id, ())) >= limits.queue_per_agent:
-            return _busy("agent_queue_full", f"{limits.queue_per_agent} tasks wait for {agent} already")
+            what = f"{limits.queue_per_agent} tasks wait for {agent} already"
+            return Busy(f"{what}: {_FIX}", code="agent_queue_full", retry_after=RETRY_AFTER)
         if self._by_caller[_key(caller)] >= limits.open_per_caller:
-            return _busy("too_many_open_tasks", f"{limits.open_per_caller} of your tasks have not ended yet")
+            what = f"{limits.open_per_caller} of your tasks have not ended yet"
+            return Busy(f"{what}: {_FIX}", code="too_many_open_tasks", retry_after=RETRY_AFTER)
         if self._by_user[caller.user_id] >= limits.open_per_user:
-            return _busy("too_many_open_tasks", f"{limits.open_per_user} tasks of your user have not ended yet")
+            what = f"{limits.open_per_user} tasks of your user have not ended yet"
+            return Busy(f"{what}: {_FIX}", code="too_many_open_tasks", retry_after=RETRY_AFTER)
         if len(self._tasks) >= limits.open_tasks:
-            return _busy("network_full", f"{limits.open_tasks} tasks of this network have not ended yet")
+            what = f"{limits.open_tasks} tasks of this network have not ended yet"
+            return Busy(f"{what}: {_FIX}", code="network_full", retry_after=RETRY_AFTER)
         return None
 
     def expect(self, task: Task) -> None:
@@ -178,7 +185,3 @@ def _seen(task: Task, *, stored: bool) -> OpenTask:
 
 def _key(caller: CallerRef) -> str:
     return f"{caller.kind}:{caller.id}"
-
-
-def _busy(code: str, what: str) -> Busy:
-    return Busy(f"{what}: wait for some of them to end, and try again", code=code, retry_after=RETRY_AFTER)

@@ -35,10 +35,9 @@ def longest_beyond(grace: float) -> float:
 class Backoff:
     """The waits between tries; it never gives up. `random` returns numbers in [0, 1)."""
 
-    def __init__(self, random: Callable[[], float], *, first: float = FIRST) -> None:
+    def __init__(self, random: Callable[[], float]) -> None:
         self._random = random
-        self._first = first
-        self._window = first
+        self._window = FIRST
 
     def next(self, retry_after: float | None = None, *, longest: float = LONGEST) -> float:
         """Return the seconds to wait before the next try: a part of a window that is not longer than `longest`.
@@ -54,4 +53,4 @@ class Backoff:
     def reset(self) -> None:
         """Begin with the shortest window again: the last connection was a stable one, the router said when
         it is back, or the machine woke up."""
-        self._window = self._first
+        self._window = FIRST
