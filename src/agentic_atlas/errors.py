@@ -11,6 +11,9 @@ AtlasError                    everything this product raises on purpose
 ├── Busy                      a limit is reached now; `retry_after` says when to try again
 ├── Unavailable               a part that is needed does not answer; `retry_after` likewise
 ├── TaskError                 a task ended without an output (sdk and clients)
+├── Rejected                  raised by a skill: the task is not one for it (`sdk.skills.context`)
+├── NoAnswer                  nobody answered a skill's question in time (`sdk.skills.questions`)
+├── NotFinished               a task was not done in the time that a caller would wait (`sdk.client.errors`)
 ├── ConfigurationError        a setting, a file or a declaration is wrong; the message names the fix
 ├── ProtocolError             the peer broke the wire protocol (`protocol.codec`, `protocol.session`)
 └── TokenRefused              an agent token that is not accepted (`auth.tokens`)

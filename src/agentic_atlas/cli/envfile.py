@@ -67,6 +67,6 @@ def _replace(path: Path, text: str) -> None:
             file.flush()
             os.fsync(file.fileno())
         new.replace(path)
-    except OSError:
+    finally:
+        # Also when somebody interrupts it: it may hold a token.
         new.unlink(missing_ok=True)
-        raise

@@ -119,10 +119,9 @@ class RouterBackend:
         """See `Backend.lost`."""
         await instances.lost(self._backend, task, attempt)
 
-    def freed(self, agent_id: str, slots: int) -> None:
+    def freed(self, agent_id: str) -> None:
         """See `Backend.freed`."""
-        if slots:
-            self._backend.dispatcher.claims.freed(agent_id)
+        self._backend.dispatcher.claims.freed(agent_id)
 
     async def call(self, instance: router_ports.Instance, call: Call, replies: router_ports.Replies) -> None:
         """See `Backend.call`."""

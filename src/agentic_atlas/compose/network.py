@@ -24,7 +24,8 @@ from agentic_atlas.protocol.messages import Limits
 from agentic_atlas.protocol.versions import PATH
 from agentic_atlas.router.endpoint import Endpoint, serve
 from agentic_atlas.router.ports import Identity
-from agentic_atlas.router.router import Router, RouterSettings
+from agentic_atlas.router.router import Router
+from agentic_atlas.router.settings import RouterSettings
 from agentic_atlas.settings import Settings
 
 EVENT_BYTES = 256 * 1024

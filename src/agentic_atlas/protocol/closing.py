@@ -44,6 +44,8 @@ class Advice(msgspec.Struct, frozen=True):
     fix: str
 
 
+_MAKE_A_NEW_ONE = "create a new one with `atlas tokens create AGENT` and put it into .env as AGENT_JWT_TOKEN"
+
 ADVICE: dict[CloseCode, Advice] = {
     CloseCode.NORMAL: Advice("the connection was closed", "nothing to do"),
     CloseCode.GOING_AWAY: Advice("the router went away", "nothing to do: the agent comes back by itself"),
@@ -62,17 +64,20 @@ ADVICE: dict[CloseCode, Advice] = {
     ),
     CloseCode.TOKEN_INVALID: Advice(
         "the router does not accept this token",
-        "create a new one with `atlas tokens create AGENT` and put it into .env as AGENT_JWT_TOKEN",
+        _MAKE_A_NEW_ONE,
     ),
     CloseCode.TOKEN_EXPIRED: Advice(
         "the token has expired",
-        "create a new one with `atlas tokens create AGENT` and put it into .env as AGENT_JWT_TOKEN",
+        _MAKE_A_NEW_ONE,
     ),
     CloseCode.TOKEN_REVOKED: Advice(
         "the token has been revoked",
-        "create a new one with `atlas tokens create AGENT` and put it into .env as AGENT_JWT_TOKEN",
+        _MAKE_A_NEW_ONE,
     ),
-    CloseCode.AGENT_DISABLED: Advice("this agent is disabled or deleted", "ask its owner to enable it"),
+    CloseCode.AGENT_DISABLED: Advice(
+        "this agent is disabled or deleted",
+        "ask its owner to enable it; one that was deleted has to be created anew",
+    ),
     CloseCode.REPLACED: Advice("another process took over with the same token", "give each process a token of its own"),
     CloseCode.PROTOCOL_VERSION: Advice(
         "agent and router speak different protocol versions", "update agentic-atlas on the older side"

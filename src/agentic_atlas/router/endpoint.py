@@ -344,8 +344,8 @@ async def serve(
     port: int,
     log: Log,
     ssl: tls.SSLContext | None = None,
-    max_connections: int = 10_000,
-    max_connections_per_address: int = 100,
+    max_connections: int,
+    max_connections_per_address: int,
 ) -> Endpoint:
     """Listen for agents on the running loop.
 

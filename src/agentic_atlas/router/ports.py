@@ -11,7 +11,6 @@ from agentic_atlas.protocol.messages import (
     Answer,
     Call,
     Event,
-    Fault,
     Hello,
     Refuse,
     Reply,
@@ -61,10 +60,9 @@ class Admission(msgspec.Struct, frozen=True):
 class Refused(AtlasError):
     """The backend does not let an instance in; `code` is a `CloseCode`."""
 
-    def __init__(self, close_code: int, code: str, message: str, retry_after: float | None = None) -> None:
+    def __init__(self, close_code: int, code: str, message: str) -> None:
         super().__init__(message, code=code)
         self.close_code = close_code
-        self.retry_after = retry_after
 
 
 Report = Accept | Refuse | Event | Result
@@ -116,7 +114,7 @@ class Backend(Protocol):
     async def lost(self, task: str, attempt: int) -> None:
         """The attempt's lease ran out: its instance did not come back within the grace period."""
 
-    def freed(self, agent_id: str, slots: int) -> None:
+    def freed(self, agent_id: str) -> None:
         """The agent has this many free slots: queued tasks may be claimed for them."""
 
     async def call(self, instance: Instance, call: Call, replies: Replies) -> None:
@@ -163,19 +161,3 @@ class Log(Protocol):
 
     def error(self, event: str, **facts: Any) -> Any:
         """What is a fault of ours; `exc_info` may be among the facts."""
-
-
-__all__ = [
-    "Admission",
-    "Arrival",
-    "Backend",
-    "Fault",
-    "Identity",
-    "Instance",
-    "Log",
-    "Receipt",
-    "Refused",
-    "Replies",
-    "Report",
-    "Transport",
-]

@@ -44,13 +44,13 @@ class Leases:
 
     def hold(self, attempt: Attempt, instance: str, holder: int) -> None:
         """A live connection of the instance holds the attempt from now on."""
-        self._unlink(attempt)
+        self.drop(attempt)
         self._leases[attempt] = _Lease(instance, holder)
         self._held.setdefault(holder, set()).add(attempt)
 
     def keep(self, attempt: Attempt, instance: str, until: float) -> None:
         """The instance is not connected: the attempt waits for it until then."""
-        self._unlink(attempt)
+        self.drop(attempt)
         self._leases[attempt] = _Lease(instance, None, until)
         self._running_out.add(attempt)
 
@@ -60,10 +60,6 @@ class Leases:
             lease = self._leases[attempt]
             lease.holder, lease.expires_at = None, until
             self._running_out.add(attempt)
-
-    def drop(self, attempt: Attempt) -> None:
-        """The attempt has ended, or is not this instance's any more."""
-        self._unlink(attempt)
 
     def holder(self, attempt: Attempt) -> int | None:
         """Return the live connection that holds the attempt."""
@@ -84,7 +80,7 @@ class Leases:
         lost = sorted(attempt for attempt in self._running_out if self._over(attempt, now, returning, patience))
         holders = [(attempt, self._leases[attempt].instance) for attempt in lost]
         for attempt in lost:
-            self._unlink(attempt)
+            self.drop(attempt)
         return holders
 
     def prolong(self, instances: Collection[str], until: float, most: float) -> None:
@@ -111,7 +107,8 @@ class Leases:
         assert lease.expires_at is not None
         return now >= lease.expires_at + (patience if lease.instance in returning else 0.0)
 
-    def _unlink(self, attempt: Attempt) -> None:
+    def drop(self, attempt: Attempt) -> None:
+        """The attempt has ended, or is not this instance's any more."""
         lease = self._leases.pop(attempt, None)
         if lease is None:
             return

@@ -106,7 +106,7 @@ class Registration:
                 await self._losses.settled()
                 return await self._office.backend.admit(Arrival(connection.identity, hello))
         except Refused as refused:
-            connection.close(refused.close_code, refused.code, refused.retry_after, refused.message)
+            connection.close(refused.close_code, refused.code, message=refused.message)
         except (AtlasError, TimeoutError) as error:
             code = error.code if isinstance(error, AtlasError) else "no_answer"
             retry_after = error.retry_after if isinstance(error, Busy | Unavailable) else None

@@ -33,8 +33,6 @@ from agentic_atlas.router.presence import Attempt, Leases
 from agentic_atlas.router.registration import Registration, departed
 from agentic_atlas.router.settings import RouterSettings
 
-__all__ = ["Router", "RouterSettings"]
-
 _LINE = 1024
 """Longest reason of a cancel (`messages.Line`)."""
 
@@ -234,9 +232,8 @@ class Router:
     def freed(self, connection: Connection) -> None:
         """See `Host.freed`."""
         agent_id = connection.identity.agent_id
-        slots = self.free(agent_id)
-        if slots:
-            self.office.backend.freed(agent_id, slots)
+        if self.free(agent_id):
+            self.office.backend.freed(agent_id)
 
     def recorded(self, connection: Connection, report: Report, receipt: Receipt) -> None:
         """See `Host.recorded`. What is not recorded says nothing of an attempt that another connection holds."""

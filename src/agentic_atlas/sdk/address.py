@@ -77,7 +77,7 @@ def segment(value: str) -> str:
         InvalidInput: no id or name looks like this.
     """
     if not value or value in (".", "..") or len(value) > _LONGEST_SEGMENT:
-        raise InvalidInput("an id or a name is empty, too long, or not one")
+        raise InvalidInput(f"{value[:64]!r} is no id or name: give 1 to {_LONGEST_SEGMENT} characters, not . or ..")
     return quote(value, safe="")
 
 

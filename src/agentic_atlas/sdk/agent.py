@@ -20,9 +20,10 @@ from agentic_atlas.protocol.messages import Hello, Limits, Welcome
 from agentic_atlas.protocol.versions import PROTOCOL_VERSION
 from agentic_atlas.sdk import identity, logs
 from agentic_atlas.sdk.loops import loop_factory
+from agentic_atlas.sdk.ports import Wire
 from agentic_atlas.sdk.runner.inbox import LoopInbox
 from agentic_atlas.sdk.runner.process import NAME as SKILL_PROCESS
-from agentic_atlas.sdk.runner.runner import DRAIN_SECONDS, Connection, Runner
+from agentic_atlas.sdk.runner.runner import DRAIN_SECONDS, Runner
 from agentic_atlas.sdk.signals import stop_signals
 from agentic_atlas.sdk.skills.skill import Options, Skill, declare
 
@@ -33,7 +34,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 Lifespan = Callable[["Agent"], AbstractAsyncContextManager[Any]]
 
 
-class Link(Connection, Protocol):
+class Link(Wire, Protocol):
     """What carries an agent's messages to a router and back."""
 
     def start(self) -> None:

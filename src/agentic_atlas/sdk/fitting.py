@@ -55,7 +55,7 @@ def fit(message: Outgoing, limits: Limits) -> Fitted:
 
 def notice(text: str) -> Raw:
     """Return the data of a log event in which the SDK itself says something."""
-    return Raw(msgspec.json.encode({"level": "warning", "message": text[:_MESSAGE_LENGTH]}))
+    return Raw(msgspec.json.encode({"level": "warning", "event": text[:_MESSAGE_LENGTH], "fields": {}}))
 
 
 def size(payload: Raw) -> int:

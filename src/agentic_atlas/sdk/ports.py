@@ -51,6 +51,9 @@ class Wire(Protocol):
     def forget_call(self, call_id: str) -> None:
         """Nobody waits for this call's replies any more."""
 
+    def pong(self, token: object) -> None:
+        """The handlers' loop got to a `ping` of the `Inbox`."""
+
 
 class Inbox(Protocol):
     """The runner, as the link sees it."""

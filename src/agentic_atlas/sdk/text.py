@@ -6,13 +6,15 @@ from typing import Final
 SHORT: Final = 1_000
 """Characters of an event's name, a field or a message that are kept."""
 
-_JWT = re.compile(r"eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}(?:\.[A-Za-z0-9_-]*)?")
-_REDACTED = "[redacted token]"
+_JWT = r"eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}(?:\.[A-Za-z0-9_-]*)?"
+_API_KEY = r"atlas_(?:[a-z]{1,16}_)?[A-Za-z0-9_-]{43}"
+_SECRETS = re.compile(f"{_JWT}|{_API_KEY}")
+_REDACTED = "[redacted]"
 
 
 def redact(text: str) -> str:
-    """Replace whatever looks like a JWT (RFC 7519): handlers quote headers and environments in their errors."""
-    return _JWT.sub(_REDACTED, text)
+    """Replace what looks like a JWT (RFC 7519) or an API key: handlers quote headers and environments in errors."""
+    return _SECRETS.sub(_REDACTED, text)
 
 
 def presentable(text: str, limit: int = SHORT) -> str:

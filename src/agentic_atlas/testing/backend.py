@@ -216,7 +216,7 @@ class MemoryBackend:
         now = self.clock.wall()
         self.book.change(task, lambda one: lifecycle.lose(one, attempt, now))
 
-    def freed(self, agent_id: str, slots: int) -> None:
+    def freed(self, agent_id: str) -> None:
         """The agent has free slots."""
         self._dispatch(agent_id)
 

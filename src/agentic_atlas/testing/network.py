@@ -7,7 +7,8 @@ from functools import partial
 
 from agentic_atlas.errors import ConfigurationError
 from agentic_atlas.protocol.messages import Hello, Limits
-from agentic_atlas.router.router import Router, RouterSettings
+from agentic_atlas.router.router import Router
+from agentic_atlas.router.settings import RouterSettings
 from agentic_atlas.sdk import logs
 from agentic_atlas.sdk.agent import Agent
 from agentic_atlas.sdk.link.surroundings import Surroundings

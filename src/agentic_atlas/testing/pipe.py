@@ -18,7 +18,7 @@ class RouterEnd:
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
         self._open = True
-        # Set by `join`, before the first frame.
+        # Set by `MemoryLink.start`, before the first frame.
         self.connection: Connection
         self.peer: AgentEnd
 
@@ -74,7 +74,7 @@ class AgentEnd:
         self.heard = asyncio.Event()
         self.over: asyncio.Future[tuple[int, bytes]] = loop.create_future()
         self._loop = loop
-        # Set by `join`, before the first frame.
+        # Set by `MemoryLink.start`, before the first frame.
         self.conversation: Conversation
         self.peer: RouterEnd
 

@@ -63,7 +63,7 @@ def test_watch_fails_when_the_task_does(platform: Platform) -> None:
 
 
 def test_an_id_that_is_none_is_told(platform: Platform) -> None:
-    assert complained(atlas("tasks", "show", "..")) == "an id or a name is empty, too long, or not one"
+    assert complained(atlas("tasks", "show", "..")) == "'..' is no id or name: give 1 to 256 characters, not . or .."
 
 
 OPEN = {"number": 2, "question": "How many?", "state": "open", "schema": {"type": "integer"}, "asked_at": AT}

@@ -215,8 +215,7 @@ class MemoryBackend:
         if record is not None and record.state is TaskState.WORKING and record.attempt == attempt:
             self._again(record, Trigger.LOSE)
 
-    def freed(self, agent_id: str, slots: int) -> None:
-        assert slots > 0
+    def freed(self, agent_id: str) -> None:
         self.dispatch(agent_id)
 
     async def call(self, instance: Instance, call: Call, replies: Replies) -> None:

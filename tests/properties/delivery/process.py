@@ -196,7 +196,7 @@ class Process:
         """SIGTERM: what runs may finish, then it leaves."""
         self.runner.drain()
 
-    # -- `sdk.runner.runner.Connection`
+    # -- `sdk.ports.Wire`
 
     def post(self, message: Outgoing) -> None:
         if isinstance(message, Result) and not self.dead:

@@ -22,7 +22,8 @@ from agentic_atlas.bus.local import LocalBus
 from agentic_atlas.compose.bridge import RouterBackend, RouterFleet
 from agentic_atlas.compose.sources import WallClock
 from agentic_atlas.protocol.messages import Limits
-from agentic_atlas.router.router import Router, RouterSettings
+from agentic_atlas.router.router import Router
+from agentic_atlas.router.settings import RouterSettings
 from tests.properties.delivery.disk import Disk
 from tests.properties.delivery.loop import StillLoop
 

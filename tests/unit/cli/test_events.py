@@ -3,10 +3,12 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
+import msgspec
 import pytest
 
 from agentic_atlas.cli.events import Setbacks, chunk_text, line, summary
 from agentic_atlas.sdk.client.records import TaskEvent
+from agentic_atlas.sdk.fitting import notice
 
 
 def event(kind: str, data: dict[str, Any]) -> TaskEvent:
@@ -29,6 +31,7 @@ def event(kind: str, data: dict[str, Any]) -> TaskEvent:
             {"level": "info", "event": "done", "fields": {"n": 3, "who": "Ada", "s": "a b"}},
             'info done n=3 who=Ada s="a b"',
         ),
+        ("log", msgspec.json.decode(notice("4 events were left out")), "warning 4 events were left out"),
         ("artifact", {"name": "a.pdf", "media_type": "application/pdf", "size": 9}, "a.pdf (application/pdf, 9 bytes)"),
         (
             "question",

@@ -1,5 +1,8 @@
+import secrets
+
 import pytest
 
+from agentic_atlas.auth import new_secret
 from agentic_atlas.sdk.text import describe, presentable, redact
 
 TOKEN = "eyJhbGciOiJFZERTQSJ9.eyJzdWIiOiJhZ2VudCJ9.c2lnbmF0dXJlLXNpZ25hdHVyZQ"
@@ -16,7 +19,14 @@ class Unspeakable:
 def test_what_looks_like_a_token_is_redacted(text: str) -> None:
     shown = redact(text)
     assert "eyJ" not in shown
-    assert "[redacted token]" in shown
+    assert "[redacted]" in shown
+
+
+@pytest.mark.parametrize("prefix", ["atlas_", "atlas_key_"])
+def test_an_api_key_is_redacted(prefix: str) -> None:
+    key = new_secret(prefix, secrets.token_bytes)
+    assert describe({"Authorization": f"Bearer {key}"}) == "{'Authorization': 'Bearer [redacted]'}"
+    assert redact("atlas_open_tasks") == "atlas_open_tasks"
 
 
 def test_a_token_across_the_cut_does_not_show_its_head() -> None:

@@ -216,6 +216,6 @@ class TaskEvent(msgspec.Struct, frozen=True):
     at: float
     kind: EventKind
     data: bytes
-    """JSON. Of `state`: an object with `state`, and where they apply `attempt`, `instance`, `error`, `reason`; of
-    `question` a `messages.Question`, of `answer` a `lifecycle.AnswerData`."""
+    """JSON. Of `state`: an object with `state`, and where they apply `attempt`, `instance`, `code`, `message`,
+    `accepted` (`lifecycle.StateData`); of `question` a `messages.Question`, of `answer` a `lifecycle.AnswerData`."""
     attempt: int = 0

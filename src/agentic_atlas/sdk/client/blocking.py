@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Self
 
 from agentic_atlas.errors import AtlasError
-from agentic_atlas.sdk.client import records as records
+from agentic_atlas.sdk.client import records
 from agentic_atlas.sdk.client.asynchronous import PATIENCE, TIMEOUT, AsyncClient, TaskRequest
 from agentic_atlas.sdk.client.loop import LoopThread
 from agentic_atlas.sdk.client.task import TaskHandle
@@ -34,6 +34,10 @@ class BlockingTask:
     def refresh(self, *, wait: float = 0.0) -> records.TaskInfo:
         """See `TaskHandle.refresh`."""
         return self._loop.run(self._task.refresh(wait=wait))
+
+    def wait(self, timeout: float | None = None) -> records.TaskInfo:
+        """See `TaskHandle.wait`."""
+        return self._loop.run(self._task.wait(timeout))
 
     def result(self, timeout: float | None = None) -> Any:
         """See `TaskHandle.result`."""

@@ -34,13 +34,6 @@ _SHORTEST_BEAT = 0.01
 """Seconds: a router that wants beats more often than this does not get them."""
 
 
-class Runner(Inbox, Protocol):
-    """`ports.Inbox`, told of acknowledgements too, so that a producer can wait for room."""
-
-    def acknowledged(self, task: str, attempt: int, pending: int) -> None:
-        """All events of the attempt but `pending` are stored."""
-
-
 class Line(Protocol):
     """The connection, as a conversation needs it (`transport.Connection`)."""
 
@@ -96,7 +89,7 @@ class Conversation:
     def __init__(
         self,
         ledger: Ledger,
-        inbox: Runner,
+        inbox: Inbox,
         state: State,
         *,
         pace: Pace,

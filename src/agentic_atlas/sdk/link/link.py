@@ -8,7 +8,6 @@ connection, and `ledger` knows what is still owed to the router.
 import asyncio
 import contextlib
 import functools
-import ipaddress
 import threading
 import urllib.parse
 from collections import deque
@@ -18,14 +17,16 @@ from typing import Any
 from agentic_atlas.errors import AtlasError
 from agentic_atlas.protocol.messages import Hello, Welcome
 from agentic_atlas.sdk import logs
+from agentic_atlas.sdk.address import is_loopback
 from agentic_atlas.sdk.ledger.ledger import Ledger
-from agentic_atlas.sdk.link.conversation import Conversation, Runner
+from agentic_atlas.sdk.link.conversation import Conversation
 from agentic_atlas.sdk.link.keeper import FAULT, Keeper
 from agentic_atlas.sdk.link.lag import Lag
 from agentic_atlas.sdk.link.pace import Pace
 from agentic_atlas.sdk.link.surroundings import Surroundings
 from agentic_atlas.sdk.link.watch import Watch
-from agentic_atlas.sdk.ports import Outgoing
+from agentic_atlas.sdk.loops import loop_factory
+from agentic_atlas.sdk.ports import Inbox, Outgoing
 
 FLUSH = 5.0
 """Seconds an agent that ends waits for what it said to be acknowledged."""
@@ -39,7 +40,7 @@ class Link:
         url: str,
         token: Callable[[], str],
         base: Hello,
-        inbox: Runner,
+        inbox: Inbox,
         *,
         on_loop: Callable[[str], bool] = bool,
         log: logs.Log | None = None,
@@ -137,7 +138,7 @@ class Link:
     def _run(self) -> None:
         error: AtlasError | None
         try:
-            with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+            with asyncio.Runner(loop_factory=loop_factory()) as runner:
                 error = runner.run(self._main())
         except Exception as bug:  # noqa: BLE001 - an agent whose link has died must not look alive
             self._log.error(FAULT, exc_info=bug)
@@ -251,18 +252,4 @@ class Link:
 def is_exposed(url: str) -> bool:
     """Tell whether a token sent to this address can be read on the way: no TLS, and another machine."""
     parts = urllib.parse.urlsplit(url)
-    host = parts.hostname or ""
-    if parts.scheme != "ws" or host == "localhost" or host.endswith(".localhost"):
-        return False
-    try:
-        return not ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return True
-
-
-def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
-    try:
-        import uvloop
-    except ImportError:  # not on Windows and not for PyPy: asyncio's own loop does as well
-        return None
-    return uvloop.new_event_loop
+    return parts.scheme == "ws" and not is_loopback(parts.hostname or "")

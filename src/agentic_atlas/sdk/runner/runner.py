@@ -9,7 +9,7 @@ import asyncio
 import threading
 import time
 from collections.abc import Callable, Mapping
-from typing import Final, Protocol
+from typing import Final
 
 from msgspec import Raw
 
@@ -41,13 +41,6 @@ from agentic_atlas.sdk.skills.time_limit import TimeLimit
 
 DRAIN_SECONDS: Final = 30.0
 """How long a stopping agent waits for what runs."""
-
-
-class Connection(Wire, Protocol):
-    """The link, as the runner needs it."""
-
-    def pong(self, token: object) -> None:
-        """The handlers' loop got to a `ping`."""
 
 
 class Runner:
@@ -93,11 +86,11 @@ class Runner:
         self._over: asyncio.Future[AtlasError | None] = self._loop.create_future()
         # From `run` on; nothing is delivered before.
         self._begun = False
-        self._wire: Connection
+        self._wire: Wire
         self._calls: Calls
         self._group: asyncio.TaskGroup
 
-    async def run(self, wire: Connection, begin: Callable[[], None]) -> None:
+    async def run(self, wire: Wire, begin: Callable[[], None]) -> None:
         """Run what is delivered until the agent is drained or the link has ended; `begin` opens the link.
 
         Handlers that still run then are left without a result: their tasks are delivered again, or known to be lost.

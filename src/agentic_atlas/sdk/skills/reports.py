@@ -17,6 +17,7 @@ import msgspec
 from msgspec import Raw
 
 from agentic_atlas.protocol.messages import Event, EventKind, Limits, Task
+from agentic_atlas.sdk.fitting import notice
 from agentic_atlas.sdk.ports import Wire
 from agentic_atlas.sdk.text import describe, presentable
 
@@ -128,9 +129,9 @@ class Reports:
 
     def _tell_left_out(self) -> None:
         if self._left_out:
-            event = f"{self._left_out} reports were left out: too many at once, or too long"
+            text = f"{self._left_out} reports were left out: too many at once, or too long"
             self._left_out = 0
-            self._post(EventKind.LOG, _encode({"level": "warning", "event": event, "fields": {}}))
+            self._post(EventKind.LOG, notice(text))
 
     def _post(self, kind: EventKind, data: Raw) -> None:
         if memoryview(data).nbytes > self._limits.event_bytes:
