@@ -20,21 +20,8 @@ from agentic_atlas.backend.archive.tarball import read
 from agentic_atlas.backend.store.sqlite import SAFE_RELEASE
 from agentic_atlas.errors import AtlasError, NotFound, TaskError
 from tests.e2e.processes import PATIENCE, Platform, Process, connected
+from tests.e2e.programs import ECHO
 from tests.integration.compose.data_folders import made
-
-ECHO = """
-from agentic_atlas import Agent
-
-agent = Agent("echo")
-
-@agent.skill
-async def say(text: str) -> str:
-    return text
-
-if __name__ == "__main__":
-    agent.run()
-"""
-
 
 ONCE = """
 import asyncio

@@ -7,7 +7,7 @@ from agentic_atlas import Client
 from agentic_atlas.cli.demo.trace import tree
 from agentic_atlas.cli.demo.workflow import workflow
 from tests.e2e.processes import Platform, Process, connected, python
-from tests.e2e.test_survival import ECHO
+from tests.e2e.programs import ECHO
 
 STEPS = ["connect", "validate", "register", "submit", "dispatch", "deliver", "result", "forward"]
 

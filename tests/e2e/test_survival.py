@@ -11,19 +11,7 @@ import pytest
 from agentic_atlas import Client
 from agentic_atlas.errors import TaskError
 from tests.e2e.processes import PATIENCE, Platform, connected
-
-ECHO = """
-from agentic_atlas import Agent
-
-agent = Agent("echo")
-
-@agent.skill
-async def say(text: str) -> str:
-    return text
-
-if __name__ == "__main__":
-    agent.run()
-"""
+from tests.e2e.programs import ECHO
 
 BLOCKING = """
 import time

@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from tests.e2e.processes import Platform, connected
-from tests.e2e.test_survival import ECHO
+from tests.e2e.programs import ECHO
 
 
 def signing_key(platform: Platform) -> tuple[str, Ed25519PrivateKey]:

@@ -14,24 +14,12 @@ import pytest
 from agentic_atlas import Client
 from agentic_atlas.compose.restore import restore
 from tests.e2e.processes import PATIENCE, Platform, connected
+from tests.e2e.programs import ECHO
 
 BACKUPS, BACKUPS_OF_A_SOAK = 3, 20
 CALLERS = 4
 FIRST = 100
 """Tasks that are acknowledged before the first backup."""
-
-ECHO = """
-from agentic_atlas import Agent
-
-agent = Agent("echo", concurrency=4)
-
-@agent.skill
-async def say(text: str) -> str:
-    return text
-
-if __name__ == "__main__":
-    agent.run()
-"""
 
 
 class Callers:

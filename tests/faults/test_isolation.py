@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.processes import Platform, connected
-from tests.e2e.test_survival import ECHO
+from tests.e2e.programs import ECHO
 from tests.faults.floods import (
     KEPT,
     MEGABYTE,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,6 +15,7 @@ from agentic_atlas.backend.store.lock import owned
 from agentic_atlas.compose.backup import move
 from agentic_atlas.compose.restore import restore
 from agentic_atlas.errors import AtlasError, ConfigurationError
+from tests.disks import mounted
 from tests.integration.compose.data_folders import backed_up, held, made
 from tests.killing import killed_within
 
@@ -29,13 +29,8 @@ def folder(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def other_disk(tmp_path: Path) -> Iterator[Path]:
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=16m", "tmpfs", str(folder)]
-    if subprocess.run(mount, check=False, capture_output=True).returncode:
-        pytest.skip("this user may not mount a file system")
-    yield folder
-    subprocess.run(["umount", str(folder)], check=True)
+    with mounted(tmp_path / "disk", megabytes=16) as folder:
+        yield folder
 
 
 def names(folder: Path) -> set[str]:

@@ -276,14 +276,14 @@ def test_a_port_that_is_taken_is_told_with_the_way_out() -> None:
         async with door() as at:
             with pytest.raises(ConfigurationError, match="ATLAS_ROUTER_PORT"):
                 await serve(
-                at.router,
-                verify,
-                host="127.0.0.1",
-                port=at.port,
-                log=at.log,
-                max_connections=1,
-                max_connections_per_address=1,
-            )
+                    at.router,
+                    verify,
+                    host="127.0.0.1",
+                    port=at.port,
+                    log=at.log,
+                    max_connections=1,
+                    max_connections_per_address=1,
+                )
 
     run(main())
 

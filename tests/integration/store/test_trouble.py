@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-import subprocess
 import threading
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -17,6 +16,7 @@ from agentic_atlas.backend.store import sqlite
 from agentic_atlas.backend.store.database import open_store
 from agentic_atlas.errors import Unavailable
 from tests.conformance.store.samples import NOW, Numbered, submitted
+from tests.disks import mounted
 from tests.integration.store.conftest import RunStore
 
 
@@ -80,13 +80,8 @@ def test_the_loop_runs_on_while_the_store_is_locked(path: Path, run_store: RunSt
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=16m", "tmpfs", str(folder)]
-    if subprocess.run(mount, check=False, capture_output=True).returncode:
-        pytest.skip("this user may not mount a file system")
-    yield folder
-    subprocess.run(["umount", str(folder)], check=True)
+    with mounted(tmp_path / "disk", megabytes=16) as folder:
+        yield folder
 
 
 def test_a_full_disk_never_lies_and_is_got_over(small_disk: Path) -> None:

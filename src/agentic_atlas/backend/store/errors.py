@@ -36,7 +36,7 @@ def driver_error(error: BaseException | None) -> AtlasError:
 def _of_driver(kind: Fault, words: str) -> AtlasError:
     match kind:
         case Fault.FULL:
-            return Unavailable("no room is left where the store is kept", code="storage_full", retry_after=5.0)
+            return Unavailable("no room is left where the store is kept", code="storage_full")
         case Fault.AWAY:
             return Unavailable(f"the store can't be used now: {words}", code=AWAY)
         case Fault.EXISTS:
