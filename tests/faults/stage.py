@@ -16,6 +16,7 @@ import httpx
 from agentic_atlas import Client
 from tests.e2e.processes import PATIENCE, Platform, Process, connected, python
 from tests.faults.health import BAD_SIGNS
+from tests.faults.ledgers import read as read_ledgers
 
 WORKER = Path(__file__).with_name("worker.py")
 OPEN = ("submitted", "working", "input_required")
@@ -128,6 +129,13 @@ class Stage:
     @property
     def processes(self) -> list[Process]:
         return [*self.server.processes, *(process for worker in self.workers for process in worker.processes)]
+
+    def begun(self, starts: int, within: float = PATIENCE) -> None:
+        """Wait until the agents have written so many starts into their ledgers."""
+        until = time.monotonic() + within
+        while (begun := len(read_ledgers(self.ledgers).starts)) < starts:
+            assert time.monotonic() < until, f"only {begun} of {starts} have begun"
+            SOON.wait(0.02)
 
     def quiesce(self, within: float = 60.0) -> float:
         """Wait until no task is open and the server's own monitor is content; return the seconds it took."""

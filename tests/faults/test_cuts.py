@@ -53,8 +53,7 @@ def test_a_cut_of_three_seconds_during_a_hundred_running_tasks_fails_none_and_re
                     client.submit("cut", skill, payload=payload, seconds=1.5 + 0.03 * number)
                     for number, (skill, payload) in enumerate(asked)
                 ]
-                while len(ledgers.read(stage.ledgers).starts) < len(before.starts) + len(tasks):
-                    SOON.wait(0.02)
+                stage.begun(len(before.starts) + len(tasks))
                 ends = ledgers.read(stage.ledgers).ends.total()
                 running += len(tasks) - (ends - before.ends.total())
                 proxy.refuse(True)
@@ -119,17 +118,22 @@ def test_resets_at_random_moments_under_load_fail_none_and_repeat_none(
     )
 
 
-def test_frames_that_come_in_single_bytes_are_understood(tmp_path: Path, found: Found) -> None:
+@pytest.mark.parametrize(("sliced", "delay"), [(1, 0.0), (0, 0.2)])
+def test_frames_that_come_in_single_bytes_or_late_are_understood(
+    sliced: int, delay: float, tmp_path: Path, found: Found
+) -> None:
     with cuttable(tmp_path) as (stage, proxy):
-        proxy.up.slice = proxy.down.slice = 1
-        add(stage, proxy, "sliced")
+        for way in (proxy.up, proxy.down):
+            way.slice, way.delay = sliced, delay
+        add(stage, proxy, "odd")
         payload = "ü" * 1000
         with Client(stage.server.url, api_key=stage.server.api_key) as client:
-            tasks = [client.submit("sliced", "repeatable", payload=payload, seconds=0) for _ in range(20)]
+            tasks = [client.submit("odd", "repeatable", payload=payload, seconds=0) for _ in range(20)]
             assert {task.result(PATIENCE) for task in tasks} == {digest(payload)}
         assert proxy.accepted == 1
         stage.quiesce()
-    found("4 slow and sliced links", "20 tasks of 2 KB, both ways in single bytes", "all completed, no reconnect")
+    how = f"each piece {delay:g} s late" if delay else "in single bytes"
+    found("4 slow and sliced links", f"20 tasks of 2 KB, both ways {how}", "all completed, no reconnect")
 
 
 @pytest.mark.parametrize("towards", ["router", "agent", "both"])
@@ -140,8 +144,7 @@ def test_a_connection_that_swallows_everything_is_found_and_replaced(
         add(stage, proxy, "hole")
         with Client(stage.server.url, api_key=stage.server.api_key) as client:
             running = client.submit("hole", "once", payload="running", seconds=1)
-            while not ledgers.read(stage.ledgers).starts:
-                SOON.wait(0.02)
+            stage.begun(1)
             proxy.up.hole = towards in ("router", "both")
             proxy.down.hole = towards in ("agent", "both")
             began = time.monotonic()
@@ -171,8 +174,7 @@ def test_a_connection_that_is_closed_in_one_direction_is_replaced(
         add(stage, proxy, "half")
         with Client(stage.server.url, api_key=stage.server.api_key) as client:
             running = client.submit("half", "once", payload="running", seconds=1)
-            while not ledgers.read(stage.ledgers).starts:
-                SOON.wait(0.02)
+            stage.begun(1)
             began = time.monotonic()
             proxy.half_close(towards_server=towards_server)
             proxy.wait_for(2, PATIENCE)

@@ -107,8 +107,7 @@ def test_a_server_that_was_away_for_longer_than_the_grace_period_still_gets_what
         stage.add("first", 6, CONCURRENCY="4")
         with Client(stage.server.url, api_key=stage.server.api_key) as client:
             tasks = [client.submit("first", "once", payload=f"{number}", seconds=3) for number in range(24)]
-            while len(ledgers.read(stage.ledgers).starts) < len(tasks):
-                SOON.wait(0.05)
+            stage.begun(len(tasks))
             stage.server.kill()
             SOON.wait(4 * grace)
             stage.server.start()
