@@ -138,19 +138,25 @@ class Stage:
             SOON.wait(0.02)
 
     def quiesce(self, within: float = 60.0) -> float:
-        """Wait until no task is open and the server's own monitor is content; return the seconds it took."""
-        began = time.monotonic()
+        """Wait until no task is open and the server's own monitor is content; return the seconds it took.
+
+        It may take longer while what there is to do gets less: `within` is how long nothing may happen.
+        """
+        began = moved = time.monotonic()
+        fewest = float("inf")
         with self.server.http() as api:
-            while (left := began + within - time.monotonic()) > 0:
+            while (left := moved + within - time.monotonic()) > 0:
                 still = self._open(api) or _faults(api)
                 if not still:
                     return time.monotonic() - began
+                if (open_tasks := _count(api)) < fewest:
+                    fewest, moved = open_tasks, time.monotonic()
                 task = next(iter(still))
                 if task.startswith("tsk_"):
                     api.get(f"/api/v1/tasks/{task}", params={"wait": min(left, 5.0)}).raise_for_status()
                 else:
                     SOON.wait(0.05)
-        raise AssertionError(f"after {within} s there is still {still}")
+        raise AssertionError(f"for {within} s there have been {fewest} open tasks, the newest of them {still}")
 
     def shown(self) -> dict[str, tuple[str, int]]:
         """Return state and last event's number of every task, as the API shows them."""
@@ -174,6 +180,12 @@ class Stage:
             task["id"]: {name: task[name] for name in ("agent", "skill", "state", "attempt", "updated_at", "note")}
             for task in answer.json()["items"]
         }
+
+
+def _count(api: httpx.Client) -> float:
+    """Return how many tasks are open."""
+    lines = api.get("/metrics").raise_for_status().text.splitlines()
+    return sum(float(line.rpartition(" ")[2]) for line in lines if line.startswith("atlas_open_tasks{"))
 
 
 def _faults(api: httpx.Client) -> dict[str, Any]:

@@ -378,7 +378,8 @@ class Delivery(RuleBasedStateMachine):
                 self.loop.call_soon(line.router_loses_it)
 
     def _done(self) -> bool:
-        ready = sum(connection.ready for connection in self.server.router._connections.values())
+        # One that drains is about to leave.
+        ready = sum(one.ready and not one.draining for one in self.server.router._connections.values())
         busy = any(process.executions or process.ledger.running for process in self.processes.values())
         return ready == len(TOKENS) and not busy and all(task.terminal for task in self.truth.tasks.values())
 
