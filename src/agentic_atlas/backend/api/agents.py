@@ -9,7 +9,7 @@ from agentic_atlas.backend.api.answers import Json, read
 from agentic_atlas.backend.api.bodies import AgentChange, NewAgent, NewToken
 from agentic_atlas.backend.api.describe import describe
 from agentic_atlas.backend.api.requests import After, Limit, Parts, Who
-from agentic_atlas.backend.api.views import (
+from agentic_atlas.backend.api.views.agents import (
     AgentPage,
     AgentView,
     NewTokenView,

@@ -8,7 +8,7 @@ from starlette.responses import Response
 from agentic_atlas.backend.api.answers import Json
 from agentic_atlas.backend.api.describe import describe
 from agentic_atlas.backend.api.requests import Parts, Who
-from agentic_atlas.backend.api.views import BackupPage, BackupView, backup_view
+from agentic_atlas.backend.api.views.backups import BackupPage, BackupView, backup_view
 from agentic_atlas.backend.services import backups
 
 router = APIRouter(prefix="/api/v1", tags=["backups"])

@@ -9,14 +9,8 @@ from agentic_atlas.backend.api.answers import Json, read
 from agentic_atlas.backend.api.bodies import DeviceCode, NewLogin, UserCode
 from agentic_atlas.backend.api.describe import describe
 from agentic_atlas.backend.api.requests import Parts, Who
-from agentic_atlas.backend.api.views import (
-    LoginCodesView,
-    LoginView,
-    NewKeyView,
-    login_codes_view,
-    login_view,
-    new_key_view,
-)
+from agentic_atlas.backend.api.views.logins import LoginCodesView, LoginView, login_codes_view, login_view
+from agentic_atlas.backend.api.views.users import NewKeyView, new_key_view
 from agentic_atlas.backend.services import logins
 
 router = APIRouter(prefix="/api/v1/login-codes", tags=["logins"])

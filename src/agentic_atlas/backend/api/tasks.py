@@ -14,7 +14,7 @@ from agentic_atlas.backend.api.bodies import NewAnswer, NewTask, NewTasks, Reaso
 from agentic_atlas.backend.api.describe import describe
 from agentic_atlas.backend.api.errors import body_of
 from agentic_atlas.backend.api.requests import After, Limit, Parts, Wait, Who
-from agentic_atlas.backend.api.views import (
+from agentic_atlas.backend.api.views.tasks import (
     BatchItem,
     BatchView,
     EventPage,

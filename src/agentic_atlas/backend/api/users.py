@@ -10,7 +10,7 @@ from agentic_atlas.backend.api.answers import Json, read
 from agentic_atlas.backend.api.bodies import NewKey, NewUser, UserChange
 from agentic_atlas.backend.api.describe import describe
 from agentic_atlas.backend.api.requests import After, Limit, Parts, Who
-from agentic_atlas.backend.api.views import (
+from agentic_atlas.backend.api.views.users import (
     KeyPage,
     KeyView,
     NewKeyView,

@@ -1,0 +1,1 @@
+"""What the API shows of the backend's records; times are ISO 8601 in UTC."""

@@ -1,0 +1,177 @@
+"""Tasks, their questions and events, as the API shows them."""
+
+from datetime import datetime
+
+import msgspec
+from msgspec import Raw
+
+from agentic_atlas.backend.api.answers import ErrorBody
+from agentic_atlas.backend.api.views.times import at, maybe
+from agentic_atlas.backend.domain.questions import Question
+from agentic_atlas.backend.domain.records import (
+    EventKind,
+    Task,
+    TaskEvent,
+)
+from agentic_atlas.backend.domain.tracing import trace_id
+from agentic_atlas.protocol.messages import Delivery
+from agentic_atlas.protocol.tasks import TaskState
+
+
+class CallerView(msgspec.Struct):
+    """Who asked."""
+
+    kind: str
+    id: str
+    name: str
+
+
+class FaultView(msgspec.Struct):
+    """Why a task has no output."""
+
+    code: str
+    message: str
+    detail: Raw
+
+
+class QuestionView(msgspec.Struct):
+    """A question of a task to a person."""
+
+    number: int
+    question: str
+    state: str
+    """`open`, `answered` or `expired`."""
+    schema: Raw
+    """JSON Schema of the answer while it is open; null when any JSON value will do."""
+    asked_at: datetime
+    expires_at: datetime | None
+    answer: Raw
+    """Null unless it was answered."""
+    settled_at: datetime | None
+    """When it was answered or expired."""
+    answered_by: str | None
+
+
+class TaskView(msgspec.Struct):
+    """A task."""
+
+    id: str
+    agent: str
+    skill: str
+    state: TaskState
+    input: Raw
+    output: Raw | None
+    error: FaultView | None
+    caller: CallerView
+    created_at: datetime
+    updated_at: datetime
+    ended_at: datetime | None
+    deadline: datetime | None
+    timeout: float | None
+    priority: int
+    delivery: Delivery
+    retries: int
+    max_attempts: int
+    waits_until: datetime | None
+    """When it fails if no instance has taken it by then; null unless it waits."""
+    attempt: int
+    parent_id: str | None
+    retry_of: str | None
+    trace_id: str
+    instance_id: str | None
+    last_seq: int
+    cancel_requested: bool
+    questions: list[QuestionView]
+    """What it asked, by number; of those that an attempt left without an answer, only what the present one asks."""
+    note: str | None = None
+    """Why it waits, in a sentence."""
+
+
+class TaskPage(msgspec.Struct):
+    """Part of a list of tasks, newest first."""
+
+    items: list[TaskView]
+    next: str | None
+
+
+class BatchItem(msgspec.Struct, omit_defaults=True):
+    """What became of one of several tasks: `task`, or `error`."""
+
+    task: TaskView | None = None
+    error: ErrorBody | None = None
+
+
+class BatchView(msgspec.Struct):
+    """What became of several tasks, in their order."""
+
+    results: list[BatchItem]
+
+
+class EventView(msgspec.Struct):
+    """Something that happened to a task."""
+
+    seq: int
+    at: datetime
+    kind: EventKind
+    attempt: int
+    data: Raw
+
+
+class EventPage(msgspec.Struct):
+    """Events of a task."""
+
+    items: list[EventView]
+
+
+def task_view(task: Task, note: str | None = None) -> TaskView:
+    """Show a task."""
+    error = task.error
+    return TaskView(
+        id=task.id,
+        agent=task.agent,
+        skill=task.skill,
+        state=task.state,
+        input=Raw(task.input),
+        output=None if task.output is None else Raw(task.output),
+        error=None if error is None else FaultView(error.code, error.message, Raw(error.detail)),
+        caller=CallerView(task.caller.kind, task.caller.id, task.caller.name),
+        created_at=at(task.created_at),
+        updated_at=at(task.updated_at),
+        ended_at=maybe(task.ended_at),
+        deadline=maybe(task.deadline),
+        timeout=task.timeout,
+        priority=task.priority,
+        delivery=task.delivery,
+        retries=task.retries,
+        max_attempts=task.max_attempts,
+        waits_until=maybe(task.queue_expires_at) if task.state is TaskState.SUBMITTED else None,
+        attempt=task.attempt,
+        parent_id=task.parent_id,
+        retry_of=task.retry_of,
+        trace_id=trace_id(task.trace),
+        instance_id=task.instance_id,
+        last_seq=task.last_seq,
+        cancel_requested=task.cancel_reason is not None,
+        questions=[question_view(question) for question in task.dialogue.questions],
+        note=note,
+    )
+
+
+def question_view(question: Question) -> QuestionView:
+    """Show a question."""
+    return QuestionView(
+        number=question.number,
+        question=question.text,
+        state="open" if question.open else "expired" if question.expired else "answered",
+        schema=question.schema,
+        asked_at=at(question.asked_at),
+        expires_at=maybe(question.expires_at),
+        answer=question.answer,
+        settled_at=maybe(question.settled_at),
+        answered_by=question.answered_by or None,
+    )
+
+
+def event_view(event: TaskEvent) -> EventView:
+    """Show an event."""
+    return EventView(event.seq, at(event.at), event.kind, event.attempt, Raw(event.data))
