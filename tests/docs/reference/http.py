@@ -6,13 +6,15 @@ import json
 from functools import cache
 from typing import Any
 
-from agentic_atlas.backend.api import answers, bodies, views
+from agentic_atlas.backend.api import answers, bodies
 from agentic_atlas.backend.api.app import create_app
+from agentic_atlas.backend.api.views import agents, backups, logins, tasks, users
 from agentic_atlas.protocol import messages
 from tests.docs.reference.markdown import anchor, code, paragraphs, table, wrapped
 from tests.docs.reference.source import attribute_docs
 
 Json = dict[str, Any]
+_MODULES = (bodies, agents, backups, logins, tasks, users, answers, messages)
 
 
 @cache
@@ -102,7 +104,7 @@ def _fields(name: str, schema: Json) -> str:
 
 
 def _docs(name: str) -> dict[str, str]:
-    kind = next((vars(module)[name] for module in (bodies, views, answers, messages) if name in vars(module)), None)
+    kind = next((vars(module)[name] for module in _MODULES if name in vars(module)), None)
     return attribute_docs(kind) if isinstance(kind, type) else {}
 
 
