@@ -10,7 +10,7 @@ from agentic_atlas.backend.domain.records import Task
 from agentic_atlas.backend.ports import Slot
 from agentic_atlas.backend.services import calls, instances
 from agentic_atlas.backend.services.backend import Backend
-from agentic_atlas.protocol.messages import Call, Reaction
+from agentic_atlas.protocol.messages import Call, Reaction, Report
 from agentic_atlas.router import ports as router_ports
 from agentic_atlas.router.router import Router
 
@@ -108,7 +108,7 @@ class RouterBackend:
         now = self._backend.clock()
         await self._backend.store.agents.depart(instance.instance_id, instance.generation, now)
 
-    def report(self, instance: router_ports.Instance, report: router_ports.Report) -> "Future[router_ports.Receipt]":
+    def report(self, instance: router_ports.Instance, report: Report) -> "Future[router_ports.Receipt]":
         """See `Backend.report`."""
         receipt: Future[router_ports.Receipt] = asyncio.get_running_loop().create_future()
         stored = instances.report(self._backend, instance.instance_id, report)

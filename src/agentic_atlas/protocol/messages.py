@@ -463,6 +463,9 @@ class Drain(msgspec.Struct, frozen=True, omit_defaults=True, tag_field="type", t
     """The router's: seconds after which it expects to be back."""
 
 
+Report: TypeAlias = Accept | Refuse | Event | Result
+"""What an agent says of an attempt."""
+
 Message: TypeAlias = (
     Hello
     | Welcome

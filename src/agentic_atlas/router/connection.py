@@ -10,7 +10,7 @@ from typing import Protocol
 from agentic_atlas.errors import AtlasError, Busy, Unavailable
 from agentic_atlas.protocol.closing import CloseCode, encode_reason
 from agentic_atlas.protocol.codec import ProtocolError
-from agentic_atlas.protocol.messages import Answer, Cancel, Drain, Hello, Message, Side, Task, Welcome
+from agentic_atlas.protocol.messages import Answer, Cancel, Drain, Hello, Message, Report, Side, Task, Welcome
 from agentic_atlas.protocol.session import Session
 from agentic_atlas.protocol.states import ConnectionState
 from agentic_atlas.router.calls import Calls
@@ -19,7 +19,7 @@ from agentic_atlas.router.hearing import Hearing
 from agentic_atlas.router.intake import Intake, Pause
 from agentic_atlas.router.office import Office
 from agentic_atlas.router.outbox import Outbox
-from agentic_atlas.router.ports import Identity, Instance, Receipt, Report, Transport
+from agentic_atlas.router.ports import Identity, Instance, Receipt, Transport
 from agentic_atlas.router.presence import Attempt, Pulse
 from agentic_atlas.router.readiness import Readiness
 from agentic_atlas.router.reports import Reports

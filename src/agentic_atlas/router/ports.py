@@ -7,14 +7,11 @@ import msgspec
 
 from agentic_atlas.errors import AtlasError
 from agentic_atlas.protocol.messages import (
-    Accept,
     Answer,
     Call,
-    Event,
     Hello,
-    Refuse,
     Reply,
-    Result,
+    Report,
     RunningAttempt,
     Task,
     Verdict,
@@ -63,10 +60,6 @@ class Refused(AtlasError):
     def __init__(self, close_code: int, code: str, message: str) -> None:
         super().__init__(message, code=code)
         self.close_code = close_code
-
-
-Report = Accept | Refuse | Event | Result
-"""What an agent says of an attempt."""
 
 
 class Receipt(msgspec.Struct, frozen=True):

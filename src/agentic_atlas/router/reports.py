@@ -8,8 +8,8 @@ from asyncio import CancelledError, Future
 from collections import deque
 from collections.abc import Callable
 
-from agentic_atlas.protocol.messages import Event, EventAck, Message, Result, ResultAck
-from agentic_atlas.router.ports import Receipt, Report
+from agentic_atlas.protocol.messages import Event, EventAck, Message, Report, Result, ResultAck
+from agentic_atlas.router.ports import Receipt
 
 
 class Reports:

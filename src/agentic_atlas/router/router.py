@@ -20,6 +20,7 @@ from agentic_atlas.protocol.messages import (
     Reaction,
     Refuse,
     RefuseReason,
+    Report,
     Result,
     Task,
 )
@@ -28,7 +29,7 @@ from agentic_atlas.router.hub import Hub
 from agentic_atlas.router.losses import Losses
 from agentic_atlas.router.office import Office
 from agentic_atlas.router.placement import Placement, free
-from agentic_atlas.router.ports import Backend, Identity, Instance, Log, Receipt, Report, Transport
+from agentic_atlas.router.ports import Backend, Identity, Instance, Log, Receipt, Transport
 from agentic_atlas.router.presence import Attempt, Leases
 from agentic_atlas.router.registration import Registration, departed
 from agentic_atlas.router.settings import RouterSettings

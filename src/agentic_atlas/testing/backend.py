@@ -8,7 +8,7 @@ timer).
 import asyncio
 from asyncio import Future
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 
@@ -22,11 +22,12 @@ from agentic_atlas.backend.domain.deadlines import due_at, expire
 from agentic_atlas.backend.domain.fairness import FairOrder
 from agentic_atlas.backend.domain.lifecycle import Change
 from agentic_atlas.backend.domain.questions import Question, read_question
-from agentic_atlas.backend.domain.records import EventKind, Task, TaskError
+from agentic_atlas.backend.domain.records import Task
+from agentic_atlas.backend.domain.reporting import decide
 from agentic_atlas.protocol import messages
-from agentic_atlas.protocol.messages import Call, Outcome
+from agentic_atlas.protocol.messages import Call, Report
 from agentic_atlas.protocol.tasks import LEASED, TaskState
-from agentic_atlas.router.ports import Admission, Arrival, Instance, Receipt, Replies, Report
+from agentic_atlas.router.ports import Admission, Arrival, Instance, Receipt, Replies
 from agentic_atlas.router.router import Router
 from agentic_atlas.sdk.skills.skill import Kind
 from agentic_atlas.testing import calls
@@ -203,9 +204,12 @@ class MemoryBackend:
 
     def report(self, instance: Instance, report: Report) -> "Future[Receipt]":
         """Store what an agent says of an attempt."""
+        asked = None
+        if isinstance(report, messages.Event) and report.kind is messages.EventKind.QUESTION:
+            asked = read_question(report.data)
         now = self.clock.wall()
         recorded = self.book.change(
-            report.task, partial(_decide, instance_id=instance.instance_id, said=report, now=now)
+            report.task, partial(decide, instance_id=instance.instance_id, said=report, now=now, asked=asked)
         )
         receipt: Future[Receipt] = asyncio.get_running_loop().create_future()
         receipt.set_result(Receipt(recorded, report.n if isinstance(report, messages.Event) else 0))
@@ -227,30 +231,3 @@ class MemoryBackend:
             await calls.answer(self, instance, call, replies)
         finally:
             self._open_calls[call.task] -= 1
-
-
-_ENDS: Mapping[Outcome, Callable[[Task, int, TaskError, float], Change | None]] = {
-    Outcome.FAILED: lifecycle.fail,
-    Outcome.REJECTED: lifecycle.reject,
-    Outcome.CANCELED: lifecycle.canceled,
-}
-
-
-def _decide(task: Task, *, instance_id: str, said: Report, now: float) -> Change | None:
-    if task.instance_id != instance_id:
-        return None
-    match said:
-        case messages.Accept(attempt=attempt):
-            return lifecycle.accept(task, attempt, now)
-        case messages.Refuse(attempt=attempt, reason=reason):
-            return lifecycle.refuse(task, attempt, now, reason)
-        case messages.Event(attempt=attempt, n=n, kind=messages.EventKind.QUESTION, data=data):
-            return lifecycle.ask(task, attempt, n, read_question(data), now)
-        case messages.Event(attempt=attempt, n=n, kind=kind, data=data):
-            return lifecycle.report(task, attempt, n, EventKind(kind.value), bytes(data), now)
-        case messages.Result(outcome=Outcome.COMPLETED):
-            return lifecycle.complete(task, said.attempt, bytes(said.output), now)
-        case messages.Result():
-            fault = said.error or messages.Fault("handler_error", "the agent gave no reason")
-            error = TaskError(fault.code, fault.message, bytes(fault.detail))
-            return _ENDS[said.outcome](task, said.attempt, error, now)

@@ -4,17 +4,15 @@ from typing import Protocol
 
 from msgspec import Raw
 
-from agentic_atlas.backend.domain.records import CallerRef, EventKind, Task
+from agentic_atlas.backend.domain.children import call_key, final_reply
+from agentic_atlas.backend.domain.records import CallerRef, EventKind
 from agentic_atlas.errors import InvalidInput
-from agentic_atlas.protocol.messages import NULL, Call, Fault, Reply, ReplyKind
+from agentic_atlas.protocol.messages import Call, Reply, ReplyKind
 from agentic_atlas.protocol.tasks import LEASED
 from agentic_atlas.router.ports import Instance, Replies
 from agentic_atlas.testing.book import Entry
 from agentic_atlas.testing.directory import OWNER
 from agentic_atlas.testing.requests import TESTER, Ask, Desk, submit
-
-MAX_DEPTH = 16
-"""Longest chain of agents that call agents."""
 
 
 class Switchboard(Desk, Protocol):
@@ -42,7 +40,7 @@ async def answer(desk: Switchboard, instance: Instance, call: Call, replies: Rep
         if seen < len(child.events):
             continue
         if child.task.terminal:
-            replies(_outcome(call, child.task))
+            replies(final_reply(call.id, child.task))
             return
         await child.changed()
 
@@ -52,22 +50,12 @@ def _child(desk: Switchboard, instance: Instance, call: Call) -> Entry:
     holder = (parent.task.attempt, parent.task.instance_id) if parent else None
     if parent is None or parent.task.state not in LEASED or holder != (call.attempt, instance.instance_id):
         raise InvalidInput("only a running task can call another agent", code="parent_not_running")
-    if parent.task.depth + 1 > MAX_DEPTH:
-        raise InvalidInput(f"more than {MAX_DEPTH} agents call one another: is it a circle?", code="call_too_deep")
     ask = Ask(
         call.agent,
         call.skill,
         bytes(call.input),
         CallerRef("agent", instance.agent_id, TESTER.user_id, f"{OWNER}/{instance.agent_id}"),
-        idempotency_key=f"{call.task}:{call.attempt}:{call.id}",
+        idempotency_key=call_key(call.task, call.attempt, call.id),
         timeout=call.timeout,
     )
     return submit(desk, ask, parent.task)
-
-
-def _outcome(call: Call, ended: Task) -> Reply:
-    fault = None
-    if ended.error is not None:
-        fault = Fault(ended.error.code, ended.error.message, Raw(ended.error.detail))
-    output = NULL if ended.output is None else Raw(ended.output)
-    return Reply(call.id, ReplyKind.RESULT, ended.id, ended.last_seq, "", output, ended.state.value, fault)

@@ -7,6 +7,7 @@ from typing import Protocol
 import msgspec
 from msgspec import Struct
 
+from agentic_atlas.backend.domain.children import depth_below
 from agentic_atlas.backend.domain.records import CallerRef, Task
 from agentic_atlas.backend.domain.tracing import child
 from agentic_atlas.errors import Conflict, InvalidInput, PayloadTooLarge, Unavailable
@@ -119,7 +120,7 @@ def _task(ask: Ask, agent_id: str, skill: Skill, now: float, parent: Task | None
         queue_expires_at=now + QUEUE_TTL,
         priority=ask.priority,
         parent_id=parent.id if parent else None,
-        depth=parent.depth + 1 if parent else 0,
+        depth=depth_below(parent) if parent else 0,
         idempotency_key=ask.idempotency_key,
         body_digest=digest,
     )

@@ -4,16 +4,13 @@ from typing import Protocol
 
 import msgspec
 
-from agentic_atlas.backend.domain.children import call_key
+from agentic_atlas.backend.domain.children import call_key, final_reply
 from agentic_atlas.backend.domain.records import CallerRef, EventKind, Task, User
 from agentic_atlas.backend.services import tasks
 from agentic_atlas.backend.services.backend import Backend
 from agentic_atlas.errors import AtlasError, InvalidInput, NotFound
 from agentic_atlas.protocol.messages import NULL, Call, Fault, Reply, ReplyKind
-from agentic_atlas.protocol.tasks import LEASED, TaskState
-
-MAX_DEPTH = 16
-"""Longest chain of agents that call agents."""
+from agentic_atlas.protocol.tasks import LEASED
 
 _KEEP_ALIVE = 60.0
 
@@ -39,7 +36,7 @@ async def call(backend: Backend, agent_id: str, instance_id: str, asked: Call, r
         if asked.stream and not await _forward(backend, child, asked, replies):
             return
         ended = await _end_of(backend, child)
-        replies(_outcome(asked, ended))
+        replies(final_reply(asked.id, ended))
     except AtlasError as error:
         replies(Reply(asked.id, ReplyKind.RESULT, error=Fault(error.code, error.message, _detail(error))))
 
@@ -48,8 +45,6 @@ async def _submit(backend: Backend, agent_id: str, instance_id: str, asked: Call
     parent = await backend.store.tasks.get(asked.task)
     if parent is None or not _runs(parent, asked, instance_id):
         raise InvalidInput("only a running task can call another agent", code="parent_not_running")
-    if parent.depth + 1 > MAX_DEPTH:
-        raise InvalidInput(f"more than {MAX_DEPTH} agents call one another: is it a circle?", code="call_too_deep")
     owner = await _both_may(backend, agent_id, parent, asked.agent)
     caller = CallerRef("agent", agent_id, owner.id, parent.agent)
     ask = tasks.Ask(
@@ -107,16 +102,6 @@ async def _end_of(backend: Backend, child: Task) -> Task:
             raise NotFound(f"the task {child.id} is gone", code="task_not_found")
         if task.terminal:
             return task
-
-
-def _outcome(asked: Call, ended: Task) -> Reply:
-    error = None
-    if ended.error is not None:
-        error = Fault(ended.error.code, ended.error.message, msgspec.Raw(ended.error.detail))
-    output = msgspec.Raw(ended.output) if ended.state is TaskState.COMPLETED and ended.output else NULL
-    return Reply(
-        asked.id, ReplyKind.RESULT, ended.id, ended.last_seq, data=output, state=ended.state.value, error=error
-    )
 
 
 def _detail(error: AtlasError) -> msgspec.Raw:

@@ -9,8 +9,8 @@ import msgspec
 
 from agentic_atlas.backend.domain import lifecycle
 from agentic_atlas.backend.domain.assignment import assignment
-from agentic_atlas.backend.domain.lifecycle import Change
-from agentic_atlas.backend.domain.records import Agent, EventKind, Instance, Skill, Task, TaskError
+from agentic_atlas.backend.domain.records import Agent, Instance, Skill, Task
+from agentic_atlas.backend.domain.reporting import decide
 from agentic_atlas.backend.ports import Changed, Fleet
 from agentic_atlas.backend.services import questions
 from agentic_atlas.backend.services.backend import Backend
@@ -19,7 +19,7 @@ from agentic_atlas.backend.services.succession import succeed
 from agentic_atlas.errors import AtlasError, Conflict, InvalidInput
 from agentic_atlas.protocol import messages
 from agentic_atlas.protocol.closing import CloseCode
-from agentic_atlas.protocol.messages import Answer, Hello, Outcome, RunningAttempt, Verdict
+from agentic_atlas.protocol.messages import Answer, Hello, Report, RunningAttempt, Verdict
 from agentic_atlas.protocol.tasks import LEASED
 from agentic_atlas.protocol.versions import PROTOCOL_VERSION
 
@@ -102,21 +102,19 @@ async def _registered(backend: Backend, instance: Instance, description: str, sk
         raise NotAdmitted(CloseCode.INVALID_REGISTRATION, error.code, error.message) from None
 
 
-def report(backend: Backend, instance_id: str, said: messages.Message) -> "Future[Stored]":
+def report(backend: Backend, instance_id: str, said: Report) -> "Future[Stored]":
     """Store what an instance says of an attempt; reports are stored in the order of these calls.
 
     Reports of an attempt that is not this instance's current one change nothing, and are answered all the same.
     """
-    assert isinstance(said, (messages.Accept, messages.Refuse, messages.Event, messages.Result))
-    now = backend.clock()
     held = backend.dispatcher.census.get(said.task)
     current = held is not None and (held.instance_id, held.attempt) == (instance_id, said.attempt)
+    asked = None
     if current and isinstance(said, messages.Event) and said.kind is messages.EventKind.QUESTION:
-        decide = partial(_ask, instance_id=instance_id, event=said, asked=questions.asked(said.data), now=now)
-    else:
-        decide = partial(_decide, instance_id=instance_id, said=said, now=now)
+        asked = questions.asked(said.data)
+    change = partial(decide, instance_id=instance_id, said=said, now=backend.clock(), asked=asked)
     stored: Future[Stored] = asyncio.get_running_loop().create_future()
-    backend.dispatcher.apply(said.task, decide).add_done_callback(partial(_stored, stored, said, backend.fleet))
+    backend.dispatcher.apply(said.task, change).add_done_callback(partial(_stored, stored, said, backend.fleet))
     return stored
 
 
@@ -215,49 +213,6 @@ def _verdict(held: dict[str, Task], announced: RunningAttempt) -> Verdict:
     if task is None or task.attempt != announced.attempt:
         return Verdict(announced.task, announced.attempt, keep=False)
     return Verdict(announced.task, announced.attempt, keep=True, n=task.last_n)
-
-
-def _decide(
-    task: Task,
-    *,
-    instance_id: str,
-    said: messages.Accept | messages.Refuse | messages.Event | messages.Result,
-    now: float,
-) -> Change | None:
-    if task.instance_id != instance_id:
-        return None
-    match said:
-        case messages.Event(kind=messages.EventKind.QUESTION):
-            return None  # It was not this instance's to ask when it asked.
-        case messages.Accept(attempt=attempt):
-            return lifecycle.accept(task, attempt, now)
-        case messages.Refuse(attempt=attempt, reason=reason):
-            return lifecycle.refuse(task, attempt, now, reason)
-        case messages.Event(attempt=attempt, n=n, kind=kind, data=data):
-            return lifecycle.report(task, attempt, n, EventKind(kind.value), bytes(data), now)
-        case messages.Result():
-            return _ended(task, said, now)
-
-
-def _ask(
-    task: Task, *, instance_id: str, event: messages.Event, asked: messages.Question | TaskError, now: float
-) -> Change | None:
-    if task.instance_id != instance_id:
-        return None
-    return lifecycle.ask(task, event.attempt, event.n, asked, now)
-
-
-def _ended(task: Task, result: messages.Result, now: float) -> Change | None:
-    if result.outcome is Outcome.COMPLETED:
-        return lifecycle.complete(task, result.attempt, bytes(result.output), now)
-    fault = result.error or messages.Fault("handler_error", "the agent gave no reason")
-    error = TaskError(fault.code, fault.message, bytes(fault.detail))
-    end = {
-        Outcome.FAILED: lifecycle.fail,
-        Outcome.REJECTED: lifecycle.reject,
-        Outcome.CANCELED: lifecycle.canceled,
-    }[result.outcome]
-    return end(task, result.attempt, error, now)
 
 
 def _stored(stored: "Future[Stored]", said: messages.Message, fleet: Fleet, future: "Future[Changed]") -> None:

@@ -9,6 +9,7 @@ from functools import partial
 import msgspec
 
 from agentic_atlas.backend.domain import lifecycle
+from agentic_atlas.backend.domain.children import depth_below
 from agentic_atlas.backend.domain.deadlines import OFFLINE
 from agentic_atlas.backend.domain.policies import Wishes, effective
 from agentic_atlas.backend.domain.records import Agent, CallerRef, Skill, Task, TaskEvent, User
@@ -329,7 +330,7 @@ def _new_task(
         queue_expires_at=now + (ask.queue_ttl or QUEUE_TTL),
         priority=ask.priority,
         parent_id=parent.id if parent else None,
-        depth=parent.depth + 1 if parent else 0,
+        depth=depth_below(parent) if parent else 0,
         idempotency_key=ask.idempotency_key,
         body_digest=_digest(agent, ask),
         retry_of=retry_of,

@@ -4,6 +4,8 @@ from typing import Any
 
 import msgspec
 
+from agentic_atlas.backend.domain import lifecycle
+from agentic_atlas.backend.domain.lifecycle import Change
 from agentic_atlas.backend.domain.records import CallerRef, Task
 from agentic_atlas.protocol.messages import Delivery
 from agentic_atlas.protocol.tasks import TaskState
@@ -34,3 +36,15 @@ def task(**changes: Any) -> Task:
         queue_expires_at=None,
     )
     return msgspec.structs.replace(fresh, **changes)
+
+
+def must(change: Change | None) -> Task:
+    """Return the task as the change leaves it."""
+    assert change is not None
+    return change.task
+
+
+def running(**changes: Any) -> Task:
+    """Return a task whose first attempt was accepted by `ins_1`."""
+    claimed = must(lifecycle.claim(task(**changes), "ins_1", 101.0))
+    return must(lifecycle.accept(claimed, claimed.attempt, 102.0))

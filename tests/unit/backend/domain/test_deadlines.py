@@ -3,15 +3,7 @@ import pytest
 from agentic_atlas.backend.domain import deadlines, lifecycle
 from agentic_atlas.backend.domain.records import Task
 from agentic_atlas.protocol.tasks import TaskState
-from tests.unit.backend.domain.examples import task
-
-
-def running(**changes: object) -> Task:
-    claimed = lifecycle.claim(task(**changes), "ins_1", 101.0)
-    assert claimed is not None
-    accepted = lifecycle.accept(claimed.task, 1, 102.0)
-    assert accepted is not None
-    return accepted.task
+from tests.unit.backend.domain.examples import running, task
 
 
 def test_a_task_without_limits_is_never_due() -> None:

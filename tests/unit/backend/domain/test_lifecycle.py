@@ -10,19 +10,9 @@ from agentic_atlas.backend.domain.lifecycle import Change
 from agentic_atlas.backend.domain.records import EventKind, Task, TaskError
 from agentic_atlas.protocol.messages import Delivery, RefuseReason
 from agentic_atlas.protocol.tasks import LEASED, TERMINAL, TaskState
-from tests.unit.backend.domain.examples import task
+from tests.unit.backend.domain.examples import must, running, task
 
 BROKEN = TaskError("handler_error", "ValueError: no")
-
-
-def must(change: Change | None) -> Task:
-    assert change is not None
-    return change.task
-
-
-def running(**changes: object) -> Task:
-    claimed = must(lifecycle.claim(task(**changes), "ins_1", 101.0))
-    return must(lifecycle.accept(claimed, claimed.attempt, 102.0))
 
 
 def test_a_task_goes_from_submit_to_completed_with_events_numbered_without_gaps() -> None:

@@ -16,19 +16,9 @@ from agentic_atlas.backend.domain.records import EventKind, Task, TaskError
 from agentic_atlas.errors import InvalidInput
 from agentic_atlas.protocol.messages import Delivery, Question, Reaction
 from agentic_atlas.protocol.tasks import TaskState
-from tests.unit.backend.domain.examples import task
+from tests.unit.backend.domain.examples import must, running
 
 BROKEN = TaskError("handler_error", "ValueError: no")
-
-
-def must(change: Change | None) -> Task:
-    assert change is not None
-    return change.task
-
-
-def running(**changes: object) -> Task:
-    claimed = must(lifecycle.claim(task(**changes), "ins_1", 101.0))
-    return must(lifecycle.accept(claimed, claimed.attempt, 102.0))
 
 
 def asking(number: int = 1, *, now: float = 103.0, of: Task | None = None, **more: object) -> Task:

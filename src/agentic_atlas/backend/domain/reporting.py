@@ -1,0 +1,41 @@
+"""What an instance says of an attempt, as a change of the task; one that is not its current one's changes nothing."""
+
+from collections.abc import Callable, Mapping
+
+from agentic_atlas.backend.domain import lifecycle
+from agentic_atlas.backend.domain.lifecycle import Change
+from agentic_atlas.backend.domain.records import EventKind, Task, TaskError
+from agentic_atlas.protocol.messages import Accept, Event, Fault, Outcome, Question, Refuse, Report, Result
+from agentic_atlas.protocol.messages import EventKind as SaidKind
+
+_ENDS: Mapping[Outcome, Callable[[Task, int, TaskError, float], Change | None]] = {
+    Outcome.FAILED: lifecycle.fail,
+    Outcome.REJECTED: lifecycle.reject,
+    Outcome.CANCELED: lifecycle.canceled,
+}
+
+
+def decide(
+    task: Task, *, instance_id: str, said: Report, now: float, asked: Question | TaskError | None = None
+) -> Change | None:
+    """Return what a report changes.
+
+    `asked` is what a `question` asks, or the error with which the task is to end because it can't be asked; None when
+    the question was not this instance's to ask.
+    """
+    if task.instance_id != instance_id:
+        return None
+    match said:
+        case Accept(attempt=attempt):
+            return lifecycle.accept(task, attempt, now)
+        case Refuse(attempt=attempt, reason=reason):
+            return lifecycle.refuse(task, attempt, now, reason)
+        case Event(attempt=attempt, n=n, kind=SaidKind.QUESTION):
+            return None if asked is None else lifecycle.ask(task, attempt, n, asked, now)
+        case Event(attempt=attempt, n=n, kind=kind, data=data):
+            return lifecycle.report(task, attempt, n, EventKind(kind.value), bytes(data), now)
+        case Result(attempt=attempt, outcome=Outcome.COMPLETED, output=output):
+            return lifecycle.complete(task, attempt, bytes(output), now)
+        case Result(attempt=attempt, outcome=outcome, error=error):
+            fault = error or Fault("handler_error", "the agent gave no reason")
+            return _ENDS[outcome](task, attempt, TaskError(fault.code, fault.message, bytes(fault.detail)), now)

@@ -1,0 +1,68 @@
+from __future__ import annotations
+
+import pytest
+
+from agentic_atlas.backend.domain import lifecycle
+from agentic_atlas.backend.domain.records import TaskError
+from agentic_atlas.backend.domain.reporting import decide
+from agentic_atlas.protocol.messages import (
+    Accept,
+    Event,
+    EventKind,
+    Outcome,
+    Question,
+    Raw,
+    Refuse,
+    RefuseReason,
+    Report,
+    Result,
+)
+from agentic_atlas.protocol.tasks import TaskState
+from tests.unit.backend.domain.examples import must, running, task
+
+QUESTION = Event("tsk_1", 1, 1, EventKind.QUESTION, Raw(b'{"number":1,"question":"Sure?"}'))
+REPORTS: list[Report] = [
+    Accept("tsk_1", 1),
+    Refuse("tsk_1", 1, RefuseReason.BUSY),
+    Event("tsk_1", 1, 1, EventKind.LOG, Raw(b"{}")),
+    Result("tsk_1", 1, Outcome.COMPLETED, Raw(b"1")),
+    QUESTION,
+]
+
+
+@pytest.mark.parametrize("said", REPORTS, ids=lambda said: type(said).__name__)
+def test_what_another_instance_says_changes_nothing(said: Report) -> None:
+    asked = Question(1, "Sure?")
+    assert decide(running(), instance_id="ins_other", said=said, now=110.0, asked=asked) is None
+
+
+@pytest.mark.parametrize(
+    ("outcome", "state"),
+    [
+        (Outcome.FAILED, TaskState.FAILED),
+        (Outcome.REJECTED, TaskState.REJECTED),
+        (Outcome.CANCELED, TaskState.CANCELED),
+    ],
+)
+def test_a_result_without_an_output_has_an_error_though_its_agent_gave_none(outcome: Outcome, state: TaskState) -> None:
+    ended = must(decide(running(), instance_id="ins_1", said=Result("tsk_1", 1, outcome), now=110.0))
+    assert (ended.state, ended.error) == (state, TaskError("handler_error", "the agent gave no reason", b"null"))
+
+
+def test_a_question_that_was_not_to_be_asked_changes_nothing() -> None:
+    assert decide(running(), instance_id="ins_1", said=QUESTION, now=110.0) is None
+    asking = must(decide(running(), instance_id="ins_1", said=QUESTION, now=110.0, asked=Question(1, "Sure?")))
+    assert asking.state is TaskState.INPUT_REQUIRED
+
+
+def test_a_question_that_cannot_be_asked_ends_its_task() -> None:
+    fault = TaskError("invalid_question", "its schema is none")
+    ended = must(decide(running(), instance_id="ins_1", said=QUESTION, now=110.0, asked=fault))
+    assert (ended.state, ended.error) == (TaskState.FAILED, fault)
+
+
+def test_an_accepted_attempt_is_accepted_once() -> None:
+    claimed = must(lifecycle.claim(task(), "ins_1", 101.0))
+    accepted = must(decide(claimed, instance_id="ins_1", said=Accept("tsk_1", 1), now=102.0))
+    assert accepted.accepted_at == 102.0
+    assert decide(accepted, instance_id="ins_1", said=Accept("tsk_1", 1), now=103.0) is None
