@@ -268,7 +268,7 @@ def test_a_slow_database_is_waited_for_and_holds_up_nothing_else(
                 while not slowing.done():
                     await asked.several(8)
                 await slowing
-                await all_done(at, asked.acknowledged)
+                seen.agent = await all_done(at, asked.acknowledged)
             seen.asked, seen.health = asked, percentile(times, 0.99)
 
     agent = troubled(tmp_path, main, seen)

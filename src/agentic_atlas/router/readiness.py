@@ -40,7 +40,8 @@ class Readiness:
         """It gave a task back. Busy is for a while, longer each time, or it would get the same task at once."""
         if reason is RefuseReason.DRAINING:
             self.drains()
-        elif reason is RefuseReason.BUSY:
+        elif reason is RefuseReason.BUSY and self._busy_until is None:
+            # Several at once, delivered before the first was refused, say no more than one.
             self._busy_until = now + self._pause
             self._pause = min(2.0 * self._pause, _LONGEST_PAUSE)
 

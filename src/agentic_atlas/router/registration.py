@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from weakref import WeakValueDictionary
 
 from agentic_atlas.errors import AtlasError, Busy, Unavailable
 from agentic_atlas.protocol.closing import CloseCode
@@ -42,6 +43,7 @@ class Registration:
         self._freed = freed
         self._meanwhile: dict[int, list[Task | Cancel | Answer]] = {}
         self._returning: dict[int, set[str]] = {}
+        self._doors: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     async def register(self, connection: Connection, hello: Hello) -> None:
         """Welcome a connection that said `hello`, or close it."""
@@ -102,8 +104,12 @@ class Registration:
 
     async def _admitted(self, connection: Connection, hello: Hello) -> Admission | None:
         try:
-            async with asyncio.timeout(self._office.settings.admit_within):
+            # One of a token after the other: one whose connection ended on its way in must not overtake the next.
+            door = self._doors.setdefault(connection.identity.token_id, asyncio.Lock())
+            async with asyncio.timeout(self._office.settings.admit_within), door:
                 await self._losses.settled()
+                if connection.over:
+                    return None
                 return await self._office.backend.admit(Arrival(connection.identity, hello))
         except Refused as refused:
             connection.close(refused.close_code, refused.code, message=refused.message)

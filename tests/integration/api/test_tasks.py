@@ -5,9 +5,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from agentic_atlas.backend.services import tasks
-from agentic_atlas.protocol.messages import Accept, Event, EventKind, Fault, Outcome, Raw, Result
+from agentic_atlas.protocol.messages import Accept, Delivery, Event, EventKind, Fault, Outcome, Policy, Raw, Result
 from tests.integration.api.network import GREET, Api, api
 
 Test = Callable[[Api], Awaitable[None]]
@@ -220,6 +221,19 @@ def test_a_retry_is_a_new_task_that_names_the_old_one(tmp_path: Path) -> None:
         await atlas.report(Result(old, 1, Outcome.FAILED, error=Fault("handler_error", "no")))
         new = (await atlas.admin.post(f"/api/v1/tasks/{old}/retry")).json()
         assert (new["retry_of"], new["input"]) == (old, {"name": "Ada"})
+
+    run(test, tmp_path)
+
+
+def test_a_task_whose_skill_must_not_run_twice_by_now_is_retried_like_that(tmp_path: Path) -> None:
+    async def test(atlas: Api) -> None:
+        await atlas.connect(atlas.admin, "hello", GREET, slots=1)
+        old = (await atlas.admin.post("/api/v1/tasks", json=ask(retries=3))).json()["id"]
+        await atlas.report(Result(old, 1, Outcome.REJECTED, error=Fault("rejected", "not mine")))
+        once = replace(GREET, policy=Policy(delivery=Delivery.AT_MOST_ONCE))
+        await atlas.connect(atlas.admin, "hello", once, instance="ins_2")
+        new = await atlas.admin.post(f"/api/v1/tasks/{old}/retry")
+        assert (new.status_code, new.json()["delivery"], new.json()["retry_of"]) == (201, "at_most_once", old)
 
     run(test, tmp_path)
 

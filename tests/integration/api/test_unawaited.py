@@ -6,21 +6,22 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from agentic_atlas.backend.domain import lifecycle
-from agentic_atlas.backend.domain.records import Task, TaskError
+from agentic_atlas.backend.domain.records import EventKind, Task, TaskError
 from agentic_atlas.backend.ports import Decide, Tasks
-from agentic_atlas.backend.services import dispatch
+from agentic_atlas.backend.services import unawaited
 from agentic_atlas.backend.services.dispatch import Dispatcher
 from agentic_atlas.backend.services.feed import Feed
 from agentic_atlas.backend.store.database import open_store
 from agentic_atlas.bus.local import LocalBus
 from agentic_atlas.errors import Unavailable
 from tests.conformance.store.samples import CALLER, LIBRARY, NOW, Numbered, populate, submitted
-from tests.integration.api.network import HandFleet
+from tests.integration.api.network import GREET, HandFleet, api
 from tests.unit.sdk.memory_log import MemoryLog
 
 AWAY = Unavailable("the store can't be used now", code="store_unavailable")
@@ -73,7 +74,8 @@ async def scene() -> AsyncIterator[Scene]:
 
 @pytest.fixture(autouse=True)
 def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(dispatch, "AGAIN_AFTER", 0.01)
+    monkeypatch.setattr(unawaited, "AGAIN_AFTER", 0.01)
+    monkeypatch.setattr(unawaited, "AFTER_A_FAULT", 0.02)
 
 
 def test_what_is_insisted_on_happens_as_soon_as_the_store_can_and_a_fault_of_ours_is_told() -> None:
@@ -119,6 +121,52 @@ def test_a_step_of_the_clock_that_is_stored_at_the_second_try_moves_what_is_in_m
             census = at.dispatcher.census
             assert not census.ready(LIBRARY.id, NOW + 3659.0)
             assert census.ready(LIBRARY.id, NOW + 3661.0)
+
+    asyncio.run(main())
+
+
+def test_no_alarm_is_late_by_a_step_back_that_was_stored_only_after_another_change() -> None:
+    async def main() -> None:
+        async with scene() as at, asyncio.TaskGroup() as group:
+            task = (await at.dispatcher.add(submitted(1, timeout=60.0), None)).task
+            await at.dispatcher.apply(task.id, partial(lifecycle.claim, instance_id="inst_1", now=NOW))
+            await at.dispatcher.apply(task.id, partial(lifecycle.accept, attempt=1, now=NOW))
+            at.now = NOW - 3600.0
+            at.tasks.errors += [AWAY]
+            at.dispatcher.forgive(-3600.0)
+            log = partial(lifecycle.report, attempt=1, n=1, kind=EventKind.LOG, data=b"{}", now=at.now)
+            await at.dispatcher.apply(task.id, log)
+            while (await at.stored(task.id)).accepted_at != at.now:
+                pass
+            at.now += 70.0
+            looking = group.create_task(at.dispatcher.run())
+            while (await at.stored(task.id)).state == "working":
+                pass
+            looking.cancel()
+            assert at.log.lines == []
+
+    asyncio.run(main())
+
+
+def test_the_tasks_of_a_deleted_agent_end_though_the_store_is_away_at_first(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with api(tmp_path) as atlas, asyncio.timeout(10.0):
+            await atlas.admin.post("/api/v1/agents", json={"name": "hello"})
+            agent_id = await atlas.connect(atlas.admin, "hello", GREET)
+            body = {"agent": "hello", "skill": "greet", "input": {"name": "Ada"}}
+            made = [(await atlas.admin.post("/api/v1/tasks", json=body)).json()["id"] for _ in range(3)]
+            stored = atlas.backend.store.tasks
+            failing: Any = Failing(stored)
+            failing.errors += [AWAY, AWAY]
+            change, stored.change = stored.change, failing.change  # type: ignore[method-assign]
+            failing._tasks = type("Working", (), {"change": staticmethod(change)})
+            assert (await atlas.admin.delete("/api/v1/agents/hello")).status_code == 204
+            for task_id in made:
+                while (await stored.get(task_id)).state != "failed":  # type: ignore[union-attr]
+                    pass
+            assert failing.errors == []
+            caller = (await stored.get(made[0])).caller.id  # type: ignore[union-attr]
+            assert atlas.backend.dispatcher.position(agent_id, caller, 0) == 0.0
 
     asyncio.run(main())
 

@@ -121,9 +121,9 @@ class Disk:
             for (_, future), result in zip(group, results, strict=True):
                 _settle(future, result)
 
-    def fail(self) -> None:
-        """Nothing of what waits can be stored."""
-        while self._waiting:
+    def fail(self, most: int | None = None) -> None:
+        """What waits, or the first few of it, can't be stored."""
+        for _ in range(len(self._waiting) if most is None else min(most, len(self._waiting))):
             _, future = self._waiting.popleft()
             _settle(future, Unavailable("the disk does not answer", code=AWAY))
 

@@ -259,9 +259,9 @@ class Delivery(RuleBasedStateMachine):
             self.disk.commit(most)
 
     @precondition(lambda self: self.disk.waiting)
-    @rule()
-    def the_disk_fails(self) -> None:
-        self.disk.fail()
+    @rule(most=st.none() | st.integers(1, 4))
+    def the_disk_fails(self, most: int | None) -> None:
+        self.disk.fail(most)
         self._distrust(RECOVERY)
 
     @precondition(lambda self: not self.disk.holding)

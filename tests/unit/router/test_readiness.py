@@ -39,6 +39,14 @@ def test_one_that_is_busy_again_and_again_is_asked_seldom_until_it_takes_a_task(
     assert readiness.tick(1.0)
 
 
+def test_many_refusals_in_one_moment_are_one_pause() -> None:
+    readiness = Readiness(2.0, 1.0)
+    for _ in range(8):
+        readiness.refused(RefuseReason.BUSY, 0.0)
+    assert readiness.tick(1.0)
+    assert readiness.willing
+
+
 def test_a_draining_instance_stays_unwilling() -> None:
     readiness = Readiness(2.0, 1.0)
     readiness.refused(RefuseReason.DRAINING, 0.0)

@@ -15,6 +15,7 @@ from agentic_atlas.protocol.messages import (
     SkillSpec,
     Welcome,
 )
+from agentic_atlas.router.ports import Admission, Arrival
 from agentic_atlas.router.settings import RouterSettings
 from tests.unit.router.network import Agent, network, settle, until
 
@@ -277,5 +278,30 @@ def test_nobody_is_let_in_by_a_router_that_does_not_run() -> None:
             router = net.router
         agent = Agent("agt", "tok", "inst").connect(router)
         assert agent.code == 4000
+
+    asyncio.run(main())
+
+
+def test_one_that_ended_on_its_way_in_does_not_overtake_the_next_with_its_token() -> None:
+    async def main() -> None:
+        async with network(RouterSettings(admit_within=5.0)) as net:
+            asked, go_on, admit = list[str](), asyncio.Event(), net.backend.admit
+
+            async def slowly(arrival: Arrival) -> Admission:
+                asked.append(arrival.hello.instance.id)
+                await go_on.wait()
+                return await admit(arrival)
+
+            net.backend.admit = slowly  # type: ignore[method-assign]
+            gone = Agent("agt", "tok", "gone").connect(net.router).hello()
+            await until(lambda: asked)
+            gone.connection.closed()
+            agent = Agent("agt", "tok", "inst").connect(net.router).hello()
+            await settle()
+            assert asked == ["gone"]
+            go_on.set()
+            await until(lambda: agent.all(Welcome))
+            assert asked == ["gone", "inst"]
+            assert net.router.online("agt") == 1
 
     asyncio.run(main())

@@ -17,9 +17,6 @@ RETRY_AFTER = 5.0
 """Seconds after which a submit that met a limit makes sense again."""
 
 
-_FIX = "wait for some of them to end, and try again"
-
-
 class OpenLimits(msgspec.Struct, frozen=True):
     """Most tasks that may be open; a submit over one is answered `Busy` (429) and stores nothing."""
 
@@ -74,17 +71,17 @@ class Census:
         """Return why another task of this caller for this agent is one too many, or None."""
         limits = self._limits
         if len(self._waiting.get(agent_id, ())) >= limits.queue_per_agent:
-            what = f"{limits.queue_per_agent} tasks wait for {agent} already"
-            return Busy(f"{what}: {_FIX}", code="agent_queue_full", retry_after=RETRY_AFTER)
+            message = f"{limits.queue_per_agent} tasks wait for {agent} already: wait until some have ended"
+            return Busy(message, code="agent_queue_full", retry_after=RETRY_AFTER)
         if self._by_caller[_key(caller)] >= limits.open_per_caller:
-            what = f"{limits.open_per_caller} of your tasks have not ended yet"
-            return Busy(f"{what}: {_FIX}", code="too_many_open_tasks", retry_after=RETRY_AFTER)
+            message = f"{limits.open_per_caller} of your tasks have not ended yet: wait until some have ended"
+            return Busy(message, code="too_many_open_tasks", retry_after=RETRY_AFTER)
         if self._by_user[caller.user_id] >= limits.open_per_user:
-            what = f"{limits.open_per_user} tasks of your user have not ended yet"
-            return Busy(f"{what}: {_FIX}", code="too_many_open_tasks", retry_after=RETRY_AFTER)
+            message = f"{limits.open_per_user} tasks of your user have not ended yet: wait until some have ended"
+            return Busy(message, code="too_many_open_tasks", retry_after=RETRY_AFTER)
         if len(self._tasks) >= limits.open_tasks:
-            what = f"{limits.open_tasks} tasks of this network have not ended yet"
-            return Busy(f"{what}: {_FIX}", code="network_full", retry_after=RETRY_AFTER)
+            message = f"{limits.open_tasks} tasks of this network have not ended yet: wait until some have ended"
+            return Busy(message, code="network_full", retry_after=RETRY_AFTER)
         return None
 
     def expect(self, task: Task) -> None:

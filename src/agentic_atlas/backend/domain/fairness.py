@@ -67,11 +67,13 @@ class FairQueues:
 
     def give_back(self, task: Task) -> None:
         """The task was not stored: it was there already, or could not be."""
-        self._orders[task.agent_id][task.priority].give_back(task.caller.id, task.position)
+        if task.agent_id in self._orders:
+            self._orders[task.agent_id][task.priority].give_back(task.caller.id, task.position)
 
     def served(self, task: Task) -> None:
         """The task was claimed."""
-        self._orders[task.agent_id][task.priority].served(task.position)
+        if task.agent_id in self._orders:
+            self._orders[task.agent_id][task.priority].served(task.position)
 
     def resume(self, open_tasks: Sequence[Task]) -> None:
         """Take up what was open when the process started."""

@@ -7,13 +7,10 @@ from functools import partial
 
 from agentic_atlas.backend.domain.records import Task
 from agentic_atlas.backend.ports import Changed, Fleet, Log, Slot, Tasks
-from agentic_atlas.backend.services.unawaited import outcome
+from agentic_atlas.backend.services.unawaited import again_after, outcome
 
 MOST_AT_ONCE = 64
 """Slots filled by one claim."""
-
-AGAIN_AFTER = 1.0
-"""Seconds after which a claim is tried again that the store could not carry out."""
 
 
 class Claims:
@@ -73,7 +70,7 @@ class Claims:
         for slot in slots[len(tasks) :]:
             self._fleet.release(slot)
         if claimed is None:
-            future.get_loop().call_later(AGAIN_AFTER, self._again, agent_id)
+            future.get_loop().call_later(again_after(future), self._again, agent_id)
             return
         self._ended(agent_id)
         if len(tasks) == len(slots):

@@ -21,11 +21,8 @@ from agentic_atlas.backend.domain.records import Task
 from agentic_atlas.backend.ports import Added, Changed, Decide, Fleet, Log, Slot, Tasks
 from agentic_atlas.backend.services.claims import Claims
 from agentic_atlas.backend.services.feed import Feed
-from agentic_atlas.backend.services.unawaited import outcome, value
+from agentic_atlas.backend.services.unawaited import again_after, outcome, value
 from agentic_atlas.protocol.tasks import LEASED, TaskState
-
-AGAIN_AFTER = 1.0
-"""Seconds after which what the store could not carry out is tried again."""
 
 
 class Dispatcher:
@@ -161,12 +158,12 @@ class Dispatcher:
     def _looked_at(self, task_id: str, future: "Future[Changed]") -> None:
         if outcome(future, self._log, "alarm_failed", task=task_id) is None:
             # It was the earliest: whoever waits for the next one would sleep over it, and over all that follow.
-            self._alarms.set(task_id, self._clock() + AGAIN_AFTER)
+            self._alarms.set(task_id, self._clock() + again_after(future))
             self._woken.set()
 
     def _insisted(self, task_id: str, decide: Decide, future: "Future[Changed]") -> None:
         if outcome(future, self._log, "end_failed", task=task_id) is None:
-            future.get_loop().call_later(AGAIN_AFTER, self.insist, task_id, decide)
+            future.get_loop().call_later(again_after(future), self.insist, task_id, decide)
 
     def _ended(self, future: "Future[Changed]") -> None:
         changed = value(future)
@@ -181,9 +178,11 @@ class Dispatcher:
     def _shifted(self, seconds: float, future: "Future[None]") -> None:
         outcome(future, self._log, "shift_failed", seconds=seconds)
         if future.cancelled() or future.exception() is not None:
-            # Only what is stored: the census and the alarms have moved already.
-            future.get_loop().call_later(AGAIN_AFTER, self._shift, seconds)
+            # Only what is stored: the census has moved already.
+            future.get_loop().call_later(again_after(future), self._shift, seconds)
         else:
+            # Again: what changed meanwhile had its alarm set by times that had not moved yet.
+            self._alarms.advance(max(0.0, -seconds))
             self._woken.set()
 
     def _asked_to_stop(self, future: "Future[Changed]") -> None:
@@ -195,7 +194,7 @@ class Dispatcher:
         def settled(future: "Future[Changed]") -> None:
             self._canceling.discard(task_id)
             if outcome(future, self._log, "cancel_failed", task=task_id) is None:
-                future.get_loop().call_later(AGAIN_AFTER, self._cancel_child, task_id)
+                future.get_loop().call_later(again_after(future), self._cancel_child, task_id)
 
         if task_id not in self._canceling and self.census.get(task_id) is not None:
             self._canceling.add(task_id)

@@ -120,16 +120,18 @@ async def retry(backend: Backend, principal: Principal, task_id: str) -> Submitt
     old = await show(backend, principal, task_id)
     if not old.terminal:
         raise Conflict("this task has not ended: cancel it first", code="task_not_ended")
+    agent = await backend.access.agent(principal.user, old.agent)
+    known = await backend.registry.skill(agent, old.skill)
     # What was to happen once is to happen once; and what the skill says of that by now holds as well.
-    once = old.delivery is Delivery.AT_MOST_ONCE
+    once = Delivery.AT_MOST_ONCE in (old.delivery, known.skill.policy.delivery)
     ask = Ask(
         old.agent,
         old.skill,
         old.input,
         timeout=old.timeout,
         priority=old.priority,
-        delivery=old.delivery if once else None,
-        retries=old.retries,
+        delivery=Delivery.AT_MOST_ONCE if once else None,
+        retries=None if once else old.retries,
         max_attempts=old.max_attempts,
     )
     return await submit(backend, principal.user, principal.caller, ask, retry_of=old.id)
