@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.processes import Platform, Process, python
+from tests.e2e.processes import Platform, Process, free_port, python
 
 
 @pytest.fixture
@@ -53,3 +53,24 @@ def test_a_machine_is_let_in_by_code_and_goes_out_again(platform: Platform, else
     assert platform.process is not None
     for secret in (key, code, code.replace("-", "")):
         assert secret not in platform.process.output
+
+
+def test_a_second_network_says_that_commands_go_to_it_from_now_on(platform: Platform, tmp_path: Path) -> None:
+    environ = platform.environ | {
+        "ATLAS_DATA_DIR": str(tmp_path / "second"),
+        "ATLAS_HTTP_PORT": str(free_port()),
+        "ATLAS_ROUTER_PORT": str(free_port()),
+    }
+    second = Process(*python("-m", "agentic_atlas", "up"), folder=tmp_path, environ=environ)
+    try:
+        line = second.wait_for("Commands go to this network from now on")
+        assert f"not to {platform.url}: ATLAS_API_URL chooses" in line
+        assert second.stop() == 0
+    finally:
+        second.kill()
+    refused = platform.atlas("backup", check=False)
+    assert "Backed up to" in refused, "ATLAS_API_URL names the first one"
+    there = {name: value for name, value in platform.environ.items() if name != "ATLAS_API_URL"}
+    astray = Process(*python("-m", "agentic_atlas", "backup"), folder=tmp_path, environ=there)
+    assert astray.wait() == 2
+    assert "or say with ATLAS_API_URL where it is" in astray.output

@@ -26,13 +26,14 @@ ELSEWHERE = (
 
 
 def backup(
+    context: typer.Context,
     file: Annotated[
         Path | None,
         typer.Argument(metavar="FILE", help="Where to put it: a new file, or a folder.", show_default=False),
     ] = None,
     data_dir: Annotated[
         Path | None,
-        typer.Option(help="Folder of the network's data, for one that does not run.", show_default=False),
+        typer.Option(envvar="ATLAS_DATA_DIR", help="Folder of the network's data.", show_default=False),
     ] = None,
     as_json: Json = False,
 ) -> None:
@@ -44,7 +45,10 @@ def backup(
     """
     if file is not None:
         _check_free(file)
-    made = _made(data_dir)
+    source = context.get_parameter_source("data_dir")
+    # What the environment says holds for all commands, and the platform they are asked to use comes first.
+    by_environment = source is not None and source.name == "ENVIRONMENT"
+    made = _made(None, expected=data_dir) if by_environment else _made(data_dir)
     placed = made if file is None else _moved(made, file)
     if as_json:
         output.document(_facts(placed))
@@ -68,8 +72,11 @@ def _check_free(file: Path) -> None:
         raise ConfigurationError(f"there is no folder {file.parent}: make it first", code="no_folder")
 
 
-def _made(data_dir: Path | None) -> Backup:
-    """Have the backup made by whoever owns the data: the server, or nobody else, so that it can be done here."""
+def _made(data_dir: Path | None, *, expected: Path | None = None) -> Backup:
+    """Have the backup made by whoever owns the data: the server, or nobody else, so that it can be done here.
+
+    A server on this machine has to be the one whose data is `expected`.
+    """
     if data_dir is not None:
         try:
             return _here(data_dir)
@@ -78,7 +85,8 @@ def _made(data_dir: Path | None) -> Backup:
                 raise
         return _of(data_dir, _asked())
     try:
-        return _asked()
+        made = _asked()
+        return made if expected is None or not _asks_this_machine() else _of(expected, made)
     except (Unavailable, ConfigurationError) as error:
         if not _may_be_stopped(error):
             raise
@@ -115,7 +123,8 @@ def _of(data_dir: Path, made: Backup) -> Backup:
     if Path(made.path).parent.resolve() != kept:
         raise ConfigurationError(
             f"the server that was asked keeps its backups elsewhere than {kept}, so it may not be the one that uses "
-            f"{data_dir}: set ATLAS_API_URL to that one's address (the backup of the other is {made.path})",
+            f"{data_dir}: set ATLAS_API_URL to that one's address, or ATLAS_BACKUP_DIR as that one has it (what was "
+            f"made is {made.path})",
             code="other_network",
         )
     return made
@@ -140,12 +149,16 @@ def _here(data_dir: Path | None) -> Backup:
 
 def _may_be_stopped(error: AtlasError) -> bool:
     """Tell whether the network may be this machine's and not run: nothing answers, or nobody is logged in."""
+    if error.code not in (Unavailable.default_code, ConfigurationError.default_code):
+        return False
+    return isinstance(error, ConfigurationError) or _asks_this_machine()
+
+
+def _asks_this_machine() -> bool:
     from agentic_atlas.sdk import environment
     from agentic_atlas.sdk.address import Address
 
-    if error.code not in (Unavailable.default_code, ConfigurationError.default_code):
-        return False
-    return isinstance(error, ConfigurationError) or Address(environment.platform_url(None), api_key="").loopback
+    return Address(environment.platform_url(None), api_key="").loopback
 
 
 def _moved(made: Backup, file: Path) -> Backup:

@@ -59,13 +59,17 @@ def up(
 
 async def _serve(settings: Settings, log: FilteringBoundLogger, stop: Any, *, as_json: bool) -> None:
     from agentic_atlas.compose.network import network
+    from agentic_atlas.sdk import environment
 
     async with network(settings, log) as up:
+        before = environment.read_credentials().default
         credentials = await _credentials(up, settings)
         if as_json:
             output.document({"api_url": up.api_url, "router_url": up.router_url, "data_dir": str(settings.data_dir)})
         else:
             _tell(up, settings, credentials)
+            if before not in (None, up.api_url):
+                output.say(f"Commands go to this network from now on, not to {before}: ATLAS_API_URL chooses.")
         await stop.wait()
         if not as_json:
             output.say("stopping …")

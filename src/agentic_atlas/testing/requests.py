@@ -1,6 +1,5 @@
 """What may be asked of a network in memory, checked as a platform checks it before a task exists."""
 
-import hashlib
 import secrets
 from typing import Protocol
 
@@ -8,6 +7,7 @@ import msgspec
 from msgspec import Struct
 
 from agentic_atlas.backend.domain.children import depth_below
+from agentic_atlas.backend.domain.idempotency import digest
 from agentic_atlas.backend.domain.records import CallerRef, Task
 from agentic_atlas.backend.domain.tracing import child
 from agentic_atlas.errors import Conflict, InvalidInput, PayloadTooLarge, Unavailable
@@ -64,17 +64,17 @@ def submit(desk: Desk, ask: Ask, parent: Task | None = None) -> Entry:
     """
     agent_id, skill = desk.directory.skill(ask.agent, ask.skill)
     _check(ask, skill, desk.clock.wall())
-    digest = hashlib.sha256(msgspec.json.encode(msgspec.structs.replace(ask, idempotency_key=None))).digest()
+    same = digest(msgspec.structs.replace(ask, input=b"", idempotency_key=None), ask.input)
     if ask.idempotency_key is not None:
         known = desk.book.of_key(ask.caller.id, ask.idempotency_key)
-        if known is not None and known.task.body_digest != digest:
+        if known is not None and known.task.body_digest != same:
             fix = "this idempotency key was used for another request: use a new key for a new request"
             raise Conflict(fix, code="idempotency_conflict")
         if known is not None:
             return known
     if not desk.router.online(agent_id):
         raise Unavailable(f"{OWNER}/{agent_id} is offline: it has stopped", code="agent_offline", retry_after=5)
-    task = _task(ask, agent_id, skill, desk.clock.wall(), parent, digest)
+    task = _task(ask, agent_id, skill, desk.clock.wall(), parent, same)
     desk.submit(task)
     entry = desk.book.entry(task.id)
     assert entry is not None
@@ -96,7 +96,7 @@ def _check(ask: Ask, skill: Skill, now: float) -> None:
     skill.signature.read_input(ask.input)
 
 
-def _task(ask: Ask, agent_id: str, skill: Skill, now: float, parent: Task | None, digest: bytes) -> Task:
+def _task(ask: Ask, agent_id: str, skill: Skill, now: float, parent: Task | None, body_digest: bytes) -> Task:
     policy = skill.policy
     deadlines = [at for at in (ask.deadline, parent.deadline if parent else None) if at is not None]
     return Task(
@@ -122,5 +122,5 @@ def _task(ask: Ask, agent_id: str, skill: Skill, now: float, parent: Task | None
         parent_id=parent.id if parent else None,
         depth=depth_below(parent) if parent else 0,
         idempotency_key=ask.idempotency_key,
-        body_digest=digest,
+        body_digest=body_digest,
     )

@@ -140,6 +140,8 @@ def test_an_idempotency_key_is_one_task_and_with_another_body_a_conflict(tmp_pat
         assert sorted(answer.status_code for answer in answers) == [200] * 19 + [201]
         assert len(atlas.fleet.delivered) == 1
         assert len(atlas.fleet.free_slots[next(iter(atlas.fleet.free_slots))]) == 4
+        patient = await atlas.admin.post("/api/v1/tasks", json=ask(idempotency_key="order-17", queue_ttl=60))
+        assert (patient.status_code, patient.json()["id"]) == (200, answers[0].json()["id"]), "how long it may wait"
         other = await atlas.admin.post("/api/v1/tasks", json=ask(idempotency_key="order-17", input={"name": "Bob"}))
         assert (other.status_code, other.json()["error"]["code"]) == (409, "idempotency_conflict")
 
@@ -203,6 +205,7 @@ def test_cancelling_ends_a_waiting_task_and_asks_a_running_one(tmp_path: Path) -
         assert (canceled["state"], canceled["error"]["message"]) == ("canceled", "enough")
         asked = (await atlas.admin.post(f"/api/v1/tasks/{runs}/cancel")).json()
         assert (asked["state"], asked["cancel_requested"]) == ("working", True)
+        assert asked["note"] == "is asked to stop: its agent has not answered yet"
         assert atlas.fleet.cancels == [runs]
         await atlas.report(Result(runs, 1, Outcome.CANCELED, error=Fault("canceled", "stopped")))
         assert (await atlas.admin.get(f"/api/v1/tasks/{runs}")).json()["state"] == "canceled"

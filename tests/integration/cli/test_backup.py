@@ -86,12 +86,23 @@ def test_the_backup_of_another_network_than_the_folders_is_not_taken_for_it() ->
     assert not Path("mine.tar").exists()
 
 
+@pytest.mark.usefixtures("here")
+def test_the_backup_of_another_network_than_the_environments_is_not_taken_for_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("ATLAS_DATA_DIR", "data")
+    said = complained(atlas("backup", "mine.tar"), 2)
+    assert "may not be the one that uses data: set ATLAS_API_URL" in said
+    assert not Path("mine.tar").exists()
+
+
 @pytest.mark.usefixtures("at_home")
 def test_with_no_platform_and_no_data_the_reason_is_the_platforms(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ATLAS_API_URL", "http://127.0.0.1:9")
     monkeypatch.setenv("ATLAS_API_KEY", "atlas_key")
     assert complained(atlas("backup")) == (
-        "cannot reach Agentic Atlas at http://127.0.0.1:9: nothing answers there; start it with `atlas up`"
+        "cannot reach Agentic Atlas at http://127.0.0.1:9: nothing answers there; start it with `atlas up`, "
+        "or say with ATLAS_API_URL where it is"
     )
 
 

@@ -143,7 +143,18 @@ def test_events_that_stop_before_the_task_does_are_asked_for_again() -> None:
 def test_a_server_that_stays_away_ends_the_events_with_an_error() -> None:
     _, time, caught = with_task(lambda asked: CUT, sequence)
     assert isinstance(caught, Unavailable)
+    assert "goes on there: ask for it later, do not submit it again" in caught.message
     assert 0.9 * WAITING_PATIENCE < sum(time.slept) <= WAITING_PATIENCE
+
+
+def test_a_server_that_stays_away_ends_a_wait_with_the_task_that_goes_on() -> None:
+    async def result(handle: TaskHandle) -> object:
+        return await handle.result()
+
+    _, _, caught = with_task(lambda asked: CUT, result)
+    assert isinstance(caught, Unavailable)
+    assert "goes on there: ask for it later, do not submit it again" in caught.message
+    assert list(caught.detail) == ["task_id"]  # type: ignore[call-overload]
 
 
 def test_a_long_silence_before_a_cut_does_not_use_up_patience() -> None:

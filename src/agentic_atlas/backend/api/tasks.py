@@ -169,12 +169,15 @@ async def _one_of_many(backend: Backend, who: Principal, new: NewTask) -> BatchI
     return BatchItem(task=task_view(submitted.task))
 
 
+_STOPPING = "is asked to stop: its agent has not answered yet"
+
+
 async def _view(backend: Backend, task: Task) -> TaskView:
     question = next(iter(task.dialogue.open), None)
     if question is not None:
         return task_view(task, f"waits for an answer to question {question.number}: {question.text[:_NOTE]}")
     if task.state is not TaskState.SUBMITTED:
-        return task_view(task)
+        return task_view(task, _STOPPING if task.cancel_reason is not None and not task.terminal else None)
     if backend.fleet.online(task.agent_id):
         return task_view(task, "queued: all instances of the agent are busy")
     if backend.returning.expected(task.agent_id):

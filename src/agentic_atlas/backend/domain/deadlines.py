@@ -39,7 +39,9 @@ def expire(task: Task, now: float) -> Change | None:
 
 DEADLINE = TaskError("deadline_exceeded", "the task's deadline is over")
 TIMEOUT = TaskError("timeout", "the skill ran longer than its timeout")
-OFFLINE = TaskError("agent_offline", "no instance of the agent took the task in time")
+OFFLINE = TaskError(
+    "agent_offline", "no instance of the agent took the task in time: start one, or let tasks wait longer (queue_ttl)"
+)
 
 
 def _deadline(task: Task) -> float:

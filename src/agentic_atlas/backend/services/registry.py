@@ -54,7 +54,7 @@ class Registry:
             if version == self._version:
                 self._skills[agent.id] = skills
         if name not in skills:
-            known = ", ".join(sorted(skills)[:20]) or "none yet: it has never been connected"
+            known = ", ".join(sorted(skills)[:20]) or "none yet, as it has never been connected: start it once"
             raise NotFound(f"{agent.full_name} has no skill {name[:64]!r}; its skills: {known}", code="skill_not_found")
         return skills[name]
 

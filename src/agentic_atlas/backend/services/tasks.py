@@ -1,7 +1,6 @@
 """Submitting, watching, cancelling and repeating tasks."""
 
 import asyncio
-import hashlib
 from collections.abc import AsyncIterator
 from contextlib import suppress
 from functools import partial
@@ -11,6 +10,7 @@ import msgspec
 from agentic_atlas.backend.domain import lifecycle
 from agentic_atlas.backend.domain.children import depth_below
 from agentic_atlas.backend.domain.deadlines import OFFLINE
+from agentic_atlas.backend.domain.idempotency import digest
 from agentic_atlas.backend.domain.policies import Wishes, effective
 from agentic_atlas.backend.domain.records import Agent, CallerRef, Skill, Task, TaskEvent, User
 from agentic_atlas.backend.domain.tracing import child
@@ -269,7 +269,7 @@ def _unreachable(backend: Backend, agent: Agent, ask: Ask) -> AtlasError | None:
         return Unavailable(f"{agent.full_name} is disabled", code="agent_disabled", retry_after=60)
     if ask.queue_ttl == 0 and not (backend.fleet.online(agent.id) or backend.returning.expected(agent.id)):
         return Unavailable(
-            f"{agent.full_name} is offline: start it, or submit the task to wait for it",
+            f"{agent.full_name} is offline: start it, or submit the task to wait for it (`atlas call --no-wait`)",
             code="agent_offline",
             retry_after=5,
         )
@@ -294,7 +294,7 @@ async def _repeated(backend: Backend, caller: CallerRef, task: Task, refusal: At
 def _check_same(older: Task, task: Task) -> None:
     if older.body_digest != task.body_digest:
         raise Conflict(
-            "this idempotency key was used for another request: use a new key for a new request",
+            f"this idempotency key was used for another request, which became {older.id}: use a new key for a new one",
             code="idempotency_conflict",
         )
 
@@ -334,12 +334,12 @@ def _new_task(
         parent_id=parent.id if parent else None,
         depth=depth_below(parent) if parent else 0,
         idempotency_key=ask.idempotency_key,
-        body_digest=_digest(agent, ask),
+        body_digest=None if ask.idempotency_key is None else _digest(agent, ask),
         retry_of=retry_of,
     )
 
 
 def _digest(agent: Agent, ask: Ask) -> bytes:
-    """What makes two submits the same: all that was asked, but for its key and trace."""
-    asked = msgspec.structs.replace(ask, agent=agent.id, idempotency_key=None, trace=None)
-    return hashlib.sha256(msgspec.json.encode(asked)).digest()
+    """All that was asked counts, but for the key, the trace, and how long the task may wait for its agent."""
+    asked = msgspec.structs.replace(ask, agent=agent.id, input=b"", idempotency_key=None, trace=None, queue_ttl=None)
+    return digest(asked, ask.input)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from contextlib import aclosing
+from contextlib import aclosing, contextmanager
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from agentic_atlas.errors import AtlasError, Conflict
+from agentic_atlas.errors import AtlasError, Conflict, Unavailable
 from agentic_atlas.sdk.address import segment
 from agentic_atlas.sdk.client import sse
 from agentic_atlas.sdk.client.errors import ConnectionCut, NotFinished, UnexpectedAnswer
@@ -16,7 +16,7 @@ from agentic_atlas.sdk.client.records import TaskEvent, TaskInfo
 from agentic_atlas.sdk.client.retry import Tries
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator
+    from collections.abc import AsyncGenerator, Iterator
 
 LONGEST_WAIT = 30.0
 """Seconds the server is asked to wait in one request; a longer wait is several."""
@@ -65,7 +65,8 @@ class TaskHandle:
             left = LONGEST_WAIT if end is None else min(LONGEST_WAIT, end - asked)
             if left <= 0:
                 raise NotFinished(f"task {self.id} was not done after {timeout:g} s; it goes on", task_id=self.id)
-            info = await self.refresh(wait=left)
+            with self._going_on():
+                info = await self.refresh(wait=left)
             if not info.done and sources.clock() - asked < left / 2:
                 # A server that stops answers before the time is over: it is not asked without a break.
                 await sources.sleep(min(_SOON, left))
@@ -137,7 +138,18 @@ class TaskHandle:
                     return
                 raise ConnectionCut("the server ended the task's events before the task", retry_after=0.0)
             except AtlasError as error:
-                await tries.again(error)
+                with self._going_on():
+                    await tries.again(error)
+
+    @contextmanager
+    def _going_on(self) -> Iterator[None]:
+        """Say in the error for a server that is away which task it has: submitted anew, it would be done twice."""
+        try:
+            yield
+        except Unavailable as error:
+            text = f"{error.message} (task {self.id} goes on there: ask for it later, do not submit it again)"
+            detail = {"task_id": self.id}
+            raise Unavailable(text, code=error.code, retry_after=error.retry_after, detail=detail) from error
 
     async def _stream(self, after: int, tries: Tries) -> AsyncGenerator[TaskEvent, None]:
         """Yield the events of one connection that are new; the last one of the task ends it."""

@@ -84,7 +84,7 @@ class TaskView(msgspec.Struct):
     questions: list[QuestionView]
     """What it asked, by number; of those that an attempt left without an answer, only what the present one asks."""
     note: str | None = None
-    """Why it waits, in a sentence."""
+    """Why it waits, or has not ended yet, in a sentence."""
 
 
 class TaskPage(msgspec.Struct):
