@@ -65,7 +65,7 @@ def test_a_server_that_ends_between_two_steps_loses_nothing_and_repeats_nothing(
             for point in points:
                 end_at(stage, point, chance.randrange(1, 4), submitters)
             launch(stage, "").wait_for("api_url")
-        stage.quiesce()
+        stage.quiesce(backlog=soak)
         assert stage.server.stop() == 0
         executions = ledgers.read(stage.ledgers)
         verdict = judge(submitters.history, executions, stage.server.database, may_end=("completed", "canceled"))
@@ -136,7 +136,7 @@ def test_a_server_that_ends_while_it_takes_an_agent_for_lost_takes_it_for_lost_a
                 kill_until_it_ends(launch(stage, point), workers, at_once=at_once)
                 stage.server.check_database()
             launch(stage, "").wait_for("api_url")
-        stage.quiesce()
+        stage.quiesce(backlog=soak)
         assert stage.server.stop() == 0
         executions = ledgers.read(stage.ledgers)
         may_end = ("completed", "outcome_unknown")

@@ -49,7 +49,7 @@ def question_info(question: Question) -> records.QuestionInfo:
     return records.QuestionInfo(
         number=question.number,
         question=question.text,
-        state="open" if question.open else "expired" if question.expired else "answered",
+        state=question.state,
         schema=_json(question.schema),
         asked_at=_at(question.asked_at),
         expires_at=None if question.expires_at is None else _at(question.expires_at),

@@ -42,6 +42,11 @@ class Question(msgspec.Struct, frozen=True, omit_defaults=True):
         """True while there is no reaction."""
         return self.settled_at is None
 
+    @property
+    def state(self) -> str:
+        """`open`, `answered` or `expired`."""
+        return "open" if self.open else "expired" if self.expired else "answered"
+
     def shifted(self, seconds: float) -> "Question":
         """The clock was set by so many seconds."""
         expires_at = None if self.expires_at is None else self.expires_at + seconds

@@ -636,7 +636,7 @@ def test_an_error_in_a_stream_closes_the_generator() -> None:
     asyncio.run(main())
 
 
-def test_draining_refuses_new_tasks_and_waits_for_the_running_ones() -> None:
+def test_draining_is_said_once_and_first_refuses_new_tasks_and_waits_for_the_running_ones() -> None:
     agent, go = new(), asyncio.Event()
 
     @agent.skill
@@ -648,10 +648,13 @@ def test_draining_refuses_new_tasks_and_waits_for_the_running_ones() -> None:
             net.send("skill")
             await net.wire.accepted()
             net.runner.drain(5)
+            net.runner.drain(5)
             net.send("skill", task="t2")
             assert (await net.wire.refused("t2")).reason is RefuseReason.DRAINING
             go.set()
+        assert [type(message) for message in net.wire.posted] == [Accept, Drain, Refuse, Result]
         assert [result.outcome for result in net.wire.of(Result)] == [Outcome.COMPLETED]
+        assert net.runner.left == []
 
     asyncio.run(main())
 
@@ -770,27 +773,5 @@ def test_limits_and_clock_are_those_of_the_last_welcome() -> None:
             result = await net.ask("left", deadline=NOW + 3_600.5)
             assert result.error is not None
             assert result.error.code == "payload_too_large"
-
-    asyncio.run(main())
-
-
-def test_a_draining_runner_says_so_before_anything_else_is_refused() -> None:
-    agent, go = new(), asyncio.Event()
-
-    @agent.skill
-    async def skill() -> None:
-        await go.wait()
-
-    async def main() -> None:
-        async with network(agent) as net:
-            net.send("skill")
-            await net.wire.accepted()
-            net.runner.drain(5)
-            net.runner.drain(5)
-            net.send("skill", task="t2")
-            await net.wire.refused("t2")
-            go.set()
-        assert [type(message) for message in net.wire.posted] == [Accept, Drain, Refuse, Result]
-        assert net.runner.left == []
 
     asyncio.run(main())

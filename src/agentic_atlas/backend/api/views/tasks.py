@@ -162,7 +162,7 @@ def question_view(question: Question) -> QuestionView:
     return QuestionView(
         number=question.number,
         question=question.text,
-        state="open" if question.open else "expired" if question.expired else "answered",
+        state=question.state,
         schema=question.schema,
         asked_at=at(question.asked_at),
         expires_at=maybe(question.expires_at),
