@@ -6,7 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-BENCHMARKS = ("store", "tasks", "spool", "backup")
+BENCHMARKS = ("depth", "store", "tasks", "spool", "backup")
 
 
 def main() -> None:
