@@ -8,6 +8,7 @@ unexport PYTHONDONTWRITEBYTECODE
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.stamp
+BROWSER := $(VENV)/.browser
 PIP := $(BIN)/python -m pip -qq --no-input --disable-pip-version-check
 COMPILE := $(BIN)/uv pip compile --quiet --generate-hashes --no-emit-index-url --no-header \
 	--universal --python-version 3.11 pyproject.toml
@@ -21,19 +22,23 @@ ARGS ?=
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
 
-setup: $(STAMP) ## Create .venv with everything in it, from the lock file
+setup: $(STAMP) $(BROWSER) ## Create .venv with everything in it, from the lock file, and a browser for tests
 
-$(STAMP): requirements/dev.lock requirements/venv.sh pyproject.toml
+$(STAMP): requirements/dev.lock requirements/venv.sh requirements/apt.sh pyproject.toml
 	@echo "Setting up $(VENV)"
 	@sh requirements/venv.sh $(VENV)
 	@$(PIP) install --require-hashes -r requirements/dev.lock
 	@$(PIP) install --no-deps --no-build-isolation -e .
 	@touch $@
 
+$(BROWSER): $(STAMP) requirements/chromium.sh requirements/apt.sh
+	@sh requirements/chromium.sh
+	@touch $@
+
 demo: $(STAMP) ## The whole story on this machine (FOLDER=documents, ONCE=1 to end by itself)
 	@$(BIN)/atlas demo $(FOLDER) $(if $(filter-out 0,$(ONCE)),--once)
 
-test: $(STAMP) ## Run all tests, ring by ring (ARGS="tests/unit -k word" for some)
+test: $(STAMP) $(BROWSER) ## Run all tests, ring by ring (ARGS="tests/unit -k word" for some)
 	@$(BIN)/pytest $(ARGS)
 
 soak: $(STAMP) ## Break everything, often and for long; print what was promised, done and seen

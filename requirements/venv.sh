@@ -4,7 +4,7 @@
 set -eu
 target=$1
 
-say() { echo "setup: $*" >&2; }
+. "$(dirname "$0")/apt.sh"
 
 supported() {
     command -v "$1" >/dev/null 2>&1 &&
@@ -21,21 +21,6 @@ find_python() {
 }
 
 has_venv() { "$1" -c 'import ensurepip, venv' >/dev/null 2>&1; }
-
-as_root() {
-    if [ "$(id -u)" = 0 ]; then
-        "$@"
-    else
-        sudo -n "$@"
-    fi
-}
-
-apt_install() {
-    command -v apt-get >/dev/null 2>&1 || return 1
-    say "installing $* with apt-get"
-    { as_root apt-get update -qq &&
-        as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@"; } >&2
-}
 
 if "$target/bin/python" -m pip --version >/dev/null 2>&1; then
     exit 0

@@ -58,13 +58,20 @@ def after(state: ConnectionState, kind: type[Message]) -> ConnectionState | None
 
 
 def mermaid() -> str:
-    """Draw the table as a Mermaid state diagram, messages with the same arrow on one line."""
+    """Draw the table as a Mermaid state diagram: messages with the same arrow on one line, and what moves nothing in a
+    note.
+    """
     lines = ["stateDiagram-v2", f"    [*] --> {ConnectionState.CONNECTED}: handshake with a valid token"]
     for state, arrows in TRANSITIONS.items():
         for target in dict.fromkeys(arrows.values()):
             names = ", ".join(name_of(kind) for kind, goal in arrows.items() if goal is target)
-            lines.append(f"    {state} --> {target}: {names}")
+            lines.append(f"    {state} --> {target}: {names}" if target is not state else _stays(state, names))
         if state is not ConnectionState.CLOSED:
             lines.append(f"    {state} --> {ConnectionState.CLOSED}: close")
     lines.append(f"    {ConnectionState.CLOSED} --> [*]")
     return "\n".join(lines)
+
+
+def _stays(state: ConnectionState, names: str) -> str:
+    # An arrow to where it came from would lie under its own long text.
+    return f"    note left of {state}: {names}"
