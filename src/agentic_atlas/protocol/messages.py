@@ -14,6 +14,8 @@ from typing import Annotated, ClassVar, Literal, TypeAlias
 import msgspec
 from msgspec import Meta, Raw
 
+from agentic_atlas.protocol.codes import CODE
+
 NULL = Raw(b"null")
 """The JSON value null, for payloads that are absent."""
 
@@ -25,6 +27,9 @@ Name: TypeAlias = Annotated[str, Meta(min_length=1, max_length=64, pattern=r"^[a
 
 SkillName: TypeAlias = Annotated[str, Meta(min_length=1, max_length=64, pattern=r"^[A-Za-z_][A-Za-z0-9_-]*\Z")]
 """Name of a skill: what Python allows as a function's name in ASCII, and `-`."""
+
+Code: TypeAlias = Annotated[str, Meta(pattern=CODE)]
+"""A stable word for programs: 1 to 64 lower-case letters, digits and `_`."""
 
 Line: TypeAlias = Annotated[str, Meta(max_length=1024)]
 Text: TypeAlias = Annotated[str, Meta(max_length=16_384)]
@@ -114,8 +119,8 @@ class Caller(msgspec.Struct, frozen=True, omit_defaults=True):
 class Fault(msgspec.Struct, frozen=True, omit_defaults=True):
     """Why a task has no output."""
 
-    code: Annotated[str, Meta(min_length=1, max_length=64)]
-    """A stable word for programs, for instance `handler_error`."""
+    code: Code
+    """A stable word for programs, for instance `handler_error`; `codes` says who may say which."""
     message: Text
     """For people; what happened and, where known, what to do."""
     detail: Raw = NULL

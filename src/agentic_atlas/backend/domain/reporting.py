@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from agentic_atlas.backend.domain import lifecycle
 from agentic_atlas.backend.domain.lifecycle import Change
 from agentic_atlas.backend.domain.records import EventKind, Task, TaskError
+from agentic_atlas.protocol import codes
 from agentic_atlas.protocol.messages import Accept, Event, Fault, Outcome, Question, Refuse, Report, Result
 from agentic_atlas.protocol.messages import EventKind as SaidKind
 
@@ -12,6 +13,11 @@ _ENDS: Mapping[Outcome, Callable[[Task, int, TaskError, float], Change | None]] 
     Outcome.FAILED: lifecycle.fail,
     Outcome.REJECTED: lifecycle.reject,
     Outcome.CANCELED: lifecycle.canceled,
+}
+_CODES: Mapping[Outcome, Callable[[str], str]] = {
+    Outcome.FAILED: codes.of_failure,
+    Outcome.REJECTED: codes.of_rejection,
+    Outcome.CANCELED: lambda _code: "canceled",
 }
 
 
@@ -37,5 +43,10 @@ def decide(
         case Result(attempt=attempt, outcome=Outcome.COMPLETED, output=output):
             return lifecycle.complete(task, attempt, bytes(output), now)
         case Result(attempt=attempt, outcome=outcome, error=error):
-            fault = error or Fault("handler_error", "the agent gave no reason")
-            return _ENDS[outcome](task, attempt, TaskError(fault.code, fault.message, bytes(fault.detail)), now)
+            return _ENDS[outcome](task, attempt, _believed(outcome, error), now)
+
+
+def _believed(outcome: Outcome, said: Fault | None) -> TaskError:
+    """Return an agent's reason, without a code that is not its to give."""
+    fault = said or Fault("handler_error", "the agent gave no reason")
+    return TaskError(_CODES[outcome](fault.code), fault.message, bytes(fault.detail))

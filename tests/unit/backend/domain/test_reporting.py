@@ -9,6 +9,7 @@ from agentic_atlas.protocol.messages import (
     Accept,
     Event,
     EventKind,
+    Fault,
     Outcome,
     Question,
     Raw,
@@ -37,16 +38,37 @@ def test_what_another_instance_says_changes_nothing(said: Report) -> None:
 
 
 @pytest.mark.parametrize(
-    ("outcome", "state"),
+    ("outcome", "state", "code"),
     [
-        (Outcome.FAILED, TaskState.FAILED),
-        (Outcome.REJECTED, TaskState.REJECTED),
-        (Outcome.CANCELED, TaskState.CANCELED),
+        (Outcome.FAILED, TaskState.FAILED, "handler_error"),
+        (Outcome.REJECTED, TaskState.REJECTED, "rejected"),
+        (Outcome.CANCELED, TaskState.CANCELED, "canceled"),
     ],
 )
-def test_a_result_without_an_output_has_an_error_though_its_agent_gave_none(outcome: Outcome, state: TaskState) -> None:
+def test_a_result_without_an_output_has_an_error_though_its_agent_gave_none(
+    outcome: Outcome, state: TaskState, code: str
+) -> None:
     ended = must(decide(running(), instance_id="ins_1", said=Result("tsk_1", 1, outcome), now=110.0))
-    assert (ended.state, ended.error) == (state, TaskError("handler_error", "the agent gave no reason", b"null"))
+    assert (ended.state, ended.error) == (state, TaskError(code, "the agent gave no reason", b"null"))
+
+
+@pytest.mark.parametrize(
+    ("outcome", "said", "kept"),
+    [
+        (Outcome.FAILED, "agent_lost", "handler_error"),
+        (Outcome.FAILED, "outcome_unknown", "handler_error"),
+        (Outcome.FAILED, "timeout", "timeout"),
+        (Outcome.FAILED, "its_own", "its_own"),
+        (Outcome.REJECTED, "agent_lost", "rejected"),
+        (Outcome.REJECTED, "timeout", "rejected"),
+        (Outcome.REJECTED, "403", "403"),
+        (Outcome.CANCELED, "agent_lost", "canceled"),
+    ],
+)
+def test_a_code_that_is_the_networks_own_is_not_believed_of_an_agent(outcome: Outcome, said: str, kept: str) -> None:
+    result = Result("tsk_1", 1, outcome, error=Fault(said, "for a reason"))
+    ended = must(decide(running(), instance_id="ins_1", said=result, now=110.0))
+    assert ended.error == TaskError(kept, "for a reason", b"null")
 
 
 def test_a_question_that_was_not_to_be_asked_changes_nothing() -> None:
