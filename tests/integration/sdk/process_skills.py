@@ -62,3 +62,37 @@ def hang(path: str) -> None:
 def deaf(path: str) -> None:
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     hang(path)
+
+
+def leave_a_child(path: str) -> None:
+    """Start something that lives on, and die as when memory is short."""
+    if os.fork() == 0:
+        hang(path)
+    _wait_for(path)
+    crash()
+
+
+def hang_with_a_child(path: str) -> None:
+    if os.fork() == 0:
+        hang(path)
+    time.sleep(60)
+
+
+def start_something(path: str) -> str:
+    if os.fork() == 0:
+        hang(path)
+    _wait_for(path)
+    return "started"
+
+
+def be_signalled(path: str) -> str:
+    """Wait until all processes of a service were signalled."""
+    Path(path).write_text(str(os.getpid()))
+    _wait_for(f"{path}.go")
+    return "finished"
+
+
+def _wait_for(path: str) -> None:
+    deadline = time.monotonic() + 30
+    while not (Path(path).exists() and Path(path).read_text()) and time.monotonic() < deadline:
+        time.sleep(0.01)

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import signal
 import threading
 import time
 from collections.abc import Callable
@@ -18,13 +19,17 @@ from agentic_atlas.sdk.runner.process import NAME, ProcessCall, ProcessDied
 from tests.integration.sdk.process_skills import (
     Order,
     awkward,
+    be_signalled,
     crash,
     deaf,
     divide,
     double,
     hang,
+    hang_with_a_child,
     leave,
+    leave_a_child,
     refuse,
+    start_something,
     unpicklable,
     vanish,
 )
@@ -104,6 +109,72 @@ def test_a_cancelled_process_is_ended_with_force_if_need_be(function: Callable[.
             assert not psutil.pid_exists(pid)
 
     asyncio.run(main())
+
+
+def gone(pid: int) -> bool:
+    """Tell whether a process ends within the time of a test; one that nobody waits for any more counts as ended."""
+    deadline = time.monotonic() + SECONDS
+    while psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE:
+        if time.monotonic() > deadline:
+            return False
+        threading.Event().wait(0.01)
+    return True
+
+
+def test_a_death_is_noticed_while_something_that_the_process_forked_lives_and_ends_that_too(tmp_path: Path) -> None:
+    path = tmp_path / "pid"
+    with pytest.raises(ProcessDied, match=r"signal 9"):
+        called(leave_a_child, path=str(path))
+    assert gone(pid_in(path))
+
+
+def test_a_cancelled_process_takes_with_it_what_it_has_forked(tmp_path: Path) -> None:
+    agent = Agent("tester")
+    agent.skill(process=True)(hang_with_a_child)
+    path = tmp_path / "pid"
+
+    async def main() -> None:
+        async with network(agent) as net:
+            net.send("hang_with_a_child", {"path": str(path)})
+            pid = await asyncio.to_thread(pid_in, path)
+            net.inbox.deliver(Cancel("t1", 1))
+            assert (await net.wire.result()).outcome is Outcome.CANCELED
+            assert await asyncio.to_thread(gone, pid)
+
+    asyncio.run(main())
+
+
+def test_what_a_process_that_has_returned_leaves_behind_is_its_own_business(tmp_path: Path) -> None:
+    path = tmp_path / "pid"
+    assert called(start_something, path=str(path)) == "started"
+    left = psutil.Process(pid_in(path))
+    try:
+        assert left.is_running()
+        assert os.getpgid(left.pid) != os.getpgrp()
+    finally:
+        left.kill()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_for_all_processes_of_a_service_leaves_the_work_to_the_agent(
+    number: signal.Signals, tmp_path: Path
+) -> None:
+    path = tmp_path / "pid"
+    outcomes: list[Any] = []
+    thread = threading.Thread(target=lambda: outcomes.append(called(be_signalled, path=str(path))))
+    thread.start()
+    pid = pid_in(path)
+    assert os.getsid(pid) == pid != os.getsid(0)
+    os.kill(pid, number)
+    (tmp_path / "pid.go").write_text("go")
+    thread.join(SECONDS)
+    assert outcomes == ["finished"]
+
+
+def test_signals_that_were_held_back_while_a_process_began_are_let_through_again() -> None:
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, ())
+    called(double, order=Order(count=1))
+    assert signal.pthread_sigmask(signal.SIG_BLOCK, ()) == before
 
 
 def test_a_process_does_not_outlive_its_agent(tmp_path: Path) -> None:

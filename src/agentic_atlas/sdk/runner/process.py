@@ -2,17 +2,23 @@
 
 Start-up costs what importing the agent's module costs. Function, arguments and outcome are pickled, so the function
 has to be importable and `agent.run()` has to stand under `if __name__ == "__main__":`.
+
+Only the agent decides when the process ends: it is in a session of its own, out of reach of what is sent to the agent's
+group, and takes no notice of SIGTERM and SIGINT until the agent has asked it to end (a service manager signals each
+process of a service). When it is ended or has died, so is all that it started.
 """
 
+import contextlib
 import multiprocessing
-import multiprocessing.connection
 import os
 import pickle
 import signal
 import threading
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection
+from types import FrameType
 from typing import Any, Final
 
 from agentic_atlas.errors import AtlasError
@@ -22,6 +28,12 @@ NAME: Final = "atlas-skill"
 """Name of every such process, by which `Agent.run` knows that it must not start a second agent there."""
 _EXIT_SECONDS: Final = 5.0
 """How long a process may take to end after it has given its outcome."""
+_LOOK_EVERY: Final = 0.2
+"""Seconds between two looks whether the process is still there: the end of a pipe does not tell, for what a process has
+forked may hold it open. `Process.sentinel` is such a pipe too."""
+_NOTICE_EVERY: Final = 1.0
+"""Seconds between two looks of the process whether its agent is still there."""
+_SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
 
 
 class ProcessDied(AtlasError):
@@ -35,7 +47,7 @@ class ProcessCall:
 
     def __init__(self, function: Callable[..., Any], arguments: dict[str, object]) -> None:
         self._lock = threading.Lock()
-        self._stopped = False
+        self._stopped = self._to_be_ended = False
         context = multiprocessing.get_context("spawn")
         self._ours, theirs = context.Pipe()
         self._theirs: Connection[Any, Any] = theirs
@@ -53,24 +65,30 @@ class ProcessCall:
                 outcome = self._receive()
             finally:
                 self._theirs.close()
-            self._process.join(_EXIT_SECONDS)
+            self._wait()
             self.kill()
         if isinstance(outcome, BaseException):
             raise outcome
         return outcome[0]
 
     def terminate(self) -> None:
-        """Ask the process to end (SIGTERM)."""
+        """Ask the process to end."""
         with self._lock:
             self._stopped = True
             if self._process.is_alive():
-                self._process.terminate()
+                self._to_be_ended = True
+                # OSError: it has ended in this moment.
+                with contextlib.suppress(OSError):
+                    self._ours.send(None)
 
     def kill(self) -> None:
-        """End the process."""
+        """End the process, and all that it has started, unless it has ended by itself."""
         with self._lock:
             self._stopped = True
-            if self._process.is_alive():
+            alive = self._process.is_alive()
+            if alive or self._to_be_ended:
+                self._end_group()
+            if alive:
                 self._process.kill()
 
     def _start(self) -> None:
@@ -78,32 +96,68 @@ class ProcessCall:
             if self._stopped:
                 raise ProcessDied("the process was stopped before it began")
             try:
-                self._process.start()
+                with _signals_held_back():
+                    self._process.start()
             except (pickle.PicklingError, AttributeError, TypeError) as error:
                 fix = "a process=True skill and its input have to be importable from a module"
                 raise ProcessDied(f"it cannot be handed to a process ({describe(error)}): {fix}") from error
             # Ours alone from here on: when the process ends, reading ends.
             self._theirs.close()
 
+    def _end_group(self) -> None:
+        """End all that the process has started, if it has come as far as to have a group; that outlives it."""
+        self._to_be_ended = False
+        if hasattr(os, "killpg") and self._process.pid is not None:
+            with contextlib.suppress(OSError):
+                os.killpg(self._process.pid, signal.SIGKILL)
+
+    def _wait(self) -> None:
+        """Wait until the process has ended; what it has forked may keep `join` from noticing."""
+        for _ in range(round(_EXIT_SECONDS / _LOOK_EVERY)):
+            if not self._process.is_alive():
+                return
+            self._process.join(_LOOK_EVERY)
+
     def _receive(self) -> tuple[object] | BaseException:
         try:
+            while not self._ours.poll(_LOOK_EVERY):
+                if not self._process.is_alive() and not self._ours.poll():
+                    return self._died()
             received: tuple[object] | BaseException = self._ours.recv()
-        except EOFError:
-            self._process.join()
-            return ProcessDied(f"the process died ({_reason(self._process.exitcode)})")
+        except (EOFError, ConnectionError):
+            self._wait()
+            return self._died()
         except Exception as error:  # noqa: BLE001 - unpickling runs code of the user's types
             return ProcessDied(f"what it returned cannot be carried over: {describe(error)}")
         return received
+
+    def _died(self) -> ProcessDied:
+        self._end_group()
+        return ProcessDied(f"the process died ({_reason(self._process.exitcode)})")
 
 
 def _reason(code: int | None) -> str:
     return f"signal {-code}" if code is not None and code < 0 else f"exit code {code}"
 
 
+@contextlib.contextmanager
+def _signals_held_back() -> Iterator[None]:
+    """Have a process that starts meanwhile begin with these signals held back, until it can take them as it should."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    # A helper of the whole program's, which starts with the first process and would let them through for this thread.
+    resource_tracker.ensure_running()
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 def _child(connection: "Connection[Any, Any]", function: Callable[..., Any], arguments: dict[str, object]) -> None:
-    # Ctrl-C reaches every process of a terminal; the agent decides what becomes of its tasks.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_end_with_parent, args=(connection,), daemon=True).start()
+    _stand_alone(connection)
+    threading.Thread(target=_end_when_told, args=(connection,), daemon=True).start()
     try:
         outcome: tuple[object] | BaseException = (function(**arguments),)
     except BaseException as error:  # noqa: BLE001 - whatever the user's function raises goes to the agent
@@ -111,8 +165,27 @@ def _child(connection: "Connection[Any, Any]", function: Callable[..., Any], arg
         outcome = _carried(error)
     try:
         connection.send(outcome)
-    except (pickle.PicklingError, AttributeError, TypeError) as error:
+    except Exception as error:  # noqa: BLE001 - pickling runs code of the user's types
         connection.send(ProcessDied(f"what it returned cannot be carried over: {describe(error)}"))
+
+
+def _stand_alone(connection: "Connection[Any, Any]") -> None:
+    """Leave the agent's group and terminal, and ignore what is sent to all processes of a service."""
+    if hasattr(os, "setsid"):
+        with contextlib.suppress(OSError):
+            os.setsid()
+    for number in _SIGNALS:
+        # A handler that does nothing: signals that are ignored would be ignored by all that is started here, too.
+        signal.signal(number, _not_now)
+    if hasattr(signal, "pthread_sigmask"):
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
+    if hasattr(os, "register_at_fork"):
+        # What is forked here is not to hold the agent's line.
+        os.register_at_fork(after_in_child=connection.close)
+
+
+def _not_now(_number: int, _frame: FrameType | None) -> None:
+    pass
 
 
 def _carried(error: BaseException) -> BaseException:
@@ -123,8 +196,24 @@ def _carried(error: BaseException) -> BaseException:
         return ProcessDied(f"{type(error).__name__}: {describe(error)}")
 
 
-def _end_with_parent(connection: "Connection[Any, Any]") -> None:
+def _end_when_told(connection: "Connection[Any, Any]") -> None:
+    """Wait until the agent asks this process to end, or is gone."""
+    agent = os.getppid()
     try:
+        while not connection.poll(_NOTICE_EVERY):
+            if os.getppid() != agent:
+                _end_all()
         connection.recv()
     except (EOFError, OSError):
-        os._exit(1)
+        _end_all()
+    if signal.getsignal(signal.SIGTERM) is _not_now:
+        _end_all()
+    # The function has a handler of its own, and some time to clear up before it is killed.
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+def _end_all() -> None:
+    """End this process and all that it has started."""
+    if hasattr(os, "killpg") and os.getpgrp() == os.getpid():
+        os.killpg(0, signal.SIGKILL)
+    os._exit(1)
