@@ -6,6 +6,7 @@ configured there stays as it is. Tokens are redacted, and a log that cannot be w
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import sys
 from collections.abc import MutableMapping
@@ -15,6 +16,10 @@ from agentic_atlas.sdk.text import redact
 
 if TYPE_CHECKING:
     from structlog.typing import FilteringBoundLogger, Processor
+
+
+FAULT = "a fault of agentic-atlas itself; please report it"
+"""What is logged with a traceback; the agent goes on where it can."""
 
 
 class Log(Protocol):
@@ -33,18 +38,22 @@ class Log(Protocol):
         """Log something that failed; `exc_info` is an exception whose traceback is wanted too."""
 
 
-def logger(level: str = "info", style: str | None = None, stream: TextIO | None = None) -> FilteringBoundLogger:
-    """Return a logger.
+def logger(
+    level: str = "info", style: str | None = None, stream: TextIO | None = None, *, colours: bool = True
+) -> FilteringBoundLogger:
+    """Return a logger; without a stream (`pythonw.exe` has none) it says nothing.
 
     Args:
         level: the lowest level that is written: `debug`, `info`, `warning` or `error`.
         style: `console` or `json`; when None, console on a terminal and JSON elsewhere.
         stream: where to write; standard error when None.
+        colours: whether a terminal gets colours.
     """
     import structlog  # a seventh of a second, which `import agentic_atlas` need not take
 
     target = stream if stream is not None else sys.stderr
-    chosen = style or ("console" if target.isatty() else "json")
+    on_terminal = _is_terminal(target)
+    chosen = style or ("console" if on_terminal else "json")
     made = structlog.wrap_logger(
         structlog.WriteLogger(cast("TextIO", _Forgiving(target))),
         processors=[
@@ -52,22 +61,45 @@ def logger(level: str = "info", style: str | None = None, stream: TextIO | None 
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             structlog.processors.format_exc_info,
             _without_tokens,
-            *_renderer(chosen, target),
+            *_renderer(chosen, colours=colours and on_terminal),
         ],
-        wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level.upper()]),
+        wrapper_class=_forgiving(structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level.upper()])),
         cache_logger_on_first_use=True,
     )
     return cast("FilteringBoundLogger", made)
 
 
-def _renderer(style: str, target: TextIO) -> list[Processor]:
+def _forgiving(kind: type[Any]) -> type[Any]:
+    """Return this kind of logger, with lines that cannot be put into words left out: fields are the users' objects."""
+
+    class Forgiving(kind):  # type: ignore[misc]  # the class is made by structlog
+        def _proxy_to_logger(self, method_name: str, event: str | None = None, *args: Any, **fields: Any) -> Any:
+            say = super()._proxy_to_logger
+            try:
+                return say(method_name, event, *args, **fields)
+            except Exception:  # noqa: BLE001 - whatever it is, a log that fails must not fail what it is about
+                with contextlib.suppress(Exception):
+                    return say(method_name, event, unwritable=", ".join(fields))
+            return None
+
+    return Forgiving
+
+
+def _renderer(style: str, *, colours: bool) -> list[Processor]:
     import structlog
 
     if style == "json":
         return [structlog.processors.JSONRenderer(default=repr)]
     # The plain formatter: the default one prints local variables, secrets among them.
     plain = structlog.dev.plain_traceback
-    return [structlog.dev.ConsoleRenderer(colors=target.isatty(), exception_formatter=plain)]
+    return [structlog.dev.ConsoleRenderer(colors=colours, exception_formatter=plain)]
+
+
+def _is_terminal(stream: TextIO | None) -> bool:
+    try:
+        return stream is not None and stream.isatty()
+    except Exception:  # noqa: BLE001 - closed, or an object of the program's that is less than a stream
+        return False
 
 
 def _without_tokens(_logger: object, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
@@ -78,20 +110,19 @@ def _without_tokens(_logger: object, _method: str, event: MutableMapping[str, An
 
 
 class _Forgiving:
-    """A text stream whose reader may be gone."""
+    """A text stream whose reader may be gone, or that is none at all."""
 
-    def __init__(self, stream: TextIO) -> None:
+    def __init__(self, stream: TextIO | None) -> None:
         self._stream = stream
 
     def write(self, text: str) -> None:
-        try:
-            self._stream.write(text.encode("utf-8", "backslashreplace").decode("utf-8"))
-        except (OSError, ValueError):
-            # Closed, or a pipe to nobody, or an encoding without this character: there is nowhere left to say so.
-            return
+        # Closed, or a pipe to nobody, or an encoding without this character, or an object of the program's that fails
+        # in its own way: there is nowhere left to say so.
+        if self._stream is not None:
+            with contextlib.suppress(Exception):
+                self._stream.write(text.encode("utf-8", "backslashreplace").decode("utf-8"))
 
     def flush(self) -> None:
-        try:
-            self._stream.flush()
-        except (OSError, ValueError):
-            return
+        if self._stream is not None:
+            with contextlib.suppress(Exception):
+                self._stream.flush()

@@ -10,6 +10,8 @@ _JWT = r"eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}(?:\.[A-Za-z0-9_-]*)?"
 _API_KEY = r"atlas_(?:[a-z]{1,16}_)?[A-Za-z0-9_-]{43}"
 _SECRETS = re.compile(f"{_JWT}|{_API_KEY}")
 _REDACTED = "[redacted]"
+_NAME_LENGTH = 200
+_NAME_OF_TYPE = type.__dict__["__name__"].__get__
 
 
 def redact(text: str) -> str:
@@ -17,16 +19,27 @@ def redact(text: str) -> str:
     return _SECRETS.sub(_REDACTED, text)
 
 
-def presentable(text: str, limit: int = SHORT) -> str:
-    """Return the text without tokens and lone surrogates (no UTF-8 for those), cut to `limit` characters."""
+def presentable(text: object, limit: int = SHORT) -> str:
+    """Return the text without tokens and lone surrogates (no UTF-8 for those), cut to `limit` characters.
+
+    What is no text is described (`describe`): it comes from handlers, and nothing they give may fail here.
+    """
+    if type(text) is not str:
+        return describe(text, limit)
     # What is far beyond the limit need not be searched; the margin keeps a token at the cut from showing its head.
     clean = redact(text[: limit + 8_192]).encode("utf-8", "replace").decode("utf-8")
     return clean if len(clean) <= limit else f"{clean[: limit - 1]}…"
 
 
-def describe(value: object) -> str:
+def describe(value: object, limit: int = SHORT) -> str:
     """Return `str(value)` in a presentable form, also of objects that fail to describe themselves."""
     try:
-        return presentable(str(value))
-    except Exception as error:  # noqa: BLE001 - the object is the user's, so __str__ may raise anything
-        return f"<{type(value).__name__}, whose text fails with {type(error).__name__}>"
+        # Joined: what a subclass of str gives for itself may be one again, with methods of its own.
+        return presentable("".join((str(value),)), limit)
+    except BaseException as error:  # noqa: BLE001 - the object is the user's, so __str__ may raise anything
+        return presentable(f"<{type_name(value)}, whose text fails with {type_name(error)}>", limit)
+
+
+def type_name(value: object) -> str:
+    """Return the name of the value's type, which no class can keep from being read."""
+    return presentable(str(_NAME_OF_TYPE(type(value))), _NAME_LENGTH)

@@ -141,7 +141,7 @@ class Network:
 
 
 def _off_loop(kind: Kind) -> bool:
-    return not kind.on_loop
+    return kind.off_loop
 
 
 def _only(failed: BaseException) -> BaseException:

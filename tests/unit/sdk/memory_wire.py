@@ -43,6 +43,10 @@ class Lines:
     def __init__(self) -> None:
         self.lines: list[tuple[str, str, dict[str, Any]]] = []
 
+    def at(self, level: str) -> list[tuple[str, dict[str, Any]]]:
+        """Return what was said at this level."""
+        return [(event, fields) for said_at, event, fields in self.lines if said_at == level]
+
     def _keep(self, level: str, event: str, fields: dict[str, Any]) -> None:
         self.lines.append((level, event, fields))
 

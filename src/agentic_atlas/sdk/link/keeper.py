@@ -16,10 +16,7 @@ from agentic_atlas.sdk.link.pace import Pace
 from agentic_atlas.sdk.link.refusals import HandshakeRefused, NotARouter, Unreachable
 from agentic_atlas.sdk.link.surroundings import Surroundings
 from agentic_atlas.sdk.link.transport import Closed
-from agentic_atlas.sdk.logs import Log
-
-FAULT = "a fault of agentic-atlas itself; please report it"
-"""What is logged with a traceback; the agent goes on where it can."""
+from agentic_atlas.sdk.logs import FAULT, Log
 
 
 class Keeper:

@@ -20,7 +20,7 @@ from agentic_atlas.sdk import logs
 from agentic_atlas.sdk.address import is_loopback
 from agentic_atlas.sdk.ledger.ledger import Ledger
 from agentic_atlas.sdk.link.conversation import Conversation
-from agentic_atlas.sdk.link.keeper import FAULT, Keeper
+from agentic_atlas.sdk.link.keeper import Keeper
 from agentic_atlas.sdk.link.lag import Lag
 from agentic_atlas.sdk.link.pace import Pace
 from agentic_atlas.sdk.link.surroundings import Surroundings
@@ -141,7 +141,7 @@ class Link:
             with asyncio.Runner(loop_factory=loop_factory()) as runner:
                 error = runner.run(self._main())
         except Exception as bug:  # noqa: BLE001 - an agent whose link has died must not look alive
-            self._log.error(FAULT, exc_info=bug)
+            self._log.error(logs.FAULT, exc_info=bug)
             error = AtlasError(f"the link has failed: {type(bug).__name__}")
         self._ended = True
         self._posted.clear()
@@ -220,7 +220,7 @@ class Link:
         self._inbox.connected(welcome)
 
     def _report(self, _: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-        self._log.error(FAULT, what=context.get("message"), exc_info=context.get("exception"))
+        self._log.error(logs.FAULT, what=context.get("message"), exc_info=context.get("exception"))
 
     def _begin_to_end(self, flush: float) -> None:
         self._flush_until = self._surroundings.clock() + flush

@@ -9,12 +9,16 @@ run ──► running ──► ended: the handler's own result
            ▼
         overdue: the result is posted already, the slot stays taken until the handler returns
 ```
+
+Only `drop` and `leave` end it without a result. A cancellation that is neither theirs nor that of `stop` is the
+handler's own doing, or that of a library which cancels the task it runs in: an error like any other.
 """
 
 import asyncio
+import inspect
+import os
 from collections.abc import Callable
-from functools import partial
-from typing import Final
+from typing import Final, TypeVar
 
 from msgspec import Raw
 
@@ -22,22 +26,17 @@ from agentic_atlas.errors import InvalidInput
 from agentic_atlas.protocol.messages import Answer, Limits, Outcome, Result
 from agentic_atlas.sdk.logs import Log
 from agentic_atlas.sdk.ports import Unasked, Wire
-from agentic_atlas.sdk.runner.execution import in_thread, run_async, run_stream
-from agentic_atlas.sdk.runner.failures import (
-    Ending,
-    canceled,
-    ending_of,
-    failed,
-    from_handler,
-    invalid_input,
-    text_of,
-)
+from agentic_atlas.sdk.runner.execution import Yield
+from agentic_atlas.sdk.runner.failures import Ending, canceled, ending_of, failed, from_handler, invalid_input
+from agentic_atlas.sdk.runner.forks import end_copy, end_if_copy
 from agentic_atlas.sdk.runner.process import ProcessCall
-from agentic_atlas.sdk.skills.content import encode_output
-from agentic_atlas.sdk.skills.context import Context, Rejected, Scope, SyncContext
+from agentic_atlas.sdk.skills.context import Context, Scope, SyncContext
 from agentic_atlas.sdk.skills.skill import Kind, Skill
 from agentic_atlas.sdk.skills.task_log import names
 from agentic_atlas.sdk.skills.time_limit import Over
+from agentic_atlas.sdk.threads import in_thread
+
+T = TypeVar("T")
 
 STOP_GRACE: Final = 5.0
 """Seconds a handler may take to stop before the result is sent without it."""
@@ -46,6 +45,7 @@ _ENDINGS: Final = {
     Over.DEADLINE: failed("deadline_exceeded", "the deadline of the task has passed"),
     Over.TIMEOUT: failed("timeout", "the skill took longer than its timeout"),
 }
+_UNTOLD: Final = failed("handler_error", "the skill ended without a result")
 
 
 class Attempt:
@@ -57,14 +57,22 @@ class Attempt:
         self._wire = wire
         self._log = log
         self._grace = grace
+        self._process_id = os.getpid()
+        self._began_at = scope.clock.monotonic()
         self._alarm: asyncio.TimerHandle | None = None
         self._last_call: asyncio.TimerHandle | None = None
         self._body: asyncio.Task[None] | None = None
+        # Whether the handler is where a cancellation of the body reaches it.
+        self._reachable = skill.kind in (Kind.ASYNC, Kind.STREAM)
         self._process: ProcessCall | None = None
         # Once it is to stop, this is how it ends; before, None.
         self._stopped_as: Ending | None = None
         # True when the result is posted, or none is to be.
         self._reported = False
+        # True when the agent does not wait for it any more.
+        self._left = False
+        # What the handler raised, to be shown where it runs.
+        self._error: BaseException | None = None
 
     @property
     def key(self) -> tuple[str, int]:
@@ -87,58 +95,52 @@ class Attempt:
         self._scope.questions.check(question, answer)
 
     async def run(self) -> None:
-        """Run the skill and post its result. Raises nothing but a cancellation from outside; then there is no result:
-        the task is delivered again, or is known to be lost."""
+        """Run the skill and post its result. Whatever the skill does is an ending, and nothing of it is raised."""
         self._body = asyncio.current_task()
-        ending: Ending | None = None
+        ending = _UNTOLD
         try:
             self._scope.limit.changed = self._arm
             self._arm()
-            if self._stopped_as is None:
-                ending = await self._outcome()
-        except asyncio.CancelledError:
-            if self._stopped_as is None:
-                raise
-        finally:
-            self._wind_up()
-        self._report(self._stopped_as or ending)
+            if not self._is_to_stop:
+                ending = await self._invoke()
+        except BaseException as error:  # noqa: BLE001 - no error of a handler ends the agent, sys.exit() included
+            ending = ending_of(error)
+            self._error = error
+        self._close(ending)
+
+    def settle(self) -> None:
+        """Its task is over: see that its end was told, also when it was ended before its first step."""
+        self._close(_UNTOLD)
 
     def stop(self, ending: Ending) -> None:
         """Have the handler stop; the attempt then ends as `ending`, after the grace at the latest."""
-        if self._stopped_as is not None or self._reported:
+        if self._is_to_stop:
             return
         self._stopped_as = ending
-        self._scope.cancelled.set()
-        self._scope.calls.end(self.key)
-        self._scope.questions.end()
+        self._let_go()
         self._last_call = self._scope.loop.call_later(self._grace, self._overdue)
         if self._process is not None:
             self._process.terminate()
-        elif self._body is not None and self.skill.kind.on_loop:
+        elif self._body is not None and self._reachable:
             self._body.cancel()
 
     def drop(self) -> None:
         """The attempt is not ours any more: have the handler stop, and post nothing of it."""
         self.stop(canceled("the attempt is not this instance's any more"))
+        if not self._reported:
+            self._log.info("task dropped: it is not this process's any more", **names(self._scope.task))
         self._reported = True
 
     def leave(self) -> None:
         """The agent ends: do not wait for the handler, post nothing."""
-        self._reported = True
-        self._scope.cancelled.set()
+        self._left = self._reported = True
+        self._let_go()
         if self._body is not None:
             self._body.cancel()
 
-    async def _outcome(self) -> Ending:
-        try:
-            return await self._invoke()
-        except asyncio.CancelledError as error:
-            task = asyncio.current_task()
-            if task is not None and task.cancelling():
-                raise
-            return self._failure(error)  # of something the handler waited for
-        except BaseException as error:  # noqa: BLE001 - no error of a handler ends the agent, sys.exit() included
-            return self._failure(error)
+    @property
+    def _is_to_stop(self) -> bool:
+        return self._stopped_as is not None or self._reported
 
     async def _invoke(self) -> Ending:
         try:
@@ -148,28 +150,41 @@ class Attempt:
         return Ending(Outcome.COMPLETED, await self._output(arguments))
 
     async def _output(self, arguments: dict[str, object]) -> Raw:
-        skill, limits = self.skill, self._scope.limits
+        skill, scope = self.skill, self._scope
         if skill.signature.context is not None:
-            arguments[skill.signature.context] = (Context if skill.kind.on_loop else SyncContext)(self._scope)
+            arguments[skill.signature.context] = (Context if skill.kind.on_loop else SyncContext)(scope)
+        given = Yield(
+            skill.signature.output, scope.limits, scope.reports, scope.cancelled.is_set, streams=skill.streams
+        )
         match skill.kind:
             case Kind.ASYNC:
-                return await run_async(skill, arguments, limits)
+                return given.output(await skill.function(**arguments))
             case Kind.STREAM:
-                return await run_stream(skill, arguments, limits, self._scope.reports)
+                return await given.arriving(skill.function(**arguments))
+            case Kind.WRAPPED:
+                value = await self._in_thread(lambda: skill.function(**arguments))
+                return await given.arriving(self._reached(value))
             case Kind.THREAD:
-                function: Callable[[], object] = partial(skill.function, **arguments)
+                return await self._in_thread(lambda: given.output(skill.function(**arguments)))
+            case Kind.GENERATOR:
+                return await self._in_thread(lambda: given.in_turn(skill.function(**arguments), scope.loop))
             case Kind.PROCESS:
-                self._process = ProcessCall(skill.function, arguments)
-                function = self._process.run
-        return await in_thread(
-            lambda: encode_output(function(), skill.signature.output, limits), name=f"atlas-skill-{skill.name}"
-        )
+                call = self._process = ProcessCall(skill.function, arguments)
+                return await self._in_thread(lambda: given.output(call.run()))
 
-    def _failure(self, error: BaseException) -> Ending:
-        if self._stopped_as is None and not isinstance(error, Rejected):
-            told = names(self._scope.task)
-            self._log.error("skill failed", error=text_of(error), exc_info=from_handler(error), **told)
-        return ending_of(error)
+    async def _in_thread(self, function: Callable[[], T]) -> T:
+        """Run it in a thread, which nobody can cancel: only an agent that ends does not wait for it."""
+        name = f"atlas-skill-{self.skill.name}"
+        return await in_thread(lambda: end_copy(function), name=name, give_up=lambda: self._left)
+
+    def _reached(self, value: object) -> object:
+        """Return what a thread has returned, to go on with on the loop."""
+        self._reachable = True
+        if not self._is_to_stop:
+            return value
+        if inspect.iscoroutine(value):
+            value.close()
+        raise asyncio.CancelledError
 
     def _arm(self) -> None:
         """Set the timer for when the attempt is to be stopped, as things are now."""
@@ -184,25 +199,43 @@ class Attempt:
             return
         told = names(self._scope.task)
         self._log.warning("a skill does not stop: its slot stays taken until it returns", grace=self._grace, **told)
-        self._report(self._stopped_as)
+        self._report(self._stopped_as or _UNTOLD)
 
-    def _wind_up(self) -> None:
+    def _let_go(self) -> None:
+        """Have whoever waits within the handler wait no longer."""
+        self._scope.cancelled.set()
+        self._scope.calls.end(self.key)
+        self._scope.questions.end()
+        self._scope.reports.release()
+
+    def _close(self, ending: Ending) -> None:
+        end_if_copy(self._process_id)
         self._scope.limit.changed = _nobody
         for timer in (self._alarm, self._last_call):
             if timer is not None:
                 timer.cancel()
-        self._scope.cancelled.set()
-        self._scope.calls.end(self.key)
-        self._scope.questions.end()
+        self._let_go()
         if self._process is not None:
             self._process.kill()
+        self._report(self._stopped_as or ending)
 
-    def _report(self, ending: Ending | None) -> None:
-        if self._reported or ending is None:
+    def _report(self, ending: Ending) -> None:
+        if self._reported:
             return
         self._reported = True
         self._scope.reports.close()
         self._wire.post(Result(*self.key, ending.outcome, ending.output, ending.error))
+        self._tell(ending)
+
+    def _tell(self, ending: Ending) -> None:
+        told = names(self._scope.task) | {"took": round(self._scope.clock.monotonic() - self._began_at, 3)}
+        if ending.error is None:
+            self._log.info("task completed", **told)
+        elif self._error is None or ending is self._stopped_as or ending.outcome is Outcome.REJECTED:
+            self._log.info(f"task {ending.outcome}", code=ending.error.code, **told)
+        else:
+            error, trace = ending.error, from_handler(self._error)
+            self._log.error("task failed", code=error.code, error=error.message, exc_info=trace, **told)
 
 
 def _nobody() -> None:

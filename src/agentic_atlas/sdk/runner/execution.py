@@ -1,94 +1,110 @@
-"""Running a skill's function: on the loop, in a thread, in a process, or item by item."""
+"""What becomes of what a skill's function returns: awaited, gone through item by item, or the output itself."""
 
 import asyncio
-import contextvars
-import threading
-from collections.abc import Callable
-from contextlib import aclosing
-from dataclasses import dataclass
-from typing import TypeVar, cast
+import inspect
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AbstractAsyncContextManager, AbstractContextManager, aclosing, closing, nullcontext
+from typing import Any, cast
 
 from msgspec import Raw
+from pydantic import TypeAdapter
 
 from agentic_atlas.errors import PayloadTooLarge
 from agentic_atlas.protocol.messages import NULL, Limits
 from agentic_atlas.sdk.skills.content import encode_chunk, encode_output
+from agentic_atlas.sdk.skills.crossing import wait_on
 from agentic_atlas.sdk.skills.reports import Reports
-from agentic_atlas.sdk.skills.skill import Skill
 
-T = TypeVar("T")
-
-
-async def run_async(skill: Skill, arguments: dict[str, object], limits: Limits) -> Raw:
-    """Await an `async def` skill and return its output."""
-    return encode_output(await skill.function(**arguments), skill.signature.output, limits)
+_ANYTHING: TypeAdapter[Any] = TypeAdapter(Any)
 
 
-async def run_stream(skill: Skill, arguments: dict[str, object], limits: Limits, reports: Reports) -> Raw:
-    """Report each item that the skill yields as a chunk, and return the list of them all.
+class Yield:
+    """What one attempt gives back, as JSON.
 
-    When the list is larger than an output may be, the output is null: the chunks have told it. When there were also
-    more chunks than a task can have events, something would be lost, and that is an error.
-
-    Raises:
-        PayloadTooLarge: one item is too large for an event, or the whole was not told.
+    Of what is yielded, each item is reported as a chunk, and the output is the list of them all. When the list is
+    larger than an output may be, the output is null: the chunks have told it. When there were also more chunks than a
+    task can have events, something would be lost, and that is an error.
     """
-    whole: list[bytes] = []
-    size = 2
-    async with aclosing(skill.function(**arguments)) as items:
-        async for item in items:
-            encoded = encode_chunk(item, skill.signature.output, limits)
-            await reports.chunk(encoded)
-            size += memoryview(encoded).nbytes + 1
-            if size <= limits.payload_bytes:
-                whole.append(bytes(encoded))
-            else:
-                whole.clear()
-                _check_told(reports, limits)
-    return Raw(b"[" + b",".join(whole) + b"]") if size <= limits.payload_bytes else NULL
 
+    def __init__(
+        self,
+        adapter: TypeAdapter[Any],
+        limits: Limits,
+        reports: Reports,
+        stopped: Callable[[], bool],
+        *,
+        streams: bool,
+    ) -> None:
+        """Prepare.
 
-def _check_told(reports: Reports, limits: Limits) -> None:
-    if reports.overflowed:
-        most = f"{limits.payload_bytes} bytes and {limits.events_per_task} events"
-        raise PayloadTooLarge(f"it yielded more than {most}: yield larger items, or fewer")
+        Args:
+            adapter: checks and serialises the output or, when it `streams`, each item.
+            limits: those in force.
+            reports: where chunks go.
+            stopped: whether the attempt is to stop: then nothing more is asked of an iterator.
+            streams: whether items are what was declared.
+        """
+        self._adapter = adapter
+        self._limits = limits
+        self._reports = reports
+        self._stopped = stopped
+        self._streams = streams
+        self._whole: list[bytes] = []
+        self._size = 2
 
+    def output(self, value: object) -> Raw:
+        """Return the output that a value is. A skill that streams may also return a whole: that is taken as it is."""
+        return encode_output(value, _ANYTHING if self._streams else self._adapter, self._limits)
 
-async def in_thread(function: Callable[[], T], *, name: str) -> T:
-    """Run a blocking function in a thread of its own and wait for it.
+    async def arriving(self, value: object) -> Raw:
+        """Return the output of a value that may have to be waited for, item by item even. On the loop."""
+        if inspect.isawaitable(value):
+            value = await value
+        if not hasattr(value, "__aiter__"):
+            return self.output(value)
+        items = cast("AsyncIterator[object]", value)
+        async with _closed_after(items):
+            async for item in items:
+                encoded = self._chunk(item)
+                await self._reports.chunk(encoded)
+                self._add(encoded)
+                if self._stopped():
+                    break
+        return self._list()
 
-    The thread is a daemon: a function that never returns must not keep the process from ending. For the same reason
-    it is no executor's. When the wait is cancelled the thread goes on and its outcome is forgotten.
-    """
-    loop = asyncio.get_running_loop()
-    done: asyncio.Future[_Outcome] = loop.create_future()
-    work = contextvars.copy_context().run
+    def in_turn(self, value: object, loop: asyncio.AbstractEventLoop) -> Raw:
+        """Do the same for what a plain function returned, generators included, blocking this thread."""
+        if not isinstance(value, Iterator):
+            return self.output(value)
+        with _closing(value):
+            for item in value:
+                encoded = self._chunk(item)
+                wait_on(loop, self._reports.chunk(encoded))
+                self._add(encoded)
+                if self._stopped():
+                    break
+        return self._list()
 
-    def settle(outcome: _Outcome) -> None:
-        if not done.done():
-            done.set_result(outcome)
+    def _chunk(self, item: object) -> Raw:
+        return encode_chunk(item, self._adapter, self._limits)
 
-    def run() -> None:
-        try:
-            outcome = _Outcome(value=work(function))
-        except BaseException as error:  # noqa: BLE001 - whatever the user's function raises is told to who waits
-            outcome = _Outcome(error=error)
-        try:
-            loop.call_soon_threadsafe(settle, outcome)
-        except RuntimeError:
-            # The loop is closed: nobody waits any more.
+    def _add(self, encoded: Raw) -> None:
+        self._size += memoryview(encoded).nbytes + 1
+        if self._size <= self._limits.payload_bytes:
+            self._whole.append(bytes(encoded))
             return
+        self._whole.clear()
+        if self._reports.overflowed:
+            most = f"{self._limits.payload_bytes} bytes and {self._limits.events_per_task} events"
+            raise PayloadTooLarge(f"it yielded more than {most}: yield larger items, or fewer")
 
-    threading.Thread(target=run, name=name, daemon=True).start()
-    outcome = await done
-    if outcome.error is not None:
-        raise outcome.error
-    return cast("T", outcome.value)
+    def _list(self) -> Raw:
+        return Raw(b"[" + b",".join(self._whole) + b"]") if self._size <= self._limits.payload_bytes else NULL
 
 
-@dataclass(frozen=True, slots=True)
-class _Outcome:
-    """A value or an error; a future itself refuses some errors, StopIteration for one."""
+def _closed_after(items: Any) -> AbstractAsyncContextManager[object]:
+    return aclosing(items) if hasattr(items, "aclose") else nullcontext()
 
-    value: object = None
-    error: BaseException | None = None
+
+def _closing(items: Any) -> AbstractContextManager[object]:
+    return closing(items) if hasattr(items, "close") else nullcontext()

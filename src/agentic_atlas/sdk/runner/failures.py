@@ -1,24 +1,29 @@
-"""How an attempt ends, and the end that each exception of a handler stands for."""
+"""How an attempt ends, and the end that each exception of a handler stands for.
+
+An exception is an object of the user's: its texts and attributes may be of any type, and reading them may raise. None
+of that may keep an end from being told, so whatever goes wrong here is `handler_error` with the type's name.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from types import FrameType
 from typing import Final
 
 import msgspec
 from msgspec import Raw
 
 from agentic_atlas.errors import AtlasError, InvalidInput, PayloadTooLarge, TaskError
+from agentic_atlas.protocol import codes
 from agentic_atlas.protocol.messages import NULL, Fault, Outcome
 from agentic_atlas.sdk.runner.process import ProcessDied
 from agentic_atlas.sdk.skills.content import InvalidOutput
 from agentic_atlas.sdk.skills.context import Rejected
 from agentic_atlas.sdk.skills.questions import NoAnswer
-from agentic_atlas.sdk.text import describe, presentable
+from agentic_atlas.sdk.text import describe, presentable, type_name
 
 _LEAVES: Final = 3
 """Errors of an ExceptionGroup that are named."""
-_CODE_LENGTH = 64
 _NOT_THE_HANDLERS: Final = {"agentic_atlas", "asyncio", "concurrent", "threading"}
 
 
@@ -42,32 +47,53 @@ def canceled(reason: str) -> Ending:
 
 def invalid_input(error: InvalidInput) -> Ending:
     """Return the end of an attempt whose input did not fit, before its handler began."""
-    return failed(error.code, error.message, error.detail)
+    return failed(InvalidInput.default_code, error.message, error.detail)
 
 
 def ending_of(error: BaseException) -> Ending:
-    """Return the end that an exception of a handler stands for; nothing but its type and message leaves the machine."""
+    """Return the end that an exception of a handler stands for; nothing but its type and message leaves the machine.
+
+    A rejection's code is put into the form of the wire (`403` is `"403"`, `Too many` is `too_many`); one that means
+    something of the network's own becomes `rejected`. Never raises.
+    """
+    try:
+        return _ending_of(error)
+    except BaseException as fault:  # noqa: BLE001 - the error is the user's object, and reading it runs the user's code
+        named = f"{type_name(error)}, which cannot be told ({type_name(fault)})"
+        return Ending(Outcome.FAILED, error=Fault("handler_error", named))
+
+
+def _ending_of(error: BaseException) -> Ending:
     if isinstance(error, Rejected):
-        return Ending(Outcome.REJECTED, error=_fault(error.code, error.message, error.detail))
-    if isinstance(error, InvalidOutput | PayloadTooLarge | NoAnswer):
-        return failed(error.code, error.message, error.detail)
+        code = codes.of_rejection(_code(error.code, "rejected"))
+        return Ending(Outcome.REJECTED, error=_fault(code, error.message, error.detail))
+    for kind in (InvalidOutput, PayloadTooLarge, NoAnswer):
+        if isinstance(error, kind):
+            return failed(kind.default_code, error.message, error.detail)
     message = error.message if isinstance(error, ProcessDied) else text_of(error)
     return failed("handler_error", message, _facts(error))
 
 
 def from_handler(error: BaseException) -> BaseException:
     """Return the error with its traceback from the handler's first line on: how it was called is no news."""
-    trace = error.__traceback__
-    while trace is not None and trace.tb_frame.f_globals.get("__name__", "").partition(".")[0] in _NOT_THE_HANDLERS:
-        trace = trace.tb_next
-    return error if trace is None else error.with_traceback(trace)
+    try:
+        trace = error.__traceback__
+        while trace is not None and _package(trace.tb_frame) in _NOT_THE_HANDLERS:
+            trace = trace.tb_next
+        return error if trace is None else error.with_traceback(trace)
+    except BaseException:  # noqa: BLE001 - as above: then with all of its traceback
+        return error
+
+
+def _package(frame: FrameType) -> str:
+    return str(frame.f_globals.get("__name__", "")).partition(".")[0]
 
 
 def text_of(error: BaseException) -> str:
     """Return `Type: message`; of a group, the first errors in it."""
     if not isinstance(error, BaseExceptionGroup):
         text = describe(error)
-        return f"{type(error).__name__}: {text}" if text else type(error).__name__
+        return f"{type_name(error)}: {text}" if text else type_name(error)
     leaves = list(_leaves(error))
     more = f"; and {len(leaves) - _LEAVES} more" if len(leaves) > _LEAVES else ""
     return presentable("; ".join(text_of(leaf) for leaf in leaves[:_LEAVES]) + more)
@@ -84,16 +110,24 @@ def _leaves(group: BaseExceptionGroup[BaseException]) -> Iterator[BaseException]
 def _facts(error: BaseException) -> dict[str, object]:
     facts: dict[str, object] = {"type": presentable(type(error).__qualname__, 200)}
     if isinstance(error, AtlasError):
-        facts["code"] = presentable(error.code, _CODE_LENGTH)
+        facts["code"] = presentable(error.code, codes.LONGEST)
     if isinstance(error, TaskError) and error.task_id:
-        facts["task"] = presentable(error.task_id, _CODE_LENGTH)
+        facts["task"] = presentable(error.task_id, codes.LONGEST)
     return facts
 
 
-def _fault(code: str, message: str, detail: object) -> Fault:
+def _code(given: object, otherwise: str) -> str:
+    return codes.readable(describe(given)) or otherwise
+
+
+def _fault(code: str, message: object, detail: object) -> Fault:
+    return Fault(code, presentable(message), _encoded(detail))
+
+
+def _encoded(detail: object) -> Raw:
+    if detail is None:
+        return NULL
     try:
-        encoded = NULL if detail is None else Raw(msgspec.json.encode(detail))
-    except (TypeError, ValueError, OverflowError, RecursionError):
-        # A detail that the handler put there and that is not JSON: the error counts more than its detail.
-        encoded = NULL
-    return Fault(presentable(code, _CODE_LENGTH) or "failed", presentable(message), encoded)
+        return Raw(msgspec.json.encode(detail))
+    except BaseException:  # noqa: BLE001 - a detail of the handler's that has no JSON form: the error counts more
+        return NULL

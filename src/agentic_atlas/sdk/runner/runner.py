@@ -6,6 +6,7 @@ a time, the rest is refused as busy.
 """
 
 import asyncio
+import contextvars
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -27,16 +28,17 @@ from agentic_atlas.protocol.messages import (
     Welcome,
 )
 from agentic_atlas.sdk.clock import ServerClock
-from agentic_atlas.sdk.logs import Log
+from agentic_atlas.sdk.logs import FAULT, Log
 from agentic_atlas.sdk.ports import Incoming, Unasked, Wire
 from agentic_atlas.sdk.runner.attempt import STOP_GRACE, Attempt, window
 from agentic_atlas.sdk.runner.failures import canceled
+from agentic_atlas.sdk.runner.forks import watch_for_copies
 from agentic_atlas.sdk.skills.calls import Calls
 from agentic_atlas.sdk.skills.context import Scope
 from agentic_atlas.sdk.skills.questions import Questions
 from agentic_atlas.sdk.skills.reports import Reports
 from agentic_atlas.sdk.skills.skill import Skill
-from agentic_atlas.sdk.skills.task_log import TaskLog
+from agentic_atlas.sdk.skills.task_log import TaskLog, names
 from agentic_atlas.sdk.skills.time_limit import TimeLimit
 
 DRAIN_SECONDS: Final = 30.0
@@ -86,6 +88,8 @@ class Runner:
         self._over: asyncio.Future[AtlasError | None] = self._loop.create_future()
         # From `run` on; nothing is delivered before.
         self._begun = False
+        # The variables of the program and its lifespan, from `run` on.
+        self._context = contextvars.copy_context()
         self._wire: Wire
         self._calls: Calls
         self._group: asyncio.TaskGroup
@@ -99,6 +103,8 @@ class Runner:
             AtlasError: the link ended for good; the message says what to do.
         """
         self._wire, self._calls, self._begun = wire, Calls(wire), True
+        self._context = contextvars.copy_context()
+        watch_for_copies(self._loop)
         async with asyncio.TaskGroup() as group:
             self._group = group
             begin()
@@ -190,11 +196,26 @@ class Runner:
         reason = self._refusal(task)
         if reason is not None:
             self._wire.post(Refuse(*key, reason))
+            self._log.debug("task refused", reason=str(reason), **names(task))
             return
         attempt = self._attempt(task, self._skills[task.skill])
         self._attempts[key] = attempt
         self._wire.post(Accept(*key))
-        self._group.create_task(self._run(attempt), name=f"skill {task.skill}")
+        self._log.info("task received", **names(task))
+        self._begin(attempt)
+
+    def _begin(self, attempt: Attempt) -> None:
+        """Run an attempt in a copy of the program's context: what is delivered comes from the link's thread."""
+        running = self._run(attempt)
+        try:
+            body = self._group.create_task(running, name=f"skill {attempt.skill.name}", context=self._context.copy())
+        except BaseException as error:  # noqa: BLE001 - handlers can change the loop they run on, its tasks too
+            running.close()
+            self._log.error(FAULT, exc_info=error)
+            self._ended(attempt)
+            return
+        # Not in `_run`: a task that is cancelled before its first step never gets there.
+        body.add_done_callback(lambda _: self._ended(attempt))
 
     def _refusal(self, task: Task) -> RefuseReason | None:
         if self._draining or self._over.done():
@@ -223,9 +244,13 @@ class Runner:
     async def _run(self, attempt: Attempt) -> None:
         try:
             await attempt.run()
-        finally:
-            del self._attempts[attempt.key]
-            self._end_if_drained()
+        except BaseException as bug:  # noqa: BLE001 - one attempt must not take the others with it
+            self._log.error(FAULT, exc_info=bug)
+
+    def _ended(self, attempt: Attempt) -> None:
+        attempt.settle()
+        del self._attempts[attempt.key]
+        self._end_if_drained()
 
     def _end_if_drained(self) -> None:
         if self._draining and not self._attempts:

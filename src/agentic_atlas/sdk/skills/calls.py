@@ -5,7 +5,7 @@ survives a reconnect; here it is only a queue that its replies come to. Everythi
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncGenerator, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Final
 
@@ -83,7 +83,7 @@ class Calls:
 
     async def stream(
         self, parent: Task, target: tuple[str, str], values: Mapping[str, object], limits: Limits
-    ) -> AsyncIterator[CallEvent]:
+    ) -> AsyncGenerator[CallEvent, None]:
         """Call and iterate over the called task's events; errors are those of `call`."""
         call = self._message(parent, target, values, limits, stream=True)
         with self._opened(call, limits) as waiting:

@@ -6,11 +6,12 @@ whose methods are the same ones without `await`. `progress` and `log` are the sa
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator, Coroutine, Generator, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
-from typing import Any, ClassVar, NoReturn, TypeVar
+from typing import Any, ClassVar, NoReturn
 
 import msgspec
 
@@ -20,12 +21,12 @@ from agentic_atlas.sdk.clock import ServerClock
 from agentic_atlas.sdk.skills.answers import Form
 from agentic_atlas.sdk.skills.artifact import Artifact, describe_file
 from agentic_atlas.sdk.skills.calls import CallEvent, Calls
+from agentic_atlas.sdk.skills.crossing import awaited_on, followed_on, leave_to, wait_on
 from agentic_atlas.sdk.skills.questions import Questions
 from agentic_atlas.sdk.skills.reports import Reports
 from agentic_atlas.sdk.skills.task_log import TaskLog
 from agentic_atlas.sdk.skills.time_limit import TimeLimit
-
-T = TypeVar("T")
+from agentic_atlas.sdk.threads import in_thread
 
 
 class Rejected(AtlasError):
@@ -138,15 +139,15 @@ class Context:
             Busy: this agent has too many open calls.
         """
         self._check_running()
-        return await self._scope.calls.call(self._scope.task, (agent, skill), input, self._scope.limits)
+        scope = self._scope
+        return await awaited_on(scope.loop, scope.calls.call(scope.task, (agent, skill), input, scope.limits))
 
     def stream(self, agent: str, skill: str, /, **input: object) -> AsyncIterator[CallEvent]:
         """Call a skill and iterate over its events; the last one has kind `result` and the output as its data.
 
         A reader that leaves 1,000 events unread is cut off with `Busy`. Errors are those of `call`.
         """
-        self._check_running()
-        return self._scope.calls.stream(self._scope.task, (agent, skill), input, self._scope.limits)
+        return followed_on(self._scope.loop, self._events_of(agent, skill, input))
 
     async def ask(self, question: str, schema: Any = None, *, timeout: float | None = None) -> Any:
         """Ask a person, and wait for the answer: whoever may see the task may answer it.
@@ -171,7 +172,7 @@ class Context:
             Busy: there is no room for a question (`too_many_events`).
         """
         self._check_running()
-        return await self._scope.questions.ask(question, Form(schema), timeout)
+        return await awaited_on(self._scope.loop, self._scope.questions.ask(question, Form(schema), timeout))
 
     async def artifact(self, path: str | Path, *, name: str | None = None, media_type: str | None = None) -> Artifact:
         """Tell of a file that the skill made: name, media type, size and SHA-256. The file stays on this machine.
@@ -179,17 +180,25 @@ class Context:
         Raises:
             OSError: the file cannot be read.
         """
-        described = await asyncio.to_thread(describe_file, path, name=name, media_type=media_type)
+        work = partial(describe_file, path, name=name, media_type=media_type)
+        described = await in_thread(work, name="atlas-artifact")
         self._scope.reports.artifact(msgspec.structs.asdict(described))
         return described
 
     def reject(self, message: str, *, code: str = "rejected") -> NoReturn:
         """End the task as `rejected`: the skill does not want it, and no retry is made.
 
+        The code is a word for programs, up to 64 of `a-z`, `0-9` and `_`; anything else in it becomes `_`. One that
+        means something of the network's own (`timeout`, `agent_lost`, …) becomes `rejected`.
+
         Raises:
             Rejected: always; let it pass.
         """
         raise Rejected(message, code=code)
+
+    def _events_of(self, agent: str, skill: str, input: Mapping[str, object]) -> AsyncGenerator[CallEvent, None]:
+        self._check_running()
+        return self._scope.calls.stream(self._scope.task, (agent, skill), input, self._scope.limits)
 
     def _check_running(self) -> None:
         if self.cancelled:
@@ -201,20 +210,20 @@ class Context:
 class SyncContext(Context):
     """The context of a plain `def` skill: the same, but `call`, `stream`, `ask` and `artifact` block until done.
 
-    For its thread alone: used on a loop's thread, they would block that loop.
+    For threads: on the agent's own loop, which they would block for ever, they raise ConfigurationError.
     """
 
     def call(self, agent: str, skill: str, /, **input: object) -> Any:
         """Call a skill of another agent and return its output; see `Context.call`."""
-        return self._wait(super().call(agent, skill, **input))
+        return wait_on(self._scope.loop, super().call(agent, skill, **input))
 
     def stream(self, agent: str, skill: str, /, **input: object) -> Any:
         """Call a skill and iterate over its events; see `Context.stream`."""
-        return self._events(super().stream(agent, skill, **input))
+        return self._following(self._events_of(agent, skill, input))
 
     def ask(self, question: str, schema: Any = None, *, timeout: float | None = None) -> Any:
         """Ask a person, and wait for the answer; see `Context.ask`."""
-        return self._wait(super().ask(question, schema, timeout=timeout))
+        return wait_on(self._scope.loop, super().ask(question, schema, timeout=timeout))
 
     def artifact(self, path: str | Path, *, name: str | None = None, media_type: str | None = None) -> Any:
         """Tell of a file that the skill made, and return its `Artifact`; see `Context.artifact`."""
@@ -222,19 +231,17 @@ class SyncContext(Context):
         self._scope.reports.artifact(msgspec.structs.asdict(described))
         return described
 
-    def _events(self, events: AsyncIterator[CallEvent]) -> Iterator[CallEvent]:
+    def _following(self, events: AsyncGenerator[CallEvent, None]) -> Iterator[CallEvent]:
         async def following() -> CallEvent | None:
             return await anext(events, None)
 
-        while (event := self._wait(following())) is not None:
-            yield event
+        async def close() -> None:
+            await events.aclose()
 
-    def _wait(self, work: Coroutine[Any, Any, T]) -> T:
+        # Each wait ends with the attempt at the latest: `Calls.end` then fails what is open.
         try:
-            future = asyncio.run_coroutine_threadsafe(work, self._scope.loop)
-        except RuntimeError:
-            # The loop is closed: the agent has ended, and this thread outlived it.
-            work.close()
-            raise TaskError("the agent has ended", code="canceled", state="canceled") from None
-        # Ends with the attempt at the latest: `Calls.end` and `Questions.end` then fail what is open.
-        return future.result()
+            while (event := wait_on(self._scope.loop, following())) is not None:
+                yield event
+        finally:
+            # Not waited for: an iterator may be given up on any thread, the agent's own too.
+            leave_to(self._scope.loop, close())

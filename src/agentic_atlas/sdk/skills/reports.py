@@ -34,7 +34,7 @@ _EXACT = 2**53
 
 
 class Reports:
-    """Events of one attempt. All but `chunk` and `acknowledged` are safe from any thread and never block."""
+    """Events of one attempt. All but `chunk`, `acknowledged` and `release` are safe from any thread and never block."""
 
     def __init__(self, task: Task, wire: Wire, limits: Limits, *, window: int) -> None:
         self._task = task
@@ -48,6 +48,7 @@ class Reports:
         self._last = 0
         self._in_flight = 0
         self._left_out = 0
+        self._released = False
         self._closed = False
 
     @property
@@ -87,8 +88,8 @@ class Reports:
             return True
 
     async def chunk(self, item: Raw) -> None:
-        """Report a piece of the output, as soon as there is room; the wait ends with the attempt's own limits."""
-        while self._waiting or self._in_flight >= self._window:
+        """Report a piece of the output, as soon as there is room; nobody waits for that any more after `release`."""
+        while not self._released and (self._waiting or self._in_flight >= self._window):
             self._room.clear()
             await self._room.wait()
         self._report(EventKind.CHUNK, _encode({"value": item}))
@@ -101,6 +102,11 @@ class Reports:
                 self._post(*self._waiting.popleft())
             if not self._waiting:
                 self._tell_left_out()
+        self._room.set()
+
+    def release(self) -> None:
+        """The attempt is to stop: whoever waits for room gets it. On the loop."""
+        self._released = True
         self._room.set()
 
     def close(self) -> None:

@@ -25,15 +25,25 @@ class Kind(StrEnum):
     """`async def`: on the agent's loop; it must not block."""
     STREAM = "stream"
     """`async def` with `yield`: on the loop, each item is a chunk of the output."""
+    WRAPPED = "wrapped"
+    """A plain function around one of these, as decorators make them: called in a thread, for it may block; when it
+    returns something to be awaited or iterated over, that happens on the loop."""
     THREAD = "thread"
     """`def`: in a thread of its own."""
+    GENERATOR = "generator"
+    """`def` with `yield`: in a thread of its own, each item is a chunk of the output."""
     PROCESS = "process"
     """`def` with `process=True`: in a fresh process of its own, which can be ended at any time."""
 
     @property
     def on_loop(self) -> bool:
         """Whether it can block the agent's loop."""
-        return self in (Kind.ASYNC, Kind.STREAM)
+        return self in (Kind.ASYNC, Kind.STREAM, Kind.WRAPPED)
+
+    @property
+    def off_loop(self) -> bool:
+        """Whether it can be at work while the loop is idle."""
+        return self not in (Kind.ASYNC, Kind.STREAM)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +56,8 @@ class Skill:
     description: str
     signature: Signature
     policy: Policy
+    streams: bool
+    """Whether each item that it yields is a chunk of the output."""
 
     def spec(self) -> SkillSpec:
         """Return what `hello` declares of it."""
@@ -55,7 +67,7 @@ class Skill:
             description=self.description,
             output_schema=self.signature.output_schema,
             policy=self.policy,
-            streams=self.kind is Kind.STREAM,
+            streams=self.streams,
         )
 
 
@@ -69,7 +81,7 @@ class Options(TypedDict, total=False):
     process: bool
     """Run it in a fresh process each time: for code that blocks the interpreter, leaks, or may crash."""
     timeout: float
-    """Longest time from accepting a task to its result."""
+    """Longest time from the start of the skill to its result."""
     retries: int
     """Further attempts after an error of the function itself."""
     backoff: float
@@ -93,10 +105,8 @@ def declare(function: Function, options: Options) -> Skill:
         kind_of = type(function).__name__
         raise ConfigurationError(f"@agent.skill was given a {kind_of}: put it above a `def` or `async def`")
     declaration = Declaration.of(function)
-    kind = _kind(function, declaration, process=options.get("process", False))
-    signature = read_signature(
-        function, declaration, context=Context if kind.on_loop else SyncContext, streams=kind is Kind.STREAM
-    )
+    kind, streams = _kind(function, declaration, process=options.get("process", False))
+    signature = read_signature(function, declaration, context=Context if kind.on_loop else SyncContext, streams=streams)
     if kind is Kind.PROCESS and signature.context is not None:
         fix = "remove it, or leave out process=True"
         raise declaration.wrong(f'a separate process has no context for "{signature.context}"', fix)
@@ -107,6 +117,7 @@ def declare(function: Function, options: Options) -> Skill:
         description=_description(options.get("description", inspect.getdoc(function) or ""), declaration),
         signature=signature,
         policy=_policy(options, declaration),
+        streams=streams,
     )
 
 
@@ -123,16 +134,34 @@ def _description(text: str, declaration: Declaration) -> str:
     return text
 
 
-def _kind(function: Function, declaration: Declaration, *, process: bool) -> Kind:
-    inner = inspect.unwrap(function)
-    if inspect.isgeneratorfunction(inner):
-        raise declaration.wrong("it is a plain generator", "write `async def` to stream what it yields")
-    asynchronous = inspect.iscoroutinefunction(inner) or inspect.isasyncgenfunction(inner)
-    if process and asynchronous:
+def _kind(function: Function, declaration: Declaration, *, process: bool) -> tuple[Kind, bool]:
+    """Return how a function is run, and whether it streams.
+
+    What is called is the outermost function. When that is a plain one, those below its decorators say what it may
+    return.
+    """
+    plain = _own_kind(function) is Kind.THREAD
+    kind = _own_kind(inspect.unwrap(function, stop=lambda one: _own_kind(one) is not Kind.THREAD))
+    streams = kind in (Kind.STREAM, Kind.GENERATOR)
+    if process and streams:
+        raise declaration.wrong("a process of its own has no chunks", "return a list, or leave out process=True")
+    if process and not plain:
         raise declaration.wrong("process=True is for plain functions", "write `def`, or leave out process=True")
-    if asynchronous:
-        return Kind.STREAM if inspect.isasyncgenfunction(inner) else Kind.ASYNC
-    return Kind.PROCESS if process else Kind.THREAD
+    if process:
+        return Kind.PROCESS, False
+    return (Kind.WRAPPED if plain and kind.on_loop else kind), streams
+
+
+def _own_kind(function: Function) -> Kind:
+    """Return what a function is by itself, whatever it wraps."""
+    for is_one, kind in (
+        (inspect.iscoroutinefunction, Kind.ASYNC),
+        (inspect.isasyncgenfunction, Kind.STREAM),
+        (inspect.isgeneratorfunction, Kind.GENERATOR),
+    ):
+        if is_one(function):
+            return kind
+    return Kind.THREAD
 
 
 def _policy(options: Options, declaration: Declaration) -> Policy:

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextvars
+import decimal
 import threading
 from collections.abc import AsyncIterator
 from typing import Any
@@ -66,6 +67,27 @@ def test_a_plain_skill_runs_in_a_thread_with_the_context_variables_of_the_loop()
     asyncio.run(main())
 
 
+def test_each_skill_has_a_copy_of_the_programs_context_though_its_task_comes_from_another_thread() -> None:
+    agent, colour = new(), contextvars.ContextVar[str]("colour", default="none")
+
+    @agent.skill
+    async def paint(new: str) -> list[str]:
+        before = colour.get()
+        colour.set(new)
+        return [before, str(decimal.Decimal(1) / 3)]
+
+    async def main() -> None:
+        colour.set("green")
+        decimal.setcontext(decimal.Context(prec=5))
+        async with network(agent) as net:
+            for task in ("t1", "t2"):
+                thread = threading.Thread(target=net.send, args=("paint", {"new": "red"}), kwargs={"task": task})
+                thread.start()
+                assert read((await net.wire.result(task)).output) == ["green", "0.33333"]
+
+    contextvars.Context().run(asyncio.run, main())
+
+
 def test_a_wrong_input_fails_before_the_skill_begins() -> None:
     agent, ran = new(), []
 
@@ -81,7 +103,7 @@ def test_a_wrong_input_fails_before_the_skill_begins() -> None:
             assert result.error.code == "invalid_input"
             assert [fault["path"] for fault in read(result.error.detail)] == ["/number", "/more"]
             assert not ran
-            assert net.log.lines == []
+            assert net.log.at("error") == []
 
     asyncio.run(main())
 
@@ -135,8 +157,8 @@ def test_an_error_of_a_skill_fails_its_task_and_nothing_else(kind: int, error: B
             assert result.error is not None
             assert (result.error.code, result.error.message) == ("handler_error", message)
             assert read((await net.ask("fine", task="t2")).output) == "fine"
-            (level, event, fields), *_ = net.log.lines
-            assert (level, event, fields["task"], fields["exc_info"]) == ("error", "skill failed", "t1", error)
+            ((event, fields),) = net.log.at("error")
+            assert (event, fields["task"], fields["exc_info"]) == ("task failed", "t1", error)
 
     asyncio.run(main())
 
@@ -230,7 +252,7 @@ def test_a_rejected_task_is_no_failure() -> None:
             assert result.outcome is Outcome.REJECTED
             assert result.error is not None
             assert (result.error.code, result.error.message) == ("closed", "not on Sundays")
-            assert net.log.lines == []
+            assert net.log.at("error") == []
 
     asyncio.run(main())
 
@@ -422,7 +444,9 @@ def test_a_thread_that_does_not_look_is_reported_canceled_and_keeps_its_slot_unt
             await net.wire.until(lambda: net.runner.running == [] or net.inbox.ping("look"))
             assert (await net.ask("fine", task="t3")).outcome is Outcome.COMPLETED
             assert net.wire.of(Event) == []
-            assert [level for level, *_ in net.log.lines] == ["warning", "info"]
+            assert [event for event, _ in net.log.at("warning")] == [
+                "a skill does not stop: its slot stays taken until it returns"
+            ]
 
     asyncio.run(main())
 

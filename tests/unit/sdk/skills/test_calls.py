@@ -7,8 +7,21 @@ from typing import Any
 import pytest
 
 from agentic_atlas import Agent, CallEvent, Context, SyncContext
-from agentic_atlas.errors import Busy, InvalidInput, PayloadTooLarge, TaskError
-from agentic_atlas.protocol.messages import Call, Cancel, Fault, Limits, Outcome, Reply, ReplyKind, Result
+from agentic_atlas.errors import Busy, ConfigurationError, InvalidInput, PayloadTooLarge, TaskError
+from agentic_atlas.protocol.messages import (
+    Answer,
+    Call,
+    Cancel,
+    Event,
+    EventKind,
+    Fault,
+    Limits,
+    Outcome,
+    Reaction,
+    Reply,
+    ReplyKind,
+    Result,
+)
 from agentic_atlas.sdk.skills.calls import UNREAD
 from tests.unit.sdk.memory_wire import SECONDS, Gate, network, raw, read
 
@@ -329,3 +342,130 @@ def test_a_thread_that_outlives_its_agent_is_told_that_there_is_none() -> None:
     gate.open.set()
     threads[0].join(SECONDS)
     assert [(error.code, error.message) for error in errors] == [("canceled", "the agent has ended")]
+
+
+async def through_all(ctx: Context) -> list[Any]:
+    """Use a context in every way in which one can be awaited."""
+    await ctx.progress(0.5)
+    called = await ctx.call("ann/other", "greet")
+    events = [event.data async for event in ctx.stream("ann/other", "greet")]
+    answer = await ctx.ask("Sure?", bool)
+    return [called, events, answer, (await ctx.artifact(__file__)).name]
+
+
+def test_a_context_can_be_awaited_on_another_loop_in_another_thread() -> None:
+    agent = Agent("tester")
+
+    @agent.skill
+    async def skill(ctx: Context) -> list[Any]:
+        return await asyncio.to_thread(lambda: asyncio.run(through_all(ctx)))
+
+    async def main() -> None:
+        async with network(agent) as net:
+            net.send("skill")
+            net.reply(await net.wire.call(0), "called")
+            net.reply(await net.wire.call(1), "streamed")
+            await net.wire.until(lambda: any(event.kind is EventKind.QUESTION for event in net.wire.of(Event)))
+            net.inbox.deliver(Answer("t1", 1, Reaction(1, raw(True))))
+            assert read((await net.wire.result()).output) == ["called", ["streamed"], True, "test_calls.py"]
+
+    asyncio.run(main())
+
+
+def test_what_waits_on_another_loop_is_told_when_its_task_is_cancelled() -> None:
+    agent, told = Agent("tester"), threading.Event()
+
+    @agent.skill
+    async def skill(ctx: Context) -> None:
+        async def tool() -> None:
+            with pytest.raises(TaskError, match="was cancelled"):
+                await ctx.call("ann/other", "greet")
+            told.set()
+
+        await asyncio.to_thread(lambda: asyncio.run(tool()))
+
+    async def main() -> None:
+        async with network(agent) as net:
+            net.send("skill")
+            await net.wire.call()
+            net.inbox.deliver(Cancel("t1", 1))
+            assert (await net.wire.result()).outcome is Outcome.CANCELED
+            assert await asyncio.to_thread(told.wait, SECONDS)
+
+    asyncio.run(main())
+
+
+def test_cancelling_what_waits_on_another_loop_ends_its_call() -> None:
+    agent = Agent("tester")
+
+    @agent.skill
+    async def skill(ctx: Context) -> str:
+        async def tool() -> str:
+            try:
+                async with asyncio.timeout(0.01):
+                    return str(await ctx.call("ann/other", "greet"))
+            except TimeoutError:
+                return "given up"
+
+        return await asyncio.to_thread(lambda: asyncio.run(tool()))
+
+    async def main() -> None:
+        async with network(agent) as net:
+            assert read((await net.ask("skill")).output) == "given up"
+            call = await net.wire.call()
+            await net.wire.until(lambda: call.id in net.wire.forgotten)
+
+    asyncio.run(main())
+
+
+def test_a_stream_that_is_left_early_ends_its_call_in_a_thread_too() -> None:
+    agent = Agent("tester")
+
+    @agent.skill
+    def skill(ctx: SyncContext) -> Any:
+        events = ctx.stream("ann/other", "greet")
+        first = next(events)
+        events.close()
+        return first.data
+
+    async def main() -> None:
+        async with network(agent) as net:
+            net.send("skill")
+            call = await net.wire.call()
+            net.reply_event(call, 1, "progress", "half")
+            assert read((await net.wire.result()).output) == "half"
+            await net.wire.until(lambda: call.id in net.wire.forgotten)
+
+    asyncio.run(main())
+
+
+def test_a_context_says_at_once_where_it_cannot_be_used() -> None:
+    agent, contexts = Agent("tester"), []
+
+    @agent.skill
+    def threaded(ctx: SyncContext) -> None:
+        contexts.append(ctx)
+        gate.wait()
+
+    @agent.skill
+    async def asynchronous(ctx: Context) -> str:
+        def step() -> None:
+            # As a loop that is not asyncio's would: there is none in this thread.
+            ctx.call("ann/other", "greet").send(None)
+
+        with pytest.raises(ConfigurationError, match="on an event loop of asyncio's"):
+            await asyncio.to_thread(step)
+        with pytest.raises(ConfigurationError, match="would block the agent's own loop"):
+            contexts[0].call("ann/other", "greet")
+        return "told"
+
+    gate = Gate()
+
+    async def main() -> None:
+        async with network(agent) as net:
+            net.send("threaded", task="t2")
+            await gate.reached()
+            assert read((await net.ask("asynchronous")).output) == "told"
+            gate.open.set()
+
+    asyncio.run(main())

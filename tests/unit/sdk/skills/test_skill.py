@@ -1,6 +1,7 @@
+import asyncio
 import functools
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import pytest
@@ -34,6 +35,18 @@ def logged(function: Any) -> Any:
     return wrapper
 
 
+def in_background(function: Any) -> Any:
+    @functools.wraps(function)
+    async def wrapper(*args: Any, **kwargs: Any) -> Any:
+        return await asyncio.to_thread(function, *args, **kwargs)
+
+    return wrapper
+
+
+def generator() -> Iterator[int]:
+    yield 1
+
+
 def only(agent: Agent) -> Any:
     (skill,) = agent.skills.values()
     return skill
@@ -46,11 +59,18 @@ def only(agent: Agent) -> Any:
         (plain, {}, Kind.THREAD),
         (plain, {"process": True}, Kind.PROCESS),
         (streaming, {}, Kind.STREAM),
-        (logged(asynchronous), {}, Kind.ASYNC),
-        (logged(streaming), {}, Kind.STREAM),
+        (generator, {}, Kind.GENERATOR),
+        (logged(asynchronous), {}, Kind.WRAPPED),
+        (logged(streaming), {}, Kind.WRAPPED),
+        (logged(logged(asynchronous)), {}, Kind.WRAPPED),
+        (logged(plain), {}, Kind.THREAD),
+        (logged(plain), {"process": True}, Kind.PROCESS),
+        (logged(generator), {}, Kind.GENERATOR),
+        (in_background(plain), {}, Kind.ASYNC),
+        (logged(in_background(plain)), {}, Kind.WRAPPED),
     ],
 )
-def test_the_kind_of_function_decides_how_it_runs(function: Any, options: Any, kind: Kind) -> None:
+def test_the_outermost_function_and_those_it_wraps_decide_how_it_runs(function: Any, options: Any, kind: Kind) -> None:
     agent = Agent("tester")
     agent.skill(**options)(function)
     assert only(agent).kind is kind
@@ -80,9 +100,10 @@ def test_options_replace_what_the_function_says() -> None:
     assert spec.policy == Policy(Delivery.AT_MOST_ONCE, max_attempts=1, retries=0, backoff=5.0, timeout=60.0)
 
 
-def test_a_streaming_skill_says_that_it_streams() -> None:
+@pytest.mark.parametrize("function", [streaming, generator, logged(streaming), logged(generator)])
+def test_a_streaming_skill_says_that_it_streams(function: Any) -> None:
     agent = Agent("tester")
-    agent.skill(streaming)
+    agent.skill(function)
     assert only(agent).spec().streams
 
 
@@ -136,17 +157,13 @@ def test_more_skills_than_a_registration_may_hold_are_refused() -> None:
         agent.skill(name="one_more")(plain)
 
 
-def generator() -> Any:
-    yield 1
-
-
 def with_context(ctx: Context) -> None: ...
 
 
 @pytest.mark.parametrize(
     ("function", "options", "fix"),
     [
-        (generator, {}, "write `async def`"),
+        (generator, {"process": True}, "leave out process=True"),
         (asynchronous, {"process": True}, "leave out process=True"),
         (with_context, {"process": True}, "leave out process=True"),
         (Agent, {}, "put it above"),

@@ -1,0 +1,56 @@
+"""A skill that forks makes a copy of the agent, which must not live: it would take what is sent to the agent.
+
+What a fork is for (`multiprocessing`, `subprocess`, a daemon) never comes back to where it was called. A copy that
+does, because it returns from the skill or goes on waiting on the loop, is ended there; the agent itself goes on.
+"""
+
+import asyncio
+import os
+import weakref
+from collections.abc import Callable
+from typing import Final, NoReturn, TypeVar
+
+from agentic_atlas.sdk.streams import complain
+
+T = TypeVar("T")
+
+EXIT_COPY: Final = 70
+"""Exit code of a copy that came back (`EX_SOFTWARE`)."""
+
+_LOOPS: "weakref.WeakSet[asyncio.AbstractEventLoop]" = weakref.WeakSet()
+"""Loops that agents of this process run on."""
+
+
+def watch_for_copies(loop: asyncio.AbstractEventLoop) -> None:
+    """From now on, a copy of this process that goes on with this loop is ended."""
+    _LOOPS.add(loop)
+
+
+def end_copy(function: Callable[[], T]) -> T:
+    """Call a function; when it comes back in a copy of this process, end that."""
+    here = os.getpid()
+    try:
+        return function()
+    finally:
+        end_if_copy(here)
+
+
+def end_if_copy(process_id: int) -> None:
+    """End this process when it is another one than this: a copy of that one."""
+    if os.getpid() != process_id:
+        _end()
+
+
+def _end() -> NoReturn:
+    complain("a skill forked, and its copy of the agent came back: it is ended (use multiprocessing)")
+    os._exit(EXIT_COPY)
+
+
+def _after_fork() -> None:
+    for loop in list(_LOOPS):
+        if not loop.is_closed():
+            loop.call_soon(_end)
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
