@@ -1,9 +1,12 @@
 """Who may do what; what is not theirs does not exist for them."""
 
 import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
+from sqlalchemy import Engine, event
 
 from tests.integration.api.network import GREET, api
 
@@ -80,6 +83,56 @@ def test_one_members_things_do_not_exist_for_another(tmp_path: Path) -> None:
             assert shown.json()["full_name"] == "ada/secret"
 
     asyncio.run(main())
+
+
+def test_neither_the_answer_nor_the_work_for_it_tells_whether_anothers_agent_exists(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with api(tmp_path) as atlas:
+            ada, eve = await atlas.member("ada"), await atlas.member("eve")
+            for name in ("known", "unknown"):
+                await ada.post("/api/v1/agents", json={"name": name})
+            await atlas.connect(ada, "known", GREET, instance="ins_1")
+            token = (await ada.get("/api/v1/agents/known/tokens")).json()["items"][0]["id"]
+            task = {"agent": "known", "skill": "greet", "input": {"name": "x"}}
+            task_id = (await ada.post("/api/v1/tasks", json=task)).json()["id"]
+            asked = [
+                ("GET", "/api/v1/agents/{}", None, ("ada/known", "ada/unknown", "ada/nothing")),
+                ("PATCH", "/api/v1/agents/{}", {}, ("ada/known", "ada/unknown", "ada/nothing", "nobody/known")),
+                ("GET", "/api/v1/agents/{}/tokens", None, ("ada/known", "ada/unknown", "ada/nothing")),
+                ("POST", "/api/v1/agents/{}/tokens", {}, ("ada/known", "ada/unknown", "ada/nothing")),
+                ("GET", "/api/v1/tasks?agent={}", None, ("ada/known", "ada/unknown", "ada/nothing")),
+                ("POST", "/api/v1/tasks", task, ("ada/known", "ada/unknown", "ada/nothing")),
+                ("GET", "/api/v1/tasks/{}", None, (task_id, "tsk_nothing")),
+                ("POST", "/api/v1/tasks/{}/cancel", {}, (task_id, "tsk_nothing")),
+                ("POST", "/api/v1/tasks/{}/input", {"answer": 1}, (task_id, "tsk_nothing")),
+                ("DELETE", "/api/v1/tokens/{}", None, (token, "tok_nothing")),
+            ]
+            await eve.get("/api/v1/whoami")
+            for method, path, body, names in asked:
+                seen = set()
+                for name in names:
+                    named = body | {"agent": name} if body and "agent" in body else body
+                    with statements() as made:
+                        answer = await eve.request(method, path.format(name), json=named)
+                    seen.add((answer.status_code, answer.text.replace(name, "…"), tuple(made)))
+                assert len(seen) == 1, (method, path, seen)
+
+    asyncio.run(main())
+
+
+@contextmanager
+def statements() -> Iterator[list[str]]:
+    """Collect the statements that are put to a database meanwhile."""
+    made: list[str] = []
+
+    def put(_connection: object, _cursor: object, statement: str, *_: object) -> None:
+        made.append(statement)
+
+    event.listen(Engine, "before_cursor_execute", put)
+    try:
+        yield made
+    finally:
+        event.remove(Engine, "before_cursor_execute", put)
 
 
 def test_members_do_not_administer(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -8,15 +9,26 @@ import pytest
 from msgspec.structs import replace
 
 from agentic_atlas.backend.services import tasks
+from agentic_atlas.compose.sources import wall
+from agentic_atlas.protocol.codec import ProtocolError
 from agentic_atlas.protocol.messages import Accept, Delivery, Event, EventKind, Fault, Outcome, Policy, Raw, Result
 from tests.integration.api.network import GREET, Api, api
 
 Test = Callable[[Api], Awaitable[None]]
 
 
-def run(test: Test, folder: Path) -> None:
+class Clock:
+    """The wall clock, and what a test adds to it."""
+
+    ahead = 0.0
+
+    def __call__(self) -> float:
+        return wall() + self.ahead
+
+
+def run(test: Test, folder: Path, clock: Callable[[], float] = wall) -> None:
     async def main() -> None:
-        async with api(folder) as running:
+        async with api(folder, clock=clock) as running:
             await running.admin.post("/api/v1/agents", json={"name": "hello"})
             await test(running)
 
@@ -159,6 +171,69 @@ def test_a_repeated_call_finds_its_task_although_the_agent_is_offline_now(tmp_pa
         other = await atlas.admin.post("/api/v1/tasks", json=ask(queue_ttl=0))
         assert (other.status_code, other.json()["error"]["code"]) == (503, "agent_offline")
         assert int(other.headers["Retry-After"]) > 0
+
+    run(test, tmp_path)
+
+
+def test_a_submit_that_is_sent_again_finds_its_task_whatever_has_changed_since(tmp_path: Path) -> None:
+    async def test(atlas: Api) -> None:
+        await atlas.connect(atlas.admin, "hello", GREET, slots=1)
+        ahead = datetime.fromtimestamp(clock() + 60.0, UTC).isoformat()
+        bodies = [ask(idempotency_key="deadline", deadline=ahead), ask(idempotency_key="plain", queue_ttl=0)]
+        made = [(await atlas.admin.post("/api/v1/tasks", json=body)).json()["id"] for body in bodies]
+        clock.ahead = 120.0
+
+        async def again() -> list[str]:
+            answers = [await atlas.admin.post("/api/v1/tasks", json=body) for body in bodies]
+            assert [answer.status_code for answer in answers] == [200, 200], answers[0].text
+            batch = (await atlas.admin.post("/api/v1/tasks/batch", json={"tasks": bodies})).json()["results"]
+            assert [one["task"]["id"] for one in batch] == made
+            return [answer.json()["id"] for answer in answers]
+
+        assert await again() == made
+        narrow = replace(GREET, input_schema=Raw(b'{"type":"object","maxProperties":0}'))
+        await atlas.connect(atlas.admin, "hello", narrow, instance="ins_2")
+        assert await again() == made, "the schema is another one"
+        await atlas.admin.patch("/api/v1/agents/hello", json={"disabled": True})
+        assert await again() == made, "the agent is disabled"
+        await atlas.admin.delete("/api/v1/agents/hello")
+        assert await again() == made, "the agent is deleted"
+        await atlas.admin.post("/api/v1/agents", json={"name": "hello"})
+        await atlas.connect(atlas.admin, "hello", replace(GREET, name="other"), instance="ins_3")
+        assert await again() == made, "another agent has its name, and no such skill"
+        other = await atlas.admin.post("/api/v1/tasks", json=ask(idempotency_key="plain", agent="nobody"))
+        assert (other.status_code, other.json()["error"]["code"]) == (409, "idempotency_conflict")
+
+    clock = Clock()
+    run(test, tmp_path, clock)
+
+
+def test_a_submit_that_is_sent_again_waits_for_the_end_of_its_task_too(tmp_path: Path) -> None:
+    async def test(atlas: Api) -> None:
+        agent_id = await atlas.connect(atlas.admin, "hello", GREET, slots=1)
+        body = ask(idempotency_key="once", queue_ttl=0)
+        task = (await atlas.admin.post("/api/v1/tasks", json=body)).json()["id"]
+        atlas.fleet.present[agent_id] = 0
+        waiting = asyncio.create_task(atlas.admin.post("/api/v1/tasks?wait=30", json=body))
+        await asyncio.wait({waiting}, timeout=0.1)
+        assert not waiting.done()
+        await atlas.report(Result(task, 1, Outcome.COMPLETED, Raw(b"1")))
+        assert (await waiting).json()["output"] == 1
+
+    run(test, tmp_path)
+
+
+def test_an_event_out_of_turn_is_refused_and_one_that_is_said_again_is_not(tmp_path: Path) -> None:
+    async def test(atlas: Api) -> None:
+        await atlas.connect(atlas.admin, "hello", GREET, slots=1)
+        task = (await atlas.admin.post("/api/v1/tasks", json=ask())).json()["id"]
+        log = [Event(task, 1, n, EventKind.LOG, Raw(b"{}")) for n in range(5)]
+        assert [one.n for one in await atlas.report(log[1], log[2], log[1])] == [1, 2, 2]
+        with pytest.raises(ProtocolError) as refused:
+            await atlas.report(log[4])
+        assert refused.value.code == "event_out_of_turn"
+        [stranger] = await atlas.report(log[4], instance="ins_other")
+        assert not stranger.recorded, "whose attempt it is not may forget it"
 
     run(test, tmp_path)
 

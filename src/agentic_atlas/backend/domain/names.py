@@ -35,3 +35,9 @@ def split_agent(name: str) -> tuple[str | None, str]:
     """Return owner and name of `owner/name`, or None and the name."""
     owner, slash, rest = name.rpartition("/")
     return (owner if slash else None), rest
+
+
+def full_name(name: str, user: str) -> str:
+    """Return `owner/name` of the agent that `name` or `owner/name` means to the user of this name."""
+    owner, short = split_agent(name)
+    return f"{user if owner is None else owner}/{short}"

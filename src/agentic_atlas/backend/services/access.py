@@ -86,14 +86,22 @@ class Access:
     async def agent(self, user: User, name: str) -> Agent:
         """Return the agent that `name` or `owner/name` means to this user; without an owner it is their own.
 
+        Whose it is stands in its name: what somebody may not use is not looked for, so that no time tells of it either.
+
         Raises:
             NotFound: there is none, or it is somebody else's (`agent_not_found`).
         """
         owner, short = split_agent(name)
-        agent = await self._registry.agent(owner or user.name, short)
+        theirs = owner in (None, user.name) or user.role is Role.ADMIN
+        agent = await self._registry.agent(owner or user.name, short) if theirs else None
         if agent is None or not may_use(user, agent):
-            raise NotFound(f"there is no agent {name[:130]!r}: `atlas agents` lists yours", code="agent_not_found")
+            raise no_agent(name)
         return agent
+
+
+def no_agent(name: str) -> NotFound:
+    """Return the answer to whoever asks for an agent that is not there, or not theirs."""
+    return NotFound(f"there is no agent {name[:130]!r}: `atlas agents` lists yours", code="agent_not_found")
 
 
 def may_use(user: User, agent: Agent) -> bool:

@@ -7,6 +7,7 @@ import msgspec
 from agentic_atlas.backend.domain.children import call_key, final_reply
 from agentic_atlas.backend.domain.records import CallerRef, EventKind, Task, User
 from agentic_atlas.backend.services import tasks
+from agentic_atlas.backend.services.access import may_use, no_agent
 from agentic_atlas.backend.services.backend import Backend
 from agentic_atlas.errors import AtlasError, InvalidInput, NotFound
 from agentic_atlas.protocol.messages import NULL, Call, Fault, Reply, ReplyKind
@@ -45,7 +46,7 @@ async def _submit(backend: Backend, agent_id: str, instance_id: str, asked: Call
     parent = await backend.store.tasks.get(asked.task)
     if parent is None or not _runs(parent, asked, instance_id):
         raise InvalidInput("only a running task can call another agent", code="parent_not_running")
-    owner = await _both_may(backend, agent_id, parent, asked.agent)
+    owner, asker = await _both(backend, agent_id, parent, asked.agent)
     caller = CallerRef("agent", agent_id, owner.id, parent.agent)
     ask = tasks.Ask(
         asked.agent,
@@ -55,7 +56,12 @@ async def _submit(backend: Backend, agent_id: str, instance_id: str, asked: Call
         timeout=asked.timeout,
         queue_ttl=0.0,
     )
-    child = (await tasks.submit(backend, owner, caller, ask, parent=parent)).task
+    try:
+        await _may_both(backend, owner, asker, asked.agent)
+    except NotFound as refusal:
+        child = (await tasks.earlier(backend, owner, caller, ask, refusal)).task
+    else:
+        child = (await tasks.submit(backend, owner, caller, ask, parent=parent)).task
     parent = await backend.store.tasks.get(asked.task)
     if parent is None or not _runs(parent, asked, instance_id):
         # It was canceled while the child was being made, and that cancel did not see the child.
@@ -69,19 +75,21 @@ def _runs(parent: Task, asked: Call, instance_id: str) -> bool:
     return current and parent.state in LEASED and parent.cancel_reason is None
 
 
-async def _both_may(backend: Backend, agent_id: str, parent: Task, name: str) -> User:
-    """Return the calling agent's owner, when both that owner and the parent's caller may use the agent called.
-
-    A caller must not reach through an agent what they could not reach themselves.
-    """
+async def _both(backend: Backend, agent_id: str, parent: Task, name: str) -> tuple[User, User]:
+    """Return the calling agent's owner, and who asked for its task."""
     agent = await backend.store.agents.get(agent_id)
     owner = await backend.store.users.get(agent.owner_id) if agent else None
     asker = await backend.store.users.get(parent.owner_id)
     if owner is None or asker is None:
-        raise NotFound(f"there is no agent {name[:130]!r}", code="agent_not_found")
+        raise no_agent(name)
+    return owner, asker
+
+
+async def _may_both(backend: Backend, owner: User, asker: User, name: str) -> None:
+    """Raise NotFound unless both may use the agent: a caller must not reach through one what they could not reach."""
     target = await backend.access.agent(owner, name)
-    await backend.access.agent(asker, target.full_name)
-    return owner
+    if not may_use(asker, target):
+        raise no_agent(name)
 
 
 async def _forward(backend: Backend, child: Task, asked: Call, replies: Replies) -> bool:

@@ -11,6 +11,7 @@ from agentic_atlas.backend.domain import lifecycle
 from agentic_atlas.backend.domain.children import depth_below
 from agentic_atlas.backend.domain.deadlines import OFFLINE
 from agentic_atlas.backend.domain.idempotency import digest
+from agentic_atlas.backend.domain.names import full_name
 from agentic_atlas.backend.domain.policies import Wishes, effective
 from agentic_atlas.backend.domain.records import Agent, CallerRef, Skill, Task, TaskEvent, User
 from agentic_atlas.backend.domain.tracing import child
@@ -18,6 +19,7 @@ from agentic_atlas.backend.ports import Page, TaskFilter
 from agentic_atlas.backend.services.access import Principal, may_see
 from agentic_atlas.backend.services.backend import Backend
 from agentic_atlas.backend.services.feed import Watch
+from agentic_atlas.backend.services.registry import KnownSkill
 from agentic_atlas.errors import AtlasError, Busy, Conflict, InvalidInput, NotFound, PayloadTooLarge, Unavailable
 from agentic_atlas.protocol.codec import ProtocolError, check_depth
 from agentic_atlas.protocol.messages import Delivery
@@ -79,6 +81,8 @@ async def submit(
 ) -> Submitted:
     """Accept a task: when this returns, it is on disk and will reach an outcome (guarantee 1).
 
+    With an idempotency key that is known, nothing counts but whether the same is asked for (guarantee 11).
+
     With `wait`, return when it has ended or so many seconds are over.
 
     Raises:
@@ -88,14 +92,13 @@ async def submit(
         Busy: too many tasks wait for the agent, or have not ended (`domain.census`).
         Conflict: the idempotency key was used for something else.
     """
-    agent = await backend.access.agent(user, ask.agent)
-    known = await backend.registry.skill(agent, ask.skill)
-    _check_options(backend, ask)
-    known.schema.check(_parse(ask.input, backend.limits.depth))
-    task = _new_task(backend, agent, known.skill, caller, ask, parent, retry_of)
-    refusal = _unreachable(backend, agent, ask) or backend.dispatcher.census.check(agent.id, agent.full_name, caller)
-    if refusal is not None:
-        return await _repeated(backend, caller, task, refusal)
+    value = _parse(ask.input, backend.limits.depth)
+    try:
+        agent, known = await _acceptable(backend, user, caller, ask, value)
+        task = _new_task(backend, agent, known.skill, caller, ask, parent, retry_of)
+    except AtlasError as refusal:
+        # What holds for a new task says nothing of one that there is.
+        return await earlier(backend, user, caller, ask, refusal, wait)
     # Only now: a submit that is refused costs its caller no place in the queue.
     position = backend.dispatcher.position(agent.id, caller.id, ask.priority)
     change = lifecycle.submit(msgspec.structs.replace(task, position=position))
@@ -110,9 +113,24 @@ async def submit(
                 await _expect(backend, added.task.id, agent.id)
             ended = await _end(backend, added.task, watch, wait) if wait else None
             return Submitted(ended or added.task, created=True)
-    _check_same(added.task, task)
-    older = await until_ended(backend, added.task.id, wait) if wait else None
-    return Submitted(older or added.task, created=False)
+    return await _found(backend, user, added.task, ask, wait)
+
+
+async def earlier(
+    backend: Backend, user: User, caller: CallerRef, ask: Ask, refusal: AtlasError, wait: float = 0.0
+) -> Submitted:
+    """Return what an earlier submit with the same key made; the world may have changed since.
+
+    Raises:
+        AtlasError: the refusal, when there was no earlier one.
+        Conflict: the earlier one asked for something else.
+    """
+    older = None
+    if ask.idempotency_key is not None:
+        older = await backend.store.tasks.with_key(caller, ask.idempotency_key)
+    if older is None:
+        raise refusal
+    return await _found(backend, user, older, ask, wait)
 
 
 async def retry(backend: Backend, principal: Principal, task_id: str) -> Submitted:
@@ -140,10 +158,10 @@ async def retry(backend: Backend, principal: Principal, task_id: str) -> Submitt
 async def show(backend: Backend, principal: Principal, task_id: str) -> Task:
     """Return a task that the principal may see; raises NotFound (`task_not_found`)."""
     task = await backend.store.tasks.get(task_id)
-    if task is not None:
-        agent = None if principal.sees_all else await backend.store.agents.get(task.agent_id)
-        if may_see(principal, task, agent.owner_id if agent else None):
-            return task
+    # Looked for without a task too: what is somebody else's takes as long as what is not there.
+    agent = None if principal.sees_all else await backend.store.agents.get(task.agent_id if task else "")
+    if task is not None and may_see(principal, task, agent.owner_id if agent else None):
+        return task
     raise NotFound(f"there is no task {task_id[:64]!r}", code="task_not_found")
 
 
@@ -276,27 +294,30 @@ def _unreachable(backend: Backend, agent: Agent, ask: Ask) -> AtlasError | None:
     return None
 
 
-async def _repeated(backend: Backend, caller: CallerRef, task: Task, refusal: AtlasError) -> Submitted:
-    """Return what an earlier submit with the same key made; a new one is refused for the time being.
-
-    Raises:
-        AtlasError: the refusal, when there was no earlier one.
-    """
-    older = None
-    if task.idempotency_key is not None:
-        older = await backend.store.tasks.with_key(caller, task.idempotency_key)
-    if older is None:
+async def _acceptable(
+    backend: Backend, user: User, caller: CallerRef, ask: Ask, value: object
+) -> tuple[Agent, KnownSkill]:
+    """Return whom a new task is for; raises what `submit` does when it can't be taken."""
+    agent = await backend.access.agent(user, ask.agent)
+    known = await backend.registry.skill(agent, ask.skill)
+    _check_options(backend, ask)
+    known.schema.check(value)
+    refusal = _unreachable(backend, agent, ask) or backend.dispatcher.census.check(agent.id, agent.full_name, caller)
+    if refusal is not None:
         raise refusal
-    _check_same(older, task)
-    return Submitted(older, created=False)
+    return agent, known
 
 
-def _check_same(older: Task, task: Task) -> None:
-    if older.body_digest != task.body_digest:
+async def _found(backend: Backend, user: User, older: Task, ask: Ask, wait: float) -> Submitted:
+    """Return the task that the key stands for, when that is what is asked for now."""
+    same = full_name(ask.agent, user.name) == older.agent and _digest(older.agent_id, ask) == older.body_digest
+    if not same:
         raise Conflict(
             f"this idempotency key was used for another request, which became {older.id}: use a new key for a new one",
             code="idempotency_conflict",
         )
+    ended = await until_ended(backend, older.id, wait) if wait else None
+    return Submitted(ended or older, created=False)
 
 
 def _new_task(
@@ -334,12 +355,12 @@ def _new_task(
         parent_id=parent.id if parent else None,
         depth=depth_below(parent) if parent else 0,
         idempotency_key=ask.idempotency_key,
-        body_digest=None if ask.idempotency_key is None else _digest(agent, ask),
+        body_digest=None if ask.idempotency_key is None else _digest(agent.id, ask),
         retry_of=retry_of,
     )
 
 
-def _digest(agent: Agent, ask: Ask) -> bytes:
+def _digest(agent_id: str, ask: Ask) -> bytes:
     """All that was asked counts, but for the key, the trace, and how long the task may wait for its agent."""
-    asked = msgspec.structs.replace(ask, agent=agent.id, input=b"", idempotency_key=None, trace=None, queue_ttl=None)
+    asked = msgspec.structs.replace(ask, agent=agent_id, input=b"", idempotency_key=None, trace=None, queue_ttl=None)
     return digest(asked, ask.input)

@@ -64,8 +64,9 @@ async def of_agent(backend: Backend, principal: Principal, agent_name: str) -> t
 async def revoke(backend: Backend, principal: Principal, token_id: str) -> tuple[Agent, Token]:
     """Make a token worthless, and close the connection made with it; raises NotFound (`token_not_found`)."""
     token = await backend.store.tokens.get(token_id)
-    agent = await backend.store.agents.get(token.agent_id) if token else None
-    if agent is None or not may_use(principal.user, agent):
+    # Looked for without a token too: what is somebody else's takes as long as what is not there.
+    agent = await backend.store.agents.get(token.agent_id if token else "")
+    if token is None or agent is None or not may_use(principal.user, agent):
         raise NotFound(f"there is no token {token_id[:64]!r}", code="token_not_found")
     revoked = await backend.store.tokens.revoke(token_id, backend.clock())
     assert revoked is not None
