@@ -18,6 +18,7 @@ from agentic_atlas.backend.domain.lifecycle import Change
 from agentic_atlas.backend.domain.records import Task
 from agentic_atlas.backend.ports import Decide, Slot, Tasks
 from agentic_atlas.compose import network
+from agentic_atlas.protocol.tasks import Loss
 from agentic_atlas.router import ports as router_ports
 
 KILLED = 137
@@ -100,9 +101,9 @@ class FailingBackend(network.RouterBackend):
         passed(f"{name} asked")
         return passed.settled(super().report(instance, report), f"{name} stored")
 
-    async def lost(self, task: str, attempt: int) -> None:
+    async def lost(self, task: str, attempt: int, why: Loss) -> None:
         passed("lost asked")
-        await super().lost(task, attempt)
+        await super().lost(task, attempt, why)
         passed("lost stored")
 
 

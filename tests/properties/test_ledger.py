@@ -86,7 +86,7 @@ class Model(RuleBasedStateMachine):
         assert key not in self.lost
         if isinstance(message, Event):
             assert message.n <= self.stored[key] + 1, "a gap"
-            assert bytes(message.data) == str(message.n).encode(), "out of order"
+            assert bytes(message.data) == numbered(message.n), "out of order"
             self.stored[key] = max(self.stored[key], message.n)
             self.to_agent.append(EventAck(key, 1, self.stored[key]))
         elif isinstance(message, Result):
@@ -115,7 +115,7 @@ class Model(RuleBasedStateMachine):
             return
         for _ in range(count):
             self.said[key] += 1
-            self.ledger.say(event(self.said[key], str(self.said[key]).encode(), key))
+            self.ledger.say(event(self.said[key], numbered(self.said[key]), key))
 
     @rule(key=consumes(keys))
     def finishes(self, key: str) -> None:
@@ -156,6 +156,10 @@ class Model(RuleBasedStateMachine):
             assert self.stored[key] == self.said[key]
             assert (key in self.outcomes) == (key in self.finished)
         assert not self.ledger.owes
+
+
+def numbered(n: int) -> bytes:
+    return b'{"n":%d}' % n
 
 
 TestModel = Model.TestCase

@@ -11,6 +11,7 @@ from agentic_atlas.backend.ports import Slot
 from agentic_atlas.backend.services import calls, instances
 from agentic_atlas.backend.services.backend import Backend
 from agentic_atlas.protocol.messages import Call, Reaction, Report
+from agentic_atlas.protocol.tasks import Loss
 from agentic_atlas.router import ports as router_ports
 from agentic_atlas.router.router import Router
 
@@ -115,9 +116,9 @@ class RouterBackend:
         stored.add_done_callback(partial(_hand_on, receipt))
         return receipt
 
-    async def lost(self, task: str, attempt: int) -> None:
+    async def lost(self, task: str, attempt: int, why: Loss) -> None:
         """See `Backend.lost`."""
-        await instances.lost(self._backend, task, attempt)
+        await instances.lost(self._backend, task, attempt, why)
 
     def freed(self, agent_id: str) -> None:
         """See `Backend.freed`."""

@@ -314,9 +314,10 @@ class Event(msgspec.Struct, frozen=True, tag_field="type", tag="event"):
     task: Id
     attempt: Count
     n: Annotated[int, Meta(ge=1, le=2**53)]
-    """1, 2, … for each attempt, without gaps."""
+    """1, 2, … for each attempt, without gaps: one that leaves some out ends the connection."""
     kind: EventKind
     data: Raw
+    """A JSON object."""
 
 
 class EventAck(msgspec.Struct, frozen=True, tag_field="type", tag="event_ack"):

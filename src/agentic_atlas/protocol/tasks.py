@@ -42,6 +42,23 @@ class Trigger(StrEnum):
     """The handler declined the task (`ctx.reject`)."""
 
 
+class Loss(StrEnum):
+    """What is known of why an attempt was lost."""
+
+    CUT = "cut"
+    """Its connection ended without a word: the process was killed, or the network cut."""
+    SILENT = "silent"
+    """It was connected and said nothing any more."""
+    LEFT = "left"
+    """It closed its connection, and did not come back."""
+    ENDED = "ended"
+    """Its process has ended: the one that takes its place says so."""
+    FORGOTTEN = "forgotten"
+    """It is connected, and does not know the attempt."""
+    ABSENT = "absent"
+    """It did not come back after a start of the server."""
+
+
 TERMINAL = frozenset({TaskState.COMPLETED, TaskState.FAILED, TaskState.CANCELED, TaskState.REJECTED})
 """States that never change again."""
 

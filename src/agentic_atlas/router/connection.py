@@ -13,6 +13,7 @@ from agentic_atlas.protocol.codec import ProtocolError
 from agentic_atlas.protocol.messages import Answer, Cancel, Drain, Hello, Message, Report, Side, Task, Welcome
 from agentic_atlas.protocol.session import Session
 from agentic_atlas.protocol.states import ConnectionState
+from agentic_atlas.protocol.tasks import Loss
 from agentic_atlas.router.calls import Calls
 from agentic_atlas.router.delivery import Deliveries
 from agentic_atlas.router.hearing import Hearing
@@ -53,6 +54,7 @@ class Connection:
         turn: see `placement.Candidate`.
         deliveries: its slots.
         over: True when it is closed or about to be.
+        loss: why what it held is lost, should its instance not come back.
         sign_of_life: set when anything comes, and at the end; cleared by `ping`.
     """
 
@@ -66,6 +68,7 @@ class Connection:
         self.turn = 0
         self.deliveries = Deliveries()
         self.over = False
+        self.loss = Loss.CUT
         self.sign_of_life = asyncio.Event()
         self._office = office
         self._host = host
@@ -105,8 +108,10 @@ class Connection:
             self._after_sending()
             self._host.freed(self)
 
-    def closed(self) -> None:
-        """The connection is gone, closed by the peer or cut."""
+    def closed(self, *, left: bool = False) -> None:
+        """The connection is gone: cut, or (`left`) closed by the peer."""
+        if left and not self.over:
+            self.loss = Loss.LEFT
         self._session.close()
         self._end("gone", None)
 
@@ -222,6 +227,7 @@ class Connection:
     def close(self, code: int, reason: str, retry_after: float | None = None, message: str = "") -> None:
         """Close it; a second time changes nothing. `message` is for people, where the codes alone do not tell."""
         if not self.over:
+            self.loss = Loss.SILENT if code == CloseCode.TIMEOUT else Loss.CUT
             self._session.close()
             self._transport.close(int(code), encode_reason(reason, retry_after, message))
             self._end(reason, int(code))
@@ -249,6 +255,9 @@ class Connection:
             self._intake.resume(Pause.STORING)
 
     def _unavailable(self, error: BaseException) -> None:
+        if isinstance(error, ProtocolError):
+            self.fail(error)
+            return
         code = error.code if isinstance(error, AtlasError) else "unavailable"
         retry_after = error.retry_after if isinstance(error, Busy | Unavailable) else None
         self.close(CloseCode.UNAVAILABLE, code, retry_after)

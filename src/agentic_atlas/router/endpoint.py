@@ -311,7 +311,7 @@ class _Peer(WSListener):
         if opcode == Opcode.CLOSE:
             self._closing_since = self._door.clock()
             transport.send_close(_any_code(int.from_bytes(payload[:2], "big") or CloseCode.NORMAL))
-            connection.closed()
+            connection.closed(left=True)
             transport.disconnect()
             return
         self._controls.count(self._door.clock())

@@ -89,8 +89,8 @@ class Hearing:
             raise ProtocolError(f"an event is over the limit of {most} bytes", code="event_too_big")
         if event.n > self._office.limits.events_per_task:
             raise ProtocolError("an attempt has more events than it may have", code="too_many_events")
-        if _value(event.data) is _UNREADABLE:
-            raise ProtocolError("the data of an event can't be read", code="invalid_event")
+        if not isinstance(_value(event.data), dict):
+            raise ProtocolError("the data of an event is a JSON object", code="invalid_event")
         self._report(event)
 
     def _ended(self, report: Refuse | Result) -> None:

@@ -4,7 +4,7 @@ import asyncio
 
 from agentic_atlas.errors import AtlasError
 from agentic_atlas.router.office import Office
-from agentic_atlas.router.presence import Attempt, Leases
+from agentic_atlas.router.presence import Attempt, Leases, Lost
 
 
 class Losses:
@@ -18,10 +18,11 @@ class Losses:
     def __contains__(self, attempt: Attempt) -> bool:
         return attempt in self._reporting
 
-    def report(self, attempt: Attempt, instance_id: str) -> None:
+    def report(self, lost: Lost) -> None:
         """Tell the backend that the instance has lost the attempt."""
-        self._office.log.warning("attempt_lost", task=attempt.task, attempt=attempt.number)
-        reporting = self._office.spawn(self._report(attempt, instance_id))
+        attempt = lost.attempt
+        self._office.log.warning("attempt_lost", task=attempt.task, attempt=attempt.number, why=lost.why.value)
+        reporting = self._office.spawn(self._report(lost))
         if reporting is not None:
             self._reporting[attempt] = reporting
 
@@ -35,18 +36,20 @@ class Losses:
         if reporting:
             await asyncio.wait(reporting)
 
-    async def _report(self, attempt: Attempt, instance_id: str) -> None:
+    async def _report(self, lost: Lost) -> None:
+        attempt = lost.attempt
         try:
-            await self._office.backend.lost(attempt.task, attempt.number)
+            await self._office.backend.lost(attempt.task, attempt.number, lost.why)
         except AtlasError as error:
             self._office.log.warning("loss_not_stored", task=attempt.task, attempt=attempt.number, code=error.code)
-            self._again(attempt, instance_id)
+            self._again(lost)
         except Exception as bug:  # a fault of ours with one task must not end the router
             self._office.log.error("loss_failed", task=attempt.task, attempt=attempt.number, exc_info=bug)
-            self._again(attempt, instance_id)
+            self._again(lost)
         finally:
             self._reporting.pop(attempt, None)
 
-    def _again(self, attempt: Attempt, instance_id: str) -> None:
-        if self._leases.instance(attempt) is None:
-            self._leases.keep(attempt, instance_id, self._office.clock() + self._office.settings.lost_again)
+    def _again(self, lost: Lost) -> None:
+        if self._leases.instance(lost.attempt) is None:
+            until = self._office.clock() + self._office.settings.lost_again
+            self._leases.keep(lost.attempt, lost.instance, until, lost.why)

@@ -16,6 +16,7 @@ from agentic_atlas.protocol.messages import (
     Task,
     Verdict,
 )
+from agentic_atlas.protocol.tasks import Loss
 
 
 class Identity(msgspec.Struct, frozen=True):
@@ -104,7 +105,7 @@ class Backend(Protocol):
     def report(self, instance: Instance, report: Report) -> "Future[Receipt]":
         """Store what an agent says of an attempt; resolved after the commit."""
 
-    async def lost(self, task: str, attempt: int) -> None:
+    async def lost(self, task: str, attempt: int, why: Loss) -> None:
         """The attempt's lease ran out: its instance did not come back within the grace period."""
 
     def freed(self, agent_id: str) -> None:

@@ -10,6 +10,8 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from agentic_atlas.protocol.tasks import Loss
+
 
 class Attempt(NamedTuple):
     """One delivery of a task."""
@@ -18,11 +20,20 @@ class Attempt(NamedTuple):
     number: int
 
 
+class Lost(NamedTuple):
+    """An attempt whose lease has run out."""
+
+    attempt: Attempt
+    instance: str
+    why: Loss
+
+
 @dataclass
 class _Lease:
     instance: str
     holder: int | None
     expires_at: float | None = None
+    why: Loss = Loss.CUT
     at_most: float | None = None
     """Until when `prolong` may move it."""
 
@@ -48,17 +59,17 @@ class Leases:
         self._leases[attempt] = _Lease(instance, holder)
         self._held.setdefault(holder, set()).add(attempt)
 
-    def keep(self, attempt: Attempt, instance: str, until: float) -> None:
-        """The instance is not connected: the attempt waits for it until then."""
+    def keep(self, attempt: Attempt, instance: str, until: float, why: Loss = Loss.CUT) -> None:
+        """The instance is not connected: the attempt waits for it until then. `why` is what a loss will be due to."""
         self.drop(attempt)
-        self._leases[attempt] = _Lease(instance, None, until)
+        self._leases[attempt] = _Lease(instance, None, until, why)
         self._running_out.add(attempt)
 
-    def departed(self, holder: int, until: float) -> None:
+    def departed(self, holder: int, until: float, why: Loss = Loss.CUT) -> None:
         """A connection ended: what it still holds waits for its instance until then."""
         for attempt in self._held.pop(holder, set()):
             lease = self._leases[attempt]
-            lease.holder, lease.expires_at = None, until
+            lease.holder, lease.expires_at, lease.why = None, until, why
             self._running_out.add(attempt)
 
     def holder(self, attempt: Attempt) -> int | None:
@@ -71,17 +82,16 @@ class Leases:
         lease = self._leases.get(attempt)
         return None if lease is None else lease.instance
 
-    def expired(self, now: float, returning: Collection[str] = (), patience: float = 0.0) -> list[tuple[Attempt, str]]:
-        """Remove the leases that have run out; return their attempts with their instances, in an order that can be
-        repeated.
+    def expired(self, now: float, returning: Collection[str] = (), patience: float = 0.0) -> list[Lost]:
+        """Remove the leases that have run out, and return them in an order that can be repeated.
 
         Those of an instance that is just being let in again (`returning`) have `patience` seconds more.
         """
         lost = sorted(attempt for attempt in self._running_out if self._over(attempt, now, returning, patience))
-        holders = [(attempt, self._leases[attempt].instance) for attempt in lost]
+        gone = [Lost(attempt, self._leases[attempt].instance, self._leases[attempt].why) for attempt in lost]
         for attempt in lost:
             self.drop(attempt)
-        return holders
+        return gone
 
     def prolong(self, instances: Collection[str], until: float, most: float) -> None:
         """These instances are there, and could not be let in: what they hold waits until then at least.

@@ -24,6 +24,7 @@ from agentic_atlas.protocol.messages import (
     Result,
     Task,
 )
+from agentic_atlas.protocol.tasks import Loss
 from agentic_atlas.router.connection import Connection
 from agentic_atlas.router.hub import Hub
 from agentic_atlas.router.losses import Losses
@@ -221,7 +222,7 @@ class Router:
         """Keep (task, attempt, instance) without a connection through one grace period."""
         until = self.office.clock() + self.office.settings.grace
         for task, attempt, instance_id in attempts:
-            self._leases.keep(Attempt(task, attempt), instance_id, until)
+            self._leases.keep(Attempt(task, attempt), instance_id, until, Loss.ABSENT)
 
     # -- for connections (`connection.Host`)
 
@@ -249,7 +250,7 @@ class Router:
         self._stored.set()
         del self._connections[connection.serial]
         self._hub.leave(connection)
-        self._leases.departed(connection.serial, self.office.clock() + self.office.settings.grace)
+        self._leases.departed(connection.serial, self.office.clock() + self.office.settings.grace, connection.loss)
         if connection.instance is None:
             return
         if connection.draining and connection.deliveries.reserved:
@@ -302,7 +303,6 @@ class Router:
             if not connection.over:
                 connection.tick(now, wall)
         settings = self.office.settings
-        for attempt, instance_id in self._leases.expired(
-            now, self._registration.returning(), settings.ping_old + settings.admit_within
-        ):
-            self._losses.report(attempt, instance_id)
+        patience = settings.ping_old + settings.admit_within
+        for lost in self._leases.expired(now, self._registration.returning(), patience):
+            self._losses.report(lost)

@@ -80,6 +80,8 @@ def fault_of(message: Outgoing, limits: Limits) -> Fault | None:
         return Fault("payload_too_large", f"{payload} bytes are over the limit of {limit} bytes")
     code = "invalid_input" if isinstance(message, Call) else "invalid_output"
     try:
+        if isinstance(message, Event) and not bytes(message.data).lstrip().startswith(b"{"):
+            raise ProtocolError("the data of an event is a JSON object", code="invalid_event")
         codec.decode(codec.encode(message), limits)
     except ProtocolError as error:
         too_large = error.code in ("message_too_big", "too_deep")

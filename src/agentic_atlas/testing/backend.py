@@ -26,7 +26,7 @@ from agentic_atlas.backend.domain.records import Task
 from agentic_atlas.backend.domain.reporting import decide
 from agentic_atlas.protocol import messages
 from agentic_atlas.protocol.messages import Call, Report
-from agentic_atlas.protocol.tasks import LEASED, TaskState
+from agentic_atlas.protocol.tasks import LEASED, Loss, TaskState
 from agentic_atlas.router.ports import Admission, Arrival, Instance, Receipt, Replies
 from agentic_atlas.router.router import Router
 from agentic_atlas.sdk.skills.skill import Kind
@@ -215,10 +215,10 @@ class MemoryBackend:
         receipt.set_result(Receipt(recorded, report.n if isinstance(report, messages.Event) else 0))
         return receipt
 
-    async def lost(self, task: str, attempt: int) -> None:
+    async def lost(self, task: str, attempt: int, why: Loss) -> None:
         """The attempt's instance is gone for longer than the grace period."""
         now = self.clock.wall()
-        self.book.change(task, lambda one: lifecycle.lose(one, attempt, now))
+        self.book.change(task, lambda one: lifecycle.lose(one, attempt, now, why))
 
     def freed(self, agent_id: str) -> None:
         """The agent has free slots."""

@@ -10,6 +10,7 @@ from msgspec.structs import replace
 from agentic_atlas.backend.domain.census import OpenLimits
 from agentic_atlas.backend.services import calls, instances
 from agentic_atlas.protocol.messages import Accept, Call, Delivery, Fault, Outcome, Policy, Raw, Reply, Result
+from agentic_atlas.protocol.tasks import Loss
 from tests.integration.api.network import GREET, Api, api
 
 PATIENCE = 10.0
@@ -86,7 +87,7 @@ def test_what_an_attempt_called_is_canceled_when_the_attempt_ends_whatever_its_e
             calling = asyncio.create_task(calls.call(atlas.backend, agent_id, "ins_1", call, Unheard()))
             child = await atlas.called_by(parent)
             if end is None:
-                await instances.lost(atlas.backend, parent, 1)
+                await instances.lost(atlas.backend, parent, 1, Loss.CUT)
             else:
                 await atlas.report(Result(parent, 1, end, Raw(b"1"), Fault("x", "y")))
             shown = (await atlas.admin.get(f"/api/v1/tasks/{child}?wait=5")).json()

@@ -27,6 +27,7 @@ from agentic_atlas.protocol.messages import (
     Result,
     RunningAttempt,
 )
+from agentic_atlas.protocol.tasks import Loss
 from tests.integration.api.network import GREET, Api, api
 
 SECONDS = 10.0
@@ -279,7 +280,7 @@ def test_the_next_attempt_is_delivered_with_the_answers_of_the_last_one(tmp_path
             await on.ask(1)
             await on.answer({"size": 3})
             await on.ask(2)
-            await instances.lost(on.atlas.backend, on.task, 1)
+            await instances.lost(on.atlas.backend, on.task, 1, Loss.CUT)
             assert [one["number"] for one in (await on.shown())["questions"]] == [1]
             agent_id = next(iter(on.atlas.fleet.present))
             on.atlas.fleet.arrived.clear()

@@ -16,6 +16,7 @@ import msgspec
 
 from agentic_atlas.errors import AtlasError
 from agentic_atlas.protocol.closing import CloseCode
+from agentic_atlas.protocol.codec import ProtocolError
 from agentic_atlas.protocol.messages import (
     NULL,
     Accept,
@@ -34,7 +35,7 @@ from agentic_atlas.protocol.messages import (
     Task,
     Verdict,
 )
-from agentic_atlas.protocol.tasks import TaskState, Trigger, after
+from agentic_atlas.protocol.tasks import Loss, TaskState, Trigger, after
 from agentic_atlas.router.ports import Admission, Arrival, Instance, Receipt, Refused, Replies, Report
 from agentic_atlas.router.router import Router
 
@@ -91,6 +92,7 @@ class MemoryBackend:
         self.online: dict[str, int] = {}
         self.departures: list[Instance] = []
         self.losses: list[tuple[str, int]] = []
+        self.causes: list[Loss] = []
         self.admitting = asyncio.Event()
         self.admitting.set()
         self.losing = asyncio.Event()
@@ -202,15 +204,19 @@ class MemoryBackend:
         if self.failing is not None:
             future.set_exception(self.failing)
             return future
+        if self._out_of_turn(instance, report):
+            future.set_exception(ProtocolError("out of turn", code="event_out_of_turn"))
+            return future
         self._writes.append((future, self._store(instance, report)))
         future.get_loop().call_soon(self._commit_unless_held_back)
         return future
 
-    async def lost(self, task: str, attempt: int) -> None:
+    async def lost(self, task: str, attempt: int, why: Loss) -> None:
         await self.losing.wait()
         if self.failing is not None:
             raise self.failing
         self.losses.append((task, attempt))
+        self.causes.append(why)
         record = self.tasks.get(task)
         if record is not None and record.state is TaskState.WORKING and record.attempt == attempt:
             self._again(record, Trigger.LOSE)
@@ -252,6 +258,11 @@ class MemoryBackend:
         if task is None or not task.is_held(instance_id, announced.attempt):
             return Verdict(announced.task, announced.attempt, keep=False)
         return Verdict(announced.task, announced.attempt, keep=True, n=task.last_n)
+
+    def _out_of_turn(self, instance: Instance, report: Report) -> bool:
+        task = self.tasks.get(report.task)
+        held = task is not None and task.is_held(instance.instance_id, report.attempt)
+        return held and task is not None and isinstance(report, Event) and report.n > task.last_n + 1
 
     def _store(self, instance: Instance, report: Report) -> Receipt:
         task = self.tasks.get(report.task)

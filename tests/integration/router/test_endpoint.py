@@ -53,7 +53,7 @@ def test_an_agent_connects_works_and_leaves() -> None:
                 given = await one.hear()
                 assert isinstance(given, Task)
                 assert bytes(given.input) == b'{"text": "\xc3\xa9"}'
-                await one.say(Event(given.task, 1, 1, EventKind.PROGRESS, msgspec.Raw(b"0.5")))
+                await one.say(Event(given.task, 1, 1, EventKind.PROGRESS, msgspec.Raw(b"{}")))
                 assert await one.hear() == EventAck(given.task, 1, 1)
                 await one.say(Result(given.task, 1, Outcome.COMPLETED, msgspec.Raw(b"[1]")))
                 assert await one.hear() == ResultAck(given.task, 1)
@@ -384,7 +384,7 @@ def test_an_agent_that_sends_faster_than_its_events_are_stored_is_slowed_down_an
             given = await one.hear()
             assert isinstance(given, Task)
             for n in range(1, 2001):
-                await one.say(Event(given.task, 1, n, EventKind.LOG, msgspec.Raw(b'"%s"' % (b"x" * 500))))
+                await one.say(Event(given.task, 1, n, EventKind.LOG, msgspec.Raw(b'{"text":"%s"}' % (b"x" * 500))))
             await until(lambda: task.last_n == 2000)
             acknowledged = 0
             while acknowledged < 2000:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from agentic_atlas.backend.domain.lifecycle import AGENT_LOST, OUTCOME_UNKNOWN, StateData
+from agentic_atlas.backend.domain.lifecycle import StateData
 from agentic_atlas.backend.domain.records import EventKind, Task, TaskEvent
 from agentic_atlas.protocol.messages import Delivery
 from agentic_atlas.protocol.tasks import TERMINAL, TRANSITIONS, TaskState
@@ -106,7 +106,7 @@ class _Log:
         else:
             assert to.state in TRANSITIONS[self.state].values(), f"{self.state} does not become {to.state}"
         self.state = to.state
-        if to.code in (AGENT_LOST.code, OUTCOME_UNKNOWN.code):
+        if to.code in ("agent_lost", "outcome_unknown"):
             self.lost_with = to.instance
         self.outcomes += to.state in TERMINAL
         if to.state is TaskState.WORKING:

@@ -333,7 +333,7 @@ def test_a_transport_that_does_not_pause_is_closed_in_the_end() -> None:
             agent = await net.agent()
             net.backend.storing.clear()
             for n in range(1, 30):
-                agent.say(Event("task_1", 1, n, EventKind.LOG, msgspec.Raw(b'"%s"' % (b"x" * 500))))
+                agent.say(Event("task_1", 1, n, EventKind.LOG, msgspec.Raw(b'{"text":"%s"}' % (b"x" * 500))))
                 if agent.closed:
                     break
             assert agent.code == 4001

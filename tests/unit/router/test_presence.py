@@ -9,7 +9,7 @@ A, B = Attempt("task_a", 1), Attempt("task_b", 2)
 
 def lost(leases: Leases, *when: Any, **more: Any) -> list[Attempt]:
     """Return the attempts whose lease has run out."""
-    return [attempt for attempt, _ in leases.expired(*when, **more)]
+    return [one.attempt for one in leases.expired(*when, **more)]
 
 
 def test_what_a_live_connection_holds_never_runs_out() -> None:

@@ -96,9 +96,37 @@ def test_an_event_of_an_attempt_that_does_not_count_any_more_is_acknowledged_all
     async def main() -> None:
         async with network() as net:
             agent = await net.agent()
-            agent.say(Event("task_9", 4, 7, EventKind.LOG, msgspec.Raw(b"1")))
+            agent.say(Event("task_9", 4, 7, EventKind.LOG, msgspec.Raw(b"{}")))
             await until(lambda: agent.all(EventAck))
             assert agent.last(EventAck) == EventAck("task_9", 4, 7)
+
+    asyncio.run(main())
+
+
+def test_an_event_out_of_turn_ends_the_connection_and_is_not_acknowledged() -> None:
+    async def main() -> None:
+        async with network() as net:
+            agent = await net.agent()
+            task = net.backend.submit("agt")
+            agent.say(event(agent.tasks[0], 1))
+            await until(lambda: agent.all(EventAck))
+            agent.say(event(agent.tasks[0], 3))
+            await until(lambda: agent.closed)
+            assert (agent.code, agent.closed and agent.closed[1].code) == (4107, "event_out_of_turn")
+            assert [one.n for one in task.events] == [ack.n for ack in agent.all(EventAck)] == [1]
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("data", [b"1", b'"text"', b"[]", b"null", b"true", b'[{"a":1}]'])
+def test_an_event_whose_data_is_no_object_is_a_violation(data: bytes) -> None:
+    async def main() -> None:
+        async with network() as net:
+            agent = await net.agent()
+            task = net.backend.submit("agt")
+            agent.say(event(agent.tasks[0], 1, data))
+            assert (agent.code, agent.closed and agent.closed[1].code) == (4107, "invalid_event")
+            assert task.events == []
 
     asyncio.run(main())
 

@@ -15,7 +15,7 @@ from agentic_atlas.backend.domain.questions import MOST_ASKED, Question, size_of
 from agentic_atlas.backend.domain.records import EventKind, Task, TaskError, TaskEvent
 from agentic_atlas.protocol import messages
 from agentic_atlas.protocol.messages import NULL, Delivery, RefuseReason
-from agentic_atlas.protocol.tasks import LEASED, TaskState, Trigger, after
+from agentic_atlas.protocol.tasks import LEASED, Loss, TaskState, Trigger, after
 
 
 class Change(msgspec.Struct, frozen=True):
@@ -210,31 +210,53 @@ def inherit(task: Task, attempt: int, ended: str, heir: str, now: float) -> Chan
     return _logged(inherited, StateData(task.state, task.attempt, heir, accepted=task.accepted_at is not None), now)
 
 
-def lose(task: Task, attempt: int, now: float) -> Change | None:
+def lose(task: Task, attempt: int, now: float, why: Loss = Loss.CUT) -> Change | None:
     """The attempt's instance is gone for longer than the grace period, or for certain; see `Delivery` for what follows.
 
     An instance may have started what it had not yet accepted: of an at-most-once task nobody knows, and it is over.
+    While it waits for a person a loss is none of those that are counted: what people take days for must not use up
+    what a restart of the agent's machine may take.
     """
     if not _current(task, attempt):
         return None
     if task.cancel_reason is not None:
         return _end(task, Trigger.CANCEL, now, error=TaskError("canceled", task.cancel_reason))
-    lost = msgspec.structs.replace(task, losses=task.losses + 1)
+    counts = task.state is not TaskState.INPUT_REQUIRED
+    lost = msgspec.structs.replace(task, losses=task.losses + counts)
     if task.delivery is Delivery.AT_MOST_ONCE:
-        return _end(lost, Trigger.FAIL, now, error=OUTCOME_UNKNOWN)
-    if lost.losses >= task.max_attempts:
-        return _end(lost, Trigger.FAIL, now, error=AGENT_LOST)
-    return _requeue(lost, Trigger.LOSE, now, AGENT_LOST)
+        return _end(lost, Trigger.FAIL, now, error=outcome_unknown(why))
+    error = agent_lost(lost.losses, why)
+    if counts and lost.losses >= task.max_attempts:
+        return _end(lost, Trigger.FAIL, now, error=error)
+    return _requeue(lost, Trigger.LOSE, now, error)
 
 
 WAITS_AGAIN = 24 * 3600.0
 """Seconds a task that was begun waits for another attempt at the most."""
 
-OUTCOME_UNKNOWN = TaskError(
-    "outcome_unknown",
-    "the agent was lost while it ran this task, which must not run twice: check what it did before trying again",
-)
-AGENT_LOST = TaskError("agent_lost", "the agent that ran this task was lost")
+_HOW = {
+    Loss.CUT: "its connection was cut or its process killed, and it did not come back in time",
+    Loss.SILENT: "it was not heard any more, and did not come back in time",
+    Loss.LEFT: "it closed its connection, and did not come back in time",
+    Loss.ENDED: "its process has ended",
+    Loss.FORGOTTEN: "it does not run the task any more and gave no result",
+    Loss.ABSENT: "it did not come back after the server was started",
+}
+
+
+def agent_lost(times: int, why: Loss) -> TaskError:
+    """Return the error of an attempt that was lost; `times` is how many losses count by now."""
+    often = f" {times} times; the last time" if times > 1 else ":"
+    return TaskError("agent_lost", f"the agent that ran this task was lost{often} {_HOW[why]}")
+
+
+def outcome_unknown(why: Loss) -> TaskError:
+    """Return the error of a lost attempt of a task that must not run twice."""
+    return TaskError(
+        "outcome_unknown",
+        f"the agent was lost while it ran this task ({_HOW[why]}), which must not run twice: check what it did "
+        "before trying again",
+    )
 
 
 def _current(task: Task, attempt: int) -> bool:

@@ -19,8 +19,9 @@ from agentic_atlas.backend.services.succession import succeed
 from agentic_atlas.errors import AtlasError, Conflict, InvalidInput
 from agentic_atlas.protocol import messages
 from agentic_atlas.protocol.closing import CloseCode
+from agentic_atlas.protocol.codec import ProtocolError
 from agentic_atlas.protocol.messages import Answer, Hello, Report, RunningAttempt, Verdict
-from agentic_atlas.protocol.tasks import LEASED
+from agentic_atlas.protocol.tasks import LEASED, Loss
 from agentic_atlas.protocol.versions import PROTOCOL_VERSION
 
 
@@ -114,14 +115,15 @@ def report(backend: Backend, instance_id: str, said: Report) -> "Future[Stored]"
         asked = questions.asked(said.data)
     change = partial(decide, instance_id=instance_id, said=said, now=backend.clock(), asked=asked)
     stored: Future[Stored] = asyncio.get_running_loop().create_future()
-    backend.dispatcher.apply(said.task, change).add_done_callback(partial(_stored, stored, said, backend.fleet))
+    follow = partial(_stored, stored, instance_id, said, backend.fleet)
+    backend.dispatcher.apply(said.task, change).add_done_callback(follow)
     return stored
 
 
-async def lost(backend: Backend, task_id: str, attempt: int) -> None:
-    """The instance that holds the attempt did not come back within the grace period."""
+async def lost(backend: Backend, task_id: str, attempt: int, why: Loss) -> None:
+    """The instance that holds the attempt did not come back within the grace period, or has forgotten it."""
     now = backend.clock()
-    await backend.dispatcher.apply(task_id, lambda task: lifecycle.lose(task, attempt, now))
+    await backend.dispatcher.apply(task_id, lambda task: lifecycle.lose(task, attempt, now, why))
 
 
 async def _permitted(backend: Backend, token_id: str, agent_id: str) -> Agent:
@@ -186,7 +188,7 @@ async def _settle(backend: Backend, agent: Agent, instance: Instance, hello: Hel
     for task in unknown:
         if task.accepted_at is not None:
             # It had the attempt and has forgotten it: that attempt is lost, whatever it did.
-            await lost(backend, task.id, task.attempt)
+            await lost(backend, task.id, task.attempt, Loss.FORGOTTEN)
             lost_at_once.append(RunningAttempt(task.id, task.attempt))
     return Admitted(
         agent=agent,
@@ -215,7 +217,7 @@ def _verdict(held: dict[str, Task], announced: RunningAttempt) -> Verdict:
     return Verdict(announced.task, announced.attempt, keep=True, n=task.last_n)
 
 
-def _stored(stored: "Future[Stored]", said: messages.Message, fleet: Fleet, future: "Future[Changed]") -> None:
+def _stored(stored: "Future[Stored]", instance_id: str, said: Report, fleet: Fleet, future: "Future[Changed]") -> None:
     if stored.cancelled():
         return
     error = None if future.cancelled() else future.exception()
@@ -225,6 +227,11 @@ def _stored(stored: "Future[Stored]", said: messages.Message, fleet: Fleet, futu
     changed = future.result()
     task = changed.task
     if isinstance(said, messages.Event):
+        if _out_of_turn(task, instance_id, said, changed):
+            stored.set_exception(
+                ProtocolError("the events of an attempt are numbered without gaps", code="event_out_of_turn")
+            )
+            return
         if task is not None and task.terminal and changed.changed:
             # It asked what can't be asked, and waits for an answer to it.
             fleet.cancel(task)
@@ -234,6 +241,13 @@ def _stored(stored: "Future[Stored]", said: messages.Message, fleet: Fleet, futu
         stored.set_result(Stored(changed.changed, task.last_n if task is not None and current else said.n))
     else:
         stored.set_result(Stored(changed.changed))
+
+
+def _out_of_turn(task: Task | None, instance_id: str, said: messages.Event, changed: Changed) -> bool:
+    """Tell whether the attempt is this instance's, and its last event is not the one before this."""
+    if task is None or changed.changed or task.state not in LEASED:
+        return False
+    return (task.instance_id, task.attempt) == (instance_id, said.attempt) and said.n > task.last_n
 
 
 def unanswered(open_tasks: Sequence[Task]) -> list[tuple[str, int, str]]:

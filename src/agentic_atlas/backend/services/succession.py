@@ -12,6 +12,7 @@ from agentic_atlas.backend.domain.lifecycle import Change
 from agentic_atlas.backend.domain.records import Instance, Task
 from agentic_atlas.backend.services.backend import Backend
 from agentic_atlas.protocol.messages import Predecessor, RunningAttempt
+from agentic_atlas.protocol.tasks import Loss
 
 
 async def succeed(backend: Backend, heir: Instance, predecessors: Sequence[Predecessor]) -> tuple[RunningAttempt, ...]:
@@ -46,4 +47,4 @@ def _inherit(task: Task, *, was: Task, heir: str, now: float) -> Change | None:
 
 
 def _lose(task: Task, *, was: Task, now: float) -> Change | None:
-    return lifecycle.lose(task, was.attempt, now) if task.instance_id == was.instance_id else None
+    return lifecycle.lose(task, was.attempt, now, Loss.ENDED) if task.instance_id == was.instance_id else None

@@ -8,8 +8,9 @@ from hypothesis import strategies as st
 from agentic_atlas.backend.domain import lifecycle
 from agentic_atlas.backend.domain.lifecycle import Change
 from agentic_atlas.backend.domain.records import EventKind, Task, TaskError
+from agentic_atlas.protocol import messages
 from agentic_atlas.protocol.messages import Delivery, RefuseReason
-from agentic_atlas.protocol.tasks import LEASED, TERMINAL, TaskState
+from agentic_atlas.protocol.tasks import LEASED, TERMINAL, Loss, TaskState
 from tests.unit.backend.domain.examples import must, running, task
 
 BROKEN = TaskError("handler_error", "ValueError: no")
@@ -91,7 +92,47 @@ def test_a_lost_attempt_is_repeated_while_the_policy_has_some_left() -> None:
     assert (again.state, again.losses) == (TaskState.SUBMITTED, 1)
     second = must(lifecycle.claim(again, "ins_2", 141.0))
     lost = must(lifecycle.lose(second, 2, 180.0))
-    assert (lost.state, lost.error) == (TaskState.FAILED, lifecycle.AGENT_LOST)
+    assert (lost.state, lost.losses) == (TaskState.FAILED, 2)
+
+
+def test_a_task_that_was_lost_for_good_says_how_often_and_why() -> None:
+    often = running(max_attempts=3)
+    for attempt, why in enumerate((Loss.SILENT, Loss.ENDED, Loss.LEFT), 1):
+        often = must(lifecycle.lose(often, attempt, 140.0, why))
+        if not often.terminal:
+            often = must(lifecycle.claim(often, "ins_2", 141.0))
+    assert often.error is not None
+    assert (often.error.code, often.error.message) == (
+        "agent_lost",
+        "the agent that ran this task was lost 3 times; the last time it closed its connection, and did not come back "
+        "in time",
+    )
+
+
+@pytest.mark.parametrize("why", list(Loss))
+def test_each_loss_says_in_the_log_of_its_task_what_is_known_of_it(why: Loss) -> None:
+    change = lifecycle.lose(running(), 1, 140.0, why)
+    assert change is not None
+    told = msgspec.json.decode(change.events[0].data, type=lifecycle.StateData)
+    assert (told.code, told.message) == ("agent_lost", lifecycle.agent_lost(1, why).message)
+    texts = {lifecycle.agent_lost(1, one).message for one in Loss}
+    assert len(texts) == len(Loss)
+
+
+def test_a_loss_while_the_task_waits_for_a_person_is_none_of_those_that_are_counted() -> None:
+    asks = messages.Question(1, "Go on?")
+    waiting = running(max_attempts=2)
+    for attempt in range(1, 6):
+        waiting = must(lifecycle.ask(waiting, attempt, 1, asks, 103.0))
+        waiting = must(lifecycle.lose(waiting, attempt, 140.0))
+        assert (waiting.state, waiting.losses) == (TaskState.SUBMITTED, 0)
+        waiting = must(lifecycle.claim(waiting, "ins_2", 141.0))
+    assert must(lifecycle.lose(waiting, 6, 180.0)).losses == 1
+
+
+def test_a_task_that_must_not_run_twice_is_over_when_it_is_lost_while_it_waits_for_a_person() -> None:
+    asked = must(lifecycle.ask(running(delivery=Delivery.AT_MOST_ONCE), 1, 1, messages.Question(1, "Go on?"), 103.0))
+    assert must(lifecycle.lose(asked, 1, 140.0)).state is TaskState.FAILED
 
 
 def test_a_task_that_was_lost_is_not_ended_by_how_long_it_was_to_wait_for_its_first_agent() -> None:
@@ -109,7 +150,7 @@ def test_an_at_most_once_task_that_was_lost_is_never_repeated_accepted_or_not() 
     claimed = must(lifecycle.claim(task(**at_most_once), "ins_1", 101.0))
     for attempt in (running(**at_most_once), claimed):
         lost = must(lifecycle.lose(attempt, 1, 140.0))
-        assert (lost.state, lost.error) == (TaskState.FAILED, lifecycle.OUTCOME_UNKNOWN)
+        assert (lost.state, lost.error) == (TaskState.FAILED, lifecycle.outcome_unknown(Loss.CUT))
 
 
 def test_an_at_most_once_task_is_not_started_again_after_an_error_of_its_skill_either() -> None:

@@ -15,7 +15,7 @@ from agentic_atlas.backend.domain.questions import SILENCE, read_question
 from agentic_atlas.backend.domain.records import EventKind, Task, TaskError
 from agentic_atlas.errors import InvalidInput
 from agentic_atlas.protocol.messages import Delivery, Question, Reaction
-from agentic_atlas.protocol.tasks import TaskState
+from agentic_atlas.protocol.tasks import Loss, TaskState
 from tests.unit.backend.domain.examples import must, running
 
 BROKEN = TaskError("handler_error", "ValueError: no")
@@ -139,7 +139,7 @@ def test_a_handler_that_is_tried_again_finds_its_answers() -> None:
 
 def test_an_at_most_once_task_that_is_lost_while_it_waits_has_an_unknown_outcome() -> None:
     lost = must(lifecycle.lose(asking(1, of=running(delivery=Delivery.AT_MOST_ONCE)), 1, 140.0))
-    assert lost.error == lifecycle.OUTCOME_UNKNOWN
+    assert lost.error == lifecycle.outcome_unknown(Loss.CUT)
 
 
 def test_a_waiting_task_can_be_canceled_and_asks_nothing_any_more() -> None:

@@ -45,7 +45,7 @@ def task(name: str = "t1", attempt: int = 1, skill: str = "work") -> Task:
     return Task(name, attempt, skill, Raw(b"{}"), Caller("user", "u1"), "", 0.0)
 
 
-def event(n: int = 1, data: bytes = b"1", name: str = "t1") -> Event:
+def event(n: int = 1, data: bytes = b"{}", name: str = "t1") -> Event:
     return Event(name, 1, n, EventKind.CHUNK, Raw(data))
 
 
@@ -255,6 +255,15 @@ def test_a_question_is_said_again_after_a_cut_until_it_is_stored() -> None:
     assert drain(ledger) == [Accept("t1", 1)]
 
 
+@pytest.mark.parametrize("data", [b"1", b'"text"', b" []", b"null"])
+def test_an_event_whose_data_is_no_object_is_left_out_and_a_line_says_so(data: bytes) -> None:
+    ledger = working()
+    ledger.say(event(1, data))
+    [said] = drain(ledger)
+    assert (said.n, said.kind) == (1, EventKind.LOG)
+    assert b"the data of an event is a JSON object" in bytes(said.data)
+
+
 def test_a_question_is_kept_where_other_events_are_left_out_for_their_number() -> None:
     ledger = working(events_per_task=3)
     for _ in range(2):
@@ -270,7 +279,7 @@ def test_a_question_there_is_no_memory_for_is_told_to_who_asked_it() -> None:
     connect(ledger)
     ledger.offer(task())
     ledger.say(Accept("t1", 1))
-    ledger.say(event(data=b'"' + b"x" * 600 + b'"'))
+    ledger.say(event(data=b'{"x":"' + b"x" * 600 + b'"}'))
     ledger.say(question(7))
     told = next(one for one in drain(ledger) if isinstance(one, Unasked))
     assert (told.question, told.fault.code) == (7, "too_many_events")
@@ -337,7 +346,7 @@ def test_what_is_over_the_memory_is_left_out_and_that_is_told() -> None:
     ledger.offer(task())
     ledger.say(Accept("t1", 1))
     for n in range(1, 6):
-        ledger.say(event(n, b'"' + b"x" * 300 + b'"'))
+        ledger.say(event(n, b'{"x":"' + b"x" * 300 + b'"}'))
     sent = drain(ledger)
     assert numbers(sent) == [1]
     ledger.acknowledged(EventAck("t1", 1, 1))
@@ -357,7 +366,7 @@ def test_new_tasks_are_refused_while_too_much_is_held() -> None:
     heavy = Ledger(held_bytes=100)
     connect(heavy)
     heavy.offer(task("t1"))
-    heavy.say(result("t1", b'"' + b"x" * 200 + b'"'))
+    heavy.say(result("t1", b'{"x":"' + b"x" * 200 + b'"}'))
     assert not heavy.offer(task("t2"))
     assert [type(message) for message in drain(heavy)] == [Refuse, Result]
 
@@ -419,7 +428,7 @@ def test_an_error_that_cannot_be_said_at_all_is_a_failure() -> None:
 
 def test_an_event_that_cannot_be_sent_leaves_a_note_under_its_number() -> None:
     ledger = working(event_bytes=100)
-    ledger.say(event(1, b'"' + b"x" * 200 + b'"'))
+    ledger.say(event(1, b'{"x":"' + b"x" * 200 + b'"}'))
     (sent,) = drain(ledger)
     assert (sent.n, sent.kind) == (1, EventKind.LOG)
     assert b"an event was left out" in bytes(sent.data)
