@@ -95,6 +95,11 @@ class TaskFilter(msgspec.Struct, frozen=True):
     parent_id: str | None = None
     trace_id: str | None = None
     """The 32 hexadecimal digits in the middle of `traceparent`."""
+    skill: str | None = None
+    prefix: str | None = None
+    """How the id begins."""
+    since: float | None = None
+    """Seconds since the epoch: only what was made from then on."""
 
 
 class Tasks(Protocol):

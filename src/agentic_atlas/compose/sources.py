@@ -6,10 +6,8 @@ import time
 from collections.abc import Callable
 from threading import Lock
 
-_ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
-_TIME_DIGITS = 10
-_RANDOM_DIGITS = 16
-_RANDOM_BITS = 80
+from agentic_atlas.backend.domain.ids import RANDOM_BITS, sortable
+
 _JUMP = 1.0
 """Seconds within one look at the clock: more than any slow correction takes, less than any limit that would suffer."""
 
@@ -65,19 +63,11 @@ class SortableIds:
             if now > self._last_ms:
                 self._last_ms = now
                 # The top bit stays free, so that counting up does not run over.
-                self._random = secrets.randbits(_RANDOM_BITS - 1)
+                self._random = secrets.randbits(RANDOM_BITS - 1)
             else:
                 self._random += 1
             stamp, random = self._last_ms, self._random
-        return f"{prefix}_{_digits(stamp, _TIME_DIGITS)}{_digits(random, _RANDOM_DIGITS)}"
-
-
-def _digits(number: int, count: int) -> str:
-    digits = []
-    for _ in range(count):
-        number, digit = divmod(number, 32)
-        digits.append(_ALPHABET[digit])
-    return "".join(reversed(digits))
+        return sortable(prefix, stamp, random)
 
 
 def quiet(*names: str) -> None:

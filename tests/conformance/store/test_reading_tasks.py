@@ -6,6 +6,7 @@ import msgspec
 import pytest
 
 from agentic_atlas.backend.domain import lifecycle
+from agentic_atlas.backend.domain.ids import TASK, sortable
 from agentic_atlas.backend.domain.records import EventKind, Task
 from agentic_atlas.backend.ports import Store, TaskFilter
 from agentic_atlas.errors import InvalidInput
@@ -48,6 +49,26 @@ def test_pages_hold_all_tasks_once_newest_first(with_store: WithStore, limit: in
         await add(store, *(task(n) for n in (3, 1, 6, 2, 5, 4)))
         assert await found(store, TaskFilter(), limit) == [6, 5, 4, 3, 2, 1]
         assert await found(store, TaskFilter(visible_to=BOB.id), limit) == [6, 5, 4, 3, 2, 1]
+
+
+def test_tasks_are_narrowed_to_a_skill_a_beginning_of_the_id_and_a_time(with_store: WithStore) -> None:
+    @with_store
+    async def _(store: Store) -> None:
+        made = [
+            task(n, id=sortable(TASK, int(1000 * (NOW + n)), n), skill="search" if n % 2 else "index") for n in range(4)
+        ]
+        await add(store, *made)
+
+        async def numbers(which: TaskFilter) -> list[float]:
+            return [one.created_at - NOW for one in (await store.tasks.find(which, limit=9)).items]
+
+        assert await numbers(TaskFilter(skill="index")) == [2, 0]
+        assert await numbers(TaskFilter(since=NOW + 2)) == [3, 2]
+        assert await numbers(TaskFilter(since=NOW + 1, skill="search", visible_to=BOB.id)) == [3, 1]
+        assert await numbers(TaskFilter(prefix=made[1].id)) == [1]
+        assert await numbers(TaskFilter(prefix=made[1].id[:-1])) == [1]
+        assert await numbers(TaskFilter(prefix="tsk_")) == [3, 2, 1, 0]
+        assert await numbers(TaskFilter(prefix="tsk_zzz")) == []
 
 
 def test_a_page_is_not_disturbed_by_newer_tasks(with_store: WithStore) -> None:

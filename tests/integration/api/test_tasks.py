@@ -329,6 +329,18 @@ def test_lists_are_paged_newest_first_and_narrowed(tmp_path: Path) -> None:
         assert (await atlas.admin.get("/api/v1/tasks?state=nonsense")).status_code == 422
         assert (await atlas.admin.get("/api/v1/tasks?after=nonsense")).status_code == 422
         assert (await atlas.admin.get("/api/v1/tasks?agent=nobody")).status_code == 404
+        for query, fitting in (
+            ("skill=greet", 7),
+            ("skill=other", 0),
+            ("since=2020-01-01T00:00:00Z", 7),
+            ("since=2100-01-01T00:00:00%2B01:00", 0),
+            ("prefix=nobody", 0),
+        ):
+            assert len((await atlas.admin.get(f"/api/v1/tasks?{query}")).json()["items"]) == fitting, query
+        named = (await atlas.admin.get(f"/api/v1/tasks?prefix={working[0]['id']}")).json()["items"]
+        assert [task["id"] for task in named] == [working[0]["id"]]
+        for query in ("since=2020-01-01T00:00:00", "since=yesterday", "prefix=TSK%25"):
+            assert (await atlas.admin.get(f"/api/v1/tasks?{query}")).status_code == 422, query
 
     run(test, tmp_path)
 

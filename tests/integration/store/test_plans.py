@@ -59,6 +59,22 @@ HOT: dict[str, tuple[Callable[[Store], Awaitable[object]], set[str]]] = {
         lambda store: store.tasks.find(TaskFilter(states=(TaskState.FAILED,)), limit=9),
         {"SCAN tasks USING INDEX sqlite_autoindex_tasks_1"},
     ),
+    "newest of a skill": (
+        lambda store: store.tasks.find(TaskFilter(agent_id=LIBRARY.id, skill="search"), limit=9),
+        {"SEARCH tasks USING INDEX tasks_of_agent (agent_id=?)"},
+    ),
+    "newest since a time": (
+        lambda store: store.tasks.find(TaskFilter(since=NOW), limit=9),
+        {"SEARCH tasks USING INDEX sqlite_autoindex_tasks_1 (id>?)"},
+    ),
+    "newest of an agent since a time": (
+        lambda store: store.tasks.find(TaskFilter(agent_id=LIBRARY.id, since=NOW), limit=9),
+        {"SEARCH tasks USING INDEX tasks_of_agent (agent_id=? AND id>?)"},
+    ),
+    "by the beginning of the id": (
+        lambda store: store.tasks.find(TaskFilter(prefix="tsk_01"), limit=2),
+        {"SEARCH tasks USING INDEX sqlite_autoindex_tasks_1 (id>? AND id<?)"},
+    ),
     "of a parent": (
         lambda store: store.tasks.find(TaskFilter(parent_id="task_1"), limit=9),
         {"SEARCH tasks USING INDEX tasks_of_parent (parent_id=?)"},

@@ -3,11 +3,13 @@
 from typing import Annotated, cast
 
 from fastapi import Depends, Query, Request
+from pydantic import AwareDatetime, BaseModel, Field
 
 from agentic_atlas.auth import TokenRefused, read_bearer
 from agentic_atlas.backend.services.access import Principal
 from agentic_atlas.backend.services.backend import Backend
 from agentic_atlas.errors import Unauthenticated
+from agentic_atlas.protocol.tasks import TaskState
 
 
 async def backend_of(request: Request) -> Backend:
@@ -31,3 +33,15 @@ Who = Annotated[Principal, Depends(principal_of)]
 Limit = Annotated[int, Query(ge=1, le=500, description="Most items of the answer.")]
 After = Annotated[str | None, Query(max_length=200, description="`next` of the page before.")]
 Wait = Annotated[float, Query(ge=0, le=60, description="Seconds to wait for the task's end.")]
+
+
+class WantedTasks(BaseModel):
+    """Which tasks to list; everything that is given narrows."""
+
+    agent: Annotated[str | None, Field(max_length=129, description="`name`, or `owner/name`.")] = None
+    skill: Annotated[str | None, Field(max_length=64)] = None
+    state: list[TaskState] = []
+    since: Annotated[AwareDatetime | None, Field(description="Only what was made from then on.")] = None
+    prefix: Annotated[str | None, Field(pattern="^[0-9a-z_]{1,64}$", description="How the id begins.")] = None
+    parent: Annotated[str | None, Field(max_length=64)] = None
+    trace: Annotated[str | None, Field(pattern="^[0-9a-f]{32}$")] = None

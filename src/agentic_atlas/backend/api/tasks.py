@@ -13,7 +13,7 @@ from agentic_atlas.backend.api.answers import Json, read
 from agentic_atlas.backend.api.bodies import NewAnswer, NewTask, NewTasks, Reason
 from agentic_atlas.backend.api.describe import describe
 from agentic_atlas.backend.api.errors import body_of
-from agentic_atlas.backend.api.requests import After, Limit, Parts, Wait, Who
+from agentic_atlas.backend.api.requests import After, Limit, Parts, Wait, WantedTasks, Who
 from agentic_atlas.backend.api.views.tasks import (
     BatchItem,
     BatchView,
@@ -66,23 +66,19 @@ async def batch(request: Request, backend: Parts, who: Who) -> Response:
 
 @router.get("", **describe(answers=TaskPage))
 async def find(
-    backend: Parts,
-    who: Who,
-    agent: Annotated[str | None, Query(max_length=129)] = None,
-    state: Annotated[list[TaskState] | None, Query()] = None,
-    parent: Annotated[str | None, Query(max_length=64)] = None,
-    trace: Annotated[str | None, Query(pattern="^[0-9a-f]{32}$")] = None,
-    limit: Limit = 50,
-    after: After = None,
+    backend: Parts, who: Who, wanted: Annotated[WantedTasks, Query()], limit: Limit = 50, after: After = None
 ) -> Response:
     """List tasks, newest first."""
-    named = await backend.access.agent(who.user, agent) if agent else None
+    named = await backend.access.agent(who.user, wanted.agent) if wanted.agent else None
     which = TaskFilter(
         visible_to=who.scope,
         agent_id=named.id if named else None,
-        states=tuple(state or ()),
-        parent_id=parent,
-        trace_id=trace,
+        states=tuple(wanted.state),
+        parent_id=wanted.parent,
+        trace_id=wanted.trace,
+        skill=wanted.skill,
+        prefix=wanted.prefix,
+        since=wanted.since.timestamp() if wanted.since else None,
     )
     page = await tasks.find(backend, which, limit=limit, after=after)
     return Json(TaskPage([task_view(task) for task in page.items], page.next))

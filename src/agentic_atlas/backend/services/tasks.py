@@ -11,6 +11,7 @@ from agentic_atlas.backend.domain import lifecycle
 from agentic_atlas.backend.domain.children import depth_below
 from agentic_atlas.backend.domain.deadlines import OFFLINE
 from agentic_atlas.backend.domain.idempotency import digest
+from agentic_atlas.backend.domain.ids import TASK
 from agentic_atlas.backend.domain.names import full_name
 from agentic_atlas.backend.domain.policies import Wishes, effective
 from agentic_atlas.backend.domain.records import Agent, CallerRef, Skill, Task, TaskEvent, User
@@ -333,7 +334,7 @@ def _new_task(
     policy = effective(skill.policy, Wishes(ask.delivery, ask.max_attempts, ask.retries, ask.timeout))
     deadlines = [at for at in (ask.deadline, parent.deadline if parent else None) if at is not None]
     return Task(
-        id=backend.ids("tsk"),
+        id=backend.ids(TASK),
         agent_id=agent.id,
         agent=agent.full_name,
         skill=skill.name,

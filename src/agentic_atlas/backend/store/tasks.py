@@ -7,6 +7,7 @@ from typing import Any, TypeAlias
 
 from sqlalchemy import ColumnElement, Connection, literal, or_, select, union_all, update
 
+from agentic_atlas.backend.domain.ids import TASK, earliest
 from agentic_atlas.backend.domain.lifecycle import Change
 from agentic_atlas.backend.domain.records import CallerRef, Task, TaskEvent
 from agentic_atlas.backend.ports import Added, Changed, Decide, Page, Slot, TaskFilter
@@ -21,6 +22,9 @@ from agentic_atlas.backend.store.writer import Writer
 Columns: TypeAlias = Sequence[ColumnElement[Any]]
 
 _WITHOUT_INPUT: Columns = [literal(b"").label("input") if column is tasks.c.input else column for column in READ]
+
+_APART = 60.0
+"""Seconds that the time in an id and that of its task may be apart; more than a small correction of the clock."""
 
 _BRANCHES = 100
 """Parts of one union; SQLite takes at most 500."""
@@ -141,7 +145,9 @@ def _find(connection: Connection, which: TaskFilter, limit: int, before: str | N
         )
         if value is not None
     ]
-    filters = list(narrow)
+    filters = [*narrow, *_made(which)]
+    if which.skill is not None:
+        filters.append(tasks.c.skill == which.skill)
     if which.states:
         filters.append(tasks.c.state.in_([state.value for state in which.states]))
     if before is not None:
@@ -152,6 +158,17 @@ def _find(connection: Connection, which: TaskFilter, limit: int, before: str | N
         filters = [tasks.c.id.in_(_newest_visible(connection, which.visible_to, filters, limit))]
     query = select(*READ).where(*filters).order_by(tasks.c.id.desc()).limit(limit)
     return [task_of(row) for row in connection.execute(query)]
+
+
+def _made(which: TaskFilter) -> list[ColumnElement[bool]]:
+    """Narrow to ids, which sort by the time of their making, so that no more of an index is walked than is shown."""
+    bounds = []
+    if which.prefix is not None:
+        # Behind every id that begins so: `{` follows `z`, the last character that ids have.
+        bounds += [tasks.c.id >= which.prefix, tasks.c.id < which.prefix + "{"]
+    if which.since is not None:
+        bounds += [tasks.c.id >= earliest(TASK, which.since - _APART), tasks.c.created_at >= which.since]
+    return bounds
 
 
 def _visible(user_id: str) -> ColumnElement[bool]:

@@ -7,7 +7,7 @@ keywords: `await atlas.call("oven", "bake", {"timeout": 90}, dish="bread", timeo
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Iterable, Mapping
+from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Literal, Self, TypeAlias
 
@@ -16,7 +16,7 @@ import msgspec
 from agentic_atlas.errors import AtlasError, InvalidInput
 from agentic_atlas.sdk.address import address, agent_path, segment
 from agentic_atlas.sdk.client.errors import NotFinished, UnexpectedAnswer, from_fault
-from agentic_atlas.sdk.client.http import Http, Query
+from agentic_atlas.sdk.client.http import Http, Query, QueryValue
 from agentic_atlas.sdk.client.records import (
     AgentInfo,
     ApiKeyInfo,
@@ -215,15 +215,41 @@ class AsyncClient:
         self,
         *,
         agent: str | None = None,
-        state: str | None = None,
+        skill: str | None = None,
+        state: str | Sequence[str] | None = None,
+        since: datetime | None = None,
         parent: str | None = None,
         trace: str | None = None,
         page: int = PAGE,
     ) -> AsyncGenerator[TaskInfo, None]:
         """Yield the tasks that fit, newest first, page after page."""
-        return self._pages(
-            "/tasks", Page[TaskInfo], {"agent": agent, "state": state, "parent": parent, "trace": trace, "limit": page}
-        )
+        query = _task_query(agent=agent, skill=skill, state=state, since=since, parent=parent, trace=trace, limit=page)
+        return self._pages("/tasks", Page[TaskInfo], query)
+
+    async def task_page(
+        self,
+        *,
+        agent: str | None = None,
+        skill: str | None = None,
+        state: str | Sequence[str] | None = None,
+        since: datetime | None = None,
+        prefix: str | None = None,
+        after: str | None = None,
+        limit: int = PAGE,
+    ) -> Page[TaskInfo]:
+        """Return a part of the list of tasks, newest first.
+
+        Args:
+            agent: `name`, or `owner/name`; only its tasks.
+            skill: its name; only its tasks.
+            state: one, or several; only tasks in them.
+            since: an aware time; only tasks made from then on.
+            prefix: only tasks whose id begins so.
+            after: `next` of the part before.
+            limit: how many at most; 500 are the most.
+        """
+        query = _task_query(agent=agent, skill=skill, state=state, since=since, prefix=prefix, limit=limit)
+        return await self._http.send("GET", "/tasks", Page[TaskInfo], query={**query, "after": after})
 
     async def cancel(self, id: str, reason: str | None = None) -> TaskInfo:
         """Ask for a task to be stopped (see `TaskHandle.cancel`)."""
@@ -351,6 +377,12 @@ class AsyncClient:
             if not page.items or page.next is None:
                 return
             after = page.next
+
+
+def _task_query(*, since: datetime | None, **given: QueryValue) -> Query:
+    if since is not None and since.tzinfo is None:
+        raise InvalidInput("`since` needs a time zone: datetime.now(UTC) - timedelta(…), for instance")
+    return {**given, "since": None if since is None else since.astimezone(UTC).isoformat()}
 
 
 def _merged(input: Mapping[str, Any] | None, more: Mapping[str, Any]) -> dict[str, Any]:

@@ -110,6 +110,10 @@ class Client:
         """See `AsyncClient.tasks`."""
         return self._loop.each(self._client.tasks(**fitting))
 
+    def task_page(self, **fitting: Any) -> records.Page[records.TaskInfo]:
+        """See `AsyncClient.task_page`."""
+        return self._loop.run(self._client.task_page(**fitting))
+
     def cancel(self, id: str, reason: str | None = None) -> records.TaskInfo:
         """See `AsyncClient.cancel`."""
         return self._loop.run(self._client.cancel(id, reason))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 import ssl
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING, TypeVar
 
@@ -34,7 +34,8 @@ MAX_ANSWER = 64 * 1024 * 1024
 MAX_CONNECTIONS = 100
 
 T = TypeVar("T")
-Query = Mapping[str, "str | int | float | None"]
+QueryValue = str | int | float | Sequence[str] | None
+Query = Mapping[str, QueryValue]
 
 
 class Http:
@@ -94,7 +95,7 @@ class Http:
         import httpx
 
         given = {name: value for name, value in query.items() if value is not None}
-        seconds = self._timeout + float(given.get("wait", 0.0))
+        seconds = self._timeout + float(str(given.get("wait", 0.0)))
         headers = {} if content is None else {"Content-Type": "application/json"}
         timeout = httpx.Timeout(seconds, connect=CONNECT_TIMEOUT)
         with self._transport_errors():
