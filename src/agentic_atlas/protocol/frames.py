@@ -9,6 +9,7 @@ from agentic_atlas.protocol.codec import ProtocolError, binary_frame
 from agentic_atlas.protocol.messages import Limits
 
 _PROTOCOL_ERROR = 1002
+_INVALID_TEXT = 1007
 _TOO_BIG = 1009
 
 
@@ -21,6 +22,32 @@ class Opcode(IntEnum):
     CLOSE = 0x8
     PING = 0x9
     PONG = 0xA
+
+
+_NO_CODE = 1005
+"""Stands for a close frame without a code; never sent (RFC 6455 §7.4.1)."""
+_SENT_CODES = frozenset((1000, 1001, 1002, 1003, 1007, 1008, 1009, 1010, 1011, 1012, 1013, 1014))
+"""Of the codes below 3000, those that may be in a frame: §7.4.1, and the registry that it founded."""
+
+
+def read_close(payload: bytes) -> tuple[int, bytes]:
+    """Return code and reason of a close frame (RFC 6455 §5.5.1, §7.4); 1005 when it has none.
+
+    Raises:
+        ProtocolError: half a code or one that no peer may send (1002), or a reason that is not UTF-8 (1007).
+    """
+    if not payload:
+        return _NO_CODE, b""
+    code = int.from_bytes(payload[:2], "big")
+    if len(payload) < 2 or not (code in _SENT_CODES or 3000 <= code <= 4999):
+        raise ProtocolError("a close frame has a code that none may have", close_code=_PROTOCOL_ERROR, code="bad_close")
+    try:
+        payload[2:].decode("utf-8")
+    except UnicodeDecodeError:
+        raise ProtocolError(
+            "the reason of a close frame is not UTF-8", close_code=_INVALID_TEXT, code="invalid_text"
+        ) from None
+    return code, payload[2:]
 
 
 class Assembler:

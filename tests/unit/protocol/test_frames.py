@@ -3,10 +3,34 @@ from __future__ import annotations
 import pytest
 
 from agentic_atlas.protocol.codec import ProtocolError
-from agentic_atlas.protocol.frames import Assembler, ControlRate, Opcode
+from agentic_atlas.protocol.frames import Assembler, ControlRate, Opcode, read_close
 from agentic_atlas.protocol.messages import Limits
 
 LIMITS = Limits(message_bytes=10, fragments=3)
+
+
+SENT = [1000, 1001, 1002, 1003, 1007, 1008, 1009, 1010, 1011, 1012, 1013, 1014, 3000, 3999, 4000, 4101, 4999]
+NEVER_SENT = [0, 1, 999, 1004, 1005, 1006, 1015, 1016, 1100, 2000, 2999, 5000, 65535]
+
+
+@pytest.mark.parametrize("code", SENT)
+def test_a_close_says_why_by_a_code_that_may_be_sent(code: int) -> None:
+    assert read_close(code.to_bytes(2, "big")) == (code, b"")
+    assert read_close(code.to_bytes(2, "big") + "gré".encode()) == (code, "gré".encode())
+
+
+@pytest.mark.parametrize("payload", [*(code.to_bytes(2, "big") for code in NEVER_SENT), b"\x03"])
+def test_a_close_with_a_code_that_none_may_have_breaks_the_protocol(payload: bytes) -> None:
+    with pytest.raises(ProtocolError) as caught:
+        read_close(payload)
+    assert (caught.value.close_code, caught.value.code) == (1002, "bad_close")
+
+
+def test_a_close_may_say_nothing_and_its_reason_is_text() -> None:
+    assert read_close(b"") == (1005, b"")
+    with pytest.raises(ProtocolError) as caught:
+        read_close(b"\x03\xe8\xff")
+    assert caught.value.close_code == 1007
 
 
 def refused(assembler: Assembler, opcode: int, payload: bytes = b"", *, fin: bool = True) -> ProtocolError:

@@ -8,16 +8,15 @@ answer to the peer is bounded instead: the ledger holds it back, and pings are c
 """
 
 import asyncio
-import struct
 from collections.abc import Callable
 from typing import Protocol
 
 import msgspec
 from picows import WSError, WSFrame, WSListener, WSMsgType, WSTransport
 
-from agentic_atlas.protocol.closing import encode_reason
+from agentic_atlas.protocol.closing import CloseCode, encode_reason
 from agentic_atlas.protocol.codec import ProtocolError
-from agentic_atlas.protocol.frames import Assembler, ControlRate, Opcode
+from agentic_atlas.protocol.frames import Assembler, ControlRate, Opcode, read_close
 from agentic_atlas.protocol.messages import Limits
 
 CEILING = 64 * 1024 * 1024
@@ -149,13 +148,13 @@ class Connection(WSListener):
         """Take a frame; never raises, and hands on nothing once a close was sent or received."""
         if transport.is_disconnected:
             return
-        if _opcode(frame) is Opcode.CLOSE:
-            self._peer_closes(transport, frame.get_payload_as_bytes())
-        elif self._closed is None and not transport.is_close_frame_sent:
+        if self._closed is None and not transport.is_close_frame_sent:
             try:
                 self._take(transport, frame)
             except ProtocolError as error:
                 self.close(error.close_code, encode_reason(error.code), why=error.message)
+        elif _opcode(frame) is Opcode.CLOSE:
+            self._leave(transport)
 
     def on_ws_disconnected(self, transport: WSTransport) -> None:
         """The socket is closed."""
@@ -178,6 +177,9 @@ class Connection(WSListener):
         if frame.rsv1 or frame.rsv2 or frame.rsv3:
             raise ProtocolError("a reserved bit is set", close_code=_PROTOCOL_ERROR, code="reserved_bit")
         opcode, now = _opcode(frame), self._clock()
+        if opcode is Opcode.CLOSE:
+            self._peer_closes(transport, *read_close(frame.get_payload_as_bytes()))
+            return
         if opcode in (Opcode.PING, Opcode.PONG):
             self._control.count(now)
             if opcode == Opcode.PING:
@@ -187,11 +189,12 @@ class Connection(WSListener):
         if message is not None:
             self._receiver.received(message)
 
-    def _peer_closes(self, transport: WSTransport, payload: bytes) -> None:
-        if self._closed is None:
-            (code,) = struct.unpack("!H", payload[:2]) if len(payload) >= 2 else (_NO_CODE,)
-            self._closed = Closed(code, payload[2:])
-            self._send_close(1000 if code == _NO_CODE else code, b"")
+    def _peer_closes(self, transport: WSTransport, code: int, reason: bytes) -> None:
+        self._closed = Closed(code, reason)
+        self._send_close(CloseCode.NORMAL if code == _NO_CODE else code, b"")
+        self._leave(transport)
+
+    def _leave(self, transport: WSTransport) -> None:
         transport.disconnect()
         self._abort_later()
 
