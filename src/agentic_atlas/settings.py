@@ -39,6 +39,10 @@ class Settings(BaseSettings):
     public_router_url: str | None = None
     """Address of the router as agents see it, for instance `wss://atlas.example.org/ws`."""
 
+    allowed_hosts: str = ""
+    """Further names by which this network is asked, separated by commas; `.example.org` for all below it, `*` for any.
+    Addresses, names without a dot, this machine's own and those of the public addresses are always answered."""
+
     admin: str = "admin"
     """Name of the administrator that the first start makes."""
 
@@ -78,6 +82,12 @@ class Settings(BaseSettings):
 
     drain: Annotated[float, Field(ge=0, le=600)] = 5.0
     """Most time a stop waits for requests that are being answered, and for what agents have reported to be stored."""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names and addresses of this network, as they are set."""
+        urls = (url for url in (self.public_url, self.public_router_url) if url)
+        return (self.host, *urls, *self.allowed_hosts.split(","))
 
     @property
     def backups(self) -> Path:

@@ -39,7 +39,7 @@ TOKEN_TYPE: Final = "agent+jwt"  # noqa: S105 - the `typ` of RFC 8725 section 3.
 ALGORITHM: Final = "EdDSA"
 
 _HEADER_MEMBERS: Final = {"alg", "typ", "kid"}
-_BEARER: Final = re.compile(r"Bearer ([A-Za-z0-9._~+/-]+=*)")  # RFC 6750 section 2.1
+_BEARER: Final = re.compile(r"(?i:Bearer) +([A-Za-z0-9._~+/-]+=*)")  # RFC 6750, 2.1; RFC 9110, 11.1 and 11.4
 _MAX_HEADER_VALUE: Final = len("Bearer ") + MAX_TOKEN_BYTES
 
 _JWS: Final = jwt.PyJWS(algorithms=[ALGORITHM])
@@ -82,11 +82,11 @@ def read_bearer(header_values: Sequence[str]) -> str:
     value = header_values[0]
     if len(value) > _MAX_HEADER_VALUE:
         raise TokenTooLong(f"the Authorization header is longer than {_MAX_HEADER_VALUE} characters")
-    if value.strip() in ("", "Bearer"):
+    if value.strip().lower() in ("", "bearer"):
         raise TokenMissing("the Authorization header has no token")
     match = _BEARER.fullmatch(value)
     if match is None:
-        raise TokenMalformed("the Authorization header is not the word Bearer, one space and one token")
+        raise TokenMalformed("the Authorization header is not the word Bearer, a space and one token")
     return match[1]
 
 

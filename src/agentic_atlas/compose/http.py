@@ -2,6 +2,7 @@
 
 Plain uvicorn keeps a half-sent request for ever, takes headers of any size, and raises a signal again after it has
 stopped. Here a request's head is due within 10 s and 64 KiB, its body within a minute, and signals are the program's.
+What is no request is told so in our one form, and the peer has a chance to read it.
 A request that begins while the server stops is told so; plain uvicorn would hang up on half of one.
 """
 
@@ -12,20 +13,25 @@ import socket
 import sys
 from asyncio import AbstractEventLoop, TimerHandle, Transport
 from collections.abc import Generator
+from http import HTTPStatus
 from typing import Any
 
+import httptools
 import uvicorn
+from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
 
 from agentic_atlas.backend.api import errors
-from agentic_atlas.errors import ConfigurationError
+from agentic_atlas.backend.api.front import MAX_HEAD
+from agentic_atlas.errors import AtlasError, ConfigurationError
 
 HEAD_WITHIN = 10.0
 BODY_WITHIN = 60.0
 READ_WITHIN = 30.0
-MAX_HEAD = 64 * 1024
+LINGER = 2 * 1024 * 1024
+"""Bytes dropped after the last answer: a peer that still sends would be reset before it has read it."""
 MAX_CONNECTIONS = 10_000
 """Not `limit_concurrency` of uvicorn, whose answer names no code and no time to come back."""
 
@@ -46,6 +52,8 @@ class _Protocol(HttpToolsProtocol):
         self._advanced = False
         self._lines = 0
         self._last = False
+        self._dropped: int | None = None
+        self.url = b""
 
     def connection_made(self, transport: Transport) -> None:  # type: ignore[override]  # as uvicorn's own
         super().connection_made(transport)
@@ -56,10 +64,21 @@ class _Protocol(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
+        if self._dropped is not None:
+            self._drop(len(data))
+            return
         if self._in_head and self._deadline is None:
             self._within(HEAD_WITHIN)
         self._advanced = False
-        super().data_received(data)
+        self._unset_keepalive_if_required()
+        try:
+            self.parser.feed_data(data)
+        except httptools.HttpParserError:
+            # The parser takes addresses of up to 64 KiB.
+            self._refuse(errors.malformed() if len(self.url) < MAX_HEAD else errors.head_too_long(MAX_HEAD))
+            return
+        except httptools.HttpParserUpgrade:
+            pass  # Answered like any other request: WebSockets are the router's.
         # What brought neither a whole head nor a piece of a body is a part of a head, or of trailers.
         self._lines = 0 if self._advanced else self._lines + len(data)
         if self._lines > MAX_HEAD and not self.transport.is_closing():
@@ -89,8 +108,28 @@ class _Protocol(HttpToolsProtocol):
 
     def _too_long(self) -> None:
         if self._in_head:
-            self.send_400_response("The request's head is too long.")
+            self._refuse(errors.head_too_long(MAX_HEAD))
         else:
+            self.transport.abort()
+
+    def _refuse(self, error: AtlasError) -> None:
+        """Answer what no application can; the connection ends when the peer has read it, or after a while."""
+        if self.cycle is not None and not self.cycle.response_complete:  # type: ignore[redundant-expr]  # None at first
+            if self.cycle.response_started:
+                self.transport.abort()  # another answer is under way, and nothing may come between its parts
+                return
+            # What was asked for is not all there, and will not be.
+            self.cycle.disconnected = True
+            self.cycle.message_event.set()
+        self.transport.write(_as_sent(errors.answer(error)))
+        self.transport.write_eof()
+        self._dropped = 0
+        self._within(HEAD_WITHIN)
+
+    def _drop(self, nbytes: int) -> None:
+        assert self._dropped is not None
+        self._dropped += nbytes
+        if self._dropped > LINGER:
             self.transport.abort()
 
     def _within(self, seconds: float | None) -> None:
@@ -101,6 +140,15 @@ class _Protocol(HttpToolsProtocol):
     def _late(self) -> None:
         self._deadline = None
         self.transport.abort()
+
+
+def _as_sent(response: Response) -> bytes:
+    """Return an answer that ends its connection, as it goes over the wire."""
+    status = HTTPStatus(response.status_code)
+    fields = [*response.raw_headers, (b"connection", b"close")]
+    head = [b"HTTP/1.1 %d %b" % (status.value, status.phrase.encode("ascii"))]
+    head += [name + b": " + value for name, value in fields]
+    return b"\r\n".join([*head, b"", bytes(response.body)])
 
 
 class _Server(uvicorn.Server):

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from structlog.typing import FilteringBoundLogger
 
 from agentic_atlas.auth import KeyRing, load_or_create_ring, read_bearer, verify
+from agentic_atlas.auth.hosts import Hosts
 from agentic_atlas.backend.api.app import create_app
 from agentic_atlas.backend.archive.manifest import DATABASE, KEYS
 from agentic_atlas.backend.ports import Store
@@ -19,10 +20,11 @@ from agentic_atlas.compose import http
 from agentic_atlas.compose.backend import build
 from agentic_atlas.compose.bridge import RouterBackend, RouterFleet
 from agentic_atlas.compose.restore import finish_restore, make_private
-from agentic_atlas.compose.sources import SortableIds, monotonic, wall
+from agentic_atlas.compose.sources import SortableIds, machine_names, monotonic, wall
 from agentic_atlas.protocol.messages import Limits
 from agentic_atlas.protocol.versions import PATH
 from agentic_atlas.router.endpoint import Endpoint, serve
+from agentic_atlas.router.handshake import Guard
 from agentic_atlas.router.ports import Identity
 from agentic_atlas.router.router import Router
 from agentic_atlas.router.settings import RouterSettings
@@ -75,10 +77,11 @@ async def _running(
     api_socket: socket.socket,
 ) -> AsyncIterator[Network]:
     backend, router = await _joined(settings, log, store, ring, ids)
+    hosts = Hosts([*settings.names, *machine_names()])
     # Before anything lives: a port that is taken is one plain error.
     endpoint = await serve(
         router,
-        _identify(ring, backend.network),
+        Guard(_identify(ring, backend.network), hosts),
         host=settings.host,
         port=settings.router_port,
         max_connections=settings.max_connections,
@@ -87,7 +90,7 @@ async def _running(
     )
     api_url = f"http://{_address(settings.host, api_socket.getsockname()[1])}"
     router_url = f"ws://{_address(settings.host, endpoint.port)}{PATH}"
-    app = create_app(backend, settings.public_router_url or router_url)
+    app = create_app(backend, settings.public_router_url or router_url, hosts)
     try:
         async with _alive(settings, backend, router, endpoint, http.HttpServer(app, api_socket, drain=settings.drain)):
             yield Network(backend, api_url, router_url)

@@ -2,6 +2,7 @@
 
 import logging
 import secrets
+import socket
 import time
 from collections.abc import Callable
 from threading import Lock
@@ -19,6 +20,12 @@ monotonic = time.monotonic
 
 entropy = secrets.token_bytes
 """Cryptographic randomness."""
+
+
+def machine_names() -> tuple[str, ...]:
+    """Return the names that this machine has by itself, `.local` for those who find it by multicast DNS (RFC 6762)."""
+    name = socket.gethostname()
+    return name, f"{name.partition('.')[0]}.local"
 
 
 class WallClock:

@@ -2,7 +2,8 @@
 
 picows parses frames; what it leaves to its user is done here. It hands out fragments raw, so they are put together
 within limits of size, number and time. It would answer pings without bound, so pings are counted and answered by us.
-It knows neither the reserved bits nor the end of a conversation: after a close nothing is read or sent, and a peer that
+It would answer a malformed head itself, and quote it: the head is read here, and picows sees one that we write. It
+knows neither the reserved bits nor the end of a conversation: after a close nothing is read or sent, and a peer that
 does not take part in the close is cut off. Payloads are copied before anything looks at them, and before they are
 sent: memory that picows hands out or on is overwritten by the next frame.
 """
@@ -12,6 +13,7 @@ import logging
 import ssl as tls
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from typing import Any
 
 from picows import WSAutoPingStrategy, WSFrame, WSListener, WSMsgType, WSTransport, WSUpgradeRequest, WSUpgradeResponse
@@ -20,14 +22,27 @@ from picows.common import WSUpgradeResponseWithListener
 # Not exported: the public function offers no way to count a connection before its request, or to know its address.
 from picows.picows import WSProtocol  # type: ignore[attr-defined]  # as in picows.api
 
-from agentic_atlas.errors import ConfigurationError
+from agentic_atlas.errors import AtlasError, ConfigurationError
 from agentic_atlas.protocol.closing import CloseCode
 from agentic_atlas.protocol.codec import ProtocolError
-from agentic_atlas.protocol.frames import Assembler, ControlRate, Opcode
+from agentic_atlas.protocol.frames import Assembler, ControlRate, Opcode, read_close
 from agentic_atlas.protocol.messages import Limits
 from agentic_atlas.protocol.versions import SUBPROTOCOL
 from agentic_atlas.router.connection import Connection
-from agentic_atlas.router.handshake import HEALTH, HandshakeRefused, Request, Verify, broken, crowded, identify
+from agentic_atlas.router.handshake import (
+    HEALTH,
+    Guard,
+    HandshakeRefused,
+    asked,
+    broken,
+    check_sender,
+    crowded,
+    identify,
+    refusal,
+    response,
+)
+from agentic_atlas.router.head import Head, read_head
+from agentic_atlas.router.lobby import Lobby
 from agentic_atlas.router.occupancy import Occupancy
 from agentic_atlas.router.ports import Identity, Log
 from agentic_atlas.router.router import Router
@@ -43,6 +58,12 @@ _HEADER = 14
 _PROTOCOL_ERROR = 1002
 _INTERNAL = 1011
 
+_UPGRADE = (
+    b"GET / HTTP/1.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
+    b"Sec-WebSocket-Key: %b\r\n\r\n"
+)
+"""What picows is given of a request that was let in."""
+
 _picows_log = logging.Logger("picows.server", logging.CRITICAL)
 """Known to no configuration, so nobody can lower its level: at low ones picows logs headers, the token among them."""
 
@@ -52,7 +73,7 @@ class _Door:
     """What all sockets of an endpoint share."""
 
     router: Router
-    verify: Verify
+    guard: Guard
     limits: Limits
     occupancy: Occupancy
     settings: RouterSettings
@@ -129,6 +150,8 @@ class _Socket(WSProtocol):  # type: ignore[misc]  # picows' stubs do not have it
         self._address = ""
         self._raw: asyncio.Transport | None = None
         self._peer: _Peer | None = None
+        self._lobby: Lobby | None = Lobby()
+        self._refused_at: float | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:
         self._raw = transport
@@ -161,30 +184,89 @@ class _Socket(WSProtocol):  # type: ignore[misc]  # picows' stubs do not have it
 
     def sweep(self, now: float) -> None:
         """Look at its deadlines."""
-        if self._peer is not None and self._peer.late(now):
+        if self._refused_at is not None:
+            late = now - self._refused_at > self._door.settings.close_within
+        else:
+            late = self._peer is not None and self._peer.late(now)
+        if late:
             self.abort()
 
-    def _accept(self, request: WSUpgradeRequest) -> WSUpgradeResponseWithListener:
-        """Answer the handshake. Never raises: picows would send the exception's text to the peer."""
+    # -- the head of the request, before picows knows of anything
+
+    def get_buffer(self, size_hint: int) -> Any:
+        return super().get_buffer(size_hint) if self._lobby is None else self._lobby.room()
+
+    def buffer_updated(self, nbytes: int) -> None:
+        if self._lobby is None:
+            super().buffer_updated(nbytes)
+        elif self._refused_at is not None:
+            if self._lobby.drop(nbytes):
+                self.abort()
+        else:
+            self._read(self._lobby, nbytes)
+
+    def _read(self, lobby: Lobby, nbytes: int) -> None:
+        """Answer the request once its head is whole. Never raises: nobody but the log may learn of a fault of ours."""
+        head = None
         try:
-            return self._answer(request)
-        except HandshakeRefused as refused:
-            self._door.log.info("handshake_refused", code=refused.code, address=self._address)
-            return _refusal(refused)
+            whole = lobby.take(nbytes)
+            if whole is None:
+                return
+            head = read_head(whole[0])
+            key = self._admitted(head)
+        except AtlasError as error:
+            self._refuse(refusal(error), head)
         except Exception as bug:
             self._door.log.error("handshake_failed", address=self._address, exc_info=bug)
-            return _refusal(broken())
+            self._refuse(broken(), head)
+        else:
+            if key is not None:
+                self._lobby = None
+                self._feed(_UPGRADE % key.encode("ascii") + whole[1])
 
-    def _answer(self, request: WSUpgradeRequest) -> WSUpgradeResponseWithListener:
-        path = request.path.decode("ascii", "replace")
-        if path == HEALTH:
-            response = WSUpgradeResponse.create_ok_response(b'{"status":"ok"}', [("Content-Type", "application/json")])
-            return WSUpgradeResponseWithListener(response, None)
+    def _admitted(self, head: Head) -> str | None:
+        """Return the key of an upgrade that is let in; None for a request that is answered already.
+
+        Raises:
+            AtlasError: it is neither.
+        """
+        check_sender(head, self._door.guard.hosts)
+        if head.path == HEALTH and head.method in ("GET", "HEAD"):
+            headers = [("Content-Type", "application/json")]
+            self._answer(response(HTTPStatus.OK, headers, b'{"status":"ok"}', bodiless=head.method == "HEAD"))
+            return None
         if self._door.occupancy.full(self._address):
             raise crowded()
-        headers = request.headers
-        asked = Request(path, headers.getall("Sec-WebSocket-Protocol", []), headers.getall("Authorization", []))
-        self._peer = _Peer(self._door, identify(asked, self._door.verify))
+        request = asked(head)
+        self._peer = _Peer(self._door, identify(request, self._door.guard.verify))
+        return request.key
+
+    def _refuse(self, refused: HandshakeRefused, head: Head | None) -> None:
+        self._door.log.info("handshake_refused", code=refused.code, address=self._address)
+        bodiless = head is not None and head.method == "HEAD"
+        self._answer(response(refused.status, refused.headers(), refused.body(), bodiless=bodiless))
+
+    def _answer(self, data: bytes) -> None:
+        """Send the last bytes of this connection; what the peer still sends is dropped until it has read them."""
+        assert self._raw is not None
+        self._refused_at = self._door.clock()
+        self._raw.write(data)
+        if self._raw.can_write_eof():
+            self._raw.write_eof()
+        else:
+            self._raw.close()
+
+    def _feed(self, data: bytes) -> None:
+        """Give picows what it would have read itself."""
+        left = memoryview(data)
+        while left:
+            room = super().get_buffer(-1)
+            size = min(len(room), len(left))
+            room[:size] = left[:size]
+            super().buffer_updated(size)
+            left = left[size:]
+
+    def _accept(self, _request: WSUpgradeRequest) -> WSUpgradeResponseWithListener:
         accepted = WSUpgradeResponse.create_101_response([("Sec-WebSocket-Protocol", SUBPROTOCOL)])
         return WSUpgradeResponseWithListener(accepted, self._peer)
 
@@ -309,8 +391,9 @@ class _Peer(WSListener):
 
     def _control(self, connection: Connection, transport: WSTransport, opcode: int, payload: bytes) -> None:
         if opcode == Opcode.CLOSE:
+            code, _ = read_close(payload)
             self._closing_since = self._door.clock()
-            transport.send_close(_any_code(int.from_bytes(payload[:2], "big") or CloseCode.NORMAL))
+            transport.send_close(_any_code(code if payload else CloseCode.NORMAL))
             connection.closed(left=True)
             transport.disconnect()
             return
@@ -331,14 +414,9 @@ def _any_code(code: int) -> Any:
     return code
 
 
-def _refusal(refused: HandshakeRefused) -> WSUpgradeResponseWithListener:
-    response = WSUpgradeResponse.create_error_response(refused.status, refused.body(), refused.headers())
-    return WSUpgradeResponseWithListener(response, None)
-
-
 async def serve(
     router: Router,
-    verify: Verify,
+    guard: Guard,
     *,
     host: str,
     port: int,
@@ -351,7 +429,7 @@ async def serve(
 
     Args:
         router: runs already, or is about to.
-        verify: tells who a connection is; see `handshake.Verify`.
+        guard: tells who a connection is, and which requests are for this network.
         host: address to listen on.
         port: 0 for a free one.
         log: where events go; never a token, never a payload.
@@ -365,7 +443,7 @@ async def serve(
     loop = asyncio.get_running_loop()
     office = router.office
     occupancy = Occupancy(max_connections, max_connections_per_address)
-    door = _Door(router, verify, office.limits, occupancy, office.settings, log, loop, office.clock)
+    door = _Door(router, guard, office.limits, occupancy, office.settings, log, loop, office.clock)
     _Socket(door)  # a picows with another constructor fails here, not at the first agent
     try:
         server = await loop.create_server(

@@ -1,13 +1,16 @@
 """Whom the handshake lets in (RFC 6455 §4.2). Pure: a request in, an identity or a refusal out."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import TypeAlias
 
 import msgspec
 
-from agentic_atlas.errors import AtlasError, Busy, Forbidden, Unavailable
+from agentic_atlas.auth.hosts import Hosts
+from agentic_atlas.errors import AtlasError, Busy, Forbidden, InvalidInput, Unavailable
 from agentic_atlas.protocol.versions import ERROR_HEADER, PATH, SUBPROTOCOL
+from agentic_atlas.router.head import Head, HeadRefused, upgrade_key
 from agentic_atlas.router.ports import Identity
 
 Verify: TypeAlias = Callable[[Sequence[str]], Identity]
@@ -21,24 +24,42 @@ _LONGEST_HEADER = len("Bearer ") + 4096
 class Request(msgspec.Struct, frozen=True):
     """What of a request for an upgrade matters here."""
 
-    path: str
+    key: str
+    """Of `Sec-WebSocket-Key`."""
     subprotocols: Sequence[str]
     """Values of all `Sec-WebSocket-Protocol` headers."""
     authorization: Sequence[str]
     """Values of all `Authorization` headers."""
 
 
+@dataclass(frozen=True)
+class Guard:
+    """Who is let in, and for whom a request may be."""
+
+    verify: Verify
+    hosts: Hosts = field(default_factory=Hosts)
+    """Names that requests may be for; by itself addresses and local names alone."""
+
+
 class HandshakeRefused(AtlasError):
     """The answer is not an upgrade; `status` is that of HTTP."""
 
-    def __init__(self, status: HTTPStatus, code: str, message: str, retry_after: float | None = None) -> None:
+    def __init__(
+        self,
+        status: HTTPStatus,
+        code: str,
+        message: str,
+        retry_after: float | None = None,
+        more: Sequence[tuple[str, str]] = (),
+    ) -> None:
         super().__init__(message, code=code)
         self.status = status
         self.retry_after = retry_after
+        self._more = more
 
     def headers(self) -> list[tuple[str, str]]:
         """Return the headers that go with it."""
-        headers = [("Content-Type", "application/json"), (ERROR_HEADER, self.code)]
+        headers = [("Content-Type", "application/json"), (ERROR_HEADER, self.code), *self._more]
         if self.status is HTTPStatus.UNAUTHORIZED:
             headers.append(("WWW-Authenticate", "Bearer"))
         if self.retry_after is not None:
@@ -50,14 +71,36 @@ class HandshakeRefused(AtlasError):
         return msgspec.json.encode({"error": {"code": self.code, "message": self.message, "detail": self.detail}})
 
 
+def check_sender(head: Head, hosts: Hosts) -> None:
+    """Let a request pass that is for this network, and that no web page of somebody else sent.
+
+    Raises:
+        HandshakeRefused: it names no host (400) or somebody else's (421), or another site's page sent it (403).
+    """
+    try:
+        authority = hosts.check(head.hosts())
+        hosts.check_page(authority, head.all("origin"), head.all("sec-fetch-site"))
+    except AtlasError as error:
+        raise refusal(error) from None
+
+
+def asked(head: Head) -> Request:
+    """Return what of a request for an upgrade matters.
+
+    Raises:
+        HandshakeRefused: it is for another path (404). HeadRefused: it asks for no upgrade; see `upgrade_key`.
+    """
+    if head.path != PATH:
+        raise HandshakeRefused(HTTPStatus.NOT_FOUND, "not_found", f"agents connect at {PATH}")
+    return Request(upgrade_key(head), head.all("sec-websocket-protocol"), head.all("authorization"))
+
+
 def identify(request: Request, verify: Verify) -> Identity:
     """Return whose connection this is.
 
     Raises:
-        HandshakeRefused: another path (404), not our subprotocol (400), or a token that `verify` does not accept.
+        HandshakeRefused: not our subprotocol (400), or a token that `verify` does not accept.
     """
-    if request.path != PATH:
-        raise HandshakeRefused(HTTPStatus.NOT_FOUND, "not_found", f"agents connect at {PATH}")
     offered = [name.strip() for value in request.subprotocols for name in value.split(",")]
     if SUBPROTOCOL not in offered:
         raise HandshakeRefused(
@@ -68,7 +111,7 @@ def identify(request: Request, verify: Verify) -> Identity:
     try:
         return verify(request.authorization)
     except AtlasError as error:
-        raise _refusal(error) from None
+        raise refusal(error) from None
 
 
 def crowded() -> HandshakeRefused:
@@ -83,12 +126,30 @@ def broken() -> HandshakeRefused:
     return HandshakeRefused(HTTPStatus.INTERNAL_SERVER_ERROR, "internal", "the router failed at this handshake")
 
 
-def _refusal(error: AtlasError) -> HandshakeRefused:
-    status, retry_after = HTTPStatus.UNAUTHORIZED, None
-    if isinstance(error, Forbidden):
-        status = HTTPStatus.FORBIDDEN
-    elif isinstance(error, Busy):
-        status, retry_after = HTTPStatus.TOO_MANY_REQUESTS, error.retry_after
-    elif isinstance(error, Unavailable):
-        status, retry_after = HTTPStatus.SERVICE_UNAVAILABLE, error.retry_after
-    return HandshakeRefused(status, error.code, error.message, retry_after)
+def response(status: HTTPStatus, headers: Sequence[tuple[str, str]], body: bytes, *, bodiless: bool) -> bytes:
+    """Return an answer that ends the connection; to HEAD its body is left out, and only its length is told."""
+    lines = [f"HTTP/1.1 {status.value} {status.phrase}"]
+    lines += [f"{name}: {value}" for name, value in headers]
+    lines += [f"Content-Length: {len(body)}", "Connection: close", "", ""]
+    return "\r\n".join(lines).encode("latin-1") + (b"" if bodiless else body)
+
+
+def refusal(error: AtlasError) -> HandshakeRefused:
+    """Return the refusal for whatever was wrong with a request, or with who sent it."""
+    match error:
+        case HandshakeRefused():
+            return error
+        case HeadRefused():
+            return HandshakeRefused(error.status, error.code, error.message, more=error.headers)
+        case Busy():
+            return HandshakeRefused(HTTPStatus.TOO_MANY_REQUESTS, error.code, error.message, error.retry_after)
+        case Unavailable():
+            return HandshakeRefused(HTTPStatus.SERVICE_UNAVAILABLE, error.code, error.message, error.retry_after)
+        case Forbidden(code="foreign_host"):
+            return HandshakeRefused(HTTPStatus.MISDIRECTED_REQUEST, error.code, error.message)
+        case Forbidden():
+            return HandshakeRefused(HTTPStatus.FORBIDDEN, error.code, error.message)
+        case InvalidInput():
+            return HandshakeRefused(HTTPStatus.BAD_REQUEST, error.code, error.message)
+        case _:
+            return HandshakeRefused(HTTPStatus.UNAUTHORIZED, error.code, error.message)

@@ -6,7 +6,7 @@ import json
 from functools import cache
 from typing import Any
 
-from agentic_atlas.backend.api import answers, bodies
+from agentic_atlas.backend.api import answers, bodies, page, system
 from agentic_atlas.backend.api.app import create_app
 from agentic_atlas.backend.api.views import agents, backups, logins, tasks, users
 from agentic_atlas.protocol import messages
@@ -14,7 +14,7 @@ from tests.docs.reference.markdown import anchor, code, paragraphs, table, wrapp
 from tests.docs.reference.source import attribute_docs
 
 Json = dict[str, Any]
-_MODULES = (bodies, agents, backups, logins, tasks, users, answers, messages)
+_MODULES = (page, system, bodies, agents, backups, logins, tasks, users, answers, messages)
 
 
 @cache

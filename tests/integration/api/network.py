@@ -40,6 +40,9 @@ GREET = SkillSpec(
     ),
 )
 
+JSON = {"Content-Type": "application/json"}
+"""For bodies that are written by hand."""
+
 
 @dataclass
 class HandFleet:
@@ -185,11 +188,11 @@ async def api(
         issued = await users.bootstrap(backend, "admin")
         assert issued is not None
         transport = httpx.ASGITransport(create_app(backend), raise_app_exceptions=False)
-        async with httpx.AsyncClient(transport=transport, base_url="http://atlas") as anonymous:
+        async with httpx.AsyncClient(transport=transport, base_url="http://atlas", headers=JSON) as anonymous:
             running = Api(backend, fleet, anonymous, anonymous)
             running.admin = running.with_key(issued.secret)
             yield running
 
 
 def client_of(client: httpx.AsyncClient) -> httpx.AsyncClient:
-    return httpx.AsyncClient(transport=client._transport, base_url="http://atlas")
+    return httpx.AsyncClient(transport=client._transport, base_url="http://atlas", headers=JSON)

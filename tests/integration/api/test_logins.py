@@ -13,7 +13,7 @@ import httpx
 
 from agentic_atlas.backend.api.app import create_app
 from agentic_atlas.backend.domain.logins import BEGUN_PER_MINUTE, INTERVAL, LIFETIME, WRONG_PER_MINUTE
-from tests.integration.api.network import Api, api, client_of
+from tests.integration.api.network import JSON, Api, api, client_of
 
 
 @dataclass
@@ -51,7 +51,7 @@ async def logins(folder: Path) -> AsyncIterator[Logins]:
         ada = await atlas.member("ada")
         under_test = Logins(atlas, atlas.anonymous, ada, atlas.backend.clock())
         transport = httpx.ASGITransport(create_app(replace(atlas.backend, clock=lambda: under_test.now)))
-        async with httpx.AsyncClient(transport=transport, base_url="http://atlas") as anonymous:
+        async with httpx.AsyncClient(transport=transport, base_url="http://atlas", headers=JSON) as anonymous:
             under_test.anonymous = anonymous
             under_test.ada = under_test.at_this_time(ada)
             yield under_test

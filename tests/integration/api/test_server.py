@@ -70,7 +70,7 @@ def test_a_head_without_end_is_refused() -> None:
         for _ in range(3):
             writer.write(b"A: " + b"a" * 40_000 + b"\r\n")
             await asyncio.sleep(0)
-        assert (await answer(reader)).startswith(b"400")
+        assert (await answer(reader)).startswith(b"431")
         writer.close()
 
     served(test)

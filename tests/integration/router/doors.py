@@ -34,6 +34,7 @@ from agentic_atlas.protocol.messages import (
 )
 from agentic_atlas.protocol.session import Session
 from agentic_atlas.router.endpoint import Endpoint, serve
+from agentic_atlas.router.handshake import Guard
 from agentic_atlas.router.ports import Identity
 from agentic_atlas.router.router import Router
 from agentic_atlas.router.settings import RouterSettings
@@ -135,7 +136,7 @@ async def door(
         running = group.create_task(router.run())
         endpoint = await serve(
             router,
-            verify,
+            Guard(verify),
             host="127.0.0.1",
             port=0,
             log=log,

@@ -21,6 +21,7 @@ from agentic_atlas.errors import ConfigurationError
 from agentic_atlas.protocol.closing import decode_reason
 from agentic_atlas.protocol.messages import Beat, Event, EventAck, EventKind, Limits, Outcome, Result, ResultAck, Task
 from agentic_atlas.router.endpoint import serve
+from agentic_atlas.router.handshake import Guard
 from agentic_atlas.router.settings import RouterSettings
 from tests.integration.router.doors import (
     CLOSE,
@@ -199,10 +200,63 @@ def test_only_the_agents_path_and_the_health_check_are_there() -> None:
                 {"content-type": "application/json", "connection": "close", "content-length": "15"},
                 b'{"status":"ok"}',
             )
-            for path in ("/", "/ws/", "/ws?token=agt/tok", "/healthz/"):
+            for path in ("/", "/ws/", "/healthz/"):
                 assert (await answered(at.port, request(path=path)))[0] == 404
-            assert (await answered(at.port, b"POST /ws HTTP/1.1\r\nHost: x\r\n\r\n"))[0] == 400
-            assert (await answered(at.port, b"\x16\x03\x01\x02\x00\r\n\r\n"))[0] == 400
+            told = await answered(at.port, b"HEAD /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
+            assert (told[0], told[1]["content-length"], told[2]) == (200, "15", b"")
+            assert (await answered(at.port, b"GET /healthz HTTP/1.0\r\nHost: x\r\n\r\n"))[0] == 200
+
+    run(main())
+
+
+@pytest.mark.parametrize("path", ["/ws?x=1", "http://localhost/ws", "ws://localhost:8080/ws?x=1"])
+def test_an_address_may_have_a_query_and_may_be_whole(path: str) -> None:
+    async def main() -> None:
+        async with door() as at, raw(at.port) as one:
+            await one.send(request(path=path).replace(b"Connection: Upgrade", b"Connection: keep-alive, Upgrade"))
+            assert (await one.reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 101 ")
+
+    run(main())
+
+
+@pytest.mark.parametrize(
+    ("sent", "status", "code"),
+    [
+        (b"\x16\x03\x01\x02\x00\r\n\r\n", 400, "malformed_request"),
+        (request().replace(b"Authorization: ", b"Authorization"), 400, "malformed_request"),
+        (request().replace(b"agt/tok", b"agt\x00/tok"), 400, "malformed_request"),
+        (request().replace(b"Host", b" Host"), 400, "malformed_request"),
+        (request().replace(b"HTTP/1.1", b"HTTP/2.0"), 505, "http_version"),
+        (request().replace(b"Host: localhost\r\n", b""), 400, "bad_host"),
+        (request().replace(b"localhost", b"agt.tok.example"), 421, "foreign_host"),
+        (request().replace(b"Host", b"Origin: http://agt.tok\r\nHost"), 403, "cross_site"),
+        (request().replace(b"Upgrade: websocket\r\n", b""), 426, "upgrade_required"),
+        (request().replace(b"GET", b"POST"), 405, "method_not_allowed"),
+        (request("agt/tok" + "x" * 100_000), 431, "head_too_long"),
+        (request("agt/tok" + "x" * 1_000_000), 431, "head_too_long"),
+    ],
+)
+def test_every_request_that_is_wrong_has_an_answer_of_ours_that_quotes_nothing(
+    sent: bytes, status: int, code: str
+) -> None:
+    async def main() -> None:
+        async with door() as at, unaffected(at):
+            got, headers, body = await answered(at.port, sent)
+            assert (got, headers["atlas-error"], json.loads(body)["error"]["code"]) == (status, code, code)
+            assert b"agt" not in body
+            assert b"tok" not in body.replace(b"token", b"")
+            assert ("info", "handshake_refused") in [line[:2] for line in at.log.lines]
+            await until(lambda: len(at.endpoint._door.sockets) == 1)
+
+    run(main())
+
+
+def test_who_is_refused_and_does_not_leave_is_cut() -> None:
+    async def main() -> None:
+        async with door() as at, raw(at.port) as stays:
+            await stays.send(b"nonsense\r\n\r\n")
+            await until(lambda: not at.endpoint._door.sockets, within=QUICK.close_within + 2.0)
+            assert at.endpoint._door.occupancy._total == 0
 
     run(main())
 
@@ -211,7 +265,7 @@ def test_a_request_that_is_no_upgrade_leaves_nothing_behind() -> None:
     async def main() -> None:
         async with door() as at:
             plain = request().replace(b"Upgrade: websocket\r\n", b"")
-            assert (await answered(at.port, plain))[0] == 400
+            assert (await answered(at.port, plain))[0] == 426
             await until(lambda: not at.endpoint._door.sockets)
             assert at.endpoint._door.occupancy._total == 0
 
@@ -224,6 +278,7 @@ def test_too_many_connections_from_one_address_are_answered_and_a_crowd_of_them_
             async with raw(at.port), raw(at.port):
                 got, headers, _ = await answered(at.port, request("agt/tok_2"))
                 assert (got, headers["atlas-error"], headers["retry-after"]) == (503, "too_many_connections", "30")
+                await until(lambda: at.endpoint._door.occupancy._total == 3)
                 async with raw(at.port) as fourth, raw(at.port) as fifth:
                     await fifth.cut(within=QUICK.handshake_within / 2)
                     assert not fourth.reader.at_eof()
@@ -277,7 +332,7 @@ def test_a_port_that_is_taken_is_told_with_the_way_out() -> None:
             with pytest.raises(ConfigurationError, match="ATLAS_ROUTER_PORT"):
                 await serve(
                     at.router,
-                    verify,
+                    Guard(verify),
                     host="127.0.0.1",
                     port=at.port,
                     log=at.log,

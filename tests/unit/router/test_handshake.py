@@ -2,11 +2,23 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from http import HTTPStatus
 
 import pytest
 
+from agentic_atlas.auth.hosts import Hosts
 from agentic_atlas.errors import AtlasError, Busy, Forbidden, Unauthenticated, Unavailable
-from agentic_atlas.router.handshake import HandshakeRefused, Request, broken, crowded, identify
+from agentic_atlas.router.handshake import (
+    HandshakeRefused,
+    Request,
+    asked,
+    broken,
+    check_sender,
+    crowded,
+    identify,
+    response,
+)
+from agentic_atlas.router.head import Head
 from agentic_atlas.router.ports import Identity
 
 ADA = Identity("tok", "agt", 2e9)
@@ -28,24 +40,54 @@ def refused(request: Request, error: AtlasError | None = None) -> HandshakeRefus
 
 @pytest.mark.parametrize("subprotocols", [["atlas.v1"], ["other, atlas.v1"], ["other", " atlas.v1 , x"]])
 def test_our_subprotocol_may_be_one_of_several(subprotocols: list[str]) -> None:
-    assert identify(Request("/ws", subprotocols, ["Bearer t"]), accept) is ADA
+    assert identify(Request("key", subprotocols, ["Bearer t"]), accept) is ADA
 
 
-@pytest.mark.parametrize("path", ["/", "/ws/", "/WS", "/ws?token=secret", "//ws", "/ws#x", "/%77s", ""])
-def test_there_is_one_path_and_a_token_in_it_is_not_looked_at(path: str) -> None:
-    error = refused(Request(path, ["atlas.v1"], ["Bearer t"]))
-    assert (error.status, error.code) == (404, "not_found")
-    assert "secret" not in error.message
+@pytest.mark.parametrize("path", ["/", "/ws/", "/WS", "//ws", "/ws#x", "/%77s", ""])
+def test_there_is_one_path(path: str) -> None:
+    with pytest.raises(HandshakeRefused) as caught:
+        asked(Head("GET", path, True, ()))
+    assert (caught.value.status, caught.value.code) == (404, "not_found")
+
+
+@pytest.mark.parametrize(
+    ("fields", "status", "code"),
+    [
+        ([], 400, "bad_host"),
+        ([("host", "a"), ("host", "a")], 400, "bad_host"),
+        ([("host", "evil.example")], 421, "foreign_host"),
+        ([("host", "a"), ("origin", "http://b")], 403, "cross_site"),
+        ([("host", "a"), ("sec-fetch-site", "cross-site")], 403, "cross_site"),
+    ],
+)
+def test_a_request_for_somebody_else_or_by_somebody_elses_page_is_refused(
+    fields: list[tuple[str, str]], status: int, code: str
+) -> None:
+    with pytest.raises(HandshakeRefused) as caught:
+        check_sender(Head("GET", "/ws", True, tuple(fields)), Hosts())
+    assert (caught.value.status, caught.value.code) == (status, code)
+
+
+def test_the_host_of_an_absolute_address_counts_in_place_of_the_field() -> None:
+    check_sender(Head("GET", "/ws", True, (("host", "evil.example"),), "localhost:8080"), Hosts())
+    with pytest.raises(HandshakeRefused):
+        check_sender(Head("GET", "/ws", True, (("host", "localhost"),), "evil.example"), Hosts())
+
+
+def test_an_answer_to_head_tells_its_length_and_leaves_the_body_out() -> None:
+    whole = response(HTTPStatus.OK, [("A", "b")], b"four", bodiless=False)
+    assert whole == b"HTTP/1.1 200 OK\r\nA: b\r\nContent-Length: 4\r\nConnection: close\r\n\r\nfour"
+    assert response(HTTPStatus.OK, [("A", "b")], b"four", bodiless=True) == whole.removesuffix(b"four")
 
 
 @pytest.mark.parametrize("subprotocols", [[], [""], ["atlas.v2"], ["ATLAS.V1"], ["atlas.v1x"]])
 def test_without_our_subprotocol_there_is_no_upgrade(subprotocols: list[str]) -> None:
-    error = refused(Request("/ws", subprotocols, ["Bearer t"]))
+    error = refused(Request("key", subprotocols, ["Bearer t"]))
     assert (error.status, error.code) == (400, "subprotocol_required")
 
 
 def test_a_header_longer_than_any_token_is_refused_unread() -> None:
-    error = refused(Request("/ws", ["atlas.v1"], ["Bearer " + "x" * 4097]))
+    error = refused(Request("key", ["atlas.v1"], ["Bearer " + "x" * 4097]))
     assert (error.status, error.code) == (401, "token_too_long")
 
 
@@ -55,12 +97,13 @@ def test_a_header_longer_than_any_token_is_refused_unread() -> None:
         (Unauthenticated("no"), 401, None),
         (AtlasError("expired", code="token_expired"), 401, None),
         (Forbidden("no"), 403, None),
+        (Forbidden("elsewhere", code="foreign_host"), 421, None),
         (Busy("later", retry_after=2.4), 429, "2"),
         (Unavailable("later", retry_after=0.1), 503, "1"),
     ],
 )
 def test_what_verify_says_decides_the_status(error: AtlasError, status: int, retry_after: str | None) -> None:
-    answer = refused(Request("/ws", ["atlas.v1"], ["Bearer t"]), error)
+    answer = refused(Request("key", ["atlas.v1"], ["Bearer t"]), error)
     headers = dict(answer.headers())
     assert answer.status == status
     assert headers["Atlas-Error"] == error.code

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any, TypeVar
 
 import msgspec
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
 from agentic_atlas.errors import InvalidInput, PayloadTooLarge
@@ -48,7 +48,7 @@ async def read(request: Request, kind: type[T], *, most: int = MAX_BODY) -> T:
 
     Raises:
         PayloadTooLarge: longer than `most`; what is over is not read.
-        InvalidInput: not JSON, nested too deeply, or not of this shape.
+        InvalidInput: not said to be JSON, not JSON, nested too deeply, not of this shape, or cut off.
     """
     body = await _body(request, most)
     try:
@@ -67,13 +67,32 @@ async def read(request: Request, kind: type[T], *, most: int = MAX_BODY) -> T:
 
 
 async def _body(request: Request, most: int) -> bytes:
-    if request.headers.get("content-encoding", "identity") != "identity":
-        raise InvalidInput("compressed bodies are not taken: send the body as it is", code="unsupported_encoding")
+    _check_form(request)
     parts: list[bytes] = []
     size = 0
-    async for part in request.stream():
-        size += len(part)
-        if size > most:
-            raise PayloadTooLarge(f"the body is over the limit of {most} bytes")
-        parts.append(part)
+    try:
+        async for part in request.stream():
+            size += len(part)
+            if size > most:
+                raise PayloadTooLarge(f"the body is over the limit of {most} bytes")
+            parts.append(part)
+    except ClientDisconnect:
+        # Nobody is there to read an answer, and nothing went wrong here: it ends like any other refusal.
+        raise InvalidInput("the body was cut off", code="malformed_request") from None
     return b"".join(parts)
+
+
+def _check_form(request: Request) -> None:
+    """Raise InvalidInput for a body that is compressed, or that is not said to be JSON.
+
+    A web page of another site can send a body of a few types without asking first; JSON is none of them.
+    """
+    encodings = ",".join(request.headers.getlist("content-encoding")).split(",")
+    if not {"identity", ""}.issuperset(encoding.strip().lower() for encoding in encodings):
+        raise InvalidInput("compressed bodies are not taken: send the body as it is", code="unsupported_encoding")
+    empty = request.headers.get("content-length", "0") == "0" and "transfer-encoding" not in request.headers
+    types = [value.partition(";")[0].strip().lower() for value in request.headers.getlist("content-type")]
+    if types != ["application/json"] and not (empty and not types):
+        raise InvalidInput(
+            "the body has to be JSON, and to say so: `Content-Type: application/json`", code="unsupported_media_type"
+        )

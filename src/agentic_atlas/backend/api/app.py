@@ -3,12 +3,20 @@
 from fastapi import FastAPI
 
 from agentic_atlas._version import __version__
+from agentic_atlas.auth.hosts import Hosts
 from agentic_atlas.backend.api import agents, backups, describe, errors, logins, page, system, tasks, users
+from agentic_atlas.backend.api.front import Front
 from agentic_atlas.backend.services.backend import Backend
 
 
-def create_app(backend: Backend, router_url: str = "") -> FastAPI:
-    """Return the API of `backend` as an ASGI application; `router_url` tells people where agents connect."""
+def create_app(backend: Backend, router_url: str = "", hosts: Hosts | None = None) -> FastAPI:
+    """Return the API of `backend` as an ASGI application.
+
+    Args:
+        backend: what it is the API of.
+        router_url: tells people where agents connect.
+        hosts: names that requests may be for; without it addresses and local names alone.
+    """
     # One flat list: routers that are included are searched anew for every request.
     routers = (tasks.router, agents.router, users.router, logins.router, system.router, backups.router, page.router)
     app = FastAPI(
@@ -19,7 +27,10 @@ def create_app(backend: Backend, router_url: str = "") -> FastAPI:
         docs_url=None,
         redoc_url=None,
         openapi_url="/api/v1/openapi.json",
+        # A redirect would name the host that the request names.
+        redirect_slashes=False,
     )
+    app.add_middleware(Front, hosts=hosts or Hosts())
     app.state.backend = backend
     app.state.router_url = router_url
     errors.install(app)

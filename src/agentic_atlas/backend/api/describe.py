@@ -6,8 +6,11 @@ from typing import Any, TypedDict
 import msgspec
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
+from fastapi.routing import APIRoute
+from starlette.responses import Response
 
 from agentic_atlas.backend.api.answers import ErrorView
+from agentic_atlas.backend.api.requests import principal_of
 
 _TEMPLATE = "#/components/schemas/{name}"
 _KINDS: set[type] = {ErrorView}
@@ -19,19 +22,28 @@ class Description(TypedDict, total=False):
     openapi_extra: dict[str, Any]
     responses: dict[int | str, dict[str, Any]]
     status_code: int
+    response_class: type[Response]
 
 
-def describe(*, takes: type | None = None, answers: type | None = None, status: int = HTTPStatus.OK) -> Description:
-    """Describe a route by the struct it takes as its body and the one it answers with."""
+def describe(
+    *, takes: type | None = None, answers: type | None = None, text: str = "", status: int = HTTPStatus.OK
+) -> Description:
+    """Describe a route by the struct it takes as its body and the one it answers with; `text`: media type of another
+    answer, which is text."""
+    as_text = {text: {"schema": {"type": "string"}}} if text else {}
+    content = {**_content(answers), **as_text}
     described = Description(
         status_code=status,
+        response_class=Response,
         responses={
-            int(status): {"description": HTTPStatus(status).phrase, **_content(answers)},
-            "default": {"description": "Not carried out", **_content(ErrorView)},
+            int(status): {"description": HTTPStatus(status).phrase, **({"content": content} if content else {})},
+            "default": {"description": "Not carried out", "content": _content(ErrorView)},
         },
     )
     if takes is not None:
-        described["openapi_extra"] = {"requestBody": {"required": True, **_content(takes)}}
+        # Without a body a request has an empty object for one.
+        required = any(field.required for field in msgspec.structs.fields(takes))
+        described["openapi_extra"] = {"requestBody": {"required": required, "content": _content(takes)}}
     return described
 
 
@@ -45,6 +57,10 @@ def install(app: FastAPI) -> None:
             schema.setdefault("components", {})["schemas"] = components
             schema["components"]["securitySchemes"] = {"apiKey": {"type": "http", "scheme": "bearer"}}
             schema["security"] = [{"apiKey": []}]
+            for route in app.routes:
+                if isinstance(route, APIRoute) and route.include_in_schema and not _asks_who(route):
+                    for method in route.methods or ():
+                        schema["paths"][route.path_format][method.lower()]["security"] = []
             app.openapi_schema = schema
         return app.openapi_schema
 
@@ -55,4 +71,8 @@ def _content(kind: type | None) -> dict[str, Any]:
     if kind is None:
         return {}
     _KINDS.add(kind)
-    return {"content": {"application/json": {"schema": {"$ref": _TEMPLATE.format(name=kind.__name__)}}}}
+    return {"application/json": {"schema": {"$ref": _TEMPLATE.format(name=kind.__name__)}}}
+
+
+def _asks_who(route: APIRoute) -> bool:
+    return any(needed.call is principal_of for needed in route.dependant.dependencies)

@@ -6,6 +6,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
+from starlette.routing import Route
 
 from agentic_atlas.backend.api.answers import ErrorBody, ErrorView, Json
 from agentic_atlas.errors import (
@@ -35,6 +36,13 @@ STATUS: dict[type[AtlasError], HTTPStatus] = {
 
 STATUS_OF_CODE: dict[str, HTTPStatus] = {
     "storage_full": HTTPStatus.INSUFFICIENT_STORAGE,
+    "malformed_request": HTTPStatus.BAD_REQUEST,
+    "bad_host": HTTPStatus.BAD_REQUEST,
+    "foreign_host": HTTPStatus.MISDIRECTED_REQUEST,
+    "unsupported_encoding": HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+    "unsupported_media_type": HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+    "head_too_long": HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE,
+    "http_version": HTTPStatus.HTTP_VERSION_NOT_SUPPORTED,
 }
 """Codes whose status differs from their class's."""
 
@@ -71,6 +79,16 @@ def crowded() -> Response:
     return response
 
 
+def malformed() -> AtlasError:
+    """Return the error for what is no request of HTTP; it quotes nothing of it."""
+    return InvalidInput("this is no request of HTTP", code="malformed_request")
+
+
+def head_too_long(most: int) -> AtlasError:
+    """Return the error for a head of more than `most` bytes."""
+    return InvalidInput(f"the request's head is over the limit of {most} bytes", code="head_too_long")
+
+
 def body_of(error: AtlasError) -> ErrorView:
     """Return an error in its shape."""
     return ErrorView(ErrorBody(error.code, error.message, error.detail))
@@ -92,13 +110,24 @@ def install(app: FastAPI) -> None:
         return answer(InvalidInput(f"at {faults[0]['path']}: {faults[0]['message']}", detail=faults))
 
     @app.exception_handler(HTTPException)
-    async def framework(_request: Request, error: HTTPException) -> Response:
+    async def framework(request: Request, error: HTTPException) -> Response:
         status = HTTPStatus(error.status_code)
         view = ErrorView(ErrorBody(status.name.lower(), str(error.detail)))
-        return Json(view, status=status, headers=dict(error.headers or {}))
+        headers = dict(error.headers or {})
+        if status is HTTPStatus.METHOD_NOT_ALLOWED:
+            headers["Allow"] = ", ".join(sorted(_allowed(request)))
+        return Json(view, status=status, headers=headers)
 
     @app.exception_handler(Exception)
     async def unforeseen(_request: Request, _error: Exception) -> Response:
         # The server logs the traceback; the caller learns only that it is not their fault.
         view = ErrorView(ErrorBody("internal", "something went wrong on the server; its log has the reason"))
         return Json(view, status=HTTPStatus.INTERNAL_SERVER_ERROR)
+
+
+def _allowed(request: Request) -> set[str]:
+    """Return all methods that there are at a request's path; the framework knows only those of one route."""
+    routes = [route for route in request.app.routes if isinstance(route, Route)]
+    at_path = [route for route in routes if route.path_regex.match(request.url.path)]
+    methods = {method for route in at_path for method in route.methods or ()}
+    return methods | {"HEAD"} if "GET" in methods else methods

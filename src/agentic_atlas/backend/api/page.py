@@ -1,12 +1,18 @@
-"""The page `/docs`: the OpenAPI document for people, as plain HTML that loads nothing from anywhere."""
+"""Pages for people, in plain HTML that loads nothing from anywhere: `/`, and `/docs` from the OpenAPI document."""
 
 import json
 from collections.abc import Iterator
 from html import escape
 from typing import Any
 
+import msgspec
 from fastapi import APIRouter, Request
 from starlette.responses import HTMLResponse, Response
+
+from agentic_atlas._version import __version__
+from agentic_atlas.backend.api.accept import prefers
+from agentic_atlas.backend.api.answers import Json
+from agentic_atlas.backend.api.describe import describe
 
 router = APIRouter(tags=["system"])
 
@@ -20,18 +26,66 @@ table { border-collapse: collapse; } th, td { text-align: left; padding: .15rem 
 """
 
 
+_PLACES = {
+    "/docs": "the HTTP API, for people",
+    "/api/v1/openapi.json": "the same for programs (OpenAPI)",
+    "/healthz": "how this process is",
+    "/metrics": "counts for Prometheus",
+}
+_NEXT = (
+    ("atlas login {url}", "let the commands on this machine use this network"),
+    ("atlas init hello", "begin an agent, in a folder of its own"),
+    ("python agent.py", "run it there"),
+    ("atlas agents", "see who is there"),
+)
+
+
+class Start(msgspec.Struct):
+    """Where things are."""
+
+    name: str
+    version: str
+    places: dict[str, str]
+    """Paths, and what is there."""
+
+
+@router.get("/", **describe(answers=Start, text="text/html"))
+async def start(request: Request) -> Response:
+    """Tell what this is and where things are; a page for browsers."""
+    if prefers(request.headers.getlist("accept"), "text/html", "application/json"):
+        return _html("\n".join(_start(str(request.base_url).rstrip("/"))))
+    return Json(Start("Agentic Atlas", __version__, _PLACES))
+
+
 @router.get("/docs", include_in_schema=False)
 async def docs(request: Request) -> Response:
     """The API, operation by operation."""
-    page = "\n".join(_page(request.app.openapi()))
-    policy = "default-src 'none'; style-src 'unsafe-inline'"
+    return _html("\n".join(_page(request.app.openapi())))
+
+
+def _html(page: str) -> Response:
+    policy = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'"
     return HTMLResponse(page, headers={"Content-Security-Policy": policy, "X-Content-Type-Options": "nosniff"})
 
 
-def _page(document: dict[str, Any]) -> Iterator[str]:
-    title = f"{document['info']['title']} {document['info']['version']}: HTTP API"
+def _head(title: str) -> Iterator[str]:
     yield f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{escape(title)}</title>'
     yield f'<meta name="viewport" content="width=device-width"><style>{_STYLE}</style><h1>{escape(title)}</h1>'
+
+
+def _start(url: str) -> Iterator[str]:
+    yield from _head(f"Agentic Atlas {__version__}")
+    yield "<p>A network of local agents is up here.</p><h2>Type next</h2><table>"
+    for command, what in _NEXT:
+        yield f"<tr><td><code>{escape(command.format(url=url))}</code><td>{escape(what)}"
+    yield "</table><h2>What is where</h2><table>"
+    for path, what in _PLACES.items():
+        yield f'<tr><td><a href="{path}">{path}</a><td>{escape(what)}'
+    yield "</table>"
+
+
+def _page(document: dict[str, Any]) -> Iterator[str]:
+    yield from _head(f"{document['info']['title']} {document['info']['version']}: HTTP API")
     yield f"<p>{escape(document['info']['description'])} Send your API key as "
     yield "<code>Authorization: Bearer atlas_…</code>. For programs: "
     yield '<a href="/api/v1/openapi.json">openapi.json</a>.</p><h2>Operations</h2>'

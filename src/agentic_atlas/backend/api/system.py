@@ -1,6 +1,6 @@
 """Routes for machines: keys, health, readiness. No credentials needed."""
 
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 from fastapi import APIRouter
@@ -17,10 +17,22 @@ from agentic_atlas.backend.domain.invariants import Invariant
 router = APIRouter(tags=["system"])
 
 
-@router.get("/.well-known/jwks.json")
+class KeySet(msgspec.Struct):
+    """A JWK set (RFC 7517)."""
+
+    keys: list[dict[str, Any]]
+
+
+@router.get("/.well-known/jwks.json", **describe(answers=KeySet))
 async def keys(backend: Parts) -> Response:
     """The public keys that agent tokens are signed with (RFC 7517)."""
     return Json(jwks(backend.keys, backend.clock()), headers={"Cache-Control": "max-age=60"})
+
+
+class Readiness(msgspec.Struct):
+    """The store answers."""
+
+    status: Literal["ready"]
 
 
 class Health(msgspec.Struct):
@@ -43,14 +55,14 @@ async def health(backend: Parts) -> Response:
     return Json(Health("ok" if backend.monitor.content else "degraded", __version__, findings.now(), ever))
 
 
-@router.get("/metrics")
+@router.get("/metrics", **describe(text=metrics.MEDIA_TYPE))
 async def scrape(backend: Parts) -> Response:
     """The state of the network for Prometheus, in its text format 0.0.4; counts only, no names."""
     return Response(metrics.exposition(backend), media_type=metrics.MEDIA_TYPE)
 
 
-@router.get("/readyz")
+@router.get("/readyz", **describe(answers=Readiness))
 async def ready(backend: Parts) -> Response:
     """The store answers; 503 otherwise."""
     await backend.store.ready()
-    return Json({"status": "ready"})
+    return Json(Readiness("ready"))

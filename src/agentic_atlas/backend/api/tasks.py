@@ -9,6 +9,7 @@ import msgspec
 from fastapi import APIRouter, Header, Query, Request
 from starlette.responses import Response, StreamingResponse
 
+from agentic_atlas.backend.api.accept import prefers
 from agentic_atlas.backend.api.answers import Json, read
 from agentic_atlas.backend.api.bodies import NewAnswer, NewTask, NewTasks, Reason
 from agentic_atlas.backend.api.describe import describe
@@ -93,7 +94,7 @@ async def show(task_id: str, backend: Parts, who: Who, wait: Wait = 0) -> Respon
     return Json(await _view(backend, task))
 
 
-@router.get("/{task_id}/events", **describe(answers=EventPage))
+@router.get("/{task_id}/events", **describe(answers=EventPage, text="text/event-stream"))
 async def events(
     task_id: str,
     request: Request,
@@ -108,7 +109,7 @@ async def events(
     """
     await tasks.show(backend, who, task_id)
     start = _number(last_event_id) if last_event_id else after
-    if "application/json" in request.headers.get("accept", ""):
+    if prefers(request.headers.getlist("accept"), "application/json", "text/event-stream"):
         found = await backend.store.tasks.events(task_id, after=start, limit=tasks.EVENTS_AT_ONCE)
         return Json(EventPage([event_view(event) for event in found]))
     stream = _stream(backend, task_id, start)

@@ -1,0 +1,155 @@
+"""The head of an agent's request (RFC 9112), read by ourselves, so that every answer to it is ours.
+
+A WebSocket library's own answer to a head it does not like quotes the line, and with it the token. Whatever is wrong
+here is told in our one form, and nothing the peer sent is said back. Pure.
+"""
+
+import base64
+import binascii
+import re
+from collections.abc import Iterator
+from http import HTTPStatus
+from typing import Final
+
+import msgspec
+
+from agentic_atlas.errors import AtlasError
+
+MAX_HEAD: Final = 16 * 1024
+"""Bytes of a head: a token has 4 KiB at most."""
+MAX_FIELDS: Final = 128
+
+_TOKEN: Final = re.compile(rb"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
+_VALUE: Final = re.compile(rb"[\t\x20-\x7e\x80-\xff]*")
+_TARGET: Final = re.compile(rb"[\x21-\x7e]+")
+_ABSOLUTE: Final = re.compile(r"(?:http|ws)s?://([^/?#]*)(.*)", re.IGNORECASE)
+_VERSIONS: Final = (b"HTTP/1.1", b"HTTP/1.0")
+_KEY_BYTES: Final = 16
+
+
+class HeadRefused(AtlasError):
+    """A head that is none, or that asks for what is not done here; `status` is that of HTTP."""
+
+    def __init__(self, status: HTTPStatus, code: str, message: str, headers: tuple[tuple[str, str], ...] = ()) -> None:
+        super().__init__(message, code=code)
+        self.status = status
+        self.headers = headers
+
+
+class Head(msgspec.Struct, frozen=True):
+    """A request, but for its body; there is none."""
+
+    method: str
+    path: str
+    """Without the query."""
+    modern: bool
+    """HTTP/1.1, not 1.0."""
+    fields: tuple[tuple[str, str], ...]
+    """Names in small letters; values as they are, octets beyond ASCII as in Latin-1."""
+    authority: str | None = None
+    """Of a target in absolute form, which counts in place of `Host` (RFC 9112 section 3.2.2)."""
+
+    def all(self, name: str) -> list[str]:
+        """Return the values of all fields of this name."""
+        return [value for field, value in self.fields if field == name]
+
+    def listed(self, name: str) -> Iterator[str]:
+        """Return the members of a list that may stand in one field or in several (RFC 9110 section 5.6.1)."""
+        return (member.strip() for value in self.all(name) for member in value.split(","))
+
+    def hosts(self) -> list[str]:
+        """Return the hosts that the request names; one, in a request that is right."""
+        return self.all("host") if self.authority is None else [self.authority]
+
+
+def read_head(data: bytes) -> Head:
+    """Return the head in `data`, which holds all of it but the empty line.
+
+    Raises:
+        HeadRefused: it is malformed (400), announces a body (400), or is of another version of HTTP (505).
+    """
+    line, *lines = data.split(b"\r\n")
+    parts = line.split(b" ")
+    if len(parts) != 3 or not _TOKEN.fullmatch(parts[0]) or not _TARGET.fullmatch(parts[1]):
+        raise _malformed("its first line is not METHOD TARGET HTTP/1.1")
+    if parts[2] not in _VERSIONS:
+        if not parts[2].startswith(b"HTTP/"):
+            raise _malformed("its first line is not METHOD TARGET HTTP/1.1")
+        raise HeadRefused(HTTPStatus.HTTP_VERSION_NOT_SUPPORTED, "http_version", "HTTP/1.1 is spoken here")
+    if len(lines) > MAX_FIELDS:
+        raise HeadRefused(
+            HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, "head_too_long", f"it has more than {MAX_FIELDS} header fields"
+        )
+    authority, path = _target(parts[1].decode("ascii"))
+    head = Head(
+        parts[0].decode("ascii"), path, parts[2] == _VERSIONS[0], tuple(_field(one) for one in lines), authority
+    )
+    if head.all("transfer-encoding") or any(value.strip("0") or not value for value in head.all("content-length")):
+        raise HeadRefused(HTTPStatus.BAD_REQUEST, "unexpected_body", "a request has no body here")
+    return head
+
+
+def upgrade_key(head: Head) -> str:
+    """Return the key of a request for a WebSocket (RFC 6455 section 4.2.1).
+
+    Raises:
+        HeadRefused: it is another method (405), no request for an upgrade or one of another version (426), or its key
+            is none (400).
+    """
+    if head.method not in ("GET", "HEAD"):
+        allowed = (("Allow", "GET, HEAD"),)
+        raise HeadRefused(HTTPStatus.METHOD_NOT_ALLOWED, "method_not_allowed", "agents connect with GET", allowed)
+    able = head.method == "GET" and head.modern
+    if not (able and _names(head, "upgrade", "websocket") and _names(head, "connection", "upgrade")):
+        raise _upgrade_required("upgrade_required", "agents connect by WebSocket: ask for an upgrade")
+    if head.all("sec-websocket-version") != ["13"]:
+        raise _upgrade_required("websocket_version", "the WebSocket spoken here is version 13 (RFC 6455)")
+    keys = head.all("sec-websocket-key")
+    if len(keys) != 1 or not _is_key(keys[0]):
+        raise HeadRefused(HTTPStatus.BAD_REQUEST, "bad_websocket_key", "Sec-WebSocket-Key is 16 bytes in base64, once")
+    return keys[0]
+
+
+def too_long() -> HeadRefused:
+    """Return the refusal of a head that does not end within the bound."""
+    return HeadRefused(
+        HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE,
+        "head_too_long",
+        f"the request's head is longer than {MAX_HEAD} bytes; a token of ours has 4,096 at most",
+    )
+
+
+def _target(target: str) -> tuple[str | None, str]:
+    """Return the authority, if the target has one, and the path."""
+    absolute = _ABSOLUTE.fullmatch(target)
+    authority, rest = (absolute[1], absolute[2]) if absolute else (None, target)
+    return authority, rest.partition("?")[0] or "/"
+
+
+def _field(line: bytes) -> tuple[str, str]:
+    name, colon, value = line.partition(b":")
+    value = value.strip(b" \t")
+    # A line that begins with a space would continue the one before: nobody may send that any more (RFC 9112, 5.2).
+    if not colon or not _TOKEN.fullmatch(name) or not _VALUE.fullmatch(value):
+        raise _malformed("one of its header fields is not NAME: VALUE")
+    return name.decode("ascii").lower(), value.decode("latin-1")
+
+
+def _names(head: Head, field: str, word: str) -> bool:
+    return word in (member.lower() for member in head.listed(field))
+
+
+def _is_key(key: str) -> bool:
+    try:
+        return len(base64.b64decode(key, validate=True)) == _KEY_BYTES
+    except (binascii.Error, ValueError):
+        return False
+
+
+def _malformed(why: str) -> HeadRefused:
+    return HeadRefused(HTTPStatus.BAD_REQUEST, "malformed_request", f"this is no request of HTTP: {why}")
+
+
+def _upgrade_required(code: str, message: str) -> HeadRefused:
+    headers = (("Upgrade", "websocket"), ("Sec-WebSocket-Version", "13"))
+    return HeadRefused(HTTPStatus.UPGRADE_REQUIRED, code, message, headers)

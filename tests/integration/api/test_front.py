@@ -1,0 +1,280 @@
+"""What is the same for every request: whom it is for, who sends it, in which form; and the page at the root."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import re
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from starlette.types import ASGIApp
+
+from agentic_atlas.auth.hosts import Hosts
+from agentic_atlas.backend.api.front import Front
+from agentic_atlas.compose import http
+from tests.integration.api.network import GREET, Api, api
+from tests.integration.api.test_server import PATIENCE, count
+
+Send = Callable[[bytes], Awaitable[bytes]]
+
+
+def run(test: Callable[[Api], Awaitable[None]], folder: Path) -> None:
+    async def main() -> None:
+        async with api(folder) as running, asyncio.timeout(PATIENCE):
+            await test(running)
+
+    asyncio.run(main())
+
+
+def over_the_wire(test: Callable[[Send], Awaitable[None]], app: ASGIApp = count) -> None:
+    """Run a test that sends bytes to a server, and gets all that is answered before the connection ends."""
+
+    async def main() -> None:
+        listener, stop = http.listen("127.0.0.1", 0, "PORT"), asyncio.Event()
+
+        async def send(data: bytes) -> bytes:
+            reader, writer = await asyncio.open_connection(*listener.getsockname())
+            try:
+                writer.write(data)
+                return await reader.read()
+            finally:
+                writer.transport.abort()
+
+        async with asyncio.timeout(PATIENCE), asyncio.TaskGroup() as group:
+            server = http.HttpServer(Front(app, Hosts(["https://atlas.example.org"])), listener, drain=1)
+            group.create_task(http.until(stop, server))
+            try:
+                await test(send)
+            finally:
+                stop.set()
+
+    asyncio.run(main())
+
+
+def request(*lines: str, first: str = "GET / HTTP/1.1") -> bytes:
+    return "\r\n".join([first, *lines, "Connection: close", "", ""]).encode("latin-1")
+
+
+def told(answer: bytes) -> tuple[int, str]:
+    head, _, body = answer.partition(b"\r\n\r\n")
+    assert b"content-type: application/json" in head.lower(), answer
+    return int(head.split()[1]), json.loads(body)["error"]["code"]
+
+
+def fault(answer: httpx.Response) -> tuple[int, str]:
+    return answer.status_code, answer.json()["error"]["code"]
+
+
+REFUSED = {
+    "no host": (request(), 400, "bad_host"),
+    "two hosts": (request("Host: a", "Host: a"), 400, "bad_host"),
+    "a host that is none": (request("Host: a b"), 400, "bad_host"),
+    "somebody else's host": (request("Host: secret.example"), 421, "foreign_host"),
+    "HTTP/2.0": (request("Host: a", first="GET / HTTP/2.0"), 505, "http_version"),
+    "HTTP/0.9": (request("Host: a", first="GET / HTTP/0.9"), 505, "http_version"),
+    "a line that is no field": (request("Host: a", "secret"), 400, "malformed_request"),
+    "a field with a control character": (request("Host: a", "A: sec\x00ret"), 400, "malformed_request"),
+    "no request line": (b"secret\r\n\r\n", 400, "malformed_request"),
+    "a path that is no text": (request("Host: a", first="GET /\xff HTTP/1.1"), 400, "malformed_request"),
+    "two lengths": (request("Host: a", "Content-Length: 1", "Content-Length: 2"), 400, "malformed_request"),
+    "a chunk of no size": (request("Host: a", "Transfer-Encoding: chunked") + b"secret\r\n", 400, "malformed_request"),
+    "TLS": (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", 400, "malformed_request"),
+    "a head of 100 kB": (request("Host: a", "Authorization: " + "s" * 100_000), 431, "head_too_long"),
+    "a head of 1 MB": (request("Host: a", "Authorization: " + "s" * 1_000_000), 431, "head_too_long"),
+    "a thousand fields": (request("Host: a", *["A: " + "s" * 70] * 1_000), 431, "head_too_long"),
+    "an address of 100 kB": (request("Host: a", first=f"GET /{'s' * 100_000} HTTP/1.1"), 431, "head_too_long"),
+    "a page elsewhere": (
+        request("Host: a", "Origin: http://secret.example", first="POST / HTTP/1.1"),
+        403,
+        "cross_site",
+    ),
+    "a page of no name": (request("Host: a", "Origin: null", first="POST / HTTP/1.1"), 403, "cross_site"),
+    "a page, by its browser": (
+        request("Host: a", "Sec-Fetch-Site: cross-site", first="DELETE / HTTP/1.1"),
+        403,
+        "cross_site",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_a_request_that_is_wrong_gets_an_answer_in_our_form_that_quotes_nothing(name: str) -> None:
+    sent, status, code = REFUSED[name]
+
+    async def test(send: Send) -> None:
+        answer = await send(sent)
+        assert told(answer) == (status, code)
+        assert b"secret" not in answer
+        assert b"ssss" not in answer
+
+    over_the_wire(test)
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        request("Host: localhost:8000"),
+        request("Host: 127.0.0.1"),
+        request("Host: Atlas.example.org"),
+        request(first="GET / HTTP/1.0"),
+        request("Host: a", "Origin: http://elsewhere.example"),
+        request("Host: a", "Origin: http://a", first="POST / HTTP/1.1"),
+        request("Host: proxy", "Origin: https://atlas.example.org", first="POST / HTTP/1.1"),
+        request("Host: a", "Sec-Fetch-Site: same-origin", first="POST / HTTP/1.1"),
+        request("Host: a", first="GET http://a/ HTTP/1.1"),
+        request("Host: a", "Upgrade: websocket"),
+    ],
+)
+def test_what_is_right_is_handed_on(sent: bytes) -> None:
+    async def test(send: Send) -> None:
+        assert (await send(sent)).startswith(b"HTTP/1.1 200 ")
+
+    over_the_wire(test)
+
+
+def test_a_request_that_is_cut_off_ends_quietly(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    async def main() -> None:
+        async with api(tmp_path) as atlas:
+            listener, stop = http.listen("127.0.0.1", 0, "PORT"), asyncio.Event()
+            ended = asyncio.Event()
+
+            async def watched(scope: Any, receive: Any, send: Any) -> None:
+                try:
+                    await atlas.anonymous._transport.app(scope, receive, send)  # type: ignore[attr-defined]
+                finally:
+                    ended.set()
+
+            async with asyncio.timeout(PATIENCE), asyncio.TaskGroup() as group:
+                group.create_task(http.until(stop, http.HttpServer(watched, listener, drain=1)))
+                _, writer = await asyncio.open_connection(*listener.getsockname())
+                head = b"POST /api/v1/login-codes HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+                writer.write(head + b'Content-Length: 10\r\n\r\n{"')
+                writer.close()
+                await ended.wait()
+                stop.set()
+
+    with caplog.at_level(logging.WARNING):
+        asyncio.run(main())
+    assert not caplog.records
+
+
+def test_head_is_answered_wherever_get_is(tmp_path: Path) -> None:
+    async def test(atlas: Api) -> None:
+        await atlas.admin.post("/api/v1/agents", json={"name": "hello"})
+        await atlas.connect(atlas.admin, "hello", GREET)
+        ask = {"agent": "hello", "skill": "greet", "input": {"name": "Ada"}}
+        task = (await atlas.admin.post("/api/v1/tasks", json=ask)).json()["id"]
+        document = (await atlas.admin.get("/api/v1/openapi.json")).json()
+        plain = [path for path, methods in document["paths"].items() if "get" in methods and "{" not in path]
+        for path in [*plain, "/docs", "/api/v1/agents/hello", f"/api/v1/tasks/{task}", "/nothing"]:
+            got, head = await atlas.admin.get(path), await atlas.admin.head(path)
+            assert head.status_code == got.status_code, path
+            assert head.headers["content-type"] == got.headers["content-type"]
+            assert head.content == b""
+        # What would go on until the task has ended is not begun.
+        stream = await atlas.admin.head(f"/api/v1/tasks/{task}/events")
+        assert (stream.status_code, stream.headers["content-type"]) == (200, "text/event-stream; charset=utf-8")
+        refused = await atlas.admin.head("/api/v1/login-codes")
+        assert (refused.status_code, refused.headers["allow"], refused.content) == (405, "POST", b"")
+
+    run(test, tmp_path)
+
+
+def test_a_method_that_is_not_there_is_told_all_that_are(tmp_path: Path) -> None:
+    async def test(atlas: Api) -> None:
+        refused = await atlas.admin.put("/api/v1/tasks")
+        assert fault(refused) == (405, "method_not_allowed")
+        assert refused.headers["allow"] == "GET, HEAD, POST"
+
+    run(test, tmp_path)
+
+
+def test_a_slash_too_many_is_no_place_and_redirects_nowhere(tmp_path: Path) -> None:
+    async def test(atlas: Api) -> None:
+        for path in ("/healthz/", "/api/v1/agents/", "/docs/"):
+            answer = await atlas.admin.get(path)
+            assert fault(answer) == (404, "not_found")
+            assert "location" not in answer.headers
+
+    run(test, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ([("Content-Type", "application/json")], 201),
+        ([("content-type", "Application/JSON ; charset=utf-8")], 201),
+        ([("Content-Type", "application/json"), ("Content-Encoding", "Identity")], 201),
+        ([("Content-Type", "text/plain")], 415),
+        ([("Content-Type", "text/plain; application/json")], 415),
+        ([("Content-Type", "application/x-www-form-urlencoded")], 415),
+        ([("Content-Type", "application/json"), ("Content-Type", "text/plain")], 415),
+        ([], 415),
+        ([("Content-Type", "application/json"), ("Content-Encoding", "gzip")], 415),
+        ([("Content-Type", "application/json"), ("Content-Encoding", "identity, gzip")], 415),
+        ([("Content-Type", "application/json"), ("Content-Encoding", ""), ("Content-Encoding", "gzip")], 415),
+    ],
+)
+def test_a_body_is_json_and_says_so_and_is_not_compressed(
+    tmp_path: Path, headers: list[tuple[str, str]], status: int
+) -> None:
+    async def test(atlas: Api) -> None:
+        bare = httpx.AsyncClient(transport=atlas.anonymous._transport, base_url="http://atlas")
+        answer = await bare.post("/api/v1/login-codes", content=b'{"host":"box"}', headers=headers)
+        assert answer.status_code == status
+        if status == 415:
+            assert answer.json()["error"]["code"].startswith("unsupported_")
+
+    run(test, tmp_path)
+
+
+def test_a_body_that_may_be_left_out_may_and_the_document_says_which(tmp_path: Path) -> None:
+    async def test(atlas: Api) -> None:
+        bare = httpx.AsyncClient(transport=atlas.anonymous._transport, base_url="http://atlas")
+        bare.headers["Authorization"] = atlas.admin.headers["Authorization"]
+        assert (await bare.post("/api/v1/api-keys")).status_code == 201
+        paths = (await bare.get("/api/v1/openapi.json")).json()["paths"]
+        required = {
+            path: each["post"]["requestBody"]["required"]
+            for path, each in paths.items()
+            if "requestBody" in each.get("post", {})
+        }
+        assert required["/api/v1/tasks"]
+        assert required["/api/v1/users"]
+        assert not required["/api/v1/api-keys"]
+        assert not required["/api/v1/tasks/{task_id}/cancel"]
+
+    run(test, tmp_path)
+
+
+def test_the_document_names_the_types_that_are_answered(tmp_path: Path) -> None:
+    async def test(atlas: Api) -> None:
+        paths = (await atlas.admin.get("/api/v1/openapi.json")).json()["paths"]
+        for path in ("/metrics", "/healthz", "/readyz", "/.well-known/jwks.json", "/api/v1/whoami"):
+            told = list(paths[path]["get"]["responses"]["200"]["content"])
+            assert told == [(await atlas.admin.get(path)).headers["content-type"]], path
+
+    run(test, tmp_path)
+
+
+def test_the_root_shows_a_browser_where_things_are_and_loads_nothing(tmp_path: Path) -> None:
+    async def test(atlas: Api) -> None:
+        page = await atlas.anonymous.get("/", headers={"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"})
+        assert page.headers["content-type"].startswith("text/html")
+        assert "default-src 'none'" in page.headers["content-security-policy"]
+        assert "atlas login http://atlas" in page.text
+        assert "atlas init hello" in page.text
+        links = re.findall(r'(?:href|src)="([^"]*)"', page.text)
+        assert "/docs" in links
+        for link in links:
+            assert (await atlas.anonymous.get(link)).status_code == 200
+        said = (await atlas.anonymous.get("/", headers={"Accept": "*/*"})).json()
+        assert said["name"] == "Agentic Atlas"
+        assert set(said["places"]) == set(links)
+
+    run(test, tmp_path)
