@@ -16,6 +16,8 @@ COMPILE := $(BIN)/uv pip compile --quiet --generate-hashes --no-emit-index-url -
 ONCE ?=
 FOLDER ?=
 ARGS ?=
+# Most of what a test of processes does is waiting, so more than one a core run side by side; one that asks for few runs alone.
+JOBS ?= $(if $(ARGS),0,4)
 
 .PHONY: help setup demo test soak check lint types imports locks fix bench docs reference build lock
 
@@ -38,8 +40,8 @@ $(BROWSER): $(STAMP) requirements/chromium.sh requirements/apt.sh
 demo: $(STAMP) ## The whole story on this machine (FOLDER=documents, ONCE=1 to end by itself)
 	@$(BIN)/atlas demo $(FOLDER) $(if $(filter-out 0,$(ONCE)),--once)
 
-test: $(STAMP) $(BROWSER) ## Run all tests, ring by ring (ARGS="tests/unit -k word" for some)
-	@$(BIN)/pytest $(ARGS)
+test: $(STAMP) $(BROWSER) ## Run all tests, ring by ring (ARGS="tests/unit -k word" for some, JOBS=1 for one at a time)
+	@$(BIN)/pytest -n $(JOBS) --dist loadgroup --no-loadscope-reorder $(ARGS)
 
 soak: $(STAMP) ## Break everything, often and for long; print what was promised, done and seen
 	@$(BIN)/pytest tests/faults tests/properties --soak --timeout=1800 -p no:randomly $(ARGS)

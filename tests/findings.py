@@ -1,10 +1,13 @@
-"""What the tests of faults did and saw: the rows of the table at the end of a run."""
+"""What the tests of faults did and saw: the table at the end of a run. A plugin of pytest."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import astuple, dataclass
 
 import pytest
+
+_PROPERTY = "finding"
 
 
 @dataclass(frozen=True)
@@ -16,14 +19,24 @@ class Finding:
     seen: str
 
 
-_FINDINGS = pytest.StashKey[list[Finding]]()
+def add(item: pytest.Item, guarantee: str, done: str, seen: str) -> None:
+    """Add a row; it travels with the report of the test, also from the process of a worker."""
+    item.user_properties.append((_PROPERTY, astuple(Finding(guarantee, done, seen))))
 
 
-def add(config: pytest.Config, guarantee: str, done: str, seen: str) -> None:
-    """Add a row."""
-    config.stash.setdefault(_FINDINGS, []).append(Finding(guarantee, done, seen))
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print the table, when there is one."""
+    rows = sorted(_findings(terminalreporter), key=lambda row: row.guarantee)
+    if not rows:
+        return
+    widths = [max(len(getattr(row, name)) for row in rows) for name in ("guarantee", "done")]
+    terminalreporter.section("faults")
+    for row in rows:
+        terminalreporter.write_line(f"{row.guarantee:<{widths[0]}}  {row.done:<{widths[1]}}  {row.seen}")
 
 
-def findings(config: pytest.Config) -> list[Finding]:
-    """Return the rows that were added so far."""
-    return config.stash.get(_FINDINGS, [])
+def _findings(terminalreporter: pytest.TerminalReporter) -> Iterator[Finding]:
+    for reports in terminalreporter.stats.values():
+        for report in reports:
+            if isinstance(report, pytest.TestReport) and report.when == "teardown":
+                yield from (Finding(*row) for name, row in report.user_properties if name == _PROPERTY)

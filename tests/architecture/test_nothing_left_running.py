@@ -8,7 +8,7 @@ import pytest
 
 pytest_plugins = ["pytester"]
 
-CONFTEST = (Path(__file__).parents[1] / "conftest.py").read_text()
+LOOKS = (Path(__file__).parents[1] / "leftovers.py").read_text()
 LEFTOVERS = """
 import subprocess, sys, threading
 
@@ -32,7 +32,7 @@ def test_that_leaves_a_daemon_thread():
 
 
 def test_a_thread_or_process_left_running_fails_its_test_and_no_other(pytester: pytest.Pytester) -> None:
-    pytester.makeconftest(CONFTEST.replace("SECONDS_TO_END = 2.0", "SECONDS_TO_END = 0.05"))
+    pytester.makeconftest(LOOKS.replace("SECONDS_TO_END = 2.0", "SECONDS_TO_END = 0.05"))
     pytester.makepyfile(LEFTOVERS)
     result = pytester.runpytest_subprocess("-p", "no:randomly", "-p", "no:cacheprovider", "-rE")
     result.assert_outcomes(passed=4, errors=2)

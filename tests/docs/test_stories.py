@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,40 +13,33 @@ from tests.docs.pages import ROOT, pages
 from tests.docs.story import NOT_RUN, World, commands, is_story, network, starts_a_network, told
 
 STORIES = [page for page in pages() if is_story(page)]
-AT_ONCE = 3
+WITH_THEIR_OWN = [page for page in STORIES if starts_a_network(page)]
+IN_ONE_THAT_IS_UP = [page for page in STORIES if not starts_a_network(page)]
 
 
 def name(page: Path) -> str:
     return page.relative_to(ROOT).as_posix()
 
 
-@pytest.fixture(scope="module")
-def outcomes(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> dict[Path, str]:
-    """What was wrong with each page that is asked for; they are told side by side, for most of it is waiting."""
-    here = [item for item in request.session.items if item.path == request.path and hasattr(item, "callspec")]
-    asked = [item.callspec.params["page"] for item in here]
+@pytest.fixture(scope="session")
+def ada(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    """A home with a network up, for the pages that do not start one themselves."""
     world = World(tmp_path_factory.mktemp("ada"))
-
-    def tell(page: Path) -> str:
-        own = starts_a_network(page)
-        place = World(tmp_path_factory.mktemp("own") / "ada") if own else world
-        try:
-            told(place, place.home if own else place.home / page.stem, page)
-        except (AssertionError, OSError) as error:
-            return str(error)
-        return ""
-
-    pages = [page for page in STORIES if page in asked]
-    # The long ones first, so that none of them is left alone at the end.
-    pages.sort(key=lambda page: -len(list(commands(page))))
-    with network(world), ThreadPoolExecutor(AT_ONCE) as pool:
-        return dict(zip(pages, pool.map(tell, pages), strict=True))
+    with network(world):
+        yield world
 
 
 @pytest.mark.timeout(300)
-@pytest.mark.parametrize("page", STORIES, ids=name)
-def test_a_page_does_what_it_shows(page: Path, outcomes: dict[Path, str]) -> None:
-    assert not outcomes[page], outcomes[page]
+@pytest.mark.parametrize("page", WITH_THEIR_OWN, ids=name)
+def test_a_page_that_starts_a_network_does_what_it_shows(page: Path, tmp_path: Path) -> None:
+    world = World(tmp_path / "ada")
+    told(world, world.home, page)
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("page", IN_ONE_THAT_IS_UP, ids=name)
+def test_a_page_does_what_it_shows(page: Path, ada: World) -> None:
+    told(ada, ada.home / page.stem, page)
 
 
 def test_every_exception_is_needed() -> None:

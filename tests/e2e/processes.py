@@ -13,9 +13,11 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
+
+from agentic_atlas import Client, Conflict
 
 PATIENCE = 30.0
 """Seconds after which something that should have happened did not."""
@@ -150,10 +152,12 @@ class Platform:
             raise AssertionError(f"atlas {' '.join(arguments)} ended {done.returncode}:\n{done.stdout}{done.stderr}")
         return done.stdout if check else done.stdout + done.stderr
 
-    def token(self, agent: str, *options: str) -> str:
-        """Make a token, and the agent where there is none."""
-        made = json.loads(self.atlas("tokens", "create", agent, "--create-agent", "--json", *options))
-        return str(made["token"])
+    def token(self, agent: str, **options: float) -> str:
+        """Make a token, and the agent where there is none; by HTTP, for a command takes a second to start."""
+        with Client(self.url, api_key=self.api_key) as atlas:
+            with suppress(Conflict):
+                atlas.create_agent(agent)
+            return atlas.create_token(agent, **options).token
 
     @contextmanager
     def agent(self, name: str, code: str, *, token: str | None = None, **environ: str) -> Iterator[Process]:
@@ -173,10 +177,13 @@ class Platform:
 
 
 def free_port() -> int:
-    """Return a port that nobody listens on, and that no connection gets by chance while the server restarts."""
+    """Return a port that nobody listens on, and that no connection gets by chance while the server restarts.
+
+    Chance is the system's: what is repeatable for a test would be the same for the one beside it.
+    """
     ephemeral = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
     while True:
-        port = random.randrange(10_000, ephemeral)
+        port = random.SystemRandom().randrange(10_000, ephemeral)
         with socket.socket() as probe:
             if probe.connect_ex(("127.0.0.1", port)) != 0:
                 return port

@@ -11,7 +11,7 @@ import pytest
 from agentic_atlas import Client
 from tests.e2e.processes import Platform
 from tests.faults.health import nothing_hangs
-from tests.findings import add, findings
+from tests.findings import add
 
 
 @pytest.fixture
@@ -23,7 +23,7 @@ def soak(request: pytest.FixtureRequest) -> bool:
 @pytest.fixture
 def found(request: pytest.FixtureRequest) -> Callable[[str, str, str], None]:
     """Return what adds a row to the table: (guarantee, done, seen)."""
-    return partial(add, request.config)
+    return partial(add, request.node)
 
 
 @pytest.fixture
@@ -41,14 +41,3 @@ def platform(tmp_path: Path) -> Iterator[Platform]:
 def client(platform: Platform) -> Iterator[Client]:
     with Client(platform.url, api_key=platform.api_key) as client:
         yield client
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    """Print what the tests of faults did and saw."""
-    rows = findings(config)
-    if not rows:
-        return
-    widths = [max(len(getattr(row, name)) for row in rows) for name in ("guarantee", "done")]
-    terminalreporter.section("faults")
-    for row in sorted(rows, key=lambda row: row.guarantee):
-        terminalreporter.write_line(f"{row.guarantee:<{widths[0]}}  {row.done:<{widths[1]}}  {row.seen}")

@@ -292,7 +292,7 @@ def test_a_new_token_in_the_env_file_holds_from_the_next_connection_on(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("AGENT_JWT_TOKEN", raising=False)
-    monkeypatch.setattr(sys.modules["__main__"], "__file__", str(tmp_path / "agent.py"))
+    monkeypatch.setattr(sys.modules["__main__"], "__file__", str(tmp_path / "agent.py"), raising=False)
     env = tmp_path / ".env"
     agent = Agent("worker")
 

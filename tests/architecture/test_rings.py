@@ -1,0 +1,44 @@
+"""The run of the tests itself: each ring has its place and its time, and what shares a fixture stays together."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.findings import Finding, add
+from tests.rings import RINGS, ROOT, covered, ring_of, shares_a_fixture
+
+
+@pytest.mark.parametrize("ring", RINGS)
+def test_a_ring_has_tests(ring: str) -> None:
+    assert any((ROOT / ring).rglob("test_*.py"))
+
+
+def test_a_test_is_in_the_ring_of_its_folder_and_one_that_installs_with_the_end_to_end_ones() -> None:
+    assert RINGS[ring_of("tests/faults/test_kills.py::test_it", ())] == "tests/faults"
+    assert RINGS[ring_of("tests/architecture/test_install.py::test_it", {"install"})] == "tests/e2e"
+    assert ring_of("benchmarks/run.py", ()) == len(RINGS)
+
+
+def test_time_is_counted_once_where_tests_run_side_by_side() -> None:
+    assert covered([]) == 0
+    assert covered([(5.0, 6.0), (0.0, 2.0), (1.0, 3.0), (1.5, 1.6)]) == 4.0
+
+
+@pytest.fixture(scope="module")
+def made_once() -> object:
+    return object()
+
+
+def test_what_shares_a_fixture_of_its_module_is_known(request: pytest.FixtureRequest, made_once: object) -> None:
+    assert shares_a_fixture(request.node)
+
+
+def test_what_shares_none_is_known_too(request: pytest.FixtureRequest) -> None:
+    assert not shares_a_fixture(request.node)
+
+
+def test_a_finding_travels_with_the_report_of_its_test(request: pytest.FixtureRequest) -> None:
+    before = len(request.node.user_properties)
+    add(request.node, "promised", "done", "seen")
+    assert request.node.user_properties.pop(before) == ("finding", ("promised", "done", "seen"))
+    assert Finding(*("promised", "done", "seen")).seen == "seen"

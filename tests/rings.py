@@ -1,0 +1,79 @@
+"""Rings of tests: which there are, in which order they run, and how long each took."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Container, Iterable
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+RINGS = (
+    "tests/unit",
+    "tests/properties",
+    "tests/architecture",
+    "tests/conformance",
+    "tests/integration",
+    "tests/e2e",
+    "tests/faults",
+    "tests/docs",
+    "examples",
+)
+"""The cheap ones first, so that what is simply wrong is seen soon."""
+
+Interval = tuple[float, float]
+
+
+def ring_of(path: str, marks: Container[str]) -> int:
+    """Return the place of the ring that a test of this path, or name, is in; what is in none comes last.
+
+    A test that installs the product runs with the end-to-end ring.
+    """
+    if "install" in marks:
+        return RINGS.index("tests/e2e")
+    return next((n for n, ring in enumerate(RINGS) if path.startswith(f"{ring}/")), len(RINGS))
+
+
+def shares_a_fixture(item: pytest.Item) -> bool:
+    """Tell whether a test has a fixture that its module makes once for all its tests."""
+    if not isinstance(item, pytest.Function):
+        return False
+    made = (definition for found in item._fixtureinfo.name2fixturedefs.values() for definition in found)
+    return any(definition.scope == "module" for definition in made)
+
+
+class RingTimes:
+    """Prints at the end of a run what each ring took: the time of its tests, and for how long any of them ran.
+
+    The first is the sum over all workers, the second what one waits for; side by side it is less than the first.
+    """
+
+    def __init__(self) -> None:
+        self._intervals: defaultdict[int, list[Interval]] = defaultdict(list)
+        self._tests: defaultdict[int, set[str]] = defaultdict(set)
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Take the time of one phase of a test."""
+        ring = ring_of(report.nodeid, report.keywords)
+        self._intervals[ring].append((report.start, report.stop))
+        self._tests[ring].add(report.nodeid)
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        """Print the table."""
+        terminalreporter.section("time of each ring")
+        terminalreporter.line(f"{'ring':20} {'tests':>6} {'time of tests':>14} {'from first to last':>19}")
+        for ring, name in enumerate((*RINGS, "others")):
+            if intervals := self._intervals[ring]:
+                worked = sum(stop - start for start, stop in intervals)
+                lasted = covered(intervals)
+                terminalreporter.line(f"{name:20} {len(self._tests[ring]):6} {worked:12.1f} s {lasted:17.1f} s")
+
+
+def covered(intervals: Iterable[Interval]) -> float:
+    """Return the length of what the intervals cover together."""
+    total, reached = 0.0, float("-inf")
+    for start, stop in sorted(intervals):
+        total += max(0.0, stop - max(start, reached))
+        reached = max(reached, stop)
+    return total
