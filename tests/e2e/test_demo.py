@@ -1,4 +1,3 @@
-import tempfile
 from pathlib import Path
 
 import psutil
@@ -16,11 +15,11 @@ STEPS = ["connect", "validate", "register", "submit", "dispatch", "deliver", "re
 
 def demo(platform: Platform, *arguments: str) -> Process:
     environ = {name: value for name, value in platform.environ.items() if not name.startswith("ATLAS_")}
+    environ["TMPDIR"] = str(platform.folder)
     return Process(*python("-m", "agentic_atlas", "demo", *arguments), folder=platform.folder, environ=environ)
 
 
 def test_the_demo_tells_the_workflow_answers_and_leaves_nothing_behind(tmp_path: Path) -> None:
-    before = set(Path(tempfile.gettempdir()).glob("atlas-demo-*"))
     run = demo(Platform(tmp_path / "home"), "--once")
     try:
         assert run.wait(120) == 0, run.output
@@ -32,7 +31,7 @@ def test_the_demo_tells_the_workflow_answers_and_leaves_nothing_behind(tmp_path:
     for call in ("research.report", "document_search.search", "table_query.query", "system_report.health"):
         assert call in tree_told
     assert "failed" not in tree_told
-    assert set(Path(tempfile.gettempdir()).glob("atlas-demo-*")) <= before
+    assert list((tmp_path / "home").glob("atlas-demo-*")) == []
 
 
 def test_the_demo_answers_from_a_folder_of_ones_own_and_ctrl_c_ends_all_of_it(tmp_path: Path) -> None:
