@@ -38,6 +38,7 @@ LAYOUT = {
     "backend/services": "__init__ tasks agents",
     "backend/store": "__init__ tasks writer",
     "backend/archive": "__init__ folder",
+    "backend/checker": "__init__ process",
     "backend/api": "__init__ tasks",
     "platform": "__init__",
     "platform/pages": "__init__ agents",
@@ -141,6 +142,7 @@ VIOLATIONS = [
     # Sealed parts.
     planted("platform/pages/agents", "import agentic_atlas.backend.store.tasks", "store-sealed"),
     planted("cli/tasks", "from agentic_atlas.backend.store import writer", "store-sealed"),
+    planted("platform/pages/agents", "import agentic_atlas.backend.checker.process", "checker-sealed"),
     planted("platform/pages/agents", "import agentic_atlas.backend.api.tasks", "api-sealed"),
     planted("backend/services/tasks", "import agentic_atlas.settings", "layers", "settings-sealed"),
     planted("__main__", "import agentic_atlas.settings", "settings-sealed"),

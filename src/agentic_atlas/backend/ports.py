@@ -23,6 +23,7 @@ from agentic_atlas.backend.domain.records import (
     Token,
     User,
 )
+from agentic_atlas.backend.domain.schemas import InputFault
 from agentic_atlas.protocol.messages import Reaction
 from agentic_atlas.protocol.tasks import TaskState
 
@@ -355,3 +356,23 @@ class Fleet(Protocol):
 
     def oldest_results(self) -> Sequence[tuple[str, float]]:
         """Return (instance, seconds) for each that is connected and keeps a result: how long the oldest has waited."""
+
+
+class Verdict(msgspec.Struct, frozen=True):
+    """Whether a value fits its schema."""
+
+    fits: bool
+    faults: tuple[InputFault, ...] = ()
+    """Where and why it does not; empty when telling that would take too long."""
+
+
+class Checker(Protocol):
+    """Checks values against schemas apart from everything else, so that no check can hold up anybody but its caller."""
+
+    async def check(self, schema: bytes, value: bytes, *, name: str, whose: str) -> Verdict:
+        """Check a JSON text; `name` is whose input it is, for the faults, and `whose` the user for whom it is done.
+
+        Raises:
+            InvalidInput: it takes more time or memory than a check may (`schema_too_costly`), or the schema is none.
+            Busy: too many checks of this user wait.
+        """

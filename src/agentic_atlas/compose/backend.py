@@ -9,13 +9,14 @@ from agentic_atlas.backend.archive.folder import BackupFolder
 from agentic_atlas.backend.archive.manifest import KEYS
 from agentic_atlas.backend.domain.census import Census, OpenLimits
 from agentic_atlas.backend.domain.logins import Logins
-from agentic_atlas.backend.ports import Store
+from agentic_atlas.backend.ports import Checker, Store
 from agentic_atlas.backend.services.access import Access
 from agentic_atlas.backend.services.backend import Backend
 from agentic_atlas.backend.services.dispatch import Dispatcher
 from agentic_atlas.backend.services.feed import Feed
 from agentic_atlas.backend.services.monitor import Monitor
 from agentic_atlas.backend.services.registry import Registry
+from agentic_atlas.backend.services.schemas import Schemas
 from agentic_atlas.bus.local import LocalBus
 from agentic_atlas.compose.bridge import RouterFleet
 from agentic_atlas.compose.sources import SortableIds, WallClock, entropy, wall
@@ -31,6 +32,7 @@ async def build(
     ring: KeyRing,
     ids: SortableIds,
     limits: Limits,
+    checker: Checker,
 ) -> Backend:
     """Return the backend over a store and a fleet."""
     feed = Feed(LocalBus())
@@ -54,6 +56,7 @@ async def build(
         feed=feed,
         dispatcher=dispatcher,
         logins=Logins(),
+        schemas=Schemas(checker),
         monitor=Monitor(dispatcher, fleet, clock, log),
         backups=_backups(settings, store, network),
     )

@@ -12,7 +12,8 @@ from agentic_atlas.auth import KeyRing, load_or_create_ring, read_bearer, verify
 from agentic_atlas.auth.hosts import Hosts
 from agentic_atlas.backend.api.app import create_app
 from agentic_atlas.backend.archive.manifest import DATABASE, KEYS
-from agentic_atlas.backend.ports import Store
+from agentic_atlas.backend.checker.process import checking
+from agentic_atlas.backend.ports import Checker, Store
 from agentic_atlas.backend.services import instances, tasks
 from agentic_atlas.backend.services.backend import Backend
 from agentic_atlas.backend.store.database import open_store
@@ -20,7 +21,7 @@ from agentic_atlas.compose import http
 from agentic_atlas.compose.backend import build
 from agentic_atlas.compose.bridge import RouterBackend, RouterFleet
 from agentic_atlas.compose.restore import finish_restore, make_private
-from agentic_atlas.compose.sources import SortableIds, machine_names, monotonic, wall
+from agentic_atlas.compose.sources import SortableIds, machine_names, monotonic, python_environ, wall
 from agentic_atlas.protocol.messages import Limits
 from agentic_atlas.protocol.versions import PATH
 from agentic_atlas.router.endpoint import Endpoint, serve
@@ -63,7 +64,10 @@ async def network(settings: Settings, log: FilteringBoundLogger) -> AsyncIterato
         async with open_store(settings.data_dir / DATABASE, clock=wall, ids=ids) as store:
             for warning in store.warnings:
                 log.warning(warning)
-            async with _running(settings, log, store, ring, ids, api_socket) as up:
+            async with (
+                checking(python_environ()) as checker,
+                _running(settings, log, store, ring, ids, api_socket, checker) as up,
+            ):
                 yield up
 
 
@@ -75,8 +79,9 @@ async def _running(
     ring: KeyRing,
     ids: SortableIds,
     api_socket: socket.socket,
+    checker: Checker,
 ) -> AsyncIterator[Network]:
-    backend, router = await _joined(settings, log, store, ring, ids)
+    backend, router = await _joined(settings, log, store, ring, ids, checker)
     hosts = Hosts([*settings.names, *machine_names()])
     # Before anything lives: a port that is taken is one plain error.
     endpoint = await serve(
@@ -99,12 +104,12 @@ async def _running(
 
 
 async def _joined(
-    settings: Settings, log: FilteringBoundLogger, store: Store, ring: KeyRing, ids: SortableIds
+    settings: Settings, log: FilteringBoundLogger, store: Store, ring: KeyRing, ids: SortableIds, checker: Checker
 ) -> tuple[Backend, Router]:
     """Return backend and router, each behind the other's port, with what the last process left."""
     fleet = RouterFleet()
     limits = _limits(settings)
-    backend = await build(settings, log, store, fleet, ring, ids, limits)
+    backend = await build(settings, log, store, fleet, ring, ids, limits, checker)
     router = fleet.router = Router(
         RouterBackend(backend),
         clock=monotonic,

@@ -1,11 +1,13 @@
 """The real world's clock, ids and randomness."""
 
 import logging
+import os
 import secrets
 import socket
 import time
 from collections.abc import Callable
 from threading import Lock
+from typing import Final
 
 from agentic_atlas.backend.domain.ids import RANDOM_BITS, sortable
 
@@ -81,3 +83,11 @@ def quiet(*names: str) -> None:
     """Keep other people's loggers to warnings; at lower levels some of them show headers, tokens included."""
     for name in names:
         logging.getLogger(name).setLevel(logging.WARNING)
+
+
+_OF_PYTHON: Final = ("PATH", "PYTHONPATH", "PYTHONHOME", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "LANG")
+
+
+def python_environ() -> dict[str, str]:
+    """Return what Python may need of the environment to start, and nothing else: no setting, no secret."""
+    return {name: os.environ[name] for name in _OF_PYTHON if name in os.environ}

@@ -15,6 +15,7 @@ import structlog
 from agentic_atlas.auth import load_or_create_ring, ring_files
 from agentic_atlas.backend.api.app import create_app
 from agentic_atlas.backend.archive.folder import BackupFolder
+from agentic_atlas.backend.checker.process import checking
 from agentic_atlas.backend.domain.census import Census, OpenLimits
 from agentic_atlas.backend.domain.logins import Logins
 from agentic_atlas.backend.domain.records import Task
@@ -26,9 +27,10 @@ from agentic_atlas.backend.services.dispatch import Dispatcher
 from agentic_atlas.backend.services.feed import Feed
 from agentic_atlas.backend.services.monitor import Monitor
 from agentic_atlas.backend.services.registry import Registry
+from agentic_atlas.backend.services.schemas import Schemas
 from agentic_atlas.backend.store.database import open_store
 from agentic_atlas.bus.local import LocalBus
-from agentic_atlas.compose.sources import SortableIds, wall
+from agentic_atlas.compose.sources import SortableIds, python_environ, wall
 from agentic_atlas.protocol import messages
 from agentic_atlas.protocol.messages import Hello, InstanceInfo, Limits, Raw, Reaction, SkillSpec
 
@@ -159,7 +161,7 @@ async def api(
 ) -> AsyncIterator[Api]:
     """Run the API, with its store in memory unless there is a file for it."""
     ids, fleet = SortableIds(), HandFleet()
-    async with open_store(database, clock=wall, ids=ids) as store:
+    async with open_store(database, clock=wall, ids=ids) as store, checking(python_environ()) as checker:
         feed, registry, log = Feed(LocalBus()), Registry(store.agents), structlog.get_logger()
         dispatcher = Dispatcher(store.tasks, fleet, feed, clock, log, Census(limits))
         backend = Backend(
@@ -184,6 +186,7 @@ async def api(
                 keys=lambda: ring_files(folder / "keys"),
                 clock=wall,
             ),
+            schemas=Schemas(checker),
         )
         issued = await users.bootstrap(backend, "admin")
         assert issued is not None

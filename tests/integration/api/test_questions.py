@@ -102,7 +102,7 @@ def test_an_answer_that_does_not_fit_leaves_the_question_open(tmp_path: Path) ->
             assert refused.status_code == 422
             error = refused.json()["error"]
             assert error["code"] == "invalid_input"
-            assert error["message"].startswith("the answer does not fit question 1: at /size:")
+            assert error["message"].startswith("the answer does not fit question 1: /size:")
             assert error["detail"][0]["path"] == "/size"
             assert (await on.shown())["questions"][0]["state"] == "open"
             assert on.atlas.fleet.answers == []

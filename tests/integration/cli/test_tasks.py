@@ -106,7 +106,7 @@ def test_an_answer_is_given_as_json_on_the_line_in_a_file_or_on_stdin(
 def test_an_answer_that_is_refused_is_told(platform: Platform) -> None:
     platform.task = dict(ASKING)
     assert complained(atlas("tasks", "answer", "t1", "many")) == "the answer has to be a whole number; `many` is not"
-    platform.answers = error(422, "invalid_input", "the answer does not fit question 2: at /: too small")
+    platform.answers = error(422, "invalid_input", "the answer does not fit question 2: too small")
     assert "does not fit question 2" in complained(atlas("tasks", "answer", "t1", "1"))
 
 

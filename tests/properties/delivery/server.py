@@ -11,6 +11,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from agentic_atlas.auth.keys import KeyRing, SigningKey
 from agentic_atlas.backend.domain.logins import Logins
+from agentic_atlas.backend.ports import Verdict
 from agentic_atlas.backend.services import instances
 from agentic_atlas.backend.services.access import Access
 from agentic_atlas.backend.services.backend import Backend
@@ -18,6 +19,7 @@ from agentic_atlas.backend.services.dispatch import Dispatcher
 from agentic_atlas.backend.services.feed import Feed
 from agentic_atlas.backend.services.monitor import Monitor
 from agentic_atlas.backend.services.registry import Registry
+from agentic_atlas.backend.services.schemas import Schemas
 from agentic_atlas.bus.local import LocalBus
 from agentic_atlas.compose.bridge import RouterBackend, RouterFleet
 from agentic_atlas.compose.sources import WallClock
@@ -67,6 +69,13 @@ class _NoBackups:
         raise NotImplementedError
 
 
+class _NoChecker:
+    """What is asked for here is surely cheap to check."""
+
+    async def check(self, schema: bytes, value: bytes, *, name: str, whose: str) -> Verdict:
+        raise NotImplementedError
+
+
 class Server:
     """One process of the server, from its start to its end. All of its memory is here."""
 
@@ -94,6 +103,7 @@ class Server:
             logins=Logins(),
             monitor=Monitor(dispatcher, fleet, clock, log),
             backups=_NoBackups(),
+            schemas=Schemas(_NoChecker()),
         )
         self.router = fleet.router = Router(
             RouterBackend(self.backend),

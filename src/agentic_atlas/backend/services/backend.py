@@ -12,6 +12,7 @@ from agentic_atlas.backend.services.feed import Feed
 from agentic_atlas.backend.services.monitor import Monitor
 from agentic_atlas.backend.services.registry import Registry
 from agentic_atlas.backend.services.returning import Returning
+from agentic_atlas.backend.services.schemas import Schemas
 from agentic_atlas.protocol.messages import Limits
 
 
@@ -34,5 +35,6 @@ class Backend:
     dispatcher: Dispatcher
     logins: Logins
     monitor: Monitor
+    schemas: Schemas
     backups: Backups
     returning: Returning = field(default_factory=Returning)

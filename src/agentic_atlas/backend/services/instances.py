@@ -14,13 +14,13 @@ from agentic_atlas.backend.domain.reporting import decide
 from agentic_atlas.backend.ports import Changed, Fleet
 from agentic_atlas.backend.services import questions
 from agentic_atlas.backend.services.backend import Backend
-from agentic_atlas.backend.services.schemas import MAX_DECLARED_BYTES, check_declared
+from agentic_atlas.backend.services.schemas import MAX_DECLARED_BYTES
 from agentic_atlas.backend.services.succession import succeed
 from agentic_atlas.errors import AtlasError, Conflict, InvalidInput
 from agentic_atlas.protocol import messages
 from agentic_atlas.protocol.closing import CloseCode
 from agentic_atlas.protocol.codec import ProtocolError
-from agentic_atlas.protocol.messages import Answer, Hello, Report, RunningAttempt, Verdict
+from agentic_atlas.protocol.messages import Answer, Hello, Report, RunningAttempt, SkillSpec, Verdict
 from agentic_atlas.protocol.tasks import LEASED, Loss
 from agentic_atlas.protocol.versions import PROTOCOL_VERSION
 
@@ -156,10 +156,7 @@ async def _declared(backend: Backend, agent: Agent, hello: Hello) -> list[Skill]
             MAX_DECLARED_BYTES
         ):
             raise InvalidInput(f"the schemas of all skills are over {MAX_DECLARED_BYTES} bytes", code="invalid_schema")
-        for skill in hello.skills:
-            await asyncio.sleep(0)  # Between two of them others have their turn: compiling takes its time.
-            check_declared(bytes(skill.input_schema), f"skill {skill.name}, input")
-            check_declared(bytes(skill.output_schema), f"skill {skill.name}, output")
+        await backend.schemas.check_declared([named for skill in hello.skills for named in _schemas(skill)])
     except InvalidInput as error:
         raise NotAdmitted(CloseCode.INVALID_REGISTRATION, error.code, error.message) from None
     return [
@@ -174,6 +171,13 @@ async def _declared(backend: Backend, agent: Agent, hello: Hello) -> list[Skill]
             updated_at=backend.clock(),
         )
         for skill in hello.skills
+    ]
+
+
+def _schemas(skill: SkillSpec) -> list[tuple[str, bytes]]:
+    return [
+        (f"skill {skill.name}, input", bytes(skill.input_schema)),
+        (f"skill {skill.name}, output", bytes(skill.output_schema)),
     ]
 
 

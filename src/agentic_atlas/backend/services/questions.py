@@ -10,7 +10,7 @@ from agentic_atlas.backend.domain.questions import Question, read_question
 from agentic_atlas.backend.domain.records import Task, TaskError
 from agentic_atlas.backend.services.access import Principal
 from agentic_atlas.backend.services.backend import Backend
-from agentic_atlas.backend.services.schemas import InputSchema, check_declared
+from agentic_atlas.backend.services.schemas import check_declared
 from agentic_atlas.errors import Conflict, InvalidInput, PayloadTooLarge
 from agentic_atlas.protocol import messages
 from agentic_atlas.protocol.codec import ProtocolError, check_depth
@@ -18,8 +18,6 @@ from agentic_atlas.protocol.messages import NULL
 
 ANSWERS = 4
 """The answers of one task may have a quarter of the bytes that an input may have: both travel in one message."""
-MOST_VISITED = 1_000
-"""See `cost`: questions are checked as they come, many in a row."""
 _AROUND = 3
 """Levels of nesting that the message adds in which an answer travels."""
 
@@ -28,7 +26,7 @@ def asked(data: Raw) -> messages.Question | TaskError:
     """Return what a `question` event asks, or the error with which its task is to end: it can't be asked."""
     try:
         question = read_question(bytes(data))
-        check_declared(bytes(question.schema), f"question {question.number}", most_visited=MOST_VISITED)
+        check_declared(bytes(question.schema), f"question {question.number}")
     except InvalidInput as error:
         return TaskError("invalid_question", error.message)
     return question
@@ -49,7 +47,7 @@ async def answer(backend: Backend, principal: Principal, task: Task, value: byte
         if question is not None and _same(question, value):
             return task
         raise _none_open(task, number)
-    _check(backend, task, question, value)
+    await _check(backend, principal, task, question, value)
     decide = partial(lifecycle.answer, question=question, value=value, by=principal.caller.name, now=backend.clock())
     changed = await backend.dispatcher.apply(task.id, decide)
     if not changed.changed or changed.task is None:
@@ -70,16 +68,19 @@ def _none_open(task: Task, number: int | None) -> Conflict:
     return Conflict(f"{which}: `atlas tasks show {task.id}` shows what it asks", code="no_open_question")
 
 
-def _check(backend: Backend, task: Task, question: Question, value: bytes) -> None:
+async def _check(backend: Backend, principal: Principal, task: Task, question: Question, value: bytes) -> None:
     most = backend.limits.payload_bytes // ANSWERS
     if task.dialogue.answered_bytes + len(value) > most:
         raise PayloadTooLarge(f"the answers of a task are over the limit of {most} bytes together")
     try:
         check_depth(value, backend.limits.depth - _AROUND)
-        parsed = msgspec.json.decode(value)
+        msgspec.json.decode(value)
     except ProtocolError as error:
         raise InvalidInput(f"the answer is not acceptable: {error.message}") from None
     except (msgspec.DecodeError, ValueError, RecursionError) as error:
         raise InvalidInput(f"the answer is not JSON: {error}") from None
     if question.schema != NULL:
-        InputSchema(bytes(question.schema), of=("the answer", f"question {question.number}")).check(parsed)
+        name = f"question {question.number}"
+        await backend.schemas.check(
+            bytes(question.schema), value, what="the answer", name=name, whose=principal.user.id
+        )

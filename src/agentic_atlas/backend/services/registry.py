@@ -3,21 +3,16 @@
 Whoever changes an agent says `forget`; the next look-up reads again.
 """
 
-import msgspec
-
+from agentic_atlas.backend.domain.kept import Kept
 from agentic_atlas.backend.domain.records import Agent, Skill
 from agentic_atlas.backend.ports import Agents
-from agentic_atlas.backend.services.schemas import InputSchema
 from agentic_atlas.errors import NotFound
 
 _MOST_AGENTS = 1_000
-
-
-class KnownSkill(msgspec.Struct, frozen=True):
-    """A skill with its compiled input schema."""
-
-    skill: Skill
-    schema: InputSchema
+_MOST_BYTES = 32 * 1024 * 1024
+"""Bytes of all skills that are kept."""
+_AROUND = 1_024
+"""Bytes that an agent, or one of its skills, takes besides its texts."""
 
 
 class Registry:
@@ -26,7 +21,7 @@ class Registry:
     def __init__(self, agents: Agents) -> None:
         self._agents = agents
         self._by_name: dict[tuple[str, str], Agent] = {}
-        self._skills: dict[str, dict[str, KnownSkill]] = {}
+        self._skills: Kept[str, dict[str, Skill]] = Kept(_MOST_BYTES)
         self._version = 0
 
     async def agent(self, owner: str, name: str) -> Agent | None:
@@ -42,17 +37,15 @@ class Registry:
             self._by_name[owner, name] = agent
         return agent
 
-    async def skill(self, agent: Agent, name: str) -> KnownSkill:
+    async def skill(self, agent: Agent, name: str) -> Skill:
         """Return a skill of the agent's; raises NotFound (`skill_not_found`) with the names there are."""
         skills = self._skills.get(agent.id)
         if skills is None:
             version = self._version
             declared = await self._agents.skills(agent.id)
-            skills = {skill.name: KnownSkill(skill, InputSchema(skill.input_schema)) for skill in declared}
-            if len(self._skills) >= _MOST_AGENTS:
-                self._skills.clear()
+            skills = {skill.name: skill for skill in declared}
             if version == self._version:
-                self._skills[agent.id] = skills
+                self._skills.keep(agent.id, skills, _AROUND + sum(_size(skill) for skill in declared))
         if name not in skills:
             known = ", ".join(sorted(skills)[:20]) or "none yet, as it has never been connected: start it once"
             raise NotFound(f"{agent.full_name} has no skill {name[:64]!r}; its skills: {known}", code="skill_not_found")
@@ -61,5 +54,9 @@ class Registry:
     def forget(self, agent_id: str) -> None:
         """The agent or its skills changed; what was being read meanwhile is not kept either."""
         self._version += 1
-        self._skills.pop(agent_id, None)
+        self._skills.forget(agent_id)
         self._by_name = {key: agent for key, agent in self._by_name.items() if agent.id != agent_id}
+
+
+def _size(skill: Skill) -> int:
+    return _AROUND + len(skill.input_schema) + len(skill.output_schema) + len(skill.description)

@@ -20,7 +20,6 @@ from agentic_atlas.backend.ports import Page, TaskFilter
 from agentic_atlas.backend.services.access import Principal, may_see
 from agentic_atlas.backend.services.backend import Backend
 from agentic_atlas.backend.services.feed import Watch
-from agentic_atlas.backend.services.registry import KnownSkill
 from agentic_atlas.errors import AtlasError, Busy, Conflict, InvalidInput, NotFound, PayloadTooLarge, Unavailable
 from agentic_atlas.protocol.codec import ProtocolError, check_depth
 from agentic_atlas.protocol.messages import Delivery
@@ -93,10 +92,10 @@ async def submit(
         Busy: too many tasks wait for the agent, or have not ended (`domain.census`).
         Conflict: the idempotency key was used for something else.
     """
-    value = _parse(ask.input, backend.limits.depth)
+    _check_form(ask.input, backend.limits.depth)
     try:
-        agent, known = await _acceptable(backend, user, caller, ask, value)
-        task = _new_task(backend, agent, known.skill, caller, ask, parent, retry_of)
+        agent, skill = await _acceptable(backend, user, caller, ask)
+        task = _new_task(backend, agent, skill, caller, ask, parent, retry_of)
     except AtlasError as refusal:
         # What holds for a new task says nothing of one that there is.
         return await earlier(backend, user, caller, ask, refusal, wait)
@@ -140,9 +139,9 @@ async def retry(backend: Backend, principal: Principal, task_id: str) -> Submitt
     if not old.terminal:
         raise Conflict("this task has not ended: cancel it first", code="task_not_ended")
     agent = await backend.access.agent(principal.user, old.agent)
-    known = await backend.registry.skill(agent, old.skill)
+    skill = await backend.registry.skill(agent, old.skill)
     # What was to happen once is to happen once; and what the skill says of that by now holds as well.
-    once = Delivery.AT_MOST_ONCE in (old.delivery, known.skill.policy.delivery)
+    once = Delivery.AT_MOST_ONCE in (old.delivery, skill.policy.delivery)
     ask = Ask(
         old.agent,
         old.skill,
@@ -256,7 +255,7 @@ def _unclaimed(task: Task, *, now: float) -> lifecycle.Change | None:
     return lifecycle.force(task, None, OFFLINE, now) if never_claimed else None
 
 
-def _parse(data: bytes, depth: int) -> object:
+def _check_form(data: bytes, depth: int) -> None:
     try:
         check_depth(data.decode("utf-8"), depth)
         value = msgspec.json.decode(data)
@@ -266,7 +265,6 @@ def _parse(data: bytes, depth: int) -> object:
         raise InvalidInput(f"the input is not JSON: {error}") from None
     if not isinstance(value, dict):
         raise InvalidInput("the input is a JSON object with the skill's parameters")
-    return value
 
 
 def _check_options(backend: Backend, ask: Ask) -> None:
@@ -295,18 +293,16 @@ def _unreachable(backend: Backend, agent: Agent, ask: Ask) -> AtlasError | None:
     return None
 
 
-async def _acceptable(
-    backend: Backend, user: User, caller: CallerRef, ask: Ask, value: object
-) -> tuple[Agent, KnownSkill]:
+async def _acceptable(backend: Backend, user: User, caller: CallerRef, ask: Ask) -> tuple[Agent, Skill]:
     """Return whom a new task is for; raises what `submit` does when it can't be taken."""
     agent = await backend.access.agent(user, ask.agent)
-    known = await backend.registry.skill(agent, ask.skill)
+    skill = await backend.registry.skill(agent, ask.skill)
     _check_options(backend, ask)
-    known.schema.check(value)
+    await backend.schemas.check(skill.input_schema, ask.input, what="the input", name=skill.name, whose=user.id)
     refusal = _unreachable(backend, agent, ask) or backend.dispatcher.census.check(agent.id, agent.full_name, caller)
     if refusal is not None:
         raise refusal
-    return agent, known
+    return agent, skill
 
 
 async def _found(backend: Backend, user: User, older: Task, ask: Ask, wait: float) -> Submitted:

@@ -7,11 +7,13 @@ import msgspec
 from msgspec import Raw
 from pydantic import TypeAdapter, ValidationError
 from pydantic.errors import PydanticUserError
+from pydantic_core import SchemaError
 
 from agentic_atlas.errors import InvalidInput, PayloadTooLarge
 from agentic_atlas.protocol.messages import NULL
-from agentic_atlas.sdk.skills.json_schema import SCHEMA_BYTES, Plain
-from agentic_atlas.sdk.skills.validation import faults_of_json, sentence
+from agentic_atlas.protocol.schemas import SCHEMA_BYTES, SchemaRefused, cost_of
+from agentic_atlas.sdk.skills.json_schema import Plain
+from agentic_atlas.sdk.skills.validation import faults_of_json, sentence, why
 
 
 class Form:
@@ -38,11 +40,14 @@ class Form:
             else:
                 self._adapter = TypeAdapter(wanted)
                 self.schema = Raw(msgspec.json.encode(self._adapter.json_schema(schema_generator=Plain)))
-        except (PydanticUserError, NameError, TypeError, ValueError, RecursionError) as error:
-            reason = (str(error).splitlines() or [""])[0].rstrip(".")
-            raise InvalidInput(f"an answer cannot have this form: {reason}", code="invalid_question") from None
+        except (PydanticUserError, SchemaError, NameError, KeyError, TypeError, ValueError, RecursionError) as error:
+            raise _impossible(why(error)) from None
         if memoryview(self.schema).nbytes > SCHEMA_BYTES:
             raise PayloadTooLarge(f"the schema of an answer has more than {SCHEMA_BYTES} bytes: use simpler types")
+        try:
+            cost_of(msgspec.json.decode(self.schema))
+        except SchemaRefused as error:
+            raise _impossible(error.message) from None
 
     def read(self, answer: Raw) -> Any:
         """Return the answer: as the type that was asked for, or as plain JSON values.
@@ -59,3 +64,7 @@ class Form:
             raise InvalidInput(
                 f"the answer does not fit: {sentence(found)}", code="invalid_answer", detail=found
             ) from None
+
+
+def _impossible(reason: str) -> InvalidInput:
+    return InvalidInput(f"an answer cannot have this form: {reason}", code="invalid_question")

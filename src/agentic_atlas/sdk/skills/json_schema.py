@@ -6,9 +6,6 @@ from typing import Any, Final
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaWarningKind
 from pydantic_core import core_schema
 
-SCHEMA_BYTES: Final = 64 * 1024
-"""Longest schema that a registration or a question may hold."""
-
 INPUT: Final = "SkillInput"
 """Name of the model that stands for a skill's input."""
 
@@ -21,6 +18,13 @@ class Plain(GenerateJsonSchema):
     def field_title_should_be_set(self, schema: object) -> bool:
         """Return False."""
         return False
+
+    def decimal_schema(self, schema: core_schema.DecimalSchema) -> dict[str, Any]:
+        """Return the schema without a pattern: some versions of Pydantic write one that takes no linear time."""
+        made = super().decimal_schema(schema)
+        for form in (made, *made.get("anyOf", ())):
+            form.pop("pattern", None)
+        return made
 
     def generate(
         self, schema: core_schema.CoreSchema, mode: typing.Literal["validation", "serialization"] = "validation"

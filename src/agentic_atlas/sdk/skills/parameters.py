@@ -12,10 +12,11 @@ from typing import Any, Final, TypeAlias
 from pydantic import TypeAdapter, ValidationError
 from pydantic.errors import PydanticUserError
 from pydantic.fields import FieldInfo
+from pydantic_core import SchemaError
 
 from agentic_atlas.errors import ConfigurationError
 from agentic_atlas.sdk.skills.context import Context, SyncContext
-from agentic_atlas.sdk.skills.validation import faults, sentence
+from agentic_atlas.sdk.skills.validation import faults, sentence, why
 
 Function: TypeAlias = Callable[..., Any]
 
@@ -23,6 +24,7 @@ CONTEXT_NAME: Final = "ctx"
 """A parameter of this name needs no annotation to be the context."""
 
 _CONTEXTS: Final[dict[str, Any]] = {kind.__name__: kind for kind in (Context, SyncContext)}
+_LINEAR: Final = "write a pattern without look-around and back-references, or check that in the function"
 _VARIABLE = {
     inspect.Parameter.VAR_POSITIONAL: "takes any number of values",
     inspect.Parameter.VAR_KEYWORD: "takes any name",
@@ -144,10 +146,10 @@ def _field(parameter: inspect.Parameter, hints: Mapping[str, Any], declaration: 
 def _check_type(name: str, annotation: Any, declaration: Declaration) -> None:
     try:
         TypeAdapter(annotation).json_schema()
-    except (PydanticUserError, NameError, TypeError, ValueError) as error:
+    except (PydanticUserError, SchemaError, NameError, KeyError, TypeError, ValueError) as error:
         fix = "use plain types, dataclasses, TypedDicts, Pydantic models or Any"
-        reason = str(error).splitlines()[0].rstrip(".")
-        raise declaration.wrong(f'the type of parameter "{name}" has no JSON form: {reason}', fix) from None
+        problem = f'the type of parameter "{name}" has no JSON form: {why(error)}'
+        raise declaration.wrong(problem, _LINEAR if isinstance(error, SchemaError) else fix) from None
 
 
 def _check_default(parameter: inspect.Parameter, annotation: Any, declaration: Declaration) -> None:

@@ -10,13 +10,15 @@ from msgspec import Raw
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError, create_model
 from pydantic import Field as ModelField
 from pydantic.errors import PydanticUserError
+from pydantic_core import SchemaError
 
 from agentic_atlas.errors import InvalidInput
 from agentic_atlas.protocol.messages import NULL
+from agentic_atlas.protocol.schemas import SCHEMA_BYTES, SchemaRefused, cost_of
 from agentic_atlas.sdk.skills.context import Context
-from agentic_atlas.sdk.skills.json_schema import INPUT, SCHEMA_BYTES, Plain
+from agentic_atlas.sdk.skills.json_schema import INPUT, Plain
 from agentic_atlas.sdk.skills.parameters import Declaration, Field, Function, Parameters, read_parameters
-from agentic_atlas.sdk.skills.validation import faults_of_json, sentence
+from agentic_atlas.sdk.skills.validation import faults_of_json, sentence, why
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,8 +105,8 @@ def _output(parameters: Parameters, declaration: Declaration, *, streams: bool) 
         item: TypeAdapter[Any] = TypeAdapter(annotation)
         whole: TypeAdapter[Any] = TypeAdapter(_LIST[annotation]) if streams else item
         schema = whole.json_schema(mode="serialization", schema_generator=Plain)
-    except (PydanticUserError, NameError, TypeError, ValueError) as error:
-        reason = str(error).splitlines()[0].rstrip(".")
+    except (PydanticUserError, SchemaError, NameError, KeyError, TypeError, ValueError) as error:
+        reason = why(error)
         fix = "return plain values, dataclasses, Pydantic models or content parts, or leave the annotation out"
         raise declaration.wrong(f"its return type has no JSON form: {reason}", fix) from None
     return item, _bounded(schema, declaration, "output")
@@ -115,4 +117,8 @@ def _bounded(schema: dict[str, Any], declaration: Declaration, what: str) -> Raw
     if len(encoded) > SCHEMA_BYTES:
         problem = f"the schema of its {what} has {len(encoded)} bytes, more than {SCHEMA_BYTES}"
         raise declaration.wrong(problem, "use simpler types, or Any for the deep parts")
+    try:
+        cost_of(schema)
+    except SchemaRefused as error:
+        raise declaration.wrong(f"{what}: {error.problem}", error.fix) from None
     return Raw(encoded)

@@ -43,6 +43,14 @@ def sentence(found: list[Fault]) -> str:
     return f"{first['path'] or 'the whole value'}: {first['message']}{more}"
 
 
+def why(error: Exception) -> str:
+    """Return the first line of what Pydantic says of a type, or the last one, where the first names only the place."""
+    if isinstance(error, KeyError):
+        return f"its schema refers to {error}, which is not there"
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
+    return lines[-1 if isinstance(error, pydantic_core.SchemaError) else 0].rstrip(".")
+
+
 def _message(fault: pydantic_core.ErrorDetails) -> str:
     if fault["type"] == "union_tag_invalid":
         # Pydantic's own sentence quotes the tag that came.

@@ -1,94 +1,138 @@
-"""Schemas come from agents: whatever they are, checking is bounded and says where an input is wrong."""
+"""What surely costs little is checked at once; all else apart, and only as much is kept as there is room for."""
 
+import asyncio
 import json
+from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
 
-from agentic_atlas.backend.services.schemas import InputSchema, check_declared
+from agentic_atlas.backend.domain.schemas import InputFault
+from agentic_atlas.backend.ports import Verdict
+from agentic_atlas.backend.services.schemas import Schemas, check_declared
 from agentic_atlas.errors import InvalidInput
 
-TREE: dict[str, Any] = {
+CLOSED = {"type": "object", "properties": {"name": {"type": "string"}}, "required": ["name"]}
+TREE = {
     "$defs": {
-        "node": {
-            "anyOf": [
-                {"type": "object", "properties": {"child": {"$ref": "#/$defs/node"}}, "required": ["left"]},
-                {"type": "object", "properties": {"child": {"$ref": "#/$defs/node"}}, "required": ["right"]},
-            ]
-        }
+        "node": {"anyOf": [{"properties": {"child": {"$ref": "#/$defs/node"}}, "required": [side]} for side in "ab"]}
     },
     "$ref": "#/$defs/node",
 }
+LETTERS = {"type": "object", "properties": {"name": {"pattern": r"^\p{L}{1,64}$"}}}
 
 
-def schema(document: object) -> InputSchema:
-    return InputSchema(json.dumps(document).encode())
+@dataclass
+class Apart:
+    """Finds one fault in everything, and keeps what it was asked."""
+
+    asked: list[tuple[bytes, bytes, str, str]] = field(default_factory=list)
+
+    async def check(self, schema: bytes, value: bytes, *, name: str, whose: str) -> Verdict:
+        self.asked.append((schema, value, name, whose))
+        return Verdict(False, (InputFault("/a", "is odd"),))
 
 
-def refused(document: object, value: object) -> InvalidInput:
-    with pytest.raises(InvalidInput) as caught:
-        schema(document).check(value)
-    return caught.value
+def check(document: object, value: object, apart: Apart) -> InvalidInput | None:
+    schemas = Schemas(apart)
+    given = json.dumps(document).encode(), json.dumps(value).encode()
+    try:
+        asyncio.run(schemas.check(*given, what="the input", name="greet", whose="usr_1"))
+    except InvalidInput as error:
+        return error
+    return None
 
 
-def test_a_fault_is_told_with_its_place() -> None:
-    document = {"type": "object", "properties": {"a/b": {"type": "array", "items": {"type": "integer"}}}}
-    error = refused(document, {"a/b": [1, "two"]})
-    assert error.detail == [{"path": "/a~1b/1", "message": '"two" is not of type "integer"'}]
-
-
-def test_doubling_references_are_refused_when_they_are_declared() -> None:
-    definitions: dict[str, Any] = {
-        f"d{n}": {"anyOf": [{"$ref": f"#/$defs/d{n + 1}"}, {"$ref": f"#/$defs/d{n + 1}"}]} for n in range(40)
-    }
-    definitions["d40"] = {"type": "string"}
-    with pytest.raises(InvalidInput, match="alternatives within alternatives"):
-        schema({"$defs": definitions, "$ref": "#/$defs/d0"})
-
-
-def nested(depth: int) -> object:
-    value: object = {"wrong": 1}
-    for _ in range(depth):
-        value = {"child": value}
-    return value
-
-
-def test_what_telling_a_cost_would_cost_is_bounded_for_references_that_lead_back_from_everywhere() -> None:
-    names = [f"d{number}" for number in range(14)]
-    everywhere = [{"$ref": f"#/$defs/{name}"} for name in names]
-    document = {"$defs": {name: {"anyOf": everywhere} for name in names}, "$ref": "#/$defs/d0"}
-    with pytest.raises(InvalidInput, match=r"references that lead back|alternatives"):
-        InputSchema(json.dumps(document).encode())
-    with pytest.raises(InvalidInput, match="references that lead back"):
-        InputSchema(json.dumps(document).encode(), most_visited=100)
-
-
-def test_a_recursive_schema_is_checked_as_deeply_as_that_is_cheap() -> None:
-    assert refused(TREE, nested(2)).detail
-    assert refused(TREE, nested(12)).message == "the input does not fit the skill's schema"
-    assert "nested too deeply" in refused(TREE, nested(40)).message
-
-
-def test_a_list_of_lists_may_be_as_deep_as_any_input() -> None:
-    value: object = {"next": None}
-    for _ in range(60):
-        value = {"next": value}
-    linked = {
-        "$defs": {"link": {"properties": {"next": {"anyOf": [{"$ref": "#/$defs/link"}, {"type": "null"}]}}}},
-        "$ref": "#/$defs/link",
-    }
-    schema(linked).check(value)
-
-
-def test_a_pattern_that_needs_much_memory_is_refused() -> None:
-    with pytest.raises(InvalidInput, match="not a JSON Schema"):
-        schema({"type": "string", "pattern": r"[\w\W]{1500}i"})
+def test_what_surely_costs_little_is_checked_at_once() -> None:
+    apart = Apart()
+    assert check(CLOSED, {"name": "Ada"}, apart) is None
+    error = check(CLOSED, {"name": 3}, apart)
+    assert error is not None
+    assert error.message == 'the input does not fit greet: /name: 3 is not of type "string"'
+    assert error.detail == [{"path": "/name", "message": '3 is not of type "string"'}]
+    assert apart.asked == []
 
 
 @pytest.mark.parametrize(
-    "document", [b"{", b"[]", b'{"type": "nothing"}', b" " * 70_000, b'{"$ref": "file:///etc/passwd"}']
+    ("document", "value"),
+    [
+        pytest.param(TREE, {"a": 1}, id="leads back to itself among alternatives"),
+        pytest.param(LETTERS, {"name": "Ada"}, id="a large pattern"),
+        pytest.param({"items": {"enum": ["a"] * 1_000}}, ["a"] * 1_000, id="a long list of words over many values"),
+        pytest.param({"items": {"pattern": "^[a-z]+$"}}, ["a" * 100_000], id="a pattern over a long text"),
+        pytest.param({"properties": {f"p{n}": {"type": "string"} for n in range(500)}}, {}, id="a long schema"),
+        pytest.param(CLOSED, {"nam": "x" * 6_000}, id="telling why of a long value"),
+    ],
+)
+def test_all_else_is_checked_apart_for_the_user_who_asks(document: Any, value: object) -> None:
+    apart = Apart()
+    error = check(document, value, apart)
+    assert error is not None
+    assert error.message == "the input does not fit greet: /a: is odd"
+    assert apart.asked == [(json.dumps(document).encode(), json.dumps(value).encode(), "greet", "usr_1")]
+
+
+def test_a_misfit_whose_reasons_cannot_be_told_is_refused_all_the_same() -> None:
+    class Silent(Apart):
+        async def check(self, schema: bytes, value: bytes, *, name: str, whose: str) -> Verdict:
+            return Verdict(False)
+
+    error = check(TREE, {}, Silent())
+    assert error is not None
+    assert error.message == "the input does not fit greet: why can't be told: it would take too long"
+
+
+def test_what_is_kept_of_schemas_is_bounded_in_bytes() -> None:
+    async def main() -> None:
+        schemas = Schemas(Apart(), kept=100_000)
+        for number in range(200):
+            document = json.dumps({"title": str(number), **CLOSED}).encode()
+            await schemas.check(document, b'{"name": "Ada"}', what="the input", name="greet", whose="usr_1")
+            assert schemas.kept.bytes <= 100_000
+        assert schemas.kept.bytes > 50_000
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        b"{",
+        b"[]",
+        b'{"type": "nothing"}',
+        b" " * 70_000,
+        b'{"$ref": "file:///etc/passwd"}',
+        b'{"$ref": "#"}',
+        b'{"pattern": "[^/]{9000}"}',
+        b"[" * 10_000,
+        b'"\xff"',
+    ],
 )
 def test_what_is_no_schema_is_refused_with_the_name_of_the_skill(document: bytes) -> None:
     with pytest.raises(InvalidInput, match="skill greet, input") as caught:
         check_declared(document, "skill greet, input")
     assert caught.value.code == "invalid_schema"
+
+
+def test_the_patterns_of_all_skills_together_are_bounded() -> None:
+    one = json.dumps({"properties": {f"p{n}": {"pattern": r"^[^/]{1,1000}$"} for n in range(5)}}).encode()
+    schemas = Schemas(Apart())
+    asyncio.run(schemas.check_declared([("skill a, input", one)]))
+    with pytest.raises(InvalidInput, match="patterns in all schemas") as caught:
+        asyncio.run(schemas.check_declared([(f"skill {n}, input", one) for n in range(9)]))
+    assert caught.value.code == "invalid_schema"
+
+
+def test_others_have_their_turn_while_long_schemas_are_looked_at() -> None:
+    long = json.dumps({"properties": {f"p{n}": {"type": "string"} for n in range(500)}}).encode()
+
+    async def main() -> None:
+        turns = 0
+        async with asyncio.TaskGroup() as group:
+            looking = group.create_task(Schemas(Apart()).check_declared([(f"skill {n}", long) for n in range(5)]))
+            while not looking.done():
+                await asyncio.sleep(0)
+                turns += 1
+        assert turns > 5
+
+    asyncio.run(main())

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 import pytest
-from pydantic import BaseModel, field_validator
+from pydantic import BaseModel, Field, field_validator
 
 from agentic_atlas import Agent, Busy, Context, InvalidInput, NoAnswer, PayloadTooLarge, SyncContext, TaskError
 from agentic_atlas.protocol.messages import (
@@ -227,6 +227,8 @@ def test_an_answer_that_fits_the_schema_and_not_the_type_is_told_to_the_skill() 
         ("Well?", None, 0, InvalidInput, "invalid_question"),
         ("Well?", None, float("nan"), InvalidInput, "invalid_question"),
         ("Well?", {"a": object()}, None, InvalidInput, "invalid_question"),
+        ("Well?", {"$ref": "#"}, None, InvalidInput, "invalid_question"),
+        ("Well?", Annotated[str, Field(pattern="(?=a)")], None, InvalidInput, "invalid_question"),
         ("Well?", asyncio.Event, None, InvalidInput, "invalid_question"),
         ("Well?", {"description": "x" * 70_000}, None, PayloadTooLarge, "payload_too_large"),
     ],

@@ -1,18 +1,22 @@
 import dataclasses
 import datetime
 import enum
+import re
 from collections.abc import AsyncGenerator, AsyncIterator
+from decimal import Decimal
 from typing import Annotated, Any, Literal
 
 import jsonschema_rs
 import msgspec
 import pytest
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, TypeAdapter, WithJsonSchema
+from pydantic.json_schema import GenerateJsonSchema
 from typing_extensions import TypedDict
 
 from agentic_atlas import Agent, Context
 from agentic_atlas.errors import ConfigurationError, InvalidInput
 from agentic_atlas.sdk.skills.content import FilePart, TextPart
+from agentic_atlas.sdk.skills.json_schema import Plain
 from agentic_atlas.sdk.skills.skill import Skill
 
 
@@ -157,6 +161,53 @@ def test_a_return_type_without_a_json_form_is_refused_with_the_fix() -> None:
 def test_a_schema_that_is_too_long_for_a_registration_is_refused() -> None:
     with pytest.raises(ConfigurationError, match="use simpler types"):
         skill_of(taking(Annotated[str, "long " * 20_000]))
+
+
+def file_of(annotation: Any) -> str:
+    """Return the file and line that an error names for a skill that takes this type."""
+    with pytest.raises(ConfigurationError) as caught:
+        skill_of(taking(annotation))
+    return caught.value.message
+
+
+@pytest.mark.parametrize(
+    ("pattern", "problem", "fix"),
+    [
+        (r"^(?=.*\d).+$", "look-around", "write a pattern without look-around"),
+        (r"(a)\1", "regex|backreferences", "write a pattern without look-around and back-references"),
+        (r"^[^/]{1,4000}$", "takes about 5", "repeat less in it, or check that in the function"),
+        (r"(a", "unclosed group", "check that in the function"),
+    ],
+)
+def test_a_pattern_that_is_not_taken_is_refused_where_it_is_declared(pattern: str, problem: str, fix: str) -> None:
+    told = file_of(Annotated[str, Field(pattern=pattern)])
+    assert re.match(rf".*test_schema\.py:\d+: skill skill: .*({problem}).*; .*{re.escape(fix)}", told), told
+
+
+@pytest.mark.parametrize("pattern", [r"^[^/]{1,255}$", r"^\w{1,64}$", r"^\p{L}{1,64}$"])
+def test_an_ordinary_pattern_is_taken(pattern: str) -> None:
+    assert input_schema(taking(Annotated[str, Field(pattern=pattern)]))["properties"]["value"]["pattern"] == pattern
+
+
+@pytest.mark.parametrize(
+    "schema", [{"$ref": "https://example.com/x"}, {"$dynamicRef": "#x"}, {"$id": "x", "type": "string"}]
+)
+def test_a_reference_in_another_form_is_refused_where_it_is_declared(schema: dict[str, Any]) -> None:
+    told = file_of(Annotated[str, WithJsonSchema(schema)])
+    assert re.match(r'.*test_schema\.py:\d+: skill skill: input: .*; put it into "\$defs" at the root', told), told
+
+
+def test_a_reference_that_pydantic_does_not_know_is_refused_where_it_is_declared() -> None:
+    assert "refers to '#', which is not there" in file_of(Annotated[str, WithJsonSchema({"$ref": "#"})])
+
+
+@pytest.mark.parametrize("mode", ["validation", "serialization"])
+def test_a_decimal_has_no_pattern_whatever_pydantic_writes(mode: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    pattern = {"type": "string", "pattern": r"^(?!^[-+.]*$)[+-]?0*\d*\.?\d*$"}
+    forms = {"validation": {"anyOf": [{"type": "number"}, dict(pattern)]}, "serialization": dict(pattern)}
+    monkeypatch.setattr(GenerateJsonSchema, "decimal_schema", lambda _self, _schema: forms[mode])
+    made = TypeAdapter(Decimal).json_schema(mode=mode, schema_generator=Plain)
+    assert "pattern" not in str(made)
 
 
 @pytest.mark.parametrize("name", ["schema", "copy", "json", "model_config", "_hidden", "class_", "größe", "self"])

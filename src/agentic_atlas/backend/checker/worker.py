@@ -1,0 +1,136 @@
+"""The process that checks: one request after the other from standard input, each within a bound of time and memory.
+
+Whatever a check does, the kernel ends this process when its time is over, and it can't have more memory than it may.
+It ends with the server, too: then its input ends. It has nothing of the server's, no socket, file or secret.
+"""
+
+import os
+import resource
+import signal
+import struct
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import BinaryIO, Final, Protocol
+
+import msgspec
+
+from agentic_atlas.backend.domain.kept import Kept
+from agentic_atlas.backend.domain.schemas import InputFault, Validator
+from agentic_atlas.errors import InvalidInput
+from agentic_atlas.protocol.schemas import cost_of
+
+SECONDS: Final = 0.5
+"""Processor time of a check; compiling its schema has as much."""
+MEMORY: Final = 384 * 1024 * 1024
+"""Bytes of memory beyond those at its start."""
+KEPT: Final = 64 * 1024 * 1024
+"""Bytes of compiled schemas that are kept, as estimated."""
+AROUND: Final = 24
+"""Bytes that a byte of a schema takes when it is compiled."""
+_NICE: Final = 5
+
+HEAD: Final = struct.Struct(">III")
+"""Lengths of schema, value and name, which follow."""
+LENGTH: Final = struct.Struct(">I")
+
+
+class Checkable(Protocol):
+    """A schema that is ready to check values, as `Validator` is."""
+
+    def fits(self, value: object) -> bool:
+        """Tell whether a value fits."""
+
+    def faults(self, value: object, name: str) -> list[InputFault]:
+        """Return why it does not."""
+
+
+class Answer(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What is said to a request: first whether the value fits; then, if it does not, another one with the faults."""
+
+    fits: bool = False
+    faults: tuple[InputFault, ...] = ()
+    no_schema: str = ""
+    """Why there is no schema to check against."""
+
+
+class Compiled:
+    """Schemas ready for use.
+
+    Attributes:
+        kept: the last used ones.
+    """
+
+    def __init__(self, kept: int = KEPT) -> None:
+        self.kept: Kept[bytes, Validator] = Kept(kept)
+
+    def __call__(self, schema: bytes) -> Validator:
+        """Return the schema ready for use; raises InvalidInput when it is none."""
+        known = self.kept.get(schema)
+        if known is None:
+            size = AROUND * len(schema) + cost_of(msgspec.json.decode(schema)).patterns
+            known = self.kept.keep(schema, Validator(schema), size)
+        return known
+
+
+def serve(
+    compiled: Callable[[bytes], Checkable], requests: BinaryIO, answers: BinaryIO, seconds: float = SECONDS
+) -> None:
+    """Answer requests until there are no more; each of the steps of one may take `seconds`, or the process ends."""
+    while head := requests.read(HEAD.size):
+        schema, value, name = (requests.read(length) for length in HEAD.unpack(head))
+        for answer in _answers(compiled, schema, value, name.decode(), seconds):
+            said = msgspec.json.encode(answer)
+            answers.write(LENGTH.pack(len(said)) + said)
+            answers.flush()
+        _within(0.0)
+
+
+def _answers(
+    compiled: Callable[[bytes], Checkable], schema: bytes, value: bytes, name: str, seconds: float
+) -> Iterator[Answer]:
+    _within(seconds)
+    try:
+        validator = compiled(schema)
+    except InvalidInput as error:
+        yield Answer(no_schema=error.message)
+        return
+    _within(seconds)
+    read = msgspec.json.decode(value)
+    fits = validator.fits(read)
+    yield Answer(fits)
+    if not fits:
+        _within(seconds)
+        yield Answer(faults=tuple(validator.faults(read, name)))
+
+
+def _within(seconds: float) -> None:
+    """End this process when it has used so much processor time; 0: it may go on for as long as it wants."""
+    signal.setitimer(signal.ITIMER_PROF, seconds)
+
+
+def confine(memory: int = MEMORY) -> None:
+    """Bound what this process may take, and leave its end to the server."""
+    for interrupt in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(interrupt, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    os.nice(_NICE)
+    try:
+        pages = int(Path("/proc/self/statm").read_text().split()[0])
+        most = pages * resource.getpagesize() + memory
+        resource.setrlimit(resource.RLIMIT_AS, (most, most))
+    except (OSError, ValueError):
+        return  # Not on every system; what a check can fill is bounded by its time.
+
+
+def main(compiled: Callable[[bytes], Checkable] | None = None, seconds: float = SECONDS) -> None:
+    """Say that it is ready, and serve."""
+    confine()
+    answers = sys.stdout.buffer
+    answers.write(b"\n")
+    answers.flush()
+    serve(compiled or Compiled(), sys.stdin.buffer, answers, seconds)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,6 @@
+"""Values against the JSON Schemas of skills and questions: whether they fit, and if not, where and why."""
+
+from agentic_atlas.backend.domain.schemas.validator import Validator
+from agentic_atlas.backend.domain.schemas.wording import InputFault
+
+__all__ = ["InputFault", "Validator"]

@@ -1,0 +1,9 @@
+"""JSON Schemas of skills and questions: what they may hold, and what a check against one costs at the most.
+
+Both ends ask here, so that what the server would refuse is refused where it is declared. Nothing is compiled.
+"""
+
+from agentic_atlas.protocol.schemas.cost import Cost, cost_of
+from agentic_atlas.protocol.schemas.keywords import SCHEMA_BYTES, SchemaRefused
+
+__all__ = ["SCHEMA_BYTES", "Cost", "SchemaRefused", "cost_of"]

@@ -1,0 +1,175 @@
+"""A check that takes too long costs whoever asked for it that one check, and nobody anything else."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import psutil
+import pytest
+
+from agentic_atlas.backend.checker.process import MOST_WAITING, ProcessChecker, checking
+from agentic_atlas.backend.checker.worker import HEAD, Compiled
+from agentic_atlas.backend.ports import Verdict
+from agentic_atlas.compose.sources import python_environ
+from agentic_atlas.errors import Busy, InvalidInput, Unavailable
+
+ODD = (str(Path(__file__).with_name("odd_worker.py")),)
+PATIENCE = 30.0
+
+
+def run(
+    test: Callable[[ProcessChecker], Awaitable[None]], program: tuple[str, ...] = ODD, wall: float = PATIENCE
+) -> None:
+    """Run a test with a checker; afterwards its process is gone."""
+
+    async def main() -> None:
+        async with asyncio.timeout(PATIENCE), checking(python_environ(), program, wall=wall) as checker:
+            await test(checker)
+            pid = checker.pid
+        assert pid is None or not psutil.pid_exists(pid)
+
+    asyncio.run(main())
+
+
+async def asked(checker: ProcessChecker, value: object, whose: str = "usr_1", schema: object = True) -> Verdict:
+    encoded = json.dumps(schema).encode(), json.dumps(value).encode()
+    return await checker.check(*encoded, name="greet", whose=whose)
+
+
+async def too_costly(checker: ProcessChecker, value: str) -> None:
+    with pytest.raises(InvalidInput, match="send less at once") as caught:
+        await asked(checker, value)
+    assert caught.value.code == "schema_too_costly"
+
+
+def test_a_process_is_started_when_it_is_needed_and_checks_one_value_after_the_other() -> None:
+    async def test(checker: ProcessChecker) -> None:
+        assert checker.pid is None
+        assert await asked(checker, "fit") == Verdict(True)
+        first = checker.pid
+        verdict = await asked(checker, "anything")
+        assert [(fault.path, fault.message) for fault in verdict.faults] == [("/place", "greet is odd")]
+        assert checker.pid == first
+
+    run(test)
+
+
+@pytest.mark.parametrize("value", ["work", "fill", "crash"])
+def test_a_check_that_takes_too_long_or_too_much_ends_with_its_process_and_the_next_has_another(value: str) -> None:
+    async def test(checker: ProcessChecker) -> None:
+        await too_costly(checker, value)
+        assert await asked(checker, "fit") == Verdict(True)
+
+    run(test)
+
+
+def test_a_check_that_only_hangs_ends_too() -> None:
+    async def test(checker: ProcessChecker) -> None:
+        assert await asked(checker, "fit")
+        await too_costly(checker, "sleep")
+
+    run(test, wall=1.0)
+
+
+def test_a_misfit_whose_reasons_take_too_long_is_a_misfit_without_reasons() -> None:
+    async def test(checker: ProcessChecker) -> None:
+        assert await asked(checker, "work to tell") == Verdict(False)
+        assert await asked(checker, "fit") == Verdict(True)
+
+    run(test)
+
+
+def test_the_process_has_no_secret_and_no_socket_of_the_server(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ATLAS_SECRET", "not to be seen")
+
+    async def test(checker: ProcessChecker) -> None:
+        with socket.create_server(("127.0.0.1", 0)) as listening:
+            os.set_inheritable(listening.fileno(), True)
+            said = (await asked(checker, "who")).faults[0].message
+        assert "ATLAS" not in said
+        assert said.endswith(" 0")
+
+    run(test)
+
+
+def test_who_stops_waiting_leaves_no_answer_behind_for_the_next() -> None:
+    async def test(checker: ProcessChecker) -> None:
+        await asked(checker, "fit")
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.05):
+                await asked(checker, "sleep")
+        assert await asked(checker, "fit") == Verdict(True)
+
+    run(test)
+
+
+def test_users_take_turns_and_one_can_have_only_so_many_checks_waiting() -> None:
+    async def test(checker: ProcessChecker) -> None:
+        order: list[str] = []
+
+        async def ask(whose: str) -> None:
+            await asked(checker, "fit", whose)
+            order.append(whose)
+
+        async with asyncio.TaskGroup() as group:
+            for _ in range(MOST_WAITING):
+                group.create_task(ask("usr_many"))
+            await asyncio.sleep(0)
+            group.create_task(ask("usr_one"))
+            with pytest.raises(Busy):
+                await asked(checker, "fit", "usr_many")
+        assert order.index("usr_one") <= 2
+
+    run(test)
+
+
+def test_a_process_that_does_not_start_is_told_as_what_it_is() -> None:
+    async def test(checker: ProcessChecker) -> None:
+        with pytest.raises(Unavailable) as caught:
+            await asked(checker, "fit")
+        assert caught.value.code == "checker_unavailable"
+
+    run(test, program=("-c", "raise SystemExit(1)"))
+
+
+def test_the_process_ends_with_the_server_however_that_ends_and_not_by_a_signal_to_all() -> None:
+    command = [sys.executable, *ODD]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdin is not None and process.stdout is not None
+        assert process.stdout.read(1) == b"\n"
+        for name in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            process.send_signal(name)
+        request = json.dumps(True).encode(), json.dumps("fit").encode(), b"greet"
+        process.stdin.write(HEAD.pack(*map(len, request)) + b"".join(request))
+        process.stdin.flush()
+        assert process.stdout.read(4)
+        process.stdin.close()  # as the kernel does when the server is killed
+        assert process.wait(PATIENCE) == 0
+
+
+def test_the_real_process_checks_against_the_schema() -> None:
+    async def test(checker: ProcessChecker) -> None:
+        schema = {"type": "object", "properties": {"name": {"pattern": r"^\p{L}{1,64}$"}}}
+        assert await asked(checker, {"name": "Ada"}, schema=schema) == Verdict(True)
+        (fault,) = (await asked(checker, {"name": "1"}, schema=schema)).faults
+        assert fault.path == "/name"
+        with pytest.raises(InvalidInput, match="not a JSON Schema") as caught:
+            await asked(checker, 1, schema={"type": "nothing"})
+        assert caught.value.code == "invalid_schema"
+
+    run(test, program=("-m", "agentic_atlas.backend.checker.worker"))
+
+
+def test_the_process_keeps_schemas_within_a_bound_of_bytes() -> None:
+    compiled = Compiled(kept=10_000)
+    for number in range(20):
+        compiled(json.dumps({"title": "x" * number, "type": "string"}).encode())
+        assert compiled.kept.bytes <= 10_000
