@@ -80,6 +80,12 @@ class Settings(BaseSettings):
     open_tasks: Annotated[int, Field(ge=1, le=10_000_000)] = 100_000
     """Most tasks of everybody that have not ended; more are answered 429 (`network_full`)."""
 
+    watchers_per_task: Annotated[int, Field(ge=1, le=100_000)] = 200
+    """Most watchers of one task's events at the same time; more are answered 429 (`too_many_watchers`)."""
+
+    watchers_per_key: Annotated[int, Field(ge=1, le=100_000)] = 500
+    """Most watchers with one API key at the same time; more are answered 429 (`too_many_watchers`)."""
+
     drain: Annotated[float, Field(ge=0, le=600)] = 5.0
     """Most time a stop waits for requests that are being answered, and for what agents have reported to be stored."""
 

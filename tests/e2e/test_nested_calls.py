@@ -107,7 +107,7 @@ def ended_trace(client: Client, root: BlockingTask) -> dict[str, TaskInfo]:
     """The tasks of a trace when all have ended."""
     for task in client.tasks(trace=root.info.trace_id):
         assert client.task(task.id).refresh(wait=PATIENCE).done, f"{task} does not end"
-    return {task.id: task for task in client.tasks(trace=root.info.trace_id)}
+    return {task.id: client.task(task.id).info for task in client.tasks(trace=root.info.trace_id)}
 
 
 def check_tree(tasks: dict[str, TaskInfo], root: str) -> None:

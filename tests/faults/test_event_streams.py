@@ -143,7 +143,7 @@ def test_two_hundred_watchers_of_one_task_see_the_same(
     tmp_path: Path, soak: bool, found: Callable[[str, str, str], None]
 ) -> None:
     """Some more leave at once, and some never read. With `--soak` there is a second task, of large events."""
-    with up(tmp_path / "network") as platform, platform.agent("teller", TELLER) as agent:
+    with up(tmp_path / "network", watchers_per_task=300) as platform, platform.agent("teller", TELLER) as agent:
         agent.wait_for(connected)
         for reading, size in ((200, 500), (20, 100_000)) if soak else ((200, 500),):
             watchers = Watchers(platform)

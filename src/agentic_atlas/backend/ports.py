@@ -30,6 +30,9 @@ from agentic_atlas.protocol.tasks import TaskState
 Decide = Callable[[Task], Change | None]
 """A pure decision about a task: the change, or None when nothing is to be changed."""
 
+EVENT_PAGE_BYTES = 1024 * 1024
+"""Data of the events of one page, but for a single one that is longer."""
+
 
 class Clock(Protocol):
     """The server's wall clock."""
@@ -78,10 +81,20 @@ class Slot(msgspec.Struct, frozen=True):
     generation: int
 
 
+class Summary(msgspec.Struct, frozen=True):
+    """A task without its payloads, which are not even read for it."""
+
+    task: Task
+    """Without input, output, the error's detail and what it asked; the error's message may be cut."""
+    input_bytes: int
+    output_bytes: int | None
+    """None without an output."""
+
+
 class Page(msgspec.Struct, frozen=True):
     """Part of a list of tasks, newest first."""
 
-    items: tuple[Task, ...]
+    items: tuple[Summary, ...]
     next: str | None
     """Cursor of the next part; None at the end."""
 
@@ -138,14 +151,23 @@ class Tasks(Protocol):
     async def get(self, task_id: str) -> Task | None:
         """Return the task."""
 
+    async def summary(self, task_id: str) -> Summary | None:
+        """Return the task without its payloads: for who asks what became of it, or whether they may see it."""
+
     async def with_key(self, caller: CallerRef, idempotency_key: str) -> Task | None:
         """Return the task that this caller submitted with this idempotency key."""
 
     async def find(self, which: TaskFilter, *, limit: int, after: str | None = None) -> Page:
         """Return tasks, newest first; `after` is a page's `next`. Raises InvalidInput for a cursor that is not ours."""
 
-    async def events(self, task_id: str, *, after: int = 0, limit: int = 1000) -> list[TaskEvent]:
-        """Return the task's events with a `seq` above `after`, in order."""
+    async def events(
+        self, task_id: str, *, after: int = 0, limit: int = 1000, most_bytes: int = EVENT_PAGE_BYTES
+    ) -> list[TaskEvent]:
+        """Return the task's events with a `seq` above `after`, in order.
+
+        At most `limit`, and only the first of them when the next would make their data more than `most_bytes`: an
+        empty list means that there are none.
+        """
 
     async def open(self) -> list[Task]:
         """Return every task that is not terminal, for the start of a process.

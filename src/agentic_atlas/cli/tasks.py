@@ -10,7 +10,7 @@ from agentic_atlas.cli import arguments, connection, events, given, output, ques
 from agentic_atlas.cli.options import Json, OfAgent, TaskId
 
 if TYPE_CHECKING:
-    from agentic_atlas.sdk.client.records import QuestionInfo, TaskInfo
+    from agentic_atlas.sdk.client.records import QuestionInfo, TaskInfo, TaskSummary
 
 app = typer.Typer(rich_markup_mode=None, help="Tasks: list them, look at one, cancel, watch, answer and repeat them.")
 
@@ -27,8 +27,8 @@ def show_list(
 ) -> None:
     """List the newest tasks."""
 
-    async def work() -> list[TaskInfo]:
-        found: list[TaskInfo] = []
+    async def work() -> list[TaskSummary]:
+        found: list[TaskSummary] = []
         async with connection.connect() as atlas:
             async for task in atlas.tasks(agent=agent, state=state, page=min(limit, 100)):
                 found.append(task)
@@ -162,7 +162,7 @@ def watch(
         raise found.failure
 
 
-def _row(task: TaskInfo) -> tuple[str, ...]:
+def _row(task: TaskSummary) -> tuple[str, ...]:
     error = task.error.code if task.error else ""
     return (task.id, task.agent, task.skill, task.state, output.moment(task.created_at), _took(task), error)
 
@@ -178,7 +178,7 @@ def _asked(question: QuestionInfo) -> str:
     return f"{questions.text(question)} → open{until}"
 
 
-def _took(task: TaskInfo) -> str:
+def _took(task: TaskSummary) -> str:
     if task.created_at is None or task.ended_at is None:
         return ""
     return f"{(task.ended_at - task.created_at).total_seconds():.1f} s"

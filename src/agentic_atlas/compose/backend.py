@@ -9,6 +9,7 @@ from agentic_atlas.backend.archive.folder import BackupFolder
 from agentic_atlas.backend.archive.manifest import KEYS
 from agentic_atlas.backend.domain.census import Census, OpenLimits
 from agentic_atlas.backend.domain.logins import Logins
+from agentic_atlas.backend.domain.watchers import Watchers
 from agentic_atlas.backend.ports import Checker, Store
 from agentic_atlas.backend.services.access import Access
 from agentic_atlas.backend.services.backend import Backend
@@ -59,6 +60,7 @@ async def build(
         schemas=Schemas(checker),
         monitor=Monitor(dispatcher, fleet, clock, log),
         backups=_backups(settings, store, network),
+        watchers=Watchers(settings.watchers_per_task, settings.watchers_per_key),
     )
 
 

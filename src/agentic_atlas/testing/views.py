@@ -21,6 +21,8 @@ def task_info(task: Task) -> records.TaskInfo:
         state=task.state.value,
         agent=task.agent,
         skill=task.skill,
+        input_bytes=len(task.input),
+        output_bytes=None if task.output is None else len(task.output),
         input=_json(task.input),
         output=None if task.output is None else _json(task.output),
         error=fault,

@@ -101,7 +101,7 @@ def test_the_same_idempotency_key_of_the_same_caller_is_one_task(with_store: Wit
         task_1 = (await first).task
         assert await second == Added(task_1, created=False)
         assert await store.tasks.add(submitted(3, idempotency_key="k")) == Added(task_1, created=False)
-        assert (await store.tasks.find(TaskFilter(), limit=10)).items == (task_1,)
+        assert [found.task.id for found in (await store.tasks.find(TaskFilter(), limit=10)).items] == [task_1.id]
         assert await store.tasks.events("task_00000002") == []
 
 

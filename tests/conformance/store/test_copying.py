@@ -18,7 +18,8 @@ async def everything(store: Store) -> list[object]:
     return [
         await store.network_id(),
         tasks,
-        [await store.tasks.events(task.id) for task in tasks],
+        [await store.tasks.get(found.task.id) for found in tasks],
+        [await store.tasks.events(found.task.id) for found in tasks],
         await store.users.find(limit=10),
         await store.users.key_by_digest(api_key(1).digest),
         await store.agents.find(owner_id=None, limit=10),

@@ -7,7 +7,7 @@ import pytest
 
 from agentic_atlas.backend.domain import lifecycle
 from agentic_atlas.backend.domain.ids import TASK, sortable
-from agentic_atlas.backend.domain.records import EventKind, Task
+from agentic_atlas.backend.domain.records import EventKind, Task, TaskError
 from agentic_atlas.backend.ports import Store, TaskFilter
 from agentic_atlas.errors import InvalidInput
 from agentic_atlas.protocol.tasks import TaskState
@@ -28,7 +28,7 @@ async def found(store: Store, which: TaskFilter, limit: int = 100) -> list[int]:
     while True:
         page = await store.tasks.find(which, limit=limit, after=cursor)
         assert len(page.items) <= limit
-        numbers += [int(item.id.removeprefix("task_")) for item in page.items]
+        numbers += [int(item.task.id.removeprefix("task_")) for item in page.items]
         cursor = page.next
         if cursor is None:
             return numbers
@@ -60,7 +60,7 @@ def test_tasks_are_narrowed_to_a_skill_a_beginning_of_the_id_and_a_time(with_sto
         await add(store, *made)
 
         async def numbers(which: TaskFilter) -> list[float]:
-            return [one.created_at - NOW for one in (await store.tasks.find(which, limit=9)).items]
+            return [one.task.created_at - NOW for one in (await store.tasks.find(which, limit=9)).items]
 
         assert await numbers(TaskFilter(skill="index")) == [2, 0]
         assert await numbers(TaskFilter(since=NOW + 2)) == [3, 2]
@@ -78,7 +78,7 @@ def test_a_page_is_not_disturbed_by_newer_tasks(with_store: WithStore) -> None:
         first = await store.tasks.find(TaskFilter(), limit=2)
         await add(store, task(9))
         rest = await store.tasks.find(TaskFilter(), limit=2, after=first.next)
-        assert [item.id for item in first.items + rest.items] == [f"task_{n:08}" for n in (3, 2, 1, 0)]
+        assert [item.task.id for item in first.items + rest.items] == [f"task_{n:08}" for n in (3, 2, 1, 0)]
         assert rest.next is None
 
 
@@ -163,6 +163,55 @@ def test_events_are_paged_by_their_number(with_store: WithStore) -> None:
         assert [event.data for event in everything[2:]] == [b"%d" % n for n in range(1, 9)]
         assert await store.tasks.events("task_00000001", after=3, limit=4) == everything[3:7]
         assert await store.tasks.events("task_00000001", after=10) == []
+
+
+def test_a_page_of_events_is_bounded_in_bytes_and_never_empty_before_the_end(with_store: WithStore) -> None:
+    @with_store
+    async def _(store: Store) -> None:
+        await add(store, task(1))
+        await store.tasks.change("task_00000001", claimed)
+        for n, size in enumerate((100, 100, 900, 100), start=1):
+            await store.tasks.change(
+                "task_00000001",
+                lambda task, n=n, size=size: lifecycle.report(  # type: ignore[misc]
+                    task, 1, n, EventKind.CHUNK, b'"%s"' % (b"x" * size), NOW + n
+                ),
+            )
+        pages: list[list[int]] = []
+        after = 2
+        while page := await store.tasks.events("task_00000001", after=after, most_bytes=250):
+            pages.append([event.seq for event in page])
+            after = page[-1].seq
+        assert pages == [[3, 4], [5], [6]]
+
+
+def test_a_summary_has_the_sizes_of_payloads_in_their_place(with_store: WithStore) -> None:
+    @with_store
+    async def _(store: Store) -> None:
+        await add(store, task(1, input=b'{"x":"' + b"x" * 100_000 + b'"}'), task(2, input=b"{}"))
+        await store.tasks.change("task_00000002", claimed)
+        await store.tasks.change("task_00000002", completed)
+        whole = await store.tasks.get("task_00000002")
+        assert whole is not None and whole.output is not None
+        second, first = (await store.tasks.find(TaskFilter(), limit=10)).items
+        assert (first.input_bytes, first.output_bytes) == (100_008, None)
+        assert (second.input_bytes, second.output_bytes) == (2, len(whole.output))
+        assert (first.task.input, second.task.input, second.task.output) == (b"", b"", None)
+        assert msgspec.structs.replace(second.task, input=whole.input, output=whole.output) == whole
+        assert await store.tasks.summary("task_00000002") == second
+        assert await store.tasks.summary("task_00000009") is None
+
+
+def test_a_summary_of_a_task_that_failed_has_the_beginning_of_why(with_store: WithStore) -> None:
+    @with_store
+    async def _(store: Store) -> None:
+        await add(store, task(1))
+        await store.tasks.change("task_00000001", claimed)
+        error = TaskError("handler_error", "é" * 5_000, b'"' + b"x" * 100_000 + b'"')
+        await store.tasks.change("task_00000001", lambda task: lifecycle.fail(task, 1, error, NOW))
+        found = await store.tasks.summary("task_00000001")
+        assert found is not None
+        assert found.task.error == TaskError("handler_error", "é" * 500)
 
 
 def test_open_tasks_are_those_that_have_not_ended(with_store: WithStore) -> None:

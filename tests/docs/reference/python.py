@@ -19,7 +19,8 @@ from tests.docs.reference.markdown import anchor, code, fence, paragraphs, table
 from tests.docs.reference.source import attribute_docs, summary, written_types
 
 _ANSWERS = (
-    client_task.TaskHandle, BlockingTask, client_records.TaskInfo, client_records.TaskEvent,
+    client_task.TaskHandle, BlockingTask, client_records.TaskInfo, client_records.TaskSummary, client_records.Page,
+    client_records.TaskEvent,
     client_records.TaskFault, client_records.CallerInfo, client_records.AgentInfo, client_records.SkillInfo,
     client_records.AgentInstance, client_records.TokenInfo, client_records.NewToken, client_records.UserInfo,
     client_records.ApiKeyInfo, client_records.WhoAmI, Artifact, TaskLog,

@@ -19,6 +19,7 @@ from agentic_atlas.backend.checker.process import checking
 from agentic_atlas.backend.domain.census import Census, OpenLimits
 from agentic_atlas.backend.domain.logins import Logins
 from agentic_atlas.backend.domain.records import Task
+from agentic_atlas.backend.domain.watchers import Watchers
 from agentic_atlas.backend.ports import Clock, Slot
 from agentic_atlas.backend.services import instances, users
 from agentic_atlas.backend.services.access import Access
@@ -157,7 +158,12 @@ class Api:
 
 @asynccontextmanager
 async def api(
-    folder: Path, limits: OpenLimits | None = None, clock: Clock = wall, *, database: Path | None = None
+    folder: Path,
+    limits: OpenLimits | None = None,
+    clock: Clock = wall,
+    *,
+    database: Path | None = None,
+    watchers: Watchers | None = None,
 ) -> AsyncIterator[Api]:
     """Run the API, with its store in memory unless there is a file for it."""
     ids, fleet = SortableIds(), HandFleet()
@@ -187,6 +193,7 @@ async def api(
                 clock=wall,
             ),
             schemas=Schemas(checker),
+            watchers=Watchers(1_000_000, 1_000_000) if watchers is None else watchers,
         )
         issued = await users.bootstrap(backend, "admin")
         assert issued is not None

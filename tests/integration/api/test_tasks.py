@@ -248,7 +248,7 @@ def test_the_event_stream_resumes_without_gap_or_repeat(tmp_path: Path) -> None:
         assert [seq for seq, _, _ in whole] == list(range(1, 25))
         assert [kind for _, kind, _ in whole].count("chunk") == 20
         assert all(event["seq"] == seq for seq, _, event in whole)
-        for cut in (0, 1, 7, 23, 24):
+        for cut in (0, 1, 7, 23):
             assert await stream(atlas, task, {"Last-Event-ID": str(cut)}) == whole[cut:]
         refused = await atlas.admin.get(f"/api/v1/tasks/{task}/events", headers={"Last-Event-ID": "x"})
         assert refused.status_code == 422

@@ -121,6 +121,10 @@ async def _read(reader: asyncio.StreamReader) -> Asked | None:
 async def _write(writer: asyncio.StreamWriter, answer: Answer) -> None:
     if answer.cut and answer.body is None:
         return
+    if answer.status == 204:
+        writer.write(b"HTTP/1.1 204 No Content\r\n\r\n")
+        await writer.drain()
+        return
     body = answer.body if isinstance(answer.body, bytes) else json.dumps(answer.body).encode()
     headers = {"Content-Type": "application/json"} | dict(answer.headers) | {"Transfer-Encoding": "chunked"}
     head = "".join(f"{name.replace('_', '-')}: {value}\r\n" for name, value in headers.items())

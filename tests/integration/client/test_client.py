@@ -163,6 +163,29 @@ def test_a_batch_gives_each_request_its_task_or_its_error() -> None:
     assert isinstance(outcome[1], NotFound)
 
 
+def test_a_task_of_a_batch_that_had_ended_already_is_asked_for_with_its_output() -> None:
+    answer = Answer({"results": [{"task": {"id": "t1", "state": "completed", "output_bytes": 1}}]})
+    whole = Answer({"id": "t1", "state": "completed", "output": 7})
+
+    async def first(atlas: AsyncClient) -> object:
+        (task,) = await atlas.batch([TaskRequest(agent="a", skill="s")])
+        assert isinstance(task, TaskHandle)
+        return await task.result()
+
+    server, output = with_client(in_order(answer, whole), first)
+    assert output == 7
+    assert [asked.path for asked in server.asked] == ["/api/v1/tasks/batch", "/api/v1/tasks/t1"]
+
+
+def test_a_page_of_tasks_says_what_leads_to_the_next() -> None:
+    item = {"id": "t1", "state": "failed", "input_bytes": 9, "output_bytes": None}
+    server, page = with_client(
+        in_order(Answer({"items": [item], "next": "c2"})), lambda atlas: atlas.task_page(limit=1, after="c1")
+    )
+    assert ([task.input_bytes for task in page.items], page.next) == ([9], "c2")
+    assert server.asked[0].query == {"limit": "1", "after": "c1"}
+
+
 def test_a_batch_answered_by_neither_task_nor_error_is_an_error() -> None:
     _, caught = with_client(in_order(Answer({"results": [{}]})), lambda atlas: atlas.batch([]))
     assert isinstance(caught, UnexpectedAnswer)

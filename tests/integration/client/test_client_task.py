@@ -126,6 +126,13 @@ def test_events_begin_after_those_already_seen() -> None:
     assert server.asked[0].headers["last-event-id"] == "3"
 
 
+def test_a_stream_that_is_over_by_the_standard_is_taken_up_no_more() -> None:
+    over = Answer(status=204)
+    server, _, seen = with_task(in_order(events(event(1), cut=True), over, task("completed", last_seq=1)), sequence)
+    assert seen == [1]
+    assert server.paths() == ["GET /api/v1/tasks/t1/events"] * 2 + ["GET /api/v1/tasks/t1"]
+
+
 def test_a_task_that_is_done_and_seen_to_its_end_has_no_more_events() -> None:
     server, _, seen = with_task(in_order(events(""), task("completed", last_seq=0)), sequence)
     assert seen == []

@@ -47,7 +47,7 @@ def test_every_acknowledged_task_is_there_after_a_kill(path: Path, run_store: Ru
         cursor = None
         while True:
             page = await store.tasks.find(TaskFilter(), limit=1_000, after=cursor)
-            states |= {task.id: task.state for task in page.items}
+            states |= {found.task.id: found.task.state for found in page.items}
             cursor = page.next
             if cursor is None:
                 break

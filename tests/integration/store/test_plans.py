@@ -75,6 +75,10 @@ HOT: dict[str, tuple[Callable[[Store], Awaitable[object]], set[str]]] = {
         lambda store: store.tasks.find(TaskFilter(prefix="tsk_01"), limit=2),
         {"SEARCH tasks USING INDEX sqlite_autoindex_tasks_1 (id>? AND id<?)"},
     ),
+    "a task without its payloads": (
+        lambda store: store.tasks.summary("task_00000001"),
+        {"SEARCH tasks USING INDEX sqlite_autoindex_tasks_1 (id=?)"},
+    ),
     "of a parent": (
         lambda store: store.tasks.find(TaskFilter(parent_id="task_1"), limit=9),
         {"SEARCH tasks USING INDEX tasks_of_parent (parent_id=?)"},
@@ -101,14 +105,31 @@ HOT: dict[str, tuple[Callable[[Store], Awaitable[object]], set[str]]] = {
 def plans_of(use: Callable[[Store], Awaitable[object]]) -> list[str]:
     """Return the steps in the plans of all queries that a use of the store runs."""
     steps: list[str] = []
+
+    def explain(connection: Connection, statement: str, parameters: Sequence[Any]) -> None:
+        plan = connection.connection.cursor().execute(f"EXPLAIN QUERY PLAN {statement}", parameters)
+        steps.extend(row[3] for row in plan.fetchall())
+
+    watch(use, explain)
+    return steps
+
+
+def statements_of(use: Callable[[Store], Awaitable[object]]) -> list[str]:
+    """Return the text of all queries that a use of the store runs."""
+    texts: list[str] = []
+    watch(use, lambda _, statement, __: texts.append(statement))
+    return texts
+
+
+def watch(use: Callable[[Store], Awaitable[object]], look: Callable[[Connection, str, Sequence[Any]], object]) -> None:
+    """Look at each query that a use of the store runs, before it does."""
     watching = False
 
-    def explain(
+    def each(
         connection: Connection, cursor: Any, statement: str, parameters: Sequence[Any], context: object, many: bool
     ) -> None:
         if watching and statement.startswith("SELECT"):
-            plan = connection.connection.cursor().execute(f"EXPLAIN QUERY PLAN {statement}", parameters)
-            steps.extend(row[3] for row in plan.fetchall())
+            look(connection, statement, parameters)
 
     async def main() -> None:
         nonlocal watching
@@ -120,12 +141,31 @@ def plans_of(use: Callable[[Store], Awaitable[object]]) -> list[str]:
             watching = True
             await use(store)
 
-    event.listen(Engine, "before_cursor_execute", explain)
+    event.listen(Engine, "before_cursor_execute", each)
     try:
         asyncio.run(main())
     finally:
-        event.remove(Engine, "before_cursor_execute", explain)
-    return steps
+        event.remove(Engine, "before_cursor_execute", each)
+
+
+PAYLOADS = ("input", "output", "error_detail", "dialogue")
+
+
+@pytest.mark.parametrize(
+    "use",
+    [
+        lambda store: store.tasks.find(TaskFilter(), limit=9),
+        lambda store: store.tasks.find(TaskFilter(visible_to=BOB.id), limit=9),
+        lambda store: store.tasks.summary("task_00000001"),
+    ],
+)
+def test_a_list_asks_for_the_length_of_a_payload_and_never_for_the_payload(
+    use: Callable[[Store], Awaitable[object]],
+) -> None:
+    (selected,) = [text for text in statements_of(use) if "input_bytes" in text]
+    for column in PAYLOADS:
+        assert f"tasks.{column}," not in selected
+    assert "length(tasks.input)" in selected
 
 
 @pytest.mark.parametrize("query", HOT)

@@ -11,6 +11,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from agentic_atlas.auth.keys import KeyRing, SigningKey
 from agentic_atlas.backend.domain.logins import Logins
+from agentic_atlas.backend.domain.watchers import Watchers
 from agentic_atlas.backend.ports import Verdict
 from agentic_atlas.backend.services import instances
 from agentic_atlas.backend.services.access import Access
@@ -104,6 +105,7 @@ class Server:
             monitor=Monitor(dispatcher, fleet, clock, log),
             backups=_NoBackups(),
             schemas=Schemas(_NoChecker()),
+            watchers=Watchers(100, 100),
         )
         self.router = fleet.router = Router(
             RouterBackend(self.backend),

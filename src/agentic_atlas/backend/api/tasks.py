@@ -2,12 +2,14 @@
 
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
+from functools import lru_cache
 from http import HTTPStatus
 from typing import Annotated
 
 import msgspec
 from fastapi import APIRouter, Header, Query, Request
 from starlette.responses import Response, StreamingResponse
+from starlette.types import Receive, Scope, Send
 
 from agentic_atlas.backend.api.accept import prefers
 from agentic_atlas.backend.api.answers import Json, read
@@ -22,10 +24,13 @@ from agentic_atlas.backend.api.views.tasks import (
     TaskPage,
     TaskView,
     event_view,
+    summary_of,
+    summary_view,
     task_view,
 )
 from agentic_atlas.backend.domain.records import Task, TaskEvent
 from agentic_atlas.backend.ports import TaskFilter
+from agentic_atlas.backend.services import events as events_of
 from agentic_atlas.backend.services import questions, tasks
 from agentic_atlas.backend.services.access import Principal
 from agentic_atlas.backend.services.backend import Backend
@@ -82,7 +87,7 @@ async def find(
         since=wanted.since.timestamp() if wanted.since else None,
     )
     page = await tasks.find(backend, which, limit=limit, after=after)
-    return Json(TaskPage([task_view(task) for task in page.items], page.next))
+    return Json(TaskPage([summary_view(summary) for summary in page.items], page.next))
 
 
 @router.get("/{task_id}", **describe(answers=TaskView))
@@ -105,16 +110,17 @@ async def events(
 ) -> Response:
     """Stream a task's events as server-sent events (WHATWG HTML §9.2) until it has ended.
 
-    Resumes after `Last-Event-ID`. With `Accept: application/json`: those that are there now.
+    Resumes after `Last-Event-ID`; 204 when the task has ended and no event follows, so that nobody tries again.
+    With `Accept: application/json`: a page of those that are there now.
     """
-    await tasks.show(backend, who, task_id)
+    task = (await tasks.standing(backend, who, task_id)).task
     start = _number(last_event_id) if last_event_id else after
     if prefers(request.headers.getlist("accept"), "application/json", "text/event-stream"):
-        found = await backend.store.tasks.events(task_id, after=start, limit=tasks.EVENTS_AT_ONCE)
-        return Json(EventPage([event_view(event) for event in found]))
-    stream = _stream(backend, task_id, start)
-    headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no", "X-Content-Type-Options": "nosniff"}
-    return StreamingResponse(stream, media_type="text/event-stream", headers=headers)
+        found, more = await events_of.page(backend, task_id, start)
+        return Json(EventPage([event_view(event) for event in found], more))
+    if task.terminal and start >= task.last_seq:
+        return Response(status_code=HTTPStatus.NO_CONTENT, headers={"Cache-Control": "no-store"})
+    return Stream(backend, who.key.id, task_id, start)
 
 
 @router.post("/{task_id}/cancel", **describe(takes=Reason, answers=TaskView))
@@ -163,7 +169,7 @@ async def _one_of_many(backend: Backend, who: Principal, new: NewTask) -> BatchI
         submitted = await tasks.submit(backend, who.user, who.caller, _ask(new, None))
     except AtlasError as error:
         return BatchItem(error=body_of(error).error)
-    return BatchItem(task=task_view(submitted.task))
+    return BatchItem(task=summary_of(submitted.task))
 
 
 _STOPPING = "is asked to stop: its agent has not answered yet"
@@ -185,12 +191,30 @@ async def _view(backend: Backend, task: Task) -> TaskView:
     return task_view(task, f"queued: agent offline, {when}")
 
 
+class Stream(StreamingResponse):
+    """A task's events as server-sent events, in a watcher's place that ends with it."""
+
+    media_type = "text/event-stream"
+
+    def __init__(self, backend: Backend, key_id: str, task_id: str, after: int) -> None:
+        headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no", "X-Content-Type-Options": "nosniff"}
+        super().__init__(_stream(backend, task_id, after), headers=headers)
+        self._place = backend.watchers.place(task_id, key_id)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer; raises Busy (`too_many_watchers`) before the first byte."""
+        with self._place:
+            await super().__call__(scope, receive, send)
+
+
 async def _stream(backend: Backend, task_id: str, after: int) -> AsyncIterator[bytes]:
-    async for event in tasks.events(backend, task_id, after, KEEP_ALIVE):
-        yield b": keep-alive\n\n" if event is None else _frame(event)
+    async for page in events_of.follow(backend, task_id, after, KEEP_ALIVE):
+        yield b"".join(map(_frame, page)) or b": keep-alive\n\n"
 
 
+@lru_cache(maxsize=32)
 def _frame(event: TaskEvent) -> bytes:
+    # Remembered, for all who stand at the same number are told the same.
     data = msgspec.json.encode(event_view(event))
     # JSON by msgspec has no line breaks outside strings, but payloads are passed on as their sender wrote them.
     lines = b"\n".join(b"data: " + line for line in data.splitlines())

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from agentic_atlas.auth import KeyRing
 from agentic_atlas.backend.domain.logins import Logins
+from agentic_atlas.backend.domain.watchers import Watchers
 from agentic_atlas.backend.ports import Backups, Fleet, Ids, Store
 from agentic_atlas.backend.services.access import Access
 from agentic_atlas.backend.services.dispatch import Dispatcher
@@ -37,4 +38,5 @@ class Backend:
     monitor: Monitor
     schemas: Schemas
     backups: Backups
+    watchers: Watchers
     returning: Returning = field(default_factory=Returning)

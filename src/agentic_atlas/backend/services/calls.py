@@ -6,7 +6,7 @@ import msgspec
 
 from agentic_atlas.backend.domain.children import call_key, final_reply
 from agentic_atlas.backend.domain.records import CallerRef, EventKind, Task, User
-from agentic_atlas.backend.services import tasks
+from agentic_atlas.backend.services import events, tasks
 from agentic_atlas.backend.services.access import may_use, no_agent
 from agentic_atlas.backend.services.backend import Backend
 from agentic_atlas.errors import AtlasError, InvalidInput, NotFound
@@ -93,13 +93,14 @@ async def _may_both(backend: Backend, owner: User, asker: User, name: str) -> No
 
 
 async def _forward(backend: Backend, child: Task, asked: Call, replies: Replies) -> bool:
-    async for event in tasks.events(backend, child.id, asked.after, _KEEP_ALIVE):
-        if event is None or event.kind is EventKind.STATE:
-            continue
-        reply = Reply(asked.id, ReplyKind.EVENT, child.id, event.seq, event.kind.value, msgspec.Raw(event.data))
-        if not replies(reply):
-            return False
-        await replies.drained()
+    async for page in events.follow(backend, child.id, asked.after, _KEEP_ALIVE):
+        for event in page:
+            if event.kind is EventKind.STATE:
+                continue
+            reply = Reply(asked.id, ReplyKind.EVENT, child.id, event.seq, event.kind.value, msgspec.Raw(event.data))
+            if not replies(reply):
+                return False
+            await replies.drained()
     return True
 
 

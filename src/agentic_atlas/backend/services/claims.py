@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from functools import partial
 
-from agentic_atlas.backend.domain.records import Task
+from agentic_atlas.backend.domain.records import Task, TaskEvent
 from agentic_atlas.backend.ports import Changed, Fleet, Log, Slot, Tasks
 from agentic_atlas.backend.services.unawaited import again_after, outcome
 
@@ -17,9 +17,14 @@ class Claims:
     """Owns the backlog: which agents have waiting tasks, as far as is known."""
 
     def __init__(
-        self, tasks: Tasks, fleet: Fleet, clock: Callable[[], float], claimed: Callable[[Slot, Task], None], log: Log
+        self,
+        tasks: Tasks,
+        fleet: Fleet,
+        clock: Callable[[], float],
+        claimed: Callable[[Slot, Task, Sequence[TaskEvent]], None],
+        log: Log,
     ) -> None:
-        """Take whom to tell of each task that was claimed for a slot, after the commit."""
+        """Take whom to tell of each task that was claimed for a slot, and its new events, after the commit."""
         self._tasks = tasks
         self._fleet = fleet
         self._clock = clock
@@ -64,9 +69,9 @@ class Claims:
 
     def _made(self, agent_id: str, slots: Sequence[Slot], version: int | None, future: "Future[list[Changed]]") -> None:
         claimed = outcome(future, self._log, "claim_failed", agent=agent_id)
-        tasks = [change.task for change in claimed or () if change.task is not None]
-        for slot, task in zip(slots, tasks, strict=False):
-            self._tell(slot, task)
+        tasks = [(change.task, change.events) for change in claimed or () if change.task is not None]
+        for slot, (task, events) in zip(slots, tasks, strict=False):
+            self._tell(slot, task, events)
         for slot in slots[len(tasks) :]:
             self._fleet.release(slot)
         if claimed is None:

@@ -17,7 +17,7 @@ from agentic_atlas.backend.domain.children import orphans
 from agentic_atlas.backend.domain.deadlines import due_at, expire
 from agentic_atlas.backend.domain.fairness import FairQueues
 from agentic_atlas.backend.domain.lifecycle import Change, settled
-from agentic_atlas.backend.domain.records import Task
+from agentic_atlas.backend.domain.records import Task, TaskEvent
 from agentic_atlas.backend.ports import Added, Changed, Decide, Fleet, Log, Slot, Tasks
 from agentic_atlas.backend.services.claims import Claims
 from agentic_atlas.backend.services.feed import Feed
@@ -131,7 +131,7 @@ class Dispatcher:
     def _added(self, change: Change, slot: Slot | None, future: "Future[Added]") -> None:
         added = value(future)
         if added is not None and added.created:
-            self._follow(added.task)
+            self._follow(added.task, change.events)
             if slot is not None:
                 self._deliver(slot, added.task)
             return
@@ -143,7 +143,7 @@ class Dispatcher:
     def _changed(self, future: "Future[Changed]") -> None:
         changed = value(future)
         if changed is not None and changed.task is not None:
-            self._follow(changed.task)
+            self._follow(changed.task, changed.events)
             for question in settled(changed.task, changed.events):
                 self._fleet.answer(changed.task, question.reaction)
 
@@ -200,9 +200,9 @@ class Dispatcher:
             self._canceling.add(task_id)
             self.cancel(task_id, "the task that called it was canceled or has ended").add_done_callback(settled)
 
-    def _follow(self, task: Task) -> None:
+    def _follow(self, task: Task, events: Sequence[TaskEvent]) -> None:
         """What every change is followed by: watchers are told, the alarm is set, and a waiting task is offered."""
-        self._see(task)
+        self._see(task, events)
         if task.state not in LEASED or task.cancel_reason is not None:
             # Nobody waits for what the attempt called; the next attempt makes its own calls.
             for child in self.census.children(task.id):
@@ -212,9 +212,9 @@ class Dispatcher:
             if task.not_before is None or task.not_before <= self._clock():
                 self.claims.make(task.agent_id)
 
-    def _see(self, task: Task) -> None:
+    def _see(self, task: Task, events: Sequence[TaskEvent]) -> None:
         self.census.see(task)
-        self._feed.tell(task)
+        self._feed.tell(task, events)
         self._alarm(task)
 
     def _alarm(self, task: Task) -> None:
@@ -223,8 +223,8 @@ class Dispatcher:
         if at is not None and self._alarms.earliest(task.id):
             self._woken.set()
 
-    def _claimed(self, slot: Slot, task: Task) -> None:
-        self._see(task)
+    def _claimed(self, slot: Slot, task: Task, events: Sequence[TaskEvent]) -> None:
+        self._see(task, events)
         self._deliver(slot, task)
 
     def _deliver(self, slot: Slot, task: Task) -> None:

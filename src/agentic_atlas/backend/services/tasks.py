@@ -1,7 +1,6 @@
 """Submitting, watching, cancelling and repeating tasks."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from contextlib import suppress
 from functools import partial
 
@@ -14,9 +13,9 @@ from agentic_atlas.backend.domain.idempotency import digest
 from agentic_atlas.backend.domain.ids import TASK
 from agentic_atlas.backend.domain.names import full_name
 from agentic_atlas.backend.domain.policies import Wishes, effective
-from agentic_atlas.backend.domain.records import Agent, CallerRef, Skill, Task, TaskEvent, User
+from agentic_atlas.backend.domain.records import Agent, CallerRef, Skill, Task, User
 from agentic_atlas.backend.domain.tracing import child
-from agentic_atlas.backend.ports import Page, TaskFilter
+from agentic_atlas.backend.ports import Page, Summary, TaskFilter
 from agentic_atlas.backend.services.access import Principal, may_see
 from agentic_atlas.backend.services.backend import Backend
 from agentic_atlas.backend.services.feed import Watch
@@ -34,9 +33,6 @@ MOST_AHEAD = 366 * 86_400.0
 MAX_PRIORITY = 9
 MAX_KEY = 200
 """Characters of an idempotency key."""
-
-EVENTS_AT_ONCE = 32
-"""Events read for a watcher at a time: as many as one that does not read may keep in memory."""
 
 
 class Ask(msgspec.Struct, frozen=True):
@@ -158,16 +154,32 @@ async def retry(backend: Backend, principal: Principal, task_id: str) -> Submitt
 async def show(backend: Backend, principal: Principal, task_id: str) -> Task:
     """Return a task that the principal may see; raises NotFound (`task_not_found`)."""
     task = await backend.store.tasks.get(task_id)
-    # Looked for without a task too: what is somebody else's takes as long as what is not there.
-    agent = None if principal.sees_all else await backend.store.agents.get(task.agent_id if task else "")
-    if task is not None and may_see(principal, task, agent.owner_id if agent else None):
+    if await _visible(backend, principal, task) and task is not None:
         return task
-    raise NotFound(f"there is no task {task_id[:64]!r}", code="task_not_found")
+    raise _no_task(task_id)
+
+
+async def standing(backend: Backend, principal: Principal, task_id: str) -> Summary:
+    """Return a task that the principal may see, without its payloads; raises NotFound (`task_not_found`)."""
+    summary = await backend.store.tasks.summary(task_id)
+    if await _visible(backend, principal, None if summary is None else summary.task) and summary is not None:
+        return summary
+    raise _no_task(task_id)
 
 
 async def find(backend: Backend, which: TaskFilter, *, limit: int, after: str | None) -> Page:
     """Return tasks, newest first; `which` says whose."""
     return await backend.store.tasks.find(which, limit=limit, after=after)
+
+
+async def _visible(backend: Backend, principal: Principal, task: Task | None) -> bool:
+    # Looked for without a task too: what is somebody else's takes as long as what is not there.
+    agent = None if principal.sees_all else await backend.store.agents.get(task.agent_id if task else "")
+    return task is not None and may_see(principal, task, agent.owner_id if agent else None)
+
+
+def _no_task(task_id: str) -> NotFound:
+    return NotFound(f"there is no task {task_id[:64]!r}", code="task_not_found")
 
 
 async def until_ended(backend: Backend, task_id: str, seconds: float) -> Task | None:
@@ -200,42 +212,6 @@ async def nobody_came(backend: Backend) -> None:
     for task_id, agent_id in backend.returning.over():
         if not backend.fleet.online(agent_id):
             await _give_up(backend, task_id)
-
-
-async def events(backend: Backend, task_id: str, after: int, keep_alive: float) -> AsyncIterator[TaskEvent | None]:
-    """Yield the task's events with a `seq` above `after`, in order and without gaps, until it has ended.
-
-    It ends early when the server stops; the reader resumes after the last `seq` it has.
-    Yields None after `keep_alive` seconds without one, and while the store is busy or away.
-    Leaving early changes nothing.
-    """
-    with backend.feed.watch(task_id) as watch:
-        while True:
-            try:
-                # Read before the state is looked at: an ended task has no events after the ones read now.
-                ended = await _ended(backend, task_id)
-                found = await backend.store.tasks.events(task_id, after=after, limit=EVENTS_AT_ONCE)
-            except (Busy, Unavailable) as error:
-                # What has begun can't be answered "later" any more: it is read again then, and nothing is missing.
-                yield None
-                if watch.closed:
-                    return
-                await watch.changed(error.retry_after)
-                continue
-            for event in found:
-                yield event
-                after = event.seq
-            if len(found) == EVENTS_AT_ONCE:
-                continue
-            if ended or watch.closed:
-                return
-            if not found and not await watch.changed(keep_alive):
-                yield None
-
-
-async def _ended(backend: Backend, task_id: str) -> bool:
-    task = await backend.store.tasks.get(task_id)
-    return task is None or task.terminal
 
 
 async def _expect(backend: Backend, task_id: str, agent_id: str) -> None:

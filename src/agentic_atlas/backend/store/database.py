@@ -16,7 +16,7 @@ from agentic_atlas.backend.store.copying import Told, copier, copy
 from agentic_atlas.backend.store.errors import domain_error
 from agentic_atlas.backend.store.lock import owned
 from agentic_atlas.backend.store.migrations import migrate
-from agentic_atlas.backend.store.readers import THREADS, PooledReaders, Readers, WriterReaders
+from agentic_atlas.backend.store.readers import FOLLOWING, THREADS, PooledReaders, Readers, WriterReaders
 from agentic_atlas.backend.store.tables import network
 from agentic_atlas.backend.store.tasks import SqlTasks
 from agentic_atlas.backend.store.tokens import SqlTokens
@@ -32,9 +32,15 @@ class SqlStore:
     """`ports.Store` on SQLAlchemy; made by `open_store`."""
 
     def __init__(
-        self, writer: Writer, readers: Readers, copier: Readers, network_id: str, warnings: tuple[str, ...]
+        self,
+        writer: Writer,
+        readers: Readers,
+        followers: Readers,
+        copier: Readers,
+        network_id: str,
+        warnings: tuple[str, ...],
     ) -> None:
-        self.tasks = SqlTasks(writer, readers)
+        self.tasks = SqlTasks(writer, readers, followers)
         self.agents = SqlAgents(writer, readers)
         self.tokens = SqlTokens(writer, readers)
         self.users = SqlUsers(writer, readers)
@@ -97,11 +103,19 @@ def _opened(path: Path | None, clock: Clock, ids: Ids, opened: ExitStack) -> Sql
     writer = Writer(engine, remembered_bytes=REMEMBERED_BYTES)
     writer.start()
     opened.callback(writer.close)
-    readers = WriterReaders(writer) if path is None else PooledReaders(sqlite.reading_engine(path, THREADS))
-    opened.callback(readers.close)
+    readers = _reading(writer, path, THREADS, opened)
+    followers = _reading(writer, path, FOLLOWING, opened)
     copies = WriterReaders(writer) if path is None else copier(path)
     opened.callback(copies.close)
-    return SqlStore(writer, readers, copies, network_id, tuple(warnings))
+    return SqlStore(writer, readers, followers, copies, network_id, tuple(warnings))
+
+
+def _reading(writer: Writer, path: Path | None, threads: int, opened: ExitStack) -> Readers:
+    if path is None:
+        return WriterReaders(writer)
+    readers = PooledReaders(sqlite.reading_engine(path, threads), threads=threads)
+    opened.callback(readers.close)
+    return readers
 
 
 def _prepared_files(path: Path) -> list[str]:

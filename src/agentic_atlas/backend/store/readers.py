@@ -16,6 +16,8 @@ from agentic_atlas.errors import Busy, Unavailable
 T = TypeVar("T")
 
 THREADS = 4
+FOLLOWING = 2
+"""Threads that read the events of tasks for those who follow them."""
 MOST_WAITING = 1_000
 """Reads that may wait for a thread; more are answered with Busy."""
 

@@ -5,23 +5,36 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Any, TypeAlias
 
-from sqlalchemy import ColumnElement, Connection, literal, or_, select, union_all, update
+from sqlalchemy import ColumnElement, Connection, func, literal, null, or_, select, union_all, update
 
 from agentic_atlas.backend.domain.ids import TASK, earliest
 from agentic_atlas.backend.domain.lifecycle import Change
 from agentic_atlas.backend.domain.records import CallerRef, Task, TaskEvent
-from agentic_atlas.backend.ports import Added, Changed, Decide, Page, Slot, TaskFilter
+from agentic_atlas.backend.ports import EVENT_PAGE_BYTES, Added, Changed, Decide, Page, Slot, Summary, TaskFilter
 from agentic_atlas.backend.store.cursors import cursor_after, id_in
 from agentic_atlas.backend.store.operations import Add, ChangeTask, Claim, Statement
 from agentic_atlas.backend.store.readers import Readers
-from agentic_atlas.backend.store.rows import READ, dialogue_blob, dialogue_of, event_of, task_of
+from agentic_atlas.backend.store.rows import READ, Row, dialogue_blob, dialogue_of, event_of, task_of
 from agentic_atlas.backend.store.statements import Query, key_of
 from agentic_atlas.backend.store.tables import HELD, SUBMITTED, agents, events, tasks
 from agentic_atlas.backend.store.writer import Writer
 
 Columns: TypeAlias = Sequence[ColumnElement[Any]]
 
-_WITHOUT_INPUT: Columns = [literal(b"").label("input") if column is tasks.c.input else column for column in READ]
+_MOST_MESSAGE = 500
+"""Characters of an error's message in a list."""
+
+_NO_INPUT: dict[str, ColumnElement[Any]] = {"input": literal(b"").label("input")}
+_NO_PAYLOAD: dict[str, ColumnElement[Any]] = _NO_INPUT | {
+    "output": null().label("output"),
+    "error_detail": literal(b"null").label("error_detail"),
+    "error_message": func.substr(tasks.c.error_message, 1, _MOST_MESSAGE).label("error_message"),
+    "dialogue": null().label("dialogue"),
+}
+_WITHOUT_INPUT: Columns = [_NO_INPUT.get(column.name, column) for column in READ]
+_SIZES: Columns = [func.length(column).label(f"{column.name}_bytes") for column in (tasks.c.input, tasks.c.output)]
+"""A database knows a value's length without reading the pages that it spills to."""
+_SUMMARY: Columns = [*(_NO_PAYLOAD.get(column.name, column) for column in READ), *_SIZES]
 
 _APART = 60.0
 """Seconds that the time in an id and that of its task may be apart; more than a small correction of the clock."""
@@ -33,9 +46,11 @@ _BRANCHES = 100
 class SqlTasks:
     """`ports.Tasks`."""
 
-    def __init__(self, writer: Writer, readers: Readers) -> None:
+    def __init__(self, writer: Writer, readers: Readers, followers: Readers) -> None:
+        """Take who reads for callers, and who reads events: those who follow tasks never keep callers waiting."""
         self._writer = writer
         self._readers = readers
+        self._followers = followers
 
     def add(self, change: Change) -> "Future[Added]":
         """See the port."""
@@ -57,6 +72,12 @@ class SqlTasks:
         """See the port."""
         return next(iter(await self._tasks(_task(task_id))), None)
 
+    async def summary(self, task_id: str) -> Summary | None:
+        """See the port."""
+        query = select(*_SUMMARY).where(tasks.c.id == task_id)
+        found = await self._readers.run(lambda connection: connection.execute(query).first())
+        return None if found is None else _summary_of(found)
+
     async def with_key(self, caller: CallerRef, idempotency_key: str) -> Task | None:
         """See the port."""
         return next(iter(await self._tasks(_with_key(caller, idempotency_key))), None)
@@ -66,12 +87,14 @@ class SqlTasks:
         before = None if after is None else id_in(after)
         found = await self._readers.run(lambda connection: _find(connection, which, limit + 1, before))
         items = found[:limit]
-        return Page(tuple(items), cursor_after(items[-1].id) if len(found) > limit else None)
+        return Page(tuple(items), cursor_after(items[-1].task.id) if len(found) > limit else None)
 
-    async def events(self, task_id: str, *, after: int = 0, limit: int = 1000) -> list[TaskEvent]:
+    async def events(
+        self, task_id: str, *, after: int = 0, limit: int = 1000, most_bytes: int = EVENT_PAGE_BYTES
+    ) -> list[TaskEvent]:
         """See the port."""
         query = _events(task_id, after, limit)
-        return await self._readers.run(lambda connection: [event_of(row) for row in connection.execute(query)])
+        return await self._followers.run(lambda connection: _as_many(connection, query, most_bytes))
 
     async def open(self) -> list[Task]:
         """See the port."""
@@ -134,7 +157,25 @@ def _events(task_id: str, after: int, limit: int) -> Query:
     )
 
 
-def _find(connection: Connection, which: TaskFilter, limit: int, before: str | None) -> list[Task]:
+def _as_many(connection: Connection, query: Query, most_bytes: int) -> list[TaskEvent]:
+    """The events that a query finds, as many as there is room for; the others are not read."""
+    found: list[TaskEvent] = []
+    with connection.execute(query) as rows:
+        for row in rows:
+            event = event_of(row)
+            most_bytes -= len(event.data)
+            if found and most_bytes < 0:
+                break
+            found.append(event)
+    return found
+
+
+def _summary_of(row: Row) -> Summary:
+    *columns, input_bytes, output_bytes = row
+    return Summary(task_of(columns), input_bytes, output_bytes)
+
+
+def _find(connection: Connection, which: TaskFilter, limit: int, before: str | None) -> list[Summary]:
     """Tasks that a filter lets through, newest first, from the one before `before`."""
     narrow = [
         column == value
@@ -156,8 +197,8 @@ def _find(connection: Connection, which: TaskFilter, limit: int, before: str | N
         filters.append(_visible(which.visible_to))
     elif which.visible_to is not None:
         filters = [tasks.c.id.in_(_newest_visible(connection, which.visible_to, filters, limit))]
-    query = select(*READ).where(*filters).order_by(tasks.c.id.desc()).limit(limit)
-    return [task_of(row) for row in connection.execute(query)]
+    query = select(*_SUMMARY).where(*filters).order_by(tasks.c.id.desc()).limit(limit)
+    return [_summary_of(row) for row in connection.execute(query)]
 
 
 def _made(which: TaskFilter) -> list[ColumnElement[bool]]:

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from agentic_atlas.sdk.client.records import TaskInfo
+    from agentic_atlas.sdk.client.records import TaskSummary
 
 
 @dataclass(frozen=True)
@@ -22,19 +22,19 @@ class Branch:
     """
 
     lines: str
-    task: TaskInfo
+    task: TaskSummary
     began: float
     took: float | None
 
 
-def tree(tasks: Iterable[TaskInfo]) -> list[Branch]:
+def tree(tasks: Iterable[TaskSummary]) -> list[Branch]:
     """Return the tasks of one trace in the order a tree is read, each under the one that called it.
 
     A task whose parent is not among them stands at the top, so that nothing is left out.
     """
     ordered = sorted(tasks, key=_age)
     known = {task.id for task in ordered}
-    called: dict[str | None, list[TaskInfo]] = {}
+    called: dict[str | None, list[TaskSummary]] = {}
     for task in ordered:
         called.setdefault(task.parent_id if task.parent_id in known else None, []).append(task)
     begin = _began(ordered[0]) if ordered else None
@@ -42,7 +42,7 @@ def tree(tasks: Iterable[TaskInfo]) -> list[Branch]:
 
 
 def _branches(
-    called: dict[str | None, list[TaskInfo]], parent: str | None, before: str, begin: datetime | None
+    called: dict[str | None, list[TaskSummary]], parent: str | None, before: str, begin: datetime | None
 ) -> Iterator[Branch]:
     children = called.get(parent, [])
     for task in children:
@@ -54,10 +54,10 @@ def _branches(
         yield from _branches(called, task.id, "" if top else before + ("   " if last else "│  "), begin)
 
 
-def _age(task: TaskInfo) -> tuple[datetime, str]:
+def _age(task: TaskSummary) -> tuple[datetime, str]:
     return _began(task), task.id
 
 
-def _began(task: TaskInfo) -> datetime:
+def _began(task: TaskSummary) -> datetime:
     assert task.created_at is not None
     return task.created_at

@@ -28,6 +28,7 @@ from agentic_atlas.sdk.client.records import (
     Record,
     T,
     TaskInfo,
+    TaskSummary,
     TokenInfo,
     UserInfo,
     WhoAmI,
@@ -205,7 +206,7 @@ class AsyncClient:
         """Submit up to 100 tasks at once; each place of the result holds the task or why there is none."""
         body = {"tasks": [_safe(request, self._http.sources.key()) for request in requests]}
         answer = await self._http.send("POST", "/tasks/batch", _Batch, body=body)
-        return [self._handle(item) for item in answer.results]
+        return [await self._handle(item) for item in answer.results]
 
     async def task(self, id: str) -> TaskHandle:
         """Return a task submitted before, here or elsewhere."""
@@ -221,10 +222,10 @@ class AsyncClient:
         parent: str | None = None,
         trace: str | None = None,
         page: int = PAGE,
-    ) -> AsyncGenerator[TaskInfo, None]:
-        """Yield the tasks that fit, newest first, page after page."""
+    ) -> AsyncGenerator[TaskSummary, None]:
+        """Yield the tasks that fit, newest first, page after page; `task(id)` has the input and the output of one."""
         query = _task_query(agent=agent, skill=skill, state=state, since=since, parent=parent, trace=trace, limit=page)
-        return self._pages("/tasks", Page[TaskInfo], query)
+        return self._pages("/tasks", Page[TaskSummary], query)
 
     async def task_page(
         self,
@@ -236,7 +237,7 @@ class AsyncClient:
         prefix: str | None = None,
         after: str | None = None,
         limit: int = PAGE,
-    ) -> Page[TaskInfo]:
+    ) -> Page[TaskSummary]:
         """Return a part of the list of tasks, newest first.
 
         Args:
@@ -249,7 +250,7 @@ class AsyncClient:
             limit: how many at most; 500 are the most.
         """
         query = _task_query(agent=agent, skill=skill, state=state, since=since, prefix=prefix, limit=limit)
-        return await self._http.send("GET", "/tasks", Page[TaskInfo], query={**query, "after": after})
+        return await self._http.send("GET", "/tasks", Page[TaskSummary], query={**query, "after": after})
 
     async def cancel(self, id: str, reason: str | None = None) -> TaskInfo:
         """Ask for a task to be stopped (see `TaskHandle.cancel`)."""
@@ -361,9 +362,11 @@ class AsyncClient:
         body = {"user_code": user_code}
         return await self._http.send("POST", f"/login-codes/{decision}", LoginInfo, body=body, repeatable=False)
 
-    def _handle(self, item: BatchItem) -> TaskHandle | AtlasError:
+    async def _handle(self, item: BatchItem) -> TaskHandle | AtlasError:
         if item.task is not None:
-            return TaskHandle(self._http, item.task)
+            # One that was submitted earlier, with the same key, may have an output by now: it is asked for by itself.
+            ended = item.task.done
+            return await self.task(item.task.id) if ended else TaskHandle(self._http, _unfinished(item.task))
         if item.error is None:
             raise UnexpectedAnswer("the server answered neither a task nor an error for a request of the batch")
         return from_fault(item.error)
@@ -397,6 +400,11 @@ def _merged(input: Mapping[str, Any] | None, more: Mapping[str, Any]) -> dict[st
     if twice:
         raise InvalidInput(f"given twice, in the mapping and as keyword: {', '.join(sorted(twice))}")
     return {**(input or {}), **more}
+
+
+def _unfinished(task: TaskSummary) -> TaskInfo:
+    """Return a task that has no output yet, as a handle keeps it."""
+    return TaskInfo(**msgspec.structs.asdict(task))
 
 
 def _safe(request: TaskRequest, key: str) -> TaskRequest:

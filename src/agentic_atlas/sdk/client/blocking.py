@@ -106,11 +106,11 @@ class Client:
         """See `AsyncClient.task`."""
         return self._handle(self._loop.run(self._client.task(id)))
 
-    def tasks(self, **fitting: Any) -> Iterator[records.TaskInfo]:
+    def tasks(self, **fitting: Any) -> Iterator[records.TaskSummary]:
         """See `AsyncClient.tasks`."""
         return self._loop.each(self._client.tasks(**fitting))
 
-    def task_page(self, **fitting: Any) -> records.Page[records.TaskInfo]:
+    def task_page(self, **fitting: Any) -> records.Page[records.TaskSummary]:
         """See `AsyncClient.task_page`."""
         return self._loop.run(self._client.task_page(**fitting))
 

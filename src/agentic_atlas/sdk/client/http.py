@@ -30,7 +30,7 @@ STREAM_SILENCE = 45.0
 WAITING_PATIENCE = 60.0
 """Seconds during which a wait or an event stream outlives a server that does not answer: the task is safe meanwhile."""
 MAX_ANSWER = 64 * 1024 * 1024
-"""Longest answer that is read, in bytes; a page of tasks holds many inputs and outputs."""
+"""Longest answer that is read, in bytes; a task holds an input, an output, and what people were asked."""
 MAX_CONNECTIONS = 100
 
 T = TypeVar("T")
@@ -119,6 +119,10 @@ class Http:
         timeout = httpx.Timeout(STREAM_SILENCE, connect=CONNECT_TIMEOUT)
         with self._transport_errors():
             async with self._connection().stream("GET", PREFIX + path, headers=headers, timeout=timeout) as response:
+                if response.status_code == 204:
+                    # No event follows that one, and none ever will (WHATWG HTML §9.2).
+                    yield response.aiter_bytes()
+                    return
                 if response.status_code != 200:
                     await _read(response)
                 if not response.headers.get("Content-Type", "").startswith("text/event-stream"):

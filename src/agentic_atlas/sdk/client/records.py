@@ -67,17 +67,20 @@ class QuestionInfo(Record, frozen=True, kw_only=True):
         return self.state == "open"
 
 
-class TaskInfo(Record, frozen=True, kw_only=True):
-    """A task as it was when the server answered."""
+class TaskSummary(Record, frozen=True, kw_only=True):
+    """A task as it was when the server answered, without its payloads: what lists have."""
 
     id: str
     state: str
     agent: str = ""
     """`owner/name`."""
     skill: str = ""
-    input: Any = None
-    output: Any = None
+    input_bytes: int = 0
+    """Length of the input as JSON."""
+    output_bytes: int | None = None
+    """Length of the output as JSON; None without one."""
     error: TaskFault | None = None
+    """In lists without its detail, and with at most 500 characters of its message."""
     caller: CallerInfo | None = None
     created_at: datetime | None = None
     updated_at: datetime | None = None
@@ -99,20 +102,11 @@ class TaskInfo(Record, frozen=True, kw_only=True):
     last_seq: int = 0
     """Number of its newest event."""
     cancel_requested: bool = False
-    questions: list[QuestionInfo] = []
-    """What it asked, by number."""
-    note: str | None = None
-    """Why nothing happens at the moment, for instance that its agent is offline."""
 
     @property
     def done(self) -> bool:
         """True when the state is final and nothing about the task changes any more."""
         return self.state in TERMINAL
-
-    @property
-    def question(self) -> QuestionInfo | None:
-        """The oldest question that waits for an answer."""
-        return next((question for question in self.questions if question.open), None)
 
     @property
     def failure(self) -> TaskError | None:
@@ -121,6 +115,22 @@ class TaskInfo(Record, frozen=True, kw_only=True):
             return None
         fault = self.error or TaskFault(code=self.state, message=f"the task ended {self.state}")
         return TaskError(fault.message, code=fault.code, detail=fault.detail, task_id=self.id, state=self.state)
+
+
+class TaskInfo(TaskSummary, frozen=True, kw_only=True):
+    """A task as it was when the server answered."""
+
+    input: Any = None
+    output: Any = None
+    questions: list[QuestionInfo] = []
+    """What it asked, by number."""
+    note: str | None = None
+    """Why nothing happens at the moment, for instance that its agent is offline."""
+
+    @property
+    def question(self) -> QuestionInfo | None:
+        """The oldest question that waits for an answer."""
+        return next((question for question in self.questions if question.open), None)
 
 
 class TaskEvent(Record, frozen=True, kw_only=True):
@@ -142,7 +152,7 @@ class TaskEvent(Record, frozen=True, kw_only=True):
 class BatchItem(Record, frozen=True, kw_only=True):
     """What became of one request of a batch: one of the two is there."""
 
-    task: TaskInfo | None = None
+    task: TaskSummary | None = None
     error: TaskFault | None = None
 
 

@@ -14,8 +14,12 @@ from agentic_atlas.backend.domain.records import (
     TaskEvent,
 )
 from agentic_atlas.backend.domain.tracing import trace_id
-from agentic_atlas.protocol.messages import Delivery
+from agentic_atlas.backend.ports import Summary
+from agentic_atlas.protocol.messages import NULL, Delivery
 from agentic_atlas.protocol.tasks import TaskState
+
+MOST_MESSAGE = 500
+"""Characters of an error's message in a summary."""
 
 
 class CallerView(msgspec.Struct):
@@ -52,16 +56,19 @@ class QuestionView(msgspec.Struct):
     answered_by: str | None
 
 
-class TaskView(msgspec.Struct):
-    """A task."""
+class TaskSummaryView(msgspec.Struct):
+    """A task without its payloads, as lists have it."""
 
     id: str
     agent: str
     skill: str
     state: TaskState
-    input: Raw
-    output: Raw | None
+    input_bytes: int
+    """Length of the input as JSON."""
+    output_bytes: int | None
+    """Length of the output as JSON; null without one."""
     error: FaultView | None
+    """In lists without its detail, and with at most 500 characters of its message."""
     caller: CallerView
     created_at: datetime
     updated_at: datetime
@@ -81,6 +88,13 @@ class TaskView(msgspec.Struct):
     instance_id: str | None
     last_seq: int
     cancel_requested: bool
+
+
+class TaskView(TaskSummaryView):
+    """A task."""
+
+    input: Raw
+    output: Raw | None
     questions: list[QuestionView]
     """What it asked, by number; of those that an attempt left without an answer, only what the present one asks."""
     note: str | None = None
@@ -90,14 +104,14 @@ class TaskView(msgspec.Struct):
 class TaskPage(msgspec.Struct):
     """Part of a list of tasks, newest first."""
 
-    items: list[TaskView]
+    items: list[TaskSummaryView]
     next: str | None
 
 
 class BatchItem(msgspec.Struct, omit_defaults=True):
     """What became of one of several tasks: `task`, or `error`."""
 
-    task: TaskView | None = None
+    task: TaskSummaryView | None = None
     error: ErrorBody | None = None
 
 
@@ -118,22 +132,40 @@ class EventView(msgspec.Struct):
 
 
 class EventPage(msgspec.Struct):
-    """Events of a task."""
+    """Part of a task's events, in order."""
 
     items: list[EventView]
+    next: int | None
+    """What to give as `after` for the part that follows; null when these are all that there are now."""
 
 
 def task_view(task: Task, note: str | None = None) -> TaskView:
     """Show a task."""
-    error = task.error
+    error = None if task.error is None else FaultView(task.error.code, task.error.message, Raw(task.error.detail))
+    summary = msgspec.structs.replace(summary_of(task), error=error)
+    output = None if task.output is None else Raw(task.output)
+    questions = [question_view(question) for question in task.dialogue.questions]
     return TaskView(
+        **msgspec.structs.asdict(summary), input=Raw(task.input), output=output, questions=questions, note=note
+    )
+
+
+def summary_of(task: Task) -> TaskSummaryView:
+    """Show a task that is known in full, without its payloads."""
+    return summary_view(Summary(task, len(task.input), None if task.output is None else len(task.output)))
+
+
+def summary_view(summary: Summary) -> TaskSummaryView:
+    """Show a task without its payloads."""
+    task, error = summary.task, summary.task.error
+    return TaskSummaryView(
         id=task.id,
         agent=task.agent,
         skill=task.skill,
         state=task.state,
-        input=Raw(task.input),
-        output=None if task.output is None else Raw(task.output),
-        error=None if error is None else FaultView(error.code, error.message, Raw(error.detail)),
+        input_bytes=summary.input_bytes,
+        output_bytes=summary.output_bytes,
+        error=None if error is None else FaultView(error.code, error.message[:MOST_MESSAGE], NULL),
         caller=CallerView(task.caller.kind, task.caller.id, task.caller.name),
         created_at=at(task.created_at),
         updated_at=at(task.updated_at),
@@ -152,8 +184,6 @@ def task_view(task: Task, note: str | None = None) -> TaskView:
         instance_id=task.instance_id,
         last_seq=task.last_seq,
         cancel_requested=task.cancel_reason is not None,
-        questions=[question_view(question) for question in task.dialogue.questions],
-        note=note,
     )
 
 
