@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from agentic_atlas.sdk.client.asynchronous import AsyncClient, TaskRequest
     from agentic_atlas.sdk.client.blocking import Client
     from agentic_atlas.sdk.client.errors import NotFinished
+    from agentic_atlas.sdk.program import run
     from agentic_atlas.sdk.skills.calls import CallEvent
     from agentic_atlas.sdk.skills.content import DataPart, FilePart, LinkPart, TextPart
     from agentic_atlas.sdk.skills.context import Context, Rejected, SyncContext
@@ -39,6 +40,7 @@ _HOME: Final = {
     ),
     "agentic_atlas.sdk.agent": ("Agent",),
     "agentic_atlas.sdk.client.blocking": ("Client",),
+    "agentic_atlas.sdk.program": ("run",),
     "agentic_atlas.sdk.skills.calls": ("CallEvent",),
     "agentic_atlas.sdk.client.asynchronous": ("AsyncClient", "TaskRequest"),
     "agentic_atlas.sdk.client.errors": ("NotFinished",),
@@ -75,6 +77,7 @@ __all__ = [
     "Unauthenticated",
     "Unavailable",
     "__version__",
+    "run",
 ]
 
 

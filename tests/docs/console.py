@@ -27,7 +27,7 @@ PATIENCE = 20.0
 
 _STAYS = {
     re.compile(r"atlas up\b(?!.*--help).*"): "Ctrl-C stops.",
-    re.compile(r"(env \S+=\S+ )*(python|atlas run) \S*agent\.py.*"): "ready as",
+    re.compile(r"(env \S+=\S+ )*(python|atlas run) \S*agents?\.py.*"): "ready as",
 }
 """Commands that go on, and what they say when they are ready."""
 _NEEDS_A_SHELL = frozenset("|;&<>~$*")

@@ -34,6 +34,7 @@ PUBLIC = [
     "Unauthenticated",
     "Unavailable",
     "__version__",
+    "run",
 ]
 
 

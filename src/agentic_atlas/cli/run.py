@@ -17,8 +17,9 @@ from agentic_atlas.cli.options import Json
 from agentic_atlas.errors import AtlasError, ConfigurationError
 
 SETTINGS = {"ignore_unknown_options": True, "allow_extra_args": True, "allow_interspersed_args": False}
-"""What follows the file's name is the file's own."""
+"""What follows the file's name is looked at here: options are the file's own only after `--`."""
 _STARTERS = frozenset({"run", "serve"})
+_RELOAD = "hot reload comes in a later release; until then: watchfiles 'python {file}'"
 
 
 def run(
@@ -29,12 +30,13 @@ def run(
 ) -> None:
     """Run an agent's file, as `python FILE` does.
 
-    What follows the file's name is passed on to it.
+    Arguments for the file itself follow `--`: `atlas run agent.py -- --port 1`.
     """
     del json  # Read where errors are reported; the file's own output is its own.
     path = _file(file)
+    arguments = _arguments(file, context.args)
     starts = _starts(path)
-    names = _execute(path, context.args)
+    names = _execute(path, arguments)
     if not starts:
         raise ConfigurationError(_never_ran(file, names))
 
@@ -47,8 +49,19 @@ def _file(path: Path) -> Path:
     return path
 
 
+def _arguments(file: Path, given: list[str]) -> list[str]:
+    """Return what the file gets: all words, and options only after `--`, for else a mistyped one would do nothing."""
+    own = given.index("--") if "--" in given else len(given)
+    option = next((word for word in given[:own] if word.startswith("-") and word != "-"), None)
+    if option is not None:
+        passed = f"what is for {file} itself follows --: atlas run {file} -- {option}"
+        hint = _RELOAD.format(file=file) if option.partition("=")[0] == "--reload" else passed
+        raise typer.BadParameter(f"no such option: {option} ({hint})")
+    return given[:own] + given[own + 1 :]
+
+
 def _starts(path: Path) -> bool:
-    """Tell whether the file has a call like `agent.run()` or `agent.serve()` anywhere."""
+    """Tell whether the file has a call like `agent.run()`, `agent.serve()` or `run(agent)` anywhere."""
     try:
         tree = ast.parse(path.read_bytes(), filename=str(path))
     except (SyntaxError, ValueError) as error:
@@ -56,7 +69,13 @@ def _starts(path: Path) -> bool:
         reason = error.msg if isinstance(error, SyntaxError) else str(error)
         raise ConfigurationError(f"{path}{line}: {reason}") from error
     calls = (node.func for node in ast.walk(tree) if isinstance(node, ast.Call))
-    return any(isinstance(called, ast.Attribute) and called.attr in _STARTERS for called in calls)
+    return any(_name(called) in _STARTERS for called in calls)
+
+
+def _name(called: ast.expr) -> str | None:
+    if isinstance(called, ast.Attribute):
+        return called.attr
+    return called.id if isinstance(called, ast.Name) else None
 
 
 def _execute(path: Path, arguments: list[str]) -> dict[str, Any]:

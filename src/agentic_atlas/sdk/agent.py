@@ -1,55 +1,33 @@
-"""An agent: a name, its skills, and `run()`."""
+"""An agent: a name, its skills, and what serves them."""
 
 import asyncio
 import multiprocessing
-import os
 import re
 import secrets
-import sys
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext, suppress
+from collections.abc import Callable, Mapping
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Final, NoReturn, Protocol, TypeVar, Unpack, overload
+from typing import Any, Final, TypeVar, Unpack, overload
 
 import msgspec
 
-from agentic_atlas.errors import AtlasError, ConfigurationError
+from agentic_atlas.errors import ConfigurationError
 from agentic_atlas.protocol.messages import Hello, Limits, Welcome
 from agentic_atlas.protocol.versions import PROTOCOL_VERSION
-from agentic_atlas.sdk import identity, logs
-from agentic_atlas.sdk.loops import loop_factory
-from agentic_atlas.sdk.ports import Wire
-from agentic_atlas.sdk.runner.inbox import LoopInbox
+from agentic_atlas.sdk import identity, logs, program
+from agentic_atlas.sdk.outside import Connect, Given, folder_of_caller, linked, log_of
 from agentic_atlas.sdk.runner.process import NAME as SKILL_PROCESS
-from agentic_atlas.sdk.runner.runner import DRAIN_SECONDS, Runner
-from agentic_atlas.sdk.signals import stop_signals
+from agentic_atlas.sdk.runner.runner import Runner
 from agentic_atlas.sdk.skills.skill import Options, Skill, declare
-
-if TYPE_CHECKING:
-    from agentic_atlas.sdk.environment import AgentSettings
+from agentic_atlas.sdk.uncaught import told_in_a_sentence
 
 F = TypeVar("F", bound=Callable[..., Any])
 Lifespan = Callable[["Agent"], AbstractAsyncContextManager[Any]]
 
 
-class Link(Wire, Protocol):
-    """What carries an agent's messages to a router and back."""
-
-    def start(self) -> None:
-        """Connect; to be called once."""
-
-
-Connect = Callable[[Hello, Runner], AbstractAsyncContextManager[Link]]
-
-EXIT_GAVE_UP: Final = 1
-"""Exit code when tasks still ran at the end of the drain, and were given up."""
-EXIT_CONFIGURATION: Final = 2
-"""Exit code when the agent cannot run as it is configured: its token, an address, a setting."""
 _NAME = re.compile(r"[a-z0-9]([a-z0-9_-]{0,62}[a-z0-9])?")
-_LEAVE_SECONDS: Final = 15.0
-"""How long the process may take to end after its drain is over, before it is ended."""
 
 
 class Agent:
@@ -76,6 +54,9 @@ class Agent:
         concurrency: int = 8,
         labels: Mapping[str, str] | None = None,
         lifespan: Lifespan | None = None,
+        token: str | None = None,
+        router_url: str | None = None,
+        env_file: str | Path | None = None,
     ) -> None:
         """Declare an agent.
 
@@ -86,19 +67,27 @@ class Agent:
             labels: facts about this process, for instance `{"gpu": "yes"}`; at most 64.
             lifespan: called with the agent, returns an async context manager that is entered before the agent
                 connects and left after its last task.
+            token: in place of `AGENT_JWT_TOKEN`; take it from where secrets are kept, never write it into the program.
+            router_url: in place of `ROUTER_WS_URL`.
+            env_file: read in place of the `.env` beside the file that declares the agent. The process environment
+                counts before what is in it.
 
         Raises:
             ConfigurationError: one of these is not allowed; the message names the fix.
         """
+        told_in_a_sentence()
         if not _NAME.fullmatch(name):
             allowed = "up to 64 lower-case letters, digits, - and _, with a letter or digit at both ends"
             raise ConfigurationError(f"{name!r} is no name for an agent: use {allowed}")
         self.name: Final = name
+        self._given = Given(token, router_url, None if env_file is None else Path(env_file), folder_of_caller())
         self._skills: dict[str, Skill] = {}
         self._lifespan = lifespan
         self._runner: Runner | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._stopping = False
+        # While the lifespan begins: what ends that.
+        self._beginning: asyncio.Timeout | None = None
+        self._stopping: str | None = None
         self._known = False
         self._gave_up: list[str] = []
         self._hello = _declared(name, description, concurrency, labels or {})
@@ -135,27 +124,33 @@ class Agent:
 
         return decorate
 
-    async def serve(self) -> None:
+    @property
+    def gave_up(self) -> list[str]:
+        """Names of the skills that still ran when it last ended, each once: their tasks were left without a result."""
+        return list(self._gave_up)
+
+    async def serve(self, *, firm: bool = False, named: bool = False) -> None:
         """Connect and run tasks until `stop` is called; for programs that have a loop of their own.
 
         Cancelling it leaves running tasks without a result: they are delivered again. `run` adds signal handling.
+
+        Args:
+            firm: once connected it is only ended by `stop`: a cancellation is taken for that of a skill, which cancels
+                all tasks of its loop.
+            named: whether each line of the log names the agent; for programs with several.
 
         Raises:
             ConfigurationError: the environment lacks something; the message names the fix.
             AtlasError: the router refuses this agent for good; the message says what to do.
         """
-        from agentic_atlas.sdk import environment
-
         self._check_startable()
-        folder = _folder()
-        settings = environment.load(folder)
-        log = logs.logger(settings.log_level, settings.log_format)
-        for warning in settings.warnings:
-            log.warning(warning)
-        await self.serve_over(_linked(settings, _token(settings, folder), log), log)
+        settings = self._given.settings()
+        log = log_of(settings)
+        log = log.bind(agent=self.name) if named else log
+        await self.serve_over(linked(self.name, self._given, settings, log), log, firm=firm)
 
     async def serve_over(
-        self, connect: Connect, log: logs.Log, *, monotonic: Callable[[], float] = time.monotonic
+        self, connect: Connect, log: logs.Log, *, monotonic: Callable[[], float] = time.monotonic, firm: bool = False
     ) -> None:
         """`serve` over a link of one's own making, without an environment (`agentic_atlas.testing`).
 
@@ -163,15 +158,17 @@ class Agent:
             connect: gives the link, which is left when the agent has ended.
             log: where to say what happens.
             monotonic: the clock that deadlines are measured with, in seconds.
+            firm: see `serve`.
         """
         self._check_startable()
         self._loop = asyncio.get_running_loop()
         try:
-            async with self._lifespan(self) if self._lifespan is not None else nullcontext():
-                await self._serve(connect, log, monotonic)
+            async with AsyncExitStack() as stack:
+                if await self._begun(stack, log):
+                    await self._serve(connect, log, monotonic, firm=firm)
         finally:
             self._loop = None
-            self._stopping = self._known = False
+            self._stopping, self._known = None, False
 
     def run(self) -> None:
         """Run the agent until it is told to stop (SIGINT, SIGTERM), then let its tasks finish for up to 30 s.
@@ -179,47 +176,57 @@ class Agent:
         A second signal ends the process at once. When the agent cannot run at all, one sentence on standard error
         names the fix and the exit code is 2; it is 1 when tasks were given up because they took longer than the 30 s.
         """
-        if multiprocessing.current_process().name == SKILL_PROCESS:
-            raise ConfigurationError('put agent.run() under `if __name__ == "__main__":`, as process=True needs it')
-        if _in_loop():
-            raise ConfigurationError("a loop is running here already: use `await agent.serve()` instead of agent.run()")
-        try:
-            with (
-                stop_signals(self.stop, _end, patience=DRAIN_SECONDS + _LEAVE_SECONDS),
-                asyncio.Runner(loop_factory=loop_factory()) as loop,
-            ):
-                loop.run(self.serve())
-        except AtlasError as error:
-            sys.stderr.write(f"{error.message}\n")
-            raise SystemExit(EXIT_CONFIGURATION) from None
-        if self._gave_up:
-            sys.stderr.write(f"gave up what still ran after {DRAIN_SECONDS:g} s: {', '.join(self._gave_up)}\n")
-            raise SystemExit(EXIT_GAVE_UP)
+        program.run(self)
 
-    def stop(self) -> None:
-        """Ask `serve` to end: no new tasks, and what runs may finish for up to 30 s. From any thread, or a signal."""
-        self._stopping = True
+    def stop(self, *, hint: str = "") -> None:
+        """Ask `serve` to end: no new tasks, and what runs may finish for up to 30 s. From any thread, or a signal.
+
+        `hint` is added to the line in the log that says so.
+        """
+        self._stopping = hint
         loop = self._loop
         if loop is not None:
             loop.call_soon_threadsafe(self._drain)
 
     def _add(self, skill: Skill) -> None:
-        if skill.name in self._skills:
+        before = self._skills.get(skill.name)
+        if before is not None and not skill.redefines(before):
             fix = 'give one of them another with name="…"'
             raise ConfigurationError(f"the agent {self.name} has two skills with the name {skill.name}: {fix}")
-        if len(self._skills) >= Limits().skills:
+        if before is None and len(self._skills) >= Limits().skills:
             raise ConfigurationError(f"the agent {self.name} has more than {Limits().skills} skills: make two of it")
+        if self._runner is not None and (before is None or before.spec() != skill.spec()):
+            what = "new" if before is None else "declared otherwise than the network knows it"
+            fix = "stop the agent, declare it, and start the agent again"
+            raise ConfigurationError(f"the agent {self.name} is running, and the skill {skill.name} is {what}: {fix}")
         self._skills[skill.name] = skill
 
     def _check_startable(self) -> None:
+        if multiprocessing.current_process().name == SKILL_PROCESS:
+            raise ConfigurationError('put agent.run() under `if __name__ == "__main__":`, as process=True needs it')
         if not self._skills:
             raise ConfigurationError(f"the agent {self.name} has no skills: put @agent.skill above a function")
         if self._loop is not None:
             raise ConfigurationError(f"the agent {self.name} is running already: one process is one instance of it")
 
-    async def _serve(self, connect: Connect, log: logs.Log, monotonic: Callable[[], float]) -> None:
-        if self._stopping:
-            return
+    async def _begun(self, stack: AsyncExitStack, log: logs.Log) -> bool:
+        """Enter the lifespan; False when the agent was asked to stop before it had begun."""
+        if self._lifespan is not None and self._stopping is None:
+            beginning = self._beginning = asyncio.timeout(None)
+            try:
+                async with beginning:
+                    await stack.enter_async_context(self._lifespan(self))
+            except TimeoutError:
+                if not beginning.expired():
+                    raise
+            finally:
+                self._beginning = None
+        if self._stopping is not None:
+            line = f"stopping before the start: nothing runs yet{self._stopping}"
+            log.info(line)
+        return self._stopping is None
+
+    async def _serve(self, connect: Connect, log: logs.Log, monotonic: Callable[[], float], *, firm: bool) -> None:
         runner = self._runner = Runner(
             self._skills,
             concurrency=self._hello.concurrency,
@@ -229,14 +236,16 @@ class Agent:
         )
         try:
             async with connect(self._registration(), runner) as link:
-                await runner.run(link, link.start)
+                await runner.run(link, link.start, firm=firm)
         finally:
             self._gave_up = runner.left
             self._runner = None
 
     def _drain(self) -> None:
+        if self._beginning is not None and self._loop is not None:
+            self._beginning.reschedule(self._loop.time())
         if self._runner is not None:
-            self._runner.drain(DRAIN_SECONDS)
+            self._runner.drain(program.DRAIN_SECONDS, hint=self._stopping or "")
 
     def _registration(self) -> Hello:
         return msgspec.structs.replace(
@@ -270,61 +279,3 @@ def _declared(name: str, description: str, concurrency: int, labels: Mapping[str
         return msgspec.convert(given, Hello)
     except msgspec.ValidationError as error:
         raise ConfigurationError(f"the agent {name} is not declared well: {error}") from None
-
-
-def _linked(settings: "AgentSettings", token: Callable[[], str], log: logs.Log) -> Connect:
-    """Return what connects to the router that the settings name."""
-
-    @asynccontextmanager
-    async def connect(hello: Hello, runner: Runner) -> AsyncIterator[Link]:
-        # Only now: what connects is slow to import, and scripts import agents for other reasons too.
-        from agentic_atlas.sdk.link import link
-        from agentic_atlas.sdk.link.surroundings import Surroundings
-        from agentic_atlas.sdk.spool.file import spool_in
-
-        inbox = LoopInbox(runner, asyncio.get_running_loop())
-        around = Surroundings(spool=spool_in(settings.spool, settings.token, hello.instance.id, log))
-        made = link.Link(settings.router_url, token, hello, inbox, on_loop=runner.on_loop, log=log, surroundings=around)
-        try:
-            yield made
-        finally:
-            await asyncio.to_thread(made.stop, link.FLUSH)
-
-    return connect
-
-
-def _token(settings: "AgentSettings", folder: Path | None) -> Callable[[], str]:
-    """Return what gives the token for each connection: a new one in `.env` holds from the next connection on."""
-    from agentic_atlas.sdk import environment
-
-    held = settings.token
-
-    def current() -> str:
-        nonlocal held
-        # ConfigurationError: somebody is editing the file; the last token is the best there is.
-        with suppress(ConfigurationError):
-            held = environment.load(folder).token
-        return held
-
-    return current if settings.token_from_file else lambda: held
-
-
-def _in_loop() -> bool:
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        return False
-    return True
-
-
-def _folder() -> Path | None:
-    """Return the folder of the program that was started, where its `.env` is."""
-    file = getattr(sys.modules.get("__main__"), "__file__", None)
-    return Path(file).resolve().parent if file else None
-
-
-def _end(code: int) -> NoReturn:
-    """End the process here and now, whatever its skills do."""
-    sys.stderr.write("ending at once\n")
-    sys.stderr.flush()
-    os._exit(code)

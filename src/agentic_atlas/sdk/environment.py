@@ -47,6 +47,8 @@ class AgentSettings:
     """`ATLAS_LOG_FORMAT`: one of `LOG_FORMATS`; None: console on a terminal, JSON elsewhere."""
     env_file: Path | None = None
     """The `.env` that was read, or None."""
+    colours: bool = True
+    """Whether a terminal gets colours: unless `NO_COLOR` is set (no-color.org)."""
     spool: Path | None = None
     """`ATLAS_SPOOL`: where results are kept until the router has them; None: in memory only."""
     token_from_file: bool = False
@@ -63,15 +65,23 @@ class ClientSettings:
     api_key: str = field(repr=False)
 
 
-def load(folder: Path | None, environ: Mapping[str, str] | None = None) -> AgentSettings:
+def load(
+    folder: Path | None,
+    environ: Mapping[str, str] | None = None,
+    *,
+    env_file: Path | None = None,
+    said: Mapping[str, str] | None = None,
+) -> AgentSettings:
     """Return an agent's settings. `folder` is that of its file, None when there is none (an interactive session).
+
+    `env_file` is read in place of the `.env` that would be found, and `said` counts before the environment.
 
     Raises:
         ConfigurationError: the token is missing, or a value cannot be used; the message names the fix.
     """
-    file = _env_file(folder)
+    file = env_file or _env_file(folder)
     in_file = _read(file) if file is not None else {}
-    given = os.environ if environ is None else environ
+    given = {**(os.environ if environ is None else environ), **(said or {})}
     # An empty variable is one that is not set: that is how compose files and shells pass on what they do not have.
     values = {**{name: value for name, value in in_file.items() if value}, **{n: v for n, v in given.items() if v}}
     spool = _spool(values.get("ATLAS_SPOOL"), given)
@@ -85,6 +95,7 @@ def load(folder: Path | None, environ: Mapping[str, str] | None = None) -> Agent
         if "ATLAS_LOG_FORMAT" in values
         else None,
         env_file=file,
+        colours=not given.get("NO_COLOR"),
         spool=spool,
         token_from_file=token_from_file,
         warnings=(

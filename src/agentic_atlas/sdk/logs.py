@@ -25,6 +25,9 @@ FAULT = "a fault of agentic-atlas itself; please report it"
 class Log(Protocol):
     """What this package needs of a structlog logger: an event's name and its fields."""
 
+    def bind(self, **fields: Any) -> Log:
+        """Return a log with these fields in each line."""
+
     def debug(self, event: str, *args: Any, **kw: Any) -> Any:
         """Log for developers."""
 

@@ -1,4 +1,4 @@
-"""Which event loop: uvloop where there is one."""
+"""Which event loop: uvloop where there is one; and on which we are."""
 
 import asyncio
 from collections.abc import Callable
@@ -11,3 +11,11 @@ def loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
     except ImportError:
         return None
     return uvloop.new_event_loop
+
+
+def running_loop() -> asyncio.AbstractEventLoop | None:
+    """Return the loop of asyncio's that runs this very code; None when there is none, or one that is not asyncio's."""
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        return None

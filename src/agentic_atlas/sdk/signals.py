@@ -1,18 +1,32 @@
 """SIGINT and SIGTERM: the first one asks the agent to stop, the second one ends the process at once.
 
+What comes within half a second of the first one is that one, said twice: `timeout` signals its child and the group that
+the child is in, and wrappers pass on what the terminal has given to all already.
+
 Handlers of `signal.signal` and not of the loop: they are run even while a skill blocks the loop, so Ctrl-C always
 works in the end.
 """
 
 import signal
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
+from typing import Final
+
+SAME: Final = 0.5
+"""Seconds within which signals are one decision."""
 
 
 @contextmanager
-def stop_signals(ask: Callable[[], None], end: Callable[[int], None], *, patience: float) -> Iterator[None]:
+def stop_signals(
+    ask: Callable[[], None],
+    end: Callable[[int], None],
+    *,
+    patience: float,
+    clock: Callable[[], float] = time.monotonic,
+) -> Iterator[None]:
     """Call `ask` at the first signal and `end` with an exit code at the second, or `patience` seconds after the first.
 
     The latter for skills that do not let go. Outside the main thread, nothing is done; whatever handled the signals
@@ -21,18 +35,18 @@ def stop_signals(ask: Callable[[], None], end: Callable[[int], None], *, patienc
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    asked = False
+    asked_at: float | None = None
     watchdog = threading.Timer(patience, end, (1,))
     watchdog.daemon = True
 
     def handle(number: int, _frame: FrameType | None) -> None:
-        nonlocal asked
-        if asked:
+        nonlocal asked_at
+        if asked_at is None:
+            asked_at = clock()
+            watchdog.start()
+            ask()
+        elif clock() - asked_at >= SAME:
             end(128 + number)
-            return
-        asked = True
-        watchdog.start()
-        ask()
 
     before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
     try:

@@ -7,6 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar, cast
 
+from agentic_atlas.sdk.outlasting import outlasting
+
 T = TypeVar("T")
 
 
@@ -37,22 +39,10 @@ async def in_thread(function: Callable[[], T], *, name: str, give_up: Callable[[
             return
 
     threading.Thread(target=run, name=name, daemon=True).start()
-    outcome = await _outlasting(done, give_up)
+    outcome = await outlasting(done, give_up)
     if outcome.error is not None:
         raise outcome.error
     return cast("T", outcome.value)
-
-
-async def _outlasting(done: "asyncio.Future[_Outcome]", give_up: Callable[[], bool]) -> "_Outcome":
-    task = asyncio.current_task()
-    while not done.done():
-        try:
-            await asyncio.wait((done,))
-        except asyncio.CancelledError:
-            if task is None or give_up():
-                raise
-            task.uncancel()
-    return done.result()
 
 
 @dataclass(frozen=True, slots=True)

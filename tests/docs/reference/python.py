@@ -47,7 +47,8 @@ def list_of_names() -> str:
 
 
 def details_of_names() -> str:
-    return paragraphs(*(part for name in names() for part in _class(getattr(agentic_atlas, name))))
+    exported = [getattr(agentic_atlas, name) for name in names()]
+    return paragraphs(*(part for one in exported for part in (_class if isinstance(one, type) else _function)(one)))
 
 
 def details_of_answers() -> str:

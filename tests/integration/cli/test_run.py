@@ -35,7 +35,20 @@ def test_a_file_runs_as_python_would_run_it(at_home: Path) -> None:
     (at_home / "deep").mkdir()
     (at_home / "deep" / "agent.py").write_text(RUNS)
     (at_home / "deep" / "sibling.py").write_text("WORD = 'hi'\n")
-    assert printed(atlas("run", "deep/agent.py", "--port", "1", "x")) == "hi __main__ ['--port', '1', 'x'] True\n"
+    assert printed(atlas("run", "deep/agent.py", "x", "--", "--port", "1")) == "hi __main__ ['x', '--port', '1'] True\n"
+
+
+@pytest.mark.parametrize(
+    ("option", "hint"),
+    [
+        ("--reload", "hot reload comes in a later release; until then: watchfiles 'python agent.py'"),
+        ("--relaod", "what is for agent.py itself follows --: atlas run agent.py -- --relaod"),
+        ("-v", "what is for agent.py itself follows --: atlas run agent.py -- -v"),
+    ],
+)
+def test_an_option_after_the_file_that_nobody_knows_is_refused(at_home: Path, option: str, hint: str) -> None:
+    (at_home / "agent.py").write_text("raise SystemExit('it must not run')\n")
+    assert f"no such option: {option} ({hint})" in complained(atlas("run", "agent.py", option), 2)
 
 
 @pytest.mark.parametrize(
@@ -52,6 +65,11 @@ def test_a_file_runs_as_python_would_run_it(at_home: Path) -> None:
 def test_a_file_that_runs_no_agent_is_told_what_it_lacks(at_home: Path, text: str, sentence: str) -> None:
     (at_home / "agent.py").write_text(text)
     assert complained(atlas("run", "agent.py"), 2) == sentence
+
+
+def test_a_file_that_runs_several_agents_runs_them(at_home: Path) -> None:
+    (at_home / "agent.py").write_text("def run(*agents):\n    print(len(agents))\n\nrun(1, 2)\n")
+    assert printed(atlas("run", "agent.py")) == "2\n"
 
 
 def test_a_file_that_is_not_there_is_told(at_home: Path) -> None:

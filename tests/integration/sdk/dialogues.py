@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import queue
 import socket
@@ -34,6 +35,7 @@ from agentic_atlas.protocol.messages import (
 )
 from agentic_atlas.protocol.messages import Outcome as TaskOutcome
 from agentic_atlas.protocol.versions import SUBPROTOCOL
+from agentic_atlas.sdk.agent import Agent
 from agentic_atlas.sdk.link.link import Link
 from agentic_atlas.sdk.link.pace import Pace
 from agentic_atlas.sdk.link.surroundings import Surroundings
@@ -311,3 +313,9 @@ def event(n: int, data: bytes = b"1", name: str = "t1") -> Event:
 
 def result(output: bytes = b"1", name: str = "t1") -> Result:
     return Result(name, 1, TaskOutcome.COMPLETED, Raw(output))
+
+
+async def begun(agent: Agent) -> None:
+    """Return when an agent connects; it tells nobody, so it is looked at in each turn of the loop."""
+    while agent._runner is None:  # noqa: ASYNC110 - as said
+        await asyncio.sleep(0)

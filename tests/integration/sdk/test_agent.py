@@ -38,6 +38,7 @@ from agentic_atlas.protocol.messages import (
     Task,
     Verdict,
 )
+from agentic_atlas.sdk.signals import SAME
 from tests.integration.sdk.dialogues import PATIENCE, TOKEN, Peer, Router
 
 HERE = Path(__file__).parent
@@ -230,7 +231,7 @@ def test_a_signal_lets_the_running_task_finish_and_takes_no_other(tmp_path: Path
 def test_what_takes_longer_than_the_drain_is_given_up_and_the_exit_says_so(tmp_path: Path, skill: str) -> None:
     processes: list[subprocess.Popen[str]] = []
     impatient = CODE.replace("    agent.run()", "    sdk.DRAIN_SECONDS = 0.2\n    agent.run()")
-    code = f"import agentic_atlas.sdk.agent as sdk\n{impatient}"
+    code = f"import agentic_atlas.sdk.program as sdk\n{impatient}"
 
     def script(peer: Peer) -> None:
         peer.welcome()
@@ -260,7 +261,7 @@ def test_a_second_signal_ends_the_process_though_a_skill_blocks_its_loop(tmp_pat
         peer.expect(Event)
         processes[0].send_signal(signal.SIGINT)
         with pytest.raises(subprocess.TimeoutExpired):
-            processes[0].wait(0.2)
+            processes[0].wait(1.1 * SAME)
         processes[0].send_signal(signal.SIGTERM)
         peer.serve_beats()
 

@@ -11,6 +11,9 @@ class MemoryLog:
     def __init__(self) -> None:
         self.lines: list[tuple[str, str]] = []
 
+    def bind(self, **_: Any) -> MemoryLog:
+        return self
+
     def at(self, level: str) -> list[str]:
         """Return what was said at this level."""
         return [event for said_at, event in self.lines if said_at == level]

@@ -47,6 +47,9 @@ class Lines:
         """Return what was said at this level."""
         return [(event, fields) for said_at, event, fields in self.lines if said_at == level]
 
+    def bind(self, **_: Any) -> Lines:
+        return self
+
     def _keep(self, level: str, event: str, fields: dict[str, Any]) -> None:
         self.lines.append((level, event, fields))
 

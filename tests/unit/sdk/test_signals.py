@@ -10,11 +10,24 @@ from tests.unit.sdk.memory_wire import SECONDS
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_the_first_signal_asks_and_the_second_one_ends(number: signal.Signals) -> None:
     told: list[object] = []
-    with stop_signals(lambda: told.append("asked"), told.append, patience=60):
+    times = iter((100.0, 100.5))
+    with stop_signals(lambda: told.append("asked"), told.append, patience=60, clock=lambda: next(times)):
         signal.raise_signal(number)
         assert told == ["asked"]
         signal.raise_signal(number)
     assert told == ["asked", 128 + number]
+
+
+@pytest.mark.parametrize("second", [signal.SIGINT, signal.SIGTERM])
+def test_signals_within_half_a_second_are_one_and_whoever_then_signals_again_means_it(second: signal.Signals) -> None:
+    told: list[object] = []
+    times = iter((100.0, 100.02, 100.49, 101.0))
+    with stop_signals(lambda: told.append("asked"), told.append, patience=60, clock=lambda: next(times)):
+        for _ in range(3):
+            signal.raise_signal(second)
+        assert told == ["asked"]
+        signal.raise_signal(signal.SIGINT)
+    assert told == ["asked", 128 + signal.SIGINT]
 
 
 def test_what_handled_the_signals_before_does_so_afterwards() -> None:

@@ -29,6 +29,7 @@ from agentic_atlas.protocol.messages import (
 )
 from agentic_atlas.sdk.clock import ServerClock
 from agentic_atlas.sdk.logs import FAULT, Log
+from agentic_atlas.sdk.outlasting import outlasting
 from agentic_atlas.sdk.ports import Incoming, Unasked, Wire
 from agentic_atlas.sdk.runner.attempt import STOP_GRACE, Attempt, window
 from agentic_atlas.sdk.runner.failures import canceled
@@ -94,10 +95,11 @@ class Runner:
         self._calls: Calls
         self._group: asyncio.TaskGroup
 
-    async def run(self, wire: Wire, begin: Callable[[], None]) -> None:
+    async def run(self, wire: Wire, begin: Callable[[], None], *, firm: bool = False) -> None:
         """Run what is delivered until the agent is drained or the link has ended; `begin` opens the link.
 
         Handlers that still run then are left without a result: their tasks are delivered again, or known to be lost.
+        When `firm`, a cancellation does not end it: it was some handler's, which cancels all tasks of the loop.
 
         Raises:
             AtlasError: the link ended for good; the message says what to do.
@@ -109,18 +111,22 @@ class Runner:
             self._group = group
             begin()
             try:
-                error = await self._over
+                error = await outlasting(self._over, lambda: not firm)
             finally:
                 self._leave()
         if error is not None:
             raise error
 
-    def drain(self, seconds: float = DRAIN_SECONDS) -> None:
-        """Take no more tasks, and let `run` return when what runs has ended, or after `seconds` at the latest."""
+    def drain(self, seconds: float = DRAIN_SECONDS, *, hint: str = "") -> None:
+        """Take no more tasks, and let `run` return when what runs has ended, or after `seconds` at the latest.
+
+        `hint` is added to the line that says so.
+        """
         if self._draining:
             return
         self._draining = True
-        self._log.info("stopping: no new tasks, and what runs may finish", running=self.running, seconds=seconds)
+        line = f"stopping: no new tasks, and what runs may finish{hint}"
+        self._log.info(line, running=self.running, seconds=seconds)
         if self._begun:
             self._wire.post(Drain())
         self._loop.call_later(seconds, self.finish, None)

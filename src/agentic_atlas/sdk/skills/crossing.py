@@ -11,6 +11,7 @@ from concurrent.futures import Future
 from typing import Any, TypeVar
 
 from agentic_atlas.errors import ConfigurationError, TaskError
+from agentic_atlas.sdk.loops import running_loop
 
 T = TypeVar("T")
 
@@ -22,7 +23,7 @@ async def awaited_on(loop: asyncio.AbstractEventLoop, work: Coroutine[Any, Any, 
         ConfigurationError: this is no loop of asyncio's (trio has others).
         TaskError: the agent has ended.
     """
-    here = _here()
+    here = running_loop()
     if here is None:
         work.close()
         fix = "await it on an event loop of asyncio's, or take the SyncContext of a plain `def` skill"
@@ -39,7 +40,7 @@ def wait_on(loop: asyncio.AbstractEventLoop, work: Coroutine[Any, Any, T]) -> T:
         ConfigurationError: this thread is the loop's own, which would wait for itself for ever.
         TaskError: the agent has ended.
     """
-    if _here() is loop:
+    if running_loop() is loop:
         work.close()
         fix = "make the skill an `async def`, or wait in a thread (asyncio.to_thread)"
         raise ConfigurationError(f"a SyncContext would block the agent's own loop here: {fix}")
@@ -59,13 +60,6 @@ async def followed_on(loop: asyncio.AbstractEventLoop, items: AsyncGenerator[T, 
             yield item[0]
     finally:
         await awaited_on(loop, _close(items))
-
-
-def _here() -> asyncio.AbstractEventLoop | None:
-    try:
-        return asyncio.get_running_loop()
-    except RuntimeError:
-        return None
 
 
 def _handed(loop: asyncio.AbstractEventLoop, work: Coroutine[Any, Any, T]) -> Future[T]:

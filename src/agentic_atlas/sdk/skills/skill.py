@@ -4,6 +4,7 @@ import inspect
 import re
 from dataclasses import dataclass
 from enum import StrEnum
+from types import CodeType
 from typing import Final, Literal, TypedDict
 
 import msgspec
@@ -58,6 +59,16 @@ class Skill:
     policy: Policy
     streams: bool
     """Whether each item that it yields is a chunk of the output."""
+
+    def redefines(self, before: "Skill") -> bool:
+        """Tell whether this is the function of that skill, defined again: a cell of a notebook that was run again."""
+        new, old = inspect.unwrap(self.function), inspect.unwrap(before.function)
+        if (new.__module__, new.__qualname__) != (old.__module__, old.__qualname__):
+            return False
+        # In one file, two functions of a name on different lines are a mistake.
+        here: CodeType = new.__code__
+        there: CodeType = old.__code__
+        return here.co_filename != there.co_filename or here.co_firstlineno == there.co_firstlineno
 
     def spec(self) -> SkillSpec:
         """Return what `hello` declares of it."""

@@ -1,0 +1,158 @@
+"""What an agent needs from outside: its settings, a log, and the link to the router that they name."""
+
+import asyncio
+import sys
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager, suppress
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING, Protocol
+
+from agentic_atlas.errors import ConfigurationError
+from agentic_atlas.protocol.messages import Hello
+from agentic_atlas.sdk import logs
+from agentic_atlas.sdk.ports import Wire
+from agentic_atlas.sdk.runner.inbox import LoopInbox
+from agentic_atlas.sdk.runner.runner import Runner
+from agentic_atlas.sdk.threads import in_thread
+
+if TYPE_CHECKING:
+    from agentic_atlas.sdk.environment import AgentSettings
+
+
+class Link(Wire, Protocol):
+    """What carries an agent's messages to a router and back."""
+
+    def start(self) -> None:
+        """Connect; to be called once."""
+
+
+Connect = Callable[[Hello, Runner], AbstractAsyncContextManager[Link]]
+
+_SERVED: dict[str, str] = {}
+"""The tokens that agents of this process connect with, by name of their digest; and the names of those agents."""
+
+
+@dataclass(frozen=True)
+class Given:
+    """What an agent is told in Python, which counts before its environment; its text form does not hold the token.
+
+    Attributes:
+        folder: that of the file that declares the agent, where its `.env` is looked for first.
+    """
+
+    token: str | None = field(default=None, repr=False)
+    router_url: str | None = None
+    env_file: Path | None = None
+    folder: Path | None = None
+
+    def settings(self) -> "AgentSettings":
+        """Read the environment, now.
+
+        Raises:
+            ConfigurationError: it lacks something, or a value cannot be used; the message names the fix.
+        """
+        from agentic_atlas.sdk import environment
+
+        said = {"AGENT_JWT_TOKEN": self.token, "ROUTER_WS_URL": self.router_url}
+        told = {name: value for name, value in said.items() if value is not None}
+        return environment.load(self._folder(), env_file=self.env_file, said=told)
+
+    def _folder(self) -> Path | None:
+        folders = [folder for folder in (self.folder, _folder_of_program()) if folder is not None]
+        return next((folder for folder in folders if (folder / ".env").exists()), next(iter(folders), None))
+
+
+def folder_of_caller() -> Path | None:
+    """Return the folder of the file that uses this package; None when there is none (an interactive session)."""
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None and str(frame.f_globals.get("__name__")).startswith("agentic_atlas.sdk."):
+        frame = frame.f_back
+    return None if frame is None else _folder_of(frame.f_globals.get("__file__"))
+
+
+def log_of(settings: "AgentSettings") -> logs.Log:
+    """Return the agent's own log, with what is to be said of its settings in it."""
+    log = logs.logger(settings.log_level, settings.log_format, colours=settings.colours)
+    for warning in settings.warnings:
+        log.warning(warning)
+    return log
+
+
+def linked(name: str, given: Given, settings: "AgentSettings", log: logs.Log) -> Connect:
+    """Return what connects the agent of this name to the router that the settings name.
+
+    It raises ConfigurationError when another agent of this process has the same token.
+    """
+
+    @asynccontextmanager
+    async def connect(hello: Hello, runner: Runner) -> AsyncIterator[Link]:
+        # Only now: what connects is slow to import, and scripts import agents for other reasons too.
+        from agentic_atlas.sdk.link import link
+        from agentic_atlas.sdk.link.surroundings import Surroundings
+        from agentic_atlas.sdk.spool.file import spool_in
+
+        with _its_own(settings.token, name):
+            inbox = LoopInbox(runner, asyncio.get_running_loop())
+            around = Surroundings(spool=spool_in(settings.spool, settings.token, hello.instance.id, log))
+            made = link.Link(
+                settings.router_url,
+                _token(given, settings),
+                hello,
+                inbox,
+                on_loop=runner.on_loop,
+                log=log,
+                surroundings=around,
+            )
+            try:
+                yield made
+            finally:
+                await in_thread(partial(made.stop, link.FLUSH), name="atlas-link-end")
+
+    return connect
+
+
+@contextmanager
+def _its_own(token: str, name: str) -> Iterator[None]:
+    """Hold a token for an agent of this process: with two, the router would refuse the second as another process."""
+    from agentic_atlas.sdk.spool.token_name import token_name
+
+    digest = token_name(token)
+    other = _SERVED.get(digest)
+    if other is not None:
+        if other == name:
+            problem = f"the agent {name} is running in this process already: stop the first one"
+        else:
+            fix = "give each its own, with Agent(token=…), Agent(env_file=…) or a .env beside its file"
+            problem = f"the agents {other} and {name} have the same token: {fix}, and unset AGENT_JWT_TOKEN"
+        raise ConfigurationError(problem)
+    _SERVED[digest] = name
+    try:
+        yield
+    finally:
+        del _SERVED[digest]
+
+
+def _token(given: Given, settings: "AgentSettings") -> Callable[[], str]:
+    """Return what gives the token for each connection: a new one in `.env` holds from the next connection on."""
+    held = settings.token
+
+    def current() -> str:
+        nonlocal held
+        # ConfigurationError: somebody is editing the file; the last token is the best there is.
+        with suppress(ConfigurationError):
+            held = given.settings().token
+        return held
+
+    return current if settings.token_from_file else lambda: held
+
+
+def _folder_of_program() -> Path | None:
+    """Return the folder of the program that was started."""
+    return _folder_of(getattr(sys.modules.get("__main__"), "__file__", None))
+
+
+def _folder_of(file: object) -> Path | None:
+    return Path(file).resolve().parent if isinstance(file, str) else None
