@@ -25,6 +25,7 @@ from agentic_atlas.backend.domain.records import (
 )
 from agentic_atlas.backend.domain.schemas import InputFault
 from agentic_atlas.protocol.messages import Reaction
+from agentic_atlas.protocol.schemas import Cost
 from agentic_atlas.protocol.tasks import TaskState
 
 Decide = Callable[[Task], Change | None]
@@ -398,3 +399,6 @@ class Checker(Protocol):
             InvalidInput: it takes more time or memory than a check may (`schema_too_costly`), or the schema is none.
             Busy: too many checks of this user wait.
         """
+
+    async def look_at(self, schema: bytes, *, whose: str) -> Cost:
+        """Return what a schema costs; raises as `check` does."""

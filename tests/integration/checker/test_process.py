@@ -15,11 +15,12 @@ from pathlib import Path
 import psutil
 import pytest
 
-from agentic_atlas.backend.checker.process import MOST_WAITING, ProcessChecker, checking
+from agentic_atlas.backend.checker.process import MOST_WAITING, PROGRAM, ProcessChecker, checking
 from agentic_atlas.backend.checker.worker import HEAD, Compiled
 from agentic_atlas.backend.ports import Verdict
 from agentic_atlas.compose.sources import python_environ
 from agentic_atlas.errors import Busy, InvalidInput, Unavailable
+from agentic_atlas.protocol.schemas import cost_of
 
 ODD = (str(Path(__file__).with_name("odd_worker.py")),)
 PATIENCE = 30.0
@@ -165,7 +166,18 @@ def test_the_real_process_checks_against_the_schema() -> None:
             await asked(checker, 1, schema={"type": "nothing"})
         assert caught.value.code == "invalid_schema"
 
-    run(test, program=("-m", "agentic_atlas.backend.checker.worker"))
+    run(test, program=PROGRAM)
+
+
+def test_a_schema_can_be_looked_at_without_a_value() -> None:
+    async def test(checker: ProcessChecker) -> None:
+        cost = await checker.look_at(b'{"pattern": "^[a-z]{1,20}$"}', whose="usr_1")
+        assert cost == cost_of({"pattern": "^[a-z]{1,20}$"})
+        with pytest.raises(InvalidInput, match="refers to") as caught:
+            await checker.look_at(b'{"$ref": "#"}', whose="usr_1")
+        assert caught.value.code == "invalid_schema"
+
+    run(test, program=PROGRAM)
 
 
 def test_the_process_keeps_schemas_within_a_bound_of_bytes() -> None:

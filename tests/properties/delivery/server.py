@@ -25,6 +25,7 @@ from agentic_atlas.bus.local import LocalBus
 from agentic_atlas.compose.bridge import RouterBackend, RouterFleet
 from agentic_atlas.compose.sources import WallClock
 from agentic_atlas.protocol.messages import Limits
+from agentic_atlas.protocol.schemas import Cost
 from agentic_atlas.router.router import Router
 from agentic_atlas.router.settings import RouterSettings
 from tests.properties.delivery.disk import Disk
@@ -74,6 +75,9 @@ class _NoChecker:
     """What is asked for here is surely cheap to check."""
 
     async def check(self, schema: bytes, value: bytes, *, name: str, whose: str) -> Verdict:
+        raise NotImplementedError
+
+    async def look_at(self, schema: bytes, *, whose: str) -> Cost:
         raise NotImplementedError
 
 

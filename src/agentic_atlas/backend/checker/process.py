@@ -13,6 +13,7 @@ import msgspec
 from agentic_atlas.backend.checker.worker import HEAD, LENGTH, Answer
 from agentic_atlas.backend.ports import Verdict
 from agentic_atlas.errors import Busy, InvalidInput, Unavailable
+from agentic_atlas.protocol.schemas import NO_COST, Cost
 
 PROGRAM: Final = ("-m", "agentic_atlas.backend.checker.worker")
 WALL: Final = 5.0
@@ -44,20 +45,28 @@ class ProcessChecker:
 
     async def check(self, schema: bytes, value: bytes, *, name: str, whose: str) -> Verdict:
         """Check a value; see `ports.Checker`. Raises Unavailable, too: no process can be started."""
+        answer = await self._request(schema, value, name, whose)
+        return Verdict(answer.fits, answer.faults)
+
+    async def look_at(self, schema: bytes, *, whose: str) -> Cost:
+        """Look at a schema; see `ports.Checker` and `check`."""
+        return (await self._request(schema, b"", "", whose)).cost or NO_COST
+
+    async def _request(self, schema: bytes, value: bytes, name: str, whose: str) -> Answer:
         async with self._own_turn(whose), self._turn:
             process = await self._started()
             answered = False
             try:
-                verdict = await self._asked(process, schema, value, name.encode())
+                answer = await self._asked(process, schema, value, name.encode())
                 answered = True
             except _ENDED:
                 raise _too_costly() from None
             finally:
                 if not answered:
                     self._drop()
-        if verdict.no_schema:
-            raise InvalidInput(verdict.no_schema, code="invalid_schema")
-        return Verdict(verdict.fits, verdict.faults)
+        if answer.no_schema:
+            raise InvalidInput(answer.no_schema, code="invalid_schema")
+        return answer
 
     async def close(self) -> None:
         """End the process."""

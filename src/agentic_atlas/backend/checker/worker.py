@@ -16,9 +16,9 @@ from typing import BinaryIO, Final, Protocol
 import msgspec
 
 from agentic_atlas.backend.domain.kept import Kept
-from agentic_atlas.backend.domain.schemas import InputFault, Validator
+from agentic_atlas.backend.domain.schemas import InputFault, Validator, compiled_size, look_at
 from agentic_atlas.errors import InvalidInput
-from agentic_atlas.protocol.schemas import cost_of
+from agentic_atlas.protocol.schemas import Cost
 
 SECONDS: Final = 0.5
 """Processor time of a check; compiling its schema has as much."""
@@ -26,12 +26,10 @@ MEMORY: Final = 384 * 1024 * 1024
 """Bytes of memory beyond those at its start."""
 KEPT: Final = 64 * 1024 * 1024
 """Bytes of compiled schemas that are kept, as estimated."""
-AROUND: Final = 24
-"""Bytes that a byte of a schema takes when it is compiled."""
 _NICE: Final = 5
 
 HEAD: Final = struct.Struct(">III")
-"""Lengths of schema, value and name, which follow."""
+"""Lengths of schema, value and name, which follow. Without a value the schema is only looked at."""
 LENGTH: Final = struct.Struct(">I")
 
 
@@ -50,6 +48,8 @@ class Answer(msgspec.Struct, frozen=True, omit_defaults=True):
 
     fits: bool = False
     faults: tuple[InputFault, ...] = ()
+    cost: Cost | None = None
+    """Of a schema that was only looked at."""
     no_schema: str = ""
     """Why there is no schema to check against."""
 
@@ -68,8 +68,8 @@ class Compiled:
         """Return the schema ready for use; raises InvalidInput when it is none."""
         known = self.kept.get(schema)
         if known is None:
-            size = AROUND * len(schema) + cost_of(msgspec.json.decode(schema)).patterns
-            known = self.kept.keep(schema, Validator(schema), size)
+            cost = look_at(schema)
+            known = self.kept.keep(schema, Validator(schema), compiled_size(schema, cost))
         return known
 
 
@@ -91,6 +91,9 @@ def _answers(
 ) -> Iterator[Answer]:
     _within(seconds)
     try:
+        if not value:
+            yield Answer(fits=True, cost=look_at(schema))
+            return
         validator = compiled(schema)
     except InvalidInput as error:
         yield Answer(no_schema=error.message)

@@ -156,7 +156,9 @@ async def _declared(backend: Backend, agent: Agent, hello: Hello) -> list[Skill]
             MAX_DECLARED_BYTES
         ):
             raise InvalidInput(f"the schemas of all skills are over {MAX_DECLARED_BYTES} bytes", code="invalid_schema")
-        await backend.schemas.check_declared([named for skill in hello.skills for named in _schemas(skill)])
+        await backend.schemas.check_declared(
+            [named for skill in hello.skills for named in _schemas(skill)], whose=agent.owner_id
+        )
     except InvalidInput as error:
         raise NotAdmitted(CloseCode.INVALID_REGISTRATION, error.code, error.message) from None
     return [

@@ -10,7 +10,7 @@ from agentic_atlas.backend.domain.questions import Question, read_question
 from agentic_atlas.backend.domain.records import Task, TaskError
 from agentic_atlas.backend.services.access import Principal
 from agentic_atlas.backend.services.backend import Backend
-from agentic_atlas.backend.services.schemas import check_declared
+from agentic_atlas.backend.services.schemas import check_question
 from agentic_atlas.errors import Conflict, InvalidInput, PayloadTooLarge
 from agentic_atlas.protocol import messages
 from agentic_atlas.protocol.codec import ProtocolError, check_depth
@@ -26,7 +26,7 @@ def asked(data: Raw) -> messages.Question | TaskError:
     """Return what a `question` event asks, or the error with which its task is to end: it can't be asked."""
     try:
         question = read_question(bytes(data))
-        check_declared(bytes(question.schema), f"question {question.number}")
+        check_question(bytes(question.schema), f"question {question.number}")
     except InvalidInput as error:
         return TaskError("invalid_question", error.message)
     return question

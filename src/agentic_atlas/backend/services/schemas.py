@@ -9,10 +9,10 @@ import asyncio
 import msgspec
 
 from agentic_atlas.backend.domain.kept import Kept
-from agentic_atlas.backend.domain.schemas import Validator
-from agentic_atlas.backend.ports import Checker
+from agentic_atlas.backend.domain.schemas import InputFault, Validator, compiled_size, look_at
+from agentic_atlas.backend.ports import Checker, Verdict
 from agentic_atlas.errors import InvalidInput
-from agentic_atlas.protocol.schemas import SCHEMA_BYTES, Cost, SchemaRefused, cost_of
+from agentic_atlas.protocol.schemas import NO_COST, SCHEMA_BYTES, Cost, cost_of
 from agentic_atlas.protocol.schemas.words import sentence
 
 MAX_DECLARED_BYTES = 512 * 1024
@@ -20,8 +20,8 @@ MAX_DECLARED_BYTES = 512 * 1024
 MAX_DECLARED_PATTERNS = 16 * 1024 * 1024
 """Bytes of all their regular expressions when compiled, as estimated."""
 
-SMALL_SCHEMA = 8 * 1024
-"""Bytes of a schema that is compiled here: it takes a millisecond or two."""
+SMALL_SCHEMA = 4 * 1024
+"""Bytes of a schema that is compiled here: it takes some milliseconds at the most."""
 SMALL_PATTERNS = 48 * 1024
 """Bytes of the regular expressions in it."""
 FEW_STEPS = 20_000
@@ -29,10 +29,8 @@ FEW_STEPS = 20_000
 FEW_REASONS = 5_000
 """Most steps for which it is also told here where a value is wrong, and most bytes of such a value."""
 
-KEPT = 16 * 1024 * 1024
+KEPT = 32 * 1024 * 1024
 """Bytes of compiled schemas that are kept."""
-_AROUND = 24
-"""Bytes that a byte of a schema takes when it is compiled."""
 _EMPTY = b"null"
 
 
@@ -54,7 +52,6 @@ class Schemas:
     def __init__(self, checker: Checker, *, kept: int = KEPT) -> None:
         self._checker = checker
         self.kept: Kept[bytes, _Known] = Kept(kept)
-        self._one_at_a_time = asyncio.Lock()
 
     async def check(self, schema: bytes, value: bytes, *, what: str, name: str, whose: str) -> None:
         """Check a JSON text; `what` and `name` say in errors what it is and for whom, `whose` is the asking user's id.
@@ -64,70 +61,78 @@ class Schemas:
                 (`schema_too_costly`).
             Busy: too many checks of this user wait.
         """
-        known = self._looked_at(schema)
-        if known.validator is not None and known.cost.of(value) <= FEW_STEPS:
-            read = msgspec.json.decode(value)
-            if known.validator.fits(read):
-                return
-            if known.cost.of(value) <= FEW_REASONS >= len(value):
-                raise _misfit(what, name, [(fault.path, fault.message) for fault in known.validator.faults(read, name)])
-        verdict = await self._checker.check(schema, value, name=name, whose=whose)
+        verdict = self._at_once(schema, value, name) if len(schema) <= SMALL_SCHEMA else None
+        if verdict is None:
+            verdict = await self._checker.check(schema, value, name=name, whose=whose)
         if not verdict.fits:
-            raise _misfit(what, name, [(fault.path, fault.message) for fault in verdict.faults])
+            raise _misfit(what, name, list(verdict.faults))
 
-    async def check_declared(self, schemas: list[tuple[str, bytes]]) -> None:
-        """Refuse declared schemas that can't be used, each with what it is; `null` stands for none.
+    def _at_once(self, schema: bytes, value: bytes, name: str) -> Verdict | None:
+        """Check what surely costs little; None for what may not."""
+        known = self._looked_at(schema)
+        steps = known.cost.of(value)
+        if known.validator is None or steps > FEW_STEPS:
+            return None
+        read = msgspec.json.decode(value)
+        if known.validator.fits(read):
+            return Verdict(True)
+        if steps > FEW_REASONS or len(value) > FEW_REASONS:
+            return None
+        return Verdict(False, tuple(known.validator.faults(read, name)))
+
+    async def check_declared(self, schemas: list[tuple[str, bytes]], whose: str) -> None:
+        """Refuse schemas that can't be used; each comes with what it is the schema of, `null` stands for none.
 
         Raises:
             InvalidInput: what is wrong with which (`invalid_schema`).
+            Busy: too many checks of this user wait.
         """
-        async with self._one_at_a_time:
-            patterns = 0
-            for what, schema in schemas:
-                patterns += (await self._declared(schema, what)).patterns
-            if patterns > MAX_DECLARED_PATTERNS:
-                most = f"{MAX_DECLARED_PATTERNS // 1_048_576} MB"
-                raise InvalidInput(f"the patterns in all schemas take more than {most}", code="invalid_schema")
+        patterns = 0
+        for what, schema in schemas:
+            try:
+                patterns += (await self._declared(schema, whose)).patterns
+            except InvalidInput as error:
+                raise _unusable(what, error) from None
+        if patterns > MAX_DECLARED_PATTERNS:
+            most = f"{MAX_DECLARED_PATTERNS // 1_048_576} MB"
+            raise InvalidInput(f"the patterns in all schemas take more than {most}", code="invalid_schema")
 
-    async def _declared(self, schema: bytes, what: str) -> Cost:
-        if len(schema) > SMALL_SCHEMA:
-            # Compiling lets others run meanwhile, on a thread.
-            return await asyncio.to_thread(check_declared, schema, what)
+    async def _declared(self, schema: bytes, whose: str) -> Cost:
+        if schema == _EMPTY:
+            return NO_COST
+        if SMALL_SCHEMA < len(schema) <= SCHEMA_BYTES:
+            return await self._checker.look_at(schema, whose=whose)
         await asyncio.sleep(0)
-        return check_declared(schema, what)
+        return look_at(schema)
 
     def _looked_at(self, schema: bytes) -> _Known:
         known = self.kept.get(schema)
         if known is not None:
             return known
         cost = cost_of(msgspec.json.decode(schema))
-        small = len(schema) <= SMALL_SCHEMA and cost.patterns <= SMALL_PATTERNS
-        size = len(schema) + (_AROUND * len(schema) + cost.patterns if small else 0)
+        small = cost.patterns <= SMALL_PATTERNS
+        size = compiled_size(schema, cost) if small else len(schema)
         return self.kept.keep(schema, _Known(cost, Validator(schema) if small else None), size)
 
 
-def check_declared(schema: bytes, what: str) -> Cost:
-    """Refuse a declared schema that can't be used; returns what it costs.
+def check_question(schema: bytes, what: str) -> None:
+    """Refuse the schema of a question that can't be used; a long one is looked at when there is an answer.
 
     Raises:
-        InvalidInput: it is longer than 64 KiB, no JSON, no JSON Schema of draft 2020-12, refers to others in a form
-            that is not taken, or is too expensive for any value (`invalid_schema`).
+        InvalidInput: see `Schemas.check_declared`.
     """
-    if schema == _EMPTY:
-        return Cost(1, 0, 0, 0)
+    if schema == _EMPTY or SMALL_SCHEMA < len(schema) <= SCHEMA_BYTES:
+        return
     try:
-        if len(schema) > SCHEMA_BYTES:
-            raise SchemaRefused(f"a schema of {len(schema)} bytes is over the limit of {SCHEMA_BYTES}", "simplify it")
-        cost = cost_of(msgspec.json.decode(schema))
-        Validator(schema, patterns=False)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise InvalidInput(f"{what}: not a JSON Schema: {error}", code="invalid_schema") from None
+        look_at(schema)
     except InvalidInput as error:
-        raise InvalidInput(f"{what}: {error.message}", code="invalid_schema") from None
-    return cost
+        raise _unusable(what, error) from None
 
 
-def _misfit(what: str, name: str, faults: list[tuple[str, str]]) -> InvalidInput:
-    told = sentence(faults) or "why can't be told: it would take too long"
-    detail = [{"path": path, "message": message} for path, message in faults]
-    return InvalidInput(f"{what} does not fit {name}: {told}", detail=detail or None)
+def _unusable(what: str, error: InvalidInput) -> InvalidInput:
+    return InvalidInput(f"{what}: {error.message}", code=error.code)
+
+
+def _misfit(what: str, name: str, faults: list[InputFault]) -> InvalidInput:
+    told = sentence([(fault.path, fault.message) for fault in faults]) or "why can't be told: it would take too long"
+    return InvalidInput(f"{what} does not fit {name}: {told}", detail=msgspec.to_builtins(faults) or None)

@@ -58,6 +58,9 @@ class Cost:
         return min(ENDLESS, places * self.steps * times + len(value) * self.patterns // _STATE)
 
 
+NO_COST: Final = Cost(steps=1, growth=0, levels=0, patterns=0)
+
+
 def cost_of(schema: object) -> Cost:
     """Count.
 
@@ -81,7 +84,7 @@ class _Count:
 
     def whole(self) -> Cost:
         if not isinstance(self._root, Mapping):
-            return Cost(1, 0, 0, 0)
+            return NO_COST
         self._look_through(self._root, root=True, level=0)
         if self._patterns > MOST_PATTERNS:
             raise _patterns_refused(f"the patterns in its schema take about {_megabytes(self._patterns)} together")

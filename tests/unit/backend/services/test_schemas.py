@@ -7,10 +7,11 @@ from typing import Any
 
 import pytest
 
-from agentic_atlas.backend.domain.schemas import InputFault
+from agentic_atlas.backend.domain.schemas import InputFault, look_at
 from agentic_atlas.backend.ports import Verdict
-from agentic_atlas.backend.services.schemas import Schemas, check_declared
+from agentic_atlas.backend.services.schemas import Schemas, check_question
 from agentic_atlas.errors import InvalidInput
+from agentic_atlas.protocol.schemas import Cost
 
 CLOSED = {"type": "object", "properties": {"name": {"type": "string"}}, "required": ["name"]}
 TREE = {
@@ -31,6 +32,10 @@ class Apart:
     async def check(self, schema: bytes, value: bytes, *, name: str, whose: str) -> Verdict:
         self.asked.append((schema, value, name, whose))
         return Verdict(False, (InputFault("/a", "is odd"),))
+
+    async def look_at(self, schema: bytes, *, whose: str) -> Cost:
+        self.asked.append((schema, b"", "", whose))
+        return look_at(schema)
 
 
 def check(document: object, value: object, apart: Apart) -> InvalidInput | None:
@@ -94,45 +99,45 @@ def test_what_is_kept_of_schemas_is_bounded_in_bytes() -> None:
     asyncio.run(main())
 
 
-@pytest.mark.parametrize(
-    "document",
-    [
-        b"{",
-        b"[]",
-        b'{"type": "nothing"}',
-        b" " * 70_000,
-        b'{"$ref": "file:///etc/passwd"}',
-        b'{"$ref": "#"}',
-        b'{"pattern": "[^/]{9000}"}',
-        b"[" * 10_000,
-        b'"\xff"',
-    ],
-)
+NO_SCHEMAS = [
+    b"{",
+    b"[]",
+    b'{"type": "nothing"}',
+    b" " * 70_000,
+    b'{"$ref": "file:///etc/passwd"}',
+    b'{"$ref": "#"}',
+    b'{"pattern": "[^/]{9000}"}',
+    b"[" * 4_000,
+    b'"\xff"',
+    b'{"pattern": "[^/]{9000}", "title": "' + b"x" * 8_000 + b'"}',
+]
+
+
+@pytest.mark.parametrize("document", NO_SCHEMAS)
 def test_what_is_no_schema_is_refused_with_the_name_of_the_skill(document: bytes) -> None:
-    with pytest.raises(InvalidInput, match="skill greet, input") as caught:
-        check_declared(document, "skill greet, input")
+    with pytest.raises(InvalidInput, match="skill greet, input: ") as caught:
+        asyncio.run(Schemas(Apart()).check_declared([("skill greet, input", document)], "usr_1"))
     assert caught.value.code == "invalid_schema"
+
+
+@pytest.mark.parametrize("document", NO_SCHEMAS[:-1])
+def test_what_is_no_schema_cannot_be_asked_for(document: bytes) -> None:
+    with pytest.raises(InvalidInput, match="question 1: ") as caught:
+        check_question(document, "question 1")
+    assert caught.value.code == "invalid_schema"
+
+
+def test_long_schemas_are_looked_at_apart() -> None:
+    apart = Apart()
+    long = json.dumps({"title": "x" * 5_000}).encode()
+    asyncio.run(Schemas(apart).check_declared([("a", long), ("b", b"null"), ("c", b"{}")], "usr_1"))
+    assert apart.asked == [(long, b"", "", "usr_1")]
 
 
 def test_the_patterns_of_all_skills_together_are_bounded() -> None:
     one = json.dumps({"properties": {f"p{n}": {"pattern": r"^[^/]{1,1000}$"} for n in range(5)}}).encode()
     schemas = Schemas(Apart())
-    asyncio.run(schemas.check_declared([("skill a, input", one)]))
+    asyncio.run(schemas.check_declared([("skill a, input", one)], "usr_1"))
     with pytest.raises(InvalidInput, match="patterns in all schemas") as caught:
-        asyncio.run(schemas.check_declared([(f"skill {n}, input", one) for n in range(9)]))
+        asyncio.run(schemas.check_declared([(f"skill {n}, input", one) for n in range(9)], "usr_1"))
     assert caught.value.code == "invalid_schema"
-
-
-def test_others_have_their_turn_while_long_schemas_are_looked_at() -> None:
-    long = json.dumps({"properties": {f"p{n}": {"type": "string"} for n in range(500)}}).encode()
-
-    async def main() -> None:
-        turns = 0
-        async with asyncio.TaskGroup() as group:
-            looking = group.create_task(Schemas(Apart()).check_declared([(f"skill {n}", long) for n in range(5)]))
-            while not looking.done():
-                await asyncio.sleep(0)
-                turns += 1
-        assert turns > 5
-
-    asyncio.run(main())

@@ -11,6 +11,9 @@ from agentic_atlas.protocol.schemas.keywords import changed
 
 Schema = dict[str, object]
 
+_NOTES = frozenset({"type", "title", "description", "default", "examples", "deprecated"})
+"""Keywords beside which a type is all that counts."""
+
 
 def dispatched(schema: object) -> object:
     """Return the schema with every choice made by what tells its alternatives apart, where something does."""
@@ -23,7 +26,8 @@ def _rewritten(node: object, branches: Branches) -> object:
     chosen: Schema = {}
     for keyword in ("anyOf", "oneOf"):
         if isinstance(node.get(keyword), list):
-            choice = _choice(branches.groups(node, keyword), keyword, branches)
+            choice: object = _types(node) if keyword == "anyOf" else None
+            choice = choice or _choice(branches.groups(node, keyword), keyword, branches)
             chosen |= {} if choice is None else {keyword: choice}
     made = changed(
         {keyword: value for keyword, value in node.items() if keyword not in chosen},
@@ -32,6 +36,19 @@ def _rewritten(node: object, branches: Branches) -> object:
     if chosen:
         made["allOf"] = [*_list(made.get("allOf")), *chosen.values()]
     return made
+
+
+def _types(node: Mapping[str, object]) -> Schema | None:
+    """Return alternatives that say nothing but a type as one list of types."""
+    alternatives = _list(node["anyOf"])
+    named: set[str] = set()
+    for part in alternatives:
+        if not (isinstance(part, Mapping) and isinstance(part.get("type"), str) and _NOTES.issuperset(part)):
+            return None
+        named.add(str(part["type"]))
+    if "number" in named:
+        named.discard("integer")
+    return {"type": sorted(named)} if named else None
 
 
 def _choice(groups: list[Group], keyword: str, branches: Branches) -> object | None:

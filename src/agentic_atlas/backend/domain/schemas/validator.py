@@ -12,11 +12,14 @@ import msgspec
 from agentic_atlas.backend.domain.schemas.dispatch import dispatched
 from agentic_atlas.backend.domain.schemas.wording import InputFault, faults_of
 from agentic_atlas.errors import InvalidInput
+from agentic_atlas.protocol.schemas import Cost
 from agentic_atlas.protocol.schemas.keywords import changed
 
 _ENGINE = 16 * 1024 * 1024
 """Bytes of one compiled regular expression that the engine itself takes; `protocol.schemas.patterns` is stricter."""
 _MAX_REASON = 300
+_AROUND = 100
+"""Bytes that a byte of a schema takes at the most when it is compiled, as measured."""
 
 _UNUSABLE = (ValueError, msgspec.DecodeError, jsonschema_rs.ReferencingError, RecursionError)
 
@@ -47,6 +50,11 @@ class Validator:
     def faults(self, value: object, name: str) -> list[InputFault]:
         """Return where and why a value that does not fit does not; `name` is whose input it is."""
         return faults_of(self._validator.iter_errors(value), self._schema, name)
+
+
+def compiled_size(schema: bytes, cost: Cost) -> int:
+    """Return about how many bytes a schema takes when it is compiled."""
+    return _AROUND * len(schema) + cost.patterns
 
 
 def _compiled(schema: object) -> jsonschema_rs.Draft202012Validator:
