@@ -38,7 +38,7 @@ def server_only() -> set[str]:
 
 def test_the_server_has_dependencies_which_the_base_install_lacks(server_only: set[str]) -> None:
     assert {"alembic", "fastapi", "jsonschema_rs", "jwt", "sqlalchemy", "uvicorn"} <= server_only
-    assert not {"httpx", "msgspec", "picows", "pydantic", "typer"} & server_only
+    assert not {"httpx", "msgspec", "picows", "pydantic"} & server_only
 
 
 @pytest.mark.parametrize(

@@ -2,28 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
-import typer
-
-from agentic_atlas.cli import connection, output
-from agentic_atlas.cli.options import AgentName, Json
+from agentic_atlas.cli import completion, connection, output, times
+from agentic_atlas.cli.command.declared import Option
+from agentic_atlas.cli.options import AgentName, Iso, Json, Utc
 
 if TYPE_CHECKING:
-    from agentic_atlas.sdk.client.records import AgentInfo, AgentInstance, SkillInfo
-
-app = typer.Typer(rich_markup_mode=None, help="The agents of the network, their skills and instances.")
-
-
-@app.callback(invoke_without_command=True)
-def agents(*, context: typer.Context, json: Json = False) -> None:
-    """The agents of the network, their skills and instances. Alone: the same as `list`."""
-    if context.invoked_subcommand is None:
-        show_list(json=json)
+    from agentic_atlas.cli.times import Clock
+    from agentic_atlas.sdk.client.records import AgentInfo, AgentInstance
 
 
-@app.command("list")
-def show_list(*, json: Json = False) -> None:
+def show_list(*, utc: Utc = False, iso: Iso = False, json: Json = False) -> None:
     """List the agents, with their status."""
 
     async def work() -> list[AgentInfo]:
@@ -32,67 +22,96 @@ def show_list(*, json: Json = False) -> None:
 
     found = connection.run(work())
     if json:
-        output.document({"items": found})
+        # A list does not say what an agent has, and "none" would be wrong.
+        output.document({"items": [output.without(agent, "skills", "instances") for agent in found]})
     elif not found:
         output.aside("There are no agents yet: `atlas init NAME` makes one.")
     else:
+        clock = times.clock(utc=utc, iso=iso)
         columns = ("agent", "status", "instances", "last seen", "description")
-        output.table(columns, [_row(agent) for agent in found])
+        output.table(columns, [_row(agent, clock) for agent in found], shrinks=("description", "agent"))
 
 
-@app.command("show")
-def show_one(*, agent: AgentName, json: Json = False) -> None:
-    """Show an agent with its skills and instances."""
+def show_one(
+    *,
+    agent: AgentName,
+    skill: Annotated[
+        str | None,
+        Option(
+            "--skill", metavar="SKILL", help="Only this skill; with --json its schemas.", completes=completion.skills
+        ),
+    ] = None,
+    every: Annotated[bool, Option("--all", help="The instances of the past too.")] = False,
+    utc: Utc = False,
+    iso: Iso = False,
+    json: Json = False,
+) -> None:
+    """Show an agent: what its skills take, how to call them, and its instances."""
 
     async def work() -> AgentInfo:
         async with connection.connect() as atlas:
             return await atlas.agent(agent)
 
     found = connection.run(work())
-    if json:
+    if skill is not None:
+        _show_skill(agent, found, skill, json=json)
+    elif json:
         output.document(found)
     else:
-        _print(found)
+        _print(agent, found, times.clock(utc=utc, iso=iso), every=every)
 
 
-def _row(agent: AgentInfo) -> tuple[str, ...]:
+def _show_skill(typed: str, agent: AgentInfo, name: str, *, json: bool) -> None:
+    from agentic_atlas.cli import explain
+
+    skill = explain.known_skill(agent, name)
+    if json:
+        output.document(skill)
+    else:
+        output.page("\n".join(explain.of_skill(typed, skill)))
+
+
+def _row(agent: AgentInfo, clock: Clock) -> tuple[str, ...]:
     online = str(agent.instances_online)
-    return (agent.full_name or agent.name, agent.status, online, output.moment(agent.last_seen_at), agent.description)
+    return (agent.full_name or agent.name, agent.status, online, clock.short(agent.last_seen_at), agent.description)
 
 
-def _print(agent: AgentInfo) -> None:
+def _print(typed: str, agent: AgentInfo, clock: Clock, *, every: bool) -> None:
     output.fields(
         [
             ("agent", agent.full_name or agent.name),
             ("description", agent.description),
             ("status", agent.status),
-            ("last seen", output.moment(agent.last_seen_at)),
-            ("created", output.moment(agent.created_at)),
+            ("last seen", clock.full(agent.last_seen_at)),
+            ("created", clock.full(agent.created_at)),
         ]
     )
-    if agent.skills:
+    _print_skills(typed, agent)
+    _print_instances(agent, clock, every=every)
+
+
+def _print_skills(typed: str, agent: AgentInfo) -> None:
+    from agentic_atlas.cli import explain
+
+    for skill in agent.skills:
         output.say("")
-        output.table(("skill", "input", "streams", "description"), [_skill_row(skill) for skill in agent.skills])
-    if agent.instances:
+        output.page("\n".join(explain.of_skill(typed, skill)))
+
+
+def _print_instances(agent: AgentInfo, clock: Clock, *, every: bool) -> None:
+    instances = agent.instances
+    shown = instances if every else [instance for instance in instances if instance.online]
+    if shown:
         output.say("")
-        columns = ("instance", "online", "host", "process", "runtime", "connected")
-        output.table(columns, [_instance_row(instance) for instance in agent.instances])
+        columns = ("instance", "online", "slots", "host", "process", "runtime", "connected")
+        rows = [_instance_row(instance, clock) for instance in shown]
+        output.table(columns, rows, shrinks=("runtime", "host"))
+    if len(shown) < len(instances):
+        output.aside(f"{len(instances) - len(shown)} instances of the past: --all shows them.")
 
 
-def _skill_row(skill: SkillInfo) -> tuple[str, ...]:
-    return (skill.name, _parameters(skill), "yes" if skill.streams else "no", skill.description)
-
-
-def _parameters(skill: SkillInfo) -> str:
-    """Return the names a skill takes; the ones that may be left out in brackets."""
-    fields = skill.input_schema.get("properties")
-    required = skill.input_schema.get("required")
-    names = fields if isinstance(fields, dict) else {}
-    needed = required if isinstance(required, list) else []
-    return " ".join(name if name in needed else f"[{name}]" for name in names)
-
-
-def _instance_row(instance: AgentInstance) -> tuple[str, ...]:
+def _instance_row(instance: AgentInstance, clock: Clock) -> tuple[str, ...]:
     online = "yes" if instance.online else "no"
-    connected = output.moment(instance.connected_at)
-    return (instance.id, online, instance.host, str(instance.pid or ""), instance.runtime, connected)
+    process = str(instance.pid or "")
+    connected = clock.short(instance.connected_at)
+    return (instance.id, online, str(instance.concurrency), instance.host, process, instance.runtime, connected)

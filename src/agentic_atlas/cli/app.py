@@ -1,85 +1,157 @@
-"""The program `atlas`: its commands, and the way in. Nothing heavy is imported before a command needs it."""
+"""The program `atlas`: its commands, and the way in. Nothing is imported before a command needs it."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from typing import Annotated, Any
+from typing import Any, NoReturn
 
-import typer
-from typer.core import TyperGroup
+from agentic_atlas.cli import errors, output, streams
+from agentic_atlas.cli.command.declared import Parameter, parameters
+from agentic_atlas.cli.command.reading import HELP, read, wants_help
+from agentic_atlas.cli.command.tree import Command, Found, Group, find
+from agentic_atlas.cli.command.usage import Usage, nearest
+from agentic_atlas.cli.interrupts import Interrupted
 
-from agentic_atlas.cli import account, agents, call, deferred, errors, init, login, logout, run, tasks, tokens
-
-DEFERRED = {
-    "up": ("agentic_atlas.cli.up:up", "Start a network on this machine, in one process."),
-    "backup": ("agentic_atlas.cli.backup:backup", "Copy the whole network into one file, while it runs or not."),
-    "restore": ("agentic_atlas.cli.restore:restore", "Put a backup in place of a network's data."),
-    "demo": ("agentic_atlas.cli.demo.command:demo", "See the whole story on this machine."),
-}
-"""Commands that need the server's packages: where they are, and their line in the list."""
-
-
-class Atlas(TyperGroup):
-    """The commands, with one way out: whatever goes wrong is a sentence on stderr and an exit code."""
-
-    def main(self, args: Sequence[str] | None = None, *more: Any, **settings: Any) -> Any:
-        """Run a command and end the process; with `standalone_mode=False` it ends as Typer says."""
-        given = sys.argv[1:] if args is None else list(args)
-        if settings.get("standalone_mode") is False or "--traceback" in given[:1]:
-            return super().main(given, *more, **settings)
-        try:
-            code = super().main(given, *more, **settings | {"standalone_mode": False})
-        except Exception as error:  # noqa: BLE001  # the last place: what nobody foresaw is a sentence too
-            code = errors.report(error, as_json="--json" in given)
-        sys.exit(code if isinstance(code, int) else 0)
-
-
-app = typer.Typer(
-    cls=Atlas,
-    name="atlas",
-    rich_markup_mode=None,
-    pretty_exceptions_enable=False,
-    no_args_is_help=True,
-    help="A self-hosted network for local agents.",
-    context_settings={"help_option_names": ["-h", "--help"]},
+ATLAS = Group(
+    "A self-hosted network for local agents.",
+    {
+        "up": Command("up:up", "Start a network on this machine, in one process.", needs="server"),
+        "backup": Command(
+            "backup:backup", "Copy the whole network into one file, while it runs or not.", needs="server"
+        ),
+        "restore": Command("restore:restore", "Put a backup in place of a network's data.", needs="server"),
+        "demo": Command("demo.command:demo", "See the whole story on this machine.", needs="server"),
+        "init": Command("init:init", "Make a folder with a new agent."),
+        "run": Command("run:run", "Run an agent's file, as `python FILE` does."),
+        "call": Command("call:call", "Run a skill of an agent and print its output."),
+        "login": Command("login:login", "Log in to a platform elsewhere, or approve another machine's login."),
+        "logout": Command("logout:logout", "Forget a platform's API key on this machine, and revoke it there."),
+        "whoami": Command("account:whoami", "Show who you are, and to which platform."),
+        "version": Command("account:version", "Show the version of Agentic Atlas."),
+        "agents": Group(
+            "The agents of the network, their skills and instances.",
+            {
+                "list": Command("agents:show_list", "List the agents, with their status."),
+                "show": Command("agents:show_one", "Show an agent with its skills and instances."),
+            },
+            default="list",
+        ),
+        "tokens": Group(
+            "Tokens that agents connect with: one for each instance.",
+            {
+                "create": Command("tokens:create", "Make a token for an instance of an agent. It is shown this once."),
+                "list": Command("tokens:show_list", "List the tokens of an agent, without their secrets."),
+                "revoke": Command("tokens:revoke", "End a token now: the instance that uses it is disconnected."),
+            },
+        ),
+        "tasks": Group(
+            "Tasks: list them, look at one, cancel, watch, answer and repeat them.",
+            {
+                "list": Command("tasks:show_list", "List the newest tasks."),
+                "show": Command("tasks:show_one", "Show a task: input, output, times."),
+                "cancel": Command("tasks:cancel", "Ask for a task to be stopped."),
+                "answer": Command("tasks:answer", "Answer a question that a task asks."),
+                "retry": Command("tasks:retry", "Submit a finished task's request again, as a new task."),
+                "watch": Command("tasks:watch", "Print a task's events as they happen, until it is done."),
+            },
+        ),
+    },
 )
 
-
-def _version(*, wanted: bool) -> None:
-    if wanted:
-        account.version()
-        raise typer.Exit
-
-
-@app.callback()
-def atlas(
-    *,
-    version: Annotated[
-        bool, typer.Option("--version", is_eager=True, callback=_version, help="Show the version and end.")
-    ] = False,
-    traceback: Annotated[
-        bool, typer.Option("--traceback", help="Show where an error comes from (first option).")
-    ] = False,
-) -> None:
-    """A self-hosted network for local agents."""
-    del version, traceback  # Acted on before any command runs: by `_version` and `Atlas.main`.
+OPTIONS = (
+    ("--version", "Show the version and end."),
+    ("--traceback", "Show where an error comes from (first option)."),
+)
+"""Of the program itself, before the command."""
 
 
-for name, (place, text) in DEFERRED.items():
-    deferred.add(app, name, place, text)
-app.command("init")(init.init)
-app.command("run", context_settings=run.SETTINGS)(run.run)
-app.command("call")(call.call)
-app.add_typer(agents.app, name="agents")
-app.add_typer(tokens.app, name="tokens")
-app.add_typer(tasks.app, name="tasks")
-app.command("login")(login.login)
-app.command("logout")(logout.logout)
-app.command("whoami")(account.whoami)
-app.command("version")(account.version)
-
-
-def main() -> None:
+def main() -> NoReturn:
     """Run `atlas` with the arguments of this process, and end it."""
-    typer.main.get_command(app)(prog_name="atlas")
+    streams.complete()
+    code = run(sys.argv[1:])
+    streams.drop_unread()
+    sys.exit(code)
+
+
+def run(words: Sequence[str]) -> int:
+    """Run a command; whatever goes wrong is a sentence on stderr and the exit code.
+
+    Raises:
+        Exception: what went wrong itself, after `--traceback`.
+    """
+    traced = list(words[:1]) == ["--traceback"]
+    try:
+        return _run(words[traced:])
+    except Interrupted as signalled:
+        return signalled.exit_code
+    except KeyboardInterrupt:
+        return errors.INTERRUPTED
+    except BrokenPipeError:
+        return errors.UNREAD
+    except Exception as error:  # the last place: what nobody foresaw is a sentence too
+        if traced:
+            raise
+        return errors.report(error, as_json="--json" in words)
+
+
+def help_of(found: Found, width: int) -> str:
+    """Return the help of a command, or of a group of them."""
+    from agentic_atlas.cli.command import explained
+
+    name = _name(found.path)
+    if isinstance(found.node, Group):
+        return explained.of_group(name, found.node, () if found.path else OPTIONS, width)
+    function = found.node.load()
+    return explained.of_command(name, function, parameters(function), width)
+
+
+def _run(words: Sequence[str]) -> int:
+    if words and words[0] == "--version":
+        words = ["version", *words[1:]]
+    found = find(ATLAS, words)
+    if isinstance(found.node, Group):
+        return _group(found)
+    return _command(found, found.node)
+
+
+def _group(found: Found) -> int:
+    """Show the help of a group: asked for, it is the answer; else it is what is wrong."""
+    asked = bool(found.rest) and found.rest[0] in HELP
+    if found.rest and not asked:
+        word = found.rest[0]
+        known = [*(name for name, _ in OPTIONS if not found.path), *HELP]
+        raise Usage(f"there is no option {word} here{nearest(word, known)}; see `{_name(found.path)} --help`")
+    output.page(help_of(found, output.width()), beside=not asked)
+    return 0 if asked else errors.MISUSED
+
+
+def _command(found: Found, command: Command) -> int:
+    function = command.load()
+    takes = parameters(function)
+    try:
+        given = _given(found.rest, takes)
+        if given is None:
+            output.page(help_of(found, output.width()))
+            return 0
+        return function(**given) or 0
+    except Usage as error:
+        raise Usage(f"{error.message}; see `{_name(found.path)} --help`") from None
+    except ModuleNotFoundError as error:
+        raise command.missing(error) from error
+
+
+def _given(words: Sequence[str], takes: Sequence[Parameter]) -> dict[str, Any] | None:
+    """Return the arguments of a command; None when its help is asked for, which a few commands give themselves."""
+    if not wants_help(words, takes):
+        return read(words, takes)
+    if not any("--help" in one.names for one in takes):
+        return None
+    try:
+        return read(words, takes)
+    except Usage:
+        return None
+
+
+def _name(path: Sequence[str]) -> str:
+    return " ".join(("atlas", *path))

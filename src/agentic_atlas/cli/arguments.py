@@ -1,29 +1,26 @@
-"""What was typed as `key=value`, turned into the input of a skill. Pure: the skill's schema is an argument.
+"""What was typed as `key=value`, turned into the input of a skill. Pure: the schema, and how files are read, are given.
 
-`key=value` is text unless the schema says that the field is a number, a truth value, a list or an object;
-`key:=value` is JSON, whatever the schema says.
+`key=value` is text unless the schema says that the field is a number, a truth value, a list or an object; `key:=value`
+is JSON, whatever the schema says. `key=@file` and `key=-` take what is in a file or comes through stdin, `key=@@text`
+is text that begins with an @. `a.b=value` is a part of the object `a`; a list is given item by item: `xs=1 xs=2`.
 """
 
 from __future__ import annotations
 
+import base64
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence, Set
+from collections.abc import Callable, Mapping, Sequence, Set
+from dataclasses import dataclass
 from typing import Any
 
+from agentic_atlas.cli.schema import Schema, encoding, items, kinds, properties, words
 from agentic_atlas.errors import InvalidInput
 
-Schema = Mapping[str, Any]
+Read = Callable[[str], bytes]
+"""Returns what is in a file, given its path, or what comes through stdin, given `-`."""
 
 _PAIR = re.compile(r"(?P<key>[^=:]+)(?P<kind>:?=)(?P<value>.*)", re.DOTALL)
-_WORDS = {
-    "integer": "a whole number",
-    "number": "a number",
-    "boolean": "true or false",
-    "array": 'a list, in JSON: ["a", "b"]',
-    "object": 'an object, in JSON: {"a": 1}',
-    "null": "null",
-}
 _PYTHON: dict[str, type | tuple[type, ...]] = {
     "number": (int, float),
     "array": list,
@@ -31,29 +28,54 @@ _PYTHON: dict[str, type | tuple[type, ...]] = {
     "null": type(None),
 }
 _TRUTHS = {"yes": True, "y": True, "no": False, "n": False}
-_DEEPEST = 8
 
 
-def parse_pairs(pairs: Sequence[str], schema: Schema | None) -> dict[str, Any]:
+@dataclass(frozen=True)
+class _Place:
+    """Where a value goes: in which object, under which name, and what its schema is as far as that is known."""
+
+    holder: dict[str, Any]
+    name: str
+    schema: Schema | None
+
+
+def parse_pairs(pairs: Sequence[str], schema: Schema | None, read: Read) -> dict[str, Any]:
     """Return the fields that were typed.
 
     Args:
         pairs: each `key=value` or `key:=json`.
         schema: JSON Schema of the input; None when it is not known, and every plain value is text.
+        read: for values that are in a file or on stdin.
 
     Raises:
         InvalidInput: one has another form, comes twice, or is not what its field takes.
     """
     fields: dict[str, Any] = {}
+    root = schema or {}
     for pair in pairs:
         match = _PAIR.fullmatch(pair)
         if match is None:
             raise InvalidInput(f"`{pair}` is not an input: write key=value, or key:=json")
-        key, value = match["key"], match["value"]
-        if key in fields:
-            raise InvalidInput(f"`{key}` is given twice: a list is written {key}:='[1, 2]'")
-        fields[key] = parse_json(value, f"`{key}`") if match["kind"] == ":=" else _typed(key, value, schema or {})
+        place = _place(fields, match["key"], root)
+        given = _given(match["value"], read)
+        key = f"`{match['key']}`"
+        if match["kind"] == ":=":
+            _put(place, match["key"], parse_json(given, key))
+        else:
+            _add(place, match["key"], given, root)
     return fields
+
+
+def merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    """Return an object with the parts of another one over it."""
+    result = dict(base)
+    for name, value in over.items():
+        below = result.get(name)
+        if isinstance(below, dict) and isinstance(value, dict):
+            result[name] = merged(below, value)
+        else:
+            result[name] = value
+    return result
 
 
 def parse_object(text: str | bytes, what: str) -> dict[str, Any]:
@@ -76,21 +98,10 @@ def parse_value(text: str, schema: Schema | None, what: str) -> Any:
     Raises:
         InvalidInput: it is not what the schema asks for.
     """
-    kinds = set(_kinds(schema, schema)) if schema else set()
-    if kinds == {"boolean"} and text.strip().lower() in _TRUTHS:
+    found = kinds(schema, schema or {})
+    if found == {"boolean"} and text.strip().lower() in _TRUTHS:
         return _TRUTHS[text.strip().lower()]
-    return _read(text, kinds, what)
-
-
-def expected(schema: Schema | None) -> str:
-    """Return in a few words what a value of this schema is, as far as that can be said so; else nothing."""
-    choices = schema.get("enum") if schema else None
-    if isinstance(choices, list):
-        return f"one of: {', '.join(choice if isinstance(choice, str) else json.dumps(choice) for choice in choices)}"
-    kinds = set(_kinds(schema, schema)) if schema else set()
-    if not kinds or "string" in kinds:
-        return ""
-    return "yes or no" if kinds == {"boolean"} else " or ".join(_WORDS[kind] for kind in _WORDS if kind in kinds)
+    return _read(text, found, what)
 
 
 def parse_json(text: str | bytes, what: str) -> Any:
@@ -109,50 +120,94 @@ def _refuse(name: str) -> None:
     raise ValueError(f"{name} is not a JSON value")
 
 
-def _typed(key: str, text: str, schema: Schema) -> Any:
-    field = _property(schema, key)
-    return _read(text, set(_kinds(field, schema)) if field is not None else set(), f"`{key}`")
+def _given(value: str, read: Read) -> str | bytes:
+    """Return a value, from where it is."""
+    if value == "-":
+        return read("-")
+    if value.startswith("@@"):
+        return value[1:]
+    return read(value[1:]) if value.startswith("@") else value
 
 
-def _read(text: str, kinds: Set[str], what: str) -> Any:
-    if not kinds or "string" in kinds:
+def _place(fields: dict[str, Any], key: str, root: Schema) -> _Place:
+    """Follow the dots of a key, as far as the schema knows objects of these names; a name itself may have dots."""
+    holder, schema, name = fields, root, key
+    while True:
+        known = properties(schema, root)
+        head, dot, rest = name.partition(".")
+        inner = known.get(head)
+        if name in known or not dot or inner is None or "object" not in kinds(inner, root):
+            return _Place(holder, name, known.get(name))
+        within = holder.setdefault(head, {})
+        if not isinstance(within, dict):
+            raise InvalidInput(f"`{head}` is given as a whole and in parts: give one of the two")
+        holder, schema, name = within, inner, rest
+
+
+def _put(place: _Place, key: str, value: Any) -> None:
+    if place.name in place.holder:
+        raise InvalidInput(f"`{key}` is given twice")
+    place.holder[place.name] = value
+
+
+def _add(place: _Place, key: str, given: str | bytes, root: Schema) -> None:
+    """Store a value; one that is given again is a further item of a list, where there may be one."""
+    found, what = kinds(place.schema, root), f"`{key}`"
+    if "array" in found and "string" not in found and not _is_json_of(given, found):
+        place.holder.setdefault(place.name, []).extend(_items(given, place.schema or {}, root, what))
+    else:
+        _put(place, key, _single(given, place.schema, root, what))
+
+
+def _is_json_of(given: str | bytes, found: Set[str]) -> bool:
+    """Tell whether the whole value is meant: written as JSON, or null."""
+    text = (given if isinstance(given, str) else given[:64].decode(errors="replace")).strip()
+    return text.startswith("[") or (text.startswith("{") and "object" in found) or (text == "null" and "null" in found)
+
+
+def _items(given: str | bytes, schema: Schema, root: Schema, what: str) -> list[Any]:
+    """Return the items that one `key=value` of a list stands for."""
+    inner = items(schema, root)
+    found = kinds(inner, root)
+    if isinstance(given, str) and "," in given and not given.lstrip().startswith(("{", "[")):
+        if not found or "string" in found:
+            key = what.strip("`")
+            raise InvalidInput(
+                f"{what} is a list: give its items one by one, {key}=… {key}=…; one with a comma in it as JSON: "
+                f"{key}:={json.dumps([given], ensure_ascii=False)}"
+            )
+        return [_single(one, inner, root, what) for one in given.split(",")]
+    return [_single(given, inner, root, what)]
+
+
+def _single(given: str | bytes, schema: Schema | None, root: Schema, what: str) -> Any:
+    how = encoding(schema, root)
+    if how is not None:
+        data = given.encode() if isinstance(given, str) else given
+        return (base64.urlsafe_b64encode if how == "base64url" else base64.b64encode)(data).decode()
+    if isinstance(given, bytes):
+        try:
+            given = given.decode("utf-8-sig")
+        except UnicodeDecodeError:
+            raise InvalidInput(f"{what} takes text, and what was read is not text in UTF-8") from None
+    return _read(given, kinds(schema, root), what)
+
+
+def _read(text: str, found: Set[str], what: str) -> Any:
+    if not found or "string" in found:
         return text
-    wanted = " or ".join(_WORDS[kind] for kind in _WORDS if kind in kinds)
-    fault = InvalidInput(f"{what} has to be {wanted}; `{text}` is not")
+    fault = InvalidInput(f"{what} has to be {words(set(found))}; `{_short(text)}` is not")
     try:
         value = parse_json(text, what)
     except InvalidInput:
         raise fault from None
-    if not any(_fits(value, kind) for kind in kinds):
+    if not any(_fits(value, kind) for kind in found):
         raise fault
     return value
 
 
-def _property(schema: Schema, key: str) -> Schema | None:
-    fields = schema.get("properties")
-    field = fields.get(key) if isinstance(fields, Mapping) else None
-    return field if isinstance(field, Mapping) else None
-
-
-def _kinds(field: Schema, root: Schema, depth: int = 0) -> Iterator[str]:
-    """Yield the JSON types a field takes, as far as its schema says them plainly."""
-    if depth > _DEEPEST:
-        return
-    kind = field.get("type")
-    yield from [kind] if isinstance(kind, str) else kind or []
-    branches = [_referred(field.get("$ref"), root), *field.get("anyOf", []), *field.get("oneOf", [])]
-    for branch in branches:
-        if isinstance(branch, Mapping):
-            yield from _kinds(branch, root, depth + 1)
-
-
-def _referred(reference: object, root: Schema) -> object:
-    """Return the part of the schema a local reference names, as Pydantic writes them."""
-    prefix = "#/$defs/"
-    if not isinstance(reference, str) or not reference.startswith(prefix):
-        return None
-    definitions = root.get("$defs")
-    return definitions.get(reference.removeprefix(prefix)) if isinstance(definitions, Mapping) else None
+def _short(text: str) -> str:
+    return text if len(text) <= 100 else f"{text[:99]}…"
 
 
 def _fits(value: object, kind: str) -> bool:

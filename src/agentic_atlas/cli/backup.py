@@ -5,9 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-import typer
-
 from agentic_atlas.cli import connection, output
+from agentic_atlas.cli.command.declared import Argument, Option
 from agentic_atlas.cli.options import Json
 from agentic_atlas.errors import AtlasError, ConfigurationError, Unavailable
 
@@ -26,14 +25,13 @@ ELSEWHERE = (
 
 
 def backup(
-    context: typer.Context,
     file: Annotated[
         Path | None,
-        typer.Argument(metavar="FILE", help="Where to put it: a new file, or a folder.", show_default=False),
+        Argument(metavar="FILE", help="Where to put it: a new file, or a folder."),
     ] = None,
     data_dir: Annotated[
         Path | None,
-        typer.Option(envvar="ATLAS_DATA_DIR", help="Folder of the network's data.", show_default=False),
+        Option(help="Folder of the network's data; ATLAS_DATA_DIR without it."),
     ] = None,
     as_json: Json = False,
 ) -> None:
@@ -45,10 +43,8 @@ def backup(
     """
     if file is not None:
         _check_free(file)
-    source = context.get_parameter_source("data_dir")
     # What the environment says holds for all commands, and the platform they are asked to use comes first.
-    by_environment = source is not None and source.name == "ENVIRONMENT"
-    made = _made(None, expected=data_dir) if by_environment else _made(data_dir)
+    made = _made(None, expected=_by_environment()) if data_dir is None else _made(data_dir)
     placed = made if file is None else _moved(made, file)
     if as_json:
         output.document(_facts(placed))
@@ -57,6 +53,13 @@ def backup(
         output.aside(SECRET)
     if file is not None and placed is made:
         output.aside(ELSEWHERE)
+
+
+def _by_environment() -> Path | None:
+    from agentic_atlas.cli.up import read_settings
+
+    settings = read_settings({})
+    return settings.data_dir if "data_dir" in settings.model_fields_set else None
 
 
 def megabytes(size: int) -> str:

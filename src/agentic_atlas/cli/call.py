@@ -8,16 +8,15 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any
 
-import typer
-
-from agentic_atlas.cli import arguments, connection, events, given, output, questions
+from agentic_atlas.cli import arguments, completion, connection, events, explain, given, output, questions
+from agentic_atlas.cli.command.declared import Argument, Option
 from agentic_atlas.cli.options import AgentName, Json
-from agentic_atlas.errors import AtlasError, NotFound
+from agentic_atlas.errors import AtlasError
 
 if TYPE_CHECKING:
     from agentic_atlas.cli.questions import Prompter
     from agentic_atlas.sdk.client.asynchronous import AsyncClient
-    from agentic_atlas.sdk.client.records import SkillInfo, TaskInfo
+    from agentic_atlas.sdk.client.records import TaskInfo
     from agentic_atlas.sdk.client.task import TaskHandle
 
 CANCEL_SECONDS = 3.0
@@ -53,38 +52,53 @@ class Wish:
 def call(  # noqa: PLR0913  # each is an argument or an option of the command
     *,
     agent: AgentName,
-    skill: Annotated[str, typer.Argument(metavar="SKILL", help="The skill to run.")],
+    skill: Annotated[str, Argument(metavar="SKILL", help="The skill to run.", completes=completion.skills)],
     pairs: Annotated[
-        list[str] | None, typer.Argument(metavar="KEY=VALUE", help="The input; KEY:=VALUE takes JSON.")
+        list[str] | None,
+        Argument(metavar="KEY=VALUE", help="The input; also KEY:=JSON, KEY=@FILE, KEY=- (stdin), KEY.PART=VALUE."),
     ] = None,
     base: Annotated[
-        str | None, typer.Option("--input", metavar="JSON|@FILE|-", help="The input as a JSON object; `-` reads stdin.")
+        str | None, Option("--input", metavar="JSON|@FILE|-", help="The input as a JSON object; `-` reads stdin.")
     ] = None,
-    stream: Annotated[bool, typer.Option("--stream", help="Print the output piece by piece, as it comes.")] = False,
+    stream: Annotated[bool, Option("--stream", help="Print the output piece by piece, as it comes.")] = False,
     timeout: Annotated[
-        float | None, typer.Option("--timeout", metavar="SECONDS", min=0.001, help="Cancel the task after that long.")
+        float | None, Option("--timeout", metavar="SECONDS", min=0.001, help="Cancel the task after that long.")
     ] = None,
-    wait: Annotated[bool, typer.Option("--wait/--no-wait", help="Wait for the output, or print the task's id.")] = True,
+    wait: Annotated[bool, Option("--wait/--no-wait", help="Wait for the output, or print the task's id.")] = True,
     idempotency_key: Annotated[
-        str | None, typer.Option("--idempotency-key", metavar="KEY", help="The same key is the same task.")
+        str | None, Option("--idempotency-key", metavar="KEY", help="The same key is the same task.")
     ] = None,
-    priority: Annotated[
-        int | None, typer.Option("--priority", min=0, max=9, help="Higher ones first; 0 without it.")
-    ] = None,
+    priority: Annotated[int | None, Option("--priority", min=0, max=9, help="Higher ones first; 0 without it.")] = None,
     retries: Annotated[
-        int | None, typer.Option("--retries", min=0, max=100, help="Further tries after an error of the skill.")
+        int | None, Option("--retries", min=0, max=100, help="Further tries after an error of the skill.")
     ] = None,
-    at_most_once: Annotated[bool, typer.Option("--at-most-once", help="Never start it twice.")] = False,
+    at_most_once: Annotated[bool, Option("--at-most-once", help="Never start it twice.")] = False,
     queue_ttl: Annotated[
-        float | None,
-        typer.Option("--queue-ttl", metavar="SECONDS", min=0, help="How long it may wait to be taken."),
+        float | None, Option("--queue-ttl", metavar="SECONDS", min=0, help="How long it may wait to be taken.")
     ] = None,
+    about: Annotated[
+        bool, Option("-h", "--help", help="Show this help; after AGENT SKILL: what the skill takes.")
+    ] = False,
     json: Json = False,
 ) -> None:
     """Run a skill of an agent and print its output. What it asks meanwhile is asked at the terminal.
 
-    Values are read as the skill's schema says: `atlas call hello greet name=Ada times=3 loud=true`.
+    Values are read as the skill's schema says, which `atlas call AGENT SKILL --help` shows:
+
+      name=Ada times=3 loud=true  text, a number, a truth value
+      text=@notes.txt             what is in a file; for an @ itself: text=@@ada
+      picture=@cat.jpg            any file, for a parameter of bytes
+      text=-                      what comes through stdin
+      to.city=Paris               a part of the object `to`
+      xs=1 xs=2 xs=3              a list; of numbers also xs=1,2,3
+      xs:='[1, 2, 3]'             JSON, whatever the schema says
+
+    A signal (Ctrl-C, SIGTERM, SIGHUP) or a reader of the output that leaves asks the task to stop; --no-wait leaves it
+    to itself. Text is printed as the skill returned it, unless a terminal shows it: --json has the whole task.
     """
+    if about:
+        connection.run(_explain(agent, skill))
+        return
     policy = Policy(idempotency_key, priority, retries, at_most_once, queue_ttl)
     wish = Wish(agent, skill, pairs or [], base, policy, wait, stream, timeout, json)
     info, printed = connection.run(_call(wish))
@@ -96,13 +110,19 @@ def call(  # noqa: PLR0913  # each is an argument or an option of the command
         _print_output(info, json=json)
 
 
+async def _explain(agent: str, skill: str) -> None:
+    async with connection.connect() as atlas:
+        found = explain.known_skill(await atlas.agent(agent), skill)
+    output.page("\n".join(explain.of_skill(agent, found)))
+
+
 async def _call(wish: Wish) -> tuple[TaskInfo, bool]:
     """Return the task at the end, and whether its output is printed already."""
     import asyncio
 
     async with connection.connect() as atlas:
         fields = await _input(atlas, wish)
-        task = await _submit(atlas, wish, fields)
+        task = await _submitted(atlas, wish, fields)
         if not wish.wait:
             return task.info, False
         if task.info.note:
@@ -110,13 +130,32 @@ async def _call(wish: Wish) -> tuple[TaskInfo, bool]:
         try:
             async with asyncio.timeout(wish.timeout):
                 printed = await _follow(task, wish)
-        except asyncio.CancelledError:
+        except (asyncio.CancelledError, BrokenPipeError):
             await _cancel(task, "interrupted by its caller")
             raise
         except TimeoutError:
             await _cancel(task, "its caller stopped waiting")
             raise _too_late(task, wish) from None
         return task.info, printed
+
+
+async def _submitted(atlas: AsyncClient, wish: Wish, fields: Mapping[str, Any]) -> TaskHandle:
+    """Submit the task; one that is interrupted in this moment is not left behind by a command that waits for it."""
+    import asyncio
+
+    try:
+        async with asyncio.TaskGroup() as group:
+            submission = group.create_task(_submit(atlas, wish, fields))
+            try:
+                return await asyncio.shield(submission)
+            except asyncio.CancelledError:
+                if wish.wait:
+                    with contextlib.suppress(AtlasError, TimeoutError):
+                        async with asyncio.timeout(CANCEL_SECONDS):
+                            await _cancel(await submission, "interrupted by its caller")
+                raise
+    except ExceptionGroup as failed:
+        raise _first(failed) from None
 
 
 async def _submit(atlas: AsyncClient, wish: Wish, fields: Mapping[str, Any]) -> TaskHandle:
@@ -189,15 +228,15 @@ async def _stream(task: TaskHandle, wish: Wish, prompter: Prompter) -> bool:
     async for event in task.events():
         _tell(setbacks.told(event))
         if wish.json:
-            output.say(output.as_json(event))
+            output.record(event)
         elif event.kind == "chunk":
             text = events.chunk_text(event.data.get("value"))
-            output.say(text, end="")
+            output.result(text, end="")
             printed = True
         if event.kind in ("question", "answer"):
             prompter.see(event)
     if text and not text.endswith("\n"):
-        output.say("")
+        output.result("")
     return printed or wish.json
 
 
@@ -225,30 +264,18 @@ async def _cancel(task: TaskHandle, reason: str) -> None:
 
 async def _input(atlas: AsyncClient, wish: Wish) -> dict[str, Any]:
     """Return the whole input: the object that was given, with the single fields over it."""
-    base = {} if wish.base is None else arguments.parse_object(given.read(wish.base), "--input")
+    base = {} if wish.base is None else arguments.parse_object(given.text(wish.base), "--input")
     if not wish.pairs:
         return base
-    return base | arguments.parse_pairs(wish.pairs, await _schema(atlas, wish))
-
-
-async def _schema(atlas: AsyncClient, wish: Wish) -> Mapping[str, Any] | None:
-    """Return the schema of the skill's input; None for a skill the platform has not seen yet.
-
-    Raises:
-        NotFound: the agent is known, and has skills, but not this one.
-    """
-    skills: list[SkillInfo] = (await atlas.agent(wish.agent)).skills
-    found = next((skill for skill in skills if skill.name == wish.skill), None)
-    if found is None and skills:
-        names = ", ".join(sorted(skill.name for skill in skills))
-        raise NotFound(f"{wish.agent} has no skill `{wish.skill}`; it has: {names}", code="skill_not_found")
-    return None if found is None else found.input_schema
+    found = explain.skill_of(await atlas.agent(wish.agent), wish.skill)
+    schema = None if found is None else found.input_schema
+    return arguments.merged(base, arguments.parse_pairs(wish.pairs, schema, given.content))
 
 
 def _print_output(info: TaskInfo, *, json: bool) -> None:
     if json:
         output.document(info)
     elif isinstance(info.output, str):
-        output.say(info.output)
+        output.result(info.output)
     else:
-        output.say(output.as_json(info.output, indent=2))
+        output.result(output.as_json(info.output, indent=2))

@@ -1,27 +1,64 @@
-"""What the shell is offered: names of agents, when the platform answers at once."""
+"""What the shell is offered: names of agents, skills and tasks, when the platform answers at once."""
+
+from __future__ import annotations
+
+from collections.abc import Coroutine, Sequence
+from typing import TYPE_CHECKING, Any
 
 from agentic_atlas.errors import AtlasError
+
+if TYPE_CHECKING:
+    from agentic_atlas.sdk.client.asynchronous import AsyncClient
 
 SECONDS = 1.0
 """How long a person waits for a completion."""
 MOST = 200
 
 
-def agents(incomplete: str) -> list[str]:
-    """Return the names that begin so; none when the platform cannot be asked."""
+def agents(incomplete: str, before: Sequence[str] = ()) -> list[str]:
+    """Return the names of agents that begin so; none when the platform cannot be asked."""
+
+    async def names(atlas: AsyncClient) -> list[str]:
+        found: list[str] = []
+        async for agent in atlas.agents():
+            # Another's agent is named with its owner.
+            found += [name for name in (agent.name, agent.full_name) if name.startswith(incomplete)][:1]
+            if len(found) == MOST:
+                break
+        return found
+
+    return _asked(names)
+
+
+def skills(incomplete: str, before: Sequence[str] = ()) -> list[str]:
+    """Return the skills of the agent that was typed before; none when the platform cannot be asked."""
+
+    async def names(atlas: AsyncClient) -> list[str]:
+        agent = await atlas.agent(before[0]) if before else None
+        return [skill.name for skill in (agent.skills if agent else []) if skill.name.startswith(incomplete)]
+
+    return _asked(names)
+
+
+def tasks(incomplete: str, before: Sequence[str] = ()) -> list[str]:
+    """Return the newest tasks whose id begins so; none when the platform cannot be asked."""
+
+    async def ids(atlas: AsyncClient) -> list[str]:
+        page = await atlas.task_page(limit=MOST)
+        return [task.id for task in page.items if task.id.startswith(incomplete)]
+
+    return _asked(ids)
+
+
+def _asked(question: Any) -> list[str]:
     from agentic_atlas.cli import connection
 
-    async def names() -> list[str]:
+    async def work() -> list[str]:
         async with connection.connect(patience=0.0) as atlas:
-            found: list[str] = []
-            async for agent in atlas.agents():
-                if agent.name.startswith(incomplete):
-                    found.append(agent.name)
-                if len(found) == MOST:
-                    break
-            return found
+            answered: Coroutine[Any, Any, list[str]] = question(atlas)
+            return await answered
 
     try:
-        return connection.run(names(), timeout=SECONDS)
+        return connection.run(work(), timeout=SECONDS)
     except (AtlasError, TimeoutError):
         return []

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Any, TypeVar
+
+from agentic_atlas.cli import interrupts
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
@@ -23,21 +26,33 @@ def connect(
     Raises:
         ConfigurationError: it is set up for none.
     """
+    # httpx loads a command line of its own wherever Rich and Pygments are installed, which takes longer than a request.
+    sys.modules.setdefault("httpx._main", None)  # type: ignore[arg-type]
     from agentic_atlas.sdk.client.asynchronous import TIMEOUT, AsyncClient
 
     return AsyncClient(url, api_key=api_key, patience=patience, timeout=TIMEOUT if timeout is None else timeout)
 
 
 def run(work: Coroutine[Any, Any, T], *, timeout: float | None = None) -> T:
-    """Run a command's work to its end; an interrupt (Ctrl-C) cancels it.
+    """Run a command's work to its end; a signal (Ctrl-C, SIGTERM, SIGHUP) cancels it.
 
     Raises:
         TimeoutError: it was not done after so many seconds.
+        Interrupted: a signal came.
     """
     import asyncio
 
     async def bounded() -> T:
-        async with asyncio.timeout(timeout):
-            return await work
+        loop, main = asyncio.get_running_loop(), asyncio.current_task()
+        assert main is not None
+        with interrupts.turned_into(lambda: loop.call_soon_threadsafe(main.cancel)) as signalled:
+            try:
+                async with asyncio.timeout(timeout):
+                    return await work
+            except asyncio.CancelledError:
+                number = signalled()
+                if number is None:
+                    raise
+                raise interrupts.Interrupted(number) from None
 
     return asyncio.run(bounded())

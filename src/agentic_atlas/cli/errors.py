@@ -1,17 +1,25 @@
 """The one place where an error becomes a sentence on stderr and an exit code.
 
 0: done. 1: it was tried and failed. 2: the command was typed wrongly, or something on this machine has to be set first.
-130: interrupted.
+128 and the number of a signal: it ended the command, so 130 for Ctrl-C, 143 for SIGTERM, 129 for SIGHUP, and 141 when
+nobody reads the output any more.
 """
 
-import typer
-
 from agentic_atlas.cli import output
-from agentic_atlas.errors import AtlasError, ConfigurationError, Forbidden, TaskError, Unauthenticated
+from agentic_atlas.cli.command.usage import Stopped
+from agentic_atlas.errors import (
+    AtlasError,
+    ConfigurationError,
+    Forbidden,
+    InvalidInput,
+    TaskError,
+    Unauthenticated,
+)
 
 FAILED = 1
 MISUSED = 2
-SERVER_MISSING = 'this command needs the server: pip install "agentic-atlas[server]"'
+INTERRUPTED = 130
+UNREAD = 141
 
 FIXES: dict[type[AtlasError], str] = {
     Unauthenticated: "check the API key: ATLAS_API_KEY, or the credentials file of `atlas up` and `atlas login`",
@@ -37,12 +45,10 @@ def _parts(error: Exception) -> tuple[str, str, object]:
         return error.code, text, {"task_id": error.task_id, "state": error.state, "detail": error.detail}
     if isinstance(error, AtlasError):
         return error.code, _with_fix(error), error.detail
-    if isinstance(error, typer.TyperException):
-        return "usage", _usage(error), None
     if isinstance(error, OSError):
         place = f"{error.filename}: " if error.filename else ""
         return "os_error", f"{place}{error.strerror or error}", None
-    if isinstance(error, typer.Abort):
+    if isinstance(error, Stopped):
         return "aborted", "stopped", None
     text = f"this should not have happened ({type(error).__name__}: {error}); `atlas --traceback …` shows where"
     return "internal", text, None
@@ -56,16 +62,5 @@ def _with_fix(error: AtlasError) -> str:
     return error.message
 
 
-def _usage(error: typer.TyperException) -> str:
-    """Return what was typed wrongly, and where to read how it is right."""
-    context = getattr(error, "ctx", None)
-    message = error.format_message()
-    if context is None or message == context.get_help():
-        return message
-    return f"{message.rstrip('.')}; see `{context.command_path} --help`"
-
-
 def _exit_code(error: Exception) -> int:
-    if isinstance(error, typer.TyperException):
-        return error.exit_code
-    return MISUSED if isinstance(error, ConfigurationError) else FAILED
+    return MISUSED if isinstance(error, ConfigurationError | InvalidInput) else FAILED

@@ -6,9 +6,10 @@ import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from agentic_atlas.cli.arguments import expected
+from agentic_atlas.cli.schema import expected
 
 if TYPE_CHECKING:
+    from agentic_atlas.cli.times import Clock
     from agentic_atlas.sdk.client.records import TaskEvent
 
 
@@ -36,9 +37,9 @@ _SETBACKS = {
 }
 
 
-def line(event: TaskEvent) -> str:
+def line(event: TaskEvent, clock: Clock) -> str:
     """Return an event on one line, the time first."""
-    return f"{event.at.astimezone():%H:%M:%S}  {event.kind:<8}  {' '.join(summary(event).split())}"
+    return f"{clock.of_day(event.at)}  {event.kind:<8}  {' '.join(summary(event).split())}"
 
 
 def summary(event: TaskEvent) -> str:

@@ -1,32 +1,50 @@
-"""What is given as `JSON|@FILE|-`: on the line itself, in a file, or on stdin."""
+"""What is given on the line itself, in a file, or on stdin."""
 
 from __future__ import annotations
 
 import sys
 from pathlib import Path
 
+from agentic_atlas.cli.command.usage import Usage
 from agentic_atlas.errors import InvalidInput, PayloadTooLarge
 
 MAX_INPUT = 4 * 1024 * 1024
-"""Longest input that is read from a file or from stdin, in characters."""
+"""Longest input that is read from a file or from stdin, in bytes."""
+INSTEAD = "send a part of it, or a link to it, or the path of a file that the agent can read"
+"""What to do with an input that is too long."""
 
 
-def read(source: str) -> str:
-    """Return the text.
+def text(source: str) -> str:
+    """Return what `JSON|@FILE|-` stands for.
 
     Raises:
-        InvalidInput: a file is not text. PayloadTooLarge: it is longer than 4 Mi characters.
+        InvalidInput: a file is not there, or not text. PayloadTooLarge: it is longer than 4 MiB.
     """
-    if source == "-":
-        text = sys.stdin.read(MAX_INPUT + 1)
-    elif source.startswith("@"):
-        try:
-            with Path(source[1:]).open(encoding="utf-8") as file:
-                text = file.read(MAX_INPUT + 1)
-        except UnicodeDecodeError:
-            raise InvalidInput(f"{source[1:]} is not text in UTF-8") from None
+    if source != "-" and not source.startswith("@"):
+        return source
+    where = source if source == "-" else source[1:]
+    try:
+        return content(where).decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise InvalidInput(f"{'stdin' if where == '-' else where} is not text in UTF-8") from None
+
+
+def content(where: str) -> bytes:
+    """Return what is in a file, given its path, or what comes through stdin, given `-`.
+
+    Raises:
+        InvalidInput: there is no such file. PayloadTooLarge: it is longer than 4 MiB.
+    """
+    if where == "-":
+        data = sys.stdin.buffer.read(MAX_INPUT + 1) if sys.stdin is not None else b""
     else:
-        text = source
-    if len(text) > MAX_INPUT:
-        raise PayloadTooLarge(f"the input is longer than {MAX_INPUT} characters")
-    return text
+        try:
+            with Path(where).open("rb") as file:
+                data = file.read(MAX_INPUT + 1)
+        except FileNotFoundError:
+            raise Usage(f"there is no file {where}: what begins with @ names one; for @ itself write @@") from None
+        except IsADirectoryError:
+            raise Usage(f"{where} is a folder, not a file") from None
+    if len(data) > MAX_INPUT:
+        raise PayloadTooLarge(f"the input is longer than {MAX_INPUT} bytes: {INSTEAD}")
+    return data

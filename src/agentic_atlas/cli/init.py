@@ -10,9 +10,8 @@ from pathlib import Path
 from string import Template
 from typing import Annotated
 
-import typer
-
 from agentic_atlas.cli import connection, envfile, output
+from agentic_atlas.cli.command.declared import Argument, Option
 from agentic_atlas.cli.options import Json
 from agentic_atlas.cli.tokens import VARIABLE, ensure_agent
 from agentic_atlas.errors import AtlasError, InvalidInput
@@ -48,8 +47,8 @@ class Place:
 
 def init(
     *,
-    name: Annotated[str, typer.Argument(metavar="NAME", help="The agent's name: lower-case letters, digits, - and _.")],
-    folder: Annotated[Path | None, typer.Option("--folder", help="Where to; ./NAME by default.")] = None,
+    name: Annotated[str, Argument(metavar="NAME", help="The agent's name: lower-case letters, digits, - and _.")],
+    folder: Annotated[Path | None, Option("--folder", help="Where to; ./NAME by default.")] = None,
     json: Json = False,
 ) -> None:
     """Make a folder with a new agent.
@@ -123,6 +122,7 @@ def _tell(folder: Path, name: str, place: Place) -> None:
     if not place.token:
         steps.append(f"atlas tokens create {name} --create-agent --env .env")
     steps += ["python agent.py", f"atlas call {name} greet name=Ada    (in another terminal)"]
-    output.say("\nNext:")
+    output.say("")
+    output.say("Next:")
     for step in steps:
         output.say(f"  {step}")

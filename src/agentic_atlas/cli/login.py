@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-import typer
-
-from agentic_atlas.cli import connection, login_approval, output
+from agentic_atlas.cli import asking, connection, login_approval, output
+from agentic_atlas.cli.command.declared import Option
+from agentic_atlas.cli.command.usage import Usage
 from agentic_atlas.cli.options import Json, PlatformUrl
 from agentic_atlas.errors import InvalidInput, Unauthenticated
 
@@ -31,14 +31,12 @@ class LoggedIn:
 def login(
     *,
     url: PlatformUrl = None,
-    code: Annotated[bool, typer.Option("--code", help="Let yourself be approved from another machine.")] = False,
+    code: Annotated[bool, Option("--code", help="Let yourself be approved from another machine.")] = False,
     approve: Annotated[
-        str | None, typer.Option(metavar="CODE", help="Let the machine that shows this code act as you.")
+        str | None, Option(metavar="CODE", help="Let the machine that shows this code act as you.")
     ] = None,
-    deny: Annotated[
-        str | None, typer.Option(metavar="CODE", help="Turn away the machine that shows this code.")
-    ] = None,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Approve or deny without a question.")] = False,
+    deny: Annotated[str | None, Option(metavar="CODE", help="Turn away the machine that shows this code.")] = None,
+    yes: Annotated[bool, Option("--yes", "-y", help="Approve or deny without a question.")] = False,
     json: Json = False,
 ) -> None:
     """Log in to a platform elsewhere, or approve another machine's login.
@@ -47,7 +45,7 @@ def login(
     file, which nobody else can read.
     """
     if sum((code, approve is not None, deny is not None)) > 1:
-        raise typer.BadParameter("--code, --approve and --deny exclude each other")
+        raise Usage("--code, --approve and --deny exclude each other")
     if approve is not None or deny is not None:
         login_approval.decide(url, str(approve or deny), approve=approve is not None, yes=yes, json=json)
         return
@@ -97,7 +95,7 @@ def _with_code(url: str) -> LoggedIn:
 def _read_key(url: str) -> str:
     """Return the key that is typed, unseen, or that comes through a pipe."""
     if output.terminal(sys.stdin):
-        return str(typer.prompt(f"API key for {output.clean(url)}", hide_input=True, err=True)).strip()
+        return asking.secret(f"API key for {url}")
     key = sys.stdin.readline(LONGEST_KEY + 2).strip()
     if not key:
         raise InvalidInput("no API key came from stdin: `atlas login URL < FILE`, or run it in a terminal")

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import typer
-
 from agentic_atlas.cli import connection, output
+from agentic_atlas.cli.asking import confirm
 
 if TYPE_CHECKING:
     from agentic_atlas.sdk.client.records import LoginInfo
@@ -36,7 +35,7 @@ async def _decide(url: str | None, code: str, *, approve: bool) -> LoginInfo:
 
 
 def _confirm(asking: LoginInfo, *, approve: bool) -> None:
-    """Ask the person; raises typer.Abort when they do not agree."""
+    """Ask the person; raises Stopped when they do not agree."""
     output.aside(f"A machine that calls itself {asking.host}, at {asking.address}, asked {asking.age:.0f} s ago.")
     question = "Is it yours, and may it act as you?" if approve else "Turn it away?"
-    typer.confirm(question, abort=True, err=True)
+    confirm(question)

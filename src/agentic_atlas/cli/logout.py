@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import Annotated
 
-import typer
-
 from agentic_atlas.cli import connection, output
+from agentic_atlas.cli.command.declared import Option
 from agentic_atlas.cli.options import Json, PlatformUrl
 from agentic_atlas.errors import AtlasError, Unauthenticated
 
@@ -15,7 +14,7 @@ def logout(
     *,
     url: PlatformUrl = None,
     keep_key: Annotated[
-        bool, typer.Option("--keep-key", help="Only forget the key here: on the platform it stays valid.")
+        bool, Option("--keep-key", help="Only forget the key here: on the platform it stays valid.")
     ] = False,
     json: Json = False,
 ) -> None:

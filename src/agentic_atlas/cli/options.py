@@ -2,17 +2,20 @@
 
 from typing import Annotated
 
-import typer
-
 from agentic_atlas.cli import completion
+from agentic_atlas.cli.command.declared import Argument, Option
 
-Json = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
+Json = Annotated[bool, Option("--json", help="Print JSON, for programs.")]
 AgentName = Annotated[
-    str, typer.Argument(metavar="AGENT", help="An agent: name, or owner/name.", autocompletion=completion.agents)
+    str, Argument(metavar="AGENT", help="An agent: name, or owner/name.", completes=completion.agents)
 ]
-TaskId = Annotated[str, typer.Argument(metavar="TASK", help="The task's id.")]
-OfAgent = Annotated[str | None, typer.Option("--agent", help="Only this agent's.", autocompletion=completion.agents)]
+TaskId = Annotated[str, Argument(metavar="TASK", help="The task's id.")]
+OfAgent = Annotated[
+    str | None, Option("--agent", metavar="AGENT", help="Only this agent's.", completes=completion.agents)
+]
+Utc = Annotated[bool, Option("--utc", help="Show times in UTC, as ISO 8601.")]
+Iso = Annotated[bool, Option("--iso", help="Show times as ISO 8601, with this machine's zone.")]
 PlatformUrl = Annotated[
     str | None,
-    typer.Argument(metavar="URL", help="The platform's address; without it the one you use now.", show_default=False),
+    Argument(metavar="URL", help="The platform's address; without it the one you use now."),
 ]

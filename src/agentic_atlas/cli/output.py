@@ -1,80 +1,114 @@
 """The one place that prints. Answers go to stdout, everything said beside them to stderr.
 
-What comes from agents is untrusted: control characters never reach a terminal, for they could rewrite what is on it.
+What comes from agents is untrusted, wherever it is printed: to a terminal, into a pipe or a file. Nothing of it obeys
+a terminal or is unseen (`visible`), and none of it can look like a line of ours: a text is one line, or its further
+lines are indented. Only the output of a task, and JSON, are passed on as they are, for programs.
 """
 
-import re
+from __future__ import annotations
+
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from datetime import datetime
 from typing import TextIO
 
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
-"""What a terminal obeys, and what turns the direction of text round."""
-_GAP = "  "
+from agentic_atlas.cli.columns import fitted, padded, wide
+from agentic_atlas.cli.visible import escaped, indented, one_line, visible
+
+__all__ = ["one_line", "visible"]
+
+GAP = "  "
+NARROWEST = 40
+"""Columns that a table takes at least; in a window that is narrower its lines are broken."""
 
 
 def terminal(stream: TextIO | None = None) -> bool:
     """Tell whether a person reads this stream (stdout by default)."""
-    return (stream or sys.stdout).isatty()
+    stream = sys.stdout if stream is None else stream
+    # None: whoever started this process closed it.
+    return stream is not None and stream.isatty()
 
 
-def say(text: str, *, end: str = "\n") -> None:
-    """Print text to stdout: unchanged into a pipe or file, cleaned on a terminal."""
-    _write(sys.stdout, (clean(text) if terminal() else text) + end)
+def width() -> int:
+    """Return how many columns a line may have; 80 when nobody looks."""
+    import shutil
+
+    return max(NARROWEST, shutil.get_terminal_size((80, 24)).columns) if terminal() else 80
+
+
+def say(text: str) -> None:
+    """Print a line to stdout; further lines of the text are indented."""
+    _print(indented(text, GAP) + "\n")
 
 
 def aside(text: str) -> None:
     """Print a line to stderr: hints, progress, errors."""
-    _write(sys.stderr, clean(text) + "\n")
+    _beside(indented(text, GAP) + "\n")
 
 
 def prompt(text: str) -> None:
     """Print to stderr what a person is to type after."""
-    _write(sys.stderr, clean(text))
+    _beside(f"{one_line(text)} ")
+
+
+def page(text: str, *, beside: bool = False) -> None:
+    """Print a text that stands by itself, on as many lines as it has; `beside` the answers, on stderr."""
+    (_beside if beside else _print)(visible(text) + "\n")
+
+
+def result(text: str, *, end: str = "\n") -> None:
+    """Print what a task returned, or a piece of it: to a person without what is unseen, else exactly."""
+    _print((visible(text) if terminal() else text) + end)
 
 
 def document(value: object) -> None:
     """Print one JSON document to stdout: one line for programs, indented on a terminal."""
-    say(as_json(value, indent=2 if terminal() else -1))
+    _print(as_json(value, indent=2 if terminal() else -1) + "\n")
+
+
+def record(value: object) -> None:
+    """Print one of many JSON documents to stdout, on a line of its own."""
+    _print(as_json(value) + "\n")
+
+
+def without(value: object, *names: str) -> dict[str, object]:
+    """Return a record for JSON without fields that a list leaves out: they would look as if there were nothing."""
+    import msgspec
+
+    return {name: part for name, part in msgspec.to_builtins(value).items() if name not in names}
 
 
 def as_json(value: object, *, indent: int = -1) -> str:
-    """Write a value as JSON; an indent below zero keeps it on one line."""
+    """Write a value as JSON without anything unseen; an indent below zero keeps it on one line."""
     import msgspec
 
     text = msgspec.json.encode(value)
-    return (msgspec.json.format(text, indent=indent) if indent >= 0 else text).decode()
+    return escaped((msgspec.json.format(text, indent=indent) if indent >= 0 else text).decode())
 
 
-def table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Print rows under their headings: with Rich on a terminal, as padded text elsewhere."""
-    cells = [[_cell(value) for value in row] for row in rows]
+def table(
+    columns: Sequence[str], rows: Sequence[Sequence[str]], *, shrinks: Sequence[str] = (), drops: Sequence[str] = ()
+) -> None:
+    """Print rows under their headings, a line each.
+
+    On a terminal the columns in `shrinks` give way, the widest of them first, until a line fits; where that is not
+    enough, those in `drops` are left out one by one.
+    """
+    cells = {name: [name.upper(), *(one_line(row[place]) for row in rows)] for place, name in enumerate(columns)}
+    widths = {name: max(map(wide, column)) for name, column in cells.items()}
     if terminal():
-        _rich_table(columns, cells)
-        return
-    widths = [max(map(len, column)) for column in zip(columns, *cells, strict=True)]
-    for line in [[name.upper() for name in columns], *cells]:
-        say(_GAP.join(value.ljust(width) for value, width in zip(line, widths, strict=True)).rstrip())
+        widths = fitted(widths, shrinks, drops, width(), len(GAP))
+    shown = [[padded(value, widths[name]) for value in cells[name]] for name in widths]
+    for line in zip(*shown, strict=True):
+        _print(GAP.join(line).rstrip() + "\n")
 
 
 def fields(pairs: Sequence[tuple[str, str]]) -> None:
-    """Print names and values, one pair a line, without those that have no value."""
+    """Print names and values, one pair a line, without those that have no value; a value's further lines are below."""
     shown = [(name, value) for name, value in pairs if value]
-    width = max((len(name) for name, _ in shown), default=0)
+    width = max((len(name) for name, _ in shown), default=0) + len(GAP)
     for name, value in shown:
-        say(f"{name.ljust(width)}{_GAP}{clean(value)}")
-
-
-def moment(at: datetime | None) -> str:
-    """Write a time as the clock on this machine's wall shows it; nothing for None."""
-    return "" if at is None else at.astimezone().strftime("%Y-%m-%d %H:%M:%S")
-
-
-def clean(text: str) -> str:
-    """Return the text without what a terminal would obey; line ends and tabs stay."""
-    return _CONTROL.sub("\N{REPLACEMENT CHARACTER}", text)
+        _print(f"{name.ljust(width)}{indented(value, ' ' * width)}\n")
 
 
 @contextmanager
@@ -89,38 +123,32 @@ def progress(text: str) -> Iterator[Callable[[str | None], None]]:
     from rich.console import Console
     from rich.text import Text
 
-    with Console(stderr=True).status(Text(clean(text))) as status:
+    with Console(stderr=True).status(Text(one_line(text))) as status:
 
         def show(new: str | None) -> None:
             if new is None:
                 status.stop()
             else:
-                status.update(Text(_cell(new)))
+                status.update(Text(one_line(new)))
                 status.start()
 
         yield show
 
 
-def _rich_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    drawn = Table(box=None, pad_edge=False, header_style="bold")
-    for name in columns:
-        # An id that is broken over two lines can't be copied.
-        drawn.add_column(name, overflow="fold", no_wrap=name in ("task", "token"))
-    for row in rows:
-        drawn.add_row(*(Text(value) for value in row))
-    Console().print(drawn)
+def _print(text: str) -> None:
+    _write(sys.stdout, text)
 
 
-def _cell(value: str) -> str:
-    """Return a text on one line."""
-    return clean(" ".join(value.split()))
+def _beside(text: str) -> None:
+    try:
+        _write(sys.stderr, text)
+    except OSError:
+        pass  # Nobody reads what is said beside the answer, which is no reason not to give it.
 
 
-def _write(stream: TextIO, text: str) -> None:
+def _write(stream: TextIO | None, text: str) -> None:
+    if stream is None:
+        return
     # A terminal's encoding may lack a character of the answer: it is shown escaped instead of failing.
     encoding = stream.encoding or "utf-8"
     stream.write(text.encode(encoding, "backslashreplace").decode(encoding))

@@ -7,7 +7,8 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from agentic_atlas.cli import output
-from agentic_atlas.cli.arguments import expected, parse_value
+from agentic_atlas.cli.arguments import parse_value
+from agentic_atlas.cli.schema import expected
 from agentic_atlas.errors import Conflict, InvalidInput
 
 if TYPE_CHECKING:
@@ -54,7 +55,7 @@ async def put(task: TaskHandle, question: QuestionInfo) -> TaskInfo | None:
         Conflict: somebody else was faster, or it is too late.
     """
     output.aside(text(question))
-    while (line := await _line("> ")) is not None:
+    while (line := await _line(">")) is not None:
         try:
             value = parse_value(line, question.schema, "the answer")
             return await task.answer(value, question=question.number)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-import typer
-
-from agentic_atlas.cli import output
+from agentic_atlas.cli import output, times
+from agentic_atlas.cli.command.declared import Argument, Option
+from agentic_atlas.cli.command.usage import Usage
 from agentic_atlas.cli.options import Json
 
 if TYPE_CHECKING:
@@ -20,12 +20,12 @@ Tasks that were running then are taken up again; those that may run only once en
 
 
 def restore(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="The backup.", exists=True, dir_okay=False)],
+    file: Annotated[Path, Argument(metavar="FILE", help="The backup.")],
     data_dir: Annotated[
         Path | None,
-        typer.Option(help="Folder to put it in; ATLAS_DATA_DIR without it.", show_default=False),
+        Option(help="Folder to put it in; ATLAS_DATA_DIR without it."),
     ] = None,
-    force: Annotated[bool, typer.Option("--force", help="Move the network that is there aside.")] = False,
+    force: Annotated[bool, Option("--force", help="Move the network that is there aside.")] = False,
     as_json: Json = False,
 ) -> None:
     """Put a backup in place of a network's data. The network must not run.
@@ -37,6 +37,8 @@ def restore(
     from agentic_atlas.cli.up import read_settings
     from agentic_atlas.compose.restore import restore as put_back
 
+    if not file.is_file():
+        raise Usage(f"there is no file {file}")
     settings = read_settings({} if data_dir is None else {"data_dir": data_dir})
     done = 0
     with output.progress("reading the backup") as tell:
@@ -51,11 +53,11 @@ def restore(
         output.document(_facts(restored, settings.data_dir))
         return
     manifest = restored.manifest
-    made = output.moment(manifest.made_at)
+    made = times.clock().full(manifest.made_at)
     output.say(f"Restored network {manifest.network} as of {made} into {settings.data_dir}.")
     if restored.aside is not None:
         output.say(f"What was there is in {restored.aside}.")
-    output.aside(FOLLOWS)
+    output.page(FOLLOWS, beside=True)
 
 
 def _facts(restored: Restored, folder: Path) -> dict[str, object]:

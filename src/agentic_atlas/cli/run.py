@@ -10,22 +10,20 @@ from pathlib import Path
 from types import TracebackType
 from typing import Annotated, Any
 
-import typer
-
 from agentic_atlas.cli import output
+from agentic_atlas.cli.command.declared import Argument
+from agentic_atlas.cli.command.usage import Usage
 from agentic_atlas.cli.options import Json
 from agentic_atlas.errors import AtlasError, ConfigurationError
 
-SETTINGS = {"ignore_unknown_options": True, "allow_extra_args": True, "allow_interspersed_args": False}
-"""What follows the file's name is looked at here: options are the file's own only after `--`."""
 _STARTERS = frozenset({"run", "serve"})
 _RELOAD = "hot reload comes in a later release; until then: watchfiles 'python {file}'"
 
 
 def run(
     *,
-    context: typer.Context,
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="The agent's file, for instance agent.py.")],
+    file: Annotated[Path, Argument(metavar="FILE", help="The agent's file, for instance agent.py.")],
+    words: Annotated[list[str] | None, Argument(metavar="ARGUMENT", rest=True)] = None,
     json: Json = False,
 ) -> None:
     """Run an agent's file, as `python FILE` does.
@@ -34,7 +32,7 @@ def run(
     """
     del json  # Read where errors are reported; the file's own output is its own.
     path = _file(file)
-    arguments = _arguments(file, context.args)
+    arguments = _arguments(file, words or [])
     starts = _starts(path)
     names = _execute(path, arguments)
     if not starts:
@@ -56,7 +54,7 @@ def _arguments(file: Path, given: list[str]) -> list[str]:
     if option is not None:
         passed = f"what is for {file} itself follows --: atlas run {file} -- {option}"
         hint = _RELOAD.format(file=file) if option.partition("=")[0] == "--reload" else passed
-        raise typer.BadParameter(f"no such option: {option} ({hint})")
+        raise Usage(f"no such option: {option} ({hint})")
     return given[:own] + given[own + 1 :]
 
 
@@ -87,8 +85,9 @@ def _execute(path: Path, arguments: list[str]) -> dict[str, Any]:
     except AtlasError:
         raise
     except Exception as error:  # noqa: BLE001  # the user's own code: shown as Python itself would show it
-        output.aside("".join(traceback.format_exception(type(error), error, _own(error.__traceback__, path))).rstrip())
-        raise typer.Exit(1) from None
+        told = traceback.format_exception(type(error), error, _own(error.__traceback__, path))
+        output.page("".join(told).rstrip(), beside=True)
+        raise SystemExit(1) from None
 
 
 def _own(trace: TracebackType | None, path: Path) -> TracebackType | None:

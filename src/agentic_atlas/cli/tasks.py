@@ -2,76 +2,111 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
-import typer
-
-from agentic_atlas.cli import arguments, connection, events, given, output, questions
-from agentic_atlas.cli.options import Json, OfAgent, TaskId
+from agentic_atlas.cli import arguments, connection, durations, events, given, ids, output, questions, times
+from agentic_atlas.cli.command.declared import Argument, Option
+from agentic_atlas.cli.command.usage import Stopped, Usage
+from agentic_atlas.cli.options import Iso, Json, OfAgent, TaskId, Utc
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from agentic_atlas.cli.times import Clock
+    from agentic_atlas.sdk.client.asynchronous import AsyncClient
     from agentic_atlas.sdk.client.records import QuestionInfo, TaskInfo, TaskSummary
 
-app = typer.Typer(rich_markup_mode=None, help="Tasks: list them, look at one, cancel, watch, answer and repeat them.")
+STATES = ("submitted", "working", "input_required", "completed", "failed", "canceled", "rejected")
+PAGE = 100
+"""Tasks that are asked for at a time."""
+LONGEST_VALUE = 10_000
+"""Characters of an input or output that are shown to people."""
 
 
-@app.command("list")
-def show_list(
+def show_list(  # noqa: PLR0913  # each is an option of the command
     *,
     agent: OfAgent = None,
-    state: Annotated[
-        str | None, typer.Option("--state", help="submitted, working, input_required, completed, failed …")
+    skill: Annotated[str | None, Option("--skill", metavar="SKILL", help="Only of the skill of this name.")] = None,
+    states: Annotated[list[str] | None, Option("--state", choices=STATES, help="Only in this state.")] = None,
+    since: Annotated[
+        str | None, Option("--since", metavar="SPAN|TIME", help="Only newer ones: 30m, 12h, 7d, or a time in ISO 8601.")
     ] = None,
-    limit: Annotated[int, typer.Option("--limit", min=1, max=10_000, help="How many.")] = 20,
+    limit: Annotated[int, Option("--limit", min=1, max=10_000, help="How many.")] = 20,
+    cursor: Annotated[str | None, Option("--cursor", metavar="NEXT", help="Go on behind a list: its `next`.")] = None,
+    every: Annotated[bool, Option("--all", help="All there are, whatever the limit.")] = False,
+    utc: Utc = False,
+    iso: Iso = False,
     json: Json = False,
 ) -> None:
-    """List the newest tasks."""
+    """List the newest tasks.
 
-    async def work() -> list[TaskSummary]:
-        found: list[TaskSummary] = []
+    In a terminal a task is one line, with the beginning of its id, which every command takes. Inputs and outputs are
+    in `atlas tasks show`.
+    """
+    clock = times.clock(utc=utc, iso=iso)
+    newer = None if since is None else durations.moment(since, clock.now())
+    wanted = {"agent": agent, "skill": skill, "state": states, "since": newer}
+
+    async def work() -> tuple[list[TaskSummary], str | None]:
         async with connection.connect() as atlas:
-            async for task in atlas.tasks(agent=agent, state=state, page=min(limit, 100)):
-                found.append(task)
-                if len(found) == limit:
-                    break
-        return found
+            return await _found(atlas, wanted, cursor, None if every else limit)
 
-    found = connection.run(work())
+    found, after = connection.run(work())
     if json:
-        output.document({"items": found})
-    elif not found:
-        output.aside("No tasks.")
+        output.document({"items": found, "next": after})
+        return
+    if found:
+        names = [task.id for task in found]
+        shown = ids.shortened(names) if output.terminal() else names
+        rows = [_row(task, name, clock) for task, name in zip(found, shown, strict=True)]
+        columns = ("task", "agent", "skill", "state", "created", "took", "error")
+        output.table(columns, rows, shrinks=("agent", "skill", "error"), drops=("took", "error"))
     else:
-        output.table(("task", "agent", "skill", "state", "created", "took", "error"), [_row(task) for task in found])
+        output.aside("No tasks.")
+    if after is not None:
+        output.aside(f"There are older ones: --all, or --cursor {after}")
 
 
-@app.command("show")
-def show_one(*, task: TaskId, json: Json = False) -> None:
+async def _found(
+    atlas: AsyncClient, wanted: Mapping[str, Any], after: str | None, limit: int | None
+) -> tuple[list[TaskSummary], str | None]:
+    """Return so many tasks, or all, and the cursor of what is behind them."""
+    found: list[TaskSummary] = []
+    while limit is None or len(found) < limit:
+        most = PAGE if limit is None else min(PAGE, limit - len(found))
+        page = await atlas.task_page(**wanted, after=after, limit=most)
+        found += page.items
+        after = page.next
+        if after is None or not page.items:
+            break
+    return found, after
+
+
+def show_one(*, task: TaskId, utc: Utc = False, iso: Iso = False, json: Json = False) -> None:
     """Show a task: input, output, times."""
 
     async def work() -> TaskInfo:
         async with connection.connect() as atlas:
-            return (await atlas.task(task)).info
+            return (await atlas.task(await ids.task(atlas, task))).info
 
     found = connection.run(work())
     if json:
         output.document(found)
     else:
-        _print(found)
+        _print(found, times.clock(utc=utc, iso=iso))
 
 
-@app.command("cancel")
 def cancel(
     *,
     task: TaskId,
-    reason: Annotated[str | None, typer.Option("--reason", help="Told to the agent.")] = None,
+    reason: Annotated[str | None, Option("--reason", help="Told to the agent.")] = None,
     json: Json = False,
 ) -> None:
     """Ask for a task to be stopped."""
 
     async def work() -> TaskInfo:
         async with connection.connect() as atlas:
-            return await atlas.cancel(task, reason)
+            return await atlas.cancel(await ids.task(atlas, task), reason)
 
     found = connection.run(work())
     if json:
@@ -82,39 +117,38 @@ def cancel(
         output.say(f"Task {found.id} was {found.state} already.")
 
 
-@app.command("answer")
 def answer(
     *,
     task: TaskId,
     value: Annotated[
-        str | None, typer.Argument(metavar="VALUE", help="The answer; without it you are asked at the terminal.")
+        str | None, Argument(metavar="VALUE", help="The answer; without it you are asked at the terminal.")
     ] = None,
     document: Annotated[
-        str | None, typer.Option("--input", metavar="JSON|@FILE|-", help="The answer as JSON; `-` reads stdin.")
+        str | None, Option("--input", metavar="JSON|@FILE|-", help="The answer as JSON; `-` reads stdin.")
     ] = None,
     question: Annotated[
-        int | None, typer.Option("--question", min=1, help="Number of the question; without it the oldest open one.")
+        int | None, Option("--question", min=1, help="Number of the question; without it the oldest open one.")
     ] = None,
     json: Json = False,
 ) -> None:
     """Answer a question that a task asks. VALUE is read as the question's schema says."""
     if value is not None and document is not None:
-        raise typer.BadParameter("VALUE and --input exclude each other")
+        raise Usage("VALUE and --input exclude each other")
     if value is None and document is None and not questions.somebody_there():
-        raise typer.BadParameter("nobody can be asked here: give VALUE or --input")
+        raise Usage("nobody can be asked here: give VALUE or --input")
 
     async def work() -> TaskInfo:
         async with connection.connect() as atlas:
-            handle = await atlas.task(task)
+            handle = await atlas.task(await ids.task(atlas, task))
             asked = questions.open_question(handle.info, question)
             if document is not None:
-                said = arguments.parse_json(given.read(document), "--input")
+                said = arguments.parse_json(given.text(document), "--input")
             elif value is not None:
                 said = arguments.parse_value(value, asked.schema, "the answer")
             else:
                 answered = await questions.put(handle, asked)
                 if answered is None:
-                    raise typer.Abort
+                    raise Stopped
                 return answered
             return await handle.answer(said, question=asked.number)
 
@@ -126,13 +160,12 @@ def answer(
         output.say(f"Answered. Task {found.id} {waits}.")
 
 
-@app.command("retry")
 def retry(*, task: TaskId, json: Json = False) -> None:
     """Submit a finished task's request again, as a new task."""
 
     async def work() -> TaskInfo:
         async with connection.connect() as atlas:
-            return (await atlas.retry(task)).info
+            return (await atlas.retry(await ids.task(atlas, task))).info
 
     made = connection.run(work())
     if json:
@@ -141,20 +174,23 @@ def retry(*, task: TaskId, json: Json = False) -> None:
         output.say(made.id)
 
 
-@app.command("watch")
 def watch(
     *,
     task: TaskId,
-    after: Annotated[int, typer.Option("--after", min=0, help="Only events after this number.")] = 0,
+    after: Annotated[int, Option("--after", min=0, help="Only events after this number.")] = 0,
+    utc: Utc = False,
+    iso: Iso = False,
     json: Json = False,
 ) -> None:
     """Print a task's events as they happen, the earlier ones first, until it is done. Fails when the task does."""
 
+    clock = times.clock(utc=utc, iso=iso)
+
     async def work() -> TaskInfo:
         async with connection.connect() as atlas:
-            handle = await atlas.task(task)
+            handle = await atlas.task(await ids.task(atlas, task))
             async for event in handle.events(after):
-                output.say(output.as_json(event) if json else events.line(event))
+                output.record(event) if json else output.say(events.line(event, clock))
             return await handle.refresh()
 
     found = connection.run(work())
@@ -162,26 +198,26 @@ def watch(
         raise found.failure
 
 
-def _row(task: TaskSummary) -> tuple[str, ...]:
+def _row(task: TaskSummary, name: str, clock: Clock) -> tuple[str, ...]:
     error = task.error.code if task.error else ""
-    return (task.id, task.agent, task.skill, task.state, output.moment(task.created_at), _took(task), error)
+    return (name, task.agent, task.skill, task.state, clock.short(task.created_at), _took(task), error)
 
 
-def _asked(question: QuestionInfo) -> str:
+def _asked(question: QuestionInfo, clock: Clock) -> str:
     """Return a question, and what became of it."""
     if question.state == "answered":
         by = f" ({question.answered_by})" if question.answered_by else ""
         return f"{question.question} → {output.as_json(question.answer)}{by}"
     if question.state == "expired":
         return f"{question.question} → nobody answered in time"
-    until = f", until {output.moment(question.expires_at)}" if question.expires_at else ""
+    until = f", until {clock.full(question.expires_at)}" if question.expires_at else ""
     return f"{questions.text(question)} → open{until}"
 
 
 def _took(task: TaskSummary) -> str:
     if task.created_at is None or task.ended_at is None:
         return ""
-    return f"{(task.ended_at - task.created_at).total_seconds():.1f} s"
+    return times.took((task.ended_at - task.created_at).total_seconds())
 
 
 def _policy(task: TaskInfo) -> str:
@@ -191,7 +227,13 @@ def _policy(task: TaskInfo) -> str:
     return ", ".join(part for part in parts if part)
 
 
-def _print(task: TaskInfo) -> None:
+def _value(value: object) -> str:
+    """Return an input or output on a line, the beginning of one that fills the screen."""
+    text = output.as_json(value)
+    return text if len(text) <= LONGEST_VALUE else f"{text[:LONGEST_VALUE]}… ({len(text)} characters; --json has all)"
+
+
+def _print(task: TaskInfo, clock: Clock) -> None:
     fault = f"{task.error.code}: {task.error.message}" if task.error else ""
     output.fields(
         [
@@ -203,17 +245,17 @@ def _print(task: TaskInfo) -> None:
             ("error", fault),
             ("caller", f"{task.caller.name or task.caller.id} ({task.caller.kind})" if task.caller else ""),
             ("attempt", str(task.attempt)),
-            ("created", output.moment(task.created_at)),
-            ("ended", output.moment(task.ended_at)),
+            ("created", clock.full(task.created_at)),
+            ("ended", clock.full(task.ended_at)),
             ("took", _took(task)),
-            ("expires", output.moment(task.waits_until)),
-            ("deadline", output.moment(task.deadline)),
+            ("expires", clock.full(task.waits_until)),
+            ("deadline", clock.full(task.deadline)),
             ("policy", _policy(task)),
             ("part of", task.parent_id or ""),
             ("repeats", task.retry_of or ""),
             ("trace", task.trace_id or ""),
-            ("input", output.as_json(task.input)),
-            *((f"question {one.number}", _asked(one)) for one in task.questions),
-            ("output", "" if task.state != "completed" else output.as_json(task.output)),
+            ("input", _value(task.input)),
+            *((f"question {one.number}", _asked(one, clock)) for one in task.questions),
+            ("output", "" if task.state != "completed" else _value(task.output)),
         ]
     )

@@ -6,31 +6,28 @@ import platform
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-import typer
-
-from agentic_atlas.cli import connection, durations, envfile, output
-from agentic_atlas.cli.options import AgentName, Json
+from agentic_atlas.cli import connection, durations, envfile, output, times
+from agentic_atlas.cli.command.declared import Argument, Option
+from agentic_atlas.cli.options import AgentName, Iso, Json, Utc
 from agentic_atlas.errors import NotFound
 
 if TYPE_CHECKING:
+    from agentic_atlas.cli.times import Clock
     from agentic_atlas.sdk.client.asynchronous import AsyncClient
     from agentic_atlas.sdk.client.records import NewToken, TokenInfo
 
 VARIABLE = "AGENT_JWT_TOKEN"
 
-app = typer.Typer(rich_markup_mode=None, help="Tokens that agents connect with: one for each instance.")
 
-
-@app.command("create")
 def create(
     *,
     agent: AgentName,
-    name: Annotated[str, typer.Option("--name", help="To tell tokens apart; this machine's name by default.")] = "",
-    expires: Annotated[str, typer.Option("--expires", metavar="SPAN", help="90d, 12h, 30m …")] = "90d",
+    name: Annotated[str, Option("--name", help="To tell tokens apart; this machine's name by default.")] = "",
+    expires: Annotated[str, Option("--expires", metavar="SPAN", help="90d, 12h, 30m …")] = "90d",
     env: Annotated[
-        Path | None, typer.Option("--env", metavar="FILE", help=f"Write {VARIABLE} into this .env file, mode 0600.")
+        Path | None, Option("--env", metavar="FILE", help=f"Write {VARIABLE} into this .env file, mode 0600.")
     ] = None,
-    create_agent: Annotated[bool, typer.Option("--create-agent", help="Create the agent if it is missing.")] = False,
+    create_agent: Annotated[bool, Option("--create-agent", help="Create the agent if it is missing.")] = False,
     json: Json = False,
 ) -> None:
     """Make a token for an instance of an agent. It is shown this once."""
@@ -48,8 +45,7 @@ def create(
     _show(connection.run(work()), env, json=json)
 
 
-@app.command("list")
-def show_list(*, agent: AgentName, json: Json = False) -> None:
+def show_list(*, agent: AgentName, utc: Utc = False, iso: Iso = False, json: Json = False) -> None:
     """List the tokens of an agent, without their secrets."""
 
     async def work() -> list[TokenInfo]:
@@ -62,12 +58,13 @@ def show_list(*, agent: AgentName, json: Json = False) -> None:
     elif not found:
         output.aside(f"{agent} has no tokens yet: `atlas tokens create {agent}` makes one.")
     else:
-        output.table(("token", "name", "status", "issued", "expires", "last used"), [_row(token) for token in found])
+        clock = times.clock(utc=utc, iso=iso)
+        columns = ("token", "name", "status", "issued", "expires", "last used")
+        output.table(columns, [_row(token, clock) for token in found], shrinks=("name",), drops=("issued", "last used"))
 
 
-@app.command("revoke")
 def revoke(
-    *, token: Annotated[str, typer.Argument(metavar="ID", help="The token's id, from `list`.")], json: Json = False
+    *, token: Annotated[str, Argument(metavar="ID", help="The token's id, from `list`.")], json: Json = False
 ) -> None:
     """End a token now: the instance that uses it is disconnected."""
 
@@ -100,7 +97,7 @@ def _show(made: NewToken, env: Path | None, *, json: bool) -> None:
         shown = {"id": made.id, "agent": made.agent, "name": made.name, "expires_at": made.expires_at}
         output.document(shown | ({"token": made.token} if env is None else {"env": str(env)}))
         return
-    until = output.moment(made.expires_at)
+    until = times.clock().full(made.expires_at)
     if env is not None:
         output.say(f"Wrote {VARIABLE} for {made.agent} to {env}; it expires {until}.")
         return
@@ -108,6 +105,6 @@ def _show(made: NewToken, env: Path | None, *, json: bool) -> None:
     output.aside(f"Put it into the agent's .env as {VARIABLE}=…; it is not shown again and expires {until}.")
 
 
-def _row(token: TokenInfo) -> tuple[str, ...]:
-    times = (token.issued_at, token.expires_at, token.last_used_at)
-    return (token.id, token.name, token.status, *(output.moment(at) for at in times))
+def _row(token: TokenInfo, clock: Clock) -> tuple[str, ...]:
+    moments = (token.issued_at, token.expires_at, token.last_used_at)
+    return (token.id, token.name, token.status, *map(clock.short, moments))

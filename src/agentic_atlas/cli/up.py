@@ -5,9 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-import typer
-
 from agentic_atlas.cli import output
+from agentic_atlas.cli.command.declared import Option
 from agentic_atlas.cli.options import Json
 
 if TYPE_CHECKING:
@@ -18,23 +17,17 @@ if TYPE_CHECKING:
 
 
 def up(
-    host: Annotated[
-        str | None, typer.Option(help="Address to listen on; 127.0.0.1 without it.", show_default=False)
-    ] = None,
-    http_port: Annotated[
-        int | None, typer.Option(help="Port of the API; 8000 without it, 0: any free one.", show_default=False)
-    ] = None,
+    host: Annotated[str | None, Option(help="Address to listen on; 127.0.0.1 without it.")] = None,
+    http_port: Annotated[int | None, Option(help="Port of the API; 8000 without it, 0: any free one.")] = None,
     router_port: Annotated[
         int | None,
-        typer.Option(help="Port where agents connect; 8080 without it, 0: any free one.", show_default=False),
+        Option(help="Port where agents connect; 8080 without it, 0: any free one."),
     ] = None,
     data_dir: Annotated[
         Path | None,
-        typer.Option(help="Folder of the data; ~/.local/share/agentic-atlas without it.", show_default=False),
+        Option(help="Folder of the data; ~/.local/share/agentic-atlas without it."),
     ] = None,
-    log_level: Annotated[
-        str | None, typer.Option(help="debug, info (without it), warning or error.", show_default=False)
-    ] = None,
+    log_level: Annotated[str | None, Option(help="debug, info (without it), warning or error.")] = None,
     as_json: Json = False,
 ) -> None:
     """Start a network on this machine: router, backend and API in one process, until Ctrl-C.

@@ -8,9 +8,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from typer.testing import CliRunner, Result
-
-from agentic_atlas.cli.app import app
 from tests.integration.client.client_server import Answer, Asked, Server, error, events
 
 GREET = {
@@ -115,22 +112,3 @@ class Platform:
                 "router_url": "ws://127.0.0.1:8080/ws",
             }
         )
-
-
-def atlas(*args: str, input: str | None = None) -> Result:
-    """Run a command in this process."""
-    return CliRunner().invoke(app, list(args), input=input, prog_name="atlas")
-
-
-def printed(result: Result, code: int = 0) -> str:
-    """Return what a command printed, having ended so."""
-    assert result.exit_code == code, result.output
-    return str(result.stdout)
-
-
-def complained(result: Result, code: int = 1) -> str:
-    """Return what a command said on stderr, having printed nothing and failed so."""
-    assert result.exit_code == code, result.output
-    assert result.stdout == ""
-    assert "Traceback" not in result.stderr
-    return str(result.stderr).strip()

@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import json
 
-from tests.integration.cli.platform_server import Platform, atlas, complained, printed
+from tests.integration.cli.commands import atlas, complained, printed
+from tests.integration.cli.platform_server import Platform
 from tests.integration.client.client_server import KEY, error
 
 

@@ -5,7 +5,8 @@ import json
 import pytest
 
 from agentic_atlas.cli import completion
-from tests.integration.cli.platform_server import AT, GREET, Platform, atlas, complained, printed
+from tests.integration.cli.commands import atlas, complained, printed
+from tests.integration.cli.platform_server import AT, GREET, Platform
 from tests.integration.client.client_server import error
 
 INSTANCE = {"id": "i1", "host": "box", "pid": 7, "online": True, "runtime": "CPython 3.11", "connected_at": AT}
@@ -37,7 +38,7 @@ def test_one_agent_is_shown_with_skills_and_instances(platform: Platform) -> Non
     platform.add_agent("hello", GREET, instances=[INSTANCE], status="online")
     shown = printed(atlas("agents", "show", "hello"))
     assert "ada/hello" in shown
-    assert "name [times]" in shown
+    assert "\n    name   text\n    times  whole number = 1\n  atlas call hello greet name=TEXT\n" in shown
     assert "box" in shown
     assert json.loads(printed(atlas("agents", "show", "hello", "--json")))["skills"][0]["name"] == "greet"
 

@@ -4,13 +4,15 @@ import json
 import subprocess
 import sys
 import types
+from typing import Annotated
 
 import pytest
 
 from agentic_atlas._version import __version__
+from agentic_atlas.cli.command.declared import Option
 from agentic_atlas.cli.output import say
 from agentic_atlas.errors import NotFound
-from tests.integration.cli.platform_server import atlas, complained, printed
+from tests.integration.cli.commands import atlas, complained, printed
 
 HEAVY = ("httpx", "pydantic", "rich", "msgspec", "asyncio", "picows", "structlog", "fastapi", "sqlalchemy")
 PROBE = f"""
@@ -41,7 +43,7 @@ def test_help_imports_nothing_heavy() -> None:
 def test_every_command_has_help(command: list[str]) -> None:
     shown = printed(atlas(*command, "--help"))
     assert "Usage: atlas" in shown
-    assert (command in ([], ["tokens"], ["tasks"])) or "--json" in shown
+    assert command in ([], ["agents"], ["tokens"], ["tasks"]) or "--json" in shown
 
 
 def test_the_list_of_commands_is_complete() -> None:
@@ -61,10 +63,13 @@ def test_the_version_is_told_to_programs() -> None:
 @pytest.mark.parametrize(
     ("args", "sentence"),
     [
-        (["dance"], "No such command 'dance'; see `atlas --help`"),
-        (["call", "hello"], "Missing argument 'SKILL'; see `atlas call --help`"),
-        (["tasks", "list", "--limit", "x"], "Invalid value for '--limit':"),
-        (["tokens", "revoke", "k", "--loud"], "No such option: --loud"),
+        (["dance"], "there is no command `atlas dance`; see `atlas --help`"),
+        (["tasks", "lst"], "there is no command `atlas tasks lst` (did you mean list?); see `atlas tasks --help`"),
+        (["call", "hello"], "SKILL is missing; see `atlas call --help`"),
+        (["tasks", "list", "--limit", "x"], "--limit has to be a whole number from 1 to 10000; `x` is not"),
+        (["agents", "--jsn"], "there is no option --jsn here (did you mean --json?); see `atlas agents --help`"),
+        (["--verson"], "there is no option --verson here (did you mean --version?); see `atlas --help`"),
+        (["tokens", "revoke", "k", "--loud"], "there is no option --loud here; see `atlas tokens revoke --help`"),
     ],
 )
 def test_what_is_typed_wrongly_is_one_sentence_and_exit_code_2(args: list[str], sentence: str) -> None:
@@ -88,7 +93,8 @@ def test_a_bug_is_a_sentence_too_and_shows_where_on_request(monkeypatch: pytest.
 
     monkeypatch.setattr("agentic_atlas.cli.account.connection.connect", broken)
     assert "KeyError: 'lost'" in complained(atlas("whoami"))
-    assert isinstance(atlas("--traceback", "whoami").exception, KeyError)
+    with pytest.raises(KeyError):
+        atlas("--traceback", "whoami")
 
 
 def deferred(monkeypatch: pytest.MonkeyPatch, **module: object) -> None:
@@ -98,14 +104,16 @@ def deferred(monkeypatch: pytest.MonkeyPatch, **module: object) -> None:
 
 
 def test_a_deferred_command_reads_its_own_options(monkeypatch: pytest.MonkeyPatch) -> None:
-    def up(port: int = 8000, host: str = "127.0.0.1") -> None:
+    def up(port: Annotated[int, Option()] = 8000, host: Annotated[str, Option()] = "127.0.0.1") -> None:
         """Start it."""
         say(f"{host}:{port}")
 
     deferred(monkeypatch, up=up)
     assert printed(atlas("up", "--port", "80", "--host", "::1")) == "::1:80\n"
     assert "Start it." in printed(atlas("up", "--help"))
-    assert complained(atlas("up", "--prot", "80"), 2).startswith("No such option: --prot")
+    assert complained(atlas("up", "--prot", "80"), 2).startswith(
+        "there is no option --prot here (did you mean --port?)"
+    )
     assert "see `atlas up --help`" in complained(atlas("up", "--prot", "80"), 2)
 
 

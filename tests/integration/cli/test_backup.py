@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from agentic_atlas.backend.store.lock import owned
-from tests.integration.cli.platform_server import Platform, atlas, complained, printed
+from tests.integration.cli.commands import atlas, complained, printed
+from tests.integration.cli.platform_server import Platform
 from tests.integration.client.client_server import error
 
 

@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 
 from agentic_atlas.sdk.client import task as client_task
-from tests.integration.cli.platform_server import GREET, Platform, atlas, complained, event, printed
+from tests.integration.cli.commands import atlas, complained, printed
+from tests.integration.cli.platform_server import GREET, Platform, event
 from tests.integration.client.client_server import Answer, Asked
 
 
@@ -51,12 +52,14 @@ def test_a_policy_that_is_not_said_is_left_to_the_skill(platform: Platform) -> N
 
 
 def test_a_wrong_value_is_told_before_anything_is_submitted(platform: Platform) -> None:
-    assert "`times` has to be a whole number" in complained(atlas("call", "hello", "greet", "times=often"))
+    assert "`times` has to be a whole number" in complained(atlas("call", "hello", "greet", "times=often"), 2)
     assert [asked.method for asked in platform.server.asked] == ["GET"]
 
 
 def test_an_unknown_skill_is_told_with_those_there_are() -> None:
-    assert complained(atlas("call", "hello", "great", "name=x")) == "hello has no skill `great`; it has: greet"
+    assert complained(atlas("call", "hello", "great", "name=x")) == (
+        "hello has no skill `great` (did you mean greet?); it has: greet"
+    )
 
 
 def test_an_agent_that_was_never_connected_takes_text(platform: Platform) -> None:
@@ -76,14 +79,14 @@ def test_a_whole_input_comes_from_the_line_a_file_or_stdin(platform: Platform, a
 @pytest.mark.parametrize(
     ("source", "sentence"),
     [
-        ("@nothing.json", "nothing.json: No such file or directory"),
+        ("@nothing.json", "there is no file nothing.json"),
         ("[1]", "--input has to be a JSON object"),
         ("@binary", "binary is not text in UTF-8"),
     ],
 )
 def test_an_input_that_cannot_be_read_is_told(at_home: Path, source: str, sentence: str) -> None:
     (at_home / "binary").write_bytes(b"\xff\xfe")
-    assert complained(atlas("call", "hello", "greet", "--input", source)).startswith(sentence)
+    assert complained(atlas("call", "hello", "greet", "--input", source), 2).startswith(sentence)
 
 
 def test_for_programs_the_whole_task_is_printed() -> None:

@@ -12,7 +12,8 @@ import pytest
 
 from agentic_atlas.cli.init import FILES
 from agentic_atlas.sdk.environment import client_settings
-from tests.integration.cli.platform_server import Platform, atlas, complained, printed
+from tests.integration.cli.commands import atlas, complained, printed
+from tests.integration.cli.platform_server import Platform
 from tests.integration.client.client_server import error
 
 
@@ -86,16 +87,16 @@ def test_a_platform_that_refuses_leaves_a_folder_and_the_reason(platform: Platfo
 def test_a_folder_with_something_in_it_is_left_alone(platform: Platform, at_home: Path) -> None:
     (at_home / "hello").mkdir()
     (at_home / "hello" / "thesis.txt").write_text("precious")
-    assert "not empty" in complained(atlas("init", "hello"))
+    assert "not empty" in complained(atlas("init", "hello"), 2)
     assert [path.name for path in (at_home / "hello").iterdir()] == ["thesis.txt"]
     (at_home / "file").write_text("")
-    assert "not empty" in complained(atlas("init", "other", "--folder", "file"))
+    assert "not empty" in complained(atlas("init", "other", "--folder", "file"), 2)
     assert platform.server.asked == []
 
 
 @pytest.mark.parametrize("name", ["Hello", "a b", "-a-", "a/b", "../x", "é", "x" * 65, '"', "a\nb"])
 def test_a_name_no_agent_can_have_is_refused(at_home: Path, name: str) -> None:
-    assert "cannot be an agent's name" in complained(atlas("init", "--", name))
+    assert "cannot be an agent's name" in complained(atlas("init", "--", name), 2)
     assert list(at_home.iterdir()) == []
 
 

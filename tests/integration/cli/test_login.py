@@ -9,7 +9,8 @@ from collections.abc import Iterator
 import pytest
 
 from agentic_atlas.sdk import environment
-from tests.integration.cli.platform_server import AT, atlas, complained, printed
+from tests.integration.cli.commands import atlas, complained, printed
+from tests.integration.cli.platform_server import AT
 from tests.integration.client.client_server import KEY, Answer, Asked, Server, error, in_order, serving
 
 ME = Answer({"user": {"name": "ada", "role": "admin"}, "api_key": {"id": "key_1", "name": "laptop"}})
@@ -52,13 +53,13 @@ def test_a_login_for_programs(server: Server) -> None:
 
 def test_a_key_that_is_refused_is_not_kept(server: Server) -> None:
     answers(server, error(401, "key_invalid", "this API key is not known"))
-    told = complained(atlas("login", server.url, input=KEY))
+    told = complained(atlas("login", server.url, input=KEY), 2)
     assert told == f"{server.url} does not take this API key: this API key is not known"
     assert stored(server.url) is None
 
 
 def test_without_a_key_nothing_is_asked(server: Server) -> None:
-    assert "no API key came from stdin" in complained(atlas("login", server.url, input="\n"))
+    assert "no API key came from stdin" in complained(atlas("login", server.url, input="\n"), 2)
     assert "characters no key has" in complained(atlas("login", server.url, input="two words\n"), 2)
     assert server.asked == []
 
@@ -81,7 +82,7 @@ def test_credentials_that_others_can_read_are_told_before_a_key_is_asked_for(ser
     ],
 )
 def test_a_key_that_would_travel_in_the_clear_is_warned_of_before_it_is_given(url: str, warned: bool) -> None:
-    told = complained(atlas("login", url, input=""))
+    told = complained(atlas("login", url, input=""), 2)
     assert told.startswith(f"Warning: {url} is not encrypted") == warned
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.cli.platform_server import atlas, complained, printed
+from tests.integration.cli.commands import atlas, complained, printed
 
 RUNS = """
 import sys

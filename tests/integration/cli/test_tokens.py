@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.cli.platform_server import Platform, atlas, complained, printed
+from tests.integration.cli.commands import atlas, complained, printed
+from tests.integration.cli.platform_server import Platform
 
 
 def test_a_new_token_is_all_that_is_printed(platform: Platform) -> None:
@@ -50,7 +51,7 @@ def test_an_agent_is_made_for_a_token_only_when_asked_for(platform: Platform) ->
 
 @pytest.mark.parametrize("span", ["90", "soon", "-1d"])
 def test_a_span_that_is_none_is_told_before_anything_is_asked(platform: Platform, span: str) -> None:
-    assert f"`{span}` is not a span of time" in complained(atlas("tokens", "create", "hello", f"--expires={span}"))
+    assert f"`{span}` is not a span of time" in complained(atlas("tokens", "create", "hello", f"--expires={span}"), 2)
     assert platform.server.asked == []
 
 

@@ -9,15 +9,7 @@ from datetime import UTC, datetime
 import pytest
 
 from agentic_atlas.cli import output
-
-
-class Screen(io.StringIO):
-    """A terminal."""
-
-    encoding = "utf-8"
-
-    def isatty(self) -> bool:
-        return True
+from tests.integration.cli.commands import Screen
 
 
 def on_screen(show: Callable[[], object]) -> str:
@@ -28,40 +20,70 @@ def on_screen(show: Callable[[], object]) -> str:
     return screen.getvalue()
 
 
-NASTY = "\x1b]0;title\x07\x1b[2Jred\r\u009b31m"
+NASTY = "\x1b]0;title\x07\x1b[2Jred\r\u009b31m\u202e\u200b\u2028\U000e0041"
+OBEYED = ("\x07", "\r", "\x9b", "\x1b", "\u202e", "\u200b", "\u2028", "\U000e0041")
+SHOWN = (
+    lambda: output.say(NASTY),
+    lambda: output.aside(NASTY),
+    lambda: output.prompt(NASTY),
+    lambda: output.page(NASTY),
+    lambda: output.fields([("name", NASTY)]),
+    lambda: output.table(["name"], [[NASTY]]),
+    lambda: output.document({"name": NASTY}),
+    lambda: output.record({"name": NASTY}),
+)
 
 
-def test_a_pipe_gets_text_unchanged(capsys: pytest.CaptureFixture[str]) -> None:
-    output.say(NASTY)
-    assert capsys.readouterr().out == f"{NASTY}\n"
-
-
-def test_a_terminal_gets_no_control_characters() -> None:
-    for shown in (
-        on_screen(lambda: output.say(NASTY)),
-        on_screen(lambda: output.aside(NASTY)),
-        on_screen(lambda: output.fields([("name", NASTY)])),
-        on_screen(lambda: output.table(["name"], [[NASTY]])),
-    ):
+@pytest.mark.parametrize("show", SHOWN)
+def test_nothing_that_a_terminal_obeys_is_printed_anywhere(
+    show: Callable[[], object], capsys: pytest.CaptureFixture[str]
+) -> None:
+    show()
+    piped = capsys.readouterr()
+    for shown in (on_screen(show), piped.out + piped.err):
         assert "red" in shown
-        assert not any(character in shown for character in ("\x07", "\r", "\x9b", "\x1b]", "\x1b[2J"))
+        assert not [character for character in OBEYED if character in shown]
 
 
-def test_stderr_and_tables_get_no_control_characters_even_in_a_pipe(capsys: pytest.CaptureFixture[str]) -> None:
-    output.aside(NASTY)
-    output.table(["name"], [[NASTY]])
-    shown = capsys.readouterr()
-    assert "\x1b" not in shown.err + shown.out
+def test_the_output_of_a_task_goes_into_a_pipe_as_it_is(capsys: pytest.CaptureFixture[str]) -> None:
+    output.result(NASTY)
+    assert capsys.readouterr().out == f"{NASTY}\n"
+    assert not [character for character in OBEYED if character in on_screen(lambda: output.result(NASTY))]
 
 
-def test_markup_in_a_table_is_text() -> None:
-    text = "[bold]not bold[/bold]"
-    assert text in on_screen(lambda: output.table(["name"], [[text]]))
+FORGED = "x\nstate   completed\r\nerror   none"
+
+
+@pytest.mark.parametrize(
+    ("show", "shown"),
+    [
+        (lambda: output.say(FORGED), "x\n  state   completed\n  error   none\n"),
+        (lambda: output.aside(FORGED), "x\n  state   completed\n  error   none\n"),
+        (
+            lambda: output.fields([("state", FORGED), ("note", "y")]),
+            "state  x\n       state   completed\n       error   none\nnote   y\n",
+        ),
+        (lambda: output.table(["state"], [[FORGED]]), "STATE\nx state completed error none\n"),
+        (lambda: output.prompt(FORGED), "x state completed error none "),
+    ],
+)
+def test_no_text_has_a_line_that_begins_as_ours_do(show: Callable[[], object], shown: str) -> None:
+    assert on_screen(show) == shown
 
 
 def test_a_table_in_a_pipe_is_padded_text(capsys: pytest.CaptureFixture[str]) -> None:
-    output.table(("agent", "status"), [("a-long-name", "online"), ("b", "")])
+    output.table(("agent", "status"), [("a-long-name", "online"), ("b", "")], shrinks=("agent",))
     assert capsys.readouterr().out == "AGENT        STATUS\na-long-name  online\nb\n"
+
+
+def test_a_row_is_one_line_however_narrow_the_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = [("tsk_01m8n4m8q2ab", "administrator/document-search", "search", "input_required", "59 min ago")]
+    columns = ("task", "agent", "skill", "state", "created")
+    for columns_there in (120, 80, 60):
+        monkeypatch.setenv("COLUMNS", str(columns_there))
+        lines = on_screen(lambda: output.table(columns, rows, shrinks=("agent", "skill"))).splitlines()
+        assert len(lines) == 2
+        assert max(map(len, lines)) <= columns_there
 
 
 def test_a_document_is_one_line_for_programs_and_indented_for_people(capsys: pytest.CaptureFixture[str]) -> None:
@@ -95,3 +117,17 @@ def test_progress_is_shown_on_a_terminal() -> None:
             show("half way\x1b[2J")
 
     assert "\x1b[2J" not in on_screen(work)
+
+
+class Gone(io.StringIO):
+    """A stream whose reader has left."""
+
+    def write(self, text: str) -> int:
+        raise BrokenPipeError
+
+
+def test_that_nobody_reads_what_is_said_beside_the_answer_does_not_end_a_command() -> None:
+    with redirect_stderr(Gone()):
+        output.aside("a hint")
+    with redirect_stdout(Gone()), pytest.raises(BrokenPipeError):
+        output.say("the answer")

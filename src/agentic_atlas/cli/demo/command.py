@@ -7,9 +7,8 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-import typer
-
 from agentic_atlas.cli import output
+from agentic_atlas.cli.command.declared import Argument, Option
 from agentic_atlas.cli.demo.stage import Stage, folder_of, stage
 
 if TYPE_CHECKING:
@@ -29,10 +28,10 @@ _SKIPPED_SHOWN = 10
 
 def demo(
     folder: Annotated[
-        Path | None, typer.Argument(help="Documents to ask about; without it, the product's own.", show_default=False)
+        Path | None, Argument("FOLDER", help="Documents to ask about; without it, the product's own.")
     ] = None,
     *,
-    once: Annotated[bool, typer.Option("--once", help="End after the questions instead of waiting for yours.")] = False,
+    once: Annotated[bool, Option("--once", help="End after the questions instead of waiting for yours.")] = False,
 ) -> None:
     """See the whole story on this machine: a network, four agents with their tokens, real questions, what happened.
 
@@ -58,7 +57,8 @@ def demo(
         _research(up, f"{questions[0]} How many documents are there per kind? Is this machine healthy?")
         if not once:
             _converse(up)
-    output.say("\nStopped; nothing is left running.")
+    output.say("")
+    output.say("Stopped; nothing is left running.")
 
 
 def _first_task(up: Stage) -> BlockingTask:
@@ -70,7 +70,8 @@ def _first_task(up: Stage) -> BlockingTask:
             if event.kind == "progress" and event.data.get("message"):
                 show(str(event.data["message"]))
     report = task.result(ANSWER_WITHIN)
-    output.say(f"\n{report['files_indexed']} files read, {report['files_skipped']} skipped.")
+    output.say("")
+    output.say(f"{report['files_indexed']} files read, {report['files_skipped']} skipped.")
     for skipped in report["skipped"][:_SKIPPED_SHOWN]:
         output.say(f"  {skipped['file']}: {skipped['reason']}")
     return task
@@ -82,7 +83,8 @@ def _tell_workflow(up: Stage, task: BlockingTask) -> None:
 
     steps = workflow(up.client.agent(SEARCH), task.info, list(task.events()))
     begin = steps[0].at
-    output.say("\nWhat happened, as recorded:")
+    output.say("")
+    output.say("What happened, as recorded:")
     for step in steps:
         output.say(f"  {(step.at - begin).total_seconds():8.3f} s  {step.name:<9} {step.text}")
 
@@ -98,7 +100,8 @@ def _ask(client: Client, question: str) -> None:
     before = time.monotonic()
     answer: dict[str, Any] = client.call(SEARCH, "search", {"query": question, "limit": 2})
     took = time.monotonic() - before
-    output.say(f"\n> {question}   ({1000 * took:.0f} ms)")
+    output.say("")
+    output.say(f"> {question}   ({1000 * took:.0f} ms)")
     for hit in answer["hits"]:
         position = hit["position"]
         output.say(f"  {hit['file']}, {position['unit']} {position['number']}")
@@ -111,15 +114,20 @@ def _research(up: Stage, question: str) -> None:
     """Ask the agent that asks the others; show its report as it streams, then who called whom."""
     from agentic_atlas.cli.demo.trace import tree
 
-    output.say(f"\n> {question}")
+    output.say("")
+
+    output.say(f"> {question}")
     task = up.client.submit("research", "report", question=question)
     for event in task.events():
         piece = event.data.get("value") if event.kind == "chunk" else None
         if isinstance(piece, dict) and piece.get("kind") == "section":
-            output.say(f"\n  {piece['title']}")
-            output.say("\n".join(f"    {line}" for line in str(piece["text"]).splitlines()))
+            output.say("")
+            output.say(f"  {piece['title']}")
+            output.say("")
+            output.say("".join(f"    {line}" for line in str(piece["text"]).splitlines()))
     task.result(ANSWER_WITHIN)
-    output.say("\nWho called whom:")
+    output.say("")
+    output.say("Who called whom:")
     for branch in tree(up.client.tasks(trace=task.info.trace_id)):
         name = f"{branch.lines}{branch.task.agent.rpartition('/')[2]}.{branch.task.skill}"
         took = "" if branch.took is None else f"{branch.took:7.3f} s"
@@ -128,7 +136,8 @@ def _research(up: Stage, question: str) -> None:
 
 def _converse(up: Stage) -> None:
     """Ask what the person types, until they end it."""
-    output.say(f"\nThe network stays up at {up.api_url}. Ask a question of your own; Ctrl-C ends.")
+    output.say("")
+    output.say(f"The network stays up at {up.api_url}. Ask a question of your own; Ctrl-C ends.")
     try:
         while question := input("> ").strip():
             _ask(up.client, question)

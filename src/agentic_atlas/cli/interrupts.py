@@ -1,0 +1,62 @@
+"""Signals that end a command: SIGINT, SIGTERM and SIGHUP do the same, and the exit code tells which it was."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+SIGNALS = tuple(
+    getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
+)  # Windows lacks the last one
+
+
+class Interrupted(BaseException):
+    """The command was told to stop; like KeyboardInterrupt, no handler of ordinary errors takes it."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.exit_code = 128 + number
+        """As a shell tells that a signal ended a program: 130, 143 or 129."""
+
+
+@contextmanager
+def turned_into(act: Callable[[], object]) -> Iterator[Callable[[], int | None]]:
+    """Call `act` at a signal, within the block and in its main thread; give a function that tells which came first.
+
+    The same one again, or another, changes nothing: what the first one began has a limit of its own.
+    """
+    came: list[int] = []
+
+    def handle(number: int, _frame: object) -> None:
+        if not came:
+            came.append(number)
+            act()
+
+    with _handled(handle):
+        yield lambda: came[0] if came else None
+
+
+@contextmanager
+def raised() -> Iterator[None]:
+    """Raise `Interrupted` at a signal within the block, so that what it has started is ended."""
+
+    def handle(number: int, _frame: object) -> None:
+        raise Interrupted(number)
+
+    with _handled(handle):
+        yield
+
+
+@contextmanager
+def _handled(handle: Callable[[int, object], None]) -> Iterator[None]:
+    before = {number: signal.getsignal(number) for number in SIGNALS}
+    # What is ignored, as SIGHUP below `nohup`, stays so; None: a handler that Python did not set.
+    ours = [number for number, handler in before.items() if handler not in (signal.SIG_IGN, None)]
+    for number in ours:
+        signal.signal(number, handle)
+    try:
+        yield
+    finally:
+        for number in ours:
+            signal.signal(number, before[number])

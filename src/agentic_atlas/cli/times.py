@@ -1,0 +1,82 @@
+"""Times and spans of time as people read them. Pure: what time it is now is an argument.
+
+In lists a time is how long ago it was; where there is room, the time of day with its zone stands beside it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+_UNITS = ((86_400.0, "d"), (3_600.0, "h"), (60.0, "min"))
+
+
+@dataclass(frozen=True)
+class Clock:
+    """How times are shown."""
+
+    now: Callable[[], float]
+    """Seconds since the epoch."""
+    utc: bool = False
+    """As ISO 8601 in UTC."""
+    iso: bool = False
+    """As ISO 8601 with this machine's zone."""
+
+    def short(self, at: datetime | None) -> str:
+        """Return a time in a few columns: how long ago, unless another form was asked for; nothing for None."""
+        if at is None:
+            return ""
+        return self._exact(at) if self.utc or self.iso else ago(self.now() - at.timestamp())
+
+    def full(self, at: datetime | None) -> str:
+        """Return a time with its zone, and how long ago it was; nothing for None."""
+        if at is None:
+            return ""
+        if self.utc or self.iso:
+            return self._exact(at)
+        return f"{at.astimezone():%Y-%m-%d %H:%M:%S %z} ({ago(self.now() - at.timestamp())})"
+
+    def of_day(self, at: datetime) -> str:
+        """Return the time of day where it stands, for what is seen as it happens."""
+        return self._exact(at) if self.utc or self.iso else f"{at.astimezone():%H:%M:%S}"
+
+    def _exact(self, at: datetime) -> str:
+        there = at.astimezone(UTC) if self.utc else at.astimezone()
+        return there.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def clock(*, utc: bool = False, iso: bool = False) -> Clock:
+    """Return this machine's clock, showing times as was asked for."""
+    from agentic_atlas.compose.sources import wall
+
+    return Clock(wall, utc, iso)
+
+
+def ago(seconds: float) -> str:
+    """Return how long ago something was, or will be: `just now`, `2 min ago`, `in 3 h`."""
+    if abs(seconds) < 1:
+        return "just now"
+    shown = rough(abs(seconds))
+    return f"{shown} ago" if seconds > 0 else f"in {shown}"
+
+
+def rough(seconds: float) -> str:
+    """Return a span in its largest unit, in whole numbers."""
+    for size, unit in _UNITS:
+        if seconds >= size:
+            return f"{seconds // size:.0f} {unit}"
+    return f"{seconds // 1:.0f} s"
+
+
+def took(seconds: float) -> str:
+    """Return how long something took, with as many digits as tell something: `14 ms`, `2.35 s`, `3 min 20 s`."""
+    # The bounds are those where rounding would show the next one.
+    if seconds < 0.9995:
+        return f"{max(seconds, 0.0) * 1_000:.0f} ms"
+    if seconds < 99.95:
+        return f"{seconds:.2f} s" if seconds < 9.995 else f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest} s"
+    return f"{minutes // 60} h {minutes % 60} min"
