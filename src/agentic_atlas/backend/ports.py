@@ -92,6 +92,16 @@ class Summary(msgspec.Struct, frozen=True):
     """None without an output."""
 
 
+class Usage(msgspec.Struct, frozen=True):
+    """A connected instance and its slots."""
+
+    instance_id: str
+    used: int
+    slots: int
+    draining: bool = False
+    """It takes nothing any more, and is about to leave."""
+
+
 class Page(msgspec.Struct, frozen=True):
     """Part of a list of tasks, newest first."""
 
@@ -370,6 +380,9 @@ class Fleet(Protocol):
 
     def free(self, agent_id: str) -> int:
         """Return how many tasks the agent's instances could take now."""
+
+    def usage(self, agent_id: str) -> Sequence[Usage]:
+        """Return the agent's connected instances, with the slots of each that are taken."""
 
     def holds(self, task_id: str, attempt: int) -> bool:
         """Tell whether the attempt has a lease: its loss would be noticed."""

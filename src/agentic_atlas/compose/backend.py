@@ -13,6 +13,7 @@ from agentic_atlas.backend.domain.watchers import Watchers
 from agentic_atlas.backend.ports import Checker, Store
 from agentic_atlas.backend.services.access import Access
 from agentic_atlas.backend.services.backend import Backend
+from agentic_atlas.backend.services.circles import Circles
 from agentic_atlas.backend.services.dispatch import Dispatcher
 from agentic_atlas.backend.services.feed import Feed
 from agentic_atlas.backend.services.monitor import Monitor
@@ -59,6 +60,7 @@ async def build(
         logins=Logins(),
         schemas=Schemas(checker),
         monitor=Monitor(dispatcher, fleet, clock, log),
+        circles=Circles(dispatcher, fleet, clock),
         backups=_backups(settings, store, network),
         watchers=Watchers(settings.watchers_per_task, settings.watchers_per_key),
     )

@@ -7,7 +7,7 @@ from functools import partial
 
 from agentic_atlas.backend.domain.assignment import assignment
 from agentic_atlas.backend.domain.records import Task
-from agentic_atlas.backend.ports import Slot
+from agentic_atlas.backend.ports import Slot, Usage
 from agentic_atlas.backend.services import calls, instances
 from agentic_atlas.backend.services.backend import Backend
 from agentic_atlas.protocol.messages import Call, Reaction, Report
@@ -64,6 +64,10 @@ class RouterFleet:
     def free(self, agent_id: str) -> int:
         """See `Fleet.free`."""
         return self.router.free(agent_id)
+
+    def usage(self, agent_id: str) -> Sequence[Usage]:
+        """See `Fleet.usage`."""
+        return [Usage(one.instance_id, one.used, one.slots, one.draining) for one in self.router.usage(agent_id)]
 
     def holds(self, task_id: str, attempt: int) -> bool:
         """See `Fleet.holds`."""

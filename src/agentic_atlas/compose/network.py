@@ -129,7 +129,13 @@ async def _alive(
     """Have everything live in this block, and end in an order in which nobody is left without an answer."""
     stop = asyncio.Event()
     async with asyncio.TaskGroup() as group:
-        lives = backend.dispatcher.run(), router.run(), backend.monitor.run(), _wait_for_agents(backend, settings.grace)
+        lives = (
+            backend.dispatcher.run(),
+            router.run(),
+            backend.monitor.run(),
+            backend.circles.run(),
+            _wait_for_agents(backend, settings.grace),
+        )
         living = [group.create_task(life) for life in lives]
         serving = group.create_task(http.until(stop, server))
         try:

@@ -79,6 +79,15 @@ class Instance(msgspec.Struct, frozen=True):
     generation: int
 
 
+class Occupied(msgspec.Struct, frozen=True):
+    """A registered instance and its slots."""
+
+    instance_id: str
+    used: int
+    slots: int
+    draining: bool
+
+
 class Replies(Protocol):
     """Where the answers to one `call` go."""
 

@@ -30,7 +30,7 @@ from agentic_atlas.router.hub import Hub
 from agentic_atlas.router.losses import Losses
 from agentic_atlas.router.office import Office
 from agentic_atlas.router.placement import Placement, free
-from agentic_atlas.router.ports import Backend, Identity, Instance, Log, Receipt, Transport
+from agentic_atlas.router.ports import Backend, Identity, Instance, Log, Occupied, Receipt, Transport
 from agentic_atlas.router.presence import Attempt, Leases
 from agentic_atlas.router.registration import Registration, departed
 from agentic_atlas.router.settings import RouterSettings
@@ -207,6 +207,12 @@ class Router:
     def free(self, agent_id: str) -> int:
         """Return how many tasks the agent's instances could take now."""
         return sum(map(free, self._hub.ready(agent_id)))
+
+    def usage(self, agent_id: str) -> list[Occupied]:
+        """Return the agent's registered instances, with the slots of each that are taken."""
+        return [
+            Occupied(one.instance_id, one.in_flight, one.concurrency, one.draining) for one in self._hub.ready(agent_id)
+        ]
 
     def holds(self, task: str, attempt: int) -> bool:
         """Tell whether the attempt has a lease, or its loss is being stored."""

@@ -20,10 +20,11 @@ from agentic_atlas.backend.domain.census import Census, OpenLimits
 from agentic_atlas.backend.domain.logins import Logins
 from agentic_atlas.backend.domain.records import Task
 from agentic_atlas.backend.domain.watchers import Watchers
-from agentic_atlas.backend.ports import Clock, Slot
+from agentic_atlas.backend.ports import Clock, Slot, Usage
 from agentic_atlas.backend.services import instances, users
 from agentic_atlas.backend.services.access import Access
 from agentic_atlas.backend.services.backend import Backend
+from agentic_atlas.backend.services.circles import Circles
 from agentic_atlas.backend.services.dispatch import Dispatcher
 from agentic_atlas.backend.services.feed import Feed
 from agentic_atlas.backend.services.monitor import Monitor
@@ -52,6 +53,7 @@ class HandFleet:
     """Instances that are connected because a test says so, and what was delivered to them."""
 
     free_slots: dict[str, list[Slot]] = field(default_factory=dict)
+    used: dict[str, list[Usage]] = field(default_factory=dict)
     unleased: set[tuple[str, int]] = field(default_factory=set)
     kept: list[tuple[str, float]] = field(default_factory=list)
     delivered: list[tuple[Slot, Task]] = field(default_factory=list)
@@ -94,6 +96,9 @@ class HandFleet:
 
     def free(self, agent_id: str) -> int:
         return len(self.free_slots.get(agent_id, ()))
+
+    def usage(self, agent_id: str) -> Sequence[Usage]:
+        return self.used.get(agent_id, ())
 
     def holds(self, task_id: str, attempt: int) -> bool:
         return (task_id, attempt) not in self.unleased
@@ -185,6 +190,7 @@ async def api(
             dispatcher=dispatcher,
             logins=Logins(),
             monitor=Monitor(dispatcher, fleet, clock, log),
+            circles=Circles(dispatcher, fleet, clock),
             backups=BackupFolder(
                 folder / "backups",
                 network=await store.network_id(),

@@ -21,7 +21,7 @@ from msgspec.structs import replace
 
 from agentic_atlas.backend.domain.deadlines import due_at
 from agentic_atlas.backend.domain.records import Task
-from agentic_atlas.backend.services import tasks
+from agentic_atlas.backend.services import questions, tasks
 from agentic_atlas.backend.services.access import Principal
 from agentic_atlas.backend.services.tasks import Ask
 from agentic_atlas.errors import AtlasError
@@ -52,7 +52,7 @@ TURNS = 60
 
 tokens = st.sampled_from(tuple(TOKENS))
 OLD = tuple(name for name in SKILLS if name != "timed")
-WORDS = ("say", "say", "call", "complete", "complete", "fail", "reject")
+WORDS = ("say", "say", "call", "ask", "complete", "complete", "fail", "reject")
 words = st.sampled_from(WORDS)
 keys = st.sampled_from(("key_1", "key_2"))
 picks = st.integers(0, 7)
@@ -134,6 +134,12 @@ class Delivery(RuleBasedStateMachine):
     @rule(which=picks)
     def retries_by_hand(self, which: int) -> None:
         self.server.ask(self._retry(self._task(which)))
+
+    @precondition(lambda self: self._asking())
+    @rule(which=picks)
+    def answers(self, which: int) -> None:
+        asking = self._asking()
+        self.server.ask(self._answer(asking[which % len(asking)]))
 
     # -- agents
 
@@ -358,6 +364,8 @@ class Delivery(RuleBasedStateMachine):
             self.loop.settle()
             for execution in self._idle():
                 execution.do("complete")
+            for task in self._asking():
+                self.server.ask(self._answer(task))
             if turn % 8 == 7:
                 # What waits for a time on a clock that was set back.
                 self.loop.stands_still(HOURS)
@@ -487,6 +495,10 @@ class Delivery(RuleBasedStateMachine):
     def _distrust(self, seconds: float) -> None:
         self.distrust_until = max(self.distrust_until, self.loop.time() + seconds)
 
+    def _asking(self) -> list[Task]:
+        """Return the tasks that wait for a person."""
+        return [task for task in self.truth.tasks.values() if task.state is TaskState.INPUT_REQUIRED]
+
     def _task(self, which: int) -> str:
         newest = sorted(self.truth.acknowledged, reverse=True)
         return newest[which % len(newest)]
@@ -511,6 +523,10 @@ class Delivery(RuleBasedStateMachine):
         with suppress(AtlasError):
             done = await tasks.retry(self.server.backend, PRINCIPAL, task_id)
             self._acknowledged(done.task, None)
+
+    async def _answer(self, task: Task) -> None:
+        with suppress(AtlasError):
+            await questions.answer(self.server.backend, PRINCIPAL, task, b"1", None)
 
     async def _cancel(self, task_id: str) -> None:
         with suppress(AtlasError):

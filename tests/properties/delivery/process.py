@@ -77,7 +77,7 @@ class Execution:
         return self._told is not None and not self._told.done()
 
     def do(self, what: str) -> None:
-        """Tell it to `say`, `call`, or to end: `complete`, `fail` or `reject`."""
+        """Tell it to `say`, `call`, `ask`, or to end: `complete`, `fail` or `reject`."""
         if self._told is not None and not self._told.done():
             self._told.set_result(what)
 
@@ -92,10 +92,11 @@ class Execution:
                     self.said += 1
                     self.context.log.info("said", number=self.said)
                 case "call":
-                    # An agent that calls itself may wait for its own slots: that is no fault of delivery.
-                    if self.agent != CALLED:
-                        self.calls += 1
-                        await self.context.call(CALLED, "often", n=self.calls)
+                    # An agent that calls itself may wait for its own slots: such a circle is found and ended.
+                    self.calls += 1
+                    await self.context.call(CALLED, "often", n=self.calls)
+                case "ask":
+                    await self.context.ask("Well?")
                 case "fail":
                     raise ValueError("told to fail")
                 case "reject":

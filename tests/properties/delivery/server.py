@@ -16,6 +16,7 @@ from agentic_atlas.backend.ports import Verdict
 from agentic_atlas.backend.services import instances
 from agentic_atlas.backend.services.access import Access
 from agentic_atlas.backend.services.backend import Backend
+from agentic_atlas.backend.services.circles import Circles
 from agentic_atlas.backend.services.dispatch import Dispatcher
 from agentic_atlas.backend.services.feed import Feed
 from agentic_atlas.backend.services.monitor import Monitor
@@ -107,6 +108,7 @@ class Server:
             dispatcher=dispatcher,
             logins=Logins(),
             monitor=Monitor(dispatcher, fleet, clock, log),
+            circles=Circles(dispatcher, fleet, clock),
             backups=_NoBackups(),
             schemas=Schemas(_NoChecker()),
             watchers=Watchers(100, 100),
@@ -161,4 +163,5 @@ class Server:
             group.create_task(backend.dispatcher.run())
             group.create_task(self.router.run())
             group.create_task(backend.monitor.run())
+            group.create_task(backend.circles.run())
             self.up = True

@@ -60,7 +60,7 @@ class Truth:
         assert log.state is task.state
         assert log.attempts == task.attempt
         assert log.outcomes == task.terminal
-        assert task.losses <= task.max_attempts
+        assert task.losses == log.losses <= task.max_attempts
         assert task.failures <= task.retries
         assert (task.state is TaskState.COMPLETED) == (task.output is not None)
         assert (task.error is not None) == (task.terminal and task.output is None)
@@ -80,6 +80,7 @@ class _Log:
         self.last_seq = 0
         self.state: TaskState | None = None
         self.attempts = 0
+        self.losses = 0
         self.outcomes = 0
         self.lost_with: str | None = None
         """The instance, when the last event says that an attempt was lost with it."""
@@ -93,6 +94,8 @@ class _Log:
             self._move(msgspec.json.decode(event.data, type=StateData))
             return
         assert event.attempt == self.attempts, "an event of an attempt that is over"
+        if event.kind is not EventKind.LOG:
+            return
         self._said += 1
         number = msgspec.json.decode(event.data)["fields"]["number"]
         assert number == self._said, "an event of an attempt is missing or out of order"
@@ -105,11 +108,14 @@ class _Log:
             assert to.state is TaskState.SUBMITTED
         else:
             assert to.state in TRANSITIONS[self.state].values(), f"{self.state} does not become {to.state}"
-        self.state = to.state
         if to.code in ("agent_lost", "outcome_unknown"):
             self.lost_with = to.instance
+            # While a person is waited for, it is none of those that count.
+            self.losses += self.state is TaskState.WORKING
+        begins = self.state is TaskState.SUBMITTED and to.state is TaskState.WORKING
+        self.state = to.state
         self.outcomes += to.state in TERMINAL
-        if to.state is TaskState.WORKING:
+        if begins:
             self.attempts += 1
             self._said = 0
             assert to.attempt == self.attempts

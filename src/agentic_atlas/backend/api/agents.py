@@ -13,13 +13,16 @@ from agentic_atlas.backend.api.views.agents import (
     AgentPage,
     AgentView,
     NewTokenView,
+    Presence,
     TokenPage,
     TokenView,
     agent_view,
     new_token_view,
     token_view,
 )
+from agentic_atlas.backend.domain.records import Agent
 from agentic_atlas.backend.services import agents, tokens
+from agentic_atlas.backend.services.backend import Backend
 
 router = APIRouter(prefix="/api/v1", tags=["agents"])
 
@@ -28,7 +31,7 @@ router = APIRouter(prefix="/api/v1", tags=["agents"])
 async def find(backend: Parts, who: Who, limit: Limit = 100, after: After = None) -> Response:
     """List agents by name."""
     found = await agents.find(backend, who, limit=limit, after=after)
-    items = [agent_view(agent, backend.fleet.online(agent.id)) for agent in found]
+    items = [agent_view(agent, _presence(backend, agent)) for agent in found]
     return Json(AgentPage(items, found[-1].full_name if len(found) == limit else None))
 
 
@@ -37,7 +40,7 @@ async def create(request: Request, backend: Parts, who: Who) -> Response:
     """Make an agent of one's own."""
     body = await read(request, NewAgent)
     agent = await agents.create(backend, who, body.name, body.description)
-    return Json(agent_view(agent, 0), status=HTTPStatus.CREATED)
+    return Json(agent_view(agent, Presence()), status=HTTPStatus.CREATED)
 
 
 # Before `/agents/{owner}/{name}`, which would take `tokens` for a name; no agent can have that name.
@@ -67,8 +70,8 @@ async def issue(name: str, request: Request, backend: Parts, who: Who, owner: st
 async def show(name: str, backend: Parts, who: Who, owner: str = "") -> Response:
     """Show an agent with its skills and instances."""
     details = await agents.show(backend, who, _full(owner, name))
-    online = backend.fleet.online(details.agent.id)
-    return Json(agent_view(details.agent, online, details.skills, details.instances))
+    now = _presence(backend, details.agent)
+    return Json(agent_view(details.agent, now, details.skills, details.instances))
 
 
 @router.patch("/agents/{name}", **describe(takes=AgentChange, answers=AgentView))
@@ -77,7 +80,7 @@ async def update(name: str, request: Request, backend: Parts, who: Who, owner: s
     """Change an agent's description, disable it (its connections are closed) or enable it."""
     body = await read(request, AgentChange)
     agent = await agents.update(backend, who, _full(owner, name), description=body.description, disabled=body.disabled)
-    return Json(agent_view(agent, backend.fleet.online(agent.id)))
+    return Json(agent_view(agent, _presence(backend, agent)))
 
 
 @router.delete("/agents/{name}", **describe(status=HTTPStatus.NO_CONTENT))
@@ -93,6 +96,11 @@ async def revoke(token_id: str, backend: Parts, who: Who) -> Response:
     """Make a token worthless; the connection made with it is closed."""
     agent, token = await tokens.revoke(backend, who, token_id)
     return Json(token_view(token, agent, backend.clock()))
+
+
+def _presence(backend: Backend, agent: Agent) -> Presence:
+    fleet, census = backend.fleet, backend.dispatcher.census
+    return Presence(fleet.online(agent.id), fleet.usage(agent.id), census.queue_length(agent.id))
 
 
 def _full(owner: str, name: str) -> str:

@@ -1,7 +1,6 @@
 """Routes of tasks."""
 
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime
 from functools import lru_cache
 from http import HTTPStatus
 from typing import Annotated
@@ -34,15 +33,13 @@ from agentic_atlas.backend.services import events as events_of
 from agentic_atlas.backend.services import questions, tasks
 from agentic_atlas.backend.services.access import Principal
 from agentic_atlas.backend.services.backend import Backend
+from agentic_atlas.backend.services.notes import note
 from agentic_atlas.errors import AtlasError, InvalidInput
-from agentic_atlas.protocol.tasks import TaskState
 
 KEEP_ALIVE = 15.0
 """Seconds of silence after which a stream of events sends a comment, for idle timers in between."""
 
 _MOST_DIGITS = 15
-_NOTE = 200
-"""Characters of a question in a note."""
 
 router = APIRouter(prefix="/api/v1/tasks", tags=["tasks"])
 
@@ -172,23 +169,8 @@ async def _one_of_many(backend: Backend, who: Principal, new: NewTask) -> BatchI
     return BatchItem(task=summary_of(submitted.task))
 
 
-_STOPPING = "is asked to stop: its agent has not answered yet"
-
-
 async def _view(backend: Backend, task: Task) -> TaskView:
-    question = next(iter(task.dialogue.open), None)
-    if question is not None:
-        return task_view(task, f"waits for an answer to question {question.number}: {question.text[:_NOTE]}")
-    if task.state is not TaskState.SUBMITTED:
-        return task_view(task, _STOPPING if task.cancel_reason is not None and not task.terminal else None)
-    if backend.fleet.online(task.agent_id):
-        return task_view(task, "queued: all instances of the agent are busy")
-    if backend.returning.expected(task.agent_id):
-        return task_view(task, "queued: the server has just started, and the agent is on its way back")
-    agent = await backend.store.agents.get(task.agent_id)
-    seen = agent.last_seen_at if agent else None
-    when = "never connected" if seen is None else f"last seen {datetime.fromtimestamp(seen, UTC):%Y-%m-%d %H:%M:%SZ}"
-    return task_view(task, f"queued: agent offline, {when}")
+    return task_view(task, await note(backend, task))
 
 
 class Stream(StreamingResponse):

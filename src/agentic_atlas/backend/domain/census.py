@@ -36,6 +36,7 @@ class OpenTask(msgspec.Struct, frozen=True):
     id: str
     agent_id: str
     agent: str
+    skill: str
     caller: str
     user: str
     parent_id: str | None
@@ -55,7 +56,7 @@ class Census:
     def __init__(self, limits: OpenLimits | None = None) -> None:
         self._limits = limits or OpenLimits()
         self._tasks: dict[str, OpenTask] = {}
-        self._held: dict[str, OpenTask] = {}
+        self._held: dict[str, dict[str, OpenTask]] = {}
         self._waiting: dict[str, dict[str, OpenTask]] = {}
         self._by_caller: Counter[str] = Counter()
         self._by_user: Counter[str] = Counter()
@@ -99,15 +100,14 @@ class Census:
         seen = self._tasks.pop(task_id, None)
         if seen is None:
             return
-        self._held.pop(task_id, None)
         for counts, key in ((self._by_caller, seen.caller), (self._by_user, seen.user)):
             counts[key] -= 1
             if not counts[key]:
                 del counts[key]
-        if seen.state is TaskState.SUBMITTED:
-            del self._waiting[seen.agent_id][task_id]
-            if not self._waiting[seen.agent_id]:
-                del self._waiting[seen.agent_id]
+        for of_agents in (self._waiting, self._held):
+            of_agent = of_agents.get(seen.agent_id, {})
+            if of_agent.pop(task_id, None) is not None and not of_agent:
+                del of_agents[seen.agent_id]
         if seen.parent_id is not None:
             self._children[seen.parent_id].discard(task_id)
             if not self._children[seen.parent_id]:
@@ -122,6 +122,10 @@ class Census:
         called = self._children.get(task_id, ())
         return tuple(child for child in called if not self._tasks[child].stopping)
 
+    def called(self, task_id: str) -> list[OpenTask]:
+        """Return the open tasks that this one called."""
+        return [self._tasks[child] for child in self._children.get(task_id, ())]
+
     def of_agent(self, agent_id: str) -> tuple[str, ...]:
         """Return the ids of the agent's open tasks."""
         return tuple(task.id for task in self._tasks.values() if task.agent_id == agent_id)
@@ -135,7 +139,19 @@ class Census:
 
     def held(self) -> tuple[OpenTask, ...]:
         """Return the tasks that an instance holds an attempt of."""
-        return tuple(self._held.values())
+        return tuple(task for of_agent in self._held.values() for task in of_agent.values())
+
+    def held_by(self, agent_id: str) -> list[OpenTask]:
+        """Return those of them that instances of this agent hold."""
+        return list(self._held.get(agent_id, {}).values())
+
+    def queue_length(self, agent_id: str) -> int:
+        """Return how many tasks wait for this agent."""
+        return len(self._waiting.get(agent_id, ()))
+
+    def waiting_for(self, agent_id: str) -> list[OpenTask]:
+        """Return the tasks that wait for this agent, those that came first in front."""
+        return list(self._waiting.get(agent_id, {}).values())
 
     def waited_for(self) -> tuple[str, ...]:
         """Return the ids of the agents that tasks wait for."""
@@ -148,8 +164,8 @@ class Census:
 
     def states(self) -> dict[TaskState, int]:
         """Return how many tasks are in each state that is not an end."""
-        held = Counter(task.state for task in self._held.values())
-        return {state: held[state] for state in sorted(LEASED)} | {TaskState.SUBMITTED: len(self) - len(self._held)}
+        held = Counter(task.state for task in self.held())
+        return {state: held[state] for state in sorted(LEASED)} | {TaskState.SUBMITTED: len(self) - held.total()}
 
     def _put(self, seen: OpenTask) -> None:
         self._tasks[seen.id] = seen
@@ -158,7 +174,7 @@ class Census:
         if seen.state is TaskState.SUBMITTED:
             self._waiting.setdefault(seen.agent_id, {})[seen.id] = seen
         elif seen.stored:
-            self._held[seen.id] = seen
+            self._held.setdefault(seen.agent_id, {})[seen.id] = seen
         if seen.parent_id is not None:
             self._children.setdefault(seen.parent_id, set()).add(seen.id)
 
@@ -168,6 +184,7 @@ def _seen(task: Task, *, stored: bool) -> OpenTask:
         task.id,
         task.agent_id,
         task.agent,
+        task.skill,
         _key(task.caller),
         task.caller.user_id,
         task.parent_id,

@@ -202,6 +202,11 @@ def force(task: Task, attempt: int | None, error: TaskError, now: float) -> Chan
     return _end(task, Trigger.CANCEL if error.code == "canceled" else Trigger.FAIL, now, error=error)
 
 
+def give_up(task: Task, error: TaskError, now: float) -> Change | None:
+    """No instance will take the task: it ends, unless one has taken it meanwhile."""
+    return _end(task, Trigger.FAIL, now, error=error) if task.state is TaskState.SUBMITTED else None
+
+
 def inherit(task: Task, attempt: int, ended: str, heir: str, now: float) -> Change | None:
     """The process that ran the attempt has ended, and another one has its result: the attempt is that one's."""
     if not _current(task, attempt) or task.instance_id != ended:

@@ -8,6 +8,7 @@ from agentic_atlas.backend.domain.logins import Logins
 from agentic_atlas.backend.domain.watchers import Watchers
 from agentic_atlas.backend.ports import Backups, Fleet, Ids, Store
 from agentic_atlas.backend.services.access import Access
+from agentic_atlas.backend.services.circles import Circles
 from agentic_atlas.backend.services.dispatch import Dispatcher
 from agentic_atlas.backend.services.feed import Feed
 from agentic_atlas.backend.services.monitor import Monitor
@@ -37,6 +38,7 @@ class Backend:
     logins: Logins
     monitor: Monitor
     schemas: Schemas
+    circles: Circles
     backups: Backups
     watchers: Watchers
     returning: Returning = field(default_factory=Returning)

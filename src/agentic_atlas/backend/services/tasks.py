@@ -105,6 +105,8 @@ async def submit(
     with backend.feed.watch(task.id) as watch:
         added = await backend.dispatcher.add(change, slot)
         if added.created:
+            if parent is not None and slot is None:
+                backend.circles.waits(added.task.id)
             if ask.queue_ttl == 0 and not backend.fleet.online(agent.id):
                 await _expect(backend, added.task.id, agent.id)
             ended = await _end(backend, added.task, watch, wait) if wait else None
@@ -227,8 +229,7 @@ async def _give_up(backend: Backend, task_id: str) -> None:
 
 
 def _unclaimed(task: Task, *, now: float) -> lifecycle.Change | None:
-    never_claimed = task.state is TaskState.SUBMITTED and task.attempt == 0
-    return lifecycle.force(task, None, OFFLINE, now) if never_claimed else None
+    return lifecycle.give_up(task, OFFLINE, now) if task.attempt == 0 else None
 
 
 def _check_form(data: bytes, depth: int) -> None:

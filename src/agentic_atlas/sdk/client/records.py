@@ -177,6 +177,8 @@ class AgentInstance(Record, frozen=True, kw_only=True):
     runtime: str = ""
     code_hash: str = ""
     concurrency: int = 1
+    slots_used: int = 0
+    """Of its `concurrency`, now."""
     labels: Mapping[str, str] = {}
     connected_at: datetime
     """When it was registered."""
@@ -201,6 +203,11 @@ class AgentInfo(Record, frozen=True, kw_only=True):
     status: str = "offline"
     """`online`, `offline` or `disabled`."""
     instances_online: int = 0
+    slots_used: int = 0
+    slots: int = 0
+    """Tasks that its connected instances run at the same time, all together."""
+    tasks_waiting: int = 0
+    """Tasks that wait for one of them."""
     last_seen_at: datetime | None = None
     skills: list[SkillInfo] = []
     instances: list[AgentInstance] = []

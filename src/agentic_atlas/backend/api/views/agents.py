@@ -1,5 +1,6 @@
 """Agents, their skills, instances and tokens, as the API shows them."""
 
+from collections.abc import Sequence
 from datetime import datetime
 
 import msgspec
@@ -12,6 +13,7 @@ from agentic_atlas.backend.domain.records import (
     Skill,
     Token,
 )
+from agentic_atlas.backend.ports import Usage
 from agentic_atlas.protocol.messages import Policy
 
 
@@ -36,6 +38,8 @@ class InstanceView(msgspec.Struct):
     runtime: str
     code_hash: str
     concurrency: int
+    slots_used: int
+    """Of its `concurrency`; those of tasks that are on their way to it count."""
     labels: dict[str, str]
     token_id: str
     opened_at: datetime
@@ -56,6 +60,11 @@ class AgentView(msgspec.Struct, omit_defaults=True):
     status: str
     """`online`, `offline` or `disabled`."""
     instances_online: int
+    slots_used: int
+    slots: int
+    """Tasks that its connected instances run at the same time, all together."""
+    tasks_waiting: int
+    """Tasks that wait for a slot of it."""
     disabled: bool
     last_seen_at: datetime | None
     skills: list[SkillView] | None = None
@@ -95,10 +104,20 @@ class TokenPage(msgspec.Struct):
     items: list[TokenView]
 
 
+class Presence(msgspec.Struct, frozen=True):
+    """What there is of an agent at the moment."""
+
+    online: int = 0
+    """Connected instances that take tasks."""
+    usage: Sequence[Usage] = ()
+    waiting: int = 0
+
+
 def agent_view(
-    agent: Agent, online: int, skills: list[Skill] | None = None, instances: list[Instance] | None = None
+    agent: Agent, now: Presence, skills: list[Skill] | None = None, instances: list[Instance] | None = None
 ) -> AgentView:
-    """Show an agent; `online` is the number of its connected instances."""
+    """Show an agent."""
+    used = {one.instance_id: one.used for one in now.usage}
     disabled = agent.disabled_at is not None
     return AgentView(
         name=agent.name,
@@ -106,12 +125,15 @@ def agent_view(
         full_name=agent.full_name,
         description=agent.description,
         created_at=at(agent.created_at),
-        status="disabled" if disabled else "online" if online else "offline",
-        instances_online=online,
+        status="disabled" if disabled else "online" if now.online else "offline",
+        instances_online=now.online,
+        slots_used=sum(used.values()),
+        slots=sum(one.slots for one in now.usage),
+        tasks_waiting=now.waiting,
         disabled=disabled,
         last_seen_at=maybe(agent.last_seen_at),
         skills=None if skills is None else [skill_view(skill) for skill in skills],
-        instances=None if instances is None else [instance_view(instance) for instance in instances],
+        instances=None if instances is None else [instance_view(one, used.get(one.id, 0)) for one in instances],
     )
 
 
@@ -127,8 +149,8 @@ def skill_view(skill: Skill) -> SkillView:
     )
 
 
-def instance_view(instance: Instance) -> InstanceView:
-    """Show an instance."""
+def instance_view(instance: Instance, used: int) -> InstanceView:
+    """Show an instance; `used` is how many of its slots are taken."""
     return InstanceView(
         id=instance.id,
         host=instance.host,
@@ -137,6 +159,7 @@ def instance_view(instance: Instance) -> InstanceView:
         runtime=instance.runtime,
         code_hash=instance.code_hash,
         concurrency=instance.concurrency,
+        slots_used=used,
         labels=instance.labels,
         token_id=instance.token_id,
         opened_at=at(instance.opened_at),

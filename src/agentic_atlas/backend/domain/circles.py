@@ -1,0 +1,122 @@
+"""Calls that go round in a circle: tasks that wait for slots which only they themselves could give back. Pure.
+
+A task that waits for a slot depends on the tasks that hold one, and a task that called others on these. Nobody else
+can end such a wait: it is for ever when no way along these edges leads to a task that can go on by itself. Where there
+is one it is found early, for a search stops at the first, and at a busy agent that is mostly the first it looks at.
+
+That a task which called another one does nothing else meanwhile is an assumption. It does not matter where its own
+ancestors hold all slots that a task waits for: they end before it, and it ends with them.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import TypeAlias
+
+import msgspec
+
+from agentic_atlas.backend.domain.census import Census, OpenTask
+from agentic_atlas.backend.domain.records import TaskError
+from agentic_atlas.protocol.tasks import TaskState
+
+Slots: TypeAlias = Callable[[str, str], Mapping[str, int]]
+"""How many tasks each connected instance of an agent runs at the same time that has this skill: (agent id, skill)."""
+
+MOST_VISITED = 20_000
+"""Tasks that one search looks at; beyond it the wait counts as one that ends."""
+
+
+class Search:
+    """Looks for circles; what several searches look at together is bounded.
+
+    Attributes:
+        left: how many tasks it may still look at.
+    """
+
+    def __init__(self, census: Census, slots: Slots, now: float, most: int = MOST_VISITED) -> None:
+        self._census = census
+        self._slots = slots
+        self._now = now
+        self.left = most
+
+    def stuck(self, task: OpenTask) -> list[OpenTask]:
+        """Return all tasks that this one waits for and itself, when none of them can go on; else nothing."""
+        seen = {task.id: task}
+        queues: set[tuple[str, str]] = set()
+        to_visit = [task]
+        while to_visit:
+            self.left -= 1
+            behind = None if self.left < 0 else self._behind(to_visit.pop(), queues)
+            if behind is None:
+                return []
+            for one in behind:
+                if one.id not in seen:
+                    seen[one.id] = one
+                    to_visit.append(one)
+        return list(seen.values())
+
+    def held_by_ancestors(self, task: OpenTask) -> bool:
+        """Tell whether the task's own ancestors hold all the slots that it waits for: nothing can free one."""
+        slots = self._slots(task.agent_id, task.skill)
+        if not slots or not self._waits(task):
+            return False
+        above = {one.id for one in ancestors(self._census, task)}
+        held = [one for one in self._census.held_by(task.agent_id) if one.id in above]
+        return _fill(held, slots)
+
+    def _behind(self, task: OpenTask, queues: set[tuple[str, str]]) -> list[OpenTask] | None:
+        """Return what the task waits for; None when it can go on, or waits for something else."""
+        if task.stopping or not task.stored:
+            return None
+        if task.state is TaskState.SUBMITTED:
+            return self._holders(task, queues)
+        called = self._census.called(task.id)
+        return called if called and task.state is TaskState.WORKING else None
+
+    def _holders(self, task: OpenTask, queues: set[tuple[str, str]]) -> list[OpenTask] | None:
+        if not self._waits(task):
+            return None
+        queue = (task.agent_id, task.skill)
+        if queue in queues:
+            return []
+        queues.add(queue)
+        slots = self._slots(*queue)
+        holders = [one for one in self._census.held_by(task.agent_id) if one.instance_id in slots]
+        return holders if slots and _fill(holders, slots) else None
+
+    def _waits(self, task: OpenTask) -> bool:
+        return task.state is TaskState.SUBMITTED and (task.not_before is None or task.not_before <= self._now)
+
+
+def victim(stuck: list[OpenTask]) -> OpenTask | None:
+    """Return the task that is to end, so that the others can go on: the newest that waits and was called."""
+    waiting = [one for one in stuck if one.state is TaskState.SUBMITTED and one.parent_id is not None]
+    return max(waiting, key=lambda one: one.id, default=None)
+
+
+def ancestors(census: Census, task: OpenTask) -> Iterator[OpenTask]:
+    """Return the open tasks whose calls led to this one, the nearest first."""
+    while (parent := census.get(task.parent_id or "")) is not None:
+        yield parent
+        task = parent
+
+
+def error(census: Census, task: OpenTask, slots: Slots) -> TaskError:
+    """Return what the task ends with; it names the chain of calls from its root."""
+    chain = [task, *ancestors(census, task)][::-1]
+    several = sum(slots(task.agent_id, task.skill).values())
+    way = " → ".join(f"{one.agent}.{one.skill}" for one in chain)
+    detail = [{"task": one.id, "agent": one.agent, "skill": one.skill} for one in chain]
+    return TaskError(
+        "call_circle",
+        f"the calls go round in a circle: {way} waits for one of {several} slots of {task.agent}, and all are held by "
+        "tasks that wait for it: give the agents more concurrency, or have them not call one another in a circle",
+        msgspec.json.encode({"chain": detail}),
+    )
+
+
+def _fill(holders: list[OpenTask], slots: Mapping[str, int]) -> bool:
+    """Tell whether these tasks take all slots."""
+    used = dict.fromkeys(slots, 0)
+    for one in holders:
+        if one.instance_id in used:
+            used[one.instance_id] += 1
+    return all(used[instance] >= slots[instance] for instance in slots)

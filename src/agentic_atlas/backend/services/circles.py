@@ -1,0 +1,82 @@
+"""Ends calls that go round in a circle: one task of each, so that the others can go on."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
+
+from agentic_atlas.backend.domain import circles, lifecycle
+from agentic_atlas.backend.domain.census import OpenTask
+from agentic_atlas.backend.domain.circles import Search
+from agentic_atlas.backend.ports import Fleet
+from agentic_atlas.backend.services.dispatch import Dispatcher
+
+LOOK_EVERY = 1.0
+"""Seconds."""
+PATIENCE = 3
+"""Looks in a row that have to find the same circle. Who calls may do something else meanwhile, and end by itself."""
+
+
+class Circles:
+    """Looks at a call that has to wait at once, and once a second at everything that waits.
+
+    At once it ends what nothing can help: a call whose own ancestors hold all the slots. What closes later, or over
+    several chains of calls, is found by the next looks.
+    """
+
+    def __init__(
+        self,
+        dispatcher: Dispatcher,
+        fleet: Fleet,
+        clock: Callable[[], float],
+        sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
+    ) -> None:
+        self._dispatcher = dispatcher
+        self._fleet = fleet
+        self._clock = clock
+        self._sleep = sleep
+        self._looks: dict[str, int] = {}
+        self._begin = 0
+
+    async def run(self) -> None:
+        """Look again and again, until cancelled."""
+        while True:
+            await self._sleep(LOOK_EVERY)
+            self.look()
+
+    def waits(self, task_id: str) -> None:
+        """A task that was called has to wait: end it now if nothing else can come of it."""
+        task = self._dispatcher.census.get(task_id)
+        if task is not None and self._search().held_by_ancestors(task):
+            self._end(task)
+
+    def look(self) -> None:
+        """Look once at a task of each queue: all of a queue wait for the same."""
+        found = self._found()
+        self._looks = {task.id: self._looks.get(task.id, 0) + 1 for task in found}
+        for task in found:
+            if self._looks[task.id] >= PATIENCE:
+                self._end(task)
+
+    def _found(self) -> list[OpenTask]:
+        census, search = self._dispatcher.census, self._search()
+        agents = census.waited_for()
+        found: dict[str, OpenTask] = {}
+        # Each time another one is first, so that a search that takes too long keeps nobody from being looked at.
+        self._begin = (self._begin + 1) % max(1, len(agents))
+        for agent_id in agents[self._begin :] + agents[: self._begin]:
+            first = {one.skill: one for one in reversed(census.waiting_for(agent_id))}
+            for task in first.values():
+                ends = circles.victim(search.stuck(task))
+                if ends is not None:
+                    found[ends.id] = ends
+        return list(found.values())
+
+    def _end(self, task: OpenTask) -> None:
+        error = circles.error(self._dispatcher.census, task, self._slots)
+        self._dispatcher.end(task.id, partial(lifecycle.give_up, error=error, now=self._clock()))
+
+    def _search(self) -> Search:
+        return Search(self._dispatcher.census, self._slots, self._clock())
+
+    def _slots(self, agent_id: str, _skill: str) -> Mapping[str, int]:
+        return {one.instance_id: one.slots for one in self._fleet.usage(agent_id) if not one.draining}
