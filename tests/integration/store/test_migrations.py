@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from alembic import command
 from alembic.autogenerate import compare_metadata
-from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import Engine, create_engine, inspect
 
 from agentic_atlas.backend.domain import lifecycle
 from agentic_atlas.backend.domain.questions import SILENCE
-from agentic_atlas.backend.store import migrations
 from agentic_atlas.backend.store.database import open_store
-from agentic_atlas.backend.store.migrations import migrate
+from agentic_atlas.backend.store.migrations import REVISIONS, migrate
+from agentic_atlas.backend.store.migrations.upgrade import HERE, config_of
 from agentic_atlas.backend.store.rows import INSERTED, inserted_row
 from agentic_atlas.backend.store.sqlite import examine, writing_engine
 from agentic_atlas.backend.store.tables import metadata
@@ -70,6 +72,24 @@ def test_the_migrations_say_the_same_as_the_tables_to_the_letter(engine: Engine)
     fresh.dispose()
 
 
+def test_the_known_revisions_are_those_of_the_migrations() -> None:
+    scripts = ScriptDirectory.from_config(config_of(HERE)).walk_revisions()
+    assert tuple(script.revision for script in scripts)[::-1] == REVISIONS
+
+
+def test_a_database_of_the_newest_schema_is_opened_without_loading_what_migrates(tmp_path: Path) -> None:
+    """That takes as long as all else that a start has to do."""
+    opens = (
+        "import sys; from pathlib import Path; from agentic_atlas.backend.store.sqlite import writing_engine;"
+        "from agentic_atlas.backend.store.database import migrate;"
+        "migrate(writing_engine(Path(sys.argv[1]))); print('alembic' in sys.modules)"
+    )
+    (tmp_path / "atlas.db").touch()
+    command = [sys.executable, "-c", opens, str(tmp_path / "atlas.db")]
+    first, second = (subprocess.run(command, capture_output=True, text=True, check=True).stdout for _ in range(2))
+    assert (first, second) == ("True\n", "False\n")
+
+
 def test_migrating_twice_changes_nothing(engine: Engine) -> None:
     migrate(engine)
     before = schema(engine)
@@ -111,8 +131,7 @@ def first_schema(path: Path) -> None:
     """Make a database as the first version of the program left it, with a task that an instance holds."""
     examine(path)
     engine = writing_engine(path)
-    config = Config()
-    config.set_main_option("script_location", Path(migrations.__file__).parent.as_posix())
+    config = config_of(HERE)
     with engine.connect() as connection, connection.begin():
         config.attributes["connection"] = connection
         command.upgrade(config, "0001")

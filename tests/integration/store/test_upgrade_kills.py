@@ -17,7 +17,7 @@ import pytest
 from alembic.config import Config
 from alembic.script import ScriptDirectory
 
-from agentic_atlas.backend.store.migrations import HERE, migrate
+from agentic_atlas.backend.store.migrations.upgrade import HERE, upgrade
 from agentic_atlas.backend.store.sqlite import writing_engine
 from tests.killing import killed_within
 
@@ -55,7 +55,7 @@ def copied(target: Path) -> Path:
 def upgraded(path: Path, folder: Path) -> None:
     engine = writing_engine(path)
     try:
-        migrate(engine, folder)
+        upgrade(engine, folder)
     finally:
         engine.dispose()
 

@@ -1,51 +1,33 @@
-"""Brings a database to the schema this program knows: one transaction, so a kill half way leaves what was there."""
+"""Which schema the queries expect; data of an older one is brought to it by `upgrade`."""
 
-from pathlib import Path
+from sqlalchemy import Connection, Engine, inspect, text
 
-from alembic import command
-from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, Engine
-
-from agentic_atlas.backend.store.sqlite import unchecked_references
-from agentic_atlas.errors import ConfigurationError
-
-HERE = Path(__file__).parent
+REVISIONS = ("0001", "0002")
+"""Those of the `versions`, in their order; the last one is that of `store.tables`."""
 
 
-def migrate(engine: Engine, folder: Path = HERE) -> None:
-    """Apply the migrations of `folder` that are missing.
+def migrate(engine: Engine) -> None:
+    """Bring a database, also an empty one, to the schema this program knows.
 
     Raises ConfigurationError when a newer program made the schema.
     """
-    config = _config(folder)
-    scripts = ScriptDirectory.from_config(config)
-    with engine.connect() as connection, unchecked_references(connection), connection.begin():
-        known = {script.revision for script in scripts.walk_revisions()}
-        there = set(MigrationContext.configure(connection).get_current_heads())
-        if there - known:
-            raise ConfigurationError(
-                f"this data was written by a newer version of Agentic Atlas (schema {max(there - known)}, "
-                f"this version knows up to {scripts.get_current_head()}): install that version again, "
-                "or restore a backup that was made before the upgrade"
-            )
-        config.attributes["connection"] = connection
-        command.upgrade(config, "head")
+    with engine.connect() as connection:
+        if revision_of(connection) == REVISIONS[-1]:
+            return
+    # Alembic takes as long to load as all else that a start has to do, and is needed once a release.
+    from agentic_atlas.backend.store.migrations.upgrade import upgrade
 
-
-def knows(revision: str) -> bool:
-    """Tell whether this program can bring data of this revision to its own schema."""
-    scripts = ScriptDirectory.from_config(_config(HERE))
-    return revision in {script.revision for script in scripts.walk_revisions()}
+    upgrade(engine)
 
 
 def revision_of(connection: Connection) -> str | None:
     """Return the revision of a database's schema; None when it has none."""
-    return MigrationContext.configure(connection).get_current_revision()
+    if not inspect(connection).has_table("alembic_version"):
+        return None
+    revision: str | None = connection.scalar(text("SELECT version_num FROM alembic_version"))
+    return revision
 
 
-def _config(folder: Path) -> Config:
-    config = Config()
-    config.set_main_option("script_location", folder.as_posix().replace("%", "%%"))
-    return config
+def knows(revision: str) -> bool:
+    """Tell whether this program can bring data of this revision to its own schema."""
+    return revision in REVISIONS
