@@ -370,10 +370,13 @@ class Fleet(Protocol):
         """The task ended without its agent: its attempt needs no lease any more."""
 
     def disconnect_tokens(self, token_ids: Sequence[str], reason: str) -> None:
-        """Close the connections that were made with these tokens with 4103 (revoked)."""
+        """Close the connections that were made with these tokens with 4103 (revoked), and let none in again."""
 
     def disconnect_agent(self, agent_id: str, reason: str) -> None:
-        """Close all connections of this agent with 4104 (disabled or deleted)."""
+        """Close all connections of this agent with 4104 (disabled or deleted); `readmit_agent` lets it in again."""
+
+    def readmit_agent(self, agent_id: str) -> None:
+        """Let the agent's instances in again: it, or its owner, is not disabled any more."""
 
     def online(self, agent_id: str) -> int:
         """Return how many instances of the agent are connected."""

@@ -57,6 +57,10 @@ class RouterFleet:
         """See `Fleet.disconnect_agent`."""
         self.router.disconnect_agent(agent_id, reason)
 
+    def readmit_agent(self, agent_id: str) -> None:
+        """See `Fleet.readmit_agent`."""
+        self.router.readmit_agent(agent_id)
+
     def online(self, agent_id: str) -> int:
         """See `Fleet.online`."""
         return self.router.online(agent_id)

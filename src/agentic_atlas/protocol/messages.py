@@ -37,6 +37,10 @@ Count: TypeAlias = Annotated[int, Meta(ge=0, le=2**53)]
 Seconds: TypeAlias = Annotated[float, Meta(ge=0, le=1e12)]
 
 
+HELLO_BYTES = 1024 * 1024
+"""Longest `hello`: nothing longer is read before one was taken."""
+
+
 class Side(StrEnum):
     """The two ends of a connection."""
 

@@ -5,8 +5,9 @@ whatever the table in `states` does not allow, from the peer and from its own si
 """
 
 from agentic_atlas.protocol import codec
+from agentic_atlas.protocol.closing import CloseCode
 from agentic_atlas.protocol.codec import ProtocolError
-from agentic_atlas.protocol.messages import Limits, Message, Side, Welcome, name_of, sent_by
+from agentic_atlas.protocol.messages import HELLO_BYTES, Limits, Message, Side, Welcome, name_of, sent_by
 from agentic_atlas.protocol.states import ConnectionState, after
 
 
@@ -32,6 +33,8 @@ class Session:
                 the connection is to be closed with the error's `close_code`.
         """
         try:
+            if self.state is ConnectionState.CONNECTED and len(data) > HELLO_BYTES:
+                raise hello_too_big()
             message = codec.decode(data, self.limits)
             self._step(message, self.side.peer)
         except ProtocolError:
@@ -62,3 +65,12 @@ class Session:
         if state is None:
             raise ProtocolError(f"{name_of(kind)} is not allowed while {self.state}", code="out_of_order")
         self.state = state
+
+
+def hello_too_big() -> ProtocolError:
+    """Return the error for a `hello` that is longer than any may be."""
+    return ProtocolError(
+        f"a hello is over the limit of {HELLO_BYTES} bytes",
+        close_code=CloseCode.INVALID_REGISTRATION,
+        code="hello_too_big",
+    )

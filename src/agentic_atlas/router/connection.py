@@ -32,6 +32,9 @@ class Host(Protocol):
     def greeted(self, connection: "Connection", hello: Hello) -> None:
         """It said `hello`, and is to be welcomed or closed."""
 
+    def misbehaved(self, connection: "Connection") -> float:
+        """It is about to be closed for what came on it; return how many seconds its token has to wait."""
+
     def freed(self, connection: "Connection") -> None:
         """It may have free slots."""
 
@@ -94,7 +97,7 @@ class Connection:
     def received(self, data: bytes) -> None:
         """Take one whole message. `data` must not change afterwards."""
         if not self.over and not self._intake.received(data):
-            self.close(CloseCode.OVERLOAD, "too_much_unread")
+            self.close(CloseCode.OVERLOAD, "too_much_unread", self._host.misbehaved(self))
 
     def ponged(self) -> None:
         """A pong came."""
@@ -117,7 +120,8 @@ class Connection:
 
     def fail(self, error: ProtocolError) -> None:
         """The peer broke the protocol, on this level or below."""
-        self.close(error.close_code, error.code)
+        if not self.over:
+            self.close(error.close_code, error.code, self._host.misbehaved(self))
 
     # -- for the router
 

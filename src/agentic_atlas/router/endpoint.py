@@ -5,7 +5,9 @@ within limits of size, number and time. It would answer pings without bound, so 
 It would answer a malformed head itself, and quote it: the head is read here, and picows sees one that we write. It
 knows neither the reserved bits nor the end of a conversation: after a close nothing is read or sent, and a peer that
 does not take part in the close is cut off. Payloads are copied before anything looks at them, and before they are
-sent: memory that picows hands out or on is overwritten by the next frame.
+sent: memory that picows hands out or on is overwritten by the next frame. What is read is counted: before `hello` no
+more than one may have, after a close of ours no more than a close frame needs to come through, and never so much at
+once that what follows a violation would take long to pass over.
 """
 
 import asyncio
@@ -26,7 +28,8 @@ from agentic_atlas.errors import AtlasError, ConfigurationError
 from agentic_atlas.protocol.closing import CloseCode
 from agentic_atlas.protocol.codec import ProtocolError
 from agentic_atlas.protocol.frames import Assembler, ControlRate, Opcode, read_close
-from agentic_atlas.protocol.messages import Limits
+from agentic_atlas.protocol.messages import HELLO_BYTES, Limits
+from agentic_atlas.protocol.session import hello_too_big
 from agentic_atlas.protocol.versions import SUBPROTOCOL
 from agentic_atlas.router.connection import Connection
 from agentic_atlas.router.handshake import (
@@ -55,6 +58,10 @@ _FIRST_BUFFER = 16 * 1024
 _BACKLOG = 1024
 _HEADER = 14
 """Room that picows needs before a payload to write the head of its frame into."""
+_AT_ONCE = 64 * 1024
+"""Bytes read at a time: frames that came together are gone through together, those after a violation too."""
+_BEFORE_HELLO = HELLO_BYTES + 16 * 1024
+_AFTER_CLOSE = 64 * 1024
 _PROTOCOL_ERROR = 1002
 _INTERNAL = 1011
 
@@ -194,11 +201,13 @@ class _Socket(WSProtocol):  # type: ignore[misc]  # picows' stubs do not have it
     # -- the head of the request, before picows knows of anything
 
     def get_buffer(self, size_hint: int) -> Any:
-        return super().get_buffer(size_hint) if self._lobby is None else self._lobby.room()
+        return super().get_buffer(size_hint)[:_AT_ONCE] if self._lobby is None else self._lobby.room()
 
     def buffer_updated(self, nbytes: int) -> None:
         if self._lobby is None:
-            super().buffer_updated(nbytes)
+            if self._peer is not None and self._peer.takes(nbytes):
+                super().buffer_updated(nbytes)
+                self._peer.look()
         elif self._refused_at is not None:
             if self._lobby.drop(nbytes):
                 self.abort()
@@ -238,7 +247,9 @@ class _Socket(WSProtocol):  # type: ignore[misc]  # picows' stubs do not have it
         if self._door.occupancy.full(self._address):
             raise crowded()
         request = asked(head)
-        self._peer = _Peer(self._door, identify(request, self._door.guard.verify))
+        identity = identify(request, self._door.guard.verify)
+        self._door.router.check(identity)
+        self._peer = _Peer(self._door, identity)
         return request.key
 
     def _refuse(self, refused: HandshakeRefused, head: Head | None) -> None:
@@ -287,6 +298,31 @@ class _Peer(WSListener):
         self._assembler = Assembler(door.limits)
         self._controls = ControlRate(door.limits.control_frames_per_second)
         self._closing_since: float | None = None
+        self._before_hello = _BEFORE_HELLO
+        self._after_close = _AFTER_CLOSE
+
+    # -- for the socket
+
+    def takes(self, nbytes: int) -> bool:
+        """Tell whether the frames of so many bytes more are looked at; else they are dropped."""
+        if self._closing_since is not None:
+            self._after_close -= nbytes
+            if self._after_close < 0 and self._raw is not None:
+                self._raw.abort()
+            return self._after_close >= 0
+        if self.connection is not None and not self.connection.instance_id:
+            self._before_hello -= nbytes
+            if self._before_hello < 0:
+                self.connection.fail(hello_too_big())
+                return False
+        return True
+
+    def look(self) -> None:
+        """See whether picows has found a broken frame and closes; it would wait for ever for a peer that does not."""
+        if self._closing_since is None and self._ws is not None and self._ws.is_close_frame_sent:
+            self._closing_since = self._door.clock()
+            if self.connection is not None:
+                self.connection.fail(ProtocolError("a frame is broken", close_code=_PROTOCOL_ERROR, code="bad_frame"))
 
     # -- for picows
 
@@ -299,7 +335,7 @@ class _Peer(WSListener):
     def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
         connection = self.connection
         if connection is None or self._closing_since is not None or transport.is_close_frame_sent:
-            self._after_close(transport, frame)
+            self._pass_over(transport, frame)
             return
         try:
             self._take(connection, transport, frame)
@@ -363,9 +399,7 @@ class _Peer(WSListener):
         """Look at the deadlines of a message and of a close; True when the socket is to be cut off."""
         if self._closing_since is not None:
             return now - self._closing_since > self._door.settings.close_within
-        if self._ws is not None and self._ws.is_close_frame_sent:
-            # picows has found a broken frame and closes; it would wait for ever for a peer that does not read.
-            self._closing_since = now
+        self.look()
         started_at = self._assembler.started_at
         if (
             started_at is not None
@@ -403,7 +437,7 @@ class _Peer(WSListener):
         else:
             connection.ponged()
 
-    def _after_close(self, transport: WSTransport, frame: WSFrame) -> None:
+    def _pass_over(self, transport: WSTransport, frame: WSFrame) -> None:
         """Nothing counts any more but the peer's part in the close."""
         if int(frame.msg_type) == Opcode.CLOSE:  # type: ignore[call-overload]  # an int at run time
             transport.disconnect()

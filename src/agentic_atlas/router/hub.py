@@ -121,6 +121,10 @@ class Hub(Generic[P]):
         """Return the agent's registered connections."""
         return self._ready.get(agent_id, {}).values()
 
+    def silent(self, token_id: str) -> int:
+        """Return how many connections of this token have said nothing yet."""
+        return sum(not peer.instance_id for peer in self._by_token.get(token_id, ()))
+
     def with_tokens(self, token_ids: Sequence[str]) -> list[P]:
         """Return all connections made with these tokens, registered or not."""
         return [peer for token_id in token_ids for peer in self._by_token.get(token_id, ())]

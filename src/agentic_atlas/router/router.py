@@ -26,6 +26,7 @@ from agentic_atlas.protocol.messages import (
 )
 from agentic_atlas.protocol.tasks import Loss
 from agentic_atlas.router.connection import Connection
+from agentic_atlas.router.entrance import Entrance
 from agentic_atlas.router.hub import Hub
 from agentic_atlas.router.losses import Losses
 from agentic_atlas.router.office import Office
@@ -71,6 +72,7 @@ class Router:
         self._leases = Leases()
         self._losses = Losses(self.office, self._leases)
         self._placement = Placement()
+        self._entrance = Entrance()
         self._registration = Registration(self.office, self._hub, self._leases, self._losses, self.freed)
         self._group: asyncio.TaskGroup | None = None
         self._serial = 0
@@ -105,6 +107,10 @@ class Router:
         if self._closed:
             connection.close(CloseCode.RESTART, "router_is_stopping", self._retry_after)
         return connection
+
+    def check(self, identity: Identity) -> None:
+        """Let somebody pass who connects with this token; see `Entrance.check` for who may not, or not now."""
+        self._entrance.check(identity, self._hub.silent(identity.token_id), self.office.clock())
 
     def announce(self, retry_after: float = 1.0) -> None:
         """Say to all agents that this router is about to stop; from now on no task is given out."""
@@ -191,14 +197,21 @@ class Router:
         self._leases.drop(Attempt(task, attempt))
 
     def disconnect_tokens(self, token_ids: Sequence[str], reason: str) -> None:
-        """Close the connections that were made with these tokens with 4103."""
+        """Close the connections that were made with these tokens with 4103, and let nobody in with them any more."""
+        for token_id in token_ids:
+            self._entrance.revoke(token_id, reason)
         for connection in self._hub.with_tokens(token_ids):
             connection.close(CloseCode.TOKEN_REVOKED, reason)
 
     def disconnect_agent(self, agent_id: str, reason: str) -> None:
-        """Close all connections of this agent with 4104."""
+        """Close all connections of this agent with 4104, and let none in until `readmit_agent`."""
+        self._entrance.shut_out(agent_id, reason, self.office.clock())
         for connection in self._hub.of_agent(agent_id):
             connection.close(CloseCode.AGENT_DISABLED, reason)
+
+    def readmit_agent(self, agent_id: str) -> None:
+        """The agent is enabled again."""
+        self._entrance.readmit(agent_id)
 
     def online(self, agent_id: str) -> int:
         """Return how many instances of the agent are registered and not about to end."""
@@ -236,6 +249,10 @@ class Router:
         """See `Host.greeted`."""
         if self._spawn(self._registration.register(connection, hello)) is None:
             connection.close(CloseCode.RESTART, "router_is_not_running")
+
+    def misbehaved(self, connection: Connection) -> float:
+        """See `Host.misbehaved`."""
+        return self._entrance.pause(connection.identity.token_id, self.office.clock())
 
     def freed(self, connection: Connection) -> None:
         """See `Host.freed`."""

@@ -14,7 +14,8 @@ from typing import Any, Final, TypeVar, Unpack, overload
 import msgspec
 
 from agentic_atlas.errors import ConfigurationError
-from agentic_atlas.protocol.messages import Hello, Limits, Welcome
+from agentic_atlas.protocol.codec import encode
+from agentic_atlas.protocol.messages import HELLO_BYTES, Hello, Limits, Welcome
 from agentic_atlas.protocol.versions import PROTOCOL_VERSION
 from agentic_atlas.sdk import identity, logs, program
 from agentic_atlas.sdk.outside import Connect, Given, folder_of_caller, linked, log_of
@@ -26,6 +27,8 @@ from agentic_atlas.sdk.uncaught import told_in_a_sentence
 F = TypeVar("F", bound=Callable[..., Any])
 Lifespan = Callable[["Agent"], AbstractAsyncContextManager[Any]]
 
+MOST_DECLARED = HELLO_BYTES * 3 // 4
+"""Bytes of an agent's declarations; the rest of a `hello` is for the attempts that it comes back with."""
 
 _NAME = re.compile(r"[a-z0-9]([a-z0-9_-]{0,62}[a-z0-9])?")
 
@@ -248,11 +251,18 @@ class Agent:
             self._runner.drain(program.DRAIN_SECONDS, hint=self._stopping or "")
 
     def _registration(self) -> Hello:
-        return msgspec.structs.replace(
+        hello = msgspec.structs.replace(
             self._hello,
             instance=identity.instance(secrets.token_hex(8), self._skills.values()),
             skills=[skill.spec() for skill in self._skills.values()],
         )
+        size = len(encode(hello))
+        if size > MOST_DECLARED:
+            raise ConfigurationError(
+                f"what the agent {self.name} declares has {size} bytes, over the limit of {MOST_DECLARED}: shorten the "
+                "descriptions of its skills, or make two agents of it"
+            )
+        return hello
 
     def _tell(self, welcome: Welcome, log: logs.Log) -> None:
         if self._known:

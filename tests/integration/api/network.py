@@ -60,6 +60,7 @@ class HandFleet:
     cancels: list[str] = field(default_factory=list)
     answers: list[tuple[str, Reaction]] = field(default_factory=list)
     closed: list[str] = field(default_factory=list)
+    readmitted: list[str] = field(default_factory=list)
     present: dict[str, int] = field(default_factory=dict)
     reserved: asyncio.Event = field(default_factory=asyncio.Event)
     arrived: asyncio.Event = field(default_factory=asyncio.Event)
@@ -90,6 +91,9 @@ class HandFleet:
 
     def disconnect_agent(self, agent_id: str, reason: str) -> None:
         self.closed.append(agent_id)
+
+    def readmit_agent(self, agent_id: str) -> None:
+        self.readmitted.append(agent_id)
 
     def online(self, agent_id: str) -> int:
         return self.present.get(agent_id, 0)

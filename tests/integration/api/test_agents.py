@@ -69,6 +69,7 @@ def test_disabling_and_deleting_an_agent_close_its_connections(tmp_path: Path) -
         refused = await atlas.admin.post("/api/v1/tasks", json=call)
         assert (refused.status_code, refused.json()["error"]["code"]) == (503, "agent_disabled")
         assert (await atlas.admin.patch("/api/v1/agents/hello", json={"disabled": False})).json()["disabled"] is False
+        assert atlas.fleet.readmitted == [agent_id]
         assert (await atlas.admin.delete("/api/v1/agents/hello")).status_code == 204
         assert (await atlas.admin.get("/api/v1/agents/hello")).status_code == 404
         assert atlas.fleet.closed == [agent_id, agent_id]

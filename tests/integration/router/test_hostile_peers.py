@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import struct
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
 
 import msgspec
 import psutil
@@ -25,6 +26,7 @@ from tests.integration.router.doors import (
     Door,
     Raw,
     agent,
+    answered,
     door,
     frame,
     raw,
@@ -131,12 +133,146 @@ def test_two_greetings_are_one_too_many() -> None:
 
 def test_fragments_that_are_too_large_together_are_refused_before_they_are_kept() -> None:
     async def main() -> None:
-        async with hostile(Limits(message_bytes=MEGABYTE)) as (_, peer):
-            part = b"x" * (MEGABYTE // 2)
+        async with hostile(Limits(message_bytes=MEGABYTE // 2)) as (_, peer):
+            part = b"x" * (MEGABYTE // 4)
             await peer.frame(TEXT, part, fin=False)
             for _ in range(3):
                 await peer.frame(CONTINUATION, part, fin=False)
             assert (await peer.end())[0] == 1009
+
+    run(main())
+
+
+@pytest.mark.parametrize("whole", [True, False], ids=["in one frame", "in fragments"])
+def test_no_more_is_read_before_hello_than_one_may_have(whole: bool) -> None:
+    async def main() -> None:
+        async with hostile() as (at, peer):
+            before = psutil.Process().memory_info().rss
+            if whole:
+                await peer.send(head(3 * MEGABYTE))
+            for number in range(24):
+                part = b"x" * (MEGABYTE // 8)
+                await peer.send(part if whole else frame(CONTINUATION if number else TEXT, part, fin=False))
+            code, reason = await peer.end()
+            assert (code, decode_reason(reason).code) == (4108, "hello_too_big")
+            assert psutil.Process().memory_info().rss - before < 8 * MEGABYTE
+            assert at.router.online("agt") == 0
+
+    run(main())
+
+
+def test_after_hello_messages_may_have_their_full_length() -> None:
+    async def main() -> None:
+        async with hostile() as (at, peer):
+            await peer.frame(TEXT, HELLO)
+            await until(lambda: at.router.online("agt"))
+            task = at.backend.submit("agt")
+            output = b"x" * (2 * MEGABYTE)
+            await peer.frame(
+                TEXT,
+                b'{"type":"result","task":"%s","attempt":1,"outcome":"completed","output":"%s"}'
+                % (task.id.encode(), output),
+            )
+            assert len(bytes((await task.ended).output)) == len(output) + 2
+
+    run(main())
+
+
+def test_a_token_has_four_connections_that_have_not_said_hello_and_the_fifth_is_told_when_to_come_back() -> None:
+    async def main() -> None:
+        async with door() as at, AsyncExitStack() as open_ones:
+            silent = [await open_ones.enter_async_context(upgraded(at.port)) for _ in range(4)]
+            status, headers, _ = await answered(at.port, request())
+            assert (status, headers["atlas-error"]) == (429, "too_many_silent")
+            assert int(headers["retry-after"]) >= 1
+            async with upgraded(at.port, "agt/another"):
+                pass
+            await silent[0].frame(TEXT, HELLO)
+            await until(lambda: at.router.online("agt"))
+            async with upgraded(at.port):
+                pass
+
+    run(main())
+
+
+def test_a_token_whose_connection_broke_the_protocol_waits_before_it_comes_back() -> None:
+    async def main() -> None:
+        async with door() as at, unaffected(at):
+            async with upgraded(at.port) as peer:
+                await peer.frame(TEXT, b"[]")
+                code, reason = await peer.end()
+                assert (code, decode_reason(reason).retry_after) == (4107, 1.0)
+            status, headers, _ = await answered(at.port, request())
+            assert (status, headers["atlas-error"], headers["retry-after"]) == (429, "paused", "1")
+            async with upgraded(at.port, "agt/another"):
+                pass
+
+    run(main())
+
+
+def test_a_frame_that_is_broken_costs_its_token_a_pause_as_well() -> None:
+    async def main() -> None:
+        async with door() as at:
+            async with upgraded(at.port) as peer:
+                await peer.send(frame(3, HELLO))
+                assert (await peer.end())[0] == 1002
+            assert (await answered(at.port, request()))[0] == 429
+
+    run(main())
+
+
+def test_a_revoked_token_is_refused_at_the_handshake_and_nothing_of_it_is_read() -> None:
+    async def main() -> None:
+        async with door() as at, agent(at.port) as one:
+            at.backend.revoke("tok")
+            await one.end()
+            status, headers, _ = await answered(at.port, request())
+            assert (status, headers["atlas-error"]) == (401, "token_revoked")
+
+    run(main())
+
+
+def test_a_disabled_agent_is_refused_at_the_handshake_until_it_is_enabled_again() -> None:
+    async def main() -> None:
+        async with door() as at, agent(at.port) as one:
+            at.router.disconnect_agent("agt", "agent_disabled")
+            await one.end()
+            status, headers, _ = await answered(at.port, request())
+            assert (status, headers["atlas-error"]) == (403, "agent_disabled")
+            at.router.readmit_agent("agt")
+            async with agent(at.port):
+                pass
+
+    run(main())
+
+
+def test_after_a_close_of_the_routers_little_more_is_read_before_the_peer_is_cut() -> None:
+    async def main() -> None:
+        settings = replace(QUICK, close_within=20.0)
+        async with door(settings) as at, unaffected(at), upgraded(at.port) as peer:
+            await peer.frame(TEXT, b"[]")
+            assert (await peer.read())[0] == CLOSE
+            flood = frame(PING, b"x" * 100) * 100
+            async with asyncio.timeout(5):
+                while not peer.writer.transport.is_closing():
+                    await peer.send(flood)
+            await until(lambda: len(at.endpoint._door.sockets) == 1)
+
+    run(main())
+
+
+def test_frames_that_came_together_with_a_violation_are_passed_over_in_little_time() -> None:
+    """No more of them are read at once than fit into 64 KiB, however long the longest message may be."""
+
+    async def main() -> None:
+        async with hostile() as (at, peer):
+            await peer.frame(TEXT, HELLO)
+            await until(lambda: at.router.online("agt"))
+            (socket,) = [one for one in at.endpoint._door.sockets if one._peer.connection.identity.agent_id == "agt"]
+            await peer.frame(TEXT, b'{"type":"beat","n":1,"z":"%s"}' % (b"x" * 3 * MEGABYTE))
+            assert (await peer.read())[0] == TEXT
+            assert (await peer.read())[0] == TEXT
+            assert len(socket.get_buffer(-1)) <= 64 * 1024
 
     run(main())
 

@@ -84,6 +84,14 @@ def test_an_agent_without_skills_says_how_to_get_one(environ: None) -> None:
         asyncio.run(Agent("idle").serve())
 
 
+def test_an_agent_that_declares_more_than_a_greeting_has_room_for_is_told_so_before_it_connects(environ: None) -> None:
+    agent = Agent("talkative")
+    for number in range(60):
+        agent.skill(name=f"skill_{number}", description="x" * 16_000)(greet)
+    with pytest.raises(ConfigurationError, match="shorten the descriptions"):
+        asyncio.run(agent.serve())
+
+
 def test_an_agent_without_a_token_does_not_start_and_names_the_fix(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

@@ -4,7 +4,7 @@ import pytest
 
 from agentic_atlas.protocol import codec
 from agentic_atlas.protocol.codec import ProtocolError
-from agentic_atlas.protocol.messages import Accept, Beat, Hello, InstanceInfo, Limits, Side, Welcome
+from agentic_atlas.protocol.messages import HELLO_BYTES, Accept, Beat, Hello, InstanceInfo, Limits, Side, Welcome
 from agentic_atlas.protocol.session import Session
 from agentic_atlas.protocol.states import ConnectionState
 
@@ -32,6 +32,15 @@ def test_the_agent_takes_over_the_limits_it_is_told() -> None:
     assert agent.limits.message_bytes == 300
     with pytest.raises(ProtocolError, match="over the limit"):
         agent.receive(b" " * 301)
+
+
+def test_a_greeting_of_the_longest_length_is_taken_and_a_longer_one_is_not() -> None:
+    start, end = codec.encode(HELLO)[:-1] + b',"z":"', b'"}'
+    longest = start + b"x" * (HELLO_BYTES - len(start + end)) + end
+    assert Session(Side.ROUTER).receive(longest) == HELLO
+    with pytest.raises(ProtocolError) as refused:
+        Session(Side.ROUTER).receive(longest + b" ")
+    assert (refused.value.code, refused.value.close_code) == ("hello_too_big", 4108)
 
 
 def test_a_second_greeting_closes_the_router_end() -> None:

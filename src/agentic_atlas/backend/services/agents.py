@@ -64,6 +64,8 @@ async def update(
     backend.registry.forget(agent.id)
     if disabled:
         backend.fleet.disconnect_agent(agent.id, "agent_disabled")
+    elif disabled is not None:
+        backend.fleet.readmit_agent(agent.id)
     return changed or agent
 
 

@@ -70,9 +70,12 @@ async def update(
     at = None if disabled is None else backend.clock() if disabled else 0.0
     changed = await backend.store.users.update(user.id, role=role, disabled_at=at)
     backend.access.forget()
-    if disabled:
+    if disabled is not None:
         for agent in await backend.store.agents.find(owner_id=user.id, limit=10_000):
-            backend.fleet.disconnect_agent(agent.id, "agent_disabled")
+            if disabled:
+                backend.fleet.disconnect_agent(agent.id, "agent_disabled")
+            else:
+                backend.fleet.readmit_agent(agent.id)
     return changed or user
 
 

@@ -5,6 +5,12 @@ from agentic_atlas.protocol.closing import ADVICE, CloseCode, comes_back, decode
 from agentic_atlas.sdk.link.refusals import HandshakeRefused, NotARouter, plain
 from agentic_atlas.sdk.link.transport import Closed
 
+_SHUT_OUT = {
+    "token_revoked": CloseCode.TOKEN_REVOKED,
+    "agent_disabled": CloseCode.AGENT_DISABLED,
+    "agent_deleted": CloseCode.AGENT_DISABLED,
+}
+"""Why a handshake is refused for which a connection may be closed as well: the same sentence for both."""
 _UNKNOWN_FIX = "update agentic-atlas; if it stays, ask whoever runs the router"
 _HIDDEN = {code.name.lower() for code in CloseCode}
 """Codes of a close reason that say no more than the close code does."""
@@ -22,6 +28,10 @@ def final(closed: Closed) -> AtlasError | None:
 
 def refused_for_good(refusal: HandshakeRefused) -> ConfigurationError:
     """Return the error for a handshake that will be refused again with the same token."""
+    shut_out = _SHUT_OUT.get(refusal.code)
+    if shut_out is not None:
+        told = ADVICE[shut_out]
+        return ConfigurationError(f"{told.happened}: {told.fix}", code=refusal.code)
     advice = "" if "atlas tokens" in refusal.message else f"; {ADVICE[CloseCode.TOKEN_INVALID].fix}"
     return ConfigurationError(f"the router refuses this agent: {refusal.message}{advice}", code=refusal.code)
 

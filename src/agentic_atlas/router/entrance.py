@@ -1,0 +1,91 @@
+"""Whom the router turns away at the handshake though their token is good: cheaply, before anything of theirs is read.
+
+Pure; the time is passed in. What is remembered is bounded, and the oldest is forgotten first: whoever is let in wrongly
+is found out at `hello`, as after a restart.
+"""
+
+from typing import Generic, TypeVar
+
+from agentic_atlas.errors import Busy, Forbidden, Unauthenticated
+from agentic_atlas.router.ports import Identity
+
+MOST_SILENT = 4
+"""Connections of one token that have not said `hello`: one that was cut and its successors."""
+MOST_REMEMBERED = 10_000
+FIRST_PAUSE = 1.0
+"""Seconds that a token waits whose connection was closed for what came on it; twice as long each time."""
+LONGEST_PAUSE = 30.0
+FORGIVEN = 60.0
+"""Seconds after its last pause when a token begins afresh."""
+_SHUT = 60.0
+"""Seconds after which the backend is asked again whether an agent is disabled."""
+
+V = TypeVar("V")
+
+
+class Entrance:
+    """What is known of those who may not come in, or not now."""
+
+    def __init__(self) -> None:
+        self._revoked: _Remembered[str] = _Remembered()
+        self._shut: _Remembered[tuple[str, float]] = _Remembered()
+        self._pauses: _Remembered[tuple[float, float]] = _Remembered()
+
+    def check(self, identity: Identity, silent: int, now: float) -> None:
+        """Let somebody pass with this token, of which so many connections have not said `hello`.
+
+        Raises:
+            Unauthenticated: the token is revoked. Forbidden: its agent is disabled or deleted.
+            Busy: its last connection was closed for what came on it, or it has too many silent ones.
+        """
+        revoked = self._revoked.get(identity.token_id)
+        if revoked is not None:
+            raise Unauthenticated("the token has been revoked", code=revoked)
+        shut, until = self._shut.get(identity.agent_id) or ("", 0.0)
+        if now < until:
+            raise Forbidden("this agent is disabled or deleted", code=shut)
+        until, _ = self._pauses.get(identity.token_id) or (0.0, 0.0)
+        if now < until:
+            raise Busy("the last connection with this token broke the protocol", code="paused", retry_after=until - now)
+        if silent >= MOST_SILENT:
+            raise Busy(
+                f"{silent} connections with this token have not said hello", code="too_many_silent", retry_after=5.0
+            )
+
+    def revoke(self, token_id: str, code: str) -> None:
+        """Let nobody in with this token any more."""
+        self._revoked.put(token_id, code)
+
+    def shut_out(self, agent_id: str, code: str, now: float) -> None:
+        """Let no instance of this agent in for a while."""
+        self._shut.put(agent_id, (code, now + _SHUT))
+
+    def readmit(self, agent_id: str) -> None:
+        """The agent may come in again, as far as is known here."""
+        self._shut.drop(agent_id)
+
+    def pause(self, token_id: str, now: float) -> float:
+        """A connection with this token is closed for what came on it; return how many seconds the next one waits."""
+        until, last = self._pauses.get(token_id) or (0.0, 0.0)
+        seconds = min(2 * last, LONGEST_PAUSE) if last and now < until + FORGIVEN else FIRST_PAUSE
+        self._pauses.put(token_id, (now + seconds, seconds))
+        return seconds
+
+
+class _Remembered(Generic[V]):
+    """A bounded dictionary; the entry that was put in first goes first."""
+
+    def __init__(self) -> None:
+        self._entries: dict[str, V] = {}
+
+    def get(self, key: str) -> V | None:
+        return self._entries.get(key)
+
+    def put(self, key: str, value: V) -> None:
+        self._entries.pop(key, None)
+        self._entries[key] = value
+        if len(self._entries) > MOST_REMEMBERED:
+            del self._entries[next(iter(self._entries))]
+
+    def drop(self, key: str) -> None:
+        self._entries.pop(key, None)
