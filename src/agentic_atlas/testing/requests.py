@@ -93,7 +93,7 @@ def _check(ask: Ask, skill: Skill, now: float) -> None:
         check_depth(ask.input, Limits().depth)
     except ProtocolError as error:
         raise InvalidInput(f"the input is not acceptable: {error.message}") from None
-    skill.signature.read_input(ask.input)
+    skill.signature.read_input(ask.input, skill.name)
 
 
 def _task(ask: Ask, agent_id: str, skill: Skill, now: float, parent: Task | None, body_digest: bytes) -> Task:

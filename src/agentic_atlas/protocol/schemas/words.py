@@ -2,6 +2,7 @@
 
 import difflib
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import Final
 
 MOST_TOLD: Final = 5
@@ -11,16 +12,43 @@ _LENGTH: Final = 64
 _COMPARED: Final = 200
 
 
-def unknown(name: str, names: Sequence[str], whose: str) -> str:
-    """Say that there is no such name, which ones `whose` takes, and which one may have been meant."""
-    meant = nearest(name, names)
-    hint = f" (did you mean {meant}?)" if meant is not None else ""
-    return f"there is no {_short(name)}; {whose} takes {listed(names) or 'nothing'}{hint}"
+@dataclass(frozen=True, slots=True)
+class Unknown:
+    """A name that an object may not have.
+
+    Attributes:
+        path: of the object, as JSON Pointer.
+        names: those that it may have; empty where they are not known.
+    """
+
+    path: str
+    name: str
+    names: Sequence[str]
 
 
-def missing(name: str) -> str:
-    """Say that a name is missing."""
-    return f"{_short(name)} is missing"
+Told = tuple[str, str]
+"""Where something is wrong, as JSON Pointer (RFC 6901) into the value, and what."""
+
+
+def of_names(unknown: Iterable[Unknown], lacking: Iterable[tuple[str, str]], whose: str) -> list[Told]:
+    """Say which names are not known to `whose` they are, and which are missing, each with the path of its object.
+
+    Who mistypes a name lacks the right one: that is one mistake, and told once.
+    """
+    told: list[Told] = []
+    meant: set[tuple[str, str]] = set()
+    for one in unknown:
+        near = nearest(one.name, one.names)
+        meant |= set() if near is None else {(one.path, near)}
+        takes = f"; {'it' if one.path else whose} takes {listed(one.names)}" if one.names else ""
+        hint = "" if near is None else f" (did you mean {near}?)"
+        told.append((one.path, f"there is no {_short(one.name)}{takes}{hint}"))
+    return told + [(path, f"{_short(name)} is missing") for path, name in lacking if (path, name) not in meant]
+
+
+def one_of(names: Iterable[str]) -> str:
+    """Say that only one of these will do."""
+    return f"has to be one of {listed(names)}"
 
 
 def nearest(name: str, names: Sequence[str]) -> str | None:
@@ -35,7 +63,7 @@ def listed(names: Iterable[str]) -> str:
     return ", ".join(every[:_NAMES]) + (f" and {len(every) - _NAMES} more" if len(every) > _NAMES else "")
 
 
-def sentence(faults: Sequence[tuple[str, str]]) -> str:
+def sentence(faults: Sequence[Told]) -> str:
     """Join faults, each a JSON Pointer and what is wrong there."""
     told = [f"{path}: {message}" if path else message for path, message in faults[:MOST_TOLD]]
     more = len(faults) - MOST_TOLD

@@ -144,7 +144,7 @@ class Attempt:
 
     async def _invoke(self) -> Ending:
         try:
-            arguments = self.skill.signature.read_input(bytes(self._scope.task.input))
+            arguments = self.skill.signature.read_input(bytes(self._scope.task.input), self.skill.name)
         except InvalidInput as error:
             return invalid_input(error)
         return Ending(Outcome.COMPLETED, await self._output(arguments))

@@ -40,8 +40,8 @@ class Signature:
     _names: tuple[str, ...]
     _model: type[BaseModel]
 
-    def read_input(self, raw: bytes) -> dict[str, object]:
-        """Return the arguments that a JSON input stands for, defaults filled in.
+    def read_input(self, raw: bytes, name: str = "the skill") -> dict[str, object]:
+        """Return the arguments that a JSON input of the skill of this name stands for, defaults filled in.
 
         Raises:
             InvalidInput: it does not fit; `detail` lists `{"path", "message"}`, and no value is echoed.
@@ -49,8 +49,8 @@ class Signature:
         try:
             model = self._model.model_validate_json(raw)
         except ValidationError as error:
-            found = faults_of_json(error, raw)
-            raise InvalidInput(f"the input does not fit: {sentence(found)}", detail=found) from None
+            found = faults_of_json(error, raw, name=name, names=self._names)
+            raise InvalidInput(f"the input does not fit {name}: {sentence(found)}", detail=found) from None
         return {name: getattr(model, _attribute(place)) for place, name in enumerate(self._names)}
 
 

@@ -1,11 +1,13 @@
 """What Pydantic found wrong, as paths and sentences in which no value appears."""
 
-from collections.abc import Iterable
+import re
+from collections.abc import Sequence
 from typing import Any, Final
 
 import pydantic_core
 from pydantic import ValidationError
 
+from agentic_atlas.protocol.schemas import words
 from agentic_atlas.sdk.text import presentable
 
 MOST: Final = 32
@@ -15,32 +17,48 @@ Fault = dict[str, str]
 """`{"path": JSON Pointer (RFC 6901), "message": sentence}`."""
 
 
-def faults(error: ValidationError, root: object) -> list[Fault]:
+def faults(error: ValidationError, root: object, *, name: str = "it", names: Sequence[str] = ()) -> list[Fault]:
     """Return where the value is wrong and why, at most 32 faults.
 
     Pydantic's locations also name branches of unions; `root`, the value that was validated, tells those from keys, so
-    a path always points into the value.
+    a path always points into the value. `name` is whose input it is, and `names` are those that it takes.
     """
-    found = error.errors(include_input=False, include_url=False)
-    return [{"path": _pointer(fault, root), "message": _message(fault)} for fault in found[:MOST]]
+    told: list[words.Told] = []
+    unknown: list[words.Unknown] = []
+    lacking: list[words.Told] = []
+    for fault in error.errors(include_input=False, include_url=False)[:MOST]:
+        path, last = _pointer(fault["loc"], root), str(fault["loc"][-1]) if fault["loc"] else ""
+        match fault["type"]:
+            case "missing":
+                lacking.append((path, last))
+            case "union_tag_not_found":
+                lacking.append((path, _unquoted(fault["ctx"]["discriminator"])))
+            case "extra_forbidden":
+                around = _pointer(fault["loc"][:-1], root)
+                unknown.append(words.Unknown(around, last, () if around else names))
+            case "union_tag_invalid":
+                tag = words.pointer([_unquoted(fault["ctx"]["discriminator"])])
+                told.append((path + tag, _message(fault)))
+            case _:
+                told.append((path, _message(fault)))
+    return [
+        {"path": presentable(path, 300), "message": presentable(message, 300)}
+        for path, message in words.of_names(unknown, lacking, name) + told
+    ]
 
 
-def faults_of_json(error: ValidationError, raw: bytes) -> list[Fault]:
+def faults_of_json(error: ValidationError, raw: bytes, *, name: str = "it", names: Sequence[str] = ()) -> list[Fault]:
     """Do the same as `faults` for a JSON text."""
     try:
         root = pydantic_core.from_json(raw)
     except ValueError:
         root = None
-    return faults(error, root)
+    return faults(error, root, name=name, names=names)
 
 
 def sentence(found: list[Fault]) -> str:
-    """Return the first fault as half a sentence, and how many more there are."""
-    if not found:
-        return "it is not valid"
-    first = found[0]
-    more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
-    return f"{first['path'] or 'the whole value'}: {first['message']}{more}"
+    """Return the faults as half a sentence."""
+    return words.sentence([(fault["path"], fault["message"]) for fault in found]) or "it is not valid"
 
 
 def why(error: Exception) -> str:
@@ -51,31 +69,56 @@ def why(error: Exception) -> str:
     return lines[-1 if isinstance(error, pydantic_core.SchemaError) else 0].rstrip(".")
 
 
+_TYPES: Final = {
+    "string": ("string",),
+    "integer": ("int",),
+    "number": ("float", "decimal"),
+    "boolean": ("bool",),
+    "array": ("list", "tuple", "set", "frozen_set"),
+    "object": ("dict", "mapping", "model", "model_attributes", "dataclass"),
+}
+_WRONG_TYPE: Final = {
+    f"{kind}_{what}": f'it is not of type "{name}"'
+    for name, kinds in _TYPES.items()
+    for kind in kinds
+    for what in ("type", "parsing")
+}
+
+
 def _message(fault: pydantic_core.ErrorDetails) -> str:
-    if fault["type"] == "union_tag_invalid":
-        # Pydantic's own sentence quotes the tag that came.
-        return f"Input should be one of {fault['ctx']['expected_tags']}"
-    return presentable(fault["msg"], 300)
+    """Return what is wrong, in the words in which a network says it; Pydantic's own may quote what came."""
+    wrong, facts = fault["type"], fault.get("ctx", {})
+    match wrong:
+        case "union_tag_invalid":
+            return words.one_of(_listed(facts["expected_tags"]))
+        case "literal_error" | "enum":
+            return words.one_of(_listed(facts["expected"]))
+        case "string_pattern_mismatch":
+            return f'it does not match "{facts["pattern"]}"'
+    return _WRONG_TYPE.get(wrong) or fault["msg"]
 
 
-def _pointer(fault: pydantic_core.ErrorDetails, root: object) -> str:
+def _unquoted(text: str) -> str:
+    return text.strip("'")
+
+
+def _listed(expected: str) -> list[str]:
+    """Return the words of `'a', 'b' or 'c'`."""
+    return re.findall(r"'([^']*)'", expected) or [expected]
+
+
+def _pointer(location: Sequence[int | str], root: object) -> str:
+    """Return the path of the last place that is there."""
     steps: list[int | str] = []
     value: Any = root
-    location = fault["loc"]
-    for place, step in enumerate(location):
+    for step in location:
         if _leads_on(value, step):
             value = value[step]
-        elif not (fault["type"] == "missing" and place == len(location) - 1):
-            continue
-        steps.append(step)
-    return _escaped(steps)
+            steps.append(step)
+    return words.pointer(steps)
 
 
 def _leads_on(value: object, step: int | str) -> bool:
     if isinstance(value, dict):
         return step in value
     return isinstance(value, list | tuple) and isinstance(step, int) and step < len(value)
-
-
-def _escaped(steps: Iterable[int | str]) -> str:
-    return presentable("".join("/" + str(step).replace("~", "~0").replace("/", "~1") for step in steps), 300)

@@ -101,7 +101,7 @@ def test_a_wrong_input_fails_before_the_skill_begins() -> None:
             assert result.outcome is Outcome.FAILED
             assert result.error is not None
             assert result.error.code == "invalid_input"
-            assert [fault["path"] for fault in read(result.error.detail)] == ["/number", "/more"]
+            assert [fault["path"] for fault in read(result.error.detail)] == ["", "/number"]
             assert not ran
             assert net.log.at("error") == []
 

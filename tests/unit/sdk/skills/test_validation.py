@@ -31,11 +31,11 @@ def test_a_path_is_a_json_pointer_into_the_value() -> None:
 
 def test_branches_of_a_union_are_no_part_of_a_path() -> None:
     assert {fault["path"] for fault in found(dict[str, int | bool], {"n": "many"})} == {"/n"}
-    assert found(list[Pet], [{"kind": "cat"}])[0]["path"] == "/0/lives"
+    assert found(list[Pet], [{"kind": "cat"}])[0]["path"] == "/0"
 
 
 def test_a_missing_member_is_named_though_it_is_not_there() -> None:
-    assert found(Cat, {"kind": "cat"}) == [{"path": "/lives", "message": "Field required"}]
+    assert found(Cat, {"kind": "cat"}) == [{"path": "", "message": "lives is missing"}]
 
 
 @pytest.mark.parametrize(
@@ -56,7 +56,22 @@ def test_json_that_cannot_be_read_has_one_fault_at_its_root() -> None:
     assert [fault["path"] for fault in faults_of_json(caught.value, b"{")] == [""]
 
 
-def test_the_sentence_tells_the_first_fault_and_how_many_more() -> None:
-    assert sentence([{"path": "/a", "message": "no"}, {"path": "/b", "message": "no"}]) == "/a: no (and 1 more)"
-    assert sentence([{"path": "", "message": "no"}]) == "the whole value: no"
+@pytest.mark.parametrize(
+    ("annotation", "value", "fault"),
+    [
+        (Pet, {"kind": "cow"}, {"path": "/kind", "message": "has to be one of cat, dog"}),
+        (Pet, {"lives": 9}, {"path": "", "message": "kind is missing"}),
+        (Pet, 3, {"path": "", "message": 'it is not of type "object"'}),
+        (Literal["a", "b"], "c", {"path": "", "message": "has to be one of a, b"}),
+        (Annotated[str, Field(pattern="^a")], "b", {"path": "", "message": 'it does not match "^a"'}),
+        (dict[str, list[int]], {"a": ["x"]}, {"path": "/a/0", "message": 'it is not of type "integer"'}),
+    ],
+)
+def test_what_is_wrong_is_said_as_a_network_says_it(annotation: Any, value: Any, fault: dict[str, str]) -> None:
+    assert found(annotation, value) == [fault]
+
+
+def test_the_sentence_tells_some_faults_and_how_many_more() -> None:
+    assert sentence([{"path": "/a", "message": "no"}, {"path": "", "message": "not so"}]) == "/a: no; not so"
+    assert sentence([{"path": f"/{n}", "message": "no"} for n in range(7)]).endswith("/4: no; and 2 more")
     assert sentence([]) == "it is not valid"

@@ -26,9 +26,9 @@ class InputFault(msgspec.Struct, frozen=True):
 
 def faults_of(errors: Iterable[ValidationError], schema: object, name: str) -> list[InputFault]:
     """Return at most `MAX_FAULTS` of them; `name` is whose input it is."""
-    told: list[InputFault] = []
-    guessed: set[tuple[str, str]] = set()
-    lacking: list[tuple[str, str]] = []
+    told: list[words.Told] = []
+    unknown: list[words.Unknown] = []
+    lacking: list[words.Told] = []
     for error in _flat(errors, 0):
         path = words.pointer(error.instance_path)
         match error.kind:
@@ -36,16 +36,13 @@ def faults_of(errors: Iterable[ValidationError], schema: object, name: str) -> l
                 lacking.append((path, str(lacks)))
             case ValidationErrorKind.AdditionalProperties(unexpected=names):
                 taken = _taken(schema, error.schema_path)
-                for unexpected in names[:MAX_FAULTS]:
-                    guessed |= {(path, meant) for meant in (words.nearest(unexpected, taken),) if meant is not None}
-                    told.append(InputFault(path, words.unknown(unexpected, taken, "it" if path else name)))
+                unknown += [words.Unknown(path, one, taken) for one in names[:MAX_FAULTS]]
             case _:
-                told.append(InputFault(path, _message(error)))
-        if len(told) + len(lacking) >= MAX_FAULTS:
+                told.append((path, _message(error)))
+        if len(told) + len(unknown) + len(lacking) >= MAX_FAULTS:
             break
-    # Who mistypes a name lacks the right one: that is one mistake.
-    told += [InputFault(path, words.missing(lacks)) for path, lacks in lacking if (path, lacks) not in guessed]
-    return told[:MAX_FAULTS]
+    told = words.of_names(unknown, lacking, name) + told
+    return [InputFault(path, message) for path, message in told[:MAX_FAULTS]]
 
 
 def _flat(errors: Iterable[ValidationError], level: int) -> Iterator[ValidationError]:
@@ -76,7 +73,7 @@ def _is_type(fault: ValidationError, around: ValidationError) -> bool:
 def _message(error: ValidationError) -> str:
     match error.kind:
         case ValidationErrorKind.Enum(options=options) if all(isinstance(one, str) for one in options):
-            return f"has to be one of {words.listed(str(one) for one in options)}, not {_value(error.instance)}"
+            return f"{words.one_of(str(one) for one in options)}, not {_value(error.instance)}"
         case ValidationErrorKind.Constant(expected_value=expected):
             return f"has to be {_value(expected)}, not {_value(error.instance)}"
         case ValidationErrorKind.AnyOf(context=each) | ValidationErrorKind.OneOfNotValid(context=each):
