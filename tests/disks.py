@@ -14,7 +14,7 @@ import pytest
 def mounted(folder: Path, megabytes: int) -> Iterator[Path]:
     """Mount one of this size at a new folder; the test is skipped where this user may not."""
     folder.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", f"size={megabytes}m", "tmpfs", str(folder)]
+    mount = ["mount", "-t", "tmpfs", "-o", f"size={megabytes}m,mode=700", "tmpfs", str(folder)]
     if subprocess.run(mount, check=False, capture_output=True).returncode:
         pytest.skip("this user may not mount a file system")
     try:

@@ -24,5 +24,5 @@ def test_the_package_brings_no_event_loop_and_no_server_along() -> None:
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=30)
     modules = set(loaded.stdout.split())
     ours = {name for name in modules if name.startswith("agentic_atlas.")}
-    assert {name.split(".")[1] for name in ours} <= {"auth", "errors", "_version"}
+    assert {name.split(".")[1] for name in ours} <= {"auth", "errors", "files", "_version"}
     assert not modules & {"asyncio", "msgspec", "starlette", "sqlalchemy", "httpx"}

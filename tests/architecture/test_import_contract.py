@@ -27,7 +27,7 @@ for kind in (AcyclicSiblingsContract, ForbiddenContract, IndependenceContract, L
     registry.register(kind, kind.type_name)
 
 LAYOUT = {
-    "": "__init__ __main__ _version errors settings",
+    "": "__init__ __main__ _version errors files settings",
     "protocol": "__init__ messages codec states session tasks",
     "auth": "__init__ tokens keys scopes",
     "bus": "__init__ base local nats",

@@ -23,6 +23,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from agentic_atlas.auth import strict_json
 from agentic_atlas.auth.errors import KeyFileRefused, KeyRefused
 from agentic_atlas.auth.keys import MAX_PEM_BYTES, KeyRing, SigningKey, jwks, load_jwks
+from agentic_atlas.files import make_folder, open_own
 
 RING_FILE: Final = "ring.json"
 _MAX_RING_BYTES: Final = 65_536
@@ -42,7 +43,7 @@ def load_or_create_ring(
         KeyFileRefused: the folder or a file in it can be read by others, is damaged, or cannot be read or written.
     """
     with _as_refusal(folder):
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_folder(folder)
         _check_private(folder, folder.stat().st_mode, "700")
         if (folder / RING_FILE).exists():
             return _load(folder)
@@ -128,7 +129,8 @@ def _remove(path: Path) -> None:
 
 
 def _read(path: Path, limit: int) -> bytes:
-    with path.open("rb") as file:
+    # Nobody else can put a second name into this folder, and another process may be about to take one away.
+    with os.fdopen(open_own(path, os.O_RDONLY, alone=False), "rb") as file:
         _check_private(path, os.fstat(file.fileno()).st_mode, "600")
         data = file.read(limit + 1)
     if len(data) > limit:

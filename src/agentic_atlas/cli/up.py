@@ -54,8 +54,9 @@ async def _serve(settings: Settings, log: FilteringBoundLogger, stop: Any, *, as
     from agentic_atlas.compose.network import network
     from agentic_atlas.sdk import environment
 
+    # What is wrong with that file is told before anything is up.
+    before = environment.read_credentials().default
     async with network(settings, log) as up:
-        before = environment.read_credentials().default
         credentials = await _credentials(up, settings)
         if as_json:
             output.document({"api_url": up.api_url, "router_url": up.router_url, "data_dir": str(settings.data_dir)})

@@ -128,6 +128,7 @@ async def _alive(
 ) -> AsyncIterator[None]:
     """Have everything live in this block, and end in an order in which nobody is left without an answer."""
     stop = asyncio.Event()
+    failure: Exception | None = None
     async with asyncio.TaskGroup() as group:
         lives = (
             backend.dispatcher.run(),
@@ -140,6 +141,8 @@ async def _alive(
         serving = group.create_task(http.until(stop, server))
         try:
             yield
+        except Exception as error:  # noqa: BLE001  # raised below, as it is and not as one of the group's
+            failure = error
         finally:
             # Callers first: what is being answered is finished while agents still answer.
             ends = monotonic() + settings.drain
@@ -152,6 +155,8 @@ async def _alive(
             await endpoint.close()
             for task in living:
                 task.cancel()
+    if failure is not None:
+        raise failure
 
 
 def _limits(settings: Settings) -> Limits:

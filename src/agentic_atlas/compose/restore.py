@@ -16,6 +16,7 @@ from agentic_atlas.backend.store.lock import owned
 from agentic_atlas.backend.store.migrations import knows
 from agentic_atlas.compose.sources import wall
 from agentic_atlas.errors import ConfigurationError, Unavailable
+from agentic_atlas.files import check_folder, make_folder
 
 
 class Restored(NamedTuple):
@@ -71,9 +72,14 @@ def finish_restore(folder: Path) -> None:
 
 
 def make_private(folder: Path) -> None:
-    """Make the data folder, for its owner alone, where it is missing. Raises ConfigurationError."""
+    """Make the data folder, for its owner alone, where it is missing.
+
+    Raises:
+        ConfigurationError: it can't be made, or others can write in it.
+    """
     try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_folder(folder)
+        check_folder(folder)
     except OSError as error:
         raise ConfigurationError(
             f"the data folder {folder} can't be made ({os.strerror(error.errno or 0)}): set ATLAS_DATA_DIR to another"
@@ -85,7 +91,7 @@ def _staged(file: Path, folder: Path, manifest: Manifest, told: Told) -> None:
     new = placing.stage(folder)
     try:
         unpack(file, new, told)
-        found = check(new / DATABASE)
+        found = check(new / DATABASE, manifest.schema)
         if (found.schema, found.network) != (manifest.schema, manifest.network):
             raise damaged(f"its database is of {found.network}, schema {found.schema}")
         load_or_create_ring(new / KEYS, wall())

@@ -15,6 +15,7 @@ import msgspec
 from msgspec.structs import replace
 
 from agentic_atlas.errors import ConfigurationError
+from agentic_atlas.files import make_folder
 from agentic_atlas.sdk.address import base_url, is_loopback
 
 _LONGEST: Final = 1024 * 1024
@@ -90,7 +91,7 @@ def write(path: Path, credentials: Credentials) -> None:
     """
     content = msgspec.json.format(msgspec.json.encode(credentials), indent=2)
     try:
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        make_folder(path.parent)
         _write_whole(path, content)
     except OSError as error:
         raise ConfigurationError(f"can't write {path}: {error.strerror}") from None

@@ -78,6 +78,15 @@ def test_a_folder_that_a_server_uses_is_left_alone(backup: Backup, folder: Path)
     assert held(folder) == before
 
 
+def test_a_folder_that_others_can_write_in_gets_nothing(backup: Backup, tmp_path: Path) -> None:
+    open_to_all = tmp_path / "shared"
+    open_to_all.mkdir()
+    open_to_all.chmod(0o777)
+    with pytest.raises(ConfigurationError, match="other users"):
+        restore(Path(backup.path), open_to_all, force=False)
+    assert names(open_to_all) == set()
+
+
 @pytest.mark.timeout(180)
 def test_a_kill_at_any_moment_leaves_the_old_network_or_the_new(
     new: Path, backup: Backup, folder: Path, tmp_path: Path

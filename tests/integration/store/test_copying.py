@@ -12,13 +12,17 @@ import pytest
 
 from agentic_atlas.backend.ports import Store
 from agentic_atlas.backend.store import copying
+from agentic_atlas.backend.store import sqlite as sqlite_store
 from agentic_atlas.backend.store.copying import check, copy_closed, describe
 from agentic_atlas.backend.store.database import open_store
+from agentic_atlas.backend.store.migrations import REVISIONS
+from agentic_atlas.backend.store.migrations.upgrade import upgrade
 from agentic_atlas.errors import AtlasError, Busy, ConfigurationError, Unavailable
 from tests.conformance.store.samples import NOW, Numbered, populate, submitted
 from tests.integration.store.conftest import RunStore
 from tests.integration.store.test_trouble import fill, small_disk  # noqa: F401  # a fixture
 
+LATEST = REVISIONS[-1]
 LARGE = b'"' + b"x" * 20_000 + b'"'
 
 
@@ -167,7 +171,7 @@ def test_a_closed_database_is_copied_with_what_a_kill_left_in_its_log_and_its_sc
             (left / f"atlas.db{end}").write_bytes(Path(f"{path}{end}").read_bytes())
     copied = copy_closed(left / "atlas.db", tmp_path / "copy.db", quiet)
     assert (copied.schema, copied.network) == ("0000", "net_log")
-    assert check(tmp_path / "copy.db") == copied == describe(left / "atlas.db")
+    assert check(tmp_path / "copy.db", LATEST) == copied == describe(left / "atlas.db")
     assert tasks_in(tmp_path / "copy.db") == {"task_00000001"}
 
 
@@ -181,5 +185,61 @@ def test_an_empty_database_is_no_network_to_copy(tmp_path: Path) -> None:
 def test_what_is_no_database_of_ours_does_not_pass_the_check(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "a.db").write_bytes(content)
     with pytest.raises(ConfigurationError) as refused:
-        check(tmp_path / "a.db")
+        check(tmp_path / "a.db", LATEST)
     assert refused.value.code == "backup_damaged"
+
+
+OTHERWISE_MADE = {
+    "a trigger": "CREATE TRIGGER t AFTER INSERT ON api_keys BEGIN UPDATE users SET role = 'admin'; END",
+    "a view": "CREATE VIEW v AS SELECT 1",
+    "a view in a table's place": "ALTER TABLE events RENAME TO e; CREATE VIEW events AS SELECT * FROM e",
+    "another table": "CREATE TABLE theirs (x)",
+    "a table less": "DROP TABLE events",
+    "another column": "ALTER TABLE users ADD COLUMN more",
+    "a computed column": "ALTER TABLE users ADD COLUMN more GENERATED ALWAYS AS (1)",
+    "a column less": "ALTER TABLE tasks DROP COLUMN dialogue",
+    "another index": "CREATE INDEX theirs ON users (role)",
+    "an index less": "DROP INDEX tasks_of_owner",
+}
+
+
+@pytest.mark.parametrize("what", OTHERWISE_MADE)
+def test_a_database_that_is_made_otherwise_than_its_revision_does_not_pass_the_check(
+    path: Path, run_store: RunStore, what: str
+) -> None:
+    @run_store
+    async def _(store: Store) -> None:
+        await populate(store)
+
+    assert check(path, LATEST).schema == LATEST
+    with closing(sqlite3.connect(path)) as connection:
+        connection.executescript(f"PRAGMA legacy_alter_table = ON; PRAGMA foreign_keys = OFF; {OTHERWISE_MADE[what]}")
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    with pytest.raises(ConfigurationError, match="not made as schema") as refused:
+        check(path, LATEST)
+    assert refused.value.code == "backup_damaged"
+
+
+def test_a_backup_of_an_earlier_schema_is_compared_with_that_one(path: Path) -> None:
+    engine = sqlite_store.writing_engine(path)
+    path.parent.mkdir()
+    path.touch()
+    sqlite_store.examine(path)
+    upgrade(engine, to="0001")
+    with engine.begin() as connection:
+        connection.exec_driver_sql("INSERT INTO network (id, created_at) VALUES ('net_old', 0)")
+    engine.dispose()
+    assert check(path, "0001").schema == "0001"
+    with pytest.raises(ConfigurationError, match=f"not made as schema {LATEST}"):
+        check(path, LATEST)
+
+
+def test_what_sqlite_keeps_for_itself_is_no_part_of_a_schema(path: Path, run_store: RunStore) -> None:
+    @run_store
+    async def _(store: Store) -> None:
+        await populate(store)
+
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("ANALYZE")
+        connection.commit()
+    assert check(path, LATEST).schema == LATEST

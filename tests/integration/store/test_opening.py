@@ -7,6 +7,7 @@ import os
 import sqlite3
 import stat
 import threading
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
@@ -79,12 +80,37 @@ def test_a_file_that_others_could_read_is_closed_to_them(path: Path) -> None:
     assert mode(path) == 0o600
 
 
-def test_a_folder_in_which_everybody_may_write_is_warned_of(path: Path) -> None:
+def test_a_folder_in_which_others_may_write_is_not_used(path: Path) -> None:
     path.parent.mkdir()
     path.parent.chmod(0o777)
-    assert any("may write" in warning for warning in opened(path).warnings)
+    with pytest.raises(ConfigurationError, match="chmod go-w"):
+        opened(path)
+    assert not list(path.parent.iterdir())
     path.parent.chmod(0o755)
-    assert not any("may write" in warning for warning in opened(path).warnings)
+    opened(path)
+
+
+@pytest.mark.parametrize("end", ["", ".lock"])
+@pytest.mark.parametrize("link", [Path.symlink_to, Path.hardlink_to])
+def test_a_link_in_the_place_of_the_database_or_its_lock_harms_nothing(
+    path: Path, end: str, link: Callable[[Path, Path], None]
+) -> None:
+    path.parent.mkdir()
+    target = path.parent.parent / "precious"
+    target.write_text("content")
+    target.chmod(0o644)
+    link(Path(f"{path}{end}"), target)
+    with pytest.raises(ConfigurationError, match="link"):
+        opened(path)
+    assert (target.read_text(), mode(target)) == ("content", 0o644)
+
+
+@pytest.mark.parametrize("end", ["", ".lock"])
+def test_a_pipe_in_the_place_of_the_database_or_its_lock_is_told(path: Path, end: str) -> None:
+    path.parent.mkdir()
+    os.mkfifo(f"{path}{end}")
+    with pytest.raises(ConfigurationError, match="no plain file"):
+        opened(path)
 
 
 def test_an_old_release_of_sqlite_is_warned_of(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -141,7 +167,7 @@ def test_another_programs_database_is_left_alone(path: Path) -> None:
 def test_a_place_that_cant_be_written_is_a_matter_of_settings(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     for path in (tmp_path / "file" / "atlas.db", tmp_path):
-        with pytest.raises(ConfigurationError, match="ATLAS_DATA_DIR"):
+        with pytest.raises(ConfigurationError, match=r"ATLAS_DATA_DIR|name another folder"):
             opened(path)
 
 

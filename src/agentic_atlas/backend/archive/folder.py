@@ -17,6 +17,7 @@ from agentic_atlas.backend.archive.manifest import DATABASE, KEYS, Manifest, Mem
 from agentic_atlas.backend.archive.tarball import Content, Sink, Told, synced, write
 from agentic_atlas.backend.ports import Backup, Clock
 from agentic_atlas.errors import Busy, Unavailable
+from agentic_atlas.files import make_folder, open_own
 
 FULL = "storage_full"
 MOST_LISTED = 1_000
@@ -111,7 +112,7 @@ class BackupFolder:
 
     def _prepared(self) -> Path:
         """Make the folder, and return where to copy the database to."""
-        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_folder(self._folder)
         self.clean()
         return self._folder / f"{self._partial}.{self._tries}.sqlite3"
 
@@ -125,7 +126,8 @@ class BackupFolder:
 
         with ExitStack() as opened:
             sink = opened.enter_context(Sink(partial, told))
-            source = opened.enter_context(database.open("rb"))
+            # In a folder that others write in too, what is packed is the copy that was made, or nothing.
+            source = opened.enter_context(os.fdopen(open_own(database, os.O_RDONLY), "rb"))
             contents = [Content(DATABASE, os.fstat(source.fileno()).st_size, source)]
             contents += [Content.of(f"{KEYS}/{name}", data) for name, data in keys.items()]
             write(sink, contents, manifest)

@@ -7,6 +7,7 @@ last member, so a file that has one was written to its end.
 import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from typing import Annotated
 
 import msgspec
 
@@ -32,26 +33,29 @@ _NAME = re.compile(r"atlas-(\d{8}T\d{6}\.\d{3})Z\.tar")
 _TIME = "%Y%m%dT%H%M%S.%f"
 
 
+_Word = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9_.+-]{1,64}$")]
+
+
 class Member(msgspec.Struct, frozen=True):
     """One file of a backup."""
 
     name: str
-    size: int
-    sha256: str
+    size: Annotated[int, msgspec.Meta(ge=0)]
+    sha256: Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")]
     """64 hexadecimal digits."""
 
 
 class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     """What a backup says of itself."""
 
-    format: int = FORMAT
-    version: str
+    format: Annotated[int, msgspec.Meta(ge=1)] = FORMAT
+    version: _Word
     """Of Agentic Atlas, that made it."""
-    schema: str
+    schema: _Word
     """Revision of the database's schema."""
-    network: str
+    network: _Word
     """Id of the network it is of."""
-    made_at: datetime
+    made_at: Annotated[datetime, msgspec.Meta(tz=True)]
     members: tuple[Member, ...]
     """Every other file in it."""
 
@@ -63,8 +67,8 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
 class _Head(msgspec.Struct, frozen=True):
     """What the manifests of all formats begin with."""
 
-    format: int
-    version: str = "(unknown)"
+    format: Annotated[int, msgspec.Meta(ge=1)]
+    version: _Word = "(unknown)"
 
 
 def read_manifest(data: bytes) -> Manifest:

@@ -5,7 +5,8 @@ import io
 import os
 import shutil
 import tarfile
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO, NamedTuple, Protocol
 
@@ -161,10 +162,8 @@ def synced(folder: Path) -> None:
 
 
 def _opened(file: BinaryIO) -> tarfile.TarFile:
-    try:
+    with _reading():
         return tarfile.open(fileobj=file, mode="r:")
-    except tarfile.TarError as error:
-        raise damaged(str(error)) from None
 
 
 def _manifest_of(tar: tarfile.TarFile) -> Manifest:
@@ -184,7 +183,7 @@ def _manifest_of(tar: tarfile.TarFile) -> Manifest:
 def _sizes(tar: tarfile.TarFile) -> dict[str, int]:
     """Return the name and size of every member; each is a plain file that a backup may have."""
     sizes: dict[str, int] = {}
-    try:
+    with _reading():
         for info in tar:
             check_name(info.name, list(sizes))
             if info.type not in (tarfile.REGTYPE, tarfile.AREGTYPE) or info.issparse():
@@ -193,21 +192,25 @@ def _sizes(tar: tarfile.TarFile) -> dict[str, int]:
             if most is not None and info.size > most:
                 raise damaged(f"{info.name!r} is longer than {most} bytes")
             sizes[info.name] = info.size
+    return sizes
+
+
+@contextmanager
+def _reading() -> Iterator[None]:
+    """Have whatever the reader of tars makes of a file that is none be one error."""
+    try:
+        yield
     except (tarfile.TarError, EOFError, ValueError, OverflowError, RecursionError, MemoryError) as error:
         # The last four are what headers lead to that were made to harm.
         raise damaged(str(error) or type(error).__name__) from None
-    return sizes
 
 
 def _unpack(tar: tarfile.TarFile, member: Member, target: Path, told: Told) -> None:
     source = tar.extractfile(member.name)
     assert source is not None
     target.parent.mkdir(mode=0o700, exist_ok=True)
-    with Sink(target, told) as sink:
-        try:
-            shutil.copyfileobj(source, sink, PIECE)
-        except tarfile.TarError as error:
-            raise damaged(str(error)) from None
+    with Sink(target, told) as sink, _reading():
+        shutil.copyfileobj(source, sink, PIECE)
     if (sink.size, sink.sha256) != (member.size, member.sha256):
         raise damaged(f"{member.name!r} is not what was written into it")
 

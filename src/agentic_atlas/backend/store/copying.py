@@ -18,7 +18,8 @@ from sqlalchemy.exc import SQLAlchemyError
 from agentic_atlas.backend.store.errors import domain_error, driver_error
 from agentic_atlas.backend.store.migrations import revision_of
 from agentic_atlas.backend.store.readers import PooledReaders
-from agentic_atlas.backend.store.sqlite import APPLICATION_ID, examine, reading_engine
+from agentic_atlas.backend.store.shape import Part, shape_at, shape_of
+from agentic_atlas.backend.store.sqlite import APPLICATION_ID, UNTRUSTING, examine, reading_engine
 from agentic_atlas.errors import AtlasError, ConfigurationError
 
 STEP = 8 * 1024 * 1024
@@ -77,25 +78,40 @@ def describe(path: Path) -> Copied:
     return _read_closed(path, _said)
 
 
-def check(path: Path) -> Copied:
+def check(path: Path, schema: str) -> Copied:
     """Read all of a database that no process has open; return what it says of itself.
 
+    Args:
+        path: of the database.
+        schema: revision that it should be of, a known one; only what that has may be in it.
+
     Raises:
-        ConfigurationError: it is damaged, or none of ours.
+        ConfigurationError: it is damaged, of another schema, or none of ours.
     """
     uri = f"{path.absolute().as_uri()}?immutable=1"
     try:
         with closing(sqlite3.connect(uri, uri=True)) as connection:
+            connection.execute(UNTRUSTING)
+            (owner,) = connection.execute("PRAGMA application_id").fetchone()
+            # Before anything is read from a table: in a view's place, reading is running.
+            _check_shape(path, shape_of(connection), schema)
             if (state := _state(connection, "integrity_check")) != "ok":
                 raise _unusable(path, state)
-            (owner,) = connection.execute("PRAGMA application_id").fetchone()
-            (schema,) = connection.execute("SELECT version_num FROM alembic_version").fetchone()
+            (said,) = connection.execute("SELECT version_num FROM alembic_version").fetchone()
             (network,) = connection.execute("SELECT id FROM network").fetchone()
     except (sqlite3.Error, TypeError) as error:  # TypeError: no row where there has to be one
         raise _unusable(path, str(error)) from None
     if owner != APPLICATION_ID:
         raise _unusable(path, "it is another program's database")
-    return Copied(schema, network)
+    return Copied(said, network)
+
+
+def _check_shape(path: Path, found: frozenset[Part], schema: str) -> None:
+    expected = shape_at(schema)
+    odd = sorted((part[:2] for part in found ^ expected), key=str)
+    if odd:
+        kind, name = odd[0]
+        raise _unusable(path, f"it is not made as schema {schema} is: look at {kind} {name}")
 
 
 def _read_closed(path: Path, read: Callable[[Connection], Copied]) -> Copied:

@@ -2,8 +2,8 @@
 
 import asyncio
 import os
-from collections.abc import AsyncIterator
-from contextlib import ExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import ExitStack, asynccontextmanager, contextmanager
 from pathlib import Path
 
 from sqlalchemy import Engine, insert, select
@@ -23,6 +23,7 @@ from agentic_atlas.backend.store.tokens import SqlTokens
 from agentic_atlas.backend.store.users import SqlUsers
 from agentic_atlas.backend.store.writer import Writer
 from agentic_atlas.errors import ConfigurationError
+from agentic_atlas.files import PRIVATE_FILE, make_folder, open_own
 
 REMEMBERED_BYTES = 64 * 1024 * 1024
 """Tasks kept in memory for their next change: this process alone owns the database."""
@@ -89,9 +90,11 @@ async def open_store(path: Path | None, *, clock: Clock, ids: Ids) -> AsyncItera
 def _opened(path: Path | None, clock: Clock, ids: Ids, opened: ExitStack) -> SqlStore:
     warnings: list[str] = []
     if path is not None:
-        warnings += _prepared_files(path)
         warnings += [] if sqlite.is_safe_release() else [sqlite.OLD_RELEASE]
-        opened.enter_context(owned(path))
+        with _place_refused(path):
+            make_folder(path.parent)
+            opened.enter_context(owned(path))
+            _make_private(path)
         sqlite.examine(path)
     engine = sqlite.writing_engine(path)
     opened.callback(engine.dispose)
@@ -118,21 +121,23 @@ def _reading(writer: Writer, path: Path | None, threads: int, opened: ExitStack)
     return readers
 
 
-def _prepared_files(path: Path) -> list[str]:
-    """Make the folder and the file, for their owner alone; say what is wrong with a folder that was there."""
+def _make_private(path: Path) -> None:
+    """Make the file where it is missing, and close it to others where it is not."""
+    file = open_own(path, os.O_RDWR | os.O_CREAT)
     try:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            os.fchmod(file, 0o600)
-        finally:
-            os.close(file)
+        os.fchmod(file, PRIVATE_FILE)
+    finally:
+        os.close(file)
+
+
+@contextmanager
+def _place_refused(path: Path) -> Iterator[None]:
+    try:
+        yield
     except OSError as error:
         raise ConfigurationError(
             f"the store can't be kept at {path}: {error.strerror}; set ATLAS_DATA_DIR to a folder of your own"
         ) from error
-    open_to_all = f"everybody on this machine may write in {path.parent}; its mode should be 700"
-    return [open_to_all] if path.parent.stat().st_mode & 0o002 else []
 
 
 def _network_id(engine: Engine, clock: Clock, ids: Ids) -> str:

@@ -7,15 +7,21 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from agentic_atlas.errors import ConfigurationError
+from agentic_atlas.files import check_folder, open_own
 
 
 @contextmanager
 def owned(path: Path) -> Iterator[None]:
-    """Hold the lock `<path>.lock` in this block. Raises ConfigurationError when another process, or this, has it.
+    """Hold the lock `<path>.lock` in this block.
 
     The lock file stays behind: removing it could pull it away under a process that has just opened it.
+
+    Raises:
+        ConfigurationError: another process, or this, has it; or others can write in its folder, or have put a link
+            there (`FileRefused`).
     """
-    file = os.open(f"{path}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    check_folder(path.parent)
+    file = open_own(Path(f"{path}.lock"), os.O_RDWR | os.O_CREAT)
     try:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

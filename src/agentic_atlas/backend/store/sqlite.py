@@ -30,8 +30,12 @@ OLD_RELEASE = (
     "write at once: never open this one with another program while the server runs"
 )
 
+UNTRUSTING = "PRAGMA trusted_schema = OFF"
+"""What a file's own schema calls may have no effects: it may have been written by somebody else."""
+
 _CACHED_STATEMENTS = 256
 _WRITER = (
+    UNTRUSTING,
     "PRAGMA journal_mode = WAL",
     "PRAGMA synchronous = FULL",
     "PRAGMA foreign_keys = ON",
@@ -42,6 +46,7 @@ _WRITER = (
     "PRAGMA cache_size = -16384",
 )
 _READER = (
+    UNTRUSTING,
     "PRAGMA query_only = ON",
     "PRAGMA wal_autocheckpoint = 0",
     "PRAGMA temp_store = MEMORY",
@@ -116,6 +121,7 @@ def examine(path: Path) -> None:
     check = log.exists() and log.stat().st_size > 0 and path.stat().st_size <= CHECKED_BYTES
     with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=rw", uri=True, timeout=BUSY_TIMEOUT)) as connection:
         try:
+            connection.execute(UNTRUSTING)
             (owner,) = connection.execute("PRAGMA application_id").fetchone()
             (tables,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
             if owner != APPLICATION_ID and (owner or tables):

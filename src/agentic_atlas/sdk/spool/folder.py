@@ -6,12 +6,12 @@ import re
 from pathlib import Path
 from typing import Final
 
+from agentic_atlas.files import PRIVATE_FOLDER, make_folder
 from agentic_atlas.sdk.spool.journal import DRAFT, HAS_LOCKS, SUFFIX, Journal
 from agentic_atlas.sdk.spool.token_name import NAMES
 
 _TRIES: Final = 3
 _ID: Final = re.compile(r"[A-Za-z0-9_.:-]{1,64}")
-_OURS: Final = 0o700
 
 
 def create(folder: Path, process: str) -> Journal:
@@ -19,12 +19,11 @@ def create(folder: Path, process: str) -> Journal:
     if not HAS_LOCKS:
         raise OSError(errno.ENOTSUP, "this system has no flock, so a process that is dead looks like one that lives")
     for _ in range(_TRIES):
-        folder.parent.mkdir(mode=_OURS, parents=True, exist_ok=True)
-        folder.mkdir(mode=_OURS, exist_ok=True)
+        make_folder(folder)
         if folder.is_symlink():
             raise OSError(errno.ELOOP, "it is a link to another place", str(folder))
         if folder.stat().st_mode & 0o077:
-            folder.chmod(_OURS)
+            folder.chmod(PRIVATE_FOLDER)
         # FileNotFoundError: another process has just ended, and removed the folder that was empty.
         with contextlib.suppress(FileNotFoundError):
             journal = Journal.create(folder / f"{process}{SUFFIX}")

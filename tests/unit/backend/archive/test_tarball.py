@@ -120,3 +120,11 @@ def test_what_is_told_of_a_piece_can_end_the_writing(tmp_path: Path) -> None:
 
     with pytest.raises(InterruptedError), Sink(tmp_path / "a", enough) as sink:
         sink.write(b"x")
+
+
+def test_a_header_that_only_the_tar_reader_understands_is_one_plain_error(tmp_path: Path) -> None:
+    with tarfile.open(tmp_path / "a.tar", "w:", format=tarfile.PAX_FORMAT) as tar:
+        info = tarfile.TarInfo("atlas.sqlite3")
+        info.pax_headers = {"GNU.sparse.major": "0", "GNU.sparse.minor": "1", "GNU.sparse.map": "no,numbers"}
+        tar.addfile(info)
+    assert refused(tmp_path / "a.tar", tmp_path / "new")

@@ -14,8 +14,8 @@ from agentic_atlas.errors import ConfigurationError
 HERE = Path(__file__).parent
 
 
-def upgrade(engine: Engine, folder: Path = HERE) -> None:
-    """Apply the migrations of `folder` that are missing.
+def upgrade(engine: Engine, folder: Path = HERE, *, to: str = "head") -> None:
+    """Apply the migrations of `folder` that are missing, up to the revision `to`.
 
     Raises ConfigurationError when a newer program made the schema.
     """
@@ -31,7 +31,7 @@ def upgrade(engine: Engine, folder: Path = HERE) -> None:
                 "or restore a backup that was made before the upgrade"
             )
         config.attributes["connection"] = connection
-        command.upgrade(config, "head")
+        command.upgrade(config, to)
 
 
 def config_of(folder: Path) -> Config:

@@ -1,0 +1,52 @@
+"""A whole network in this process: how it says what went wrong, and what it leaves."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+import structlog
+
+from agentic_atlas.cli import up
+from agentic_atlas.compose.network import network
+from agentic_atlas.errors import ConfigurationError
+from agentic_atlas.settings import Settings
+
+
+def settings(folder: Path) -> Settings:
+    return Settings(data_dir=folder / "data", http_port=0, router_port=0)
+
+
+def test_what_goes_wrong_beside_a_network_is_told_as_it_is(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with network(settings(tmp_path), structlog.get_logger()):
+            raise ConfigurationError("the disk with your credentials is full")
+
+    with pytest.raises(ConfigurationError, match="disk with your credentials"):
+        asyncio.run(main())
+
+
+def test_a_credentials_file_that_others_can_read_is_told_before_anything_is_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    (tmp_path / "agentic-atlas").mkdir()
+    file = tmp_path / "agentic-atlas" / "credentials.json"
+    file.write_text("{}")
+    file.chmod(0o644)
+    with pytest.raises(ConfigurationError, match="chmod 600"):
+        asyncio.run(up._serve(settings(tmp_path), structlog.get_logger(), asyncio.Event(), as_json=True))
+    assert not (tmp_path / "data").exists()
+
+
+def test_a_data_folder_that_others_can_write_in_is_not_used(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with network(settings(tmp_path), structlog.get_logger()):
+            pass
+
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data").chmod(0o770)
+    with pytest.raises(ConfigurationError, match="other users"):
+        asyncio.run(main())
+    assert not list((tmp_path / "data").iterdir())
