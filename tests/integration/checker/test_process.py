@@ -14,6 +14,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+import uvloop
 
 from agentic_atlas.backend.checker.process import MOST_WAITING, PROGRAM, ProcessChecker, checking
 from agentic_atlas.backend.checker.worker import HEAD, Compiled
@@ -37,7 +38,10 @@ def run(
             pid = checker.pid
         assert pid is None or not psutil.pid_exists(pid)
 
-    asyncio.run(main())
+    loops = (uvloop.new_event_loop, asyncio.new_event_loop)  # the product's, and the one where that is not to be had
+    for loop_factory in loops:
+        with asyncio.Runner(loop_factory=loop_factory) as runner:
+            runner.run(main())
 
 
 async def asked(checker: ProcessChecker, value: object, whose: str = "usr_1", schema: object = True) -> Verdict:
@@ -66,8 +70,23 @@ def test_a_process_is_started_when_it_is_needed_and_checks_one_value_after_the_o
 @pytest.mark.parametrize("value", ["work", "fill", "crash"])
 def test_a_check_that_takes_too_long_or_too_much_ends_with_its_process_and_the_next_has_another(value: str) -> None:
     async def test(checker: ProcessChecker) -> None:
-        await too_costly(checker, value)
+        for _ in range(2):
+            await too_costly(checker, value)
         assert await asked(checker, "fit") == Verdict(True)
+
+    run(test)
+
+
+def test_a_process_that_ended_while_nobody_asked_is_replaced() -> None:
+    async def test(checker: ProcessChecker) -> None:
+        assert await asked(checker, "fit")
+        assert checker.pid is not None
+        gone = psutil.Process(checker.pid)
+        gone.kill()
+        while checker.pid == gone.pid:  # noqa: ASYNC110 - it is the loop that has to learn of it
+            await asyncio.sleep(0)
+        assert await asked(checker, "fit") == Verdict(True)
+        assert checker.pid != gone.pid
 
     run(test)
 

@@ -22,7 +22,8 @@ START: Final = 30.0
 """Seconds in which the process has to be ready."""
 MOST_WAITING: Final = 32
 """Checks of one user that wait."""
-_ENDED: Final = (asyncio.IncompleteReadError, ConnectionError, TimeoutError)
+_ENDED: Final = (asyncio.IncompleteReadError, ConnectionError, TimeoutError, RuntimeError)
+"""What comes of a process that has ended; RuntimeError is what uvloop says of a pipe that is closed already."""
 
 
 class ProcessChecker:
@@ -87,7 +88,7 @@ class ProcessChecker:
                 del self._waiting[whose], self._turns[whose]
 
     async def _started(self) -> Process:
-        if self._process is not None and self._process.returncode is None:
+        if self._process is not None and _usable(self._process):
             return self._process
         self._drop()
         await self._ended()
@@ -127,9 +128,17 @@ class ProcessChecker:
 
     async def _ended(self) -> None:
         """Return when nothing is left of the process that was dropped."""
-        if self._dropped is not None:
-            await self._dropped.communicate(b"")
+        process = self._dropped
+        if process is not None:
+            assert process.stdin is not None and process.stdout is not None
+            process.stdin.close()
+            await process.stdout.read()
+            await process.wait()
             self._dropped = None
+
+
+def _usable(process: Process) -> bool:
+    return process.returncode is None and process.stdin is not None and not process.stdin.is_closing()
 
 
 async def _answer(process: Process) -> Answer:

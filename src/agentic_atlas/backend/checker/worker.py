@@ -116,6 +116,8 @@ def confine(memory: int = MEMORY) -> None:
     """Bound what this process may take, and leave its end to the server."""
     for interrupt in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(interrupt, signal.SIG_IGN)
+    # On uvloop a child has every descriptor that may be inherited, `close_fds` or not.
+    os.closerange(3, resource.getrlimit(resource.RLIMIT_NOFILE)[0])
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     os.nice(_NICE)
     try:
