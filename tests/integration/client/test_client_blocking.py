@@ -1,7 +1,11 @@
 from __future__ import annotations
 
+import asyncio
 import inspect
+import os
+import signal
 import threading
+from collections.abc import Callable
 
 import pytest
 
@@ -52,6 +56,69 @@ def test_threads_can_share_a_client() -> None:
         for thread in threads:
             thread.join(10)
     assert outputs == ["Hello!"] * 8
+
+
+def in_a_child(work: Callable[[], object]) -> int:
+    """Do something in a copy of this process, and return its exit code: 0 when it was done within 10 s."""
+    child = os.fork()
+    if child:
+        return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    code = 1
+    try:
+        signal.alarm(10)
+        work()
+        code = 0
+    finally:
+        os._exit(code)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+@pytest.mark.filterwarnings("ignore:This process.*multi-threaded:DeprecationWarning")
+def test_a_client_made_before_a_fork_works_in_the_child_and_on_in_its_parent() -> None:
+    with serving(lambda asked: DONE) as server, Client(server.url, api_key=KEY) as atlas:
+        assert atlas.call("a", "b") == "Hello!"
+
+        def use_and_close() -> None:
+            assert atlas.call("a", "b") == "Hello!"
+            atlas.close()
+
+        assert in_a_child(use_and_close) == 0
+        assert in_a_child(atlas.close) == 0
+        assert atlas.call("a", "b") == "Hello!"
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+@pytest.mark.filterwarnings("ignore:This process.*multi-threaded:DeprecationWarning")
+def test_what_was_begun_before_a_fork_is_not_gone_on_with_in_the_child() -> None:
+    page = Answer({"items": [{"id": "t1", "state": "failed"}, {"id": "t2", "state": "failed"}], "next": None})
+    with serving(lambda asked: page) as server, Client(server.url, api_key=KEY) as atlas:
+        tasks = atlas.tasks()
+        next(tasks)
+
+        def go_on() -> None:
+            with pytest.raises(ConfigurationError, match="before a fork"):
+                next(tasks)
+
+        assert in_a_child(go_on) == 0
+        assert next(tasks).id == "t2"
+
+
+def test_one_asynchronous_client_can_be_used_in_one_loop_after_the_other() -> None:
+    with serving(lambda asked: DONE) as server:
+        atlas = AsyncClient(server.url, api_key=KEY)
+
+        async def call_and_close() -> object:
+            output = await atlas.call("a", "b")
+            await atlas.aclose()
+            return output
+
+        async def call() -> object:
+            return await atlas.call("a", "b")
+
+        assert [asyncio.run(call_and_close()), asyncio.run(call_and_close())] == ["Hello!"] * 2
+        with asyncio.Runner() as first, asyncio.Runner() as second:
+            assert [first.run(call()), second.run(call()), first.run(call_and_close())] == ["Hello!"] * 3
+            second.run(atlas.aclose())
 
 
 def test_a_closed_client_says_so_and_its_thread_is_gone() -> None:

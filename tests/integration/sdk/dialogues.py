@@ -251,6 +251,12 @@ class Lines:
             self.lines.append((level, event))
             self._changed.notify_all()
 
+    def bind(self, **_: Any) -> Lines:
+        return self
+
+    def debug(self, event: str, **_: Any) -> None:
+        self._add("debug", event)
+
     def info(self, event: str, **_: Any) -> None:
         self._add("info", event)
 

@@ -101,6 +101,40 @@ def test_an_agent_says_who_it_is_and_what_it_can(monkeypatch: pytest.MonkeyPatch
     assert (skill.name, skill.description, skill.policy.timeout) == ("greet", "Greet someone.", 5.0)
 
 
+def test_at_level_debug_each_message_has_a_line_and_none_shows_what_is_in_it(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("ATLAS_LOG_LEVEL", "debug")
+    agent = Agent("worker")
+
+    @agent.skill
+    async def greet(name: str) -> str:
+        return f"Hi {name}"
+
+    def script(peer: Peer) -> None:
+        peer.welcome()
+        peer.send(task("greet", name="hunter2"))
+        until_result(peer)
+        agent.stop()
+        peer.serve_beats()
+
+    with Router(script) as router:
+        serve(agent, router, monkeypatch)
+    said = capsys.readouterr().err
+    lines = [msgspec.json.decode(line) for line in said.splitlines()]
+    assert "hunter2" not in said
+    assert TOKEN not in said
+    told = [(line["event"], line["type"]) for line in lines if line.get("task") == "t1" and "type" in line]
+    assert told == [
+        ("message received", "task"),
+        ("message sent", "accept"),
+        ("message sent", "result"),
+        ("message received", "result_ack"),
+    ]
+    ends = [line["event"] for line in lines if line.get("task") == "t1" and "type" not in line]
+    assert ends == ["task received", "task completed"]
+
+
 def test_a_long_stream_never_has_more_on_its_way_than_the_router_allows(monkeypatch: pytest.MonkeyPatch) -> None:
     agent = Agent("worker", concurrency=1)
 

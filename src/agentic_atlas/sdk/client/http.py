@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 import ssl
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING, TypeVar
+from weakref import WeakKeyDictionary
 
 import msgspec
 
@@ -39,7 +41,7 @@ Query = Mapping[str, QueryValue]
 
 
 class Http:
-    """Requests to one address with one key. Belongs to the event loop it was first used in.
+    """Requests to one address with one key. Each event loop it is used in has connections of its own.
 
     Args:
         address: where, and with which key.
@@ -53,7 +55,7 @@ class Http:
         self.sources = sources
         self.patience = patience
         self._timeout = timeout
-        self._client: httpx.AsyncClient | None = None
+        self._clients: WeakKeyDictionary[asyncio.AbstractEventLoop, httpx.AsyncClient] = WeakKeyDictionary()
 
     async def send(
         self,
@@ -130,19 +132,21 @@ class Http:
                 yield response.aiter_bytes()
 
     async def aclose(self) -> None:
-        """Close the connections; the next request opens new ones."""
-        client, self._client = self._client, None
+        """Close the connections of this loop; its next request opens new ones."""
+        client = self._clients.pop(asyncio.get_running_loop(), None)
         if client is not None:
             await client.aclose()
 
     def _connection(self) -> httpx.AsyncClient:
-        if self._client is None:
+        loop = asyncio.get_running_loop()
+        client = self._clients.get(loop)
+        if client is None:
             import httpx
 
             # Nothing but the API's own host is ever asked, so the key goes nowhere else: no redirects, and no proxy
             # on the way to this machine. Without encryption no certificates have to be loaded.
             key = self.address.api_key
-            self._client = httpx.AsyncClient(
+            client = self._clients[loop] = httpx.AsyncClient(
                 base_url=self.address.url,
                 headers=({"Authorization": f"Bearer {key}"} if key else {})
                 | {
@@ -155,7 +159,7 @@ class Http:
                 follow_redirects=False,
                 limits=httpx.Limits(max_connections=MAX_CONNECTIONS, max_keepalive_connections=20),
             )
-        return self._client
+        return client
 
     @contextmanager
     def _transport_errors(self) -> Iterator[None]:

@@ -95,7 +95,9 @@ class Conversation:
         pace: Pace,
         clock: Callable[[], float],
         welcomed: Callable[[Welcome], None],
+        trace: Callable[[str, Message, int], None] | None = None,
     ) -> None:
+        """Prepare; `trace` is told of each message that is `sent` or `received`, and its length in bytes."""
         self.welcome: Welcome | None = None
         self.retry_after: float | None = None
         self._ledger = ledger
@@ -104,6 +106,7 @@ class Conversation:
         self._pace = pace
         self._clock = clock
         self._welcomed = welcomed
+        self._trace = trace or _nobody
         self._session = Session(Side.AGENT)
         self._line: Line | None = None
         self._began_at = 0.0
@@ -120,12 +123,13 @@ class Conversation:
         """Say `hello` on a connection that was just opened."""
         self._line = line
         self._began_at = self._heard_at = self._clock()
-        line.send(self._session.send(self._ledger.hello(base)))
+        self._send(line, self._ledger.hello(base))
 
     def received(self, data: bytes) -> None:
         """Take a message of the router's, and say what it makes possible. Raises ProtocolError."""
         message = self._session.receive(data)
         self._heard_at = self._clock()
+        self._trace("received", message, len(data))
         self._take(message, len(data))
         self.flush()
 
@@ -142,7 +146,7 @@ class Conversation:
             if isinstance(message, Reply | Unasked):
                 self._inbox.deliver(message)
             else:
-                line.send(self._session.send(message))
+                self._send(line, message)
                 if isinstance(message, Drain):
                     # Its answer tells that no task is on its way any more: the router hears in order.
                     self.beat()
@@ -182,7 +186,7 @@ class Conversation:
             len(self._ledger.results),
             self._ledger.results.oldest,
         )
-        self._line.send(self._session.send(beat))
+        self._send(self._line, beat)
 
     def probe(self) -> None:
         """The clock jumped: find out at once whether the connection is still there."""
@@ -209,6 +213,11 @@ class Conversation:
         self._line = None
 
     # -- inside
+
+    def _send(self, line: Line, message: Message) -> None:
+        data = self._session.send(message)
+        self._trace("sent", message, len(data))
+        line.send(data)
 
     def _take(self, message: Message, size: int) -> None:
         match message:
@@ -295,3 +304,7 @@ class Conversation:
         if quiet < patience:
             return None
         return f"the router has not answered for {quiet:.1f} s"
+
+
+def _nobody(_direction: str, _message: Message, _size: int) -> None:
+    pass

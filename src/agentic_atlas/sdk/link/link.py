@@ -19,6 +19,7 @@ from agentic_atlas.protocol.messages import Hello, Welcome
 from agentic_atlas.sdk import logs
 from agentic_atlas.sdk.address import is_loopback
 from agentic_atlas.sdk.ledger.ledger import Ledger
+from agentic_atlas.sdk.link import trace
 from agentic_atlas.sdk.link.conversation import Conversation
 from agentic_atlas.sdk.link.keeper import Keeper
 from agentic_atlas.sdk.link.lag import Lag
@@ -167,6 +168,7 @@ class Link:
             pace=self._pace,
             clock=self._surroundings.clock,
             welcomed=self._welcomed,
+            trace=functools.partial(trace.tell, self._log),
         )
         self._keeper = Keeper(
             self._url,
