@@ -80,7 +80,8 @@ def from_handler(error: BaseException) -> BaseException:
         trace = error.__traceback__
         while trace is not None and _package(trace.tb_frame) in _NOT_THE_HANDLERS:
             trace = trace.tb_next
-        return error if trace is None else error.with_traceback(trace)
+        # One of ours says all in its message, when nothing of the handler's led to it.
+        return error.with_traceback(trace) if trace is not None or isinstance(error, AtlasError) else error
     except BaseException:  # noqa: BLE001 - as above: then with all of its traceback
         return error
 
