@@ -13,7 +13,16 @@ CODE: Final = rf"^[a-z0-9_]{{1,{LONGEST}}}\Z"
 """What a code looks like on the wire (a regular expression)."""
 
 OF_THE_NETWORK: Final = frozenset(
-    {"agent_deleted", "agent_lost", "agent_offline", "invalid_question", "outcome_unknown", "too_many_questions"}
+    {
+        "agent_deleted",
+        "agent_lost",
+        "agent_offline",
+        "call_circle",
+        "invalid_question",
+        "outcome_unknown",
+        "schema_too_costly",
+        "too_many_questions",
+    }
 )
 """Codes with which the network ends a task by itself; no agent may give them."""
 OF_AGENTS: Final = frozenset(
