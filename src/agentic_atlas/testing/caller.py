@@ -6,12 +6,13 @@ from contextlib import asynccontextmanager
 from datetime import datetime
 from typing import Any
 
-import msgspec
-
 from agentic_atlas.errors import Conflict, InvalidInput
 from agentic_atlas.sdk.agent import Agent
 from agentic_atlas.sdk.client.errors import NotFinished
 from agentic_atlas.sdk.client.records import QuestionInfo, TaskEvent, TaskInfo
+from agentic_atlas.sdk.client.submission import options
+from agentic_atlas.sdk.client.task import waiting_time
+from agentic_atlas.sdk.forms.encode import encode_answer, encode_input
 from agentic_atlas.testing.backend import MemoryBackend
 from agentic_atlas.testing.book import Entry
 from agentic_atlas.testing.network import Network
@@ -108,18 +109,11 @@ class AsyncCaller:
         Raises:
             AtlasError: see `call`; also Conflict, when the key was used for another request.
         """
-        if deadline is not None and deadline.tzinfo is None:
-            raise InvalidInput("the deadline needs a time zone: datetime.now(UTC) + timedelta(…), for instance")
-        ask = Ask(
-            self._agent,
-            skill,
-            _encoded(input, fields),
-            idempotency_key=idempotency_key,
-            deadline=None if deadline is None else deadline.timestamp(),
-            timeout=timeout,
-            priority=priority,
-        )
-        return self._submit(ask)
+        given = {"idempotency_key": idempotency_key, "deadline": deadline, "timeout": timeout, "priority": priority}
+        asked = options(given)
+        if deadline is not None:
+            asked["deadline"] = deadline.timestamp()
+        return self._submit(Ask(self._agent, skill, _encoded(input, fields), **asked))
 
     def _submit(self, ask: Ask) -> "AsyncTask":
         if self._backend.over is not None:
@@ -154,7 +148,8 @@ class AsyncTask:
             TaskError: the task ended without one; the code is the task's own.
             NotFinished: it was not done after `timeout` seconds; the task goes on.
         """
-        await self._until(lambda: self._entry.task.terminal, FOR_EVER if timeout is None else timeout)
+        seconds = waiting_time(timeout)
+        await self._until(lambda: self._entry.task.terminal, FOR_EVER if seconds is None else seconds)
         info = self.info
         if info.failure is not None:
             raise info.failure
@@ -197,7 +192,7 @@ class AsyncTask:
             await self.question()
         open_ones = self._entry.task.dialogue.open
         asked = next((one for one in open_ones if question in (None, one.number)), None)
-        encoded = _json(value, "the answer")
+        encoded = encode_answer(value)
         if asked is None:
             raise Conflict(f"no such question of task {self.id} is open", code="no_open_question")
         self._backend.answer(self.id, asked, encoded)
@@ -221,11 +216,4 @@ def _encoded(input: Mapping[str, Any] | None, fields: Mapping[str, Any]) -> byte
     twice = fields.keys() & (input or {}).keys()
     if twice:
         raise InvalidInput(f"given twice, in the mapping and as keyword: {', '.join(sorted(twice))}")
-    return _json({**(input or {}), **fields}, "the input")
-
-
-def _json(value: object, what: str) -> bytes:
-    try:
-        return msgspec.json.encode(value)
-    except (TypeError, ValueError, RecursionError, UnicodeEncodeError) as error:
-        raise InvalidInput(f"{what} cannot be written as JSON: {error}") from error
+    return encode_input({**(input or {}), **fields})

@@ -156,7 +156,7 @@ def test_a_batch_gives_each_request_its_task_or_its_error() -> None:
     assert [asked.body["tasks"] for asked in server.asked] == [
         [
             {"agent": "a", "skill": "s", "input": {"n": 1}, "idempotency_key": "key-0"},
-            {"agent": "b", "skill": "s", "idempotency_key": "key-1", "priority": 3},
+            {"agent": "b", "skill": "s", "input": {}, "idempotency_key": "key-1", "priority": 3},
         ]
     ] * 2
     assert isinstance(outcome[0], TaskHandle)

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any, Literal, Self, TypeAlias
+from typing import Any, Self
 
 import msgspec
 
-from agentic_atlas.errors import AtlasError, InvalidInput
+from agentic_atlas.errors import AtlasError, ConfigurationError, InvalidInput
 from agentic_atlas.sdk.address import address, agent_path, segment
+from agentic_atlas.sdk.client import submission
 from agentic_atlas.sdk.client.errors import NotFinished, UnexpectedAnswer, from_fault
 from agentic_atlas.sdk.client.http import Http, Query, QueryValue
 from agentic_atlas.sdk.client.records import (
@@ -34,15 +35,14 @@ from agentic_atlas.sdk.client.records import (
     WhoAmI,
 )
 from agentic_atlas.sdk.client.retry import Sources
-from agentic_atlas.sdk.client.task import LONGEST_WAIT, TaskHandle
+from agentic_atlas.sdk.client.submission import Delivery
+from agentic_atlas.sdk.client.task import LONGEST_WAIT, TaskHandle, waiting_time
 from agentic_atlas.sdk.environment import client_settings
 
 TIMEOUT = 30.0
 PATIENCE = 5.0
 PAGE = 100
 """Items asked for at a time when a list is read page by page."""
-
-Delivery: TypeAlias = Literal["at_least_once", "at_most_once"]
 
 
 class TaskRequest(Record, frozen=True, kw_only=True, omit_defaults=True):
@@ -89,6 +89,8 @@ class AsyncClient:
         patience: float = PATIENCE,
         sources: Sources | None = None,
     ) -> None:
+        if not (timeout > 0 and patience >= 0):
+            raise ConfigurationError("timeout and patience of a client are seconds, over 0 and not under 0")
         settings = client_settings(base_url, api_key)
         where = address(settings.url, settings.api_key)
         self._http = Http(where, timeout=timeout, patience=patience, sources=sources or Sources())
@@ -141,6 +143,7 @@ class AsyncClient:
             AtlasError: the request was refused (`client.errors.ERRORS`).
         """
         began = self._http.sources.clock()
+        timeout = waiting_time(timeout)
         request = TaskRequest(agent=agent, skill=skill, input=_merged(input, more), queue_ttl=queue_ttl)
         task = await self._submit(request, wait=LONGEST_WAIT if timeout is None else min(LONGEST_WAIT, timeout))
         try:
@@ -204,7 +207,8 @@ class AsyncClient:
 
     async def batch(self, requests: Iterable[TaskRequest]) -> list[TaskHandle | AtlasError]:
         """Submit up to 100 tasks at once; each place of the result holds the task or why there is none."""
-        body = {"tasks": [_safe(request, self._http.sources.key()) for request in requests]}
+        key = self._http.sources.key
+        body = {"tasks": [_numbered(place, request, key()) for place, request in enumerate(requests)]}
         answer = await self._http.send("POST", "/tasks/batch", _Batch, body=body)
         return [await self._handle(item) for item in answer.results]
 
@@ -355,7 +359,7 @@ class AsyncClient:
 
     async def _submit(self, request: TaskRequest, *, wait: float | None = None) -> TaskHandle:
         query = {} if wait is None else {"wait": round(wait, 3)}
-        body = _safe(request, self._http.sources.key())
+        body = _body(request, self._http.sources.key())
         return TaskHandle(self._http, await self._http.send("POST", "/tasks", TaskInfo, query=query, body=body))
 
     async def _decide(self, decision: str, user_code: str) -> LoginInfo:
@@ -407,16 +411,19 @@ def _unfinished(task: TaskSummary) -> TaskInfo:
     return TaskInfo(**msgspec.structs.asdict(task))
 
 
-def _safe(request: TaskRequest, key: str) -> TaskRequest:
-    """Return the request with an idempotency key, its own or this one, so that sending it twice is submitting it once.
+def _body(request: TaskRequest, key: str) -> dict[str, Any]:
+    """Return what is sent, with an idempotency key, its own or this one: sending it twice is submitting it once.
 
     Raises:
-        InvalidInput: the deadline does not say which time zone it means.
+        InvalidInput: the input has no JSON form, or an option is out of its bounds.
     """
-    if request.deadline is not None:
-        if request.deadline.tzinfo is None:
-            raise InvalidInput("the deadline needs a time zone: datetime.now(UTC) + timedelta(…), for instance")
-        request = msgspec.structs.replace(request, deadline=request.deadline.astimezone(UTC))
-    if request.idempotency_key is None:
-        request = msgspec.structs.replace(request, idempotency_key=key)
-    return request
+    asked = msgspec.structs.asdict(request)
+    asked["idempotency_key"] = key if request.idempotency_key is None else request.idempotency_key
+    return submission.body(asked.pop("agent"), asked.pop("skill"), asked.pop("input"), asked)
+
+
+def _numbered(place: int, request: TaskRequest, key: str) -> dict[str, Any]:
+    try:
+        return _body(request, key)
+    except InvalidInput as error:
+        raise InvalidInput(f"request {place} of the batch: {error.message}", detail=error.detail) from error.__cause__

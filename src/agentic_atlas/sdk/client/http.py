@@ -13,9 +13,10 @@ from weakref import WeakKeyDictionary
 import msgspec
 
 from agentic_atlas._version import __version__
-from agentic_atlas.errors import AtlasError, InvalidInput, PayloadTooLarge, Unavailable
+from agentic_atlas.errors import AtlasError, PayloadTooLarge, Unavailable
 from agentic_atlas.sdk.client.errors import ConnectionCut, UnexpectedAnswer, from_answer
 from agentic_atlas.sdk.client.retry import Sources, Tries
+from agentic_atlas.sdk.forms.encode import encode_request
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -75,14 +76,14 @@ class Http:
             path: below `/api/v1`, already quoted.
             answer: the record the answer is read as.
             query: its values; None leaves one out. `wait` also prolongs the time for the answer.
-            body: anything msgspec can write as JSON.
+            body: anything that has a JSON form (`sdk.forms`).
             repeatable: False when arriving twice would do harm.
             patience: instead of the client's.
 
         Raises:
             AtlasError: the API's error (`client.errors.ERRORS`), or that there was no answer of its.
         """
-        content = None if body is None else _encode(body)
+        content = None if body is None else encode_request(body)
         tries = Tries(self.sources, self.patience if patience is None else patience)
         while True:
             try:
@@ -200,13 +201,6 @@ def _causes(error: BaseException | None) -> Iterator[BaseException]:
             return
         yield error
         error = error.__cause__ or error.__context__
-
-
-def _encode(body: object) -> bytes:
-    try:
-        return msgspec.json.encode(body)
-    except (TypeError, ValueError, RecursionError, UnicodeEncodeError) as error:
-        raise InvalidInput(f"the input cannot be written as JSON: {error}") from error
 
 
 async def _read(response: httpx.Response) -> bytes:

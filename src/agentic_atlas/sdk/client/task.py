@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import math
 from contextlib import aclosing, contextmanager
 from typing import TYPE_CHECKING, Any
 
 import msgspec
+from msgspec import Raw
 
-from agentic_atlas.errors import AtlasError, Conflict, Unavailable
+from agentic_atlas.errors import AtlasError, Conflict, InvalidInput, Unavailable
 from agentic_atlas.sdk.address import segment
 from agentic_atlas.sdk.client import sse
 from agentic_atlas.sdk.client.errors import ConnectionCut, NotFinished, UnexpectedAnswer
 from agentic_atlas.sdk.client.http import WAITING_PATIENCE, Http
 from agentic_atlas.sdk.client.records import TaskEvent, TaskInfo
 from agentic_atlas.sdk.client.retry import Tries
+from agentic_atlas.sdk.forms.encode import encode_answer
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Iterator
@@ -58,7 +61,7 @@ class TaskHandle:
             NotFinished: it was not done after `timeout` seconds; the task goes on.
             AtlasError: the server did not answer for `WAITING_PATIENCE` seconds.
         """
-        sources = self._http.sources
+        sources, timeout = self._http.sources, waiting_time(timeout)
         end = None if timeout is None else sources.clock() + timeout
         while not self.info.done:
             asked = sources.clock()
@@ -98,15 +101,16 @@ class TaskHandle:
 
         Raises:
             Conflict: no such question is open (`no_open_question`).
-            InvalidInput: the answer does not fit the question's schema; the question stays open.
+            InvalidInput: the answer has no JSON form, or does not fit the question's schema; the question stays open.
         """
+        encoded = Raw(encode_answer(value))
         if question is None:
             # The number is part of the request: one that is sent again must not answer the question after this one.
             asked = (await self.refresh()).question
             if asked is None:
                 raise Conflict(f"no question of task {self.id} is open", code="no_open_question")
             question = asked.number
-        body = {"answer": value, "question": question}
+        body = {"answer": encoded, "question": question}
         self.info = await self._http.send("POST", f"{self._path}/input", TaskInfo, body=body)
         return self.info
 
@@ -165,6 +169,19 @@ class TaskHandle:
                     yield event
                     if event.ends:
                         return
+
+
+def waiting_time(timeout: float | None) -> float | None:
+    """Return a wait in seconds, None for one without an end.
+
+    Raises:
+        InvalidInput: it is NaN.
+    """
+    if timeout is None or timeout == math.inf:
+        return None
+    if math.isnan(timeout):
+        raise InvalidInput("timeout is NaN: give seconds, or None to wait as long as it takes")
+    return max(0.0, timeout)
 
 
 def _event(sent: sse.ServerEvent) -> TaskEvent:

@@ -7,15 +7,15 @@ from contextlib import AbstractAsyncContextManager, AbstractContextManager, aclo
 from typing import Any, cast
 
 from msgspec import Raw
-from pydantic import TypeAdapter
 
 from agentic_atlas.errors import PayloadTooLarge
 from agentic_atlas.protocol.messages import NULL, Limits
+from agentic_atlas.sdk.forms.typed import TypeForm
 from agentic_atlas.sdk.skills.content import encode_chunk, encode_output
 from agentic_atlas.sdk.skills.crossing import wait_on
 from agentic_atlas.sdk.skills.reports import Reports
 
-_ANYTHING: TypeAdapter[Any] = TypeAdapter(Any)
+_ANYTHING = TypeForm(Any)
 
 
 class Yield:
@@ -28,7 +28,7 @@ class Yield:
 
     def __init__(
         self,
-        adapter: TypeAdapter[Any],
+        form: TypeForm,
         limits: Limits,
         reports: Reports,
         stopped: Callable[[], bool],
@@ -38,13 +38,13 @@ class Yield:
         """Prepare.
 
         Args:
-            adapter: checks and serialises the output or, when it `streams`, each item.
+            form: checks and writes the output or, when it `streams`, each item.
             limits: those in force.
             reports: where chunks go.
             stopped: whether the attempt is to stop: then nothing more is asked of an iterator.
             streams: whether items are what was declared.
         """
-        self._adapter = adapter
+        self._form = form
         self._limits = limits
         self._reports = reports
         self._stopped = stopped
@@ -54,7 +54,7 @@ class Yield:
 
     def output(self, value: object) -> Raw:
         """Return the output that a value is. A skill that streams may also return a whole: that is taken as it is."""
-        return encode_output(value, _ANYTHING if self._streams else self._adapter, self._limits)
+        return encode_output(value, _ANYTHING if self._streams else self._form, self._limits)
 
     async def arriving(self, value: object) -> Raw:
         """Return the output of a value that may have to be waited for, item by item even. On the loop."""
@@ -86,7 +86,7 @@ class Yield:
         return self._list()
 
     def _chunk(self, item: object) -> Raw:
-        return encode_chunk(item, self._adapter, self._limits)
+        return encode_chunk(item, self._form, self._limits)
 
     def _add(self, encoded: Raw) -> None:
         self._size += memoryview(encoded).nbytes + 1

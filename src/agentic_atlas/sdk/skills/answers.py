@@ -5,14 +5,13 @@ from typing import Any
 
 import msgspec
 from msgspec import Raw
-from pydantic import TypeAdapter, ValidationError
-from pydantic.errors import PydanticUserError
-from pydantic_core import SchemaError
+from pydantic import ValidationError
 
 from agentic_atlas.errors import InvalidInput, PayloadTooLarge
 from agentic_atlas.protocol.messages import NULL
 from agentic_atlas.protocol.schemas import SCHEMA_BYTES, SchemaRefused, cost_of
-from agentic_atlas.sdk.skills.json_schema import Plain
+from agentic_atlas.sdk.forms.plain import NoJsonForm, text_of
+from agentic_atlas.sdk.forms.typed import UNKNOWN, TypeForm, json_value
 from agentic_atlas.sdk.skills.validation import faults_of_json, sentence, why
 
 
@@ -30,17 +29,17 @@ class Form:
             InvalidInput: it has no JSON Schema (`invalid_question`).
             PayloadTooLarge: that has more than 64 KiB.
         """
-        self._adapter: TypeAdapter[Any] | None = None
+        self._form: TypeForm | None = None
         self.schema = NULL
         if wanted is None:
             return
         try:
             if isinstance(wanted, Mapping):
-                self.schema = Raw(msgspec.json.encode(dict(wanted)))
+                self.schema = Raw(text_of(json_value(wanted)))
             else:
-                self._adapter = TypeAdapter(wanted)
-                self.schema = Raw(msgspec.json.encode(self._adapter.json_schema(schema_generator=Plain)))
-        except (PydanticUserError, SchemaError, NameError, KeyError, TypeError, ValueError, RecursionError) as error:
+                self._form = TypeForm(wanted)
+                self.schema = Raw(msgspec.json.encode(self._form.json_schema()))
+        except (*UNKNOWN, NoJsonForm, RecursionError) as error:
             raise _impossible(why(error)) from None
         if memoryview(self.schema).nbytes > SCHEMA_BYTES:
             raise PayloadTooLarge(f"the schema of an answer has more than {SCHEMA_BYTES} bytes: use simpler types")
@@ -55,10 +54,10 @@ class Form:
         Raises:
             InvalidInput: it fits the schema and still not the type, which checks more (`invalid_answer`).
         """
-        if self._adapter is None:
+        if self._form is None:
             return msgspec.json.decode(answer)
         try:
-            return self._adapter.validate_json(bytes(answer))
+            return self._form.read(bytes(answer))
         except ValidationError as error:
             found = faults_of_json(error, bytes(answer))
             raise InvalidInput(

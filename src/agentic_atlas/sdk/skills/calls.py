@@ -11,17 +11,18 @@ from typing import Any, Final
 
 import msgspec
 from msgspec import Raw
-from pydantic import ConfigDict, TypeAdapter
 
-from agentic_atlas.errors import AtlasError, Busy, InvalidInput, TaskError
+from agentic_atlas.errors import AtlasError, Busy, InvalidInput, PayloadTooLarge, TaskError
+from agentic_atlas.protocol.codec import ProtocolError, check_depth
 from agentic_atlas.protocol.messages import Call, Fault, Limits, Reply, ReplyKind, Task
+from agentic_atlas.sdk.forms.encode import encode_input
 from agentic_atlas.sdk.ports import Wire
-from agentic_atlas.sdk.skills.content import InvalidOutput, encode_output
 
 UNREAD: Final = 1_000
 """Most events of a stream that wait for a slow reader; then it is told and cut."""
 
-_JSON: TypeAdapter[Any] = TypeAdapter(Any, config=ConfigDict(defer_build=True))
+_AROUND: Final = 2
+"""Levels of nesting that the message adds around an input."""
 _Key = tuple[str, int]
 
 
@@ -115,13 +116,19 @@ class Calls:
     def _message(
         self, parent: Task, target: tuple[str, str], values: Mapping[str, object], limits: Limits, *, stream: bool
     ) -> Call:
+        encoded = encode_input(values)
+        if len(encoded) > limits.payload_bytes:
+            most = limits.payload_bytes
+            raise PayloadTooLarge(
+                f"the input has {len(encoded)} bytes, more than the {most} allowed: send a link to it"
+            )
         try:
-            encoded = encode_output(dict(values), _JSON, limits)
-        except InvalidOutput as error:
-            raise InvalidInput(error.message.replace("what it returned", "the input of the call")) from error
+            check_depth(encoded, limits.depth - _AROUND)
+        except ProtocolError:
+            raise InvalidInput(f"the input is nested deeper than {limits.depth - _AROUND}") from None
         self._made += 1
         agent, skill = target
-        return Call(f"call-{self._made}", parent.task, parent.attempt, agent, skill, encoded, stream=stream)
+        return Call(f"call-{self._made}", parent.task, parent.attempt, agent, skill, Raw(encoded), stream=stream)
 
     @contextmanager
     def _opened(self, call: Call, limits: Limits) -> Iterator[_Open]:
@@ -137,6 +144,16 @@ class Calls:
     def _close(self, call_id: str) -> None:
         if self._open.pop(call_id, None) is not None:
             self._wire.forget_call(call_id)
+
+
+def _check_limits(encoded: bytes, limits: Limits) -> None:
+    if len(encoded) > limits.payload_bytes:
+        most = limits.payload_bytes
+        raise PayloadTooLarge(f"the input has {len(encoded)} bytes, more than the {most} allowed: send a link to it")
+    try:
+        check_depth(encoded, limits.depth - _AROUND)
+    except ProtocolError:
+        raise InvalidInput(f"the input is nested deeper than {limits.depth - _AROUND}") from None
 
 
 def _decoded(data: Raw) -> Any:

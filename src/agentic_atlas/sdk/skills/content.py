@@ -1,22 +1,23 @@
 """What a skill may give back: plain values, Pydantic models, or content parts; and how it becomes JSON within limits.
 
 Parts are those of A2A in spirit: a `kind` tells them apart. A skill may return one part, a list of them, any value
-that Pydantic can serialise (dataclasses, dates, paths, sets, …) or None. NaN and infinities become null.
+that has a JSON form (`sdk.forms`: dataclasses, dates, paths, sets, bytes, …) or None.
 """
 
-import base64
-import binascii
 import mimetypes
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Final, Literal, TypeAlias
 
 from msgspec import Raw
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, TypeAdapter, WithJsonSchema
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, WithJsonSchema
 from pydantic import ValidationError as PydanticValidationError
 
 from agentic_atlas.errors import AtlasError, PayloadTooLarge
 from agentic_atlas.protocol.codec import ProtocolError, check_depth
 from agentic_atlas.protocol.messages import Limits
+from agentic_atlas.sdk.forms.base64_text import from_text, to_text
+from agentic_atlas.sdk.forms.plain import NoJsonForm, text_of
+from agentic_atlas.sdk.forms.typed import TypeForm
 from agentic_atlas.sdk.skills.validation import faults, sentence
 from agentic_atlas.sdk.text import describe
 
@@ -38,20 +39,11 @@ class InvalidOutput(AtlasError):
     default_code: ClassVar[str] = "invalid_output"
 
 
-def _from_base64(value: object) -> object:
-    if not isinstance(value, str):
-        return value
-    try:
-        return base64.b64decode(value, validate=True)
-    except binascii.Error:
-        raise ValueError("Input should be base64 (RFC 4648 §4)") from None
-
-
 Base64: TypeAlias = Annotated[
     bytes,
     Field(max_length=INLINE_BYTES),
-    BeforeValidator(_from_base64),
-    PlainSerializer(lambda value: base64.b64encode(value).decode(), return_type=str, when_used="json"),
+    BeforeValidator(from_text),
+    PlainSerializer(to_text, return_type=str, when_used="json"),
     WithJsonSchema({"type": "string", "contentEncoding": "base64"}),
 ]
 """Bytes in Python, base64 in JSON."""
@@ -119,33 +111,36 @@ def guess_media_type(name: str) -> str:
     return mimetypes.guess_type(name)[0] or "application/octet-stream"
 
 
-def encode_output(value: object, adapter: TypeAdapter[Any], limits: Limits) -> Raw:
+def encode_output(value: object, form: TypeForm, limits: Limits) -> Raw:
     """Return a skill's output as JSON that the wire takes.
 
     Raises:
         InvalidOutput: it does not fit its annotation, has no JSON form, or is nested too deeply.
         PayloadTooLarge: it has more than `limits.payload_bytes`.
     """
-    return _encode(value, adapter, limits, limits.payload_bytes, _ENVELOPE_DEPTH)
+    return _encode(value, form, limits, limits.payload_bytes, _ENVELOPE_DEPTH)
 
 
-def encode_chunk(value: object, adapter: TypeAdapter[Any], limits: Limits) -> Raw:
+def encode_chunk(value: object, form: TypeForm, limits: Limits) -> Raw:
     """Do the same for one item that a streaming skill yields, which has to fit `limits.event_bytes`."""
-    return _encode(value, adapter, limits, limits.event_bytes - _CHUNK_BYTES, _ENVELOPE_DEPTH + 1)
+    return _encode(value, form, limits, limits.event_bytes - _CHUNK_BYTES, _ENVELOPE_DEPTH + 1)
 
 
-def _encode(value: object, adapter: TypeAdapter[Any], limits: Limits, most: int, envelope: int) -> Raw:
+def _encode(value: object, form: TypeForm, limits: Limits, most: int, envelope: int) -> Raw:
     try:
-        encoded = adapter.dump_json(adapter.validate_python(value))
+        encoded = text_of(form.write(form.check(value)))
     except PydanticValidationError as error:
         found = faults(error, value)
         raise InvalidOutput(f"what it returned is not what it declares: {sentence(found)}", detail=found) from None
+    except NoJsonForm as error:
+        detail = [{"path": error.pointer, "message": error.reason}]
+        raise InvalidOutput(f"what it returned cannot be sent: {error}", detail=detail) from error.__cause__
     except Exception as error:  # serialisers of the user's models run here and may raise anything
         raise InvalidOutput(f"what it returned has no JSON form: {describe(error)}") from error
     if len(encoded) > most:
         raise PayloadTooLarge(f"{len(encoded)} bytes are more than the {most} allowed: return less, or a link to it")
     try:
-        check_depth(encoded.decode(), limits.depth - envelope)
+        check_depth(encoded, limits.depth - envelope)
     except ProtocolError:
         raise InvalidOutput(f"what it returned is nested deeper than {limits.depth - envelope}") from None
     return Raw(encoded)

@@ -5,16 +5,18 @@ All of it happens when the module of the agent is imported, so a broken signatur
 
 import inspect
 import typing
+import warnings
 from collections.abc import Callable, Mapping
+from copy import copy
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
-from pydantic import TypeAdapter, ValidationError
-from pydantic.errors import PydanticUserError
+from pydantic import AliasChoices, AliasPath, ValidationError
 from pydantic.fields import FieldInfo
-from pydantic_core import SchemaError
+from pydantic_core import PydanticUndefined, SchemaError
 
 from agentic_atlas.errors import ConfigurationError
+from agentic_atlas.sdk.forms.typed import UNKNOWN, TypeForm
 from agentic_atlas.sdk.skills.context import Context, SyncContext
 from agentic_atlas.sdk.skills.validation import faults, sentence, why
 
@@ -56,12 +58,14 @@ class Field:
     """A parameter that the caller fills in.
 
     Attributes:
+        key: its name in the input: its alias, for words that cannot be a parameter's name, or the name itself.
         annotation: its type, `Annotated` metadata included.
-        default: `inspect.Parameter.empty` when it has none.
+        default: checked, so a call need not; `inspect.Parameter.empty` when it has none.
         description: the texts in its `Annotated`, joined.
     """
 
     name: str
+    key: str
     annotation: Any
     default: Any
     description: str | None
@@ -98,6 +102,7 @@ def read_parameters(function: Function, declaration: Declaration, *, context: ty
             _check_context(hints.get(found), declaration, context)
         else:
             fields.append(_field(parameter, hints, declaration))
+    _check_keys(fields, declaration)
     return Parameters(tuple(fields), found, hints.get("return", inspect.Signature.empty))
 
 
@@ -137,28 +142,59 @@ def _field(parameter: inspect.Parameter, hints: Mapping[str, Any], declaration: 
         fix = f"write what it takes, for instance `{name}: str` (or `{name}: Any` for any JSON value)"
         raise declaration.wrong(f'parameter "{name}" has no type', fix)
     annotation = hints[name]
-    _check_type(name, annotation, declaration)
-    _check_default(parameter, annotation, declaration)
+    form = _form(name, annotation, declaration)
+    default = _checked_default(parameter, form, declaration)
     texts = [text for text in getattr(annotation, "__metadata__", ()) if isinstance(text, str)]
-    return Field(name, annotation, parameter.default, " ".join(texts) or None)
+    return Field(name, _key(parameter, annotation, declaration), annotation, default, " ".join(texts) or None)
 
 
-def _check_type(name: str, annotation: Any, declaration: Declaration) -> None:
+def _key(parameter: inspect.Parameter, annotation: Any, declaration: Declaration) -> str:
+    told = [*getattr(annotation, "__metadata__", ()), parameter.default]
+    aliases = [info.validation_alias for info in told if isinstance(info, FieldInfo) and info.validation_alias]
+    alias = aliases[-1] if aliases else parameter.name
+    if isinstance(alias, AliasChoices | AliasPath):
+        fix = f'give it one name, for instance `Field(alias="{parameter.name}")`'
+        raise declaration.wrong(f'parameter "{parameter.name}" has more than one alias, or a path', fix)
+    return alias
+
+
+def _check_keys(fields: list[Field], declaration: Declaration) -> None:
+    keys = [field.key for field in fields]
+    twice = next((field for field in fields if keys.count(field.key) > 1), None)
+    if twice is not None:
+        raise declaration.wrong(f'two parameters are called "{twice.key}" in the input', "change one alias")
+
+
+def _form(name: str, annotation: Any, declaration: Declaration) -> TypeForm:
     try:
-        TypeAdapter(annotation).json_schema()
-    except (PydanticUserError, SchemaError, NameError, KeyError, TypeError, ValueError) as error:
+        with warnings.catch_warnings():
+            # An alias is the parameter's, not the type's: Pydantic says that it means nothing for the type alone.
+            warnings.filterwarnings("ignore", message=r"The '\w*alias' attribute")
+            form = TypeForm(annotation)
+        form.json_schema()
+    except UNKNOWN as error:
         fix = "use plain types, dataclasses, TypedDicts, Pydantic models or Any"
         problem = f'the type of parameter "{name}" has no JSON form: {why(error)}'
         raise declaration.wrong(problem, _LINEAR if isinstance(error, SchemaError) else fix) from None
+    return form
 
 
-def _check_default(parameter: inspect.Parameter, annotation: Any, declaration: Declaration) -> None:
+def _checked_default(parameter: inspect.Parameter, form: TypeForm, declaration: Declaration) -> Any:
+    """Return the default as a value of its type: at a call it is taken as it is."""
     default = parameter.default
-    if default is inspect.Parameter.empty or isinstance(default, FieldInfo):
-        return
+    if isinstance(default, FieldInfo):
+        if default.default is PydanticUndefined:
+            return default
+        checked = copy(default)
+        checked.default = _checked(parameter.name, default.default, form, declaration)
+        return checked
+    return default if default is inspect.Parameter.empty else _checked(parameter.name, default, form, declaration)
+
+
+def _checked(name: str, default: object, form: TypeForm, declaration: Declaration) -> Any:
     try:
-        TypeAdapter(annotation).validate_python(default)
+        return form.check(default)
     except ValidationError as error:
-        problem = f'the default of parameter "{parameter.name}" is not of its type: {sentence(faults(error, default))}'
+        problem = f'the default of parameter "{name}" is not of its type: {sentence(faults(error, default))}'
         hint = "write `… | None = None` for an optional one" if default is None else "change one of the two"
         raise declaration.wrong(problem, hint) from None

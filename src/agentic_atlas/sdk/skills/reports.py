@@ -159,7 +159,7 @@ def _plain(value: object) -> object:
         return value
     if isinstance(value, int) and not abs(value) > _EXACT:
         return int(value)
-    if isinstance(value, float):
+    if isinstance(value, float) and math.isfinite(value):
         return float(value)
     return describe(value)
 

@@ -7,16 +7,15 @@ from typing import Annotated, Any
 
 import msgspec
 from msgspec import Raw
-from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError, create_model
+from pydantic import BaseModel, ConfigDict, ValidationError, create_model
 from pydantic import Field as ModelField
-from pydantic.errors import PydanticUserError
-from pydantic_core import SchemaError
 
 from agentic_atlas.errors import InvalidInput
 from agentic_atlas.protocol.messages import NULL
 from agentic_atlas.protocol.schemas import SCHEMA_BYTES, SchemaRefused, cost_of
+from agentic_atlas.sdk.forms.json_schema import INPUT
+from agentic_atlas.sdk.forms.typed import UNKNOWN, TypeForm
 from agentic_atlas.sdk.skills.context import Context
-from agentic_atlas.sdk.skills.json_schema import INPUT, Plain
 from agentic_atlas.sdk.skills.parameters import Declaration, Field, Function, Parameters, read_parameters
 from agentic_atlas.sdk.skills.validation import faults_of_json, sentence, why
 
@@ -36,9 +35,10 @@ class Signature:
     context: str | None
     input_schema: Raw
     output_schema: Raw
-    output: TypeAdapter[Any]
+    output: TypeForm
     _names: tuple[str, ...]
-    _model: type[BaseModel]
+    _keys: tuple[str, ...]
+    _input: TypeForm
 
     def read_input(self, raw: bytes, name: str = "the skill") -> dict[str, object]:
         """Return the arguments that a JSON input of the skill of this name stands for, defaults filled in.
@@ -47,10 +47,13 @@ class Signature:
             InvalidInput: it does not fit; `detail` lists `{"path", "message"}`, and no value is echoed.
         """
         try:
-            model = self._model.model_validate_json(raw)
+            model = self._input.read(raw)
         except ValidationError as error:
-            found = faults_of_json(error, raw, name=name, names=self._names)
+            found = faults_of_json(error, raw, name=name, names=self._keys)
             raise InvalidInput(f"the input does not fit {name}: {sentence(found)}", detail=found) from None
+        except OverflowError:
+            reason = "a number in it is larger than its type can hold"
+            raise InvalidInput(f"the input does not fit {name}: {reason}") from None
         return {name: getattr(model, _attribute(place)) for place, name in enumerate(self._names)}
 
 
@@ -61,15 +64,16 @@ def read_signature(function: Function, declaration: Declaration, *, context: typ
         ConfigurationError: it cannot be a skill; the message names file, line, parameter and fix.
     """
     parameters = read_parameters(function, declaration, context=context)
-    model = _model(parameters.fields)
+    given = TypeForm(_model(parameters.fields))
     output, schema = _output(parameters, declaration, streams=streams)
     return Signature(
         context=parameters.context,
-        input_schema=_bounded(model.model_json_schema(schema_generator=Plain), declaration, "input"),
+        input_schema=_bounded(given.json_schema(), declaration, "input"),
         output_schema=schema,
         output=output,
         _names=tuple(field.name for field in parameters.fields),
-        _model=model,
+        _keys=tuple(field.key for field in parameters.fields),
+        _input=given,
     )
 
 
@@ -87,25 +91,25 @@ def _attribute(place: int) -> str:
 def _model(fields: tuple[Field, ...]) -> type[BaseModel]:
     definitions: dict[str, Any] = {}
     for place, field in enumerate(fields):
-        named = _ANNOTATED[field.annotation, ModelField(alias=field.name, description=field.description)]
+        named = _ANNOTATED[field.annotation, ModelField(alias=field.key, description=field.description)]
         default = ... if field.default is inspect.Parameter.empty else field.default
         definitions[_attribute(place)] = (named, default)
-    config = ConfigDict(extra="forbid", validate_default=True)
+    config = ConfigDict(extra="forbid")
     return create_model(INPUT, __config__=config, **definitions)
 
 
-def _output(parameters: Parameters, declaration: Declaration, *, streams: bool) -> tuple[TypeAdapter[Any], Raw]:
+def _output(parameters: Parameters, declaration: Declaration, *, streams: bool) -> tuple[TypeForm, Raw]:
     annotation = parameters.returns
     if streams:
         # AsyncIterator[X] and AsyncGenerator[X, None]; without the brackets nothing is declared.
         annotation = next(iter(typing.get_args(annotation)), inspect.Signature.empty)
     if annotation is inspect.Signature.empty:
-        return TypeAdapter(Any), NULL
+        return TypeForm(Any), NULL
     try:
-        item: TypeAdapter[Any] = TypeAdapter(annotation)
-        whole: TypeAdapter[Any] = TypeAdapter(_LIST[annotation]) if streams else item
-        schema = whole.json_schema(mode="serialization", schema_generator=Plain)
-    except (PydanticUserError, SchemaError, NameError, KeyError, TypeError, ValueError) as error:
+        item = TypeForm(annotation)
+        whole = TypeForm(_LIST[annotation]) if streams else item
+        schema = whole.json_schema("serialization")
+    except UNKNOWN as error:
         reason = why(error)
         fix = "return plain values, dataclasses, Pydantic models or content parts, or leave the annotation out"
         raise declaration.wrong(f"its return type has no JSON form: {reason}", fix) from None

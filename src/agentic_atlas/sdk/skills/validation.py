@@ -95,7 +95,7 @@ def _message(fault: pydantic_core.ErrorDetails) -> str:
             return words.one_of(_listed(facts["expected"]))
         case "string_pattern_mismatch":
             return f'it does not match "{facts["pattern"]}"'
-    return _WRONG_TYPE.get(wrong) or fault["msg"]
+    return _WRONG_TYPE.get(wrong) or fault["msg"].removeprefix("Value error, ")
 
 
 def _unquoted(text: str) -> str:

@@ -3,9 +3,9 @@ import math
 import threading
 
 import pytest
-from pydantic import TypeAdapter
 
 from agentic_atlas.protocol.messages import Event, EventKind, Limits
+from agentic_atlas.sdk.forms.typed import TypeForm
 from agentic_atlas.sdk.skills.content import encode_chunk
 from agentic_atlas.sdk.skills.reports import LOG_BACKLOG, Reports, plain_fields
 from tests.unit.sdk.memory_wire import SECONDS, MemoryWire, events_of, make_task, raw, read
@@ -128,7 +128,7 @@ def test_the_largest_chunk_still_is_an_event() -> None:
     async def main() -> None:
         limits = Limits(event_bytes=200)
         reports, wire = made(limits=limits)
-        await reports.chunk(encode_chunk("x" * 182, TypeAdapter(str), limits))
+        await reports.chunk(encode_chunk("x" * 182, TypeForm(str), limits))
         assert len(wire.of(Event)) == 1
         reports.log("info", "y" * 300, {})
         assert len(wire.of(Event)) == 1

@@ -1,22 +1,25 @@
 import dataclasses
 import datetime
 import enum
+import json
+import math
 import re
+import uuid
 from collections.abc import AsyncGenerator, AsyncIterator
 from decimal import Decimal
+from ipaddress import IPv4Address
+from pathlib import Path, PurePosixPath
 from typing import Annotated, Any, Literal
 
 import jsonschema_rs
 import msgspec
 import pytest
-from pydantic import BaseModel, Field, TypeAdapter, WithJsonSchema
-from pydantic.json_schema import GenerateJsonSchema
+from pydantic import AliasChoices, AliasPath, BaseModel, Field, SecretStr, WithJsonSchema
 from typing_extensions import TypedDict
 
 from agentic_atlas import Agent, Context
 from agentic_atlas.errors import ConfigurationError, InvalidInput
 from agentic_atlas.sdk.skills.content import FilePart, TextPart
-from agentic_atlas.sdk.skills.json_schema import Plain
 from agentic_atlas.sdk.skills.skill import Skill
 
 
@@ -100,7 +103,7 @@ def test_a_skill_without_parameters_takes_an_empty_object() -> None:
         (list[float], {"type": "array", "items": {"type": "number"}}),
         (dict[str, int], {"type": "object", "additionalProperties": {"type": "integer"}}),
         (Literal["a", "b"], {"type": "string", "enum": ["a", "b"]}),
-        (datetime.datetime, {"type": "string", "format": "date-time"}),
+        (datetime.date, {"type": "string", "format": "date"}),
         (Annotated[int, Field(ge=1, le=5)], {"type": "integer", "minimum": 1, "maximum": 5}),
         (Person, {"$ref": "#/$defs/Person"}),
         (Point, {"$ref": "#/$defs/Point"}),
@@ -201,13 +204,12 @@ def test_a_reference_that_pydantic_does_not_know_is_refused_where_it_is_declared
     assert "refers to '#', which is not there" in file_of(Annotated[str, WithJsonSchema({"$ref": "#"})])
 
 
-@pytest.mark.parametrize("mode", ["validation", "serialization"])
-def test_a_decimal_has_no_pattern_whatever_pydantic_writes(mode: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    pattern = {"type": "string", "pattern": r"^(?!^[-+.]*$)[+-]?0*\d*\.?\d*$"}
-    forms = {"validation": {"anyOf": [{"type": "number"}, dict(pattern)]}, "serialization": dict(pattern)}
-    monkeypatch.setattr(GenerateJsonSchema, "decimal_schema", lambda _self, _schema: forms[mode])
-    made = TypeAdapter(Decimal).json_schema(mode=mode, schema_generator=Plain)
-    assert "pattern" not in str(made)
+@pytest.mark.parametrize("bounds", [{}, {"max_digits": 4, "decimal_places": 2}])
+def test_a_decimal_is_a_format_and_no_pattern_whatever_pydantic_writes(bounds: dict[str, int]) -> None:
+    annotation = Annotated[Decimal, Field(**bounds)]  # type: ignore[arg-type]
+    text = {"type": "string", "format": "decimal"}
+    assert input_schema(taking(annotation))["properties"]["value"] == {"anyOf": [{"type": "number"}, text]}
+    assert output_schema(giving(annotation)) == text
 
 
 @pytest.mark.parametrize("name", ["schema", "copy", "json", "model_config", "_hidden", "class_", "größe", "self"])
@@ -239,6 +241,104 @@ def test_a_default_is_not_shared_between_tasks() -> None:
     assert isinstance(first, list)
     first.append("left over")
     assert signature.read_input(b"{}") == {"words": []}
+
+
+class Settings(BaseModel):
+    folder: Path = Path("/srv")
+    key: SecretStr = SecretStr("hidden")
+
+
+DEFAULTS: list[tuple[Any, Any]] = [
+    (Path, Path("/tmp")),
+    (PurePosixPath, PurePosixPath("/tmp")),
+    (Path | None, Path("/tmp")),
+    (list[Path], [Path("/tmp")]),
+    (dict[str, Path], {"a": Path("/tmp")}),
+    (tuple[Path, ...], (Path("/tmp"),)),
+    (Path | int, Path("/tmp")),
+    (SecretStr, SecretStr("hidden")),
+    (Colour, Colour.RED),
+    (datetime.datetime, datetime.datetime(2024, 2, 29, tzinfo=datetime.UTC)),
+    (datetime.date, datetime.date(2024, 2, 29)),
+    (datetime.time, datetime.time(10)),
+    (datetime.timedelta, datetime.timedelta(seconds=90)),
+    (Decimal, Decimal("1.10")),
+    (uuid.UUID, uuid.UUID(int=3)),
+    (bytes, b"\xff"),
+    (set[bytes], {b"\xff"}),
+    (re.Pattern[str], re.compile("a+")),
+    (IPv4Address, IPv4Address("127.0.0.1")),
+    (Person, Person(name="Ann")),
+    (Point, Point(1)),
+    (Options, {"fast": True}),
+    (Settings, Settings()),
+    (float, math.inf),
+    (Any, None),
+]
+
+
+@pytest.mark.parametrize(("annotation", "default"), DEFAULTS, ids=lambda given: str(given)[:30])
+def test_a_default_of_any_type_is_what_a_call_without_it_gets(annotation: Any, default: Any) -> None:
+    def skill(value: annotation = default) -> None: ...
+
+    def described(value: Annotated[annotation, Field(description="a value")] = default) -> None: ...
+
+    def field(value: annotation = Field(default)) -> None: ...  # noqa: B008
+
+    def factory(value: annotation = Field(default_factory=lambda: default)) -> None: ...  # noqa: B008
+
+    for function in (skill, described, field, factory):
+        assert skill_of(function).signature.read_input(b"{}") == {"value": default}
+
+
+def test_a_default_is_taken_as_its_type_is_checked_when_it_is_declared() -> None:
+    def skill(person: Person = {"name": "Ann"}, folder: Path = "/tmp", ratio: float = 1) -> None: ...  # type: ignore[assignment]  # noqa: B006
+
+    arguments = skill_of(skill).signature.read_input(b"{}")
+    assert arguments == {"person": Person(name="Ann"), "folder": Path("/tmp"), "ratio": 1.0}
+
+
+def test_a_secret_default_is_not_told_in_the_schema() -> None:
+    def skill(key: SecretStr = SecretStr("hidden"), settings: Settings = Settings()) -> None: ...  # noqa: B008
+
+    assert "hidden" not in json.dumps(input_schema(skill))
+    assert "*" not in json.dumps(input_schema(skill))
+
+
+def test_a_parameter_may_have_a_name_in_json_that_python_does_not_allow() -> None:
+    def skill(
+        from_: Annotated[int, Field(alias="from")],
+        class_: str = Field("a", validation_alias="class"),
+        to: Annotated[int, Field(serialization_alias="until")] = 3,
+    ) -> None: ...
+
+    signature = skill_of(skill).signature
+    assert input_schema(skill)["properties"].keys() == {"from", "class", "to"}
+    assert input_schema(skill)["required"] == ["from"]
+    assert signature.read_input(b'{"from": 1, "class": "b"}') == {"from_": 1, "class_": "b", "to": 3}
+    with pytest.raises(InvalidInput, match=r"there is no from_; .* \(did you mean from\?\)"):
+        signature.read_input(b'{"from_": 1, "from": 1}')
+
+
+def test_an_alias_that_is_not_one_name_is_refused_with_the_fix() -> None:
+    def choices(a: Annotated[int, Field(validation_alias=AliasChoices("b", "c"))]) -> None: ...
+
+    def path(a: Annotated[int, Field(validation_alias=AliasPath("b", 0))]) -> None: ...
+
+    def twice(a: Annotated[int, Field(alias="b")], b: int) -> None: ...
+
+    for function in (choices, path):
+        with pytest.raises(ConfigurationError, match=r"more than one alias, or a path; give it one name, .*alias="):
+            skill_of(function)
+    with pytest.raises(ConfigurationError, match='two parameters are called "b" in the input'):
+        skill_of(twice)
+
+
+def test_a_number_that_its_type_cannot_hold_is_a_wrong_input() -> None:
+    def skill(span: datetime.timedelta) -> None: ...
+
+    with pytest.raises(InvalidInput, match="larger than its type can hold"):
+        skill_of(skill).signature.read_input(b'{"span": -86399999999999}')
 
 
 @pytest.mark.parametrize(

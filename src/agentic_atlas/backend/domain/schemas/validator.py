@@ -9,6 +9,7 @@ from functools import partial
 import jsonschema_rs
 import msgspec
 
+from agentic_atlas.backend.domain.formats import FORMATS
 from agentic_atlas.backend.domain.schemas.dispatch import dispatched
 from agentic_atlas.backend.domain.schemas.wording import InputFault, faults_of
 from agentic_atlas.errors import InvalidInput
@@ -60,7 +61,13 @@ def compiled_size(schema: bytes, cost: Cost) -> int:
 def _compiled(schema: object) -> jsonschema_rs.Draft202012Validator:
     # Only objects and booleans are schemas; what else was declared is for the library to refuse.
     options = jsonschema_rs.RegexOptions(size_limit=_ENGINE)
-    return jsonschema_rs.Draft202012Validator(schema, offline=True, pattern_options=options)  # type: ignore[arg-type]
+    return jsonschema_rs.Draft202012Validator(
+        schema,  # type: ignore[arg-type]
+        offline=True,
+        pattern_options=options,
+        validate_formats=True,
+        formats=FORMATS,
+    )
 
 
 def _compiled_in_part(schema: object) -> jsonschema_rs.Draft202012Validator:
