@@ -81,7 +81,8 @@ class SkillSpec(msgspec.Struct, frozen=True, omit_defaults=True):
 
     name: SkillName
     input_schema: Raw
-    """JSON Schema (2020-12) of the input object."""
+    """JSON Schema (2020-12) of the input object. It may refer to its own definitions, as `#/$defs/Name`, and to nothing
+    else."""
     description: Text = ""
     output_schema: Raw = NULL
     """JSON Schema of the output, or null when it is not declared."""

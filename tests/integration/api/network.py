@@ -15,7 +15,7 @@ import structlog
 from agentic_atlas.auth import load_or_create_ring, ring_files
 from agentic_atlas.backend.api.app import create_app
 from agentic_atlas.backend.archive.folder import BackupFolder
-from agentic_atlas.backend.checker.process import checking
+from agentic_atlas.backend.checker.process import PROGRAM, checking
 from agentic_atlas.backend.domain.census import Census, OpenLimits
 from agentic_atlas.backend.domain.logins import Logins
 from agentic_atlas.backend.domain.records import Task
@@ -173,10 +173,14 @@ async def api(
     *,
     database: Path | None = None,
     watchers: Watchers | None = None,
+    checker: Sequence[str] = PROGRAM,
 ) -> AsyncIterator[Api]:
     """Run the API, with its store in memory unless there is a file for it."""
     ids, fleet = SortableIds(), HandFleet()
-    async with open_store(database, clock=wall, ids=ids) as store, checking(python_environ()) as checker:
+    async with (
+        open_store(database, clock=wall, ids=ids) as store,
+        checking(python_environ(), checker) as apart,
+    ):
         feed, registry, log = Feed(LocalBus()), Registry(store.agents), structlog.get_logger()
         dispatcher = Dispatcher(store.tasks, fleet, feed, clock, log, Census(limits))
         backend = Backend(
@@ -202,7 +206,7 @@ async def api(
                 keys=lambda: ring_files(folder / "keys"),
                 clock=wall,
             ),
-            schemas=Schemas(checker),
+            schemas=Schemas(apart),
             watchers=Watchers(1_000_000, 1_000_000) if watchers is None else watchers,
         )
         issued = await users.bootstrap(backend, "admin")

@@ -11,7 +11,7 @@ from agentic_atlas.backend.domain.schemas import InputFault
 class Odd:
     def fits(self, value: object) -> bool:
         match value:
-            case "work":
+            case "work" | {"value": "work"}:
                 self._work()
             case "sleep":
                 time.sleep(60)
