@@ -1,22 +1,40 @@
 """Every setting of the server, once. Read from the environment (`ATLAS_…`); the command line wins over it."""
 
+import os
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from agentic_atlas.errors import ConfigurationError
+from agentic_atlas.sdk import environment
+from agentic_atlas.sdk.address import base_url, router_url
+from agentic_atlas.sdk.misspelt import PREFIX, unread
 
 Port = Annotated[int, Field(ge=0, le=65_535)]
 
 
 def _data_dir() -> Path:
-    return Path.home() / ".local" / "share" / "agentic-atlas"
+    home = environment.home()
+    if home is None:
+        raise ConfigurationError("this user has no home folder: name one for the data with ATLAS_DATA_DIR")
+    return home / ".local" / "share" / "agentic-atlas"
+
+
+def _api(url: str) -> str:
+    return base_url(url, "ATLAS_PUBLIC_URL")
+
+
+def _router(url: str) -> str:
+    return router_url(url, "ATLAS_PUBLIC_ROUTER_URL")
 
 
 class Settings(BaseSettings):
     """Settings of `atlas up`. Durations are seconds, sizes bytes."""
 
-    model_config = SettingsConfigDict(env_prefix="ATLAS_", frozen=True, extra="ignore")
+    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="ignore", env_ignore_empty=True)
 
     data_dir: Annotated[Path, Field(default_factory=_data_dir)]
     """Folder of the database and the signing keys; made when missing, for its owner only."""
@@ -25,7 +43,8 @@ class Settings(BaseSettings):
     """Folder where `atlas backup` and the API keep backups; `backups` in the data folder when it is not set."""
 
     host: str = "127.0.0.1"
-    """Address to listen on. Anything but loopback lets other machines in: put TLS in front of it."""
+    """Address to listen on; `0.0.0.0`: all of this machine. Anything but loopback lets other machines in: put TLS in
+    front of it."""
 
     http_port: Port = 8000
     """Port of platform and API; 0: any free one."""
@@ -33,11 +52,11 @@ class Settings(BaseSettings):
     router_port: Port = 8080
     """Port where agents connect; 0: any free one."""
 
-    public_url: str | None = None
-    """Address of the API as others see it, for instance `https://atlas.example.org`."""
+    public_url: Annotated[str, AfterValidator(_api)] | None = None
+    """Address of the API as others see it, for instance `https://atlas.example.org`; new agents get it."""
 
-    public_router_url: str | None = None
-    """Address of the router as agents see it, for instance `wss://atlas.example.org/ws`."""
+    public_router_url: Annotated[str, AfterValidator(_router)] | None = None
+    """Address of the router as agents see it, for instance `wss://atlas.example.org/ws`; new agents get it."""
 
     allowed_hosts: str = ""
     """Further names by which this network is asked, separated by commas; `.example.org` for all below it, `*` for any.
@@ -99,3 +118,11 @@ class Settings(BaseSettings):
     def backups(self) -> Path:
         """Where backups are kept."""
         return self.backup_dir or self.data_dir / "backups"
+
+
+def misspelt(names: Iterable[str] | None = None) -> list[str]:
+    """Say of each variable that begins as ours do, and is none, which one it is almost; one sentence each."""
+    given = (name for name in (os.environ if names is None else names) if name.startswith(PREFIX))
+    known = [f"{PREFIX}{name.upper()}" for name in Settings.model_fields]
+    found = unread(given, [*known, *environment.AGENT_VARIABLES, *environment.CLIENT_VARIABLES])
+    return [f"{name} is set and nothing reads it: did you mean {near}?" for name, near in found]

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 import re
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
 from agentic_atlas.errors import ConfigurationError, InvalidInput
+from agentic_atlas.sdk.private_file import write_private
 
 MAX_FILE = 1024 * 1024
 _NAME = re.compile(r"\s*(?:export\s+)?(?P<name>[A-Za-z_][A-Za-z0-9_]*)\s*=")
@@ -25,11 +25,21 @@ def set_values(path: Path, values: Mapping[str, str]) -> None:
     """
     if any(not _PLAIN.fullmatch(value) or set(value) & set("'\"#$\\") for value in values.values()):
         raise InvalidInput("a value for the .env file holds spaces, quotes or control characters")
-    target = path.resolve()
+    target = Path(os.path.realpath(path))
     if not target.parent.is_dir():
         raise ConfigurationError(f"there is no folder {target.parent} to put {target.name} into: make it first")
     lines = _changed(_lines(target), values)
-    _replace(target, "".join(f"{line}\n" for line in lines))
+    write_private(target, "".join(f"{line}\n" for line in lines).encode())
+
+
+def value(path: Path, name: str) -> str:
+    """Return what the file has for a name; nothing when it has none, or cannot be read."""
+    from agentic_atlas.sdk.dotenv_file import read
+
+    try:
+        return read(path).values.get(name, "") if path.is_file() else ""
+    except ConfigurationError:
+        return ""
 
 
 def _lines(path: Path) -> list[str]:
@@ -38,7 +48,7 @@ def _lines(path: Path) -> list[str]:
     if not path.is_file() or path.stat().st_size > MAX_FILE:
         raise ConfigurationError(f"{path} is not a .env file: name another one")
     try:
-        return path.read_text(encoding="utf-8").splitlines()
+        return path.read_text(encoding="utf-8-sig").splitlines()
     except UnicodeDecodeError:
         raise ConfigurationError(f"{path} is not text in UTF-8: name another file") from None
 
@@ -55,18 +65,3 @@ def _changed(lines: list[str], values: Mapping[str, str]) -> list[str]:
         elif name not in values:
             result.append(line)
     return result + [f"{name}={value}" for name, value in left.items()]
-
-
-def _replace(path: Path, text: str) -> None:
-    """Write the file beside the old one and put it in its place; `mkstemp` makes it readable by its owner alone."""
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f"{path.name}.")
-    new = Path(name)
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        new.replace(path)
-    finally:
-        # Also when somebody interrupts it: it may hold a token.
-        new.unlink(missing_ok=True)

@@ -1,11 +1,16 @@
-"""Where the API is and what it is asked with: checked once, before anything is sent."""
+"""Where the API and the router are, and what the API is asked with: checked once, before anything is sent."""
 
 import ipaddress
 import re
 from dataclasses import dataclass, field
-from urllib.parse import quote, urlsplit
+from typing import Final
+from urllib.parse import SplitResult, quote, urlsplit
 
 from agentic_atlas.errors import ConfigurationError, InvalidInput
+from agentic_atlas.protocol.versions import PATH
+
+API_EXAMPLES: Final = "http://localhost:8000 or https://example.org"
+ROUTER_EXAMPLES: Final = "ws://localhost:8080/ws or wss://example.org/ws"
 
 _KEY = re.compile(r"[\x21-\x7e]{1,4096}")
 _LONGEST_SEGMENT = 256
@@ -28,7 +33,7 @@ class Address:
     @property
     def loopback(self) -> bool:
         """True when the API is on this machine: no proxy is ever in between."""
-        return is_loopback(urlsplit(self.url).hostname or "")
+        return on_loopback(self.url)
 
 
 def address(url: str, api_key: str) -> Address:
@@ -42,24 +47,79 @@ def address(url: str, api_key: str) -> Address:
     return Address(url=base_url(url), api_key=api_key)
 
 
-def base_url(url: str) -> str:
+def base_url(url: str, name: str = "the platform's address") -> str:
     """Return the address of a platform in its one form, so that two can be compared.
 
+    Args:
+        url: as it was given.
+        name: of what holds it, for the error.
+
     Raises:
-        ConfigurationError: not an `http` or `https` URL, or one that carries a password or a query.
+        ConfigurationError: not an `http` or `https` URL, or one that carries more than a path; never holds the URL.
     """
-    fault = ConfigurationError("the platform's address has to look like http://localhost:8000 or https://example.org")
+    parts = _parts(url, name, ("http", "https"), API_EXAMPLES)
+    path = parts.path.rstrip("/")
+    if path.endswith("/api/v1"):
+        raise ConfigurationError(f"{name} has to end before /api/v1: it has to look like {API_EXAMPLES}")
+    host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
+    return f"{parts.scheme}://{host}{f':{parts.port}' if parts.port else ''}{path}"
+
+
+def router_url(url: str, name: str) -> str:
+    """Return the address that agents connect to, without white space around it.
+
+    Args:
+        url: as it was given.
+        name: of the variable that holds it, for the error.
+
+    Raises:
+        ConfigurationError: not a `ws` or `wss` URL that ends in `/ws`; never holds the URL, which may hold a secret.
+    """
+    parts = _parts(url, name, ("ws", "wss"), ROUTER_EXAMPLES)
+    if not parts.path.endswith(PATH):
+        raise ConfigurationError(f"{name} has to end in {PATH}: it has to look like {ROUTER_EXAMPLES}")
+    return url.strip()
+
+
+def _parts(url: str, name: str, schemes: tuple[str, ...], examples: str) -> SplitResult:
     try:
         parts = urlsplit(url.strip())
-        port = parts.port
+        fault = _fault(url.strip(), parts, parts.port, schemes)
     except ValueError:
-        raise fault from None
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise fault
-    if "@" in parts.netloc or parts.query or parts.fragment:
-        raise ConfigurationError("the platform's address must not hold a password, a query or a fragment")
-    host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
-    return f"{parts.scheme}://{host}{f':{port}' if port else ''}{parts.path.rstrip('/')}"
+        parts, fault = urlsplit(""), "is not a URL"
+    if fault is not None:
+        raise ConfigurationError(f"{name} {fault}: it has to look like {examples}")
+    return parts
+
+
+def _fault(url: str, parts: SplitResult, port: int | None, schemes: tuple[str, ...]) -> str | None:
+    checks = (
+        (url[:1] in QUOTES or url[-1:] in QUOTES, "has quotes around it"),
+        (any(character.isspace() or not character.isprintable() for character in url), "has spaces in it"),
+        (parts.scheme not in schemes, f"does not begin with {' or '.join(f'{scheme}://' for scheme in schemes)}"),
+        (not parts.hostname or port == 0, "names no host"),
+        ("@" in parts.netloc, "holds a user name or password"),
+        ("?" in url, "has a ? in it"),
+        ("#" in url, "has a # in it"),
+        (not _is_host(parts.hostname or ""), "names a host that cannot be one"),
+    )
+    return next((fault for is_wrong, fault in checks if is_wrong), None)
+
+
+QUOTES: Final = ("'", '"', "`")
+"""What files and shells leave around a value that was quoted for another one."""
+
+
+def _is_host(host: str) -> bool:
+    """Tell whether such a host could be looked up (RFC 5891, RFC 4291): no part of a name is empty or too long."""
+    try:
+        if ":" in host:
+            ipaddress.ip_address(host)
+        else:
+            host.encode("idna")
+    except ValueError:
+        return False
+    return True
 
 
 def is_loopback(host: str) -> bool:
@@ -68,6 +128,11 @@ def is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return host == "localhost" or host.endswith(".localhost")
+
+
+def on_loopback(url: str) -> bool:
+    """Tell whether an address that was checked leads to this machine itself."""
+    return is_loopback(urlsplit(url).hostname or "")
 
 
 def segment(value: str) -> str:

@@ -6,7 +6,6 @@
 """
 
 import os
-import tempfile
 from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
@@ -17,14 +16,21 @@ from msgspec.structs import replace
 from agentic_atlas.errors import ConfigurationError
 from agentic_atlas.files import make_folder
 from agentic_atlas.sdk.address import base_url, is_loopback
+from agentic_atlas.sdk.private_file import write_private
 
 _LONGEST: Final = 1024 * 1024
 
 
-class Entry(msgspec.Struct, frozen=True):
+class Entry(msgspec.Struct, frozen=True, omit_defaults=True):
     """What is known of one platform."""
 
     api_key: str
+    user: str = ""
+    """Whose key it is, as far as that was said."""
+    folder: str = ""
+    """Data folder of a network that `atlas up` started on this machine; empty: one that was logged in to."""
+    passing: bool = False
+    """Its port was any free one: nobody will find it there again."""
 
     def __repr__(self) -> str:
         return "Entry(api_key=…)"
@@ -36,28 +42,48 @@ class Credentials(msgspec.Struct, frozen=True, omit_defaults=True):
     platforms: dict[str, Entry] = {}
     """By address, as `address.base_url` writes it."""
     default: str | None = None
-    """Address used when none is given: of the last login."""
+    """Address used when none is given."""
 
-    def api_key(self, url: str) -> str | None:
-        """Return the key stored for this very platform, or None; this machine's own names count as one.
+    def entry(self, url: str) -> Entry | None:
+        """Return what is stored for this very platform, or None; this machine's own names count as one.
 
         Raises:
             ConfigurationError: it is no address of a platform.
         """
         wanted = _identity(url)
-        return next((entry.api_key for held, entry in self.platforms.items() if _identity(held) == wanted), None)
+        return next((entry for held, entry in self.platforms.items() if _identity(held) == wanted), None)
 
-    def with_key(self, url: str, api_key: str) -> "Credentials":
-        """Return these with one more key, which becomes the default."""
+    def api_key(self, url: str) -> str | None:
+        """Return the key stored for this very platform, or None; raises as `entry` does."""
+        found = self.entry(url)
+        return None if found is None else found.api_key
+
+    def is_default(self, url: str) -> bool:
+        """Tell whether commands go to this platform."""
+        return self.default is not None and _identity(self.default) == _identity(url)
+
+    def with_entry(self, url: str, entry: Entry, *, default: bool = True) -> "Credentials":
+        """Return these with one more platform, the default when that is wanted or nothing else is."""
         address = base_url(url)
-        return Credentials({**self.without(url).platforms, address: Entry(api_key)}, address)
+        kept = self.without(url)
+        stays = None if default or self.is_default(url) else kept.default
+        return Credentials({**kept.platforms, address: entry}, stays or address)
+
+    def using(self, url: str) -> "Credentials":
+        """Return these with another default, which has to be one of them."""
+        wanted = _identity(url)
+        return replace(self, default=next(held for held in self.platforms if _identity(held) == wanted))
 
     def without(self, url: str) -> "Credentials":
-        """Return these without the key of a platform."""
+        """Return these without a platform."""
         gone = _identity(url)
         kept = {held: entry for held, entry in self.platforms.items() if _identity(held) != gone}
         default = self.default if self.default in kept else next(iter(kept), None)
         return replace(self, platforms=kept, default=default)
+
+    def started_from(self, folder: str) -> dict[str, Entry]:
+        """Return the platforms that were started here with this data folder, by address."""
+        return {held: entry for held, entry in self.platforms.items() if folder and entry.folder == folder}
 
 
 def read(path: Path) -> Credentials:
@@ -92,22 +118,11 @@ def write(path: Path, credentials: Credentials) -> None:
     content = msgspec.json.format(msgspec.json.encode(credentials), indent=2)
     try:
         make_folder(path.parent)
-        _write_whole(path, content)
+        write_private(path, content)
     except OSError as error:
-        raise ConfigurationError(f"can't write {path}: {error.strerror}") from None
-
-
-def _write_whole(path: Path, content: bytes) -> None:
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=".credentials-")  # made with mode 0600
-    draft = Path(name)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        draft.replace(path)
-    finally:
-        draft.unlink(missing_ok=True)
+        raise ConfigurationError(
+            f"can't write {path}: {error.strerror}; name a folder of your own with XDG_CONFIG_HOME"
+        ) from None
 
 
 def _identity(url: str) -> tuple[str, str, int | None, str]:

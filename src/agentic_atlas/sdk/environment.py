@@ -5,17 +5,18 @@ is one sentence that says which, why and what to do; no sentence ever holds the 
 """
 
 import os
-import stat
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
-from urllib.parse import urlsplit
 
 from agentic_atlas.errors import ConfigurationError
 from agentic_atlas.sdk import credentials as store
-from agentic_atlas.sdk.address import base_url
-from agentic_atlas.sdk.credentials import Credentials
+from agentic_atlas.sdk import dotenv_file
+from agentic_atlas.sdk.address import QUOTES, base_url, router_url
+from agentic_atlas.sdk.credentials import Credentials, Entry
+from agentic_atlas.sdk.dotenv_file import EnvFile
+from agentic_atlas.sdk.misspelt import PREFIX, unread
 
 ROUTER_URL: Final = "ws://localhost:8080/ws"
 API_URL: Final = "http://localhost:8000"
@@ -23,7 +24,17 @@ LONGEST_TOKEN: Final = 4096
 LOG_LEVELS: Final = ("debug", "info", "warning", "error")
 LOG_FORMATS: Final = ("console", "json")
 
-_LONGEST_FILE: Final = 1024 * 1024
+AGENT_VARIABLES: Final = (
+    "AGENT_JWT_TOKEN",
+    "ROUTER_WS_URL",
+    "BACKEND_API_BASE_URL",
+    "ATLAS_SPOOL",
+    "ATLAS_LOG_LEVEL",
+    "ATLAS_LOG_FORMAT",
+)
+CLIENT_VARIABLES: Final = ("ATLAS_API_URL", "ATLAS_API_KEY")
+_OURS: Final = (PREFIX, "AGENT_")
+
 _WHERE_FROM: Final = (
     "Get one with `atlas tokens create NAME --create-agent`, and put it into the file .env beside your agent: "
     "AGENT_JWT_TOKEN=<token>"
@@ -79,27 +90,29 @@ def load(
     Raises:
         ConfigurationError: the token is missing, or a value cannot be used; the message names the fix.
     """
-    file = env_file or _env_file(folder)
-    in_file = _read(file) if file is not None else {}
+    path = env_file or dotenv_file.find(folder)
+    file = dotenv_file.read(path) if path is not None else None
+    in_file = file.values if file is not None else {}
     given = {**(os.environ if environ is None else environ), **(said or {})}
     # An empty variable is one that is not set: that is how compose files and shells pass on what they do not have.
-    values = {**{name: value for name, value in in_file.items() if value}, **{n: v for n, v in given.items() if v}}
+    values = {**in_file, **{name: value.strip() for name, value in given.items() if value.strip()}}
     spool = _spool(values.get("ATLAS_SPOOL"), given)
-    token_from_file = bool(in_file.get("AGENT_JWT_TOKEN")) and not given.get("AGENT_JWT_TOKEN")
+    from_file = "AGENT_JWT_TOKEN" in in_file and not given.get("AGENT_JWT_TOKEN", "").strip()
     return AgentSettings(
         token=_token(values.get("AGENT_JWT_TOKEN"), file),
-        router_url=_router_url(values.get("ROUTER_WS_URL", ROUTER_URL)),
-        api_url=_api_url(values.get("BACKEND_API_BASE_URL", API_URL)),
+        router_url=router_url(values.get("ROUTER_WS_URL", ROUTER_URL), "ROUTER_WS_URL"),
+        api_url=base_url(values.get("BACKEND_API_BASE_URL", API_URL), "BACKEND_API_BASE_URL"),
         log_level=_one_of("ATLAS_LOG_LEVEL", values.get("ATLAS_LOG_LEVEL", "info"), LOG_LEVELS),
         log_format=_one_of("ATLAS_LOG_FORMAT", values["ATLAS_LOG_FORMAT"], LOG_FORMATS)
         if "ATLAS_LOG_FORMAT" in values
         else None,
-        env_file=file,
+        env_file=path,
         colours=not given.get("NO_COLOR"),
         spool=spool,
-        token_from_file=token_from_file,
+        token_from_file=from_file and file is not None and file.again,
         warnings=(
-            *(_warnings(file) if file is not None and token_from_file else ()),
+            *(_file_warnings(file, holds_token=from_file) if file is not None else ()),
+            *_misspelt(given),
             *((_HOMELESS,) if spool is None and not values.get("ATLAS_SPOOL") else ()),
         ),
     )
@@ -115,19 +128,33 @@ def client_settings(
         ConfigurationError: there is no key, or the file cannot be used; the message names the fix.
     """
     given = os.environ if environ is None else environ
-    key = api_key or given.get("ATLAS_API_KEY")
-    address = url or given.get("ATLAS_API_URL")
+    key: str | None = api_key or given.get("ATLAS_API_KEY", "").strip()
+    address = url or _api_url(given)
     if key and address:
         return ClientSettings(address, key)
     held = read_credentials(environ)
-    address = address or held.default or API_URL
-    key = key or held.api_key(address)
+    address = address or held.default
+    key = key or (held.api_key(address) if address else None)
     if not key:
-        raise ConfigurationError(
-            f"there is no API key for {address}: log in with `atlas login {address}`, start a network here with "
-            "`atlas up`, or put a key into ATLAS_API_KEY"
+        raise ConfigurationError(" ".join((_no_key(address), *_misspelt(given))))
+    return ClientSettings(address or API_URL, key)
+
+
+def _no_key(address: str | None) -> str:
+    if address is None:
+        return (
+            "no network is known here: start one with `atlas up`, log in to one elsewhere with `atlas login URL`, or "
+            "put its address into ATLAS_API_URL and a key into ATLAS_API_KEY."
         )
-    return ClientSettings(address, key)
+    return (
+        f"there is no API key for {address}: log in with `atlas login {address}`, start a network here with "
+        "`atlas up`, or put a key into ATLAS_API_KEY."
+    )
+
+
+def _api_url(given: Mapping[str, str]) -> str | None:
+    value = given.get("ATLAS_API_URL", "").strip()
+    return base_url(value, "ATLAS_API_URL") if value else None
 
 
 def platform_url(url: str | None = None, environ: Mapping[str, str] | None = None) -> str:
@@ -138,7 +165,7 @@ def platform_url(url: str | None = None, environ: Mapping[str, str] | None = Non
         ConfigurationError: it is no address, or the credentials file cannot be used.
     """
     given = os.environ if environ is None else environ
-    return base_url(url or given.get("ATLAS_API_URL") or read_credentials(environ).default or API_URL)
+    return base_url(url or _api_url(given) or read_credentials(environ).default or API_URL)
 
 
 def overriding(url: str, environ: Mapping[str, str] | None = None) -> list[str]:
@@ -165,45 +192,43 @@ def read_credentials(environ: Mapping[str, str] | None = None) -> Credentials:
     return store.read(credentials_path(environ))
 
 
-def remember(url: str, api_key: str, environ: Mapping[str, str] | None = None) -> Path:
-    """Store a key and make its platform the default; return the file. Raises as `credentials.read` and `write` do."""
-    path = credentials_path(environ)
-    store.write(path, store.read(path).with_key(url, api_key))
-    return path
+def remember(
+    url: str, api_key: str, environ: Mapping[str, str] | None = None, *, user: str = "", default: bool = True
+) -> Path:
+    """Store a key, and make its platform the default when that is wanted; return the file.
+
+    Raises as `credentials.read` and `write` do.
+    """
+    entry = Entry(api_key, user=user)
+    return change_credentials(lambda held: held.with_entry(url, entry, default=default), environ)
 
 
 def forget(url: str, environ: Mapping[str, str] | None = None) -> bool:
     """Remove the key of a platform; False when there is none. Raises as `credentials.read` and `write` do."""
-    path = credentials_path(environ)
-    held = store.read(path)
-    if held.api_key(url) is None:
+    if read_credentials(environ).entry(url) is None:
         return False
-    store.write(path, held.without(url))
+    change_credentials(lambda held: held.without(url), environ)
     return True
 
 
-def _env_file(folder: Path | None) -> Path | None:
-    folders = [Path.cwd()] if folder is None else [folder, Path.cwd()]
-    return next((file for file in (path / ".env" for path in folders) if file.is_file()), None)
+def change_credentials(change: Callable[[Credentials], Credentials], environ: Mapping[str, str] | None = None) -> Path:
+    """Write what `change` makes of the credentials, unless that is the same; return the file.
+
+    Raises as `credentials.read` and `write` do.
+    """
+    path = credentials_path(environ)
+    held = store.read(path)
+    changed = change(held)
+    if changed != held:
+        store.write(path, changed)
+    return path
 
 
-def _read(file: Path) -> dict[str, str | None]:
-    from dotenv import dotenv_values
-
-    try:
-        if file.stat().st_size > _LONGEST_FILE:
-            raise ConfigurationError(f"{file} is larger than 1 MiB: is it a .env file?")
-        # utf-8-sig: editors on Windows begin a file with a mark. No interpolation: a $ in a value is a $.
-        return dotenv_values(file, interpolate=False, encoding="utf-8-sig")
-    except UnicodeDecodeError:
-        raise ConfigurationError(f"{file} is not UTF-8: save it as UTF-8") from None
-    except OSError as error:
-        raise ConfigurationError(f"can't read {file}: {error.strerror}") from None
-
-
-def _token(token: str | None, file: Path | None) -> str:
+def _token(token: str | None, file: EnvFile | None) -> str:
     if not token:
-        looked = f"{file} has none" if file is not None else "there is no .env file"
+        looked = "there is no .env file"
+        if file is not None:
+            looked = f"{file.path} has none" + "".join(f" (line {line} cannot be read)" for line in file.broken[:1])
         raise ConfigurationError(f"AGENT_JWT_TOKEN is not set, and {looked}. {_WHERE_FROM}")
     for is_wrong, what in _TOKEN_FAULTS:
         if is_wrong(token):
@@ -216,7 +241,7 @@ _TOKEN_CHARACTERS: Final = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnop
 _TOKEN_FAULTS: Final[tuple[tuple[Callable[[str], bool], str], ...]] = (
     (lambda token: len(token) > LONGEST_TOKEN, f"is longer than {LONGEST_TOKEN} characters"),
     (lambda token: token.lower().startswith("bearer "), "begins with the word Bearer, which is not part of it"),
-    (lambda token: token[0] in "\"'`" or token[-1] in "\"'`", "has quotes around it"),
+    (lambda token: token[0] in QUOTES or token[-1] in QUOTES, "has quotes around it"),
     (lambda token: any(character.isspace() for character in token), "has spaces or line breaks in it"),
     (lambda token: token.startswith("<") or token.endswith(">"), "is still the placeholder of an example"),
     (lambda token: not _TOKEN_CHARACTERS.issuperset(token), "has characters that no token has"),
@@ -247,41 +272,32 @@ def _users_folder(variable: str, below_home: str, given: Mapping[str, str]) -> P
     # Only an absolute path counts (XDG Base Directory Specification).
     base = Path(given.get(variable) or "")
     if not base.is_absolute():
-        try:
-            base = (Path(given["HOME"]) if given.get("HOME") else Path.home()) / below_home
-        except RuntimeError:
+        own = home(given)
+        if own is None:
             return None
+        base = own / below_home
     return base / "agentic-atlas"
 
 
-def _router_url(url: str) -> str:
-    fault = _url_fault(url, ("ws", "wss"))
-    if fault is not None:
-        raise ConfigurationError(f"ROUTER_WS_URL {fault}: it has to look like {ROUTER_URL} or wss://example.org/ws")
-    return url
-
-
-def _url_fault(url: str, schemes: tuple[str, ...]) -> str | None:
+def home(environ: Mapping[str, str] | None = None) -> Path | None:
+    """Return this user's home folder: `HOME` when it is an absolute path, else what the system says; None for none."""
+    named = Path((os.environ if environ is None else environ).get("HOME") or "")
+    if named.is_absolute():
+        return named
     try:
-        parts = urlsplit(url)
-        port = parts.port
-    except ValueError:
-        return "is not a URL"
-    checks = (
-        (any(character.isspace() for character in url), "has spaces in it"),
-        (parts.scheme not in schemes, f"does not begin with {' or '.join(f'{scheme}://' for scheme in schemes)}"),
-        (not parts.hostname or port == 0, "names no host"),
-        ("@" in parts.netloc, "holds a user name or password"),
-        (bool(parts.fragment), "has a # in it"),
-    )
-    return next((fault for is_wrong, fault in checks if is_wrong), None)
-
-
-def _api_url(url: str) -> str:
+        import pwd
+    except ImportError:  # Windows
+        return Path.home()
     try:
-        return base_url(url)
-    except ConfigurationError as error:
-        raise ConfigurationError(f"BACKEND_API_BASE_URL cannot be used. {error.message}") from None
+        return Path(pwd.getpwuid(os.getuid()).pw_dir)
+    except KeyError:
+        return None
+
+
+def first_set(*names: str, environ: Mapping[str, str] | None = None) -> tuple[str, str] | None:
+    """Return the first of these variables that has a value, with it; None for none."""
+    given = os.environ if environ is None else environ
+    return next(((name, given[name]) for name in names if given.get(name)), None)
 
 
 def _one_of(name: str, value: str, allowed: tuple[str, ...]) -> str:
@@ -290,9 +306,22 @@ def _one_of(name: str, value: str, allowed: tuple[str, ...]) -> str:
     return value.lower()
 
 
-def _warnings(file: Path) -> tuple[str, ...]:
-    readable = os.name == "posix" and stat.S_IMODE(file.stat().st_mode) & (stat.S_IRGRP | stat.S_IROTH)
-    return (f"{file} holds a token and other users of this machine can read it: chmod 600 {file}",) if readable else ()
+def _file_warnings(file: EnvFile, *, holds_token: bool) -> list[str]:
+    path = file.path
+    said = [f"line {line} of {path} cannot be read, and is left out" for line in file.broken]
+    if holds_token and file.open_to_others:
+        said.append(f"{path} holds a token and other users of this machine can read it: chmod 600 {path}")
+    known = (*AGENT_VARIABLES, *CLIENT_VARIABLES)
+    for name, near in unread(file.values, known, ours=_OURS):
+        said.append(f"{name} in {path} is nothing that an agent reads" + (f": did you mean {near}?" if near else ""))
+    return said
+
+
+def _misspelt(given: Mapping[str, str]) -> list[str]:
+    """Say of each variable of the process that is almost one of ours which one that is."""
+    names = (name for name in given if name.startswith(_OURS))
+    found = unread(names, (*AGENT_VARIABLES, *CLIENT_VARIABLES))
+    return [f"{name} is set and nothing reads it: did you mean {near}?" for name, near in found]
 
 
 def for_child(**changes: str) -> dict[str, str]:

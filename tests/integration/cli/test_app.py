@@ -84,7 +84,7 @@ def test_no_command_shows_the_help() -> None:
 
 
 def test_without_a_key_every_command_says_how_to_get_one() -> None:
-    assert "API key" in complained(atlas("whoami"), 2)
+    assert "no network is known here: start one with `atlas up`" in complained(atlas("whoami"), 2)
 
 
 def test_a_bug_is_a_sentence_too_and_shows_where_on_request(monkeypatch: pytest.MonkeyPatch) -> None:

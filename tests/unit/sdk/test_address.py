@@ -21,7 +21,18 @@ def test_an_address_is_kept_in_one_form(given: str, kept: str) -> None:
 
 @pytest.mark.parametrize(
     "given",
-    ["", "localhost:8000", "ftp://example.org", "http://", "http://a:b@example.org", "http://x?y=1", "http://x:99999"],
+    [
+        "",
+        "localhost:8000",
+        "http://x/api/v1",
+        "http://a..b",
+        "'http://x'",
+        "ftp://example.org",
+        "http://",
+        "http://a:b@example.org",
+        "http://x?y=1",
+        "http://x:99999",
+    ],
 )
 def test_an_address_that_cannot_be_meant_is_refused(given: str) -> None:
     with pytest.raises(ConfigurationError):

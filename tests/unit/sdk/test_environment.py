@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 import os
+import threading
 from pathlib import Path
 
 import pytest
 
 from agentic_atlas.errors import ConfigurationError
 from agentic_atlas.sdk import environment
-from agentic_atlas.sdk.environment import client_settings, credentials_path, forget, load, read_credentials, remember
+from agentic_atlas.sdk.environment import (
+    ClientSettings,
+    client_settings,
+    credentials_path,
+    forget,
+    load,
+    read_credentials,
+    remember,
+)
 
 TOKEN = "eyJhbGciOiJFZERTQSJ9.eyJzdWIiOiJhMSJ9.c2lnbmF0dXJl"
 
@@ -50,12 +59,6 @@ def test_an_empty_variable_is_one_that_is_not_set(tmp_path: Path) -> None:
     assert load(tmp_path, {"AGENT_JWT_TOKEN": ""}).token == TOKEN
 
 
-@pytest.mark.parametrize("line", ['AGENT_JWT_TOKEN="{}"', "AGENT_JWT_TOKEN='{}'", "export AGENT_JWT_TOKEN={}  # mine"])
-def test_the_usual_ways_to_write_a_file_are_read(tmp_path: Path, line: str) -> None:
-    env_file(tmp_path, "\ufeff" + line.format(TOKEN) + "\r\n")
-    assert load(tmp_path, {}).token == TOKEN
-
-
 def test_a_dollar_sign_stays_what_it_is(tmp_path: Path) -> None:
     env_file(tmp_path, "HOST=other\nAGENT_JWT_TOKEN=${HOST}.b.c\n")
     with pytest.raises(ConfigurationError, match="characters that no token has"):
@@ -94,7 +97,6 @@ def test_a_missing_token_says_where_to_get_one_and_where_to_put_it(tmp_path: Pat
         (f'"{TOKEN}"', "quotes around it"),
         (f"{TOKEN}'", "quotes around it"),
         (f"Bearer {TOKEN}", "word Bearer"),
-        (f"{TOKEN} ", "spaces or line breaks"),
         (f"{TOKEN[:20]}\n{TOKEN[20:]}", "spaces or line breaks"),
         ("<your-agent-token>", "placeholder"),
         ("a.b.ü", "characters that no token has"),
@@ -120,6 +122,13 @@ def test_a_token_of_the_wrong_form_says_what_is_wrong_and_never_shows_it(tmp_pat
         ("ws://host/ws#x", "has a # in it"),
         ("ws://ho st/ws", "has spaces in it"),
         ("ws://[::1/ws", "is not a URL"),
+        ('"ws://host/ws"', "has quotes around it"),
+        ("ws://localhost:8080", "has to end in /ws"),
+        ("wss://host/ws/", "has to end in /ws"),
+        ("ws://host/ws?token=secret", "has a ? in it"),
+        ("ws://router..example/ws", "names a host that cannot be one"),
+        (f"ws://{'a' * 64}.example/ws", "names a host that cannot be one"),
+        ("ws://[not::an::address]/ws", "it has to look like"),
     ],
 )
 def test_an_address_that_cannot_be_used_says_why(tmp_path: Path, url: str, says: str) -> None:
@@ -132,7 +141,12 @@ def test_an_address_that_cannot_be_used_says_why(tmp_path: Path, url: str, says:
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("BACKEND_API_BASE_URL", "ftp://x"), ("ATLAS_LOG_LEVEL", "loud"), ("ATLAS_LOG_FORMAT", "xml")],
+    [
+        ("BACKEND_API_BASE_URL", "ftp://x"),
+        ("BACKEND_API_BASE_URL", "http://localhost:8000/api/v1"),
+        ("ATLAS_LOG_LEVEL", "loud"),
+        ("ATLAS_LOG_FORMAT", "xml"),
+    ],
 )
 def test_every_other_value_that_cannot_be_used_is_named(tmp_path: Path, name: str, value: str) -> None:
     with pytest.raises(ConfigurationError, match=name):
@@ -156,6 +170,44 @@ def test_a_file_that_is_no_text_or_too_large_is_refused(tmp_path: Path) -> None:
     file.write_bytes(b"#" * (1024 * 1024 + 1))
     with pytest.raises(ConfigurationError, match="1 MiB"):
         load(tmp_path, {})
+
+
+def test_white_space_around_a_value_is_not_part_of_it(tmp_path: Path) -> None:
+    settings = load(
+        tmp_path, {"AGENT_JWT_TOKEN": f"{TOKEN}\r\n", "ROUTER_WS_URL": " ws://host/ws\n", "ATLAS_SPOOL": " "}
+    )
+    assert (settings.token, settings.router_url) == (TOKEN, "ws://host/ws")
+    assert client_settings(environ={"ATLAS_API_URL": "http://h \n", "ATLAS_API_KEY": "atlas_k\n"}) == ClientSettings(
+        "http://h", "atlas_k"
+    )
+
+
+def test_a_missing_token_names_the_line_that_could_not_be_read(tmp_path: Path) -> None:
+    file = env_file(tmp_path, f'OTHER=1\nAGENT_JWT_TOKEN="{TOKEN}\n')
+    with pytest.raises(ConfigurationError, match=rf"{file} has none \(line 2 cannot be read\)") as caught:
+        load(tmp_path, {})
+    assert TOKEN not in caught.value.message
+
+
+def test_names_that_no_agent_reads_are_told_with_the_ones_that_were_meant(tmp_path: Path) -> None:
+    file = env_file(tmp_path, f"AGENT_JWT_TOKEN={TOKEN}\nROUTER_URL=ws://x/ws\nATLAS_COLOUR=red\nMY_OWN=1\n")
+    told = load(tmp_path, {"ATLAS_SPOL": "/x", "ATLAS_URI": "mongodb://elsewhere"}).warnings
+    assert told == (
+        f"ATLAS_COLOUR in {file} is nothing that an agent reads",
+        f"ROUTER_URL in {file} is nothing that an agent reads: did you mean ROUTER_WS_URL?",
+        "ATLAS_SPOL is set and nothing reads it: did you mean ATLAS_SPOOL?",
+    )
+
+
+def test_a_token_out_of_a_pipe_is_not_looked_for_again(tmp_path: Path) -> None:
+    if not hasattr(os, "mkfifo"):
+        pytest.skip("named pipes are a matter of POSIX")
+    os.mkfifo(tmp_path / ".env")
+    writer = threading.Thread(target=(tmp_path / ".env").write_text, args=(f"AGENT_JWT_TOKEN={TOKEN}\n",))
+    writer.start()
+    settings = load(tmp_path, {})
+    writer.join()
+    assert (settings.token, settings.token_from_file) == (TOKEN, False)
 
 
 def test_the_text_form_of_settings_hides_the_secrets(tmp_path: Path) -> None:
@@ -225,15 +277,49 @@ def test_a_credentials_file_that_is_not_ours_is_named_and_not_quoted(tmp_path: P
     assert "atlas_secret" not in caught.value.message
 
 
+def test_a_credentials_file_kept_elsewhere_by_a_link_is_written_there_and_stays_a_link(tmp_path: Path) -> None:
+    kept = tmp_path / "dotfiles" / "credentials.json"
+    kept.parent.mkdir()
+    path = credentials_path(home(tmp_path))
+    path.parent.mkdir(parents=True)
+    path.symlink_to(kept)
+    remember("https://a.example", "k1", home(tmp_path))
+    remember("https://b.example", "k2", home(tmp_path))
+    assert path.is_symlink()
+    assert "k1" in kept.read_text()
+    assert kept.stat().st_mode & 0o777 == 0o600
+    assert sorted(each.name for each in (*path.parent.iterdir(), *kept.parent.iterdir())) == ["credentials.json"] * 2
+
+
 def test_a_folder_that_cannot_be_written_is_a_plain_sentence(tmp_path: Path) -> None:
     (tmp_path / ".config").write_text("a file, not a folder")
     with pytest.raises(ConfigurationError, match="can't"):
         remember("https://a.example", "k1", home(tmp_path))
 
 
+def test_without_any_network_what_starts_one_comes_first(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        client_settings(environ=home(tmp_path))
+    said = caught.value.message
+    assert said.index("`atlas up`") < said.index("`atlas login URL`")
+
+
+def test_a_missing_key_names_the_variable_that_was_meant_to_hold_it(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="ATLAS_API_KYE is set and nothing reads it: did you mean ATLAS_API_K"):
+        client_settings("https://a.example", environ={**home(tmp_path), "ATLAS_API_KYE": "atlas_k"})
+
+
+@pytest.mark.parametrize("url", ["http://localhost:8000/api/v1", "localhost:8000", "http://h?key=atlas_secret"])
+def test_an_address_in_the_environment_that_cannot_be_used_names_its_variable(tmp_path: Path, url: str) -> None:
+    with pytest.raises(ConfigurationError, match=r"^ATLAS_API_URL ") as caught:
+        client_settings(environ={**home(tmp_path), "ATLAS_API_URL": url, "ATLAS_API_KEY": "atlas_k"})
+    assert "secret" not in caught.value.message
+
+
 def test_the_config_folder_of_the_desktop_is_respected_when_it_is_absolute(tmp_path: Path) -> None:
     assert credentials_path({"XDG_CONFIG_HOME": str(tmp_path)}) == tmp_path / "agentic-atlas" / "credentials.json"
     relative = credentials_path({"XDG_CONFIG_HOME": "somewhere", "HOME": str(tmp_path)})
+    assert all(credentials_path({"HOME": odd}).is_absolute() for odd in ("", "somewhere"))
     assert relative == tmp_path / ".config" / "agentic-atlas" / "credentials.json"
 
 
@@ -275,11 +361,13 @@ def test_a_relative_folder_for_results_is_refused(tmp_path: Path) -> None:
 def test_without_a_home_folder_results_stay_in_memory_and_a_warning_says_so(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def homeless() -> Path:
-        raise RuntimeError("Could not determine home directory.")
+    pwd = pytest.importorskip("pwd")
 
-    monkeypatch.setattr(Path, "home", homeless)
-    settings = load(tmp_path, {"AGENT_JWT_TOKEN": TOKEN})
+    def nobody(uid: int) -> None:
+        raise KeyError(uid)
+
+    monkeypatch.setattr(pwd, "getpwuid", nobody)
+    settings = load(tmp_path, {"AGENT_JWT_TOKEN": TOKEN, "HOME": "relative"})
     assert settings.spool is None
     [warning] = settings.warnings
     assert "ATLAS_SPOOL=off" in warning

@@ -13,7 +13,8 @@ from weakref import WeakKeyDictionary
 import msgspec
 
 from agentic_atlas._version import __version__
-from agentic_atlas.errors import AtlasError, PayloadTooLarge, Unavailable
+from agentic_atlas.errors import AtlasError, ConfigurationError, PayloadTooLarge, Unavailable
+from agentic_atlas.sdk.client import way
 from agentic_atlas.sdk.client.errors import ConnectionCut, UnexpectedAnswer, from_answer
 from agentic_atlas.sdk.client.retry import Sources, Tries
 from agentic_atlas.sdk.forms.encode import encode_request
@@ -145,7 +146,7 @@ class Http:
             import httpx
 
             # Nothing but the API's own host is ever asked, so the key goes nowhere else: no redirects, and no proxy
-            # on the way to this machine. Without encryption no certificates have to be loaded.
+            # on the way to this machine.
             key = self.address.api_key
             client = self._clients[loop] = httpx.AsyncClient(
                 base_url=self.address.url,
@@ -155,8 +156,9 @@ class Http:
                     "Accept-Encoding": "identity",
                     "User-Agent": f"agentic-atlas/{__version__}",
                 },
-                verify=True if self.address.secure else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT),
-                trust_env=not self.address.loopback,
+                verify=way.trust(self.address),
+                proxy=way.proxy(self.address),
+                trust_env=False,
                 follow_redirects=False,
                 limits=httpx.Limits(max_connections=MAX_CONNECTIONS, max_keepalive_connections=20),
             )
@@ -178,7 +180,9 @@ class Http:
             raise ConnectionCut(f"Agentic Atlas at {url} did not answer in time", retry_after=0.0) from error
         except httpx.TransportError as error:
             raise ConnectionCut(f"the connection to Agentic Atlas at {url} was cut", retry_after=0.0) from error
-        except (httpx.RequestError, httpx.InvalidURL, httpx.StreamError) as error:
+        except httpx.InvalidURL as error:
+            raise ConfigurationError(f"nothing can be asked at {url}: check the address") from error
+        except (httpx.RequestError, httpx.StreamError) as error:
             raise UnexpectedAnswer(f"{url} did not answer as Agentic Atlas does: check the address") from error
 
     def _why(self, error: BaseException) -> str:

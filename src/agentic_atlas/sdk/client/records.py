@@ -315,3 +315,5 @@ class WhoAmI(Record, frozen=True, kw_only=True):
     """The server's."""
     router_url: str = ""
     """Where agents connect: the value of `ROUTER_WS_URL`."""
+    api_url: str = ""
+    """The API as others see it, for `BACKEND_API_BASE_URL`; empty: it is where it was asked."""
