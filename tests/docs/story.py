@@ -56,8 +56,6 @@ class World:
         """Return an output with the ports and the home folder of the pages."""
         for shown, port in self.ports.items():
             text = re.sub(rf"(?<=:){port}\b", str(shown), text)
-        # The warning about the SQLite of this machine is not one of every machine.
-        text = re.sub(r".*SQLite [\d.]+ has a fault.*\n", "", text)
         return text.replace(str(self.home), HOME)
 
 

@@ -55,22 +55,28 @@ def test_a_machine_is_let_in_by_code_and_goes_out_again(platform: Platform, else
         assert secret not in platform.process.output
 
 
-def test_a_second_network_says_that_commands_go_to_it_from_now_on(platform: Platform, tmp_path: Path) -> None:
+def test_a_second_network_leaves_commands_to_the_first_and_gives_way_when_it_ends(
+    platform: Platform, tmp_path: Path
+) -> None:
     environ = platform.environ | {
         "ATLAS_DATA_DIR": str(tmp_path / "second"),
         "ATLAS_HTTP_PORT": str(free_port()),
         "ATLAS_ROUTER_PORT": str(free_port()),
     }
+    there = {name: value for name, value in platform.environ.items() if name != "ATLAS_API_URL"}
     second = Process(*python("-m", "agentic_atlas", "up"), folder=tmp_path, environ=environ)
     try:
-        line = second.wait_for("Commands go to this network from now on")
-        assert f"not to {platform.url}: ATLAS_API_URL chooses" in line
+        line = second.wait_for("Commands go to ")
+        assert f"Commands go to {platform.url}, which answers: `atlas platforms use http" in line
+        atlas_in(there, "platforms", "use", environ["ATLAS_HTTP_PORT"])
+        assert environ["ATLAS_HTTP_PORT"] in atlas_in(there, "whoami")
         assert second.stop() == 0
     finally:
         second.kill()
-    refused = platform.atlas("backup", check=False)
-    assert "Backed up to" in refused, "ATLAS_API_URL names the first one"
-    there = {name: value for name, value in platform.environ.items() if name != "ATLAS_API_URL"}
-    astray = Process(*python("-m", "agentic_atlas", "backup"), folder=tmp_path, environ=there)
-    assert astray.wait() == 2
-    assert "or say with ATLAS_API_URL where it is" in astray.output
+    assert platform.url in atlas_in(there, "whoami")
+
+
+def atlas_in(environ: dict[str, str], *arguments: str) -> str:
+    done = Process(*python("-m", "agentic_atlas", *arguments), folder=Path(environ["HOME"]), environ=environ)
+    assert done.wait() == 0, done.output
+    return done.output

@@ -27,6 +27,15 @@ ATLAS = Group(
         "call": Command("call:call", "Run a skill of an agent and print its output."),
         "login": Command("login:login", "Log in to a platform elsewhere, or approve another machine's login."),
         "logout": Command("logout:logout", "Forget a platform's API key on this machine, and revoke it there."),
+        "platforms": Group(
+            "The networks known here; switch between them.",
+            {
+                "list": Command("platforms:show_list", "List the networks: which answer, and where commands go."),
+                "use": Command("platforms:use", "Let commands go to this network."),
+                "forget": Command("platforms:forget", "Forget a network and the key for it."),
+            },
+            default="list",
+        ),
         "whoami": Command("account:whoami", "Show who you are, and to which platform."),
         "version": Command("account:version", "Show the version of Agentic Atlas."),
         "agents": Group(

@@ -41,8 +41,8 @@ def login(
 ) -> None:
     """Log in to a platform elsewhere, or approve another machine's login.
 
-    Without an option it asks for an API key; in a pipe the key is read from stdin. Keys are kept in your credentials
-    file, which nobody else can read.
+    Without an option it asks for an API key, unless one is kept here already; in a pipe the key is read from stdin.
+    Keys are kept in your credentials file, which nobody else can read.
     """
     if sum((code, approve is not None, deny is not None)) > 1:
         raise Usage("--code, --approve and --deny exclude each other")
@@ -55,24 +55,54 @@ def login(
     environment.read_credentials()
     address = environment.platform_url(url)
     _warn(address)
-    done = _with_code(address) if code else _with_key(address)
+    done = _with_code(address) if code else _with_known_key(address) or _with_key(address)
     _tell(done, json=json)
+
+
+def _with_known_key(url: str) -> LoggedIn | None:
+    """Use the key that is kept for this platform, where nobody has brought another one; None when there is none."""
+    from agentic_atlas.sdk import environment
+
+    key = environment.read_credentials().api_key(url)
+    if key is None or not output.terminal(sys.stdin):
+        return None
+    try:
+        me = _check(url, key)
+    except Unauthenticated as error:
+        output.aside(f"The API key kept for {url} is not taken any more: {error.message}")
+        return None
+    return _chosen(url, me)
 
 
 def _with_key(url: str) -> LoggedIn:
     from agentic_atlas.sdk import environment
 
-    key = _read_key(url)
+    known = environment.read_credentials().api_key(url)
+    key = _read_key(url, known)
+    try:
+        me = _check(url, key)
+    except Unauthenticated as error:
+        raise InvalidInput(f"{url} does not take this API key: {error.message}", code=error.code) from None
+    if key == known:
+        return _chosen(url, me)
+    return LoggedIn(url, me.user.name, environment.remember(url, key, user=me.user.name))
+
+
+def _check(url: str, key: str) -> WhoAmI:
+    """Return who the key belongs to there; raises Unauthenticated when to nobody."""
 
     async def work() -> WhoAmI:
         async with connection.connect(url, key) as atlas:
             return await atlas.whoami()
 
-    try:
-        me = connection.run(work())
-    except Unauthenticated as error:
-        raise InvalidInput(f"{url} does not take this API key: {error.message}", code=error.code) from None
-    return LoggedIn(url, me.user.name, environment.remember(url, key))
+    return connection.run(work())
+
+
+def _chosen(url: str, me: WhoAmI) -> LoggedIn:
+    """Let commands go to a platform whose key is kept already."""
+    from agentic_atlas.sdk import environment
+
+    return LoggedIn(url, me.user.name, environment.change_credentials(lambda held: held.using(url)))
 
 
 def _with_code(url: str) -> LoggedIn:
@@ -89,14 +119,14 @@ def _with_code(url: str) -> LoggedIn:
                 return await waiting.key(codes)
 
     made = connection.run(work())
-    return LoggedIn(url, made.user, environment.remember(url, made.key))
+    return LoggedIn(url, made.user, environment.remember(url, made.key, user=made.user))
 
 
-def _read_key(url: str) -> str:
-    """Return the key that is typed, unseen, or that comes through a pipe."""
+def _read_key(url: str, known: str | None) -> str:
+    """Return the key that is typed, unseen, or that comes through a pipe; the known one when none comes."""
     if output.terminal(sys.stdin):
         return asking.secret(f"API key for {url}")
-    key = sys.stdin.readline(LONGEST_KEY + 2).strip()
+    key = sys.stdin.readline(LONGEST_KEY + 2).strip() or known
     if not key:
         raise InvalidInput("no API key came from stdin: `atlas login URL < FILE`, or run it in a terminal")
     return key

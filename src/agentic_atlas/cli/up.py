@@ -12,8 +12,15 @@ from agentic_atlas.cli.options import Json
 if TYPE_CHECKING:
     from structlog.typing import FilteringBoundLogger
 
-    from agentic_atlas.compose.network import Network
+    from agentic_atlas.cli.standing import Standing
+    from agentic_atlas.compose.addresses import Addresses
     from agentic_atlas.settings import Settings
+
+EXPOSED = (
+    "other machines can reach this network, and keys and tokens travel to it unencrypted: put a proxy with TLS in "
+    "front of it, and set ATLAS_PUBLIC_URL and ATLAS_PUBLIC_ROUTER_URL to its addresses (TLS of its own is not in this "
+    "release)"
+)
 
 
 def up(
@@ -51,43 +58,24 @@ def up(
 
 
 async def _serve(settings: Settings, log: FilteringBoundLogger, stop: Any, *, as_json: bool) -> None:
+    from agentic_atlas.cli import standing
     from agentic_atlas.compose.network import network
     from agentic_atlas.sdk import environment
 
     # What is wrong with that file is told before anything is up.
-    before = environment.read_credentials().default
+    environment.read_credentials()
     async with network(settings, log) as up:
-        credentials = await _credentials(up, settings)
+        here = await standing.enter(up, settings)
+        if up.addresses.exposed:
+            log.warning(EXPOSED)
         if as_json:
-            output.document({"api_url": up.api_url, "router_url": up.router_url, "data_dir": str(settings.data_dir)})
+            output.document(_facts(up.addresses, settings))
         else:
-            _tell(up, settings, credentials)
-            if before not in (None, up.api_url):
-                output.say(f"Commands go to this network from now on, not to {before}: ATLAS_API_URL chooses.")
+            _tell(up.addresses, settings, here)
         await stop.wait()
         if not as_json:
             output.say("stopping …")
-
-
-async def _credentials(up: Network, settings: Settings) -> str:
-    """See that this user's commands get in, and tell how."""
-    from agentic_atlas.backend.services import users
-    from agentic_atlas.errors import Unauthenticated
-    from agentic_atlas.sdk import environment
-
-    held = environment.read_credentials().api_key(up.api_url)
-    if held is not None:
-        try:
-            principal = await up.backend.access.authenticate(held)
-        except Unauthenticated:
-            pass  # Of another data folder, or revoked: whoever owns the data gets a new one.
-        else:
-            # Where the other commands go: to the network that was started last.
-            path = environment.remember(up.api_url, held)
-            return f"{principal.user.name}, by {path}"
-    issued = await users.bootstrap(up.backend, settings.admin) or await users.recover(up.backend)
-    path = environment.remember(up.api_url, issued.secret)
-    return f"{issued.user.name}, with a new API key in {path}"
+        await standing.leave(up, here)
 
 
 def read_settings(given: dict[str, Any]) -> Settings:
@@ -99,8 +87,10 @@ def read_settings(given: dict[str, Any]) -> Settings:
     from pydantic import ValidationError
 
     from agentic_atlas.errors import ConfigurationError
-    from agentic_atlas.settings import Settings
+    from agentic_atlas.settings import Settings, misspelt
 
+    for sentence in misspelt():
+        output.aside(sentence)
     try:
         return Settings(**given)
     except ValidationError as error:
@@ -110,16 +100,29 @@ def read_settings(given: dict[str, Any]) -> Settings:
         raise ConfigurationError(f"{source} is not acceptable: {first['msg']}") from None
 
 
-def _tell(up: Network, settings: Settings, credentials: str) -> None:
+def _facts(where: Addresses, settings: Settings) -> dict[str, object]:
+    seen = dict(zip(("public_url", "public_router_url"), where.for_others, strict=False))
+    return {"api_url": where.api_url, "router_url": where.router_url, "data_dir": str(settings.data_dir), **seen}
+
+
+def _tell(where: Addresses, settings: Settings, here: Standing) -> None:
     from agentic_atlas._version import __version__
 
+    key = f"with a new API key in {here.credentials}" if here.is_new else f"by {here.credentials}"
     output.say(f"Agentic Atlas {__version__} is up.")
     output.fields(
         [
-            ("  API", up.api_url),
-            ("  Router", up.router_url),
+            ("  API", where.api_url),
+            ("  Router", where.router_url),
+            ("  Others", " and ".join(where.for_others)),
             ("  Data", str(settings.data_dir)),
-            ("  You are", credentials),
+            ("  You are", f"{here.user}, {key}"),
         ]
     )
-    output.say("Next: `atlas init hello`, then `python agent.py` in that folder. Ctrl-C stops.")
+    if here.elsewhere:
+        output.say(
+            f"Commands go to {here.elsewhere}, which answers: `atlas platforms use {where.api_url}` changes that."
+        )
+        output.say("Ctrl-C stops.")
+    else:
+        output.say("Next: `atlas init hello`, then `python agent.py` in that folder. Ctrl-C stops.")

@@ -18,12 +18,12 @@ from agentic_atlas.backend.services import instances, tasks
 from agentic_atlas.backend.services.backend import Backend
 from agentic_atlas.backend.store.database import open_store
 from agentic_atlas.compose import http
+from agentic_atlas.compose.addresses import Addresses, addresses
 from agentic_atlas.compose.backend import build
 from agentic_atlas.compose.bridge import RouterBackend, RouterFleet
 from agentic_atlas.compose.restore import finish_restore, make_private
 from agentic_atlas.compose.sources import SortableIds, machine_names, monotonic, python_environ, wall
 from agentic_atlas.protocol.messages import Limits
-from agentic_atlas.protocol.versions import PATH
 from agentic_atlas.router.endpoint import Endpoint, serve
 from agentic_atlas.router.handshake import Guard
 from agentic_atlas.router.ports import Identity
@@ -39,13 +39,12 @@ class Network:
     """A network that is up.
 
     Attributes:
-        api_url: address of the API on this machine.
-        router_url: address of the router on this machine.
+        backend: its rules and its store.
+        addresses: where it is.
     """
 
     backend: Backend
-    api_url: str
-    router_url: str
+    addresses: Addresses
 
 
 @asynccontextmanager
@@ -62,8 +61,8 @@ async def network(settings: Settings, log: FilteringBoundLogger) -> AsyncIterato
         finish_restore(settings.data_dir)
         ring = load_or_create_ring(settings.data_dir / KEYS, wall())
         async with open_store(settings.data_dir / DATABASE, clock=wall, ids=ids) as store:
-            for warning in store.warnings:
-                log.warning(warning)
+            for note in store.notes:
+                log.debug(note)
             async with (
                 checking(python_environ()) as checker,
                 _running(settings, log, store, ring, ids, api_socket, checker) as up,
@@ -93,12 +92,12 @@ async def _running(
         max_connections_per_address=settings.max_connections_per_address,
         log=log,
     )
-    api_url = f"http://{_address(settings.host, api_socket.getsockname()[1])}"
-    router_url = f"ws://{_address(settings.host, endpoint.port)}{PATH}"
-    app = create_app(backend, settings.public_router_url or router_url, hosts)
+    listening, api_port = api_socket.getsockname()[:2]
+    where = addresses(settings, listening, api_port, endpoint.port)
+    app = create_app(backend, where.told, hosts)
     try:
         async with _alive(settings, backend, router, endpoint, http.HttpServer(app, api_socket, drain=settings.drain)):
-            yield Network(backend, api_url, router_url)
+            yield Network(backend, where)
     finally:
         await endpoint.close()
 
@@ -185,7 +184,3 @@ def _identify(ring: KeyRing, network_id: str) -> Callable[[Sequence[str]], Ident
         return Identity(claims.jti, claims.agent_id, float(claims.exp), now)
 
     return identify
-
-
-def _address(host: str, port: int) -> str:
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

@@ -6,15 +6,16 @@ from agentic_atlas._version import __version__
 from agentic_atlas.auth.hosts import Hosts
 from agentic_atlas.backend.api import agents, backups, describe, errors, logins, page, system, tasks, users
 from agentic_atlas.backend.api.front import Front
+from agentic_atlas.backend.api.whereabouts import Whereabouts
 from agentic_atlas.backend.services.backend import Backend
 
 
-def create_app(backend: Backend, router_url: str = "", hosts: Hosts | None = None) -> FastAPI:
+def create_app(backend: Backend, whereabouts: Whereabouts | None = None, hosts: Hosts | None = None) -> FastAPI:
     """Return the API of `backend` as an ASGI application.
 
     Args:
         backend: what it is the API of.
-        router_url: tells people where agents connect.
+        whereabouts: what people are told of where it is.
         hosts: names that requests may be for; without it addresses and local names alone.
     """
     # One flat list: routers that are included are searched anew for every request.
@@ -32,7 +33,7 @@ def create_app(backend: Backend, router_url: str = "", hosts: Hosts | None = Non
     )
     app.add_middleware(Front, hosts=hosts or Hosts())
     app.state.backend = backend
-    app.state.router_url = router_url
+    app.state.whereabouts = whereabouts or Whereabouts()
     errors.install(app)
     describe.install(app)
     return app

@@ -1,6 +1,7 @@
 """Routes of users and API keys."""
 
 from http import HTTPStatus
+from typing import cast
 
 from fastapi import APIRouter, Request
 from starlette.responses import Response
@@ -21,6 +22,7 @@ from agentic_atlas.backend.api.views.users import (
     new_key_view,
     user_view,
 )
+from agentic_atlas.backend.api.whereabouts import Whereabouts
 from agentic_atlas.backend.services import users
 
 router = APIRouter(prefix="/api/v1", tags=["users"])
@@ -29,8 +31,9 @@ router = APIRouter(prefix="/api/v1", tags=["users"])
 @router.get("/whoami", **describe(answers=WhoView))
 async def whoami(request: Request, backend: Parts, who: Who) -> Response:
     """Tell who asks, and which network this is."""
-    router_url = request.app.state.router_url
-    view = WhoView(user_view(who.user), key_view(who.key), backend.network, __version__, router_url)
+    where = cast(Whereabouts, request.app.state.whereabouts)
+    router_url = where.router_for(request.url.hostname)
+    view = WhoView(user_view(who.user), key_view(who.key), backend.network, __version__, router_url, where.api_url)
     return Json(view)
 
 

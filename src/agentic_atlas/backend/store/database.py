@@ -39,14 +39,13 @@ class SqlStore:
         followers: Readers,
         copier: Readers,
         network_id: str,
-        warnings: tuple[str, ...],
     ) -> None:
         self.tasks = SqlTasks(writer, readers, followers)
         self.agents = SqlAgents(writer, readers)
         self.tokens = SqlTokens(writer, readers)
         self.users = SqlUsers(writer, readers)
-        self.warnings = warnings
-        """What whoever runs this should know, a sentence each."""
+        self.notes = () if sqlite.is_safe_release() else (sqlite.OLD_RELEASE,)
+        """What does no harm and may be of interest."""
         self._readers = readers
         self._copier = copier
         self._network_id = network_id
@@ -88,9 +87,7 @@ async def open_store(path: Path | None, *, clock: Clock, ids: Ids) -> AsyncItera
 
 
 def _opened(path: Path | None, clock: Clock, ids: Ids, opened: ExitStack) -> SqlStore:
-    warnings: list[str] = []
     if path is not None:
-        warnings += [] if sqlite.is_safe_release() else [sqlite.OLD_RELEASE]
         with _place_refused(path):
             make_folder(path.parent)
             opened.enter_context(owned(path))
@@ -110,7 +107,7 @@ def _opened(path: Path | None, clock: Clock, ids: Ids, opened: ExitStack) -> Sql
     followers = _reading(writer, path, FOLLOWING, opened)
     copies = WriterReaders(writer) if path is None else copier(path)
     opened.callback(copies.close)
-    return SqlStore(writer, readers, followers, copies, network_id, tuple(warnings))
+    return SqlStore(writer, readers, followers, copies, network_id)
 
 
 def _reading(writer: Writer, path: Path | None, threads: int, opened: ExitStack) -> Readers:

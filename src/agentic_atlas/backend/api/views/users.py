@@ -59,6 +59,9 @@ class WhoView(msgspec.Struct):
     network: str
     version: str
     router_url: str
+    """Where agents connect."""
+    api_url: str
+    """The API as others see it; empty: it is where it was asked."""
 
 
 def user_view(user: User) -> UserView:

@@ -1,0 +1,24 @@
+"""Where people are told that the network is."""
+
+from dataclasses import dataclass
+
+from agentic_atlas.protocol.versions import PATH
+
+
+@dataclass(frozen=True)
+class Whereabouts:
+    """Addresses for whoever asks."""
+
+    api_url: str = ""
+    """Of the API, as others see it; empty: where they ask is where it is."""
+    router_url: str = ""
+    """Where agents connect."""
+    router_port: int | None = None
+    """Where the router listens on every address of this machine, as the API does: agents connect at this port of the
+    host that their people asked at. None: at `router_url` alone."""
+
+    def router_for(self, host: str | None) -> str:
+        """Return where agents of somebody connect who asked at this host."""
+        if self.router_port is None or not host:
+            return self.router_url
+        return f"ws://{f'[{host}]' if ':' in host else host}:{self.router_port}{PATH}"

@@ -1,0 +1,62 @@
+"""Whether a platform is there, and takes a key: asked once, without patience."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from agentic_atlas.errors import AtlasError, Unauthenticated, Unavailable
+
+if TYPE_CHECKING:
+    from agentic_atlas.sdk.client.records import WhoAmI
+    from agentic_atlas.sdk.credentials import Entry
+
+SECONDS = 1.5
+"""How long a platform may take to answer."""
+SILENT = "nothing answers"
+
+
+@dataclass(frozen=True)
+class Reached:
+    """What came of asking.
+
+    Attributes:
+        state: a few words for a person.
+        me: who the key is there, when the platform answers and takes it.
+    """
+
+    state: str
+    me: WhoAmI | None = None
+
+
+async def reach(url: str, key: str) -> Reached:
+    """Ask a platform who this key is."""
+    import asyncio
+
+    from agentic_atlas.cli import connection
+
+    try:
+        async with asyncio.timeout(SECONDS), connection.connect(url, key, patience=0.0) as atlas:
+            return Reached("answers", await atlas.whoami())
+    except Unauthenticated:
+        return Reached("does not take the key")
+    except (Unavailable, TimeoutError):
+        return Reached(SILENT)
+    except AtlasError as error:
+        return Reached(error.message)
+
+
+async def reach_all(platforms: Mapping[str, Entry]) -> dict[str, Reached]:
+    """Ask all of them at the same time."""
+    import asyncio
+
+    async with asyncio.TaskGroup() as group:
+        asked = {url: group.create_task(reach(url, entry.api_key)) for url, entry in platforms.items()}
+    return {url: task.result() for url, task in asked.items()}
+
+
+async def first_that_answers(platforms: Iterable[tuple[str, Entry]]) -> str | None:
+    """Return the first of these that answers and takes its key, or None."""
+    reached = await reach_all(dict(platforms))
+    return next((url for url, found in reached.items() if found.me is not None), None)

@@ -1,0 +1,116 @@
+"""Where a network that runs here stands among those its user knows: who they are in it, and where commands go.
+
+Commands go where they went, as long as that network answers; else to the one that has just been started. A network that
+ends leaves them to another one that runs here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from agentic_atlas.cli.reach import first_that_answers, reach
+from agentic_atlas.errors import ConfigurationError, Unauthenticated
+from agentic_atlas.sdk import environment
+from agentic_atlas.sdk.credentials import Credentials, Entry
+
+if TYPE_CHECKING:
+    from agentic_atlas.backend.services.access import Principal
+    from agentic_atlas.compose.network import Network
+    from agentic_atlas.settings import Settings
+
+
+@dataclass(frozen=True)
+class Standing:
+    """Of this user in the network that has come up.
+
+    Attributes:
+        user: who they are in it.
+        credentials: the file that their key is in.
+        is_new: the key has just been made.
+        elsewhere: the network that commands go to; empty: to this one.
+    """
+
+    user: str
+    credentials: Path
+    is_new: bool
+    elsewhere: str
+    _principal: Principal
+    _before: str | None
+    _passing: bool
+
+
+async def enter(up: Network, settings: Settings) -> Standing:
+    """See that this user's commands get in.
+
+    Raises:
+        ConfigurationError: the credentials file cannot be read or written.
+    """
+    url, folder, passing = up.addresses.api_url, str(settings.data_dir.resolve()), settings.http_port == 0
+    held = environment.read_credentials()
+    principal, key, is_new = await _key(up, settings, held, folder)
+    elsewhere = await _answering_default(held, url)
+    # A network has one address, and those of free ports that were never taken back lead nowhere.
+    gone = [at for at, entry in held.started_from(folder).items() if entry.passing or not passing]
+
+    def stand(held: Credentials) -> Credentials:
+        for at in gone:
+            held = held.without(at)
+        entry = Entry(key, user=principal.user.name, folder=folder, passing=passing)
+        return held.with_entry(url, entry, default=not elsewhere)
+
+    path = environment.change_credentials(stand)
+    return Standing(principal.user.name, path, is_new, elsewhere, principal, held.default, passing)
+
+
+async def leave(up: Network, standing: Standing) -> None:
+    """Let commands go to another network that runs here, and forget an address that nobody will find again."""
+    url = up.addresses.api_url
+    try:
+        held = environment.read_credentials()
+        if held.is_default(url):
+            await _hand_on(held, url, standing)
+        if standing._passing:
+            environment.forget(url)
+            if standing.is_new:
+                await _revoke(up, standing._principal)
+    except ConfigurationError:
+        return  # The network ends all the same; whoever reads the file next is told what is wrong with it.
+
+
+async def _key(up: Network, settings: Settings, held: Credentials, folder: str) -> tuple[Principal, str, bool]:
+    """Return who this user is, with a key: one that is stored, else a new one for whoever owns the data."""
+    from agentic_atlas.backend.services import users
+
+    here = held.entry(up.addresses.api_url)
+    for entry in ([here] if here is not None else []) + list(held.started_from(folder).values()):
+        try:
+            return await up.backend.access.authenticate(entry.api_key), entry.api_key, False
+        except Unauthenticated:
+            continue  # Of another data folder, or revoked.
+    issued = await users.bootstrap(up.backend, settings.admin) or await users.recover(up.backend)
+    return await up.backend.access.authenticate(issued.secret), issued.secret, True
+
+
+async def _answering_default(held: Credentials, url: str) -> str:
+    default = held.default
+    entry = None if default is None or held.is_default(url) else held.entry(default)
+    if default is None or entry is None or (await reach(default, entry.api_key)).me is None:
+        return ""
+    return default
+
+
+async def _hand_on(held: Credentials, url: str, standing: Standing) -> None:
+    """Let commands go to another network of this machine that answers, or to where they went before."""
+    before = standing._before or ""
+    others = {at: entry for at, entry in held.without(url).platforms.items() if entry.folder or at == before}
+    next_one = await first_that_answers(others.items()) or (before if standing._passing and before in others else None)
+    if next_one is not None:
+        environment.change_credentials(lambda held: held.using(next_one))
+
+
+async def _revoke(up: Network, principal: Principal) -> None:
+    from agentic_atlas.backend.services import users
+
+    await users.revoke_key(up.backend, principal, principal.key.id)
