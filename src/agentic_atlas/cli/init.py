@@ -10,10 +10,10 @@ from pathlib import Path
 from string import Template
 from typing import Annotated
 
-from agentic_atlas.cli import connection, envfile, output
+from agentic_atlas.cli import agent_env, connection, envfile, output
 from agentic_atlas.cli.command.declared import Argument, Option
 from agentic_atlas.cli.options import Json
-from agentic_atlas.cli.tokens import VARIABLE, ensure_agent
+from agentic_atlas.cli.tokens import ensure_agent
 from agentic_atlas.errors import AtlasError, InvalidInput
 
 ROUTER_URL = "ws://localhost:8080/ws"
@@ -98,7 +98,8 @@ async def _token(name: str) -> Place:
         me = await atlas.whoami()
         created = await ensure_agent(atlas, name)
         made = await atlas.create_token(name, name=platform.node())
-        return Place(me.router_url or ROUTER_URL, atlas.base_url, made.token, created)
+        agent_env.warn_of_router(me, atlas.base_url)
+        return Place(me.router_url or ROUTER_URL, me.api_url or atlas.base_url, made.token, created)
 
 
 def _write(folder: Path, name: str, place: Place) -> None:
@@ -108,7 +109,7 @@ def _write(folder: Path, name: str, place: Place) -> None:
     for target, template in FILES.items():
         text = Template((templates / template).read_text(encoding="utf-8")).substitute(values)
         (folder / target).write_text(text, encoding="utf-8")
-    settings = {VARIABLE: place.token, "ROUTER_WS_URL": place.router_url, "BACKEND_API_BASE_URL": place.api_url}
+    settings = {agent_env.TOKEN: place.token, agent_env.ROUTER: place.router_url, agent_env.API: place.api_url}
     envfile.set_values(folder / ".env", settings)
 
 

@@ -6,7 +6,7 @@ import platform
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-from agentic_atlas.cli import connection, durations, envfile, output, times
+from agentic_atlas.cli import agent_env, connection, durations, envfile, output, times
 from agentic_atlas.cli.command.declared import Argument, Option
 from agentic_atlas.cli.options import AgentName, Iso, Json, Utc
 from agentic_atlas.errors import NotFound
@@ -14,9 +14,7 @@ from agentic_atlas.errors import NotFound
 if TYPE_CHECKING:
     from agentic_atlas.cli.times import Clock
     from agentic_atlas.sdk.client.asynchronous import AsyncClient
-    from agentic_atlas.sdk.client.records import NewToken, TokenInfo
-
-VARIABLE = "AGENT_JWT_TOKEN"
+    from agentic_atlas.sdk.client.records import NewToken, TokenInfo, WhoAmI
 
 
 def create(
@@ -25,7 +23,8 @@ def create(
     name: Annotated[str, Option("--name", help="To tell tokens apart; this machine's name by default.")] = "",
     expires: Annotated[str, Option("--expires", metavar="SPAN", help="90d, 12h, 30m …")] = "90d",
     env: Annotated[
-        Path | None, Option("--env", metavar="FILE", help=f"Write {VARIABLE} into this .env file, mode 0600.")
+        Path | None,
+        Option("--env", metavar="FILE", help="Write it and the network's addresses into this .env file, mode 0600."),
     ] = None,
     create_agent: Annotated[bool, Option("--create-agent", help="Create the agent if it is missing.")] = False,
     json: Json = False,
@@ -40,7 +39,14 @@ def create(
         async with connection.connect() as atlas:
             if create_agent:
                 await ensure_agent(atlas, agent)
-            return await atlas.create_token(agent, name=name or platform.node(), expires_in=expires_in)
+            # Before there is a token to lose, as above.
+            me = await atlas.whoami() if env is not None else None
+            made = await atlas.create_token(agent, name=name or platform.node(), expires_in=expires_in)
+            if env is not None and me is not None:
+                before = agent_env.write(env, agent_env.filled(made.token, me, atlas.base_url))
+                if not json:
+                    await _tell_written(atlas, made, env, me, before)
+            return made
 
     _show(connection.run(work()), env, json=json)
 
@@ -48,19 +54,22 @@ def create(
 def show_list(*, agent: AgentName, utc: Utc = False, iso: Iso = False, json: Json = False) -> None:
     """List the tokens of an agent, without their secrets."""
 
-    async def work() -> list[TokenInfo]:
+    async def work() -> tuple[list[TokenInfo], set[str]]:
         async with connection.connect() as atlas:
-            return await atlas.tokens(agent)
+            return await atlas.tokens(agent), await _in_use(atlas, agent)
 
-    found = connection.run(work())
+    found, in_use = connection.run(work())
     if json:
-        output.document({"items": found})
+        from msgspec.structs import asdict
+
+        output.document({"items": [{**asdict(token), "in_use": token.id in in_use} for token in found]})
     elif not found:
         output.aside(f"{agent} has no tokens yet: `atlas tokens create {agent}` makes one.")
     else:
         clock = times.clock(utc=utc, iso=iso)
-        columns = ("token", "name", "status", "issued", "expires", "last used")
-        output.table(columns, [_row(token, clock) for token in found], shrinks=("name",), drops=("issued", "last used"))
+        columns = ("token", "name", "status", "in use", "issued", "expires", "last used")
+        rows = [_row(token, in_use, clock) for token in found]
+        output.table(columns, rows, shrinks=("name",), drops=("issued", "last used"))
 
 
 def revoke(
@@ -89,22 +98,34 @@ async def ensure_agent(atlas: AsyncClient, name: str) -> bool:
     return False
 
 
+async def _tell_written(atlas: AsyncClient, made: NewToken, env: Path, me: WhoAmI, before: str) -> None:
+    """Say what the file has now, and what it had."""
+    output.say(f"Wrote the token of {made.agent} and the network's addresses to {env}; it {_until(made)}.")
+    agent_env.warn_of_router(me, atlas.base_url)
+    if before:
+        agent_env.tell_replaced(before, await atlas.tokens(made.agent), await _in_use(atlas, made.agent))
+
+
+async def _in_use(atlas: AsyncClient, agent: str) -> set[str]:
+    """Return the ids of the tokens that instances are connected with now."""
+    found = await atlas.agent(agent)
+    return {instance.token_id for instance in found.instances if instance.online and instance.token_id}
+
+
 def _show(made: NewToken, env: Path | None, *, json: bool) -> None:
-    """Hand the token over: into the file, or else to stdout and nowhere else."""
-    if env is not None:
-        envfile.set_values(env, {VARIABLE: made.token})
+    """Hand the token over: into the file, where it is already, or else to stdout and nowhere else."""
     if json:
         shown = {"id": made.id, "agent": made.agent, "name": made.name, "expires_at": made.expires_at}
         output.document(shown | ({"token": made.token} if env is None else {"env": str(env)}))
-        return
-    until = times.clock().full(made.expires_at)
-    if env is not None:
-        output.say(f"Wrote {VARIABLE} for {made.agent} to {env}; it expires {until}.")
-        return
-    output.say(made.token)
-    output.aside(f"Put it into the agent's .env as {VARIABLE}=…; it is not shown again and expires {until}.")
+    elif env is None:
+        output.say(made.token)
+        output.aside(f"Put it into the agent's .env as {agent_env.TOKEN}=…; it is not shown again and {_until(made)}.")
 
 
-def _row(token: TokenInfo, clock: Clock) -> tuple[str, ...]:
+def _until(made: NewToken) -> str:
+    return f"expires {times.clock().full(made.expires_at)}"
+
+
+def _row(token: TokenInfo, in_use: set[str], clock: Clock) -> tuple[str, ...]:
     moments = (token.issued_at, token.expires_at, token.last_used_at)
-    return (token.id, token.name, token.status, *map(clock.short, moments))
+    return (token.id, token.name, token.status, "yes" if token.id in in_use else "", *map(clock.short, moments))

@@ -41,6 +41,10 @@ class Platform:
     refuses: Answer | None = None
     backup: Path | None = None
     """The backup that the server makes; None: one on another machine."""
+    tokens: list[dict[str, Any]] = field(default_factory=list)
+    """Of every agent; without any there is one that is active."""
+    where: dict[str, str] = field(default_factory=lambda: {"router_url": "ws://127.0.0.1:8080/ws"})
+    """Where it says that it is."""
     answers: Answer | None = None
     """To the answer of a question; without it the task goes on."""
 
@@ -71,12 +75,15 @@ class Platform:
         if not rest:
             self.add_agent(asked.body["name"])
             return Answer(self.agents[asked.body["name"]], 201)
+        rest = rest[1:] if rest[0] == "ada" else rest
         if rest[0] not in self.agents:
             return error(404, "agent_not_found", f"there is no agent `{rest[0]}`")
         token = {"id": "k1", "agent": f"ada/{rest[0]}", "name": "box", "issued_at": AT, "expires_at": AT}
         if rest[1:] == ["tokens"] and asked.method == "POST":
             return Answer(token | {"token": "eyJ.a-b_c.d"}, 201)
-        return Answer({"items": [token]}) if rest[1:] == ["tokens"] else Answer(self.agents[rest[0]])
+        if rest[1:] == ["tokens"]:
+            return Answer({"items": self.tokens or [token]})
+        return Answer(self.agents[rest[0]])
 
     def _tasks(self, asked: Asked, rest: list[str]) -> Answer:
         running = {"id": "t1", "agent": "ada/hello", "skill": "greet", "created_at": AT, "state": "working"}
@@ -109,6 +116,6 @@ class Platform:
                 "api_key": {"id": "a1", "name": "laptop"},
                 "network": "home",
                 "version": "0.1.0",
-                "router_url": "ws://127.0.0.1:8080/ws",
+                **self.where,
             }
         )

@@ -9,7 +9,7 @@ import pytest
 
 from agentic_atlas.sdk import environment
 from agentic_atlas.sdk.credentials import Credentials
-from tests.integration.cli.platform_server import atlas, complained, printed
+from tests.integration.cli.commands import atlas, complained, printed
 from tests.integration.client.client_server import KEY, Answer, Server, error, serving
 
 DEAD = "http://127.0.0.1:9"
@@ -69,8 +69,8 @@ def test_commands_go_where_they_are_told_by_an_address_or_a_part_of_it(ada: Serv
     port = ada.url.rpartition(":")[2]
     assert json.loads(printed(atlas("platforms", "use", f"http://localhost:{port}", "--json")))["url"] == ada.url
     assert "ada" in printed(atlas("whoami"))
-    assert "may mean" in complained(atlas("platforms", "use", "127.0.0.1"))
-    assert "no network is known here as `elsewhere`" in complained(atlas("platforms", "use", "elsewhere"))
+    assert "may mean" in complained(atlas("platforms", "use", "127.0.0.1"), 2)
+    assert "no network is known here as `elsewhere`" in complained(atlas("platforms", "use", "elsewhere"), 2)
 
 
 def test_a_choice_that_the_environment_overrides_is_told(ada: Server, monkeypatch: pytest.MonkeyPatch) -> None:

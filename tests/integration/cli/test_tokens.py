@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import base64
 import json
 import stat
 from pathlib import Path
@@ -7,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.integration.cli.commands import atlas, complained, printed
-from tests.integration.cli.platform_server import Platform
+from tests.integration.cli.platform_server import AT, Platform
 
 
 def test_a_new_token_is_all_that_is_printed(platform: Platform) -> None:
@@ -18,14 +19,72 @@ def test_a_new_token_is_all_that_is_printed(platform: Platform) -> None:
     assert platform.server.asked[-1].body == {"name": "box", "expires_in": 43_200}
 
 
-def test_a_new_token_goes_into_a_file_and_nowhere_else(platform: Platform, at_home: Path) -> None:
+def token_named(name: str) -> str:
+    payload = base64.urlsafe_b64encode(json.dumps({"jti": name}).encode()).decode().rstrip("=")
+    return f"head.{payload}.signature"
+
+
+def test_a_new_token_goes_into_a_file_with_the_networks_addresses_and_nowhere_else(
+    platform: Platform, at_home: Path
+) -> None:
     platform.add_agent("hello")
-    (at_home / ".env").write_text("OTHER=1\nAGENT_JWT_TOKEN=old\n")
+    (at_home / ".env").write_text("OTHER=1\nROUTER_WS_URL=ws://old/ws\n")
     result = atlas("tokens", "create", "hello", "--env", ".env")
     assert "eyJ" not in printed(result) + result.stderr
-    assert (at_home / ".env").read_text() == "OTHER=1\nAGENT_JWT_TOKEN=eyJ.a-b_c.d\n"
+    assert (at_home / ".env").read_text().splitlines() == [
+        "OTHER=1",
+        "ROUTER_WS_URL=ws://127.0.0.1:8080/ws",
+        "AGENT_JWT_TOKEN=eyJ.a-b_c.d",
+        f"BACKEND_API_BASE_URL={platform.server.url}",
+    ]
     assert stat.S_IMODE((at_home / ".env").stat().st_mode) == 0o600
     assert platform.server.asked[-1].body["expires_in"] == 90 * 86_400
+    assert "replaces" not in result.stdout
+
+
+def test_the_addresses_for_others_are_what_a_new_token_is_written_with(platform: Platform, at_home: Path) -> None:
+    platform.add_agent("hello")
+    platform.where = {"router_url": "wss://atlas.example.org/ws", "api_url": "https://atlas.example.org"}
+    printed(atlas("tokens", "create", "hello", "--env", ".env"))
+    written = (at_home / ".env").read_text()
+    assert "ROUTER_WS_URL=wss://atlas.example.org/ws\nBACKEND_API_BASE_URL=https://atlas.example.org\n" in written
+
+
+@pytest.mark.parametrize(
+    ("status", "online", "said"),
+    [
+        ("active", False, "tok_old, which stays valid: `atlas tokens revoke tok_old` ends it."),
+        (
+            "active",
+            True,
+            "tok_old, which stays valid and is in use: `atlas tokens revoke tok_old` ends it.",
+        ),
+        ("revoked", False, "tok_old, which is revoked."),
+        ("", False, "a token of another agent or network (tok_old), which is not ended by that."),
+    ],
+)
+def test_a_token_that_is_replaced_in_a_file_is_told_with_what_becomes_of_it(
+    platform: Platform, at_home: Path, status: str, online: bool, said: str
+) -> None:
+    instance = {"id": "ins_1", "connected_at": AT, "online": online, "token_id": "tok_old"}
+    platform.add_agent("hello", instances=[instance])
+    platform.tokens = [{"id": "tok_old" if status else "tok_other", "status": status or "active"}]
+    (at_home / ".env").write_text(f"export AGENT_JWT_TOKEN='{token_named('tok_old')}'\n")
+    assert printed(atlas("tokens", "create", "hello", "--env", ".env")).splitlines()[1] == f"It replaces {said}"
+
+
+def test_the_list_shows_which_tokens_are_in_use(platform: Platform) -> None:
+    instances = [
+        {"id": "ins_1", "connected_at": AT, "online": True, "token_id": "tok_2"},
+        {"id": "ins_2", "connected_at": AT, "online": False, "token_id": "tok_1"},
+    ]
+    platform.add_agent("hello", instances=instances)
+    platform.tokens = [{"id": "tok_1", "name": "vm"}, {"id": "tok_2", "name": "vm"}]
+    listed = json.loads(printed(atlas("tokens", "list", "hello", "--json")))["items"]
+    assert [(token["id"], token["in_use"]) for token in listed] == [("tok_1", False), ("tok_2", True)]
+    heads, first, second = printed(atlas("tokens", "list", "hello")).splitlines()
+    assert "IN USE" in heads
+    assert (first.split(), second.split()) == (["tok_1", "vm", "active"], ["tok_2", "vm", "active", "yes"])
 
 
 def test_no_token_is_made_when_the_file_cannot_take_it(platform: Platform) -> None:
