@@ -65,6 +65,9 @@ class Settings(BaseSettings):
     admin: str = "admin"
     """Name of the administrator that the first start makes."""
 
+    login_lifetime: Annotated[float, Field(ge=60, le=366 * 86_400)] = 90 * 86_400.0
+    """How long the API key of a login by code (`atlas login --code`) is good for."""
+
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     """Least severe messages to log."""
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from agentic_atlas._version import __version__
 from agentic_atlas.cli import connection, output
 from agentic_atlas.cli.options import Json
+from agentic_atlas.cli.times import clock
 
 if TYPE_CHECKING:
     from agentic_atlas.sdk.client.records import WhoAmI
@@ -25,11 +26,13 @@ def whoami(*, json: Json = False) -> None:
         output.document({"url": url, "user": me.user, "api_key": me.api_key, **_server(me)})
         return
     key = me.api_key.name or me.api_key.id if me.api_key else ""
+    ends = clock().full(me.api_key.expires_at) if me.api_key else ""
     output.fields(
         [
             ("user", me.user.name),
             ("role", me.user.role),
             ("API key", key),
+            *([("valid until", ends)] if ends else []),
             ("platform", url),
             ("router", me.router_url),
             ("network", me.network),

@@ -36,6 +36,10 @@ async def _decide(url: str | None, code: str, *, approve: bool) -> LoginInfo:
 
 def _confirm(asking: LoginInfo, *, approve: bool) -> None:
     """Ask the person; raises Stopped when they do not agree."""
-    output.aside(f"A machine that calls itself {asking.host}, at {asking.address}, asked {asking.age:.0f} s ago.")
+    from agentic_atlas.sdk.address import is_loopback
+
+    output.aside(f"A machine that calls itself {asking.host!r}, at {asking.address}, asked {asking.age:.0f} s ago.")
+    if is_loopback(asking.address):
+        output.aside(f"{asking.address} is the platform's own machine, or a proxy that hides where it was asked from.")
     question = "Is it yours, and may it act as you?" if approve else "Turn it away?"
     confirm(question)

@@ -57,7 +57,7 @@ async def build(
         registry=registry,
         feed=feed,
         dispatcher=dispatcher,
-        logins=Logins(),
+        logins=Logins(settings.login_lifetime),
         schemas=Schemas(checker),
         monitor=Monitor(dispatcher, fleet, clock, log),
         circles=Circles(dispatcher, fleet, clock),

@@ -190,6 +190,7 @@ def test_a_key_that_expires_is_refused_from_then_on(tmp_path: Path) -> None:
             while (answer := await client.get("/api/v1/whoami")).status_code == 200:
                 assert atlas.backend.clock() < ends
             assert answer.json()["error"]["code"] == "key_expired"
+            assert "atlas login URL --code" in answer.json()["error"]["message"]
 
     asyncio.run(main())
 

@@ -4,7 +4,7 @@ import json
 
 from tests.integration.cli.commands import atlas, complained, printed
 from tests.integration.cli.platform_server import Platform
-from tests.integration.client.client_server import KEY, error
+from tests.integration.client.client_server import KEY, Answer, error, in_order
 
 
 def test_whoami_shows_who_and_where(platform: Platform) -> None:
@@ -16,6 +16,13 @@ def test_whoami_shows_who_and_where(platform: Platform) -> None:
     ]
     assert platform.server.url in shown
     assert KEY not in shown
+
+
+def test_whoami_shows_when_the_key_ends(platform: Platform) -> None:
+    ends = {"id": "key_1", "name": "laptop", "expires_at": "2100-01-01T00:00:00Z"}
+    platform.server.answer = in_order(Answer({"user": {"name": "ada"}, "api_key": ends}))
+    (line,) = [line for line in printed(atlas("whoami")).splitlines() if line.startswith("valid until")]
+    assert "(in " in line
 
 
 def test_whoami_for_programs(platform: Platform) -> None:

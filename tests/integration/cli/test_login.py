@@ -114,6 +114,14 @@ def test_who_asks_is_shown_and_confirmed_before_they_are_let_in(server: Server) 
     assert [asked.body for asked in server.asked] == [{"user_code": "BCDF-GHJK"}] * 2
 
 
+@pytest.mark.parametrize(("address", "told"), [("127.0.0.1", True), ("::1", True), ("192.0.2.1", False)])
+def test_an_address_that_may_be_a_proxys_is_told_as_such(server: Server, address: str, told: bool) -> None:
+    environment.remember(server.url, KEY)
+    answers(server, Answer(ASKS | {"address": address}), Answer(ASKS))
+    shown = atlas("login", "--approve", "BCDF-GHJK", input="y\n").stderr
+    assert ("own machine, or a proxy" in shown) is told
+
+
 @pytest.mark.parametrize("said", ["n\n", "\n", ""])
 def test_without_a_yes_nothing_is_decided(server: Server, said: str) -> None:
     environment.remember(server.url, KEY)

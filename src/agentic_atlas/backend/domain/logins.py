@@ -8,6 +8,7 @@ forgotten, and whoever waits begins anew. Of both codes only the SHA-256 is held
 time an answer takes tells nothing about a code.
 """
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -15,14 +16,15 @@ import msgspec
 
 from agentic_atlas.auth import digest, new_secret
 from agentic_atlas.backend.domain.allowance import Allowance, neighbourhood
-from agentic_atlas.backend.domain.names import check_label
-from agentic_atlas.errors import Busy, Conflict, Forbidden, NotFound
+from agentic_atlas.errors import Busy, Conflict, Forbidden, InvalidInput, NotFound
 
 LIFETIME = 600.0
 """Seconds in which a login has to be approved and fetched."""
 INTERVAL = 5.0
 """Seconds between two questions with a device code; whoever asks sooner has to wait so much longer (RFC 8628, 3.5)."""
 LONGEST_INTERVAL = 60.0
+KEY_LIFETIME = 90 * 86_400.0
+"""Seconds that an API key from a login is good for: it lies on a machine that its user may not think of any more."""
 MOST_PENDING = 1_000
 BEGUN_PER_MINUTE = 10
 """Logins that one address may begin."""
@@ -33,6 +35,9 @@ ALPHABET = "BCDFGHJKLMNPQRSTVWXZ"
 """Letters of a user code: none that spell words, no digits to take for them (RFC 8628, 6.1)."""
 CODE_LENGTH = 8
 DEVICE_PREFIX = "atlas_login_"
+
+_HOST = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,62}[A-Za-z0-9])?")
+"""A name, and no sentence: whoever approves reads it."""
 
 
 class Codes(msgspec.Struct, frozen=True):
@@ -78,9 +83,14 @@ class _Login:
 
 
 class Logins:
-    """The logins under way. Each is decided once and fetched once; guesses, and what is held, are bounded."""
+    """The logins under way. Each is decided once and fetched once; guesses, and what is held, are bounded.
 
-    def __init__(self) -> None:
+    Attributes:
+        key_lifetime: seconds that the API key of a login is good for.
+    """
+
+    def __init__(self, key_lifetime: float = KEY_LIFETIME) -> None:
+        self.key_lifetime = key_lifetime
         self._by_device: dict[bytes, _Login] = {}
         self._by_user: dict[bytes, _Login] = {}
         self._begun = Allowance(BEGUN_PER_MINUTE, 60.0)
@@ -95,7 +105,11 @@ class Logins:
         Raises:
             Busy: too many wait, or too many were begun from this address. InvalidInput: the host's name is none.
         """
-        check_label(host, "a host's name")
+        if not _HOST.fullmatch(host):
+            raise InvalidInput(
+                "a host's name is 1 to 64 letters, digits, '-', '_' and '.', with a letter or digit at both ends",
+                code="invalid_name",
+            )
         self._expire(now)
         place = neighbourhood(address)
         wait = self._begun.wait(place, now)

@@ -62,7 +62,10 @@ class Access:
         principal = self._known.get(key_digest) or await self._look_up(key_digest)
         expires = principal.key.expires_at
         if expires is not None and expires <= self._clock():
-            raise Unauthenticated("this API key has expired: create a new one", code="key_expired")
+            raise Unauthenticated(
+                "this API key has expired: log in again with `atlas login URL --code`, or have a new one made",
+                code="key_expired",
+            )
         return principal
 
     def forget(self) -> None:

@@ -31,7 +31,7 @@ async def deny(backend: Backend, principal: Principal, user_code: str) -> Applic
 
 
 async def collect(backend: Backend, device_code: str) -> IssuedKey:
-    """Return a new API key of the user who approved the login, once.
+    """Return a new API key of the user who approved the login, once; it ends after a while.
 
     Raises:
         Conflict: `authorization_pending`. Busy: `slow_down`. NotFound: `expired_token`.
@@ -39,7 +39,8 @@ async def collect(backend: Backend, device_code: str) -> IssuedKey:
     """
     approval = backend.logins.collect(device_code, now=backend.clock())
     approver = await _approver(backend, approval.key_digest)
-    return await users.create_key(backend, approver, name=f"atlas login on {approval.applicant.host}")
+    name = f"atlas login on {approval.applicant.host}"
+    return await users.create_key(backend, approver, name=name, lifetime=backend.logins.key_lifetime)
 
 
 async def _approver(backend: Backend, key_digest: bytes) -> Principal:

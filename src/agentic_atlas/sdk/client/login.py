@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Self
 
 from agentic_atlas.errors import AtlasError, NotFound, Unavailable
@@ -18,6 +19,8 @@ SHORTEST, LONGEST = 1.0, 60.0
 """Bounds of the interval, whatever a server says."""
 MAX_LIFETIME = 3_600.0
 LONGEST_HOST = 64
+_ODD = re.compile(r"[^A-Za-z0-9._-]+")
+"""What no name of a host has, though some machines are called by it."""
 
 
 class LoginByCode:
@@ -51,8 +54,8 @@ class LoginByCode:
         Raises:
             Busy: too many logins are under way. AtlasError: there was no answer (`client.errors.ERRORS`).
         """
-        name = "".join(letter for letter in host if letter.isprintable())[:LONGEST_HOST]
-        body = {"host": name or "an unnamed machine"}
+        name = _ODD.sub("-", host)[:LONGEST_HOST].strip("-._")
+        body = {"host": name or "unnamed"}
         return await self._http.send("POST", "/login-codes", LoginCodes, body=body, repeatable=False)
 
     async def key(self, codes: LoginCodes) -> NewApiKey:

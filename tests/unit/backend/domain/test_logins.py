@@ -166,7 +166,10 @@ def test_neither_code_is_held_or_shown() -> None:
     assert codes.user_code not in held
 
 
-@pytest.mark.parametrize("host", ["two\nlines", "\x1b[2J", "turned \u202e round"])
+@pytest.mark.parametrize(
+    "host",
+    ["two\nlines", "\x1b[2J", "turned \u202e round", "this machine (atlas update)", "-box", "box.", "", "b" * 65],
+)
 def test_a_name_that_would_deceive_whoever_approves_is_refused(host: str) -> None:
     with pytest.raises(InvalidInput):
         Logins().begin(host, "192.0.2.1", now=0.0, entropy=ENTROPY)
