@@ -47,6 +47,25 @@ def test_the_file_beside_the_agent_is_read_and_the_process_environment_wins(tmp_
     assert (settings.env_file, settings.token_from_file) == (file, True)
 
 
+def test_what_is_said_in_python_wins_and_a_file_that_is_named_takes_the_place_of_the_one_that_is_found(
+    tmp_path: Path,
+) -> None:
+    env_file(tmp_path, "AGENT_JWT_TOKEN=a.b.c\n")
+    named = tmp_path / "named"
+    named.write_text("ATLAS_LOG_LEVEL=debug\n")
+    settings = load(tmp_path, {"ROUTER_WS_URL": "wss://b.example/ws"}, env_file=named, said={"AGENT_JWT_TOKEN": TOKEN})
+    assert (settings.token, settings.router_url) == (TOKEN, "wss://b.example/ws")
+    assert (settings.env_file, settings.log_level, settings.token_from_file) == (named, "debug", False)
+
+
+@pytest.mark.parametrize(("value", "colours"), [(None, True), ("", True), ("1", False), ("0", False)])
+def test_no_colours_are_wanted_when_no_color_is_set_to_anything(
+    tmp_path: Path, value: str | None, colours: bool
+) -> None:
+    environ = {"AGENT_JWT_TOKEN": TOKEN} | ({} if value is None else {"NO_COLOR": value})
+    assert load(tmp_path, environ).colours is colours
+
+
 def test_a_token_of_the_process_does_not_count_as_one_of_the_file(tmp_path: Path) -> None:
     env_file(tmp_path, "AGENT_JWT_TOKEN=a.b.c\n")
     settings = load(tmp_path, {"AGENT_JWT_TOKEN": TOKEN})

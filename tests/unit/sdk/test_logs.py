@@ -15,11 +15,20 @@ class Terminal(io.StringIO):
 
 
 class Closed(io.StringIO):
+    def __init__(self, error: Exception) -> None:
+        super().__init__()
+        self._error = error
+
     def write(self, text: str) -> int:
-        raise BrokenPipeError
+        raise self._error
 
     def flush(self) -> None:
-        raise BrokenPipeError
+        raise self._error
+
+
+class Unspeakable:
+    def __repr__(self) -> str:
+        raise KeyError("no words")
 
 
 def failing() -> Exception:
@@ -75,10 +84,38 @@ def test_a_traceback_shows_where_and_no_local_variables(style: str) -> None:
     assert "hunterhunter" not in stream.getvalue()
 
 
-def test_a_log_that_cannot_be_written_stops_nothing() -> None:
-    log = logs.logger(stream=Closed())
+@pytest.mark.parametrize("error", [BrokenPipeError(), RuntimeError("the window is closed"), AttributeError("write")])
+def test_a_log_that_cannot_be_written_stops_nothing(error: Exception) -> None:
+    log = logs.logger(stream=Closed(error))
     log.info("nobody reads this")
     log.info("half a pair \ud800")
+
+
+def test_without_standard_error_it_says_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stderr", None)
+    logs.logger().info("to nobody")
+
+
+def test_a_stream_that_does_not_know_whether_it_is_a_terminal_is_none() -> None:
+    stream = io.StringIO()
+    stream.close()
+    logs.logger(stream=stream).info("to nobody")
+
+
+@pytest.mark.parametrize("style", ["json", "console"])
+def test_a_line_that_cannot_be_put_into_words_is_written_without_its_fields(style: str) -> None:
+    stream = io.StringIO()
+    logs.logger(style=style, stream=stream).info("ready", thing=Unspeakable())
+    assert "ready" in stream.getvalue()
+    assert "thing" in stream.getvalue()
+
+
+def test_a_terminal_gets_colours_unless_it_wants_none() -> None:
+    coloured, plain = Terminal(), Terminal()
+    logs.logger(stream=coloured).info("ready")
+    logs.logger(stream=plain, colours=False).info("ready")
+    assert "\x1b" in coloured.getvalue()
+    assert "\x1b" not in plain.getvalue()
 
 
 def test_the_users_own_configuration_of_structlog_and_logging_stays_as_it_is() -> None:
