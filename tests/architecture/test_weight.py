@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 from tests.architecture.distributions import closure, top_level_modules
+from tests.integration.client.client_server import KEY, Answer, in_order, serving
 
 PRINT_MODULES = "\nimport json, sys\nprint('MODULES', json.dumps(sorted(sys.modules)))"
 HELP = """
@@ -24,10 +26,15 @@ except SystemExit as end:
 
 def loaded_by(program: str) -> set[str]:
     """Return the top-level modules a fresh interpreter has loaded after the program."""
+    return {name.partition(".")[0] for name in modules_after(program)}
+
+
+def modules_after(program: str) -> set[str]:
+    """Return the modules a fresh interpreter has loaded after the program."""
     done = subprocess.run([sys.executable, "-c", program + PRINT_MODULES], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     line = done.stdout.splitlines()[-1].removeprefix("MODULES ")
-    return {name.partition(".")[0] for name in json.loads(line)}
+    return set(json.loads(line))
 
 
 @pytest.fixture(scope="module")
@@ -52,3 +59,36 @@ def test_the_server_has_dependencies_which_the_base_install_lacks(server_only: s
 )
 def test_nothing_of_the_server_is_loaded_by(program: str, server_only: set[str]) -> None:
     assert loaded_by(program) & server_only == set()
+
+
+AGENTS = """
+import sys
+from agentic_atlas.cli.app import run
+assert run(["agents"]) == 0
+"""
+OF_OURS = {"backend.domain.ids", "compose.sources", "protocol", "errors", "files", "_version"}
+"""What it loads of ours outside `cli` and the client; of folders, everything in them."""
+OF_THE_SDK = {"address", "client", "credentials", "environment", "forms", "private_file", "text"}
+OF_COMMANDS = {"app", "command", "agents", "shell", "streams", "connection", "completion", "options", "errors"} | {
+    "output", "visible", "columns", "times", "interrupts"
+}  # fmt: skip
+OF_OTHERS = {"httpx", "httpcore", "h11", "anyio", "certifi", "idna", "msgspec", "sniffio", "typing_extensions"}
+
+
+def test_a_command_that_asks_the_platform_loads_what_it_uses_and_no_more(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    with serving(in_order()) as server:
+        server.answer = lambda asked: Answer({"items": [{"name": "hello", "owner": "ada"}], "next": None})
+        monkeypatch.setenv("ATLAS_API_URL", server.url)
+        monkeypatch.setenv("ATLAS_API_KEY", KEY)
+        monkeypatch.setenv("HOME", str(tmp_path))
+        modules = modules_after(AGENTS)
+    allowed = OF_OURS | {f"sdk.{name}" for name in OF_THE_SDK} | {f"cli.{name}" for name in OF_COMMANDS}
+    ours = {name.partition(".")[2] for name in modules if name.startswith("agentic_atlas.")}
+    folders = {name.rpartition(".")[0] for name in ours} | {"backend"}
+    assert {name for name in ours - folders if not any(f"{name}.".startswith(f"{one}.") for one in allowed)} == set()
+    installed = set(top_level_modules(closure("server").keys()))
+    assert {name.partition(".")[0] for name in modules} & installed - OF_OTHERS == set()
+    # What is paid before anything is asked; 364 when this was written.
+    assert len(modules) < 400

@@ -107,11 +107,19 @@ def _print_instances(agent: AgentInfo, clock: Clock, *, every: bool) -> None:
         rows = [_instance_row(instance, clock) for instance in shown]
         output.table(columns, rows, shrinks=("runtime", "host"))
     if len(shown) < len(instances):
-        output.aside(f"{len(instances) - len(shown)} instances of the past: --all shows them.")
+        output.aside(f"Instances of the past: {len(instances) - len(shown)}; --all shows them.")
 
 
 def _instance_row(instance: AgentInstance, clock: Clock) -> tuple[str, ...]:
     online = "yes" if instance.online else "no"
     process = str(instance.pid or "")
     connected = clock.short(instance.connected_at)
-    return (instance.id, online, str(instance.concurrency), instance.host, process, instance.runtime, connected)
+    return (
+        instance.id,
+        online,
+        f"{instance.slots_used} of {instance.concurrency}",
+        instance.host,
+        process,
+        instance.runtime,
+        connected,
+    )

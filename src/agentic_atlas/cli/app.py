@@ -12,6 +12,7 @@ from agentic_atlas.cli.command.reading import HELP, read, wants_help
 from agentic_atlas.cli.command.tree import Command, Found, Group, find
 from agentic_atlas.cli.command.usage import Usage, nearest
 from agentic_atlas.cli.interrupts import Interrupted
+from agentic_atlas.cli.shell import OFFER
 
 ATLAS = Group(
     "A self-hosted network for local agents.",
@@ -38,6 +39,7 @@ ATLAS = Group(
         ),
         "whoami": Command("account:whoami", "Show who you are, and to which platform."),
         "version": Command("account:version", "Show the version of Agentic Atlas."),
+        "completion": Command("shell:completion", "Print what makes a shell complete commands."),
         "agents": Group(
             "The agents of the network, their skills and instances.",
             {
@@ -116,6 +118,12 @@ def help_of(found: Found, width: int) -> str:
 
 
 def _run(words: Sequence[str]) -> int:
+    if words and words[0] == OFFER:
+        from agentic_atlas.cli.command.offered import offered
+
+        for word in offered(ATLAS, words[1:]):
+            output.say(word)
+        return 0
     if words and words[0] == "--version":
         words = ["version", *words[1:]]
     found = find(ATLAS, words)

@@ -55,7 +55,11 @@ def call(  # noqa: PLR0913  # each is an argument or an option of the command
     skill: Annotated[str, Argument(metavar="SKILL", help="The skill to run.", completes=completion.skills)],
     pairs: Annotated[
         list[str] | None,
-        Argument(metavar="KEY=VALUE", help="The input; also KEY:=JSON, KEY=@FILE, KEY=- (stdin), KEY.PART=VALUE."),
+        Argument(
+            "KEY=VALUE",
+            help="The input; also KEY:=JSON, KEY=@FILE, KEY=- (stdin), KEY.PART=VALUE.",
+            completes=completion.fields,
+        ),
     ] = None,
     base: Annotated[
         str | None, Option("--input", metavar="JSON|@FILE|-", help="The input as a JSON object; `-` reads stdin.")

@@ -1,4 +1,4 @@
-"""What the shell is offered: names of agents, skills and tasks, when the platform answers at once."""
+"""What the shell is offered when the platform answers at once: names of agents and skills, parameters, ids of tasks."""
 
 from __future__ import annotations
 
@@ -38,6 +38,18 @@ def skills(incomplete: str, before: Sequence[str] = ()) -> list[str]:
         return [skill.name for skill in (agent.skills if agent else []) if skill.name.startswith(incomplete)]
 
     return _asked(names)
+
+
+def fields(incomplete: str, before: Sequence[str] = ()) -> list[str]:
+    """Return what the skill that was typed before takes; none when the platform cannot be asked."""
+
+    async def names(atlas: AsyncClient) -> list[str]:
+        agent = await atlas.agent(before[0])
+        skill = next((skill for skill in agent.skills if skill.name == before[1]), None)
+        known = skill.input_schema.get("properties") if skill else None
+        return [f"{name}=" for name in known or {} if name.startswith(incomplete)]
+
+    return _asked(names) if len(before) > 1 else []
 
 
 def tasks(incomplete: str, before: Sequence[str] = ()) -> list[str]:

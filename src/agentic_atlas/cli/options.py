@@ -9,7 +9,7 @@ Json = Annotated[bool, Option("--json", help="Print JSON, for programs.")]
 AgentName = Annotated[
     str, Argument(metavar="AGENT", help="An agent: name, or owner/name.", completes=completion.agents)
 ]
-TaskId = Annotated[str, Argument(metavar="TASK", help="The task's id.")]
+TaskId = Annotated[str, Argument("TASK", help="The task's id, or its beginning.", completes=completion.tasks)]
 OfAgent = Annotated[
     str | None, Option("--agent", metavar="AGENT", help="Only this agent's.", completes=completion.agents)
 ]

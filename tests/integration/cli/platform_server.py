@@ -35,6 +35,8 @@ class Platform:
     server: Server
     agents: dict[str, dict[str, Any]] = field(default_factory=dict)
     task: dict[str, Any] = field(default_factory=lambda: {"state": "completed", "output": "Hello, Ada!"})
+    ids: list[str] = field(default_factory=list)
+    """Of the tasks that are listed; without any there is one, `t1`."""
     beginning: str = ""
     """Of the events: what the first connection has of them before it is cut."""
     stream: str = ""
@@ -97,9 +99,17 @@ class Platform:
             return self.answers or Answer(done | {"questions": [], "state": "working"})
         if rest[1:] == ["retry"]:
             return Answer(running | {"id": "t2", "retry_of": "t1"}, 201)
+        if not rest and asked.method == "GET":
+            return self._listed(asked, done)
         if not rest:
-            return Answer(running | self.task_note(), 201) if asked.method == "POST" else Answer({"items": [done]})
+            return Answer(running | self.task_note(), 201)
         return Answer(done)
+
+    def _listed(self, asked: Asked, done: dict[str, Any]) -> Answer:
+        fitting = [one for one in self.ids or ["t1"] if one.startswith(asked.query.get("prefix", ""))]
+        start, limit = int(asked.query.get("after", 0)), int(asked.query["limit"])
+        items = [done | {"id": one} for one in fitting[start : start + limit]]
+        return Answer({"items": items, "next": str(start + limit) if len(fitting) > start + limit else None})
 
     def task_note(self) -> dict[str, Any]:
         return {"note": self.task["note"]} if "note" in self.task else {}

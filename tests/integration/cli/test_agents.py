@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from datetime import datetime
 
 import pytest
 
@@ -9,7 +10,16 @@ from tests.integration.cli.commands import atlas, complained, printed
 from tests.integration.cli.platform_server import AT, GREET, Platform
 from tests.integration.client.client_server import error
 
-INSTANCE = {"id": "i1", "host": "box", "pid": 7, "online": True, "runtime": "CPython 3.11", "connected_at": AT}
+INSTANCE = {
+    "id": "i1",
+    "concurrency": 8,
+    "slots_used": 3,
+    "host": "box",
+    "pid": 7,
+    "online": True,
+    "runtime": "CPython 3.11",
+    "connected_at": AT,
+}
 
 
 @pytest.mark.parametrize("args", [["agents"], ["agents", "list"]])
@@ -39,8 +49,38 @@ def test_one_agent_is_shown_with_skills_and_instances(platform: Platform) -> Non
     shown = printed(atlas("agents", "show", "hello"))
     assert "ada/hello" in shown
     assert "\n    name   text\n    times  whole number = 1\n  atlas call hello greet name=TEXT\n" in shown
-    assert "box" in shown
+    assert "i1        yes     3 of 8  box" in shown
     assert json.loads(printed(atlas("agents", "show", "hello", "--json")))["skills"][0]["name"] == "greet"
+
+
+def test_a_list_does_not_say_that_an_agent_has_no_skills(platform: Platform) -> None:
+    platform.add_agent("hello", GREET, instances=[INSTANCE])
+    (listed,) = json.loads(printed(atlas("agents", "list", "--json")))["items"]
+    assert "skills" not in listed
+    assert "instances" not in listed
+
+
+def test_instances_of_the_past_are_shown_on_request(platform: Platform) -> None:
+    platform.add_agent("hello", GREET, instances=[INSTANCE, INSTANCE | {"id": "i0", "online": False}])
+    result = atlas("agents", "show", "hello")
+    assert ("i1  " in printed(result), "i0  " in printed(result)) == (True, False)
+    assert result.stderr == "Instances of the past: 1; --all shows them.\n"
+    assert "i0  " in printed(atlas("agents", "show", "hello", "--all"))
+
+
+def test_one_skill_is_shown_alone_and_with_its_schemas_for_programs(platform: Platform) -> None:
+    platform.add_agent("hello", GREET)
+    assert printed(atlas("agents", "show", "hello", "--skill", "greet")).startswith("greet: Greet someone\n")
+    told = json.loads(printed(atlas("agents", "show", "hello", "--skill", "greet", "--json")))
+    assert told["input_schema"] == GREET["input_schema"]
+    assert "(did you mean greet?)" in complained(atlas("agents", "show", "hello", "--skill", "gret"))
+
+
+def test_times_are_relative_with_a_zone_on_request(platform: Platform) -> None:
+    platform.add_agent("hello", last_seen_at=AT)
+    assert " ago" in printed(atlas("agents"))
+    assert AT in printed(atlas("agents", "--utc"))
+    assert datetime.fromisoformat(printed(atlas("agents", "--iso")).split()[-1]) == datetime.fromisoformat(AT)
 
 
 def test_an_agent_that_is_not_there_is_a_sentence(platform: Platform) -> None:

@@ -15,7 +15,7 @@ import pytest
 from agentic_atlas.sdk.client import task as client_task
 from tests.integration.cli.commands import atlas, complained, printed
 from tests.integration.cli.platform_server import GREET, Platform, event
-from tests.integration.client.client_server import Answer, Asked
+from tests.integration.client.client_server import Answer, Asked, error
 
 
 @pytest.fixture(autouse=True)
@@ -216,3 +216,67 @@ def test_a_question_that_is_not_open_any_more_is_not_told(platform: Platform) ->
     platform.stream = event(2, "state", state="completed")
     called = atlas("call", "hello", "greet", "name=Ada")
     assert (called.exit_code, called.stderr) == (0, "")
+
+
+STORE = {
+    "name": "store",
+    "input_schema": {
+        "type": "object",
+        "properties": {
+            "text": {"type": "string"},
+            "picture": {"type": "string", "contentEncoding": "base64"},
+            "xs": {"type": "array", "items": {"type": "integer"}},
+            "to": {"type": "object", "properties": {"city": {"type": "string"}}},
+        },
+    },
+}
+
+
+def test_values_come_from_files_stdin_parts_and_items(platform: Platform, at_home: Path) -> None:
+    platform.add_agent("hello", STORE)
+    (at_home / "cat.jpg").write_bytes(b"\xff\xd8\x00")
+    printed(atlas("call", "hello", "store", "picture=@cat.jpg", "text=-", "xs=1", "xs=2", "to.city=Rome", input="né\n"))
+    wanted = {"picture": "/9gA", "text": "né\n", "xs": [1, 2], "to": {"city": "Rome"}}
+    assert platform.submitted()["input"] == wanted
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["text=@nothing.txt"], "there is no file nothing.txt: what begins with @ names one; for @ itself write @@"),
+        (["text=@."], ". is a folder, not a file"),
+        (["picture=@big"], "the input is longer than 4194304 bytes: send a part of it, or a link to it, or the path"),
+        (["text"], "`text` is not an input: write key=value, or key:=json"),
+        (["text:=hello"], "`text` is not JSON"),
+        (["xs=a"], "`xs` has to be a whole number; `a` is not"),
+        (["--input", "[1]"], "--input has to be a JSON object"),
+    ],
+)
+def test_what_is_typed_wrongly_is_told_with_exit_code_2_and_nothing_is_submitted(
+    platform: Platform, at_home: Path, words: list[str], sentence: str
+) -> None:
+    platform.add_agent("hello", STORE)
+    with (at_home / "big").open("wb") as file:
+        file.truncate(5 * 1024 * 1024)
+    assert complained(atlas("call", "hello", "store", *words), 2).startswith(sentence)
+    assert {asked.method for asked in platform.server.asked} <= {"GET"}
+
+
+def test_an_input_that_the_platform_refuses_is_typed_wrongly_too(platform: Platform) -> None:
+    platform.refuses = error(422, "invalid_input", "there is no `nam`; did you mean `name`?")
+    assert complained(atlas("call", "hello", "greet", "--input", '{"nam": 1}'), 2).startswith("there is no `nam`")
+
+
+def test_the_help_of_a_skill_says_what_it_takes_and_how_to_call_it(platform: Platform) -> None:
+    shown = printed(atlas("call", "hello", "greet", "--help"))
+    assert shown.splitlines() == [
+        "greet: Greet someone",
+        "    name   text",
+        "    times  whole number = 1",
+        "  atlas call hello greet name=TEXT",
+    ]
+    assert printed(atlas("call", "--help")).startswith("Usage: atlas call [OPTIONS] AGENT SKILL [KEY=VALUE…]\n")
+    assert printed(atlas("call", "hello", "-h")) == printed(atlas("call", "--help"))
+    assert "(did you mean greet?)" in complained(atlas("call", "hello", "greeet", "--help"))
+    platform.add_agent("fresh")
+    assert "has not connected yet" in complained(atlas("call", "fresh", "greet", "--help"))

@@ -21,6 +21,56 @@ def test_tasks_are_listed(platform: Platform) -> None:
     assert json.loads(printed(atlas("tasks", "list", "--json")))["items"][0]["error"]["code"] == "handler_error"
 
 
+ONE, TWO = "tsk_01m8nc7znd88vky2p2n95413x8", "tsk_01m8nc7znd99vky2p2n95413x8"
+
+
+def test_lists_go_on_where_they_ended(platform: Platform) -> None:
+    platform.ids = [f"t{number:03}" for number in range(250)]
+    first = atlas("tasks", "list", "--limit", "2")
+    assert [line.split()[0] for line in printed(first).splitlines()] == ["TASK", "t000", "t001"]
+    assert first.stderr == "There are older ones: --all, or --cursor 2\n"
+    told = json.loads(printed(atlas("tasks", "list", "--limit", "2", "--cursor", "2", "--json")))
+    assert ([task["id"] for task in told["items"]], told["next"]) == (["t002", "t003"], "4")
+    assert len(printed(atlas("tasks", "list", "--all")).splitlines()) == 251
+    assert json.loads(printed(atlas("tasks", "list", "--all", "--json")))["next"] is None
+
+
+def test_a_list_is_narrowed(platform: Platform) -> None:
+    words = ("--skill", "greet", "--state", "failed", "--state", "canceled", "--since", "2026-11-22T00:00:00Z")
+    printed(atlas("tasks", "list", *words))
+    asked = platform.server.asked[-1].query
+    assert (asked["skill"], asked["since"]) == ("greet", "2026-11-22T00:00:00+00:00")
+    assert "`soon` is no time" in complained(atlas("tasks", "list", "--since", "soon"), 2)
+
+
+def test_on_a_terminal_a_task_is_one_line_with_the_beginning_of_its_id(
+    platform: Platform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    platform.ids = [ONE, TWO]
+    platform.task = {"state": "failed", "error": FAULT, "agent": "administrator/document-search", "skill": "search"}
+    for columns in (80, 60):
+        monkeypatch.setenv("COLUMNS", str(columns))
+        lines = printed(atlas("tasks", "list", screen=True)).splitlines()
+        assert len(lines) == 3
+        assert max(map(len, lines)) <= columns
+        assert [line.split()[0] for line in lines[1:]] == [ONE[:16], TWO[:16]]
+
+
+@pytest.mark.parametrize("command", ["show", "cancel", "watch", "retry"])
+def test_the_beginning_of_an_id_will_do(platform: Platform, command: str) -> None:
+    platform.ids = [ONE, TWO]
+    assert atlas("tasks", command, ONE[:16]).exit_code == 0
+    assert any(asked.path.startswith(f"/api/v1/tasks/{ONE}") for asked in platform.server.asked)
+
+
+def test_a_beginning_of_several_ids_is_told_with_them(platform: Platform) -> None:
+    platform.ids = [ONE, TWO]
+    assert (
+        complained(atlas("tasks", "show", "tsk_01m8"), 2) == f"tsk_01m8 begins the ids of several tasks: {ONE}, {TWO}"
+    )
+    assert complained(atlas("tasks", "show", "tsk_zz")) == "there is no task whose id begins with tsk_zz"
+
+
 def test_a_task_is_shown_with_input_and_output(platform: Platform) -> None:
     shown = printed(atlas("tasks", "show", "t1"))
     assert '{"name":"Ada"}' in shown

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from agentic_atlas.cli.arguments import parse_object, parse_pairs, parse_value
+from agentic_atlas.cli.arguments import merged, parse_object, parse_pairs, parse_value
 from agentic_atlas.cli.schema import expected
 from agentic_atlas.errors import InvalidInput
 
@@ -160,3 +160,86 @@ def test_an_answer_of_another_kind_is_told() -> None:
 )
 def test_what_is_expected_is_said_in_a_few_words(schema: dict[str, Any] | None, words: str) -> None:
     assert expected(schema) == words
+
+
+CONTENT = {
+    "note.txt": "\ufeffcoral, blue\n".encode(),
+    "list.json": b"[1, 2]",
+    "cat.jpg": b"\xff\xd8\x00",
+    "-": b"from stdin",
+}
+INPUT = {
+    "type": "object",
+    "properties": {
+        "text": {"type": "string"},
+        "picture": {"type": "string", "contentEncoding": "base64"},
+        "either": {"anyOf": [{"type": "string", "format": "base64url"}, {"type": "null"}]},
+        "count": {"type": "integer"},
+        "xs": {"type": "array", "items": {"type": "integer"}},
+        "tags": {"anyOf": [{"type": "array", "items": {"type": "string"}}, {"type": "null"}]},
+        "lines": {"type": "array", "items": {"$ref": "#/$defs/Line"}},
+        "to": {"anyOf": [{"$ref": "#/$defs/Place"}, {"type": "null"}]},
+        "dotted.name": {"type": "integer"},
+    },
+    "$defs": {
+        "Line": {"type": "object", "properties": {"price": {"type": "number"}}},
+        "Place": {
+            "type": "object",
+            "properties": {"city": {"type": "string"}, "at": {"$ref": "#/$defs/Point"}, "tags": {"type": "array"}},
+        },
+        "Point": {"type": "object", "properties": {"x": {"type": "number"}}},
+    },
+}
+
+
+@pytest.mark.parametrize(
+    ("line", "fields"),
+    [
+        (["text=@note.txt"], {"text": "coral, blue\n"}),
+        (["text=-"], {"text": "from stdin"}),
+        (["text=@@ada"], {"text": "@ada"}),
+        (["text=a@b"], {"text": "a@b"}),
+        (["picture=@cat.jpg"], {"picture": "/9gA"}),
+        (["picture=hello"], {"picture": "aGVsbG8="}),
+        (["either=@cat.jpg"], {"either": "_9gA"}),
+        (["xs=@list.json"], {"xs": [1, 2]}),
+        (["xs:=@list.json"], {"xs": [1, 2]}),
+        (["xs=1"], {"xs": [1]}),
+        (["xs=1", "xs=2", "xs=3"], {"xs": [1, 2, 3]}),
+        (["xs=1,2", "xs=3"], {"xs": [1, 2, 3]}),
+        (["tags=a", "tags=b c"], {"tags": ["a", "b c"]}),
+        (["tags=null"], {"tags": None}),
+        (['tags=["a,b"]'], {"tags": ["a,b"]}),
+        (
+            ['lines={"price": 1, "text": "a"}', 'lines={"price": 2}'],
+            {"lines": [{"price": 1, "text": "a"}, {"price": 2}]},
+        ),
+        (["to.city=Paris", "to.at.x=1.5"], {"to": {"city": "Paris", "at": {"x": 1.5}}}),
+        (["to.tags=7"], {"to": {"tags": ["7"]}}),
+        (["dotted.name=3", "un.known=x"], {"dotted.name": 3, "un.known": "x"}),
+    ],
+)
+def test_values_come_from_files_and_stdin_as_parts_and_as_items(line: list[str], fields: dict[str, Any]) -> None:
+    assert parse_pairs(line, INPUT, CONTENT.__getitem__) == fields
+
+
+@pytest.mark.parametrize(
+    ("line", "sentence"),
+    [
+        (["text=@cat.jpg"], "`text` takes text, and what was read is not text in UTF-8"),
+        (["xs=1,two"], "`xs` has to be a whole number; `two` is not"),
+        (["count=1", "count=2"], "`count` is given twice"),
+        (["to=null", "to.city=x"], "`to` is given as a whole and in parts: give one of the two"),
+        (["to.at.x=far"], "`to.at.x` has to be a number; `far` is not"),
+    ],
+)
+def test_what_a_part_or_an_item_cannot_be_is_told(line: list[str], sentence: str) -> None:
+    with pytest.raises(InvalidInput) as refused:
+        parse_pairs(line, INPUT, CONTENT.__getitem__)
+    assert refused.value.message == sentence
+
+
+def test_single_fields_lie_over_a_whole_input() -> None:
+    base = {"to": {"city": "Rome", "zip": 1}, "n": 1, "xs": [1]}
+    assert merged(base, {"to": {"city": "Paris"}, "xs": [2]}) == {"to": {"city": "Paris", "zip": 1}, "n": 1, "xs": [2]}
+    assert base["to"] == {"city": "Rome", "zip": 1}

@@ -25,11 +25,20 @@ _WORDS: dict[type, str] = {int: "N", float: "NUMBER", Path: "PATH", str: "TEXT"}
 class Argument:
     """A word that is known by its place."""
 
-    def __init__(self, metavar: str, *, help: str = "", rest: bool = False, completes: Completes | None = None) -> None:
+    def __init__(
+        self,
+        metavar: str,
+        *,
+        help: str = "",
+        rest: bool = False,
+        choices: Sequence[str] = (),
+        completes: Completes | None = None,
+    ) -> None:
         """`rest`: every word from here on belongs to it, whatever it looks like."""
         self.metavar = metavar
         self.help = help
         self.rest = rest
+        self.choices = tuple(choices)
         self.completes = completes
 
 
@@ -94,8 +103,7 @@ class Parameter:
         """What stands for the value in the help."""
         if self.flag:
             return ""
-        choices = self.said.choices if isinstance(self.said, Option) else ()
-        return self.said.metavar or "|".join(choices) or _WORDS[self.type]
+        return self.said.metavar or "|".join(self.said.choices) or _WORDS[self.type]
 
     @property
     def label(self) -> str:

@@ -104,9 +104,9 @@ def _next(name: str, left: Iterator[str]) -> str:
 
 def _value(one: Parameter, text: str) -> Any:
     """Return a value as its parameter wants it."""
-    said = one.said
-    if isinstance(said, Option) and said.choices and text not in said.choices:
-        raise Usage(f"{one.label} is one of {', '.join(said.choices)}; `{text}` is not{nearest(text, said.choices)}")
+    choices = one.said.choices
+    if choices and text not in choices:
+        raise Usage(f"{one.label} is one of {', '.join(choices)}; `{text}` is not{nearest(text, choices)}")
     if one.type in _KINDS:
         return _number(one, text)
     return Path(text) if one.type is Path else text

@@ -1,0 +1,91 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from agentic_atlas.cli.explain import call, of_skill
+from agentic_atlas.cli.schema import described
+from agentic_atlas.sdk.client.records import SkillInfo
+
+LINE = {
+    "type": "object",
+    "properties": {"text": {"type": "string"}, "price": {"type": "number", "minimum": 0}, "rate": {"type": "string"}},
+    "required": ["text", "price"],
+}
+ROOT = {"$defs": {"Line": LINE, "Round": {"type": "object", "properties": {"next": {"$ref": "#/$defs/Round"}}}}}
+
+
+@pytest.mark.parametrize(
+    ("schema", "words"),
+    [
+        ({"type": "string"}, "text"),
+        ({"type": "string", "format": "date-time"}, "date-time"),
+        ({"type": "string", "contentEncoding": "base64"}, "bytes"),
+        ({"type": "integer", "minimum": 1, "maximum": 5}, "whole number from 1 to 5"),
+        ({"type": "boolean"}, "true|false"),
+        ({"enum": ["red", "blue", 3]}, "red|blue|3"),
+        ({"const": "cat"}, "cat"),
+        ({"anyOf": [{"type": "integer"}, {"type": "null"}]}, "whole number or null"),
+        ({"type": "array", "items": {"type": "number"}}, "list of number"),
+        ({"type": "array", "items": {"$ref": "#/$defs/Line"}}, "list of {text, price, [rate]}"),
+        ({"type": "array"}, "list"),
+        ({"type": "object", "additionalProperties": {"type": "string"}}, "object"),
+        ({"$ref": "#/$defs/Round"}, "{[next]}"),
+        ({}, "anything"),
+        ({"type": 7, "enum": "x", "anyOf": "y", "$ref": 1, "properties": []}, "anything"),
+    ],
+)
+def test_a_type_is_said_in_a_word_or_two(schema: dict[str, Any], words: str) -> None:
+    assert described(schema, ROOT) == words
+
+
+def skill(properties: dict[str, Any], *required: str, **more: Any) -> SkillInfo:
+    schema = ROOT | {"type": "object", "properties": properties, "required": list(required)}
+    return SkillInfo(name="do", input_schema=schema, **more)
+
+
+@pytest.mark.parametrize(
+    ("properties", "required", "command"),
+    [
+        ({}, (), "atlas call a do"),
+        ({"name": {"type": "string"}}, ("name",), "atlas call a do name=TEXT"),
+        ({"name": {"type": "string", "examples": ["Ada L."]}}, ("name",), "atlas call a do 'name=Ada L.'"),
+        ({"n": {"type": "integer", "minimum": 3}, "m": {"type": "integer"}}, ("n",), "atlas call a do n=3"),
+        ({"colour": {"enum": ["red"]}}, (), "atlas call a do colour=red"),
+        ({"picture": {"type": "string", "contentEncoding": "base64"}}, ("picture",), "atlas call a do picture=@FILE"),
+        (
+            {"lines": {"type": "array", "items": {"$ref": "#/$defs/Line"}}},
+            ("lines",),
+            """atlas call a do 'lines=[{"text": "TEXT", "price": 0}]'""",
+        ),
+        ({"either": {"type": ["string", "integer"], "enum": [1]}}, ("either",), "atlas call a do either:=1"),
+    ],
+)
+def test_an_example_calls_a_skill_with_what_it_needs(
+    properties: dict[str, Any], required: tuple[str, ...], command: str
+) -> None:
+    assert call("a", "do", skill(properties, *required).input_schema) == command
+
+
+def test_a_skill_is_told_with_types_defaults_and_what_its_parameters_are_for() -> None:
+    shown = skill(
+        {
+            "name": {"type": "string", "description": "Whom to\ngreet."},
+            "times": {"type": "integer", "default": 1},
+            "colour": {"anyOf": [{"enum": ["red", "blue"]}, {"type": "null"}], "default": None},
+            "note": {"type": "string"},
+        },
+        "name",
+        description="Does it.",
+        streams=True,
+        policy={"retries": 2, "timeout": 30.0, "delivery": "at_most_once"},
+    )
+    assert of_skill("a", shown) == [
+        "do (streams, at most once, 2 retries, timeout 30 s): Does it.",
+        "    name    text              Whom to greet.",
+        "    times   whole number = 1",
+        "    colour  red|blue = null",
+        "    note    text (optional)",
+        "  atlas call a do name=TEXT",
+    ]
