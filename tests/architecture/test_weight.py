@@ -68,7 +68,17 @@ assert run(["agents"]) == 0
 """
 OF_OURS = {"backend.domain.ids", "compose.sources", "protocol", "errors", "files", "_version"}
 """What it loads of ours outside `cli` and the client; of folders, everything in them."""
-OF_THE_SDK = {"address", "client", "credentials", "environment", "forms", "private_file", "text"}
+OF_THE_SDK = {
+    "address",
+    "client",
+    "credentials",
+    "dotenv_file",
+    "environment",
+    "forms",
+    "misspelt",
+    "private_file",
+    "text",
+}
 OF_COMMANDS = {"app", "command", "agents", "shell", "streams", "connection", "completion", "options", "errors"} | {
     "output", "visible", "columns", "times", "interrupts"
 }  # fmt: skip
