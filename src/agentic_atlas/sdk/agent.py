@@ -83,7 +83,8 @@ class Agent:
             allowed = "up to 64 lower-case letters, digits, - and _, with a letter or digit at both ends"
             raise ConfigurationError(f"{name!r} is no name for an agent: use {allowed}")
         self.name: Final = name
-        self._given = Given(token, router_url, None if env_file is None else Path(env_file), folder_of_caller())
+        file = None if env_file is None else Path(env_file).absolute()
+        self._given = Given(token, router_url, file, folder_of_caller())
         self._skills: dict[str, Skill] = {}
         self._lifespan = lifespan
         self._runner: Runner | None = None

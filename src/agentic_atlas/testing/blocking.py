@@ -1,6 +1,7 @@
 """`running`: agents on a thread with a loop of its own, for tests without a loop. All methods block."""
 
 import asyncio
+import contextvars
 import threading
 from collections.abc import Coroutine, Iterator, Mapping
 from concurrent.futures import Future
@@ -114,7 +115,9 @@ class _Thread:
         self._agents = agents
         self._begun: Future[AsyncCaller] = Future()
         self._over: Future[None] = Future()
-        self._thread = threading.Thread(target=self._serve, name="atlas-testing", daemon=True)
+        # With the test's context variables, as `agent.run()` has those of its program.
+        run = contextvars.copy_context().run
+        self._thread = threading.Thread(target=run, args=(self._serve,), name="atlas-testing", daemon=True)
         # Set before `_begun`, on the thread.
         self._loop: asyncio.AbstractEventLoop
         self._leaving: asyncio.Event

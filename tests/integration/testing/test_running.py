@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -39,6 +40,31 @@ def test_the_input_may_be_a_mapping_and_keywords() -> None:
 def test_a_plain_function_runs_too() -> None:
     with running(worker()) as hello:
         assert hello.call("add", a=1, b=2) == 3
+
+
+def test_skills_see_the_context_variables_of_the_test_and_of_the_lifespan() -> None:
+    test = contextvars.ContextVar[str]("test")
+    life = contextvars.ContextVar[str]("life")
+    test.set("set by the test")
+
+    @asynccontextmanager
+    async def lifespan(_agent: Agent) -> AsyncIterator[None]:
+        life.set("set in the lifespan")
+        yield
+
+    agent = Agent("seer", lifespan=lifespan)
+
+    @agent.skill
+    async def see() -> list[str]:
+        return [test.get(), life.get()]
+
+    @agent.skill
+    def see_in_a_thread() -> list[str]:
+        return [test.get(), life.get()]
+
+    with running(agent) as seer:
+        seen = ["set by the test", "set in the lifespan"]
+        assert [seer.call("see"), seer.call("see_in_a_thread")] == [seen, seen]
 
 
 def test_a_task_tells_its_events_in_order_until_it_is_done() -> None:
