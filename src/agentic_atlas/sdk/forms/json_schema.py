@@ -103,7 +103,7 @@ class Plain(GenerateJsonSchema):
         self.update_with_validations(number, _of_floats(schema), self.ValidationsMapping.numeric)
         return {"anyOf": [number, text]}
 
-    def named_tuple_schema(self, schema: core_schema.NamedTupleSchema) -> dict[str, Any]:
+    def named_tuple_schema(self, schema: Any) -> dict[str, Any]:
         """Let a named tuple be an object too."""
         return self._or_named(super().named_tuple_schema(schema), [field["name"] for field in schema["fields"]])
 

@@ -223,14 +223,19 @@ class _Writing:
         """Leave what is rare (URLs, addresses, patterns, …) to Pydantic."""
         import pydantic_core
 
-        kind = type(value).__name__
         try:
             return pydantic_core.to_jsonable_python(value)
         except pydantic_core.PydanticSerializationError:
-            fix = "give text, numbers, lists, mappings, dataclasses or models"
-            raise NoJsonForm(path, f"{kind} has no JSON form: {fix}") from None
+            return self._of_its_class(value, path)
         except Exception as error:  # as above
-            raise NoJsonForm(path, f"{kind} has no JSON form: {describe(error)}") from error
+            raise NoJsonForm(path, f"{type(value).__name__} has no JSON form: {describe(error)}") from error
+
+    def _of_its_class(self, value: object, path: Path) -> Any:
+        try:
+            return self._typed(value)
+        except Exception:  # noqa: BLE001 - a class that nobody knows
+            fix = "give text, numbers, lists, mappings, dataclasses or models"
+            raise NoJsonForm(path, f"{type(value).__name__} has no JSON form: {fix}") from None
 
 
 def _half_a_pair(value: Any, path: Path) -> Path | None:

@@ -11,6 +11,7 @@ import msgspec
 
 from agentic_atlas.backend.domain.formats import FORMATS
 from agentic_atlas.backend.domain.schemas.dispatch import dispatched
+from agentic_atlas.backend.domain.schemas.letters import lenient
 from agentic_atlas.backend.domain.schemas.wording import InputFault, faults_of
 from agentic_atlas.errors import InvalidInput
 from agentic_atlas.protocol.schemas import Cost
@@ -37,7 +38,7 @@ class Validator:
             InvalidInput: it is no JSON, or no JSON Schema of draft 2020-12.
         """
         try:
-            self._schema = dispatched(msgspec.json.decode(schema))
+            self._schema = lenient(dispatched(msgspec.json.decode(schema)))
             self._validator = _compiled(self._schema if patterns else _without(self._schema, _any))
         except _UNUSABLE as error:
             if not patterns:

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 import msgspec
 from jsonschema_rs import ValidationError, ValidationErrorKind
 
+from agentic_atlas.backend.domain.schemas.letters import declared
 from agentic_atlas.protocol.schemas import words
 from agentic_atlas.protocol.schemas.keywords import Node, definitions, target
 
@@ -76,6 +77,8 @@ def _message(error: ValidationError) -> str:
             return f"{words.one_of(str(one) for one in options)}, not {_value(error.instance)}"
         case ValidationErrorKind.Constant(expected_value=expected):
             return f"has to be {_value(expected)}, not {_value(error.instance)}"
+        case ValidationErrorKind.Pattern(pattern=pattern):
+            return error.message.replace(pattern, declared(pattern))[:_MAX_MESSAGE]
         case ValidationErrorKind.AnyOf(context=each) | ValidationErrorKind.OneOfNotValid(context=each):
             reasons = list(dict.fromkeys(_message(faults[0]) for faults in each if faults))
             return " and ".join(reasons)[:_MAX_MESSAGE] if len(reasons) <= 3 else error.message[:_MAX_MESSAGE]
