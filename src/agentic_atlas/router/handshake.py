@@ -91,7 +91,8 @@ def asked(head: Head) -> Request:
         HandshakeRefused: it is for another path (404). HeadRefused: it asks for no upgrade; see `upgrade_key`.
     """
     if head.path != PATH:
-        raise HandshakeRefused(HTTPStatus.NOT_FOUND, "not_found", f"agents connect at {PATH}")
+        message = f"agents connect at {PATH}; the HTTP API is at another port, 8000 by default"
+        raise HandshakeRefused(HTTPStatus.NOT_FOUND, "not_found", message)
     return Request(upgrade_key(head), head.all("sec-websocket-protocol"), head.all("authorization"))
 
 

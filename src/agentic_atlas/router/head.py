@@ -146,6 +146,11 @@ def _is_key(key: str) -> bool:
         return False
 
 
+def no_tls() -> HeadRefused:
+    """Return the refusal of TLS where it is not spoken."""
+    return HeadRefused(HTTPStatus.BAD_REQUEST, "no_tls", "TLS is not spoken here: use ws://, or http://")
+
+
 def _malformed(why: str) -> HeadRefused:
     return HeadRefused(HTTPStatus.BAD_REQUEST, "malformed_request", f"this is no request of HTTP: {why}")
 

@@ -6,12 +6,14 @@ what was not read yet. So after a refusal the rest is read and dropped, within b
 
 from typing import Final
 
-from agentic_atlas.router.head import MAX_HEAD, too_long
+from agentic_atlas.router.head import MAX_HEAD, no_tls, too_long
 
 LINGER: Final = 2 * 1024 * 1024
 """Bytes dropped after a refusal; none is kept. A token of a megabyte is somebody's mistake, and is told so."""
 
 _END: Final = b"\r\n\r\n"
+_TLS_HANDSHAKE: Final = 0x16
+"""First byte of a client that speaks TLS (RFC 8446 section 5.1), and of no request."""
 _ROOM: Final = 4 * 1024
 
 
@@ -31,10 +33,13 @@ class Lobby:
         """Take so many bytes from the room; return the head and what came after it, once the head is whole.
 
         Raises:
-            HeadRefused: it is longer than it may be (`head_too_long`).
+            HeadRefused: it is longer than it may be (`head_too_long`), or the beginning of TLS (`no_tls`).
         """
         searched = max(0, len(self._head) - len(_END) + 1)
         self._head += self._room[:nbytes]
+        if self._head[0] == _TLS_HANDSHAKE:
+            # Else it would wait for the end of a head that never comes; what is not TLS tells the peer at once.
+            raise no_tls()
         end = self._head.find(_END, searched)
         if end > MAX_HEAD or (end < 0 and len(self._head) > MAX_HEAD):
             raise too_long()

@@ -97,10 +97,13 @@ def load(
     # An empty variable is one that is not set: that is how compose files and shells pass on what they do not have.
     values = {**in_file, **{name: value.strip() for name, value in given.items() if value.strip()}}
     spool = _spool(values.get("ATLAS_SPOOL"), given)
+    router = router_url(values.get("ROUTER_WS_URL", ROUTER_URL), "ROUTER_WS_URL")
+    if router.startswith("wss:"):
+        check_trust(given)
     from_file = "AGENT_JWT_TOKEN" in in_file and not given.get("AGENT_JWT_TOKEN", "").strip()
     return AgentSettings(
         token=_token(values.get("AGENT_JWT_TOKEN"), file),
-        router_url=router_url(values.get("ROUTER_WS_URL", ROUTER_URL), "ROUTER_WS_URL"),
+        router_url=router,
         api_url=base_url(values.get("BACKEND_API_BASE_URL", API_URL), "BACKEND_API_BASE_URL"),
         log_level=_one_of("ATLAS_LOG_LEVEL", values.get("ATLAS_LOG_LEVEL", "info"), LOG_LEVELS),
         log_format=_one_of("ATLAS_LOG_FORMAT", values["ATLAS_LOG_FORMAT"], LOG_FORMATS)
@@ -292,6 +295,26 @@ def home(environ: Mapping[str, str] | None = None) -> Path | None:
         return Path(pwd.getpwuid(os.getuid()).pw_dir)
     except KeyError:
         return None
+
+
+def check_trust(environ: Mapping[str, str] | None = None) -> None:
+    """See that what `SSL_CERT_FILE` or `SSL_CERT_DIR` names is there: OpenSSL would trust nobody, and not say why.
+
+    Raises:
+        ConfigurationError: it is not there, or cannot be read.
+    """
+    for name, look in (("SSL_CERT_FILE", _open), ("SSL_CERT_DIR", os.listdir)):
+        named = first_set(name, environ=environ)
+        try:
+            if named is not None:
+                look(named[1])
+        except OSError as error:
+            raise ConfigurationError(f"{name} can't be used: {error.filename}: {error.strerror}") from None
+
+
+def _open(path: str) -> None:
+    with Path(path).open("rb"):
+        pass
 
 
 def first_set(*names: str, environ: Mapping[str, str] | None = None) -> tuple[str, str] | None:

@@ -7,6 +7,7 @@ import datetime
 import json
 import logging
 import ssl
+from dataclasses import replace
 from pathlib import Path
 
 import msgspec
@@ -222,7 +223,7 @@ def test_an_address_may_have_a_query_and_may_be_whole(path: str) -> None:
 @pytest.mark.parametrize(
     ("sent", "status", "code"),
     [
-        (b"\x16\x03\x01\x02\x00\r\n\r\n", 400, "malformed_request"),
+        (b"\x16\x03\x01\x02\x00\r\n\r\n", 400, "no_tls"),
         (request().replace(b"Authorization: ", b"Authorization"), 400, "malformed_request"),
         (request().replace(b"agt/tok", b"agt\x00/tok"), 400, "malformed_request"),
         (request().replace(b"Host", b" Host"), 400, "malformed_request"),
@@ -428,6 +429,18 @@ def test_an_agent_connects_over_tls_and_one_that_does_not_finish_its_handshake_i
                         assert bytes((await task.ended).output) == payload
                     await one.socket.close()
                 await half.cut(within=QUICK.tls_within + 2.0)
+
+    run(main())
+
+
+def test_who_speaks_tls_where_it_is_not_spoken_is_told_at_once() -> None:
+    async def main() -> None:
+        # A peer that waited for the end of a head would be cut after this long only.
+        async with door(replace(QUICK, handshake_within=10.0)) as at:
+            with pytest.raises(ssl.SSLError, match=r"WRONG_VERSION_NUMBER|RECORD_LAYER_FAILURE"):
+                async with asyncio.timeout(5.0):
+                    await asyncio.open_connection("127.0.0.1", at.port, ssl=ssl.create_default_context())
+        assert ("info", "handshake_refused", {"code": "no_tls", "address": "127.0.0.1"}) in at.log.lines
 
     run(main())
 

@@ -60,7 +60,7 @@ def test_what_a_server_says_is_cut_short_and_harmless() -> None:
     ("answer", "says"),
     [
         ((503, "<html>nginx</html>", {"Retry-After": "0"}), "refuses for now (HTTP 503)"),
-        ((404, "", {}), "there is nothing at this path: ROUTER_WS_URL usually ends in /ws"),
+        ((404, "", {}), "there is nothing at this path: is what stands before /ws right?"),
         ((302, "", {"Location": "ws://elsewhere/ws"}), "the address redirects elsewhere, which is not followed"),
         (refusal(429, "too_many_requests", "too many connections"), "too many connections"),
         (refusal(401, "token_not_yet_valid", "the token becomes valid in 9 minutes"), "valid in 9 minutes"),
@@ -116,6 +116,7 @@ def test_while_there_is_no_router_a_line_is_said_from_time_to_time() -> None:
     ("answer", "says"),
     [
         (b"", "it hung up without an answer"),
+        (b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n", "HTTP 400"),
         (b"SSH-2.0-OpenSSH\r\n\r\n", "does not speak HTTP/1.1"),
         (b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", "HTTP 200"),
         (b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n", "is not correct"),
@@ -266,7 +267,16 @@ def test_tls_at_a_plain_port_is_named() -> None:
     log = Lines()
     with Router(idle) as router, linked(router.url.replace("ws://", "wss://"), log=log):
         log.wait("Trying again.")
-    assert log.having("TLS failed") or log.having("hung up")
+    assert log.having("TLS failed") or log.having("hung up") or log.having("does not speak TLS: use ws://")
+    assert router.requests == []
+
+
+def test_plain_text_at_a_port_with_tls_is_named_with_the_scheme_that_is_right(
+    tls: tuple[Path, ssl.SSLContext],
+) -> None:
+    log = Lines()
+    with Router(idle, tls=tls[1]) as router, linked(router.url.replace("wss://", "ws://"), log=log):
+        log.wait("it speaks TLS: use wss://")
     assert router.requests == []
 
 

@@ -172,3 +172,10 @@ def test_what_comes_after_a_refusal_is_dropped_up_to_a_bound() -> None:
     lobby = Lobby()
     assert not lobby.drop(LINGER)
     assert lobby.drop(1)
+
+
+def test_tls_is_turned_away_with_its_first_byte() -> None:
+    with pytest.raises(HeadRefused) as refused:
+        put(Lobby(), b"\x16")
+    assert (refused.value.status, refused.value.code) == (400, "no_tls")
+    assert "use ws://" in refused.value.message

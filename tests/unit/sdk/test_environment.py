@@ -218,6 +218,13 @@ def test_names_that_no_agent_reads_are_told_with_the_ones_that_were_meant(tmp_pa
     )
 
 
+def test_certificates_that_are_not_there_are_told_before_an_agent_dials_where_it_needs_them(tmp_path: Path) -> None:
+    missing = {"AGENT_JWT_TOKEN": TOKEN, "SSL_CERT_FILE": str(tmp_path / "none.pem")}
+    with pytest.raises(ConfigurationError, match=r"SSL_CERT_FILE can't be used: .*none.pem: No such file"):
+        load(tmp_path, {**missing, "ROUTER_WS_URL": "wss://host/ws"})
+    assert load(tmp_path, missing).token == TOKEN
+
+
 def test_a_token_out_of_a_pipe_is_not_looked_for_again(tmp_path: Path) -> None:
     if not hasattr(os, "mkfifo"):
         pytest.skip("named pipes are a matter of POSIX")

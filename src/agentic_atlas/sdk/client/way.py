@@ -6,14 +6,13 @@ a name that matches nothing, no error.
 
 from __future__ import annotations
 
-import os
 import ssl
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from agentic_atlas.errors import ConfigurationError
-from agentic_atlas.sdk.environment import first_set
+from agentic_atlas.sdk.environment import check_trust, first_set
 
 if TYPE_CHECKING:
     import httpx
@@ -63,13 +62,11 @@ def trust(address: Address) -> ssl.SSLContext:
         return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # Without encryption no certificates have to be loaded.
     import httpx
 
-    named = first_set(*_TRUST)
+    check_trust()
     try:
-        if named is not None and named[0] == "SSL_CERT_DIR":
-            os.listdir(named[1])  # noqa: PTH208 - a folder that is not there would be trusted to hold nothing
         return httpx.create_ssl_context()
-    except OSError as error:
+    except ssl.SSLError:
+        named = first_set(*_TRUST)
         if named is None:
             raise
-        why = "it holds no certificate" if isinstance(error, ssl.SSLError) else error.strerror
-        raise ConfigurationError(f"{named[0]} can't be used: {named[1]}: {why}") from None
+        raise ConfigurationError(f"{named[0]} can't be used: {named[1]}: it holds no certificate") from None

@@ -21,7 +21,8 @@ from picows.url import WSParsedURL
 
 from agentic_atlas.errors import ConfigurationError
 from agentic_atlas.protocol.versions import SUBPROTOCOL
-from agentic_atlas.sdk.link.refusals import NotARouter, Unreachable, os_error, refusal
+from agentic_atlas.sdk.link.encrypted import speaks_tls
+from agentic_atlas.sdk.link.refusals import HungUp, NotARouter, Unreachable, os_error, refusal
 from agentic_atlas.sdk.link.transport import CEILING, Connection, Receiver
 
 _TOKEN = re.compile(r"[A-Za-z0-9._~+/-]{1,4096}=*")
@@ -64,6 +65,14 @@ class Dialer:
         """
         if not _TOKEN.fullmatch(token):
             raise ConfigurationError("the token has characters that no token has: copy it again")
+        try:
+            return await self._attempt(token, receiver)
+        except (HungUp, NotARouter):
+            if not self._secure and await speaks_tls(self._url):
+                raise NotARouter("it speaks TLS: use wss://") from None
+            raise
+
+    async def _attempt(self, token: str, receiver: Receiver) -> Connection:
         connection = Connection(receiver, self._clock, self._close_timeout)
         sockets: list[_Opened] = []
         try:
@@ -109,7 +118,7 @@ class Dialer:
             use_aiofastnet=False,  # its TLS reports a failed handshake to the loop as well, in a form nothing can print
         )
         if opened is None:  # what picows returns for a peer that hangs up without an answer
-            raise Unreachable("it hung up without an answer")
+            raise HungUp("it hung up without an answer")
 
     def _context(self) -> ssl.SSLContext | None:
         if self._secure and self._tls is None:

@@ -17,6 +17,10 @@ LONGEST_TEXT = 300
 _LONGEST_BODY = 16 * 1024
 _NOT_OURS = (400, 404, 405, 426)
 """Statuses that say, without an error of ours beside them, that the address is some other server's."""
+_NO_TLS = frozenset(
+    ("WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "UNKNOWN_PROTOCOL", "HTTP_REQUEST", "PACKET_LENGTH_TOO_LONG")
+)
+"""What OpenSSL, old and new, calls an answer that is no TLS."""
 _EARLY = "token_not_yet_valid"
 _CODE = re.compile(r"[a-z0-9_]{1,64}")
 
@@ -25,6 +29,10 @@ class Unreachable(Unavailable):
     """Nobody answers; the message is the reason alone, for instance `connection refused`."""
 
     default_code = "unreachable"
+
+
+class HungUp(Unreachable):
+    """Somebody is there and ends the connection without a word."""
 
 
 class NotARouter(Unavailable):
@@ -91,7 +99,7 @@ def refusal(response: WSUpgradeResponse | None, body: bytes) -> AtlasError:
     )
 
 
-def os_error(error: OSError) -> Unreachable:
+def os_error(error: OSError) -> Unreachable | NotARouter:
     """Return the error for a connection that could not be made."""
     match error:
         case ConnectionRefusedError():
@@ -99,11 +107,14 @@ def os_error(error: OSError) -> Unreachable:
         case TimeoutError():
             return Unreachable("no answer")
         case ConnectionError():
-            return Unreachable("it hung up without an answer")
+            return HungUp("it hung up without an answer")
         case socket.gaierror():
             return Unreachable("the host's name can't be resolved")
         case ssl.SSLCertVerificationError():
-            return Unreachable(f"its certificate is not trusted: {plain(error.verify_message)}")
+            reason = plain(error.verify_message)
+            return Unreachable(f"its certificate is not trusted: {reason}; SSL_CERT_FILE names who signed it")
+        case ssl.SSLError() if error.reason in _NO_TLS:
+            return NotARouter("it does not speak TLS: use ws://")
         case ssl.SSLError():
             return Unreachable(f"TLS failed: {plain(error.reason or 'is it a ws:// address?')}")
         case _:
@@ -119,7 +130,7 @@ def _said(body: bytes) -> _Error:
 
 def _by_status(status: int) -> str:
     if status == 404:
-        return "there is nothing at this path: ROUTER_WS_URL usually ends in /ws"
+        return "there is nothing at this path: is what stands before /ws right?"
     if 300 <= status < 400:
         return "the address redirects elsewhere, which is not followed: put the final one into ROUTER_WS_URL"
     return f"HTTP {status}"

@@ -76,6 +76,7 @@ def test_certificates_that_are_named_and_cannot_be_read_name_the_variable(
     bare.setenv("SSL_CERT_DIR", str(tmp_path / "none"))
     with pytest.raises(ConfigurationError, match=r"SSL_CERT_DIR can't be used: .*none: No such file"):
         way.trust(SECURE)
+    bare.delenv("SSL_CERT_DIR")
     bare.setenv("SSL_CERT_FILE", str(tmp_path / "missing.pem"))
     with pytest.raises(ConfigurationError, match=r"SSL_CERT_FILE can't be used: .*missing.pem: No such file"):
         way.trust(SECURE)
