@@ -6,7 +6,7 @@ wrapped here, where `compose` puts the parts together.
 
 import os
 from asyncio import Future
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 from typing import Any
@@ -63,9 +63,11 @@ class FailingTasks:
         passed("change asked")
         return passed.settled(self._tasks.change(task_id, partial(_decide, decide)), "change stored")
 
-    def claim(self, agent_id: str, slots: Sequence[Slot], now: float) -> "Future[Any]":
+    def claim(
+        self, agent_id: str, slots: Sequence[Slot], now: float, skills: Collection[str] | None = None
+    ) -> "Future[Any]":
         passed("claim asked")
-        return passed.settled(self._tasks.claim(agent_id, slots, now), "claim stored")
+        return passed.settled(self._tasks.claim(agent_id, slots, now, skills), "claim stored")
 
 
 def _decide(decide: Decide, task: Task) -> Change | None:

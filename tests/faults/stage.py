@@ -74,7 +74,7 @@ class Worker:
         self.processes: list[Process] = []
         self._folder = ledger.parent
         self._environ = server.environ | {
-            "AGENT_JWT_TOKEN": token, "LEDGER": str(ledger),
+            "AGENT_JWT_TOKEN": token, "AGENT": name, "LEDGER": str(ledger),
         } | environ  # fmt: skip
         ledger.touch()
 
@@ -177,7 +177,7 @@ class Stage:
     def _open(self, api: httpx.Client) -> dict[str, Any]:
         answer = api.get("/api/v1/tasks", params={"state": OPEN, "limit": 3}).raise_for_status()
         return {
-            task["id"]: {name: task[name] for name in ("agent", "skill", "state", "attempt", "updated_at", "note")}
+            task["id"]: {name: task[name] for name in ("agent", "skill", "state", "attempt", "updated_at")}
             for task in answer.json()["items"]
         }
 

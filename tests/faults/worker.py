@@ -16,7 +16,7 @@ LEDGER = os.open(os.environ["LEDGER"], os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0
 PARTS = 4
 """Chunks of a streamed output."""
 
-agent = Agent("worker", concurrency=int(os.environ.get("CONCURRENCY", "4")))
+agent = Agent(os.environ["AGENT"], concurrency=int(os.environ.get("CONCURRENCY", "4")))
 
 
 @agent.skill(max_attempts=100)

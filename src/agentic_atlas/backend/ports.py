@@ -4,7 +4,7 @@ Implementations live elsewhere (`store`, the router behind `compose`), one confo
 """
 
 from asyncio import Future
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -145,8 +145,10 @@ class Tasks(Protocol):
     def change(self, task_id: str, decide: Decide) -> "Future[Changed]":
         """Let `decide` see the task, and store what it decides."""
 
-    def claim(self, agent_id: str, slots: Sequence[Slot], now: float) -> "Future[list[Changed]]":
-        """Give the agent's next waiting tasks to these slots.
+    def claim(
+        self, agent_id: str, slots: Sequence[Slot], now: float, skills: Collection[str] | None = None
+    ) -> "Future[list[Changed]]":
+        """Give the agent's next waiting tasks to these slots, those of all skills or of some.
 
         Next are those in `submitted` whose `not_before` is over: highest priority, then lowest position. Returns at
         most one a slot, in the order of the slots; fewer mean that nothing more waits now.
@@ -223,11 +225,14 @@ class Agents(Protocol):
         """Return which of these are instances of this agent and token that are not connected."""
 
     async def register(self, instance: Instance, description: str, skills: Sequence[Skill]) -> Instance:
-        """An instance connects: store it, its agent's description and skills, and mark its token used.
+        """An instance connects: store it, what its agent offers from now on, and mark its token used.
 
         It holds the one seat of its token, so no other instance of the token is connected any more.
         Returns it with its generation: one more than its last.
         """
+
+    async def declare(self, agent_id: str, skills: Sequence[Skill]) -> None:
+        """Store what the agent offers, in place of what it did; nothing when there is no such agent."""
 
     async def depart(self, instance_id: str, generation: int, now: float) -> None:
         """The instance's connection of this generation ended; nothing when a newer one is there."""
@@ -348,8 +353,8 @@ class Backups(Protocol):
 class Fleet(Protocol):
     """The connected instances, as the router knows them. Calls return at once and never fail."""
 
-    def reserve(self, agent_id: str) -> Slot | None:
-        """Take a free slot of the agent's least loaded instance; None when there is none."""
+    def reserve(self, agent_id: str, among: Collection[str] | None = None) -> Slot | None:
+        """Take a free slot of the agent's least loaded instance, of all or of these; None when there is none."""
 
     def release(self, slot: Slot) -> None:
         """Give a slot back that was not used."""
@@ -381,8 +386,8 @@ class Fleet(Protocol):
     def online(self, agent_id: str) -> int:
         """Return how many instances of the agent are connected."""
 
-    def free(self, agent_id: str) -> int:
-        """Return how many tasks the agent's instances could take now."""
+    def free(self, agent_id: str, among: Collection[str] | None = None) -> int:
+        """Return how many tasks the agent's instances could take now, all or these."""
 
     def usage(self, agent_id: str) -> Sequence[Usage]:
         """Return the agent's connected instances, with the slots of each that are taken."""

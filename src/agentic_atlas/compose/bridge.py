@@ -2,7 +2,7 @@
 
 import asyncio
 from asyncio import Future
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from functools import partial
 
 from agentic_atlas.backend.domain.assignment import assignment
@@ -22,9 +22,9 @@ class RouterFleet:
     router: Router
     """Set once, before the first call."""
 
-    def reserve(self, agent_id: str) -> Slot | None:
+    def reserve(self, agent_id: str, among: Collection[str] | None = None) -> Slot | None:
         """See `Fleet.reserve`."""
-        instance = self.router.reserve(agent_id)
+        instance = self.router.reserve(agent_id, among)
         if instance is None:
             return None
         return Slot(instance.agent_id, instance.instance_id, instance.generation)
@@ -65,9 +65,9 @@ class RouterFleet:
         """See `Fleet.online`."""
         return self.router.online(agent_id)
 
-    def free(self, agent_id: str) -> int:
+    def free(self, agent_id: str, among: Collection[str] | None = None) -> int:
         """See `Fleet.free`."""
-        return self.router.free(agent_id)
+        return self.router.free(agent_id, among)
 
     def usage(self, agent_id: str) -> Sequence[Usage]:
         """See `Fleet.usage`."""
@@ -114,8 +114,7 @@ class RouterBackend:
 
     async def departed(self, instance: router_ports.Instance) -> None:
         """See `Backend.departed`."""
-        now = self._backend.clock()
-        await self._backend.store.agents.depart(instance.instance_id, instance.generation, now)
+        await instances.departed(self._backend, instance.agent_id, instance.instance_id, instance.generation)
 
     def report(self, instance: router_ports.Instance, report: Report) -> "Future[router_ports.Receipt]":
         """See `Backend.report`."""

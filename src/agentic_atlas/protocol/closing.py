@@ -35,6 +35,7 @@ class CloseCode(IntEnum):
     PROTOCOL_VERSION = 4106
     PROTOCOL_VIOLATION = 4107
     INVALID_REGISTRATION = 4108
+    WRONG_AGENT = 4109
 
 
 class Advice(msgspec.Struct, frozen=True):
@@ -87,6 +88,11 @@ ADVICE: dict[CloseCode, Advice] = {
     ),
     CloseCode.INVALID_REGISTRATION: Advice(
         "the router does not accept what this agent declares", "correct the skill that the message names"
+    ),
+    CloseCode.WRONG_AGENT: Advice(
+        "this token is for another agent",
+        "put a token of the agent that the code declares into .env (`atlas tokens create AGENT`), or start the code of "
+        "the token's agent",
     ),
 }
 

@@ -179,6 +179,8 @@ class Hello(msgspec.Struct, frozen=True, omit_defaults=True, tag_field="type", t
     skills: list[SkillSpec]
     concurrency: Annotated[int, Meta(ge=1, le=1_000)] = 1
     """Tasks this instance runs at the same time."""
+    agent: Name | None = None
+    """Name of the agent that the code declares: a token of another agent is not for it (4109)."""
     description: Text = ""
     labels: Annotated[dict[Line, Line], Meta(max_length=64)] = {}
     running: list[RunningAttempt] = []

@@ -6,7 +6,7 @@ slots are free again, and which attempts are lost.
 
 import asyncio
 from asyncio import Future
-from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterable, Sequence
 from functools import partial
 from typing import Any
 
@@ -143,9 +143,9 @@ class Router:
 
     # -- for the backend
 
-    def reserve(self, agent_id: str) -> Instance | None:
-        """Take a free slot of the agent's least loaded instance; None when there is none."""
-        chosen = None if self._announced else self._placement.choose(self._hub.ready(agent_id))
+    def reserve(self, agent_id: str, among: Collection[str] | None = None) -> Instance | None:
+        """Take a free slot of the agent's least loaded instance, of all or of these; None when there is none."""
+        chosen = None if self._announced else self._placement.choose(self._ready(agent_id, among))
         if chosen is None:
             return None
         chosen.deliveries.reserve()
@@ -217,9 +217,9 @@ class Router:
         """Return how many instances of the agent are registered and not about to end."""
         return sum(not connection.draining for connection in self._hub.ready(agent_id))
 
-    def free(self, agent_id: str) -> int:
-        """Return how many tasks the agent's instances could take now."""
-        return sum(map(free, self._hub.ready(agent_id)))
+    def free(self, agent_id: str, among: Collection[str] | None = None) -> int:
+        """Return how many tasks the agent's instances could take now, all or these."""
+        return sum(map(free, self._ready(agent_id, among)))
 
     def usage(self, agent_id: str) -> list[Occupied]:
         """Return the agent's registered instances, with the slots of each that are taken."""
@@ -283,6 +283,10 @@ class Router:
             self._spawn(departed(self.office, connection.instance))
 
     # -- inside
+
+    def _ready(self, agent_id: str, among: Collection[str] | None) -> Iterable[Connection]:
+        ready = self._hub.ready(agent_id)
+        return ready if among is None else (one for one in ready if one.instance_id in among)
 
     def _one_by_one(self) -> list[tuple[Connection, float]]:
         """Return all connections, and the seconds by which each is to come back later than the first."""

@@ -271,9 +271,6 @@ class Agent:
         self._known = True
         ready = f"ready as {welcome.owner}/{welcome.agent} (instance {welcome.instance})"
         log.info(ready, skills=", ".join(self._skills))
-        if welcome.agent != self.name:
-            other = f"the token belongs to the agent {welcome.agent}, so {self.name} is known by that name"
-            log.warning(other)
 
 
 def _declared(name: str, description: str, concurrency: int, labels: Mapping[str, str]) -> Hello:
@@ -283,6 +280,7 @@ def _declared(name: str, description: str, concurrency: int, labels: Mapping[str
         "instance": {"id": "none"},
         "skills": [],
         "concurrency": concurrency,
+        "agent": name,
         "description": description,
         "labels": dict(labels),
     }

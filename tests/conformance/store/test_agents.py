@@ -286,3 +286,14 @@ def test_ended_instances_are_known_by_agent_and_token_together(with_store: WithS
         assert await store.agents.departed(LIBRARY.id, "tok_2", named) == ["inst_3"]
         assert await store.agents.departed("agent_other", TOKEN.id, named) == []
         assert await store.agents.departed(LIBRARY.id, TOKEN.id, []) == []
+
+
+def test_what_an_agent_offers_is_what_was_declared_last(with_store: WithStore) -> None:
+    @with_store
+    async def _(store: Store) -> None:
+        await populate(store)
+        await connect(store, 1)
+        await store.agents.declare(LIBRARY.id, [skill("find"), skill("sort")])
+        assert [one.name for one in await store.agents.skills(LIBRARY.id)] == ["find", "sort"]
+        await store.agents.declare("agent_gone", [skill("find")])
+        assert await store.agents.skills("agent_gone") == []

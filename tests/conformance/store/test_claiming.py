@@ -138,3 +138,13 @@ def test_a_task_may_be_added_claimed(with_store: WithStore) -> None:
         await store.tasks.add(Change(working.task, waiting.events + working.events))
         assert await store.tasks.claim(LIBRARY.id, slots(1), NOW) == []
         assert await store.tasks.held_by("inst_1") == [working.task]
+
+
+def test_a_claim_of_some_skills_leaves_the_others_where_they_are(with_store: WithStore) -> None:
+    @with_store
+    async def _(store: Store) -> None:
+        skills = ("search", "old", "search", "new", "old")
+        await add(store, *(task(n, skill=skill, position=float(n)) for n, skill in enumerate(skills)))
+        assert numbers(await store.tasks.claim(LIBRARY.id, slots(1), NOW, {"old", "new", "none"})) == [1]
+        assert numbers(await store.tasks.claim(LIBRARY.id, slots(5), NOW, {"new"})) == [3]
+        assert numbers(await store.tasks.claim(LIBRARY.id, slots(5), NOW)) == [0, 2, 4]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -65,10 +65,13 @@ class HandFleet:
     reserved: asyncio.Event = field(default_factory=asyncio.Event)
     arrived: asyncio.Event = field(default_factory=asyncio.Event)
 
-    def reserve(self, agent_id: str) -> Slot | None:
+    def reserve(self, agent_id: str, among: Collection[str] | None = None) -> Slot | None:
         self.reserved.set()
-        slots = self.free_slots.get(agent_id)
-        return slots.pop() if slots else None
+        slots = [slot for slot in self.free_slots.get(agent_id, ()) if among is None or slot.instance_id in among]
+        if not slots:
+            return None
+        self.free_slots[agent_id].remove(slots[-1])
+        return slots[-1]
 
     def release(self, slot: Slot) -> None:
         self.free_slots.setdefault(slot.agent_id, []).append(slot)
@@ -98,8 +101,8 @@ class HandFleet:
     def online(self, agent_id: str) -> int:
         return self.present.get(agent_id, 0)
 
-    def free(self, agent_id: str) -> int:
-        return len(self.free_slots.get(agent_id, ()))
+    def free(self, agent_id: str, among: Collection[str] | None = None) -> int:
+        return sum(among is None or slot.instance_id in among for slot in self.free_slots.get(agent_id, ()))
 
     def usage(self, agent_id: str) -> Sequence[Usage]:
         return self.used.get(agent_id, ())

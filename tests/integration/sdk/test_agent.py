@@ -16,6 +16,8 @@ import msgspec
 import pytest
 
 from agentic_atlas import Agent, Context
+from agentic_atlas.errors import ConfigurationError
+from agentic_atlas.protocol.closing import CloseCode, encode_reason
 from agentic_atlas.protocol.messages import (
     Accept,
     Beat,
@@ -357,8 +359,8 @@ def test_a_new_token_in_the_env_file_holds_from_the_next_connection_on(
     assert shown == [f"Bearer {TOKEN}", "Bearer new.token.here", "Bearer new.token.here"]
 
 
-def test_an_agent_whose_token_belongs_to_another_name_says_so(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+def test_code_that_was_given_another_agents_token_ends_with_a_sentence_that_names_both(
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     agent = Agent("translator")
 
@@ -366,12 +368,14 @@ def test_an_agent_whose_token_belongs_to_another_name_says_so(
     async def idle() -> None: ...
 
     def script(peer: Peer) -> None:
-        peer.welcome()
-        peer.send(task("idle"))
-        until_result(peer)
-        agent.stop()
-        peer.serve_beats()
+        assert peer.expect(Hello).agent == "translator"
+        why = encode_reason("wrong_agent", message="it is for worker, the code declares translator")
+        peer.connection.close(CloseCode.WRONG_AGENT, why.decode())
 
-    with Router(script) as router:
+    with Router(script) as router, pytest.raises(ConfigurationError) as refused:
         serve(agent, router, monkeypatch)
-    assert "the token belongs to the agent worker, so translator is known by that name" in capsys.readouterr().err
+    assert refused.value.code == "wrong_agent"
+    assert refused.value.message == (
+        "this token is for another agent (it is for worker, the code declares translator): put a token of the agent "
+        "that the code declares into .env (`atlas tokens create AGENT`), or start the code of the token's agent"
+    )

@@ -5,7 +5,7 @@ limits. A task counts from the moment its insert is on its way, so that many sub
 """
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 
 import msgspec
 
@@ -58,6 +58,7 @@ class Census:
         self._tasks: dict[str, OpenTask] = {}
         self._held: dict[str, dict[str, OpenTask]] = {}
         self._waiting: dict[str, dict[str, OpenTask]] = {}
+        self._skills: dict[str, Counter[str]] = {}
         self._by_caller: Counter[str] = Counter()
         self._by_user: Counter[str] = Counter()
         self._children: dict[str, set[str]] = {}
@@ -100,14 +101,9 @@ class Census:
         seen = self._tasks.pop(task_id, None)
         if seen is None:
             return
-        for counts, key in ((self._by_caller, seen.caller), (self._by_user, seen.user)):
-            counts[key] -= 1
-            if not counts[key]:
-                del counts[key]
-        for of_agents in (self._waiting, self._held):
-            of_agent = of_agents.get(seen.agent_id, {})
-            if of_agent.pop(task_id, None) is not None and not of_agent:
-                del of_agents[seen.agent_id]
+        self._leave(seen)
+        _less(self._by_caller, seen.caller)
+        _less(self._by_user, seen.user)
         if seen.parent_id is not None:
             self._children[seen.parent_id].discard(task_id)
             if not self._children[seen.parent_id]:
@@ -157,15 +153,31 @@ class Census:
         """Return the ids of the agents that tasks wait for."""
         return tuple(self._waiting)
 
-    def ready(self, agent_id: str, now: float) -> bool:
-        """Tell whether a task waits for this agent that could begin now."""
+    def skills_waited_for(self, agent_id: str) -> Set[str]:
+        """Return the skills of the tasks that wait for this agent."""
+        return self._skills.get(agent_id, Counter()).keys()
+
+    def ready(self, agent_id: str, now: float) -> set[str]:
+        """Return the skills of those of them that could begin now."""
         waiting = self._waiting.get(agent_id, {}).values()
-        return any(task.stored and (task.not_before is None or task.not_before <= now) for task in waiting)
+        return {task.skill for task in waiting if task.stored and (task.not_before is None or task.not_before <= now)}
 
     def states(self) -> dict[TaskState, int]:
         """Return how many tasks are in each state that is not an end."""
         held = Counter(task.state for task in self.held())
         return {state: held[state] for state in sorted(LEASED)} | {TaskState.SUBMITTED: len(self) - held.total()}
+
+    def _leave(self, seen: OpenTask) -> None:
+        """It does not wait for its agent any more, nor does an instance hold it."""
+        for of_agents in (self._waiting, self._held):
+            of_agent = of_agents.get(seen.agent_id, {})
+            if of_agent.pop(seen.id, None) is not None and not of_agent:
+                del of_agents[seen.agent_id]
+        if seen.state is TaskState.SUBMITTED:
+            skills = self._skills[seen.agent_id]
+            _less(skills, seen.skill)
+            if not skills:
+                del self._skills[seen.agent_id]
 
     def _put(self, seen: OpenTask) -> None:
         self._tasks[seen.id] = seen
@@ -173,6 +185,7 @@ class Census:
         self._by_user[seen.user] += 1
         if seen.state is TaskState.SUBMITTED:
             self._waiting.setdefault(seen.agent_id, {})[seen.id] = seen
+            self._skills.setdefault(seen.agent_id, Counter())[seen.skill] += 1
         elif seen.stored:
             self._held.setdefault(seen.agent_id, {})[seen.id] = seen
         if seen.parent_id is not None:
@@ -199,3 +212,9 @@ def _seen(task: Task, *, stored: bool) -> OpenTask:
 
 def _key(caller: CallerRef) -> str:
     return f"{caller.kind}:{caller.id}"
+
+
+def _less(counts: Counter[str], key: str) -> None:
+    counts[key] -= 1
+    if not counts[key]:
+        del counts[key]

@@ -78,5 +78,7 @@ class Circles:
     def _search(self) -> Search:
         return Search(self._dispatcher.census, self._slots, self._clock())
 
-    def _slots(self, agent_id: str, _skill: str) -> Mapping[str, int]:
-        return {one.instance_id: one.slots for one in self._fleet.usage(agent_id) if not one.draining}
+    def _slots(self, agent_id: str, skill: str) -> Mapping[str, int]:
+        able = self._dispatcher.offers.able(agent_id, skill)
+        there = [one for one in self._fleet.usage(agent_id) if not one.draining]
+        return {one.instance_id: one.slots for one in there if able is None or one.instance_id in able}

@@ -17,6 +17,7 @@ from agentic_atlas.backend.domain.children import orphans
 from agentic_atlas.backend.domain.deadlines import due_at, expire
 from agentic_atlas.backend.domain.fairness import FairQueues
 from agentic_atlas.backend.domain.lifecycle import Change, settled
+from agentic_atlas.backend.domain.offers import Offers
 from agentic_atlas.backend.domain.records import Task, TaskEvent
 from agentic_atlas.backend.ports import Added, Changed, Decide, Fleet, Log, Slot, Tasks
 from agentic_atlas.backend.services.claims import Claims
@@ -30,6 +31,7 @@ class Dispatcher:
 
     Attributes:
         census: the open tasks.
+        offers: what connected instances can do.
         claims: brings those that wait and free slots together.
     """
 
@@ -43,6 +45,7 @@ class Dispatcher:
         census: Census | None = None,
     ) -> None:
         self.census = Census() if census is None else census
+        self.offers = Offers()
         self._tasks = tasks
         self._fleet = fleet
         self._feed = feed
@@ -50,7 +53,7 @@ class Dispatcher:
         self._log = log
         self._alarms = Alarms()
         self._queues = FairQueues()
-        self.claims = Claims(tasks, fleet, clock, self._claimed, log)
+        self.claims = Claims(tasks, fleet, self.census, self.offers, clock, self._claimed, log)
         self._canceling: set[str] = set()
         self._woken = asyncio.Event()
 

@@ -67,6 +67,10 @@ async def admit(backend: Backend, token_id: str, agent_id: str, hello: Hello, op
     """
     agent = await _permitted(backend, token_id, agent_id)
     validated_at = backend.clock()
+    if hello.agent not in (None, agent.name):
+        raise NotAdmitted(
+            CloseCode.WRONG_AGENT, "wrong_agent", f"it is for {agent.name}, the code declares {hello.agent}"
+        )
     skills = await _declared(backend, agent, hello)
     now = backend.clock()
     info = hello.instance
@@ -97,10 +101,28 @@ async def admit(backend: Backend, token_id: str, agent_id: str, hello: Hello, op
 
 
 async def _registered(backend: Backend, instance: Instance, description: str, skills: Sequence[Skill]) -> Instance:
+    agent_id, offers = instance.agent_id, backend.dispatcher.offers
+    offers.came(agent_id, instance.id, skills)
     try:
-        return await backend.store.agents.register(instance, description, skills)
+        registered = await backend.store.agents.register(instance, description, offers.offered(agent_id))
     except Conflict as error:
         raise NotAdmitted(CloseCode.INVALID_REGISTRATION, error.code, error.message) from None
+    else:
+        offers.came(agent_id, instance.id, skills, registered.generation)
+        return registered
+    finally:
+        # Not registered after all.
+        offers.left(agent_id, instance.id, None)
+
+
+async def departed(backend: Backend, agent_id: str, instance_id: str, generation: int) -> None:
+    """A connection ended: the agent offers what its other instances have, or, without another one, what it did."""
+    gone = backend.dispatcher.offers.left(agent_id, instance_id, generation)
+    await backend.store.agents.depart(instance_id, generation, backend.clock())
+    offered = backend.dispatcher.offers.offered(agent_id)
+    if gone and offered:
+        await backend.store.agents.declare(agent_id, offered)
+        backend.registry.forget(agent_id)
 
 
 def report(backend: Backend, instance_id: str, said: Report) -> "Future[Stored]":

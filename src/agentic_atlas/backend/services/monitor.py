@@ -63,10 +63,8 @@ class Monitor:
         for task in census.held():
             if not self._fleet.holds(task.id, task.attempt):
                 yield Finding(Invariant.RUNNING_WITHOUT_LEASE, task.id)
-        now = self._clock()
         for agent_id in census.waited_for():
-            idle = self._fleet.free(agent_id) > 0 and not self._dispatcher.claims.open(agent_id)
-            if idle and census.ready(agent_id, now):
+            if self._dispatcher.claims.stalls(agent_id):
                 yield Finding(Invariant.WAITING_BESIDE_FREE_SLOTS, agent_id)
         for instance_id, seconds in self._fleet.oldest_results():
             if seconds > RESULT_WITHIN:

@@ -26,6 +26,8 @@ async def note(backend: Backend, task: Task) -> str | None:
 
 async def _queued(backend: Backend, task: Task) -> str:
     if backend.fleet.online(task.agent_id):
+        if backend.dispatcher.offers.able(task.agent_id, task.skill) == []:
+            return f"no connected instance of the agent has the skill {task.skill}"
         return f"all instances of the agent are busy ({slots(backend, task.agent_id)})"
     if backend.returning.expected(task.agent_id):
         return "the server has just started, and the agent is on its way back"

@@ -98,7 +98,7 @@ async def submit(
     # Only now: a submit that is refused costs its caller no place in the queue.
     position = backend.dispatcher.position(agent.id, caller.id, ask.priority)
     change = lifecycle.submit(msgspec.structs.replace(task, position=position))
-    slot = backend.dispatcher.claims.slot_for(agent.id)
+    slot = backend.dispatcher.claims.slot_for(agent.id, task.skill)
     claim = lifecycle.claim(change.task, slot.instance_id, task.created_at) if slot is not None else None
     if claim is not None:
         change = lifecycle.Change(claim.task, change.events + claim.events)

@@ -76,6 +76,10 @@ class SqlAgents:
             Statement(lambda connection: _register(connection, instance, description, skills))
         )
 
+    async def declare(self, agent_id: str, skills: Sequence[Skill]) -> None:
+        """See the port."""
+        await self._writer.submit(Statement(lambda connection: _declare(connection, agent_id, skills)))
+
     async def depart(self, instance_id: str, generation: int, now: float) -> None:
         """See the port."""
         await self._writer.submit(Statement(lambda connection: _depart(connection, instance_id, generation, now)))
@@ -165,11 +169,21 @@ def _register(connection: Connection, instance: Instance, description: str, decl
     if not connection.execute(update(agents).where(agents.c.id == agent_id).values(seen)).rowcount:
         raise NotFound("the agent does not exist any more", code="agent_not_found")
     connection.execute(update(tokens).where(tokens.c.id == instance.token_id).values(last_used_at=now))
+    _offer(connection, agent_id, declared)
+    _end_others(connection, instance)
+    return _connect(connection, instance)
+
+
+def _declare(connection: Connection, agent_id: str, declared: Sequence[Skill]) -> None:
+    """Store the skills of an agent that there still is."""
+    if _get(connection, agent_id) is not None:
+        _offer(connection, agent_id, declared)
+
+
+def _offer(connection: Connection, agent_id: str, declared: Sequence[Skill]) -> None:
     connection.execute(delete(skills).where(skills.c.agent_id == agent_id))
     if declared:
         connection.execute(insert(skills), [_skill_row(skill) for skill in declared])
-    _end_others(connection, instance)
-    return _connect(connection, instance)
 
 
 def _end_others(connection: Connection, instance: Instance) -> None:

@@ -140,8 +140,8 @@ class _TaskRun:
     def _claim(self, operation: Claim) -> list[Changed]:
         """Take the next tasks; what was decided before has to be in the table for that."""
         self._flush()
-        parameters = (operation.agent_id, operation.now, len(operation.slots))
-        found = self._read([(self._statements.waiting, parameters)])
+        next_ones = self._statements.next(operation.agent_id, operation.now, operation.skills, len(operation.slots))
+        found = self._read([next_ones])
         claimed = []
         for task, slot in zip(found, operation.slots, strict=False):
             change = lifecycle.claim(task, slot.instance_id, operation.now)

@@ -39,6 +39,8 @@ class Claim(Operation[list[Changed]], frozen=True):
     agent_id: str
     slots: tuple[Slot, ...]
     now: float
+    skills: frozenset[str] | None = None
+    """Of which skills; None: of all."""
 
 
 class Statement(Operation[T], frozen=True):

@@ -29,6 +29,8 @@ Query: TypeAlias = Select[tuple[object, ...]]
 Key = tuple[str, str, str, str]
 """A caller and one of its idempotency keys: user, kind, id, key."""
 
+_SKILLS = tuple(f"skill_{number}" for number in range(256))
+"""Parameters for names of skills; an agent has at most 200."""
 _MOST_IDS = 256
 _MOST_KEYS = 64
 """Both keep statements short; SQLite refuses expressions deeper than 1,000."""
@@ -47,10 +49,20 @@ class TaskStatements:
         """Store what changed about a task."""
         self.insert_event = Prepared(dialect, insert(events), EVENT, EVENT)
         """Add an event."""
-        self.waiting = Prepared(dialect, _waiting(), ("agent_id", "now", "limit"))
-        """Read the tasks of an agent that are next, in order."""
+        self._dialect = dialect
+        self._waiting: dict[int, Prepared] = {}
         self._by_ids = _Sized(dialect, _by_ids, width=1, most=_MOST_IDS)
         self._by_keys = _Sized(dialect, _by_keys, width=4, most=_MOST_KEYS)
+
+    def next(self, agent_id: str, now: float, skills: Collection[str] | None, limit: int) -> tuple[Prepared, Row]:
+        """Read the tasks of an agent that are next, in order, of all skills or of some: a statement, its parameters."""
+        names = sorted(skills or ())
+        # Compiled for powers of two, as others that take any number of values.
+        size = 1 << (len(names) - 1).bit_length() if names else 0
+        if size not in self._waiting:
+            parameters = ("agent_id", "now", *_SKILLS[:size], "limit")
+            self._waiting[size] = Prepared(self._dialect, _waiting(_SKILLS[:size]), parameters)
+        return self._waiting[size], (agent_id, now, *names, *names[-1:] * (size - len(names)), limit)
 
     def with_ids(self, ids: Collection[str]) -> Iterator[tuple[Prepared, Row]]:
         """Read the tasks with these ids: statements, each with its parameters."""
@@ -74,11 +86,12 @@ def _update() -> Update:
     return update(tasks).where(tasks.c.id == changed.c.id).values(new)
 
 
-def _waiting() -> Query:
+def _waiting(skills: Sequence[str] = ()) -> Query:
+    of_skills = [tasks.c.skill.in_([bindparam(name) for name in skills])] if skills else []
     ready = or_(tasks.c.not_before.is_(None), tasks.c.not_before <= bindparam("now"))
     return (
         select(*READ)
-        .where(tasks.c.agent_id == bindparam("agent_id"), tasks.c.state == SUBMITTED, ready)
+        .where(tasks.c.agent_id == bindparam("agent_id"), tasks.c.state == SUBMITTED, ready, *of_skills)
         .order_by(tasks.c.priority.desc(), tasks.c.position, tasks.c.id)
         .limit(bindparam("limit"))
         .offset(literal_column("0"))

@@ -1,7 +1,7 @@
 """Tasks and their events behind the port: writes go to the writer, reads are the queries below."""
 
 from asyncio import Future
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from functools import partial
 from typing import Any, TypeAlias
 
@@ -60,9 +60,11 @@ class SqlTasks:
         """See the port."""
         return self._writer.submit(ChangeTask(task_id, decide))
 
-    def claim(self, agent_id: str, slots: Sequence[Slot], now: float) -> "Future[list[Changed]]":
+    def claim(
+        self, agent_id: str, slots: Sequence[Slot], now: float, skills: Collection[str] | None = None
+    ) -> "Future[list[Changed]]":
         """See the port."""
-        return self._writer.submit(Claim(agent_id, tuple(slots), now))
+        return self._writer.submit(Claim(agent_id, tuple(slots), now, None if skills is None else frozenset(skills)))
 
     def shift(self, seconds: float) -> "Future[None]":
         """See the port."""

@@ -12,6 +12,8 @@ _SHUT_OUT = {
 }
 """Why a handshake is refused for which a connection may be closed as well: the same sentence for both."""
 _UNKNOWN_FIX = "update agentic-atlas; if it stays, ask whoever runs the router"
+_EXPLAINED = (CloseCode.INVALID_REGISTRATION, CloseCode.WRONG_AGENT)
+"""Codes whose reason has a message that says more."""
 _HIDDEN = {code.name.lower() for code in CloseCode}
 """Codes of a close reason that say no more than the close code does."""
 
@@ -66,7 +68,7 @@ def _sentence(closed: Closed, *, fix: bool) -> str:
     else:
         happened, remedy = ADVICE[known].happened, ADVICE[known].fix
     told = decode_reason(closed.reason)
-    detail = plain(told.message) if known is CloseCode.INVALID_REGISTRATION and told.message else plain(told.code)
+    detail = plain(told.message) if known in _EXPLAINED and told.message else plain(told.code)
     said = f"{happened} ({detail})" if detail and detail not in _HIDDEN else happened
     return f"{said}: {remedy}" if fix else said
 

@@ -56,6 +56,9 @@ def test_parameters_in_another_order_than_in_the_text_are_noticed(engine: Engine
 def test_the_same_statements_compile_for_postgresql() -> None:
     dialect = psycopg.dialect()  # type: ignore[no-untyped-call]
     statements = TaskStatements(dialect)
-    assert "FOR UPDATE SKIP LOCKED" in statements.waiting.text
+    assert "FOR UPDATE SKIP LOCKED" in statements.next("agent_1", 1.0, None, 3)[0].text
+    some = statements.next("agent_1", 1.0, ["a", "b", "c"], 3)
+    assert "skill IN" in some[0].text
+    assert some[1] == ("agent_1", 1.0, "a", "b", "c", "c", 3)
     assert "FOR UPDATE" in next(iter(statements.with_ids(["task_1"])))[0].text
     assert all(f"%({name})s" in statements.insert_event.text for name in EVENT if name in events.c)

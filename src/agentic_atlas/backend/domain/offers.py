@@ -1,0 +1,63 @@
+"""What agents offer: the skills of their connected instances. Pure.
+
+Instances of one agent may run different code for a while, in a deploy or by mistake. Together they offer what any of
+them has; where two have a skill with different input schemas, the one that registered last says which it is, and only
+instances that have it with that schema are given its tasks.
+"""
+
+from collections.abc import Collection, Sequence
+
+import msgspec
+
+from agentic_atlas.backend.domain.records import Skill
+
+
+class _Declared(msgspec.Struct, frozen=True):
+    skills: dict[str, Skill]
+    generation: int | None
+    """None while it is being registered."""
+
+
+class Offers:
+    """The connected instances of each agent with what they declared, in the order in which they registered."""
+
+    def __init__(self) -> None:
+        self._agents: dict[str, dict[str, _Declared]] = {}
+
+    def came(self, agent_id: str, instance_id: str, skills: Sequence[Skill], generation: int | None = None) -> None:
+        """An instance registers with these skills; with a generation, it has."""
+        instances = self._agents.setdefault(agent_id, {})
+        instances.pop(instance_id, None)
+        instances[instance_id] = _Declared({skill.name: skill for skill in skills}, generation)
+
+    def left(self, agent_id: str, instance_id: str, generation: int | None) -> bool:
+        """The instance's connection of this generation ended; True when that changed who is there."""
+        instances = self._agents.get(agent_id, {})
+        known = instances.get(instance_id)
+        if known is None or known.generation != generation:
+            return False
+        del instances[instance_id]
+        if not instances:
+            del self._agents[agent_id]
+        return True
+
+    def offered(self, agent_id: str) -> list[Skill]:
+        """Return what the agent's connected instances offer; nothing when none is connected."""
+        offered: dict[str, Skill] = {}
+        for declared in self._agents.get(agent_id, {}).values():
+            offered |= declared.skills
+        return sorted(offered.values(), key=lambda skill: skill.name)
+
+    def able(self, agent_id: str, skill: str) -> Collection[str] | None:
+        """Return the instances that a task of this skill may go to; None when nothing is known of the agent's."""
+        instances = self._agents.get(agent_id)
+        if instances is None:
+            return None
+        having = {name: one.skills[skill] for name, one in instances.items() if skill in one.skills}
+        current = next(reversed(having.values()), None)
+        return [name for name, had in having.items() if current and had.input_schema == current.input_schema]
+
+    def takes(self, agent_id: str, instance_id: str, wanted: Collection[str]) -> set[str]:
+        """Return for which of the wanted skills the instance may be given tasks."""
+        found = {skill: self.able(agent_id, skill) for skill in wanted}
+        return {skill for skill, able in found.items() if able is None or instance_id in able}

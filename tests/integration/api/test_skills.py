@@ -1,0 +1,116 @@
+"""Which skills an agent offers, and which of its instances is given a task, when they run different code."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import pytest
+from msgspec.structs import replace
+
+from agentic_atlas.backend.domain.invariants import PATIENCE
+from agentic_atlas.backend.services import instances
+from agentic_atlas.protocol.closing import CloseCode
+from agentic_atlas.protocol.messages import Hello, InstanceInfo, Outcome, Raw, Result
+from tests.integration.api.network import GREET, Api, api
+
+TASK = {"agent": "hello", "skill": "greet", "input": {"name": "Ada"}}
+COUNT = replace(GREET, name="count")
+NARROW = replace(GREET, input_schema=Raw(b'{"type":"object","properties":{"first":{"type":"string"}}}'))
+
+
+def run(test: Callable[[Api], Awaitable[None]], folder: Path) -> None:
+    async def main() -> None:
+        async with api(folder) as running, asyncio.timeout(20):
+            await running.admin.post("/api/v1/agents", json={"name": "hello"})
+            await test(running)
+
+    asyncio.run(main())
+
+
+async def offered(atlas: Api) -> dict[str, object]:
+    skills = (await atlas.admin.get("/api/v1/agents/hello")).json()["skills"]
+    return {skill["name"]: sorted(skill["input_schema"]["properties"]) for skill in skills}
+
+
+async def submit(atlas: Api, skill: str = "greet") -> str:
+    made = await atlas.admin.post("/api/v1/tasks", json=TASK | {"skill": skill})
+    assert made.status_code == 201, made.text
+    return str(made.json()["id"])
+
+
+def test_a_token_is_refused_to_the_code_of_another_agent(tmp_path: Path) -> None:
+    async def test(atlas: Api) -> None:
+        token = (await atlas.admin.post("/api/v1/agents/hello/tokens", json={})).json()["id"]
+        record = await atlas.backend.store.tokens.get(token)
+        assert record is not None
+        hello = Hello(protocol=1, instance=InstanceInfo(id="ins_1"), skills=[GREET])
+        for name in ("hello", None):
+            await instances.admit(atlas.backend, token, record.agent_id, replace(hello, agent=name), 0.0)
+        with pytest.raises(instances.NotAdmitted, match="it is for hello, the code declares kinds") as refused:
+            await instances.admit(
+                atlas.backend, token, record.agent_id, replace(hello, agent="kinds", skills=[COUNT]), 0.0
+            )
+        assert (refused.value.close_code, refused.value.code) == (CloseCode.WRONG_AGENT, "wrong_agent")
+        assert list(await offered(atlas)) == ["greet"]
+
+    run(test, tmp_path)
+
+
+def test_an_agent_offers_what_its_connected_instances_have_and_the_last_ones_skills_without_any(tmp_path: Path) -> None:
+    async def test(atlas: Api) -> None:
+        agent_id = await atlas.connect(atlas.admin, "hello", GREET, instance="right")
+        assert await offered(atlas) == {"greet": ["name"]}
+        await atlas.connect(atlas.admin, "hello", NARROW, COUNT, instance="older")
+        assert await offered(atlas) == {"count": ["name"], "greet": ["first"]}
+        await instances.departed(atlas.backend, agent_id, "older", 1)
+        assert await offered(atlas) == {"greet": ["name"]}
+        assert (await atlas.admin.post("/api/v1/tasks", json=TASK | {"skill": "count"})).status_code == 404
+        await instances.departed(atlas.backend, agent_id, "right", 1)
+        assert await offered(atlas) == {"greet": ["name"]}
+
+    run(test, tmp_path)
+
+
+def test_a_task_goes_only_to_an_instance_that_has_its_skill_with_that_schema(tmp_path: Path) -> None:
+    async def test(atlas: Api) -> None:
+        await atlas.connect(atlas.admin, "hello", NARROW, COUNT, instance="older", slots=3)
+        await atlas.connect(atlas.admin, "hello", GREET, instance="right", slots=1)
+        greets = [await submit(atlas) for _ in range(2)]
+        await submit(atlas, "count")
+        while len(atlas.fleet.delivered) < 2:
+            atlas.fleet.arrived.clear()
+            await atlas.fleet.arrived.wait()
+        assert [(slot.instance_id, task.skill) for slot, task in atlas.fleet.delivered] == [
+            ("right", "greet"),
+            ("older", "count"),
+        ]
+        for _ in range(PATIENCE):
+            atlas.backend.monitor.look()
+        assert not any(atlas.backend.monitor.findings.now().values()), "what can't begin there does not wait for it"
+        atlas.fleet.arrived.clear()
+        await atlas.report(Result(greets[0], 1, Outcome.COMPLETED, Raw(b"1")), instance="right")
+        slot = atlas.fleet.delivered[0][0]
+        atlas.fleet.release(slot)
+        atlas.backend.dispatcher.claims.freed(slot.agent_id)
+        await atlas.fleet.arrived.wait()
+        assert [(slot.instance_id, task.id) for slot, task in atlas.fleet.delivered][2:] == [("right", greets[1])]
+
+    run(test, tmp_path)
+
+
+def test_a_task_whose_skill_no_connected_instance_has_waits_and_says_so(tmp_path: Path) -> None:
+    async def test(atlas: Api) -> None:
+        agent_id = await atlas.connect(atlas.admin, "hello", GREET, instance="right")
+        task = await submit(atlas)
+        await instances.departed(atlas.backend, agent_id, "right", 1)
+        await atlas.connect(atlas.admin, "hello", COUNT, instance="older", slots=1)
+        assert not atlas.fleet.delivered
+        shown = (await atlas.admin.get(f"/api/v1/tasks/{task}")).json()
+        assert shown["note"] == "queued: no connected instance of the agent has the skill greet"
+        await atlas.connect(atlas.admin, "hello", GREET, instance="new", slots=1)
+        await atlas.fleet.arrived.wait()
+        assert [slot.instance_id for slot, _ in atlas.fleet.delivered] == ["new"]
+
+    run(test, tmp_path)
