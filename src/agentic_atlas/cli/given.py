@@ -10,8 +10,6 @@ from agentic_atlas.errors import InvalidInput, PayloadTooLarge
 
 MAX_INPUT = 4 * 1024 * 1024
 """Longest input that is read from a file or from stdin, in bytes."""
-INSTEAD = "send a part of it, or a link to it, or the path of a file that the agent can read"
-"""What to do with an input that is too long."""
 
 
 def text(source: str) -> str:
@@ -46,5 +44,5 @@ def content(where: str) -> bytes:
         except IsADirectoryError:
             raise Usage(f"{where} is a folder, not a file") from None
     if len(data) > MAX_INPUT:
-        raise PayloadTooLarge(f"the input is longer than {MAX_INPUT} bytes: {INSTEAD}")
+        raise PayloadTooLarge(f"the input has more than the {MAX_INPUT} bytes allowed: send less, or a link to it")
     return data

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 SIGNALS = tuple(
@@ -39,18 +39,25 @@ def turned_into(act: Callable[[], object]) -> Iterator[Callable[[], int | None]]
 
 @contextmanager
 def raised() -> Iterator[None]:
-    """Raise `Interrupted` at a signal within the block, so that what it has started is ended."""
+    """Raise `Interrupted` at the first signal within the block, so that what it has started is ended.
+
+    Ctrl-C stays a KeyboardInterrupt, as at any prompt.
+    """
+    came = False
 
     def handle(number: int, _frame: object) -> None:
-        raise Interrupted(number)
+        nonlocal came
+        if not came:
+            came = True
+            raise Interrupted(number)
 
-    with _handled(handle):
+    with _handled(handle, [number for number in SIGNALS if number != signal.SIGINT]):
         yield
 
 
 @contextmanager
-def _handled(handle: Callable[[int, object], None]) -> Iterator[None]:
-    before = {number: signal.getsignal(number) for number in SIGNALS}
+def _handled(handle: Callable[[int, object], None], signals: Sequence[int] = SIGNALS) -> Iterator[None]:
+    before = {number: signal.getsignal(number) for number in signals}
     # What is ignored, as SIGHUP below `nohup`, stays so; None: a handler that Python did not set.
     ours = [number for number, handler in before.items() if handler not in (signal.SIG_IGN, None)]
     for number in ours:

@@ -73,7 +73,7 @@ class Policy(msgspec.Struct, frozen=True, omit_defaults=True):
     backoff: Annotated[float, Meta(ge=0, le=86_400)] = 1.0
     """Wait before the first retry; it doubles with each further one."""
     timeout: Annotated[float, Meta(gt=0, le=604_800)] | None = None
-    """Longest time from `accept` to the result."""
+    """Longest time from the start of the skill to its result."""
 
 
 class SkillSpec(msgspec.Struct, frozen=True, omit_defaults=True):

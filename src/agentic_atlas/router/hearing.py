@@ -133,5 +133,7 @@ def _fitting(result: Result, most: int) -> Result:
             return result
         unreadable = Fault("invalid_output", "the output holds a number that no reader of JSON could take")
         return Result(result.task, result.attempt, Outcome.FAILED, error=unreadable)
-    fault = Fault("payload_too_large", f"the output is over the limit of {most} bytes")
+    fault = Fault(
+        "payload_too_large", f"the output has more than the {most} bytes allowed: return less, or a link to it"
+    )
     return Result(result.task, result.attempt, Outcome.FAILED, error=fault)

@@ -77,7 +77,9 @@ def fault_of(message: Outgoing, limits: Limits) -> Fault | None:
     """Return why the message may not be sent, or None."""
     payload, limit = _payload(message, limits)
     if payload > limit:
-        return Fault("payload_too_large", f"{payload} bytes are over the limit of {limit} bytes")
+        return Fault(
+            "payload_too_large", f"{payload} bytes are more than the {limit} allowed: return less, or a link to it"
+        )
     code = "invalid_input" if isinstance(message, Call) else "invalid_output"
     try:
         if isinstance(message, Event) and not bytes(message.data).lstrip().startswith(b"{"):

@@ -84,7 +84,9 @@ def submit(desk: Desk, ask: Ask, parent: Task | None = None) -> Entry:
 def _check(ask: Ask, skill: Skill, now: float) -> None:
     most = Limits().payload_bytes
     if len(ask.input) > most:
-        raise PayloadTooLarge(f"the input has {len(ask.input)} bytes, over the limit of {most}")
+        raise PayloadTooLarge(
+            f"the input has {len(ask.input)} bytes, more than the {most} allowed: send less, or a link to it"
+        )
     if not 0 <= ask.priority <= MOST_PRIORITY:
         raise InvalidInput(f"priority is a number from 0 to {MOST_PRIORITY}")
     if ask.deadline is not None and ask.deadline <= now:

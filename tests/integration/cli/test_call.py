@@ -245,7 +245,7 @@ def test_values_come_from_files_stdin_parts_and_items(platform: Platform, at_hom
     [
         (["text=@nothing.txt"], "there is no file nothing.txt: what begins with @ names one; for @ itself write @@"),
         (["text=@."], ". is a folder, not a file"),
-        (["picture=@big"], "the input is longer than 4194304 bytes: send a part of it, or a link to it, or the path"),
+        (["picture=@big"], "the input has more than the 4194304 bytes allowed: send less, or a link to it"),
         (["text"], "`text` is not an input: write key=value, or key:=json"),
         (["text:=hello"], "`text` is not JSON"),
         (["xs=a"], "`xs` has to be a whole number; `a` is not"),

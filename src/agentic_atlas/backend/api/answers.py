@@ -74,7 +74,7 @@ async def _body(request: Request, most: int) -> bytes:
         async for part in request.stream():
             size += len(part)
             if size > most:
-                raise PayloadTooLarge(f"the body is over the limit of {most} bytes")
+                raise PayloadTooLarge(f"the body has more than the {most} bytes allowed: send less, or a link to it")
             parts.append(part)
     except ClientDisconnect:
         # Nobody is there to read an answer, and nothing went wrong here: it ends like any other refusal.

@@ -71,7 +71,9 @@ def _none_open(task: Task, number: int | None) -> Conflict:
 async def _check(backend: Backend, principal: Principal, task: Task, question: Question, value: bytes) -> None:
     most = backend.limits.payload_bytes // ANSWERS
     if task.dialogue.answered_bytes + len(value) > most:
-        raise PayloadTooLarge(f"the answers of a task are over the limit of {most} bytes together")
+        raise PayloadTooLarge(
+            f"the answers of a task have more than the {most} bytes allowed together: send less, or a link to it"
+        )
     try:
         check_depth(value, backend.limits.depth - _AROUND)
         msgspec.json.decode(value)

@@ -245,8 +245,11 @@ def _check_form(data: bytes, depth: int) -> None:
 
 
 def _check_options(backend: Backend, ask: Ask) -> None:
-    if len(ask.input) > backend.limits.payload_bytes:
-        raise PayloadTooLarge(f"the input has {len(ask.input)} bytes, over the limit of {backend.limits.payload_bytes}")
+    most = backend.limits.payload_bytes
+    if len(ask.input) > most:
+        raise PayloadTooLarge(
+            f"the input has {len(ask.input)} bytes, more than the {most} allowed: send less, or a link to it"
+        )
     if not 0 <= ask.priority <= MAX_PRIORITY:
         raise InvalidInput(f"priority is a number from 0 to {MAX_PRIORITY}")
     if ask.deadline is not None and ask.deadline <= backend.clock():

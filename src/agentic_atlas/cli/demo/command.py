@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import re
 import time
 from contextlib import ExitStack
+from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-from agentic_atlas.cli import output
+from agentic_atlas.cli import interrupts, output
 from agentic_atlas.cli.command.declared import Argument, Option
+from agentic_atlas.cli.demo import markdown
 from agentic_atlas.cli.demo.stage import Stage, folder_of, stage
+from agentic_atlas.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from agentic_atlas.sdk.client.blocking import BlockingTask, Client
 
+DISTRIBUTION = "agentic-atlas"
 SEARCH = "document_search"
 ANSWER_WITHIN = 120.0
 QUESTIONS = (
@@ -42,12 +47,16 @@ def demo(
 
     from agentic_atlas.settings import Settings
 
+    _check_examples()
+
     documents = folder_of(folder)
     output.say(f"Agentic Atlas demo over {documents}")
     own = Settings().data_dir
     if own.exists():
         output.say(f"  Your own data in {own} is not touched: the demo's is in a temporary folder.")
     with ExitStack() as ending:
+        # So that what was started is ended, whichever signal ends this.
+        ending.enter_context(interrupts.raised())
         up = ending.enter_context(stage(documents))
         first = _first_task(up)
         _tell_workflow(up, first)
@@ -59,6 +68,27 @@ def demo(
             _converse(up)
     output.say("")
     output.say("Stopped; nothing is left running.")
+
+
+def _check_examples() -> None:
+    """See that what the example agents import is installed, before anything starts.
+
+    Raises:
+        ConfigurationError: it is not all there.
+    """
+    needed = (line for line in metadata.requires(DISTRIBUTION) or [] if re.search(r"extra\s*==\s*.examples\b", line))
+    missing = [name for name in (re.split(r"[^\w.-]", line)[0] for line in needed) if not _installed(name)]
+    if missing:
+        names = ", ".join(missing)
+        raise ConfigurationError(f'the agents of the demo need {names}: pip install "{DISTRIBUTION}[all]"')
+
+
+def _installed(name: str) -> bool:
+    try:
+        metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return False
+    return True
 
 
 def _first_task(up: Stage) -> BlockingTask:
@@ -105,7 +135,7 @@ def _ask(client: Client, question: str) -> None:
     for hit in answer["hits"]:
         position = hit["position"]
         output.say(f"  {hit['file']}, {position['unit']} {position['number']}")
-        output.say(f"    {' '.join(hit['snippet'].split())}")
+        output.say(f"    {markdown.plain(' '.join(hit['snippet'].split()))}")
     if not answer["hits"]:
         output.say("  nothing found")
 
@@ -115,16 +145,15 @@ def _research(up: Stage, question: str) -> None:
     from agentic_atlas.cli.demo.trace import tree
 
     output.say("")
-
     output.say(f"> {question}")
     task = up.client.submit("research", "report", question=question)
     for event in task.events():
         piece = event.data.get("value") if event.kind == "chunk" else None
         if isinstance(piece, dict) and piece.get("kind") == "section":
             output.say("")
-            output.say(f"  {piece['title']}")
-            output.say("")
-            output.say("".join(f"    {line}" for line in str(piece["text"]).splitlines()))
+            output.say(f"  {markdown.plain(str(piece['title']))}")
+            for line in markdown.shown(str(piece["text"])):
+                output.say(f"    {line}".rstrip())
     task.result(ANSWER_WITHIN)
     output.say("")
     output.say("Who called whom:")
