@@ -4,8 +4,6 @@ They come from agents. What surely costs little is checked right here; all else 
 check which takes longer than anybody thought costs one task and nobody else's time.
 """
 
-import asyncio
-
 import msgspec
 
 from agentic_atlas.backend.domain.kept import Kept
@@ -20,11 +18,11 @@ MAX_DECLARED_BYTES = 512 * 1024
 MAX_DECLARED_PATTERNS = 16 * 1024 * 1024
 """Bytes of all their regular expressions when compiled, as estimated."""
 
-SMALL_SCHEMA = 4 * 1024
-"""Bytes of a schema that is compiled here: it takes some milliseconds at the most."""
+SMALL_SCHEMA = 2 * 1024
+"""Bytes of a schema, or of all those of a registration, that are looked at here: some milliseconds at the most."""
 SMALL_PATTERNS = 48 * 1024
 """Bytes of the regular expressions in it."""
-FEW_STEPS = 20_000
+FEW_STEPS = 10_000
 """Most steps of a check that is made here: about as long."""
 FEW_REASONS = 5_000
 """Most steps for which it is also told here where a value is wrong, and most bytes of such a value."""
@@ -61,9 +59,15 @@ class Schemas:
                 (`schema_too_costly`).
             Busy: too many checks of this user wait.
         """
-        verdict = self._at_once(schema, value, name) if len(schema) <= SMALL_SCHEMA else None
-        if verdict is None:
-            verdict = await self._checker.check(schema, value, name=name, whose=whose)
+        try:
+            verdict = self._at_once(schema, value, name) if len(schema) <= SMALL_SCHEMA else None
+            if verdict is None:
+                verdict = await self._checker.check(schema, value, name=name, whose=whose)
+        except InvalidInput as error:
+            if error.code == "invalid_schema":
+                # Declared when another version took it.
+                raise _unusable(f"the schema of {name} is not taken, which its author can mend", error) from None
+            raise
         if not verdict.fits:
             raise _misfit(what, name, list(verdict.faults))
 
@@ -87,22 +91,21 @@ class Schemas:
             InvalidInput: what is wrong with which (`invalid_schema`).
             Busy: too many checks of this user wait.
         """
-        patterns = 0
+        apart, patterns = sum(len(schema) for _, schema in schemas) > SMALL_SCHEMA, 0
         for what, schema in schemas:
             try:
-                patterns += (await self._declared(schema, whose)).patterns
+                patterns += (await self._declared(schema, whose, apart=apart)).patterns
             except InvalidInput as error:
                 raise _unusable(what, error) from None
         if patterns > MAX_DECLARED_PATTERNS:
             most = f"{MAX_DECLARED_PATTERNS // 1_048_576} MB"
             raise InvalidInput(f"the patterns in all schemas take more than {most}", code="invalid_schema")
 
-    async def _declared(self, schema: bytes, whose: str) -> Cost:
+    async def _declared(self, schema: bytes, whose: str, *, apart: bool) -> Cost:
         if schema == _EMPTY:
             return NO_COST
-        if SMALL_SCHEMA < len(schema) <= SCHEMA_BYTES:
+        if apart and len(schema) <= SCHEMA_BYTES:
             return await self._checker.look_at(schema, whose=whose)
-        await asyncio.sleep(0)
         return look_at(schema)
 
     def _looked_at(self, schema: bytes) -> _Known:

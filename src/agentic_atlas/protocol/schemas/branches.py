@@ -50,6 +50,7 @@ class Branches:
     def __init__(self, root: object) -> None:
         self._known = definitions(root)
         self._words: dict[int, Words] = {}
+        self._kinds: dict[tuple[int, int], frozenset[str]] = {}
 
     def groups(self, node: Node, keyword: str) -> list[Group]:
         """Return the alternatives of `anyOf` or `oneOf`: together those that the type of a value does not tell apart.
@@ -79,18 +80,19 @@ class Branches:
 
     def _types(self, branch: object, level: int = 0) -> frozenset[str]:
         """Return the types that a value of this alternative may have."""
-        types = _ALL if branch is not False else frozenset()
-        for view in self._views(branch):
+        if branch is False:
+            return frozenset()
+        return _ALL.intersection(*(self._types_of(view, level) for view in self._views(branch)))
+
+    def _types_of(self, view: Node, level: int) -> frozenset[str]:
+        known = self._kinds.get((id(view), level))
+        if known is None:
+            known = _said(view)
             for alternatives in (view.get("anyOf"), view.get("oneOf")):
                 if isinstance(alternatives, list) and level < _NESTED:
-                    types &= frozenset[str]().union(*(self._types(one, level + 1) for one in alternatives))
-            said, listed = view.get("type"), _listed(view)
-            if said is not None:
-                names = said if isinstance(said, list) else [said]
-                types &= {"number" if name == "integer" else str(name) for name in names}
-            if listed is not None:
-                types &= {_type(value) for value in listed}
-        return types
+                    known &= frozenset[str]().union(*(self._types(one, level + 1) for one in alternatives))
+            self._kinds[id(view), level] = known
+        return known
 
     def _tag(self, types: frozenset[str], branches: Sequence[object], wanted: object) -> Tag | None:
         if types != {"object"} or len(branches) < 2:
@@ -120,6 +122,15 @@ class Branches:
     def _requires(self, branch: object, name: str) -> bool:
         required = [view.get("required") for view in self._views(branch)]
         return any(isinstance(names, list) and name in names for names in required)
+
+
+def _said(view: Node) -> frozenset[str]:
+    """Return the types of which a schema itself says that no value has another."""
+    types, said, listed = _ALL, view.get("type"), _listed(view)
+    if said is not None:
+        names = said if isinstance(said, list) else [said]
+        types &= {"number" if name == "integer" else str(name) for name in names}
+    return types if listed is None else types & {_type(value) for value in listed}
 
 
 def _listed(view: Node) -> list[object] | None:

@@ -27,6 +27,10 @@ ENDLESS: Final = 10**12
 
 _STATE = 40 * 16
 """Bytes of a compiled pattern for which a byte of the value costs a step."""
+_FORMAT = 100
+"""Steps of a format, which is checked in Python."""
+_FORMAT_STATE = 128
+"""… and it looks at each byte of a text, as a pattern of so many bytes would."""
 _AGAIN = 64
 """Values are nested so deeply at the most: a value that is compared with others is looked at again at each level."""
 
@@ -102,6 +106,7 @@ class _Count:
             if size > MOST_PATTERN:
                 raise _patterns_refused(f'the pattern "{str(pattern)[:100]}" takes about {_megabytes(size)}')
             self._patterns += size
+        self._patterns += _FORMAT_STATE if "format" in node else 0
         for _, _, part in within(node):
             self._look_through(part, root=False, level=level + 1)
 
@@ -178,6 +183,7 @@ def _own(node: Node) -> int:
     for keyword in ("enum", "required", "properties", "patternProperties", "dependentRequired", "anyOf", "oneOf"):
         held = node.get(keyword)
         steps += len(held) if isinstance(held, list | Mapping) else 0
+    steps += _FORMAT if "format" in node else 0
     return steps + (_AGAIN if node.get("uniqueItems") is True else 0)
 
 

@@ -96,6 +96,12 @@ def changed(node: Node, change: Callable[[object], object]) -> dict[str, object]
     return made
 
 
+def and_also(node: dict[str, object], *others: object) -> dict[str, object]:
+    """Return the schema, which takes from now on only what these take as well."""
+    held = node.get("allOf")
+    return {**node, "allOf": [*(held if isinstance(held, list) else ()), *others]}
+
+
 def definitions(root: object) -> Mapping[str, object]:
     """Return what can be referred to, by name."""
     found = root.get("$defs") if isinstance(root, Mapping) else None

@@ -162,6 +162,12 @@ def test_a_text_costs_what_its_length_and_its_pattern_cost() -> None:
     assert cost_of({"type": "string"}).of(value("x" * 1_000_000)) < 10
 
 
+def test_a_format_costs_more_than_a_type_and_its_text_too() -> None:
+    dates, words = cost_of({"items": {"format": "date"}}), cost_of({"items": {"type": "string"}})
+    assert dates.of(value(["2024-02-29"] * 100)) > 10 * words.of(value(["2024-02-29"] * 100))
+    assert dates.of(value(["x" * 1_000_000])) > 100_000 > words.of(value(["x" * 1_000_000]))
+
+
 @pytest.mark.parametrize("pattern", [r"^[^/]{1,255}$", r"^\d{5}$", r"^\w{1,64}$", r"^.{1,1000}$", r"[\w\W]{1500}i"])
 def test_ordinary_patterns_are_taken(pattern: str) -> None:
     assert cost_of({"type": "string", "pattern": pattern}).patterns

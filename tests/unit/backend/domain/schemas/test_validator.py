@@ -7,9 +7,10 @@ import jsonschema_rs
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 from agentic_atlas.backend.domain.schemas import Validator
+from agentic_atlas.backend.domain.schemas.dispatch import dispatched
 from agentic_atlas.errors import InvalidInput
 
 
@@ -142,6 +143,18 @@ def test_a_recursive_type_is_checked_to_the_depth_of_any_input_whatever_the_orde
             assert told(person) == {"/where" + "/all/0" * 28 + "/field": '3 is not of type "string"'}
 
 
+@pytest.mark.parametrize(
+    ("pattern", "text"),
+    [(r"^\d+$", "٣٤"), (r"^\w+$", "größe"), (r"^a\sb$", "a\u2003b"), (r"^(?i)straße$", "STRAßE"), (r"^\w+\b", "é")],
+)
+def test_what_the_agents_engine_takes_beyond_ascii_is_not_refused(pattern: str, text: str) -> None:
+    agents = TypeAdapter(Annotated[str, Field(pattern=pattern)])
+    agents.validate_python(text)
+    validator = Validator(json.dumps(agents.json_schema()).encode())
+    assert validator.fits(text)
+    assert not validator.fits("!")
+
+
 def test_a_pattern_that_only_other_engines_know_is_left_to_the_agent() -> None:
     document = {"properties": {"a": {"pattern": r"^(?=.*\d)x"}, "b": {"pattern": "^x"}}}
     validator = Validator(json.dumps(document).encode())
@@ -184,6 +197,16 @@ branches = tagged | st.sampled_from(
     [True, False, {}, {"type": "null"}, {"type": ["string", "integer"]}, {"const": "a"}, {"enum": [1, "a", None]},
      {"type": "array", "items": {"$ref": "#/$defs/root"}}, {"not": {"type": "object"}}]
 )  # fmt: skip
+
+
+def test_what_is_compiled_grows_no_faster_than_the_schema() -> None:
+    def unions(levels: int) -> Any:
+        inner = unions(levels - 1) if levels else {"type": "integer"}
+        case = {"type": "object", "properties": {"k": {"const": "a"}, "of": inner}}
+        return {"anyOf": [case, {"type": "object", "properties": {"k": {"const": "b"}}}]}
+
+    small, large = (len(json.dumps(dispatched(unions(levels)))) for levels in (5, 10))
+    assert large < 3 * small
 
 
 @given(st.sampled_from(["anyOf", "oneOf"]), st.lists(branches, min_size=1, max_size=4), values)
