@@ -21,15 +21,13 @@ from picows.url import WSParsedURL
 
 from agentic_atlas.errors import ConfigurationError
 from agentic_atlas.protocol.versions import SUBPROTOCOL
+from agentic_atlas.sdk.link.addresses import Address, first_connected, in_turn
 from agentic_atlas.sdk.link.encrypted import speaks_tls
 from agentic_atlas.sdk.link.refusals import HungUp, NotARouter, Unreachable, os_error, refusal
 from agentic_atlas.sdk.link.transport import CEILING, Connection, Receiver
 
 _TOKEN = re.compile(r"[A-Za-z0-9._~+/-]{1,4096}=*")
 """RFC 6750 section 2.1."""
-_PER_ADDRESS = 5.0
-"""Seconds a single address of a host is tried for, before the next one."""
-
 # Its own logger prints the upgrade request, and with it the token, at a low level: nothing of it is ever printed.
 _SILENT = logging.Logger("agentic_atlas.picows", level=logging.CRITICAL + 1)
 
@@ -136,23 +134,22 @@ def _check(response: WSUpgradeResponse) -> None:
 async def _open_socket(host: str, port: int, sockets: list[_Opened]) -> socket.socket:
     """Connect to the first address of the host that answers; owned here so that giving up closes it."""
     loop = asyncio.get_running_loop()
-    failure: OSError = OSError("the name has no address")
-    for family, kind, proto, _, address in await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM):
+
+    async def connect(address: Address) -> socket.socket:
+        family, kind, proto, _, place = address
         opened = socket.socket(family, kind, proto)
         opened.setblocking(False)
         try:
-            async with asyncio.timeout(_PER_ADDRESS):
-                await loop.sock_connect(opened, address)
-        except OSError as error:  # TimeoutError is one
-            opened.close()
-            failure = error
-        except asyncio.CancelledError:
+            await loop.sock_connect(opened, place)
+        except BaseException:
             opened.close()
             raise
-        else:
-            sockets.append(_Opened(opened, _inode(opened)))
-            return opened
-    raise failure
+        return opened
+
+    found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    opened = await first_connected(in_turn(found), connect)
+    sockets.append(_Opened(opened, _inode(opened)))
+    return opened
 
 
 def _close(sockets: list[_Opened]) -> None:
