@@ -30,10 +30,12 @@ if __name__ == "__main__":
 """
 
 BARE = """
-import asyncio, sys
+import asyncio, sys, time
+import structlog
 from fastapi import FastAPI, Request
 from starlette.responses import Response
 from agentic_atlas.compose import http
+from agentic_atlas.compose.crowd import Crowd
 from agentic_atlas.compose.program import run
 
 app = FastAPI()
@@ -43,7 +45,8 @@ async def bare(request: Request) -> Response:
     return Response(await request.body(), media_type="application/json")
 
 async def serve(stop: asyncio.Event) -> None:
-    server = http.HttpServer(app, http.listen("127.0.0.1", int(sys.argv[1]), "PORT"), drain=1)
+    crowd = Crowd(10_000, structlog.get_logger(), time.monotonic)
+    server = http.HttpServer(app, http.listen("127.0.0.1", int(sys.argv[1]), "PORT"), drain=1, crowd=crowd)
     print("listening", flush=True)
     await http.until(stop, server)
 

@@ -13,6 +13,7 @@ import socket
 import sys
 from asyncio import AbstractEventLoop, TimerHandle, Transport
 from collections.abc import Generator
+from functools import partial
 from http import HTTPStatus
 from typing import Any
 
@@ -25,11 +26,14 @@ from uvicorn.server import ServerState
 
 from agentic_atlas.backend.api import errors
 from agentic_atlas.backend.api.front import MAX_HEAD
+from agentic_atlas.backend.api.requests import INTRODUCED
+from agentic_atlas.compose.unsent import READ_WITHIN, Unsent
 from agentic_atlas.errors import AtlasError, ConfigurationError
+from agentic_atlas.router.ports import Crowd
 
 HEAD_WITHIN = 10.0
 BODY_WITHIN = 60.0
-READ_WITHIN = 30.0
+SWEEP = 1.0
 LINGER = 2 * 1024 * 1024
 """Bytes dropped after the last answer: a peer that still sends would be reset before it has read it."""
 MAX_CONNECTIONS = 10_000
@@ -45,8 +49,14 @@ class _Protocol(HttpToolsProtocol):
         server_state: ServerState,
         app_state: dict[str, Any],
         _loop: AbstractEventLoop | None = None,
+        *,
+        crowd: Crowd,
+        unsent: Unsent,
     ) -> None:
-        super().__init__(config, server_state, app_state, _loop)
+        # How the application says that who asks has shown an API key that is good.
+        super().__init__(config, server_state, app_state | {INTRODUCED: self._introduced}, _loop)
+        self._crowd = crowd
+        self._unsent = unsent
         self._deadline: TimerHandle | None = None
         self._in_head = True
         self._advanced = False
@@ -58,9 +68,12 @@ class _Protocol(HttpToolsProtocol):
     def connection_made(self, transport: Transport) -> None:  # type: ignore[override]  # as uvicorn's own
         super().connection_made(transport)
         self._within(HEAD_WITHIN)
+        self._crowd.enter(self, self.client[0] if self.client else "")
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._within(None)
+        self._crowd.leave(self)
+        self._unsent.caught_up(self)
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -99,6 +112,25 @@ class _Protocol(HttpToolsProtocol):
         self._in_head, self._advanced = True, True
         self._within(None)
         super().on_message_complete()
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._unsent.falls_behind(self, self.loop.time())
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        self._unsent.caught_up(self)
+
+    def unsent(self) -> int:
+        """Return the bytes that wait to be sent."""
+        return self.transport.get_write_buffer_size()
+
+    def abort(self) -> None:
+        """Cut it off."""
+        self.transport.abort()
+
+    def _introduced(self) -> None:
+        self._crowd.introduce(self)
 
     def shutdown(self) -> None:
         # One that has begun to ask gets its answer before the connection ends, which any other would take for a cut.
@@ -161,13 +193,16 @@ class _Server(uvicorn.Server):
 class HttpServer:
     """One listening socket and the application behind it."""
 
-    def __init__(self, app: ASGIApp, listener: socket.socket, *, drain: float) -> None:
+    def __init__(
+        self, app: ASGIApp, listener: socket.socket, *, drain: float, crowd: Crowd, unsent: Unsent | None = None
+    ) -> None:
         self._app = app
         self._stopping = False
+        self._unsent = unsent or Unsent()
         config = uvicorn.Config(
             self._answer,
             interface="asgi3",
-            http=_Protocol,
+            http=partial(_Protocol, crowd=crowd, unsent=self._unsent),  # type: ignore[arg-type]  # only ever called
             ws="none",
             lifespan="off",
             log_config=None,
@@ -182,7 +217,15 @@ class HttpServer:
 
     async def run(self) -> None:
         """Serve until `stop`."""
-        await self._server.serve(sockets=[self._listener])
+        async with asyncio.TaskGroup() as group:
+            sweeping = group.create_task(self._sweep())
+            await self._server.serve(sockets=[self._listener])
+            sweeping.cancel()
+
+    async def _sweep(self) -> None:
+        while True:
+            await asyncio.sleep(SWEEP)
+            self._unsent.sweep(asyncio.get_running_loop().time())
 
     def stop(self) -> None:
         """Take no more requests, finish those that are being answered, bounded by `drain`; then `run` returns."""

@@ -21,11 +21,13 @@ from agentic_atlas.compose import http
 from agentic_atlas.compose.addresses import Addresses, addresses
 from agentic_atlas.compose.backend import build
 from agentic_atlas.compose.bridge import RouterBackend, RouterFleet
+from agentic_atlas.compose.crowd import Crowd, raise_limit
 from agentic_atlas.compose.restore import finish_restore, make_private
 from agentic_atlas.compose.sources import SortableIds, machine_names, monotonic, python_environ, wall
 from agentic_atlas.protocol.messages import Limits
 from agentic_atlas.router.endpoint import Endpoint, serve
 from agentic_atlas.router.handshake import Guard
+from agentic_atlas.router.occupancy import Occupancy
 from agentic_atlas.router.ports import Identity
 from agentic_atlas.router.router import Router
 from agentic_atlas.router.settings import RouterSettings
@@ -82,21 +84,23 @@ async def _running(
 ) -> AsyncIterator[Network]:
     backend, router = await _joined(settings, log, store, ring, ids, checker)
     hosts = Hosts([*settings.names, *machine_names()])
+    crowd = Crowd(raise_limit(), log, monotonic)
     # Before anything lives: a port that is taken is one plain error.
     endpoint = await serve(
         router,
         Guard(_identify(ring, backend.network), hosts),
         host=settings.host,
         port=settings.router_port,
-        max_connections=settings.max_connections,
-        max_connections_per_address=settings.max_connections_per_address,
+        occupancy=Occupancy(settings.max_connections, settings.max_connections_per_address),
         log=log,
+        crowd=crowd,
     )
     listening, api_port = api_socket.getsockname()[:2]
     where = addresses(settings, listening, api_port, endpoint.port)
     app = create_app(backend, where.told, hosts)
     try:
-        async with _alive(settings, backend, router, endpoint, http.HttpServer(app, api_socket, drain=settings.drain)):
+        server = http.HttpServer(app, api_socket, drain=settings.drain, crowd=crowd)
+        async with _alive(settings, backend, router, endpoint, server):
             yield Network(backend, where)
     finally:
         await endpoint.close()

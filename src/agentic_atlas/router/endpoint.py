@@ -47,7 +47,7 @@ from agentic_atlas.router.handshake import (
 from agentic_atlas.router.head import Head, read_head
 from agentic_atlas.router.lobby import Lobby
 from agentic_atlas.router.occupancy import Occupancy
-from agentic_atlas.router.ports import Identity, Log
+from agentic_atlas.router.ports import Crowd, Identity, Log
 from agentic_atlas.router.router import Router
 from agentic_atlas.router.settings import RouterSettings
 
@@ -83,6 +83,7 @@ class _Door:
     guard: Guard
     limits: Limits
     occupancy: Occupancy
+    crowd: Crowd
     settings: RouterSettings
     log: Log
     loop: asyncio.AbstractEventLoop
@@ -167,12 +168,14 @@ class _Socket(WSProtocol):  # type: ignore[misc]  # picows' stubs do not have it
         self._door.sockets.add(self)
         self._door.occupancy.enter(self._address)
         super().connection_made(transport)
+        self._door.crowd.enter(self, self._address)
         if self._door.occupancy.overrun(self._address):
             transport.abort()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._door.sockets.discard(self)
         self._door.occupancy.leave(self._address)
+        self._door.crowd.leave(self)
         super().connection_lost(exc)
         if not self._door.sockets:
             self._door.empty.set()
@@ -249,6 +252,7 @@ class _Socket(WSProtocol):  # type: ignore[misc]  # picows' stubs do not have it
         request = asked(head)
         identity = identify(request, self._door.guard.verify)
         self._door.router.check(identity)
+        self._door.crowd.introduce(self)
         self._peer = _Peer(self._door, identity)
         return request.key
 
@@ -455,9 +459,9 @@ async def serve(
     host: str,
     port: int,
     log: Log,
+    crowd: Crowd,
+    occupancy: Occupancy,
     ssl: tls.SSLContext | None = None,
-    max_connections: int,
-    max_connections_per_address: int,
 ) -> Endpoint:
     """Listen for agents on the running loop.
 
@@ -467,17 +471,16 @@ async def serve(
         host: address to listen on.
         port: 0 for a free one.
         log: where events go; never a token, never a payload.
+        crowd: told of every connection, until it has shown a token that is good.
+        occupancy: how many connections there may be, in all and from one address; more are answered 503.
         ssl: for `wss://`.
-        max_connections: in all; 0 for no limit. More are answered 503.
-        max_connections_per_address: from one address; 0 for no limit, as behind a proxy.
 
     Raises:
         ConfigurationError: the address is taken or not this machine's.
     """
     loop = asyncio.get_running_loop()
     office = router.office
-    occupancy = Occupancy(max_connections, max_connections_per_address)
-    door = _Door(router, guard, office.limits, occupancy, office.settings, log, loop, office.clock)
+    door = _Door(router, guard, office.limits, occupancy, crowd, office.settings, log, loop, office.clock)
     _Socket(door)  # a picows with another constructor fails here, not at the first agent
     try:
         server = await loop.create_server(

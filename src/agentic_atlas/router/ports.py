@@ -153,6 +153,26 @@ class Transport(Protocol):
         """Return the bytes that wait to be sent."""
 
 
+class Cuttable(Protocol):
+    """A connection that can be cut off; compared and hashed by identity."""
+
+    def abort(self) -> None:
+        """Cut it off."""
+
+
+class Crowd(Protocol):
+    """Knows how many connections the process has room for, and who has to go."""
+
+    def enter(self, one: Cuttable, address: str) -> None:
+        """A connection was accepted; somebody may be cut off for it, and be it this one."""
+
+    def introduce(self, one: Cuttable) -> None:
+        """It has shown who it is. May be said again."""
+
+    def leave(self, one: Cuttable) -> None:
+        """It has ended."""
+
+
 class Log(Protocol):
     """A structured log, as structlog's: an event's name, and facts. No payload and no token is ever among them."""
 

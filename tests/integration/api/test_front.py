@@ -18,7 +18,7 @@ from agentic_atlas.auth.hosts import Hosts
 from agentic_atlas.backend.api.front import Front
 from agentic_atlas.compose import http
 from tests.integration.api.network import GREET, Api, api
-from tests.integration.api.test_server import PATIENCE, count
+from tests.integration.api.test_server import CROWD, PATIENCE, count
 
 Send = Callable[[bytes], Awaitable[bytes]]
 
@@ -46,7 +46,7 @@ def over_the_wire(test: Callable[[Send], Awaitable[None]], app: ASGIApp = count)
                 writer.transport.abort()
 
         async with asyncio.timeout(PATIENCE), asyncio.TaskGroup() as group:
-            server = http.HttpServer(Front(app, Hosts(["https://atlas.example.org"])), listener, drain=1)
+            server = http.HttpServer(Front(app, Hosts(["https://atlas.example.org"])), listener, drain=1, crowd=CROWD)
             group.create_task(http.until(stop, server))
             try:
                 await test(send)
@@ -150,7 +150,7 @@ def test_a_request_that_is_cut_off_ends_quietly(tmp_path: Path, caplog: pytest.L
                     ended.set()
 
             async with asyncio.timeout(PATIENCE), asyncio.TaskGroup() as group:
-                group.create_task(http.until(stop, http.HttpServer(watched, listener, drain=1)))
+                group.create_task(http.until(stop, http.HttpServer(watched, listener, drain=1, crowd=CROWD)))
                 _, writer = await asyncio.open_connection(*listener.getsockname())
                 head = b"POST /api/v1/login-codes HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
                 writer.write(head + b'Content-Length: 10\r\n\r\n{"')

@@ -1,17 +1,23 @@
 """The HTTP server on a real socket, against peers that send requests in odd pieces."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 import pytest
+import structlog
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 from starlette.types import Receive, Scope, Send
 
 from agentic_atlas.compose import http
+from agentic_atlas.compose.crowd import Crowd
+from agentic_atlas.compose.unsent import Unsent
 
 PATIENCE = 20.0
+LONG = 16 * 1024 * 1024
+CROWD = Crowd(10_000, structlog.get_logger(), time.monotonic)
 Peer = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 
@@ -36,11 +42,42 @@ async def server() -> AsyncIterator[tuple[Callable[[], Awaitable[Peer]], asyncio
     port = listener.getsockname()[1]
     stop = asyncio.Event()
     async with asyncio.timeout(PATIENCE), asyncio.TaskGroup() as group:
-        group.create_task(http.until(stop, http.HttpServer(count, listener, drain=1)))
+        group.create_task(http.until(stop, http.HttpServer(count, listener, drain=1, crowd=CROWD)))
         try:
             yield lambda: asyncio.open_connection("127.0.0.1", port), stop
         finally:
             stop.set()
+
+
+def test_a_peer_that_takes_nothing_of_its_answer_is_cut_and_one_that_reads_on_is_not() -> None:
+    async def long(scope: Scope, receive: Receive, send: Send) -> None:
+        await PlainTextResponse("x" * LONG)(scope, receive, send)
+
+    async def main() -> None:
+        listener = http.listen("127.0.0.1", 0, "PORT")
+        port = listener.getsockname()[1]
+        stop, unsent = asyncio.Event(), Unsent(within=1.0)
+        server = http.HttpServer(long, listener, drain=1, crowd=CROWD, unsent=unsent)
+        async with asyncio.timeout(PATIENCE), asyncio.TaskGroup() as group:
+            group.create_task(http.until(stop, server))
+            deaf = await asyncio.open_connection("127.0.0.1", port, limit=1024)
+            reads = await asyncio.open_connection("127.0.0.1", port)
+            for _, writer in (deaf, reads):
+                writer.write(b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+            while unsent.behind < 2:  # noqa: ASYNC110 - nothing else tells that both are behind
+                await asyncio.sleep(0.01)
+            read = 0
+            while data := await reads[0].read(LONG // 20):
+                read += len(data)
+                await asyncio.sleep(0.1 if unsent.behind else 0.0)
+            assert read > LONG
+            with suppress(ConnectionError):
+                assert len(await deaf[0].read()) < LONG
+            for _, writer in (deaf, reads):
+                writer.close()
+            stop.set()
+
+    asyncio.run(main())
 
 
 def post(body: bytes) -> bytes:

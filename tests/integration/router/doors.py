@@ -14,10 +14,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
+import structlog
 import uvloop
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
+from agentic_atlas.compose.crowd import Crowd
 from agentic_atlas.errors import Forbidden, Unauthenticated
 from agentic_atlas.protocol.messages import (
     Hello,
@@ -35,6 +37,7 @@ from agentic_atlas.protocol.messages import (
 from agentic_atlas.protocol.session import Session
 from agentic_atlas.router.endpoint import Endpoint, serve
 from agentic_atlas.router.handshake import Guard
+from agentic_atlas.router.occupancy import Occupancy
 from agentic_atlas.router.ports import Identity
 from agentic_atlas.router.router import Router
 from agentic_atlas.router.settings import RouterSettings
@@ -141,8 +144,8 @@ async def door(
             port=0,
             log=log,
             ssl=ssl,
-            max_connections=max_connections,
-            max_connections_per_address=per_address,
+            occupancy=Occupancy(max_connections, per_address),
+            crowd=Crowd(10_000, structlog.get_logger(), time.monotonic),
         )
         try:
             yield Door(router, backend, endpoint, log)

@@ -7,22 +7,26 @@ import datetime
 import json
 import logging
 import ssl
+import time
 from dataclasses import replace
 from pathlib import Path
 
 import msgspec
 import psutil
 import pytest
+import structlog
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from websockets.exceptions import InvalidStatus
 
+from agentic_atlas.compose.crowd import Crowd
 from agentic_atlas.errors import ConfigurationError
 from agentic_atlas.protocol.closing import decode_reason
 from agentic_atlas.protocol.messages import Beat, Event, EventAck, EventKind, Limits, Outcome, Result, ResultAck, Task
 from agentic_atlas.router.endpoint import serve
 from agentic_atlas.router.handshake import Guard
+from agentic_atlas.router.occupancy import Occupancy
 from agentic_atlas.router.settings import RouterSettings
 from tests.integration.router.doors import (
     CLOSE,
@@ -337,8 +341,8 @@ def test_a_port_that_is_taken_is_told_with_the_way_out() -> None:
                     host="127.0.0.1",
                     port=at.port,
                     log=at.log,
-                    max_connections=1,
-                    max_connections_per_address=1,
+                    occupancy=Occupancy(1, 1),
+                    crowd=Crowd(1_000, structlog.get_logger(), time.monotonic),
                 )
 
     run(main())

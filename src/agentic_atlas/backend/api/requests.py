@@ -11,6 +11,9 @@ from agentic_atlas.backend.services.backend import Backend
 from agentic_atlas.errors import Unauthenticated
 from agentic_atlas.protocol.tasks import TaskState
 
+INTRODUCED = "introduced"
+"""In the state of a request: what the server wants called once its connection has shown an API key that is good."""
+
 
 async def backend_of(request: Request) -> Backend:
     """Return the backend that the application was made for; a coroutine, for plain functions cost a thread here."""
@@ -25,7 +28,11 @@ async def principal_of(request: Request) -> Principal:
         secret = read_bearer(headers) if headers else None
     except TokenRefused as error:
         raise Unauthenticated(error.message) from None
-    return await backend.access.authenticate(secret)
+    principal = await backend.access.authenticate(secret)
+    introduced = getattr(request.state, INTRODUCED, None)
+    if introduced is not None:
+        introduced()
+    return principal
 
 
 Parts = Annotated[Backend, Depends(backend_of)]

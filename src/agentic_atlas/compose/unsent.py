@@ -1,0 +1,65 @@
+"""Answers that nobody takes: each reader has to read on, and all that waits to be read is bounded. Pure.
+
+The system cuts a peer that acknowledges nothing; one that acknowledges and leaves its window closed, or reads a byte
+now and then, is found here, on every system.
+"""
+
+from typing import Protocol
+
+READ_WITHIN = 30.0
+"""Seconds within which what waits for a reader has to get less."""
+MOST_BYTES = 128 * 1024 * 1024
+"""Bytes that may wait for all readers together; the one that has been behind for longest is cut."""
+
+
+class Reader(Protocol):
+    """A connection with an answer under way."""
+
+    def unsent(self) -> int:
+        """Return the bytes that wait to be sent."""
+
+    def abort(self) -> None:
+        """Cut it off."""
+
+
+class Unsent:
+    """The readers that are behind."""
+
+    def __init__(self, *, within: float = READ_WITHIN, most_bytes: int = MOST_BYTES) -> None:
+        self._within = within
+        self._most_bytes = most_bytes
+        self._behind: dict[Reader, tuple[int, float]] = {}
+
+    @property
+    def behind(self) -> int:
+        """How many they are."""
+        return len(self._behind)
+
+    def falls_behind(self, reader: Reader, now: float) -> None:
+        """More waits for it than the system takes at once."""
+        self._behind[reader] = reader.unsent(), now
+
+    def caught_up(self, reader: Reader) -> None:
+        """It has read on, or is gone. May be said again."""
+        self._behind.pop(reader, None)
+
+    def sweep(self, now: float) -> None:
+        """Cut whoever has not read on in time, and those who have been behind for longest until there is room."""
+        waiting = 0
+        for reader, (before, since) in list(self._behind.items()):
+            left = reader.unsent()
+            if left < before:
+                self._behind[reader] = left, now
+            elif now - since >= self._within:
+                self._cut(reader)
+                continue
+            waiting += left
+        for reader in list(self._behind):
+            if waiting <= self._most_bytes:
+                break
+            waiting -= reader.unsent()
+            self._cut(reader)
+
+    def _cut(self, reader: Reader) -> None:
+        self.caught_up(reader)
+        reader.abort()

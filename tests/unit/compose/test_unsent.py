@@ -1,0 +1,47 @@
+from __future__ import annotations
+
+from agentic_atlas.compose.unsent import Unsent
+
+
+class Reader:
+    def __init__(self, waiting: int) -> None:
+        self.waiting = waiting
+        self.cut = False
+
+    def unsent(self) -> int:
+        return self.waiting
+
+    def abort(self) -> None:
+        self.cut = True
+
+
+def test_who_reads_nothing_is_cut_in_time_and_who_reads_slowly_is_not() -> None:
+    behind = Unsent(within=30.0)
+    still, slow = Reader(1_000), Reader(1_000)
+    for reader in (still, slow):
+        behind.falls_behind(reader, 0.0)
+    for second in range(0, 35, 5):
+        slow.waiting -= 1
+        behind.sweep(float(second))
+    assert (still.cut, slow.cut) == (True, False)
+    assert behind.behind == 1
+
+
+def test_who_has_caught_up_is_looked_at_no_more() -> None:
+    behind = Unsent(within=30.0)
+    reader = Reader(1_000)
+    behind.falls_behind(reader, 0.0)
+    behind.caught_up(reader)
+    behind.caught_up(reader)
+    behind.sweep(100.0)
+    assert (reader.cut, behind.behind) == (False, 0)
+
+
+def test_all_that_waits_is_bounded_and_who_has_been_behind_for_longest_is_cut_first() -> None:
+    behind = Unsent(within=30.0, most_bytes=2_500)
+    readers = [Reader(1_000) for _ in range(4)]
+    for second, reader in enumerate(readers):
+        behind.falls_behind(reader, float(second))
+    behind.sweep(4.0)
+    assert [reader.cut for reader in readers] == [True, True, False, False]
+    assert behind.behind == 2
