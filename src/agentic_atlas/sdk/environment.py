@@ -139,19 +139,20 @@ def client_settings(
     address = address or held.default
     key = key or (held.api_key(address) if address else None)
     if not key:
-        raise ConfigurationError(" ".join((_no_key(address), *_misspelt(given))))
+        raise ConfigurationError(" ".join((_no_key(address, held), *_misspelt(given))))
     return ClientSettings(address or API_URL, key)
 
 
-def _no_key(address: str | None) -> str:
+def _no_key(address: str | None, held: Credentials) -> str:
     if address is None:
         return (
             "no network is known here: start one with `atlas up`, log in to one elsewhere with `atlas login URL`, or "
             "put its address into ATLAS_API_URL and a key into ATLAS_API_KEY."
         )
+    known = f" Keys are kept here for {', '.join(sorted(held.platforms))}." if held.platforms else ""
     return (
         f"there is no API key for {address}: log in with `atlas login {address}`, start a network here with "
-        "`atlas up`, or put a key into ATLAS_API_KEY."
+        f"`atlas up`, or put a key into ATLAS_API_KEY.{known}"
     )
 
 

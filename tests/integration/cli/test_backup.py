@@ -103,7 +103,7 @@ def test_with_no_platform_and_no_data_the_reason_is_the_platforms(monkeypatch: p
     monkeypatch.setenv("ATLAS_API_KEY", "atlas_key")
     assert complained(atlas("backup")) == (
         "cannot reach Agentic Atlas at http://127.0.0.1:9: nothing answers there; start it with `atlas up`, "
-        "or say with ATLAS_API_URL where it is"
+        "or look with `atlas platforms` which ones answer"
     )
 
 

@@ -133,7 +133,7 @@ def test_nobody_there_is_told_with_the_address_and_the_remedy(patience: float) -
         assert (
             caught.value.message
             == f"cannot reach Agentic Atlas at {gone}: nothing answers there; start it with `atlas up`, "
-            "or say with ATLAS_API_URL where it is"
+            "or look with `atlas platforms` which ones answer"
         )
         assert KEY not in repr(caught.value) + repr(caught.value.__cause__) + repr(http.address)
         await http.aclose()

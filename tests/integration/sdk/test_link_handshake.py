@@ -61,6 +61,10 @@ def test_what_a_server_says_is_cut_short_and_harmless() -> None:
     [
         ((503, "<html>nginx</html>", {"Retry-After": "0"}), "refuses for now (HTTP 503)"),
         ((404, "", {}), "there is nothing at this path: is what stands before /ws right?"),
+        (
+            (404, '{"error": {"code": "not_found", "message": "Not Found"}}', {}),
+            "that is the HTTP API; the router is at",
+        ),
         ((302, "", {"Location": "ws://elsewhere/ws"}), "the address redirects elsewhere, which is not followed"),
         (refusal(429, "too_many_requests", "too many connections"), "too many connections"),
         (refusal(401, "token_not_yet_valid", "the token becomes valid in 9 minutes"), "valid in 9 minutes"),

@@ -330,6 +330,12 @@ def test_without_any_network_what_starts_one_comes_first(tmp_path: Path) -> None
     assert said.index("`atlas up`") < said.index("`atlas login URL`")
 
 
+def test_a_missing_key_says_for_which_addresses_there_are_some(tmp_path: Path) -> None:
+    remember("http://127.0.0.1:8000", "atlas_one", home(tmp_path))
+    with pytest.raises(ConfigurationError, match=r"no API key for http://127.0.0.1:8080: .* for http://127.0.0.1:8000"):
+        client_settings(environ={**home(tmp_path), "ATLAS_API_URL": "http://127.0.0.1:8080"})
+
+
 def test_a_missing_key_names_the_variable_that_was_meant_to_hold_it(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match="ATLAS_API_KYE is set and nothing reads it: did you mean ATLAS_API_K"):
         client_settings("https://a.example", environ={**home(tmp_path), "ATLAS_API_KYE": "atlas_k"})

@@ -194,7 +194,7 @@ class Http:
             if isinstance(cause, socket.gaierror):
                 return "no such host is known; check the address"
         if self.address.loopback:
-            return "nothing answers there; start it with `atlas up`, or say with ATLAS_API_URL where it is"
+            return "nothing answers there; start it with `atlas up`, or look with `atlas platforms` which ones answer"
         return "nothing answers there; check the address and the network"
 
 

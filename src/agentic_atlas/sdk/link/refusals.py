@@ -21,6 +21,7 @@ _NO_TLS = frozenset(
     ("WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "UNKNOWN_PROTOCOL", "HTTP_REQUEST", "PACKET_LENGTH_TOO_LONG")
 )
 """What OpenSSL, old and new, calls an answer that is no TLS."""
+_OUR_API = "that is the HTTP API; the router is at another port, 8080 by default"
 _EARLY = "token_not_yet_valid"
 _CODE = re.compile(r"[a-z0-9_]{1,64}")
 
@@ -90,7 +91,7 @@ def refusal(response: WSUpgradeResponse | None, body: bytes) -> AtlasError:
     said = _said(body)
     code = response.headers.get(ERROR_HEADER) or said.code
     if ERROR_HEADER not in response.headers and status in _NOT_OURS:
-        return NotARouter(_by_status(status))
+        return NotARouter(_OUR_API if said.code else _by_status(status))
     return HandshakeRefused(
         status,
         plain(said.message) or _by_status(status),
