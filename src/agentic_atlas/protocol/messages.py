@@ -32,6 +32,15 @@ Code: TypeAlias = Annotated[str, Meta(pattern=CODE)]
 """A stable word for programs: 1 to 64 lower-case letters, digits and `_`."""
 
 Line: TypeAlias = Annotated[str, Meta(max_length=1024)]
+Label: TypeAlias = Annotated[
+    str,
+    Meta(
+        max_length=1024,
+        pattern=r"^[^\x00-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff]*\Z",
+    ),
+]
+"""What a process says of itself: a line without control characters, and without what hides or turns round its text."""
+
 Text: TypeAlias = Annotated[str, Meta(max_length=16_384)]
 Count: TypeAlias = Annotated[int, Meta(ge=0, le=2**53)]
 Seconds: TypeAlias = Annotated[float, Meta(ge=0, le=1e12)]
@@ -92,17 +101,17 @@ class SkillSpec(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class InstanceInfo(msgspec.Struct, frozen=True, omit_defaults=True):
-    """The process behind a connection."""
+    """The process behind a connection. What it says of itself are lines without control characters."""
 
     id: Id
     """Unique for each process: the same id that connects again is the same process with its memory."""
-    host: Line = ""
+    host: Label = ""
     pid: Count = 0
-    sdk: Line = ""
+    sdk: Label = ""
     """Name and version of the SDK, for instance `agentic-atlas/0.1.0`."""
-    runtime: Line = ""
+    runtime: Label = ""
     """For instance `CPython 3.11.7 linux`."""
-    code_hash: Line = ""
+    code_hash: Label = ""
     """Digest of the agent's source, to tell versions apart."""
 
 
@@ -182,7 +191,7 @@ class Hello(msgspec.Struct, frozen=True, omit_defaults=True, tag_field="type", t
     agent: Name | None = None
     """Name of the agent that the code declares: a token of another agent is not for it (4109)."""
     description: Text = ""
-    labels: Annotated[dict[Line, Line], Meta(max_length=64)] = {}
+    labels: Annotated[dict[Label, Label], Meta(max_length=64)] = {}
     running: list[RunningAttempt] = []
     results: list[RunningAttempt] = []
     """Attempts that are finished and whose `result` was not acknowledged yet; the results follow `welcome`."""

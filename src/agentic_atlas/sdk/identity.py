@@ -18,7 +18,8 @@ def instance(new_id: str, skills: Iterable[Skill]) -> InstanceInfo:
     """Return this process with its machine, versions and the digest of the code that its skills are in."""
     return InstanceInfo(
         id=new_id,
-        host=platform.node()[:_LINE],
+        # Some machines are called by what no protocol takes for a name.
+        host="".join(letter for letter in platform.node() if letter.isprintable())[:_LINE],
         pid=os.getpid(),
         sdk=f"agentic-atlas/{__version__}",
         runtime=f"{platform.python_implementation()} {platform.python_version()} {platform.system().lower()}",

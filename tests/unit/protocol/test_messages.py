@@ -2,9 +2,21 @@ from __future__ import annotations
 
 from typing import get_args
 
+import msgspec
 import pytest
 
-from agentic_atlas.protocol.messages import MESSAGES, Beat, Drain, Hello, Limits, Message, Side, name_of, sent_by
+from agentic_atlas.protocol.messages import (
+    MESSAGES,
+    Beat,
+    Drain,
+    Hello,
+    InstanceInfo,
+    Limits,
+    Message,
+    Side,
+    name_of,
+    sent_by,
+)
 
 
 def test_the_list_and_the_union_have_the_same_members() -> None:
@@ -35,3 +47,19 @@ def test_each_side_is_the_peer_of_the_other() -> None:
 def test_two_greetings_do_not_share_their_lists() -> None:
     assert Hello.__struct_defaults__
     assert Limits() == Limits()
+
+
+@pytest.mark.parametrize("odd", ["\n", "\r", "\x00", "\x1b[2J", "\x7f", "\x9b", "\u2028", "\u202e", "\u200b", "\ufeff"])
+@pytest.mark.parametrize("field", ["host", "sdk", "runtime", "code_hash"])
+def test_what_a_process_says_of_itself_is_a_line_that_shows_itself(field: str, odd: str) -> None:
+    msgspec.convert({"id": "i", field: "Büro 2, größer: 東京"}, InstanceInfo)
+    with pytest.raises(msgspec.ValidationError):
+        msgspec.convert({"id": "i", field: f"box{odd}"}, InstanceInfo)
+
+
+@pytest.mark.parametrize("labels", [{"a\n": "b"}, {"a": "b\x1b"}, {"a": "b" * 1025}, {"a": "\u202eb"}])
+def test_labels_are_such_lines_too(labels: dict[str, str]) -> None:
+    hello = {"protocol": 1, "instance": {"id": "i"}, "skills": []}
+    msgspec.convert(hello | {"labels": {"gpu": "yes"}}, Hello)
+    with pytest.raises(msgspec.ValidationError):
+        msgspec.convert(hello | {"labels": labels}, Hello)

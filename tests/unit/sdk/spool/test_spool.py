@@ -67,6 +67,16 @@ def test_folder_and_file_are_their_owners_alone(machine: Machine) -> None:
     spool.close(running=False)
 
 
+def test_the_folders_above_are_their_owners_alone_whatever_the_umask(machine: Machine) -> None:
+    before = os.umask(0)
+    try:
+        spool, _ = machine.process()
+    finally:
+        os.umask(before)
+    assert machine.folder.parent.stat().st_mode & 0o777 == 0o700
+    spool.close(running=False)
+
+
 def test_a_result_outlives_its_process_exactly(machine: Machine) -> None:
     spool, _ = machine.process()
     failed = Result("t2", 3, Outcome.FAILED, error=Fault("handler_error", "größer", Raw(b'{"a":1}')))
