@@ -8,7 +8,7 @@ from functools import partial
 from agentic_atlas.backend.domain.assignment import assignment
 from agentic_atlas.backend.domain.records import Task
 from agentic_atlas.backend.ports import Slot, Usage
-from agentic_atlas.backend.services import calls, instances
+from agentic_atlas.backend.services import absence, calls, instances
 from agentic_atlas.backend.services.backend import Backend
 from agentic_atlas.protocol.messages import Call, Reaction, Report
 from agentic_atlas.protocol.tasks import Loss
@@ -126,6 +126,10 @@ class RouterBackend:
     async def lost(self, task: str, attempt: int, why: Loss) -> None:
         """See `Backend.lost`."""
         await instances.lost(self._backend, task, attempt, why)
+
+    def absent(self, agent_id: str) -> None:
+        """See `Backend.absent`."""
+        absence.absent(self._backend, agent_id)
 
     def freed(self, agent_id: str) -> None:
         """See `Backend.freed`."""

@@ -14,7 +14,7 @@ from agentic_atlas.backend.api.app import create_app
 from agentic_atlas.backend.archive.manifest import DATABASE, KEYS
 from agentic_atlas.backend.checker.process import checking
 from agentic_atlas.backend.ports import Checker, Store
-from agentic_atlas.backend.services import instances, tasks
+from agentic_atlas.backend.services import absence, instances
 from agentic_atlas.backend.services.backend import Backend
 from agentic_atlas.backend.store.database import open_store
 from agentic_atlas.compose import http
@@ -178,7 +178,7 @@ async def _take_up(backend: Backend, router: Router) -> None:
 
 async def _wait_for_agents(backend: Backend, grace: float) -> None:
     await asyncio.sleep(grace)
-    await tasks.nobody_came(backend)
+    absence.nobody_came(backend)
 
 
 def _identify(ring: KeyRing, network_id: str) -> Callable[[Sequence[str]], Identity]:

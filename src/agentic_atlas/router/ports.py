@@ -117,6 +117,9 @@ class Backend(Protocol):
     async def lost(self, task: str, attempt: int, why: Loss) -> None:
         """The attempt's lease ran out: its instance did not come back within the grace period."""
 
+    def absent(self, agent_id: str) -> None:
+        """No instance of the agent has been connected for one grace period, since the last one left."""
+
     def freed(self, agent_id: str) -> None:
         """The agent has this many free slots: queued tasks may be claimed for them."""
 

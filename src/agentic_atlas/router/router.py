@@ -82,6 +82,8 @@ class Router:
         self._stored = asyncio.Event()
         # Slots reserved on connections that drained and have ended since: what is claimed for them is given back.
         self._drained: dict[Instance, int] = {}
+        # Agents whose last instance has left, and until when one may come.
+        self._absent: dict[str, float] = {}
 
     async def run(self) -> None:
         """Live until cancelled: let agents in, and look at leases and deadlines."""
@@ -276,6 +278,9 @@ class Router:
         self._leases.departed(connection.serial, self.office.clock() + self.office.settings.grace, connection.loss)
         if connection.instance is None:
             return
+        agent_id = connection.identity.agent_id
+        if not any(self._hub.ready(agent_id)):
+            self._absent[agent_id] = self.office.clock() + self.office.settings.grace
         if connection.draining and connection.deliveries.reserved:
             self._drained[connection.instance] = connection.deliveries.reserved
         if not self._closed:
@@ -287,6 +292,12 @@ class Router:
     def _ready(self, agent_id: str, among: Collection[str] | None) -> Iterable[Connection]:
         ready = self._hub.ready(agent_id)
         return ready if among is None else (one for one in ready if one.instance_id in among)
+
+    def _find_absent(self, now: float) -> None:
+        for agent_id in [agent_id for agent_id, until in self._absent.items() if now >= until]:
+            del self._absent[agent_id]
+            if not any(self._hub.ready(agent_id)):
+                self.office.backend.absent(agent_id)
 
     def _one_by_one(self) -> list[tuple[Connection, float]]:
         """Return all connections, and the seconds by which each is to come back later than the first."""
@@ -323,12 +334,14 @@ class Router:
         connections = self._hub.everyone()
         if late > _STOOD_STILL:
             self._leases.forgive(late)
+            self._absent = {agent_id: until + late for agent_id, until in self._absent.items()}
             for connection in connections:
                 connection.forgive(late)
         wall = self.office.wall()
         for connection in connections:
             if not connection.over:
                 connection.tick(now, wall)
+        self._find_absent(now)
         settings = self.office.settings
         patience = settings.ping_old + settings.admit_within
         for lost in self._leases.expired(now, self._registration.returning(), patience):

@@ -220,6 +220,9 @@ class MemoryBackend:
         now = self.clock.wall()
         self.book.change(task, lambda one: lifecycle.lose(one, attempt, now, why))
 
+    def absent(self, agent_id: str) -> None:
+        """Do nothing: an agent that has left does not come back, and whoever waits is told at the end."""
+
     def freed(self, agent_id: str) -> None:
         """The agent has free slots."""
         self._dispatch(agent_id)

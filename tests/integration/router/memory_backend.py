@@ -93,6 +93,7 @@ class MemoryBackend:
         self.departures: list[Instance] = []
         self.losses: list[tuple[str, int]] = []
         self.causes: list[Loss] = []
+        self.absences: list[str] = []
         self.admitting = asyncio.Event()
         self.admitting.set()
         self.losing = asyncio.Event()
@@ -220,6 +221,9 @@ class MemoryBackend:
         record = self.tasks.get(task)
         if record is not None and record.state is TaskState.WORKING and record.attempt == attempt:
             self._again(record, Trigger.LOSE)
+
+    def absent(self, agent_id: str) -> None:
+        self.absences.append(agent_id)
 
     def freed(self, agent_id: str) -> None:
         self.dispatch(agent_id)

@@ -24,7 +24,7 @@ from agentic_atlas.protocol.messages import (
 )
 from agentic_atlas.protocol.tasks import TaskState
 from agentic_atlas.router.settings import RouterSettings
-from tests.unit.router.network import Agent, attempt, network, settle, until
+from tests.unit.router.network import SETTINGS, Agent, attempt, network, settle, until
 
 
 def event(task: Task, n: int, data: bytes = b"{}") -> Event:
@@ -674,5 +674,28 @@ def test_nothing_is_left_of_connections_that_ended() -> None:
             router = net.router
             assert (router._connections, len(router._leases), router._hub.everyone()) == ({}, 0, [])
             assert vars(router._hub) == {name: {} for name in vars(router._hub)}
+
+    asyncio.run(main())
+
+
+def test_an_agent_is_absent_when_its_last_instance_has_been_away_for_one_grace_period() -> None:
+    async def main() -> None:
+        async with network() as net:
+            first = await net.agent("agt", "tok_1", "inst_1")
+            second = await net.agent("agt", "tok_2", "inst_2")
+            first.connection.closed()
+            await net.passes(SETTINGS.grace, second)
+            assert net.backend.absences == []
+            second.connection.closed()
+            await net.passes(SETTINGS.grace - 1.0)
+            assert net.backend.absences == []
+            back = await net.agent("agt", "tok_1", "inst_1")
+            await net.passes(2.0, back)
+            assert net.backend.absences == []
+            back.connection.closed()
+            await net.passes(SETTINGS.grace)
+            assert net.backend.absences == ["agt"]
+            await net.passes(SETTINGS.grace)
+            assert net.backend.absences == ["agt"]
 
     asyncio.run(main())

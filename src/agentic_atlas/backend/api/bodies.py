@@ -29,7 +29,7 @@ class NewTask(msgspec.Struct, forbid_unknown_fields=True):
     """Seconds from its start to its end; in place of the skill's."""
     priority: Annotated[int, Meta(ge=0, le=9)] = 0
     queue_ttl: NotNegative | None = None
-    """Seconds to wait for an agent that is offline; 0: not at all, but for one on its way back after a restart of the
+    """Seconds to wait for a slot; 0: as long as the agent is there, and for one on its way back after a restart of the
     server. Without it: a day."""
     delivery: Delivery | None = None
     """In place of the skill's: stricter, not laxer."""

@@ -44,6 +44,8 @@ class OpenTask(msgspec.Struct, frozen=True):
     attempt: int
     instance_id: str | None
     not_before: float | None
+    impatient: bool
+    """It does not wait for an agent that is away."""
     stopping: bool
     """Its attempt was asked to stop, and has not answered yet."""
     stored: bool
@@ -153,6 +155,10 @@ class Census:
         """Return the ids of the agents that tasks wait for."""
         return tuple(self._waiting)
 
+    def impatient(self, agent_id: str) -> list[OpenTask]:
+        """Return those that wait for this agent only while it is there."""
+        return [task for task in self._waiting.get(agent_id, {}).values() if task.impatient]
+
     def skills_waited_for(self, agent_id: str) -> Set[str]:
         """Return the skills of the tasks that wait for this agent."""
         return self._skills.get(agent_id, Counter()).keys()
@@ -205,6 +211,7 @@ def _seen(task: Task, *, stored: bool) -> OpenTask:
         task.attempt,
         task.instance_id,
         task.not_before,
+        task.impatient,
         task.cancel_reason is not None,
         stored,
     )

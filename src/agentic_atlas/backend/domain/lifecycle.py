@@ -293,9 +293,9 @@ def _requeue(task: Task, trigger: Trigger, now: float, error: TaskError | None =
     if state is None:
         return None
     queue = task.queue_expires_at
-    if queue is not None and task.accepted_at is not None:
+    if task.accepted_at is not None:
         # How long it was to wait for its first agent says nothing any more: it was begun, and has attempts left.
-        queue = max(queue, now + WAITS_AGAIN)
+        queue = max(queue or 0.0, now + WAITS_AGAIN)
     waiting = msgspec.structs.replace(
         task,
         state=state,

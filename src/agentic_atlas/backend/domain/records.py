@@ -155,7 +155,7 @@ class Task(msgspec.Struct, frozen=True):
     timeout: float | None
     deadline: float | None
     queue_expires_at: float | None
-    """When it fails with `agent_offline` if no instance has taken it."""
+    """When it fails with `agent_offline` if no instance has taken it; None: when its agent goes away."""
     priority: int = 0
     position: float = 0.0
     """Virtual time that orders the queue fairly between callers; see `fairness`."""
@@ -193,6 +193,11 @@ class Task(msgspec.Struct, frozen=True):
     def terminal(self) -> bool:
         """True when nothing changes any more."""
         return self.state in TERMINAL
+
+    @property
+    def impatient(self) -> bool:
+        """True when it waits for a slot of an agent that is there, and not for one that is away."""
+        return self.state is TaskState.SUBMITTED and self.queue_expires_at is None
 
 
 class EventKind(StrEnum):

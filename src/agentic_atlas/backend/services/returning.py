@@ -8,12 +8,10 @@ from collections.abc import Iterable
 
 
 class Returning:
-    """Which agents are expected, and who waits for them."""
+    """Which agents are expected."""
 
     def __init__(self) -> None:
         self._agents: set[str] = set()
-        self._waiting: list[tuple[str, str]] = []
-        self._over = False
 
     def expect(self, agents: Iterable[str]) -> None:
         """These agents were connected when the last process ended."""
@@ -27,15 +25,6 @@ class Returning:
         """Tell whether the agent is on its way back."""
         return agent_id in self._agents
 
-    def wait(self, task_id: str, agent_id: str) -> bool:
-        """This task waits for its agent only because that one is expected; False when nobody is any more."""
-        if not self._over:
-            self._waiting.append((task_id, agent_id))
-        return not self._over
-
-    def over(self) -> list[tuple[str, str]]:
-        """Expect nobody any more; return the tasks that waited, each with its agent."""
-        waiting, self._waiting = self._waiting, []
+    def over(self) -> None:
+        """Expect nobody any more."""
         self._agents.clear()
-        self._over = True
-        return waiting

@@ -1,14 +1,11 @@
 """Submitting, watching, cancelling and repeating tasks."""
 
 import asyncio
-from contextlib import suppress
-from functools import partial
 
 import msgspec
 
 from agentic_atlas.backend.domain import lifecycle
 from agentic_atlas.backend.domain.children import depth_below
-from agentic_atlas.backend.domain.deadlines import OFFLINE
 from agentic_atlas.backend.domain.idempotency import digest
 from agentic_atlas.backend.domain.ids import TASK
 from agentic_atlas.backend.domain.names import full_name
@@ -16,10 +13,11 @@ from agentic_atlas.backend.domain.policies import Wishes, effective
 from agentic_atlas.backend.domain.records import Agent, CallerRef, Skill, Task, User
 from agentic_atlas.backend.domain.tracing import child
 from agentic_atlas.backend.ports import Page, Summary, TaskFilter
+from agentic_atlas.backend.services.absence import left_meanwhile
 from agentic_atlas.backend.services.access import Principal, may_see
 from agentic_atlas.backend.services.backend import Backend
 from agentic_atlas.backend.services.feed import Watch
-from agentic_atlas.errors import AtlasError, Busy, Conflict, InvalidInput, NotFound, PayloadTooLarge, Unavailable
+from agentic_atlas.errors import AtlasError, Conflict, InvalidInput, NotFound, PayloadTooLarge, Unavailable
 from agentic_atlas.protocol.codec import ProtocolError, check_depth
 from agentic_atlas.protocol.messages import Delivery
 from agentic_atlas.protocol.tasks import TaskState
@@ -48,7 +46,7 @@ class Ask(msgspec.Struct, frozen=True):
     timeout: float | None = None
     priority: int = 0
     queue_ttl: float | None = None
-    """How long it may wait while its agent is offline; 0: not at all, but for one that is on its way back after a
+    """How long it may wait for a slot; 0: as long as its agent is there, and for one that is on its way back after a
     restart of the server. None: a day."""
     delivery: Delivery | None = None
     retries: int | None = None
@@ -107,8 +105,8 @@ async def submit(
         if added.created:
             if parent is not None and slot is None:
                 backend.circles.waits(added.task.id)
-            if ask.queue_ttl == 0 and not backend.fleet.online(agent.id):
-                await _expect(backend, added.task.id, agent.id)
+            if ask.queue_ttl == 0:
+                await left_meanwhile(backend, added.task)
             ended = await _end(backend, added.task, watch, wait) if wait else None
             return Submitted(ended or added.task, created=True)
     return await _found(backend, user, added.task, ask, wait)
@@ -209,29 +207,6 @@ async def cancel(backend: Backend, task_id: str, reason: str) -> Task | None:
     return (await backend.dispatcher.cancel(task_id, reason)).task
 
 
-async def nobody_came(backend: Backend) -> None:
-    """The grace period after a start is over: fail what waits for agents that were expected back and are not here."""
-    for task_id, agent_id in backend.returning.over():
-        if not backend.fleet.online(agent_id):
-            await _give_up(backend, task_id)
-
-
-async def _expect(backend: Backend, task_id: str, agent_id: str) -> None:
-    """The task waits for an agent on its way back; for one that left while the task was stored, it does not."""
-    if not backend.returning.wait(task_id, agent_id):
-        await _give_up(backend, task_id)
-
-
-async def _give_up(backend: Backend, task_id: str) -> None:
-    # One that can't be stored now waits like any other: it has an end of its own.
-    with suppress(Unavailable, Busy):
-        await backend.dispatcher.apply(task_id, partial(_unclaimed, now=backend.clock()))
-
-
-def _unclaimed(task: Task, *, now: float) -> lifecycle.Change | None:
-    return lifecycle.give_up(task, OFFLINE, now) if task.attempt == 0 else None
-
-
 def _check_form(data: bytes, depth: int) -> None:
     try:
         check_depth(data.decode("utf-8"), depth)
@@ -327,7 +302,7 @@ def _new_task(
         backoff=policy.backoff,
         timeout=policy.timeout,
         deadline=min(deadlines, default=None),
-        queue_expires_at=now + (ask.queue_ttl or QUEUE_TTL),
+        queue_expires_at=None if ask.queue_ttl == 0 else now + (ask.queue_ttl or QUEUE_TTL),
         priority=ask.priority,
         parent_id=parent.id if parent else None,
         depth=depth_below(parent) if parent else 0,

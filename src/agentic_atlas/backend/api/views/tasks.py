@@ -80,7 +80,7 @@ class TaskSummaryView(msgspec.Struct):
     retries: int
     max_attempts: int
     waits_until: datetime | None
-    """When it fails if no instance has taken it by then; null unless it waits."""
+    """When it fails if no instance has taken it by then; null unless it waits, and with `queue_ttl` 0."""
     attempt: int
     parent_id: str | None
     retry_of: str | None
