@@ -48,9 +48,11 @@ def show_one(
 ) -> None:
     """Show an agent: what its skills take, how to call them, and its instances."""
 
+    from agentic_atlas.cli import explain
+
     async def work() -> AgentInfo:
         async with connection.connect() as atlas:
-            return await atlas.agent(agent)
+            return await explain.agent_of(atlas, agent)
 
     found = connection.run(work())
     if skill is not None:
@@ -68,7 +70,7 @@ def _show_skill(typed: str, agent: AgentInfo, name: str, *, json: bool) -> None:
     if json:
         output.document(skill)
     else:
-        output.page("\n".join(explain.of_skill(typed, skill)))
+        output.page("\n".join(explain.of_skill(typed, skill, whole=True)))
 
 
 def _row(agent: AgentInfo, clock: Clock) -> tuple[str, ...]:

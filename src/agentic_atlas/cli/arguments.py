@@ -122,7 +122,7 @@ def _refuse(name: str) -> None:
 
 def _given(value: str, read: Read) -> str | bytes:
     """Return a value, from where it is."""
-    if value == "-":
+    if value in ("-", "@-"):
         return read("-")
     if value.startswith("@@"):
         return value[1:]

@@ -116,8 +116,8 @@ def call(  # noqa: PLR0913  # each is an argument or an option of the command
 
 async def _explain(agent: str, skill: str) -> None:
     async with connection.connect() as atlas:
-        found = explain.known_skill(await atlas.agent(agent), skill)
-    output.page("\n".join(explain.of_skill(agent, found)))
+        found = explain.known_skill(await explain.agent_of(atlas, agent), skill)
+    output.page("\n".join(explain.of_skill(agent, found, whole=True)))
 
 
 async def _call(wish: Wish) -> tuple[TaskInfo, bool]:
@@ -271,7 +271,7 @@ async def _input(atlas: AsyncClient, wish: Wish) -> dict[str, Any]:
     base = {} if wish.base is None else arguments.parse_object(given.text(wish.base), "--input")
     if not wish.pairs:
         return base
-    found = explain.skill_of(await atlas.agent(wish.agent), wish.skill)
+    found = explain.skill_of(await explain.agent_of(atlas, wish.agent), wish.skill)
     schema = None if found is None else found.input_schema
     return arguments.merged(base, arguments.parse_pairs(wish.pairs, schema, given.content))
 

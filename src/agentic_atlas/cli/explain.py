@@ -7,18 +7,21 @@ from typing import TYPE_CHECKING
 
 from agentic_atlas.cli import schema
 from agentic_atlas.cli.columns import wide
-from agentic_atlas.cli.visible import one_line
+from agentic_atlas.cli.visible import one_line, visible
 from agentic_atlas.errors import NotFound
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from agentic_atlas.cli.schema import Field, Schema
+    from agentic_atlas.sdk.client.asynchronous import AsyncClient
     from agentic_atlas.sdk.client.records import AgentInfo, SkillInfo
 
 LONGEST_TYPE = 60
 """Characters of a type that are shown; the schema has the rest."""
-_EXAMPLE_PARTS = 4
+_EXAMPLE_PARTS = 6
+_DEEPEST = 2
+"""Objects within objects whose parts are shown."""
 
 
 def skill_of(agent: AgentInfo, name: str) -> SkillInfo | None:
@@ -49,34 +52,69 @@ def known_skill(agent: AgentInfo, name: str) -> SkillInfo:
     return found
 
 
-def of_skill(agent: str, skill: SkillInfo) -> list[str]:
-    """Return a skill with everything it takes, as lines."""
+async def agent_of(atlas: AsyncClient, name: str) -> AgentInfo:
+    """Return an agent with its skills.
+
+    Raises:
+        NotFound: there is none of this name that can be seen; the message names the one that was meant, if one is near.
+    """
+    try:
+        return await atlas.agent(name)
+    except NotFound as error:
+        from agentic_atlas.cli.command.usage import nearest
+
+        known = [known.full_name if "/" in name else known.name async for known in atlas.agents()]
+        raise NotFound(f"{error.message}{nearest(name, known)}", code=error.code, detail=error.detail) from None
+
+
+def of_skill(agent: str, skill: SkillInfo, *, whole: bool = False) -> list[str]:
+    """Return a skill with everything it takes, as lines; `whole`: with all of its description."""
     facts = ", ".join(_facts(skill))
     title = f"{one_line(skill.name)}{f' ({facts})' if facts else ''}"
-    description = one_line(skill.description)
-    takes = schema.fields(skill.input_schema)
+    first, _, more = skill.description.strip().partition("\n\n")
     return [
-        f"{title}: {description}" if description else title,
-        *_table([_row(field, skill.input_schema) for field in takes]),
+        f"{title}: {one_line(first)}" if first else title,
+        *(f"    {visible(line)}".rstrip() for line in (more.splitlines() if whole else ())),
+        *_table(list(_rows(schema.fields(skill.input_schema, skill.input_schema), skill.input_schema))),
         f"  {call(agent, skill.name, skill.input_schema)}",
     ]
 
 
 def call(agent: str, skill: str, takes: Schema) -> str:
     """Return a command that calls the skill: with everything it needs, or else with a thing it may take."""
-    fields = schema.fields(takes)
+    fields = schema.fields(takes, takes)
     shown = [field for field in fields if field.required] or fields[:1]
-    pairs = [_pair(field, takes) for field in shown[:_EXAMPLE_PARTS]]
-    return " ".join(["atlas call", *(shlex.quote(one_line(word)) for word in (agent, skill, *pairs))])
+    pairs = [pair for field in shown for pair in _pairs(field, takes)]
+    return " ".join(["atlas call", *(shlex.quote(one_line(word)) for word in (agent, skill, *pairs[:_EXAMPLE_PARTS]))])
+
+
+def _pairs(field: Field, root: Schema, within: str = "") -> list[str]:
+    """Return what is typed for a field: `key=value`, or one for each part that an object needs."""
+    parts = schema.fields(field.schema, root) if not within and schema.kinds(field.schema, root) == {"object"} else []
+    needed = [part for part in parts if part.required]
+    if needed:
+        return [pair for part in needed for pair in _pairs(part, root, f"{field.name}.")]
+    return [within + _pair(field, root)]
 
 
 def _pair(field: Field, root: Schema) -> str:
     if schema.encoding(field.schema, root) is not None:
         return f"{field.name}=@FILE"
     value = schema.example(field.schema, root)
+    if isinstance(value, list) and len(value) == 1 and not isinstance(value[0], list | dict):
+        value = value[0]  # A list is given item by item.
     # Where a plain value would be read as text, JSON has to be said to be JSON.
     plain = isinstance(value, str) or "string" not in schema.kinds(field.schema, root)
     return f"{field.name}{'=' if plain else ':='}{schema.shown(value)}"
+
+
+def _rows(fields: Sequence[Field], root: Schema, within: str = "") -> Iterator[tuple[str, str, str]]:
+    """Yield a row for each field, and behind an object's those for its parts."""
+    for field in fields:
+        name, kind, description = _row(field, root)
+        yield within + name, kind, description
+        if within.count(".") < _DEEPEST and "object" in schema.kinds(field.schema, root):
+            yield from _rows(schema.fields(field.schema, root), root, f"{within}{name}.")
 
 
 def _row(field: Field, root: Schema) -> tuple[str, str, str]:

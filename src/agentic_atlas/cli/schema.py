@@ -48,11 +48,10 @@ class Field:
         return text if isinstance(text, str) else ""
 
 
-def fields(schema: Schema) -> list[Field]:
-    """Return what an input is made of, in its author's order."""
-    required = schema.get("required")
-    needed = required if isinstance(required, list) else []
-    return [Field(name, field, name in needed) for name, field in properties(schema, schema).items()]
+def fields(schema: Schema, root: Schema) -> list[Field]:
+    """Return what an object is made of, in its author's order."""
+    needed = _needed(schema, root)
+    return [Field(name, field, name in needed) for name, field in properties(schema, root).items()]
 
 
 def properties(schema: Schema, root: Schema) -> dict[str, Schema]:
@@ -148,7 +147,7 @@ def described(schema: Schema, root: Schema, depth: int = 0) -> str:
         return "bytes"
     found = kinds(schema, root)
     parts = [_SHORT[kind] for kind in _SHORT if kind in found]
-    parts += [_object(schema, root)] if "object" in found else []
+    parts += [_object(schema, root, depth)] if "object" in found else []
     if "string" in found:
         parts.insert(0, _text(schema, root))
     if "array" in found:
@@ -176,9 +175,7 @@ def example(schema: Schema, root: Schema, depth: int = 0) -> object:
 
 
 def _example_object(schema: Schema, root: Schema, depth: int) -> dict[str, object]:
-    needed = {name for branch in branches(schema, root) for name in branch.get("required") or []}
-    parts = properties(schema, root)
-    return {name: example(part, root, depth + 1) for name, part in parts.items() if name in needed}
+    return {field.name: example(field.schema, root, depth + 1) for field in fields(schema, root) if field.required}
 
 
 def shown(value: object) -> str:
@@ -186,16 +183,17 @@ def shown(value: object) -> str:
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
-def _object(schema: Schema, root: Schema) -> str:
-    """Return the names of an object's parts, those that may be left out in brackets."""
-    parts = [
-        (name, name in needed)
-        for branch in branches(schema, root)
-        for needed in [branch.get("required") or []]
-        for name in branch.get("properties") or {}
-    ]
-    names = [name if needed else f"[{name}]" for name, needed in parts]
+def _object(schema: Schema, root: Schema, depth: int) -> str:
+    """Return the names of the parts of an object in a list, those that may be left out in brackets."""
+    if depth == 0:
+        return "object"
+    names = [field.name if field.required else f"[{field.name}]" for field in fields(schema, root)]
     return f"{{{', '.join(names)}}}" if 0 < len(names) <= _MOST_PARTS else "object"
+
+
+def _needed(schema: Schema, root: Schema) -> set[str]:
+    required = (branch.get("required") for branch in branches(schema, root))
+    return {name for names in required if isinstance(names, list) for name in names}
 
 
 def _text(schema: Schema, root: Schema) -> str:

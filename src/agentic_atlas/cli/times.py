@@ -57,16 +57,9 @@ def ago(seconds: float) -> str:
     """Return how long ago something was, or will be: `just now`, `2 min ago`, `in 3 h`."""
     if abs(seconds) < 1:
         return "just now"
-    shown = rough(abs(seconds))
-    return f"{shown} ago" if seconds > 0 else f"in {shown}"
-
-
-def rough(seconds: float) -> str:
-    """Return a span in its largest unit, in whole numbers."""
-    for size, unit in _UNITS:
-        if seconds >= size:
-            return f"{seconds // size:.0f} {unit}"
-    return f"{seconds // 1:.0f} s"
+    size, unit = next((one for one in _UNITS if abs(seconds) >= one[0]), (1.0, "s"))
+    # What has just been given 90 days has 90 left, not 89; and what was 119 s ago was 1 min ago, as on a clock.
+    return f"{seconds // size:.0f} {unit} ago" if seconds > 0 else f"in {-seconds / size:.0f} {unit}"
 
 
 def took(seconds: float) -> str:

@@ -88,6 +88,12 @@ def test_an_agent_that_is_not_there_is_a_sentence(platform: Platform) -> None:
     assert json.loads(complained(atlas("agents", "show", "hullo", "--json")))["error"]["code"] == "agent_not_found"
 
 
+def test_an_agent_whose_name_is_nearly_right_is_named(platform: Platform) -> None:
+    platform.add_agent("hello", GREET)
+    for words in (("agents", "show", "helo"), ("call", "helo", "greet", "name=x"), ("call", "helo", "greet", "--help")):
+        assert complained(atlas(*words)) == "there is no agent `helo` (did you mean hello?)"
+
+
 def test_the_shell_is_offered_the_names_that_begin_so(platform: Platform) -> None:
     platform.add_agent("hello")
     platform.add_agent("help")

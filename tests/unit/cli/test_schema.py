@@ -31,7 +31,7 @@ ROOT = {"$defs": {"Line": LINE, "Round": {"type": "object", "properties": {"next
         ({"type": "array", "items": {"$ref": "#/$defs/Line"}}, "list of {text, price, [rate]}"),
         ({"type": "array"}, "list"),
         ({"type": "object", "additionalProperties": {"type": "string"}}, "object"),
-        ({"$ref": "#/$defs/Round"}, "{[next]}"),
+        ({"$ref": "#/$defs/Round"}, "object"),
         ({}, "anything"),
         ({"type": 7, "enum": "x", "anyOf": "y", "$ref": 1, "properties": []}, "anything"),
     ],
@@ -59,6 +59,8 @@ def skill(properties: dict[str, Any], *required: str, **more: Any) -> SkillInfo:
             ("lines",),
             """atlas call a do 'lines=[{"text": "TEXT", "price": 0}]'""",
         ),
+        ({"xs": {"type": "array", "items": {"type": "integer"}}}, ("xs",), "atlas call a do xs=1"),
+        ({"to": {"$ref": "#/$defs/Line"}}, ("to",), "atlas call a do to.text=TEXT to.price=0"),
         ({"either": {"type": ["string", "integer"], "enum": [1]}}, ("either",), "atlas call a do either:=1"),
     ],
 )
@@ -88,4 +90,29 @@ def test_a_skill_is_told_with_types_defaults_and_what_its_parameters_are_for() -
         "    colour  red|blue = null",
         "    note    text (optional)",
         "  atlas call a do name=TEXT",
+    ]
+
+
+def test_the_parts_of_an_object_are_told_to_a_depth() -> None:
+    assert of_skill("a", skill({"line": {"$ref": "#/$defs/Line"}, "ring": {"$ref": "#/$defs/Round"}})) == [
+        "do",
+        "    line            object (optional)",
+        "    line.text       text",
+        "    line.price      number from 0",
+        "    line.rate       text (optional)",
+        "    ring            object (optional)",
+        "    ring.next       object (optional)",
+        "    ring.next.next  object (optional)",
+        "  atlas call a do line.text=TEXT line.price=0",
+    ]
+
+
+def test_a_description_is_its_first_paragraph_or_all_of_it() -> None:
+    shown = skill({}, description="Does\nit.\n\nArgs:\n    n: How often.\n")
+    assert of_skill("a", shown)[0:2] == ["do: Does it.", "  atlas call a do"]
+    assert of_skill("a", shown, whole=True) == [
+        "do: Does it.",
+        "    Args:",
+        "        n: How often.",
+        "  atlas call a do",
     ]

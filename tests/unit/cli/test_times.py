@@ -21,7 +21,8 @@ AT = datetime(2026, 11, 22, 19, 29, 8, 123_000, tzinfo=UTC)
         (3_599, "59 min ago"),
         (7_200, "2 h ago"),
         (200_000, "2 d ago"),
-        (-90, "in 1 min"),
+        (-80, "in 1 min"),
+        (-7_775_999, "in 90 d"),
     ],
 )
 def test_how_long_ago_something_was_is_said_in_one_unit(seconds: float, shown: str) -> None:
