@@ -30,15 +30,18 @@ class Standing:
         credentials: the file that their key is in.
         is_new: the key has just been made.
         elsewhere: the network that commands go to; empty: to this one.
+        principal: who the key belongs to.
+        before: where commands went before it came up; None: nowhere.
+        passing: its port was any free one.
     """
 
     user: str
     credentials: Path
     is_new: bool
     elsewhere: str
-    _principal: Principal
-    _before: str | None
-    _passing: bool
+    principal: Principal
+    before: str | None
+    passing: bool
 
 
 async def enter(up: Network, settings: Settings) -> Standing:
@@ -64,19 +67,23 @@ async def enter(up: Network, settings: Settings) -> Standing:
     return Standing(principal.user.name, path, is_new, elsewhere, principal, held.default, passing)
 
 
-async def leave(up: Network, standing: Standing) -> None:
-    """Let commands go to another network that runs here, and forget an address that nobody will find again."""
-    url = up.addresses.api_url
+async def leave(up: Network, standing: Standing) -> str:
+    """Let commands go to another network that runs here, and forget an address that nobody will find again.
+
+    Returns where they go from now on, when that has changed; else nothing.
+    """
+    url, handed_on = up.addresses.api_url, ""
     try:
         held = environment.read_credentials()
         if held.is_default(url):
-            await _hand_on(held, url, standing)
-        if standing._passing:
+            handed_on = await _hand_on(held, url, standing)
+        if standing.passing:
             environment.forget(url)
             if standing.is_new:
-                await _revoke(up, standing._principal)
+                await _revoke(up, standing.principal)
     except ConfigurationError:
-        return  # The network ends all the same; whoever reads the file next is told what is wrong with it.
+        pass  # The network ends all the same; whoever reads the file next is told what is wrong with it.
+    return handed_on
 
 
 async def _key(up: Network, settings: Settings, held: Credentials, folder: str) -> tuple[Principal, str, bool]:
@@ -101,13 +108,14 @@ async def _answering_default(held: Credentials, url: str) -> str:
     return default
 
 
-async def _hand_on(held: Credentials, url: str, standing: Standing) -> None:
+async def _hand_on(held: Credentials, url: str, standing: Standing) -> str:
     """Let commands go to another network of this machine that answers, or to where they went before."""
-    before = standing._before or ""
+    before = standing.before or ""
     others = {at: entry for at, entry in held.without(url).platforms.items() if entry.folder or at == before}
-    next_one = await first_that_answers(others.items()) or (before if standing._passing and before in others else None)
-    if next_one is not None:
+    next_one = await first_that_answers(others.items()) or (before if standing.passing and before in others else "")
+    if next_one:
         environment.change_credentials(lambda held: held.using(next_one))
+    return next_one
 
 
 async def _revoke(up: Network, principal: Principal) -> None:

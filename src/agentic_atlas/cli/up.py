@@ -75,7 +75,9 @@ async def _serve(settings: Settings, log: FilteringBoundLogger, stop: Any, *, as
         await stop.wait()
         if not as_json:
             output.say("stopping …")
-        await standing.leave(up, here)
+        handed_on = await standing.leave(up, here)
+        if handed_on and not as_json:
+            output.say(f"Commands go to {handed_on} now.")
 
 
 def read_settings(given: dict[str, Any]) -> Settings:

@@ -8,6 +8,7 @@ A request that begins while the server stops is told so; plain uvicorn would han
 
 import asyncio
 import contextlib
+import errno
 import os
 import socket
 import sys
@@ -250,7 +251,11 @@ def listen(host: str, port: int, setting: str) -> socket.socket:
     try:
         family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
         listener = socket.create_server((host, port), family=family, backlog=2048)
+    except (UnicodeError, socket.gaierror):
+        raise _no_address(host, "is no address") from None
     except OSError as error:
+        if error.errno == errno.EADDRNOTAVAIL:
+            raise _no_address(host, "is no address of this machine") from None
         raise ConfigurationError(
             f"can't listen on {host}:{port} ({os.strerror(error.errno) if error.errno else error}): "
             f"stop what uses it, or choose another port with {setting}",
@@ -261,6 +266,10 @@ def listen(host: str, port: int, setting: str) -> socket.socket:
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(READ_WITHIN * 1000))
     listener.setblocking(False)
     return listener
+
+
+def _no_address(host: str, what: str) -> ConfigurationError:
+    return ConfigurationError(f"can't listen on {host}, which {what}: correct --host or ATLAS_HOST")
 
 
 async def until(stop: asyncio.Event, server: HttpServer) -> None:

@@ -86,6 +86,38 @@ def test_a_key_that_would_travel_in_the_clear_is_warned_of_before_it_is_given(ur
     assert told.startswith(f"Warning: {url} is not encrypted") == warned
 
 
+def test_a_key_that_is_known_is_not_asked_for_again(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    environment.remember(server.url, KEY)
+    environment.remember("http://127.0.0.1:9", "atlas_another")
+    answers(server, ME, ME)
+    assert "You are ada" in printed(atlas("login", server.url)), "nothing came through the pipe"
+    assert environment.read_credentials().default == server.url
+    environment.change_credentials(lambda held: held.using("http://127.0.0.1:9"))
+    monkeypatch.setattr("agentic_atlas.cli.login.output.terminal", lambda stream=None: True)
+    assert "You are ada" in printed(atlas("login", server.url))
+    assert (stored(server.url), environment.read_credentials().default) == (KEY, server.url)
+
+
+def test_a_known_key_that_is_refused_is_told_and_another_one_asked_for(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    environment.remember(server.url, "atlas_revoked")
+    answers(server, error(401, "key_invalid", "this API key is not known"), ME)
+    monkeypatch.setattr("agentic_atlas.cli.login.output.terminal", lambda stream=None: True)
+    monkeypatch.setattr("agentic_atlas.cli.login.asking.secret", lambda text: KEY)
+    result = atlas("login", server.url)
+    assert f"The API key kept for {server.url} is not taken any more: this API key is not known" in result.stderr
+    assert "You are ada" in printed(result)
+    assert stored(server.url) == KEY
+
+
+def test_a_key_that_comes_through_a_pipe_takes_the_place_of_the_known_one(server: Server) -> None:
+    environment.remember(server.url, "atlas_old")
+    answers(server, ME)
+    printed(atlas("login", server.url, input=KEY))
+    assert stored(server.url) == KEY
+
+
 def test_variables_that_win_over_the_login_are_named(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ATLAS_API_KEY", "atlas_another")
     monkeypatch.setenv("ATLAS_API_URL", server.url + "/")
