@@ -1,8 +1,8 @@
 """What a bystander notices: a call every 0.2 s by somebody else, before and during what others do to the network.
 
 ```console
-$ python benchmarks/bystander.py            # every flood, one after the other, each on a network of its own
-$ python benchmarks/bystander.py long_enum  # one of them
+$ python -m benchmarks.bystander            # every flood, one after the other, each on a network of its own
+$ python -m benchmarks.bystander long_enum  # one of them
 ```
 
 A flood is a function of `FLOODS` in `benchmarks/floods_*.py`: it is given the stage, does its worst for about `SECONDS`

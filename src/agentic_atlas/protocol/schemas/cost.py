@@ -15,7 +15,7 @@ from agentic_atlas.protocol.schemas.patterns import estimate
 
 MOST_STEPS: Final = 100_000
 """Most steps for one place of a value."""
-MOST_LEVELS: Final = 256
+MOST_LEVELS: Final = 120
 """Most schemas one below the other, references followed."""
 MOST_PATTERN: Final = 4 * 1024 * 1024
 """Most bytes of one compiled regular expression, as estimated."""

@@ -95,11 +95,11 @@ def test_references_that_double_are_refused_when_they_are_declared() -> None:
 def test_references_that_double_with_each_level_of_the_value_are_never_cheap() -> None:
     twice = {
         f"d{n}": {"properties": {"x": {"anyOf": [{"$ref": f"#/$defs/d{n + 1}"}, {"$ref": f"#/$defs/d{n + 1}"}]}}}
-        for n in range(40)
+        for n in range(30)
     }
-    cost = cost_of({"$defs": {**twice, "d40": {"type": "string"}}, "$ref": "#/$defs/d0"})
+    cost = cost_of({"$defs": {**twice, "d30": {"type": "string"}}, "$ref": "#/$defs/d0"})
     assert cost.growth == 2
-    assert cost.of(b"{}") > 10**11
+    assert cost.of(b"{}") > 10**9
 
 
 @pytest.mark.parametrize("keyword", ["allOf", "not", "if", "dependentSchemas"])
@@ -112,7 +112,7 @@ def test_what_leads_back_to_itself_for_the_same_value_is_refused(keyword: str) -
 
 def test_a_chain_of_references_that_nobody_writes_is_refused() -> None:
     chain: dict[str, Any] = {f"d{n}": {"properties": {"x": {"$ref": f"#/$defs/d{n + 1}"}}} for n in range(1_000)}
-    with pytest.raises(SchemaRefused, match="256 levels"):
+    with pytest.raises(SchemaRefused, match="120 levels"):
         cost_of({"$defs": {**chain, "d1000": {}}, "$ref": "#/$defs/d0"})
 
 
