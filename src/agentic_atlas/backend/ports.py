@@ -398,6 +398,12 @@ class Fleet(Protocol):
     def adopt(self, task_id: str, attempt: int, instance_id: str) -> None:
         """Keep an attempt for its instance through one grace period; without a word from it, the attempt is lost."""
 
+    def unheard(self) -> Sequence[tuple[str, int]]:
+        """Return (task, attempt) of what takes a slot of a connected instance that does not say that it has it."""
+
+    def abandon(self, task_id: str, attempt: int) -> None:
+        """Give the slot and the lease of such an attempt back, and ask its instance to stop it all the same."""
+
     def oldest_results(self) -> Sequence[tuple[str, float]]:
         """Return (instance, seconds) for each that is connected and keeps a result: how long the oldest has waited."""
 

@@ -81,6 +81,14 @@ class RouterFleet:
         """See `Fleet.adopt`."""
         self.router.adopt([(task_id, attempt, instance_id)])
 
+    def unheard(self) -> Sequence[tuple[str, int]]:
+        """See `Fleet.unheard`."""
+        return self.router.unheard()
+
+    def abandon(self, task_id: str, attempt: int) -> None:
+        """See `Fleet.abandon`."""
+        self.router.abandon(task_id, attempt)
+
     def oldest_results(self) -> Sequence[tuple[str, float]]:
         """See `Fleet.oldest_results`."""
         return self.router.oldest_results()

@@ -470,6 +470,11 @@ class Beat(msgspec.Struct, frozen=True, omit_defaults=True, tag_field="type", ta
     """Results that wait for their `result_ack`."""
     oldest: Seconds = 0.0
     """How long the oldest of those has waited."""
+    attempts: Annotated[list[RunningAttempt], Meta(max_length=10_000)] | None = None
+    """The agent's: what it has in hand, from `task` to `result_ack`. None: it does not say.
+
+    The router counts a slot for each attempt, and takes one that several beats in a row leave out for lost.
+    """
 
 
 class Drain(msgspec.Struct, frozen=True, omit_defaults=True, tag_field="type", tag="drain"):

@@ -13,6 +13,9 @@ from collections.abc import Collection, Iterable
 from agentic_atlas.protocol.messages import Task
 from agentic_atlas.router.presence import Attempt
 
+BEATS_MISSED = 3
+"""Beats in a row that have to leave an attempt out before it counts as one that the agent does not have."""
+
 
 class Deliveries:
     """The attempts of one connection, each in one slot."""
@@ -20,6 +23,7 @@ class Deliveries:
     def __init__(self) -> None:
         self._reserved = 0
         self._attempts: set[Attempt] = set()
+        self._missed: dict[Attempt, int] = {}
 
     @property
     def in_flight(self) -> int:
@@ -51,7 +55,17 @@ class Deliveries:
         if attempt not in self._attempts:
             return False
         self._attempts.remove(attempt)
+        self._missed.pop(attempt, None)
         return True
+
+    def named(self, attempts: Collection[Attempt]) -> None:
+        """A beat names what the agent has in hand; what is on its way to it may be missing for once."""
+        self._missed = {one: self._missed.get(one, 0) + 1 for one in self._attempts if one not in attempts}
+
+    @property
+    def unheard(self) -> list[Attempt]:
+        """Attempts that several beats in a row did not name."""
+        return [attempt for attempt, beats in self._missed.items() if beats >= BEATS_MISSED]
 
 
 def to_send(tasks: Iterable[Task], announced: Collection[Attempt]) -> list[Task]:

@@ -106,6 +106,8 @@ class Hearing:
         self._beats.count(self._office.clock())
         willing_again = self._readiness.lags(beat.lag)
         self._readiness.oldest_result = beat.oldest
+        if beat.attempts is not None:
+            self._deliveries.named({Attempt(one.task, one.attempt) for one in beat.attempts})
         self._answer(Beat(beat.n))
         if willing_again:
             self._freed()

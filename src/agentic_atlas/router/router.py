@@ -239,6 +239,21 @@ class Router:
         ages = ((connection.instance_id, connection.oldest_result) for connection in self._connections.values())
         return [(instance_id, seconds) for instance_id, seconds in ages if seconds]
 
+    def unheard(self) -> list[tuple[str, int]]:
+        """Return (task, attempt) of what takes a slot of an instance whose beats do not name it."""
+        found = [attempt for connection in self._hub.everyone() for attempt in connection.deliveries.unheard]
+        return [(attempt.task, attempt.number) for attempt in found]
+
+    def abandon(self, task: str, attempt: int) -> None:
+        """Count an attempt no more that its instance does not have: it needs no slot and no lease."""
+        one = Attempt(task, attempt)
+        for connection in self._hub.everyone():
+            if connection.deliveries.end(one):
+                if self._leases.holder(one) == connection.serial:
+                    self._leases.drop(one)
+                connection.tell(Cancel(task, attempt, "the agent's beats do not name it"))
+                self.freed(connection)
+
     def adopt(self, attempts: Iterable[tuple[str, int, str]]) -> None:
         """Keep (task, attempt, instance) without a connection through one grace period."""
         until = self.office.clock() + self.office.settings.grace

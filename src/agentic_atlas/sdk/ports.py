@@ -5,6 +5,7 @@ connection. The runner (`runner`) lives on the user's loop. Each talks to the ot
 protocols are safe to call from any thread.
 """
 
+from collections.abc import Collection
 from typing import Protocol, TypeAlias
 
 import msgspec
@@ -72,6 +73,9 @@ class Inbox(Protocol):
 
     def ended(self, error: AtlasError | None) -> None:
         """The link has ended for good: None when it was asked to, else an error whose message says what to do."""
+
+    def attempts(self) -> Collection[tuple[str, int]]:
+        """Return (task, attempt) of what runs, whatever the loop is doing."""
 
     def ping(self, token: object) -> None:
         """Have `Lag.pong(token)` called from the handlers' loop, as soon as that loop gets to it."""

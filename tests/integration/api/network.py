@@ -55,6 +55,7 @@ class HandFleet:
     free_slots: dict[str, list[Slot]] = field(default_factory=dict)
     used: dict[str, list[Usage]] = field(default_factory=dict)
     unleased: set[tuple[str, int]] = field(default_factory=set)
+    unnamed: list[tuple[str, int]] = field(default_factory=list)
     kept: list[tuple[str, float]] = field(default_factory=list)
     delivered: list[tuple[Slot, Task]] = field(default_factory=list)
     cancels: list[str] = field(default_factory=list)
@@ -112,6 +113,12 @@ class HandFleet:
 
     def adopt(self, task_id: str, attempt: int, instance_id: str) -> None:
         self.unleased.discard((task_id, attempt))
+
+    def unheard(self) -> Sequence[tuple[str, int]]:
+        return self.unnamed
+
+    def abandon(self, task_id: str, attempt: int) -> None:
+        self.unnamed.remove((task_id, attempt))
 
     def oldest_results(self) -> Sequence[tuple[str, float]]:
         return self.kept

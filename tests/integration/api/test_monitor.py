@@ -7,6 +7,8 @@ from pathlib import Path
 from prometheus_client.parser import text_string_to_metric_families
 
 from agentic_atlas.backend.domain.invariants import PATIENCE, Invariant
+from agentic_atlas.backend.ports import Slot
+from agentic_atlas.protocol.messages import Accept, Outcome, Raw, Result
 from tests.integration.api.network import GREET, Api, api
 
 BODY = {"agent": "hello", "skill": "greet", "input": {"name": "Ada"}}
@@ -98,5 +100,42 @@ def test_a_result_that_an_agent_keeps_for_too_long_is_found(tmp_path: Path) -> N
         look(atlas)
         assert (await health(atlas))[1]["result_overdue"] == 1
         assert (await metrics(atlas))[("atlas_oldest_result_seconds",)] == 61.0
+
+    run(test, tmp_path)
+
+
+def test_an_attempt_that_its_agents_beats_do_not_name_is_found_lost_and_run_again(tmp_path: Path) -> None:
+    async def test(atlas: Api) -> None:
+        agent_id = await atlas.connect(atlas.admin, "hello", GREET, slots=1)
+        task = (await atlas.admin.post("/api/v1/tasks", json=BODY)).json()["id"]
+        await atlas.report(Accept(task, 1))
+        atlas.fleet.unnamed.append((task, 1))
+        look(atlas)
+        status, now, ever = await health(atlas)
+        assert (status, now["attempt_not_running"], ever["attempt_not_running"]) == ("ok", 1, 1)
+        assert atlas.fleet.unnamed == [], "its slot is given back"
+        shown = (await atlas.admin.get(f"/api/v1/tasks/{task}")).json()
+        assert shown["state"] == "submitted"
+        atlas.fleet.arrived.clear()
+        atlas.fleet.release(Slot(agent_id, "ins_1", 1))
+        atlas.backend.dispatcher.claims.freed(agent_id)
+        await atlas.fleet.arrived.wait()
+        assert atlas.fleet.delivered[-1][1].attempt == 2
+        look(atlas)
+        assert (await health(atlas))[1]["attempt_not_running"] == 0
+
+    run(test, tmp_path)
+
+
+def test_a_slot_whose_task_has_ended_is_given_back_when_nobody_names_it(tmp_path: Path) -> None:
+    async def test(atlas: Api) -> None:
+        await atlas.connect(atlas.admin, "hello", GREET, slots=1)
+        task = (await atlas.admin.post("/api/v1/tasks", json=BODY)).json()["id"]
+        await atlas.report(Accept(task, 1), Result(task, 1, Outcome.COMPLETED, Raw(b"1")))
+        atlas.fleet.unnamed.append((task, 1))
+        look(atlas)
+        assert atlas.fleet.unnamed == []
+        shown = (await atlas.admin.get(f"/api/v1/tasks/{task}")).json()
+        assert (shown["state"], shown["output"]) == ("completed", 1)
 
     run(test, tmp_path)

@@ -219,6 +219,9 @@ class Recorder:
     def acknowledged(self, task: str, attempt: int, pending: int) -> None:
         self.pending[task, attempt] = pending
 
+    def attempts(self) -> list[tuple[str, int]]:
+        return []
+
     def ping(self, token: object) -> None:
         assert self.link is not None
         (self.answer or self.link.pong)(token)

@@ -3,10 +3,10 @@ from __future__ import annotations
 import msgspec
 
 from agentic_atlas.protocol.messages import Caller, Task
-from agentic_atlas.router.delivery import Deliveries, to_send
+from agentic_atlas.router.delivery import BEATS_MISSED, Deliveries, to_send
 from agentic_atlas.router.presence import Attempt
 
-A = Attempt("task_a", 1)
+A, B = Attempt("task_a", 1), Attempt("task_b", 1)
 
 
 def task(name: str, number: int = 1) -> Task:
@@ -51,3 +51,20 @@ def test_what_the_agent_announced_is_not_sent_again_and_nothing_twice() -> None:
     held, meanwhile = [task("a"), task("b")], [task("b"), task("c", 2), task("a", 2)]
     sent = to_send([*held, *meanwhile], {Attempt("a", 1)})
     assert [(one.task, one.attempt) for one in sent] == [("b", 1), ("c", 2), ("a", 2)]
+
+
+def test_an_attempt_is_unheard_when_several_beats_in_a_row_leave_it_out() -> None:
+    deliveries = Deliveries()
+    for one in (A, B):
+        deliveries.begin(one)
+    for _ in range(BEATS_MISSED - 1):
+        deliveries.named({A})
+    assert deliveries.unheard == []
+    deliveries.named({A, B})
+    for _ in range(BEATS_MISSED - 1):
+        deliveries.named({A})
+    assert deliveries.unheard == []
+    deliveries.named({A})
+    assert deliveries.unheard == [B]
+    deliveries.end(B)
+    assert deliveries.unheard == []

@@ -23,6 +23,7 @@ from agentic_atlas.protocol.messages import (
     Welcome,
 )
 from agentic_atlas.protocol.tasks import TaskState
+from agentic_atlas.router.delivery import BEATS_MISSED
 from agentic_atlas.router.settings import RouterSettings
 from tests.unit.router.network import SETTINGS, Agent, attempt, network, settle, until
 
@@ -697,5 +698,29 @@ def test_an_agent_is_absent_when_its_last_instance_has_been_away_for_one_grace_p
             assert net.backend.absences == ["agt"]
             await net.passes(SETTINGS.grace)
             assert net.backend.absences == ["agt"]
+
+    asyncio.run(main())
+
+
+def test_what_an_agent_does_not_name_is_told_and_can_be_counted_no_more() -> None:
+    async def main() -> None:
+        async with network() as net:
+            agent = await net.agent(concurrency=2)
+            net.backend.submit("agt")
+            net.backend.submit("agt")
+            mine, lost = agent.tasks
+            for _ in range(BEATS_MISSED):
+                agent.say(Beat(1))
+            assert net.router.unheard() == [], "it does not say what it has"
+            for _ in range(BEATS_MISSED):
+                agent.say(Beat(1, attempts=[attempt(mine)]))
+            assert net.router.unheard() == [(lost.task, 1)]
+            waiting = net.backend.submit("agt")
+            assert waiting.attempt == 0
+            net.router.abandon(lost.task, 1)
+            assert not net.router.holds(lost.task, 1)
+            assert agent.last(Cancel).task == lost.task
+            assert waiting.attempt == 1
+            assert net.router.unheard() == []
 
     asyncio.run(main())

@@ -20,6 +20,8 @@ class Invariant(StrEnum):
     """A task runs and nobody would notice the loss of its instance."""
     WAITING_BESIDE_FREE_SLOTS = "waiting_beside_free_slots"
     """A task waits, its agent has a free slot, and nobody brings them together."""
+    ATTEMPT_NOT_RUNNING = "attempt_not_running"
+    """An agent is connected, and does not name an attempt that takes one of its slots."""
     RESULT_OVERDUE = "result_overdue"
     """An agent is connected and has kept a result for longer than storing one may take."""
 

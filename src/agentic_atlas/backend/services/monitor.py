@@ -7,15 +7,20 @@ whoever runs the network should not have to.
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator
 
+from agentic_atlas.backend.domain import lifecycle
 from agentic_atlas.backend.domain.invariants import Finding, Findings, Invariant
 from agentic_atlas.backend.ports import Fleet, Log
 from agentic_atlas.backend.services.dispatch import Dispatcher
+from agentic_atlas.protocol.tasks import Loss
 
 LOOK_EVERY = 1.0
 """Seconds."""
 
 RESULT_WITHIN = 60.0
 """Seconds an agent that is connected may have to keep a result: twice what a report may take to be stored."""
+
+
+_SAID_BY_AGENTS = (Invariant.RESULT_OVERDUE, Invariant.ATTEMPT_NOT_RUNNING)
 
 
 class Monitor:
@@ -44,7 +49,7 @@ class Monitor:
     def content(self) -> bool:
         """True while nothing lasts that must not. What agents say of themselves is counted, and proves nothing."""
         now = self.findings.now()
-        return not any(count for invariant, count in now.items() if invariant is not Invariant.RESULT_OVERDUE)
+        return not any(count for invariant, count in now.items() if invariant not in _SAID_BY_AGENTS)
 
     async def run(self) -> None:
         """Look again and again, until cancelled."""
@@ -66,6 +71,8 @@ class Monitor:
         for agent_id in census.waited_for():
             if self._dispatcher.claims.stalls(agent_id):
                 yield Finding(Invariant.WAITING_BESIDE_FREE_SLOTS, agent_id)
+        for task_id, _ in self._fleet.unheard():
+            yield Finding(Invariant.ATTEMPT_NOT_RUNNING, task_id)
         for instance_id, seconds in self._fleet.oldest_results():
             if seconds > RESULT_WITHIN:
                 yield Finding(Invariant.RESULT_OVERDUE, instance_id)
@@ -79,3 +86,13 @@ class Monitor:
             if task is not None:
                 # Its instance has one grace period to show that it is still at it.
                 self._fleet.adopt(task.id, task.attempt, task.instance_id or "")
+        elif finding.invariant is Invariant.ATTEMPT_NOT_RUNNING:
+            for task_id, attempt in self._fleet.unheard():
+                if task_id == finding.subject:
+                    self._abandon(task_id, attempt)
+
+    def _abandon(self, task_id: str, attempt: int) -> None:
+        """It is lost, should it be the task's current one; and nobody has its slot."""
+        now = self._clock()
+        self._dispatcher.apply(task_id, lambda task: lifecycle.lose(task, attempt, now, Loss.FORGOTTEN))
+        self._fleet.abandon(task_id, attempt)

@@ -11,7 +11,7 @@ would wait for ever, and is told instead.
 
 import time
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 
 import msgspec
 from msgspec.structs import replace
@@ -243,6 +243,17 @@ class Ledger:
     def running(self) -> int:
         """Number of attempts that have no result yet."""
         return sum(1 for attempt in self._attempts.values() if attempt.result is None)
+
+    def in_hand(self, running: Collection[Key]) -> list[RunningAttempt]:
+        """Return what is in hand: what was not begun yet, what runs, and what has a result that is owed.
+
+        `running` is what the runner says. An attempt that was begun, does not run and has no result is in nobody's.
+        """
+        return [
+            RunningAttempt(*attempt.key)
+            for attempt in self._attempts.values()
+            if attempt.result is not None or not attempt.accepted or attempt.key in running
+        ]
 
     def running_skills(self) -> Iterable[str]:
         """Return the names of the skills that run, each once, those that began first at the front."""

@@ -185,6 +185,7 @@ class Conversation:
             vitals.memory,
             len(self._ledger.results),
             self._ledger.results.oldest,
+            self._ledger.in_hand(self._inbox.attempts()),
         )
         self._send(self._line, beat)
 

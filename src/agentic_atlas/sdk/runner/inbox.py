@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 from agentic_atlas.errors import AtlasError
 from agentic_atlas.protocol.messages import Welcome
@@ -33,6 +33,10 @@ class LoopInbox:
     def ended(self, error: AtlasError | None) -> None:
         """Let the runner end: nothing can be said any more."""
         self._hop(self._runner.finish, error)
+
+    def attempts(self) -> Collection[tuple[str, int]]:
+        """Return what runs."""
+        return self._runner.attempts
 
     def ping(self, token: object) -> None:
         """Have the ping answered from the loop, as soon as it gets to it."""

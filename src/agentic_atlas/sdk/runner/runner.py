@@ -137,6 +137,11 @@ class Runner:
         """Names of the skills whose handlers have not returned yet, one for each attempt."""
         return [attempt.skill.name for attempt in self._attempts.values()]
 
+    @property
+    def attempts(self) -> frozenset[tuple[str, int]]:
+        """What runs, as task and attempt. From any thread: a copy is made in one step of the interpreter."""
+        return frozenset(self._attempts)
+
     def on_loop(self, skill: str) -> bool:
         """Tell whether a skill of this name runs on the loop itself, and so may block it. From any thread."""
         declared = self._skills.get(skill)

@@ -485,3 +485,14 @@ def test_a_task_is_undecided_until_it_is_accepted_or_refused() -> None:
     assert ledger.undecided
     ledger.say(Refuse("t2", 1, RefuseReason.DRAINING))
     assert not ledger.undecided
+
+
+def test_in_hand_is_what_was_not_begun_what_runs_and_what_has_a_result() -> None:
+    ledger = Ledger()
+    connect(ledger)
+    for name in ("new", "runs", "ended", "nobodys"):
+        ledger.offer(task(name))
+    for name in ("runs", "ended", "nobodys"):
+        ledger.say(Accept(name, 1))
+    ledger.say(result("ended"))
+    assert [one.task for one in ledger.in_hand({("runs", 1)})] == ["new", "runs", "ended"]
