@@ -429,17 +429,25 @@ class _Peer(WSListener):
 
     def _control(self, connection: Connection, transport: WSTransport, opcode: int, payload: bytes) -> None:
         if opcode == Opcode.CLOSE:
-            code, _ = read_close(payload)
-            self._closing_since = self._door.clock()
-            transport.send_close(_any_code(code if payload else CloseCode.NORMAL))
-            connection.closed(left=True)
-            transport.disconnect()
+            self._leave(connection, transport, payload)
             return
         self._controls.count(self._door.clock())
         if opcode == Opcode.PING:
             transport.send_pong(payload)
         else:
             connection.ponged()
+
+    def _leave(self, connection: Connection, transport: WSTransport, payload: bytes) -> None:
+        """Take the peer's close, after which it sends nothing more, also where it is a wrong one."""
+        try:
+            code, _ = read_close(payload)
+        except ProtocolError as error:
+            connection.fail(error)
+        else:
+            self._closing_since = self._door.clock()
+            transport.send_close(_any_code(code if payload else CloseCode.NORMAL))
+            connection.closed(left=True)
+        transport.disconnect()
 
     def _pass_over(self, transport: WSTransport, frame: WSFrame) -> None:
         """Nothing counts any more but the peer's part in the close."""

@@ -460,3 +460,14 @@ def test_two_messages_in_one_packet_keep_their_own_payloads() -> None:
             at.backend.commit()
 
     run(main())
+
+
+def test_a_peer_that_closes_wrongly_is_told_and_not_waited_for() -> None:
+    async def main() -> None:
+        async with door(replace(QUICK, close_within=60.0)) as at, upgraded(at.port) as peer:
+            await peer.frame(CLOSE, struct.pack("!H", 1006))
+            opcode, told = await peer.read()
+            assert (opcode, told[:2], decode_reason(told[2:]).code) == (CLOSE, struct.pack("!H", 1002), "bad_close")
+            await peer.cut()
+
+    run(main())

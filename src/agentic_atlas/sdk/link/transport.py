@@ -153,6 +153,8 @@ class Connection(WSListener):
                 self._take(transport, frame)
             except ProtocolError as error:
                 self.close(error.close_code, encode_reason(error.code), why=error.message)
+                if _opcode(frame) is Opcode.CLOSE:
+                    self._leave(transport)
         elif _opcode(frame) is Opcode.CLOSE:
             self._leave(transport)
 
