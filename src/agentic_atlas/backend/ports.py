@@ -4,7 +4,7 @@ Implementations live elsewhere (`store`, the router behind `compose`), one confo
 """
 
 from asyncio import Future
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -100,6 +100,8 @@ class Usage(msgspec.Struct, frozen=True):
     slots: int
     draining: bool = False
     """It takes nothing any more, and is about to leave."""
+    silent: float = 0.0
+    """Seconds since it was heard last."""
 
 
 class Page(msgspec.Struct, frozen=True):
@@ -234,8 +236,14 @@ class Agents(Protocol):
     async def declare(self, agent_id: str, skills: Sequence[Skill]) -> None:
         """Store what the agent offers, in place of what it did; nothing when there is no such agent."""
 
-    async def depart(self, instance_id: str, generation: int, now: float) -> None:
-        """The instance's connection of this generation ended; nothing when a newer one is there."""
+    async def depart(self, instance_id: str, generation: int, now: float, seen: float | None = None) -> None:
+        """The instance's connection of this generation ended; nothing when a newer one is there.
+
+        It was heard last at `seen`; None: now.
+        """
+
+    async def seen(self, heard: Mapping[str, float]) -> None:
+        """Store when these agents, by id, were heard last."""
 
     async def depart_all(self, now: float) -> list[str]:
         """Nobody is connected: the process has just started. Returns the agents that were when the last one ended."""
@@ -397,6 +405,9 @@ class Fleet(Protocol):
 
     def adopt(self, task_id: str, attempt: int, instance_id: str) -> None:
         """Keep an attempt for its instance through one grace period; without a word from it, the attempt is lost."""
+
+    def heard(self) -> Mapping[str, float]:
+        """Return for each connected agent the seconds since any instance of it was heard last."""
 
     def unheard(self) -> Sequence[tuple[str, int]]:
         """Return (task, attempt) of what takes a slot of a connected instance that does not say that it has it."""

@@ -84,12 +84,21 @@ def _print(typed: str, agent: AgentInfo, clock: Clock, *, every: bool) -> None:
             ("agent", agent.full_name or agent.name),
             ("description", agent.description),
             ("status", agent.status),
+            ("slots", _slots(agent)),
             ("last seen", clock.full(agent.last_seen_at)),
             ("created", clock.full(agent.created_at)),
         ]
     )
     _print_skills(typed, agent)
     _print_instances(agent, clock, every=every)
+
+
+def _slots(agent: AgentInfo) -> str:
+    """Return how many slots are used of how many, in all; empty for an agent that is away."""
+    if not agent.slots:
+        return ""
+    waiting = f", tasks that wait: {agent.tasks_waiting}" if agent.tasks_waiting else ""
+    return f"{agent.slots_used} of {agent.slots} used{waiting}"
 
 
 def _print_skills(typed: str, agent: AgentInfo) -> None:

@@ -19,6 +19,7 @@ from agentic_atlas.backend.services.feed import Feed
 from agentic_atlas.backend.services.monitor import Monitor
 from agentic_atlas.backend.services.registry import Registry
 from agentic_atlas.backend.services.schemas import Schemas
+from agentic_atlas.backend.services.sightings import Sightings
 from agentic_atlas.bus.local import LocalBus
 from agentic_atlas.compose.bridge import RouterFleet
 from agentic_atlas.compose.sources import SortableIds, WallClock, entropy, wall
@@ -61,6 +62,7 @@ async def build(
         schemas=Schemas(checker),
         monitor=Monitor(dispatcher, fleet, clock, log),
         circles=Circles(dispatcher, fleet, clock),
+        sightings=Sightings(store.agents, fleet, clock),
         backups=_backups(settings, store, network),
         watchers=Watchers(settings.watchers_per_task, settings.watchers_per_key),
     )

@@ -2,7 +2,7 @@
 
 import asyncio
 from asyncio import Future
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from functools import partial
 
 from agentic_atlas.backend.domain.assignment import assignment
@@ -71,7 +71,9 @@ class RouterFleet:
 
     def usage(self, agent_id: str) -> Sequence[Usage]:
         """See `Fleet.usage`."""
-        return [Usage(one.instance_id, one.used, one.slots, one.draining) for one in self.router.usage(agent_id)]
+        return [
+            Usage(one.instance_id, one.used, one.slots, one.draining, one.silent) for one in self.router.usage(agent_id)
+        ]
 
     def holds(self, task_id: str, attempt: int) -> bool:
         """See `Fleet.holds`."""
@@ -80,6 +82,10 @@ class RouterFleet:
     def adopt(self, task_id: str, attempt: int, instance_id: str) -> None:
         """See `Fleet.adopt`."""
         self.router.adopt([(task_id, attempt, instance_id)])
+
+    def heard(self) -> Mapping[str, float]:
+        """See `Fleet.heard`."""
+        return self.router.heard()
 
     def unheard(self) -> Sequence[tuple[str, int]]:
         """See `Fleet.unheard`."""
@@ -120,9 +126,9 @@ class RouterBackend:
             answers=admitted.answers,
         )
 
-    async def departed(self, instance: router_ports.Instance) -> None:
+    async def departed(self, instance: router_ports.Instance, silent: float) -> None:
         """See `Backend.departed`."""
-        await instances.departed(self._backend, instance.agent_id, instance.instance_id, instance.generation)
+        await instances.departed(self._backend, instance.agent_id, instance.instance_id, instance.generation, silent)
 
     def report(self, instance: router_ports.Instance, report: Report) -> "Future[router_ports.Receipt]":
         """See `Backend.report`."""

@@ -138,6 +138,7 @@ async def _alive(
             router.run(),
             backend.monitor.run(),
             backend.circles.run(),
+            backend.sightings.run(),
             _wait_for_agents(backend, settings.grace),
         )
         living = [group.create_task(life) for life in lives]
@@ -154,6 +155,7 @@ async def _alive(
             stop.set()
             await serving
             await router.settle(ends - monotonic())
+            await backend.sightings.store()
             router.drain()
             await endpoint.close()
             for task in living:

@@ -146,6 +146,11 @@ class Connection:
         return min(self._readiness.oldest_result, self._office.clock() - self._welcomed_at)
 
     @property
+    def quiet(self) -> float:
+        """Seconds since it was heard last."""
+        return self._pulse.quiet(self._office.clock())
+
+    @property
     def draining(self) -> bool:
         """True when the agent said that it is about to end."""
         return self._readiness.draining

@@ -86,6 +86,8 @@ class Occupied(msgspec.Struct, frozen=True):
     used: int
     slots: int
     draining: bool
+    silent: float
+    """Seconds since it was heard last."""
 
 
 class Replies(Protocol):
@@ -108,8 +110,11 @@ class Backend(Protocol):
     async def admit(self, arrival: Arrival) -> Admission:
         """Register an instance: revocation, the agent's state, its skills. Raises Refused, or AtlasError (4004)."""
 
-    async def departed(self, instance: Instance) -> None:
-        """The connection ended, whatever the reason; its attempts stay leased through the grace period."""
+    async def departed(self, instance: Instance, silent: float) -> None:
+        """The connection ended, whatever the reason; its attempts stay leased through the grace period.
+
+        It was heard last so many seconds before.
+        """
 
     def report(self, instance: Instance, report: Report) -> "Future[Receipt]":
         """Store what an agent says of an attempt; resolved after the commit."""

@@ -145,6 +145,10 @@ class Pulse:
         """This process stood still for so long."""
         self._heard_at += seconds
 
+    def quiet(self, now: float) -> float:
+        """Return for how many seconds the connection has been silent."""
+        return max(0.0, now - self._heard_at)
+
     def silent(self, now: float) -> bool:
         """Tell whether the connection has been silent for too long."""
-        return now - self._heard_at > self._patience
+        return self.quiet(now) > self._patience

@@ -136,7 +136,7 @@ class Registration:
         if connection.over:
             self._keep(connection, admission)
             gone = Instance(connection.identity.agent_id, connection.instance_id, admission.generation)
-            self._office.spawn(departed(self._office, gone))
+            self._office.spawn(departed(self._office, gone, connection.quiet))
             return
         older = self._hub.admitted(connection)
         kept = self._settle(connection, hello, admission)
@@ -195,10 +195,10 @@ class Registration:
         return kept
 
 
-async def departed(office: Office, instance: Instance) -> None:
+async def departed(office: Office, instance: Instance, silent: float) -> None:
     """Tell the backend that a connection ended."""
     try:
-        await office.backend.departed(instance)
+        await office.backend.departed(instance, silent)
     except AtlasError as error:
         # It shows as connected until its token is used again or the backend starts again; no task depends on it.
         office.log.warning("departure_not_stored", instance=instance.instance_id, code=error.code)

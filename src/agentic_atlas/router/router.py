@@ -226,7 +226,8 @@ class Router:
     def usage(self, agent_id: str) -> list[Occupied]:
         """Return the agent's registered instances, with the slots of each that are taken."""
         return [
-            Occupied(one.instance_id, one.in_flight, one.concurrency, one.draining) for one in self._hub.ready(agent_id)
+            Occupied(one.instance_id, one.in_flight, one.concurrency, one.draining, one.quiet)
+            for one in self._hub.ready(agent_id)
         ]
 
     def holds(self, task: str, attempt: int) -> bool:
@@ -238,6 +239,15 @@ class Router:
         """Return (instance, seconds) for each registered one that waits for an acknowledgement: since when."""
         ages = ((connection.instance_id, connection.oldest_result) for connection in self._connections.values())
         return [(instance_id, seconds) for instance_id, seconds in ages if seconds]
+
+    def heard(self) -> dict[str, float]:
+        """Return for each agent with a registered connection the seconds since one of it was heard last."""
+        quiet: dict[str, float] = {}
+        for connection in self._hub.everyone():
+            if connection.ready:
+                agent_id = connection.identity.agent_id
+                quiet[agent_id] = min(connection.quiet, quiet.get(agent_id, connection.quiet))
+        return quiet
 
     def unheard(self) -> list[tuple[str, int]]:
         """Return (task, attempt) of what takes a slot of an instance whose beats do not name it."""
@@ -300,7 +310,7 @@ class Router:
             self._drained[connection.instance] = connection.deliveries.reserved
         if not self._closed:
             # Else it is this router that goes: its successor knows by this who is to be expected.
-            self._spawn(departed(self.office, connection.instance))
+            self._spawn(departed(self.office, connection.instance, connection.quiet))
 
     # -- inside
 

@@ -199,7 +199,7 @@ class MemoryBackend:
         """Let every instance in: there are no tokens here, and no connection comes twice."""
         return Admission(agent=arrival.identity.agent_id, owner=OWNER, generation=1)
 
-    async def departed(self, instance: Instance) -> None:
+    async def departed(self, instance: Instance, silent: float) -> None:
         """Do nothing: nobody asks who was connected."""
 
     def report(self, instance: Instance, report: Report) -> "Future[Receipt]":

@@ -263,13 +263,23 @@ def test_nobody_is_connected_after_everybody_departed(with_store: WithStore) -> 
         await store.agents.add(agent("idle"))
         for number in (1, 2):
             await connect(store, number)
-        await store.agents.depart("inst_1", 1, NOW + 10)
+        await store.agents.depart("inst_1", 1, NOW + 10, NOW + 7)
         assert await store.agents.depart_all(NOW + 20) == [LIBRARY.id]
         assert await store.agents.depart_all(NOW + 30) == []
         left = {i.id: i.disconnected_at for i in await store.agents.instances(LIBRARY.id)}
         assert left == {"inst_1": NOW + 10, "inst_2": NOW + 20}
-        assert await seen(store) == NOW + 20
+        assert await seen(store) == NOW + 7, "nobody was heard since"
         assert await seen(store, "agent_ada_idle") is None
+
+
+def test_an_agent_was_seen_when_it_was_heard_last(with_store: WithStore) -> None:
+    @with_store
+    async def _(store: Store) -> None:
+        await populate(store)
+        await store.agents.add(agent("idle"))
+        await connect(store, 1)
+        await store.agents.seen({LIBRARY.id: NOW + 60, "agent_ada_idle": NOW + 61, "agent_gone": NOW + 62})
+        assert (await seen(store), await seen(store, "agent_ada_idle")) == (NOW + 60, NOW + 61)
 
 
 def test_ended_instances_are_known_by_agent_and_token_together(with_store: WithStore) -> None:

@@ -30,6 +30,7 @@ from agentic_atlas.backend.services.feed import Feed
 from agentic_atlas.backend.services.monitor import Monitor
 from agentic_atlas.backend.services.registry import Registry
 from agentic_atlas.backend.services.schemas import Schemas
+from agentic_atlas.backend.services.sightings import Sightings
 from agentic_atlas.backend.store.database import open_store
 from agentic_atlas.bus.local import LocalBus
 from agentic_atlas.compose.sources import SortableIds, python_environ, wall
@@ -113,6 +114,9 @@ class HandFleet:
 
     def adopt(self, task_id: str, attempt: int, instance_id: str) -> None:
         self.unleased.discard((task_id, attempt))
+
+    def heard(self) -> dict[str, float]:
+        return {agent_id: min(one.silent for one in used) for agent_id, used in self.used.items()}
 
     def unheard(self) -> Sequence[tuple[str, int]]:
         return self.unnamed
@@ -209,6 +213,7 @@ async def api(
             logins=Logins(),
             monitor=Monitor(dispatcher, fleet, clock, log),
             circles=Circles(dispatcher, fleet, clock),
+            sightings=Sightings(store.agents, fleet, clock),
             backups=BackupFolder(
                 folder / "backups",
                 network=await store.network_id(),

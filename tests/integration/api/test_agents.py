@@ -1,8 +1,11 @@
 import asyncio
 from collections.abc import Awaitable, Callable
+from datetime import datetime
 from pathlib import Path
 
 from agentic_atlas.auth import load_jwks, verify
+from agentic_atlas.backend.ports import Usage
+from agentic_atlas.backend.services import instances
 from tests.integration.api.network import GREET, Api, api
 
 
@@ -103,3 +106,30 @@ def test_the_api_describes_itself_to_people_and_programs_without_loading_anythin
         assert "<script" not in page.text
 
     run(test, tmp_path)
+
+
+def test_an_agent_is_last_seen_when_it_was_heard_and_that_is_stored_once_in_a_while(tmp_path: Path) -> None:
+    async def test(atlas: Api) -> None:
+        await atlas.admin.post("/api/v1/agents", json={"name": "hello"})
+        agent_id = await atlas.connect(atlas.admin, "hello", GREET)
+
+        async def seen() -> float:
+            shown = (await atlas.admin.get("/api/v1/agents/hello")).json()
+            listed = (await atlas.admin.get("/api/v1/agents")).json()["items"][0]
+            ages = [atlas.backend.clock() - parsed(one["last_seen_at"]) for one in (shown, listed)]
+            assert abs(ages[0] - ages[1]) < 5
+            return ages[0]
+
+        atlas.fleet.used[agent_id] = [Usage("ins_1", 0, 4, silent=300.0), Usage("ins_2", 0, 4, silent=100.0)]
+        assert 100 <= await seen() < 105
+        await atlas.backend.sightings.store()
+        del atlas.fleet.used[agent_id]
+        assert 100 <= await seen() < 105
+        await instances.departed(atlas.backend, agent_id, "ins_1", 1, silent=20.0)
+        assert 20 <= await seen() < 25
+
+    run(test, tmp_path)
+
+
+def parsed(moment: str) -> float:
+    return datetime.fromisoformat(moment).timestamp()

@@ -195,7 +195,7 @@ class MemoryBackend:
             ),
         )
 
-    async def departed(self, instance: Instance) -> None:
+    async def departed(self, instance: Instance, silent: float) -> None:
         self.departures.append(instance)
         if self.online.get(instance.instance_id) == instance.generation:
             del self.online[instance.instance_id]

@@ -22,6 +22,7 @@ from agentic_atlas.backend.services.feed import Feed
 from agentic_atlas.backend.services.monitor import Monitor
 from agentic_atlas.backend.services.registry import Registry
 from agentic_atlas.backend.services.schemas import Schemas
+from agentic_atlas.backend.services.sightings import Sightings
 from agentic_atlas.bus.local import LocalBus
 from agentic_atlas.compose.bridge import RouterBackend, RouterFleet
 from agentic_atlas.compose.sources import WallClock
@@ -109,6 +110,7 @@ class Server:
             logins=Logins(),
             monitor=Monitor(dispatcher, fleet, clock, log),
             circles=Circles(dispatcher, fleet, clock),
+            sightings=Sightings(store.agents, fleet, clock),
             backups=_NoBackups(),
             schemas=Schemas(_NoChecker()),
             watchers=Watchers(100, 100),

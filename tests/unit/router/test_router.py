@@ -724,3 +724,16 @@ def test_what_an_agent_does_not_name_is_told_and_can_be_counted_no_more() -> Non
             assert net.router.unheard() == []
 
     asyncio.run(main())
+
+
+def test_an_agent_is_heard_when_any_of_its_instances_says_something() -> None:
+    async def main() -> None:
+        async with network() as net:
+            one, two = await net.agent("agt", "tok_1", "inst_1"), await net.agent("agt", "tok_2", "inst_2")
+            await net.passes(6.0, two)
+            assert net.router.heard() == {"agt": net.router.office.settings.tick}
+            assert [round(used.silent) for used in net.router.usage("agt")] == [6, 0]
+            one.beat()
+            assert net.router.heard() == {"agt": 0.0}
+
+    asyncio.run(main())

@@ -100,7 +100,10 @@ async def revoke(token_id: str, backend: Parts, who: Who) -> Response:
 
 def _presence(backend: Backend, agent: Agent) -> Presence:
     fleet, census = backend.fleet, backend.dispatcher.census
-    return Presence(fleet.online(agent.id), fleet.usage(agent.id), census.queue_length(agent.id))
+    usage = fleet.usage(agent.id)
+    silent = min((one.silent for one in usage), default=None)
+    heard_at = None if silent is None else backend.clock() - silent
+    return Presence(fleet.online(agent.id), usage, census.queue_length(agent.id), heard_at)
 
 
 def _full(owner: str, name: str) -> str:

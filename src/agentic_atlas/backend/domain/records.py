@@ -54,7 +54,7 @@ class Agent(msgspec.Struct, frozen=True):
     description: str = ""
     disabled_at: float | None = None
     last_seen_at: float | None = None
-    """When an instance was last connected; kept at connects and disconnects."""
+    """When an instance was last heard; kept at connects and disconnects, and once a minute."""
 
     @property
     def full_name(self) -> str:

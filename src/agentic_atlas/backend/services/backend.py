@@ -15,6 +15,7 @@ from agentic_atlas.backend.services.monitor import Monitor
 from agentic_atlas.backend.services.registry import Registry
 from agentic_atlas.backend.services.returning import Returning
 from agentic_atlas.backend.services.schemas import Schemas
+from agentic_atlas.backend.services.sightings import Sightings
 from agentic_atlas.protocol.messages import Limits
 
 
@@ -39,6 +40,7 @@ class Backend:
     monitor: Monitor
     schemas: Schemas
     circles: Circles
+    sightings: Sightings
     backups: Backups
     watchers: Watchers
     returning: Returning = field(default_factory=Returning)

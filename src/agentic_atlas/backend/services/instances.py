@@ -115,10 +115,14 @@ async def _registered(backend: Backend, instance: Instance, description: str, sk
         offers.left(agent_id, instance.id, None)
 
 
-async def departed(backend: Backend, agent_id: str, instance_id: str, generation: int) -> None:
-    """A connection ended: the agent offers what its other instances have, or, without another one, what it did."""
+async def departed(backend: Backend, agent_id: str, instance_id: str, generation: int, silent: float = 0.0) -> None:
+    """A connection ended, that was heard last so many seconds ago.
+
+    The agent offers what its other instances have, or, without another one, what it did.
+    """
     gone = backend.dispatcher.offers.left(agent_id, instance_id, generation)
-    await backend.store.agents.depart(instance_id, generation, backend.clock())
+    now = backend.clock()
+    await backend.store.agents.depart(instance_id, generation, now, now - silent)
     offered = backend.dispatcher.offers.offered(agent_id)
     if gone and offered:
         await backend.store.agents.declare(agent_id, offered)

@@ -1,9 +1,9 @@
 """Agents, their skills and instances behind the port."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import msgspec
-from sqlalchemy import Connection, Row, case, delete, insert, select, update
+from sqlalchemy import Connection, Row, bindparam, case, delete, insert, select, update
 
 from agentic_atlas.backend.domain.records import Agent, Instance, Skill
 from agentic_atlas.backend.store.operations import Statement
@@ -80,9 +80,16 @@ class SqlAgents:
         """See the port."""
         await self._writer.submit(Statement(lambda connection: _declare(connection, agent_id, skills)))
 
-    async def depart(self, instance_id: str, generation: int, now: float) -> None:
+    async def depart(self, instance_id: str, generation: int, now: float, seen: float | None = None) -> None:
         """See the port."""
-        await self._writer.submit(Statement(lambda connection: _depart(connection, instance_id, generation, now)))
+        heard = now if seen is None else seen
+        await self._writer.submit(
+            Statement(lambda connection: _depart(connection, instance_id, generation, now, heard))
+        )
+
+    async def seen(self, heard: Mapping[str, float]) -> None:
+        """See the port."""
+        await self._writer.submit(Statement(lambda connection: _seen(connection, heard)))
 
     async def depart_all(self, now: float) -> list[str]:
         """See the port."""
@@ -215,20 +222,25 @@ def _forget_oldest(connection: Connection, agent_id: str) -> None:
     connection.execute(delete(instances).where(gone, instances.c.id.in_(select(surplus.c.id))))
 
 
-def _depart(connection: Connection, instance_id: str, generation: int, now: float) -> None:
+def _depart(connection: Connection, instance_id: str, generation: int, now: float, seen: float) -> None:
     """Mark an instance as gone, unless it has connected again."""
     this = (instances.c.id == instance_id, instances.c.generation == generation, instances.c.disconnected_at.is_(None))
     if connection.execute(update(instances).where(*this).values(disconnected_at=now)).rowcount:
         agent = select(instances.c.agent_id).where(instances.c.id == instance_id).scalar_subquery()
-        connection.execute(update(agents).where(agents.c.id == agent).values(last_seen_at=now))
+        connection.execute(update(agents).where(agents.c.id == agent).values(last_seen_at=seen))
+
+
+def _seen(connection: Connection, heard: Mapping[str, float]) -> None:
+    """Keep when each of these agents was heard last."""
+    statement = update(agents).where(agents.c.id == bindparam("agent")).values(last_seen_at=bindparam("at"))
+    connection.execute(statement, [{"agent": agent_id, "at": at} for agent_id, at in heard.items()])
 
 
 def _depart_all(connection: Connection, now: float) -> list[str]:
     """Mark every instance as gone; return the ids of the agents that had one."""
     present = instances.c.disconnected_at.is_(None)
     theirs = agents.c.id.in_(select(instances.c.agent_id).where(present))
-    left = connection.execute(update(agents).where(theirs).values(last_seen_at=now).returning(agents.c.id)).scalars()
-    found = sorted(left.all())
+    found = sorted(connection.execute(select(agents.c.id).where(theirs)).scalars())
     connection.execute(update(instances).where(present).values(disconnected_at=now))
     return found
 

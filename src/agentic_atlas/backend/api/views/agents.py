@@ -111,12 +111,14 @@ class Presence(msgspec.Struct, frozen=True):
     """Connected instances that take tasks."""
     usage: Sequence[Usage] = ()
     waiting: int = 0
+    heard_at: float | None = None
+    """When any of them was heard last."""
 
 
 def agent_view(
     agent: Agent, now: Presence, skills: list[Skill] | None = None, instances: list[Instance] | None = None
 ) -> AgentView:
-    """Show an agent."""
+    """Show an agent; one that is connected was seen when it was heard last."""
     used = {one.instance_id: one.used for one in now.usage}
     disabled = agent.disabled_at is not None
     return AgentView(
@@ -131,7 +133,7 @@ def agent_view(
         slots=sum(one.slots for one in now.usage),
         tasks_waiting=now.waiting,
         disabled=disabled,
-        last_seen_at=maybe(agent.last_seen_at),
+        last_seen_at=maybe(now.heard_at or agent.last_seen_at),
         skills=None if skills is None else [skill_view(skill) for skill in skills],
         instances=None if instances is None else [instance_view(one, used.get(one.id, 0)) for one in instances],
     )

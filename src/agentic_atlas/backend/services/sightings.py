@@ -1,0 +1,45 @@
+"""When agents were last heard: known to the router from each message and beat, stored once in a while.
+
+So it is right while an agent is connected, and by no more than a minute wrong after a server that was killed; and
+nobody's beat costs a write.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+
+from agentic_atlas.backend.ports import Agents, Fleet
+from agentic_atlas.errors import Busy, Unavailable
+
+STORED_EVERY = 60.0
+"""Seconds."""
+
+
+class Sightings:
+    """Stores when connected agents were last heard."""
+
+    def __init__(
+        self,
+        agents: Agents,
+        fleet: Fleet,
+        clock: Callable[[], float],
+        sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
+    ) -> None:
+        self._agents = agents
+        self._fleet = fleet
+        self._clock = clock
+        self._sleep = sleep
+
+    async def run(self) -> None:
+        """Store again and again, until cancelled."""
+        while True:
+            await self._sleep(STORED_EVERY)
+            await self.store()
+
+    async def store(self) -> None:
+        """Store once; what can't be stored now is the next time."""
+        now = self._clock()
+        heard = {agent_id: now - seconds for agent_id, seconds in self._fleet.heard().items()}
+        if heard:
+            with suppress(Unavailable, Busy):
+                await self._agents.seen(heard)
