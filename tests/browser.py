@@ -40,7 +40,7 @@ def browser() -> Iterator[Browser]:
 
 
 @contextmanager
-def visiting(opened: Browser, folder: Path, *, scheme: str) -> Iterator[tuple[BrowserContext, list[str]]]:
+def visiting(opened: Browser, folder: Path) -> Iterator[tuple[BrowserContext, list[str]]]:
     """Give a window onto a folder's pages at `SITE`, and the addresses elsewhere that were asked for: none is reached.
 
     Closed shadow trees are opened, so that what is drawn in them can be looked at.
@@ -58,7 +58,7 @@ def visiting(opened: Browser, folder: Path, *, scheme: str) -> Iterator[tuple[Br
         else:
             route.fulfill(status=404)
 
-    context = opened.new_context(color_scheme=scheme, viewport={"width": 1280, "height": 1600})  # type: ignore[arg-type]
+    context = opened.new_context(viewport={"width": 1280, "height": 1600})
     context.add_init_script(
         "const attach = Element.prototype.attachShadow;"
         "Element.prototype.attachShadow = function (o) { return attach.call(this, {...o, mode: 'open'}) }"

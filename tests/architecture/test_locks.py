@@ -87,3 +87,7 @@ def test_a_lock_names_no_address_and_no_folder(lock: str) -> None:
 def test_the_server_runs_on_the_versions_that_are_tested() -> None:
     tested = pins("dev")
     assert {name: tested.get(name) for name in pins("server")} == pins("server")
+
+
+def test_what_npm_fetches_is_known_by_its_content() -> None:
+    assert re.fullmatch(r"mermaid@\d+\.\d+\.\d+ sha512-[A-Za-z0-9+/]{86}==\n", text("mermaid"))

@@ -10,8 +10,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from mkdocs.exceptions import PluginError
 from playwright.sync_api import Browser, Locator
 
+from requirements import mermaid
 from tests.browser import SITE, browser, visiting
 from tests.docs.pages import DOCS, ROOT, blocks
 
@@ -21,6 +23,8 @@ WITH_DIAGRAMS = {
     if (drawings := [block for block in blocks(page) if block.language == "mermaid"])
 }
 """Pages of the site, and how many diagrams each has."""
+SCHEMES = ("default", "slate")
+"""Light and dark, in the words of the theme; each page begins in the light."""
 LEAST_CONTRAST = {"text": 4.5, "arrowhead": 3.0}
 """With what is behind it (WCAG 2.2, 1.4.3 and 1.4.11)."""
 _FROM_ELSEWHERE = re.compile(
@@ -42,29 +46,42 @@ def chromium() -> Iterator[Browser]:
         yield opened
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_every_diagram_is_drawn_legibly_and_nothing_is_asked_of_another_host(
-    site: Path, chromium: Browser, scheme: str
+def test_every_diagram_is_drawn_legibly_in_light_and_dark_and_nothing_is_asked_of_another_host(
+    site: Path, chromium: Browser
 ) -> None:
-    with visiting(chromium, site, scheme=scheme) as (window, elsewhere):
+    with visiting(chromium, site) as (window, elsewhere):
         for page, count in WITH_DIAGRAMS.items():
             opened = window.new_page()
             opened.goto(SITE + page)
             drawings = opened.locator("div.mermaid svg")
             drawings.nth(count - 1).wait_for()
             assert drawings.count() == count, page
-            for drawing in drawings.all():
-                box = drawing.bounding_box()
-                assert box is not None and box["width"] > 200 and box["height"] > 50, page
-                assert {kind: ratio for kind, ratio in contrasts(drawing).items() if ratio < LEAST_CONTRAST[kind]} == {}
+            for scheme in SCHEMES:
+                opened.locator(f"body[data-md-color-scheme={scheme}]").wait_for()
+                for drawing in drawings.all():
+                    assert is_large(drawing), page
+                    bad = {kind: ratio for kind, ratio in contrasts(drawing).items() if ratio < LEAST_CONTRAST[kind]}
+                    assert bad == {}, f"{page}, {scheme}"
+                opened.locator("label.md-header__button[for^=__palette]:visible").click()
             opened.close()
     assert elsewhere == []
+
+
+def is_large(drawing: Locator) -> bool:
+    box = drawing.bounding_box()
+    return box is not None and box["width"] > 200 and box["height"] > 50
 
 
 def test_no_page_of_the_site_names_another_host_to_load_from(site: Path) -> None:
     read = {path: path.read_text() for path in site.rglob("*") if path.suffix in (".html", ".css")}
     assert len(read) > len(WITH_DIAGRAMS)
     assert {path.name: found[0] for path, text in read.items() if (found := _FROM_ELSEWHERE.findall(text))} == {}
+
+
+def test_a_script_that_is_not_what_the_lock_says_is_not_used() -> None:
+    package, integrity = mermaid.LOCK.read_text().split()
+    with pytest.raises(PluginError, match=f"{package} is not what mermaid.lock says: sha512-"):
+        mermaid._member(b"another archive", integrity, package)
 
 
 def contrasts(drawing: Locator) -> dict[str, float]:

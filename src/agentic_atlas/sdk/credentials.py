@@ -6,6 +6,8 @@
 """
 
 import os
+from collections.abc import Callable
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
@@ -109,6 +111,24 @@ def read(path: Path) -> Credentials:
         raise ConfigurationError(f"{path} is not written correctly: delete it and log in again") from None
 
 
+def change(path: Path, change: Callable[[Credentials], Credentials]) -> None:
+    """Write what `change` makes of the file, unless that is the same. Processes that do so at once wait for each other.
+
+    Raises:
+        ConfigurationError: as `read` and `write` do.
+    """
+    try:
+        make_folder(path.parent)
+        alone = _alone(path.parent)
+    except OSError as error:
+        raise _unwritable(path, error) from None
+    with alone:
+        held = read(path)
+        changed = change(held)
+        if changed != held:
+            write(path, changed)
+
+
 def write(path: Path, credentials: Credentials) -> None:
     """Write the file, readable by its owner alone: a reader sees the old content or the new one, never a part.
 
@@ -120,9 +140,24 @@ def write(path: Path, credentials: Credentials) -> None:
         make_folder(path.parent)
         write_private(path, content)
     except OSError as error:
-        raise ConfigurationError(
-            f"can't write {path}: {error.strerror}; name a folder of your own with XDG_CONFIG_HOME"
-        ) from None
+        raise _unwritable(path, error) from None
+
+
+def _unwritable(path: Path, error: OSError) -> ConfigurationError:
+    return ConfigurationError(f"can't write {path}: {error.strerror}; name a folder of your own with XDG_CONFIG_HOME")
+
+
+def _alone(folder: Path) -> AbstractContextManager[object]:
+    """Return what keeps others from changing the file meanwhile; it leaves nothing behind. Raises OSError."""
+    try:
+        import fcntl
+    except ImportError:  # Windows
+        return nullcontext()
+    held = ExitStack()
+    handle = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
+    held.callback(os.close, handle)
+    fcntl.flock(handle, fcntl.LOCK_EX)
+    return held.pop_all()
 
 
 def _identity(url: str) -> tuple[str, str, int | None, str]:

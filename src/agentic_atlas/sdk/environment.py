@@ -221,10 +221,7 @@ def change_credentials(change: Callable[[Credentials], Credentials], environ: Ma
     Raises as `credentials.read` and `write` do.
     """
     path = credentials_path(environ)
-    held = store.read(path)
-    changed = change(held)
-    if changed != held:
-        store.write(path, changed)
+    store.change(path, change)
     return path
 
 

@@ -317,6 +317,18 @@ def test_a_credentials_file_kept_elsewhere_by_a_link_is_written_there_and_stays_
     assert sorted(each.name for each in (*path.parent.iterdir(), *kept.parent.iterdir())) == ["credentials.json"] * 2
 
 
+def test_keys_that_are_stored_at_the_same_time_are_all_kept(tmp_path: Path) -> None:
+    def store(number: int) -> None:
+        remember(f"https://{number}.example", "atlas_k", home(tmp_path))
+
+    threads = [threading.Thread(target=store, args=(number,)) for number in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(read_credentials(home(tmp_path)).platforms) == 8
+
+
 def test_a_folder_that_cannot_be_written_is_a_plain_sentence(tmp_path: Path) -> None:
     (tmp_path / ".config").write_text("a file, not a folder")
     with pytest.raises(ConfigurationError, match="can't"):
