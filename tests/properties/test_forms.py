@@ -16,7 +16,7 @@ from typing import Annotated, Any, Literal, NamedTuple
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pydantic import AnyUrl, Base64Bytes, BaseModel, ByteSize, Field
+from pydantic import AliasChoices, AliasPath, AnyUrl, Base64Bytes, BaseModel, ByteSize, ConfigDict, Field
 from typing_extensions import TypedDict
 
 from agentic_atlas.backend.domain.schemas import Validator
@@ -62,6 +62,29 @@ class Renamed(BaseModel):
     by: str = Field("", validation_alias="byWhom")
 
 
+class Both(BaseModel):
+    model_config = ConfigDict(populate_by_name=True, extra="forbid")
+
+    from_: int = Field(alias="from")
+    by: str = Field("", alias="byWhom")
+
+
+class Choices(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    by: int = Field(validation_alias=AliasChoices("byWhom", "by", AliasPath("when", 0)))
+
+
+class Inside(BaseModel):
+    by: int = Field(validation_alias=AliasPath("when", 0))
+
+
+class Coerced(BaseModel):
+    model_config = ConfigDict(str_strip_whitespace=True, coerce_numbers_to_str=True, populate_by_name=True)
+
+    by: str = Field(max_length=2)
+
+
 EXACT: list[Any] = [
     int, float, bool, str, None, bytes, datetime.date, datetime.datetime, datetime.time,
     datetime.timedelta, uuid.UUID, Decimal, IPv4Address, IPv6Address, IPv4Network, Colour, Size, Literal[1, "a"],
@@ -75,7 +98,8 @@ LOOSE: list[Any] = [
     Annotated[Decimal, Field(ge=1, max_digits=4)], Annotated[str, Field(pattern=r"^\d{2}$")],
     Annotated[str, Field(pattern=r"^\w+$")],
     Annotated[str, Field(min_length=2, max_length=3)], dict[int, float], dict[datetime.date, int], AnyUrl, Path,
-    complex, Fraction, ByteSize, Renamed, Point, Any, str | int, bytes | None, float | datetime.datetime,
+    complex, Fraction, ByteSize, Renamed, Both, Choices, Inside, Coerced, Point, Any,
+    str | int, bytes | None, float | datetime.datetime,
     Annotated[Cat | Dog, Field(discriminator="kind")], list[Cat | Dog], Annotated[float, Field(multiple_of=0.1)],
     Annotated[datetime.timedelta, Field(gt=datetime.timedelta(0))],
 ]  # fmt: skip
@@ -83,7 +107,8 @@ LOOSE: list[Any] = [
 
 TEXTS = st.sampled_from(
     [
-        "", "3", " 3 ", "3.5", "1e5", "-0", "nan", "inf", "true", "yes", "red", "a", "cat", "2024-02-29", "2023-02-29",
+        "", "3", " 3 ", " ab ", "3.5", "1e5", "-0", "nan", "inf", "true", "yes", "red", "a", "cat", "2024-02-29",
+        "2023-02-29",
         "2024-02-29T10:00:00", "2024-02-29T10:00:00Z", "2024-02-29 10:00", "10:00", "10:00:61", "tomorrow", "86400",
         "1700000000", "90", "P1D", "PT90S", "-PT1.5S", "1 day", "P", "P1000000000D", "99999999999999999", "aGk=",
         "aGk", "!", "_-==", "\u0663\u0663", "127.0.0.1", "::1", "10.0.0.0/8", "https://example.org", "no url", "1GB",
@@ -108,7 +133,8 @@ LIKELY = st.one_of(
         {"kind": st.sampled_from(["cat", "dog", "cow"])}, optional={"lives": SCALARS, "born": SCALARS}
     ),
     st.fixed_dictionaries({"length": SCALARS}, optional={"data": SCALARS}),
-    st.dictionaries(st.sampled_from(["from", "byWhom"]), SCALARS),
+    st.dictionaries(st.sampled_from(["from", "from_", "byWhom", "by"]), SCALARS),
+    st.dictionaries(st.sampled_from(["when", "by"]), SCALARS | st.lists(SCALARS, max_size=2)),
     st.dictionaries(st.sampled_from(["fast", "when"]), SCALARS),
     st.dictionaries(st.sampled_from(["x", "at"]), SCALARS),
     st.lists(SCALARS, max_size=3),

@@ -1,17 +1,32 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, time, timedelta
+from decimal import Decimal
+from ipaddress import IPv4Address
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import pytest
 from msgspec.structs import replace
 
+from agentic_atlas import Agent
 from agentic_atlas.backend.services import absence, instances
 from agentic_atlas.compose.sources import wall
 from agentic_atlas.protocol.codec import ProtocolError
-from agentic_atlas.protocol.messages import Accept, Delivery, Event, EventKind, Fault, Outcome, Policy, Raw, Result
+from agentic_atlas.protocol.messages import (
+    Accept,
+    Delivery,
+    Event,
+    EventKind,
+    Fault,
+    Outcome,
+    Policy,
+    Raw,
+    Result,
+    SkillSpec,
+)
 from agentic_atlas.protocol.tasks import Loss
 from tests.integration.api.network import GREET, Api, api
 
@@ -117,6 +132,71 @@ def test_input_that_is_not_acceptable_is_told_where_and_not_stored(
             assert error["detail"][0]["path"] == path
         assert (await atlas.admin.get("/api/v1/tasks")).json()["items"] == []
         assert len(atlas.fleet.free_slots[next(iter(atlas.fleet.free_slots))]) == 1
+
+    run(test, tmp_path)
+
+
+def greets(annotation: Any) -> SkillSpec:
+    """Return a skill as the SDK declares it."""
+    agent = Agent("typed")
+
+    @agent.skill
+    def greet(value: annotation) -> None: ...
+
+    return agent.skills["greet"].spec()
+
+
+@pytest.mark.parametrize(
+    ("annotation", "right", "wrong"),
+    [
+        (date, ["2024-02-29", "2024-02-29T00:00:00"], ["tomorrow", "2023-02-29", "2024-02-29T10:00:00"]),
+        (
+            datetime,
+            ["2024-02-29T10:00:00", "2024-02-29 10:00Z", "2024-02-29", 1_700_000_000],
+            ["tomorrow", "2024-13-01"],
+        ),
+        (time, ["10:00", "10:00:00.5", "10:00:00+01:00"], ["noon", "25:00", 3_600]),
+        (timedelta, [90, 1.5, "90", "PT90S", "P1DT2H", "00:01:30", "-PT1S"], ["long", "P", True, 1e300]),
+        (UUID, ["00000000000000000000000000000003", "{00000000-0000-0000-0000-000000000003}"], ["nope", "0-0"]),
+        (Decimal, [1, 1.5, "1.10", "1e5"], ["abc", "NaN", True]),
+        (bytes, ["", "aGk="], ["hello", "aGk", "_w=="]),
+        (IPv4Address, ["127.0.0.1"], ["localhost", "1.2.3", 1]),
+        (frozenset[int], [[1, 1]], [["1"], "1"]),
+    ],
+)
+def test_a_format_is_checked_before_a_task_is_stored_and_as_widely_as_its_type(
+    tmp_path: Path, annotation: Any, right: list[Any], wrong: list[Any]
+) -> None:
+    async def test(atlas: Api) -> None:
+        await atlas.connect(atlas.admin, "hello", greets(annotation))
+        for value in right:
+            taken = await atlas.admin.post("/api/v1/tasks", json=ask(input={"value": value}))
+            assert taken.status_code == 201, (value, taken.text)
+        for value in wrong:
+            refused = await atlas.admin.post("/api/v1/tasks", json=ask(input={"value": value}))
+            assert refused.status_code == 422, value
+            assert refused.json()["error"]["detail"][0]["path"].startswith("/value")
+        assert len((await atlas.admin.get("/api/v1/tasks")).json()["items"]) == len(right)
+
+    run(test, tmp_path)
+
+
+@pytest.mark.parametrize("wait", ["nan", "inf", "-1"])
+def test_a_wait_that_is_no_number_of_seconds_is_refused(tmp_path: Path, wait: str) -> None:
+    async def test(atlas: Api) -> None:
+        refused = await atlas.admin.post("/api/v1/tasks", params={"wait": wait}, json=ask())
+        assert refused.status_code == 422
+
+    run(test, tmp_path)
+
+
+def test_of_a_name_that_comes_twice_the_value_that_is_checked_is_the_one_that_arrives(tmp_path: Path) -> None:
+    async def test(atlas: Api) -> None:
+        await atlas.connect(atlas.admin, "hello", GREET, slots=2)
+        first = b'{"agent": "hello", "skill": "greet", "input": {"name": 1, "name": "Ada"}}'
+        last = b'{"agent": "hello", "skill": "greet", "input": {"name": "Ada", "name": 1}}'
+        assert (await atlas.admin.post("/api/v1/tasks", content=last)).status_code == 422
+        assert (await atlas.admin.post("/api/v1/tasks", content=first)).status_code == 201
 
     run(test, tmp_path)
 

@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+import math
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import BaseModel, Field
 
 from agentic_atlas.errors import AtlasError, Conflict, InvalidInput, NotFound, TaskError, Unavailable
 from agentic_atlas.sdk.client.asynchronous import AsyncClient, TaskRequest
@@ -127,6 +130,73 @@ def test_a_deadline_without_a_time_zone_is_refused() -> None:
     server, caught = with_client(in_order(), lambda atlas: atlas.submit("a", "b", deadline=naive))
     assert isinstance(caught, InvalidInput)
     assert server.asked == []
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [
+        ("queue_ttl", math.inf),
+        ("queue_ttl", math.nan),
+        ("queue_ttl", -1.0),
+        ("timeout", math.nan),
+        ("timeout", 0),
+        ("timeout", 1e9),
+        ("timeout", "soon"),
+        ("priority", 10),
+        ("priority", 1.5),
+        ("retries", -1),
+        ("max_attempts", 0),
+        ("delivery", "sometimes"),
+        ("idempotency_key", ""),
+    ],
+)
+def test_an_option_out_of_its_bounds_is_refused_by_its_name_and_not_sent(option: str, value: Any) -> None:
+    given: Any = {option: value}
+    request = TaskRequest(agent="a", skill="b", **given)
+    ways: list[Callable[[AsyncClient], Awaitable[Any]]] = [
+        lambda atlas: atlas.submit("a", "b", **given),
+        lambda atlas: atlas.batch([TaskRequest(agent="a", skill="b"), request]),
+    ]
+    for way in ways:
+        server, caught = with_client(in_order(), way)
+        assert isinstance(caught, InvalidInput)
+        assert f"{option} is not acceptable" in caught.message
+        assert server.asked == []
+    assert caught.message.startswith("request 1 of the batch: ")
+
+
+def test_a_wait_that_is_no_number_is_refused_and_one_without_an_end_is_one() -> None:
+    _, caught = with_client(in_order(), lambda atlas: atlas.call("a", "b", timeout=math.nan))
+    assert isinstance(caught, InvalidInput)
+    assert "timeout is NaN" in caught.message
+    done = Answer({"id": "t1", "state": "completed", "output": 5}, status=201)
+    _, output = with_client(in_order(done), lambda atlas: atlas.call("a", "b", timeout=math.inf))
+    assert output == 5
+
+
+def test_no_field_of_any_request_becomes_null() -> None:
+    server, caught = with_client(in_order(), lambda atlas: atlas.create_token("a", expires_in=math.inf))
+    assert isinstance(caught, InvalidInput)
+    assert "/expires_in: inf is no number of JSON" in caught.message
+    assert server.asked == []
+
+
+def test_an_input_without_a_json_form_is_refused_by_its_name_and_not_sent() -> None:
+    server, caught = with_client(in_order(), lambda atlas: atlas.submit("a", "b", {"x": 1}, y=[math.nan]))
+    assert isinstance(caught, InvalidInput)
+    assert caught.message == "the input cannot be sent: /y/0: nan is no number of JSON: give None, or text"
+    assert caught.detail == [{"path": "/y/0", "message": "nan is no number of JSON: give None, or text"}]
+    assert server.asked == []
+
+
+def test_bytes_and_models_are_sent_in_their_json_form() -> None:
+    class Person(BaseModel):
+        full_name: str = Field(serialization_alias="fullName")
+        photo: bytes
+
+    person = Person(full_name="Ada", photo=b"\xff")
+    server, _ = with_client(in_order(task()), lambda atlas: atlas.submit("a", "b", person=person, where=Path("/tmp")))
+    assert server.asked[0].body["input"] == {"person": {"fullName": "Ada", "photo": "/w=="}, "where": "/tmp"}
 
 
 def test_fields_named_like_an_option_are_given_in_a_mapping() -> None:

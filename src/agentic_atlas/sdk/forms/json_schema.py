@@ -12,6 +12,7 @@ import pydantic_core
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaWarningKind
 from pydantic_core import core_schema
 
+from agentic_atlas.sdk.forms.names import with_all_names
 from agentic_atlas.sdk.forms.plain import NoJsonForm
 from agentic_atlas.sdk.forms.rules import BASE64, OURS
 
@@ -72,6 +73,21 @@ class Plain(GenerateJsonSchema):
         bounds = {"minLength": schema.get("min_length"), "maxLength": schema.get("max_length")}
         return _BASE64_TEXT | {name: (size + 2) // 3 * 4 for name, size in bounds.items() if size is not None}
 
+    def model_schema(self, schema: core_schema.ModelSchema) -> dict[str, Any]:
+        """Name a field in all ways in which an input may."""
+        made = super().model_schema(schema)
+        return with_all_names(made, schema) if self.mode == "validation" else made
+
+    def str_schema(self, schema: core_schema.StringSchema) -> dict[str, Any]:
+        """Leave out bounds of what is left when spaces are stripped; let a number be text where it becomes that."""
+        made = super().str_schema(schema)
+        if self.mode == "validation" and self._told(schema, "strip_whitespace", "str_strip_whitespace"):
+            made.pop("maxLength", None)
+            made.pop("pattern", None)
+        if self.mode == "validation" and self._told(schema, "coerce_numbers_to_str", "coerce_numbers_to_str"):
+            return {"anyOf": [made, {"type": "number"}]}
+        return made
+
     def float_schema(self, schema: core_schema.FloatSchema) -> dict[str, Any]:
         """Leave out of what a float is a multiple: Pydantic allows for rounding, and JSON Schema does not."""
         made = super().float_schema(schema)
@@ -122,6 +138,9 @@ class Plain(GenerateJsonSchema):
             return self._written(dft)
         except NoJsonForm as error:
             raise pydantic_core.PydanticSerializationError(error.reason) from None
+
+    def _told(self, schema: core_schema.StringSchema, here: str, by_model: str) -> bool:
+        return bool(schema.get(here, self._config.config_dict.get(by_model)))
 
     def _or_named(self, made: dict[str, Any], names: list[str]) -> dict[str, Any]:
         if self.mode == "serialization" or made.get("type") != "array":

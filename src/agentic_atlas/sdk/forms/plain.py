@@ -6,7 +6,6 @@ they hold, so a list of a million numbers costs no call for each.
 """
 
 import dataclasses
-import datetime
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from decimal import Decimal
@@ -15,7 +14,6 @@ from functools import singledispatchmethod
 from pathlib import PurePath
 from types import GeneratorType
 from typing import Any, Final, TypeAlias
-from uuid import UUID
 
 import msgspec
 
@@ -179,13 +177,6 @@ class _Writing:
     def _(self, value: PurePath, path: Path) -> str:
         return str(value)
 
-    @_other.register(datetime.date)
-    @_other.register(datetime.time)
-    @_other.register(datetime.timedelta)
-    @_other.register(UUID)
-    def _(self, value: object, path: Path) -> Any:
-        return self._called(msgspec.to_builtins, value, path)
-
     @_other.register(msgspec.Struct)
     def _(self, value: msgspec.Struct, path: Path) -> Any:
         config = value.__struct_config__
@@ -220,7 +211,7 @@ class _Writing:
             raise NoJsonForm(path, f"{type(value).__name__} has no JSON form: {describe(error)}") from error
 
     def _known_to_pydantic(self, value: Any, path: Path) -> Any:
-        """Leave what is rare (URLs, addresses, patterns, …) to Pydantic."""
+        """Leave dates, UUIDs, URLs, addresses, … to Pydantic, which writes them where their type is declared."""
         import pydantic_core
 
         try:

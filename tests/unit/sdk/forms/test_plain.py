@@ -93,7 +93,7 @@ class Half(float):
         (datetime.datetime(2024, 2, 29, 10, tzinfo=datetime.UTC), "2024-02-29T10:00:00Z"),
         (datetime.datetime.fromisoformat("2024-02-29T10:00:00"), "2024-02-29T10:00:00"),
         (datetime.time(10, 30), "10:30:00"),
-        (datetime.timedelta(seconds=90), "PT90S"),
+        (datetime.timedelta(seconds=90), "PT1M30S"),
         (uuid.UUID(int=3), "00000000-0000-0000-0000-000000000003"),
         (Decimal("1.10"), "1.10"),
         (Colour.RED, "cmVk"),

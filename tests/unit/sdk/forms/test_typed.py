@@ -4,7 +4,9 @@ import dataclasses
 import datetime
 import enum
 import math
+import uuid
 from decimal import Decimal
+from ipaddress import IPv4Address
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -12,9 +14,12 @@ import msgspec
 import pytest
 from pydantic import (
     AfterValidator,
+    AliasChoices,
+    AliasPath,
     Base64Bytes,
     BaseModel,
     BeforeValidator,
+    ConfigDict,
     Field,
     PlainSerializer,
     ValidationError,
@@ -23,7 +28,7 @@ from pydantic import (
 from typing_extensions import TypedDict
 
 from agentic_atlas.sdk.forms.plain import NoJsonForm
-from agentic_atlas.sdk.forms.typed import TypeForm
+from agentic_atlas.sdk.forms.typed import TypeForm, json_value
 
 BYTES = {"type": "string", "format": "byte", "contentEncoding": "base64"}
 DATA = bytes(range(256))
@@ -188,6 +193,32 @@ def test_no_number_that_json_does_not_have_is_written(annotation: Any, value: ob
         form.write(form.check(value))
 
 
+@pytest.mark.parametrize(
+    "value",
+    [
+        datetime.datetime(2024, 2, 29, 10, 0, 0, 500_000, tzinfo=datetime.UTC),
+        datetime.datetime(2024, 2, 29, tzinfo=datetime.timezone(datetime.timedelta(hours=-5, minutes=-30))),
+        datetime.date(2024, 2, 29),
+        datetime.time(10, 30, 0, 1),
+        datetime.timedelta(days=-1, microseconds=1),
+        datetime.timedelta(days=10_000),
+        Decimal("1E+5"),
+        uuid.UUID(int=3),
+        Path("a/b"),
+        DATA,
+        Size.SMALL,
+        IPv4Address("127.0.0.1"),
+        (1, "a"),
+        0.1,
+    ],
+    ids=repr,
+)
+def test_a_value_has_the_same_form_whether_its_type_is_declared_or_not(value: Any) -> None:
+    form = TypeForm(type(value))
+    assert form.write(value) == json_value(value) == TypeForm(Any).write(value)
+    assert form.read(msgspec.json.encode(form.write(value))) == value
+
+
 class User(BaseModel):
     user_name: str = Field(serialization_alias="userName")
     friend: "User | None" = Field(None, alias="bestFriend")
@@ -199,6 +230,41 @@ def test_an_output_has_the_names_that_its_schema_says() -> None:
     assert written == {"userName": "ada", "bestFriend": {"userName": "bob", "bestFriend": None}}
     assert form.json_schema("serialization")["$defs"]["User"]["properties"].keys() == written.keys()
     assert TypeForm(Any).write(User(user_name="ada"))["userName"] == "ada"
+
+
+class Both(BaseModel):
+    model_config = ConfigDict(populate_by_name=True, extra="forbid")
+
+    user_name: str = Field(alias="userName")
+
+
+class Choices(BaseModel):
+    user_name: str = Field("", validation_alias=AliasChoices("userName", "name", AliasPath("names", 0)))
+
+
+class Inside(BaseModel):
+    first: int = Field(validation_alias=AliasPath("all", 0))
+
+
+@pytest.mark.parametrize(
+    ("annotation", "properties", "required"),
+    [
+        (Both, {"userName": {"type": "string"}, "user_name": {"type": "string"}}, [["userName"], ["user_name"]]),
+        (
+            Choices,
+            {"userName": {"type": "string", "default": ""}, "name": {"type": "string", "default": ""}, "names": {}},
+            [],
+        ),
+        (Inside, {"all": {}}, [["all"]]),
+    ],
+)
+def test_the_schema_of_an_input_has_every_name_that_a_field_may_come_by(
+    annotation: Any, properties: dict[str, Any], required: list[list[str]]
+) -> None:
+    schema = TypeForm(annotation).json_schema()
+    assert schema["properties"] == properties
+    assert [part["required"] for one in schema.get("allOf", []) for part in one["anyOf"]] == required
+    assert not schema.get("required")
 
 
 def test_a_default_is_shown_in_its_json_form_and_left_out_where_it_has_none() -> None:
