@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from agentic_atlas.errors import InvalidInput
-from agentic_atlas.sdk.forms.plain import NoJsonForm, plain, text_of
+from agentic_atlas.sdk.forms.plain import NoJsonForm, json_text, plain
 
 
 def encode_input(fields: Mapping[str, Any]) -> bytes:
@@ -36,7 +36,7 @@ def encode_request(body: object) -> bytes:
 
 def _encode(value: object, problem: str) -> bytes:
     try:
-        return text_of(plain(value, _write_object))
+        return json_text(plain(value, _write_object))
     except NoJsonForm as error:
         detail = [{"path": error.pointer, "message": error.reason}]
         raise InvalidInput(f"{problem}: {error}", detail=detail) from error.__cause__

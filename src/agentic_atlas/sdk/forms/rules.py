@@ -89,6 +89,9 @@ class _Walk:
         made = {key: self._part(key, value, own_form=own_form) for key, value in node.items()}
         if (kind == "any" and serialization is None) or serialization == {"type": "any"}:
             made["serialization"] = self._written
+        if kind in _CLOSED:
+            # Else NaN in a model would become null before anybody could see it.
+            made["config"] = {"ser_json_inf_nan": "constants", **node.get("config", {})}
         rule = self._rules.get(kind) if kind != "bytes" or not own_form else None
         if rule is None:
             return made

@@ -11,8 +11,9 @@ from pydantic_core import PydanticSerializationError, SchemaError, SchemaSeriali
 from pydantic_core.core_schema import CoreConfig
 
 from agentic_atlas.sdk.forms.json_schema import Plain
-from agentic_atlas.sdk.forms.plain import WOULD_BE_STARS, NoJsonForm, Path, plain
+from agentic_atlas.sdk.forms.plain import NoJsonForm, Path, json_text, plain
 from agentic_atlas.sdk.forms.rules import built_anew, with_our_forms
+from agentic_atlas.sdk.forms.simpler import WOULD_BE_STARS
 
 Mode: TypeAlias = Literal["validation", "serialization"]
 
@@ -34,6 +35,7 @@ class TypeForm:
             Exception: of `UNKNOWN`: it knows no such type.
         """
         self._schema = with_our_forms(TypeAdapter(annotation).core_schema, _anything)
+        self._anything = self._schema["type"] == "any"
         with built_anew(self._schema):
             self._validator = SchemaValidator(self._schema)
             self._serializer = SchemaSerializer(self._schema, _CONFIG)
@@ -62,13 +64,24 @@ class TypeForm:
         """
         return self._validator.validate_python(value)
 
-    def write(self, value: object) -> Any:
-        """Return a value of this type as a plain JSON value, its fields by their aliases.
+    def text(self, value: object) -> bytes:
+        """Return a value of this type as JSON, its fields by their aliases.
 
         Raises:
             NoJsonForm: something in it has none.
             Exception: what a serializer of the user's raises.
         """
+        if self._anything:
+            return json_text(json_value(value))
+        try:
+            text = self._serializer.to_json(value, by_alias=True, warnings=False)
+        except PydanticSerializationError:
+            return json_text(self.write(value))  # which says where, and why in words of ours
+        # Looked for in texts too, where they are no harm: `write` can tell.
+        return json_text(self.write(value)) if b"NaN" in text or b"Infinity" in text else text
+
+    def write(self, value: object) -> Any:
+        """Return a value of this type as a plain JSON value; raises as `text` does."""
         return plain(self.written(value), write_object)
 
     def dumped(self, value: object) -> Any:

@@ -16,6 +16,8 @@ from msgspec import Raw
 from agentic_atlas.errors import AtlasError, InvalidInput, PayloadTooLarge, TaskError
 from agentic_atlas.protocol import codes
 from agentic_atlas.protocol.messages import NULL, Fault, Outcome
+from agentic_atlas.sdk.forms.plain import NoJsonForm, json_text
+from agentic_atlas.sdk.forms.typed import json_value
 from agentic_atlas.sdk.runner.process import ProcessDied
 from agentic_atlas.sdk.skills.content import InvalidOutput
 from agentic_atlas.sdk.skills.context import Rejected
@@ -129,6 +131,8 @@ def _encoded(detail: object) -> Raw:
     if detail is None:
         return NULL
     try:
-        return Raw(msgspec.json.encode(detail))
+        return Raw(json_text(json_value(detail)))
+    except NoJsonForm as error:
+        return Raw(msgspec.json.encode(f"the detail cannot be sent: {presentable(str(error))}"))
     except BaseException:  # noqa: BLE001 - a detail of the handler's that has no JSON form: the error counts more
         return NULL

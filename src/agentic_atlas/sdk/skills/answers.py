@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from agentic_atlas.errors import InvalidInput, PayloadTooLarge
 from agentic_atlas.protocol.messages import NULL
 from agentic_atlas.protocol.schemas import SCHEMA_BYTES, SchemaRefused, cost_of
-from agentic_atlas.sdk.forms.plain import NoJsonForm, text_of
+from agentic_atlas.sdk.forms.plain import NoJsonForm, json_text
 from agentic_atlas.sdk.forms.typed import UNKNOWN, TypeForm, json_value
 from agentic_atlas.sdk.skills.validation import faults_of_json, sentence, why
 
@@ -35,7 +35,7 @@ class Form:
             return
         try:
             if isinstance(wanted, Mapping):
-                self.schema = Raw(text_of(json_value(wanted)))
+                self.schema = Raw(json_text(json_value(wanted)))
             else:
                 self._form = TypeForm(wanted)
                 self.schema = Raw(msgspec.json.encode(self._form.json_schema()))

@@ -16,7 +16,7 @@ from agentic_atlas.errors import AtlasError, PayloadTooLarge
 from agentic_atlas.protocol.codec import ProtocolError, check_depth
 from agentic_atlas.protocol.messages import Limits
 from agentic_atlas.sdk.forms.base64_text import from_text, to_text
-from agentic_atlas.sdk.forms.plain import NoJsonForm, text_of
+from agentic_atlas.sdk.forms.plain import NoJsonForm
 from agentic_atlas.sdk.forms.typed import TypeForm
 from agentic_atlas.sdk.skills.validation import faults, sentence
 from agentic_atlas.sdk.text import describe
@@ -128,7 +128,7 @@ def encode_chunk(value: object, form: TypeForm, limits: Limits) -> Raw:
 
 def _encode(value: object, form: TypeForm, limits: Limits, most: int, envelope: int) -> Raw:
     try:
-        encoded = text_of(form.write(form.check(value)))
+        encoded = form.text(form.check(value))
     except PydanticValidationError as error:
         found = faults(error, value)
         raise InvalidOutput(f"what it returned is not what it declares: {sentence(found)}", detail=found) from None

@@ -1,3 +1,6 @@
+import math
+from pathlib import Path
+
 import msgspec
 import pytest
 
@@ -47,7 +50,7 @@ def test_what_a_handler_puts_into_a_rejection_is_bounded() -> None:
     assert ending.error is not None
     assert len(ending.error.message) == 1_000
     assert len(ending.error.code) == 64
-    assert ending.error.detail == msgspec.Raw(b"null")
+    assert "object has no JSON form" in msgspec.json.decode(ending.error.detail)
 
 
 def test_a_rejection_without_a_code_has_one() -> None:
@@ -65,3 +68,12 @@ def test_each_end_has_its_code() -> None:
     ]
     codes = [ending.error.code for ending in endings if ending.error is not None]
     assert codes == ["canceled", "timeout", "invalid_input", "invalid_output"]
+
+
+def test_a_detail_without_a_json_form_is_told_as_such_and_never_as_null() -> None:
+    ending = ending_of(Rejected("no", detail={"ratio": math.nan}))
+    assert ending.error is not None
+    assert "/ratio: nan is no number of JSON" in msgspec.json.decode(ending.error.detail)
+    ending = ending_of(Rejected("no", detail={"data": b"\xff", "where": Path("/tmp")}))
+    assert ending.error is not None
+    assert msgspec.json.decode(ending.error.detail) == {"data": "/w==", "where": "/tmp"}
