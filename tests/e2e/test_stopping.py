@@ -16,6 +16,7 @@ import pytest
 
 from agentic_atlas import Client
 from agentic_atlas.errors import AtlasError
+from agentic_atlas.sdk.signals import SAME
 from tests.e2e.processes import PATIENCE, Platform, Process, connected
 
 GRACE = 3.0
@@ -209,10 +210,15 @@ def test_a_second_signal_ends_the_server_at_once(tmp_path: Path) -> None:
     address = urllib.parse.urlsplit(platform.url)
     assert address.hostname is not None
     with socket.create_connection((address.hostname, address.port or 0)) as asking:
-        asking.sendall(b"POST /api/v1/login HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\n")
+        head = "POST /api/v1/login-codes HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
+        asking.sendall(f"{head}Content-Length: 5\r\nExpect: 100-continue\r\n\r\n".encode())
+        assert asking.recv(1_000).startswith(b"HTTP/1.1 100 "), "it waits for what follows"
         os.kill(platform.process.pid, signal.SIGTERM)
+        os.kill(platform.process.pid, signal.SIGINT)
+        asked_at = time.monotonic()
         until(lambda: refused((address.hostname or "", address.port or 0)))
-        assert platform.process.running, "it waits for the request"
+        until(lambda: time.monotonic() - asked_at > SAME)
+        assert platform.process.running, "it waits for the request, for two signals in a moment are one"
         os.kill(platform.process.pid, signal.SIGINT)
         assert platform.process.wait() == 130
 

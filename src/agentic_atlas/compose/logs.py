@@ -2,34 +2,40 @@
 
 import logging
 import sys
-from typing import Literal, TextIO
+from typing import Literal, TextIO, cast
 
 import structlog
 from structlog.typing import EventDict, FilteringBoundLogger, Processor, WrappedLogger
 
 from agentic_atlas.auth import redact
 from agentic_atlas.compose.sources import quiet
+from agentic_atlas.sdk.logs import Forgiving, forgiving, is_terminal
 
 _LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40}
 
 
 def configure(
-    level: str, style: Literal["console", "json"] | None = None, stream: TextIO = sys.stderr
+    level: str, style: Literal["console", "json"] | None = None, stream: TextIO | None = None
 ) -> FilteringBoundLogger:
-    """Return the server's logger, and send the warnings of other libraries the same way."""
-    as_console = style == "console" or (style is None and stream.isatty())
+    """Return the server's logger on standard error, and send the warnings of other libraries the same way.
+
+    A log that nobody can read any more, or a line that cannot be put into words, stops nothing.
+    """
+    target = sys.stderr if stream is None else stream
+    on_terminal = is_terminal(target)
+    as_console = style == "console" or (style is None and on_terminal)
     processors: list[Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         structlog.processors.format_exc_info,
         _redacted,
-        structlog.dev.ConsoleRenderer(colors=stream.isatty()) if as_console else structlog.processors.JSONRenderer(),
+        structlog.dev.ConsoleRenderer(colors=on_terminal) if as_console else structlog.processors.JSONRenderer(),
     ]
     log: FilteringBoundLogger = structlog.wrap_logger(
-        structlog.WriteLogger(stream),
+        structlog.WriteLogger(cast("TextIO", Forgiving(target))),
         processors=processors,
-        wrapper_class=structlog.make_filtering_bound_logger(_LEVELS[level]),
+        wrapper_class=forgiving(structlog.make_filtering_bound_logger(_LEVELS[level])),
     )
     root = logging.getLogger()
     root.handlers = [_Forward(log)]

@@ -7,12 +7,17 @@ from collections.abc import Awaitable, Callable
 
 import uvloop
 
+from agentic_atlas.sdk.signals import Decision, Decisions
+
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 _STOPPED_AT_ONCE = 130
 
 
 def run(serve: Callable[[asyncio.Event], Awaitable[None]]) -> None:
-    """Run `serve` with an event that SIGINT and SIGTERM set; a second signal ends the process at once."""
+    """Run `serve` with an event that SIGINT and SIGTERM set; a second signal ends the process at once.
+
+    What comes within half a second of the first one is the first one (`sdk.signals`).
+    """
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(_until_signal(serve))
 
@@ -21,8 +26,10 @@ async def _until_signal(serve: Callable[[asyncio.Event], Awaitable[None]]) -> No
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
 
+    decisions = Decisions()
+
     def asked() -> None:
-        if stop.is_set():
+        if decisions.take() is Decision.SECOND:
             os._exit(_STOPPED_AT_ONCE)
         stop.set()
 

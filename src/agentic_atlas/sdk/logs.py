@@ -55,10 +55,10 @@ def logger(
     import structlog  # a seventh of a second, which `import agentic_atlas` need not take
 
     target = stream if stream is not None else sys.stderr
-    on_terminal = _is_terminal(target)
+    on_terminal = is_terminal(target)
     chosen = style or ("console" if on_terminal else "json")
     made = structlog.wrap_logger(
-        structlog.WriteLogger(cast("TextIO", _Forgiving(target))),
+        structlog.WriteLogger(cast("TextIO", Forgiving(target))),
         processors=[
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
@@ -66,16 +66,16 @@ def logger(
             _without_tokens,
             *_renderer(chosen, colours=colours and on_terminal),
         ],
-        wrapper_class=_forgiving(structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level.upper()])),
+        wrapper_class=forgiving(structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level.upper()])),
         cache_logger_on_first_use=True,
     )
     return cast("FilteringBoundLogger", made)
 
 
-def _forgiving(kind: type[Any]) -> type[Any]:
+def forgiving(kind: type[Any]) -> type[Any]:
     """Return this kind of logger, with lines that cannot be put into words left out: fields are the users' objects."""
 
-    class Forgiving(kind):  # type: ignore[misc]  # the class is made by structlog
+    class Sparing(kind):  # type: ignore[misc]  # the class is made by structlog
         def _proxy_to_logger(self, method_name: str, event: str | None = None, *args: Any, **fields: Any) -> Any:
             say = super()._proxy_to_logger
             try:
@@ -85,7 +85,7 @@ def _forgiving(kind: type[Any]) -> type[Any]:
                     return say(method_name, event, unwritable=", ".join(fields))
             return None
 
-    return Forgiving
+    return Sparing
 
 
 def _renderer(style: str, *, colours: bool) -> list[Processor]:
@@ -98,7 +98,8 @@ def _renderer(style: str, *, colours: bool) -> list[Processor]:
     return [structlog.dev.ConsoleRenderer(colors=colours, exception_formatter=plain)]
 
 
-def _is_terminal(stream: TextIO | None) -> bool:
+def is_terminal(stream: TextIO | None) -> bool:
+    """Tell whether a person reads this stream."""
     try:
         return stream is not None and stream.isatty()
     except Exception:  # noqa: BLE001 - closed, or an object of the program's that is less than a stream
@@ -112,13 +113,14 @@ def _without_tokens(_logger: object, _method: str, event: MutableMapping[str, An
     return event
 
 
-class _Forgiving:
+class Forgiving:
     """A text stream whose reader may be gone, or that is none at all."""
 
     def __init__(self, stream: TextIO | None) -> None:
         self._stream = stream
 
     def write(self, text: str) -> None:
+        """Write it, or not."""
         # Closed, or a pipe to nobody, or an encoding without this character, or an object of the program's that fails
         # in its own way: there is nowhere left to say so.
         if self._stream is not None:
@@ -126,6 +128,7 @@ class _Forgiving:
                 self._stream.write(text.encode("utf-8", "backslashreplace").decode("utf-8"))
 
     def flush(self) -> None:
+        """Have it read now, or not."""
         if self._stream is not None:
             with contextlib.suppress(Exception):
                 self._stream.flush()

@@ -12,11 +12,38 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from enum import Enum
 from types import FrameType
 from typing import Final
 
 SAME: Final = 0.5
 """Seconds within which signals are one decision."""
+
+
+class Decision(Enum):
+    """What a signal to stop says."""
+
+    FIRST = "first"
+    SAID_AGAIN = "said again"
+    """It is the first one once more."""
+    SECOND = "second"
+    """Whoever sent it does not want to wait."""
+
+
+class Decisions:
+    """Tells what each signal to stop says, by when it comes."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._first_at: float | None = None
+
+    def take(self) -> Decision:
+        """A signal has come."""
+        now = self._clock()
+        if self._first_at is None:
+            self._first_at = now
+            return Decision.FIRST
+        return Decision.SAID_AGAIN if now - self._first_at < SAME else Decision.SECOND
 
 
 @contextmanager
@@ -35,17 +62,16 @@ def stop_signals(
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    asked_at: float | None = None
+    decisions = Decisions(clock)
     watchdog = threading.Timer(patience, end, (1,))
     watchdog.daemon = True
 
     def handle(number: int, _frame: FrameType | None) -> None:
-        nonlocal asked_at
-        if asked_at is None:
-            asked_at = clock()
+        decision = decisions.take()
+        if decision is Decision.FIRST:
             watchdog.start()
             ask()
-        elif clock() - asked_at >= SAME:
+        elif decision is Decision.SECOND:
             end(128 + number)
 
     before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
