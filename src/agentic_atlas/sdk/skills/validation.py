@@ -1,7 +1,7 @@
 """What Pydantic found wrong, as paths and sentences in which no value appears."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 import pydantic_core
@@ -26,6 +26,7 @@ def faults(error: ValidationError, root: object, *, name: str = "it", names: Seq
     told: list[words.Told] = []
     unknown: list[words.Unknown] = []
     lacking: list[words.Told] = []
+    wrong: dict[str, list[str]] = {}
     for fault in error.errors(include_input=False, include_url=False)[:MOST]:
         path, last = _pointer(fault["loc"], root), str(fault["loc"][-1]) if fault["loc"] else ""
         match fault["type"]:
@@ -39,12 +40,24 @@ def faults(error: ValidationError, root: object, *, name: str = "it", names: Seq
             case "union_tag_invalid":
                 tag = words.pointer([_unquoted(fault["ctx"]["discriminator"])])
                 told.append((path + tag, _message(fault)))
+            case kind if kind in _WRONG_TYPE:
+                wrong.setdefault(path, []).append(_WRONG_TYPE[kind])
             case _:
                 told.append((path, _message(fault)))
+    paths = [*wrong, *(path for path, _ in told + lacking), *(one.path for one in unknown)]
+    told = [*_of_types(wrong, paths), *told]
     return [
         {"path": presentable(path, 300), "message": presentable(message, 300)}
         for path, message in words.of_names(unknown, lacking, name) + told
     ]
+
+
+def _of_types(wrong: Mapping[str, Sequence[str]], paths: Sequence[str]) -> Iterator[words.Told]:
+    """Yield the wrong types of each place, but where an alternative of a union has the right one: then at `paths`."""
+    for path, names in wrong.items():
+        if paths.count(path) == 1 and not any(other.startswith(f"{path}/") for other in paths):
+            types = ", ".join(f'"{name}"' for name in dict.fromkeys(names))
+            yield path, f"it is not of type{'s' if ',' in types else ''} {types}"
 
 
 def faults_of_json(error: ValidationError, raw: bytes, *, name: str = "it", names: Sequence[str] = ()) -> list[Fault]:
@@ -78,10 +91,7 @@ _TYPES: Final = {
     "object": ("dict", "mapping", "model", "model_attributes", "dataclass"),
 }
 _WRONG_TYPE: Final = {
-    f"{kind}_{what}": f'it is not of type "{name}"'
-    for name, kinds in _TYPES.items()
-    for kind in kinds
-    for what in ("type", "parsing")
+    f"{kind}_{what}": name for name, kinds in _TYPES.items() for kind in kinds for what in ("type", "parsing")
 }
 
 
@@ -95,7 +105,7 @@ def _message(fault: pydantic_core.ErrorDetails) -> str:
             return words.one_of(_listed(facts["expected"]))
         case "string_pattern_mismatch":
             return f'it does not match "{facts["pattern"]}"'
-    return _WRONG_TYPE.get(wrong) or fault["msg"].removeprefix("Value error, ")
+    return fault["msg"].removeprefix("Value error, ")
 
 
 def _unquoted(text: str) -> str:
