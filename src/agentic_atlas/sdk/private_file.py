@@ -1,7 +1,6 @@
 """A file that its owner alone reads, written whole or not at all."""
 
 import os
-import tempfile
 from pathlib import Path
 
 
@@ -11,6 +10,8 @@ def write_private(path: Path, content: bytes) -> None:
     Raises:
         OSError: it cannot be written.
     """
+    import tempfile  # rarely needed, and long to load
+
     # What a link leads to is kept with other settings elsewhere: it is changed there, and stays a link here.
     target = Path(os.path.realpath(path))
     handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name.lstrip('.')}.")  # made with mode 0600
