@@ -188,6 +188,18 @@ def test_the_real_process_checks_against_the_schema() -> None:
     run(test, program=PROGRAM)
 
 
+def test_a_number_beyond_all_range_is_no_value() -> None:
+    async def test(checker: ProcessChecker) -> None:
+        with pytest.raises(InvalidInput, match="not JSON") as caught:
+            await checker.check(b"{}", b'{"n": 1e999}', name="greet", whose="usr_1")
+        assert caught.value.code == "invalid_input"
+        pid = checker.pid
+        assert await checker.check(b"{}", b"1e99", name="greet", whose="usr_1") == Verdict(True)
+        assert checker.pid == pid
+
+    run(test, program=PROGRAM)
+
+
 def test_a_schema_can_be_looked_at_without_a_value() -> None:
     async def test(checker: ProcessChecker) -> None:
         cost = await checker.look_at(b'{"pattern": "^[a-z]{1,20}$"}', whose="usr_1")

@@ -65,8 +65,9 @@ class ProcessChecker:
             finally:
                 if not answered:
                     self._drop()
-        if answer.no_schema:
-            raise InvalidInput(answer.no_schema, code="invalid_schema")
+        if answer.refused is not None:
+            code, message = answer.refused
+            raise InvalidInput(message, code=code)
         return answer
 
     async def close(self) -> None:
@@ -110,7 +111,7 @@ class ProcessChecker:
             process.stdin.writelines([HEAD.pack(len(schema), len(value), len(name)), schema, value, name])
             await process.stdin.drain()
             answer = await _answer(process)
-        if answer.fits or answer.no_schema:
+        if answer.fits or answer.refused is not None:
             return answer
         try:
             async with asyncio.timeout(self._wall):

@@ -16,7 +16,7 @@ from typing import BinaryIO, Final, Protocol
 import msgspec
 
 from agentic_atlas.backend.domain.kept import Kept
-from agentic_atlas.backend.domain.schemas import InputFault, Validator, compiled_size, look_at
+from agentic_atlas.backend.domain.schemas import InputFault, Validator, compiled_size, look_at, read
 from agentic_atlas.errors import InvalidInput
 from agentic_atlas.protocol.schemas import Cost
 
@@ -50,8 +50,8 @@ class Answer(msgspec.Struct, frozen=True, omit_defaults=True):
     faults: tuple[InputFault, ...] = ()
     cost: Cost | None = None
     """Of a schema that was only looked at."""
-    no_schema: str = ""
-    """Why there is no schema to check against."""
+    refused: tuple[str, str] | None = None
+    """Code and message of why nothing can be checked."""
 
 
 class Compiled:
@@ -95,16 +95,16 @@ def _answers(
             yield Answer(fits=True, cost=look_at(schema))
             return
         validator = compiled(schema)
+        _within(seconds)
+        parsed = read(value)
     except InvalidInput as error:
-        yield Answer(no_schema=error.message)
+        yield Answer(refused=(error.code, error.message))
         return
-    _within(seconds)
-    read = msgspec.json.decode(value)
-    fits = validator.fits(read)
+    fits = validator.fits(parsed)
     yield Answer(fits)
     if not fits:
         _within(seconds)
-        yield Answer(faults=tuple(validator.faults(read, name)))
+        yield Answer(faults=tuple(validator.faults(parsed, name)))
 
 
 def _within(seconds: float) -> None:

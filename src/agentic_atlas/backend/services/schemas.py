@@ -7,7 +7,7 @@ check which takes longer than anybody thought costs one task and nobody else's t
 import msgspec
 
 from agentic_atlas.backend.domain.kept import Kept
-from agentic_atlas.backend.domain.schemas import InputFault, Validator, compiled_size, look_at
+from agentic_atlas.backend.domain.schemas import InputFault, Validator, compiled_size, look_at, read
 from agentic_atlas.backend.ports import Checker, Verdict
 from agentic_atlas.errors import InvalidInput
 from agentic_atlas.protocol.schemas import NO_COST, SCHEMA_BYTES, Cost, cost_of
@@ -77,12 +77,12 @@ class Schemas:
         steps = known.cost.of(value)
         if known.validator is None or steps > FEW_STEPS:
             return None
-        read = msgspec.json.decode(value)
-        if known.validator.fits(read):
+        parsed = read(value)
+        if known.validator.fits(parsed):
             return Verdict(True)
         if steps > FEW_REASONS or len(value) > FEW_REASONS:
             return None
-        return Verdict(False, tuple(known.validator.faults(read, name)))
+        return Verdict(False, tuple(known.validator.faults(parsed, name)))
 
     async def check_declared(self, schemas: list[tuple[str, bytes]], whose: str) -> None:
         """Refuse schemas that can't be used; each comes with what it is the schema of, `null` stands for none.

@@ -1,7 +1,7 @@
 """Values against the JSON Schemas of skills and questions: whether they fit, and if not, where and why."""
 
 from agentic_atlas.backend.domain.schemas.declared import look_at
-from agentic_atlas.backend.domain.schemas.validator import Validator, compiled_size
+from agentic_atlas.backend.domain.schemas.validator import Validator, compiled_size, read
 from agentic_atlas.backend.domain.schemas.wording import InputFault
 
-__all__ = ["InputFault", "Validator", "compiled_size", "look_at"]
+__all__ = ["InputFault", "Validator", "compiled_size", "look_at", "read"]
