@@ -35,7 +35,7 @@ def agent_that(name: str, *steps: Callable[[Agent], Any], end: Callable[[], None
         await begun(agent)
         for step in steps:
             step(agent)
-            await asyncio.sleep(0.001)
+            await asyncio.sleep(0)
 
     @asynccontextmanager
     async def lifespan(agent: Agent) -> AsyncIterator[None]:

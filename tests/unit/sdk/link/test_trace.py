@@ -36,7 +36,7 @@ PAYLOAD = Raw(f'"{SECRET}"'.encode())
         ),
         (
             Call("call-1", "t1", 1, "ann/other", "greet", PAYLOAD),
-            {"type": "call", "id": "call-1", "task": "t1", "attempt": 1, "agent": "ann/other", "skill": "greet"},
+            {"type": "call", "id": "call-1", "task": "t1", "attempt": 1, "called": "ann/other", "skill": "greet"},
         ),
         (
             Reply("call-1", ReplyKind.RESULT, "t2", data=PAYLOAD, state="completed"),
