@@ -5,12 +5,13 @@ moment do not come back in the same moment.
 
 How long the windows get is a matter of what there is to lose. While the grace period of the last connection runs, the
 agent's tasks are its own, and being late by a whole window costs them: the windows stay at an eighth of it, 3.75 s of
-30. A thousand agents then ask some 500 times a second for a router that is down, which costs it nothing, and all are
-there within 3.75 s of its return, 270 a second. Whoever has been away for longer need not hurry as much: either its
-attempts are lost, or the router itself was away, and keeps them for one grace period from its start. So the windows
-grow to half of one, and never beyond half a minute.
+30. So they do while the router may be on its way back from a restart, of its machine too: callers wait for the agent. A
+thousand agents then ask some 500 times a second for a router that is down, which costs it nothing, and all are there
+within 3.75 s of its return, 270 a second. Whoever has been away for longer need not hurry as much: the router keeps
+attempts for one grace period from its start. So the windows grow to half of one, and never beyond half a minute.
 """
 
+import math
 from collections.abc import Callable
 
 FIRST = 0.2
@@ -19,16 +20,23 @@ LONGEST = 30.0
 """Seconds: the window never grows beyond this."""
 MOST_ASKED = 300.0
 """Seconds: a server that asks for more patience is given this much."""
+PROMPT = 3.75
+"""Seconds: the longest window while the router may be restarting; with the time that a connection takes, an agent is
+back within 5 s of it."""
+RESTART = 300.0
+"""Seconds that a restart may take."""
 _TRIES_IN_GRACE = 8
 
 
-def longest_within(grace: float) -> float:
-    """Return the longest window, in seconds, while a grace period of so many seconds is not over."""
-    return min(max(grace / _TRIES_IN_GRACE, FIRST), LONGEST)
+def longest_after(away: float, grace: float) -> float:
+    """Return the longest window, in seconds, of an agent that has been away for so long.
 
-
-def longest_beyond(grace: float) -> float:
-    """Return the longest window, in seconds, once it is over; a router that has just started waits for one more."""
+    `grace` is that of its last connection; infinite before the first one: there is nothing to be in time for.
+    """
+    if math.isinf(grace):
+        return LONGEST
+    if away < max(grace, RESTART):
+        return min(max(grace / _TRIES_IN_GRACE, FIRST), PROMPT)
     return min(max(grace / 2, FIRST), LONGEST)
 
 

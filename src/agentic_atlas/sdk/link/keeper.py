@@ -8,9 +8,10 @@ from agentic_atlas.errors import AtlasError
 from agentic_atlas.protocol.closing import CloseCode
 from agentic_atlas.protocol.messages import Hello, Welcome
 from agentic_atlas.sdk.link import advice
-from agentic_atlas.sdk.link.backoff import Backoff, longest_beyond, longest_within
+from agentic_atlas.sdk.link.backoff import Backoff, longest_after
 from agentic_atlas.sdk.link.conversation import Conversation
 from agentic_atlas.sdk.link.dial import Dialer
+from agentic_atlas.sdk.link.expiry import Expiry
 from agentic_atlas.sdk.link.outage import Outage
 from agentic_atlas.sdk.link.pace import Pace
 from agentic_atlas.sdk.link.refusals import HandshakeRefused, NotARouter, Unreachable
@@ -47,6 +48,7 @@ class Keeper:
         self._log = log
         self._backoff = Backoff(surroundings.random)
         self._outage = Outage(pace.tell_again)
+        self._expiry = Expiry()
         self._dialer = Dialer(
             url, clock=self._clock, timeout=pace.connect, close_timeout=pace.close, tls=surroundings.tls
         )
@@ -70,6 +72,7 @@ class Keeper:
         """Let time pass on the connection."""
         if self.conversation is not None:
             self.conversation.tick()
+            self._tell(self._expiry.line(self._clock()))
 
     def slept(self) -> None:
         """The machine slept: have the connection prove itself, or try again without further waiting."""
@@ -97,6 +100,8 @@ class Keeper:
         self._grace, self._cut_at = welcome.grace, None
         line = self._outage.back(self._clock())
         self._log.info(line or f"connected to {self._url}")
+        self._expiry.welcomed(welcome, self._clock())
+        self._tell(self._expiry.line(self._clock()))
 
     async def _once(self) -> AtlasError | float:
         """Go through one connection; return the error that is final, or the seconds to wait before the next."""
@@ -147,8 +152,7 @@ class Keeper:
         now = self._clock()
         if self._cut_at is None:
             self._cut_at = now
-        longest = longest_within if now - self._cut_at < self._grace else longest_beyond
-        return self._backoff.next(asked, longest=longest(self._grace))
+        return self._backoff.next(asked, longest=longest_after(now - self._cut_at, self._grace))
 
     def _tell(self, line: str | None) -> None:
         if line is not None:

@@ -8,7 +8,7 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis import given
 
-from agentic_atlas.sdk.link.backoff import FIRST, LONGEST, MOST_ASKED, Backoff, longest_beyond, longest_within
+from agentic_atlas.sdk.link.backoff import FIRST, LONGEST, MOST_ASKED, RESTART, Backoff, longest_after
 
 
 def test_the_window_doubles_up_to_half_a_minute_and_stays_there() -> None:
@@ -47,20 +47,31 @@ def test_no_wait_is_negative_or_longer_than_the_longest(jitters: list[float]) ->
 
 def test_while_a_grace_period_runs_the_windows_stay_at_a_small_part_of_it_and_then_grow() -> None:
     backoff = Backoff(lambda: 1.0)
-    within = [backoff.next(longest=longest_within(30.0)) for _ in range(8)]
+    within = [backoff.next(longest=longest_after(20.0, 30.0)) for _ in range(8)]
     assert within == [0.2, 0.4, 0.8, 1.6, 3.2, 3.75, 3.75, 3.75]
     assert [backoff.next() for _ in range(4)] == [7.5, 15.0, 30.0, 30.0]
 
 
 @pytest.mark.parametrize(
-    ("grace", "longest"), [(30.0, 3.75), (3.0, 0.375), (0.1, FIRST), (3600.0, LONGEST), (inf, LONGEST)]
+    ("away", "grace", "longest"),
+    [
+        (0.0, 30.0, 3.75),
+        (29.0, 30.0, 3.75),
+        (299.0, 30.0, 3.75),
+        (0.0, 3.0, 0.375),
+        (0.0, 0.1, FIRST),
+        (3_000.0, 3600.0, 3.75),
+        (0.0, inf, LONGEST),
+    ],
 )
-def test_the_longest_window_is_at_least_the_first_and_at_most_half_a_minute(grace: float, longest: float) -> None:
-    assert longest_within(grace) == longest
+def test_while_a_router_may_be_restarting_no_wait_keeps_an_agent_from_being_back_within_five_seconds(
+    away: float, grace: float, longest: float
+) -> None:
+    assert longest_after(away, grace) == longest
 
 
 @pytest.mark.parametrize(("grace", "longest"), [(30.0, 15.0), (2.0, 1.0), (0.1, FIRST), (3600.0, LONGEST)])
 def test_an_agent_that_was_away_for_long_is_still_in_time_for_a_router_that_has_just_started(
     grace: float, longest: float
 ) -> None:
-    assert longest_beyond(grace) == longest
+    assert longest_after(RESTART + grace, grace) == longest
