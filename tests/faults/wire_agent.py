@@ -9,11 +9,12 @@ import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
+from http import HTTPStatus
 from secrets import token_hex
 from urllib.parse import urlsplit
 
 import msgspec
-from websockets.exceptions import ConnectionClosed
+from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from agentic_atlas.protocol.messages import (
     NULL,
@@ -142,10 +143,20 @@ class WireAgent(Agent):
 
 
 async def connected(platform: Platform, token: str, instance: str = "", **options: object) -> WireAgent:
-    """Connect and register, as a new process without `instance`; whoever asks closes `socket`."""
+    """Connect and register, as a new process without `instance`; whoever asks closes `socket`.
+
+    It comes back as the router asks whose last connection broke the protocol.
+    """
     port = urlsplit(platform.router_url).port
     assert port is not None
-    agent = WireAgent(await dial(port, token), instance or f"inst_{token_hex(8)}")
+    try:
+        socket = await dial(port, token)
+    except InvalidStatus as refused:
+        if refused.response.status_code != HTTPStatus.TOO_MANY_REQUESTS:
+            raise
+        await asyncio.sleep(float(refused.response.headers["Retry-After"]))
+        socket = await dial(port, token)
+    agent = WireAgent(socket, instance or f"inst_{token_hex(8)}")
     return await agent.welcome(**options)  # type: ignore[arg-type]  # those of `welcome`
 
 

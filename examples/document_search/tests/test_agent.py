@@ -13,6 +13,9 @@ from types import ModuleType
 
 import pytest
 
+from agentic_atlas.protocol.messages import Limits
+from agentic_atlas.sdk.skills.content import encode_output
+
 HOME = Path(__file__).resolve().parent.parent
 
 
@@ -54,8 +57,8 @@ def test_an_answer_has_the_shape_that_the_readme_shows(module: ModuleType, folde
             assert status.totals.files == 1
             return module.SearchAnswer(answer.hits, answer.complete)
 
-    written = module.agent.skills["search"].signature.output.dump_json(asyncio.run(answered()))
-    given = json.loads(written)
+    output = module.agent.skills["search"].signature.output
+    given = json.loads(bytes(encode_output(asyncio.run(answered()), output, Limits())))
     assert given["complete"] is True
     (hit,) = given["hits"]
     assert hit.pop("score") > 0.9
