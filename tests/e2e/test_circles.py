@@ -40,8 +40,9 @@ def test_calls_in_a_circle_end_at_once_with_an_error_that_names_the_chain(tmp_pa
         with pytest.raises(TaskError, match=r"the calls go round in a circle: admin/ping\.hit → admin/pong\.hit → .*"):
             client.call("ping", "hit", n=20, queue_ttl=0)
         ended = next(task for task in client.tasks(agent="ping") if task.error and task.error.code == "call_circle")
-        assert ended.error is not None
-        assert len(ended.error.detail["chain"]) == 17
+        told = client.task(ended.id).info.error
+        assert told is not None
+        assert len(told.detail["chain"]) == 17
         with pytest.raises(TaskError, match="more than 16 agents call one another"):
             client.call("deep", "hit", n=30, queue_ttl=0)
         chains = [client.submit(name, "hit", n=16) for name in ("ping", "pong") for _ in range(4)]
