@@ -406,6 +406,9 @@ class Fleet(Protocol):
     def adopt(self, task_id: str, attempt: int, instance_id: str) -> None:
         """Keep an attempt for its instance through one grace period; without a word from it, the attempt is lost."""
 
+    def reservations(self) -> Sequence[tuple[Slot, int]]:
+        """Return the slots that are taken for tasks which are not delivered yet: how many of each instance."""
+
     def heard(self) -> Mapping[str, float]:
         """Return for each connected agent the seconds since any instance of it was heard last."""
 

@@ -83,6 +83,12 @@ class RouterFleet:
         """See `Fleet.adopt`."""
         self.router.adopt([(task_id, attempt, instance_id)])
 
+    def reservations(self) -> Sequence[tuple[Slot, int]]:
+        """See `Fleet.reservations`."""
+        return [
+            (Slot(one.agent_id, one.instance_id, one.generation), number) for one, number in self.router.reservations()
+        ]
+
     def heard(self) -> Mapping[str, float]:
         """See `Fleet.heard`."""
         return self.router.heard()

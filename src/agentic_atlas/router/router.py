@@ -240,6 +240,11 @@ class Router:
         ages = ((connection.instance_id, connection.oldest_result) for connection in self._connections.values())
         return [(instance_id, seconds) for instance_id, seconds in ages if seconds]
 
+    def reservations(self) -> list[tuple[Instance, int]]:
+        """Return for each registered instance how many slots are reserved for tasks that are being claimed."""
+        ready = [one for one in self._hub.everyone() if one.ready and one.instance is not None]
+        return [(one.instance, one.deliveries.reserved) for one in ready if one.instance and one.deliveries.reserved]
+
     def heard(self) -> dict[str, float]:
         """Return for each agent with a registered connection the seconds since one of it was heard last."""
         quiet: dict[str, float] = {}

@@ -57,6 +57,7 @@ class HandFleet:
     used: dict[str, list[Usage]] = field(default_factory=dict)
     unleased: set[tuple[str, int]] = field(default_factory=set)
     unnamed: list[tuple[str, int]] = field(default_factory=list)
+    forgotten: list[tuple[Slot, int]] = field(default_factory=list)
     kept: list[tuple[str, float]] = field(default_factory=list)
     delivered: list[tuple[Slot, Task]] = field(default_factory=list)
     cancels: list[str] = field(default_factory=list)
@@ -114,6 +115,9 @@ class HandFleet:
 
     def adopt(self, task_id: str, attempt: int, instance_id: str) -> None:
         self.unleased.discard((task_id, attempt))
+
+    def reservations(self) -> list[tuple[Slot, int]]:
+        return self.forgotten
 
     def heard(self) -> dict[str, float]:
         return {agent_id: min(one.silent for one in used) for agent_id, used in self.used.items()}

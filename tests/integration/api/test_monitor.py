@@ -139,3 +139,14 @@ def test_a_slot_whose_task_has_ended_is_given_back_when_nobody_names_it(tmp_path
         assert (shown["state"], shown["output"]) == ("completed", 1)
 
     run(test, tmp_path)
+
+
+def test_a_slot_that_is_kept_for_no_task_is_found_and_given_back(tmp_path: Path) -> None:
+    async def test(atlas: Api) -> None:
+        agent_id = await atlas.connect(atlas.admin, "hello", GREET)
+        atlas.fleet.forgotten.append((Slot(agent_id, "ins_1", 1), 2))
+        look(atlas)
+        assert (await health(atlas))[1]["slot_kept_for_nothing"] == 1
+        assert atlas.fleet.free(agent_id) == 2
+
+    run(test, tmp_path)

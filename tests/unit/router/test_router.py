@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 
 import msgspec
 import pytest
@@ -22,7 +23,7 @@ from agentic_atlas.protocol.messages import (
     Task,
     Welcome,
 )
-from agentic_atlas.protocol.tasks import TaskState
+from agentic_atlas.protocol.tasks import Loss, TaskState
 from agentic_atlas.router.delivery import BEATS_MISSED
 from agentic_atlas.router.settings import RouterSettings
 from tests.unit.router.network import SETTINGS, Agent, attempt, network, settle, until
@@ -735,5 +736,50 @@ def test_an_agent_is_heard_when_any_of_its_instances_says_something() -> None:
             assert [round(used.silent) for used in net.router.usage("agt")] == [6, 0]
             one.beat()
             assert net.router.heard() == {"agt": 0.0}
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize(
+    ("ends", "why"),
+    [
+        (lambda agent: agent.connection.closed(), Loss.CUT),
+        (lambda agent: agent.connection.closed(left=True), Loss.LEFT),
+        (lambda agent: None, Loss.SILENT),
+    ],
+)
+def test_a_loss_is_told_with_what_is_known_of_it(ends: Callable[[Agent], None], why: Loss) -> None:
+    async def main() -> None:
+        async with network() as net:
+            agent = await net.agent()
+            net.backend.submit("agt")
+            ends(agent)
+            await net.passes(2 * SETTINGS.grace)
+            assert net.backend.causes == [why]
+            net.log.lines.clear()
+
+    asyncio.run(main())
+
+
+def test_what_nobody_claims_after_a_start_was_held_by_who_did_not_come_back() -> None:
+    async def main() -> None:
+        async with network() as net:
+            net.router.adopt([("task_1", 1, "inst")])
+            await net.passes(SETTINGS.grace + 1.0)
+            assert net.backend.causes == [Loss.ABSENT]
+
+    asyncio.run(main())
+
+
+def test_slots_that_are_reserved_are_told_by_instance() -> None:
+    async def main() -> None:
+        async with network() as net:
+            await net.agent("agt", "tok_1", "inst_1", concurrency=3)
+            await net.agent("agt", "tok_2", "inst_2")
+            assert net.router.reservations() == []
+            slots = [net.router.reserve("agt", {"inst_1"}) for _ in range(2)]
+            assert net.router.reserve("agt", {"inst_9"}) is None
+            assert slots[0] is not None
+            assert net.router.reservations() == [(slots[0], 2)]
 
     asyncio.run(main())

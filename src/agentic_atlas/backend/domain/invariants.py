@@ -20,6 +20,8 @@ class Invariant(StrEnum):
     """A task runs and nobody would notice the loss of its instance."""
     WAITING_BESIDE_FREE_SLOTS = "waiting_beside_free_slots"
     """A task waits, its agent has a free slot, and nobody brings them together."""
+    SLOT_KEPT_FOR_NOTHING = "slot_kept_for_nothing"
+    """A slot is kept for a task, and none is on its way to it."""
     ATTEMPT_NOT_RUNNING = "attempt_not_running"
     """An agent is connected, and does not name an attempt that takes one of its slots."""
     RESULT_OVERDUE = "result_overdue"

@@ -7,6 +7,7 @@ with it.
 
 import asyncio
 from asyncio import Future
+from collections import Counter
 from collections.abc import Callable, Sequence
 from functools import partial
 
@@ -56,6 +57,7 @@ class Dispatcher:
         self.claims = Claims(tasks, fleet, self.census, self.offers, clock, self._claimed, log)
         self._canceling: set[str] = set()
         self._woken = asyncio.Event()
+        self._adding: Counter[str] = Counter()
 
     def resume(self, open_tasks: Sequence[Task]) -> None:
         """Take up what was open when the process started."""
@@ -77,9 +79,14 @@ class Dispatcher:
         """Store a new task; with a slot it is claimed already, and goes there after the commit."""
         self.census.expect(change.task)
         future = self._tasks.add(change)
+        self._adding[change.task.agent_id] += 1
         future.add_done_callback(partial(self._added, change, slot))
         # Whoever waits may be cancelled; what was asked of the store happens all the same, and is followed up.
         return asyncio.shield(future)
+
+    def brings(self, agent_id: str) -> bool:
+        """Tell whether a task is on its way to a slot of the agent: it is being stored, or claimed."""
+        return agent_id in self._adding or self.claims.open(agent_id)
 
     def apply(self, task_id: str, decide: Decide) -> "Future[Changed]":
         """Change a task; see `ports.Tasks.change`."""
@@ -132,6 +139,7 @@ class Dispatcher:
                 continue
 
     def _added(self, change: Change, slot: Slot | None, future: "Future[Added]") -> None:
+        self._adding -= Counter((change.task.agent_id,))
         added = value(future)
         if added is not None and added.created:
             self._follow(added.task, change.events)

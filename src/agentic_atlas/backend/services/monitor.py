@@ -64,6 +64,13 @@ class Monitor:
             self._set_right(finding)
 
     def _suspects(self) -> Iterator[Finding]:
+        yield from self._of_tasks()
+        yield from self._of_slots()
+        for instance_id, seconds in self._fleet.oldest_results():
+            if seconds > RESULT_WITHIN:
+                yield Finding(Invariant.RESULT_OVERDUE, instance_id)
+
+    def _of_tasks(self) -> Iterator[Finding]:
         census = self._dispatcher.census
         for task in census.held():
             if not self._fleet.holds(task.id, task.attempt):
@@ -71,11 +78,13 @@ class Monitor:
         for agent_id in census.waited_for():
             if self._dispatcher.claims.stalls(agent_id):
                 yield Finding(Invariant.WAITING_BESIDE_FREE_SLOTS, agent_id)
+
+    def _of_slots(self) -> Iterator[Finding]:
+        for slot, _ in self._fleet.reservations():
+            if not self._dispatcher.brings(slot.agent_id):
+                yield Finding(Invariant.SLOT_KEPT_FOR_NOTHING, slot.instance_id)
         for task_id, _ in self._fleet.unheard():
             yield Finding(Invariant.ATTEMPT_NOT_RUNNING, task_id)
-        for instance_id, seconds in self._fleet.oldest_results():
-            if seconds > RESULT_WITHIN:
-                yield Finding(Invariant.RESULT_OVERDUE, instance_id)
 
     def _set_right(self, finding: Finding) -> None:
         if finding.invariant is Invariant.WAITING_BESIDE_FREE_SLOTS:
@@ -86,10 +95,19 @@ class Monitor:
             if task is not None:
                 # Its instance has one grace period to show that it is still at it.
                 self._fleet.adopt(task.id, task.attempt, task.instance_id or "")
+        elif finding.invariant is Invariant.SLOT_KEPT_FOR_NOTHING:
+            self._release(finding.subject)
         elif finding.invariant is Invariant.ATTEMPT_NOT_RUNNING:
             for task_id, attempt in self._fleet.unheard():
                 if task_id == finding.subject:
                     self._abandon(task_id, attempt)
+
+    def _release(self, instance_id: str) -> None:
+        for slot, number in self._fleet.reservations():
+            if slot.instance_id == instance_id:
+                for _ in range(number):
+                    self._fleet.release(slot)
+                self._dispatcher.claims.freed(slot.agent_id)
 
     def _abandon(self, task_id: str, attempt: int) -> None:
         """It is lost, should it be the task's current one; and nobody has its slot."""
