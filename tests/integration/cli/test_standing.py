@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import httpx
 import pytest
 
 from agentic_atlas.cli import standing
@@ -98,13 +99,13 @@ def test_a_network_that_listens_everywhere_is_reached_at_this_machines_own_addre
         settings = Settings(data_dir=tmp_path, host=host, http_port=0, router_port=0, log_level="error", drain=0.0)
         async with network(settings, logs.configure("error", "json")) as up:
             await standing.enter(up, settings)
-            where = up.addresses
-            assert where.exposed
+            where, key = up.addresses, environment.read_credentials().api_key(up.addresses.api_url)
             assert "0.0.0.0" not in where.api_url + where.router_url
-            from agentic_atlas.sdk.client.asynchronous import AsyncClient
-
-            async with AsyncClient() as atlas:
-                me = await atlas.whoami()
-            assert me.router_url == where.router_url
+            async with httpx.AsyncClient(trust_env=False, headers={"Authorization": f"Bearer {key}"}) as client:
+                here = await client.get(f"{where.api_url}/api/v1/whoami")
+                from_elsewhere = await client.get(f"{where.api_url}/api/v1/whoami", headers={"Host": "192.0.2.7:8000"})
+            assert here.json()["router_url"] == where.router_url
+            port = where.router_url.rpartition(":")[2]
+            assert from_elsewhere.json()["router_url"] == f"ws://192.0.2.7:{port}", "as they asked for the API"
 
     asyncio.run(story())

@@ -1,0 +1,95 @@
+"""`atlas up`: what it says at its start and at its end, and what it does not start with."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from agentic_atlas.cli import up
+from agentic_atlas.sdk import environment
+from agentic_atlas.settings import Settings
+from tests.integration.cli.commands import atlas, complained
+from tests.integration.client.client_server import KEY, Answer, serving
+
+
+class Warned:
+    """A log that keeps warnings."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    def __getattr__(self, level: str) -> Any:
+        return (lambda event, **facts: self.lines.append(event)) if level == "warning" else lambda event, **facts: None
+
+
+def said(capsys: pytest.CaptureFixture[str], folder: Path, **more: Any) -> tuple[list[str], list[str]]:
+    """Return what a network says that is stopped as soon as it is up, and what it warns of."""
+    log = Warned()
+
+    async def story() -> None:
+        stop = asyncio.Event()
+        stop.set()
+        settings = Settings(data_dir=folder / "data", http_port=0, router_port=0, drain=0.0, **more)
+        await up._serve(settings, log, stop, as_json=False)  # type: ignore[arg-type]
+
+    asyncio.run(story())
+    return capsys.readouterr().out.splitlines(), log.lines
+
+
+def test_a_network_for_this_machine_alone_says_what_comes_next_and_warns_of_nothing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lines, warnings = said(capsys, tmp_path)
+    assert [line.split()[0] for line in lines[1:5]] == ["API", "Router", "Data", "You"]
+    assert lines[5].startswith("Next: `atlas init hello`")
+    assert lines[6:] == ["stopping …"]
+    assert warnings == []
+
+
+def test_one_that_lets_others_in_says_how_they_reach_it_and_what_they_risk(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lines, warnings = said(capsys, tmp_path, host="0.0.0.0")
+    assert "0.0.0.0" not in "".join(lines)
+    assert any(line.startswith("  Others ") for line in lines)
+    (warning,) = warnings
+    for part in ("unencrypted", "ATLAS_PUBLIC_URL", "ATLAS_PUBLIC_ROUTER_URL"):
+        assert part in warning
+
+
+def test_one_behind_a_proxy_with_tls_tells_the_addresses_there_and_warns_of_nothing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    public = {"public_url": "https://atlas.example.org", "public_router_url": "wss://atlas.example.org/ws"}
+    lines, warnings = said(capsys, tmp_path, host="0.0.0.0", **public)
+    assert "  Others   https://atlas.example.org and wss://atlas.example.org/ws" in lines
+    assert warnings == []
+
+
+def test_one_beside_another_that_answers_says_where_commands_go(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with serving(lambda _: Answer({"user": {"name": "ada", "role": "admin"}})) as server:
+        environment.remember(server.url, KEY)
+        lines, _ = said(capsys, tmp_path)
+        assert any(
+            line.startswith(f"Commands go to {server.url}, which answers: `atlas platforms use ") for line in lines
+        )
+        assert environment.read_credentials().default == server.url
+
+
+def test_a_setting_that_is_misspelt_is_told_before_anything_is_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ATLAS_GRCE", "5")
+    told = complained(atlas("up", "--log-level", "loud"), 2).splitlines()
+    assert told[0] == "ATLAS_GRCE is set and nothing reads it: did you mean ATLAS_GRACE?"
+
+
+@pytest.mark.parametrize(("name", "value"), [("ATLAS_PUBLIC_URL", "foo"), ("ATLAS_PUBLIC_ROUTER_URL", "https://x/ws")])
+def test_a_public_address_that_leads_nowhere_keeps_a_network_from_starting(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str
+) -> None:
+    monkeypatch.setenv(name, value)
+    assert complained(atlas("up"), 2).startswith(f"{name} does not begin with ")
