@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any, TypeAlias
 
 Schema: TypeAlias = Mapping[str, Any]
@@ -24,6 +25,7 @@ WORDS = {
 _SHORT = {"integer": "whole number", "number": "number", "boolean": "true|false"}
 _EXAMPLES: dict[str, object] = {"string": "TEXT", "integer": 1, "number": 1.5, "boolean": True, "null": None}
 _DEEPEST = 8
+_MOST_BRANCHES = 500
 _MOST_PARTS = 6
 """Parts of an object that are named where its type stands."""
 
@@ -64,8 +66,12 @@ def properties(schema: Schema, root: Schema) -> dict[str, Schema]:
     return found
 
 
-def branches(schema: Schema, root: Schema, depth: int = 0) -> Iterator[Schema]:
-    """Yield the schema and the alternatives that it names."""
+def branches(schema: Schema, root: Schema) -> Iterator[Schema]:
+    """Yield the schema and the alternatives that it names, not too many of them: an agent wrote it."""
+    return islice(_branches(schema, root, 0), _MOST_BRANCHES)
+
+
+def _branches(schema: Schema, root: Schema, depth: int) -> Iterator[Schema]:
     if depth > _DEEPEST:
         return
     yield schema
@@ -73,10 +79,10 @@ def branches(schema: Schema, root: Schema, depth: int = 0) -> Iterator[Schema]:
         alternatives = schema.get(name)
         for one in alternatives if isinstance(alternatives, list) else []:
             if isinstance(one, Mapping):
-                yield from branches(one, root, depth + 1)
+                yield from _branches(one, root, depth + 1)
     referred = _referred(schema.get("$ref"), root)
     if isinstance(referred, Mapping):
-        yield from branches(referred, root, depth + 1)
+        yield from _branches(referred, root, depth + 1)
 
 
 def kinds(schema: Schema | None, root: Schema) -> set[str]:

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from agentic_atlas.cli.explain import call, of_skill
-from agentic_atlas.cli.schema import described
+from agentic_atlas.cli.schema import branches, described
 from agentic_atlas.sdk.client.records import SkillInfo
 
 LINE = {
@@ -116,3 +116,8 @@ def test_a_description_is_its_first_paragraph_or_all_of_it() -> None:
         "        n: How often.",
         "  atlas call a do",
     ]
+
+
+def test_of_a_schema_that_refers_to_itself_again_and_again_only_some_is_looked_at() -> None:
+    again = {"anyOf": [{"$ref": "#/$defs/a"}] * 6}
+    assert len(list(branches(again, {"$defs": {"a": again}}))) == 500
