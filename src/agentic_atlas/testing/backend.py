@@ -15,9 +15,10 @@ from functools import partial
 from msgspec import Raw
 from msgspec.structs import replace
 
-from agentic_atlas.backend.domain import lifecycle
+from agentic_atlas.backend.domain import circles, lifecycle
 from agentic_atlas.backend.domain.alarms import Alarms
 from agentic_atlas.backend.domain.assignment import assignment
+from agentic_atlas.backend.domain.census import Census
 from agentic_atlas.backend.domain.deadlines import due_at, expire
 from agentic_atlas.backend.domain.fairness import FairOrder
 from agentic_atlas.backend.domain.lifecycle import Change
@@ -186,12 +187,29 @@ class MemoryBackend:
         for task in self.book.waiting(agent_id, now):
             slot = self.router.reserve(agent_id)
             if slot is None:
+                self._end_circle(task, now)
                 return
             self.book.change(task.id, partial(lifecycle.claim, instance_id=slot.instance_id, now=now))
             self._orders[agent_id].served(task.position)
             entry = self.book.entry(task.id)
             assert entry is not None
             self.router.deliver(slot, assignment(entry.task))
+
+    def _end_circle(self, waiting: Task, now: float) -> None:
+        """End the newest call of a circle, when the task waits for slots that only its own waiters could free."""
+        census = Census()
+        for task in self.book.open():
+            census.see(task)
+        search, seen = circles.Search(census, self._slots, now), census.get(waiting.id)
+        assert seen is not None
+        alone = search.held_by_ancestors(seen)
+        ends = seen if alone else circles.victim(search.stuck(seen)) if self.idle() else None
+        if ends is not None:
+            error = circles.error(census, ends, self._slots)
+            self.book.change(ends.id, lambda task: lifecycle.give_up(task, error, now))
+
+    def _slots(self, agent_id: str, _skill: str) -> dict[str, int]:
+        return {one.instance_id: one.slots for one in self.router.usage(agent_id)}
 
     # -- `router.ports.Backend`
 

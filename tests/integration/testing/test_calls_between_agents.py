@@ -5,7 +5,7 @@ import threading
 
 import pytest
 
-from agentic_atlas import Agent, TaskError
+from agentic_atlas import Agent, Context, TaskError
 from agentic_atlas.testing import running
 from tests.integration.testing.agents import Flaky, new_worker, worker
 
@@ -80,3 +80,29 @@ def test_a_cancel_reaches_what_was_called() -> None:
 def test_a_called_agent_is_tried_again_without_waiting() -> None:
     with running(worker(), Flaky(2).agent) as hello:
         assert hello.call("ask", agent="flaky", skill="work", input={}) == 3
+
+
+def mutual(name: str, other: str) -> Agent:
+    agent = Agent(name, concurrency=1)
+
+    @agent.skill
+    async def hit(ctx: Context, n: int) -> int:
+        return 0 if n == 0 else 1 + await ctx.call(other, "hit", n=n - 1)
+
+    return agent
+
+
+def test_a_circle_of_calls_that_fills_all_slots_ends_with_its_chain_as_it_does_on_a_network() -> None:
+    with running(mutual("ping", "pong"), mutual("pong", "ping")) as ping:
+        assert ping.call("hit", n=1) == 1
+        with pytest.raises(TaskError, match=r"tester/ping\.hit → tester/pong\.hit → tester/ping\.hit"):
+            ping.call("hit", n=2)
+        tasks = [ping.submit("hit", n=1), ping.of("pong").submit("hit", n=1)]
+        ended = []
+        for task in tasks:
+            try:
+                ended.append(str(task.result()))
+            except TaskError as error:
+                ended.append("circle" if "go round in a circle" in error.message else error.message)
+        assert "1" in ended
+        assert set(ended) <= {"1", "circle"}

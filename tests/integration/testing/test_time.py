@@ -106,7 +106,7 @@ def test_a_thread_that_waits_for_another_agent_does_not_hold_up_time() -> None:
 def test_a_call_of_itself_for_which_there_is_no_slot_ends() -> None:
     with running(new_worker(concurrency=1)) as hello, pytest.raises(TaskError) as caught:
         hello.call("ask", agent="worker", skill="add", input={"a": 1, "b": 2})
-    assert "agent_offline" in str(caught.value.detail)
+    assert "call_circle" in str(caught.value.detail)
 
 
 def test_a_task_that_waits_for_nothing_is_given_up() -> None:
