@@ -9,7 +9,9 @@ MOST_TOLD: Final = 5
 """Faults in one sentence; the rest is counted, and in the error's `detail`."""
 _NAMES: Final = 20
 _LENGTH: Final = 64
-_COMPARED: Final = 200
+_GUESSED: Final = 3
+"""Names of which it is guessed what was meant: comparing takes its time."""
+_COMPARED: Final = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +39,8 @@ def of_names(unknown: Iterable[Unknown], lacking: Iterable[tuple[str, str]], who
     """
     told: list[Told] = []
     meant: set[tuple[str, str]] = set()
-    for one in unknown:
-        near = nearest(one.name, one.names)
+    for place, one in enumerate(unknown):
+        near = nearest(one.name, one.names) if place < _GUESSED else None
         meant |= set() if near is None else {(one.path, near)}
         takes = f"; {'it' if one.path else whose} takes {listed(one.names)}" if one.names else ""
         hint = "" if near is None else f" (did you mean {near}?)"

@@ -1,0 +1,33 @@
+from agentic_atlas.protocol.schemas import words
+from agentic_atlas.protocol.schemas.words import Unknown
+
+
+def test_a_mistyped_name_is_told_once_with_the_nearest() -> None:
+    told = words.of_names([Unknown("", "nam", ["name"])], [("", "name")], "greet")
+    assert told == [("", "there is no nam; greet takes name (did you mean name?)")]
+
+
+def test_a_name_within_is_told_of_the_place_and_one_that_is_like_none_without_a_guess() -> None:
+    told = words.of_names([Unknown("/person", "x", ["name", "age"])], [("/person", "name"), ("", "n")], "greet")
+    assert told == [
+        ("/person", "there is no x; it takes name, age"),
+        ("/person", "name is missing"),
+        ("", "n is missing"),
+    ]
+
+
+def test_nothing_is_said_of_names_that_are_not_known() -> None:
+    assert words.of_names([Unknown("/a", "b", ())], [], "greet") == [("/a", "there is no b")]
+
+
+def test_long_names_and_many_of_them_are_cut() -> None:
+    names = [f"name_{number}" for number in range(50)]
+    ((_, message),) = words.of_names([Unknown("", "n" * 500, names)], [], "greet")
+    assert len(message) < 400
+    assert message.endswith("name_19 and 30 more")
+
+
+def test_a_sentence_holds_some_faults_and_counts_the_rest() -> None:
+    faults = [("", "a is missing"), *((f"/{number}", "no") for number in range(9))]
+    assert words.sentence(faults) == "a is missing; /0: no; /1: no; /2: no; /3: no; and 5 more"
+    assert words.sentence([]) == ""
