@@ -46,6 +46,7 @@ class MemoryBackend:
         router: set once, before the first call.
         book: all tasks.
         over: why nothing more will happen, once that is so.
+        loop: where all of it happens.
     """
 
     router: Router
@@ -53,6 +54,7 @@ class MemoryBackend:
     def __init__(self, directory: Directory, clock: Clock) -> None:
         self.directory = directory
         self.clock = clock
+        self.loop = asyncio.get_running_loop()
         self.book = Book(self._follow)
         self.over: BaseException | None = None
         self._alarms = Alarms()

@@ -13,6 +13,7 @@ from agentic_atlas.sdk.client.records import QuestionInfo, TaskEvent, TaskInfo
 from agentic_atlas.sdk.client.submission import options
 from agentic_atlas.sdk.client.task import waiting_time
 from agentic_atlas.sdk.forms.encode import encode_answer, encode_input
+from agentic_atlas.sdk.skills.crossing import awaited_on
 from agentic_atlas.testing.backend import MemoryBackend
 from agentic_atlas.testing.book import Entry
 from agentic_atlas.testing.network import Network
@@ -48,7 +49,7 @@ async def serving(*agents: Agent) -> AsyncIterator["AsyncCaller"]:
 
 
 class AsyncCaller:
-    """Calls one agent, as `AsyncClient` does over a network: with the same answers and errors."""
+    """Calls one agent, as `AsyncClient` does over a network: the same answers and errors, from any event loop."""
 
     def __init__(self, backend: MemoryBackend, agent: str) -> None:
         self._backend = backend
@@ -76,7 +77,7 @@ class AsyncCaller:
             NotFinished: `timeout` is over.
             Unavailable: the agent has stopped (`agent_offline`).
         """
-        task = self._submit(Ask(self._agent, skill, _encoded(input, fields)))
+        task = await self._submit(Ask(self._agent, skill, _encoded(input, fields)))
         try:
             return await task.result(timeout)
         except NotFinished:
@@ -113,12 +114,15 @@ class AsyncCaller:
         asked = options(given)
         if deadline is not None:
             asked["deadline"] = deadline.timestamp()
-        return self._submit(Ask(self._agent, skill, _encoded(input, fields), **asked))
+        return await self._submit(Ask(self._agent, skill, _encoded(input, fields), **asked))
 
-    def _submit(self, ask: Ask) -> "AsyncTask":
-        if self._backend.over is not None:
-            raise self._backend.over
-        return AsyncTask(self._backend, submit(self._backend, ask))
+    async def _submit(self, ask: Ask) -> "AsyncTask":
+        async def submitted() -> AsyncTask:
+            if self._backend.over is not None:
+                raise self._backend.over
+            return AsyncTask(self._backend, submit(self._backend, ask))
+
+        return await awaited_on(self._backend.loop, submitted())
 
 
 class AsyncTask:
@@ -173,8 +177,12 @@ class AsyncTask:
 
     async def cancel(self, reason: str = "canceled by the caller") -> TaskInfo:
         """Ask for the task to be stopped; it is done when its state says so. No effect on one that is done already."""
-        self._backend.cancel(self.id, reason)
-        return self.info
+
+        async def cancelled() -> TaskInfo:
+            self._backend.cancel(self.id, reason)
+            return self.info
+
+        return await awaited_on(self._backend.loop, cancelled())
 
     async def question(self) -> QuestionInfo | None:
         """Return the task's oldest open question as soon as there is one, or None when the task is done without."""
@@ -195,11 +203,18 @@ class AsyncTask:
         encoded = encode_answer(value)
         if asked is None:
             raise Conflict(f"no such question of task {self.id} is open", code="no_open_question")
-        self._backend.answer(self.id, asked, encoded)
-        return self.info
+
+        async def answered() -> TaskInfo:
+            self._backend.answer(self.id, asked, encoded)
+            return self.info
+
+        return await awaited_on(self._backend.loop, answered())
 
     async def _until(self, found: Callable[[], bool], timeout: float) -> None:
         """Wait for something to happen to the task."""
+        await awaited_on(self._backend.loop, self._wait(found, timeout))
+
+    async def _wait(self, found: Callable[[], bool], timeout: float) -> None:
         backend, entry = self._backend, self._entry
         try:
             async with asyncio.timeout(timeout):

@@ -211,3 +211,17 @@ def test_an_agent_that_the_router_sends_away_says_why_to_whoever_waits() -> None
             await network.stop()
 
     run(main())
+
+
+def test_a_caller_can_be_used_from_another_loop_in_another_thread() -> None:
+    async def elsewhere(hello: AsyncCaller) -> tuple[Any, list[str], str]:
+        task = await hello.submit("greet", name="Bo")
+        kinds = [event.kind async for event in task.events()]
+        return await hello.call("greet", name="Ada"), kinds[:1], (await task.cancel()).state
+
+    async def main() -> None:
+        async with asyncio.timeout(5), serving(worker()) as hello:
+            called = await asyncio.to_thread(lambda: asyncio.run(elsewhere(hello)))
+            assert called == ("Hello, Ada!", ["state"], "completed")
+
+    asyncio.run(main())

@@ -27,7 +27,7 @@ async def awaited_on(loop: asyncio.AbstractEventLoop, work: Coroutine[Any, Any, 
     if here is None:
         work.close()
         fix = "await it on an event loop of asyncio's, or take the SyncContext of a plain `def` skill"
-        raise ConfigurationError(f"the context of a task can't be awaited here: {fix}")
+        raise ConfigurationError(f"this can't be awaited here: {fix}")
     if here is loop:
         return await work
     return await asyncio.wrap_future(_handed(loop, work))
