@@ -1,16 +1,21 @@
 from __future__ import annotations
 
+import asyncio
+import ssl
 from collections.abc import Callable
+from pathlib import Path
 
 import msgspec
 import pytest
 
-from agentic_atlas.errors import AtlasError, Busy, InvalidInput, PayloadTooLarge, Unavailable
+from agentic_atlas.errors import AtlasError, Busy, ConfigurationError, InvalidInput, PayloadTooLarge, Unavailable
 from agentic_atlas.sdk.address import address
 from agentic_atlas.sdk.client import http as client_http
+from agentic_atlas.sdk.client.asynchronous import AsyncClient
 from agentic_atlas.sdk.client.errors import ConnectionCut, UnexpectedAnswer
 from agentic_atlas.sdk.client.http import Http
 from agentic_atlas.sdk.client.retry import Sources
+from tests.certificates import certificate
 from tests.integration.client.client_server import KEY, Answer, Asked, Server, Time, error, in_order, run, serving
 
 
@@ -140,3 +145,18 @@ def test_nobody_there_is_told_with_the_address_and_the_remedy(patience: float) -
 
     run(main)
     assert len(time.slept) == (0 if patience == 0 else 3)
+
+
+def test_plain_text_where_tls_is_spoken_is_told_with_the_scheme_that_is_right(tmp_path: Path) -> None:
+    pem, private = certificate(tmp_path)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(pem, private)
+
+    async def story() -> None:
+        server = await asyncio.start_server(lambda _, writer: writer.close(), "127.0.0.1", 0, ssl=context)
+        port = server.sockets[0].getsockname()[1]
+        async with server, AsyncClient(f"http://127.0.0.1:{port}", api_key=KEY) as atlas:
+            with pytest.raises(ConfigurationError, match=f"http://127.0.0.1:{port} speaks TLS: use https://"):
+                await atlas.whoami()
+
+    asyncio.run(story())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime
 import json
 import logging
 import socket
@@ -11,16 +10,13 @@ import threading
 from pathlib import Path
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 from msgspec.structs import replace
 
 from agentic_atlas.errors import ConfigurationError
 from agentic_atlas.protocol.messages import Welcome
 from agentic_atlas.sdk.link.link import is_exposed
 from agentic_atlas.sdk.link.surroundings import Surroundings
+from tests.certificates import certificate
 from tests.integration.sdk.dialogues import PATIENCE, QUICK, TOKEN, Lines, Peer, Router, linked
 
 
@@ -217,30 +213,6 @@ def test_the_token_is_in_no_log_at_any_level(caplog: pytest.LogCaptureFixture) -
     ours = [record for record in caplog.records if not record.name.startswith("websockets")]
     assert not any(TOKEN in record.getMessage() for record in ours)
     assert not any(TOKEN in line for _, line in log.lines)
-
-
-def certificate(folder: Path) -> tuple[Path, Path]:
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
-    now = datetime.datetime.now(datetime.UTC)
-    made = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(1)
-        .not_valid_before(now - datetime.timedelta(days=1))
-        .not_valid_after(now + datetime.timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    pem, private = folder / "cert.pem", folder / "key.pem"
-    pem.write_bytes(made.public_bytes(serialization.Encoding.PEM))
-    private.write_bytes(
-        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    )
-    return pem, private
 
 
 @pytest.fixture

@@ -17,6 +17,7 @@ from agentic_atlas.errors import AtlasError, ConfigurationError, PayloadTooLarge
 from agentic_atlas.sdk.client import way
 from agentic_atlas.sdk.client.errors import ConnectionCut, UnexpectedAnswer, from_answer
 from agentic_atlas.sdk.client.retry import Sources, Tries
+from agentic_atlas.sdk.encrypted import speaks_tls
 from agentic_atlas.sdk.forms.encode import encode_request
 
 if TYPE_CHECKING:
@@ -58,6 +59,7 @@ class Http:
         self.patience = patience
         self._timeout = timeout
         self._clients: WeakKeyDictionary[asyncio.AbstractEventLoop, httpx.AsyncClient] = WeakKeyDictionary()
+        self._answered = False
 
     async def send(
         self,
@@ -88,12 +90,28 @@ class Http:
         tries = Tries(self.sources, self.patience if patience is None else patience)
         while True:
             try:
-                return _decode(await self._once(method, path, query or {}, content), answer)
+                read = _decode(await self._once(method, path, query or {}, content), answer)
             except AtlasError as error:
+                await self._see_scheme(error)
                 if isinstance(error, ConnectionCut) and query and "wait" in query:
                     # The server was there, and what is waited for is safe with it: wait for its return.
                     tries.patience = max(tries.patience, WAITING_PATIENCE)
                 await tries.again(error, repeatable=repeatable)
+            else:
+                self._answered = True
+                return read
+
+    async def _see_scheme(self, error: AtlasError) -> None:
+        """Say so when plain text was sent where TLS is spoken: such a server hangs up, or answers in words of its own.
+
+        Raises:
+            ConfigurationError: it was.
+        """
+        doubtful = (
+            not self._answered and not self.address.secure and isinstance(error, ConnectionCut | UnexpectedAnswer)
+        )
+        if doubtful and way.proxy(self.address) is None and await speaks_tls(self.address.url):
+            raise ConfigurationError(f"{self.address.url} speaks TLS: use https://") from error
 
     async def _once(self, method: str, path: str, query: Query, content: bytes | None) -> bytes:
         import httpx

@@ -21,8 +21,8 @@ from picows.url import WSParsedURL
 
 from agentic_atlas.errors import ConfigurationError
 from agentic_atlas.protocol.versions import SUBPROTOCOL
+from agentic_atlas.sdk.encrypted import speaks_tls
 from agentic_atlas.sdk.link.addresses import Address, first_connected, in_turn
-from agentic_atlas.sdk.link.encrypted import speaks_tls
 from agentic_atlas.sdk.link.refusals import HungUp, NotARouter, Unreachable, os_error, refusal
 from agentic_atlas.sdk.link.transport import CEILING, Connection, Receiver
 
