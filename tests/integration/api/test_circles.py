@@ -121,6 +121,21 @@ def test_two_chains_that_wait_for_each_other_are_seen_in_notes_and_ended_by_a_la
     run(test, tmp_path)
 
 
+def test_a_circle_is_ended_though_new_calls_come_to_wait_behind_it_all_the_time(tmp_path: Path) -> None:
+    async def test(world: World) -> None:
+        roots = [await world.submit(name) for name in ("ping", "pong")]
+        calling = [world.call(roots[0], "ping", "pong")[0], world.call(roots[1], "pong", "ping")[0]]
+        for root in roots:
+            await world.atlas.called_by(root)
+        for _ in range(PATIENCE):
+            await world.atlas.admin.post("/api/v1/tasks", json=TASK | {"agent": "ping"})
+            world.atlas.backend.circles.look()
+        await calling[1]
+        calling[0].cancel()
+
+    run(test, tmp_path)
+
+
 def test_what_has_been_let_in_before_the_look_is_over_is_not_ended(tmp_path: Path) -> None:
     async def test(world: World) -> None:
         roots = [await world.submit(name) for name in ("ping", "pong")]

@@ -147,13 +147,19 @@ class Census:
         """Return how many tasks wait for this agent."""
         return len(self._waiting.get(agent_id, ()))
 
-    def waiting_for(self, agent_id: str) -> list[OpenTask]:
-        """Return the tasks that wait for this agent, those that came first in front."""
-        return list(self._waiting.get(agent_id, {}).values())
-
     def waited_for(self) -> tuple[str, ...]:
         """Return the ids of the agents that tasks wait for."""
         return tuple(self._waiting)
+
+    def next_of_each_skill(self, agent_id: str, now: float) -> list[OpenTask]:
+        """Return of each skill one task that waits for this agent and could begin now."""
+        found: dict[str, OpenTask] = {}
+        for task in self._waiting.get(agent_id, {}).values():
+            if len(found) == len(self._skills[agent_id]):
+                break
+            if task.stored and (task.not_before is None or task.not_before <= now):
+                found.setdefault(task.skill, task)
+        return list(found.values())
 
     def impatient(self, agent_id: str) -> list[OpenTask]:
         """Return those that wait for this agent only while it is there."""

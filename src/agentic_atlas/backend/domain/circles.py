@@ -53,6 +53,17 @@ class Search:
                     to_visit.append(one)
         return list(seen.values())
 
+    def newest_call(self, task: OpenTask) -> OpenTask | None:
+        """Return the newest call of a circle that keeps the task waiting: with its end the others can go on.
+
+        A call is part of a circle when it waits for who made it. One that only waits behind a circle is not.
+        """
+        calls = [one for one in self.stuck(task) if one.state is TaskState.SUBMITTED and one.parent_id is not None]
+        for call in sorted(calls, key=lambda one: one.id, reverse=True):
+            if any(one.id == call.parent_id for one in self.stuck(call)):
+                return call
+        return None
+
     def held_by_ancestors(self, task: OpenTask) -> bool:
         """Tell whether the task's own ancestors hold all the slots that it waits for: nothing can free one."""
         slots = self._slots(task.agent_id, task.skill)
@@ -84,12 +95,6 @@ class Search:
 
     def _waits(self, task: OpenTask) -> bool:
         return task.state is TaskState.SUBMITTED and (task.not_before is None or task.not_before <= self._now)
-
-
-def victim(stuck: list[OpenTask]) -> OpenTask | None:
-    """Return the task that is to end, so that the others can go on: the newest that waits and was called."""
-    waiting = [one for one in stuck if one.state is TaskState.SUBMITTED and one.parent_id is not None]
-    return max(waiting, key=lambda one: one.id, default=None)
 
 
 def ancestors(census: Census, task: OpenTask) -> Iterator[OpenTask]:

@@ -34,7 +34,7 @@ class Circles:
         self._fleet = fleet
         self._clock = clock
         self._sleep = sleep
-        self._looks: dict[str, int] = {}
+        self._looks: dict[tuple[str, str], int] = {}
         self._begin = 0
 
     async def run(self) -> None:
@@ -50,26 +50,26 @@ class Circles:
             self._end(task)
 
     def look(self) -> None:
-        """Look once at a task of each queue: all of a queue wait for the same."""
+        """Look once at each queue; all of one wait for the same."""
         found = self._found()
-        self._looks = {task.id: self._looks.get(task.id, 0) + 1 for task in found}
-        for task in found:
-            if self._looks[task.id] >= PATIENCE:
-                self._end(task)
+        self._looks = {queue: self._looks.get(queue, 0) + 1 for queue in found}
+        lasting = {task.id: task for queue, task in found.items() if self._looks[queue] >= PATIENCE}
+        for task in lasting.values():
+            self._end(task)
 
-    def _found(self) -> list[OpenTask]:
-        census, search = self._dispatcher.census, self._search()
+    def _found(self) -> dict[tuple[str, str], OpenTask]:
+        """Return the queues, by agent and skill, that wait for a circle, each with the call that is to end."""
+        census, search, now = self._dispatcher.census, self._search(), self._clock()
         agents = census.waited_for()
-        found: dict[str, OpenTask] = {}
+        found: dict[tuple[str, str], OpenTask] = {}
         # Each time another one is first, so that a search that takes too long keeps nobody from being looked at.
         self._begin = (self._begin + 1) % max(1, len(agents))
         for agent_id in agents[self._begin :] + agents[: self._begin]:
-            first = {one.skill: one for one in reversed(census.waiting_for(agent_id))}
-            for task in first.values():
-                ends = circles.victim(search.stuck(task))
+            for task in census.next_of_each_skill(agent_id, now):
+                ends = search.newest_call(task)
                 if ends is not None:
-                    found[ends.id] = ends
-        return list(found.values())
+                    found[agent_id, task.skill] = ends
+        return found
 
     def _end(self, task: OpenTask) -> None:
         error = circles.error(self._dispatcher.census, task, self._slots)

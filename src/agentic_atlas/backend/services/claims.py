@@ -53,7 +53,7 @@ class Claims:
 
     def stalls(self, agent_id: str) -> bool:
         """Tell whether a task waits for the agent that could begin, and nothing is on its way to bring that about."""
-        if self.open(agent_id):
+        if self.open(agent_id) or not self._fleet.free(agent_id):
             return False
         ready = self._census.ready(agent_id, self._clock())
         return any(self._fleet.free(agent_id, self._offers.able(agent_id, skill)) for skill in ready)

@@ -40,7 +40,7 @@ class World:
         return Search(self.census, self.slots, NOW).held_by_ancestors(self.task(name))
 
     def victim(self, name: str) -> str | None:
-        found = circles.victim(Search(self.census, self.slots, NOW).stuck(self.task(name)))
+        found = Search(self.census, self.slots, NOW).newest_call(self.task(name))
         return None if found is None else found.id
 
     def task(self, name: str) -> OpenTask:
@@ -120,6 +120,18 @@ def test_who_waits_behind_a_circle_is_stuck_and_is_not_who_ends() -> None:
     world.waits("t9", "ping")
     assert "t9" in world.stuck("t9")
     assert world.victim("t9") == "t3"
+
+
+def test_a_newer_call_that_waits_behind_a_circle_is_not_who_ends() -> None:
+    world = World(ping=1, pong=1, outside=1)
+    world.works("a1", "ping")
+    world.works("b1", "pong")
+    world.waits("a2", "pong", "a1")
+    world.waits("b2", "ping", "b1")
+    world.works("c1", "outside")
+    world.waits("c2", "ping", "c1")
+    assert "c2" in world.stuck("c2")
+    assert world.victim("c2") == world.victim("a2") == "b2"
 
 
 def test_a_wait_becomes_circular_when_the_last_call_that_could_end_has_ended() -> None:
