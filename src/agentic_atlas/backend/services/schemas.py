@@ -137,5 +137,6 @@ def _unusable(what: str, error: InvalidInput) -> InvalidInput:
 
 
 def _misfit(what: str, name: str, faults: list[InputFault]) -> InvalidInput:
-    told = sentence([(fault.path, fault.message) for fault in faults]) or "why can't be told: it would take too long"
-    return InvalidInput(f"{what} does not fit {name}: {told}", detail=msgspec.to_builtins(faults) or None)
+    told = sentence([(fault.path, fault.message) for fault in faults])
+    where = f": {told}" if told else "; telling where would take too long"
+    return InvalidInput(f"{what} does not fit {name}{where}", detail=msgspec.to_builtins(faults) or None)

@@ -91,7 +91,7 @@ def test_a_misfit_whose_reasons_cannot_be_told_is_refused_all_the_same() -> None
 
     error = check(TREE, {}, Silent())
     assert error is not None
-    assert error.message == "the input does not fit greet: why can't be told: it would take too long"
+    assert error.message == "the input does not fit greet; telling where would take too long"
 
 
 def test_what_is_kept_of_schemas_is_bounded_in_bytes() -> None:
