@@ -10,7 +10,7 @@ import contextlib
 import logging
 import sys
 from collections.abc import MutableMapping
-from typing import TYPE_CHECKING, Any, Protocol, TextIO, cast
+from typing import TYPE_CHECKING, Any, Final, Protocol, TextIO, cast
 
 from agentic_atlas.sdk.text import redact
 
@@ -20,6 +20,10 @@ if TYPE_CHECKING:
 
 FAULT = "a fault of agentic-atlas itself; please report it"
 """What is logged with a traceback; the agent goes on where it can."""
+
+
+LONGEST: Final = 32_768
+"""Characters of a field of a line, a traceback among them; of a longer one the middle is left out."""
 
 
 class Log(Protocol):
@@ -109,8 +113,15 @@ def is_terminal(stream: TextIO | None) -> bool:
 def _without_tokens(_logger: object, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
     for name, value in event.items():
         if isinstance(value, str):
-            event[name] = redact(value)
+            event[name] = redact(_shortened(value))
     return event
+
+
+def _shortened(text: str) -> str:
+    """Return the text without its middle when it is very long: an exception's message may be anything."""
+    if len(text) <= LONGEST:
+        return text
+    return f"{text[: LONGEST // 2]} … {len(text) - LONGEST} characters … {text[-LONGEST // 2 :]}"
 
 
 class Forgiving:

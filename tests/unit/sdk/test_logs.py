@@ -135,3 +135,12 @@ def test_without_a_stream_it_is_standard_error(capsys: pytest.CaptureFixture[str
     captured = capsys.readouterr()
     assert captured.out == ""
     assert [json.loads(line)["event"] for line in captured.err.splitlines()] == ["ready", "ready again"]
+
+
+def test_of_a_text_without_end_the_beginning_and_the_end_are_written() -> None:
+    stream = io.StringIO()
+    logs.logger(style="json", stream=stream).error("failed", exc_info=ValueError("a" + "b" * 1_000_000 + "c"))
+    line = json.loads(stream.getvalue())["exception"]
+    assert len(line) < logs.LONGEST + 100
+    assert line.startswith("ValueError: ab")
+    assert line.endswith("bc")

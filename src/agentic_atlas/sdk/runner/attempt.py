@@ -24,11 +24,11 @@ from msgspec import Raw
 
 from agentic_atlas.errors import InvalidInput
 from agentic_atlas.protocol.messages import Answer, Limits, Outcome, Result
+from agentic_atlas.sdk.forks import end_copy, end_if_copy
 from agentic_atlas.sdk.logs import Log
 from agentic_atlas.sdk.ports import Unasked, Wire
 from agentic_atlas.sdk.runner.execution import Yield
 from agentic_atlas.sdk.runner.failures import Ending, canceled, ending_of, failed, from_handler, invalid_input
-from agentic_atlas.sdk.runner.forks import end_copy, end_if_copy
 from agentic_atlas.sdk.runner.process import ProcessCall
 from agentic_atlas.sdk.skills.context import Context, Scope, SyncContext
 from agentic_atlas.sdk.skills.skill import Kind, Skill

@@ -28,12 +28,12 @@ from agentic_atlas.protocol.messages import (
     Welcome,
 )
 from agentic_atlas.sdk.clock import ServerClock
+from agentic_atlas.sdk.forks import watch_for_copies
 from agentic_atlas.sdk.logs import FAULT, Log
 from agentic_atlas.sdk.outlasting import outlasting
 from agentic_atlas.sdk.ports import Incoming, Unasked, Wire
 from agentic_atlas.sdk.runner.attempt import STOP_GRACE, Attempt, window
 from agentic_atlas.sdk.runner.failures import canceled
-from agentic_atlas.sdk.runner.forks import watch_for_copies
 from agentic_atlas.sdk.skills.calls import Calls
 from agentic_atlas.sdk.skills.context import Scope
 from agentic_atlas.sdk.skills.questions import Questions

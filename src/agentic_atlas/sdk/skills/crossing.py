@@ -11,6 +11,7 @@ from concurrent.futures import Future
 from typing import Any, TypeVar
 
 from agentic_atlas.errors import ConfigurationError, TaskError
+from agentic_atlas.sdk.forks import left_behind
 from agentic_atlas.sdk.loops import running_loop
 
 T = TypeVar("T")
@@ -20,7 +21,7 @@ async def awaited_on(loop: asyncio.AbstractEventLoop, work: Coroutine[Any, Any, 
     """Await `work` on this loop, from whatever loop of asyncio's the caller is on; cancelling the wait cancels it.
 
     Raises:
-        ConfigurationError: this is no loop of asyncio's (trio has others).
+        ConfigurationError: this is no loop of asyncio's (trio has others), or a process forked from the agent's.
         TaskError: the agent has ended.
     """
     here = running_loop()
@@ -37,7 +38,7 @@ def wait_on(loop: asyncio.AbstractEventLoop, work: Coroutine[Any, Any, T]) -> T:
     """Block this thread until `work` is done on that loop.
 
     Raises:
-        ConfigurationError: this thread is the loop's own, which would wait for itself for ever.
+        ConfigurationError: this thread is the loop's own, which would wait for itself for ever; or a forked process.
         TaskError: the agent has ended.
     """
     if running_loop() is loop:
@@ -49,7 +50,7 @@ def wait_on(loop: asyncio.AbstractEventLoop, work: Coroutine[Any, Any, T]) -> T:
 
 def leave_to(loop: asyncio.AbstractEventLoop, work: Coroutine[Any, Any, object]) -> None:
     """Have `work` done on that loop, without waiting; when the agent has ended, not at all. From any thread."""
-    with contextlib.suppress(TaskError):
+    with contextlib.suppress(TaskError, ConfigurationError):
         _handed(loop, work)
 
 
@@ -63,6 +64,9 @@ async def followed_on(loop: asyncio.AbstractEventLoop, items: AsyncGenerator[T, 
 
 
 def _handed(loop: asyncio.AbstractEventLoop, work: Coroutine[Any, Any, T]) -> Future[T]:
+    if left_behind(loop):
+        work.close()
+        raise ConfigurationError("a context works in the agent's own process alone, and this one was forked from it")
     try:
         return asyncio.run_coroutine_threadsafe(work, loop)
     except RuntimeError:

@@ -5,7 +5,7 @@ import sys
 from agentic_atlas.protocol.messages import Task
 from agentic_atlas.sdk.logs import Log
 from agentic_atlas.sdk.skills.reports import Reports, plain_fields
-from agentic_atlas.sdk.text import presentable
+from agentic_atlas.sdk.text import describe, presentable, type_name
 
 
 class TaskLog:
@@ -39,7 +39,7 @@ class TaskLog:
     def exception(self, event: str, /, **fields: object) -> None:
         """Log the exception being handled: its type and message go to the task, its traceback to the local log."""
         error = sys.exception()
-        told = {**fields, "error": f"{type(error).__name__}: {error}"} if error is not None else fields
+        told = {**fields, "error": f"{type_name(error)}: {describe(error)}"} if error is not None else fields
         self._say("error", event, told, traceback=error)
 
     def _say(

@@ -17,7 +17,7 @@ import pytest
 
 from agentic_atlas import Agent, Context, SyncContext
 from agentic_atlas.protocol.messages import Accept, Cancel, Event, EventKind, Limits, Outcome, Result
-from agentic_atlas.sdk.runner.forks import EXIT_COPY
+from agentic_atlas.sdk.forks import EXIT_COPY
 from agentic_atlas.sdk.skills.context import Rejected
 from tests.unit.sdk.memory_wire import SECONDS, Gate, Network, events_of, network, read
 
@@ -159,6 +159,10 @@ def test_what_is_reported_need_not_be_text_either() -> None:
     async def skill(ctx: Context) -> None:
         ctx.progress(0.5, message=42)  # type: ignore[arg-type]
         ctx.log.info(Unreadable())  # type: ignore[arg-type]
+        try:
+            raise Unreadable
+        except Unreadable:
+            ctx.log.exception("went on without")
 
     async def use(net: Network) -> None:
         assert (await net.ask("skill")).outcome is Outcome.COMPLETED
@@ -351,35 +355,53 @@ def test_a_loop_that_makes_no_tasks_any_more_fails_its_tasks_and_goes_on_with_th
     after(skill, use)
 
 
+COPIES: list[int] = []
+
+
+def forks() -> bool:
+    """Make a copy of the process; True in that one."""
+    child = os.fork()
+    if child:
+        COPIES.append(child)
+    return child == 0
+
+
+async def forks_and_returns() -> str:
+    return "copy" if forks() else "agent"
+
+
+async def forks_and_waits() -> str:
+    if forks():
+        await asyncio.sleep(SECONDS)
+    return "agent"
+
+
+def forks_in_a_thread() -> str:
+    return "copy" if forks() else "agent"
+
+
+def forks_in_a_generator() -> Iterator[str]:
+    yield "copy" if forks() else "agent"
+
+
+def forks_and_calls(ctx: SyncContext) -> str:
+    if forks():
+        ctx.call("ann/other", "greet")
+    return "agent"
+
+
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
-@pytest.mark.parametrize("kind", ["returns", "waits", "thread"])
 @pytest.mark.filterwarnings("ignore:This process.*multi-threaded:DeprecationWarning")
-def test_a_copy_of_the_agent_that_a_skill_has_forked_ends_where_it_comes_back(kind: str) -> None:
-    children: list[int] = []
-
-    def fork() -> bool:
-        child = os.fork()
-        if child:
-            children.append(child)
-        return child == 0
-
-    async def returns() -> str:
-        return "copy" if fork() else "agent"
-
-    async def waits() -> str:
-        if fork():
-            await asyncio.sleep(SECONDS)
-        return "agent"
-
-    def thread() -> str:
-        return "copy" if fork() else "agent"
-
+@pytest.mark.parametrize(
+    "skill", [forks_and_returns, forks_and_waits, forks_in_a_thread, forks_in_a_generator, forks_and_calls]
+)
+def test_a_copy_of_the_agent_that_a_skill_has_forked_ends_where_it_comes_back(skill: Skill) -> None:
     async def use(net: Network) -> None:
-        assert read((await net.ask(kind)).output) == "agent"
-        _, status = await asyncio.to_thread(os.waitpid, children[0], 0)
+        assert "agent" in read((await net.ask(skill.__name__)).output)
+        _, status = await asyncio.to_thread(os.waitpid, COPIES.pop(), 0)
         assert os.waitstatus_to_exitcode(status) == EXIT_COPY
 
-    after([returns, waits, thread], use)
+    after(skill, use)
 
 
 def test_a_skill_may_close_what_it_prints_to_and_set_signal_handlers(monkeypatch: pytest.MonkeyPatch) -> None:

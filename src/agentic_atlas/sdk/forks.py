@@ -5,6 +5,7 @@ does, because it returns from the skill or goes on waiting on the loop, is ended
 """
 
 import asyncio
+import contextlib
 import os
 import weakref
 from collections.abc import Callable
@@ -19,11 +20,18 @@ EXIT_COPY: Final = 70
 
 _LOOPS: "weakref.WeakSet[asyncio.AbstractEventLoop]" = weakref.WeakSet()
 """Loops that agents of this process run on."""
+_LEFT_BEHIND: "weakref.WeakSet[asyncio.AbstractEventLoop]" = weakref.WeakSet()
+"""Of those, the ones that run in the process that this one was forked from, and not here."""
 
 
 def watch_for_copies(loop: asyncio.AbstractEventLoop) -> None:
     """From now on, a copy of this process that goes on with this loop is ended."""
     _LOOPS.add(loop)
+
+
+def left_behind(loop: asyncio.AbstractEventLoop) -> bool:
+    """Tell whether an agent's loop runs in the process that this one was forked from: here it answers nobody."""
+    return loop in _LEFT_BEHIND
 
 
 def end_copy(function: Callable[[], T]) -> T:
@@ -48,7 +56,10 @@ def _end() -> NoReturn:
 
 def _after_fork() -> None:
     for loop in list(_LOOPS):
-        if not loop.is_closed():
+        _LEFT_BEHIND.add(loop)
+        _LOOPS.discard(loop)
+        # RuntimeError: it is closed, or belongs to a thread that was not copied and cannot come back.
+        with contextlib.suppress(RuntimeError):
             loop.call_soon(_end)
 
 
