@@ -17,7 +17,6 @@ from agentic_atlas.errors import AtlasError, ConfigurationError, PayloadTooLarge
 from agentic_atlas.sdk.client import way
 from agentic_atlas.sdk.client.errors import ConnectionCut, UnexpectedAnswer, from_answer
 from agentic_atlas.sdk.client.retry import Sources, Tries
-from agentic_atlas.sdk.encrypted import speaks_tls
 from agentic_atlas.sdk.forms.encode import encode_request
 
 if TYPE_CHECKING:
@@ -107,10 +106,11 @@ class Http:
         Raises:
             ConfigurationError: it was.
         """
-        doubtful = (
-            not self._answered and not self.address.secure and isinstance(error, ConnectionCut | UnexpectedAnswer)
-        )
-        if doubtful and way.proxy(self.address) is None and await speaks_tls(self.address.url):
+        if self._answered or self.address.secure or not isinstance(error, ConnectionCut | UnexpectedAnswer):
+            return
+        from agentic_atlas.sdk.encrypted import speaks_tls
+
+        if way.proxy(self.address) is None and await speaks_tls(self.address.url):
             raise ConfigurationError(f"{self.address.url} speaks TLS: use https://") from error
 
     async def _once(self, method: str, path: str, query: Query, content: bytes | None) -> bytes:
