@@ -310,7 +310,7 @@ FINAL = {
     CloseCode.TOKEN_INVALID: "atlas tokens create",
     CloseCode.TOKEN_EXPIRED: "the token has expired (the_precise_code): create a new one",
     CloseCode.TOKEN_REVOKED: "the token has been revoked (the_precise_code): create a new one",
-    CloseCode.AGENT_DISABLED: "ask its owner",
+    CloseCode.AGENT_DISABLED: "have its owner",
     CloseCode.REPLACED: "a token of its own",
     CloseCode.PROTOCOL_VERSION: "update agentic-atlas",
     CloseCode.PROTOCOL_VIOLATION: "report it",

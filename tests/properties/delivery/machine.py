@@ -328,7 +328,8 @@ class Delivery(RuleBasedStateMachine):
                 assert router._leases.instance(Attempt(task.id, task.attempt)) is not None, "it runs without a lease"
             elif task.state is TaskState.SUBMITTED and (task.not_before or 0.0) <= self.loop.wall() - RECOVERY:
                 able = self.server.backend.dispatcher.offers.able(task.agent_id, task.skill)
-                free = sum(slots(one) for one in router._hub.ready(task.agent_id) if one.instance_id in (able or ()))
+                ready = router._hub.ready(task.agent_id)
+                free = sum(slots(one) for one in ready if able is None or one.instance_id in able)
                 assert not free, "it waits although there is a free slot"
             due = due_at(task, self.loop.wall())
             assert due is None or due > self.loop.wall() - RECOVERY, "its time is over, and nobody looked"

@@ -23,9 +23,12 @@ class Offers:
 
     def __init__(self) -> None:
         self._agents: dict[str, dict[str, _Declared]] = {}
+        self._able: dict[str, dict[str, frozenset[str] | None]] = {}
+        """What was found of them, until one comes or leaves."""
 
     def came(self, agent_id: str, instance_id: str, skills: Sequence[Skill], generation: int | None = None) -> None:
         """An instance registers with these skills; with a generation, it has."""
+        self._able.pop(agent_id, None)
         instances = self._agents.setdefault(agent_id, {})
         instances.pop(instance_id, None)
         instances[instance_id] = _Declared({skill.name: skill for skill in skills}, generation)
@@ -36,6 +39,7 @@ class Offers:
         known = instances.get(instance_id)
         if known is None or known.generation != generation:
             return False
+        self._able.pop(agent_id, None)
         del instances[instance_id]
         if not instances:
             del self._agents[agent_id]
@@ -48,16 +52,23 @@ class Offers:
             offered |= declared.skills
         return sorted(offered.values(), key=lambda skill: skill.name)
 
-    def able(self, agent_id: str, skill: str) -> Collection[str] | None:
-        """Return the instances that a task of this skill may go to; None when nothing is known of the agent's."""
-        instances = self._agents.get(agent_id)
-        if instances is None:
+    def able(self, agent_id: str, skill: str) -> frozenset[str] | None:
+        """Return the instances that a task of this skill may go to; None when any will do, or none is known."""
+        if agent_id not in self._agents:
             return None
-        having = {name: one.skills[skill] for name, one in instances.items() if skill in one.skills}
-        current = next(reversed(having.values()), None)
-        return [name for name, had in having.items() if current and had.input_schema == current.input_schema]
+        known = self._able.setdefault(agent_id, {})
+        if skill not in known:
+            known[skill] = self._having(agent_id, skill)
+        return known[skill]
 
     def takes(self, agent_id: str, instance_id: str, wanted: Collection[str]) -> set[str]:
         """Return for which of the wanted skills the instance may be given tasks."""
         found = {skill: self.able(agent_id, skill) for skill in wanted}
         return {skill for skill, able in found.items() if able is None or instance_id in able}
+
+    def _having(self, agent_id: str, skill: str) -> frozenset[str] | None:
+        instances = self._agents[agent_id]
+        having = {name: one.skills[skill] for name, one in instances.items() if skill in one.skills}
+        current = next(reversed(having.values()), None)
+        able = [name for name, had in having.items() if current and had.input_schema == current.input_schema]
+        return None if len(able) == len(instances) else frozenset(able)

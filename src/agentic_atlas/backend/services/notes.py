@@ -26,7 +26,7 @@ async def note(backend: Backend, task: Task) -> str | None:
 
 async def _queued(backend: Backend, task: Task) -> str:
     if backend.fleet.online(task.agent_id):
-        if backend.dispatcher.offers.able(task.agent_id, task.skill) == []:
+        if backend.dispatcher.offers.able(task.agent_id, task.skill) == frozenset():
             return f"no connected instance of the agent has the skill {task.skill}"
         return f"all instances of the agent are busy ({slots(backend, task.agent_id)})"
     if backend.returning.expected(task.agent_id):

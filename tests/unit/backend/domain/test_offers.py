@@ -18,8 +18,8 @@ def test_an_agent_offers_what_any_of_its_connected_instances_has() -> None:
     offers.came("agt", "one", [skill("a"), skill("b")], 1)
     offers.came("agt", "two", [skill("b"), skill("c")], 1)
     assert names(offers) == ["a", "b", "c"]
-    assert offers.able("agt", "a") == ["one"]
-    assert offers.able("agt", "b") == ["one", "two"]
+    assert offers.able("agt", "a") == {"one"}
+    assert offers.able("agt", "b") is None, "any will do"
     assert offers.takes("agt", "two", {"a", "b", "c"}) == {"b", "c"}
 
 
@@ -27,9 +27,9 @@ def test_after_the_wrong_process_has_left_the_right_skills_are_offered_again() -
     offers = Offers()
     offers.came("agt", "right", [skill("greet")], 1)
     offers.came("agt", "wrong", [skill("greet", b'{"other":1}'), skill("colour")], 1)
-    assert offers.able("agt", "greet") == ["wrong"], "the last to register says which schema it is"
+    assert offers.able("agt", "greet") == {"wrong"}, "the last to register says which schema it is"
     assert offers.left("agt", "wrong", 1)
-    assert (names(offers), offers.able("agt", "greet")) == (["greet"], ["right"])
+    assert (names(offers), offers.able("agt", "greet")) == (["greet"], None)
     assert offers.offered("agt") == [skill("greet")]
 
 
@@ -51,4 +51,4 @@ def test_without_a_connected_instance_nothing_is_known_of_who_may_take_a_task() 
     assert offers.able("agt", "a") is None
     assert offers.takes("agt", "one", {"a"}) == {"a"}
     offers.came("agt", "one", [skill("a")], 1)
-    assert offers.able("agt", "b") == []
+    assert offers.able("agt", "b") == frozenset()
