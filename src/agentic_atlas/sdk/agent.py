@@ -5,11 +5,11 @@ import multiprocessing
 import re
 import secrets
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Final, TypeVar, Unpack, overload
+from typing import TYPE_CHECKING, Any, Final, TypeVar, Unpack, overload
 
 import msgspec
 
@@ -22,7 +22,11 @@ from agentic_atlas.sdk.outside import Connect, Given, folder_of_caller, linked, 
 from agentic_atlas.sdk.runner.process import NAME as SKILL_PROCESS
 from agentic_atlas.sdk.runner.runner import Runner
 from agentic_atlas.sdk.skills.skill import Options, Skill, declare
+from agentic_atlas.sdk.threads import in_thread
 from agentic_atlas.sdk.uncaught import told_in_a_sentence
+
+if TYPE_CHECKING:
+    from agentic_atlas.sdk.environment import AgentSettings
 
 F = TypeVar("F", bound=Callable[..., Any])
 Lifespan = Callable[["Agent"], AbstractAsyncContextManager[Any]]
@@ -148,7 +152,9 @@ class Agent:
             AtlasError: the router refuses this agent for good; the message says what to do.
         """
         self._check_startable()
-        settings = self._given.settings()
+        settings = await self._settings()
+        if settings is None:
+            return
         log = log_of(settings)
         log = log.bind(agent=self.name) if named else log
         await self.serve_over(linked(self.name, self._given, settings, log), log, firm=firm)
@@ -213,22 +219,43 @@ class Agent:
         if self._loop is not None:
             raise ConfigurationError(f"the agent {self.name} is running already: one process is one instance of it")
 
+    async def _settings(self) -> "AgentSettings | None":
+        """Read the environment; None when the agent was asked to stop meanwhile: `.env` may be a pipe to wait for."""
+        read: list[AgentSettings] = []
+
+        async def reading() -> None:
+            read.append(await in_thread(self._given.settings, name="atlas-settings"))
+
+        self._loop = asyncio.get_running_loop()
+        try:
+            await self._unless_stopped(reading())
+        finally:
+            self._loop = None
+        if self._stopping is None:
+            return read[0]
+        self._stopping = None
+        return None
+
     async def _begun(self, stack: AsyncExitStack, log: logs.Log) -> bool:
         """Enter the lifespan; False when the agent was asked to stop before it had begun."""
         if self._lifespan is not None and self._stopping is None:
-            beginning = self._beginning = asyncio.timeout(None)
-            try:
-                async with beginning:
-                    await stack.enter_async_context(self._lifespan(self))
-            except TimeoutError:
-                if not beginning.expired():
-                    raise
-            finally:
-                self._beginning = None
+            await self._unless_stopped(stack.enter_async_context(self._lifespan(self)))
         if self._stopping is not None:
             line = f"stopping before the start: nothing runs yet{self._stopping}"
             log.info(line)
         return self._stopping is None
+
+    async def _unless_stopped(self, work: Coroutine[Any, Any, object]) -> None:
+        """Do something before the agent connects; a stop ends it there."""
+        beginning = self._beginning = asyncio.timeout(None if self._stopping is None else 0)
+        try:
+            async with beginning:
+                await work
+        except TimeoutError:
+            if not beginning.expired():
+                raise
+        finally:
+            self._beginning = None
 
     async def _serve(self, connect: Connect, log: logs.Log, monotonic: Callable[[], float], *, firm: bool) -> None:
         runner = self._runner = Runner(

@@ -183,6 +183,29 @@ def test_a_stop_while_the_lifespan_begins_ends_it_there_and_runs_its_clean_up(en
     assert told == ["cleaned up"]
 
 
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes in folders here")
+def test_a_stop_while_the_env_file_is_waited_for_ends_the_agent(environ: None, tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    agent = greeter(env_file=pipe)
+
+    async def main() -> None:
+        async with asyncio.timeout(SECONDS), asyncio.TaskGroup() as group:
+            serving = group.create_task(agent.serve())
+            while agent._loop is None:  # noqa: ASYNC110 - it tells nobody that it has begun
+                await asyncio.sleep(0)
+            agent.stop()
+            await serving
+        assert agent._loop is None
+
+    # Somebody has opened it and writes nothing.
+    writer = os.open(pipe, os.O_RDWR)
+    try:
+        asyncio.run(main())
+    finally:
+        os.close(writer)
+
+
 def test_a_timeout_of_the_lifespans_own_is_the_users_error(environ: None) -> None:
     @asynccontextmanager
     async def lifespan(_agent: Agent) -> AsyncIterator[None]:
