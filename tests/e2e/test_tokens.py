@@ -76,6 +76,15 @@ def test_a_bad_token_is_refused_and_the_agent_says_what_to_do(shared_platform: P
     assert online == 0
 
 
+def test_a_token_of_another_agent_is_refused_and_that_agent_stays_as_it_is(shared_platform: Platform) -> None:
+    token = shared_platform.token("owner")
+    with shared_platform.agent("owner", ECHO, token=token) as agent:
+        assert agent.wait() == 2
+        assert "it is for owner, the code declares echo" in agent.output
+        assert "Traceback" not in agent.output
+    assert json.loads(shared_platform.atlas("agents", "show", "owner", "--json"))["skills"] == []
+
+
 def test_a_token_whose_time_has_not_come_is_tried_again(shared_platform: Platform) -> None:
     with shared_platform.agent("echo", ECHO, token=forged(shared_platform, "not_yet_valid")) as agent:
         said = agent.wait_for("the token becomes valid in")

@@ -108,7 +108,11 @@ def test_neither_the_answer_nor_the_work_for_it_tells_whether_anothers_agent_exi
                 ("GET", "/api/v1/tasks?agent={}", None, ("ada/known", "ada/unknown", "ada/nothing")),
                 ("POST", "/api/v1/tasks", task, ("ada/known", "ada/unknown", "ada/nothing")),
                 ("GET", "/api/v1/tasks/{}", None, (task_id, "tsk_nothing")),
+                ("GET", "/api/v1/tasks/{}/events", None, (task_id, "tsk_nothing")),
                 ("POST", "/api/v1/tasks/{}/cancel", {}, (task_id, "tsk_nothing")),
+                ("POST", "/api/v1/tasks/{}/retry", None, (task_id, "tsk_nothing")),
+                ("DELETE", "/api/v1/agents/{}", None, ("ada/known", "ada/unknown", "ada/nothing")),
+                ("GET", "/api/v1/backups?{}", None, ("a=1", "b=1")),
                 ("POST", "/api/v1/tasks/{}/input", {"answer": 1}, (task_id, "tsk_nothing")),
                 ("DELETE", "/api/v1/tokens/{}", None, (token, "tok_nothing")),
             ]
