@@ -59,8 +59,7 @@ def test_nobody_who_shows_a_key_is_kept_out_by_those_who_show_none(
             async with api(platform) as at:
                 await called(at, number)
             loop_times.append(now() - began)
-        agent = platform.agent("late", ECHO)
-        with agent as late:
+        with platform.agent("echo", ECHO) as late:
             await asyncio.to_thread(late.wait_for, connected)
             assert late.stop() == 0
         for writer in sitting:
