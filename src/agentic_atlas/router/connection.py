@@ -25,6 +25,9 @@ from agentic_atlas.router.presence import Attempt, Pulse
 from agentic_atlas.router.readiness import Readiness
 from agentic_atlas.router.reports import Reports
 
+_REST = 4.0
+"""How much longer than a message took its connection rests."""
+
 
 class Host(Protocol):
     """The router, as its connections see it."""
@@ -244,6 +247,7 @@ class Connection:
     # -- inside
 
     def _take(self, data: bytes) -> None:
+        began = self._office.clock()
         try:
             message = self._session.receive(data)
             self.ponged()
@@ -258,6 +262,19 @@ class Connection:
             self.fail(error)
         if len(self._reports) >= self._office.limits.unacknowledged and not self.over:
             self._intake.pause(Pause.STORING)
+        self._rest(self._office.clock() - began)
+
+    def _rest(self, took: float) -> None:
+        """Have others take their turns when a message took long, so that no agent has more than a part of the loop."""
+        settings = self._office.settings
+        if took > settings.heavy and not self.over:
+            self._intake.pause(Pause.RESTING)
+            rest = min(_REST * took, settings.longest_rest)
+            asyncio.get_running_loop().call_later(rest, self._rested)
+
+    def _rested(self) -> None:
+        if not self.over:
+            self._intake.resume(Pause.RESTING)
 
     def _settled(self) -> None:
         if len(self._reports) < self._office.limits.unacknowledged and not self.over:

@@ -2,9 +2,6 @@
 
 from collections.abc import Callable
 
-import msgspec
-from msgspec import Raw
-
 from agentic_atlas.protocol.codec import ProtocolError
 from agentic_atlas.protocol.frames import ControlRate
 from agentic_atlas.protocol.messages import (
@@ -21,6 +18,7 @@ from agentic_atlas.protocol.messages import (
     Result,
     Task,
 )
+from agentic_atlas.protocol.numbers import is_object, numbers_fit
 from agentic_atlas.router.calls import Calls
 from agentic_atlas.router.delivery import Deliveries
 from agentic_atlas.router.office import Office
@@ -89,7 +87,7 @@ class Hearing:
             raise ProtocolError(f"an event is over the limit of {most} bytes", code="event_too_big")
         if event.n > self._office.limits.events_per_task:
             raise ProtocolError("an attempt has more events than it may have", code="too_many_events")
-        if not isinstance(_value(event.data), dict):
+        if not is_object(event.data) or not numbers_fit(bytes(event.data)):
             raise ProtocolError("the data of an event is a JSON object", code="invalid_event")
         self._report(event)
 
@@ -113,25 +111,12 @@ class Hearing:
             self._freed()
 
 
-_UNREADABLE = object()
-
-
-def _value(payload: Raw) -> object:
-    """Return what a payload says. JSON that is well-formed and means nothing, as 1e999, is `_UNREADABLE`.
-
-    Payloads are passed on as they are; one that no reader can take would spoil every list it is in.
-    """
-    try:
-        return msgspec.json.decode(payload)
-    except (msgspec.DecodeError, ValueError, RecursionError):
-        return _UNREADABLE
-
-
 def _fitting(result: Result, most: int) -> Result:
     """Return the result, or an error in its place when it is too large: its task has to end all the same."""
     detail = result.error.detail if result.error is not None else NULL
     if memoryview(result.output).nbytes <= most and memoryview(detail).nbytes <= most:
-        if _value(result.output) is not _UNREADABLE and _value(detail) is not _UNREADABLE:
+        # Passed on as they are: what no reader can take would spoil whatever it is part of.
+        if numbers_fit(bytes(result.output)) and numbers_fit(bytes(detail)):
             return result
         unreadable = Fault("invalid_output", "the output holds a number that no reader of JSON could take")
         return Result(result.task, result.attempt, Outcome.FAILED, error=unreadable)

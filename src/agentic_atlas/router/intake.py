@@ -18,6 +18,8 @@ class Pause(Enum):
     """Too many reports wait to be stored."""
     SENDING = auto()
     """The agent does not read what is sent to it."""
+    RESTING = auto()
+    """What came last took long: others have their turn first."""
     STOPPING = auto()
     """The router stops: what came before is still stored."""
 

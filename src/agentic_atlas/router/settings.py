@@ -36,6 +36,10 @@ class RouterSettings:
     send_buffer: int = 8 * 1024 * 1024
     """Bytes that may wait to be sent on a connection, or two of the longest messages when that is more: at half of it
     nothing more is read from the agent and no further task is put in, over it the connection is closed."""
+    heavy: float = 0.005
+    """A message that keeps everybody else waiting for longer has its connection rest for four times as long."""
+    longest_rest: float = 1.0
+    """And never for longer than this."""
     lost_again: float = 5.0
     """When a lost attempt is reported again that the backend could not take."""
     message_within: float = 10.0

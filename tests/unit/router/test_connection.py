@@ -355,3 +355,20 @@ def test_an_agent_that_was_closed_hears_nothing_more() -> None:
             assert agent.heard == heard
 
     asyncio.run(main())
+
+
+def test_a_message_that_took_long_has_its_connection_rest_and_another_one_does_not() -> None:
+    async def main() -> None:
+        async with network() as net:
+            heavy, light = await net.agent("agt", "tok_1", "inst_1"), await net.agent("agt", "tok_2", "inst_2")
+            net.clock.step = 0.01
+            heavy.beat()
+            net.clock.step = 0.0
+            light.beat()
+            assert (heavy.reading, light.reading) == (False, True)
+            async with asyncio.timeout(5):
+                while not heavy.reading:  # noqa: ASYNC110 - the loop's own time passes
+                    await asyncio.sleep(0.01)
+            assert heavy.last(Beat) is not None
+
+    asyncio.run(main())

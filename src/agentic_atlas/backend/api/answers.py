@@ -1,12 +1,14 @@
 """Bodies in and out: JSON by msgspec, within bounds."""
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any, TypeVar
 
 import msgspec
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
+from agentic_atlas.backend.api.turns import Turns
 from agentic_atlas.errors import InvalidInput, PayloadTooLarge
 from agentic_atlas.protocol.codec import ProtocolError, check_depth
 
@@ -51,8 +53,14 @@ async def read(request: Request, kind: type[T], *, most: int = MAX_BODY) -> T:
         InvalidInput: not said to be JSON, not JSON, nested too deeply, not of this shape, or cut off.
     """
     body = await _body(request, most)
+    turns: Turns = request.app.state.turns
+    return await turns.take(len(body), partial(_read, body, kind))
+
+
+def _read(body: bytes, kind: type[T]) -> T:
     try:
-        check_depth(body.decode("utf-8"), MAX_DEPTH)
+        body.decode("utf-8")
+        check_depth(body, MAX_DEPTH)
         return msgspec.json.decode(body or b"{}", type=kind)
     except ProtocolError as error:
         raise InvalidInput(f"the body is not acceptable: {error.message}") from None

@@ -1,11 +1,14 @@
 """The HTTP application."""
 
+from time import monotonic
+
 from fastapi import FastAPI
 
 from agentic_atlas._version import __version__
 from agentic_atlas.auth.hosts import Hosts
 from agentic_atlas.backend.api import agents, backups, describe, errors, logins, page, system, tasks, users
 from agentic_atlas.backend.api.front import Front
+from agentic_atlas.backend.api.turns import Turns
 from agentic_atlas.backend.api.whereabouts import Whereabouts
 from agentic_atlas.backend.services.backend import Backend
 
@@ -33,6 +36,7 @@ def create_app(backend: Backend, whereabouts: Whereabouts | None = None, hosts: 
     )
     app.add_middleware(Front, hosts=hosts or Hosts())
     app.state.backend = backend
+    app.state.turns = Turns(monotonic)
     app.state.whereabouts = whereabouts or Whereabouts()
     errors.install(app)
     describe.install(app)

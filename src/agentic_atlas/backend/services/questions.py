@@ -15,6 +15,7 @@ from agentic_atlas.errors import Conflict, InvalidInput, PayloadTooLarge
 from agentic_atlas.protocol import messages
 from agentic_atlas.protocol.codec import ProtocolError, check_depth
 from agentic_atlas.protocol.messages import NULL
+from agentic_atlas.protocol.numbers import numbers_fit
 
 ANSWERS = 4
 """The answers of one task may have a quarter of the bytes that an input may have: both travel in one message."""
@@ -76,12 +77,13 @@ async def _check(backend: Backend, principal: Principal, task: Task, question: Q
         )
     try:
         check_depth(value, backend.limits.depth - _AROUND)
-        # A number beyond all range is one to those who only skip it.
-        msgspec.json.decode(value, type=Raw if question.schema != NULL else object)
+        msgspec.json.decode(value, type=Raw)
     except ProtocolError as error:
         raise InvalidInput(f"the answer is not acceptable: {error.message}") from None
     except (msgspec.DecodeError, ValueError, RecursionError) as error:
         raise InvalidInput(f"the answer is not JSON: {error}") from None
+    if not numbers_fit(value):
+        raise InvalidInput("the answer is not JSON: it holds a number that no reader could take")
     if question.schema != NULL:
         name = f"question {question.number}"
         await backend.schemas.check(

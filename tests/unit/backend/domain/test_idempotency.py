@@ -3,7 +3,7 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from agentic_atlas.backend.domain.idempotency import digest
+from agentic_atlas.backend.domain.idempotency import MOST_PARTS, digest
 
 
 class Asked(msgspec.Struct):
@@ -19,6 +19,12 @@ SAME = digest(Asked("greet"), b'{"name":"Ada","at":{"x":1,"y":2}}')
 )
 def test_how_an_input_is_written_is_of_no_account(payload: bytes) -> None:
     assert digest(Asked("greet"), payload) == SAME
+
+
+def test_an_input_of_very_many_parts_has_to_be_written_the_same() -> None:
+    payload = b'{"x":[' + b"[]," * MOST_PARTS + b"[]]}"
+    assert digest(Asked("greet"), payload) == digest(Asked("greet"), payload)
+    assert digest(Asked("greet"), payload) != digest(Asked("greet"), payload.replace(b",", b", "))
 
 
 @pytest.mark.parametrize(
