@@ -29,8 +29,8 @@ from tests.e2e.programs import ECHO
 from tests.faults.floods import MEGABYTE, Api, api, percentile, resident, up
 
 EVERY = 0.2
-BEFORE = 6.0
-SECONDS = 8.0
+BEFORE = 20.0
+SECONDS = 20.0
 """How long a flood goes on."""
 
 Flood = Callable[["Stage"], Awaitable[None]]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import time
 from collections.abc import Awaitable, Callable
 from itertools import cycle
@@ -42,11 +43,13 @@ async def registered(stage: Stage, name: str, *skills: SkillSpec) -> WireAgent:
 async def calls_of(stage: Stage, spec: SkillSpec, value: Json) -> None:
     """Ask for the same again and again, from some callers at once; what is said to it does not count."""
     agent = await registered(stage, "flooded", spec)
+    # Written once: the bystander is in this process, too.
+    asked = json.dumps({"agent": "flooded", "skill": spec.name, "input": value}).encode()
     ends = time.monotonic() + SECONDS
 
     async def caller() -> None:
         while time.monotonic() < ends:
-            await stage.api.submit("flooded", spec.name, input=value)
+            await stage.api.http.post("/tasks", content=asked, headers={"Content-Type": "application/json"})
 
     try:
         async with asyncio.TaskGroup() as group:
