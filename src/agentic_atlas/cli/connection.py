@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from agentic_atlas.cli import interrupts
@@ -26,8 +25,6 @@ def connect(
     Raises:
         ConfigurationError: it is set up for none.
     """
-    # httpx loads a command line of its own wherever Rich and Pygments are installed, which takes longer than a request.
-    sys.modules.setdefault("httpx._main", None)  # type: ignore[arg-type]
     from agentic_atlas.sdk.client.asynchronous import TIMEOUT, AsyncClient
 
     return AsyncClient(url, api_key=api_key, patience=patience, timeout=TIMEOUT if timeout is None else timeout)

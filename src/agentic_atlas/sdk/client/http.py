@@ -6,8 +6,9 @@ import asyncio
 import socket
 import ssl
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING, TypeVar
+from urllib.parse import urlencode, urlsplit
 from weakref import WeakKeyDictionary
 
 import msgspec
@@ -15,14 +16,23 @@ import msgspec
 from agentic_atlas._version import __version__
 from agentic_atlas.errors import AtlasError, ConfigurationError, PayloadTooLarge, Unavailable
 from agentic_atlas.sdk.client import way
+from agentic_atlas.sdk.client.connection import (
+    Answer,
+    Connections,
+    Cut,
+    Full,
+    Headers,
+    NotReached,
+    Patience,
+    Request,
+    Silent,
+)
 from agentic_atlas.sdk.client.errors import ConnectionCut, UnexpectedAnswer, from_answer
 from agentic_atlas.sdk.client.retry import Sources, Tries
 from agentic_atlas.sdk.forms.encode import encode_request
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-    import httpx
 
     from agentic_atlas.sdk.address import Address
 
@@ -57,7 +67,7 @@ class Http:
         self.sources = sources
         self.patience = patience
         self._timeout = timeout
-        self._clients: WeakKeyDictionary[asyncio.AbstractEventLoop, httpx.AsyncClient] = WeakKeyDictionary()
+        self._opened: WeakKeyDictionary[asyncio.AbstractEventLoop, Connections] = WeakKeyDictionary()
         self._answered = False
 
     async def send(
@@ -114,94 +124,79 @@ class Http:
             raise ConfigurationError(f"{self.address.url} speaks TLS: use https://") from error
 
     async def _once(self, method: str, path: str, query: Query, content: bytes | None) -> bytes:
-        import httpx
-
         given = {name: value for name, value in query.items() if value is not None}
         seconds = self._timeout + float(str(given.get("wait", 0.0)))
-        headers = {} if content is None else {"Content-Type": "application/json"}
-        timeout = httpx.Timeout(seconds, connect=CONNECT_TIMEOUT)
+        target = path if not given else f"{path}?{urlencode(given, doseq=True)}"
+        more = () if content is None else (("Content-Type", "application/json"),)
         with self._transport_errors():
-            request = self._connection().build_request(
-                method, PREFIX + path, params=given, content=content, headers=headers, timeout=timeout
-            )
-            response = await self._connection().send(request, stream=True)
-            try:
-                return await _read(response)
-            finally:
-                await response.aclose()
+            async with self._asked(method, target, more, content or b"", seconds) as answer:
+                return await _read(answer)
 
     @asynccontextmanager
     async def stream(self, path: str, *, last_event_id: str) -> AsyncIterator[AsyncIterator[bytes]]:
         """Open an event stream once and give its bytes as they come; what goes wrong is one of our errors."""
-        import httpx
-
-        headers = {"Accept": "text/event-stream", "Cache-Control": "no-store"}
+        headers = [("Accept", "text/event-stream"), ("Cache-Control", "no-store")]
         if last_event_id:
-            headers["Last-Event-ID"] = last_event_id
-        timeout = httpx.Timeout(STREAM_SILENCE, connect=CONNECT_TIMEOUT)
+            headers.append(("Last-Event-ID", last_event_id))
         with self._transport_errors():
-            async with self._connection().stream("GET", PREFIX + path, headers=headers, timeout=timeout) as response:
-                if response.status_code == 204:
+            async with self._asked("GET", path, headers, b"", STREAM_SILENCE) as answer:
+                if answer.status == 204:
                     # No event follows that one, and none ever will (WHATWG HTML §9.2).
-                    yield response.aiter_bytes()
+                    yield answer.pieces()
                     return
-                if response.status_code != 200:
-                    await _read(response)
-                if not response.headers.get("Content-Type", "").startswith("text/event-stream"):
+                if answer.status != 200:
+                    await _read(answer)
+                if not (answer.header("content-type") or "").startswith("text/event-stream"):
                     raise UnexpectedAnswer("the server did not answer with events: check the address")
-                yield response.aiter_bytes()
+                yield answer.pieces()
 
     async def aclose(self) -> None:
         """Close the connections of this loop; its next request opens new ones."""
-        client = self._clients.pop(asyncio.get_running_loop(), None)
-        if client is not None:
-            await client.aclose()
+        opened = self._opened.pop(asyncio.get_running_loop(), None)
+        if opened is not None:
+            await opened.aclose()
 
-    def _connection(self) -> httpx.AsyncClient:
+    def _asked(
+        self, method: str, target: str, headers: Headers, body: bytes, seconds: float
+    ) -> AbstractAsyncContextManager[Answer]:
+        key = self.address.api_key
+        said = [("User-Agent", f"agentic-atlas/{__version__}"), ("Accept-Encoding", "identity"), *headers]
+        if not any(name == "Accept" for name, _ in headers):
+            said.append(("Accept", "application/json"))
+        if key:
+            said.append(("Authorization", f"Bearer {key}"))
+        path = urlsplit(self.address.url).path + PREFIX + target
+        return self._connections().asked(Request(method, path, said, body), Patience(CONNECT_TIMEOUT, seconds))
+
+    def _connections(self) -> Connections:
+        """Return the connections of this loop. Nothing but the API's own host is ever asked, so the key goes nowhere
+        else: no redirects, and no proxy on the way to this machine.
+        """
         loop = asyncio.get_running_loop()
-        client = self._clients.get(loop)
-        if client is None:
-            import httpx
-
-            # Nothing but the API's own host is ever asked, so the key goes nowhere else: no redirects, and no proxy
-            # on the way to this machine.
-            key = self.address.api_key
-            client = self._clients[loop] = httpx.AsyncClient(
-                base_url=self.address.url,
-                headers=({"Authorization": f"Bearer {key}"} if key else {})
-                | {
-                    "Accept": "application/json",
-                    "Accept-Encoding": "identity",
-                    "User-Agent": f"agentic-atlas/{__version__}",
-                },
-                verify=way.trust(self.address),
-                proxy=way.proxy(self.address),
-                trust_env=False,
-                follow_redirects=False,
-                limits=httpx.Limits(max_connections=MAX_CONNECTIONS, max_keepalive_connections=20),
+        opened = self._opened.get(loop)
+        if opened is None:
+            where = self.address
+            opened = self._opened[loop] = Connections(
+                where.url, proxy=way.proxy(where), trusted=way.trust(where), most=MAX_CONNECTIONS
             )
-        return client
+        return opened
 
     @contextmanager
     def _transport_errors(self) -> Iterator[None]:
-        """Turn the driver's errors into ours, in this one place."""
-        import httpx
-
+        """Turn what the connection raises into our errors, in this one place."""
         url = self.address.url
         try:
             yield
-        except (httpx.ConnectError, httpx.ConnectTimeout, httpx.ProxyError) as error:
+        except NotReached as error:
             raise Unavailable(f"cannot reach Agentic Atlas at {url}: {self._why(error)}", retry_after=0.0) from error
-        except httpx.PoolTimeout as error:
+        except Full as error:
             raise Unavailable("too many requests of this client are open already", retry_after=0.0) from error
-        except httpx.TimeoutException as error:
+        except Silent as error:
             raise ConnectionCut(f"Agentic Atlas at {url} did not answer in time", retry_after=0.0) from error
-        except httpx.TransportError as error:
+        except Cut as error:
             raise ConnectionCut(f"the connection to Agentic Atlas at {url} was cut", retry_after=0.0) from error
-        except httpx.InvalidURL as error:
+        except UnicodeError as error:
             raise ConfigurationError(f"nothing can be asked at {url}: check the address") from error
-        except (httpx.RequestError, httpx.StreamError) as error:
-            raise UnexpectedAnswer(f"{url} did not answer as Agentic Atlas does: check the address") from error
 
     def _why(self, error: BaseException) -> str:
         for cause in _causes(error):
@@ -225,19 +220,19 @@ def _causes(error: BaseException | None) -> Iterator[BaseException]:
         error = error.__cause__ or error.__context__
 
 
-async def _read(response: httpx.Response) -> bytes:
+async def _read(answer: Answer) -> bytes:
     """Return the body of a success.
 
     Raises:
         AtlasError: the answer says so, or is longer than `MAX_ANSWER`.
     """
     body = bytearray()
-    async for chunk in response.aiter_bytes():
-        body += chunk
+    async for piece in answer.pieces():
+        body += piece
         if len(body) > MAX_ANSWER:
             raise PayloadTooLarge(f"the server's answer is longer than {MAX_ANSWER} bytes")
-    if not response.is_success:
-        raise from_answer(response.status_code, bytes(body), response.headers.get("Retry-After"))
+    if not 200 <= answer.status < 300:
+        raise from_answer(answer.status, bytes(body), answer.header("retry-after"))
     return bytes(body)
 
 

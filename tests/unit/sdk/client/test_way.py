@@ -27,7 +27,7 @@ def bare(monkeypatch: pytest.MonkeyPatch) -> Iterator[pytest.MonkeyPatch]:
 
 def named(where: object = SECURE) -> str | None:
     found = way.proxy(where)  # type: ignore[arg-type]
-    return None if found is None else str(found.url)
+    return None if found is None else f"http://{found.host}:{found.port}"
 
 
 def test_the_proxy_of_the_scheme_is_used_or_that_of_all(bare: pytest.MonkeyPatch) -> None:
@@ -53,12 +53,9 @@ def test_what_no_proxy_says_is_kept_to_and_what_it_cannot_mean_matches_nothing(
 
 
 @pytest.mark.parametrize("name", ["ALL_PROXY", "https_proxy"])
-def test_a_socks_proxy_without_its_package_names_the_variable_and_the_package(
-    bare: pytest.MonkeyPatch, name: str
-) -> None:
-    bare.setattr(way, "find_spec", lambda _: None)
+def test_a_proxy_that_does_not_speak_plain_http_is_told_with_its_variable(bare: pytest.MonkeyPatch, name: str) -> None:
     bare.setenv(name, "socks5://user:secret@127.0.0.1:1080")
-    with pytest.raises(ConfigurationError, match=rf"{name} names a SOCKS proxy.*httpx\[socks\]") as caught:
+    with pytest.raises(ConfigurationError, match=rf"{name} names a proxy that speaks SOCKS: name one .*HTTP") as caught:
         named()
     assert "secret" not in caught.value.message
 
@@ -84,3 +81,12 @@ def test_certificates_that_are_named_and_cannot_be_read_name_the_variable(
     with pytest.raises(ConfigurationError, match="it holds no certificate"):
         way.trust(SECURE)
     way.trust(PLAIN)
+
+
+def test_a_proxy_is_shown_who_asks_and_its_password_stays_out_of_every_text(bare: pytest.MonkeyPatch) -> None:
+    bare.setenv("HTTPS_PROXY", "http://ada:p%40ss@secure.example:3128")
+    found = way.proxy(SECURE)
+    assert found is not None
+    assert found.headers == [("Proxy-Authorization", "Basic YWRhOnBAc3M=")]
+    assert "p@ss" not in repr(found)
+    assert "YWRh" not in repr(found)

@@ -1,0 +1,287 @@
+"""Connections to the API's one address: HTTP/1.1 (RFC 9112) by h11 over asyncio, kept for the next request.
+
+No more of HTTP than the API needs: nothing is followed, kept or unpacked that was not asked for.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import ssl
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+import h11
+
+from agentic_atlas.sdk.link.addresses import Address as Place
+from agentic_atlas.sdk.link.addresses import first_connected, in_turn
+
+if TYPE_CHECKING:
+    from agentic_atlas.sdk.client.way import Proxy
+
+MOST_HEAD = 100 * 1024
+"""Bytes of an answer's head, at most."""
+MOST_IDLE = 20
+"""Connections that are kept for the next request."""
+KEPT = 5.0
+"""Seconds that a connection is kept; a server closes its own after about as long."""
+_PIECE = 64 * 1024
+_CLOSING = 1.0
+"""Seconds for the goodbye of TLS."""
+
+Headers = Sequence[tuple[str, str]]
+
+
+class TransportError(Exception):
+    """There was no whole answer."""
+
+
+class NotReached(TransportError):
+    """No connection was made, so nothing was sent; the cause says why."""
+
+
+class Silent(TransportError):
+    """Nothing came for too long."""
+
+
+class Cut(TransportError):
+    """The connection ended before the answer did, or what came was no HTTP."""
+
+
+class Full(TransportError):
+    """As many requests as may be open are."""
+
+
+@dataclass(frozen=True)
+class Patience:
+    """How long is waited, in seconds."""
+
+    connect: float
+    read: float
+    """For each piece of the answer."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """What is asked."""
+
+    method: str
+    target: str
+    """Path and query."""
+    headers: Headers
+    body: bytes
+
+
+class Answer:
+    """The head of an answer, and its body as it comes."""
+
+    def __init__(self, connection: Connection, head: h11.Response, patience: float) -> None:
+        self.status = head.status_code
+        self._headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in head.headers}
+        self._connection = connection
+        self._patience = patience
+
+    def header(self, name: str) -> str | None:
+        """Return the value of a header, if there is one; its name in lower case."""
+        return self._headers.get(name)
+
+    async def pieces(self) -> AsyncIterator[bytes]:
+        """Yield the body; raises Silent or Cut."""
+        while (piece := await self._connection.piece(self._patience)) is not None:
+            yield piece
+
+
+class Connection:
+    """One connection, for one request after the other."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.idle_since = 0.0
+        self._reader = reader
+        self._writer = writer
+        self._state = h11.Connection(h11.CLIENT, max_incomplete_event_size=MOST_HEAD)
+
+    @property
+    def gone(self) -> bool:
+        """True when the other end has closed it."""
+        return self._reader.at_eof() or self._writer.is_closing()
+
+    async def ask(self, request: Request, patience: float) -> Answer:
+        """Send a request and return the head of its answer; raises Silent or Cut."""
+        head = h11.Request(method=request.method, target=request.target, headers=list(request.headers))
+        events = (head, h11.Data(data=request.body), h11.EndOfMessage())
+        # An end that does not read on may have answered already, for instance that it is too much.
+        with suppress(OSError):
+            async with _within(patience):
+                self._writer.write(b"".join(self._state.send(event) or b"" for event in events))
+                await self._writer.drain()
+        while True:
+            event = await self._next(patience)
+            if isinstance(event, h11.Response):
+                return Answer(self, event, patience)
+
+    async def piece(self, patience: float) -> bytes | None:
+        """Return the next piece of the body, None at its end; raises Silent or Cut."""
+        event = await self._next(patience)
+        return bytes(event.data) if isinstance(event, h11.Data) else None
+
+    def ready(self) -> bool:
+        """Make it ready for the next request; False when it can have none."""
+        if self.gone or self._state.our_state is not h11.DONE or self._state.their_state is not h11.DONE:
+            return False
+        self._state.start_next_cycle()
+        return True
+
+    def abort(self) -> None:
+        """Close it at once."""
+        self._writer.transport.abort()
+
+    async def aclose(self) -> None:
+        """Close it with the goodbye of TLS."""
+        self._writer.close()
+        with suppress(OSError, TimeoutError):
+            async with asyncio.timeout(_CLOSING):
+                await self._writer.wait_closed()
+
+    async def _next(self, patience: float) -> h11.Event | type[h11.PAUSED]:
+        """Return the next thing that the other end says."""
+        while True:
+            try:
+                event = self._state.next_event()
+                if event is not h11.NEED_DATA:
+                    return event  # type: ignore[return-value]
+                async with _within(patience):
+                    self._state.receive_data(await self._reader.read(_PIECE))
+            except (OSError, h11.ProtocolError) as error:
+                raise Cut from error
+
+
+class Connections:
+    """The connections of one event loop to one address.
+
+    Args:
+        url: scheme, host and port.
+        proxy: on the way there, or None.
+        trusted: whose certificates are.
+        most: requests that may be open at a time.
+    """
+
+    def __init__(self, url: str, *, proxy: Proxy | None, trusted: ssl.SSLContext, most: int) -> None:
+        parts = urlsplit(url)
+        secure = parts.scheme == "https"
+        self._host = parts.hostname or ""
+        self._port = parts.port or (443 if secure else 80)
+        self._authority = parts.netloc
+        self._trusted = trusted if secure else None
+        self._proxy = proxy
+        self._free = asyncio.Semaphore(most)
+        self._idle: list[Connection] = []
+
+    @asynccontextmanager
+    async def asked(self, request: Request, patience: Patience) -> AsyncIterator[Answer]:
+        """Ask, and give the answer for the time of the block; raises TransportError."""
+        async with self._slot(patience.read):
+            connection = self._kept() or await self._open(patience.connect)
+            done = False
+            try:
+                yield await connection.ask(self._addressed(request), patience.read)
+                done = connection.ready()
+            finally:
+                if not done:
+                    connection.abort()
+            await self._keep(connection)
+
+    async def aclose(self) -> None:
+        """Close what is kept."""
+        while self._idle:
+            await self._idle.pop().aclose()
+
+    def _addressed(self, request: Request) -> Request:
+        headers = [("Host", self._authority), *request.headers]
+        if request.body or request.method != "GET":
+            headers.append(("Content-Length", str(len(request.body))))
+        target = request.target
+        if self._proxy is not None and self._trusted is None:
+            # A proxy is asked for the whole address (RFC 9112 section 3.2.2).
+            target = f"http://{self._authority}{target}"
+            headers += self._proxy.headers
+        return Request(request.method, target, headers, request.body)
+
+    @asynccontextmanager
+    async def _slot(self, patience: float) -> AsyncIterator[None]:
+        try:
+            async with asyncio.timeout(patience):
+                await self._free.acquire()
+        except TimeoutError:
+            raise Full from None
+        try:
+            yield
+        finally:
+            self._free.release()
+
+    def _kept(self) -> Connection | None:
+        now = asyncio.get_running_loop().time()
+        while self._idle:
+            connection = self._idle.pop()
+            if not connection.gone and now - connection.idle_since < KEPT:
+                return connection
+            connection.abort()
+        return None
+
+    async def _keep(self, connection: Connection) -> None:
+        if len(self._idle) >= MOST_IDLE:
+            await connection.aclose()
+            return
+        connection.idle_since = asyncio.get_running_loop().time()
+        self._idle.append(connection)
+
+    async def _open(self, patience: float) -> Connection:
+        try:
+            async with asyncio.timeout(patience):
+                opened = await self._socket()
+                name = None if self._trusted is None else self._host
+                reader, writer = await asyncio.open_connection(sock=opened, ssl=self._trusted, server_hostname=name)
+        except (OSError, TimeoutError) as error:
+            raise NotReached from error
+        return Connection(reader, writer)
+
+    async def _socket(self) -> socket.socket:
+        if self._proxy is None:
+            return await _connected(self._host, self._port)
+        opened = await _connected(self._proxy.host, self._proxy.port)
+        if self._trusted is None:
+            return opened
+        try:
+            await self._proxy.tunnel(opened, self._host, self._port)
+        except BaseException:
+            opened.close()
+            raise
+        return opened
+
+
+@asynccontextmanager
+async def _within(seconds: float) -> AsyncIterator[None]:
+    try:
+        async with asyncio.timeout(seconds):
+            yield
+    except TimeoutError:
+        raise Silent from None
+
+
+async def _connected(host: str, port: int) -> socket.socket:
+    loop = asyncio.get_running_loop()
+
+    async def connect(place: Place) -> socket.socket:
+        family, kind, proto, _, where = place
+        opened = socket.socket(family, kind, proto)
+        opened.setblocking(False)
+        try:
+            await loop.sock_connect(opened, where)
+        except BaseException:
+            opened.close()
+            raise
+        return opened
+
+    return await first_connected(in_turn(await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)), connect)
