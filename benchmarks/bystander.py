@@ -70,6 +70,7 @@ class Stage:
     platform: Platform
     api: Api
     """The API with the administrator's key, for the flood; the bystander has connections of its own."""
+    seconds: float = SECONDS
 
 
 @asynccontextmanager

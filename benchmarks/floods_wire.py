@@ -11,7 +11,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from agentic_atlas.protocol.messages import Message, Task
-from benchmarks.bystander import SECONDS, Stage
+from benchmarks.bystander import Stage
 from tests.faults.wire_agent import WireAgent, working
 
 TASKS = 60
@@ -21,7 +21,7 @@ TEXT = "x" * 3_000_000
 async def elsewhere(stage: Stage, kind: str, url: str, secret: str) -> None:
     """Have a process of its own do it (`benchmarks.flooder`)."""
     where = urlsplit(url).netloc
-    arguments = ("-m", "benchmarks.flooder", kind, where, secret, str(SECONDS))
+    arguments = ("-m", "benchmarks.flooder", kind, where, secret, str(stage.seconds))
     flooder = await asyncio.create_subprocess_exec(sys.executable, *arguments, cwd=Path(__file__).parents[1])
     assert await flooder.wait() == 0
 
@@ -52,10 +52,10 @@ async def long_lists(stage: Stage) -> None:
     """Tasks of 3 MB for an agent that is away, listed by four at once."""
     async with working(stage.platform, await stage.api.token("away"), nothing):
         pass
-    for number in range(TASKS):
+    for number in range(min(TASKS, int(stage.seconds * 8))):
         answer = await stage.api.submit("away", "echo", input={"n": number, "text": TEXT})
         assert answer.status_code == 201, answer.text
-    ends = time.monotonic() + SECONDS
+    ends = time.monotonic() + stage.seconds
 
     async def lister() -> None:
         while time.monotonic() < ends:
@@ -73,7 +73,7 @@ async def watchers(stage: Stage) -> None:
     async def chatty(agent: WireAgent, message: Message) -> None:
         if isinstance(message, Task):
             await agent.accept(message)
-            for number in range(1, int(SECONDS * 20)):
+            for number in range(1, int(stage.seconds * 20)):
                 await agent.emit(message, number, {"level": "info", "event": f"line {number}"})
                 await asyncio.sleep(0.05)
             await agent.complete(message, "done")
