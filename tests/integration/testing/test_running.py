@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import os
 import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -65,6 +66,22 @@ def test_skills_see_the_context_variables_of_the_test_and_of_the_lifespan() -> N
     with running(agent) as seer:
         seen = ["set by the test", "set in the lifespan"]
         assert [seer.call("see"), seer.call("see_in_a_thread")] == [seen, seen]
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+@pytest.mark.filterwarnings("ignore:This process.*multi-threaded:DeprecationWarning")
+def test_agents_of_a_parent_process_say_at_once_that_they_are_not_in_the_child() -> None:
+    with running(worker()) as hello:
+        child = os.fork()
+        if child == 0:
+            try:
+                hello.call("greet", name="Ada")
+            except ConfigurationError:
+                os._exit(0)
+            finally:
+                os._exit(1)
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+        assert hello.call("greet", name="Ada") == "Hello, Ada!"
 
 
 def test_a_task_tells_its_events_in_order_until_it_is_done() -> None:
