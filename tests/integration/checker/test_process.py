@@ -120,6 +120,17 @@ def test_the_process_has_no_secret_and_no_socket_of_the_server(monkeypatch: pyte
     run(test)
 
 
+def test_who_stops_waiting_for_the_start_of_the_process_leaves_nothing_behind_either() -> None:
+    async def test(checker: ProcessChecker) -> None:
+        for _ in range(2):
+            with pytest.raises(TimeoutError):
+                async with asyncio.timeout(0.01):
+                    await asked(checker, "fit")
+        assert await asked(checker, "fit") == Verdict(True)
+
+    run(test)
+
+
 def test_who_stops_waiting_leaves_no_answer_behind_for_the_next() -> None:
     async def test(checker: ProcessChecker) -> None:
         await asked(checker, "fit")

@@ -55,15 +55,15 @@ class ProcessChecker:
 
     async def _request(self, schema: bytes, value: bytes, name: str, whose: str) -> Answer:
         async with self._own_turn(whose), self._turn:
-            process = await self._started()
             answered = False
             try:
-                answer = await self._asked(process, schema, value, name.encode())
+                answer = await self._asked(await self._started(), schema, value, name.encode())
                 answered = True
             except _ENDED:
                 raise _too_costly() from None
             finally:
                 if not answered:
+                    # Also when whoever asked was cancelled: what it says next would be taken for another's answer.
                     self._drop()
         if answer.refused is not None:
             code, message = answer.refused
@@ -100,7 +100,6 @@ class ProcessChecker:
             async with asyncio.timeout(START):
                 await _read(self._process, 1)
         except (OSError, *_ENDED):
-            self._drop()
             raise Unavailable("the process that checks inputs does not start", code="checker_unavailable") from None
         return self._process
 
