@@ -8,6 +8,7 @@ from contextlib import contextmanager
 
 from agentic_atlas.cli import output
 from agentic_atlas.cli.command.usage import Stopped
+from agentic_atlas.cli.visible import one_line
 
 
 def secret(text: str) -> str:
@@ -19,7 +20,7 @@ def secret(text: str) -> str:
     import getpass
 
     with _at_prompt():
-        return getpass.getpass(f"{output.one_line(text)}: ", stream=sys.stderr).strip()
+        return getpass.getpass(f"{one_line(text)}: ", stream=sys.stderr).strip()
 
 
 def confirm(question: str) -> None:
@@ -30,7 +31,7 @@ def confirm(question: str) -> None:
     """
     while True:
         with _at_prompt():
-            output.prompt(f"{output.one_line(question)} [y/N]:")
+            output.prompt(f"{one_line(question)} [y/N]:")
             line = sys.stdin.readline()
         said = line.strip().lower()
         if not line or said in ("", "n", "no"):

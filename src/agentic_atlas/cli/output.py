@@ -15,8 +15,6 @@ from typing import TextIO
 from agentic_atlas.cli.columns import fitted, padded, wide
 from agentic_atlas.cli.visible import escaped, indented, one_line, visible
 
-__all__ = ["one_line", "visible"]
-
 GAP = "  "
 NARROWEST = 40
 """Columns that a table takes at least; in a window that is narrower its lines are broken."""
