@@ -28,6 +28,7 @@ class Unsent:
     def __init__(self, *, within: float = READ_WITHIN, most_bytes: int = MOST_BYTES) -> None:
         self._within = within
         self._most_bytes = most_bytes
+        self._bytes = 0
         self._behind: dict[Reader, tuple[int, float]] = {}
 
     @property
@@ -36,29 +37,35 @@ class Unsent:
         return len(self._behind)
 
     def falls_behind(self, reader: Reader, now: float) -> None:
-        """More waits for it than the system takes at once."""
-        self._behind[reader] = reader.unsent(), now
+        """More waits for it than the system takes at once; others may be cut to make room."""
+        self._note(reader, now)
+        self._make_room()
 
     def caught_up(self, reader: Reader) -> None:
         """It has read on, or is gone. May be said again."""
-        self._behind.pop(reader, None)
+        waited, _ = self._behind.pop(reader, (0, 0.0))
+        self._bytes -= waited
 
     def sweep(self, now: float) -> None:
         """Cut whoever has not read on in time, and those who have been behind for longest until there is room."""
-        waiting = 0
         for reader, (before, since) in list(self._behind.items()):
             left = reader.unsent()
             if left < before:
-                self._behind[reader] = left, now
+                self._note(reader, now)
             elif now - since >= self._within:
                 self._cut(reader)
-                continue
-            waiting += left
-        for reader in list(self._behind):
-            if waiting <= self._most_bytes:
-                break
-            waiting -= reader.unsent()
-            self._cut(reader)
+            else:
+                self._note(reader, since)
+        self._make_room()
+
+    def _note(self, reader: Reader, since: float) -> None:
+        before, _ = self._behind.get(reader, (0, 0.0))
+        self._behind[reader] = reader.unsent(), since
+        self._bytes += self._behind[reader][0] - before
+
+    def _make_room(self) -> None:
+        while self._bytes > self._most_bytes:
+            self._cut(next(iter(self._behind)))
 
     def _cut(self, reader: Reader) -> None:
         self.caught_up(reader)

@@ -37,11 +37,15 @@ def test_who_has_caught_up_is_looked_at_no_more() -> None:
     assert (reader.cut, behind.behind) == (False, 0)
 
 
-def test_all_that_waits_is_bounded_and_who_has_been_behind_for_longest_is_cut_first() -> None:
+def test_all_that_waits_is_bounded_at_any_moment_and_who_has_been_behind_for_longest_is_cut_first() -> None:
     behind = Unsent(within=30.0, most_bytes=2_500)
     readers = [Reader(1_000) for _ in range(4)]
     for second, reader in enumerate(readers):
         behind.falls_behind(reader, float(second))
-    behind.sweep(4.0)
+        assert sum(one.waiting for one in readers[: second + 1] if not one.cut) <= 2_500
     assert [reader.cut for reader in readers] == [True, True, False, False]
-    assert behind.behind == 2
+    readers[2].waiting = 2_000
+    behind.sweep(4.0)
+    assert [reader.cut for reader in readers] == [True, True, True, False]
+    behind.caught_up(readers[3])
+    assert (behind.behind, behind._bytes) == (0, 0)
