@@ -31,6 +31,9 @@ from agentic_atlas.protocol.tasks import TaskState
 Decide = Callable[[Task], Change | None]
 """A pure decision about a task: the change, or None when nothing is to be changed."""
 
+MOST_SECRETS = 1_000
+"""Tokens of an agent, or keys of a user, in a list."""
+
 EVENT_PAGE_BYTES = 1024 * 1024
 """Data of the events of one page, but for a single one that is longer."""
 
@@ -259,7 +262,7 @@ class Tokens(Protocol):
         """Return it."""
 
     async def of_agent(self, agent_id: str) -> list[Token]:
-        """Return the agent's tokens, newest first."""
+        """Return the agent's tokens, newest first; of more than `MOST_SECRETS` the revoked ones are left out first."""
 
     async def revoke(self, token_id: str, now: float) -> Token | None:
         """Mark it revoked (once: the first time stays) and return it."""
@@ -290,7 +293,7 @@ class Users(Protocol):
         """Return the key with this SHA-256 and its user, whatever their state."""
 
     async def keys_of(self, user_id: str) -> list[ApiKey]:
-        """Return the user's keys, newest first."""
+        """Return the user's keys, newest first; of more than `MOST_SECRETS` the revoked ones are left out first."""
 
     async def revoke_key(self, key_id: str, user_id: str | None, now: float) -> ApiKey | None:
         """Mark the key revoked and return it; with `user_id`, only when it is that user's."""

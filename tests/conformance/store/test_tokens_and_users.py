@@ -33,6 +33,25 @@ def test_tokens_of_an_agent_are_listed_newest_first(with_store: WithStore) -> No
         assert await store.tokens.of_agent("agent_none") == []
 
 
+def test_a_list_of_tokens_or_keys_has_a_bound_and_leaves_out_revoked_ones_first(
+    with_store: WithStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("agentic_atlas.backend.store.tokens.MOST_SECRETS", 2)
+    monkeypatch.setattr("agentic_atlas.backend.store.users.MOST_SECRETS", 2)
+
+    @with_store
+    async def _(store: Store) -> None:
+        await populate(store)
+        for n in (2, 3):
+            await store.tokens.add(msgspec.structs.replace(TOKEN, id=f"tok_{n}", issued_at=NOW + n))
+        await store.tokens.revoke("tok_2", NOW + 5)
+        assert [token.id for token in await store.tokens.of_agent(LIBRARY.id)] == ["tok_3", "tok_1"]
+        for number in (1, 2, 3):
+            await store.users.add_key(api_key(number))
+        await store.users.revoke_key(api_key(3).id, None, NOW + 5)
+        assert await store.users.keys_of(BOB.id) == [api_key(2), api_key(1)]
+
+
 def test_a_token_is_revoked_once(with_store: WithStore) -> None:
     @with_store
     async def _(store: Store) -> None:

@@ -4,6 +4,7 @@ import msgspec
 from sqlalchemy import Connection, insert, select, update
 
 from agentic_atlas.backend.domain.records import Token
+from agentic_atlas.backend.ports import MOST_SECRETS
 from agentic_atlas.backend.store.operations import Statement
 from agentic_atlas.backend.store.readers import Readers
 from agentic_atlas.backend.store.tables import tokens
@@ -48,9 +49,11 @@ def _get(connection: Connection, token_id: str) -> Token | None:
 
 
 def _of_agent(connection: Connection, agent_id: str) -> list[Token]:
-    """Tokens of an agent, newest first."""
-    query = select(*_TOKEN).where(tokens.c.agent_id == agent_id).order_by(tokens.c.issued_at.desc(), tokens.c.id.desc())
-    return [Token(*row) for row in connection.execute(query)]
+    """Tokens of an agent, newest first; where there are too many, those that may still be revoked are among them."""
+    newest = (tokens.c.issued_at.desc(), tokens.c.id.desc())
+    query = select(*_TOKEN).where(tokens.c.agent_id == agent_id).order_by(tokens.c.revoked_at.is_not(None), *newest)
+    found = [Token(*row) for row in connection.execute(query.limit(MOST_SECRETS))]
+    return sorted(found, key=lambda token: (token.issued_at, token.id), reverse=True)
 
 
 def _revoke(connection: Connection, token_id: str, now: float) -> Token | None:

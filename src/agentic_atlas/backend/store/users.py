@@ -4,6 +4,7 @@ import msgspec
 from sqlalchemy import Connection, insert, select, update
 
 from agentic_atlas.backend.domain.records import ApiKey, Role, User
+from agentic_atlas.backend.ports import MOST_SECRETS
 from agentic_atlas.backend.store.operations import Statement
 from agentic_atlas.backend.store.readers import Readers
 from agentic_atlas.backend.store.rows import Row
@@ -113,10 +114,11 @@ def _key_by_digest(connection: Connection, digest: bytes) -> tuple[ApiKey, User]
 
 
 def _keys_of(connection: Connection, user_id: str) -> list[ApiKey]:
-    """Keys of a user, newest first."""
+    """Keys of a user, newest first; where there are too many, those that may still be revoked are among them."""
     newest = (api_keys.c.created_at.desc(), api_keys.c.id.desc())
-    query = select(*_KEY).where(api_keys.c.user_id == user_id).order_by(*newest)
-    return [ApiKey(*row) for row in connection.execute(query)]
+    query = select(*_KEY).where(api_keys.c.user_id == user_id).order_by(api_keys.c.revoked_at.is_not(None), *newest)
+    found = [ApiKey(*row) for row in connection.execute(query.limit(MOST_SECRETS))]
+    return sorted(found, key=lambda key: (key.created_at, key.id), reverse=True)
 
 
 def _revoke_key(connection: Connection, key_id: str, user_id: str | None, now: float) -> ApiKey | None:

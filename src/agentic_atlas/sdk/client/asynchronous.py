@@ -299,7 +299,7 @@ class AsyncClient:
         return await self._http.send("POST", f"{agent_path(agent)}/tokens", NewToken, body=body, repeatable=False)
 
     async def tokens(self, agent: str) -> list[TokenInfo]:
-        """Return the tokens of an agent, those of the past too."""
+        """Return the tokens of an agent, past ones too; of more than 1,000 the revoked ones are left out first."""
         return (await self._http.send("GET", f"{agent_path(agent)}/tokens", Page[TokenInfo])).items
 
     async def revoke_token(self, id: str) -> TokenInfo:
