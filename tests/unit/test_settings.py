@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 from pydantic import ValidationError
 
-from agentic_atlas.errors import ConfigurationError
+from agentic_atlas.auth.hosts import Hosts
+from agentic_atlas.errors import ConfigurationError, Forbidden
 from agentic_atlas.sdk.link.pace import Pace
 from agentic_atlas.settings import Settings, misspelt
 
@@ -58,3 +59,16 @@ def test_a_setting_that_is_misspelt_is_told_with_the_one_that_was_meant() -> Non
     assert misspelt(("ATLAS_GRCE", "ATLAS_GRACE", "ATLAS_API_URL", "ATLAS_SPOOL", "ATLAS_URI", "HOME")) == [
         "ATLAS_GRCE is set and nothing reads it: did you mean ATLAS_GRACE?"
     ]
+
+
+def test_a_network_goes_by_its_address_its_public_ones_and_those_that_are_allowed() -> None:
+    plain = Settings()
+    assert set(plain.names) == {"127.0.0.1", ""}
+    known = Settings(
+        public_url="https://a.example", public_router_url="wss://b.example/ws", allowed_hosts="c.example, .d.example"
+    )
+    hosts = Hosts(known.names)
+    for name in ("a.example", "b.example", "c.example", "x.d.example"):
+        hosts.check([name])
+    with pytest.raises(Forbidden):
+        hosts.check(["d.example"])

@@ -6,13 +6,15 @@ import asyncio
 import json
 import logging
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
-from starlette.types import ASGIApp
+from starlette.responses import StreamingResponse
+from starlette.types import ASGIApp, Receive, Scope
+from starlette.types import Send as Send_
 
 from agentic_atlas.auth.hosts import Hosts
 from agentic_atlas.backend.api.front import Front
@@ -135,6 +137,27 @@ def test_what_is_right_is_handed_on(sent: bytes) -> None:
         assert (await send(sent)).startswith(b"HTTP/1.1 200 ")
 
     over_the_wire(test)
+
+
+def test_the_head_of_a_stream_is_answered_without_the_stream_and_the_connection_goes_on() -> None:
+    ended = asyncio.Event()
+
+    async def stream(scope: Scope, receive: Receive, send: Send_) -> None:
+        async def never() -> AsyncIterator[bytes]:
+            await asyncio.Event().wait()
+            yield b""
+
+        try:
+            await StreamingResponse(never(), media_type="text/event-stream")(scope, receive, send)
+        finally:
+            ended.set()
+
+    async def test(send: Send) -> None:
+        twice = b"HEAD / HTTP/1.1\r\nHost: a\r\n\r\n" + request("Host: a", first="HEAD / HTTP/1.1")
+        assert (await send(twice)).count(b"HTTP/1.1 200 OK") == 2
+        await ended.wait()
+
+    over_the_wire(test, stream)
 
 
 def test_a_request_that_is_cut_off_ends_quietly(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

@@ -151,6 +151,8 @@ def test_a_backup_that_does_not_hold_what_it_says_changes_nothing(backup: Backup
         "of another network": rewritten(backup, tmp_path / "1.tar", network="net_other"),
         "no database": rewritten(backup, tmp_path / "2.tar", {"atlas.sqlite3": b"none" * 1_000}),
         "a damaged database": rewritten(backup, tmp_path / "3.tar", {"atlas.sqlite3": damaged(Path(other.path))}),
+        "a trigger": rewritten(backup, tmp_path / "5.tar", {"atlas.sqlite3": changed(Path(other.path), TRIGGER)}),
+        "a table less": rewritten(backup, tmp_path / "6.tar", {"atlas.sqlite3": changed(Path(other.path), TABLE_LESS)}),
         "no keys": rewritten(backup, tmp_path / "4.tar", {"keys/ring.json": b"{}"}),
     }
     for what, path in odd.items():
@@ -160,6 +162,21 @@ def test_a_backup_that_does_not_hold_what_it_says_changes_nothing(backup: Backup
         assert held(folder) == before, what
         assert not placing.unfinished(folder)
     assert not list(folder.glob("before-restore-*"))
+
+
+TRIGGER = "CREATE TRIGGER t AFTER INSERT ON api_keys BEGIN UPDATE users SET role = 'admin'; END"
+TABLE_LESS = "DROP TABLE events"
+
+
+def changed(backup: Path, statement: str) -> bytes:
+    """Return the database of a backup after a statement."""
+    folder = backup.parent / f"unpacked-{statement[:4]}"
+    restore(backup, folder, force=False)
+    path = folder / "atlas.sqlite3"
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        connection.execute(statement)
+        connection.execute("PRAGMA journal_mode = DELETE")
+    return path.read_bytes()
 
 
 def damaged(backup: Path) -> bytes:

@@ -57,6 +57,29 @@ def test_an_agent_comes_back_after_the_router_was_restarted() -> None:
     assert len(log.having("back after")) == 1
 
 
+@pytest.mark.parametrize("code", [b"\x03\xed", b"\x03\xee", b"\x13\x88", b"\x03"])
+def test_a_close_with_a_code_that_none_may_send_is_answered_as_the_fault_that_it_is(code: bytes) -> None:
+    told: list[int | None] = []
+
+    def closes_wrongly(peer: Peer) -> None:
+        peer.welcome()
+        peer.raw(bytes([0x88, len(code)]) + code)
+        told.append(peer.closed_with())
+
+    def comes_back(peer: Peer) -> None:
+        peer.welcome()
+        back.set()
+        peer.serve_beats()
+
+    back = threading.Event()
+    router = Router(closes_wrongly, comes_back).start()
+    with linked(router.url):
+        assert back.wait(PATIENCE)
+    router.stop()
+    router.check()
+    assert told == [1002]
+
+
 def test_after_a_cut_all_that_was_not_stored_is_said_again_in_order() -> None:
     said: list[object] = []
 

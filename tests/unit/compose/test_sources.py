@@ -1,6 +1,10 @@
 from __future__ import annotations
 
-from agentic_atlas.compose.sources import WallClock
+import socket
+
+import pytest
+
+from agentic_atlas.compose.sources import WallClock, machine_names
 
 
 class Hands:
@@ -40,3 +44,8 @@ def test_a_slow_correction_is_followed_without_a_word_however_long_it_goes_on() 
     assert hands.jumps == []
     hands.pass_(1.0, set_by=5.0)
     assert hands.jumps == [5.0]
+
+
+def test_a_machine_is_found_by_its_name_and_by_multicast_dns(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(socket, "gethostname", lambda: "box.home.example")
+    assert machine_names() == ("box.home.example", "box.local")
