@@ -15,6 +15,7 @@ SCRIPTS = {
 _atlas() {{
     local IFS=$'\\n'
     COMPREPLY=($(atlas {OFFER} "${{COMP_WORDS[@]:1:COMP_CWORD}}" 2>/dev/null))
+    [[ ${{COMPREPLY[0]}} != *= ]] || compopt -o nospace
 }}
 complete -o default -F _atlas atlas""",
     "zsh": f"""\

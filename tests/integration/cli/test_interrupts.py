@@ -66,6 +66,18 @@ def test_a_signal_asks_the_task_to_stop_and_is_told_by_the_exit_code(
     assert platform.server.paths()[-1] == "POST /api/v1/tasks/t1/cancel"
 
 
+def test_a_signal_to_a_command_that_only_looks_leaves_the_task_alone(platform: Platform) -> None:
+    seen = reached(platform, "GET", "/tasks/t1/events")
+    platform.beginning = event(1, "progress", fraction=0.5)
+    platform.task = {"state": "working"}
+    with command("tasks", "watch", "t1") as process:
+        assert seen.wait(20)
+        process.send_signal(signal.SIGTERM)
+        _, err = process.communicate(timeout=20)
+    assert (process.returncode, err) == (143, "")
+    assert [asked.method for asked in platform.server.asked if asked.method != "GET"] == []
+
+
 def test_a_signal_that_is_ignored_stays_so(platform: Platform) -> None:
     platform.task = {"state": "working"}
     waiting = reached(platform, "GET", "/tasks/t1")

@@ -174,3 +174,11 @@ def test_without_a_terminal_the_answer_has_to_be_given(platform: Platform) -> No
     platform.task = dict(ASKING)
     assert "give VALUE or --input" in complained(atlas("tasks", "answer", "t1"), code=2)
     assert "exclude each other" in complained(atlas("tasks", "answer", "t1", "1", "--input", "1"), code=2)
+
+
+def test_a_value_that_would_fill_the_screen_is_cut_for_people_and_whole_for_programs(platform: Platform) -> None:
+    platform.task = {"state": "completed", "output": "x" * 20_000}
+    shown = printed(atlas("tasks", "show", "t1"))
+    assert "… (20002 characters; --json has all)" in shown
+    assert len(shown) < 11_000
+    assert json.loads(printed(atlas("tasks", "show", "t1", "--json")))["output"] == "x" * 20_000
