@@ -16,11 +16,13 @@ import msgspec
 from agentic_atlas.errors import ConfigurationError
 from agentic_atlas.protocol.codec import encode
 from agentic_atlas.protocol.messages import HELLO_BYTES, Hello, Limits, Welcome
+from agentic_atlas.protocol.schemas import SchemaRefused, check_together
 from agentic_atlas.protocol.versions import PROTOCOL_VERSION
 from agentic_atlas.sdk import identity, logs, program
 from agentic_atlas.sdk.outside import Connect, Given, folder_of_caller, linked, log_of
 from agentic_atlas.sdk.runner.process import NAME as SKILL_PROCESS
 from agentic_atlas.sdk.runner.runner import Runner
+from agentic_atlas.sdk.skills.parameters import Declaration
 from agentic_atlas.sdk.skills.skill import Options, Skill, declare
 from agentic_atlas.sdk.threads import in_thread
 from agentic_atlas.sdk.uncaught import told_in_a_sentence
@@ -90,6 +92,7 @@ class Agent:
         file = None if env_file is None else Path(env_file).absolute()
         self._given = Given(token, router_url, file, folder_of_caller())
         self._skills: dict[str, Skill] = {}
+        self._sizes: dict[str, tuple[int, int]] = {}
         self._lifespan = lifespan
         self._runner: Runner | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -205,11 +208,16 @@ class Agent:
             raise ConfigurationError(f"the agent {self.name} has two skills with the name {skill.name}: {fix}")
         if before is None and len(self._skills) >= Limits().skills:
             raise ConfigurationError(f"the agent {self.name} has more than {Limits().skills} skills: make two of it")
+        sizes = {**self._sizes, skill.name: skill.signature.sizes()}
+        try:
+            check_together(sum(size for size, _ in sizes.values()), sum(patterns for _, patterns in sizes.values()))
+        except SchemaRefused as error:
+            raise Declaration.of(skill.function).wrong(error.problem, error.fix) from None
         if self._runner is not None and (before is None or before.spec() != skill.spec()):
             what = "new" if before is None else "declared otherwise than the network knows it"
             fix = "stop the agent, declare it, and start the agent again"
             raise ConfigurationError(f"the agent {self.name} is running, and the skill {skill.name} is {what}: {fix}")
-        self._skills[skill.name] = skill
+        self._skills[skill.name], self._sizes = skill, sizes
 
     def _check_startable(self) -> None:
         if multiprocessing.current_process().name == SKILL_PROCESS:

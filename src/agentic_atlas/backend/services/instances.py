@@ -14,7 +14,6 @@ from agentic_atlas.backend.domain.reporting import decide
 from agentic_atlas.backend.ports import Changed, Fleet
 from agentic_atlas.backend.services import questions
 from agentic_atlas.backend.services.backend import Backend
-from agentic_atlas.backend.services.schemas import MAX_DECLARED_BYTES
 from agentic_atlas.backend.services.succession import succeed
 from agentic_atlas.errors import AtlasError, Conflict, InvalidInput
 from agentic_atlas.protocol import messages
@@ -178,10 +177,6 @@ async def _declared(backend: Backend, agent: Agent, hello: Hello) -> list[Skill]
             raise InvalidInput(f"more than {backend.limits.skills} skills", code="too_many_skills")
         if len(set(names)) < len(names):
             raise InvalidInput("two skills have the same name", code="duplicate_skill")
-        if sum(len(bytes(part)) for skill in hello.skills for part in (skill.input_schema, skill.output_schema)) > (
-            MAX_DECLARED_BYTES
-        ):
-            raise InvalidInput(f"the schemas of all skills are over {MAX_DECLARED_BYTES} bytes", code="invalid_schema")
         await backend.schemas.check_declared(
             [named for skill in hello.skills for named in _schemas(skill)], whose=agent.owner_id
         )

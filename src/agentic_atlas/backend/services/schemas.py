@@ -10,13 +10,8 @@ from agentic_atlas.backend.domain.kept import Kept
 from agentic_atlas.backend.domain.schemas import InputFault, Validator, compiled_size, look_at, read
 from agentic_atlas.backend.ports import Checker, Verdict
 from agentic_atlas.errors import InvalidInput
-from agentic_atlas.protocol.schemas import NO_COST, SCHEMA_BYTES, Cost, cost_of
+from agentic_atlas.protocol.schemas import NO_COST, SCHEMA_BYTES, Cost, check_together, cost_of
 from agentic_atlas.protocol.schemas.words import sentence
-
-MAX_DECLARED_BYTES = 512 * 1024
-"""Bytes of all schemas that one instance declares."""
-MAX_DECLARED_PATTERNS = 16 * 1024 * 1024
-"""Bytes of all their regular expressions when compiled, as estimated."""
 
 SMALL_SCHEMA = 2 * 1024
 """Bytes of a schema, or of all those of a registration, that are looked at here: some milliseconds at the most."""
@@ -91,15 +86,14 @@ class Schemas:
             InvalidInput: what is wrong with which (`invalid_schema`).
             Busy: too many checks of this user wait.
         """
-        apart, patterns = sum(len(schema) for _, schema in schemas) > SMALL_SCHEMA, 0
+        size, patterns = sum(len(schema) for _, schema in schemas), 0
+        check_together(size, patterns)
         for what, schema in schemas:
             try:
-                patterns += (await self._declared(schema, whose, apart=apart)).patterns
+                patterns += (await self._declared(schema, whose, apart=size > SMALL_SCHEMA)).patterns
             except InvalidInput as error:
                 raise _unusable(what, error) from None
-        if patterns > MAX_DECLARED_PATTERNS:
-            most = f"{MAX_DECLARED_PATTERNS // 1_048_576} MB"
-            raise InvalidInput(f"the patterns in all schemas take more than {most}", code="invalid_schema")
+            check_together(size, patterns)
 
     async def _declared(self, schema: bytes, whose: str, *, apart: bool) -> Cost:
         if schema == _EMPTY:

@@ -3,7 +3,7 @@
 Both ends ask here, so that what the server would refuse is refused where it is declared. Nothing is compiled.
 """
 
-from agentic_atlas.protocol.schemas.cost import NO_COST, Cost, cost_of
+from agentic_atlas.protocol.schemas.cost import NO_COST, Cost, check_together, cost_of
 from agentic_atlas.protocol.schemas.keywords import SCHEMA_BYTES, SchemaRefused
 
-__all__ = ["NO_COST", "SCHEMA_BYTES", "Cost", "SchemaRefused", "cost_of"]
+__all__ = ["NO_COST", "SCHEMA_BYTES", "Cost", "SchemaRefused", "check_together", "cost_of"]

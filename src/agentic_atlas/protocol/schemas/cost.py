@@ -22,9 +22,15 @@ MOST_PATTERN: Final = 4 * 1024 * 1024
 MOST_PATTERNS: Final = 8 * 1024 * 1024
 """Most bytes of those of one schema together."""
 
+DECLARED_BYTES: Final = 512 * 1024
+"""Most bytes of the schemas of all skills of an agent."""
+DECLARED_PATTERNS: Final = 16 * 1024 * 1024
+"""Most bytes of all their regular expressions when compiled, as estimated."""
+
 ENDLESS: Final = 10**12
 """More steps than anybody waits for."""
 
+_TWO = "use simpler types, or make two agents of it"
 _STATE = 40 * 16
 """Bytes of a compiled pattern for which a byte of the value costs a step."""
 _FORMAT = 100
@@ -72,6 +78,18 @@ def cost_of(schema: object) -> Cost:
         SchemaRefused: the schema refers to others in a form that is not taken, or costs too much for any value.
     """
     return _Count(schema).whole()
+
+
+def check_together(size: int, patterns: int) -> None:
+    """Refuse an agent whose schemas have so many bytes, or so many bytes of patterns.
+
+    Raises:
+        SchemaRefused: it is too much.
+    """
+    if size > DECLARED_BYTES:
+        raise SchemaRefused(f"the schemas of all skills have {size} bytes, more than {DECLARED_BYTES}", _TWO)
+    if patterns > DECLARED_PATTERNS:
+        raise _patterns_refused(f"the patterns of all skills take about {_megabytes(patterns)}")
 
 
 class _Count:

@@ -40,6 +40,11 @@ class Signature:
     _keys: tuple[str, ...]
     _input: TypeForm
 
+    def sizes(self) -> tuple[int, int]:
+        """Return the bytes of both schemas, and those of their patterns when they are compiled, as estimated."""
+        schemas = [bytes(schema) for schema in (self.input_schema, self.output_schema)]
+        return sum(map(len, schemas)), sum(cost_of(msgspec.json.decode(schema)).patterns for schema in schemas)
+
     def read_input(self, raw: bytes, name: str = "the skill") -> dict[str, object]:
         """Return the arguments that a JSON input of the skill of this name stands for, defaults filled in.
 
@@ -91,7 +96,10 @@ def _attribute(place: int) -> str:
 def _model(fields: tuple[Field, ...]) -> type[BaseModel]:
     definitions: dict[str, Any] = {}
     for place, field in enumerate(fields):
-        named = _ANNOTATED[field.annotation, ModelField(alias=field.key, description=field.description)]
+        named = _ANNOTATED[field.annotation, ModelField(alias=field.key)]
+        if field.description is not None:
+            # None would take the place of a description that the annotation's own Field has.
+            named = _ANNOTATED[named, ModelField(description=field.description)]
         default = ... if field.default is inspect.Parameter.empty else field.default
         definitions[_attribute(place)] = (named, default)
     config = ConfigDict(extra="forbid")

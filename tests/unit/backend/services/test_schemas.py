@@ -148,6 +148,6 @@ def test_the_patterns_of_all_skills_together_are_bounded() -> None:
     one = json.dumps({"properties": {f"p{n}": {"pattern": r"^[^/]{1,1000}$"} for n in range(5)}}).encode()
     schemas = Schemas(Apart())
     asyncio.run(schemas.check_declared([("skill a, input", one)], "usr_1"))
-    with pytest.raises(InvalidInput, match="patterns in all schemas") as caught:
+    with pytest.raises(InvalidInput, match="patterns of all skills") as caught:
         asyncio.run(schemas.check_declared([(f"skill {n}, input", one) for n in range(9)], "usr_1"))
     assert caught.value.code == "invalid_schema"

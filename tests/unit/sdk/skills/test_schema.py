@@ -88,6 +88,11 @@ def test_parameters_become_the_properties_of_a_closed_object() -> None:
     assert output_schema(translate) == {"type": "string"}
 
 
+def test_the_description_of_a_parameter_is_its_text_or_that_of_its_field() -> None:
+    schemas = [input_schema(taking(Annotated[str, said])) for said in ("a name", Field(description="a name"))]
+    assert [schema["properties"]["value"]["description"] for schema in schemas] == ["a name", "a name"]
+
+
 def test_a_skill_without_parameters_takes_an_empty_object() -> None:
     def skill() -> None: ...
 

@@ -2,9 +2,10 @@ import asyncio
 import functools
 import re
 from collections.abc import AsyncIterator, Iterator
-from typing import Any
+from typing import Annotated, Any
 
 import pytest
+from pydantic import Field
 
 from agentic_atlas import Agent, Context
 from agentic_atlas.errors import ConfigurationError
@@ -155,6 +156,25 @@ def test_more_skills_than_a_registration_may_hold_are_refused() -> None:
         agent.skill(name=f"skill_{number}")(plain)
     with pytest.raises(ConfigurationError, match="more than 200 skills"):
         agent.skill(name="one_more")(plain)
+
+
+@pytest.mark.parametrize(
+    ("annotation", "count", "problem"),
+    [
+        (Annotated[str, "long " * 12_000], 8, "have .* bytes, more than 524288; use simpler types"),
+        (Annotated[str, Field(pattern=r"^[^/]{1,2000}$")], 5, "take about .* when compiled"),
+    ],
+)
+def test_schemas_that_are_too_much_together_are_refused_at_the_skill_that_goes_too_far(
+    annotation: Any, count: int, problem: str
+) -> None:
+    def heavy(value: annotation) -> None: ...
+
+    agent = Agent("tester")
+    for number in range(count):
+        agent.skill(name=f"skill_{number}")(heavy)
+    with pytest.raises(ConfigurationError, match=rf"test_skill\.py:\d+: skill heavy: the .* of all skills {problem}"):
+        agent.skill(name="one_more")(heavy)
 
 
 def with_context(ctx: Context) -> None: ...
