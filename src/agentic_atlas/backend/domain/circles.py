@@ -20,8 +20,8 @@ from agentic_atlas.protocol.tasks import TaskState
 Slots: TypeAlias = Callable[[str, str], Mapping[str, int]]
 """How many tasks each connected instance of an agent runs at the same time that has this skill: (agent id, skill)."""
 
-MOST_VISITED = 20_000
-"""Tasks that one search looks at; beyond it the wait counts as one that ends."""
+MOST_VISITED = 10_000
+"""Tasks that the searches of one look see together; beyond it a wait counts as one that ends."""
 
 
 class Search:
