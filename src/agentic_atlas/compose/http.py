@@ -40,6 +40,8 @@ LINGER = 2 * 1024 * 1024
 MAX_CONNECTIONS = 10_000
 """Not `limit_concurrency` of uvicorn, whose answer names no code and no time to come back."""
 
+_FRAMING = (b"content-length", b"transfer-encoding")
+
 
 class _Protocol(HttpToolsProtocol):
     """uvicorn's protocol with a deadline for each part of a request, and a bound for its head."""
@@ -64,6 +66,7 @@ class _Protocol(HttpToolsProtocol):
         self._lines = 0
         self._last = False
         self._dropped: int | None = None
+        self._told = False
         self.url = b""
 
     def connection_made(self, transport: Transport) -> None:  # type: ignore[override]  # as uvicorn's own
@@ -86,19 +89,55 @@ class _Protocol(HttpToolsProtocol):
         self._advanced = False
         self._unset_keepalive_if_required()
         try:
-            self.parser.feed_data(data)
+            rest = self._fed(data)
+            while rest:
+                rest = self._fed(rest)
         except httptools.HttpParserError:
             # The parser takes addresses of up to 64 KiB.
             self._refuse(errors.malformed() if len(self.url) < MAX_HEAD else errors.head_too_long(MAX_HEAD))
             return
-        except httptools.HttpParserUpgrade:
-            pass  # Answered like any other request: WebSockets are the router's.
         # What brought neither a whole head nor a piece of a body is a part of a head, or of trailers.
         self._lines = 0 if self._advanced else self._lines + len(data)
         if self._lines > MAX_HEAD and not self.transport.is_closing():
             self._too_long()
 
+    def _fed(self, data: bytes) -> bytes:
+        """Feed the parser; return what comes after a head that asks for another protocol, which it stops at."""
+        try:
+            self.parser.feed_data(data)
+        except httptools.HttpParserUpgrade as stopped:
+            self._decline()
+            return data[stopped.args[0] :]
+        return b""
+
+    def _decline(self) -> None:
+        """Go on in HTTP/1.1 after a request for another protocol (RFC 9110, 7.8): its body is one like any other."""
+        framing = [name + b": " + value for name, value in self.headers if name in _FRAMING]
+        self.parser = httptools.HttpRequestParser(self)
+        self.parser.set_dangerous_leniencies(lenient_data_after_close=True)
+        self.cycle.more_body = True
+        self._in_head = False
+        self._within(BODY_WITHIN)
+        # The new parser has to know how its body ends, and nobody needs to hear of the head again.
+        self._told = True
+        self.parser.feed_data(b"\r\n".join([b"POST / HTTP/1.1", b"host: again", *framing, b"", b""]))
+        self._told = False
+
+    def on_message_begin(self) -> None:
+        if not self._told:
+            super().on_message_begin()
+
+    def on_url(self, url: bytes) -> None:
+        if not self._told:
+            super().on_url(url)
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        if not self._told:
+            super().on_header(name, value)
+
     def on_headers_complete(self) -> None:
+        if self._told:
+            return
         self._in_head, self._advanced = False, True
         self._within(BODY_WITHIN)
         super().on_headers_complete()

@@ -100,6 +100,38 @@ def test_a_long_body_may_come_together_with_its_head_and_requests_one_after_the_
     served(test)
 
 
+UPGRADES = (
+    b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\n",
+    b"Connection: upgrade\r\nUpgrade: websocket\r\n",
+)
+
+
+@pytest.mark.parametrize("upgrade", UPGRADES)
+@pytest.mark.parametrize("together", [True, False])
+def test_who_asks_for_another_protocol_is_answered_in_this_one_and_may_go_on(upgrade: bytes, *, together: bool) -> None:
+    async def test(connect: Callable[[], Awaitable[Peer]]) -> None:
+        reader, writer = await connect()
+        asking = post(b"x" * 100_000).replace(b"Content-Length", upgrade + b"Content-Length")
+        chunked = (
+            b"POST / HTTP/1.1\r\nHost: a\r\n" + upgrade + b"Transfer-Encoding: chunked\r\n\r\n3\r\nxxx\r\n0\r\n\r\n"
+        )
+        bodiless = b"GET / HTTP/1.1\r\nHost: a\r\n" + upgrade + b"\r\n"
+        sent, answers = [asking, chunked, bodiless, post(b"y" * 5)], [b"200 100000", b"200 3", b"200 0", b"200 5"]
+        if together:
+            writer.write(b"".join(sent))
+            assert [await answer(reader) for _ in sent] == answers
+        else:
+            for request, expected in zip(sent, answers, strict=True):
+                head, _, body = request.partition(b"\r\n\r\n")
+                writer.write(head + b"\r\n\r\n")
+                await asyncio.sleep(0)
+                writer.write(body)
+                assert await answer(reader) == expected
+        writer.close()
+
+    served(test)
+
+
 def test_a_head_without_end_is_refused() -> None:
     async def test(connect: Callable[[], Awaitable[Peer]]) -> None:
         reader, writer = await connect()
