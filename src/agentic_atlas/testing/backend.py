@@ -205,7 +205,7 @@ class MemoryBackend:
         search, seen = circles.Search(census, self._slots, now), census.get(waiting.id)
         assert seen is not None
         alone = search.held_by_ancestors(seen)
-        ends = seen if alone else search.newest_call(seen) if self.idle() else None
+        ends = seen if alone else search.newest_call(search.stuck(seen)) if self.idle() else None
         if ends is not None:
             error = circles.error(census, ends, self._slots)
             self.book.change(ends.id, lambda task: lifecycle.give_up(task, error, now))

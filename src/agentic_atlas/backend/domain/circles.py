@@ -8,7 +8,7 @@ That a task which called another one does nothing else meanwhile is an assumptio
 ancestors hold all slots that a task waits for: they end before it, and it ends with them.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TypeAlias
 
 import msgspec
@@ -20,7 +20,7 @@ from agentic_atlas.protocol.tasks import TaskState
 Slots: TypeAlias = Callable[[str, str], Mapping[str, int]]
 """How many tasks each connected instance of an agent runs at the same time that has this skill: (agent id, skill)."""
 
-MOST_VISITED = 10_000
+MOST_VISITED = 20_000
 """Tasks that the searches of one look see together; beyond it a wait counts as one that ends."""
 
 
@@ -53,12 +53,12 @@ class Search:
                     to_visit.append(one)
         return list(seen.values())
 
-    def newest_call(self, task: OpenTask) -> OpenTask | None:
-        """Return the newest call of a circle that keeps the task waiting: with its end the others can go on.
+    def newest_call(self, stuck: Iterable[OpenTask]) -> OpenTask | None:
+        """Return the newest of these that is part of a circle: with its end the others can go on.
 
         A call is part of a circle when it waits for who made it. One that only waits behind a circle is not.
         """
-        calls = [one for one in self.stuck(task) if one.state is TaskState.SUBMITTED and one.parent_id is not None]
+        calls = [one for one in stuck if one.state is TaskState.SUBMITTED and one.parent_id is not None]
         for call in sorted(calls, key=lambda one: one.id, reverse=True):
             if any(one.id == call.parent_id for one in self.stuck(call)):
                 return call

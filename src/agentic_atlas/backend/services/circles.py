@@ -3,17 +3,22 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
+from typing import TypeAlias
 
 from agentic_atlas.backend.domain import circles, lifecycle
 from agentic_atlas.backend.domain.census import OpenTask
 from agentic_atlas.backend.domain.circles import Search
 from agentic_atlas.backend.ports import Fleet
 from agentic_atlas.backend.services.dispatch import Dispatcher
+from agentic_atlas.protocol.tasks import TaskState
 
 LOOK_EVERY = 1.0
 """Seconds."""
 PATIENCE = 3
 """Looks in a row that have to find the same circle. Who calls may do something else meanwhile, and end by itself."""
+
+Queue: TypeAlias = tuple[str, str]
+"""Of the tasks that wait for an agent (its id) with a skill."""
 
 
 class Circles:
@@ -34,8 +39,7 @@ class Circles:
         self._fleet = fleet
         self._clock = clock
         self._sleep = sleep
-        self._looks: dict[tuple[str, str], int] = {}
-        self._begin = 0
+        self._looks: dict[Queue, int] = {}
 
     async def run(self) -> None:
         """Look again and again, until cancelled."""
@@ -57,19 +61,23 @@ class Circles:
         for task in lasting.values():
             self._end(task)
 
-    def _found(self) -> dict[tuple[str, str], OpenTask]:
-        """Return the queues, by agent and skill, that wait for a circle, each with the call that is to end."""
+    def _found(self) -> dict[Queue, OpenTask]:
+        """Return the queues that wait for a circle, each with the call that is to end."""
         census, search, now = self._dispatcher.census, self._search(), self._clock()
-        agents = census.waited_for()
-        found: dict[tuple[str, str], OpenTask] = {}
-        # Each time another one is first, so that a search that takes too long keeps nobody from being looked at.
-        self._begin = (self._begin + 1) % max(1, len(agents))
-        for agent_id in agents[self._begin :] + agents[: self._begin]:
+        found: dict[Queue, OpenTask] = {}
+        for agent_id in census.waited_for():
             for task in census.next_of_each_skill(agent_id, now):
-                ends = search.newest_call(task)
-                if ends is not None:
-                    found[agent_id, task.skill] = ends
+                if (agent_id, task.skill) not in found:
+                    found |= self._around(search, task)
         return found
+
+    def _around(self, search: Search, task: OpenTask) -> dict[Queue, OpenTask]:
+        """Return the queues of all tasks that this one waits for in vain, with the call that is to end."""
+        stuck = search.stuck(task)
+        ends = search.newest_call(stuck)
+        if ends is None:
+            return {}
+        return {(one.agent_id, one.skill): ends for one in stuck if one.state is TaskState.SUBMITTED}
 
     def _end(self, task: OpenTask) -> None:
         error = circles.error(self._dispatcher.census, task, self._slots)

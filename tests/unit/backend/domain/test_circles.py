@@ -40,7 +40,8 @@ class World:
         return Search(self.census, self.slots, NOW).held_by_ancestors(self.task(name))
 
     def victim(self, name: str) -> str | None:
-        found = Search(self.census, self.slots, NOW).newest_call(self.task(name))
+        search = Search(self.census, self.slots, NOW)
+        found = search.newest_call(search.stuck(self.task(name)))
         return None if found is None else found.id
 
     def task(self, name: str) -> OpenTask:
