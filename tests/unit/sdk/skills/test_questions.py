@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -221,6 +222,8 @@ def test_an_answer_that_fits_the_schema_and_not_the_type_is_told_to_the_skill() 
 @pytest.mark.parametrize(
     ("question", "schema", "timeout", "error", "code"),
     [
+        ("When?", None, math.nan, InvalidInput, "invalid_question"),
+        ("What?", {"minimum": math.nan}, None, InvalidInput, "invalid_question"),
         ("", None, None, InvalidInput, "invalid_question"),
         ("x" * 16_385, None, None, InvalidInput, "invalid_question"),
         ("half \ud800", None, None, InvalidInput, "invalid_question"),

@@ -1,5 +1,6 @@
 import asyncio
 import functools
+import math
 import re
 from collections.abc import AsyncIterator, Iterator
 from typing import Annotated, Any
@@ -194,3 +195,12 @@ def with_context(ctx: Context) -> None: ...
 def test_what_cannot_be_a_skill_is_refused_with_the_fix(function: Any, options: Any, fix: str) -> None:
     with pytest.raises(ConfigurationError, match=re.escape(fix)):
         Agent("tester").skill(**options)(function)
+
+
+@pytest.mark.parametrize("option", ["timeout", "backoff"])
+@pytest.mark.parametrize("value", [math.nan, math.inf, -1.0])
+def test_a_time_that_is_no_number_of_seconds_is_refused_where_it_is_declared(option: str, value: float) -> None:
+    def skill() -> None: ...
+
+    with pytest.raises(ConfigurationError, match=rf"an option is not allowed: .*{option}"):
+        Agent("tester").skill(**{option: value})(skill)
