@@ -277,3 +277,38 @@ def test_a_default_is_shown_in_its_json_form_and_left_out_where_it_has_none() ->
     assert properties["data"]["default"] == "/w=="
     assert properties["where"]["default"] == "/tmp"
     assert "default" not in properties["limit"]
+
+
+class Tree(BaseModel):
+    left: "Tree | None" = None
+    right: "Tree | None" = None
+    data: bytes = b""
+
+
+class Equal(BaseModel):
+    op: Literal["eq"]
+    field: str
+
+
+class Not(BaseModel):
+    op: Literal["not"]
+    of: "Filter"
+
+
+class Every(BaseModel):
+    op: Literal["and"]
+    all: "list[Filter]"
+
+
+Filter = Annotated[Equal | Not | Every, Field(discriminator="op")]
+
+
+def test_recursive_types_are_read_and_written_to_the_depth_of_a_message() -> None:
+    tree, where = Tree(data=DATA), Equal(op="eq", field="a")
+    chain: Any = where
+    for level in range(62):
+        tree = Tree(left=tree, data=DATA) if level % 2 else Tree(right=tree)
+        chain = Not(op="not", of=chain)
+    for annotation, value in ((Tree, tree), (Filter, chain)):
+        form = TypeForm(annotation)
+        assert form.read(form.text(value)) == value
