@@ -179,14 +179,26 @@ class Platform:
 def free_port() -> int:
     """Return a port that nobody listens on, and that no connection gets by chance while the server restarts.
 
-    Chance is the system's: what is repeatable for a test would be the same for the one beside it.
+    Whoever asks listens there later, so each worker has ports of its own and gives none twice within a round.
     """
-    ephemeral = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
     while True:
-        port = random.SystemRandom().randrange(10_000, ephemeral)
+        port = next(_PORTS)
         with socket.socket() as probe:
             if probe.connect_ex(("127.0.0.1", port)) != 0:
                 return port
+
+
+def _ports(worker: int) -> Iterator[int]:
+    """Yield the ports below the ephemeral ones that are this worker's, round and round, from anywhere."""
+    ephemeral = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
+    mine = range(10_000 + worker, ephemeral, MOST_WORKERS)
+    begin = random.SystemRandom().randrange(len(mine))
+    while True:
+        yield from (mine[(begin + n) % len(mine)] for n in range(len(mine)))
+
+
+MOST_WORKERS = 16
+_PORTS = _ports(int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % MOST_WORKERS)
 
 
 def python(*arguments: str) -> list[str]:

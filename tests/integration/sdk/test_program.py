@@ -27,12 +27,15 @@ async def greet() -> str:
     return "hi"
 
 
-def agent_that(name: str, *steps: Callable[[Agent], Any], end: Callable[[], None] = lambda: None) -> Agent:
-    """An agent that takes these steps one after the other, each in a turn of the loop, as soon as it has begun."""
+def agent_that(
+    name: str, *steps: Callable[[Agent], Any], end: Callable[[], None] = lambda: None, beside: tuple[Agent, ...] = ()
+) -> Agent:
+    """An agent that takes these steps, each in a turn of the loop, as soon as it has begun, and those beside it."""
     tasks: list[asyncio.Task[None]] = []
 
     async def take(agent: Agent) -> None:
-        await begun(agent)
+        for one in (agent, *beside):
+            await begun(one)
         for step in steps:
             step(agent)
             await asyncio.sleep(0)
@@ -100,10 +103,8 @@ def test_one_signal_stops_all_agents_of_a_process_and_each_line_names_its_agent(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     ended: list[str] = []
-    run(
-        agent_that("one", stop, end=lambda: ended.append("one")),
-        agent_that("two", end=lambda: ended.append("two")),
-    )
+    two = agent_that("two", end=lambda: ended.append("two"))
+    run(agent_that("one", stop, end=lambda: ended.append("one"), beside=(two,)), two)
     assert sorted(ended) == ["one", "two"]
     said = [line for line in capsys.readouterr().err.splitlines() if "stopping: no new tasks" in line]
     assert [name for line in sorted(said) for name in ("one", "two") if f'"agent": "{name}"' in line] == ["one", "two"]
