@@ -68,7 +68,7 @@ def test_every_variable_of_agents_and_commands_is_in_the_reference() -> None:
 
 
 def test_every_command_that_is_spoken_of_exists() -> None:
-    known = {" ".join(found.path) for found in commands.commands()}
+    known = {found.command_path.removeprefix("atlas ") for found in commands.commands()}
     for page in pages():
         for words in re.findall(r"`atlas ([a-z]+(?: [a-z]+)?)", page.read_text()):
             assert words in known or words.split()[0] in known, f"{name(page)}: atlas {words}"

@@ -38,7 +38,10 @@ def show_one(
     skill: Annotated[
         str | None,
         Option(
-            "--skill", metavar="SKILL", help="Only this skill; with --json its schemas.", completes=completion.skills
+            "--skill",
+            metavar="SKILL",
+            help="Only this skill; with --json its schemas.",
+            shell_complete=completion.skills,
         ),
     ] = None,
     every: Annotated[bool, Option("--all", help="The instances of the past too.")] = False,

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from typing import Any, NoReturn
+from typing import NoReturn
 
-from agentic_atlas.cli import errors, output, streams
-from agentic_atlas.cli.command.declared import Parameter, parameters
-from agentic_atlas.cli.command.reading import HELP, read, wants_help
-from agentic_atlas.cli.command.tree import Command, Found, Group, find
-from agentic_atlas.cli.command.usage import Usage, nearest
+import click
+
+from agentic_atlas.cli import errors, output, shell, streams
+from agentic_atlas.cli.command.tree import Command, Group
 from agentic_atlas.cli.interrupts import Interrupted
-from agentic_atlas.cli.shell import OFFER
 
 ATLAS = Group(
     "A self-hosted network for local agents.",
@@ -24,7 +22,11 @@ ATLAS = Group(
         "restore": Command("restore:restore", "Put a backup in place of a network's data.", needs="server"),
         "demo": Command("demo.command:demo", "See the whole story on this machine.", needs="server"),
         "init": Command("init:init", "Make a folder with a new agent."),
-        "run": Command("run:run", "Run an agent's file, as `python FILE` does."),
+        "run": Command(
+            "run:run",
+            "Run an agent's file, as `python FILE` does.",
+            context_settings={"allow_interspersed_args": False},  # What follows FILE is for the file.
+        ),
         "call": Command("call:call", "Run a skill of an agent and print its output."),
         "login": Command("login:login", "Log in to a platform elsewhere, or approve another machine's login."),
         "logout": Command("logout:logout", "Forget a platform's API key on this machine, and revoke it there."),
@@ -68,13 +70,14 @@ ATLAS = Group(
             },
         ),
     },
+    params=[
+        # Taken off before the command is read; here for the help.
+        click.Option(["--version"], is_flag=True, expose_value=False, help="Show the version and end."),
+        click.Option(
+            ["--traceback"], is_flag=True, expose_value=False, help="Show where an error comes from (first option)."
+        ),
+    ],
 )
-
-OPTIONS = (
-    ("--version", "Show the version and end."),
-    ("--traceback", "Show where an error comes from (first option)."),
-)
-"""Of the program itself, before the command."""
 
 
 def main() -> NoReturn:
@@ -106,69 +109,16 @@ def run(words: Sequence[str]) -> int:
         return errors.report(error, as_json="--json" in words)
 
 
-def help_of(found: Found, width: int) -> str:
-    """Return the help of a command, or of a group of them."""
-    from agentic_atlas.cli.command import explained
-
-    name = _name(found.path)
-    if isinstance(found.node, Group):
-        return explained.of_group(name, found.node, () if found.path else OPTIONS, width)
-    function = found.node.load()
-    return explained.of_command(name, function, parameters(function), width)
-
-
 def _run(words: Sequence[str]) -> int:
-    if words and words[0] == OFFER:
-        from agentic_atlas.cli.command.offered import offered
-
-        for word in offered(ATLAS, words[1:]):
-            output.say(word)
-        return 0
     if words and words[0] == "--version":
         words = ["version", *words[1:]]
-    found = find(ATLAS, words)
-    if isinstance(found.node, Group):
-        return _group(found)
-    return _command(found, found.node)
-
-
-def _group(found: Found) -> int:
-    """Show the help of a group: asked for, it is the answer; else it is what is wrong."""
-    asked = bool(found.rest) and found.rest[0] in HELP
-    if found.rest and not asked:
-        word = found.rest[0]
-        known = [*(name for name, _ in OPTIONS if not found.path), *HELP]
-        raise Usage(f"there is no option {word} here{nearest(word, known)}; see `{_name(found.path)} --help`")
-    output.page(help_of(found, output.width()), beside=not asked)
-    return 0 if asked else errors.MISUSED
-
-
-def _command(found: Found, command: Command) -> int:
-    function = command.load()
-    takes = parameters(function)
     try:
-        given = _given(found.rest, takes)
-        if given is None:
-            output.page(help_of(found, output.width()))
+        if shell.offered(ATLAS):
             return 0
-        return function(**given) or 0
-    except Usage as error:
-        raise Usage(f"{error.message}; see `{_name(found.path)} --help`") from None
-    except ModuleNotFoundError as error:
-        raise command.missing(error) from error
-
-
-def _given(words: Sequence[str], takes: Sequence[Parameter]) -> dict[str, Any] | None:
-    """Return the arguments of a command; None when its help is asked for, which a few commands give themselves."""
-    if not wants_help(words, takes):
-        return read(words, takes)
-    if not any("--help" in one.names for one in takes):
-        return None
-    try:
-        return read(words, takes)
-    except Usage:
-        return None
-
-
-def _name(path: Sequence[str]) -> str:
-    return " ".join(("atlas", *path))
+        with ATLAS.make_context(shell.PROGRAM, list(words)) as context:
+            return ATLAS.invoke(context) or 0
+    except click.exceptions.Exit as end:
+        return end.exit_code
+    except click.exceptions.NoArgsIsHelpError as error:
+        output.page(error.message, beside=True)
+        return errors.MISUSED

@@ -6,8 +6,9 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import click
+
 from agentic_atlas.cli import output
-from agentic_atlas.cli.command.usage import Stopped
 from agentic_atlas.cli.visible import one_line
 
 
@@ -15,7 +16,7 @@ def secret(text: str) -> str:
     """Return what is typed, which is not shown.
 
     Raises:
-        Stopped: nothing is typed any more.
+        click.Abort: nothing is typed any more.
     """
     import getpass
 
@@ -27,7 +28,7 @@ def confirm(question: str) -> None:
     """Ask for a yes.
 
     Raises:
-        Stopped: it is no, or nothing is typed any more.
+        click.Abort: it is no, or nothing is typed any more.
     """
     while True:
         with _at_prompt():
@@ -35,7 +36,7 @@ def confirm(question: str) -> None:
             line = sys.stdin.readline()
         said = line.strip().lower()
         if not line or said in ("", "n", "no"):
-            raise Stopped
+            raise click.Abort
         if said in ("y", "yes"):
             return
 
@@ -47,7 +48,7 @@ def _at_prompt() -> Iterator[None]:
         yield
     except EOFError:
         output.aside("")
-        raise Stopped from None
+        raise click.Abort from None
     except KeyboardInterrupt:
         output.aside("")
         raise

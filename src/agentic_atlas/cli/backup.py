@@ -27,7 +27,7 @@ ELSEWHERE = (
 def backup(
     file: Annotated[
         Path | None,
-        Argument(metavar="FILE", help="Where to put it: a new file, or a folder."),
+        Argument(help="Where to put it: a new file, or a folder."),
     ] = None,
     data_dir: Annotated[
         Path | None,

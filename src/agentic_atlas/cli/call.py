@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any
 
 from agentic_atlas.cli import arguments, completion, connection, events, explain, given, output, questions
-from agentic_atlas.cli.command.declared import Argument, Option
+from agentic_atlas.cli.command.declared import Argument, Number, Option, Whole
 from agentic_atlas.cli.options import AgentName, Json
 from agentic_atlas.errors import AtlasError
 
@@ -52,33 +52,43 @@ class Wish:
 def call(  # noqa: PLR0913  # each is an argument or an option of the command
     *,
     agent: AgentName,
-    skill: Annotated[str, Argument(metavar="SKILL", help="The skill to run.", completes=completion.skills)],
+    skill: Annotated[str, Argument(help="The skill to run.", shell_complete=completion.skills)],
     pairs: Annotated[
-        list[str] | None,
+        tuple[str, ...],
         Argument(
-            "KEY=VALUE",
+            metavar="[KEY=VALUE]...",
             help="The input; also KEY:=JSON, KEY=@FILE, KEY=- (stdin), KEY.PART=VALUE.",
-            completes=completion.fields,
+            shell_complete=completion.fields,
         ),
-    ] = None,
+    ] = (),
     base: Annotated[
-        str | None, Option("--input", metavar="JSON|@FILE|-", help="The input as a JSON object; `-` reads stdin.")
+        str | None,
+        Option(
+            "--input",
+            metavar="JSON|@FILE|-",
+            help="The input as a JSON object; `-` reads stdin.",
+            shell_complete=completion.files,
+        ),
     ] = None,
     stream: Annotated[bool, Option("--stream", help="Print the output piece by piece, as it comes.")] = False,
     timeout: Annotated[
-        float | None, Option("--timeout", metavar="SECONDS", min=0.001, help="Cancel the task after that long.")
+        float | None,
+        Option("--timeout", metavar="SECONDS", type=Number(0.001), help="Cancel the task after that long."),
     ] = None,
     wait: Annotated[bool, Option("--wait/--no-wait", help="Wait for the output, or print the task's id.")] = True,
     idempotency_key: Annotated[
         str | None, Option("--idempotency-key", metavar="KEY", help="The same key is the same task.")
     ] = None,
-    priority: Annotated[int | None, Option("--priority", min=0, max=9, help="Higher ones first; 0 without it.")] = None,
+    priority: Annotated[
+        int | None, Option("--priority", metavar="N", type=Whole(0, 9), help="Higher ones first; 0 without it.")
+    ] = None,
     retries: Annotated[
-        int | None, Option("--retries", min=0, max=100, help="Further tries after an error of the skill.")
+        int | None,
+        Option("--retries", metavar="N", type=Whole(0, 100), help="Further tries after an error of the skill."),
     ] = None,
     at_most_once: Annotated[bool, Option("--at-most-once", help="Never start it twice.")] = False,
     queue_ttl: Annotated[
-        float | None, Option("--queue-ttl", metavar="SECONDS", min=0, help="How long it may wait to be taken.")
+        float | None, Option("--queue-ttl", metavar="SECONDS", type=Number(0), help="How long it may wait to be taken.")
     ] = None,
     about: Annotated[
         bool, Option("-h", "--help", help="Show this help; after AGENT SKILL: what the skill takes.")
@@ -104,7 +114,7 @@ def call(  # noqa: PLR0913  # each is an argument or an option of the command
         connection.run(_explain(agent, skill))
         return
     policy = Policy(idempotency_key, priority, retries, at_most_once, queue_ttl)
-    wish = Wish(agent, skill, pairs or [], base, policy, wait, stream, timeout, json)
+    wish = Wish(agent, skill, pairs, base, policy, wait, stream, timeout, json)
     info, printed = connection.run(_call(wish))
     if not wait:
         output.document(info) if json else output.say(info.id)

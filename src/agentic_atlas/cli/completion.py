@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Coroutine, Sequence
+from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Any
 
 from agentic_atlas.errors import AtlasError
 
 if TYPE_CHECKING:
+    import click
+    from click.shell_completion import CompletionItem
+
     from agentic_atlas.sdk.client.asynchronous import AsyncClient
 
 SECONDS = 1.0
@@ -15,7 +18,7 @@ SECONDS = 1.0
 MOST = 200
 
 
-def agents(incomplete: str, before: Sequence[str] = ()) -> list[str]:
+def agents(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
     """Return the names of agents that begin so; none when the platform cannot be asked."""
 
     async def names(atlas: AsyncClient) -> list[str]:
@@ -30,29 +33,37 @@ def agents(incomplete: str, before: Sequence[str] = ()) -> list[str]:
     return _asked(names)
 
 
-def skills(incomplete: str, before: Sequence[str] = ()) -> list[str]:
+def skills(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
     """Return the skills of the agent that was typed before; none when the platform cannot be asked."""
 
     async def names(atlas: AsyncClient) -> list[str]:
-        agent = await atlas.agent(before[0]) if before else None
-        return [skill.name for skill in (agent.skills if agent else []) if skill.name.startswith(incomplete)]
+        agent = await atlas.agent(context.params["agent"])
+        return [skill.name for skill in agent.skills if skill.name.startswith(incomplete)]
 
-    return _asked(names)
+    return _asked(names) if context.params.get("agent") else []
 
 
-def fields(incomplete: str, before: Sequence[str] = ()) -> list[str]:
-    """Return what the skill that was typed before takes; none when the platform cannot be asked."""
+def fields(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[str] | list[CompletionItem]:
+    """Return what the skill that was typed before takes, else files: none when the platform cannot be asked."""
 
     async def names(atlas: AsyncClient) -> list[str]:
-        agent = await atlas.agent(before[0])
-        skill = next((skill for skill in agent.skills if skill.name == before[1]), None)
+        agent = await atlas.agent(context.params["agent"])
+        skill = next((skill for skill in agent.skills if skill.name == context.params["skill"]), None)
         known = skill.input_schema.get("properties") if skill else None
         return [f"{name}=" for name in known or {} if name.startswith(incomplete)]
 
-    return _asked(names) if len(before) > 1 else []
+    known = _asked(names) if context.params.get("skill") else []
+    return known or files(context, parameter, incomplete)
 
 
-def tasks(incomplete: str, before: Sequence[str] = ()) -> list[str]:
+def files(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Let the shell offer files."""
+    from click.shell_completion import CompletionItem
+
+    return [CompletionItem(incomplete, type="file")]
+
+
+def tasks(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
     """Return the newest tasks whose id begins so; none when the platform cannot be asked."""
 
     async def ids(atlas: AsyncClient) -> list[str]:

@@ -5,8 +5,9 @@
 nobody reads the output any more.
 """
 
+import click
+
 from agentic_atlas.cli import output
-from agentic_atlas.cli.command.usage import Stopped
 from agentic_atlas.errors import (
     AtlasError,
     ConfigurationError,
@@ -48,10 +49,18 @@ def _parts(error: Exception) -> tuple[str, str, object]:
     if isinstance(error, OSError):
         place = f"{error.filename}: " if error.filename else ""
         return "os_error", f"{place}{error.strerror or error}", None
-    if isinstance(error, Stopped):
+    if isinstance(error, click.UsageError):
+        return "usage", _with_help(error), None
+    if isinstance(error, click.Abort):
         return "aborted", "stopped", None
     text = f"this should not have happened ({type(error).__name__}: {error}); `atlas --traceback …` shows where"
     return "internal", text, None
+
+
+def _with_help(error: click.UsageError) -> str:
+    """Return what was typed wrongly, with where to read how it is right."""
+    where = f" (see `{error.ctx.command_path} --help`)" if error.ctx else ""
+    return error.format_message().removesuffix(".") + where
 
 
 def _with_fix(error: AtlasError) -> str:
@@ -63,4 +72,4 @@ def _with_fix(error: AtlasError) -> str:
 
 
 def _exit_code(error: Exception) -> int:
-    return MISUSED if isinstance(error, ConfigurationError | InvalidInput) else FAILED
+    return MISUSED if isinstance(error, ConfigurationError | InvalidInput | click.UsageError) else FAILED

@@ -5,7 +5,8 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from agentic_atlas.cli.command.usage import Usage
+import click
+
 from agentic_atlas.errors import InvalidInput, PayloadTooLarge
 
 MAX_INPUT = 4 * 1024 * 1024
@@ -40,9 +41,11 @@ def content(where: str) -> bytes:
             with Path(where).open("rb") as file:
                 data = file.read(MAX_INPUT + 1)
         except FileNotFoundError:
-            raise Usage(f"there is no file {where}: what begins with @ names one; for @ itself write @@") from None
+            raise click.UsageError(
+                f"there is no file {where}: what begins with @ names one; for @ itself write @@"
+            ) from None
         except IsADirectoryError:
-            raise Usage(f"{where} is a folder, not a file") from None
+            raise click.UsageError(f"{where} is a folder, not a file") from None
     if len(data) > MAX_INPUT:
         raise PayloadTooLarge(f"the input has more than the {MAX_INPUT} bytes allowed: send less, or a link to it")
     return data

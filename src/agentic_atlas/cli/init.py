@@ -47,7 +47,7 @@ class Place:
 
 def init(
     *,
-    name: Annotated[str, Argument(metavar="NAME", help="The agent's name: lower-case letters, digits, - and _.")],
+    name: Annotated[str, Argument(help="The agent's name: lower-case letters, digits, - and _.")],
     folder: Annotated[Path | None, Option("--folder", help="Where to; ./NAME by default.")] = None,
     json: Json = False,
 ) -> None:

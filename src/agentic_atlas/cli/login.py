@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
+import click
+
 from agentic_atlas.cli import asking, connection, login_approval, output
 from agentic_atlas.cli.command.declared import Option
-from agentic_atlas.cli.command.usage import Usage
 from agentic_atlas.cli.options import Json, PlatformUrl
 from agentic_atlas.errors import InvalidInput, Unauthenticated
 
@@ -45,7 +46,7 @@ def login(
     Keys are kept in your credentials file, which nobody else can read.
     """
     if sum((code, approve is not None, deny is not None)) > 1:
-        raise Usage("--code, --approve and --deny exclude each other")
+        raise click.UsageError("--code, --approve and --deny exclude each other")
     if approve is not None or deny is not None:
         login_approval.decide(url, str(approve or deny), approve=approve is not None, yes=yes, json=json)
         return

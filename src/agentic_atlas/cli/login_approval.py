@@ -35,7 +35,7 @@ async def _decide(url: str | None, code: str, *, approve: bool) -> LoginInfo:
 
 
 def _confirm(asking: LoginInfo, *, approve: bool) -> None:
-    """Ask the person; raises Stopped when they do not agree."""
+    """Ask the person; raises click.Abort when they do not agree."""
     from agentic_atlas.sdk.address import is_loopback
 
     output.aside(f"A machine that calls itself {asking.host!r}, at {asking.address}, asked {asking.age:.0f} s ago.")

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated
 
+import click
+
 from agentic_atlas.cli import connection, output, reach
 from agentic_atlas.cli.command.declared import Argument, Option
-from agentic_atlas.cli.command.usage import Usage
 from agentic_atlas.cli.options import Json
 from agentic_atlas.errors import ConfigurationError, InvalidInput
 
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
     from agentic_atlas.cli.reach import Reached
     from agentic_atlas.sdk.credentials import Credentials
 
-PlatformName = Annotated[str, Argument(metavar="PLATFORM", help="Its address, or a part of it that no other has.")]
+PlatformName = Annotated[str, Argument(help="Its address, or a part of it that no other has.")]
 
 
 def show_list(*, json: Json = False) -> None:
@@ -51,7 +52,7 @@ def use(*, platform: PlatformName, json: Json = False) -> None:
 
 def forget(
     *,
-    platform: Annotated[str | None, Argument(metavar="PLATFORM", help="As for `use`.")] = None,
+    platform: Annotated[str | None, Argument(help="As for `use`.")] = None,
     dead: Annotated[bool, Option("--dead", help="All that don't answer now.")] = False,
     json: Json = False,
 ) -> None:
@@ -59,7 +60,7 @@ def forget(
     from agentic_atlas.sdk import environment
 
     if (platform is None) == (not dead):
-        raise Usage("name a platform, or say --dead")
+        raise click.UsageError("name a platform, or say --dead")
     held = environment.read_credentials()
     gone = [_named(held, platform)] if platform is not None else _dead(held)
     for url in gone:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
+import click
+
 from agentic_atlas.cli import output, times
 from agentic_atlas.cli.command.declared import Argument, Option
-from agentic_atlas.cli.command.usage import Usage
 from agentic_atlas.cli.options import Json
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ Tasks that were running then are taken up again; those that may run only once en
 
 
 def restore(
-    file: Annotated[Path, Argument(metavar="FILE", help="The backup.")],
+    file: Annotated[Path, Argument(help="The backup.")],
     data_dir: Annotated[
         Path | None,
         Option(help="Folder to put it in; ATLAS_DATA_DIR without it."),
@@ -38,7 +39,7 @@ def restore(
     from agentic_atlas.compose.restore import restore as put_back
 
     if not file.is_file():
-        raise Usage(f"there is no file {file}")
+        raise click.UsageError(f"there is no file {file}")
     settings = read_settings({} if data_dir is None else {"data_dir": data_dir})
     done = 0
     with output.progress("reading the backup") as tell:

@@ -10,9 +10,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Annotated, Any
 
+import click
+
 from agentic_atlas.cli import output
 from agentic_atlas.cli.command.declared import Argument
-from agentic_atlas.cli.command.usage import Usage
 from agentic_atlas.cli.options import Json
 from agentic_atlas.errors import AtlasError, ConfigurationError
 
@@ -22,8 +23,8 @@ _RELOAD = "hot reload comes in a later release; until then: watchfiles 'python {
 
 def run(
     *,
-    file: Annotated[Path, Argument(metavar="FILE", help="The agent's file, for instance agent.py.")],
-    words: Annotated[list[str] | None, Argument(metavar="ARGUMENT", rest=True)] = None,
+    file: Annotated[Path, Argument(help="The agent's file, for instance agent.py.")],
+    words: Annotated[tuple[str, ...], Argument(metavar="[ARGUMENT]...", help="For the file itself.")] = (),
     json: Json = False,
 ) -> None:
     """Run an agent's file, as `python FILE` does.
@@ -32,7 +33,7 @@ def run(
     """
     del json  # Read where errors are reported; the file's own output is its own.
     path = _file(file)
-    arguments = _arguments(file, words or [])
+    arguments = _arguments(file, list(words))
     starts = _starts(path)
     names = _execute(path, arguments)
     if not starts:
@@ -54,7 +55,7 @@ def _arguments(file: Path, given: list[str]) -> list[str]:
     if option is not None:
         passed = f"what is for {file} itself follows --: atlas run {file} -- {option}"
         hint = _RELOAD.format(file=file) if option.partition("=")[0] == "--reload" else passed
-        raise Usage(f"no such option: {option} ({hint})")
+        raise click.UsageError(f"no such option: {option} ({hint})")
     return given[:own] + given[own + 1 :]
 
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, Any
 
-from agentic_atlas.cli import arguments, connection, durations, events, given, ids, output, questions, times
-from agentic_atlas.cli.command.declared import Argument, Option
-from agentic_atlas.cli.command.usage import Stopped, Usage
+import click
+
+from agentic_atlas.cli import arguments, completion, connection, durations, events, given, ids, output, questions, times
+from agentic_atlas.cli.command.declared import Argument, Option, Whole
 from agentic_atlas.cli.options import Iso, Json, OfAgent, TaskId, Utc
 
 if TYPE_CHECKING:
@@ -27,11 +28,19 @@ def show_list(  # noqa: PLR0913  # each is an option of the command
     *,
     agent: OfAgent = None,
     skill: Annotated[str | None, Option("--skill", metavar="SKILL", help="Only of the skill of this name.")] = None,
-    states: Annotated[list[str] | None, Option("--state", choices=STATES, help="Only in this state.")] = None,
+    states: Annotated[
+        tuple[str, ...],
+        Option(
+            "--state",
+            metavar="STATE",
+            type=click.Choice(STATES),
+            help=f"Only in this state: {', '.join(STATES)}. May be given several times.",
+        ),
+    ] = (),
     since: Annotated[
         str | None, Option("--since", metavar="SPAN|TIME", help="Only newer ones: 30m, 12h, 7d, or a time in ISO 8601.")
     ] = None,
-    limit: Annotated[int, Option("--limit", min=1, max=10_000, help="How many.")] = 20,
+    limit: Annotated[int, Option("--limit", metavar="N", type=Whole(1, 10_000), help="How many.")] = 20,
     cursor: Annotated[str | None, Option("--cursor", metavar="NEXT", help="Go on behind a list: its `next`.")] = None,
     every: Annotated[bool, Option("--all", help="All there are, whatever the limit.")] = False,
     utc: Utc = False,
@@ -121,21 +130,31 @@ def answer(
     *,
     task: TaskId,
     value: Annotated[
-        str | None, Argument(metavar="VALUE", help="The answer; without it you are asked at the terminal.")
+        str | None,
+        Argument(help="The answer; without it you are asked at the terminal. One with a - in front follows --."),
     ] = None,
     document: Annotated[
-        str | None, Option("--input", metavar="JSON|@FILE|-", help="The answer as JSON; `-` reads stdin.")
+        str | None,
+        Option(
+            "--input",
+            metavar="JSON|@FILE|-",
+            help="The answer as JSON; `-` reads stdin.",
+            shell_complete=completion.files,
+        ),
     ] = None,
     question: Annotated[
-        int | None, Option("--question", min=1, help="Number of the question; without it the oldest open one.")
+        int | None,
+        Option(
+            "--question", metavar="N", type=Whole(1), help="Number of the question; without it the oldest open one."
+        ),
     ] = None,
     json: Json = False,
 ) -> None:
     """Answer a question that a task asks. VALUE is read as the question's schema says."""
     if value is not None and document is not None:
-        raise Usage("VALUE and --input exclude each other")
+        raise click.UsageError("VALUE and --input exclude each other")
     if value is None and document is None and not questions.somebody_there():
-        raise Usage("nobody can be asked here: give VALUE or --input")
+        raise click.UsageError("nobody can be asked here: give VALUE or --input")
 
     async def work() -> TaskInfo:
         async with connection.connect() as atlas:
@@ -148,7 +167,7 @@ def answer(
             else:
                 answered = await questions.put(handle, asked)
                 if answered is None:
-                    raise Stopped
+                    raise click.Abort
                 return answered
             return await handle.answer(said, question=asked.number)
 
@@ -177,7 +196,7 @@ def retry(*, task: TaskId, json: Json = False) -> None:
 def watch(
     *,
     task: TaskId,
-    after: Annotated[int, Option("--after", min=0, help="Only events after this number.")] = 0,
+    after: Annotated[int, Option("--after", metavar="N", type=Whole(0), help="Only events after this number.")] = 0,
     utc: Utc = False,
     iso: Iso = False,
     json: Json = False,

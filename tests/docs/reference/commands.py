@@ -4,36 +4,38 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from agentic_atlas.cli.app import ATLAS, help_of
-from agentic_atlas.cli.command.tree import Found, Group, Node, find
+import click
+
+from agentic_atlas.cli.app import ATLAS
+from agentic_atlas.cli.shell import PROGRAM
 from tests.docs.reference.markdown import anchor, fence, paragraphs, table
 
 WIDTH = 100
 
 
-def commands() -> list[Found]:
-    """Return every command and group of commands."""
-    return [Found(path, node, ()) for path, node in _below(ATLAS, ())]
+def commands(width: int = WIDTH) -> list[click.Context]:
+    """Return every command and group of commands as they are called for their help, the program itself first."""
+    return list(_from(ATLAS.make_context(PROGRAM, [], resilient_parsing=True, terminal_width=width)))
 
 
 def list_of_commands() -> str:
-    rows = [(f"[`{_name(found)}`](#{anchor(_name(found))})", found.node.summary) for found in commands()]
+    rows = [
+        (f"[`{found.command_path}`](#{anchor(found.command_path)})", found.command.get_short_help_str())
+        for found in commands()[1:]
+    ]
     return table(("command", "does"), rows)
 
 
 def details_of_commands() -> str:
-    parts = [fence("text", help_of(find(ATLAS, ["--help"]), WIDTH))]
-    for found in commands():
-        parts += [f"## {_name(found)}", fence("text", help_of(found, WIDTH))]
+    program, *others = commands()
+    parts = [fence("text", program.get_help())]
+    for found in others:
+        parts += [f"## {found.command_path}", fence("text", found.get_help())]
     return paragraphs(*parts)
 
 
-def _name(found: Found) -> str:
-    return " ".join(("atlas", *found.path))
-
-
-def _below(group: Group, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], Node]]:
-    for name, node in group.commands.items():
-        yield (*path, name), node
-        if isinstance(node, Group):
-            yield from _below(node, (*path, name))
+def _from(context: click.Context) -> Iterator[click.Context]:
+    yield context
+    if isinstance(context.command, click.Group):
+        for name, command in context.command.commands.items():
+            yield from _from(command.make_context(name, [], parent=context, resilient_parsing=True))

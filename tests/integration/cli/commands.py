@@ -8,7 +8,10 @@ from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from unittest import mock
 
-from agentic_atlas.cli.app import run
+from click.shell_completion import CompletionItem, ShellComplete
+
+from agentic_atlas.cli.app import ATLAS, run
+from agentic_atlas.cli.shell import ASKED, PROGRAM
 
 
 class Screen(io.StringIO):
@@ -57,3 +60,14 @@ def complained(result: Result, code: int = 1) -> str:
     assert result.stdout == ""
     assert "Traceback" not in result.stderr
     return result.stderr.strip()
+
+
+def items(line: str) -> list[CompletionItem[str]]:
+    """Return what a shell is told when what follows `atlas` is to go on."""
+    *before, incomplete = line.split(" ")
+    return ShellComplete(ATLAS, {}, PROGRAM, ASKED).get_completions(before, incomplete)
+
+
+def offered(line: str) -> list[str]:
+    """Return how a shell offers to go on with what follows `atlas`."""
+    return [item.value for item in items(line)]

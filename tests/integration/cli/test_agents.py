@@ -5,8 +5,7 @@ from datetime import datetime
 
 import pytest
 
-from agentic_atlas.cli import completion
-from tests.integration.cli.commands import atlas, complained, printed
+from tests.integration.cli.commands import atlas, complained, offered, printed
 from tests.integration.cli.platform_server import AT, GREET, Platform
 from tests.integration.client.client_server import error
 
@@ -100,13 +99,13 @@ def test_the_shell_is_offered_the_names_that_begin_so(platform: Platform) -> Non
     platform.add_agent("hello")
     platform.add_agent("help")
     platform.add_agent("other")
-    assert completion.agents("hel") == ["hello", "help"]
+    assert offered("call hel") == ["hello", "help"]
 
 
 def test_the_shell_is_offered_nothing_when_the_platform_cannot_be_asked(platform: Platform) -> None:
     platform.refuses = error(503, "unavailable")
-    assert completion.agents("") == []
+    assert offered("call ") == []
 
 
 def test_the_shell_is_offered_nothing_without_a_key() -> None:
-    assert completion.agents("") == []
+    assert offered("call ") == []

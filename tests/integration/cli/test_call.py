@@ -275,7 +275,7 @@ def test_the_help_of_a_skill_says_what_it_takes_and_how_to_call_it(platform: Pla
         "    times  whole number = 1",
         "  atlas call hello greet name=TEXT",
     ]
-    assert printed(atlas("call", "--help")).startswith("Usage: atlas call [OPTIONS] AGENT SKILL [KEY=VALUE…]\n")
+    assert printed(atlas("call", "--help")).startswith("Usage: atlas call [OPTIONS] AGENT SKILL [KEY=VALUE]...\n")
     assert printed(atlas("call", "hello", "-h")) == printed(atlas("call", "--help"))
     assert "(did you mean greet?)" in complained(atlas("call", "hello", "greeet", "--help"))
     platform.add_agent("fresh")

@@ -2,9 +2,9 @@ from __future__ import annotations
 
 import json
 
+import click
 import pytest
 
-from agentic_atlas.cli.command.usage import Stopped, Usage
 from agentic_atlas.cli.errors import report
 from agentic_atlas.errors import (
     AtlasError,
@@ -24,9 +24,9 @@ CASES: list[tuple[Exception, int, str, str]] = [
     (TaskError("boom", code="handler_error"), 1, "handler_error", "the task ended failed (handler_error): boom"),
     (FileNotFoundError(2, "No such file or directory", "x.json"), 1, "os_error", "x.json: No such file or directory"),
     (OSError("strange"), 1, "os_error", "strange"),
-    (Usage("too small"), 2, "usage", "too small"),
+    (click.UsageError("too small"), 2, "usage", "too small"),
     (InvalidInput("too large"), 2, "invalid_input", "too large"),
-    (Stopped(), 1, "aborted", "stopped"),
+    (click.Abort(), 1, "aborted", "stopped"),
     (KeyError("a bug"), 1, "internal", "this should not have happened (KeyError: 'a bug');"),
 ]
 

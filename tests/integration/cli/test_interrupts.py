@@ -10,6 +10,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import click
 import pytest
 
 from agentic_atlas.cli import asking
@@ -171,5 +172,5 @@ def test_the_end_of_the_input_at_a_prompt_is_no(monkeypatch: pytest.MonkeyPatch)
         raise EOFError
 
     monkeypatch.setattr("getpass.getpass", ended)
-    with pytest.raises(asking.Stopped):
+    with pytest.raises(click.Abort):
         asking.secret("API key")

@@ -1,137 +1,77 @@
 """What a command takes, said once in the signature of its function: `name: Annotated[type, Option(…)] = default`.
 
-Types are `str`, `int`, `float`, `bool` and `Path`, each also with `| None`, and lists of them for what may come more
-than once.
+Types are those that click reads and `Path`, each also with `| None`, and tuples of them for what may come more than
+once.
 """
 
 from __future__ import annotations
 
+import inspect
 import types
 import typing
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-Completes = Callable[[str, Sequence[str]], Sequence[str]]
-"""Given the beginning of a word and the arguments before it: how the word may go on."""
-
-REQUIRED = object()
-"""The default of what has to be given."""
-
-_WORDS: dict[type, str] = {int: "N", float: "NUMBER", Path: "PATH", str: "TEXT"}
+import click
 
 
 class Argument:
-    """A word that is known by its place."""
+    """A word that is known by its place; the attributes are those of `click.Argument`."""
 
-    def __init__(
-        self,
-        metavar: str,
-        *,
-        help: str = "",
-        rest: bool = False,
-        choices: Sequence[str] = (),
-        completes: Completes | None = None,
-    ) -> None:
-        """`rest`: every word from here on belongs to it, whatever it looks like."""
-        self.metavar = metavar
-        self.help = help
-        self.rest = rest
-        self.choices = tuple(choices)
-        self.completes = completes
+    def __init__(self, **attributes: Any) -> None:
+        self.attributes = attributes
 
 
 class Option:
-    """A word that is known by its name: `--name value`, `--name=value`, or `--name` alone when it is true or false.
+    """A word that is known by its names, else by the parameter's; the attributes are those of `click.Option`."""
 
-    `--name/--other` gives the names for true and for false; without a name it is the parameter's own.
-    """
-
-    def __init__(  # what there is to say of an option
-        self,
-        *names: str,
-        metavar: str = "",
-        help: str = "",
-        min: float | None = None,
-        max: float | None = None,
-        choices: Sequence[str] = (),
-        completes: Completes | None = None,
-    ) -> None:
+    def __init__(self, *names: str, **attributes: Any) -> None:
         self.names = names
-        self.metavar = metavar
-        self.help = help
-        self.min = min
-        self.max = max
-        self.choices = tuple(choices)
-        self.completes = completes
+        self.attributes = attributes
 
 
-@dataclass(frozen=True)
-class Parameter:
-    """One thing that a command takes."""
+class Whole(click.IntRange):
+    """A whole number within bounds."""
 
-    name: str
-    """Of the function's parameter."""
-    said: Argument | Option
-    type: type
-    many: bool
-    default: Any
-
-    @property
-    def required(self) -> bool:
-        """True when the command cannot do without."""
-        return self.default is REQUIRED
-
-    @property
-    def flag(self) -> bool:
-        """True for an option without a value."""
-        return self.type is bool
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """Names of an option; none for an argument."""
-        return tuple(name.partition("/")[0] for name in self._declared)
-
-    @property
-    def denials(self) -> tuple[str, ...]:
-        """Names that make a flag false."""
-        return tuple(other for name in self._declared if (other := name.partition("/")[2]))
-
-    @property
-    def metavar(self) -> str:
-        """What stands for the value in the help."""
-        if self.flag:
-            return ""
-        return self.said.metavar or "|".join(self.said.choices) or _WORDS[self.type]
-
-    @property
-    def label(self) -> str:
-        """What it is called in errors."""
-        return self.names[0] if self.names else self.metavar
-
-    @property
-    def _declared(self) -> tuple[str, ...]:
-        if isinstance(self.said, Argument):
-            return ()
-        return self.said.names or ("--" + self.name.replace("_", "-"),)
+    name = "whole number"
 
 
-def parameters(function: Callable[..., Any]) -> list[Parameter]:
+class Number(click.FloatRange):
+    """A number within bounds; click takes `nan` for one within any."""
+
+    name = "number"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return the number."""
+        found = super().convert(value, param, ctx)
+        if found != found:
+            self.fail(f"{value!r} is not a valid {self.name}.", param, ctx)
+        return found
+
+
+def parameters(function: Callable[..., Any]) -> list[click.Parameter]:
     """Return what a function that is a command takes, in its order."""
-    code = function.__code__
-    count = code.co_argcount + code.co_kwonlyargcount
-    plain = function.__defaults__ or ()
-    by_place = code.co_varnames[code.co_argcount - len(plain) : code.co_argcount]
-    defaults: dict[str, Any] = dict(zip(by_place, plain, strict=True))
-    defaults |= function.__kwdefaults__ or {}
     hints = typing.get_type_hints(function, include_extras=True)
-    return [_parameter(name, hints[name], defaults.get(name, REQUIRED)) for name in code.co_varnames[:count]]
+    return [_parameter(one, hints[one.name]) for one in inspect.signature(function).parameters.values()]
 
 
-def _parameter(name: str, hint: Any, default: Any) -> Parameter:
+def _parameter(one: inspect.Parameter, hint: Any) -> click.Parameter:
     kind, said = typing.get_args(hint)
     if isinstance(kind, types.UnionType):
-        kind = next(one for one in typing.get_args(kind) if one is not type(None))
-    many = typing.get_origin(kind) is list
-    return Parameter(name, said, typing.get_args(kind)[0] if many else kind, many, default)
+        kind = next(part for part in typing.get_args(kind) if part is not type(None))
+    many = typing.get_origin(kind) is tuple
+    kind = typing.get_args(kind)[0] if many else kind
+    attributes: dict[str, Any] = {"type": click.Path(path_type=Path) if kind is Path else kind}
+    required = one.default is inspect.Parameter.empty
+    if not required:
+        attributes["default"] = one.default
+    attributes |= said.attributes
+    if isinstance(said, Argument):
+        return click.Argument([one.name], required, nargs=-1 if many else 1, **attributes)
+    names = said.names or ("--" + one.name.replace("_", "-"),)
+    flag = kind is bool
+    shown = not (required or many or flag) and bool(one.default)
+    return click.Option(
+        [one.name, *names], required=required, is_flag=flag, multiple=many, show_default=shown, **attributes
+    )

@@ -32,9 +32,7 @@ _SKIPPED_SHOWN = 10
 
 
 def demo(
-    folder: Annotated[
-        Path | None, Argument("FOLDER", help="Documents to ask about; without it, the product's own.")
-    ] = None,
+    folder: Annotated[Path | None, Argument(help="Documents to ask about; without it, the product's own.")] = None,
     *,
     once: Annotated[bool, Option("--once", help="End after the questions instead of waiting for yours.")] = False,
 ) -> None:
