@@ -42,6 +42,12 @@ def test_a_page_does_what_it_shows(page: Path, ada: World) -> None:
     told(ada, ada.home / page.stem, page)
 
 
+def test_no_two_pages_that_share_a_network_have_an_agent_of_the_same_name() -> None:
+    made = re.compile(r"atlas (?:init|tokens create) ([a-z-]+)")
+    names = [{name for step in commands(page) for name in made.findall(step.command)} for page in IN_ONE_THAT_IS_UP]
+    assert sum(map(len, names)) == len(set[str]().union(*names))
+
+
 def test_every_exception_is_needed() -> None:
     shown = [step.command for page in pages() for step in commands(page)]
     assert [form for form in NOT_RUN if not any(re.fullmatch(form, command) for command in shown)] == []

@@ -45,7 +45,10 @@ class Cutting:
     async def _answered(self, there: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
         left = self._allowance()
         while left is None or left > 0:
-            part = await there.read(PART if left is None else min(PART, left))
+            try:
+                part = await there.read(PART if left is None else min(PART, left))
+            except OSError:  # the server was killed
+                part = b""
             if not part:
                 return True
             left = None if left is None else left - len(part)
