@@ -14,8 +14,8 @@ import pytest
 
 from agentic_atlas.sdk.client.connection import Connections, Cut, Full, NotReached, Patience, Request, Silent
 from agentic_atlas.sdk.client.way import Proxy
+from tests.certificates import speaking_tls
 from tests.integration.client.client_server import run
-from tests.integration.sdk.test_link_handshake import certificate
 
 Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 ASK = Request("GET", "/things?a=1", (("Accept", "application/json"),), b"")
@@ -82,10 +82,7 @@ async def listening(serve: Serve, **more: Any):
 @pytest.fixture
 def tls(tmp_path: Path) -> tuple[Path, ssl.SSLContext]:
     """A certificate of `localhost` that vouches for itself, and a server's context with it."""
-    pem, private = certificate(tmp_path)
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(pem, private)
-    return pem, context
+    return speaking_tls(tmp_path)
 
 
 async def asked(connections: Connections, request: Request = ASK, patience: Patience = PATIENCE) -> tuple[int, bytes]:

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import asyncio
-import ssl
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,7 +14,7 @@ from agentic_atlas.sdk.client.asynchronous import AsyncClient
 from agentic_atlas.sdk.client.errors import ConnectionCut, UnexpectedAnswer
 from agentic_atlas.sdk.client.http import Http
 from agentic_atlas.sdk.client.retry import Sources
-from tests.certificates import certificate
+from tests.certificates import speaking_tls
 from tests.integration.client.client_server import KEY, Answer, Asked, Server, Time, error, in_order, run, serving
 
 
@@ -148,9 +147,7 @@ def test_nobody_there_is_told_with_the_address_and_the_remedy(patience: float) -
 
 
 def test_plain_text_where_tls_is_spoken_is_told_with_the_scheme_that_is_right(tmp_path: Path) -> None:
-    pem, private = certificate(tmp_path)
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(pem, private)
+    _, context = speaking_tls(tmp_path)
 
     async def story() -> None:
         server = await asyncio.start_server(lambda _, writer: writer.close(), "127.0.0.1", 0, ssl=context)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import datetime
 import json
 import logging
 import ssl
@@ -15,9 +14,6 @@ import msgspec
 import psutil
 import pytest
 import structlog
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
 from websockets.exceptions import InvalidStatus
 
 from agentic_atlas.compose.crowd import Crowd
@@ -28,6 +24,7 @@ from agentic_atlas.router.endpoint import serve
 from agentic_atlas.router.handshake import Guard
 from agentic_atlas.router.occupancy import Occupancy
 from agentic_atlas.router.settings import RouterSettings
+from tests.certificates import speaking_tls
 from tests.integration.router.doors import (
     CLOSE,
     QUICK,
@@ -392,33 +389,9 @@ def test_an_idle_agent_costs_little_memory() -> None:
     run(main())
 
 
-@pytest.fixture(scope="module")
-def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "127.0.0.1")])
-    start = datetime.datetime(2020, 1, 1, tzinfo=datetime.UTC)
-    made = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(1)
-        .not_valid_before(start)
-        .not_valid_after(start + datetime.timedelta(days=36_500))
-        .sign(key, hashes.SHA256())
-    )
-    path = tmp_path_factory.mktemp("tls") / "both.pem"
-    path.write_bytes(
-        made.public_bytes(serialization.Encoding.PEM)
-        + key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    )
-    return path
-
-
-def test_an_agent_connects_over_tls_and_one_that_does_not_finish_its_handshake_is_cut(certificate: Path) -> None:
+def test_an_agent_connects_over_tls_and_one_that_does_not_finish_its_handshake_is_cut(tmp_path: Path) -> None:
     async def main() -> None:
-        server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        server.load_cert_chain(certificate)
+        _, server = speaking_tls(tmp_path)
         client = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         client.check_hostname, client.verify_mode = False, ssl.CERT_NONE
         async with door(ssl=server) as at, raw(at.port) as half:

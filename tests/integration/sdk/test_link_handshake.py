@@ -16,7 +16,7 @@ from agentic_atlas.errors import ConfigurationError
 from agentic_atlas.protocol.messages import Welcome
 from agentic_atlas.sdk.link.link import is_exposed
 from agentic_atlas.sdk.link.surroundings import Surroundings
-from tests.certificates import certificate
+from tests.certificates import speaking_tls
 from tests.integration.sdk.dialogues import PATIENCE, QUICK, TOKEN, Lines, Peer, Router, linked
 
 
@@ -217,10 +217,7 @@ def test_the_token_is_in_no_log_at_any_level(caplog: pytest.LogCaptureFixture) -
 
 @pytest.fixture
 def tls(tmp_path: Path) -> tuple[Path, ssl.SSLContext]:
-    pem, private = certificate(tmp_path)
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(pem, private)
-    return pem, context
+    return speaking_tls(tmp_path)
 
 
 def test_a_certificate_that_is_trusted_is_connected_to(tls: tuple[Path, ssl.SSLContext]) -> None:
