@@ -26,7 +26,7 @@ from agentic_atlas.backend.domain.records import (
 from agentic_atlas.backend.domain.schemas import InputFault
 from agentic_atlas.protocol.messages import Reaction
 from agentic_atlas.protocol.schemas import Cost
-from agentic_atlas.protocol.tasks import TaskState
+from agentic_atlas.protocol.tasks import Holdup, TaskState
 
 Decide = Callable[[Task], Change | None]
 """A pure decision about a task: the change, or None when nothing is to be changed."""
@@ -105,6 +105,8 @@ class Usage(msgspec.Struct, frozen=True):
     """It takes nothing any more, and is about to leave."""
     silent: float = 0.0
     """Seconds since it was heard last."""
+    holdup: Holdup | None = None
+    """Why it is given nothing new for now, whatever slots are free."""
 
 
 class Page(msgspec.Struct, frozen=True):
@@ -405,6 +407,9 @@ class Fleet(Protocol):
 
     def holds(self, task_id: str, attempt: int) -> bool:
         """Tell whether the attempt has a lease: its loss would be noticed."""
+
+    def awaits(self, task_id: str, attempt: int) -> float | None:
+        """Return for how many seconds more the attempt waits for its instance; None while that is connected."""
 
     def adopt(self, task_id: str, attempt: int, instance_id: str) -> None:
         """Keep an attempt for its instance through one grace period; without a word from it, the attempt is lost."""

@@ -32,8 +32,14 @@ def open_question(info: TaskInfo, number: int | None = None) -> QuestionInfo:
     found = next((one for one in info.questions if one.open and number in (None, one.number)), None)
     if found is None:
         which = "no question" if number is None else f"no question {number}"
-        raise Conflict(f"{which} of task {info.id} is open; it is {info.state}", code="no_open_question")
+        raise Conflict(f"{which} of task {info.id} is open; it {standing(info.state)}", code="no_open_question")
     return found
+
+
+def standing(state: str) -> str:
+    """Return the state of a task as the rest of a sentence."""
+    verb = {"completed": "has", "failed": "has", "canceled": "was", "rejected": "was"}.get(state, "is")
+    return f"{verb} {'cancelled' if state == 'canceled' else state}"
 
 
 def text(question: QuestionInfo) -> str:

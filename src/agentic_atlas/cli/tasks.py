@@ -123,7 +123,7 @@ def cancel(
     elif found.state == "canceled" or not found.done:
         output.say(f"Task {found.id} is {'cancelled' if found.done else 'asked to stop'}.")
     else:
-        output.say(f"Task {found.id} was {found.state} already.")
+        output.say(f"Task {found.id} {questions.standing(found.state)} already.")
 
 
 def answer(
@@ -175,7 +175,11 @@ def answer(
     if json:
         output.document(found)
     else:
-        waits = f"asks another question: {questions.text(found.question)}" if found.question else f"is {found.state}"
+        waits = (
+            f"asks another question: {questions.text(found.question)}"
+            if found.question
+            else questions.standing(found.state)
+        )
         output.say(f"Answered. Task {found.id} {waits}.")
 
 

@@ -72,12 +72,17 @@ class RouterFleet:
     def usage(self, agent_id: str) -> Sequence[Usage]:
         """See `Fleet.usage`."""
         return [
-            Usage(one.instance_id, one.used, one.slots, one.draining, one.silent) for one in self.router.usage(agent_id)
+            Usage(one.instance_id, one.used, one.slots, one.draining, one.silent, one.holdup)
+            for one in self.router.usage(agent_id)
         ]
 
     def holds(self, task_id: str, attempt: int) -> bool:
         """See `Fleet.holds`."""
         return self.router.holds(task_id, attempt)
+
+    def awaits(self, task_id: str, attempt: int) -> float | None:
+        """See `Fleet.awaits`."""
+        return self.router.awaits(task_id, attempt)
 
     def adopt(self, task_id: str, attempt: int, instance_id: str) -> None:
         """See `Fleet.adopt`."""

@@ -59,6 +59,19 @@ class Loss(StrEnum):
     """It did not come back after a start of the server."""
 
 
+class Holdup(StrEnum):
+    """Why an instance is given no new tasks for now, whatever slots it has free."""
+
+    DRAINING = "draining"
+    """It is about to end."""
+    BLOCKED = "blocked"
+    """Its event loop is late."""
+    REFUSED = "refused"
+    """It gave a task back as busy, and is left alone for a while."""
+    BEHIND = "behind"
+    """It has not read yet what was sent to it."""
+
+
 TERMINAL = frozenset({TaskState.COMPLETED, TaskState.FAILED, TaskState.CANCELED, TaskState.REJECTED})
 """States that never change again."""
 

@@ -13,7 +13,7 @@ from agentic_atlas.protocol.codec import ProtocolError
 from agentic_atlas.protocol.messages import Answer, Cancel, Drain, Hello, Message, Report, Side, Task, Welcome
 from agentic_atlas.protocol.session import Session
 from agentic_atlas.protocol.states import ConnectionState
-from agentic_atlas.protocol.tasks import Loss
+from agentic_atlas.protocol.tasks import Holdup, Loss
 from agentic_atlas.router.calls import Calls
 from agentic_atlas.router.delivery import Deliveries
 from agentic_atlas.router.hearing import Hearing
@@ -141,7 +141,12 @@ class Connection:
     @property
     def open(self) -> bool:
         """See `placement.Candidate`."""
-        return self._readiness.willing and not self._outbox.congested
+        return self.holdup is None
+
+    @property
+    def holdup(self) -> Holdup | None:
+        """Why no new work goes to it; None when it is open."""
+        return self._readiness.holdup or (Holdup.BEHIND if self._outbox.congested else None)
 
     @property
     def oldest_result(self) -> float:

@@ -16,7 +16,7 @@ from agentic_atlas.protocol.messages import (
     Task,
     Verdict,
 )
-from agentic_atlas.protocol.tasks import Loss
+from agentic_atlas.protocol.tasks import Holdup, Loss
 
 
 class Identity(msgspec.Struct, frozen=True):
@@ -88,6 +88,7 @@ class Occupied(msgspec.Struct, frozen=True):
     draining: bool
     silent: float
     """Seconds since it was heard last."""
+    holdup: Holdup | None = None
 
 
 class Replies(Protocol):

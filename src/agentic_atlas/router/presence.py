@@ -82,6 +82,11 @@ class Leases:
         lease = self._leases.get(attempt)
         return None if lease is None else lease.instance
 
+    def until(self, attempt: Attempt) -> float | None:
+        """Return when the lease runs out; None while a live connection holds it, or when there is none."""
+        lease = self._leases.get(attempt)
+        return None if lease is None else lease.expires_at
+
     def expired(self, now: float, returning: Collection[str] = (), patience: float = 0.0) -> list[Lost]:
         """Remove the leases that have run out, and return them in an order that can be repeated.
 

@@ -1,6 +1,7 @@
 """Whether an instance wants new work: not while it drains, is busy, or its handlers' loop lags. Pure."""
 
 from agentic_atlas.protocol.messages import RefuseReason
+from agentic_atlas.protocol.tasks import Holdup
 
 _LONGEST_PAUSE = 30.0
 """Seconds. One that refuses again and again is asked seldom: each try is on record in its task's events."""
@@ -25,7 +26,16 @@ class Readiness:
     @property
     def willing(self) -> bool:
         """True when it wants new work."""
-        return not (self._draining or self._lag > self._max_lag or self._busy_until is not None)
+        return self.holdup is None
+
+    @property
+    def holdup(self) -> Holdup | None:
+        """Why it does not want new work; None when it does."""
+        if self._draining:
+            return Holdup.DRAINING
+        if self._lag > self._max_lag:
+            return Holdup.BLOCKED
+        return Holdup.REFUSED if self._busy_until is not None else None
 
     @property
     def draining(self) -> bool:

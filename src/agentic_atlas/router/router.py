@@ -226,7 +226,7 @@ class Router:
     def usage(self, agent_id: str) -> list[Occupied]:
         """Return the agent's registered instances, with the slots of each that are taken."""
         return [
-            Occupied(one.instance_id, one.in_flight, one.concurrency, one.draining, one.quiet)
+            Occupied(one.instance_id, one.in_flight, one.concurrency, one.draining, one.quiet, one.holdup)
             for one in self._hub.ready(agent_id)
         ]
 
@@ -234,6 +234,11 @@ class Router:
         """Tell whether the attempt has a lease, or its loss is being stored."""
         one = Attempt(task, attempt)
         return self._leases.instance(one) is not None or one in self._losses
+
+    def awaits(self, task: str, attempt: int) -> float | None:
+        """Return for how many seconds more the attempt waits for its instance; None while that is connected."""
+        until = self._leases.until(Attempt(task, attempt))
+        return None if until is None else max(0.0, until - self.office.clock())
 
     def oldest_results(self) -> list[tuple[str, float]]:
         """Return (instance, seconds) for each registered one that waits for an acknowledgement: since when."""

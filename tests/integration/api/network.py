@@ -56,6 +56,7 @@ class HandFleet:
     free_slots: dict[str, list[Slot]] = field(default_factory=dict)
     used: dict[str, list[Usage]] = field(default_factory=dict)
     unleased: set[tuple[str, int]] = field(default_factory=set)
+    awaited: dict[tuple[str, int], float] = field(default_factory=dict)
     unnamed: list[tuple[str, int]] = field(default_factory=list)
     forgotten: list[tuple[Slot, int]] = field(default_factory=list)
     kept: list[tuple[str, float]] = field(default_factory=list)
@@ -112,6 +113,9 @@ class HandFleet:
 
     def holds(self, task_id: str, attempt: int) -> bool:
         return (task_id, attempt) not in self.unleased
+
+    def awaits(self, task_id: str, attempt: int) -> float | None:
+        return self.awaited.get((task_id, attempt))
 
     def adopt(self, task_id: str, attempt: int, instance_id: str) -> None:
         self.unleased.discard((task_id, attempt))

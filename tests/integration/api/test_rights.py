@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
+import pytest
 from sqlalchemy import Engine, event
 
 from tests.integration.api.network import GREET, api
@@ -54,6 +55,33 @@ def test_every_operation_refuses_whoever_has_no_valid_key_in_one_shape(tmp_path:
                     answer = await atlas.anonymous.request(method, filled(path), headers=headers, json={})
                     assert answer.status_code == 401, (method, path)
                     assert set(answer.json()["error"]) == {"code", "message", "detail"}
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize(
+    ("headers", "says"),
+    [
+        ({}, "this needs an API key"),
+        ({"Authorization": "KEY"}, "the Authorization header is not the word Bearer, a space and one token"),
+        ({"Authorization": "Bearer"}, "the Authorization header has no token"),
+        ({"Authorization": "Bearer " + "x" * 5000}, "the Authorization header is longer than"),
+    ],
+)
+def test_a_key_that_is_not_where_it_belongs_is_told_where_and_nothing_of_tokens(
+    tmp_path: Path, headers: dict[str, str], says: str
+) -> None:
+    async def main() -> None:
+        async with api(tmp_path) as atlas:
+            key = str(atlas.admin.headers["Authorization"]).removeprefix("Bearer ")
+            said = {name: value.replace("KEY", key) for name, value in headers.items()}
+            answer = await atlas.anonymous.get("/api/v1/agents", headers=said)
+            assert answer.status_code == 401
+            message = answer.json()["error"]["message"]
+            assert message.startswith(says)
+            assert message.endswith(": send it as `Authorization: Bearer atlas_…`")
+            assert key not in answer.text
+            assert "atlas tokens" not in message
 
     asyncio.run(main())
 

@@ -83,13 +83,23 @@ def test_a_task_is_shown_with_input_and_output(platform: Platform) -> None:
     [
         ({"state": "working"}, "Task t1 is asked to stop."),
         ({"state": "canceled"}, "Task t1 is cancelled."),
-        ({"state": "completed"}, "Task t1 was completed already."),
+        ({"state": "completed"}, "Task t1 has completed already."),
+        ({"state": "rejected"}, "Task t1 was rejected already."),
     ],
 )
 def test_cancel_says_what_became_of_it(platform: Platform, task: dict[str, str], sentence: str) -> None:
     platform.task = dict(task)
     assert printed(atlas("tasks", "cancel", "t1", "--reason", "wrong file")).strip() == sentence
     assert platform.server.asked[0].body == {"reason": "wrong file"}
+
+
+@pytest.mark.parametrize(
+    ("state", "says"),
+    [("failed", "it has failed"), ("canceled", "it was cancelled"), ("working", "it is working")],
+)
+def test_an_answer_that_nobody_waits_for_says_how_the_task_stands(platform: Platform, state: str, says: str) -> None:
+    platform.task = {"state": state}
+    assert f"no question of task t1 is open; {says}" in complained(atlas("tasks", "answer", "t1", "12"))
 
 
 def test_retry_prints_the_new_task(platform: Platform) -> None:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 
 from agentic_atlas.protocol.messages import RefuseReason
+from agentic_atlas.protocol.tasks import Holdup
 from agentic_atlas.router.readiness import Readiness
 
 
@@ -61,3 +62,14 @@ def test_a_refusal_of_one_task_says_nothing_of_others(reason: RefuseReason) -> N
     readiness = Readiness(2.0, 1.0)
     readiness.refused(reason, 0.0)
     assert readiness.willing
+
+
+def test_an_instance_says_why_it_is_unwilling() -> None:
+    readiness = Readiness(2.0, 1.0)
+    assert readiness.holdup is None
+    readiness.refused(RefuseReason.BUSY, 10.0)
+    assert readiness.holdup is Holdup.REFUSED
+    readiness.lags(2.1)
+    assert readiness.holdup is Holdup.BLOCKED
+    readiness.drains()
+    assert readiness.holdup is Holdup.DRAINING

@@ -727,6 +727,22 @@ def test_what_an_agent_does_not_name_is_told_and_can_be_counted_no_more() -> Non
     asyncio.run(main())
 
 
+def test_an_attempt_says_how_long_it_waits_for_an_instance_that_is_away() -> None:
+    async def main() -> None:
+        async with network() as net:
+            agent = await net.agent("agt", "tok_1", "inst_1")
+            task = net.backend.submit("agt")
+            assert net.router.awaits(task.id, 1) is None
+            agent.connection.closed()
+            grace = net.router.office.settings.grace
+            assert net.router.awaits(task.id, 1) == grace
+            await net.passes(1.0)
+            assert round(net.router.awaits(task.id, 1) or 0.0) == round(grace) - 1
+            assert net.router.awaits("another", 1) is None
+
+    asyncio.run(main())
+
+
 def test_an_agent_is_heard_when_any_of_its_instances_says_something() -> None:
     async def main() -> None:
         async with network() as net:

@@ -6,7 +6,7 @@ from fastapi import Depends, Query, Request
 from pydantic import AwareDatetime, BaseModel, Field
 
 from agentic_atlas.auth import TokenRefused, read_bearer
-from agentic_atlas.backend.services.access import Principal
+from agentic_atlas.backend.services.access import SEND_A_KEY, Principal
 from agentic_atlas.backend.services.backend import Backend
 from agentic_atlas.errors import Unauthenticated
 from agentic_atlas.protocol.tasks import TaskState
@@ -27,7 +27,7 @@ async def principal_of(request: Request) -> Principal:
     try:
         secret = read_bearer(headers) if headers else None
     except TokenRefused as error:
-        raise Unauthenticated(error.message) from None
+        raise Unauthenticated(f"{error.reason}: {SEND_A_KEY}") from None
     principal = await backend.access.authenticate(secret)
     introduced = getattr(request.state, INTRODUCED, None)
     if introduced is not None:

@@ -15,6 +15,9 @@ from agentic_atlas.backend.ports import Users
 from agentic_atlas.backend.services.registry import Registry
 from agentic_atlas.errors import Forbidden, NotFound, Unauthenticated
 
+SEND_A_KEY = "send it as `Authorization: Bearer atlas_…`"
+"""What to do about a key that is not there, or not where it belongs."""
+
 _MOST_CACHED = 10_000
 
 
@@ -57,7 +60,7 @@ class Access:
             Unauthenticated: there is no such key, or it or its user is not valid any more.
         """
         if not secret:
-            raise Unauthenticated("this needs an API key: send it as `Authorization: Bearer atlas_…`")
+            raise Unauthenticated(f"this needs an API key: {SEND_A_KEY}")
         key_digest = digest(secret)
         principal = self._known.get(key_digest) or await self._look_up(key_digest)
         expires = principal.key.expires_at
