@@ -7,6 +7,19 @@ from typing import Final
 
 MOST_TOLD: Final = 5
 """Faults in one sentence; the rest is counted, and in the error's `detail`."""
+FORMS: Final = {
+    "date": "2024-02-29",
+    "date-time": "2024-02-29T12:00:00Z",
+    "time": "12:00:00",
+    "duration": "PT1H30M",
+    "uuid": "123e4567-e89b-42d3-a456-426614174000",
+    "email": "ada@example.org",
+    "uri": "https://example.org/",
+    "ipv4": "192.0.2.1",
+    "ipv6": "2001:db8::1",
+    "decimal": "1.5",
+}
+"""Formats of text, and a text of each."""
 _NAMES: Final = 20
 _LENGTH: Final = 64
 _GUESSED: Final = 3
@@ -20,12 +33,12 @@ class Unknown:
 
     Attributes:
         path: of the object, as JSON Pointer.
-        names: those that it may have; empty where they are not known.
+        names: those that it may have; None where they are not known.
     """
 
     path: str
     name: str
-    names: Sequence[str]
+    names: Sequence[str] | None
 
 
 Told = tuple[str, str]
@@ -40,9 +53,10 @@ def of_names(unknown: Iterable[Unknown], lacking: Iterable[tuple[str, str]], who
     told: list[Told] = []
     meant: set[tuple[str, str]] = set()
     for place, one in enumerate(unknown):
-        near = nearest(one.name, one.names) if place < _GUESSED else None
+        near = nearest(one.name, one.names or ()) if place < _GUESSED else None
         meant |= set() if near is None else {(one.path, near)}
-        takes = f"; {'it' if one.path else whose} takes {listed(one.names)}" if one.names else ""
+        who = "it" if one.path else whose
+        takes = "" if one.names is None else f"; {who} takes {listed(one.names) or 'nothing'}"
         hint = "" if near is None else f" (did you mean {near}?)"
         told.append((one.path, f"there is no {_short(one.name)}{takes}{hint}"))
     return told + [(path, f"{_short(name)} is missing") for path, name in lacking if (path, name) not in meant]
@@ -51,6 +65,11 @@ def of_names(unknown: Iterable[Unknown], lacking: Iterable[tuple[str, str]], who
 def one_of(names: Iterable[str]) -> str:
     """Say that only one of these will do."""
     return f"has to be one of {listed(names)}"
+
+
+def of_form(name: str) -> str | None:
+    """Say what a text of this format looks like; None for one that is not known."""
+    return f"has to be {'an' if name[0] in 'ei' else 'a'} {name} such as {FORMS[name]}" if name in FORMS else None
 
 
 def nearest(name: str, names: Sequence[str]) -> str | None:

@@ -17,7 +17,9 @@ Fault = dict[str, str]
 """`{"path": JSON Pointer (RFC 6901), "message": sentence}`."""
 
 
-def faults(error: ValidationError, root: object, *, name: str = "it", names: Sequence[str] = ()) -> list[Fault]:
+def faults(
+    error: ValidationError, root: object, *, name: str = "it", names: Sequence[str] | None = None
+) -> list[Fault]:
     """Return where the value is wrong and why, at most 32 faults.
 
     Pydantic's locations also name branches of unions; `root`, the value that was validated, tells those from keys, so
@@ -36,7 +38,7 @@ def faults(error: ValidationError, root: object, *, name: str = "it", names: Seq
                 lacking.append((path, _unquoted(fault["ctx"]["discriminator"])))
             case "extra_forbidden":
                 around = _pointer(fault["loc"][:-1], root)
-                unknown.append(words.Unknown(around, last, () if around else names))
+                unknown.append(words.Unknown(around, last, None if around else names))
             case "union_tag_invalid":
                 tag = words.pointer([_unquoted(fault["ctx"]["discriminator"])])
                 told.append((path + tag, _message(fault)))
@@ -60,7 +62,9 @@ def _of_types(wrong: Mapping[str, Sequence[str]], paths: Sequence[str]) -> Itera
             yield path, f"it is not of type{'s' if ',' in types else ''} {types}"
 
 
-def faults_of_json(error: ValidationError, raw: bytes, *, name: str = "it", names: Sequence[str] = ()) -> list[Fault]:
+def faults_of_json(
+    error: ValidationError, raw: bytes, *, name: str = "it", names: Sequence[str] | None = None
+) -> list[Fault]:
     """Do the same as `faults` for a JSON text."""
     try:
         root = pydantic_core.from_json(raw)
@@ -95,6 +99,18 @@ _WRONG_TYPE: Final = {
 }
 
 
+_FORMS: Final = {
+    "date_parsing": "date",
+    "date_from_datetime_parsing": "date",
+    "datetime_parsing": "date-time",
+    "datetime_from_date_parsing": "date-time",
+    "time_parsing": "time",
+    "time_delta_parsing": "duration",
+    "uuid_parsing": "uuid",
+    "decimal_parsing": "decimal",
+}
+
+
 def _message(fault: pydantic_core.ErrorDetails) -> str:
     """Return what is wrong, in the words in which a network says it; Pydantic's own may quote what came."""
     wrong, facts = fault["type"], fault.get("ctx", {})
@@ -105,6 +121,9 @@ def _message(fault: pydantic_core.ErrorDetails) -> str:
             return words.one_of(_listed(facts["expected"]))
         case "string_pattern_mismatch":
             return f'it does not match "{facts["pattern"]}"'
+    told = words.of_form(_FORMS.get(wrong, ""))
+    if told is not None:
+        return told
     return fault["msg"].removeprefix("Value error, ")
 
 

@@ -17,7 +17,11 @@ def test_a_name_within_is_told_of_the_place_and_one_that_is_like_none_without_a_
 
 
 def test_nothing_is_said_of_names_that_are_not_known() -> None:
-    assert words.of_names([Unknown("/a", "b", ())], [], "greet") == [("/a", "there is no b")]
+    assert words.of_names([Unknown("/a", "b", None)], [], "greet") == [("/a", "there is no b")]
+
+
+def test_of_what_takes_nothing_that_is_said() -> None:
+    assert words.of_names([Unknown("", "b", [])], [], "greet") == [("", "there is no b; greet takes nothing")]
 
 
 def test_long_names_and_many_of_them_are_cut() -> None:

@@ -1,3 +1,5 @@
+import datetime
+import uuid
 from typing import Annotated, Any, Literal
 
 import pytest
@@ -67,6 +69,11 @@ def test_json_that_cannot_be_read_has_one_fault_at_its_root() -> None:
         (list[int] | int, ["x"], {"path": "/0", "message": 'it is not of type "integer"'}),
         (Literal["a", "b"], "c", {"path": "", "message": "has to be one of a, b"}),
         (Annotated[str, Field(pattern="^a")], "b", {"path": "", "message": 'it does not match "^a"'}),
+        (datetime.date, "soon", {"path": "", "message": "has to be a date such as 2024-02-29"}),
+        (datetime.datetime, "soon", {"path": "", "message": "has to be a date-time such as 2024-02-29T12:00:00Z"}),
+        (datetime.time, "soon", {"path": "", "message": "has to be a time such as 12:00:00"}),
+        (datetime.timedelta, "soon", {"path": "", "message": "has to be a duration such as PT1H30M"}),
+        (uuid.UUID, "x", {"path": "", "message": "has to be a uuid such as 123e4567-e89b-42d3-a456-426614174000"}),
         (dict[str, list[int]], {"a": ["x"]}, {"path": "/a/0", "message": 'it is not of type "integer"'}),
     ],
 )

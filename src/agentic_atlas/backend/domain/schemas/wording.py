@@ -79,6 +79,8 @@ def _message(error: ValidationError) -> str:
             return f"has to be {_value(expected)}, not {_value(error.instance)}"
         case ValidationErrorKind.Pattern(pattern=pattern):
             return error.message.replace(pattern, declared(pattern))[:_MAX_MESSAGE]
+        case ValidationErrorKind.Format(format=name) if (form := words.of_form(str(name))) is not None:
+            return f"{form}, not {_value(error.instance)}"
         case ValidationErrorKind.AnyOf(context=each) | ValidationErrorKind.OneOfNotValid(context=each):
             reasons = list(dict.fromkeys(_message(faults[0]) for faults in each if faults))
             return " and ".join(reasons)[:_MAX_MESSAGE] if len(reasons) <= 3 else error.message[:_MAX_MESSAGE]
@@ -90,8 +92,8 @@ def _value(value: object) -> str:
     return text if len(text) <= _MAX_VALUE else f"{text[:_MAX_VALUE]}…"
 
 
-def _taken(schema: object, steps: Sequence[int | str]) -> list[str]:
-    """Return the names that an object may have, by the path in the schema of what refused another."""
+def _taken(schema: object, steps: Sequence[int | str]) -> list[str] | None:
+    """Return the names that an object may have, by the path in the schema of what refused another; None: unknown."""
     node: object = schema
     known = definitions(schema)
     for step in steps[:-1]:
@@ -101,8 +103,7 @@ def _taken(schema: object, steps: Sequence[int | str]) -> list[str]:
             node = node.get(str(step))
         elif isinstance(node, list) and isinstance(step, int) and step < len(node):
             node = node[step]
-    properties = _properties(node)
-    return list(properties)
+    return list(_properties(node)) if isinstance(node, Mapping) else None
 
 
 def _properties(node: object) -> Node:

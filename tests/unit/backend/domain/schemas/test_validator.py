@@ -118,6 +118,20 @@ def test_a_name_that_was_mistyped_is_one_fault_and_names_the_nearest() -> None:
     assert told({"nam": "A"}) == {"": f"there is no nam; greet takes {takes} (did you mean name?)"}
 
 
+def test_whoever_takes_nothing_is_said_to() -> None:
+    nothing = Validator(b'{"type": "object", "properties": {}, "additionalProperties": false}')
+    assert [fault.message for fault in nothing.faults({"content": 1}, "ping")] == [
+        "there is no content; ping takes nothing"
+    ]
+
+
+def test_a_text_of_another_format_is_told_with_one_that_fits() -> None:
+    day = Validator(b'{"anyOf": [{"type": "string", "format": "date"}, {"type": "null"}]}')
+    assert [fault.message for fault in day.faults("tomorrow", "x")] == [
+        'has to be a date such as 2024-02-29, not "tomorrow"'
+    ]
+
+
 def test_all_faults_are_told_at_once() -> None:
     found = told({"address": {"zip": "1"}, "pet": 1, "flags": 2})
     assert set(found) == {"", "/address", "/address/zip", "/pet", "/flags"}
