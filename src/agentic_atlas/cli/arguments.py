@@ -1,7 +1,8 @@
 """What was typed as `key=value`, turned into the input of a skill. Pure: the schema, and how files are read, are given.
 
-`key=value` is text unless the schema says that the field is a number, a truth value, a list or an object; `key:=value`
-is JSON, whatever the schema says. `key=@file` and `key=-` take what is in a file or comes through stdin, `key=@@text`
+`key=value` is text unless the schema says that the field is a number, a truth value, a list or an object; where it may
+be a number or a truth value as well as text, it is the former when it is written like one. `key:=value` is JSON,
+whatever the schema says. `key=@file` and `key=-` take what is in a file or comes through stdin, `key=@@text`
 is text that begins with an @. `a.b=value` is a part of the object `a`; a list is given item by item: `xs=1 xs=2`.
 """
 
@@ -14,7 +15,8 @@ from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from typing import Any
 
-from agentic_atlas.cli.schema import Schema, encoding, items, kinds, properties, words
+from agentic_atlas.cli.schema import Schema, encoding, item, kinds, part, places, properties
+from agentic_atlas.cli.wording import shown, words
 from agentic_atlas.errors import InvalidInput
 
 Read = Callable[[str], bytes]
@@ -27,6 +29,8 @@ _PYTHON: dict[str, type | tuple[type, ...]] = {
     "object": dict,
     "null": type(None),
 }
+_IN_PARTS = "{} is given as a whole and in parts: give one of the two"
+_NARROW = frozenset({"integer", "number", "boolean"})
 _TRUTHS = {"yes": True, "y": True, "no": False, "n": False}
 
 
@@ -66,6 +70,17 @@ def parse_pairs(pairs: Sequence[str], schema: Schema | None, read: Read) -> dict
     return fields
 
 
+def pair(key: str, value: object, schema: Schema, root: Schema) -> str:
+    """Return what is typed for a value: `key=value` where that is read as this value, else `key:=json`."""
+    text = shown(value)
+    try:
+        read = None if text == "-" or text.startswith("@") else _read(text, schema, root, key)
+    except InvalidInput:
+        read = None
+    same = read == value and type(read) is type(value)
+    return f"{key}={text}" if same else f"{key}:={json.dumps(value, ensure_ascii=False)}"
+
+
 def merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
     """Return an object with the parts of another one over it."""
     result = dict(base)
@@ -93,15 +108,10 @@ def parse_object(text: str | bytes, what: str) -> dict[str, Any]:
 def parse_value(text: str, schema: Schema | None, what: str) -> Any:
     """Return one value; text unless its schema says otherwise. `what` names it in errors.
 
-    For a truth value `yes` and `no` will do as well: this is how people answer.
-
     Raises:
         InvalidInput: it is not what the schema asks for.
     """
-    found = kinds(schema, schema or {})
-    if found == {"boolean"} and text.strip().lower() in _TRUTHS:
-        return _TRUTHS[text.strip().lower()]
-    return _read(text, found, what)
+    return _read(text, schema, schema or {}, what)
 
 
 def parse_json(text: str | bytes, what: str) -> Any:
@@ -135,12 +145,12 @@ def _place(fields: dict[str, Any], key: str, root: Schema) -> _Place:
     while True:
         known = properties(schema, root)
         head, dot, rest = name.partition(".")
-        inner = known.get(head)
+        inner = part(schema, root, head)
         if name in known or not dot or inner is None or "object" not in kinds(inner, root):
-            return _Place(holder, name, known.get(name))
+            return _Place(holder, name, part(schema, root, name))
         within = holder.setdefault(head, {})
         if not isinstance(within, dict):
-            raise InvalidInput(f"`{head}` is given as a whole and in parts: give one of the two")
+            raise InvalidInput(_IN_PARTS.format(f"`{head}`"))
         holder, schema, name = within, inner, rest
 
 
@@ -154,7 +164,10 @@ def _add(place: _Place, key: str, given: str | bytes, root: Schema) -> None:
     """Store a value; one that is given again is a further item of a list, where there may be one."""
     found, what = kinds(place.schema, root), f"`{key}`"
     if "array" in found and "string" not in found and not _is_json_of(given, found):
-        place.holder.setdefault(place.name, []).extend(_items(given, place.schema or {}, root, what))
+        there = place.holder.setdefault(place.name, [])
+        if not isinstance(there, list):
+            raise InvalidInput(_IN_PARTS.format(what) if isinstance(there, dict) else f"{what} is given twice")
+        there.extend(_items(given, place.schema or {}, root, what, len(there)))
     else:
         _put(place, key, _single(given, place.schema, root, what))
 
@@ -165,19 +178,24 @@ def _is_json_of(given: str | bytes, found: Set[str]) -> bool:
     return text.startswith("[") or (text.startswith("{") and "object" in found) or (text == "null" and "null" in found)
 
 
-def _items(given: str | bytes, schema: Schema, root: Schema, what: str) -> list[Any]:
-    """Return the items that one `key=value` of a list stands for."""
-    inner = items(schema, root)
+def _items(given: str | bytes, schema: Schema, root: Schema, what: str, before: int) -> list[Any]:
+    """Return the items that one `key=value` of a list stands for, behind those `before` it."""
+    inner = item(schema, root, before)
     found = kinds(inner, root)
     if isinstance(given, str) and "," in given and not given.lstrip().startswith(("{", "[")):
         if not found or "string" in found:
-            key = what.strip("`")
-            raise InvalidInput(
-                f"{what} is a list: give its items one by one, {key}=… {key}=…; one with a comma in it as JSON: "
-                f"{key}:={json.dumps([given], ensure_ascii=False)}"
-            )
-        return [_single(one, inner, root, what) for one in given.split(",")]
+            raise InvalidInput(_one_by_one(given, schema, root, what))
+        parts = enumerate(given.split(","), before)
+        return [_single(one, item(schema, root, place), root, what) for place, one in parts]
     return [_single(given, inner, root, what)]
+
+
+def _one_by_one(given: str, schema: Schema, root: Schema, what: str) -> str:
+    key = what.strip("`")
+    told = f"{what} is a list: give its items one by one, {key}=… {key}=…"
+    if places(schema, root):
+        return told
+    return f"{told}; one with a comma in it as JSON: {key}:={json.dumps([given], ensure_ascii=False)}"
 
 
 def _single(given: str | bytes, schema: Schema | None, root: Schema, what: str) -> Any:
@@ -190,13 +208,16 @@ def _single(given: str | bytes, schema: Schema | None, root: Schema, what: str) 
             given = given.decode("utf-8-sig")
         except UnicodeDecodeError:
             raise InvalidInput(f"{what} takes text, and what was read is not text in UTF-8") from None
-    return _read(given, kinds(schema, root), what)
+    return _read(given, schema, root, what)
 
 
-def _read(text: str, found: Set[str], what: str) -> Any:
+def _read(text: str, schema: Schema | None, root: Schema, what: str) -> Any:
+    found = kinds(schema, root)
     if not found or "string" in found:
-        return text
-    fault = InvalidInput(f"{what} has to be {words(set(found))}; `{_short(text)}` is not")
+        return _narrowest(text, found)
+    if found == {"boolean"} and text.strip().lower() in _TRUTHS:
+        return _TRUTHS[text.strip().lower()]
+    fault = InvalidInput(f"{what} has to be {words(schema, root)}; `{_short(text)}` is not")
     try:
         value = parse_json(text, what)
     except InvalidInput:
@@ -204,6 +225,18 @@ def _read(text: str, found: Set[str], what: str) -> Any:
     if not any(_fits(value, kind) for kind in found):
         raise fault
     return value
+
+
+def _narrowest(text: str, found: Set[str]) -> Any:
+    """Return a number or a truth value that may stand where text may, when the text is just how JSON writes it."""
+    if _NARROW.isdisjoint(found):
+        return text
+    try:
+        value = parse_json(text, "")
+    except InvalidInput:
+        return text
+    allowed = found & (_NARROW - {"integer"} if isinstance(value, float) else _NARROW)
+    return value if any(_fits(value, kind) for kind in allowed) and json.dumps(value) == text else text
 
 
 def _short(text: str) -> str:

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from agentic_atlas.cli.schema import expected
+from agentic_atlas.cli.wording import expected
 
 if TYPE_CHECKING:
     from agentic_atlas.cli.times import Clock

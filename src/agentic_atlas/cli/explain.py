@@ -5,7 +5,8 @@ from __future__ import annotations
 import shlex
 from typing import TYPE_CHECKING
 
-from agentic_atlas.cli import schema
+from agentic_atlas.cli import schema, wording
+from agentic_atlas.cli.arguments import pair
 from agentic_atlas.cli.columns import wide
 from agentic_atlas.cli.visible import one_line, visible
 from agentic_atlas.errors import NotFound
@@ -80,28 +81,28 @@ def call(agent: str, skill: str, takes: Schema) -> str:
     """Return a command that calls the skill: with everything it needs, or else with a thing it may take."""
     fields = schema.fields(takes, takes)
     shown = [field for field in fields if field.required] or fields[:1]
-    pairs = [pair for field in shown for pair in _pairs(field, takes)]
+    pairs = [one for field in shown for one in _pairs(field, takes)]
     return " ".join(["atlas call", *(shlex.quote(one_line(word)) for word in (agent, skill, *pairs[:_EXAMPLE_PARTS]))])
 
 
 def _pairs(field: Field, root: Schema, within: str = "") -> list[str]:
     """Return what is typed for a field: `key=value`, or one for each part that an object needs."""
-    parts = schema.fields(field.schema, root) if not within and schema.kinds(field.schema, root) == {"object"} else []
+    whole = bool(within) or schema.kinds(field.schema, root) != {"object"}
+    parts = [] if whole else schema.fields(schema.cases(field.schema, root)[0], root)
     needed = [part for part in parts if part.required]
     if needed:
-        return [pair for part in needed for pair in _pairs(part, root, f"{field.name}.")]
+        return [one for part in needed for one in _pairs(part, root, f"{field.name}.")]
     return [within + _pair(field, root)]
 
 
 def _pair(field: Field, root: Schema) -> str:
     if schema.encoding(field.schema, root) is not None:
         return f"{field.name}=@FILE"
-    value = schema.example(field.schema, root)
+    value, takes = wording.example(field.schema, root), field.schema
     if isinstance(value, list) and len(value) == 1 and not isinstance(value[0], list | dict):
-        value = value[0]  # A list is given item by item.
-    # Where a plain value would be read as text, JSON has to be said to be JSON.
-    plain = isinstance(value, str) or "string" not in schema.kinds(field.schema, root)
-    return f"{field.name}{'=' if plain else ':='}{schema.shown(value)}"
+        # A list is given item by item.
+        value, takes = value[0], schema.item(takes, root, 0) or {}
+    return pair(field.name, value, takes, root)
 
 
 def _rows(fields: Sequence[Field], root: Schema, within: str = "") -> Iterator[tuple[str, str, str]]:
@@ -110,14 +111,15 @@ def _rows(fields: Sequence[Field], root: Schema, within: str = "") -> Iterator[t
         name, kind, description = _row(field, root)
         yield within + name, kind, description
         if within.count(".") < _DEEPEST and "object" in schema.kinds(field.schema, root):
-            yield from _rows(schema.fields(field.schema, root), root, f"{within}{name}.")
+            for case in schema.cases(field.schema, root):
+                yield from _rows(schema.fields(case, root), root, f"{within}{name}.")
 
 
 def _row(field: Field, root: Schema) -> tuple[str, str, str]:
-    kind = one_line(schema.described(field.schema, root))
+    kind = one_line(wording.described(field.schema, root))
     kind = kind if len(kind) <= LONGEST_TYPE else f"{kind[: LONGEST_TYPE - 1]}…"
     if field.has_default:
-        kind += f" = {one_line(schema.shown(field.schema['default'])) or chr(34) * 2}"
+        kind += f" = {one_line(wording.shown(field.schema['default'])) or chr(34) * 2}"
     elif not field.required:
         kind += " (optional)"
     return one_line(field.name), kind, one_line(field.description)

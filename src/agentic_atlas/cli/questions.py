@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from agentic_atlas.cli import output
 from agentic_atlas.cli.arguments import parse_value
-from agentic_atlas.cli.schema import expected
+from agentic_atlas.cli.wording import expected
 from agentic_atlas.errors import Conflict, InvalidInput
 
 if TYPE_CHECKING:

@@ -5,7 +5,6 @@ Only what can be told in a few words is looked at; whether a value fits is for t
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -13,21 +12,8 @@ from typing import Any, TypeAlias
 
 Schema: TypeAlias = Mapping[str, Any]
 
-WORDS = {
-    "string": "text",
-    "integer": "a whole number",
-    "number": "a number",
-    "boolean": "true or false",
-    "array": 'a list, in JSON: ["a", "b"]',
-    "object": 'an object, in JSON: {"a": 1}',
-    "null": "null",
-}
-_SHORT = {"integer": "whole number", "number": "number", "boolean": "true|false"}
-_EXAMPLES: dict[str, object] = {"string": "TEXT", "integer": 1, "number": 1.5, "boolean": True, "null": None}
 _DEEPEST = 8
 _MOST_BRANCHES = 500
-_MOST_PARTS = 6
-"""Parts of an object that are named where its type stands."""
 
 
 @dataclass(frozen=True)
@@ -66,6 +52,49 @@ def properties(schema: Schema, root: Schema) -> dict[str, Schema]:
     return found
 
 
+def part(schema: Schema | None, root: Schema, name: str) -> Schema | None:
+    """Return the schema of an object's part of this name; None when it is not known.
+
+    One schema for names of a pattern counts for every name: patterns are an agent's, and not run here.
+    """
+    if schema is None:
+        return None
+    named = properties(schema, root).get(name)
+    return named if named is not None else any_part(schema, root)
+
+
+def any_part(schema: Schema, root: Schema) -> Schema | None:
+    """Return the schema of the parts of an object that have no names of their own; None when it is not known."""
+    for branch in branches(schema, root):
+        patterns = branch.get("patternProperties")
+        by_pattern = list(patterns.values()) if isinstance(patterns, Mapping) and len(patterns) == 1 else []
+        for one in (branch.get("additionalProperties"), *by_pattern):
+            if isinstance(one, Mapping):
+                return one
+    return None
+
+
+def cases(schema: Schema, root: Schema) -> list[Schema]:
+    """Return the kinds of object that a value can be, each whole; the schema itself where there are not several."""
+    found = [one for one in _alternatives(schema, root, set()) if properties(one, root)]
+    return found if len(found) > 1 else [schema]
+
+
+def _alternatives(schema: Schema, root: Schema, seen: set[str]) -> Iterator[Schema]:
+    """Yield what a value can be, one of these at a time; each reference is followed once."""
+    referred = _referred(schema.get("$ref"), root)
+    listed = schema.get("anyOf") or schema.get("oneOf")
+    if isinstance(referred, Mapping):
+        if schema["$ref"] not in seen:
+            yield from _alternatives(referred, root, seen | {schema["$ref"]})
+    elif isinstance(listed, list) and "properties" not in schema:
+        for one in listed:
+            if isinstance(one, Mapping):
+                yield from _alternatives(one, root, seen)
+    else:
+        yield schema
+
+
 def branches(schema: Schema, root: Schema) -> Iterator[Schema]:
     """Yield the schema and the alternatives that it names, not too many of them: an agent wrote it."""
     return islice(_branches(schema, root, 0), _MOST_BRANCHES)
@@ -91,9 +120,9 @@ def kinds(schema: Schema | None, root: Schema) -> set[str]:
     for branch in branches(schema, root) if schema is not None else ():
         kind = branch.get("type")
         found |= {kind} if isinstance(kind, str) else set(kind) if isinstance(kind, list) else set()
-        # Pydantic writes a choice of one as a constant, with or without its type.
-        if "const" in branch and kind is None:
-            found.add(_kind_of(branch["const"]))
+        # Pydantic writes choices, and a choice of one as a constant, with or without their type.
+        if kind is None:
+            found |= {_kind_of(one) for one in _listed(branch)}
     return found
 
 
@@ -104,6 +133,21 @@ def items(schema: Schema, root: Schema) -> Schema | None:
         if isinstance(found, Mapping):
             return found
     return None
+
+
+def places(schema: Schema, root: Schema) -> list[Schema]:
+    """Return the schemas of the first items of a list, where each place has its own: of a tuple."""
+    for branch in branches(schema, root):
+        found = branch.get("prefixItems")
+        if isinstance(found, list):
+            return [one if isinstance(one, Mapping) else {} for one in found]
+    return []
+
+
+def item(schema: Schema, root: Schema, place: int) -> Schema | None:
+    """Return the schema of a list's item at a place, counted from 0; None when it is not known."""
+    own = places(schema, root)
+    return own[place] if place < len(own) else items(schema, root)
 
 
 def encoding(schema: Schema | None, root: Schema) -> str | None:
@@ -121,100 +165,18 @@ def choices(schema: Schema, root: Schema) -> list[Any]:
     """Return the values there are to choose from; none when they are not listed."""
     found: list[Any] = []
     for branch in branches(schema, root):
-        listed = branch.get("enum")
-        found += listed if isinstance(listed, list) else [branch["const"]] if "const" in branch else []
+        found += _listed(branch)
     return found
 
 
-def expected(schema: Schema | None) -> str:
-    """Return in a few words what a value of this schema is, as far as that can be said so; else nothing."""
-    if schema is None:
-        return ""
-    listed = choices(schema, schema)
-    if listed:
-        return f"one of: {', '.join(map(shown, listed))}"
-    found = kinds(schema, schema)
-    if not found or "string" in found:
-        return ""
-    return "yes or no" if found == {"boolean"} else words(found)
-
-
-def words(found: set[str]) -> str:
-    """Return the names of JSON types, in a fixed order."""
-    return " or ".join(WORDS[kind] for kind in WORDS if kind in found and (kind != "string" or len(found) > 1))
-
-
-def described(schema: Schema, root: Schema, depth: int = 0) -> str:
-    """Return the type of a value in a word or two, for a list: `text`, `red|green`, `list of whole number`."""
-    listed = choices(schema, root)
-    if listed:
-        return "|".join(map(shown, listed))
-    if encoding(schema, root) is not None:
-        return "bytes"
-    found = kinds(schema, root)
-    parts = [_SHORT[kind] for kind in _SHORT if kind in found]
-    parts += [_object(schema, root, depth)] if "object" in found else []
-    if "string" in found:
-        parts.insert(0, _text(schema, root))
-    if "array" in found:
-        inner = items(schema, root)
-        parts.append("list" if inner is None or depth > 1 else f"list of {described(inner, root, depth + 1)}")
-    parts += ["null"] * ("null" in found)
-    return _within(schema, root, " or ".join(parts) or "anything")
-
-
-def example(schema: Schema, root: Schema, depth: int = 0) -> object:
-    """Return a value that may well fit."""
-    said = [*(schema.get("examples") or []), schema.get("default"), *choices(schema, root)]
-    chosen = next((one for one in said if one is not None), None)
-    if chosen is not None or depth > 2:
-        return chosen
-    found = kinds(schema, root)
-    if "object" in found:
-        return _example_object(schema, root, depth)
-    if "array" in found:
-        inner = items(schema, root)
-        return [] if inner is None else [example(inner, root, depth + 1)]
-    kind = next((kind for kind in _EXAMPLES if kind in found), "string")
-    least = schema.get("minimum")
-    return least if kind in ("integer", "number") and isinstance(least, int | float) else _EXAMPLES[kind]
-
-
-def _example_object(schema: Schema, root: Schema, depth: int) -> dict[str, object]:
-    return {field.name: example(field.schema, root, depth + 1) for field in fields(schema, root) if field.required}
-
-
-def shown(value: object) -> str:
-    """Return a value as it may be typed: text as it is, anything else as JSON."""
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-
-
-def _object(schema: Schema, root: Schema, depth: int) -> str:
-    """Return the names of the parts of an object in a list, those that may be left out in brackets."""
-    if depth == 0:
-        return "object"
-    names = [field.name if field.required else f"[{field.name}]" for field in fields(schema, root)]
-    return f"{{{', '.join(names)}}}" if 0 < len(names) <= _MOST_PARTS else "object"
+def _listed(branch: Schema) -> list[Any]:
+    listed = branch.get("enum")
+    return listed if isinstance(listed, list) else [branch["const"]] if "const" in branch else []
 
 
 def _needed(schema: Schema, root: Schema) -> set[str]:
     required = (branch.get("required") for branch in branches(schema, root))
     return {name for names in required if isinstance(names, list) for name in names}
-
-
-def _text(schema: Schema, root: Schema) -> str:
-    formats = [branch.get("format") for branch in branches(schema, root)]
-    return next((form for form in formats if isinstance(form, str)), "text")
-
-
-def _within(schema: Schema, root: Schema, text: str) -> str:
-    """Return the text with the bounds of a number behind it."""
-    for branch in branches(schema, root):
-        low, high = branch.get("minimum"), branch.get("maximum")
-        if low is not None or high is not None:
-            bounds = [f"from {low}"] * (low is not None) + [f"to {high}"] * (high is not None)
-            return f"{text} {' '.join(bounds)}"
-    return text
 
 
 def _kind_of(value: object) -> str:

@@ -8,7 +8,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from agentic_atlas.cli.arguments import merged, parse_object, parse_pairs, parse_value
-from agentic_atlas.cli.schema import expected
+from agentic_atlas.cli.wording import expected
 from agentic_atlas.errors import InvalidInput
 
 SCHEMA = {
@@ -23,6 +23,10 @@ SCHEMA = {
         "limit": {"anyOf": [{"type": "integer"}, {"type": "null"}], "default": None},
         "either": {"anyOf": [{"type": "integer"}, {"type": "string"}]},
         "many": {"type": ["number", "null"]},
+        "sum": {"anyOf": [{"type": "number"}, {"type": "string", "format": "decimal"}]},
+        "flag": {"type": ["boolean", "string"]},
+        "level": {"enum": [1, 2, "high"]},
+        "maybe": {"type": ["string", "null"]},
         "anything": {},
         "round": {"$ref": "#/$defs/Round"},
     },
@@ -45,11 +49,24 @@ def nowhere(where: str) -> bytes:
         ("ratio=1.5", 1.5),
         ("ratio=2", 2),
         ("loud=true", True),
+        ("loud=yes", True),
+        ("loud=N", False),
         ('tags=["a", "b"]', ["a", "b"]),
         ('options={"deep": 1}', {"deep": 1}),
         ("limit=3", 3),
         ("limit=null", None),
-        ("either=3", "3"),
+        ("either=3", 3),
+        ("either=03", "03"),
+        ("either=3.0", "3.0"),
+        ("either=1e3", "1e3"),
+        ("either=three", "three"),
+        ("sum=1.5", 1.5),
+        ("sum=1.50", "1.50"),
+        ("flag=true", True),
+        ("flag=yes", "yes"),
+        ("level=2", 2),
+        ("level=high", "high"),
+        ("maybe=null", "null"),
         ("many=null", None),
         ("anything=3", "3"),
         ("unknown=3", "3"),
@@ -71,7 +88,8 @@ def test_a_value_is_read_as_the_schema_says(pair: str, value: object) -> None:
         ("count=1.5", "`count` has to be a whole number; `1.5` is not"),
         ("count=true", "`count` has to be a whole number; `true` is not"),
         ("ratio=NaN", "`ratio` has to be a number; `NaN` is not"),
-        ("loud=yes", "`loud` has to be true or false; `yes` is not"),
+        ("loud=maybe", "`loud` has to be true or false; `maybe` is not"),
+        ("options=x", '`options` has to be an object, in JSON: {"a": 1}; `x` is not'),
         (
             "tags=a,b",
             '`tags` is a list: give its items one by one, tags=… tags=…; one with a comma in it as JSON: tags:=["a,b"]',
@@ -133,6 +151,7 @@ def test_a_whole_input_has_to_be_an_object(text: str) -> None:
         ("n", {"type": "boolean"}, False),
         ("true", {"type": "boolean"}, True),
         ("yes", {"anyOf": [{"type": "boolean"}, {"type": "string"}]}, "yes"),
+        ("7", {"anyOf": [{"type": "string"}, {"type": "integer"}]}, 7),
         ('{"a": 1}', {"$ref": "#/$defs/A", "$defs": {"A": {"type": "object"}}}, {"a": 1}),
     ],
 )
@@ -156,6 +175,31 @@ def test_an_answer_of_another_kind_is_told() -> None:
         ({"type": "integer"}, "a whole number"),
         ({"anyOf": [{"type": "integer"}, {"type": "null"}]}, "a whole number or null"),
         ({"enum": ["red", "blue", 3, None]}, "one of: red, blue, 3, null"),
+        ({"type": "array"}, 'a list, in JSON: ["a", "b"]'),
+        ({"type": "array", "items": {"type": "integer"}}, "a list, in JSON: [1]"),
+        (
+            {"type": "array", "prefixItems": [{"type": "integer"}, {"type": "string"}], "maxItems": 2},
+            'a list, in JSON: [1, "TEXT"]',
+        ),
+        ({"type": "object"}, 'an object, in JSON: {"a": 1}'),
+        ({"type": "object", "additionalProperties": {"type": "number"}}, 'an object, in JSON: {"a": 1.5}'),
+        (
+            {
+                "type": "object",
+                "properties": {"city": {"type": "string"}, "zip": {"type": "string"}},
+                "required": ["city"],
+            },
+            'an object {city, [zip]}, in JSON: {"city": "TEXT"}',
+        ),
+        (
+            {
+                "oneOf": [
+                    {"type": "object", "properties": {"kind": {"const": "cat"}, "lives": {"type": "integer"}}},
+                    {"type": "object", "properties": {"kind": {"const": "dog"}}, "required": ["kind"]},
+                ],
+            },
+            'an object {[kind], [lives]} or {kind}, in JSON: {"a": 1}',
+        ),
     ],
 )
 def test_what_is_expected_is_said_in_a_few_words(schema: dict[str, Any] | None, words: str) -> None:
@@ -180,6 +224,18 @@ INPUT = {
         "lines": {"type": "array", "items": {"$ref": "#/$defs/Line"}},
         "to": {"anyOf": [{"$ref": "#/$defs/Place"}, {"type": "null"}]},
         "dotted.name": {"type": "integer"},
+        "rates": {"type": "object", "additionalProperties": {"type": "number"}},
+        "stock": {"type": "object", "additionalProperties": {"$ref": "#/$defs/Point"}},
+        "codes": {"type": "object", "patternProperties": {"^[a-z]$": {"type": "integer"}}},
+        "either_code": {"type": "object", "patternProperties": {"a": {"type": "integer"}, "b": {"type": "string"}}},
+        "tup": {"type": "array", "prefixItems": [{"type": "integer"}, {"type": "string"}], "maxItems": 2},
+        "rest": {"type": "array", "prefixItems": [{"type": "string"}], "items": {"type": "integer"}},
+        "named": {
+            "anyOf": [
+                {"type": "array", "prefixItems": [{"type": "integer"}, {"type": "string"}]},
+                {"type": "object", "properties": {"n": {"type": "integer"}, "s": {"type": "string"}}},
+            ]
+        },
     },
     "$defs": {
         "Line": {"type": "object", "properties": {"price": {"type": "number"}}},
@@ -217,6 +273,17 @@ INPUT = {
         (["to.city=Paris", "to.at.x=1.5"], {"to": {"city": "Paris", "at": {"x": 1.5}}}),
         (["to.tags=7"], {"to": {"tags": ["7"]}}),
         (["dotted.name=3", "un.known=x"], {"dotted.name": 3, "un.known": "x"}),
+        (["rates.x=1.5", "rates.a.b=2"], {"rates": {"x": 1.5, "a.b": 2}}),
+        (["stock.here.x=1", "stock.there.x=2.5"], {"stock": {"here": {"x": 1}, "there": {"x": 2.5}}}),
+        (["codes.a=1"], {"codes": {"a": 1}}),
+        (["either_code.a=1"], {"either_code": {"a": "1"}}),
+        (["tup=2", "tup=b"], {"tup": [2, "b"]}),
+        (["tup=2", "tup=3"], {"tup": [2, "3"]}),
+        (["tup=2,b"], {"tup": [2, "b"]}),
+        (['tup=[2, "b"]'], {"tup": [2, "b"]}),
+        (["rest=1", "rest=2", "rest=3"], {"rest": ["1", 2, 3]}),
+        (["named=1", "named=b"], {"named": [1, "b"]}),
+        (["named.n=1", "named.s=2"], {"named": {"n": 1, "s": "2"}}),
     ],
 )
 def test_values_come_from_files_and_stdin_as_parts_and_as_items(line: list[str], fields: dict[str, Any]) -> None:
@@ -231,6 +298,11 @@ def test_values_come_from_files_and_stdin_as_parts_and_as_items(line: list[str],
         (["count=1", "count=2"], "`count` is given twice"),
         (["to=null", "to.city=x"], "`to` is given as a whole and in parts: give one of the two"),
         (["to.at.x=far"], "`to.at.x` has to be a number; `far` is not"),
+        (["rates.x=far"], "`rates.x` has to be a number; `far` is not"),
+        (["tup=b"], "`tup` has to be a whole number; `b` is not"),
+        (["rest=a,b"], "`rest` is a list: give its items one by one, rest=… rest=…"),
+        (["named.n=1", "named=2"], "`named` is given as a whole and in parts: give one of the two"),
+        (["xs:=1", "xs=2"], "`xs` is given twice"),
     ],
 )
 def test_what_a_part_or_an_item_cannot_be_is_told(line: list[str], sentence: str) -> None:

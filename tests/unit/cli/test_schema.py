@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 
 from agentic_atlas.cli.explain import call, of_skill
-from agentic_atlas.cli.schema import branches, described
+from agentic_atlas.cli.schema import branches, cases
+from agentic_atlas.cli.wording import described
 from agentic_atlas.sdk.client.records import SkillInfo
 
 LINE = {
@@ -13,7 +14,26 @@ LINE = {
     "properties": {"text": {"type": "string"}, "price": {"type": "number", "minimum": 0}, "rate": {"type": "string"}},
     "required": ["text", "price"],
 }
-ROOT = {"$defs": {"Line": LINE, "Round": {"type": "object", "properties": {"next": {"$ref": "#/$defs/Round"}}}}}
+CAT = {
+    "type": "object",
+    "properties": {"kind": {"const": "cat", "type": "string"}, "lives": {"type": "integer"}},
+    "required": ["kind", "lives"],
+}
+DOG = {
+    "type": "object",
+    "properties": {"kind": {"const": "dog", "type": "string"}, "name": {"type": "string"}},
+    "required": ["kind"],
+}
+PET = {"oneOf": [{"$ref": "#/$defs/Cat"}, {"$ref": "#/$defs/Dog"}], "discriminator": {"propertyName": "kind"}}
+INSTANT = {"type": ["string", "number"], "format": "date-time", "minimum": -62135596800000, "maximum": 253402300799999}
+ROOT = {
+    "$defs": {
+        "Line": LINE,
+        "Cat": CAT,
+        "Dog": DOG,
+        "Round": {"type": "object", "properties": {"next": {"$ref": "#/$defs/Round"}}},
+    }
+}
 
 
 @pytest.mark.parametrize(
@@ -21,6 +41,13 @@ ROOT = {"$defs": {"Line": LINE, "Round": {"type": "object", "properties": {"next
     [
         ({"type": "string"}, "text"),
         ({"type": "string", "format": "date-time"}, "date-time"),
+        (INSTANT, "date-time"),
+        ({"anyOf": [INSTANT, {"type": "null"}]}, "date-time or null"),
+        (INSTANT | {"format": "duration"}, "duration"),
+        ({"type": ["string", "number"], "minimum": 0}, "text or number from 0"),
+        ({"type": "array", "prefixItems": [{"type": "integer"}, {"type": "string"}]}, "[whole number, text]"),
+        (PET, "{kind, lives} or {kind, [name]}"),
+        ({"anyOf": [PET, {"type": "null"}]}, "{kind, lives} or {kind, [name]} or null"),
         ({"type": "string", "contentEncoding": "base64"}, "bytes"),
         ({"type": "integer", "minimum": 1, "maximum": 5}, "whole number from 1 to 5"),
         ({"type": "boolean"}, "true|false"),
@@ -61,7 +88,19 @@ def skill(properties: dict[str, Any], *required: str, **more: Any) -> SkillInfo:
         ),
         ({"xs": {"type": "array", "items": {"type": "integer"}}}, ("xs",), "atlas call a do xs=1"),
         ({"to": {"$ref": "#/$defs/Line"}}, ("to",), "atlas call a do to.text=TEXT to.price=0"),
-        ({"either": {"type": ["string", "integer"], "enum": [1]}}, ("either",), "atlas call a do either:=1"),
+        ({"either": {"type": ["string", "integer"], "enum": [1]}}, ("either",), "atlas call a do either=1"),
+        ({"either": {"type": ["string", "integer"], "enum": ["1"]}}, ("either",), """atlas call a do 'either:="1"'"""),
+        ({"text": {"type": "string", "default": "@ada"}}, (), """atlas call a do 'text:="@ada"'"""),
+        ({"a": PET}, ("a",), "atlas call a do a.kind=cat a.lives=1"),
+        ({"d": {"type": "string", "format": "date"}}, ("d",), "atlas call a do d=2024-02-29"),
+        ({"d": INSTANT}, ("d",), "atlas call a do d=2024-02-29T12:00:00Z"),
+        ({"t": {"type": "string", "format": "time"}}, ("t",), "atlas call a do t=12:00:00"),
+        ({"p": INSTANT | {"format": "duration"}}, ("p",), "atlas call a do p=PT1H30M"),
+        (
+            {"u": {"type": "string", "format": "uuid"}},
+            ("u",),
+            "atlas call a do u=123e4567-e89b-42d3-a456-426614174000",
+        ),
     ],
 )
 def test_an_example_calls_a_skill_with_what_it_needs(
@@ -105,6 +144,23 @@ def test_the_parts_of_an_object_are_told_to_a_depth() -> None:
         "    ring.next.next  object (optional)",
         "  atlas call a do line.text=TEXT line.price=0",
     ]
+
+
+def test_of_a_choice_of_objects_each_is_told_whole() -> None:
+    assert of_skill("a", skill({"pet": PET}, "pet")) == [
+        "do",
+        "    pet        {kind, lives} or {kind, [name]}",
+        "    pet.kind   cat",
+        "    pet.lives  whole number",
+        "    pet.kind   dog",
+        "    pet.name   text (optional)",
+        "  atlas call a do pet.kind=cat pet.lives=1",
+    ]
+
+
+def test_of_a_choice_that_refers_to_itself_each_object_is_told_once() -> None:
+    again = {"anyOf": [{"$ref": "#/$defs/a"}] * 6}
+    assert cases(again, {"$defs": {"a": again}}) == [again]
 
 
 def test_a_description_is_its_first_paragraph_or_all_of_it() -> None:
