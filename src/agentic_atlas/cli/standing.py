@@ -1,7 +1,7 @@
 """Where a network that runs here stands among those its user knows: who they are in it, and where commands go.
 
-Commands go where they went, as long as that network answers; else to the one that has just been started. A network that
-ends leaves them to another one that runs here.
+Commands go where a person chose. Where nobody chose they go where they went, as long as that network answers; else to
+the one that has just been started, and a network that ends leaves them to another one that runs here.
 """
 
 from __future__ import annotations
@@ -30,8 +30,10 @@ class Standing:
         credentials: the file that their key is in.
         is_new: the key has just been made.
         elsewhere: the network that commands go to; empty: to this one.
+        answers: that one does so now.
         principal: who the key belongs to.
         before: where commands went before it came up; None: nowhere.
+        chosen: a person had chosen that.
         passing: its port was any free one.
     """
 
@@ -39,8 +41,10 @@ class Standing:
     credentials: Path
     is_new: bool
     elsewhere: str
+    answers: bool
     principal: Principal
     before: str | None
+    chosen: bool
     passing: bool
 
 
@@ -53,29 +57,34 @@ async def enter(up: Network, settings: Settings) -> Standing:
     url, folder, passing = up.addresses.api_url, str(settings.data_dir.resolve()), settings.http_port == 0
     held = environment.read_credentials()
     principal, key, is_new = await _key(up, settings, held, folder)
-    elsewhere = await _answering_default(held, url)
+    elsewhere, answers = await _elsewhere(held, url, folder)
     # A network has one address, and those of free ports that were never taken back lead nowhere.
     gone = [at for at, entry in held.started_from(folder).items() if entry.passing or not passing]
 
     def stand(held: Credentials) -> Credentials:
+        chosen = held.chosen
         for at in gone:
             held = held.without(at)
         entry = Entry(key, user=principal.user.name, folder=folder, passing=passing)
-        return held.with_entry(url, entry, default=not elsewhere)
+        # Commands that come to it although somebody chose were sent to this very network, at another address.
+        return held.with_entry(url, entry, default=not elsewhere, chosen=chosen)
 
     path = environment.change_credentials(stand)
-    return Standing(principal.user.name, path, is_new, elsewhere, principal, held.default, passing)
+    return Standing(
+        principal.user.name, path, is_new, elsewhere, answers, principal, held.default, held.chosen, passing
+    )
 
 
 async def leave(up: Network, standing: Standing) -> str:
-    """Let commands go to another network that runs here, and forget an address that nobody will find again.
+    """Let commands that nobody sent here by choice go to another network that runs here, and forget an address that
+    nobody will find again.
 
     Returns where they go from now on, when that has changed; else nothing.
     """
     url, handed_on = up.addresses.api_url, ""
     try:
         held = environment.read_credentials()
-        if held.is_default(url):
+        if held.is_default(url) and (standing.passing or not held.chosen):
             handed_on = await _hand_on(held, url, standing)
         if standing.passing:
             environment.forget(url)
@@ -100,21 +109,27 @@ async def _key(up: Network, settings: Settings, held: Credentials, folder: str) 
     return await up.backend.access.authenticate(issued.secret), issued.secret, True
 
 
-async def _answering_default(held: Credentials, url: str) -> str:
+async def _elsewhere(held: Credentials, url: str, folder: str) -> tuple[str, bool]:
+    """Return the network that commands stay with, and whether it answers; nothing when they come to this one."""
     default = held.default
     entry = None if default is None or held.is_default(url) else held.entry(default)
-    if default is None or entry is None or (await reach(default, entry.api_key)).me is None:
-        return ""
-    return default
+    if default is None or entry is None or entry.folder == folder:
+        return "", False
+    answers = (await reach(default, entry.api_key)).me is not None
+    # Where a network on any free port was, nobody will find it again.
+    stays = answers or (held.chosen and not entry.passing)
+    return (default if stays else ""), answers
 
 
 async def _hand_on(held: Credentials, url: str, standing: Standing) -> str:
     """Let commands go to another network of this machine that answers, or to where they went before."""
     before = standing.before or ""
     others = {at: entry for at, entry in held.without(url).platforms.items() if entry.folder or at == before}
-    next_one = await first_that_answers(others.items()) or (before if standing.passing and before in others else "")
+    returns = before if standing.passing and before in others else ""
+    next_one = returns if standing.chosen and returns else await first_that_answers(others.items()) or returns
     if next_one:
-        environment.change_credentials(lambda held: held.using(next_one))
+        chosen = standing.chosen and next_one == returns
+        environment.change_credentials(lambda held: held.using(next_one, chosen=chosen))
     return next_one
 
 

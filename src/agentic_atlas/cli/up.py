@@ -122,9 +122,8 @@ def _tell(where: Addresses, settings: Settings, here: Standing) -> None:
         ]
     )
     if here.elsewhere:
-        output.say(
-            f"Commands go to {here.elsewhere}, which answers: `atlas platforms use {where.api_url}` changes that."
-        )
+        state = "which answers" if here.answers else "which was chosen and does not answer now"
+        output.say(f"Commands go to {here.elsewhere}, {state}: `atlas platforms use {where.api_url}` changes that.")
         output.say("Ctrl-C stops.")
     else:
         output.say("Next: `atlas init hello`, then `python agent.py` in that folder. Ctrl-C stops.")

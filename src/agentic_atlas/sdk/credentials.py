@@ -45,6 +45,8 @@ class Credentials(msgspec.Struct, frozen=True, omit_defaults=True):
     """By address, as `address.base_url` writes it."""
     default: str | None = None
     """Address used when none is given."""
+    chosen: bool = False
+    """A person chose it: no network takes commands from it by coming up or by its end."""
 
     def entry(self, url: str) -> Entry | None:
         """Return what is stored for this very platform, or None; this machine's own names count as one.
@@ -64,24 +66,29 @@ class Credentials(msgspec.Struct, frozen=True, omit_defaults=True):
         """Tell whether commands go to this platform."""
         return self.default is not None and _identity(self.default) == _identity(url)
 
-    def with_entry(self, url: str, entry: Entry, *, default: bool = True) -> "Credentials":
-        """Return these with one more platform, the default when that is wanted or nothing else is."""
+    def with_entry(self, url: str, entry: Entry, *, default: bool = True, chosen: bool | None = None) -> "Credentials":
+        """Return these with one more platform, the default when that is wanted or nothing else is.
+
+        `chosen`: whether a person chose it as the default; None: as it was before.
+        """
         address = base_url(url)
         kept = self.without(url)
-        stays = None if default or self.is_default(url) else kept.default
-        return Credentials({**kept.platforms, address: entry}, stays or address)
+        if not default and not self.is_default(url) and kept.default is not None:
+            return replace(kept, platforms={**kept.platforms, address: entry})
+        return Credentials({**kept.platforms, address: entry}, address, self.chosen if chosen is None else chosen)
 
-    def using(self, url: str) -> "Credentials":
-        """Return these with another default, which has to be one of them."""
+    def using(self, url: str, *, chosen: bool = True) -> "Credentials":
+        """Return these with another default, which has to be one of them; `chosen` by a person."""
         wanted = _identity(url)
-        return replace(self, default=next(held for held in self.platforms if _identity(held) == wanted))
+        return replace(self, default=next(held for held in self.platforms if _identity(held) == wanted), chosen=chosen)
 
     def without(self, url: str) -> "Credentials":
         """Return these without a platform."""
         gone = _identity(url)
         kept = {held: entry for held, entry in self.platforms.items() if _identity(held) != gone}
-        default = self.default if self.default in kept else next(iter(kept), None)
-        return replace(self, platforms=kept, default=default)
+        if self.default in kept:
+            return replace(self, platforms=kept)
+        return Credentials(kept, next(iter(kept), None))
 
     def started_from(self, folder: str) -> dict[str, Entry]:
         """Return the platforms that were started here with this data folder, by address."""

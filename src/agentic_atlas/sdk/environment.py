@@ -204,7 +204,7 @@ def remember(
     Raises as `credentials.read` and `write` do.
     """
     entry = Entry(api_key, user=user)
-    return change_credentials(lambda held: held.with_entry(url, entry, default=default), environ)
+    return change_credentials(lambda held: held.with_entry(url, entry, default=default, chosen=default), environ)
 
 
 def forget(url: str, environ: Mapping[str, str] | None = None) -> bool:

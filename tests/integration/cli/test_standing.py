@@ -44,12 +44,44 @@ def test_a_second_network_leaves_commands_where_they_go_and_takes_them_when_the_
             assert (here.user, here.is_new, here.elsewhere, default()) == ("admin", True, "", first)
             async with running(tmp_path / "second", second_port) as (second, there, _):
                 assert (there.elsewhere, default()) == (first, first)
-                environment.change_credentials(lambda held: held.using(second))
-            assert default() == first, "the one that runs"
         assert default() == first, "it will run there again"
         async with running(tmp_path / "second", second_port) as (second, there, _):
             assert (there.is_new, there.elsewhere, default()) == (False, "", second)
         assert known() == {first, second}
+
+    asyncio.run(story())
+
+
+def test_a_network_that_ends_leaves_commands_that_nobody_sent_there_to_another_that_runs(tmp_path: Path) -> None:
+    async def story() -> None:
+        async with running(tmp_path / "second", free_port()) as (second, _, _):
+            environment.change_credentials(lambda held: held.using(second, chosen=False))
+            async with running(tmp_path / "first", free_port()) as (first, _, _):
+                environment.change_credentials(lambda held: held.using(first, chosen=False))
+            assert default() == second, "the one that runs"
+
+    asyncio.run(story())
+
+
+def test_a_network_that_was_chosen_keeps_commands_while_it_starts_anew_and_on_another_port(tmp_path: Path) -> None:
+    async def story() -> None:
+        port = free_port()
+        async with running(tmp_path / "other", free_port()):
+            async with running(tmp_path / "chosen", port) as (chosen, _, _):
+                environment.change_credentials(lambda held: held.using(chosen))
+            assert default() == chosen, "another one runs, and nobody chose that"
+            async with running(tmp_path / "third", free_port()) as (_, there, _):
+                assert (there.elsewhere, there.answers, default()) == (chosen, False, chosen)
+            async with running(tmp_path / "trial") as (_, there, _):
+                assert (there.elsewhere, default()) == (chosen, chosen)
+            async with running(tmp_path / "chosen", port) as (_, here, _):
+                assert (here.elsewhere, default()) == ("", chosen)
+            async with running(tmp_path / "chosen") as (passing, here, _):
+                assert (here.elsewhere, default()) == ("", passing), "the same network, for now"
+            assert (default(), environment.read_credentials().chosen) == (chosen, True)
+            async with running(tmp_path / "chosen", free_port()) as (moved, _, _):
+                pass
+            assert (default(), environment.read_credentials().chosen) == (moved, True)
 
     asyncio.run(story())
 

@@ -81,6 +81,16 @@ def test_one_beside_another_that_answers_says_where_commands_go(
         assert environment.read_credentials().default == server.url
 
 
+def test_one_beside_another_that_was_chosen_and_is_down_says_where_commands_stay(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    environment.remember("http://127.0.0.1:9", KEY)
+    lines, _ = said(capsys, tmp_path)
+    stays = "Commands go to http://127.0.0.1:9, which was chosen and does not answer now: `atlas platforms use "
+    assert any(line.startswith(stays) for line in lines)
+    assert environment.read_credentials().default == "http://127.0.0.1:9"
+
+
 def test_a_setting_that_is_misspelt_is_told_before_anything_is_up(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ATLAS_GRCE", "5")
     told = complained(atlas("up", "--log-level", "loud"), 2).splitlines()
