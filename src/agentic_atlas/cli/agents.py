@@ -66,6 +66,40 @@ def show_one(
         _print(agent, found, times.clock(utc=utc, iso=iso), every=every)
 
 
+def delete(
+    *,
+    agent: AgentName,
+    yes: Annotated[bool, Option("--yes", "-y", help="Without a question.")] = False,
+    json: Json = False,
+) -> None:
+    """Remove an agent with its tokens: its instances are disconnected, and its open tasks fail. What was done stays.
+
+    An agent cannot be renamed: make one of the other name, with a token of its own, and delete this one.
+    """
+    from agentic_atlas.cli import explain
+    from agentic_atlas.cli.asking import confirm
+
+    async def look() -> AgentInfo:
+        async with connection.connect() as atlas:
+            return await explain.agent_of(atlas, agent)
+
+    async def work() -> None:
+        async with connection.connect() as atlas:
+            await atlas.delete_agent(agent)
+
+    if not yes:
+        found = connection.run(look())
+        asked = connection.one_of_several()
+        on = f" on {asked}" if asked else ""
+        online = f" {found.instances_online} of its instances are connected." if found.instances_online else ""
+        confirm(f"Delete {found.full_name or found.name}{on}, with its tokens?{online}")
+    connection.run(work())
+    if json:
+        output.document({"deleted": agent})
+    else:
+        output.say(f"Deleted {agent}.")
+
+
 def _show_skill(typed: str, agent: AgentInfo, name: str, *, json: bool) -> None:
     from agentic_atlas.cli import explain
 

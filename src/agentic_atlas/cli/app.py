@@ -36,6 +36,7 @@ ATLAS = Group(
                 "list": Command("platforms:show_list", "List the networks: which answer, and where commands go."),
                 "use": Command("platforms:use", "Let commands go to this network."),
                 "forget": Command("platforms:forget", "Forget a network and the key for it."),
+                "key": Command("platforms:key", "Print the API key that commands use, for a script."),
             },
             default="list",
         ),
@@ -47,6 +48,7 @@ ATLAS = Group(
             {
                 "list": Command("agents:show_list", "List the agents, with their status."),
                 "show": Command("agents:show_one", "Show an agent with its skills and instances."),
+                "delete": Command("agents:delete", "Remove an agent with its tokens; its tasks stay."),
             },
             default="list",
         ),

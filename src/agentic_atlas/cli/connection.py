@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from agentic_atlas.cli import interrupts
+from agentic_atlas.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
@@ -28,6 +29,16 @@ def connect(
     from agentic_atlas.sdk.client.asynchronous import TIMEOUT, AsyncClient
 
     return AsyncClient(url, api_key=api_key, patience=patience, timeout=TIMEOUT if timeout is None else timeout)
+
+
+def one_of_several() -> str:
+    """Return which network commands go to, where another one is known here that might be meant; else nothing."""
+    from agentic_atlas.sdk import environment
+
+    try:
+        return environment.platform_url() if len(environment.read_credentials().platforms) > 1 else ""
+    except ConfigurationError:
+        return ""  # An address and a key of the environment do without that file.
 
 
 def run(work: Coroutine[Any, Any, T], *, timeout: float | None = None) -> T:

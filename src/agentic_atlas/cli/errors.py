@@ -7,7 +7,7 @@ nobody reads the output any more.
 
 import click
 
-from agentic_atlas.cli import output
+from agentic_atlas.cli import connection, output
 from agentic_atlas.errors import (
     AtlasError,
     ConfigurationError,
@@ -27,6 +27,12 @@ FIXES: dict[type[AtlasError], str] = {
     Forbidden: "`atlas whoami` tells who you are to the platform",
 }
 """What the platform cannot know when it refuses: what there is to do on this machine."""
+
+IDS = {
+    "token_not_found": "give an id, as `atlas tokens list AGENT` shows them",
+    "task_not_found": "`atlas tasks list` shows their ids",
+}
+"""Where the ids are that were not found, by the code of the error."""
 
 
 def report(error: Exception, *, as_json: bool) -> int:
@@ -65,10 +71,10 @@ def _with_help(error: click.UsageError) -> str:
 
 def _with_fix(error: AtlasError) -> str:
     """Return the sentence, with what a person at a command line can do about it."""
-    for kind, fix in FIXES.items():
-        if isinstance(error, kind):
-            return f"{error.message.rstrip('.')}; {fix}"
-    return error.message
+    fix = next((fix for kind, fix in FIXES.items() if isinstance(error, kind)), IDS.get(error.code))
+    message = f"{error.message.rstrip('.')}; {fix}" if fix else error.message
+    asked = connection.one_of_several() if error.code in ("agent_not_found", *IDS) else ""
+    return f"{message} (on {asked})" if asked else message
 
 
 def _exit_code(error: Exception) -> int:

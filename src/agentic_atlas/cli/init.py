@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import platform
 import re
+import shlex
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
@@ -114,12 +115,16 @@ def _write(folder: Path, name: str, place: Place) -> None:
 
 
 def _tell(folder: Path, name: str, place: Place) -> None:
+    shown = folder.resolve() if folder == Path() else folder
     if place.token:
-        made = f"the new agent `{name}`" if place.created else f"the agent `{name}`, which is on the platform already"
-        output.say(f"Made {folder} for {made}. Its token is in {folder / '.env'}: never commit or share it.")
+        asked = connection.one_of_several()
+        on = f" on {asked}" if asked else ""
+        there = f", which is {on.strip() or 'on the platform'} already"
+        made = f"the new agent `{name}`{on}" if place.created else f"the agent `{name}`{there}"
+        output.say(f"Made {shown} for {made}. Its token is in {folder / '.env'}: never commit or share it.")
     else:
-        output.say(f"Made {folder}. It has no token yet: {place.problem}")
-    steps = [f"cd {folder}"]
+        output.say(f"Made {shown}. It has no token yet: {place.problem}")
+    steps = [] if folder.resolve() == Path.cwd() else [f"cd {shlex.quote(str(folder))}"]
     if not place.token:
         steps.append(f"atlas tokens create {name} --create-agent --env .env")
     steps += ["python agent.py", f"atlas call {name} greet name=Ada    (in another terminal)"]

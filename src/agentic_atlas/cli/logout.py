@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from agentic_atlas.cli import connection, output
+from agentic_atlas.cli import connection, output, platforms
 from agentic_atlas.cli.command.declared import Option
 from agentic_atlas.cli.options import Json, PlatformUrl
 from agentic_atlas.errors import AtlasError, Unauthenticated
@@ -22,7 +22,8 @@ def logout(
     from agentic_atlas.sdk import environment
 
     address = environment.platform_url(url)
-    key = environment.read_credentials().api_key(address)
+    held = environment.read_credentials()
+    key = held.api_key(address)
     why_not = "" if keep_key or key is None else _revoke(address, key)
     environment.forget(address)
     revoked = key is not None and not keep_key and not why_not
@@ -32,10 +33,22 @@ def logout(
         output.say(f"No API key for {address} is stored here.")
     else:
         output.say(f"Forgot the API key for {address}" + (", and revoked it there." if revoked else "."))
+    if key is not None:
+        output.aside(_way_back(address, kept=not revoked))
+        platforms.tell_moved(held)
     if why_not:
         output.aside(f"The key could not be revoked and stays valid on the platform: {why_not}")
     if "ATLAS_API_KEY" in environment.overriding(address):
         output.aside("ATLAS_API_KEY is still set here, and its key still valid.")
+
+
+def _way_back(url: str, *, kept: bool) -> str:
+    """Say how one gets in again: the key that is gone may have been the only one."""
+    with_key = f"`atlas login {url}` with {'it' if kept else 'another key'}"
+    return (
+        f"To get in again: {with_key}; without one, start the network anew on its machine (`atlas up`), which makes "
+        "its administrator a new key."
+    )
 
 
 def _revoke(url: str, key: str) -> str:

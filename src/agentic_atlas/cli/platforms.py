@@ -66,9 +66,40 @@ def forget(
     for url in gone:
         environment.forget(url)
     if json:
-        output.document({"forgotten": gone})
+        output.document({"forgotten": gone, "current": environment.read_credentials().default})
     else:
         output.say(f"Forgot {', '.join(gone)}." if gone else "All networks known here answer.")
+        tell_moved(held)
+
+
+def key(
+    *,
+    platform: Annotated[str | None, Argument(help="As for `use`; without it the one that commands go to.")] = None,
+    json: Json = False,
+) -> None:
+    """Print the API key that commands use, for a script: `key=$(atlas platforms key)`. Whoever has it acts as you."""
+    from agentic_atlas.sdk import environment
+
+    if platform is None:
+        used = environment.client_settings()
+        url, secret = used.url, used.api_key
+    else:
+        held = environment.read_credentials()
+        url = _named(held, platform)
+        secret = held.platforms[url].api_key
+    if json:
+        output.document({"url": url, "api_key": secret})
+    else:
+        output.say(secret)
+
+
+def tell_moved(before: Credentials) -> None:
+    """Say where commands go now that a network was forgotten, when that is elsewhere than before."""
+    from agentic_atlas.sdk import environment
+
+    now = environment.read_credentials().default
+    if now != before.default:
+        output.aside(f"Commands go to {now} now." if now else "No network is known here any more.")
 
 
 def _dead(held: Credentials) -> list[str]:

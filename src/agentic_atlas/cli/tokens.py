@@ -100,7 +100,9 @@ async def ensure_agent(atlas: AsyncClient, name: str) -> bool:
 
 async def _tell_written(atlas: AsyncClient, made: NewToken, env: Path, me: WhoAmI, before: str) -> None:
     """Say what the file has now, and what it had."""
-    output.say(f"Wrote the token of {made.agent} and the network's addresses to {env}; it {_until(made)}.")
+    asked = connection.one_of_several()
+    network = f"the addresses of {asked}" if asked else "the network's addresses"
+    output.say(f"Wrote the token of {made.agent} and {network} to {env}; it {_until(made)}.")
     agent_env.warn_of_router(me, atlas.base_url)
     if before:
         agent_env.tell_replaced(before, await atlas.tokens(made.agent), await _in_use(atlas, made.agent))
@@ -119,7 +121,11 @@ def _show(made: NewToken, env: Path | None, *, json: bool) -> None:
         output.document(shown | ({"token": made.token} if env is None else {"env": str(env)}))
     elif env is None:
         output.say(made.token)
-        output.aside(f"Put it into the agent's .env as {agent_env.TOKEN}=…; it is not shown again and {_until(made)}.")
+        where = connection.one_of_several()
+        output.aside(
+            f"Put it into the agent's .env as {agent_env.TOKEN}=…; it is not shown again and {_until(made)}. With "
+            f"--env .env it would be written there, together with the addresses of {where or 'the network'}."
+        )
 
 
 def _until(made: NewToken) -> str:

@@ -36,8 +36,8 @@ CLIENT_VARIABLES: Final = ("ATLAS_API_URL", "ATLAS_API_KEY")
 _OURS: Final = (PREFIX, "AGENT_")
 
 _WHERE_FROM: Final = (
-    "Get one with `atlas tokens create NAME --create-agent`, and put it into the file .env beside your agent: "
-    "AGENT_JWT_TOKEN=<token>"
+    "`atlas tokens create NAME --create-agent --env .env`, run beside your agent's file, writes one there, with the "
+    "router's address"
 )
 _COPY_AGAIN: Final = "copy the whole token again, without quotes, spaces or line breaks"
 
@@ -146,13 +146,15 @@ def client_settings(
 def _no_key(address: str | None, held: Credentials) -> str:
     if address is None:
         return (
-            "no network is known here: start one with `atlas up`, log in to one elsewhere with `atlas login URL`, or "
-            "put its address into ATLAS_API_URL and a key into ATLAS_API_KEY."
+            "no network is known here: start one with `atlas up` (one that runs here already makes you a key when it "
+            "is started anew), log in to one elsewhere with `atlas login URL`, or put its address into ATLAS_API_URL "
+            "and a key into ATLAS_API_KEY."
         )
     known = f" Keys are kept here for {', '.join(sorted(held.platforms))}." if held.platforms else ""
     return (
         f"there is no API key for {address}: log in with `atlas login {address}`, start a network here with "
-        f"`atlas up`, or put a key into ATLAS_API_KEY.{known}"
+        "`atlas up` (one that runs here already makes you a key when it is started anew), or put a key into "
+        f"ATLAS_API_KEY.{known}"
     )
 
 
@@ -230,7 +232,7 @@ def _token(token: str | None, file: EnvFile | None) -> str:
         looked = "there is no .env file"
         if file is not None:
             looked = f"{file.path} has none" + "".join(f" (line {line} cannot be read)" for line in file.broken[:1])
-        raise ConfigurationError(f"AGENT_JWT_TOKEN is not set, and {looked}. {_WHERE_FROM}")
+        raise ConfigurationError(f"AGENT_JWT_TOKEN is not set, and {looked}: {_WHERE_FROM}")
     for is_wrong, what in _TOKEN_FAULTS:
         if is_wrong(token):
             raise ConfigurationError(f"AGENT_JWT_TOKEN {what}: {_COPY_AGAIN}")

@@ -57,7 +57,7 @@ class Platform:
         routes: dict[str, Callable[[Asked, list[str]], Answer]] = {
             "agents": self._agents,
             "tasks": self._tasks,
-            "tokens": lambda asked, rest: Answer({"id": rest[0], "status": "revoked"}),
+            "tokens": self._tokens,
             "whoami": self._whoami,
             "backups": self._backups,
         }
@@ -85,7 +85,15 @@ class Platform:
             return Answer(token | {"token": "eyJ.a-b_c.d"}, 201)
         if rest[1:] == ["tokens"]:
             return Answer({"items": self.tokens or [token]})
+        if asked.method == "DELETE":
+            del self.agents[rest[0]]
+            return Answer(b"", 204)
         return Answer(self.agents[rest[0]])
+
+    def _tokens(self, asked: Asked, rest: list[str]) -> Answer:
+        if not rest[0].startswith(("k", "tok_")):
+            return error(404, "token_not_found", f"there is no token '{rest[0]}'")
+        return Answer({"id": rest[0], "status": "revoked"})
 
     def _tasks(self, asked: Asked, rest: list[str]) -> Answer:
         running = {"id": "t1", "agent": "ada/hello", "skill": "greet", "created_at": AT, "state": "working"}

@@ -109,3 +109,16 @@ def test_the_shell_is_offered_nothing_when_the_platform_cannot_be_asked(platform
 
 def test_the_shell_is_offered_nothing_without_a_key() -> None:
     assert offered("call ") == []
+
+
+def test_an_agent_is_deleted_after_a_yes_or_without_a_question(platform: Platform) -> None:
+    for name in ("one", "two"):
+        platform.add_agent(name, instances_online=2)
+    refused = atlas("agents", "delete", "one", input="n\n")
+    assert (refused.exit_code, sorted(platform.agents)) == (1, ["one", "two"])
+    agreed = atlas("agents", "delete", "one", input="y\n")
+    assert printed(agreed) == "Deleted one.\n"
+    assert "Delete ada/one, with its tokens? 2 of its instances are connected. [y/N]:" in agreed.stderr
+    assert json.loads(printed(atlas("agents", "delete", "two", "--yes", "--json"))) == {"deleted": "two"}
+    assert platform.agents == {}
+    assert "there is no agent `two`" in complained(atlas("agents", "delete", "two", "--yes"))

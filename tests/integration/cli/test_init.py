@@ -100,6 +100,13 @@ def test_a_name_no_agent_can_have_is_refused(at_home: Path, name: str) -> None:
     assert list(at_home.iterdir()) == []
 
 
+def test_an_agent_that_is_made_in_this_very_folder_leads_nowhere_else(platform: Platform, at_home: Path) -> None:
+    shown = printed(atlas("init", "hello", "--folder", "."))
+    assert shown.startswith(f"Made {at_home} for the new agent")
+    assert "cd " not in shown
+    assert "cd 'a b'" in printed(atlas("init", "other", "--folder", "a b"))
+
+
 def test_the_address_of_the_settings_is_the_one_in_the_env_file(platform: Platform, at_home: Path) -> None:
     printed(atlas("init", "hello"))
     assert f"BACKEND_API_BASE_URL={client_settings().url}" in (at_home / "hello" / ".env").read_text()

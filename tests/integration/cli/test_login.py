@@ -176,8 +176,12 @@ def test_a_logout_revokes_the_key_and_forgets_it(server: Server) -> None:
     environment.remember("http://localhost:1", "atlas_other")
     environment.remember(server.url, KEY)
     answers(server, ME, REVOKED)
-    told = printed(atlas("logout"))
-    assert told == f"Forgot the API key for {server.url}, and revoked it there.\n"
+    result = atlas("logout")
+    assert printed(result) == f"Forgot the API key for {server.url}, and revoked it there.\n"
+    back, moved = result.stderr.splitlines()
+    assert back.startswith(f"To get in again: `atlas login {server.url}` with another key; ")
+    assert "start the network anew on its machine (`atlas up`), which makes its administrator a new key" in back
+    assert moved == "Commands go to http://localhost:1 now."
     assert server.paths() == ["GET /api/v1/whoami", "DELETE /api/v1/api-keys/key_1"]
     assert (stored(server.url), stored("http://localhost:1")) == (None, "atlas_other")
 
@@ -210,7 +214,8 @@ def test_a_key_that_cannot_be_revoked_is_forgotten_all_the_same(server: Server) 
     answers(server, ME, error(403, "forbidden", "not today"))
     result = atlas("logout")
     assert printed(result) == f"Forgot the API key for {server.url}.\n"
-    assert result.stderr == "The key could not be revoked and stays valid on the platform: not today\n"
+    assert f"To get in again: `atlas login {server.url}` with it; " in result.stderr
+    assert "The key could not be revoked and stays valid on the platform: not today\n" in result.stderr
     assert stored(server.url) is None
 
 

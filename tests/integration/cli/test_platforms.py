@@ -91,3 +91,26 @@ def test_what_does_not_answer_is_forgotten_by_name_or_all_at_once(ada: Server, s
     assert held().default == ada.url
     assert "all networks known here answer" in printed(atlas("platforms", "forget", "--dead")).lower()
     assert "name a platform" in complained(atlas("platforms", "forget"), 2)
+
+
+def test_whoever_forgets_the_network_that_commands_go_to_is_told_where_they_go_now() -> None:
+    environment.remember("http://127.0.0.1:8", KEY)
+    environment.remember(DEAD, KEY)
+    assert atlas("platforms", "forget", DEAD).stderr == "Commands go to http://127.0.0.1:8 now.\n"
+    environment.remember(DEAD, KEY)
+    assert atlas("platforms", "forget", "127.0.0.1:8").stderr == ""
+    assert json.loads(printed(atlas("platforms", "forget", DEAD, "--json"))) == {"forgotten": [DEAD], "current": None}
+
+
+def test_a_script_gets_the_key_that_commands_use_or_that_of_a_network_it_names(monkeypatch: pytest.MonkeyPatch) -> None:
+    environment.remember(DEAD, "atlas_of_dead")
+    environment.remember("https://atlas.example.org", "atlas_of_example")
+    assert printed(atlas("platforms", "key")) == "atlas_of_example\n"
+    assert printed(atlas("platforms", "key", "127")) == "atlas_of_dead\n"
+    told = json.loads(printed(atlas("platforms", "key", DEAD, "--json")))
+    assert told == {"url": DEAD, "api_key": "atlas_of_dead"}
+    monkeypatch.setenv("ATLAS_API_KEY", "atlas_of_the_environment")
+    assert printed(atlas("platforms", "key")) == "atlas_of_the_environment\n"
+    environment.credentials_path().unlink()
+    monkeypatch.delenv("ATLAS_API_KEY")
+    assert "no network is known here" in complained(atlas("platforms", "key"), 2)

@@ -68,7 +68,9 @@ def test_a_beginning_of_several_ids_is_told_with_them(platform: Platform) -> Non
     assert (
         complained(atlas("tasks", "show", "tsk_01m8"), 2) == f"tsk_01m8 begins the ids of several tasks: {ONE}, {TWO}"
     )
-    assert complained(atlas("tasks", "show", "tsk_zz")) == "there is no task whose id begins with tsk_zz"
+    assert complained(atlas("tasks", "show", "tsk_zz")) == (
+        "there is no task whose id begins with tsk_zz; `atlas tasks list` shows their ids"
+    )
 
 
 def test_a_task_is_shown_with_input_and_output(platform: Platform) -> None:

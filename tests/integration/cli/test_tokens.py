@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from agentic_atlas.sdk import environment
 from tests.integration.cli.commands import atlas, complained, printed
 from tests.integration.cli.platform_server import AT, Platform
+from tests.integration.client.client_server import KEY
 
 
 def test_a_new_token_is_all_that_is_printed(platform: Platform) -> None:
@@ -120,3 +122,30 @@ def test_tokens_are_listed_and_revoked(platform: Platform) -> None:
     assert json.loads(printed(atlas("tokens", "list", "hello", "--json")))["items"][0]["id"] == "k1"
     assert printed(atlas("tokens", "revoke", "k1")) == "Revoked k1.\n"
     assert json.loads(printed(atlas("tokens", "revoke", "k1", "--json")))["status"] == "revoked"
+
+
+def test_a_token_that_is_given_by_name_is_told_where_ids_are(platform: Platform) -> None:
+    told = complained(atlas("tokens", "revoke", "second"))
+    assert told == "there is no token 'second'; give an id, as `atlas tokens list AGENT` shows them"
+
+
+def test_where_several_networks_are_known_it_is_said_which_one_a_token_is_of(platform: Platform) -> None:
+    platform.add_agent("hello")
+    printed_alone = printed(atlas("tokens", "create", "hello", "--env", ".env"))
+    assert "and the network's addresses to .env" in printed_alone
+    for url in (platform.server.url, "http://127.0.0.1:9"):
+        environment.remember(url, KEY)
+    told = printed(atlas("tokens", "create", "hello", "--env", ".env"))
+    assert f"Wrote the token of ada/hello and the addresses of {platform.server.url} to .env; " in told
+    assert f"--env .env it would be written there, together with the addresses of {platform.server.url}." in " ".join(
+        atlas("tokens", "create", "hello").stderr.split()
+    )
+    assert complained(atlas("tokens", "create", "nobody")) == f"there is no agent `nobody` (on {platform.server.url})"
+    assert f"for the new agent `other` on {platform.server.url}. Its token" in printed(atlas("init", "other"))
+    assert f"for the agent `hello`, which is on {platform.server.url} already." in printed(atlas("init", "hello"))
+
+
+def test_a_command_that_asks_at_an_address_of_the_environment_does_without_credentials(platform: Platform) -> None:
+    environment.remember("http://127.0.0.1:9", KEY)
+    environment.credentials_path().write_text("{")
+    assert complained(atlas("tokens", "create", "nobody")) == "there is no agent `nobody`"

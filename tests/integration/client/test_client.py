@@ -351,6 +351,11 @@ def test_short_lists_come_whole(ask: Callable[[AsyncClient], Awaitable[Any]], pa
     assert server.paths() == [path]
 
 
+def test_an_agent_is_deleted_by_an_answer_without_content() -> None:
+    server, nothing = with_client(in_order(Answer(b"", 204)), lambda atlas: atlas.delete_agent("ada/hello"))
+    assert (nothing, server.paths()) == (None, ["DELETE /api/v1/agents/ada/hello"])
+
+
 def test_whoami_and_revoke_and_cancel_by_id() -> None:
     async def work(atlas: AsyncClient) -> tuple[str, str, bool]:
         me = await atlas.whoami()

@@ -100,7 +100,12 @@ def test_a_missing_token_says_where_to_get_one_and_where_to_put_it(tmp_path: Pat
     monkeypatch.chdir(tmp_path)
     with pytest.raises(ConfigurationError) as caught:
         load(tmp_path, {})
-    for part in ("there is no .env", "atlas tokens create NAME", ".env beside"):
+    for part in (
+        "there is no .env",
+        "`atlas tokens create NAME --create-agent --env .env`",
+        "beside your agent",
+        "router",
+    ):
         assert part in caught.value.message
     file = env_file(tmp_path, "OTHER=1\n")
     with pytest.raises(ConfigurationError, match=f"{file} has none"):

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
+from types import NoneType
 from typing import Any, Self
 
 import msgspec
@@ -286,6 +287,10 @@ class AsyncClient:
         """
         body = {"name": name, "description": description}
         return await self._http.send("POST", "/agents", AgentInfo, body=body, repeatable=False)
+
+    async def delete_agent(self, name: str) -> None:
+        """Remove an agent with its tokens: its connections are closed, its open tasks fail, what was done stays."""
+        await self._http.send("DELETE", agent_path(name), NoneType)
 
     async def create_token(self, agent: str, *, name: str = "", expires_in: float | None = None) -> NewToken:
         """Make a token for one instance of an agent. It is told this once.

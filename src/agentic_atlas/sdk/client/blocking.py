@@ -138,6 +138,10 @@ class Client:
         """See `AsyncClient.create_agent`."""
         return self._loop.run(self._client.create_agent(name, description))
 
+    def delete_agent(self, name: str) -> None:
+        """See `AsyncClient.delete_agent`."""
+        self._loop.run(self._client.delete_agent(name))
+
     def create_token(self, agent: str, *, name: str = "", expires_in: float | None = None) -> records.NewToken:
         """See `AsyncClient.create_token`."""
         return self._loop.run(self._client.create_token(agent, name=name, expires_in=expires_in))

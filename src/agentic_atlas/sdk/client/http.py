@@ -238,6 +238,7 @@ async def _read(answer: Answer) -> bytes:
 
 def _decode(body: bytes, answer: type[T]) -> T:
     try:
-        return msgspec.json.decode(body, type=answer)
+        # Nothing at all is the answer to a request that asks for none (204).
+        return msgspec.json.decode(body or b"null", type=answer)
     except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as error:
         raise UnexpectedAnswer("the server did not answer as Agentic Atlas does: check the address") from error
