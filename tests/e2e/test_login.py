@@ -55,7 +55,7 @@ def test_a_machine_is_let_in_by_code_and_goes_out_again(platform: Platform, else
         assert secret not in platform.process.output
 
 
-def test_a_second_network_leaves_commands_to_the_first_and_gives_way_when_it_ends(
+def test_a_second_network_leaves_commands_to_the_first_and_keeps_those_that_were_sent_to_it_after_its_end(
     platform: Platform, tmp_path: Path
 ) -> None:
     environ = platform.environ | {
@@ -73,10 +73,12 @@ def test_a_second_network_leaves_commands_to_the_first_and_gives_way_when_it_end
         assert second.stop() == 0
     finally:
         second.kill()
-    assert platform.url in atlas_in(there, "whoami")
+    told = atlas_in(there, "whoami", code=1)
+    assert f"cannot reach Agentic Atlas at http://127.0.0.1:{environ['ATLAS_HTTP_PORT']}: " in told
+    assert "`atlas platforms`" in told
 
 
-def atlas_in(environ: dict[str, str], *arguments: str) -> str:
+def atlas_in(environ: dict[str, str], *arguments: str, code: int = 0) -> str:
     done = Process(*python("-m", "agentic_atlas", *arguments), folder=Path(environ["HOME"]), environ=environ)
-    assert done.wait() == 0, done.output
+    assert done.wait() == code, done.output
     return done.output

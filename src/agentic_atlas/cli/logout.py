@@ -33,7 +33,7 @@ def logout(
         output.say(f"No API key for {address} is stored here.")
     else:
         output.say(f"Forgot the API key for {address}" + (", and revoked it there." if revoked else "."))
-    if key is not None:
+    if key is not None and not json:
         output.aside(_way_back(address, kept=not revoked))
         platforms.tell_moved(held)
     if why_not:
