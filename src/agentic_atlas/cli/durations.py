@@ -9,16 +9,19 @@ _UNITS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400, "w": 604_800}
 _SPAN = re.compile(r"([1-9][0-9]{0,8})([smhdw])")
 
 
-def seconds(text: str) -> int:
-    """Return a span of time in seconds.
+def seconds(text: str, *, most: int | None = None) -> int:
+    """Return a span of time in seconds, at most so many.
 
     Raises:
-        InvalidInput: it is not a whole number with a unit.
+        InvalidInput: it is not a whole number with a unit, or longer.
     """
     match = _SPAN.fullmatch(text.strip().lower())
     if match is None:
         raise InvalidInput(f"`{text}` is not a span of time: write 90d, 12h, 30m or 45s")
-    return int(match[1]) * _UNITS[match[2]]
+    found = int(match[1]) * _UNITS[match[2]]
+    if most is not None and found > most:
+        raise InvalidInput(f"`{text}` is too long: at most {most // _UNITS['d']}d")
+    return found
 
 
 def moment(text: str, now: float) -> datetime:

@@ -30,7 +30,9 @@ def create(
     json: Json = False,
 ) -> None:
     """Make a token for an instance of an agent. It is shown this once."""
-    expires_in = durations.seconds(expires)
+    from agentic_atlas.sdk.client.submission import LONGEST
+
+    expires_in = durations.seconds(expires, most=LONGEST)
     if env is not None:
         # Before there is a token to lose: a file that cannot be written is told now.
         envfile.set_values(env, {})

@@ -89,6 +89,7 @@ def read_settings(given: dict[str, Any]) -> Settings:
     from pydantic import ValidationError
 
     from agentic_atlas.errors import ConfigurationError
+    from agentic_atlas.protocol.refusals import of_pydantic
     from agentic_atlas.settings import Settings, misspelt
 
     for sentence in misspelt():
@@ -99,7 +100,7 @@ def read_settings(given: dict[str, Any]) -> Settings:
         first = error.errors()[0]
         name = str(first["loc"][0])
         source = f"--{name.replace('_', '-')}" if name in given else f"ATLAS_{name.upper()}"
-        raise ConfigurationError(f"{source} is not acceptable: {first['msg']}") from None
+        raise ConfigurationError(f"{source} {of_pydantic(first['msg'], first['input'])}") from None
 
 
 def _facts(where: Addresses, settings: Settings) -> dict[str, object]:

@@ -16,6 +16,7 @@ import msgspec
 from agentic_atlas.errors import ConfigurationError
 from agentic_atlas.protocol.codec import encode
 from agentic_atlas.protocol.messages import HELLO_BYTES, Hello, Limits, Welcome
+from agentic_atlas.protocol.refusals import refusal
 from agentic_atlas.protocol.schemas import SchemaRefused, check_together
 from agentic_atlas.protocol.versions import PROTOCOL_VERSION
 from agentic_atlas.sdk import identity, logs, program
@@ -322,4 +323,5 @@ def _declared(name: str, description: str, concurrency: int, labels: Mapping[str
     try:
         return msgspec.convert(given, Hello)
     except msgspec.ValidationError as error:
-        raise ConfigurationError(f"the agent {name} is not declared well: {error}") from None
+        found = refusal(error, Hello, given)
+        raise ConfigurationError(f"the agent {name} is not declared well: {found.sentence}") from None

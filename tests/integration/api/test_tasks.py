@@ -136,6 +136,22 @@ def test_input_that_is_not_acceptable_is_told_where_and_not_stored(
     run(test, tmp_path)
 
 
+def test_a_wrong_query_and_a_wrong_field_are_named_with_what_is_allowed(tmp_path: Path) -> None:
+    async def test(atlas: Api) -> None:
+        for path, sentence in (
+            ("tasks?limit=abc", "limit has to be a whole number, not 'abc'"),
+            ("tasks?limit=501", "limit has to be at most 500, not '501'"),
+            ("tasks/tsk_1?wait=abc", "wait has to be a number, not 'abc'"),
+        ):
+            refused = await atlas.admin.get(f"/api/v1/{path}")
+            assert (refused.status_code, refused.json()["error"]["message"]) == (422, sentence)
+        refused = await atlas.admin.post("/api/v1/tasks", json=ask(priority=10))
+        sentence = "the body is not acceptable: priority has to be at most 9, not 10"
+        assert refused.json()["error"]["message"] == sentence
+
+    run(test, tmp_path)
+
+
 def greets(annotation: Any) -> SkillSpec:
     """Return a skill as the SDK declares it."""
     agent = Agent("typed")

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from agentic_atlas.cli import up
+from agentic_atlas.errors import ConfigurationError
 from agentic_atlas.sdk import environment
 from agentic_atlas.settings import Settings
 from tests.integration.cli.commands import atlas, complained
@@ -37,6 +38,18 @@ def said(capsys: pytest.CaptureFixture[str], folder: Path, **more: Any) -> tuple
 
     asyncio.run(story())
     return capsys.readouterr().out.splitlines(), log.lines
+
+
+@pytest.mark.parametrize(
+    ("given", "sentence"),
+    [
+        ({"http_port": 99_999}, "--http-port has to be at most 65535, not 99999"),
+        ({"log_level": "loud"}, "--log-level has to be 'debug', 'info', 'warning' or 'error', not 'loud'"),
+    ],
+)
+def test_a_setting_that_is_not_acceptable_is_named_with_what_is(given: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(ConfigurationError, match=f"^{sentence}$"):
+        up.read_settings(given)
 
 
 def test_a_network_for_this_machine_alone_says_what_comes_next_and_warns_of_nothing(

@@ -274,5 +274,5 @@ def test_an_output_of_another_type_than_declared_is_an_invalid_output(caller: Ca
 
 @pytest.mark.parametrize("timeout", [math.nan, 0.0, -1.0, math.inf])
 def test_an_option_out_of_its_bounds_is_refused_by_its_name(caller: Caller, timeout: float) -> None:
-    with pytest.raises(InvalidInput, match="timeout is not acceptable"):
+    with pytest.raises(InvalidInput, match="timeout has to be "):
         caller.submit("same", {"value": 1}, timeout=timeout)

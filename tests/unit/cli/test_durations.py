@@ -17,3 +17,9 @@ def test_a_span_of_time_is_a_number_with_a_unit(text: str, expected: int) -> Non
 def test_anything_else_is_told_with_an_example(text: str) -> None:
     with pytest.raises(InvalidInput, match="write 90d, 12h, 30m or 45s"):
         seconds(text)
+
+
+def test_a_span_over_what_is_allowed_is_told_in_days() -> None:
+    assert seconds("366d", most=31_622_400) == 31_622_400
+    with pytest.raises(InvalidInput, match="`10000d` is too long: at most 366d"):
+        seconds("10000d", most=31_622_400)

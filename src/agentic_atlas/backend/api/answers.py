@@ -11,6 +11,7 @@ from starlette.responses import Response
 from agentic_atlas.backend.api.turns import Turns
 from agentic_atlas.errors import InvalidInput, PayloadTooLarge
 from agentic_atlas.protocol.codec import ProtocolError, check_depth
+from agentic_atlas.protocol.refusals import refusal
 
 MAX_BODY = 4 * 1024 * 1024
 """Bytes of a request's body."""
@@ -65,13 +66,19 @@ def _read(body: bytes, kind: type[T]) -> T:
     except ProtocolError as error:
         raise InvalidInput(f"the body is not acceptable: {error.message}") from None
     except msgspec.ValidationError as error:
-        what, _, path = str(error).partition(" - at `$")
-        pointer = path.rstrip("`").replace(".", "/")
-        raise InvalidInput(
-            f"the body is not acceptable: {error}", detail=[{"path": pointer, "message": what}]
-        ) from None
+        found = refusal(error, kind, _untyped(body))
+        detail = [{"path": found.path, "message": found.message}]
+        raise InvalidInput(f"the body is not acceptable: {found.sentence}", detail=detail) from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise InvalidInput(f"the body is not JSON: {error}", code="invalid_json") from None
+
+
+def _untyped(body: bytes) -> object:
+    """Return a body as JSON values; None for one that is no JSON behind what was refused."""
+    try:
+        return msgspec.json.decode(body or b"{}")
+    except (msgspec.DecodeError, RecursionError):
+        return None
 
 
 async def _body(request: Request, most: int) -> bytes:

@@ -20,6 +20,8 @@ from agentic_atlas.errors import (
     Unauthenticated,
     Unavailable,
 )
+from agentic_atlas.protocol.refusals import Refusal, of_pydantic
+from agentic_atlas.protocol.schemas.words import pointer
 
 STATUS: dict[type[AtlasError], HTTPStatus] = {
     PayloadTooLarge: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
@@ -104,10 +106,11 @@ def install(app: FastAPI) -> None:
     @app.exception_handler(RequestValidationError)
     async def parameters(_request: Request, error: RequestValidationError) -> Response:
         faults = [
-            {"path": "/" + "/".join(str(step) for step in fault["loc"]), "message": fault["msg"]}
+            {"path": pointer(fault["loc"]), "message": of_pydantic(fault["msg"], fault.get("input"))}
             for fault in error.errors()[:20]
         ]
-        return answer(InvalidInput(f"at {faults[0]['path']}: {faults[0]['message']}", detail=faults))
+        first = Refusal(pointer(error.errors()[0]["loc"][1:]), faults[0]["message"])
+        return answer(InvalidInput(first.sentence, detail=faults))
 
     @app.exception_handler(HTTPException)
     async def framework(request: Request, error: HTTPException) -> Response:

@@ -8,11 +8,12 @@ import msgspec
 from msgspec import Meta, Raw
 
 from agentic_atlas.errors import InvalidInput
+from agentic_atlas.protocol.refusals import refusal
 from agentic_atlas.sdk.forms.encode import encode_input
 
 Delivery: TypeAlias = Literal["at_least_once", "at_most_once"]
 
-_LONGEST = 31_622_400
+LONGEST = 31_622_400
 """Seconds of any time that can be asked for: 366 days."""
 
 
@@ -21,9 +22,9 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
 
     idempotency_key: Annotated[str, Meta(min_length=1, max_length=200)] | None = None
     deadline: datetime | None = None
-    timeout: Annotated[float, Meta(gt=0, le=_LONGEST)] | None = None
+    timeout: Annotated[float, Meta(gt=0, le=LONGEST)] | None = None
     priority: Annotated[int, Meta(ge=0, le=9)] | None = None
-    queue_ttl: Annotated[float, Meta(ge=0, le=_LONGEST)] | None = None
+    queue_ttl: Annotated[float, Meta(ge=0, le=LONGEST)] | None = None
     delivery: Delivery | None = None
     retries: Annotated[int, Meta(ge=0, le=100)] | None = None
     max_attempts: Annotated[int, Meta(ge=1, le=100)] | None = None
@@ -38,11 +39,8 @@ def options(given: Mapping[str, Any]) -> dict[str, Any]:
     try:
         checked = msgspec.convert(dict(given), Options, strict=True)
     except msgspec.ValidationError as error:
-        what, _, place = str(error).partition(" - at `$.")
-        name = place.rstrip("`") or "an option"
-        raise InvalidInput(
-            f"{name} is not acceptable: {what}", detail=[{"path": f"/{name}", "message": what}]
-        ) from None
+        found = refusal(error, Options, given)
+        raise InvalidInput(found.sentence, detail=[{"path": found.path, "message": found.message}]) from None
     if checked.deadline is not None:
         if checked.deadline.tzinfo is None:
             raise InvalidInput("the deadline needs a time zone: datetime.now(UTC) + timedelta(…), for instance")

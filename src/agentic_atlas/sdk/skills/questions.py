@@ -14,6 +14,7 @@ from msgspec import Raw
 
 from agentic_atlas.errors import AtlasError, Busy, InvalidInput, PayloadTooLarge, TaskError
 from agentic_atlas.protocol.messages import MOST_QUESTIONS, Event, EventKind, Fault, Limits, Question, Reaction, Task
+from agentic_atlas.protocol.refusals import refusal
 from agentic_atlas.sdk.fitting import fault_of
 from agentic_atlas.sdk.skills.answers import Form
 
@@ -115,7 +116,8 @@ class Questions:
         try:
             return msgspec.convert(given, Question)
         except msgspec.ValidationError as error:
-            raise InvalidInput(f"the question can't be asked: {error}", code="invalid_question") from None
+            found = refusal(error, Question, given)
+            raise InvalidInput(f"the question can't be asked: {found.sentence}", code="invalid_question") from None
 
     def _say(self, data: Raw) -> None:
         if self._over:

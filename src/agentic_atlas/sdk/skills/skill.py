@@ -11,6 +11,7 @@ import msgspec
 
 from agentic_atlas.errors import ConfigurationError
 from agentic_atlas.protocol.messages import Delivery, Policy, SkillSpec
+from agentic_atlas.protocol.refusals import refusal
 from agentic_atlas.sdk.skills.context import Context, SyncContext
 from agentic_atlas.sdk.skills.parameters import Declaration, Function
 from agentic_atlas.sdk.skills.schema import Signature, read_signature
@@ -103,6 +104,7 @@ class Options(TypedDict, total=False):
     """Attempts that may be lost with their instance, the first included."""
 
 
+_OPTION_FIX = "give it another value in @agent.skill(…)"
 _OWN_OPTIONS = {"name", "description", "process"}
 
 
@@ -184,7 +186,8 @@ def _policy(options: Options, declaration: Declaration) -> Policy:
     try:
         policy = msgspec.convert(chosen, Policy)
     except msgspec.ValidationError as error:
-        raise declaration.wrong(f"an option is not allowed: {error}", "correct it") from None
+        found = refusal(error, Policy, chosen)
+        raise declaration.wrong(f"its option {found.sentence}", _OPTION_FIX) from None
     if policy.delivery is Delivery.AT_MOST_ONCE and policy.retries:
         fix = "leave out retries, or let it run at least once"
         raise declaration.wrong("it must not run twice (at_most_once) and yet has retries", fix)

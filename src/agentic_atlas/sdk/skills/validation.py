@@ -7,6 +7,7 @@ from typing import Any, Final
 import pydantic_core
 from pydantic import ValidationError
 
+from agentic_atlas.protocol.refusals import of_pydantic
 from agentic_atlas.protocol.schemas import words
 from agentic_atlas.sdk.text import presentable
 
@@ -124,7 +125,7 @@ def _message(fault: pydantic_core.ErrorDetails) -> str:
     told = words.of_form(_FORMS.get(wrong, ""))
     if told is not None:
         return told
-    return fault["msg"].removeprefix("Value error, ")
+    return of_pydantic(fault["msg"])
 
 
 def _unquoted(text: str) -> str:
