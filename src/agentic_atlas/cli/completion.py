@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
 SECONDS = 1.0
 """How long a person waits for a completion."""
 MOST = 200
+_PLAIN = re.compile(r"\w[\w.-]*")
+"""Names of parameters that a shell takes as they are: it does what is in others, and agents name them as they like."""
 
 
 def agents(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
@@ -50,7 +53,7 @@ def fields(context: click.Context, parameter: click.Parameter, incomplete: str) 
         agent = await atlas.agent(context.params["agent"])
         skill = next((skill for skill in agent.skills if skill.name == context.params["skill"]), None)
         known = skill.input_schema.get("properties") if skill else None
-        return [f"{name}=" for name in known or {} if name.startswith(incomplete)]
+        return [f"{name}=" for name in known or {} if name.startswith(incomplete) and _PLAIN.fullmatch(name)]
 
     known = _asked(names) if context.params.get("skill") else []
     return known or files(context, parameter, incomplete)

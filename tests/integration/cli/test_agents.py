@@ -102,6 +102,13 @@ def test_the_shell_is_offered_the_names_that_begin_so(platform: Platform) -> Non
     assert offered("call hel") == ["hello", "help"]
 
 
+def test_the_shell_is_offered_no_parameter_that_it_would_not_take_as_it_is(platform: Platform) -> None:
+    names = ["name", "größe", "per-page", "$(id)", "a;b", "a b", "`id`", "x\ny", "a&b", "*", "~", "!1", ""]
+    schema = {"type": "object", "properties": {key: {"type": "string"} for key in names}}
+    platform.add_agent("hello", GREET | {"input_schema": schema})
+    assert offered("call hello greet ") == ["name=", "größe=", "per-page="]
+
+
 def test_the_shell_is_offered_nothing_when_the_platform_cannot_be_asked(platform: Platform) -> None:
     platform.refuses = error(503, "unavailable")
     assert offered("call ") == []

@@ -8,7 +8,7 @@ import msgspec
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
-from agentic_atlas.backend.api.turns import Turns
+from agentic_atlas.backend.api.turns import ASKER, Place, Turns
 from agentic_atlas.errors import InvalidInput, PayloadTooLarge
 from agentic_atlas.protocol.codec import ProtocolError, check_depth
 from agentic_atlas.protocol.refusals import refusal
@@ -52,10 +52,12 @@ async def read(request: Request, kind: type[T], *, most: int = MAX_BODY) -> T:
     Raises:
         PayloadTooLarge: longer than `most`; what is over is not read.
         InvalidInput: not said to be JSON, not JSON, nested too deeply, not of this shape, or cut off.
+        Busy: too many long bodies of this user are on their way.
     """
-    body = await _body(request, most)
     turns: Turns = request.app.state.turns
-    return await turns.take(len(body), partial(_read, body, kind))
+    with turns.place(getattr(request.state, ASKER, "")) as place:
+        body = await _body(request, most, place)
+        return await place.take(partial(_read, body, kind))
 
 
 def _read(body: bytes, kind: type[T]) -> T:
@@ -81,7 +83,7 @@ def _untyped(body: bytes) -> object:
         return None
 
 
-async def _body(request: Request, most: int) -> bytes:
+async def _body(request: Request, most: int, place: Place) -> bytes:
     _check_form(request)
     parts: list[bytes] = []
     size = 0
@@ -90,6 +92,7 @@ async def _body(request: Request, most: int) -> bytes:
             size += len(part)
             if size > most:
                 raise PayloadTooLarge(f"the body has more than the {most} bytes allowed: send less, or a link to it")
+            place.grows(size)
             parts.append(part)
     except ClientDisconnect:
         # Nobody is there to read an answer, and nothing went wrong here: it ends like any other refusal.

@@ -6,6 +6,7 @@ from fastapi import Depends, Query, Request
 from pydantic import AwareDatetime, BaseModel, Field
 
 from agentic_atlas.auth import TokenRefused, read_bearer
+from agentic_atlas.backend.api.turns import ASKER
 from agentic_atlas.backend.services.access import SEND_A_KEY, Principal
 from agentic_atlas.backend.services.backend import Backend
 from agentic_atlas.errors import Unauthenticated
@@ -29,6 +30,7 @@ async def principal_of(request: Request) -> Principal:
     except TokenRefused as error:
         raise Unauthenticated(f"{error.reason}: {SEND_A_KEY}") from None
     principal = await backend.access.authenticate(secret)
+    setattr(request.state, ASKER, principal.user.id)
     introduced = getattr(request.state, INTRODUCED, None)
     if introduced is not None:
         introduced()
