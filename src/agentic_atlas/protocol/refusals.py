@@ -165,4 +165,6 @@ def _at(value: Any, steps: Sequence[int | str]) -> object:
 
 def _short(value: object) -> bool:
     """Tell whether a value may stand in a sentence."""
-    return isinstance(value, int | float) or (isinstance(value, str) and len(value) <= _LONGEST)
+    if isinstance(value, str):
+        return len(value) <= _LONGEST
+    return isinstance(value, float) or (isinstance(value, int) and abs(value) < 10**_LONGEST)

@@ -7,6 +7,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
+from agentic_atlas.backend.api.turns import LONG
 from agentic_atlas.backend.domain.census import OpenLimits
 from agentic_atlas.backend.services import calls, instances
 from agentic_atlas.protocol.messages import Accept, Call, Delivery, Fault, Outcome, Policy, Raw, Reply, Result
@@ -158,3 +159,14 @@ def test_a_submit_that_is_refused_or_repeated_costs_its_caller_no_place(tmp_path
         assert stored.position == 1.0
 
     run(test, tmp_path)
+
+
+def test_a_long_body_that_is_refused_is_not_built_to_tell_more_of_it(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with api(tmp_path) as atlas:
+            for length, says in ((10, "agent has to be text, not 1"), (LONG, "agent has to be text")):
+                body = {"agent": 1, "skill": "greet", "input": {"name": "x" * length}}
+                answer = await atlas.admin.post("/api/v1/tasks", json=body)
+                assert answer.json()["error"]["message"] == f"the body is not acceptable: {says}"
+
+    asyncio.run(main())

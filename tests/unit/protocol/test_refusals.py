@@ -37,6 +37,7 @@ class Whole(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
         ({"seconds": 0}, "/seconds", "seconds has to be over 0, not 0"),
         ({"seconds": 864e6}, "/seconds", "seconds has to be at most 31622400, not 864000000.0"),
         ({"seconds": "1"}, "/seconds", "seconds has to be a number or null, not '1'"),
+        ({"parts": [{"size": 10**61}]}, "/parts/0/size", "parts.0.size has to be at most 9"),
         ({"colour": "green"}, "/colour", "colour has to be one of red, blue, not 'green'"),
         ({"mode": "once"}, "/mode", "mode has to be one of fast, slow, not 'once'"),
         ({"name": "x"}, "/name", "name has to have a length of at least 2"),

@@ -8,7 +8,7 @@ import msgspec
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
-from agentic_atlas.backend.api.turns import ASKER, Place, Turns
+from agentic_atlas.backend.api.turns import ASKER, LONG, Place, Turns
 from agentic_atlas.errors import InvalidInput, PayloadTooLarge
 from agentic_atlas.protocol.codec import ProtocolError, check_depth
 from agentic_atlas.protocol.refusals import refusal
@@ -76,7 +76,9 @@ def _read(body: bytes, kind: type[T]) -> T:
 
 
 def _untyped(body: bytes) -> object:
-    """Return a body as JSON values; None for one that is no JSON behind what was refused."""
+    """Return a body as JSON values; None for a long one, and for one that is no JSON behind what was refused."""
+    if len(body) >= LONG:
+        return None  # Built as values, four megabytes of brackets keep everybody waiting for a third of a second.
     try:
         return msgspec.json.decode(body or b"{}")
     except (msgspec.DecodeError, RecursionError):
