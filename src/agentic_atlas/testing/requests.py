@@ -10,9 +10,10 @@ from agentic_atlas.backend.domain.children import depth_below
 from agentic_atlas.backend.domain.idempotency import digest
 from agentic_atlas.backend.domain.records import CallerRef, Task
 from agentic_atlas.backend.domain.tracing import child
-from agentic_atlas.errors import Conflict, InvalidInput, PayloadTooLarge, Unavailable
+from agentic_atlas.errors import Conflict, InvalidInput, Unavailable
 from agentic_atlas.protocol.codec import ProtocolError, check_depth
 from agentic_atlas.protocol.messages import Limits
+from agentic_atlas.protocol.payloads import input_too_large
 from agentic_atlas.protocol.tasks import TaskState
 from agentic_atlas.router.router import Router
 from agentic_atlas.sdk.skills.skill import Skill
@@ -84,9 +85,7 @@ def submit(desk: Desk, ask: Ask, parent: Task | None = None) -> Entry:
 def _check(ask: Ask, skill: Skill, now: float) -> None:
     most = Limits().payload_bytes
     if len(ask.input) > most:
-        raise PayloadTooLarge(
-            f"the input has {len(ask.input)} bytes, more than the {most} allowed: send less, or a link to it"
-        )
+        raise input_too_large(len(ask.input), most)
     if not 0 <= ask.priority <= MOST_PRIORITY:
         raise InvalidInput(f"priority is a number from 0 to {MOST_PRIORITY}")
     if ask.deadline is not None and ask.deadline <= now:

@@ -17,9 +17,10 @@ from agentic_atlas.backend.services.absence import left_meanwhile
 from agentic_atlas.backend.services.access import Principal, may_see
 from agentic_atlas.backend.services.backend import Backend
 from agentic_atlas.backend.services.feed import Watch
-from agentic_atlas.errors import AtlasError, Conflict, InvalidInput, NotFound, PayloadTooLarge, Unavailable
+from agentic_atlas.errors import AtlasError, Conflict, InvalidInput, NotFound, Unavailable
 from agentic_atlas.protocol.messages import Delivery
 from agentic_atlas.protocol.numbers import is_object, numbers_fit
+from agentic_atlas.protocol.payloads import input_too_large
 from agentic_atlas.protocol.tasks import TaskState
 
 QUEUE_TTL = 24 * 3600.0
@@ -218,9 +219,7 @@ def _check_form(data: bytes) -> None:
 def _check_options(backend: Backend, ask: Ask) -> None:
     most = backend.limits.payload_bytes
     if len(ask.input) > most:
-        raise PayloadTooLarge(
-            f"the input has {len(ask.input)} bytes, more than the {most} allowed: send less, or a link to it"
-        )
+        raise input_too_large(len(ask.input), most)
     if not 0 <= ask.priority <= MAX_PRIORITY:
         raise InvalidInput(f"priority is a number from 0 to {MAX_PRIORITY}")
     if ask.deadline is not None and ask.deadline <= backend.clock():

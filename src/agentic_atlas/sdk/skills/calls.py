@@ -12,9 +12,10 @@ from typing import Any, Final
 import msgspec
 from msgspec import Raw
 
-from agentic_atlas.errors import AtlasError, Busy, InvalidInput, PayloadTooLarge, TaskError
+from agentic_atlas.errors import AtlasError, Busy, InvalidInput, TaskError
 from agentic_atlas.protocol.codec import ProtocolError, check_depth
 from agentic_atlas.protocol.messages import Call, Fault, Limits, Reply, ReplyKind, Task
+from agentic_atlas.protocol.payloads import input_too_large
 from agentic_atlas.sdk.forms.encode import encode_input
 from agentic_atlas.sdk.ports import Wire
 
@@ -117,15 +118,7 @@ class Calls:
         self, parent: Task, target: tuple[str, str], values: Mapping[str, object], limits: Limits, *, stream: bool
     ) -> Call:
         encoded = encode_input(values)
-        if len(encoded) > limits.payload_bytes:
-            most = limits.payload_bytes
-            raise PayloadTooLarge(
-                f"the input has {len(encoded)} bytes, more than the {most} allowed: send a link to it"
-            )
-        try:
-            check_depth(encoded, limits.depth - _AROUND)
-        except ProtocolError:
-            raise InvalidInput(f"the input is nested deeper than {limits.depth - _AROUND}") from None
+        _check_limits(encoded, limits)
         self._made += 1
         agent, skill = target
         return Call(f"call-{self._made}", parent.task, parent.attempt, agent, skill, Raw(encoded), stream=stream)
@@ -148,8 +141,7 @@ class Calls:
 
 def _check_limits(encoded: bytes, limits: Limits) -> None:
     if len(encoded) > limits.payload_bytes:
-        most = limits.payload_bytes
-        raise PayloadTooLarge(f"the input has {len(encoded)} bytes, more than the {most} allowed: send a link to it")
+        raise input_too_large(len(encoded), limits.payload_bytes)
     try:
         check_depth(encoded, limits.depth - _AROUND)
     except ProtocolError:
