@@ -10,9 +10,10 @@ from agentic_atlas.cli.arguments import pair
 from agentic_atlas.cli.columns import wide
 from agentic_atlas.cli.visible import one_line, visible
 from agentic_atlas.errors import NotFound
+from agentic_atlas.protocol.schemas import words
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
     from agentic_atlas.cli.schema import Field, Schema
     from agentic_atlas.sdk.client.asynchronous import AsyncClient
@@ -34,8 +35,8 @@ def skill_of(agent: AgentInfo, name: str) -> SkillInfo | None:
     found = next((skill for skill in agent.skills if skill.name == name), None)
     if found is None and agent.skills:
         names = sorted(skill.name for skill in agent.skills)
-        meant, listed = _nearest(name, names), ", ".join(names)
-        raise NotFound(f"{agent.name} has no skill `{name}`{meant}; it has: {listed}", code="skill_not_found")
+        near, listed = words.meant(name, names), ", ".join(names)
+        raise NotFound(f"{agent.name} has no skill `{name}`{near}; it has: {listed}", code="skill_not_found")
     return found
 
 
@@ -61,7 +62,7 @@ async def agent_of(atlas: AsyncClient, name: str) -> AgentInfo:
         return await atlas.agent(name)
     except NotFound as error:
         known = [known.full_name if "/" in name else known.name async for known in atlas.agents()]
-        raise NotFound(f"{error.message}{_nearest(name, known)}", code=error.code, detail=error.detail) from None
+        raise NotFound(f"{error.message}{words.meant(name, known)}", code=error.code, detail=error.detail) from None
 
 
 def of_skill(agent: str, skill: SkillInfo, *, whole: bool = False) -> list[str]:
@@ -139,11 +140,3 @@ def _facts(skill: SkillInfo) -> list[str]:
     facts += [f"{retries} retries"] if retries else []
     facts += [f"timeout {timeout:g} s"] if isinstance(timeout, int | float) else []
     return facts
-
-
-def _nearest(word: str, known: Iterable[str]) -> str:
-    """Return a question that names what may have been meant; nothing when nothing is near."""
-    import difflib
-
-    close = difflib.get_close_matches(word, list(known), n=1)
-    return f" (did you mean {close[0]}?)" if close else ""

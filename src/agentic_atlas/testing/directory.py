@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from agentic_atlas.backend.domain.names import split_agent
 from agentic_atlas.backend.domain.records import Task
 from agentic_atlas.errors import ConfigurationError, NotFound
+from agentic_atlas.protocol.schemas.words import meant
 from agentic_atlas.sdk.agent import Agent
 from agentic_atlas.sdk.runner.runner import Runner
 from agentic_atlas.sdk.skills.skill import Kind, Skill
@@ -46,7 +47,8 @@ class Directory:
             raise NotFound(f"there is no agent {agent[:130]!r}; running here: {known}", code="agent_not_found")
         if skill not in found.skills:
             known = ", ".join(found.skills)
-            raise NotFound(f"{name} has no skill {skill[:64]!r}; its skills: {known}", code="skill_not_found")
+            near = meant(skill, list(found.skills))
+            raise NotFound(f"{name} has no skill {skill[:64]!r}{near}; its skills: {known}", code="skill_not_found")
         return name, found.skills[skill]
 
     def kind(self, task: Task) -> Kind:

@@ -152,6 +152,18 @@ def test_a_wrong_query_and_a_wrong_field_are_named_with_what_is_allowed(tmp_path
     run(test, tmp_path)
 
 
+def test_a_mistyped_skill_and_an_input_that_is_too_large_are_told_with_what_helps(tmp_path: Path) -> None:
+    async def test(atlas: Api) -> None:
+        await atlas.connect(atlas.admin, "hello", GREET)
+        skill = GREET.name
+        refused = await atlas.admin.post("/api/v1/tasks", json=ask(skill=f"{skill}s"))
+        assert f"(did you mean {skill}?); its skills: {skill}" in refused.json()["error"]["message"]
+        large = await atlas.admin.post("/api/v1/tasks", json=ask(input={"name": "x" * 3 * 1024 * 1024}))
+        assert "more than the 3145728 allowed (bytes travel as base64, a third longer)" in large.text
+
+    run(test, tmp_path)
+
+
 def greets(annotation: Any) -> SkillSpec:
     """Return a skill as the SDK declares it."""
     agent = Agent("typed")

@@ -157,7 +157,7 @@ def test_an_input_that_does_not_fit_is_refused_before_there_is_a_task() -> None:
 
 def test_an_unknown_skill_or_agent_is_named_with_those_there_are() -> None:
     with running(worker()) as hello:
-        with pytest.raises(NotFound, match="greet") as caught:
+        with pytest.raises(NotFound, match=r"did you mean greet\?\); its skills: .*greet") as caught:
             hello.call("gret", name="Ada")
         assert caught.value.code == "skill_not_found"
         with pytest.raises(NotFound, match="worker"):

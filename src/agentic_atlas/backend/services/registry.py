@@ -7,6 +7,7 @@ from agentic_atlas.backend.domain.kept import Kept
 from agentic_atlas.backend.domain.records import Agent, Skill
 from agentic_atlas.backend.ports import Agents
 from agentic_atlas.errors import NotFound
+from agentic_atlas.protocol.schemas.words import meant
 
 _MOST_AGENTS = 1_000
 _MOST_BYTES = 32 * 1024 * 1024
@@ -48,7 +49,10 @@ class Registry:
                 self._skills.keep(agent.id, skills, _AROUND + sum(_size(skill) for skill in declared))
         if name not in skills:
             known = ", ".join(sorted(skills)[:20]) or "none yet, as it has never been connected: start it once"
-            raise NotFound(f"{agent.full_name} has no skill {name[:64]!r}; its skills: {known}", code="skill_not_found")
+            raise NotFound(
+                f"{agent.full_name} has no skill {name[:64]!r}{meant(name, sorted(skills))}; its skills: {known}",
+                code="skill_not_found",
+            )
         return skills[name]
 
     def forget(self, agent_id: str) -> None:

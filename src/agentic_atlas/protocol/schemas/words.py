@@ -51,15 +51,15 @@ def of_names(unknown: Iterable[Unknown], lacking: Iterable[tuple[str, str]], who
     Who mistypes a name lacks the right one: that is one mistake, and told once.
     """
     told: list[Told] = []
-    meant: set[tuple[str, str]] = set()
+    guessed: set[tuple[str, str]] = set()
     for place, one in enumerate(unknown):
         near = nearest(one.name, one.names or ()) if place < _GUESSED else None
-        meant |= set() if near is None else {(one.path, near)}
+        guessed |= set() if near is None else {(one.path, near)}
         who = "it" if one.path else whose
         takes = "" if one.names is None else f"; {who} takes {listed(one.names) or 'nothing'}"
-        hint = "" if near is None else f" (did you mean {near}?)"
+        hint = _meant(near)
         told.append((one.path, f"there is no {_short(one.name)}{takes}{hint}"))
-    return told + [(path, f"{_short(name)} is missing") for path, name in lacking if (path, name) not in meant]
+    return told + [(path, f"{_short(name)} is missing") for path, name in lacking if (path, name) not in guessed]
 
 
 def one_of(names: Iterable[str]) -> str:
@@ -76,6 +76,15 @@ def nearest(name: str, names: Sequence[str]) -> str | None:
     """Return the one of these names that may have been meant."""
     known = [one for one in names if len(one) <= _LENGTH][:_COMPARED]
     return next(iter(difflib.get_close_matches(name[:_LENGTH], known, 1)), None)
+
+
+def meant(name: str, names: Sequence[str]) -> str:
+    """Return a question that names the one of these names that may have been meant; nothing when none is near."""
+    return _meant(nearest(name, names))
+
+
+def _meant(near: str | None) -> str:
+    return "" if near is None else f" (did you mean {near}?)"
 
 
 def listed(names: Iterable[str]) -> str:

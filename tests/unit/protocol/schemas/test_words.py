@@ -20,6 +20,11 @@ def test_nothing_is_said_of_names_that_are_not_known() -> None:
     assert words.of_names([Unknown("/a", "b", None)], [], "greet") == [("/a", "there is no b")]
 
 
+def test_the_name_that_may_have_been_meant_is_asked_for() -> None:
+    assert words.meant("prise", ["price", "total"]) == " (did you mean price?)"
+    assert words.meant("x", ["price", "total"]) == ""
+
+
 def test_of_what_takes_nothing_that_is_said() -> None:
     assert words.of_names([Unknown("", "b", [])], [], "greet") == [("", "there is no b; greet takes nothing")]
 
