@@ -1,6 +1,7 @@
 """An agent: a name, its skills, and what serves them."""
 
 import asyncio
+import inspect
 import multiprocessing
 import re
 import secrets
@@ -9,7 +10,7 @@ from collections.abc import Callable, Coroutine, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Final, TypeVar, Unpack, overload
+from typing import TYPE_CHECKING, Any, Final, Never, TypeVar, Unpack, overload
 
 import msgspec
 
@@ -17,7 +18,7 @@ from agentic_atlas.errors import ConfigurationError
 from agentic_atlas.protocol.codec import encode
 from agentic_atlas.protocol.messages import HELLO_BYTES, Hello, Limits, Welcome
 from agentic_atlas.protocol.refusals import refusal
-from agentic_atlas.protocol.schemas import SchemaRefused, check_together
+from agentic_atlas.protocol.schemas import SchemaRefused, check_together, words
 from agentic_atlas.protocol.versions import PROTOCOL_VERSION
 from agentic_atlas.sdk import identity, logs, program
 from agentic_atlas.sdk.outside import Connect, Given, folder_of_caller, linked, log_of
@@ -67,6 +68,7 @@ class Agent:
         token: str | None = None,
         router_url: str | None = None,
         env_file: str | Path | None = None,
+        **others: Never,
     ) -> None:
         """Declare an agent.
 
@@ -81,11 +83,13 @@ class Agent:
             router_url: in place of `ROUTER_WS_URL`.
             env_file: read in place of the `.env` beside the file that declares the agent. The process environment
                 counts before what is in it.
+            **others: nothing more; the error names what was meant.
 
         Raises:
             ConfigurationError: one of these is not allowed; the message names the fix.
         """
         told_in_a_sentence()
+        _check_no_others(name, list(others))
         if not _NAME.fullmatch(name):
             allowed = "up to 64 lower-case letters, digits, - and _, with a letter or digit at both ends"
             raise ConfigurationError(f"{name!r} is no name for an agent: use {allowed}")
@@ -307,6 +311,14 @@ class Agent:
         self._known = True
         ready = f"ready as {welcome.owner}/{welcome.agent} (instance {welcome.instance})"
         log.info(ready, skills=", ".join(self._skills))
+
+
+def _check_no_others(agent: str, others: list[str]) -> None:
+    """Raise ConfigurationError for an option that there is not, with the nearest that there is."""
+    if others:
+        options = [name for name, one in inspect.signature(Agent).parameters.items() if one.kind is one.KEYWORD_ONLY]
+        found = words.of_names([words.Unknown("", name, options) for name in others], [], "Agent")
+        raise ConfigurationError(f"the agent {agent} is not declared well: {words.sentence(found)}")
 
 
 def _declared(name: str, description: str, concurrency: int, labels: Mapping[str, str]) -> Hello:

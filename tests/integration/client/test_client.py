@@ -9,7 +9,15 @@ from typing import Any
 import pytest
 from pydantic import BaseModel, Field
 
-from agentic_atlas.errors import AtlasError, Conflict, InvalidInput, NotFound, TaskError, Unavailable
+from agentic_atlas.errors import (
+    AtlasError,
+    ConfigurationError,
+    Conflict,
+    InvalidInput,
+    NotFound,
+    TaskError,
+    Unavailable,
+)
 from agentic_atlas.sdk.client.asynchronous import AsyncClient, TaskRequest
 from agentic_atlas.sdk.client.errors import ConnectionCut, NotFinished, UnexpectedAnswer
 from agentic_atlas.sdk.client.retry import Sources
@@ -166,12 +174,30 @@ def test_an_option_out_of_its_bounds_is_refused_by_its_name_and_not_sent(option:
 
 
 def test_a_wait_that_is_no_number_is_refused_and_one_without_an_end_is_one() -> None:
-    _, caught = with_client(in_order(), lambda atlas: atlas.call("a", "b", timeout=math.nan))
-    assert isinstance(caught, InvalidInput)
-    assert "timeout is NaN" in caught.message
+    for wrong in (math.nan, -1, "3", True):
+        waited: Any = wrong
+        server, caught = with_client(in_order(), lambda atlas: atlas.call("a", "b", timeout=waited))  # noqa: B023
+        assert isinstance(caught, InvalidInput)
+        assert caught.message == f"timeout is {wrong!r}: give seconds, or None to wait as long as it takes"
+        assert server.asked == []
     done = Answer({"id": "t1", "state": "completed", "output": 5}, status=201)
     _, output = with_client(in_order(done), lambda atlas: atlas.call("a", "b", timeout=math.inf))
     assert output == 5
+
+
+def test_options_of_a_task_in_a_call_are_said_to_be_for_submit() -> None:
+    fault = {"error": {"code": "invalid_input", "message": "the input does not fit text: there is no priority"}}
+    _, caught = with_client(in_order(Answer(fault, status=422)), lambda atlas: atlas.call("a", "b", x=1, priority=3))
+    assert isinstance(caught, InvalidInput)
+    assert caught.message.endswith(
+        "there is no priority; as options of a task, priority can be given to submit, not to call"
+    )
+
+
+@pytest.mark.parametrize("given", [{"timeout": "3"}, {"timeout": 0}, {"patience": None}, {"timeout": True}])
+def test_a_client_is_refused_a_timeout_that_is_no_number_of_seconds(given: Any) -> None:
+    with pytest.raises(ConfigurationError, match="timeout and patience of a client are seconds"):
+        AsyncClient("http://localhost:1", api_key="key", **given)
 
 
 def test_no_field_of_any_request_becomes_null() -> None:

@@ -37,7 +37,7 @@ from agentic_atlas.sdk.client.records import (
 )
 from agentic_atlas.sdk.client.retry import Sources
 from agentic_atlas.sdk.client.submission import Delivery
-from agentic_atlas.sdk.client.task import LONGEST_WAIT, TaskHandle, waiting_time
+from agentic_atlas.sdk.client.task import LONGEST_WAIT, TaskHandle, is_number, waiting_time
 from agentic_atlas.sdk.environment import client_settings
 
 TIMEOUT = 30.0
@@ -90,7 +90,7 @@ class AsyncClient:
         patience: float = PATIENCE,
         sources: Sources | None = None,
     ) -> None:
-        if not (timeout > 0 and patience >= 0):
+        if not (is_number(timeout) and is_number(patience) and timeout > 0 and patience >= 0):
             raise ConfigurationError("timeout and patience of a client are seconds, over 0 and not under 0")
         settings = client_settings(base_url, api_key)
         where = address(settings.url, settings.api_key)
@@ -146,9 +146,13 @@ class AsyncClient:
         began = self._http.sources.clock()
         timeout = waiting_time(timeout)
         request = TaskRequest(agent=agent, skill=skill, input=_merged(input, more), queue_ttl=queue_ttl)
-        task = await self._submit(request, wait=LONGEST_WAIT if timeout is None else min(LONGEST_WAIT, timeout))
         try:
-            return await task.result(None if timeout is None else timeout - (self._http.sources.clock() - began))
+            task = await self._submit(request, wait=LONGEST_WAIT if timeout is None else min(LONGEST_WAIT, timeout))
+        except InvalidInput as error:
+            raise submission.hinted(error, more) from None
+        try:
+            left = None if timeout is None else max(0.0, timeout - (self._http.sources.clock() - began))
+            return await task.result(left)
         except NotFinished:
             await task.cancel("its caller stopped waiting")
             text = f"task {task.id} was not done after {timeout:g} s and was asked to stop"

@@ -1,6 +1,6 @@
 """A task as it is sent: its input in its JSON form, its options within their bounds, or an error that names them."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal, TypeAlias
 
@@ -46,6 +46,15 @@ def options(given: Mapping[str, Any]) -> dict[str, Any]:
             raise InvalidInput("the deadline needs a time zone: datetime.now(UTC) + timedelta(…), for instance")
         checked = msgspec.structs.replace(checked, deadline=checked.deadline.astimezone(UTC))
     return {name: value for name, value in msgspec.structs.asdict(checked).items() if value is not None}
+
+
+def hinted(error: InvalidInput, fields: Iterable[str]) -> InvalidInput:
+    """Return an error of a call, with where options go when fields of its input, which it refuses, are called so."""
+    meant = [name for name in fields if name in Options.__struct_fields__ and name in error.message]
+    if not meant:
+        return error
+    hint = f"as options of a task, {', '.join(meant)} can be given to submit, not to call"
+    return InvalidInput(f"{error.message}; {hint}", code=error.code, detail=error.detail)
 
 
 def body(agent: str, skill: str, input: Mapping[str, Any], asked: Mapping[str, Any]) -> dict[str, Any]:

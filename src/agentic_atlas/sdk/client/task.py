@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import numbers
 from contextlib import aclosing, contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -175,13 +176,18 @@ def waiting_time(timeout: float | None) -> float | None:
     """Return a wait in seconds, None for one without an end.
 
     Raises:
-        InvalidInput: it is NaN.
+        InvalidInput: it is no number of seconds: under 0, NaN, or of another type.
     """
     if timeout is None or timeout == math.inf:
         return None
-    if math.isnan(timeout):
-        raise InvalidInput("timeout is NaN: give seconds, or None to wait as long as it takes")
-    return max(0.0, timeout)
+    if not (is_number(timeout) and timeout >= 0):
+        raise InvalidInput(f"timeout is {timeout!r}: give seconds, or None to wait as long as it takes")
+    return float(timeout)
+
+
+def is_number(value: object) -> bool:
+    """Tell whether a value is a number, of seconds for instance."""
+    return isinstance(value, numbers.Real) and not isinstance(value, bool)
 
 
 def _event(sent: sse.ServerEvent) -> TaskEvent:

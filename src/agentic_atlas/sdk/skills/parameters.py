@@ -138,6 +138,9 @@ def _field(parameter: inspect.Parameter, hints: Mapping[str, Any], declaration: 
     if parameter.kind in _VARIABLE:
         fix = "write each input as a named parameter with a type, for instance `text: str`"
         raise declaration.wrong(f'parameter "{name}" {_VARIABLE[parameter.kind]}', fix)
+    if name not in hints and name in ("self", "cls"):
+        fix = "skills are functions: write it outside the class, or declare a bound method, agent.skill(thing.method)"
+        raise declaration.wrong(f'it is a method, with a parameter "{name}"', fix)
     if name not in hints:
         fix = f"write what it takes, for instance `{name}: str` (or `{name}: Any` for any JSON value)"
         raise declaration.wrong(f'parameter "{name}" has no type', fix)

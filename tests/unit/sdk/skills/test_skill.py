@@ -119,6 +119,16 @@ def test_a_method_can_be_a_skill() -> None:
     assert b"self" not in bytes(only(agent).signature.input_schema)
 
 
+def test_of_a_method_in_its_class_it_is_said_that_skills_are_functions() -> None:
+    agent = Agent("tester")
+    with pytest.raises(ConfigurationError, match='it is a method, with a parameter "self"; skills are functions'):
+
+        class Library:
+            @agent.skill
+            async def search(self, words: str) -> str:
+                return words
+
+
 @pytest.mark.parametrize(
     "options",
     [
@@ -163,6 +173,11 @@ def test_an_option_that_is_not_allowed_is_told_with_what_is(options: Any, senten
         ({"concurrency": 0}, "concurrency has to be at least 1, not 0"),
         ({"concurrency": "3"}, "concurrency has to be a whole number, not '3'"),
         ({"description": 3}, "description has to be text, not 3"),
+        (
+            {"concurency": 3},
+            "there is no concurency; Agent takes description, concurrency, labels, lifespan, token, router_url, "
+            "env_file (did you mean concurrency?)",
+        ),
     ],
 )
 def test_an_agent_that_is_not_declared_well_is_told_with_the_field(options: Any, sentence: str) -> None:
