@@ -91,9 +91,12 @@ def example(schema: Schema, root: Schema, depth: int = 0) -> object:
         return _example_object(schema, root, depth)
     if "array" in found:
         return _example_array(schema, root, depth)
-    kind = next((kind for kind in _EXAMPLES if kind in found), "string")
+    text = _text(schema, root)
+    # A decimal that may be a number is typed as one.
+    ranked = [kind for kind in _EXAMPLES if kind in found and (kind != "string" or text != "decimal")]
+    kind = next(iter(ranked), "string")
     if kind == "string":
-        return FORMS.get(_text(schema, root), _EXAMPLES["string"])
+        return FORMS.get(text, _EXAMPLES["string"])
     least = schema.get("minimum")
     return least if kind in ("integer", "number") and isinstance(least, int | float) else _EXAMPLES[kind]
 
@@ -137,7 +140,8 @@ def _list(schema: Schema, root: Schema, depth: int) -> str:
         return "list"
     if own:
         return f"[{', '.join(described(one, root, depth + 1) for one in own)}]"
-    return f"list of {described(inner or {}, root, depth + 1)}"
+    of_each = described(inner or {}, root, depth + 1)
+    return f"list of ({of_each})" if " or " in of_each else f"list of {of_each}"
 
 
 def _told_kinds(schema: Schema, root: Schema) -> set[str]:

@@ -25,6 +25,7 @@ DOG = {
     "required": ["kind"],
 }
 PET = {"oneOf": [{"$ref": "#/$defs/Cat"}, {"$ref": "#/$defs/Dog"}], "discriminator": {"propertyName": "kind"}}
+DECIMAL = {"anyOf": [{"type": "number"}, {"type": "string", "format": "decimal"}]}
 INSTANT = {"type": ["string", "number"], "format": "date-time", "minimum": -62135596800000, "maximum": 253402300799999}
 ROOT = {
     "$defs": {
@@ -46,6 +47,7 @@ ROOT = {
         (INSTANT | {"format": "duration"}, "duration"),
         ({"type": ["string", "number"], "minimum": 0}, "text or number from 0"),
         ({"type": "array", "prefixItems": [{"type": "integer"}, {"type": "string"}]}, "[whole number, text]"),
+        ({"type": "array", "items": PET}, "list of ({kind, lives} or {kind, [name]})"),
         (PET, "{kind, lives} or {kind, [name]}"),
         ({"anyOf": [PET, {"type": "null"}]}, "{kind, lives} or {kind, [name]} or null"),
         ({"type": "string", "contentEncoding": "base64"}, "bytes"),
@@ -91,6 +93,8 @@ def skill(properties: dict[str, Any], *required: str, **more: Any) -> SkillInfo:
         ({"either": {"type": ["string", "integer"], "enum": [1]}}, ("either",), "atlas call a do either=1"),
         ({"either": {"type": ["string", "integer"], "enum": ["1"]}}, ("either",), """atlas call a do 'either:="1"'"""),
         ({"text": {"type": "string", "default": "@ada"}}, (), """atlas call a do 'text:="@ada"'"""),
+        ({"d": DECIMAL}, ("d",), "atlas call a do d=1.5"),
+        ({"d": {"type": "string", "format": "decimal"}}, ("d",), "atlas call a do d=1.5"),
         ({"a": PET}, ("a",), "atlas call a do a.kind=cat a.lives=1"),
         ({"d": {"type": "string", "format": "date"}}, ("d",), "atlas call a do d=2024-02-29"),
         ({"d": INSTANT}, ("d",), "atlas call a do d=2024-02-29T12:00:00Z"),
