@@ -108,7 +108,8 @@ def call(  # noqa: PLR0913  # each is an argument or an option of the command
       xs:='[1, 2, 3]'             JSON, whatever the schema says
 
     A signal (Ctrl-C, SIGTERM, SIGHUP) or a reader of the output that leaves asks the task to stop; --no-wait leaves it
-    to itself. Text is printed as the skill returned it, unless a terminal shows it: --json has the whole task.
+    to itself. Text is printed as the skill returned it, with a line break behind it where it ends with none, unless a
+    terminal shows it: --json has the whole task, and the text exactly.
     """
     if about:
         connection.run(_explain(agent, skill))
@@ -244,8 +245,9 @@ async def _stream(task: TaskHandle, wish: Wish, prompter: Prompter) -> bool:
         if wish.json:
             output.record(event)
         elif event.kind == "chunk":
-            text = events.chunk_text(event.data.get("value"))
-            output.result(text, end="")
+            piece = events.chunk_text(event.data.get("value"))
+            output.result(piece, whole=False)
+            text = piece or text
             printed = True
         if event.kind in ("question", "answer"):
             prompter.see(event)

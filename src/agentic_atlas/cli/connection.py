@@ -41,6 +41,18 @@ def one_of_several() -> str:
         return ""  # An address and a key of the environment do without that file.
 
 
+def stored_user() -> str:
+    """Return who one is to the network that commands go to, as far as that is stored with the key that is used."""
+    from agentic_atlas.sdk import environment
+
+    try:
+        used = environment.client_settings()
+        entry = environment.read_credentials().entry(used.url)
+    except ConfigurationError:
+        return ""
+    return entry.user if entry is not None and entry.api_key == used.api_key else ""
+
+
 def run(work: Coroutine[Any, Any, T], *, timeout: float | None = None) -> T:
     """Run a command's work to its end; a signal (Ctrl-C, SIGTERM, SIGHUP) cancels it.
 

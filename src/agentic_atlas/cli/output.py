@@ -54,8 +54,12 @@ def page(text: str, *, beside: bool = False) -> None:
     (_beside if beside else _print)(visible(text) + "\n")
 
 
-def result(text: str, *, end: str = "\n") -> None:
-    """Print what a task returned, or a piece of it: to a person without what is unseen, else exactly."""
+def result(text: str, *, whole: bool = True) -> None:
+    """Print what a task returned, or a piece of it: to a person without what is unseen, else exactly.
+
+    A whole one ends with a line break, in a pipe too, as lines of text do: one is added where there is none.
+    """
+    end = "\n" if whole and not text.endswith("\n") else ""
     _print((visible(text) if terminal() else text) + end)
 
 

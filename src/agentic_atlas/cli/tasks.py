@@ -49,8 +49,8 @@ def show_list(  # noqa: PLR0913  # each is an option of the command
 ) -> None:
     """List the newest tasks.
 
-    In a terminal a task is one line, with the beginning of its id, which every command takes. Inputs and outputs are
-    in `atlas tasks show`.
+    In a terminal a task is one line, with the beginning of its id, which every command takes, and agents of your own
+    are without their owner. Inputs and outputs are in `atlas tasks show`.
     """
     clock = times.clock(utc=utc, iso=iso)
     newer = None if since is None else durations.moment(since, clock.now())
@@ -67,7 +67,8 @@ def show_list(  # noqa: PLR0913  # each is an option of the command
     if found:
         names = [task.id for task in found]
         shown = ids.shortened(names) if output.terminal() else names
-        rows = [_row(task, name, clock) for task, name in zip(found, shown, strict=True)]
+        mine = f"{connection.stored_user()}/" if output.terminal() else ""
+        rows = [_row(task, name, clock, mine) for task, name in zip(found, shown, strict=True)]
         columns = ("task", "agent", "skill", "state", "created", "took", "error")
         output.table(columns, rows, shrinks=("agent", "skill", "error"), drops=("took", "error"))
     else:
@@ -221,9 +222,17 @@ def watch(
         raise found.failure
 
 
-def _row(task: TaskSummary, name: str, clock: Clock) -> tuple[str, ...]:
+def _row(task: TaskSummary, name: str, clock: Clock, mine: str) -> tuple[str, ...]:
     error = task.error.code if task.error else ""
-    return (name, task.agent, task.skill, task.state, clock.short(task.created_at), _took(task), error)
+    return (
+        name,
+        task.agent.removeprefix(mine),
+        task.skill,
+        task.state,
+        clock.short(task.created_at),
+        _took(task),
+        error,
+    )
 
 
 def _asked(question: QuestionInfo, clock: Clock) -> str:

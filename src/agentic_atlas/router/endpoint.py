@@ -12,6 +12,7 @@ once that what follows a violation would take long to pass over.
 
 import asyncio
 import logging
+import os
 import ssl as tls
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -502,8 +503,9 @@ async def serve(
         )
     except OSError as error:
         raise ConfigurationError(
-            f"the router can't listen on {host}:{port} ({error.strerror or error}): stop what uses it, or choose "
-            "another port with ATLAS_ROUTER_PORT",
+            # The event loop's own text repeats the address.
+            f"the router can't listen on {host}:{port} ({os.strerror(error.errno) if error.errno else error}): "
+            "stop what uses it, or choose another port with --router-port or ATLAS_ROUTER_PORT",
             code="address_in_use",
         ) from None
     return Endpoint(server, door)

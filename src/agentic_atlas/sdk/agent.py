@@ -184,6 +184,7 @@ class Agent:
             async with AsyncExitStack() as stack:
                 if await self._begun(stack, log):
                     await self._serve(connect, log, monotonic, firm=firm)
+            log.info("stopped")
         finally:
             self._loop = None
             self._stopping, self._known = None, False

@@ -5,9 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from agentic_atlas.sdk import environment
 from tests.integration.cli.commands import atlas, complained, printed
 from tests.integration.cli.platform_server import AT, Platform, event
-from tests.integration.client.client_server import error
+from tests.integration.client.client_server import KEY, error
 
 FAULT = {"code": "handler_error", "message": "boom"}
 
@@ -54,6 +55,17 @@ def test_on_a_terminal_a_task_is_one_line_with_the_beginning_of_its_id(
         assert len(lines) == 3
         assert max(map(len, lines)) <= columns
         assert [line.split()[0] for line in lines[1:]] == [ONE[:16], TWO[:16]]
+
+
+def test_on_a_terminal_agents_of_ones_own_are_listed_without_their_owner(
+    platform: Platform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    environment.remember(platform.server.url, KEY, user="ada")
+    platform.task = {"state": "completed"}
+    assert "  hello  greet" in printed(atlas("tasks", "list", screen=True))
+    assert "  ada/hello  greet" in printed(atlas("tasks", "list"))
+    monkeypatch.setenv("ATLAS_API_KEY", "atlas_of_somebody_else")
+    assert "  ada/hello  greet" in printed(atlas("tasks", "list", screen=True))
 
 
 @pytest.mark.parametrize("command", ["show", "cancel", "watch", "retry"])

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import json
 import logging
+import os
+import re
 import ssl
 import time
 from dataclasses import replace
@@ -331,7 +334,11 @@ def test_a_router_that_drains_tells_when_to_come_back() -> None:
 def test_a_port_that_is_taken_is_told_with_the_way_out() -> None:
     async def main() -> None:
         async with door() as at:
-            with pytest.raises(ConfigurationError, match="ATLAS_ROUTER_PORT"):
+            told = (
+                f"the router can't listen on 127.0.0.1:{at.port} ({os.strerror(errno.EADDRINUSE)}): "
+                "stop what uses it, or choose another port with --router-port or ATLAS_ROUTER_PORT"
+            )
+            with pytest.raises(ConfigurationError, match=f"^{re.escape(told)}$"):
                 await serve(
                     at.router,
                     Guard(verify),

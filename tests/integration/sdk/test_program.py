@@ -96,7 +96,9 @@ def interrupt(_: Agent) -> None:
 
 def test_an_interrupt_that_a_skill_has_let_through_asks_the_agent_to_stop(capsys: pytest.CaptureFixture[str]) -> None:
     agent_that("one", interrupt).run()
-    assert "stopping: no new tasks" in capsys.readouterr().err
+    *_, stopping, stopped = capsys.readouterr().err.splitlines()
+    assert "stopping: nothing runs" in stopping
+    assert '"event": "stopped"' in stopped
 
 
 def test_one_signal_stops_all_agents_of_a_process_and_each_line_names_its_agent(
@@ -106,7 +108,7 @@ def test_one_signal_stops_all_agents_of_a_process_and_each_line_names_its_agent(
     two = agent_that("two", end=lambda: ended.append("two"))
     run(agent_that("one", stop, end=lambda: ended.append("one"), beside=(two,)), two)
     assert sorted(ended) == ["one", "two"]
-    said = [line for line in capsys.readouterr().err.splitlines() if "stopping: no new tasks" in line]
+    said = [line for line in capsys.readouterr().err.splitlines() if "stopping: nothing runs" in line]
     assert [name for line in sorted(said) for name in ("one", "two") if f'"agent": "{name}"' in line] == ["one", "two"]
     assert all("(Ctrl-C or SIGTERM again ends it at once)" in line for line in said)
 

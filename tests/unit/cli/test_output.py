@@ -51,6 +51,13 @@ def test_the_output_of_a_task_goes_into_a_pipe_as_it_is(capsys: pytest.CaptureFi
     assert not [character for character in OBEYED if character in on_screen(lambda: output.result(NASTY))]
 
 
+def test_a_text_ends_with_one_line_break_whether_it_brings_it_or_not(capsys: pytest.CaptureFixture[str]) -> None:
+    for text in ("a line\n", "a line", "", "two\n\n"):
+        output.result(text)
+    output.result("a piece", whole=False)
+    assert capsys.readouterr().out == "a line\na line\n\ntwo\n\na piece"
+
+
 FORGED = "x\nstate   completed\r\nerror   none"
 
 

@@ -2,7 +2,7 @@
 
 from agentic_atlas.errors import AtlasError, ConfigurationError
 from agentic_atlas.protocol.closing import ADVICE, CloseCode, comes_back, decode_reason
-from agentic_atlas.sdk.link.refusals import HandshakeRefused, NotARouter, plain
+from agentic_atlas.sdk.link.refusals import HandshakeRefused, NotARouter, Unresolvable, plain
 from agentic_atlas.sdk.link.transport import Closed
 
 _SHUT_OUT = {
@@ -58,7 +58,8 @@ def unreachable(url: str, why: AtlasError) -> str:
         return f"the router at {url} refuses for now ({why.message}). Trying again."
     if isinstance(why, NotARouter):
         return f"no router answers at {url} ({why.message}): is ROUTER_WS_URL right? Trying again."
-    return f"can't reach the router at {url} ({why.message}): is `atlas up` running? Trying again."
+    asked = "is ROUTER_WS_URL right" if isinstance(why, Unresolvable) else "is `atlas up` running"
+    return f"can't reach the router at {url} ({why.message}): {asked}? Trying again."
 
 
 def _sentence(closed: Closed, *, fix: bool) -> str:

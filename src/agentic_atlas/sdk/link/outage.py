@@ -24,8 +24,9 @@ class Outage:
         return f"still no connection after {now - self._since:.0f} s ({why}); trying again"
 
     def lost(self, why: str, now: float) -> str | None:
-        """A connection was lost; return the line to log, if it is time for one."""
-        return self.failed(f"connection lost: {why}; trying again", why, now)
+        """A connection was lost, or ended before there was one; return the line to log, if it is time for one."""
+        what = "connection lost" if self._ever else "not connected"
+        return self.failed(f"{what}: {why}; trying again", why, now)
 
     def back(self, now: float) -> str | None:
         """There is a connection; return the line to log, or None for the very first one."""

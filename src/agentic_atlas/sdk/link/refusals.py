@@ -32,6 +32,10 @@ class Unreachable(Unavailable):
     default_code = "unreachable"
 
 
+class Unresolvable(Unreachable):
+    """The host's name leads to no address."""
+
+
 class HungUp(Unreachable):
     """Somebody is there and ends the connection without a word."""
 
@@ -110,7 +114,7 @@ def os_error(error: OSError) -> Unreachable | NotARouter:
         case ConnectionError():
             return HungUp("it hung up without an answer")
         case socket.gaierror():
-            return Unreachable("the host's name can't be resolved")
+            return Unresolvable("the host's name can't be resolved")
         case ssl.SSLCertVerificationError():
             reason = plain(error.verify_message)
             return Unreachable(f"its certificate is not trusted: {reason}; SSL_CERT_FILE names who signed it")

@@ -125,8 +125,11 @@ class Runner:
         if self._draining:
             return
         self._draining = True
-        line = f"stopping: no new tasks, and what runs may finish{hint}"
-        self._log.info(line, running=self.running, seconds=seconds)
+        if self._attempts:
+            line = f"stopping: no new tasks, and what runs may finish{hint}"
+            self._log.info(line, running=self.running, seconds=seconds)
+        else:
+            self._log.info(f"stopping: nothing runs{hint}")
         if self._begun:
             self._wire.post(Drain())
         self._loop.call_later(seconds, self.finish, None)

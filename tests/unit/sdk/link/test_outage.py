@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import socket
+
 import pytest
 
 from agentic_atlas.errors import ConfigurationError
@@ -9,7 +11,7 @@ from agentic_atlas.protocol.closing import ADVICE, CloseCode, comes_back, encode
 from agentic_atlas.sdk.link import advice
 from agentic_atlas.sdk.link.awake import Awake
 from agentic_atlas.sdk.link.outage import Outage
-from agentic_atlas.sdk.link.refusals import LONGEST_TEXT, HandshakeRefused, NotARouter, Unreachable, plain
+from agentic_atlas.sdk.link.refusals import LONGEST_TEXT, HandshakeRefused, NotARouter, Unreachable, os_error, plain
 from agentic_atlas.sdk.link.transport import Closed
 
 
@@ -25,6 +27,13 @@ def test_a_long_outage_is_one_line_and_one_a_minute() -> None:
     ]
     assert outage.back(142.2) == "back after 132.2 s"
     assert outage.lost("again", 150.0) == "connection lost: again; trying again"
+
+
+def test_a_connection_that_ends_before_there_was_one_is_none_that_was_lost() -> None:
+    outage = Outage(60.0)
+    assert outage.lost("another process has the token", 0.0) == (
+        "not connected: another process has the token; trying again"
+    )
 
 
 def test_a_router_that_was_never_reached_gets_a_line_of_its_own() -> None:
@@ -86,6 +95,11 @@ def test_the_sentence_for_a_router_that_is_not_there_names_the_fix() -> None:
         f"can't reach the router at {url} (connection refused): is `atlas up` running? Trying again."
     )
     assert "ROUTER_WS_URL" in advice.unreachable(url, NotARouter("HTTP 200"))
+    misspelt = advice.unreachable("ws://lokalhost/ws", os_error(socket.gaierror(-2, "Name or service not known")))
+    assert misspelt == (
+        "can't reach the router at ws://lokalhost/ws (the host's name can't be resolved): is ROUTER_WS_URL right? "
+        "Trying again."
+    )
 
 
 def test_a_peers_text_is_one_short_line() -> None:

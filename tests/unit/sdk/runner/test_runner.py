@@ -684,16 +684,17 @@ def test_draining_is_said_once_and_first_refuses_new_tasks_and_waits_for_the_run
 
 
 def test_an_idle_runner_is_drained_at_once() -> None:
-    agent = new()
+    agent, lines = new(), Lines()
     agent.skill(name="skill")(deep)
 
     async def main() -> None:
         wire = MemoryWire()
-        runner = Runner(agent.skills, concurrency=1, log=Lines())
+        runner = Runner(agent.skills, concurrency=1, log=lines)
         async with asyncio.timeout(5):
             await runner.run(wire, runner.drain)
 
     asyncio.run(main())
+    assert lines.at("info") == [("stopping: nothing runs", {})]
 
 
 def test_what_still_runs_when_the_drain_is_over_is_left_without_a_result() -> None:
