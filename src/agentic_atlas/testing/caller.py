@@ -77,9 +77,10 @@ class AsyncCaller:
             NotFinished: `timeout` is over.
             Unavailable: the agent has stopped (`agent_offline`).
         """
+        seconds = waiting_time(timeout)
         task = await self._submit(Ask(self._agent, skill, _encoded(input, fields)))
         try:
-            return await task.result(timeout)
+            return await task.result(seconds)
         except NotFinished:
             await task.cancel("its caller stopped waiting")
             raise

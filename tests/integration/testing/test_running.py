@@ -120,6 +120,22 @@ def test_a_long_stream_comes_whole() -> None:
         assert hello.call("count", to=1_000) == list(range(1_000))
 
 
+def test_a_wait_that_is_no_number_of_seconds_is_refused_before_there_is_a_task() -> None:
+    ran: list[int] = []
+    agent = Agent("counter")
+
+    @agent.skill
+    def count(n: int) -> None:
+        ran.append(n)
+
+    with running(agent) as counter:
+        for wrong in (-1, "3"):
+            with pytest.raises(InvalidInput, match="timeout is "):
+                counter.call("count", n=0, timeout=wrong)
+        counter.call("count", n=1)
+    assert ran == [1]
+
+
 def test_an_error_of_the_skill_is_a_task_error_and_the_agent_goes_on() -> None:
     with running(worker()) as hello:
         with pytest.raises(TaskError, match="ZeroDivisionError") as caught:
