@@ -172,6 +172,25 @@ def statements() -> Iterator[list[str]]:
         event.remove(Engine, "before_cursor_execute", put)
 
 
+def test_whoever_waits_for_a_task_has_its_payloads_read_at_the_end_and_not_before(tmp_path: Path) -> None:
+    async def main() -> None:
+        file = tmp_path / "atlas.sqlite3"
+        async with api(tmp_path, database=file) as atlas:
+            await atlas.admin.post("/api/v1/agents", json={"name": "work"})
+            await atlas.connect(atlas.admin, "work", GREET)
+            asked = {"agent": "work", "skill": "greet", "input": {"name": "x"}}
+            task = (await atlas.admin.post("/api/v1/tasks", json=asked)).json()["id"]
+            key = atlas.admin.headers["Authorization"]
+        async with api(tmp_path, database=file) as atlas:
+            atlas.anonymous.headers["Authorization"] = key
+            with statements() as made:
+                answer = await atlas.anonymous.get(f"/api/v1/tasks/{task}", params={"wait": 0.05})
+            assert answer.json()["input"] == {"name": "x"}
+            assert ["tasks.input," in one for one in made if "FROM tasks" in one] == [False, False, True]
+
+    asyncio.run(main())
+
+
 def test_members_do_not_administer(tmp_path: Path) -> None:
     async def main() -> None:
         async with api(tmp_path) as atlas:

@@ -90,10 +90,10 @@ async def find(
 @router.get("/{task_id}", **describe(answers=TaskView))
 async def show(task_id: str, backend: Parts, who: Who, wait: Wait = 0) -> Response:
     """Show a task; with `wait`, when it has ended or the time is over."""
-    task = await tasks.show(backend, who, task_id)
-    if wait and not task.terminal:
-        task = await tasks.until_ended(backend, task_id, wait) or task
-    return Json(await _view(backend, task))
+    if wait:
+        await tasks.standing(backend, who, task_id)
+    task = await tasks.until_ended(backend, task_id, wait) if wait else None
+    return Json(await _view(backend, task or await tasks.show(backend, who, task_id)))
 
 
 @router.get("/{task_id}/events", **describe(answers=EventPage, text="text/event-stream"))

@@ -108,7 +108,7 @@ async def submit(
                 backend.circles.waits(added.task.id)
             if ask.queue_ttl == 0:
                 await left_meanwhile(backend, added.task)
-            ended = await _end(backend, added.task, watch, wait) if wait else None
+            ended = await _end(backend, added.task.id, watch, wait) if wait else None
             return Submitted(ended or added.task, created=True)
     return await _found(backend, user, added.task, ask, wait)
 
@@ -184,23 +184,26 @@ def _no_task(task_id: str) -> NotFound:
 
 
 async def until_ended(backend: Backend, task_id: str, seconds: float) -> Task | None:
-    """Return the task when it has ended, or as it is after `seconds`; rights are the caller's to check."""
+    """Return the task when it has ended, or as it is after `seconds`; rights are the caller's to check.
+
+    Nothing of its payloads is in memory meanwhile: there may be many who wait.
+    """
     with backend.feed.watch(task_id) as watch:
-        task = await backend.store.tasks.get(task_id)
-        return None if task is None else await _end(backend, task, watch, seconds)
+        found = await backend.store.tasks.summary(task_id)
+        if found is None or found.task.terminal:
+            return None if found is None else await backend.store.tasks.get(task_id)
+        return await _end(backend, task_id, watch, seconds)
 
 
-async def _end(backend: Backend, task: Task, watch: Watch, seconds: float) -> Task | None:
-    """Wait for the end of a task that was read, or stored, after the watch began."""
-    if task.terminal:
-        return task
+async def _end(backend: Backend, task_id: str, watch: Watch, seconds: float) -> Task | None:
+    """Wait for the end of a task that had not ended after the watch began."""
     now = asyncio.get_running_loop().time  # not the wall clock: somebody may set it while they wait
     ends = now() + seconds
     while not watch.ended and not watch.closed and await watch.changed(ends - now()):
         pass
     if watch.task is not None and watch.task.terminal:
         return watch.task
-    return await backend.store.tasks.get(task.id)
+    return await backend.store.tasks.get(task_id)
 
 
 async def cancel(backend: Backend, task_id: str, reason: str) -> Task | None:
