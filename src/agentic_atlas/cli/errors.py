@@ -22,6 +22,9 @@ MISUSED = 2
 INTERRUPTED = 130
 UNREAD = 141
 
+SHARED = ("--json", "--utc", "--iso")
+"""Options of many commands, which people put before them too."""
+
 FIXES: dict[type[AtlasError], str] = {
     Unauthenticated: "check the API key: ATLAS_API_KEY, or the credentials file of `atlas up` and `atlas login`",
     Forbidden: "`atlas whoami` tells who you are to the platform",
@@ -66,6 +69,8 @@ def _parts(error: Exception) -> tuple[str, str, object]:
 def _with_help(error: click.UsageError) -> str:
     """Return what was typed wrongly, with where to read how it is right."""
     where = f" (see `{error.ctx.command_path} --help`)" if error.ctx else ""
+    if isinstance(error, click.NoSuchOption) and error.option_name in SHARED and error.ctx and error.ctx.parent is None:
+        return f"{error.option_name} follows the command, as in `atlas agents list {error.option_name}`{where}"
     return error.format_message().removesuffix(".") + where
 
 

@@ -79,6 +79,8 @@ def _with_key(url: str) -> LoggedIn:
     from agentic_atlas.sdk import environment
 
     known = environment.read_credentials().api_key(url)
+    if known is None and output.terminal(sys.stdin):
+        _check_address(url)
     key = _read_key(url, known)
     try:
         me = _check(url, key)
@@ -87,6 +89,13 @@ def _with_key(url: str) -> LoggedIn:
     if key == known:
         return _chosen(url, me)
     return LoggedIn(url, me.user.name, environment.remember(url, key, user=me.user.name))
+
+
+def _check_address(url: str) -> None:
+    """See that a platform answers there before a person looks for a key."""
+    from agentic_atlas.sdk.client.login import check_address
+
+    connection.run(check_address(url, patience=connection.PATIENCE))
 
 
 def _check(url: str, key: str) -> WhoAmI:

@@ -82,6 +82,12 @@ def test_what_is_typed_wrongly_is_one_sentence_and_exit_code_2(args: list[str], 
     assert told["message"].startswith(sentence)
 
 
+def test_an_option_of_many_commands_that_is_put_before_one_is_told_to_follow_it() -> None:
+    told = json.loads(complained(atlas("--json", "agents"), 2))["error"]["message"]
+    assert told == "--json follows the command, as in `atlas agents list --json` (see `atlas --help`)"
+    assert complained(atlas("--utc", "tasks"), 2).startswith("--utc follows the command")
+
+
 def test_no_command_shows_the_help() -> None:
     assert "Commands:" in complained(atlas(), 2)
 

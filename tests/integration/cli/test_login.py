@@ -111,6 +111,25 @@ def test_a_known_key_that_is_refused_is_told_and_another_one_asked_for(
     assert stored(server.url) == KEY
 
 
+def test_nobody_is_asked_for_a_key_to_where_no_platform_answers(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+    monkeypatch.setattr("agentic_atlas.cli.login.output.terminal", lambda stream=None: True)
+    monkeypatch.setattr("agentic_atlas.cli.login.asking.secret", lambda text: asked.append(text) or KEY)
+    monkeypatch.setattr("agentic_atlas.cli.connection.PATIENCE", 0.0)
+    assert "cannot reach Agentic Atlas at http://127.0.0.1:9" in complained(atlas("login", "http://127.0.0.1:9"))
+    answers(server, error(404, "not_found"))
+    assert atlas("login", server.url).exit_code == 1
+    assert asked == []
+    answers(server, error(401, "key_missing"), ME)
+    assert "You are ada" in printed(atlas("login", server.url))
+    assert (asked, [one.headers.get("authorization") for one in server.asked[-2:]]) == (
+        [f"API key for {server.url}"],
+        [None, f"Bearer {KEY}"],
+    )
+
+
 def test_a_key_that_comes_through_a_pipe_takes_the_place_of_the_known_one(server: Server) -> None:
     environment.remember(server.url, "atlas_old")
     answers(server, ME)

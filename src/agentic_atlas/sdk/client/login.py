@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 from typing import Self
 
-from agentic_atlas.errors import AtlasError, NotFound, Unavailable
+import msgspec
+
+from agentic_atlas.errors import AtlasError, NotFound, Unauthenticated, Unavailable
 from agentic_atlas.sdk.address import Address, base_url
 from agentic_atlas.sdk.client.http import Http
 from agentic_atlas.sdk.client.records import LoginCodes, NewApiKey
@@ -21,6 +23,21 @@ MAX_LIFETIME = 3_600.0
 LONGEST_HOST = 64
 _ODD = re.compile(r"[^A-Za-z0-9._-]+")
 """What no name of a host has, though some machines are called by it."""
+
+
+async def check_address(url: str, *, timeout: float = TIMEOUT, patience: float = PATIENCE) -> None:
+    """See that a platform answers at this address, before there is a key for it.
+
+    Raises:
+        ConfigurationError: it is no address of a platform. AtlasError: none answers (`client.errors.ERRORS`).
+    """
+    http = Http(Address(base_url(url), api_key=""), timeout=timeout, patience=patience, sources=Sources())
+    try:
+        await http.send("GET", "/whoami", msgspec.Raw)
+    except Unauthenticated:
+        pass  # That is how a platform answers whoever has no key.
+    finally:
+        await http.aclose()
 
 
 class LoginByCode:
