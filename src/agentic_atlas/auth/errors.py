@@ -31,7 +31,7 @@ from typing import ClassVar
 
 from agentic_atlas.errors import AtlasError, ConfigurationError, InvalidInput
 
-_RENEW = "generate a new one with `atlas tokens create AGENT` and put it into .env as AGENT_JWT_TOKEN"
+_RENEW = "generate a new one with `atlas tokens create AGENT --env .env`"
 _SECONDS_PER_UNIT = (("day", 86_400), ("hour", 3_600), ("minute", 60), ("second", 1))
 
 
@@ -65,7 +65,7 @@ class TokenMissing(TokenRefused):
     """No token came with the request."""
 
     default_code = "token_missing"
-    remedy = "put the agent's token into .env as AGENT_JWT_TOKEN (`atlas tokens create AGENT` generates one)"
+    remedy = "put the agent's token into .env as AGENT_JWT_TOKEN (`atlas tokens create AGENT --env .env` does)"
 
 
 class TokenMalformed(TokenRefused):

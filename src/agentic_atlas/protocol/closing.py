@@ -45,7 +45,7 @@ class Advice(msgspec.Struct, frozen=True):
     fix: str
 
 
-_MAKE_A_NEW_ONE = "create a new one with `atlas tokens create AGENT` and put it into .env as AGENT_JWT_TOKEN"
+_MAKE_A_NEW_ONE = "create a new one with `atlas tokens create AGENT --env .env`"
 
 ADVICE: dict[CloseCode, Advice] = {
     CloseCode.NORMAL: Advice("the connection was closed", "nothing to do"),

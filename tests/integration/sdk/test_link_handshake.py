@@ -32,7 +32,7 @@ def refusal(status: int, code: str, message: str, **headers: str) -> tuple[int, 
 
 @pytest.mark.parametrize("status", [401, 403])
 def test_a_refused_token_ends_the_agent_with_the_routers_own_words(status: int) -> None:
-    said = "the token expired 3 days ago: generate a new one with `atlas tokens create AGENT`"
+    said = "the token expired 3 days ago: generate a new one with `atlas tokens create AGENT --env .env`"
     with Router(idle, refuse=[refusal(status, "token_expired", said)]) as router, linked(router.url) as (_, inbox):
         error = inbox.end()
     assert isinstance(error, ConfigurationError)

@@ -35,8 +35,7 @@ def test_an_expired_token_says_how_long_ago_and_what_to_do() -> None:
     with pytest.raises(TokenExpired) as caught:
         verify(mint(RING, CLAIMS), RING, network=NETWORK, now=CLAIMS.exp + 3 * 86_400 + 5)
     assert str(caught.value) == (
-        "the token expired 3 days ago: generate a new one with `atlas tokens create AGENT` "
-        "and put it into .env as AGENT_JWT_TOKEN"
+        "the token expired 3 days ago: generate a new one with `atlas tokens create AGENT --env .env`"
     )
     assert caught.value.expired_at == CLAIMS.exp
 

@@ -41,7 +41,7 @@ class Expiry:
         self._told = times
         return (
             f"this token expires in {_in_words(left)} ({self._until}), and the agent ends then: make a new one with "
-            f"`atlas tokens create {self._agent}` and put it into .env as AGENT_JWT_TOKEN"
+            f"`atlas tokens create {self._agent} --env .env`"
         )
 
 
