@@ -13,6 +13,7 @@ import os
 import socket
 import sys
 from asyncio import AbstractEventLoop, TimerHandle, Transport
+from collections import deque
 from collections.abc import Generator
 from functools import partial
 from http import HTTPStatus
@@ -22,7 +23,7 @@ import httptools
 import uvicorn
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
 from agentic_atlas.backend.api import errors
@@ -67,6 +68,7 @@ class _Protocol(HttpToolsProtocol):
         self._last = False
         self._dropped: int | None = None
         self._told = False
+        self._asked: deque[RequestResponseCycle] = deque()
         self.url = b""
 
     def connection_made(self, transport: Transport) -> None:  # type: ignore[override]  # as uvicorn's own
@@ -78,6 +80,7 @@ class _Protocol(HttpToolsProtocol):
         self._within(None)
         self._crowd.leave(self)
         self._unsent.caught_up(self)
+        self._cut()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -141,8 +144,9 @@ class _Protocol(HttpToolsProtocol):
         self._in_head, self._advanced = False, True
         self._within(BODY_WITHIN)
         super().on_headers_complete()
-        if self._last and self.cycle is not None:
-            self.cycle.keep_alive = False
+        if self.cycle is not None:
+            self._unanswered().append(self.cycle)
+            self.cycle.keep_alive = self.cycle.keep_alive and not self._last
 
     def on_body(self, body: bytes) -> None:
         self._advanced = True
@@ -186,17 +190,30 @@ class _Protocol(HttpToolsProtocol):
 
     def _refuse(self, error: AtlasError) -> None:
         """Answer what no application can; the connection ends when the peer has read it, or after a while."""
-        if self.cycle is not None and not self.cycle.response_complete:  # type: ignore[redundant-expr]  # None at first
-            if self.cycle.response_started:
-                self.transport.abort()  # another answer is under way, and nothing may come between its parts
-                return
-            # What was asked for is not all there, and will not be.
-            self.cycle.disconnected = True
-            self.cycle.message_event.set()
+        if any(cycle.response_started for cycle in self._unanswered()):
+            self.transport.abort()  # another answer is under way, and nothing may come between its parts
+            return
+        # What was asked for is not all there, and will not be.
+        self._cut()
         self.transport.write(_as_sent(errors.answer(error)))
         self.transport.write_eof()
         self._dropped = 0
         self._within(HEAD_WITHIN)
+
+    def _unanswered(self) -> "deque[RequestResponseCycle]":
+        """Return the requests that are answered now or later: more may have been sent before the first had its answer.
+
+        Uvicorn itself knows only the last of them.
+        """
+        while self._asked and self._asked[0].response_complete:
+            self._asked.popleft()
+        return self._asked
+
+    def _cut(self) -> None:
+        """Let them know that nobody reads an answer any more."""
+        for cycle in self._unanswered():
+            cycle.disconnected = True
+            cycle.message_event.set()
 
     def _drop(self, nbytes: int) -> None:
         assert self._dropped is not None

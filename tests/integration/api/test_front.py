@@ -7,6 +7,7 @@ import json
 import logging
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -158,6 +159,49 @@ def test_the_head_of_a_stream_is_answered_without_the_stream_and_the_connection_
         await ended.wait()
 
     over_the_wire(test, stream)
+
+
+def test_a_request_hears_of_the_end_of_its_connection_when_more_were_sent_behind_it() -> None:
+    begun, heard = asyncio.Event(), asyncio.Event()
+
+    async def waiting(_scope: Scope, receive: Receive, _send: Send_) -> None:
+        begun.set()
+        while (await receive())["type"] != "http.disconnect":
+            pass
+        heard.set()
+
+    async def test(send: Send) -> None:
+        asking = asyncio.ensure_future(send(2 * b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"))
+        await begun.wait()
+        asking.cancel()
+        await heard.wait()
+
+    over_the_wire(test, waiting)
+
+
+def test_nothing_is_written_between_the_parts_of_an_answer_whatever_is_sent_behind_its_request() -> None:
+    async def streaming(_scope: Scope, receive: Receive, send: Send_) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b"a part", "more_body": True})
+        while (await receive())["type"] != "http.disconnect":
+            pass
+
+    async def main() -> None:
+        listener, stop = http.listen("127.0.0.1", 0, "PORT"), asyncio.Event()
+        async with asyncio.timeout(PATIENCE), asyncio.TaskGroup() as group:
+            server = http.HttpServer(Front(streaming, Hosts()), listener, drain=1, crowd=CROWD)
+            group.create_task(http.until(stop, server))
+            reader, writer = await asyncio.open_connection(*listener.getsockname())
+            writer.write(2 * b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+            answer = await reader.readuntil(b"a part")
+            writer.write(b"no request\r\n\r\n")
+            with suppress(ConnectionError):
+                answer += await reader.read()
+            writer.transport.abort()
+            stop.set()
+        assert answer.count(b"HTTP/1.1") == 1
+
+    asyncio.run(main())
 
 
 def test_a_request_that_is_cut_off_ends_quietly(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
