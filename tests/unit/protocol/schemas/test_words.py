@@ -40,3 +40,11 @@ def test_a_sentence_holds_some_faults_and_counts_the_rest() -> None:
     faults = [("", "a is missing"), *((f"/{number}", "no") for number in range(9))]
     assert words.sentence(faults) == "a is missing; /0: no; /1: no; /2: no; /3: no; and 5 more"
     assert words.sentence([]) == ""
+
+
+def test_a_name_is_compared_with_long_names_only_for_as_long_as_nobody_waits_for_it() -> None:
+    usual = [f"parameter_{number}" for number in range(99)]
+    assert words.meant("prise", [*usual, "price"]) == " (did you mean price?)"
+    few = ["z" * 60] * 7
+    assert words.meant("a" * 59 + "b", [*few, "a" * 60]) == f" (did you mean {'a' * 60}?)"
+    assert words.meant("a" * 59 + "b", [*few, *few, "a" * 60]) == ""
