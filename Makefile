@@ -41,7 +41,7 @@ demo: $(STAMP) ## The whole story on this machine (FOLDER=documents, ONCE=1 to e
 	@$(BIN)/atlas demo $(FOLDER) $(if $(filter-out 0,$(ONCE)),--once)
 
 test: $(STAMP) $(BROWSER) ## Run all tests, ring by ring (ARGS="tests/unit -k word" for some, JOBS=1 for one at a time)
-	@$(BIN)/pytest -n $(JOBS) --dist loadgroup --no-loadscope-reorder $(ARGS)
+	@$(BIN)/pytest -n $(JOBS) --dist loadscope --no-loadscope-reorder $(ARGS)
 
 soak: $(STAMP) ## Break everything, often and for long; print what was promised, done and seen
 	@$(BIN)/pytest tests/faults tests/properties --soak --timeout=1800 -p no:randomly $(ARGS)

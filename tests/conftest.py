@@ -8,10 +8,11 @@ from collections.abc import Iterator
 
 import pytest
 from hypothesis import settings
+from xdist.remote import Producer
 
 from tests import findings
 from tests.leftovers import nothing_left_running
-from tests.rings import ROOT, RingTimes, ring_of, shares_a_fixture
+from tests.rings import RingTimes, SideBySide, ring_of
 
 __all__ = ["nothing_left_running"]
 
@@ -34,11 +35,9 @@ def pytest_configure(config: pytest.Config) -> None:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_itemcollected(item: pytest.Item) -> None:
-    """Keep on one worker what shares a fixture, so that no two make it."""
-    if shares_a_fixture(item):
-        item.add_marker(pytest.mark.xdist_group(item.path.relative_to(ROOT).as_posix()))
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> SideBySide:
+    """Let xdist distribute the tests as we say."""
+    return SideBySide(config, log)
 
 
 @pytest.hookimpl(trylast=True)

@@ -7,6 +7,7 @@ from collections.abc import Container, Iterable
 from pathlib import Path
 
 import pytest
+from xdist.scheduler import LoadScopeScheduling
 
 ROOT = Path(__file__).parents[1]
 RINGS = (
@@ -22,6 +23,10 @@ RINGS = (
 )
 """The cheap ones first, so that what is simply wrong is seen soon."""
 
+WAITING = ("tests/e2e/", "tests/faults/", "tests/docs/")
+TOGETHER = ("tests/e2e/test_demo.py", "tests/e2e/test_tokens.py", "tests/faults/test_named_bounds.py")
+"""The demo has the ports of a first network, which two cannot have; the others share a network."""
+
 Interval = tuple[float, float]
 
 
@@ -35,12 +40,20 @@ def ring_of(path: str, marks: Container[str]) -> int:
     return next((n for n, ring in enumerate(RINGS) if path.startswith(f"{ring}/")), len(RINGS))
 
 
-def shares_a_fixture(item: pytest.Item) -> bool:
-    """Tell whether a test has a fixture that its module makes once for all its tests."""
-    if not isinstance(item, pytest.Function):
-        return False
-    made = (definition for found in item._fixtureinfo.name2fixturedefs.values() for definition in found)
-    return any(definition.scope == "module" for definition in made)
+def part(nodeid: str) -> str:
+    """Return what a worker is given at once: a file, or of the rings whose tests start processes and wait one test.
+
+    By the name alone: who distributes the tests has not collected them.
+    """
+    path = nodeid.partition("::")[0]
+    return nodeid if path.startswith(WAITING) and path not in TOGETHER else path
+
+
+class SideBySide(LoadScopeScheduling):
+    """Gives workers one part after the other, in the order of the rings."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return part(nodeid)
 
 
 class RingTimes:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.findings import Finding, add
-from tests.rings import RINGS, ROOT, covered, ring_of, shares_a_fixture
+from tests.rings import RINGS, ROOT, TOGETHER, WAITING, covered, part, ring_of
 
 
 @pytest.mark.parametrize("ring", RINGS)
@@ -24,17 +24,17 @@ def test_time_is_counted_once_where_tests_run_side_by_side() -> None:
     assert covered([(5.0, 6.0), (0.0, 2.0), (1.0, 3.0), (1.5, 1.6)]) == 4.0
 
 
-@pytest.fixture(scope="module")
-def made_once() -> object:
-    return object()
+def test_files_stay_whole_but_for_those_whose_tests_wait() -> None:
+    for nodeid, shared in [
+        ("tests/unit/test_x.py::test_a", "tests/unit/test_x.py"),
+        ("tests/e2e/test_x.py::test_a[1]", "tests/e2e/test_x.py::test_a[1]"),
+        ("tests/e2e/test_demo.py::test_a", "tests/e2e/test_demo.py"),
+    ]:
+        assert part(nodeid) == shared
 
 
-def test_what_shares_a_fixture_of_its_module_is_known(request: pytest.FixtureRequest, made_once: object) -> None:
-    assert shares_a_fixture(request.node)
-
-
-def test_what_shares_none_is_known_too(request: pytest.FixtureRequest) -> None:
-    assert not shares_a_fixture(request.node)
+def test_what_is_named_to_stay_whole_is_there() -> None:
+    assert all((ROOT / path).is_file() and path.startswith(WAITING) for path in TOGETHER)
 
 
 def test_a_finding_travels_with_the_report_of_its_test(request: pytest.FixtureRequest) -> None:

@@ -1,7 +1,6 @@
 from pathlib import Path
 
 import psutil
-import pytest
 
 from agentic_atlas import Client
 from agentic_atlas.cli.demo.trace import tree
@@ -9,7 +8,6 @@ from agentic_atlas.cli.demo.workflow import workflow
 from tests.e2e.processes import Platform, Process, connected, python
 from tests.e2e.programs import ECHO
 
-pytestmark = pytest.mark.xdist_group("the ports of the demo")
 STEPS = ["connect", "validate", "register", "submit", "dispatch", "deliver", "result", "forward"]
 
 
