@@ -64,6 +64,9 @@ async def cutting(target: str, allowance: Callable[[], int | None]) -> AsyncIter
     async with asyncio.TaskGroup() as group:
 
         def accepted(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            if not server.is_serving():
+                writer.transport.abort()
+                return
             task = group.create_task(way.passed_on(reader, writer))
             passing.add(task)
             task.add_done_callback(passing.discard)

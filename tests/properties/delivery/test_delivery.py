@@ -25,4 +25,4 @@ def test_every_task_comes_to_one_end_whatever_happens(request: pytest.FixtureReq
     )
     if soak:
         done = ", ".join(f"{counts[what]} {what}" for what in ("steps", "submits", "connects", "cuts", "restarts"))
-        add(request.config, "1-4, 6, 9, 11 the model of delivery", f"{SOAK_EXAMPLES} examples: {done}", "no divergence")
+        add(request.node, "1-4, 6, 9, 11 the model of delivery", f"{SOAK_EXAMPLES} examples: {done}", "no divergence")
