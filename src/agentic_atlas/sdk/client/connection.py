@@ -16,8 +16,7 @@ from urllib.parse import urlsplit
 
 import h11
 
-from agentic_atlas.sdk.link.addresses import Address as Place
-from agentic_atlas.sdk.link.addresses import first_connected, in_turn
+from agentic_atlas.sdk.link.addresses import reached
 
 if TYPE_CHECKING:
     from agentic_atlas.sdk.client.way import Proxy
@@ -249,8 +248,8 @@ class Connections:
 
     async def _socket(self) -> socket.socket:
         if self._proxy is None:
-            return await _connected(self._host, self._port)
-        opened = await _connected(self._proxy.host, self._proxy.port)
+            return await reached(self._host, self._port)
+        opened = await reached(self._proxy.host, self._proxy.port)
         if self._trusted is None:
             return opened
         try:
@@ -268,20 +267,3 @@ async def _within(seconds: float) -> AsyncIterator[None]:
             yield
     except TimeoutError:
         raise Silent from None
-
-
-async def _connected(host: str, port: int) -> socket.socket:
-    loop = asyncio.get_running_loop()
-
-    async def connect(place: Place) -> socket.socket:
-        family, kind, proto, _, where = place
-        opened = socket.socket(family, kind, proto)
-        opened.setblocking(False)
-        try:
-            await loop.sock_connect(opened, where)
-        except BaseException:
-            opened.close()
-            raise
-        return opened
-
-    return await first_connected(in_turn(await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)), connect)

@@ -95,3 +95,25 @@ class _Race:
     def close(self) -> None:
         if self.won is not None:
             self.won.close()
+
+
+async def reached(host: str, port: int) -> socket.socket:
+    """Return a socket to the first address of a host that answers, not blocking.
+
+    Raises:
+        OSError: the name can't be resolved, or no address answers.
+    """
+    loop = asyncio.get_running_loop()
+
+    async def connect(address: Address) -> socket.socket:
+        family, kind, proto, _, place = address
+        opened = socket.socket(family, kind, proto)
+        opened.setblocking(False)
+        try:
+            await loop.sock_connect(opened, place)
+        except BaseException:
+            opened.close()
+            raise
+        return opened
+
+    return await first_connected(in_turn(await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)), connect)

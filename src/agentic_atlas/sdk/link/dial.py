@@ -22,7 +22,7 @@ from picows.url import WSParsedURL
 from agentic_atlas.errors import ConfigurationError
 from agentic_atlas.protocol.versions import SUBPROTOCOL
 from agentic_atlas.sdk.encrypted import speaks_tls
-from agentic_atlas.sdk.link.addresses import Address, first_connected, in_turn
+from agentic_atlas.sdk.link.addresses import reached
 from agentic_atlas.sdk.link.refusals import HungUp, NotARouter, Unreachable, os_error, refusal
 from agentic_atlas.sdk.link.transport import CEILING, Connection, Receiver
 
@@ -133,21 +133,7 @@ def _check(response: WSUpgradeResponse) -> None:
 
 async def _open_socket(host: str, port: int, sockets: list[_Opened]) -> socket.socket:
     """Connect to the first address of the host that answers; owned here so that giving up closes it."""
-    loop = asyncio.get_running_loop()
-
-    async def connect(address: Address) -> socket.socket:
-        family, kind, proto, _, place = address
-        opened = socket.socket(family, kind, proto)
-        opened.setblocking(False)
-        try:
-            await loop.sock_connect(opened, place)
-        except BaseException:
-            opened.close()
-            raise
-        return opened
-
-    found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    opened = await first_connected(in_turn(found), connect)
+    opened = await reached(host, port)
     sockets.append(_Opened(opened, _inode(opened)))
     return opened
 
