@@ -7,7 +7,7 @@ from pydantic import ValidationError
 
 from agentic_atlas.auth.hosts import Hosts
 from agentic_atlas.errors import ConfigurationError, Forbidden
-from agentic_atlas.sdk.link.pace import Pace
+from agentic_atlas.sdk.link.settings import Timeouts
 from agentic_atlas.settings import Settings, misspelt
 
 IDLE_TIMER = 25.0
@@ -16,7 +16,7 @@ IDLE_TIMER = 25.0
 
 def test_a_connection_carries_data_at_least_every_25_seconds_whatever_is_set() -> None:
     longest = 24.0
-    assert Settings(beat_every=longest).beat_every + Pace().tick < IDLE_TIMER
+    assert Settings(beat_every=longest).beat_every + Timeouts().tick < IDLE_TIMER
     with pytest.raises(ValidationError, match="beat_every"):
         Settings(beat_every=longest + 0.1)
 

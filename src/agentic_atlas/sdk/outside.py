@@ -91,12 +91,12 @@ def linked(name: str, given: Given, settings: "AgentSettings", log: logs.Log) ->
     async def connect(hello: Hello, runner: Runner) -> AsyncIterator[Link]:
         # Only now: what connects is slow to import, and scripts import agents for other reasons too.
         from agentic_atlas.sdk.link import link
-        from agentic_atlas.sdk.link.surroundings import Surroundings
+        from agentic_atlas.sdk.link.settings import Runtime
         from agentic_atlas.sdk.spool.file import spool_in
 
         with _its_own(settings.token, name):
             inbox = LoopInbox(runner, asyncio.get_running_loop())
-            around = Surroundings(spool=spool_in(settings.spool, settings.token, hello.instance.id, log))
+            around = Runtime(spool=spool_in(settings.spool, settings.token, hello.instance.id, log))
             made = link.Link(
                 settings.router_url,
                 _token(given, settings),
@@ -104,7 +104,7 @@ def linked(name: str, given: Given, settings: "AgentSettings", log: logs.Log) ->
                 inbox,
                 on_loop=runner.on_loop,
                 log=log,
-                surroundings=around,
+                runtime=around,
             )
             try:
                 yield made

@@ -78,4 +78,4 @@ class Inbox(Protocol):
         """Return (task, attempt) of what runs, whatever the loop is doing."""
 
     def ping(self, token: object) -> None:
-        """Have `Lag.pong(token)` called from the handlers' loop, as soon as that loop gets to it."""
+        """Have `LoopLag.pong(token)` called from the handlers' loop, as soon as that loop gets to it."""

@@ -13,8 +13,8 @@ from agentic_atlas.router.ports import Identity
 from agentic_atlas.router.router import Router
 from agentic_atlas.sdk.ledger.ledger import Ledger
 from agentic_atlas.sdk.link.conversation import Conversation
-from agentic_atlas.sdk.link.pace import Pace
-from agentic_atlas.sdk.link.vitals import Reading
+from agentic_atlas.sdk.link.health import Resources
+from agentic_atlas.sdk.link.settings import Timeouts
 from agentic_atlas.sdk.ports import Outgoing
 from agentic_atlas.sdk.runner.inbox import LoopInbox
 from agentic_atlas.sdk.runner.runner import Runner
@@ -40,7 +40,7 @@ class MemoryLink:
         self._ledger = Ledger()
         self._inbox = LoopInbox(runner, loop)
         self._conversation = Conversation(
-            self._ledger, self._inbox, _Calm(), pace=Pace(), clock=loop.time, welcomed=self._welcomed
+            self._ledger, self._inbox, _Calm(), timeouts=Timeouts(), clock=loop.time, welcomed=self._welcomed
         )
         self._line = AgentEnd(loop)
         self._stopping = False
@@ -111,7 +111,7 @@ async def connect(
 
 
 class _Calm:
-    """A process that has enough of everything; implements `sdk.link.conversation.State`."""
+    """A process that has enough of everything; implements `sdk.link.conversation.ProcessHealth`."""
 
     full = False
 
@@ -122,9 +122,9 @@ class _Calm:
         """Return 0."""
         return 0.0
 
-    def vitals(self) -> Reading:
+    def resources(self) -> Resources:
         """Return zeros."""
-        return Reading()
+        return Resources()
 
 
 def _error(code: int, reason: bytes) -> AtlasError:

@@ -11,7 +11,7 @@ from agentic_atlas.router.router import Router
 from agentic_atlas.router.settings import RouterSettings
 from agentic_atlas.sdk import logs
 from agentic_atlas.sdk.agent import Agent
-from agentic_atlas.sdk.link.surroundings import Surroundings
+from agentic_atlas.sdk.link.settings import Runtime
 from agentic_atlas.sdk.runner.attempt import STOP_GRACE
 from agentic_atlas.sdk.runner.runner import Runner
 from agentic_atlas.sdk.skills.skill import Kind
@@ -43,7 +43,7 @@ class Network:
         loop = asyncio.get_running_loop()
         jumps = isinstance(loop, JumpingLoop)
         self._agents = agents
-        self._clock = Clock(loop.time, Surroundings().wall)
+        self._clock = Clock(loop.time, Runtime().wall)
         self._directory = Directory(agents)
         self.backend = MemoryBackend(self._directory, self._clock)
         self._router = self.backend.router = Router(

@@ -37,13 +37,12 @@ from agentic_atlas.protocol.messages import Outcome as TaskOutcome
 from agentic_atlas.protocol.versions import SUBPROTOCOL
 from agentic_atlas.sdk.agent import Agent
 from agentic_atlas.sdk.link.link import Link
-from agentic_atlas.sdk.link.pace import Pace
-from agentic_atlas.sdk.link.surroundings import Surroundings
+from agentic_atlas.sdk.link.settings import Runtime, Timeouts
 
 PATIENCE = 10.0
 TOKEN = "head.body.signature"
 BEAT = 0.05
-QUICK = Pace(tick=0.01, connect=3.0, welcome=1.0, message=1.0, close=0.3, probe=0.3, in_use=0.05, stable=60.0)
+QUICK = Timeouts(tick=0.01, connect=3.0, welcome=1.0, message=1.0, close=0.3, probe=0.3, in_use=0.05, stable=60.0)
 
 M = TypeVar("M")
 Script = Callable[["Peer"], None]
@@ -285,10 +284,10 @@ HELLO = Hello(1, InstanceInfo("i1"), [SkillSpec("work", Raw(b"{}"))], 4)
 def linked(
     url: str,
     *,
-    pace: Pace = QUICK,
+    timeouts: Timeouts = QUICK,
     inbox: Recorder | None = None,
     log: Lines | None = None,
-    surroundings: Surroundings | None = None,
+    runtime: Runtime | None = None,
     token: Callable[[], str] = lambda: TOKEN,
     hello: Hello = HELLO,
 ) -> Iterator[tuple[Link, Recorder]]:
@@ -300,8 +299,8 @@ def linked(
         hello,
         recorder,
         log=log or Lines(),
-        pace=pace,
-        surroundings=surroundings or Surroundings(random=lambda: 0.05),
+        timeouts=timeouts,
+        runtime=runtime or Runtime(random=lambda: 0.05),
     )
     recorder.link = link
     link.start()

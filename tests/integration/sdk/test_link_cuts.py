@@ -28,7 +28,7 @@ from agentic_atlas.protocol.messages import (
     Verdict,
     Welcome,
 )
-from agentic_atlas.sdk.link.surroundings import Surroundings
+from agentic_atlas.sdk.link.settings import Runtime
 from tests.integration.sdk.dialogues import PATIENCE, QUICK, Lines, Peer, Recorder, Router, event, linked, result, task
 
 
@@ -223,8 +223,8 @@ def test_a_router_that_never_welcomes_is_given_up() -> None:
         peer.connection.recv(timeout=PATIENCE)
         peer.serve_beats()
 
-    pace = replace(QUICK, welcome=0.05)
-    with Router(mute, idle) as router, linked(router.url, log=log, pace=pace) as (_, inbox):
+    timeouts = replace(QUICK, welcome=0.05)
+    with Router(mute, idle) as router, linked(router.url, log=log, timeouts=timeouts) as (_, inbox):
         inbox.expect(Welcome)
     assert log.having("the router did not answer within 0.05 s")
 
@@ -238,8 +238,8 @@ def test_a_message_that_is_never_finished_ends_the_connection() -> None:
         peer.raw(b"\x01\x01{")  # the first fragment of a text
         peer.serve_beats()
 
-    pace = replace(QUICK, message=0.05)
-    with Router(stalls, idle) as router, linked(router.url, log=log, pace=pace) as (_, inbox):
+    timeouts = replace(QUICK, message=0.05)
+    with Router(stalls, idle) as router, linked(router.url, log=log, timeouts=timeouts) as (_, inbox):
         inbox.expect(Welcome)
         inbox.expect(Welcome)
     assert log.having("the router began a message and did not finish it within 0.05 s")
@@ -383,8 +383,8 @@ def test_a_machine_that_slept_asks_for_an_answer_at_once_and_gives_up_a_dead_con
     def wall() -> float:
         return 3_600.0 if asleep.is_set() else 0.0
 
-    surroundings = Surroundings(wall=lambda: wall() + time.monotonic(), random=lambda: 0.05)
-    with Router(dead, idle) as router, linked(router.url, log=log, surroundings=surroundings) as (_, inbox):
+    runtime = Runtime(wall=lambda: wall() + time.monotonic(), random=lambda: 0.05)
+    with Router(dead, idle) as router, linked(router.url, log=log, runtime=runtime) as (_, inbox):
         inbox.expect(Welcome)
         inbox.expect(Welcome)
     assert log.having("the connection did not survive the sleep of this machine")
@@ -402,9 +402,9 @@ def test_a_machine_that_slept_keeps_a_connection_that_answers() -> None:
         probed.put(peer.beats[-1].n)
         peer.serve_beats()
 
-    surroundings = Surroundings(wall=lambda: (60.0 if asleep.is_set() else 0.0) + time.monotonic())
+    runtime = Runtime(wall=lambda: (60.0 if asleep.is_set() else 0.0) + time.monotonic())
     log = Lines()
-    with Router(alive) as router, linked(router.url, log=log, surroundings=surroundings) as (link, inbox):
+    with Router(alive) as router, linked(router.url, log=log, runtime=runtime) as (link, inbox):
         inbox.expect(Welcome)
         assert probed.get(timeout=PATIENCE) == 2
         link.stop()
@@ -456,7 +456,7 @@ def test_a_restart_that_was_announced_begins_the_back_off_anew_and_keeps_to_its_
     begun = time.monotonic()
     with (
         Router(*scripts, idle) as router,
-        linked(router.url, surroundings=Surroundings(random=lambda: 1.0)) as (_, inbox),
+        linked(router.url, runtime=Runtime(random=lambda: 1.0)) as (_, inbox),
     ):
         for _ in range(len(scripts) + 1):
             inbox.expect(Welcome)

@@ -15,7 +15,7 @@ from msgspec.structs import replace
 from agentic_atlas.errors import ConfigurationError
 from agentic_atlas.protocol.messages import Welcome
 from agentic_atlas.sdk.link.link import is_exposed
-from agentic_atlas.sdk.link.surroundings import Surroundings
+from agentic_atlas.sdk.link.settings import Runtime
 from tests.certificates import speaking_tls
 from tests.integration.sdk.dialogues import PATIENCE, QUICK, TOKEN, Lines, Peer, Router, linked
 
@@ -108,7 +108,7 @@ def test_a_router_that_is_not_there_is_named_once_with_what_to_do() -> None:
 
 def test_while_there_is_no_router_a_line_is_said_from_time_to_time() -> None:
     log = Lines()
-    with linked("ws://localhost:1/ws", log=log, pace=replace(QUICK, tell_again=0.05)):
+    with linked("ws://localhost:1/ws", log=log, timeouts=replace(QUICK, tell_again=0.05)):
         log.wait("still no connection after 0 s (connection refused); trying again")
 
 
@@ -157,7 +157,7 @@ def test_a_server_that_never_answers_is_given_up_and_does_not_hold_up_the_end() 
     log = Lines()
     with (
         socket.create_server(("127.0.0.1", 0)) as listener,
-        linked(f"ws://127.0.0.1:{listener.getsockname()[1]}/ws", log=log, pace=replace(QUICK, connect=0.05)) as (
+        linked(f"ws://127.0.0.1:{listener.getsockname()[1]}/ws", log=log, timeouts=replace(QUICK, connect=0.05)) as (
             link,
             inbox,
         ),
@@ -169,8 +169,8 @@ def test_a_server_that_never_answers_is_given_up_and_does_not_hold_up_the_end() 
 
 def test_stopping_in_the_middle_of_a_handshake_does_not_wait_for_it() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        pace = replace(QUICK, connect=60.0)
-        with linked(f"ws://127.0.0.1:{listener.getsockname()[1]}/ws", pace=pace) as (link, inbox):
+        timeouts = replace(QUICK, connect=60.0)
+        with linked(f"ws://127.0.0.1:{listener.getsockname()[1]}/ws", timeouts=timeouts) as (link, inbox):
             accepted, _ = listener.accept()
             accepted.recv(1)
             link.stop()
@@ -222,8 +222,8 @@ def tls(tmp_path: Path) -> tuple[Path, ssl.SSLContext]:
 
 def test_a_certificate_that_is_trusted_is_connected_to(tls: tuple[Path, ssl.SSLContext]) -> None:
     pem, context = tls
-    surroundings = Surroundings(tls=ssl.create_default_context(cafile=pem))
-    with Router(idle, tls=context) as router, linked(router.url, surroundings=surroundings) as (link, inbox):
+    runtime = Runtime(tls=ssl.create_default_context(cafile=pem))
+    with Router(idle, tls=context) as router, linked(router.url, runtime=runtime) as (link, inbox):
         inbox.expect(Welcome)
         link.stop()
     assert len(router.requests) == 1
@@ -255,7 +255,7 @@ def test_plain_text_at_a_port_with_tls_is_named_with_the_scheme_that_is_right(
 
 def test_a_token_that_travels_in_clear_is_warned_about_once() -> None:
     log = Lines()
-    with linked("ws://192.0.2.1:1/ws", log=log, pace=replace(QUICK, connect=0.05)):
+    with linked("ws://192.0.2.1:1/ws", log=log, timeouts=replace(QUICK, connect=0.05)):
         log.wait("can't reach the router")
     assert len(log.having("the token travels unencrypted to ws://192.0.2.1:1/ws: use wss://")) == 1
 

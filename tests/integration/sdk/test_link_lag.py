@@ -13,7 +13,7 @@ from msgspec import Raw
 from msgspec.structs import replace
 
 from agentic_atlas.protocol.messages import Accept, Beat, Call, Reply, ReplyKind, Task, Welcome
-from agentic_atlas.sdk.link.backlog import MOST
+from agentic_atlas.sdk.link.health import MOST
 from tests.integration.sdk.dialogues import PATIENCE, QUICK, Lines, Peer, Recorder, Router, linked, task
 
 LAGS = replace(QUICK, lag=0.1)
@@ -78,7 +78,7 @@ def test_beats_go_on_while_the_loop_is_blocked_and_the_router_is_told_at_once() 
     with (
         Handlers().running() as handlers,
         Router(script) as router,
-        linked(router.url, inbox=handlers, log=log, pace=LAGS) as (link, _),
+        linked(router.url, inbox=handlers, log=log, timeouts=LAGS) as (link, _),
     ):
         handlers.expect(Welcome)
         handlers.expect(Task)
@@ -99,11 +99,11 @@ def test_a_loop_that_stays_blocked_is_warned_about_again_but_not_all_the_time() 
         peer.serve_beats()
 
     log = Lines()
-    pace = replace(LAGS, lag_again=0.15)
+    timeouts = replace(LAGS, lag_again=0.15)
     with (
         Handlers().running() as handlers,
         Router(idle) as router,
-        linked(router.url, inbox=handlers, log=log, pace=pace),
+        linked(router.url, inbox=handlers, log=log, timeouts=timeouts),
     ):
         handlers.expect(Welcome)
         handlers.hang()
@@ -132,11 +132,11 @@ def test_a_loop_that_takes_nothing_is_sent_no_more_than_fits() -> None:
         peer.serve_beats()
 
     log = Lines()
-    pace = replace(LAGS, lag_again=0.1)
+    timeouts = replace(LAGS, lag_again=0.1)
     with (
         Handlers().running() as handlers,
         Router(floods) as router,
-        linked(router.url, inbox=handlers, log=log, pace=pace) as (link, _),
+        linked(router.url, inbox=handlers, log=log, timeouts=timeouts) as (link, _),
     ):
         handlers.expect(Welcome)
         handlers.expect(Task)

@@ -17,8 +17,7 @@ from msgspec import Raw
 from agentic_atlas.protocol.messages import Accept, Event, EventKind, Outcome, Reaction, Result, Task, Welcome
 from agentic_atlas.router.settings import RouterSettings
 from agentic_atlas.sdk.link.link import Link
-from agentic_atlas.sdk.link.pace import Pace
-from agentic_atlas.sdk.link.surroundings import Surroundings
+from agentic_atlas.sdk.link.settings import Runtime, Timeouts
 from tests.integration.router.doors import QUICK as DOOR
 from tests.integration.router.doors import agent, door, run, until
 from tests.integration.router.memory_backend import Record
@@ -136,9 +135,9 @@ def test_no_cut_loses_or_repeats_anything() -> None:
     async def main() -> None:
         async with door() as at, wire(at.port) as between:
             inbox, log = Echo(), Lines()
-            at_once = Surroundings(random=lambda: 0.0)
+            at_once = Runtime(random=lambda: 0.0)
             url = f"ws://127.0.0.1:{between.port}/ws"
-            with linked(url, inbox=inbox, log=log, token=lambda: TOKEN, surroundings=at_once) as (link, _):
+            with linked(url, inbox=inbox, log=log, token=lambda: TOKEN, runtime=at_once) as (link, _):
                 tasks: list[Record] = []
                 cuts = 0
                 async with asyncio.timeout(4 * PATIENCE):
@@ -184,9 +183,9 @@ def test_no_cut_between_question_and_answer_loses_either() -> None:
 
     async def main() -> None:
         async with door() as at, wire(at.port) as between:
-            inbox, at_once = Asker(), Surroundings(random=lambda: 0.0)
+            inbox, at_once = Asker(), Runtime(random=lambda: 0.0)
             url = f"ws://127.0.0.1:{between.port}/ws"
-            with linked(url, inbox=inbox, token=lambda: TOKEN, surroundings=at_once) as (link, _):
+            with linked(url, inbox=inbox, token=lambda: TOKEN, runtime=at_once) as (link, _):
                 async with asyncio.timeout(4 * PATIENCE):
                     for number in range(CUTS):
                         task = at.backend.submit("worker", "work", b"1")
@@ -272,7 +271,10 @@ def test_an_agent_finds_a_connection_that_carries_nothing_within_two_beats_and_l
         async with door(BEATING) as at, wire(at.port) as between:
             inbox, log = Recorder(), Lines()
             url = f"ws://127.0.0.1:{between.port}/ws"
-            with linked(url, inbox=inbox, log=log, token=lambda: TOKEN, pace=Pace(tick=TICK, close=0.1)) as (link, _):
+            with linked(url, inbox=inbox, log=log, token=lambda: TOKEN, timeouts=Timeouts(tick=TICK, close=0.1)) as (
+                link,
+                _,
+            ):
                 await asyncio.to_thread(inbox.expect, Welcome)
                 task = at.backend.submit("worker", "work", b"1")
                 await asyncio.to_thread(inbox.expect, Task)

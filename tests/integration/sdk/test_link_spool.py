@@ -23,7 +23,7 @@ from agentic_atlas.protocol.messages import (
     Verdict,
 )
 from agentic_atlas.sdk.link.link import Link
-from agentic_atlas.sdk.link.surroundings import Surroundings
+from agentic_atlas.sdk.link.settings import Runtime
 from agentic_atlas.sdk.spool.file import FileSpool
 from tests.integration.router.doors import door, run
 from tests.integration.sdk.dialogues import HELLO, PATIENCE, Lines, Peer, Recorder, Router, linked, task
@@ -35,9 +35,9 @@ from tests.unit.sdk.memory_log import MemoryLog
 def process(url: str, folder: Path, name: str, inbox: Recorder, log: Lines) -> Iterator[Link]:
     """Run a link with results on disk; at its end nothing is waited for."""
     spool = FileSpool(folder, name, log=MemoryLog())
-    around = Surroundings(random=lambda: 0.05, spool=spool)
+    around = Runtime(random=lambda: 0.05, spool=spool)
     hello = replace(HELLO, instance=InstanceInfo(name))
-    with linked(url, inbox=inbox, log=log, surroundings=around, token=lambda: TOKEN, hello=hello) as (link, _):
+    with linked(url, inbox=inbox, log=log, runtime=around, token=lambda: TOKEN, hello=hello) as (link, _):
         yield link
     if spool._journal is not None:
         # Handlers had no result: the end of a real process gives the lock back.

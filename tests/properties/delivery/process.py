@@ -18,8 +18,8 @@ from agentic_atlas.router.connection import Connection
 from agentic_atlas.router.ports import Identity
 from agentic_atlas.sdk.ledger.ledger import Ledger
 from agentic_atlas.sdk.link.conversation import Conversation
-from agentic_atlas.sdk.link.pace import Pace
-from agentic_atlas.sdk.link.vitals import Reading
+from agentic_atlas.sdk.link.health import Resources
+from agentic_atlas.sdk.link.settings import Timeouts
 from agentic_atlas.sdk.ports import Outgoing
 from agentic_atlas.sdk.runner.inbox import LoopInbox
 from agentic_atlas.sdk.runner.runner import Runner
@@ -33,7 +33,7 @@ from tests.properties.delivery.server import Faults
 CONCURRENCY = 2
 CALLED = "two"
 """The agent that others call."""
-PACE = Pace(tick=1.0)
+TIMEOUTS = Timeouts(tick=1.0)
 FLUSH = 5.0
 """Seconds a process that was told to stop waits for what it said to be acknowledged."""
 
@@ -176,7 +176,7 @@ class Process:
         if self.line is not None:
             self.line.abort("reconnect")
         conversation = Conversation(
-            self.ledger, self._inbox, _Calm(), pace=PACE, clock=self._loop.time, welcomed=self._welcomed
+            self.ledger, self._inbox, _Calm(), timeouts=TIMEOUTS, clock=self._loop.time, welcomed=self._welcomed
         )
         line = Line(self._loop, conversation, self._line_ended)
         connection = self._dial(self.identity, line)
@@ -228,7 +228,7 @@ class Process:
 
     async def _tick(self) -> None:
         while True:
-            await asyncio.sleep(PACE.tick)
+            await asyncio.sleep(TIMEOUTS.tick)
             if self._conversation is not None:
                 self._conversation.tick()
             elif not self.away:
@@ -295,7 +295,7 @@ class _Ledger(Ledger):
 
 
 class _Calm:
-    """A process that has enough of everything; implements `sdk.link.conversation.State`."""
+    """A process that has enough of everything; implements `sdk.link.conversation.ProcessHealth`."""
 
     full = False
 
@@ -304,5 +304,5 @@ class _Calm:
     def lag(self) -> float:
         return 0.0
 
-    def vitals(self) -> Reading:
-        return Reading()
+    def resources(self) -> Resources:
+        return Resources()

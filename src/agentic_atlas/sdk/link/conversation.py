@@ -26,8 +26,8 @@ from agentic_atlas.protocol.messages import (
 )
 from agentic_atlas.protocol.session import Session
 from agentic_atlas.sdk.ledger.ledger import Ledger
-from agentic_atlas.sdk.link.pace import Pace
-from agentic_atlas.sdk.link.vitals import Reading
+from agentic_atlas.sdk.link.health import Resources
+from agentic_atlas.sdk.link.settings import Timeouts
 from agentic_atlas.sdk.ports import Inbox, Unasked
 
 _SHORTEST_BEAT = 0.01
@@ -61,8 +61,8 @@ class Line(Protocol):
         """Return when the message that is not complete yet began."""
 
 
-class State(Protocol):
-    """What is known of this process (`watch.Watch`)."""
+class ProcessHealth(Protocol):
+    """What is known of this process (`health.Health`)."""
 
     def hand(self, size: int) -> None:
         """So many bytes were handed to the handlers' loop."""
@@ -74,7 +74,7 @@ class State(Protocol):
     def lag(self) -> float:
         """Return how late the handlers' loop is, in seconds."""
 
-    def vitals(self) -> Reading:
+    def resources(self) -> Resources:
         """Return what the process takes of the machine."""
 
 
@@ -90,9 +90,9 @@ class Conversation:
         self,
         ledger: Ledger,
         inbox: Inbox,
-        state: State,
+        state: ProcessHealth,
         *,
-        pace: Pace,
+        timeouts: Timeouts,
         clock: Callable[[], float],
         welcomed: Callable[[Welcome], None],
         trace: Callable[[str, Message, int], None] | None = None,
@@ -103,7 +103,7 @@ class Conversation:
         self._ledger = ledger
         self._inbox = inbox
         self._state = state
-        self._pace = pace
+        self._timeouts = timeouts
         self._clock = clock
         self._welcomed = welcomed
         self._trace = trace or _nobody
@@ -172,7 +172,7 @@ class Conversation:
         if self._line is None or self.welcome is None:
             return
         now = self._clock()
-        vitals = self._state.vitals()
+        resources = self._state.resources()
         self._beats += 1
         self._beat_at = now + max(self.welcome.beat_every, _SHORTEST_BEAT)
         if self._unanswered_since is None:
@@ -181,8 +181,8 @@ class Conversation:
             self._beats,
             self._ledger.running,
             self._state.lag(),
-            vitals.cpu,
-            vitals.memory,
+            resources.cpu,
+            resources.memory,
             len(self._ledger.results),
             self._ledger.results.oldest,
             self._ledger.in_hand(self._inbox.attempts()),
@@ -279,12 +279,12 @@ class Conversation:
         """Return why this connection is to be given up, or None."""
         assert self._line is not None
         unfinished = self._line.unfinished_since()
-        if unfinished is not None and now - unfinished > self._pace.message:
-            return f"the router began a message and did not finish it within {self._pace.message:g} s"
+        if unfinished is not None and now - unfinished > self._timeouts.message:
+            return f"the router began a message and did not finish it within {self._timeouts.message:g} s"
         if self.welcome is None:
-            late = now - self._began_at > self._pace.welcome
-            return f"the router did not answer within {self._pace.welcome:g} s" if late else None
-        if self._probe is not None and now - self._probe[1] > self._pace.probe:
+            late = now - self._began_at > self._timeouts.welcome
+            return f"the router did not answer within {self._timeouts.welcome:g} s" if late else None
+        if self._probe is not None and now - self._probe[1] > self._timeouts.probe:
             return "the connection did not survive the sleep of this machine"
         return self._silence(now, self.welcome.beat_every)
 
@@ -298,7 +298,7 @@ class Conversation:
         if self._unanswered_since is None:
             return None
         beat_every = max(beat_every, _SHORTEST_BEAT)
-        patience = self._pace.silent_beats * beat_every
+        patience = self._timeouts.silent_beats * beat_every
         # Counted from what was heard last, or a cut right after an answer would be found a whole beat later. A beat
         # that went out late, because this process had no time, has half of one for its answer all the same.
         quiet = now - max(self._heard_at, self._unanswered_since - patience + beat_every / 2)

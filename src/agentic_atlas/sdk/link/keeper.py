@@ -7,15 +7,13 @@ from collections.abc import Callable
 from agentic_atlas.errors import AtlasError
 from agentic_atlas.protocol.closing import CloseCode
 from agentic_atlas.protocol.messages import Hello, Welcome
-from agentic_atlas.sdk.link import advice
+from agentic_atlas.sdk.link import explain
 from agentic_atlas.sdk.link.backoff import Backoff, longest_after
 from agentic_atlas.sdk.link.conversation import Conversation
 from agentic_atlas.sdk.link.dial import Dialer
 from agentic_atlas.sdk.link.expiry import Expiry
-from agentic_atlas.sdk.link.outage import Outage
-from agentic_atlas.sdk.link.pace import Pace
 from agentic_atlas.sdk.link.refusals import HandshakeRefused, NotARouter, Unreachable
-from agentic_atlas.sdk.link.surroundings import Surroundings
+from agentic_atlas.sdk.link.settings import Runtime, Timeouts
 from agentic_atlas.sdk.link.transport import Closed
 from agentic_atlas.sdk.logs import FAULT, Log
 
@@ -34,8 +32,8 @@ class Keeper:
         base: Hello,
         converse: Callable[[], Conversation],
         *,
-        pace: Pace,
-        surroundings: Surroundings,
+        timeouts: Timeouts,
+        runtime: Runtime,
         log: Log,
     ) -> None:
         self.conversation: Conversation | None = None
@@ -43,14 +41,14 @@ class Keeper:
         self._token = token
         self._base = base
         self._converse = converse
-        self._pace = pace
-        self._clock = surroundings.clock
+        self._timeouts = timeouts
+        self._clock = runtime.clock
         self._log = log
-        self._backoff = Backoff(surroundings.random)
-        self._outage = Outage(pace.tell_again)
+        self._backoff = Backoff(runtime.random)
+        self._outage = explain.Outage(timeouts.tell_again)
         self._expiry = Expiry()
         self._dialer = Dialer(
-            url, clock=self._clock, timeout=pace.connect, close_timeout=pace.close, tls=surroundings.tls
+            url, clock=self._clock, timeout=timeouts.connect, close_timeout=timeouts.close, tls=runtime.tls
         )
         self._cut_at: float | None = None
         # Without bound until the first `welcome`: there is nothing yet to be in time for.
@@ -109,7 +107,7 @@ class Keeper:
         try:
             line = await self._dialer.connect(self._token(), conversation)
         except HandshakeRefused as why:
-            return advice.refused_for_good(why) if why.final else self._not_reached(why, why.retry_after)
+            return explain.refused_for_good(why) if why.final else self._not_reached(why, why.retry_after)
         except (Unreachable, NotARouter) as why:
             return self._not_reached(why, None)
         except AtlasError as why:  # the token could not be had
@@ -123,28 +121,28 @@ class Keeper:
             self.conversation = None
             conversation.end()
             line.abort("the agent ends")
-        if conversation.welcome is not None and self._clock() - began_at >= self._pace.stable:
+        if conversation.welcome is not None and self._clock() - began_at >= self._timeouts.stable:
             self._backoff.reset()
         return self._lost(closed, conversation)
 
     def _not_reached(self, why: AtlasError, retry_after: float | None) -> float:
-        self._tell(self._outage.failed(advice.unreachable(self._url, why), why.message, self._clock()))
+        self._tell(self._outage.failed(explain.unreachable(self._url, why), why.message, self._clock()))
         return self._wait(retry_after)
 
     def _lost(self, closed: Closed, conversation: Conversation) -> AtlasError | float:
-        end = advice.final(closed)
+        end = explain.final(closed)
         if end is not None or self._finishing:
             return end or 0.0
         if closed.bug is not None:
             self._log.error(FAULT, exc_info=closed.bug)
-        self._tell(self._outage.lost(advice.reason(closed), self._clock()))
-        asked = advice.retry_after(closed)
+        self._tell(self._outage.lost(explain.reason(closed), self._clock()))
+        asked = explain.retry_after(closed)
         if asked is None:
             asked = conversation.retry_after
         if closed.code == CloseCode.RESTART:
             self._backoff.reset()
         if closed.code == CloseCode.TOKEN_IN_USE:
-            asked = max(asked or 0.0, self._pace.in_use)
+            asked = max(asked or 0.0, self._timeouts.in_use)
         return self._wait(asked)
 
     def _wait(self, asked: float | None) -> float:

@@ -21,11 +21,9 @@ from agentic_atlas.sdk.address import is_loopback
 from agentic_atlas.sdk.ledger.ledger import Ledger
 from agentic_atlas.sdk.link import trace
 from agentic_atlas.sdk.link.conversation import Conversation
+from agentic_atlas.sdk.link.health import Health, LoopLag
 from agentic_atlas.sdk.link.keeper import Keeper
-from agentic_atlas.sdk.link.lag import Lag
-from agentic_atlas.sdk.link.pace import Pace
-from agentic_atlas.sdk.link.surroundings import Surroundings
-from agentic_atlas.sdk.link.watch import Watch
+from agentic_atlas.sdk.link.settings import Runtime, Timeouts
 from agentic_atlas.sdk.loops import loop_factory
 from agentic_atlas.sdk.ports import Inbox, Outgoing
 
@@ -45,8 +43,8 @@ class Link:
         *,
         on_loop: Callable[[str], bool] = bool,
         log: logs.Log | None = None,
-        pace: Pace | None = None,
-        surroundings: Surroundings | None = None,
+        timeouts: Timeouts | None = None,
+        runtime: Runtime | None = None,
     ) -> None:
         """Prepare; nothing runs before `start`.
 
@@ -59,8 +57,8 @@ class Link:
             on_loop: whether the skill of this name runs on the handlers' loop itself (an `async def`), so that it is
                 one of those that a warning about a blocked loop names. Without it all skills are.
             log: where the few lines go that a person should see.
-            pace: times; the defaults are those of the design.
-            surroundings: clocks, randomness, TLS, and what keeps results on disk.
+            timeouts: the defaults are those of the design.
+            runtime: clocks, randomness, TLS, and what keeps results on disk.
         """
         self._url = url
         self._token = token
@@ -68,11 +66,11 @@ class Link:
         self._inbox = inbox
         self._on_loop = on_loop
         self._log: logs.Log = log or logs.logger()
-        self._pace = pace or Pace()
-        self._surroundings = surroundings or Surroundings()
-        self._lag = Lag(self._surroundings.clock, threading.get_ident())
-        self._spool = self._surroundings.spool
-        self._ledger = Ledger(spool=self._spool, clock=self._surroundings.clock)
+        self._timeouts = timeouts or Timeouts()
+        self._runtime = runtime or Runtime()
+        self._lag = LoopLag(self._runtime.clock, threading.get_ident())
+        self._spool = self._runtime.spool
+        self._ledger = Ledger(spool=self._spool, clock=self._runtime.clock)
         self._thread = threading.Thread(target=self._run, name="atlas-link", daemon=True)
         # Between threads: what is to be done on the link's loop, and whether that loop was told so.
         self._posted: deque[Callable[[], None]] = deque()
@@ -152,21 +150,21 @@ class Link:
     async def _main(self) -> AtlasError | None:
         self._ledger.inherit(self._spool.open())
         loop = asyncio.get_running_loop()
-        watch = Watch(
+        health = Health(
             self._lag,
             self._inbox.ping,
             self._skills_on_loop,
-            pace=self._pace,
-            surroundings=self._surroundings,
+            timeouts=self._timeouts,
+            runtime=self._runtime,
             log=self._log,
         )
         converse = functools.partial(
             Conversation,
             self._ledger,
             self._inbox,
-            watch,
-            pace=self._pace,
-            clock=self._surroundings.clock,
+            health,
+            timeouts=self._timeouts,
+            clock=self._runtime.clock,
             welcomed=self._welcomed,
             trace=functools.partial(trace.tell, self._log),
         )
@@ -175,15 +173,15 @@ class Link:
             self._token,
             self._base,
             converse,
-            pace=self._pace,
-            surroundings=self._surroundings,
+            timeouts=self._timeouts,
+            runtime=self._runtime,
             log=self._log,
         )
         loop.set_exception_handler(self._report)
         self._loop = loop
         self._work()
         async with asyncio.TaskGroup() as group:
-            ticking = group.create_task(self._tick_for_ever(watch))
+            ticking = group.create_task(self._tick_for_ever(health))
             error = await self._keep(self._keeper)
             ticking.cancel()
         return error
@@ -195,14 +193,14 @@ class Link:
         except TimeoutError:
             return None
 
-    async def _tick_for_ever(self, watch: Watch) -> None:
+    async def _tick_for_ever(self, health: Health) -> None:
         assert self._keeper is not None
         while True:
-            await asyncio.sleep(self._pace.tick)
-            seen = watch.tick()
-            if seen.slept:
+            await asyncio.sleep(self._timeouts.tick)
+            health.tick()
+            if health.slept:
                 self._keeper.slept()
-            if seen.crossed and self._keeper.conversation is not None:
+            if health.crossed and self._keeper.conversation is not None:
                 self._keeper.conversation.beat()
             self._keeper.tick()
             self._end_when_flushed()
@@ -225,17 +223,17 @@ class Link:
         self._log.error(logs.FAULT, what=context.get("message"), exc_info=context.get("exception"))
 
     def _begin_to_end(self, flush: float) -> None:
-        self._flush_until = self._surroundings.clock() + flush
+        self._flush_until = self._runtime.clock() + flush
 
     def _end_when_flushed(self) -> None:
         if self._flush_until is None or self._finished:
             return
         assert self._keeper is not None
         done = self._keeper.parted and not (self._ledger.owes or self._ledger.undecided)
-        if not done and self._surroundings.clock() < self._flush_until:
+        if not done and self._runtime.clock() < self._flush_until:
             return
         self._finished = True
-        wait = self._pace.close * 2 if self._keeper.finish() else 0.0
+        wait = self._timeouts.close * 2 if self._keeper.finish() else 0.0
         if self._patience is not None:
             self._patience.reschedule(asyncio.get_running_loop().time() + wait)
 

@@ -1,0 +1,246 @@
+"""How this process is, looked at once a tick from the link's thread: does it sleep, does it hang, what does it take.
+
+A handler that blocks its loop does not block the link, so the link can tell how late that loop is: it asks the loop for
+a sign of life, one question at a time, and the lag is the age of the question, or the delay of the last answer. Above a
+threshold one warning says which skills run there and the line of their code where the loop hangs. The answers also
+prove what that loop has taken of all that was handed to it, which has no bound of its own (guarantee 7).
+"""
+
+import sys
+import sysconfig
+import threading
+import traceback
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from types import FrameType
+
+import msgspec
+import psutil
+
+from agentic_atlas.sdk.link.settings import Runtime, Timeouts
+from agentic_atlas.sdk.logs import Log
+
+MOST = 32 * 1024 * 1024
+"""Bytes that may wait at the handlers' loop; with more, the link stops reading from the router."""
+
+_FRAMES = 4
+_LINE = 100
+_PACKAGE = str(Path(__file__).parents[1])
+_LIBRARIES = tuple({sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")})
+
+
+class Ping:
+    """The token of one question; `LoopLag.pong` takes it back."""
+
+    __slots__ = ("answered_at", "asked_at")
+
+    def __init__(self, asked_at: float) -> None:
+        self.asked_at = asked_at
+        self.answered_at: float | None = None
+
+
+class LoopLag:
+    """Measures how late the handlers' loop is. All but `pong` belongs to the link's thread."""
+
+    def __init__(self, clock: Callable[[], float], thread_id: int) -> None:
+        self._clock = clock
+        self._ping: Ping | None = None
+        self.thread_id = thread_id
+        """Thread of the handlers' loop: where the last answer came from."""
+
+    def ask(self) -> Ping | None:
+        """Return the token of a question that is due, or None while one is open."""
+        if self._ping is not None and self._ping.answered_at is None:
+            return None
+        self._ping = Ping(self._clock())
+        return self._ping
+
+    def pong(self, token: object) -> None:
+        """Take an answer, on the thread of the handlers' loop. Only the first one of a token counts."""
+        if isinstance(token, Ping) and token.answered_at is None:
+            self.thread_id = threading.get_ident()
+            token.answered_at = self._clock()
+
+    def seconds(self) -> float:
+        """Return the present lag."""
+        if self._ping is None:
+            return 0.0
+        answered_at = self._ping.answered_at
+        return (self._clock() if answered_at is None else answered_at) - self._ping.asked_at
+
+
+class LagThreshold:
+    """Finds the few moments that matter in the lag.
+
+    Attributes:
+        crossed: with the last reading the loop got blocked, or free again: the router should know at once.
+        warns: it was time for a warning.
+    """
+
+    def __init__(self, seconds: float, again: float) -> None:
+        self.crossed = self.warns = False
+        self._seconds = seconds
+        self._again = again
+        self._blocked = False
+        self._warned_at = float("-inf")
+
+    def read(self, lag: float, now: float) -> None:
+        """Take a reading; both in seconds."""
+        blocked = lag > self._seconds
+        self.crossed, self._blocked = blocked is not self._blocked, blocked
+        self.warns = blocked and now - self._warned_at >= self._again
+        if self.warns:
+            self._warned_at = now
+
+
+class Backlog:
+    """Counts the bytes handed to the handlers' loop that it has not taken yet."""
+
+    def __init__(self, most: int = MOST) -> None:
+        self._most = most
+        self._handed = 0
+        self._taken = 0
+        self._asked = 0
+
+    def hand(self, size: int) -> None:
+        """A message of this size was handed over."""
+        self._handed += size
+
+    def ask(self) -> None:
+        """A question was handed over; the one before it was answered."""
+        self._taken = self._asked
+        self._asked = self._handed
+
+    @property
+    def full(self) -> bool:
+        """Whether too much waits."""
+        return self._handed - self._taken > self._most
+
+
+class SleepDetector:
+    """Compares the wall clock with the monotonic one; both in seconds, read at the same moment.
+
+    A connection that looks open may be long gone after a sleep of the machine.
+    """
+
+    def __init__(self, wall: float, monotonic: float, jump: float) -> None:
+        self._wall = wall
+        self._monotonic = monotonic
+        self._jump = jump
+
+    def slept(self, wall: float, monotonic: float) -> bool:
+        """Tell whether the clocks have drifted apart since the last look, or the last look is too long ago.
+
+        The second covers systems whose monotonic clock goes on in sleep, and a process that was stopped.
+        """
+        passed = monotonic - self._monotonic
+        drift = abs((wall - self._wall) - passed)
+        self._wall, self._monotonic = wall, monotonic
+        return drift > self._jump or passed > self._jump
+
+
+class Resources(msgspec.Struct, frozen=True):
+    """What the process takes: CPU in percent of one core since the last reading, memory in resident bytes."""
+
+    cpu: float = 0.0
+    memory: int = 0
+
+
+class Health:
+    """What is known of this process.
+
+    Attributes:
+        slept: at the last tick the clocks had jumped: the connection has to prove itself, or to be tried again at once.
+        crossed: at the last tick the handlers' loop got blocked, or free: the router should know at once.
+    """
+
+    def __init__(
+        self,
+        lag: LoopLag,
+        ping: Callable[[object], None],
+        skills: Callable[[], Iterable[str]],
+        *,
+        timeouts: Timeouts,
+        runtime: Runtime,
+        log: Log,
+    ) -> None:
+        """Begin; `ping` asks the handlers' loop for a sign of life, `skills` names what runs on it."""
+        self.slept = self.crossed = False
+        self._lag = lag
+        self._ping = ping
+        self._skills = skills
+        self._threshold = LagThreshold(timeouts.lag, timeouts.lag_again)
+        self._runtime = runtime
+        self._sleep = SleepDetector(runtime.wall(), runtime.clock(), timeouts.jump)
+        self._backlog = Backlog()
+        self._process = psutil.Process()
+        self._process.cpu_percent(None)
+        self._log = log
+
+    def lag(self) -> float:
+        """Return how late the handlers' loop is, in seconds."""
+        return self._lag.seconds()
+
+    def resources(self) -> Resources:
+        """Return what the process takes of the machine; zeros where the system does not tell."""
+        try:
+            with self._process.oneshot():
+                return Resources(self._process.cpu_percent(None), self._process.memory_info().rss)
+        except psutil.Error:
+            return Resources()
+
+    def hand(self, size: int) -> None:
+        """So many bytes were handed to the handlers' loop."""
+        self._backlog.hand(size)
+
+    @property
+    def full(self) -> bool:
+        """Whether more waits there than should: nothing more is read from the router until it has taken some."""
+        return self._backlog.full
+
+    def tick(self) -> None:
+        """Look once."""
+        now = self._runtime.clock()
+        self.slept = self._sleep.slept(self._runtime.wall(), now)
+        lag = self._lag.seconds()
+        self._threshold.read(lag, now)
+        self.crossed = self._threshold.crossed
+        # In sleep all loops stand still: that is not a handler's doing.
+        if self._threshold.warns and not self.slept:
+            self._log.warning(blocked(self._skills(), lag, self._lag.thread_id))
+        question = self._lag.ask()
+        if question is not None:
+            self._backlog.ask()
+            self._ping(question)
+
+
+def blocked(skills: Iterable[str], lag: float, thread_id: int) -> str:
+    """Return the sentence for a loop that is blocked."""
+    names = ", ".join(skills) or "no skill"
+    return (
+        f"the loop that runs the skills has been blocked for {lag:.1f} s ({names} running): no new tasks arrive until "
+        f"it is free. Use `def` instead of `async def`, or `await asyncio.to_thread(...)`. It hangs here: "
+        f"{where(thread_id)}"
+    )
+
+
+def where(thread_id: int) -> str:
+    """Return where a thread is now: the innermost lines of the user's own code, or of any code when there are none."""
+    frame = sys._current_frames().get(thread_id)
+    if frame is None:
+        return "its thread has ended"
+    return " > ".join(_said(line) for line in _lines(frame))
+
+
+def _lines(frame: FrameType) -> list[traceback.FrameSummary]:
+    lines = traceback.extract_stack(frame)
+    own = [line for line in lines if _is_users(line.filename)]
+    return (own or lines)[-_FRAMES:]
+
+
+def _said(line: traceback.FrameSummary) -> str:
+    return f"{Path(line.filename).name}:{line.lineno} in {line.name}: {(line.line or '')[:_LINE]}"
+
+
+def _is_users(filename: str) -> bool:
+    return not filename.startswith((_PACKAGE, "<", *_LIBRARIES))
