@@ -29,6 +29,7 @@ for kind in (AcyclicSiblingsContract, ForbiddenContract, IndependenceContract, L
 LAYOUT = {
     "": "__init__ __main__ _version errors files settings",
     "protocol": "__init__ messages codec states session tasks",
+    "transport": "__init__ frames addresses",
     "auth": "__init__ tokens keys scopes",
     "bus": "__init__ base local nats",
     "sdk": "__init__ agent context link environment client",
@@ -64,6 +65,7 @@ ALLOWED = {
     "backend/services/tasks": "import agentic_atlas.backend.ports\nimport agentic_atlas.bus.base",
     "backend/store/tasks": "import sqlalchemy\nimport agentic_atlas.backend.ports",
     "backend/ports": "import agentic_atlas.backend.domain.task",
+    "transport/frames": "import agentic_atlas.protocol.codec",
     "auth/tokens": "import jwt\nimport agentic_atlas.errors",
     "protocol/codec": "import msgspec\nimport agentic_atlas._version\nimport agentic_atlas.errors",
 }
@@ -96,6 +98,9 @@ VIOLATIONS = [
     planted("protocol/session", "from agentic_atlas import __version__", "layers"),
     planted("protocol/codec", "import agentic_atlas.auth.tokens", "layers"),
     planted("auth/tokens", "import agentic_atlas.bus.base", "layers"),
+    planted("protocol/session", "import agentic_atlas.transport.frames", "layers", "no-cycles"),
+    planted("transport/frames", "import agentic_atlas.router.hub", "layers"),
+    planted("transport/frames", "import agentic_atlas.sdk.link", "layers"),
     planted("bus/local", "import agentic_atlas.router.hub", "layers"),
     planted("router/hub", "import agentic_atlas.backend.ports", "layers"),
     planted("router/hub", "import agentic_atlas.sdk.link", "layers"),

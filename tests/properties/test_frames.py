@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agentic_atlas.protocol.codec import ProtocolError
-from agentic_atlas.protocol.frames import Assembler, ControlRate, Opcode
 from agentic_atlas.protocol.messages import Limits
+from agentic_atlas.transport.frames import Assembler, ControlRate, Opcode
 
 LIMITS = Limits(message_bytes=64, fragments=5)
 FRAMES = st.lists(st.tuples(st.integers(0, 15), st.binary(max_size=40), st.booleans()), max_size=30)

@@ -27,11 +27,11 @@ from agentic_atlas.compose.sources import SortableIds, machine_names, monotonic,
 from agentic_atlas.protocol.messages import Limits
 from agentic_atlas.router.endpoint import Endpoint, serve
 from agentic_atlas.router.handshake import Guard
-from agentic_atlas.router.occupancy import Occupancy
 from agentic_atlas.router.ports import Identity
 from agentic_atlas.router.router import Router
 from agentic_atlas.router.settings import RouterSettings
 from agentic_atlas.settings import Settings
+from agentic_atlas.transport.occupancy import Occupancy
 
 EVENT_BYTES = 256 * 1024
 

@@ -28,7 +28,6 @@ from picows.picows import WSProtocol  # type: ignore[attr-defined]  # as in pico
 from agentic_atlas.errors import AtlasError, ConfigurationError
 from agentic_atlas.protocol.closing import CloseCode
 from agentic_atlas.protocol.codec import ProtocolError
-from agentic_atlas.protocol.frames import Assembler, ControlRate, Opcode, read_close
 from agentic_atlas.protocol.messages import HELLO_BYTES, Limits
 from agentic_atlas.protocol.session import hello_too_big
 from agentic_atlas.protocol.versions import SUBPROTOCOL
@@ -45,12 +44,13 @@ from agentic_atlas.router.handshake import (
     refusal,
     response,
 )
-from agentic_atlas.router.head import Head, read_head
-from agentic_atlas.router.lobby import Lobby
-from agentic_atlas.router.occupancy import Occupancy
 from agentic_atlas.router.ports import Crowd, Identity, Log
 from agentic_atlas.router.router import Router
 from agentic_atlas.router.settings import RouterSettings
+from agentic_atlas.transport.frames import Assembler, ControlRate, Opcode, read_close
+from agentic_atlas.transport.head import Head, read_head
+from agentic_atlas.transport.lobby import Lobby
+from agentic_atlas.transport.occupancy import Occupancy
 
 _WRITE_HIGH = 256 * 1024
 _WRITE_LOW = 64 * 1024

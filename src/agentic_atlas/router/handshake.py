@@ -10,8 +10,8 @@ import msgspec
 from agentic_atlas.auth.hosts import Hosts
 from agentic_atlas.errors import AtlasError, Busy, Forbidden, InvalidInput, Unavailable
 from agentic_atlas.protocol.versions import ERROR_HEADER, PATH, SUBPROTOCOL
-from agentic_atlas.router.head import Head, HeadRefused, upgrade_key
 from agentic_atlas.router.ports import Identity
+from agentic_atlas.transport.head import Head, HeadRefused, upgrade_key
 
 Verify: TypeAlias = Callable[[Sequence[str]], Identity]
 """Takes the values of all `Authorization` headers, returns who it is or raises an AtlasError. Quick, and no I/O."""

@@ -3,7 +3,6 @@
 from collections.abc import Callable
 
 from agentic_atlas.protocol.codec import ProtocolError
-from agentic_atlas.protocol.frames import ControlRate
 from agentic_atlas.protocol.messages import (
     NULL,
     Accept,
@@ -26,6 +25,7 @@ from agentic_atlas.router.ports import Instance
 from agentic_atlas.router.presence import Attempt
 from agentic_atlas.router.readiness import Readiness
 from agentic_atlas.router.reports import Reports
+from agentic_atlas.transport.frames import ControlRate
 
 
 class Hearing:

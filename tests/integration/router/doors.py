@@ -37,10 +37,10 @@ from agentic_atlas.protocol.messages import (
 from agentic_atlas.protocol.session import Session
 from agentic_atlas.router.endpoint import Endpoint, serve
 from agentic_atlas.router.handshake import Guard
-from agentic_atlas.router.occupancy import Occupancy
 from agentic_atlas.router.ports import Identity
 from agentic_atlas.router.router import Router
 from agentic_atlas.router.settings import RouterSettings
+from agentic_atlas.transport.occupancy import Occupancy
 from tests.integration.router.memory_backend import MemoryBackend
 
 PATIENCE = 10.0

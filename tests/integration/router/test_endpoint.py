@@ -25,8 +25,8 @@ from agentic_atlas.protocol.closing import decode_reason
 from agentic_atlas.protocol.messages import Beat, Event, EventAck, EventKind, Limits, Outcome, Result, ResultAck, Task
 from agentic_atlas.router.endpoint import serve
 from agentic_atlas.router.handshake import Guard
-from agentic_atlas.router.occupancy import Occupancy
 from agentic_atlas.router.settings import RouterSettings
+from agentic_atlas.transport.occupancy import Occupancy
 from tests.certificates import speaking_tls
 from tests.integration.router.doors import (
     CLOSE,

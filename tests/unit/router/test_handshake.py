@@ -18,8 +18,8 @@ from agentic_atlas.router.handshake import (
     identify,
     response,
 )
-from agentic_atlas.router.head import Head
 from agentic_atlas.router.ports import Identity
+from agentic_atlas.transport.head import Head
 
 ADA = Identity("tok", "agt", 2e9)
 

@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 
 import h11
 
-from agentic_atlas.sdk.link.addresses import reached
+from agentic_atlas.transport.addresses import reached
 
 if TYPE_CHECKING:
     from agentic_atlas.sdk.client.way import Proxy

@@ -22,9 +22,9 @@ from picows.url import WSParsedURL
 from agentic_atlas.errors import ConfigurationError
 from agentic_atlas.protocol.versions import SUBPROTOCOL
 from agentic_atlas.sdk.encrypted import speaks_tls
-from agentic_atlas.sdk.link.addresses import reached
 from agentic_atlas.sdk.link.refusals import HungUp, NotARouter, Unreachable, os_error, refusal
 from agentic_atlas.sdk.link.transport import CEILING, Connection, Receiver
+from agentic_atlas.transport.addresses import reached
 
 _TOKEN = re.compile(r"[A-Za-z0-9._~+/-]{1,4096}=*")
 """RFC 6750 section 2.1."""

@@ -16,8 +16,8 @@ from picows import WSError, WSFrame, WSListener, WSMsgType, WSTransport
 
 from agentic_atlas.protocol.closing import CloseCode, encode_reason
 from agentic_atlas.protocol.codec import ProtocolError
-from agentic_atlas.protocol.frames import Assembler, ControlRate, Opcode, read_close
 from agentic_atlas.protocol.messages import Limits
+from agentic_atlas.transport.frames import Assembler, ControlRate, Opcode, read_close
 
 CEILING = 64 * 1024 * 1024
 """Bytes: a router that allows longer messages than this is given a smaller limit."""

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agentic_atlas.router.head import MAX_FIELDS, MAX_HEAD, Head, HeadRefused, read_head, upgrade_key
-from agentic_atlas.router.lobby import LINGER, Lobby
+from agentic_atlas.transport.head import MAX_FIELDS, MAX_HEAD, Head, HeadRefused, read_head, upgrade_key
+from agentic_atlas.transport.lobby import LINGER, Lobby
 
 KEY = "dGhlIHNhbXBsZSBub25jZQ=="
 LINES = (

@@ -6,7 +6,7 @@ what was not read yet. So after a refusal the rest is read and dropped, within b
 
 from typing import Final
 
-from agentic_atlas.router.head import MAX_HEAD, no_tls, too_long
+from agentic_atlas.transport.head import MAX_HEAD, no_tls, too_long
 
 LINGER: Final = 2 * 1024 * 1024
 """Bytes dropped after a refusal; none is kept. A token of a megabyte is somebody's mistake, and is told so."""

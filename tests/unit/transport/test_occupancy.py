@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from agentic_atlas.router.occupancy import Occupancy
+from agentic_atlas.transport.occupancy import Occupancy
 
 
 def test_connections_of_one_address_are_limited_and_others_are_not_touched() -> None:

@@ -3,8 +3,8 @@ from __future__ import annotations
 import pytest
 
 from agentic_atlas.protocol.codec import ProtocolError
-from agentic_atlas.protocol.frames import Assembler, ControlRate, Opcode, read_close
 from agentic_atlas.protocol.messages import Limits
+from agentic_atlas.transport.frames import Assembler, ControlRate, Opcode, read_close
 
 LIMITS = Limits(message_bytes=10, fragments=3)
 

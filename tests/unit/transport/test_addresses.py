@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from agentic_atlas.sdk.link.addresses import Address, first_connected, in_turn
+from agentic_atlas.transport.addresses import Address, first_connected, in_turn
 
 V4, V6 = socket.AF_INET, socket.AF_INET6
 Connect = Callable[[Address], Awaitable[socket.socket]]
