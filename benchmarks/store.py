@@ -23,7 +23,7 @@ from agentic_atlas.backend.domain import lifecycle
 from agentic_atlas.backend.domain.lifecycle import Change
 from agentic_atlas.backend.domain.records import CallerRef, Task
 from agentic_atlas.backend.store.database import SqlStore, open_store
-from agentic_atlas.backend.store.rows import event_row, inserted_row, updated_row
+from agentic_atlas.backend.store.rows import EVENTS, TASKS
 from agentic_atlas.backend.store.sqlite import writing_engine
 from agentic_atlas.backend.store.statements import TaskStatements
 from agentic_atlas.protocol.messages import Delivery
@@ -105,16 +105,16 @@ def bare(path: Path, callers: int, seconds: float) -> float:
     def commit(statement: str, rows: list[tuple[object, ...]], changes: list[Change]) -> None:
         connection.execute("BEGIN IMMEDIATE")
         connection.executemany(statement, rows)
-        connection.executemany(insert_event, [event_row(event) for change in changes for event in change.events])
+        connection.executemany(insert_event, [EVENTS.row(event) for change in changes for event in change.events])
         connection.execute("COMMIT")
 
     done, number, started = 0, 10**15, time.perf_counter()
     while time.perf_counter() - started < seconds:
         changes = [claimed(new_task(number + n)) for n in range(callers)]
-        commit(insert, [inserted_row(change.task) for change in changes], changes)
+        commit(insert, [TASKS.row(change.task) for change in changes], changes)
         for step in (accepted, completed):
             changes = [change for change in (step(change.task) for change in changes) if change]
-            commit(update, [updated_row(change.task) for change in changes], changes)
+            commit(update, [TASKS.changed_row(change.task) for change in changes], changes)
         done += callers
         number += callers
     connection.close()

@@ -7,7 +7,6 @@ import msgspec
 
 from agentic_atlas.backend.domain.questions import Question
 from agentic_atlas.backend.domain.records import Task, TaskEvent
-from agentic_atlas.backend.domain.tracing import trace_id
 from agentic_atlas.sdk.client import records as records
 
 
@@ -38,7 +37,7 @@ def task_info(task: Task) -> records.TaskInfo:
         max_attempts=task.max_attempts,
         attempt=task.attempt,
         parent_id=task.parent_id,
-        trace_id=trace_id(task.trace),
+        trace_id=task.trace_id,
         instance_id=task.instance_id,
         last_seq=task.last_seq,
         cancel_requested=task.cancel_reason is not None,

@@ -15,7 +15,7 @@ from agentic_atlas.backend.domain.lifecycle import Change
 from agentic_atlas.backend.domain.records import EventKind, Task, TaskError, TaskEvent
 from agentic_atlas.backend.ports import Slot
 from agentic_atlas.backend.store.operations import Add, ChangeTask, Claim, Operation, Statement
-from agentic_atlas.backend.store.rows import READ, task_of
+from agentic_atlas.backend.store.rows import TASKS
 from agentic_atlas.backend.store.tables import events, network, tasks
 from agentic_atlas.backend.store.writer import Writer
 from tests.conformance.store.samples import LIBRARY, NOW, submitted
@@ -98,7 +98,7 @@ def told(error: BaseException) -> object:
 
 def stored(engine: Engine) -> tuple[list[Task], list[Any]]:
     with engine.connect() as connection:
-        found = [task_of(row) for row in connection.execute(select(*READ).order_by(tasks.c.id))]
+        found = [TASKS.value(row) for row in connection.execute(select(*TASKS.read).order_by(tasks.c.id))]
         return found, list(connection.execute(select(events).order_by(events.c.task_id, events.c.seq)).all())
 
 

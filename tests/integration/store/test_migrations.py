@@ -21,7 +21,7 @@ from agentic_atlas.backend.domain.questions import SILENCE
 from agentic_atlas.backend.store.database import open_store
 from agentic_atlas.backend.store.migrations import REVISIONS, migrate
 from agentic_atlas.backend.store.migrations.upgrade import HERE, config_of
-from agentic_atlas.backend.store.rows import INSERTED, inserted_row
+from agentic_atlas.backend.store.rows import TASKS
 from agentic_atlas.backend.store.sqlite import examine, writing_engine
 from agentic_atlas.backend.store.tables import metadata
 from agentic_atlas.errors import ConfigurationError
@@ -138,7 +138,7 @@ def first_schema(path: Path) -> None:
         names = [column.name for column in metadata.tables["tasks"].columns if column.name != "dialogue"]
         change = lifecycle.claim(submitted(1, id="task_old").task, "inst_1", NOW)
         assert change is not None
-        row = dict(zip(INSERTED, inserted_row(change.task), strict=True))
+        row = TASKS.values(change.task)
         places = ", ".join("?" for _ in names)
         connection.exec_driver_sql(
             f"INSERT INTO tasks ({', '.join(names)}) VALUES ({places})",

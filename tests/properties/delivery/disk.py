@@ -25,7 +25,7 @@ from agentic_atlas.backend.store.group import Group
 from agentic_atlas.backend.store.migrations import migrate
 from agentic_atlas.backend.store.operations import AnyOperation, Operation
 from agentic_atlas.backend.store.recent import Recent
-from agentic_atlas.backend.store.rows import READ, event_of, task_of
+from agentic_atlas.backend.store.rows import EVENTS, TASKS
 from agentic_atlas.backend.store.statements import TaskStatements
 from agentic_atlas.backend.store.tables import events, tasks
 from agentic_atlas.errors import Unavailable
@@ -130,13 +130,13 @@ class Disk:
     def tasks(self) -> list[Task]:
         """Return all tasks, as committed."""
         with self._connection.begin():
-            return [task_of(row) for row in self._connection.execute(select(*READ).order_by(tasks.c.id))]
+            return [TASKS.value(row) for row in self._connection.execute(select(*TASKS.read).order_by(tasks.c.id))]
 
     def events(self, task_id: str, after: int) -> list[TaskEvent]:
         """Return the task's events with a `seq` above `after`."""
-        query = select(events).where(events.c.task_id == task_id, events.c.seq > after).order_by(events.c.seq)
+        query = select(*EVENTS.read).where(events.c.task_id == task_id, events.c.seq > after).order_by(events.c.seq)
         with self._connection.begin():
-            return [event_of(row) for row in self._connection.execute(query)]
+            return [EVENTS.value(row) for row in self._connection.execute(query)]
 
     def _commit_due(self) -> None:
         self._due = False

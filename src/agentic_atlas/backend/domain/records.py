@@ -6,6 +6,7 @@ from typing import Literal
 import msgspec
 
 from agentic_atlas.backend.domain.questions import SILENCE, Dialogue
+from agentic_atlas.backend.domain.tracing import trace_id
 from agentic_atlas.protocol.messages import Delivery, Policy
 from agentic_atlas.protocol.tasks import TERMINAL, TaskState
 
@@ -188,6 +189,11 @@ class Task(msgspec.Struct, frozen=True):
     ended_at: float | None = None
     dialogue: Dialogue = SILENCE
     """What it asked people, and what they said."""
+
+    @property
+    def trace_id(self) -> str:
+        """What all tasks of one trace share, by which they are found."""
+        return trace_id(self.trace)
 
     @property
     def terminal(self) -> bool:

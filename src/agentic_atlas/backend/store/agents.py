@@ -3,20 +3,18 @@
 from collections.abc import Mapping, Sequence
 
 import msgspec
-from sqlalchemy import Connection, Row, bindparam, case, delete, insert, select, update
+from sqlalchemy import Connection, bindparam, case, delete, insert, select, update
 
 from agentic_atlas.backend.domain.records import Agent, Instance, Skill
 from agentic_atlas.backend.store.operations import Statement
 from agentic_atlas.backend.store.readers import Readers
+from agentic_atlas.backend.store.rows import AGENTS, INSTANCES, SKILLS
 from agentic_atlas.backend.store.tables import agents, instances, skills, tokens
 from agentic_atlas.backend.store.writer import Writer
 from agentic_atlas.errors import Conflict, NotFound
-from agentic_atlas.protocol.messages import Policy
 
 MOST_INSTANCES = 100
 """Instances that are remembered of an agent; of more, those that left first are forgotten."""
-
-_AGENT = tuple(agents.c[name] for name in Agent.__struct_fields__)
 
 
 class SqlAgents:
@@ -100,30 +98,30 @@ def _add(connection: Connection, agent: Agent) -> bool:
     """Add an agent; False when its name is taken."""
     if _by_name(connection, agent.full_name) is not None:
         return False
-    connection.execute(insert(agents).values(**msgspec.structs.asdict(agent), full_name=agent.full_name))
+    connection.execute(insert(agents).values(AGENTS.values(agent)))
     return True
 
 
 def _get(connection: Connection, agent_id: str) -> Agent | None:
     """One agent."""
-    row = connection.execute(select(*_AGENT).where(agents.c.id == agent_id)).one_or_none()
-    return Agent(*row) if row else None
+    row = connection.execute(select(*AGENTS.read).where(agents.c.id == agent_id)).one_or_none()
+    return AGENTS.value(row) if row else None
 
 
 def _by_name(connection: Connection, full_name: str) -> Agent | None:
     """The agent of this name."""
-    row = connection.execute(select(*_AGENT).where(agents.c.full_name == full_name)).one_or_none()
-    return Agent(*row) if row else None
+    row = connection.execute(select(*AGENTS.read).where(agents.c.full_name == full_name)).one_or_none()
+    return AGENTS.value(row) if row else None
 
 
 def _find(connection: Connection, owner_id: str | None, limit: int, after: str | None) -> list[Agent]:
     """Agents by full name, of one owner or all."""
-    query = select(*_AGENT).order_by(agents.c.full_name).limit(limit)
+    query = select(*AGENTS.read).order_by(agents.c.full_name).limit(limit)
     if owner_id is not None:
         query = query.where(agents.c.owner_id == owner_id)
     if after is not None:
         query = query.where(agents.c.full_name > after)
-    return [Agent(*row) for row in connection.execute(query)]
+    return [AGENTS.value(row) for row in connection.execute(query)]
 
 
 def _update(connection: Connection, agent_id: str, values: dict[str, object]) -> Agent | None:
@@ -140,14 +138,16 @@ def _delete(connection: Connection, agent_id: str) -> bool:
 
 def _skills(connection: Connection, agent_id: str) -> list[Skill]:
     """Skills of an agent, by name."""
-    query = select(skills).where(skills.c.agent_id == agent_id).order_by(skills.c.name)
-    return [_skill(row) for row in connection.execute(query)]
+    query = select(*SKILLS.read).where(skills.c.agent_id == agent_id).order_by(skills.c.name)
+    return [SKILLS.value(row) for row in connection.execute(query)]
 
 
 def _instances(connection: Connection, agent_id: str) -> list[Instance]:
     """Instances of an agent: the connected ones, then those that left, the last to leave first."""
-    query = select(instances).where(instances.c.agent_id == agent_id).order_by(*_PRESENT_FIRST).limit(MOST_INSTANCES)
-    return [_instance(row) for row in connection.execute(query)]
+    query = (
+        select(*INSTANCES.read).where(instances.c.agent_id == agent_id).order_by(*_PRESENT_FIRST).limit(MOST_INSTANCES)
+    )
+    return [INSTANCES.value(row) for row in connection.execute(query)]
 
 
 def _departed(connection: Connection, agent_id: str, token_id: str, instance_ids: Sequence[str]) -> list[str]:
@@ -190,7 +190,7 @@ def _declare(connection: Connection, agent_id: str, declared: Sequence[Skill]) -
 def _offer(connection: Connection, agent_id: str, declared: Sequence[Skill]) -> None:
     connection.execute(delete(skills).where(skills.c.agent_id == agent_id))
     if declared:
-        connection.execute(insert(skills), [_skill_row(skill) for skill in declared])
+        connection.execute(insert(skills), [SKILLS.values(skill) for skill in declared])
 
 
 def _end_others(connection: Connection, instance: Instance) -> None:
@@ -205,12 +205,12 @@ def _connect(connection: Connection, instance: Instance) -> Instance:
     if last is None:
         _forget_oldest(connection, instance.agent_id)
         registered = msgspec.structs.replace(instance, generation=1, disconnected_at=None)
-        connection.execute(insert(instances).values(_instance_row(registered)))
+        connection.execute(insert(instances).values(INSTANCES.values(registered)))
         return registered
     if (last.agent_id, last.token_id) != (instance.agent_id, instance.token_id):
         raise Conflict("this instance id belongs to the holder of another token", code="instance_exists")
     registered = msgspec.structs.replace(instance, generation=last.generation + 1, disconnected_at=None)
-    connection.execute(update(instances).where(instances.c.id == instance.id).values(_instance_row(registered)))
+    connection.execute(update(instances).where(instances.c.id == instance.id).values(INSTANCES.values(registered)))
     return registered
 
 
@@ -243,21 +243,3 @@ def _depart_all(connection: Connection, now: float) -> list[str]:
     found = sorted(connection.execute(select(agents.c.id).where(theirs)).scalars())
     connection.execute(update(instances).where(present).values(disconnected_at=now))
     return found
-
-
-def _skill(row: Row[tuple[object, ...]]) -> Skill:
-    values = {**row._mapping, "policy": msgspec.json.decode(row.policy, type=Policy), "streams": bool(row.streams)}
-    return Skill(**values)
-
-
-def _skill_row(skill: Skill) -> dict[str, object]:
-    policy = msgspec.json.encode(skill.policy)
-    return {**msgspec.structs.asdict(skill), "policy": policy, "streams": int(skill.streams)}
-
-
-def _instance(row: Row[tuple[object, ...]]) -> Instance:
-    return Instance(**{**row._mapping, "labels": msgspec.json.decode(row.labels, type=dict[str, str])})
-
-
-def _instance_row(instance: Instance) -> dict[str, object]:
-    return {**msgspec.structs.asdict(instance), "labels": msgspec.json.encode(instance.labels)}

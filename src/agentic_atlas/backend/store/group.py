@@ -15,7 +15,7 @@ from agentic_atlas.backend.ports import Added, Changed
 from agentic_atlas.backend.store.operations import Add, AnyOperation, ChangeTask, Claim, Statement
 from agentic_atlas.backend.store.prepared import Prepared
 from agentic_atlas.backend.store.recent import Recent
-from agentic_atlas.backend.store.rows import Row, event_row, inserted_row, same_request, task_of, updated_row
+from agentic_atlas.backend.store.rows import EVENTS, TASKS, Row
 from agentic_atlas.backend.store.statements import Key, TaskStatements, key_of
 from agentic_atlas.errors import Conflict
 
@@ -94,7 +94,7 @@ class _TaskRun:
         self._read(self._statements.with_keys([key for key in keys if key is not None]))
 
     def _read(self, queries: Iterable[tuple[Prepared, Row]]) -> list[Task]:
-        found = [task_of(row) for query, row in queries for row in query.all(self._connection, row)]
+        found = [TASKS.value(row) for query, row in queries for row in query.all(self._connection, row)]
         for task in found:
             self._tasks[task.id] = task
             key = _key(task)
@@ -132,7 +132,7 @@ class _TaskRun:
             return Changed(None)
         try:
             change = operation.decide(task)
-            assert change is None or same_request(task, change.task), "a change leaves alone what was asked for"
+            assert change is None or TASKS.same_request(task, change.task), "a change leaves alone what was asked for"
         except Exception as error:  # noqa: BLE001 - a decision is anybody's code: what it raises is its caller's alone
             return error
         return Changed(task) if change is None else self._store(change)
@@ -159,9 +159,9 @@ class _TaskRun:
     def _flush(self) -> None:
         """Write what was decided so far: each task once, in its last state."""
         statements = self._statements
-        statements.insert.many(self._connection, [inserted_row(task) for task in self._added.values()])
-        statements.update.many(self._connection, [updated_row(task) for task in self._changed.values()])
-        statements.insert_event.many(self._connection, [event_row(event) for event in self._events])
+        statements.insert.many(self._connection, [TASKS.row(task) for task in self._added.values()])
+        statements.update.many(self._connection, [TASKS.changed_row(task) for task in self._changed.values()])
+        statements.insert_event.many(self._connection, [EVENTS.row(event) for event in self._events])
         self.written |= self._added | self._changed
         self._added, self._changed, self._events = {}, {}, []
 

@@ -26,7 +26,12 @@ class Prepared:
     """A statement in the words of one database."""
 
     def __init__(
-        self, dialect: Dialect, statement: ClauseElement, parameters: Sequence[str], columns: Sequence[str] = ()
+        self,
+        dialect: Dialect,
+        statement: ClauseElement,
+        parameters: Sequence[str],
+        columns: Sequence[str] = (),
+        payloads: Sequence[int] = (),
     ) -> None:
         """Compile the statement.
 
@@ -35,11 +40,13 @@ class Prepared:
             statement: with `bindparam`s, or an insert without values.
             parameters: names of all parameters, in the order in which they stand in the text.
             columns: what an insert writes, in the order of the table.
+            payloads: places of the parameters that may be long.
         """
         compiled: Any = statement.compile(dialect=dialect, column_keys=list(columns) or None)
         self.text = str(compiled)
         """In the words of the database."""
         self._names = None if compiled.positional else tuple(parameters)
+        self._payloads = tuple(payloads)
         self._texts: dict[int, str] = {}
         if compiled.positional:
             assert tuple(compiled.positiontup) == tuple(parameters), compiled.positiontup
@@ -52,7 +59,7 @@ class Prepared:
         """Run a statement with `VALUES` for all rows; nothing for none."""
         if not rows:
             return
-        if self._names is not None or any(map(_is_heavy, rows)):
+        if self._names is not None or any(map(self._is_heavy, rows)):
             connection.exec_driver_sql(self.text, [self._parameters(row) for row in rows])
             return
         start = 0
@@ -70,7 +77,5 @@ class Prepared:
         self._texts[size] = _ROW.sub(lambda row: f"VALUES {', '.join([row[1]] * size)}", self.text)
         return self._texts[size]
 
-
-def _is_heavy(row: Row) -> bool:
-    # Payloads are at the end of every row.
-    return any(type(value) is bytes and len(value) > _HEAVY for value in row[-3:])
+    def _is_heavy(self, row: Row) -> bool:
+        return any((value := row[place]) is not None and len(value) > _HEAVY for place in self._payloads)

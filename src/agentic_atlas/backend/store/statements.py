@@ -1,12 +1,13 @@
 """The statements of the write path on tasks and events."""
 
 from collections.abc import Callable, Collection, Iterator, Sequence
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from sqlalchemy import (
     ColumnElement,
     Dialect,
     Select,
+    Table,
     Update,
     and_,
     bindparam,
@@ -21,7 +22,7 @@ from sqlalchemy import (
 
 from agentic_atlas.backend.domain.records import CallerRef
 from agentic_atlas.backend.store.prepared import Prepared
-from agentic_atlas.backend.store.rows import EVENT, INSERTED, READ, UPDATED, Row
+from agentic_atlas.backend.store.rows import EVENTS, TASKS, Row, Rows
 from agentic_atlas.backend.store.tables import SUBMITTED, events, tasks
 
 Query: TypeAlias = Select[tuple[object, ...]]
@@ -43,11 +44,13 @@ class TaskStatements:
     """
 
     def __init__(self, dialect: Dialect) -> None:
-        self.insert = Prepared(dialect, insert(tasks), INSERTED, INSERTED)
+        self.insert = _insert(dialect, tasks, TASKS)
         """Add a task."""
-        self.update = Prepared(dialect, _update(), [f"new_{name}" for name in UPDATED])
+        self.update = Prepared(
+            dialect, _update(), [f"new_{name}" for name in TASKS.updated], payloads=TASKS.payloads(TASKS.updated)
+        )
         """Store what changed about a task."""
-        self.insert_event = Prepared(dialect, insert(events), EVENT, EVENT)
+        self.insert_event = _insert(dialect, events, EVENTS)
         """Add an event."""
         self._dialect = dialect
         self._waiting: dict[int, Prepared] = {}
@@ -78,8 +81,13 @@ def key_of(caller: CallerRef, idempotency_key: str) -> Key:
     return caller.user_id, caller.kind, caller.id, idempotency_key
 
 
+def _insert(dialect: Dialect, table: Table, rows: Rows[Any]) -> Prepared:
+    names = rows.inserted
+    return Prepared(dialect, insert(table), names, names, payloads=rows.payloads(names))
+
+
 def _update() -> Update:
-    columns = [tasks.c[name] for name in UPDATED]
+    columns = [tasks.c[name] for name in TASKS.updated]
     row = tuple(bindparam(f"new_{c.name}", type_=c.type) for c in columns)
     changed = values(*(column(c.name, c.type) for c in columns), name="changed").data([row]).cte("changed")
     new = {c.name: changed.c[c.name] for c in columns if c.name != "id"}
@@ -90,7 +98,7 @@ def _waiting(skills: Sequence[str] = ()) -> Query:
     of_skills = [tasks.c.skill.in_([bindparam(name) for name in skills])] if skills else []
     ready = or_(tasks.c.not_before.is_(None), tasks.c.not_before <= bindparam("now"))
     return (
-        select(*READ)
+        select(*TASKS.read)
         .where(tasks.c.agent_id == bindparam("agent_id"), tasks.c.state == SUBMITTED, ready, *of_skills)
         .order_by(tasks.c.priority.desc(), tasks.c.position, tasks.c.id)
         .limit(bindparam("limit"))
@@ -100,7 +108,7 @@ def _waiting(skills: Sequence[str] = ()) -> Query:
 
 
 def _by_ids(names: Sequence[str]) -> Query:
-    return select(*READ).where(tasks.c.id.in_([bindparam(name) for name in names])).with_for_update()
+    return select(*TASKS.read).where(tasks.c.id.in_([bindparam(name) for name in names])).with_for_update()
 
 
 def _by_keys(names: Sequence[str]) -> Query:
@@ -109,7 +117,7 @@ def _by_keys(names: Sequence[str]) -> Query:
     for start in range(0, len(names), 4):
         pairs = zip(columns, names[start : start + 4], strict=True)
         one_of.append(and_(*(column == bindparam(name) for column, name in pairs)))
-    return select(*READ).where(or_(*one_of)).with_for_update()
+    return select(*TASKS.read).where(or_(*one_of)).with_for_update()
 
 
 class _Sized:

@@ -14,7 +14,7 @@ from agentic_atlas.backend.ports import EVENT_PAGE_BYTES, Added, Changed, Decide
 from agentic_atlas.backend.store.cursors import cursor_after, id_in
 from agentic_atlas.backend.store.operations import Add, ChangeTask, Claim, Statement
 from agentic_atlas.backend.store.readers import Readers
-from agentic_atlas.backend.store.rows import READ, Row, dialogue_blob, dialogue_of, event_of, task_of
+from agentic_atlas.backend.store.rows import EVENTS, TASKS, dialogue_blob, dialogue_of
 from agentic_atlas.backend.store.statements import Query, key_of
 from agentic_atlas.backend.store.tables import HELD, SUBMITTED, agents, events, tasks
 from agentic_atlas.backend.store.writer import Writer
@@ -31,10 +31,10 @@ _NO_PAYLOAD: dict[str, ColumnElement[Any]] = _NO_INPUT | {
     "error_message": func.substr(tasks.c.error_message, 1, _MOST_MESSAGE).label("error_message"),
     "dialogue": null().label("dialogue"),
 }
-_WITHOUT_INPUT: Columns = [_NO_INPUT.get(column.name, column) for column in READ]
+_WITHOUT_INPUT: Columns = [_NO_INPUT.get(column.name, column) for column in TASKS.read]
 _SIZES: Columns = [func.length(column).label(f"{column.name}_bytes") for column in (tasks.c.input, tasks.c.output)]
 """A database knows a value's length without reading the pages that it spills to."""
-_SUMMARY: Columns = [*(_NO_PAYLOAD.get(column.name, column) for column in READ), *_SIZES]
+_SUMMARY: Columns = [*(_NO_PAYLOAD.get(column.name, column) for column in TASKS.read), *_SIZES]
 
 _APART = 60.0
 """Seconds that the time in an id and that of its task may be apart; more than a small correction of the clock."""
@@ -108,29 +108,29 @@ class SqlTasks:
 
     async def _tasks(self, *queries: Query) -> list[Task]:
         return await self._readers.run(
-            lambda connection: [task_of(row) for query in queries for row in connection.execute(query)]
+            lambda connection: [TASKS.value(row) for query in queries for row in connection.execute(query)]
         )
 
 
 def _task(task_id: str) -> Query:
     """One task."""
-    return select(*READ).where(tasks.c.id == task_id)
+    return select(*TASKS.read).where(tasks.c.id == task_id)
 
 
 def _with_key(caller: CallerRef, idempotency_key: str) -> Query:
     """The task that a caller submitted with a key."""
     theirs = (tasks.c.caller_user_id, tasks.c.caller_kind, tasks.c.caller_id, tasks.c.idempotency_key)
-    return select(*READ).where(
+    return select(*TASKS.read).where(
         *(column == value for column, value in zip(theirs, key_of(caller, idempotency_key), strict=True))
     )
 
 
-def _waiting(columns: Columns = READ) -> Query:
+def _waiting(columns: Columns = TASKS.read) -> Query:
     """Tasks that nobody has, of all agents."""
     return select(*columns).where(tasks.c.state == SUBMITTED)
 
 
-def _held(columns: Columns = READ) -> Query:
+def _held(columns: Columns = TASKS.read) -> Query:
     """Tasks that an instance has."""
     return select(*columns).where(tasks.c.state.in_(HELD))
 
@@ -152,7 +152,7 @@ _STAMPS = (tasks.c.queue_expires_at, tasks.c.not_before, tasks.c.accepted_at, ta
 def _events(task_id: str, after: int, limit: int) -> Query:
     """Events of a task, in order, from the one after `after`."""
     return (
-        select(*events.columns)
+        select(*EVENTS.read)
         .where(events.c.task_id == task_id, events.c.seq > after)
         .order_by(events.c.seq)
         .limit(limit)
@@ -164,7 +164,7 @@ def _as_many(connection: Connection, query: Query, most_bytes: int) -> list[Task
     found: list[TaskEvent] = []
     with connection.execute(query) as rows:
         for row in rows:
-            event = event_of(row)
+            event = EVENTS.value(row)
             most_bytes -= len(event.data)
             if found and most_bytes < 0:
                 break
@@ -172,9 +172,8 @@ def _as_many(connection: Connection, query: Query, most_bytes: int) -> list[Task
     return found
 
 
-def _summary_of(row: Row) -> Summary:
-    *columns, input_bytes, output_bytes = row
-    return Summary(task_of(columns), input_bytes, output_bytes)
+def _summary_of(row: Any) -> Summary:
+    return Summary(TASKS.value(row), row.input_bytes, row.output_bytes)
 
 
 def _find(connection: Connection, which: TaskFilter, limit: int, before: str | None) -> list[Summary]:

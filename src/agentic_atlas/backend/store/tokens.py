@@ -1,16 +1,14 @@
 """Issued agent tokens behind the port."""
 
-import msgspec
 from sqlalchemy import Connection, insert, select, update
 
 from agentic_atlas.backend.domain.records import Token
 from agentic_atlas.backend.ports import MOST_SECRETS
 from agentic_atlas.backend.store.operations import Statement
 from agentic_atlas.backend.store.readers import Readers
+from agentic_atlas.backend.store.rows import TOKENS
 from agentic_atlas.backend.store.tables import tokens
 from agentic_atlas.backend.store.writer import Writer
-
-_TOKEN = tuple(tokens.c[name] for name in Token.__struct_fields__)
 
 
 class SqlTokens:
@@ -39,20 +37,22 @@ class SqlTokens:
 
 def _add(connection: Connection, token: Token) -> None:
     """Add a token."""
-    connection.execute(insert(tokens).values(msgspec.structs.asdict(token)))
+    connection.execute(insert(tokens).values(TOKENS.values(token)))
 
 
 def _get(connection: Connection, token_id: str) -> Token | None:
     """One token."""
-    row = connection.execute(select(*_TOKEN).where(tokens.c.id == token_id)).one_or_none()
-    return Token(*row) if row else None
+    row = connection.execute(select(*TOKENS.read).where(tokens.c.id == token_id)).one_or_none()
+    return TOKENS.value(row) if row else None
 
 
 def _of_agent(connection: Connection, agent_id: str) -> list[Token]:
     """Tokens of an agent, newest first; where there are too many, those that may still be revoked are among them."""
     newest = (tokens.c.issued_at.desc(), tokens.c.id.desc())
-    query = select(*_TOKEN).where(tokens.c.agent_id == agent_id).order_by(tokens.c.revoked_at.is_not(None), *newest)
-    found = [Token(*row) for row in connection.execute(query.limit(MOST_SECRETS))]
+    query = (
+        select(*TOKENS.read).where(tokens.c.agent_id == agent_id).order_by(tokens.c.revoked_at.is_not(None), *newest)
+    )
+    found = [TOKENS.value(row) for row in connection.execute(query.limit(MOST_SECRETS))]
     return sorted(found, key=lambda token: (token.issued_at, token.id), reverse=True)
 
 

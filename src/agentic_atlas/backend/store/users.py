@@ -1,19 +1,15 @@
 """Users and their API keys behind the port."""
 
-import msgspec
 from sqlalchemy import Connection, insert, select, update
 
 from agentic_atlas.backend.domain.records import ApiKey, Role, User
 from agentic_atlas.backend.ports import MOST_SECRETS
 from agentic_atlas.backend.store.operations import Statement
 from agentic_atlas.backend.store.readers import Readers
-from agentic_atlas.backend.store.rows import Row
+from agentic_atlas.backend.store.rows import API_KEYS, USERS
 from agentic_atlas.backend.store.tables import api_keys, users
 from agentic_atlas.backend.store.writer import Writer
 from agentic_atlas.errors import Conflict
-
-_USER = tuple(users.c[name] for name in User.__struct_fields__)
-_KEY = tuple(api_keys.c[name] for name in ApiKey.__struct_fields__)
 
 
 class SqlUsers:
@@ -70,28 +66,28 @@ def _add(connection: Connection, user: User) -> bool:
     """Add a user; False when the name is taken."""
     if _by_name(connection, user.name) is not None:
         return False
-    connection.execute(insert(users).values(**{**msgspec.structs.asdict(user), "role": user.role.value}))
+    connection.execute(insert(users).values(USERS.values(user)))
     return True
 
 
 def _get(connection: Connection, user_id: str) -> User | None:
     """One user."""
-    row = connection.execute(select(*_USER).where(users.c.id == user_id)).one_or_none()
-    return _user(row) if row else None
+    row = connection.execute(select(*USERS.read).where(users.c.id == user_id)).one_or_none()
+    return USERS.value(row) if row else None
 
 
 def _by_name(connection: Connection, name: str) -> User | None:
     """The user of this name."""
-    row = connection.execute(select(*_USER).where(users.c.name == name)).one_or_none()
-    return _user(row) if row else None
+    row = connection.execute(select(*USERS.read).where(users.c.name == name)).one_or_none()
+    return USERS.value(row) if row else None
 
 
 def _find(connection: Connection, limit: int, after: str | None) -> list[User]:
     """Users by name."""
-    query = select(*_USER).order_by(users.c.name).limit(limit)
+    query = select(*USERS.read).order_by(users.c.name).limit(limit)
     if after is not None:
         query = query.where(users.c.name > after)
-    return [_user(row) for row in connection.execute(query)]
+    return [USERS.value(row) for row in connection.execute(query)]
 
 
 def _update(connection: Connection, user_id: str, values: dict[str, object]) -> User | None:
@@ -103,21 +99,25 @@ def _update(connection: Connection, user_id: str, values: dict[str, object]) -> 
 
 def _add_key(connection: Connection, key: ApiKey) -> None:
     """Add an API key."""
-    connection.execute(insert(api_keys).values(msgspec.structs.asdict(key)))
+    connection.execute(insert(api_keys).values(API_KEYS.values(key)))
 
 
 def _key_by_digest(connection: Connection, digest: bytes) -> tuple[ApiKey, User] | None:
     """The key of this digest and its user, in one look: it is on the way of every request."""
-    query = select(*_KEY, *_USER).join_from(api_keys, users).where(api_keys.c.digest == digest)
+    query = select(*API_KEYS.read, *USERS.read).join_from(api_keys, users).where(api_keys.c.digest == digest)
     row = connection.execute(query).one_or_none()
-    return (ApiKey(*row[: len(_KEY)]), _user(row[len(_KEY) :])) if row else None
+    return (API_KEYS.value(row), USERS.value(row[len(API_KEYS.read) :])) if row else None
 
 
 def _keys_of(connection: Connection, user_id: str) -> list[ApiKey]:
     """Keys of a user, newest first; where there are too many, those that may still be revoked are among them."""
     newest = (api_keys.c.created_at.desc(), api_keys.c.id.desc())
-    query = select(*_KEY).where(api_keys.c.user_id == user_id).order_by(api_keys.c.revoked_at.is_not(None), *newest)
-    found = [ApiKey(*row) for row in connection.execute(query.limit(MOST_SECRETS))]
+    query = (
+        select(*API_KEYS.read)
+        .where(api_keys.c.user_id == user_id)
+        .order_by(api_keys.c.revoked_at.is_not(None), *newest)
+    )
+    found = [API_KEYS.value(row) for row in connection.execute(query.limit(MOST_SECRETS))]
     return sorted(found, key=lambda key: (key.created_at, key.id), reverse=True)
 
 
@@ -125,10 +125,5 @@ def _revoke_key(connection: Connection, key_id: str, user_id: str | None, now: f
     """Mark a key revoked, unless it is, and return it; None when it is not that user's."""
     this = [api_keys.c.id == key_id] if user_id is None else [api_keys.c.id == key_id, api_keys.c.user_id == user_id]
     connection.execute(update(api_keys).where(*this, api_keys.c.revoked_at.is_(None)).values(revoked_at=now))
-    row = connection.execute(select(*_KEY).where(*this)).one_or_none()
-    return ApiKey(*row) if row else None
-
-
-def _user(row: Row) -> User:
-    id_, name, role, created_at, disabled_at = row
-    return User(id_, name, Role(role), created_at, disabled_at)
+    row = connection.execute(select(*API_KEYS.read).where(*this)).one_or_none()
+    return API_KEYS.value(row) if row else None

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import pytest
-from sqlalchemy import Engine, bindparam, insert, select
+from sqlalchemy import Engine, bindparam, event, insert, select
 from sqlalchemy.dialects.postgresql import psycopg
 
 from agentic_atlas.backend.store.prepared import Prepared
-from agentic_atlas.backend.store.rows import EVENT, READ, inserted_row, task_of, updated_row
+from agentic_atlas.backend.store.rows import EVENTS, TASKS
 from agentic_atlas.backend.store.statements import TaskStatements
-from agentic_atlas.backend.store.tables import events, network
+from agentic_atlas.backend.store.tables import network, tasks
 from tests.conformance.store.samples import claimed, task
 
 
@@ -27,9 +27,9 @@ def test_an_update_finds_each_row_by_its_id(engine: Engine, size: int) -> None:
     statements = TaskStatements(engine.dialect)
     changes = [claimed(task(n, input=bytes(size)), f"inst_{n}") for n in range(70)]
     with engine.begin() as connection:
-        statements.insert.many(connection, [inserted_row(task(n, input=bytes(size))) for n in range(70)])
-        statements.update.many(connection, [updated_row(change.task) for change in changes[:69] if change])
-        stored = [task_of(row) for row in connection.execute(select(*READ).order_by(READ[0]))]
+        statements.insert.many(connection, [TASKS.row(task(n, input=bytes(size))) for n in range(70)])
+        statements.update.many(connection, [TASKS.changed_row(change.task) for change in changes[:69] if change])
+        stored = [TASKS.value(row) for row in connection.execute(select(*TASKS.read).order_by(tasks.c.id))]
     assert stored == [change.task for change in changes[:69] if change] + [task(69, input=bytes(size))]
 
 
@@ -37,13 +37,25 @@ def test_an_update_finds_each_row_by_its_id(engine: Engine, size: int) -> None:
 def test_any_number_of_ids_is_looked_up(engine: Engine, count: int) -> None:
     statements = TaskStatements(engine.dialect)
     with engine.begin() as connection:
-        statements.insert.many(connection, [inserted_row(task(n)) for n in range(0, count, 2)])
+        statements.insert.many(connection, [TASKS.row(task(n)) for n in range(0, count, 2)])
         found = [
-            task_of(row)
+            TASKS.value(row)
             for query, parameters in statements.with_ids([f"task_{n:08}" for n in range(count)])
             for row in query.all(connection, parameters)
         ]
     assert sorted(found, key=lambda task: task.id) == [task(n) for n in range(0, count, 2)]
+
+
+@pytest.mark.parametrize("payload", ["input", "output"])
+def test_a_long_payload_is_written_with_a_statement_of_its_own_wherever_it_stands(engine: Engine, payload: str) -> None:
+    statements = TaskStatements(engine.dialect)
+    written: list[str] = []
+    event.listen(engine, "before_cursor_execute", lambda *facts: written.append(facts[2]))
+    with engine.begin() as connection:
+        statements.insert.many(connection, [TASKS.row(task(n)) for n in (1, 2)])
+        statements.insert.many(connection, [TASKS.row(task(n, **{payload: bytes(100_000)})) for n in (3, 4)])
+    together, alone = (text for text in written if text.startswith("INSERT"))
+    assert (together.count("),"), alone.count("),")) == (1, 0)
 
 
 def test_parameters_in_another_order_than_in_the_text_are_noticed(engine: Engine) -> None:
@@ -61,4 +73,4 @@ def test_the_same_statements_compile_for_postgresql() -> None:
     assert "skill IN" in some[0].text
     assert some[1] == ("agent_1", 1.0, "a", "b", "c", "c", 3)
     assert "FOR UPDATE" in next(iter(statements.with_ids(["task_1"])))[0].text
-    assert all(f"%({name})s" in statements.insert_event.text for name in EVENT if name in events.c)
+    assert all(f"%({name})s" in statements.insert_event.text for name in EVENTS.inserted)

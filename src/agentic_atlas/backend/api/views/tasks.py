@@ -13,7 +13,6 @@ from agentic_atlas.backend.domain.records import (
     Task,
     TaskEvent,
 )
-from agentic_atlas.backend.domain.tracing import trace_id
 from agentic_atlas.backend.ports import Summary
 from agentic_atlas.protocol.messages import NULL, Delivery
 from agentic_atlas.protocol.tasks import TaskState
@@ -180,7 +179,7 @@ def summary_view(summary: Summary) -> TaskSummaryView:
         attempt=task.attempt,
         parent_id=task.parent_id,
         retry_of=task.retry_of,
-        trace_id=trace_id(task.trace),
+        trace_id=task.trace_id,
         instance_id=task.instance_id,
         last_seq=task.last_seq,
         cancel_requested=task.cancel_reason is not None,
