@@ -14,7 +14,7 @@ import pytest
 from msgspec import Raw
 
 from agentic_atlas.protocol.messages import Hello, InstanceInfo, SkillSpec, Welcome
-from agentic_atlas.sdk.link.link import Link
+from agentic_atlas.sdk.link.link import LinkThread
 from tests.e2e.processes import PATIENCE, Platform
 from tests.integration.sdk.dialogues import Lines, Recorder
 
@@ -28,13 +28,13 @@ class Fleet:
     """Links of a process of its own each, as far as the server can tell."""
 
     platform: Platform
-    links: list[Link] = field(default_factory=list)
+    links: list[LinkThread] = field(default_factory=list)
     inboxes: list[Recorder] = field(default_factory=list)
 
-    def join(self, number: int, token: str) -> Link:
+    def join(self, number: int, token: str) -> LinkThread:
         inbox = _Timed()
         hello = Hello(1, InstanceInfo(f"process_{number}"), [SkillSpec("work", Raw(b"{}"))])
-        link = Link(self.platform.router_url, lambda: token, hello, inbox, log=Lines())
+        link = LinkThread(self.platform.router_url, lambda: token, hello, inbox, log=Lines())
         inbox.link = link
         link.start()
         self.links.append(link)

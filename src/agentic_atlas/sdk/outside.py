@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Protocol
 from agentic_atlas.errors import ConfigurationError
 from agentic_atlas.protocol.messages import Hello
 from agentic_atlas.sdk import logs
-from agentic_atlas.sdk.ports import Wire
+from agentic_atlas.sdk.ports import ToLink
 from agentic_atlas.sdk.runner.inbox import LoopInbox
 from agentic_atlas.sdk.runner.runner import Runner
 from agentic_atlas.sdk.threads import in_thread
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from agentic_atlas.sdk.environment import AgentSettings
 
 
-class Link(Wire, Protocol):
+class Link(ToLink, Protocol):
     """What carries an agent's messages to a router and back."""
 
     def start(self) -> None:
@@ -97,7 +97,7 @@ def linked(name: str, given: Given, settings: "AgentSettings", log: logs.Log) ->
         with _its_own(settings.token, name):
             inbox = LoopInbox(runner, asyncio.get_running_loop())
             around = Runtime(spool=spool_in(settings.spool, settings.token, hello.instance.id, log))
-            made = link.Link(
+            made = link.LinkThread(
                 settings.router_url,
                 _token(given, settings),
                 hello,

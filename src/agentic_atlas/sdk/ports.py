@@ -43,7 +43,7 @@ Incoming: TypeAlias = Task | Cancel | Reply | Answer | Unasked
 """What the runner is told. Acknowledgements end in the ledger; a repeated task never gets here."""
 
 
-class Wire(Protocol):
+class ToLink(Protocol):
     """The link, as the runner sees it."""
 
     def post(self, message: Outgoing) -> None:

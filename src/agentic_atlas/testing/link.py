@@ -1,4 +1,4 @@
-"""An agent's link in memory: the SDK's ledger and conversation, without a socket, a thread or a second connection."""
+"""An agent's link in memory: the SDK's ledger and session, without a socket, a thread or a second connection."""
 
 import asyncio
 import contextlib
@@ -12,8 +12,8 @@ from agentic_atlas.protocol.messages import Hello, Welcome
 from agentic_atlas.router.ports import Identity
 from agentic_atlas.router.router import Router
 from agentic_atlas.sdk.ledger.ledger import Ledger
-from agentic_atlas.sdk.link.conversation import Conversation
 from agentic_atlas.sdk.link.health import Resources
+from agentic_atlas.sdk.link.session import AgentSession
 from agentic_atlas.sdk.link.settings import Timeouts
 from agentic_atlas.sdk.ports import Outgoing
 from agentic_atlas.sdk.runner.inbox import LoopInbox
@@ -39,7 +39,7 @@ class MemoryLink:
         self._told = welcomed
         self._ledger = Ledger()
         self._inbox = LoopInbox(runner, loop)
-        self._conversation = Conversation(
+        self._session = AgentSession(
             self._ledger, self._inbox, _Calm(), timeouts=Timeouts(), clock=loop.time, welcomed=self._welcomed
         )
         self._line = AgentEnd(loop)
@@ -48,10 +48,10 @@ class MemoryLink:
     def start(self) -> None:
         """Connect, and say hello."""
         ours, theirs = self._line, RouterEnd(self._loop)
-        ours.conversation, ours.peer, theirs.peer = self._conversation, theirs, ours
+        ours.session, ours.peer, theirs.peer = self._session, theirs, ours
         theirs.connection = self._router.connect(self._identity, theirs)
         ours.over.add_done_callback(self._ended)
-        self._conversation.begin(ours, self._hello)
+        self._session.begin(ours, self._hello)
 
     def post(self, message: Outgoing) -> None:
         """Say this. From any thread."""
@@ -74,12 +74,12 @@ class MemoryLink:
                     await self._line.heard.wait()
         except TimeoutError:
             pass  # an agent that ends does not wait for ever; what it owes is of no account any more
-        self._conversation.finish()
+        self._session.finish()
 
     @property
     def _owes(self) -> bool:
         ledger = self._ledger
-        return ledger.owes or ledger.undecided or not self._conversation.parted
+        return ledger.owes or ledger.undecided or not self._session.parted
 
     def _do(self, action: Callable[[], None]) -> None:
         # RuntimeError: the loop is closed; a thread of a skill has outlived its agent.
@@ -88,7 +88,7 @@ class MemoryLink:
 
     def _say(self, action: Callable[[], None]) -> None:
         action()
-        self._conversation.flush()
+        self._session.flush()
 
     def _welcomed(self, welcome: Welcome) -> None:
         self._inbox.connected(welcome)
@@ -111,7 +111,7 @@ async def connect(
 
 
 class _Calm:
-    """A process that has enough of everything; implements `sdk.link.conversation.ProcessHealth`."""
+    """A process that has enough of everything; implements `sdk.link.session.ProcessHealth`."""
 
     full = False
 

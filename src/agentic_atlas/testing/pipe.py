@@ -9,7 +9,7 @@ import asyncio
 from agentic_atlas.protocol.codec import ProtocolError
 from agentic_atlas.protocol.messages import Limits
 from agentic_atlas.router.connection import Connection
-from agentic_atlas.sdk.link.conversation import Conversation
+from agentic_atlas.sdk.link.session import AgentSession
 
 
 class RouterEnd:
@@ -61,7 +61,7 @@ class RouterEnd:
 
 
 class AgentEnd:
-    """The agent's end; implements `sdk.link.conversation.Line`.
+    """The agent's end; implements `sdk.link.session.AgentSocket`.
 
     Attributes:
         paused: the router does not read at the moment.
@@ -75,7 +75,7 @@ class AgentEnd:
         self.over: asyncio.Future[tuple[int, bytes]] = loop.create_future()
         self._loop = loop
         # Set by `MemoryLink.start`, before the first frame.
-        self.conversation: Conversation
+        self.session: AgentSession
         self.peer: RouterEnd
 
     def send(self, data: bytes) -> None:
@@ -96,19 +96,19 @@ class AgentEnd:
         if self.over.done():
             return
         try:
-            self.conversation.received(data)
+            self.session.received(data)
         except ProtocolError as error:
             self.close(error.close_code, error.message.encode())
         self.heard.set()
 
     def writable(self) -> None:
         """The router reads again."""
-        self.conversation.writable()
+        self.session.writable()
 
     def closed(self, code: int, reason: bytes) -> None:
         """The connection is over."""
         if not self.over.done():
-            self.conversation.end()
+            self.session.end()
             self.over.set_result((code, reason))
             self.heard.set()
 

@@ -36,7 +36,7 @@ from agentic_atlas.protocol.messages import (
 from agentic_atlas.protocol.messages import Outcome as TaskOutcome
 from agentic_atlas.protocol.versions import SUBPROTOCOL
 from agentic_atlas.sdk.agent import Agent
-from agentic_atlas.sdk.link.link import Link
+from agentic_atlas.sdk.link.link import LinkThread
 from agentic_atlas.sdk.link.settings import Runtime, Timeouts
 
 PATIENCE = 10.0
@@ -200,7 +200,7 @@ class Recorder:
     def __init__(self) -> None:
         self.seen: queue.Queue[Any] = queue.Queue()
         self.pending: dict[tuple[str, int], int] = {}
-        self.link: Link | None = None
+        self.link: LinkThread | None = None
         self.answer: Callable[[object], None] | None = None
 
     def deliver(self, message: Message) -> None:
@@ -290,10 +290,10 @@ def linked(
     runtime: Runtime | None = None,
     token: Callable[[], str] = lambda: TOKEN,
     hello: Hello = HELLO,
-) -> Iterator[tuple[Link, Recorder]]:
+) -> Iterator[tuple[LinkThread, Recorder]]:
     """Run a link; the jitter of its back-off is nothing, so that tests are quick."""
     recorder = inbox or Recorder()
-    link = Link(
+    link = LinkThread(
         url,
         token,
         hello,

@@ -16,7 +16,7 @@ from msgspec import Raw
 
 from agentic_atlas.protocol.messages import Accept, Event, EventKind, Outcome, Reaction, Result, Task, Welcome
 from agentic_atlas.router.settings import RouterSettings
-from agentic_atlas.sdk.link.link import Link
+from agentic_atlas.sdk.link.link import LinkThread
 from agentic_atlas.sdk.link.settings import Runtime, Timeouts
 from tests.integration.router.doors import QUICK as DOOR
 from tests.integration.router.doors import agent, door, run, until
@@ -102,7 +102,7 @@ async def wire(to: int) -> AsyncIterator[Wire]:
         await proxy.close()
 
 
-async def ended(link: Link) -> None:
+async def ended(link: LinkThread) -> None:
     link.stop_soon(PATIENCE)
     assert await asyncio.to_thread(link.join, PATIENCE)
 

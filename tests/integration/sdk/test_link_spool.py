@@ -22,7 +22,7 @@ from agentic_atlas.protocol.messages import (
     Task,
     Verdict,
 )
-from agentic_atlas.sdk.link.link import Link
+from agentic_atlas.sdk.link.link import LinkThread
 from agentic_atlas.sdk.link.settings import Runtime
 from agentic_atlas.sdk.spool.file import FileSpool
 from tests.integration.router.doors import door, run
@@ -32,7 +32,7 @@ from tests.unit.sdk.memory_log import MemoryLog
 
 
 @contextmanager
-def process(url: str, folder: Path, name: str, inbox: Recorder, log: Lines) -> Iterator[Link]:
+def process(url: str, folder: Path, name: str, inbox: Recorder, log: Lines) -> Iterator[LinkThread]:
     """Run a link with results on disk; at its end nothing is waited for."""
     spool = FileSpool(folder, name, log=MemoryLog())
     around = Runtime(random=lambda: 0.05, spool=spool)

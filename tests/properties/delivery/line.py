@@ -13,7 +13,7 @@ from collections.abc import Callable
 from agentic_atlas.protocol.codec import ProtocolError
 from agentic_atlas.protocol.messages import Limits
 from agentic_atlas.router.connection import Connection
-from agentic_atlas.sdk.link.conversation import Conversation
+from agentic_atlas.sdk.link.session import AgentSession
 
 Step = Callable[[], None]
 
@@ -83,7 +83,7 @@ class RouterEnd:
 
 
 class Line:
-    """Both ends; the agent's implements `sdk.link.conversation.Line`.
+    """Both ends; the agent's implements `sdk.link.session.AgentSocket`.
 
     Attributes:
         agent_over: the agent's process knows that it has ended.
@@ -93,14 +93,14 @@ class Line:
 
     paused = False
 
-    def __init__(self, loop: AbstractEventLoop, conversation: Conversation, ended: Callable[[Line], None]) -> None:
+    def __init__(self, loop: AbstractEventLoop, session: AgentSession, ended: Callable[[Line], None]) -> None:
         self.to_router, self.to_agent = Way(loop), Way(loop)
         self.agent_over = self.router_over = False
         self.code: int | None = None
         self.router_end = RouterEnd(self)
         self.connection: Connection
         """The router's end; set once, before the first frame."""
-        self._conversation = conversation
+        self._session = session
         self._ended = ended
 
     # -- what can happen to it
@@ -123,7 +123,7 @@ class Line:
         if not self.agent_over:
             self.agent_over = True
             self.to_agent.lose()
-            self._conversation.end()
+            self._session.end()
             self._ended(self)
 
     def router_loses_it(self) -> None:
@@ -133,7 +133,7 @@ class Line:
             self.router_over = True
             self.connection.closed()
 
-    # -- `sdk.link.conversation.Line`
+    # -- `sdk.link.session.AgentSocket`
 
     def limit(self, limits: Limits) -> None:
         """Nothing: both sessions keep the limits themselves."""
@@ -168,7 +168,7 @@ class Line:
         if self.agent_over:
             return
         try:
-            self._conversation.received(data)
+            self._session.received(data)
         except ProtocolError as error:
             raise AssertionError("the router broke the protocol") from error
 

@@ -1,4 +1,4 @@
-"""An agent's process: the SDK's runner, ledger and conversation over lines that may break, and skills on a string.
+"""An agent's process: the SDK's runner, ledger and session over lines that may break, and skills on a string.
 
 A skill does nothing by itself. The test tells each execution what to do next: to report, to call, to end in some way,
 or never to end. `Book` has what the agents themselves know of what they started and were told; it outlives them all.
@@ -17,8 +17,8 @@ from agentic_atlas.protocol.versions import PROTOCOL_VERSION
 from agentic_atlas.router.connection import Connection
 from agentic_atlas.router.ports import Identity
 from agentic_atlas.sdk.ledger.ledger import Ledger
-from agentic_atlas.sdk.link.conversation import Conversation
 from agentic_atlas.sdk.link.health import Resources
+from agentic_atlas.sdk.link.session import AgentSession
 from agentic_atlas.sdk.link.settings import Timeouts
 from agentic_atlas.sdk.ports import Outgoing
 from agentic_atlas.sdk.runner.inbox import LoopInbox
@@ -160,7 +160,7 @@ class Process:
         self._book = book
         self._dial = dial
         self._told = asyncio.Event()
-        self._conversation: Conversation | None = None
+        self._session: AgentSession | None = None
         self.skills = {name: replace(SKILLS[name], function=self._start) for name in skills}
         self.life = loop.create_task(self._live())
 
@@ -175,16 +175,16 @@ class Process:
         self.away = False
         if self.line is not None:
             self.line.abort("reconnect")
-        conversation = Conversation(
+        session = AgentSession(
             self.ledger, self._inbox, _Calm(), timeouts=TIMEOUTS, clock=self._loop.time, welcomed=self._welcomed
         )
-        line = Line(self._loop, conversation, self._line_ended)
+        line = Line(self._loop, session, self._line_ended)
         connection = self._dial(self.identity, line)
         if connection is not None:
             line.connection = connection
-            self.line, self._conversation = line, conversation
+            self.line, self._session = line, session
             skills = [skill.spec() for skill in self.skills.values()]
-            conversation.begin(line, Hello(PROTOCOL_VERSION, InstanceInfo(self.instance_id), skills, CONCURRENCY))
+            session.begin(line, Hello(PROTOCOL_VERSION, InstanceInfo(self.instance_id), skills, CONCURRENCY))
 
     def die(self) -> None:
         """kill -9: its memory is gone, and nothing is said any more."""
@@ -197,7 +197,7 @@ class Process:
         """SIGTERM: what runs may finish, then it leaves."""
         self.runner.drain()
 
-    # -- `sdk.ports.Wire`
+    # -- `sdk.ports.ToLink`
 
     def post(self, message: Outgoing) -> None:
         if isinstance(message, Result) and not self.dead:
@@ -223,14 +223,14 @@ class Process:
                 ticking.cancel()
         finally:
             self._forget()
-            if self._conversation is not None:
-                self._conversation.finish()
+            if self._session is not None:
+                self._session.finish()
 
     async def _tick(self) -> None:
         while True:
             await asyncio.sleep(TIMEOUTS.tick)
-            if self._conversation is not None:
-                self._conversation.tick()
+            if self._session is not None:
+                self._session.tick()
             elif not self.away:
                 self.connect()
 
@@ -260,8 +260,8 @@ class Process:
     def _say(self, message: Outgoing) -> None:
         if not self.dead:
             self.ledger.say(message)
-            if self._conversation is not None:
-                self._conversation.flush()
+            if self._session is not None:
+                self._session.flush()
 
     def _welcomed(self, welcome: Welcome) -> None:
         self._inbox.connected(welcome)
@@ -279,7 +279,7 @@ class Process:
 
     def _line_ended(self, line: Line) -> None:
         if self.line is line:
-            self.line = self._conversation = None
+            self.line = self._session = None
 
 
 class _Ledger(Ledger):
@@ -295,7 +295,7 @@ class _Ledger(Ledger):
 
 
 class _Calm:
-    """A process that has enough of everything; implements `sdk.link.conversation.ProcessHealth`."""
+    """A process that has enough of everything; implements `sdk.link.session.ProcessHealth`."""
 
     full = False
 

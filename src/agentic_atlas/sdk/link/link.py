@@ -1,7 +1,7 @@
 """An agent's connection, kept alive on a thread of its own (design: Connection).
 
 A handler that blocks its loop therefore does not lose the connection: the beats go on, and say how late that loop is.
-This module is the thread and its doors; `keeper` decides when to connect again, `conversation` what is said on a
+This module is the thread and its doors; `reconnector` decides when to connect again, `session` what is said on a
 connection, and `ledger` knows what is still owed to the router.
 """
 
@@ -20,9 +20,9 @@ from agentic_atlas.sdk import logs
 from agentic_atlas.sdk.address import is_loopback
 from agentic_atlas.sdk.ledger.ledger import Ledger
 from agentic_atlas.sdk.link import trace
-from agentic_atlas.sdk.link.conversation import Conversation
 from agentic_atlas.sdk.link.health import Health, LoopLag
-from agentic_atlas.sdk.link.keeper import Keeper
+from agentic_atlas.sdk.link.reconnector import Reconnector
+from agentic_atlas.sdk.link.session import AgentSession
 from agentic_atlas.sdk.link.settings import Runtime, Timeouts
 from agentic_atlas.sdk.loops import loop_factory
 from agentic_atlas.sdk.ports import Inbox, Outgoing
@@ -31,8 +31,8 @@ FLUSH = 5.0
 """Seconds an agent that ends waits for what it said to be acknowledged."""
 
 
-class Link:
-    """Implements `ports.Wire`. `pong` is what `Inbox.ping` asks to have called from the handlers' loop."""
+class LinkThread:
+    """Implements `ports.ToLink`. `pong` is what `Inbox.ping` asks to have called from the handlers' loop."""
 
     def __init__(
         self,
@@ -78,7 +78,7 @@ class Link:
         self._ended = False
         self._loop: asyncio.AbstractEventLoop | None = None
         # On the link's loop.
-        self._keeper: Keeper | None = None
+        self._reconnector: Reconnector | None = None
         self._patience: asyncio.Timeout | None = None
         self._flush_until: float | None = None
         self._finished = False
@@ -158,8 +158,8 @@ class Link:
             runtime=self._runtime,
             log=self._log,
         )
-        converse = functools.partial(
-            Conversation,
+        new_session = functools.partial(
+            AgentSession,
             self._ledger,
             self._inbox,
             health,
@@ -168,11 +168,11 @@ class Link:
             welcomed=self._welcomed,
             trace=functools.partial(trace.tell, self._log),
         )
-        self._keeper = Keeper(
+        self._reconnector = Reconnector(
             self._url,
             self._token,
             self._base,
-            converse,
+            new_session,
             timeouts=self._timeouts,
             runtime=self._runtime,
             log=self._log,
@@ -182,27 +182,27 @@ class Link:
         self._work()
         async with asyncio.TaskGroup() as group:
             ticking = group.create_task(self._tick_for_ever(health))
-            error = await self._keep(self._keeper)
+            error = await self._keep(self._reconnector)
             ticking.cancel()
         return error
 
-    async def _keep(self, keeper: Keeper) -> AtlasError | None:
+    async def _keep(self, reconnector: Reconnector) -> AtlasError | None:
         try:
             async with asyncio.timeout(None) as self._patience:
-                return await keeper.run()
+                return await reconnector.run()
         except TimeoutError:
             return None
 
     async def _tick_for_ever(self, health: Health) -> None:
-        assert self._keeper is not None
+        assert self._reconnector is not None
         while True:
             await asyncio.sleep(self._timeouts.tick)
             health.tick()
             if health.slept:
-                self._keeper.slept()
-            if health.crossed and self._keeper.conversation is not None:
-                self._keeper.conversation.beat()
-            self._keeper.tick()
+                self._reconnector.slept()
+            if health.crossed and self._reconnector.session is not None:
+                self._reconnector.session.beat()
+            self._reconnector.tick()
             self._end_when_flushed()
 
     def _work(self) -> None:
@@ -210,13 +210,13 @@ class Link:
         self._told = False
         while self._posted:
             self._posted.popleft()()
-        if self._keeper is not None and self._keeper.conversation is not None:
-            self._keeper.conversation.flush()
+        if self._reconnector is not None and self._reconnector.session is not None:
+            self._reconnector.session.flush()
         self._end_when_flushed()
 
     def _welcomed(self, welcome: Welcome) -> None:
-        assert self._keeper is not None
-        self._keeper.welcomed(welcome)
+        assert self._reconnector is not None
+        self._reconnector.welcomed(welcome)
         self._inbox.connected(welcome)
 
     def _report(self, _: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
@@ -228,12 +228,12 @@ class Link:
     def _end_when_flushed(self) -> None:
         if self._flush_until is None or self._finished:
             return
-        assert self._keeper is not None
-        done = self._keeper.parted and not (self._ledger.owes or self._ledger.undecided)
+        assert self._reconnector is not None
+        done = self._reconnector.parted and not (self._ledger.owes or self._ledger.undecided)
         if not done and self._runtime.clock() < self._flush_until:
             return
         self._finished = True
-        wait = self._timeouts.close * 2 if self._keeper.finish() else 0.0
+        wait = self._timeouts.close * 2 if self._reconnector.finish() else 0.0
         if self._patience is not None:
             self._patience.reschedule(asyncio.get_running_loop().time() + wait)
 

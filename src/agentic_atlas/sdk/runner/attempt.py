@@ -26,7 +26,7 @@ from agentic_atlas.errors import InvalidInput
 from agentic_atlas.protocol.messages import Answer, Limits, Outcome, Result
 from agentic_atlas.sdk.forks import end_copy, end_if_copy
 from agentic_atlas.sdk.logs import Log
-from agentic_atlas.sdk.ports import Unasked, Wire
+from agentic_atlas.sdk.ports import ToLink, Unasked
 from agentic_atlas.sdk.runner.execution import Yield
 from agentic_atlas.sdk.runner.failures import Ending, canceled, ending_of, failed, from_handler, invalid_input
 from agentic_atlas.sdk.runner.process import ProcessCall
@@ -51,10 +51,10 @@ _UNTOLD: Final = failed("handler_error", "the skill ended without a result")
 class Attempt:
     """A running attempt. Everything here happens on the agent's loop."""
 
-    def __init__(self, skill: Skill, scope: Scope, wire: Wire, log: Log, *, grace: float = STOP_GRACE) -> None:
+    def __init__(self, skill: Skill, scope: Scope, link: ToLink, log: Log, *, grace: float = STOP_GRACE) -> None:
         self.skill = skill
         self._scope = scope
-        self._wire = wire
+        self._link = link
         self._log = log
         self._grace = grace
         self._process_id = os.getpid()
@@ -224,7 +224,7 @@ class Attempt:
             return
         self._reported = True
         self._scope.reports.close()
-        self._wire.post(Result(*self.key, ending.outcome, ending.output, ending.error))
+        self._link.post(Result(*self.key, ending.outcome, ending.output, ending.error))
         self._tell(ending)
 
     def _tell(self, ending: Ending) -> None:

@@ -31,7 +31,7 @@ from agentic_atlas.sdk.clock import ServerClock
 from agentic_atlas.sdk.forks import watch_for_copies
 from agentic_atlas.sdk.logs import FAULT, Log
 from agentic_atlas.sdk.outlasting import outlasting
-from agentic_atlas.sdk.ports import Incoming, Unasked, Wire
+from agentic_atlas.sdk.ports import Incoming, ToLink, Unasked
 from agentic_atlas.sdk.runner.attempt import STOP_GRACE, Attempt, window
 from agentic_atlas.sdk.runner.failures import canceled
 from agentic_atlas.sdk.skills.calls import Calls
@@ -91,11 +91,11 @@ class Runner:
         self._begun = False
         # The variables of the program and its lifespan, from `run` on.
         self._context = contextvars.copy_context()
-        self._wire: Wire
+        self._link: ToLink
         self._calls: Calls
         self._group: asyncio.TaskGroup
 
-    async def run(self, wire: Wire, begin: Callable[[], None], *, firm: bool = False) -> None:
+    async def run(self, link: ToLink, begin: Callable[[], None], *, firm: bool = False) -> None:
         """Run what is delivered until the agent is drained or the link has ended; `begin` opens the link.
 
         Handlers that still run then are left without a result: their tasks are delivered again, or known to be lost.
@@ -104,7 +104,7 @@ class Runner:
         Raises:
             AtlasError: the link ended for good; the message says what to do.
         """
-        self._wire, self._calls, self._begun = wire, Calls(wire), True
+        self._link, self._calls, self._begun = link, Calls(link), True
         self._context = contextvars.copy_context()
         watch_for_copies(self._loop)
         async with asyncio.TaskGroup() as group:
@@ -131,7 +131,7 @@ class Runner:
         else:
             self._log.info(f"stopping: nothing runs{hint}")
         if self._begun:
-            self._wire.post(Drain())
+            self._link.post(Drain())
         self._loop.call_later(seconds, self.finish, None)
         self._end_if_drained()
 
@@ -194,7 +194,7 @@ class Runner:
 
     def pong(self, token: object) -> None:
         """Answer a ping: the loop got to it."""
-        self._wire.pong(token)
+        self._link.pong(token)
 
     def finish(self, error: AtlasError | None) -> None:
         """Let `run` end, with this error if there is one."""
@@ -209,12 +209,12 @@ class Runner:
             return
         reason = self._refusal(task)
         if reason is not None:
-            self._wire.post(Refuse(*key, reason))
+            self._link.post(Refuse(*key, reason))
             self._log.debug("task refused", reason=str(reason), **names(task))
             return
         attempt = self._attempt(task, self._skills[task.skill])
         self._attempts[key] = attempt
-        self._wire.post(Accept(*key))
+        self._link.post(Accept(*key))
         self._log.info("task received", **names(task))
         self._begin(attempt)
 
@@ -239,7 +239,7 @@ class Runner:
         return RefuseReason.BUSY if len(self._attempts) >= self._concurrency else None
 
     def _attempt(self, task: Task, skill: Skill) -> Attempt:
-        reports = Reports(task, self._wire, self._limits, window=window(self._limits, self._concurrency))
+        reports = Reports(task, self._link, self._limits, window=window(self._limits, self._concurrency))
         limit = TimeLimit(self.clock, task, skill.policy.timeout)
         scope = Scope(
             task=task,
@@ -253,7 +253,7 @@ class Runner:
             questions=Questions(task, reports, self._limits, limit),
             cancelled=threading.Event(),
         )
-        return Attempt(skill, scope, self._wire, self._log, grace=self._grace)
+        return Attempt(skill, scope, self._link, self._log, grace=self._grace)
 
     async def _run(self, attempt: Attempt) -> None:
         try:

@@ -17,7 +17,7 @@ from agentic_atlas.protocol.codec import ProtocolError, check_depth
 from agentic_atlas.protocol.messages import Call, Fault, Limits, Reply, ReplyKind, Task
 from agentic_atlas.protocol.payloads import input_too_large
 from agentic_atlas.sdk.forms.encode import encode_input
-from agentic_atlas.sdk.ports import Wire
+from agentic_atlas.sdk.ports import ToLink
 
 UNREAD: Final = 1_000
 """Most events of a stream that wait for a slow reader; then it is told and cut."""
@@ -63,8 +63,8 @@ class _Open:
 class Calls:
     """The open calls of this process."""
 
-    def __init__(self, wire: Wire) -> None:
-        self._wire = wire
+    def __init__(self, link: ToLink) -> None:
+        self._link = link
         self._open: dict[str, _Open] = {}
         self._made = 0
 
@@ -128,7 +128,7 @@ class Calls:
         if len(self._open) >= limits.open_calls:
             raise Busy(f"{limits.open_calls} calls of this agent are open: wait for some of them first")
         waiting = self._open[call.id] = _Open((call.task, call.attempt))
-        self._wire.post(call)
+        self._link.post(call)
         try:
             yield waiting
         finally:
@@ -136,7 +136,7 @@ class Calls:
 
     def _close(self, call_id: str) -> None:
         if self._open.pop(call_id, None) is not None:
-            self._wire.forget_call(call_id)
+            self._link.forget_call(call_id)
 
 
 def _check_limits(encoded: bytes, limits: Limits) -> None:

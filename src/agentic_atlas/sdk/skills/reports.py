@@ -18,7 +18,7 @@ from msgspec import Raw
 
 from agentic_atlas.protocol.messages import Event, EventKind, Limits, Task
 from agentic_atlas.sdk.fitting import notice
-from agentic_atlas.sdk.ports import Wire
+from agentic_atlas.sdk.ports import ToLink
 from agentic_atlas.sdk.text import describe, presentable
 
 LOG_BACKLOG: Final = 500
@@ -36,9 +36,9 @@ _EXACT = 2**53
 class Reports:
     """Events of one attempt. All but `chunk`, `acknowledged` and `release` are safe from any thread and never block."""
 
-    def __init__(self, task: Task, wire: Wire, limits: Limits, *, window: int) -> None:
+    def __init__(self, task: Task, link: ToLink, limits: Limits, *, window: int) -> None:
         self._task = task
-        self._wire = wire
+        self._link = link
         self._limits = limits
         self._most = limits.events_per_task - min(_RESERVED, limits.events_per_task // 10) - 1
         self._window = window
@@ -145,7 +145,7 @@ class Reports:
             return
         self._last += 1
         self._in_flight += 1
-        self._wire.post(Event(self._task.task, self._task.attempt, self._last, kind, data))
+        self._link.post(Event(self._task.task, self._task.attempt, self._last, kind, data))
 
 
 def plain_fields(fields: Mapping[str, object]) -> dict[str, object]:

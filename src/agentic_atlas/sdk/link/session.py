@@ -1,7 +1,7 @@
 """One connection from `hello` to its end: what is said on it, and when it has become too quiet.
 
 Nothing here waits. Bytes and ticks come in, messages go out; the loop, the socket and the next connection are the
-business of `keeper`.
+business of `reconnector`.
 """
 
 from collections.abc import Callable
@@ -34,8 +34,8 @@ _SHORTEST_BEAT = 0.01
 """Seconds: a router that wants beats more often than this does not get them."""
 
 
-class Line(Protocol):
-    """The connection, as a conversation needs it (`transport.Connection`)."""
+class AgentSocket(Protocol):
+    """The connection, as a session needs it (`transport.Connection`)."""
 
     paused: bool
 
@@ -78,7 +78,7 @@ class ProcessHealth(Protocol):
         """Return what the process takes of the machine."""
 
 
-class Conversation:
+class AgentSession:
     """Drives one connection; implements `transport.Receiver`.
 
     Attributes:
@@ -108,7 +108,7 @@ class Conversation:
         self._welcomed = welcomed
         self._trace = trace or _nobody
         self._session = Session(Side.AGENT)
-        self._line: Line | None = None
+        self._socket: AgentSocket | None = None
         self._began_at = 0.0
         self._heard_at = 0.0
         self._beats = 0
@@ -119,11 +119,11 @@ class Conversation:
         self._parting: int | None = None
         self._buffered = 0
 
-    def begin(self, line: Line, base: Hello) -> None:
+    def begin(self, socket: AgentSocket, base: Hello) -> None:
         """Say `hello` on a connection that was just opened."""
-        self._line = line
+        self._socket = socket
         self._began_at = self._heard_at = self._clock()
-        self._send(line, self._ledger.hello(base))
+        self._send(socket, self._ledger.hello(base))
 
     def received(self, data: bytes) -> None:
         """Take a message of the router's, and say what it makes possible. Raises ProtocolError."""
@@ -139,14 +139,14 @@ class Conversation:
 
     def flush(self) -> None:
         """Send what the ledger lets go, while the router reads."""
-        line = self._line
-        if line is None or self.welcome is None:
+        socket = self._socket
+        if socket is None or self.welcome is None:
             return
-        while not line.paused and (message := self._ledger.next()) is not None:
+        while not socket.paused and (message := self._ledger.next()) is not None:
             if isinstance(message, Reply | Unasked):
                 self._inbox.deliver(message)
             else:
-                self._send(line, message)
+                self._send(socket, message)
                 if isinstance(message, Drain):
                     # Its answer tells that no task is on its way any more: the router hears in order.
                     self.beat()
@@ -154,22 +154,22 @@ class Conversation:
 
     def tick(self) -> None:
         """Let time pass: send the beat that is due, and end a connection that is dead or that stalls."""
-        if self._line is None:
+        if self._socket is None:
             return
         now = self._clock()
         if self._state.full:
             # Nothing is read, so nothing can be heard: that is no silence of the router's.
             self._heard_at, self._probe = now, None
-        self._line.read(on=not self._state.full)
+        self._socket.read(on=not self._state.full)
         why = None if self._state.full else self._overdue(now)
         if why is not None:
-            self._line.abort(why)
+            self._socket.abort(why)
         elif self.welcome is not None and now >= self._beat_at:
             self.beat()
 
     def beat(self) -> None:
         """Send a beat, due or not."""
-        if self._line is None or self.welcome is None:
+        if self._socket is None or self.welcome is None:
             return
         now = self._clock()
         resources = self._state.resources()
@@ -187,7 +187,7 @@ class Conversation:
             self._ledger.results.oldest,
             self._ledger.in_hand(self._inbox.attempts()),
         )
-        self._send(self._line, beat)
+        self._send(self._socket, beat)
 
     def probe(self) -> None:
         """The clock jumped: find out at once whether the connection is still there."""
@@ -204,21 +204,21 @@ class Conversation:
 
     def finish(self) -> None:
         """Close because the agent ends."""
-        if self._line is not None:
-            self._line.close(CloseCode.NORMAL, encode_reason("done"))
+        if self._socket is not None:
+            self._socket.close(CloseCode.NORMAL, encode_reason("done"))
 
     def end(self) -> None:
         """The connection is gone."""
         self._session.close()
         self._ledger.cut()
-        self._line = None
+        self._socket = None
 
     # -- inside
 
-    def _send(self, line: Line, message: Message) -> None:
+    def _send(self, socket: AgentSocket, message: Message) -> None:
         data = self._session.send(message)
         self._trace("sent", message, len(data))
-        line.send(data)
+        socket.send(data)
 
     def _take(self, message: Message, size: int) -> None:
         match message:
@@ -242,8 +242,8 @@ class Conversation:
     def _deliver(self, message: Task | Cancel | Reply | Answer, size: int) -> None:
         self._inbox.deliver(message)
         self._state.hand(size)
-        if self._state.full and self._line is not None:
-            self._line.read(on=False)
+        if self._state.full and self._socket is not None:
+            self._socket.read(on=False)
 
     def _tell_room(self, task: str, attempt: int) -> None:
         self._inbox.acknowledged(task, attempt, self._ledger.pending(task, attempt))
@@ -258,9 +258,9 @@ class Conversation:
                 return self._ledger.calls.reply(message)
 
     def _begin_work(self, welcome: Welcome) -> None:
-        assert self._line is not None
+        assert self._socket is not None
         self.welcome = welcome
-        self._line.limit(welcome.limits)
+        self._socket.limit(welcome.limits)
         for attempt in self._ledger.welcomed(welcome).dropped:
             self._inbox.drop(attempt.task, attempt.attempt)
         self._welcomed(welcome)
@@ -277,8 +277,8 @@ class Conversation:
 
     def _overdue(self, now: float) -> str | None:
         """Return why this connection is to be given up, or None."""
-        assert self._line is not None
-        unfinished = self._line.unfinished_since()
+        assert self._socket is not None
+        unfinished = self._socket.unfinished_since()
         if unfinished is not None and now - unfinished > self._timeouts.message:
             return f"the router began a message and did not finish it within {self._timeouts.message:g} s"
         if self.welcome is None:
@@ -290,8 +290,8 @@ class Conversation:
 
     def _silence(self, now: float, beat_every: float) -> str | None:
         """Judge the answers to beats. While a slow line still carries what waits to be sent, it is not dead."""
-        assert self._line is not None
-        buffered = self._line.buffered()
+        assert self._socket is not None
+        buffered = self._socket.buffered()
         if buffered < self._buffered:
             self._heard_at = now
         self._buffered = buffered

@@ -9,20 +9,20 @@ from agentic_atlas.protocol.closing import CloseCode
 from agentic_atlas.protocol.messages import Hello, Welcome
 from agentic_atlas.sdk.link import explain
 from agentic_atlas.sdk.link.backoff import Backoff, longest_after
-from agentic_atlas.sdk.link.conversation import Conversation
 from agentic_atlas.sdk.link.dial import Dialer
 from agentic_atlas.sdk.link.expiry import Expiry
 from agentic_atlas.sdk.link.refusals import HandshakeRefused, NotARouter, Unreachable
+from agentic_atlas.sdk.link.session import AgentSession
 from agentic_atlas.sdk.link.settings import Runtime, Timeouts
 from agentic_atlas.sdk.link.transport import Closed
 from agentic_atlas.sdk.logs import FAULT, Log
 
 
-class Keeper:
+class Reconnector:
     """All of it belongs to the link's loop.
 
     Attributes:
-        conversation: the one that goes on, or None between two.
+        session: the one that goes on, or None between two.
     """
 
     def __init__(
@@ -30,17 +30,17 @@ class Keeper:
         url: str,
         token: Callable[[], str],
         base: Hello,
-        converse: Callable[[], Conversation],
+        new_session: Callable[[], AgentSession],
         *,
         timeouts: Timeouts,
         runtime: Runtime,
         log: Log,
     ) -> None:
-        self.conversation: Conversation | None = None
+        self.session: AgentSession | None = None
         self._url = url
         self._token = token
         self._base = base
-        self._converse = converse
+        self._new_session = new_session
         self._timeouts = timeouts
         self._clock = runtime.clock
         self._log = log
@@ -68,30 +68,30 @@ class Keeper:
 
     def tick(self) -> None:
         """Let time pass on the connection."""
-        if self.conversation is not None:
-            self.conversation.tick()
+        if self.session is not None:
+            self.session.tick()
             self._tell(self._expiry.line(self._clock()))
 
     def slept(self) -> None:
         """The machine slept: have the connection prove itself, or try again without further waiting."""
         self._backoff.reset()
         self._wake.set()
-        if self.conversation is not None:
-            self.conversation.probe()
+        if self.session is not None:
+            self.session.probe()
 
     def finish(self) -> bool:
         """Begin to end; False when there is no connection to close, so that nothing more is to be waited for."""
         self._finishing = True
         self._wake.set()
-        if self.conversation is None:
+        if self.session is None:
             return False
-        self.conversation.finish()
+        self.session.finish()
         return True
 
     @property
     def parted(self) -> bool:
-        """See `Conversation.parted`; True without a connection: nothing is on its way."""
-        return self.conversation is None or self.conversation.parted
+        """See `AgentSession.parted`; True without a connection: nothing is on its way."""
+        return self.session is None or self.session.parted
 
     def welcomed(self, welcome: Welcome) -> None:
         """The router has let the agent in."""
@@ -103,9 +103,9 @@ class Keeper:
 
     async def _once(self) -> AtlasError | float:
         """Go through one connection; return the error that is final, or the seconds to wait before the next."""
-        conversation = self._converse()
+        session = self._new_session()
         try:
-            line = await self._dialer.connect(self._token(), conversation)
+            socket = await self._dialer.connect(self._token(), session)
         except HandshakeRefused as why:
             return explain.refused_for_good(why) if why.final else self._not_reached(why, why.retry_after)
         except (Unreachable, NotARouter) as why:
@@ -113,23 +113,23 @@ class Keeper:
         except AtlasError as why:  # the token could not be had
             return why
         began_at = self._clock()
-        self.conversation = conversation
+        self.session = session
         try:
-            conversation.begin(line, self._base)
-            closed = await line.ended()
+            session.begin(socket, self._base)
+            closed = await socket.ended()
         finally:
-            self.conversation = None
-            conversation.end()
-            line.abort("the agent ends")
-        if conversation.welcome is not None and self._clock() - began_at >= self._timeouts.stable:
+            self.session = None
+            session.end()
+            socket.abort("the agent ends")
+        if session.welcome is not None and self._clock() - began_at >= self._timeouts.stable:
             self._backoff.reset()
-        return self._lost(closed, conversation)
+        return self._lost(closed, session)
 
     def _not_reached(self, why: AtlasError, retry_after: float | None) -> float:
         self._tell(self._outage.failed(explain.unreachable(self._url, why), why.message, self._clock()))
         return self._wait(retry_after)
 
-    def _lost(self, closed: Closed, conversation: Conversation) -> AtlasError | float:
+    def _lost(self, closed: Closed, session: AgentSession) -> AtlasError | float:
         end = explain.final(closed)
         if end is not None or self._finishing:
             return end or 0.0
@@ -138,7 +138,7 @@ class Keeper:
         self._tell(self._outage.lost(explain.reason(closed), self._clock()))
         asked = explain.retry_after(closed)
         if asked is None:
-            asked = conversation.retry_after
+            asked = session.retry_after
         if closed.code == CloseCode.RESTART:
             self._backoff.reset()
         if closed.code == CloseCode.TOKEN_IN_USE:
