@@ -15,11 +15,12 @@ COMPILE := $(BIN)/uv pip compile --quiet --generate-hashes --no-emit-index-url -
 
 ONCE ?=
 FOLDER ?=
+RECORD ?=
 ARGS ?=
 # Most of what a test of processes does is waiting, so more than one a core run side by side; one that asks for few runs alone.
 JOBS ?= $(if $(ARGS),0,4)
 
-.PHONY: help setup demo test soak check lint types imports locks fix bench docs reference build lock
+.PHONY: help setup demo test soak check lint types imports locks fix bench trace docs reference build lock
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
@@ -69,6 +70,9 @@ fix: $(STAMP) ## Repair what ruff can repair, and format
 
 bench: $(STAMP) ## Measure what the documentation claims
 	@$(if $(wildcard benchmarks/run.py),$(BIN)/python benchmarks/run.py $(ARGS),echo "no benchmarks yet")
+
+trace: $(STAMP) ## Count what one task, event, cancel and resume pass through (RECORD=1: write it down)
+	@$(BIN)/python -m benchmarks.trace $(if $(filter-out 0,$(RECORD)),--record) $(ARGS)
 
 docs: $(STAMP) ## Build the documentation into site/, broken links are errors
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet --site-dir site
