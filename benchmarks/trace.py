@@ -7,8 +7,9 @@ $ make trace ARGS="--files task" # the files on the way of one of them
 ```
 
 A network, an agent and a caller run on asyncio's own loop. After `WARM` rounds that fill the caches, each piece of work
-is done `ROUNDS` times, and of each figure the least is taken: timers that fall into a round only add to it. A piece of
-work ends when nothing has been called for `QUIET`, so that what follows its answer is counted too.
+is done until `STEADY` rounds in a row have had no figure that is less than all before, and the least are taken: timers
+that fall into a round only add to it. A piece of work ends when nothing has been called for `QUIET`, so that what
+follows its answer is counted too.
 """
 
 import argparse
@@ -30,7 +31,8 @@ from benchmarks.counting import FIGURES, Counts
 
 RECORDED = Path(__file__).with_suffix(".json")
 WARM = 3
-ROUNDS = 5
+STEADY = 4
+MOST_ROUNDS = 30
 QUIET = 0.04
 """Seconds; longer than anything here waits for a thread or for the disk."""
 AT_ONCE = 30818
@@ -237,7 +239,7 @@ async def traced(counts: Counts, folder: Path) -> AsyncIterator[Traced]:
             agent.stop()
 
 
-async def measured(counts: Counts, rounds: int = ROUNDS) -> Traced:
+async def measured(counts: Counts) -> Traced:
     """Return what each piece of work costs."""
     with tempfile.TemporaryDirectory() as folder:
         os.environ |= {"XDG_STATE_HOME": folder, "XDG_CONFIG_HOME": folder, "ATLAS_LOG_LEVEL": "error"}
@@ -245,9 +247,19 @@ async def measured(counts: Counts, rounds: int = ROUNDS) -> Traced:
             pieces = {"task": here.task, "event": here.event, "cancel": here.cancel, "resume": here.resume}
             for name, piece in pieces.items():
                 await piece()
-                figures = [await piece() for _ in range(rounds)]
-                here.least[name] = {figure: min(of[figure] for of in figures) for figure in FIGURES}
+                here.least[name] = await _least(piece)
             return here
+
+
+async def _least(piece: Callable[[], Awaitable[Figures]]) -> Figures:
+    least, steady = await piece(), 0
+    for _ in range(MOST_ROUNDS):
+        figures = await piece()
+        less = {name: min(least[name], figures[name]) for name in FIGURES}
+        least, steady = less, steady + 1 if less == least else 0
+        if steady == STEADY:
+            break
+    return least
 
 
 def grown(now: Figures, recorded: Figures) -> list[str]:
