@@ -200,7 +200,7 @@ async def traced(counts: Counts, folder: Path) -> AsyncIterator[Traced]:
     """Have a network, an agent and a caller in this process."""
     # After `Counts.install`, which has to be first.
     from agentic_atlas import Agent, AsyncClient, Context
-    from agentic_atlas.backend.services import users
+    from agentic_atlas.backend.usecases import users
     from agentic_atlas.compose import logs
     from agentic_atlas.compose.network import network
     from agentic_atlas.settings import Settings

@@ -1,5 +1,6 @@
-"""Users, agents, tokens, tasks and events: the rules, the store and the HTTP API.
+"""Users, agents, tokens, tasks and events: the rules, the state of the process, and the store.
 
-`domain` holds frozen records and pure rules, `ports` what they need of the world, `services` the use cases, `store` the
-SQL behind the ports, `api` the routes. Imports go downwards only: api -> services | store -> ports -> domain.
+`domain` holds frozen records and pure rules, `ports` what they need of the world, `engine` the state of this process,
+`usecases` what every door may ask for, `store` the SQL behind the ports. Imports go downwards only:
+usecases -> engine | store -> ports -> domain.
 """

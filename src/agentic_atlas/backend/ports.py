@@ -15,6 +15,7 @@ from agentic_atlas.backend.domain.records import (
     Agent,
     ApiKey,
     CallerRef,
+    InputFault,
     Instance,
     Role,
     Skill,
@@ -23,7 +24,6 @@ from agentic_atlas.backend.domain.records import (
     Token,
     User,
 )
-from agentic_atlas.backend.domain.schemas import InputFault
 from agentic_atlas.protocol.messages import Reaction
 from agentic_atlas.protocol.schemas import Cost
 from agentic_atlas.protocol.tasks import Holdup, TaskState

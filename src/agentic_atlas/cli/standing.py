@@ -16,7 +16,7 @@ from agentic_atlas.sdk import environment
 from agentic_atlas.sdk.credentials import Credentials, Entry
 
 if TYPE_CHECKING:
-    from agentic_atlas.backend.services.access import Principal
+    from agentic_atlas.backend.engine.access import Principal
     from agentic_atlas.compose.network import Network
     from agentic_atlas.settings import Settings
 
@@ -97,7 +97,7 @@ async def leave(up: Network, standing: Standing) -> str:
 
 async def _key(up: Network, settings: Settings, held: Credentials, folder: str) -> tuple[Principal, str, bool]:
     """Return who this user is, with a key: one that is stored, else a new one for whoever owns the data."""
-    from agentic_atlas.backend.services import users
+    from agentic_atlas.backend.usecases import users
 
     here = held.entry(up.addresses.api_url)
     for entry in ([here] if here is not None else []) + list(held.started_from(folder).values()):
@@ -134,6 +134,6 @@ async def _hand_on(held: Credentials, url: str, standing: Standing) -> str:
 
 
 async def _revoke(up: Network, principal: Principal) -> None:
-    from agentic_atlas.backend.services import users
+    from agentic_atlas.backend.usecases import users
 
     await users.revoke_key(up.backend, principal, principal.key.id)

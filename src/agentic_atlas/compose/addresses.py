@@ -4,7 +4,7 @@ import socket
 from dataclasses import dataclass
 from ipaddress import ip_address
 
-from agentic_atlas.backend.api.whereabouts import Whereabouts
+from agentic_atlas.api.whereabouts import Whereabouts
 from agentic_atlas.protocol.versions import PATH
 from agentic_atlas.sdk.address import is_loopback
 from agentic_atlas.settings import Settings

@@ -7,19 +7,19 @@ from structlog.typing import FilteringBoundLogger
 from agentic_atlas.auth import KeyRing, ring_files
 from agentic_atlas.backend.archive.folder import BackupFolder
 from agentic_atlas.backend.archive.manifest import KEYS
-from agentic_atlas.backend.domain.census import Census, OpenLimits
-from agentic_atlas.backend.domain.logins import Logins
-from agentic_atlas.backend.domain.watchers import Watchers
+from agentic_atlas.backend.engine.access import Access
+from agentic_atlas.backend.engine.backend import Backend
+from agentic_atlas.backend.engine.census import Census, OpenLimits
+from agentic_atlas.backend.engine.circles import Circles
+from agentic_atlas.backend.engine.dispatch import Dispatcher
+from agentic_atlas.backend.engine.feed import Feed
+from agentic_atlas.backend.engine.logins import Logins
+from agentic_atlas.backend.engine.monitor import Monitor
+from agentic_atlas.backend.engine.registry import Registry
+from agentic_atlas.backend.engine.schemas import Schemas
+from agentic_atlas.backend.engine.sightings import Sightings
+from agentic_atlas.backend.engine.watchers import Watchers
 from agentic_atlas.backend.ports import Checker, Store
-from agentic_atlas.backend.services.access import Access
-from agentic_atlas.backend.services.backend import Backend
-from agentic_atlas.backend.services.circles import Circles
-from agentic_atlas.backend.services.dispatch import Dispatcher
-from agentic_atlas.backend.services.feed import Feed
-from agentic_atlas.backend.services.monitor import Monitor
-from agentic_atlas.backend.services.registry import Registry
-from agentic_atlas.backend.services.schemas import Schemas
-from agentic_atlas.backend.services.sightings import Sightings
 from agentic_atlas.bus.local import LocalBus
 from agentic_atlas.compose.bridge import RouterFleet
 from agentic_atlas.compose.sources import SortableIds, WallClock, entropy, wall

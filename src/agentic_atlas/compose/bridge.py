@@ -7,9 +7,10 @@ from functools import partial
 
 from agentic_atlas.backend.domain.assignment import assignment
 from agentic_atlas.backend.domain.records import Task
+from agentic_atlas.backend.engine import absence, instances
+from agentic_atlas.backend.engine.backend import Backend
 from agentic_atlas.backend.ports import Slot, Usage
-from agentic_atlas.backend.services import absence, calls, instances
-from agentic_atlas.backend.services.backend import Backend
+from agentic_atlas.backend.usecases import calls
 from agentic_atlas.protocol.messages import Call, Reaction, Report
 from agentic_atlas.protocol.tasks import Loss
 from agentic_atlas.router import ports as router_ports

@@ -26,11 +26,11 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
-from agentic_atlas.backend.api import errors
-from agentic_atlas.backend.api.front import MAX_HEAD
-from agentic_atlas.backend.api.requests import INTRODUCED
 from agentic_atlas.compose.unsent import READ_WITHIN, Unsent
 from agentic_atlas.errors import AtlasError, ConfigurationError
+from agentic_atlas.http import errors
+from agentic_atlas.http.front import MAX_HEAD
+from agentic_atlas.http.requests import INTRODUCED
 from agentic_atlas.router.ports import Crowd
 
 HEAD_WITHIN = 10.0

@@ -8,14 +8,14 @@ from dataclasses import dataclass
 
 from structlog.typing import FilteringBoundLogger
 
+from agentic_atlas.api.app import create_app
 from agentic_atlas.auth import KeyRing, load_or_create_ring, read_bearer, verify
 from agentic_atlas.auth.hosts import Hosts
-from agentic_atlas.backend.api.app import create_app
 from agentic_atlas.backend.archive.manifest import DATABASE, KEYS
 from agentic_atlas.backend.checker.process import checking
+from agentic_atlas.backend.engine import absence, instances
+from agentic_atlas.backend.engine.backend import Backend
 from agentic_atlas.backend.ports import Checker, Store
-from agentic_atlas.backend.services import absence, instances
-from agentic_atlas.backend.services.backend import Backend
 from agentic_atlas.backend.store.database import open_store
 from agentic_atlas.compose import http
 from agentic_atlas.compose.addresses import Addresses, addresses

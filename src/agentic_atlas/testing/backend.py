@@ -15,16 +15,17 @@ from functools import partial
 from msgspec import Raw
 from msgspec.structs import replace
 
-from agentic_atlas.backend.domain import circles, lifecycle
-from agentic_atlas.backend.domain.alarms import Alarms
+from agentic_atlas.backend.domain import lifecycle
 from agentic_atlas.backend.domain.assignment import assignment
-from agentic_atlas.backend.domain.census import Census
 from agentic_atlas.backend.domain.deadlines import due_at, expire
-from agentic_atlas.backend.domain.fairness import FairOrder
 from agentic_atlas.backend.domain.lifecycle import Change
 from agentic_atlas.backend.domain.questions import Question, read_question
 from agentic_atlas.backend.domain.records import Task
 from agentic_atlas.backend.domain.reporting import decide
+from agentic_atlas.backend.engine import circles
+from agentic_atlas.backend.engine.alarms import Alarms
+from agentic_atlas.backend.engine.census import Census
+from agentic_atlas.backend.engine.fairness import FairOrder
 from agentic_atlas.protocol import messages
 from agentic_atlas.protocol.messages import Call, Report
 from agentic_atlas.protocol.tasks import LEASED, Loss, TaskState
@@ -207,7 +208,7 @@ class MemoryBackend:
         alone = search.held_by_ancestors(seen)
         ends = seen if alone else search.newest_call(search.stuck(seen)) if self.idle() else None
         if ends is not None:
-            error = circles.error(census, ends, self._slots)
+            error = circles.circle_error(census, ends, self._slots)
             self.book.change(ends.id, lambda task: lifecycle.give_up(task, error, now))
 
     def _slots(self, agent_id: str, _skill: str) -> dict[str, int]:

@@ -13,8 +13,8 @@ from http import HTTPStatus
 
 import agentic_atlas
 from agentic_atlas import errors
-from agentic_atlas.backend.api.errors import STATUS, STATUS_OF_CODE
 from agentic_atlas.errors import AtlasError
+from agentic_atlas.http.errors import STATUS, STATUS_OF_CODE
 from tests.docs.reference.markdown import code, fence, table
 from tests.docs.reference.source import PACKAGE, files, summary, tree_of
 
@@ -34,6 +34,8 @@ _GIVEN = {
     "handler_error": "(type and message of what the handler raised)",
     "invalid_question": "(what is wrong with the question)",
 }
+OF_THE_API = ("backend/", "http/", "api/")
+"""Where a code is raised that a caller of the HTTP API is answered with."""
 _OF_A_TASK = {"Fault", "failed", "TaskError", "_fault", "_failed"}
 
 
@@ -91,7 +93,7 @@ def by_place() -> str:
         kind = kinds.get(use.by)
         if use.of_task or kind is None:
             continue
-        status = _status(use.code, kind) if "backend/" in use.place else ""
+        status = _status(use.code, kind) if use.place.startswith(OF_THE_API) else ""
         rows[use.code, use.by, use.message] = (code(use.code), code(use.by), status, use.message)
     return table(("code", "class", "HTTP", "message"), rows.values())
 

@@ -6,9 +6,10 @@ import json
 from functools import cache
 from typing import Any
 
-from agentic_atlas.backend.api import answers, bodies, page, system
-from agentic_atlas.backend.api.app import create_app
-from agentic_atlas.backend.api.views import agents, backups, logins, tasks, users
+from agentic_atlas.api import bodies, page, system
+from agentic_atlas.api.app import create_app
+from agentic_atlas.api.views import agents, backups, logins, tasks, users
+from agentic_atlas.http import answers
 from agentic_atlas.protocol import messages
 from tests.docs.reference.markdown import anchor, code, paragraphs, table, wrapped
 from tests.docs.reference.source import attribute_docs

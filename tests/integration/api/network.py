@@ -12,26 +12,27 @@ from pathlib import Path
 import httpx
 import structlog
 
+from agentic_atlas.api.app import create_app
 from agentic_atlas.auth import load_or_create_ring, ring_files
-from agentic_atlas.backend.api.app import create_app
 from agentic_atlas.backend.archive.folder import BackupFolder
 from agentic_atlas.backend.checker.process import PROGRAM, checking
-from agentic_atlas.backend.domain.census import Census, OpenLimits
-from agentic_atlas.backend.domain.logins import Logins
 from agentic_atlas.backend.domain.records import Task
-from agentic_atlas.backend.domain.watchers import Watchers
+from agentic_atlas.backend.engine import instances
+from agentic_atlas.backend.engine.access import Access
+from agentic_atlas.backend.engine.backend import Backend
+from agentic_atlas.backend.engine.census import Census, OpenLimits
+from agentic_atlas.backend.engine.circles import Circles
+from agentic_atlas.backend.engine.dispatch import Dispatcher
+from agentic_atlas.backend.engine.feed import Feed
+from agentic_atlas.backend.engine.logins import Logins
+from agentic_atlas.backend.engine.monitor import Monitor
+from agentic_atlas.backend.engine.registry import Registry
+from agentic_atlas.backend.engine.schemas import Schemas
+from agentic_atlas.backend.engine.sightings import Sightings
+from agentic_atlas.backend.engine.watchers import Watchers
 from agentic_atlas.backend.ports import Clock, Slot, Usage
-from agentic_atlas.backend.services import instances, users
-from agentic_atlas.backend.services.access import Access
-from agentic_atlas.backend.services.backend import Backend
-from agentic_atlas.backend.services.circles import Circles
-from agentic_atlas.backend.services.dispatch import Dispatcher
-from agentic_atlas.backend.services.feed import Feed
-from agentic_atlas.backend.services.monitor import Monitor
-from agentic_atlas.backend.services.registry import Registry
-from agentic_atlas.backend.services.schemas import Schemas
-from agentic_atlas.backend.services.sightings import Sightings
 from agentic_atlas.backend.store.database import open_store
+from agentic_atlas.backend.usecases import users
 from agentic_atlas.bus.local import LocalBus
 from agentic_atlas.compose.sources import SortableIds, python_environ, wall
 from agentic_atlas.protocol import messages

@@ -4,8 +4,8 @@ from datetime import datetime
 from pathlib import Path
 
 from agentic_atlas.auth import load_jwks, verify
+from agentic_atlas.backend.engine import instances
 from agentic_atlas.backend.ports import Usage
-from agentic_atlas.backend.services import instances
 from tests.integration.api.network import GREET, Api, api
 
 

@@ -6,9 +6,9 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
+from agentic_atlas.backend.engine.circles import PATIENCE
 from agentic_atlas.backend.ports import Slot, Usage
-from agentic_atlas.backend.services import calls
-from agentic_atlas.backend.services.circles import PATIENCE
+from agentic_atlas.backend.usecases import calls
 from agentic_atlas.protocol.messages import Accept, Call, Raw, Reply
 from tests.integration.api.network import GREET, Api, api
 

@@ -18,8 +18,8 @@ from starlette.types import ASGIApp, Receive, Scope
 from starlette.types import Send as Send_
 
 from agentic_atlas.auth.hosts import Hosts
-from agentic_atlas.backend.api.front import Front
 from agentic_atlas.compose import http
+from agentic_atlas.http.front import Front
 from tests.integration.api.network import GREET, Api, api
 from tests.integration.api.test_server import CROWD, PATIENCE, count
 

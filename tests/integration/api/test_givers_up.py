@@ -4,7 +4,7 @@ import asyncio
 from pathlib import Path
 
 from agentic_atlas.backend.domain.records import CallerRef
-from agentic_atlas.backend.services import calls, tasks
+from agentic_atlas.backend.usecases import calls, tasks
 from agentic_atlas.protocol.messages import Accept, Call, Raw, Reply
 from tests.integration.api.network import GREET, Api, api
 

@@ -7,9 +7,10 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from agentic_atlas.backend.api.turns import LONG
-from agentic_atlas.backend.domain.census import OpenLimits
-from agentic_atlas.backend.services import calls, instances
+from agentic_atlas.backend.engine import instances
+from agentic_atlas.backend.engine.census import OpenLimits
+from agentic_atlas.backend.usecases import calls
+from agentic_atlas.http.turns import LONG
 from agentic_atlas.protocol.messages import Accept, Call, Delivery, Fault, Outcome, Policy, Raw, Reply, Result
 from agentic_atlas.protocol.tasks import Loss
 from tests.integration.api.network import GREET, Api, api

@@ -12,8 +12,8 @@ from typing import Any
 
 import httpx
 
-from agentic_atlas.backend.api.app import create_app
-from agentic_atlas.backend.domain.logins import BEGUN_PER_MINUTE, INTERVAL, LIFETIME, WRONG_PER_MINUTE
+from agentic_atlas.api.app import create_app
+from agentic_atlas.backend.engine.logins import BEGUN_PER_MINUTE, INTERVAL, LIFETIME, WRONG_PER_MINUTE
 from tests.integration.api.network import JSON, Api, api, client_of
 
 

@@ -6,7 +6,8 @@ from pathlib import Path
 
 from prometheus_client.parser import text_string_to_metric_families
 
-from agentic_atlas.backend.domain.invariants import PATIENCE, Invariant
+from agentic_atlas.backend.domain.invariants import Invariant
+from agentic_atlas.backend.engine.findings import PATIENCE
 from agentic_atlas.backend.ports import Slot
 from agentic_atlas.protocol.messages import Accept, Outcome, Raw, Result
 from tests.integration.api.network import GREET, Api, api

@@ -7,8 +7,8 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
-from agentic_atlas.backend.domain.watchers import Watchers
-from agentic_atlas.backend.services import events
+from agentic_atlas.backend.engine import events
+from agentic_atlas.backend.engine.watchers import Watchers
 from agentic_atlas.protocol.messages import Accept, Event, EventKind, Fault, Outcome, Raw, Result
 from tests.integration.api.network import GREET, Api, api
 

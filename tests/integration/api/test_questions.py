@@ -13,8 +13,8 @@ import msgspec
 import pytest
 
 from agentic_atlas.backend.domain.assignment import assignment
+from agentic_atlas.backend.engine import instances
 from agentic_atlas.backend.ports import Slot
-from agentic_atlas.backend.services import instances
 from agentic_atlas.protocol.messages import (
     Accept,
     Event,

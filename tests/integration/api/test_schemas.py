@@ -10,7 +10,7 @@ import pytest
 from pydantic import BaseModel, Field, TypeAdapter
 
 from agentic_atlas.backend.checker.process import PROGRAM
-from agentic_atlas.backend.services.instances import NotAdmitted
+from agentic_atlas.backend.engine.instances import NotAdmitted
 from agentic_atlas.protocol.messages import Raw, SkillSpec
 from tests.integration.api.network import Api, api
 from tests.integration.checker.test_process import ODD

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from agentic_atlas.backend.domain.invariants import PATIENCE
-from agentic_atlas.backend.services import instances
+from agentic_atlas.backend.engine import instances
+from agentic_atlas.backend.engine.findings import PATIENCE
 from agentic_atlas.protocol.closing import CloseCode
 from agentic_atlas.protocol.messages import Hello, InstanceInfo, Outcome, Raw, Result
 from tests.integration.api.network import GREET, Api, api

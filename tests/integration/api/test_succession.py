@@ -10,8 +10,8 @@ from typing import Any
 
 from msgspec.structs import replace
 
+from agentic_atlas.backend.engine import instances
 from agentic_atlas.backend.ports import Slot
-from agentic_atlas.backend.services import instances
 from agentic_atlas.protocol import messages
 from agentic_atlas.protocol.messages import (
     Accept,

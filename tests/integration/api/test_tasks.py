@@ -12,7 +12,7 @@ import pytest
 from msgspec.structs import replace
 
 from agentic_atlas import Agent
-from agentic_atlas.backend.services import absence, instances
+from agentic_atlas.backend.engine import absence, instances
 from agentic_atlas.compose.sources import wall
 from agentic_atlas.protocol.codec import ProtocolError
 from agentic_atlas.protocol.messages import (

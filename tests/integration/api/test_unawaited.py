@@ -13,10 +13,10 @@ import pytest
 
 from agentic_atlas.backend.domain import lifecycle
 from agentic_atlas.backend.domain.records import EventKind, Task, TaskError
+from agentic_atlas.backend.engine import unawaited
+from agentic_atlas.backend.engine.dispatch import Dispatcher
+from agentic_atlas.backend.engine.feed import Feed
 from agentic_atlas.backend.ports import Decide, Tasks
-from agentic_atlas.backend.services import unawaited
-from agentic_atlas.backend.services.dispatch import Dispatcher
-from agentic_atlas.backend.services.feed import Feed
 from agentic_atlas.backend.store.database import open_store
 from agentic_atlas.bus.local import LocalBus
 from agentic_atlas.errors import Unavailable

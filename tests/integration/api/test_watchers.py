@@ -10,7 +10,7 @@ from typing import TypeVar
 import pytest
 from sqlalchemy import Connection
 
-from agentic_atlas.backend.services import events
+from agentic_atlas.backend.engine import events
 from agentic_atlas.backend.store.readers import MOST_WAITING, Readers
 from agentic_atlas.backend.store.tasks import SqlTasks
 from agentic_atlas.protocol.messages import Accept, Event, EventKind, Outcome, Raw, Result

@@ -5,7 +5,7 @@ import socket
 import time
 
 from agentic_atlas.backend.checker import worker
-from agentic_atlas.backend.domain.schemas import InputFault
+from agentic_atlas.backend.domain.records import InputFault
 
 
 class Odd:

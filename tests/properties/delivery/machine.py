@@ -21,9 +21,9 @@ from msgspec.structs import replace
 
 from agentic_atlas.backend.domain.deadlines import due_at
 from agentic_atlas.backend.domain.records import Task
-from agentic_atlas.backend.services import questions, tasks
-from agentic_atlas.backend.services.access import Principal
-from agentic_atlas.backend.services.tasks import Ask
+from agentic_atlas.backend.engine.access import Principal
+from agentic_atlas.backend.usecases import questions, tasks
+from agentic_atlas.backend.usecases.tasks import Ask
 from agentic_atlas.errors import AtlasError
 from agentic_atlas.protocol import messages
 from agentic_atlas.protocol.messages import Outcome

@@ -16,7 +16,8 @@ from typing import BinaryIO, Final, Protocol
 import msgspec
 
 from agentic_atlas.backend.domain.kept import Kept
-from agentic_atlas.backend.domain.schemas import InputFault, Validator, compiled_size, look_at, read
+from agentic_atlas.backend.domain.records import InputFault
+from agentic_atlas.backend.domain.schemas import Validator, compiled_size, look_at, read
 from agentic_atlas.errors import InvalidInput
 from agentic_atlas.protocol.schemas import Cost
 

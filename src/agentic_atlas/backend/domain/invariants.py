@@ -1,16 +1,11 @@
-"""What must never last: the signs of a task that hangs, and when a suspicion has become a finding. Pure.
+"""What must never last: the signs of a task that hangs. Pure.
 
 Each of these happens for a moment, between two steps. It is a fault when look after look finds the same.
 """
 
-from collections import Counter
-from collections.abc import Iterable
 from enum import StrEnum
 
 import msgspec
-
-PATIENCE = 5
-"""Looks in a row: counted and not timed, so that a process which stood still suspects nobody for it."""
 
 
 class Invariant(StrEnum):
@@ -33,28 +28,3 @@ class Finding(msgspec.Struct, frozen=True):
 
     invariant: Invariant
     subject: str
-
-
-class Findings:
-    """Suspicions that have lasted.
-
-    Attributes:
-        ever: how many findings there were of each kind since the start.
-    """
-
-    def __init__(self, patience: int = PATIENCE) -> None:
-        self._patience = patience
-        self._looks: dict[Finding, int] = {}
-        self.ever: Counter[Invariant] = Counter()
-
-    def look(self, suspects: Iterable[Finding]) -> list[Finding]:
-        """Take what is suspected now; return what has become a finding with this look."""
-        self._looks = {suspect: self._looks.get(suspect, 0) + 1 for suspect in suspects}
-        new = [finding for finding, looks in self._looks.items() if looks == self._patience]
-        self.ever.update(finding.invariant for finding in new)
-        return new
-
-    def now(self) -> dict[Invariant, int]:
-        """Return how many there are of each kind at present."""
-        lasting = Counter(finding.invariant for finding, looks in self._looks.items() if looks >= self._patience)
-        return {invariant: lasting[invariant] for invariant in Invariant}

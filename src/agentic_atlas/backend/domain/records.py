@@ -230,3 +230,11 @@ class TaskEvent(msgspec.Struct, frozen=True):
     """JSON. Of `state`: an object with `state`, and where they apply `attempt`, `instance`, `code`, `message`,
     `accepted` (`lifecycle.StateData`); of `question` a `messages.Question`, of `answer` a `lifecycle.AnswerData`."""
     attempt: int = 0
+
+
+class InputFault(msgspec.Struct, frozen=True):
+    """Where a value breaks its schema."""
+
+    path: str
+    """JSON Pointer (RFC 6901) into the value; empty for the value itself."""
+    message: str

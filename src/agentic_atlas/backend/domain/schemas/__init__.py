@@ -2,6 +2,5 @@
 
 from agentic_atlas.backend.domain.schemas.declared import look_at
 from agentic_atlas.backend.domain.schemas.validator import Validator, compiled_size, read
-from agentic_atlas.backend.domain.schemas.wording import InputFault
 
-__all__ = ["InputFault", "Validator", "compiled_size", "look_at", "read"]
+__all__ = ["Validator", "compiled_size", "look_at", "read"]

@@ -10,9 +10,10 @@ import jsonschema_rs
 import msgspec
 
 from agentic_atlas.backend.domain.formats import FORMATS
+from agentic_atlas.backend.domain.records import InputFault
 from agentic_atlas.backend.domain.schemas.dispatch import dispatched
 from agentic_atlas.backend.domain.schemas.letters import lenient
-from agentic_atlas.backend.domain.schemas.wording import InputFault, faults_of
+from agentic_atlas.backend.domain.schemas.wording import faults_of
 from agentic_atlas.errors import InvalidInput
 from agentic_atlas.protocol.schemas import Cost
 from agentic_atlas.protocol.schemas.keywords import changed

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 import msgspec
 from jsonschema_rs import ValidationError, ValidationErrorKind
 
+from agentic_atlas.backend.domain.records import InputFault
 from agentic_atlas.backend.domain.schemas.letters import declared
 from agentic_atlas.protocol.schemas import words
 from agentic_atlas.protocol.schemas.keywords import Node, definitions, target
@@ -15,14 +16,6 @@ _MAX_MESSAGE = 300
 _MAX_VALUE = 60
 _NESTED = 16
 """Alternatives within alternatives that are looked into for a reason."""
-
-
-class InputFault(msgspec.Struct, frozen=True):
-    """Where a value breaks its schema."""
-
-    path: str
-    """JSON Pointer (RFC 6901) into the value; empty for the value itself."""
-    message: str
 
 
 def faults_of(errors: Iterable[ValidationError], schema: object, name: str) -> list[InputFault]:

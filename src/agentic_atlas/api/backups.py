@@ -1,0 +1,26 @@
+"""Routes of backups."""
+
+from http import HTTPStatus
+
+from fastapi import APIRouter
+from starlette.responses import Response
+
+from agentic_atlas.api.describe import describe
+from agentic_atlas.api.views.backups import BackupPage, BackupView, backup_view
+from agentic_atlas.backend.usecases import backups
+from agentic_atlas.http.answers import Json
+from agentic_atlas.http.requests import Parts, Who
+
+router = APIRouter(prefix="/api/v1", tags=["backups"])
+
+
+@router.post("/backups", **describe(answers=BackupView, status=HTTPStatus.CREATED))
+async def make(backend: Parts, who: Who) -> Response:
+    """Make a backup while everything goes on, and answer when it is whole; administrators only."""
+    return Json(backup_view(await backups.make(backend, who)), status=HTTPStatus.CREATED)
+
+
+@router.get("/backups", **describe(answers=BackupPage))
+async def find(backend: Parts, who: Who) -> Response:
+    """List the backups on the server's machine, newest first; administrators only."""
+    return Json(BackupPage([backup_view(backup) for backup in await backups.find(backend, who)]))

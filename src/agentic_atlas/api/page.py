@@ -1,0 +1,118 @@
+"""Pages for people, in plain HTML that loads nothing from anywhere: `/`, and `/docs` from the OpenAPI document."""
+
+import json
+from collections.abc import Iterator
+from html import escape
+from typing import Any
+
+import msgspec
+from fastapi import APIRouter, Request
+from starlette.responses import HTMLResponse, Response
+
+from agentic_atlas._version import __version__
+from agentic_atlas.api.describe import describe
+from agentic_atlas.http.accept import prefers
+from agentic_atlas.http.answers import Json
+
+router = APIRouter(tags=["system"])
+
+_STYLE = """
+:root { color-scheme: light dark; font: 16px/1.5 system-ui, sans-serif; }
+body { max-width: 60rem; margin: 2rem auto; padding: 0 1rem; }
+h2 { margin-top: 2.5rem; } h3 { margin: 2rem 0 .25rem; }
+code, pre { font-family: ui-monospace, monospace; font-size: .9em; }
+pre { overflow-x: auto; padding: .75rem; border: 1px solid #8886; border-radius: .4rem; }
+table { border-collapse: collapse; } th, td { text-align: left; padding: .15rem 1rem .15rem 0; vertical-align: top; }
+"""
+
+
+_PLACES = {
+    "/docs": "the HTTP API, for people",
+    "/api/v1/openapi.json": "the same for programs (OpenAPI)",
+    "/healthz": "how this process is",
+    "/metrics": "counts for Prometheus",
+}
+_NEXT = (
+    ("atlas login {url}", "let the commands on this machine use this network"),
+    ("atlas init hello", "begin an agent, in a folder of its own"),
+    ("python agent.py", "run it there"),
+    ("atlas agents", "see who is there"),
+)
+
+
+class Start(msgspec.Struct):
+    """Where things are."""
+
+    name: str
+    version: str
+    places: dict[str, str]
+    """Paths, and what is there."""
+
+
+@router.get("/", **describe(answers=Start, text="text/html"))
+async def start(request: Request) -> Response:
+    """Tell what this is and where things are; a page for browsers."""
+    if prefers(request.headers.getlist("accept"), "text/html", "application/json"):
+        return _html("\n".join(_start(str(request.base_url).rstrip("/"))))
+    return Json(Start("Agentic Atlas", __version__, _PLACES))
+
+
+@router.get("/docs", include_in_schema=False)
+async def docs(request: Request) -> Response:
+    """The API, operation by operation."""
+    return _html("\n".join(_page(request.app.openapi())))
+
+
+def _html(page: str) -> Response:
+    policy = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'"
+    return HTMLResponse(page, headers={"Content-Security-Policy": policy, "X-Content-Type-Options": "nosniff"})
+
+
+def _head(title: str) -> Iterator[str]:
+    yield f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{escape(title)}</title>'
+    yield f'<meta name="viewport" content="width=device-width"><style>{_STYLE}</style><h1>{escape(title)}</h1>'
+
+
+def _start(url: str) -> Iterator[str]:
+    yield from _head(f"Agentic Atlas {__version__}")
+    yield "<p>A network of local agents is up here.</p><h2>Type next</h2><table>"
+    for command, what in _NEXT:
+        yield f"<tr><td><code>{escape(command.format(url=url))}</code><td>{escape(what)}"
+    yield "</table><h2>What is where</h2><table>"
+    for path, what in _PLACES.items():
+        yield f'<tr><td><a href="{path}">{path}</a><td>{escape(what)}'
+    yield "</table>"
+
+
+def _page(document: dict[str, Any]) -> Iterator[str]:
+    yield from _head(f"{document['info']['title']} {document['info']['version']}: HTTP API")
+    yield f"<p>{escape(document['info']['description'])} Send your API key as "
+    yield "<code>Authorization: Bearer atlas_…</code>. For programs: "
+    yield '<a href="/api/v1/openapi.json">openapi.json</a>.</p><h2>Operations</h2>'
+    for path, methods in document["paths"].items():
+        for method, operation in methods.items():
+            yield from _operation(method.upper(), path, operation)
+    yield "<h2>Bodies and answers</h2>"
+    for name, schema in sorted(document["components"]["schemas"].items()):
+        yield f'<h3 id="{escape(name)}">{escape(name)}</h3><pre>{escape(json.dumps(schema, indent=2))}</pre>'
+
+
+def _operation(method: str, path: str, operation: dict[str, Any]) -> Iterator[str]:
+    yield f"<h3><code>{method} {escape(path)}</code></h3><p>{escape(operation.get('description', ''))}</p><table>"
+    for parameter in operation.get("parameters", ()):
+        where = parameter["in"] + (", required" if parameter.get("required") else "")
+        yield f"<tr><td><code>{escape(parameter['name'])}</code><td>{where}"
+        yield f"<td>{escape(parameter.get('description', ''))}"
+    yield f"<tr><td>body<td>{_link(operation.get('requestBody', {}))}" if "requestBody" in operation else ""
+    for status, answer in operation.get("responses", {}).items():
+        yield f"<tr><td>{escape(status)}<td>{_link(answer)}"
+    yield "</table>"
+
+
+def _link(described: dict[str, Any]) -> str:
+    """Return a link to the schema of a body, or nothing when it has none."""
+    for content in described.get("content", {}).values():
+        name = str(content.get("schema", {}).get("$ref", "")).rpartition("/")[2]
+        if name:
+            return f'<a href="#{escape(name)}">{escape(name)}</a>'
+    return escape(described.get("description", ""))

@@ -1,0 +1,209 @@
+"""Routes of tasks."""
+
+from collections.abc import AsyncIterator
+from functools import lru_cache
+from http import HTTPStatus
+from typing import Annotated
+
+import msgspec
+from fastapi import APIRouter, Header, Query, Request
+from starlette.responses import Response, StreamingResponse
+from starlette.types import Receive, Scope, Send
+
+from agentic_atlas.api.bodies import NewAnswer, NewTask, NewTasks, Reason
+from agentic_atlas.api.describe import describe
+from agentic_atlas.api.views.tasks import (
+    BatchItem,
+    BatchView,
+    EventPage,
+    TaskPage,
+    TaskView,
+    event_view,
+    summary_of,
+    summary_view,
+    task_view,
+)
+from agentic_atlas.backend.domain.records import Task, TaskEvent
+from agentic_atlas.backend.engine import events as events_of
+from agentic_atlas.backend.engine.access import Principal
+from agentic_atlas.backend.engine.backend import Backend
+from agentic_atlas.backend.engine.notes import note
+from agentic_atlas.backend.ports import TaskFilter
+from agentic_atlas.backend.usecases import questions, tasks
+from agentic_atlas.errors import AtlasError, InvalidInput
+from agentic_atlas.http.accept import prefers
+from agentic_atlas.http.answers import Json, read
+from agentic_atlas.http.errors import body_of
+from agentic_atlas.http.requests import After, Limit, Parts, Wait, WantedTasks, Who
+
+KEEP_ALIVE = 15.0
+"""Seconds of silence after which a stream of events sends a comment, for idle timers in between."""
+
+_MOST_DIGITS = 15
+
+router = APIRouter(prefix="/api/v1/tasks", tags=["tasks"])
+
+
+@router.post("", **describe(takes=NewTask, answers=TaskView, status=HTTPStatus.CREATED))
+async def submit(
+    request: Request,
+    backend: Parts,
+    who: Who,
+    wait: Wait = 0,
+    traceparent: Annotated[str | None, Header(max_length=200)] = None,
+) -> Response:
+    """Submit a task; with `wait`, answer when it has ended or the time is over."""
+    ask = _ask(await read(request, NewTask), traceparent)
+    submitted = await tasks.submit(backend, who.user, who.caller, ask, wait=wait)
+    task = submitted.task
+    status = HTTPStatus.CREATED if submitted.created else HTTPStatus.OK
+    return Json(await _view(backend, task), status=status, headers={"Location": f"/api/v1/tasks/{task.id}"})
+
+
+@router.post("/batch", **describe(takes=NewTasks, answers=BatchView))
+async def batch(request: Request, backend: Parts, who: Who) -> Response:
+    """Submit several tasks; each is accepted or refused by itself."""
+    body = await read(request, NewTasks)
+    return Json(BatchView([await _one_of_many(backend, who, new) for new in body.tasks]))
+
+
+@router.get("", **describe(answers=TaskPage))
+async def find(
+    backend: Parts, who: Who, wanted: Annotated[WantedTasks, Query()], limit: Limit = 50, after: After = None
+) -> Response:
+    """List tasks, newest first."""
+    named = await backend.access.agent(who.user, wanted.agent) if wanted.agent else None
+    which = TaskFilter(
+        visible_to=who.scope,
+        agent_id=named.id if named else None,
+        states=tuple(wanted.state),
+        parent_id=wanted.parent,
+        trace_id=wanted.trace,
+        skill=wanted.skill,
+        prefix=wanted.prefix,
+        since=wanted.since.timestamp() if wanted.since else None,
+    )
+    page = await tasks.find(backend, which, limit=limit, after=after)
+    return Json(TaskPage([summary_view(summary) for summary in page.items], page.next))
+
+
+@router.get("/{task_id}", **describe(answers=TaskView))
+async def show(task_id: str, backend: Parts, who: Who, wait: Wait = 0) -> Response:
+    """Show a task; with `wait`, when it has ended or the time is over."""
+    if wait:
+        await tasks.standing(backend, who, task_id)
+    task = await tasks.until_ended(backend, task_id, wait) if wait else None
+    return Json(await _view(backend, task or await tasks.show(backend, who, task_id)))
+
+
+@router.get("/{task_id}/events", **describe(answers=EventPage, text="text/event-stream"))
+async def events(
+    task_id: str,
+    request: Request,
+    backend: Parts,
+    who: Who,
+    after: Annotated[int, Query(ge=0, le=2**53)] = 0,
+    last_event_id: Annotated[str | None, Header(max_length=20)] = None,
+) -> Response:
+    """Stream a task's events as server-sent events (WHATWG HTML §9.2) until it has ended.
+
+    Resumes after `Last-Event-ID`; 204 when the task has ended and no event follows, so that nobody tries again.
+    With `Accept: application/json`: a page of those that are there now.
+    """
+    task = (await tasks.standing(backend, who, task_id)).task
+    start = _number(last_event_id) if last_event_id else after
+    if prefers(request.headers.getlist("accept"), "application/json", "text/event-stream"):
+        found, more = await events_of.page(backend, task_id, start)
+        return Json(EventPage([event_view(event) for event in found], more))
+    if task.terminal and start >= task.last_seq:
+        return Response(status_code=HTTPStatus.NO_CONTENT, headers={"Cache-Control": "no-store"})
+    return Stream(backend, who.key.id, task_id, start)
+
+
+@router.post("/{task_id}/cancel", **describe(takes=Reason, answers=TaskView))
+async def cancel(task_id: str, request: Request, backend: Parts, who: Who) -> Response:
+    """Cancel a task and what it called; one that has ended stays as it is."""
+    body = await read(request, Reason)
+    task = await tasks.show(backend, who, task_id)
+    return Json(await _view(backend, await tasks.cancel(backend, task_id, body.reason) or task))
+
+
+@router.post("/{task_id}/input", **describe(takes=NewAnswer, answers=TaskView))
+async def answer(task_id: str, request: Request, backend: Parts, who: Who) -> Response:
+    """Answer a question that a task asks; who may see the task may answer it."""
+    task = await tasks.show(backend, who, task_id)
+    body = await read(request, NewAnswer)
+    answered = await questions.answer(backend, who, task, bytes(body.answer), body.question)
+    return Json(await _view(backend, answered))
+
+
+@router.post("/{task_id}/retry", **describe(answers=TaskView, status=HTTPStatus.CREATED))
+async def retry(task_id: str, backend: Parts, who: Who) -> Response:
+    """Do again what an ended task asked for, as a new task."""
+    submitted = await tasks.retry(backend, who, task_id)
+    return Json(await _view(backend, submitted.task), status=HTTPStatus.CREATED)
+
+
+def _ask(new: NewTask, trace: str | None) -> tasks.Ask:
+    return tasks.Ask(
+        new.agent,
+        new.skill,
+        bytes(new.input),
+        idempotency_key=new.idempotency_key,
+        deadline=None if new.deadline is None else new.deadline.timestamp(),
+        timeout=new.timeout,
+        priority=new.priority,
+        queue_ttl=new.queue_ttl,
+        delivery=new.delivery,
+        retries=new.retries,
+        max_attempts=new.max_attempts,
+        trace=trace,
+    )
+
+
+async def _one_of_many(backend: Backend, who: Principal, new: NewTask) -> BatchItem:
+    try:
+        submitted = await tasks.submit(backend, who.user, who.caller, _ask(new, None))
+    except AtlasError as error:
+        return BatchItem(error=body_of(error).error)
+    return BatchItem(task=summary_of(submitted.task))
+
+
+async def _view(backend: Backend, task: Task) -> TaskView:
+    return task_view(task, await note(backend, task))
+
+
+class Stream(StreamingResponse):
+    """A task's events as server-sent events, in a watcher's place that ends with it."""
+
+    media_type = "text/event-stream"
+
+    def __init__(self, backend: Backend, key_id: str, task_id: str, after: int) -> None:
+        headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no", "X-Content-Type-Options": "nosniff"}
+        super().__init__(_stream(backend, task_id, after), headers=headers)
+        self._place = backend.watchers.place(task_id, key_id)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer; raises Busy (`too_many_watchers`) before the first byte."""
+        with self._place:
+            await super().__call__(scope, receive, send)
+
+
+async def _stream(backend: Backend, task_id: str, after: int) -> AsyncIterator[bytes]:
+    async for page in events_of.follow(backend, task_id, after, KEEP_ALIVE):
+        yield b"".join(map(_frame, page)) or b": keep-alive\n\n"
+
+
+@lru_cache(maxsize=32)
+def _frame(event: TaskEvent) -> bytes:
+    # Remembered, for all who stand at the same number are told the same.
+    data = msgspec.json.encode(event_view(event))
+    # JSON by msgspec has no line breaks outside strings, but payloads are passed on as their sender wrote them.
+    lines = b"\n".join(b"data: " + line for line in data.splitlines())
+    return b"id: %d\nevent: %s\n%s\n\n" % (event.seq, event.kind.value.encode(), lines)
+
+
+def _number(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and len(text) <= _MOST_DIGITS):
+        raise InvalidInput("Last-Event-ID is the `id` of an event: a number")
+    return int(text)

@@ -1,0 +1,67 @@
+"""The events of a task: those that are there, and those that come."""
+
+from collections.abc import AsyncIterator
+from functools import partial
+
+from agentic_atlas.backend.domain.records import TaskEvent
+from agentic_atlas.backend.engine.backend import Backend
+from agentic_atlas.backend.engine.feed import Story
+from agentic_atlas.backend.ports import Summary
+from agentic_atlas.errors import Busy, Unavailable
+
+AT_ONCE = 32
+BYTES_AT_ONCE = 256 * 1024
+"""Events read for a follower at a time: as many as one that does not read may keep in memory."""
+
+IN_PAGE = 500
+"""Events in an answer that is not a stream; see also `ports.EVENT_PAGE_BYTES`."""
+
+
+async def page(backend: Backend, task_id: str, after: int) -> tuple[list[TaskEvent], int | None]:
+    """Return events after this number, and the number after which there are more; rights are the caller's to check."""
+    found = await backend.store.tasks.events(task_id, after=after, limit=IN_PAGE)
+    # Looked at afterwards: what is stored meanwhile belongs to the part that follows.
+    newest = await backend.store.tasks.summary(task_id) if found else None
+    return found, found[-1].seq if newest is not None and newest.task.last_seq > found[-1].seq else None
+
+
+async def follow(backend: Backend, task_id: str, after: int, keep_alive: float) -> AsyncIterator[list[TaskEvent]]:
+    """Yield the task's events with a `seq` above `after`, in order and without gaps, until it has ended.
+
+    It ends early when the server stops; the reader resumes after the last `seq` it has.
+    Yields an empty list after `keep_alive` seconds without one, and while the store is busy or away.
+    Leaving early changes nothing.
+    """
+    read = partial(_read, backend, task_id)
+    known: Summary | None = None
+    with backend.feed.follow(task_id) as (watch, story):
+        while True:
+            try:
+                known = known or await _look(backend, task_id, story)
+                found = await story.after(after, read)
+            except (Busy, Unavailable) as error:
+                # What has begun can't be answered "later" any more: it is read again then, and nothing is missing.
+                yield []
+                if watch.closed:
+                    return
+                await watch.changed(error.retry_after)
+                continue
+            if found:
+                yield found
+                after = found[-1].seq
+                continue
+            if watch.closed or watch.ended or known is None or known.task.terminal:
+                return
+            if not await watch.changed(keep_alive):
+                yield []
+
+
+async def _look(backend: Backend, task_id: str, story: Story) -> Summary | None:
+    found = await backend.store.tasks.summary(task_id)
+    if found is not None:
+        story.goes_on(found.task.last_seq)
+    return found
+
+
+async def _read(backend: Backend, task_id: str, after: int) -> list[TaskEvent]:
+    return await backend.store.tasks.events(task_id, after=after, limit=AT_ONCE, most_bytes=BYTES_AT_ONCE)

@@ -1,0 +1,117 @@
+"""Looks once a second for tasks that hang. There should be none: what is found is a fault of ours.
+
+It is told in the log, in the answer about health and as metrics, and set right as far as that can be done from here:
+whoever runs the network should not have to.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterator
+
+from agentic_atlas.backend.domain import lifecycle
+from agentic_atlas.backend.domain.invariants import Finding, Invariant
+from agentic_atlas.backend.engine.dispatch import Dispatcher
+from agentic_atlas.backend.engine.findings import Findings
+from agentic_atlas.backend.ports import Fleet, Log
+from agentic_atlas.protocol.tasks import Loss
+
+LOOK_EVERY = 1.0
+"""Seconds."""
+
+RESULT_WITHIN = 60.0
+"""Seconds an agent that is connected may have to keep a result: twice what a report may take to be stored."""
+
+
+_SAID_BY_AGENTS = (Invariant.RESULT_OVERDUE, Invariant.ATTEMPT_NOT_RUNNING)
+
+
+class Monitor:
+    """The invariants of a running network.
+
+    Attributes:
+        findings: what lasts now, and what was found since the start.
+    """
+
+    def __init__(
+        self,
+        dispatcher: Dispatcher,
+        fleet: Fleet,
+        clock: Callable[[], float],
+        log: Log,
+        sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
+    ) -> None:
+        self.findings = Findings()
+        self._dispatcher = dispatcher
+        self._fleet = fleet
+        self._clock = clock
+        self._log = log
+        self._sleep = sleep
+
+    @property
+    def content(self) -> bool:
+        """True while nothing lasts that must not. What agents say of themselves is counted, and proves nothing."""
+        now = self.findings.now()
+        return not any(count for invariant, count in now.items() if invariant not in _SAID_BY_AGENTS)
+
+    async def run(self) -> None:
+        """Look again and again, until cancelled."""
+        while True:
+            await self._sleep(LOOK_EVERY)
+            self.look()
+
+    def look(self) -> None:
+        """Look once; tell and set right what has lasted for too long."""
+        for finding in self.findings.look(self._suspects()):
+            self._log.error("invariant_violated", invariant=finding.invariant.value, subject=finding.subject)
+            self._set_right(finding)
+
+    def _suspects(self) -> Iterator[Finding]:
+        yield from self._of_tasks()
+        yield from self._of_slots()
+        for instance_id, seconds in self._fleet.oldest_results():
+            if seconds > RESULT_WITHIN:
+                yield Finding(Invariant.RESULT_OVERDUE, instance_id)
+
+    def _of_tasks(self) -> Iterator[Finding]:
+        census = self._dispatcher.census
+        for task in census.held():
+            if not self._fleet.holds(task.id, task.attempt):
+                yield Finding(Invariant.RUNNING_WITHOUT_LEASE, task.id)
+        for agent_id in census.waited_for():
+            if self._dispatcher.claims.stalls(agent_id):
+                yield Finding(Invariant.WAITING_BESIDE_FREE_SLOTS, agent_id)
+
+    def _of_slots(self) -> Iterator[Finding]:
+        for slot, _ in self._fleet.reservations():
+            if not self._dispatcher.brings(slot.agent_id):
+                yield Finding(Invariant.SLOT_KEPT_FOR_NOTHING, slot.instance_id)
+        for task_id, _ in self._fleet.unheard():
+            yield Finding(Invariant.ATTEMPT_NOT_RUNNING, task_id)
+
+    def _set_right(self, finding: Finding) -> None:
+        if finding.invariant is Invariant.WAITING_BESIDE_FREE_SLOTS:
+            self._dispatcher.claims.waits(finding.subject)
+            self._dispatcher.claims.make(finding.subject)
+        elif finding.invariant is Invariant.RUNNING_WITHOUT_LEASE:
+            task = self._dispatcher.census.get(finding.subject)
+            if task is not None:
+                # Its instance has one grace period to show that it is still at it.
+                self._fleet.adopt(task.id, task.attempt, task.instance_id or "")
+        elif finding.invariant is Invariant.SLOT_KEPT_FOR_NOTHING:
+            self._release(finding.subject)
+        elif finding.invariant is Invariant.ATTEMPT_NOT_RUNNING:
+            for task_id, attempt in self._fleet.unheard():
+                if task_id == finding.subject:
+                    self._abandon(task_id, attempt)
+
+    def _release(self, instance_id: str) -> None:
+        for slot, number in self._fleet.reservations():
+            if slot.instance_id == instance_id:
+                for _ in range(number):
+                    self._fleet.release(slot)
+                self._dispatcher.claims.freed(slot.agent_id)
+
+    def _abandon(self, task_id: str, attempt: int) -> None:
+        """It is lost, should it be the task's current one; and nobody has its slot."""
+        now = self._clock()
+        self._dispatcher.apply(task_id, lambda task: lifecycle.lose(task, attempt, now, Loss.FORGOTTEN))
+        self._fleet.abandon(task_id, attempt)

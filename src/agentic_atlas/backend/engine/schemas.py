@@ -1,0 +1,150 @@
+"""JSON Schemas of skills and questions: looked at when an agent declares them, applied before a value is accepted.
+
+They come from agents. What surely costs little is checked right here; all else in a process of its own, so that a
+check which takes longer than anybody thought costs one task and nobody else's time.
+"""
+
+import msgspec
+from msgspec import Raw
+
+from agentic_atlas.backend.domain.kept import Kept
+from agentic_atlas.backend.domain.questions import read_question
+from agentic_atlas.backend.domain.records import InputFault, TaskError
+from agentic_atlas.backend.domain.schemas import Validator, compiled_size, look_at, read
+from agentic_atlas.backend.ports import Checker, Verdict
+from agentic_atlas.errors import InvalidInput
+from agentic_atlas.protocol import messages
+from agentic_atlas.protocol.schemas import NO_COST, SCHEMA_BYTES, Cost, check_together, cost_of
+from agentic_atlas.protocol.schemas.words import sentence
+
+SMALL_SCHEMA = 2 * 1024
+"""Bytes of a schema, or of all those of a registration, that are looked at here: some milliseconds at the most."""
+SMALL_PATTERNS = 48 * 1024
+"""Bytes of the regular expressions in it."""
+FEW_STEPS = 10_000
+"""Most steps of a check that is made here: about as long."""
+FEW_REASONS = 5_000
+"""Most steps for which it is also told here where a value is wrong, and most bytes of such a value."""
+
+KEPT = 32 * 1024 * 1024
+"""Bytes of compiled schemas that are kept."""
+_EMPTY = b"null"
+
+
+class _Known(msgspec.Struct, frozen=True):
+    """A schema that was looked at."""
+
+    cost: Cost
+    validator: Validator | None
+    """None: it is only used apart."""
+
+
+class Schemas:
+    """All schemas in use.
+
+    Attributes:
+        kept: the last used ones, ready for use.
+    """
+
+    def __init__(self, checker: Checker, *, kept: int = KEPT) -> None:
+        self._checker = checker
+        self.kept: Kept[bytes, _Known] = Kept(kept)
+
+    async def check(self, schema: bytes, value: bytes, *, what: str, name: str, whose: str) -> None:
+        """Check a JSON text; `what` and `name` say in errors what it is and for whom, `whose` is the asking user's id.
+
+        Raises:
+            InvalidInput: it breaks the schema, with the faults in `detail`; or that takes too long to tell
+                (`schema_too_costly`).
+            Busy: too many checks of this user wait.
+        """
+        try:
+            verdict = self._at_once(schema, value, name) if len(schema) <= SMALL_SCHEMA else None
+            if verdict is None:
+                verdict = await self._checker.check(schema, value, name=name, whose=whose)
+        except InvalidInput as error:
+            if error.code == "invalid_schema":
+                # Declared when another version took it.
+                raise _unusable(f"the schema of {name} is not taken, which its author can mend", error) from None
+            raise
+        if not verdict.fits:
+            raise _misfit(what, name, list(verdict.faults))
+
+    def _at_once(self, schema: bytes, value: bytes, name: str) -> Verdict | None:
+        """Check what surely costs little; None for what may not."""
+        known = self._looked_at(schema)
+        steps = known.cost.of(value)
+        if known.validator is None or steps > FEW_STEPS:
+            return None
+        parsed = read(value)
+        if known.validator.fits(parsed):
+            return Verdict(True)
+        if steps > FEW_REASONS or len(value) > FEW_REASONS:
+            return None
+        return Verdict(False, tuple(known.validator.faults(parsed, name)))
+
+    async def check_declared(self, schemas: list[tuple[str, bytes]], whose: str) -> None:
+        """Refuse schemas that can't be used; each comes with what it is the schema of, `null` stands for none.
+
+        Raises:
+            InvalidInput: what is wrong with which (`invalid_schema`).
+            Busy: too many checks of this user wait.
+        """
+        size, patterns = sum(len(schema) for _, schema in schemas), 0
+        check_together(size, patterns)
+        for what, schema in schemas:
+            try:
+                patterns += (await self._declared(schema, whose, apart=size > SMALL_SCHEMA)).patterns
+            except InvalidInput as error:
+                raise _unusable(what, error) from None
+            check_together(size, patterns)
+
+    async def _declared(self, schema: bytes, whose: str, *, apart: bool) -> Cost:
+        if schema == _EMPTY:
+            return NO_COST
+        if apart and len(schema) <= SCHEMA_BYTES:
+            return await self._checker.look_at(schema, whose=whose)
+        return look_at(schema)
+
+    def _looked_at(self, schema: bytes) -> _Known:
+        known = self.kept.get(schema)
+        if known is not None:
+            return known
+        cost = cost_of(msgspec.json.decode(schema))
+        small = cost.patterns <= SMALL_PATTERNS
+        size = compiled_size(schema, cost) if small else len(schema)
+        return self.kept.keep(schema, _Known(cost, Validator(schema) if small else None), size)
+
+
+def check_question(schema: bytes, what: str) -> None:
+    """Refuse the schema of a question that can't be used; a long one is looked at when there is an answer.
+
+    Raises:
+        InvalidInput: see `Schemas.check_declared`.
+    """
+    if schema == _EMPTY or SMALL_SCHEMA < len(schema) <= SCHEMA_BYTES:
+        return
+    try:
+        look_at(schema)
+    except InvalidInput as error:
+        raise _unusable(what, error) from None
+
+
+def asked_question(data: Raw) -> messages.Question | TaskError:
+    """Return what a `question` event asks, or the error with which its task is to end: it can't be asked."""
+    try:
+        question = read_question(bytes(data))
+        check_question(bytes(question.schema), f"question {question.number}")
+    except InvalidInput as error:
+        return TaskError("invalid_question", error.message)
+    return question
+
+
+def _unusable(what: str, error: InvalidInput) -> InvalidInput:
+    return InvalidInput(f"{what}: {error.message}", code=error.code)
+
+
+def _misfit(what: str, name: str, faults: list[InputFault]) -> InvalidInput:
+    told = sentence([(fault.path, fault.message) for fault in faults])
+    where = f": {told}" if told else "; telling where would take too long"
+    return InvalidInput(f"{what} does not fit {name}{where}", detail=msgspec.to_builtins(faults) or None)

@@ -1,0 +1,101 @@
+"""The agents of a user: made, listed, changed, removed."""
+
+import asyncio
+from functools import partial
+
+import msgspec
+
+from agentic_atlas.backend.domain import lifecycle
+from agentic_atlas.backend.domain.names import check_name
+from agentic_atlas.backend.domain.records import Agent, Instance, Skill, TaskError
+from agentic_atlas.backend.engine.access import Principal
+from agentic_atlas.backend.engine.backend import Backend
+from agentic_atlas.errors import InvalidInput
+
+MAX_DESCRIPTION = 1_000
+AT_ONCE = 500
+"""Tasks of a deleted agent that are ended in one go."""
+
+
+class AgentDetails(msgspec.Struct, frozen=True):
+    """An agent with what it declared and where it runs."""
+
+    agent: Agent
+    skills: list[Skill]
+    instances: list[Instance]
+
+
+async def create(backend: Backend, principal: Principal, name: str, description: str = "") -> Agent:
+    """Make an agent of the principal's own; raises Conflict (`agent_exists`) or InvalidInput."""
+    agent = Agent(
+        id=backend.ids("agt"),
+        owner_id=principal.user.id,
+        owner=principal.user.name,
+        name=check_name(name, "an agent"),
+        created_at=backend.clock(),
+        description=_description(description),
+    )
+    await backend.store.agents.add(agent)
+    return agent
+
+
+async def find(backend: Backend, principal: Principal, *, limit: int, after: str | None) -> list[Agent]:
+    """Return the agents the principal may see, by full name."""
+    return await backend.store.agents.find(owner_id=principal.scope, limit=limit, after=after)
+
+
+async def show(backend: Backend, principal: Principal, name: str) -> AgentDetails:
+    """Return one agent in full; raises NotFound."""
+    agent = await _current(backend, principal, name)
+    return AgentDetails(
+        agent, await backend.store.agents.skills(agent.id), await backend.store.agents.instances(agent.id)
+    )
+
+
+async def update(
+    backend: Backend, principal: Principal, name: str, *, description: str | None, disabled: bool | None
+) -> Agent:
+    """Change what is not None. Disabling closes the agent's connections; raises NotFound."""
+    agent = await _current(backend, principal, name)
+    at = None if disabled is None else backend.clock() if disabled else 0.0
+    changed = await backend.store.agents.update(
+        agent.id, description=None if description is None else _description(description), disabled_at=at
+    )
+    backend.registry.forget(agent.id)
+    if disabled:
+        backend.fleet.disconnect_agent(agent.id, "agent_disabled")
+    elif disabled is not None:
+        backend.fleet.readmit_agent(agent.id)
+    return changed or agent
+
+
+async def delete(backend: Backend, principal: Principal, name: str) -> None:
+    """Remove an agent with its tokens, and close its connections; its tasks stay. Raises NotFound."""
+    agent = await backend.access.agent(principal.user, name)
+    await backend.store.agents.delete(agent.id)
+    backend.registry.forget(agent.id)
+    backend.fleet.disconnect_agent(agent.id, "agent_deleted")
+    await _end_tasks(backend, agent)
+
+
+async def _end_tasks(backend: Backend, agent: Agent) -> None:
+    """End what nobody can run any more."""
+    error = TaskError("agent_deleted", f"the agent {agent.full_name} was deleted")
+    decide = partial(lifecycle.force, attempt=None, error=error, now=backend.clock())
+    open_tasks = backend.dispatcher.census.of_agent(agent.id)
+    for start in range(0, len(open_tasks), AT_ONCE):
+        some = open_tasks[start : start + AT_ONCE]
+        # What the store can't carry out now is done as soon as it can: the agent is gone already.
+        await asyncio.wait([backend.dispatcher.insist(task_id, decide) for task_id in some])
+    backend.dispatcher.forget(agent.id)
+
+
+async def _current(backend: Backend, principal: Principal, name: str) -> Agent:
+    known = await backend.access.agent(principal.user, name)
+    return await backend.store.agents.get(known.id) or known
+
+
+def _description(text: str) -> str:
+    if len(text) > MAX_DESCRIPTION:
+        raise InvalidInput(f"a description has at most {MAX_DESCRIPTION} characters")
+    return text

@@ -1,0 +1,118 @@
+"""Agents that call agents: a child task in the same trace, with the rights of both the caller and the agent."""
+
+from typing import Protocol
+
+import msgspec
+
+from agentic_atlas.backend.domain.children import call_key, final_reply
+from agentic_atlas.backend.domain.records import CallerRef, EventKind, Task, User
+from agentic_atlas.backend.engine import events
+from agentic_atlas.backend.engine.access import may_use, no_agent
+from agentic_atlas.backend.engine.backend import Backend
+from agentic_atlas.backend.usecases import tasks
+from agentic_atlas.errors import AtlasError, InvalidInput, NotFound
+from agentic_atlas.protocol.messages import NULL, Call, Fault, Reply, ReplyKind
+from agentic_atlas.protocol.tasks import LEASED
+
+_KEEP_ALIVE = 60.0
+
+
+class Replies(Protocol):
+    """Where the answers to a call go."""
+
+    def __call__(self, reply: Reply) -> bool:
+        """Send a reply; False when the calling agent is gone and no more are wanted."""
+
+    async def drained(self) -> None:
+        """Return when another reply can be sent without being buffered."""
+
+
+async def call(backend: Backend, agent_id: str, instance_id: str, asked: Call, replies: Replies) -> None:
+    """Carry out an agent's `call` and answer it until the child task ends.
+
+    The same call sent again after a cut finds the same child task. A call that can't be made, and an error of ours, is
+    answered with a final reply.
+    """
+    try:
+        child = await _submit(backend, agent_id, instance_id, asked)
+        if asked.stream and not await _forward(backend, child, asked, replies):
+            return
+        ended = await _end_of(backend, child)
+        replies(final_reply(asked.id, ended))
+    except AtlasError as error:
+        replies(Reply(asked.id, ReplyKind.RESULT, error=Fault(error.code, error.message, _detail(error))))
+
+
+async def _submit(backend: Backend, agent_id: str, instance_id: str, asked: Call) -> Task:
+    parent = await backend.store.tasks.get(asked.task)
+    if parent is None or not _runs(parent, asked, instance_id):
+        raise InvalidInput("only a running task can call another agent", code="parent_not_running")
+    owner, asker = await _both(backend, agent_id, parent, asked.agent)
+    caller = CallerRef("agent", agent_id, owner.id, parent.agent)
+    ask = tasks.Ask(
+        asked.agent,
+        asked.skill,
+        bytes(asked.input),
+        idempotency_key=call_key(parent.id, parent.attempt, asked.id),
+        timeout=asked.timeout,
+        queue_ttl=0.0,
+    )
+    try:
+        await _may_both(backend, owner, asker, asked.agent)
+    except NotFound as refusal:
+        child = (await tasks.earlier(backend, owner, caller, ask, refusal)).task
+    else:
+        child = (await tasks.submit(backend, owner, caller, ask, parent=parent)).task
+    parent = await backend.store.tasks.get(asked.task)
+    if parent is None or not _runs(parent, asked, instance_id):
+        # It was canceled while the child was being made, and that cancel did not see the child.
+        await tasks.cancel(backend, child.id, "the task that called it does not run any more")
+    return child
+
+
+def _runs(parent: Task, asked: Call, instance_id: str) -> bool:
+    """Tell whether the attempt that calls is the one that runs, and nobody wants it stopped."""
+    current = (parent.attempt, parent.instance_id) == (asked.attempt, instance_id)
+    return current and parent.state in LEASED and parent.cancel_reason is None
+
+
+async def _both(backend: Backend, agent_id: str, parent: Task, name: str) -> tuple[User, User]:
+    """Return the calling agent's owner, and who asked for its task."""
+    agent = await backend.store.agents.get(agent_id)
+    owner = await backend.store.users.get(agent.owner_id) if agent else None
+    asker = await backend.store.users.get(parent.owner_id)
+    if owner is None or asker is None:
+        raise no_agent(name)
+    return owner, asker
+
+
+async def _may_both(backend: Backend, owner: User, asker: User, name: str) -> None:
+    """Raise NotFound unless both may use the agent: a caller must not reach through one what they could not reach."""
+    target = await backend.access.agent(owner, name)
+    if not may_use(asker, target):
+        raise no_agent(name)
+
+
+async def _forward(backend: Backend, child: Task, asked: Call, replies: Replies) -> bool:
+    async for page in events.follow(backend, child.id, asked.after, _KEEP_ALIVE):
+        for event in page:
+            if event.kind is EventKind.STATE:
+                continue
+            reply = Reply(asked.id, ReplyKind.EVENT, child.id, event.seq, event.kind.value, msgspec.Raw(event.data))
+            if not replies(reply):
+                return False
+            await replies.drained()
+    return True
+
+
+async def _end_of(backend: Backend, child: Task) -> Task:
+    while True:
+        task = await tasks.until_ended(backend, child.id, _KEEP_ALIVE)
+        if task is None:
+            raise NotFound(f"the task {child.id} is gone", code="task_not_found")
+        if task.terminal:
+            return task
+
+
+def _detail(error: AtlasError) -> msgspec.Raw:
+    return NULL if error.detail is None else msgspec.Raw(msgspec.json.encode(error.detail))

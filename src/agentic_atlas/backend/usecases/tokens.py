@@ -1,0 +1,74 @@
+"""Tokens of agents: issued once, listed without their secret, revoked."""
+
+import msgspec
+
+from agentic_atlas.auth import AGENT_SCOPES, AgentClaims, mint
+from agentic_atlas.backend.domain.names import check_label
+from agentic_atlas.backend.domain.records import Agent, Token
+from agentic_atlas.backend.engine.access import Principal, may_use
+from agentic_atlas.backend.engine.backend import Backend
+from agentic_atlas.errors import InvalidInput, NotFound
+
+DAY = 86_400
+DEFAULT_LIFETIME = 90 * DAY
+MAX_LIFETIME = 366 * DAY
+
+
+class IssuedToken(msgspec.Struct, frozen=True):
+    """A new token with its secret, which is shown once and kept nowhere."""
+
+    token: Token
+    secret: str
+
+    def __repr__(self) -> str:
+        return f"IssuedToken({self.token!r})"
+
+
+async def issue(
+    backend: Backend, principal: Principal, agent_name: str, *, name: str = "", lifetime: float | None = None
+) -> IssuedToken:
+    """Make a token for one instance of an agent; `lifetime` in seconds. Raises NotFound or InvalidInput."""
+    agent = await backend.access.agent(principal.user, agent_name)
+    seconds = DEFAULT_LIFETIME if lifetime is None else lifetime
+    if not 1 <= seconds <= MAX_LIFETIME:
+        raise InvalidInput(f"a token lives from 1 second to {MAX_LIFETIME // DAY} days")
+    now = int(backend.clock())
+    token = Token(
+        id=backend.ids("tok"),
+        agent_id=agent.id,
+        name=check_label(name, "a token's name"),
+        issued_at=now,
+        expires_at=now + int(seconds),
+    )
+    claims = AgentClaims(
+        jti=token.id,
+        agent_id=agent.id,
+        network=backend.network,
+        name=agent.full_name,
+        scopes=AGENT_SCOPES,
+        iat=now,
+        nbf=now,
+        exp=int(token.expires_at),
+    )
+    secret = mint(backend.keys, claims)
+    await backend.store.tokens.add(token)
+    return IssuedToken(token, secret)
+
+
+async def of_agent(backend: Backend, principal: Principal, agent_name: str) -> tuple[Agent, list[Token]]:
+    """Return the agent and its tokens, newest first; raises NotFound."""
+    agent = await backend.access.agent(principal.user, agent_name)
+    return agent, await backend.store.tokens.of_agent(agent.id)
+
+
+async def revoke(backend: Backend, principal: Principal, token_id: str) -> tuple[Agent, Token]:
+    """Make a token worthless, and close the connection made with it; raises NotFound (`token_not_found`)."""
+    token = await backend.store.tokens.get(token_id)
+    # Looked for without a token too: what is somebody else's takes as long as what is not there.
+    agent = await backend.store.agents.get(token.agent_id if token else "")
+    if token is None or agent is None or not may_use(principal.user, agent):
+        raise NotFound(f"there is no token {token_id[:64]!r}", code="token_not_found")
+    revoked = await backend.store.tokens.revoke(token_id, backend.clock())
+    assert revoked is not None
+    backend.fleet.disconnect_tokens([token_id], "token_revoked")
+    return agent, revoked

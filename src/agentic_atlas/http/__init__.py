@@ -1,0 +1,1 @@
+"""What all doors over HTTP share: the front, bodies and their bounds, errors, and who asks."""

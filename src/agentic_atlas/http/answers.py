@@ -1,0 +1,118 @@
+"""Bodies in and out: JSON by msgspec, within bounds."""
+
+from collections.abc import Mapping
+from functools import partial
+from typing import Any, TypeVar
+
+import msgspec
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+
+from agentic_atlas.errors import InvalidInput, PayloadTooLarge
+from agentic_atlas.http.turns import ASKER, LONG, Place, Turns
+from agentic_atlas.protocol.codec import ProtocolError, check_depth
+from agentic_atlas.protocol.refusals import refusal
+
+MAX_BODY = 4 * 1024 * 1024
+"""Bytes of a request's body."""
+
+MAX_DEPTH = 64
+
+T = TypeVar("T")
+
+
+class ErrorBody(msgspec.Struct):
+    """Why a request was not carried out."""
+
+    code: str
+    message: str
+    detail: Any = None
+    """Facts for programs, for instance where an input is wrong."""
+
+
+class ErrorView(msgspec.Struct):
+    """The shape of every error."""
+
+    error: ErrorBody
+
+
+class Json(Response):
+    """A JSON response made from a struct."""
+
+    media_type = "application/json"
+
+    def __init__(self, view: object, *, status: int = 200, headers: Mapping[str, str] | None = None) -> None:
+        all_headers = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff", **(headers or {})}
+        super().__init__(msgspec.json.encode(view), status_code=status, headers=all_headers)
+
+
+async def read(request: Request, kind: type[T], *, most: int = MAX_BODY) -> T:
+    """Return the request's body, of at most so many bytes, as a struct.
+
+    Raises:
+        PayloadTooLarge: longer than `most`; what is over is not read.
+        InvalidInput: not said to be JSON, not JSON, nested too deeply, not of this shape, or cut off.
+        Busy: too many long bodies of this user are on their way.
+    """
+    turns: Turns = request.app.state.turns
+    with turns.place(getattr(request.state, ASKER, "")) as place:
+        body = await _body(request, most, place)
+        return await place.take(partial(_read, body, kind))
+
+
+def _read(body: bytes, kind: type[T]) -> T:
+    try:
+        body.decode("utf-8")
+        check_depth(body, MAX_DEPTH)
+        return msgspec.json.decode(body or b"{}", type=kind)
+    except ProtocolError as error:
+        raise InvalidInput(f"the body is not acceptable: {error.message}") from None
+    except msgspec.ValidationError as error:
+        found = refusal(error, kind, _untyped(body))
+        detail = [{"path": found.path, "message": found.message}]
+        raise InvalidInput(f"the body is not acceptable: {found.sentence}", detail=detail) from None
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise InvalidInput(f"the body is not JSON: {error}", code="invalid_json") from None
+
+
+def _untyped(body: bytes) -> object:
+    """Return a body as JSON values; None for a long one, and for one that is no JSON behind what was refused."""
+    if len(body) >= LONG:
+        return None  # Built as values, four megabytes of brackets keep everybody waiting for a third of a second.
+    try:
+        return msgspec.json.decode(body or b"{}")
+    except (msgspec.DecodeError, RecursionError):
+        return None
+
+
+async def _body(request: Request, most: int, place: Place) -> bytes:
+    _check_form(request)
+    parts: list[bytes] = []
+    size = 0
+    try:
+        async for part in request.stream():
+            size += len(part)
+            if size > most:
+                raise PayloadTooLarge(f"the body has more than the {most} bytes allowed: send less, or a link to it")
+            place.grows(size)
+            parts.append(part)
+    except ClientDisconnect:
+        # Nobody is there to read an answer, and nothing went wrong here: it ends like any other refusal.
+        raise InvalidInput("the body was cut off", code="malformed_request") from None
+    return b"".join(parts)
+
+
+def _check_form(request: Request) -> None:
+    """Raise InvalidInput for a body that is compressed, or that is not said to be JSON.
+
+    A web page of another site can send a body of a few types without asking first; JSON is none of them.
+    """
+    encodings = ",".join(request.headers.getlist("content-encoding")).split(",")
+    if not {"identity", ""}.issuperset(encoding.strip().lower() for encoding in encodings):
+        raise InvalidInput("compressed bodies are not taken: send the body as it is", code="unsupported_encoding")
+    empty = request.headers.get("content-length", "0") == "0" and "transfer-encoding" not in request.headers
+    types = [value.partition(";")[0].strip().lower() for value in request.headers.getlist("content-type")]
+    if types != ["application/json"] and not (empty and not types):
+        raise InvalidInput(
+            "the body has to be JSON, and to say so: `Content-Type: application/json`", code="unsupported_media_type"
+        )

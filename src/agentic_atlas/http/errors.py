@@ -1,0 +1,136 @@
+"""The one table from error to HTTP status, and the one shape in which errors are answered."""
+
+from http import HTTPStatus
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+from starlette.routing import Route
+
+from agentic_atlas.errors import (
+    AtlasError,
+    Busy,
+    Conflict,
+    Forbidden,
+    InvalidInput,
+    NotFound,
+    PayloadTooLarge,
+    Unauthenticated,
+    Unavailable,
+)
+from agentic_atlas.http.answers import ErrorBody, ErrorView, Json
+from agentic_atlas.protocol.refusals import Refusal, of_pydantic
+from agentic_atlas.protocol.schemas.words import pointer
+
+STATUS: dict[type[AtlasError], HTTPStatus] = {
+    PayloadTooLarge: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    InvalidInput: HTTPStatus.UNPROCESSABLE_ENTITY,
+    Unauthenticated: HTTPStatus.UNAUTHORIZED,
+    Forbidden: HTTPStatus.FORBIDDEN,
+    NotFound: HTTPStatus.NOT_FOUND,
+    Conflict: HTTPStatus.CONFLICT,
+    Busy: HTTPStatus.TOO_MANY_REQUESTS,
+    Unavailable: HTTPStatus.SERVICE_UNAVAILABLE,
+    AtlasError: HTTPStatus.INTERNAL_SERVER_ERROR,
+}
+"""Status of each class of error; a class that is not listed has its nearest ancestor's."""
+
+STATUS_OF_CODE: dict[str, HTTPStatus] = {
+    "storage_full": HTTPStatus.INSUFFICIENT_STORAGE,
+    "malformed_request": HTTPStatus.BAD_REQUEST,
+    "bad_host": HTTPStatus.BAD_REQUEST,
+    "foreign_host": HTTPStatus.MISDIRECTED_REQUEST,
+    "unsupported_encoding": HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+    "unsupported_media_type": HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+    "head_too_long": HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE,
+    "http_version": HTTPStatus.HTTP_VERSION_NOT_SUPPORTED,
+}
+"""Codes whose status differs from their class's."""
+
+
+def status_of(error: AtlasError) -> HTTPStatus:
+    """Return the HTTP status of an error."""
+    if error.code in STATUS_OF_CODE:
+        return STATUS_OF_CODE[error.code]
+    return next(STATUS[kind] for kind in type(error).__mro__ if kind in STATUS)
+
+
+def answer(error: AtlasError) -> Response:
+    """Return the response for an error."""
+    headers = {}
+    if isinstance(error, Unauthenticated):
+        headers["WWW-Authenticate"] = "Bearer"
+    if isinstance(error, (Busy, Unavailable)):
+        headers["Retry-After"] = str(max(1, round(error.retry_after)))
+    return Json(body_of(error), status=status_of(error), headers=headers)
+
+
+def stopping() -> Response:
+    """Return the response for a request that came while the server stops."""
+    return answer(
+        Unavailable("the server is stopping: try again when it is back", code="server_stopping", retry_after=2)
+    )
+
+
+def crowded() -> Response:
+    """Return the response for a request on a connection too many, which ends with it."""
+    error = Unavailable("too many connections are open: close some that are not used", code="too_many_connections")
+    response = answer(error)
+    response.headers["Connection"] = "close"
+    return response
+
+
+def malformed() -> AtlasError:
+    """Return the error for what is no request of HTTP; it quotes nothing of it."""
+    return InvalidInput("this is no request of HTTP", code="malformed_request")
+
+
+def head_too_long(most: int) -> AtlasError:
+    """Return the error for a head of more than `most` bytes."""
+    return InvalidInput(f"the request's head is over the limit of {most} bytes", code="head_too_long")
+
+
+def body_of(error: AtlasError) -> ErrorView:
+    """Return an error in its shape."""
+    return ErrorView(ErrorBody(error.code, error.message, error.detail))
+
+
+def install(app: FastAPI) -> None:
+    """Have every error of `app` answered in the one shape."""
+
+    @app.exception_handler(AtlasError)
+    async def ours(_request: Request, error: AtlasError) -> Response:
+        return answer(error)
+
+    @app.exception_handler(RequestValidationError)
+    async def parameters(_request: Request, error: RequestValidationError) -> Response:
+        faults = [
+            {"path": pointer(fault["loc"]), "message": of_pydantic(fault["msg"], fault.get("input"))}
+            for fault in error.errors()[:20]
+        ]
+        first = Refusal(pointer(error.errors()[0]["loc"][1:]), faults[0]["message"])
+        return answer(InvalidInput(first.sentence, detail=faults))
+
+    @app.exception_handler(HTTPException)
+    async def framework(request: Request, error: HTTPException) -> Response:
+        status = HTTPStatus(error.status_code)
+        view = ErrorView(ErrorBody(status.name.lower(), str(error.detail)))
+        headers = dict(error.headers or {})
+        if status is HTTPStatus.METHOD_NOT_ALLOWED:
+            headers["Allow"] = ", ".join(sorted(_allowed(request)))
+        return Json(view, status=status, headers=headers)
+
+    @app.exception_handler(Exception)
+    async def unforeseen(_request: Request, _error: Exception) -> Response:
+        # The server logs the traceback; the caller learns only that it is not their fault.
+        view = ErrorView(ErrorBody("internal", "something went wrong on the server; its log has the reason"))
+        return Json(view, status=HTTPStatus.INTERNAL_SERVER_ERROR)
+
+
+def _allowed(request: Request) -> set[str]:
+    """Return all methods that there are at a request's path; the framework knows only those of one route."""
+    routes = [route for route in request.app.routes if isinstance(route, Route)]
+    at_path = [route for route in routes if route.path_regex.match(request.url.path)]
+    methods = {method for route in at_path for method in route.methods or ()}
+    return methods | {"HEAD"} if "GET" in methods else methods

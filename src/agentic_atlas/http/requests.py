@@ -1,0 +1,56 @@
+"""What every route needs of a request: the backend, and who asks."""
+
+from typing import Annotated, cast
+
+from fastapi import Depends, Query, Request
+from pydantic import AwareDatetime, BaseModel, Field
+
+from agentic_atlas.auth import TokenRefused, read_bearer
+from agentic_atlas.backend.engine.access import SEND_A_KEY, Principal
+from agentic_atlas.backend.engine.backend import Backend
+from agentic_atlas.errors import Unauthenticated
+from agentic_atlas.http.turns import ASKER
+from agentic_atlas.protocol.tasks import TaskState
+
+INTRODUCED = "introduced"
+"""In the state of a request: what the server wants called once its connection has shown an API key that is good."""
+
+
+async def backend_of(request: Request) -> Backend:
+    """Return the backend that the application was made for; a coroutine, for plain functions cost a thread here."""
+    return cast(Backend, request.app.state.backend)
+
+
+async def principal_of(request: Request) -> Principal:
+    """Return who asks; raises Unauthenticated."""
+    backend = await backend_of(request)
+    headers = request.headers.getlist("authorization")
+    try:
+        secret = read_bearer(headers) if headers else None
+    except TokenRefused as error:
+        raise Unauthenticated(f"{error.reason}: {SEND_A_KEY}") from None
+    principal = await backend.access.authenticate(secret)
+    setattr(request.state, ASKER, principal.user.id)
+    introduced = getattr(request.state, INTRODUCED, None)
+    if introduced is not None:
+        introduced()
+    return principal
+
+
+Parts = Annotated[Backend, Depends(backend_of)]
+Who = Annotated[Principal, Depends(principal_of)]
+Limit = Annotated[int, Query(ge=1, le=500, description="Most items of the answer.")]
+After = Annotated[str | None, Query(max_length=200, description="`next` of the page before.")]
+Wait = Annotated[float, Query(ge=0, le=60, description="Seconds to wait for the task's end.")]
+
+
+class WantedTasks(BaseModel):
+    """Which tasks to list; everything that is given narrows."""
+
+    agent: Annotated[str | None, Field(max_length=129, description="`name`, or `owner/name`.")] = None
+    skill: Annotated[str | None, Field(max_length=64)] = None
+    state: list[TaskState] = []
+    since: Annotated[AwareDatetime | None, Field(description="Only what was made from then on.")] = None
+    prefix: Annotated[str | None, Field(pattern="^[0-9a-z_]{1,64}$", description="How the id begins.")] = None
+    parent: Annotated[str | None, Field(max_length=64)] = None
+    trace: Annotated[str | None, Field(pattern="^[0-9a-f]{32}$")] = None
