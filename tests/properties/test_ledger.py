@@ -52,7 +52,7 @@ class Model(RuleBasedStateMachine):
         lost = data.draw(st.sets(st.sampled_from(sorted(announced)), max_size=1)) if announced else set()
         self.lost |= lost
         verdicts = [Verdict(key, 1, key not in lost, self.stored[key]) for key in sorted(announced)]
-        dropped = self.ledger.welcomed(Welcome("a", "o", "i1", 1, limits(), 10.0, 30.0, 0.0, attempts=verdicts)).dropped
+        dropped = self.ledger.welcomed(Welcome("a", "o", "i1", 1, limits(), 10.0, 30.0, 0.0, attempts=verdicts))
         assert {attempt.task for attempt in dropped} == lost - self.finished
         self.up = True
 
@@ -155,7 +155,7 @@ class Model(RuleBasedStateMachine):
         for key in set(self.said) - self.lost:
             assert self.stored[key] == self.said[key]
             assert (key in self.outcomes) == (key in self.finished)
-        assert not self.ledger.owes
+        assert not self.ledger.attempts.owes
 
 
 def numbered(n: int) -> bytes:

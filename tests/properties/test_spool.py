@@ -44,7 +44,7 @@ class Model(RuleBasedStateMachine):
         self.processes += 1
         self.spool = FileSpool(self.folder, f"p{self.processes}", log=self.log, wall=lambda: 1_000.0)
         self.ledger = Ledger(spool=self.spool)
-        self.ledger.inherit(self.spool.open())
+        self.ledger.take_over(self.spool.open())
 
     def settle(self, hello: Hello) -> list[Verdict]:
         """Do what the backend does with a `hello`."""

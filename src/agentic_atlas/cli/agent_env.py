@@ -44,7 +44,7 @@ def write(path: Path, values: Mapping[str, str]) -> str:
 
 def tell_replaced(before: str, tokens: list[TokenInfo], in_use: set[str]) -> None:
     """Say which token was replaced in a file, and what becomes of it."""
-    from agentic_atlas.sdk.spool.token_name import token_name
+    from agentic_atlas.sdk.spool.folder import token_name
 
     if not before:
         return

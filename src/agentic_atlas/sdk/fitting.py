@@ -27,15 +27,15 @@ from agentic_atlas.protocol.messages import (
     ReplyKind,
     Result,
 )
-from agentic_atlas.sdk.ports import Outgoing, Unasked
+from agentic_atlas.sdk.ports import Outgoing, UnsaidQuestion
 
-Fitted: TypeAlias = Outgoing | Reply | Unasked
+Sendable: TypeAlias = Outgoing | Reply | UnsaidQuestion
 """A message that may be sent; or, for the runner, what takes the place of an answer to one that may not."""
 
 _MESSAGE_LENGTH = 1_000
 
 
-def fit(message: Outgoing, limits: Limits) -> Fitted:
+def fit(message: Outgoing, limits: Limits) -> Sendable:
     """Return the message itself, or what takes its place; a call that may not be sent comes back as its last reply."""
     fault = None if isinstance(message, Accept | Drain) else fault_of(message, limits)
     if fault is None:

@@ -117,7 +117,7 @@ def linked(name: str, given: Given, settings: "AgentSettings", log: logs.Log) ->
 @contextmanager
 def _its_own(token: str, name: str) -> Iterator[None]:
     """Hold a token for an agent of this process: with two, the router would refuse the second as another process."""
-    from agentic_atlas.sdk.spool.token_name import token_name
+    from agentic_atlas.sdk.spool.folder import token_name
 
     digest = token_name(token)
     other = _SERVED.get(digest)

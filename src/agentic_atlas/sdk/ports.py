@@ -30,7 +30,7 @@ Outgoing: TypeAlias = Accept | Refuse | Event | Result | Call | Drain
 """What the runner says. The ledger keeps it as long as it may have to be said again."""
 
 
-class Unasked(msgspec.Struct, frozen=True):
+class UnsaidQuestion(msgspec.Struct, frozen=True):
     """A question that could not be said to the router, told to its attempt in place of an answer."""
 
     task: str
@@ -39,7 +39,7 @@ class Unasked(msgspec.Struct, frozen=True):
     fault: Fault
 
 
-Incoming: TypeAlias = Task | Cancel | Reply | Answer | Unasked
+Incoming: TypeAlias = Task | Cancel | Reply | Answer | UnsaidQuestion
 """What the runner is told. Acknowledgements end in the ledger; a repeated task never gets here."""
 
 

@@ -79,7 +79,7 @@ class MemoryLink:
     @property
     def _owes(self) -> bool:
         ledger = self._ledger
-        return ledger.owes or ledger.undecided or not self._session.parted
+        return ledger.attempts.owes or ledger.attempts.undecided or not self._session.parted
 
     def _do(self, action: Callable[[], None]) -> None:
         # RuntimeError: the loop is closed; a thread of a skill has outlived its agent.

@@ -390,7 +390,7 @@ class Delivery(RuleBasedStateMachine):
     def _done(self) -> bool:
         # One that drains is about to leave.
         ready = sum(one.ready and not one.draining for one in self.server.router._connections.values())
-        busy = any(process.executions or process.ledger.running for process in self.processes.values())
+        busy = any(process.executions or process.ledger.attempts.running for process in self.processes.values())
         return ready == len(TOKENS) and not busy and all(task.terminal for task in self.truth.tasks.values())
 
     def _dead_connections_are_found(self) -> None:
@@ -412,8 +412,8 @@ class Delivery(RuleBasedStateMachine):
         self._dead_connections_are_found()
         for process in self.processes.values():
             assert not process.owed, "a result was never answered"
-            assert not process.ledger.owes
-            assert not process.ledger.running
+            assert not process.ledger.attempts.owes
+            assert not process.ledger.attempts.running
             assert not process.executions
         for (task_id, attempt), result in self.book.recorded.items():
             task = self.truth.tasks[task_id]

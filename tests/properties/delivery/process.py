@@ -237,7 +237,7 @@ class Process:
     async def _flush(self) -> None:
         with suppress(TimeoutError):
             async with asyncio.timeout(FLUSH):
-                while self.ledger.owes:
+                while self.ledger.attempts.owes:
                     self._told.clear()
                     await self._told.wait()
 

@@ -11,16 +11,14 @@ would wait for ever, and is told instead.
 
 import time
 from collections import deque
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable
 
 import msgspec
 from msgspec.structs import replace
 
 from agentic_atlas.protocol.messages import (
     Accept,
-    Answer,
     Call,
-    Cancel,
     Drain,
     Event,
     EventAck,
@@ -37,33 +35,94 @@ from agentic_atlas.protocol.messages import (
     Task,
     Welcome,
 )
-from agentic_atlas.sdk.fitting import Fitted, fit, notice, size
-from agentic_atlas.sdk.ledger.open_calls import Key, OpenCalls
-from agentic_atlas.sdk.ledger.owed import Owed
-from agentic_atlas.sdk.ledger.unacknowledged import Unacknowledged, weight
-from agentic_atlas.sdk.ports import Outgoing, Unasked
-from agentic_atlas.sdk.spool.port import Estate, NoSpool, Spool
+from agentic_atlas.sdk.fitting import Sendable, fit, notice, size
+from agentic_atlas.sdk.ledger.attempts import Key, OpenAttempt, OpenAttempts, PendingResults
+from agentic_atlas.sdk.ledger.calls import OpenCalls
+from agentic_atlas.sdk.ports import Outgoing, UnsaidQuestion
+from agentic_atlas.sdk.spool.port import Handover, NoSpool, Spool
 
 HELD_BYTES = 64 * 1024 * 1024
 """Most bytes that events and results may hold: over it events are left out and new tasks are refused as busy."""
 HELD_ATTEMPTS = 1_000
 """Most attempts, running or with a result that is not acknowledged: over it new tasks are refused as busy."""
-_REMEMBERED = 1_000
 
 
-class Resume(msgspec.Struct, frozen=True):
-    """What `welcome` means for attempts that were announced."""
+class SendQueue:
+    """What waits to be sent on this connection; empty between two.
 
-    dropped: tuple[RunningAttempt, ...] = ()
-    """Attempts that run here and are not ours any more: stop their handlers."""
+    Attributes:
+        ready: there is a connection, and its router has said welcome.
+        in_flight: events that were sent and are not acknowledged.
+    """
+
+    def __init__(self, most: int) -> None:
+        """Begin; a peer that sends tasks and does not read the answers gets no more than `most` of them."""
+        self.ready = False
+        self.in_flight = 0
+        self._most = most
+        self._at_once: deque[Accept | Refuse | Drain] = deque()
+        self._results: dict[Key, None] = {}
+        self._events: deque[Key] = deque()
+
+    def cut(self) -> None:
+        """The connection is gone."""
+        self.ready = False
+        self.in_flight = 0
+        self._at_once.clear()
+        self._events.clear()
+        self._results.clear()
+
+    def say(self, message: Accept | Refuse | Drain) -> None:
+        """Send this before events and results."""
+        if self.ready:
+            self._at_once.append(message)
+
+    def answer(self, message: Accept | Refuse) -> None:
+        """Send this as `say` does, unless too many wait already."""
+        if len(self._at_once) < self._most:
+            self.say(message)
+
+    def add_events(self, attempt: OpenAttempt) -> None:
+        """Send what the attempt has waiting; called when there was nothing before."""
+        if self.ready:
+            self._events.append(attempt.key)
+
+    def add_result(self, attempt: OpenAttempt) -> None:
+        """Send the attempt's result, if it may go."""
+        if self.ready and attempt.result_ready:
+            self._results[attempt.key] = None
+
+    def add(self, attempt: OpenAttempt) -> None:
+        """Send all that the router has not got of an attempt, on a new connection."""
+        if attempt.accepted and attempt.result is None:
+            self._at_once.append(Accept(*attempt.key))
+        if attempt.waiting:
+            self._events.append(attempt.key)
+        self.add_result(attempt)
+
+    def next_message(self) -> Accept | Refuse | Drain | None:
+        """Return what goes before all else, or None."""
+        return self._at_once.popleft() if self._at_once else None
+
+    def next_result(self) -> Key | None:
+        """Return the attempt whose result goes next, or None."""
+        key = next(iter(self._results), None)
+        if key is not None:
+            del self._results[key]
+        return key
+
+    def next_event(self, most: int) -> Key | None:
+        """Return the attempt whose event goes next; None too while `most` are not acknowledged."""
+        return self._events.popleft() if self._events and self.in_flight < most else None
 
 
 class Ledger:
     """Everything said and not yet acknowledged, of one process.
 
     Attributes:
-        calls: those of them that are calls to other agents.
-        results: those that are results.
+        attempts: the attempts in hand, each with its events and its result.
+        results: which of the results are owed, and since when.
+        calls: those of the attempts to other agents.
     """
 
     def __init__(
@@ -74,23 +133,14 @@ class Ledger:
         spool: Spool | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._held_bytes = held_bytes
-        self._held_attempts = held_attempts
-        self._limits = Limits()
-        self._ready = False
-        self._draining = False
-        self._attempts: dict[Key, Unacknowledged] = {}
-        self._ended: dict[Key, None] = {}
-        self.results = Owed(spool or NoSpool(), clock)
+        self.attempts = OpenAttempts(held_bytes, held_attempts)
+        self.results = PendingResults(spool or NoSpool(), clock)
         self.calls = OpenCalls()
-        self._bytes = 0
-        # What waits to be sent on this connection; empty between two.
-        self._at_once: deque[Accept | Refuse | Drain] = deque()
-        self._results: dict[Key, None] = {}
-        self._events: deque[Key] = deque()
-        self._in_flight = 0
+        self._limits = Limits()
+        self._draining = False
+        self._queue = SendQueue(held_attempts)
         # For the runner: questions that can't be said.
-        self._unasked: deque[Unasked] = deque()
+        self._unsaid: deque[UnsaidQuestion] = deque()
 
     # -- what the router says
 
@@ -101,37 +151,31 @@ class Ledger:
         too many is refused as busy.
         """
         key = (task.task, task.attempt)
-        attempt = self._attempts.get(key)
+        attempt = self.attempts.get(*key)
         if attempt is not None:
-            self._repeat(attempt)
+            if attempt.result is not None:
+                attempt.result_sent = False
+                self._queue.add_result(attempt)
+            elif attempt.accepted:
+                self._queue.answer(Accept(*key))
             return False
-        if key in self._ended:
+        if self.attempts.has_ended(key):
             return False
-        if len(self._attempts) >= self._held_attempts or self._bytes > self._held_bytes:
-            self._refuse(key)
+        if self.attempts.full:
+            self._queue.answer(Refuse(*key, RefuseReason.BUSY, "too much waits to be acknowledged"))
             return False
-        self._attempts[key] = Unacknowledged(key, task.skill)
+        self.attempts.add(key, task.skill)
         return True
-
-    def concerns(self, message: Cancel | Answer) -> bool:
-        """Tell whether the attempt runs here, so that the runner is to be told."""
-        attempt = self._attempts.get((message.task, message.attempt))
-        return attempt is not None and attempt.result is None
 
     def acknowledged(self, ack: EventAck | ResultAck) -> None:
         """The router has stored events, or the result, of an attempt; those are forgotten."""
-        attempt = self._attempts.get((ack.task, ack.attempt))
+        attempt = self.attempts.get(ack.task, ack.attempt)
         if attempt is None:
             return
         if isinstance(ack, EventAck):
-            self._in_flight -= self._stored(attempt.unacknowledged, ack.n)
+            self._queue.in_flight -= self.attempts.stored(attempt.unacknowledged, ack.n)
         elif attempt.result_sent:
             self._forget(attempt)
-
-    def pending(self, task: str, attempt: int) -> int:
-        """Return how many events of an attempt are not stored yet."""
-        known = self._attempts.get((task, attempt))
-        return 0 if known is None else len(known.unacknowledged) + len(known.waiting)
 
     # -- what the runner says
 
@@ -139,9 +183,9 @@ class Ledger:
         """Keep what the runner says until it is sent, and acknowledged where that is due."""
         if isinstance(message, Drain):
             self._draining = True
-            self._send_at_once(message)
+            self._queue.say(message)
             return
-        attempt = self._attempts.get((message.task, message.attempt))
+        attempt = self.attempts.get(message.task, message.attempt)
         if attempt is None:
             return
         match message:
@@ -149,222 +193,148 @@ class Ledger:
                 self.calls.add(message)
             case Accept():
                 attempt.accepted = True
-                self._send_at_once(message)
+                self._queue.say(message)
             case Refuse():
                 # Not kept over a cut: an attempt that `hello` does not announce is delivered again.
                 self._drop(attempt)
-                self._send_at_once(message)
-            case Event():
+                self._queue.say(message)
+            case Event() if attempt.result is None:
                 self._add_event(attempt, message)
             case Result() if attempt.result is None:
                 self._add_result(attempt, message)
 
     # -- a connection's life
 
-    def inherit(self, estate: Estate) -> None:
+    def take_over(self, handover: Handover) -> None:
         """Take over what ended processes left, before the first connection: their results are owed as one's own."""
-        for result in self.results.inherit(estate):
-            attempt = Unacknowledged((result.task, result.attempt), "")
-            attempt.accepted, attempt.result = True, result
-            self._attempts[attempt.key] = attempt
-            self._bytes += weight(result)
+        for result in self.results.take_over(handover):
+            attempt = self.attempts.add((result.task, result.attempt), "")
+            attempt.accepted = True
+            self.attempts.end(attempt, result)
 
     def hello(self, base: Hello) -> Hello:
         """Return `base` with what is announced after a cut; whatever was on its way counts as not sent."""
         self.cut()
-        running = [RunningAttempt(*attempt.key) for attempt in self._attempts.values() if attempt.result is None]
+        running = [RunningAttempt(*attempt.key) for attempt in self.attempts if attempt.result is None]
         results, predecessors = self.results.announced()
         return replace(base, running=running, results=results, predecessors=predecessors)
 
-    def welcomed(self, welcome: Welcome) -> Resume:
-        """Begin a connection: forget what the router has or does not want, and queue the rest again."""
+    def welcomed(self, welcome: Welcome) -> list[RunningAttempt]:
+        """Begin a connection: forget what the router has or does not want, and queue the rest again.
+
+        Returns the attempts that run here and are not ours any more: their handlers are to be stopped.
+        """
         self._limits = welcome.limits
-        self._ready = True
+        self._queue.ready = True
         if self._draining:
-            self._send_at_once(Drain())
+            self._queue.say(Drain())
         dropped = []
         for verdict in welcome.attempts:
-            attempt = self._attempts.get((verdict.task, verdict.attempt))
+            attempt = self.attempts.get(verdict.task, verdict.attempt)
             if attempt is None:
                 continue
             if verdict.keep:
-                self._stored(attempt.waiting, verdict.n)
+                self.attempts.stored(attempt.waiting, verdict.n)
             else:
                 if attempt.result is None:
                     dropped.append(RunningAttempt(*attempt.key))
                 self._forget(attempt)
-        for attempt in self._attempts.values():
-            self._queue(attempt)
+        for attempt in self.attempts:
+            self._queue.add(attempt)
         self.calls.again()
         self.results.welcomed()
-        return Resume(tuple(dropped))
+        return dropped
 
     def cut(self) -> None:
         """The connection is gone; `next` returns nothing until the next `welcomed`."""
-        self._ready = False
-        self._in_flight = 0
-        self._at_once.clear()
-        self._events.clear()
-        self._results.clear()
-        for attempt in self._attempts.values():
-            attempt.waiting.extendleft(reversed(attempt.unacknowledged))
-            attempt.unacknowledged.clear()
-            attempt.result_sent = False
+        self._queue.cut()
+        for attempt in self.attempts:
+            attempt.cut()
 
-    def next(self) -> Fitted | None:
+    def next(self) -> Sendable | None:
         """Return the message to send now, or None when there is none or a limit does not let it go yet.
 
-        A `Reply` and an `Unasked` are not to be sent: they are for the runner, the answer to a call that may not be
-        sent, and to a question.
+        A `Reply` and an `UnsaidQuestion` are not to be sent: they are for the runner, the answer to a call that may
+        not be sent, and to a question.
         """
-        if not self._ready:
+        if not self._queue.ready:
             return None
-        if self._unasked:
-            return self._unasked.popleft()
-        if self._at_once:
-            return fit(self._at_once.popleft(), self._limits)
+        if self._unsaid:
+            return self._unsaid.popleft()
+        message = self._queue.next_message()
+        if message is not None:
+            return fit(message, self._limits)
         return self.calls.next(self._limits) or self._next_result() or self._next_event()
-
-    # -- what there is
-
-    @property
-    def owes(self) -> bool:
-        """Whether something is still to be acknowledged, besides what runs."""
-        attempts = self._attempts.values()
-        return any(attempt.result or attempt.waiting or attempt.unacknowledged for attempt in attempts)
-
-    @property
-    def undecided(self) -> bool:
-        """Whether a task was neither accepted nor refused yet: it would be lost with this process, though nobody began
-        it."""
-        return any(not attempt.accepted for attempt in self._attempts.values())
-
-    @property
-    def running(self) -> int:
-        """Number of attempts that have no result yet."""
-        return sum(1 for attempt in self._attempts.values() if attempt.result is None)
-
-    def in_hand(self, running: Collection[Key]) -> list[RunningAttempt]:
-        """Return what is in hand: what was not begun yet, what runs, and what has a result that is owed.
-
-        `running` is what the runner says. An attempt that was begun, does not run and has no result is in nobody's.
-        """
-        return [
-            RunningAttempt(*attempt.key)
-            for attempt in self._attempts.values()
-            if attempt.result is not None or not attempt.accepted or attempt.key in running
-        ]
-
-    def running_skills(self) -> Iterable[str]:
-        """Return the names of the skills that run, each once, those that began first at the front."""
-        started = (attempt for attempt in self._attempts.values() if attempt.accepted and attempt.result is None)
-        return tuple(dict.fromkeys(attempt.skill for attempt in started))
 
     # -- inside
 
-    def _repeat(self, attempt: Unacknowledged) -> None:
-        if attempt.result is not None:
-            attempt.result_sent = False
-            self._queue_result(attempt)
-        elif attempt.accepted and len(self._at_once) < self._held_attempts:
-            self._send_at_once(Accept(*attempt.key))
-
-    def _refuse(self, key: Key) -> None:
-        # A peer that sends tasks and does not read the answers gets no more of them.
-        if len(self._at_once) < self._held_attempts:
-            self._send_at_once(Refuse(*key, RefuseReason.BUSY, "too much waits to be acknowledged"))
-
-    def _send_at_once(self, message: Accept | Refuse | Drain) -> None:
-        if self._ready:
-            self._at_once.append(message)
-
-    def _queue(self, attempt: Unacknowledged) -> None:
-        if attempt.accepted and attempt.result is None:
-            self._at_once.append(Accept(*attempt.key))
-        if attempt.waiting:
-            self._events.append(attempt.key)
-        self._queue_result(attempt)
-
-    def _queue_result(self, attempt: Unacknowledged) -> None:
-        if self._ready and attempt.result_ready:
-            self._results[attempt.key] = None
-
-    def _add_event(self, attempt: Unacknowledged, event: Event) -> None:
+    def _add_event(self, attempt: OpenAttempt, event: Event) -> None:
         most = self._limits.events_per_task
         if event.kind is EventKind.QUESTION:
             self._add_question(attempt, event)
+        elif attempt.last >= most:
             return
-        if attempt.result is not None or attempt.last >= most:
-            return
-        if attempt.last == most - 1:
+        elif attempt.last == most - 1:
             text = f"an attempt can have {most} events: this is the last one"
             self._keep(attempt, replace(event, kind=EventKind.LOG, data=notice(text)))
-        elif self._bytes + weight(event) > self._held_bytes:
+        elif not self.attempts.has_room(event):
             attempt.left_out += 1
         else:
             self._tell_left_out(attempt)
             self._keep(attempt, event)
 
-    def _add_question(self, attempt: Unacknowledged, event: Event) -> None:
+    def _add_question(self, attempt: OpenAttempt, event: Event) -> None:
         most = self._limits.events_per_task
-        if attempt.result is not None:
-            return
         self._tell_left_out(attempt)
         if attempt.last >= most:
             self._refuse_question(event, f"an attempt can have {most} events")
-        elif self._bytes + weight(event) > self._held_bytes:
+        elif not self.attempts.has_room(event):
             self._refuse_question(event, "the agent has too much that was not acknowledged")
         else:
             self._keep(attempt, event)
 
     def _refuse_question(self, event: Event, why: str, code: str = "too_many_events") -> None:
         number = msgspec.json.decode(event.data, type=Question).number
-        self._unasked.append(Unasked(event.task, event.attempt, number, Fault(code, why)))
+        self._unsaid.append(UnsaidQuestion(event.task, event.attempt, number, Fault(code, why)))
 
-    def _tell_left_out(self, attempt: Unacknowledged) -> None:
+    def _tell_left_out(self, attempt: OpenAttempt) -> None:
         if attempt.left_out and attempt.last < self._limits.events_per_task - 1:
             text = f"{attempt.left_out} events were left out: the agent had too much that was not acknowledged"
             attempt.left_out = 0
             self._keep(attempt, Event(*attempt.key, 1, EventKind.LOG, notice(text)))
 
-    def _keep(self, attempt: Unacknowledged, event: Event) -> None:
-        attempt.last += 1
-        numbered = event if event.n == attempt.last else replace(event, n=attempt.last)
-        self._bytes += weight(numbered)
-        if self._ready and not attempt.waiting:
-            self._events.append(attempt.key)
-        attempt.waiting.append(numbered)
+    def _keep(self, attempt: OpenAttempt, event: Event) -> None:
+        if not attempt.waiting:
+            self._queue.add_events(attempt)
+        self.attempts.keep(attempt, event)
 
-    def _add_result(self, attempt: Unacknowledged, result: Result) -> None:
+    def _add_result(self, attempt: OpenAttempt, result: Result) -> None:
         self._tell_left_out(attempt)
-        attempt.result = result
-        self._bytes += weight(result)
+        self.attempts.end(attempt, result)
         # One that is too large to be sent is too large to be kept: what takes its place will do.
         small = size(result.output) <= self._limits.payload_bytes
         self.results.add(result if small else _replaced(result, self._limits))
-        self._queue_result(attempt)
+        self._queue.add_result(attempt)
 
-    def _next_result(self) -> Fitted | None:
-        while self._results:
-            key = next(iter(self._results))
-            del self._results[key]
-            attempt = self._attempts.get(key)
+    def _next_result(self) -> Sendable | None:
+        while (key := self._queue.next_result()) is not None:
+            attempt = self.attempts.get(*key)
             if attempt is not None and attempt.result is not None:
                 attempt.result_sent = True
                 return fit(attempt.result, self._limits)
         return None
 
-    def _next_event(self) -> Fitted | None:
-        while self._events and self._in_flight < self._limits.unacknowledged:
-            attempt = self._attempts.get(self._events.popleft())
+    def _next_event(self) -> Sendable | None:
+        while (key := self._queue.next_event(self._limits.unacknowledged)) is not None:
+            attempt = self.attempts.get(*key)
             if attempt is None or not attempt.waiting:
                 continue
             event = attempt.waiting.popleft()
             attempt.unacknowledged.append(event)
-            self._in_flight += 1
+            self._queue.in_flight += 1
             if attempt.waiting:
-                self._events.append(attempt.key)
-            self._queue_result(attempt)
+                self._queue.add_events(attempt)
+            self._queue.add_result(attempt)
             fitted = fit(event, self._limits)
             if fitted is not event and event.kind is EventKind.QUESTION:
                 # Only after a reconnect to a router with lower limits: what was asked fitted those of that time.
@@ -372,24 +342,14 @@ class Ledger:
             return fitted
         return None
 
-    def _stored(self, events: deque[Event], n: int) -> int:
-        """Forget the events up to `n`; return how many those were."""
-        before = len(events)
-        while events and events[0].n <= n:
-            self._bytes -= weight(events.popleft())
-        return before - len(events)
-
-    def _forget(self, attempt: Unacknowledged) -> None:
-        """The attempt is over for good, and remembered for a while so that it is not started once more."""
+    def _forget(self, attempt: OpenAttempt) -> None:
+        """The attempt is over for good."""
         self._drop(attempt)
-        self._ended[attempt.key] = None
-        if len(self._ended) > _REMEMBERED:
-            del self._ended[next(iter(self._ended))]
+        self.attempts.remember(attempt.key)
 
-    def _drop(self, attempt: Unacknowledged) -> None:
-        self._in_flight -= len(attempt.unacknowledged)
-        self._bytes -= attempt.held()
-        del self._attempts[attempt.key]
+    def _drop(self, attempt: OpenAttempt) -> None:
+        self._queue.in_flight -= len(attempt.unacknowledged)
+        self.attempts.drop(attempt)
         self.results.forget(attempt.key)
         self.calls.forget_of(attempt.key)
 

@@ -148,7 +148,7 @@ class LinkThread:
         self._inbox.ended(error)
 
     async def _main(self) -> AtlasError | None:
-        self._ledger.inherit(self._spool.open())
+        self._ledger.take_over(self._spool.open())
         loop = asyncio.get_running_loop()
         health = Health(
             self._lag,
@@ -229,7 +229,7 @@ class LinkThread:
         if self._flush_until is None or self._finished:
             return
         assert self._reconnector is not None
-        done = self._reconnector.parted and not (self._ledger.owes or self._ledger.undecided)
+        done = self._reconnector.parted and not (self._ledger.attempts.owes or self._ledger.attempts.undecided)
         if not done and self._runtime.clock() < self._flush_until:
             return
         self._finished = True
@@ -239,14 +239,14 @@ class LinkThread:
 
     def _leave(self) -> None:
         """Say what becomes of the results that the router has not acknowledged."""
-        kept = self._spool.close(running=self._ledger.running > 0)
+        kept = self._spool.close(running=self._ledger.attempts.running > 0)
         if kept:
             self._log.warning(f"results not acknowledged: {kept}; kept on disk, for the next start to deliver")
         if len(self._ledger.results) > kept:
             self._log.warning(f"results not acknowledged: {len(self._ledger.results) - kept}; lost with this process")
 
     def _skills_on_loop(self) -> Iterable[str]:
-        return [skill for skill in self._ledger.running_skills() if self._on_loop(skill)]
+        return [skill for skill in self._ledger.attempts.running_skills() if self._on_loop(skill)]
 
 
 def is_exposed(url: str) -> bool:

@@ -28,7 +28,7 @@ from agentic_atlas.protocol.session import Session
 from agentic_atlas.sdk.ledger.ledger import Ledger
 from agentic_atlas.sdk.link.health import Resources
 from agentic_atlas.sdk.link.settings import Timeouts
-from agentic_atlas.sdk.ports import Inbox, Unasked
+from agentic_atlas.sdk.ports import Inbox, UnsaidQuestion
 
 _SHORTEST_BEAT = 0.01
 """Seconds: a router that wants beats more often than this does not get them."""
@@ -143,7 +143,7 @@ class AgentSession:
         if socket is None or self.welcome is None:
             return
         while not socket.paused and (message := self._ledger.next()) is not None:
-            if isinstance(message, Reply | Unasked):
+            if isinstance(message, Reply | UnsaidQuestion):
                 self._inbox.deliver(message)
             else:
                 self._send(socket, message)
@@ -179,13 +179,13 @@ class AgentSession:
             self._unanswered_since = now
         beat = Beat(
             self._beats,
-            self._ledger.running,
+            self._ledger.attempts.running,
             self._state.lag(),
             resources.cpu,
             resources.memory,
             len(self._ledger.results),
             self._ledger.results.oldest,
-            self._ledger.in_hand(self._inbox.attempts()),
+            self._ledger.attempts.in_hand(self._inbox.attempts()),
         )
         self._send(self._socket, beat)
 
@@ -246,14 +246,14 @@ class AgentSession:
             self._socket.read(on=False)
 
     def _tell_room(self, task: str, attempt: int) -> None:
-        self._inbox.acknowledged(task, attempt, self._ledger.pending(task, attempt))
+        self._inbox.acknowledged(task, attempt, self._ledger.attempts.pending(task, attempt))
 
     def _is_news(self, message: Task | Cancel | Reply | Answer) -> bool:
         match message:
             case Task():
                 return self._ledger.offer(message)
             case Cancel() | Answer():
-                return self._ledger.concerns(message)
+                return self._ledger.attempts.concerns(message)
             case Reply():
                 return self._ledger.calls.reply(message)
 
@@ -261,7 +261,7 @@ class AgentSession:
         assert self._socket is not None
         self.welcome = welcome
         self._socket.limit(welcome.limits)
-        for attempt in self._ledger.welcomed(welcome).dropped:
+        for attempt in self._ledger.welcomed(welcome):
             self._inbox.drop(attempt.task, attempt.attempt)
         self._welcomed(welcome)
         for verdict in welcome.attempts:

@@ -26,7 +26,7 @@ from agentic_atlas.errors import InvalidInput
 from agentic_atlas.protocol.messages import Answer, Limits, Outcome, Result
 from agentic_atlas.sdk.forks import end_copy, end_if_copy
 from agentic_atlas.sdk.logs import Log
-from agentic_atlas.sdk.ports import ToLink, Unasked
+from agentic_atlas.sdk.ports import ToLink, UnsaidQuestion
 from agentic_atlas.sdk.runner.execution import Yield
 from agentic_atlas.sdk.runner.failures import Ending, canceled, ending_of, failed, from_handler, invalid_input
 from agentic_atlas.sdk.runner.process import ProcessCall
@@ -83,7 +83,7 @@ class Attempt:
         """All but `pending` of its events are stored."""
         self._scope.reports.acknowledged(pending)
 
-    def answered(self, message: Answer | Unasked) -> None:
+    def answered(self, message: Answer | UnsaidQuestion) -> None:
         """A question of it has a reaction, or could not be asked."""
         if isinstance(message, Answer):
             self._scope.questions.react(message.reaction)

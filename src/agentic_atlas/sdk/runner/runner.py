@@ -31,7 +31,7 @@ from agentic_atlas.sdk.clock import ServerClock
 from agentic_atlas.sdk.forks import watch_for_copies
 from agentic_atlas.sdk.logs import FAULT, Log
 from agentic_atlas.sdk.outlasting import outlasting
-from agentic_atlas.sdk.ports import Incoming, ToLink, Unasked
+from agentic_atlas.sdk.ports import Incoming, ToLink, UnsaidQuestion
 from agentic_atlas.sdk.runner.attempt import STOP_GRACE, Attempt, window
 from agentic_atlas.sdk.runner.failures import canceled
 from agentic_atlas.sdk.skills.calls import Calls
@@ -163,7 +163,7 @@ class Runner:
                     attempt.stop(canceled(message.reason))
             case Reply():
                 self._calls.reply(message)
-            case Answer() | Unasked():
+            case Answer() | UnsaidQuestion():
                 attempt = self._attempts.get((message.task, message.attempt))
                 if attempt is not None:
                     attempt.answered(message)

@@ -13,11 +13,20 @@ from pathlib import Path
 from agentic_atlas.protocol.messages import Result
 from agentic_atlas.sdk.logs import Log
 from agentic_atlas.sdk.spool import folder as spool_folder
-from agentic_atlas.sdk.spool.estate import Bounds, Chosen, choose
+from agentic_atlas.sdk.spool.folder import token_name
 from agentic_atlas.sdk.spool.journal import Journal
-from agentic_atlas.sdk.spool.port import Estate, Inherited, NoSpool, Spool
-from agentic_atlas.sdk.spool.records import Ended, Kept, Record, decode, encode, kept
-from agentic_atlas.sdk.spool.token_name import token_name
+from agentic_atlas.sdk.spool.port import Handover, LeftResult, NoSpool, Spool
+from agentic_atlas.sdk.spool.takeover import (
+    EndedRecord,
+    Record,
+    ResultRecord,
+    SpoolBounds,
+    Takeover,
+    choose,
+    decode,
+    encode,
+    result_record,
+)
 
 Key = tuple[str, int]
 
@@ -37,7 +46,7 @@ class FileSpool:
         *,
         log: Log,
         wall: Callable[[], float] = time.time,  # noqa: TID251 - results of an earlier process have an age, too
-        bounds: Bounds | None = None,
+        bounds: SpoolBounds | None = None,
     ) -> None:
         """Prepare; no file is touched before `open`.
 
@@ -52,7 +61,7 @@ class FileSpool:
         self._process = process
         self._log = log
         self._wall = wall
-        self._bounds = bounds or Bounds()
+        self._bounds = bounds or SpoolBounds()
         self._journal: Journal | None = None
         # Files of ended processes that could not be taken over: held, so that nobody else takes them meanwhile.
         self._others: list[Journal] = []
@@ -62,10 +71,10 @@ class FileSpool:
         self._waiting: dict[Key, tuple[Result, float]] = {}
         self._failing = False
 
-    def open(self) -> Estate:
+    def open(self) -> Handover:
         """See `Spool`."""
         now = self._wall()
-        chosen = Chosen()
+        chosen = Takeover()
         try:
             own = self._journal = spool_folder.create(self._folder, self._process)
             self._others = spool_folder.dead(self._folder, own.path)
@@ -76,8 +85,8 @@ class FileSpool:
         except OSError as error:
             self._fails(error)
         self._tell(chosen)
-        results = (Inherited(one.process, one.result(), max(0.0, now - one.at)) for one in chosen.results)
-        return Estate(chosen.processes, tuple(results))
+        results = (LeftResult(one.process, one.result(), max(0.0, now - one.at)) for one in chosen.results)
+        return Handover(chosen.processes, tuple(results))
 
     def keep(self, result: Result) -> None:
         """See `Spool`."""
@@ -116,9 +125,9 @@ class FileSpool:
 
     # -- inside
 
-    def _take_over(self, own: Journal, chosen: Chosen) -> None:
+    def _take_over(self, own: Journal, chosen: Takeover) -> None:
         """Write down as this process's own what the others left, and only then delete it there."""
-        self._ended = [own.append(encode(Ended(process))) for process in chosen.processes]
+        self._ended = [own.append(encode(EndedRecord(process))) for process in chosen.processes]
         for one in chosen.results:
             self._numbers[one.key] = own.append(encode(one))
         while self._others:
@@ -128,14 +137,14 @@ class FileSpool:
         try:
             while self._waiting:
                 key = next(iter(self._waiting))
-                self._write(kept(self._process, self._waiting[key][1], self._waiting[key][0]))
+                self._write(result_record(self._process, self._waiting[key][1], self._waiting[key][0]))
                 del self._waiting[key]
         except OSError as error:
             self._fails(error)
         else:
             self._works()
 
-    def _write(self, record: Kept) -> None:
+    def _write(self, record: ResultRecord) -> None:
         if self._journal is None:
             self._journal = spool_folder.create(self._folder, self._process)
         data = encode(record)
@@ -167,7 +176,7 @@ class FileSpool:
             self._failing = False
             self._log.info("results are kept on disk again")
 
-    def _tell(self, chosen: Chosen) -> None:
+    def _tell(self, chosen: Takeover) -> None:
         if chosen.results:
             self._log.info(f"results of earlier processes: {len(chosen.results)}; to be delivered")
         if chosen.too_old:

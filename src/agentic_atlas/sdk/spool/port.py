@@ -11,7 +11,7 @@ from agentic_atlas.protocol.messages import Result
 
 
 @dataclass(frozen=True)
-class Inherited:
+class LeftResult:
     """A result that an earlier process left.
 
     Attributes:
@@ -25,17 +25,17 @@ class Inherited:
 
 
 @dataclass(frozen=True)
-class Estate:
+class Handover:
     """What the ended processes with the same token left: their instance ids, and their results, the oldest first."""
 
     processes: tuple[str, ...] = ()
-    results: tuple[Inherited, ...] = ()
+    results: tuple[LeftResult, ...] = ()
 
 
 class Spool(Protocol):
     """Keeps results until the router has acknowledged them. Calls are quick and never fail."""
 
-    def open(self) -> Estate:
+    def open(self) -> Handover:
         """Begin, and take over what ended processes left; to be called once, before all else."""
 
     def keep(self, result: Result) -> None:
@@ -54,9 +54,9 @@ class Spool(Protocol):
 class NoSpool:
     """Keeps nothing: what is not acknowledged ends with the process."""
 
-    def open(self) -> Estate:
+    def open(self) -> Handover:
         """See `Spool`."""
-        return Estate()
+        return Handover()
 
     def keep(self, result: Result) -> None:
         """See `Spool`."""

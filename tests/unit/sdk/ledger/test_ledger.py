@@ -35,7 +35,7 @@ from agentic_atlas.protocol.messages import (
     Welcome,
 )
 from agentic_atlas.sdk.ledger.ledger import Ledger
-from agentic_atlas.sdk.ports import Unasked
+from agentic_atlas.sdk.ports import UnsaidQuestion
 
 BASE = Hello(1, InstanceInfo("i1"), [])
 WINDOW = 3
@@ -118,7 +118,7 @@ def test_an_attempt_that_is_over_is_never_started_again() -> None:
     ledger.say(result())
     drain(ledger)
     ledger.acknowledged(ResultAck("t1", 1))
-    assert not ledger.owes
+    assert not ledger.attempts.owes
     assert not ledger.offer(task())
     assert drain(ledger) == []
     assert ledger.offer(task(attempt=2))
@@ -141,7 +141,7 @@ def test_events_wait_for_acknowledgements_and_the_result_for_its_events() -> Non
         ledger.say(event(n))
     ledger.say(result())
     assert numbers(drain(ledger)) == [1, 2, 3]
-    assert ledger.pending("t1", 1) == 5
+    assert ledger.attempts.pending("t1", 1) == 5
     ledger.acknowledged(EventAck("t1", 1, 1))
     assert numbers(drain(ledger)) == [4]
     ledger.acknowledged(EventAck("t1", 1, 4))
@@ -197,12 +197,12 @@ def test_dropped_attempts_are_named_when_they_run_and_forgotten_in_any_case() ->
     ledger.say(result("t2"))
     ledger.hello(BASE)
     verdicts = [Verdict("t1", 1, keep=False), Verdict("t2", 1, keep=False), Verdict("other", 1, keep=False)]
-    resume = ledger.welcomed(Welcome("a", "o", "i1", 2, limits(), 10.0, 30.0, 0.0, attempts=verdicts))
-    assert resume.dropped == (RunningAttempt("t1", 1),)
+    dropped = ledger.welcomed(Welcome("a", "o", "i1", 2, limits(), 10.0, 30.0, 0.0, attempts=verdicts))
+    assert dropped == [RunningAttempt("t1", 1)]
     ledger.say(event())
     ledger.say(result())
     assert drain(ledger) == []
-    assert (ledger.owes, ledger.running) == (False, 0)
+    assert (ledger.attempts.owes, ledger.attempts.running) == (False, 0)
 
 
 def test_acknowledgements_that_do_not_belong_change_nothing() -> None:
@@ -212,7 +212,7 @@ def test_acknowledgements_that_do_not_belong_change_nothing() -> None:
     ledger.acknowledged(ResultAck("t1", 1))
     ledger.acknowledged(EventAck("other", 1, 5))
     ledger.acknowledged(EventAck("t1", 1, 0))
-    assert ledger.pending("t1", 1) == 1
+    assert ledger.attempts.pending("t1", 1) == 1
     ledger.say(event(2))
     ledger.acknowledged(EventAck("t1", 1, 99))
     assert numbers(drain(ledger)) == [2], "what was never sent is not stored, whatever the router says"
@@ -228,10 +228,10 @@ def test_only_the_first_result_counts_and_events_after_it_do_not() -> None:
 
 def test_cancels_concern_what_runs() -> None:
     ledger = working()
-    assert ledger.concerns(Cancel("t1", 1))
-    assert not ledger.concerns(Cancel("t1", 2))
+    assert ledger.attempts.concerns(Cancel("t1", 1))
+    assert not ledger.attempts.concerns(Cancel("t1", 2))
     ledger.say(result())
-    assert not ledger.concerns(Cancel("t1", 1))
+    assert not ledger.attempts.concerns(Cancel("t1", 1))
 
 
 def question(number: int = 1, *, schema: bytes = b"null") -> Event:
@@ -241,8 +241,8 @@ def question(number: int = 1, *, schema: bytes = b"null") -> Event:
 
 def test_answers_concern_what_runs() -> None:
     ledger = working()
-    assert ledger.concerns(Answer("t1", 1, Reaction(1)))
-    assert not ledger.concerns(Answer("t2", 1, Reaction(1)))
+    assert ledger.attempts.concerns(Answer("t1", 1, Reaction(1)))
+    assert not ledger.attempts.concerns(Answer("t2", 1, Reaction(1)))
 
 
 def test_a_question_is_said_again_after_a_cut_until_it_is_stored() -> None:
@@ -271,7 +271,7 @@ def test_a_question_is_kept_where_other_events_are_left_out_for_their_number() -
     ledger.say(question())
     assert [(one.n, one.kind) for one in drain(ledger)] == [(1, "chunk"), (2, "chunk"), (3, "question")]
     ledger.say(question(2))
-    assert drain(ledger) == [Unasked("t1", 1, 2, Fault("too_many_events", "an attempt can have 3 events"))]
+    assert drain(ledger) == [UnsaidQuestion("t1", 1, 2, Fault("too_many_events", "an attempt can have 3 events"))]
 
 
 def test_a_question_there_is_no_memory_for_is_told_to_who_asked_it() -> None:
@@ -281,7 +281,7 @@ def test_a_question_there_is_no_memory_for_is_told_to_who_asked_it() -> None:
     ledger.say(Accept("t1", 1))
     ledger.say(event(data=b'{"x":"' + b"x" * 600 + b'"}'))
     ledger.say(question(7))
-    told = next(one for one in drain(ledger) if isinstance(one, Unasked))
+    told = next(one for one in drain(ledger) if isinstance(one, UnsaidQuestion))
     assert (told.question, told.fault.code) == (7, "too_many_events")
 
 
@@ -291,7 +291,7 @@ def test_a_question_over_a_limit_that_came_with_a_reconnect_is_told_to_who_asked
     ledger.say(question(schema=b'"' + b"x" * 500 + b'"'))
     connect(ledger, Verdict("t1", 1, keep=True), event_bytes=100)
     said = drain(ledger)
-    assert [type(one) for one in said] == [Accept, Event, Unasked]
+    assert [type(one) for one in said] == [Accept, Event, UnsaidQuestion]
     assert said[1].kind is EventKind.LOG
     assert said[2].fault.code == "payload_too_large"
 
@@ -458,10 +458,10 @@ def test_the_skills_that_run_are_named_once_and_in_order() -> None:
         ledger.offer(task(name, skill=skill))
     for name in ("t1", "t2", "t3"):
         ledger.say(Accept(name, 1))
-    assert list(ledger.running_skills()) == ["one", "two"]
+    assert list(ledger.attempts.running_skills()) == ["one", "two"]
     ledger.say(result("t2"))
-    assert list(ledger.running_skills()) == ["one"]
-    assert ledger.running == 3
+    assert list(ledger.attempts.running_skills()) == ["one"]
+    assert ledger.attempts.running == 3
 
 
 def test_a_drain_is_said_at_once_and_first_of_all_after_every_welcome() -> None:
@@ -478,13 +478,13 @@ def test_a_drain_is_said_at_once_and_first_of_all_after_every_welcome() -> None:
 def test_a_task_is_undecided_until_it_is_accepted_or_refused() -> None:
     ledger = Ledger()
     connect(ledger)
-    assert not ledger.undecided
+    assert not ledger.attempts.undecided
     ledger.offer(task("t1"))
     ledger.offer(task("t2"))
     ledger.say(Accept("t1", 1))
-    assert ledger.undecided
+    assert ledger.attempts.undecided
     ledger.say(Refuse("t2", 1, RefuseReason.DRAINING))
-    assert not ledger.undecided
+    assert not ledger.attempts.undecided
 
 
 def test_in_hand_is_what_was_not_begun_what_runs_and_what_has_a_result() -> None:
@@ -495,4 +495,4 @@ def test_in_hand_is_what_was_not_begun_what_runs_and_what_has_a_result() -> None
     for name in ("runs", "ended", "nobodys"):
         ledger.say(Accept(name, 1))
     ledger.say(result("ended"))
-    assert [one.task for one in ledger.in_hand({("runs", 1)})] == ["new", "runs", "ended"]
+    assert [one.task for one in ledger.attempts.in_hand({("runs", 1)})] == ["new", "runs", "ended"]

@@ -23,7 +23,7 @@ from agentic_atlas.protocol.messages import (
     Reaction,
     Result,
 )
-from agentic_atlas.sdk.ports import Unasked
+from agentic_atlas.sdk.ports import UnsaidQuestion
 from tests.unit.sdk.memory_wire import Network, network, raw, read
 
 ANSWERED = [Reaction(1, raw("red")), Reaction(2, expired=True)]
@@ -317,7 +317,7 @@ def test_a_question_that_the_link_cannot_say_is_an_error_where_it_is_asked() -> 
         async with network(agent) as net:
             net.send("skill")
             await until_asked(net)
-            net.inbox.deliver(Unasked("t1", 1, 1, Fault("too_many_events", "too much waits")))
+            net.inbox.deliver(UnsaidQuestion("t1", 1, 1, Fault("too_many_events", "too much waits")))
             assert read((await net.wire.result()).output) == "too_many_events"
 
     asyncio.run(main())

@@ -10,10 +10,18 @@ from msgspec import Raw
 
 from agentic_atlas.protocol.messages import Fault, Outcome, Result
 from agentic_atlas.sdk.spool import folder as spool_folder
-from agentic_atlas.sdk.spool.estate import MOST_PROCESSES, Bounds, choose
 from agentic_atlas.sdk.spool.file import FileSpool, spool_in
-from agentic_atlas.sdk.spool.port import Estate, NoSpool
-from agentic_atlas.sdk.spool.records import Ended, Kept, decode, encode, kept
+from agentic_atlas.sdk.spool.port import Handover, NoSpool
+from agentic_atlas.sdk.spool.takeover import (
+    MOST_PROCESSES,
+    EndedRecord,
+    ResultRecord,
+    SpoolBounds,
+    choose,
+    decode,
+    encode,
+    result_record,
+)
 from tests.unit.sdk.memory_log import MemoryLog
 from tests.unit.sdk.spool.test_journal import files_no_longer_than
 
@@ -34,7 +42,7 @@ class Machine:
         self.log = MemoryLog()
         self.started = 0
 
-    def process(self, bounds: Bounds | None = None) -> tuple[FileSpool, Estate]:
+    def process(self, bounds: SpoolBounds | None = None) -> tuple[FileSpool, Handover]:
         self.started += 1
         spool = FileSpool(self.folder, f"p{self.started}", log=self.log, wall=lambda: self.now, bounds=bounds)
         return spool, spool.open()
@@ -55,8 +63,8 @@ def dies(spool: FileSpool) -> None:
         journal.close()
 
 
-def left(estate: Estate) -> list[tuple[str, str]]:
-    return [(one.process, one.result.task) for one in estate.results]
+def left(handover: Handover) -> list[tuple[str, str]]:
+    return [(one.process, one.result.task) for one in handover.results]
 
 
 def test_folder_and_file_are_their_owners_alone(machine: Machine) -> None:
@@ -85,10 +93,10 @@ def test_a_result_outlives_its_process_exactly(machine: Machine) -> None:
     spool.keep(failed)
     dies(spool)
     machine.now += 10
-    spool, estate = machine.process()
-    assert [one.result for one in estate.results] == [result("t1", b' {"as": "it is"} '), failed]
-    assert [(one.process, one.age) for one in estate.results] == [("p1", 15.0), ("p1", 10.0)]
-    assert estate.processes == ("p1",)
+    spool, handover = machine.process()
+    assert [one.result for one in handover.results] == [result("t1", b' {"as": "it is"} '), failed]
+    assert [(one.process, one.age) for one in handover.results] == [("p1", 15.0), ("p1", 10.0)]
+    assert handover.processes == ("p1",)
     assert machine.files() == ["p2.spool"]
     spool.close(running=False)
 
@@ -100,8 +108,8 @@ def test_an_acknowledged_result_is_gone(machine: Machine) -> None:
     spool.forget("t1", 1)
     spool.forget("t1", 1)
     dies(spool)
-    spool, estate = machine.process()
-    assert left(estate) == [("p1", "t2")]
+    spool, handover = machine.process()
+    assert left(handover) == [("p1", "t2")]
     spool.close(running=False)
 
 
@@ -117,13 +125,13 @@ def test_a_process_that_ends_while_skills_run_is_known_to_have_ended(machine: Ma
     first, _ = machine.process()
     journal = first._journal
     first.close(running=True)
-    second, estate = machine.process()
-    assert estate == Estate(), "its handlers may still run"
+    second, handover = machine.process()
+    assert handover == Handover(), "its handlers may still run"
     second.close(running=False)
     assert journal is not None
     journal.close()
-    third, estate = machine.process()
-    assert estate == Estate(("p1",))
+    third, handover = machine.process()
+    assert handover == Handover(("p1",))
     third.close(running=False)
 
 
@@ -131,8 +139,8 @@ def test_what_is_owed_at_the_end_is_kept_for_the_next_start(machine: Machine) ->
     spool, _ = machine.process()
     spool.keep(result())
     assert spool.close(running=False) == 1
-    spool, estate = machine.process()
-    assert left(estate) == [("p1", "t1")]
+    spool, handover = machine.process()
+    assert left(handover) == [("p1", "t1")]
     spool.close(running=False)
 
 
@@ -143,15 +151,15 @@ def test_ended_processes_are_named_again_until_the_router_knows_of_them(machine:
     second, _ = machine.process()
     second.keep(result("t2"))
     dies(second)
-    third, estate = machine.process()
-    assert estate.processes == ("p1", "p2")
-    assert left(estate) == [("p1", "t1"), ("p2", "t2")]
+    third, handover = machine.process()
+    assert handover.processes == ("p1", "p2")
+    assert left(handover) == [("p1", "t1"), ("p2", "t2")]
     third.settled()
     third.forget("t1", 1)
     dies(third)
-    fourth, estate = machine.process()
-    assert estate.processes == ("p2", "p3")
-    assert left(estate) == [("p2", "t2")]
+    fourth, handover = machine.process()
+    assert handover.processes == ("p2", "p3")
+    assert left(handover) == [("p2", "t2")]
     fourth.close(running=False)
 
 
@@ -159,14 +167,14 @@ def test_a_living_process_and_another_token_are_left_alone(machine: Machine) -> 
     alive, _ = machine.process()
     alive.keep(result("t1"))
     other = FileSpool(machine.folder.parent / "tok_2", "x1", log=machine.log)
-    assert other.open() == Estate()
-    second, estate = machine.process()
-    assert estate == Estate()
+    assert other.open() == Handover()
+    second, handover = machine.process()
+    assert handover == Handover()
     for spool in (second, other):
         spool.close(running=False)
     dies(alive)
-    last, estate = machine.process()
-    assert left(estate) == [("p1", "t1")]
+    last, handover = machine.process()
+    assert left(handover) == [("p1", "t1")]
     last.close(running=False)
 
 
@@ -176,7 +184,7 @@ def test_of_two_that_start_at_once_one_takes_over(machine: Machine) -> None:
     dies(first)
     second, taken = machine.process()
     third, nothing = machine.process()
-    assert (left(taken), nothing) == ([("p1", "t1")], Estate())
+    assert (left(taken), nothing) == ([("p1", "t1")], Handover())
     second.close(running=False)
     third.close(running=False)
 
@@ -189,13 +197,13 @@ def test_a_result_that_is_too_old_is_dropped_with_one_line(machine: Machine) -> 
     spool.keep(result("t3"))
     dies(spool)
     machine.now += 2 * DAY
-    spool, estate = machine.process()
-    assert left(estate) == [("p1", "t3")]
+    spool, handover = machine.process()
+    assert left(handover) == [("p1", "t3")]
     assert machine.log.at("warning") == ["results of earlier processes older than 7 days: 2; dropped"]
     assert machine.log.at("info") == ["results of earlier processes: 1; to be delivered"]
     dies(spool)
-    spool, estate = machine.process()
-    assert (left(estate), len(machine.log.at("warning"))) == ([("p1", "t3")], 1)
+    spool, handover = machine.process()
+    assert (left(handover), len(machine.log.at("warning"))) == ([("p1", "t3")], 1)
     spool.close(running=False)
 
 
@@ -204,8 +212,8 @@ def test_files_that_are_not_ours_are_left_alone(machine: Machine) -> None:
     for name in ("notes.txt", "two words.spool", ".spool"):
         (machine.folder / name).write_text("mine")
     (machine.folder / "old.draft").write_bytes(b"half")
-    spool, estate = machine.process()
-    assert estate == Estate()
+    spool, handover = machine.process()
+    assert handover == Handover()
     assert machine.files() == [".spool", "notes.txt", "p1.spool", "two words.spool"]
     spool.close(running=False)
 
@@ -219,8 +227,8 @@ def test_what_tokens_that_are_not_used_any_more_left_is_deleted_when_it_is_too_o
         os.utime(machine.folder.parent / name / "x1.spool", (NOW - age * DAY, NOW - age * DAY))
     dies(others["tok_old"])
     dies(others["tok_new"])
-    spool, estate = machine.process()
-    assert estate == Estate()
+    spool, handover = machine.process()
+    assert handover == Handover()
     assert sorted(path.name for path in machine.folder.parent.iterdir()) == ["tok_1", "tok_alive", "tok_new"]
     assert machine.log.lines == [("warning", "results of earlier processes older than 7 days: 1; dropped")]
     dies(others["tok_alive"])
@@ -243,7 +251,7 @@ def test_what_others_keep_in_the_same_folder_is_left_as_it_is(machine: Machine) 
 
 
 def test_a_full_spool_goes_on_in_memory_and_says_so_once_each_way(machine: Machine) -> None:
-    spool, _ = machine.process(Bounds(nbytes=300))
+    spool, _ = machine.process(SpoolBounds(nbytes=300))
     spool.keep(result("t1", b"1" * 200))
     for number in range(2, 5):
         spool.keep(result(f"t{number}", b"1" * 200))
@@ -255,8 +263,8 @@ def test_a_full_spool_goes_on_in_memory_and_says_so_once_each_way(machine: Machi
     spool.forget("t2", 1)
     assert machine.log.lines[1:] == [("info", "results are kept on disk again")]
     dies(spool)
-    spool, estate = machine.process()
-    assert left(estate) == [("p1", "t4")]
+    spool, handover = machine.process()
+    assert left(handover) == [("p1", "t4")]
     spool.close(running=False)
 
 
@@ -273,15 +281,15 @@ def test_a_full_disk_goes_on_in_memory_and_what_waited_is_written_later(machine:
     spool.keep(result("t4"))
     assert machine.log.lines[1:] == [("info", "results are kept on disk again")]
     dies(spool)
-    spool, estate = machine.process()
-    assert sorted(left(estate)) == [("p1", f"t{number}") for number in range(1, 5)]
+    spool, handover = machine.process()
+    assert sorted(left(handover)) == [("p1", f"t{number}") for number in range(1, 5)]
     spool.close(running=False)
 
 
 def test_a_folder_that_cannot_be_made_is_tried_again(machine: Machine) -> None:
     machine.folder.parent.parent.joinpath("spool").write_text("a file where the folder should be")
-    spool, estate = machine.process()
-    assert estate == Estate()
+    spool, handover = machine.process()
+    assert handover == Handover()
     spool.keep(result("t1"))
     assert len(machine.log.lines) == 1
     machine.folder.parent.unlink()
@@ -295,13 +303,13 @@ def test_what_cannot_be_taken_over_for_lack_of_room_stays_where_it_is(machine: M
     spool.keep(result("t1", b"1" * 500))
     dies(spool)
     with files_no_longer_than(100):
-        spool, estate = machine.process()
-    assert left(estate) == [("p1", "t1")]
+        spool, handover = machine.process()
+    assert left(handover) == [("p1", "t1")]
     assert machine.files() == ["p1.spool", "p2.spool"]
     dies(spool)
-    spool, estate = machine.process()
-    assert left(estate) == [("p1", "t1")]
-    assert set(estate.processes) == {"p1", "p2"}
+    spool, handover = machine.process()
+    assert left(handover) == [("p1", "t1")]
+    assert set(handover.processes) == {"p1", "p2"}
     spool.close(running=False)
 
 
@@ -309,10 +317,10 @@ def test_where_a_process_cannot_be_known_to_be_dead_results_stay_in_memory_and_t
     machine: Machine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(spool_folder, "HAS_LOCKS", False)
-    spool, estate = machine.process()
+    spool, handover = machine.process()
     spool.keep(result())
     spool.forget("t1", 1)
-    assert (estate, spool.close(running=False), machine.files()) == (Estate(), 0, [])
+    assert (handover, spool.close(running=False), machine.files()) == (Handover(), 0, [])
     [warning] = machine.log.at("warning")
     assert "flock" in warning
     assert "ATLAS_SPOOL=off" in warning
@@ -321,7 +329,7 @@ def test_where_a_process_cannot_be_known_to_be_dead_results_stay_in_memory_and_t
 def test_off_touches_no_disk(tmp_path: Path) -> None:
     spool = spool_in(None, "a.b.c", "p1", MemoryLog())
     assert isinstance(spool, NoSpool)
-    assert spool.open() == Estate()
+    assert spool.open() == Handover()
     spool.keep(result())
     assert spool.close(running=False) == 0
     assert not list(tmp_path.iterdir())
@@ -340,46 +348,46 @@ def test_off_touches_no_disk(tmp_path: Path) -> None:
     ],
 )
 def test_a_record_holds_a_result_as_it_is(message: Result) -> None:
-    record = decode(encode(kept("p1", 5.0, message)))
-    assert isinstance(record, Kept)
+    record = decode(encode(result_record("p1", 5.0, message)))
+    assert isinstance(record, ResultRecord)
     assert (record.process, record.at, record.result()) == ("p1", 5.0, message)
 
 
 def test_a_message_that_is_no_text_is_kept_as_what_would_be_sent() -> None:
     broken = Result("t1", 1, Outcome.FAILED, error=Fault("handler_error", "half \ud800 a pair"))
-    record = decode(encode(kept("p1", 5.0, broken)))
-    assert isinstance(record, Kept)
+    record = decode(encode(result_record("p1", 5.0, broken)))
+    assert isinstance(record, ResultRecord)
     assert record.result().error == Fault("handler_error", "half ? a pair")
 
 
 def test_a_record_of_another_version_is_passed_over() -> None:
     assert decode(b"\x81\xa4type\xa3new") is None
-    assert decode(encode(Ended("p1"))) == Ended("p1")
+    assert decode(encode(EndedRecord("p1"))) == EndedRecord("p1")
 
 
-def one(name: str, process: str = "p1", at: float = NOW, output: bytes = b"1") -> Kept:
-    return kept(process, at, result(name, output))
+def one(name: str, process: str = "p1", at: float = NOW, output: bytes = b"1") -> ResultRecord:
+    return result_record(process, at, result(name, output))
 
 
 def test_what_is_in_two_files_is_taken_once_from_the_newer_one() -> None:
     newer, older = one("t1", "p1", output=b"2"), one("t1", "p1", output=b"1")
-    chosen = choose([("p2", [Ended("p1"), newer]), ("p1", [older])], NOW, Bounds())
+    chosen = choose([("p2", [EndedRecord("p1"), newer]), ("p1", [older])], NOW, SpoolBounds())
     assert (chosen.results, chosen.processes) == ((newer,), ("p1", "p2"))
 
 
 def test_more_than_the_bounds_is_left_out_and_counted() -> None:
     records = [one(f"t{number}") for number in range(5)]
-    assert choose([("p1", records)], NOW, Bounds(results=3)).too_many == 2
+    assert choose([("p1", records)], NOW, SpoolBounds(results=3)).too_many == 2
     size = len(encode(records[0]))
-    chosen = choose([("p1", records)], NOW, Bounds(nbytes=2 * size))
+    chosen = choose([("p1", records)], NOW, SpoolBounds(nbytes=2 * size))
     assert (len(chosen.results), chosen.too_many) == (2, 3)
 
 
 def test_no_more_processes_are_named_than_a_hello_may_and_those_with_results_come_first() -> None:
     files = [(f"p{number}", [one(f"t{number}", f"p{number}")] if number == 99 else []) for number in range(100)]
-    chosen = choose(files, NOW, Bounds())
+    chosen = choose(files, NOW, SpoolBounds())
     assert (len(chosen.processes), chosen.processes[0], chosen.results) == (MOST_PROCESSES, "p99", (one("t99", "p99"),))
 
 
 def test_a_clock_that_was_put_back_makes_nothing_too_old() -> None:
-    assert choose([("p1", [one("t1", at=NOW + 365 * DAY)])], NOW, Bounds()).too_old == 0
+    assert choose([("p1", [one("t1", at=NOW + 365 * DAY)])], NOW, SpoolBounds()).too_old == 0

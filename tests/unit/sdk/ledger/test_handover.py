@@ -14,7 +14,7 @@ from agentic_atlas.protocol.messages import (
     Welcome,
 )
 from agentic_atlas.sdk.ledger.ledger import Ledger
-from agentic_atlas.sdk.spool.port import Estate, Inherited, NoSpool
+from agentic_atlas.sdk.spool.port import Handover, LeftResult, NoSpool
 from tests.unit.sdk.ledger.test_ledger import BASE, limits, result, task
 
 
@@ -34,15 +34,15 @@ class Remembering(NoSpool):
         self.told.append("settled")
 
 
-class Heir:
-    """A ledger that took over t1 and t2, of two processes, and the estate of a third one."""
+class Successor:
+    """A ledger that took over t1 and t2, of two processes, and what a third one left."""
 
     def __init__(self) -> None:
         self.now = 100.0
         self.spool = Remembering()
         self.ledger = Ledger(spool=self.spool, clock=lambda: self.now)
-        left = (Inherited("p1", result("t1"), 50.0), Inherited("p2", result("t2"), 20.0))
-        self.ledger.inherit(Estate(("p1", "p2", "p3"), left))
+        left = (LeftResult("p1", result("t1"), 50.0), LeftResult("p2", result("t2"), 20.0))
+        self.ledger.take_over(Handover(("p1", "p2", "p3"), left))
 
     def connect(self, *verdicts: Verdict) -> Hello:
         hello = self.ledger.hello(BASE)
@@ -55,7 +55,7 @@ def attempt(name: str) -> RunningAttempt:
 
 
 def test_a_hello_names_the_ended_processes_and_what_each_left() -> None:
-    hello = Heir().connect()
+    hello = Successor().connect()
     assert hello.predecessors == [
         Predecessor("p1", [attempt("t1")]),
         Predecessor("p2", [attempt("t2")]),
@@ -65,25 +65,25 @@ def test_a_hello_names_the_ended_processes_and_what_each_left() -> None:
 
 
 def test_inherited_results_are_sent_when_the_router_keeps_them() -> None:
-    heir = Heir()
+    heir = Successor()
     heir.connect(Verdict("t1", 1, keep=True, n=7), Verdict("t2", 1, keep=False))
     assert heir.ledger.next() == result("t1")
     assert heir.ledger.next() is None
     assert heir.spool.told == [("t2", 1), "settled"]
     heir.ledger.acknowledged(ResultAck("t1", 1))
     assert heir.spool.told[2:] == [("t1", 1)]
-    assert not heir.ledger.owes
+    assert not heir.ledger.attempts.owes
 
 
 def test_a_hello_without_a_welcome_is_said_again_as_it_was() -> None:
-    heir = Heir()
+    heir = Successor()
     first = heir.ledger.hello(BASE)
     heir.ledger.cut()
     assert heir.ledger.hello(BASE) == first
 
 
 def test_after_a_welcome_what_was_inherited_is_ones_own() -> None:
-    heir = Heir()
+    heir = Successor()
     heir.connect(Verdict("t1", 1, keep=True), Verdict("t2", 1, keep=True))
     again = heir.connect(Verdict("t1", 1, keep=True), Verdict("t2", 1, keep=True))
     assert (again.predecessors, again.results) == ([], [attempt("t1"), attempt("t2")])
@@ -91,7 +91,7 @@ def test_after_a_welcome_what_was_inherited_is_ones_own() -> None:
 
 
 def test_an_inherited_attempt_that_is_delivered_again_is_answered_and_never_started() -> None:
-    heir = Heir()
+    heir = Successor()
     heir.connect(Verdict("t1", 1, keep=True), Verdict("t2", 1, keep=True))
     assert [heir.ledger.next(), heir.ledger.next()] == [result("t1"), result("t2")]
     assert not heir.ledger.offer(task("t1"))
@@ -99,7 +99,7 @@ def test_an_inherited_attempt_that_is_delivered_again_is_answered_and_never_star
 
 
 def test_the_beats_count_results_and_the_age_of_the_oldest() -> None:
-    heir = Heir()
+    heir = Successor()
     assert (len(heir.ledger.results), heir.ledger.results.oldest) == (2, 50.0)
     heir.connect(Verdict("t1", 1, keep=False), Verdict("t2", 1, keep=True))
     heir.now += 5

@@ -7,7 +7,7 @@ import json
 
 import pytest
 
-from agentic_atlas.sdk.spool.token_name import token_name
+from agentic_atlas.sdk.spool.folder import token_name
 
 
 def token(**claims: object) -> str:

@@ -1,4 +1,4 @@
-"""The calls to other agents that have no final reply yet: part of the ledger.
+"""The calls to other agents that have no final reply yet.
 
 Within the router's limit they are sent, those over it wait for others to end. After a cut each is sent again, with the
 number of the last event seen, and is still the same call.
@@ -10,9 +10,7 @@ from msgspec.structs import replace
 
 from agentic_atlas.protocol.messages import Call, Limits, Reply, ReplyKind
 from agentic_atlas.sdk.fitting import fit
-
-Key = tuple[str, int]
-"""Task and attempt."""
+from agentic_atlas.sdk.ledger.attempts import Key
 
 
 class OpenCalls:
