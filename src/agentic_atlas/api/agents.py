@@ -19,7 +19,7 @@ from agentic_atlas.api.views.agents import (
     token_view,
 )
 from agentic_atlas.backend.domain.records import Agent
-from agentic_atlas.backend.engine.backend import Backend
+from agentic_atlas.backend.engine.engine import Engine
 from agentic_atlas.backend.usecases import agents, tokens
 from agentic_atlas.http.answers import Json, read
 from agentic_atlas.http.requests import After, Limit, Parts, Who
@@ -28,81 +28,81 @@ router = APIRouter(prefix="/api/v1", tags=["agents"])
 
 
 @router.get("/agents", **describe(answers=AgentPage))
-async def find(backend: Parts, who: Who, limit: Limit = 100, after: After = None) -> Response:
+async def find(engine: Parts, who: Who, limit: Limit = 100, after: After = None) -> Response:
     """List agents by name."""
-    found = await agents.find(backend, who, limit=limit, after=after)
-    items = [agent_view(agent, _presence(backend, agent)) for agent in found]
+    found = await agents.find(engine, who, limit=limit, after=after)
+    items = [agent_view(agent, _presence(engine, agent)) for agent in found]
     return Json(AgentPage(items, found[-1].full_name if len(found) == limit else None))
 
 
 @router.post("/agents", **describe(takes=NewAgent, answers=AgentView, status=HTTPStatus.CREATED))
-async def create(request: Request, backend: Parts, who: Who) -> Response:
+async def create(request: Request, engine: Parts, who: Who) -> Response:
     """Make an agent of one's own."""
     body = await read(request, NewAgent)
-    agent = await agents.create(backend, who, body.name, body.description)
+    agent = await agents.create(engine, who, body.name, body.description)
     return Json(agent_view(agent, Presence()), status=HTTPStatus.CREATED)
 
 
 # Before `/agents/{owner}/{name}`, which would take `tokens` for a name; no agent can have that name.
 @router.get("/agents/{name}/tokens", **describe(answers=TokenPage))
 @router.get("/agents/{owner}/{name}/tokens", **describe(answers=TokenPage))
-async def list_tokens(name: str, backend: Parts, who: Who, owner: str = "") -> Response:
+async def list_tokens(name: str, engine: Parts, who: Who, owner: str = "") -> Response:
     """List an agent's tokens, newest first."""
-    agent, found = await tokens.of_agent(backend, who, _full(owner, name))
-    return Json(TokenPage([token_view(token, agent, backend.clock()) for token in found]))
+    agent, found = await tokens.of_agent(engine, who, _full(owner, name))
+    return Json(TokenPage([token_view(token, agent, engine.clock()) for token in found]))
 
 
 @router.post("/agents/{name}/tokens", **describe(takes=NewToken, answers=NewTokenView, status=HTTPStatus.CREATED))
 @router.post(
     "/agents/{owner}/{name}/tokens", **describe(takes=NewToken, answers=NewTokenView, status=HTTPStatus.CREATED)
 )
-async def issue(name: str, request: Request, backend: Parts, who: Who, owner: str = "") -> Response:
+async def issue(name: str, request: Request, engine: Parts, who: Who, owner: str = "") -> Response:
     """Make a token for one instance of an agent; its secret is in this answer and nowhere else."""
     body = await read(request, NewToken)
-    agent = await backend.access.agent(who.user, _full(owner, name))
-    issued = await tokens.issue(backend, who, agent.full_name, name=body.name, lifetime=body.expires_in)
-    view = new_token_view(issued.token, agent, backend.clock(), issued.secret)
+    agent = await engine.access.agent(who.user, _full(owner, name))
+    issued = await tokens.issue(engine, who, agent.full_name, name=body.name, lifetime=body.expires_in)
+    view = new_token_view(issued.token, agent, engine.clock(), issued.secret)
     return Json(view, status=HTTPStatus.CREATED)
 
 
 @router.get("/agents/{name}", **describe(answers=AgentView))
 @router.get("/agents/{owner}/{name}", **describe(answers=AgentView))
-async def show(name: str, backend: Parts, who: Who, owner: str = "") -> Response:
+async def show(name: str, engine: Parts, who: Who, owner: str = "") -> Response:
     """Show an agent with its skills and instances."""
-    details = await agents.show(backend, who, _full(owner, name))
-    now = _presence(backend, details.agent)
+    details = await agents.show(engine, who, _full(owner, name))
+    now = _presence(engine, details.agent)
     return Json(agent_view(details.agent, now, details.skills, details.instances))
 
 
 @router.patch("/agents/{name}", **describe(takes=AgentChange, answers=AgentView))
 @router.patch("/agents/{owner}/{name}", **describe(takes=AgentChange, answers=AgentView))
-async def update(name: str, request: Request, backend: Parts, who: Who, owner: str = "") -> Response:
+async def update(name: str, request: Request, engine: Parts, who: Who, owner: str = "") -> Response:
     """Change an agent's description, disable it (its connections are closed) or enable it."""
     body = await read(request, AgentChange)
-    agent = await agents.update(backend, who, _full(owner, name), description=body.description, disabled=body.disabled)
-    return Json(agent_view(agent, _presence(backend, agent)))
+    agent = await agents.update(engine, who, _full(owner, name), description=body.description, disabled=body.disabled)
+    return Json(agent_view(agent, _presence(engine, agent)))
 
 
 @router.delete("/agents/{name}", **describe(status=HTTPStatus.NO_CONTENT))
 @router.delete("/agents/{owner}/{name}", **describe(status=HTTPStatus.NO_CONTENT))
-async def delete(name: str, backend: Parts, who: Who, owner: str = "") -> Response:
+async def delete(name: str, engine: Parts, who: Who, owner: str = "") -> Response:
     """Remove an agent with its tokens; its tasks stay."""
-    await agents.delete(backend, who, _full(owner, name))
+    await agents.delete(engine, who, _full(owner, name))
     return Response(status_code=HTTPStatus.NO_CONTENT)
 
 
 @router.delete("/tokens/{token_id}", **describe(answers=TokenView))
-async def revoke(token_id: str, backend: Parts, who: Who) -> Response:
+async def revoke(token_id: str, engine: Parts, who: Who) -> Response:
     """Make a token worthless; the connection made with it is closed."""
-    agent, token = await tokens.revoke(backend, who, token_id)
-    return Json(token_view(token, agent, backend.clock()))
+    agent, token = await tokens.revoke(engine, who, token_id)
+    return Json(token_view(token, agent, engine.clock()))
 
 
-def _presence(backend: Backend, agent: Agent) -> Presence:
-    fleet, census = backend.fleet, backend.dispatcher.census
+def _presence(engine: Engine, agent: Agent) -> Presence:
+    fleet, census = engine.fleet, engine.dispatcher.census
     usage = fleet.usage(agent.id)
     silent = min((one.silent for one in usage), default=None)
-    heard_at = None if silent is None else backend.clock() - silent
+    heard_at = None if silent is None else engine.clock() - silent
     return Presence(fleet.online(agent.id), usage, census.queue_length(agent.id), heard_at)
 
 

@@ -8,17 +8,17 @@ from agentic_atlas._version import __version__
 from agentic_atlas.api import agents, backups, describe, logins, page, system, tasks, users
 from agentic_atlas.api.whereabouts import Whereabouts
 from agentic_atlas.auth.hosts import Hosts
-from agentic_atlas.backend.engine.backend import Backend
+from agentic_atlas.backend.engine.engine import Engine
 from agentic_atlas.http import errors
 from agentic_atlas.http.front import Front
 from agentic_atlas.http.turns import Turns
 
 
-def create_app(backend: Backend, whereabouts: Whereabouts | None = None, hosts: Hosts | None = None) -> FastAPI:
-    """Return the API of `backend` as an ASGI application.
+def create_app(engine: Engine, whereabouts: Whereabouts | None = None, hosts: Hosts | None = None) -> FastAPI:
+    """Return the API of `engine` as an ASGI application.
 
     Args:
-        backend: what it is the API of.
+        engine: what it is the API of.
         whereabouts: what people are told of where it is.
         hosts: names that requests may be for; without it addresses and local names alone.
     """
@@ -36,7 +36,7 @@ def create_app(backend: Backend, whereabouts: Whereabouts | None = None, hosts: 
         redirect_slashes=False,
     )
     app.add_middleware(Front, hosts=hosts or Hosts())
-    app.state.backend = backend
+    app.state.engine = engine
     app.state.turns = Turns(monotonic)
     app.state.whereabouts = whereabouts or Whereabouts()
     errors.install(app)

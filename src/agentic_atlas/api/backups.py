@@ -15,12 +15,12 @@ router = APIRouter(prefix="/api/v1", tags=["backups"])
 
 
 @router.post("/backups", **describe(answers=BackupView, status=HTTPStatus.CREATED))
-async def make(backend: Parts, who: Who) -> Response:
+async def make(engine: Parts, who: Who) -> Response:
     """Make a backup while everything goes on, and answer when it is whole; administrators only."""
-    return Json(backup_view(await backups.make(backend, who)), status=HTTPStatus.CREATED)
+    return Json(backup_view(await backups.make(engine, who)), status=HTTPStatus.CREATED)
 
 
 @router.get("/backups", **describe(answers=BackupPage))
-async def find(backend: Parts, who: Who) -> Response:
+async def find(engine: Parts, who: Who) -> Response:
     """List the backups on the server's machine, newest first; administrators only."""
-    return Json(BackupPage([backup_view(backup) for backup in await backups.find(backend, who)]))
+    return Json(BackupPage([backup_view(backup) for backup in await backups.find(engine, who)]))

@@ -24,9 +24,9 @@ class KeySet(msgspec.Struct):
 
 
 @router.get("/.well-known/jwks.json", **describe(answers=KeySet))
-async def keys(backend: Parts) -> Response:
+async def keys(engine: Parts) -> Response:
     """The public keys that agent tokens are signed with (RFC 7517)."""
-    return Json(jwks(backend.keys, backend.clock()), headers={"Cache-Control": "max-age=60"})
+    return Json(jwks(engine.keys, engine.clock()), headers={"Cache-Control": "max-age=60"})
 
 
 class Readiness(msgspec.Struct):
@@ -48,21 +48,21 @@ class Health(msgspec.Struct):
 
 
 @router.get("/healthz", **describe(answers=Health))
-async def health(backend: Parts) -> Response:
+async def health(engine: Parts) -> Response:
     """The process is alive; and whether something in it hangs."""
-    findings = backend.monitor.findings
+    findings = engine.monitor.findings
     ever = {invariant: findings.ever[invariant] for invariant in Invariant}
-    return Json(Health("ok" if backend.monitor.content else "degraded", __version__, findings.now(), ever))
+    return Json(Health("ok" if engine.monitor.content else "degraded", __version__, findings.now(), ever))
 
 
 @router.get("/metrics", **describe(text=metrics.MEDIA_TYPE))
-async def scrape(backend: Parts) -> Response:
+async def scrape(engine: Parts) -> Response:
     """The state of the network for Prometheus, in its text format 0.0.4; counts only, no names."""
-    return Response(metrics.exposition(backend), media_type=metrics.MEDIA_TYPE)
+    return Response(metrics.exposition(engine), media_type=metrics.MEDIA_TYPE)
 
 
 @router.get("/readyz", **describe(answers=Readiness))
-async def ready(backend: Parts) -> Response:
+async def ready(engine: Parts) -> Response:
     """The store answers; 503 otherwise."""
-    await backend.store.ready()
+    await engine.store.ready()
     return Json(Readiness("ready"))

@@ -26,7 +26,7 @@ from agentic_atlas.api.views.tasks import (
 from agentic_atlas.backend.domain.records import Task, TaskEvent
 from agentic_atlas.backend.engine import events as events_of
 from agentic_atlas.backend.engine.access import Principal
-from agentic_atlas.backend.engine.backend import Backend
+from agentic_atlas.backend.engine.engine import Engine
 from agentic_atlas.backend.engine.notes import note
 from agentic_atlas.backend.ports import TaskFilter
 from agentic_atlas.backend.usecases import questions, tasks
@@ -47,32 +47,32 @@ router = APIRouter(prefix="/api/v1/tasks", tags=["tasks"])
 @router.post("", **describe(takes=NewTask, answers=TaskView, status=HTTPStatus.CREATED))
 async def submit(
     request: Request,
-    backend: Parts,
+    engine: Parts,
     who: Who,
     wait: Wait = 0,
     traceparent: Annotated[str | None, Header(max_length=200)] = None,
 ) -> Response:
     """Submit a task; with `wait`, answer when it has ended or the time is over."""
     ask = _ask(await read(request, NewTask), traceparent)
-    submitted = await tasks.submit(backend, who.user, who.caller, ask, wait=wait)
+    submitted = await tasks.submit(engine, who.user, who.caller, ask, wait=wait)
     task = submitted.task
     status = HTTPStatus.CREATED if submitted.created else HTTPStatus.OK
-    return Json(await _view(backend, task), status=status, headers={"Location": f"/api/v1/tasks/{task.id}"})
+    return Json(await _view(engine, task), status=status, headers={"Location": f"/api/v1/tasks/{task.id}"})
 
 
 @router.post("/batch", **describe(takes=NewTasks, answers=BatchView))
-async def batch(request: Request, backend: Parts, who: Who) -> Response:
+async def batch(request: Request, engine: Parts, who: Who) -> Response:
     """Submit several tasks; each is accepted or refused by itself."""
     body = await read(request, NewTasks)
-    return Json(BatchView([await _one_of_many(backend, who, new) for new in body.tasks]))
+    return Json(BatchView([await _one_of_many(engine, who, new) for new in body.tasks]))
 
 
 @router.get("", **describe(answers=TaskPage))
 async def find(
-    backend: Parts, who: Who, wanted: Annotated[WantedTasks, Query()], limit: Limit = 50, after: After = None
+    engine: Parts, who: Who, wanted: Annotated[WantedTasks, Query()], limit: Limit = 50, after: After = None
 ) -> Response:
     """List tasks, newest first."""
-    named = await backend.access.agent(who.user, wanted.agent) if wanted.agent else None
+    named = await engine.access.agent(who.user, wanted.agent) if wanted.agent else None
     which = TaskFilter(
         visible_to=who.scope,
         agent_id=named.id if named else None,
@@ -83,24 +83,24 @@ async def find(
         prefix=wanted.prefix,
         since=wanted.since.timestamp() if wanted.since else None,
     )
-    page = await tasks.find(backend, which, limit=limit, after=after)
+    page = await tasks.find(engine, which, limit=limit, after=after)
     return Json(TaskPage([summary_view(summary) for summary in page.items], page.next))
 
 
 @router.get("/{task_id}", **describe(answers=TaskView))
-async def show(task_id: str, backend: Parts, who: Who, wait: Wait = 0) -> Response:
+async def show(task_id: str, engine: Parts, who: Who, wait: Wait = 0) -> Response:
     """Show a task; with `wait`, when it has ended or the time is over."""
     if wait:
-        await tasks.standing(backend, who, task_id)
-    task = await tasks.until_ended(backend, task_id, wait) if wait else None
-    return Json(await _view(backend, task or await tasks.show(backend, who, task_id)))
+        await tasks.standing(engine, who, task_id)
+    task = await tasks.until_ended(engine, task_id, wait) if wait else None
+    return Json(await _view(engine, task or await tasks.show(engine, who, task_id)))
 
 
 @router.get("/{task_id}/events", **describe(answers=EventPage, text="text/event-stream"))
 async def events(
     task_id: str,
     request: Request,
-    backend: Parts,
+    engine: Parts,
     who: Who,
     after: Annotated[int, Query(ge=0, le=2**53)] = 0,
     last_event_id: Annotated[str | None, Header(max_length=20)] = None,
@@ -110,38 +110,38 @@ async def events(
     Resumes after `Last-Event-ID`; 204 when the task has ended and no event follows, so that nobody tries again.
     With `Accept: application/json`: a page of those that are there now.
     """
-    task = (await tasks.standing(backend, who, task_id)).task
+    task = (await tasks.standing(engine, who, task_id)).task
     start = _number(last_event_id) if last_event_id else after
     if prefers(request.headers.getlist("accept"), "application/json", "text/event-stream"):
-        found, more = await events_of.page(backend, task_id, start)
+        found, more = await events_of.page(engine, task_id, start)
         return Json(EventPage([event_view(event) for event in found], more))
     if task.terminal and start >= task.last_seq:
         return Response(status_code=HTTPStatus.NO_CONTENT, headers={"Cache-Control": "no-store"})
-    return Stream(backend, who.key.id, task_id, start)
+    return Stream(engine, who.key.id, task_id, start)
 
 
 @router.post("/{task_id}/cancel", **describe(takes=Reason, answers=TaskView))
-async def cancel(task_id: str, request: Request, backend: Parts, who: Who) -> Response:
+async def cancel(task_id: str, request: Request, engine: Parts, who: Who) -> Response:
     """Cancel a task and what it called; one that has ended stays as it is."""
     body = await read(request, Reason)
-    task = await tasks.show(backend, who, task_id)
-    return Json(await _view(backend, await tasks.cancel(backend, task_id, body.reason) or task))
+    task = await tasks.show(engine, who, task_id)
+    return Json(await _view(engine, await tasks.cancel(engine, task_id, body.reason) or task))
 
 
 @router.post("/{task_id}/input", **describe(takes=NewAnswer, answers=TaskView))
-async def answer(task_id: str, request: Request, backend: Parts, who: Who) -> Response:
+async def answer(task_id: str, request: Request, engine: Parts, who: Who) -> Response:
     """Answer a question that a task asks; who may see the task may answer it."""
-    task = await tasks.show(backend, who, task_id)
+    task = await tasks.show(engine, who, task_id)
     body = await read(request, NewAnswer)
-    answered = await questions.answer(backend, who, task, bytes(body.answer), body.question)
-    return Json(await _view(backend, answered))
+    answered = await questions.answer(engine, who, task, bytes(body.answer), body.question)
+    return Json(await _view(engine, answered))
 
 
 @router.post("/{task_id}/retry", **describe(answers=TaskView, status=HTTPStatus.CREATED))
-async def retry(task_id: str, backend: Parts, who: Who) -> Response:
+async def retry(task_id: str, engine: Parts, who: Who) -> Response:
     """Do again what an ended task asked for, as a new task."""
-    submitted = await tasks.retry(backend, who, task_id)
-    return Json(await _view(backend, submitted.task), status=HTTPStatus.CREATED)
+    submitted = await tasks.retry(engine, who, task_id)
+    return Json(await _view(engine, submitted.task), status=HTTPStatus.CREATED)
 
 
 def _ask(new: NewTask, trace: str | None) -> tasks.Ask:
@@ -161,16 +161,16 @@ def _ask(new: NewTask, trace: str | None) -> tasks.Ask:
     )
 
 
-async def _one_of_many(backend: Backend, who: Principal, new: NewTask) -> BatchItem:
+async def _one_of_many(engine: Engine, who: Principal, new: NewTask) -> BatchItem:
     try:
-        submitted = await tasks.submit(backend, who.user, who.caller, _ask(new, None))
+        submitted = await tasks.submit(engine, who.user, who.caller, _ask(new, None))
     except AtlasError as error:
         return BatchItem(error=body_of(error).error)
     return BatchItem(task=summary_of(submitted.task))
 
 
-async def _view(backend: Backend, task: Task) -> TaskView:
-    return task_view(task, await note(backend, task))
+async def _view(engine: Engine, task: Task) -> TaskView:
+    return task_view(task, await note(engine, task))
 
 
 class Stream(StreamingResponse):
@@ -178,10 +178,10 @@ class Stream(StreamingResponse):
 
     media_type = "text/event-stream"
 
-    def __init__(self, backend: Backend, key_id: str, task_id: str, after: int) -> None:
+    def __init__(self, engine: Engine, key_id: str, task_id: str, after: int) -> None:
         headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no", "X-Content-Type-Options": "nosniff"}
-        super().__init__(_stream(backend, task_id, after), headers=headers)
-        self._place = backend.watchers.place(task_id, key_id)
+        super().__init__(_stream(engine, task_id, after), headers=headers)
+        self._place = engine.watchers.place(task_id, key_id)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer; raises Busy (`too_many_watchers`) before the first byte."""
@@ -189,8 +189,8 @@ class Stream(StreamingResponse):
             await super().__call__(scope, receive, send)
 
 
-async def _stream(backend: Backend, task_id: str, after: int) -> AsyncIterator[bytes]:
-    async for page in events_of.follow(backend, task_id, after, KEEP_ALIVE):
+async def _stream(engine: Engine, task_id: str, after: int) -> AsyncIterator[bytes]:
+    async for page in events_of.follow(engine, task_id, after, KEEP_ALIVE):
         yield b"".join(map(_frame, page)) or b": keep-alive\n\n"
 
 

@@ -29,50 +29,50 @@ router = APIRouter(prefix="/api/v1", tags=["users"])
 
 
 @router.get("/whoami", **describe(answers=WhoView))
-async def whoami(request: Request, backend: Parts, who: Who) -> Response:
+async def whoami(request: Request, engine: Parts, who: Who) -> Response:
     """Tell who asks, and which network this is."""
     where = cast(Whereabouts, request.app.state.whereabouts)
     router_url = where.router_for(request.url.hostname)
-    view = WhoView(user_view(who.user), key_view(who.key), backend.network, __version__, router_url, where.api_url)
+    view = WhoView(user_view(who.user), key_view(who.key), engine.network, __version__, router_url, where.api_url)
     return Json(view)
 
 
 @router.get("/users", **describe(answers=UserPage))
-async def find(backend: Parts, who: Who, limit: Limit = 100, after: After = None) -> Response:
+async def find(engine: Parts, who: Who, limit: Limit = 100, after: After = None) -> Response:
     """List the users by name; administrators only."""
-    found = await users.find(backend, who, limit=limit, after=after)
+    found = await users.find(engine, who, limit=limit, after=after)
     return Json(UserPage([user_view(user) for user in found], found[-1].name if len(found) == limit else None))
 
 
 @router.post("/users", **describe(takes=NewUser, answers=UserView, status=HTTPStatus.CREATED))
-async def create(request: Request, backend: Parts, who: Who) -> Response:
+async def create(request: Request, engine: Parts, who: Who) -> Response:
     """Make a user; administrators only."""
     body = await read(request, NewUser)
-    return Json(user_view(await users.create(backend, who, body.name, body.role)), status=HTTPStatus.CREATED)
+    return Json(user_view(await users.create(engine, who, body.name, body.role)), status=HTTPStatus.CREATED)
 
 
 @router.patch("/users/{name}", **describe(takes=UserChange, answers=UserView))
-async def update(name: str, request: Request, backend: Parts, who: Who) -> Response:
+async def update(name: str, request: Request, engine: Parts, who: Who) -> Response:
     """Change a user's role, disable or enable them; administrators only."""
     body = await read(request, UserChange)
-    return Json(user_view(await users.update(backend, who, name, role=body.role, disabled=body.disabled)))
+    return Json(user_view(await users.update(engine, who, name, role=body.role, disabled=body.disabled)))
 
 
 @router.get("/api-keys", **describe(answers=KeyPage))
-async def keys(backend: Parts, who: Who) -> Response:
+async def keys(engine: Parts, who: Who) -> Response:
     """List one's own API keys, newest first."""
-    return Json(KeyPage([key_view(key) for key in await users.keys(backend, who)]))
+    return Json(KeyPage([key_view(key) for key in await users.keys(engine, who)]))
 
 
 @router.post("/api-keys", **describe(takes=NewKey, answers=NewKeyView, status=HTTPStatus.CREATED))
-async def create_key(request: Request, backend: Parts, who: Who) -> Response:
+async def create_key(request: Request, engine: Parts, who: Who) -> Response:
     """Make an API key; its secret is in this answer and nowhere else."""
     body = await read(request, NewKey)
-    issued = await users.create_key(backend, who, name=body.name, lifetime=body.expires_in, user=body.user)
+    issued = await users.create_key(engine, who, name=body.name, lifetime=body.expires_in, user=body.user)
     return Json(new_key_view(issued.key, issued.user, issued.secret), status=HTTPStatus.CREATED)
 
 
 @router.delete("/api-keys/{key_id}", **describe(answers=KeyView))
-async def revoke_key(key_id: str, backend: Parts, who: Who) -> Response:
+async def revoke_key(key_id: str, engine: Parts, who: Who) -> Response:
     """Make an API key worthless at once."""
-    return Json(key_view(await users.revoke_key(backend, who, key_id)))
+    return Json(key_view(await users.revoke_key(engine, who, key_id)))

@@ -102,11 +102,11 @@ async def _key(up: Network, settings: Settings, held: Credentials, folder: str) 
     here = held.entry(up.addresses.api_url)
     for entry in ([here] if here is not None else []) + list(held.started_from(folder).values()):
         try:
-            return await up.backend.access.authenticate(entry.api_key), entry.api_key, False
+            return await up.engine.access.authenticate(entry.api_key), entry.api_key, False
         except Unauthenticated:
             continue  # Of another data folder, or revoked.
-    issued = await users.bootstrap(up.backend, settings.admin) or await users.recover(up.backend)
-    return await up.backend.access.authenticate(issued.secret), issued.secret, True
+    issued = await users.bootstrap(up.engine, settings.admin) or await users.recover(up.engine)
+    return await up.engine.access.authenticate(issued.secret), issued.secret, True
 
 
 async def _elsewhere(held: Credentials, url: str, folder: str) -> tuple[str, bool]:
@@ -136,4 +136,4 @@ async def _hand_on(held: Credentials, url: str, standing: Standing) -> str:
 async def _revoke(up: Network, principal: Principal) -> None:
     from agentic_atlas.backend.usecases import users
 
-    await users.revoke_key(up.backend, principal, principal.key.id)
+    await users.revoke_key(up.engine, principal, principal.key.id)

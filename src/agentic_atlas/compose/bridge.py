@@ -7,8 +7,8 @@ from functools import partial
 
 from agentic_atlas.backend.domain.assignment import assignment
 from agentic_atlas.backend.domain.records import Task
-from agentic_atlas.backend.engine import absence, instances
-from agentic_atlas.backend.engine.backend import Backend
+from agentic_atlas.backend.engine import instances
+from agentic_atlas.backend.engine.engine import Engine
 from agentic_atlas.backend.ports import Slot, Usage
 from agentic_atlas.backend.usecases import calls
 from agentic_atlas.protocol.messages import Call, Reaction, Report
@@ -113,17 +113,17 @@ class RouterFleet:
 
 
 class RouterBackend:
-    """The backend, as the router sees it (`router.ports.Backend`)."""
+    """The engine, as the router sees it (`router.ports.Engine`)."""
 
-    def __init__(self, backend: Backend) -> None:
-        self._backend = backend
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
 
     async def admit(self, arrival: router_ports.Arrival) -> router_ports.Admission:
         """See `Backend.admit`."""
         identity = arrival.identity
         try:
             admitted = await instances.admit(
-                self._backend, identity.token_id, identity.agent_id, arrival.hello, identity.presented_at
+                self._engine, identity.token_id, identity.agent_id, arrival.hello, identity.presented_at
             )
         except instances.NotAdmitted as error:
             raise router_ports.Refused(error.close_code, error.code, error.message) from None
@@ -140,30 +140,30 @@ class RouterBackend:
 
     async def departed(self, instance: router_ports.Instance, silent: float) -> None:
         """See `Backend.departed`."""
-        await instances.departed(self._backend, instance.agent_id, instance.instance_id, instance.generation, silent)
+        await instances.departed(self._engine, instance.agent_id, instance.instance_id, instance.generation, silent)
 
     def report(self, instance: router_ports.Instance, report: Report) -> "Future[router_ports.Receipt]":
         """See `Backend.report`."""
         receipt: Future[router_ports.Receipt] = asyncio.get_running_loop().create_future()
-        stored = instances.report(self._backend, instance.instance_id, report)
+        stored = instances.report(self._engine, instance.instance_id, report)
         stored.add_done_callback(partial(_hand_on, receipt))
         return receipt
 
     async def lost(self, task: str, attempt: int, why: Loss) -> None:
         """See `Backend.lost`."""
-        await instances.lost(self._backend, task, attempt, why)
+        await instances.lost(self._engine, task, attempt, why)
 
     def absent(self, agent_id: str) -> None:
         """See `Backend.absent`."""
-        absence.absent(self._backend, agent_id)
+        self._engine.absence.absent(agent_id)
 
     def freed(self, agent_id: str) -> None:
         """See `Backend.freed`."""
-        self._backend.dispatcher.claims.freed(agent_id)
+        self._engine.dispatcher.claims.freed(agent_id)
 
     async def call(self, instance: router_ports.Instance, call: Call, replies: router_ports.Replies) -> None:
         """See `Backend.call`."""
-        await calls.call(self._backend, instance.agent_id, instance.instance_id, call, replies)
+        await calls.call(self._engine, instance.agent_id, instance.instance_id, call, replies)
 
 
 def _instance(slot: Slot) -> router_ports.Instance:

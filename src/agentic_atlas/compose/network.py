@@ -1,4 +1,4 @@
-"""A whole network in one process and on one event loop: store, backend, API and router."""
+"""A whole network in one process and on one event loop: store, engine, API and router."""
 
 import asyncio
 import socket
@@ -13,8 +13,7 @@ from agentic_atlas.auth import KeyRing, load_or_create_ring, read_bearer, verify
 from agentic_atlas.auth.hosts import Hosts
 from agentic_atlas.backend.archive.manifest import DATABASE, KEYS
 from agentic_atlas.backend.checker.process import checking
-from agentic_atlas.backend.engine import absence, instances
-from agentic_atlas.backend.engine.backend import Backend
+from agentic_atlas.backend.engine.engine import Engine
 from agentic_atlas.backend.ports import Checker, Store
 from agentic_atlas.backend.store.database import open_store
 from agentic_atlas.compose import http
@@ -41,11 +40,11 @@ class Network:
     """A network that is up.
 
     Attributes:
-        backend: its rules and its store.
+        engine: its rules and its store.
         addresses: where it is.
     """
 
-    backend: Backend
+    engine: Engine
     addresses: Addresses
 
 
@@ -82,13 +81,13 @@ async def _running(
     api_socket: socket.socket,
     checker: Checker,
 ) -> AsyncIterator[Network]:
-    backend, router = await _joined(settings, log, store, ring, ids, checker)
+    engine, router = await _joined(settings, log, store, ring, ids, checker)
     hosts = Hosts([*settings.names, *machine_names()])
     crowd = Crowd(raise_limit(), log, monotonic)
     # Before anything lives: a port that is taken is one plain error.
     endpoint = await serve(
         router,
-        Guard(_identify(ring, backend.network), hosts),
+        Guard(_identify(ring, engine.network), hosts),
         host=settings.host,
         port=settings.router_port,
         occupancy=Occupancy(settings.max_connections, settings.max_connections_per_address),
@@ -97,51 +96,44 @@ async def _running(
     )
     listening, api_port = api_socket.getsockname()[:2]
     where = addresses(settings, listening, api_port, endpoint.port)
-    app = create_app(backend, where.told, hosts)
+    app = create_app(engine, where.told, hosts)
     try:
         server = http.HttpServer(app, api_socket, drain=settings.drain, crowd=crowd)
-        async with _alive(settings, backend, router, endpoint, server):
-            yield Network(backend, where)
+        async with _alive(settings, engine, router, endpoint, server):
+            yield Network(engine, where)
     finally:
         await endpoint.close()
 
 
 async def _joined(
     settings: Settings, log: FilteringBoundLogger, store: Store, ring: KeyRing, ids: SortableIds, checker: Checker
-) -> tuple[Backend, Router]:
+) -> tuple[Engine, Router]:
     """Return backend and router, each behind the other's port, with what the last process left."""
     fleet = RouterFleet()
     limits = _limits(settings)
-    backend = await build(settings, log, store, fleet, ring, ids, limits, checker)
+    engine = await build(settings, log, store, fleet, ring, ids, limits, checker)
     router = fleet.router = Router(
-        RouterBackend(backend),
+        RouterBackend(engine),
         clock=monotonic,
         wall=wall,
         limits=limits,
         settings=RouterSettings(beat_every=settings.beat_every, grace=settings.grace),
         log=log,
     )
-    await _take_up(backend, router)
-    return backend, router
+    # Nobody is connected; what was held stays held for one grace period.
+    router.adopt(await engine.take_up())
+    return engine, router
 
 
 @asynccontextmanager
 async def _alive(
-    settings: Settings, backend: Backend, router: Router, endpoint: Endpoint, server: http.HttpServer
+    settings: Settings, engine: Engine, router: Router, endpoint: Endpoint, server: http.HttpServer
 ) -> AsyncIterator[None]:
     """Have everything live in this block, and end in an order in which nobody is left without an answer."""
     stop = asyncio.Event()
     failure: Exception | None = None
     async with asyncio.TaskGroup() as group:
-        lives = (
-            backend.dispatcher.run(),
-            router.run(),
-            backend.monitor.run(),
-            backend.circles.run(),
-            backend.sightings.run(),
-            _wait_for_agents(backend, settings.grace),
-        )
-        living = [group.create_task(life) for life in lives]
+        living = [group.create_task(life) for life in (engine.run(settings.grace), router.run())]
         serving = group.create_task(http.until(stop, server))
         try:
             yield
@@ -151,11 +143,11 @@ async def _alive(
             # Callers first: what is being answered is finished while agents still answer.
             ends = monotonic() + settings.drain
             router.announce()
-            backend.feed.close()
+            engine.feed.close()
             stop.set()
             await serving
             await router.settle(ends - monotonic())
-            await backend.sightings.store()
+            await engine.sightings.store()
             router.drain()
             await endpoint.close()
             for task in living:
@@ -168,19 +160,6 @@ def _limits(settings: Settings) -> Limits:
     payload = settings.message_bytes * 3 // 4
     # An event is a message too: one that is allowed has to fit into one.
     return Limits(message_bytes=settings.message_bytes, payload_bytes=payload, event_bytes=min(EVENT_BYTES, payload))
-
-
-async def _take_up(backend: Backend, router: Router) -> None:
-    """Take up what the last process left: nobody is connected, and what was held stays held for one grace period."""
-    backend.returning.expect(await backend.store.agents.depart_all(backend.clock()))
-    open_tasks = await backend.store.tasks.open()
-    backend.dispatcher.resume(open_tasks)
-    router.adopt(instances.unanswered(open_tasks))
-
-
-async def _wait_for_agents(backend: Backend, grace: float) -> None:
-    await asyncio.sleep(grace)
-    absence.nobody_came(backend)
 
 
 def _identify(ring: KeyRing, network_id: str) -> Callable[[Sequence[str]], Identity]:

@@ -1,4 +1,4 @@
-"""What every route needs of a request: the backend, and who asks."""
+"""What every route needs of a request: the engine, and who asks."""
 
 from typing import Annotated, cast
 
@@ -7,7 +7,7 @@ from pydantic import AwareDatetime, BaseModel, Field
 
 from agentic_atlas.auth import TokenRefused, read_bearer
 from agentic_atlas.backend.engine.access import SEND_A_KEY, Principal
-from agentic_atlas.backend.engine.backend import Backend
+from agentic_atlas.backend.engine.engine import Engine
 from agentic_atlas.errors import Unauthenticated
 from agentic_atlas.http.turns import ASKER
 from agentic_atlas.protocol.tasks import TaskState
@@ -16,20 +16,20 @@ INTRODUCED = "introduced"
 """In the state of a request: what the server wants called once its connection has shown an API key that is good."""
 
 
-async def backend_of(request: Request) -> Backend:
-    """Return the backend that the application was made for; a coroutine, for plain functions cost a thread here."""
-    return cast(Backend, request.app.state.backend)
+async def engine_of(request: Request) -> Engine:
+    """Return the engine that the application was made for; a coroutine, for plain functions cost a thread here."""
+    return cast(Engine, request.app.state.engine)
 
 
 async def principal_of(request: Request) -> Principal:
     """Return who asks; raises Unauthenticated."""
-    backend = await backend_of(request)
+    engine = await engine_of(request)
     headers = request.headers.getlist("authorization")
     try:
         secret = read_bearer(headers) if headers else None
     except TokenRefused as error:
         raise Unauthenticated(f"{error.reason}: {SEND_A_KEY}") from None
-    principal = await backend.access.authenticate(secret)
+    principal = await engine.access.authenticate(secret)
     setattr(request.state, ASKER, principal.user.id)
     introduced = getattr(request.state, INTRODUCED, None)
     if introduced is not None:
@@ -37,7 +37,7 @@ async def principal_of(request: Request) -> Principal:
     return principal
 
 
-Parts = Annotated[Backend, Depends(backend_of)]
+Parts = Annotated[Engine, Depends(engine_of)]
 Who = Annotated[Principal, Depends(principal_of)]
 Limit = Annotated[int, Query(ge=1, le=500, description="Most items of the answer.")]
 After = Annotated[str | None, Query(max_length=200, description="`next` of the page before.")]

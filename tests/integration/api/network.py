@@ -18,25 +18,14 @@ from agentic_atlas.backend.archive.folder import BackupFolder
 from agentic_atlas.backend.checker.process import PROGRAM, checking
 from agentic_atlas.backend.domain.records import Task
 from agentic_atlas.backend.engine import instances
-from agentic_atlas.backend.engine.access import Access
-from agentic_atlas.backend.engine.backend import Backend
-from agentic_atlas.backend.engine.census import Census, OpenLimits
-from agentic_atlas.backend.engine.circles import Circles
-from agentic_atlas.backend.engine.dispatch import Dispatcher
-from agentic_atlas.backend.engine.feed import Feed
-from agentic_atlas.backend.engine.logins import Logins
-from agentic_atlas.backend.engine.monitor import Monitor
-from agentic_atlas.backend.engine.registry import Registry
-from agentic_atlas.backend.engine.schemas import Schemas
-from agentic_atlas.backend.engine.sightings import Sightings
-from agentic_atlas.backend.engine.watchers import Watchers
+from agentic_atlas.backend.engine.engine import Engine, EngineSettings, World
 from agentic_atlas.backend.ports import Clock, Slot, Usage
 from agentic_atlas.backend.store.database import open_store
 from agentic_atlas.backend.usecases import users
 from agentic_atlas.bus.local import LocalBus
 from agentic_atlas.compose.sources import SortableIds, python_environ, wall
 from agentic_atlas.protocol import messages
-from agentic_atlas.protocol.messages import Hello, InstanceInfo, Limits, Raw, Reaction, SkillSpec
+from agentic_atlas.protocol.messages import Hello, InstanceInfo, Raw, Reaction, SkillSpec
 
 GREET = SkillSpec(
     name="greet",
@@ -139,9 +128,9 @@ class HandFleet:
 
 @dataclass
 class Api:
-    """The API, its backend, and clients for it."""
+    """The API, its engine, and clients for it."""
 
-    backend: Backend
+    engine: Engine
     fleet: HandFleet
     admin: httpx.AsyncClient
     anonymous: httpx.AsyncClient
@@ -163,14 +152,14 @@ class Api:
     ) -> str:
         """Register an instance of an agent, as the router would after `hello`; return the agent's id."""
         token = (await owner.post(f"/api/v1/agents/{name}/tokens", json={})).json()
-        record = await self.backend.store.tokens.get(token["id"])
+        record = await self.engine.store.tokens.get(token["id"])
         assert record is not None
         hello = Hello(protocol=1, instance=InstanceInfo(id=instance), skills=list(skills), concurrency=4)
-        admitted = await instances.admit(self.backend, token["id"], record.agent_id, hello, self.backend.clock())
+        admitted = await instances.admit(self.engine, token["id"], record.agent_id, hello, self.engine.clock())
         self.fleet.present[record.agent_id] = 1
         for _ in range(slots):
             self.fleet.release(Slot(record.agent_id, instance, admitted.generation))
-        self.backend.dispatcher.claims.freed(record.agent_id)
+        self.engine.dispatcher.claims.freed(record.agent_id)
         return record.agent_id
 
     async def called_by(self, parent: str) -> str:
@@ -184,18 +173,17 @@ class Api:
 
     async def report(self, *said: messages.Message, instance: str = "ins_1") -> list[instances.Stored]:
         """Say what an instance says of its attempts, in this order."""
-        futures = [instances.report(self.backend, instance, message) for message in said]
+        futures = [instances.report(self.engine, instance, message) for message in said]
         return [await future for future in futures]
 
 
 @asynccontextmanager
 async def api(
     folder: Path,
-    limits: OpenLimits | None = None,
+    settings: EngineSettings | None = None,
     clock: Clock = wall,
     *,
     database: Path | None = None,
-    watchers: Watchers | None = None,
     checker: Sequence[str] = PROGRAM,
 ) -> AsyncIterator[Api]:
     """Run the API, with its store in memory unless there is a file for it."""
@@ -204,39 +192,28 @@ async def api(
         open_store(database, clock=wall, ids=ids) as store,
         checking(python_environ(), checker) as apart,
     ):
-        feed, registry, log = Feed(LocalBus()), Registry(store.agents), structlog.get_logger()
-        dispatcher = Dispatcher(store.tasks, fleet, feed, clock, log, Census(limits))
-        backend = Backend(
-            store=store,
-            fleet=fleet,
+        network = await store.network_id()
+        world = World(
             keys=load_or_create_ring(folder / "keys", wall()),
-            network=await store.network_id(),
             clock=clock,
             ids=ids,
             entropy=secrets.token_bytes,
-            limits=Limits(),
-            access=Access(store.users, registry, clock),
-            registry=registry,
-            feed=feed,
-            dispatcher=dispatcher,
-            logins=Logins(),
-            monitor=Monitor(dispatcher, fleet, clock, log),
-            circles=Circles(dispatcher, fleet, clock),
-            sightings=Sightings(store.agents, fleet, clock),
+            log=structlog.get_logger(),
+            bus=LocalBus(),
+            checker=apart,
             backups=BackupFolder(
                 folder / "backups",
-                network=await store.network_id(),
+                network=network,
                 copy=store.copy,
                 keys=lambda: ring_files(folder / "keys"),
                 clock=wall,
             ),
-            schemas=Schemas(apart),
-            watchers=Watchers(1_000_000, 1_000_000) if watchers is None else watchers,
         )
-        issued = await users.bootstrap(backend, "admin")
-        transport = httpx.ASGITransport(create_app(backend), raise_app_exceptions=False)
+        engine = Engine.over(store, fleet, network, world, settings)
+        issued = await users.bootstrap(engine, "admin")
+        transport = httpx.ASGITransport(create_app(engine), raise_app_exceptions=False)
         async with httpx.AsyncClient(transport=transport, base_url="http://atlas", headers=JSON) as anonymous:
-            running = Api(backend, fleet, anonymous, anonymous)
+            running = Api(engine, fleet, anonymous, anonymous)
             if issued is not None:  # else the file has users already
                 running.admin = running.with_key(issued.secret)
             yield running

@@ -52,7 +52,7 @@ def test_a_token_is_verified_by_the_published_keys_alone(tmp_path: Path) -> None
             await atlas.admin.post("/api/v1/agents/hello/tokens", json={"name": "laptop", "expires_in": 3600})
         ).json()
         keys = load_jwks((await atlas.anonymous.get("/.well-known/jwks.json")).json())
-        claims = verify(made["token"], keys, network=atlas.backend.network, now=atlas.backend.clock())
+        claims = verify(made["token"], keys, network=atlas.engine.network, now=atlas.engine.clock())
         assert (claims.jti, claims.exp - claims.iat) == (made["id"], 3600)
         assert made["status"] == "active"
         revoked = (await atlas.admin.delete(f"/api/v1/tokens/{made['id']}")).json()
@@ -116,16 +116,16 @@ def test_an_agent_is_last_seen_when_it_was_heard_and_that_is_stored_once_in_a_wh
         async def seen() -> float:
             shown = (await atlas.admin.get("/api/v1/agents/hello")).json()
             listed = (await atlas.admin.get("/api/v1/agents")).json()["items"][0]
-            ages = [atlas.backend.clock() - parsed(one["last_seen_at"]) for one in (shown, listed)]
+            ages = [atlas.engine.clock() - parsed(one["last_seen_at"]) for one in (shown, listed)]
             assert abs(ages[0] - ages[1]) < 5
             return ages[0]
 
         atlas.fleet.used[agent_id] = [Usage("ins_1", 0, 4, silent=300.0), Usage("ins_2", 0, 4, silent=100.0)]
         assert 100 <= await seen() < 105
-        await atlas.backend.sightings.store()
+        await atlas.engine.sightings.store()
         del atlas.fleet.used[agent_id]
         assert 100 <= await seen() < 105
-        await instances.departed(atlas.backend, agent_id, "ins_1", 1, silent=20.0)
+        await instances.departed(atlas.engine, agent_id, "ins_1", 1, silent=20.0)
         assert 20 <= await seen() < 25
 
     run(test, tmp_path)

@@ -20,7 +20,7 @@ def test_an_administrator_has_a_backup_made_and_sees_it_listed(tmp_path: Path) -
             assert backup["path"] == str(path)
             assert backup["size"] == len(content)
             assert backup["sha256"] == hashlib.sha256(content).hexdigest()
-            assert read(path).network == atlas.backend.network
+            assert read(path).network == atlas.engine.network
             listed = (await atlas.admin.get("/api/v1/backups")).json()
             assert listed == {"items": [backup | {"sha256": None}]}
 

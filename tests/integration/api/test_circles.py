@@ -57,7 +57,7 @@ class World:
     def call(self, parent: str, caller: str, called: str) -> tuple[asyncio.Task[None], Answered]:
         answered = Answered()
         asked = Call(f"call_{called}", parent, 1, called, "greet", Raw(b'{"name":"Bob"}'))
-        made = calls.call(self.atlas.backend, self.ids[caller], f"ins_{caller}", asked, answered)
+        made = calls.call(self.atlas.engine, self.ids[caller], f"ins_{caller}", asked, answered)
         return asyncio.create_task(made), answered
 
     async def note(self, task: str) -> str:
@@ -110,7 +110,7 @@ def test_two_chains_that_wait_for_each_other_are_seen_in_notes_and_ended_by_a_la
         assert [one["slots_used"] for one in shown["instances"]] == [1]
         for _ in range(PATIENCE):
             assert not second.done()
-            world.atlas.backend.circles.look()
+            world.atlas.engine.circles.look()
         await second
         assert answered.last is not None
         assert answered.last.error is not None
@@ -129,7 +129,7 @@ def test_a_circle_is_ended_though_new_calls_come_to_wait_behind_it_all_the_time(
             await world.atlas.called_by(root)
         for _ in range(PATIENCE):
             await world.atlas.admin.post("/api/v1/tasks", json=TASK | {"agent": "ping"})
-            world.atlas.backend.circles.look()
+            world.atlas.engine.circles.look()
         await calling[1]
         calling[0].cancel()
 
@@ -142,10 +142,10 @@ def test_what_has_been_let_in_before_the_look_is_over_is_not_ended(tmp_path: Pat
         calling = [world.call(roots[0], "ping", "pong")[0], world.call(roots[1], "pong", "ping")[0]]
         waiting = [await world.atlas.called_by(root) for root in roots]
         for _ in range(PATIENCE - 1):
-            world.atlas.backend.circles.look()
+            world.atlas.engine.circles.look()
         world.atlas.fleet.release(Slot(world.ids["ping"], "ins_ping", 1))
-        world.atlas.backend.dispatcher.claims.freed(world.ids["ping"])
-        world.atlas.backend.circles.look()
+        world.atlas.engine.dispatcher.claims.freed(world.ids["ping"])
+        world.atlas.engine.circles.look()
         shown = [(await world.atlas.admin.get(f"/api/v1/tasks/{task}")).json()["state"] for task in waiting]
         assert shown == ["submitted", "working"]
         for call in calling:

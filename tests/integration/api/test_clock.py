@@ -26,8 +26,8 @@ def run(test: Callable[[Api, Settable], Awaitable[None]], folder: Path) -> None:
     async def main() -> None:
         settable = Settable()
         async with api(folder, clock=settable.clock) as running, asyncio.timeout(10.0), asyncio.TaskGroup() as group:
-            settable.clock.jumped = running.backend.dispatcher.forgive
-            looking = group.create_task(running.backend.dispatcher.run())
+            settable.clock.jumped = running.engine.dispatcher.forgive
+            looking = group.create_task(running.engine.dispatcher.run())
             await running.admin.post("/api/v1/agents", json={"name": "hello"})
             await running.connect(running.admin, "hello", GREET, slots=1)
             await test(running, settable)
@@ -49,7 +49,7 @@ def test_a_timeout_does_not_come_early_or_late_because_the_clock_was_set(tmp_pat
         settable.set_by = step
         assert (await atlas.admin.get(f"/api/v1/tasks/{task}")).json()["state"] == "working"
         waiting = await submitted(atlas, queue_ttl=60)  # a write behind those of the step: it is over
-        stored = await atlas.backend.store.tasks.get(task)
+        stored = await atlas.engine.store.tasks.get(task)
         assert stored is not None
         assert stored.accepted_at == 1_000_000.0 + step
         assert (await atlas.admin.get(f"/api/v1/tasks/{task}")).json()["state"] == "working"
@@ -63,9 +63,9 @@ def test_a_retry_does_not_wait_for_a_clock_that_was_set_back(tmp_path: Path) -> 
         task = await submitted(atlas, retries=1)
         await atlas.report(Accept(task, 1), Result(task, 1, Outcome.FAILED, error=Fault("handler_error", "broken")))
         settable.set_by = -HOUR
-        atlas.backend.clock()
+        atlas.engine.clock()
         await submitted(atlas)
-        stored = await atlas.backend.store.tasks.get(task)
+        stored = await atlas.engine.store.tasks.get(task)
         assert stored is not None
         assert stored.not_before == pytest.approx(1_000_000.0 - HOUR, abs=2.0)
 

@@ -12,13 +12,13 @@ PATIENCE = 10.0
 
 
 async def submitter(atlas: Api, agent_id: str) -> asyncio.Task[tasks.Submitted]:
-    agent = await atlas.backend.store.agents.get(agent_id)
+    agent = await atlas.engine.store.agents.get(agent_id)
     assert agent is not None
-    user = await atlas.backend.store.users.get(agent.owner_id)
+    user = await atlas.engine.store.users.get(agent.owner_id)
     assert user is not None
     caller = CallerRef("user", user.id, user.id, user.name)
     ask = tasks.Ask("hello", "greet", b'{"name":"Ada"}')
-    return asyncio.create_task(tasks.submit(atlas.backend, user, caller, ask))
+    return asyncio.create_task(tasks.submit(atlas.engine, user, caller, ask))
 
 
 def test_a_task_whose_submitter_goes_away_is_delivered_all_the_same(tmp_path: Path) -> None:
@@ -32,7 +32,7 @@ def test_a_task_whose_submitter_goes_away_is_delivered_all_the_same(tmp_path: Pa
             submitting.cancel()
             await atlas.fleet.arrived.wait()
             [(_, delivered)] = atlas.fleet.delivered
-            stored = await atlas.backend.store.tasks.get(delivered.id)
+            stored = await atlas.engine.store.tasks.get(delivered.id)
             assert stored is not None
             assert stored.state == "working"
             assert atlas.fleet.free_slots[agent_id] == []
@@ -65,7 +65,7 @@ def test_a_task_that_is_being_canceled_makes_no_further_calls(tmp_path: Path) ->
             await atlas.admin.post(f"/api/v1/tasks/{parent}/cancel")
             heard = Heard()
             call = Call("c1", parent, 1, "hello", "greet", Raw(b'{"name":"Bob"}'))
-            await calls.call(atlas.backend, agent_id, "ins_1", call, heard)
+            await calls.call(atlas.engine, agent_id, "ins_1", call, heard)
             [reply] = heard.replies
             assert reply.error is not None
             assert reply.error.code == "parent_not_running"

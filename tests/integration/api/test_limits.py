@@ -9,6 +9,7 @@ from msgspec.structs import replace
 
 from agentic_atlas.backend.engine import instances
 from agentic_atlas.backend.engine.census import OpenLimits
+from agentic_atlas.backend.engine.engine import EngineSettings
 from agentic_atlas.backend.usecases import calls
 from agentic_atlas.http.turns import LONG
 from agentic_atlas.protocol.messages import Accept, Call, Delivery, Fault, Outcome, Policy, Raw, Reply, Result
@@ -20,7 +21,7 @@ PATIENCE = 10.0
 
 def run(test: Callable[[Api], Awaitable[None]], folder: Path, limits: OpenLimits | None = None) -> None:
     async def main() -> None:
-        async with api(folder, limits) as running, asyncio.timeout(PATIENCE):
+        async with api(folder, EngineSettings(open=limits or OpenLimits())) as running, asyncio.timeout(PATIENCE):
             await running.admin.post("/api/v1/agents", json={"name": "hello"})
             await test(running)
 
@@ -86,10 +87,10 @@ def test_what_an_attempt_called_is_canceled_when_the_attempt_ends_whatever_its_e
             parent = (await atlas.admin.post("/api/v1/tasks", json=ask())).json()["id"]
             await atlas.report(Accept(parent, 1))
             call = Call("c1", parent, 1, "hello", "greet", Raw(b'{"name":"Bob"}'))
-            calling = asyncio.create_task(calls.call(atlas.backend, agent_id, "ins_1", call, Unheard()))
+            calling = asyncio.create_task(calls.call(atlas.engine, agent_id, "ins_1", call, Unheard()))
             child = await atlas.called_by(parent)
             if end is None:
-                await instances.lost(atlas.backend, parent, 1, Loss.CUT)
+                await instances.lost(atlas.engine, parent, 1, Loss.CUT)
             else:
                 await atlas.report(Result(parent, 1, end, Raw(b"1"), Fault("x", "y")))
             shown = (await atlas.admin.get(f"/api/v1/tasks/{child}?wait=5")).json()
@@ -97,7 +98,7 @@ def test_what_an_attempt_called_is_canceled_when_the_attempt_ends_whatever_its_e
             await calling
             await atlas.admin.post(f"/api/v1/tasks/{parent}/cancel")
             atlas.fleet.release(atlas.fleet.delivered[-1][0])
-        assert not list(atlas.backend.dispatcher.census)
+        assert not list(atlas.engine.dispatcher.census)
 
     run(test, tmp_path)
 
@@ -143,7 +144,7 @@ def test_the_tasks_of_an_agent_that_is_deleted_end_and_count_no_longer(tmp_path:
         for task in made:
             shown = (await atlas.admin.get(f"/api/v1/tasks/{task}")).json()
             assert (shown["state"], shown["error"]["code"]) == ("failed", "agent_deleted")
-        assert len(atlas.backend.dispatcher.census) == 0
+        assert len(atlas.engine.dispatcher.census) == 0
         assert made[0] in atlas.fleet.cancels, "the one that ran is told to stop"
 
     run(test, tmp_path)
@@ -155,7 +156,7 @@ def test_a_submit_that_is_refused_or_repeated_costs_its_caller_no_place(tmp_path
         for _ in range(20):
             await atlas.admin.post("/api/v1/tasks", json=ask(idempotency_key="k"))
         second = (await atlas.admin.post("/api/v1/tasks", json=ask())).json()["id"]
-        stored = await atlas.backend.store.tasks.get(second)
+        stored = await atlas.engine.store.tasks.get(second)
         assert stored is not None
         assert stored.position == 1.0
 

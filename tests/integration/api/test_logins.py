@@ -50,8 +50,8 @@ class Logins:
 async def logins(folder: Path) -> AsyncIterator[Logins]:
     async with api(folder) as atlas:
         ada = await atlas.member("ada")
-        under_test = Logins(atlas, atlas.anonymous, ada, atlas.backend.clock())
-        transport = httpx.ASGITransport(create_app(replace(atlas.backend, clock=lambda: under_test.now)))
+        under_test = Logins(atlas, atlas.anonymous, ada, atlas.engine.clock())
+        transport = httpx.ASGITransport(create_app(replace(atlas.engine, clock=lambda: under_test.now)))
         async with httpx.AsyncClient(transport=transport, base_url="http://atlas", headers=JSON) as anonymous:
             under_test.anonymous = anonymous
             under_test.ada = under_test.at_this_time(ada)

@@ -40,7 +40,7 @@ async def metrics(atlas: Api) -> dict[tuple[str, ...], float]:
 
 def look(atlas: Api) -> None:
     for _ in range(PATIENCE):
-        atlas.backend.monitor.look()
+        atlas.engine.monitor.look()
 
 
 def test_a_network_where_nothing_hangs_says_so(tmp_path: Path) -> None:
@@ -119,7 +119,7 @@ def test_an_attempt_that_its_agents_beats_do_not_name_is_found_lost_and_run_agai
         assert shown["state"] == "submitted"
         atlas.fleet.arrived.clear()
         atlas.fleet.release(Slot(agent_id, "ins_1", 1))
-        atlas.backend.dispatcher.claims.freed(agent_id)
+        atlas.engine.dispatcher.claims.freed(agent_id)
         await atlas.fleet.arrived.wait()
         assert atlas.fleet.delivered[-1][1].attempt == 2
         look(atlas)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from agentic_atlas.backend.engine import events
-from agentic_atlas.backend.engine.watchers import Watchers
+from agentic_atlas.backend.engine.engine import EngineSettings
 from agentic_atlas.protocol.messages import Accept, Event, EventKind, Fault, Outcome, Raw, Result
 from tests.integration.api.network import GREET, Api, api
 
@@ -16,9 +16,9 @@ LONG = "x" * 100_000
 JSON = {"Accept": "application/json"}
 
 
-def run(test: Callable[[Api], Awaitable[None]], folder: Path, watchers: Watchers | None = None) -> None:
+def run(test: Callable[[Api], Awaitable[None]], folder: Path, settings: EngineSettings | None = None) -> None:
     async def main() -> None:
-        async with api(folder, watchers=watchers) as running, asyncio.timeout(20):
+        async with api(folder, settings) as running, asyncio.timeout(20):
             await running.admin.post("/api/v1/agents", json={"name": "hello"})
             await running.connect(running.admin, "hello", GREET, slots=1)
             await test(running)
@@ -139,7 +139,7 @@ def test_a_watcher_too_many_is_a_429_that_says_when_to_come_back(tmp_path: Path)
         path = f"/api/v1/tasks/{task}/events"
         async with asyncio.TaskGroup() as group:
             watching = [group.create_task(atlas.admin.get(path)) for _ in range(2)]
-            while len(atlas.backend.watchers) < 2:  # noqa: ASYNC110 - nothing else tells that both have begun
+            while len(atlas.engine.watchers) < 2:  # noqa: ASYNC110 - nothing else tells that both have begun
                 await asyncio.sleep(0.01)
             refused = await atlas.admin.get(path)
             assert (refused.status_code, refused.json()["error"]["code"]) == (429, "too_many_watchers")
@@ -147,6 +147,6 @@ def test_a_watcher_too_many_is_a_429_that_says_when_to_come_back(tmp_path: Path)
             assert (await atlas.admin.get(path, headers=JSON)).status_code == 200
             await atlas.report(Accept(task, 1), Result(task, 1, Outcome.COMPLETED, Raw(b"1")))
         assert [one.result().status_code for one in watching] == [200, 200]
-        assert len(atlas.backend.watchers) == 0
+        assert len(atlas.engine.watchers) == 0
 
-    run(test, tmp_path, Watchers(per_task=2, per_key=100))
+    run(test, tmp_path, EngineSettings(watchers_per_task=2, watchers_per_key=100))

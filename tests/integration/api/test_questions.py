@@ -137,7 +137,7 @@ def test_answers_have_a_limit_together(tmp_path: Path) -> None:
         async with stage(tmp_path) as on:
             await on.ask(1)
             await on.ask(2)
-            most = on.atlas.backend.limits.payload_bytes // 4
+            most = on.atlas.engine.limits.payload_bytes // 4
             assert (await on.answer("x" * (most - 1_000), question=1)).status_code == 200
             refused = await on.answer("x" * 1_000, question=2)
             assert (refused.status_code, refused.json()["error"]["code"]) == (413, "payload_too_large")
@@ -239,8 +239,8 @@ def test_a_question_that_cannot_be_asked_ends_its_task_with_an_error_and_its_age
 def test_a_question_that_nobody_answers_expires_and_its_agent_is_told(tmp_path: Path) -> None:
     async def main() -> None:
         async with stage(tmp_path) as on, asyncio.TaskGroup() as group:
-            running = group.create_task(on.atlas.backend.dispatcher.run())
-            with on.atlas.backend.feed.watch(on.task) as watch:
+            running = group.create_task(on.atlas.engine.dispatcher.run())
+            with on.atlas.engine.feed.watch(on.task) as watch:
                 await on.ask(timeout=0.05)
                 async with asyncio.timeout(SECONDS):
                     while not on.atlas.fleet.answers:
@@ -260,11 +260,11 @@ def test_an_instance_that_comes_back_is_told_all_answers_of_what_it_runs(tmp_pat
             await on.ask(1)
             await on.answer("yes")
             await on.ask(2)
-            task = await on.atlas.backend.store.tasks.get(on.task)
+            task = await on.atlas.engine.store.tasks.get(on.task)
             assert task is not None
-            (token,) = await on.atlas.backend.store.tokens.of_agent(task.agent_id)
+            (token,) = await on.atlas.engine.store.tokens.of_agent(task.agent_id)
             hello = Hello(1, InstanceInfo("ins_1"), [GREET], running=[RunningAttempt(on.task, 1)])
-            backend = on.atlas.backend
+            backend = on.atlas.engine
             admitted = await instances.admit(backend, token.id, task.agent_id, hello, backend.clock())
             assert [(one.task, one.attempt, one.reaction) for one in admitted.answers] == [
                 (on.task, 1, Reaction(1, Raw(b'"yes"')))
@@ -280,12 +280,12 @@ def test_the_next_attempt_is_delivered_with_the_answers_of_the_last_one(tmp_path
             await on.ask(1)
             await on.answer({"size": 3})
             await on.ask(2)
-            await instances.lost(on.atlas.backend, on.task, 1, Loss.CUT)
+            await instances.lost(on.atlas.engine, on.task, 1, Loss.CUT)
             assert [one["number"] for one in (await on.shown())["questions"]] == [1]
             agent_id = next(iter(on.atlas.fleet.present))
             on.atlas.fleet.arrived.clear()
             on.atlas.fleet.release(Slot(agent_id, "ins_1", 1))
-            on.atlas.backend.dispatcher.claims.freed(agent_id)
+            on.atlas.engine.dispatcher.claims.freed(agent_id)
             async with asyncio.timeout(SECONDS):
                 await on.atlas.fleet.arrived.wait()
             delivered = assignment(on.atlas.fleet.delivered[-1][1])

@@ -237,9 +237,9 @@ def test_a_key_that_expires_is_refused_from_then_on(tmp_path: Path) -> None:
         async with api(tmp_path) as atlas:
             key = (await atlas.admin.post("/api/v1/api-keys", json={"expires_in": 1})).json()
             client = atlas.with_key(key["key"])
-            ends = atlas.backend.clock() + 30
+            ends = atlas.engine.clock() + 30
             while (answer := await client.get("/api/v1/whoami")).status_code == 200:
-                assert atlas.backend.clock() < ends
+                assert atlas.engine.clock() < ends
             assert answer.json()["error"]["code"] == "key_expired"
             assert "atlas login URL --code" in answer.json()["error"]["message"]
 
@@ -261,7 +261,7 @@ def test_secrets_are_shown_once_and_stored_as_digests(tmp_path: Path) -> None:
                 assert isinstance(answer, httpx.Response)
                 assert token["token"] not in answer.text
                 assert key["key"] not in answer.text
-            stored = await atlas.backend.store.users.keys_of(
+            stored = await atlas.engine.store.users.keys_of(
                 (await atlas.admin.get("/api/v1/whoami")).json()["user"]["id"]
             )
             assert all(len(one.digest) == 32 for one in stored)

@@ -43,14 +43,14 @@ async def submit(atlas: Api, skill: str = "greet") -> str:
 def test_a_token_is_refused_to_the_code_of_another_agent(tmp_path: Path) -> None:
     async def test(atlas: Api) -> None:
         token = (await atlas.admin.post("/api/v1/agents/hello/tokens", json={})).json()["id"]
-        record = await atlas.backend.store.tokens.get(token)
+        record = await atlas.engine.store.tokens.get(token)
         assert record is not None
         hello = Hello(protocol=1, instance=InstanceInfo(id="ins_1"), skills=[GREET])
         for name in ("hello", None):
-            await instances.admit(atlas.backend, token, record.agent_id, replace(hello, agent=name), 0.0)
+            await instances.admit(atlas.engine, token, record.agent_id, replace(hello, agent=name), 0.0)
         with pytest.raises(instances.NotAdmitted, match="it is for hello, the code declares kinds") as refused:
             await instances.admit(
-                atlas.backend, token, record.agent_id, replace(hello, agent="kinds", skills=[COUNT]), 0.0
+                atlas.engine, token, record.agent_id, replace(hello, agent="kinds", skills=[COUNT]), 0.0
             )
         assert (refused.value.close_code, refused.value.code) == (CloseCode.WRONG_AGENT, "wrong_agent")
         assert list(await offered(atlas)) == ["greet"]
@@ -64,10 +64,10 @@ def test_an_agent_offers_what_its_connected_instances_have_and_the_last_ones_ski
         assert await offered(atlas) == {"greet": ["name"]}
         await atlas.connect(atlas.admin, "hello", NARROW, COUNT, instance="older")
         assert await offered(atlas) == {"count": ["name"], "greet": ["first"]}
-        await instances.departed(atlas.backend, agent_id, "older", 1)
+        await instances.departed(atlas.engine, agent_id, "older", 1)
         assert await offered(atlas) == {"greet": ["name"]}
         assert (await atlas.admin.post("/api/v1/tasks", json=TASK | {"skill": "count"})).status_code == 404
-        await instances.departed(atlas.backend, agent_id, "right", 1)
+        await instances.departed(atlas.engine, agent_id, "right", 1)
         assert await offered(atlas) == {"greet": ["name"]}
 
     run(test, tmp_path)
@@ -87,13 +87,13 @@ def test_a_task_goes_only_to_an_instance_that_has_its_skill_with_that_schema(tmp
             ("older", "count"),
         ]
         for _ in range(PATIENCE):
-            atlas.backend.monitor.look()
-        assert not any(atlas.backend.monitor.findings.now().values()), "what can't begin there does not wait for it"
+            atlas.engine.monitor.look()
+        assert not any(atlas.engine.monitor.findings.now().values()), "what can't begin there does not wait for it"
         atlas.fleet.arrived.clear()
         await atlas.report(Result(greets[0], 1, Outcome.COMPLETED, Raw(b"1")), instance="right")
         slot = atlas.fleet.delivered[0][0]
         atlas.fleet.release(slot)
-        atlas.backend.dispatcher.claims.freed(slot.agent_id)
+        atlas.engine.dispatcher.claims.freed(slot.agent_id)
         await atlas.fleet.arrived.wait()
         assert [(slot.instance_id, task.id) for slot, task in atlas.fleet.delivered][2:] == [("right", greets[1])]
 
@@ -104,7 +104,7 @@ def test_a_task_whose_skill_no_connected_instance_has_waits_and_says_so(tmp_path
     async def test(atlas: Api) -> None:
         agent_id = await atlas.connect(atlas.admin, "hello", GREET, instance="right")
         task = await submit(atlas)
-        await instances.departed(atlas.backend, agent_id, "right", 1)
+        await instances.departed(atlas.engine, agent_id, "right", 1)
         await atlas.connect(atlas.admin, "hello", COUNT, instance="older", slots=1)
         assert not atlas.fleet.delivered
         shown = (await atlas.admin.get(f"/api/v1/tasks/{task}")).json()

@@ -45,7 +45,7 @@ class World:
             made = (await self.api.admin.post("/api/v1/agents/hello/tokens", json={})).json()
             self.tokens[token] = made["id"]
         hello = Hello(1, InstanceInfo(instance), [GREET, ONCE], 4, predecessors=list(predecessors))
-        backend = self.api.backend
+        backend = self.api.engine
         record = await backend.store.tokens.get(self.tokens[token])
         assert record is not None
         self.agent_id = record.agent_id
@@ -56,7 +56,7 @@ class World:
 
     async def dies(self, instance: str) -> None:
         self.api.fleet.free_slots.clear()
-        await self.api.backend.store.agents.depart(instance, 1, self.api.backend.clock())
+        await self.api.engine.store.agents.depart(instance, 1, self.api.engine.clock())
 
     async def task(self, skill: str = "greet", instance: str = "p1") -> str:
         """Submit a task that this process has accepted."""

@@ -12,7 +12,7 @@ import pytest
 from msgspec.structs import replace
 
 from agentic_atlas import Agent
-from agentic_atlas.backend.engine import absence, instances
+from agentic_atlas.backend.engine import instances
 from agentic_atlas.compose.sources import wall
 from agentic_atlas.protocol.codec import ProtocolError
 from agentic_atlas.protocol.messages import (
@@ -509,7 +509,7 @@ def test_who_calls_an_agent_that_is_on_its_way_back_after_a_restart_waits_for_it
     async def test(atlas: Api) -> None:
         agent_id = await atlas.connect(atlas.admin, "hello", GREET)
         atlas.fleet.present[agent_id] = 0
-        atlas.backend.returning.expect([agent_id])
+        atlas.engine.absence.expect([agent_id])
         called = await atlas.admin.post("/api/v1/tasks", json=ask(queue_ttl=0))
         assert (called.status_code, called.json()["state"]) == (201, "submitted")
         assert "on its way back" in called.json()["note"]
@@ -517,7 +517,7 @@ def test_who_calls_an_agent_that_is_on_its_way_back_after_a_restart_waits_for_it
         await asyncio.wait_for(atlas.fleet.arrived.wait(), 10)
         ((_, task),) = atlas.fleet.delivered
         assert task.id == called.json()["id"]
-        absence.nobody_came(atlas.backend)
+        atlas.engine.absence.nobody_came()
         assert (await atlas.admin.get(f"/api/v1/tasks/{task.id}")).json()["state"] == "working"
         atlas.fleet.present[agent_id] = 0
         gone = await atlas.admin.post("/api/v1/tasks", json=ask(queue_ttl=0))
@@ -530,10 +530,10 @@ def test_an_agent_that_does_not_come_back_in_time_fails_who_would_not_wait_and_n
     async def test(atlas: Api) -> None:
         agent_id = await atlas.connect(atlas.admin, "hello", GREET)
         atlas.fleet.present[agent_id] = 0
-        atlas.backend.returning.expect([agent_id])
+        atlas.engine.absence.expect([agent_id])
         called = (await atlas.admin.post("/api/v1/tasks", json=ask(queue_ttl=0))).json()["id"]
         submitted = (await atlas.admin.post("/api/v1/tasks", json=ask())).json()["id"]
-        absence.nobody_came(atlas.backend)
+        atlas.engine.absence.nobody_came()
         ended = (await atlas.admin.get(f"/api/v1/tasks/{called}?wait=10")).json()
         assert (ended["state"], ended["error"]["code"]) == ("failed", "agent_offline")
         assert (await atlas.admin.get(f"/api/v1/tasks/{submitted}")).json()["state"] == "submitted"
@@ -551,7 +551,7 @@ def test_a_call_that_waits_for_a_slot_ends_when_its_agent_has_gone_away(tmp_path
         assert (called["state"], called["waits_until"]) == ("submitted", None)
         patient = (await atlas.admin.post("/api/v1/tasks", json=ask(queue_ttl=60))).json()["id"]
         atlas.fleet.present[agent_id] = 0
-        absence.absent(atlas.backend, agent_id)
+        atlas.engine.absence.absent(agent_id)
         ended = (await atlas.admin.get(f"/api/v1/tasks/{called['id']}?wait=10")).json()
         assert (ended["state"], ended["error"]["code"]) == ("failed", "agent_offline")
         assert (await atlas.admin.get(f"/api/v1/tasks/{patient}")).json()["state"] == "submitted"
@@ -565,8 +565,8 @@ def test_a_call_that_was_begun_waits_for_its_next_attempt_though_its_agent_is_aw
         called = (await atlas.admin.post("/api/v1/tasks", json=ask(queue_ttl=0))).json()["id"]
         await atlas.report(Accept(called, 1))
         atlas.fleet.present[agent_id] = 0
-        await instances.lost(atlas.backend, called, 1, Loss.CUT)
-        absence.absent(atlas.backend, agent_id)
+        await instances.lost(atlas.engine, called, 1, Loss.CUT)
+        atlas.engine.absence.absent(agent_id)
         shown = (await atlas.admin.get(f"/api/v1/tasks/{called}")).json()
         assert (shown["state"], shown["waits_until"] is not None) == ("submitted", True)
 
@@ -577,10 +577,10 @@ def test_an_agent_that_came_back_and_is_busy_keeps_who_waits_for_it(tmp_path: Pa
     async def test(atlas: Api) -> None:
         agent_id = await atlas.connect(atlas.admin, "hello", GREET)
         atlas.fleet.present[agent_id] = 0
-        atlas.backend.returning.expect([agent_id])
+        atlas.engine.absence.expect([agent_id])
         called = (await atlas.admin.post("/api/v1/tasks", json=ask(queue_ttl=0))).json()["id"]
         await atlas.connect(atlas.admin, "hello", GREET, instance="ins_2")
-        absence.nobody_came(atlas.backend)
+        atlas.engine.absence.nobody_came()
         assert (await atlas.admin.get(f"/api/v1/tasks/{called}")).json()["state"] == "submitted"
 
     run(test, tmp_path)
@@ -589,7 +589,7 @@ def test_an_agent_that_came_back_and_is_busy_keeps_who_waits_for_it(tmp_path: Pa
 def test_who_would_not_wait_is_told_when_the_agent_leaves_while_the_task_is_stored(tmp_path: Path) -> None:
     async def test(atlas: Api) -> None:
         await atlas.connect(atlas.admin, "hello", GREET)
-        absence.nobody_came(atlas.backend)
+        atlas.engine.absence.nobody_came()
         here = iter((1, 0))
         atlas.fleet.online = lambda _: next(here, 0)  # type: ignore[method-assign]
         called = await atlas.admin.post("/api/v1/tasks", json=ask(queue_ttl=0))

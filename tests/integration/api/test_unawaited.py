@@ -156,7 +156,7 @@ def test_the_tasks_of_a_deleted_agent_end_though_the_store_is_away_at_first(tmp_
             agent_id = await atlas.connect(atlas.admin, "hello", GREET)
             body = {"agent": "hello", "skill": "greet", "input": {"name": "Ada"}}
             made = [(await atlas.admin.post("/api/v1/tasks", json=body)).json()["id"] for _ in range(3)]
-            stored = atlas.backend.store.tasks
+            stored = atlas.engine.store.tasks
             failing = Failing(stored)
             failing.errors += [AWAY, AWAY]
             stored.change = failing.change  # type: ignore[method-assign]
@@ -166,7 +166,7 @@ def test_the_tasks_of_a_deleted_agent_end_though_the_store_is_away_at_first(tmp_
                     pass
             assert failing.errors == []
             caller = (await stored.get(made[0])).caller.id  # type: ignore[union-attr]
-            assert atlas.backend.dispatcher.position(agent_id, caller, 0) == 0.0
+            assert atlas.engine.dispatcher.position(agent_id, caller, 0) == 0.0
 
     asyncio.run(main())
 

@@ -23,7 +23,7 @@ T = TypeVar("T")
 
 def test_watchers_that_are_told_at_the_same_moment_are_all_told_everything(tmp_path: Path) -> None:
     async def watch(atlas: Api, task: str, told: list[int]) -> None:
-        async for page in events.follow(atlas.backend, task, 0, KEEP_ALIVE):
+        async for page in events.follow(atlas.engine, task, 0, KEEP_ALIVE):
             told.extend(event.seq for event in page)
 
     async def main() -> None:
@@ -66,7 +66,7 @@ class Counting:
 @pytest.mark.parametrize("watchers", [1, 5])
 def test_watchers_in_step_read_neither_the_task_nor_an_event_twice(tmp_path: Path, watchers: int) -> None:
     async def watch(atlas: Api, task: str, told: list[int]) -> None:
-        async for page in events.follow(atlas.backend, task, 0, KEEP_ALIVE):
+        async for page in events.follow(atlas.engine, task, 0, KEEP_ALIVE):
             told.extend(event.seq for event in page)
 
     async def main() -> None:
@@ -75,7 +75,7 @@ def test_watchers_in_step_read_neither_the_task_nor_an_event_twice(tmp_path: Pat
             await atlas.connect(atlas.admin, "hello", GREET, slots=1)
             new = {"agent": "hello", "skill": "greet", "input": {"name": "x" * 100_000}}
             task = (await atlas.admin.post("/api/v1/tasks", json=new)).json()["id"]
-            reading = atlas.backend.store.tasks
+            reading = atlas.engine.store.tasks
             assert isinstance(reading, SqlTasks)
             counting = Counting(reading._readers)
             reading._readers = reading._followers = counting

@@ -94,7 +94,7 @@ def test_a_network_on_any_free_port_leaves_nothing_behind(tmp_path: Path) -> Non
                 assert known() == {url}
                 assert here.is_new
                 keys.append(environment.read_credentials().api_key(url))
-                stored = await up.backend.store.users.keys_of(here.principal.user.id)
+                stored = await up.engine.store.users.keys_of(here.principal.user.id)
                 assert [key.revoked_at is None for key in stored].count(True) == 1
             assert (known(), default()) == (set(), None)
         assert keys[0] != keys[1]

@@ -327,7 +327,7 @@ class Delivery(RuleBasedStateMachine):
             if task.state in LEASED:
                 assert router._leases.instance(Attempt(task.id, task.attempt)) is not None, "it runs without a lease"
             elif task.state is TaskState.SUBMITTED and (task.not_before or 0.0) <= self.loop.wall() - RECOVERY:
-                able = self.server.backend.dispatcher.offers.able(task.agent_id, task.skill)
+                able = self.server.engine.dispatcher.offers.able(task.agent_id, task.skill)
                 ready = router._hub.ready(task.agent_id)
                 free = sum(slots(one) for one in ready if able is None or one.instance_id in able)
                 assert not free, "it waits although there is a free slot"
@@ -405,7 +405,7 @@ class Delivery(RuleBasedStateMachine):
         stuck = [task for task in self.truth.tasks.values() if not task.terminal]
         assert not stuck, f"stuck: {stuck}"
         self.loop.passes(RECOVERY)
-        router, dispatcher = self.server.router, self.server.backend.dispatcher
+        router, dispatcher = self.server.router, self.server.engine.dispatcher
         assert len(router._leases) == 0
         assert len(dispatcher._alarms) == 0
         assert all(connection.in_flight == 0 for connection in router._connections.values())
@@ -518,21 +518,21 @@ class Delivery(RuleBasedStateMachine):
 
     async def _submitted(self, ask: Ask) -> None:
         with suppress(AtlasError):
-            done = await tasks.submit(self.server.backend, ADA, PRINCIPAL.caller, ask)
+            done = await tasks.submit(self.server.engine, ADA, PRINCIPAL.caller, ask)
             self._acknowledged(done.task, ask)
 
     async def _retry(self, task_id: str) -> None:
         with suppress(AtlasError):
-            done = await tasks.retry(self.server.backend, PRINCIPAL, task_id)
+            done = await tasks.retry(self.server.engine, PRINCIPAL, task_id)
             self._acknowledged(done.task, None)
 
     async def _answer(self, task: Task) -> None:
         with suppress(AtlasError):
-            await questions.answer(self.server.backend, PRINCIPAL, task, b"1", None)
+            await questions.answer(self.server.engine, PRINCIPAL, task, b"1", None)
 
     async def _cancel(self, task_id: str) -> None:
         with suppress(AtlasError):
-            await tasks.cancel(self.server.backend, task_id, "enough")
+            await tasks.cancel(self.server.engine, task_id, "enough")
 
     def _acknowledged(self, task: Task, ask: Ask | None) -> None:
         self.truth.acknowledged.add(task.id)

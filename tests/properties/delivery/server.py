@@ -10,18 +10,7 @@ from typing import Any
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from agentic_atlas.auth.keys import KeyRing, SigningKey
-from agentic_atlas.backend.engine import instances
-from agentic_atlas.backend.engine.access import Access
-from agentic_atlas.backend.engine.backend import Backend
-from agentic_atlas.backend.engine.circles import Circles
-from agentic_atlas.backend.engine.dispatch import Dispatcher
-from agentic_atlas.backend.engine.feed import Feed
-from agentic_atlas.backend.engine.logins import Logins
-from agentic_atlas.backend.engine.monitor import Monitor
-from agentic_atlas.backend.engine.registry import Registry
-from agentic_atlas.backend.engine.schemas import Schemas
-from agentic_atlas.backend.engine.sightings import Sightings
-from agentic_atlas.backend.engine.watchers import Watchers
+from agentic_atlas.backend.engine.engine import Engine, World
 from agentic_atlas.backend.ports import Verdict
 from agentic_atlas.bus.local import LocalBus
 from agentic_atlas.compose.bridge import RouterBackend, RouterFleet
@@ -89,34 +78,22 @@ class Server:
     def __init__(self, loop: StillLoop, disk: Disk, ids: Numbered, log: Faults) -> None:
         self._loop = loop
         self._disk = disk
-        store, fleet, feed = disk.open(), RouterFleet(), Feed(LocalBus())
-        registry = Registry(store.agents)
+        fleet = RouterFleet()
         clock = WallClock(loop.wall, loop.time)
-        dispatcher = Dispatcher(store.tasks, fleet, feed, clock, log)
-        clock.jumped = dispatcher.forgive
-        self.backend = Backend(
-            store=store,
-            fleet=fleet,
+        world = World(
             keys=_RING,
-            network="net_1",
             clock=clock,
             ids=ids,
             entropy=lambda size: len(ids("span")).to_bytes(size),
-            limits=Limits(),
-            access=Access(store.users, registry, clock),
-            registry=registry,
-            feed=feed,
-            dispatcher=dispatcher,
-            logins=Logins(),
-            monitor=Monitor(dispatcher, fleet, clock, log),
-            circles=Circles(dispatcher, fleet, clock),
-            sightings=Sightings(store.agents, fleet, clock),
+            log=log,
+            bus=LocalBus(),
+            checker=_NoChecker(),
             backups=_NoBackups(),
-            schemas=Schemas(_NoChecker()),
-            watchers=Watchers(100, 100),
         )
+        self.engine = Engine.over(disk.open(), fleet, "net_1", world)
+        clock.jumped = self.engine.forgive
         self.router = fleet.router = Router(
-            RouterBackend(self.backend),
+            RouterBackend(self.engine),
             clock=loop.time,
             wall=loop.wall,
             limits=Limits(),
@@ -137,7 +114,7 @@ class Server:
 
     def stop(self) -> None:
         """SIGTERM: close all connections, store what waits, end."""
-        self.backend.feed.close()
+        self.engine.feed.close()
         self.router.drain()
         self._disk.release()
         self._loop.settle()
@@ -156,14 +133,8 @@ class Server:
         assert self.life.done()
 
     async def _live(self) -> None:
-        backend = self.backend
-        await backend.store.agents.depart_all(backend.clock())
-        open_tasks = await backend.store.tasks.open()
-        backend.dispatcher.resume(open_tasks)
-        self.router.adopt(instances.unanswered(open_tasks))
+        self.router.adopt(await self.engine.take_up())
         async with self._group as group:
-            group.create_task(backend.dispatcher.run())
+            group.create_task(self.engine.run(SETTINGS.grace))
             group.create_task(self.router.run())
-            group.create_task(backend.monitor.run())
-            group.create_task(backend.circles.run())
             self.up = True

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 from functools import partial
 
 from agentic_atlas.backend.domain.records import TaskEvent
-from agentic_atlas.backend.engine.backend import Backend
+from agentic_atlas.backend.engine.engine import Engine
 from agentic_atlas.backend.engine.feed import Story
 from agentic_atlas.backend.ports import Summary
 from agentic_atlas.errors import Busy, Unavailable
@@ -17,27 +17,27 @@ IN_PAGE = 500
 """Events in an answer that is not a stream; see also `ports.EVENT_PAGE_BYTES`."""
 
 
-async def page(backend: Backend, task_id: str, after: int) -> tuple[list[TaskEvent], int | None]:
+async def page(engine: Engine, task_id: str, after: int) -> tuple[list[TaskEvent], int | None]:
     """Return events after this number, and the number after which there are more; rights are the caller's to check."""
-    found = await backend.store.tasks.events(task_id, after=after, limit=IN_PAGE)
+    found = await engine.store.tasks.events(task_id, after=after, limit=IN_PAGE)
     # Looked at afterwards: what is stored meanwhile belongs to the part that follows.
-    newest = await backend.store.tasks.summary(task_id) if found else None
+    newest = await engine.store.tasks.summary(task_id) if found else None
     return found, found[-1].seq if newest is not None and newest.task.last_seq > found[-1].seq else None
 
 
-async def follow(backend: Backend, task_id: str, after: int, keep_alive: float) -> AsyncIterator[list[TaskEvent]]:
+async def follow(engine: Engine, task_id: str, after: int, keep_alive: float) -> AsyncIterator[list[TaskEvent]]:
     """Yield the task's events with a `seq` above `after`, in order and without gaps, until it has ended.
 
     It ends early when the server stops; the reader resumes after the last `seq` it has.
     Yields an empty list after `keep_alive` seconds without one, and while the store is busy or away.
     Leaving early changes nothing.
     """
-    read = partial(_read, backend, task_id)
+    read = partial(_read, engine, task_id)
     known: Summary | None = None
-    with backend.feed.follow(task_id) as (watch, story):
+    with engine.feed.follow(task_id) as (watch, story):
         while True:
             try:
-                known = known or await _look(backend, task_id, story)
+                known = known or await _look(engine, task_id, story)
                 found = await story.after(after, read)
             except (Busy, Unavailable) as error:
                 # What has begun can't be answered "later" any more: it is read again then, and nothing is missing.
@@ -56,12 +56,12 @@ async def follow(backend: Backend, task_id: str, after: int, keep_alive: float) 
                 yield []
 
 
-async def _look(backend: Backend, task_id: str, story: Story) -> Summary | None:
-    found = await backend.store.tasks.summary(task_id)
+async def _look(engine: Engine, task_id: str, story: Story) -> Summary | None:
+    found = await engine.store.tasks.summary(task_id)
     if found is not None:
         story.goes_on(found.task.last_seq)
     return found
 
 
-async def _read(backend: Backend, task_id: str, after: int) -> list[TaskEvent]:
-    return await backend.store.tasks.events(task_id, after=after, limit=AT_ONCE, most_bytes=BYTES_AT_ONCE)
+async def _read(engine: Engine, task_id: str, after: int) -> list[TaskEvent]:
+    return await engine.store.tasks.events(task_id, after=after, limit=AT_ONCE, most_bytes=BYTES_AT_ONCE)

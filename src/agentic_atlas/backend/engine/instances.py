@@ -1,4 +1,4 @@
-"""What the router asks of the backend: to let an instance in, and to store what it says of its attempts."""
+"""What the router asks of the engine: to let an instance in, and to store what it says of its attempts."""
 
 import asyncio
 from asyncio import Future
@@ -11,7 +11,7 @@ from agentic_atlas.backend.domain import lifecycle
 from agentic_atlas.backend.domain.assignment import assignment
 from agentic_atlas.backend.domain.records import Agent, Instance, Skill, Task
 from agentic_atlas.backend.domain.reporting import decide
-from agentic_atlas.backend.engine.backend import Backend
+from agentic_atlas.backend.engine.engine import Engine
 from agentic_atlas.backend.engine.schemas import asked_question
 from agentic_atlas.backend.engine.succession import succeed
 from agentic_atlas.backend.ports import Changed, Fleet
@@ -58,23 +58,23 @@ class Stored(msgspec.Struct, frozen=True):
     """Number of the attempt's last stored event."""
 
 
-async def admit(backend: Backend, token_id: str, agent_id: str, hello: Hello, opened_at: float) -> Admitted:
+async def admit(engine: Engine, token_id: str, agent_id: str, hello: Hello, opened_at: float) -> Admitted:
     """Register an instance and settle what it holds; `opened_at` is when it presented its token.
 
     Raises:
         NotAdmitted: its token was revoked, its agent is gone or disabled, or what it declares is not acceptable.
     """
-    agent = await _permitted(backend, token_id, agent_id)
-    validated_at = backend.clock()
+    agent = await _permitted(engine, token_id, agent_id)
+    validated_at = engine.clock()
     if hello.agent not in (None, agent.name):
         raise NotAdmitted(
             CloseCode.WRONG_AGENT, "wrong_agent", f"it is for {agent.name}, the code declares {hello.agent}"
         )
-    skills = await _declared(backend, agent, hello)
-    now = backend.clock()
+    skills = await _declared(engine, agent, hello)
+    now = engine.clock()
     info = hello.instance
     instance = await _registered(
-        backend,
+        engine,
         Instance(
             id=info.id,
             agent_id=agent.id,
@@ -94,16 +94,16 @@ async def admit(backend: Backend, token_id: str, agent_id: str, hello: Hello, op
         hello.description,
         skills,
     )
-    backend.registry.forget(agent.id)
-    backend.returning.came(agent.id)
-    return await _settle(backend, agent, instance, hello)
+    engine.registry.forget(agent.id)
+    engine.absence.came(agent.id)
+    return await _settle(engine, agent, instance, hello)
 
 
-async def _registered(backend: Backend, instance: Instance, description: str, skills: Sequence[Skill]) -> Instance:
-    agent_id, offers = instance.agent_id, backend.dispatcher.offers
+async def _registered(engine: Engine, instance: Instance, description: str, skills: Sequence[Skill]) -> Instance:
+    agent_id, offers = instance.agent_id, engine.dispatcher.offers
     offers.came(agent_id, instance.id, skills)
     try:
-        registered = await backend.store.agents.register(instance, description, offers.offered(agent_id))
+        registered = await engine.store.agents.register(instance, description, offers.offered(agent_id))
     except Conflict as error:
         raise NotAdmitted(CloseCode.INVALID_REGISTRATION, error.code, error.message) from None
     else:
@@ -114,70 +114,70 @@ async def _registered(backend: Backend, instance: Instance, description: str, sk
         offers.left(agent_id, instance.id, None)
 
 
-async def departed(backend: Backend, agent_id: str, instance_id: str, generation: int, silent: float = 0.0) -> None:
+async def departed(engine: Engine, agent_id: str, instance_id: str, generation: int, silent: float = 0.0) -> None:
     """A connection ended, that was heard last so many seconds ago.
 
     The agent offers what its other instances have, or, without another one, what it did.
     """
-    gone = backend.dispatcher.offers.left(agent_id, instance_id, generation)
-    now = backend.clock()
-    await backend.store.agents.depart(instance_id, generation, now, now - silent)
-    offered = backend.dispatcher.offers.offered(agent_id)
+    gone = engine.dispatcher.offers.left(agent_id, instance_id, generation)
+    now = engine.clock()
+    await engine.store.agents.depart(instance_id, generation, now, now - silent)
+    offered = engine.dispatcher.offers.offered(agent_id)
     if gone and offered:
-        await backend.store.agents.declare(agent_id, offered)
-        backend.registry.forget(agent_id)
+        await engine.store.agents.declare(agent_id, offered)
+        engine.registry.forget(agent_id)
 
 
-def report(backend: Backend, instance_id: str, said: Report) -> "Future[Stored]":
+def report(engine: Engine, instance_id: str, said: Report) -> "Future[Stored]":
     """Store what an instance says of an attempt; reports are stored in the order of these calls.
 
     Reports of an attempt that is not this instance's current one change nothing, and are answered all the same.
     """
-    held = backend.dispatcher.census.get(said.task)
+    held = engine.dispatcher.census.get(said.task)
     current = held is not None and (held.instance_id, held.attempt) == (instance_id, said.attempt)
     asked = None
     if current and isinstance(said, messages.Event) and said.kind is messages.EventKind.QUESTION:
         asked = asked_question(said.data)
-    change = partial(decide, instance_id=instance_id, said=said, now=backend.clock(), asked=asked)
+    change = partial(decide, instance_id=instance_id, said=said, now=engine.clock(), asked=asked)
     stored: Future[Stored] = asyncio.get_running_loop().create_future()
-    follow = partial(_stored, stored, instance_id, said, backend.fleet)
-    backend.dispatcher.apply(said.task, change).add_done_callback(follow)
+    follow = partial(_stored, stored, instance_id, said, engine.fleet)
+    engine.dispatcher.apply(said.task, change).add_done_callback(follow)
     return stored
 
 
-async def lost(backend: Backend, task_id: str, attempt: int, why: Loss) -> None:
+async def lost(engine: Engine, task_id: str, attempt: int, why: Loss) -> None:
     """The instance that holds the attempt did not come back within the grace period, or has forgotten it."""
-    now = backend.clock()
-    await backend.dispatcher.apply(task_id, lambda task: lifecycle.lose(task, attempt, now, why))
+    now = engine.clock()
+    await engine.dispatcher.apply(task_id, lambda task: lifecycle.lose(task, attempt, now, why))
 
 
-async def _permitted(backend: Backend, token_id: str, agent_id: str) -> Agent:
-    token = await backend.store.tokens.get(token_id)
+async def _permitted(engine: Engine, token_id: str, agent_id: str) -> Agent:
+    token = await engine.store.tokens.get(token_id)
     if token is None or token.agent_id != agent_id:
         raise NotAdmitted(CloseCode.TOKEN_INVALID, "token_unknown", "this network did not issue this token")
     if token.revoked_at is not None:
         raise NotAdmitted(CloseCode.TOKEN_REVOKED, "token_revoked", "this token was revoked")
-    agent = await backend.store.agents.get(agent_id)
+    agent = await engine.store.agents.get(agent_id)
     if agent is None:
         raise NotAdmitted(CloseCode.AGENT_DISABLED, "agent_deleted", "this agent was deleted")
-    owner = await backend.store.users.get(agent.owner_id)
+    owner = await engine.store.users.get(agent.owner_id)
     if agent.disabled_at is not None or owner is None or owner.disabled_at is not None:
         raise NotAdmitted(CloseCode.AGENT_DISABLED, "agent_disabled", "this agent is disabled")
     return agent
 
 
-async def _declared(backend: Backend, agent: Agent, hello: Hello) -> list[Skill]:
+async def _declared(engine: Engine, agent: Agent, hello: Hello) -> list[Skill]:
     if hello.protocol != PROTOCOL_VERSION:
         raise NotAdmitted(
             CloseCode.PROTOCOL_VERSION, "protocol_version", f"this router speaks protocol {PROTOCOL_VERSION}"
         )
     names = [skill.name for skill in hello.skills]
     try:
-        if len(names) > backend.limits.skills:
-            raise InvalidInput(f"more than {backend.limits.skills} skills", code="too_many_skills")
+        if len(names) > engine.limits.skills:
+            raise InvalidInput(f"more than {engine.limits.skills} skills", code="too_many_skills")
         if len(set(names)) < len(names):
             raise InvalidInput("two skills have the same name", code="duplicate_skill")
-        await backend.schemas.check_declared(
+        await engine.schemas.check_declared(
             [named for skill in hello.skills for named in _schemas(skill)], whose=agent.owner_id
         )
     except InvalidInput as error:
@@ -191,7 +191,7 @@ async def _declared(backend: Backend, agent: Agent, hello: Hello) -> list[Skill]
             output_schema=bytes(skill.output_schema),
             policy=skill.policy,
             streams=skill.streams,
-            updated_at=backend.clock(),
+            updated_at=engine.clock(),
         )
         for skill in hello.skills
     ]
@@ -204,10 +204,10 @@ def _schemas(skill: SkillSpec) -> list[tuple[str, bytes]]:
     ]
 
 
-async def _settle(backend: Backend, agent: Agent, instance: Instance, hello: Hello) -> Admitted:
+async def _settle(engine: Engine, agent: Agent, instance: Instance, hello: Hello) -> Admitted:
     """Compare what the instance says it holds with what the store says it holds."""
-    lost_at_once = list(await succeed(backend, instance, hello.predecessors))
-    held = {task.id: task for task in await backend.store.tasks.held_by(instance.id)}
+    lost_at_once = list(await succeed(engine, instance, hello.predecessors))
+    held = {task.id: task for task in await engine.store.tasks.held_by(instance.id)}
     left = (result for predecessor in hello.predecessors for result in predecessor.results)
     verdicts = [_verdict(held, announced) for announced in (*hello.running, *hello.results, *left)]
     known = {verdict.task for verdict in verdicts if verdict.keep}
@@ -215,7 +215,7 @@ async def _settle(backend: Backend, agent: Agent, instance: Instance, hello: Hel
     for task in unknown:
         if task.accepted_at is not None:
             # It had the attempt and has forgotten it: that attempt is lost, whatever it did.
-            await lost(backend, task.id, task.attempt, Loss.FORGOTTEN)
+            await lost(engine, task.id, task.attempt, Loss.FORGOTTEN)
             lost_at_once.append(RunningAttempt(task.id, task.attempt))
     return Admitted(
         agent=agent,
@@ -275,8 +275,3 @@ def _out_of_turn(task: Task | None, instance_id: str, said: messages.Event, chan
     if task is None or changed.changed or task.state not in LEASED:
         return False
     return (task.instance_id, task.attempt) == (instance_id, said.attempt) and said.n > task.last_n
-
-
-def unanswered(open_tasks: Sequence[Task]) -> list[tuple[str, int, str]]:
-    """Return (task, attempt, instance) of every attempt that is held, for the leases of a process that starts."""
-    return [(task.id, task.attempt, task.instance_id or "") for task in open_tasks if task.state in LEASED]

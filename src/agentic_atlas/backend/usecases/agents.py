@@ -9,7 +9,7 @@ from agentic_atlas.backend.domain import lifecycle
 from agentic_atlas.backend.domain.names import check_name
 from agentic_atlas.backend.domain.records import Agent, Instance, Skill, TaskError
 from agentic_atlas.backend.engine.access import Principal
-from agentic_atlas.backend.engine.backend import Backend
+from agentic_atlas.backend.engine.engine import Engine
 from agentic_atlas.errors import InvalidInput
 
 MAX_DESCRIPTION = 1_000
@@ -25,74 +25,74 @@ class AgentDetails(msgspec.Struct, frozen=True):
     instances: list[Instance]
 
 
-async def create(backend: Backend, principal: Principal, name: str, description: str = "") -> Agent:
+async def create(engine: Engine, principal: Principal, name: str, description: str = "") -> Agent:
     """Make an agent of the principal's own; raises Conflict (`agent_exists`) or InvalidInput."""
     agent = Agent(
-        id=backend.ids("agt"),
+        id=engine.ids("agt"),
         owner_id=principal.user.id,
         owner=principal.user.name,
         name=check_name(name, "an agent"),
-        created_at=backend.clock(),
+        created_at=engine.clock(),
         description=_description(description),
     )
-    await backend.store.agents.add(agent)
+    await engine.store.agents.add(agent)
     return agent
 
 
-async def find(backend: Backend, principal: Principal, *, limit: int, after: str | None) -> list[Agent]:
+async def find(engine: Engine, principal: Principal, *, limit: int, after: str | None) -> list[Agent]:
     """Return the agents the principal may see, by full name."""
-    return await backend.store.agents.find(owner_id=principal.scope, limit=limit, after=after)
+    return await engine.store.agents.find(owner_id=principal.scope, limit=limit, after=after)
 
 
-async def show(backend: Backend, principal: Principal, name: str) -> AgentDetails:
+async def show(engine: Engine, principal: Principal, name: str) -> AgentDetails:
     """Return one agent in full; raises NotFound."""
-    agent = await _current(backend, principal, name)
+    agent = await _current(engine, principal, name)
     return AgentDetails(
-        agent, await backend.store.agents.skills(agent.id), await backend.store.agents.instances(agent.id)
+        agent, await engine.store.agents.skills(agent.id), await engine.store.agents.instances(agent.id)
     )
 
 
 async def update(
-    backend: Backend, principal: Principal, name: str, *, description: str | None, disabled: bool | None
+    engine: Engine, principal: Principal, name: str, *, description: str | None, disabled: bool | None
 ) -> Agent:
     """Change what is not None. Disabling closes the agent's connections; raises NotFound."""
-    agent = await _current(backend, principal, name)
-    at = None if disabled is None else backend.clock() if disabled else 0.0
-    changed = await backend.store.agents.update(
+    agent = await _current(engine, principal, name)
+    at = None if disabled is None else engine.clock() if disabled else 0.0
+    changed = await engine.store.agents.update(
         agent.id, description=None if description is None else _description(description), disabled_at=at
     )
-    backend.registry.forget(agent.id)
+    engine.registry.forget(agent.id)
     if disabled:
-        backend.fleet.disconnect_agent(agent.id, "agent_disabled")
+        engine.fleet.disconnect_agent(agent.id, "agent_disabled")
     elif disabled is not None:
-        backend.fleet.readmit_agent(agent.id)
+        engine.fleet.readmit_agent(agent.id)
     return changed or agent
 
 
-async def delete(backend: Backend, principal: Principal, name: str) -> None:
+async def delete(engine: Engine, principal: Principal, name: str) -> None:
     """Remove an agent with its tokens, and close its connections; its tasks stay. Raises NotFound."""
-    agent = await backend.access.agent(principal.user, name)
-    await backend.store.agents.delete(agent.id)
-    backend.registry.forget(agent.id)
-    backend.fleet.disconnect_agent(agent.id, "agent_deleted")
-    await _end_tasks(backend, agent)
+    agent = await engine.access.agent(principal.user, name)
+    await engine.store.agents.delete(agent.id)
+    engine.registry.forget(agent.id)
+    engine.fleet.disconnect_agent(agent.id, "agent_deleted")
+    await _end_tasks(engine, agent)
 
 
-async def _end_tasks(backend: Backend, agent: Agent) -> None:
+async def _end_tasks(engine: Engine, agent: Agent) -> None:
     """End what nobody can run any more."""
     error = TaskError("agent_deleted", f"the agent {agent.full_name} was deleted")
-    decide = partial(lifecycle.force, attempt=None, error=error, now=backend.clock())
-    open_tasks = backend.dispatcher.census.of_agent(agent.id)
+    decide = partial(lifecycle.force, attempt=None, error=error, now=engine.clock())
+    open_tasks = engine.dispatcher.census.of_agent(agent.id)
     for start in range(0, len(open_tasks), AT_ONCE):
         some = open_tasks[start : start + AT_ONCE]
         # What the store can't carry out now is done as soon as it can: the agent is gone already.
-        await asyncio.wait([backend.dispatcher.insist(task_id, decide) for task_id in some])
-    backend.dispatcher.forget(agent.id)
+        await asyncio.wait([engine.dispatcher.insist(task_id, decide) for task_id in some])
+    engine.dispatcher.forget(agent.id)
 
 
-async def _current(backend: Backend, principal: Principal, name: str) -> Agent:
-    known = await backend.access.agent(principal.user, name)
-    return await backend.store.agents.get(known.id) or known
+async def _current(engine: Engine, principal: Principal, name: str) -> Agent:
+    known = await engine.access.agent(principal.user, name)
+    return await engine.store.agents.get(known.id) or known
 
 
 def _description(text: str) -> str:

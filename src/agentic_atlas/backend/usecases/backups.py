@@ -1,17 +1,17 @@
 """Backups of the whole network, for administrators: a backup holds every secret the network has."""
 
 from agentic_atlas.backend.engine.access import Principal, require_admin
-from agentic_atlas.backend.engine.backend import Backend
+from agentic_atlas.backend.engine.engine import Engine
 from agentic_atlas.backend.ports import Backup
 
 
-async def make(backend: Backend, principal: Principal) -> Backup:
+async def make(engine: Engine, principal: Principal) -> Backup:
     """Make a backup where backups are kept; raises Forbidden, and as `Backups.make` does."""
     require_admin(principal)
-    return await backend.backups.make()
+    return await engine.backups.make()
 
 
-async def find(backend: Backend, principal: Principal) -> list[Backup]:
+async def find(engine: Engine, principal: Principal) -> list[Backup]:
     """Return the backups that are kept, newest first; raises Forbidden, and as `Backups.find` does."""
     require_admin(principal)
-    return await backend.backups.find()
+    return await engine.backups.find()

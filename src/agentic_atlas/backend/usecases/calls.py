@@ -8,7 +8,7 @@ from agentic_atlas.backend.domain.children import call_key, final_reply
 from agentic_atlas.backend.domain.records import CallerRef, EventKind, Task, User
 from agentic_atlas.backend.engine import events
 from agentic_atlas.backend.engine.access import may_use, no_agent
-from agentic_atlas.backend.engine.backend import Backend
+from agentic_atlas.backend.engine.engine import Engine
 from agentic_atlas.backend.usecases import tasks
 from agentic_atlas.errors import AtlasError, InvalidInput, NotFound
 from agentic_atlas.protocol.messages import NULL, Call, Fault, Reply, ReplyKind
@@ -27,27 +27,27 @@ class Replies(Protocol):
         """Return when another reply can be sent without being buffered."""
 
 
-async def call(backend: Backend, agent_id: str, instance_id: str, asked: Call, replies: Replies) -> None:
+async def call(engine: Engine, agent_id: str, instance_id: str, asked: Call, replies: Replies) -> None:
     """Carry out an agent's `call` and answer it until the child task ends.
 
     The same call sent again after a cut finds the same child task. A call that can't be made, and an error of ours, is
     answered with a final reply.
     """
     try:
-        child = await _submit(backend, agent_id, instance_id, asked)
-        if asked.stream and not await _forward(backend, child, asked, replies):
+        child = await _submit(engine, agent_id, instance_id, asked)
+        if asked.stream and not await _forward(engine, child, asked, replies):
             return
-        ended = await _end_of(backend, child)
+        ended = await _end_of(engine, child)
         replies(final_reply(asked.id, ended))
     except AtlasError as error:
         replies(Reply(asked.id, ReplyKind.RESULT, error=Fault(error.code, error.message, _detail(error))))
 
 
-async def _submit(backend: Backend, agent_id: str, instance_id: str, asked: Call) -> Task:
-    parent = await backend.store.tasks.get(asked.task)
+async def _submit(engine: Engine, agent_id: str, instance_id: str, asked: Call) -> Task:
+    parent = await engine.store.tasks.get(asked.task)
     if parent is None or not _runs(parent, asked, instance_id):
         raise InvalidInput("only a running task can call another agent", code="parent_not_running")
-    owner, asker = await _both(backend, agent_id, parent, asked.agent)
+    owner, asker = await _both(engine, agent_id, parent, asked.agent)
     caller = CallerRef("agent", agent_id, owner.id, parent.agent)
     ask = tasks.Ask(
         asked.agent,
@@ -58,15 +58,15 @@ async def _submit(backend: Backend, agent_id: str, instance_id: str, asked: Call
         queue_ttl=0.0,
     )
     try:
-        await _may_both(backend, owner, asker, asked.agent)
+        await _may_both(engine, owner, asker, asked.agent)
     except NotFound as refusal:
-        child = (await tasks.earlier(backend, owner, caller, ask, refusal)).task
+        child = (await tasks.earlier(engine, owner, caller, ask, refusal)).task
     else:
-        child = (await tasks.submit(backend, owner, caller, ask, parent=parent)).task
-    parent = await backend.store.tasks.get(asked.task)
+        child = (await tasks.submit(engine, owner, caller, ask, parent=parent)).task
+    parent = await engine.store.tasks.get(asked.task)
     if parent is None or not _runs(parent, asked, instance_id):
         # It was canceled while the child was being made, and that cancel did not see the child.
-        await tasks.cancel(backend, child.id, "the task that called it does not run any more")
+        await tasks.cancel(engine, child.id, "the task that called it does not run any more")
     return child
 
 
@@ -76,25 +76,25 @@ def _runs(parent: Task, asked: Call, instance_id: str) -> bool:
     return current and parent.state in LEASED and parent.cancel_reason is None
 
 
-async def _both(backend: Backend, agent_id: str, parent: Task, name: str) -> tuple[User, User]:
+async def _both(engine: Engine, agent_id: str, parent: Task, name: str) -> tuple[User, User]:
     """Return the calling agent's owner, and who asked for its task."""
-    agent = await backend.store.agents.get(agent_id)
-    owner = await backend.store.users.get(agent.owner_id) if agent else None
-    asker = await backend.store.users.get(parent.owner_id)
+    agent = await engine.store.agents.get(agent_id)
+    owner = await engine.store.users.get(agent.owner_id) if agent else None
+    asker = await engine.store.users.get(parent.owner_id)
     if owner is None or asker is None:
         raise no_agent(name)
     return owner, asker
 
 
-async def _may_both(backend: Backend, owner: User, asker: User, name: str) -> None:
+async def _may_both(engine: Engine, owner: User, asker: User, name: str) -> None:
     """Raise NotFound unless both may use the agent: a caller must not reach through one what they could not reach."""
-    target = await backend.access.agent(owner, name)
+    target = await engine.access.agent(owner, name)
     if not may_use(asker, target):
         raise no_agent(name)
 
 
-async def _forward(backend: Backend, child: Task, asked: Call, replies: Replies) -> bool:
-    async for page in events.follow(backend, child.id, asked.after, _KEEP_ALIVE):
+async def _forward(engine: Engine, child: Task, asked: Call, replies: Replies) -> bool:
+    async for page in events.follow(engine, child.id, asked.after, _KEEP_ALIVE):
         for event in page:
             if event.kind is EventKind.STATE:
                 continue
@@ -105,9 +105,9 @@ async def _forward(backend: Backend, child: Task, asked: Call, replies: Replies)
     return True
 
 
-async def _end_of(backend: Backend, child: Task) -> Task:
+async def _end_of(engine: Engine, child: Task) -> Task:
     while True:
-        task = await tasks.until_ended(backend, child.id, _KEEP_ALIVE)
+        task = await tasks.until_ended(engine, child.id, _KEEP_ALIVE)
         if task is None:
             raise NotFound(f"the task {child.id} is gone", code="task_not_found")
         if task.terminal:

@@ -1,55 +1,55 @@
 """Logins by code: begun by whoever asks, decided by a user, answered with an API key of that user's."""
 
 from agentic_atlas.backend.engine.access import Principal
-from agentic_atlas.backend.engine.backend import Backend
+from agentic_atlas.backend.engine.engine import Engine
 from agentic_atlas.backend.engine.logins import Applicant, Codes
 from agentic_atlas.backend.usecases import users
 from agentic_atlas.backend.usecases.users import IssuedKey
 from agentic_atlas.errors import Forbidden
 
 
-async def begin(backend: Backend, host: str, address: str) -> Codes:
+async def begin(engine: Engine, host: str, address: str) -> Codes:
     """Begin a login for a machine that calls itself `host`; raises Busy or InvalidInput."""
-    return backend.logins.begin(host, address, now=backend.clock(), entropy=backend.entropy)
+    return engine.logins.begin(host, address, now=engine.clock(), entropy=engine.entropy)
 
 
-async def show(backend: Backend, principal: Principal, user_code: str) -> Applicant:
+async def show(engine: Engine, principal: Principal, user_code: str) -> Applicant:
     """Return who asks with this code; raises NotFound (`login_code_not_found`) or Busy."""
-    return backend.logins.find(user_code, user_id=principal.user.id, now=backend.clock())
+    return engine.logins.find(user_code, user_id=principal.user.id, now=engine.clock())
 
 
-async def approve(backend: Backend, principal: Principal, user_code: str) -> Applicant:
+async def approve(engine: Engine, principal: Principal, user_code: str) -> Applicant:
     """Let who asks with this code act as the principal; raises NotFound (`login_code_not_found`) or Busy."""
-    return backend.logins.approve(
-        user_code, user_id=principal.user.id, key_digest=principal.key.digest, now=backend.clock()
+    return engine.logins.approve(
+        user_code, user_id=principal.user.id, key_digest=principal.key.digest, now=engine.clock()
     )
 
 
-async def deny(backend: Backend, principal: Principal, user_code: str) -> Applicant:
+async def deny(engine: Engine, principal: Principal, user_code: str) -> Applicant:
     """Turn away who asks with this code; raises NotFound (`login_code_not_found`) or Busy."""
-    return backend.logins.deny(user_code, user_id=principal.user.id, now=backend.clock())
+    return engine.logins.deny(user_code, user_id=principal.user.id, now=engine.clock())
 
 
-async def collect(backend: Backend, device_code: str) -> IssuedKey:
+async def collect(engine: Engine, device_code: str) -> IssuedKey:
     """Return a new API key of the user who approved the login, once; it ends after a while.
 
     Raises:
         Conflict: `authorization_pending`. Busy: `slow_down`. NotFound: `expired_token`.
         Forbidden: it was denied, or who approved it has lost that right since (`access_denied`).
     """
-    approval = backend.logins.collect(device_code, now=backend.clock())
-    approver = await _approver(backend, approval.key_digest)
+    approval = engine.logins.collect(device_code, now=engine.clock())
+    approver = await _approver(engine, approval.key_digest)
     name = f"atlas login on {approval.applicant.host}"
-    return await users.create_key(backend, approver, name=name, lifetime=backend.logins.key_lifetime)
+    return await users.create_key(engine, approver, name=name, lifetime=engine.logins.key_lifetime)
 
 
-async def _approver(backend: Backend, key_digest: bytes) -> Principal:
+async def _approver(engine: Engine, key_digest: bytes) -> Principal:
     """Return who approved, as they are now."""
-    found = await backend.store.users.key_by_digest(key_digest)
+    found = await engine.store.users.key_by_digest(key_digest)
     if found is None:
         raise Forbidden("the key it was approved with is gone", code="access_denied")
     key, user = found
-    expired = key.expires_at is not None and key.expires_at <= backend.clock()
+    expired = key.expires_at is not None and key.expires_at <= engine.clock()
     if expired or key.revoked_at is not None or user.disabled_at is not None:
         raise Forbidden("who approved the login may not do so any more", code="access_denied")
     return Principal(user, key)

@@ -9,7 +9,7 @@ from agentic_atlas.backend.domain import lifecycle
 from agentic_atlas.backend.domain.questions import Question
 from agentic_atlas.backend.domain.records import Task
 from agentic_atlas.backend.engine.access import Principal
-from agentic_atlas.backend.engine.backend import Backend
+from agentic_atlas.backend.engine.engine import Engine
 from agentic_atlas.errors import Conflict, InvalidInput, PayloadTooLarge
 from agentic_atlas.protocol.codec import ProtocolError, check_depth
 from agentic_atlas.protocol.messages import NULL
@@ -21,7 +21,7 @@ _AROUND = 3
 """Levels of nesting that the message adds in which an answer travels."""
 
 
-async def answer(backend: Backend, principal: Principal, task: Task, value: bytes, number: int | None) -> Task:
+async def answer(engine: Engine, principal: Principal, task: Task, value: bytes, number: int | None) -> Task:
     """Answer a question of a task that the principal may see: the one with this number, or the oldest that is open.
 
     The same answer to the same question again changes nothing, so a request may be repeated.
@@ -36,9 +36,9 @@ async def answer(backend: Backend, principal: Principal, task: Task, value: byte
         if question is not None and _same(question, value):
             return task
         raise _none_open(task, number)
-    await _check(backend, principal, task, question, value)
-    decide = partial(lifecycle.answer, question=question, value=value, by=principal.caller.name, now=backend.clock())
-    changed = await backend.dispatcher.apply(task.id, decide)
+    await _check(engine, principal, task, question, value)
+    decide = partial(lifecycle.answer, question=question, value=value, by=principal.caller.name, now=engine.clock())
+    changed = await engine.dispatcher.apply(task.id, decide)
     if not changed.changed or changed.task is None:
         raise _none_open(changed.task or task, number)
     return changed.task
@@ -57,14 +57,14 @@ def _none_open(task: Task, number: int | None) -> Conflict:
     return Conflict(f"{which}: `atlas tasks show {task.id}` shows what it asks", code="no_open_question")
 
 
-async def _check(backend: Backend, principal: Principal, task: Task, question: Question, value: bytes) -> None:
-    most = backend.limits.payload_bytes // ANSWERS
+async def _check(engine: Engine, principal: Principal, task: Task, question: Question, value: bytes) -> None:
+    most = engine.limits.payload_bytes // ANSWERS
     if task.dialogue.answered_bytes + len(value) > most:
         raise PayloadTooLarge(
             f"the answers of a task have more than the {most} bytes allowed together: send less, or a link to it"
         )
     try:
-        check_depth(value, backend.limits.depth - _AROUND)
+        check_depth(value, engine.limits.depth - _AROUND)
         msgspec.json.decode(value, type=Raw)
     except ProtocolError as error:
         raise InvalidInput(f"the answer is not acceptable: {error.message}") from None
@@ -74,6 +74,4 @@ async def _check(backend: Backend, principal: Principal, task: Task, question: Q
         raise InvalidInput("the answer is not JSON: it holds a number that no reader could take")
     if question.schema != NULL:
         name = f"question {question.number}"
-        await backend.schemas.check(
-            bytes(question.schema), value, what="the answer", name=name, whose=principal.user.id
-        )
+        await engine.schemas.check(bytes(question.schema), value, what="the answer", name=name, whose=principal.user.id)

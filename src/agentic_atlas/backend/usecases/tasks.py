@@ -12,9 +12,8 @@ from agentic_atlas.backend.domain.names import full_name
 from agentic_atlas.backend.domain.policies import Wishes, effective
 from agentic_atlas.backend.domain.records import Agent, CallerRef, Skill, Task, User
 from agentic_atlas.backend.domain.tracing import child
-from agentic_atlas.backend.engine.absence import left_meanwhile
 from agentic_atlas.backend.engine.access import Principal, may_see
-from agentic_atlas.backend.engine.backend import Backend
+from agentic_atlas.backend.engine.engine import Engine
 from agentic_atlas.backend.engine.feed import Watch
 from agentic_atlas.backend.ports import Page, Summary, TaskFilter
 from agentic_atlas.errors import AtlasError, Conflict, InvalidInput, NotFound, Unavailable
@@ -65,7 +64,7 @@ class Submitted(msgspec.Struct, frozen=True):
 
 
 async def submit(
-    backend: Backend,
+    engine: Engine,
     user: User,
     caller: CallerRef,
     ask: Ask,
@@ -89,32 +88,32 @@ async def submit(
     """
     _check_form(ask.input)
     try:
-        agent, skill = await _acceptable(backend, user, caller, ask)
-        task = _new_task(backend, agent, skill, caller, ask, parent, retry_of)
+        agent, skill = await _acceptable(engine, user, caller, ask)
+        task = _new_task(engine, agent, skill, caller, ask, parent, retry_of)
     except AtlasError as refusal:
         # What holds for a new task says nothing of one that there is.
-        return await earlier(backend, user, caller, ask, refusal, wait)
+        return await earlier(engine, user, caller, ask, refusal, wait)
     # Only now: a submit that is refused costs its caller no place in the queue.
-    position = backend.dispatcher.position(agent.id, caller.id, ask.priority)
+    position = engine.dispatcher.position(agent.id, caller.id, ask.priority)
     change = lifecycle.submit(msgspec.structs.replace(task, position=position))
-    slot = backend.dispatcher.claims.slot_for(agent.id, task.skill)
+    slot = engine.dispatcher.claims.slot_for(agent.id, task.skill)
     claim = lifecycle.claim(change.task, slot.instance_id, task.created_at) if slot is not None else None
     if claim is not None:
         change = lifecycle.Change(claim.task, change.events + claim.events)
-    with backend.feed.watch(task.id) as watch:
-        added = await backend.dispatcher.add(change, slot)
+    with engine.feed.watch(task.id) as watch:
+        added = await engine.dispatcher.add(change, slot)
         if added.created:
             if parent is not None and slot is None:
-                backend.circles.waits(added.task.id)
+                engine.circles.waits(added.task.id)
             if ask.queue_ttl == 0:
-                await left_meanwhile(backend, added.task)
-            ended = await _end(backend, added.task.id, watch, wait) if wait else None
+                await engine.absence.left_meanwhile(added.task)
+            ended = await _end(engine, added.task.id, watch, wait) if wait else None
             return Submitted(ended or added.task, created=True)
-    return await _found(backend, user, added.task, ask, wait)
+    return await _found(engine, user, added.task, ask, wait)
 
 
 async def earlier(
-    backend: Backend, user: User, caller: CallerRef, ask: Ask, refusal: AtlasError, wait: float = 0.0
+    engine: Engine, user: User, caller: CallerRef, ask: Ask, refusal: AtlasError, wait: float = 0.0
 ) -> Submitted:
     """Return what an earlier submit with the same key made; the world may have changed since.
 
@@ -124,19 +123,19 @@ async def earlier(
     """
     older = None
     if ask.idempotency_key is not None:
-        older = await backend.store.tasks.with_key(caller, ask.idempotency_key)
+        older = await engine.store.tasks.with_key(caller, ask.idempotency_key)
     if older is None:
         raise refusal
-    return await _found(backend, user, older, ask, wait)
+    return await _found(engine, user, older, ask, wait)
 
 
-async def retry(backend: Backend, principal: Principal, task_id: str) -> Submitted:
+async def retry(engine: Engine, principal: Principal, task_id: str) -> Submitted:
     """Do again what an ended task asked for, as a new task with `retry_of`; raises Conflict while it has not ended."""
-    old = await show(backend, principal, task_id)
+    old = await show(engine, principal, task_id)
     if not old.terminal:
         raise Conflict("this task has not ended: cancel it first", code="task_not_ended")
-    agent = await backend.access.agent(principal.user, old.agent)
-    skill = await backend.registry.skill(agent, old.skill)
+    agent = await engine.access.agent(principal.user, old.agent)
+    skill = await engine.registry.skill(agent, old.skill)
     # What was to happen once is to happen once; and what the skill says of that by now holds as well.
     once = Delivery.AT_MOST_ONCE in (old.delivery, skill.policy.delivery)
     ask = Ask(
@@ -149,33 +148,33 @@ async def retry(backend: Backend, principal: Principal, task_id: str) -> Submitt
         retries=None if once else old.retries,
         max_attempts=old.max_attempts,
     )
-    return await submit(backend, principal.user, principal.caller, ask, retry_of=old.id)
+    return await submit(engine, principal.user, principal.caller, ask, retry_of=old.id)
 
 
-async def show(backend: Backend, principal: Principal, task_id: str) -> Task:
+async def show(engine: Engine, principal: Principal, task_id: str) -> Task:
     """Return a task that the principal may see; raises NotFound (`task_not_found`)."""
-    task = await backend.store.tasks.get(task_id)
-    if await _visible(backend, principal, task) and task is not None:
+    task = await engine.store.tasks.get(task_id)
+    if await _visible(engine, principal, task) and task is not None:
         return task
     raise _no_task(task_id)
 
 
-async def standing(backend: Backend, principal: Principal, task_id: str) -> Summary:
+async def standing(engine: Engine, principal: Principal, task_id: str) -> Summary:
     """Return a task that the principal may see, without its payloads; raises NotFound (`task_not_found`)."""
-    summary = await backend.store.tasks.summary(task_id)
-    if await _visible(backend, principal, None if summary is None else summary.task) and summary is not None:
+    summary = await engine.store.tasks.summary(task_id)
+    if await _visible(engine, principal, None if summary is None else summary.task) and summary is not None:
         return summary
     raise _no_task(task_id)
 
 
-async def find(backend: Backend, which: TaskFilter, *, limit: int, after: str | None) -> Page:
+async def find(engine: Engine, which: TaskFilter, *, limit: int, after: str | None) -> Page:
     """Return tasks, newest first; `which` says whose."""
-    return await backend.store.tasks.find(which, limit=limit, after=after)
+    return await engine.store.tasks.find(which, limit=limit, after=after)
 
 
-async def _visible(backend: Backend, principal: Principal, task: Task | None) -> bool:
+async def _visible(engine: Engine, principal: Principal, task: Task | None) -> bool:
     # Looked for without a task too: what is somebody else's takes as long as what is not there.
-    agent = None if principal.sees_all else await backend.store.agents.get(task.agent_id if task else "")
+    agent = None if principal.sees_all else await engine.store.agents.get(task.agent_id if task else "")
     return task is not None and may_see(principal, task, agent.owner_id if agent else None)
 
 
@@ -183,19 +182,19 @@ def _no_task(task_id: str) -> NotFound:
     return NotFound(f"there is no task {task_id[:64]!r}", code="task_not_found")
 
 
-async def until_ended(backend: Backend, task_id: str, seconds: float) -> Task | None:
+async def until_ended(engine: Engine, task_id: str, seconds: float) -> Task | None:
     """Return the task when it has ended, or as it is after `seconds`; rights are the caller's to check.
 
     Nothing of its payloads is in memory meanwhile: there may be many who wait.
     """
-    with backend.feed.watch(task_id) as watch:
-        found = await backend.store.tasks.summary(task_id)
+    with engine.feed.watch(task_id) as watch:
+        found = await engine.store.tasks.summary(task_id)
         if found is None or found.task.terminal:
-            return None if found is None else await backend.store.tasks.get(task_id)
-        return await _end(backend, task_id, watch, seconds)
+            return None if found is None else await engine.store.tasks.get(task_id)
+        return await _end(engine, task_id, watch, seconds)
 
 
-async def _end(backend: Backend, task_id: str, watch: Watch, seconds: float) -> Task | None:
+async def _end(engine: Engine, task_id: str, watch: Watch, seconds: float) -> Task | None:
     """Wait for the end of a task that had not ended after the watch began."""
     now = asyncio.get_running_loop().time  # not the wall clock: somebody may set it while they wait
     ends = now() + seconds
@@ -203,12 +202,12 @@ async def _end(backend: Backend, task_id: str, watch: Watch, seconds: float) -> 
         pass
     if watch.task is not None and watch.task.terminal:
         return watch.task
-    return await backend.store.tasks.get(task_id)
+    return await engine.store.tasks.get(task_id)
 
 
-async def cancel(backend: Backend, task_id: str, reason: str) -> Task | None:
+async def cancel(engine: Engine, task_id: str, reason: str) -> Task | None:
     """Cancel a task and what it called; one that runs is asked to stop first. An ended one stays as it is."""
-    return (await backend.dispatcher.cancel(task_id, reason)).task
+    return (await engine.dispatcher.cancel(task_id, reason)).task
 
 
 def _check_form(data: bytes) -> None:
@@ -219,25 +218,25 @@ def _check_form(data: bytes) -> None:
         raise InvalidInput("the input is a JSON object with the skill's parameters")
 
 
-def _check_options(backend: Backend, ask: Ask) -> None:
-    most = backend.limits.payload_bytes
+def _check_options(engine: Engine, ask: Ask) -> None:
+    most = engine.limits.payload_bytes
     if len(ask.input) > most:
         raise input_too_large(len(ask.input), most)
     if not 0 <= ask.priority <= MAX_PRIORITY:
         raise InvalidInput(f"priority is a number from 0 to {MAX_PRIORITY}")
-    if ask.deadline is not None and ask.deadline <= backend.clock():
+    if ask.deadline is not None and ask.deadline <= engine.clock():
         raise InvalidInput("the deadline is over already", code="deadline_exceeded")
-    if ask.deadline is not None and ask.deadline > backend.clock() + MOST_AHEAD:
+    if ask.deadline is not None and ask.deadline > engine.clock() + MOST_AHEAD:
         raise InvalidInput(f"the deadline is more than {MOST_AHEAD // 86_400:.0f} days ahead")
     if ask.idempotency_key is not None and not 1 <= len(ask.idempotency_key) <= MAX_KEY:
         raise InvalidInput(f"an idempotency key has 1 to {MAX_KEY} characters")
 
 
-def _unreachable(backend: Backend, agent: Agent, ask: Ask) -> AtlasError | None:
+def _unreachable(engine: Engine, agent: Agent, ask: Ask) -> AtlasError | None:
     """Return why the agent can't be asked now, or None."""
     if agent.disabled_at is not None:
         return Unavailable(f"{agent.full_name} is disabled", code="agent_disabled", retry_after=60)
-    if ask.queue_ttl == 0 and not (backend.fleet.online(agent.id) or backend.returning.expected(agent.id)):
+    if ask.queue_ttl == 0 and engine.absence.away(agent.id):
         return Unavailable(
             f"{agent.full_name} is offline: start it, or submit the task to wait for it (`atlas call --no-wait`)",
             code="agent_offline",
@@ -246,19 +245,19 @@ def _unreachable(backend: Backend, agent: Agent, ask: Ask) -> AtlasError | None:
     return None
 
 
-async def _acceptable(backend: Backend, user: User, caller: CallerRef, ask: Ask) -> tuple[Agent, Skill]:
+async def _acceptable(engine: Engine, user: User, caller: CallerRef, ask: Ask) -> tuple[Agent, Skill]:
     """Return whom a new task is for; raises what `submit` does when it can't be taken."""
-    agent = await backend.access.agent(user, ask.agent)
-    skill = await backend.registry.skill(agent, ask.skill)
-    _check_options(backend, ask)
-    await backend.schemas.check(skill.input_schema, ask.input, what="the input", name=skill.name, whose=user.id)
-    refusal = _unreachable(backend, agent, ask) or backend.dispatcher.census.check(agent.id, agent.full_name, caller)
+    agent = await engine.access.agent(user, ask.agent)
+    skill = await engine.registry.skill(agent, ask.skill)
+    _check_options(engine, ask)
+    await engine.schemas.check(skill.input_schema, ask.input, what="the input", name=skill.name, whose=user.id)
+    refusal = _unreachable(engine, agent, ask) or engine.dispatcher.census.check(agent.id, agent.full_name, caller)
     if refusal is not None:
         raise refusal
     return agent, skill
 
 
-async def _found(backend: Backend, user: User, older: Task, ask: Ask, wait: float) -> Submitted:
+async def _found(engine: Engine, user: User, older: Task, ask: Ask, wait: float) -> Submitted:
     """Return the task that the key stands for, when that is what is asked for now."""
     same = full_name(ask.agent, user.name) == older.agent and _digest(older.agent_id, ask) == older.body_digest
     if not same:
@@ -266,12 +265,12 @@ async def _found(backend: Backend, user: User, older: Task, ask: Ask, wait: floa
             f"this idempotency key was used for another request, which became {older.id}: use a new key for a new one",
             code="idempotency_conflict",
         )
-    ended = await until_ended(backend, older.id, wait) if wait else None
+    ended = await until_ended(engine, older.id, wait) if wait else None
     return Submitted(ended or older, created=False)
 
 
 def _new_task(
-    backend: Backend,
+    engine: Engine,
     agent: Agent,
     skill: Skill,
     caller: CallerRef,
@@ -279,11 +278,11 @@ def _new_task(
     parent: Task | None,
     retry_of: str | None,
 ) -> Task:
-    now = backend.clock()
+    now = engine.clock()
     policy = effective(skill.policy, Wishes(ask.delivery, ask.max_attempts, ask.retries, ask.timeout))
     deadlines = [at for at in (ask.deadline, parent.deadline if parent else None) if at is not None]
     return Task(
-        id=backend.ids(TASK),
+        id=engine.ids(TASK),
         agent_id=agent.id,
         agent=agent.full_name,
         skill=skill.name,
@@ -293,7 +292,7 @@ def _new_task(
         owner_id=parent.owner_id if parent else caller.user_id,
         created_at=now,
         updated_at=now,
-        trace=child(parent.trace if parent else ask.trace, backend.entropy),
+        trace=child(parent.trace if parent else ask.trace, engine.entropy),
         delivery=policy.delivery,
         max_attempts=policy.max_attempts,
         retries=policy.retries,

@@ -6,7 +6,7 @@ from agentic_atlas.auth import AGENT_SCOPES, AgentClaims, mint
 from agentic_atlas.backend.domain.names import check_label
 from agentic_atlas.backend.domain.records import Agent, Token
 from agentic_atlas.backend.engine.access import Principal, may_use
-from agentic_atlas.backend.engine.backend import Backend
+from agentic_atlas.backend.engine.engine import Engine
 from agentic_atlas.errors import InvalidInput, NotFound
 
 DAY = 86_400
@@ -25,16 +25,16 @@ class IssuedToken(msgspec.Struct, frozen=True):
 
 
 async def issue(
-    backend: Backend, principal: Principal, agent_name: str, *, name: str = "", lifetime: float | None = None
+    engine: Engine, principal: Principal, agent_name: str, *, name: str = "", lifetime: float | None = None
 ) -> IssuedToken:
     """Make a token for one instance of an agent; `lifetime` in seconds. Raises NotFound or InvalidInput."""
-    agent = await backend.access.agent(principal.user, agent_name)
+    agent = await engine.access.agent(principal.user, agent_name)
     seconds = DEFAULT_LIFETIME if lifetime is None else lifetime
     if not 1 <= seconds <= MAX_LIFETIME:
         raise InvalidInput(f"a token lives from 1 second to {MAX_LIFETIME // DAY} days")
-    now = int(backend.clock())
+    now = int(engine.clock())
     token = Token(
-        id=backend.ids("tok"),
+        id=engine.ids("tok"),
         agent_id=agent.id,
         name=check_label(name, "a token's name"),
         issued_at=now,
@@ -43,32 +43,32 @@ async def issue(
     claims = AgentClaims(
         jti=token.id,
         agent_id=agent.id,
-        network=backend.network,
+        network=engine.network,
         name=agent.full_name,
         scopes=AGENT_SCOPES,
         iat=now,
         nbf=now,
         exp=int(token.expires_at),
     )
-    secret = mint(backend.keys, claims)
-    await backend.store.tokens.add(token)
+    secret = mint(engine.keys, claims)
+    await engine.store.tokens.add(token)
     return IssuedToken(token, secret)
 
 
-async def of_agent(backend: Backend, principal: Principal, agent_name: str) -> tuple[Agent, list[Token]]:
+async def of_agent(engine: Engine, principal: Principal, agent_name: str) -> tuple[Agent, list[Token]]:
     """Return the agent and its tokens, newest first; raises NotFound."""
-    agent = await backend.access.agent(principal.user, agent_name)
-    return agent, await backend.store.tokens.of_agent(agent.id)
+    agent = await engine.access.agent(principal.user, agent_name)
+    return agent, await engine.store.tokens.of_agent(agent.id)
 
 
-async def revoke(backend: Backend, principal: Principal, token_id: str) -> tuple[Agent, Token]:
+async def revoke(engine: Engine, principal: Principal, token_id: str) -> tuple[Agent, Token]:
     """Make a token worthless, and close the connection made with it; raises NotFound (`token_not_found`)."""
-    token = await backend.store.tokens.get(token_id)
+    token = await engine.store.tokens.get(token_id)
     # Looked for without a token too: what is somebody else's takes as long as what is not there.
-    agent = await backend.store.agents.get(token.agent_id if token else "")
+    agent = await engine.store.agents.get(token.agent_id if token else "")
     if token is None or agent is None or not may_use(principal.user, agent):
         raise NotFound(f"there is no token {token_id[:64]!r}", code="token_not_found")
-    revoked = await backend.store.tokens.revoke(token_id, backend.clock())
+    revoked = await engine.store.tokens.revoke(token_id, engine.clock())
     assert revoked is not None
-    backend.fleet.disconnect_tokens([token_id], "token_revoked")
+    engine.fleet.disconnect_tokens([token_id], "token_revoked")
     return agent, revoked

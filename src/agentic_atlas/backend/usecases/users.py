@@ -6,7 +6,7 @@ from agentic_atlas.auth import digest, new_secret
 from agentic_atlas.backend.domain.names import check_label, check_name
 from agentic_atlas.backend.domain.records import ApiKey, Role, User
 from agentic_atlas.backend.engine.access import Principal, require_admin
-from agentic_atlas.backend.engine.backend import Backend
+from agentic_atlas.backend.engine.engine import Engine
 from agentic_atlas.errors import Conflict, InvalidInput, NotFound
 
 KEY_PREFIX = "atlas_"
@@ -24,105 +24,103 @@ class IssuedKey(msgspec.Struct, frozen=True):
         return f"IssuedKey({self.key.id!r})"
 
 
-async def bootstrap(backend: Backend, name: str) -> IssuedKey | None:
+async def bootstrap(engine: Engine, name: str) -> IssuedKey | None:
     """On a new network: make the first administrator and a key for them; None when there are users already."""
-    if await backend.store.users.find(limit=1):
+    if await engine.store.users.find(limit=1):
         return None
-    user = User(backend.ids("usr"), check_name(name, "a user"), Role.ADMIN, backend.clock())
-    await backend.store.users.add(user)
-    return await _issue(backend, user, "first start", None)
+    user = User(engine.ids("usr"), check_name(name, "a user"), Role.ADMIN, engine.clock())
+    await engine.store.users.add(user)
+    return await _issue(engine, user, "first start", None)
 
 
-async def recover(backend: Backend) -> IssuedKey:
+async def recover(engine: Engine) -> IssuedKey:
     """Make another key for the first administrator, for whoever owns the machine the network runs on."""
-    for user in await backend.store.users.find(limit=1_000):
+    for user in await engine.store.users.find(limit=1_000):
         if user.role is Role.ADMIN and user.disabled_at is None:
-            return await _issue(backend, user, "this machine", None)
+            return await _issue(engine, user, "this machine", None)
     raise NotFound("there is no administrator", code="user_not_found")
 
 
-async def create(backend: Backend, principal: Principal, name: str, role: Role) -> User:
+async def create(engine: Engine, principal: Principal, name: str, role: Role) -> User:
     """Make a user; raises Forbidden, Conflict (`user_exists`) or InvalidInput."""
     require_admin(principal)
-    user = User(backend.ids("usr"), check_name(name, "a user"), role, backend.clock())
-    await backend.store.users.add(user)
+    user = User(engine.ids("usr"), check_name(name, "a user"), role, engine.clock())
+    await engine.store.users.add(user)
     return user
 
 
-async def find(backend: Backend, principal: Principal, *, limit: int, after: str | None) -> list[User]:
+async def find(engine: Engine, principal: Principal, *, limit: int, after: str | None) -> list[User]:
     """Return the users by name; raises Forbidden."""
     require_admin(principal)
-    return await backend.store.users.find(limit=limit, after=after)
+    return await engine.store.users.find(limit=limit, after=after)
 
 
-async def update(
-    backend: Backend, principal: Principal, name: str, *, role: Role | None, disabled: bool | None
-) -> User:
+async def update(engine: Engine, principal: Principal, name: str, *, role: Role | None, disabled: bool | None) -> User:
     """Change what is not None. A disabled user's keys and agents stop working at once.
 
     Raises:
         Forbidden: not an administrator. NotFound: no such user. Conflict: it would shut out the one who asks.
     """
     require_admin(principal)
-    user = await _named(backend, name)
+    user = await _named(engine, name)
     if user.id == principal.user.id and (disabled or role is Role.MEMBER):
         raise Conflict("you can't take your own rights away: let another administrator do it")
-    at = None if disabled is None else backend.clock() if disabled else 0.0
-    changed = await backend.store.users.update(user.id, role=role, disabled_at=at)
-    backend.access.forget()
+    at = None if disabled is None else engine.clock() if disabled else 0.0
+    changed = await engine.store.users.update(user.id, role=role, disabled_at=at)
+    engine.access.forget()
     if disabled is not None:
-        for agent in await backend.store.agents.find(owner_id=user.id, limit=10_000):
+        for agent in await engine.store.agents.find(owner_id=user.id, limit=10_000):
             if disabled:
-                backend.fleet.disconnect_agent(agent.id, "agent_disabled")
+                engine.fleet.disconnect_agent(agent.id, "agent_disabled")
             else:
-                backend.fleet.readmit_agent(agent.id)
+                engine.fleet.readmit_agent(agent.id)
     return changed or user
 
 
 async def create_key(
-    backend: Backend, principal: Principal, *, name: str = "", lifetime: float | None = None, user: str | None = None
+    engine: Engine, principal: Principal, *, name: str = "", lifetime: float | None = None, user: str | None = None
 ) -> IssuedKey:
     """Make an API key, one's own or (administrators) another user's; `lifetime` in seconds, None: until revoked."""
     owner = principal.user
     if user is not None and user != owner.name:
         require_admin(principal)
-        owner = await _named(backend, user)
-    return await _issue(backend, owner, name, lifetime)
+        owner = await _named(engine, user)
+    return await _issue(engine, owner, name, lifetime)
 
 
-async def keys(backend: Backend, principal: Principal) -> list[ApiKey]:
+async def keys(engine: Engine, principal: Principal) -> list[ApiKey]:
     """Return the principal's own API keys, newest first."""
-    return await backend.store.users.keys_of(principal.user.id)
+    return await engine.store.users.keys_of(principal.user.id)
 
 
-async def revoke_key(backend: Backend, principal: Principal, key_id: str) -> ApiKey:
+async def revoke_key(engine: Engine, principal: Principal, key_id: str) -> ApiKey:
     """Make an API key worthless at once; raises NotFound (`api_key_not_found`)."""
-    key = await backend.store.users.revoke_key(key_id, principal.scope, backend.clock())
+    key = await engine.store.users.revoke_key(key_id, principal.scope, engine.clock())
     if key is None:
         raise NotFound(f"there is no API key {key_id[:64]!r}", code="api_key_not_found")
-    backend.access.forget()
+    engine.access.forget()
     return key
 
 
-async def _named(backend: Backend, name: str) -> User:
-    user = await backend.store.users.by_name(name)
+async def _named(engine: Engine, name: str) -> User:
+    user = await engine.store.users.by_name(name)
     if user is None:
         raise NotFound(f"there is no user {name[:64]!r}", code="user_not_found")
     return user
 
 
-async def _issue(backend: Backend, user: User, name: str, lifetime: float | None) -> IssuedKey:
+async def _issue(engine: Engine, user: User, name: str, lifetime: float | None) -> IssuedKey:
     if lifetime is not None and not 1 <= lifetime <= MAX_LIFETIME:
         raise InvalidInput("an API key lives from 1 second to 366 days, or until it is revoked")
-    now = backend.clock()
-    secret = new_secret(KEY_PREFIX, backend.entropy)
+    now = engine.clock()
+    secret = new_secret(KEY_PREFIX, engine.entropy)
     key = ApiKey(
-        id=backend.ids("key"),
+        id=engine.ids("key"),
         user_id=user.id,
         name=check_label(name, "an API key's name"),
         digest=digest(secret),
         created_at=now,
         expires_at=None if lifetime is None else now + lifetime,
     )
-    await backend.store.users.add_key(key)
+    await engine.store.users.add_key(key)
     return IssuedKey(key, user, secret)

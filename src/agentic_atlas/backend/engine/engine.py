@@ -1,0 +1,138 @@
+"""The state of this process, put together: what the use cases work with."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import msgspec
+
+from agentic_atlas.auth import KeyRing
+from agentic_atlas.backend.engine.absence import Absence
+from agentic_atlas.backend.engine.access import Access
+from agentic_atlas.backend.engine.census import Census, OpenLimits
+from agentic_atlas.backend.engine.circles import Circles
+from agentic_atlas.backend.engine.dispatch import Dispatcher
+from agentic_atlas.backend.engine.feed import Feed
+from agentic_atlas.backend.engine.logins import KEY_LIFETIME, Logins
+from agentic_atlas.backend.engine.monitor import Monitor
+from agentic_atlas.backend.engine.registry import Registry
+from agentic_atlas.backend.engine.schemas import Schemas
+from agentic_atlas.backend.engine.sightings import Sightings
+from agentic_atlas.backend.engine.watchers import Watchers
+from agentic_atlas.backend.ports import Backups, Checker, Clock, Fleet, Ids, Log, Store
+from agentic_atlas.bus.base import Bus
+from agentic_atlas.protocol.messages import Limits
+from agentic_atlas.protocol.tasks import LEASED
+
+
+class EngineSettings(msgspec.Struct, frozen=True):
+    """What may be chosen of an engine. Durations are seconds.
+
+    Attributes:
+        messages: bounds of messages and payloads, which agents and callers are held to.
+        open: how many tasks may be open.
+        watchers_per_task: most watchers of one task's events at the same time.
+        watchers_per_key: most watchers with one API key at the same time.
+        login_lifetime: how long the API key of a login by code is good for.
+    """
+
+    messages: Limits = Limits()
+    open: OpenLimits = OpenLimits()
+    watchers_per_task: int = 200
+    watchers_per_key: int = 500
+    login_lifetime: float = KEY_LIFETIME
+
+
+@dataclass(frozen=True)
+class World:
+    """What an engine has of the world besides its store and its router."""
+
+    keys: KeyRing
+    clock: Clock
+    ids: Ids
+    entropy: Callable[[int], bytes]
+    log: Log
+    bus: Bus
+    checker: Checker
+    backups: Backups
+
+
+@dataclass(frozen=True)
+class Engine:
+    """The parts of a engine. Not for several event loops."""
+
+    store: Store
+    fleet: Fleet
+    keys: KeyRing
+    network: str
+    """Id of this network; in the issuer of every token."""
+    clock: Clock
+    ids: Ids
+    entropy: Callable[[int], bytes]
+    limits: Limits
+    access: Access
+    registry: Registry
+    feed: Feed
+    dispatcher: Dispatcher
+    logins: Logins
+    monitor: Monitor
+    schemas: Schemas
+    circles: Circles
+    sightings: Sightings
+    backups: Backups
+    watchers: Watchers
+    absence: Absence
+
+    @staticmethod
+    def over(
+        store: Store, fleet: Fleet, network: str, world: World, settings: EngineSettings | None = None
+    ) -> "Engine":
+        """Return the engine over a store and the router behind `fleet`; `network` is the id of the network."""
+        settings = settings or EngineSettings()
+        clock, log = world.clock, world.log
+        feed, registry = Feed(world.bus), Registry(store.agents)
+        dispatcher = Dispatcher(store.tasks, fleet, feed, clock, log, Census(settings.open))
+        return Engine(
+            store=store,
+            fleet=fleet,
+            keys=world.keys,
+            network=network,
+            clock=clock,
+            ids=world.ids,
+            entropy=world.entropy,
+            limits=settings.messages,
+            access=Access(store.users, registry, clock),
+            registry=registry,
+            feed=feed,
+            dispatcher=dispatcher,
+            logins=Logins(settings.login_lifetime),
+            monitor=Monitor(dispatcher, fleet, clock, log),
+            schemas=Schemas(world.checker),
+            circles=Circles(dispatcher, fleet, clock),
+            sightings=Sightings(store.agents, fleet, clock),
+            backups=world.backups,
+            watchers=Watchers(settings.watchers_per_task, settings.watchers_per_key),
+            absence=Absence(dispatcher, fleet, clock),
+        )
+
+    async def take_up(self) -> list[tuple[str, int, str]]:
+        """Take up what the last process left, before anything else: nobody is connected, and who was is expected back.
+
+        Returns (task, attempt, instance) of every attempt that is held, for the router's leases.
+        """
+        self.absence.expect(await self.store.agents.depart_all(self.clock()))
+        open_tasks = await self.store.tasks.open()
+        self.dispatcher.resume(open_tasks)
+        return [(task.id, task.attempt, task.instance_id or "") for task in open_tasks if task.state in LEASED]
+
+    async def run(self, grace: float) -> None:
+        """Do what is done by itself, until cancelled; agents are expected back for `grace` seconds."""
+        async with asyncio.TaskGroup() as group:
+            for life in (self.dispatcher, self.monitor, self.circles, self.sightings):
+                group.create_task(life.run())
+            await asyncio.sleep(grace)
+            self.absence.nobody_came()
+
+    def forgive(self, seconds: float) -> None:
+        """The wall clock was set by so many seconds, or the machine slept for them."""
+        self.dispatcher.forgive(seconds)
