@@ -1,6 +1,5 @@
 """Every setting of the server, once. Read from the environment (`ATLAS_…`); the command line wins over it."""
 
-import os
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Literal
@@ -125,7 +124,7 @@ class Settings(BaseSettings):
 
 def misspelt(names: Iterable[str] | None = None) -> list[str]:
     """Say of each variable that begins as ours do, and is none, which one it is almost; one sentence each."""
-    given = (name for name in (os.environ if names is None else names) if name.startswith(PREFIX))
+    given = (name for name in (environment.variables() if names is None else names) if name.startswith(PREFIX))
     known = [f"{PREFIX}{name.upper()}" for name in Settings.model_fields]
     found = unread(given, [*known, *environment.AGENT_VARIABLES, *environment.CLIENT_VARIABLES])
     return [f"{name} is set and nothing reads it: did you mean {near}?" for name, near in found]

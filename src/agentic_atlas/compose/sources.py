@@ -1,7 +1,6 @@
 """The real world's clock, ids and randomness."""
 
 import logging
-import os
 import secrets
 import socket
 import time
@@ -10,6 +9,7 @@ from threading import Lock
 from typing import Final
 
 from agentic_atlas.backend.domain.ids import RANDOM_BITS, sortable
+from agentic_atlas.sdk.environment import variables
 
 _JUMP = 1.0
 """Seconds within one look at the clock: more than any slow correction takes, less than any limit that would suffer."""
@@ -90,4 +90,5 @@ _OF_PYTHON: Final = ("PATH", "PYTHONPATH", "PYTHONHOME", "LD_LIBRARY_PATH", "DYL
 
 def python_environ() -> dict[str, str]:
     """Return what Python may need of the environment to start, and nothing else: no setting, no secret."""
-    return {name: os.environ[name] for name in _OF_PYTHON if name in os.environ}
+    given = variables()
+    return {name: given[name] for name in _OF_PYTHON if name in given}

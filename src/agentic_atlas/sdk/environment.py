@@ -1,4 +1,4 @@
-"""The SDK's only reader of the environment: `.env`, the process environment, and where the credentials file is.
+"""The only reader of the environment: `.env`, the process environment, and where the credentials file is.
 
 An agent's `.env` lies beside the file that is run; the process environment wins over it. A value that cannot be used
 is one sentence that says which, why and what to do; no sentence ever holds the token.
@@ -76,6 +76,11 @@ class ClientSettings:
     api_key: str = field(repr=False)
 
 
+def variables(environ: Mapping[str, str] | None = None) -> Mapping[str, str]:
+    """Return the environment that counts: the given one, else that of the process."""
+    return os.environ if environ is None else environ
+
+
 def load(
     folder: Path | None,
     environ: Mapping[str, str] | None = None,
@@ -93,7 +98,7 @@ def load(
     path = env_file or dotenv_file.find(folder)
     file = dotenv_file.read(path) if path is not None else None
     in_file = file.values if file is not None else {}
-    given = {**(os.environ if environ is None else environ), **(said or {})}
+    given = {**variables(environ), **(said or {})}
     # An empty variable is one that is not set: that is how compose files and shells pass on what they do not have.
     values = {**in_file, **{name: value.strip() for name, value in given.items() if value.strip()}}
     spool = _spool(values.get("ATLAS_SPOOL"), given)
@@ -130,7 +135,7 @@ def client_settings(
     Raises:
         ConfigurationError: there is no key, or the file cannot be used; the message names the fix.
     """
-    given = os.environ if environ is None else environ
+    given = variables(environ)
     key: str | None = api_key or given.get("ATLAS_API_KEY", "").strip()
     address = url or _api_url(given)
     if key and address:
@@ -170,13 +175,13 @@ def platform_url(url: str | None = None, environ: Mapping[str, str] | None = Non
     Raises:
         ConfigurationError: it is no address, or the credentials file cannot be used.
     """
-    given = os.environ if environ is None else environ
+    given = variables(environ)
     return base_url(url or _api_url(given) or read_credentials(environ).default or API_URL)
 
 
 def overriding(url: str, environ: Mapping[str, str] | None = None) -> list[str]:
     """Return the variables that are set and keep the stored key of this platform from being used by default."""
-    given = os.environ if environ is None else environ
+    given = variables(environ)
     elsewhere = bool(given.get("ATLAS_API_URL")) and platform_url(environ=environ) != base_url(url)
     return ["ATLAS_API_URL"] * elsewhere + ["ATLAS_API_KEY"] * bool(given.get("ATLAS_API_KEY"))
 
@@ -187,7 +192,7 @@ def credentials_path(environ: Mapping[str, str] | None = None) -> Path:
     Raises:
         ConfigurationError: the user has no home folder.
     """
-    folder = _users_folder("XDG_CONFIG_HOME", ".config", os.environ if environ is None else environ)
+    folder = _users_folder("XDG_CONFIG_HOME", ".config", variables(environ))
     if folder is None:
         raise ConfigurationError("this user has no home folder: set XDG_CONFIG_HOME, or use ATLAS_API_KEY")
     return folder / "credentials.json"
@@ -284,7 +289,7 @@ def _users_folder(variable: str, below_home: str, given: Mapping[str, str]) -> P
 
 def home(environ: Mapping[str, str] | None = None) -> Path | None:
     """Return this user's home folder: `HOME` when it is an absolute path, else what the system says; None for none."""
-    named = Path((os.environ if environ is None else environ).get("HOME") or "")
+    named = Path(variables(environ).get("HOME") or "")
     if named.is_absolute():
         return named
     try:
@@ -319,7 +324,7 @@ def _open(path: str) -> None:
 
 def first_set(*names: str, environ: Mapping[str, str] | None = None) -> tuple[str, str] | None:
     """Return the first of these variables that has a value, with it; None for none."""
-    given = os.environ if environ is None else environ
+    given = variables(environ)
     return next(((name, given[name]) for name in names if given.get(name)), None)
 
 
@@ -349,6 +354,6 @@ def _misspelt(given: Mapping[str, str]) -> list[str]:
 
 def for_child(**changes: str) -> dict[str, str]:
     """Return this process's environment for a child, without what tells this one where its network is."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("ATLAS_", "AGENT_JWT_"))}
+    kept = {name: value for name, value in variables().items() if not name.startswith(("ATLAS_", "AGENT_JWT_"))}
     kept = {name: value for name, value in kept.items() if name not in ("ROUTER_WS_URL", "BACKEND_API_BASE_URL")}
     return kept | changes
