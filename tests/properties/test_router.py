@@ -5,7 +5,6 @@ The agents here are honest processes: they remember what they run and what was n
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 
 from hypothesis import example, given, settings
@@ -194,23 +193,20 @@ async def end_well(net: Network, processes: list[Process]) -> None:
 @settings(max_examples=60)
 @example([("connect", 0), ("submit", 0), ("answer", 0), ("cut", 0), ("answer", 0), ("connect", 0)])
 @given(st.lists(st.tuples(st.sampled_from(STEPS), st.integers(0, len(PROCESSES) - 1)), max_size=40))
-def test_every_task_ends_once_whatever_happens_to_the_connections(steps: list[tuple[str, int]]) -> None:
-    async def main() -> None:
-        started: dict[Key, str] = {}
-        processes = [Process(*names, started) for names in PROCESSES]
-        async with network() as net:
-            for what, number in steps:
-                await step(net, processes[number], what)
-                await settle()
-                for process in processes:
-                    process.listen()
-                    process.check_answers(net)
-                assert all(connection.in_flight <= CONCURRENCY for connection in net.router._connections.values())
-            await end_well(net, processes)
-            assert {task.state for task in net.backend.tasks.values()} <= TERMINAL
-            assert all(task.ended.done() for task in net.backend.tasks.values())
-            assert len(net.router._leases) == 0
-            assert all(connection.in_flight == 0 for connection in net.router._connections.values())
-            assert len(net.router._connections) == len(PROCESSES)
-
-    asyncio.run(main())
+async def test_every_task_ends_once_whatever_happens_to_the_connections(steps: list[tuple[str, int]]) -> None:
+    started: dict[Key, str] = {}
+    processes = [Process(*names, started) for names in PROCESSES]
+    async with network() as net:
+        for what, number in steps:
+            await step(net, processes[number], what)
+            await settle()
+            for process in processes:
+                process.listen()
+                process.check_answers(net)
+            assert all(connection.in_flight <= CONCURRENCY for connection in net.router._connections.values())
+        await end_well(net, processes)
+        assert {task.state for task in net.backend.tasks.values()} <= TERMINAL
+        assert all(task.ended.done() for task in net.backend.tasks.values())
+        assert len(net.router._leases) == 0
+        assert all(connection.in_flight == 0 for connection in net.router._connections.values())
+        assert len(net.router._connections) == len(PROCESSES)

@@ -15,7 +15,6 @@ import pytest
 from agentic_atlas.sdk.client.connection import Connections, Cut, Full, NotReached, Patience, Request, Silent
 from agentic_atlas.sdk.client.way import Proxy
 from tests.certificates import speaking_tls
-from tests.integration.client.client_server import run
 
 Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 ASK = Request("GET", "/things?a=1", (("Accept", "application/json"),), b"")
@@ -90,52 +89,40 @@ async def asked(connections: Connections, request: Request = ASK, patience: Pati
         return answer.status, b"".join([piece async for piece in answer.pieces()])
 
 
-def test_a_connection_is_kept_for_the_next_request() -> None:
-    async def main() -> None:
-        peer = Peer([HELLO, HELLO.replace(b"200 OK", b"404 Gone")])
-        async with listening(peer.serve) as (connections, port):
-            assert [await asked(connections) for _ in range(2)] == [(200, b"hello"), (404, b"hello")]
-            lines = peer.heads[0][0].decode().split("\r\n")
-            assert lines[:2] == ["GET /things?a=1 HTTP/1.1", f"Host: 127.0.0.1:{port}"]
-            assert len(peer.heads) == 1
-
-    run(main)
+async def test_a_connection_is_kept_for_the_next_request() -> None:
+    peer = Peer([HELLO, HELLO.replace(b"200 OK", b"404 Gone")])
+    async with listening(peer.serve) as (connections, port):
+        assert [await asked(connections) for _ in range(2)] == [(200, b"hello"), (404, b"hello")]
+        lines = peer.heads[0][0].decode().split("\r\n")
+        assert lines[:2] == ["GET /things?a=1 HTTP/1.1", f"Host: 127.0.0.1:{port}"]
+        assert len(peer.heads) == 1
 
 
-def test_a_connection_that_was_closed_meanwhile_is_not_used_again() -> None:
-    async def main() -> None:
-        peer = Peer([HELLO], [HELLO])
-        async with listening(peer.serve) as (connections, _):
-            await asked(connections)
-            await peer.closed.wait()
-            await asyncio.to_thread(lambda: None)  # the end of the connection has come by then
-            assert await asked(connections) == (200, b"hello")
-            assert len(peer.heads) == 2
-
-    run(main)
+async def test_a_connection_that_was_closed_meanwhile_is_not_used_again() -> None:
+    peer = Peer([HELLO], [HELLO])
+    async with listening(peer.serve) as (connections, _):
+        await asked(connections)
+        await peer.closed.wait()
+        await asyncio.to_thread(lambda: None)  # the end of the connection has come by then
+        assert await asked(connections) == (200, b"hello")
+        assert len(peer.heads) == 2
 
 
-def test_an_answer_that_is_not_read_to_its_end_takes_its_connection_with_it() -> None:
-    async def main() -> None:
-        peer = Peer([HELLO], [HELLO])
-        async with listening(peer.serve) as (connections, _):
-            async with connections.asked(ASK, PATIENCE) as answer:
-                assert answer.header("content-length") == "5"
-            assert await asked(connections) == (200, b"hello")
-            assert len(peer.heads) == 2
-
-    run(main)
+async def test_an_answer_that_is_not_read_to_its_end_takes_its_connection_with_it() -> None:
+    peer = Peer([HELLO], [HELLO])
+    async with listening(peer.serve) as (connections, _):
+        async with connections.asked(ASK, PATIENCE) as answer:
+            assert answer.header("content-length") == "5"
+        assert await asked(connections) == (200, b"hello")
+        assert len(peer.heads) == 2
 
 
-def test_what_comes_before_the_answer_and_in_pieces_is_understood() -> None:
+async def test_what_comes_before_the_answer_and_in_pieces_is_understood() -> None:
     early, head = b"HTTP/1.1 103 Early\r\n\r\n", b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
     said = early + head + b"2\r\nhe\r\n3\r\nllo\r\n0\r\n\r\n"
 
-    async def main() -> None:
-        async with listening(Peer([said]).serve) as (connections, _):
-            assert await asked(connections) == (200, b"hello")
-
-    run(main)
+    async with listening(Peer([said]).serve) as (connections, _):
+        assert await asked(connections) == (200, b"hello")
 
 
 @pytest.mark.parametrize(
@@ -143,31 +130,25 @@ def test_what_comes_before_the_answer_and_in_pieces_is_understood() -> None:
     [None, b"SSH-2.0-OpenSSH\r\n\r\n", HELLO[:-1], b"HTTP/1.1 200 OK\r\n", b"HTTP/1.1 200 OK\r\nX: " + b"x" * 200_000],
     ids=["nothing", "no HTTP", "a part", "half a head", "a head without end"],
 )
-def test_no_whole_answer_is_a_cut(said: bytes | None) -> None:
-    async def main() -> None:
-        async with listening(Peer([said]).serve) as (connections, _):
-            with pytest.raises(Cut):
-                await asked(connections)
-
-    run(main)
+async def test_no_whole_answer_is_a_cut(said: bytes | None) -> None:
+    async with listening(Peer([said]).serve) as (connections, _):
+        with pytest.raises(Cut):
+            await asked(connections)
 
 
-def test_silence_is_told_and_so_are_too_many_at_once() -> None:
-    async def main() -> None:
-        held = asyncio.Event()
+async def test_silence_is_told_and_so_are_too_many_at_once() -> None:
+    held = asyncio.Event()
 
-        async def hold(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            await held.wait()
-            writer.close()
+    async def hold(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await held.wait()
+        writer.close()
 
-        async with listening(hold, most=1) as (connections, _), asyncio.TaskGroup() as group:
-            first = group.create_task(_raises(Silent, asked(connections, patience=Patience(5.0, 0.2))))
-            await asyncio.sleep(0)
-            await _raises(Full, asked(connections, patience=Patience(5.0, 0.05)))
-            await first
-            held.set()
-
-    run(main)
+    async with listening(hold, most=1) as (connections, _), asyncio.TaskGroup() as group:
+        first = group.create_task(_raises(Silent, asked(connections, patience=Patience(5.0, 0.2))))
+        await asyncio.sleep(0)
+        await _raises(Full, asked(connections, patience=Patience(5.0, 0.05)))
+        await first
+        held.set()
 
 
 async def _raises(kind: type[Exception], work: Awaitable[object]) -> None:
@@ -175,31 +156,25 @@ async def _raises(kind: type[Exception], work: Awaitable[object]) -> None:
         await work
 
 
-def test_nobody_there_is_told_with_the_reason() -> None:
-    async def main() -> None:
-        async with listening(Peer().serve) as (_, port):
-            pass
-        connections = Connections(f"http://127.0.0.1:{port}", proxy=None, trusted=PLAIN, most=1)
-        with pytest.raises(NotReached) as told:
-            await asked(connections)
-        assert isinstance(told.value.__cause__, ConnectionRefusedError)
-
-    run(main)
+async def test_nobody_there_is_told_with_the_reason() -> None:
+    async with listening(Peer().serve) as (_, port):
+        pass
+    connections = Connections(f"http://127.0.0.1:{port}", proxy=None, trusted=PLAIN, most=1)
+    with pytest.raises(NotReached) as told:
+        await asked(connections)
+    assert isinstance(told.value.__cause__, ConnectionRefusedError)
 
 
-def test_a_proxy_is_asked_for_the_whole_address_and_shown_who_asks() -> None:
-    async def main() -> None:
-        peer = Peer([HELLO])
-        async with served(peer.serve) as port:
-            proxy = Proxy("127.0.0.1", port, [("Proxy-Authorization", "Basic eA==")])
-            connections = Connections("http://atlas.example.org", proxy=proxy, trusted=PLAIN, most=1)
-            assert await asked(connections) == (200, b"hello")
-            await connections.aclose()
-        lines = peer.heads[0][0].decode().split("\r\n")
-        assert lines[:2] == ["GET http://atlas.example.org/things?a=1 HTTP/1.1", "Host: atlas.example.org"]
-        assert "Proxy-Authorization: Basic eA==" in lines
-
-    run(main)
+async def test_a_proxy_is_asked_for_the_whole_address_and_shown_who_asks() -> None:
+    peer = Peer([HELLO])
+    async with served(peer.serve) as port:
+        proxy = Proxy("127.0.0.1", port, [("Proxy-Authorization", "Basic eA==")])
+        connections = Connections("http://atlas.example.org", proxy=proxy, trusted=PLAIN, most=1)
+        assert await asked(connections) == (200, b"hello")
+        await connections.aclose()
+    lines = peer.heads[0][0].decode().split("\r\n")
+    assert lines[:2] == ["GET http://atlas.example.org/things?a=1 HTTP/1.1", "Host: atlas.example.org"]
+    assert "Proxy-Authorization: Basic eA==" in lines
 
 
 @pytest.mark.parametrize(
@@ -211,75 +186,63 @@ def test_a_proxy_is_asked_for_the_whole_address_and_shown_who_asks() -> None:
         (b"HTTP/1.0 200 Connection established\r\n\r\n", ""),
     ],
 )
-def test_a_secure_address_is_reached_through_a_tunnel(said: bytes | None, reason: str) -> None:
-    async def main() -> None:
-        peer = Peer([said])
-        async with served(peer.serve) as port:
-            connections = Connections("https://[2001:db8::1]", proxy=Proxy("127.0.0.1", port), trusted=PLAIN, most=1)
-            with pytest.raises(NotReached) as told:
-                await asked(connections)
-        assert peer.heads[0][0] == b"CONNECT [2001:db8::1]:443 HTTP/1.1\r\nHost: [2001:db8::1]:443\r\n\r\n"
-        # A proxy that agrees ends the connection here, so what fails then is the handshake behind it.
-        assert reason in str(told.value.__cause__)
-        assert isinstance(told.value.__cause__, OSError)
-        assert bool(reason) or isinstance(told.value.__cause__, ssl.SSLError | ConnectionError)
-
-    run(main)
+async def test_a_secure_address_is_reached_through_a_tunnel(said: bytes | None, reason: str) -> None:
+    peer = Peer([said])
+    async with served(peer.serve) as port:
+        connections = Connections("https://[2001:db8::1]", proxy=Proxy("127.0.0.1", port), trusted=PLAIN, most=1)
+        with pytest.raises(NotReached) as told:
+            await asked(connections)
+    assert peer.heads[0][0] == b"CONNECT [2001:db8::1]:443 HTTP/1.1\r\nHost: [2001:db8::1]:443\r\n\r\n"
+    # A proxy that agrees ends the connection here, so what fails then is the handshake behind it.
+    assert reason in str(told.value.__cause__)
+    assert isinstance(told.value.__cause__, OSError)
+    assert bool(reason) or isinstance(told.value.__cause__, ssl.SSLError | ConnectionError)
 
 
-def test_nothing_is_left_open_when_the_tunnel_is_refused() -> None:
-    async def main() -> None:
-        ours, theirs = socket.socketpair()
-        ours.setblocking(False)
-        with theirs:
-            theirs.sendall(b"HTTP/1.1 403 No\r\n\r\n")
-            with ours, pytest.raises(OSError, match="the proxy answered 403"):
-                await Proxy("proxy", 1).tunnel(ours, "atlas.example.org", 443)
-
-    run(main)
+async def test_nothing_is_left_open_when_the_tunnel_is_refused() -> None:
+    ours, theirs = socket.socketpair()
+    ours.setblocking(False)
+    with theirs:
+        theirs.sendall(b"HTTP/1.1 403 No\r\n\r\n")
+        with ours, pytest.raises(OSError, match="the proxy answered 403"):
+            await Proxy("proxy", 1).tunnel(ours, "atlas.example.org", 443)
 
 
-def test_a_certificate_that_is_trusted_is_talked_to_directly_and_through_a_tunnel(
+async def test_a_certificate_that_is_trusted_is_talked_to_directly_and_through_a_tunnel(
     tls: tuple[Path, ssl.SSLContext],
 ) -> None:
     pem, context = tls
     trusted = ssl.create_default_context(cafile=pem)
 
-    async def main() -> None:
-        peer = Peer([HELLO, HELLO], [HELLO])
-        async with served(peer.serve, context) as port:
-            direct = Connections(f"https://localhost:{port}", proxy=None, trusted=trusted, most=1)
-            assert [await asked(direct) for _ in range(2)] == [(200, b"hello")] * 2
-            await direct.aclose()
+    peer = Peer([HELLO, HELLO], [HELLO])
+    async with served(peer.serve, context) as port:
+        direct = Connections(f"https://localhost:{port}", proxy=None, trusted=trusted, most=1)
+        assert [await asked(direct) for _ in range(2)] == [(200, b"hello")] * 2
+        await direct.aclose()
 
-            async def tunnel(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-                await reader.readuntil(b"\r\n\r\n")
-                there, back = await asyncio.open_connection("127.0.0.1", port)
-                writer.write(b"HTTP/1.1 200 Go\r\n\r\n")
-                async with asyncio.TaskGroup() as group:
-                    group.create_task(_pass_on(reader, back))
-                    group.create_task(_pass_on(there, writer))
+        async def tunnel(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            await reader.readuntil(b"\r\n\r\n")
+            there, back = await asyncio.open_connection("127.0.0.1", port)
+            writer.write(b"HTTP/1.1 200 Go\r\n\r\n")
+            async with asyncio.TaskGroup() as group:
+                group.create_task(_pass_on(reader, back))
+                group.create_task(_pass_on(there, writer))
 
-            async with served(tunnel) as between:
-                proxy = Proxy("127.0.0.1", between)
-                through = Connections(f"https://localhost:{port}", proxy=proxy, trusted=trusted, most=1)
-                assert await asked(through) == (200, b"hello")
-                await through.aclose()
-
-    run(main)
+        async with served(tunnel) as between:
+            proxy = Proxy("127.0.0.1", between)
+            through = Connections(f"https://localhost:{port}", proxy=proxy, trusted=trusted, most=1)
+            assert await asked(through) == (200, b"hello")
+            await through.aclose()
 
 
-def test_a_certificate_that_nobody_vouches_for_is_sent_nothing(tls: tuple[Path, ssl.SSLContext]) -> None:
-    async def main() -> None:
-        peer = Peer([HELLO])
-        async with served(peer.serve, tls[1]) as port:
-            url, trusted = f"https://localhost:{port}", ssl.create_default_context()
-            with pytest.raises(NotReached) as told:
-                await asked(Connections(url, proxy=None, trusted=trusted, most=1))
-        assert isinstance(told.value.__cause__, ssl.SSLCertVerificationError)
-        assert peer.heads == []
-
-    run(main)
+async def test_a_certificate_that_nobody_vouches_for_is_sent_nothing(tls: tuple[Path, ssl.SSLContext]) -> None:
+    peer = Peer([HELLO])
+    async with served(peer.serve, tls[1]) as port:
+        url, trusted = f"https://localhost:{port}", ssl.create_default_context()
+        with pytest.raises(NotReached) as told:
+            await asked(Connections(url, proxy=None, trusted=trusted, most=1))
+    assert isinstance(told.value.__cause__, ssl.SSLCertVerificationError)
+    assert peer.heads == []
 
 
 async def _pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -120,40 +120,34 @@ def test_an_input_that_json_cannot_hold_is_refused_before_anything_is_sent() -> 
 
 
 @pytest.mark.parametrize("patience", [0.0, 1.0])
-def test_nobody_there_is_told_with_the_address_and_the_remedy(patience: float) -> None:
+async def test_nobody_there_is_told_with_the_address_and_the_remedy(patience: float) -> None:
     with serving(in_order()) as server:
         gone = server.url
     time = Time()
 
-    async def main() -> None:
-        http = Http(
-            address(gone, KEY),
-            timeout=1,
-            patience=patience,
-            sources=Sources(clock=time.clock, sleep=time.sleep, chance=lambda: 0.0),
-        )
-        with pytest.raises(Unavailable) as caught:
-            await http.send("POST", "/things", Thing, repeatable=False)
-        assert (
-            caught.value.message
-            == f"cannot reach Agentic Atlas at {gone}: nothing answers there; start it with `atlas up`, "
-            "or look with `atlas platforms` which ones answer"
-        )
-        assert KEY not in repr(caught.value) + repr(caught.value.__cause__) + repr(http.address)
-        await http.aclose()
-
-    run(main)
+    http = Http(
+        address(gone, KEY),
+        timeout=1,
+        patience=patience,
+        sources=Sources(clock=time.clock, sleep=time.sleep, chance=lambda: 0.0),
+    )
+    with pytest.raises(Unavailable) as caught:
+        await http.send("POST", "/things", Thing, repeatable=False)
+    assert (
+        caught.value.message
+        == f"cannot reach Agentic Atlas at {gone}: nothing answers there; start it with `atlas up`, "
+        "or look with `atlas platforms` which ones answer"
+    )
+    assert KEY not in repr(caught.value) + repr(caught.value.__cause__) + repr(http.address)
+    await http.aclose()
     assert len(time.slept) == (0 if patience == 0 else 3)
 
 
-def test_plain_text_where_tls_is_spoken_is_told_with_the_scheme_that_is_right(tmp_path: Path) -> None:
+async def test_plain_text_where_tls_is_spoken_is_told_with_the_scheme_that_is_right(tmp_path: Path) -> None:
     _, context = speaking_tls(tmp_path)
 
-    async def story() -> None:
-        server = await asyncio.start_server(lambda _, writer: writer.close(), "127.0.0.1", 0, ssl=context)
-        port = server.sockets[0].getsockname()[1]
-        async with server, AsyncClient(f"http://127.0.0.1:{port}", api_key=KEY) as atlas:
-            with pytest.raises(ConfigurationError, match=f"http://127.0.0.1:{port} speaks TLS: use https://"):
-                await atlas.whoami()
-
-    asyncio.run(story())
+    server = await asyncio.start_server(lambda _, writer: writer.close(), "127.0.0.1", 0, ssl=context)
+    port = server.sockets[0].getsockname()[1]
+    async with server, AsyncClient(f"http://127.0.0.1:{port}", api_key=KEY) as atlas:
+        with pytest.raises(ConfigurationError, match=f"http://127.0.0.1:{port} speaks TLS: use https://"):
+            await atlas.whoami()

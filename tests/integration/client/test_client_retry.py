@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-import asyncio
-
 import pytest
 
 from agentic_atlas.errors import AtlasError, Busy, Conflict, Unavailable
@@ -45,21 +43,18 @@ def test_a_request_that_may_have_arrived_is_only_repeated_where_that_does_no_har
     assert wait(DOWN, repeatable=False) is not None
 
 
-def test_patience_counts_from_the_first_failure_and_anew_after_a_sign_of_life() -> None:
+async def test_patience_counts_from_the_first_failure_and_anew_after_a_sign_of_life() -> None:
     time = Time()
     tries = Tries(Sources(clock=time.clock, sleep=time.sleep, chance=lambda: 0.0), patience=4.0)
 
-    async def main() -> None:
-        time.now += 1000
-        for _ in range(5):
-            await tries.again(DOWN)
-        with pytest.raises(Unavailable):
-            await tries.again(DOWN)
-        tries.alive()
+    time.now += 1000
+    for _ in range(5):
         await tries.again(DOWN)
-        assert time.slept[-1] == LONGEST_PAUSE, "the pause still grows: nothing was achieved"
-        tries.progress()
+    with pytest.raises(Unavailable):
         await tries.again(DOWN)
-        assert time.slept[-1] == 0.1
-
-    asyncio.run(main())
+    tries.alive()
+    await tries.again(DOWN)
+    assert time.slept[-1] == LONGEST_PAUSE, "the pause still grows: nothing was achieved"
+    tries.progress()
+    await tries.again(DOWN)
+    assert time.slept[-1] == 0.1

@@ -18,16 +18,14 @@ def settings(folder: Path) -> Settings:
     return Settings(data_dir=folder / "data", http_port=0, router_port=0)
 
 
-def test_what_goes_wrong_beside_a_network_is_told_as_it_is(tmp_path: Path) -> None:
-    async def main() -> None:
+async def test_what_goes_wrong_beside_a_network_is_told_as_it_is(tmp_path: Path) -> None:
+
+    with pytest.raises(ConfigurationError, match="disk with your credentials"):
         async with network(settings(tmp_path), structlog.get_logger()):
             raise ConfigurationError("the disk with your credentials is full")
 
-    with pytest.raises(ConfigurationError, match="disk with your credentials"):
-        asyncio.run(main())
 
-
-def test_a_credentials_file_that_others_can_read_is_told_before_anything_is_made(
+async def test_a_credentials_file_that_others_can_read_is_told_before_anything_is_made(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
@@ -36,17 +34,15 @@ def test_a_credentials_file_that_others_can_read_is_told_before_anything_is_made
     file.write_text("{}")
     file.chmod(0o644)
     with pytest.raises(ConfigurationError, match="chmod 600"):
-        asyncio.run(up._serve(settings(tmp_path), structlog.get_logger(), asyncio.Event(), as_json=True))
+        await up._serve(settings(tmp_path), structlog.get_logger(), asyncio.Event(), as_json=True)
     assert not (tmp_path / "data").exists()
 
 
-def test_a_data_folder_that_others_can_write_in_is_not_used(tmp_path: Path) -> None:
-    async def main() -> None:
-        async with network(settings(tmp_path), structlog.get_logger()):
-            pass
+async def test_a_data_folder_that_others_can_write_in_is_not_used(tmp_path: Path) -> None:
 
     (tmp_path / "data").mkdir()
     (tmp_path / "data").chmod(0o770)
     with pytest.raises(ConfigurationError, match="other users"):
-        asyncio.run(main())
+        async with network(settings(tmp_path), structlog.get_logger()):
+            pass
     assert not list((tmp_path / "data").iterdir())

@@ -324,7 +324,7 @@ def test_a_token_that_is_refused_ends_the_process_with_the_fix(tmp_path: Path) -
     assert TOKEN not in errors
 
 
-def test_a_new_token_in_the_env_file_holds_from_the_next_connection_on(
+async def test_a_new_token_in_the_env_file_holds_from_the_next_connection_on(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -354,7 +354,7 @@ def test_a_new_token_in_the_env_file_holds_from_the_next_connection_on(
     with Router(first, second, third) as router:
         env.write_text(f"AGENT_JWT_TOKEN={TOKEN}\nROUTER_WS_URL={router.url}\n")
         monkeypatch.setenv("ROUTER_WS_URL", router.url)
-        asyncio.run(agent.serve())
+        await agent.serve()
         shown = [request.headers["Authorization"] for request in router.requests]
     assert shown == [f"Bearer {TOKEN}", "Bearer new.token.here", "Bearer new.token.here"]
 

@@ -79,20 +79,22 @@ def test_declared_skills_can_be_seen_and_not_changed() -> None:
         agent.skills["other"] = agent.skills["greet"]  # type: ignore[index]
 
 
-def test_an_agent_without_skills_says_how_to_get_one(environ: None) -> None:
+async def test_an_agent_without_skills_says_how_to_get_one(environ: None) -> None:
     with pytest.raises(ConfigurationError, match=r"@agent\.skill"):
-        asyncio.run(Agent("idle").serve())
+        await Agent("idle").serve()
 
 
-def test_an_agent_that_declares_more_than_a_greeting_has_room_for_is_told_so_before_it_connects(environ: None) -> None:
+async def test_an_agent_that_declares_more_than_a_greeting_has_room_for_is_told_so_before_it_connects(
+    environ: None,
+) -> None:
     agent = Agent("talkative")
     for number in range(60):
         agent.skill(name=f"skill_{number}", description="x" * 16_000)(greet)
     with pytest.raises(ConfigurationError, match="shorten the descriptions"):
-        asyncio.run(agent.serve())
+        await agent.serve()
 
 
-def test_an_agent_without_a_token_does_not_start_and_names_the_fix(
+async def test_an_agent_without_a_token_does_not_start_and_names_the_fix(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -105,11 +107,11 @@ def test_an_agent_without_a_token_does_not_start_and_names_the_fix(
         yield
 
     with pytest.raises(ConfigurationError, match="AGENT_JWT_TOKEN"):
-        asyncio.run(greeter(lifespan=lifespan).serve())
+        await greeter(lifespan=lifespan).serve()
     assert not started
 
 
-def test_a_stop_ends_an_agent_that_was_never_connected(environ: None) -> None:
+async def test_a_stop_ends_an_agent_that_was_never_connected(environ: None) -> None:
     told: list[str] = []
     agent = Agent("greeter")
 
@@ -125,12 +127,12 @@ def test_a_stop_ends_an_agent_that_was_never_connected(environ: None) -> None:
             await agent.serve()
 
     agent = greeter(lifespan=lifespan)
-    asyncio.run(main())
-    asyncio.run(main())
+    await main()
+    await main()
     assert told == ["before", "after", "before", "after"]
 
 
-def test_a_stop_from_another_thread_before_the_connection_is_not_lost(environ: None) -> None:
+async def test_a_stop_from_another_thread_before_the_connection_is_not_lost(environ: None) -> None:
     @asynccontextmanager
     async def lifespan(agent: Agent) -> AsyncIterator[None]:
         thread = threading.Thread(target=agent.stop)
@@ -138,29 +140,23 @@ def test_a_stop_from_another_thread_before_the_connection_is_not_lost(environ: N
         thread.join()
         yield
 
-    async def main() -> None:
-        async with asyncio.timeout(SECONDS):
-            await greeter(lifespan=lifespan).serve()
-
-    asyncio.run(main())
+    async with asyncio.timeout(SECONDS):
+        await greeter(lifespan=lifespan).serve()
 
 
-def test_an_agent_is_served_once_at_a_time(environ: None) -> None:
-    async def main() -> None:
-        @asynccontextmanager
-        async def lifespan(agent: Agent) -> AsyncIterator[None]:
-            with pytest.raises(ConfigurationError, match="running already"):
-                await agent.serve()
-            agent.stop()
-            yield
+async def test_an_agent_is_served_once_at_a_time(environ: None) -> None:
+    @asynccontextmanager
+    async def lifespan(agent: Agent) -> AsyncIterator[None]:
+        with pytest.raises(ConfigurationError, match="running already"):
+            await agent.serve()
+        agent.stop()
+        yield
 
-        async with asyncio.timeout(SECONDS):
-            await greeter(lifespan=lifespan).serve()
-
-    asyncio.run(main())
+    async with asyncio.timeout(SECONDS):
+        await greeter(lifespan=lifespan).serve()
 
 
-def test_a_stop_while_the_lifespan_begins_ends_it_there_and_runs_its_clean_up(environ: None) -> None:
+async def test_a_stop_while_the_lifespan_begins_ends_it_there_and_runs_its_clean_up(environ: None) -> None:
     told: list[str] = []
 
     @asynccontextmanager
@@ -172,24 +168,23 @@ def test_a_stop_while_the_lifespan_begins_ends_it_there_and_runs_its_clean_up(en
             told.append("cleaned up")
         yield
 
-    async def main() -> None:
-        async with asyncio.timeout(SECONDS):
-            await greeter(lifespan=lifespan).serve()
-            me = asyncio.current_task()
-            assert me is not None
-            assert me.cancelling() == 0
-
-    asyncio.run(main())
+    async with asyncio.timeout(SECONDS):
+        await greeter(lifespan=lifespan).serve()
+        me = asyncio.current_task()
+        assert me is not None
+        assert me.cancelling() == 0
     assert told == ["cleaned up"]
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes in folders here")
-def test_a_stop_while_the_env_file_is_waited_for_ends_the_agent(environ: None, tmp_path: Path) -> None:
+async def test_a_stop_while_the_env_file_is_waited_for_ends_the_agent(environ: None, tmp_path: Path) -> None:
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
     agent = greeter(env_file=pipe)
 
-    async def main() -> None:
+    # Somebody has opened it and writes nothing.
+    writer = os.open(pipe, os.O_RDWR)
+    try:
         async with asyncio.timeout(SECONDS), asyncio.TaskGroup() as group:
             serving = group.create_task(agent.serve())
             while agent._loop is None:  # noqa: ASYNC110 - it tells nobody that it has begun
@@ -197,16 +192,11 @@ def test_a_stop_while_the_env_file_is_waited_for_ends_the_agent(environ: None, t
             agent.stop()
             await serving
         assert agent._loop is None
-
-    # Somebody has opened it and writes nothing.
-    writer = os.open(pipe, os.O_RDWR)
-    try:
-        asyncio.run(main())
     finally:
         os.close(writer)
 
 
-def test_a_timeout_of_the_lifespans_own_is_the_users_error(environ: None) -> None:
+async def test_a_timeout_of_the_lifespans_own_is_the_users_error(environ: None) -> None:
     @asynccontextmanager
     async def lifespan(_agent: Agent) -> AsyncIterator[None]:
         async with asyncio.timeout(0):
@@ -214,10 +204,10 @@ def test_a_timeout_of_the_lifespans_own_is_the_users_error(environ: None) -> Non
         yield
 
     with pytest.raises(TimeoutError):
-        asyncio.run(greeter(lifespan=lifespan).serve())
+        await greeter(lifespan=lifespan).serve()
 
 
-def test_an_error_at_the_end_of_the_lifespan_is_the_users_own(environ: None) -> None:
+async def test_an_error_at_the_end_of_the_lifespan_is_the_users_own(environ: None) -> None:
     @asynccontextmanager
     async def lifespan(agent: Agent) -> AsyncIterator[None]:
         agent.stop()
@@ -225,31 +215,31 @@ def test_an_error_at_the_end_of_the_lifespan_is_the_users_own(environ: None) -> 
         raise LookupError("cannot save the model")
 
     with pytest.raises(LookupError, match="cannot save"):
-        asyncio.run(greeter(lifespan=lifespan).serve())
+        await greeter(lifespan=lifespan).serve()
 
 
-def test_an_error_of_the_lifespan_is_the_users_own(environ: None) -> None:
+async def test_an_error_of_the_lifespan_is_the_users_own(environ: None) -> None:
     @asynccontextmanager
     async def lifespan(_agent: Agent) -> AsyncIterator[None]:
         raise LookupError("no model")
         yield
 
     with pytest.raises(LookupError, match="no model"):
-        asyncio.run(greeter(lifespan=lifespan).serve())
+        await greeter(lifespan=lifespan).serve()
 
 
-def test_a_cell_that_is_run_again_replaces_its_skill() -> None:
+async def test_a_cell_that_is_run_again_replaces_its_skill() -> None:
     agent = greeter()
     cell = compile("async def greet() -> str:\n    return 'hello'\n", "<cell 2>", "exec")
     names: dict[str, Any] = {"__name__": greet.__module__}
     exec(cell, names)
     agent.skill(names["greet"])
-    assert asyncio.run(agent.skills["greet"].function()) == "hello"
+    assert (await agent.skills["greet"].function()) == "hello"
     with pytest.raises(ConfigurationError, match="two skills with the name greet"):
         agent.skill(name="greet")(other)
 
 
-def test_a_skill_that_the_network_would_not_learn_of_is_refused_while_the_agent_runs(environ: None) -> None:
+async def test_a_skill_that_the_network_would_not_learn_of_is_refused_while_the_agent_runs(environ: None) -> None:
     agent = greeter()
     refused: list[str] = []
 
@@ -269,13 +259,10 @@ def test_a_skill_that_the_network_would_not_learn_of_is_refused_while_the_agent_
         agent.skill(greet)
         agent.stop()
 
-    async def main() -> None:
-        async with asyncio.timeout(SECONDS), asyncio.TaskGroup() as group:
-            group.create_task(agent.serve())
-            await begun(agent)
-            declare_late()
-
-    asyncio.run(main())
+    async with asyncio.timeout(SECONDS), asyncio.TaskGroup() as group:
+        group.create_task(agent.serve())
+        await begun(agent)
+        declare_late()
     fix = "stop the agent, declare it, and start the agent again"
     assert refused == [
         f"the agent greeter is running, and the skill late is new: {fix}",
@@ -304,11 +291,11 @@ def test_what_an_agent_is_told_in_python_counts_before_its_environment_and_is_sh
         ({"token": "no-token"}, "AGENT_JWT_TOKEN does not have the three parts"),
     ],
 )
-def test_what_cannot_be_used_of_it_is_refused_with_the_fix(
+async def test_what_cannot_be_used_of_it_is_refused_with_the_fix(
     environ: None, options: dict[str, str], sentence: str
 ) -> None:
     with pytest.raises(ConfigurationError, match=sentence):
-        asyncio.run(greeter(**options).serve())
+        await greeter(**options).serve()
 
 
 def test_each_agent_reads_the_env_file_beside_the_file_that_declares_it(
@@ -326,42 +313,36 @@ def test_each_agent_reads_the_env_file_beside_the_file_that_declares_it(
     assert found == ["one.token.here", "two.token.here"]
 
 
-def test_two_agents_of_a_process_cannot_have_one_token(environ: None) -> None:
+async def test_two_agents_of_a_process_cannot_have_one_token(environ: None) -> None:
     first, second = greeter(), Agent("other")
     second.skill(greet)
 
-    async def main() -> None:
-        async with asyncio.timeout(SECONDS), asyncio.TaskGroup() as group:
-            group.create_task(first.serve())
-            await begun(first)
-            await asyncio.sleep(0)
-            try:
-                with pytest.raises(ConfigurationError, match="the agents greeter and other have the same token"):
-                    await second.serve()
-                with pytest.raises(ConfigurationError, match="the agent greeter is running in this process already"):
-                    await greeter().serve()
-            finally:
-                first.stop()
-
-    asyncio.run(main())
+    async with asyncio.timeout(SECONDS), asyncio.TaskGroup() as group:
+        group.create_task(first.serve())
+        await begun(first)
+        await asyncio.sleep(0)
+        try:
+            with pytest.raises(ConfigurationError, match="the agents greeter and other have the same token"):
+                await second.serve()
+            with pytest.raises(ConfigurationError, match="the agent greeter is running in this process already"):
+                await greeter().serve()
+        finally:
+            first.stop()
 
 
-def test_cancelling_serve_ends_it(environ: None) -> None:
-    async def main() -> None:
-        entered = asyncio.Event()
+async def test_cancelling_serve_ends_it(environ: None) -> None:
+    entered = asyncio.Event()
 
-        @asynccontextmanager
-        async def lifespan(_agent: Agent) -> AsyncIterator[None]:
-            entered.set()
-            yield
+    @asynccontextmanager
+    async def lifespan(_agent: Agent) -> AsyncIterator[None]:
+        entered.set()
+        yield
 
-        async with asyncio.timeout(SECONDS), asyncio.TaskGroup() as group:
-            serving = group.create_task(greeter(lifespan=lifespan).serve())
-            await entered.wait()
-            serving.cancel()
-        assert serving.cancelled()
-
-    asyncio.run(main())
+    async with asyncio.timeout(SECONDS), asyncio.TaskGroup() as group:
+        serving = group.create_task(greeter(lifespan=lifespan).serve())
+        await entered.wait()
+        serving.cancel()
+    assert serving.cancelled()
 
 
 def test_run_ends_with_one_sentence_and_code_2_when_it_cannot_run(
@@ -386,12 +367,9 @@ def test_run_returns_after_a_signal(environ: None, capsys: pytest.CaptureFixture
     assert "Traceback" not in capsys.readouterr().err
 
 
-def test_run_in_a_running_loop_names_what_to_call_instead() -> None:
-    async def main() -> None:
-        with pytest.raises(ConfigurationError, match=r"await agent\.serve\(\)"):
-            greeter().run()
-
-    asyncio.run(main())
+async def test_run_in_a_running_loop_names_what_to_call_instead() -> None:
+    with pytest.raises(ConfigurationError, match=r"await agent\.serve\(\)"):
+        greeter().run()
 
 
 AGENT = """

@@ -12,6 +12,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+import pytest
 from msgspec import Raw
 
 from agentic_atlas.protocol.messages import Accept, Event, EventKind, Outcome, Reaction, Result, Task, Welcome
@@ -19,7 +20,7 @@ from agentic_atlas.router.settings import RouterSettings
 from agentic_atlas.sdk.link.link import LinkThread
 from agentic_atlas.sdk.link.settings import Runtime, Timeouts
 from tests.integration.router.doors import QUICK as DOOR
-from tests.integration.router.doors import agent, door, run, until
+from tests.integration.router.doors import agent, door, until
 from tests.integration.router.memory_backend import Record
 from tests.integration.sdk.dialogues import PATIENCE, Lines, Recorder, linked
 
@@ -27,6 +28,12 @@ EVENTS = 5
 TASKS = 200
 CUTS = 40
 TOKEN = "worker/token"
+
+
+@pytest.fixture
+def anyio_backend() -> tuple[str, dict[str, bool]]:
+    """Run the tests on the loop that the product uses."""
+    return "asyncio", {"use_uvloop": True}
 
 
 class Echo(Recorder):
@@ -113,49 +120,43 @@ def check(task: Record, payload: bytes) -> None:
     assert task.attempt == 1
 
 
-def test_an_agent_works_for_the_products_own_router() -> None:
-    async def main() -> None:
-        async with door() as at:
-            inbox, log = Echo(), Lines()
-            with linked(f"ws://127.0.0.1:{at.port}/ws", inbox=inbox, log=log, token=lambda: TOKEN) as (link, _):
-                tasks = [at.backend.submit("worker", "work", str(number).encode()) for number in range(TASKS)]
-                async with asyncio.timeout(PATIENCE):
-                    for number, task in enumerate(tasks):
-                        await task.ended
-                        check(task, str(number).encode())
-                await ended(link)
-            assert not log.having("lost")
-
-    run(main())
+async def test_an_agent_works_for_the_products_own_router() -> None:
+    async with door() as at:
+        inbox, log = Echo(), Lines()
+        with linked(f"ws://127.0.0.1:{at.port}/ws", inbox=inbox, log=log, token=lambda: TOKEN) as (link, _):
+            tasks = [at.backend.submit("worker", "work", str(number).encode()) for number in range(TASKS)]
+            async with asyncio.timeout(PATIENCE):
+                for number, task in enumerate(tasks):
+                    await task.ended
+                    check(task, str(number).encode())
+            await ended(link)
+        assert not log.having("lost")
 
 
-def test_no_cut_loses_or_repeats_anything() -> None:
+async def test_no_cut_loses_or_repeats_anything() -> None:
     chance = random.Random(7)
 
-    async def main() -> None:
-        async with door() as at, wire(at.port) as between:
-            inbox, log = Echo(), Lines()
-            at_once = Runtime(random=lambda: 0.0)
-            url = f"ws://127.0.0.1:{between.port}/ws"
-            with linked(url, inbox=inbox, log=log, token=lambda: TOKEN, runtime=at_once) as (link, _):
-                tasks: list[Record] = []
-                cuts = 0
-                async with asyncio.timeout(4 * PATIENCE):
-                    while cuts < CUTS:
-                        first = len(tasks)
-                        tasks += [at.backend.submit("worker", "work", str(first + n).encode()) for n in range(10)]
-                        await tasks[first + chance.randrange(10)].ended
-                        for _ in range(chance.randrange(20)):
-                            await asyncio.sleep(0)
-                        cuts += between.cut() > 0
-                    for number, task in enumerate(tasks):
-                        await task.ended
-                        check(task, str(number).encode())
-                await ended(link)
-            assert len(inbox.started) == len(set(inbox.started)) == len(tasks)
-            assert not [line for level, line in log.lines if level == "error"]
-
-    run(main())
+    async with door() as at, wire(at.port) as between:
+        inbox, log = Echo(), Lines()
+        at_once = Runtime(random=lambda: 0.0)
+        url = f"ws://127.0.0.1:{between.port}/ws"
+        with linked(url, inbox=inbox, log=log, token=lambda: TOKEN, runtime=at_once) as (link, _):
+            tasks: list[Record] = []
+            cuts = 0
+            async with asyncio.timeout(4 * PATIENCE):
+                while cuts < CUTS:
+                    first = len(tasks)
+                    tasks += [at.backend.submit("worker", "work", str(first + n).encode()) for n in range(10)]
+                    await tasks[first + chance.randrange(10)].ended
+                    for _ in range(chance.randrange(20)):
+                        await asyncio.sleep(0)
+                    cuts += between.cut() > 0
+                for number, task in enumerate(tasks):
+                    await task.ended
+                    check(task, str(number).encode())
+            await ended(link)
+        assert len(inbox.started) == len(set(inbox.started)) == len(tasks)
+        assert not [line for level, line in log.lines if level == "error"]
 
 
 class Asker(Recorder):
@@ -178,128 +179,110 @@ class Asker(Recorder):
             self.link.post(Result(message.task, 1, Outcome.COMPLETED, message.reaction.data))
 
 
-def test_no_cut_between_question_and_answer_loses_either() -> None:
+async def test_no_cut_between_question_and_answer_loses_either() -> None:
     chance = random.Random(11)
 
-    async def main() -> None:
-        async with door() as at, wire(at.port) as between:
-            inbox, at_once = Asker(), Runtime(random=lambda: 0.0)
-            url = f"ws://127.0.0.1:{between.port}/ws"
-            with linked(url, inbox=inbox, token=lambda: TOKEN, runtime=at_once) as (link, _):
-                async with asyncio.timeout(4 * PATIENCE):
-                    for number in range(CUTS):
-                        task = at.backend.submit("worker", "work", b"1")
-                        await inbox.asked.wait()
-                        inbox.asked.clear()
-                        if number % 2:
-                            between.cut()
-                        at.backend.answer(task, Reaction(1, Raw(str(number).encode())))
-                        for _ in range(chance.randrange(20)):
-                            await asyncio.sleep(0)
+    async with door() as at, wire(at.port) as between:
+        inbox, at_once = Asker(), Runtime(random=lambda: 0.0)
+        url = f"ws://127.0.0.1:{between.port}/ws"
+        with linked(url, inbox=inbox, token=lambda: TOKEN, runtime=at_once) as (link, _):
+            async with asyncio.timeout(4 * PATIENCE):
+                for number in range(CUTS):
+                    task = at.backend.submit("worker", "work", b"1")
+                    await inbox.asked.wait()
+                    inbox.asked.clear()
+                    if number % 2:
                         between.cut()
-                        assert bytes((await task.ended).output) == str(number).encode()
-                        assert [event.kind for event in task.events] == [EventKind.QUESTION]
-                await ended(link)
-            assert len(inbox.answered) == CUTS
-
-    run(main())
-
-
-def test_a_revoked_token_ends_the_agent_and_says_what_to_do() -> None:
-    async def main() -> None:
-        async with door() as at:
-            inbox = Echo()
-            with linked(f"ws://127.0.0.1:{at.port}/ws", inbox=inbox, token=lambda: TOKEN):
-                await at.backend.submit("worker", "work", b"1").ended
-                at.backend.revoke("token")
-                error = await asyncio.to_thread(inbox.end)
-            assert error.code == "token_revoked"
-            assert "the token has been revoked: create a new one" in error.message
-
-    run(main())
-
-
-def test_a_refused_handshake_carries_the_routers_message() -> None:
-    async def main() -> None:
-        async with door() as at:
-            inbox = Echo()
-            with linked(f"ws://127.0.0.1:{at.port}/ws", inbox=inbox, token=lambda: "forbidden"):
-                error = await asyncio.to_thread(inbox.end)
-            assert "this agent is not allowed here" in error.message
-
-    run(main())
-
-
-def test_many_threads_may_post_while_the_wire_is_cut() -> None:
-    async def main() -> None:
-        async with door() as at, wire(at.port) as between:
-            inbox = Recorder()
-            delivered = asyncio.Event()
-            loop = asyncio.get_running_loop()
-            inbox.deliver = lambda _: loop.call_soon_threadsafe(delivered.set)  # type: ignore[method-assign]
-            with linked(f"ws://127.0.0.1:{between.port}/ws", inbox=inbox, token=lambda: TOKEN) as (link, _):
-                task = at.backend.submit("worker", "work", b"1")
-                async with asyncio.timeout(PATIENCE):
-                    await delivered.wait()
-                link.post(Accept(task.id, 1))
-
-                def talk() -> None:
-                    for _ in range(100):
-                        link.post(Event(task.id, 1, 1, EventKind.LOG, Raw(b"{}")))
-
-                threads = [threading.Thread(target=talk) for _ in range(4)]
-                for thread in threads:
-                    thread.start()
+                    at.backend.answer(task, Reaction(1, Raw(str(number).encode())))
+                    for _ in range(chance.randrange(20)):
+                        await asyncio.sleep(0)
                     between.cut()
-                for thread in threads:
-                    await asyncio.to_thread(thread.join)
-                link.post(Result(task.id, 1, Outcome.COMPLETED, Raw(b"2")))
-                async with asyncio.timeout(PATIENCE):
-                    await task.ended
-                await ended(link)
-            assert [event.n for event in task.events] == list(range(1, 401))
+                    assert bytes((await task.ended).output) == str(number).encode()
+                    assert [event.kind for event in task.events] == [EventKind.QUESTION]
+            await ended(link)
+        assert len(inbox.answered) == CUTS
 
-    run(main())
+
+async def test_a_revoked_token_ends_the_agent_and_says_what_to_do() -> None:
+    async with door() as at:
+        inbox = Echo()
+        with linked(f"ws://127.0.0.1:{at.port}/ws", inbox=inbox, token=lambda: TOKEN):
+            await at.backend.submit("worker", "work", b"1").ended
+            at.backend.revoke("token")
+            error = await asyncio.to_thread(inbox.end)
+        assert error.code == "token_revoked"
+        assert "the token has been revoked: create a new one" in error.message
+
+
+async def test_a_refused_handshake_carries_the_routers_message() -> None:
+    async with door() as at:
+        inbox = Echo()
+        with linked(f"ws://127.0.0.1:{at.port}/ws", inbox=inbox, token=lambda: "forbidden"):
+            error = await asyncio.to_thread(inbox.end)
+        assert "this agent is not allowed here" in error.message
+
+
+async def test_many_threads_may_post_while_the_wire_is_cut() -> None:
+    async with door() as at, wire(at.port) as between:
+        inbox = Recorder()
+        delivered = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        inbox.deliver = lambda _: loop.call_soon_threadsafe(delivered.set)  # type: ignore[method-assign]
+        with linked(f"ws://127.0.0.1:{between.port}/ws", inbox=inbox, token=lambda: TOKEN) as (link, _):
+            task = at.backend.submit("worker", "work", b"1")
+            async with asyncio.timeout(PATIENCE):
+                await delivered.wait()
+            link.post(Accept(task.id, 1))
+
+            def talk() -> None:
+                for _ in range(100):
+                    link.post(Event(task.id, 1, 1, EventKind.LOG, Raw(b"{}")))
+
+            threads = [threading.Thread(target=talk) for _ in range(4)]
+            for thread in threads:
+                thread.start()
+                between.cut()
+            for thread in threads:
+                await asyncio.to_thread(thread.join)
+            link.post(Result(task.id, 1, Outcome.COMPLETED, Raw(b"2")))
+            async with asyncio.timeout(PATIENCE):
+                await task.ended
+            await ended(link)
+        assert [event.n for event in task.events] == list(range(1, 401))
 
 
 BEAT, TICK, SLACK = 0.4, 0.05, 0.3
 BEATING = replace(DOOR, beat_every=BEAT, silent_beats=RouterSettings().silent_beats, tick=TICK)
 
 
-def test_an_agent_finds_a_connection_that_carries_nothing_within_two_beats_and_loses_no_task() -> None:
-    async def main() -> None:
-        async with door(BEATING) as at, wire(at.port) as between:
-            inbox, log = Recorder(), Lines()
-            url = f"ws://127.0.0.1:{between.port}/ws"
-            with linked(url, inbox=inbox, log=log, token=lambda: TOKEN, timeouts=Timeouts(tick=TICK, close=0.1)) as (
-                link,
-                _,
-            ):
-                await asyncio.to_thread(inbox.expect, Welcome)
-                task = at.backend.submit("worker", "work", b"1")
-                await asyncio.to_thread(inbox.expect, Task)
-                link.post(Accept(task.id, 1))
-                await until(lambda: task.accepted)
-                between.swallow()
-                begun = time.monotonic()
-                await asyncio.to_thread(log.wait, "the router has not answered")
-                assert time.monotonic() - begun < 2 * BEAT + TICK + SLACK
-                await asyncio.to_thread(inbox.expect, Welcome)
-                link.post(Result(task.id, 1, Outcome.COMPLETED, Raw(b"2")))
-                async with asyncio.timeout(PATIENCE):
-                    await task.ended
-                await ended(link)
-            assert (task.attempt, at.backend.losses) == (1, [])
-
-    run(main())
-
-
-def test_a_router_finds_a_connection_that_carries_nothing_within_two_beats() -> None:
-    async def main() -> None:
-        async with door(BEATING) as at, wire(at.port) as between, agent(between.port):
+async def test_an_agent_finds_a_connection_that_carries_nothing_within_two_beats_and_loses_no_task() -> None:
+    async with door(BEATING) as at, wire(at.port) as between:
+        inbox, log = Recorder(), Lines()
+        url = f"ws://127.0.0.1:{between.port}/ws"
+        with linked(url, inbox=inbox, log=log, token=lambda: TOKEN, timeouts=Timeouts(tick=TICK, close=0.1)) as (
+            link,
+            _,
+        ):
+            await asyncio.to_thread(inbox.expect, Welcome)
+            task = at.backend.submit("worker", "work", b"1")
+            await asyncio.to_thread(inbox.expect, Task)
+            link.post(Accept(task.id, 1))
+            await until(lambda: task.accepted)
             between.swallow()
             begun = time.monotonic()
-            await until(lambda: "no_beat" in [facts.get("reason") for _, _, facts in at.log.lines])
+            await asyncio.to_thread(log.wait, "the router has not answered")
             assert time.monotonic() - begun < 2 * BEAT + TICK + SLACK
+            await asyncio.to_thread(inbox.expect, Welcome)
+            link.post(Result(task.id, 1, Outcome.COMPLETED, Raw(b"2")))
+            async with asyncio.timeout(PATIENCE):
+                await task.ended
+            await ended(link)
+        assert (task.attempt, at.backend.losses) == (1, [])
 
-    run(main())
+
+async def test_a_router_finds_a_connection_that_carries_nothing_within_two_beats() -> None:
+    async with door(BEATING) as at, wire(at.port) as between, agent(between.port):
+        between.swallow()
+        begun = time.monotonic()
+        await until(lambda: "no_beat" in [facts.get("reason") for _, _, facts in at.log.lines])
+        assert time.monotonic() - begun < 2 * BEAT + TICK + SLACK

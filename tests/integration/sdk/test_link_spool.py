@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import pytest
 from msgspec.structs import replace
 
 from agentic_atlas.protocol.messages import (
@@ -25,10 +26,16 @@ from agentic_atlas.protocol.messages import (
 from agentic_atlas.sdk.link.link import LinkThread
 from agentic_atlas.sdk.link.settings import Runtime
 from agentic_atlas.sdk.spool.file import FileSpool
-from tests.integration.router.doors import door, run
+from tests.integration.router.doors import door
 from tests.integration.sdk.dialogues import HELLO, PATIENCE, Lines, Peer, Recorder, Router, linked, task
 from tests.integration.sdk.test_link_router import TOKEN, Echo, ended, wire
 from tests.unit.sdk.memory_log import MemoryLog
+
+
+@pytest.fixture
+def anyio_backend() -> tuple[str, dict[str, bool]]:
+    """Run the tests on the loop that the product uses."""
+    return "asyncio", {"use_uvloop": True}
 
 
 @contextmanager
@@ -67,35 +74,32 @@ class Patient(Recorder):
             self.link.post(Result(one.task, one.attempt, Outcome.COMPLETED, one.input))
 
 
-def test_what_a_process_left_is_delivered_by_the_next_one(tmp_path: Path) -> None:
-    async def main() -> None:
-        async with door() as at:
-            folder, log = tmp_path / "tok", Lines()
-            async with wire(at.port) as between:
-                inbox = Patient(4)
-                with process(f"ws://127.0.0.1:{between.port}/ws", folder, "p1", inbox, log) as link:
-                    tasks = [at.backend.submit("worker", "work", str(number).encode()) for number in range(4)]
-                    running = tasks.pop()
-                    assert await asyncio.to_thread(inbox.all_here.wait, PATIENCE)
-                    inbox.tasks.remove(next(one for one in inbox.tasks if one.task == running.id))
-                    await between.close()
-                    inbox.finish()
-                    link.stop_soon(0.0)
-                    assert await asyncio.to_thread(link.join, PATIENCE)
-            assert log.having("results not acknowledged: 3; kept on disk, for the next start to deliver")
-            again = Echo()
-            with process(f"ws://127.0.0.1:{at.port}/ws", folder, "p2", again, Lines()) as link:
-                async with asyncio.timeout(PATIENCE):
-                    for number, one in enumerate(tasks):
-                        assert bytes((await one.ended).output) == str(number).encode()
-                        assert (one.attempt, one.instance_id) == (1, "p2")
-                    assert bytes((await running.ended).output) == b"3"
-                assert running.attempt == 2
-                await ended(link)
-            assert again.started == [(running.id, 2)]
-            assert not folder.exists()
-
-    run(main())
+async def test_what_a_process_left_is_delivered_by_the_next_one(tmp_path: Path) -> None:
+    async with door() as at:
+        folder, log = tmp_path / "tok", Lines()
+        async with wire(at.port) as between:
+            inbox = Patient(4)
+            with process(f"ws://127.0.0.1:{between.port}/ws", folder, "p1", inbox, log) as link:
+                tasks = [at.backend.submit("worker", "work", str(number).encode()) for number in range(4)]
+                running = tasks.pop()
+                assert await asyncio.to_thread(inbox.all_here.wait, PATIENCE)
+                inbox.tasks.remove(next(one for one in inbox.tasks if one.task == running.id))
+                await between.close()
+                inbox.finish()
+                link.stop_soon(0.0)
+                assert await asyncio.to_thread(link.join, PATIENCE)
+        assert log.having("results not acknowledged: 3; kept on disk, for the next start to deliver")
+        again = Echo()
+        with process(f"ws://127.0.0.1:{at.port}/ws", folder, "p2", again, Lines()) as link:
+            async with asyncio.timeout(PATIENCE):
+                for number, one in enumerate(tasks):
+                    assert bytes((await one.ended).output) == str(number).encode()
+                    assert (one.attempt, one.instance_id) == (1, "p2")
+                assert bytes((await running.ended).output) == b"3"
+            assert running.attempt == 2
+            await ended(link)
+        assert again.started == [(running.id, 2)]
+        assert not folder.exists()
 
 
 class Dialogue:

@@ -95,20 +95,17 @@ def pid_in(path: Path) -> int:
 
 
 @pytest.mark.parametrize("function", [hang, deaf])
-def test_a_cancelled_process_is_ended_with_force_if_need_be(function: Callable[..., Any], tmp_path: Path) -> None:
+async def test_a_cancelled_process_is_ended_with_force_if_need_be(function: Callable[..., Any], tmp_path: Path) -> None:
     agent = Agent("tester")
     agent.skill(name="skill", process=True)(function)
     path = tmp_path / "pid"
 
-    async def main() -> None:
-        async with network(agent, grace=0.1) as net:
-            net.send("skill", {"path": str(path)})
-            pid = await asyncio.to_thread(pid_in, path)
-            net.inbox.deliver(Cancel("t1", 1))
-            assert (await net.wire.result()).outcome is Outcome.CANCELED
-            assert not psutil.pid_exists(pid)
-
-    asyncio.run(main())
+    async with network(agent, grace=0.1) as net:
+        net.send("skill", {"path": str(path)})
+        pid = await asyncio.to_thread(pid_in, path)
+        net.inbox.deliver(Cancel("t1", 1))
+        assert (await net.wire.result()).outcome is Outcome.CANCELED
+        assert not psutil.pid_exists(pid)
 
 
 def gone(pid: int) -> bool:
@@ -128,20 +125,17 @@ def test_a_death_is_noticed_while_something_that_the_process_forked_lives_and_en
     assert gone(pid_in(path))
 
 
-def test_a_cancelled_process_takes_with_it_what_it_has_forked(tmp_path: Path) -> None:
+async def test_a_cancelled_process_takes_with_it_what_it_has_forked(tmp_path: Path) -> None:
     agent = Agent("tester")
     agent.skill(process=True)(hang_with_a_child)
     path = tmp_path / "pid"
 
-    async def main() -> None:
-        async with network(agent) as net:
-            net.send("hang_with_a_child", {"path": str(path)})
-            pid = await asyncio.to_thread(pid_in, path)
-            net.inbox.deliver(Cancel("t1", 1))
-            assert (await net.wire.result()).outcome is Outcome.CANCELED
-            assert await asyncio.to_thread(gone, pid)
-
-    asyncio.run(main())
+    async with network(agent) as net:
+        net.send("hang_with_a_child", {"path": str(path)})
+        pid = await asyncio.to_thread(pid_in, path)
+        net.inbox.deliver(Cancel("t1", 1))
+        assert (await net.wire.result()).outcome is Outcome.CANCELED
+        assert await asyncio.to_thread(gone, pid)
 
 
 def test_what_a_process_that_has_returned_leaves_behind_is_its_own_business(tmp_path: Path) -> None:
@@ -177,36 +171,30 @@ def test_signals_that_were_held_back_while_a_process_began_are_let_through_again
     assert signal.pthread_sigmask(signal.SIG_BLOCK, ()) == before
 
 
-def test_a_process_does_not_outlive_its_agent(tmp_path: Path) -> None:
+async def test_a_process_does_not_outlive_its_agent(tmp_path: Path) -> None:
     agent = Agent("tester")
     agent.skill(process=True)(hang)
     path = tmp_path / "pid"
     pids: list[int] = []
 
-    async def main() -> None:
-        async with network(agent) as net:
-            net.send("hang", {"path": str(path)})
-            pids.append(await asyncio.to_thread(pid_in, path))
-
-    asyncio.run(main())
+    async with network(agent) as net:
+        net.send("hang", {"path": str(path)})
+        pids.append(await asyncio.to_thread(pid_in, path))
     psutil.wait_procs([psutil.Process(pid) for pid in pids if psutil.pid_exists(pid)], timeout=SECONDS)
     assert not psutil.pid_exists(pids[0])
 
 
-def test_a_skill_in_a_process_is_a_skill_like_others() -> None:
+async def test_a_skill_in_a_process_is_a_skill_like_others() -> None:
     agent = Agent("tester")
     agent.skill(process=True)(double)
     agent.skill(process=True)(crash)
 
-    async def main() -> None:
-        async with network(agent) as net:
-            result = await net.ask("double", {"order": {"count": 21}})
-            assert read(result.output)["answer"] == 42
-            result = await net.ask("crash", task="t2")
-            assert result.error is not None
-            assert (result.error.code, result.error.message) == ("handler_error", "the process died (signal 9)")
-
-    asyncio.run(main())
+    async with network(agent) as net:
+        result = await net.ask("double", {"order": {"count": 21}})
+        assert read(result.output)["answer"] == 42
+        result = await net.ask("crash", task="t2")
+        assert result.error is not None
+        assert (result.error.code, result.error.message) == ("handler_error", "the process died (signal 9)")
 
 
 def test_no_second_agent_starts_in_the_process_of_a_skill(

@@ -11,34 +11,28 @@ from tests.integration.testing.agents import Gated, worker
 SECONDS = 5.0
 
 
-def test_a_handler_that_outlives_its_task_counts_as_work() -> None:
+async def test_a_handler_that_outlives_its_task_counts_as_work() -> None:
     gated = Gated()
 
-    async def main() -> None:
-        network = Network([gated.agent])
-        await network.start()
-        backend = network.backend
-        task = await AsyncCaller(backend, "gated").submit("work")
-        assert await asyncio.to_thread(gated.entered.acquire, timeout=SECONDS)
-        now = backend.clock.wall()
-        assert backend.book.change(task.id, lambda one: lifecycle.force(one, None, TIMEOUT, now))
-        with backend.awaited():
-            assert not backend.idle()
-        gated.open.set()
-        await network.stop()
-        with backend.awaited():
-            assert backend.idle()
-
-    asyncio.run(main())
+    network = Network([gated.agent])
+    await network.start()
+    backend = network.backend
+    task = await AsyncCaller(backend, "gated").submit("work")
+    assert await asyncio.to_thread(gated.entered.acquire, timeout=SECONDS)
+    now = backend.clock.wall()
+    assert backend.book.change(task.id, lambda one: lifecycle.force(one, None, TIMEOUT, now))
+    with backend.awaited():
+        assert not backend.idle()
+    gated.open.set()
+    await network.stop()
+    with backend.awaited():
+        assert backend.idle()
 
 
-def test_nobody_is_idle_for_nobody() -> None:
-    async def main() -> None:
-        network = Network([worker()])
-        await network.start()
-        assert not network.backend.idle()
-        with network.backend.awaited():
-            assert network.backend.idle()
-        await network.stop()
-
-    asyncio.run(main())
+async def test_nobody_is_idle_for_nobody() -> None:
+    network = Network([worker()])
+    await network.start()
+    assert not network.backend.idle()
+    with network.backend.awaited():
+        assert network.backend.idle()
+    await network.stop()

@@ -162,13 +162,10 @@ def test_a_task_that_asks_is_canceled() -> None:
             assert ended.value.state == "canceled"
 
 
-def test_questions_are_answered_in_the_loop_of_an_asynchronous_test() -> None:
-    async def main() -> None:
-        async with serving(asking()) as caller:
-            task = await caller.submit("blocking")
-            await task.answer("async")
-            assert await task.result() == "async"
-            kinds = [event.kind async for event in task.events()]
-            assert kinds[-5:] == ["question", "state", "answer", "state", "state"]
-
-    asyncio.run(main())
+async def test_questions_are_answered_in_the_loop_of_an_asynchronous_test() -> None:
+    async with serving(asking()) as caller:
+        task = await caller.submit("blocking")
+        await task.answer("async")
+        assert await task.result() == "async"
+        kinds = [event.kind async for event in task.events()]
+        assert kinds[-5:] == ["question", "state", "answer", "state", "state"]

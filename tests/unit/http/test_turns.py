@@ -30,82 +30,70 @@ async def forgotten(turns: Turns) -> None:
         await asyncio.sleep(0.01)
 
 
-def test_after_a_body_that_took_long_the_next_one_of_its_user_waits_and_a_short_one_does_not() -> None:
-    async def main() -> None:
-        clock, done = Clock(), list[str]()
-        turns = Turns(clock)
+async def test_after_a_body_that_took_long_the_next_one_of_its_user_waits_and_a_short_one_does_not() -> None:
+    clock, done = Clock(), list[str]()
+    turns = Turns(clock)
 
-        def heavy() -> None:
-            done.append("heavy")
-            clock.now += 0.05
+    def heavy() -> None:
+        done.append("heavy")
+        clock.now += 0.05
 
-        async with asyncio.timeout(5), asyncio.TaskGroup() as group:
-            began = asyncio.get_running_loop().time()
-            await take(turns, "eve", LONG, heavy)
-            waiting = group.create_task(take(turns, "eve", LONG, lambda: done.append("next")))
-            await take(turns, "eve", LONG - 1, lambda: done.append("short"))
-            await waiting
-        assert done == ["heavy", "short", "next"]
-        assert asyncio.get_running_loop().time() - began >= 0.15
-
-    asyncio.run(main())
+    async with asyncio.timeout(5), asyncio.TaskGroup() as group:
+        began = asyncio.get_running_loop().time()
+        await take(turns, "eve", LONG, heavy)
+        waiting = group.create_task(take(turns, "eve", LONG, lambda: done.append("next")))
+        await take(turns, "eve", LONG - 1, lambda: done.append("short"))
+        await waiting
+    assert done == ["heavy", "short", "next"]
+    assert asyncio.get_running_loop().time() - began >= 0.15
 
 
-def test_nobody_waits_for_the_bodies_of_another_user() -> None:
-    async def main() -> None:
-        clock, done = Clock(), list[str]()
-        turns = Turns(clock)
+async def test_nobody_waits_for_the_bodies_of_another_user() -> None:
+    clock, done = Clock(), list[str]()
+    turns = Turns(clock)
 
-        def heavy() -> None:
-            done.append("heavy")
-            clock.now += 0.05
+    def heavy() -> None:
+        done.append("heavy")
+        clock.now += 0.05
 
-        async with asyncio.timeout(5):
-            several = [asyncio.ensure_future(take(turns, "eve", LONG, heavy)) for _ in range(3)]
-            await asyncio.sleep(0)
-            await take(turns, "ada", LONG, lambda: done.append("hers"))
-            assert done == ["heavy", "hers"]
-            await asyncio.wait(several)
-            await forgotten(turns)
-
-    asyncio.run(main())
+    async with asyncio.timeout(5):
+        several = [asyncio.ensure_future(take(turns, "eve", LONG, heavy)) for _ in range(3)]
+        await asyncio.sleep(0)
+        await take(turns, "ada", LONG, lambda: done.append("hers"))
+        assert done == ["heavy", "hers"]
+        await asyncio.wait(several)
+        await forgotten(turns)
 
 
-def test_one_user_has_so_many_bytes_of_long_bodies_on_the_way() -> None:
-    async def main() -> None:
-        turns = Turns(Clock(), most_bytes=3 * LONG)
-        with turns.place("eve") as first, turns.place("eve") as second, turns.place("eve") as third:
-            first.grows(LONG)
-            second.grows(LONG)
-            second.grows(2 * LONG)
-            third.grows(LONG - 1)
-            with pytest.raises(Busy, match="too many long bodies of yours"):
-                third.grows(LONG)
-            with turns.place("ada") as hers:
-                hers.grows(LONG)
-        with turns.place("eve") as next_one:
-            next_one.grows(3 * LONG)
-        assert not turns
-
-    asyncio.run(main())
+async def test_one_user_has_so_many_bytes_of_long_bodies_on_the_way() -> None:
+    turns = Turns(Clock(), most_bytes=3 * LONG)
+    with turns.place("eve") as first, turns.place("eve") as second, turns.place("eve") as third:
+        first.grows(LONG)
+        second.grows(LONG)
+        second.grows(2 * LONG)
+        third.grows(LONG - 1)
+        with pytest.raises(Busy, match="too many long bodies of yours"):
+            third.grows(LONG)
+        with turns.place("ada") as hers:
+            hers.grows(LONG)
+    with turns.place("eve") as next_one:
+        next_one.grows(3 * LONG)
+    assert not turns
 
 
-def test_a_body_that_is_refused_or_given_up_takes_nobody_s_turn() -> None:
-    async def main() -> None:
-        turns = Turns(Clock())
+async def test_a_body_that_is_refused_or_given_up_takes_nobody_s_turn() -> None:
+    turns = Turns(Clock())
 
-        def wrong() -> None:
-            raise ValueError("not JSON")
+    def wrong() -> None:
+        raise ValueError("not JSON")
 
-        async with asyncio.timeout(5):
-            with pytest.raises(ValueError, match="not JSON"):
-                await take(turns, "eve", LONG, wrong)
-            first = asyncio.ensure_future(take(turns, "eve", LONG, lambda: 1))
-            given_up = asyncio.ensure_future(take(turns, "eve", LONG, lambda: 2))
-            await asyncio.sleep(0)
-            given_up.cancel()
-            assert await first == 1
-            assert await take(turns, "eve", LONG, lambda: 3) == 3
-            await forgotten(turns)
-
-    asyncio.run(main())
+    async with asyncio.timeout(5):
+        with pytest.raises(ValueError, match="not JSON"):
+            await take(turns, "eve", LONG, wrong)
+        first = asyncio.ensure_future(take(turns, "eve", LONG, lambda: 1))
+        given_up = asyncio.ensure_future(take(turns, "eve", LONG, lambda: 2))
+        await asyncio.sleep(0)
+        given_up.cancel()
+        assert await first == 1
+        assert await take(turns, "eve", LONG, lambda: 3) == 3
+        await forgotten(turns)

@@ -41,334 +41,274 @@ def call(id: str = "call_1", agent: str = "other", payload: bytes = b"{}") -> Ca
         (b"[" * 10_000, 4107, "too_deep"),
     ],
 )
-def test_a_peer_that_breaks_the_protocol_is_closed_with_the_reason(data: bytes, code: int, reason: str) -> None:
-    async def main() -> None:
-        async with network() as net:
-            agent, other = await net.agent(), await net.agent("other", "tok_2", "inst_2")
-            agent.connection.received(data)
-            assert agent.closed is not None
-            assert (agent.code, agent.closed[1].code) == (code, reason)
-            agent.connection.received(b'{"type":"beat","n":1}')
-            assert agent.all(Beat) == []
-            other.beat()
-            assert other.all(Beat)
-
-    asyncio.run(main())
+async def test_a_peer_that_breaks_the_protocol_is_closed_with_the_reason(data: bytes, code: int, reason: str) -> None:
+    async with network() as net:
+        agent, other = await net.agent(), await net.agent("other", "tok_2", "inst_2")
+        agent.connection.received(data)
+        assert agent.closed is not None
+        assert (agent.code, agent.closed[1].code) == (code, reason)
+        agent.connection.received(b'{"type":"beat","n":1}')
+        assert agent.all(Beat) == []
+        other.beat()
+        assert other.all(Beat)
 
 
-def test_an_event_over_the_limit_is_a_violation() -> None:
-    async def main() -> None:
-        async with network(limits=Limits(event_bytes=10)) as net:
-            agent = await net.agent()
-            agent.say(Event("t", 1, 1, EventKind.LOG, msgspec.Raw(b"12345678901")))
-            assert agent.code == 4107
-
-    asyncio.run(main())
+async def test_an_event_over_the_limit_is_a_violation() -> None:
+    async with network(limits=Limits(event_bytes=10)) as net:
+        agent = await net.agent()
+        agent.say(Event("t", 1, 1, EventKind.LOG, msgspec.Raw(b"12345678901")))
+        assert agent.code == 4107
 
 
-def test_a_flood_of_beats_is_a_violation() -> None:
-    async def main() -> None:
-        async with network() as net:
-            agent = await net.agent()
-            for _ in range(20):
-                agent.beat()
-            assert agent.closed is None
+async def test_a_flood_of_beats_is_a_violation() -> None:
+    async with network() as net:
+        agent = await net.agent()
+        for _ in range(20):
             agent.beat()
-            assert agent.code == 4107
-
-    asyncio.run(main())
-
-
-def test_an_agent_that_does_not_read_is_told_and_cut_when_its_buffer_is_full() -> None:
-    async def main() -> None:
-        async with network() as net:
-            agent = await net.agent()
-            agent.backlog = 9 * MEGABYTE
-            agent.beat()
-            assert agent.closed is not None
-            assert (agent.code, agent.closed[1].code) == (4005, "send_buffer_full")
-
-    asyncio.run(main())
+        assert agent.closed is None
+        agent.beat()
+        assert agent.code == 4107
 
 
-def test_the_buffer_has_room_for_the_longest_messages_however_long_they_may_be() -> None:
-    async def main() -> None:
-        async with network(RouterSettings(send_buffer=1000), Limits(message_bytes=MEGABYTE)) as net:
-            agent = await net.agent()
-            agent.backlog = 2 * MEGABYTE
-            agent.beat()
-            assert agent.closed is None
-
-    asyncio.run(main())
+async def test_an_agent_that_does_not_read_is_told_and_cut_when_its_buffer_is_full() -> None:
+    async with network() as net:
+        agent = await net.agent()
+        agent.backlog = 9 * MEGABYTE
+        agent.beat()
+        assert agent.closed is not None
+        assert (agent.code, agent.closed[1].code) == (4005, "send_buffer_full")
 
 
-def test_an_agent_that_reads_nothing_for_too_long_is_cut_however_little_waits() -> None:
-    async def main() -> None:
-        async with network() as net:
-            agent = await net.agent()
-            agent.backlog = 10
-            await net.passes(15, agent)
-            agent.backlog = 9
-            await net.passes(15, agent)
-            assert agent.closed is None
-            await net.passes(10, agent)
-            assert agent.code == 4005
-
-    asyncio.run(main())
+async def test_the_buffer_has_room_for_the_longest_messages_however_long_they_may_be() -> None:
+    async with network(RouterSettings(send_buffer=1000), Limits(message_bytes=MEGABYTE)) as net:
+        agent = await net.agent()
+        agent.backlog = 2 * MEGABYTE
+        agent.beat()
+        assert agent.closed is None
 
 
-def test_nothing_is_read_from_an_agent_that_reads_nothing_and_it_gets_no_work() -> None:
-    async def main() -> None:
-        async with network() as net:
-            agent = await net.agent(concurrency=5)
-            agent.backlog = 5 * MEGABYTE
-            agent.beat()
-            assert not agent.reading
-            net.backend.submit("agt")
-            assert agent.tasks == []
-            agent.backlog = 0
-            agent.connection.writable()
-            assert agent.reading
-            assert len(agent.tasks) == 1
-
-    asyncio.run(main())
+async def test_an_agent_that_reads_nothing_for_too_long_is_cut_however_little_waits() -> None:
+    async with network() as net:
+        agent = await net.agent()
+        agent.backlog = 10
+        await net.passes(15, agent)
+        agent.backlog = 9
+        await net.passes(15, agent)
+        assert agent.closed is None
+        await net.passes(10, agent)
+        assert agent.code == 4005
 
 
-def test_large_tasks_wait_for_room_and_their_cancel_waits_with_them() -> None:
-    async def main() -> None:
-        async with network() as net:
-            agent = await net.agent(concurrency=5)
-            slots = [net.router.reserve("agt") for _ in range(3)]
-            tasks = [net.backend.submit("nobody") for _ in range(3)]
-            agent.backlog = 3 * MEGABYTE
-            for slot, task in zip(slots, tasks, strict=True):
-                assert slot is not None
-                task.input = msgspec.Raw(b'"%s"' % (b"x" * 2 * MEGABYTE))
-                net.router.deliver(slot, task.message())
-            net.router.cancel("task_2", 0, "stop")
-            assert agent.tasks == []
-            agent.backlog = 0
-            agent.connection.writable()
-            assert [task.task for task in agent.tasks] == ["task_1", "task_2", "task_3"]
-            kinds = [type(message) for message in agent.heard[1:]]
-            assert kinds == [Task, Task, Task, Cancel]
-            assert agent.closed is None
-
-    asyncio.run(main())
+async def test_nothing_is_read_from_an_agent_that_reads_nothing_and_it_gets_no_work() -> None:
+    async with network() as net:
+        agent = await net.agent(concurrency=5)
+        agent.backlog = 5 * MEGABYTE
+        agent.beat()
+        assert not agent.reading
+        net.backend.submit("agt")
+        assert agent.tasks == []
+        agent.backlog = 0
+        agent.connection.writable()
+        assert agent.reading
+        assert len(agent.tasks) == 1
 
 
-def test_large_answers_wait_for_room_instead_of_ending_the_connection() -> None:
-    async def main() -> None:
-        async with network() as net:
-            agent = await net.agent()
-            task = net.backend.submit("agt")
-            agent.backlog = 3 * MEGABYTE
-            large = msgspec.Raw(b'"%s"' % (b"x" * 2 * MEGABYTE))
-            for number in (1, 2, 3):
-                net.backend.answer(task, Reaction(number, large))
-            net.router.cancel("task_1", 1, "stop")
-            assert agent.all(Answer) == []
-            agent.backlog = 0
-            agent.connection.writable()
-            assert [type(message) for message in agent.heard[2:]] == [Answer, Answer, Answer, Cancel]
-            assert agent.closed is None
-
-    asyncio.run(main())
-
-
-def test_an_agent_for_which_tasks_wait_is_listened_to_for_it_may_have_to_speak_before_it_reads() -> None:
-    async def main() -> None:
-        async with network() as net:
-            agent = await net.agent(concurrency=5)
-            slot = net.router.reserve("agt")
-            task = net.backend.submit("nobody")
-            agent.backlog = 3 * MEGABYTE
+async def test_large_tasks_wait_for_room_and_their_cancel_waits_with_them() -> None:
+    async with network() as net:
+        agent = await net.agent(concurrency=5)
+        slots = [net.router.reserve("agt") for _ in range(3)]
+        tasks = [net.backend.submit("nobody") for _ in range(3)]
+        agent.backlog = 3 * MEGABYTE
+        for slot, task in zip(slots, tasks, strict=True):
             assert slot is not None
             task.input = msgspec.Raw(b'"%s"' % (b"x" * 2 * MEGABYTE))
             net.router.deliver(slot, task.message())
-            assert agent.tasks == []
-            assert agent.reading
-            assert net.router.reserve("agt") is None
-
-    asyncio.run(main())
-
-
-def test_a_call_is_answered_with_the_result_of_the_agent_that_was_called() -> None:
-    async def main() -> None:
-        async with network() as net:
-            agent, other = await net.agent(), await net.agent("other", "tok_2", "inst_2")
-            net.backend.submit("agt")
-            agent.say(call(payload=b'{"n":1}'))
-            await until(lambda: other.tasks)
-            assert bytes(other.tasks[0].input) == b'{"n":1}'
-            other.complete(other.tasks[0], b"[1, 2]")
-            await until(lambda: agent.all(Reply))
-            reply = agent.last(Reply)
-            assert (reply.id, bytes(reply.data), reply.state) == ("call_1", b"[1, 2]", "completed")
-
-    asyncio.run(main())
+        net.router.cancel("task_2", 0, "stop")
+        assert agent.tasks == []
+        agent.backlog = 0
+        agent.connection.writable()
+        assert [task.task for task in agent.tasks] == ["task_1", "task_2", "task_3"]
+        kinds = [type(message) for message in agent.heard[1:]]
+        assert kinds == [Task, Task, Task, Cancel]
+        assert agent.closed is None
 
 
-def test_a_call_too_many_and_one_too_large_are_answered_and_nothing_else_happens() -> None:
-    async def main() -> None:
-        async with network(limits=Limits(open_calls=2, payload_bytes=100)) as net:
-            agent = await net.agent()
-            for n in range(3):
-                agent.say(call(f"call_{n}"))
-            agent.say(call("call_1", payload=b'"%s"' % (b"x" * 100)))
-            faults = {reply.id: reply.error and reply.error.code for reply in agent.all(Reply)}
-            assert faults == {"call_2": "too_many_calls", "call_1": "payload_too_large"}
-            assert agent.closed is None
-
-    asyncio.run(main())
-
-
-def test_a_call_that_fails_is_answered_with_its_fault() -> None:
-    async def main() -> None:
-        async with network() as net:
-            agent = await net.agent()
-
-            async def refuse(instance: Instance, asked: Call, replies: Replies) -> None:
-                raise NotFound("there is no such agent", code="agent_not_found")
-
-            net.backend.call = refuse  # type: ignore[method-assign]
-            agent.say(call())
-            await until(lambda: agent.all(Reply))
-            error = agent.last(Reply).error
-            assert error is not None
-            assert error.code == "agent_not_found"
-
-    asyncio.run(main())
+async def test_large_answers_wait_for_room_instead_of_ending_the_connection() -> None:
+    async with network() as net:
+        agent = await net.agent()
+        task = net.backend.submit("agt")
+        agent.backlog = 3 * MEGABYTE
+        large = msgspec.Raw(b'"%s"' % (b"x" * 2 * MEGABYTE))
+        for number in (1, 2, 3):
+            net.backend.answer(task, Reaction(number, large))
+        net.router.cancel("task_1", 1, "stop")
+        assert agent.all(Answer) == []
+        agent.backlog = 0
+        agent.connection.writable()
+        assert [type(message) for message in agent.heard[2:]] == [Answer, Answer, Answer, Cancel]
+        assert agent.closed is None
 
 
-def test_a_call_that_is_sent_again_takes_the_place_of_the_first_one() -> None:
-    async def main() -> None:
-        async with network() as net:
-            agent, other = await net.agent(), await net.agent("other", "tok_2", "inst_2", concurrency=2)
-            agent.say(call())
-            await until(lambda: other.tasks)
-            agent.say(call())
-            await settle()
-            other.complete(other.tasks[0])
-            await until(lambda: agent.all(Reply))
-            await settle()
-            assert (len(other.tasks), len(agent.all(Reply))) == (1, 1)
-
-    asyncio.run(main())
+async def test_an_agent_for_which_tasks_wait_is_listened_to_for_it_may_have_to_speak_before_it_reads() -> None:
+    async with network() as net:
+        agent = await net.agent(concurrency=5)
+        slot = net.router.reserve("agt")
+        task = net.backend.submit("nobody")
+        agent.backlog = 3 * MEGABYTE
+        assert slot is not None
+        task.input = msgspec.Raw(b'"%s"' % (b"x" * 2 * MEGABYTE))
+        net.router.deliver(slot, task.message())
+        assert agent.tasks == []
+        assert agent.reading
+        assert net.router.reserve("agt") is None
 
 
-def test_calls_end_with_their_connection() -> None:
-    async def main() -> None:
-        async with network() as net:
-            agent = await net.agent()
-            cancelled = asyncio.Event()
-
-            async def wait(instance: Instance, asked: Call, replies: Replies) -> None:
-                try:
-                    await asyncio.Event().wait()
-                finally:
-                    assert not replies(Reply(asked.id, ReplyKind.EVENT))
-                    cancelled.set()
-
-            net.backend.call = wait  # type: ignore[method-assign]
-            agent.say(call())
-            await settle()
-            agent.connection.closed()
-            await until(cancelled.is_set)
-
-    asyncio.run(main())
+async def test_a_call_is_answered_with_the_result_of_the_agent_that_was_called() -> None:
+    async with network() as net:
+        agent, other = await net.agent(), await net.agent("other", "tok_2", "inst_2")
+        net.backend.submit("agt")
+        agent.say(call(payload=b'{"n":1}'))
+        await until(lambda: other.tasks)
+        assert bytes(other.tasks[0].input) == b'{"n":1}'
+        other.complete(other.tasks[0], b"[1, 2]")
+        await until(lambda: agent.all(Reply))
+        reply = agent.last(Reply)
+        assert (reply.id, bytes(reply.data), reply.state) == ("call_1", b"[1, 2]", "completed")
 
 
-def test_a_stream_of_replies_waits_for_an_agent_that_reads_slowly() -> None:
-    async def main() -> None:
-        async with network() as net:
-            agent = await net.agent()
-            sent = []
-
-            async def stream(instance: Instance, asked: Call, replies: Replies) -> None:
-                for seq in range(1, 5):
-                    await replies.drained()
-                    sent.append(replies(Reply(asked.id, ReplyKind.EVENT, "task_9", seq)))
-
-            net.backend.call = stream  # type: ignore[method-assign]
-            agent.backlog = 5 * MEGABYTE
-            agent.beat()
-            agent.backlog = 0
-            agent.connection.writable()
-            agent.backlog = 5 * MEGABYTE
-            agent.say(call())
-            await settle()
-            assert len(sent) == 1
-            agent.backlog = 0
-            agent.connection.writable()
-            await until(lambda: len(sent) == 4)
-            assert all(sent)
-
-    asyncio.run(main())
+async def test_a_call_too_many_and_one_too_large_are_answered_and_nothing_else_happens() -> None:
+    async with network(limits=Limits(open_calls=2, payload_bytes=100)) as net:
+        agent = await net.agent()
+        for n in range(3):
+            agent.say(call(f"call_{n}"))
+        agent.say(call("call_1", payload=b'"%s"' % (b"x" * 100)))
+        faults = {reply.id: reply.error and reply.error.code for reply in agent.all(Reply)}
+        assert faults == {"call_2": "too_many_calls", "call_1": "payload_too_large"}
+        assert agent.closed is None
 
 
-def test_a_fault_of_ours_in_a_call_is_logged_and_answered() -> None:
-    async def main() -> None:
-        async with network() as net:
-            agent = await net.agent()
+async def test_a_call_that_fails_is_answered_with_its_fault() -> None:
+    async with network() as net:
+        agent = await net.agent()
 
-            async def broken(instance: Instance, asked: Call, replies: Replies) -> None:
-                raise ZeroDivisionError
+        async def refuse(instance: Instance, asked: Call, replies: Replies) -> None:
+            raise NotFound("there is no such agent", code="agent_not_found")
 
-            net.backend.call = broken  # type: ignore[method-assign]
-            agent.say(call())
-            await until(lambda: agent.all(Reply))
-            error = agent.last(Reply).error
-            assert error is not None
-            assert error.code == "internal"
-            assert net.log.events()[-1] == "call_failed"
-            net.log.lines.clear()
-
-    asyncio.run(main())
+        net.backend.call = refuse  # type: ignore[method-assign]
+        agent.say(call())
+        await until(lambda: agent.all(Reply))
+        error = agent.last(Reply).error
+        assert error is not None
+        assert error.code == "agent_not_found"
 
 
-def test_a_transport_that_does_not_pause_is_closed_in_the_end() -> None:
-    async def main() -> None:
-        async with network(RouterSettings(), Limits(unacknowledged=1, message_bytes=1000)) as net:
-            agent = await net.agent()
-            net.backend.storing.clear()
-            for n in range(1, 30):
-                agent.say(Event("task_1", 1, n, EventKind.LOG, msgspec.Raw(b'{"text":"%s"}' % (b"x" * 500))))
-                if agent.closed:
-                    break
-            assert agent.code == 4001
-
-    asyncio.run(main())
-
-
-def test_an_agent_that_was_closed_hears_nothing_more() -> None:
-    async def main() -> None:
-        async with network() as net:
-            agent: Agent = await net.agent(concurrency=2)
-            slot = net.router.reserve("agt")
-            agent.connection.close(4000, "test")
-            heard = list(agent.heard)
-            agent.connection.send(Beat(1))
-            agent.connection.writable()
-            assert slot is not None
-            net.router.deliver(slot, net.backend.submit("agt").message())
-            assert agent.heard == heard
-
-    asyncio.run(main())
+async def test_a_call_that_is_sent_again_takes_the_place_of_the_first_one() -> None:
+    async with network() as net:
+        agent, other = await net.agent(), await net.agent("other", "tok_2", "inst_2", concurrency=2)
+        agent.say(call())
+        await until(lambda: other.tasks)
+        agent.say(call())
+        await settle()
+        other.complete(other.tasks[0])
+        await until(lambda: agent.all(Reply))
+        await settle()
+        assert (len(other.tasks), len(agent.all(Reply))) == (1, 1)
 
 
-def test_a_message_that_took_long_has_its_connection_rest_and_another_one_does_not() -> None:
-    async def main() -> None:
-        async with network() as net:
-            heavy, light = await net.agent("agt", "tok_1", "inst_1"), await net.agent("agt", "tok_2", "inst_2")
-            net.clock.step = 0.01
-            heavy.beat()
-            net.clock.step = 0.0
-            light.beat()
-            assert (heavy.reading, light.reading) == (False, True)
-            async with asyncio.timeout(5):
-                while not heavy.reading:  # noqa: ASYNC110 - the loop's own time passes
-                    await asyncio.sleep(0.01)
-            assert heavy.last(Beat) is not None
+async def test_calls_end_with_their_connection() -> None:
+    async with network() as net:
+        agent = await net.agent()
+        cancelled = asyncio.Event()
 
-    asyncio.run(main())
+        async def wait(instance: Instance, asked: Call, replies: Replies) -> None:
+            try:
+                await asyncio.Event().wait()
+            finally:
+                assert not replies(Reply(asked.id, ReplyKind.EVENT))
+                cancelled.set()
+
+        net.backend.call = wait  # type: ignore[method-assign]
+        agent.say(call())
+        await settle()
+        agent.connection.closed()
+        await until(cancelled.is_set)
+
+
+async def test_a_stream_of_replies_waits_for_an_agent_that_reads_slowly() -> None:
+    async with network() as net:
+        agent = await net.agent()
+        sent = []
+
+        async def stream(instance: Instance, asked: Call, replies: Replies) -> None:
+            for seq in range(1, 5):
+                await replies.drained()
+                sent.append(replies(Reply(asked.id, ReplyKind.EVENT, "task_9", seq)))
+
+        net.backend.call = stream  # type: ignore[method-assign]
+        agent.backlog = 5 * MEGABYTE
+        agent.beat()
+        agent.backlog = 0
+        agent.connection.writable()
+        agent.backlog = 5 * MEGABYTE
+        agent.say(call())
+        await settle()
+        assert len(sent) == 1
+        agent.backlog = 0
+        agent.connection.writable()
+        await until(lambda: len(sent) == 4)
+        assert all(sent)
+
+
+async def test_a_fault_of_ours_in_a_call_is_logged_and_answered() -> None:
+    async with network() as net:
+        agent = await net.agent()
+
+        async def broken(instance: Instance, asked: Call, replies: Replies) -> None:
+            raise ZeroDivisionError
+
+        net.backend.call = broken  # type: ignore[method-assign]
+        agent.say(call())
+        await until(lambda: agent.all(Reply))
+        error = agent.last(Reply).error
+        assert error is not None
+        assert error.code == "internal"
+        assert net.log.events()[-1] == "call_failed"
+        net.log.lines.clear()
+
+
+async def test_a_transport_that_does_not_pause_is_closed_in_the_end() -> None:
+    async with network(RouterSettings(), Limits(unacknowledged=1, message_bytes=1000)) as net:
+        agent = await net.agent()
+        net.backend.storing.clear()
+        for n in range(1, 30):
+            agent.say(Event("task_1", 1, n, EventKind.LOG, msgspec.Raw(b'{"text":"%s"}' % (b"x" * 500))))
+            if agent.closed:
+                break
+        assert agent.code == 4001
+
+
+async def test_an_agent_that_was_closed_hears_nothing_more() -> None:
+    async with network() as net:
+        agent: Agent = await net.agent(concurrency=2)
+        slot = net.router.reserve("agt")
+        agent.connection.close(4000, "test")
+        heard = list(agent.heard)
+        agent.connection.send(Beat(1))
+        agent.connection.writable()
+        assert slot is not None
+        net.router.deliver(slot, net.backend.submit("agt").message())
+        assert agent.heard == heard
+
+
+async def test_a_message_that_took_long_has_its_connection_rest_and_another_one_does_not() -> None:
+    async with network() as net:
+        heavy, light = await net.agent("agt", "tok_1", "inst_1"), await net.agent("agt", "tok_2", "inst_2")
+        net.clock.step = 0.01
+        heavy.beat()
+        net.clock.step = 0.0
+        light.beat()
+        assert (heavy.reading, light.reading) == (False, True)
+        async with asyncio.timeout(5):
+            while not heavy.reading:  # noqa: ASYNC110 - the loop's own time passes
+                await asyncio.sleep(0.01)
+        assert heavy.last(Beat) is not None

@@ -20,179 +20,146 @@ def claimed(net: Network) -> tuple[Instance, Task]:
     return slot, record.message()
 
 
-def test_a_draining_agent_is_given_nothing_and_keeps_what_it_runs() -> None:
-    async def main() -> None:
-        async with network() as net:
-            agent = await net.agent(concurrency=4)
-            task = net.backend.submit("agt")
-            agent.say(Drain())
+async def test_a_draining_agent_is_given_nothing_and_keeps_what_it_runs() -> None:
+    async with network() as net:
+        agent = await net.agent(concurrency=4)
+        task = net.backend.submit("agt")
+        agent.say(Drain())
+        net.backend.submit("agt")
+        await net.passes(2, agent)
+        assert len(agent.tasks) == 1, "so it has nothing to refuse"
+        agent.complete(agent.tasks[0])
+        await until(lambda: agent.all(ResultAck))
+        assert (await task.ended).task == "task_1"
+        assert len(agent.tasks) == 1
+
+
+async def test_an_agent_that_is_about_to_end_counts_as_offline_for_who_would_not_wait() -> None:
+    async with network() as net:
+        agent = await net.agent()
+        assert net.router.online("agt") == 1
+        agent.say(Drain())
+        assert net.router.online("agt") == 0
+
+
+async def test_what_a_draining_agent_leaves_goes_to_another_instance() -> None:
+    async with network() as net:
+        draining = await net.agent("agt", "tok_1", "inst_1", concurrency=4)
+        other = await net.agent("agt", "tok_2", "inst_2", concurrency=4)
+        draining.say(Drain())
+        for _ in range(4):
             net.backend.submit("agt")
-            await net.passes(2, agent)
-            assert len(agent.tasks) == 1, "so it has nothing to refuse"
-            agent.complete(agent.tasks[0])
-            await until(lambda: agent.all(ResultAck))
-            assert (await task.ended).task == "task_1"
-            assert len(agent.tasks) == 1
-
-    asyncio.run(main())
+        assert (len(draining.tasks), len(other.tasks)) == (0, 4)
 
 
-def test_an_agent_that_is_about_to_end_counts_as_offline_for_who_would_not_wait() -> None:
-    async def main() -> None:
-        async with network() as net:
-            agent = await net.agent()
-            assert net.router.online("agt") == 1
-            agent.say(Drain())
-            assert net.router.online("agt") == 0
-
-    asyncio.run(main())
+async def test_a_beat_after_the_drain_is_answered_after_every_task_that_was_on_its_way() -> None:
+    async with network() as net:
+        agent = await net.agent()
+        net.backend.submit("agt")
+        agent.say(Drain())
+        agent.say(Beat(7))
+        assert [type(message) for message in agent.heard[-2:]] == [Task, Beat]
 
 
-def test_what_a_draining_agent_leaves_goes_to_another_instance() -> None:
-    async def main() -> None:
-        async with network() as net:
-            draining = await net.agent("agt", "tok_1", "inst_1", concurrency=4)
-            other = await net.agent("agt", "tok_2", "inst_2", concurrency=4)
-            draining.say(Drain())
-            for _ in range(4):
-                net.backend.submit("agt")
-            assert (len(draining.tasks), len(other.tasks)) == (0, 4)
-
-    asyncio.run(main())
-
-
-def test_a_beat_after_the_drain_is_answered_after_every_task_that_was_on_its_way() -> None:
-    async def main() -> None:
-        async with network() as net:
-            agent = await net.agent()
-            net.backend.submit("agt")
-            agent.say(Drain())
-            agent.say(Beat(7))
-            assert [type(message) for message in agent.heard[-2:]] == [Task, Beat]
-
-    asyncio.run(main())
+async def test_a_task_that_is_claimed_while_its_agent_begins_to_drain_is_given_back_for_it() -> None:
+    async with network() as net:
+        agent = await net.agent(concurrency=2)
+        net.backend.submit("agt")
+        slot, task = claimed(net)
+        agent.say(Drain())
+        net.router.deliver(slot, task)
+        other = await net.agent("agt", "tok_2", "inst_2")
+        await until(lambda: other.tasks)
+        assert [(one.task, one.attempt) for one in other.tasks] == [("task_2", 2)]
+        assert [one.task for one in agent.tasks] == ["task_1"]
 
 
-def test_a_task_that_is_claimed_while_its_agent_begins_to_drain_is_given_back_for_it() -> None:
-    async def main() -> None:
-        async with network() as net:
-            agent = await net.agent(concurrency=2)
-            net.backend.submit("agt")
-            slot, task = claimed(net)
-            agent.say(Drain())
-            net.router.deliver(slot, task)
-            other = await net.agent("agt", "tok_2", "inst_2")
-            await until(lambda: other.tasks)
-            assert [(one.task, one.attempt) for one in other.tasks] == [("task_2", 2)]
-            assert [one.task for one in agent.tasks] == ["task_1"]
-
-    asyncio.run(main())
-
-
-def test_a_task_that_is_claimed_for_an_agent_that_drained_and_ended_is_given_back_at_once() -> None:
-    async def main() -> None:
-        async with network() as net:
-            agent = await net.agent(concurrency=2)
-            net.backend.submit("agt")
-            slot, task = claimed(net)
-            agent.complete(agent.tasks[0])
-            agent.say(Drain())
-            agent.connection.closed()
-            net.router.deliver(slot, task)
-            other = await net.agent("agt", "tok_2", "inst_2")
-            await until(lambda: other.tasks)
-            assert [(one.task, one.attempt) for one in other.tasks] == [("task_2", 2)]
-            await net.passes(40, other)
-            assert net.backend.losses == []
-            assert net.router._drained == {}
-
-    asyncio.run(main())
+async def test_a_task_that_is_claimed_for_an_agent_that_drained_and_ended_is_given_back_at_once() -> None:
+    async with network() as net:
+        agent = await net.agent(concurrency=2)
+        net.backend.submit("agt")
+        slot, task = claimed(net)
+        agent.complete(agent.tasks[0])
+        agent.say(Drain())
+        agent.connection.closed()
+        net.router.deliver(slot, task)
+        other = await net.agent("agt", "tok_2", "inst_2")
+        await until(lambda: other.tasks)
+        assert [(one.task, one.attempt) for one in other.tasks] == [("task_2", 2)]
+        await net.passes(40, other)
+        assert net.backend.losses == []
+        assert net.router._drained == {}
 
 
-def test_a_slot_of_an_agent_that_drained_and_ended_can_be_given_back_unused() -> None:
-    async def main() -> None:
-        async with network() as net:
-            agent = await net.agent()
-            slot = net.router.reserve("agt")
-            assert slot is not None
-            agent.say(Drain())
-            agent.connection.closed()
-            net.router.release(slot)
-            net.router.release(slot)
-            assert net.router._drained == {}
-
-    asyncio.run(main())
+async def test_a_slot_of_an_agent_that_drained_and_ended_can_be_given_back_unused() -> None:
+    async with network() as net:
+        agent = await net.agent()
+        slot = net.router.reserve("agt")
+        assert slot is not None
+        agent.say(Drain())
+        agent.connection.closed()
+        net.router.release(slot)
+        net.router.release(slot)
+        assert net.router._drained == {}
 
 
-def test_an_agent_that_was_cut_off_without_a_drain_keeps_what_is_claimed_for_it() -> None:
-    async def main() -> None:
-        async with network() as net:
-            agent = await net.agent(concurrency=2)
-            net.backend.submit("agt")
-            slot, task = claimed(net)
-            agent.connection.closed()
-            net.router.deliver(slot, task)
-            again = await net.again(agent, agent.tasks[0])
-            assert [(one.task, one.attempt) for one in again.tasks] == [("task_2", 1)]
-
-    asyncio.run(main())
+async def test_an_agent_that_was_cut_off_without_a_drain_keeps_what_is_claimed_for_it() -> None:
+    async with network() as net:
+        agent = await net.agent(concurrency=2)
+        net.backend.submit("agt")
+        slot, task = claimed(net)
+        agent.connection.closed()
+        net.router.deliver(slot, task)
+        again = await net.again(agent, agent.tasks[0])
+        assert [(one.task, one.attempt) for one in again.tasks] == [("task_2", 1)]
 
 
-def test_a_router_that_is_about_to_stop_says_so_and_gives_out_nothing_more() -> None:
-    async def main() -> None:
-        async with network() as net:
-            agent = await net.agent(concurrency=2)
-            net.backend.submit("agt")
-            net.router.announce(retry_after=1.5)
-            net.backend.submit("agt")
-            assert [message.retry_after for message in agent.all(Drain)] == [1.5]
-            assert len(agent.tasks) == 1
-            agent.complete(agent.tasks[0])
-            await until(lambda: agent.all(ResultAck))
-            assert agent.closed is None
-            assert len(agent.tasks) == 1
-
-    asyncio.run(main())
+async def test_a_router_that_is_about_to_stop_says_so_and_gives_out_nothing_more() -> None:
+    async with network() as net:
+        agent = await net.agent(concurrency=2)
+        net.backend.submit("agt")
+        net.router.announce(retry_after=1.5)
+        net.backend.submit("agt")
+        assert [message.retry_after for message in agent.all(Drain)] == [1.5]
+        assert len(agent.tasks) == 1
+        agent.complete(agent.tasks[0])
+        await until(lambda: agent.all(ResultAck))
+        assert agent.closed is None
+        assert len(agent.tasks) == 1
 
 
-def test_what_was_reported_is_acknowledged_before_the_close_and_what_comes_later_is_not_taken() -> None:
-    async def main() -> None:
-        async with network() as net:
-            agent = await net.agent(concurrency=2)
-            net.backend.submit("agt")
-            net.backend.submit("agt")
-            net.backend.storing.clear()
-            agent.complete(agent.tasks[0])
-            settling = asyncio.create_task(net.router.settle(5.0))
-            await settle()
-            agent.complete(agent.tasks[1])
-            assert not settling.done()
-            net.backend.commit()
-            await settling
-            net.router.drain()
-            assert [ack.task for ack in agent.all(ResultAck)] == ["task_1"]
-            assert not net.backend.tasks["task_2"].ended.done()
-            assert agent.code == 4000
-
-    asyncio.run(main())
+async def test_what_was_reported_is_acknowledged_before_the_close_and_what_comes_later_is_not_taken() -> None:
+    async with network() as net:
+        agent = await net.agent(concurrency=2)
+        net.backend.submit("agt")
+        net.backend.submit("agt")
+        net.backend.storing.clear()
+        agent.complete(agent.tasks[0])
+        settling = asyncio.create_task(net.router.settle(5.0))
+        await settle()
+        agent.complete(agent.tasks[1])
+        assert not settling.done()
+        net.backend.commit()
+        await settling
+        net.router.drain()
+        assert [ack.task for ack in agent.all(ResultAck)] == ["task_1"]
+        assert not net.backend.tasks["task_2"].ended.done()
+        assert agent.code == 4000
 
 
-def test_reports_that_are_not_stored_hold_a_stop_up_for_a_bounded_time_only() -> None:
-    async def main() -> None:
-        async with network() as net:
-            agent = await net.agent()
-            net.backend.submit("agt")
-            net.backend.storing.clear()
-            agent.complete(agent.tasks[0])
-            await net.router.settle(0.01)
-            assert "reports_not_stored" in net.log.events()
-            net.router.drain()
-            assert agent.all(ResultAck) == []
-
-    asyncio.run(main())
+async def test_reports_that_are_not_stored_hold_a_stop_up_for_a_bounded_time_only() -> None:
+    async with network() as net:
+        agent = await net.agent()
+        net.backend.submit("agt")
+        net.backend.storing.clear()
+        agent.complete(agent.tasks[0])
+        await net.router.settle(0.01)
+        assert "reports_not_stored" in net.log.events()
+        net.router.drain()
+        assert agent.all(ResultAck) == []
 
 
-def test_agents_are_asked_to_come_back_one_after_the_other_and_all_of_them_well_within_the_grace_period() -> None:
+async def test_agents_are_asked_to_come_back_one_after_the_other_and_all_of_them_well_within_the_grace_period() -> None:
     async def main(count: int, grace: float) -> list[float]:
         async with network(RouterSettings(grace=grace)) as net:
             agents = [await net.agent("agt", f"tok_{n}", f"inst_{n}") for n in range(count)]
@@ -204,36 +171,30 @@ def test_agents_are_asked_to_come_back_one_after_the_other_and_all_of_them_well_
             ]
             return sorted(reason.retry_after or 0.0 for reason in told)
 
-    few = asyncio.run(main(50, 30.0))
+    few = await main(50, 30.0)
     assert (few[0], few[-1]) == (1.0, 2.96), "25 a second"
-    many = asyncio.run(main(400, 30.0))
+    many = await main(400, 30.0)
     assert many[-1] <= 1.0 + 30.0 / 6
     assert len({*many}) > 300
 
 
-def test_agents_that_a_stop_sends_away_have_not_departed() -> None:
-    async def main() -> None:
-        async with network() as net:
-            leaving, staying = await net.agent(), await net.agent("agt", "tok_2", "inst_2")
-            net.router.announce()
-            leaving.connection.closed()
-            net.router.drain()
-            await settle()
-            assert staying.code == 4000
-            assert [one.instance_id for one in net.backend.departures] == ["inst"], "the other is expected back"
-
-    asyncio.run(main())
+async def test_agents_that_a_stop_sends_away_have_not_departed() -> None:
+    async with network() as net:
+        leaving, staying = await net.agent(), await net.agent("agt", "tok_2", "inst_2")
+        net.router.announce()
+        leaving.connection.closed()
+        net.router.drain()
+        await settle()
+        assert staying.code == 4000
+        assert [one.instance_id for one in net.backend.departures] == ["inst"], "the other is expected back"
 
 
-def test_a_refusal_that_crosses_the_drain_gives_the_task_back_as_before() -> None:
-    async def main() -> None:
-        async with network() as net:
-            agent = await net.agent()
-            net.backend.submit("agt")
-            agent.say(Drain())
-            agent.say(Refuse("task_1", 1, RefuseReason.DRAINING))
-            other = await net.agent("agt", "tok_2", "inst_2")
-            await until(lambda: other.tasks)
-            assert [(one.task, one.attempt) for one in other.tasks] == [("task_1", 2)]
-
-    asyncio.run(main())
+async def test_a_refusal_that_crosses_the_drain_gives_the_task_back_as_before() -> None:
+    async with network() as net:
+        agent = await net.agent()
+        net.backend.submit("agt")
+        agent.say(Drain())
+        agent.say(Refuse("task_1", 1, RefuseReason.DRAINING))
+        other = await net.agent("agt", "tok_2", "inst_2")
+        await until(lambda: other.tasks)
+        assert [(one.task, one.attempt) for one in other.tasks] == [("task_1", 2)]

@@ -20,28 +20,22 @@ from agentic_atlas.router.settings import RouterSettings
 from tests.unit.router.network import Agent, network, settle, until
 
 
-def test_a_welcome_tells_who_the_agent_is_and_what_is_in_force() -> None:
-    async def main() -> None:
-        async with network(RouterSettings(beat_every=7.0, grace=11.0), Limits(depth=9)) as net:
-            agent = await net.agent()
-            welcome = agent.last(Welcome)
-            assert (welcome.agent, welcome.owner, welcome.instance, welcome.generation) == ("agt", "ada", "inst", 1)
-            assert (welcome.beat_every, welcome.grace, welcome.limits.depth) == (7.0, 11.0, 9)
-            assert (welcome.now, welcome.token_expires_at) == (net.wall(), agent.identity.expires_at)
-
-    asyncio.run(main())
+async def test_a_welcome_tells_who_the_agent_is_and_what_is_in_force() -> None:
+    async with network(RouterSettings(beat_every=7.0, grace=11.0), Limits(depth=9)) as net:
+        agent = await net.agent()
+        welcome = agent.last(Welcome)
+        assert (welcome.agent, welcome.owner, welcome.instance, welcome.generation) == ("agt", "ada", "inst", 1)
+        assert (welcome.beat_every, welcome.grace, welcome.limits.depth) == (7.0, 11.0, 9)
+        assert (welcome.now, welcome.token_expires_at) == (net.wall(), agent.identity.expires_at)
 
 
-def test_a_connection_that_says_nothing_is_closed_after_its_time() -> None:
-    async def main() -> None:
-        async with network() as net:
-            agent = Agent("agt", "tok", "inst").connect(net.router)
-            await net.passes(4.5)
-            assert agent.closed is None
-            await net.passes(1)
-            assert agent.code == 4002
-
-    asyncio.run(main())
+async def test_a_connection_that_says_nothing_is_closed_after_its_time() -> None:
+    async with network() as net:
+        agent = Agent("agt", "tok", "inst").connect(net.router)
+        await net.passes(4.5)
+        assert agent.closed is None
+        await net.passes(1)
+        assert agent.code == 4002
 
 
 @pytest.mark.parametrize(
@@ -53,255 +47,201 @@ def test_a_connection_that_says_nothing_is_closed_after_its_time() -> None:
         (Hello(1, InstanceInfo("inst"), [], running=[RunningAttempt("t", 1)] * 17), 4108, "too_many_attempts"),
     ],
 )
-def test_a_greeting_over_the_limits_is_refused_for_good(hello: Hello, code: int, reason: str) -> None:
-    async def main() -> None:
-        async with network(limits=Limits(skills=2, open_tasks=8)) as net:
-            agent = Agent("agt", "tok", "inst").connect(net.router)
-            agent.say(hello)
-            await until(lambda: agent.closed)
-            assert agent.closed is not None
-            assert (agent.code, agent.closed[1].code) == (code, reason)
-
-    asyncio.run(main())
+async def test_a_greeting_over_the_limits_is_refused_for_good(hello: Hello, code: int, reason: str) -> None:
+    async with network(limits=Limits(skills=2, open_tasks=8)) as net:
+        agent = Agent("agt", "tok", "inst").connect(net.router)
+        agent.say(hello)
+        await until(lambda: agent.closed)
+        assert agent.closed is not None
+        assert (agent.code, agent.closed[1].code) == (code, reason)
 
 
-def test_a_revoked_token_is_refused_before_anything_else_happens() -> None:
-    async def main() -> None:
-        async with network() as net:
-            net.backend.revoked.add("tok")
-            agent = Agent("agt", "tok", "inst").connect(net.router).hello()
-            await until(lambda: agent.closed)
-            assert (agent.code, agent.heard, net.router.online("agt")) == (4103, [], 0)
-
-    asyncio.run(main())
+async def test_a_revoked_token_is_refused_before_anything_else_happens() -> None:
+    async with network() as net:
+        net.backend.revoked.add("tok")
+        agent = Agent("agt", "tok", "inst").connect(net.router).hello()
+        await until(lambda: agent.closed)
+        assert (agent.code, agent.heard, net.router.online("agt")) == (4103, [], 0)
 
 
-def test_a_message_before_the_welcome_closes_the_connection() -> None:
-    async def main() -> None:
-        async with network() as net:
-            net.backend.admitting.clear()
-            agent = Agent("agt", "tok", "inst").connect(net.router).hello()
-            agent.connection.received(b'{"type":"accept","task":"t","attempt":1}')
-            assert agent.code == 4107
-
-    asyncio.run(main())
+async def test_a_message_before_the_welcome_closes_the_connection() -> None:
+    async with network() as net:
+        net.backend.admitting.clear()
+        agent = Agent("agt", "tok", "inst").connect(net.router).hello()
+        agent.connection.received(b'{"type":"accept","task":"t","attempt":1}')
+        assert agent.code == 4107
 
 
-def test_a_backend_that_does_not_answer_means_try_again() -> None:
-    async def main() -> None:
-        async with network() as net:
-            net.backend.admitting.clear()
-            agent = Agent("agt", "tok", "inst").connect(net.router).hello()
-            await agent.hears_of_it()
-            assert agent.closed is not None
-            assert (agent.code, agent.closed[1].code) == (4004, "no_answer")
-
-    asyncio.run(main())
+async def test_a_backend_that_does_not_answer_means_try_again() -> None:
+    async with network() as net:
+        net.backend.admitting.clear()
+        agent = Agent("agt", "tok", "inst").connect(net.router).hello()
+        await agent.hears_of_it()
+        assert agent.closed is not None
+        assert (agent.code, agent.closed[1].code) == (4004, "no_answer")
 
 
-def test_a_backend_that_fails_means_try_again_when_it_says() -> None:
-    async def main() -> None:
-        async with network() as net:
-            net.backend.failing = Unavailable("the database is locked", retry_after=4.0)
-            agent = Agent("agt", "tok", "inst").connect(net.router).hello()
-            await until(lambda: agent.closed)
-            assert agent.closed is not None
-            assert (agent.code, agent.closed[1].retry_after) == (4004, 4.0)
-
-    asyncio.run(main())
+async def test_a_backend_that_fails_means_try_again_when_it_says() -> None:
+    async with network() as net:
+        net.backend.failing = Unavailable("the database is locked", retry_after=4.0)
+        agent = Agent("agt", "tok", "inst").connect(net.router).hello()
+        await until(lambda: agent.closed)
+        assert agent.closed is not None
+        assert (agent.code, agent.closed[1].retry_after) == (4004, 4.0)
 
 
-def test_the_same_instance_takes_over_at_once_and_its_older_connection_touches_nothing() -> None:
-    async def main() -> None:
-        async with network() as net:
-            old = await net.agent()
-            task = net.backend.submit("agt")
-            new = await net.again(old, old.tasks[0])
-            assert old.code == 1001
-            old.connection.closed()
-            old.connection.received(b'{"type":"result","task":"task_1","attempt":1,"outcome":"failed"}')
-            assert net.router.online("agt") == 1
-            await net.passes(40, new)
-            assert net.backend.losses == []
-            new.complete(old.tasks[0])
-            await until(task.ended.done)
-
-    asyncio.run(main())
+async def test_the_same_instance_takes_over_at_once_and_its_older_connection_touches_nothing() -> None:
+    async with network() as net:
+        old = await net.agent()
+        task = net.backend.submit("agt")
+        new = await net.again(old, old.tasks[0])
+        assert old.code == 1001
+        old.connection.closed()
+        old.connection.received(b'{"type":"result","task":"task_1","attempt":1,"outcome":"failed"}')
+        assert net.router.online("agt") == 1
+        await net.passes(40, new)
+        assert net.backend.losses == []
+        new.complete(old.tasks[0])
+        await until(task.ended.done)
 
 
-def test_the_old_connection_works_until_its_successor_is_admitted() -> None:
-    async def main() -> None:
-        async with network(RouterSettings()) as net:
-            old = await net.agent()
-            net.backend.admitting.clear()
-            new = Agent("agt", "tok", "inst").connect(net.router).hello()
-            await settle()
-            assert old.closed is None
-            new.connection.closed()
-            net.backend.admitting.set()
-            await settle()
-            net.backend.submit("agt")
-            assert len(old.tasks) == 1
-            assert [one.generation for one in net.backend.departures] == [2]
-
-    asyncio.run(main())
+async def test_the_old_connection_works_until_its_successor_is_admitted() -> None:
+    async with network(RouterSettings()) as net:
+        old = await net.agent()
+        net.backend.admitting.clear()
+        new = Agent("agt", "tok", "inst").connect(net.router).hello()
+        await settle()
+        assert old.closed is None
+        new.connection.closed()
+        net.backend.admitting.set()
+        await settle()
+        net.backend.submit("agt")
+        assert len(old.tasks) == 1
+        assert [one.generation for one in net.backend.departures] == [2]
 
 
-def test_a_second_try_of_the_same_instance_supersedes_the_first_that_is_still_being_let_in() -> None:
-    async def main() -> None:
-        async with network(RouterSettings()) as net:
-            net.backend.admitting.clear()
-            first = Agent("agt", "tok", "inst").connect(net.router).hello()
-            await settle()
-            second = Agent("agt", "tok", "inst").connect(net.router).hello()
-            await settle()
-            assert first.code == 1001
-            net.backend.admitting.set()
-            assert (await second.welcome()).generation >= 1
-            assert net.router.online("agt") == 1
-
-    asyncio.run(main())
+async def test_a_second_try_of_the_same_instance_supersedes_the_first_that_is_still_being_let_in() -> None:
+    async with network(RouterSettings()) as net:
+        net.backend.admitting.clear()
+        first = Agent("agt", "tok", "inst").connect(net.router).hello()
+        await settle()
+        second = Agent("agt", "tok", "inst").connect(net.router).hello()
+        await settle()
+        assert first.code == 1001
+        net.backend.admitting.set()
+        assert (await second.welcome()).generation >= 1
+        assert net.router.online("agt") == 1
 
 
-def test_another_instance_with_the_token_of_a_living_one_is_told_so() -> None:
-    async def main() -> None:
-        async with network() as net:
-            old = await net.agent()
-            new = Agent("agt", "tok", "inst_2").connect(net.router).hello()
-            await until(lambda: new.closed)
-            assert new.closed is not None
-            assert (new.code, new.closed[1].code, new.closed[1].retry_after) == (4010, "token_in_use", 30.0)
-            assert (old.pings, old.closed) == (1, None)
-            net.backend.submit("agt")
-            assert len(old.tasks) == 1
-
-    asyncio.run(main())
+async def test_another_instance_with_the_token_of_a_living_one_is_told_so() -> None:
+    async with network() as net:
+        old = await net.agent()
+        new = Agent("agt", "tok", "inst_2").connect(net.router).hello()
+        await until(lambda: new.closed)
+        assert new.closed is not None
+        assert (new.code, new.closed[1].code, new.closed[1].retry_after) == (4010, "token_in_use", 30.0)
+        assert (old.pings, old.closed) == (1, None)
+        net.backend.submit("agt")
+        assert len(old.tasks) == 1
 
 
-def test_another_instance_replaces_one_that_does_not_answer() -> None:
-    async def main() -> None:
-        async with network() as net:
-            old = await net.agent()
-            old.answers_pings = False
-            new = Agent("agt", "tok", "inst_2").connect(net.router).hello()
-            await new.hears_of_it()
-            assert new.all(Welcome)
-            assert (old.code, net.router.online("agt")) == (4105, 1)
-
-    asyncio.run(main())
+async def test_another_instance_replaces_one_that_does_not_answer() -> None:
+    async with network() as net:
+        old = await net.agent()
+        old.answers_pings = False
+        new = Agent("agt", "tok", "inst_2").connect(net.router).hello()
+        await new.hears_of_it()
+        assert new.all(Welcome)
+        assert (old.code, net.router.online("agt")) == (4105, 1)
 
 
-def test_any_message_of_the_old_instance_shows_that_it_is_alive() -> None:
-    async def main() -> None:
-        async with network(RouterSettings()) as net:
-            old = await net.agent()
-            old.answers_pings = False
-            new = Agent("agt", "tok", "inst_2").connect(net.router).hello()
-            await until(lambda: old.pings)
-            old.say(Accept("task_7", 1))
-            await until(lambda: new.closed)
-            assert (old.code, new.code) == (None, 4010)
-
-    asyncio.run(main())
+async def test_any_message_of_the_old_instance_shows_that_it_is_alive() -> None:
+    async with network(RouterSettings()) as net:
+        old = await net.agent()
+        old.answers_pings = False
+        new = Agent("agt", "tok", "inst_2").connect(net.router).hello()
+        await until(lambda: old.pings)
+        old.say(Accept("task_7", 1))
+        await until(lambda: new.closed)
+        assert (old.code, new.code) == (None, 4010)
 
 
-def test_when_the_old_instance_leaves_during_the_question_the_new_one_has_the_seat() -> None:
-    async def main() -> None:
-        async with network(RouterSettings()) as net:
-            old = await net.agent()
-            old.answers_pings = False
-            new = Agent("agt", "tok", "inst_2").connect(net.router).hello()
-            await until(lambda: old.pings)
-            old.connection.closed()
-            assert await new.welcome()
-
-    asyncio.run(main())
+async def test_when_the_old_instance_leaves_during_the_question_the_new_one_has_the_seat() -> None:
+    async with network(RouterSettings()) as net:
+        old = await net.agent()
+        old.answers_pings = False
+        new = Agent("agt", "tok", "inst_2").connect(net.router).hello()
+        await until(lambda: old.pings)
+        old.connection.closed()
+        assert await new.welcome()
 
 
-def test_of_two_instances_that_start_with_one_token_the_later_one_is_told() -> None:
-    async def main() -> None:
-        async with network(RouterSettings()) as net:
-            net.backend.admitting.clear()
-            first = Agent("agt", "tok", "inst_1").connect(net.router).hello()
-            second = Agent("agt", "tok", "inst_2").connect(net.router).hello()
-            await until(lambda: second.closed)
-            net.backend.admitting.set()
-            assert (await first.welcome()).instance == "inst_1"
-            assert second.code == 4010
-
-    asyncio.run(main())
+async def test_of_two_instances_that_start_with_one_token_the_later_one_is_told() -> None:
+    async with network(RouterSettings()) as net:
+        net.backend.admitting.clear()
+        first = Agent("agt", "tok", "inst_1").connect(net.router).hello()
+        second = Agent("agt", "tok", "inst_2").connect(net.router).hello()
+        await until(lambda: second.closed)
+        net.backend.admitting.set()
+        assert (await first.welcome()).instance == "inst_1"
+        assert second.code == 4010
 
 
-def test_two_processes_that_keep_trying_with_one_token_never_throw_each_other_out() -> None:
-    async def main() -> None:
-        async with network() as net:
-            first = await net.agent("agt", "tok", "inst_1")
-            for _ in range(5):
-                other = Agent("agt", "tok", "inst_2").connect(net.router).hello()
-                await until(lambda other=other: other.closed)
-                assert other.code == 4010
-            assert first.closed is None
-
-    asyncio.run(main())
+async def test_two_processes_that_keep_trying_with_one_token_never_throw_each_other_out() -> None:
+    async with network() as net:
+        first = await net.agent("agt", "tok", "inst_1")
+        for _ in range(5):
+            other = Agent("agt", "tok", "inst_2").connect(net.router).hello()
+            await until(lambda other=other: other.closed)
+            assert other.code == 4010
+        assert first.closed is None
 
 
-def test_the_same_instance_with_a_new_token_takes_over_once_it_is_admitted() -> None:
-    async def main() -> None:
-        async with network() as net:
-            old = await net.agent("agt", "tok_old", "inst")
-            net.backend.revoked.add("tok_bad")
-            thief = Agent("agt", "tok_bad", "inst").connect(net.router).hello()
-            await until(lambda: thief.closed)
-            assert (thief.code, old.code) == (4103, None)
-            new = Agent("agt", "tok_new", "inst").connect(net.router).hello()
-            await new.welcome()
-            assert (old.code, net.router.online("agt")) == (1001, 1)
-
-    asyncio.run(main())
+async def test_the_same_instance_with_a_new_token_takes_over_once_it_is_admitted() -> None:
+    async with network() as net:
+        old = await net.agent("agt", "tok_old", "inst")
+        net.backend.revoked.add("tok_bad")
+        thief = Agent("agt", "tok_bad", "inst").connect(net.router).hello()
+        await until(lambda: thief.closed)
+        assert (thief.code, old.code) == (4103, None)
+        new = Agent("agt", "tok_new", "inst").connect(net.router).hello()
+        await new.welcome()
+        assert (old.code, net.router.online("agt")) == (1001, 1)
 
 
-def test_another_agent_that_claims_the_same_instance_id_takes_nothing() -> None:
-    async def main() -> None:
-        async with network() as net:
-            agent = await net.agent("agt", "tok", "inst")
-            await net.agent("rogue", "tok_r", "inst")
-            net.backend.submit("agt")
-            assert (agent.closed, len(agent.tasks)) == (None, 1)
-            assert (net.router.online("agt"), net.router.online("rogue")) == (1, 1)
-
-    asyncio.run(main())
+async def test_another_agent_that_claims_the_same_instance_id_takes_nothing() -> None:
+    async with network() as net:
+        agent = await net.agent("agt", "tok", "inst")
+        await net.agent("rogue", "tok_r", "inst")
+        net.backend.submit("agt")
+        assert (agent.closed, len(agent.tasks)) == (None, 1)
+        assert (net.router.online("agt"), net.router.online("rogue")) == (1, 1)
 
 
-def test_nobody_is_let_in_by_a_router_that_does_not_run() -> None:
-    async def main() -> None:
-        async with network() as net:
-            router = net.router
-        agent = Agent("agt", "tok", "inst").connect(router)
-        assert agent.code == 4000
-
-    asyncio.run(main())
+async def test_nobody_is_let_in_by_a_router_that_does_not_run() -> None:
+    async with network() as net:
+        router = net.router
+    agent = Agent("agt", "tok", "inst").connect(router)
+    assert agent.code == 4000
 
 
-def test_one_that_ended_on_its_way_in_does_not_overtake_the_next_with_its_token() -> None:
-    async def main() -> None:
-        async with network(RouterSettings(admit_within=5.0)) as net:
-            asked, go_on, admit = list[str](), asyncio.Event(), net.backend.admit
+async def test_one_that_ended_on_its_way_in_does_not_overtake_the_next_with_its_token() -> None:
+    async with network(RouterSettings(admit_within=5.0)) as net:
+        asked, go_on, admit = list[str](), asyncio.Event(), net.backend.admit
 
-            async def slowly(arrival: Arrival) -> Admission:
-                asked.append(arrival.hello.instance.id)
-                await go_on.wait()
-                return await admit(arrival)
+        async def slowly(arrival: Arrival) -> Admission:
+            asked.append(arrival.hello.instance.id)
+            await go_on.wait()
+            return await admit(arrival)
 
-            net.backend.admit = slowly  # type: ignore[method-assign]
-            gone = Agent("agt", "tok", "gone").connect(net.router).hello()
-            await until(lambda: asked)
-            gone.connection.closed()
-            agent = Agent("agt", "tok", "inst").connect(net.router).hello()
-            await settle()
-            assert asked == ["gone"]
-            go_on.set()
-            await until(lambda: agent.all(Welcome))
-            assert asked == ["gone", "inst"]
-            assert net.router.online("agt") == 1
-
-    asyncio.run(main())
+        net.backend.admit = slowly  # type: ignore[method-assign]
+        gone = Agent("agt", "tok", "gone").connect(net.router).hello()
+        await until(lambda: asked)
+        gone.connection.closed()
+        agent = Agent("agt", "tok", "inst").connect(net.router).hello()
+        await settle()
+        assert asked == ["gone"]
+        go_on.set()
+        await until(lambda: agent.all(Welcome))
+        assert asked == ["gone", "inst"]
+        assert net.router.online("agt") == 1

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-
 import pytest
 
 from agentic_atlas.protocol.messages import Hello, InstanceInfo, Limits, Predecessor, RunningAttempt
@@ -31,123 +29,99 @@ def heir(net: Network, *results: Record, name: str = "inst_2", token: str = "tok
     return agent.hello(concurrency=4, predecessors=[Predecessor("inst", left)])
 
 
-def test_the_lease_of_an_inherited_attempt_moves_to_the_new_connection() -> None:
-    async def main() -> None:
-        async with network() as net:
-            [task] = await ended_with(net, 1)
-            new = heir(net, task)
-            welcome = await new.welcome()
-            assert [(verdict.task, verdict.keep) for verdict in welcome.attempts] == [(task.id, True)]
-            await net.passes(40, new)
-            assert net.backend.losses == []
-            new.complete(task.message())
-            await until(task.ended.done)
-
-    asyncio.run(main())
+async def test_the_lease_of_an_inherited_attempt_moves_to_the_new_connection() -> None:
+    async with network() as net:
+        [task] = await ended_with(net, 1)
+        new = heir(net, task)
+        welcome = await new.welcome()
+        assert [(verdict.task, verdict.keep) for verdict in welcome.attempts] == [(task.id, True)]
+        await net.passes(40, new)
+        assert net.backend.losses == []
+        new.complete(task.message())
+        await until(task.ended.done)
 
 
-def test_an_inherited_attempt_takes_no_slot() -> None:
-    async def main() -> None:
-        async with network() as net:
-            tasks = await ended_with(net, 4)
-            new = heir(net, *tasks)
-            await new.welcome()
-            for _ in range(5):
-                net.backend.submit("agt")
-            assert len(new.tasks) == 4
-
-    asyncio.run(main())
+async def test_an_inherited_attempt_takes_no_slot() -> None:
+    async with network() as net:
+        tasks = await ended_with(net, 4)
+        new = heir(net, *tasks)
+        await new.welcome()
+        for _ in range(5):
+            net.backend.submit("agt")
+        assert len(new.tasks) == 4
 
 
-def test_attempts_that_are_lost_at_once_need_no_lease_any_more() -> None:
-    async def main() -> None:
-        async with network() as net:
-            tasks = await ended_with(net, 3)
-            new = heir(net)
-            await new.welcome()
-            assert {(task.task, task.attempt) for task in new.tasks} == {(task.id, 2) for task in tasks}
-            await net.passes(40, new)
-            assert net.backend.losses == []
-
-    asyncio.run(main())
+async def test_attempts_that_are_lost_at_once_need_no_lease_any_more() -> None:
+    async with network() as net:
+        tasks = await ended_with(net, 3)
+        new = heir(net)
+        await new.welcome()
+        assert {(task.task, task.attempt) for task in new.tasks} == {(task.id, 2) for task in tasks}
+        await net.passes(40, new)
+        assert net.backend.losses == []
 
 
-def test_a_connection_that_ends_on_its_way_in_has_the_grace_period_for_what_it_inherited() -> None:
-    async def main() -> None:
-        async with network(RouterSettings()) as net:
-            [task] = await ended_with(net, 1)
-            await net.passes(20)
-            net.backend.admitting.clear()
-            first = heir(net, task)
-            await settle()
-            first.connection.closed()
-            net.backend.admitting.set()
-            await settle()
-            await net.passes(20)
-            assert net.backend.losses == []
-            second = heir(net, task)
-            await second.welcome()
-            second.complete(task.message())
-            await until(task.ended.done)
-            await net.passes(40, second)
-            assert net.backend.losses == []
-
-    asyncio.run(main())
+async def test_a_connection_that_ends_on_its_way_in_has_the_grace_period_for_what_it_inherited() -> None:
+    async with network(RouterSettings()) as net:
+        [task] = await ended_with(net, 1)
+        await net.passes(20)
+        net.backend.admitting.clear()
+        first = heir(net, task)
+        await settle()
+        first.connection.closed()
+        net.backend.admitting.set()
+        await settle()
+        await net.passes(20)
+        assert net.backend.losses == []
+        second = heir(net, task)
+        await second.welcome()
+        second.complete(task.message())
+        await until(task.ended.done)
+        await net.passes(40, second)
+        assert net.backend.losses == []
 
 
-def test_what_an_ended_process_left_is_not_lost_while_its_successor_is_being_let_in() -> None:
-    async def main() -> None:
-        async with network(RouterSettings()) as net:
-            [task] = await ended_with(net, 1)
-            await net.passes(29)
-            net.backend.admitting.clear()
-            new = heir(net, task)
-            await net.passes(2)
-            assert net.backend.losses == []
-            net.backend.admitting.set()
-            await new.welcome()
-            await net.passes(40, new)
-            assert net.backend.losses == []
-
-    asyncio.run(main())
+async def test_what_an_ended_process_left_is_not_lost_while_its_successor_is_being_let_in() -> None:
+    async with network(RouterSettings()) as net:
+        [task] = await ended_with(net, 1)
+        await net.passes(29)
+        net.backend.admitting.clear()
+        new = heir(net, task)
+        await net.passes(2)
+        assert net.backend.losses == []
+        net.backend.admitting.set()
+        await new.welcome()
+        await net.passes(40, new)
+        assert net.backend.losses == []
 
 
-def test_naming_another_ones_process_puts_its_loss_off_no_further_than_a_letting_in_may_take() -> None:
-    async def main() -> None:
-        async with network(RouterSettings()) as net:
-            [task] = await ended_with(net, 1)
-            net.backend.admitting.clear()
-            heir(net, task, name="thief", token="tok_2")
-            await net.passes(30 + net.router.office.settings.ping_old + net.router.office.settings.admit_within + 1)
-            assert net.backend.losses == [(task.id, 1)]
-
-    asyncio.run(main())
+async def test_naming_another_ones_process_puts_its_loss_off_no_further_than_a_letting_in_may_take() -> None:
+    async with network(RouterSettings()) as net:
+        [task] = await ended_with(net, 1)
+        net.backend.admitting.clear()
+        heir(net, task, name="thief", token="tok_2")
+        await net.passes(30 + net.router.office.settings.ping_old + net.router.office.settings.admit_within + 1)
+        assert net.backend.losses == [(task.id, 1)]
 
 
-def test_another_token_moves_and_drops_no_lease() -> None:
-    async def main() -> None:
-        async with network() as net:
-            kept, running = await ended_with(net, 2)
-            thief = heir(net, kept, name="thief", token="tok_2")
-            welcome = await thief.welcome()
-            assert [(verdict.task, verdict.keep) for verdict in welcome.attempts] == [(kept.id, False)]
-            leases = net.router._leases
-            assert {leases.instance(Attempt(task.id, 1)) for task in (kept, running)} == {"inst"}
-            await net.passes(40, thief)
-            assert sorted(net.backend.losses) == [(kept.id, 1), (running.id, 1)]
-
-    asyncio.run(main())
+async def test_another_token_moves_and_drops_no_lease() -> None:
+    async with network() as net:
+        kept, running = await ended_with(net, 2)
+        thief = heir(net, kept, name="thief", token="tok_2")
+        welcome = await thief.welcome()
+        assert [(verdict.task, verdict.keep) for verdict in welcome.attempts] == [(kept.id, False)]
+        leases = net.router._leases
+        assert {leases.instance(Attempt(task.id, 1)) for task in (kept, running)} == {"inst"}
+        await net.passes(40, thief)
+        assert sorted(net.backend.losses) == [(kept.id, 1), (running.id, 1)]
 
 
 @pytest.mark.parametrize("results", [17, 1_000])
-def test_more_results_than_there_can_be_are_refused_for_good(results: int) -> None:
-    async def main() -> None:
-        async with network(limits=Limits(open_tasks=8)) as net:
-            agent = Agent("agt", "tok", "inst").connect(net.router)
-            left = Predecessor("gone", [RunningAttempt("t", 1)] * results)
-            agent.say(Hello(1, InstanceInfo("inst"), [], predecessors=[left]))
-            await until(lambda: agent.closed)
-            assert agent.closed is not None
-            assert (agent.code, agent.closed[1].code) == (4108, "too_many_attempts")
-
-    asyncio.run(main())
+async def test_more_results_than_there_can_be_are_refused_for_good(results: int) -> None:
+    async with network(limits=Limits(open_tasks=8)) as net:
+        agent = Agent("agt", "tok", "inst").connect(net.router)
+        left = Predecessor("gone", [RunningAttempt("t", 1)] * results)
+        agent.say(Hello(1, InstanceInfo("inst"), [], predecessors=[left]))
+        await until(lambda: agent.closed)
+        assert agent.closed is not None
+        assert (agent.code, agent.closed[1].code) == (4108, "too_many_attempts")

@@ -62,74 +62,59 @@ class Host:
         return sum(opened.fileno() >= 0 for opened in self.opened)
 
 
-def test_dead_addresses_cost_the_delay_each_and_leave_nothing_open() -> None:
-    async def main() -> None:
-        host = Host(a="silent", b="silent", c="answers", d="answers")
-        async with asyncio.timeout(LONG):
-            made = await first_connected(host.addresses, host.connect, delay=0.001)
-        assert host.tried == ["a", "b", "c"]
-        assert made is host.opened[-1]
-        assert host.open() == 1
-        made.close()
-
-    asyncio.run(main())
+async def test_dead_addresses_cost_the_delay_each_and_leave_nothing_open() -> None:
+    host = Host(a="silent", b="silent", c="answers", d="answers")
+    async with asyncio.timeout(LONG):
+        made = await first_connected(host.addresses, host.connect, delay=0.001)
+    assert host.tried == ["a", "b", "c"]
+    assert made is host.opened[-1]
+    assert host.open() == 1
+    made.close()
 
 
-def test_an_address_that_fails_is_followed_at_once() -> None:
-    async def main() -> None:
-        host = Host(a="fails", b="fails", c="answers")
-        async with asyncio.timeout(LONG):
-            (await first_connected(host.addresses, host.connect, delay=2 * LONG)).close()
-        assert host.tried == ["a", "b", "c"]
-
-    asyncio.run(main())
+async def test_an_address_that_fails_is_followed_at_once() -> None:
+    host = Host(a="fails", b="fails", c="answers")
+    async with asyncio.timeout(LONG):
+        (await first_connected(host.addresses, host.connect, delay=2 * LONG)).close()
+    assert host.tried == ["a", "b", "c"]
 
 
-def test_a_silent_one_goes_on_beside_those_that_fail() -> None:
-    async def main() -> None:
-        host = Host(a="silent", b="fails")
-        trying = asyncio.create_task(first_connected(host.addresses, host.connect, delay=0.001))
-        async with asyncio.timeout(LONG):
-            await host.all_tried.wait()
-            await asyncio.sleep(0)
-            assert not trying.done()
-            trying.cancel()
-            with pytest.raises(asyncio.CancelledError):
-                await trying
-        assert host.open() == 0
-
-    asyncio.run(main())
+async def test_a_silent_one_goes_on_beside_those_that_fail() -> None:
+    host = Host(a="silent", b="fails")
+    trying = asyncio.create_task(first_connected(host.addresses, host.connect, delay=0.001))
+    async with asyncio.timeout(LONG):
+        await host.all_tried.wait()
+        await asyncio.sleep(0)
+        assert not trying.done()
+        trying.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await trying
+    assert host.open() == 0
 
 
-def test_when_none_answers_the_last_failure_is_told() -> None:
-    async def main() -> None:
-        host = Host(a="fails", b="fails")
-        with pytest.raises(ConnectionRefusedError, match="b"):
-            await first_connected(host.addresses, host.connect)
-        with pytest.raises(OSError, match="no address"):
-            await first_connected([], host.connect)
-
-    asyncio.run(main())
+async def test_when_none_answers_the_last_failure_is_told() -> None:
+    host = Host(a="fails", b="fails")
+    with pytest.raises(ConnectionRefusedError, match="b"):
+        await first_connected(host.addresses, host.connect)
+    with pytest.raises(OSError, match="no address"):
+        await first_connected([], host.connect)
 
 
-def test_two_that_answer_at_the_same_moment_leave_one() -> None:
-    async def main() -> None:
-        host, gate, waiting = Host(a="answers", b="answers"), asyncio.Event(), asyncio.Semaphore(0)
+async def test_two_that_answer_at_the_same_moment_leave_one() -> None:
+    host, gate, waiting = Host(a="answers", b="answers"), asyncio.Event(), asyncio.Semaphore(0)
 
-        async def together(address: Address) -> socket.socket:
-            waiting.release()
-            await gate.wait()
-            return await host.connect(address)
+    async def together(address: Address) -> socket.socket:
+        waiting.release()
+        await gate.wait()
+        return await host.connect(address)
 
-        trying = asyncio.create_task(first_connected(host.addresses, together, delay=0))
-        async with asyncio.timeout(LONG):
-            await waiting.acquire()
-            await waiting.acquire()
-        gate.set()
-        made = await trying
-        assert len(host.opened) == 2
-        assert host.open() == 1
-        assert made.fileno() >= 0
-        made.close()
-
-    asyncio.run(main())
+    trying = asyncio.create_task(first_connected(host.addresses, together, delay=0))
+    async with asyncio.timeout(LONG):
+        await waiting.acquire()
+        await waiting.acquire()
+    gate.set()
+    made = await trying
+    assert len(host.opened) == 2
+    assert host.open() == 1
+    assert made.fileno() >= 0
+    made.close()

@@ -37,8 +37,8 @@ def names(folder: Path) -> set[str]:
     return {entry.name for entry in (folder / "backups").iterdir()}
 
 
-def test_a_backup_is_one_whole_file_for_its_owner_alone(tmp_path: Path) -> None:
-    made = asyncio.run(backups(tmp_path).make())
+async def test_a_backup_is_one_whole_file_for_its_owner_alone(tmp_path: Path) -> None:
+    made = await backups(tmp_path).make()
     assert names(tmp_path) == {made.name} == {"atlas-20231114T221320.000Z.tar"}
     path = tmp_path / "backups" / made.name
     assert made.path == str(path)
@@ -51,9 +51,9 @@ def test_a_backup_is_one_whole_file_for_its_owner_alone(tmp_path: Path) -> None:
     assert [member.name for member in said.members] == ["atlas.sqlite3", "keys/ring.json", "keys/abc.pem"]
 
 
-def test_two_of_one_moment_do_not_take_each_others_place(tmp_path: Path) -> None:
-    first = asyncio.run(backups(tmp_path).make())
-    second = asyncio.run(backups(tmp_path, network="net_2").make())
+async def test_two_of_one_moment_do_not_take_each_others_place(tmp_path: Path) -> None:
+    first = await backups(tmp_path).make()
+    second = await backups(tmp_path, network="net_2").make()
     assert names(tmp_path) == {first.name, second.name}
     assert first.name != second.name
 
@@ -73,28 +73,25 @@ def test_the_list_has_the_backups_newest_first_and_nothing_else(tmp_path: Path) 
     assert all(Path(path).is_absolute() for path in asyncio.run(main()))
 
 
-def test_one_is_made_at_a_time_and_the_second_is_told_so(tmp_path: Path) -> None:
-    async def main() -> None:
-        go_on = asyncio.Event()
-        begun = asyncio.Event()
+async def test_one_is_made_at_a_time_and_the_second_is_told_so(tmp_path: Path) -> None:
+    go_on = asyncio.Event()
+    begun = asyncio.Event()
 
-        async def waiting(path: Path, told: Told) -> str:
-            begun.set()
-            await go_on.wait()
-            return await copy(path, told)
+    async def waiting(path: Path, told: Told) -> str:
+        begun.set()
+        await go_on.wait()
+        return await copy(path, told)
 
-        folder = backups(tmp_path, waiting)
-        async with asyncio.TaskGroup() as group:
-            first = group.create_task(folder.make())
-            await begun.wait()
-            with pytest.raises(Busy) as refused:
-                await folder.make()
-            assert refused.value.code == "backup_running"
-            go_on.set()
-        assert names(tmp_path) == {first.result().name}
-        assert (await folder.make()).name != first.result().name
-
-    asyncio.run(main())
+    folder = backups(tmp_path, waiting)
+    async with asyncio.TaskGroup() as group:
+        first = group.create_task(folder.make())
+        await begun.wait()
+        with pytest.raises(Busy) as refused:
+            await folder.make()
+        assert refused.value.code == "backup_running"
+        go_on.set()
+    assert names(tmp_path) == {first.result().name}
+    assert (await folder.make()).name != first.result().name
 
 
 @pytest.mark.parametrize(
@@ -107,31 +104,33 @@ def test_one_is_made_at_a_time_and_the_second_is_told_so(tmp_path: Path) -> None
         (Unavailable("locked", code="store_unavailable"), "store_unavailable"),
     ],
 )
-def test_a_failure_is_named_and_leaves_nothing_behind(tmp_path: Path, fault: Exception, code: str) -> None:
+async def test_a_failure_is_named_and_leaves_nothing_behind(tmp_path: Path, fault: Exception, code: str) -> None:
     async def failing(path: Path, told: Told) -> str:
         await copy(path, told)
         raise fault
 
     with pytest.raises(Unavailable) as refused:
-        asyncio.run(backups(tmp_path, failing).make())
+        await backups(tmp_path, failing).make()
     assert refused.value.code == code
     if code != "store_unavailable":
         assert "ATLAS_BACKUP_DIR" in refused.value.message
     assert names(tmp_path) == set()
 
 
-def test_the_last_room_of_the_disk_is_left_to_the_database(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_last_room_of_the_disk_is_left_to_the_database(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(folders, "ROOM", 1 << 60)
     with pytest.raises(Unavailable) as refused:
-        asyncio.run(backups(tmp_path).make())
+        await backups(tmp_path).make()
     assert refused.value.code == "storage_full"
     assert names(tmp_path) == set()
 
 
-def test_a_place_that_cant_be_written_is_a_matter_of_settings(tmp_path: Path) -> None:
+async def test_a_place_that_cant_be_written_is_a_matter_of_settings(tmp_path: Path) -> None:
     (tmp_path / "backups").touch()
     with pytest.raises(Unavailable, match="ATLAS_BACKUP_DIR") as refused:
-        asyncio.run(backups(tmp_path).make())
+        await backups(tmp_path).make()
     assert refused.value.code == "backup_failed"
 
 
@@ -144,24 +143,21 @@ def test_what_a_killed_process_left_half_made_is_removed_and_others_files_are_no
     assert names(tmp_path) == {".partial-net_2.1.tar", "atlas-x.tar"}
 
 
-def test_whoever_gives_up_leaves_nothing_and_the_copying_ends(tmp_path: Path) -> None:
-    async def main() -> None:
-        begun = asyncio.Event()
-        tellers: list[Told] = []
+async def test_whoever_gives_up_leaves_nothing_and_the_copying_ends(tmp_path: Path) -> None:
+    begun = asyncio.Event()
+    tellers: list[Told] = []
 
-        async def endless(path: Path, told: Told) -> str:
-            write_pages(path)
-            tellers.append(told)
-            begun.set()
-            await asyncio.Event().wait()
-            return ""
+    async def endless(path: Path, told: Told) -> str:
+        write_pages(path)
+        tellers.append(told)
+        begun.set()
+        await asyncio.Event().wait()
+        return ""
 
-        async with asyncio.TaskGroup() as group:
-            making = group.create_task(backups(tmp_path, endless).make())
-            await begun.wait()
-            making.cancel()
-        with pytest.raises(Unavailable, match="given up"):
-            tellers[0](1)
-        assert names(tmp_path) == set()
-
-    asyncio.run(main())
+    async with asyncio.TaskGroup() as group:
+        making = group.create_task(backups(tmp_path, endless).make())
+        await begun.wait()
+        making.cancel()
+    with pytest.raises(Unavailable, match="given up"):
+        tellers[0](1)
+    assert names(tmp_path) == set()

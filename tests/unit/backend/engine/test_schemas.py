@@ -95,16 +95,13 @@ def test_a_misfit_whose_reasons_cannot_be_told_is_refused_all_the_same() -> None
     assert error.message == "the input does not fit greet; telling where would take too long"
 
 
-def test_what_is_kept_of_schemas_is_bounded_in_bytes() -> None:
-    async def main() -> None:
-        schemas = Schemas(Apart(), kept=100_000)
-        for number in range(200):
-            document = json.dumps({"title": str(number), **CLOSED}).encode()
-            await schemas.check(document, b'{"name": "Ada"}', what="the input", name="greet", whose="usr_1")
-            assert schemas.kept.bytes <= 100_000
-        assert schemas.kept.bytes > 50_000
-
-    asyncio.run(main())
+async def test_what_is_kept_of_schemas_is_bounded_in_bytes() -> None:
+    schemas = Schemas(Apart(), kept=100_000)
+    for number in range(200):
+        document = json.dumps({"title": str(number), **CLOSED}).encode()
+        await schemas.check(document, b'{"name": "Ada"}', what="the input", name="greet", whose="usr_1")
+        assert schemas.kept.bytes <= 100_000
+    assert schemas.kept.bytes > 50_000
 
 
 NO_SCHEMAS = [
@@ -122,9 +119,9 @@ NO_SCHEMAS = [
 
 
 @pytest.mark.parametrize("document", NO_SCHEMAS)
-def test_what_is_no_schema_is_refused_with_the_name_of_the_skill(document: bytes) -> None:
+async def test_what_is_no_schema_is_refused_with_the_name_of_the_skill(document: bytes) -> None:
     with pytest.raises(InvalidInput, match="skill greet, input: ") as caught:
-        asyncio.run(Schemas(Apart()).check_declared([("skill greet, input", document)], "usr_1"))
+        await Schemas(Apart()).check_declared([("skill greet, input", document)], "usr_1")
     assert caught.value.code == "invalid_schema"
 
 
@@ -135,20 +132,20 @@ def test_what_is_no_schema_cannot_be_asked_for(document: bytes) -> None:
     assert caught.value.code == "invalid_schema"
 
 
-def test_long_schemas_and_many_of_them_are_looked_at_apart() -> None:
+async def test_long_schemas_and_many_of_them_are_looked_at_apart() -> None:
     apart = Apart()
     long = json.dumps({"title": "x" * 5_000}).encode()
-    asyncio.run(Schemas(apart).check_declared([("a", long), ("b", b"null"), ("c", b"{}")], "usr_1"))
+    await Schemas(apart).check_declared([("a", long), ("b", b"null"), ("c", b"{}")], "usr_1")
     assert apart.asked == [(long, b"", "", "usr_1"), (b"{}", b"", "", "usr_1")]
     apart.asked.clear()
-    asyncio.run(Schemas(apart).check_declared([(f"a{n}", b"{}") for n in range(100)], "usr_1"))
+    await Schemas(apart).check_declared([(f"a{n}", b"{}") for n in range(100)], "usr_1")
     assert apart.asked == []
 
 
-def test_the_patterns_of_all_skills_together_are_bounded() -> None:
+async def test_the_patterns_of_all_skills_together_are_bounded() -> None:
     one = json.dumps({"properties": {f"p{n}": {"pattern": r"^[^/]{1,1000}$"} for n in range(5)}}).encode()
     schemas = Schemas(Apart())
-    asyncio.run(schemas.check_declared([("skill a, input", one)], "usr_1"))
+    await schemas.check_declared([("skill a, input", one)], "usr_1")
     with pytest.raises(InvalidInput, match="patterns of all skills") as caught:
-        asyncio.run(schemas.check_declared([(f"skill {n}, input", one) for n in range(9)], "usr_1"))
+        await schemas.check_declared([(f"skill {n}, input", one) for n in range(9)], "usr_1")
     assert caught.value.code == "invalid_schema"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from asyncio import Future
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -20,14 +20,6 @@ from agentic_atlas.backend.store.writer import Writer
 from agentic_atlas.errors import AtlasError, Busy, Conflict, NotFound, Unavailable
 from tests.conformance.store.samples import claimed, completed, submitted, task
 from tests.unit.backend.store.conftest import driver
-
-
-def run(main: Callable[[], Awaitable[None]]) -> None:
-    async def bounded() -> None:
-        async with asyncio.timeout(20):
-            await main()
-
-    asyncio.run(bounded())
 
 
 @contextmanager
@@ -62,312 +54,252 @@ async def outcome(future: Future[Any]) -> object:
         return type(error)
 
 
-def test_what_waits_shares_one_commit(engine: Engine) -> None:
-    async def main() -> None:
-        counts = commits(engine)
-        writer = Writer(engine)
-        futures = [writer.submit(Add(submitted(n))) for n in range(100)]
-        with writing(writer):
-            assert [(await future).created for future in futures] == [True] * 100
-        assert counts == [100]
-
-    run(main)
+async def test_what_waits_shares_one_commit(engine: Engine) -> None:
+    counts = commits(engine)
+    writer = Writer(engine)
+    futures = [writer.submit(Add(submitted(n))) for n in range(100)]
+    with writing(writer):
+        assert [(await future).created for future in futures] == [True] * 100
+    assert counts == [100]
 
 
-def test_a_group_is_no_longer_than_its_limit(engine: Engine) -> None:
-    async def main() -> None:
-        counts = commits(engine)
-        writer = Writer(engine, most_in_group=40)
-        futures = [writer.submit(Add(submitted(n))) for n in range(100)]
-        with writing(writer):
-            assert (await futures[-1]).created
-        assert counts == [40, 80, 100]
-
-    run(main)
+async def test_a_group_is_no_longer_than_its_limit(engine: Engine) -> None:
+    counts = commits(engine)
+    writer = Writer(engine, most_in_group=40)
+    futures = [writer.submit(Add(submitted(n))) for n in range(100)]
+    with writing(writer):
+        assert (await futures[-1]).created
+    assert counts == [40, 80, 100]
 
 
-def test_a_future_is_done_only_after_its_commit(engine: Engine) -> None:
-    async def main() -> None:
-        writer = Writer(engine)
-        future = writer.submit(Add(submitted(1)))
-        done_at_commit: list[bool] = []
-        event.listen(engine, "commit", lambda connection: done_at_commit.append(future.done()))
-        with writing(writer):
-            await future
-        assert done_at_commit == [False]
-
-    run(main)
+async def test_a_future_is_done_only_after_its_commit(engine: Engine) -> None:
+    writer = Writer(engine)
+    future = writer.submit(Add(submitted(1)))
+    done_at_commit: list[bool] = []
+    event.listen(engine, "commit", lambda connection: done_at_commit.append(future.done()))
+    with writing(writer):
+        await future
+    assert done_at_commit == [False]
 
 
-def test_all_futures_of_a_group_are_settled_by_one_call_of_the_loop(
+async def test_all_futures_of_a_group_are_settled_by_one_call_of_the_loop(
     engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def main() -> None:
-        loop = asyncio.get_running_loop()
-        calls: list[object] = []
-        original = loop.call_soon_threadsafe
+    loop = asyncio.get_running_loop()
+    calls: list[object] = []
+    original = loop.call_soon_threadsafe
 
-        def counting(callback: Any, *arguments: Any) -> Any:
-            calls.append(callback)
-            return original(callback, *arguments)
+    def counting(callback: Any, *arguments: Any) -> Any:
+        calls.append(callback)
+        return original(callback, *arguments)
 
-        monkeypatch.setattr(loop, "call_soon_threadsafe", counting)
-        writer = Writer(engine)
-        futures = [writer.submit(Add(submitted(n))) for n in range(50)]
-        with writing(writer):
-            for future in futures:
-                await future
-        assert len(calls) == 1
-
-    run(main)
+    monkeypatch.setattr(loop, "call_soon_threadsafe", counting)
+    writer = Writer(engine)
+    futures = [writer.submit(Add(submitted(n))) for n in range(50)]
+    with writing(writer):
+        for future in futures:
+            await future
+    assert len(calls) == 1
 
 
-def test_more_than_the_limit_are_told_to_come_back(engine: Engine) -> None:
-    async def main() -> None:
-        writer = Writer(engine, most_waiting=3)
-        futures = [writer.submit(Add(submitted(n))) for n in range(5)]
-        for refused in futures[3:]:
-            with pytest.raises(Busy) as busy:
-                await refused
-            assert busy.value.retry_after == 1.0
-        with writing(writer):
-            assert [(await future).created for future in futures[:3]] == [True] * 3
-
-    run(main)
+async def test_more_than_the_limit_are_told_to_come_back(engine: Engine) -> None:
+    writer = Writer(engine, most_waiting=3)
+    futures = [writer.submit(Add(submitted(n))) for n in range(5)]
+    for refused in futures[3:]:
+        with pytest.raises(Busy) as busy:
+            await refused
+        assert busy.value.retry_after == 1.0
+    with writing(writer):
+        assert [(await future).created for future in futures[:3]] == [True] * 3
 
 
-def test_closing_finishes_what_waits_and_refuses_the_rest(engine: Engine) -> None:
-    async def main() -> None:
-        writer = Writer(engine, most_in_group=10)
-        futures = [writer.submit(Add(submitted(n))) for n in range(95)]
-        writer.start()
-        writer.close()
-        assert [(await future).created for future in futures] == [True] * 95
-        with pytest.raises(Unavailable):
-            await writer.submit(Add(submitted(100)))
-        writer.close()
-
-    run(main)
+async def test_closing_finishes_what_waits_and_refuses_the_rest(engine: Engine) -> None:
+    writer = Writer(engine, most_in_group=10)
+    futures = [writer.submit(Add(submitted(n))) for n in range(95)]
+    writer.start()
+    writer.close()
+    assert [(await future).created for future in futures] == [True] * 95
+    with pytest.raises(Unavailable):
+        await writer.submit(Add(submitted(100)))
+    writer.close()
 
 
-def test_a_loop_that_is_gone_does_not_stop_the_writer(engine: Engine) -> None:
+async def test_a_loop_that_is_gone_does_not_stop_the_writer(engine: Engine) -> None:
     writer = Writer(engine)
 
-    async def leave() -> None:
-        writer.submit(Add(submitted(1)))
+    writer.submit(Add(submitted(1)))
 
-    asyncio.run(leave())
-
-    async def stay() -> None:
-        future = writer.submit(Add(submitted(2)))
-        with writing(writer):
-            assert (await future).created
-
-    run(stay)
+    future = writer.submit(Add(submitted(2)))
+    with writing(writer):
+        assert (await future).created
 
 
-def test_only_the_guilty_one_of_a_group_fails_and_the_others_need_few_commits(engine: Engine) -> None:
-    async def main() -> None:
-        def double(connection: Connection) -> None:
-            for _ in range(2):
-                connection.execute(insert(network).values(id="net_1", created_at=0.0))
-
-        counts = commits(engine)
-        writer = Writer(engine)
-        before = [writer.submit(Add(submitted(n))) for n in range(50)]
-        guilty = writer.submit(Statement(double))
-        after = [writer.submit(Add(submitted(n))) for n in range(50, 128)]
-        with writing(writer):
-            assert await outcome(guilty) is Conflict
-            assert [(await future).created for future in before + after] == [True] * 128
-        assert counts[-1] == 128
-        assert len(counts) <= 10
-
-    run(main)
-
-
-def test_a_statement_that_raises_leaves_nothing_of_itself(engine: Engine) -> None:
-    async def main() -> None:
-        def half(connection: Connection) -> None:
+async def test_only_the_guilty_one_of_a_group_fails_and_the_others_need_few_commits(engine: Engine) -> None:
+    def double(connection: Connection) -> None:
+        for _ in range(2):
             connection.execute(insert(network).values(id="net_1", created_at=0.0))
-            raise LookupError("half way")
 
-        writer = Writer(engine)
-        guilty = writer.submit(Statement(half))
-        there = writer.submit(Statement(lambda connection: connection.scalars(select(network.c.id)).all()))
-        with writing(writer):
-            assert await outcome(guilty) is LookupError
-            assert await there == []
-
-    run(main)
-
-
-def test_a_change_after_a_statement_sees_what_the_statement_wrote(engine: Engine) -> None:
-    async def main() -> None:
-        def rename(connection: Connection) -> None:
-            connection.execute(tasks.update().values(skill="renamed"))
-
-        seen: list[str] = []
-
-        def look(task: Task) -> None:
-            seen.append(task.skill)
-
-        writer = Writer(engine, remembered_bytes=1_000_000)
-        writer.submit(Add(submitted(1)))
-        writer.submit(ChangeTask("task_00000001", look))
-        with writing(writer):
-            await writer.submit(ChangeTask("task_00000001", claimed))
-            writer.submit(Statement(rename))
-            await writer.submit(ChangeTask("task_00000001", look))
-            await writer.submit(ChangeTask("task_00000001", look))
-        assert seen == ["search", "renamed", "renamed"]
-
-    run(main)
+    counts = commits(engine)
+    writer = Writer(engine)
+    before = [writer.submit(Add(submitted(n))) for n in range(50)]
+    guilty = writer.submit(Statement(double))
+    after = [writer.submit(Add(submitted(n))) for n in range(50, 128)]
+    with writing(writer):
+        assert await outcome(guilty) is Conflict
+        assert [(await future).created for future in before + after] == [True] * 128
+    assert counts[-1] == 128
+    assert len(counts) <= 10
 
 
-def test_what_a_statement_changed_in_the_same_commit_is_not_remembered_as_it_was(engine: Engine) -> None:
-    async def main() -> None:
-        def rename(connection: Connection) -> None:
-            connection.execute(tasks.update().values(skill="renamed"))
+async def test_a_statement_that_raises_leaves_nothing_of_itself(engine: Engine) -> None:
+    def half(connection: Connection) -> None:
+        connection.execute(insert(network).values(id="net_1", created_at=0.0))
+        raise LookupError("half way")
 
-        writer = Writer(engine, remembered_bytes=1_000_000)
-        writer.submit(Add(submitted(1)))
-        renamed = writer.submit(Statement(rename))
-        with writing(writer):
-            await renamed
-            found = (await writer.submit(ChangeTask("task_00000001", lambda task: None))).task
-        assert found is not None
-        assert found.skill == "renamed"
-
-    run(main)
+    writer = Writer(engine)
+    guilty = writer.submit(Statement(half))
+    there = writer.submit(Statement(lambda connection: connection.scalars(select(network.c.id)).all()))
+    with writing(writer):
+        assert await outcome(guilty) is LookupError
+        assert await there == []
 
 
-def test_a_task_that_is_remembered_is_not_read_again(engine: Engine) -> None:
-    async def main() -> None:
-        reads: list[str] = []
+async def test_a_change_after_a_statement_sees_what_the_statement_wrote(engine: Engine) -> None:
+    def rename(connection: Connection) -> None:
+        connection.execute(tasks.update().values(skill="renamed"))
 
-        def on_execute(connection: Connection, cursor: object, statement: str, *rest: object) -> None:
-            if statement.startswith("SELECT"):
-                reads.append(statement)
+    seen: list[str] = []
 
-        event.listen(engine, "before_cursor_execute", on_execute)
-        writer = Writer(engine, remembered_bytes=1_000_000)
-        with writing(writer):
-            await writer.submit(Add(submitted(1)))
-            await writer.submit(ChangeTask("task_00000001", claimed))
-            assert reads == []
-            await writer.submit(ChangeTask("task_00000001", completed))
-            await writer.submit(ChangeTask("task_00000001", completed))
-            assert len(reads) == 1
+    def look(task: Task) -> None:
+        seen.append(task.skill)
 
-    run(main)
-
-
-def test_one_id_added_twice_in_a_commit_is_stored_once(engine: Engine) -> None:
-    async def main() -> None:
-        writer = Writer(engine)
-        first, second = (writer.submit(Add(Change(task(1, skill=skill)))) for skill in ("first", "second"))
-        stored = writer.submit(Statement(lambda connection: connection.scalars(select(tasks.c.skill)).all()))
-        with writing(writer):
-            assert (await first).created
-            assert await outcome(second) is Conflict
-            assert await stored == ["first"]
-
-    run(main)
+    writer = Writer(engine, remembered_bytes=1_000_000)
+    writer.submit(Add(submitted(1)))
+    writer.submit(ChangeTask("task_00000001", look))
+    with writing(writer):
+        await writer.submit(ChangeTask("task_00000001", claimed))
+        writer.submit(Statement(rename))
+        await writer.submit(ChangeTask("task_00000001", look))
+        await writer.submit(ChangeTask("task_00000001", look))
+    assert seen == ["search", "renamed", "renamed"]
 
 
-def test_a_commit_that_fails_is_undone_and_only_its_cause_is_told(engine: Engine) -> None:
-    async def main() -> None:
-        def orphan(connection: Connection) -> None:
-            connection.exec_driver_sql("PRAGMA defer_foreign_keys = ON")  # the fault is found by the commit alone
-            connection.execute(events.insert().values(task_id="none", seq=1, at=0.0, kind="log", attempt=1, data=b""))
+async def test_what_a_statement_changed_in_the_same_commit_is_not_remembered_as_it_was(engine: Engine) -> None:
+    def rename(connection: Connection) -> None:
+        connection.execute(tasks.update().values(skill="renamed"))
 
-        writer = Writer(engine)
-        before = writer.submit(Add(submitted(1)))
-        guilty = writer.submit(Statement(orphan))
-        after = writer.submit(Add(submitted(2)))
-        with writing(writer):
-            assert (await before).created
-            assert await outcome(guilty) is NotFound
-            assert (await after).created
-            assert await outcome(writer.submit(Statement(orphan))) is NotFound
-            assert (await writer.submit(Add(submitted(3)))).created
-
-    run(main)
+    writer = Writer(engine, remembered_bytes=1_000_000)
+    writer.submit(Add(submitted(1)))
+    renamed = writer.submit(Statement(rename))
+    with writing(writer):
+        await renamed
+        found = (await writer.submit(ChangeTask("task_00000001", lambda task: None))).task
+    assert found is not None
+    assert found.skill == "renamed"
 
 
-def test_what_could_not_be_committed_is_not_remembered(engine: Engine) -> None:
-    async def main() -> None:
-        def refuse(connection: Connection) -> None:
-            raise LookupError("no commit")
+async def test_a_task_that_is_remembered_is_not_read_again(engine: Engine) -> None:
+    reads: list[str] = []
 
-        writer = Writer(engine, remembered_bytes=1_000_000)
-        with writing(writer):
-            added = (await writer.submit(Add(submitted(1)))).task
-            event.listen(engine, "commit", refuse)
-            assert await outcome(writer.submit(ChangeTask(added.id, claimed))) is LookupError
-            event.remove(engine, "commit", refuse)
-            assert (await writer.submit(ChangeTask(added.id, lambda task: None))).task == added
+    def on_execute(connection: Connection, cursor: object, statement: str, *rest: object) -> None:
+        if statement.startswith("SELECT"):
+            reads.append(statement)
 
-    run(main)
-
-
-def test_what_was_rolled_back_is_not_remembered(engine: Engine) -> None:
-    async def main() -> None:
-        writer = Writer(engine, remembered_bytes=1_000_000)
-        with writing(writer):
-            added = (await writer.submit(Add(submitted(1)))).task
-            driver(engine).execute("PRAGMA query_only = ON")
-            assert await outcome(writer.submit(ChangeTask(added.id, claimed))) is Unavailable
-            driver(engine).execute("PRAGMA query_only = OFF")
-            assert (await writer.submit(ChangeTask(added.id, lambda task: None))).task == added
-
-    run(main)
+    event.listen(engine, "before_cursor_execute", on_execute)
+    writer = Writer(engine, remembered_bytes=1_000_000)
+    with writing(writer):
+        await writer.submit(Add(submitted(1)))
+        await writer.submit(ChangeTask("task_00000001", claimed))
+        assert reads == []
+        await writer.submit(ChangeTask("task_00000001", completed))
+        await writer.submit(ChangeTask("task_00000001", completed))
+        assert len(reads) == 1
 
 
-def test_a_database_that_cant_be_written_fails_all_that_waits_at_once(engine: Engine) -> None:
-    async def main() -> None:
-        writer = Writer(engine, most_in_group=10)
+async def test_one_id_added_twice_in_a_commit_is_stored_once(engine: Engine) -> None:
+    writer = Writer(engine)
+    first, second = (writer.submit(Add(Change(task(1, skill=skill)))) for skill in ("first", "second"))
+    stored = writer.submit(Statement(lambda connection: connection.scalars(select(tasks.c.skill)).all()))
+    with writing(writer):
+        assert (await first).created
+        assert await outcome(second) is Conflict
+        assert await stored == ["first"]
+
+
+async def test_a_commit_that_fails_is_undone_and_only_its_cause_is_told(engine: Engine) -> None:
+    def orphan(connection: Connection) -> None:
+        connection.exec_driver_sql("PRAGMA defer_foreign_keys = ON")  # the fault is found by the commit alone
+        connection.execute(events.insert().values(task_id="none", seq=1, at=0.0, kind="log", attempt=1, data=b""))
+
+    writer = Writer(engine)
+    before = writer.submit(Add(submitted(1)))
+    guilty = writer.submit(Statement(orphan))
+    after = writer.submit(Add(submitted(2)))
+    with writing(writer):
+        assert (await before).created
+        assert await outcome(guilty) is NotFound
+        assert (await after).created
+        assert await outcome(writer.submit(Statement(orphan))) is NotFound
+        assert (await writer.submit(Add(submitted(3)))).created
+
+
+async def test_what_could_not_be_committed_is_not_remembered(engine: Engine) -> None:
+    def refuse(connection: Connection) -> None:
+        raise LookupError("no commit")
+
+    writer = Writer(engine, remembered_bytes=1_000_000)
+    with writing(writer):
+        added = (await writer.submit(Add(submitted(1)))).task
+        event.listen(engine, "commit", refuse)
+        assert await outcome(writer.submit(ChangeTask(added.id, claimed))) is LookupError
+        event.remove(engine, "commit", refuse)
+        assert (await writer.submit(ChangeTask(added.id, lambda task: None))).task == added
+
+
+async def test_what_was_rolled_back_is_not_remembered(engine: Engine) -> None:
+    writer = Writer(engine, remembered_bytes=1_000_000)
+    with writing(writer):
+        added = (await writer.submit(Add(submitted(1)))).task
         driver(engine).execute("PRAGMA query_only = ON")
-        attempts: list[object] = []
-        event.listen(engine, "handle_error", lambda context: attempts.append(context.statement))
-        futures = [writer.submit(Add(submitted(n))) for n in range(100)]
-        with writing(writer):
-            assert {await outcome(future) for future in futures} == {Unavailable}
-            assert attempts == ["BEGIN IMMEDIATE"]
-            driver(engine).execute("PRAGMA query_only = OFF")
-            assert (await writer.submit(Add(submitted(1)))).created
-
-    run(main)
+        assert await outcome(writer.submit(ChangeTask(added.id, claimed))) is Unavailable
+        driver(engine).execute("PRAGMA query_only = OFF")
+        assert (await writer.submit(ChangeTask(added.id, lambda task: None))).task == added
 
 
-def test_when_no_room_is_left_writes_fail_and_work_again_when_there_is(engine: Engine) -> None:
-    async def main() -> None:
-        (pages,) = driver(engine).execute("PRAGMA page_count").fetchone()
-        driver(engine).execute(f"PRAGMA max_page_count = {pages + 20}")
-        writer = Writer(engine)
-        with writing(writer):
-            stored: list[str] = []
-            for n in range(100):
-                try:
-                    stored.append((await writer.submit(Add(submitted(n, input=bytes(4_000))))).task.id)
-                except Unavailable as error:
-                    full = error
-            assert full.code == "storage_full"
-            assert 0 < len(stored) < 100
-            ids = await writer.submit(Statement(lambda connection: connection.scalars(select(tasks.c.id)).all()))
-            assert sorted(ids) == stored
-            driver(engine).execute("PRAGMA max_page_count = 100000")
-            assert (await writer.submit(Add(submitted(200, input=bytes(4_000))))).created
-
-    run(main)
+async def test_a_database_that_cant_be_written_fails_all_that_waits_at_once(engine: Engine) -> None:
+    writer = Writer(engine, most_in_group=10)
+    driver(engine).execute("PRAGMA query_only = ON")
+    attempts: list[object] = []
+    event.listen(engine, "handle_error", lambda context: attempts.append(context.statement))
+    futures = [writer.submit(Add(submitted(n))) for n in range(100)]
+    with writing(writer):
+        assert {await outcome(future) for future in futures} == {Unavailable}
+        assert attempts == ["BEGIN IMMEDIATE"]
+        driver(engine).execute("PRAGMA query_only = OFF")
+        assert (await writer.submit(Add(submitted(1)))).created
 
 
-def test_statements_run_on_the_writers_own_thread(engine: Engine) -> None:
-    async def main() -> None:
-        writer = Writer(engine)
-        name = writer.submit(Statement(lambda connection: threading.current_thread().name))
-        with writing(writer):
-            assert await name == "store-writer"
+async def test_when_no_room_is_left_writes_fail_and_work_again_when_there_is(engine: Engine) -> None:
+    (pages,) = driver(engine).execute("PRAGMA page_count").fetchone()
+    driver(engine).execute(f"PRAGMA max_page_count = {pages + 20}")
+    writer = Writer(engine)
+    with writing(writer):
+        stored: list[str] = []
+        for n in range(100):
+            try:
+                stored.append((await writer.submit(Add(submitted(n, input=bytes(4_000))))).task.id)
+            except Unavailable as error:
+                full = error
+        assert full.code == "storage_full"
+        assert 0 < len(stored) < 100
+        ids = await writer.submit(Statement(lambda connection: connection.scalars(select(tasks.c.id)).all()))
+        assert sorted(ids) == stored
+        driver(engine).execute("PRAGMA max_page_count = 100000")
+        assert (await writer.submit(Add(submitted(200, input=bytes(4_000))))).created
 
-    run(main)
+
+async def test_statements_run_on_the_writers_own_thread(engine: Engine) -> None:
+    writer = Writer(engine)
+    name = writer.submit(Statement(lambda connection: threading.current_thread().name))
+    with writing(writer):
+        assert await name == "store-writer"

@@ -55,7 +55,7 @@ def run(agent: Agent, *answers: object, **fields: Any) -> Result:
     return asyncio.run(main())
 
 
-def test_a_skill_asks_and_gets_the_answer_as_the_type_it_wants() -> None:
+async def test_a_skill_asks_and_gets_the_answer_as_the_type_it_wants() -> None:
     agent = Agent("tester")
 
     class Address(BaseModel):
@@ -68,16 +68,13 @@ def test_a_skill_asks_and_gets_the_answer_as_the_type_it_wants() -> None:
         assert isinstance(address, Address)
         return [address.street, address.number]
 
-    async def main() -> None:
-        async with network(agent) as net:
-            net.send("skill")
-            (question,) = await until_asked(net)
-            assert (question["number"], question["question"], question["timeout"]) == (1, "Where to?", 60.0)
-            assert question["schema"]["required"] == ["street"]
-            answer(net, {"street": "Rue Haute"})
-            assert read((await net.wire.result()).output) == ["Rue Haute", 1]
-
-    asyncio.run(main())
+    async with network(agent) as net:
+        net.send("skill")
+        (question,) = await until_asked(net)
+        assert (question["number"], question["question"], question["timeout"]) == (1, "Where to?", 60.0)
+        assert question["schema"]["required"] == ["street"]
+        answer(net, {"street": "Rue Haute"})
+        assert read((await net.wire.result()).output) == ["Rue Haute", 1]
 
 
 @pytest.mark.parametrize(
@@ -90,22 +87,19 @@ def test_a_skill_asks_and_gets_the_answer_as_the_type_it_wants() -> None:
         (list[int], [1, 2], {"items": {"type": "integer"}, "type": "array"}),
     ],
 )
-def test_a_type_or_a_schema_says_what_the_answer_has_to_be(wanted: Any, given: Any, schema: Any) -> None:
+async def test_a_type_or_a_schema_says_what_the_answer_has_to_be(wanted: Any, given: Any, schema: Any) -> None:
     agent = Agent("tester")
 
     @agent.skill
     async def skill(ctx: Context) -> Any:
         return await ctx.ask("Which?", wanted)
 
-    async def main() -> None:
-        async with network(agent) as net:
-            net.send("skill")
-            (question,) = await until_asked(net)
-            assert question.get("schema") == schema
-            answer(net, given)
-            assert read((await net.wire.result()).output) == given
-
-    asyncio.run(main())
+    async with network(agent) as net:
+        net.send("skill")
+        (question,) = await until_asked(net)
+        assert question.get("schema") == schema
+        answer(net, given)
+        assert read((await net.wire.result()).output) == given
 
 
 def test_a_plain_skill_asks_from_its_thread() -> None:
@@ -118,7 +112,7 @@ def test_a_plain_skill_asks_from_its_thread() -> None:
     assert read(run(agent, "one", 2).output) == "one 2"
 
 
-def test_what_was_answered_before_is_not_asked_again() -> None:
+async def test_what_was_answered_before_is_not_asked_again() -> None:
     agent = Agent("tester")
 
     @agent.skill
@@ -130,37 +124,31 @@ def test_what_was_answered_before_is_not_asked_again() -> None:
             second = nobody.question
         return [first, second, await ctx.ask("Size?")]
 
-    async def main() -> None:
-        async with network(agent) as net:
-            net.send("skill", answers=ANSWERED)
-            (question,) = await until_asked(net)
-            assert (question["number"], question["question"]) == (3, "Size?")
-            answer(net, 7, 3)
-            assert read((await net.wire.result()).output) == ["red", 2, 7]
-
-    asyncio.run(main())
+    async with network(agent) as net:
+        net.send("skill", answers=ANSWERED)
+        (question,) = await until_asked(net)
+        assert (question["number"], question["question"]) == (3, "Size?")
+        answer(net, 7, 3)
+        assert read((await net.wire.result()).output) == ["red", 2, 7]
 
 
-def test_a_question_that_another_attempt_left_unanswered_is_asked_with_its_own_number() -> None:
+async def test_a_question_that_another_attempt_left_unanswered_is_asked_with_its_own_number() -> None:
     agent = Agent("tester")
 
     @agent.skill
     async def skill(ctx: Context) -> list[Any]:
         return list(await asyncio.gather(ctx.ask("One?"), ctx.ask("Two?"), ctx.ask("Three?")))
 
-    async def main() -> None:
-        async with network(agent) as net:
-            net.send("skill", answers=[Reaction(2, raw("b"))])
-            questions = await until_asked(net, 2)
-            assert [question["number"] for question in questions] == [1, 3]
-            answer(net, "c", 3)
-            answer(net, "a", 1)
-            assert read((await net.wire.result()).output) == ["a", "b", "c"]
-
-    asyncio.run(main())
+    async with network(agent) as net:
+        net.send("skill", answers=[Reaction(2, raw("b"))])
+        questions = await until_asked(net, 2)
+        assert [question["number"] for question in questions] == [1, 3]
+        answer(net, "c", 3)
+        answer(net, "a", 1)
+        assert read((await net.wire.result()).output) == ["a", "b", "c"]
 
 
-def test_an_answer_that_comes_before_its_question_is_kept_and_one_that_comes_twice_changes_nothing() -> None:
+async def test_an_answer_that_comes_before_its_question_is_kept_and_one_that_comes_twice_changes_nothing() -> None:
     agent, gate = Agent("tester"), asyncio.Event()
 
     @agent.skill
@@ -168,19 +156,16 @@ def test_an_answer_that_comes_before_its_question_is_kept_and_one_that_comes_twi
         await gate.wait()
         return [await ctx.ask("First?"), await ctx.ask("Second?")]
 
-    async def main() -> None:
-        async with network(agent) as net:
-            net.send("skill")
-            await net.wire.accepted()
-            answer(net, "early")
-            answer(net, "again")
-            asyncio.get_running_loop().call_soon(gate.set)
-            (question,) = await until_asked(net)
-            assert question["number"] == 2
-            answer(net, "x", 2)
-            assert read((await net.wire.result()).output) == ["early", "x"]
-
-    asyncio.run(main())
+    async with network(agent) as net:
+        net.send("skill")
+        await net.wire.accepted()
+        answer(net, "early")
+        answer(net, "again")
+        asyncio.get_running_loop().call_soon(gate.set)
+        (question,) = await until_asked(net)
+        assert question["number"] == 2
+        answer(net, "x", 2)
+        assert read((await net.wire.result()).output) == ["early", "x"]
 
 
 def test_nobody_answering_is_an_error_of_its_own_to_the_caller() -> None:
@@ -279,7 +264,7 @@ def test_a_task_asks_a_hundred_questions_and_no_more() -> None:
     assert read(run(agent, answers=[Reaction(n, raw(n)) for n in range(1, 101)]).output) == "too_many_questions"
 
 
-def test_a_question_finds_room_where_log_lines_do_not_and_is_told_when_there_is_none() -> None:
+async def test_a_question_finds_room_where_log_lines_do_not_and_is_told_when_there_is_none() -> None:
     agent = Agent("tester")
 
     @agent.skill
@@ -292,19 +277,16 @@ def test_a_question_finds_room_where_log_lines_do_not_and_is_told_when_there_is_
             await ctx.ask("And now?")
         return busy.value.code
 
-    async def main() -> None:
-        async with network(agent, limits=Limits(events_per_task=100)) as net:
-            net.send("skill")
-            for number in range(1, 9):
-                await until_asked(net, number)
-                answer(net, "yes", number)
-            assert read((await net.wire.result()).output) == "too_many_events"
-            assert max(event.n for event in net.wire.of(Event)) <= 100
-
-    asyncio.run(main())
+    async with network(agent, limits=Limits(events_per_task=100)) as net:
+        net.send("skill")
+        for number in range(1, 9):
+            await until_asked(net, number)
+            answer(net, "yes", number)
+        assert read((await net.wire.result()).output) == "too_many_events"
+        assert max(event.n for event in net.wire.of(Event)) <= 100
 
 
-def test_a_question_that_the_link_cannot_say_is_an_error_where_it_is_asked() -> None:
+async def test_a_question_that_the_link_cannot_say_is_an_error_where_it_is_asked() -> None:
     agent = Agent("tester")
 
     @agent.skill
@@ -313,17 +295,14 @@ def test_a_question_that_the_link_cannot_say_is_an_error_where_it_is_asked() -> 
             await ctx.ask("Well?")
         return busy.value.code
 
-    async def main() -> None:
-        async with network(agent) as net:
-            net.send("skill")
-            await until_asked(net)
-            net.inbox.deliver(UnsaidQuestion("t1", 1, 1, Fault("too_many_events", "too much waits")))
-            assert read((await net.wire.result()).output) == "too_many_events"
-
-    asyncio.run(main())
+    async with network(agent) as net:
+        net.send("skill")
+        await until_asked(net)
+        net.inbox.deliver(UnsaidQuestion("t1", 1, 1, Fault("too_many_events", "too much waits")))
+        assert read((await net.wire.result()).output) == "too_many_events"
 
 
-def test_a_cancel_wakes_a_coroutine_that_waits_for_an_answer() -> None:
+async def test_a_cancel_wakes_a_coroutine_that_waits_for_an_answer() -> None:
     agent, woken = Agent("tester"), []
 
     @agent.skill
@@ -334,19 +313,16 @@ def test_a_cancel_wakes_a_coroutine_that_waits_for_an_answer() -> None:
             woken.append("coroutine")
             raise
 
-    async def main() -> None:
-        async with network(agent) as net:
-            net.send("skill")
-            await until_asked(net)
-            net.inbox.deliver(Cancel("t1", 1, "enough"))
-            assert (await net.wire.result()).outcome is Outcome.CANCELED
-
-    asyncio.run(main())
+    async with network(agent) as net:
+        net.send("skill")
+        await until_asked(net)
+        net.inbox.deliver(Cancel("t1", 1, "enough"))
+        assert (await net.wire.result()).outcome is Outcome.CANCELED
     assert woken == ["coroutine"]
 
 
 @pytest.mark.parametrize("how", ["cancel", "drop"])
-def test_a_thread_that_waits_for_an_answer_wakes_up_when_its_attempt_is_to_stop(how: str) -> None:
+async def test_a_thread_that_waits_for_an_answer_wakes_up_when_its_attempt_is_to_stop(how: str) -> None:
     agent, woken = Agent("tester"), asyncio.Queue[str]()
 
     @agent.skill
@@ -357,23 +333,19 @@ def test_a_thread_that_waits_for_an_answer_wakes_up_when_its_attempt_is_to_stop(
             loop.call_soon_threadsafe(woken.put_nowait, error.code)
             raise
 
-    async def main() -> None:
-        nonlocal loop
-        loop = asyncio.get_running_loop()
-        async with network(agent) as net:
-            net.send("skill")
-            await until_asked(net)
-            if how == "cancel":
-                net.inbox.deliver(Cancel("t1", 1, "enough"))
-            else:
-                net.inbox.drop("t1", 1)
-            assert await woken.get() == "canceled"
-
     loop: asyncio.AbstractEventLoop
-    asyncio.run(main())
+    loop = asyncio.get_running_loop()
+    async with network(agent) as net:
+        net.send("skill")
+        await until_asked(net)
+        if how == "cancel":
+            net.inbox.deliver(Cancel("t1", 1, "enough"))
+        else:
+            net.inbox.drop("t1", 1)
+        assert await woken.get() == "canceled"
 
 
-def test_a_wait_that_the_skill_gives_up_leaves_nothing_behind() -> None:
+async def test_a_wait_that_the_skill_gives_up_leaves_nothing_behind() -> None:
     agent = Agent("tester")
 
     @agent.skill
@@ -382,31 +354,25 @@ def test_a_wait_that_the_skill_gives_up_leaves_nothing_behind() -> None:
             await asyncio.wait_for(ctx.ask("Quick?"), 0.001)
         return str(await ctx.ask("Slow?"))
 
-    async def main() -> None:
-        async with network(agent) as net:
-            net.send("skill")
-            await until_asked(net, 2)
-            answer(net, "late", 1)
-            answer(net, "here", 2)
-            assert read((await net.wire.result()).output) == "here"
-
-    asyncio.run(main())
+    async with network(agent) as net:
+        net.send("skill")
+        await until_asked(net, 2)
+        answer(net, "late", 1)
+        answer(net, "here", 2)
+        assert read((await net.wire.result()).output) == "here"
 
 
-def test_the_question_on_the_wire_is_the_protocols() -> None:
+async def test_the_question_on_the_wire_is_the_protocols() -> None:
     agent = Agent("tester")
 
     @agent.skill
     async def skill(ctx: Context) -> Any:
         return await ctx.ask("Well?")
 
-    async def main() -> None:
-        async with network(agent) as net:
-            net.send("skill")
-            await until_asked(net)
-            (event,) = net.wire.of(Event)
-            assert msgspec.json.decode(event.data, type=Question) == Question(1, "Well?")
-            answer(net, None)
-            assert read((await net.wire.result()).output) is None
-
-    asyncio.run(main())
+    async with network(agent) as net:
+        net.send("skill")
+        await until_asked(net)
+        (event,) = net.wire.of(Event)
+        assert msgspec.json.decode(event.data, type=Question) == Question(1, "Well?")
+        answer(net, None)
+        assert read((await net.wire.result()).output) is None
