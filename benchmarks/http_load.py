@@ -12,6 +12,7 @@ from dataclasses import dataclass
 class Load:
     """What a load was answered with."""
 
+    requests: int
     per_second: float
     median_ms: float
     p99_ms: float
@@ -54,4 +55,6 @@ async def load(host: str, port: int, path: str, body: bytes, headers: str, calle
             group.create_task(call())
     elapsed = time.perf_counter() - began
     ordered = sorted(took)
-    return Load(len(took) / elapsed, 1e3 * statistics.median(ordered), 1e3 * ordered[int(len(ordered) * 0.99)])
+    return Load(
+        len(took), len(took) / elapsed, 1e3 * statistics.median(ordered), 1e3 * ordered[int(len(ordered) * 0.99)]
+    )

@@ -1,20 +1,39 @@
 """Whole tasks: HTTP submit, durable commits, WebSocket delivery to an agent process and back, answered to the caller.
 
+    python -m benchmarks.tasks [--seconds 5] [--against CHECKOUT]
+
 The baseline is a bare request: the same HTTP server with a route that answers at once, under the same load from the
 same client in the same run. Printed is how many of those one whole task costs.
+
+Printed is also which part of the time of 100 submits in a row a batch of 100 takes.
+
+With `--against`, the baseline is another checkout of this repository instead, with its own `.venv`: each serves its
+own agent under the same load from the same client, in turns. Printed is how many times as many tasks this one does, and
+which part of the processor time its server takes for one.
 """
 
 from __future__ import annotations
 
+import argparse
 import asyncio
 import json
-import sys
+import statistics
 import tempfile
-from contextlib import ExitStack
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.http_load import Load, load
+import psutil
+
+from benchmarks.http_load import Caller, Load, load
 from tests.e2e.processes import Platform, Process, connected, free_port, python
+
+CALLERS = (1, 8, 64)
+BATCH = 100
+TURNS = 4
+"""How often each of two checkouts has its turn: what else the machine does meets both."""
 
 AGENT = """
 from agentic_atlas import Agent
@@ -54,32 +73,125 @@ run(serve)
 """
 
 
-def main(seconds: float = 5.0) -> None:
-    with tempfile.TemporaryDirectory() as folder, ExitStack() as running:
-        platform = Platform(Path(folder) / "network").start()
-        running.callback(platform.kill)
-        agent = running.enter_context(platform.agent("bench", AGENT))
-        agent.wait_for(connected)
+@dataclass(frozen=True)
+class Turn:
+    """What one platform did under a load.
+
+    Attributes:
+        server_ms: processor time of the server for one task.
+        agent_ms: processor time of the agent for one task.
+    """
+
+    load: Load
+    server_ms: float
+    agent_ms: float
+
+
+class Stage:
+    """A platform with its agent, ready for load."""
+
+    def __init__(self, platform: Platform, agent: Process) -> None:
+        assert platform.process is not None
+        self.platform = platform
+        self._server, self._agent = psutil.Process(platform.process.pid), psutil.Process(agent.pid)
+        self._port = int(platform.url.rpartition(":")[2])
+        self._key = f"Authorization: Bearer {platform.api_key}\r\nContent-Type: application/json\r\n"
+        self._body = json.dumps({"agent": "bench", "skill": "echo", "input": {"text": "hello"}}).encode()
+
+    def turn(self, callers: int, seconds: float) -> Turn:
+        """Submit tasks from so many callers, each of which waits for the end of one before the next."""
+        before = _cpu(self._server), _cpu(self._agent)
+        path = "/api/v1/tasks?wait=30"
+        done = asyncio.run(load("127.0.0.1", self._port, path, self._body, self._key, callers, seconds))
+        server, agent = _cpu(self._server) - before[0], _cpu(self._agent) - before[1]
+        return Turn(done, 1e3 * server / done.requests, 1e3 * agent / done.requests)
+
+    async def batches(self, rounds: int) -> float:
+        """Return which part of the time of as many submits in a row a batch takes, its median."""
+        caller = Caller(*await asyncio.open_connection("127.0.0.1", self._port))
+        whole = b'{"tasks": [%b]}' % b", ".join([self._body] * BATCH)
+        parts = []
+        for _ in range(rounds):
+            began = time.perf_counter()
+            await caller.post("/api/v1/tasks/batch", whole, self._key)
+            between = time.perf_counter()
+            for _ in range(BATCH):
+                await caller.post("/api/v1/tasks", self._body, self._key)
+            parts.append((between - began) / (time.perf_counter() - between))
+        caller.close()
+        return statistics.median(parts)
+
+
+@contextmanager
+def stage(folder: Path, checkout: Path | None = None) -> Iterator[Stage]:
+    """Have a platform and an agent of this tree, or of a checkout, until the end of the block."""
+    platform = Platform(folder)
+    if checkout is not None:
+        platform.interpreter = str(checkout.absolute() / ".venv" / "bin" / "python")
+    platform.start()
+    try:
+        with platform.agent("bench", AGENT) as agent:
+            agent.wait_for(connected)
+            yield Stage(platform, agent)
+    finally:
+        platform.kill()
+
+
+def against_bare(folder: Path, seconds: float) -> None:
+    with ExitStack() as running:
+        here = running.enter_context(stage(folder / "network"))
         port = free_port()
-        bare = Process(*python("-c", BARE, str(port)), folder=Path(folder), environ=platform.environ)
+        bare = Process(*python("-c", BARE, str(port)), folder=folder, environ=here.platform.environ)
         running.callback(bare.kill)
         bare.wait_for("listening")
-        body = json.dumps({"agent": "bench", "skill": "echo", "input": {"text": "hello"}}).encode()
-        key = f"Authorization: Bearer {platform.api_key}\r\n"
         print(f"{'callers':>8} {'bare req/s':>11} {'tasks/s':>9} {'ratio':>7} {'median ms':>10} {'p99 ms':>8}")
-        for callers in (1, 8, 64):
-            base = asyncio.run(load("127.0.0.1", port, "/", body, key, callers, seconds / 2))
-            api_port = int(platform.url.rpartition(":")[2])
-            tasks = asyncio.run(load("127.0.0.1", api_port, "/api/v1/tasks?wait=30", body, key, callers, seconds))
-            show(callers, base, tasks)
+        for callers in CALLERS:
+            base = asyncio.run(load("127.0.0.1", port, "/", b"{}", "", callers, seconds / 2))
+            done = here.turn(callers, seconds).load
+            print(
+                f"{callers:8} {base.per_second:11.0f} {done.per_second:9.0f} {base.per_second / done.per_second:7.1f}"
+                f" {done.median_ms:10.1f} {done.p99_ms:8.1f}"
+            )
+        part = asyncio.run(here.batches(rounds=5))
+        print(f"a batch of {BATCH} takes {part:.3f} of the time of {BATCH} submits in a row")
 
 
-def show(callers: int, base: Load, tasks: Load) -> None:
-    print(
-        f"{callers:8} {base.per_second:11.0f} {tasks.per_second:9.0f} {base.per_second / tasks.per_second:7.1f}"
-        f" {tasks.median_ms:10.1f} {tasks.p99_ms:8.1f}"
-    )
+def against_checkout(folder: Path, seconds: float, checkout: Path, callers: int = CALLERS[-1]) -> None:
+    with stage(folder / "there", checkout) as there, stage(folder / "here") as here:
+        for one in (there, here):
+            one.turn(callers, seconds / TURNS)  # warm
+        turns = [(there.turn(callers, seconds / TURNS), here.turn(callers, seconds / TURNS)) for _ in range(TURNS)]
+        print(f"{callers} callers {'tasks/s':>9} {'median ms':>10} {'server ms/task':>15} {'agent ms/task':>14}")
+        for name, ones in (("there", [one for one, _ in turns]), ("here", [one for _, one in turns])):
+            rate, median, server, agent = (
+                statistics.median(values)
+                for values in zip(
+                    *((one.load.per_second, one.load.median_ms, one.server_ms, one.agent_ms) for one in ones),
+                    strict=True,
+                )
+            )
+            print(f"{name:>10} {rate:9.0f} {median:10.1f} {server:15.3f} {agent:14.3f}")
+        more = statistics.median(one.load.per_second / other.load.per_second for other, one in turns)
+        part = statistics.median(one.server_ms / other.server_ms for other, one in turns)
+        print(f"tasks/s: {more:.2f} of what it does there; processor time of the server for one: {part:.2f}")
+
+
+def main() -> None:
+    arguments = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    arguments.add_argument("--seconds", type=float, default=5.0)
+    arguments.add_argument("--against", type=Path, default=None)
+    given = arguments.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        if given.against is None:
+            against_bare(Path(folder), given.seconds)
+        else:
+            against_checkout(Path(folder), given.seconds, given.against)
+
+
+def _cpu(process: psutil.Process) -> float:
+    times = process.cpu_times()
+    return float(times.user + times.system)
 
 
 if __name__ == "__main__":
-    main(*map(float, sys.argv[1:]))
+    main()

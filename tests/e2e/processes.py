@@ -91,6 +91,8 @@ class Platform:
 
     program: tuple[str, ...] = ("-m", "agentic_atlas")
     """What takes the place of `atlas`."""
+    interpreter: str = sys.executable
+    """The Python of server and agents."""
 
     def __init__(self, folder: Path, **settings: str) -> None:
         self.folder = folder
@@ -114,7 +116,9 @@ class Platform:
 
     def launch(self) -> Process:
         """Start it, and do not wait until it is up."""
-        self.process = Process(*python(*self.program, "up", "--json"), folder=self.folder, environ=self.environ)
+        self.process = Process(
+            self.interpreter, *self.program, "up", "--json", folder=self.folder, environ=self.environ
+        )
         return self.process
 
     def start(self) -> Platform:
@@ -166,7 +170,8 @@ class Platform:
         folder.mkdir(parents=True)
         (folder / "agent.py").write_text(code)
         process = Process(
-            *python("agent.py"),
+            self.interpreter,
+            "agent.py",
             folder=folder,
             environ=self.environ | {"AGENT_JWT_TOKEN": token or self.token(name)} | environ,
         )

@@ -25,11 +25,10 @@ from agentic_atlas.api.views.tasks import (
 )
 from agentic_atlas.backend.domain.records import Task, TaskEvent
 from agentic_atlas.backend.engine import events as events_of
-from agentic_atlas.backend.engine.access import Principal
 from agentic_atlas.backend.engine.engine import Engine
 from agentic_atlas.backend.engine.notes import note
 from agentic_atlas.backend.ports import TaskFilter
-from agentic_atlas.backend.usecases import questions, tasks
+from agentic_atlas.backend.usecases import questions, submission, tasks
 from agentic_atlas.errors import AtlasError, InvalidInput
 from agentic_atlas.http.accept import prefers
 from agentic_atlas.http.answers import Json, read
@@ -54,7 +53,7 @@ async def submit(
 ) -> Response:
     """Submit a task; with `wait`, answer when it has ended or the time is over."""
     ask = _ask(await read(request, NewTask), traceparent)
-    submitted = await tasks.submit(engine, who.user, who.caller, ask, wait=wait)
+    submitted = await submission.submit(engine, who.user, who.caller, ask, wait=wait)
     task = submitted.task
     status = HTTPStatus.CREATED if submitted.created else HTTPStatus.OK
     return Json(await _view(engine, task), status=status, headers={"Location": f"/api/v1/tasks/{task.id}"})
@@ -64,7 +63,8 @@ async def submit(
 async def batch(request: Request, engine: Parts, who: Who) -> Response:
     """Submit several tasks; each is accepted or refused by itself."""
     body = await read(request, NewTasks)
-    return Json(BatchView([await _one_of_many(engine, who, new) for new in body.tasks]))
+    outcomes = await submission.submit_all(engine, who.user, who.caller, [_ask(new, None) for new in body.tasks])
+    return Json(BatchView([_item(outcome) for outcome in outcomes]))
 
 
 @router.get("", **describe(answers=TaskPage))
@@ -140,12 +140,12 @@ async def answer(task_id: str, request: Request, engine: Parts, who: Who) -> Res
 @router.post("/{task_id}/retry", **describe(answers=TaskView, status=HTTPStatus.CREATED))
 async def retry(task_id: str, engine: Parts, who: Who) -> Response:
     """Do again what an ended task asked for, as a new task."""
-    submitted = await tasks.retry(engine, who, task_id)
+    submitted = await submission.retry(engine, who, task_id)
     return Json(await _view(engine, submitted.task), status=HTTPStatus.CREATED)
 
 
-def _ask(new: NewTask, trace: str | None) -> tasks.Ask:
-    return tasks.Ask(
+def _ask(new: NewTask, trace: str | None) -> submission.Ask:
+    return submission.Ask(
         new.agent,
         new.skill,
         bytes(new.input),
@@ -161,12 +161,10 @@ def _ask(new: NewTask, trace: str | None) -> tasks.Ask:
     )
 
 
-async def _one_of_many(engine: Engine, who: Principal, new: NewTask) -> BatchItem:
-    try:
-        submitted = await tasks.submit(engine, who.user, who.caller, _ask(new, None))
-    except AtlasError as error:
-        return BatchItem(error=body_of(error).error)
-    return BatchItem(task=summary_of(submitted.task))
+def _item(outcome: submission.Submitted | AtlasError) -> BatchItem:
+    if isinstance(outcome, AtlasError):
+        return BatchItem(error=body_of(outcome).error)
+    return BatchItem(task=summary_of(outcome.task))
 
 
 async def _view(engine: Engine, task: Task) -> TaskView:

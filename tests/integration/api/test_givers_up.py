@@ -4,21 +4,21 @@ import asyncio
 from pathlib import Path
 
 from agentic_atlas.backend.domain.records import CallerRef
-from agentic_atlas.backend.usecases import calls, tasks
+from agentic_atlas.backend.usecases import calls, submission
 from agentic_atlas.protocol.messages import Accept, Call, Raw, Reply
 from tests.integration.api.network import GREET, Api, api
 
 PATIENCE = 10.0
 
 
-async def submitter(atlas: Api, agent_id: str) -> asyncio.Task[tasks.Submitted]:
+async def submitter(atlas: Api, agent_id: str) -> asyncio.Task[submission.Submitted]:
     agent = await atlas.engine.store.agents.get(agent_id)
     assert agent is not None
     user = await atlas.engine.store.users.get(agent.owner_id)
     assert user is not None
     caller = CallerRef("user", user.id, user.id, user.name)
-    ask = tasks.Ask("hello", "greet", b'{"name":"Ada"}')
-    return asyncio.create_task(tasks.submit(atlas.engine, user, caller, ask))
+    ask = submission.Ask("hello", "greet", b'{"name":"Ada"}')
+    return asyncio.create_task(submission.submit(atlas.engine, user, caller, ask))
 
 
 def test_a_task_whose_submitter_goes_away_is_delivered_all_the_same(tmp_path: Path) -> None:

@@ -22,8 +22,8 @@ from msgspec.structs import replace
 from agentic_atlas.backend.domain.deadlines import due_at
 from agentic_atlas.backend.domain.records import Task
 from agentic_atlas.backend.engine.access import Principal
-from agentic_atlas.backend.usecases import questions, tasks
-from agentic_atlas.backend.usecases.tasks import Ask
+from agentic_atlas.backend.usecases import questions, submission, tasks
+from agentic_atlas.backend.usecases.submission import Ask
 from agentic_atlas.errors import AtlasError
 from agentic_atlas.protocol import messages
 from agentic_atlas.protocol.messages import Outcome
@@ -518,12 +518,12 @@ class Delivery(RuleBasedStateMachine):
 
     async def _submitted(self, ask: Ask) -> None:
         with suppress(AtlasError):
-            done = await tasks.submit(self.server.engine, ADA, PRINCIPAL.caller, ask)
+            done = await submission.submit(self.server.engine, ADA, PRINCIPAL.caller, ask)
             self._acknowledged(done.task, ask)
 
     async def _retry(self, task_id: str) -> None:
         with suppress(AtlasError):
-            done = await tasks.retry(self.server.engine, PRINCIPAL, task_id)
+            done = await submission.retry(self.server.engine, PRINCIPAL, task_id)
             self._acknowledged(done.task, None)
 
     async def _answer(self, task: Task) -> None:

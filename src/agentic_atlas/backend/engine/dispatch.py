@@ -75,14 +75,20 @@ class Dispatcher:
         """Return the place of this caller's next task among the agent's tasks of this priority."""
         return self._queues.next(agent_id, priority, caller)
 
-    def add(self, change: Change, slot: Slot | None) -> "Future[Added]":
-        """Store a new task; with a slot it is claimed already, and goes there after the commit."""
+    def expect(self, change: Change) -> None:
+        """A new task is about to be stored, and counts from now on; `add` follows at once."""
         self.census.expect(change.task)
+
+    def add(self, change: Change, slot: Slot | None) -> "Future[Added]":
+        """Store a new task that is expected; with a slot it is claimed already, and goes there after the commit.
+
+        Wait for the future with `asyncio.wait`, which does not cancel it: what was asked of the store happens all the
+        same when nobody waits any more, and is followed up.
+        """
         future = self._tasks.add(change)
         self._adding[change.task.agent_id] += 1
         future.add_done_callback(partial(self._added, change, slot))
-        # Whoever waits may be cancelled; what was asked of the store happens all the same, and is followed up.
-        return asyncio.shield(future)
+        return future
 
     def brings(self, agent_id: str) -> bool:
         """Tell whether a task is on its way to a slot of the agent: it is being stored, or claimed."""

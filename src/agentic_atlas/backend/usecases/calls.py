@@ -9,7 +9,7 @@ from agentic_atlas.backend.domain.records import CallerRef, EventKind, Task, Use
 from agentic_atlas.backend.engine import events
 from agentic_atlas.backend.engine.access import may_use, no_agent
 from agentic_atlas.backend.engine.engine import Engine
-from agentic_atlas.backend.usecases import tasks
+from agentic_atlas.backend.usecases import submission, tasks
 from agentic_atlas.errors import AtlasError, InvalidInput, NotFound
 from agentic_atlas.protocol.messages import NULL, Call, Fault, Reply, ReplyKind
 from agentic_atlas.protocol.tasks import LEASED
@@ -49,7 +49,7 @@ async def _submit(engine: Engine, agent_id: str, instance_id: str, asked: Call) 
         raise InvalidInput("only a running task can call another agent", code="parent_not_running")
     owner, asker = await _both(engine, agent_id, parent, asked.agent)
     caller = CallerRef("agent", agent_id, owner.id, parent.agent)
-    ask = tasks.Ask(
+    ask = submission.Ask(
         asked.agent,
         asked.skill,
         bytes(asked.input),
@@ -60,9 +60,9 @@ async def _submit(engine: Engine, agent_id: str, instance_id: str, asked: Call) 
     try:
         await _may_both(engine, owner, asker, asked.agent)
     except NotFound as refusal:
-        child = (await tasks.earlier(engine, owner, caller, ask, refusal)).task
+        child = (await submission.earlier(engine, owner, caller, ask, refusal)).task
     else:
-        child = (await tasks.submit(engine, owner, caller, ask, parent=parent)).task
+        child = (await submission.submit(engine, owner, caller, ask, parent=parent)).task
     parent = await engine.store.tasks.get(asked.task)
     if parent is None or not _runs(parent, asked, instance_id):
         # It was canceled while the child was being made, and that cancel did not see the child.

@@ -1,0 +1,343 @@
+"""Submitting tasks, and repeating them: one, or many at once. One is a batch of one.
+
+A batch is prepared as a whole and then handed to the store as a whole, so that it shares its commits.
+"""
+
+import asyncio
+from asyncio import Future
+from collections.abc import Sequence
+from contextlib import nullcontext
+
+import msgspec
+
+from agentic_atlas.backend.domain import lifecycle
+from agentic_atlas.backend.domain.children import depth_below
+from agentic_atlas.backend.domain.idempotency import digest
+from agentic_atlas.backend.domain.ids import TASK
+from agentic_atlas.backend.domain.names import full_name
+from agentic_atlas.backend.domain.policies import Wishes, effective
+from agentic_atlas.backend.domain.records import Agent, CallerRef, Skill, Task, User
+from agentic_atlas.backend.domain.tracing import child
+from agentic_atlas.backend.engine.access import Principal
+from agentic_atlas.backend.engine.engine import Engine
+from agentic_atlas.backend.ports import Added, Slot
+from agentic_atlas.backend.usecases import tasks
+from agentic_atlas.errors import AtlasError, Conflict, InvalidInput, Unavailable
+from agentic_atlas.protocol.messages import Delivery
+from agentic_atlas.protocol.numbers import is_object, numbers_fit
+from agentic_atlas.protocol.payloads import input_too_large
+from agentic_atlas.protocol.tasks import TaskState
+
+QUEUE_TTL = 24 * 3600.0
+"""Seconds a task waits for its agent unless its caller says otherwise."""
+
+MOST_AHEAD = 366 * 86_400.0
+"""Seconds a deadline may be ahead."""
+
+MAX_PRIORITY = 9
+MAX_KEY = 200
+"""Characters of an idempotency key."""
+
+
+class Ask(msgspec.Struct, frozen=True):
+    """What a caller wants: one call of one skill."""
+
+    agent: str
+    skill: str
+    input: bytes
+    """JSON, well-formed and no deeper than a message may be: whoever takes it in sees to that."""
+    idempotency_key: str | None = None
+    deadline: float | None = None
+    """Seconds since the epoch."""
+    timeout: float | None = None
+    priority: int = 0
+    queue_ttl: float | None = None
+    """How long it may wait for a slot; 0: as long as its agent is there, and for one that is on its way back after a
+    restart of the server. None: a day."""
+    delivery: Delivery | None = None
+    retries: int | None = None
+    max_attempts: int | None = None
+    trace: str | None = None
+    """The caller's own `traceparent`."""
+
+
+class Submitted(msgspec.Struct, frozen=True):
+    """A task that is stored."""
+
+    task: Task
+    created: bool
+    """False: by an earlier submit with the same idempotency key."""
+
+
+class _Request(msgspec.Struct, frozen=True):
+    """Who asks, and for what."""
+
+    user: User
+    caller: CallerRef
+    ask: Ask
+    parent: Task | None = None
+    retry_of: str | None = None
+
+
+class _Refused(msgspec.Struct, frozen=True):
+    """A request that can't become a new task."""
+
+    request: _Request
+    error: AtlasError
+    malformed: bool = False
+    """Then nothing like it can have been taken before."""
+
+
+class _Prepared(msgspec.Struct, frozen=True):
+    """A task that counts already, and has its place in the queue and perhaps a slot: it has to be stored now."""
+
+    request: _Request
+    change: lifecycle.Change
+    slot: Slot | None
+
+
+async def submit(
+    engine: Engine,
+    user: User,
+    caller: CallerRef,
+    ask: Ask,
+    *,
+    parent: Task | None = None,
+    retry_of: str | None = None,
+    wait: float = 0.0,
+) -> Submitted:
+    """Accept a task: when this returns, it is on disk and will reach an outcome (guarantee 1).
+
+    With an idempotency key that is known, nothing counts but whether the same is asked for (guarantee 11).
+
+    With `wait`, return when it has ended or so many seconds are over.
+
+    Raises:
+        NotFound: no such agent or skill for this user.
+        InvalidInput: the input does not fit the skill's schema, or an option is out of bounds; nothing is stored.
+        Unavailable: the agent is offline and `queue_ttl` is 0 (`agent_offline`), it is disabled, or the store is away.
+        Busy: too many tasks wait for the agent, or have not ended (`domain.census`).
+        Conflict: the idempotency key was used for something else.
+    """
+    (prepared,) = await _prepare(engine, [_Request(user, caller, ask, parent, retry_of)])
+    # Before it is stored, so that its end can't be missed.
+    watched = prepared.change.task.id if wait and isinstance(prepared, _Prepared) else None
+    with nullcontext() if watched is None else engine.feed.watch(watched) as watch:
+        (submitted,) = await _store(engine, [prepared])
+        if isinstance(submitted, AtlasError):
+            raise submitted
+        task = submitted.task
+        ended: Task | None = None
+        if watch is not None and submitted.created:
+            ended = await tasks.end(engine, task.id, watch, wait)
+        elif wait:
+            ended = await tasks.until_ended(engine, task.id, wait)
+    return Submitted(ended or task, submitted.created)
+
+
+async def submit_all(
+    engine: Engine, user: User, caller: CallerRef, asks: Sequence[Ask]
+) -> list[Submitted | AtlasError]:
+    """Accept tasks, each by itself; return what became of each, in their order. The errors are those of `submit`.
+
+    All of them together wait for hardly more than one: they are stored in the same commits.
+    """
+    return await _store(engine, await _prepare(engine, [_Request(user, caller, ask) for ask in asks]))
+
+
+async def retry(engine: Engine, principal: Principal, task_id: str) -> Submitted:
+    """Do again what an ended task asked for, as a new task with `retry_of`; raises Conflict while it has not ended."""
+    old = await tasks.show(engine, principal, task_id)
+    if not old.terminal:
+        raise Conflict("this task has not ended: cancel it first", code="task_not_ended")
+    agent = await engine.access.agent(principal.user, old.agent)
+    skill = await engine.registry.skill(agent, old.skill)
+    # What was to happen once is to happen once; and what the skill says of that by now holds as well.
+    once = Delivery.AT_MOST_ONCE in (old.delivery, skill.policy.delivery)
+    ask = Ask(
+        old.agent,
+        old.skill,
+        old.input,
+        timeout=old.timeout,
+        priority=old.priority,
+        delivery=Delivery.AT_MOST_ONCE if once else None,
+        retries=None if once else old.retries,
+        max_attempts=old.max_attempts,
+    )
+    return await submit(engine, principal.user, principal.caller, ask, retry_of=old.id)
+
+
+async def earlier(engine: Engine, user: User, caller: CallerRef, ask: Ask, refusal: AtlasError) -> Submitted:
+    """Return what an earlier submit with the same key made; the world may have changed since.
+
+    Raises:
+        AtlasError: the refusal, when there was no earlier one.
+        Conflict: the earlier one asked for something else.
+    """
+    older = None
+    if ask.idempotency_key is not None:
+        older = await engine.store.tasks.with_key(caller, ask.idempotency_key)
+    if older is None:
+        raise refusal
+    return _same(user, older, ask)
+
+
+async def _prepare(engine: Engine, requests: Sequence[_Request]) -> list[_Prepared | _Refused]:
+    """Prepare what can become tasks, each by itself. Nothing may wait between this and `_store`."""
+    accepted = [await _accepted(engine, request) for request in requests]
+    # From here on nothing waits: whoever is prepared next finds those before in the queue.
+    return [
+        found if isinstance(found, _Refused) else _prepared(engine, request, *found)
+        for request, found in zip(requests, accepted, strict=True)
+    ]
+
+
+async def _accepted(engine: Engine, request: _Request) -> tuple[Agent, Skill] | _Refused:
+    """Return whom the task is for. Waits only for what is not in memory, and for long schemas."""
+    user, ask = request.user, request.ask
+    fault = _fault(ask.input)
+    if fault is not None:
+        return _Refused(request, fault, malformed=True)
+    try:
+        agent = await engine.access.agent(user, ask.agent)
+        skill = await engine.registry.skill(agent, ask.skill)
+        _check_options(engine, ask)
+        await engine.schemas.check(skill.input_schema, ask.input, what="the input", name=skill.name, whose=user.id)
+    except AtlasError as error:
+        # What holds for a new task says nothing of one that there is.
+        return _Refused(request, error)
+    return agent, skill
+
+
+def _prepared(engine: Engine, request: _Request, agent: Agent, skill: Skill) -> _Prepared | _Refused:
+    caller, ask = request.caller, request.ask
+    refusal = _unreachable(engine, agent, ask) or engine.dispatcher.census.check(agent.id, agent.full_name, caller)
+    if refusal is not None:
+        return _Refused(request, refusal)
+    try:
+        task = _new_task(engine, request, agent, skill)
+    except AtlasError as error:
+        return _Refused(request, error)
+    # Only now: a submit that is refused costs its caller no place in the queue.
+    position = engine.dispatcher.position(agent.id, caller.id, ask.priority)
+    change = lifecycle.submit(msgspec.structs.replace(task, position=position))
+    slot = engine.dispatcher.claims.slot_for(agent.id, task.skill)
+    claim = lifecycle.claim(change.task, slot.instance_id, task.created_at) if slot is not None else None
+    if claim is not None:
+        change = lifecycle.Change(claim.task, change.events + claim.events)
+    engine.dispatcher.expect(change)
+    return _Prepared(request, change, slot)
+
+
+async def _store(engine: Engine, prepared: Sequence[_Prepared | _Refused]) -> list[Submitted | AtlasError]:
+    """Store what is prepared, and return what became of each."""
+    adding = [engine.dispatcher.add(one.change, one.slot) if isinstance(one, _Prepared) else one for one in prepared]
+    futures = [one for one in adding if isinstance(one, Future)]
+    if futures:
+        await asyncio.wait(futures)
+    return [await _became(engine, one.request, added) for one, added in zip(prepared, adding, strict=True)]
+
+
+async def _became(engine: Engine, request: _Request, added: "Future[Added] | _Refused") -> Submitted | AtlasError:
+    try:
+        if isinstance(added, _Refused) and added.malformed:
+            return added.error
+        if isinstance(added, _Refused):
+            return await earlier(engine, request.user, request.caller, request.ask, added.error)
+        stored = added.result()
+        if not stored.created:
+            return _same(request.user, stored.task, request.ask)
+    except AtlasError as error:
+        return error
+    task = stored.task
+    if request.parent is not None and task.state is TaskState.SUBMITTED:
+        engine.circles.waits(task.id)
+    if request.ask.queue_ttl == 0:
+        await engine.absence.left_meanwhile(task)
+    return Submitted(task, created=True)
+
+
+def _same(user: User, older: Task, ask: Ask) -> Submitted:
+    """Return the task that the key stands for; raises Conflict unless that is what is asked for now."""
+    same = full_name(ask.agent, user.name) == older.agent and _digest(older.agent_id, ask) == older.body_digest
+    if not same:
+        raise Conflict(
+            f"this idempotency key was used for another request, which became {older.id}: use a new key for a new one",
+            code="idempotency_conflict",
+        )
+    return Submitted(older, created=False)
+
+
+def _fault(data: bytes) -> InvalidInput | None:
+    """Return what is wrong with an input; how deep it is, and that it is JSON, was seen to where it came in."""
+    if not numbers_fit(data):
+        return InvalidInput("the input is not JSON: it holds a number that no reader could take")
+    if not is_object(data):
+        return InvalidInput("the input is a JSON object with the skill's parameters")
+    return None
+
+
+def _check_options(engine: Engine, ask: Ask) -> None:
+    most = engine.limits.payload_bytes
+    if len(ask.input) > most:
+        raise input_too_large(len(ask.input), most)
+    if not 0 <= ask.priority <= MAX_PRIORITY:
+        raise InvalidInput(f"priority is a number from 0 to {MAX_PRIORITY}")
+    if ask.deadline is not None and ask.deadline <= engine.clock():
+        raise InvalidInput("the deadline is over already", code="deadline_exceeded")
+    if ask.deadline is not None and ask.deadline > engine.clock() + MOST_AHEAD:
+        raise InvalidInput(f"the deadline is more than {MOST_AHEAD // 86_400:.0f} days ahead")
+    if ask.idempotency_key is not None and not 1 <= len(ask.idempotency_key) <= MAX_KEY:
+        raise InvalidInput(f"an idempotency key has 1 to {MAX_KEY} characters")
+
+
+def _unreachable(engine: Engine, agent: Agent, ask: Ask) -> AtlasError | None:
+    """Return why the agent can't be asked now, or None."""
+    if agent.disabled_at is not None:
+        return Unavailable(f"{agent.full_name} is disabled", code="agent_disabled", retry_after=60)
+    if ask.queue_ttl == 0 and engine.absence.away(agent.id):
+        return Unavailable(
+            f"{agent.full_name} is offline: start it, or submit the task to wait for it (`atlas call --no-wait`)",
+            code="agent_offline",
+            retry_after=5,
+        )
+    return None
+
+
+def _new_task(engine: Engine, request: _Request, agent: Agent, skill: Skill) -> Task:
+    caller, ask, parent = request.caller, request.ask, request.parent
+    now = engine.clock()
+    policy = effective(skill.policy, Wishes(ask.delivery, ask.max_attempts, ask.retries, ask.timeout))
+    deadlines = [at for at in (ask.deadline, parent.deadline if parent else None) if at is not None]
+    return Task(
+        id=engine.ids(TASK),
+        agent_id=agent.id,
+        agent=agent.full_name,
+        skill=skill.name,
+        state=TaskState.SUBMITTED,
+        input=ask.input,
+        caller=caller,
+        owner_id=parent.owner_id if parent else caller.user_id,
+        created_at=now,
+        updated_at=now,
+        trace=child(parent.trace if parent else ask.trace, engine.entropy),
+        delivery=policy.delivery,
+        max_attempts=policy.max_attempts,
+        retries=policy.retries,
+        backoff=policy.backoff,
+        timeout=policy.timeout,
+        deadline=min(deadlines, default=None),
+        queue_expires_at=None if ask.queue_ttl == 0 else now + (ask.queue_ttl or QUEUE_TTL),
+        priority=ask.priority,
+        parent_id=parent.id if parent else None,
+        depth=depth_below(parent) if parent else 0,
+        idempotency_key=ask.idempotency_key,
+        body_digest=None if ask.idempotency_key is None else _digest(agent.id, ask),
+        retry_of=request.retry_of,
+    )
+
+
+def _digest(agent_id: str, ask: Ask) -> bytes:
+    """All that was asked counts, but for the key, the trace, and how long the task may wait for its agent."""
+    asked = msgspec.structs.replace(ask, agent=agent_id, input=b"", idempotency_key=None, trace=None, queue_ttl=None)
+    return digest(asked, ask.input)
