@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Engine, event
 
 from agentic_atlas.backend.ports import Slot, Store, TaskFilter
 from agentic_atlas.backend.store.database import open_store
-from agentic_atlas.protocol.tasks import TaskState
+from agentic_atlas.protocol.tasks import LEASED, TaskState
 from tests.conformance.store.samples import BOB, LIBRARY, NOW, Numbered, populate, submitted
 
 SLOTS = [Slot(LIBRARY.id, "inst_1", 1)]
@@ -38,54 +38,9 @@ HOT: dict[str, tuple[Callable[[Store], Awaitable[object]], set[str]]] = {
         lambda store: store.tasks.held_by("inst_1", "inst_2"),
         {"SEARCH tasks USING INDEX tasks_held (instance_id=?)"},
     ),
-    "newest of a user": (
-        lambda store: store.tasks.find(TaskFilter(visible_to=BOB.id), limit=9),
-        {
-            "SEARCH agents USING INDEX agents_of_owner (owner_id=?)",
-            "SEARCH tasks USING COVERING INDEX tasks_of_owner (owner_id=?)",
-            "SEARCH tasks USING COVERING INDEX tasks_of_agent (agent_id=?)",
-            "SEARCH tasks USING INDEX sqlite_autoindex_tasks_1 (id=?)",
-        },
-    ),
-    "newest of an agent": (
-        lambda store: store.tasks.find(TaskFilter(agent_id=LIBRARY.id), limit=9),
-        {"SEARCH tasks USING INDEX tasks_of_agent (agent_id=?)"},
-    ),
-    "newest of an agent, for its caller": (
-        lambda store: store.tasks.find(TaskFilter(agent_id=LIBRARY.id, visible_to=BOB.id), limit=9),
-        {"SEARCH tasks USING INDEX tasks_of_agent (agent_id=?)"},
-    ),
-    "newest of all": (
-        lambda store: store.tasks.find(TaskFilter(states=(TaskState.FAILED,)), limit=9),
-        {"SCAN tasks USING INDEX sqlite_autoindex_tasks_1"},
-    ),
-    "newest of a skill": (
-        lambda store: store.tasks.find(TaskFilter(agent_id=LIBRARY.id, skill="search"), limit=9),
-        {"SEARCH tasks USING INDEX tasks_of_agent (agent_id=?)"},
-    ),
-    "newest since a time": (
-        lambda store: store.tasks.find(TaskFilter(since=NOW), limit=9),
-        {"SEARCH tasks USING INDEX sqlite_autoindex_tasks_1 (id>?)"},
-    ),
-    "newest of an agent since a time": (
-        lambda store: store.tasks.find(TaskFilter(agent_id=LIBRARY.id, since=NOW), limit=9),
-        {"SEARCH tasks USING INDEX tasks_of_agent (agent_id=? AND id>?)"},
-    ),
-    "by the beginning of the id": (
-        lambda store: store.tasks.find(TaskFilter(prefix="tsk_01"), limit=2),
-        {"SEARCH tasks USING INDEX sqlite_autoindex_tasks_1 (id>? AND id<?)"},
-    ),
     "a task without its payloads": (
         lambda store: store.tasks.summary("task_00000001"),
         {"SEARCH tasks USING INDEX sqlite_autoindex_tasks_1 (id=?)"},
-    ),
-    "of a parent": (
-        lambda store: store.tasks.find(TaskFilter(parent_id="task_1"), limit=9),
-        {"SEARCH tasks USING INDEX tasks_of_parent (parent_id=?)"},
-    ),
-    "of a trace": (
-        lambda store: store.tasks.find(TaskFilter(trace_id="ab" * 16), limit=9),
-        {"SEARCH tasks USING INDEX tasks_of_trace (trace_id=?)"},
     ),
     "open": (
         lambda store: store.tasks.open(),
@@ -100,6 +55,92 @@ HOT: dict[str, tuple[Callable[[Store], Awaitable[object]], set[str]]] = {
         {"SEARCH tasks USING INDEX sqlite_autoindex_tasks_1 (id=?)"},
     ),
 }
+
+OWN = "SEARCH agents USING INDEX agents_of_owner (owner_id=?)"
+PAGE = "SEARCH tasks USING INDEX sqlite_autoindex_tasks_1 (id=?)"
+NEWEST = "SCAN tasks USING COVERING INDEX sqlite_autoindex_tasks_1"
+
+LISTS: dict[str, tuple[TaskFilter, set[str]]] = {
+    "all": (TaskFilter(), {NEWEST}),
+    "of a user": (
+        TaskFilter(visible_to=BOB.id),
+        {
+            "SEARCH tasks USING COVERING INDEX tasks_of_owner (owner_id=?)",
+            "SEARCH tasks USING COVERING INDEX tasks_of_agent (agent_id=?)",
+        },
+    ),
+    "agent": (
+        TaskFilter(agent_id=LIBRARY.id),
+        {"SEARCH tasks USING COVERING INDEX tasks_of_agent (agent_id=?)"},
+    ),
+    "agent, for its caller": (
+        TaskFilter(agent_id=LIBRARY.id, visible_to=BOB.id),
+        {"SEARCH tasks USING INDEX tasks_of_agent (agent_id=?)"},
+    ),
+    "agent, for its owner": (
+        TaskFilter(agent_id=LIBRARY_OF_BOB.id, visible_to=BOB.id),
+        {"SEARCH tasks USING COVERING INDEX tasks_of_agent (agent_id=?)"},
+    ),
+    "skill": (
+        TaskFilter(skill="search"),
+        {"SEARCH tasks USING COVERING INDEX tasks_of_skill (skill=?)"},
+    ),
+    "skill of an agent": (
+        TaskFilter(agent_id=LIBRARY.id, skill="search"),
+        {"SEARCH tasks USING COVERING INDEX tasks_of_agent_and_skill (agent_id=? AND skill=?)"},
+    ),
+    "skill, for a user": (
+        TaskFilter(skill="search", visible_to=BOB.id),
+        {
+            "SEARCH tasks USING COVERING INDEX tasks_of_owner_and_skill (owner_id=? AND skill=?)",
+            "SEARCH tasks USING COVERING INDEX tasks_of_agent_and_skill (agent_id=? AND skill=?)",
+        },
+    ),
+    "since": (TaskFilter(since=NOW), {"SEARCH tasks USING INDEX sqlite_autoindex_tasks_1 (id>?)"}),
+    "since, of an agent": (
+        TaskFilter(agent_id=LIBRARY.id, since=NOW),
+        {"SEARCH tasks USING INDEX tasks_of_agent (agent_id=? AND id>?)"},
+    ),
+    "prefix": (
+        TaskFilter(prefix="tsk_01"),
+        {"SEARCH tasks USING COVERING INDEX sqlite_autoindex_tasks_1 (id>? AND id<?)"},
+    ),
+    "parent": (
+        TaskFilter(parent_id="task_1"),
+        {"SEARCH tasks USING COVERING INDEX tasks_of_parent (parent_id=?)"},
+    ),
+    "trace": (
+        TaskFilter(trace_id="ab" * 16),
+        {"SEARCH tasks USING COVERING INDEX tasks_of_trace (trace_id=?)"},
+    ),
+    "trace, narrowed by all else": (
+        TaskFilter(BOB.id, LIBRARY.id, (TaskState.FAILED, TaskState.WORKING), trace_id="ab" * 16, skill="search"),
+        {"SEARCH tasks USING INDEX tasks_of_trace (trace_id=?)"},
+    ),
+}
+
+
+def in_state(state: TaskState) -> dict[str, tuple[TaskFilter, set[str]]]:
+    return {
+        state: (
+            TaskFilter(states=(state,)),
+            {"SEARCH tasks USING COVERING INDEX tasks_in_state (state=?)"},
+        ),
+        f"{state}, for a user": (
+            TaskFilter(states=(state,), visible_to=BOB.id),
+            {
+                "SEARCH tasks USING COVERING INDEX tasks_of_owner_in_state (owner_id=? AND state=?)",
+                "SEARCH tasks USING COVERING INDEX tasks_of_agent_in_state (agent_id=? AND state=?)",
+            },
+        ),
+        f"{state}, of an agent": (
+            TaskFilter(states=(state,), agent_id=LIBRARY.id),
+            {"SEARCH tasks USING COVERING INDEX tasks_of_agent_in_state (agent_id=? AND state=?)"},
+        ),
+    }
+
+
+LISTS |= {name: listed for state in sorted(set(TaskState) - LEASED) for name, listed in in_state(state).items()}
 
 
 def plans_of(use: Callable[[Store], Awaitable[object]]) -> list[str]:
@@ -177,5 +218,30 @@ def test_a_hot_query_uses_its_index(query: str) -> None:
         step for step in steps if step.startswith(("SEARCH tasks", "SCAN tasks", "SEARCH events", "SCAN events"))
     }
     assert touching <= expected, steps
-    if query != "newest of a user" and query != "of a trace":
-        assert not [step for step in steps if "TEMP B-TREE" in step], steps
+    assert not [step for step in steps if "TEMP B-TREE" in step], steps
+
+
+@pytest.mark.parametrize("narrowed", LISTS)
+def test_a_list_walks_an_index_for_what_it_is_narrowed_by_and_sorts_nothing(narrowed: str) -> None:
+    which, expected = LISTS[narrowed]
+    steps = plans_of(lambda store: store.tasks.find(which, limit=9))
+    assert {step for step in steps if " tasks " in step} - {PAGE} == expected, steps
+    assert not [step for step in steps if "TEMP B-TREE" in step], steps
+
+
+@pytest.mark.parametrize("state", sorted(LEASED))
+@pytest.mark.parametrize("beside", [TaskFilter(), TaskFilter(BOB.id, LIBRARY.id, skill="search", since=NOW)])
+def test_a_list_of_what_is_held_looks_at_no_more_than_that(state: TaskState, beside: TaskFilter) -> None:
+    which = msgspec.structs.replace(beside, states=(state,))
+    steps = plans_of(lambda store: store.tasks.find(which, limit=9))
+    assert {step for step in steps if " tasks " in step} == {"SCAN tasks USING INDEX tasks_held"}, steps
+
+
+def test_every_filter_of_a_list_has_its_plan_here() -> None:
+    narrowing = {
+        name
+        for which, _ in LISTS.values()
+        for name in TaskFilter.__struct_fields__
+        if getattr(which, name) not in (None, ())
+    }
+    assert narrowing == set(TaskFilter.__struct_fields__)

@@ -25,8 +25,10 @@ metadata = MetaData()
 
 # States stand in the text of a statement, never among its parameters: only so can a database see that a query asks
 # for no more than a partial index holds.
-SUBMITTED = literal_column(f"'{TaskState.SUBMITTED}'", Text)
 HELD = tuple(literal_column(f"'{state}'", Text) for state in sorted(LEASED))
+RESTING = {state: literal_column(f"'{state}'", Text) for state in sorted(set(TaskState) - LEASED)}
+"""States in which a task stays for longer than an attempt takes."""
+SUBMITTED = RESTING[TaskState.SUBMITTED]
 
 network = Table(
     "network",
@@ -193,9 +195,19 @@ _partial(
     where=_c.idempotency_key.is_not(None),
     unique=True,
 )
+# What lists are narrowed by (see `lists`), for everybody, for who owns the task, and for its agent. Of states there are
+# only those that last: a task that is given away at once is entered there once, at its end, and not moved at each step;
+# those that are held are no more than there are slots.
 Index("tasks_of_owner", _c.owner_id, _c.id)
 Index("tasks_of_agent", _c.agent_id, _c.id)
-Index("tasks_of_trace", _c.trace_id)
+Index("tasks_of_trace", _c.trace_id, _c.id)
+Index("tasks_of_skill", _c.skill, _c.id)
+Index("tasks_of_owner_and_skill", _c.owner_id, _c.skill, _c.id)
+Index("tasks_of_agent_and_skill", _c.agent_id, _c.skill, _c.id)
+_resting = _c.state.in_(tuple(RESTING.values()))
+_partial("tasks_in_state", _c.state, _c.id, where=_resting)
+_partial("tasks_of_owner_in_state", _c.owner_id, _c.state, _c.id, where=_resting)
+_partial("tasks_of_agent_in_state", _c.agent_id, _c.state, _c.id, where=_resting)
 
 events = Table(
     "events",

@@ -5,42 +5,24 @@ from collections.abc import Collection, Sequence
 from functools import partial
 from typing import Any, TypeAlias
 
-from sqlalchemy import ColumnElement, Connection, func, literal, null, or_, select, union_all, update
+from sqlalchemy import ColumnElement, Connection, select, update
 
-from agentic_atlas.backend.domain.ids import TASK, earliest
 from agentic_atlas.backend.domain.lifecycle import Change
 from agentic_atlas.backend.domain.records import CallerRef, Task, TaskEvent
 from agentic_atlas.backend.ports import EVENT_PAGE_BYTES, Added, Changed, Decide, Page, Slot, Summary, TaskFilter
+from agentic_atlas.backend.store import lists
 from agentic_atlas.backend.store.cursors import cursor_after, id_in
+from agentic_atlas.backend.store.lists import NO_INPUT
 from agentic_atlas.backend.store.operations import Add, ChangeTask, Claim, Statement
 from agentic_atlas.backend.store.readers import Readers
 from agentic_atlas.backend.store.rows import EVENTS, TASKS, dialogue_blob, dialogue_of
 from agentic_atlas.backend.store.statements import Query, key_of
-from agentic_atlas.backend.store.tables import HELD, SUBMITTED, agents, events, tasks
+from agentic_atlas.backend.store.tables import HELD, SUBMITTED, events, tasks
 from agentic_atlas.backend.store.writer import Writer
 
 Columns: TypeAlias = Sequence[ColumnElement[Any]]
 
-_MOST_MESSAGE = 500
-"""Characters of an error's message in a list."""
-
-_NO_INPUT: dict[str, ColumnElement[Any]] = {"input": literal(b"").label("input")}
-_NO_PAYLOAD: dict[str, ColumnElement[Any]] = _NO_INPUT | {
-    "output": null().label("output"),
-    "error_detail": literal(b"null").label("error_detail"),
-    "error_message": func.substr(tasks.c.error_message, 1, _MOST_MESSAGE).label("error_message"),
-    "dialogue": null().label("dialogue"),
-}
-_WITHOUT_INPUT: Columns = [_NO_INPUT.get(column.name, column) for column in TASKS.read]
-_SIZES: Columns = [func.length(column).label(f"{column.name}_bytes") for column in (tasks.c.input, tasks.c.output)]
-"""A database knows a value's length without reading the pages that it spills to."""
-_SUMMARY: Columns = [*(_NO_PAYLOAD.get(column.name, column) for column in TASKS.read), *_SIZES]
-
-_APART = 60.0
-"""Seconds that the time in an id and that of its task may be apart; more than a small correction of the clock."""
-
-_BRANCHES = 100
-"""Parts of one union; SQLite takes at most 500."""
+_WITHOUT_INPUT: Columns = [NO_INPUT.get(column.name, column) for column in TASKS.read]
 
 
 class SqlTasks:
@@ -76,9 +58,7 @@ class SqlTasks:
 
     async def summary(self, task_id: str) -> Summary | None:
         """See the port."""
-        query = select(*_SUMMARY).where(tasks.c.id == task_id)
-        found = await self._readers.run(lambda connection: connection.execute(query).first())
-        return None if found is None else _summary_of(found)
+        return next(iter(await self._readers.run(lambda connection: lists.summaries(connection, [task_id]))), None)
 
     async def with_key(self, caller: CallerRef, idempotency_key: str) -> Task | None:
         """See the port."""
@@ -87,7 +67,7 @@ class SqlTasks:
     async def find(self, which: TaskFilter, *, limit: int, after: str | None = None) -> Page:
         """See the port."""
         before = None if after is None else id_in(after)
-        found = await self._readers.run(lambda connection: _find(connection, which, limit + 1, before))
+        found = await self._readers.run(lambda connection: lists.newest(connection, which, limit + 1, before))
         items = found[:limit]
         return Page(tuple(items), cursor_after(items[-1].task.id) if len(found) > limit else None)
 
@@ -170,72 +150,3 @@ def _as_many(connection: Connection, query: Query, most_bytes: int) -> list[Task
                 break
             found.append(event)
     return found
-
-
-def _summary_of(row: Any) -> Summary:
-    return Summary(TASKS.value(row), row.input_bytes, row.output_bytes)
-
-
-def _find(connection: Connection, which: TaskFilter, limit: int, before: str | None) -> list[Summary]:
-    """Tasks that a filter lets through, newest first, from the one before `before`."""
-    narrow = [
-        column == value
-        for column, value in (
-            (tasks.c.agent_id, which.agent_id),
-            (tasks.c.parent_id, which.parent_id),
-            (tasks.c.trace_id, which.trace_id),
-        )
-        if value is not None
-    ]
-    filters = [*narrow, *_made(which)]
-    if which.skill is not None:
-        filters.append(tasks.c.skill == which.skill)
-    if which.states:
-        filters.append(tasks.c.state.in_([state.value for state in which.states]))
-    if before is not None:
-        filters.append(tasks.c.id < before)
-    if which.visible_to is not None and narrow:
-        filters.append(_visible(which.visible_to))
-    elif which.visible_to is not None:
-        filters = [tasks.c.id.in_(_newest_visible(connection, which.visible_to, filters, limit))]
-    query = select(*_SUMMARY).where(*filters).order_by(tasks.c.id.desc()).limit(limit)
-    return [_summary_of(row) for row in connection.execute(query)]
-
-
-def _made(which: TaskFilter) -> list[ColumnElement[bool]]:
-    """Narrow to ids, which sort by the time of their making, so that no more of an index is walked than is shown."""
-    bounds = []
-    if which.prefix is not None:
-        # Behind every id that begins so: `{` follows `z`, the last character that ids have.
-        bounds += [tasks.c.id >= which.prefix, tasks.c.id < which.prefix + "{"]
-    if which.since is not None:
-        bounds += [tasks.c.id >= earliest(TASK, which.since - _APART), tasks.c.created_at >= which.since]
-    return bounds
-
-
-def _visible(user_id: str) -> ColumnElement[bool]:
-    """A task's caller or its agent belongs to the user."""
-    return or_(tasks.c.owner_id == user_id, tasks.c.agent_id.in_(select(agents.c.id).where(_owned_by(user_id))))
-
-
-def _owned_by(user_id: str) -> ColumnElement[bool]:
-    return agents.c.owner_id == user_id
-
-
-def _newest_visible(
-    connection: Connection, user_id: str, filters: Sequence[ColumnElement[bool]], limit: int
-) -> list[str]:
-    """Ids of the user's newest tasks: the newest as caller and the newest of each agent, then the newest of those.
-
-    Each part walks an index from its end and stops after `limit`; one condition with OR would sort all there are.
-    """
-    own_agents = connection.scalars(select(agents.c.id).where(_owned_by(user_id))).all()
-    parts = [tasks.c.owner_id == user_id, *(tasks.c.agent_id == agent_id for agent_id in own_agents)]
-    ids: set[str] = set()
-    for start in range(0, len(parts), _BRANCHES):
-        branches = [
-            select(tasks.c.id).where(part, *filters).order_by(tasks.c.id.desc()).limit(limit).subquery()
-            for part in parts[start : start + _BRANCHES]
-        ]
-        ids.update(connection.scalars(union_all(*(select(branch.c.id) for branch in branches))))
-    return sorted(ids, reverse=True)[:limit]

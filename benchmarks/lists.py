@@ -1,0 +1,109 @@
+"""What a list of tasks costs over HTTP when many are stored, whatever it is narrowed by.
+
+    python benchmarks/lists.py [--tasks 44000] [--requests 60]
+
+Two networks, one of them empty; in the other a member has `--tasks` tasks, of which one in a thousand has failed and
+one in a thousand is of another skill. Each list is asked for in turn from both, by an administrator and by the member.
+The ratio of the medians is what the stored tasks cost, and what it costs to show those of the page, which the empty
+network has none of.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import statistics
+import tempfile
+import time
+from contextlib import ExitStack
+from pathlib import Path
+
+import httpx
+import msgspec
+
+from agentic_atlas.backend.archive.manifest import DATABASE
+from agentic_atlas.backend.domain import lifecycle
+from agentic_atlas.backend.domain.ids import TASK, sortable
+from agentic_atlas.backend.domain.lifecycle import Change
+from agentic_atlas.backend.domain.records import Task, TaskError
+from agentic_atlas.backend.store.database import open_store
+from benchmarks.store import OUTPUT, claimed, new_task
+from tests.e2e.processes import Platform
+
+LISTS = ("", "state=failed", "state=completed", "state=submitted", "skill=rare", "prefix=tsk_zz", "parent=tsk_1")
+AT_ONCE = 1_000
+
+
+def ended(number: int, owner_id: str) -> Change:
+    now = time.time()
+    task = msgspec.structs.replace(
+        new_task(number),
+        id=sortable(TASK, int(1000 * now), number),
+        owner_id=owner_id,
+        skill="rare" if number % 1_000 == 1 else "search",
+    )
+    begun = claimed(task)
+    end = _failed(begun.task, now) if number % 1_000 == 2 else lifecycle.complete(begun.task, 1, OUTPUT, now)
+    assert end is not None
+    return Change(end.task, begun.events + end.events)
+
+
+def _failed(task: Task, now: float) -> Change | None:
+    return lifecycle.fail(task, 1, TaskError("handler_error", "it broke"), now)
+
+
+async def fill(database: Path, count: int, owner_id: str) -> None:
+    async with open_store(database, clock=time.time, ids=lambda prefix: f"{prefix}_bench") as store:
+        for start in range(0, count, AT_ONCE):
+            added = [store.tasks.add(ended(n, owner_id)) for n in range(start, min(start + AT_ONCE, count))]
+            for one in added:
+                await one
+
+
+def member_of(platform: Platform) -> tuple[str, str]:
+    """Make a member; return the user's id and a key."""
+    with client_of(platform, platform.api_key) as admin:
+        user = admin.post("/api/v1/users", json={"name": "bob"}).raise_for_status().json()
+        key = admin.post("/api/v1/api-keys", json={"user": "bob"}).raise_for_status().json()
+    return user["id"], key["key"]
+
+
+def client_of(platform: Platform, key: str) -> httpx.Client:
+    return httpx.Client(base_url=platform.url, headers={"Authorization": f"Bearer {key}"})
+
+
+def took(client: httpx.Client, query: str) -> float:
+    started = time.perf_counter()
+    client.get(f"/api/v1/tasks?limit=50&{query}").raise_for_status()
+    return time.perf_counter() - started
+
+
+def main() -> None:
+    arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    arguments.add_argument("--tasks", type=int, default=44_000)
+    arguments.add_argument("--requests", type=int, default=60)
+    given = arguments.parse_args()
+    with tempfile.TemporaryDirectory() as folder, ExitStack() as open_:
+        networks = [Platform(Path(folder) / name).start() for name in ("empty", "full")]
+        for platform in networks:
+            open_.callback(platform.kill)
+        members = [member_of(platform) for platform in networks]
+        networks[1].stop()
+        asyncio.run(fill(networks[1].folder / "data" / DATABASE, given.tasks, members[1][0]))
+        networks[1].start()
+        print(f"{'list':18} {'for':7} {'empty ms':>9} {'full ms':>9} {'ratio':>6}")
+        for who, keys in (
+            ("admin", [platform.api_key for platform in networks]),
+            ("member", [key for _, key in members]),
+        ):
+            clients = [
+                open_.enter_context(client_of(platform, key)) for platform, key in zip(networks, keys, strict=True)
+            ]
+            for query in LISTS:
+                times = [[took(client, query) for client in clients] for _ in range(given.requests)]
+                empty, full = (1000 * statistics.median(column) for column in zip(*times, strict=True))
+                print(f"{query or 'all':18} {who:7} {empty:9.2f} {full:9.2f} {full / empty:6.2f}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,146 @@
+"""Lists of tasks, newest first: each way to narrow one walks an index from its end, and stops when the page is full.
+
+The ids of a page are found first, by one query for each state that is asked for, of each owner and agent that is looked
+at. The index of each ends in the id; the newest of what all find are the page. One condition with OR would sort all
+there are.
+"""
+
+from collections.abc import Collection, Iterator, Sequence
+from typing import Any, NamedTuple, TypeAlias
+
+from sqlalchemy import ColumnElement, Connection, Select, func, literal, null, or_, select, union_all
+
+from agentic_atlas.backend.domain.ids import TASK, earliest
+from agentic_atlas.backend.ports import Summary, TaskFilter
+from agentic_atlas.backend.store.rows import TASKS
+from agentic_atlas.backend.store.tables import HELD, RESTING, agents, tasks
+from agentic_atlas.protocol.tasks import LEASED, TaskState
+
+Columns: TypeAlias = Sequence[ColumnElement[Any]]
+Condition: TypeAlias = ColumnElement[bool]
+
+_MOST_MESSAGE = 500
+"""Characters of an error's message in a list."""
+
+_APART = 60.0
+"""Seconds that the time in an id and that of its task may be apart; more than a small correction of the clock."""
+
+_BRANCHES = 100
+"""Parts of one union; SQLite takes at most 500."""
+
+NO_INPUT: dict[str, ColumnElement[Any]] = {"input": literal(b"").label("input")}
+_NO_PAYLOAD: dict[str, ColumnElement[Any]] = NO_INPUT | {
+    "output": null().label("output"),
+    "error_detail": literal(b"null").label("error_detail"),
+    "error_message": func.substr(tasks.c.error_message, 1, _MOST_MESSAGE).label("error_message"),
+    "dialogue": null().label("dialogue"),
+}
+_SIZES: Columns = [func.length(column).label(f"{column.name}_bytes") for column in (tasks.c.input, tasks.c.output)]
+"""A database knows a value's length without reading the pages that it spills to."""
+_SUMMARY: Columns = [*(_NO_PAYLOAD.get(column.name, column) for column in TASKS.read), *_SIZES]
+
+
+def summaries(connection: Connection, ids: Sequence[str]) -> list[Summary]:
+    """Those of these tasks that there are, newest first, without their payloads."""
+    query = select(*_SUMMARY).where(tasks.c.id.in_(ids)).order_by(tasks.c.id.desc())
+    return [Summary(TASKS.value(row), row.input_bytes, row.output_bytes) for row in connection.execute(query)]
+
+
+def newest(connection: Connection, which: TaskFilter, limit: int, before: str | None) -> list[Summary]:
+    """Tasks that a filter lets through, newest first, from the one before `before`."""
+    own = [] if which.visible_to is None else list(connection.scalars(_own_agents(which.visible_to)))
+    parts = [query.limit(limit).subquery() for query in _queries(which, own, before)]
+    found: set[str] = set()
+    for start in range(0, len(parts), _BRANCHES):
+        found.update(connection.scalars(union_all(*(select(part.c.id) for part in parts[start : start + _BRANCHES]))))
+    return summaries(connection, sorted(found)[-limit:]) if found else []
+
+
+class _By(NamedTuple):
+    """The columns by which a list is narrowed that have an index."""
+
+    id: ColumnElement[str]
+    owner_id: ColumnElement[str]
+    agent_id: ColumnElement[str]
+    skill: ColumnElement[str]
+
+
+_INDEXED = _By(tasks.c.id, tasks.c.owner_id, tasks.c.agent_id, tasks.c.skill)
+_READ = _By(*(column.concat("") for column in _INDEXED))
+"""The same values for which no index is taken: where another condition finds few rows, which are then looked at."""
+
+
+def _queries(which: TaskFilter, own: Sequence[str], before: str | None) -> Iterator[Select[str]]:
+    """Return the queries that together find the ids, each by one index."""
+    if which.parent_id is not None or which.trace_id is not None:
+        by = _READ._replace(id=tasks.c.id)
+        yield _ids(by.id, *_family(which), *_seen(by, which), *_narrow(by, which, before))
+        return
+    for whose in _whose(which, own):
+        for state in _resting(which.states):
+            yield _ids(tasks.c.id, *whose, *state, *_narrow(_INDEXED, which, before))
+    held = LEASED.intersection(which.states)
+    if held:
+        # No more than there are slots.
+        ones = (tasks.c.state.in_(HELD), tasks.c.state.in_(held))
+        yield _ids(_READ.id, *ones, *_seen(_READ, which), *_narrow(_READ, which, before))
+
+
+def _ids(order: ColumnElement[str], *conditions: Condition) -> Select[str]:
+    return select(tasks.c.id).where(*conditions).order_by(order.desc())
+
+
+def _family(which: TaskFilter) -> Iterator[Condition]:
+    """Conditions that few tasks meet, whatever else is asked for."""
+    if which.parent_id is not None:
+        yield tasks.c.parent_id == which.parent_id
+    if which.trace_id is not None:
+        yield tasks.c.trace_id == which.trace_id
+    if which.states:
+        yield tasks.c.state.in_(which.states)
+
+
+def _whose(which: TaskFilter, own: Sequence[str]) -> Iterator[list[Condition]]:
+    """Conditions under which all tasks are visible, one set for each index to walk."""
+    user_id = which.visible_to
+    if which.agent_id is not None:
+        mine = [] if user_id is None or which.agent_id in own else [_READ.owner_id == user_id]
+        yield [tasks.c.agent_id == which.agent_id, *mine]
+        return
+    yield [] if user_id is None else [tasks.c.owner_id == user_id]
+    yield from ([tasks.c.agent_id == agent_id] for agent_id in own)
+
+
+def _resting(states: Collection[TaskState]) -> Iterator[list[Condition]]:
+    """Conditions of each state that has an index of its own; none at all where every state is wanted."""
+    if not states:
+        yield []
+    for state in sorted(RESTING.keys() & set(states)):
+        yield [tasks.c.state.in_(tuple(RESTING.values())), tasks.c.state == RESTING[state]]
+
+
+def _seen(by: _By, which: TaskFilter) -> Iterator[Condition]:
+    """A task's caller or its agent belongs to who looks, and it is of the agent that is looked at."""
+    if which.visible_to is not None:
+        yield or_(by.owner_id == which.visible_to, by.agent_id.in_(_own_agents(which.visible_to)))
+    if which.agent_id is not None:
+        yield by.agent_id == which.agent_id
+
+
+def _own_agents(user_id: str) -> Select[str]:
+    return select(agents.c.id).where(agents.c.owner_id == user_id)
+
+
+def _narrow(by: _By, which: TaskFilter, before: str | None) -> Iterator[Condition]:
+    """What holds in every index: ids sort by the time of their making, so no more of one is walked than is shown."""
+    if before is not None:
+        yield by.id < before
+    if which.prefix is not None:
+        yield by.id >= which.prefix
+        # Behind every id that begins so: `{` follows `z`, the last character that ids have.
+        yield by.id < which.prefix + "{"
+    if which.since is not None:
+        yield by.id >= earliest(TASK, which.since - _APART)
+        yield tasks.c.created_at >= which.since
+    if which.skill is not None:
+        yield by.skill == which.skill
