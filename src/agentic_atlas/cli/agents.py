@@ -9,7 +9,7 @@ from agentic_atlas.cli.command.declared import Option
 from agentic_atlas.cli.options import AgentName, Iso, Json, Utc
 
 if TYPE_CHECKING:
-    from agentic_atlas.cli.times import Clock
+    from agentic_atlas.cli.times import TimeFormat
     from agentic_atlas.sdk.client.records import AgentInfo, AgentInstance
 
 
@@ -110,12 +110,12 @@ def _show_skill(typed: str, agent: AgentInfo, name: str, *, json: bool) -> None:
         output.page("\n".join(explain.of_skill(typed, skill, whole=True)))
 
 
-def _row(agent: AgentInfo, clock: Clock) -> tuple[str, ...]:
+def _row(agent: AgentInfo, clock: TimeFormat) -> tuple[str, ...]:
     online = str(agent.instances_online)
     return (agent.full_name or agent.name, agent.status, online, clock.short(agent.last_seen_at), agent.description)
 
 
-def _print(typed: str, agent: AgentInfo, clock: Clock, *, every: bool) -> None:
+def _print(typed: str, agent: AgentInfo, clock: TimeFormat, *, every: bool) -> None:
     output.fields(
         [
             ("agent", agent.full_name or agent.name),
@@ -146,7 +146,7 @@ def _print_skills(typed: str, agent: AgentInfo) -> None:
         output.page("\n".join(explain.of_skill(typed, skill)))
 
 
-def _print_instances(agent: AgentInfo, clock: Clock, *, every: bool) -> None:
+def _print_instances(agent: AgentInfo, clock: TimeFormat, *, every: bool) -> None:
     instances = agent.instances
     shown = instances if every else [instance for instance in instances if instance.online]
     if shown:
@@ -158,7 +158,7 @@ def _print_instances(agent: AgentInfo, clock: Clock, *, every: bool) -> None:
         output.aside(f"Instances of the past: {len(instances) - len(shown)}; --all shows them.")
 
 
-def _instance_row(instance: AgentInstance, clock: Clock) -> tuple[str, ...]:
+def _instance_row(instance: AgentInstance, clock: TimeFormat) -> tuple[str, ...]:
     online = "yes" if instance.online else "no"
     process = str(instance.pid or "")
     connected = clock.short(instance.connected_at)

@@ -9,10 +9,10 @@ from typing import NoReturn
 import click
 
 from agentic_atlas.cli import errors, output, shell, streams
-from agentic_atlas.cli.command.tree import Command, Group
+from agentic_atlas.cli.command.tree import Command, CommandGroup
 from agentic_atlas.cli.interrupts import Interrupted
 
-ATLAS = Group(
+ATLAS = CommandGroup(
     "A self-hosted network for local agents.",
     {
         "up": Command("up:up", "Start a network on this machine, in one process.", needs="server"),
@@ -30,7 +30,7 @@ ATLAS = Group(
         "call": Command("call:call", "Run a skill of an agent and print its output."),
         "login": Command("login:login", "Log in to a platform elsewhere, or approve another machine's login."),
         "logout": Command("logout:logout", "Forget a platform's API key on this machine, and revoke it there."),
-        "platforms": Group(
+        "platforms": CommandGroup(
             "The networks known here; switch between them.",
             {
                 "list": Command("platforms:show_list", "List the networks: which answer, and where commands go."),
@@ -43,7 +43,7 @@ ATLAS = Group(
         "whoami": Command("account:whoami", "Show who you are, and to which platform."),
         "version": Command("account:version", "Show the version of Agentic Atlas."),
         "completion": Command("shell:completion", "Print what makes a shell complete commands."),
-        "agents": Group(
+        "agents": CommandGroup(
             "The agents of the network, their skills and instances.",
             {
                 "list": Command("agents:show_list", "List the agents, with their status."),
@@ -52,7 +52,7 @@ ATLAS = Group(
             },
             default="list",
         ),
-        "tokens": Group(
+        "tokens": CommandGroup(
             "Tokens that agents connect with: one for each instance.",
             {
                 "create": Command("tokens:create", "Make a token for an instance of an agent. It is shown this once."),
@@ -60,7 +60,7 @@ ATLAS = Group(
                 "revoke": Command("tokens:revoke", "End a token now: the instance that uses it is disconnected."),
             },
         ),
-        "tasks": Group(
+        "tasks": CommandGroup(
             "Tasks: list them, look at one, cancel, watch, answer and repeat them.",
             {
                 "list": Command("tasks:show_list", "List the newest tasks."),

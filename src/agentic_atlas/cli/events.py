@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from agentic_atlas.cli.wording import expected
 
 if TYPE_CHECKING:
-    from agentic_atlas.cli.times import Clock
+    from agentic_atlas.cli.times import TimeFormat
     from agentic_atlas.sdk.client.records import TaskEvent
 
 
@@ -37,7 +37,7 @@ _SETBACKS = {
 }
 
 
-def line(event: TaskEvent, clock: Clock) -> str:
+def line(event: TaskEvent, clock: TimeFormat) -> str:
     """Return an event on one line, the time first."""
     return f"{clock.of_day(event.at)}  {event.kind:<8}  {' '.join(summary(event).split())}"
 

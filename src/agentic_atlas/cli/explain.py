@@ -15,7 +15,7 @@ from agentic_atlas.protocol.schemas import words
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from agentic_atlas.cli.schema import Field, Schema
+    from agentic_atlas.cli.schema import Schema, SchemaField
     from agentic_atlas.sdk.client.asynchronous import AsyncClient
     from agentic_atlas.sdk.client.records import AgentInfo, SkillInfo
 
@@ -86,7 +86,7 @@ def call(agent: str, skill: str, takes: Schema) -> str:
     return " ".join(["atlas call", *(shlex.quote(one_line(word)) for word in (agent, skill, *pairs[:_EXAMPLE_PARTS]))])
 
 
-def _pairs(field: Field, root: Schema, within: str = "") -> list[str]:
+def _pairs(field: SchemaField, root: Schema, within: str = "") -> list[str]:
     """Return what is typed for a field: `key=value`, or one for each part that an object needs."""
     whole = bool(within) or schema.kinds(field.schema, root) != {"object"}
     parts = [] if whole else schema.fields(schema.cases(field.schema, root)[0], root)
@@ -96,7 +96,7 @@ def _pairs(field: Field, root: Schema, within: str = "") -> list[str]:
     return [within + _pair(field, root)]
 
 
-def _pair(field: Field, root: Schema) -> str:
+def _pair(field: SchemaField, root: Schema) -> str:
     if schema.encoding(field.schema, root) is not None:
         return f"{field.name}=@FILE"
     value, takes = wording.example(field.schema, root), field.schema
@@ -106,7 +106,7 @@ def _pair(field: Field, root: Schema) -> str:
     return pair(field.name, value, takes, root)
 
 
-def _rows(fields: Sequence[Field], root: Schema, within: str = "") -> Iterator[tuple[str, str, str]]:
+def _rows(fields: Sequence[SchemaField], root: Schema, within: str = "") -> Iterator[tuple[str, str, str]]:
     """Yield a row for each field, and behind an object's those for its parts."""
     for field in fields:
         name, kind, description = _row(field, root)
@@ -116,7 +116,7 @@ def _rows(fields: Sequence[Field], root: Schema, within: str = "") -> Iterator[t
                 yield from _rows(schema.fields(case, root), root, f"{within}{name}.")
 
 
-def _row(field: Field, root: Schema) -> tuple[str, str, str]:
+def _row(field: SchemaField, root: Schema) -> tuple[str, str, str]:
     kind = one_line(wording.described(field.schema, root))
     kind = kind if len(kind) <= LONGEST_TYPE else f"{kind[: LONGEST_TYPE - 1]}…"
     if field.has_default:

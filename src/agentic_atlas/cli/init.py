@@ -34,7 +34,7 @@ _NAME = re.compile(r"[a-z0-9](?:[a-z0-9_-]{0,62}[a-z0-9])?")
 
 
 @dataclass(frozen=True)
-class Place:
+class AgentAccess:
     """Where the new agent will connect, and with what."""
 
     router_url: str = ROUTER_URL
@@ -84,26 +84,26 @@ def _check_empty(folder: Path) -> None:
         raise InvalidInput(f"{folder} is there already and not empty: choose another place with --folder")
 
 
-def _place(name: str) -> Place:
+def _place(name: str) -> AgentAccess:
     """Ask the platform for a token; without one, say why not: the folder is useful all the same."""
     try:
         return connection.run(_token(name), timeout=SECONDS)
     except AtlasError as error:
-        return Place(problem=error.message)
+        return AgentAccess(problem=error.message)
     except TimeoutError:
-        return Place(problem="the platform did not answer in time")
+        return AgentAccess(problem="the platform did not answer in time")
 
 
-async def _token(name: str) -> Place:
+async def _token(name: str) -> AgentAccess:
     async with connection.connect() as atlas:
         me = await atlas.whoami()
         created = await ensure_agent(atlas, name)
         made = await atlas.create_token(name, name=platform.node())
         agent_env.warn_of_router(me, atlas.base_url)
-        return Place(me.router_url or ROUTER_URL, me.api_url or atlas.base_url, made.token, created)
+        return AgentAccess(me.router_url or ROUTER_URL, me.api_url or atlas.base_url, made.token, created)
 
 
-def _write(folder: Path, name: str, place: Place) -> None:
+def _write(folder: Path, name: str, place: AgentAccess) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     values = {"name": name, "router_url": place.router_url, "api_url": place.api_url}
     templates = resources.files("agentic_atlas.cli") / "template"
@@ -114,7 +114,7 @@ def _write(folder: Path, name: str, place: Place) -> None:
     envfile.set_values(folder / ".env", settings)
 
 
-def _tell(folder: Path, name: str, place: Place) -> None:
+def _tell(folder: Path, name: str, place: AgentAccess) -> None:
     shown = folder.resolve() if folder == Path() else folder
     if place.token:
         asked = connection.one_of_several()

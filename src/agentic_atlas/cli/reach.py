@@ -10,7 +10,7 @@ from agentic_atlas.errors import AtlasError, Unauthenticated, Unavailable
 
 if TYPE_CHECKING:
     from agentic_atlas.sdk.client.records import WhoAmI
-    from agentic_atlas.sdk.credentials import Entry
+    from agentic_atlas.sdk.credentials import StoredKey
 
 SECONDS = 1.5
 """How long a platform may take to answer."""
@@ -47,7 +47,7 @@ async def reach(url: str, key: str) -> Reached:
         return Reached(error.message)
 
 
-async def reach_all(platforms: Mapping[str, Entry]) -> dict[str, Reached]:
+async def reach_all(platforms: Mapping[str, StoredKey]) -> dict[str, Reached]:
     """Ask all of them at the same time."""
     import asyncio
 
@@ -56,7 +56,7 @@ async def reach_all(platforms: Mapping[str, Entry]) -> dict[str, Reached]:
     return {url: task.result() for url, task in asked.items()}
 
 
-async def first_that_answers(platforms: Iterable[tuple[str, Entry]]) -> str | None:
+async def first_that_answers(platforms: Iterable[tuple[str, StoredKey]]) -> str | None:
     """Return the first of these that answers and takes its key, or None."""
     reached = await reach_all(dict(platforms))
     return next((url for url, found in reached.items() if found.me is not None), None)

@@ -17,7 +17,7 @@ _MOST_BRANCHES = 500
 
 
 @dataclass(frozen=True)
-class Field:
+class SchemaField:
     """One of the values that a skill takes."""
 
     name: str
@@ -36,10 +36,10 @@ class Field:
         return text if isinstance(text, str) else ""
 
 
-def fields(schema: Schema, root: Schema) -> list[Field]:
+def fields(schema: Schema, root: Schema) -> list[SchemaField]:
     """Return what an object is made of, in its author's order."""
     needed = _needed(schema, root)
-    return [Field(name, field, name in needed) for name, field in properties(schema, root).items()]
+    return [SchemaField(name, field, name in needed) for name, field in properties(schema, root).items()]
 
 
 def properties(schema: Schema, root: Schema) -> dict[str, Schema]:

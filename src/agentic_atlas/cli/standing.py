@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from agentic_atlas.cli.reach import first_that_answers, reach
 from agentic_atlas.errors import ConfigurationError, Unauthenticated
 from agentic_atlas.sdk import environment
-from agentic_atlas.sdk.credentials import Credentials, Entry
+from agentic_atlas.sdk.credentials import Credentials, StoredKey
 
 if TYPE_CHECKING:
     from agentic_atlas.backend.engine.access import Principal
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Standing:
+class LocalNetwork:
     """Of this user in the network that has come up.
 
     Attributes:
@@ -48,7 +48,7 @@ class Standing:
     passing: bool
 
 
-async def enter(up: Network, settings: Settings) -> Standing:
+async def enter(up: Network, settings: Settings) -> LocalNetwork:
     """See that this user's commands get in.
 
     Raises:
@@ -65,17 +65,17 @@ async def enter(up: Network, settings: Settings) -> Standing:
         chosen = held.chosen
         for at in gone:
             held = held.without(at)
-        entry = Entry(key, user=principal.user.name, folder=folder, passing=passing)
+        entry = StoredKey(key, user=principal.user.name, folder=folder, passing=passing)
         # Commands that come to it although somebody chose were sent to this very network, at another address.
         return held.with_entry(url, entry, default=not elsewhere, chosen=chosen)
 
     path = environment.change_credentials(stand)
-    return Standing(
+    return LocalNetwork(
         principal.user.name, path, is_new, elsewhere, answers, principal, held.default, held.chosen, passing
     )
 
 
-async def leave(up: Network, standing: Standing) -> str:
+async def leave(up: Network, standing: LocalNetwork) -> str:
     """Let commands that nobody sent here by choice go to another network that runs here, and forget an address that
     nobody will find again.
 
@@ -121,7 +121,7 @@ async def _elsewhere(held: Credentials, url: str, folder: str) -> tuple[str, boo
     return (default if stays else ""), answers
 
 
-async def _hand_on(held: Credentials, url: str, standing: Standing) -> str:
+async def _hand_on(held: Credentials, url: str, standing: LocalNetwork) -> str:
     """Let commands go to another network of this machine that answers, or to where they went before."""
     before = standing.before or ""
     others = {at: entry for at, entry in held.without(url).platforms.items() if entry.folder or at == before}

@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import click
 
-from agentic_atlas.cli import arguments, completion, connection, durations, events, given, ids, output, questions, times
+from agentic_atlas.cli import arguments, completion, connection, events, given, ids, output, questions, times
 from agentic_atlas.cli.command.declared import Argument, Option, Whole
 from agentic_atlas.cli.options import Iso, Json, OfAgent, TaskId, Utc
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from agentic_atlas.cli.times import Clock
+    from agentic_atlas.cli.times import TimeFormat
     from agentic_atlas.sdk.client.asynchronous import AsyncClient
     from agentic_atlas.sdk.client.records import QuestionInfo, TaskInfo, TaskSummary
 
@@ -53,7 +53,7 @@ def show_list(  # noqa: PLR0913  # each is an option of the command
     are without their owner. Inputs and outputs are in `atlas tasks show`.
     """
     clock = times.clock(utc=utc, iso=iso)
-    newer = None if since is None else durations.moment(since, clock.now())
+    newer = None if since is None else times.moment(since, clock.now())
     wanted = {"agent": agent, "skill": skill, "state": states, "since": newer}
 
     async def work() -> tuple[list[TaskSummary], str | None]:
@@ -222,7 +222,7 @@ def watch(
         raise found.failure
 
 
-def _row(task: TaskSummary, name: str, clock: Clock, mine: str) -> tuple[str, ...]:
+def _row(task: TaskSummary, name: str, clock: TimeFormat, mine: str) -> tuple[str, ...]:
     error = task.error.code if task.error else ""
     return (
         name,
@@ -235,7 +235,7 @@ def _row(task: TaskSummary, name: str, clock: Clock, mine: str) -> tuple[str, ..
     )
 
 
-def _asked(question: QuestionInfo, clock: Clock) -> str:
+def _asked(question: QuestionInfo, clock: TimeFormat) -> str:
     """Return a question, and what became of it."""
     if question.state == "answered":
         by = f" ({question.answered_by})" if question.answered_by else ""
@@ -265,7 +265,7 @@ def _value(value: object) -> str:
     return text if len(text) <= LONGEST_VALUE else f"{text[:LONGEST_VALUE]}… ({len(text)} characters; --json has all)"
 
 
-def _print(task: TaskInfo, clock: Clock) -> None:
+def _print(task: TaskInfo, clock: TimeFormat) -> None:
     fault = f"{task.error.code}: {task.error.message}" if task.error else ""
     output.fields(
         [

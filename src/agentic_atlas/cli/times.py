@@ -1,19 +1,25 @@
-"""Times and spans of time as people read them. Pure: what time it is now is an argument.
+"""Times and spans of time as people read them and write them. Pure: what time it is now is an argument.
 
-In lists a time is how long ago it was; where there is room, the time of day with its zone stands beside it.
+In lists a time is how long ago it was; where there is room, the time of day with its zone stands beside it. A span is
+written as `90d`, `12h`, `30m`, `45s` or `2w`.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from agentic_atlas.errors import InvalidInput
+
 _UNITS = ((86_400.0, "d"), (3_600.0, "h"), (60.0, "min"))
+_SECONDS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400, "w": 604_800}
+_SPAN = re.compile(r"([1-9][0-9]{0,8})([smhdw])")
 
 
 @dataclass(frozen=True)
-class Clock:
+class TimeFormat:
     """How times are shown."""
 
     now: Callable[[], float]
@@ -46,11 +52,11 @@ class Clock:
         return there.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def clock(*, utc: bool = False, iso: bool = False) -> Clock:
+def clock(*, utc: bool = False, iso: bool = False) -> TimeFormat:
     """Return this machine's clock, showing times as was asked for."""
     from agentic_atlas.compose.sources import wall
 
-    return Clock(wall, utc, iso)
+    return TimeFormat(wall, utc, iso)
 
 
 def ago(seconds: float) -> str:
@@ -73,3 +79,35 @@ def took(seconds: float) -> str:
     if minutes < 60:
         return f"{minutes} min {rest} s"
     return f"{minutes // 60} h {minutes % 60} min"
+
+
+def seconds(text: str, *, most: int | None = None) -> int:
+    """Return a span of time in seconds, at most so many.
+
+    Raises:
+        InvalidInput: it is not a whole number with a unit, or longer.
+    """
+    match = _SPAN.fullmatch(text.strip().lower())
+    if match is None:
+        raise InvalidInput(f"`{text}` is not a span of time: write 90d, 12h, 30m or 45s")
+    found = int(match[1]) * _SECONDS[match[2]]
+    if most is not None and found > most:
+        raise InvalidInput(f"`{text}` is too long: at most {most // _SECONDS['d']}d")
+    return found
+
+
+def moment(text: str, now: float) -> datetime:
+    """Return the moment that a span of time before now, or a time in ISO 8601, stands for.
+
+    Raises:
+        InvalidInput: it is neither.
+    """
+    try:
+        # A time without a zone is meant as the clock on this machine's wall shows it.
+        return datetime.fromisoformat(text).astimezone()
+    except (ValueError, OverflowError):
+        pass
+    try:
+        return datetime.fromtimestamp(now - seconds(text), UTC)
+    except InvalidInput:
+        raise InvalidInput(f"`{text}` is no time: write 30m, 12h or 7d, or one like 2026-11-30T12:00") from None

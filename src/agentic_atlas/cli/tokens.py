@@ -6,13 +6,13 @@ import platform
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-from agentic_atlas.cli import agent_env, connection, durations, envfile, output, times
+from agentic_atlas.cli import agent_env, connection, envfile, output, times
 from agentic_atlas.cli.command.declared import Argument, Option
 from agentic_atlas.cli.options import AgentName, Iso, Json, Utc
 from agentic_atlas.errors import NotFound
 
 if TYPE_CHECKING:
-    from agentic_atlas.cli.times import Clock
+    from agentic_atlas.cli.times import TimeFormat
     from agentic_atlas.sdk.client.asynchronous import AsyncClient
     from agentic_atlas.sdk.client.records import NewToken, TokenInfo, WhoAmI
 
@@ -32,7 +32,7 @@ def create(
     """Make a token for an instance of an agent. It is shown this once."""
     from agentic_atlas.sdk.client.submission import LONGEST
 
-    expires_in = durations.seconds(expires, most=LONGEST)
+    expires_in = times.seconds(expires, most=LONGEST)
     if env is not None:
         # Before there is a token to lose: a file that cannot be written is told now.
         envfile.set_values(env, {})
@@ -134,6 +134,6 @@ def _until(made: NewToken) -> str:
     return f"expires {times.clock().full(made.expires_at)}"
 
 
-def _row(token: TokenInfo, in_use: set[str], clock: Clock) -> tuple[str, ...]:
+def _row(token: TokenInfo, in_use: set[str], clock: TimeFormat) -> tuple[str, ...]:
     moments = (token.issued_at, token.expires_at, token.last_used_at)
     return (token.id, token.name, token.status, "yes" if token.id in in_use else "", *map(clock.short, moments))

@@ -12,7 +12,7 @@ from agentic_atlas.cli.options import Json
 if TYPE_CHECKING:
     from structlog.typing import FilteringBoundLogger
 
-    from agentic_atlas.cli.standing import Standing
+    from agentic_atlas.cli.standing import LocalNetwork
     from agentic_atlas.compose.addresses import Addresses
     from agentic_atlas.settings import Settings
 
@@ -108,7 +108,7 @@ def _facts(where: Addresses, settings: Settings) -> dict[str, object]:
     return {"api_url": where.api_url, "router_url": where.router_url, "data_dir": str(settings.data_dir), **seen}
 
 
-def _tell(where: Addresses, settings: Settings, here: Standing) -> None:
+def _tell(where: Addresses, settings: Settings, here: LocalNetwork) -> None:
     from agentic_atlas._version import __version__
 
     key = f"with a new API key in {here.credentials}" if here.is_new else f"by {here.credentials}"

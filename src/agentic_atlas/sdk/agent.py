@@ -21,11 +21,11 @@ from agentic_atlas.protocol.refusals import refusal
 from agentic_atlas.protocol.schemas import SchemaRefused, check_together, words
 from agentic_atlas.protocol.versions import PROTOCOL_VERSION
 from agentic_atlas.sdk import identity, logs, program
-from agentic_atlas.sdk.outside import Connect, Given, folder_of_caller, linked, log_of
+from agentic_atlas.sdk.outside import AgentArguments, Connect, folder_of_caller, linked, log_of
 from agentic_atlas.sdk.runner.process import NAME as SKILL_PROCESS
 from agentic_atlas.sdk.runner.runner import Runner
 from agentic_atlas.sdk.skills.parameters import Declaration
-from agentic_atlas.sdk.skills.skill import Options, Skill, declare
+from agentic_atlas.sdk.skills.skill import Skill, SkillOptions, declare
 from agentic_atlas.sdk.threads import in_thread
 from agentic_atlas.sdk.uncaught import told_in_a_sentence
 
@@ -95,7 +95,7 @@ class Agent:
             raise ConfigurationError(f"{name!r} is no name for an agent: use {allowed}")
         self.name: Final = name
         file = None if env_file is None else Path(env_file).absolute()
-        self._given = Given(token, router_url, file, folder_of_caller())
+        self._given = AgentArguments(token, router_url, file, folder_of_caller())
         self._skills: dict[str, Skill] = {}
         self._sizes: dict[str, tuple[int, int]] = {}
         self._lifespan = lifespan
@@ -117,10 +117,10 @@ class Agent:
     def skill(self, function: F, /) -> F: ...
 
     @overload
-    def skill(self, /, **options: Unpack[Options]) -> Callable[[F], F]: ...
+    def skill(self, /, **options: Unpack[SkillOptions]) -> Callable[[F], F]: ...
 
-    def skill(self, function: F | None = None, /, **options: Unpack[Options]) -> F | Callable[[F], F]:
-        """Declare a function as a skill, bare or with options (`skill.Options`): `@agent.skill(timeout=60)`.
+    def skill(self, function: F | None = None, /, **options: Unpack[SkillOptions]) -> F | Callable[[F], F]:
+        """Declare a function as a skill, bare or with options (`skill.SkillOptions`): `@agent.skill(timeout=60)`.
 
         `async def` runs on the agent's loop, `def` in a thread, `def` with `process=True` in a process of its own; an
         async generator streams what it yields, and its output is the list of it (null when too large for one output).

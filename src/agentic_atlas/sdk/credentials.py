@@ -23,7 +23,7 @@ from agentic_atlas.sdk.private_file import write_private
 _LONGEST: Final = 1024 * 1024
 
 
-class Entry(msgspec.Struct, frozen=True, omit_defaults=True):
+class StoredKey(msgspec.Struct, frozen=True, omit_defaults=True):
     """What is known of one platform."""
 
     api_key: str
@@ -35,20 +35,20 @@ class Entry(msgspec.Struct, frozen=True, omit_defaults=True):
     """Its port was any free one: nobody will find it there again."""
 
     def __repr__(self) -> str:
-        return "Entry(api_key=…)"
+        return "StoredKey(api_key=…)"
 
 
 class Credentials(msgspec.Struct, frozen=True, omit_defaults=True):
     """The content of the file."""
 
-    platforms: dict[str, Entry] = {}
+    platforms: dict[str, StoredKey] = {}
     """By address, as `address.base_url` writes it."""
     default: str | None = None
     """Address used when none is given."""
     chosen: bool = False
     """A person chose it: no network takes commands from it by coming up or by its end."""
 
-    def entry(self, url: str) -> Entry | None:
+    def entry(self, url: str) -> StoredKey | None:
         """Return what is stored for this very platform, or None; this machine's own names count as one.
 
         Raises:
@@ -66,7 +66,9 @@ class Credentials(msgspec.Struct, frozen=True, omit_defaults=True):
         """Tell whether commands go to this platform."""
         return self.default is not None and _identity(self.default) == _identity(url)
 
-    def with_entry(self, url: str, entry: Entry, *, default: bool = True, chosen: bool | None = None) -> "Credentials":
+    def with_entry(
+        self, url: str, entry: StoredKey, *, default: bool = True, chosen: bool | None = None
+    ) -> "Credentials":
         """Return these with one more platform, the default when that is wanted or nothing else is.
 
         `chosen`: whether a person chose it as the default; None: as it was before.
@@ -90,7 +92,7 @@ class Credentials(msgspec.Struct, frozen=True, omit_defaults=True):
             return replace(self, platforms=kept)
         return Credentials(kept, next(iter(kept), None))
 
-    def started_from(self, folder: str) -> dict[str, Entry]:
+    def started_from(self, folder: str) -> dict[str, StoredKey]:
         """Return the platforms that were started here with this data folder, by address."""
         return {held: entry for held, entry in self.platforms.items() if folder and entry.folder == folder}
 

@@ -14,7 +14,7 @@ from agentic_atlas.errors import ConfigurationError
 from agentic_atlas.sdk import credentials as store
 from agentic_atlas.sdk import dotenv_file
 from agentic_atlas.sdk.address import QUOTES, base_url, router_url
-from agentic_atlas.sdk.credentials import Credentials, Entry
+from agentic_atlas.sdk.credentials import Credentials, StoredKey
 from agentic_atlas.sdk.dotenv_file import EnvFile
 from agentic_atlas.sdk.misspelt import PREFIX, unread
 
@@ -210,7 +210,7 @@ def remember(
 
     Raises as `credentials.read` and `write` do.
     """
-    entry = Entry(api_key, user=user)
+    entry = StoredKey(api_key, user=user)
     return change_credentials(lambda held: held.with_entry(url, entry, default=default, chosen=default), environ)
 
 

@@ -36,7 +36,7 @@ _SERVED: dict[str, str] = {}
 
 
 @dataclass(frozen=True)
-class Given:
+class AgentArguments:
     """What an agent is told in Python, which counts before its environment; its text form does not hold the token.
 
     Attributes:
@@ -81,7 +81,7 @@ def log_of(settings: "AgentSettings") -> logs.Log:
     return log
 
 
-def linked(name: str, given: Given, settings: "AgentSettings", log: logs.Log) -> Connect:
+def linked(name: str, given: AgentArguments, settings: "AgentSettings", log: logs.Log) -> Connect:
     """Return what connects the agent of this name to the router that the settings name.
 
     It raises ConfigurationError when another agent of this process has the same token.
@@ -135,7 +135,7 @@ def _its_own(token: str, name: str) -> Iterator[None]:
         del _SERVED[digest]
 
 
-def _token(given: Given, settings: "AgentSettings") -> Callable[[], str]:
+def _token(given: AgentArguments, settings: "AgentSettings") -> Callable[[], str]:
     """Return what gives the token for each connection: a new one in `.env` holds from the next connection on."""
     held = settings.token
 

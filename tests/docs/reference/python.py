@@ -13,7 +13,7 @@ from agentic_atlas.sdk.client import records as client_records
 from agentic_atlas.sdk.client import task as client_task
 from agentic_atlas.sdk.client.blocking import BlockingTask
 from agentic_atlas.sdk.skills.artifact import Artifact
-from agentic_atlas.sdk.skills.skill import Options
+from agentic_atlas.sdk.skills.skill import SkillOptions
 from agentic_atlas.sdk.skills.task_log import TaskLog
 from tests.docs.reference.markdown import anchor, code, fence, paragraphs, table, wrapped
 from tests.docs.reference.source import attribute_docs, summary, written_types
@@ -63,8 +63,8 @@ def details_of_testing() -> str:
 
 
 def skill_options() -> str:
-    docs = attribute_docs(Options)
-    rows = [(code(name), code(hint), docs[name]) for name, hint in written_types(Options).items()]
+    docs = attribute_docs(SkillOptions)
+    rows = [(code(name), code(hint), docs[name]) for name, hint in written_types(SkillOptions).items()]
     return table(("option", "type", "meaning"), rows)
 
 
@@ -119,7 +119,8 @@ def _signature(name: str, member: object) -> str:
     assert callable(member)
     signature = inspect.signature(member)
     if any(
-        each.kind is each.VAR_KEYWORD and "Options" in str(each.annotation) for each in signature.parameters.values()
+        each.kind is each.VAR_KEYWORD and "SkillOptions" in str(each.annotation)
+        for each in signature.parameters.values()
     ):
         return f"@{name}\n@{name}(**options)"
     kept = [each for each in signature.parameters.values() if each.name not in ("self", "cls", "sources")]

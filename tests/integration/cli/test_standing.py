@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from agentic_atlas.cli import standing
-from agentic_atlas.cli.standing import Standing
+from agentic_atlas.cli.standing import LocalNetwork
 from agentic_atlas.compose import logs
 from agentic_atlas.compose.network import Network, network
 from agentic_atlas.sdk import environment
@@ -19,7 +19,7 @@ from tests.e2e.processes import free_port
 
 
 @asynccontextmanager
-async def running(folder: Path, port: int | None = None) -> AsyncIterator[tuple[str, Standing, Network]]:
+async def running(folder: Path, port: int | None = None) -> AsyncIterator[tuple[str, LocalNetwork, Network]]:
     """`atlas up` with this data folder; on any free port, when none is given."""
     settings = Settings(data_dir=folder, http_port=port or 0, router_port=0, log_level="error", drain=0.0)
     async with network(settings, logs.configure("error", "json")) as up:

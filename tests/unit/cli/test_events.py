@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from agentic_atlas.cli.events import Setbacks, chunk_text, line, summary
-from agentic_atlas.cli.times import Clock
+from agentic_atlas.cli.times import TimeFormat
 from agentic_atlas.sdk.client.records import TaskEvent
 from agentic_atlas.sdk.fitting import notice
 
@@ -55,7 +55,7 @@ def test_an_event_without_its_data_is_shown_all_the_same(kind: str) -> None:
 
 
 def test_a_line_begins_with_the_time_and_the_kind() -> None:
-    shown = line(event("progress", {"fraction": 1}), Clock(lambda: 0.0))
+    shown = line(event("progress", {"fraction": 1}), TimeFormat(lambda: 0.0))
     assert shown.endswith(":08  progress  100%")
 
 

@@ -4,8 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from agentic_atlas.cli.durations import moment
-from agentic_atlas.cli.times import Clock, ago, took
+from agentic_atlas.cli.times import TimeFormat, ago, moment, seconds, took
 from agentic_atlas.errors import InvalidInput
 
 AT = datetime(2026, 11, 22, 19, 29, 8, 123_000, tzinfo=UTC)
@@ -51,14 +50,14 @@ def test_a_time_is_how_long_ago_it_was_unless_another_form_is_asked_for() -> Non
     def now() -> float:
         return AT.timestamp() + 120
 
-    assert Clock(now).short(AT) == "2 min ago"
-    assert Clock(now).full(AT).endswith("(2 min ago)")
-    assert Clock(now).full(AT)[19:25] == f" {AT.astimezone():%z}"
-    for shown in (Clock(now, utc=True).short(AT), Clock(now, utc=True).full(AT)):
+    assert TimeFormat(now).short(AT) == "2 min ago"
+    assert TimeFormat(now).full(AT).endswith("(2 min ago)")
+    assert TimeFormat(now).full(AT)[19:25] == f" {AT.astimezone():%z}"
+    for shown in (TimeFormat(now, utc=True).short(AT), TimeFormat(now, utc=True).full(AT)):
         assert shown == "2026-11-22T19:29:08.123Z"
-    iso = Clock(now, iso=True).short(AT)
+    iso = TimeFormat(now, iso=True).short(AT)
     assert datetime.fromisoformat(iso) == AT
-    assert Clock(now).short(None) == Clock(now).full(None) == ""
+    assert TimeFormat(now).short(None) == TimeFormat(now).full(None) == ""
 
 
 def test_a_time_is_given_as_a_span_before_now_or_as_itself() -> None:
@@ -68,3 +67,22 @@ def test_a_time_is_given_as_a_span_before_now_or_as_itself() -> None:
     assert moment("2026-11-22", now) == datetime(2026, 11, 22).astimezone()  # as the wall clock has it
     with pytest.raises(InvalidInput, match="`soon` is no time"):
         moment("soon", now)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"), [("45s", 45), ("30m", 1800), ("12H", 43_200), (" 90d ", 7_776_000), ("2w", 1_209_600)]
+)
+def test_a_span_of_time_is_a_number_with_a_unit(text: str, expected: int) -> None:
+    assert seconds(text) == expected
+
+
+@pytest.mark.parametrize("text", ["", "90", "d", "0d", "-1d", "1.5h", "1y", "1d2h", "9999999999d", "٣d"])
+def test_anything_else_is_told_with_an_example(text: str) -> None:
+    with pytest.raises(InvalidInput, match="write 90d, 12h, 30m or 45s"):
+        seconds(text)
+
+
+def test_a_span_over_what_is_allowed_is_told_in_days() -> None:
+    assert seconds("366d", most=31_622_400) == 31_622_400
+    with pytest.raises(InvalidInput, match="`10000d` is too long: at most 366d"):
+        seconds("10000d", most=31_622_400)

@@ -89,7 +89,7 @@ class Command(click.Command):
         return ConfigurationError(f"{what} (`{error.name}` is missing)")
 
 
-class Group(click.Group):
+class CommandGroup(click.Group):
     """Commands under a common word."""
 
     def __init__(

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from agentic_atlas.cli import interrupts, output
 from agentic_atlas.cli.command.declared import Argument, Option
 from agentic_atlas.cli.demo import markdown
-from agentic_atlas.cli.demo.stage import Stage, folder_of, stage
+from agentic_atlas.cli.demo.stage import DemoNetwork, folder_of, stage
 from agentic_atlas.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -89,7 +89,7 @@ def _installed(name: str) -> bool:
     return True
 
 
-def _first_task(up: Stage) -> BlockingTask:
+def _first_task(up: DemoNetwork) -> BlockingTask:
     """Have the documents read, which the agent does on its own machine."""
     task = up.client.submit(SEARCH, "index")
     with output.progress("reading the documents …") as show:
@@ -105,7 +105,7 @@ def _first_task(up: Stage) -> BlockingTask:
     return task
 
 
-def _tell_workflow(up: Stage, task: BlockingTask) -> None:
+def _tell_workflow(up: DemoNetwork, task: BlockingTask) -> None:
     """Print the workflow of the specification, from what the network has recorded."""
     from agentic_atlas.cli.demo.workflow import workflow
 
@@ -138,7 +138,7 @@ def _ask(client: Client, question: str) -> None:
         output.say("  nothing found")
 
 
-def _research(up: Stage, question: str) -> None:
+def _research(up: DemoNetwork, question: str) -> None:
     """Ask the agent that asks the others; show its report as it streams, then who called whom."""
     from agentic_atlas.cli.demo.trace import tree
 
@@ -161,7 +161,7 @@ def _research(up: Stage, question: str) -> None:
         output.say(f"  {branch.began:7.3f} s  {name:<40} {took}  {branch.task.state}")
 
 
-def _converse(up: Stage) -> None:
+def _converse(up: DemoNetwork) -> None:
     """Ask what the person types, until they end it."""
     output.say("")
     output.say(f"The network stays up at {up.api_url}. Ask a question of your own; Ctrl-C ends.")

@@ -42,7 +42,7 @@ _NOT_COPIED = shutil.ignore_patterns("tests", "__pycache__", ".env", ".document_
 
 
 @dataclass(frozen=True)
-class Stage:
+class DemoNetwork:
     """What is up."""
 
     client: Client
@@ -62,7 +62,7 @@ def packaged(name: str, in_repository: str) -> Path:
 
 
 @contextmanager
-def stage(documents: Path) -> Iterator[Stage]:
+def stage(documents: Path) -> Iterator[DemoNetwork]:
     """Put everything up; at the end of the block all of it is ended and removed."""
     from agentic_atlas.sdk import credentials
     from agentic_atlas.sdk.client.blocking import Client
@@ -78,7 +78,7 @@ def stage(documents: Path) -> Iterator[Stage]:
             name: running.enter_context(_agent(place, client, name, told["router_url"], documents, tables))
             for name in AGENTS
         }
-        up = Stage(client, told["api_url"], agents)
+        up = DemoNetwork(client, told["api_url"], agents)
         _until_online(up)
         processes = [
             (f"  {name}", f"process {child.process.pid}, with a token of its own") for name, child in agents.items()
@@ -169,7 +169,7 @@ def _told(platform: Child) -> dict[str, str]:
     raise Unavailable(f"the platform was not up after {UP_WITHIN:.0f} s")
 
 
-def _until_online(up: Stage) -> None:
+def _until_online(up: DemoNetwork) -> None:
     ends = time.monotonic() + UP_WITHIN
     while missing := set(AGENTS) - {agent.name for agent in up.client.agents() if agent.status == "online"}:
         up.check()

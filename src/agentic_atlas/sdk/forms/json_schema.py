@@ -33,7 +33,7 @@ def _of_floats(schema: core_schema.DecimalSchema) -> dict[str, Any]:
     return {name: float(schema[name]) for name in bounds if name in schema}  # type: ignore[literal-required]
 
 
-class Plain(GenerateJsonSchema):
+class SchemaGenerator(GenerateJsonSchema):
     """Schemas without the titles that Pydantic derives from names: they only repeat those."""
 
     ignored_warning_kinds: set[JsonSchemaWarningKind] = {"skipped-choice", "non-serializable-default"}  # noqa: RUF012

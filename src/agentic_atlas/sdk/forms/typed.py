@@ -10,7 +10,7 @@ from pydantic.errors import PydanticUserError
 from pydantic_core import PydanticSerializationError, SchemaError, SchemaSerializer, SchemaValidator
 from pydantic_core.core_schema import CoreConfig
 
-from agentic_atlas.sdk.forms.json_schema import Plain
+from agentic_atlas.sdk.forms.json_schema import SchemaGenerator
 from agentic_atlas.sdk.forms.plain import NoJsonForm, Path, json_text, plain
 from agentic_atlas.sdk.forms.rules import built_anew, with_our_forms
 from agentic_atlas.sdk.forms.simpler import WOULD_BE_STARS
@@ -46,7 +46,7 @@ class TypeForm:
         Raises:
             Exception: of `UNKNOWN`: there is none.
         """
-        return Plain(json_value).generate(self._schema, mode)
+        return SchemaGenerator(json_value).generate(self._schema, mode)
 
     def read(self, raw: bytes) -> Any:
         """Return the value that a JSON text stands for.

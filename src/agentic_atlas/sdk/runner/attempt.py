@@ -28,9 +28,9 @@ from agentic_atlas.sdk.forks import end_copy, end_if_copy
 from agentic_atlas.sdk.logs import Log
 from agentic_atlas.sdk.ports import ToLink, UnsaidQuestion
 from agentic_atlas.sdk.runner.execution import Yield
-from agentic_atlas.sdk.runner.failures import Ending, canceled, ending_of, failed, from_handler, invalid_input
+from agentic_atlas.sdk.runner.failures import AttemptOutcome, canceled, ending_of, failed, from_handler, invalid_input
 from agentic_atlas.sdk.runner.process import ProcessCall
-from agentic_atlas.sdk.skills.context import Context, Scope, SyncContext
+from agentic_atlas.sdk.skills.context import AttemptServices, Context, SyncContext
 from agentic_atlas.sdk.skills.skill import Kind, Skill
 from agentic_atlas.sdk.skills.task_log import names
 from agentic_atlas.sdk.skills.time_limit import Over
@@ -51,14 +51,16 @@ _UNTOLD: Final = failed("handler_error", "the skill ended without a result")
 class Attempt:
     """A running attempt. Everything here happens on the agent's loop."""
 
-    def __init__(self, skill: Skill, scope: Scope, link: ToLink, log: Log, *, grace: float = STOP_GRACE) -> None:
+    def __init__(
+        self, skill: Skill, services: AttemptServices, link: ToLink, log: Log, *, grace: float = STOP_GRACE
+    ) -> None:
         self.skill = skill
-        self._scope = scope
+        self._services = services
         self._link = link
         self._log = log
         self._grace = grace
         self._process_id = os.getpid()
-        self._began_at = scope.clock.monotonic()
+        self._began_at = services.clock.monotonic()
         self._alarm: asyncio.TimerHandle | None = None
         self._last_call: asyncio.TimerHandle | None = None
         self._body: asyncio.Task[None] | None = None
@@ -66,7 +68,7 @@ class Attempt:
         self._reachable = skill.kind in (Kind.ASYNC, Kind.STREAM)
         self._process: ProcessCall | None = None
         # Once it is to stop, this is how it ends; before, None.
-        self._stopped_as: Ending | None = None
+        self._stopped_as: AttemptOutcome | None = None
         # True when the result is posted, or none is to be.
         self._reported = False
         # True when the agent does not wait for it any more.
@@ -77,29 +79,29 @@ class Attempt:
     @property
     def key(self) -> tuple[str, int]:
         """Task and number of the attempt."""
-        return self._scope.task.task, self._scope.task.attempt
+        return self._services.task.task, self._services.task.attempt
 
     def acknowledged(self, pending: int) -> None:
         """All but `pending` of its events are stored."""
-        self._scope.reports.acknowledged(pending)
+        self._services.reports.acknowledged(pending)
 
     def answered(self, message: Answer | UnsaidQuestion) -> None:
         """A question of it has a reaction, or could not be asked."""
         if isinstance(message, Answer):
-            self._scope.questions.react(message.reaction)
+            self._services.questions.react(message.reaction)
         else:
-            self._scope.questions.refuse(message.question, message.fault)
+            self._services.questions.refuse(message.question, message.fault)
 
     def check_answer(self, question: int, answer: Raw) -> None:
         """Raise InvalidInput when an answer does not fit a question that the handler waits for."""
-        self._scope.questions.check(question, answer)
+        self._services.questions.check(question, answer)
 
     async def run(self) -> None:
         """Run the skill and post its result. Whatever the skill does is an ending, and nothing of it is raised."""
         self._body = asyncio.current_task()
         ending = _UNTOLD
         try:
-            self._scope.limit.changed = self._arm
+            self._services.limit.changed = self._arm
             self._arm()
             if not self._is_to_stop:
                 ending = await self._invoke()
@@ -112,13 +114,13 @@ class Attempt:
         """Its task is over: see that its end was told, also when it was ended before its first step."""
         self._close(_UNTOLD)
 
-    def stop(self, ending: Ending) -> None:
+    def stop(self, ending: AttemptOutcome) -> None:
         """Have the handler stop; the attempt then ends as `ending`, after the grace at the latest."""
         if self._is_to_stop:
             return
         self._stopped_as = ending
         self._let_go()
-        self._last_call = self._scope.loop.call_later(self._grace, self._overdue)
+        self._last_call = self._services.loop.call_later(self._grace, self._overdue)
         if self._process is not None:
             self._process.terminate()
         elif self._body is not None and self._reachable:
@@ -128,7 +130,7 @@ class Attempt:
         """The attempt is not ours any more: have the handler stop, and post nothing of it."""
         self.stop(canceled("the attempt is not this instance's any more"))
         if not self._reported:
-            self._log.info("task dropped: it is not this process's any more", **names(self._scope.task))
+            self._log.info("task dropped: it is not this process's any more", **names(self._services.task))
         self._reported = True
 
     def leave(self) -> None:
@@ -142,19 +144,19 @@ class Attempt:
     def _is_to_stop(self) -> bool:
         return self._stopped_as is not None or self._reported
 
-    async def _invoke(self) -> Ending:
+    async def _invoke(self) -> AttemptOutcome:
         try:
-            arguments = self.skill.signature.read_input(bytes(self._scope.task.input), self.skill.name)
+            arguments = self.skill.signature.read_input(bytes(self._services.task.input), self.skill.name)
         except InvalidInput as error:
             return invalid_input(error)
-        return Ending(Outcome.COMPLETED, await self._output(arguments))
+        return AttemptOutcome(Outcome.COMPLETED, await self._output(arguments))
 
     async def _output(self, arguments: dict[str, object]) -> Raw:
-        skill, scope = self.skill, self._scope
+        skill, services = self.skill, self._services
         if skill.signature.context is not None:
-            arguments[skill.signature.context] = (Context if skill.kind.on_loop else SyncContext)(scope)
+            arguments[skill.signature.context] = (Context if skill.kind.on_loop else SyncContext)(services)
         given = Yield(
-            skill.signature.output, scope.limits, scope.reports, scope.cancelled.is_set, streams=skill.streams
+            skill.signature.output, services.limits, services.reports, services.cancelled.is_set, streams=skill.streams
         )
         match skill.kind:
             case Kind.ASYNC:
@@ -167,7 +169,7 @@ class Attempt:
             case Kind.THREAD:
                 return await self._in_thread(lambda: given.output(skill.function(**arguments)))
             case Kind.GENERATOR:
-                return await self._in_thread(lambda: given.in_turn(skill.function(**arguments), scope.loop))
+                return await self._in_thread(lambda: given.in_turn(skill.function(**arguments), services.loop))
             case Kind.PROCESS:
                 call = self._process = ProcessCall(skill.function, arguments)
                 return await self._in_thread(lambda: given.output(call.run()))
@@ -190,27 +192,27 @@ class Attempt:
         """Set the timer for when the attempt is to be stopped, as things are now."""
         if self._alarm is not None:
             self._alarm.cancel()
-        over = self._scope.limit.next()
-        self._alarm = None if over is None else self._scope.loop.call_later(over[0], self.stop, _ENDINGS[over[1]])
+        over = self._services.limit.next()
+        self._alarm = None if over is None else self._services.loop.call_later(over[0], self.stop, _ENDINGS[over[1]])
 
     def _overdue(self) -> None:
         if self._process is not None:
             self._process.kill()
             return
-        told = names(self._scope.task)
+        told = names(self._services.task)
         self._log.warning("a skill does not stop: its slot stays taken until it returns", grace=self._grace, **told)
         self._report(self._stopped_as or _UNTOLD)
 
     def _let_go(self) -> None:
         """Have whoever waits within the handler wait no longer."""
-        self._scope.cancelled.set()
-        self._scope.calls.end(self.key)
-        self._scope.questions.end()
-        self._scope.reports.release()
+        self._services.cancelled.set()
+        self._services.calls.end(self.key)
+        self._services.questions.end()
+        self._services.reports.release()
 
-    def _close(self, ending: Ending) -> None:
+    def _close(self, ending: AttemptOutcome) -> None:
         end_if_copy(self._process_id)
-        self._scope.limit.changed = _nobody
+        self._services.limit.changed = _nobody
         for timer in (self._alarm, self._last_call):
             if timer is not None:
                 timer.cancel()
@@ -219,16 +221,16 @@ class Attempt:
             self._process.kill()
         self._report(self._stopped_as or ending)
 
-    def _report(self, ending: Ending) -> None:
+    def _report(self, ending: AttemptOutcome) -> None:
         if self._reported:
             return
         self._reported = True
-        self._scope.reports.close()
+        self._services.reports.close()
         self._link.post(Result(*self.key, ending.outcome, ending.output, ending.error))
         self._tell(ending)
 
-    def _tell(self, ending: Ending) -> None:
-        told = names(self._scope.task) | {"took": round(self._scope.clock.monotonic() - self._began_at, 3)}
+    def _tell(self, ending: AttemptOutcome) -> None:
+        told = names(self._services.task) | {"took": round(self._services.clock.monotonic() - self._began_at, 3)}
         if ending.error is None:
             self._log.info("task completed", **told)
         elif self._error is None or ending is self._stopped_as or ending.outcome is Outcome.REJECTED:

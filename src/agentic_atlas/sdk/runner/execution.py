@@ -13,7 +13,7 @@ from agentic_atlas.protocol.messages import NULL, Limits
 from agentic_atlas.sdk.forms.typed import TypeForm
 from agentic_atlas.sdk.skills.content import encode_chunk, encode_output
 from agentic_atlas.sdk.skills.crossing import wait_on
-from agentic_atlas.sdk.skills.reports import Reports
+from agentic_atlas.sdk.skills.reports import AttemptReports
 
 _ANYTHING = TypeForm(Any)
 
@@ -30,7 +30,7 @@ class Yield:
         self,
         form: TypeForm,
         limits: Limits,
-        reports: Reports,
+        reports: AttemptReports,
         stopped: Callable[[], bool],
         *,
         streams: bool,

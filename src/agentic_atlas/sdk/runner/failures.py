@@ -29,7 +29,7 @@ _LEAVES: Final = 3
 _NOT_THE_HANDLERS: Final = {"agentic_atlas", "asyncio", "concurrent", "threading"}
 
 
-class Ending(msgspec.Struct, frozen=True):
+class AttemptOutcome(msgspec.Struct, frozen=True):
     """What a `result` says beside the attempt it is of."""
 
     outcome: Outcome
@@ -37,22 +37,22 @@ class Ending(msgspec.Struct, frozen=True):
     error: Fault | None = None
 
 
-def failed(code: str, message: str, detail: object = None) -> Ending:
+def failed(code: str, message: str, detail: object = None) -> AttemptOutcome:
     """Return the end of an attempt without an output."""
-    return Ending(Outcome.FAILED, error=_fault(code, message, detail))
+    return AttemptOutcome(Outcome.FAILED, error=_fault(code, message, detail))
 
 
-def canceled(reason: str) -> Ending:
+def canceled(reason: str) -> AttemptOutcome:
     """Return the end of an attempt that was stopped because somebody asked for it."""
-    return Ending(Outcome.CANCELED, error=_fault("canceled", reason or "the task was cancelled", None))
+    return AttemptOutcome(Outcome.CANCELED, error=_fault("canceled", reason or "the task was cancelled", None))
 
 
-def invalid_input(error: InvalidInput) -> Ending:
+def invalid_input(error: InvalidInput) -> AttemptOutcome:
     """Return the end of an attempt whose input did not fit, before its handler began."""
     return failed(InvalidInput.default_code, error.message, error.detail)
 
 
-def ending_of(error: BaseException) -> Ending:
+def ending_of(error: BaseException) -> AttemptOutcome:
     """Return the end that an exception of a handler stands for; nothing but its type and message leaves the machine.
 
     A rejection's code is put into the form of the wire (`403` is `"403"`, `Too many` is `too_many`); one that means
@@ -62,13 +62,13 @@ def ending_of(error: BaseException) -> Ending:
         return _ending_of(error)
     except BaseException as fault:  # noqa: BLE001 - the error is the user's object, and reading it runs the user's code
         named = f"{type_name(error)}, which cannot be told ({type_name(fault)})"
-        return Ending(Outcome.FAILED, error=Fault("handler_error", named))
+        return AttemptOutcome(Outcome.FAILED, error=Fault("handler_error", named))
 
 
-def _ending_of(error: BaseException) -> Ending:
+def _ending_of(error: BaseException) -> AttemptOutcome:
     if isinstance(error, Rejected):
         code = codes.of_rejection(_code(error.code, "rejected"))
-        return Ending(Outcome.REJECTED, error=_fault(code, error.message, error.detail))
+        return AttemptOutcome(Outcome.REJECTED, error=_fault(code, error.message, error.detail))
     for kind in (InvalidOutput, PayloadTooLarge, NoAnswer):
         if isinstance(error, kind):
             return failed(kind.default_code, error.message, error.detail)

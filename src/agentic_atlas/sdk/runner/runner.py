@@ -34,10 +34,10 @@ from agentic_atlas.sdk.outlasting import outlasting
 from agentic_atlas.sdk.ports import Incoming, ToLink, UnsaidQuestion
 from agentic_atlas.sdk.runner.attempt import STOP_GRACE, Attempt, window
 from agentic_atlas.sdk.runner.failures import canceled
-from agentic_atlas.sdk.skills.calls import Calls
-from agentic_atlas.sdk.skills.context import Scope
+from agentic_atlas.sdk.skills.calls import OutgoingCalls
+from agentic_atlas.sdk.skills.context import AttemptServices
 from agentic_atlas.sdk.skills.questions import Questions
-from agentic_atlas.sdk.skills.reports import Reports
+from agentic_atlas.sdk.skills.reports import AttemptReports
 from agentic_atlas.sdk.skills.skill import Skill
 from agentic_atlas.sdk.skills.task_log import TaskLog, names
 from agentic_atlas.sdk.skills.time_limit import TimeLimit
@@ -92,7 +92,7 @@ class Runner:
         # The variables of the program and its lifespan, from `run` on.
         self._context = contextvars.copy_context()
         self._link: ToLink
-        self._calls: Calls
+        self._calls: OutgoingCalls
         self._group: asyncio.TaskGroup
 
     async def run(self, link: ToLink, begin: Callable[[], None], *, firm: bool = False) -> None:
@@ -104,7 +104,7 @@ class Runner:
         Raises:
             AtlasError: the link ended for good; the message says what to do.
         """
-        self._link, self._calls, self._begun = link, Calls(link), True
+        self._link, self._calls, self._begun = link, OutgoingCalls(link), True
         self._context = contextvars.copy_context()
         watch_for_copies(self._loop)
         async with asyncio.TaskGroup() as group:
@@ -239,9 +239,9 @@ class Runner:
         return RefuseReason.BUSY if len(self._attempts) >= self._concurrency else None
 
     def _attempt(self, task: Task, skill: Skill) -> Attempt:
-        reports = Reports(task, self._link, self._limits, window=window(self._limits, self._concurrency))
+        reports = AttemptReports(task, self._link, self._limits, window=window(self._limits, self._concurrency))
         limit = TimeLimit(self.clock, task, skill.policy.timeout)
-        scope = Scope(
+        services = AttemptServices(
             task=task,
             reports=reports,
             calls=self._calls,
@@ -253,7 +253,7 @@ class Runner:
             questions=Questions(task, reports, self._limits, limit),
             cancelled=threading.Event(),
         )
-        return Attempt(skill, scope, self._link, self._log, grace=self._grace)
+        return Attempt(skill, services, self._link, self._log, grace=self._grace)
 
     async def _run(self, attempt: Attempt) -> None:
         try:

@@ -15,7 +15,7 @@ from agentic_atlas.sdk.forms.typed import UNKNOWN, TypeForm, json_value
 from agentic_atlas.sdk.skills.validation import faults_of_json, sentence, why
 
 
-class Form:
+class AnswerForm:
     """The form of an answer.
 
     Attributes:

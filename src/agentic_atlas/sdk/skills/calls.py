@@ -60,7 +60,7 @@ class _Open:
         self.replies.put_nowait(error)
 
 
-class Calls:
+class OutgoingCalls:
     """The open calls of this process."""
 
     def __init__(self, link: ToLink) -> None:

@@ -18,12 +18,12 @@ import msgspec
 from agentic_atlas.errors import AtlasError, TaskError
 from agentic_atlas.protocol.messages import Caller, Limits, Task
 from agentic_atlas.sdk.clock import ServerClock
-from agentic_atlas.sdk.skills.answers import Form
+from agentic_atlas.sdk.skills.answers import AnswerForm
 from agentic_atlas.sdk.skills.artifact import Artifact, describe_file
-from agentic_atlas.sdk.skills.calls import CallEvent, Calls
+from agentic_atlas.sdk.skills.calls import CallEvent, OutgoingCalls
 from agentic_atlas.sdk.skills.crossing import awaited_on, followed_on, leave_to, wait_on
 from agentic_atlas.sdk.skills.questions import Questions
-from agentic_atlas.sdk.skills.reports import Reports
+from agentic_atlas.sdk.skills.reports import AttemptReports
 from agentic_atlas.sdk.skills.task_log import TaskLog
 from agentic_atlas.sdk.skills.time_limit import TimeLimit
 from agentic_atlas.sdk.threads import in_thread
@@ -43,7 +43,7 @@ class Posted:
 
 
 @dataclass(frozen=True, slots=True)
-class Scope:
+class AttemptServices:
     """What a context is made of.
 
     Attributes:
@@ -53,8 +53,8 @@ class Scope:
     """
 
     task: Task
-    reports: Reports
-    calls: Calls
+    reports: AttemptReports
+    calls: OutgoingCalls
     clock: ServerClock
     limits: Limits
     log: TaskLog
@@ -71,44 +71,44 @@ class Context:
         log: structured log lines, kept with the task: `ctx.log.info("translating", characters=120)`.
     """
 
-    def __init__(self, scope: Scope) -> None:
-        self._scope = scope
-        self.log: TaskLog = scope.log
+    def __init__(self, services: AttemptServices) -> None:
+        self._services = services
+        self.log: TaskLog = services.log
 
     @property
     def task_id(self) -> str:
         """Id of the task."""
-        return self._scope.task.task
+        return self._services.task.task
 
     @property
     def attempt(self) -> int:
         """1 for the first delivery of the task; more after a loss or a retry."""
-        return self._scope.task.attempt
+        return self._services.task.attempt
 
     @property
     def skill(self) -> str:
         """Name of the skill that runs."""
-        return self._scope.task.skill
+        return self._services.task.skill
 
     @property
     def caller(self) -> Caller:
         """Who asked: `kind` is `user`, `api_key` or `agent`; `id` and `name` say which."""
-        return self._scope.task.caller
+        return self._services.task.caller
 
     @property
     def trace(self) -> str:
         """W3C `traceparent` of the task, to hand on in requests of one's own."""
-        return self._scope.task.trace
+        return self._services.task.trace
 
     @property
     def cancelled(self) -> bool:
         """True when the task is to stop: cancelled, timed out, or not ours any more. A `def` has to look by itself."""
-        return self._scope.cancelled.is_set()
+        return self._services.cancelled.is_set()
 
     @property
     def deadline(self) -> datetime | None:
         """The caller's deadline, in UTC on the server's clock; for "how long have I got" take `time_left`."""
-        deadline = self._scope.task.deadline
+        deadline = self._services.task.deadline
         return None if deadline is None else datetime.fromtimestamp(deadline, UTC)
 
     @property
@@ -117,14 +117,14 @@ class Context:
 
         While `ask` waits, the timeout stands still.
         """
-        return self._scope.limit.left
+        return self._services.limit.left
 
     def progress(self, fraction: float | None = None, message: str | None = None) -> Posted:
         """Report how far the skill is: 0 to 1, or None when unknown, and a short text.
 
         It is sent at once, whether awaited or not. When many come faster than they are taken, only the latest counts.
         """
-        self._scope.reports.progress(fraction, message)
+        self._services.reports.progress(fraction, message)
         return Posted()
 
     async def call(self, agent: str, skill: str, /, **input: object) -> Any:
@@ -139,15 +139,17 @@ class Context:
             Busy: this agent has too many open calls.
         """
         self._check_running()
-        scope = self._scope
-        return await awaited_on(scope.loop, scope.calls.call(scope.task, (agent, skill), input, scope.limits))
+        services = self._services
+        return await awaited_on(
+            services.loop, services.calls.call(services.task, (agent, skill), input, services.limits)
+        )
 
     def stream(self, agent: str, skill: str, /, **input: object) -> AsyncIterator[CallEvent]:
         """Call a skill and iterate over its events; the last one has kind `result` and the output as its data.
 
         A reader that leaves 1,000 events unread is cut off with `Busy`. Errors are those of `call`.
         """
-        return followed_on(self._scope.loop, self._events_of(agent, skill, input))
+        return followed_on(self._services.loop, self._events_of(agent, skill, input))
 
     async def ask(self, question: str, schema: Any = None, *, timeout: float | None = None) -> Any:
         """Ask a person, and wait for the answer: whoever may see the task may answer it.
@@ -172,7 +174,9 @@ class Context:
             Busy: there is no room for a question (`too_many_events`).
         """
         self._check_running()
-        return await awaited_on(self._scope.loop, self._scope.questions.ask(question, Form(schema), timeout))
+        return await awaited_on(
+            self._services.loop, self._services.questions.ask(question, AnswerForm(schema), timeout)
+        )
 
     async def artifact(self, path: str | Path, *, name: str | None = None, media_type: str | None = None) -> Artifact:
         """Tell of a file that the skill made: name, media type, size and SHA-256. The file stays on this machine.
@@ -182,7 +186,7 @@ class Context:
         """
         work = partial(describe_file, path, name=name, media_type=media_type)
         described = await in_thread(work, name="atlas-artifact")
-        self._scope.reports.artifact(msgspec.structs.asdict(described))
+        self._services.reports.artifact(msgspec.structs.asdict(described))
         return described
 
     def reject(self, message: str, *, code: str = "rejected") -> NoReturn:
@@ -198,7 +202,7 @@ class Context:
 
     def _events_of(self, agent: str, skill: str, input: Mapping[str, object]) -> AsyncGenerator[CallEvent, None]:
         self._check_running()
-        return self._scope.calls.stream(self._scope.task, (agent, skill), input, self._scope.limits)
+        return self._services.calls.stream(self._services.task, (agent, skill), input, self._services.limits)
 
     def _check_running(self) -> None:
         if self.cancelled:
@@ -215,7 +219,7 @@ class SyncContext(Context):
 
     def call(self, agent: str, skill: str, /, **input: object) -> Any:
         """Call a skill of another agent and return its output; see `Context.call`."""
-        return wait_on(self._scope.loop, super().call(agent, skill, **input))
+        return wait_on(self._services.loop, super().call(agent, skill, **input))
 
     def stream(self, agent: str, skill: str, /, **input: object) -> Any:
         """Call a skill and iterate over its events; see `Context.stream`."""
@@ -223,12 +227,12 @@ class SyncContext(Context):
 
     def ask(self, question: str, schema: Any = None, *, timeout: float | None = None) -> Any:
         """Ask a person, and wait for the answer; see `Context.ask`."""
-        return wait_on(self._scope.loop, super().ask(question, schema, timeout=timeout))
+        return wait_on(self._services.loop, super().ask(question, schema, timeout=timeout))
 
     def artifact(self, path: str | Path, *, name: str | None = None, media_type: str | None = None) -> Any:
         """Tell of a file that the skill made, and return its `Artifact`; see `Context.artifact`."""
         described = describe_file(path, name=name, media_type=media_type)
-        self._scope.reports.artifact(msgspec.structs.asdict(described))
+        self._services.reports.artifact(msgspec.structs.asdict(described))
         return described
 
     def _following(self, events: AsyncGenerator[CallEvent, None]) -> Iterator[CallEvent]:
@@ -238,10 +242,10 @@ class SyncContext(Context):
         async def close() -> None:
             await events.aclose()
 
-        # Each wait ends with the attempt at the latest: `Calls.end` then fails what is open.
+        # Each wait ends with the attempt at the latest: `OutgoingCalls.end` then fails what is open.
         try:
-            while (event := wait_on(self._scope.loop, following())) is not None:
+            while (event := wait_on(self._services.loop, following())) is not None:
                 yield event
         finally:
             # Not waited for: an iterator may be given up on any thread, the agent's own too.
-            leave_to(self._scope.loop, close())
+            leave_to(self._services.loop, close())

@@ -54,7 +54,7 @@ class Declaration:
 
 
 @dataclass(frozen=True, slots=True)
-class Field:
+class Parameter:
     """A parameter that the caller fills in.
 
     Attributes:
@@ -80,7 +80,7 @@ class Parameters:
         returns: the return annotation; `inspect.Signature.empty` when there is none.
     """
 
-    fields: tuple[Field, ...]
+    fields: tuple[Parameter, ...]
     context: str | None
     returns: Any
 
@@ -92,7 +92,7 @@ def read_parameters(function: Function, declaration: Declaration, *, context: ty
         ConfigurationError: the signature cannot be that of a skill; the message names file, line, parameter and fix.
     """
     hints = _hints(function, declaration)
-    fields: list[Field] = []
+    fields: list[Parameter] = []
     found: str | None = None
     for parameter in inspect.signature(function).parameters.values():
         if _is_context(parameter, hints):
@@ -133,7 +133,7 @@ def _check_context(annotation: Any, declaration: Declaration, given: type[Contex
         raise declaration.wrong("its context would block the loop", fix)
 
 
-def _field(parameter: inspect.Parameter, hints: Mapping[str, Any], declaration: Declaration) -> Field:
+def _field(parameter: inspect.Parameter, hints: Mapping[str, Any], declaration: Declaration) -> Parameter:
     name = parameter.name
     if parameter.kind in _VARIABLE:
         fix = "write each input as a named parameter with a type, for instance `text: str`"
@@ -148,7 +148,7 @@ def _field(parameter: inspect.Parameter, hints: Mapping[str, Any], declaration: 
     form = _form(name, annotation, declaration)
     default = _checked_default(parameter, form, declaration)
     texts = [text for text in getattr(annotation, "__metadata__", ()) if isinstance(text, str)]
-    return Field(name, _key(parameter, annotation, declaration), annotation, default, " ".join(texts) or None)
+    return Parameter(name, _key(parameter, annotation, declaration), annotation, default, " ".join(texts) or None)
 
 
 def _key(parameter: inspect.Parameter, annotation: Any, declaration: Declaration) -> str:
@@ -161,7 +161,7 @@ def _key(parameter: inspect.Parameter, annotation: Any, declaration: Declaration
     return alias
 
 
-def _check_keys(fields: list[Field], declaration: Declaration) -> None:
+def _check_keys(fields: list[Parameter], declaration: Declaration) -> None:
     keys = [field.key for field in fields]
     twice = next((field for field in fields if keys.count(field.key) > 1), None)
     if twice is not None:

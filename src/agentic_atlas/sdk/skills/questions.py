@@ -16,7 +16,7 @@ from agentic_atlas.errors import AtlasError, Busy, InvalidInput, PayloadTooLarge
 from agentic_atlas.protocol.messages import MOST_QUESTIONS, Event, EventKind, Fault, Limits, Question, Reaction, Task
 from agentic_atlas.protocol.refusals import refusal
 from agentic_atlas.sdk.fitting import fault_of
-from agentic_atlas.sdk.skills.answers import Form
+from agentic_atlas.sdk.skills.answers import AnswerForm
 
 
 class NoAnswer(AtlasError, TimeoutError):
@@ -34,7 +34,7 @@ class NoAnswer(AtlasError, TimeoutError):
 
 
 class Speaker(Protocol):
-    """Who says a question (`reports.Reports`)."""
+    """Who says a question (`reports.AttemptReports`)."""
 
     def question(self, data: Raw) -> bool:
         """Say it; False when the attempt can have no more events."""
@@ -57,11 +57,11 @@ class Questions:
         self._timeout = timeout
         self._reactions = {reaction.question: reaction for reaction in task.answers}
         self._waiting: dict[int, asyncio.Future[Reaction]] = {}
-        self._forms: dict[int, Form] = {}
+        self._forms: dict[int, AnswerForm] = {}
         self._asked = 0
         self._over = False
 
-    async def ask(self, text: str, form: Form, timeout: float | None = None) -> Any:
+    async def ask(self, text: str, form: AnswerForm, timeout: float | None = None) -> Any:
         """Ask, and return the answer; the wait ends with the attempt at the latest.
 
         Raises:
@@ -126,7 +126,7 @@ class Questions:
             most = self._limits.events_per_task
             raise Busy(f"an attempt can have {most} events, and has too many for a question", code="too_many_events")
 
-    async def _wait(self, number: int, form: Form) -> Reaction:
+    async def _wait(self, number: int, form: AnswerForm) -> Reaction:
         waiting: asyncio.Future[Reaction] = asyncio.get_running_loop().create_future()
         self._waiting[number], self._forms[number] = waiting, form
         try:

@@ -33,7 +33,7 @@ _LAST_WORDS = 2
 _EXACT = 2**53
 
 
-class Reports:
+class AttemptReports:
     """Events of one attempt. All but `chunk`, `acknowledged` and `release` are safe from any thread and never block."""
 
     def __init__(self, task: Task, link: ToLink, limits: Limits, *, window: int) -> None:

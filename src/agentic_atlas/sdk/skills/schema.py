@@ -7,8 +7,7 @@ from typing import Annotated, Any
 
 import msgspec
 from msgspec import Raw
-from pydantic import BaseModel, ConfigDict, ValidationError, create_model
-from pydantic import Field as ModelField
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 
 from agentic_atlas.errors import InvalidInput
 from agentic_atlas.protocol.messages import NULL
@@ -16,7 +15,7 @@ from agentic_atlas.protocol.schemas import SCHEMA_BYTES, SchemaRefused, cost_of
 from agentic_atlas.sdk.forms.json_schema import INPUT
 from agentic_atlas.sdk.forms.typed import UNKNOWN, TypeForm
 from agentic_atlas.sdk.skills.context import Context
-from agentic_atlas.sdk.skills.parameters import Declaration, Field, Function, Parameters, read_parameters
+from agentic_atlas.sdk.skills.parameters import Declaration, Function, Parameter, Parameters, read_parameters
 from agentic_atlas.sdk.skills.validation import faults_of_json, sentence, why
 
 
@@ -93,13 +92,13 @@ def _attribute(place: int) -> str:
     return f"p{place}"
 
 
-def _model(fields: tuple[Field, ...]) -> type[BaseModel]:
+def _model(fields: tuple[Parameter, ...]) -> type[BaseModel]:
     definitions: dict[str, Any] = {}
     for place, field in enumerate(fields):
-        named = _ANNOTATED[field.annotation, ModelField(alias=field.key)]
+        named = _ANNOTATED[field.annotation, Field(alias=field.key)]
         if field.description is not None:
             # None would take the place of a description that the annotation's own Field has.
-            named = _ANNOTATED[named, ModelField(description=field.description)]
+            named = _ANNOTATED[named, Field(description=field.description)]
         default = ... if field.default is inspect.Parameter.empty else field.default
         definitions[_attribute(place)] = (named, default)
     config = ConfigDict(extra="forbid")

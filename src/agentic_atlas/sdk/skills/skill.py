@@ -83,7 +83,7 @@ class Skill:
         )
 
 
-class Options(TypedDict, total=False):
+class SkillOptions(TypedDict, total=False):
     """What `@agent.skill(…)` takes; times are seconds."""
 
     name: str
@@ -108,7 +108,7 @@ _OPTION_FIX = "give it another value in @agent.skill(…)"
 _OWN_OPTIONS = {"name", "description", "process"}
 
 
-def declare(function: Function, options: Options) -> Skill:
+def declare(function: Function, options: SkillOptions) -> Skill:
     """Make a skill of a function.
 
     Raises:
@@ -177,11 +177,11 @@ def _own_kind(function: Function) -> Kind:
     return Kind.THREAD
 
 
-def _policy(options: Options, declaration: Declaration) -> Policy:
+def _policy(options: SkillOptions, declaration: Declaration) -> Policy:
     chosen = {name: value for name, value in options.items() if name not in _OWN_OPTIONS}
     unknown = chosen.keys() - set(Policy.__struct_fields__)
     if unknown:
-        fix = f"choose from {', '.join(sorted(Options.__optional_keys__))}"
+        fix = f"choose from {', '.join(sorted(SkillOptions.__optional_keys__))}"
         raise declaration.wrong(f"it has no option {', '.join(sorted(unknown))}", fix)
     try:
         policy = msgspec.convert(chosen, Policy)

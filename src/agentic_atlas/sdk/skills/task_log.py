@@ -4,7 +4,7 @@ import sys
 
 from agentic_atlas.protocol.messages import Task
 from agentic_atlas.sdk.logs import Log
-from agentic_atlas.sdk.skills.reports import Reports, plain_fields
+from agentic_atlas.sdk.skills.reports import AttemptReports, plain_fields
 from agentic_atlas.sdk.text import describe, presentable, type_name
 
 
@@ -15,7 +15,7 @@ class TaskLog:
     those of level debug, which stay on this machine. Safe from any thread.
     """
 
-    def __init__(self, reports: Reports, log: Log, task: Task) -> None:
+    def __init__(self, reports: AttemptReports, log: Log, task: Task) -> None:
         self._reports = reports
         self._log = log
         self._names = names(task)

@@ -7,7 +7,7 @@ import pytest
 
 from agentic_atlas.cli import completion
 from agentic_atlas.cli.app import ATLAS
-from agentic_atlas.cli.command.tree import Group
+from agentic_atlas.cli.command.tree import CommandGroup
 from tests.integration.cli.commands import items, offered
 
 
@@ -58,7 +58,7 @@ def test_nothing_is_asked_about_an_agent_or_a_skill_that_is_not_typed_yet() -> N
 def test_a_default_command_takes_its_options_where_its_name_is_left_out() -> None:
     seen: list[bool] = []
     json = click.Option(["--json"], is_flag=True)
-    group = Group(
+    group = CommandGroup(
         "Things.",
         {"list": click.Command("list", callback=lambda json: seen.append(json), params=[json])},
         default="list",

@@ -291,7 +291,7 @@ def test_a_thread_that_outlives_its_agent_is_told_that_there_is_none() -> None:
         threads.append(threading.current_thread())
         gate.wait()
         # The flag is what tells a thread; one that ignores it finds the loop closed.
-        ctx._scope.cancelled.clear()
+        ctx._services.cancelled.clear()
         try:
             ctx.call("other", "echo")
         except TaskError as error:

@@ -7,13 +7,13 @@ import pytest
 from agentic_atlas.protocol.messages import Event, EventKind, Limits
 from agentic_atlas.sdk.forms.typed import TypeForm
 from agentic_atlas.sdk.skills.content import encode_chunk
-from agentic_atlas.sdk.skills.reports import LOG_BACKLOG, Reports, plain_fields
+from agentic_atlas.sdk.skills.reports import LOG_BACKLOG, AttemptReports, plain_fields
 from tests.unit.sdk.memory_wire import SECONDS, MemoryWire, events_of, make_task, raw, read
 
 
-def made(*, window: int = 4, limits: Limits | None = None) -> tuple[Reports, MemoryWire]:
+def made(*, window: int = 4, limits: Limits | None = None) -> tuple[AttemptReports, MemoryWire]:
     wire = MemoryWire(limits)
-    return Reports(make_task("skill"), wire, limits or Limits(), window=window), wire
+    return AttemptReports(make_task("skill"), wire, limits or Limits(), window=window), wire
 
 
 @pytest.mark.parametrize(
