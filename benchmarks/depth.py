@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 import msgspec
 
-from agentic_atlas.protocol.nesting import nests_deeper
+from agentic_atlas.protocol.nesting import excess
 
 SIZE = 4 * 1024 * 1024
 LIMIT = 64
@@ -45,7 +45,7 @@ def best(work: Callable[[bytes], object], message: bytes) -> float:
 
 
 def look(message: bytes) -> bool:
-    return nests_deeper(message, LIMIT)
+    return excess(message, LIMIT, SIZE) is not None
 
 
 def decode(message: bytes) -> object:

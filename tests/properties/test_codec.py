@@ -81,9 +81,9 @@ def test_depth_is_that_of_the_value_whatever_its_strings_hold(value: object, lim
         return 1 + max(map(depth, part), default=0) if isinstance(part, list) else 0
 
     if depth(value) <= limit:
-        codec.check_depth(json.dumps(value), limit)
-        codec.check_depth(json.dumps(value, ensure_ascii=False).encode(), limit)
+        codec.check_nesting(json.dumps(value), limit)
+        codec.check_nesting(json.dumps(value, ensure_ascii=False).encode(), limit)
     else:
         with pytest.raises(ProtocolError) as refused:
-            codec.check_depth(json.dumps(value), limit)
+            codec.check_nesting(json.dumps(value), limit)
         assert refused.value.code == "too_deep"

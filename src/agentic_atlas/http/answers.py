@@ -10,7 +10,7 @@ from starlette.responses import Response
 
 from agentic_atlas.errors import InvalidInput, PayloadTooLarge
 from agentic_atlas.http.turns import ASKER, LONG, Place, Turns
-from agentic_atlas.protocol.codec import ProtocolError, check_depth
+from agentic_atlas.protocol.codec import ProtocolError, check_nesting
 from agentic_atlas.protocol.refusals import refusal
 
 MAX_BODY = 4 * 1024 * 1024
@@ -63,7 +63,7 @@ async def read(request: Request, kind: type[T], *, most: int = MAX_BODY) -> T:
 def _read(body: bytes, kind: type[T]) -> T:
     try:
         body.decode("utf-8")
-        check_depth(body, MAX_DEPTH)
+        check_nesting(body, MAX_DEPTH)
         return msgspec.json.decode(body or b"{}", type=kind)
     except ProtocolError as error:
         raise InvalidInput(f"the body is not acceptable: {error.message}") from None

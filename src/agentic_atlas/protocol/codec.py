@@ -10,11 +10,14 @@ import msgspec
 from agentic_atlas.errors import AtlasError
 from agentic_atlas.protocol.closing import CloseCode
 from agentic_atlas.protocol.messages import Limits, Message
-from agentic_atlas.protocol.nesting import nests_deeper
+from agentic_atlas.protocol.nesting import Excess, excess
 
 _encoder = msgspec.json.Encoder()
 _decoder: msgspec.json.Decoder[Message] = msgspec.json.Decoder(Message)
 
+CONTAINERS = 512 * 1024
+"""Most arrays and objects in a message. Each costs whoever reads it more than its bytes tell: as values of Python, two
+million take a second and 200 MB. The longest payload has no more than these of pairs of single digits (`[1,2],`)."""
 _UNSUPPORTED_DATA = 1003
 _INVALID_TEXT = 1007
 _TOO_BIG = 1009
@@ -41,13 +44,14 @@ def encode(message: Message) -> bytes:
     return _encoder.encode(message)
 
 
-def decode(data: bytes, limits: Limits) -> Message:
+def decode(data: bytes, limits: Limits, containers: int = CONTAINERS) -> Message:
     """Return the message in a frame's bytes.
 
-    `data` must not change afterwards: payloads are slices of it.
+    `data` must not change afterwards: payloads are slices of it. `containers`: most arrays and objects in it.
 
     Raises:
-        ProtocolError: too long (1009), not UTF-8 (1007), too deep, not JSON, or not one of our messages (4107).
+        ProtocolError: too long (1009), not UTF-8 (1007), too deep, too many arrays and
+            objects, not JSON, or not one of our messages (4107).
     """
     if len(data) > limits.message_bytes:
         raise ProtocolError(
@@ -61,7 +65,7 @@ def decode(data: bytes, limits: Limits) -> Message:
         raise ProtocolError(
             f"the message is not UTF-8 (byte {error.start})", close_code=_INVALID_TEXT, code="invalid_text"
         ) from None
-    check_depth(data, limits.depth)
+    check_nesting(data, limits.depth, containers)
     try:
         return _decoder.decode(data)
     except msgspec.ValidationError as error:
@@ -75,15 +79,21 @@ def binary_frame() -> ProtocolError:
     return ProtocolError("binary frames are not used", close_code=_UNSUPPORTED_DATA, code="unsupported_data")
 
 
-def check_depth(text: str | bytes, limit: int) -> None:
-    """Refuse nesting deeper than `limit`, before a parser meets it.
+def check_nesting(text: str | bytes, depth: int, containers: int = CONTAINERS) -> None:
+    """Refuse what nests deeper than `depth` or has more than so many arrays and objects, before a parser meets it.
 
     Brackets in strings do not count. Takes JSON as text or as UTF-8; what is not JSON at all is refused here or left
     to the parser. A message of 4 MB takes milliseconds, whatever is in it.
 
     Raises:
-        ProtocolError: the nesting is deeper.
+        ProtocolError: the nesting is deeper (`too_deep`), or there are more (`too_many_containers`).
     """
     data = text.encode("utf-8", "surrogatepass") if isinstance(text, str) else text
-    if nests_deeper(data, limit):
-        raise ProtocolError(f"the message is nested deeper than {limit}", code="too_deep")
+    match excess(data, depth, containers):
+        case Excess.CONTAINERS:
+            raise ProtocolError(
+                f"the message has more than {containers} arrays and objects: send fewer at once, or data as a string",
+                code="too_many_containers",
+            )
+        case Excess.DEPTH:
+            raise ProtocolError(f"the message is nested deeper than {depth}", code="too_deep")

@@ -1,10 +1,12 @@
-"""How deeply brackets nest in a JSON text, told without a step for each character. Pure.
+"""How deeply brackets nest in a JSON text, and how many there are, told without a step for each character. Pure.
 
 What is not a bracket is dropped, and each bracket becomes a bit: 1 opens, 0 closes. Eight bits are one byte, for which
 a table knows how many open and how high they climb above where they begin. Neighbours are then joined, all of them at
 once: the bytes of a whole text are one long integer, whose additions are as fast as memory. After three such rounds a
 step is 64 brackets long, and the few that are left are counted one by one.
 """
+
+from enum import Enum, auto
 
 _AS_BIT = bytes.maketrans(b"[{]}", b"1100")
 _NO_BRACKET_OR_QUOTE = bytes(set(range(256)) - set(b'"[]{}'))
@@ -27,15 +29,25 @@ _OPENING = bytes(step.bit_count() for step in range(256))
 _CLIMB = bytes(map(_climb, range(256)))
 
 
-def nests_deeper(text: bytes, limit: int) -> bool:
-    """Tell whether brackets nest deeper than `limit` in JSON as UTF-8; those in strings do not count.
+class Excess(Enum):
+    """What a text has too much of."""
 
-    Of what is not JSON this is right up to the first fault, where every parser ends.
+    DEPTH = auto()
+    CONTAINERS = auto()
+
+
+def excess(text: bytes, depth: int, containers: int) -> Excess | None:
+    """Tell whether brackets nest deeper than `depth` in JSON as UTF-8, or open more than `containers` times.
+
+    Those in strings do not count. Of what is not JSON this is right up to the first fault, where every parser ends.
     """
-    if text.count(b"[") + text.count(b"{") <= limit:
-        return False
+    opened = text.count(b"[") + text.count(b"{")
+    if opened <= min(depth, containers):
+        return None
     bits = _bits(text)
-    return bool(bits) and _deepest_above(bits, limit)
+    if opened > containers and bits.count(b"1") > containers:
+        return Excess.CONTAINERS
+    return Excess.DEPTH if bits and _deepest_above(bits, depth) else None
 
 
 def _bits(text: bytes) -> bytes:

@@ -24,6 +24,8 @@ class Session:
         self.side = side
         self.state = ConnectionState.CONNECTED
         self.limits = limits or Limits()
+        # A router passes on what it has taken, sometimes the parts of several messages in one.
+        self._containers = codec.CONTAINERS if side is Side.ROUTER else self.limits.message_bytes
 
     def receive(self, data: bytes) -> Message:
         """Take one whole message of the peer's.
@@ -35,7 +37,7 @@ class Session:
         try:
             if self.state is ConnectionState.CONNECTED and len(data) > HELLO_BYTES:
                 raise hello_too_big()
-            message = codec.decode(data, self.limits)
+            message = codec.decode(data, self.limits, self._containers)
             self._step(message, self.side.peer)
         except ProtocolError:
             self.close()

@@ -86,7 +86,7 @@ def fault_of(message: Outgoing, limits: Limits) -> Fault | None:
             raise ProtocolError("the data of an event is a JSON object", code="invalid_event")
         codec.decode(codec.encode(message), limits)
     except ProtocolError as error:
-        too_large = error.code in ("message_too_big", "too_deep")
+        too_large = error.code in ("message_too_big", "too_deep", "too_many_containers")
         return Fault("payload_too_large" if too_large else code, error.message[:_MESSAGE_LENGTH])
     except UnicodeEncodeError:
         return Fault(code, "a text in it is not Unicode (it has half of a surrogate pair)")

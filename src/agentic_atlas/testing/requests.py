@@ -11,7 +11,7 @@ from agentic_atlas.backend.domain.idempotency import digest
 from agentic_atlas.backend.domain.records import CallerRef, Task
 from agentic_atlas.backend.domain.tracing import child
 from agentic_atlas.errors import Conflict, InvalidInput, Unavailable
-from agentic_atlas.protocol.codec import ProtocolError, check_depth
+from agentic_atlas.protocol.codec import ProtocolError, check_nesting
 from agentic_atlas.protocol.messages import Limits
 from agentic_atlas.protocol.payloads import input_too_large
 from agentic_atlas.protocol.tasks import TaskState
@@ -91,7 +91,7 @@ def _check(ask: Ask, skill: Skill, now: float) -> None:
     if ask.deadline is not None and ask.deadline <= now:
         raise InvalidInput("the deadline is over already", code="deadline_exceeded")
     try:
-        check_depth(ask.input, Limits().depth)
+        check_nesting(ask.input, Limits().depth)
     except ProtocolError as error:
         raise InvalidInput(f"the input is not acceptable: {error.message}") from None
     skill.signature.read_input(ask.input, skill.name)

@@ -68,6 +68,18 @@ def test_many_brackets_side_by_side_are_not_deep() -> None:
     assert isinstance(codec.decode(result(f"[{','.join(['[{}]'] * 5000)}]"), Limits(depth=4)), Result)
 
 
+def test_more_arrays_and_objects_than_a_message_may_have_are_refused_and_what_they_may_be_is_taken() -> None:
+    assert isinstance(codec.decode(result("[[],{},[]]"), LIMITS, 5), Result)
+    with pytest.raises(ProtocolError) as caught:
+        codec.decode(result("[[],{},[[]]]"), LIMITS, 5)
+    assert (caught.value.close_code, caught.value.code) == (4107, "too_many_containers")
+
+
+def test_the_longest_payload_may_be_pairs_of_digits() -> None:
+    pairs = ",".join(["[1,2]"] * (LIMITS.payload_bytes // 6 - 4))
+    assert isinstance(codec.decode(result(f"[{pairs}]"), LIMITS), Result)
+
+
 @pytest.mark.parametrize("text", ["[" * 200, "{" * 200, '\\"[[' * 100, "]" * 200, '\\\\"' + "," + '"' + "[" * 99])
 def test_brackets_in_strings_do_not_count(text: str) -> None:
     assert isinstance(codec.decode(result(f'"{text}"') if "," not in text else result(f'["{text}"]'), LIMITS), Result)

@@ -5,7 +5,17 @@ import random
 
 import pytest
 
-from agentic_atlas.protocol.nesting import nests_deeper
+from agentic_atlas.protocol.nesting import Excess, excess
+
+ANY = 10**6
+
+
+def nests_deeper(text: bytes, limit: int) -> bool:
+    return excess(text, limit, ANY) is Excess.DEPTH
+
+
+def holds_more(text: bytes, limit: int) -> bool:
+    return excess(text, ANY, limit) is Excess.CONTAINERS
 
 
 def deepest(text: str) -> int:
@@ -65,3 +75,15 @@ def test_what_follows_the_first_fault_of_a_text_does_not_matter() -> None:
     assert nests_deeper(b"[" * 65 + b"}" * 3 + b'"', 64)
     assert nests_deeper(b"[" * 65 + b'"' + b"[" * 99, 64)
     assert not nests_deeper(b'["' + b"[" * 99, 64)
+
+
+@pytest.mark.parametrize(
+    "text", [b"[]" * 40, b"[{}]" * 20, b"[" * 40, b'{"[[":"{{","\\"[":[]}' * 20, b'["[]",' * 39 + b"{}"]
+)
+def test_what_is_not_in_strings_is_counted_exactly(text: bytes) -> None:
+    assert not holds_more(text, 40)
+    assert holds_more(text, 39)
+
+
+def test_a_long_string_of_brackets_holds_none() -> None:
+    assert not holds_more(b'"%b"' % (b"[" * 10_000), 0)

@@ -43,6 +43,15 @@ def test_a_greeting_of_the_longest_length_is_taken_and_a_longer_one_is_not() -> 
     assert (refused.value.code, refused.value.close_code) == ("hello_too_big", 4108)
 
 
+def test_an_agent_takes_what_its_router_has_put_together_from_several_messages() -> None:
+    agent, router = ready()
+    many = b'{"type":"reply","id":"c","kind":"result","data":[%b]}' % b",".join([b"[]"] * (codec.CONTAINERS + 1))
+    agent.receive(many)
+    with pytest.raises(ProtocolError) as refused:
+        router.receive(many)
+    assert refused.value.code == "too_many_containers"
+
+
 def test_a_second_greeting_closes_the_router_end() -> None:
     _, router = ready()
     with pytest.raises(ProtocolError) as refused:

@@ -11,7 +11,7 @@ from agentic_atlas.backend.domain.records import Task
 from agentic_atlas.backend.engine.access import Principal
 from agentic_atlas.backend.engine.engine import Engine
 from agentic_atlas.errors import Conflict, InvalidInput, PayloadTooLarge
-from agentic_atlas.protocol.codec import ProtocolError, check_depth
+from agentic_atlas.protocol.codec import ProtocolError, check_nesting
 from agentic_atlas.protocol.messages import NULL
 from agentic_atlas.protocol.numbers import numbers_fit
 
@@ -64,7 +64,7 @@ async def _check(engine: Engine, principal: Principal, task: Task, question: Que
             f"the answers of a task have more than the {most} bytes allowed together: send less, or a link to it"
         )
     try:
-        check_depth(value, engine.limits.depth - _AROUND)
+        check_nesting(value, engine.limits.depth - _AROUND)
         msgspec.json.decode(value, type=Raw)
     except ProtocolError as error:
         raise InvalidInput(f"the answer is not acceptable: {error.message}") from None

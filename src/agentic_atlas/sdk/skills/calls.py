@@ -13,7 +13,7 @@ import msgspec
 from msgspec import Raw
 
 from agentic_atlas.errors import AtlasError, Busy, InvalidInput, TaskError
-from agentic_atlas.protocol.codec import ProtocolError, check_depth
+from agentic_atlas.protocol.codec import ProtocolError, check_nesting
 from agentic_atlas.protocol.messages import Call, Fault, Limits, Reply, ReplyKind, Task
 from agentic_atlas.protocol.payloads import input_too_large
 from agentic_atlas.sdk.forms.encode import encode_input
@@ -143,9 +143,9 @@ def _check_limits(encoded: bytes, limits: Limits) -> None:
     if len(encoded) > limits.payload_bytes:
         raise input_too_large(len(encoded), limits.payload_bytes)
     try:
-        check_depth(encoded, limits.depth - _AROUND)
-    except ProtocolError:
-        raise InvalidInput(f"the input is nested deeper than {limits.depth - _AROUND}") from None
+        check_nesting(encoded, limits.depth - _AROUND)
+    except ProtocolError as error:
+        raise InvalidInput(f"the input can't be sent: {error.message}") from None
 
 
 def _decoded(data: Raw) -> Any:

@@ -13,7 +13,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSeriali
 from pydantic import ValidationError as PydanticValidationError
 
 from agentic_atlas.errors import AtlasError, PayloadTooLarge
-from agentic_atlas.protocol.codec import ProtocolError, check_depth
+from agentic_atlas.protocol.codec import ProtocolError, check_nesting
 from agentic_atlas.protocol.messages import Limits
 from agentic_atlas.sdk.forms.base64_text import from_text, to_text
 from agentic_atlas.sdk.forms.plain import NoJsonForm
@@ -140,7 +140,7 @@ def _encode(value: object, form: TypeForm, limits: Limits, most: int, envelope: 
     if len(encoded) > most:
         raise PayloadTooLarge(f"{len(encoded)} bytes are more than the {most} allowed: return less, or a link to it")
     try:
-        check_depth(encoded, limits.depth - envelope)
-    except ProtocolError:
-        raise InvalidOutput(f"what it returned is nested deeper than {limits.depth - envelope}") from None
+        check_nesting(encoded, limits.depth - envelope)
+    except ProtocolError as error:
+        raise InvalidOutput(f"what it returned can't be sent: {error.message}") from None
     return Raw(encoded)
