@@ -60,6 +60,7 @@ def up(
 async def _serve(settings: Settings, log: FilteringBoundLogger, stop: Any, *, as_json: bool) -> None:
     from agentic_atlas.cli import standing
     from agentic_atlas.compose.network import network
+    from agentic_atlas.compose.program import settled
     from agentic_atlas.sdk import environment
 
     # What is wrong with that file is told before anything is up.
@@ -72,6 +73,7 @@ async def _serve(settings: Settings, log: FilteringBoundLogger, stop: Any, *, as
             output.document(_facts(up.addresses, settings))
         else:
             _tell(up.addresses, settings, here)
+        settled()
         await stop.wait()
         if not as_json:
             output.say("stopping …")

@@ -1,6 +1,7 @@
 """Runs a server until it is told to stop: the loop, and the signals."""
 
 import asyncio
+import gc
 import os
 import signal
 from collections.abc import Awaitable, Callable
@@ -20,6 +21,15 @@ def run(serve: Callable[[asyncio.Event], Awaitable[None]]) -> None:
     """
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(_until_signal(serve))
+
+
+def settled() -> None:
+    """Say that what is in memory now stays: the collector of garbage looks at it no more.
+
+    A whole collection goes through all that was imported and built, and holds everybody up for 60 to 90 ms each time.
+    """
+    gc.collect()
+    gc.freeze()
 
 
 async def _until_signal(serve: Callable[[asyncio.Event], Awaitable[None]]) -> None:
