@@ -22,17 +22,18 @@ from agentic_atlas.backend.domain.records import Agent
 from agentic_atlas.backend.engine.engine import Engine
 from agentic_atlas.backend.usecases import agents, tokens
 from agentic_atlas.http.answers import Json, read
-from agentic_atlas.http.requests import After, Limit, Parts, Who
+from agentic_atlas.http.requests import After, Limit, OwnTurn, Parts, Who
 
 router = APIRouter(prefix="/api/v1", tags=["agents"])
 
 
 @router.get("/agents", **describe(answers=AgentPage))
-async def find(engine: Parts, who: Who, limit: Limit = 100, after: After = None) -> Response:
+async def find(engine: Parts, who: Who, turn: OwnTurn, limit: Limit = 100, after: After = None) -> Response:
     """List agents by name."""
-    found = await agents.find(engine, who, limit=limit, after=after)
-    items = [agent_view(agent, _presence(engine, agent)) for agent in found]
-    return Json(AgentPage(items, found[-1].full_name if len(found) == limit else None))
+    async with turn:
+        found = await agents.find(engine, who, limit=limit, after=after)
+        items = [agent_view(agent, _presence(engine, agent)) for agent in found]
+        return Json(AgentPage(items, found[-1].full_name if len(found) == limit else None))
 
 
 @router.post("/agents", **describe(takes=NewAgent, answers=AgentView, status=HTTPStatus.CREATED))
@@ -46,10 +47,11 @@ async def create(request: Request, engine: Parts, who: Who) -> Response:
 # Before `/agents/{owner}/{name}`, which would take `tokens` for a name; no agent can have that name.
 @router.get("/agents/{name}/tokens", **describe(answers=TokenPage))
 @router.get("/agents/{owner}/{name}/tokens", **describe(answers=TokenPage))
-async def list_tokens(name: str, engine: Parts, who: Who, owner: str = "") -> Response:
+async def list_tokens(name: str, engine: Parts, who: Who, turn: OwnTurn, owner: str = "") -> Response:
     """List an agent's tokens, newest first."""
-    agent, found = await tokens.of_agent(engine, who, _full(owner, name))
-    return Json(TokenPage([token_view(token, agent, engine.clock()) for token in found]))
+    async with turn:
+        agent, found = await tokens.of_agent(engine, who, _full(owner, name))
+        return Json(TokenPage([token_view(token, agent, engine.clock()) for token in found]))
 
 
 @router.post("/agents/{name}/tokens", **describe(takes=NewToken, answers=NewTokenView, status=HTTPStatus.CREATED))

@@ -33,7 +33,7 @@ from agentic_atlas.errors import AtlasError, InvalidInput
 from agentic_atlas.http.accept import prefers
 from agentic_atlas.http.answers import Json, read
 from agentic_atlas.http.errors import body_of
-from agentic_atlas.http.requests import After, Limit, Parts, Wait, WantedTasks, Who
+from agentic_atlas.http.requests import After, Limit, OwnTurn, Parts, Wait, WantedTasks, Who
 
 KEEP_ALIVE = 15.0
 """Seconds of silence after which a stream of events sends a comment, for idle timers in between."""
@@ -69,7 +69,12 @@ async def batch(request: Request, engine: Parts, who: Who) -> Response:
 
 @router.get("", **describe(answers=TaskPage))
 async def find(
-    engine: Parts, who: Who, wanted: Annotated[WantedTasks, Query()], limit: Limit = 50, after: After = None
+    engine: Parts,
+    who: Who,
+    turn: OwnTurn,
+    wanted: Annotated[WantedTasks, Query()],
+    limit: Limit = 50,
+    after: After = None,
 ) -> Response:
     """List tasks, newest first."""
     named = await engine.access.agent(who.user, wanted.agent) if wanted.agent else None
@@ -83,8 +88,9 @@ async def find(
         prefix=wanted.prefix,
         since=wanted.since.timestamp() if wanted.since else None,
     )
-    page = await tasks.find(engine, which, limit=limit, after=after)
-    return Json(TaskPage([summary_view(summary) for summary in page.items], page.next))
+    async with turn:
+        page = await tasks.find(engine, which, limit=limit, after=after)
+        return Json(TaskPage([summary_view(summary) for summary in page.items], page.next))
 
 
 @router.get("/{task_id}", **describe(answers=TaskView))
@@ -102,6 +108,7 @@ async def events(
     request: Request,
     engine: Parts,
     who: Who,
+    turn: OwnTurn,
     after: Annotated[int, Query(ge=0, le=2**53)] = 0,
     last_event_id: Annotated[str | None, Header(max_length=20)] = None,
 ) -> Response:
@@ -113,8 +120,9 @@ async def events(
     task = (await tasks.standing(engine, who, task_id)).task
     start = _number(last_event_id) if last_event_id else after
     if prefers(request.headers.getlist("accept"), "application/json", "text/event-stream"):
-        found, more = await events_of.page(engine, task_id, start)
-        return Json(EventPage([event_view(event) for event in found], more))
+        async with turn:
+            found, more = await events_of.page(engine, task_id, start)
+            return Json(EventPage([event_view(event) for event in found], more))
     if task.terminal and start >= task.last_seq:
         return Response(status_code=HTTPStatus.NO_CONTENT, headers={"Cache-Control": "no-store"})
     return Stream(engine, who.key.id, task_id, start)

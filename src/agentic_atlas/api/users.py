@@ -23,7 +23,7 @@ from agentic_atlas.api.views.users import (
 from agentic_atlas.api.whereabouts import Whereabouts
 from agentic_atlas.backend.usecases import users
 from agentic_atlas.http.answers import Json, read
-from agentic_atlas.http.requests import After, Limit, Parts, Who
+from agentic_atlas.http.requests import After, Limit, OwnTurn, Parts, Who
 
 router = APIRouter(prefix="/api/v1", tags=["users"])
 
@@ -38,10 +38,11 @@ async def whoami(request: Request, engine: Parts, who: Who) -> Response:
 
 
 @router.get("/users", **describe(answers=UserPage))
-async def find(engine: Parts, who: Who, limit: Limit = 100, after: After = None) -> Response:
+async def find(engine: Parts, who: Who, turn: OwnTurn, limit: Limit = 100, after: After = None) -> Response:
     """List the users by name; administrators only."""
-    found = await users.find(engine, who, limit=limit, after=after)
-    return Json(UserPage([user_view(user) for user in found], found[-1].name if len(found) == limit else None))
+    async with turn:
+        found = await users.find(engine, who, limit=limit, after=after)
+        return Json(UserPage([user_view(user) for user in found], found[-1].name if len(found) == limit else None))
 
 
 @router.post("/users", **describe(takes=NewUser, answers=UserView, status=HTTPStatus.CREATED))
@@ -59,9 +60,10 @@ async def update(name: str, request: Request, engine: Parts, who: Who) -> Respon
 
 
 @router.get("/api-keys", **describe(answers=KeyPage))
-async def keys(engine: Parts, who: Who) -> Response:
+async def keys(engine: Parts, who: Who, turn: OwnTurn) -> Response:
     """List one's own API keys, newest first."""
-    return Json(KeyPage([key_view(key) for key in await users.keys(engine, who)]))
+    async with turn:
+        return Json(KeyPage([key_view(key) for key in await users.keys(engine, who)]))
 
 
 @router.post("/api-keys", **describe(takes=NewKey, answers=NewKeyView, status=HTTPStatus.CREATED))

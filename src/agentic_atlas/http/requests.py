@@ -1,6 +1,7 @@
 """What every route needs of a request: the engine, and who asks."""
 
-from typing import Annotated, cast
+from contextlib import AbstractAsyncContextManager
+from typing import Annotated, TypeAlias, cast
 
 from fastapi import Depends, Query, Request
 from pydantic import AwareDatetime, BaseModel, Field
@@ -9,9 +10,10 @@ from agentic_atlas.auth import TokenRefused, read_bearer
 from agentic_atlas.backend.engine.access import SEND_A_KEY, Principal
 from agentic_atlas.backend.engine.engine import Engine
 from agentic_atlas.errors import Unauthenticated
-from agentic_atlas.http.turns import ASKER
+from agentic_atlas.http.turns import ASKER, Turns
 from agentic_atlas.protocol.tasks import TaskState
 
+Turn: TypeAlias = AbstractAsyncContextManager[None]
 INTRODUCED = "introduced"
 """In the state of a request: what the server wants called once its connection has shown an API key that is good."""
 
@@ -37,8 +39,15 @@ async def principal_of(request: Request) -> Principal:
     return principal
 
 
+async def turn_of(request: Request, who: Annotated[Principal, Depends(principal_of)]) -> Turn:
+    """Return a turn of whoever asks: the block in which a list is read and written out."""
+    turns: Turns = request.app.state.turns
+    return turns.turn(who.user.id)
+
+
 Parts = Annotated[Engine, Depends(engine_of)]
 Who = Annotated[Principal, Depends(principal_of)]
+OwnTurn = Annotated[Turn, Depends(turn_of)]
 Limit = Annotated[int, Query(ge=1, le=500, description="Most items of the answer.")]
 After = Annotated[str | None, Query(max_length=200, description="`next` of the page before.")]
 Wait = Annotated[float, Query(ge=0, le=60, description="Seconds to wait for the task's end.")]

@@ -1,13 +1,14 @@
-"""Long bodies of one user are looked at one after the other, and one that took long is followed by a rest.
+"""Long bodies and lists of one user are dealt with one after the other, and one that took long is followed by a rest.
 
 Whoever sends bodies of megabytes that are all brackets costs the event loop some time, and with many connections all
-of it. What a body costs is measured, so one that is long and plain hardly waits; and nobody waits for another's. The
-bytes of all long bodies that one user has on the way, whole or not, are bounded.
+of it; so does whoever asks for long lists on many connections, for the threads that read them take turns with the
+loop. What each costs is measured, so one that is long and plain hardly waits; and nobody waits for another's. The bytes
+of all long bodies that one user has on the way, whole or not, are bounded.
 """
 
 import asyncio
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from typing import Final, TypeVar
 
 from agentic_atlas.errors import Busy
@@ -21,8 +22,8 @@ LONG = 64 * 1024
 """Bytes of a body from which on it takes its turn."""
 MOST_BYTES: Final = 128 * 1024 * 1024
 """Of all long bodies of one user at the same time."""
-HEAVY = 0.005
-"""Seconds of work after which none of this user's is looked at for four times as long."""
+HEAVY = 0.002
+"""Seconds of work after which nothing of this user's has a turn for four times as long."""
 _REST = 4.0
 _LONGEST_REST = 1.0
 
@@ -46,7 +47,10 @@ class Place:
 
     async def take(self, work: Callable[[], T]) -> T:
         """Do the work on the whole body when its turn comes; raises what `work` raises."""
-        return await self._line.take(work) if self._counted else work()
+        if not self._counted:
+            return work()
+        async with self._line.turn():
+            return work()
 
     def leave(self) -> None:
         """It is dealt with."""
@@ -54,7 +58,7 @@ class Place:
 
 
 class Turns:
-    """Whose body is looked at. For one event loop."""
+    """Whose body is looked at, and whose list is made. For one event loop."""
 
     def __init__(self, clock: Callable[[], float], most_bytes: int = MOST_BYTES) -> None:
         self._clock = clock
@@ -67,28 +71,42 @@ class Turns:
     @contextmanager
     def place(self, whose: str) -> Iterator[Place]:
         """Have a place for a body of this user until the end of the block; it is only taken by a long one."""
+        with self._line(whose) as line:
+            place = Place(line, self._most_bytes)
+            try:
+                yield place
+            finally:
+                place.leave()
+
+    @asynccontextmanager
+    async def turn(self, whose: str) -> AsyncIterator[None]:
+        """Have a turn of this user's from the beginning of the block to its end, as a list does."""
+        with self._line(whose) as line:
+            async with line.turn():
+                yield
+
+    @contextmanager
+    def _line(self, whose: str) -> Iterator["_Line"]:
         line = self._lines.get(whose) or _Line(self._clock, lambda: self._left(whose))
         self._lines[whose] = line
-        line.bodies += 1
-        place = Place(line, self._most_bytes)
+        line.waiting += 1
         try:
-            yield place
+            yield line
         finally:
-            line.bodies -= 1
-            place.leave()
+            line.waiting -= 1
             self._left(whose)
 
     def _left(self, whose: str) -> None:
         line = self._lines.get(whose)
-        if line is not None and not line.bodies and not line.rests:
+        if line is not None and not line.waiting and not line.rests:
             del self._lines[whose]
 
 
 class _Line:
-    """The bodies of one user."""
+    """What one user has done one after the other."""
 
     def __init__(self, clock: Callable[[], float], rested: Callable[[], None]) -> None:
-        self.bodies = 0
+        self.waiting = 0
         self.bytes = 0
         self._clock = clock
         self._tell = rested
@@ -98,11 +116,12 @@ class _Line:
     def rests(self) -> bool:
         return self._lock.locked()
 
-    async def take(self, work: Callable[[], T]) -> T:
+    @asynccontextmanager
+    async def turn(self) -> AsyncIterator[None]:
         await self._lock.acquire()
         began = self._clock()
         try:
-            return work()
+            yield
         finally:
             took = self._clock() - began
             rest = min(_REST * took, _LONGEST_REST) if took > HEAVY else 0.0

@@ -65,6 +65,26 @@ async def test_nobody_waits_for_the_bodies_of_another_user() -> None:
         await forgotten(turns)
 
 
+async def test_a_list_that_took_long_is_followed_by_a_rest_of_its_user_alone() -> None:
+    clock, done = Clock(), list[str]()
+    turns = Turns(clock)
+
+    async def listed(whose: str, took: float) -> None:
+        async with turns.turn(whose):
+            done.append(whose)
+            await asyncio.sleep(0)
+            clock.now += took
+
+    async with asyncio.timeout(5):
+        began = asyncio.get_running_loop().time()
+        await listed("eve", 0.05)
+        several = [asyncio.ensure_future(listed(whose, 0.0)) for whose in ("eve", "ada", "eve")]
+        await asyncio.wait(several)
+        assert done == ["eve", "ada", "eve", "eve"]
+        assert asyncio.get_running_loop().time() - began >= 0.15
+        await forgotten(turns)
+
+
 async def test_one_user_has_so_many_bytes_of_long_bodies_on_the_way() -> None:
     turns = Turns(Clock(), most_bytes=3 * LONG)
     with turns.place("eve") as first, turns.place("eve") as second, turns.place("eve") as third:
