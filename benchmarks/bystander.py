@@ -71,6 +71,8 @@ class Stage:
     api: Api
     """The API with the administrator's key, for the flood; the bystander has connections of its own."""
     seconds: float = SECONDS
+    begun: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set by a flood when what it needs is there and it begins: from then on the bystander looks on."""
 
 
 @asynccontextmanager
@@ -97,6 +99,16 @@ async def looking_on(platform: Platform, at: Api) -> AsyncIterator[Bystander]:
             done.set()
 
 
+async def looking_on_at(flood: Flood, stage: Stage, at: Api) -> Bystander:
+    """Return what a bystander sees from the beginning of a flood to its end."""
+    async with asyncio.TaskGroup() as group:
+        flooding = group.create_task(flood(stage))
+        await stage.begun.wait()
+        async with looking_on(stage.platform, at) as seen:
+            await flooding
+    return seen
+
+
 async def measure(name: str, flood: Flood) -> bool:
     """Print what the bystander saw; tell whether it is within the bounds."""
     with tempfile.TemporaryDirectory() as folder, up(Path(folder)) as platform, platform.agent("echo", ECHO) as echo:
@@ -108,8 +120,7 @@ async def measure(name: str, flood: Flood) -> bool:
             async with looking_on(platform, own) as before:
                 await asyncio.sleep(BEFORE)
             resting = resident(platform)
-            async with looking_on(platform, own) as during:
-                await flood(Stage(platform, others))
+            during = await looking_on_at(flood, Stage(platform, others), own)
             grown = (max(during.peak, resident(platform)) - resting) / MEGABYTE
     ratio = percentile(during.took, 0.99) / percentile(before.took, 0.99)
     print(f"{name}\n  before {before.told()}\n  during {during.told()}")

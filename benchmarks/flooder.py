@@ -13,15 +13,19 @@ import sys
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import closing, suppress
+from http.client import HTTPConnection
 from typing import cast
 
 from agentic_atlas.protocol import codec
+from agentic_atlas.protocol.codec import CONTAINERS
 from agentic_atlas.protocol.messages import Hello, InstanceInfo
 from tests.integration.router.doors import PING, SUBPROTOCOL, TEXT, frame, request
 
 HELLO = frame(TEXT, codec.encode(Hello(1, InstanceInfo("inst_flood"), [])))
-DEEP = b"[" + b",".join([b"[" * 60 + b"]" * 60] * 34_000) + b"]"
+WAVE = b"[" * 60 + b"]" * 60
+DEEP = b"[" + b",".join([WAVE] * (CONTAINERS // 60 - 1)) + b",0" * 1_400_000 + b"]"
+"""4 MB that nest as deeply as they may, with as many arrays as there may be."""
 BEAT = frame(TEXT, b'{"type":"beat","n":1,"z":%b}' % DEEP)
 PINGS = frame(PING) * 50_000
 UNFINISHED = frame(TEXT, b" " * (4 * 1024 * 1024 - 100))[: 3 * 1024 * 1024]
@@ -112,6 +116,16 @@ def deep_bodies(address: Address, key: str, ends: float) -> None:
                     break
 
 
+def lists(address: Address, key: str, ends: float) -> None:
+    """Ask for the longest list there is, again and again."""
+    with closing(HTTPConnection(*address, timeout=30.0)) as asking:
+        while time.monotonic() < ends:
+            asking.request("GET", "/api/v1/tasks?limit=500", headers={"Authorization": f"Bearer {key}"})
+            answer = asking.getresponse()
+            assert answer.status == 200
+            assert len(answer.read()) < 1_000_000
+
+
 def watch(address: Address, secret: str, ends: float) -> None:
     """Watch one task with many connections; `secret` is a key and the task's id."""
     key, _, task = secret.partition("|")
@@ -137,6 +151,7 @@ KINDS: dict[str, Callable[[Address, str, float], None]] = {
     "silent": silent,
     "pings": pings,
     "deep_bodies": deep_bodies,
+    "lists": lists,
     "watch": watch,
 }
 
@@ -144,7 +159,7 @@ KINDS: dict[str, Callable[[Address, str, float], None]] = {
 def main(kind: str, where: str, secret: str, seconds: str) -> None:
     host, _, port = where.rpartition(":")
     ends = time.monotonic() + float(seconds)
-    count = AT_ONCE if kind in ("pings", "first_messages") else 1
+    count = AT_ONCE if kind in ("pings", "first_messages", "lists") else 1
     with ThreadPoolExecutor(count) as threads:
         for _ in range(count):
             threads.submit(KINDS[kind], (host, int(port)), secret, ends)

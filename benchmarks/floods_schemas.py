@@ -45,6 +45,7 @@ async def calls_of(stage: Stage, spec: SkillSpec, value: Json) -> None:
     agent = await registered(stage, "flooded", spec)
     # Written once: the bystander is in this process, too.
     asked = json.dumps({"agent": "flooded", "skill": spec.name, "input": value}).encode()
+    stage.begun.set()
     ends = time.monotonic() + SECONDS
 
     async def caller() -> None:
@@ -77,6 +78,7 @@ async def many_alternatives(stage: Stage) -> None:
 
 async def many_patterns(stage: Stage) -> None:
     """Agents with nothing but their token, nine skills each, every parameter of which has a small pattern."""
+    stage.begun.set()
     ends = time.monotonic() + SECONDS
     for number in cycle(range(3)):
         if time.monotonic() >= ends:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import sys
-import time
 from collections.abc import Awaitable, Callable
 from functools import partial
 from pathlib import Path
@@ -22,6 +21,7 @@ async def elsewhere(stage: Stage, kind: str, url: str, secret: str) -> None:
     """Have a process of its own do it (`benchmarks.flooder`)."""
     where = urlsplit(url).netloc
     arguments = ("-m", "benchmarks.flooder", kind, where, secret, str(stage.seconds))
+    stage.begun.set()
     flooder = await asyncio.create_subprocess_exec(sys.executable, *arguments, cwd=Path(__file__).parents[1])
     assert await flooder.wait() == 0
 
@@ -55,16 +55,7 @@ async def long_lists(stage: Stage) -> None:
     for number in range(min(TASKS, int(stage.seconds * 8))):
         answer = await stage.api.submit("away", "echo", input={"n": number, "text": TEXT})
         assert answer.status_code == 201, answer.text
-    ends = time.monotonic() + stage.seconds
-
-    async def lister() -> None:
-        while time.monotonic() < ends:
-            answer = await stage.api.http.get("/tasks", params={"limit": 500})
-            assert len(answer.content) < 1_000_000
-
-    async with asyncio.TaskGroup() as group:
-        for _ in range(4):
-            group.create_task(lister())
+    await elsewhere(stage, "lists", stage.platform.url, stage.platform.api_key)
 
 
 async def watchers(stage: Stage) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.bystander import Stage, looking_on
+from benchmarks.bystander import Stage, looking_on, looking_on_at
 from benchmarks.floods_wire import FLOODS
 from tests.e2e.processes import connected
 from tests.e2e.programs import ECHO
@@ -35,8 +35,7 @@ def test_who_has_nothing_to_do_with_a_flood_is_answered_during_all_of_them(
                     await asyncio.sleep(min(seconds, 2.0))
                 resting = resident(platform)
                 for name, flood in FLOODS.items():
-                    async with looking_on(platform, own) as during:
-                        await flood(Stage(platform, others, seconds))
+                    during = await looking_on_at(flood, Stage(platform, others, seconds), own)
                     grown = max(during.peak, resident(platform)) - resting
                     assert (during.failed, grown < MOST_GROWN) == (0, True), (name, grown)
                     found(
