@@ -96,9 +96,10 @@ def interrupt(_: Agent) -> None:
 
 def test_an_interrupt_that_a_skill_has_let_through_asks_the_agent_to_stop(capsys: pytest.CaptureFixture[str]) -> None:
     agent_that("one", interrupt).run()
-    *_, stopping, stopped = capsys.readouterr().err.splitlines()
-    assert "stopping: nothing runs" in stopping
-    assert '"event": "stopped"' in stopped
+    said = capsys.readouterr().err.splitlines()
+    # The router that is not there may be told of before it, in between or not at all.
+    assert any("stopping: nothing runs" in line for line in said)
+    assert '"event": "stopped"' in said[-1]
 
 
 def test_one_signal_stops_all_agents_of_a_process_and_each_line_names_its_agent(
