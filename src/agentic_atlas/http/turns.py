@@ -9,11 +9,9 @@ of all long bodies that one user has on the way, whole or not, are bounded.
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from typing import Final, TypeVar
+from typing import Final
 
 from agentic_atlas.errors import Busy
-
-T = TypeVar("T")
 
 ASKER: Final = "asker"
 """In the state of a request: id of the user who asks, once that is known."""
@@ -45,12 +43,14 @@ class Place:
         self._line.bytes += size - self._counted
         self._counted = size
 
-    async def take(self, work: Callable[[], T]) -> T:
-        """Do the work on the whole body when its turn comes; raises what `work` raises."""
+    @asynccontextmanager
+    async def turn(self) -> AsyncIterator[None]:
+        """Have this body's turn in the block; a short one need not wait for it."""
         if not self._counted:
-            return work()
+            yield
+            return
         async with self._line.turn():
-            return work()
+            yield
 
     def leave(self) -> None:
         """It is dealt with."""

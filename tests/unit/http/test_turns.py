@@ -22,7 +22,8 @@ class Clock:
 async def take(turns: Turns, whose: str, size: int, work: Callable[[], T]) -> T:
     with turns.place(whose) as place:
         place.grows(size)
-        return await place.take(work)
+        async with place.turn():
+            return work()
 
 
 async def forgotten(turns: Turns) -> None:

@@ -195,7 +195,7 @@ async def _prepare(engine: Engine, requests: Sequence[_Request]) -> list[_Prepar
 async def _accepted(engine: Engine, request: _Request) -> tuple[Agent, Skill] | _Refused:
     """Return whom the task is for. Waits only for what is not in memory, and for long schemas."""
     user, ask = request.user, request.ask
-    fault = _fault(ask.input)
+    fault = _fault(ask.input, engine.limits.payload_bytes)
     if fault is not None:
         return _Refused(request, fault, malformed=True)
     try:
@@ -268,8 +268,10 @@ def _same(user: User, older: Task, ask: Ask) -> Submitted:
     return Submitted(older, created=False)
 
 
-def _fault(data: bytes) -> InvalidInput | None:
+def _fault(data: bytes, most: int) -> AtlasError | None:
     """Return what is wrong with an input; how deep it is, and that it is JSON, was seen to where it came in."""
+    if len(data) > most:
+        return input_too_large(len(data), most)
     if not numbers_fit(data):
         return InvalidInput("the input is not JSON: it holds a number that no reader could take")
     if not is_object(data):
@@ -278,9 +280,6 @@ def _fault(data: bytes) -> InvalidInput | None:
 
 
 def _check_options(engine: Engine, ask: Ask) -> None:
-    most = engine.limits.payload_bytes
-    if len(ask.input) > most:
-        raise input_too_large(len(ask.input), most)
     if not 0 <= ask.priority <= MAX_PRIORITY:
         raise InvalidInput(f"priority is a number from 0 to {MAX_PRIORITY}")
     if ask.deadline is not None and ask.deadline <= engine.clock():
