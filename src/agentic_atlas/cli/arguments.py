@@ -13,7 +13,6 @@ import json
 import re
 from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass
-from typing import Any
 
 from agentic_atlas.cli.schema import Schema, encoding, item, kinds, part, places, properties
 from agentic_atlas.cli.wording import shown, words
@@ -38,12 +37,12 @@ _TRUTHS = {"yes": True, "y": True, "no": False, "n": False}
 class _Place:
     """Where a value goes: in which object, under which name, and what its schema is as far as that is known."""
 
-    holder: dict[str, Any]
+    holder: dict[str, object]
     name: str
     schema: Schema | None
 
 
-def parse_pairs(pairs: Sequence[str], schema: Schema | None, read: Read) -> dict[str, Any]:
+def parse_pairs(pairs: Sequence[str], schema: Schema | None, read: Read) -> dict[str, object]:
     """Return the fields that were typed.
 
     Args:
@@ -54,7 +53,7 @@ def parse_pairs(pairs: Sequence[str], schema: Schema | None, read: Read) -> dict
     Raises:
         InvalidInput: one has another form, comes twice, or is not what its field takes.
     """
-    fields: dict[str, Any] = {}
+    fields: dict[str, object] = {}
     root = schema or {}
     for pair in pairs:
         match = _PAIR.fullmatch(pair)
@@ -81,7 +80,7 @@ def pair(key: str, value: object, schema: Schema, root: Schema) -> str:
     return f"{key}={text}" if same else f"{key}:={json.dumps(value, ensure_ascii=False)}"
 
 
-def merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+def merged(base: Mapping[str, object], over: Mapping[str, object]) -> dict[str, object]:
     """Return an object with the parts of another one over it."""
     result = dict(base)
     for name, value in over.items():
@@ -93,7 +92,7 @@ def merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
     return result
 
 
-def parse_object(text: str | bytes, what: str) -> dict[str, Any]:
+def parse_object(text: str | bytes, what: str) -> dict[str, object]:
     """Return a whole input given as JSON; `what` names it in errors.
 
     Raises:
@@ -105,7 +104,7 @@ def parse_object(text: str | bytes, what: str) -> dict[str, Any]:
     return value
 
 
-def parse_value(text: str, schema: Schema | None, what: str) -> Any:
+def parse_value(text: str, schema: Schema | None, what: str) -> object:
     """Return one value; text unless its schema says otherwise. `what` names it in errors.
 
     Raises:
@@ -114,7 +113,7 @@ def parse_value(text: str, schema: Schema | None, what: str) -> Any:
     return _read(text, schema, schema or {}, what)
 
 
-def parse_json(text: str | bytes, what: str) -> Any:
+def parse_json(text: str | bytes, what: str) -> object:
     """Return a JSON value; `what` names it in errors.
 
     Raises:
@@ -139,7 +138,7 @@ def _given(value: str, read: Read) -> str | bytes:
     return read(value[1:]) if value.startswith("@") else value
 
 
-def _place(fields: dict[str, Any], key: str, root: Schema) -> _Place:
+def _place(fields: dict[str, object], key: str, root: Schema) -> _Place:
     """Follow the dots of a key, as far as the schema knows objects of these names; a name itself may have dots."""
     holder, schema, name = fields, root, key
     while True:
@@ -154,7 +153,7 @@ def _place(fields: dict[str, Any], key: str, root: Schema) -> _Place:
         holder, schema, name = within, inner, rest
 
 
-def _put(place: _Place, key: str, value: Any) -> None:
+def _put(place: _Place, key: str, value: object) -> None:
     if place.name in place.holder:
         raise InvalidInput(f"`{key}` is given twice")
     place.holder[place.name] = value
@@ -178,7 +177,7 @@ def _is_json_of(given: str | bytes, found: Set[str]) -> bool:
     return text.startswith("[") or (text.startswith("{") and "object" in found) or (text == "null" and "null" in found)
 
 
-def _items(given: str | bytes, schema: Schema, root: Schema, what: str, before: int) -> list[Any]:
+def _items(given: str | bytes, schema: Schema, root: Schema, what: str, before: int) -> list[object]:
     """Return the items that one `key=value` of a list stands for, behind those `before` it."""
     inner = item(schema, root, before)
     found = kinds(inner, root)
@@ -198,7 +197,7 @@ def _one_by_one(given: str, schema: Schema, root: Schema, what: str) -> str:
     return f"{told}; one with a comma in it as JSON: {key}:={json.dumps([given], ensure_ascii=False)}"
 
 
-def _single(given: str | bytes, schema: Schema | None, root: Schema, what: str) -> Any:
+def _single(given: str | bytes, schema: Schema | None, root: Schema, what: str) -> object:
     how = encoding(schema, root)
     if how is not None:
         data = given.encode() if isinstance(given, str) else given
@@ -211,7 +210,7 @@ def _single(given: str | bytes, schema: Schema | None, root: Schema, what: str) 
     return _read(given, schema, root, what)
 
 
-def _read(text: str, schema: Schema | None, root: Schema, what: str) -> Any:
+def _read(text: str, schema: Schema | None, root: Schema, what: str) -> object:
     found = kinds(schema, root)
     if not found or "string" in found:
         return _narrowest(text, found)
@@ -227,7 +226,7 @@ def _read(text: str, schema: Schema | None, root: Schema, what: str) -> Any:
     return value
 
 
-def _narrowest(text: str, found: Set[str]) -> Any:
+def _narrowest(text: str, found: Set[str]) -> object:
     """Return a number or a truth value that may stand where text may, when the text is just how JSON writes it."""
     if _NARROW.isdisjoint(found):
         return text

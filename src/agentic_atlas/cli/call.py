@@ -6,7 +6,7 @@ import contextlib
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 from agentic_atlas.cli import arguments, completion, connection, events, explain, given, output, questions
 from agentic_atlas.cli.command.declared import Argument, Number, Option, Whole
@@ -154,7 +154,7 @@ async def _call(wish: Wish) -> tuple[TaskInfo, bool]:
         return task.info, printed
 
 
-async def _submitted(atlas: AsyncClient, wish: Wish, fields: Mapping[str, Any]) -> TaskHandle:
+async def _submitted(atlas: AsyncClient, wish: Wish, fields: Mapping[str, object]) -> TaskHandle:
     """Submit the task; one that is interrupted in this moment is not left behind by a command that waits for it."""
     import asyncio
 
@@ -173,7 +173,7 @@ async def _submitted(atlas: AsyncClient, wish: Wish, fields: Mapping[str, Any]) 
         raise _first(failed) from None
 
 
-async def _submit(atlas: AsyncClient, wish: Wish, fields: Mapping[str, Any]) -> TaskHandle:
+async def _submit(atlas: AsyncClient, wish: Wish, fields: Mapping[str, object]) -> TaskHandle:
     policy = wish.policy
     # Nobody waits at a terminal for an agent that is offline, unless they say so; a task that is left behind does.
     ttl = 0.0 if wish.wait and policy.queue_ttl is None else policy.queue_ttl
@@ -278,7 +278,7 @@ async def _cancel(task: TaskHandle, reason: str) -> None:
         output.aside(f"Asked task {task.id} to stop.")
 
 
-async def _input(atlas: AsyncClient, wish: Wish) -> dict[str, Any]:
+async def _input(atlas: AsyncClient, wish: Wish) -> dict[str, object]:
     """Return the whole input: the object that was given, with the single fields over it."""
     base = {} if wish.base is None else arguments.parse_object(given.text(wish.base), "--input")
     if not wish.pairs:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from agentic_atlas.cli import interrupts
 from agentic_atlas.errors import ConfigurationError
@@ -53,7 +53,7 @@ def stored_user() -> str:
     return entry.user if entry is not None and entry.api_key == used.api_key else ""
 
 
-def run(work: Coroutine[Any, Any, T], *, timeout: float | None = None) -> T:
+def run(work: Coroutine[object, object, T], *, timeout: float | None = None) -> T:
     """Run a command's work to its end; a signal (Ctrl-C, SIGTERM, SIGHUP) cancels it.
 
     Raises:

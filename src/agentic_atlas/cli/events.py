@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from agentic_atlas.cli.wording import expected
 
@@ -62,7 +62,7 @@ def chunk_text(value: object) -> str:
     return value if isinstance(value, str) else f"{_plain(value)}\n"
 
 
-def _state(data: Mapping[str, Any]) -> str:
+def _state(data: Mapping[str, object]) -> str:
     parts = [str(data.get("state", ""))]
     if data.get("instance"):
         parts.append(f"{'accepted by' if data.get('accepted') else 'on'} {data['instance']}")
@@ -72,33 +72,33 @@ def _state(data: Mapping[str, Any]) -> str:
     return ", ".join(parts) + (f" ({fault})" if fault else "")
 
 
-def _progress(data: Mapping[str, Any]) -> str:
+def _progress(data: Mapping[str, object]) -> str:
     fraction = data.get("fraction")
     percent = f"{fraction:.0%}" if isinstance(fraction, int | float) and 0 <= fraction <= 1 else ""
     return " ".join(part for part in (percent, str(data.get("message") or "")) if part)
 
 
-def _chunk(data: Mapping[str, Any]) -> str:
+def _chunk(data: Mapping[str, object]) -> str:
     return chunk_text(data.get("value")).rstrip("\n")
 
 
-def _log(data: Mapping[str, Any]) -> str:
+def _log(data: Mapping[str, object]) -> str:
     fields = data.get("fields")
     pairs = [f"{name}={_word(value)}" for name, value in fields.items()] if isinstance(fields, Mapping) else []
     return " ".join([str(data.get("level", "")), str(data.get("event", "")), *pairs])
 
 
-def _artifact(data: Mapping[str, Any]) -> str:
+def _artifact(data: Mapping[str, object]) -> str:
     return f"{data.get('name', '')} ({data.get('media_type', '')}, {data.get('size', 0)} bytes)"
 
 
-def _question(data: Mapping[str, Any]) -> str:
+def _question(data: Mapping[str, object]) -> str:
     schema = data.get("schema")
     wanted = expected(schema) if isinstance(schema, Mapping) else ""
     return f"{data.get('number', '')}: {data.get('question', '')}" + (f" ({wanted})" if wanted else "")
 
 
-def _answer(data: Mapping[str, Any]) -> str:
+def _answer(data: Mapping[str, object]) -> str:
     if data.get("expired"):
         return f"{data.get('question', '')}: nobody answered in time"
     by = f", by {data['by']}" if data.get("by") else ""

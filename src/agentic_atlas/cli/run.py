@@ -8,7 +8,7 @@ import sys
 import traceback
 from pathlib import Path
 from types import TracebackType
-from typing import Annotated, Any
+from typing import Annotated
 
 import click
 
@@ -77,7 +77,7 @@ def _name(called: ast.expr) -> str | None:
     return called.id if isinstance(called, ast.Name) else None
 
 
-def _execute(path: Path, arguments: list[str]) -> dict[str, Any]:
+def _execute(path: Path, arguments: list[str]) -> dict[str, object]:
     """Run the file as the main module, with the arguments and the import path it would have had."""
     sys.argv = [str(path), *arguments]
     sys.path.insert(0, str(path.resolve().parent))
@@ -99,7 +99,7 @@ def _own(trace: TracebackType | None, path: Path) -> TracebackType | None:
     return found or trace
 
 
-def _never_ran(path: Path, names: dict[str, Any]) -> str:
+def _never_ran(path: Path, names: dict[str, object]) -> str:
     from agentic_atlas.sdk.agent import Agent
 
     agent = next((name for name, value in names.items() if isinstance(value, Agent)), None)

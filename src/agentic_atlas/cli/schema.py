@@ -161,15 +161,15 @@ def encoding(schema: Schema | None, root: Schema) -> str | None:
     return None
 
 
-def choices(schema: Schema, root: Schema) -> list[Any]:
+def choices(schema: Schema, root: Schema) -> list[object]:
     """Return the values there are to choose from; none when they are not listed."""
-    found: list[Any] = []
+    found: list[object] = []
     for branch in branches(schema, root):
         found += _listed(branch)
     return found
 
 
-def _listed(branch: Schema) -> list[Any]:
+def _listed(branch: Schema) -> list[object]:
     listed = branch.get("enum")
     return listed if isinstance(listed, list) else [branch["const"]] if "const" in branch else []
 

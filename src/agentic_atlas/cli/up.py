@@ -45,7 +45,7 @@ def up(
     from agentic_atlas.compose import logs
     from agentic_atlas.compose.program import run
 
-    given: dict[str, Any] = {
+    given: dict[str, object] = {
         "host": host,
         "http_port": http_port,
         "router_port": router_port,

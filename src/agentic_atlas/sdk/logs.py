@@ -29,19 +29,19 @@ LONGEST: Final = 32_768
 class Log(Protocol):
     """What this package needs of a structlog logger: an event's name and its fields."""
 
-    def bind(self, **fields: Any) -> Log:
+    def bind(self, **fields: object) -> Log:
         """Return a log with these fields in each line."""
 
-    def debug(self, event: str, *args: Any, **kw: Any) -> Any:
+    def debug(self, event: str, *args: object, **kw: object) -> object:
         """Log for developers."""
 
-    def info(self, event: str, *args: Any, **kw: Any) -> Any:
+    def info(self, event: str, *args: object, **kw: object) -> object:
         """Log something that happened."""
 
-    def warning(self, event: str, *args: Any, **kw: Any) -> Any:
+    def warning(self, event: str, *args: object, **kw: object) -> object:
         """Log something that should not happen and did no harm."""
 
-    def error(self, event: str, *args: Any, **kw: Any) -> Any:
+    def error(self, event: str, *args: object, **kw: object) -> object:
         """Log something that failed; `exc_info` is an exception whose traceback is wanted too."""
 
 
@@ -80,7 +80,9 @@ def forgiving(kind: type[Any]) -> type[Any]:
     """Return this kind of logger, with lines that cannot be put into words left out: fields are the users' objects."""
 
     class Sparing(kind):  # type: ignore[misc]  # the class is made by structlog
-        def _proxy_to_logger(self, method_name: str, event: str | None = None, *args: Any, **fields: Any) -> Any:
+        def _proxy_to_logger(
+            self, method_name: str, event: str | None = None, *args: object, **fields: object
+        ) -> object:
             say = super()._proxy_to_logger
             try:
                 return say(method_name, event, *args, **fields)
@@ -110,7 +112,7 @@ def is_terminal(stream: TextIO | None) -> bool:
         return False
 
 
-def _without_tokens(_logger: object, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+def _without_tokens(_logger: object, _method: str, event: MutableMapping[str, object]) -> MutableMapping[str, object]:
     for name, value in event.items():
         if isinstance(value, str):
             event[name] = redact(_shortened(value))

@@ -19,14 +19,14 @@ import click
 class Argument:
     """A word that is known by its place; the attributes are those of `click.Argument`."""
 
-    def __init__(self, **attributes: Any) -> None:
+    def __init__(self, **attributes: object) -> None:
         self.attributes = attributes
 
 
 class Option:
     """A word that is known by its names, else by the parameter's; the attributes are those of `click.Option`."""
 
-    def __init__(self, *names: str, **attributes: Any) -> None:
+    def __init__(self, *names: str, **attributes: object) -> None:
         self.names = names
         self.attributes = attributes
 
@@ -50,13 +50,13 @@ class Number(click.FloatRange):
         return found
 
 
-def parameters(function: Callable[..., Any]) -> list[click.Parameter]:
+def parameters(function: Callable[..., object]) -> list[click.Parameter]:
     """Return what a function that is a command takes, in its order."""
     hints = typing.get_type_hints(function, include_extras=True)
     return [_parameter(one, hints[one.name]) for one in inspect.signature(function).parameters.values()]
 
 
-def _parameter(one: inspect.Parameter, hint: Any) -> click.Parameter:
+def _parameter(one: inspect.Parameter, hint: object) -> click.Parameter:
     kind, said = typing.get_args(hint)
     if isinstance(kind, types.UnionType):
         kind = next(part for part in typing.get_args(kind) if part is not type(None))

@@ -43,7 +43,7 @@ class Command(click.Command):
         self._needs = needs
 
     def make_context(
-        self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: Any
+        self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: object
     ) -> click.Context:
         """Load the function, and read what was typed.
 
@@ -74,7 +74,7 @@ class Command(click.Command):
             error.ctx = error.ctx or ctx
             raise
 
-    def invoke(self, ctx: click.Context) -> Any:
+    def invoke(self, ctx: click.Context) -> object:
         """Call the function."""
         try:
             return super().invoke(ctx)

@@ -1,13 +1,12 @@
 """What a caller gives, as JSON: fields of an input, answers. The same for clients, `ctx.call` and tests."""
 
 from collections.abc import Mapping
-from typing import Any
 
 from agentic_atlas.errors import InvalidInput
 from agentic_atlas.sdk.forms.plain import NoJsonForm, json_text, plain
 
 
-def encode_input(fields: Mapping[str, Any]) -> bytes:
+def encode_input(fields: Mapping[str, object]) -> bytes:
     """Return the fields of an input as a JSON object.
 
     Raises:

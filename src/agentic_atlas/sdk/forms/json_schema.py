@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 import pydantic_core
-from pydantic.json_schema import GenerateJsonSchema, JsonSchemaWarningKind
+from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue, JsonSchemaWarningKind
 from pydantic_core import core_schema
 
 from agentic_atlas.sdk.forms.names import with_all_names
@@ -27,7 +27,7 @@ _INSTANTS: Final = (-62_135_596_800_000, 253_402_300_799_999)
 """The first and the last instant of `datetime`; Pydantic takes numbers over 20,000,000,000 for milliseconds."""
 
 
-def _of_floats(schema: core_schema.DecimalSchema) -> dict[str, Any]:
+def _of_floats(schema: core_schema.DecimalSchema) -> JsonSchemaValue:
     """Return the bounds of a decimal as JSON has them."""
     bounds = ("le", "ge", "lt", "gt")
     return {name: float(schema[name]) for name in bounds if name in schema}  # type: ignore[literal-required]
@@ -49,36 +49,36 @@ class SchemaGenerator(GenerateJsonSchema):
 
     def generate(
         self, schema: core_schema.CoreSchema, mode: typing.Literal["validation", "serialization"] = "validation"
-    ) -> dict[str, Any]:
+    ) -> JsonSchemaValue:
         """Return the schema, without the name that the model of an input has."""
         made = super().generate(schema, mode)
         if made.get("title") == INPUT:
             del made["title"]
         return made
 
-    def generate_inner(self, schema: Any) -> dict[str, Any]:
+    def generate_inner(self, schema: Any) -> JsonSchemaValue:
         """Say of `Base64Bytes` too, in the words of JSON Schema, that it is base64."""
         made = super().generate_inner(schema)
         return made | {"contentEncoding": "base64"} if made.get("format") == "base64" else made
 
-    def json_or_python_schema(self, schema: core_schema.JsonOrPythonSchema) -> dict[str, Any]:
+    def json_or_python_schema(self, schema: core_schema.JsonOrPythonSchema) -> JsonSchemaValue:
         """Take the node that stood there before its JSON side was replaced: that one is short."""
         ours = OURS in schema.get("metadata", {})
         return self.generate_inner(schema["python_schema"]) if ours else super().json_or_python_schema(schema)
 
-    def bytes_schema(self, schema: core_schema.BytesSchema) -> dict[str, Any]:
+    def bytes_schema(self, schema: core_schema.BytesSchema) -> JsonSchemaValue:
         """Say that bytes are base64; bounds count its characters."""
         if OURS not in schema.get("metadata", {}):
             return super().bytes_schema(schema)
         bounds = {"minLength": schema.get("min_length"), "maxLength": schema.get("max_length")}
         return _BASE64_TEXT | {name: (size + 2) // 3 * 4 for name, size in bounds.items() if size is not None}
 
-    def model_schema(self, schema: core_schema.ModelSchema) -> dict[str, Any]:
+    def model_schema(self, schema: core_schema.ModelSchema) -> JsonSchemaValue:
         """Name a field in all ways in which an input may."""
         made = super().model_schema(schema)
         return with_all_names(made, schema) if self.mode == "validation" else made
 
-    def str_schema(self, schema: core_schema.StringSchema) -> dict[str, Any]:
+    def str_schema(self, schema: core_schema.StringSchema) -> JsonSchemaValue:
         """Leave out bounds of what is left when spaces are stripped; let a number be text where it becomes that."""
         made = super().str_schema(schema)
         if self.mode == "validation" and self._told(schema, "strip_whitespace", "str_strip_whitespace"):
@@ -88,47 +88,47 @@ class SchemaGenerator(GenerateJsonSchema):
             return {"anyOf": [made, {"type": "number"}]}
         return made
 
-    def float_schema(self, schema: core_schema.FloatSchema) -> dict[str, Any]:
+    def float_schema(self, schema: core_schema.FloatSchema) -> JsonSchemaValue:
         """Leave out of what a float is a multiple: Pydantic allows for rounding, and JSON Schema does not."""
         made = super().float_schema(schema)
         made.pop("multipleOf", None)
         return made
 
-    def set_schema(self, schema: core_schema.SetSchema) -> dict[str, Any]:
+    def set_schema(self, schema: core_schema.SetSchema) -> JsonSchemaValue:
         """Let an input name a member twice: it is in the set once."""
         return self._of_set(super().set_schema(schema))
 
-    def frozenset_schema(self, schema: core_schema.FrozenSetSchema) -> dict[str, Any]:
+    def frozenset_schema(self, schema: core_schema.FrozenSetSchema) -> JsonSchemaValue:
         """Do the same for one that does not change."""
         return self._of_set(super().frozenset_schema(schema))
 
-    def timedelta_schema(self, schema: core_schema.TimedeltaSchema) -> dict[str, Any]:
+    def timedelta_schema(self, schema: core_schema.TimedeltaSchema) -> JsonSchemaValue:
         """Let a duration be a number of seconds too."""
         return self._or_number(super().timedelta_schema(schema), _DURATIONS)
 
-    def datetime_schema(self, schema: core_schema.DatetimeSchema) -> dict[str, Any]:
+    def datetime_schema(self, schema: core_schema.DatetimeSchema) -> JsonSchemaValue:
         """Let an instant be a number of seconds since 1970 too."""
         return self._or_number(super().datetime_schema(schema), _INSTANTS)
 
-    def decimal_schema(self, schema: core_schema.DecimalSchema) -> dict[str, Any]:
+    def decimal_schema(self, schema: core_schema.DecimalSchema) -> JsonSchemaValue:
         """Say in words that every validator knows that a decimal is a number, or text that is one."""
         text = {"type": "string", "format": "decimal"}
         if self.mode == "serialization":
             return text
-        number: dict[str, Any] = {"type": "number"}
+        number: JsonSchemaValue = {"type": "number"}
         self.update_with_validations(number, _of_floats(schema), self.ValidationsMapping.numeric)
         return {"anyOf": [number, text]}
 
-    def named_tuple_schema(self, schema: Any) -> dict[str, Any]:
+    def named_tuple_schema(self, schema: Any) -> JsonSchemaValue:
         """Let a named tuple be an object too."""
         return self._or_named(super().named_tuple_schema(schema), [field["name"] for field in schema["fields"]])
 
-    def call_schema(self, schema: core_schema.CallSchema) -> dict[str, Any]:
+    def call_schema(self, schema: core_schema.CallSchema) -> JsonSchemaValue:
         """Do the same for what a named tuple is to Pydantic before 2.14."""
         arguments: Any = schema["arguments_schema"]
         return self._or_named(super().call_schema(schema), [one["name"] for one in arguments["arguments_schema"]])
 
-    def complex_schema(self, schema: core_schema.ComplexSchema) -> dict[str, Any]:
+    def complex_schema(self, schema: core_schema.ComplexSchema) -> JsonSchemaValue:
         """Let a complex number be a number too."""
         return {"type": "string"} if self.mode == "serialization" else {"type": ["string", "number"]}
 
@@ -142,24 +142,24 @@ class SchemaGenerator(GenerateJsonSchema):
     def _told(self, schema: core_schema.StringSchema, here: str, by_model: str) -> bool:
         return bool(schema.get(here, self._config.config_dict.get(by_model)))
 
-    def _or_named(self, made: dict[str, Any], names: list[str]) -> dict[str, Any]:
+    def _or_named(self, made: JsonSchemaValue, names: list[str]) -> JsonSchemaValue:
         if self.mode == "serialization" or made.get("type") != "array":
             return made
         properties = dict(zip(names, made.get("prefixItems", []), strict=True))
         named = {"type": "object", "properties": properties, "required": names[: made.get("minItems", 0)]}
         return {"anyOf": [made, {**named, "additionalProperties": False}]}
 
-    def _of_set(self, made: dict[str, Any]) -> dict[str, Any]:
+    def _of_set(self, made: JsonSchemaValue) -> JsonSchemaValue:
         if self.mode == "validation":
             made.pop("uniqueItems", None)
             made.pop("maxItems", None)
         return made
 
-    def _or_number(self, made: dict[str, Any], bounds: tuple[int, int]) -> dict[str, Any]:
+    def _or_number(self, made: JsonSchemaValue, bounds: tuple[int, int]) -> JsonSchemaValue:
         if self.mode == "validation" and made.get("type") == "string":
             return made | {"type": ["string", "number"], "minimum": bounds[0], "maximum": bounds[1]}
         return made
 
-    def ser_schema(self, schema: Any) -> dict[str, Any] | None:
+    def ser_schema(self, schema: Any) -> JsonSchemaValue | None:
         """Say the same of bytes that are written."""
         return dict(_BASE64_TEXT) if schema == BASE64 else super().ser_schema(schema)

@@ -42,7 +42,7 @@ class NoJsonForm(Exception):
         raise NoJsonForm((*steps, *self.path), self.reason) from self.__cause__
 
 
-def plain(value: object, typed: Callable[[object], object], *, finite: bool = True) -> Any:
+def plain(value: object, typed: Callable[[object], object], *, finite: bool = True) -> object:
     """Return a value as dict, list, str, int, float, bool or None; `typed` does so for objects of Pydantic's.
 
     With `finite=False`, NaN and infinities are left for a later look, which knows more of the place they are at.
@@ -114,15 +114,15 @@ class _Writing:
                 made[name] = written
         return made
 
-    def _part(self, step: str | int, value: Any) -> Any:
+    def _part(self, step: str | int, value: object) -> object:
         try:
             return self.write(value)
         except NoJsonForm as error:
             error.raise_below(step)
 
-    def _named(self, fields: dict[Any, Any]) -> dict[str, Any]:
+    def _named(self, fields: dict[object, object]) -> dict[str, object]:
         """Return a mapping with its keys as text: JSON has no others."""
-        named: dict[str, Any] = {}
+        named: dict[str, object] = {}
         for key, value in fields.items():
             name = self._name(key)
             if name in named:
@@ -151,14 +151,14 @@ class _Writing:
             raise NoJsonForm((), f"{type(value).__name__} has no JSON form: {describe(error)}") from error
 
 
-def _half_a_pair(value: Any, path: Path) -> Path | None:
+def _half_a_pair(value: object, path: Path) -> Path | None:
     """Return where the text is that is not Unicode."""
     if isinstance(value, str):
         return path if any("\ud800" <= character <= "\udfff" for character in value) else None
     if isinstance(value, dict):
         if any(_half_a_pair(name, path) for name in value):
             return path
-        parts: Iterable[tuple[str | int, Any]] = value.items()
+        parts: Iterable[tuple[str | int, object]] = value.items()
     else:
         parts = enumerate(value) if isinstance(value, list) else ()
     return next((found for step, part in parts if (found := _half_a_pair(part, (*path, step))) is not None), None)

@@ -99,14 +99,14 @@ class _Walk:
         named = {"ref": made.pop("ref")} if "ref" in made else {}
         return rule(made) | named
 
-    def _part(self, key: str, value: Any, *, own_form: bool) -> Any:
+    def _part(self, key: str, value: object, *, own_form: bool) -> object:
         if key in _NAMED_PARTS and isinstance(value, dict):
             return {name: self._below(part, own_form=own_form) for name, part in value.items()}
         if key == "serialization" and isinstance(value, dict):
             return {inner: self._part(inner, part, own_form=own_form) for inner, part in value.items()}
         return self._below(value, own_form=own_form) if key in _PARTS or key in _NAMED_PARTS else value
 
-    def _below(self, value: Any, *, own_form: bool) -> Any:
+    def _below(self, value: object, *, own_form: bool) -> object:
         if isinstance(value, dict):
             return self.node(value, own_form=own_form)
         if isinstance(value, list):
@@ -179,11 +179,11 @@ def _address(node: Node) -> Node:
     return node
 
 
-def _is_function(serialization: Any) -> bool:
+def _is_function(serialization: object) -> bool:
     return isinstance(serialization, dict) and str(serialization.get("type", "")).startswith(("function", "to-string"))
 
 
-def _classes(value: Any) -> Iterator[type]:
+def _classes(value: object) -> Iterator[type]:
     """Yield the models and dataclasses of a description, each once."""
     found: dict[int, type] = {}
     waiting = [value]

@@ -23,7 +23,7 @@ class Unwritable(Exception):
 
 
 @singledispatch
-def simpler(value: Any, typed: Typed) -> object:
+def simpler(value: object, typed: Typed) -> object:
     """Return what a value stands for, one step nearer to JSON; `typed` writes objects of Pydantic's.
 
     Raises:
@@ -45,7 +45,7 @@ def simpler(value: Any, typed: Typed) -> object:
     return _known_to_pydantic(value, typed)
 
 
-def _known_to_pydantic(value: Any, typed: Typed) -> object:
+def _known_to_pydantic(value: object, typed: Typed) -> object:
     """Leave dates, UUIDs, URLs, addresses, … to Pydantic, which writes them where their type is declared."""
     import pydantic_core
 
@@ -109,7 +109,7 @@ def _(value: msgspec.Struct, _: Typed) -> object:
 
 
 @simpler.register(Mapping)
-def _(value: Mapping[Any, Any], _: Typed) -> dict[Any, Any]:
+def _(value: Mapping[object, object], _: Typed) -> dict[object, object]:
     return dict(value)
 
 
@@ -123,5 +123,5 @@ def _(value: Set[Any], _: Typed) -> list[Any]:
 
 @simpler.register(Sequence)
 @simpler.register(GeneratorType)
-def _(value: Iterable[Any], _: Typed) -> list[Any]:
+def _(value: Iterable[object], _: Typed) -> list[object]:
     return list(value)

@@ -40,7 +40,7 @@ class TypeForm:
             self._validator = SchemaValidator(self._schema)
             self._serializer = SchemaSerializer(self._schema, _CONFIG)
 
-    def json_schema(self, mode: Mode = "validation") -> dict[str, Any]:
+    def json_schema(self, mode: Mode = "validation") -> dict[str, object]:
         """Return the JSON Schema (2020-12) of what is read (`validation`) or written (`serialization`).
 
         Raises:
@@ -48,7 +48,7 @@ class TypeForm:
         """
         return SchemaGenerator(json_value).generate(self._schema, mode)
 
-    def read(self, raw: bytes) -> Any:
+    def read(self, raw: bytes) -> object:
         """Return the value that a JSON text stands for.
 
         Raises:
@@ -56,7 +56,7 @@ class TypeForm:
         """
         return self._validator.validate_json(raw)
 
-    def check(self, value: object) -> Any:
+    def check(self, value: object) -> object:
         """Return a value of Python as one of this type.
 
         Raises:
@@ -80,15 +80,15 @@ class TypeForm:
         # Looked for in texts too, where they are no harm: `write` can tell.
         return json_text(self.write(value)) if b"NaN" in text or b"Infinity" in text else text
 
-    def write(self, value: object) -> Any:
+    def write(self, value: object) -> object:
         """Return a value of this type as a plain JSON value; raises as `text` does."""
         return plain(self.written(value), write_object)
 
-    def dumped(self, value: object) -> Any:
+    def dumped(self, value: object) -> object:
         """Return a value with its models as dictionaries, all else in it as it is in Python."""
         return self._serializer.to_python(value, by_alias=True, warnings=False)
 
-    def written(self, value: object) -> Any:
+    def written(self, value: object) -> object:
         """Do the same, with NaN and infinities still in it."""
         try:
             return self._serializer.to_python(value, mode="json", by_alias=True, warnings=False)
@@ -98,7 +98,7 @@ class TypeForm:
             raise
 
 
-def json_value(value: object) -> Any:
+def json_value(value: object) -> object:
     """Return a value whose type nobody declared as a plain JSON value.
 
     Raises:
@@ -107,16 +107,16 @@ def json_value(value: object) -> Any:
     return plain(value, write_object)
 
 
-def write_object(value: Any) -> object:
+def write_object(value: object) -> object:
     """Return an object of Pydantic's by the form of its class; raises as `TypeForm.written` does."""
-    kind: Any = type(value)
+    kind: object = type(value)
     form, secretive = _form_of(kind)
     if secretive:
         _refuse_secrets(form.dumped(value), ())
     return form.written(value)
 
 
-def _anything(value: object) -> Any:
+def _anything(value: object) -> object:
     return plain(value, write_object, finite=False)
 
 

@@ -12,7 +12,6 @@ import threading
 import urllib.parse
 from collections import deque
 from collections.abc import Callable, Iterable
-from typing import Any
 
 from agentic_atlas.errors import AtlasError
 from agentic_atlas.protocol.messages import Hello, Welcome
@@ -219,7 +218,7 @@ class LinkThread:
         self._reconnector.welcomed(welcome)
         self._inbox.connected(welcome)
 
-    def _report(self, _: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    def _report(self, _: asyncio.AbstractEventLoop, context: dict[str, object]) -> None:
         self._log.error(logs.FAULT, what=context.get("message"), exc_info=context.get("exception"))
 
     def _begin_to_end(self, flush: float) -> None:

@@ -102,9 +102,9 @@ class Yield:
         return Raw(b"[" + b",".join(self._whole) + b"]") if self._size <= self._limits.payload_bytes else NULL
 
 
-def _closed_after(items: Any) -> AbstractAsyncContextManager[object]:
+def _closed_after(items: object) -> AbstractAsyncContextManager[object]:
     return aclosing(items) if hasattr(items, "aclose") else nullcontext()
 
 
-def _closing(items: Any) -> AbstractContextManager[object]:
+def _closing(items: object) -> AbstractContextManager[object]:
     return closing(items) if hasattr(items, "close") else nullcontext()

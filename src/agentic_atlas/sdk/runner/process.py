@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterator
 from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection
 from types import FrameType
-from typing import Any, Final
+from typing import Final
 
 from agentic_atlas.errors import AtlasError
 from agentic_atlas.sdk.text import describe
@@ -45,12 +45,12 @@ class ProcessDied(AtlasError):
 class ProcessCall:
     """One call of a function in a process of its own; `run` blocks, the rest is safe from other threads."""
 
-    def __init__(self, function: Callable[..., Any], arguments: dict[str, object]) -> None:
+    def __init__(self, function: Callable[..., object], arguments: dict[str, object]) -> None:
         self._lock = threading.Lock()
         self._stopped = self._to_be_ended = False
         context = multiprocessing.get_context("spawn")
         self._ours, theirs = context.Pipe()
-        self._theirs: Connection[Any, Any] = theirs
+        self._theirs: Connection[object, object] = theirs
         self._process = context.Process(target=_child, args=(theirs, function, arguments), name=NAME)
 
     def run(self) -> object:
@@ -155,7 +155,9 @@ def _signals_held_back() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def _child(connection: "Connection[Any, Any]", function: Callable[..., Any], arguments: dict[str, object]) -> None:
+def _child(
+    connection: "Connection[object, object]", function: Callable[..., object], arguments: dict[str, object]
+) -> None:
     _stand_alone(connection)
     threading.Thread(target=_end_when_told, args=(connection,), daemon=True).start()
     try:
@@ -169,7 +171,7 @@ def _child(connection: "Connection[Any, Any]", function: Callable[..., Any], arg
         connection.send(ProcessDied(f"what it returned cannot be carried over: {describe(error)}"))
 
 
-def _stand_alone(connection: "Connection[Any, Any]") -> None:
+def _stand_alone(connection: "Connection[object, object]") -> None:
     """Leave the agent's group and terminal, and ignore what is sent to all processes of a service."""
     if hasattr(os, "setsid"):
         with contextlib.suppress(OSError):
@@ -196,7 +198,7 @@ def _carried(error: BaseException) -> BaseException:
         return ProcessDied(f"{type(error).__name__}: {describe(error)}")
 
 
-def _end_when_told(connection: "Connection[Any, Any]") -> None:
+def _end_when_told(connection: "Connection[object, object]") -> None:
     """Wait until the agent asks this process to end, or is gone."""
     agent = os.getppid()
     try:

@@ -1,7 +1,6 @@
 """What a skill expects as an answer: told to the person as JSON Schema, and checked when the answer comes."""
 
 from collections.abc import Mapping
-from typing import Any
 
 import msgspec
 from msgspec import Raw
@@ -22,7 +21,7 @@ class AnswerForm:
         schema: JSON Schema, or null when any value will do.
     """
 
-    def __init__(self, wanted: Any) -> None:
+    def __init__(self, wanted: object) -> None:
         """Take a type (Python's, or a Pydantic model), a JSON Schema, or None for any value.
 
         Raises:
@@ -48,7 +47,7 @@ class AnswerForm:
         except SchemaRefused as error:
             raise _impossible(error.message) from None
 
-    def read(self, answer: Raw) -> Any:
+    def read(self, answer: Raw) -> object:
         """Return the answer: as the type that was asked for, or as plain JSON values.
 
         Raises:

@@ -8,7 +8,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncGenerator, Coroutine
 from concurrent.futures import Future
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from agentic_atlas.errors import ConfigurationError, TaskError
 from agentic_atlas.sdk.forks import left_behind
@@ -17,7 +17,7 @@ from agentic_atlas.sdk.loops import running_loop
 T = TypeVar("T")
 
 
-async def awaited_on(loop: asyncio.AbstractEventLoop, work: Coroutine[Any, Any, T]) -> T:
+async def awaited_on(loop: asyncio.AbstractEventLoop, work: Coroutine[object, object, T]) -> T:
     """Await `work` on this loop, from whatever loop of asyncio's the caller is on; cancelling the wait cancels it.
 
     Raises:
@@ -34,7 +34,7 @@ async def awaited_on(loop: asyncio.AbstractEventLoop, work: Coroutine[Any, Any, 
     return await asyncio.wrap_future(_handed(loop, work))
 
 
-def wait_on(loop: asyncio.AbstractEventLoop, work: Coroutine[Any, Any, T]) -> T:
+def wait_on(loop: asyncio.AbstractEventLoop, work: Coroutine[object, object, T]) -> T:
     """Block this thread until `work` is done on that loop.
 
     Raises:
@@ -48,7 +48,7 @@ def wait_on(loop: asyncio.AbstractEventLoop, work: Coroutine[Any, Any, T]) -> T:
     return _handed(loop, work).result()
 
 
-def leave_to(loop: asyncio.AbstractEventLoop, work: Coroutine[Any, Any, object]) -> None:
+def leave_to(loop: asyncio.AbstractEventLoop, work: Coroutine[object, object, object]) -> None:
     """Have `work` done on that loop, without waiting; when the agent has ended, not at all. From any thread."""
     with contextlib.suppress(TaskError, ConfigurationError):
         _handed(loop, work)
@@ -63,7 +63,7 @@ async def followed_on(loop: asyncio.AbstractEventLoop, items: AsyncGenerator[T, 
         await awaited_on(loop, _close(items))
 
 
-def _handed(loop: asyncio.AbstractEventLoop, work: Coroutine[Any, Any, T]) -> Future[T]:
+def _handed(loop: asyncio.AbstractEventLoop, work: Coroutine[object, object, T]) -> Future[T]:
     if left_behind(loop):
         work.close()
         raise ConfigurationError("a context works in the agent's own process alone, and this one was forked from it")
@@ -82,5 +82,5 @@ async def _next(items: AsyncGenerator[T, None]) -> tuple[T] | None:
         return None
 
 
-async def _close(items: AsyncGenerator[Any, None]) -> None:
+async def _close(items: AsyncGenerator[object, None]) -> None:
     await items.aclose()

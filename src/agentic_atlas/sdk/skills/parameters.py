@@ -25,7 +25,7 @@ Function: TypeAlias = Callable[..., Any]
 CONTEXT_NAME: Final = "ctx"
 """A parameter of this name needs no annotation to be the context."""
 
-_CONTEXTS: Final[dict[str, Any]] = {kind.__name__: kind for kind in (Context, SyncContext)}
+_CONTEXTS: Final[dict[str, object]] = {kind.__name__: kind for kind in (Context, SyncContext)}
 _LINEAR: Final = "write a pattern without look-around and back-references, or check that in the function"
 _VARIABLE = {
     inspect.Parameter.VAR_POSITIONAL: "takes any number of values",
@@ -66,8 +66,8 @@ class Parameter:
 
     name: str
     key: str
-    annotation: Any
-    default: Any
+    annotation: object
+    default: object
     description: str | None
 
 
@@ -82,7 +82,7 @@ class Parameters:
 
     fields: tuple[Parameter, ...]
     context: str | None
-    returns: Any
+    returns: object
 
 
 def read_parameters(function: Function, declaration: Declaration, *, context: type[Context]) -> Parameters:
@@ -106,7 +106,7 @@ def read_parameters(function: Function, declaration: Declaration, *, context: ty
     return Parameters(tuple(fields), found, hints.get("return", inspect.Signature.empty))
 
 
-def _hints(function: Function, declaration: Declaration) -> Mapping[str, Any]:
+def _hints(function: Function, declaration: Declaration) -> Mapping[str, object]:
     module = getattr(inspect.unwrap(function), "__globals__", {})
     # An import of Context for type checkers alone is common and need not be an error.
     names = {name: kind for name, kind in _CONTEXTS.items() if name not in module}
@@ -119,7 +119,7 @@ def _hints(function: Function, declaration: Declaration) -> Mapping[str, Any]:
         raise declaration.wrong(f"an annotation cannot be read: {error}", "write a type") from None
 
 
-def _is_context(parameter: inspect.Parameter, hints: Mapping[str, Any]) -> bool:
+def _is_context(parameter: inspect.Parameter, hints: Mapping[str, object]) -> bool:
     annotation = hints.get(parameter.name)
     if annotation is None:
         return parameter.name == CONTEXT_NAME
@@ -127,13 +127,13 @@ def _is_context(parameter: inspect.Parameter, hints: Mapping[str, Any]) -> bool:
     return any(inspect.isclass(kind) and issubclass(kind, Context) for kind in kinds)
 
 
-def _check_context(annotation: Any, declaration: Declaration, given: type[Context]) -> None:
+def _check_context(annotation: object, declaration: Declaration, given: type[Context]) -> None:
     if annotation is SyncContext and given is not SyncContext:
         fix = "annotate it as Context (SyncContext is for plain `def` skills)"
         raise declaration.wrong("its context would block the loop", fix)
 
 
-def _field(parameter: inspect.Parameter, hints: Mapping[str, Any], declaration: Declaration) -> Parameter:
+def _field(parameter: inspect.Parameter, hints: Mapping[str, object], declaration: Declaration) -> Parameter:
     name = parameter.name
     if parameter.kind in _VARIABLE:
         fix = "write each input as a named parameter with a type, for instance `text: str`"
@@ -151,7 +151,7 @@ def _field(parameter: inspect.Parameter, hints: Mapping[str, Any], declaration: 
     return Parameter(name, _key(parameter, annotation, declaration), annotation, default, " ".join(texts) or None)
 
 
-def _key(parameter: inspect.Parameter, annotation: Any, declaration: Declaration) -> str:
+def _key(parameter: inspect.Parameter, annotation: object, declaration: Declaration) -> str:
     told = [*getattr(annotation, "__metadata__", ()), parameter.default]
     aliases = [info.validation_alias for info in told if isinstance(info, FieldInfo) and info.validation_alias]
     alias = aliases[-1] if aliases else parameter.name
@@ -168,7 +168,7 @@ def _check_keys(fields: list[Parameter], declaration: Declaration) -> None:
         raise declaration.wrong(f'two parameters are called "{twice.key}" in the input', "change one alias")
 
 
-def _form(name: str, annotation: Any, declaration: Declaration) -> TypeForm:
+def _form(name: str, annotation: object, declaration: Declaration) -> TypeForm:
     try:
         with warnings.catch_warnings():
             # An alias is the parameter's, not the type's: Pydantic says that it means nothing for the type alone.
@@ -182,7 +182,7 @@ def _form(name: str, annotation: Any, declaration: Declaration) -> TypeForm:
     return form
 
 
-def _checked_default(parameter: inspect.Parameter, form: TypeForm, declaration: Declaration) -> Any:
+def _checked_default(parameter: inspect.Parameter, form: TypeForm, declaration: Declaration) -> object:
     """Return the default as a value of its type: at a call it is taken as it is."""
     default = parameter.default
     if isinstance(default, FieldInfo):
@@ -194,7 +194,7 @@ def _checked_default(parameter: inspect.Parameter, form: TypeForm, declaration: 
     return default if default is inspect.Parameter.empty else _checked(parameter.name, default, form, declaration)
 
 
-def _checked(name: str, default: object, form: TypeForm, declaration: Declaration) -> Any:
+def _checked(name: str, default: object, form: TypeForm, declaration: Declaration) -> object:
     try:
         return form.check(default)
     except ValidationError as error:

@@ -123,7 +123,7 @@ def _output(parameters: Parameters, declaration: Declaration, *, streams: bool) 
     return item, _bounded(schema, declaration, "output")
 
 
-def _bounded(schema: dict[str, Any], declaration: Declaration, what: str) -> Raw:
+def _bounded(schema: dict[str, object], declaration: Declaration, what: str) -> Raw:
     encoded = msgspec.json.encode(schema)
     if len(encoded) > SCHEMA_BYTES:
         problem = f"the schema of its {what} has {len(encoded)} bytes, more than {SCHEMA_BYTES}"
