@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 from structlog.typing import FilteringBoundLogger
 
-from agentic_atlas.router.ports import Cuttable
+from agentic_atlas.transport.server import Cuttable
 
 _PLENTY = 1_048_576
 """Asked for where the system names no limit."""
@@ -37,7 +37,7 @@ def raise_limit() -> int:
 
 
 class Crowd:
-    """The connections at both doors, and the strangers among them; see the module. `ports.Crowd` of the router."""
+    """The connections at both doors, and the strangers among them; see the module. `transport.server.Crowd`."""
 
     def __init__(self, descriptors: int, log: FilteringBoundLogger, clock: Callable[[], float]) -> None:
         self._most = descriptors - min(_KEPT, descriptors // 4)

@@ -31,7 +31,7 @@ from agentic_atlas.errors import AtlasError, ConfigurationError
 from agentic_atlas.http import errors
 from agentic_atlas.http.front import MAX_HEAD
 from agentic_atlas.http.requests import INTRODUCED
-from agentic_atlas.router.ports import Crowd
+from agentic_atlas.transport.server import Crowd
 
 HEAD_WITHIN = 10.0
 BODY_WITHIN = 60.0

@@ -24,13 +24,14 @@ from agentic_atlas.compose.crowd import Crowd, raise_limit
 from agentic_atlas.compose.restore import finish_restore, make_private
 from agentic_atlas.compose.sources import SortableIds, machine_names, monotonic, python_environ, wall
 from agentic_atlas.protocol.messages import Limits
-from agentic_atlas.router.endpoint import Endpoint, serve
+from agentic_atlas.router.door import Door, serve
 from agentic_atlas.router.handshake import Guard
 from agentic_atlas.router.ports import Identity
 from agentic_atlas.router.router import Router
 from agentic_atlas.router.settings import RouterSettings
 from agentic_atlas.settings import Settings
-from agentic_atlas.transport.occupancy import Occupancy
+from agentic_atlas.transport.limiter import ConnectionLimiter
+from agentic_atlas.transport.server import Listener
 
 EVENT_BYTES = 256 * 1024
 
@@ -85,24 +86,22 @@ async def _running(
     hosts = Hosts([*settings.names, *machine_names()])
     crowd = Crowd(raise_limit(), log, monotonic)
     # Before anything lives: a port that is taken is one plain error.
-    endpoint = await serve(
-        router,
-        Guard(_identify(ring, engine.network), hosts),
+    listener = await serve(
+        Door(router, Guard(_identify(ring, engine.network), hosts)),
         host=settings.host,
         port=settings.router_port,
-        occupancy=Occupancy(settings.max_connections, settings.max_connections_per_address),
-        log=log,
+        limiter=ConnectionLimiter(settings.max_connections, settings.max_connections_per_address),
         crowd=crowd,
     )
     listening, api_port = api_socket.getsockname()[:2]
-    where = addresses(settings, listening, api_port, endpoint.port)
+    where = addresses(settings, listening, api_port, listener.port)
     app = create_app(engine, where.told, hosts)
     try:
         server = http.HttpServer(app, api_socket, drain=settings.drain, crowd=crowd)
-        async with _alive(settings, engine, router, endpoint, server):
+        async with _alive(settings, engine, router, listener, server):
             yield Network(engine, where)
     finally:
-        await endpoint.close()
+        await listener.close()
 
 
 async def _joined(
@@ -127,7 +126,7 @@ async def _joined(
 
 @asynccontextmanager
 async def _alive(
-    settings: Settings, engine: Engine, router: Router, endpoint: Endpoint, server: http.HttpServer
+    settings: Settings, engine: Engine, router: Router, listener: Listener, server: http.HttpServer
 ) -> AsyncIterator[None]:
     """Have everything live in this block, and end in an order in which nobody is left without an answer."""
     stop = asyncio.Event()
@@ -149,7 +148,7 @@ async def _alive(
             await router.settle(ends - monotonic())
             await engine.sightings.store()
             router.drain()
-            await endpoint.close()
+            await listener.close()
             for task in living:
                 task.cancel()
     if failure is not None:

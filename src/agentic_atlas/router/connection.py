@@ -24,6 +24,7 @@ from agentic_atlas.router.ports import Identity, Instance, Receipt, Transport
 from agentic_atlas.router.presence import Attempt, Pulse
 from agentic_atlas.router.readiness import Readiness
 from agentic_atlas.router.reports import Reports
+from agentic_atlas.transport.receiver import Receiver
 
 _REST = 4.0
 """How much longer than a message took its connection rests."""
@@ -48,8 +49,8 @@ class Host(Protocol):
         """It is over."""
 
 
-class Connection:
-    """Drives the router's end. Its transport calls `received`, `ponged`, `writable`, `fail` and `closed`.
+class Connection(Receiver):
+    """Drives the router's end.
 
     Attributes:
         serial: number of this connection in this process.
@@ -97,6 +98,11 @@ class Connection:
 
     # -- for the transport
 
+    @property
+    def known(self) -> bool:
+        """True once it said `hello`."""
+        return bool(self.instance_id)
+
     def received(self, data: bytes) -> None:
         """Take one whole message. `data` must not change afterwards."""
         if not self.over and not self._intake.received(data):
@@ -125,6 +131,10 @@ class Connection:
         """The peer broke the protocol, on this level or below."""
         if not self.over:
             self.close(error.close_code, error.code, self._host.misbehaved(self))
+
+    def unfinished(self) -> None:
+        """A message was begun and not finished in time."""
+        self.close(CloseCode.TIMEOUT, "message_unfinished")
 
     # -- for the router
 

@@ -11,7 +11,7 @@ from agentic_atlas.auth.hosts import Hosts
 from agentic_atlas.errors import AtlasError, Busy, Forbidden, InvalidInput, Unavailable
 from agentic_atlas.protocol.versions import ERROR_HEADER, PATH, SUBPROTOCOL
 from agentic_atlas.router.ports import Identity
-from agentic_atlas.transport.head import Head, HeadRefused, upgrade_key
+from agentic_atlas.transport.head import Answer, Head, HeadRefused, upgrade_key
 
 Verify: TypeAlias = Callable[[Sequence[str]], Identity]
 """Takes the values of all `Authorization` headers, returns who it is or raises an AtlasError. Quick, and no I/O."""
@@ -57,18 +57,18 @@ class HandshakeRefused(AtlasError):
         self.retry_after = retry_after
         self._more = more
 
-    def headers(self) -> list[tuple[str, str]]:
-        """Return the headers that go with it."""
+    def answer(self) -> Answer:
+        """Return it as it is sent, the error in the shape that all our interfaces have."""
+        body = msgspec.json.encode({"error": {"code": self.code, "message": self.message, "detail": self.detail}})
+        return Answer(self.status, self._headers(), body)
+
+    def _headers(self) -> list[tuple[str, str]]:
         headers = [("Content-Type", "application/json"), (ERROR_HEADER, self.code), *self._more]
         if self.status is HTTPStatus.UNAUTHORIZED:
             headers.append(("WWW-Authenticate", "Bearer"))
         if self.retry_after is not None:
             headers.append(("Retry-After", str(max(1, round(self.retry_after)))))
         return headers
-
-    def body(self) -> bytes:
-        """Return the error in the shape that all our interfaces have."""
-        return msgspec.json.encode({"error": {"code": self.code, "message": self.message, "detail": self.detail}})
 
 
 def check_sender(head: Head, hosts: Hosts) -> None:
@@ -115,7 +115,7 @@ def identify(request: Request, verify: Verify) -> Identity:
         raise refusal(error) from None
 
 
-def crowded() -> HandshakeRefused:
+def too_crowded() -> HandshakeRefused:
     """Return the refusal for a connection too many."""
     return HandshakeRefused(
         HTTPStatus.SERVICE_UNAVAILABLE, "too_many_connections", "there are too many connections already", 30.0
@@ -125,14 +125,6 @@ def crowded() -> HandshakeRefused:
 def broken() -> HandshakeRefused:
     """Return the refusal for a fault of ours; it tells nothing of it."""
     return HandshakeRefused(HTTPStatus.INTERNAL_SERVER_ERROR, "internal", "the router failed at this handshake")
-
-
-def response(status: HTTPStatus, headers: Sequence[tuple[str, str]], body: bytes, *, bodiless: bool) -> bytes:
-    """Return an answer that ends the connection; to HEAD its body is left out, and only its length is told."""
-    lines = [f"HTTP/1.1 {status.value} {status.phrase}"]
-    lines += [f"{name}: {value}" for name, value in headers]
-    lines += [f"Content-Length: {len(body)}", "Connection: close", "", ""]
-    return "\r\n".join(lines).encode("latin-1") + (b"" if bodiless else body)
 
 
 def refusal(error: AtlasError) -> HandshakeRefused:

@@ -138,9 +138,10 @@ class Backend(Protocol):
 
 
 class Transport(Protocol):
-    """One open connection, below the protocol. Calls return at once; after `close` nothing is sent.
+    """One open connection, below the protocol: a `transport.websocket.WebSocket`, or a test's.
 
-    Its owner tells the `Connection`: `received`, `ponged`, `writable` (what waited to be sent has been), `closed`.
+    Calls return at once; after `close` nothing is sent. It tells the `Connection` what a `transport.receiver.Receiver`
+    is told.
     """
 
     def send(self, data: bytes) -> None:
@@ -160,26 +161,6 @@ class Transport(Protocol):
 
     def buffered(self) -> int:
         """Return the bytes that wait to be sent."""
-
-
-class Cuttable(Protocol):
-    """A connection that can be cut off; compared and hashed by identity."""
-
-    def abort(self) -> None:
-        """Cut it off."""
-
-
-class Crowd(Protocol):
-    """Knows how many connections the process has room for, and who has to go."""
-
-    def enter(self, one: Cuttable, address: str) -> None:
-        """A connection was accepted; somebody may be cut off for it, and be it this one."""
-
-    def introduce(self, one: Cuttable) -> None:
-        """It has shown who it is. May be said again."""
-
-    def leave(self, one: Cuttable) -> None:
-        """It has ended."""
 
 
 class Log(Protocol):

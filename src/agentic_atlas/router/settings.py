@@ -48,5 +48,3 @@ class RouterSettings:
     """For the peer's part in a close, and to read what was sent before it."""
     tick: float = 0.5
     """How often the router looks at its deadlines."""
-    sweep: float = 0.5
-    """How often the endpoint looks at those of its sockets."""

@@ -117,13 +117,12 @@ class AgentEnd:
     def limit(self, limits: Limits) -> None:
         """Do nothing: both sessions keep the limits themselves."""
 
-    def read(self, *, on: bool) -> None:
+    def pause_reading(self) -> None:
         """Do nothing: nothing is read ahead."""
+
+    def resume_reading(self) -> None:
+        """Do nothing."""
 
     def buffered(self) -> int:
         """Return 0: what is sent has arrived as soon as the loop turns."""
         return 0
-
-    def unfinished_since(self) -> float | None:
-        """Return None: frames come whole."""
-        return None

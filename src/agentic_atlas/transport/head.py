@@ -1,13 +1,13 @@
-"""The head of an agent's request (RFC 9112), read by ourselves, so that every answer to it is ours.
+"""The head of a request for a WebSocket (RFC 9112), and the answer to one that is not let in. Pure.
 
-A WebSocket library's own answer to a head it does not like quotes the line, and with it the token. Whatever is wrong
-here is told in our one form, and nothing the peer sent is said back. Pure.
+It is read here so that every answer to it is ours: whatever is wrong is told in one form, and nothing that the peer
+sent is said back.
 """
 
 import base64
 import binascii
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from http import HTTPStatus
 from typing import Final
 
@@ -18,6 +18,8 @@ from agentic_atlas.errors import AtlasError
 MAX_HEAD: Final = 16 * 1024
 """Bytes of a head: a token has 4 KiB at most."""
 MAX_FIELDS: Final = 128
+LINGER: Final = 2 * 1024 * 1024
+"""Bytes dropped after a refusal; none is kept. A token of a megabyte is somebody's mistake, and is told so."""
 
 _TOKEN: Final = re.compile(rb"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 _VALUE: Final = re.compile(rb"[\t\x20-\x7e\x80-\xff]*")
@@ -25,6 +27,10 @@ _TARGET: Final = re.compile(rb"[\x21-\x7e]+")
 _ABSOLUTE: Final = re.compile(r"(?:http|ws)s?://([^/?#]*)(.*)", re.IGNORECASE)
 _VERSIONS: Final = (b"HTTP/1.1", b"HTTP/1.0")
 _KEY_BYTES: Final = 16
+_END: Final = b"\r\n\r\n"
+_TLS_HANDSHAKE: Final = 0x16
+"""First byte of a client that speaks TLS (RFC 8446 section 5.1), and of no request."""
+_ROOM: Final = 2 * 1024
 
 
 class HeadRefused(AtlasError):
@@ -60,6 +66,60 @@ class Head(msgspec.Struct, frozen=True):
     def hosts(self) -> list[str]:
         """Return the hosts that the request names; one, in a request that is right."""
         return self.all("host") if self.authority is None else [self.authority]
+
+
+class Answer(msgspec.Struct, frozen=True):
+    """What a request is answered that does not become a WebSocket; it ends the connection."""
+
+    status: HTTPStatus
+    headers: Sequence[tuple[str, str]] = ()
+    body: bytes = b""
+
+    def encode(self, *, bodiless: bool) -> bytes:
+        """Return its bytes; for HEAD without the body, of which only the length is told."""
+        lines = [f"HTTP/1.1 {self.status.value} {self.status.phrase}"]
+        lines += [f"{name}: {value}" for name, value in self.headers]
+        lines += [f"Content-Length: {len(self.body)}", "Connection: close", "", ""]
+        return "\r\n".join(lines).encode("latin-1") + (b"" if bodiless else self.body)
+
+
+class Incoming:
+    """The bytes of one connection before its upgrade: gathered until the head is whole, dropped after a refusal.
+
+    An answer has to reach its reader: whoever still sends when we close gets a reset from the system, which throws away
+    what was not read yet. So after a refusal the rest is read and dropped, within bounds, until the peer has gone.
+    """
+
+    def __init__(self) -> None:
+        self._room = bytearray(_ROOM)
+        self._head = bytearray()
+        self._dropped = 0
+
+    def room(self) -> bytearray:
+        """Return where the next bytes go."""
+        return self._room
+
+    def take(self, nbytes: int) -> tuple[bytes, bytes] | None:
+        """Take so many bytes from the room; return the head and what came after it, once the head is whole.
+
+        Raises:
+            HeadRefused: it is longer than it may be (`head_too_long`), or the beginning of TLS (`no_tls`).
+        """
+        searched = max(0, len(self._head) - len(_END) + 1)
+        self._head += self._room[:nbytes]
+        if self._head[0] == _TLS_HANDSHAKE:
+            # Else it would wait for the end of a head that never comes; what is not TLS tells the peer at once.
+            raise no_tls()
+        end = self._head.find(_END, searched)
+        if end > MAX_HEAD or (end < 0 and len(self._head) > MAX_HEAD):
+            raise too_long()
+        return None if end < 0 else (bytes(self._head[:end]), bytes(self._head[end + len(_END) :]))
+
+    def drop(self, nbytes: int) -> bool:
+        """Drop so many bytes; True when it has been enough."""
+        self._head.clear()
+        self._dropped += nbytes
+        return self._dropped > LINGER
 
 
 def read_head(data: bytes) -> Head:

@@ -35,12 +35,14 @@ from agentic_atlas.protocol.messages import (
     Welcome,
 )
 from agentic_atlas.protocol.session import Session
-from agentic_atlas.router.endpoint import Endpoint, serve
+from agentic_atlas.router.door import Door as AgentsDoor
+from agentic_atlas.router.door import serve
 from agentic_atlas.router.handshake import Guard
 from agentic_atlas.router.ports import Identity
 from agentic_atlas.router.router import Router
 from agentic_atlas.router.settings import RouterSettings
-from agentic_atlas.transport.occupancy import Occupancy
+from agentic_atlas.transport.limiter import ConnectionLimiter
+from agentic_atlas.transport.server import Listener
 from tests.integration.router.memory_backend import MemoryBackend
 
 PATIENCE = 10.0
@@ -53,7 +55,6 @@ QUICK = RouterSettings(
     stalled=0.5,
     ping_old=0.2,
     tick=0.05,
-    sweep=0.05,
 )
 SUBPROTOCOL = "atlas.v1"
 TEXT, BINARY, CLOSE, PING, PONG, CONTINUATION = 1, 2, 8, 9, 10, 0
@@ -112,12 +113,12 @@ class Door:
 
     router: Router
     backend: MemoryBackend
-    endpoint: Endpoint
+    listener: Listener
     log: Log
 
     @property
     def port(self) -> int:
-        return self.endpoint.port
+        return self.listener.port
 
 
 @asynccontextmanager
@@ -137,24 +138,22 @@ async def door(
     backend.router = router
     async with asyncio.TaskGroup() as group:
         running = group.create_task(router.run())
-        endpoint = await serve(
-            router,
-            Guard(verify),
+        listener = await serve(
+            AgentsDoor(router, Guard(verify)),
             host="127.0.0.1",
             port=0,
-            log=log,
             ssl=ssl,
-            occupancy=Occupancy(max_connections, per_address),
+            limiter=ConnectionLimiter(max_connections, per_address),
             crowd=Crowd(10_000, structlog.get_logger(), time.monotonic),
         )
         try:
-            yield Door(router, backend, endpoint, log)
+            yield Door(router, backend, listener, log)
         finally:
             router.drain()
-            await endpoint.close()
+            await listener.close()
             running.cancel()
     assert not log.errors()
-    assert not endpoint._door.sockets
+    assert not listener.connections
 
 
 async def until(condition: Callable[[], object], within: float = PATIENCE) -> None:

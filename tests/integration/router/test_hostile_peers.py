@@ -256,7 +256,7 @@ def test_after_a_close_of_the_routers_little_more_is_read_before_the_peer_is_cut
             async with asyncio.timeout(5):
                 while not peer.writer.transport.is_closing():
                     await peer.send(flood)
-            await until(lambda: len(at.endpoint._door.sockets) == 1)
+            await until(lambda: len(at.listener.connections) == 1)
 
     run(main())
 
@@ -268,7 +268,7 @@ def test_frames_that_came_together_with_a_violation_are_passed_over_in_little_ti
         async with hostile() as (at, peer):
             await peer.frame(TEXT, HELLO)
             await until(lambda: at.router.online("agt"))
-            (socket,) = [one for one in at.endpoint._door.sockets if one._peer.connection.identity.agent_id == "agt"]
+            (socket,) = [one for one in at.listener.connections if one.websocket.receiver.identity.agent_id == "agt"]
             await peer.frame(TEXT, b'{"type":"beat","n":1,"z":"%s"}' % (b"x" * 3 * MEGABYTE))
             assert (await peer.read())[0] == TEXT
             assert (await peer.read())[0] == TEXT
@@ -308,7 +308,7 @@ def test_a_flood_of_control_frames_by_a_peer_that_reads_nothing_is_cut_and_costs
             async with asyncio.timeout(10):
                 while not peer.writer.transport.is_closing():
                     await peer.send(flood)
-            await until(lambda: len(at.endpoint._door.sockets) == 1)
+            await until(lambda: len(at.listener.connections) == 1)
             assert psutil.Process().memory_info().rss - before < 20 * MEGABYTE
 
     run(main())
@@ -427,7 +427,7 @@ def test_a_reader_that_stands_still_is_cut_and_its_tasks_wait_for_it_to_come_bac
             payload = b'"%s"' % (b"x" * MEGABYTE)
             tasks = [at.backend.submit("agt", payload=payload) for _ in range(20)]
             await until(lambda: at.router.online("agt") == 0)
-            await until(lambda: len(at.endpoint._door.sockets) == 1)
+            await until(lambda: len(at.listener.connections) == 1)
             assert psutil.Process().memory_info().rss - before < 60 * MEGABYTE
             async with agent(at.port, concurrency=20) as again, asyncio.TaskGroup() as group:
                 group.create_task(again.work())

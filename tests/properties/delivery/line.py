@@ -149,14 +149,14 @@ class Line:
     def abort(self, why: str) -> None:
         self.close(0)
 
-    def read(self, *, on: bool) -> None:
+    def pause_reading(self) -> None:
         """Nothing: the handlers' loop is never behind."""
+
+    def resume_reading(self) -> None:
+        """Nothing."""
 
     def buffered(self) -> int:
         return 0
-
-    def unfinished_since(self) -> float | None:
-        return None
 
     # -- arrivals
 

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from http import HTTPStatus
 
 import pytest
 
@@ -14,9 +13,8 @@ from agentic_atlas.router.handshake import (
     asked,
     broken,
     check_sender,
-    crowded,
     identify,
-    response,
+    too_crowded,
 )
 from agentic_atlas.router.ports import Identity
 from agentic_atlas.transport.head import Head
@@ -74,12 +72,6 @@ def test_the_host_of_an_absolute_address_counts_in_place_of_the_field() -> None:
         check_sender(Head("GET", "/ws", True, (("host", "localhost"),), "evil.example"), Hosts())
 
 
-def test_an_answer_to_head_tells_its_length_and_leaves_the_body_out() -> None:
-    whole = response(HTTPStatus.OK, [("A", "b")], b"four", bodiless=False)
-    assert whole == b"HTTP/1.1 200 OK\r\nA: b\r\nContent-Length: 4\r\nConnection: close\r\n\r\nfour"
-    assert response(HTTPStatus.OK, [("A", "b")], b"four", bodiless=True) == whole.removesuffix(b"four")
-
-
 @pytest.mark.parametrize("subprotocols", [[], [""], ["atlas.v2"], ["ATLAS.V1"], ["atlas.v1x"]])
 def test_without_our_subprotocol_there_is_no_upgrade(subprotocols: list[str]) -> None:
     error = refused(Request("key", subprotocols, ["Bearer t"]))
@@ -104,14 +96,14 @@ def test_a_header_longer_than_any_token_is_refused_unread() -> None:
 )
 def test_what_verify_says_decides_the_status(error: AtlasError, status: int, retry_after: str | None) -> None:
     answer = refused(Request("key", ["atlas.v1"], ["Bearer t"]), error)
-    headers = dict(answer.headers())
-    assert answer.status == status
+    headers = dict(answer.answer().headers)
+    assert answer.answer().status == answer.status == status
     assert headers["Atlas-Error"] == error.code
     assert headers.get("Retry-After") == retry_after
     assert ("WWW-Authenticate" in headers) == (status == 401)
-    assert json.loads(answer.body()) == {"error": {"code": error.code, "message": error.message, "detail": None}}
+    assert json.loads(answer.answer().body) == {"error": {"code": error.code, "message": error.message, "detail": None}}
 
 
 def test_a_fault_of_ours_tells_nothing() -> None:
     assert (broken().status, broken().code) == (500, "internal")
-    assert (crowded().status, dict(crowded().headers())["Retry-After"]) == (503, "30")
+    assert (too_crowded().status, dict(too_crowded().answer().headers)["Retry-After"]) == (503, "30")

@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+from http import HTTPStatus
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agentic_atlas.transport.head import MAX_FIELDS, MAX_HEAD, Head, HeadRefused, read_head, upgrade_key
-from agentic_atlas.transport.lobby import LINGER, Lobby
+from agentic_atlas.transport.head import (
+    LINGER,
+    MAX_FIELDS,
+    MAX_HEAD,
+    Answer,
+    Head,
+    HeadRefused,
+    Incoming,
+    read_head,
+    upgrade_key,
+)
 
 KEY = "dGhlIHNhbXBsZSBub25jZQ=="
 LINES = (
@@ -135,23 +146,23 @@ def test_whatever_comes_is_a_head_or_is_refused(data: bytes) -> None:
         assert refused.status in (400, 431, 505)
 
 
-def put(lobby: Lobby, data: bytes) -> tuple[bytes, bytes] | None:
+def put(incoming: Incoming, data: bytes) -> tuple[bytes, bytes] | None:
     """Let bytes arrive, as many at a time as there is room for."""
     whole = None
     while data and whole is None:
-        room = memoryview(lobby.room())
+        room = memoryview(incoming.room())
         size = min(len(room), len(data))
         room[:size] = data[:size]
-        whole = lobby.take(size)
+        whole = incoming.take(size)
         data = data[size:]
     return None if whole is None else (whole[0], whole[1] + data)
 
 
 @pytest.mark.parametrize("step", [1, 3, 4, 7, 100])
 def test_a_head_is_put_together_from_pieces_and_what_follows_is_kept(step: int) -> None:
-    lobby, sent = Lobby(), b"GET / HTTP/1.1\r\nA: b\r\n\r\n\r\n\r\nmore"
+    incoming, sent = Incoming(), b"GET / HTTP/1.1\r\nA: b\r\n\r\n\r\n\r\nmore"
     for start in range(0, len(sent), step):
-        whole = put(lobby, sent[start : start + step])
+        whole = put(incoming, sent[start : start + step])
         if whole is not None:
             rest = sent[start + step :]
             assert (whole[0], whole[1] + rest) == (b"GET / HTTP/1.1\r\nA: b", b"\r\n\r\nmore")
@@ -161,21 +172,27 @@ def test_a_head_is_put_together_from_pieces_and_what_follows_is_kept(step: int) 
 
 @pytest.mark.parametrize("more", [b"", b"\r\n\r\n"])
 def test_a_head_over_the_bound_is_refused_in_one_piece_too(more: bytes) -> None:
-    assert put(Lobby(), b"x" * MAX_HEAD) is None
-    assert put(Lobby(), b"x" * MAX_HEAD + b"\r\n\r\n") is not None
+    assert put(Incoming(), b"x" * MAX_HEAD) is None
+    assert put(Incoming(), b"x" * MAX_HEAD + b"\r\n\r\n") is not None
     with pytest.raises(HeadRefused) as refused:
-        put(Lobby(), b"x" * (MAX_HEAD + 4) + more)
+        put(Incoming(), b"x" * (MAX_HEAD + 4) + more)
     assert (refused.value.status, refused.value.code) == (431, "head_too_long")
 
 
 def test_what_comes_after_a_refusal_is_dropped_up_to_a_bound() -> None:
-    lobby = Lobby()
-    assert not lobby.drop(LINGER)
-    assert lobby.drop(1)
+    incoming = Incoming()
+    assert not incoming.drop(LINGER)
+    assert incoming.drop(1)
 
 
 def test_tls_is_turned_away_with_its_first_byte() -> None:
     with pytest.raises(HeadRefused) as refused:
-        put(Lobby(), b"\x16")
+        put(Incoming(), b"\x16")
     assert (refused.value.status, refused.value.code) == (400, "no_tls")
     assert "use ws://" in refused.value.message
+
+
+def test_an_answer_to_head_tells_its_length_and_leaves_the_body_out() -> None:
+    whole = Answer(HTTPStatus.OK, [("A", "b")], b"four").encode(bodiless=False)
+    assert whole == b"HTTP/1.1 200 OK\r\nA: b\r\nContent-Length: 4\r\nConnection: close\r\n\r\nfour"
+    assert Answer(HTTPStatus.OK, [("A", "b")], b"four").encode(bodiless=True) == whole.removesuffix(b"four")

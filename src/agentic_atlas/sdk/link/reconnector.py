@@ -14,8 +14,8 @@ from agentic_atlas.sdk.link.expiry import Expiry
 from agentic_atlas.sdk.link.refusals import HandshakeRefused, NotARouter, Unreachable
 from agentic_atlas.sdk.link.session import AgentSession
 from agentic_atlas.sdk.link.settings import Runtime, Timeouts
-from agentic_atlas.sdk.link.transport import Closed
 from agentic_atlas.sdk.logs import FAULT, Log
+from agentic_atlas.transport.receiver import Closed
 
 
 class Reconnector:
@@ -47,9 +47,7 @@ class Reconnector:
         self._backoff = Backoff(runtime.random)
         self._outage = explain.Outage(timeouts.tell_again)
         self._expiry = Expiry()
-        self._dialer = Dialer(
-            url, clock=self._clock, timeout=timeouts.connect, close_timeout=timeouts.close, tls=runtime.tls
-        )
+        self._dialer = Dialer(url, clock=self._clock, timeouts=timeouts, tls=runtime.tls)
         self._cut_at: float | None = None
         # Without bound until the first `welcome`: there is nothing yet to be in time for.
         self._grace = math.inf

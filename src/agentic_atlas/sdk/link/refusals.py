@@ -8,10 +8,10 @@ import socket
 import ssl
 
 import msgspec
-from picows.common import WSUpgradeResponse
 
 from agentic_atlas.errors import AtlasError, Unavailable
 from agentic_atlas.protocol.versions import ERROR_HEADER
+from agentic_atlas.transport import client
 
 LONGEST_TEXT = 300
 _LONGEST_BODY = 16 * 1024
@@ -85,22 +85,32 @@ def plain(text: str) -> str:
     return " ".join(printable.split())[:LONGEST_TEXT]
 
 
-def refusal(response: WSUpgradeResponse | None, body: bytes) -> AtlasError:
-    """Return the error for an answer to the handshake that is not 101."""
-    if response is None or getattr(response, "status", None) is None:
+def refusal(error: client.NotOpened) -> AtlasError:
+    """Return the error for what answers there and opens no connection."""
+    match error:
+        case client.LeftUnanswered():
+            return HungUp(error.message)
+        case client.UpgradeRefused():
+            return _refused(error)
+        case _:
+            return NotARouter(error.message)
+
+
+def _refused(answer: client.UpgradeRefused) -> AtlasError:
+    status = answer.status
+    if status is None:
         return NotARouter("what answers there does not speak HTTP/1.1")
-    status = int(response.status)
     if status == 101:
         return NotARouter("its WebSocket handshake is not correct")
-    said = _said(body)
-    code = response.headers.get(ERROR_HEADER) or said.code
-    if ERROR_HEADER not in response.headers and status in _NOT_OURS:
+    said = _said(answer.body)
+    code = answer.headers.get(ERROR_HEADER) or said.code
+    if ERROR_HEADER not in answer.headers and status in _NOT_OURS:
         return NotARouter(_OUR_API if said.code else _by_status(status))
     return HandshakeRefused(
         status,
         plain(said.message) or _by_status(status),
         code=code if _CODE.fullmatch(code) else None,
-        retry_after=_seconds(response.headers.get("Retry-After", "")),
+        retry_after=_seconds(answer.headers.get("Retry-After", "")),
     )
 
 

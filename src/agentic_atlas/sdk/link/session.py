@@ -29,13 +29,14 @@ from agentic_atlas.sdk.ledger.ledger import Ledger
 from agentic_atlas.sdk.link.health import Resources
 from agentic_atlas.sdk.link.settings import Timeouts
 from agentic_atlas.sdk.ports import Inbox, UnsaidQuestion
+from agentic_atlas.transport.receiver import Receiver
 
 _SHORTEST_BEAT = 0.01
 """Seconds: a router that wants beats more often than this does not get them."""
 
 
 class AgentSocket(Protocol):
-    """The connection, as a session needs it (`transport.Connection`)."""
+    """The connection, as a session needs it (`transport.websocket.WebSocket`)."""
 
     paused: bool
 
@@ -51,14 +52,14 @@ class AgentSocket(Protocol):
     def abort(self, why: str) -> None:
         """End without a word."""
 
-    def read(self, *, on: bool) -> None:
-        """Take from the socket, or not."""
+    def pause_reading(self) -> None:
+        """Leave what comes to TCP."""
+
+    def resume_reading(self) -> None:
+        """Take from the socket again."""
 
     def buffered(self) -> int:
         """Return the bytes that wait to be sent."""
-
-    def unfinished_since(self) -> float | None:
-        """Return when the message that is not complete yet began."""
 
 
 class ProcessHealth(Protocol):
@@ -78,8 +79,8 @@ class ProcessHealth(Protocol):
         """Return what the process takes of the machine."""
 
 
-class AgentSession:
-    """Drives one connection; implements `transport.Receiver`.
+class AgentSession(Receiver):
+    """Drives one connection.
 
     Attributes:
         welcome: what the router said when it let this agent in, or None before that.
@@ -137,6 +138,12 @@ class AgentSession:
         """The router reads again."""
         self.flush()
 
+    def unfinished(self) -> None:
+        """The router began a message and does not go on."""
+        if self._socket is not None:
+            within = self._timeouts.message
+            self._socket.abort(f"the router began a message and did not finish it within {within:g} s")
+
     def flush(self) -> None:
         """Send what the ledger lets go, while the router reads."""
         socket = self._socket
@@ -160,8 +167,11 @@ class AgentSession:
         if self._state.full:
             # Nothing is read, so nothing can be heard: that is no silence of the router's.
             self._heard_at, self._probe = now, None
-        self._socket.read(on=not self._state.full)
-        why = None if self._state.full else self._overdue(now)
+            self._socket.pause_reading()
+            why = None
+        else:
+            self._socket.resume_reading()
+            why = self._overdue(now)
         if why is not None:
             self._socket.abort(why)
         elif self.welcome is not None and now >= self._beat_at:
@@ -243,7 +253,7 @@ class AgentSession:
         self._inbox.deliver(message)
         self._state.hand(size)
         if self._state.full and self._socket is not None:
-            self._socket.read(on=False)
+            self._socket.pause_reading()
 
     def _tell_room(self, task: str, attempt: int) -> None:
         self._inbox.acknowledged(task, attempt, self._ledger.attempts.pending(task, attempt))
@@ -278,9 +288,6 @@ class AgentSession:
     def _overdue(self, now: float) -> str | None:
         """Return why this connection is to be given up, or None."""
         assert self._socket is not None
-        unfinished = self._socket.unfinished_since()
-        if unfinished is not None and now - unfinished > self._timeouts.message:
-            return f"the router began a message and did not finish it within {self._timeouts.message:g} s"
         if self.welcome is None:
             late = now - self._began_at > self._timeouts.welcome
             return f"the router did not answer within {self._timeouts.welcome:g} s" if late else None

@@ -11,7 +11,7 @@ from agentic_atlas.protocol.closing import ADVICE, CloseCode, comes_back, encode
 from agentic_atlas.sdk.link import explain
 from agentic_atlas.sdk.link.explain import Outage
 from agentic_atlas.sdk.link.refusals import HandshakeRefused, NotARouter, Unreachable, os_error
-from agentic_atlas.sdk.link.transport import Closed
+from agentic_atlas.transport.receiver import Closed
 
 
 def test_a_long_outage_is_one_line_and_one_a_minute() -> None:

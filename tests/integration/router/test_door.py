@@ -23,10 +23,10 @@ from agentic_atlas.compose.crowd import Crowd
 from agentic_atlas.errors import ConfigurationError
 from agentic_atlas.protocol.closing import decode_reason
 from agentic_atlas.protocol.messages import Beat, Event, EventAck, EventKind, Limits, Outcome, Result, ResultAck, Task
-from agentic_atlas.router.endpoint import serve
+from agentic_atlas.router.door import Door, serve
 from agentic_atlas.router.handshake import Guard
 from agentic_atlas.router.settings import RouterSettings
-from agentic_atlas.transport.occupancy import Occupancy
+from agentic_atlas.transport.limiter import ConnectionLimiter
 from tests.certificates import speaking_tls
 from tests.integration.router.doors import (
     CLOSE,
@@ -251,7 +251,7 @@ def test_every_request_that_is_wrong_has_an_answer_of_ours_that_quotes_nothing(
             assert b"agt" not in body
             assert b"tok" not in body.replace(b"token", b"")
             assert ("info", "handshake_refused") in [line[:2] for line in at.log.lines]
-            await until(lambda: len(at.endpoint._door.sockets) == 1)
+            await until(lambda: len(at.listener.connections) == 1)
 
     run(main())
 
@@ -260,8 +260,8 @@ def test_who_is_refused_and_does_not_leave_is_cut() -> None:
     async def main() -> None:
         async with door() as at, raw(at.port) as stays:
             await stays.send(b"nonsense\r\n\r\n")
-            await until(lambda: not at.endpoint._door.sockets, within=QUICK.close_within + 2.0)
-            assert at.endpoint._door.occupancy._total == 0
+            await until(lambda: not at.listener.connections, within=QUICK.close_within + 2.0)
+            assert at.listener.limiter._total == 0
 
     run(main())
 
@@ -271,8 +271,8 @@ def test_a_request_that_is_no_upgrade_leaves_nothing_behind() -> None:
         async with door() as at:
             plain = request().replace(b"Upgrade: websocket\r\n", b"")
             assert (await answered(at.port, plain))[0] == 426
-            await until(lambda: not at.endpoint._door.sockets)
-            assert at.endpoint._door.occupancy._total == 0
+            await until(lambda: not at.listener.connections)
+            assert at.listener.limiter._total == 0
 
     run(main())
 
@@ -283,11 +283,11 @@ def test_too_many_connections_from_one_address_are_answered_and_a_crowd_of_them_
             async with raw(at.port), raw(at.port):
                 got, headers, _ = await answered(at.port, request("agt/tok_2"))
                 assert (got, headers["atlas-error"], headers["retry-after"]) == (503, "too_many_connections", "30")
-                await until(lambda: at.endpoint._door.occupancy._total == 3)
+                await until(lambda: at.listener.limiter._total == 3)
                 async with raw(at.port) as fourth, raw(at.port) as fifth:
                     await fifth.cut(within=QUICK.handshake_within / 2)
                     assert not fourth.reader.at_eof()
-            await until(lambda: at.endpoint._door.occupancy._total == 1)
+            await until(lambda: at.listener.limiter._total == 1)
             async with agent(at.port, "agt", "tok_2", "inst_2"):
                 await one.say(Beat(1))
                 assert await one.hear() == Beat(1)
@@ -310,7 +310,7 @@ def test_closing_the_endpoint_takes_leave_of_everyone_and_waits_for_nobody_for_l
         async with door() as at:
             async with agent(at.port) as polite, upgraded(at.port, "agt/tok_2") as deaf, raw(at.port) as mute:
                 async with asyncio.timeout(QUICK.close_within + 2.0):
-                    await at.endpoint.close()
+                    await at.listener.close()
                 assert (await polite.end())[0] == 1001
                 assert (await deaf.read())[0] == CLOSE
                 await deaf.cut()
@@ -340,12 +340,10 @@ def test_a_port_that_is_taken_is_told_with_the_way_out() -> None:
             )
             with pytest.raises(ConfigurationError, match=f"^{re.escape(told)}$"):
                 await serve(
-                    at.router,
-                    Guard(verify),
+                    Door(at.router, Guard(verify)),
                     host="127.0.0.1",
                     port=at.port,
-                    log=at.log,
-                    occupancy=Occupancy(1, 1),
+                    limiter=ConnectionLimiter(1, 1),
                     crowd=Crowd(1_000, structlog.get_logger(), time.monotonic),
                 )
 
@@ -377,7 +375,7 @@ def test_no_level_of_logging_shows_a_token(caplog: pytest.LogCaptureFixture) -> 
 
 def test_an_idle_agent_costs_little_memory() -> None:
     async def main() -> None:
-        async with door(RouterSettings(sweep=0.2, tick=0.2)) as at:
+        async with door(RouterSettings(tick=0.2)) as at:
             before, sockets = psutil.Process().memory_info().rss, []
             hello = b'{"type":"hello","protocol":1,"instance":{"id":"inst_%d"},"skills":[]}'
             try:

@@ -12,26 +12,19 @@ import time
 
 import pytest
 
-from agentic_atlas.sdk.link import dial
-from agentic_atlas.sdk.link.refusals import Unreachable
+from agentic_atlas.protocol.messages import Limits
 from agentic_atlas.sdk.loops import loop_factory
-from tests.integration.sdk.dialogues import PATIENCE, TOKEN
+from agentic_atlas.transport import client
+from agentic_atlas.transport.receiver import Receiver, Terms
+from agentic_atlas.transport.websocket import WebSocket
 
-
-class Nobody:
-    """A receiver that nothing comes to."""
-
-    def received(self, data: bytes) -> None:
-        raise AssertionError(data)
-
-    def writable(self) -> None:
-        raise AssertionError
+PATIENCE = 10.0
 
 
 def test_a_connection_that_is_reset_before_its_handshake_leaves_no_socket_open(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    connect, made = dial._open_socket, []
+    connect, made = client._open_socket, []
 
     async def reset_at_once(host: str, port: int, *more: object) -> socket.socket:
         made.append(await connect(host, port, *more))
@@ -44,14 +37,14 @@ def test_a_connection_that_is_reset_before_its_handshake_leaves_no_socket_open(
         return made[-1]
 
     async def connected(port: int) -> None:
-        dialer = dial.Dialer(
-            f"ws://127.0.0.1:{port}/ws", clock=time.monotonic, timeout=PATIENCE, close_timeout=1.0, tls=None
-        )
-        with pytest.raises(Unreachable):
-            await dialer.connect(TOKEN, Nobody())
+        websocket = WebSocket(lambda _: Receiver(), Terms(Limits(), 1.0, 1.0), time.monotonic)
+        with pytest.raises(OSError):
+            await client.dial(
+                f"ws://127.0.0.1:{port}/ws", websocket, subprotocol="any", headers={}, within=PATIENCE, tls=None
+            )
         assert [opened.fileno() for opened in made] == [-1]
 
-    monkeypatch.setattr(dial, "_open_socket", reset_at_once)
+    monkeypatch.setattr(client, "_open_socket", reset_at_once)
     with socket.create_server(("127.0.0.1", 0)) as listening, asyncio.Runner(loop_factory=loop_factory()) as runner:
         runner.run(connected(listening.getsockname()[1]))
 
@@ -63,7 +56,7 @@ def test_a_socket_that_was_closed_underneath_does_not_close_what_has_its_number_
     os.close(number)
     reader, writer = os.pipe()
     assert number in (reader, writer)
-    dial._give_up([dial._Opened(opened, inode)])
+    client._give_up([client._Opened(opened, inode)])
     del opened
     gc.collect()
     os.write(writer, b"still open")

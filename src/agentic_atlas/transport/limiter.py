@@ -3,7 +3,7 @@
 from collections import Counter
 
 
-class Occupancy:
+class ConnectionLimiter:
     """Counts connections from the moment they are accepted; a limit of 0 is none."""
 
     def __init__(self, most: int, most_per_address: int) -> None:

@@ -1,0 +1,103 @@
+"""The agents' door: whom the router lets in, and what everybody else is answered."""
+
+import os
+import ssl as tls
+from functools import partial
+from http import HTTPStatus
+
+from agentic_atlas.errors import AtlasError, ConfigurationError
+from agentic_atlas.protocol.closing import CloseCode
+from agentic_atlas.protocol.codec import ProtocolError
+from agentic_atlas.protocol.messages import HELLO_BYTES
+from agentic_atlas.protocol.session import hello_too_big
+from agentic_atlas.protocol.versions import SUBPROTOCOL
+from agentic_atlas.router.handshake import HEALTH, Guard, asked, broken, check_sender, identify, refusal, too_crowded
+from agentic_atlas.router.router import Router
+from agentic_atlas.transport.head import Answer, Head
+from agentic_atlas.transport.limiter import ConnectionLimiter
+from agentic_atlas.transport.server import Crowd, Listener, ServerTerms, Upgrade, listen
+
+_HEALTHY = Answer(HTTPStatus.OK, (("Content-Type", "application/json"),), b'{"status":"ok"}')
+
+
+class Door:
+    """Decides about requests; a `transport.server.Door`. No token and no payload is ever logged."""
+
+    unknown_bytes = HELLO_BYTES + 16 * 1024
+    farewell: tuple[int, str] = (CloseCode.GOING_AWAY, "router_is_stopping")
+
+    def __init__(self, router: Router, guard: Guard) -> None:
+        """Take whom to let in to, and who tells who they are and which requests are for this network."""
+        self.router = router
+        self._guard = guard
+        self._log = router.office.log
+
+    def answer(self, head: Head, address: str, *, crowded: bool) -> Upgrade | Answer:
+        """See `transport.server.Door`."""
+        check_sender(head, self._guard.hosts)
+        if head.path == HEALTH and head.method in ("GET", "HEAD"):
+            return _HEALTHY
+        if crowded:
+            raise too_crowded()
+        request = asked(head)
+        identity = identify(request, self._guard.verify)
+        self.router.check(identity)
+        return Upgrade(
+            request.key, SUBPROTOCOL, partial(self.router.connect, identity), partial(self._crashed, identity.agent_id)
+        )
+
+    def refuse(self, error: Exception, address: str) -> Answer:
+        """See `transport.server.Door`."""
+        if isinstance(error, AtlasError):
+            refused = refusal(error)
+        else:
+            self._log.error("handshake_failed", address=address, exc_info=error)
+            refused = broken()
+        self._log.info("handshake_refused", code=refused.code, address=address)
+        return refused.answer()
+
+    def too_much(self) -> ProtocolError:
+        """See `transport.server.Door`."""
+        return hello_too_big()
+
+    def left(self, count: int) -> None:
+        """See `transport.server.Door`."""
+        self._log.warning("connections_left", count=count)
+
+    def _crashed(self, agent_id: str, bug: Exception) -> None:
+        self._log.error("connection_failed", agent=agent_id, exc_info=bug)
+
+
+async def serve(
+    door: Door,
+    *,
+    host: str,
+    port: int,
+    limiter: ConnectionLimiter,
+    crowd: Crowd,
+    ssl: tls.SSLContext | None = None,
+) -> Listener:
+    """Listen for agents on the running loop; see `transport.server.listen`. The router runs already, or is about to.
+
+    Raises:
+        ConfigurationError: the address is taken or not this machine's.
+    """
+    office = door.router.office
+    terms = ServerTerms(
+        limits=office.limits,
+        message_within=office.settings.message_within,
+        close_within=office.settings.close_within,
+        tls_within=office.settings.tls_within,
+        handshake_within=office.settings.handshake_within,
+    )
+    try:
+        return await listen(
+            door, terms, host=host, port=port, limiter=limiter, crowd=crowd, clock=office.clock, ssl=ssl
+        )
+    except OSError as error:
+        raise ConfigurationError(
+            # The event loop's own text repeats the address.
+            f"the router can't listen on {host}:{port} ({os.strerror(error.errno) if error.errno else error}): "
+            "stop what uses it, or choose another port with --router-port or ATLAS_ROUTER_PORT",
+            code="address_in_use",
+        ) from None

@@ -1,0 +1,177 @@
+"""Dialling a server of WebSockets. The socket is opened here, so that giving up in the middle leaves nothing behind."""
+
+import asyncio
+import contextlib
+import functools
+import os
+import socket
+import ssl
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from picows import WSError, ws_connect
+from picows.common import WSHandshakeError, WSUpgradeRequest, WSUpgradeResponse
+from picows.url import WSParsedURL
+
+from agentic_atlas.errors import Unavailable
+from agentic_atlas.transport.addresses import reached
+from agentic_atlas.transport.websocket import CEILING, SILENT, WebSocket
+
+
+class NotOpened(Unavailable):
+    """What answered did not open a WebSocket; the message is the reason alone."""
+
+    default_code = "not_a_websocket"
+
+
+class LeftUnanswered(NotOpened):
+    """It ended the connection without an answer."""
+
+
+class UpgradeRefused(NotOpened):
+    """It answered with something else than an upgrade.
+
+    Attributes:
+        status: of HTTP; None for an answer that is no HTTP/1.1.
+        headers: whatever case their names are asked for in.
+        body: as much of it as came.
+    """
+
+    def __init__(self, status: int | None, headers: Mapping[str, str], body: bytes) -> None:
+        super().__init__("what answers there opens no WebSocket")
+        self.status = status
+        self.headers = headers
+        self.body = body
+
+
+class _Opened(NamedTuple):
+    """A socket, and what its number stood for when it was opened."""
+
+    socket: socket.socket
+    inode: int
+
+
+async def dial(
+    url: str,
+    websocket: WebSocket,
+    *,
+    subprotocol: str,
+    headers: Mapping[str, str],
+    within: float,
+    tls: ssl.SSLContext | None,
+) -> None:
+    """Open a connection for a `WebSocket`, which begins when this returns.
+
+    Args:
+        url: `ws://` or `wss://`.
+        websocket: this end of it.
+        subprotocol: what has to be spoken there.
+        headers: of the request, beside those that every one has.
+        within: seconds for the whole of it.
+        tls: whom to trust, for `wss://`.
+
+    Raises:
+        OSError: nobody answers, or not in time (TimeoutError), or TLS fails.
+        NotOpened: what answers opens no WebSocket, or not one of this subprotocol.
+    """
+    sockets: list[_Opened] = []
+    try:
+        async with asyncio.timeout(within):
+            await _open(url, websocket, subprotocol, headers, within, tls, sockets)
+    except TimeoutError:
+        raise
+    except OSError:
+        _close(sockets)
+        raise
+    except WSHandshakeError as error:
+        raise _refused(error) from None
+    except WSError as error:
+        raise NotOpened(str(error)) from None
+    finally:
+        if not websocket.opened:
+            _give_up(sockets)
+
+
+async def _open(
+    url: str,
+    websocket: WebSocket,
+    subprotocol: str,
+    headers: Mapping[str, str],
+    within: float,
+    tls: ssl.SSLContext | None,
+    sockets: list[_Opened],
+) -> None:
+    def listener(_request: WSUpgradeRequest, response: WSUpgradeResponse) -> WebSocket:
+        _check(response, subprotocol)
+        return websocket
+
+    async def open_socket(address: WSParsedURL) -> socket.socket:
+        return await _open_socket(address.host, address.port, sockets)
+
+    connect = ws_connect if tls is None else functools.partial(ws_connect, ssl_handshake_timeout=within)
+    _, opened = await connect(
+        listener,
+        url,
+        ssl_context=tls,
+        websocket_handshake_timeout=within,
+        logger_name=SILENT,
+        enable_auto_pong=False,
+        max_frame_size=CEILING,
+        extra_headers={**headers, "Sec-WebSocket-Protocol": subprotocol},
+        max_redirects=0,
+        proxy=None,
+        socket_factory=open_socket,
+        use_aiofastnet=False,
+    )
+    if opened is None:  # what picows returns for a peer that hangs up without an answer
+        raise LeftUnanswered("it hung up without an answer")
+
+
+def _check(response: WSUpgradeResponse, subprotocol: str) -> None:
+    if response.headers.get("Sec-WebSocket-Protocol") != subprotocol:
+        raise NotOpened(f"what answers there does not speak {subprotocol}")
+    if "Sec-WebSocket-Extensions" in response.headers:
+        raise NotOpened("it insists on an extension that was not asked for")
+
+
+def _refused(error: WSHandshakeError) -> UpgradeRefused:
+    status = getattr(error.response, "status", None)
+    if error.response is None or status is None:
+        return UpgradeRefused(None, {}, b"")
+    return UpgradeRefused(int(status), error.response.headers, error.raw_body or b"")
+
+
+async def _open_socket(host: str, port: int, sockets: list[_Opened]) -> socket.socket:
+    """Connect to the first address of the host that answers; owned here so that giving up closes it."""
+    opened = await reached(host, port)
+    sockets.append(_Opened(opened, _inode(opened)))
+    return opened
+
+
+def _close(sockets: list[_Opened]) -> None:
+    """Close what no transport was made of, or what its transport closes too."""
+    for opened, inode in sockets:
+        if _inode(opened) == inode:
+            opened.close()
+
+
+def _give_up(sockets: list[_Opened]) -> None:
+    """End what was opened. It is shut down, not closed: a transport may own it, and closes it when it reads the end.
+
+    uvloop may have closed it already and left the object its number, which is that of another connection or file by
+    now: such an object must never close it.
+    """
+    for opened, inode in sockets:
+        if _inode(opened) != inode:
+            opened.detach()
+            continue
+        with contextlib.suppress(OSError):
+            opened.shutdown(socket.SHUT_RDWR)
+
+
+def _inode(opened: socket.socket) -> int:
+    """Return what tells sockets of the same number apart; 0 for none, and where sockets are not files (Windows)."""
+    try:
+        return os.fstat(opened.fileno()).st_ino
+    except OSError:
+        return 0

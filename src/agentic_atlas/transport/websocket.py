@@ -1,0 +1,257 @@
+"""One open WebSocket, the same for both ends. What it does for the library's sake is told in `transport`."""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+from picows import WSError, WSFrame, WSListener, WSMsgType, WSTransport
+
+from agentic_atlas.protocol.closing import CloseCode, encode_reason
+from agentic_atlas.protocol.codec import ProtocolError
+from agentic_atlas.protocol.messages import Limits
+from agentic_atlas.transport.frames import Assembler, ControlRate, Opcode, read_close
+from agentic_atlas.transport.receiver import Closed, Receiver, Terms
+
+CEILING = 64 * 1024 * 1024
+"""Bytes: a peer that allows longer messages than this is held to a smaller limit."""
+MOST_FRAGMENTS = 1_024
+
+SILENT = logging.LoggerAdapter(logging.Logger("agentic_atlas.transport", logging.CRITICAL + 1), {})
+"""What picows is given for a log: it keeps nothing, and nobody can find it and lower its level."""
+
+_HEADER = 14
+"""Room that picows needs before a payload to write the head of its frame into."""
+_NO_CODE = 1005
+_ABNORMAL = 1006
+_PROTOCOL_ERROR = 1002
+_INTERNAL_ERROR = 1011
+
+
+class WebSocket(WSListener):
+    """One end of a connection. Its calls return at once; after a close nothing is sent and nothing is handed on.
+
+    Attributes:
+        paused: too much waits to be sent; hold back until `Receiver.writable`.
+        receiver: who takes what comes, from the end of the handshake on.
+    """
+
+    def __init__(
+        self,
+        begin: "Callable[[WebSocket], Receiver]",
+        terms: Terms,
+        clock: Callable[[], float],
+        crashed: Callable[[Exception], None] | None = None,
+    ) -> None:
+        """Prepare.
+
+        Args:
+            begin: is given this once the handshake is done, and returns who takes what comes.
+            terms: the limits are put in force again by `limit`.
+            clock: seconds that only ever pass.
+            crashed: is told what the receiver raised by mistake; it ends this connection, and not the process.
+        """
+        self.paused = False
+        self.receiver: Receiver | None = None
+        self._begin = begin
+        self._terms = terms
+        self._clock = clock
+        self._crashed = crashed
+        self._ws: WSTransport | None = None
+        self._raw: asyncio.Transport | None = None
+        self._closed: Closed | None = None
+        self._message_timer: asyncio.TimerHandle | None = None
+        self._close_timer: asyncio.TimerHandle | None = None
+        self.limit(terms.limits)
+
+    def limit(self, limits: Limits) -> None:
+        """Put limits in force, as far as this side can bear them; called between two messages."""
+        limits = msgspec.structs.replace(
+            limits,
+            message_bytes=min(limits.message_bytes, CEILING),
+            fragments=min(limits.fragments, MOST_FRAGMENTS),
+        )
+        self._assembler = Assembler(limits)
+        self._controls = ControlRate(limits.control_frames_per_second)
+
+    def send(self, data: bytes) -> None:
+        """Send one text frame."""
+        if self._ws is not None and self._closed is None:
+            self._ws.send_reuse_external_bytearray(WSMsgType.TEXT, bytearray(_HEADER) + data, _HEADER)
+
+    def ping(self) -> None:
+        """Send a ping frame; its answer is told by `Receiver.ponged`."""
+        if self._ws is not None and self._closed is None:
+            self._ws.send_ping()
+
+    def close(self, code: int, reason: bytes = b"", *, why: str = "") -> None:
+        """Send a close frame, and end the connection when the peer has answered it or does not."""
+        if self._ws is not None and self._closed is None:
+            self._close(Closed(code, reason, ours=True, why=why))
+
+    def abort(self, why: str) -> None:
+        """End the connection now, without a word to a peer that seems to be gone."""
+        if self._closed is None:
+            self._closed = Closed(_ABNORMAL, ours=True, why=why)
+        if self._raw is not None:
+            self._raw.abort()
+
+    def pause_reading(self) -> None:
+        """Take nothing more from the socket: the peer is slowed down by TCP."""
+        if self._raw is not None and self._closed is None and self._raw.is_reading():
+            self._raw.pause_reading()
+
+    def resume_reading(self) -> None:
+        """Take again."""
+        if self._raw is not None and not self._raw.is_closing() and not self._raw.is_reading():
+            self._raw.resume_reading()
+
+    def buffered(self) -> int:
+        """Return the bytes that wait to be sent."""
+        return 0 if self._raw is None else self._raw.get_write_buffer_size()
+
+    @property
+    def opened(self) -> bool:
+        """Whether the handshake was completed, now or in the past."""
+        return self._ws is not None
+
+    @property
+    def closing(self) -> bool:
+        """Whether either side has begun to close, or the connection has ended."""
+        return self._closed is not None
+
+    async def ended(self) -> Closed:
+        """Wait until the connection has ended."""
+        assert self._ws is not None
+        try:
+            await self._ws.wait_disconnected()
+        except WSError as error:
+            return self._closed or Closed(_PROTOCOL_ERROR, ours=True, why=str(error))
+        return self._closed or Closed(_ABNORMAL)
+
+    def look(self) -> None:
+        """See whether picows has found a broken frame and has begun to close."""
+        if self._closed is None and self._ws is not None and self._ws.is_close_frame_sent:
+            error = ProtocolError("a frame is broken", close_code=_PROTOCOL_ERROR, code="bad_frame")
+            self._closed = Closed(_PROTOCOL_ERROR, ours=True, why=error.message)
+            self._abort_later()
+            if self.receiver is not None:
+                self.receiver.fail(error)
+
+    # -- called by picows
+
+    def on_ws_connected(self, transport: WSTransport) -> None:
+        """Begin."""
+        self._ws = transport
+        self._raw = transport.underlying_transport
+        self.receiver = self._begin(self)
+
+    def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
+        """Take a frame; never raises."""
+        receiver = self.receiver
+        if receiver is None or transport.is_disconnected:
+            return
+        opcode = int(frame.msg_type)  # type: ignore[call-overload]  # a number at run time
+        if self._closed is None and not transport.is_close_frame_sent:
+            try:
+                self._take(receiver, transport, frame, opcode)
+            except ProtocolError as error:
+                receiver.fail(error)
+                self.close(error.close_code, encode_reason(error.code), why=error.message)
+            except Exception as bug:  # noqa: BLE001 - what a receiver raised by mistake ends this connection alone
+                self._crash(receiver, bug)
+        if opcode == Opcode.CLOSE:
+            # The peer's part in the close, or its own: it sends nothing more, also where it was a wrong one.
+            transport.disconnect()
+            self._abort_later()
+
+    def on_ws_disconnected(self, transport: WSTransport) -> None:
+        """The socket is closed."""
+        for timer in (self._message_timer, self._close_timer):
+            if timer is not None:
+                timer.cancel()
+        if self.receiver is not None:
+            self.receiver.closed()
+
+    def pause_writing(self) -> None:
+        """More waits to be sent than the transport likes."""
+        self.paused = True
+
+    def resume_writing(self) -> None:
+        """The peer reads again."""
+        self.paused = False
+        if self._closed is None and self.receiver is not None:
+            self.receiver.writable()
+
+    # -- inside
+
+    def _take(self, receiver: Receiver, transport: WSTransport, frame: WSFrame, opcode: int) -> None:
+        if frame.rsv1 or frame.rsv2 or frame.rsv3:
+            raise ProtocolError(
+                "a reserved bit is set and no extension is in use", close_code=_PROTOCOL_ERROR, code="reserved_bits"
+            )
+        payload = frame.get_payload_as_bytes()
+        if opcode >= Opcode.CLOSE:
+            self._control(receiver, transport, opcode, payload)
+            return
+        message = self._assembler.feed(opcode, payload, self._clock(), fin=bool(frame.fin))
+        if message is not None:
+            receiver.received(message)
+        elif self._message_timer is None:
+            self._watch_message(self._terms.message_within)
+
+    def _control(self, receiver: Receiver, transport: WSTransport, opcode: int, payload: bytes) -> None:
+        if opcode == Opcode.CLOSE:
+            code, reason = read_close(payload)
+            self._closed = Closed(code, reason)
+            transport.send_close(_any_code(CloseCode.NORMAL if code == _NO_CODE else code))
+            receiver.closed(left=True)
+            return
+        self._controls.count(self._clock())
+        if opcode == Opcode.PING:
+            transport.send_pong(payload)
+        else:
+            receiver.ponged()
+
+    def _close(self, closed: Closed) -> None:
+        assert self._ws is not None
+        self._closed = closed
+        self._ws.send_close(_any_code(closed.code), closed.reason)
+        # The peer's answer has to be read, or the system would reset the connection and our close frame with it.
+        self.resume_reading()
+        self._abort_later()
+
+    def _crash(self, receiver: Receiver, bug: Exception) -> None:
+        if self._crashed is not None:
+            self._crashed(bug)
+        if self._closed is None:
+            why = f"internal error ({type(bug).__name__})"
+            self._close(Closed(_INTERNAL_ERROR, encode_reason("internal"), ours=True, why=why, bug=bug))
+        receiver.closed()
+
+    def _watch_message(self, seconds: float) -> None:
+        self._message_timer = asyncio.get_running_loop().call_later(seconds, self._look_at_message)
+
+    def _look_at_message(self) -> None:
+        """See whether the message that is not complete yet, if there is one, has had its time."""
+        self._message_timer = None
+        began, within = self._assembler.started_at, self._terms.message_within
+        if began is None or self._closed is not None or self._raw is None or self.receiver is None:
+            return
+        left = began + within - self._clock() if self._raw.is_reading() else within
+        if left > 0:
+            # Another message has begun since, or what comes is not read, which is not the peer's doing.
+            self._watch_message(left)
+            return
+        self._watch_message(within)
+        self.receiver.unfinished()
+
+    def _abort_later(self) -> None:
+        if self._close_timer is None and self._raw is not None:
+            self._close_timer = asyncio.get_running_loop().call_later(self._terms.close_within, self._raw.abort)
+
+
+def _any_code(code: int) -> Any:
+    """A close code as picows takes it."""
+    return code
