@@ -34,6 +34,12 @@ Decide = Callable[[Task], Change | None]
 MOST_SECRETS = 1_000
 """Tokens of an agent, or keys of a user, in a list."""
 
+MOST_INSTANCES = 100
+"""Instances that are remembered of an agent; of more, those that left first are forgotten."""
+
+MOST_MESSAGE = 500
+"""Characters of an error's message in a summary."""
+
 EVENT_PAGE_BYTES = 1024 * 1024
 """Data of the events of one page, but for a single one that is longer."""
 
@@ -226,7 +232,7 @@ class Agents(Protocol):
         """Return the agent's skills by name."""
 
     async def instances(self, agent_id: str) -> list[Instance]:
-        """Return the agent's instances, connected ones first, then by the time they left; at most 100."""
+        """Return the agent's instances, connected ones first, then by the time they left."""
 
     async def departed(self, agent_id: str, token_id: str, instance_ids: Sequence[str]) -> list[str]:
         """Return which of these are instances of this agent and token that are not connected."""
@@ -325,6 +331,10 @@ class Store(Protocol):
 
     async def ready(self) -> None:
         """Return when a read works. Raises Unavailable otherwise."""
+
+
+class CopiedStore(Store, Protocol):
+    """A store that outlives its process, and of which backups are made."""
 
     async def copy(self, path: Path, told: Callable[[int], None]) -> str:
         """Write everything, as it is at one moment, into a file that a store can be opened on; writes go on meanwhile.

@@ -9,7 +9,7 @@ from agentic_atlas.backend.archive.folder import BackupFolder
 from agentic_atlas.backend.archive.manifest import KEYS
 from agentic_atlas.backend.engine.census import OpenLimits
 from agentic_atlas.backend.engine.engine import Engine, EngineSettings, World
-from agentic_atlas.backend.ports import Checker, Store
+from agentic_atlas.backend.ports import Checker, CopiedStore
 from agentic_atlas.bus.local import LocalBus
 from agentic_atlas.compose.bridge import RouterFleet
 from agentic_atlas.compose.sources import SortableIds, WallClock, entropy, wall
@@ -20,7 +20,7 @@ from agentic_atlas.settings import Settings
 async def build(
     settings: Settings,
     log: FilteringBoundLogger,
-    store: Store,
+    store: CopiedStore,
     fleet: RouterFleet,
     ring: KeyRing,
     ids: SortableIds,
@@ -45,7 +45,7 @@ async def build(
     return engine
 
 
-def _backups(settings: Settings, store: Store, network: str) -> BackupFolder:
+def _backups(settings: Settings, store: CopiedStore, network: str) -> BackupFolder:
     folder = BackupFolder(
         settings.backups,
         network=network,

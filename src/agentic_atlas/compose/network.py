@@ -14,7 +14,7 @@ from agentic_atlas.auth.hosts import Hosts
 from agentic_atlas.backend.archive.manifest import DATABASE, KEYS
 from agentic_atlas.backend.checker.process import checking
 from agentic_atlas.backend.engine.engine import Engine
-from agentic_atlas.backend.ports import Checker, Store
+from agentic_atlas.backend.ports import Checker, CopiedStore
 from agentic_atlas.backend.store.database import open_store
 from agentic_atlas.compose import http
 from agentic_atlas.compose.addresses import Addresses, addresses
@@ -76,7 +76,7 @@ async def network(settings: Settings, log: FilteringBoundLogger) -> AsyncIterato
 async def _running(
     settings: Settings,
     log: FilteringBoundLogger,
-    store: Store,
+    store: CopiedStore,
     ring: KeyRing,
     ids: SortableIds,
     api_socket: socket.socket,
@@ -105,7 +105,7 @@ async def _running(
 
 
 async def _joined(
-    settings: Settings, log: FilteringBoundLogger, store: Store, ring: KeyRing, ids: SortableIds, checker: Checker
+    settings: Settings, log: FilteringBoundLogger, store: CopiedStore, ring: KeyRing, ids: SortableIds, checker: Checker
 ) -> tuple[Engine, Router]:
     """Return backend and router, each behind the other's port, with what the last process left."""
     fleet = RouterFleet()

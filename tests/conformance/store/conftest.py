@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 
 import pytest
 
 from agentic_atlas.backend.ports import Store
 from agentic_atlas.backend.store.database import open_store
+from agentic_atlas.backend.store.memory import MemoryStore
 from tests.conformance.store.samples import NOW, Numbered
 
 SECONDS_FOR_A_TEST = 30.0
@@ -18,18 +20,32 @@ WithStore = Callable[[Callable[[Store], Awaitable[None]]], None]
 """Decorator that runs a coroutine function at once, with a store that is open meanwhile."""
 
 
-@pytest.fixture(params=["file", "memory"])
-def path(request: pytest.FixtureRequest, tmp_path: Path) -> Path | None:
-    """The place of the store."""
-    return tmp_path / "atlas.db" if request.param == "file" else None
+Open = Callable[[], AbstractAsyncContextManager[Store]]
+
+
+@asynccontextmanager
+async def dictionaries() -> AsyncIterator[Store]:
+    yield MemoryStore(Numbered())
+
+
+DATABASES = ("file", "SQLite in memory")
+
+
+@pytest.fixture(params=[*DATABASES, "memory"])
+def opened(request: pytest.FixtureRequest, tmp_path: Path) -> Open:
+    """What opens the store."""
+    if request.param == "memory":
+        return dictionaries
+    path = tmp_path / "atlas.db" if request.param == "file" else None
+    return lambda: open_store(path, clock=lambda: NOW, ids=Numbered())
 
 
 @pytest.fixture
-def with_store(path: Path | None) -> WithStore:
+def with_store(opened: Open) -> WithStore:
     def run(test: Callable[[Store], Awaitable[None]]) -> None:
         async def main() -> None:
             async with asyncio.timeout(SECONDS_FOR_A_TEST):
-                async with open_store(path, clock=lambda: NOW, ids=Numbered()) as store:
+                async with opened() as store:
                     await test(store)
 
         asyncio.run(main())

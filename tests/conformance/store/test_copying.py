@@ -9,8 +9,10 @@ import pytest
 
 from agentic_atlas.backend.ports import Store, TaskFilter
 from agentic_atlas.backend.store.database import open_store
-from tests.conformance.store.conftest import WithStore
+from tests.conformance.store.conftest import DATABASES, WithStore
 from tests.conformance.store.samples import NOW, Numbered, api_key, claimed, populate, submitted
+
+pytestmark = pytest.mark.parametrize("opened", DATABASES, indirect=True)
 
 
 async def everything(store: Store) -> list[object]:

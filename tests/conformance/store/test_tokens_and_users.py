@@ -36,8 +36,8 @@ def test_tokens_of_an_agent_are_listed_newest_first(with_store: WithStore) -> No
 def test_a_list_of_tokens_or_keys_has_a_bound_and_leaves_out_revoked_ones_first(
     with_store: WithStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("agentic_atlas.backend.store.tokens.MOST_SECRETS", 2)
-    monkeypatch.setattr("agentic_atlas.backend.store.users.MOST_SECRETS", 2)
+    for module in ("tokens", "users", "memory"):
+        monkeypatch.setattr(f"agentic_atlas.backend.store.{module}.MOST_SECRETS", 2)
 
     @with_store
     async def _(store: Store) -> None:

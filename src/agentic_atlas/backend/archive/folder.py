@@ -45,7 +45,7 @@ class BackupFolder:
         Args:
             folder: where they are kept.
             network: id of the network.
-            copy: writes the database into a new file and returns the revision of its schema; see `ports.Store.copy`.
+            copy: writes the database into a new file and returns the revision of its schema (`ports.CopiedStore`).
             keys: returns the files of the key ring, by name.
             clock: gives the time of a backup.
             told: told of every piece that is written, in bytes, on another thread.

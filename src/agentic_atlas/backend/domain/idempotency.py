@@ -1,11 +1,22 @@
 """What makes two submits with one idempotency key the same (guarantee 11)."""
 
 import hashlib
+from typing import TypeAlias
 
 import msgspec
 
+from agentic_atlas.backend.domain.records import CallerRef
+
+Key: TypeAlias = tuple[str, str, str, str]
+"""A caller and one of its idempotency keys: user, kind, id, key."""
+
 MOST_PARTS = 20_000
 """Arrays and objects in an input that is read for this."""
+
+
+def key_of(caller: CallerRef, idempotency_key: str) -> Key:
+    """Return what makes an idempotency key unique: it is the caller's own."""
+    return caller.user_id, caller.kind, caller.id, idempotency_key
 
 
 def digest(asked: msgspec.Struct, payload: bytes) -> bytes:

@@ -1,6 +1,7 @@
 """What the backend knows, as frozen values. Times are seconds since the epoch; payloads are JSON bytes."""
 
 from enum import StrEnum
+from operator import attrgetter
 from typing import Literal
 
 import msgspec
@@ -204,6 +205,37 @@ class Task(msgspec.Struct, frozen=True):
     def impatient(self) -> bool:
         """True when it waits for a slot of an agent that is there, and not for one that is away."""
         return self.state is TaskState.SUBMITTED and self.queue_expires_at is None
+
+
+CHANGING = frozenset(
+    (
+        "state",
+        "updated_at",
+        "queue_expires_at",
+        "attempt",
+        "instance_id",
+        "accepted_at",
+        "last_n",
+        "losses",
+        "failures",
+        "not_before",
+        "cancel_reason",
+        "cancel_at",
+        "last_seq",
+        "output",
+        "error",
+        "ended_at",
+        "dialogue",
+    )
+)
+"""What changes of a task; its other fields say what was asked for, and stay."""
+
+_asked_for = attrgetter(*(name for name in Task.__struct_fields__ if name not in CHANGING))
+
+
+def same_request(before: Task, after: Task) -> bool:
+    """Tell whether a change left alone what was asked for."""
+    return bool(_asked_for(before) == _asked_for(after))
 
 
 class EventKind(StrEnum):

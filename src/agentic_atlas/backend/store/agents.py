@@ -6,15 +6,13 @@ import msgspec
 from sqlalchemy import Connection, bindparam, case, delete, insert, select, update
 
 from agentic_atlas.backend.domain.records import Agent, Instance, Skill
+from agentic_atlas.backend.ports import MOST_INSTANCES
 from agentic_atlas.backend.store.operations import Statement
 from agentic_atlas.backend.store.readers import Readers
 from agentic_atlas.backend.store.rows import AGENTS, INSTANCES, SKILLS
 from agentic_atlas.backend.store.tables import agents, instances, skills, tokens
 from agentic_atlas.backend.store.writer import Writer
 from agentic_atlas.errors import Conflict, NotFound
-
-MOST_INSTANCES = 100
-"""Instances that are remembered of an agent; of more, those that left first are forgotten."""
 
 
 class SqlAgents:

@@ -30,7 +30,7 @@ REMEMBERED_BYTES = 64 * 1024 * 1024
 
 
 class SqlStore:
-    """`ports.Store` on SQLAlchemy; made by `open_store`."""
+    """`ports.CopiedStore` on SQLAlchemy; made by `open_store`."""
 
     def __init__(
         self,

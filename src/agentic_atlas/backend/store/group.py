@@ -9,14 +9,15 @@ from itertools import groupby
 from sqlalchemy import Connection
 
 from agentic_atlas.backend.domain import lifecycle
+from agentic_atlas.backend.domain.idempotency import Key, key_of
 from agentic_atlas.backend.domain.lifecycle import Change
-from agentic_atlas.backend.domain.records import Task, TaskEvent
+from agentic_atlas.backend.domain.records import Task, TaskEvent, same_request
 from agentic_atlas.backend.ports import Added, Changed
 from agentic_atlas.backend.store.operations import Add, AnyOperation, ChangeTask, Claim, Statement
 from agentic_atlas.backend.store.prepared import Prepared
 from agentic_atlas.backend.store.recent import Recent
 from agentic_atlas.backend.store.rows import EVENTS, TASKS, Row
-from agentic_atlas.backend.store.statements import Key, TaskStatements, key_of
+from agentic_atlas.backend.store.statements import TaskStatements
 from agentic_atlas.errors import Conflict
 
 
@@ -132,7 +133,7 @@ class _TaskRun:
             return Changed(None)
         try:
             change = operation.decide(task)
-            assert change is None or TASKS.same_request(task, change.task), "a change leaves alone what was asked for"
+            assert change is None or same_request(task, change.task), "a change leaves alone what was asked for"
         except Exception as error:  # noqa: BLE001 - a decision is anybody's code: what it raises is its caller's alone
             return error
         return Changed(task) if change is None else self._store(change)

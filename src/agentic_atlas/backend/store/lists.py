@@ -11,16 +11,13 @@ from typing import Any, NamedTuple, TypeAlias
 from sqlalchemy import ColumnElement, Connection, Select, func, literal, null, or_, select, union_all
 
 from agentic_atlas.backend.domain.ids import TASK, earliest
-from agentic_atlas.backend.ports import Summary, TaskFilter
+from agentic_atlas.backend.ports import MOST_MESSAGE, Summary, TaskFilter
 from agentic_atlas.backend.store.rows import TASKS
 from agentic_atlas.backend.store.tables import HELD, RESTING, agents, tasks
 from agentic_atlas.protocol.tasks import LEASED, TaskState
 
 Columns: TypeAlias = Sequence[ColumnElement[Any]]
 Condition: TypeAlias = ColumnElement[bool]
-
-_MOST_MESSAGE = 500
-"""Characters of an error's message in a list."""
 
 _APART = 60.0
 """Seconds that the time in an id and that of its task may be apart; more than a small correction of the clock."""
@@ -32,7 +29,7 @@ NO_INPUT: dict[str, ColumnElement[Any]] = {"input": literal(b"").label("input")}
 _NO_PAYLOAD: dict[str, ColumnElement[Any]] = NO_INPUT | {
     "output": null().label("output"),
     "error_detail": literal(b"null").label("error_detail"),
-    "error_message": func.substr(tasks.c.error_message, 1, _MOST_MESSAGE).label("error_message"),
+    "error_message": func.substr(tasks.c.error_message, 1, MOST_MESSAGE).label("error_message"),
     "dialogue": null().label("dialogue"),
 }
 _SIZES: Columns = [func.length(column).label(f"{column.name}_bytes") for column in (tasks.c.input, tasks.c.output)]

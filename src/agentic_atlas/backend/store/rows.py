@@ -5,7 +5,7 @@ and places are computed once, at import; a row is then a plain tuple that is bui
 these are a good part of what a task costs.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from operator import attrgetter, itemgetter
 from typing import Any, Generic, NamedTuple, TypeAlias, TypeVar
 
@@ -14,6 +14,7 @@ from sqlalchemy import Column, Table
 
 from agentic_atlas.backend.domain.questions import SILENCE, Dialogue
 from agentic_atlas.backend.domain.records import (
+    CHANGING,
     Agent,
     ApiKey,
     CallerRef,
@@ -51,8 +52,6 @@ class Field(NamedTuple):
     """Makes the columns' values of the field's, where no path leads to them."""
     decode: Callable[..., Any] | None = None
     """Makes the field's value of the columns'; None: it is the column's."""
-    changing: bool = False
-    """An update writes it; the others say what was asked for, and stay."""
     payload: bool = False
     """It may be long."""
 
@@ -60,8 +59,11 @@ class Field(NamedTuple):
 class Rows(Generic[T]):
     """The rows of one type of record in its table."""
 
-    def __init__(self, kind: type[T], table: Table, *unlike: Field) -> None:
-        """Take the type, the table, and the fields that are not simply a column of their own name."""
+    def __init__(self, kind: type[T], table: Table, *unlike: Field, changing: Collection[str] = ()) -> None:
+        """Take the type, the table, the fields that are not simply a column of their own name, and those that change.
+
+        An update writes the latter alone.
+        """
         named = {field.name: field for field in unlike}
         assert set(named) <= set(kind.__struct_fields__), "only fields of the record are kept"
         fields = [_filled(named.get(name, Field(name))) for name in kind.__struct_fields__]
@@ -72,16 +74,15 @@ class Rows(Generic[T]):
         """The columns to select for `value`: one for each field, then the others of those that have several."""
         self.inserted = tuple(column.name for column in table.columns)
         """The columns of `row`: all there are."""
-        changing = [field for field in fields if field.changing]
-        self.updated = ("id", *_columns(changing))
+        updated = [Field("id", ("id",), ("id",)), *(field for field in fields if field.name in changing)]
+        self.updated = _columns(updated)
         """The columns of `changed_row`."""
         self._kind = kind
         self._one, self._several = _decoders(fields, names)
         self._plain, self._encoded = _getters(fields)
         written = _columns(fields)
         self._in_order = itemgetter(*(written.index(name) for name in self.inserted))
-        self._changing, self._changing_encoded = _getters([Field("id", ("id",), ("id",)), *changing])
-        self._fixed = attrgetter(*(field.name for field in fields if not field.changing))
+        self._changing, self._changing_encoded = _getters(updated)
 
     def row(self, value: T) -> Row:
         """Return the record as a row of the whole table."""
@@ -104,10 +105,6 @@ class Rows(Generic[T]):
     def values(self, value: T) -> dict[str, object]:
         """Return the record as what each column holds."""
         return dict(zip(self.inserted, self.row(value), strict=True))
-
-    def same_request(self, before: T, after: T) -> bool:
-        """Tell whether a change left alone what an update does not write."""
-        return bool(self._fixed(before) == self._fixed(after))
 
     def payloads(self, columns: Sequence[str]) -> tuple[int, ...]:
         """Return the places of those of these columns whose values may be long."""
@@ -186,7 +183,7 @@ def _error_of(code: str | None, message: str, detail: bytes) -> TaskError | None
 TASKS = Rows(
     Task,
     tables.tasks,
-    Field("state", paths=("state._value_",), decode=_STATES.__getitem__, changing=True),
+    Field("state", paths=("state._value_",), decode=_STATES.__getitem__),
     Field("input", payload=True),
     Field(
         "caller",
@@ -194,37 +191,23 @@ TASKS = Rows(
         ("caller.kind", "caller.id", "caller.user_id", "caller.name"),
         decode=CallerRef,
     ),
-    Field("updated_at", changing=True),
     Field("trace", also=("trace_id",)),
     Field("delivery", paths=("delivery._value_",), decode=_DELIVERIES.__getitem__),
-    Field("queue_expires_at", changing=True),
-    Field("attempt", changing=True),
-    Field("instance_id", changing=True),
-    Field("accepted_at", changing=True),
-    Field("last_n", changing=True),
-    Field("losses", changing=True),
-    Field("failures", changing=True),
-    Field("not_before", changing=True),
-    Field("cancel_reason", changing=True),
-    Field("cancel_at", changing=True),
-    Field("last_seq", changing=True),
-    Field("output", changing=True, payload=True),
+    Field("output", payload=True),
     Field(
         "error",
         ("error_code", "error_message", "error_detail"),
         encode=_error_columns,
         decode=_error_of,
-        changing=True,
         payload=True,
     ),
-    Field("ended_at", changing=True),
     Field(
         "dialogue",
         encode=lambda dialogue: (dialogue_blob(dialogue),),
         decode=dialogue_of,
-        changing=True,
         payload=True,
     ),
+    changing=CHANGING,
 )
 EVENTS = Rows(
     TaskEvent,

@@ -20,15 +20,12 @@ from sqlalchemy import (
     values,
 )
 
-from agentic_atlas.backend.domain.records import CallerRef
+from agentic_atlas.backend.domain.idempotency import Key
 from agentic_atlas.backend.store.prepared import Prepared
 from agentic_atlas.backend.store.rows import EVENTS, TASKS, Row, Rows
 from agentic_atlas.backend.store.tables import SUBMITTED, events, tasks
 
 Query: TypeAlias = Select[tuple[object, ...]]
-
-Key = tuple[str, str, str, str]
-"""A caller and one of its idempotency keys: user, kind, id, key."""
 
 _SKILLS = tuple(f"skill_{number}" for number in range(256))
 """Parameters for names of skills; an agent has at most 200."""
@@ -74,11 +71,6 @@ class TaskStatements:
     def with_keys(self, keys: Collection[Key]) -> Iterator[tuple[Prepared, Row]]:
         """Read the tasks with these idempotency keys: statements, each with its parameters."""
         return self._by_keys.split(keys)
-
-
-def key_of(caller: CallerRef, idempotency_key: str) -> Key:
-    """Return what makes an idempotency key unique: it is the caller's own."""
-    return caller.user_id, caller.kind, caller.id, idempotency_key
 
 
 def _insert(dialect: Dialect, table: Table, rows: Rows[Any]) -> Prepared:

@@ -7,6 +7,7 @@ from typing import Any, TypeAlias
 
 from sqlalchemy import ColumnElement, Connection, select, update
 
+from agentic_atlas.backend.domain.idempotency import key_of
 from agentic_atlas.backend.domain.lifecycle import Change
 from agentic_atlas.backend.domain.records import CallerRef, Task, TaskEvent
 from agentic_atlas.backend.ports import EVENT_PAGE_BYTES, Added, Changed, Decide, Page, Slot, Summary, TaskFilter
@@ -16,7 +17,7 @@ from agentic_atlas.backend.store.lists import NO_INPUT
 from agentic_atlas.backend.store.operations import Add, ChangeTask, Claim, Statement
 from agentic_atlas.backend.store.readers import Readers
 from agentic_atlas.backend.store.rows import EVENTS, TASKS, dialogue_blob, dialogue_of
-from agentic_atlas.backend.store.statements import Query, key_of
+from agentic_atlas.backend.store.statements import Query
 from agentic_atlas.backend.store.tables import HELD, SUBMITTED, events, tasks
 from agentic_atlas.backend.store.writer import Writer
 

@@ -1,0 +1,471 @@
+"""A store of dictionaries, which ends with its process: for tests, and without a database.
+
+It keeps the promises of `ports.Store` that do not speak of a disk; writes happen at once, in the order of the calls.
+"""
+
+import asyncio
+from asyncio import Future
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from functools import partial
+from typing import TypeVar
+
+from msgspec.structs import replace
+
+from agentic_atlas.backend.domain import lifecycle
+from agentic_atlas.backend.domain.idempotency import Key, key_of
+from agentic_atlas.backend.domain.ids import TASK, earliest
+from agentic_atlas.backend.domain.lifecycle import Change
+from agentic_atlas.backend.domain.questions import SILENCE
+from agentic_atlas.backend.domain.records import (
+    Agent,
+    ApiKey,
+    CallerRef,
+    Instance,
+    Role,
+    Skill,
+    Task,
+    TaskEvent,
+    Token,
+    User,
+    same_request,
+)
+from agentic_atlas.backend.ports import (
+    EVENT_PAGE_BYTES,
+    MOST_INSTANCES,
+    MOST_MESSAGE,
+    MOST_SECRETS,
+    Added,
+    Changed,
+    Decide,
+    Ids,
+    Page,
+    Slot,
+    Summary,
+    TaskFilter,
+)
+from agentic_atlas.backend.store.cursors import cursor_after, id_in
+from agentic_atlas.errors import Conflict, NotFound
+from agentic_atlas.protocol.tasks import LEASED, TaskState
+
+T = TypeVar("T")
+R = TypeVar("R", ApiKey, Token)
+
+_STAMPS = ("queue_expires_at", "not_before", "accepted_at", "cancel_at")
+
+
+class MemoryStore:
+    """`ports.Store`."""
+
+    def __init__(self, ids: Ids) -> None:
+        self._network_id = ids("net")
+        self.users = MemoryUsers()
+        self.agents = MemoryAgents(self.users)
+        self.tokens = self.agents.tokens
+        self.tasks = MemoryTasks(self.agents)
+
+    async def network_id(self) -> str:
+        """See the port."""
+        return self._network_id
+
+    async def ready(self) -> None:
+        """See the port."""
+
+
+class MemoryTasks:
+    """`ports.Tasks`."""
+
+    def __init__(self, agents: "MemoryAgents") -> None:
+        self._agents = agents
+        self._tasks: dict[str, Task] = {}
+        self._open: dict[str, Task] = {}
+        self._events: dict[str, list[TaskEvent]] = {}
+        self._keys: dict[Key, str] = {}
+
+    def add(self, change: Change) -> "Future[Added]":
+        """See the port."""
+        return _at_once(partial(self._add, change))
+
+    def change(self, task_id: str, decide: Decide) -> "Future[Changed]":
+        """See the port."""
+        return _at_once(partial(self._change, task_id, decide))
+
+    def claim(
+        self, agent_id: str, slots: Sequence[Slot], now: float, skills: Collection[str] | None = None
+    ) -> "Future[list[Changed]]":
+        """See the port."""
+        return _at_once(partial(self._claim, agent_id, slots, now, skills))
+
+    def shift(self, seconds: float) -> "Future[None]":
+        """See the port."""
+        return _at_once(partial(self._shift, seconds))
+
+    async def get(self, task_id: str) -> Task | None:
+        """See the port."""
+        return self._tasks.get(task_id)
+
+    async def summary(self, task_id: str) -> Summary | None:
+        """See the port."""
+        task = self._tasks.get(task_id)
+        return None if task is None else _summary_of(task)
+
+    async def with_key(self, caller: CallerRef, idempotency_key: str) -> Task | None:
+        """See the port."""
+        return self._tasks.get(self._keys.get(key_of(caller, idempotency_key), ""))
+
+    async def find(self, which: TaskFilter, *, limit: int, after: str | None = None) -> Page:
+        """See the port."""
+        before = None if after is None else id_in(after)
+        found = [task for task in self._tasks.values() if self._fits(which, task) and (not before or task.id < before)]
+        found = sorted(found, key=lambda task: task.id, reverse=True)
+        items = tuple(_summary_of(task) for task in found[:limit])
+        return Page(items, cursor_after(items[-1].task.id) if len(found) > limit else None)
+
+    async def events(
+        self, task_id: str, *, after: int = 0, limit: int = 1000, most_bytes: int = EVENT_PAGE_BYTES
+    ) -> list[TaskEvent]:
+        """See the port."""
+        found: list[TaskEvent] = []
+        for event in [one for one in self._events.get(task_id, ()) if one.seq > after][:limit]:
+            most_bytes -= len(event.data)
+            if found and most_bytes < 0:
+                break
+            found.append(event)
+        return found
+
+    async def open(self) -> list[Task]:
+        """See the port."""
+        return [replace(task, input=b"") for task in self._open.values()]
+
+    async def held_by(self, *instance_ids: str) -> list[Task]:
+        """See the port."""
+        return [task for task in self._open.values() if task.state in LEASED and task.instance_id in instance_ids]
+
+    def _add(self, change: Change) -> Added:
+        task = change.task
+        key = None if task.idempotency_key is None else key_of(task.caller, task.idempotency_key)
+        if key in self._keys:
+            return Added(self._tasks[self._keys[key]], created=False)
+        if task.id in self._tasks:
+            raise Conflict(f"it is there already: task {task.id}")
+        if key is not None:
+            self._keys[key] = task.id
+        self._keep(change)
+        return Added(task, created=True)
+
+    def _change(self, task_id: str, decide: Decide) -> Changed:
+        task = self._tasks.get(task_id)
+        change = None if task is None else decide(task)
+        if task is None or change is None:
+            return Changed(task)
+        assert same_request(task, change.task), "a change leaves alone what was asked for"
+        return self._keep(change)
+
+    def _claim(self, agent_id: str, slots: Sequence[Slot], now: float, skills: Collection[str] | None) -> list[Changed]:
+        waiting = [
+            task
+            for task in self._open.values()
+            if task.agent_id == agent_id
+            and task.state is TaskState.SUBMITTED
+            and (task.not_before is None or task.not_before <= now)
+            and (skills is None or task.skill in skills)
+        ]
+        waiting.sort(key=lambda task: (-task.priority, task.position, task.id))
+        claims = [lifecycle.claim(task, slot.instance_id, now) for task, slot in zip(waiting, slots, strict=False)]
+        return [self._keep(claim) for claim in claims if claim is not None]
+
+    def _shift(self, seconds: float) -> None:
+        for task in list(self._open.values()):
+            stamps = {name: at + seconds for name in _STAMPS if (at := getattr(task, name)) is not None}
+            self._keep(Change(replace(task, dialogue=task.dialogue.shifted(seconds), **stamps)))
+
+    def _keep(self, change: Change) -> Changed:
+        task, events = change.task, self._events.setdefault(change.task.id, [])
+        if events and change.events and change.events[0].seq <= events[-1].seq:
+            raise Conflict(f"it is there already: event {change.events[0].seq} of task {task.id}")
+        events.extend(change.events)
+        self._tasks[task.id] = task
+        if task.terminal:
+            self._open.pop(task.id, None)
+        else:
+            self._open[task.id] = task
+        return Changed(task, change.events, changed=True)
+
+    def _fits(self, which: TaskFilter, task: Task) -> bool:
+        asked = (
+            (which.agent_id, task.agent_id),
+            (which.parent_id, task.parent_id),
+            (which.trace_id, task.trace_id),
+            (which.skill, task.skill),
+            (which.prefix, task.id[: len(which.prefix or "")]),
+        )
+        if any(wanted not in (None, there) for wanted, there in asked):
+            return False
+        if which.since is not None and (task.created_at < which.since or task.id < earliest(TASK, which.since - 60)):
+            return False
+        owners = (task.owner_id, self._agents.owner_of(task.agent_id))
+        return (not which.states or task.state in which.states) and (
+            which.visible_to is None or which.visible_to in owners
+        )
+
+
+class MemoryAgents:
+    """`ports.Agents`."""
+
+    def __init__(self, users: "MemoryUsers") -> None:
+        self.tokens = MemoryTokens(self)
+        self._users = users
+        self._agents: dict[str, Agent] = {}
+        self._skills: dict[str, list[Skill]] = {}
+        self._instances: dict[str, Instance] = {}
+
+    async def add(self, agent: Agent) -> None:
+        """See the port. Raises NotFound without the owner."""
+        if await self.by_name(agent.owner, agent.name) is not None:
+            raise Conflict(f"{agent.owner} has an agent {agent.name} already", code="agent_exists")
+        self._users.require(agent.owner_id)
+        self._agents[agent.id] = agent
+
+    async def get(self, agent_id: str) -> Agent | None:
+        """See the port."""
+        return self._agents.get(agent_id)
+
+    async def by_name(self, owner: str, name: str) -> Agent | None:
+        """See the port."""
+        return next((agent for agent in self._agents.values() if (agent.owner, agent.name) == (owner, name)), None)
+
+    async def find(self, *, owner_id: str | None, limit: int, after: str | None = None) -> list[Agent]:
+        """See the port."""
+        theirs = [agent for agent in self._agents.values() if owner_id in (None, agent.owner_id)]
+        theirs = [agent for agent in theirs if after is None or agent.full_name > after]
+        return sorted(theirs, key=lambda agent: agent.full_name)[:limit]
+
+    async def update(
+        self, agent_id: str, *, description: str | None = None, disabled_at: float | None = None
+    ) -> Agent | None:
+        """See the port."""
+        agent = self._agents.get(agent_id)
+        if agent is not None and description is not None:
+            agent = replace(agent, description=description)
+        if agent is not None and disabled_at is not None:
+            agent = replace(agent, disabled_at=disabled_at or None)
+        if agent is not None:
+            self._agents[agent_id] = agent
+        return agent
+
+    async def delete(self, agent_id: str) -> bool:
+        """See the port."""
+        self._skills.pop(agent_id, None)
+        self._instances = {one.id: one for one in self._instances.values() if one.agent_id != agent_id}
+        self.tokens.forget(agent_id)
+        return self._agents.pop(agent_id, None) is not None
+
+    async def skills(self, agent_id: str) -> list[Skill]:
+        """See the port."""
+        return list(self._skills.get(agent_id, ()))
+
+    async def instances(self, agent_id: str) -> list[Instance]:
+        """See the port."""
+        return self._newest(agent_id)[:MOST_INSTANCES]
+
+    async def departed(self, agent_id: str, token_id: str, instance_ids: Sequence[str]) -> list[str]:
+        """See the port."""
+        gone = (one for one in self._instances.values() if one.disconnected_at is not None)
+        return [
+            one.id for one in gone if (one.agent_id, one.token_id) == (agent_id, token_id) and one.id in instance_ids
+        ]
+
+    async def register(self, instance: Instance, description: str, skills: Sequence[Skill]) -> Instance:
+        """See the port. Raises NotFound without the agent or token, Conflict when the id is another agent's."""
+        now, last = instance.connected_at, self._instances.get(instance.id)
+        if instance.agent_id not in self._agents:
+            raise NotFound("the agent does not exist any more", code="agent_not_found")
+        if last is not None and (last.agent_id, last.token_id) != (instance.agent_id, instance.token_id):
+            raise Conflict("this instance id belongs to the holder of another token", code="instance_exists")
+        self.tokens.used(instance.token_id, now)
+        self._agents[instance.agent_id] = replace(
+            self._agents[instance.agent_id], description=description, last_seen_at=now
+        )
+        await self.declare(instance.agent_id, skills)
+        for other in list(self._instances.values()):
+            if other.token_id == instance.token_id and other.disconnected_at is None:
+                self._instances[other.id] = replace(other, disconnected_at=now)
+        registered = replace(instance, generation=last.generation + 1 if last else 1, disconnected_at=None)
+        self._instances[instance.id] = registered
+        for surplus in self._newest(instance.agent_id)[MOST_INSTANCES:]:
+            del self._instances[surplus.id]
+        return registered
+
+    async def declare(self, agent_id: str, skills: Sequence[Skill]) -> None:
+        """See the port."""
+        if agent_id in self._agents:
+            self._skills[agent_id] = sorted(skills, key=lambda skill: skill.name)
+
+    async def depart(self, instance_id: str, generation: int, now: float, seen: float | None = None) -> None:
+        """See the port."""
+        instance = self._instances.get(instance_id)
+        if instance is None or instance.generation != generation or instance.disconnected_at is not None:
+            return
+        self._instances[instance_id] = replace(instance, disconnected_at=now)
+        await self.seen({instance.agent_id: now if seen is None else seen})
+
+    async def seen(self, heard: Mapping[str, float]) -> None:
+        """See the port."""
+        for agent_id in heard.keys() & self._agents.keys():
+            self._agents[agent_id] = replace(self._agents[agent_id], last_seen_at=heard[agent_id])
+
+    async def depart_all(self, now: float) -> list[str]:
+        """See the port."""
+        present = [one for one in self._instances.values() if one.disconnected_at is None]
+        self._instances |= {one.id: replace(one, disconnected_at=now) for one in present}
+        return sorted({one.agent_id for one in present})
+
+    def owner_of(self, agent_id: str) -> str | None:
+        """Return the id of the agent's owner; None when there is no such agent."""
+        agent = self._agents.get(agent_id)
+        return None if agent is None else agent.owner_id
+
+    def _newest(self, agent_id: str) -> list[Instance]:
+        """All instances of the agent: the connected ones, then the last to leave."""
+        never = float("inf")
+        return sorted(
+            (one for one in self._instances.values() if one.agent_id == agent_id),
+            key=lambda one: (-(one.disconnected_at or never), -one.connected_at, one.id),
+        )
+
+
+class MemoryTokens:
+    """`ports.Tokens`."""
+
+    def __init__(self, agents: MemoryAgents) -> None:
+        self._agents = agents
+        self._tokens: dict[str, Token] = {}
+
+    async def add(self, token: Token) -> None:
+        """See the port. Raises NotFound without the agent."""
+        if self._agents.owner_of(token.agent_id) is None:
+            raise _no_parent()
+        if token.id in self._tokens:
+            raise Conflict(f"it is there already: token {token.id}")
+        self._tokens[token.id] = token
+
+    async def get(self, token_id: str) -> Token | None:
+        """See the port."""
+        return self._tokens.get(token_id)
+
+    async def of_agent(self, agent_id: str) -> list[Token]:
+        """See the port."""
+        theirs = (token for token in self._tokens.values() if token.agent_id == agent_id)
+        return _newest(theirs, lambda token: (token.issued_at, token.id))
+
+    async def revoke(self, token_id: str, now: float) -> Token | None:
+        """See the port."""
+        return _revoked(self._tokens, self._tokens.get(token_id), now)
+
+    def used(self, token_id: str, now: float) -> None:
+        """Note when a token was used; raises NotFound without it."""
+        if token_id not in self._tokens:
+            raise _no_parent()
+        self._tokens[token_id] = replace(self._tokens[token_id], last_used_at=now)
+
+    def forget(self, agent_id: str) -> None:
+        """The agent was deleted."""
+        self._tokens = {token.id: token for token in self._tokens.values() if token.agent_id != agent_id}
+
+
+class MemoryUsers:
+    """`ports.Users`."""
+
+    def __init__(self) -> None:
+        self._users: dict[str, User] = {}
+        self._keys: dict[str, ApiKey] = {}
+
+    async def add(self, user: User) -> None:
+        """See the port."""
+        if await self.by_name(user.name) is not None:
+            raise Conflict(f"there is a user {user.name} already", code="user_exists")
+        self._users[user.id] = user
+
+    async def get(self, user_id: str) -> User | None:
+        """See the port."""
+        return self._users.get(user_id)
+
+    async def by_name(self, name: str) -> User | None:
+        """See the port."""
+        return next((user for user in self._users.values() if user.name == name), None)
+
+    async def find(self, *, limit: int, after: str | None = None) -> list[User]:
+        """See the port."""
+        found = [user for user in self._users.values() if after is None or user.name > after]
+        return sorted(found, key=lambda user: user.name)[:limit]
+
+    async def update(self, user_id: str, *, role: Role | None = None, disabled_at: float | None = None) -> User | None:
+        """See the port."""
+        user = self._users.get(user_id)
+        if user is not None and role is not None:
+            user = replace(user, role=role)
+        if user is not None and disabled_at is not None:
+            user = replace(user, disabled_at=disabled_at or None)
+        if user is not None:
+            self._users[user_id] = user
+        return user
+
+    async def add_key(self, key: ApiKey) -> None:
+        """See the port. Raises NotFound without the user."""
+        self.require(key.user_id)
+        self._keys[key.id] = key
+
+    async def key_by_digest(self, digest: bytes) -> tuple[ApiKey, User] | None:
+        """See the port."""
+        key = next((key for key in self._keys.values() if key.digest == digest), None)
+        return None if key is None else (key, self._users[key.user_id])
+
+    async def keys_of(self, user_id: str) -> list[ApiKey]:
+        """See the port."""
+        theirs = (key for key in self._keys.values() if key.user_id == user_id)
+        return _newest(theirs, lambda key: (key.created_at, key.id))
+
+    async def revoke_key(self, key_id: str, user_id: str | None, now: float) -> ApiKey | None:
+        """See the port; the first time of revoking stays."""
+        key = self._keys.get(key_id)
+        return _revoked(self._keys, key if key is not None and user_id in (None, key.user_id) else None, now)
+
+    def require(self, user_id: str) -> None:
+        """Raise NotFound without this user."""
+        if user_id not in self._users:
+            raise _no_parent()
+
+
+def _at_once(write: Callable[[], T]) -> "Future[T]":
+    """Carry out a write; whoever asked for it learns of that in a later turn of the loop, as of one that is stored."""
+    future: Future[T] = asyncio.get_running_loop().create_future()
+    try:
+        future.set_result(write())
+    except Exception as error:  # noqa: BLE001 - a decision is anybody's code: what it raises is its caller's alone
+        future.set_exception(error)
+    return future
+
+
+def _summary_of(task: Task) -> Summary:
+    error = (
+        None if task.error is None else replace(task.error, message=task.error.message[:MOST_MESSAGE], detail=b"null")
+    )
+    bare = replace(task, input=b"", output=None, error=error, dialogue=SILENCE)
+    return Summary(bare, len(task.input), None if task.output is None else len(task.output))
+
+
+def _newest(secrets: Iterable[R], order: Callable[[R], tuple[float, str]]) -> list[R]:
+    """Secrets, newest first; where there are too many, those that may still be revoked are among them."""
+    newest = sorted(secrets, key=order, reverse=True)
+    kept = sorted(newest, key=lambda secret: secret.revoked_at is not None)[:MOST_SECRETS]
+    return sorted(kept, key=order, reverse=True)
+
+
+def _revoked(kept: dict[str, R], secret: R | None, now: float) -> R | None:
+    """Mark a secret revoked, unless it is."""
+    if secret is not None and secret.revoked_at is None:
+        secret = kept[secret.id] = replace(secret, revoked_at=now)
+    return secret
+
+
+def _no_parent() -> NotFound:
+    return NotFound("what it belongs to is not there any more")
