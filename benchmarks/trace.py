@@ -200,7 +200,7 @@ async def traced(counts: Counts, folder: Path) -> AsyncIterator[Traced]:
     """Have a network, an agent and a caller in this process."""
     # After `Counts.install`, which has to be first.
     from agentic_atlas import Agent, AsyncClient, Context
-    from agentic_atlas.backend.usecases import users
+    from agentic_atlas.backend.usecases import machine
     from agentic_atlas.compose import logs
     from agentic_atlas.compose.network import network
     from agentic_atlas.settings import Settings
@@ -208,7 +208,7 @@ async def traced(counts: Counts, folder: Path) -> AsyncIterator[Traced]:
     settings = Settings(data_dir=folder / "data", http_port=0, router_port=0, beat_every=24)
     log = logs.configure("warning", "json")
     async with network(settings, log) as up, AsyncExitStack() as stack:
-        issued = await users.bootstrap(up.engine, "admin")
+        issued = await machine.bootstrap(up.engine, "admin")
         assert issued is not None
         client = await stack.enter_async_context(AsyncClient(up.addresses.api_url, api_key=issued.secret))
         cuttable = stack.enter_context(closing(Cuttable(up.addresses.router_url)))

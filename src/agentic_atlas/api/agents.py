@@ -31,7 +31,7 @@ router = APIRouter(prefix="/api/v1", tags=["agents"])
 async def find(engine: Parts, who: Who, turn: OwnTurn, limit: Limit = 100, after: After = None) -> Response:
     """List agents by name."""
     async with turn:
-        found = await agents.find(engine, who, limit=limit, after=after)
+        found = await agents.find(who, engine, limit=limit, after=after)
         items = [agent_view(agent, _presence(engine, agent)) for agent in found]
         return Json(AgentPage(items, found[-1].full_name if len(found) == limit else None))
 
@@ -40,7 +40,7 @@ async def find(engine: Parts, who: Who, turn: OwnTurn, limit: Limit = 100, after
 async def create(request: Request, engine: Parts, who: Who) -> Response:
     """Make an agent of one's own."""
     body = await read(request, NewAgent)
-    agent = await agents.create(engine, who, body.name, body.description)
+    agent = await agents.create(who, engine, body.name, body.description)
     return Json(agent_view(agent, Presence()), status=HTTPStatus.CREATED)
 
 
@@ -50,7 +50,7 @@ async def create(request: Request, engine: Parts, who: Who) -> Response:
 async def list_tokens(name: str, engine: Parts, who: Who, turn: OwnTurn, owner: str = "") -> Response:
     """List an agent's tokens, newest first."""
     async with turn:
-        agent, found = await tokens.of_agent(engine, who, _full(owner, name))
+        agent, found = await tokens.of_agent(who, engine, _full(owner, name))
         return Json(TokenPage([token_view(token, agent, engine.clock()) for token in found]))
 
 
@@ -62,7 +62,7 @@ async def issue(name: str, request: Request, engine: Parts, who: Who, owner: str
     """Make a token for one instance of an agent; its secret is in this answer and nowhere else."""
     body = await read(request, NewToken)
     agent = await engine.access.agent(who.user, _full(owner, name))
-    issued = await tokens.issue(engine, who, agent.full_name, name=body.name, lifetime=body.expires_in)
+    issued = await tokens.issue(who, engine, agent.full_name, name=body.name, lifetime=body.expires_in)
     view = new_token_view(issued.token, agent, engine.clock(), issued.secret)
     return Json(view, status=HTTPStatus.CREATED)
 
@@ -71,7 +71,7 @@ async def issue(name: str, request: Request, engine: Parts, who: Who, owner: str
 @router.get("/agents/{owner}/{name}", **describe(answers=AgentView))
 async def show(name: str, engine: Parts, who: Who, owner: str = "") -> Response:
     """Show an agent with its skills and instances."""
-    details = await agents.show(engine, who, _full(owner, name))
+    details = await agents.show(who, engine, _full(owner, name))
     now = _presence(engine, details.agent)
     return Json(agent_view(details.agent, now, details.skills, details.instances))
 
@@ -81,7 +81,7 @@ async def show(name: str, engine: Parts, who: Who, owner: str = "") -> Response:
 async def update(name: str, request: Request, engine: Parts, who: Who, owner: str = "") -> Response:
     """Change an agent's description, disable it (its connections are closed) or enable it."""
     body = await read(request, AgentChange)
-    agent = await agents.update(engine, who, _full(owner, name), description=body.description, disabled=body.disabled)
+    agent = await agents.update(who, engine, _full(owner, name), description=body.description, disabled=body.disabled)
     return Json(agent_view(agent, _presence(engine, agent)))
 
 
@@ -89,14 +89,14 @@ async def update(name: str, request: Request, engine: Parts, who: Who, owner: st
 @router.delete("/agents/{owner}/{name}", **describe(status=HTTPStatus.NO_CONTENT))
 async def delete(name: str, engine: Parts, who: Who, owner: str = "") -> Response:
     """Remove an agent with its tokens; its tasks stay."""
-    await agents.delete(engine, who, _full(owner, name))
+    await agents.delete(who, engine, _full(owner, name))
     return Response(status_code=HTTPStatus.NO_CONTENT)
 
 
 @router.delete("/tokens/{token_id}", **describe(answers=TokenView))
 async def revoke(token_id: str, engine: Parts, who: Who) -> Response:
     """Make a token worthless; the connection made with it is closed."""
-    agent, token = await tokens.revoke(engine, who, token_id)
+    agent, token = await tokens.revoke(who, engine, token_id)
     return Json(token_view(token, agent, engine.clock()))
 
 

@@ -17,10 +17,10 @@ router = APIRouter(prefix="/api/v1", tags=["backups"])
 @router.post("/backups", **describe(answers=BackupView, status=HTTPStatus.CREATED))
 async def make(engine: Parts, who: Who) -> Response:
     """Make a backup while everything goes on, and answer when it is whole; administrators only."""
-    return Json(backup_view(await backups.make(engine, who)), status=HTTPStatus.CREATED)
+    return Json(backup_view(await backups.make(who, engine)), status=HTTPStatus.CREATED)
 
 
 @router.get("/backups", **describe(answers=BackupPage))
 async def find(engine: Parts, who: Who) -> Response:
     """List the backups on the server's machine, newest first; administrators only."""
-    return Json(BackupPage([backup_view(backup) for backup in await backups.find(engine, who)]))
+    return Json(BackupPage([backup_view(backup) for backup in await backups.find(who, engine)]))

@@ -24,7 +24,7 @@ async def begin(request: Request, engine: Parts) -> Response:
     """Begin a login that somebody who is logged in has to approve; needs no API key."""
     body = await read(request, NewLogin, most=MAX_BODY)
     address = request.client.host if request.client else ""
-    return Json(login_codes_view(await logins.begin(engine, body.host, address)), status=HTTPStatus.CREATED)
+    return Json(login_codes_view(await logins.begin(None, engine, body.host, address)), status=HTTPStatus.CREATED)
 
 
 @router.post("/token", **describe(takes=DeviceCode, answers=NewKeyView))
@@ -34,7 +34,7 @@ async def collect(request: Request, engine: Parts) -> Response:
     Until then it answers `authorization_pending`, `slow_down`, `access_denied` or `expired_token`.
     """
     body = await read(request, DeviceCode, most=MAX_BODY)
-    issued = await logins.collect(engine, body.device_code)
+    issued = await logins.collect(None, engine, body.device_code)
     return Json(new_key_view(issued.key, issued.user, issued.secret))
 
 
@@ -42,18 +42,18 @@ async def collect(request: Request, engine: Parts) -> Response:
 async def show(request: Request, engine: Parts, who: Who) -> Response:
     """Show who asks with a code, before it is decided."""
     body = await read(request, UserCode, most=MAX_BODY)
-    return Json(login_view(await logins.show(engine, who, body.user_code), engine.clock()))
+    return Json(login_view(await logins.show(who, engine, body.user_code), engine.clock()))
 
 
 @router.post("/approve", **describe(takes=UserCode, answers=LoginView))
 async def approve(request: Request, engine: Parts, who: Who) -> Response:
     """Let whoever asks with a code have an API key of one's own."""
     body = await read(request, UserCode, most=MAX_BODY)
-    return Json(login_view(await logins.approve(engine, who, body.user_code), engine.clock()))
+    return Json(login_view(await logins.approve(who, engine, body.user_code), engine.clock()))
 
 
 @router.post("/deny", **describe(takes=UserCode, answers=LoginView))
 async def deny(request: Request, engine: Parts, who: Who) -> Response:
     """Turn away whoever asks with a code."""
     body = await read(request, UserCode, most=MAX_BODY)
-    return Json(login_view(await logins.deny(engine, who, body.user_code), engine.clock()))
+    return Json(login_view(await logins.deny(who, engine, body.user_code), engine.clock()))

@@ -79,7 +79,7 @@ async def find(
     """List tasks, newest first."""
     named = await engine.access.agent(who.user, wanted.agent) if wanted.agent else None
     which = TaskFilter(
-        visible_to=who.scope,
+        visible_to=who.visible.user_id,
         agent_id=named.id if named else None,
         states=tuple(wanted.state),
         parent_id=wanted.parent,
@@ -125,7 +125,7 @@ async def events(
             return Json(EventPage([event_view(event) for event in found], more))
     if task.terminal and start >= task.last_seq:
         return Response(status_code=HTTPStatus.NO_CONTENT, headers={"Cache-Control": "no-store"})
-    return Stream(engine, who.key.id, task_id, start)
+    return Stream(engine, who.credential.id, task_id, start)
 
 
 @router.post("/{task_id}/cancel", **describe(takes=Reason, answers=TaskView))

@@ -1,5 +1,6 @@
 """Routes of users and API keys."""
 
+from functools import partial
 from http import HTTPStatus
 from typing import cast
 
@@ -21,6 +22,8 @@ from agentic_atlas.api.views.users import (
     user_view,
 )
 from agentic_atlas.api.whereabouts import Whereabouts
+from agentic_atlas.backend.domain.records import ApiKey
+from agentic_atlas.backend.usecases import keys as api_keys
 from agentic_atlas.backend.usecases import users
 from agentic_atlas.http.answers import Json, read
 from agentic_atlas.http.requests import After, Limit, OwnTurn, Parts, Who
@@ -33,7 +36,9 @@ async def whoami(request: Request, engine: Parts, who: Who) -> Response:
     """Tell who asks, and which network this is."""
     where = cast(Whereabouts, request.app.state.whereabouts)
     router_url = where.router_for(request.url.hostname)
-    view = WhoView(user_view(who.user), key_view(who.key), engine.network, __version__, router_url, where.api_url)
+    network = await users.whoami(who, engine)
+    assert isinstance(who.credential, ApiKey)  # nothing else is taken here
+    view = WhoView(user_view(who.user), key_view(who.credential), network, __version__, router_url, where.api_url)
     return Json(view)
 
 
@@ -41,7 +46,7 @@ async def whoami(request: Request, engine: Parts, who: Who) -> Response:
 async def find(engine: Parts, who: Who, turn: OwnTurn, limit: Limit = 100, after: After = None) -> Response:
     """List the users by name; administrators only."""
     async with turn:
-        found = await users.find(engine, who, limit=limit, after=after)
+        found = await users.find(who, engine, limit=limit, after=after)
         return Json(UserPage([user_view(user) for user in found], found[-1].name if len(found) == limit else None))
 
 
@@ -49,32 +54,33 @@ async def find(engine: Parts, who: Who, turn: OwnTurn, limit: Limit = 100, after
 async def create(request: Request, engine: Parts, who: Who) -> Response:
     """Make a user; administrators only."""
     body = await read(request, NewUser)
-    return Json(user_view(await users.create(engine, who, body.name, body.role)), status=HTTPStatus.CREATED)
+    return Json(user_view(await users.create(who, engine, body.name, body.role)), status=HTTPStatus.CREATED)
 
 
 @router.patch("/users/{name}", **describe(takes=UserChange, answers=UserView))
 async def update(name: str, request: Request, engine: Parts, who: Who) -> Response:
     """Change a user's role, disable or enable them; administrators only."""
     body = await read(request, UserChange)
-    return Json(user_view(await users.update(engine, who, name, role=body.role, disabled=body.disabled)))
+    return Json(user_view(await users.update(who, engine, name, role=body.role, disabled=body.disabled)))
 
 
 @router.get("/api-keys", **describe(answers=KeyPage))
 async def keys(engine: Parts, who: Who, turn: OwnTurn) -> Response:
     """List one's own API keys, newest first."""
     async with turn:
-        return Json(KeyPage([key_view(key) for key in await users.keys(engine, who)]))
+        return Json(KeyPage([key_view(key) for key in await api_keys.find(who, engine)]))
 
 
 @router.post("/api-keys", **describe(takes=NewKey, answers=NewKeyView, status=HTTPStatus.CREATED))
 async def create_key(request: Request, engine: Parts, who: Who) -> Response:
     """Make an API key; its secret is in this answer and nowhere else."""
     body = await read(request, NewKey)
-    issued = await users.create_key(engine, who, name=body.name, lifetime=body.expires_in, user=body.user)
+    make = api_keys.create if body.user in (None, who.user.name) else partial(api_keys.create_for, user=body.user)
+    issued = await make(who, engine, name=body.name, lifetime=body.expires_in)
     return Json(new_key_view(issued.key, issued.user, issued.secret), status=HTTPStatus.CREATED)
 
 
 @router.delete("/api-keys/{key_id}", **describe(answers=KeyView))
 async def revoke_key(key_id: str, engine: Parts, who: Who) -> Response:
     """Make an API key worthless at once."""
-    return Json(key_view(await users.revoke_key(engine, who, key_id)))
+    return Json(key_view(await api_keys.revoke(who, engine, key_id)))

@@ -16,7 +16,7 @@ from agentic_atlas.sdk import environment
 from agentic_atlas.sdk.credentials import Credentials, StoredKey
 
 if TYPE_CHECKING:
-    from agentic_atlas.backend.engine.access import Principal
+    from agentic_atlas.backend.rights import Principal
     from agentic_atlas.compose.network import Network
     from agentic_atlas.settings import Settings
 
@@ -97,7 +97,7 @@ async def leave(up: Network, standing: LocalNetwork) -> str:
 
 async def _key(up: Network, settings: Settings, held: Credentials, folder: str) -> tuple[Principal, str, bool]:
     """Return who this user is, with a key: one that is stored, else a new one for whoever owns the data."""
-    from agentic_atlas.backend.usecases import users
+    from agentic_atlas.backend.usecases import machine
 
     here = held.entry(up.addresses.api_url)
     for entry in ([here] if here is not None else []) + list(held.started_from(folder).values()):
@@ -105,7 +105,7 @@ async def _key(up: Network, settings: Settings, held: Credentials, folder: str) 
             return await up.engine.access.authenticate(entry.api_key), entry.api_key, False
         except Unauthenticated:
             continue  # Of another data folder, or revoked.
-    issued = await users.bootstrap(up.engine, settings.admin) or await users.recover(up.engine)
+    issued = await machine.bootstrap(up.engine, settings.admin) or await machine.recover(up.engine)
     return await up.engine.access.authenticate(issued.secret), issued.secret, True
 
 
@@ -134,6 +134,6 @@ async def _hand_on(held: Credentials, url: str, standing: LocalNetwork) -> str:
 
 
 async def _revoke(up: Network, principal: Principal) -> None:
-    from agentic_atlas.backend.usecases import users
+    from agentic_atlas.backend.usecases import keys
 
-    await users.revoke_key(up.engine, principal, principal.key.id)
+    await keys.revoke(principal, up.engine, principal.credential.id)

@@ -7,8 +7,8 @@ from fastapi import Depends, Query, Request
 from pydantic import AwareDatetime, BaseModel, Field
 
 from agentic_atlas.auth import TokenRefused, read_bearer
-from agentic_atlas.backend.engine.access import SEND_A_KEY, Principal
 from agentic_atlas.backend.engine.engine import Engine
+from agentic_atlas.backend.rights import SEND_A_KEY, Principal
 from agentic_atlas.errors import Unauthenticated
 from agentic_atlas.http.turns import ASKER, Turns
 from agentic_atlas.protocol.tasks import TaskState

@@ -21,7 +21,7 @@ from agentic_atlas.backend.engine import instances
 from agentic_atlas.backend.engine.engine import Engine, EngineSettings, World
 from agentic_atlas.backend.ports import Clock, Slot, Usage
 from agentic_atlas.backend.store.database import open_store
-from agentic_atlas.backend.usecases import users
+from agentic_atlas.backend.usecases import machine
 from agentic_atlas.bus.local import LocalBus
 from agentic_atlas.compose.sources import SortableIds, python_environ, wall
 from agentic_atlas.protocol import messages
@@ -210,7 +210,7 @@ async def api(
             ),
         )
         engine = Engine.over(store, fleet, network, world, settings)
-        issued = await users.bootstrap(engine, "admin")
+        issued = await machine.bootstrap(engine, "admin")
         transport = httpx.ASGITransport(create_app(engine), raise_app_exceptions=False)
         async with httpx.AsyncClient(transport=transport, base_url="http://atlas", headers=JSON) as anonymous:
             running = Api(engine, fleet, anonymous, anonymous)

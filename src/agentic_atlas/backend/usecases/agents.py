@@ -8,8 +8,9 @@ import msgspec
 from agentic_atlas.backend.domain import lifecycle
 from agentic_atlas.backend.domain.names import check_name
 from agentic_atlas.backend.domain.records import Agent, Instance, Skill, TaskError
-from agentic_atlas.backend.engine.access import Principal
 from agentic_atlas.backend.engine.engine import Engine
+from agentic_atlas.backend.rights import Principal
+from agentic_atlas.backend.usecases.registry import use_case
 from agentic_atlas.errors import InvalidInput
 
 MAX_DESCRIPTION = 1_000
@@ -25,12 +26,13 @@ class AgentDetails(msgspec.Struct, frozen=True):
     instances: list[Instance]
 
 
-async def create(engine: Engine, principal: Principal, name: str, description: str = "") -> Agent:
+@use_case
+async def create(who: Principal, engine: Engine, name: str, description: str = "") -> Agent:
     """Make an agent of the principal's own; raises Conflict (`agent_exists`) or InvalidInput."""
     agent = Agent(
         id=engine.ids("agt"),
-        owner_id=principal.user.id,
-        owner=principal.user.name,
+        owner_id=who.user.id,
+        owner=who.user.name,
         name=check_name(name, "an agent"),
         created_at=engine.clock(),
         description=_description(description),
@@ -39,24 +41,25 @@ async def create(engine: Engine, principal: Principal, name: str, description: s
     return agent
 
 
-async def find(engine: Engine, principal: Principal, *, limit: int, after: str | None) -> list[Agent]:
+@use_case
+async def find(who: Principal, engine: Engine, *, limit: int, after: str | None) -> list[Agent]:
     """Return the agents the principal may see, by full name."""
-    return await engine.store.agents.find(owner_id=principal.scope, limit=limit, after=after)
+    return await engine.store.agents.find(owner_id=who.visible.user_id, limit=limit, after=after)
 
 
-async def show(engine: Engine, principal: Principal, name: str) -> AgentDetails:
+@use_case
+async def show(who: Principal, engine: Engine, name: str) -> AgentDetails:
     """Return one agent in full; raises NotFound."""
-    agent = await _current(engine, principal, name)
+    agent = await _current(who, engine, name)
     return AgentDetails(
         agent, await engine.store.agents.skills(agent.id), await engine.store.agents.instances(agent.id)
     )
 
 
-async def update(
-    engine: Engine, principal: Principal, name: str, *, description: str | None, disabled: bool | None
-) -> Agent:
+@use_case
+async def update(who: Principal, engine: Engine, name: str, *, description: str | None, disabled: bool | None) -> Agent:
     """Change what is not None. Disabling closes the agent's connections; raises NotFound."""
-    agent = await _current(engine, principal, name)
+    agent = await _current(who, engine, name)
     at = None if disabled is None else engine.clock() if disabled else 0.0
     changed = await engine.store.agents.update(
         agent.id, description=None if description is None else _description(description), disabled_at=at
@@ -69,9 +72,10 @@ async def update(
     return changed or agent
 
 
-async def delete(engine: Engine, principal: Principal, name: str) -> None:
+@use_case
+async def delete(who: Principal, engine: Engine, name: str) -> None:
     """Remove an agent with its tokens, and close its connections; its tasks stay. Raises NotFound."""
-    agent = await engine.access.agent(principal.user, name)
+    agent = await engine.access.agent(who.user, name)
     await engine.store.agents.delete(agent.id)
     engine.registry.forget(agent.id)
     engine.fleet.disconnect_agent(agent.id, "agent_deleted")
@@ -90,8 +94,8 @@ async def _end_tasks(engine: Engine, agent: Agent) -> None:
     engine.dispatcher.forget(agent.id)
 
 
-async def _current(engine: Engine, principal: Principal, name: str) -> Agent:
-    known = await engine.access.agent(principal.user, name)
+async def _current(who: Principal, engine: Engine, name: str) -> Agent:
+    known = await engine.access.agent(who.user, name)
     return await engine.store.agents.get(known.id) or known
 
 

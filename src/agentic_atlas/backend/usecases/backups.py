@@ -1,17 +1,18 @@
 """Backups of the whole network, for administrators: a backup holds every secret the network has."""
 
-from agentic_atlas.backend.engine.access import Principal, require_admin
 from agentic_atlas.backend.engine.engine import Engine
 from agentic_atlas.backend.ports import Backup
+from agentic_atlas.backend.rights import Principal
+from agentic_atlas.backend.usecases.registry import use_case
 
 
-async def make(engine: Engine, principal: Principal) -> Backup:
-    """Make a backup where backups are kept; raises Forbidden, and as `Backups.make` does."""
-    require_admin(principal)
+@use_case
+async def make(who: Principal, engine: Engine) -> Backup:
+    """Make a backup where backups are kept; raises as `Backups.make` does."""
     return await engine.backups.make()
 
 
-async def find(engine: Engine, principal: Principal) -> list[Backup]:
-    """Return the backups that are kept, newest first; raises Forbidden, and as `Backups.find` does."""
-    require_admin(principal)
+@use_case
+async def find(who: Principal, engine: Engine) -> list[Backup]:
+    """Return the backups that are kept, newest first; raises as `Backups.find` does."""
     return await engine.backups.find()

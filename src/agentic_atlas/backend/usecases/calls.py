@@ -7,8 +7,8 @@ import msgspec
 from agentic_atlas.backend.domain.children import call_key, final_reply
 from agentic_atlas.backend.domain.records import CallerRef, EventKind, Task, User
 from agentic_atlas.backend.engine import events
-from agentic_atlas.backend.engine.access import may_use, no_agent
 from agentic_atlas.backend.engine.engine import Engine
+from agentic_atlas.backend.rights import no_agent, seen_by
 from agentic_atlas.backend.usecases import submission, tasks
 from agentic_atlas.errors import AtlasError, InvalidInput, NotFound
 from agentic_atlas.protocol.messages import NULL, Call, Fault, Reply, ReplyKind
@@ -89,7 +89,7 @@ async def _both(engine: Engine, agent_id: str, parent: Task, name: str) -> tuple
 async def _may_both(engine: Engine, owner: User, asker: User, name: str) -> None:
     """Raise NotFound unless both may use the agent: a caller must not reach through one what they could not reach."""
     target = await engine.access.agent(owner, name)
-    if not may_use(asker, target):
+    if not seen_by(asker).agent(target):
         raise no_agent(name)
 
 

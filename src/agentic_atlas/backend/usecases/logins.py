@@ -1,36 +1,47 @@
 """Logins by code: begun by whoever asks, decided by a user, answered with an API key of that user's."""
 
-from agentic_atlas.backend.engine.access import Principal
+from agentic_atlas.backend.domain.records import ApiKey, User
+from agentic_atlas.backend.engine.api_keys import IssuedKey, issue_key
 from agentic_atlas.backend.engine.engine import Engine
 from agentic_atlas.backend.engine.logins import Applicant, Codes
-from agentic_atlas.backend.usecases import users
-from agentic_atlas.backend.usecases.users import IssuedKey
+from agentic_atlas.backend.rights import Principal
+from agentic_atlas.backend.usecases.registry import use_case
 from agentic_atlas.errors import Forbidden
 
 
-async def begin(engine: Engine, host: str, address: str) -> Codes:
+@use_case
+async def begin(who: Principal | None, engine: Engine, host: str, address: str) -> Codes:
     """Begin a login for a machine that calls itself `host`; raises Busy or InvalidInput."""
     return engine.logins.begin(host, address, now=engine.clock(), entropy=engine.entropy)
 
 
-async def show(engine: Engine, principal: Principal, user_code: str) -> Applicant:
+@use_case
+async def show(who: Principal, engine: Engine, user_code: str) -> Applicant:
     """Return who asks with this code; raises NotFound (`login_code_not_found`) or Busy."""
-    return engine.logins.find(user_code, user_id=principal.user.id, now=engine.clock())
+    return engine.logins.find(user_code, user_id=who.user.id, now=engine.clock())
 
 
-async def approve(engine: Engine, principal: Principal, user_code: str) -> Applicant:
-    """Let who asks with this code act as the principal; raises NotFound (`login_code_not_found`) or Busy."""
-    return engine.logins.approve(
-        user_code, user_id=principal.user.id, key_digest=principal.key.digest, now=engine.clock()
-    )
+@use_case
+async def approve(who: Principal, engine: Engine, user_code: str) -> Applicant:
+    """Let who asks with this code act as the principal, for as long as the principal's own key is good.
+
+    Raises:
+        NotFound: no login waits for this code (`login_code_not_found`). Busy: too many wrong codes.
+        Forbidden: it is not approved with an API key.
+    """
+    if not isinstance(who.credential, ApiKey):
+        raise Forbidden("a login is approved with an API key")
+    return engine.logins.approve(user_code, user_id=who.user.id, key_digest=who.credential.digest, now=engine.clock())
 
 
-async def deny(engine: Engine, principal: Principal, user_code: str) -> Applicant:
+@use_case
+async def deny(who: Principal, engine: Engine, user_code: str) -> Applicant:
     """Turn away who asks with this code; raises NotFound (`login_code_not_found`) or Busy."""
-    return engine.logins.deny(user_code, user_id=principal.user.id, now=engine.clock())
+    return engine.logins.deny(user_code, user_id=who.user.id, now=engine.clock())
 
 
-async def collect(engine: Engine, device_code: str) -> IssuedKey:
+@use_case
+async def collect(who: Principal | None, engine: Engine, device_code: str) -> IssuedKey:
     """Return a new API key of the user who approved the login, once; it ends after a while.
 
     Raises:
@@ -39,11 +50,10 @@ async def collect(engine: Engine, device_code: str) -> IssuedKey:
     """
     approval = engine.logins.collect(device_code, now=engine.clock())
     approver = await _approver(engine, approval.key_digest)
-    name = f"atlas login on {approval.applicant.host}"
-    return await users.create_key(engine, approver, name=name, lifetime=engine.logins.key_lifetime)
+    return await issue_key(engine, approver, f"atlas login on {approval.applicant.host}", engine.logins.key_lifetime)
 
 
-async def _approver(engine: Engine, key_digest: bytes) -> Principal:
+async def _approver(engine: Engine, key_digest: bytes) -> User:
     """Return who approved, as they are now."""
     found = await engine.store.users.key_by_digest(key_digest)
     if found is None:
@@ -52,4 +62,4 @@ async def _approver(engine: Engine, key_digest: bytes) -> Principal:
     expired = key.expires_at is not None and key.expires_at <= engine.clock()
     if expired or key.revoked_at is not None or user.disabled_at is not None:
         raise Forbidden("who approved the login may not do so any more", code="access_denied")
-    return Principal(user, key)
+    return user

@@ -8,8 +8,8 @@ from msgspec import Raw
 from agentic_atlas.backend.domain import lifecycle
 from agentic_atlas.backend.domain.questions import Question
 from agentic_atlas.backend.domain.records import Task
-from agentic_atlas.backend.engine.access import Principal
 from agentic_atlas.backend.engine.engine import Engine
+from agentic_atlas.backend.rights import Principal
 from agentic_atlas.errors import Conflict, InvalidInput, PayloadTooLarge
 from agentic_atlas.protocol.codec import ProtocolError, check_nesting
 from agentic_atlas.protocol.messages import NULL

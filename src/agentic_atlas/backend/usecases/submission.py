@@ -18,9 +18,9 @@ from agentic_atlas.backend.domain.names import full_name
 from agentic_atlas.backend.domain.policies import Wishes, effective
 from agentic_atlas.backend.domain.records import Agent, CallerRef, Skill, Task, User
 from agentic_atlas.backend.domain.tracing import child
-from agentic_atlas.backend.engine.access import Principal
 from agentic_atlas.backend.engine.engine import Engine
 from agentic_atlas.backend.ports import Added, Slot
+from agentic_atlas.backend.rights import Principal
 from agentic_atlas.backend.usecases import tasks
 from agentic_atlas.errors import AtlasError, Conflict, InvalidInput, Unavailable
 from agentic_atlas.protocol.messages import Delivery

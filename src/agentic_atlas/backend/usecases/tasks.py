@@ -3,10 +3,10 @@
 import asyncio
 
 from agentic_atlas.backend.domain.records import Task
-from agentic_atlas.backend.engine.access import Principal, may_see
 from agentic_atlas.backend.engine.engine import Engine
 from agentic_atlas.backend.engine.feed import Watch
 from agentic_atlas.backend.ports import Page, Summary, TaskFilter
+from agentic_atlas.backend.rights import Principal
 from agentic_atlas.errors import NotFound
 
 
@@ -33,8 +33,9 @@ async def find(engine: Engine, which: TaskFilter, *, limit: int, after: str | No
 
 async def _visible(engine: Engine, principal: Principal, task: Task | None) -> bool:
     # Looked for without a task too: what is somebody else's takes as long as what is not there.
-    agent = None if principal.sees_all else await engine.store.agents.get(task.agent_id if task else "")
-    return task is not None and may_see(principal, task, agent.owner_id if agent else None)
+    visible = principal.visible
+    agent = None if visible.user_id is None else await engine.store.agents.get(task.agent_id if task else "")
+    return task is not None and visible.task(task, agent.owner_id if agent else None)
 
 
 def _no_task(task_id: str) -> NotFound:

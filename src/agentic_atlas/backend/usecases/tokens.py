@@ -5,8 +5,9 @@ import msgspec
 from agentic_atlas.auth import AGENT_SCOPES, AgentClaims, mint
 from agentic_atlas.backend.domain.names import check_label
 from agentic_atlas.backend.domain.records import Agent, Token
-from agentic_atlas.backend.engine.access import Principal, may_use
 from agentic_atlas.backend.engine.engine import Engine
+from agentic_atlas.backend.rights import Principal
+from agentic_atlas.backend.usecases.registry import use_case
 from agentic_atlas.errors import InvalidInput, NotFound
 
 DAY = 86_400
@@ -24,11 +25,12 @@ class IssuedToken(msgspec.Struct, frozen=True):
         return f"IssuedToken({self.token!r})"
 
 
+@use_case
 async def issue(
-    engine: Engine, principal: Principal, agent_name: str, *, name: str = "", lifetime: float | None = None
+    who: Principal, engine: Engine, agent_name: str, *, name: str = "", lifetime: float | None = None
 ) -> IssuedToken:
     """Make a token for one instance of an agent; `lifetime` in seconds. Raises NotFound or InvalidInput."""
-    agent = await engine.access.agent(principal.user, agent_name)
+    agent = await engine.access.agent(who.user, agent_name)
     seconds = DEFAULT_LIFETIME if lifetime is None else lifetime
     if not 1 <= seconds <= MAX_LIFETIME:
         raise InvalidInput(f"a token lives from 1 second to {MAX_LIFETIME // DAY} days")
@@ -55,18 +57,20 @@ async def issue(
     return IssuedToken(token, secret)
 
 
-async def of_agent(engine: Engine, principal: Principal, agent_name: str) -> tuple[Agent, list[Token]]:
+@use_case
+async def of_agent(who: Principal, engine: Engine, agent_name: str) -> tuple[Agent, list[Token]]:
     """Return the agent and its tokens, newest first; raises NotFound."""
-    agent = await engine.access.agent(principal.user, agent_name)
+    agent = await engine.access.agent(who.user, agent_name)
     return agent, await engine.store.tokens.of_agent(agent.id)
 
 
-async def revoke(engine: Engine, principal: Principal, token_id: str) -> tuple[Agent, Token]:
+@use_case
+async def revoke(who: Principal, engine: Engine, token_id: str) -> tuple[Agent, Token]:
     """Make a token worthless, and close the connection made with it; raises NotFound (`token_not_found`)."""
     token = await engine.store.tokens.get(token_id)
     # Looked for without a token too: what is somebody else's takes as long as what is not there.
     agent = await engine.store.agents.get(token.agent_id if token else "")
-    if token is None or agent is None or not may_use(principal.user, agent):
+    if token is None or agent is None or not who.visible.agent(agent):
         raise NotFound(f"there is no token {token_id[:64]!r}", code="token_not_found")
     revoked = await engine.store.tokens.revoke(token_id, engine.clock())
     assert revoked is not None

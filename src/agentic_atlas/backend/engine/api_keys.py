@@ -1,0 +1,41 @@
+"""API keys as they are made: the secret is shown once, and only its digest is kept."""
+
+import msgspec
+
+from agentic_atlas.auth import digest, new_secret
+from agentic_atlas.backend.domain.names import check_label
+from agentic_atlas.backend.domain.records import ApiKey, User
+from agentic_atlas.backend.engine.engine import Engine
+from agentic_atlas.errors import InvalidInput
+
+KEY_PREFIX = "atlas_"
+MAX_LIFETIME = 366 * 86_400
+
+
+class IssuedKey(msgspec.Struct, frozen=True):
+    """A new API key with its secret, which is shown once and kept only as a digest."""
+
+    key: ApiKey
+    user: User
+    secret: str
+
+    def __repr__(self) -> str:
+        return f"IssuedKey({self.key.id!r})"
+
+
+async def issue_key(engine: Engine, user: User, name: str, lifetime: float | None = None) -> IssuedKey:
+    """Make an API key of a user's, good for `lifetime` seconds, None: until revoked; raises InvalidInput."""
+    if lifetime is not None and not 1 <= lifetime <= MAX_LIFETIME:
+        raise InvalidInput("an API key lives from 1 second to 366 days, or until it is revoked")
+    now = engine.clock()
+    secret = new_secret(KEY_PREFIX, engine.entropy)
+    key = ApiKey(
+        id=engine.ids("key"),
+        user_id=user.id,
+        name=check_label(name, "an API key's name"),
+        digest=digest(secret),
+        created_at=now,
+        expires_at=None if lifetime is None else now + lifetime,
+    )
+    await engine.store.users.add_key(key)
+    return IssuedKey(key, user, secret)

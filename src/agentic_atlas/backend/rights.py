@@ -1,0 +1,208 @@
+"""Who asks, what they may do, and what they see. Pure, and the one place where that is decided.
+
+A user owns agents, and what was asked for in their name. Members act on what is their own, administrators on
+everything. What somebody may not see does not exist for them: the answer is the same NotFound (guarantee 12).
+
+A use case needs one right, which `RIGHT_OF` says for each of them. A right needs a word of the credential's scopes, and
+some need an administrator.
+"""
+
+from collections.abc import Callable, Mapping
+from enum import StrEnum
+from typing import Final, TypeAlias
+
+import msgspec
+
+from agentic_atlas.auth import Scope, allows
+from agentic_atlas.backend.domain.records import Agent, ApiKey, CallerRef, Role, Task, User
+from agentic_atlas.errors import Forbidden, NotFound, Unauthenticated
+
+SEND_A_KEY = "send it as `Authorization: Bearer atlas_…`"
+"""What to do about a key that is not there, or not where it belongs."""
+
+
+class Session(msgspec.Struct, frozen=True):
+    """A person who has logged in with a browser."""
+
+    id: str
+
+
+class AgentToken(msgspec.Struct, frozen=True):
+    """The token of an agent's instance; its user is the agent's owner."""
+
+    id: str
+    agent_id: str
+    agent: str
+    """Full name of the agent."""
+
+
+Credential: TypeAlias = ApiKey | Session | AgentToken
+
+
+class Tie(StrEnum):
+    """What ties a user to a task, so that they see it."""
+
+    ASKED = "asked"
+    """It, or the task at the root of its calls, was asked for in their name."""
+    CALLED = "called"
+    """An agent of theirs called it."""
+    RUNS = "runs"
+    """Its agent is theirs."""
+
+
+_TIED: Final[Mapping[Tie, Callable[[Task, str | None], str | None]]] = {
+    Tie.ASKED: lambda task, _: task.owner_id,
+    Tie.CALLED: lambda task, _: task.caller.user_id,
+    Tie.RUNS: lambda _, agent_owner_id: agent_owner_id,
+}
+
+
+class Visible(msgspec.Struct, frozen=True):
+    """What somebody sees: what is theirs, or everything. A store makes its conditions from the same ties."""
+
+    user_id: str | None
+    """Whose; None: everybody's."""
+
+    def agent(self, agent: Agent) -> bool:
+        """Tell whether the agent is seen, which is also whether it may be changed and called."""
+        return self.user_id is None or agent.owner_id == self.user_id
+
+    def task(self, task: Task, agent_owner_id: str | None) -> bool:
+        """Tell whether the task is seen, whose agent belongs to this user, or to nobody any more."""
+        return self.user_id is None or any(tied(task, agent_owner_id) == self.user_id for tied in _TIED.values())
+
+
+class Principal(msgspec.Struct, frozen=True):
+    """Somebody whose credential was checked."""
+
+    user: User
+    credential: Credential
+    scopes: tuple[str, ...]
+    """Words of `auth.Scope`."""
+
+    @property
+    def caller(self) -> CallerRef:
+        """The principal as a task's caller."""
+        held = self.credential
+        if isinstance(held, AgentToken):
+            return CallerRef("agent", held.agent_id, self.user.id, held.agent)
+        if isinstance(held, Session):
+            return CallerRef("user", self.user.id, self.user.id, self.user.name)
+        return CallerRef("api_key", held.id, self.user.id, f"{self.user.name}/{held.name}")
+
+    @property
+    def visible(self) -> Visible:
+        """What the principal sees."""
+        return seen_by(self.user)
+
+
+def seen_by(user: User) -> Visible:
+    """Return what a user sees, whatever their credential."""
+    return Visible(None if user.role is Role.ADMIN else user.id)
+
+
+class Right(StrEnum):
+    """One thing that somebody may be allowed to do."""
+
+    OPEN = "open"
+    """What needs no credential."""
+    BE_KNOWN = "be_known"
+    """What any credential of a person is good for."""
+    READ_TASKS = "read_tasks"
+    WRITE_TASKS = "write_tasks"
+    READ_AGENTS = "read_agents"
+    WRITE_AGENTS = "write_agents"
+    READ_TOKENS = "read_tokens"
+    WRITE_TOKENS = "write_tokens"
+    MANAGE_OWN_KEYS = "manage_own_keys"
+    """Make and revoke what others act with in one's own name."""
+    MANAGE_USERS = "manage_users"
+    MANAGE_BACKUPS = "manage_backups"
+    """Have every secret of the network in a file."""
+    CONNECT = "connect"
+    """Be an instance of an agent."""
+    CALL = "call"
+    """Call other agents from a running task."""
+
+
+class _Need(msgspec.Struct, frozen=True):
+    scope: Scope | None = None
+    admin: bool = False
+
+
+_NEEDS: Final[Mapping[Right, _Need]] = {
+    Right.OPEN: _Need(),
+    Right.BE_KNOWN: _Need(),
+    Right.READ_TASKS: _Need(Scope.TASKS_READ),
+    Right.WRITE_TASKS: _Need(Scope.TASKS_WRITE),
+    Right.READ_AGENTS: _Need(Scope.AGENTS_READ),
+    Right.WRITE_AGENTS: _Need(Scope.AGENTS_WRITE),
+    Right.READ_TOKENS: _Need(Scope.TOKENS_READ),
+    Right.WRITE_TOKENS: _Need(Scope.TOKENS_WRITE),
+    # A credential that is good for something only must not make one that is good for more.
+    Right.MANAGE_OWN_KEYS: _Need(Scope.EVERYTHING),
+    Right.MANAGE_USERS: _Need(Scope.USERS_ADMIN, admin=True),
+    Right.MANAGE_BACKUPS: _Need(Scope.EVERYTHING, admin=True),
+    Right.CONNECT: _Need(Scope.AGENT_CONNECT),
+    Right.CALL: _Need(Scope.AGENT_CALL),
+}
+
+RIGHT_OF: Final[Mapping[str, Right]] = {
+    "agents.create": Right.WRITE_AGENTS,
+    "agents.find": Right.READ_AGENTS,
+    "agents.show": Right.READ_AGENTS,
+    "agents.update": Right.WRITE_AGENTS,
+    "agents.delete": Right.WRITE_AGENTS,
+    "tokens.issue": Right.WRITE_TOKENS,
+    "tokens.of_agent": Right.READ_TOKENS,
+    "tokens.revoke": Right.WRITE_TOKENS,
+    "users.whoami": Right.BE_KNOWN,
+    "users.create": Right.MANAGE_USERS,
+    "users.find": Right.MANAGE_USERS,
+    "users.update": Right.MANAGE_USERS,
+    "keys.create": Right.MANAGE_OWN_KEYS,
+    "keys.create_for": Right.MANAGE_USERS,
+    "keys.find": Right.MANAGE_OWN_KEYS,
+    "keys.revoke": Right.BE_KNOWN,
+    "logins.begin": Right.OPEN,
+    "logins.collect": Right.OPEN,
+    "logins.show": Right.MANAGE_OWN_KEYS,
+    "logins.approve": Right.MANAGE_OWN_KEYS,
+    "logins.deny": Right.MANAGE_OWN_KEYS,
+    "backups.make": Right.MANAGE_BACKUPS,
+    "backups.find": Right.MANAGE_BACKUPS,
+}
+"""What each use case needs, by its module and name."""
+
+
+def require(who: Principal | None, right: Right) -> None:
+    """Let somebody pass who has this right; None is whoever has shown no credential.
+
+    Raises:
+        Unauthenticated: without a credential.
+        Forbidden: the credential is not good for this (`insufficient_scope`), or an administrator is needed.
+    """
+    if right is Right.OPEN:
+        return
+    if who is None:
+        raise Unauthenticated(f"this needs an API key: {SEND_A_KEY}")
+    need = _NEEDS[right]
+    if need.scope is None and isinstance(who.credential, AgentToken):
+        raise insufficient(Scope.EVERYTHING)
+    if need.scope is not None and not allows(who.scopes, need.scope):
+        raise insufficient(need.scope)
+    if need.admin and who.user.role is not Role.ADMIN:
+        raise Forbidden("only an administrator may do this")
+
+
+def insufficient(scope: Scope) -> Forbidden:
+    """Return the answer to whoever has a credential that is not good for this (RFC 6750 section 3.1)."""
+    return Forbidden(
+        f"what you identify yourself with is not good for this: it lacks the scope {scope.value}",
+        code="insufficient_scope",
+    )
+
+
+def no_agent(name: str) -> NotFound:
+    """Return the answer to whoever asks for an agent that is not there, or not theirs."""
+    return NotFound(f"there is no agent {name[:130]!r}: `atlas agents` lists yours", code="agent_not_found")

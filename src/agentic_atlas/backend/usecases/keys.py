@@ -1,0 +1,43 @@
+"""API keys: made, listed, revoked."""
+
+from agentic_atlas.backend.domain.records import ApiKey
+from agentic_atlas.backend.engine.api_keys import IssuedKey, issue_key
+from agentic_atlas.backend.engine.engine import Engine
+from agentic_atlas.backend.rights import Principal, Right, require
+from agentic_atlas.backend.usecases.registry import use_case
+from agentic_atlas.errors import NotFound
+
+
+@use_case
+async def create(who: Principal, engine: Engine, *, name: str = "", lifetime: float | None = None) -> IssuedKey:
+    """Make an API key of one's own; `lifetime` in seconds, None: until revoked. Raises InvalidInput."""
+    return await issue_key(engine, who.user, name, lifetime)
+
+
+@use_case
+async def create_for(
+    who: Principal, engine: Engine, user: str, *, name: str = "", lifetime: float | None = None
+) -> IssuedKey:
+    """Make an API key of another user's, by the user's name; raises NotFound (`user_not_found`) or InvalidInput."""
+    owner = await engine.store.users.by_name(user)
+    if owner is None:
+        raise NotFound(f"there is no user {user[:64]!r}", code="user_not_found")
+    return await issue_key(engine, owner, name, lifetime)
+
+
+@use_case
+async def find(who: Principal, engine: Engine) -> list[ApiKey]:
+    """Return the principal's own API keys, newest first."""
+    return await engine.store.users.keys_of(who.user.id)
+
+
+@use_case
+async def revoke(who: Principal, engine: Engine, key_id: str) -> ApiKey:
+    """Make an API key worthless at once; every key may revoke itself. Raises NotFound (`api_key_not_found`)."""
+    if key_id != who.credential.id:
+        require(who, Right.MANAGE_OWN_KEYS)
+    key = await engine.store.users.revoke_key(key_id, who.visible.user_id, engine.clock())
+    if key is None:
+        raise NotFound(f"there is no API key {key_id[:64]!r}", code="api_key_not_found")
+    engine.access.forget()
+    return key
