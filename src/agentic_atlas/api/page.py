@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 from fastapi import APIRouter, Request
-from starlette.responses import HTMLResponse, Response
+from starlette.responses import HTMLResponse, JSONResponse, Response
 
 from agentic_atlas._version import __version__
 from agentic_atlas.api.describe import describe
@@ -61,6 +61,12 @@ async def start(request: Request) -> Response:
 async def docs(request: Request) -> Response:
     """The API, operation by operation."""
     return _html("\n".join(_page(request.app.openapi())))
+
+
+@router.get("/api/v1/openapi.json", include_in_schema=False)
+async def document(request: Request) -> Response:
+    """The API, for programs."""
+    return JSONResponse(request.app.openapi())
 
 
 def _html(page: str) -> Response:

@@ -1,12 +1,10 @@
 """The one table from error to HTTP status, and the one shape in which errors are answered."""
 
+from collections.abc import Collection, Mapping, Sequence
 from http import HTTPStatus
+from typing import Any
 
-from fastapi import FastAPI, Request
-from fastapi.exceptions import RequestValidationError
-from starlette.exceptions import HTTPException
 from starlette.responses import Response
-from starlette.routing import Route
 
 from agentic_atlas.errors import (
     AtlasError,
@@ -48,6 +46,8 @@ STATUS_OF_CODE: dict[str, HTTPStatus] = {
 }
 """Codes whose status differs from their class's."""
 
+_MOST_FAULTS = 20
+
 
 def status_of(error: AtlasError) -> HTTPStatus:
     """Return the HTTP status of an error."""
@@ -56,14 +56,43 @@ def status_of(error: AtlasError) -> HTTPStatus:
     return next(STATUS[kind] for kind in type(error).__mro__ if kind in STATUS)
 
 
-def answer(error: AtlasError) -> Response:
+def answer(error: Exception) -> Response:
     """Return the response for an error."""
+    if not isinstance(error, AtlasError):
+        # The server logs the traceback; the caller learns only that it is not their fault.
+        view = ErrorView(ErrorBody("internal", "something went wrong on the server; its log has the reason"))
+        return Json(view, status=HTTPStatus.INTERNAL_SERVER_ERROR)
     headers = {}
     if isinstance(error, Unauthenticated):
         headers["WWW-Authenticate"] = "Bearer"
     if isinstance(error, (Busy, Unavailable)):
         headers["Retry-After"] = str(max(1, round(error.retry_after)))
     return Json(body_of(error), status=status_of(error), headers=headers)
+
+
+def no_route() -> Response:
+    """Return the response for a path where there is nothing."""
+    return _of_status(HTTPStatus.NOT_FOUND)
+
+
+def not_allowed(methods: Collection[str]) -> Response:
+    """Return the response for a path where there are other methods than the one that was asked for: these."""
+    allowed = {*methods, "HEAD"} if "GET" in methods else methods
+    return _of_status(HTTPStatus.METHOD_NOT_ALLOWED, {"Allow": ", ".join(sorted(allowed))})
+
+
+def _of_status(status: HTTPStatus, headers: Mapping[str, str] | None = None) -> Response:
+    return Json(ErrorView(ErrorBody(status.name.lower(), status.phrase)), status=status, headers=headers)
+
+
+def parameters(faults: Sequence[Mapping[str, Any]]) -> InvalidInput:
+    """Return the error for parameters that are not acceptable, from what Pydantic says of them."""
+    told = [
+        {"path": pointer(fault["loc"]), "message": of_pydantic(fault["msg"], fault.get("input"))}
+        for fault in faults[:_MOST_FAULTS]
+    ]
+    first = Refusal(pointer(faults[0]["loc"][1:]), told[0]["message"])
+    return InvalidInput(first.sentence, detail=told)
 
 
 def stopping() -> Response:
@@ -94,43 +123,3 @@ def head_too_long(most: int) -> AtlasError:
 def body_of(error: AtlasError) -> ErrorView:
     """Return an error in its shape."""
     return ErrorView(ErrorBody(error.code, error.message, error.detail))
-
-
-def install(app: FastAPI) -> None:
-    """Have every error of `app` answered in the one shape."""
-
-    @app.exception_handler(AtlasError)
-    async def ours(_request: Request, error: AtlasError) -> Response:
-        return answer(error)
-
-    @app.exception_handler(RequestValidationError)
-    async def parameters(_request: Request, error: RequestValidationError) -> Response:
-        faults = [
-            {"path": pointer(fault["loc"]), "message": of_pydantic(fault["msg"], fault.get("input"))}
-            for fault in error.errors()[:20]
-        ]
-        first = Refusal(pointer(error.errors()[0]["loc"][1:]), faults[0]["message"])
-        return answer(InvalidInput(first.sentence, detail=faults))
-
-    @app.exception_handler(HTTPException)
-    async def framework(request: Request, error: HTTPException) -> Response:
-        status = HTTPStatus(error.status_code)
-        view = ErrorView(ErrorBody(status.name.lower(), str(error.detail)))
-        headers = dict(error.headers or {})
-        if status is HTTPStatus.METHOD_NOT_ALLOWED:
-            headers["Allow"] = ", ".join(sorted(_allowed(request)))
-        return Json(view, status=status, headers=headers)
-
-    @app.exception_handler(Exception)
-    async def unforeseen(_request: Request, _error: Exception) -> Response:
-        # The server logs the traceback; the caller learns only that it is not their fault.
-        view = ErrorView(ErrorBody("internal", "something went wrong on the server; its log has the reason"))
-        return Json(view, status=HTTPStatus.INTERNAL_SERVER_ERROR)
-
-
-def _allowed(request: Request) -> set[str]:
-    """Return all methods that there are at a request's path; the framework knows only those of one route."""
-    routes = [route for route in request.app.routes if isinstance(route, Route)]
-    at_path = [route for route in routes if route.path_regex.match(request.url.path)]
-    methods = {method for route in at_path for method in route.methods or ()}
-    return methods | {"HEAD"} if "GET" in methods else methods

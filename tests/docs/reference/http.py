@@ -7,7 +7,7 @@ from functools import cache
 from typing import Any
 
 from agentic_atlas.api import bodies, page, system
-from agentic_atlas.api.app import create_app
+from agentic_atlas.api.app import described
 from agentic_atlas.api.views import agents, backups, logins, tasks, users
 from agentic_atlas.http import answers
 from agentic_atlas.protocol import messages
@@ -21,7 +21,7 @@ _MODULES = (page, system, bodies, agents, backups, logins, tasks, users, answers
 @cache
 def document() -> Json:
     """Return the OpenAPI document."""
-    return create_app(None).openapi()  # type: ignore[arg-type]  # the routes are described without a backend
+    return described().openapi()
 
 
 def operations() -> list[tuple[str, str, Json]]:
