@@ -5,6 +5,9 @@ keys as a JWK set; a router verifies from that set alone. Nothing can be skipped
 without verifying it.
 """
 
+import importlib
+from typing import TYPE_CHECKING, Any, Final
+
 from agentic_atlas.auth.claims import AUDIENCE, MAX_ID, MAX_NAME, AgentClaims
 from agentic_atlas.auth.errors import (
     KeyFileRefused,
@@ -25,18 +28,6 @@ from agentic_atlas.auth.errors import (
     TokenWrongType,
     UnknownScope,
 )
-from agentic_atlas.auth.keyfile import load_or_create_ring, ring_files, save_ring
-from agentic_atlas.auth.keys import (
-    Jwk,
-    JwkSet,
-    KeyRing,
-    KeySource,
-    SigningKey,
-    VerificationKey,
-    VerificationKeys,
-    jwks,
-    load_jwks,
-)
 from agentic_atlas.auth.scopes import (
     AGENT_SCOPES,
     API_KEY_SCOPES,
@@ -46,7 +37,32 @@ from agentic_atlas.auth.scopes import (
     parse_scopes,
 )
 from agentic_atlas.auth.secrets import digest, matches, new_secret, redact
-from agentic_atlas.auth.tokens import CLOCK_LEEWAY, MAX_TOKEN_BYTES, mint, read_bearer, verify
+
+if TYPE_CHECKING:
+    from agentic_atlas.auth.keyfile import load_or_create_ring, ring_files, save_ring
+    from agentic_atlas.auth.keys import (
+        Jwk,
+        JwkSet,
+        KeyRing,
+        KeySource,
+        SigningKey,
+        VerificationKey,
+        VerificationKeys,
+        jwks,
+        load_jwks,
+    )
+    from agentic_atlas.auth.tokens import CLOCK_LEEWAY, MAX_TOKEN_BYTES, mint, read_bearer, verify
+
+_HOME: Final = {
+    "keyfile": ("load_or_create_ring", "ring_files", "save_ring"),
+    "keys": (
+        "Jwk", "JwkSet", "KeyRing", "KeySource", "SigningKey", "VerificationKey", "VerificationKeys", "jwks",
+        "load_jwks",
+    ),
+    "tokens": ("CLOCK_LEEWAY", "MAX_TOKEN_BYTES", "mint", "read_bearer", "verify"),
+}  # fmt: skip
+_MODULE: Final = {name: module for module, names in _HOME.items() for name in names}
+"""What signs and verifies, which only a server has the libraries for: imported when it is first used."""
 
 __all__ = [
     "AGENT_SCOPES",
@@ -98,3 +114,16 @@ __all__ = [
     "save_ring",
     "verify",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    module = _MODULE.get(name)
+    if module is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(importlib.import_module(f"{__name__}.{module}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

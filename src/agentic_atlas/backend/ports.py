@@ -440,6 +440,30 @@ class Fleet(Protocol):
         """Return (instance, seconds) for each that is connected and keeps a result: how long the oldest has waited."""
 
 
+class Schemas(Protocol):
+    """The schemas of skills and questions, which come from agents: they are looked at before they are used."""
+
+    async def check(self, schema: bytes, value: bytes, *, what: str, name: str, whose: str) -> None:
+        """Check a JSON text; `what` and `name` say in errors what it is and for whom, `whose` is the asking user's id.
+
+        Raises:
+            InvalidInput: it breaks the schema, with the faults in `detail`; or that takes too long to tell
+                (`schema_too_costly`).
+            Busy: too many checks of this user wait.
+        """
+
+    async def check_declared(self, schemas: Sequence[tuple[str, bytes]], whose: str) -> None:
+        """Refuse schemas that can't be used; each comes with what it is the schema of, `null` stands for none.
+
+        Raises:
+            InvalidInput: what is wrong with which (`invalid_schema`).
+            Busy: too many checks of this user wait.
+        """
+
+    def check_question(self, schema: bytes, what: str) -> None:
+        """Refuse the schema of a question that can't be used; `what` names it. Raises as `check_declared`."""
+
+
 class Verdict(msgspec.Struct, frozen=True):
     """Whether a value fits its schema."""
 

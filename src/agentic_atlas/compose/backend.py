@@ -7,6 +7,7 @@ from structlog.typing import FilteringBoundLogger
 from agentic_atlas.auth import KeyRing, ring_files
 from agentic_atlas.backend.archive.folder import BackupFolder
 from agentic_atlas.backend.archive.manifest import KEYS
+from agentic_atlas.backend.checker.schemas import JsonSchemas
 from agentic_atlas.backend.engine.census import OpenLimits
 from agentic_atlas.backend.engine.engine import Engine, EngineSettings, World
 from agentic_atlas.backend.ports import Checker, CopiedStore
@@ -37,7 +38,7 @@ async def build(
         entropy=entropy,
         log=log,
         bus=LocalBus(),
-        checker=checker,
+        schemas=JsonSchemas(checker),
         backups=_backups(settings, store, network),
     )
     engine = Engine.over(store, fleet, network, world, _engine_settings(settings, limits))

@@ -16,6 +16,7 @@ from agentic_atlas.api.app import create_app
 from agentic_atlas.auth import load_or_create_ring, ring_files
 from agentic_atlas.backend.archive.folder import BackupFolder
 from agentic_atlas.backend.checker.process import PROGRAM, checking
+from agentic_atlas.backend.checker.schemas import JsonSchemas
 from agentic_atlas.backend.domain.records import Task
 from agentic_atlas.backend.engine import instances
 from agentic_atlas.backend.engine.engine import Engine, EngineSettings, World
@@ -200,7 +201,7 @@ async def api(
             entropy=secrets.token_bytes,
             log=structlog.get_logger(),
             bus=LocalBus(),
-            checker=apart,
+            schemas=JsonSchemas(apart),
             backups=BackupFolder(
                 folder / "backups",
                 network=network,

@@ -10,6 +10,7 @@ from typing import Any
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from agentic_atlas.auth.keys import KeyRing, SigningKey
+from agentic_atlas.backend.checker.schemas import JsonSchemas
 from agentic_atlas.backend.engine.engine import Engine, World
 from agentic_atlas.backend.ports import Verdict
 from agentic_atlas.bus.local import LocalBus
@@ -87,7 +88,7 @@ class Server:
             entropy=lambda size: len(ids("span")).to_bytes(size),
             log=log,
             bus=LocalBus(),
-            checker=_NoChecker(),
+            schemas=JsonSchemas(_NoChecker()),
             backups=_NoBackups(),
         )
         self.engine = Engine.over(disk.open(), fleet, "net_1", world)

@@ -3,10 +3,10 @@
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import msgspec
 
-from agentic_atlas.auth import KeyRing
 from agentic_atlas.backend.engine.absence import Absence
 from agentic_atlas.backend.engine.access import Access
 from agentic_atlas.backend.engine.census import Census, OpenLimits
@@ -16,13 +16,15 @@ from agentic_atlas.backend.engine.feed import Feed
 from agentic_atlas.backend.engine.logins import KEY_LIFETIME, Logins
 from agentic_atlas.backend.engine.monitor import Monitor
 from agentic_atlas.backend.engine.registry import Registry
-from agentic_atlas.backend.engine.schemas import Schemas
 from agentic_atlas.backend.engine.sightings import Sightings
 from agentic_atlas.backend.engine.watchers import Watchers
-from agentic_atlas.backend.ports import Backups, Checker, Clock, Fleet, Ids, Log, Store
+from agentic_atlas.backend.ports import Backups, Clock, Fleet, Ids, Log, Schemas, Store
 from agentic_atlas.bus.base import Bus
 from agentic_atlas.protocol.messages import Limits
 from agentic_atlas.protocol.tasks import LEASED
+
+if TYPE_CHECKING:
+    from agentic_atlas.auth import KeyRing
 
 
 class EngineSettings(msgspec.Struct, frozen=True):
@@ -47,13 +49,13 @@ class EngineSettings(msgspec.Struct, frozen=True):
 class World:
     """What an engine has of the world besides its store and its router."""
 
-    keys: KeyRing
+    keys: "KeyRing"
     clock: Clock
     ids: Ids
     entropy: Callable[[int], bytes]
     log: Log
     bus: Bus
-    checker: Checker
+    schemas: Schemas
     backups: Backups
 
 
@@ -63,7 +65,7 @@ class Engine:
 
     store: Store
     fleet: Fleet
-    keys: KeyRing
+    keys: "KeyRing"
     network: str
     """Id of this network; in the issuer of every token."""
     clock: Clock
@@ -107,7 +109,7 @@ class Engine:
             dispatcher=dispatcher,
             logins=Logins(settings.login_lifetime),
             monitor=Monitor(dispatcher, fleet, clock, log),
-            schemas=Schemas(world.checker),
+            schemas=world.schemas,
             circles=Circles(dispatcher, fleet, clock),
             sightings=Sightings(store.agents, fleet, clock),
             backups=world.backups,

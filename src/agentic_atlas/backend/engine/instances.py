@@ -6,15 +6,16 @@ from collections.abc import Sequence
 from functools import partial
 
 import msgspec
+from msgspec import Raw
 
 from agentic_atlas.backend.domain import lifecycle
 from agentic_atlas.backend.domain.assignment import assignment
-from agentic_atlas.backend.domain.records import Agent, Instance, Skill, Task
+from agentic_atlas.backend.domain.questions import read_question
+from agentic_atlas.backend.domain.records import Agent, Instance, Skill, Task, TaskError
 from agentic_atlas.backend.domain.reporting import decide
 from agentic_atlas.backend.engine.engine import Engine
-from agentic_atlas.backend.engine.schemas import asked_question
 from agentic_atlas.backend.engine.succession import succeed
-from agentic_atlas.backend.ports import Changed, Fleet
+from agentic_atlas.backend.ports import Changed, Fleet, Schemas
 from agentic_atlas.errors import AtlasError, Conflict, InvalidInput
 from agentic_atlas.protocol import messages
 from agentic_atlas.protocol.closing import CloseCode
@@ -137,7 +138,7 @@ def report(engine: Engine, instance_id: str, said: Report) -> "Future[Stored]":
     current = held is not None and (held.instance_id, held.attempt) == (instance_id, said.attempt)
     asked = None
     if current and isinstance(said, messages.Event) and said.kind is messages.EventKind.QUESTION:
-        asked = asked_question(said.data)
+        asked = _asked(engine.schemas, said.data)
     change = partial(decide, instance_id=instance_id, said=said, now=engine.clock(), asked=asked)
     stored: Future[Stored] = asyncio.get_running_loop().create_future()
     follow = partial(_stored, stored, instance_id, said, engine.fleet)
@@ -195,6 +196,16 @@ async def _declared(engine: Engine, agent: Agent, hello: Hello) -> list[Skill]:
         )
         for skill in hello.skills
     ]
+
+
+def _asked(schemas: Schemas, data: Raw) -> messages.Question | TaskError:
+    """Return what a `question` event asks, or the error with which its task is to end: it can't be asked."""
+    try:
+        question = read_question(bytes(data))
+        schemas.check_question(bytes(question.schema), f"question {question.number}")
+    except InvalidInput as error:
+        return TaskError("invalid_question", error.message)
+    return question
 
 
 def _schemas(skill: SkillSpec) -> list[tuple[str, bytes]]:

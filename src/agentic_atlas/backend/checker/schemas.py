@@ -4,16 +4,15 @@ They come from agents. What surely costs little is checked right here; all else 
 check which takes longer than anybody thought costs one task and nobody else's time.
 """
 
+from collections.abc import Sequence
+
 import msgspec
-from msgspec import Raw
 
 from agentic_atlas.backend.domain.kept import Kept
-from agentic_atlas.backend.domain.questions import read_question
-from agentic_atlas.backend.domain.records import InputFault, TaskError
+from agentic_atlas.backend.domain.records import InputFault
 from agentic_atlas.backend.domain.schemas import Validator, compiled_size, look_at, read
 from agentic_atlas.backend.ports import Checker, Verdict
 from agentic_atlas.errors import InvalidInput
-from agentic_atlas.protocol import messages
 from agentic_atlas.protocol.schemas import NO_COST, SCHEMA_BYTES, Cost, check_together, cost_of
 from agentic_atlas.protocol.schemas.words import sentence
 
@@ -39,8 +38,8 @@ class _Known(msgspec.Struct, frozen=True):
     """None: it is only used apart."""
 
 
-class Schemas:
-    """All schemas in use.
+class JsonSchemas:
+    """Implements `ports.Schemas`.
 
     Attributes:
         kept: the last used ones, ready for use.
@@ -83,7 +82,7 @@ class Schemas:
             return None
         return Verdict(False, tuple(known.validator.faults(parsed, name)))
 
-    async def check_declared(self, schemas: list[tuple[str, bytes]], whose: str) -> None:
+    async def check_declared(self, schemas: Sequence[tuple[str, bytes]], whose: str) -> None:
         """Refuse schemas that can't be used; each comes with what it is the schema of, `null` stands for none.
 
         Raises:
@@ -98,6 +97,19 @@ class Schemas:
             except InvalidInput as error:
                 raise _unusable(what, error) from None
             check_together(size, patterns)
+
+    def check_question(self, schema: bytes, what: str) -> None:
+        """Refuse the schema of a question that can't be used; a long one is looked at when there is an answer.
+
+        Raises:
+            InvalidInput: see `check_declared`.
+        """
+        if schema == _EMPTY or SMALL_SCHEMA < len(schema) <= SCHEMA_BYTES:
+            return
+        try:
+            look_at(schema)
+        except InvalidInput as error:
+            raise _unusable(what, error) from None
 
     async def _declared(self, schema: bytes, whose: str, *, apart: bool) -> Cost:
         if schema == _EMPTY:
@@ -114,30 +126,6 @@ class Schemas:
         small = cost.patterns <= SMALL_PATTERNS
         size = compiled_size(schema, cost) if small else len(schema)
         return self.kept.keep(schema, _Known(cost, Validator(schema) if small else None), size)
-
-
-def check_question(schema: bytes, what: str) -> None:
-    """Refuse the schema of a question that can't be used; a long one is looked at when there is an answer.
-
-    Raises:
-        InvalidInput: see `Schemas.check_declared`.
-    """
-    if schema == _EMPTY or SMALL_SCHEMA < len(schema) <= SCHEMA_BYTES:
-        return
-    try:
-        look_at(schema)
-    except InvalidInput as error:
-        raise _unusable(what, error) from None
-
-
-def asked_question(data: Raw) -> messages.Question | TaskError:
-    """Return what a `question` event asks, or the error with which its task is to end: it can't be asked."""
-    try:
-        question = read_question(bytes(data))
-        check_question(bytes(question.schema), f"question {question.number}")
-    except InvalidInput as error:
-        return TaskError("invalid_question", error.message)
-    return question
 
 
 def _unusable(what: str, error: InvalidInput) -> InvalidInput:

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
+from agentic_atlas.backend.checker.schemas import JsonSchemas
 from agentic_atlas.backend.domain.records import InputFault
 from agentic_atlas.backend.domain.schemas import look_at
-from agentic_atlas.backend.engine.schemas import Schemas, check_question
 from agentic_atlas.backend.ports import Verdict
 from agentic_atlas.errors import InvalidInput
 from agentic_atlas.protocol.schemas import Cost
@@ -40,7 +40,7 @@ class Apart:
 
 
 def check(document: object, value: object, apart: Apart) -> InvalidInput | None:
-    schemas = Schemas(apart)
+    schemas = JsonSchemas(apart)
     given = json.dumps(document).encode(), json.dumps(value).encode()
     try:
         asyncio.run(schemas.check(*given, what="the input", name="greet", whose="usr_1"))
@@ -96,7 +96,7 @@ def test_a_misfit_whose_reasons_cannot_be_told_is_refused_all_the_same() -> None
 
 
 async def test_what_is_kept_of_schemas_is_bounded_in_bytes() -> None:
-    schemas = Schemas(Apart(), kept=100_000)
+    schemas = JsonSchemas(Apart(), kept=100_000)
     for number in range(200):
         document = json.dumps({"title": str(number), **CLOSED}).encode()
         await schemas.check(document, b'{"name": "Ada"}', what="the input", name="greet", whose="usr_1")
@@ -121,30 +121,30 @@ NO_SCHEMAS = [
 @pytest.mark.parametrize("document", NO_SCHEMAS)
 async def test_what_is_no_schema_is_refused_with_the_name_of_the_skill(document: bytes) -> None:
     with pytest.raises(InvalidInput, match="skill greet, input: ") as caught:
-        await Schemas(Apart()).check_declared([("skill greet, input", document)], "usr_1")
+        await JsonSchemas(Apart()).check_declared([("skill greet, input", document)], "usr_1")
     assert caught.value.code == "invalid_schema"
 
 
 @pytest.mark.parametrize("document", NO_SCHEMAS[:-1])
 def test_what_is_no_schema_cannot_be_asked_for(document: bytes) -> None:
     with pytest.raises(InvalidInput, match="question 1: ") as caught:
-        check_question(document, "question 1")
+        JsonSchemas(Apart()).check_question(document, "question 1")
     assert caught.value.code == "invalid_schema"
 
 
 async def test_long_schemas_and_many_of_them_are_looked_at_apart() -> None:
     apart = Apart()
     long = json.dumps({"title": "x" * 5_000}).encode()
-    await Schemas(apart).check_declared([("a", long), ("b", b"null"), ("c", b"{}")], "usr_1")
+    await JsonSchemas(apart).check_declared([("a", long), ("b", b"null"), ("c", b"{}")], "usr_1")
     assert apart.asked == [(long, b"", "", "usr_1"), (b"{}", b"", "", "usr_1")]
     apart.asked.clear()
-    await Schemas(apart).check_declared([(f"a{n}", b"{}") for n in range(100)], "usr_1")
+    await JsonSchemas(apart).check_declared([(f"a{n}", b"{}") for n in range(100)], "usr_1")
     assert apart.asked == []
 
 
 async def test_the_patterns_of_all_skills_together_are_bounded() -> None:
     one = json.dumps({"properties": {f"p{n}": {"pattern": r"^[^/]{1,1000}$"} for n in range(5)}}).encode()
-    schemas = Schemas(Apart())
+    schemas = JsonSchemas(Apart())
     await schemas.check_declared([("skill a, input", one)], "usr_1")
     with pytest.raises(InvalidInput, match="patterns of all skills") as caught:
         await schemas.check_declared([(f"skill {n}, input", one) for n in range(9)], "usr_1")
