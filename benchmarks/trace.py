@@ -213,8 +213,8 @@ async def traced(counts: Counts, folder: Path) -> AsyncIterator[Traced]:
         client = await stack.enter_async_context(AsyncClient(up.addresses.api_url, api_key=issued.secret))
         cuttable = stack.enter_context(closing(Cuttable(up.addresses.router_url)))
         here = Traced(counts, client, cuttable)
-        await client.create_agent("traced")
-        token = await client.create_token("traced")
+        await client.agents.create("traced")
+        token = await client.tokens.create("traced")
         agent = Agent("traced", token=token.token, router_url=cuttable.url)
 
         @agent.skill

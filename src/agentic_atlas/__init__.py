@@ -23,59 +23,160 @@ if TYPE_CHECKING:
         Unauthenticated,
         Unavailable,
     )
+    from agentic_atlas.protocol.caller.agents import (
+        AgentInfo,
+        AgentInstance,
+        AgentSummary,
+        NewToken,
+        SkillInfo,
+        TokenInfo,
+    )
+    from agentic_atlas.protocol.caller.backups import BackupInfo
+    from agentic_atlas.protocol.caller.people import ApiKeyInfo, LoginInfo, UserInfo, WhoAmI
+    from agentic_atlas.protocol.caller.tasks import (
+        CallerInfo,
+        CallEvent,
+        EventInfo,
+        QuestionInfo,
+        TaskInfo,
+        TaskPage,
+        TaskSummary,
+    )
+    from agentic_atlas.protocol.caller.values import ErrorInfo
+    from agentic_atlas.protocol.messages import Delivery, Policy
     from agentic_atlas.sdk.agent import Agent
-    from agentic_atlas.sdk.client.asynchronous import AsyncClient, TaskRequest
-    from agentic_atlas.sdk.client.blocking import Client
-    from agentic_atlas.sdk.client.errors import NotFinished
-    from agentic_atlas.sdk.program import run
-    from agentic_atlas.sdk.skills.calls import CallEvent
+    from agentic_atlas.sdk.client.agents import AsyncAgents, AsyncTokens
+    from agentic_atlas.sdk.client.asynchronous import AsyncClient
+    from agentic_atlas.sdk.client.blocking import (
+        BlockingAgents,
+        BlockingBackups,
+        BlockingKeys,
+        BlockingLogins,
+        BlockingPeople,
+        BlockingTask,
+        BlockingTasks,
+        BlockingTokens,
+        Client,
+    )
+    from agentic_atlas.sdk.client.errors import ConnectionCut, NotFinished, UnexpectedAnswer
+    from agentic_atlas.sdk.client.people import AsyncBackups, AsyncKeys, AsyncLogins, AsyncPeople
+    from agentic_atlas.sdk.client.requests import TaskRequest
+    from agentic_atlas.sdk.client.retry import Sources
+    from agentic_atlas.sdk.client.task import TaskHandle
+    from agentic_atlas.sdk.client.tasks import AsyncTasks, TaskQuery
+    from agentic_atlas.sdk.program import Served, run
+    from agentic_atlas.sdk.skills.artifact import Artifact
     from agentic_atlas.sdk.skills.content import DataPart, FilePart, LinkPart, TextPart
-    from agentic_atlas.sdk.skills.context import Context, Rejected, SyncContext
+    from agentic_atlas.sdk.skills.context import Context, Posted, Rejected, SyncContext
     from agentic_atlas.sdk.skills.questions import NoAnswer
+    from agentic_atlas.sdk.skills.skill import SkillOptions
+    from agentic_atlas.sdk.skills.task_log import TaskLog
 
 _HOME: Final = {
     "agentic_atlas.errors": (
-        "AtlasError", "Busy", "ConfigurationError", "Conflict", "Forbidden", "InvalidInput", "NotFound",
-        "PayloadTooLarge", "TaskError", "Unauthenticated", "Unavailable",
+        "AtlasError Busy ConfigurationError Conflict Forbidden InvalidInput NotFound PayloadTooLarge TaskError "
+        "Unauthenticated Unavailable"
     ),
-    "agentic_atlas.sdk.agent": ("Agent",),
-    "agentic_atlas.sdk.client.blocking": ("Client",),
-    "agentic_atlas.sdk.program": ("run",),
-    "agentic_atlas.sdk.skills.calls": ("CallEvent",),
-    "agentic_atlas.sdk.client.asynchronous": ("AsyncClient", "TaskRequest"),
-    "agentic_atlas.sdk.client.errors": ("NotFinished",),
-    "agentic_atlas.sdk.skills.content": ("DataPart", "FilePart", "LinkPart", "TextPart"),
-    "agentic_atlas.sdk.skills.context": ("Context", "Rejected", "SyncContext"),
-    "agentic_atlas.sdk.skills.questions": ("NoAnswer",),
-}  # fmt: skip
-_MODULE: Final = {name: module for module, names in _HOME.items() for name in names}
+    "agentic_atlas.protocol.caller.agents": "AgentInfo AgentInstance AgentSummary NewToken SkillInfo TokenInfo",
+    "agentic_atlas.protocol.caller.backups": "BackupInfo",
+    "agentic_atlas.protocol.caller.people": "ApiKeyInfo LoginInfo UserInfo WhoAmI",
+    "agentic_atlas.protocol.caller.tasks": "CallEvent CallerInfo EventInfo QuestionInfo TaskInfo TaskPage TaskSummary",
+    "agentic_atlas.protocol.caller.values": "ErrorInfo",
+    "agentic_atlas.protocol.messages": "Delivery Policy",
+    "agentic_atlas.sdk.agent": "Agent",
+    "agentic_atlas.sdk.client.agents": "AsyncAgents AsyncTokens",
+    "agentic_atlas.sdk.client.asynchronous": "AsyncClient",
+    "agentic_atlas.sdk.client.blocking": (
+        "BlockingAgents BlockingBackups BlockingKeys BlockingLogins BlockingPeople BlockingTask BlockingTasks "
+        "BlockingTokens Client"
+    ),
+    "agentic_atlas.sdk.client.errors": "ConnectionCut NotFinished UnexpectedAnswer",
+    "agentic_atlas.sdk.client.people": "AsyncBackups AsyncKeys AsyncLogins AsyncPeople",
+    "agentic_atlas.sdk.client.requests": "TaskRequest",
+    "agentic_atlas.sdk.client.retry": "Sources",
+    "agentic_atlas.sdk.client.task": "TaskHandle",
+    "agentic_atlas.sdk.client.tasks": "AsyncTasks TaskQuery",
+    "agentic_atlas.sdk.program": "Served run",
+    "agentic_atlas.sdk.skills.artifact": "Artifact",
+    "agentic_atlas.sdk.skills.content": "DataPart FilePart LinkPart TextPart",
+    "agentic_atlas.sdk.skills.context": "Context Posted Rejected SyncContext",
+    "agentic_atlas.sdk.skills.questions": "NoAnswer",
+    "agentic_atlas.sdk.skills.skill": "SkillOptions",
+    "agentic_atlas.sdk.skills.task_log": "TaskLog",
+}
+_MODULE: Final = {name: module for module, names in _HOME.items() for name in names.split()}
 
 __all__ = [
     "Agent",
+    "AgentInfo",
+    "AgentInstance",
+    "AgentSummary",
+    "ApiKeyInfo",
+    "Artifact",
+    "AsyncAgents",
+    "AsyncBackups",
     "AsyncClient",
+    "AsyncKeys",
+    "AsyncLogins",
+    "AsyncPeople",
+    "AsyncTasks",
+    "AsyncTokens",
     "AtlasError",
+    "BackupInfo",
+    "BlockingAgents",
+    "BlockingBackups",
+    "BlockingKeys",
+    "BlockingLogins",
+    "BlockingPeople",
+    "BlockingTask",
+    "BlockingTasks",
+    "BlockingTokens",
     "Busy",
     "CallEvent",
+    "CallerInfo",
     "Client",
     "ConfigurationError",
     "Conflict",
+    "ConnectionCut",
     "Context",
     "DataPart",
+    "Delivery",
+    "ErrorInfo",
+    "EventInfo",
     "FilePart",
     "Forbidden",
     "InvalidInput",
     "LinkPart",
+    "LoginInfo",
+    "NewToken",
     "NoAnswer",
     "NotFinished",
     "NotFound",
     "PayloadTooLarge",
+    "Policy",
+    "Posted",
+    "QuestionInfo",
     "Rejected",
+    "Served",
+    "SkillInfo",
+    "SkillOptions",
+    "Sources",
     "SyncContext",
     "TaskError",
+    "TaskHandle",
+    "TaskInfo",
+    "TaskLog",
+    "TaskPage",
+    "TaskQuery",
     "TaskRequest",
+    "TaskSummary",
     "TextPart",
+    "TokenInfo",
     "Unauthenticated",
     "Unavailable",
+    "UnexpectedAnswer",
+    "UserInfo",
+    "WhoAmI",
     "__version__",
     "run",
 ]

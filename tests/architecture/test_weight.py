@@ -9,8 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from agentic_atlas.protocol.caller.agents import AgentSummary
 from tests.architecture.distributions import closure, top_level_modules
 from tests.integration.client.client_server import KEY, Answer, in_order, serving
+from tests.shown import answer
 
 PRINT_MODULES = "\nimport json, sys\nprint('MODULES', json.dumps(sorted(sys.modules)))"
 HELP = """
@@ -89,7 +91,7 @@ def test_a_command_that_asks_the_platform_loads_what_it_uses_and_no_more(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     with serving(in_order()) as server:
-        server.answer = lambda asked: Answer({"items": [{"name": "hello", "owner": "ada"}], "next": None})
+        server.answer = lambda asked: Answer({"items": [answer(AgentSummary, name="hello")], "next": None})
         monkeypatch.setenv("ATLAS_API_URL", server.url)
         monkeypatch.setenv("ATLAS_API_KEY", KEY)
         monkeypatch.setenv("HOME", str(tmp_path))

@@ -160,8 +160,8 @@ class Platform:
         """Make a token, and the agent where there is none; by HTTP, for a command takes a second to start."""
         with Client(self.url, api_key=self.api_key) as atlas:
             with suppress(Conflict):
-                atlas.create_agent(agent)
-            return atlas.create_token(agent, **options).token
+                atlas.agents.create(agent)
+            return atlas.tokens.create(agent, **options).token
 
     @contextmanager
     def agent(self, name: str, code: str, *, token: str | None = None, **environ: str) -> Iterator[Process]:

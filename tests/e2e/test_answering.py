@@ -92,8 +92,8 @@ def test_a_question_that_somebody_else_answers_is_asked_no_more(platform: Platfo
         agent.wait_for(connected)
         with terminal(platform, "call", "asking", "publish", "title=Atlas") as at:
             at.see("> ")
-            (task,) = client.tasks(state="input_required")
-            client.answer(task.id, "blue")
+            (task,) = client.tasks.list(state="input_required")
+            client.tasks.answer(task.id, "blue")
             at.see("Which size?")
             at.see("> ")
             at.type("1")
@@ -108,8 +108,8 @@ def test_an_interrupt_at_a_prompt_ends_the_command_and_its_task(platform: Platfo
             at.interrupt()
             at.see("to stop")
             assert at.end()[0] == 130
-        (task,) = client.tasks()
-        assert until(client.task(task.id), lambda info: info.done).state == "canceled"
+        (task,) = client.tasks.list()
+        assert until(client.tasks.get(task.id), lambda info: info.done).state == "canceled"
 
 
 def test_an_answer_is_asked_for_at_the_terminal(platform: Platform, client: Client) -> None:

@@ -76,11 +76,11 @@ def test_a_network_lost_after_a_backup_goes_on_from_it_with_its_tokens_keys_and_
     platform.start()
     with platform.agent("echo", ECHO, token=token) as agent, Client(platform.url, api_key=key) as again:
         agent.wait_for(connected)
-        assert [again.task(task.id).result(PATIENCE) for task in waiting] == [f"number {n}" for n in range(20)]
-        assert again.task(done.id).info.output == "before"
+        assert [again.tasks.get(task.id).result(PATIENCE) for task in waiting] == [f"number {n}" for n in range(20)]
+        assert again.tasks.get(done.id).info.output == "before"
         with pytest.raises(AtlasError):
-            again.task(late.id)
-        assert again.whoami().user.role == "admin"
+            again.tasks.get(late.id)
+        assert again.people.whoami().user.role == "admin"
         assert platform.api_key == key
 
 
@@ -115,9 +115,9 @@ def test_tasks_that_ran_at_the_backup_are_taken_up_again_and_those_for_once_are_
     lose_and_restore(hasty)
     hasty.start()
     with hasty.agent("slow", ONCE, token=token), Client(hasty.url, api_key=hasty.api_key) as client:
-        assert client.task(again).result(PATIENCE) == "attempt 2"
+        assert client.tasks.get(again).result(PATIENCE) == "attempt 2"
         with pytest.raises(TaskError) as lost:
-            client.task(once).result(PATIENCE)
+            client.tasks.get(once).result(PATIENCE)
         assert lost.value.code == "outcome_unknown"
 
 
@@ -134,9 +134,9 @@ def test_an_agent_that_outlives_the_loss_goes_on_and_drops_what_the_restored_net
         agent.wait_for("again told to stop")
         with Client(platform.url, api_key=platform.api_key) as client:
             assert client.call("slow", "quick") == "here"
-            assert client.task(known).info.state == "working"
+            assert client.tasks.get(known).info.state == "working"
             with pytest.raises(NotFound):
-                client.task(unknown)
+                client.tasks.get(unknown)
         assert "Traceback" not in agent.output
         assert platform.process is not None
         assert "Traceback" not in platform.process.output
@@ -145,10 +145,10 @@ def test_an_agent_that_outlives_the_loss_goes_on_and_drops_what_the_restored_net
 def test_a_backup_is_made_by_whoever_owns_the_data_the_server_or_the_command(
     platform: Platform, client: Client
 ) -> None:
-    network = client.whoami().network
+    network = client.people.whoami().network
     running = json.loads(platform.atlas("backup", "--json"))
     assert Path(running["path"]).parent == data_of(platform) / "backups"
-    assert [backup.name for backup in client.backups()] == [running["name"]]
+    assert [backup.name for backup in client.backups.list()] == [running["name"]]
     named = platform.atlas("backup", "named.tar", "--data-dir", str(data_of(platform)))
     assert str(platform.folder / "named.tar") in named
     assert "is there already" in platform.atlas("backup", "named.tar", check=False)
@@ -183,7 +183,7 @@ def test_a_restore_over_a_running_network_is_refused_and_over_a_stopped_one_keep
 
 
 def test_a_restore_that_was_killed_is_finished_by_the_next_start(platform: Platform, client: Client) -> None:
-    network = client.whoami().network
+    network = client.people.whoami().network
     platform.atlas("backup", "mine.tar")
     assert platform.stop() == 0
     data = data_of(platform)
@@ -194,7 +194,7 @@ def test_a_restore_that_was_killed_is_finished_by_the_next_start(platform: Platf
     os.truncate(data / "atlas.sqlite3", 0)
     platform.start()
     with Client(platform.url, api_key=platform.api_key) as again:
-        assert again.whoami().network == network
+        assert again.people.whoami().network == network
     assert (data / "before-restore-T" / "atlas.sqlite3").stat().st_size == 0
 
 
@@ -215,7 +215,7 @@ def test_a_server_killed_in_the_middle_of_a_backup_leaves_no_file_that_looks_who
             platform.start()
             assert list(folder.iterdir()) == []
             with Client(platform.url, api_key=platform.api_key) as client:
-                assert client.backups() == []
+                assert client.backups.list() == []
         platform.atlas("backup", "whole.tar")
         platform.atlas("restore", "whole.tar", "--data-dir", "other")
     finally:
@@ -224,7 +224,7 @@ def test_a_server_killed_in_the_middle_of_a_backup_leaves_no_file_that_looks_who
 
 def ask(platform: Platform) -> None:
     with Client(platform.url, api_key=platform.api_key, patience=0) as client, suppress(AtlasError):
-        client.create_backup()
+        client.backups.create()
 
 
 def wait_for_bytes(folder: Path, kind: str) -> None:

@@ -33,14 +33,15 @@ def test_calls_in_a_circle_end_at_once_with_an_error_that_names_the_chain(tmp_pa
         client = running.enter_context(Client(platform.url, api_key=platform.api_key))
         for name, other, slots in agents:
             code = CIRCLE.replace("NAME", name).replace("OTHER", other).replace("SLOTS", str(slots))
-            client.create_agent(name)
-            token = client.create_token(name).token
+            client.agents.create(name)
+            token = client.tokens.create(name).token
             running.enter_context(platform.agent(name, code, token=token)).wait_for(connected)
         assert client.call("ping", "hit", n=14, queue_ttl=0) == 14
         with pytest.raises(TaskError, match=r"the calls go round in a circle: admin/ping\.hit → admin/pong\.hit → .*"):
             client.call("ping", "hit", n=20, queue_ttl=0)
-        ended = next(task for task in client.tasks(agent="ping") if task.error and task.error.code == "call_circle")
-        told = client.task(ended.id).info.error
+        found = client.tasks.list(agent="ping")
+        ended = next(task for task in found if task.error and task.error.code == "call_circle")
+        told = client.tasks.get(ended.id).info.error
         assert told is not None
         assert len(told.detail["chain"]) == 17
         with pytest.raises(TaskError, match="more than 16 agents call one another"):
@@ -48,6 +49,6 @@ def test_calls_in_a_circle_end_at_once_with_an_error_that_names_the_chain(tmp_pa
         chains = [client.submit(name, "hit", n=16) for name in ("ping", "pong")]
         assert all(chain.refresh(wait=PATIENCE).done for chain in chains)
         for name, _, slots in agents:
-            shown = client.agent(name)
+            shown = client.agents.get(name)
             assert (shown.slots, shown.slots_used, shown.tasks_waiting) == (slots, 0, 0)
             assert [one.slots_used for one in shown.instances] == [0]

@@ -65,7 +65,7 @@ def test_the_printed_steps_are_the_stored_events(platform: Platform, client: Cli
         task = client.submit("echo", "say", text="hello")
         task.result(30)
         events = list(task.events())
-        steps = workflow(client.agent("echo"), task.info, events)
+        steps = workflow(client.agents.get("echo"), task.info, events)
     assert [step.name for step in steps] == STEPS
     numbers = {step.name: step.text for step in steps}
     states = [event for event in events if event.kind == "state"]
@@ -91,6 +91,6 @@ if __name__""",
         agent.wait_for(connected)
         task = client.submit("echo", "twice", text="ho")
         assert task.result(30) == "hoho"
-        branches = tree(client.tasks(trace=task.info.trace_id))
+        branches = tree(client.tasks.list(trace=task.info.trace_id))
     assert [(branch.lines, branch.task.skill) for branch in branches] == [("", "twice"), ("├─ ", "say"), ("└─ ", "say")]
     assert all(branch.took is not None for branch in branches)

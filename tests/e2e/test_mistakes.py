@@ -61,7 +61,7 @@ def test_an_input_that_breaks_the_schema_is_refused_and_not_stored(calls: Client
     assert [fault["path"] for fault in caught.value.detail] == ["/b"]
     with pytest.raises(InvalidInput):
         calls.call("clumsy", "divide", a=1)
-    assert list(calls.tasks()) == []
+    assert list(calls.tasks.list()) == []
 
 
 def test_what_does_not_exist_is_named(calls: Client) -> None:

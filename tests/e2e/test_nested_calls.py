@@ -15,8 +15,8 @@ import httpx
 import pytest
 
 from agentic_atlas import Client
+from agentic_atlas.protocol.caller.tasks import TaskInfo
 from agentic_atlas.sdk.client.blocking import BlockingTask
-from agentic_atlas.sdk.client.records import TaskInfo
 from tests.e2e.processes import PATIENCE, Json, Platform, Process, connected, python
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
@@ -84,8 +84,8 @@ class Forest:
 
 
 def new_token(client: Client, agent: str) -> str:
-    client.create_agent(agent)
-    return client.create_token(agent).token
+    client.agents.create(agent)
+    return client.tokens.create(agent).token
 
 
 @pytest.fixture
@@ -105,9 +105,9 @@ def running() -> Iterator[ExitStack]:
 
 def ended_trace(client: Client, root: BlockingTask) -> dict[str, TaskInfo]:
     """The tasks of a trace when all have ended."""
-    for task in client.tasks(trace=root.info.trace_id):
-        assert client.task(task.id).refresh(wait=PATIENCE).done, f"{task} does not end"
-    return {task.id: client.task(task.id).info for task in client.tasks(trace=root.info.trace_id)}
+    for task in client.tasks.list(trace=root.info.trace_id):
+        assert client.tasks.get(task.id).refresh(wait=PATIENCE).done, f"{task} does not end"
+    return {task.id: client.tasks.get(task.id).info for task in client.tasks.list(trace=root.info.trace_id)}
 
 
 def check_tree(tasks: dict[str, TaskInfo], root: str) -> None:
@@ -233,7 +233,7 @@ def test_research_cites_what_three_agents_know_and_names_what_could_not_be_read(
         assert f"  - {name}: {reason}\n" in report
     assert "server.log: read the first 20.0 MB of 200.0 MB" in report
     assert "outside" not in report
-    children = list(client.tasks(parent=task.id))
+    children = list(client.tasks.list(parent=task.id))
     assert {child.agent for child in children} == {f"admin/{name}" for name in agents if name != "research"}
     check_tree(ended_trace(client, task), task.id)
 

@@ -8,8 +8,8 @@ from collections.abc import Callable
 import pytest
 
 from agentic_atlas import Client, Conflict, InvalidInput, TaskError
+from agentic_atlas.protocol.caller.tasks import TaskInfo
 from agentic_atlas.sdk.client.blocking import BlockingTask
-from agentic_atlas.sdk.client.records import TaskInfo
 from tests.e2e.processes import PATIENCE, Platform, connected
 
 ASKING = """
@@ -85,7 +85,7 @@ def test_a_question_outlives_the_platform_and_its_task_is_completed_once(platfor
         platform.kill()
         platform.start()
         with Client(platform.url, api_key=platform.api_key) as again:
-            same = again.task(task.id)
+            same = again.tasks.get(task.id)
             assert same.info.question == waiting.question
             with pytest.raises(InvalidInput):
                 same.answer("green")
@@ -109,8 +109,8 @@ def test_an_answer_given_while_the_agent_is_cut_off_reaches_it(platform: Platfor
         platform.start()
         with Client(platform.url, api_key=platform.api_key) as again:
             # The agent may not be back yet.
-            again.answer(task.id, "hello")
-            assert again.task(task.id).result(PATIENCE) == "you said hello"
+            again.tasks.answer(task.id, "hello")
+            assert again.tasks.get(task.id).result(PATIENCE) == "you said hello"
 
 
 @pytest.mark.timeout(120)
@@ -174,7 +174,7 @@ def test_a_question_expires_through_a_kill_of_the_platform(platform: Platform, c
         platform.kill()
         platform.start()
         with Client(platform.url, api_key=platform.api_key) as again:
-            assert again.task(task.id).result(PATIENCE) == "nobody came"
+            assert again.tasks.get(task.id).result(PATIENCE) == "nobody came"
 
 
 def test_waiting_for_a_person_is_no_time_of_the_skill(platform: Platform, client: Client) -> None:

@@ -91,9 +91,9 @@ def test_what_ended_while_the_platform_was_down_arrives_after_both_were_killed_a
     platform.start()
     with worker.started() as agent, Client(platform.url, api_key=platform.api_key) as caller:
         agent.wait_for(connected)
-        results = [caller.task(task.id).result(PATIENCE) for task in tasks]
+        results = [caller.tasks.get(task.id).result(PATIENCE) for task in tasks]
         assert results == ["again is done", "once is done"]
-        assert [caller.task(task.id).refresh().attempt for task in tasks] == [1, 1]
+        assert [caller.tasks.get(task.id).refresh().attempt for task in tasks] == [1, 1]
         assert worker.began() == ["again", "once"]
         until(lambda: worker.on_disk() == 0)
 
@@ -132,7 +132,7 @@ def test_an_agent_that_is_stopped_with_results_says_so_and_the_next_one_delivers
         assert "results not acknowledged: 1; kept on disk, for the next start to deliver" in agent.output
     platform.start()
     with worker.started() as agent, Client(platform.url, api_key=platform.api_key) as caller:
-        assert caller.task(task.id).result(PATIENCE) == "once is done"
+        assert caller.tasks.get(task.id).result(PATIENCE) == "once is done"
     assert worker.began() == ["once"]
 
 

@@ -126,7 +126,7 @@ def test_an_agent_that_stands_still_for_less_than_the_grace_period_loses_and_rep
         task = client.submit("keeper", "hold", seconds=1)
         agent.wait_for("began")
         with standing_still(agent.pid):
-            until(lambda: client.agent("keeper").instances_online == 0)
+            until(lambda: client.agents.get("keeper").instances_online == 0)
             passes(GRACE / 3)
         assert task.result(PATIENCE) == "a"
         assert task.refresh().attempt == 1
@@ -146,7 +146,7 @@ def test_an_agent_that_stands_still_for_longer_loses_its_task_learns_it_and_chan
                 if says == "ended":
                     assert task.result(PATIENCE) == "b"
             sleeping.wait_for(says)
-            until(lambda: client.agent("keeper").instances_online == 2)
+            until(lambda: client.agents.get("keeper").instances_online == 2)
             assert client.call("keeper", "hold", seconds=0) in ("a", "b")
             if says == "ended":
                 seen = task.refresh()

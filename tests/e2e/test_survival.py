@@ -53,7 +53,7 @@ def test_a_task_acknowledged_before_a_kill_is_done_after_the_restart(platform: P
         platform.kill()
         platform.start()
         with Client(platform.url, api_key=platform.api_key) as again:
-            assert [again.task(task.id).result(PATIENCE) for task in tasks] == [f"number {n}" for n in range(20)]
+            assert [again.tasks.get(task.id).result(PATIENCE) for task in tasks] == [f"number {n}" for n in range(20)]
 
 
 def test_a_submit_waits_for_its_agent_through_a_kill(platform: Platform, client: Client) -> None:
@@ -65,7 +65,7 @@ def test_a_submit_waits_for_its_agent_through_a_kill(platform: Platform, client:
     platform.kill()
     platform.start()
     with platform.agent("echo", ECHO), Client(platform.url, api_key=platform.api_key) as again:
-        assert again.task(task.id).result(PATIENCE) == "later"
+        assert again.tasks.get(task.id).result(PATIENCE) == "later"
 
 
 def test_the_answer_to_a_submit_leaves_after_fdatasync(platform: Platform, client: Client) -> None:
@@ -167,4 +167,4 @@ def test_an_output_that_no_reader_could_take_fails_its_task_and_spoils_no_list(
         with pytest.raises(TaskError) as caught:
             task.result(PATIENCE)
         assert caught.value.code in ("invalid_output", "handler_error")
-        assert [found.id for found in client.tasks()] == [task.id]
+        assert [found.id for found in client.tasks.list()] == [task.id]

@@ -108,8 +108,8 @@ class Stage:
     def add(self, name: str, instances: int = 1, **environ: str) -> list[Worker]:
         """Start so many processes of an agent, each with its own token; wait until they are registered."""
         with Client(self.server.url, api_key=self.server.api_key) as client:
-            client.create_agent(name)
-            tokens = [client.create_token(name).token for _ in range(instances)]
+            client.agents.create(name)
+            tokens = [client.tokens.create(name).token for _ in range(instances)]
         first = len(self.workers)
         added = [
             Worker(self.server, name, token, self.server.folder / f"ledger-{first + number}", **environ)
@@ -161,7 +161,7 @@ class Stage:
     def shown(self) -> dict[str, tuple[str, int]]:
         """Return state and last event's number of every task, as the API shows them."""
         with Client(self.server.url, api_key=self.server.api_key) as client:
-            return {task.id: (task.state, task.last_seq) for task in client.tasks()}
+            return {task.id: (task.state, task.last_seq) for task in client.tasks.list()}
 
     def check_outputs(self) -> None:
         """See that no process said what none may say."""

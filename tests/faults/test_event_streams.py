@@ -69,7 +69,7 @@ class Retold:
 async def through_the_client(url: str, key: str, task: str) -> list[Event]:
     """Read all events with the Python client, which takes them up again by itself."""
     async with AsyncClient(url, api_key=key) as client:
-        handle = await client.task(task)
+        handle = await client.tasks.get(task)
         return [(event.seq, event.kind, event.data) async for event in handle.events()]
 
 

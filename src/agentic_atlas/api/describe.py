@@ -9,11 +9,13 @@ from fastapi.openapi.utils import get_openapi
 from fastapi.routing import APIRoute
 from starlette.responses import Response
 
-from agentic_atlas.http.answers import ErrorView
 from agentic_atlas.http.requests import principal_of
+from agentic_atlas.protocol.caller.values import ErrorAnswer
+from agentic_atlas.protocol.tasks import TaskState
 
 _TEMPLATE = "#/components/schemas/{name}"
-_KINDS: set[type] = {ErrorView}
+# Besides those of the routes: what the list of tasks is asked by.
+_KINDS: set[type] = {ErrorAnswer, TaskState}
 
 
 class Description(TypedDict, total=False):
@@ -37,7 +39,7 @@ def describe(
         response_class=Response,
         responses={
             int(status): {"description": HTTPStatus(status).phrase, **({"content": content} if content else {})},
-            "default": {"description": "Not carried out", "content": _content(ErrorView)},
+            "default": {"description": "Not carried out", "content": _content(ErrorAnswer)},
         },
     )
     if takes is not None:

@@ -5,13 +5,12 @@ from http import HTTPStatus
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from agentic_atlas.api.bodies import DeviceCode, NewLogin, UserCode
 from agentic_atlas.api.describe import describe
-from agentic_atlas.api.views.logins import LoginCodesView, LoginView, login_codes_view, login_view
-from agentic_atlas.api.views.users import NewKeyView, new_key_view
 from agentic_atlas.backend.usecases import logins
+from agentic_atlas.backend.usecases.shown import login_codes, login_info, new_api_key
 from agentic_atlas.http.answers import Json, read
 from agentic_atlas.http.requests import Parts, Who
+from agentic_atlas.protocol.caller.people import DeviceCode, LoginCodes, LoginInfo, LoginRequest, NewApiKey, UserCode
 
 router = APIRouter(prefix="/api/v1/login-codes", tags=["logins"])
 
@@ -19,15 +18,15 @@ MAX_BODY = 1_024
 """Bytes of a body: nobody has to say who they are to send one."""
 
 
-@router.post("", **describe(takes=NewLogin, answers=LoginCodesView, status=HTTPStatus.CREATED))
+@router.post("", **describe(takes=LoginRequest, answers=LoginCodes, status=HTTPStatus.CREATED))
 async def begin(request: Request, engine: Parts) -> Response:
     """Begin a login that somebody who is logged in has to approve; needs no API key."""
-    body = await read(request, NewLogin, most=MAX_BODY)
+    body = await read(request, LoginRequest, most=MAX_BODY)
     address = request.client.host if request.client else ""
-    return Json(login_codes_view(await logins.begin(None, engine, body.host, address)), status=HTTPStatus.CREATED)
+    return Json(login_codes(await logins.begin(None, engine, body.host, address)), status=HTTPStatus.CREATED)
 
 
-@router.post("/token", **describe(takes=DeviceCode, answers=NewKeyView))
+@router.post("/token", **describe(takes=DeviceCode, answers=NewApiKey))
 async def collect(request: Request, engine: Parts) -> Response:
     """Fetch the API key of an approved login, once; needs no API key.
 
@@ -35,25 +34,25 @@ async def collect(request: Request, engine: Parts) -> Response:
     """
     body = await read(request, DeviceCode, most=MAX_BODY)
     issued = await logins.collect(None, engine, body.device_code)
-    return Json(new_key_view(issued.key, issued.user, issued.secret))
+    return Json(new_api_key(issued.key, issued.user, issued.secret))
 
 
-@router.post("/show", **describe(takes=UserCode, answers=LoginView))
+@router.post("/show", **describe(takes=UserCode, answers=LoginInfo))
 async def show(request: Request, engine: Parts, who: Who) -> Response:
     """Show who asks with a code, before it is decided."""
     body = await read(request, UserCode, most=MAX_BODY)
-    return Json(login_view(await logins.show(who, engine, body.user_code), engine.clock()))
+    return Json(login_info(await logins.show(who, engine, body.user_code), engine.clock()))
 
 
-@router.post("/approve", **describe(takes=UserCode, answers=LoginView))
+@router.post("/approve", **describe(takes=UserCode, answers=LoginInfo))
 async def approve(request: Request, engine: Parts, who: Who) -> Response:
     """Let whoever asks with a code have an API key of one's own."""
     body = await read(request, UserCode, most=MAX_BODY)
-    return Json(login_view(await logins.approve(who, engine, body.user_code), engine.clock()))
+    return Json(login_info(await logins.approve(who, engine, body.user_code), engine.clock()))
 
 
-@router.post("/deny", **describe(takes=UserCode, answers=LoginView))
+@router.post("/deny", **describe(takes=UserCode, answers=LoginInfo))
 async def deny(request: Request, engine: Parts, who: Who) -> Response:
     """Turn away whoever asks with a code."""
     body = await read(request, UserCode, most=MAX_BODY)
-    return Json(login_view(await logins.deny(who, engine, body.user_code), engine.clock()))
+    return Json(login_info(await logins.deny(who, engine, body.user_code), engine.clock()))

@@ -10,30 +10,31 @@ from fastapi import APIRouter, Header, Query, Request
 from starlette.responses import Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
-from agentic_atlas.api.bodies import NewAnswer, NewTask, NewTasks, Reason
 from agentic_atlas.api.describe import describe
-from agentic_atlas.api.views.tasks import (
-    BatchItem,
-    BatchView,
-    EventPage,
-    TaskPage,
-    TaskView,
-    event_view,
-    summary_of,
-    summary_view,
-    task_view,
-)
 from agentic_atlas.backend.domain.records import Task, TaskEvent
 from agentic_atlas.backend.engine import events as events_of
 from agentic_atlas.backend.engine.engine import Engine
 from agentic_atlas.backend.engine.notes import note
 from agentic_atlas.backend.ports import TaskFilter
 from agentic_atlas.backend.usecases import questions, submission, tasks
+from agentic_atlas.backend.usecases.shown import event_info, summary_of, task_info, task_summary
 from agentic_atlas.errors import AtlasError, InvalidInput
 from agentic_atlas.http.accept import prefers
 from agentic_atlas.http.answers import Json, read
-from agentic_atlas.http.errors import body_of
+from agentic_atlas.http.errors import error_info
 from agentic_atlas.http.requests import After, Limit, OwnTurn, Parts, Wait, WantedTasks, Who
+from agentic_atlas.protocol.caller.tasks import (
+    AnswerRequest,
+    BatchAnswer,
+    BatchItem,
+    BatchRequest,
+    CancelRequest,
+    EventPage,
+    SubmitRequest,
+    TaskInfo,
+    TaskPage,
+)
+from agentic_atlas.protocol.messages import Delivery
 
 KEEP_ALIVE = 15.0
 """Seconds of silence after which a stream of events sends a comment, for idle timers in between."""
@@ -43,7 +44,7 @@ _MOST_DIGITS = 15
 router = APIRouter(prefix="/api/v1/tasks", tags=["tasks"])
 
 
-@router.post("", **describe(takes=NewTask, answers=TaskView, status=HTTPStatus.CREATED))
+@router.post("", **describe(takes=SubmitRequest, answers=TaskInfo, status=HTTPStatus.CREATED))
 async def submit(
     request: Request,
     engine: Parts,
@@ -52,19 +53,19 @@ async def submit(
     traceparent: Annotated[str | None, Header(max_length=200)] = None,
 ) -> Response:
     """Submit a task; with `wait`, answer when it has ended or the time is over."""
-    ask = _ask(await read(request, NewTask), traceparent)
+    ask = _ask(await read(request, SubmitRequest), traceparent)
     submitted = await submission.submit(engine, who.user, who.caller, ask, wait=wait)
     task = submitted.task
     status = HTTPStatus.CREATED if submitted.created else HTTPStatus.OK
     return Json(await _view(engine, task), status=status, headers={"Location": f"/api/v1/tasks/{task.id}"})
 
 
-@router.post("/batch", **describe(takes=NewTasks, answers=BatchView))
+@router.post("/batch", **describe(takes=BatchRequest, answers=BatchAnswer))
 async def batch(request: Request, engine: Parts, who: Who) -> Response:
     """Submit several tasks; each is accepted or refused by itself."""
-    body = await read(request, NewTasks)
+    body = await read(request, BatchRequest)
     outcomes = await submission.submit_all(engine, who.user, who.caller, [_ask(new, None) for new in body.tasks])
-    return Json(BatchView([_item(outcome) for outcome in outcomes]))
+    return Json(BatchAnswer(results=[_item(outcome) for outcome in outcomes]))
 
 
 @router.get("", **describe(answers=TaskPage))
@@ -90,10 +91,10 @@ async def find(
     )
     async with turn:
         page = await tasks.find(engine, which, limit=limit, after=after)
-        return Json(TaskPage([summary_view(summary) for summary in page.items], page.next))
+        return Json(TaskPage(items=[task_summary(summary) for summary in page.items], next=page.next))
 
 
-@router.get("/{task_id}", **describe(answers=TaskView))
+@router.get("/{task_id}", **describe(answers=TaskInfo))
 async def show(task_id: str, engine: Parts, who: Who, wait: Wait = 0) -> Response:
     """Show a task; with `wait`, when it has ended or the time is over."""
     if wait:
@@ -122,37 +123,37 @@ async def events(
     if prefers(request.headers.getlist("accept"), "application/json", "text/event-stream"):
         async with turn:
             found, more = await events_of.page(engine, task_id, start)
-            return Json(EventPage([event_view(event) for event in found], more))
+            return Json(EventPage(items=[event_info(event) for event in found], next=more))
     if task.terminal and start >= task.last_seq:
         return Response(status_code=HTTPStatus.NO_CONTENT, headers={"Cache-Control": "no-store"})
     return Stream(engine, who.credential.id, task_id, start)
 
 
-@router.post("/{task_id}/cancel", **describe(takes=Reason, answers=TaskView))
+@router.post("/{task_id}/cancel", **describe(takes=CancelRequest, answers=TaskInfo))
 async def cancel(task_id: str, request: Request, engine: Parts, who: Who) -> Response:
     """Cancel a task and what it called; one that has ended stays as it is."""
-    body = await read(request, Reason)
+    body = await read(request, CancelRequest)
     task = await tasks.show(engine, who, task_id)
     return Json(await _view(engine, await tasks.cancel(engine, task_id, body.reason) or task))
 
 
-@router.post("/{task_id}/input", **describe(takes=NewAnswer, answers=TaskView))
+@router.post("/{task_id}/input", **describe(takes=AnswerRequest, answers=TaskInfo))
 async def answer(task_id: str, request: Request, engine: Parts, who: Who) -> Response:
     """Answer a question that a task asks; who may see the task may answer it."""
     task = await tasks.show(engine, who, task_id)
-    body = await read(request, NewAnswer)
+    body = await read(request, AnswerRequest)
     answered = await questions.answer(engine, who, task, bytes(body.answer), body.question)
     return Json(await _view(engine, answered))
 
 
-@router.post("/{task_id}/retry", **describe(answers=TaskView, status=HTTPStatus.CREATED))
+@router.post("/{task_id}/retry", **describe(answers=TaskInfo, status=HTTPStatus.CREATED))
 async def retry(task_id: str, engine: Parts, who: Who) -> Response:
     """Do again what an ended task asked for, as a new task."""
     submitted = await submission.retry(engine, who, task_id)
     return Json(await _view(engine, submitted.task), status=HTTPStatus.CREATED)
 
 
-def _ask(new: NewTask, trace: str | None) -> submission.Ask:
+def _ask(new: SubmitRequest, trace: str | None) -> submission.Ask:
     return submission.Ask(
         new.agent,
         new.skill,
@@ -162,7 +163,7 @@ def _ask(new: NewTask, trace: str | None) -> submission.Ask:
         timeout=new.timeout,
         priority=new.priority,
         queue_ttl=new.queue_ttl,
-        delivery=new.delivery,
+        delivery=None if new.delivery is None else Delivery(new.delivery),
         retries=new.retries,
         max_attempts=new.max_attempts,
         trace=trace,
@@ -171,12 +172,12 @@ def _ask(new: NewTask, trace: str | None) -> submission.Ask:
 
 def _item(outcome: submission.Submitted | AtlasError) -> BatchItem:
     if isinstance(outcome, AtlasError):
-        return BatchItem(error=body_of(outcome).error)
+        return BatchItem(error=error_info(outcome))
     return BatchItem(task=summary_of(outcome.task))
 
 
-async def _view(engine: Engine, task: Task) -> TaskView:
-    return task_view(task, await note(engine, task))
+async def _view(engine: Engine, task: Task) -> TaskInfo:
+    return task_info(task, await note(engine, task))
 
 
 class Stream(StreamingResponse):
@@ -203,7 +204,7 @@ async def _stream(engine: Engine, task_id: str, after: int) -> AsyncIterator[byt
 @lru_cache(maxsize=32)
 def _frame(event: TaskEvent) -> bytes:
     # Remembered, for all who stand at the same number are told the same.
-    data = msgspec.json.encode(event_view(event))
+    data = msgspec.json.encode(event_info(event))
     # JSON by msgspec has no line breaks outside strings, but payloads are passed on as their sender wrote them.
     lines = b"\n".join(b"data: " + line for line in data.splitlines())
     return b"id: %d\nevent: %s\n%s\n\n" % (event.seq, event.kind.value.encode(), lines)

@@ -11,7 +11,7 @@ from agentic_atlas.cli.options import Json
 from agentic_atlas.cli.times import clock
 
 if TYPE_CHECKING:
-    from agentic_atlas.sdk.client.records import WhoAmI
+    from agentic_atlas.protocol.caller.people import WhoAmI
 
 
 def whoami(*, json: Json = False) -> None:
@@ -19,14 +19,14 @@ def whoami(*, json: Json = False) -> None:
 
     async def work() -> tuple[str, WhoAmI]:
         async with connection.connect() as atlas:
-            return atlas.base_url, await atlas.whoami()
+            return atlas.base_url, await atlas.people.whoami()
 
     url, me = connection.run(work())
     if json:
         output.document({"url": url, "user": me.user, "api_key": me.api_key, **_server(me)})
         return
-    key = me.api_key.name or me.api_key.id if me.api_key else ""
-    ends = clock().full(me.api_key.expires_at) if me.api_key else ""
+    key = me.api_key.name or me.api_key.id
+    ends = clock().full(me.api_key.expires_at)
     output.fields(
         [
             ("user", me.user.name),

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 from agentic_atlas.cli import envfile, output
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
-    from agentic_atlas.sdk.client.records import TokenInfo, WhoAmI
+    from agentic_atlas.protocol.caller.agents import TokenInfo
+    from agentic_atlas.protocol.caller.people import WhoAmI
 
 TOKEN = "AGENT_JWT_TOKEN"  # noqa: S105 - the variable's name
 ROUTER = "ROUTER_WS_URL"
@@ -42,7 +43,7 @@ def write(path: Path, values: Mapping[str, str]) -> str:
     return before
 
 
-def tell_replaced(before: str, tokens: list[TokenInfo], in_use: set[str]) -> None:
+def tell_replaced(before: str, tokens: Sequence[TokenInfo], in_use: set[str]) -> None:
     """Say which token was replaced in a file, and what becomes of it."""
     from agentic_atlas.sdk.spool.folder import token_name
 

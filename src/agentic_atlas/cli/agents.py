@@ -10,20 +10,19 @@ from agentic_atlas.cli.options import AgentName, Iso, Json, Utc
 
 if TYPE_CHECKING:
     from agentic_atlas.cli.times import TimeFormat
-    from agentic_atlas.sdk.client.records import AgentInfo, AgentInstance
+    from agentic_atlas.protocol.caller.agents import AgentInfo, AgentInstance, AgentSummary
 
 
 def show_list(*, utc: Utc = False, iso: Iso = False, json: Json = False) -> None:
     """List the agents, with their status."""
 
-    async def work() -> list[AgentInfo]:
+    async def work() -> list[AgentSummary]:
         async with connection.connect() as atlas:
-            return [agent async for agent in atlas.agents()]
+            return [agent async for agent in atlas.agents.list()]
 
     found = connection.run(work())
     if json:
-        # A list does not say what an agent has, and "none" would be wrong.
-        output.document({"items": [output.without(agent, "skills", "instances") for agent in found]})
+        output.document({"items": found})
     elif not found:
         output.aside("There are no agents yet: `atlas init NAME` makes one.")
     else:
@@ -85,7 +84,7 @@ def delete(
 
     async def work() -> None:
         async with connection.connect() as atlas:
-            await atlas.delete_agent(agent)
+            await atlas.agents.delete(agent)
 
     if not yes:
         found = connection.run(look())
@@ -110,7 +109,7 @@ def _show_skill(typed: str, agent: AgentInfo, name: str, *, json: bool) -> None:
         output.page("\n".join(explain.of_skill(typed, skill, whole=True)))
 
 
-def _row(agent: AgentInfo, clock: TimeFormat) -> tuple[str, ...]:
+def _row(agent: AgentSummary, clock: TimeFormat) -> tuple[str, ...]:
     online = str(agent.instances_online)
     return (agent.full_name or agent.name, agent.status, online, clock.short(agent.last_seen_at), agent.description)
 

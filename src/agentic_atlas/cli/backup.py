@@ -111,7 +111,7 @@ def _asked() -> Backup:
 
     async def work() -> Backup:
         async with connection.connect(timeout=LONGEST) as atlas:
-            made = await atlas.create_backup()
+            made = await atlas.backups.create()
             return Backup(made.name, made.path, made.size, made.made_at.timestamp(), made.sha256)
 
     with output.progress("the server is making a backup"):

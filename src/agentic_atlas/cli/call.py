@@ -15,23 +15,12 @@ from agentic_atlas.errors import AtlasError
 
 if TYPE_CHECKING:
     from agentic_atlas.cli.questions import Prompter
+    from agentic_atlas.protocol.caller.tasks import TaskInfo, TaskOptions
     from agentic_atlas.sdk.client.asynchronous import AsyncClient
-    from agentic_atlas.sdk.client.records import TaskInfo
     from agentic_atlas.sdk.client.task import TaskHandle
 
 CANCEL_SECONDS = 3.0
 """How long an interrupted command takes to tell the platform."""
-
-
-@dataclass(frozen=True)
-class Policy:
-    """What the task is to be, in place of what its skill says; None leaves that alone."""
-
-    idempotency_key: str | None
-    priority: int | None
-    retries: int | None
-    at_most_once: bool
-    queue_ttl: float | None
 
 
 @dataclass(frozen=True)
@@ -42,7 +31,7 @@ class Wish:
     skill: str
     pairs: Sequence[str]
     base: str | None
-    policy: Policy
+    options: TaskOptions
     wait: bool
     stream: bool
     timeout: float | None
@@ -80,8 +69,8 @@ def call(  # noqa: PLR0913  # each is an argument or an option of the command
         str | None, Option("--idempotency-key", metavar="KEY", help="The same key is the same task.")
     ] = None,
     priority: Annotated[
-        int | None, Option("--priority", metavar="N", type=Whole(0, 9), help="Higher ones first; 0 without it.")
-    ] = None,
+        int, Option("--priority", metavar="N", type=Whole(0, 9), help="Higher ones first; 0 without it.")
+    ] = 0,
     retries: Annotated[
         int | None,
         Option("--retries", metavar="N", type=Whole(0, 100), help="Further tries after an error of the skill."),
@@ -114,8 +103,17 @@ def call(  # noqa: PLR0913  # each is an argument or an option of the command
     if about:
         connection.run(_explain(agent, skill))
         return
-    policy = Policy(idempotency_key, priority, retries, at_most_once, queue_ttl)
-    wish = Wish(agent, skill, pairs, base, policy, wait, stream, timeout, json)
+    from agentic_atlas.protocol.caller.tasks import TaskOptions
+
+    # Nobody waits at a terminal for an agent that is offline, unless they say so; a task that is left behind does.
+    options = TaskOptions(
+        idempotency_key=idempotency_key,
+        priority=priority,
+        retries=retries,
+        delivery="at_most_once" if at_most_once else None,
+        queue_ttl=0.0 if wait and queue_ttl is None else queue_ttl,
+    )
+    wish = Wish(agent, skill, pairs, base, options, wait, stream, timeout, json)
     info, printed = connection.run(_call(wish))
     if not wait:
         output.document(info) if json else output.say(info.id)
@@ -174,19 +172,9 @@ async def _submitted(atlas: AsyncClient, wish: Wish, fields: Mapping[str, object
 
 
 async def _submit(atlas: AsyncClient, wish: Wish, fields: Mapping[str, object]) -> TaskHandle:
-    policy = wish.policy
-    # Nobody waits at a terminal for an agent that is offline, unless they say so; a task that is left behind does.
-    ttl = 0.0 if wish.wait and policy.queue_ttl is None else policy.queue_ttl
-    return await atlas.submit(
-        wish.agent,
-        wish.skill,
-        fields,
-        idempotency_key=policy.idempotency_key,
-        priority=policy.priority,
-        retries=policy.retries,
-        delivery="at_most_once" if policy.at_most_once else None,
-        queue_ttl=ttl,
-    )
+    from msgspec.structs import asdict
+
+    return await atlas.submit(wish.agent, wish.skill, fields, **asdict(wish.options))
 
 
 def _too_late(task: TaskHandle, wish: Wish) -> Exception:

@@ -26,7 +26,7 @@ def agents(context: click.Context, parameter: click.Parameter, incomplete: str) 
 
     async def names(atlas: AsyncClient) -> list[str]:
         found: list[str] = []
-        async for agent in atlas.agents():
+        async for agent in atlas.agents.list():
             # Another's agent is named with its owner.
             found += [name for name in (agent.name, agent.full_name) if name.startswith(incomplete)][:1]
             if len(found) == MOST:
@@ -40,7 +40,7 @@ def skills(context: click.Context, parameter: click.Parameter, incomplete: str) 
     """Return the skills of the agent that was typed before; none when the platform cannot be asked."""
 
     async def names(atlas: AsyncClient) -> list[str]:
-        agent = await atlas.agent(context.params["agent"])
+        agent = await atlas.agents.get(context.params["agent"])
         return [skill.name for skill in agent.skills if skill.name.startswith(incomplete)]
 
     return _asked(names) if context.params.get("agent") else []
@@ -50,7 +50,7 @@ def fields(context: click.Context, parameter: click.Parameter, incomplete: str) 
     """Return what the skill that was typed before takes, else files: none when the platform cannot be asked."""
 
     async def names(atlas: AsyncClient) -> list[str]:
-        agent = await atlas.agent(context.params["agent"])
+        agent = await atlas.agents.get(context.params["agent"])
         skill = next((skill for skill in agent.skills if skill.name == context.params["skill"]), None)
         known = skill.input_schema.get("properties") if skill else None
         return [f"{name}=" for name in known or {} if name.startswith(incomplete) and _PLAIN.fullmatch(name)]
@@ -70,7 +70,7 @@ def tasks(context: click.Context, parameter: click.Parameter, incomplete: str) -
     """Return the newest tasks whose id begins so; none when the platform cannot be asked."""
 
     async def ids(atlas: AsyncClient) -> list[str]:
-        page = await atlas.task_page(limit=MOST)
+        page = await atlas.tasks.page(limit=MOST)
         return [task.id for task in page.items if task.id.startswith(incomplete)]
 
     return _asked(ids)

@@ -10,7 +10,7 @@ from agentic_atlas.cli.wording import expected
 
 if TYPE_CHECKING:
     from agentic_atlas.cli.times import TimeFormat
-    from agentic_atlas.sdk.client.records import TaskEvent
+    from agentic_atlas.protocol.caller.tasks import EventInfo
 
 
 class Setbacks:
@@ -19,7 +19,7 @@ class Setbacks:
     def __init__(self) -> None:
         self._waits = False
 
-    def told(self, event: TaskEvent) -> str | None:
+    def told(self, event: EventInfo) -> str | None:
         """Return the sentence for an event; None for most."""
         state = event.data.get("state") if event.kind == "state" else None
         if state == "submitted" and event.data.get("code") in _SETBACKS and not self._waits:
@@ -37,12 +37,12 @@ _SETBACKS = {
 }
 
 
-def line(event: TaskEvent, clock: TimeFormat) -> str:
+def line(event: EventInfo, clock: TimeFormat) -> str:
     """Return an event on one line, the time first."""
     return f"{clock.of_day(event.at)}  {event.kind:<8}  {' '.join(summary(event).split())}"
 
 
-def summary(event: TaskEvent) -> str:
+def summary(event: EventInfo) -> str:
     """Return what an event says, without its kind and time."""
     shown = {
         "state": _state,

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from agentic_atlas.cli.schema import Schema, SchemaField
+    from agentic_atlas.protocol.caller.agents import AgentInfo, SkillInfo
     from agentic_atlas.sdk.client.asynchronous import AsyncClient
-    from agentic_atlas.sdk.client.records import AgentInfo, SkillInfo
 
 LONGEST_TYPE = 60
 """Characters of a type that are shown; the schema has the rest."""
@@ -59,9 +59,9 @@ async def agent_of(atlas: AsyncClient, name: str) -> AgentInfo:
         NotFound: there is none of this name that can be seen; the message names the one that was meant, if one is near.
     """
     try:
-        return await atlas.agent(name)
+        return await atlas.agents.get(name)
     except NotFound as error:
-        known = [known.full_name if "/" in name else known.name async for known in atlas.agents()]
+        known = [known.full_name if "/" in name else known.name async for known in atlas.agents.list()]
         raise NotFound(f"{error.message}{words.meant(name, known)}", code=error.code, detail=error.detail) from None
 
 
@@ -134,9 +134,8 @@ def _table(rows: Sequence[tuple[str, str, str]]) -> list[str]:
 
 def _facts(skill: SkillInfo) -> list[str]:
     policy = skill.policy
-    retries, timeout = policy.get("retries"), policy.get("timeout")
     facts = ["streams"] if skill.streams else []
-    facts += ["at most once"] if policy.get("delivery") == "at_most_once" else []
-    facts += [f"{retries} retries"] if retries else []
-    facts += [f"timeout {timeout:g} s"] if isinstance(timeout, int | float) else []
+    facts += ["at most once"] if policy.delivery == "at_most_once" else []
+    facts += [f"{policy.retries} retries"] if policy.retries else []
+    facts += [f"timeout {policy.timeout:g} s"] if policy.timeout is not None else []
     return facts

@@ -25,7 +25,7 @@ async def task(atlas: AsyncClient, typed: str) -> str:
     """
     if not _BEGINNING.fullmatch(typed):
         return typed  # A whole id, or none at all, which the platform says better.
-    found = (await atlas.task_page(prefix=typed, limit=_SHOWN)).items
+    found = (await atlas.tasks.page(prefix=typed, limit=_SHOWN)).items
     if not found:
         raise NotFound(f"there is no task whose id begins with {typed}", code="task_not_found")
     if len(found) > 1:

@@ -96,9 +96,9 @@ def _place(name: str) -> AgentAccess:
 
 async def _token(name: str) -> AgentAccess:
     async with connection.connect() as atlas:
-        me = await atlas.whoami()
+        me = await atlas.people.whoami()
         created = await ensure_agent(atlas, name)
-        made = await atlas.create_token(name, name=platform.node())
+        made = await atlas.tokens.create(name, name=platform.node())
         agent_env.warn_of_router(me, atlas.base_url)
         return AgentAccess(me.router_url or ROUTER_URL, me.api_url or atlas.base_url, made.token, created)
 

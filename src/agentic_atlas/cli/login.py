@@ -15,7 +15,7 @@ from agentic_atlas.cli.options import Json, PlatformUrl
 from agentic_atlas.errors import InvalidInput, Unauthenticated
 
 if TYPE_CHECKING:
-    from agentic_atlas.sdk.client.records import LoginCodes, NewApiKey, WhoAmI
+    from agentic_atlas.protocol.caller.people import LoginCodes, NewApiKey, WhoAmI
 
 LONGEST_KEY = 4_096
 
@@ -103,7 +103,7 @@ def _check(url: str, key: str) -> WhoAmI:
 
     async def work() -> WhoAmI:
         async with connection.connect(url, key) as atlas:
-            return await atlas.whoami()
+            return await atlas.people.whoami()
 
     return connection.run(work())
 

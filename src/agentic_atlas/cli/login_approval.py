@@ -8,7 +8,7 @@ from agentic_atlas.cli import connection, output
 from agentic_atlas.cli.asking import confirm
 
 if TYPE_CHECKING:
-    from agentic_atlas.sdk.client.records import LoginInfo
+    from agentic_atlas.protocol.caller.people import LoginInfo
 
 
 def decide(url: str | None, code: str, *, approve: bool, yes: bool, json: bool) -> None:
@@ -26,12 +26,12 @@ def decide(url: str | None, code: str, *, approve: bool, yes: bool, json: bool) 
 
 async def _ask(url: str | None, code: str) -> LoginInfo:
     async with connection.connect(url) as atlas:
-        return await atlas.login_request(code)
+        return await atlas.logins.get(code)
 
 
 async def _decide(url: str | None, code: str, *, approve: bool) -> LoginInfo:
     async with connection.connect(url) as atlas:
-        return await (atlas.approve_login(code) if approve else atlas.deny_login(code))
+        return await (atlas.logins.approve(code) if approve else atlas.logins.deny(code))
 
 
 def _confirm(asking: LoginInfo, *, approve: bool) -> None:

@@ -56,9 +56,8 @@ def _revoke(url: str, key: str) -> str:
 
     async def work() -> None:
         async with connection.connect(url, key) as atlas:
-            me = await atlas.whoami()
-            if me.api_key is not None:
-                await atlas.revoke_api_key(me.api_key.id)
+            me = await atlas.people.whoami()
+            await atlas.keys.revoke(me.api_key.id)
 
     try:
         connection.run(work())

@@ -73,13 +73,6 @@ def record(value: object) -> None:
     _print(as_json(value) + "\n")
 
 
-def without(value: object, *names: str) -> dict[str, object]:
-    """Return a record for JSON without fields that a list leaves out: they would look as if there were nothing."""
-    import msgspec
-
-    return {name: part for name, part in msgspec.to_builtins(value).items() if name not in names}
-
-
 def as_json(value: object, *, indent: int = -1) -> str:
     """Write a value as JSON without anything unseen; an indent below zero keeps it on one line."""
     import msgspec

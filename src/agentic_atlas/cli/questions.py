@@ -14,7 +14,7 @@ from agentic_atlas.errors import Conflict, InvalidInput
 if TYPE_CHECKING:
     import asyncio
 
-    from agentic_atlas.sdk.client.records import QuestionInfo, TaskEvent, TaskInfo
+    from agentic_atlas.protocol.caller.tasks import EventInfo, QuestionInfo, TaskInfo
     from agentic_atlas.sdk.client.task import TaskHandle
 
 
@@ -87,7 +87,7 @@ class Prompter:
         self._turn = asyncio.Lock()
         self._asking: dict[object, asyncio.Task[None]] = {}
 
-    def see(self, event: TaskEvent) -> None:
+    def see(self, event: EventInfo) -> None:
         """Take an event of the task: a question is asked, and not any more once it is settled."""
         number = event.data.get("number") if event.kind == "question" else event.data.get("question")
         asking = self._asking.pop(number, None)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from agentic_atlas.errors import AtlasError, Unauthenticated, Unavailable
 
 if TYPE_CHECKING:
-    from agentic_atlas.sdk.client.records import WhoAmI
+    from agentic_atlas.protocol.caller.people import WhoAmI
     from agentic_atlas.sdk.credentials import StoredKey
 
 SECONDS = 1.5
@@ -38,7 +38,7 @@ async def reach(url: str, key: str) -> Reached:
 
     try:
         async with asyncio.timeout(SECONDS), connection.connect(url, key, patience=0.0) as atlas:
-            return Reached("answers", await atlas.whoami())
+            return Reached("answers", await atlas.people.whoami())
     except Unauthenticated:
         return Reached("does not take the key")
     except (Unavailable, TimeoutError):

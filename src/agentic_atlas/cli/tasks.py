@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from agentic_atlas.cli.times import TimeFormat
+    from agentic_atlas.protocol.caller.tasks import QuestionInfo, TaskInfo, TaskSummary
     from agentic_atlas.sdk.client.asynchronous import AsyncClient
-    from agentic_atlas.sdk.client.records import QuestionInfo, TaskInfo, TaskSummary
 
 STATES = ("submitted", "working", "input_required", "completed", "failed", "canceled", "rejected")
 PAGE = 100
@@ -84,7 +84,7 @@ async def _found(
     found: list[TaskSummary] = []
     while limit is None or len(found) < limit:
         most = PAGE if limit is None else min(PAGE, limit - len(found))
-        page = await atlas.task_page(**wanted, after=after, limit=most)
+        page = await atlas.tasks.page(**wanted, after=after, limit=most)
         found += page.items
         after = page.next
         if after is None or not page.items:
@@ -97,7 +97,7 @@ def show_one(*, task: TaskId, utc: Utc = False, iso: Iso = False, json: Json = F
 
     async def work() -> TaskInfo:
         async with connection.connect() as atlas:
-            return (await atlas.task(await ids.task(atlas, task))).info
+            return (await atlas.tasks.get(await ids.task(atlas, task))).info
 
     found = connection.run(work())
     if json:
@@ -116,7 +116,7 @@ def cancel(
 
     async def work() -> TaskInfo:
         async with connection.connect() as atlas:
-            return await atlas.cancel(await ids.task(atlas, task), reason)
+            return await atlas.tasks.cancel(await ids.task(atlas, task), reason)
 
     found = connection.run(work())
     if json:
@@ -159,7 +159,7 @@ def answer(
 
     async def work() -> TaskInfo:
         async with connection.connect() as atlas:
-            handle = await atlas.task(await ids.task(atlas, task))
+            handle = await atlas.tasks.get(await ids.task(atlas, task))
             asked = questions.open_question(handle.info, question)
             if document is not None:
                 said = arguments.parse_json(given.text(document), "--input")
@@ -189,7 +189,7 @@ def retry(*, task: TaskId, json: Json = False) -> None:
 
     async def work() -> TaskInfo:
         async with connection.connect() as atlas:
-            return (await atlas.retry(await ids.task(atlas, task))).info
+            return (await atlas.tasks.retry(await ids.task(atlas, task))).info
 
     made = connection.run(work())
     if json:
@@ -212,7 +212,7 @@ def watch(
 
     async def work() -> TaskInfo:
         async with connection.connect() as atlas:
-            handle = await atlas.task(await ids.task(atlas, task))
+            handle = await atlas.tasks.get(await ids.task(atlas, task))
             async for event in handle.events(after):
                 output.record(event) if json else output.say(events.line(event, clock))
             return await handle.refresh()
@@ -247,7 +247,7 @@ def _asked(question: QuestionInfo, clock: TimeFormat) -> str:
 
 
 def _took(task: TaskSummary) -> str:
-    if task.created_at is None or task.ended_at is None:
+    if task.ended_at is None:
         return ""
     return times.took((task.ended_at - task.created_at).total_seconds())
 
@@ -275,7 +275,7 @@ def _print(task: TaskInfo, clock: TimeFormat) -> None:
             ("state", task.state),
             ("note", task.note or ""),
             ("error", fault),
-            ("caller", f"{task.caller.name or task.caller.id} ({task.caller.kind})" if task.caller else ""),
+            ("caller", f"{task.caller.name or task.caller.id} ({task.caller.kind})"),
             ("attempt", str(task.attempt)),
             ("created", clock.full(task.created_at)),
             ("ended", clock.full(task.ended_at)),
@@ -285,7 +285,7 @@ def _print(task: TaskInfo, clock: TimeFormat) -> None:
             ("policy", _policy(task)),
             ("part of", task.parent_id or ""),
             ("repeats", task.retry_of or ""),
-            ("trace", task.trace_id or ""),
+            ("trace", task.trace_id),
             ("input", _value(task.input)),
             *((f"question {one.number}", _asked(one, clock)) for one in task.questions),
             ("output", "" if task.state != "completed" else _value(task.output)),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,8 +14,9 @@ from agentic_atlas.errors import NotFound
 
 if TYPE_CHECKING:
     from agentic_atlas.cli.times import TimeFormat
+    from agentic_atlas.protocol.caller.agents import NewToken, TokenInfo
+    from agentic_atlas.protocol.caller.people import WhoAmI
     from agentic_atlas.sdk.client.asynchronous import AsyncClient
-    from agentic_atlas.sdk.client.records import NewToken, TokenInfo, WhoAmI
 
 
 def create(
@@ -30,7 +32,7 @@ def create(
     json: Json = False,
 ) -> None:
     """Make a token for an instance of an agent. It is shown this once."""
-    from agentic_atlas.sdk.client.submission import LONGEST
+    from agentic_atlas.protocol.caller.values import LONGEST
 
     expires_in = times.seconds(expires, most=LONGEST)
     if env is not None:
@@ -42,8 +44,8 @@ def create(
             if create_agent:
                 await ensure_agent(atlas, agent)
             # Before there is a token to lose, as above.
-            me = await atlas.whoami() if env is not None else None
-            made = await atlas.create_token(agent, name=name or platform.node(), expires_in=expires_in)
+            me = await atlas.people.whoami() if env is not None else None
+            made = await atlas.tokens.create(agent, name=name or platform.node(), expires_in=expires_in)
             if env is not None and me is not None:
                 before = agent_env.write(env, agent_env.filled(made.token, me, atlas.base_url))
                 if not json:
@@ -56,9 +58,9 @@ def create(
 def show_list(*, agent: AgentName, utc: Utc = False, iso: Iso = False, json: Json = False) -> None:
     """List the tokens of an agent, without their secrets."""
 
-    async def work() -> tuple[list[TokenInfo], set[str]]:
+    async def work() -> tuple[Sequence[TokenInfo], set[str]]:
         async with connection.connect() as atlas:
-            return await atlas.tokens(agent), await _in_use(atlas, agent)
+            return await atlas.tokens.list(agent), await _in_use(atlas, agent)
 
     found, in_use = connection.run(work())
     if json:
@@ -81,7 +83,7 @@ def revoke(
 
     async def work() -> TokenInfo:
         async with connection.connect() as atlas:
-            return await atlas.revoke_token(token)
+            return await atlas.tokens.revoke(token)
 
     revoked = connection.run(work())
     if json:
@@ -93,9 +95,9 @@ def revoke(
 async def ensure_agent(atlas: AsyncClient, name: str) -> bool:
     """Create the agent when it is not there; return whether it was made."""
     try:
-        await atlas.agent(name)
+        await atlas.agents.get(name)
     except NotFound:
-        await atlas.create_agent(name)
+        await atlas.agents.create(name)
         return True
     return False
 
@@ -107,13 +109,13 @@ async def _tell_written(atlas: AsyncClient, made: NewToken, env: Path, me: WhoAm
     output.say(f"Wrote the token of {made.agent} and {network} to {env}; it {_until(made)}.")
     agent_env.warn_of_router(me, atlas.base_url)
     if before:
-        agent_env.tell_replaced(before, await atlas.tokens(made.agent), await _in_use(atlas, made.agent))
+        agent_env.tell_replaced(before, await atlas.tokens.list(made.agent), await _in_use(atlas, made.agent))
 
 
 async def _in_use(atlas: AsyncClient, agent: str) -> set[str]:
     """Return the ids of the tokens that instances are connected with now."""
-    found = await atlas.agent(agent)
-    return {instance.token_id for instance in found.instances if instance.online and instance.token_id}
+    found = await atlas.agents.get(agent)
+    return {instance.token_id for instance in found.instances if instance.online}
 
 
 def _show(made: NewToken, env: Path | None, *, json: bool) -> None:

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import msgspec
 from starlette.requests import ClientDisconnect, Request
@@ -19,21 +19,6 @@ MAX_BODY = 4 * 1024 * 1024
 MAX_DEPTH = 64
 
 T = TypeVar("T")
-
-
-class ErrorBody(msgspec.Struct):
-    """Why a request was not carried out."""
-
-    code: str
-    message: str
-    detail: Any = None
-    """Facts for programs, for instance where an input is wrong."""
-
-
-class ErrorView(msgspec.Struct):
-    """The shape of every error."""
-
-    error: ErrorBody
 
 
 class Json(Response):

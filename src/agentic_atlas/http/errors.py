@@ -17,7 +17,8 @@ from agentic_atlas.errors import (
     Unauthenticated,
     Unavailable,
 )
-from agentic_atlas.http.answers import ErrorBody, ErrorView, Json
+from agentic_atlas.http.answers import Json
+from agentic_atlas.protocol.caller.values import ErrorAnswer, ErrorInfo
 from agentic_atlas.protocol.refusals import Refusal, of_pydantic
 from agentic_atlas.protocol.schemas.words import pointer
 
@@ -60,14 +61,15 @@ def answer(error: Exception) -> Response:
     """Return the response for an error."""
     if not isinstance(error, AtlasError):
         # The server logs the traceback; the caller learns only that it is not their fault.
-        view = ErrorView(ErrorBody("internal", "something went wrong on the server; its log has the reason"))
+        why = "something went wrong on the server; its log has the reason"
+        view = ErrorAnswer(error=ErrorInfo(code="internal", message=why))
         return Json(view, status=HTTPStatus.INTERNAL_SERVER_ERROR)
     headers = {}
     if isinstance(error, Unauthenticated):
         headers["WWW-Authenticate"] = "Bearer"
     if isinstance(error, (Busy, Unavailable)):
         headers["Retry-After"] = str(max(1, round(error.retry_after)))
-    return Json(body_of(error), status=status_of(error), headers=headers)
+    return Json(ErrorAnswer(error=error_info(error)), status=status_of(error), headers=headers)
 
 
 def no_route() -> Response:
@@ -82,7 +84,8 @@ def not_allowed(methods: Collection[str]) -> Response:
 
 
 def _of_status(status: HTTPStatus, headers: Mapping[str, str] | None = None) -> Response:
-    return Json(ErrorView(ErrorBody(status.name.lower(), status.phrase)), status=status, headers=headers)
+    info = ErrorInfo(code=status.name.lower(), message=status.phrase)
+    return Json(ErrorAnswer(error=info), status=status, headers=headers)
 
 
 def parameters(faults: Sequence[Mapping[str, Any]]) -> InvalidInput:
@@ -120,6 +123,6 @@ def head_too_long(most: int) -> AtlasError:
     return InvalidInput(f"the request's head is over the limit of {most} bytes", code="head_too_long")
 
 
-def body_of(error: AtlasError) -> ErrorView:
-    """Return an error in its shape."""
-    return ErrorView(ErrorBody(error.code, error.message, error.detail))
+def error_info(error: AtlasError) -> ErrorInfo:
+    """Return an error as it is shown."""
+    return ErrorInfo(code=error.code, message=error.message, detail=error.detail)

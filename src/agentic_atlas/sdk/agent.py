@@ -120,7 +120,7 @@ class Agent:
     def skill(self, /, **options: Unpack[SkillOptions]) -> Callable[[F], F]: ...
 
     def skill(self, function: F | None = None, /, **options: Unpack[SkillOptions]) -> F | Callable[[F], F]:
-        """Declare a function as a skill, bare or with options (`skill.SkillOptions`): `@agent.skill(timeout=60)`.
+        """Declare a function as a skill, bare or with options (`SkillOptions`): `@agent.skill(timeout=60)`.
 
         `async def` runs on the agent's loop, `def` in a thread, `def` with `process=True` in a process of its own; an
         async generator streams what it yields, and its output is the list of it (null when too large for one output).

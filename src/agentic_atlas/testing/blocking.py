@@ -9,8 +9,8 @@ from contextlib import contextmanager
 from typing import Any, TypeVar
 
 from agentic_atlas.errors import ConfigurationError
+from agentic_atlas.protocol.caller.tasks import EventInfo, QuestionInfo, TaskInfo
 from agentic_atlas.sdk.agent import Agent
-from agentic_atlas.sdk.client.records import QuestionInfo, TaskEvent, TaskInfo
 from agentic_atlas.testing.caller import AsyncCaller, AsyncTask, serving
 from agentic_atlas.testing.loop import JumpingLoop
 
@@ -70,7 +70,7 @@ class Task:
         """See `AsyncTask.result`."""
         return self._thread.run(self._task.result(timeout))
 
-    def events(self, after: int = 0) -> Iterator[TaskEvent]:
+    def events(self, after: int = 0) -> Iterator[EventInfo]:
         """See `AsyncTask.events`."""
         while (event := self._thread.run(self._task.next_event(after))) is not None:
             yield event

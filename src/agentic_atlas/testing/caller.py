@@ -7,10 +7,10 @@ from datetime import datetime
 from typing import Any
 
 from agentic_atlas.errors import Conflict, InvalidInput
+from agentic_atlas.protocol.caller.tasks import EventInfo, QuestionInfo, TaskInfo, TaskOptions
 from agentic_atlas.sdk.agent import Agent
 from agentic_atlas.sdk.client.errors import NotFinished
-from agentic_atlas.sdk.client.records import QuestionInfo, TaskEvent, TaskInfo
-from agentic_atlas.sdk.client.submission import options
+from agentic_atlas.sdk.client.requests import checked
 from agentic_atlas.sdk.client.task import waiting_time
 from agentic_atlas.sdk.forms.encode import encode_answer, encode_input
 from agentic_atlas.sdk.skills.crossing import awaited_on
@@ -18,7 +18,7 @@ from agentic_atlas.testing.backend import MemoryBackend
 from agentic_atlas.testing.book import Entry
 from agentic_atlas.testing.network import Network
 from agentic_atlas.testing.requests import Ask, submit
-from agentic_atlas.testing.views import task_event, task_info
+from agentic_atlas.testing.views import event_info, task_info
 
 FOR_EVER = 8 * 24 * 3600.0
 """Seconds after which a wait is given up: more than the longest timeout that a skill can have."""
@@ -111,11 +111,19 @@ class AsyncCaller:
         Raises:
             AtlasError: see `call`; also Conflict, when the key was used for another request.
         """
-        given = {"idempotency_key": idempotency_key, "deadline": deadline, "timeout": timeout, "priority": priority}
-        asked = options(given)
-        if deadline is not None:
-            asked["deadline"] = deadline.timestamp()
-        return await self._submit(Ask(self._agent, skill, _encoded(input, fields), **asked))
+        asked = checked(
+            TaskOptions(idempotency_key=idempotency_key, deadline=deadline, timeout=timeout, priority=priority)
+        )
+        ask = Ask(
+            self._agent,
+            skill,
+            _encoded(input, fields),
+            idempotency_key=asked.idempotency_key,
+            deadline=None if asked.deadline is None else asked.deadline.timestamp(),
+            timeout=asked.timeout,
+            priority=asked.priority,
+        )
+        return await self._submit(ask)
 
     async def _submit(self, ask: Ask) -> "AsyncTask":
         async def submitted() -> AsyncTask:
@@ -160,7 +168,7 @@ class AsyncTask:
             raise info.failure
         return info.output
 
-    async def events(self, after: int = 0) -> AsyncIterator[TaskEvent]:
+    async def events(self, after: int = 0) -> AsyncIterator[EventInfo]:
         """Yield the task's events in order, those of the past first, until it is done.
 
         Args:
@@ -170,11 +178,11 @@ class AsyncTask:
             yield event
             after = event.seq
 
-    async def next_event(self, after: int) -> TaskEvent | None:
+    async def next_event(self, after: int) -> EventInfo | None:
         """Return the event that follows the one with this `seq`, or None when the task is done and there is none."""
         entry = self._entry
         await self._until(lambda: len(entry.events) > after or entry.task.terminal, FOR_EVER)
-        return task_event(entry.events[after]) if len(entry.events) > after else None
+        return event_info(entry.events[after]) if len(entry.events) > after else None
 
     async def cancel(self, reason: str = "canceled by the caller") -> TaskInfo:
         """Ask for the task to be stopped; it is done when its state says so. No effect on one that is done already."""

@@ -1,75 +1,25 @@
-"""Tasks and events as a client shows them."""
+"""Tasks and events as a client has them: what the API shows, read as a client reads it."""
 
-from datetime import UTC, datetime
-from typing import Any
+from typing import TypeVar
 
 import msgspec
 
-from agentic_atlas.backend.domain.questions import Question
 from agentic_atlas.backend.domain.records import Task, TaskEvent
-from agentic_atlas.sdk.client import records as records
+from agentic_atlas.backend.usecases import shown
+from agentic_atlas.protocol.caller.tasks import EventInfo, TaskInfo
+
+T = TypeVar("T", TaskInfo, EventInfo)
 
 
-def task_info(task: Task) -> records.TaskInfo:
+def task_info(task: Task) -> TaskInfo:
     """Return the task as `GET /tasks/{id}` answers it."""
-    fault = None
-    if task.error is not None:
-        fault = records.TaskFault(code=task.error.code, message=task.error.message, detail=_json(task.error.detail))
-    return records.TaskInfo(
-        id=task.id,
-        state=task.state.value,
-        agent=task.agent,
-        skill=task.skill,
-        input_bytes=len(task.input),
-        output_bytes=None if task.output is None else len(task.output),
-        input=_json(task.input),
-        output=None if task.output is None else _json(task.output),
-        error=fault,
-        caller=records.CallerInfo(kind=task.caller.kind, id=task.caller.id, name=task.caller.name),
-        created_at=_at(task.created_at),
-        updated_at=_at(task.updated_at),
-        ended_at=None if task.ended_at is None else _at(task.ended_at),
-        deadline=None if task.deadline is None else _at(task.deadline),
-        timeout=task.timeout,
-        priority=task.priority,
-        delivery=task.delivery.value,
-        retries=task.retries,
-        max_attempts=task.max_attempts,
-        attempt=task.attempt,
-        parent_id=task.parent_id,
-        trace_id=task.trace_id,
-        instance_id=task.instance_id,
-        last_seq=task.last_seq,
-        cancel_requested=task.cancel_reason is not None,
-        questions=[question_info(question) for question in task.dialogue.questions],
-    )
+    return _read(shown.task_info(task))
 
 
-def question_info(question: Question) -> records.QuestionInfo:
-    """Return a question as its task has it."""
-    return records.QuestionInfo(
-        number=question.number,
-        question=question.text,
-        state=question.state,
-        schema=_json(question.schema),
-        asked_at=_at(question.asked_at),
-        expires_at=None if question.expires_at is None else _at(question.expires_at),
-        answer=_json(question.answer),
-        settled_at=None if question.settled_at is None else _at(question.settled_at),
-        answered_by=question.answered_by or None,
-    )
-
-
-def task_event(event: TaskEvent) -> records.TaskEvent:
+def event_info(event: TaskEvent) -> EventInfo:
     """Return the event as the task's stream of events has it."""
-    return records.TaskEvent(
-        seq=event.seq, kind=event.kind.value, at=_at(event.at), attempt=event.attempt, data=_json(event.data)
-    )
+    return _read(shown.event_info(event))
 
 
-def _json(data: bytes | msgspec.Raw) -> Any:
-    return msgspec.json.decode(data)
-
-
-def _at(seconds: float) -> datetime:
-    return datetime.fromtimestamp(seconds, UTC)
+def _read(answer: T) -> T:
+    return msgspec.json.decode(msgspec.json.encode(answer), type=type(answer))

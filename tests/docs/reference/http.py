@@ -6,16 +6,15 @@ import json
 from functools import cache
 from typing import Any
 
-from agentic_atlas.api import bodies, page, system
+from agentic_atlas.api import page, system
 from agentic_atlas.api.app import described
-from agentic_atlas.api.views import agents, backups, logins, tasks, users
-from agentic_atlas.http import answers
 from agentic_atlas.protocol import messages
+from agentic_atlas.protocol.caller import agents, backups, people, tasks, values
 from tests.docs.reference.markdown import anchor, code, paragraphs, table, wrapped
 from tests.docs.reference.source import attribute_docs
 
 Json = dict[str, Any]
-_MODULES = (page, system, bodies, agents, backups, logins, tasks, users, answers, messages)
+_MODULES = (page, system, agents, backups, people, tasks, values, messages)
 
 
 @cache

@@ -5,30 +5,30 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Iterator
+from dataclasses import is_dataclass
+from enum import Enum
+
+import msgspec
 
 import agentic_atlas
 from agentic_atlas import errors, testing
-from agentic_atlas.sdk.client import errors as client_errors
-from agentic_atlas.sdk.client import records as client_records
-from agentic_atlas.sdk.client import task as client_task
-from agentic_atlas.sdk.client.blocking import BlockingTask
-from agentic_atlas.sdk.skills.artifact import Artifact
-from agentic_atlas.sdk.skills.skill import SkillOptions
-from agentic_atlas.sdk.skills.task_log import TaskLog
+from agentic_atlas.protocol.caller.values import Shown
+from agentic_atlas.sdk.client.blocking import Blocking
 from tests.docs.reference.markdown import anchor, code, fence, paragraphs, table, wrapped
 from tests.docs.reference.source import attribute_docs, summary, written_types
 
-_ANSWERS = (
-    client_task.TaskHandle, BlockingTask, client_records.TaskInfo, client_records.TaskSummary, client_records.Page,
-    client_records.TaskEvent,
-    client_records.TaskFault, client_records.CallerInfo, client_records.AgentInfo, client_records.SkillInfo,
-    client_records.AgentInstance, client_records.TokenInfo, client_records.NewToken, client_records.UserInfo,
-    client_records.ApiKeyInfo, client_records.WhoAmI, Artifact, TaskLog,
-    client_errors.NotFinished, client_errors.ConnectionCut, client_errors.UnexpectedAnswer,
+_GIVEN = (
+    agentic_atlas.AsyncTasks, agentic_atlas.AsyncAgents, agentic_atlas.AsyncTokens, agentic_atlas.AsyncPeople,
+    agentic_atlas.AsyncKeys, agentic_atlas.AsyncLogins, agentic_atlas.AsyncBackups, agentic_atlas.TaskHandle,
+    agentic_atlas.BlockingTasks, agentic_atlas.BlockingAgents, agentic_atlas.BlockingTokens,
+    agentic_atlas.BlockingPeople, agentic_atlas.BlockingKeys, agentic_atlas.BlockingLogins,
+    agentic_atlas.BlockingBackups, agentic_atlas.BlockingTask, agentic_atlas.Posted, agentic_atlas.TaskLog,
+    agentic_atlas.Artifact, agentic_atlas.CallEvent, agentic_atlas.Policy,
 )  # fmt: skip
+"""What a program gets from a client or a context."""
 _MADE_BY_US = (
-    agentic_atlas.Context, agentic_atlas.SyncContext, client_task.TaskHandle, BlockingTask, TaskLog,
-    testing.Caller, testing.AsyncCaller, testing.Task, testing.AsyncTask,
+    *_GIVEN, agentic_atlas.Context, agentic_atlas.SyncContext, testing.Caller, testing.AsyncCaller, testing.Task,
+    testing.AsyncTask,
 )  # fmt: skip
 _SECTION = re.compile(r"^(Args|Raises|Attributes):$", re.MULTILINE)
 _ITEM = re.compile(r"^    (\S.*?): (.*(?:\n        .*)*)", re.MULTILINE)
@@ -48,11 +48,13 @@ def list_of_names() -> str:
 
 def details_of_names() -> str:
     exported = [getattr(agentic_atlas, name) for name in names()]
-    return paragraphs(*(part for one in exported for part in (_class if isinstance(one, type) else _function)(one)))
+    named = [one for one in exported if not _given(one)]
+    return paragraphs(*(part for one in named for part in (_class if isinstance(one, type) else _function)(one)))
 
 
 def details_of_answers() -> str:
-    return paragraphs(*(part for kind in _ANSWERS for part in _class(kind)))
+    exported = [getattr(agentic_atlas, name) for name in names()]
+    return paragraphs(*(part for kind in exported if _given(kind) for part in _class(kind)))
 
 
 def details_of_testing() -> str:
@@ -63,9 +65,14 @@ def details_of_testing() -> str:
 
 
 def skill_options() -> str:
-    docs = attribute_docs(SkillOptions)
-    rows = [(code(name), code(hint), docs[name]) for name, hint in written_types(SkillOptions).items()]
+    docs = attribute_docs(agentic_atlas.SkillOptions)
+    rows = [(code(name), code(hint), docs[name]) for name, hint in written_types(agentic_atlas.SkillOptions).items()]
     return table(("option", "type", "meaning"), rows)
+
+
+def _given(one: object) -> bool:
+    """Tell whether a program gets it from a network, and does not make it."""
+    return one in _GIVEN or (isinstance(one, type) and issubclass(one, Shown))
 
 
 def _is_error(name: str) -> bool:
@@ -74,7 +81,7 @@ def _is_error(name: str) -> bool:
 
 def _class(kind: type) -> Iterator[str]:
     yield f"### {kind.__name__}"
-    if not _plain(kind) and kind not in _MADE_BY_US:
+    if not (_plain(kind) or kind in _MADE_BY_US or issubclass(kind, Enum) or _is_protocol(kind)):
         yield fence("text", _signature(kind.__name__, kind))
     yield _text(kind.__doc__)
     if "__init__" in vars(kind):
@@ -84,31 +91,51 @@ def _class(kind: type) -> Iterator[str]:
         yield f"#### {kind.__name__}.{name}"
         if not isinstance(member, property):
             yield fence("text", _signature(name, member))
-        yield _text(inspect.getdoc(member))
+        yield _meaning(kind, member)
+
+
+def _meaning(kind: type, member: object) -> str:
+    """Return what a method does; of one that is made from another, where that is said."""
+    other = getattr(member, "__wrapped__", None)
+    if other is None:
+        return _text(inspect.getdoc(member))
+    while (inner := getattr(other, "__wrapped__", None)) is not None:
+        other = inner
+    name = other.__qualname__
+    return f"[`{name}`](#{anchor(name)})" + (", blocking." if issubclass(kind, Blocking) else ".")
 
 
 def _function(function: object) -> Iterator[str]:
     name = function.__name__  # type: ignore[attr-defined]  # what is exported has a name
     yield f"### {name}"
-    yield fence("text", _signature(name, function))
+    yield fence("text", _entered(name, function) if hasattr(function, "__wrapped__") else _signature(name, function))
     yield _text(inspect.getdoc(function))
 
 
 def _plain(kind: type) -> bool:
     """Tell whether the signature says no more than the table of attributes: records and parts."""
-    return issubclass(kind, (client_records.Record, Artifact)) or "model_fields" in dir(kind)
+    return issubclass(kind, msgspec.Struct | dict) or "model_fields" in dir(kind) or is_dataclass(kind)
+
+
+def _is_protocol(kind: type) -> bool:
+    return bool(getattr(kind, "_is_protocol", False))
 
 
 def _attributes(kind: type) -> str:
+    docs = attribute_docs(kind)
+    if issubclass(kind, Enum):
+        rows = [(code(str(member.value)), docs.get(member.name, "")) for member in kind]
+        return table(("value", "meaning"), rows)
     if not _plain(kind):
         return ""
-    docs = attribute_docs(kind)
     rows = [(code(name), code(hint), docs.get(name, "")) for name, hint in written_types(kind).items()]
     return table(("attribute", "type", "meaning"), rows)
 
 
 def _methods(kind: type) -> Iterator[tuple[str, object]]:
     for name, member in vars(kind).items():
+        if name in getattr(kind, "__dataclass_fields__", ()):
+            continue
         if not name.startswith("_") and (inspect.isfunction(member) or isinstance(member, property)):
             yield name, member
         elif isinstance(member, classmethod):
@@ -130,11 +157,15 @@ def _signature(name: str, member: object) -> str:
         "" if signature.return_annotation in (inspect.Signature.empty, None, "None") else signature.return_annotation
     )
     arrow = f" -> {_annotation(result)}" if result and not isinstance(member, type) else ""
-    if hasattr(member, "__wrapped__"):  # only context managers are
-        start = "async with" if inspect.isasyncgenfunction(member.__wrapped__) else "with"
-        return f"{start} {name}({text}) as caller"
-    start = "async " if inspect.iscoroutinefunction(member) else ""
+    start = "async " if inspect.iscoroutinefunction(member) or inspect.isasyncgenfunction(member) else ""
     return f"{start}{name}({text}){arrow}"
+
+
+def _entered(name: str, manager: object) -> str:
+    """Return how a context manager is entered."""
+    signature = _signature(name, manager).removeprefix("async ").partition(" -> ")[0]
+    asynchronous = inspect.isasyncgenfunction(manager.__wrapped__)  # type: ignore[attr-defined]
+    return f"{'async with' if asynchronous else 'with'} {signature} as caller"
 
 
 def _with_marks(shown: list[str], parameters: list[inspect.Parameter]) -> str:

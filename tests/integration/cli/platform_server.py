@@ -8,7 +8,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from agentic_atlas.protocol.caller.agents import AgentInfo, NewToken, TokenInfo
+from agentic_atlas.protocol.caller.people import WhoAmI
+from agentic_atlas.protocol.caller.tasks import TaskInfo, TaskSummary
 from tests.integration.client.client_server import Answer, Asked, Server, error, events
+from tests.shown import answer
 
 GREET = {
     "name": "greet",
@@ -64,7 +68,7 @@ class Platform:
         return routes[first](asked, rest)
 
     def add_agent(self, name: str = "hello", *skills: dict[str, Any], **more: object) -> None:
-        self.agents[name] = {"name": name, "full_name": f"ada/{name}", "skills": list(skills), **more}
+        self.agents[name] = answer(AgentInfo, name=name, full_name=f"ada/{name}", skills=list(skills), **more)
 
     def submitted(self) -> dict[str, Any]:
         """Return the body of the only submission."""
@@ -73,18 +77,21 @@ class Platform:
 
     def _agents(self, asked: Asked, rest: list[str]) -> Answer:
         if not rest and asked.method == "GET":
-            return Answer({"items": list(self.agents.values()), "next": None})
+            left_out = ("skills", "instances")
+            items = [{name: part for name, part in one.items() if name not in left_out} for one in self.agents.values()]
+            return Answer({"items": items, "next": None})
         if not rest:
             self.add_agent(asked.body["name"])
             return Answer(self.agents[asked.body["name"]], 201)
         rest = rest[1:] if rest[0] == "ada" else rest
         if rest[0] not in self.agents:
             return error(404, "agent_not_found", f"there is no agent `{rest[0]}`")
-        token = {"id": "k1", "agent": f"ada/{rest[0]}", "name": "box", "issued_at": AT, "expires_at": AT}
+        token = {"id": "k1", "agent": f"ada/{rest[0]}", "name": "box", "status": "active"}
+        token |= {"issued_at": AT, "expires_at": AT}
         if rest[1:] == ["tokens"] and asked.method == "POST":
-            return Answer(token | {"token": "eyJ.a-b_c.d"}, 201)
+            return Answer(answer(NewToken, **token, token="eyJ.a-b_c.d"), 201)
         if rest[1:] == ["tokens"]:
-            return Answer({"items": self.tokens or [token]})
+            return Answer({"items": [answer(TokenInfo, **one) for one in self.tokens or [token]]})
         if asked.method == "DELETE":
             del self.agents[rest[0]]
             return Answer(b"", 204)
@@ -93,7 +100,7 @@ class Platform:
     def _tokens(self, asked: Asked, rest: list[str]) -> Answer:
         if not rest[0].startswith(("k", "tok_")):
             return error(404, "token_not_found", f"there is no token '{rest[0]}'")
-        return Answer({"id": rest[0], "status": "revoked"})
+        return Answer(answer(TokenInfo, id=rest[0], status="revoked"))
 
     def _tasks(self, asked: Asked, rest: list[str]) -> Answer:
         running = {"id": "t1", "agent": "ada/hello", "skill": "greet", "created_at": AT, "state": "working"}
@@ -104,19 +111,19 @@ class Platform:
         if rest[1:] == ["events"]:
             return events(self.stream)
         if rest[1:] == ["input"]:
-            return self.answers or Answer(done | {"questions": [], "state": "working"})
+            return self.answers or Answer(answer(TaskInfo, **done | {"questions": [], "state": "working"}))
         if rest[1:] == ["retry"]:
-            return Answer(running | {"id": "t2", "retry_of": "t1"}, 201)
+            return Answer(answer(TaskInfo, **running | {"id": "t2", "retry_of": "t1"}), 201)
         if not rest and asked.method == "GET":
             return self._listed(asked, done)
         if not rest:
-            return Answer(running | self.task_note(), 201)
-        return Answer(done)
+            return Answer(answer(TaskInfo, **running | self.task_note()), 201)
+        return Answer(answer(TaskInfo, **done))
 
     def _listed(self, asked: Asked, done: dict[str, Any]) -> Answer:
         fitting = [one for one in self.ids or ["t1"] if one.startswith(asked.query.get("prefix", ""))]
         start, limit = int(asked.query.get("after", 0)), int(asked.query["limit"])
-        items = [done | {"id": one} for one in fitting[start : start + limit]]
+        items = [answer(TaskSummary, **done | {"id": one}) for one in fitting[start : start + limit]]
         return Answer({"items": items, "next": str(start + limit) if len(fitting) > start + limit else None})
 
     def task_note(self) -> dict[str, Any]:
@@ -128,12 +135,5 @@ class Platform:
         return Answer({"name": path.name, "path": str(path), "size": size, "made_at": AT, "sha256": None}, 201)
 
     def _whoami(self, asked: Asked, rest: list[str]) -> Answer:
-        return Answer(
-            {
-                "user": {"name": "ada", "role": "admin"},
-                "api_key": {"id": "a1", "name": "laptop"},
-                "network": "home",
-                "version": "0.1.0",
-                **self.where,
-            }
-        )
+        user, api_key = {"name": "ada", "role": "admin"}, {"id": "a1", "name": "laptop"}
+        return Answer(answer(WhoAmI, user=user, api_key=api_key, network="home", version="0.1.0", **self.where))

@@ -2,9 +2,11 @@ from __future__ import annotations
 
 import json
 
+from agentic_atlas.protocol.caller.people import WhoAmI
 from tests.integration.cli.commands import atlas, complained, printed
 from tests.integration.cli.platform_server import Platform
 from tests.integration.client.client_server import KEY, Answer, error, in_order
+from tests.shown import answer
 
 
 def test_whoami_shows_who_and_where(platform: Platform) -> None:
@@ -20,7 +22,7 @@ def test_whoami_shows_who_and_where(platform: Platform) -> None:
 
 def test_whoami_shows_when_the_key_ends(platform: Platform) -> None:
     ends = {"id": "key_1", "name": "laptop", "expires_at": "2100-01-01T00:00:00Z"}
-    platform.server.answer = in_order(Answer({"user": {"name": "ada"}, "api_key": ends}))
+    platform.server.answer = in_order(Answer(answer(WhoAmI, user={"name": "ada"}, api_key=ends)))
     (line,) = [line for line in printed(atlas("whoami")).splitlines() if line.startswith("valid until")]
     assert "(in " in line
 

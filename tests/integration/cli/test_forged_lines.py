@@ -28,7 +28,6 @@ SKILL: dict[str, Any] = {
         },
         "required": ["n"],
     },
-    "policy": {"delivery": NASTY},
 }
 INSTANCE = {"id": NASTY, "host": NASTY, "runtime": NASTY, "online": True, "connected_at": AT}
 QUESTION = {"number": 1, "question": NASTY, "state": "answered", "answer": NASTY, "answered_by": NASTY}

@@ -8,14 +8,16 @@ from collections.abc import Iterator
 
 import pytest
 
+from agentic_atlas.protocol.caller.people import ApiKeyInfo, WhoAmI
 from agentic_atlas.sdk import environment
 from tests.integration.cli.commands import atlas, complained, printed
 from tests.integration.cli.platform_server import AT
 from tests.integration.client.client_server import KEY, Answer, Asked, Server, error, in_order, serving
+from tests.shown import answer
 
-ME = Answer({"user": {"name": "ada", "role": "admin"}, "api_key": {"id": "key_1", "name": "laptop"}})
+ME = Answer(answer(WhoAmI, user={"name": "ada", "role": "admin"}, api_key={"id": "key_1", "name": "laptop"}))
 ASKS = {"host": "box\x1b[2J", "address": "192.0.2.1", "age": 12.3, "asked_at": AT, "expires_at": AT}
-REVOKED = Answer({"id": "key_1", "name": "laptop", "revoked_at": AT})
+REVOKED = Answer(answer(ApiKeyInfo, id="key_1", name="laptop", revoked_at=AT))
 
 
 @pytest.fixture

@@ -7,16 +7,18 @@ from collections.abc import Iterator
 
 import pytest
 
+from agentic_atlas.protocol.caller.people import WhoAmI
 from agentic_atlas.sdk import environment
 from agentic_atlas.sdk.credentials import Credentials
 from tests.integration.cli.commands import atlas, complained, printed
 from tests.integration.client.client_server import KEY, Answer, Server, error, serving
+from tests.shown import answer
 
 DEAD = "http://127.0.0.1:9"
 
 
 def me(name: str) -> Answer:
-    return Answer({"user": {"name": name, "role": "admin"}})
+    return Answer(answer(WhoAmI, user={"name": name, "role": "admin"}))
 
 
 @pytest.fixture

@@ -10,10 +10,12 @@ import pytest
 
 from agentic_atlas.cli import up
 from agentic_atlas.errors import ConfigurationError
+from agentic_atlas.protocol.caller.people import WhoAmI
 from agentic_atlas.sdk import environment
 from agentic_atlas.settings import Settings
 from tests.integration.cli.commands import atlas, complained
 from tests.integration.client.client_server import KEY, Answer, serving
+from tests.shown import answer
 
 
 class Warned:
@@ -85,7 +87,7 @@ def test_one_behind_a_proxy_with_tls_tells_the_addresses_there_and_warns_of_noth
 def test_one_beside_another_that_answers_says_where_commands_go(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    with serving(lambda _: Answer({"user": {"name": "ada", "role": "admin"}})) as server:
+    with serving(lambda _: Answer(answer(WhoAmI, user={"name": "ada", "role": "admin"}))) as server:
         environment.remember(server.url, KEY)
         lines, _ = said(capsys, tmp_path)
         assert any(

@@ -18,17 +18,28 @@ from agentic_atlas.errors import (
     TaskError,
     Unavailable,
 )
-from agentic_atlas.sdk.client.asynchronous import AsyncClient, TaskRequest
+from agentic_atlas.protocol.caller.agents import AgentInfo, AgentInstance, AgentSummary, NewToken, SkillInfo, TokenInfo
+from agentic_atlas.protocol.caller.backups import BackupInfo
+from agentic_atlas.protocol.caller.people import ApiKeyInfo, UserInfo, WhoAmI
+from agentic_atlas.protocol.caller.tasks import TaskInfo, TaskSummary
+from agentic_atlas.protocol.caller.values import Shown
+from agentic_atlas.sdk.client.asynchronous import AsyncClient
 from agentic_atlas.sdk.client.errors import ConnectionCut, NotFinished, UnexpectedAnswer
+from agentic_atlas.sdk.client.requests import TaskRequest
 from agentic_atlas.sdk.client.retry import Sources
 from agentic_atlas.sdk.client.task import TaskHandle
+from tests import shown
 from tests.integration.client.client_server import KEY, Answer, Asked, Server, Time, error, in_order, run, serving
 
 CUT = Answer(cut=True)
 
 
 def task(state: str = "submitted", id: str = "t1", **more: object) -> Answer:
-    return Answer({"id": id, "state": state, "agent": "ada/hello", "skill": "greet", **more}, status=201)
+    return Answer(shown.answer(TaskInfo, id=id, state=state, agent="ada/hello", skill="greet", **more), status=201)
+
+
+def summary(id: str, state: str, **more: object) -> dict[str, Any]:
+    return shown.answer(TaskSummary, id=id, state=state, **more)
 
 
 def with_client(answer: Callable[[Asked], Answer], work: Callable[[AsyncClient], Awaitable[Any]]) -> tuple[Server, Any]:
@@ -126,7 +137,7 @@ def test_the_options_of_a_submission_are_told_and_the_others_left_to_the_server(
         "skill": "b",
         "input": {"text": "x"},
         "idempotency_key": "key-0",
-        "deadline": "2026-11-22T19:00:00Z",
+        "deadline": "2026-11-22T20:00:00+01:00",
         "timeout": 9.5,
         "priority": 2,
         "queue_ttl": 60.0,
@@ -163,7 +174,7 @@ def test_an_option_out_of_its_bounds_is_refused_by_its_name_and_not_sent(option:
     request = TaskRequest(agent="a", skill="b", **given)
     ways: list[Callable[[AsyncClient], Awaitable[Any]]] = [
         lambda atlas: atlas.submit("a", "b", **given),
-        lambda atlas: atlas.batch([TaskRequest(agent="a", skill="b"), request]),
+        lambda atlas: atlas.tasks.batch([TaskRequest(agent="a", skill="b"), request]),
     ]
     for way in ways:
         server, caught = with_client(in_order(), way)
@@ -180,7 +191,7 @@ def test_a_wait_that_is_no_number_is_refused_and_one_without_an_end_is_one() -> 
         assert isinstance(caught, InvalidInput)
         assert caught.message == f"timeout is {wrong!r}: give seconds, or None to wait as long as it takes"
         assert server.asked == []
-    done = Answer({"id": "t1", "state": "completed", "output": 5}, status=201)
+    done = task("completed", output=5)
     _, output = with_client(in_order(done), lambda atlas: atlas.call("a", "b", timeout=math.inf))
     assert output == 5
 
@@ -201,9 +212,9 @@ def test_a_client_is_refused_a_timeout_that_is_no_number_of_seconds(given: Any) 
 
 
 def test_no_field_of_any_request_becomes_null() -> None:
-    server, caught = with_client(in_order(), lambda atlas: atlas.create_token("a", expires_in=math.inf))
+    server, caught = with_client(in_order(), lambda atlas: atlas.tokens.create("a", expires_in=math.inf))
     assert isinstance(caught, InvalidInput)
-    assert "/expires_in: inf is no number of JSON" in caught.message
+    assert caught.message == "expires_in has to be at most 31622400, not inf"
     assert server.asked == []
 
 
@@ -242,13 +253,13 @@ def test_a_batch_gives_each_request_its_task_or_its_error() -> None:
     answer = Answer(
         {
             "results": [
-                {"task": {"id": "t1", "state": "submitted"}},
+                {"task": summary("t1", "submitted")},
                 {"error": {"code": "agent_not_found", "message": "no"}},
             ]
         }
     )
     requests = [TaskRequest(agent="a", skill="s", input={"n": 1}), TaskRequest(agent="b", skill="s", priority=3)]
-    server, outcome = with_client(in_order(CUT, answer), lambda atlas: atlas.batch(requests))
+    server, outcome = with_client(in_order(CUT, answer), lambda atlas: atlas.tasks.batch(requests))
     assert [asked.body["tasks"] for asked in server.asked] == [
         [
             {"agent": "a", "skill": "s", "input": {"n": 1}, "idempotency_key": "key-0"},
@@ -260,11 +271,11 @@ def test_a_batch_gives_each_request_its_task_or_its_error() -> None:
 
 
 def test_a_task_of_a_batch_that_had_ended_already_is_asked_for_with_its_output() -> None:
-    answer = Answer({"results": [{"task": {"id": "t1", "state": "completed", "output_bytes": 1}}]})
-    whole = Answer({"id": "t1", "state": "completed", "output": 7})
+    answer = Answer({"results": [{"task": summary("t1", "completed")}]})
+    whole = task("completed", output=7)
 
     async def first(atlas: AsyncClient) -> object:
-        (task,) = await atlas.batch([TaskRequest(agent="a", skill="s")])
+        (task,) = await atlas.tasks.batch([TaskRequest(agent="a", skill="s")])
         assert isinstance(task, TaskHandle)
         return await task.result()
 
@@ -274,29 +285,29 @@ def test_a_task_of_a_batch_that_had_ended_already_is_asked_for_with_its_output()
 
 
 def test_a_page_of_tasks_says_what_leads_to_the_next() -> None:
-    item = {"id": "t1", "state": "failed", "input_bytes": 9, "output_bytes": None}
+    item = summary("t1", "failed", input_bytes=9)
     server, page = with_client(
-        in_order(Answer({"items": [item], "next": "c2"})), lambda atlas: atlas.task_page(limit=1, after="c1")
+        in_order(Answer({"items": [item], "next": "c2"})), lambda atlas: atlas.tasks.page(limit=1, after="c1")
     )
     assert ([task.input_bytes for task in page.items], page.next) == ([9], "c2")
     assert server.asked[0].query == {"limit": "1", "after": "c1"}
 
 
 def test_a_batch_answered_by_neither_task_nor_error_is_an_error() -> None:
-    _, caught = with_client(in_order(Answer({"results": [{}]})), lambda atlas: atlas.batch([]))
+    _, caught = with_client(in_order(Answer({"results": [{}]})), lambda atlas: atlas.tasks.batch([]))
     assert isinstance(caught, UnexpectedAnswer)
 
 
 def test_tasks_are_read_page_by_page_and_only_as_far_as_wanted() -> None:
     pages = [
-        Answer({"items": [{"id": "t1", "state": "failed"}, {"id": "t2", "state": "failed"}], "next": "c2"}),
-        Answer({"items": [{"id": "t3", "state": "failed"}], "next": "c3"}),
+        Answer({"items": [summary("t1", "failed"), summary("t2", "failed")], "next": "c2"}),
+        Answer({"items": [summary("t3", "failed")], "next": "c3"}),
         error(500, "internal"),
     ]
 
     async def three(atlas: AsyncClient) -> list[str]:
         found: list[str] = []
-        async for info in atlas.tasks(agent="hello", state="failed", page=2):
+        async for info in atlas.tasks.list(agent="hello", state="failed", page=2):
             found.append(info.id)
             if len(found) == 3:
                 break
@@ -312,50 +323,41 @@ def test_tasks_are_read_page_by_page_and_only_as_far_as_wanted() -> None:
 
 def test_a_list_ends_with_its_last_page_and_never_goes_round() -> None:
     async def everything(atlas: AsyncClient) -> list[str]:
-        return [agent.name async for agent in atlas.agents()]
+        return [agent.name async for agent in atlas.agents.list()]
 
     server, found = with_client(
-        in_order(Answer({"items": [{"name": "a"}], "next": "x"}), Answer({"items": [], "next": "x"})), everything
+        in_order(
+            Answer({"items": [shown.answer(AgentSummary, name="a")], "next": "x"}), Answer({"items": [], "next": "x"})
+        ),
+        everything,
     )
     assert found == ["a"]
     assert len(server.asked) == 2
 
 
 def test_an_agent_comes_with_its_skills_and_instances() -> None:
-    skill = {"name": "greet", "input_schema": {"type": "object"}, "policy": {"retries": 1}, "unknown": 1}
-    instance = {
-        "id": "i1",
-        "host": "box",
-        "pid": 7,
-        "online": True,
-        "labels": {"gpu": "yes"},
-        "connected_at": "2026-01-01T00:00:00Z",
-    }
-    view = {"name": "hello", "full_name": "ada/hello", "skills": [skill], "instances": [instance]}
-    server, agent = with_client(in_order(Answer(view)), lambda atlas: atlas.agent("ada/hello"))
+    skill = shown.answer(SkillInfo, name="greet", policy={"retries": 1}, unknown=1)
+    instance = shown.answer(AgentInstance, id="i1", online=True, labels={"gpu": "yes"})
+    view = shown.answer(AgentInfo, name="hello", full_name="ada/hello", skills=[skill], instances=[instance])
+    server, agent = with_client(in_order(Answer(view)), lambda atlas: atlas.agents.get("ada/hello"))
     assert server.paths() == ["GET /api/v1/agents/ada/hello"]
-    assert (agent.skills[0].name, agent.instances[0].labels) == ("greet", {"gpu": "yes"})
+    assert (agent.skills[0].name, agent.skills[0].policy.retries) == ("greet", 1)
+    assert agent.instances[0].labels == {"gpu": "yes"}
 
 
 def test_what_makes_something_new_is_never_sent_twice() -> None:
-    server, caught = with_client(in_order(CUT), lambda atlas: atlas.create_token("hello"))
+    server, caught = with_client(in_order(CUT), lambda atlas: atlas.tokens.create("hello"))
     assert isinstance(caught, ConnectionCut)
     assert len(server.asked) == 1
-    server, caught = with_client(in_order(error(409, "agent_exists")), lambda atlas: atlas.create_agent("hello"))
+    server, caught = with_client(in_order(error(409, "agent_exists")), lambda atlas: atlas.agents.create("hello"))
     assert isinstance(caught, Conflict)
     assert caught.code == "agent_exists"
 
 
 def test_a_new_token_shows_its_secret_only_when_asked_for_it() -> None:
-    view = {
-        "id": "k1",
-        "agent": "ada/hello",
-        "name": "box",
-        "token": "eyJ.secret",
-        "expires_at": "2027-01-01T00:00:00Z",
-    }
+    view = shown.answer(NewToken, id="k1", token="eyJ.secret", expires_at="2027-01-01T00:00:00Z")
     server, token = with_client(
-        in_order(Answer(view, status=201)), lambda atlas: atlas.create_token("hello", name="box", expires_in=60)
+        in_order(Answer(view, status=201)), lambda atlas: atlas.tokens.create("hello", name="box", expires_in=60)
     )
     assert server.asked[0].body == {"name": "box", "expires_in": 60}
     assert token.token == "eyJ.secret"
@@ -364,35 +366,35 @@ def test_a_new_token_shows_its_secret_only_when_asked_for_it() -> None:
 
 
 @pytest.mark.parametrize(
-    ("ask", "path"),
+    ("ask", "kind", "path"),
     [
-        (lambda atlas: atlas.tokens("hello"), "GET /api/v1/agents/hello/tokens"),
-        (lambda atlas: atlas.users(), "GET /api/v1/users"),
-        (lambda atlas: atlas.api_keys(), "GET /api/v1/api-keys"),
+        (lambda atlas: atlas.tokens.list("hello"), TokenInfo, "GET /api/v1/agents/hello/tokens"),
+        (lambda atlas: atlas.keys.list(), ApiKeyInfo, "GET /api/v1/api-keys"),
+        (lambda atlas: atlas.backups.list(), BackupInfo, "GET /api/v1/backups"),
     ],
 )
-def test_short_lists_come_whole(ask: Callable[[AsyncClient], Awaitable[Any]], path: str) -> None:
-    server, found = with_client(in_order(Answer({"items": [{"id": "1", "name": "x"}]})), ask)
-    assert [item.id for item in found] == ["1"]
+def test_short_lists_come_whole(ask: Callable[[AsyncClient], Awaitable[Any]], kind: type[Shown], path: str) -> None:
+    server, found = with_client(in_order(Answer({"items": [shown.answer(kind, name="x")]})), ask)
+    assert [item.name for item in found] == ["x"]
     assert server.paths() == [path]
 
 
 def test_an_agent_is_deleted_by_an_answer_without_content() -> None:
-    server, nothing = with_client(in_order(Answer(b"", 204)), lambda atlas: atlas.delete_agent("ada/hello"))
+    server, nothing = with_client(in_order(Answer(b"", 204)), lambda atlas: atlas.agents.delete("ada/hello"))
     assert (nothing, server.paths()) == (None, ["DELETE /api/v1/agents/ada/hello"])
 
 
 def test_whoami_and_revoke_and_cancel_by_id() -> None:
     async def work(atlas: AsyncClient) -> tuple[str, str, bool]:
-        me = await atlas.whoami()
-        revoked = await atlas.revoke_token("k1")
-        cancelled = await atlas.cancel("t1")
+        me = await atlas.people.whoami()
+        revoked = await atlas.tokens.revoke("k1")
+        cancelled = await atlas.tasks.cancel("t1")
         return me.user.name, revoked.status, cancelled.cancel_requested
 
     server, outcome = with_client(
         in_order(
-            Answer({"user": {"name": "ada", "role": "admin"}, "api_key": {"id": "1", "name": "laptop"}}),
-            Answer({"id": "k1", "status": "revoked"}),
+            Answer(shown.answer(WhoAmI, user=shown.answer(UserInfo, name="ada"))),
+            Answer(shown.answer(TokenInfo, id="k1", status="revoked")),
             task("working", cancel_requested=True),
         ),
         work,

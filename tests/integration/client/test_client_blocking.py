@@ -6,18 +6,24 @@ import os
 import signal
 import threading
 from collections.abc import Callable
+from typing import cast, get_type_hints
 
 import pytest
 
 from agentic_atlas.errors import ConfigurationError, NotFound, TaskError
-from agentic_atlas.sdk.client.asynchronous import AsyncClient, TaskRequest
-from agentic_atlas.sdk.client.blocking import BlockingTask, Client
+from agentic_atlas.protocol.caller.tasks import TaskInfo, TaskSummary
+from agentic_atlas.sdk.client.asynchronous import AsyncClient
+from agentic_atlas.sdk.client.blocking import BlockingTask, BlockingTasks, Client
+from agentic_atlas.sdk.client.requests import TaskRequest
 from agentic_atlas.sdk.client.task import TaskHandle
+from agentic_atlas.sdk.client.tasks import AsyncTasks
+from tests import shown
 from tests.integration.client.client_server import KEY, Answer, error, events, in_order, serving
 from tests.integration.client.test_client_task import END, event
 
-DONE = Answer({"id": "t1", "state": "completed", "output": "Hello!"})
-WORKING = Answer({"id": "t1", "state": "working"})
+DONE = Answer(shown.answer(TaskInfo, id="t1", state="completed", output="Hello!"))
+WORKING = Answer(shown.answer(TaskInfo, id="t1", state="working"))
+FAILED = [shown.answer(TaskSummary, id=id, state="failed") for id in ("t1", "t2")]
 
 
 def test_calls_tasks_and_events_work_without_a_loop() -> None:
@@ -30,21 +36,21 @@ def test_calls_tasks_and_events_work_without_a_loop() -> None:
 
 
 def test_errors_are_those_of_the_asynchronous_client() -> None:
-    failed = Answer({"id": "t1", "state": "failed", "error": {"code": "handler_error", "message": "no"}})
+    failed = Answer(shown.answer(TaskInfo, id="t1", state="failed", error={"code": "handler_error", "message": "no"}))
     with serving(in_order(failed, error(404, "agent_not_found"))) as server, Client(server.url, api_key=KEY) as atlas:
         with pytest.raises(TaskError, match="no"):
             atlas.call("hello", "greet")
         with pytest.raises(NotFound):
-            atlas.agent("nobody")
+            atlas.agents.get("nobody")
 
 
 def test_a_batch_and_a_list_come_as_blocking_things_too() -> None:
-    page = Answer({"items": [{"id": "t1", "state": "failed"}, {"id": "t2", "state": "failed"}], "next": "more"})
-    batch = Answer({"results": [{"task": {"id": "t9", "state": "submitted"}}]})
+    page = Answer({"items": FAILED, "next": "more"})
+    batch = Answer({"results": [{"task": shown.answer(TaskSummary, id="t9", state="submitted")}]})
     with serving(in_order(batch, page)) as server, Client(server.url, api_key=KEY) as atlas:
-        (made,) = atlas.batch([TaskRequest(agent="a", skill="b")])
+        (made,) = atlas.tasks.batch([TaskRequest(agent="a", skill="b")])
         assert isinstance(made, BlockingTask)
-        assert next(atlas.tasks(state="failed")).id == "t1"
+        assert next(atlas.tasks.list(state="failed")).id == "t1"
 
 
 def test_threads_can_share_a_client() -> None:
@@ -90,9 +96,9 @@ def test_a_client_made_before_a_fork_works_in_the_child_and_on_in_its_parent() -
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
 @pytest.mark.filterwarnings("ignore:This process.*multi-threaded:DeprecationWarning")
 def test_what_was_begun_before_a_fork_is_not_gone_on_with_in_the_child() -> None:
-    page = Answer({"items": [{"id": "t1", "state": "failed"}, {"id": "t2", "state": "failed"}], "next": None})
+    page = Answer({"items": FAILED, "next": None})
     with serving(lambda asked: page) as server, Client(server.url, api_key=KEY) as atlas:
-        tasks = atlas.tasks()
+        tasks = atlas.tasks.list()
         next(tasks)
 
         def go_on() -> None:
@@ -128,12 +134,35 @@ def test_a_closed_client_says_so_and_its_thread_is_gone() -> None:
     client.close()
     assert threading.active_count() == before
     with pytest.raises(ConfigurationError, match="closed"):
-        client.whoami()
+        client.people.whoami()
 
 
-@pytest.mark.parametrize(("blocking", "asynchronous"), [(Client, AsyncClient), (BlockingTask, TaskHandle)])
-def test_the_facade_has_every_method_of_the_client(blocking: type, asynchronous: type) -> None:
-    def public(kind: type) -> set[str]:
-        return {name for name, _ in inspect.getmembers(kind) if not name.startswith("_")}
+def public(kind: type) -> dict[str, object]:
+    return {name: member for name, member in inspect.getmembers(kind) if not name.startswith("_")}
 
-    assert public(asynchronous) - public(blocking) - {"aclose", "base_url", "wait"} == set()
+
+@pytest.mark.parametrize("group", [*get_type_hints(AsyncClient), "submit"])
+def test_every_method_has_the_arguments_of_the_asynchronous_one(group: str) -> None:
+    pairs: dict[str, tuple[type, type]] = {"submit": (TaskHandle, BlockingTask)}
+    for name, kind in get_type_hints(AsyncClient).items():
+        pairs[name] = (kind, get_type_hints(Client)[name])
+    theirs, ours = (public(kind) for kind in pairs[group])
+    assert theirs.keys() == ours.keys() - {"info"}  # an attribute there, a property here
+    for name, method in theirs.items():
+        if callable(method):
+            expected, made = inspect.signature(method), inspect.signature(cast(Callable[..., object], ours[name]))
+            assert made.parameters == expected.parameters
+            assert "Async" not in str(made.return_annotation)
+            assert "TaskHandle" not in str(made.return_annotation)
+
+
+@pytest.mark.parametrize("name", ["call", "submit", "stream"])
+def test_a_short_cut_is_the_method_of_the_tasks(name: str) -> None:
+    for client, tasks in ((AsyncClient, AsyncTasks), (Client, BlockingTasks)):
+        assert inspect.signature(getattr(client, name)) == inspect.signature(getattr(tasks, name))
+        assert getattr(client, name).__doc__ == getattr(tasks, name).__doc__
+
+
+def test_no_class_of_a_client_has_more_than_twenty_methods() -> None:
+    for kind in (AsyncClient, Client, *get_type_hints(AsyncClient).values(), *get_type_hints(Client).values()):
+        assert len(public(kind)) <= 20

@@ -3,15 +3,15 @@ from __future__ import annotations
 import pytest
 
 from agentic_atlas.errors import AtlasError, Busy, Conflict, InvalidInput, NotFound, Unavailable
+from agentic_atlas.protocol.caller.values import ErrorInfo
 from agentic_atlas.sdk.client.errors import (
     ERRORS,
     ConnectionCut,
     NotFinished,
     UnexpectedAnswer,
     from_answer,
-    from_fault,
+    from_error,
 )
-from agentic_atlas.sdk.client.records import TaskFault
 
 
 @pytest.mark.parametrize(("status", "kind"), ERRORS)
@@ -26,7 +26,7 @@ def test_every_status_of_the_api_becomes_its_own_error(status: int, kind: type[A
     ("code", "kind"), [("conflict", Conflict), ("agent_not_found", NotFound), ("too_many_requests", Busy)]
 )
 def test_a_code_alone_says_the_error_where_there_is_no_status(code: str, kind: type[AtlasError]) -> None:
-    assert type(from_fault(TaskFault(code=code, message="…"))) is kind
+    assert type(from_error(ErrorInfo(code=code, message="…"))) is kind
 
 
 def test_a_code_says_more_than_a_status() -> None:

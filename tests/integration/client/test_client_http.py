@@ -8,6 +8,7 @@ import msgspec
 import pytest
 
 from agentic_atlas.errors import AtlasError, Busy, ConfigurationError, InvalidInput, PayloadTooLarge, Unavailable
+from agentic_atlas.protocol.caller.values import Asked
 from agentic_atlas.sdk.address import address
 from agentic_atlas.sdk.client import http as client_http
 from agentic_atlas.sdk.client.asynchronous import AsyncClient
@@ -15,18 +16,26 @@ from agentic_atlas.sdk.client.errors import ConnectionCut, UnexpectedAnswer
 from agentic_atlas.sdk.client.http import Http
 from agentic_atlas.sdk.client.retry import Sources
 from tests.certificates import speaking_tls
-from tests.integration.client.client_server import KEY, Answer, Asked, Server, Time, error, in_order, run, serving
+from tests.integration.client import client_server
+from tests.integration.client.client_server import KEY, Answer, Server, Time, error, in_order, run, serving
 
 
 class Thing(msgspec.Struct, frozen=True):
     name: str
 
 
+class Change(Asked, frozen=True, kw_only=True):
+    n: int = 0
+    name: str = ""
+
+
 OK = Answer({"name": "hammer", "new_field": 1})
 CUT = Answer(cut=True)
 
 
-def send(answer: Callable[[Asked], Answer], patience: float = 5.0, **how: object) -> tuple[Server, Time, object]:
+def send(
+    answer: Callable[[client_server.Asked], Answer], patience: float = 5.0, **how: object
+) -> tuple[Server, Time, object]:
     """Send one request; return what the server saw, the time it took, and the answer or the error."""
     time = Time()
     with serving(answer) as server:
@@ -45,7 +54,7 @@ def send(answer: Callable[[Asked], Answer], patience: float = 5.0, **how: object
 
 
 def test_a_request_carries_the_key_in_its_header_and_reads_the_answer_whatever_is_new_in_it() -> None:
-    server, _, answer = send(in_order(OK), method="POST", body={"n": 1}, query={"a": "x y", "b": None})
+    server, _, answer = send(in_order(OK), method="POST", body=Change(n=1), query={"a": "x y", "b": None})
     assert answer == Thing(name="hammer")
     asked = server.asked[0]
     assert (asked.method, asked.path, asked.query, asked.body) == ("POST", "/api/v1/things", {"a": "x y"}, {"n": 1})
@@ -113,8 +122,8 @@ def test_an_answer_without_end_is_given_up(monkeypatch: pytest.MonkeyPatch) -> N
     assert isinstance(answer, PayloadTooLarge)
 
 
-def test_an_input_that_json_cannot_hold_is_refused_before_anything_is_sent() -> None:
-    server, _, answer = send(in_order(OK), method="POST", body={"file": object()})
+def test_a_text_that_json_cannot_hold_is_refused_before_anything_is_sent() -> None:
+    server, _, answer = send(in_order(OK), method="POST", body=Change(name="\ud800"))
     assert isinstance(answer, InvalidInput)
     assert server.asked == []
 
@@ -150,4 +159,4 @@ async def test_plain_text_where_tls_is_spoken_is_told_with_the_scheme_that_is_ri
     port = server.sockets[0].getsockname()[1]
     async with server, AsyncClient(f"http://127.0.0.1:{port}", api_key=KEY) as atlas:
         with pytest.raises(ConfigurationError, match=f"http://127.0.0.1:{port} speaks TLS: use https://"):
-            await atlas.whoami()
+            await atlas.people.whoami()

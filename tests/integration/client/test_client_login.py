@@ -7,13 +7,14 @@ from typing import Any
 import pytest
 
 from agentic_atlas.errors import AtlasError, Busy, Forbidden, NotFound
+from agentic_atlas.protocol.caller.people import LoginCodes, NewApiKey
 from agentic_atlas.sdk.client.login import LoginByCode
-from agentic_atlas.sdk.client.records import LoginCodes, NewApiKey
 from agentic_atlas.sdk.client.retry import Sources
+from tests import shown
 from tests.integration.client.client_server import Answer, Server, Time, error, in_order, run, serving
 
 BEGUN = Answer({"device_code": "atlas_login_x", "user_code": "BCDF-GHJK", "expires_in": 600.0, "interval": 5.0}, 201)
-KEY = Answer({"id": "key_1", "user": "ada", "name": "atlas login on box", "key": "atlas_secret"})
+KEY = Answer(shown.answer(NewApiKey, id="key_1", user="ada", name="atlas login on box", key="atlas_secret"))
 PENDING = error(409, "authorization_pending")
 
 

@@ -7,16 +7,17 @@ from typing import Any
 import pytest
 
 from agentic_atlas.errors import AtlasError, Conflict, InvalidInput, NotFound, TaskError, Unavailable
+from agentic_atlas.protocol.caller.tasks import QuestionInfo, TaskInfo
 from agentic_atlas.sdk.client.errors import NotFinished, UnexpectedAnswer
 from agentic_atlas.sdk.client.http import WAITING_PATIENCE, Http
-from agentic_atlas.sdk.client.records import TaskInfo
 from agentic_atlas.sdk.client.retry import Sources
 from agentic_atlas.sdk.client.task import TaskHandle
+from tests import shown
 from tests.integration.client.client_server import Answer, Asked, Server, Time, error, events, in_order, run, serving
 
 
 def task(state: str = "working", **more: object) -> Answer:
-    return Answer({"id": "t1", "state": state, **more})
+    return Answer(shown.answer(TaskInfo, id="t1", state=state, **more))
 
 
 def event(seq: int, kind: str = "chunk", **data: object) -> str:
@@ -42,7 +43,7 @@ def with_task(
             sources = Sources(clock=time.clock, sleep=time.sleep, chance=lambda: 0.0)
             http = Http(server.address, timeout=5.0, patience=patience, sources=sources)
             try:
-                return await work(TaskHandle(http, TaskInfo(id="t1", state=state)))
+                return await work(TaskHandle(http, shown.filled(TaskInfo, id="t1", state=state)))
             except AtlasError as error:
                 return error
             finally:
@@ -212,7 +213,7 @@ def test_cancel_says_why_and_retry_is_a_new_task() -> None:
         assert (await handle.cancel("too late")).cancel_requested
         return handle
 
-    new = Answer({"id": "t2", "state": "submitted", "retry_of": "t1"}, status=201)
+    new = Answer(shown.answer(TaskInfo, id="t2", state="submitted", retry_of="t1"), status=201)
     server, _, outcome = with_task(in_order(task(cancel_requested=True), new), both)
     assert outcome == ("t2", "t1")
     assert server.paths() == ["POST /api/v1/tasks/t1/cancel", "POST /api/v1/tasks/t1/retry"]
@@ -220,7 +221,8 @@ def test_cancel_says_why_and_retry_is_a_new_task() -> None:
 
 
 def asking(*states: str) -> Answer:
-    return task("input_required", questions=[{"number": n, "state": state} for n, state in enumerate(states, 1)])
+    questions = [shown.answer(QuestionInfo, number=n, state=state) for n, state in enumerate(states, 1)]
+    return task("input_required", questions=questions)
 
 
 def test_an_answer_names_its_question_so_that_sending_it_twice_is_answering_once() -> None:

@@ -8,12 +8,12 @@ import pytest
 
 from agentic_atlas.cli.events import Setbacks, chunk_text, line, summary
 from agentic_atlas.cli.times import TimeFormat
-from agentic_atlas.sdk.client.records import TaskEvent
+from agentic_atlas.protocol.caller.tasks import EventInfo
 from agentic_atlas.sdk.fitting import notice
 
 
-def event(kind: str, data: dict[str, Any]) -> TaskEvent:
-    return TaskEvent(seq=1, kind=kind, at=datetime(2026, 11, 22, 19, 29, 8, tzinfo=UTC), data=data)
+def event(kind: str, data: dict[str, Any]) -> EventInfo:
+    return EventInfo(seq=1, kind=kind, at=datetime(2026, 11, 22, 19, 29, 8, tzinfo=UTC), attempt=1, data=data)
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,9 @@ import pytest
 from agentic_atlas.cli.explain import call, of_skill
 from agentic_atlas.cli.schema import branches, cases
 from agentic_atlas.cli.wording import described
-from agentic_atlas.sdk.client.records import SkillInfo
+from agentic_atlas.protocol.caller.agents import SkillInfo
+from agentic_atlas.protocol.messages import Delivery, Policy
+from tests.shown import filled
 
 LINE = {
     "type": "object",
@@ -71,7 +73,7 @@ def test_a_type_is_said_in_a_word_or_two(schema: dict[str, Any], words: str) -> 
 
 def skill(properties: dict[str, Any], *required: str, **more: Any) -> SkillInfo:
     schema = ROOT | {"type": "object", "properties": properties, "required": list(required)}
-    return SkillInfo(name="do", input_schema=schema, **more)
+    return filled(SkillInfo, name="do", input_schema=schema, **more)
 
 
 @pytest.mark.parametrize(
@@ -124,7 +126,7 @@ def test_a_skill_is_told_with_types_defaults_and_what_its_parameters_are_for() -
         "name",
         description="Does it.",
         streams=True,
-        policy={"retries": 2, "timeout": 30.0, "delivery": "at_most_once"},
+        policy=Policy(retries=2, timeout=30.0, delivery=Delivery.AT_MOST_ONCE),
     )
     assert of_skill("a", shown) == [
         "do (streams, at most once, 2 retries, timeout 30 s): Does it.",

@@ -109,7 +109,7 @@ def _tell_workflow(up: DemoNetwork, task: BlockingTask) -> None:
     """Print the workflow of the specification, from what the network has recorded."""
     from agentic_atlas.cli.demo.workflow import workflow
 
-    steps = workflow(up.client.agent(SEARCH), task.info, list(task.events()))
+    steps = workflow(up.client.agents.get(SEARCH), task.info, list(task.events()))
     begin = steps[0].at
     output.say("")
     output.say("What happened, as recorded:")
@@ -155,7 +155,7 @@ def _research(up: DemoNetwork, question: str) -> None:
     task.result(ANSWER_WITHIN)
     output.say("")
     output.say("Who called whom:")
-    for branch in tree(up.client.tasks(trace=task.info.trace_id)):
+    for branch in tree(up.client.tasks.list(trace=task.info.trace_id)):
         name = f"{branch.lines}{branch.task.agent.rpartition('/')[2]}.{branch.task.skill}"
         took = "" if branch.took is None else f"{branch.took:7.3f} s"
         output.say(f"  {branch.began:7.3f} s  {name:<40} {took}  {branch.task.state}")

@@ -124,8 +124,8 @@ def _agent(place: Path, client: Client, name: str, router_url: str, documents: P
     """Run an example agent as a user would: in a folder of its own, with its token in `.env`."""
     from agentic_atlas.sdk.environment import for_child
 
-    client.create_agent(name, AGENTS[name])
-    token = client.create_token(name, name="demo").token
+    client.agents.create(name, AGENTS[name])
+    token = client.tokens.create(name, name="demo").token
     folder = place / name
     shutil.copytree(packaged(name, f"examples/{name}"), folder, ignore=_NOT_COPIED)
     env = folder / ".env"
@@ -171,7 +171,7 @@ def _told(platform: Child) -> dict[str, str]:
 
 def _until_online(up: DemoNetwork) -> None:
     ends = time.monotonic() + UP_WITHIN
-    while missing := set(AGENTS) - {agent.name for agent in up.client.agents() if agent.status == "online"}:
+    while missing := set(AGENTS) - {agent.name for agent in up.client.agents.list() if agent.status == "online"}:
         up.check()
         if time.monotonic() > ends:
             raise Unavailable(f"{', '.join(sorted(missing))} not connected after {UP_WITHIN:.0f} s")

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from agentic_atlas.sdk.client.records import TaskSummary
+    from agentic_atlas.protocol.caller.tasks import TaskSummary
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ def tree(tasks: Iterable[TaskSummary]) -> list[Branch]:
     called: dict[str | None, list[TaskSummary]] = {}
     for task in ordered:
         called.setdefault(task.parent_id if task.parent_id in known else None, []).append(task)
-    begin = _began(ordered[0]) if ordered else None
+    begin = ordered[0].created_at if ordered else None
     return list(_branches(called, None, "", begin))
 
 
@@ -47,17 +47,12 @@ def _branches(
     children = called.get(parent, [])
     for task in children:
         last = task is children[-1]
-        began = (_began(task) - begin).total_seconds() if begin else 0.0
-        took = (task.ended_at - _began(task)).total_seconds() if task.ended_at else None
+        began = (task.created_at - begin).total_seconds() if begin else 0.0
+        took = (task.ended_at - task.created_at).total_seconds() if task.ended_at else None
         top = parent is None
         yield Branch("" if top else before + ("└─ " if last else "├─ "), task, began, took)
         yield from _branches(called, task.id, "" if top else before + ("   " if last else "│  "), begin)
 
 
 def _age(task: TaskSummary) -> tuple[datetime, str]:
-    return _began(task), task.id
-
-
-def _began(task: TaskSummary) -> datetime:
-    assert task.created_at is not None
-    return task.created_at
+    return task.created_at, task.id

@@ -8,7 +8,8 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from agentic_atlas.sdk.client.records import AgentInfo, AgentInstance, TaskEvent, TaskInfo
+    from agentic_atlas.protocol.caller.agents import AgentInfo, AgentInstance
+    from agentic_atlas.protocol.caller.tasks import EventInfo, TaskInfo
 
 
 @dataclass(frozen=True)
@@ -20,27 +21,27 @@ class Step:
     text: str
 
 
-def workflow(agent: AgentInfo, task: TaskInfo, events: Iterable[TaskEvent]) -> list[Step]:
+def workflow(agent: AgentInfo, task: TaskInfo, events: Iterable[EventInfo]) -> list[Step]:
     """Return the steps in the order of their times: of the connection that ran the task, then of the task itself."""
     steps = [step for event in events for step in _of_event(event, task, agent.name)]
-    for instance in agent.instances or ():
+    for instance in agent.instances:
         if instance.id == task.instance_id:
             steps += _of_connection(instance, agent)
     return sorted(steps, key=lambda step: step.at)
 
 
 def _of_connection(instance: AgentInstance, agent: AgentInfo) -> list[Step]:
-    skills = len(agent.skills or ())
+    skills = len(agent.skills)
     told = [
         (instance.opened_at, "connect", f"{agent.name} (pid {instance.pid}) dials out to the router with its token"),
         (instance.validated_at, "validate", f"the backend finds token {instance.token_id} valid"),
         (instance.connected_at, "register", f"instance {instance.id} is registered with {skills} skills"),
     ]
-    return [Step(at, name, text) for at, name, text in told if at is not None]
+    return [Step(at, name, text) for at, name, text in told]
 
 
-def _of_event(event: TaskEvent, task: TaskInfo, agent: str) -> list[Step]:
-    if event.kind != "state" or event.at is None:
+def _of_event(event: EventInfo, task: TaskInfo, agent: str) -> list[Step]:
+    if event.kind != "state":
         return []
     at, number, state = event.at, f"(event {event.seq})", event.data.get("state")
     if state == "submitted":

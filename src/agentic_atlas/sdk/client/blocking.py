@@ -1,67 +1,182 @@
 """`Client`: `AsyncClient` for programs without an event loop; it runs in a loop on a thread of its own.
 
-Not a second client: it holds no logic. Safe to share between threads. Every method blocks.
+Not a second client: it holds no logic, and its methods are made from the asynchronous ones, whose arguments, answers
+and errors they have. Safe to share between threads. Every method blocks.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, Self
+import inspect
+from collections.abc import AsyncGenerator, Callable, Coroutine, Iterable, Iterator, Sequence
+from functools import wraps
+from typing import Any, Concatenate, Generic, ParamSpec, Self, TypeVar
 
 from agentic_atlas.errors import AtlasError
-from agentic_atlas.sdk.client import records
-from agentic_atlas.sdk.client.asynchronous import PATIENCE, TIMEOUT, AsyncClient, TaskRequest
+from agentic_atlas.protocol.caller.tasks import TaskInfo
+from agentic_atlas.sdk.client.agents import AsyncAgents, AsyncTokens
+from agentic_atlas.sdk.client.asynchronous import PATIENCE, TIMEOUT, AsyncClient
 from agentic_atlas.sdk.client.loop import LoopThread
+from agentic_atlas.sdk.client.people import AsyncBackups, AsyncKeys, AsyncLogins, AsyncPeople
+from agentic_atlas.sdk.client.requests import TaskRequest
 from agentic_atlas.sdk.client.task import TaskHandle
+from agentic_atlas.sdk.client.tasks import AsyncTasks
+
+A = TypeVar("A")
+P = ParamSpec("P")
+T = TypeVar("T")
 
 
-class BlockingTask:
+class Blocking(Generic[A]):
+    """Something asynchronous, and the loop that it lives in."""
+
+    def __init__(self, loop: LoopThread, asynchronous: A) -> None:
+        self._loop = loop
+        self._asynchronous = asynchronous
+
+
+def _blocking(
+    method: Callable[Concatenate[A, P], Coroutine[Any, Any, T]],
+) -> Callable[Concatenate[Blocking[A], P], T]:
+    """Return a coroutine method as one that blocks until it is done."""
+
+    @wraps(method)
+    def blocking(self: Blocking[A], /, *given: P.args, **more: P.kwargs) -> T:
+        return self._loop.run(method(self._asynchronous, *given, **more))
+
+    return blocking
+
+
+def _each(
+    method: Callable[Concatenate[A, P], AsyncGenerator[T, None]],
+) -> Callable[Concatenate[Blocking[A], P], Iterator[T]]:
+    """Return a method that yields as one whose reader blocks until the next item is there."""
+
+    @wraps(method)
+    def each(self: Blocking[A], /, *given: P.args, **more: P.kwargs) -> Iterator[T]:
+        return self._loop.each(method(self._asynchronous, *given, **more))
+
+    return _answers(each, method, "AsyncGenerator[", "Iterator[")
+
+
+def _task(
+    method: Callable[Concatenate[A, P], Coroutine[Any, Any, TaskHandle]],
+) -> Callable[Concatenate[Blocking[A], P], BlockingTask]:
+    """Return a method that answers a task as one that answers a blocking one."""
+
+    @wraps(method)
+    def task(self: Blocking[A], /, *given: P.args, **more: P.kwargs) -> BlockingTask:
+        return BlockingTask(self._loop, self._loop.run(method(self._asynchronous, *given, **more)))
+
+    return _answers(task, method, "TaskHandle", "BlockingTask")
+
+
+def _answers(made: Callable[P, T], method: Callable[..., object], theirs: str, ours: str) -> Callable[P, T]:
+    """Have `help` name what this method answers; all else of its signature is the method's that it was made from."""
+    signature = inspect.signature(method)
+    answer = str(signature.return_annotation).replace(theirs, ours).replace(", None]", "]")
+    made.__signature__ = signature.replace(return_annotation=answer)  # type: ignore[attr-defined]  # PEP 362
+    return made
+
+
+class BlockingTask(Blocking[TaskHandle]):
     """`TaskHandle`, each method blocking."""
-
-    def __init__(self, loop: LoopThread, task: TaskHandle) -> None:
-        self._loop, self._task = loop, task
 
     @property
     def id(self) -> str:
         """The task's id."""
-        return self._task.id
+        return self._asynchronous.id
 
     @property
-    def info(self) -> records.TaskInfo:
+    def info(self) -> TaskInfo:
         """The task as it was when the server last answered."""
-        return self._task.info
+        return self._asynchronous.info
 
-    def refresh(self, *, wait: float = 0.0) -> records.TaskInfo:
-        """See `TaskHandle.refresh`."""
-        return self._loop.run(self._task.refresh(wait=wait))
-
-    def wait(self, timeout: float | None = None) -> records.TaskInfo:
-        """See `TaskHandle.wait`."""
-        return self._loop.run(self._task.wait(timeout))
-
-    def result(self, timeout: float | None = None) -> Any:
-        """See `TaskHandle.result`."""
-        return self._loop.run(self._task.result(timeout))
-
-    def cancel(self, reason: str | None = None) -> records.TaskInfo:
-        """See `TaskHandle.cancel`."""
-        return self._loop.run(self._task.cancel(reason))
-
-    def answer(self, value: Any, *, question: int | None = None) -> records.TaskInfo:
-        """See `TaskHandle.answer`."""
-        return self._loop.run(self._task.answer(value, question=question))
-
-    def retry(self) -> BlockingTask:
-        """See `TaskHandle.retry`."""
-        return BlockingTask(self._loop, self._loop.run(self._task.retry()))
-
-    def events(self, after: int = 0) -> Iterator[records.TaskEvent]:
-        """See `TaskHandle.events`."""
-        return self._loop.each(self._task.events(after))
+    refresh = _blocking(TaskHandle.refresh)
+    wait = _blocking(TaskHandle.wait)
+    result = _blocking(TaskHandle.result)
+    cancel = _blocking(TaskHandle.cancel)
+    answer = _blocking(TaskHandle.answer)
+    retry = _task(TaskHandle.retry)
+    events = _each(TaskHandle.events)
 
 
-class Client:
-    """`AsyncClient`, each method blocking; the same arguments, answers and errors. Use it in `with`, or close it."""
+class BlockingTasks(Blocking[AsyncTasks]):
+    """`AsyncTasks`, each method blocking."""
+
+    call = _blocking(AsyncTasks.call)
+    submit = _task(AsyncTasks.submit)
+    stream = _each(AsyncTasks.stream)
+    get = _task(AsyncTasks.get)
+    list = _each(AsyncTasks.list)
+    page = _blocking(AsyncTasks.page)
+    cancel = _blocking(AsyncTasks.cancel)
+    answer = _blocking(AsyncTasks.answer)
+    retry = _task(AsyncTasks.retry)
+
+    def batch(self, requests: Iterable[TaskRequest]) -> Sequence[BlockingTask | AtlasError]:
+        """See `AsyncTasks.batch`."""
+        made = self._loop.run(self._asynchronous.batch(requests))
+        return [BlockingTask(self._loop, task) if isinstance(task, TaskHandle) else task for task in made]
+
+
+class BlockingAgents(Blocking[AsyncAgents]):
+    """`AsyncAgents`, each method blocking."""
+
+    list = _each(AsyncAgents.list)
+    get = _blocking(AsyncAgents.get)
+    create = _blocking(AsyncAgents.create)
+    delete = _blocking(AsyncAgents.delete)
+
+
+class BlockingTokens(Blocking[AsyncTokens]):
+    """`AsyncTokens`, each method blocking."""
+
+    create = _blocking(AsyncTokens.create)
+    list = _blocking(AsyncTokens.list)
+    revoke = _blocking(AsyncTokens.revoke)
+
+
+class BlockingPeople(Blocking[AsyncPeople]):
+    """`AsyncPeople`, each method blocking."""
+
+    whoami = _blocking(AsyncPeople.whoami)
+    list = _each(AsyncPeople.list)
+
+
+class BlockingKeys(Blocking[AsyncKeys]):
+    """`AsyncKeys`, each method blocking."""
+
+    list = _blocking(AsyncKeys.list)
+    revoke = _blocking(AsyncKeys.revoke)
+
+
+class BlockingLogins(Blocking[AsyncLogins]):
+    """`AsyncLogins`, each method blocking."""
+
+    get = _blocking(AsyncLogins.get)
+    approve = _blocking(AsyncLogins.approve)
+    deny = _blocking(AsyncLogins.deny)
+
+
+class BlockingBackups(Blocking[AsyncBackups]):
+    """`AsyncBackups`, each method blocking."""
+
+    create = _blocking(AsyncBackups.create)
+    list = _blocking(AsyncBackups.list)
+
+
+class Client(Blocking[AsyncClient]):
+    """`AsyncClient`, each method blocking; the same groups, arguments, answers and errors. Use it in `with`, or close
+    it.
+    """
+
+    tasks: BlockingTasks
+    agents: BlockingAgents
+    tokens: BlockingTokens
+    people: BlockingPeople
+    keys: BlockingKeys
+    logins: BlockingLogins
+    backups: BlockingBackups
 
     def __init__(
         self,
@@ -71,11 +186,16 @@ class Client:
         timeout: float = TIMEOUT,
         patience: float = PATIENCE,
     ) -> None:
-        self._client = AsyncClient(base_url, api_key=api_key, timeout=timeout, patience=patience)
-        self._loop = LoopThread()
+        client = AsyncClient(base_url, api_key=api_key, timeout=timeout, patience=patience)
+        loop = LoopThread()
+        super().__init__(loop, client)
+        self.tasks, self.agents = BlockingTasks(loop, client.tasks), BlockingAgents(loop, client.agents)
+        self.tokens, self.people = BlockingTokens(loop, client.tokens), BlockingPeople(loop, client.people)
+        self.keys, self.logins = BlockingKeys(loop, client.keys), BlockingLogins(loop, client.logins)
+        self.backups = BlockingBackups(loop, client.backups)
 
     def __repr__(self) -> str:
-        return f"<Client {self._client.base_url}>"
+        return f"<Client {self._asynchronous.base_url}>"
 
     def __enter__(self) -> Self:
         return self
@@ -86,109 +206,9 @@ class Client:
     def close(self) -> None:
         """Close the connections and end the thread. Tasks that were submitted go on."""
         if not self._loop.stopped:
-            self._loop.run(self._client.aclose())
+            self._loop.run(self._asynchronous.aclose())
             self._loop.stop()
 
-    def call(self, agent: str, skill: str, input: Mapping[str, Any] | None = None, /, **more: Any) -> Any:
-        """See `AsyncClient.call`."""
-        return self._loop.run(self._client.call(agent, skill, input, **more))
-
-    def submit(self, agent: str, skill: str, input: Mapping[str, Any] | None = None, /, **more: Any) -> BlockingTask:
-        """See `AsyncClient.submit`."""
-        return self._handle(self._loop.run(self._client.submit(agent, skill, input, **more)))
-
-    def batch(self, requests: Iterable[TaskRequest]) -> list[BlockingTask | AtlasError]:
-        """See `AsyncClient.batch`."""
-        made = self._loop.run(self._client.batch(requests))
-        return [self._handle(task) if isinstance(task, TaskHandle) else task for task in made]
-
-    def task(self, id: str) -> BlockingTask:
-        """See `AsyncClient.task`."""
-        return self._handle(self._loop.run(self._client.task(id)))
-
-    def tasks(self, **fitting: Any) -> Iterator[records.TaskSummary]:
-        """See `AsyncClient.tasks`."""
-        return self._loop.each(self._client.tasks(**fitting))
-
-    def task_page(self, **fitting: Any) -> records.Page[records.TaskSummary]:
-        """See `AsyncClient.task_page`."""
-        return self._loop.run(self._client.task_page(**fitting))
-
-    def cancel(self, id: str, reason: str | None = None) -> records.TaskInfo:
-        """See `AsyncClient.cancel`."""
-        return self._loop.run(self._client.cancel(id, reason))
-
-    def answer(self, id: str, value: Any, *, question: int | None = None) -> records.TaskInfo:
-        """See `AsyncClient.answer`."""
-        return self._loop.run(self._client.answer(id, value, question=question))
-
-    def retry(self, id: str) -> BlockingTask:
-        """See `AsyncClient.retry`."""
-        return self._handle(self._loop.run(self._client.retry(id)))
-
-    def agents(self) -> Iterator[records.AgentInfo]:
-        """See `AsyncClient.agents`."""
-        return self._loop.each(self._client.agents())
-
-    def agent(self, name: str) -> records.AgentInfo:
-        """See `AsyncClient.agent`."""
-        return self._loop.run(self._client.agent(name))
-
-    def create_agent(self, name: str, description: str = "") -> records.AgentInfo:
-        """See `AsyncClient.create_agent`."""
-        return self._loop.run(self._client.create_agent(name, description))
-
-    def delete_agent(self, name: str) -> None:
-        """See `AsyncClient.delete_agent`."""
-        self._loop.run(self._client.delete_agent(name))
-
-    def create_token(self, agent: str, *, name: str = "", expires_in: float | None = None) -> records.NewToken:
-        """See `AsyncClient.create_token`."""
-        return self._loop.run(self._client.create_token(agent, name=name, expires_in=expires_in))
-
-    def tokens(self, agent: str) -> list[records.TokenInfo]:
-        """See `AsyncClient.tokens`."""
-        return self._loop.run(self._client.tokens(agent))
-
-    def revoke_token(self, id: str) -> records.TokenInfo:
-        """See `AsyncClient.revoke_token`."""
-        return self._loop.run(self._client.revoke_token(id))
-
-    def users(self) -> list[records.UserInfo]:
-        """See `AsyncClient.users`."""
-        return self._loop.run(self._client.users())
-
-    def api_keys(self) -> list[records.ApiKeyInfo]:
-        """See `AsyncClient.api_keys`."""
-        return self._loop.run(self._client.api_keys())
-
-    def revoke_api_key(self, id: str) -> records.ApiKeyInfo:
-        """See `AsyncClient.revoke_api_key`."""
-        return self._loop.run(self._client.revoke_api_key(id))
-
-    def login_request(self, user_code: str) -> records.LoginInfo:
-        """See `AsyncClient.login_request`."""
-        return self._loop.run(self._client.login_request(user_code))
-
-    def approve_login(self, user_code: str) -> records.LoginInfo:
-        """See `AsyncClient.approve_login`."""
-        return self._loop.run(self._client.approve_login(user_code))
-
-    def deny_login(self, user_code: str) -> records.LoginInfo:
-        """See `AsyncClient.deny_login`."""
-        return self._loop.run(self._client.deny_login(user_code))
-
-    def whoami(self) -> records.WhoAmI:
-        """See `AsyncClient.whoami`."""
-        return self._loop.run(self._client.whoami())
-
-    def create_backup(self) -> records.BackupInfo:
-        """See `AsyncClient.create_backup`."""
-        return self._loop.run(self._client.create_backup())
-
-    def backups(self) -> list[records.BackupInfo]:
-        """See `AsyncClient.backups`."""
-        return self._loop.run(self._client.backups())
-
-    def _handle(self, task: TaskHandle) -> BlockingTask:
-        return BlockingTask(self._loop, task)
+    call = _blocking(AsyncClient.call)
+    submit = _task(AsyncClient.submit)
+    stream = _each(AsyncClient.stream)

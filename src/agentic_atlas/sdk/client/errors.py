@@ -17,7 +17,7 @@ from agentic_atlas.errors import (
     Unauthenticated,
     Unavailable,
 )
-from agentic_atlas.sdk.client.records import TaskFault
+from agentic_atlas.protocol.caller.values import ErrorAnswer, ErrorInfo
 
 ERRORS: tuple[tuple[int, type[AtlasError]], ...] = (
     (400, InvalidInput),
@@ -61,27 +61,23 @@ class NotFinished(AtlasError, TimeoutError):
         self.task_id = task_id
 
 
-class _Answer(msgspec.Struct, frozen=True):
-    error: TaskFault
-
-
-def from_fault(fault: TaskFault, *, status: int = 0, retry_after: float = 1.0) -> AtlasError:
+def from_error(error: ErrorInfo, *, status: int = 0, retry_after: float = 1.0) -> AtlasError:
     """Return the exception for an error of the API; `retry_after` is in seconds and counts for the retryable ones."""
-    kind = _BY_CODE.get(fault.code) or (NotFound if fault.code.endswith("_not_found") else None)
+    kind = _BY_CODE.get(error.code) or (NotFound if error.code.endswith("_not_found") else None)
     kind = kind or _BY_STATUS.get(status, AtlasError)
     if issubclass(kind, Busy | Unavailable):
-        return kind(fault.message, retry_after=retry_after, code=fault.code, detail=fault.detail)
-    return kind(fault.message, code=fault.code, detail=fault.detail)
+        return kind(error.message, retry_after=retry_after, code=error.code, detail=error.detail)
+    return kind(error.message, code=error.code, detail=error.detail)
 
 
 def from_answer(status: int, body: bytes, retry_after: str | None) -> AtlasError:
     """Return the exception for an answer that is not a success, whoever gave it."""
     seconds = _seconds(retry_after)
     try:
-        fault = msgspec.json.decode(body, type=_Answer).error
+        error = msgspec.json.decode(body, type=ErrorAnswer).error
     except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
         return _from_stranger(status, body, seconds)
-    return from_fault(fault, status=status, retry_after=seconds)
+    return from_error(error, status=status, retry_after=seconds)
 
 
 def _from_stranger(status: int, body: bytes, retry_after: float) -> AtlasError:

@@ -1,13 +1,13 @@
-"""One request to the API: sent, tried again where that is safe, and answered by a record or by one of our errors."""
+"""One request to the API: sent, tried again where that is safe, and answered, or one of our errors."""
 
 from __future__ import annotations
 
 import asyncio
 import socket
 import ssl
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar
 from urllib.parse import urlencode, urlsplit
 from weakref import WeakKeyDictionary
 
@@ -34,6 +34,7 @@ from agentic_atlas.sdk.forms.encode import encode_request
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from agentic_atlas.protocol.caller.values import Asked
     from agentic_atlas.sdk.address import Address
 
 PREFIX = "/api/v1"
@@ -48,8 +49,21 @@ MAX_ANSWER = 64 * 1024 * 1024
 MAX_CONNECTIONS = 100
 
 T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
 QueryValue = str | int | float | Sequence[str] | None
 Query = Mapping[str, QueryValue]
+
+
+class Page(Protocol[T_co]):
+    """Part of a list."""
+
+    @property
+    def items(self) -> Sequence[T_co]:
+        """What is in it."""
+
+    @property
+    def next(self) -> str | None:
+        """What leads to the part after it."""
 
 
 class Http:
@@ -77,7 +91,7 @@ class Http:
         answer: type[T],
         *,
         query: Query | None = None,
-        body: object = None,
+        body: Asked | None = None,
         repeatable: bool = True,
         patience: float | None = None,
     ) -> T:
@@ -86,9 +100,9 @@ class Http:
         Args:
             method: of HTTP.
             path: below `/api/v1`, already quoted.
-            answer: the record the answer is read as.
+            answer: what the answer is read as.
             query: its values; None leaves one out. `wait` also prolongs the time for the answer.
-            body: anything that has a JSON form (`sdk.forms`).
+            body: what is asked.
             repeatable: False when arriving twice would do harm.
             patience: instead of the client's.
 
@@ -109,6 +123,17 @@ class Http:
             else:
                 self._answered = True
                 return read
+
+    async def pages(self, path: str, answer: type[Page[T]], query: Query | None = None) -> AsyncGenerator[T, None]:
+        """Yield the items of a list, part after part; raises what `send` does."""
+        after: str | None = None
+        while True:
+            page = await self.send("GET", path, answer, query={**(query or {}), "after": after})
+            for item in page.items:
+                yield item
+            if not page.items or page.next is None:
+                return
+            after = page.next
 
     async def _see_scheme(self, error: AtlasError) -> None:
         """Say so when plain text was sent where TLS is spoken: such a server hangs up, or answers in words of its own.

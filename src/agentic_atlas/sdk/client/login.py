@@ -8,9 +8,10 @@ from typing import Self
 import msgspec
 
 from agentic_atlas.errors import AtlasError, NotFound, Unauthenticated, Unavailable
+from agentic_atlas.protocol.caller.people import DeviceCode, LoginCodes, LoginRequest, NewApiKey
 from agentic_atlas.sdk.address import Address, base_url
 from agentic_atlas.sdk.client.http import Http
-from agentic_atlas.sdk.client.records import LoginCodes, NewApiKey
+from agentic_atlas.sdk.client.requests import checked
 from agentic_atlas.sdk.client.retry import Sources
 
 TIMEOUT = 30.0
@@ -72,7 +73,7 @@ class LoginByCode:
             Busy: too many logins are under way. AtlasError: there was no answer (`client.errors.ERRORS`).
         """
         name = _ODD.sub("-", host)[:LONGEST_HOST].strip("-._")
-        body = {"host": name or "unnamed"}
+        body = checked(LoginRequest(host=name or "unnamed"))
         return await self._http.send("POST", "/login-codes", LoginCodes, body=body, repeatable=False)
 
     async def key(self, codes: LoginCodes) -> NewApiKey:
@@ -97,7 +98,7 @@ class LoginByCode:
         raise NotFound("nobody approved the login in time: begin a new one", code="expired_token")
 
     async def _ask(self, device_code: str) -> NewApiKey:
-        body = {"device_code": device_code}
+        body = checked(DeviceCode(device_code=device_code))
         return await self._http.send("POST", "/login-codes/token", NewApiKey, body=body, repeatable=False, patience=0.0)
 
 

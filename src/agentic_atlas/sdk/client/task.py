@@ -11,11 +11,12 @@ import msgspec
 from msgspec import Raw
 
 from agentic_atlas.errors import AtlasError, Conflict, InvalidInput, Unavailable
+from agentic_atlas.protocol.caller.tasks import AnswerRequest, CancelRequest, EventInfo, TaskInfo
 from agentic_atlas.sdk.address import segment
 from agentic_atlas.sdk.client import sse
 from agentic_atlas.sdk.client.errors import ConnectionCut, NotFinished, UnexpectedAnswer
 from agentic_atlas.sdk.client.http import WAITING_PATIENCE, Http
-from agentic_atlas.sdk.client.records import TaskEvent, TaskInfo
+from agentic_atlas.sdk.client.requests import checked
 from agentic_atlas.sdk.client.retry import Tries
 from agentic_atlas.sdk.forms.encode import encode_answer
 
@@ -32,7 +33,6 @@ class TaskHandle:
 
     def __init__(self, http: Http, info: TaskInfo) -> None:
         self._http = http
-        self._path = f"/tasks/{segment(info.id)}"
         self.info = info
         """The task as it was when the server last answered."""
 
@@ -41,7 +41,7 @@ class TaskHandle:
 
     @property
     def id(self) -> str:
-        """The task's id, for `client.task(id)` later or elsewhere."""
+        """The task's id, for `client.tasks.get(id)` later or elsewhere."""
         return self.info.id
 
     async def refresh(self, *, wait: float = 0.0) -> TaskInfo:
@@ -50,9 +50,7 @@ class TaskHandle:
         Raises:
             AtlasError: there was no answer, or the task is not there any more.
         """
-        query = {"wait": round(wait, 3)} if wait > 0 else {}
-        patience = WAITING_PATIENCE if wait > 0 else None
-        self.info = await self._http.send("GET", self._path, TaskInfo, query=query, patience=patience)
+        self.info = await show(self._http, self.id, wait)
         return self.info
 
     async def wait(self, timeout: float | None = None) -> TaskInfo:
@@ -91,8 +89,7 @@ class TaskHandle:
 
     async def cancel(self, reason: str | None = None) -> TaskInfo:
         """Ask for the task to be stopped; it is done when its state says so. No effect on one that is done already."""
-        body = {} if reason is None else {"reason": reason}
-        self.info = await self._http.send("POST", f"{self._path}/cancel", TaskInfo, body=body)
+        self.info = await cancel(self._http, self.id, reason)
         return self.info
 
     async def answer(self, value: Any, *, question: int | None = None) -> TaskInfo:
@@ -104,23 +101,14 @@ class TaskHandle:
             Conflict: no such question is open (`no_open_question`).
             InvalidInput: the answer has no JSON form, or does not fit the question's schema; the question stays open.
         """
-        encoded = Raw(encode_answer(value))
-        if question is None:
-            # The number is part of the request: one that is sent again must not answer the question after this one.
-            asked = (await self.refresh()).question
-            if asked is None:
-                raise Conflict(f"no question of task {self.id} is open", code="no_open_question")
-            question = asked.number
-        body = {"answer": encoded, "question": question}
-        self.info = await self._http.send("POST", f"{self._path}/input", TaskInfo, body=body)
+        self.info = await answer(self._http, self.id, value, question)
         return self.info
 
     async def retry(self) -> TaskHandle:
         """Submit the same request again, as a new task with `retry_of` set."""
-        info = await self._http.send("POST", f"{self._path}/retry", TaskInfo, body={}, repeatable=False)
-        return TaskHandle(self._http, info)
+        return TaskHandle(self._http, await retry(self._http, self.id))
 
-    async def events(self, after: int = 0) -> AsyncGenerator[TaskEvent, None]:
+    async def events(self, after: int = 0) -> AsyncGenerator[EventInfo, None]:
         """Yield the task's events in order, those of the past first, until it is done.
 
         A lost connection is taken up again behind the last event that came, so none is missing and none comes twice.
@@ -156,10 +144,10 @@ class TaskHandle:
             detail = {"task_id": self.id}
             raise Unavailable(text, code=error.code, retry_after=error.retry_after, detail=detail) from error
 
-    async def _stream(self, after: int, tries: Tries) -> AsyncGenerator[TaskEvent, None]:
+    async def _stream(self, after: int, tries: Tries) -> AsyncGenerator[EventInfo, None]:
         """Yield the events of one connection that are new; the last one of the task ends it."""
         parser = sse.Parser()
-        async with self._http.stream(f"{self._path}/events", last_event_id=str(after) if after else "") as chunks:
+        async with self._http.stream(f"{_path(self.id)}/events", last_event_id=str(after) if after else "") as chunks:
             async for chunk in chunks:
                 tries.alive()
                 for event in map(_event, parser.feed(chunk)):
@@ -170,6 +158,41 @@ class TaskHandle:
                     yield event
                     if event.ends:
                         return
+
+
+async def show(http: Http, id: str, wait: float = 0.0) -> TaskInfo:
+    """Ask for a task; see `TaskHandle.refresh`."""
+    query = {"wait": round(wait, 3)} if wait > 0 else {}
+    patience = WAITING_PATIENCE if wait > 0 else None
+    return await http.send("GET", _path(id), TaskInfo, query=query, patience=patience)
+
+
+async def cancel(http: Http, id: str, reason: str | None) -> TaskInfo:
+    """Ask for a task to be stopped; see `TaskHandle.cancel`."""
+    asked = CancelRequest() if reason is None else checked(CancelRequest(reason=reason))
+    return await http.send("POST", f"{_path(id)}/cancel", TaskInfo, body=asked)
+
+
+async def answer(http: Http, id: str, value: object, question: int | None) -> TaskInfo:
+    """Answer a question of a task; see `TaskHandle.answer`."""
+    encoded = Raw(encode_answer(value))
+    if question is None:
+        # The number is part of the request: one that is sent again must not answer the question after this one.
+        asked = (await show(http, id)).question
+        if asked is None:
+            raise Conflict(f"no question of task {id} is open", code="no_open_question")
+        question = asked.number
+    body = checked(AnswerRequest(answer=encoded, question=question))
+    return await http.send("POST", f"{_path(id)}/input", TaskInfo, body=body)
+
+
+async def retry(http: Http, id: str) -> TaskInfo:
+    """Submit a task's request again; see `TaskHandle.retry`."""
+    return await http.send("POST", f"{_path(id)}/retry", TaskInfo, repeatable=False)
+
+
+def _path(id: str) -> str:
+    return f"/tasks/{segment(id)}"
 
 
 def waiting_time(timeout: float | None) -> float | None:
@@ -190,8 +213,8 @@ def is_number(value: object) -> bool:
     return isinstance(value, numbers.Real) and not isinstance(value, bool)
 
 
-def _event(sent: sse.ServerEvent) -> TaskEvent:
+def _event(sent: sse.ServerEvent) -> EventInfo:
     try:
-        return msgspec.json.decode(sent.data, type=TaskEvent)
+        return msgspec.json.decode(sent.data, type=EventInfo)
     except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as error:
         raise UnexpectedAnswer("the server sent an event this version cannot read: upgrade agentic-atlas") from error

@@ -2,6 +2,8 @@
 
 from collections.abc import Mapping
 
+import msgspec
+
 from agentic_atlas.errors import InvalidInput
 from agentic_atlas.sdk.forms.plain import NoJsonForm, json_text, plain
 
@@ -24,13 +26,16 @@ def encode_answer(value: object) -> bytes:
     return _encode(value, "the answer cannot be sent")
 
 
-def encode_request(body: object) -> bytes:
+def encode_request(asked: msgspec.Struct) -> bytes:
     """Return the body of a request, in which inputs and answers are JSON already.
 
     Raises:
-        InvalidInput: a field has no JSON form.
+        InvalidInput: a text in it is not Unicode.
     """
-    return _encode(body, "the request cannot be sent")
+    try:
+        return json_text(asked)
+    except NoJsonForm as error:
+        raise InvalidInput(f"the request cannot be sent: {error.reason}") from error.__cause__
 
 
 def _encode(value: object, problem: str) -> bytes:

@@ -13,6 +13,7 @@ import msgspec
 from msgspec import Raw
 
 from agentic_atlas.errors import AtlasError, Busy, InvalidInput, TaskError
+from agentic_atlas.protocol.caller.tasks import CallEvent
 from agentic_atlas.protocol.codec import ProtocolError, check_nesting
 from agentic_atlas.protocol.messages import Call, Fault, Limits, Reply, ReplyKind, Task
 from agentic_atlas.protocol.payloads import input_too_large
@@ -25,17 +26,6 @@ UNREAD: Final = 1_000
 _AROUND: Final = 2
 """Levels of nesting that the message adds around an input."""
 _Key = tuple[str, int]
-
-
-class CallEvent(msgspec.Struct, frozen=True):
-    """Something that happened to a called task; the last one has kind `result` and the output as data."""
-
-    kind: str
-    """`state`, `progress`, `chunk`, `log`, `artifact`, `question`, `answer`, and at the end `result`."""
-    data: Any
-    """JSON values as Python has them; of a `chunk`, `{"value": …}`."""
-    task_id: str
-    seq: int = 0
 
 
 class _Open:

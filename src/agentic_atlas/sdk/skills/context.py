@@ -16,11 +16,12 @@ from typing import Any, ClassVar, NoReturn
 import msgspec
 
 from agentic_atlas.errors import AtlasError, TaskError
-from agentic_atlas.protocol.messages import Caller, Limits, Task
+from agentic_atlas.protocol.caller.tasks import CallerInfo, CallEvent
+from agentic_atlas.protocol.messages import Limits, Task
 from agentic_atlas.sdk.clock import ServerClock
 from agentic_atlas.sdk.skills.answers import AnswerForm
 from agentic_atlas.sdk.skills.artifact import Artifact, describe_file
-from agentic_atlas.sdk.skills.calls import CallEvent, OutgoingCalls
+from agentic_atlas.sdk.skills.calls import OutgoingCalls
 from agentic_atlas.sdk.skills.crossing import awaited_on, followed_on, leave_to, wait_on
 from agentic_atlas.sdk.skills.questions import Questions
 from agentic_atlas.sdk.skills.reports import AttemptReports
@@ -91,9 +92,10 @@ class Context:
         return self._services.task.skill
 
     @property
-    def caller(self) -> Caller:
+    def caller(self) -> CallerInfo:
         """Who asked: `kind` is `user`, `api_key` or `agent`; `id` and `name` say which."""
-        return self._services.task.caller
+        asked = self._services.task.caller
+        return CallerInfo(kind=asked.kind, id=asked.id, name=asked.name)
 
     @property
     def trace(self) -> str:

@@ -5,7 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from agentic_atlas import Agent, Context, SyncContext
-from agentic_atlas.protocol.messages import Caller, Event, EventKind, Outcome
+from agentic_atlas.protocol.caller.tasks import CallerInfo
+from agentic_atlas.protocol.messages import Event, EventKind, Outcome
 from tests.unit.sdk.memory_wire import NOW, TRACE, Network, events_of, network, read
 
 
@@ -35,7 +36,7 @@ def test_a_skill_knows_its_task_its_caller_and_its_limits() -> None:
 
     run(agent, attempt=2, deadline=NOW + 60, timeout=30)
     deadline = datetime.datetime.fromtimestamp(NOW + 60, datetime.UTC)
-    assert seen == ["t1", 2, "skill", Caller("user", "u1", "ann"), TRACE, False, deadline]
+    assert seen == ["t1", 2, "skill", CallerInfo(kind="user", id="u1", name="ann"), TRACE, False, deadline]
 
 
 def test_without_limits_there_is_all_the_time() -> None:

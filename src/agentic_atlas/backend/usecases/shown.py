@@ -1,0 +1,275 @@
+"""The one place where what the network has becomes what callers are shown: for the API, pages, and the test kit."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+import msgspec
+from msgspec import Raw
+
+from agentic_atlas.backend.domain.questions import Question
+from agentic_atlas.backend.domain.records import Agent, ApiKey, Instance, Skill, Task, TaskError, TaskEvent, Token, User
+from agentic_atlas.backend.engine.logins import Applicant, Codes
+from agentic_atlas.backend.ports import Backup, Summary, Usage
+from agentic_atlas.protocol.caller.agents import (
+    AgentInfo,
+    AgentInstance,
+    AgentSummary,
+    NewToken,
+    SkillInfo,
+    TokenInfo,
+)
+from agentic_atlas.protocol.caller.backups import BackupInfo
+from agentic_atlas.protocol.caller.people import ApiKeyInfo, LoginCodes, LoginInfo, NewApiKey, UserInfo
+from agentic_atlas.protocol.caller.tasks import CallerInfo, EventInfo, QuestionInfo, TaskInfo, TaskSummary
+from agentic_atlas.protocol.caller.values import ErrorInfo
+from agentic_atlas.protocol.messages import NULL
+from agentic_atlas.protocol.tasks import TaskState
+
+MOST_MESSAGE = 500
+"""Characters of an error's message in a summary."""
+
+_LAST_MOMENT = datetime(9999, 12, 31, tzinfo=UTC).timestamp()
+
+
+def moment(seconds: float) -> datetime:
+    """Return a time as it is shown; one that no calendar has, as the last one that it has."""
+    return datetime.fromtimestamp(min(max(seconds, 0.0), _LAST_MOMENT), UTC)
+
+
+def maybe(seconds: float | None) -> datetime | None:
+    """Return a time that may be absent."""
+    return None if seconds is None else moment(seconds)
+
+
+# Tasks
+
+
+def task_info(task: Task, note: str | None = None) -> TaskInfo:
+    """Show a task."""
+    summary = msgspec.structs.replace(summary_of(task), error=error_info(task.error))
+    return TaskInfo(
+        **msgspec.structs.asdict(summary),
+        input=Raw(task.input),
+        output=None if task.output is None else Raw(task.output),
+        questions=[question_info(question) for question in task.dialogue.questions],
+        note=note,
+    )
+
+
+def summary_of(task: Task) -> TaskSummary:
+    """Show a task that is known in full, without its payloads."""
+    return task_summary(Summary(task, len(task.input), None if task.output is None else len(task.output)))
+
+
+def task_summary(summary: Summary) -> TaskSummary:
+    """Show a task without its payloads."""
+    task = summary.task
+    return TaskSummary(
+        id=task.id,
+        agent=task.agent,
+        skill=task.skill,
+        state=task.state,
+        input_bytes=summary.input_bytes,
+        output_bytes=summary.output_bytes,
+        error=error_info(task.error, brief=True),
+        caller=CallerInfo(kind=task.caller.kind, id=task.caller.id, name=task.caller.name),
+        created_at=moment(task.created_at),
+        updated_at=moment(task.updated_at),
+        ended_at=maybe(task.ended_at),
+        deadline=maybe(task.deadline),
+        timeout=task.timeout,
+        priority=task.priority,
+        delivery=task.delivery,
+        retries=task.retries,
+        max_attempts=task.max_attempts,
+        waits_until=maybe(task.queue_expires_at) if task.state is TaskState.SUBMITTED else None,
+        attempt=task.attempt,
+        parent_id=task.parent_id,
+        retry_of=task.retry_of,
+        trace_id=task.trace_id,
+        instance_id=task.instance_id,
+        last_seq=task.last_seq,
+        cancel_requested=task.cancel_reason is not None,
+    )
+
+
+def error_info(error: TaskError | None, *, brief: bool = False) -> ErrorInfo | None:
+    """Show why a task has no output; `brief` as summaries have it."""
+    if error is None:
+        return None
+    message, detail = (error.message[:MOST_MESSAGE], NULL) if brief else (error.message, Raw(error.detail))
+    return ErrorInfo(code=error.code, message=message, detail=detail)
+
+
+def question_info(question: Question) -> QuestionInfo:
+    """Show a question."""
+    return QuestionInfo(
+        number=question.number,
+        question=question.text,
+        state=question.state,
+        schema=question.schema,
+        asked_at=moment(question.asked_at),
+        expires_at=maybe(question.expires_at),
+        answer=question.answer,
+        settled_at=maybe(question.settled_at),
+        answered_by=question.answered_by or None,
+    )
+
+
+def event_info(event: TaskEvent) -> EventInfo:
+    """Show an event."""
+    return EventInfo(seq=event.seq, at=moment(event.at), kind=event.kind, attempt=event.attempt, data=Raw(event.data))
+
+
+# Agents and their tokens
+
+
+class Presence(msgspec.Struct, frozen=True):
+    """What there is of an agent at the moment."""
+
+    online: int = 0
+    """Connected instances that take tasks."""
+    usage: Sequence[Usage] = ()
+    waiting: int = 0
+    heard_at: float | None = None
+    """When any of them was heard last."""
+
+
+def agent_summary(agent: Agent, now: Presence) -> AgentSummary:
+    """Show an agent; one that is connected was seen when it was heard last."""
+    disabled = agent.disabled_at is not None
+    return AgentSummary(
+        name=agent.name,
+        owner=agent.owner,
+        full_name=agent.full_name,
+        description=agent.description,
+        created_at=moment(agent.created_at),
+        status="disabled" if disabled else "online" if now.online else "offline",
+        instances_online=now.online,
+        slots_used=sum(one.used for one in now.usage),
+        slots=sum(one.slots for one in now.usage),
+        tasks_waiting=now.waiting,
+        disabled=disabled,
+        last_seen_at=maybe(now.heard_at or agent.last_seen_at),
+    )
+
+
+def agent_info(agent: Agent, now: Presence, skills: Sequence[Skill], instances: Sequence[Instance]) -> AgentInfo:
+    """Show an agent with its skills and instances."""
+    used = {one.instance_id: one.used for one in now.usage}
+    return AgentInfo(
+        **msgspec.structs.asdict(agent_summary(agent, now)),
+        skills=[skill_info(skill) for skill in skills],
+        instances=[agent_instance(one, used.get(one.id, 0)) for one in instances],
+    )
+
+
+def skill_info(skill: Skill) -> SkillInfo:
+    """Show a skill."""
+    return SkillInfo(
+        name=skill.name,
+        description=skill.description,
+        input_schema=Raw(skill.input_schema),
+        output_schema=Raw(skill.output_schema),
+        streams=skill.streams,
+        policy=skill.policy,
+    )
+
+
+def agent_instance(instance: Instance, used: int) -> AgentInstance:
+    """Show an instance; `used` is how many of its slots are taken."""
+    return AgentInstance(
+        id=instance.id,
+        host=instance.host,
+        pid=instance.pid,
+        sdk=instance.sdk,
+        runtime=instance.runtime,
+        code_hash=instance.code_hash,
+        concurrency=instance.concurrency,
+        slots_used=used,
+        labels=instance.labels,
+        token_id=instance.token_id,
+        opened_at=moment(instance.opened_at),
+        validated_at=moment(instance.validated_at),
+        connected_at=moment(instance.connected_at),
+        disconnected_at=maybe(instance.disconnected_at),
+        online=instance.disconnected_at is None,
+    )
+
+
+def token_info(token: Token, agent: Agent, now: float) -> TokenInfo:
+    """Show a token."""
+    revoked, expired = token.revoked_at is not None, token.expires_at <= now
+    return TokenInfo(
+        id=token.id,
+        agent=agent.full_name,
+        name=token.name,
+        status="revoked" if revoked else "expired" if expired else "active",
+        issued_at=moment(token.issued_at),
+        expires_at=moment(token.expires_at),
+        revoked_at=maybe(token.revoked_at),
+        last_used_at=maybe(token.last_used_at),
+    )
+
+
+def new_token(token: Token, agent: Agent, now: float, secret: str) -> NewToken:
+    """Show a new token with its secret: this once."""
+    return NewToken(**msgspec.structs.asdict(token_info(token, agent, now)), token=secret)
+
+
+# People, their keys and logins
+
+
+def user_info(user: User) -> UserInfo:
+    """Show a user."""
+    return UserInfo(
+        id=user.id,
+        name=user.name,
+        role=user.role,
+        disabled=user.disabled_at is not None,
+        created_at=moment(user.created_at),
+    )
+
+
+def api_key_info(key: ApiKey) -> ApiKeyInfo:
+    """Show an API key."""
+    return ApiKeyInfo(
+        id=key.id,
+        name=key.name,
+        created_at=moment(key.created_at),
+        expires_at=maybe(key.expires_at),
+        revoked_at=maybe(key.revoked_at),
+    )
+
+
+def new_api_key(key: ApiKey, user: User, secret: str) -> NewApiKey:
+    """Show a new API key with its secret: this once."""
+    return NewApiKey(**msgspec.structs.asdict(api_key_info(key)), user=user.name, key=secret)
+
+
+def login_codes(codes: Codes) -> LoginCodes:
+    """Show the codes of a login, this once."""
+    return LoginCodes(
+        device_code=codes.device_code,
+        user_code=codes.user_code,
+        expires_in=codes.expires_in,
+        interval=codes.interval,
+    )
+
+
+def login_info(applicant: Applicant, now: float) -> LoginInfo:
+    """Show who wants to log in."""
+    return LoginInfo(
+        host=applicant.host,
+        address=applicant.address,
+        age=max(0.0, now - applicant.asked_at),
+        asked_at=moment(applicant.asked_at),
+        expires_at=moment(applicant.expires_at),
+    )
+
+
+def backup_info(backup: Backup) -> BackupInfo:
+    """Show a backup."""
+    return BackupInfo(
+        name=backup.name, path=backup.path, size=backup.size, made_at=moment(backup.made_at), sha256=backup.sha256
+    )

@@ -1,0 +1,129 @@
+"""Agents and their tokens: what may be asked of them, and how they, their skills and instances are shown."""
+
+from datetime import datetime
+
+from agentic_atlas.protocol.caller.values import Asked, Json, Positive, Shown
+from agentic_atlas.protocol.messages import Policy
+
+
+class AgentRequest(Asked, frozen=True, kw_only=True):
+    """An agent to be."""
+
+    name: str
+    description: str = ""
+
+
+class AgentChange(Asked, frozen=True, kw_only=True):
+    """What to change of an agent."""
+
+    description: str | None = None
+    disabled: bool | None = None
+
+
+class TokenRequest(Asked, frozen=True, kw_only=True):
+    """A token to be."""
+
+    name: str = ""
+    expires_in: Positive | None = None
+    """Seconds; 90 days without it, 366 at most."""
+
+
+class SkillInfo(Shown, frozen=True, kw_only=True):
+    """A function of an agent that can be called; the schemas are JSON Schema 2020-12."""
+
+    name: str
+    description: str
+    input_schema: Json
+    output_schema: Json
+    """Null when it is not declared."""
+    streams: bool
+    """True when it yields its output in chunks."""
+    policy: Policy
+
+
+class AgentInstance(Shown, frozen=True, kw_only=True):
+    """One process of an agent, connected now or lately."""
+
+    id: str
+    host: str
+    pid: int
+    sdk: str
+    runtime: str
+    code_hash: str
+    concurrency: int
+    slots_used: int
+    """Of its `concurrency`; those of tasks that are on their way to it count."""
+    labels: dict[str, str]
+    token_id: str
+    opened_at: datetime
+    """When it began to connect."""
+    validated_at: datetime
+    """When its token was found valid."""
+    connected_at: datetime
+    """When it was registered."""
+    disconnected_at: datetime | None
+    online: bool
+
+
+class AgentSummary(Shown, frozen=True, kw_only=True):
+    """An agent without its skills and instances: what lists have."""
+
+    name: str
+    owner: str
+    full_name: str
+    description: str
+    created_at: datetime
+    status: str
+    """`online`, `offline` or `disabled`."""
+    instances_online: int
+    slots_used: int
+    slots: int
+    """Tasks that its connected instances run at the same time, all together."""
+    tasks_waiting: int
+    """Tasks that wait for a slot of it."""
+    disabled: bool
+    last_seen_at: datetime | None
+
+
+class AgentInfo(AgentSummary, frozen=True, kw_only=True):
+    """An agent with its skills and instances, as it is shown when it is asked for by name."""
+
+    skills: list[SkillInfo]
+    instances: list[AgentInstance]
+
+
+class AgentPage(Shown, frozen=True, kw_only=True):
+    """Part of a list of agents, by name."""
+
+    items: list[AgentSummary]
+    next: str | None
+
+
+class TokenInfo(Shown, frozen=True, kw_only=True):
+    """A token of an agent, without its secret."""
+
+    id: str
+    agent: str
+    name: str
+    status: str
+    """`active`, `expired` or `revoked`."""
+    issued_at: datetime
+    expires_at: datetime
+    revoked_at: datetime | None
+    last_used_at: datetime | None
+
+
+class NewToken(TokenInfo, frozen=True, kw_only=True):
+    """A token just made: the only time its secret is known to anyone but its agent."""
+
+    token: str
+    """The value of `AGENT_JWT_TOKEN`. Left out of the text form."""
+
+    def __repr__(self) -> str:
+        return f"NewToken(id={self.id!r}, agent={self.agent!r}, name={self.name!r}, token=…)"
+
+
+class TokenList(Shown, frozen=True, kw_only=True):
+    """Tokens of an agent, newest first."""
+
+    items: list[TokenInfo]

@@ -1,0 +1,24 @@
+"""Backups, as they are shown to administrators."""
+
+from datetime import datetime
+
+from agentic_atlas.protocol.caller.values import Shown
+
+
+class BackupInfo(Shown, frozen=True, kw_only=True):
+    """A backup on the server's machine."""
+
+    name: str
+    path: str
+    size: int
+    """Bytes."""
+    made_at: datetime
+    """Everything acknowledged before is in it."""
+    sha256: str | None
+    """Of the file, in hexadecimal; lists leave it out."""
+
+
+class BackupList(Shown, frozen=True, kw_only=True):
+    """Backups, newest first."""
+
+    items: list[BackupInfo]

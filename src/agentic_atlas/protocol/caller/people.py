@@ -1,0 +1,138 @@
+"""Users, their API keys and logins: what may be asked of them, and how they are shown."""
+
+from datetime import datetime
+from typing import Annotated, Literal, TypeAlias
+
+from msgspec import Meta
+
+from agentic_atlas.protocol.caller.values import Asked, Positive, Shown
+
+RoleName: TypeAlias = Literal["admin", "member"]
+
+
+class UserRequest(Asked, frozen=True, kw_only=True):
+    """A user to be."""
+
+    name: str
+    role: RoleName = "member"
+
+
+class UserChange(Asked, frozen=True, kw_only=True):
+    """What to change of a user."""
+
+    role: RoleName | None = None
+    disabled: bool | None = None
+
+
+class ApiKeyRequest(Asked, frozen=True, kw_only=True):
+    """An API key to be."""
+
+    name: str = ""
+    expires_in: Positive | None = None
+    """Seconds; without it the key is good until it is revoked."""
+    user: str | None = None
+    """For whom; administrators only."""
+
+
+class LoginRequest(Asked, frozen=True, kw_only=True):
+    """A login to be approved by somebody else."""
+
+    host: Annotated[str, Meta(min_length=1, max_length=64)]
+    """The asking machine's name, for whoever approves."""
+
+
+class DeviceCode(Asked, frozen=True, kw_only=True):
+    """The code that the asking machine keeps to itself."""
+
+    device_code: Annotated[str, Meta(min_length=1, max_length=128)]
+
+
+class UserCode(Asked, frozen=True, kw_only=True):
+    """The code that a person reads and types; case, dashes and spaces do not count."""
+
+    user_code: Annotated[str, Meta(min_length=1, max_length=32)]
+
+
+class UserInfo(Shown, frozen=True, kw_only=True):
+    """A person, or a program that acts as one."""
+
+    id: str
+    name: str
+    role: str
+    disabled: bool
+    created_at: datetime
+
+
+class UserPage(Shown, frozen=True, kw_only=True):
+    """Part of a list of users, by name."""
+
+    items: list[UserInfo]
+    next: str | None
+
+
+class ApiKeyInfo(Shown, frozen=True, kw_only=True):
+    """An API key, without its secret."""
+
+    id: str
+    name: str
+    created_at: datetime
+    expires_at: datetime | None
+    revoked_at: datetime | None
+
+
+class NewApiKey(ApiKeyInfo, frozen=True, kw_only=True):
+    """An API key just made: the only time its secret is known to anyone but its owner."""
+
+    user: str
+    key: str
+    """Left out of the text form."""
+
+    def __repr__(self) -> str:
+        return f"NewApiKey(id={self.id!r}, user={self.user!r}, name={self.name!r}, key=…)"
+
+
+class ApiKeyList(Shown, frozen=True, kw_only=True):
+    """API keys, newest first."""
+
+    items: list[ApiKeyInfo]
+
+
+class WhoAmI(Shown, frozen=True, kw_only=True):
+    """Who the credentials belong to, and where they lead."""
+
+    user: UserInfo
+    api_key: ApiKeyInfo
+    network: str
+    version: str
+    """The server's."""
+    router_url: str
+    """Where agents connect: the value of `ROUTER_WS_URL`."""
+    api_url: str
+    """The API as others see it, for `BACKEND_API_BASE_URL`; empty: it is where it was asked."""
+
+
+class LoginCodes(Shown, frozen=True, kw_only=True):
+    """A login that waits for somebody to approve it: one code to ask with, one for a person to approve."""
+
+    device_code: str
+    """What the key is asked for with. Left out of the text form."""
+    user_code: str
+    """What a person types to approve it: `XXXX-XXXX`."""
+    expires_in: float
+    """Seconds in which it has to be approved and fetched."""
+    interval: float
+    """Seconds to wait between two questions."""
+
+    def __repr__(self) -> str:
+        return f"LoginCodes(user_code={self.user_code!r}, expires_in={self.expires_in})"
+
+
+class LoginInfo(Shown, frozen=True, kw_only=True):
+    """Who wants to log in; `host` is what they say."""
+
+    host: str
+    address: str
+    age: float
+    """Seconds since they asked, by the server's clock."""
+    asked_at: datetime
+    expires_at: datetime

@@ -1,0 +1,74 @@
+"""`client.agents` and `client.tokens`: which agents there are, and what they connect with."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Sequence
+from types import NoneType
+
+from agentic_atlas.protocol.caller.agents import (
+    AgentInfo,
+    AgentPage,
+    AgentRequest,
+    AgentSummary,
+    NewToken,
+    TokenInfo,
+    TokenList,
+    TokenRequest,
+)
+from agentic_atlas.sdk.address import agent_path, segment
+from agentic_atlas.sdk.client.http import Http
+from agentic_atlas.sdk.client.requests import checked
+
+
+class AsyncAgents:
+    """The agents of a network, as `AsyncClient.agents`. One is named `name`, or `owner/name`."""
+
+    def __init__(self, http: Http) -> None:
+        self._http = http
+
+    def list(self) -> AsyncGenerator[AgentSummary, None]:
+        """Yield the agents that can be seen, by name."""
+        return self._http.pages("/agents", AgentPage)
+
+    async def get(self, name: str) -> AgentInfo:
+        """Return an agent with its skills and instances; raises NotFound (`agent_not_found`)."""
+        return await self._http.send("GET", agent_path(name), AgentInfo)
+
+    async def create(self, name: str, description: str = "") -> AgentSummary:
+        """Create an agent of one's own, which then needs a token.
+
+        Raises:
+            Conflict: the name is in use.
+        """
+        body = checked(AgentRequest(name=name, description=description))
+        return await self._http.send("POST", "/agents", AgentSummary, body=body, repeatable=False)
+
+    async def delete(self, name: str) -> None:
+        """Remove an agent with its tokens: its connections are closed, its open tasks fail, what was done stays."""
+        await self._http.send("DELETE", agent_path(name), NoneType)
+
+
+class AsyncTokens:
+    """The tokens of agents, as `AsyncClient.tokens`."""
+
+    def __init__(self, http: Http) -> None:
+        self._http = http
+
+    async def create(self, agent: str, *, name: str = "", expires_in: float | None = None) -> NewToken:
+        """Make a token for one instance of an agent. It is told this once.
+
+        Args:
+            agent: `name`, or `owner/name`.
+            name: to tell its tokens apart, for instance the machine's.
+            expires_in: seconds; 90 days by default, 366 at most.
+        """
+        body = checked(TokenRequest(name=name, expires_in=expires_in))
+        return await self._http.send("POST", f"{agent_path(agent)}/tokens", NewToken, body=body, repeatable=False)
+
+    async def list(self, agent: str) -> Sequence[TokenInfo]:
+        """Return the tokens of an agent, past ones too; of more than 1,000 the revoked ones are left out first."""
+        return (await self._http.send("GET", f"{agent_path(agent)}/tokens", TokenList)).items
+
+    async def revoke(self, id: str) -> TokenInfo:
+        """End a token: connections that use it are closed."""
+        return await self._http.send("DELETE", f"/tokens/{segment(id)}", TokenInfo)

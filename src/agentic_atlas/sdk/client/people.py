@@ -1,0 +1,99 @@
+"""`client.people`, `keys`, `logins` and `backups`: who may use a network, and what its administrators do."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Sequence
+from typing import Literal
+
+from agentic_atlas.protocol.caller.backups import BackupInfo, BackupList
+from agentic_atlas.protocol.caller.people import (
+    ApiKeyInfo,
+    ApiKeyList,
+    LoginInfo,
+    UserCode,
+    UserInfo,
+    UserPage,
+    WhoAmI,
+)
+from agentic_atlas.sdk.address import segment
+from agentic_atlas.sdk.client.http import Http
+from agentic_atlas.sdk.client.requests import checked
+
+
+class AsyncPeople:
+    """The users of a network, as `AsyncClient.people`."""
+
+    def __init__(self, http: Http) -> None:
+        self._http = http
+
+    async def whoami(self) -> WhoAmI:
+        """Return who the API key belongs to, and what network this is."""
+        return await self._http.send("GET", "/whoami", WhoAmI)
+
+    def list(self) -> AsyncGenerator[UserInfo, None]:
+        """Yield all users, by name; for administrators."""
+        return self._http.pages("/users", UserPage)
+
+
+class AsyncKeys:
+    """One's own API keys, as `AsyncClient.keys`."""
+
+    def __init__(self, http: Http) -> None:
+        self._http = http
+
+    async def list(self) -> Sequence[ApiKeyInfo]:
+        """Return the API keys, newest first, without their secrets."""
+        return (await self._http.send("GET", "/api-keys", ApiKeyList)).items
+
+    async def revoke(self, id: str) -> ApiKeyInfo:
+        """Make an API key worthless at once, this client's own too."""
+        return await self._http.send("DELETE", f"/api-keys/{segment(id)}", ApiKeyInfo)
+
+
+class AsyncLogins:
+    """Machines that want to log in (`atlas login --code`), as `AsyncClient.logins`."""
+
+    def __init__(self, http: Http) -> None:
+        self._http = http
+
+    async def get(self, user_code: str) -> LoginInfo:
+        """Return who wants to log in with this code.
+
+        Raises:
+            NotFound: no login waits for the code. Busy: too many wrong codes were tried.
+        """
+        return await self._decide("show", user_code)
+
+    async def approve(self, user_code: str) -> LoginInfo:
+        """Let whoever asks with this code have an API key of one's own; raises as `get` does."""
+        return await self._decide("approve", user_code)
+
+    async def deny(self, user_code: str) -> LoginInfo:
+        """Turn away whoever asks with this code; raises as `get` does."""
+        return await self._decide("deny", user_code)
+
+    async def _decide(self, decision: Literal["show", "approve", "deny"], user_code: str) -> LoginInfo:
+        body = checked(UserCode(user_code=user_code))
+        return await self._http.send("POST", f"/login-codes/{decision}", LoginInfo, body=body, repeatable=False)
+
+
+class AsyncBackups:
+    """Backups on the server's machine, as `AsyncClient.backups`; for administrators."""
+
+    def __init__(self, http: Http) -> None:
+        self._http = http
+
+    async def create(self) -> BackupInfo:
+        """Make a backup, while everything goes on.
+
+        The answer comes when the backup is whole: give the client a `timeout` that is long enough for the network's
+        size, about a minute for each GB. After a timeout the server goes on, and `list` has it when it is there.
+
+        Raises:
+            Busy: one is being made already. Unavailable: there is no room for it (`storage_full`).
+        """
+        return await self._http.send("POST", "/backups", BackupInfo, repeatable=False)
+
+    async def list(self) -> Sequence[BackupInfo]:
+        """Return the backups there are, newest first."""
+        return (await self._http.send("GET", "/backups", BackupList)).items
