@@ -27,7 +27,7 @@ for kind in (AcyclicSiblingsContract, ForbiddenContract, IndependenceContract, L
     registry.register(kind, kind.type_name)
 
 LAYOUT = {
-    "": "__init__ __main__ _version errors files settings",
+    "": "__init__ __main__ _version alarms errors files settings",
     "protocol": "__init__ messages codec states session tasks",
     "transport": "__init__ frames addresses websocket",
     "auth": "__init__ tokens keys scopes",

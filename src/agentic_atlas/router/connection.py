@@ -5,6 +5,7 @@ through `Host`; what a registered agent says is taken by `Hearing`.
 """
 
 import asyncio
+import math
 from typing import Protocol
 
 from agentic_atlas.errors import AtlasError, Busy, Unavailable
@@ -35,6 +36,9 @@ class Host(Protocol):
 
     def greeted(self, connection: "Connection", hello: Hello) -> None:
         """It said `hello`, and is to be welcomed or closed."""
+
+    def look_at(self, connection: "Connection", at: float) -> None:
+        """Have it `tick` at that time, in place of any other."""
 
     def misbehaved(self, connection: "Connection") -> float:
         """It is about to be closed for what came on it; return how many seconds its token has to wait."""
@@ -83,7 +87,11 @@ class Connection(Receiver):
         self._began_at = office.clock()
         self._welcomed_at = self._began_at
         self._session = Session(Side.ROUTER, office.limits)
-        self._pulse = Pulse(self._began_at, settings.beat_every * settings.silent_beats)
+        patience = settings.beat_every * settings.silent_beats
+        self._pulse = Pulse(self._began_at, patience)
+        # Often enough for whatever it may begin to wait for meanwhile, or to notice that the wall clock was set.
+        self._look_every = min(patience, settings.report_within)
+        self._look_at = math.inf
         self._readiness = Readiness(settings.max_lag, settings.busy_pause)
         self._intake = Intake(transport, self._take, 4 * office.limits.message_bytes)
         most = max(settings.send_buffer, 2 * office.limits.message_bytes)
@@ -95,6 +103,7 @@ class Connection(Receiver):
         self._room.set()
         self._calls: Calls | None = None
         self._hearing: Hearing | None = None
+        self._look_by(self._next_look(self._began_at, office.wall()))
 
     # -- for the transport
 
@@ -165,8 +174,8 @@ class Connection(Receiver):
 
     @property
     def quiet(self) -> float:
-        """Seconds since it was heard last."""
-        return self._pulse.quiet(self._office.clock())
+        """Seconds since it was heard last, while it was listened to."""
+        return 0.0 if self._intake.paused else self._pulse.quiet(self._office.clock())
 
     @property
     def draining(self) -> bool:
@@ -238,7 +247,8 @@ class Connection(Receiver):
         self._began_at += seconds
 
     def tick(self, now: float, wall: float) -> None:
-        """Let time pass."""
+        """See whether something is over; the host is told when to look again, and earlier ones in between."""
+        self._look_at = math.inf
         if self._intake.paused:
             # Its silence is of our making.
             self._pulse.heard(now)
@@ -250,6 +260,7 @@ class Connection(Receiver):
             self._host.freed(self)
         self._outbox.flush()
         self._after_sending()
+        self._look_by(self._next_look(now, wall))
 
     def close(self, code: int, reason: str, retry_after: float | None = None, message: str = "") -> None:
         """Close it; a second time changes nothing. `message` is for people, where the codes alone do not tell."""
@@ -275,6 +286,8 @@ class Connection(Receiver):
                 self._hearing.hear(message)
         except ProtocolError as error:
             self.fail(error)
+        if self._readiness.busy_until is not None:
+            self._look_by(self._readiness.busy_until)
         if len(self._reports) >= self._office.limits.unacknowledged and not self.over:
             self._intake.pause(Pause.STORING)
         self._rest(self._office.clock() - began)
@@ -289,11 +302,16 @@ class Connection(Receiver):
 
     def _rested(self) -> None:
         if not self.over:
-            self._intake.resume(Pause.RESTING)
+            self._resume(Pause.RESTING)
+
+    def _resume(self, reason: Pause) -> None:
+        if self._intake.paused:
+            self._pulse.heard(self._office.clock())
+        self._intake.resume(reason)
 
     def _settled(self) -> None:
         if len(self._reports) < self._office.limits.unacknowledged and not self.over:
-            self._intake.resume(Pause.STORING)
+            self._resume(Pause.STORING)
 
     def _unavailable(self, error: BaseException) -> None:
         if isinstance(error, ProtocolError):
@@ -307,6 +325,8 @@ class Connection(Receiver):
         if self._outbox.overfull:
             self.close(CloseCode.SLOW_READER, "send_buffer_full")
             return
+        if self._outbox.unsent:
+            self._look_by(self._office.clock() + self._office.settings.tick)
         if self._outbox.behind:
             self._intake.pause(Pause.SENDING)
         if self._outbox.congested:
@@ -315,7 +335,28 @@ class Connection(Receiver):
             self._room.set()
             self._host.freed(self)
         if not self.over and not self._outbox.behind:
-            self._intake.resume(Pause.SENDING)
+            self._resume(Pause.SENDING)
+
+    def _look_by(self, at: float) -> None:
+        if at < self._look_at and not self.over:
+            self._look_at = at
+            self._host.look_at(self, at)
+
+    def _next_look(self, now: float, wall: float) -> float:
+        """Return when the next of the times is over that it waits for now; something is looked at often."""
+        looks = [now + self._look_every, now + self.identity.expires_at - wall]
+        if self._session.state is ConnectionState.CONNECTED:
+            looks.append(self._began_at + self._office.settings.hello_within)
+        elif self.ready:
+            looks.append(self._pulse.until)
+        oldest = self._reports.oldest()
+        if oldest is not None:
+            looks.append(oldest + self._office.settings.report_within)
+        if self._readiness.busy_until is not None:
+            looks.append(self._readiness.busy_until)
+        if self._outbox.unsent:
+            looks.append(now + self._office.settings.tick)
+        return min(looks)
 
     def _overdue(self, now: float, wall: float) -> tuple[CloseCode, str] | None:
         settings = self._office.settings

@@ -37,6 +37,11 @@ class Outbox:
         return bool(self._waiting) or self.behind
 
     @property
+    def unsent(self) -> bool:
+        """True while anything waits to be sent: to be looked at now and then, for the agent may not read."""
+        return bool(self._waiting) or self._transport.buffered() > 0
+
+    @property
     def behind(self) -> bool:
         """True while the agent is behind with reading: half of the buffer is full.
 

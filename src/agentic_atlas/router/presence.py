@@ -154,6 +154,11 @@ class Pulse:
         """Return for how many seconds the connection has been silent."""
         return max(0.0, now - self._heard_at)
 
+    @property
+    def until(self) -> float:
+        """Until when it may be silent."""
+        return self._heard_at + self._patience
+
     def silent(self, now: float) -> bool:
         """Tell whether the connection has been silent for too long."""
         return self.quiet(now) > self._patience

@@ -12,6 +12,7 @@ class Readiness:
 
     Attributes:
         oldest_result: seconds for which its oldest result waits to be acknowledged; 0 when none does.
+        busy_until: when it may be given work again, since it refused some; None when it may now.
     """
 
     def __init__(self, max_lag: float, busy_pause: float) -> None:
@@ -21,7 +22,7 @@ class Readiness:
         self._pause = busy_pause
         self._lag = 0.0
         self._draining = False
-        self._busy_until: float | None = None
+        self.busy_until: float | None = None
 
     @property
     def willing(self) -> bool:
@@ -35,7 +36,7 @@ class Readiness:
             return Holdup.DRAINING
         if self._lag > self._max_lag:
             return Holdup.BLOCKED
-        return Holdup.REFUSED if self._busy_until is not None else None
+        return Holdup.REFUSED if self.busy_until is not None else None
 
     @property
     def draining(self) -> bool:
@@ -50,9 +51,9 @@ class Readiness:
         """It gave a task back. Busy is for a while, longer each time, or it would get the same task at once."""
         if reason is RefuseReason.DRAINING:
             self.drains()
-        elif reason is RefuseReason.BUSY and self._busy_until is None:
+        elif reason is RefuseReason.BUSY and self.busy_until is None:
             # Several at once, delivered before the first was refused, say no more than one.
-            self._busy_until = now + self._pause
+            self.busy_until = now + self._pause
             self._pause = min(2.0 * self._pause, _LONGEST_PAUSE)
 
     def accepted(self) -> None:
@@ -67,7 +68,7 @@ class Readiness:
 
     def tick(self, now: float) -> bool:
         """Let time pass; True when that made it willing again."""
-        if self._busy_until is None or now < self._busy_until:
+        if self.busy_until is None or now < self.busy_until:
             return False
-        self._busy_until = None
+        self.busy_until = None
         return self.willing

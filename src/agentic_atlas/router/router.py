@@ -5,11 +5,13 @@ slots are free again, and which attempts are lost.
 """
 
 import asyncio
+import math
 from asyncio import Future
 from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterable, Sequence
 from functools import partial
 from typing import Any
 
+from agentic_atlas.alarms import Alarms
 from agentic_atlas.protocol.closing import CloseCode
 from agentic_atlas.protocol.messages import (
     Answer,
@@ -69,6 +71,8 @@ class Router:
         self._sleep = sleep
         self._hub: Hub[Connection] = Hub()
         self._connections: dict[int, Connection] = {}
+        self._looks: Alarms[int] = Alarms()
+        self._wall_ahead = wall() - clock()
         self._leases = Leases()
         self._losses = Losses(self.office, self._leases)
         self._placement = Placement()
@@ -287,6 +291,10 @@ class Router:
         if self._spawn(self._registration.register(connection, hello)) is None:
             connection.close(CloseCode.RESTART, "router_is_not_running")
 
+    def look_at(self, connection: Connection, at: float) -> None:
+        """See `Host.look_at`."""
+        self._looks.set(connection.serial, at)
+
     def misbehaved(self, connection: Connection) -> float:
         """See `Host.misbehaved`."""
         return self._entrance.pause(connection.identity.token_id, self.office.clock())
@@ -309,6 +317,7 @@ class Router:
         """See `Host.ended`."""
         self._stored.set()
         del self._connections[connection.serial]
+        self._looks.set(connection.serial, None)
         self._hub.leave(connection)
         self._leases.departed(connection.serial, self.office.clock() + self.office.settings.grace, connection.loss)
         if connection.instance is None:
@@ -366,16 +375,17 @@ class Router:
         return self._group.create_task(work)
 
     def _tick(self, now: float, late: float) -> None:
-        connections = self._hub.everyone()
         if late > _STOOD_STILL:
             self._leases.forgive(late)
             self._absent = {agent_id: until + late for agent_id, until in self._absent.items()}
-            for connection in connections:
+            for connection in self._hub.everyone():
                 connection.forgive(late)
         wall = self.office.wall()
-        for connection in connections:
-            if not connection.over:
-                connection.tick(now, wall)
+        # A wall clock that was set may be past the end of any token.
+        was_set = wall - now > self._wall_ahead + _STOOD_STILL
+        self._wall_ahead = wall - now
+        for serial in self._looks.due(math.inf if was_set else now, most=len(self._connections)):
+            self._connections[serial].tick(now, wall)
         self._find_absent(now)
         settings = self.office.settings
         patience = settings.ping_old + settings.admit_within

@@ -47,4 +47,4 @@ class RouterSettings:
     close_within: float = 2.0
     """For the peer's part in a close, and to read what was sent before it."""
     tick: float = 0.5
-    """How often the router looks at its deadlines."""
+    """How often the router looks which deadlines are over, and at a connection on which something waits to be sent."""

@@ -15,6 +15,7 @@ from functools import partial
 from msgspec import Raw
 from msgspec.structs import replace
 
+from agentic_atlas.alarms import Alarms
 from agentic_atlas.backend.domain import lifecycle
 from agentic_atlas.backend.domain.assignment import assignment
 from agentic_atlas.backend.domain.deadlines import due_at, expire
@@ -23,7 +24,6 @@ from agentic_atlas.backend.domain.questions import Question, read_question
 from agentic_atlas.backend.domain.records import Task
 from agentic_atlas.backend.domain.reporting import decide
 from agentic_atlas.backend.engine import circles
-from agentic_atlas.backend.engine.alarms import Alarms
 from agentic_atlas.backend.engine.census import Census
 from agentic_atlas.backend.engine.fairness import FairOrder
 from agentic_atlas.protocol import messages
@@ -58,7 +58,7 @@ class MemoryBackend:
         self.loop = asyncio.get_running_loop()
         self.book = Book(self._follow)
         self.over: BaseException | None = None
-        self._alarms = Alarms()
+        self._alarms: Alarms[str] = Alarms()
         self._orders: dict[str, FairOrder] = {}
         self._open_calls: Counter[str] = Counter()
         self._waiting = 0

@@ -97,6 +97,7 @@ class Agent:
         self.heard: list[Message] = []
         self.closed: tuple[int, CloseReason] | None = None
         self.backlog = 0
+        self.looked_at = 0
         self.pings = 0
         self.answers_pings = True
         self.reading = True
@@ -127,6 +128,7 @@ class Agent:
         self.reading = True
 
     def buffered(self) -> int:
+        self.looked_at += 1
         return self.backlog
 
     # -- for a test

@@ -312,3 +312,49 @@ async def test_a_message_that_took_long_has_its_connection_rest_and_another_one_
             while not heavy.reading:  # noqa: ASYNC110 - the loop's own time passes
                 await asyncio.sleep(0.01)
         assert heavy.last(Beat) is not None
+
+
+async def test_an_idle_agent_is_looked_at_when_its_time_is_over_and_not_before() -> None:
+    async with network() as net:
+        agent = await net.agent()
+        await net.passes(6.0, agent)  # over is by then what it had for its `hello`
+        agent.looked_at = 0
+        await net.passes(17.0)
+        assert agent.looked_at == 0
+        await net.passes(4.0)
+        assert agent.code == 4002
+
+
+async def test_an_agent_to_which_something_waits_to_be_sent_is_looked_at_often() -> None:
+    async with network() as net:
+        agent = await net.agent()
+        agent.backlog = 10
+        agent.beat()
+        agent.looked_at = 0
+        await net.passes(2.0)
+        assert agent.looked_at >= 4
+        agent.backlog = 0
+        await net.passes(1.0)
+        agent.looked_at = 0
+        await net.passes(5.0)
+        assert agent.looked_at == 0
+
+
+async def test_an_agent_that_was_not_listened_to_is_not_silent() -> None:
+    async with network(limits=Limits(unacknowledged=1)) as net:
+        agent = await net.agent()
+        task = net.backend.submit("agt")
+        net.backend.storing.clear()
+        agent.accept(agent.tasks[0])
+        assert not agent.reading
+        await net.passes(19.0)
+        assert agent.connection.quiet == 0.0
+        net.backend.storing.set()
+        net.backend.commit()
+        await settle()
+        assert agent.reading
+        await net.passes(19.0)
+        assert agent.closed is None
+        assert task.attempt == 1
+        await net.passes(2.0)
+        assert agent.code == 4002

@@ -11,12 +11,12 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from functools import partial
 
+from agentic_atlas.alarms import Alarms
 from agentic_atlas.backend.domain import lifecycle
 from agentic_atlas.backend.domain.children import orphans
 from agentic_atlas.backend.domain.deadlines import due_at, expire
 from agentic_atlas.backend.domain.lifecycle import Change, settled
 from agentic_atlas.backend.domain.records import Task, TaskEvent
-from agentic_atlas.backend.engine.alarms import Alarms
 from agentic_atlas.backend.engine.census import Census
 from agentic_atlas.backend.engine.claims import Claims
 from agentic_atlas.backend.engine.fairness import FairQueues
@@ -52,7 +52,7 @@ class Dispatcher:
         self._feed = feed
         self._clock = clock
         self._log = log
-        self._alarms = Alarms()
+        self._alarms: Alarms[str] = Alarms()
         self._queues = FairQueues()
         self.claims = Claims(tasks, fleet, self.census, self.offers, clock, self._claimed, log)
         self._canceling: set[str] = set()

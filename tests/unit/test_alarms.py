@@ -1,11 +1,11 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agentic_atlas.backend.engine.alarms import Alarms
+from agentic_atlas.alarms import Alarms
 
 
 def test_alarms_are_due_in_their_order_and_once() -> None:
-    alarms = Alarms()
+    alarms: Alarms[str] = Alarms()
     alarms.set("b", 2.0)
     alarms.set("a", 1.0)
     alarms.set("c", 3.0)
@@ -15,7 +15,7 @@ def test_alarms_are_due_in_their_order_and_once() -> None:
 
 
 def test_an_alarm_that_was_moved_or_cleared_does_not_ring_at_its_old_time() -> None:
-    alarms = Alarms()
+    alarms: Alarms[str] = Alarms()
     alarms.set("moved", 1.0)
     alarms.set("moved", 5.0)
     alarms.set("cleared", 1.0)
@@ -25,7 +25,7 @@ def test_an_alarm_that_was_moved_or_cleared_does_not_ring_at_its_old_time() -> N
 
 
 def test_all_alarms_come_earlier_when_the_clock_was_set_back() -> None:
-    alarms = Alarms()
+    alarms: Alarms[str] = Alarms()
     alarms.set("a", 100.0)
     alarms.set("b", 50.0)
     alarms.set("b", 110.0)
@@ -36,7 +36,7 @@ def test_all_alarms_come_earlier_when_the_clock_was_set_back() -> None:
 
 
 def test_alarms_that_are_set_and_cleared_for_ever_leave_nothing_behind() -> None:
-    alarms = Alarms()
+    alarms: Alarms[str] = Alarms()
     for number in range(100_000):
         alarms.set(str(number), 86_400.0)
         alarms.set(str(number), None)
@@ -46,7 +46,8 @@ def test_alarms_that_are_set_and_cleared_for_ever_leave_nothing_behind() -> None
 
 @given(st.lists(st.tuples(st.sampled_from("abcd"), st.none() | st.integers(0, 9)), max_size=60), st.integers(0, 9))
 def test_exactly_the_last_set_times_count(sets: list[tuple[str, int | None]], now: int) -> None:
-    alarms, last = Alarms(), dict[str, int | None]()
+    alarms: Alarms[str] = Alarms()
+    last: dict[str, int | None] = {}
     for key, at in sets:
         alarms.set(key, at)
         last[key] = at
