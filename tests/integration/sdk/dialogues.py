@@ -42,7 +42,8 @@ from agentic_atlas.sdk.link.settings import Runtime, Timeouts
 PATIENCE = 10.0
 TOKEN = "head.body.signature"
 BEAT = 0.05
-QUICK = Timeouts(tick=0.01, connect=3.0, welcome=1.0, message=1.0, close=0.3, probe=0.3, in_use=0.05, stable=60.0)
+QUICK = Timeouts(tick=0.01, close=0.3, silent_beats=PATIENCE / BEAT, probe=PATIENCE, in_use=0.05)
+"""Quick where a test waits, patient where a slow machine might look like a dead router."""
 
 M = TypeVar("M")
 Script = Callable[["Peer"], None]

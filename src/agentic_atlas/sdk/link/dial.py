@@ -1,21 +1,82 @@
-"""Opening a connection to the router, with the token of that moment."""
+"""Opening a connection to the router with the token of that moment, and why that fails.
+
+What the operating system or the router's answer to the handshake says becomes an error whose message is the reason
+alone. What a server says reaches people's logs only cut short and without control characters.
+"""
 
 import re
+import socket
 import ssl
 from collections.abc import Callable
 
-from agentic_atlas.errors import ConfigurationError
+import msgspec
+
+from agentic_atlas.errors import AtlasError, ConfigurationError, Unavailable
 from agentic_atlas.protocol.messages import Limits
-from agentic_atlas.protocol.versions import SUBPROTOCOL
+from agentic_atlas.protocol.versions import ERROR_HEADER, SUBPROTOCOL
 from agentic_atlas.sdk.encrypted import speaks_tls
-from agentic_atlas.sdk.link.refusals import HungUp, NotARouter, Unreachable, os_error, refusal
 from agentic_atlas.sdk.link.settings import Timeouts
 from agentic_atlas.transport import client
 from agentic_atlas.transport.receiver import Receiver, Terms
 from agentic_atlas.transport.websocket import WebSocket
 
+LONGEST_TEXT = 300
+_LONGEST_BODY = 16 * 1024
+_NOT_OURS = (400, 404, 405, 426)
+"""Statuses that say, without an error of ours beside them, that the address is some other server's."""
+_NO_TLS = frozenset(
+    ("WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "UNKNOWN_PROTOCOL", "HTTP_REQUEST", "PACKET_LENGTH_TOO_LONG")
+)
+"""What OpenSSL, old and new, calls an answer that is no TLS."""
+_OUR_API = "that is the HTTP API; the router is at another port, 8080 by default"
+_EARLY = "token_not_yet_valid"
+_CODE = re.compile(r"[a-z0-9_]{1,64}")
 _TOKEN = re.compile(r"[A-Za-z0-9._~+/-]{1,4096}=*")
 """RFC 6750 section 2.1."""
+
+
+class Unreachable(Unavailable):
+    """Nobody answers; the message is the reason alone, for instance `connection refused`."""
+
+    default_code = "unreachable"
+
+
+class Unresolvable(Unreachable):
+    """The host's name leads to no address."""
+
+
+class HungUp(Unreachable):
+    """Somebody is there and ends the connection without a word."""
+
+
+class NotARouter(Unavailable):
+    """Something answers, and it is not a router of ours; the message is the reason alone."""
+
+    default_code = "not_a_router"
+
+
+class HandshakeRefused(AtlasError):
+    """The router's answer to the handshake is not 101; code and message are the router's own.
+
+    Attributes:
+        status: the HTTP status.
+        retry_after: seconds the router asks for, or None.
+    """
+
+    default_code = "handshake_refused"
+
+    def __init__(self, status: int, message: str, *, code: str | None, retry_after: float | None) -> None:
+        super().__init__(message, code=code)
+        self.status = status
+        self.retry_after = retry_after
+
+    @property
+    def final(self) -> bool:
+        """Trying again with the same token is of no use: not so when only its time has not come, by the router's clock.
+
+        A clock that is set back ten minutes must not end the agents whose tokens are younger than that.
+        """
+        return self.status in (401, 403) and self.code != _EARLY
 
 
 class Dialer:
@@ -70,3 +131,88 @@ class Dialer:
         if self._secure and self._tls is None:
             self._tls = ssl.create_default_context()
         return self._tls if self._secure else None
+
+
+class _Error(msgspec.Struct, frozen=True):
+    code: str = ""
+    message: str = ""
+
+
+class _Body(msgspec.Struct, frozen=True):
+    error: _Error
+
+
+def plain(text: str) -> str:
+    """Return a peer's text as one short line that cannot disturb a terminal or a log."""
+    printable = "".join(character if character.isprintable() else " " for character in text[: LONGEST_TEXT * 4])
+    return " ".join(printable.split())[:LONGEST_TEXT]
+
+
+def refusal(error: client.NotOpened) -> AtlasError:
+    """Return the error for what answers there and opens no connection."""
+    match error:
+        case client.LeftUnanswered():
+            return HungUp(error.message)
+        case client.UpgradeRefused():
+            return _refused(error)
+        case _:
+            return NotARouter(error.message)
+
+
+def _refused(answer: client.UpgradeRefused) -> AtlasError:
+    status = answer.status
+    if status is None:
+        return NotARouter("what answers there does not speak HTTP/1.1")
+    if status == 101:
+        return NotARouter("its WebSocket handshake is not correct")
+    said = _said(answer.body)
+    code = answer.headers.get(ERROR_HEADER) or said.code
+    if ERROR_HEADER not in answer.headers and status in _NOT_OURS:
+        return NotARouter(_OUR_API if said.code else _by_status(status))
+    return HandshakeRefused(
+        status,
+        plain(said.message) or _by_status(status),
+        code=code if _CODE.fullmatch(code) else None,
+        retry_after=_seconds(answer.headers.get("Retry-After", "")),
+    )
+
+
+def os_error(error: OSError) -> Unreachable | NotARouter:
+    """Return the error for a connection that could not be made."""
+    match error:
+        case ConnectionRefusedError():
+            return Unreachable("connection refused")
+        case TimeoutError():
+            return Unreachable("no answer")
+        case ConnectionError():
+            return HungUp("it hung up without an answer")
+        case socket.gaierror():
+            return Unresolvable("the host's name can't be resolved")
+        case ssl.SSLCertVerificationError():
+            reason = plain(error.verify_message)
+            return Unreachable(f"its certificate is not trusted: {reason}; SSL_CERT_FILE names who signed it")
+        case ssl.SSLError() if error.reason in _NO_TLS:
+            return NotARouter("it does not speak TLS: use ws://")
+        case ssl.SSLError():
+            return Unreachable(f"TLS failed: {plain(error.reason or 'is it a ws:// address?')}")
+        case _:
+            return Unreachable(plain(error.strerror or type(error).__name__).lower())
+
+
+def _said(body: bytes) -> _Error:
+    try:
+        return msgspec.json.decode(body[:_LONGEST_BODY], type=_Body).error
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return _Error()
+
+
+def _by_status(status: int) -> str:
+    if status == 404:
+        return "there is nothing at this path: is what stands before /ws right?"
+    if 300 <= status < 400:
+        return "the address redirects elsewhere, which is not followed: put the final one into ROUTER_WS_URL"
+    return f"HTTP {status}"
+
+
+def _seconds(text: str) -> float | None:
+    return float(text) if text.isascii() and text.isdigit() and len(text) < 6 else None

@@ -5,7 +5,7 @@ One line when it goes, one when it is back, and a few while it is away, however 
 
 from agentic_atlas.errors import AtlasError, ConfigurationError
 from agentic_atlas.protocol.closing import ADVICE, CloseCode, comes_back, decode_reason
-from agentic_atlas.sdk.link.refusals import HandshakeRefused, NotARouter, Unresolvable, plain
+from agentic_atlas.sdk.link.dial import HandshakeRefused, NotARouter, Unresolvable, plain
 from agentic_atlas.transport.receiver import Closed
 
 _SHUT_OUT = {

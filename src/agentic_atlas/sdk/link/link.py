@@ -19,6 +19,7 @@ from agentic_atlas.sdk import logs
 from agentic_atlas.sdk.address import is_loopback
 from agentic_atlas.sdk.ledger.ledger import Ledger
 from agentic_atlas.sdk.link import trace
+from agentic_atlas.sdk.link.dial import Dialer
 from agentic_atlas.sdk.link.health import Health, LoopLag
 from agentic_atlas.sdk.link.reconnector import Reconnector
 from agentic_atlas.sdk.link.session import AgentSession
@@ -167,10 +168,12 @@ class LinkThread:
             welcomed=self._welcomed,
             trace=functools.partial(trace.tell, self._log),
         )
+        dialer = Dialer(self._url, clock=self._runtime.clock, timeouts=self._timeouts, tls=self._runtime.tls)
         self._reconnector = Reconnector(
             self._url,
             self._token,
             self._base,
+            dialer.connect,
             new_session,
             timeouts=self._timeouts,
             runtime=self._runtime,

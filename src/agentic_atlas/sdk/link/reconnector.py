@@ -2,20 +2,31 @@
 
 import asyncio
 import math
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from typing import Protocol, TypeAlias
 
 from agentic_atlas.errors import AtlasError
 from agentic_atlas.protocol.closing import CloseCode
 from agentic_atlas.protocol.messages import Hello, Welcome
 from agentic_atlas.sdk.link import explain
 from agentic_atlas.sdk.link.backoff import Backoff, longest_after
-from agentic_atlas.sdk.link.dial import Dialer
+from agentic_atlas.sdk.link.dial import HandshakeRefused, NotARouter, Unreachable
 from agentic_atlas.sdk.link.expiry import Expiry
-from agentic_atlas.sdk.link.refusals import HandshakeRefused, NotARouter, Unreachable
-from agentic_atlas.sdk.link.session import AgentSession
+from agentic_atlas.sdk.link.session import AgentSession, AgentSocket
 from agentic_atlas.sdk.link.settings import Runtime, Timeouts
 from agentic_atlas.sdk.logs import FAULT, Log
 from agentic_atlas.transport.receiver import Closed
+
+
+class OpenSocket(AgentSocket, Protocol):
+    """A connection that was made (`transport.websocket.WebSocket`)."""
+
+    async def ended(self) -> Closed:
+        """Wait until it has ended."""
+
+
+Connect: TypeAlias = Callable[[str, AgentSession], Awaitable[OpenSocket]]
+"""Opens a connection with a token; what is said on it is for the session. It raises as `Dialer.connect` does."""
 
 
 class Reconnector:
@@ -30,6 +41,7 @@ class Reconnector:
         url: str,
         token: Callable[[], str],
         base: Hello,
+        connect: Connect,
         new_session: Callable[[], AgentSession],
         *,
         timeouts: Timeouts,
@@ -40,6 +52,7 @@ class Reconnector:
         self._url = url
         self._token = token
         self._base = base
+        self._connect = connect
         self._new_session = new_session
         self._timeouts = timeouts
         self._clock = runtime.clock
@@ -47,7 +60,6 @@ class Reconnector:
         self._backoff = Backoff(runtime.random)
         self._outage = explain.Outage(timeouts.tell_again)
         self._expiry = Expiry()
-        self._dialer = Dialer(url, clock=self._clock, timeouts=timeouts, tls=runtime.tls)
         self._cut_at: float | None = None
         # Without bound until the first `welcome`: there is nothing yet to be in time for.
         self._grace = math.inf
@@ -103,7 +115,7 @@ class Reconnector:
         """Go through one connection; return the error that is final, or the seconds to wait before the next."""
         session = self._new_session()
         try:
-            socket = await self._dialer.connect(self._token(), session)
+            socket = await self._connect(self._token(), session)
         except HandshakeRefused as why:
             return explain.refused_for_good(why) if why.final else self._not_reached(why, why.retry_after)
         except (Unreachable, NotARouter) as why:

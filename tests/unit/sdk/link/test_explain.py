@@ -9,8 +9,8 @@ import pytest
 from agentic_atlas.errors import ConfigurationError
 from agentic_atlas.protocol.closing import ADVICE, CloseCode, comes_back, encode_reason
 from agentic_atlas.sdk.link import explain
+from agentic_atlas.sdk.link.dial import HandshakeRefused, NotARouter, Unreachable, os_error
 from agentic_atlas.sdk.link.explain import Outage
-from agentic_atlas.sdk.link.refusals import HandshakeRefused, NotARouter, Unreachable, os_error
 from agentic_atlas.transport.receiver import Closed
 
 
