@@ -203,9 +203,10 @@ async def traced(counts: Counts, folder: Path) -> AsyncIterator[Traced]:
     from agentic_atlas.backend.usecases import machine
     from agentic_atlas.compose import logs
     from agentic_atlas.compose.network import network
+    from agentic_atlas.router.settings import RouterSettings
     from agentic_atlas.settings import Settings
 
-    settings = Settings(data_dir=folder / "data", http_port=0, router_port=0, beat_every=24)
+    settings = Settings(data_dir=folder / "data", http_port=0, router_port=0, router=RouterSettings(beat_every=24))
     log = logs.configure("warning", "json")
     async with network(settings, log) as up, AsyncExitStack() as stack:
         issued = await machine.bootstrap(up.engine, "admin")

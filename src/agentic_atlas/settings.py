@@ -1,18 +1,28 @@
-"""Every setting of the server, once. Read from the environment (`ATLAS_…`); the command line wins over it."""
+"""What can be set from outside: the server's own settings, and those of its parts that a person may choose.
 
-from collections.abc import Iterable
+A default, and what it is, stands with the part that it belongs to; here is only that it may be set, and how far. The
+name of a variable is made from the field's (`ATLAS_…`); the command line wins over the environment.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Final, Literal, NamedTuple, TypeVar, get_type_hints
 
-from pydantic import AfterValidator, Field
-from pydantic_settings import BaseSettings, SettingsConfigDict
+import msgspec
+from msgspec import Meta
 
+from agentic_atlas.backend.engine.census import OpenLimits
+from agentic_atlas.backend.engine.engine import EngineSettings
 from agentic_atlas.errors import ConfigurationError
+from agentic_atlas.protocol.messages import Limits
+from agentic_atlas.protocol.refusals import refusal
+from agentic_atlas.router.settings import RouterSettings
 from agentic_atlas.sdk import environment
 from agentic_atlas.sdk.address import base_url, router_url
 from agentic_atlas.sdk.misspelt import PREFIX, unread
 
-Port = Annotated[int, Field(ge=0, le=65_535)]
+T = TypeVar("T")
+Port = Annotated[int, Meta(ge=0, le=65_535)]
 
 
 def _data_dir() -> Path:
@@ -22,20 +32,10 @@ def _data_dir() -> Path:
     return home / ".local" / "share" / "agentic-atlas"
 
 
-def _api(url: str) -> str:
-    return base_url(url, "ATLAS_PUBLIC_URL")
-
-
-def _router(url: str) -> str:
-    return router_url(url, "ATLAS_PUBLIC_ROUTER_URL")
-
-
-class Settings(BaseSettings):
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Settings of `atlas up`. Durations are seconds, sizes bytes."""
 
-    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="ignore", env_ignore_empty=True)
-
-    data_dir: Annotated[Path, Field(default_factory=_data_dir)]
+    data_dir: Path = msgspec.field(default_factory=_data_dir)
     """Folder of the database and the signing keys; made when missing, for its owner only."""
 
     backup_dir: Path | None = None
@@ -51,10 +51,10 @@ class Settings(BaseSettings):
     router_port: Port = 8080
     """Port where agents connect; 0: any free one."""
 
-    public_url: Annotated[str, AfterValidator(_api)] | None = None
+    public_url: str | None = None
     """Address of the API as others see it, for instance `https://atlas.example.org`; new agents get it."""
 
-    public_router_url: Annotated[str, AfterValidator(_router)] | None = None
+    public_router_url: str | None = None
     """Address of the router as agents see it, for instance `wss://atlas.example.org/ws`; new agents get it."""
 
     allowed_hosts: str = ""
@@ -64,51 +64,17 @@ class Settings(BaseSettings):
     admin: str = "admin"
     """Name of the administrator that the first start makes."""
 
-    login_lifetime: Annotated[float, Field(ge=60, le=366 * 86_400)] = 90 * 86_400.0
-    """How long the API key of a login by code (`atlas login --code`) is good for."""
-
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     """Least severe messages to log."""
 
     log_format: Literal["console", "json"] | None = None
     """How to log; `console` on a terminal and `json` elsewhere when it is not set."""
 
-    beat_every: Annotated[float, Field(ge=0.05, le=24)] = 10.0
-    """Time between two heartbeats of an agent; a connection that is silent for two of them is dead."""
-
-    grace: Annotated[float, Field(ge=0.1, le=3600)] = 30.0
-    """How long a cut connection keeps its tasks."""
-
-    message_bytes: Annotated[int, Field(ge=65_536, le=64 * 1024 * 1024)] = 4 * 1024 * 1024
-    """Longest message between agent and router; an input, output or event may have three quarters of it."""
-
-    max_connections: Annotated[int, Field(ge=1, le=1_000_000)] = 20_000
-    """Most connections of agents at the same time."""
-
-    max_connections_per_address: Annotated[int, Field(ge=0, le=1_000_000)] = 0
-    """Most of them from one address; 0: no limit of its own."""
-
-    queue_per_agent: Annotated[int, Field(ge=1, le=10_000_000)] = 20_000
-    """Most tasks that wait for one agent; more are answered 429 (`agent_queue_full`)."""
-
-    open_per_caller: Annotated[int, Field(ge=1, le=10_000_000)] = 10_000
-    """Most tasks of one caller that have not ended; more are answered 429 (`too_many_open_tasks`)."""
-
-    open_per_user: Annotated[int, Field(ge=1, le=10_000_000)] = 50_000
-    """Most tasks of one user, by whichever key or agent, that have not ended; more are answered 429
-    (`too_many_open_tasks`)."""
-
-    open_tasks: Annotated[int, Field(ge=1, le=10_000_000)] = 100_000
-    """Most tasks of everybody that have not ended; more are answered 429 (`network_full`)."""
-
-    watchers_per_task: Annotated[int, Field(ge=1, le=100_000)] = 200
-    """Most watchers of one task's events at the same time; more are answered 429 (`too_many_watchers`)."""
-
-    watchers_per_key: Annotated[int, Field(ge=1, le=100_000)] = 500
-    """Most watchers with one API key at the same time; more are answered 429 (`too_many_watchers`)."""
-
-    drain: Annotated[float, Field(ge=0, le=600)] = 5.0
+    drain: Annotated[float, Meta(ge=0, le=600)] = 5.0
     """Most time a stop waits for requests that are being answered, and for what agents have reported to be stored."""
+
+    router: RouterSettings = RouterSettings()
+    engine: EngineSettings = EngineSettings()
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -122,9 +88,113 @@ class Settings(BaseSettings):
         return self.backup_dir or self.data_dir / "backups"
 
 
+class OfPart(NamedTuple):
+    """A field of a part that may be set, and within which bounds."""
+
+    part: type
+    bounds: Meta
+
+
+_TASKS: Final = Meta(ge=1, le=10_000_000)
+
+OF_PARTS: Final[Mapping[str, OfPart]] = {
+    "login_lifetime": OfPart(EngineSettings, Meta(ge=60, le=366 * 86_400)),
+    # Silence of half a minute is where boxes on the way begin to close connections.
+    "beat_every": OfPart(RouterSettings, Meta(ge=0.05, le=24)),
+    "grace": OfPart(RouterSettings, Meta(ge=0.1, le=3600)),
+    "message_bytes": OfPart(Limits, Meta(ge=65_536, le=64 * 1024 * 1024)),
+    "max_connections": OfPart(RouterSettings, Meta(ge=1, le=1_000_000)),
+    "max_connections_per_address": OfPart(RouterSettings, Meta(ge=0, le=1_000_000)),
+    "queue_per_agent": OfPart(OpenLimits, _TASKS),
+    "open_per_caller": OfPart(OpenLimits, _TASKS),
+    "open_per_user": OfPart(OpenLimits, _TASKS),
+    "open_tasks": OfPart(OpenLimits, _TASKS),
+    "watchers_per_task": OfPart(EngineSettings, Meta(ge=1, le=100_000)),
+    "watchers_per_key": OfPart(EngineSettings, Meta(ge=1, le=100_000)),
+}
+"""What may be set of the parts; all else of them is for whoever builds a network, and for tests."""
+
+_PARTS: Final = ("router", "engine")
+OWN: Final = tuple(name for name in Settings.__struct_fields__ if name not in _PARTS)
+NAMES: Final = (*OWN, *OF_PARTS)
+"""Everything that can be set."""
+
+_ADDRESSES: Final[Mapping[str, Callable[[str, str], str]]] = {"public_url": base_url, "public_router_url": router_url}
+
+
+def variable(name: str) -> str:
+    """Return the variable of the environment that sets this."""
+    return f"{PREFIX}{name.upper()}"
+
+
+def kind_of(name: str) -> Any:
+    """Return the type of what can be set, with its bounds."""
+    if name not in OF_PARTS:
+        return get_type_hints(Settings, include_extras=True)[name]
+    part, bounds = OF_PARTS[name]
+    return Annotated[get_type_hints(part)[name], bounds]
+
+
+def in_environment(environ: Mapping[str, str] | None = None) -> dict[str, str]:
+    """Return what is set in the environment; an empty variable counts as none."""
+    values = environment.variables(environ)
+    return {name: value for name in NAMES if (value := values.get(variable(name)))}
+
+
+def read(
+    given: Mapping[str, object] | None = None,
+    environ: Mapping[str, str] | None = None,
+    *,
+    named: Callable[[str], str] = variable,
+) -> Settings:
+    """Return the settings: those that are given, else those of the environment, else the defaults.
+
+    `named` says what an error calls something that was given.
+
+    Raises:
+        ConfigurationError: a value is not acceptable; the sentence begins with where it was set.
+    """
+    given = given or {}
+    values: dict[str, Any] = {}
+    for name, value in {**in_environment(environ), **given}.items():
+        values[name] = _acceptable(name, value, named(name) if name in given else variable(name))
+    return Settings(
+        **{name: value for name, value in values.items() if name in OWN},
+        router=_part(RouterSettings, values),
+        engine=EngineSettings(
+            messages=Limits.of(_part(Limits, values).message_bytes),
+            open=_part(OpenLimits, values),
+            **_chosen(EngineSettings, values),
+        ),
+    )
+
+
 def misspelt(names: Iterable[str] | None = None) -> list[str]:
     """Say of each variable that begins as ours do, and is none, which one it is almost; one sentence each."""
     given = (name for name in (environment.variables() if names is None else names) if name.startswith(PREFIX))
-    known = [f"{PREFIX}{name.upper()}" for name in Settings.model_fields]
-    found = unread(given, [*known, *environment.AGENT_VARIABLES, *environment.CLIENT_VARIABLES])
-    return [f"{name} is set and nothing reads it: did you mean {near}?" for name, near in found]
+    known = [*map(variable, NAMES), *environment.AGENT_VARIABLES, *environment.CLIENT_VARIABLES]
+    return [f"{name} is set and nothing reads it: did you mean {near}?" for name, near in unread(given, known)]
+
+
+def _acceptable(name: str, value: object, source: str) -> object:
+    kind = kind_of(name)
+    try:
+        checked: object = msgspec.convert(value, kind, strict=False, dec_hook=_path)
+    except msgspec.ValidationError as error:
+        raise ConfigurationError(f"{source} {refusal(error, kind, value).message}") from None
+    check = _ADDRESSES.get(name)
+    return check(str(checked), source) if check is not None else checked
+
+
+def _path(kind: type, value: object) -> object:
+    if kind is Path:
+        return Path(str(value))
+    raise NotImplementedError(kind)
+
+
+def _chosen(part: type, values: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in values.items() if name in OF_PARTS and OF_PARTS[name].part is part}
+
+
+def _part(part: type[T], values: Mapping[str, Any]) -> T:
+    return part(**_chosen(part, values))

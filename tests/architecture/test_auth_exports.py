@@ -8,7 +8,7 @@ AGENT_SCOPES API_KEY_SCOPES AUDIENCE CLOCK_LEEWAY MAX_ID MAX_NAME MAX_TOKEN_BYTE
 KeyRefused KeyRing KeySource Scope SecretRefused SigningKey TokenBadSignature TokenClaimsInvalid TokenExpired
 TokenMalformed TokenMissing TokenNotYetValid TokenRefused TokenTooLong TokenUnknownKey TokenWrongAlgorithm
 TokenWrongAudience TokenWrongIssuer TokenWrongType UnknownScope VerificationKey VerificationKeys allows digest
-format_scopes jwks load_jwks load_or_create_ring matches mint new_secret parse_scopes read_bearer redact ring_files
+format_scopes jwks load_jwks load_or_create_ring mint new_secret parse_scopes read_bearer redact ring_files
 save_ring verify
 """
 

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from agentic_atlas.protocol import states, tasks
-from agentic_atlas.protocol.messages import MESSAGES
+from agentic_atlas.protocol.messages import MESSAGES, name_of
 from tests.docs.pages import DOCS, ROOT, blocks, pages
-from tests.docs.reference import codes, commands, http, settings, transcript
+from tests.docs.reference import codes, commands, http, life, settings, transcript, wire
 from tests.docs.reference.parts import PARTS, names_in, renewed
 
 REFERENCE = DOCS / "reference"
@@ -45,7 +45,17 @@ def test_every_diagram_of_states_is_drawn_from_its_table() -> None:
         for block in blocks(page)
         if block.language == "mermaid" and block.text.startswith("stateDiagram")
     ]
-    assert set(drawn) == {states.mermaid(), tasks.mermaid()}
+    assert set(drawn) == {wire.drawn(), life.drawn()}
+
+
+def test_the_diagrams_show_every_state_and_every_arrow() -> None:
+    for state, arrows in states.TRANSITIONS.items():
+        assert state in wire.drawn()
+        assert all(name_of(kind) in wire.drawn() for kind in arrows)
+    lines = [line.strip() for line in life.drawn().splitlines()]
+    for state, moves in tasks.TRANSITIONS.items():
+        assert all(f"{state} --> {goal}: {trigger}" in lines for trigger, goal in moves.items())
+        assert (f"{state} --> [*]" in lines) is (state in tasks.TERMINAL)
 
 
 def test_every_error_code_is_in_the_reference() -> None:

@@ -36,7 +36,7 @@ from agentic_atlas.auth.scopes import (
     format_scopes,
     parse_scopes,
 )
-from agentic_atlas.auth.secrets import digest, matches, new_secret, redact
+from agentic_atlas.auth.secrets import digest, new_secret, redact
 
 if TYPE_CHECKING:
     from agentic_atlas.auth.keyfile import load_or_create_ring, ring_files, save_ring
@@ -104,7 +104,6 @@ __all__ = [
     "jwks",
     "load_jwks",
     "load_or_create_ring",
-    "matches",
     "mint",
     "new_secret",
     "parse_scopes",

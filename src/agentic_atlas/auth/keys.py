@@ -29,6 +29,7 @@ MAX_KEYS: Final = 64
 """Most keys in a ring or a key set; a rotation a day with an overlap of two months stays below."""
 
 MAX_PEM_BYTES: Final = 4096
+"""Bytes of a key in PEM."""
 _PUBLIC_BYTES: Final = 32
 
 

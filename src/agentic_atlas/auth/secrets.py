@@ -1,11 +1,10 @@
-"""Random secrets (API keys, one-time links): made, stored as a digest, compared, and kept out of logs.
+"""Random secrets (API keys, one-time links): made, stored and found by a digest, and kept out of logs.
 
 The secrets hold 256 random bits, so a plain SHA-256 is enough to store them: there is nothing to guess. Passwords are
 another matter and are not handled here.
 """
 
 import hashlib
-import hmac
 import re
 from collections.abc import Callable
 from typing import Final
@@ -14,6 +13,7 @@ from agentic_atlas.auth import base64url
 from agentic_atlas.auth.errors import SecretRefused
 
 SECRET_BYTES: Final = 32
+"""Random bytes of an API key, or of a code that only programs say."""
 PREFIX: Final = "atlas_"
 """Every secret starts with it, so that it is recognised wherever it leaks to."""
 
@@ -49,11 +49,6 @@ def new_secret(prefix: str, entropy: Callable[[int], bytes]) -> str:
 def digest(secret: str) -> bytes:
     """Return the 32 bytes to store and to look up in place of `secret`; any text has a digest."""
     return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).digest()
-
-
-def matches(secret: str, stored: bytes) -> bool:
-    """Say whether `stored` is the digest of `secret`, in a time that does not tell how much of it agrees."""
-    return hmac.compare_digest(digest(secret), stored)
 
 
 def redact(text: str) -> str:

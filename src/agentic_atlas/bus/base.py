@@ -26,6 +26,3 @@ class Bus(Protocol):
 
     def subscribe(self, subject: str, handler: Handler) -> Subscription:
         """Have `handler` called for each message on `subject` from now on."""
-
-    async def close(self) -> None:
-        """End every subscription."""

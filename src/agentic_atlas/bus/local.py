@@ -1,6 +1,6 @@
 """The bus within one process: handlers are called at once, on the publisher's loop."""
 
-from agentic_atlas.bus.base import Bus, Handler, Subscription
+from agentic_atlas.bus.base import Handler, Subscription
 
 
 class LocalBus:
@@ -21,10 +21,6 @@ class LocalBus:
         self._handlers.setdefault(subject, {})[self._next] = handler
         return _LocalSubscription(self, subject, self._next)
 
-    async def close(self) -> None:
-        """See `Bus.close`."""
-        self._handlers.clear()
-
     def _remove(self, subject: str, number: int) -> None:
         handlers = self._handlers.get(subject, {})
         handlers.pop(number, None)
@@ -38,7 +34,3 @@ class _LocalSubscription:
 
     def cancel(self) -> None:
         self._bus._remove(self._subject, self._number)
-
-
-def _conforms(bus: LocalBus) -> Bus:
-    return bus

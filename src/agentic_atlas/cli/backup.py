@@ -57,9 +57,9 @@ def backup(
 
 def _by_environment() -> Path | None:
     from agentic_atlas.cli.up import read_settings
+    from agentic_atlas.settings import in_environment
 
-    settings = read_settings({})
-    return settings.data_dir if "data_dir" in settings.model_fields_set else None
+    return read_settings({}).data_dir if "data_dir" in in_environment() else None
 
 
 def megabytes(size: int) -> str:

@@ -26,7 +26,8 @@ def connect(
     Raises:
         ConfigurationError: it is set up for none.
     """
-    from agentic_atlas.sdk.client.asynchronous import TIMEOUT, AsyncClient
+    from agentic_atlas.sdk.client.asynchronous import AsyncClient
+    from agentic_atlas.sdk.client.http import TIMEOUT
 
     return AsyncClient(url, api_key=api_key, patience=patience, timeout=TIMEOUT if timeout is None else timeout)
 

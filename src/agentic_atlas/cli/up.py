@@ -88,21 +88,11 @@ def read_settings(given: dict[str, Any]) -> Settings:
     Raises:
         ConfigurationError: a value is not acceptable.
     """
-    from pydantic import ValidationError
-
-    from agentic_atlas.errors import ConfigurationError
-    from agentic_atlas.protocol.refusals import of_pydantic
-    from agentic_atlas.settings import Settings, misspelt
+    from agentic_atlas.settings import misspelt, read
 
     for sentence in misspelt():
         output.aside(sentence)
-    try:
-        return Settings(**given)
-    except ValidationError as error:
-        first = error.errors()[0]
-        name = str(first["loc"][0])
-        source = f"--{name.replace('_', '-')}" if name in given else f"ATLAS_{name.upper()}"
-        raise ConfigurationError(f"{source} {of_pydantic(first['msg'], first['input'])}") from None
+    return read(given, named=lambda name: f"--{name.replace('_', '-')}")
 
 
 def _facts(where: Addresses, settings: Settings) -> dict[str, object]:

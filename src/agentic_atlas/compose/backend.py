@@ -8,13 +8,11 @@ from agentic_atlas.auth import KeyRing, ring_files
 from agentic_atlas.backend.archive.folder import BackupFolder
 from agentic_atlas.backend.archive.manifest import KEYS
 from agentic_atlas.backend.checker.schemas import JsonSchemas
-from agentic_atlas.backend.engine.census import OpenLimits
-from agentic_atlas.backend.engine.engine import Engine, EngineSettings, World
+from agentic_atlas.backend.engine.engine import Engine, World
 from agentic_atlas.backend.ports import Checker, CopiedStore
 from agentic_atlas.bus.local import LocalBus
 from agentic_atlas.compose.bridge import RouterFleet
 from agentic_atlas.compose.sources import SortableIds, WallClock, entropy, wall
-from agentic_atlas.protocol.messages import Limits
 from agentic_atlas.settings import Settings
 
 
@@ -25,7 +23,6 @@ async def build(
     fleet: RouterFleet,
     ring: KeyRing,
     ids: SortableIds,
-    limits: Limits,
     checker: Checker,
 ) -> Engine:
     """Return the engine over a store and a fleet."""
@@ -41,7 +38,7 @@ async def build(
         schemas=JsonSchemas(checker),
         backups=_backups(settings, store, network),
     )
-    engine = Engine.over(store, fleet, network, world, _engine_settings(settings, limits))
+    engine = Engine.over(store, fleet, network, world, settings.engine)
     clock.jumped = partial(_clock_jumped, engine, log)
     return engine
 
@@ -61,18 +58,3 @@ def _backups(settings: Settings, store: CopiedStore, network: str) -> BackupFold
 def _clock_jumped(engine: Engine, log: FilteringBoundLogger, seconds: float) -> None:
     log.warning("clock_jumped", seconds=round(seconds, 1))
     engine.forgive(seconds)
-
-
-def _engine_settings(settings: Settings, limits: Limits) -> EngineSettings:
-    return EngineSettings(
-        messages=limits,
-        open=OpenLimits(
-            queue_per_agent=settings.queue_per_agent,
-            open_per_caller=settings.open_per_caller,
-            open_per_user=settings.open_per_user,
-            open_tasks=settings.open_tasks,
-        ),
-        watchers_per_task=settings.watchers_per_task,
-        watchers_per_key=settings.watchers_per_key,
-        login_lifetime=settings.login_lifetime,
-    )

@@ -31,15 +31,18 @@ from agentic_atlas.errors import AtlasError, ConfigurationError
 from agentic_atlas.http import errors
 from agentic_atlas.http.front import MAX_HEAD
 from agentic_atlas.http.requests import INTRODUCED
+from agentic_atlas.transport.head import LINGER
 from agentic_atlas.transport.server import Crowd
 
 HEAD_WITHIN = 10.0
+"""Seconds from a connection, or from the last answer on it, to the whole head of a request."""
 BODY_WITHIN = 60.0
+"""Seconds within which the rest of a body has to come."""
 SWEEP = 1.0
-LINGER = 2 * 1024 * 1024
-"""Bytes dropped after the last answer: a peer that still sends would be reset before it has read it."""
+"""Seconds between two looks at these deadlines."""
 MAX_CONNECTIONS = 10_000
-"""Not `limit_concurrency` of uvicorn, whose answer names no code and no time to come back."""
+"""Connections at the same time; more are answered 503. Not `limit_concurrency` of uvicorn, whose answer names no code
+and no time to come back."""
 
 _FRAMING = (b"content-length", b"transfer-encoding")
 

@@ -23,17 +23,13 @@ from agentic_atlas.compose.bridge import RouterBackend, RouterFleet
 from agentic_atlas.compose.crowd import Crowd, raise_limit
 from agentic_atlas.compose.restore import finish_restore, make_private
 from agentic_atlas.compose.sources import SortableIds, machine_names, monotonic, python_environ, wall
-from agentic_atlas.protocol.messages import Limits
 from agentic_atlas.router.door import Door, serve
 from agentic_atlas.router.handshake import Guard
 from agentic_atlas.router.ports import Identity
 from agentic_atlas.router.router import Router
-from agentic_atlas.router.settings import RouterSettings
 from agentic_atlas.settings import Settings
 from agentic_atlas.transport.limiter import ConnectionLimiter
 from agentic_atlas.transport.server import Listener
-
-EVENT_BYTES = 256 * 1024
 
 
 @dataclass(frozen=True)
@@ -90,7 +86,7 @@ async def _running(
         Door(router, Guard(_identify(ring, engine.network), hosts)),
         host=settings.host,
         port=settings.router_port,
-        limiter=ConnectionLimiter(settings.max_connections, settings.max_connections_per_address),
+        limiter=ConnectionLimiter(settings.router.max_connections, settings.router.max_connections_per_address),
         crowd=crowd,
     )
     listening, api_port = api_socket.getsockname()[:2]
@@ -109,14 +105,13 @@ async def _joined(
 ) -> tuple[Engine, Router]:
     """Return backend and router, each behind the other's port, with what the last process left."""
     fleet = RouterFleet()
-    limits = _limits(settings)
-    engine = await build(settings, log, store, fleet, ring, ids, limits, checker)
+    engine = await build(settings, log, store, fleet, ring, ids, checker)
     router = fleet.router = Router(
         RouterBackend(engine),
         clock=monotonic,
         wall=wall,
-        limits=limits,
-        settings=RouterSettings(beat_every=settings.beat_every, grace=settings.grace),
+        limits=settings.engine.messages,
+        settings=settings.router,
         log=log,
     )
     # Nobody is connected; what was held stays held for one grace period.
@@ -132,7 +127,7 @@ async def _alive(
     stop = asyncio.Event()
     failure: Exception | None = None
     async with asyncio.TaskGroup() as group:
-        living = [group.create_task(life) for life in (engine.run(settings.grace), router.run())]
+        living = [group.create_task(life) for life in (engine.run(settings.router.grace), router.run())]
         serving = group.create_task(http.until(stop, server))
         try:
             yield
@@ -153,12 +148,6 @@ async def _alive(
                 task.cancel()
     if failure is not None:
         raise failure
-
-
-def _limits(settings: Settings) -> Limits:
-    payload = settings.message_bytes * 3 // 4
-    # An event is a message too: one that is allowed has to fit into one.
-    return Limits(message_bytes=settings.message_bytes, payload_bytes=payload, event_bytes=min(EVENT_BYTES, payload))
 
 
 def _identify(ring: KeyRing, network_id: str) -> Callable[[Sequence[str]], Identity]:

@@ -8,7 +8,7 @@ from typing import Protocol
 
 READ_WITHIN = 30.0
 """Seconds within which what waits for a reader has to get less."""
-MOST_BYTES = 128 * 1024 * 1024
+UNREAD_BYTES = 128 * 1024 * 1024
 """Bytes that may wait for all readers together; the one that has been behind for longest is cut."""
 
 
@@ -25,7 +25,7 @@ class Reader(Protocol):
 class Unsent:
     """The readers that are behind."""
 
-    def __init__(self, *, within: float = READ_WITHIN, most_bytes: int = MOST_BYTES) -> None:
+    def __init__(self, *, within: float = READ_WITHIN, most_bytes: int = UNREAD_BYTES) -> None:
         self._within = within
         self._most_bytes = most_bytes
         self._bytes = 0

@@ -17,6 +17,7 @@ MAX_BODY = 4 * 1024 * 1024
 """Bytes of a request's body."""
 
 MAX_DEPTH = 64
+"""Deepest nesting of arrays and objects in a body."""
 
 T = TypeVar("T")
 

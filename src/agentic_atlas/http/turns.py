@@ -19,7 +19,7 @@ ASKER: Final = "asker"
 LONG = 64 * 1024
 """Bytes of a body from which on it takes its turn."""
 MOST_BYTES: Final = 128 * 1024 * 1024
-"""Of all long bodies of one user at the same time."""
+"""Bytes of all long bodies of one user at the same time."""
 HEAVY = 0.002
 """Seconds of work after which nothing of this user's has a turn for four times as long."""
 _REST = 4.0

@@ -9,7 +9,7 @@ Payloads (`input`, `output`, `data`) are `Raw`: JSON that is passed on byte for 
 """
 
 from enum import StrEnum
-from typing import Annotated, ClassVar, Literal, TypeAlias
+from typing import Annotated, ClassVar, Literal, Self, TypeAlias
 
 import msgspec
 from msgspec import Meta, Raw
@@ -144,7 +144,7 @@ class Limits(msgspec.Struct, frozen=True):
     """The limits in force on a connection, told in `welcome`; whoever exceeds one is closed with 4107 or 1009."""
 
     message_bytes: Count = 4 * 1024 * 1024
-    """Longest message, all its fragments together."""
+    """Longest message between agent and router, all its fragments together; a payload may have three quarters of it."""
     payload_bytes: Count = 3 * 1024 * 1024
     """Longest input or output of a task."""
     event_bytes: Count = 256 * 1024
@@ -158,11 +158,20 @@ class Limits(msgspec.Struct, frozen=True):
     events_per_task: Count = 10_000
     """Most events of one attempt; what exceeds it is dropped by the agent and told in the last one."""
     control_frames_per_second: Count = 20
+    """Most pings and pongs, and most beats."""
     open_tasks: Count = 1_000
     """Highest `concurrency` an instance can have."""
     open_calls: Count = 1_000
     """Most calls to other agents that may be open on one connection."""
     skills: Count = 200
+    """Most skills of one agent."""
+
+    @classmethod
+    def of(cls, message_bytes: int) -> Self:
+        """Return the limits of connections whose messages may have so many bytes: payloads three quarters of them."""
+        payload = message_bytes * 3 // 4
+        # An event is a message too: one that is allowed has to fit into one.
+        return cls(message_bytes=message_bytes, payload_bytes=payload, event_bytes=min(cls().event_bytes, payload))
 
 
 class Predecessor(msgspec.Struct, frozen=True, omit_defaults=True):

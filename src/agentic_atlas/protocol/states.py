@@ -23,7 +23,6 @@ from agentic_atlas.protocol.messages import (
     ResultAck,
     Task,
     Welcome,
-    name_of,
 )
 
 
@@ -55,23 +54,3 @@ TRANSITIONS: dict[ConnectionState, dict[type[Message], ConnectionState]] = {
 def after(state: ConnectionState, kind: type[Message]) -> ConnectionState | None:
     """Return the state after a message of this kind, or None when it is not allowed in this state."""
     return TRANSITIONS[state].get(kind)
-
-
-def mermaid() -> str:
-    """Draw the table as a Mermaid state diagram: messages with the same arrow on one line, and what moves nothing in a
-    note.
-    """
-    lines = ["stateDiagram-v2", f"    [*] --> {ConnectionState.CONNECTED}: handshake with a valid token"]
-    for state, arrows in TRANSITIONS.items():
-        for target in dict.fromkeys(arrows.values()):
-            names = ", ".join(name_of(kind) for kind, goal in arrows.items() if goal is target)
-            lines.append(f"    {state} --> {target}: {names}" if target is not state else _stays(state, names))
-        if state is not ConnectionState.CLOSED:
-            lines.append(f"    {state} --> {ConnectionState.CLOSED}: close")
-    lines.append(f"    {ConnectionState.CLOSED} --> [*]")
-    return "\n".join(lines)
-
-
-def _stays(state: ConnectionState, names: str) -> str:
-    # An arrow to where it came from would lie under its own long text.
-    return f"    note left of {state}: {names}"

@@ -113,13 +113,3 @@ TRANSITIONS: dict[TaskState, dict[Trigger, TaskState]] = {
 def after(state: TaskState, trigger: Trigger) -> TaskState | None:
     """Return the state that follows, or None when the trigger does not apply (a late result, a second cancel)."""
     return TRANSITIONS[state].get(trigger)
-
-
-def mermaid() -> str:
-    """Draw the table as a Mermaid state diagram, one line an arrow, in the order of the table."""
-    lines = ["stateDiagram-v2", "    [*] --> submitted: submit"]
-    for state, arrows in TRANSITIONS.items():
-        lines += [f"    {state} --> {target}: {trigger}" for trigger, target in arrows.items()]
-        if state in TERMINAL:
-            lines.append(f"    {state} --> [*]")
-    return "\n".join(lines)

@@ -12,9 +12,11 @@ from agentic_atlas.router.ports import Identity
 MOST_SILENT = 4
 """Connections of one token that have not said `hello`: one that was cut and its successors."""
 MOST_REMEMBERED = 10_000
+"""Tokens whose pauses are remembered; of more, the oldest are forgotten."""
 FIRST_PAUSE = 1.0
 """Seconds that a token waits whose connection was closed for what came on it; twice as long each time."""
 LONGEST_PAUSE = 30.0
+"""Seconds that a pause grows to, at the most."""
 FORGIVEN = 60.0
 """Seconds after its last pause when a token begins afresh."""
 _SHUT = 60.0

@@ -7,12 +7,17 @@ from dataclasses import dataclass
 class RouterSettings:
     """The defaults are those of the design; a test may be less patient."""
 
+    max_connections: int = 20_000
+    """Most connections of agents at the same time."""
+    max_connections_per_address: int = 0
+    """Most of them from one address; 0: no limit of its own."""
     beat_every: float = 10.0
-    """How often an agent has to beat; told in `welcome`."""
+    """Time between two heartbeats of an agent, told in `welcome`; a connection that is silent for two of them is
+    dead."""
     silent_beats: float = 2.0
     """Beats after which a silent connection counts as dead: one may come late by almost a whole interval."""
     grace: float = 30.0
-    """How long a cut connection keeps its attempts; told in `welcome`."""
+    """How long a cut connection keeps its tasks; told in `welcome`."""
     tls_within: float = 10.0
     """For the TLS handshake."""
     handshake_within: float = 5.0
@@ -30,7 +35,7 @@ class RouterSettings:
     max_lag: float = 2.0
     """How late an agent's handlers' loop may be before it gets no new work."""
     busy_pause: float = 1.0
-    """No new work for an instance that has just refused some because it is busy."""
+    """How long an instance gets no new work that has just refused some because it is busy."""
     stalled: float = 20.0
     """How long what waits to be sent may not get less before a connection counts as one that does not read."""
     send_buffer: int = 8 * 1024 * 1024
@@ -39,7 +44,7 @@ class RouterSettings:
     heavy: float = 0.005
     """A message that keeps everybody else waiting for longer has its connection rest for four times as long."""
     longest_rest: float = 1.0
-    """And never for longer than this."""
+    """How long such a connection rests at the most."""
     lost_again: float = 5.0
     """When a lost attempt is reported again that the backend could not take."""
     message_within: float = 10.0

@@ -21,6 +21,7 @@ from agentic_atlas.sdk.misspelt import PREFIX, unread
 ROUTER_URL: Final = "ws://localhost:8080/ws"
 API_URL: Final = "http://localhost:8000"
 LONGEST_TOKEN: Final = 4096
+"""Characters of a token; what is longer is none."""
 LOG_LEVELS: Final = ("debug", "info", "warning", "error")
 LOG_FORMATS: Final = ("console", "json")
 

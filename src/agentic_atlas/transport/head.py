@@ -18,8 +18,10 @@ from agentic_atlas.errors import AtlasError
 MAX_HEAD: Final = 16 * 1024
 """Bytes of a head: a token has 4 KiB at most."""
 MAX_FIELDS: Final = 128
+"""Fields of a head."""
 LINGER: Final = 2 * 1024 * 1024
-"""Bytes dropped after a refusal; none is kept. A token of a megabyte is somebody's mistake, and is told so."""
+"""Bytes dropped after the last answer, for a peer that still sends would be reset before it has read it; none is kept.
+A token of a megabyte is somebody's mistake, and is told so."""
 
 _TOKEN: Final = re.compile(rb"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 _VALUE: Final = re.compile(rb"[\t\x20-\x7e\x80-\xff]*")

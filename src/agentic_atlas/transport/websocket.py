@@ -17,6 +17,7 @@ from agentic_atlas.transport.receiver import Closed, Receiver, Terms
 CEILING = 64 * 1024 * 1024
 """Bytes: a peer that allows longer messages than this is held to a smaller limit."""
 MOST_FRAGMENTS = 1_024
+"""Fragments of one message, whatever the router allows."""
 
 SILENT = logging.LoggerAdapter(logging.Logger("agentic_atlas.transport", logging.CRITICAL + 1), {})
 """What picows is given for a log: it keeps nothing, and nobody can find it and lower its level."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from agentic_atlas.protocol.tasks import TERMINAL, TRANSITIONS, TaskState, Trigger, mermaid
+from agentic_atlas.protocol.tasks import TERMINAL, TRANSITIONS, TaskState, Trigger
 from tests.docs.reference.markdown import code, fence, table
 from tests.docs.reference.source import attribute_docs
 
@@ -13,7 +13,17 @@ _PLAIN = {
 
 
 def task_diagram() -> str:
-    return fence("mermaid", mermaid())
+    return fence("mermaid", drawn())
+
+
+def drawn() -> str:
+    """Draw the table as a Mermaid state diagram, one line an arrow, in the order of the table."""
+    lines = ["stateDiagram-v2", "    [*] --> submitted: submit"]
+    for state, arrows in TRANSITIONS.items():
+        lines += [f"    {state} --> {target}: {trigger}" for trigger, target in arrows.items()]
+        if state in TERMINAL:
+            lines.append(f"    {state} --> [*]")
+    return "\n".join(lines)
 
 
 def triggers() -> str:

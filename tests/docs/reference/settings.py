@@ -5,10 +5,11 @@ from __future__ import annotations
 import ast
 import re
 
-from pydantic_core import PydanticUndefined
+import msgspec
+from msgspec import Meta
 
 from agentic_atlas.sdk import environment
-from agentic_atlas.settings import Settings
+from agentic_atlas.settings import NAMES, OF_PARTS, Settings, kind_of, variable
 from tests.docs.reference.markdown import code, table
 from tests.docs.reference.source import PACKAGE, attribute_docs, tree_of
 
@@ -17,9 +18,8 @@ _SAID = {"ge": "≥", "gt": ">", "le": "≤", "lt": "<"}
 
 
 def server_settings() -> str:
-    docs = attribute_docs(Settings)
-    rows = [(code(f"ATLAS_{name.upper()}"), _default(name), _allowed(name), docs[name])
-            for name in Settings.model_fields]  # fmt: skip
+    rows = [(code(variable(name)), _default(name), _allowed(name), attribute_docs(_owner(name))[name])
+            for name in NAMES]  # fmt: skip
     return table(("variable", "default", "allowed", "meaning"), rows)
 
 
@@ -35,21 +35,31 @@ def defaults_of_agents() -> dict[str, str]:
     return {"ROUTER_WS_URL": environment.ROUTER_URL, "BACKEND_API_BASE_URL": environment.API_URL}
 
 
+def default_of(kind: type, name: str) -> object:
+    """Return the default of a field of a struct or a dataclass; None for one that is made anew each time."""
+    if issubclass(kind, msgspec.Struct):
+        field = next(field for field in msgspec.structs.fields(kind) if field.name == name)
+        return None if field.default is msgspec.NODEFAULT else field.default
+    return kind.__dataclass_fields__[name].default
+
+
+def _owner(name: str) -> type:
+    return OF_PARTS[name].part if name in OF_PARTS else Settings
+
+
 def _default(name: str) -> str:
-    field = Settings.model_fields[name]
-    if field.default_factory is not None:
+    if name == "data_dir":
         return code("~/.local/share/agentic-atlas")
-    if field.default is PydanticUndefined or field.default is None:
-        return ""
-    return code(field.default)
+    default = default_of(_owner(name), name)
+    return "" if default in (None, "") else code(default)
 
 
 def _allowed(name: str) -> str:
-    field = Settings.model_fields[name]
-    bounds = [f"{_SAID[key]} {value:,}" for rule in field.metadata for key, value in _rules(rule)]
-    choices = re.findall(r"'(\w+)'", str(field.annotation))
+    kind = kind_of(name)
+    bounds = [f"{sign} {value:,}" for rule in getattr(kind, "__metadata__", ()) for sign, value in _rules(rule)]
+    choices = re.findall(r"'(\w+)'", str(kind))
     return ", ".join(bounds) if bounds else ", ".join(code(choice) for choice in choices)
 
 
-def _rules(rule: object) -> list[tuple[str, float]]:
-    return [(key, getattr(rule, key)) for key in _SAID if getattr(rule, key, None) is not None]
+def _rules(rule: Meta) -> list[tuple[str, float]]:
+    return [(sign, getattr(rule, key)) for key, sign in _SAID.items() if getattr(rule, key) is not None]

@@ -12,7 +12,7 @@ from msgspec import Raw, inspect
 from agentic_atlas.protocol import messages
 from agentic_atlas.protocol.closing import ADVICE, CloseCode, comes_back
 from agentic_atlas.protocol.messages import MESSAGES, Limits, Message, Question, name_of
-from agentic_atlas.protocol.states import TRANSITIONS, mermaid
+from agentic_atlas.protocol.states import TRANSITIONS, ConnectionState
 from tests.docs.reference.markdown import anchor, code, fence, paragraphs, table, wrapped
 from tests.docs.reference.source import attribute_docs, files, module_docs, summary, tree_of
 
@@ -22,7 +22,27 @@ _UNITS = {1024**2: "MiB", 1024: "KiB"}
 
 
 def connection_diagram() -> str:
-    return fence("mermaid", mermaid())
+    return fence("mermaid", drawn())
+
+
+def drawn() -> str:
+    """Draw the table as a Mermaid state diagram: messages with the same arrow on one line, and what moves nothing in a
+    note.
+    """
+    lines = ["stateDiagram-v2", f"    [*] --> {ConnectionState.CONNECTED}: handshake with a valid token"]
+    for state, arrows in TRANSITIONS.items():
+        for target in dict.fromkeys(arrows.values()):
+            names = ", ".join(name_of(kind) for kind, goal in arrows.items() if goal is target)
+            lines.append(f"    {state} --> {target}: {names}" if target is not state else _stays(state, names))
+        if state is not ConnectionState.CLOSED:
+            lines.append(f"    {state} --> {ConnectionState.CLOSED}: close")
+    lines.append(f"    {ConnectionState.CLOSED} --> [*]")
+    return "\n".join(lines)
+
+
+def _stays(state: ConnectionState, names: str) -> str:
+    # An arrow to where it came from would lie under its own long text.
+    return f"    note left of {state}: {names}"
 
 
 def named_types() -> str:

@@ -7,7 +7,7 @@ from pathlib import Path
 from prometheus_client.parser import text_string_to_metric_families
 
 from agentic_atlas.backend.domain.invariants import Invariant
-from agentic_atlas.backend.engine.findings import PATIENCE
+from agentic_atlas.backend.engine.findings import LOOKS
 from agentic_atlas.backend.ports import Slot
 from agentic_atlas.protocol.messages import Accept, Outcome, Raw, Result
 from tests.integration.api.network import GREET, Api, api
@@ -39,7 +39,7 @@ async def metrics(atlas: Api) -> dict[tuple[str, ...], float]:
 
 
 def look(atlas: Api) -> None:
-    for _ in range(PATIENCE):
+    for _ in range(LOOKS):
         atlas.engine.monitor.look()
 
 

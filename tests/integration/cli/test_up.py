@@ -46,7 +46,7 @@ def said(capsys: pytest.CaptureFixture[str], folder: Path, **more: Any) -> tuple
     ("given", "sentence"),
     [
         ({"http_port": 99_999}, "--http-port has to be at most 65535, not 99999"),
-        ({"log_level": "loud"}, "--log-level has to be 'debug', 'info', 'warning' or 'error', not 'loud'"),
+        ({"log_level": "loud"}, "--log-level has to be one of debug, error, info, warning, not 'loud'"),
     ],
 )
 def test_a_setting_that_is_not_acceptable_is_named_with_what_is(given: dict[str, Any], sentence: str) -> None:

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from agentic_atlas.protocol.messages import MESSAGES, Hello, Message, Side, Welcome, name_of, sent_by
-from agentic_atlas.protocol.states import TRANSITIONS, ConnectionState, after, mermaid
+from agentic_atlas.protocol.messages import MESSAGES, Hello, Message, Side, Welcome, sent_by
+from agentic_atlas.protocol.states import TRANSITIONS, ConnectionState, after
 
 
 def test_the_table_has_every_state() -> None:
@@ -37,10 +37,3 @@ def test_the_greeting_is_the_agents_and_the_welcome_the_routers() -> None:
     assert not sent_by(Hello, Side.ROUTER)
     assert sent_by(Welcome, Side.ROUTER)
     assert not sent_by(Welcome, Side.AGENT)
-
-
-def test_the_diagram_shows_every_state_and_message() -> None:
-    diagram = mermaid()
-    assert diagram.startswith("stateDiagram-v2\n")
-    assert all(state in diagram for state in ConnectionState)
-    assert all(name_of(kind) in diagram for kind in MESSAGES)

@@ -21,6 +21,7 @@ from agentic_atlas.files import make_folder, open_own
 
 FULL = "storage_full"
 MOST_LISTED = 1_000
+"""Backups in a list."""
 ROOM = 64 * 1024 * 1024
 """Bytes of the disk that a backup leaves free: the database may need them."""
 

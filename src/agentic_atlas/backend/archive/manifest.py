@@ -23,7 +23,9 @@ KEYS = "keys"
 LONGEST_MANIFEST = 1024 * 1024
 """Bytes; it is read whole."""
 LONGEST_KEY_FILE = 65_536
+"""Bytes of a file of keys in a backup."""
 MOST_MEMBERS = 100
+"""Files in a backup."""
 
 DAMAGED = "backup_damaged"
 NEWER = "backup_newer"

@@ -5,6 +5,7 @@ from typing import Final
 TASK: Final = "tsk"
 """What the ids of tasks begin with."""
 RANDOM_BITS: Final = 80
+"""Bits of an id that are chance; the others are its time."""
 
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
 _TIME_DIGITS = 10

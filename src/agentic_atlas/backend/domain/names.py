@@ -9,6 +9,7 @@ _RESERVED = frozenset({"tokens"})
 """Words that follow an agent's name in addresses."""
 
 MAX_LABEL = 100
+"""Characters of a name that people give, of a token for instance."""
 
 
 def check_name(name: str, what: str) -> str:

@@ -10,6 +10,7 @@ from agentic_atlas.errors import InvalidInput
 
 KEY_PREFIX = "atlas_"
 MAX_LIFETIME = 366 * 86_400
+"""Seconds that an API key or a token is good for, at the most."""
 
 
 class IssuedKey(msgspec.Struct, frozen=True):

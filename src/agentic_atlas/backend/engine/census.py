@@ -21,13 +21,15 @@ class OpenLimits(msgspec.Struct, frozen=True):
     """Most tasks that may be open; a submit over one is answered `Busy` (429) and stores nothing."""
 
     queue_per_agent: int = 20_000
-    """Tasks that wait for one agent."""
+    """Most tasks that wait for one agent; more are answered 429 (`agent_queue_full`)."""
     open_per_caller: int = 10_000
-    """Tasks of one caller that have not ended: fewer than an agent's queue holds, so that no caller fills it alone."""
+    """Most tasks of one caller that have not ended; more are answered 429 (`too_many_open_tasks`). Fewer than an
+    agent's queue holds, so that no caller fills it alone."""
     open_per_user: int = 50_000
-    """Tasks of one user that have not ended, by whichever key or agent of theirs: half of what the network may have."""
+    """Most tasks of one user, by whichever key or agent, that have not ended; more are answered 429
+    (`too_many_open_tasks`). Half of what the network may have."""
     open_tasks: int = 100_000
-    """Tasks of everybody that have not ended."""
+    """Most tasks of everybody that have not ended; more are answered 429 (`network_full`)."""
 
 
 class OpenTask(msgspec.Struct, frozen=True):

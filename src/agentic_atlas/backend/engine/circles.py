@@ -29,8 +29,8 @@ Slots: TypeAlias = Callable[[str, str], Mapping[str, int]]
 MOST_VISITED = 20_000
 """Tasks that the searches of one look see together; beyond it a wait counts as one that ends."""
 
-LOOK_EVERY = 1.0
-"""Seconds."""
+SEARCH_EVERY = 1.0
+"""Seconds between two searches."""
 PATIENCE = 3
 """Looks in a row that have to find the same circle. Who calls may do something else meanwhile, and end by itself."""
 
@@ -164,7 +164,7 @@ class Circles:
     async def run(self) -> None:
         """Look again and again, until cancelled."""
         while True:
-            await self._sleep(LOOK_EVERY)
+            await self._sleep(SEARCH_EVERY)
             self.look()
 
     def waits(self, task_id: str) -> None:

@@ -28,21 +28,18 @@ if TYPE_CHECKING:
 
 
 class EngineSettings(msgspec.Struct, frozen=True):
-    """What may be chosen of an engine. Durations are seconds.
-
-    Attributes:
-        messages: bounds of messages and payloads, which agents and callers are held to.
-        open: how many tasks may be open.
-        watchers_per_task: most watchers of one task's events at the same time.
-        watchers_per_key: most watchers with one API key at the same time.
-        login_lifetime: how long the API key of a login by code is good for.
-    """
+    """What may be chosen of an engine. Durations are seconds."""
 
     messages: Limits = Limits()
+    """Bounds of messages and payloads, which agents and callers are held to."""
     open: OpenLimits = OpenLimits()
+    """How many tasks may be open."""
     watchers_per_task: int = 200
+    """Most watchers of one task's events at the same time; more are answered 429 (`too_many_watchers`)."""
     watchers_per_key: int = 500
+    """Most watchers with one API key at the same time; more are answered 429 (`too_many_watchers`)."""
     login_lifetime: float = KEY_LIFETIME
+    """How long the API key of a login by code (`atlas login --code`) is good for."""
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from agentic_atlas.backend.ports import Summary
 from agentic_atlas.errors import Busy, Unavailable
 
 AT_ONCE = 32
+"""Events read for a follower at a time."""
 BYTES_AT_ONCE = 256 * 1024
 """Events read for a follower at a time: as many as one that does not read may keep in memory."""
 

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 
 from agentic_atlas.backend.domain.invariants import Finding, Invariant
 
-PATIENCE = 5
+LOOKS = 5
 """Looks in a row: counted and not timed, so that a process which stood still suspects nobody for it."""
 
 
@@ -16,7 +16,7 @@ class Findings:
         ever: how many findings there were of each kind since the start.
     """
 
-    def __init__(self, patience: int = PATIENCE) -> None:
+    def __init__(self, patience: int = LOOKS) -> None:
         self._patience = patience
         self._looks: dict[Finding, int] = {}
         self.ever: Counter[Invariant] = Counter()

@@ -23,9 +23,11 @@ LIFETIME = 600.0
 INTERVAL = 5.0
 """Seconds between two questions with a device code; whoever asks sooner has to wait so much longer (RFC 8628, 3.5)."""
 LONGEST_INTERVAL = 60.0
+"""Seconds that the interval grows to, at the most, for one who asks too often."""
 KEY_LIFETIME = 90 * 86_400.0
 """Seconds that an API key from a login is good for: it lies on a machine that its user may not think of any more."""
 MOST_PENDING = 1_000
+"""Logins that wait at the same time; more are answered with Busy."""
 BEGUN_PER_MINUTE = 10
 """Logins that one address may begin."""
 WRONG_PER_MINUTE = 10
@@ -34,6 +36,7 @@ WRONG_PER_MINUTE = 10
 ALPHABET = "BCDFGHJKLMNPQRSTVWXZ"
 """Letters of a user code: none that spell words, no digits to take for them (RFC 8628, 6.1)."""
 CODE_LENGTH = 8
+"""Letters of a user code."""
 DEVICE_PREFIX = "atlas_login_"
 
 _HOST = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,62}[A-Za-z0-9])?")

@@ -15,7 +15,7 @@ from agentic_atlas.backend.ports import Fleet, Log
 from agentic_atlas.protocol.tasks import Loss
 
 LOOK_EVERY = 1.0
-"""Seconds."""
+"""Seconds between two looks at what is open."""
 
 RESULT_WITHIN = 60.0
 """Seconds an agent that is connected may have to keep a result: twice what a report may take to be stored."""

@@ -12,7 +12,7 @@ from agentic_atlas.backend.ports import Agents, Fleet
 from agentic_atlas.errors import Busy, Unavailable
 
 STORED_EVERY = 60.0
-"""Seconds."""
+"""Seconds after which it is stored when instances were seen last."""
 
 
 class Sightings:

@@ -16,6 +16,7 @@ from agentic_atlas.errors import Busy, Unavailable
 T = TypeVar("T")
 
 THREADS = 4
+"""Threads that read."""
 FOLLOWING = 2
 """Threads that read the events of tasks for those who follow them."""
 MOST_WAITING = 1_000

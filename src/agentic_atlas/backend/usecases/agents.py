@@ -14,6 +14,7 @@ from agentic_atlas.backend.usecases.registry import use_case
 from agentic_atlas.errors import InvalidInput
 
 MAX_DESCRIPTION = 1_000
+"""Characters of an agent's description."""
 AT_ONCE = 500
 """Tasks of a deleted agent that are ended in one go."""
 

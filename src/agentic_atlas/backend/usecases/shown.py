@@ -9,7 +9,7 @@ from msgspec import Raw
 from agentic_atlas.backend.domain.questions import Question
 from agentic_atlas.backend.domain.records import Agent, ApiKey, Instance, Skill, Task, TaskError, TaskEvent, Token, User
 from agentic_atlas.backend.engine.logins import Applicant, Codes
-from agentic_atlas.backend.ports import Backup, Summary, Usage
+from agentic_atlas.backend.ports import MOST_MESSAGE, Backup, Summary, Usage
 from agentic_atlas.protocol.caller.agents import (
     AgentInfo,
     AgentInstance,
@@ -24,9 +24,6 @@ from agentic_atlas.protocol.caller.tasks import CallerInfo, EventInfo, QuestionI
 from agentic_atlas.protocol.caller.values import ErrorInfo
 from agentic_atlas.protocol.messages import NULL
 from agentic_atlas.protocol.tasks import TaskState
-
-MOST_MESSAGE = 500
-"""Characters of an error's message in a summary."""
 
 _LAST_MOMENT = datetime(9999, 12, 31, tzinfo=UTC).timestamp()
 

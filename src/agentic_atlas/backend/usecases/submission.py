@@ -35,6 +35,7 @@ MOST_AHEAD = 366 * 86_400.0
 """Seconds a deadline may be ahead."""
 
 MAX_PRIORITY = 9
+"""Highest priority of a task; 0 is the lowest."""
 MAX_KEY = 200
 """Characters of an idempotency key."""
 

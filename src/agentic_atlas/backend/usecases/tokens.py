@@ -5,14 +5,15 @@ import msgspec
 from agentic_atlas.auth import AGENT_SCOPES, AgentClaims, mint
 from agentic_atlas.backend.domain.names import check_label
 from agentic_atlas.backend.domain.records import Agent, Token
+from agentic_atlas.backend.engine.api_keys import MAX_LIFETIME
 from agentic_atlas.backend.engine.engine import Engine
 from agentic_atlas.backend.rights import Principal
 from agentic_atlas.backend.usecases.registry import use_case
 from agentic_atlas.errors import InvalidInput, NotFound
 
-DAY = 86_400
-DEFAULT_LIFETIME = 90 * DAY
-MAX_LIFETIME = 366 * DAY
+_DAY = 86_400
+DEFAULT_LIFETIME = 90 * _DAY
+"""Seconds that an agent's token is good for unless its owner says otherwise."""
 
 
 class IssuedToken(msgspec.Struct, frozen=True):
@@ -33,7 +34,7 @@ async def issue(
     agent = await engine.access.agent(who.user, agent_name)
     seconds = DEFAULT_LIFETIME if lifetime is None else lifetime
     if not 1 <= seconds <= MAX_LIFETIME:
-        raise InvalidInput(f"a token lives from 1 second to {MAX_LIFETIME // DAY} days")
+        raise InvalidInput(f"a token lives from 1 second to {MAX_LIFETIME // _DAY} days")
     now = int(engine.clock())
     token = Token(
         id=engine.ids("tok"),

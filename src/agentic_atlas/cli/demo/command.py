@@ -43,13 +43,13 @@ def demo(
     """
     import uvicorn  # noqa: F401 - the platform's process needs it: without the extra, say so before anything starts
 
-    from agentic_atlas.settings import Settings
+    from agentic_atlas.settings import read
 
     _check_examples()
 
     documents = folder_of(folder)
     output.say(f"Agentic Atlas demo over {documents}")
-    own = Settings().data_dir
+    own = read().data_dir
     if own.exists():
         output.say(f"  Your own data in {own} is not touched: the demo's is in a temporary folder.")
     with ExitStack() as ending:

@@ -9,15 +9,12 @@ from typing import Concatenate, ParamSpec, Self, TypeVar
 from agentic_atlas.errors import ConfigurationError
 from agentic_atlas.sdk.address import address
 from agentic_atlas.sdk.client.agents import AsyncAgents, AsyncTokens
-from agentic_atlas.sdk.client.http import Http
+from agentic_atlas.sdk.client.http import PATIENCE, TIMEOUT, Http
 from agentic_atlas.sdk.client.people import AsyncBackups, AsyncKeys, AsyncLogins, AsyncPeople
 from agentic_atlas.sdk.client.retry import Sources
 from agentic_atlas.sdk.client.task import is_number
 from agentic_atlas.sdk.client.tasks import AsyncTasks
 from agentic_atlas.sdk.environment import client_settings
-
-TIMEOUT = 30.0
-PATIENCE = 5.0
 
 P = ParamSpec("P")
 T = TypeVar("T")

@@ -14,7 +14,8 @@ from typing import Any, Concatenate, Generic, ParamSpec, Self, TypeVar
 from agentic_atlas.errors import AtlasError
 from agentic_atlas.protocol.caller.tasks import TaskInfo
 from agentic_atlas.sdk.client.agents import AsyncAgents, AsyncTokens
-from agentic_atlas.sdk.client.asynchronous import PATIENCE, TIMEOUT, AsyncClient
+from agentic_atlas.sdk.client.asynchronous import AsyncClient
+from agentic_atlas.sdk.client.http import PATIENCE, TIMEOUT
 from agentic_atlas.sdk.client.loop import LoopThread
 from agentic_atlas.sdk.client.people import AsyncBackups, AsyncKeys, AsyncLogins, AsyncPeople
 from agentic_atlas.sdk.client.requests import TaskRequest

@@ -38,6 +38,10 @@ if TYPE_CHECKING:
     from agentic_atlas.sdk.address import Address
 
 PREFIX = "/api/v1"
+TIMEOUT = 30.0
+"""Seconds to wait for an answer, unless a client is given another time."""
+PATIENCE = 5.0
+"""Seconds during which a request that got no answer is sent again, unless a client is given another time."""
 CONNECT_TIMEOUT = 5.0
 """Seconds for a connection to be made."""
 STREAM_SILENCE = 45.0
@@ -47,6 +51,7 @@ WAITING_PATIENCE = 60.0
 MAX_ANSWER = 64 * 1024 * 1024
 """Longest answer that is read, in bytes; a task holds an input, an output, and what people were asked."""
 MAX_CONNECTIONS = 100
+"""Connections of one client at the same time; further requests wait for one."""
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)

@@ -10,18 +10,18 @@ import msgspec
 from agentic_atlas.errors import AtlasError, NotFound, Unauthenticated, Unavailable
 from agentic_atlas.protocol.caller.people import DeviceCode, LoginCodes, LoginRequest, NewApiKey
 from agentic_atlas.sdk.address import Address, base_url
-from agentic_atlas.sdk.client.http import Http
+from agentic_atlas.sdk.client.http import PATIENCE, TIMEOUT, Http
 from agentic_atlas.sdk.client.requests import checked
 from agentic_atlas.sdk.client.retry import Sources
 
-TIMEOUT = 30.0
-PATIENCE = 5.0
 SLOWER = 5.0
 """Seconds more between two questions after `slow_down` (RFC 8628, 3.5)."""
 SHORTEST, LONGEST = 1.0, 60.0
 """Bounds of the interval, whatever a server says."""
 MAX_LIFETIME = 3_600.0
+"""Seconds that a login is waited for, whatever a server says."""
 LONGEST_HOST = 64
+"""Characters of a machine's name that are told."""
 _ODD = re.compile(r"[^A-Za-z0-9._-]+")
 """What no name of a host has, though some machines are called by it."""
 

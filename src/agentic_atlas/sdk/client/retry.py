@@ -11,7 +11,9 @@ from agentic_atlas.errors import AtlasError, Busy, Unavailable
 from agentic_atlas.sdk.client.errors import ConnectionCut
 
 FIRST_PAUSE = 0.1
+"""Seconds: the window before the first repetition."""
 LONGEST_PAUSE = 3.0
+"""Seconds: the window never grows beyond this."""
 LASTING = frozenset({"agent_offline", "agent_disabled", "storage_full"})
 """Codes of what is away, or full, until somebody does something: waiting a moment does not help."""
 

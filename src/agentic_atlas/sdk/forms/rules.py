@@ -37,8 +37,6 @@ _PARTS: Final = frozenset(
 """Keys of a node that lead to further nodes."""
 _NAMED_PARTS: Final = frozenset({"fields", "choices"})
 """Keys that lead to further nodes by names that are the user's."""
-_VALUES: Final = frozenset({"metadata", "default", "expected", "config"})
-"""Keys that lead to values of the user's."""
 _CLOSED: Final = frozenset({"model", "dataclass", "typed-dict"})
 """What has a form of its own as a whole has its parts' forms nevertheless when it is read."""
 _NUMERAL: Final = re.compile(r"\s*[+-]?[0-9]+(\.[0-9]+)?\s*")

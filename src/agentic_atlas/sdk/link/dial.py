@@ -21,6 +21,7 @@ from agentic_atlas.transport.receiver import Receiver, Terms
 from agentic_atlas.transport.websocket import WebSocket
 
 LONGEST_TEXT = 300
+"""Characters that are told of why a connection was refused."""
 _LONGEST_BODY = 16 * 1024
 _NOT_OURS = (400, 404, 405, 426)
 """Statuses that say, without an error of ours beside them, that the address is some other server's."""
