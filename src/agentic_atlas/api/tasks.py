@@ -11,12 +11,9 @@ from starlette.responses import Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
 from agentic_atlas.api.describe import describe
-from agentic_atlas.backend.domain.records import Task, TaskEvent
-from agentic_atlas.backend.engine import events as events_of
-from agentic_atlas.backend.engine.engine import Engine
-from agentic_atlas.backend.engine.notes import note
+from agentic_atlas.backend.domain.records import Ask, Submitted, TaskEvent
 from agentic_atlas.backend.ports import TaskFilter
-from agentic_atlas.backend.usecases import questions, submission, tasks
+from agentic_atlas.backend.usecases import tasks
 from agentic_atlas.backend.usecases.shown import event_info, summary_of, task_info, task_summary
 from agentic_atlas.errors import AtlasError, InvalidInput
 from agentic_atlas.http.accept import prefers
@@ -54,17 +51,16 @@ async def submit(
 ) -> Response:
     """Submit a task; with `wait`, answer when it has ended or the time is over."""
     ask = _ask(await read(request, SubmitRequest), traceparent)
-    submitted = await submission.submit(engine, who.user, who.caller, ask, wait=wait)
-    task = submitted.task
-    status = HTTPStatus.CREATED if submitted.created else HTTPStatus.OK
-    return Json(await _view(engine, task), status=status, headers={"Location": f"/api/v1/tasks/{task.id}"})
+    made = await tasks.submit(who, engine, ask, wait=wait)
+    status = HTTPStatus.CREATED if made.created else HTTPStatus.OK
+    return Json(_view(made), status=status, headers={"Location": f"/api/v1/tasks/{made.task.id}"})
 
 
 @router.post("/batch", **describe(takes=BatchRequest, answers=BatchAnswer))
 async def batch(request: Request, engine: Parts, who: Who) -> Response:
     """Submit several tasks; each is accepted or refused by itself."""
     body = await read(request, BatchRequest)
-    outcomes = await submission.submit_all(engine, who.user, who.caller, [_ask(new, None) for new in body.tasks])
+    outcomes = await tasks.submit_all(who, engine, [_ask(new, None) for new in body.tasks])
     return Json(BatchAnswer(results=[_item(outcome) for outcome in outcomes]))
 
 
@@ -78,10 +74,7 @@ async def find(
     after: After = None,
 ) -> Response:
     """List tasks, newest first."""
-    named = await engine.access.agent(who.user, wanted.agent) if wanted.agent else None
     which = TaskFilter(
-        visible_to=who.visible.user_id,
-        agent_id=named.id if named else None,
         states=tuple(wanted.state),
         parent_id=wanted.parent,
         trace_id=wanted.trace,
@@ -90,17 +83,14 @@ async def find(
         since=wanted.since.timestamp() if wanted.since else None,
     )
     async with turn:
-        page = await tasks.find(engine, which, limit=limit, after=after)
+        page = await tasks.find(who, engine, which, agent=wanted.agent, limit=limit, after=after)
         return Json(TaskPage(items=[task_summary(summary) for summary in page.items], next=page.next))
 
 
 @router.get("/{task_id}", **describe(answers=TaskInfo))
 async def show(task_id: str, engine: Parts, who: Who, wait: Wait = 0) -> Response:
     """Show a task; with `wait`, when it has ended or the time is over."""
-    if wait:
-        await tasks.standing(engine, who, task_id)
-    task = await tasks.until_ended(engine, task_id, wait) if wait else None
-    return Json(await _view(engine, task or await tasks.show(engine, who, task_id)))
+    return Json(_view(await tasks.show(who, engine, task_id, wait=wait)))
 
 
 @router.get("/{task_id}/events", **describe(answers=EventPage, text="text/event-stream"))
@@ -118,43 +108,41 @@ async def events(
     Resumes after `Last-Event-ID`; 204 when the task has ended and no event follows, so that nobody tries again.
     With `Accept: application/json`: a page of those that are there now.
     """
-    task = (await tasks.standing(engine, who, task_id)).task
     start = _number(last_event_id) if last_event_id else after
     if prefers(request.headers.getlist("accept"), "application/json", "text/event-stream"):
         async with turn:
-            found, more = await events_of.page(engine, task_id, start)
+            found, more = await tasks.page(who, engine, task_id, start)
             return Json(EventPage(items=[event_info(event) for event in found], next=more))
-    if task.terminal and start >= task.last_seq:
+    following = await tasks.follow(who, engine, task_id, start, KEEP_ALIVE)
+    if following is None:
         return Response(status_code=HTTPStatus.NO_CONTENT, headers={"Cache-Control": "no-store"})
-    return Stream(engine, who.credential.id, task_id, start)
+    return Stream(following)
 
 
 @router.post("/{task_id}/cancel", **describe(takes=CancelRequest, answers=TaskInfo))
 async def cancel(task_id: str, request: Request, engine: Parts, who: Who) -> Response:
     """Cancel a task and what it called; one that has ended stays as it is."""
     body = await read(request, CancelRequest)
-    task = await tasks.show(engine, who, task_id)
-    return Json(await _view(engine, await tasks.cancel(engine, task_id, body.reason) or task))
+    return Json(_view(await tasks.cancel(who, engine, task_id, body.reason)))
 
 
 @router.post("/{task_id}/input", **describe(takes=AnswerRequest, answers=TaskInfo))
 async def answer(task_id: str, request: Request, engine: Parts, who: Who) -> Response:
     """Answer a question that a task asks; who may see the task may answer it."""
-    task = await tasks.show(engine, who, task_id)
+    # To whoever may not see it, it is not there, whatever else is wrong with the request.
+    await tasks.standing(who, engine, task_id)
     body = await read(request, AnswerRequest)
-    answered = await questions.answer(engine, who, task, bytes(body.answer), body.question)
-    return Json(await _view(engine, answered))
+    return Json(_view(await tasks.answer(who, engine, task_id, bytes(body.answer), body.question)))
 
 
 @router.post("/{task_id}/retry", **describe(answers=TaskInfo, status=HTTPStatus.CREATED))
 async def retry(task_id: str, engine: Parts, who: Who) -> Response:
     """Do again what an ended task asked for, as a new task."""
-    submitted = await submission.retry(engine, who, task_id)
-    return Json(await _view(engine, submitted.task), status=HTTPStatus.CREATED)
+    return Json(_view(await tasks.retry(who, engine, task_id)), status=HTTPStatus.CREATED)
 
 
-def _ask(new: SubmitRequest, trace: str | None) -> submission.Ask:
-    return submission.Ask(
+def _ask(new: SubmitRequest, trace: str | None) -> Ask:
+    return Ask(
         new.agent,
         new.skill,
         bytes(new.input),
@@ -170,14 +158,14 @@ def _ask(new: SubmitRequest, trace: str | None) -> submission.Ask:
     )
 
 
-def _item(outcome: submission.Submitted | AtlasError) -> BatchItem:
+def _item(outcome: Submitted | AtlasError) -> BatchItem:
     if isinstance(outcome, AtlasError):
         return BatchItem(error=error_info(outcome))
     return BatchItem(task=summary_of(outcome.task))
 
 
-async def _view(engine: Engine, task: Task) -> TaskInfo:
-    return task_info(task, await note(engine, task))
+def _view(noted: tasks.Noted) -> TaskInfo:
+    return task_info(noted.task, noted.note)
 
 
 class Stream(StreamingResponse):
@@ -185,10 +173,10 @@ class Stream(StreamingResponse):
 
     media_type = "text/event-stream"
 
-    def __init__(self, engine: Engine, key_id: str, task_id: str, after: int) -> None:
+    def __init__(self, following: tasks.Following) -> None:
         headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no", "X-Content-Type-Options": "nosniff"}
-        super().__init__(_stream(engine, task_id, after), headers=headers)
-        self._place = engine.watchers.place(task_id, key_id)
+        super().__init__(_stream(following), headers=headers)
+        self._place = following.place
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer; raises Busy (`too_many_watchers`) before the first byte."""
@@ -196,8 +184,8 @@ class Stream(StreamingResponse):
             await super().__call__(scope, receive, send)
 
 
-async def _stream(engine: Engine, task_id: str, after: int) -> AsyncIterator[bytes]:
-    async for page in events_of.follow(engine, task_id, after, KEEP_ALIVE):
+async def _stream(following: tasks.Following) -> AsyncIterator[bytes]:
+    async for page in following.pages:
         yield b"".join(map(_frame, page)) or b": keep-alive\n\n"
 
 

@@ -3,19 +3,23 @@
 A user owns agents, and what was asked for in their name. Members act on what is their own, administrators on
 everything. What somebody may not see does not exist for them: the answer is the same NotFound (guarantee 12).
 
-A use case needs one right, which `RIGHT_OF` says for each of them. A right needs a word of the credential's scopes, and
-some need an administrator.
+A use case is a function that takes who asks first, and does not begin before their right was checked. `RIGHT_OF` says
+which right each needs. A right needs a word of the credential's scopes, and some need an administrator.
 """
 
 from collections.abc import Callable, Mapping
 from enum import StrEnum
-from typing import Final, TypeAlias
+from functools import wraps
+from typing import Concatenate, Final, ParamSpec, TypeAlias, TypeVar
 
 import msgspec
 
 from agentic_atlas.auth import Scope, allows
 from agentic_atlas.backend.domain.records import Agent, ApiKey, CallerRef, Role, Task, User
 from agentic_atlas.errors import Forbidden, NotFound, Unauthenticated
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 SEND_A_KEY = "send it as `Authorization: Bearer atlas_…`"
 """What to do about a key that is not there, or not where it belongs."""
@@ -96,6 +100,9 @@ class Principal(msgspec.Struct, frozen=True):
         return seen_by(self.user)
 
 
+Who = TypeVar("Who", Principal, Principal | None)
+
+
 def seen_by(user: User) -> Visible:
     """Return what a user sees, whatever their credential."""
     return Visible(None if user.role is Role.ADMIN else user.id)
@@ -153,6 +160,16 @@ RIGHT_OF: Final[Mapping[str, Right]] = {
     "agents.show": Right.READ_AGENTS,
     "agents.update": Right.WRITE_AGENTS,
     "agents.delete": Right.WRITE_AGENTS,
+    "tasks.submit": Right.WRITE_TASKS,
+    "tasks.submit_all": Right.WRITE_TASKS,
+    "tasks.retry": Right.WRITE_TASKS,
+    "tasks.show": Right.READ_TASKS,
+    "tasks.standing": Right.READ_TASKS,
+    "tasks.find": Right.READ_TASKS,
+    "tasks.page": Right.READ_TASKS,
+    "tasks.follow": Right.READ_TASKS,
+    "tasks.cancel": Right.WRITE_TASKS,
+    "tasks.answer": Right.WRITE_TASKS,
     "tokens.issue": Right.WRITE_TOKENS,
     "tokens.of_agent": Right.READ_TOKENS,
     "tokens.revoke": Right.WRITE_TOKENS,
@@ -195,12 +212,35 @@ def require(who: Principal | None, right: Right) -> None:
         raise Forbidden("only an administrator may do this")
 
 
+USE_CASES: dict[str, Callable[..., object]] = {}
+"""Every use case there is, by its name; filled as its module is loaded."""
+
+
+def use_case(function: Callable[Concatenate[Who, P], T]) -> Callable[Concatenate[Who, P], T]:
+    """Make a function a use case: whoever calls it has to have its right, or gets the error of `rights.require`."""
+    name = f"{function.__module__.rpartition('.')[2]}.{function.__name__}"
+    right = RIGHT_OF[name]
+
+    @wraps(function)
+    def checked(who: Who, /, *args: P.args, **kwargs: P.kwargs) -> T:
+        require(who, right)
+        return function(who, *args, **kwargs)
+
+    USE_CASES[name] = checked
+    return checked
+
+
 def insufficient(scope: Scope) -> Forbidden:
     """Return the answer to whoever has a credential that is not good for this (RFC 6750 section 3.1)."""
     return Forbidden(
         f"what you identify yourself with is not good for this: it lacks the scope {scope.value}",
         code="insufficient_scope",
     )
+
+
+def no_task(task_id: str) -> NotFound:
+    """Return the answer to whoever asks for a task that is not there, or not theirs."""
+    return NotFound(f"there is no task {task_id[:64]!r}", code="task_not_found")
 
 
 def no_agent(name: str) -> NotFound:

@@ -3,21 +3,22 @@
 import asyncio
 from pathlib import Path
 
-from agentic_atlas.backend.domain.records import CallerRef
-from agentic_atlas.backend.usecases import calls, submission
+from agentic_atlas.backend.domain.records import Ask, CallerRef, Submitted
+from agentic_atlas.backend.engine import submission
+from agentic_atlas.backend.usecases import calls
 from agentic_atlas.protocol.messages import Accept, Call, Raw, Reply
 from tests.integration.api.network import GREET, Api, api
 
 PATIENCE = 10.0
 
 
-async def submitter(atlas: Api, agent_id: str) -> asyncio.Task[submission.Submitted]:
+async def submitter(atlas: Api, agent_id: str) -> asyncio.Task[Submitted]:
     agent = await atlas.engine.store.agents.get(agent_id)
     assert agent is not None
     user = await atlas.engine.store.users.get(agent.owner_id)
     assert user is not None
     caller = CallerRef("user", user.id, user.id, user.name)
-    ask = submission.Ask("hello", "greet", b'{"name":"Ada"}')
+    ask = Ask("hello", "greet", b'{"name":"Ada"}')
     return asyncio.create_task(submission.submit(atlas.engine, user, caller, ask))
 
 

@@ -20,10 +20,9 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from msgspec.structs import replace
 
 from agentic_atlas.backend.domain.deadlines import due_at
-from agentic_atlas.backend.domain.records import Task
-from agentic_atlas.backend.engine.access import Principal
-from agentic_atlas.backend.usecases import questions, submission, tasks
-from agentic_atlas.backend.usecases.submission import Ask
+from agentic_atlas.backend.domain.records import Ask, Task
+from agentic_atlas.backend.rights import Principal
+from agentic_atlas.backend.usecases import tasks
 from agentic_atlas.errors import AtlasError
 from agentic_atlas.protocol import messages
 from agentic_atlas.protocol.messages import Outcome
@@ -39,7 +38,7 @@ from tests.properties.delivery.process import CONCURRENCY, SKILLS, Book, Executi
 from tests.properties.delivery.server import SETTINGS, Faults, Numbered, Server
 from tests.properties.delivery.truth import Truth
 
-PRINCIPAL = Principal(ADA, KEY)
+PRINCIPAL = Principal(ADA, KEY, ("*",))
 HOURS = 3 * 3600.0
 RECOVERY = 2.0
 """Seconds after which what failed has been tried again."""
@@ -518,21 +517,21 @@ class Delivery(RuleBasedStateMachine):
 
     async def _submitted(self, ask: Ask) -> None:
         with suppress(AtlasError):
-            done = await submission.submit(self.server.engine, ADA, PRINCIPAL.caller, ask)
+            done = await tasks.submit(PRINCIPAL, self.server.engine, ask)
             self._acknowledged(done.task, ask)
 
     async def _retry(self, task_id: str) -> None:
         with suppress(AtlasError):
-            done = await submission.retry(self.server.engine, PRINCIPAL, task_id)
+            done = await tasks.retry(PRINCIPAL, self.server.engine, task_id)
             self._acknowledged(done.task, None)
 
     async def _answer(self, task: Task) -> None:
         with suppress(AtlasError):
-            await questions.answer(self.server.engine, PRINCIPAL, task, b"1", None)
+            await tasks.answer(PRINCIPAL, self.server.engine, task.id, b"1", None)
 
     async def _cancel(self, task_id: str) -> None:
         with suppress(AtlasError):
-            await tasks.cancel(self.server.engine, task_id, "enough")
+            await tasks.cancel(PRINCIPAL, self.server.engine, task_id, "enough")
 
     def _acknowledged(self, task: Task, ask: Ask | None) -> None:
         self.truth.acknowledged.add(task.id)

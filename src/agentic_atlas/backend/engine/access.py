@@ -4,20 +4,20 @@ from collections.abc import Callable
 
 from agentic_atlas.auth import Scope, digest
 from agentic_atlas.backend.domain.names import split_agent
-from agentic_atlas.backend.domain.records import Agent, ApiKey, User
+from agentic_atlas.backend.domain.records import Agent, ApiKey, Task, User
 from agentic_atlas.backend.engine.registry import Registry
-from agentic_atlas.backend.ports import Users
-from agentic_atlas.backend.rights import SEND_A_KEY, Principal, no_agent, seen_by
+from agentic_atlas.backend.ports import Store, Summary
+from agentic_atlas.backend.rights import SEND_A_KEY, Principal, Visible, no_agent, no_task, seen_by
 from agentic_atlas.errors import Unauthenticated
 
 _MOST_CACHED = 10_000
 
 
 class Access:
-    """Checks API keys, and finds agents for users."""
+    """Checks API keys, and finds agents and tasks for those who may see them."""
 
-    def __init__(self, users: Users, registry: Registry, clock: Callable[[], float]) -> None:
-        self._users = users
+    def __init__(self, store: Store, registry: Registry, clock: Callable[[], float]) -> None:
+        self._store = store
         self._registry = registry
         self._clock = clock
         self._known: dict[bytes, tuple[ApiKey, Principal]] = {}
@@ -47,7 +47,7 @@ class Access:
 
     async def _look_up(self, key_digest: bytes) -> tuple[ApiKey, Principal]:
         version = self._version
-        found = await self._users.key_by_digest(key_digest)
+        found = await self._store.users.key_by_digest(key_digest)
         if found is None or found[0].revoked_at is not None or found[1].disabled_at is not None:
             raise Unauthenticated("this API key is not known or not valid any more", code="key_invalid")
         if len(self._known) >= _MOST_CACHED:
@@ -74,3 +74,22 @@ class Access:
         if agent is None or not visible.agent(agent):
             raise no_agent(name)
         return agent
+
+    async def task(self, visible: Visible, task_id: str) -> Task:
+        """Return a task for somebody who sees so much; raises NotFound (`task_not_found`)."""
+        task = await self._store.tasks.get(task_id)
+        if not await self._sees(visible, task) or task is None:
+            raise no_task(task_id)
+        return task
+
+    async def standing(self, visible: Visible, task_id: str) -> Summary:
+        """Return a task without its payloads; raises as `task` does."""
+        summary = await self._store.tasks.summary(task_id)
+        if not await self._sees(visible, None if summary is None else summary.task) or summary is None:
+            raise no_task(task_id)
+        return summary
+
+    async def _sees(self, visible: Visible, task: Task | None) -> bool:
+        # Looked for without a task too: what is somebody else's takes as long as what is not there.
+        agent = None if visible.user_id is None else await self._store.agents.get(task.agent_id if task else "")
+        return task is not None and visible.task(task, agent.owner_id if agent else None)

@@ -100,7 +100,7 @@ class Engine:
             ids=world.ids,
             entropy=world.entropy,
             limits=settings.messages,
-            access=Access(store.users, registry, clock),
+            access=Access(store, registry, clock),
             registry=registry,
             feed=feed,
             dispatcher=dispatcher,

@@ -1,11 +1,12 @@
-"""The events of a task: those that are there, and those that come."""
+"""The events of a task, those that are there and those that come, and its end."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from functools import partial
 
-from agentic_atlas.backend.domain.records import TaskEvent
+from agentic_atlas.backend.domain.records import Task, TaskEvent
 from agentic_atlas.backend.engine.engine import Engine
-from agentic_atlas.backend.engine.feed import Story
+from agentic_atlas.backend.engine.feed import Story, Watch
 from agentic_atlas.backend.ports import Summary
 from agentic_atlas.errors import Busy, Unavailable
 
@@ -19,7 +20,7 @@ IN_PAGE = 500
 
 
 async def page(engine: Engine, task_id: str, after: int) -> tuple[list[TaskEvent], int | None]:
-    """Return events after this number, and the number after which there are more; rights are the caller's to check."""
+    """Return events after this number, and the number after which there are more."""
     found = await engine.store.tasks.events(task_id, after=after, limit=IN_PAGE)
     # Looked at afterwards: what is stored meanwhile belongs to the part that follows.
     newest = await engine.store.tasks.summary(task_id) if found else None
@@ -66,3 +67,26 @@ async def _look(engine: Engine, task_id: str, story: Story) -> Summary | None:
 
 async def _read(engine: Engine, task_id: str, after: int) -> list[TaskEvent]:
     return await engine.store.tasks.events(task_id, after=after, limit=AT_ONCE, most_bytes=BYTES_AT_ONCE)
+
+
+async def until_ended(engine: Engine, task_id: str, seconds: float) -> Task | None:
+    """Return the task when it has ended, or as it is after `seconds`; None when there is none.
+
+    Nothing of its payloads is in memory meanwhile: there may be many who wait.
+    """
+    with engine.feed.watch(task_id) as watch:
+        found = await engine.store.tasks.summary(task_id)
+        if found is None or found.task.terminal:
+            return None if found is None else await engine.store.tasks.get(task_id)
+        return await end(engine, task_id, watch, seconds)
+
+
+async def end(engine: Engine, task_id: str, watch: Watch, seconds: float) -> Task | None:
+    """Wait for the end of a task that had not ended after the watch began."""
+    now = asyncio.get_running_loop().time  # not the wall clock: somebody may set it while they wait
+    ends = now() + seconds
+    while not watch.ended and not watch.closed and await watch.changed(ends - now()):
+        pass
+    if watch.task is not None and watch.task.terminal:
+        return watch.task
+    return await engine.store.tasks.get(task_id)

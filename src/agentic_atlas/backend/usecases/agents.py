@@ -9,8 +9,7 @@ from agentic_atlas.backend.domain import lifecycle
 from agentic_atlas.backend.domain.names import check_name
 from agentic_atlas.backend.domain.records import Agent, Instance, Skill, TaskError
 from agentic_atlas.backend.engine.engine import Engine
-from agentic_atlas.backend.rights import Principal
-from agentic_atlas.backend.usecases.registry import use_case
+from agentic_atlas.backend.rights import Principal, use_case
 from agentic_atlas.errors import InvalidInput
 
 MAX_DESCRIPTION = 1_000

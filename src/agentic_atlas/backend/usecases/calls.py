@@ -5,11 +5,10 @@ from typing import Protocol
 import msgspec
 
 from agentic_atlas.backend.domain.children import call_key, final_reply
-from agentic_atlas.backend.domain.records import CallerRef, EventKind, Task, User
-from agentic_atlas.backend.engine import events
+from agentic_atlas.backend.domain.records import Ask, CallerRef, EventKind, Task, User
+from agentic_atlas.backend.engine import events, submission
 from agentic_atlas.backend.engine.engine import Engine
 from agentic_atlas.backend.rights import no_agent, seen_by
-from agentic_atlas.backend.usecases import submission, tasks
 from agentic_atlas.errors import AtlasError, InvalidInput, NotFound
 from agentic_atlas.protocol.messages import NULL, Call, Fault, Reply, ReplyKind
 from agentic_atlas.protocol.tasks import LEASED
@@ -49,7 +48,7 @@ async def _submit(engine: Engine, agent_id: str, instance_id: str, asked: Call) 
         raise InvalidInput("only a running task can call another agent", code="parent_not_running")
     owner, asker = await _both(engine, agent_id, parent, asked.agent)
     caller = CallerRef("agent", agent_id, owner.id, parent.agent)
-    ask = submission.Ask(
+    ask = Ask(
         asked.agent,
         asked.skill,
         bytes(asked.input),
@@ -66,7 +65,7 @@ async def _submit(engine: Engine, agent_id: str, instance_id: str, asked: Call) 
     parent = await engine.store.tasks.get(asked.task)
     if parent is None or not _runs(parent, asked, instance_id):
         # It was canceled while the child was being made, and that cancel did not see the child.
-        await tasks.cancel(engine, child.id, "the task that called it does not run any more")
+        await engine.dispatcher.cancel(child.id, "the task that called it does not run any more")
     return child
 
 
@@ -107,7 +106,7 @@ async def _forward(engine: Engine, child: Task, asked: Call, replies: Replies) -
 
 async def _end_of(engine: Engine, child: Task) -> Task:
     while True:
-        task = await tasks.until_ended(engine, child.id, _KEEP_ALIVE)
+        task = await events.until_ended(engine, child.id, _KEEP_ALIVE)
         if task is None:
             raise NotFound(f"the task {child.id} is gone", code="task_not_found")
         if task.terminal:

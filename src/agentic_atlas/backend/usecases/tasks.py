@@ -1,70 +1,157 @@
-"""Watching and canceling tasks."""
+"""Tasks: submitted, shown, watched, answered, canceled, repeated."""
 
-import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AbstractContextManager
 
-from agentic_atlas.backend.domain.records import Task
+import msgspec
+
+from agentic_atlas.backend.domain.records import Ask, Submitted, Task, TaskEvent
+from agentic_atlas.backend.engine import events, notes, questions, submission
 from agentic_atlas.backend.engine.engine import Engine
-from agentic_atlas.backend.engine.feed import Watch
 from agentic_atlas.backend.ports import Page, Summary, TaskFilter
-from agentic_atlas.backend.rights import Principal
-from agentic_atlas.errors import NotFound
+from agentic_atlas.backend.rights import Principal, use_case
+from agentic_atlas.errors import AtlasError, Conflict
+from agentic_atlas.protocol.messages import Delivery
 
 
-async def show(engine: Engine, principal: Principal, task_id: str) -> Task:
-    """Return a task that the principal may see; raises NotFound (`task_not_found`)."""
-    task = await engine.store.tasks.get(task_id)
-    if await _visible(engine, principal, task) and task is not None:
-        return task
-    raise _no_task(task_id)
+class Noted(msgspec.Struct, frozen=True):
+    """A task, and why it waits or has not ended yet, where there is something to say of that."""
+
+    task: Task
+    note: str | None
+    created: bool = False
+    """It is what was just asked for, and not what an earlier submit with the same idempotency key made."""
 
 
-async def standing(engine: Engine, principal: Principal, task_id: str) -> Summary:
-    """Return a task that the principal may see, without its payloads; raises NotFound (`task_not_found`)."""
-    summary = await engine.store.tasks.summary(task_id)
-    if await _visible(engine, principal, None if summary is None else summary.task) and summary is not None:
-        return summary
-    raise _no_task(task_id)
+class Following(msgspec.Struct, frozen=True):
+    """What is needed to follow a task's events."""
+
+    place: AbstractContextManager[None]
+    """To be held meanwhile; raises Busy (`too_many_watchers`)."""
+    pages: AsyncIterator[list[TaskEvent]]
+    """See `engine.events.follow`."""
 
 
-async def find(engine: Engine, which: TaskFilter, *, limit: int, after: str | None) -> Page:
-    """Return tasks, newest first; `which` says whose."""
-    return await engine.store.tasks.find(which, limit=limit, after=after)
+@use_case
+async def submit(who: Principal, engine: Engine, ask: Ask, *, wait: float = 0.0) -> Noted:
+    """Accept a task: when this returns, it is on disk and will reach an outcome (guarantee 1).
 
+    With an idempotency key that is known, nothing counts but whether the same is asked for (guarantee 11).
 
-async def _visible(engine: Engine, principal: Principal, task: Task | None) -> bool:
-    # Looked for without a task too: what is somebody else's takes as long as what is not there.
-    visible = principal.visible
-    agent = None if visible.user_id is None else await engine.store.agents.get(task.agent_id if task else "")
-    return task is not None and visible.task(task, agent.owner_id if agent else None)
+    With `wait`, return when it has ended or so many seconds are over.
 
-
-def _no_task(task_id: str) -> NotFound:
-    return NotFound(f"there is no task {task_id[:64]!r}", code="task_not_found")
-
-
-async def until_ended(engine: Engine, task_id: str, seconds: float) -> Task | None:
-    """Return the task when it has ended, or as it is after `seconds`; rights are the caller's to check.
-
-    Nothing of its payloads is in memory meanwhile: there may be many who wait.
+    Raises:
+        AtlasError: see `engine.submission.submit`.
     """
-    with engine.feed.watch(task_id) as watch:
-        found = await engine.store.tasks.summary(task_id)
-        if found is None or found.task.terminal:
-            return None if found is None else await engine.store.tasks.get(task_id)
-        return await end(engine, task_id, watch, seconds)
+    submitted = await submission.submit(engine, who.user, who.caller, ask, wait=wait)
+    return await _noted(engine, submitted.task, created=submitted.created)
 
 
-async def end(engine: Engine, task_id: str, watch: Watch, seconds: float) -> Task | None:
-    """Wait for the end of a task that had not ended after the watch began."""
-    now = asyncio.get_running_loop().time  # not the wall clock: somebody may set it while they wait
-    ends = now() + seconds
-    while not watch.ended and not watch.closed and await watch.changed(ends - now()):
-        pass
-    if watch.task is not None and watch.task.terminal:
-        return watch.task
-    return await engine.store.tasks.get(task_id)
+@use_case
+async def submit_all(who: Principal, engine: Engine, asks: Sequence[Ask]) -> list[Submitted | AtlasError]:
+    """Accept tasks, each by itself; return what became of each, in their order. The errors are those of `submit`."""
+    return await submission.submit_all(engine, who.user, who.caller, asks)
 
 
-async def cancel(engine: Engine, task_id: str, reason: str) -> Task | None:
-    """Cancel a task and what it called; one that runs is asked to stop first. An ended one stays as it is."""
-    return (await engine.dispatcher.cancel(task_id, reason)).task
+@use_case
+async def retry(who: Principal, engine: Engine, task_id: str) -> Noted:
+    """Do again what an ended task asked for, as a new task with `retry_of`; raises Conflict while it has not ended."""
+    old = await engine.access.task(who.visible, task_id)
+    if not old.terminal:
+        raise Conflict("this task has not ended: cancel it first", code="task_not_ended")
+    agent = await engine.access.agent(who.user, old.agent)
+    skill = await engine.registry.skill(agent, old.skill)
+    # What was to happen once is to happen once; and what the skill says of that by now holds as well.
+    once = Delivery.AT_MOST_ONCE in (old.delivery, skill.policy.delivery)
+    ask = Ask(
+        old.agent,
+        old.skill,
+        old.input,
+        timeout=old.timeout,
+        priority=old.priority,
+        delivery=Delivery.AT_MOST_ONCE if once else None,
+        retries=None if once else old.retries,
+        max_attempts=old.max_attempts,
+    )
+    submitted = await submission.submit(engine, who.user, who.caller, ask, retry_of=old.id)
+    return await _noted(engine, submitted.task, created=submitted.created)
+
+
+@use_case
+async def show(who: Principal, engine: Engine, task_id: str, *, wait: float = 0.0) -> Noted:
+    """Return a task; with `wait`, when it has ended or so many seconds are over. Raises NotFound (`task_not_found`)."""
+    task = None
+    if wait:
+        await engine.access.standing(who.visible, task_id)
+        task = await events.until_ended(engine, task_id, wait)
+    return await _noted(engine, task or await engine.access.task(who.visible, task_id))
+
+
+@use_case
+async def standing(who: Principal, engine: Engine, task_id: str) -> Summary:
+    """Return a task without its payloads; raises NotFound (`task_not_found`)."""
+    return await engine.access.standing(who.visible, task_id)
+
+
+@use_case
+async def find(
+    who: Principal, engine: Engine, which: TaskFilter, *, agent: str | None = None, limit: int, after: str | None
+) -> Page:
+    """Return tasks that the principal sees, newest first; of this agent alone, where one is named.
+
+    Raises:
+        NotFound: no such agent (`agent_not_found`). InvalidInput: `after` is no cursor of ours.
+    """
+    agent_id = (await engine.access.agent(who.user, agent)).id if agent else which.agent_id
+    seen = msgspec.structs.replace(which, visible_to=who.visible.user_id, agent_id=agent_id)
+    return await engine.store.tasks.find(seen, limit=limit, after=after)
+
+
+@use_case
+async def page(who: Principal, engine: Engine, task_id: str, after: int) -> tuple[list[TaskEvent], int | None]:
+    """Return events after this number, and the number after which there are more; raises NotFound."""
+    await engine.access.standing(who.visible, task_id)
+    return await events.page(engine, task_id, after)
+
+
+@use_case
+async def follow(who: Principal, engine: Engine, task_id: str, after: int, keep_alive: float) -> Following | None:
+    """Return what follows a task's events after this number; None when it has ended and none follows. Raises NotFound.
+
+    See `engine.events.follow`.
+    """
+    task = (await engine.access.standing(who.visible, task_id)).task
+    if task.terminal and after >= task.last_seq:
+        return None
+    place = engine.watchers.place(task_id, who.credential.id)
+    return Following(place, events.follow(engine, task_id, after, keep_alive))
+
+
+@use_case
+async def cancel(who: Principal, engine: Engine, task_id: str, reason: str) -> Noted:
+    """Cancel a task and what it called; one that runs is asked to stop first. An ended one stays as it is.
+
+    Raises NotFound.
+    """
+    await engine.access.standing(who.visible, task_id)
+    changed = await engine.dispatcher.cancel(task_id, reason)
+    return await _noted(engine, changed.task or await engine.access.task(who.visible, task_id))
+
+
+@use_case
+async def answer(who: Principal, engine: Engine, task_id: str, value: bytes, number: int | None) -> Noted:
+    """Answer a question of a task: the one with this number, or the oldest that is open.
+
+    The same answer to the same question again changes nothing, so a request may be repeated.
+
+    Raises:
+        NotFound: no such task. Conflict: no such question is open (`no_open_question`).
+        InvalidInput: the answer does not fit the question's schema; the question stays open.
+        PayloadTooLarge: the answers of the task would be too large.
+    """
+    task = await engine.access.task(who.visible, task_id)
+    return await _noted(engine, await questions.answer(engine, task, value, number, by=who.caller))
+
+
+async def _noted(engine: Engine, task: Task, *, created: bool = False) -> Noted:
+    return Noted(task, await notes.note(engine, task), created)

@@ -7,8 +7,7 @@ from agentic_atlas.backend.domain.names import check_label
 from agentic_atlas.backend.domain.records import Agent, Token
 from agentic_atlas.backend.engine.api_keys import MAX_LIFETIME
 from agentic_atlas.backend.engine.engine import Engine
-from agentic_atlas.backend.rights import Principal
-from agentic_atlas.backend.usecases.registry import use_case
+from agentic_atlas.backend.rights import Principal, use_case
 from agentic_atlas.errors import InvalidInput, NotFound
 
 _DAY = 86_400

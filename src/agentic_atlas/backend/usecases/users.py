@@ -3,8 +3,7 @@
 from agentic_atlas.backend.domain.names import check_name
 from agentic_atlas.backend.domain.records import Role, User
 from agentic_atlas.backend.engine.engine import Engine
-from agentic_atlas.backend.rights import Principal
-from agentic_atlas.backend.usecases.registry import use_case
+from agentic_atlas.backend.rights import Principal, use_case
 from agentic_atlas.errors import Conflict, NotFound
 
 

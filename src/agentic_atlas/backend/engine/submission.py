@@ -1,4 +1,4 @@
-"""Submitting tasks, and repeating them: one, or many at once. One is a batch of one.
+"""How requests become tasks: one, or many at once. One is a batch of one.
 
 A batch is prepared as a whole and then handed to the store as a whole, so that it shares its commits.
 """
@@ -16,14 +16,12 @@ from agentic_atlas.backend.domain.idempotency import digest
 from agentic_atlas.backend.domain.ids import TASK
 from agentic_atlas.backend.domain.names import full_name
 from agentic_atlas.backend.domain.policies import Wishes, effective
-from agentic_atlas.backend.domain.records import Agent, CallerRef, Skill, Task, User
+from agentic_atlas.backend.domain.records import Agent, Ask, CallerRef, Skill, Submitted, Task, User
 from agentic_atlas.backend.domain.tracing import child
+from agentic_atlas.backend.engine import events
 from agentic_atlas.backend.engine.engine import Engine
 from agentic_atlas.backend.ports import Added, Slot
-from agentic_atlas.backend.rights import Principal
-from agentic_atlas.backend.usecases import tasks
 from agentic_atlas.errors import AtlasError, Conflict, InvalidInput, Unavailable
-from agentic_atlas.protocol.messages import Delivery
 from agentic_atlas.protocol.numbers import is_object, numbers_fit
 from agentic_atlas.protocol.payloads import input_too_large
 from agentic_atlas.protocol.tasks import TaskState
@@ -38,36 +36,6 @@ MAX_PRIORITY = 9
 """Highest priority of a task; 0 is the lowest."""
 MAX_KEY = 200
 """Characters of an idempotency key."""
-
-
-class Ask(msgspec.Struct, frozen=True):
-    """What a caller wants: one call of one skill."""
-
-    agent: str
-    skill: str
-    input: bytes
-    """JSON, well-formed and no deeper than a message may be: whoever takes it in sees to that."""
-    idempotency_key: str | None = None
-    deadline: float | None = None
-    """Seconds since the epoch."""
-    timeout: float | None = None
-    priority: int = 0
-    queue_ttl: float | None = None
-    """How long it may wait for a slot; 0: as long as its agent is there, and for one that is on its way back after a
-    restart of the server. None: a day."""
-    delivery: Delivery | None = None
-    retries: int | None = None
-    max_attempts: int | None = None
-    trace: str | None = None
-    """The caller's own `traceparent`."""
-
-
-class Submitted(msgspec.Struct, frozen=True):
-    """A task that is stored."""
-
-    task: Task
-    created: bool
-    """False: by an earlier submit with the same idempotency key."""
 
 
 class _Request(msgspec.Struct, frozen=True):
@@ -130,9 +98,9 @@ async def submit(
         task = submitted.task
         ended: Task | None = None
         if watch is not None and submitted.created:
-            ended = await tasks.end(engine, task.id, watch, wait)
+            ended = await events.end(engine, task.id, watch, wait)
         elif wait:
-            ended = await tasks.until_ended(engine, task.id, wait)
+            ended = await events.until_ended(engine, task.id, wait)
     return Submitted(ended or task, submitted.created)
 
 
@@ -144,28 +112,6 @@ async def submit_all(
     All of them together wait for hardly more than one: they are stored in the same commits.
     """
     return await _store(engine, await _prepare(engine, [_Request(user, caller, ask) for ask in asks]))
-
-
-async def retry(engine: Engine, principal: Principal, task_id: str) -> Submitted:
-    """Do again what an ended task asked for, as a new task with `retry_of`; raises Conflict while it has not ended."""
-    old = await tasks.show(engine, principal, task_id)
-    if not old.terminal:
-        raise Conflict("this task has not ended: cancel it first", code="task_not_ended")
-    agent = await engine.access.agent(principal.user, old.agent)
-    skill = await engine.registry.skill(agent, old.skill)
-    # What was to happen once is to happen once; and what the skill says of that by now holds as well.
-    once = Delivery.AT_MOST_ONCE in (old.delivery, skill.policy.delivery)
-    ask = Ask(
-        old.agent,
-        old.skill,
-        old.input,
-        timeout=old.timeout,
-        priority=old.priority,
-        delivery=Delivery.AT_MOST_ONCE if once else None,
-        retries=None if once else old.retries,
-        max_attempts=old.max_attempts,
-    )
-    return await submit(engine, principal.user, principal.caller, ask, retry_of=old.id)
 
 
 async def earlier(engine: Engine, user: User, caller: CallerRef, ask: Ask, refusal: AtlasError) -> Submitted:

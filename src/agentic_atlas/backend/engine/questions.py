@@ -1,4 +1,4 @@
-"""Questions of tasks to people, answered by whoever may see the task."""
+"""Questions of tasks to people, answered."""
 
 from functools import partial
 
@@ -7,9 +7,8 @@ from msgspec import Raw
 
 from agentic_atlas.backend.domain import lifecycle
 from agentic_atlas.backend.domain.questions import Question
-from agentic_atlas.backend.domain.records import Task
+from agentic_atlas.backend.domain.records import CallerRef, Task
 from agentic_atlas.backend.engine.engine import Engine
-from agentic_atlas.backend.rights import Principal
 from agentic_atlas.errors import Conflict, InvalidInput, PayloadTooLarge
 from agentic_atlas.protocol.codec import ProtocolError, check_nesting
 from agentic_atlas.protocol.messages import NULL
@@ -21,8 +20,8 @@ _AROUND = 3
 """Levels of nesting that the message adds in which an answer travels."""
 
 
-async def answer(engine: Engine, principal: Principal, task: Task, value: bytes, number: int | None) -> Task:
-    """Answer a question of a task that the principal may see: the one with this number, or the oldest that is open.
+async def answer(engine: Engine, task: Task, value: bytes, number: int | None, *, by: CallerRef) -> Task:
+    """Answer a question of a task for `by`: the one with this number, or the oldest that is open.
 
     The same answer to the same question again changes nothing, so a request may be repeated.
 
@@ -36,8 +35,8 @@ async def answer(engine: Engine, principal: Principal, task: Task, value: bytes,
         if question is not None and _same(question, value):
             return task
         raise _none_open(task, number)
-    await _check(engine, principal, task, question, value)
-    decide = partial(lifecycle.answer, question=question, value=value, by=principal.caller.name, now=engine.clock())
+    await _check(engine, task, question, value, by)
+    decide = partial(lifecycle.answer, question=question, value=value, by=by.name, now=engine.clock())
     changed = await engine.dispatcher.apply(task.id, decide)
     if not changed.changed or changed.task is None:
         raise _none_open(changed.task or task, number)
@@ -57,7 +56,7 @@ def _none_open(task: Task, number: int | None) -> Conflict:
     return Conflict(f"{which}: `atlas tasks show {task.id}` shows what it asks", code="no_open_question")
 
 
-async def _check(engine: Engine, principal: Principal, task: Task, question: Question, value: bytes) -> None:
+async def _check(engine: Engine, task: Task, question: Question, value: bytes, by: CallerRef) -> None:
     most = engine.limits.payload_bytes // ANSWERS
     if task.dialogue.answered_bytes + len(value) > most:
         raise PayloadTooLarge(
@@ -74,4 +73,4 @@ async def _check(engine: Engine, principal: Principal, task: Task, question: Que
         raise InvalidInput("the answer is not JSON: it holds a number that no reader could take")
     if question.schema != NULL:
         name = f"question {question.number}"
-        await engine.schemas.check(bytes(question.schema), value, what="the answer", name=name, whose=principal.user.id)
+        await engine.schemas.check(bytes(question.schema), value, what="the answer", name=name, whose=by.user_id)
