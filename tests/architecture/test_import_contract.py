@@ -27,7 +27,7 @@ for kind in (AcyclicSiblingsContract, ForbiddenContract, IndependenceContract, L
     registry.register(kind, kind.type_name)
 
 LAYOUT = {
-    "": "__init__ __main__ _version alarms errors files settings",
+    "": "__init__ __main__ _version alarms errors files joint settings",
     "protocol": "__init__ messages codec states session tasks",
     "transport": "__init__ frames addresses websocket",
     "auth": "__init__ tokens keys scopes",
@@ -48,7 +48,7 @@ LAYOUT = {
     "interop": "__init__",
     "interop/a2a": "__init__",
     "interop/mcp": "__init__",
-    "testing": "__init__",
+    "testing": "__init__ network",
     "integrations": "__init__",
     "compose": "__init__ sources",
     "cli": "__init__ up tasks",
@@ -60,7 +60,9 @@ ALLOWED = {
     "cli/up": "import agentic_atlas.compose\nimport agentic_atlas.settings\nimport agentic_atlas.sdk.client",
     "compose/__init__": "import agentic_atlas.settings\nimport agentic_atlas.backend.store\n"
     "import agentic_atlas.api\nimport agentic_atlas.router.hub\nimport agentic_atlas.bus.local",
-    "testing/__init__": "import agentic_atlas.router.hub\nimport agentic_atlas.sdk.link",
+    "joint": "import agentic_atlas.router.hub\nimport agentic_atlas.backend.engine.dispatch",
+    "testing/__init__": "import agentic_atlas.joint\nimport agentic_atlas.sdk.link",
+    "testing/network": "import agentic_atlas.backend.store\nimport agentic_atlas.backend.usecases.tasks",
     "sdk/link": "import asyncio\nimport agentic_atlas.transport.websocket\nimport agentic_atlas.protocol.session",
     "router/door": "import agentic_atlas.transport.websocket\nimport agentic_atlas.router.hub",
     "transport/websocket": "import picows\nimport agentic_atlas.transport.frames",
@@ -113,7 +115,7 @@ VIOLATIONS = [
     planted("router/door", "from agentic_atlas.cli import up", "layers", "no-cycles"),
     planted("backend/ports", "from agentic_atlas.router import delivery", "layers"),
     planted("backend/usecases/tasks", "import agentic_atlas.sdk.client", "layers"),
-    planted("sdk/agent", "import agentic_atlas.testing", "layers", "no-cycles"),
+    planted("sdk/agent", "import agentic_atlas.testing", "layers", "no-cycles", "sdk-light"),
     planted("sdk/client", "import agentic_atlas.backend.domain.task", "layers"),
     planted("platform/pages/agents", "import agentic_atlas.interop.mcp", "layers"),
     planted("testing/__init__", "import agentic_atlas.compose", "layers"),

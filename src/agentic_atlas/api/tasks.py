@@ -11,10 +11,10 @@ from starlette.responses import Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
 from agentic_atlas.api.describe import describe
-from agentic_atlas.backend.domain.records import Ask, Submitted, TaskEvent
+from agentic_atlas.backend.domain.records import Submitted, TaskEvent
 from agentic_atlas.backend.ports import TaskFilter
 from agentic_atlas.backend.usecases import tasks
-from agentic_atlas.backend.usecases.shown import event_info, summary_of, task_info, task_summary
+from agentic_atlas.backend.usecases.shown import ask_of, event_info, summary_of, task_info, task_summary
 from agentic_atlas.errors import AtlasError, InvalidInput
 from agentic_atlas.http.accept import prefers
 from agentic_atlas.http.answers import Json, read
@@ -31,7 +31,6 @@ from agentic_atlas.protocol.caller.tasks import (
     TaskInfo,
     TaskPage,
 )
-from agentic_atlas.protocol.messages import Delivery
 
 KEEP_ALIVE = 15.0
 """Seconds of silence after which a stream of events sends a comment, for idle timers in between."""
@@ -50,7 +49,7 @@ async def submit(
     traceparent: Annotated[str | None, Header(max_length=200)] = None,
 ) -> Response:
     """Submit a task; with `wait`, answer when it has ended or the time is over."""
-    ask = _ask(await read(request, SubmitRequest), traceparent)
+    ask = ask_of(await read(request, SubmitRequest), traceparent)
     made = await tasks.submit(who, engine, ask, wait=wait)
     status = HTTPStatus.CREATED if made.created else HTTPStatus.OK
     return Json(_view(made), status=status, headers={"Location": f"/api/v1/tasks/{made.task.id}"})
@@ -60,7 +59,7 @@ async def submit(
 async def batch(request: Request, engine: Parts, who: Who) -> Response:
     """Submit several tasks; each is accepted or refused by itself."""
     body = await read(request, BatchRequest)
-    outcomes = await tasks.submit_all(who, engine, [_ask(new, None) for new in body.tasks])
+    outcomes = await tasks.submit_all(who, engine, [ask_of(new) for new in body.tasks])
     return Json(BatchAnswer(results=[_item(outcome) for outcome in outcomes]))
 
 
@@ -139,23 +138,6 @@ async def answer(task_id: str, request: Request, engine: Parts, who: Who) -> Res
 async def retry(task_id: str, engine: Parts, who: Who) -> Response:
     """Do again what an ended task asked for, as a new task."""
     return Json(_view(await tasks.retry(who, engine, task_id)), status=HTTPStatus.CREATED)
-
-
-def _ask(new: SubmitRequest, trace: str | None) -> Ask:
-    return Ask(
-        new.agent,
-        new.skill,
-        bytes(new.input),
-        idempotency_key=new.idempotency_key,
-        deadline=None if new.deadline is None else new.deadline.timestamp(),
-        timeout=new.timeout,
-        priority=new.priority,
-        queue_ttl=new.queue_ttl,
-        delivery=None if new.delivery is None else Delivery(new.delivery),
-        retries=new.retries,
-        max_attempts=new.max_attempts,
-        trace=trace,
-    )
 
 
 def _item(outcome: Submitted | AtlasError) -> BatchItem:

@@ -11,8 +11,8 @@ from agentic_atlas.backend.checker.schemas import JsonSchemas
 from agentic_atlas.backend.engine.engine import Engine, World
 from agentic_atlas.backend.ports import Checker, CopiedStore
 from agentic_atlas.bus.local import LocalBus
-from agentic_atlas.compose.bridge import RouterFleet
 from agentic_atlas.compose.sources import SortableIds, WallClock, entropy, wall
+from agentic_atlas.joint import RouterFleet
 from agentic_atlas.settings import Settings
 
 

@@ -19,10 +19,10 @@ from agentic_atlas.backend.store.database import open_store
 from agentic_atlas.compose import http
 from agentic_atlas.compose.addresses import Addresses, addresses
 from agentic_atlas.compose.backend import build
-from agentic_atlas.compose.bridge import RouterBackend, RouterFleet
 from agentic_atlas.compose.crowd import Crowd, raise_limit
 from agentic_atlas.compose.restore import finish_restore, make_private
 from agentic_atlas.compose.sources import SortableIds, machine_names, monotonic, python_environ, wall
+from agentic_atlas.joint import RouterBackend, RouterFleet
 from agentic_atlas.router.door import Door, serve
 from agentic_atlas.router.handshake import Guard
 from agentic_atlas.router.ports import Identity

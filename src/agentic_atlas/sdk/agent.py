@@ -165,29 +165,7 @@ class Agent:
             return
         log = log_of(settings)
         log = log.bind(agent=self.name) if named else log
-        await self.serve_over(linked(self.name, self._given, settings, log), log, firm=firm)
-
-    async def serve_over(
-        self, connect: Connect, log: logs.Log, *, monotonic: Callable[[], float] = time.monotonic, firm: bool = False
-    ) -> None:
-        """`serve` over a link of one's own making, without an environment (`agentic_atlas.testing`).
-
-        Args:
-            connect: gives the link, which is left when the agent has ended.
-            log: where to say what happens.
-            monotonic: the clock that deadlines are measured with, in seconds.
-            firm: see `serve`.
-        """
-        self._check_startable()
-        self._loop = asyncio.get_running_loop()
-        try:
-            async with AsyncExitStack() as stack:
-                if await self._begun(stack, log):
-                    await self._serve(connect, log, monotonic, firm=firm)
-            log.info("stopped")
-        finally:
-            self._loop = None
-            self._stopping, self._known = None, False
+        await serve_over(self, linked(self.name, self._given, settings, log), log, firm=firm)
 
     def run(self) -> None:
         """Run the agent until it is told to stop (SIGINT, SIGTERM), then let its tasks finish for up to 30 s.
@@ -312,6 +290,35 @@ class Agent:
         self._known = True
         ready = f"ready as {welcome.owner}/{welcome.agent} (instance {welcome.instance})"
         log.info(ready, skills=", ".join(self._skills))
+
+
+async def serve_over(
+    agent: Agent,
+    connect: Connect,
+    log: logs.Log,
+    *,
+    monotonic: Callable[[], float] = time.monotonic,
+    firm: bool = False,
+) -> None:
+    """Run an agent over a link, as `Agent.serve` does over that of its environment.
+
+    Args:
+        agent: what is served.
+        connect: gives the link, which is left when the agent has ended.
+        log: where to say what happens.
+        monotonic: the clock that deadlines are measured with, in seconds.
+        firm: see `Agent.serve`.
+    """
+    agent._check_startable()
+    agent._loop = asyncio.get_running_loop()
+    try:
+        async with AsyncExitStack() as stack:
+            if await agent._begun(stack, log):
+                await agent._serve(connect, log, monotonic, firm=firm)
+        log.info("stopped")
+    finally:
+        agent._loop = None
+        agent._stopping, agent._known = None, False
 
 
 def _check_no_others(agent: str, others: list[str]) -> None:

@@ -3,14 +3,15 @@
 import asyncio
 import contextvars
 import threading
-from collections.abc import Coroutine, Iterator, Mapping
+from collections.abc import AsyncGenerator, Coroutine, Iterator, Mapping
 from concurrent.futures import Future
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
 from agentic_atlas.errors import ConfigurationError
-from agentic_atlas.protocol.caller.tasks import EventInfo, QuestionInfo, TaskInfo
+from agentic_atlas.protocol.caller.tasks import TaskInfo
 from agentic_atlas.sdk.agent import Agent
+from agentic_atlas.sdk.client.blocking import Blocking, blocking, each
 from agentic_atlas.testing.caller import AsyncCaller, AsyncTask, serving
 from agentic_atlas.testing.loop import JumpingLoop
 
@@ -47,65 +48,41 @@ def running(*agents: Agent) -> Iterator["Caller"]:
         thread.stop()
 
 
-class Task:
+class Task(Blocking[AsyncTask]):
     """`AsyncTask`, each method blocking."""
 
-    def __init__(self, thread: "_Thread", task: AsyncTask) -> None:
-        self._thread, self._task = thread, task
-
     def __repr__(self) -> str:
-        return repr(self._task)
+        return repr(self._asynchronous)
 
     @property
     def id(self) -> str:
         """The task's id."""
-        return self._task.id
+        return self._asynchronous.id
 
     @property
     def info(self) -> TaskInfo:
         """The task as it is now."""
-        return self._task.info
+        return self._asynchronous.info
 
-    def result(self, timeout: float | None = None) -> Any:
-        """See `AsyncTask.result`."""
-        return self._thread.run(self._task.result(timeout))
-
-    def events(self, after: int = 0) -> Iterator[EventInfo]:
-        """See `AsyncTask.events`."""
-        while (event := self._thread.run(self._task.next_event(after))) is not None:
-            yield event
-            after = event.seq
-
-    def question(self) -> QuestionInfo | None:
-        """See `AsyncTask.question`."""
-        return self._thread.run(self._task.question())
-
-    def answer(self, value: Any, *, question: int | None = None) -> TaskInfo:
-        """See `AsyncTask.answer`."""
-        return self._thread.run(self._task.answer(value, question=question))
-
-    def cancel(self, reason: str = "canceled by the caller") -> TaskInfo:
-        """See `AsyncTask.cancel`."""
-        return self._thread.run(self._task.cancel(reason))
+    result = blocking(AsyncTask.result)
+    events = each(AsyncTask.events)
+    question = blocking(AsyncTask.question)
+    answer = blocking(AsyncTask.answer)
+    cancel = blocking(AsyncTask.cancel)
 
 
-class Caller:
+class Caller(Blocking[AsyncCaller]):
     """`AsyncCaller`, each method blocking; the same arguments, answers and errors."""
-
-    def __init__(self, thread: "_Thread", caller: AsyncCaller) -> None:
-        self._thread, self._caller = thread, caller
 
     def of(self, agent: Agent | str) -> "Caller":
         """See `AsyncCaller.of`."""
-        return Caller(self._thread, self._caller.of(agent))
+        return Caller(self._loop, self._asynchronous.of(agent))
 
-    def call(self, skill: str, input: Mapping[str, Any] | None = None, /, **fields: Any) -> Any:
-        """See `AsyncCaller.call`."""
-        return self._thread.run(self._caller.call(skill, input, **fields))
+    call = blocking(AsyncCaller.call)
 
     def submit(self, skill: str, input: Mapping[str, Any] | None = None, /, **fields: Any) -> Task:
         """See `AsyncCaller.submit`."""
-        return Task(self._thread, self._thread.run(self._caller.submit(skill, input, **fields)))
+        return Task(self._loop, self._loop.run(self._asynchronous.submit(skill, input, **fields)))
 
 
 class _Thread:
@@ -150,6 +127,15 @@ class _Thread:
             return future.result()
         finally:
             future.cancel()
+
+    def each(self, items: AsyncGenerator[T, None]) -> Iterator[T]:
+        """Yield what the generator yields."""
+
+        async def following() -> list[T]:
+            return [item] if (item := await anext(items, None)) is not None else []
+
+        while found := self.run(following()):
+            yield found[0]
 
     def _serve(self) -> None:
         try:

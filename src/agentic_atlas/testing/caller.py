@@ -1,27 +1,24 @@
 """`serving`: agents in the loop of an asynchronous test, and what the test can ask of them."""
 
-import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping
+import secrets
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal, TypeVar
 
-from agentic_atlas.errors import Conflict, InvalidInput
-from agentic_atlas.protocol.caller.tasks import EventInfo, QuestionInfo, TaskInfo, TaskOptions
+import msgspec
+
+from agentic_atlas.backend.domain.records import Task
+from agentic_atlas.backend.usecases import shown, tasks
+from agentic_atlas.protocol.caller.tasks import EventInfo, QuestionInfo, TaskInfo
 from agentic_atlas.sdk.agent import Agent
 from agentic_atlas.sdk.client.errors import NotFinished
-from agentic_atlas.sdk.client.requests import checked
+from agentic_atlas.sdk.client.requests import TaskRequest, merged, submission
 from agentic_atlas.sdk.client.task import waiting_time
-from agentic_atlas.sdk.forms.encode import encode_answer, encode_input
-from agentic_atlas.sdk.skills.crossing import awaited_on
-from agentic_atlas.testing.backend import MemoryBackend
-from agentic_atlas.testing.book import Entry
-from agentic_atlas.testing.network import Network
-from agentic_atlas.testing.requests import Ask, submit
-from agentic_atlas.testing.views import event_info, task_info
+from agentic_atlas.sdk.forms.encode import encode_answer
+from agentic_atlas.testing.network import FOR_EVER, Network
 
-FOR_EVER = 8 * 24 * 3600.0
-"""Seconds after which a wait is given up: more than the longest timeout that a skill can have."""
+S = TypeVar("S", TaskInfo, EventInfo)
 
 
 @asynccontextmanager
@@ -43,7 +40,7 @@ async def serving(*agents: Agent) -> AsyncIterator["AsyncCaller"]:
     network = Network(agents)
     await network.start()
     try:
-        yield AsyncCaller(network.backend, agents[0].name)
+        yield AsyncCaller(network, agents[0].name)
     finally:
         await network.stop()
 
@@ -51,13 +48,13 @@ async def serving(*agents: Agent) -> AsyncIterator["AsyncCaller"]:
 class AsyncCaller:
     """Calls one agent, as `AsyncClient` does over a network: the same answers and errors, from any event loop."""
 
-    def __init__(self, backend: MemoryBackend, agent: str) -> None:
-        self._backend = backend
+    def __init__(self, network: Network, agent: str) -> None:
+        self._network = network
         self._agent = agent
 
     def of(self, agent: Agent | str) -> "AsyncCaller":
         """Return a caller of another one of the agents that run here."""
-        return AsyncCaller(self._backend, agent if isinstance(agent, str) else agent.name)
+        return AsyncCaller(self._network, agent if isinstance(agent, str) else agent.name)
 
     async def call(
         self, skill: str, input: Mapping[str, Any] | None = None, /, *, timeout: float | None = None, **fields: Any
@@ -78,14 +75,16 @@ class AsyncCaller:
             Unavailable: the agent has stopped (`agent_offline`).
         """
         seconds = waiting_time(timeout)
-        task = await self._submit(Ask(self._agent, skill, _encoded(input, fields)))
+        task = await self._submit(
+            TaskRequest(agent=self._agent, skill=skill, input=merged(input, fields), queue_ttl=0.0)
+        )
         try:
             return await task.result(seconds)
         except NotFinished:
             await task.cancel("its caller stopped waiting")
             raise
 
-    async def submit(
+    async def submit(  # noqa: PLR0913 - each is an option of a task
         self,
         skill: str,
         input: Mapping[str, Any] | None = None,
@@ -95,9 +94,13 @@ class AsyncCaller:
         deadline: datetime | None = None,
         timeout: float | None = None,
         priority: int = 0,
+        queue_ttl: float | None = None,
+        delivery: Literal["at_least_once", "at_most_once"] | None = None,
+        retries: int | None = None,
+        max_attempts: int | None = None,
         **fields: Any,
     ) -> "AsyncTask":
-        """Submit a task and return at once.
+        """Submit a task and return at once; the options are those of `AsyncClient.submit`.
 
         Args:
             skill: its name.
@@ -106,53 +109,54 @@ class AsyncCaller:
             deadline: when the task has to be done, an aware time.
             timeout: seconds its skill may run, in place of the skill's own.
             priority: 0 to 9, higher ones first.
+            queue_ttl: seconds it may wait for a slot, or for an agent that has stopped; a day by default.
+            delivery: `at_most_once` for what must not happen twice; a caller may be stricter than the skill, not laxer.
+            retries: further attempts after an error of the skill itself, in place of the skill's own policy.
+            max_attempts: attempts that may be lost with their instance, in place of the skill's own policy.
             **fields: fields of the input.
 
         Raises:
             AtlasError: see `call`; also Conflict, when the key was used for another request.
         """
-        asked = checked(
-            TaskOptions(idempotency_key=idempotency_key, deadline=deadline, timeout=timeout, priority=priority)
+        return await self._submit(
+            TaskRequest(
+                agent=self._agent,
+                skill=skill,
+                input=merged(input, fields),
+                idempotency_key=idempotency_key,
+                deadline=deadline,
+                timeout=timeout,
+                priority=priority,
+                queue_ttl=queue_ttl,
+                delivery=delivery,
+                retries=retries,
+                max_attempts=max_attempts,
+            )
         )
-        ask = Ask(
-            self._agent,
-            skill,
-            _encoded(input, fields),
-            idempotency_key=asked.idempotency_key,
-            deadline=None if asked.deadline is None else asked.deadline.timestamp(),
-            timeout=asked.timeout,
-            priority=asked.priority,
-        )
-        return await self._submit(ask)
 
-    async def _submit(self, ask: Ask) -> "AsyncTask":
-        async def submitted() -> AsyncTask:
-            if self._backend.over is not None:
-                raise self._backend.over
-            return AsyncTask(self._backend, submit(self._backend, ask))
-
-        return await awaited_on(self._backend.loop, submitted())
+    async def _submit(self, request: TaskRequest) -> "AsyncTask":
+        return AsyncTask(self._network, await self._network.submit(submission(request, secrets.token_hex(8))))
 
 
 class AsyncTask:
     """A submitted task, as `TaskHandle` is one over a network."""
 
-    def __init__(self, backend: MemoryBackend, entry: Entry) -> None:
-        self._backend = backend
-        self._entry = entry
+    def __init__(self, network: Network, task: Task) -> None:
+        self._network = network
+        self._id = task.id
 
     def __repr__(self) -> str:
-        return f"<task {self.id} {self._entry.task.state}>"
+        return f"<task {self.id} {self.info.state}>"
 
     @property
     def id(self) -> str:
         """The task's id."""
-        return self._entry.task.id
+        return self._id
 
     @property
     def info(self) -> TaskInfo:
         """The task as it is now."""
-        return task_info(self._entry.task)
+        return _read(shown.task_info(self._network.store.tasks.now(self._id)))
 
     async def result(self, timeout: float | None = None) -> Any:
         """Wait for the task's output, as plain JSON values.
@@ -162,13 +166,13 @@ class AsyncTask:
             NotFinished: it was not done after `timeout` seconds; the task goes on.
         """
         seconds = waiting_time(timeout)
-        await self._until(lambda: self._entry.task.terminal, FOR_EVER if seconds is None else seconds)
+        await self._network.until(self._id, lambda task: task.terminal, FOR_EVER if seconds is None else seconds)
         info = self.info
         if info.failure is not None:
             raise info.failure
         return info.output
 
-    async def events(self, after: int = 0) -> AsyncIterator[EventInfo]:
+    async def events(self, after: int = 0) -> AsyncGenerator[EventInfo, None]:
         """Yield the task's events in order, those of the past first, until it is done.
 
         Args:
@@ -180,22 +184,18 @@ class AsyncTask:
 
     async def next_event(self, after: int) -> EventInfo | None:
         """Return the event that follows the one with this `seq`, or None when the task is done and there is none."""
-        entry = self._entry
-        await self._until(lambda: len(entry.events) > after or entry.task.terminal, FOR_EVER)
-        return event_info(entry.events[after]) if len(entry.events) > after else None
+        await self._network.until(self._id, lambda task: task.last_seq > after or task.terminal, FOR_EVER)
+        found = await self._network.do(self._network.store.tasks.events(self._id, after=after, limit=1))
+        return _read(shown.event_info(found[0])) if found else None
 
     async def cancel(self, reason: str = "canceled by the caller") -> TaskInfo:
         """Ask for the task to be stopped; it is done when its state says so. No effect on one that is done already."""
-
-        async def cancelled() -> TaskInfo:
-            self._backend.cancel(self.id, reason)
-            return self.info
-
-        return await awaited_on(self._backend.loop, cancelled())
+        await self._network.do(tasks.cancel(self._network.tester, self._network.engine, self._id, reason))
+        return self.info
 
     async def question(self) -> QuestionInfo | None:
         """Return the task's oldest open question as soon as there is one, or None when the task is done without."""
-        await self._until(lambda: bool(self._entry.task.dialogue.open) or self._entry.task.terminal, FOR_EVER)
+        await self._network.until(self._id, lambda task: task.dialogue.open or task.terminal, FOR_EVER)
         return self.info.question
 
     async def answer(self, value: Any, *, question: int | None = None) -> TaskInfo:
@@ -207,37 +207,11 @@ class AsyncTask:
         """
         if question is None:
             await self.question()
-        open_ones = self._entry.task.dialogue.open
-        asked = next((one for one in open_ones if question in (None, one.number)), None)
-        encoded = encode_answer(value)
-        if asked is None:
-            raise Conflict(f"no such question of task {self.id} is open", code="no_open_question")
-
-        async def answered() -> TaskInfo:
-            self._backend.answer(self.id, asked, encoded)
-            return self.info
-
-        return await awaited_on(self._backend.loop, answered())
-
-    async def _until(self, found: Callable[[], bool], timeout: float) -> None:
-        """Wait for something to happen to the task."""
-        await awaited_on(self._backend.loop, self._wait(found, timeout))
-
-    async def _wait(self, found: Callable[[], bool], timeout: float) -> None:
-        backend, entry = self._backend, self._entry
-        try:
-            async with asyncio.timeout(timeout):
-                with backend.awaited():
-                    while not found() and backend.over is None:
-                        await entry.changed()
-        except TimeoutError:
-            raise NotFinished(f"task {self.id} was not done after {timeout:g} s; it goes on", task_id=self.id) from None
-        if backend.over is not None and not found():
-            raise backend.over
+        network = self._network
+        answered = tasks.answer(network.tester, network.engine, self._id, encode_answer(value), question)
+        await self._network.do(answered)
+        return self.info
 
 
-def _encoded(input: Mapping[str, Any] | None, fields: Mapping[str, Any]) -> bytes:
-    twice = fields.keys() & (input or {}).keys()
-    if twice:
-        raise InvalidInput(f"given twice, in the mapping and as keyword: {', '.join(sorted(twice))}")
-    return encode_input({**(input or {}), **fields})
+def _read(answer: S) -> S:
+    return msgspec.json.decode(msgspec.json.encode(answer), type=type(answer))

@@ -2,8 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable
 from functools import partial
 
 from agentic_atlas.errors import AtlasError, ConfigurationError
@@ -18,7 +17,7 @@ from agentic_atlas.sdk.link.settings import Timeouts
 from agentic_atlas.sdk.ports import Outgoing
 from agentic_atlas.sdk.runner.inbox import LoopInbox
 from agentic_atlas.sdk.runner.runner import Runner
-from agentic_atlas.testing.pipe import AgentEnd, RouterEnd
+from agentic_atlas.testing.pipe import MemorySocket
 
 FLUSH = 5.0
 """Seconds an agent that ends waits for what it said to be acknowledged."""
@@ -42,16 +41,15 @@ class MemoryLink:
         self._session = AgentSession(
             self._ledger, self._inbox, _Calm(), timeouts=Timeouts(), clock=loop.time, welcomed=self._welcomed
         )
-        self._line = AgentEnd(loop)
+        self._socket = MemorySocket(loop, lambda _: self._session)
         self._stopping = False
 
     def start(self) -> None:
         """Connect, and say hello."""
-        ours, theirs = self._line, RouterEnd(self._loop)
-        ours.session, ours.peer, theirs.peer = self._session, theirs, ours
-        theirs.connection = self._router.connect(self._identity, theirs)
-        ours.over.add_done_callback(self._ended)
-        self._session.begin(ours, self._hello)
+        theirs = MemorySocket(self._loop, partial(self._router.connect, self._identity))
+        self._socket.join(theirs)
+        self._socket.over.add_done_callback(self._ended)
+        self._session.begin(self._socket, self._hello)
 
     def post(self, message: Outgoing) -> None:
         """Say this. From any thread."""
@@ -69,9 +67,9 @@ class MemoryLink:
         self._stopping = True
         try:
             async with asyncio.timeout(FLUSH):
-                while self._owes and not self._line.over.done():
-                    self._line.heard.clear()
-                    await self._line.heard.wait()
+                while self._owes and not self._socket.over.done():
+                    self._socket.heard.clear()
+                    await self._socket.heard.wait()
         except TimeoutError:
             pass  # an agent that ends does not wait for ever; what it owes is of no account any more
         self._session.finish()
@@ -95,19 +93,8 @@ class MemoryLink:
         self._told()
 
     def _ended(self, over: "asyncio.Future[tuple[int, bytes]]") -> None:
+        self._session.end()
         self._inbox.ended(None if self._stopping else _error(*over.result()))
-
-
-@asynccontextmanager
-async def connect(
-    name: str, hello: Hello, runner: Runner, router: Router, welcomed: Callable[[], None]
-) -> AsyncIterator[MemoryLink]:
-    """Give an agent a link to a router in the same loop, and end it with the block."""
-    link = MemoryLink(name, hello, runner, router, welcomed)
-    try:
-        yield link
-    finally:
-        await link.stop()
 
 
 class _Calm:

@@ -1,37 +1,81 @@
-"""A router, a backend and some agents in one loop: what both `running` and `serving` run."""
+"""The network of a test: the real use cases, engine and router, over a store in memory and in one loop."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+import secrets
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager, suppress
 from functools import partial
+from itertools import count
+from typing import Any, TypeVar
 
-from agentic_atlas.errors import ConfigurationError
+from agentic_atlas.auth import Scope
+from agentic_atlas.backend.domain import records
+from agentic_atlas.backend.domain.names import split_agent
+from agentic_atlas.backend.domain.records import Role, Task, Token, User
+from agentic_atlas.backend.engine.circles import PATIENCE
+from agentic_atlas.backend.engine.engine import Engine, World
+from agentic_atlas.backend.rights import Principal, Session
+from agentic_atlas.backend.store.memory import MemoryStore
+from agentic_atlas.backend.usecases import tasks
+from agentic_atlas.backend.usecases.shown import ask_of
+from agentic_atlas.bus.local import LocalBus
+from agentic_atlas.errors import ConfigurationError, InvalidInput, NotFound
+from agentic_atlas.joint import RouterBackend, RouterFleet
+from agentic_atlas.protocol.caller.tasks import SubmitRequest
+from agentic_atlas.protocol.codec import ProtocolError, check_nesting
 from agentic_atlas.protocol.messages import Hello, Limits
+from agentic_atlas.protocol.tasks import LEASED, TaskState
 from agentic_atlas.router.router import Router
 from agentic_atlas.router.settings import RouterSettings
 from agentic_atlas.sdk import logs
-from agentic_atlas.sdk.agent import Agent
+from agentic_atlas.sdk.agent import Agent, serve_over
+from agentic_atlas.sdk.client.errors import NotFinished
 from agentic_atlas.sdk.link.settings import Runtime
 from agentic_atlas.sdk.runner.attempt import STOP_GRACE
 from agentic_atlas.sdk.runner.runner import Runner
+from agentic_atlas.sdk.skills.crossing import awaited_on
 from agentic_atlas.sdk.skills.skill import Kind
-from agentic_atlas.testing.backend import MemoryBackend
-from agentic_atlas.testing.clock import Clock
-from agentic_atlas.testing.directory import Directory
-from agentic_atlas.testing.link import MemoryLink, connect
+from agentic_atlas.testing.link import MemoryLink
 from agentic_atlas.testing.loop import JumpingLoop
+from agentic_atlas.testing.schemas import SkillSchemas
+
+T = TypeVar("T")
+
+FOR_EVER = 8 * 24 * 3600.0
+"""Seconds after which a wait is given up: more than the longest timeout that a skill can have."""
 
 _NEVER = 1e9
-"""Seconds between two beats: a connection in memory cannot be lost."""
+"""Seconds between two beats: a connection in memory cannot be lost. Tokens expire so long after their issue."""
 _TICK, _LONG_TICK = 0.5, 60.0
 """Seconds between two looks of the router; where time jumps, a long one costs nobody anything."""
+_LOOK, _LONG_LOOK = 0.01, 1.0
+"""Seconds between two looks at whether those that wait could be helped, while nothing happens."""
+
+
+class Clock:
+    """Seconds of the loop, put forward where nobody would notice."""
+
+    def __init__(self, monotonic: Callable[[], float]) -> None:
+        self._monotonic = monotonic
+        self._epoch = Runtime().wall() - monotonic()
+        self.skipped = 0.0
+
+    def __call__(self) -> float:
+        """Return seconds that only ever pass."""
+        return self._monotonic() + self.skipped
+
+    def wall(self) -> float:
+        """Return the same time in seconds since the epoch."""
+        return self() + self._epoch
 
 
 class Network:
     """Lives in the loop it is made in, from `start` to `stop`.
 
     Attributes:
-        backend: takes tasks while it lives.
+        engine: takes tasks while it lives.
+        tester: who owns all agents, and asks for all tasks of a test.
+        over: why nothing more will happen, once that is so.
     """
 
     def __init__(self, agents: Sequence[Agent]) -> None:
@@ -40,34 +84,64 @@ class Network:
         Raises:
             ConfigurationError: there are no agents, or two with one name.
         """
-        loop = asyncio.get_running_loop()
-        jumps = isinstance(loop, JumpingLoop)
-        self._agents = agents
-        self._clock = Clock(loop.time, Runtime().wall)
-        self._directory = Directory(agents)
-        self.backend = MemoryBackend(self._directory, self._clock)
-        self._router = self.backend.router = Router(
-            self.backend,
+        self._agents = {agent.name: agent for agent in agents}
+        if not agents:
+            raise ConfigurationError("there is no agent to run: running(agent)")
+        if len(self._agents) < len(agents):
+            raise ConfigurationError("two agents have the same name: each needs one of its own")
+        self._loop = asyncio.get_running_loop()
+        self._clock = Clock(self._loop.time)
+        numbers = count(1)
+        self.store = MemoryStore(lambda prefix: f"{prefix}_{next(numbers):08}")
+        user = User("usr_tester", "tester", Role.MEMBER, self._clock.wall())
+        self.tester = Principal(user, Session("ses_test"), (Scope.EVERYTHING,))
+        self.over: BaseException | None = None
+        self._runners: dict[str, Runner] = {}
+        self._waiting = 0
+        self._news = asyncio.Event()
+        self._absent = set(self._agents)
+        self._begun: asyncio.Future[None] = self._loop.create_future()
+        self._leaving = asyncio.Event()
+        self._life: asyncio.Task[None] | None = None
+        log = logs.logger("warning", "console")
+        nothing: Any = None  # no token is signed here, and no backup made
+        world = World(
+            keys=nothing,
+            clock=self._clock.wall,
+            ids=lambda prefix: f"{prefix}_{next(numbers):08}",
+            entropy=secrets.token_bytes,
+            log=log,
+            bus=_Heard(self._news),
+            schemas=SkillSchemas(skill for agent in agents for skill in agent.skills.values()),
+            backups=nothing,
+        )
+        fleet = RouterFleet()
+        self.engine = Engine.over(self.store, fleet, "net_test", world)
+        jumps = isinstance(self._loop, JumpingLoop)
+        self._pace = _LONG_LOOK if jumps else _LOOK
+        self._router = fleet.router = Router(
+            RouterBackend(self.engine),
             clock=self._clock,
             wall=self._clock.wall,
             limits=Limits(),
             settings=RouterSettings(beat_every=_NEVER, tick=_LONG_TICK if jumps else _TICK),
-            log=logs.logger("warning", "console"),
+            log=log,
         )
-        if isinstance(loop, JumpingLoop):
-            loop.may_jump = partial(self.backend.idle, _off_loop)
-        self._absent = {agent.name for agent in agents}
-        self._begun: asyncio.Future[None] = loop.create_future()
-        self._leaving = asyncio.Event()
-        self._life: asyncio.Task[None] | None = None
+        if isinstance(self._loop, JumpingLoop):
+            self._loop.may_jump = partial(self.idle, _off_loop)
 
     async def start(self) -> None:
         """Return when all agents are connected; raises what any of them fails with before."""
+        user, now = self.tester.user, self._clock.wall()
+        await self.store.users.add(user)
+        for name in self._agents:
+            await self.store.agents.add(records.Agent(name, user.id, user.name, name, now))
+            await self.store.tokens.add(Token(f"tok_{name}", name, name, now, now + _NEVER))
         # Not in a TaskGroup: a fixture may be entered by one task and left by another, and an agent that fails in
         # between is to fail the calls that wait for it, not to cancel the test.
-        self._life = asyncio.get_running_loop().create_task(self._live(), name="atlas-testing")
+        self._life = self._loop.create_task(self._live(), name="atlas-testing")
         try:
-            with self.backend.awaited():
+            with self.awaited():
                 await self._begun
         except BaseException:
             await self._end()
@@ -78,10 +152,109 @@ class Network:
         life = await self._end()
         life.result()
 
+    # -- for callers, who may be on another loop
+
+    async def submit(self, request: SubmitRequest) -> Task:
+        """Submit a task for the tester; raises as `submission.submit`, and what the network ended with."""
+
+        async def submitted() -> Task:
+            if self.over is not None:
+                raise self.over
+            self._check_agent(request.agent)
+            try:
+                check_nesting(bytes(request.input), Limits().depth)
+            except ProtocolError as error:
+                raise InvalidInput(f"the input is not acceptable: {error.message}") from None
+            return (await tasks.submit(self.tester, self.engine, ask_of(request))).task
+
+        return await self.do(submitted())
+
+    def _check_agent(self, name: str) -> None:
+        if split_agent(name)[1] not in self._agents:
+            known = ", ".join(self._agents)
+            raise NotFound(f"there is no agent {name[:130]!r}; running here: {known}", code="agent_not_found")
+
+    async def until(self, task_id: str, found: Callable[[Task], object], timeout: float) -> Task:
+        """Return the task as soon as it is found so; raises NotFinished, and what the network ended with."""
+
+        async def waited() -> Task:
+            with self.awaited(), self.engine.feed.watch(task_id) as watch:
+                while not found(task := (await tasks.show(self.tester, self.engine, task_id)).task):
+                    if self.over is not None:
+                        raise self.over
+                    await watch.changed(FOR_EVER)
+                return task
+
+        async def bounded() -> Task:
+            try:
+                async with asyncio.timeout(timeout):
+                    return await waited()
+            except TimeoutError:
+                why = f"task {task_id} was not done after {timeout:g} s; it goes on"
+                raise NotFinished(why, task_id=task_id) from None
+
+        return await self.do(bounded())
+
+    async def do(self, work: Coroutine[Any, Any, T]) -> T:
+        """Do something on the loop of the network."""
+        return await awaited_on(self._loop, work)
+
+    # -- time
+
+    def idle(self, working: Callable[[Kind], bool] = lambda _kind: True) -> bool:
+        """Tell whether somebody waits and nobody works: handlers of these kinds that run wait for a call or a person.
+
+        A handler counts from the claim of its task until it has returned.
+        """
+        census = self.engine.dispatcher.census
+        held = [task for task in census if task.state in LEASED and working(self._kind(task.agent_id, task.skill))]
+        if not self._waiting or any(task.state is TaskState.WORKING and not census.called(task.id) for task in held):
+            return False
+        running = [self._kind(name, skill) for name, runner in self._runners.items() for skill in runner.running]
+        return sum(map(working, running)) <= len(held)
+
+    async def _hasten(self) -> None:
+        """Have come at once what everybody waits for: the end of a back-off, or of a circle of calls."""
+        census = self.engine.dispatcher.census
+        while True:
+            self._news.clear()
+            waiting = [task for task in census if task.state is TaskState.SUBMITTED]
+            if waiting and self.idle():
+                for _ in range(PATIENCE):
+                    self.engine.circles.look()
+                self._skip([task.not_before for task in waiting if task.not_before is not None])
+            with suppress(TimeoutError):
+                async with asyncio.timeout(self._pace if waiting else None):
+                    await self._news.wait()
+
+    def _skip(self, moments: Sequence[float]) -> None:
+        """Put the clock forward to the first of these moments that is to come."""
+        now = self._clock.wall()
+        ahead = [moment - now for moment in moments if moment > now]
+        if ahead:
+            self._clock.skipped += min(ahead)
+            # Nothing moves with it, as it would if the clock had been set: it is only looked at again.
+            self.engine.forgive(0.0)
+
+    def _kind(self, agent: str, skill: str) -> Kind:
+        return self._agents[agent].skills[skill].kind
+
+    @contextmanager
+    def awaited(self) -> Iterator[None]:
+        """Somebody waits meanwhile, and does nothing else: time may jump."""
+        self._waiting += 1
+        self._news.set()
+        try:
+            yield
+        finally:
+            self._waiting -= 1
+
+    # -- its life
+
     async def _end(self) -> "asyncio.Task[None]":
         assert self._life is not None
         self._leaving.set()
-        with self.backend.awaited():
+        with self.awaited():
             await asyncio.wait({self._life})
         if not self._life.cancelled():
             # Looked at here, so that it does not count as overlooked when `start` raises it in its own way.
@@ -90,54 +263,67 @@ class Network:
 
     async def _live(self) -> None:
         error: BaseException | None = None
+        lives = (self._router.run(), self.engine.dispatcher.run(), self._hasten())
         try:
             async with asyncio.TaskGroup() as group:
-                own = [group.create_task(self._router.run()), group.create_task(self.backend.run())]
+                own = [group.create_task(life) for life in lives]
                 await self._serve_all()
                 for task in own:
                     task.cancel()
         except BaseExceptionGroup as failed:
             error = _only(failed)
         finally:
-            self._over(error or ConfigurationError("the agents have ended: call them inside of the `with` block"))
+            self.over = error or ConfigurationError("the agents have ended: call them inside of the `with` block")
+            self.engine.feed.close()
+            if not self._begun.done():
+                self._begun.set_exception(self.over)
         if error is not None:
             raise error
 
     async def _serve_all(self) -> None:
         async with asyncio.TaskGroup() as group:
-            serving = {agent.name: group.create_task(self._serve(agent)) for agent in self._agents}
+            serving = {name: group.create_task(self._serve(agent)) for name, agent in self._agents.items()}
             await self._leaving.wait()
-            self.backend.cancel_all()
+            for task in list(self.engine.dispatcher.census):
+                await tasks.cancel(self.tester, self.engine, task.id, "the test has ended")
             for name in self._absent:
                 serving[name].cancel()
-            for runner in self._directory.runners.values():
+            for runner in self._runners.values():
                 runner.drain(STOP_GRACE)
 
     async def _serve(self, agent: Agent) -> None:
         log = logs.logger("info", "console")
-        await agent.serve_over(partial(self._connect, agent.name), log, monotonic=self._clock)
+        await serve_over(agent, partial(self._connect, agent.name), log, monotonic=self._clock)
         # One that has stopped before it was connected is not waited for.
         self._present(agent.name)
 
     @asynccontextmanager
     async def _connect(self, name: str, hello: Hello, runner: Runner) -> AsyncIterator[MemoryLink]:
-        runners = self._directory.runners
-        runners[name] = runner
+        self._runners[name] = runner
+        link = MemoryLink(name, hello, runner, self._router, partial(self._present, name))
         try:
-            async with connect(name, hello, runner, self._router, partial(self._present, name)) as link:
-                yield link
+            yield link
         finally:
-            del runners[name]
+            await link.stop()
+            del self._runners[name]
 
     def _present(self, name: str) -> None:
         self._absent.discard(name)
         if not self._absent and not self._begun.done():
             self._begun.set_result(None)
 
-    def _over(self, why: BaseException) -> None:
-        self.backend.end(why)
-        if not self._begun.done():
-            self._begun.set_exception(why)
+
+class _Heard(LocalBus):
+    """A bus of which one can tell when something was said."""
+
+    def __init__(self, said: asyncio.Event) -> None:
+        super().__init__()
+        self._said = said
+
+    def publish(self, subject: str, payload: bytes = b"") -> None:
+        """See `Bus.publish`."""
+        super().publish(subject, payload)
+        self._said.set()
 
 
 def _off_loop(kind: Kind) -> bool:

@@ -93,7 +93,7 @@ def test_an_answer_that_does_not_fit_is_refused_and_can_be_given_again() -> None
         task = caller.submit("publish", title="Atlas")
         with pytest.raises(InvalidInput) as refused:
             task.answer("green")
-        assert refused.value.code == "invalid_answer"
+        assert refused.value.code == "invalid_input"
         task.answer("blue")
         task.answer(1)
         assert task.result() == "Atlas, blue, 1"

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from agentic_atlas import Agent, ConfigurationError, InvalidInput, TaskError
+from agentic_atlas.backend.usecases import agents
 from agentic_atlas.sdk.client.errors import NotFinished
 from agentic_atlas.testing import AsyncCaller, serving
 from agentic_atlas.testing.network import Network
@@ -170,8 +171,8 @@ async def test_a_fixture_may_be_entered_and_left_by_two_tasks() -> None:
 async def test_an_agent_that_the_router_sends_away_says_why_to_whoever_waits() -> None:
     network = Network([worker()])
     await network.start()
-    task = await AsyncCaller(network.backend, "worker").submit("hang")
-    asyncio.get_running_loop().call_later(0.01, network.backend.router.disconnect_agent, "worker", "agent_disabled")
+    task = await AsyncCaller(network, "worker").submit("hang")
+    await agents.update(network.tester, network.engine, "worker", description=None, disabled=True)
     with pytest.raises(ConfigurationError, match="disabled"):
         await task.result()
     with pytest.raises(ConfigurationError, match="disabled"):

@@ -14,8 +14,8 @@ from agentic_atlas.backend.checker.schemas import JsonSchemas
 from agentic_atlas.backend.engine.engine import Engine, World
 from agentic_atlas.backend.ports import Verdict
 from agentic_atlas.bus.local import LocalBus
-from agentic_atlas.compose.bridge import RouterBackend, RouterFleet
 from agentic_atlas.compose.sources import WallClock
+from agentic_atlas.joint import RouterBackend, RouterFleet
 from agentic_atlas.protocol.messages import Limits
 from agentic_atlas.protocol.schemas import Cost
 from agentic_atlas.router.router import Router

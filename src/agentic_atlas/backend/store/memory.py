@@ -136,6 +136,10 @@ class MemoryTasks:
         """See the port."""
         return [replace(task, input=b"") for task in self._open.values()]
 
+    def now(self, task_id: str) -> Task:
+        """Return a task that there is, as it is now; from any thread."""
+        return self._tasks[task_id]
+
     async def held_by(self, *instance_ids: str) -> list[Task]:
         """See the port."""
         return [task for task in self._open.values() if task.state in LEASED and task.instance_id in instance_ids]

@@ -1,4 +1,4 @@
-"""The one place where what the network has becomes what callers are shown: for the API, pages, and the test kit."""
+"""The one place where callers' words become the network's, and what it has what they are shown: for every door."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -7,7 +7,18 @@ import msgspec
 from msgspec import Raw
 
 from agentic_atlas.backend.domain.questions import Question
-from agentic_atlas.backend.domain.records import Agent, ApiKey, Instance, Skill, Task, TaskError, TaskEvent, Token, User
+from agentic_atlas.backend.domain.records import (
+    Agent,
+    ApiKey,
+    Ask,
+    Instance,
+    Skill,
+    Task,
+    TaskError,
+    TaskEvent,
+    Token,
+    User,
+)
 from agentic_atlas.backend.engine.logins import Applicant, Codes
 from agentic_atlas.backend.ports import MOST_MESSAGE, Backup, Summary, Usage
 from agentic_atlas.protocol.caller.agents import (
@@ -20,9 +31,16 @@ from agentic_atlas.protocol.caller.agents import (
 )
 from agentic_atlas.protocol.caller.backups import BackupInfo
 from agentic_atlas.protocol.caller.people import ApiKeyInfo, LoginCodes, LoginInfo, NewApiKey, UserInfo
-from agentic_atlas.protocol.caller.tasks import CallerInfo, EventInfo, QuestionInfo, TaskInfo, TaskSummary
+from agentic_atlas.protocol.caller.tasks import (
+    CallerInfo,
+    EventInfo,
+    QuestionInfo,
+    SubmitRequest,
+    TaskInfo,
+    TaskSummary,
+)
 from agentic_atlas.protocol.caller.values import ErrorInfo
-from agentic_atlas.protocol.messages import NULL
+from agentic_atlas.protocol.messages import NULL, Delivery
 from agentic_atlas.protocol.tasks import TaskState
 
 _LAST_MOMENT = datetime(9999, 12, 31, tzinfo=UTC).timestamp()
@@ -39,6 +57,24 @@ def maybe(seconds: float | None) -> datetime | None:
 
 
 # Tasks
+
+
+def ask_of(request: SubmitRequest, trace: str | None = None) -> Ask:
+    """Return what a request asks for; `trace` is the `traceparent` it came with."""
+    return Ask(
+        request.agent,
+        request.skill,
+        bytes(request.input),
+        idempotency_key=request.idempotency_key,
+        deadline=None if request.deadline is None else request.deadline.timestamp(),
+        timeout=request.timeout,
+        priority=request.priority,
+        queue_ttl=request.queue_ttl,
+        delivery=None if request.delivery is None else Delivery(request.delivery),
+        retries=request.retries,
+        max_attempts=request.max_attempts,
+        trace=trace,
+    )
 
 
 def task_info(task: Task, note: str | None = None) -> TaskInfo:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import AsyncGenerator, Callable, Coroutine, Iterable, Iterator, Sequence
 from functools import wraps
-from typing import Any, Concatenate, Generic, ParamSpec, Self, TypeVar
+from typing import Any, Concatenate, Generic, ParamSpec, Protocol, Self, TypeVar
 
 from agentic_atlas.errors import AtlasError
 from agentic_atlas.protocol.caller.tasks import TaskInfo
@@ -27,36 +27,46 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 
+class Runs(Protocol):
+    """A loop on a thread of its own."""
+
+    def run(self, work: Coroutine[Any, Any, T]) -> T:
+        """Run it to its end."""
+
+    def each(self, items: AsyncGenerator[T, None]) -> Iterator[T]:
+        """Yield what the generator yields."""
+
+
 class Blocking(Generic[A]):
     """Something asynchronous, and the loop that it lives in."""
 
-    def __init__(self, loop: LoopThread, asynchronous: A) -> None:
+    def __init__(self, loop: Runs, asynchronous: A) -> None:
         self._loop = loop
         self._asynchronous = asynchronous
 
 
-def _blocking(
+def blocking(
     method: Callable[Concatenate[A, P], Coroutine[Any, Any, T]],
 ) -> Callable[Concatenate[Blocking[A], P], T]:
     """Return a coroutine method as one that blocks until it is done."""
 
     @wraps(method)
-    def blocking(self: Blocking[A], /, *given: P.args, **more: P.kwargs) -> T:
+    def blocks(self: Blocking[A], /, *given: P.args, **more: P.kwargs) -> T:
         return self._loop.run(method(self._asynchronous, *given, **more))
 
-    return blocking
+    return blocks
 
 
-def _each(
+def each(
     method: Callable[Concatenate[A, P], AsyncGenerator[T, None]],
 ) -> Callable[Concatenate[Blocking[A], P], Iterator[T]]:
     """Return a method that yields as one whose reader blocks until the next item is there."""
 
     @wraps(method)
-    def each(self: Blocking[A], /, *given: P.args, **more: P.kwargs) -> Iterator[T]:
+    def yields(self: Blocking[A], /, *given: P.args, **more: P.kwargs) -> Iterator[T]:
         return self._loop.each(method(self._asynchronous, *given, **more))
 
-    return _answers(each, method, "AsyncGenerator[", "Iterator[")
+    return _answers(yields, method, "AsyncGenerator[", "Iterator[")
 
 
 def _task(
@@ -92,26 +102,26 @@ class BlockingTask(Blocking[TaskHandle]):
         """The task as it was when the server last answered."""
         return self._asynchronous.info
 
-    refresh = _blocking(TaskHandle.refresh)
-    wait = _blocking(TaskHandle.wait)
-    result = _blocking(TaskHandle.result)
-    cancel = _blocking(TaskHandle.cancel)
-    answer = _blocking(TaskHandle.answer)
+    refresh = blocking(TaskHandle.refresh)
+    wait = blocking(TaskHandle.wait)
+    result = blocking(TaskHandle.result)
+    cancel = blocking(TaskHandle.cancel)
+    answer = blocking(TaskHandle.answer)
     retry = _task(TaskHandle.retry)
-    events = _each(TaskHandle.events)
+    events = each(TaskHandle.events)
 
 
 class BlockingTasks(Blocking[AsyncTasks]):
     """`AsyncTasks`, each method blocking."""
 
-    call = _blocking(AsyncTasks.call)
+    call = blocking(AsyncTasks.call)
     submit = _task(AsyncTasks.submit)
-    stream = _each(AsyncTasks.stream)
+    stream = each(AsyncTasks.stream)
     get = _task(AsyncTasks.get)
-    list = _each(AsyncTasks.list)
-    page = _blocking(AsyncTasks.page)
-    cancel = _blocking(AsyncTasks.cancel)
-    answer = _blocking(AsyncTasks.answer)
+    list = each(AsyncTasks.list)
+    page = blocking(AsyncTasks.page)
+    cancel = blocking(AsyncTasks.cancel)
+    answer = blocking(AsyncTasks.answer)
     retry = _task(AsyncTasks.retry)
 
     def batch(self, requests: Iterable[TaskRequest]) -> Sequence[BlockingTask | AtlasError]:
@@ -123,47 +133,47 @@ class BlockingTasks(Blocking[AsyncTasks]):
 class BlockingAgents(Blocking[AsyncAgents]):
     """`AsyncAgents`, each method blocking."""
 
-    list = _each(AsyncAgents.list)
-    get = _blocking(AsyncAgents.get)
-    create = _blocking(AsyncAgents.create)
-    delete = _blocking(AsyncAgents.delete)
+    list = each(AsyncAgents.list)
+    get = blocking(AsyncAgents.get)
+    create = blocking(AsyncAgents.create)
+    delete = blocking(AsyncAgents.delete)
 
 
 class BlockingTokens(Blocking[AsyncTokens]):
     """`AsyncTokens`, each method blocking."""
 
-    create = _blocking(AsyncTokens.create)
-    list = _blocking(AsyncTokens.list)
-    revoke = _blocking(AsyncTokens.revoke)
+    create = blocking(AsyncTokens.create)
+    list = blocking(AsyncTokens.list)
+    revoke = blocking(AsyncTokens.revoke)
 
 
 class BlockingPeople(Blocking[AsyncPeople]):
     """`AsyncPeople`, each method blocking."""
 
-    whoami = _blocking(AsyncPeople.whoami)
-    list = _each(AsyncPeople.list)
+    whoami = blocking(AsyncPeople.whoami)
+    list = each(AsyncPeople.list)
 
 
 class BlockingKeys(Blocking[AsyncKeys]):
     """`AsyncKeys`, each method blocking."""
 
-    list = _blocking(AsyncKeys.list)
-    revoke = _blocking(AsyncKeys.revoke)
+    list = blocking(AsyncKeys.list)
+    revoke = blocking(AsyncKeys.revoke)
 
 
 class BlockingLogins(Blocking[AsyncLogins]):
     """`AsyncLogins`, each method blocking."""
 
-    get = _blocking(AsyncLogins.get)
-    approve = _blocking(AsyncLogins.approve)
-    deny = _blocking(AsyncLogins.deny)
+    get = blocking(AsyncLogins.get)
+    approve = blocking(AsyncLogins.approve)
+    deny = blocking(AsyncLogins.deny)
 
 
 class BlockingBackups(Blocking[AsyncBackups]):
     """`AsyncBackups`, each method blocking."""
 
-    create = _blocking(AsyncBackups.create)
-    list = _blocking(AsyncBackups.list)
+    create = blocking(AsyncBackups.create)
+    list = blocking(AsyncBackups.list)
 
 
 class Client(Blocking[AsyncClient]):
@@ -188,7 +198,7 @@ class Client(Blocking[AsyncClient]):
         patience: float = PATIENCE,
     ) -> None:
         client = AsyncClient(base_url, api_key=api_key, timeout=timeout, patience=patience)
-        loop = LoopThread()
+        loop = self._thread = LoopThread()
         super().__init__(loop, client)
         self.tasks, self.agents = BlockingTasks(loop, client.tasks), BlockingAgents(loop, client.agents)
         self.tokens, self.people = BlockingTokens(loop, client.tokens), BlockingPeople(loop, client.people)
@@ -206,10 +216,10 @@ class Client(Blocking[AsyncClient]):
 
     def close(self) -> None:
         """Close the connections and end the thread. Tasks that were submitted go on."""
-        if not self._loop.stopped:
+        if not self._thread.stopped:
             self._loop.run(self._asynchronous.aclose())
-            self._loop.stop()
+            self._thread.stop()
 
-    call = _blocking(AsyncClient.call)
+    call = blocking(AsyncClient.call)
     submit = _task(AsyncClient.submit)
-    stream = _each(AsyncClient.stream)
+    stream = each(AsyncClient.stream)

@@ -50,6 +50,20 @@ def submission(request: TaskRequest, key: str) -> SubmitRequest:
     return checked(SubmitRequest(**given))
 
 
+def merged(input: Mapping[str, Any] | None, fields: Mapping[str, object]) -> dict[str, Any]:
+    """Return the whole input of a task.
+
+    Raises:
+        InvalidInput: a field is in both, or the input is no mapping.
+    """
+    if input is not None and not isinstance(input, Mapping):
+        raise InvalidInput("an input has names: call(agent, skill, name=value), or a mapping as the third argument")
+    twice = fields.keys() & (input or {}).keys()
+    if twice:
+        raise InvalidInput(f"given twice, in the mapping and as keyword: {', '.join(sorted(twice))}")
+    return {**(input or {}), **fields}
+
+
 def hinted(error: InvalidInput, fields: Iterable[str]) -> InvalidInput:
     """Return an error of a call, with where options go when fields of its input, which it refuses, are called so."""
     meant = [name for name in fields if name in TaskOptions.__struct_fields__ and name in error.message]

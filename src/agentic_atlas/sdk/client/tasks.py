@@ -29,7 +29,7 @@ from agentic_atlas.protocol.caller.tasks import (
 from agentic_atlas.sdk.client import task as one
 from agentic_atlas.sdk.client.errors import NotFinished, UnexpectedAnswer, from_error
 from agentic_atlas.sdk.client.http import Http, Query
-from agentic_atlas.sdk.client.requests import TaskRequest, hinted, submission
+from agentic_atlas.sdk.client.requests import TaskRequest, hinted, merged, submission
 from agentic_atlas.sdk.client.task import LONGEST_WAIT, TaskHandle, waiting_time
 
 PAGE = 100
@@ -90,7 +90,7 @@ class AsyncTasks:
         """
         began = self._http.sources.clock()
         timeout = waiting_time(timeout)
-        request = TaskRequest(agent=agent, skill=skill, input=_merged(input, fields), queue_ttl=queue_ttl)
+        request = TaskRequest(agent=agent, skill=skill, input=merged(input, fields), queue_ttl=queue_ttl)
         try:
             task = await self._submit(request, wait=LONGEST_WAIT if timeout is None else min(LONGEST_WAIT, timeout))
         except InvalidInput as error:
@@ -144,7 +144,7 @@ class AsyncTasks:
             TaskRequest(
                 agent=agent,
                 skill=skill,
-                input=_merged(input, fields),
+                input=merged(input, fields),
                 idempotency_key=idempotency_key,
                 deadline=deadline,
                 timeout=timeout,
@@ -180,7 +180,7 @@ class AsyncTasks:
         Raises:
             AtlasError: those of `call`, but for NotFinished.
         """
-        request = TaskRequest(agent=agent, skill=skill, input=_merged(input, fields), queue_ttl=queue_ttl)
+        request = TaskRequest(agent=agent, skill=skill, input=merged(input, fields), queue_ttl=queue_ttl)
         try:
             task = await self._submit(request)
         except InvalidInput as error:
@@ -267,20 +267,6 @@ def _query(given: TaskQuery) -> Query:
         raise InvalidInput("`since` needs a time zone: datetime.now(UTC) - timedelta(…), for instance")
     narrowed = {name: value for name, value in given.items() if isinstance(value, str | Sequence)}
     return {**narrowed, "since": None if since is None else since.astimezone(UTC).isoformat()}
-
-
-def _merged(input: Mapping[str, Any] | None, fields: Mapping[str, object]) -> dict[str, Any]:
-    """Return the whole input of a task.
-
-    Raises:
-        InvalidInput: a field is in both, or the input is no mapping.
-    """
-    if input is not None and not isinstance(input, Mapping):
-        raise InvalidInput("an input has names: call(agent, skill, name=value), or a mapping as the third argument")
-    twice = fields.keys() & (input or {}).keys()
-    if twice:
-        raise InvalidInput(f"given twice, in the mapping and as keyword: {', '.join(sorted(twice))}")
-    return {**(input or {}), **fields}
 
 
 def _unfinished(task: TaskSummary) -> TaskInfo:

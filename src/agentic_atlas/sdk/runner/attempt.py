@@ -92,10 +92,6 @@ class Attempt:
         else:
             self._services.questions.refuse(message.question, message.fault)
 
-    def check_answer(self, question: int, answer: Raw) -> None:
-        """Raise InvalidInput when an answer does not fit a question that the handler waits for."""
-        self._services.questions.check(question, answer)
-
     async def run(self) -> None:
         """Run the skill and post its result. Whatever the skill does is an ending, and nothing of it is raised."""
         self._body = asyncio.current_task()

@@ -12,8 +12,6 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from msgspec import Raw
-
 from agentic_atlas.errors import AtlasError
 from agentic_atlas.protocol.messages import (
     Accept,
@@ -167,12 +165,6 @@ class Runner:
                 attempt = self._attempts.get((message.task, message.attempt))
                 if attempt is not None:
                     attempt.answered(message)
-
-    def check_answer(self, task: str, attempt: int, question: int, answer: Raw) -> None:
-        """Raise InvalidInput when an answer does not fit what an attempt waits for: where no backend has checked it."""
-        running = self._attempts.get((task, attempt))
-        if running is not None:
-            running.check_answer(question, answer)
 
     def drop(self, task: str, attempt: int) -> None:
         """Stop an attempt that is not ours any more; nothing more is said of it."""

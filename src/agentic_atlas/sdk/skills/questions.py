@@ -57,7 +57,6 @@ class Questions:
         self._timeout = timeout
         self._reactions = {reaction.question: reaction for reaction in task.answers}
         self._waiting: dict[int, asyncio.Future[Reaction]] = {}
-        self._forms: dict[int, AnswerForm] = {}
         self._asked = 0
         self._over = False
 
@@ -77,15 +76,10 @@ class Questions:
         if reaction is None:
             self._say(data)
         self._asked = asked.number
-        reaction = reaction or await self._wait(asked.number, form)
+        reaction = reaction or await self._wait(asked.number)
         if reaction.expired:
             raise NoAnswer(reaction.question)
         return form.read(reaction.data)
-
-    def check(self, question: int, answer: Raw) -> None:
-        """Raise InvalidInput when an answer does not fit the question; nothing for one that nobody waits for."""
-        if question in self._forms:
-            self._forms[question].read(answer)
 
     def react(self, reaction: Reaction) -> None:
         """Take a reaction; one that is known already changes nothing."""
@@ -126,14 +120,14 @@ class Questions:
             most = self._limits.events_per_task
             raise Busy(f"an attempt can have {most} events, and has too many for a question", code="too_many_events")
 
-    async def _wait(self, number: int, form: AnswerForm) -> Reaction:
+    async def _wait(self, number: int) -> Reaction:
         waiting: asyncio.Future[Reaction] = asyncio.get_running_loop().create_future()
-        self._waiting[number], self._forms[number] = waiting, form
+        self._waiting[number] = waiting
         try:
             with self._timeout.paused():
                 return await waiting
         finally:
-            del self._waiting[number], self._forms[number]
+            del self._waiting[number]
 
     def _encoded(self, asked: Question) -> Raw:
         try:

@@ -16,23 +16,22 @@ async def test_a_handler_that_outlives_its_task_counts_as_work() -> None:
 
     network = Network([gated.agent])
     await network.start()
-    backend = network.backend
-    task = await AsyncCaller(backend, "gated").submit("work")
+    task = await AsyncCaller(network, "gated").submit("work")
     assert await asyncio.to_thread(gated.entered.acquire, timeout=SECONDS)
-    now = backend.clock.wall()
-    assert backend.book.change(task.id, lambda one: lifecycle.force(one, None, TIMEOUT, now))
-    with backend.awaited():
-        assert not backend.idle()
+    now = network.engine.clock()
+    await network.engine.dispatcher.apply(task.id, lambda one: lifecycle.force(one, None, TIMEOUT, now))
+    with network.awaited():
+        assert not network.idle()
     gated.open.set()
     await network.stop()
-    with backend.awaited():
-        assert backend.idle()
+    with network.awaited():
+        assert network.idle()
 
 
 async def test_nobody_is_idle_for_nobody() -> None:
     network = Network([worker()])
     await network.start()
-    assert not network.backend.idle()
-    with network.backend.awaited():
-        assert network.backend.idle()
+    assert not network.idle()
+    with network.awaited():
+        assert network.idle()
     await network.stop()
