@@ -98,7 +98,7 @@ class MemoryLink:
 
 
 class _Calm:
-    """A process that has enough of everything; implements `sdk.link.session.ProcessHealth`."""
+    """A process that has enough of everything; implements `sdk.link.session.HealthView`."""
 
     full = False
 

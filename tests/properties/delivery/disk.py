@@ -29,7 +29,7 @@ from agentic_atlas.backend.store.rows import EVENTS, TASKS
 from agentic_atlas.backend.store.statements import TaskStatements
 from agentic_atlas.backend.store.tables import events, tasks
 from agentic_atlas.errors import Unavailable
-from tests.properties.delivery.loop import EPOCH, StillLoop
+from tests.still_loop import EPOCH, StillLoop
 
 T = TypeVar("T")
 

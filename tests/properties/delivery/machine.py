@@ -33,10 +33,10 @@ from agentic_atlas.router.ports import Identity
 from agentic_atlas.router.presence import Attempt
 from tests.properties.delivery.disk import ADA, KEY, TOKENS, Disk, furnished
 from tests.properties.delivery.line import Line
-from tests.properties.delivery.loop import StillLoop
 from tests.properties.delivery.process import CONCURRENCY, SKILLS, Book, Execution, Process
 from tests.properties.delivery.server import SETTINGS, Faults, Numbered, Server
 from tests.properties.delivery.truth import Truth
+from tests.still_loop import StillLoop
 
 PRINCIPAL = Principal(ADA, KEY, ("*",))
 HOURS = 3 * 3600.0

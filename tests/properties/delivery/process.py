@@ -27,8 +27,8 @@ from agentic_atlas.sdk.skills.context import Context
 from agentic_atlas.sdk.skills.skill import Skill, declare
 from tests.properties.delivery.disk import AGENTS, FOR_EVER, TOKENS
 from tests.properties.delivery.line import Line
-from tests.properties.delivery.loop import StillLoop
 from tests.properties.delivery.server import Faults
+from tests.still_loop import StillLoop
 
 CONCURRENCY = 2
 CALLED = "two"
@@ -295,7 +295,7 @@ class _Ledger(Ledger):
 
 
 class _Calm:
-    """A process that has enough of everything; implements `sdk.link.session.ProcessHealth`."""
+    """A process that has enough of everything; implements `sdk.link.session.HealthView`."""
 
     full = False
 

@@ -21,7 +21,7 @@ from agentic_atlas.protocol.schemas import Cost
 from agentic_atlas.router.router import Router
 from agentic_atlas.router.settings import RouterSettings
 from tests.properties.delivery.disk import Disk
-from tests.properties.delivery.loop import StillLoop
+from tests.still_loop import StillLoop
 
 SETTINGS = RouterSettings()
 _RING = KeyRing(SigningKey(Ed25519PrivateKey.from_private_bytes(bytes(32)), 0))

@@ -38,7 +38,7 @@ class SchemaGenerator(GenerateJsonSchema):
 
     ignored_warning_kinds: set[JsonSchemaWarningKind] = {"skipped-choice", "non-serializable-default"}  # noqa: RUF012
 
-    def __init__(self, written: Callable[[object], Any]) -> None:
+    def __init__(self, written: Callable[[object], object]) -> None:
         """`written` says how a default is written as a plain JSON value."""
         super().__init__()
         self._written = written
@@ -90,25 +90,27 @@ class SchemaGenerator(GenerateJsonSchema):
 
     def float_schema(self, schema: core_schema.FloatSchema) -> JsonSchemaValue:
         """Leave out of what a float is a multiple: Pydantic allows for rounding, and JSON Schema does not."""
-        made = super().float_schema(schema)
-        made.pop("multipleOf", None)
-        return made
+        return _without(super().float_schema(schema), "multipleOf")
 
     def set_schema(self, schema: core_schema.SetSchema) -> JsonSchemaValue:
         """Let an input name a member twice: it is in the set once."""
-        return self._of_set(super().set_schema(schema))
+        made = super().set_schema(schema)
+        return _without(made, "uniqueItems", "maxItems") if self.mode == "validation" else made
 
     def frozenset_schema(self, schema: core_schema.FrozenSetSchema) -> JsonSchemaValue:
         """Do the same for one that does not change."""
-        return self._of_set(super().frozenset_schema(schema))
+        made = super().frozenset_schema(schema)
+        return _without(made, "uniqueItems", "maxItems") if self.mode == "validation" else made
 
     def timedelta_schema(self, schema: core_schema.TimedeltaSchema) -> JsonSchemaValue:
         """Let a duration be a number of seconds too."""
-        return self._or_number(super().timedelta_schema(schema), _DURATIONS)
+        made = super().timedelta_schema(schema)
+        return _or_number(made, _DURATIONS) if self.mode == "validation" else made
 
     def datetime_schema(self, schema: core_schema.DatetimeSchema) -> JsonSchemaValue:
         """Let an instant be a number of seconds since 1970 too."""
-        return self._or_number(super().datetime_schema(schema), _INSTANTS)
+        made = super().datetime_schema(schema)
+        return _or_number(made, _INSTANTS) if self.mode == "validation" else made
 
     def decimal_schema(self, schema: core_schema.DecimalSchema) -> JsonSchemaValue:
         """Say in words that every validator knows that a decimal is a number, or text that is one."""
@@ -121,12 +123,15 @@ class SchemaGenerator(GenerateJsonSchema):
 
     def named_tuple_schema(self, schema: Any) -> JsonSchemaValue:
         """Let a named tuple be an object too."""
-        return self._or_named(super().named_tuple_schema(schema), [field["name"] for field in schema["fields"]])
+        made = super().named_tuple_schema(schema)
+        return _or_named(made, [field["name"] for field in schema["fields"]]) if self.mode == "validation" else made
 
     def call_schema(self, schema: core_schema.CallSchema) -> JsonSchemaValue:
         """Do the same for what a named tuple is to Pydantic before 2.14."""
+        made = super().call_schema(schema)
         arguments: Any = schema["arguments_schema"]
-        return self._or_named(super().call_schema(schema), [one["name"] for one in arguments["arguments_schema"]])
+        names = [one["name"] for one in arguments["arguments_schema"]]
+        return _or_named(made, names) if self.mode == "validation" else made
 
     def complex_schema(self, schema: core_schema.ComplexSchema) -> JsonSchemaValue:
         """Let a complex number be a number too."""
@@ -139,27 +144,27 @@ class SchemaGenerator(GenerateJsonSchema):
         except NoJsonForm as error:
             raise pydantic_core.PydanticSerializationError(error.reason) from None
 
-    def _told(self, schema: core_schema.StringSchema, here: str, by_model: str) -> bool:
-        return bool(schema.get(here, self._config.config_dict.get(by_model)))
-
-    def _or_named(self, made: JsonSchemaValue, names: list[str]) -> JsonSchemaValue:
-        if self.mode == "serialization" or made.get("type") != "array":
-            return made
-        properties = dict(zip(names, made.get("prefixItems", []), strict=True))
-        named = {"type": "object", "properties": properties, "required": names[: made.get("minItems", 0)]}
-        return {"anyOf": [made, {**named, "additionalProperties": False}]}
-
-    def _of_set(self, made: JsonSchemaValue) -> JsonSchemaValue:
-        if self.mode == "validation":
-            made.pop("uniqueItems", None)
-            made.pop("maxItems", None)
-        return made
-
-    def _or_number(self, made: JsonSchemaValue, bounds: tuple[int, int]) -> JsonSchemaValue:
-        if self.mode == "validation" and made.get("type") == "string":
-            return made | {"type": ["string", "number"], "minimum": bounds[0], "maximum": bounds[1]}
-        return made
-
     def ser_schema(self, schema: Any) -> JsonSchemaValue | None:
         """Say the same of bytes that are written."""
         return dict(_BASE64_TEXT) if schema == BASE64 else super().ser_schema(schema)
+
+    def _told(self, schema: core_schema.StringSchema, here: str, by_model: str) -> bool:
+        return bool(schema.get(here, self._config.config_dict.get(by_model)))
+
+
+def _or_named(made: JsonSchemaValue, names: list[str]) -> JsonSchemaValue:
+    if made.get("type") != "array":
+        return made
+    properties = dict(zip(names, made.get("prefixItems", []), strict=True))
+    named = {"type": "object", "properties": properties, "required": names[: made.get("minItems", 0)]}
+    return {"anyOf": [made, {**named, "additionalProperties": False}]}
+
+
+def _or_number(made: JsonSchemaValue, bounds: tuple[int, int]) -> JsonSchemaValue:
+    if made.get("type") != "string":
+        return made
+    return made | {"type": ["string", "number"], "minimum": bounds[0], "maximum": bounds[1]}
+
+
+def _without(made: JsonSchemaValue, *words: str) -> JsonSchemaValue:
+    return {word: value for word, value in made.items() if word not in words}

@@ -1,12 +1,15 @@
 """Fields that have more than one name in an input: by alias and by name, by several aliases, by a path into another."""
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, TypeAlias
 
-Json = dict[str, Any]
+from pydantic.json_schema import JsonSchemaValue
+
+Node: TypeAlias = Mapping[str, Any]
+"""What Pydantic makes of a type, or a part of it."""
 
 
-def with_all_names(made: Json, model: Mapping[str, Any]) -> Json:
+def with_all_names(made: JsonSchemaValue, model: Node) -> JsonSchemaValue:
     """Return the schema of a model, `made` with one name for each field, with all names that its check takes."""
     fields = _fields(model)
     config = model.get("config", {})
@@ -18,7 +21,7 @@ def with_all_names(made: Json, model: Mapping[str, Any]) -> Json:
     return made
 
 
-def _names(name: str, field: Mapping[str, Any], *, by_name: bool) -> tuple[str, dict[str, bool]]:
+def _names(name: str, field: Node, *, by_name: bool) -> tuple[str, dict[str, bool]]:
     """Return the name that Pydantic shows, and all that are taken: true for those that hold the value itself."""
     alias = field.get("validation_alias", name)
     if isinstance(alias, str):
@@ -28,7 +31,7 @@ def _names(name: str, field: Mapping[str, Any], *, by_name: bool) -> tuple[str, 
     return shown, {path[0]: len(path) == 1 for path in paths} | ({name: True} if by_name else {})
 
 
-def _add(made: Json, shown: str, names: Mapping[str, bool]) -> None:
+def _add(made: JsonSchemaValue, shown: str, names: Mapping[str, bool]) -> None:
     properties = made["properties"]
     value = properties[shown] if names.get(shown) else properties.pop(shown)
     for name, whole in names.items():
@@ -38,16 +41,16 @@ def _add(made: Json, shown: str, names: Mapping[str, bool]) -> None:
         made.setdefault("allOf", []).append({"anyOf": [{"required": [name]} for name in names]})
 
 
-def _fields(model: Mapping[str, Any]) -> Mapping[str, Any]:
+def _fields(model: Node) -> Node:
     """Return the fields of a model's description, below the functions that are around them."""
     for node in _below(model):
         if node.get("type") == "model-fields":
-            fields: Mapping[str, Any] = node["fields"]
+            fields: Node = node["fields"]
             return fields
     return {}
 
 
-def _below(node: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+def _below(node: Node) -> Iterator[Node]:
     inner = node.get("schema")
     while isinstance(inner, Mapping):
         yield inner

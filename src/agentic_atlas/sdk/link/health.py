@@ -146,7 +146,7 @@ class Resources(msgspec.Struct, frozen=True):
     memory: int = 0
 
 
-class Health:
+class ProcessHealth:
     """What is known of this process.
 
     Attributes:

@@ -20,7 +20,7 @@ from agentic_atlas.sdk.address import is_loopback
 from agentic_atlas.sdk.ledger.ledger import Ledger
 from agentic_atlas.sdk.link import trace
 from agentic_atlas.sdk.link.dial import Dialer
-from agentic_atlas.sdk.link.health import Health, LoopLag
+from agentic_atlas.sdk.link.health import LoopLag, ProcessHealth
 from agentic_atlas.sdk.link.reconnector import Reconnector
 from agentic_atlas.sdk.link.session import AgentSession
 from agentic_atlas.sdk.link.settings import Runtime, Timeouts
@@ -150,7 +150,7 @@ class LinkThread:
     async def _main(self) -> AtlasError | None:
         self._ledger.take_over(self._spool.open())
         loop = asyncio.get_running_loop()
-        health = Health(
+        health = ProcessHealth(
             self._lag,
             self._inbox.ping,
             self._skills_on_loop,
@@ -195,7 +195,7 @@ class LinkThread:
         except TimeoutError:
             return None
 
-    async def _tick_for_ever(self, health: Health) -> None:
+    async def _tick_for_ever(self, health: ProcessHealth) -> None:
         assert self._reconnector is not None
         while True:
             await asyncio.sleep(self._timeouts.tick)

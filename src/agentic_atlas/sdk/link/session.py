@@ -26,13 +26,11 @@ from agentic_atlas.protocol.messages import (
 )
 from agentic_atlas.protocol.session import Session
 from agentic_atlas.sdk.ledger.ledger import Ledger
+from agentic_atlas.sdk.link.beats import Beats
 from agentic_atlas.sdk.link.health import Resources
 from agentic_atlas.sdk.link.settings import Timeouts
 from agentic_atlas.sdk.ports import Inbox, UnsaidQuestion
 from agentic_atlas.transport.receiver import Receiver
-
-_SHORTEST_BEAT = 0.01
-"""Seconds: a router that wants beats more often than this does not get them."""
 
 
 class AgentSocket(Protocol):
@@ -62,8 +60,8 @@ class AgentSocket(Protocol):
         """Return the bytes that wait to be sent."""
 
 
-class ProcessHealth(Protocol):
-    """What is known of this process (`health.Health`)."""
+class HealthView(Protocol):
+    """What is known of this process (`health.ProcessHealth`)."""
 
     def hand(self, size: int) -> None:
         """So many bytes were handed to the handlers' loop."""
@@ -91,7 +89,7 @@ class AgentSession(Receiver):
         self,
         ledger: Ledger,
         inbox: Inbox,
-        state: ProcessHealth,
+        state: HealthView,
         *,
         timeouts: Timeouts,
         clock: Callable[[], float],
@@ -111,25 +109,21 @@ class AgentSession(Receiver):
         self._session = Session(Side.AGENT)
         self._socket: AgentSocket | None = None
         self._began_at = 0.0
-        self._heard_at = 0.0
-        self._beats = 0
-        self._answered = 0
-        self._beat_at = 0.0
-        self._unanswered_since: float | None = None
-        self._probe: tuple[int, float] | None = None
+        # From `welcome` on.
+        self._beats: Beats | None = None
         self._parting: int | None = None
-        self._buffered = 0
 
     def begin(self, socket: AgentSocket, base: Hello) -> None:
         """Say `hello` on a connection that was just opened."""
         self._socket = socket
-        self._began_at = self._heard_at = self._clock()
+        self._began_at = self._clock()
         self._send(socket, self._ledger.hello(base))
 
     def received(self, data: bytes) -> None:
         """Take a message of the router's, and say what it makes possible. Raises ProtocolError."""
         message = self._session.receive(data)
-        self._heard_at = self._clock()
+        if self._beats is not None:
+            self._beats.heard(self._clock())
         self._trace("received", message, len(data))
         self._take(message, len(data))
         self.flush()
@@ -147,7 +141,7 @@ class AgentSession(Receiver):
     def flush(self) -> None:
         """Send what the ledger lets go, while the router reads."""
         socket = self._socket
-        if socket is None or self.welcome is None:
+        if socket is None or self._beats is None:
             return
         while not socket.paused and (message := self._ledger.next()) is not None:
             if isinstance(message, Reply | UnsaidQuestion):
@@ -157,38 +151,35 @@ class AgentSession(Receiver):
                 if isinstance(message, Drain):
                     # Its answer tells that no task is on its way any more: the router hears in order.
                     self.beat()
-                    self._parting = self._beats
+                    self._parting = self._beats.sent
 
     def tick(self) -> None:
         """Let time pass: send the beat that is due, and end a connection that is dead or that stalls."""
         if self._socket is None:
             return
         now = self._clock()
+        why = None
         if self._state.full:
-            # Nothing is read, so nothing can be heard: that is no silence of the router's.
-            self._heard_at, self._probe = now, None
             self._socket.pause_reading()
-            why = None
+            if self._beats is not None:
+                # Nothing is read, so nothing can be heard.
+                self._beats.heard(now)
+                self._beats.end_probe()
         else:
             self._socket.resume_reading()
-            why = self._overdue(now)
+            why = self._overdue(now, self._socket.buffered())
         if why is not None:
             self._socket.abort(why)
-        elif self.welcome is not None and now >= self._beat_at:
+        elif self._beats is not None and self._beats.due(now):
             self.beat()
 
     def beat(self) -> None:
         """Send a beat, due or not."""
-        if self._socket is None or self.welcome is None:
+        if self._socket is None or self._beats is None:
             return
-        now = self._clock()
         resources = self._state.resources()
-        self._beats += 1
-        self._beat_at = now + max(self.welcome.beat_every, _SHORTEST_BEAT)
-        if self._unanswered_since is None:
-            self._unanswered_since = now
         beat = Beat(
-            self._beats,
+            self._beats.next(self._clock()),
             self._ledger.attempts.running,
             self._state.lag(),
             resources.cpu,
@@ -201,16 +192,14 @@ class AgentSession(Receiver):
 
     def probe(self) -> None:
         """The clock jumped: find out at once whether the connection is still there."""
-        now = self._clock()
-        # What was due before the jump says nothing: the answer to this beat decides.
-        self._heard_at, self._unanswered_since = now, None
-        self.beat()
-        self._probe = (self._beats, now)
+        if self._beats is not None:
+            self._beats.begin_probe(self._clock())
+            self.beat()
 
     @property
     def parted(self) -> bool:
         """False between our `drain` and the sign that the router has heard it: a task may still be on its way."""
-        return self._parting is None or self._answered >= self._parting
+        return self._parting is None or self._beats is None or self._beats.answered >= self._parting
 
     def finish(self) -> None:
         """Close because the agent ends."""
@@ -232,8 +221,8 @@ class AgentSession(Receiver):
 
     def _take(self, message: Message, size: int) -> None:
         match message:
-            case Beat():
-                self._answer(message)
+            case Beat() if self._beats is not None:
+                self._beats.answer(message.n)
             case EventAck():
                 self._ledger.acknowledged(message)
                 self._tell_room(message.task, message.attempt)
@@ -270,6 +259,7 @@ class AgentSession(Receiver):
     def _begin_work(self, welcome: Welcome) -> None:
         assert self._socket is not None
         self.welcome = welcome
+        self._beats = Beats(self._timeouts, welcome.beat_every, self._clock())
         self._socket.limit(welcome.limits)
         for attempt in self._ledger.welcomed(welcome):
             self._inbox.drop(attempt.task, attempt.attempt)
@@ -278,40 +268,12 @@ class AgentSession(Receiver):
             self._tell_room(verdict.task, verdict.attempt)
         self.beat()
 
-    def _answer(self, beat: Beat) -> None:
-        self._answered = max(self._answered, beat.n)
-        if self._answered >= self._beats:
-            self._unanswered_since = None
-        if self._probe is not None and self._answered >= self._probe[0]:
-            self._probe = None
-
-    def _overdue(self, now: float) -> str | None:
+    def _overdue(self, now: float, buffered: int) -> str | None:
         """Return why this connection is to be given up, or None."""
-        assert self._socket is not None
-        if self.welcome is None:
-            late = now - self._began_at > self._timeouts.welcome
-            return f"the router did not answer within {self._timeouts.welcome:g} s" if late else None
-        if self._probe is not None and now - self._probe[1] > self._timeouts.probe:
-            return "the connection did not survive the sleep of this machine"
-        return self._silence(now, self.welcome.beat_every)
-
-    def _silence(self, now: float, beat_every: float) -> str | None:
-        """Judge the answers to beats. While a slow line still carries what waits to be sent, it is not dead."""
-        assert self._socket is not None
-        buffered = self._socket.buffered()
-        if buffered < self._buffered:
-            self._heard_at = now
-        self._buffered = buffered
-        if self._unanswered_since is None:
-            return None
-        beat_every = max(beat_every, _SHORTEST_BEAT)
-        patience = self._timeouts.silent_beats * beat_every
-        # Counted from what was heard last, or a cut right after an answer would be found a whole beat later. A beat
-        # that went out late, because this process had no time, has half of one for its answer all the same.
-        quiet = now - max(self._heard_at, self._unanswered_since - patience + beat_every / 2)
-        if quiet < patience:
-            return None
-        return f"the router has not answered for {quiet:.1f} s"
+        if self._beats is not None:
+            return self._beats.overdue(now, buffered)
+        late = now - self._began_at > self._timeouts.welcome
+        return f"the router did not answer within {self._timeouts.welcome:g} s" if late else None
 
 
 def _nobody(_direction: str, _message: Message, _size: int) -> None:

@@ -104,7 +104,7 @@ class RouterEnd:
 
 
 class Health:
-    """Implements `session.ProcessHealth`."""
+    """Implements `session.HealthView`."""
 
     def __init__(self) -> None:
         self.full = False

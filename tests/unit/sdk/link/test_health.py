@@ -7,7 +7,7 @@ import threading
 
 import pytest
 
-from agentic_atlas.sdk.link.health import Backlog, Health, LagThreshold, LoopLag, SleepDetector, blocked, where
+from agentic_atlas.sdk.link.health import Backlog, LagThreshold, LoopLag, ProcessHealth, SleepDetector, blocked, where
 from agentic_atlas.sdk.link.settings import Runtime, Timeouts
 from tests.unit.sdk.memory_wire import Lines
 
@@ -130,7 +130,7 @@ def test_a_tick_asks_the_loop_one_question_and_warns_of_one_that_does_not_answer
     clock, log, asked = Clock(), Lines(), []
     lag = LoopLag(clock, threading.get_ident())
     runtime = Runtime(clock=clock, wall=clock)
-    health = Health(lag, asked.append, lambda: ["translate"], timeouts=Timeouts(), runtime=runtime, log=log)
+    health = ProcessHealth(lag, asked.append, lambda: ["translate"], timeouts=Timeouts(), runtime=runtime, log=log)
     health.tick()
     clock.now += 3.0
     health.tick()
@@ -150,7 +150,7 @@ def test_a_machine_that_slept_is_no_loop_that_hangs() -> None:
     clock, log = Clock(), Lines()
     lag = LoopLag(clock, 1)
     runtime = Runtime(clock=clock, wall=clock)
-    health = Health(lag, lambda _: None, list, timeouts=Timeouts(), runtime=runtime, log=log)
+    health = ProcessHealth(lag, lambda _: None, list, timeouts=Timeouts(), runtime=runtime, log=log)
     health.tick()
     clock.now += 3_600.0
     health.tick()
@@ -159,5 +159,5 @@ def test_a_machine_that_slept_is_no_loop_that_hangs() -> None:
 
 def test_the_process_tells_what_it_takes_of_the_machine() -> None:
     runtime = Runtime(clock=Clock(), wall=Clock())
-    health = Health(LoopLag(Clock(), 1), id, list, timeouts=Timeouts(), runtime=runtime, log=Lines())
+    health = ProcessHealth(LoopLag(Clock(), 1), id, list, timeouts=Timeouts(), runtime=runtime, log=Lines())
     assert health.resources().memory > 1_000_000

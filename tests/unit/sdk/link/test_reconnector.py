@@ -15,8 +15,8 @@ from agentic_atlas.sdk.link.dial import HandshakeRefused, Unreachable
 from agentic_atlas.sdk.link.reconnector import Reconnector
 from agentic_atlas.sdk.link.session import AgentSession
 from agentic_atlas.sdk.link.settings import Runtime, Timeouts
-from agentic_atlas.testing.loop import JumpingLoop
 from agentic_atlas.transport.receiver import Closed
+from tests.still_loop import StillLoop
 from tests.unit.sdk.link.router_end import BASE, Agent, RouterEnd
 from tests.unit.sdk.memory_log import MemoryLog
 
@@ -49,7 +49,7 @@ class Network:
     @property
     def waits(self) -> list[float]:
         """Seconds between the tries."""
-        return [round(later - before, 1) for before, later in zip(self.tries, self.tries[1:], strict=False)]
+        return [round(later - before, 2) for before, later in zip(self.tries, self.tries[1:], strict=False)]
 
     async def _connect(self, _token: str, session: AgentSession) -> RouterEnd:
         self.tries.append(self._loop.time())
@@ -88,16 +88,9 @@ def closes(closed: Closed) -> Answer:
 
 
 def run(work: Callable[[], Coroutine[Any, Any, None]]) -> None:
-    """Run a test on a loop whose time jumps."""
-
-    async def main() -> None:
-        loop = asyncio.get_running_loop()
-        assert isinstance(loop, JumpingLoop)
-        loop.may_jump = lambda: True
-        await work()
-
-    with asyncio.Runner(loop_factory=JumpingLoop) as runner:
-        runner.run(main())
+    """Run a test on a loop whose time passes only where nothing else is left to do."""
+    with asyncio.Runner(loop_factory=StillLoop) as runner:
+        runner.run(work())
 
 
 def test_a_router_that_is_not_there_is_tried_in_windows_that_double_up_to_half_a_minute() -> None:
@@ -117,8 +110,8 @@ def test_an_agent_that_was_cut_off_hurries_as_long_as_its_tasks_are_its_own() ->
     async def main() -> None:
         net = Network(lets_in_and(CUT), *[Unreachable("connection refused")] * 7, lets_in_and(CUT))
         await net.agent.run()
-        assert net.waits[:8] == [0.2, 0.4, 0.8, 1.6, 3.2, 3.8, 3.8, 3.8]
-        assert [line for line in net.log.at("info") if "back after" in line] == ["back after 17.5 s"]
+        assert net.waits[:8] == [0.2, 0.4, 0.8, 1.6, 3.2, 3.75, 3.75, 3.75]
+        assert [line for line in net.log.at("info") if "back after" in line] == ["back after 17.4 s"]
         assert net.log.at("info")[0] == f"connected to {URL}"
         assert net.log.at("warning")[0] == "connection lost: it was cut; trying again"
 
