@@ -66,7 +66,6 @@ class Connection(Receiver):
         deliveries: its slots.
         over: True when it is closed or about to be.
         loss: why what it held is lost, should its instance not come back.
-        sign_of_life: set when anything comes, and at the end; cleared by `ping`.
     """
 
     def __init__(self, serial: int, identity: Identity, transport: Transport, office: Office, host: Host) -> None:
@@ -80,7 +79,7 @@ class Connection(Receiver):
         self.deliveries = Deliveries()
         self.over = False
         self.loss = Loss.CUT
-        self.sign_of_life = asyncio.Event()
+        self._sign_of_life: asyncio.Event | None = None
         self._office = office
         self._host = host
         self._transport = transport
@@ -120,7 +119,7 @@ class Connection(Receiver):
     def ponged(self) -> None:
         """A pong came."""
         self._pulse.heard(self._office.clock())
-        self.sign_of_life.set()
+        self._gave_sign()
 
     def writable(self) -> None:
         """What waited to be sent has been."""
@@ -128,6 +127,10 @@ class Connection(Receiver):
             self._outbox.flush()
             self._after_sending()
             self._host.freed(self)
+
+    def crashed(self, bug: Exception) -> None:
+        """A fault of ours with one agent must not end the router."""
+        self._office.log.error("connection_failed", agent=self.identity.agent_id, exc_info=bug)
 
     def closed(self, *, left: bool = False) -> None:
         """The connection is gone: cut, or (`left`) closed by the peer."""
@@ -236,10 +239,13 @@ class Connection(Receiver):
         if not self.over:
             self._intake.pause(Pause.STOPPING)
 
-    def ping(self) -> None:
-        """Ask for a sign of life."""
-        self.sign_of_life.clear()
+    def ping(self) -> asyncio.Event:
+        """Ask for a sign of life; return what is set when anything comes, and at the end."""
+        if self._sign_of_life is None:
+            self._sign_of_life = asyncio.Event()
+        asked = self._sign_of_life
         self._transport.ping()
+        return asked
 
     def forgive(self, seconds: float) -> None:
         """This process stood still for so long."""
@@ -271,6 +277,11 @@ class Connection(Receiver):
             self._end(reason, int(code))
 
     # -- inside
+
+    def _gave_sign(self) -> None:
+        if self._sign_of_life is not None:
+            self._sign_of_life.set()
+            self._sign_of_life = None
 
     def _take(self, data: bytes) -> None:
         began = self._office.clock()
@@ -382,7 +393,7 @@ class Connection(Receiver):
         if self._calls is not None:
             self._calls.stop()
         self._room.set()
-        self.sign_of_life.set()
+        self._gave_sign()
         self._office.log.info(
             "connection_ended", agent=self.identity.agent_id, instance=self.instance_id, code=code, reason=reason
         )

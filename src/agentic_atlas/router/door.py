@@ -42,9 +42,7 @@ class Door:
         request = asked(head)
         identity = identify(request, self._guard.verify)
         self.router.check(identity)
-        return Upgrade(
-            request.key, SUBPROTOCOL, partial(self.router.connect, identity), partial(self._crashed, identity.agent_id)
-        )
+        return Upgrade(request.key, SUBPROTOCOL, partial(self.router.connect, identity))
 
     def refuse(self, error: Exception, address: str) -> Answer:
         """See `transport.server.Door`."""
@@ -63,9 +61,6 @@ class Door:
     def left(self, count: int) -> None:
         """See `transport.server.Door`."""
         self._log.warning("connections_left", count=count)
-
-    def _crashed(self, agent_id: str, bug: Exception) -> None:
-        self._log.error("connection_failed", agent=agent_id, exc_info=bug)
 
 
 async def serve(

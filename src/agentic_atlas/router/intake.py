@@ -6,12 +6,13 @@ very next message, and nothing is dropped or taken out of order.
 
 from collections import deque
 from collections.abc import Callable
-from enum import Enum, auto
+from enum import Flag, auto
+from typing import Final
 
 from agentic_atlas.router.ports import Transport
 
 
-class Pause(Enum):
+class Pause(Flag):
     """Why nothing is taken for now."""
 
     STORING = auto()
@@ -24,6 +25,11 @@ class Pause(Enum):
     """The router stops: what came before is still stored."""
 
 
+_NONE: Final[deque[bytes]] = deque(maxlen=0)
+"""An empty queue takes half a kilobyte, which most connections never need: they share this one."""
+_FREE: Final = Pause(0)
+
+
 class Intake:
     """Hands messages on, one by one, unless paused."""
 
@@ -31,8 +37,8 @@ class Intake:
         self._transport = transport
         self._take = take
         self._most = most
-        self._reasons: set[Pause] = set()
-        self._waiting: deque[bytes] = deque()
+        self._reasons = _FREE
+        self._waiting = _NONE
         self._bytes = 0
         self._handing_on = False
 
@@ -46,6 +52,8 @@ class Intake:
         if not self._reasons and not self._waiting:
             self._take(data)
             return True
+        if not self._waiting:
+            self._waiting = deque()
         self._waiting.append(data)
         self._bytes += len(data)
         return self._bytes <= self._most
@@ -54,13 +62,13 @@ class Intake:
         """Take nothing more."""
         if not self._reasons:
             self._transport.pause_reading()
-        self._reasons.add(reason)
+        self._reasons |= reason
 
     def resume(self, reason: Pause) -> None:
         """This reason is gone: when it was the last one, go on with what has waited."""
         if reason not in self._reasons:
             return
-        self._reasons.remove(reason)
+        self._reasons &= ~reason
         if self._handing_on:
             return
         self._handing_on = True
@@ -74,5 +82,5 @@ class Intake:
 
     def stop(self) -> None:
         """The connection is over: forget what waits."""
-        self._waiting.clear()
+        self._waiting = _NONE
         self._bytes = 0

@@ -6,11 +6,15 @@ that the agent asks for more than it reads, and ends the connection.
 """
 
 from collections import deque
+from typing import Final
 
 from agentic_atlas.protocol.messages import Answer, Cancel, Message, Task
 from agentic_atlas.protocol.session import Session
 from agentic_atlas.protocol.states import ConnectionState
 from agentic_atlas.router.ports import Transport
+
+_NONE: Final[deque[Task | Cancel | Answer]] = deque(maxlen=0)
+"""An empty queue takes half a kilobyte, which most connections never need: they share this one."""
 
 
 class Outbox:
@@ -27,7 +31,7 @@ class Outbox:
         self._most = most
         self._half = most // 2
         self._stalled = stalled
-        self._waiting: deque[Task | Cancel | Answer] = deque()
+        self._waiting = _NONE
         self._backlog = 0
         self._backlog_since: float | None = None
 
@@ -61,14 +65,14 @@ class Outbox:
     def deliver(self, message: Task | Answer) -> None:
         """Send a task or an answer, now or when the agent has read what was sent before."""
         if self._waiting or not self._fits(message):
-            self._waiting.append(message)
+            self._wait(message)
         else:
             self.send(message)
 
     def cancel(self, cancel: Cancel) -> None:
         """Send a cancel, after its task when that one still waits."""
         if any(one.task == cancel.task for one in self._waiting):
-            self._waiting.append(cancel)
+            self._wait(cancel)
         else:
             self.send(cancel)
 
@@ -79,7 +83,7 @@ class Outbox:
 
     def stop(self) -> None:
         """The connection is over: forget what waits. The leases see to it that it is delivered again."""
-        self._waiting.clear()
+        self._waiting = _NONE
 
     def stalls(self, now: float) -> bool:
         """Tell whether what waits to be sent has not got less for too long; to be asked now and then."""
@@ -89,6 +93,11 @@ class Outbox:
         elif self._backlog_since is None or backlog < self._backlog:
             self._backlog, self._backlog_since = backlog, now
         return self._backlog_since is not None and now - self._backlog_since > self._stalled
+
+    def _wait(self, message: Task | Cancel | Answer) -> None:
+        if not self._waiting:
+            self._waiting = deque()
+        self._waiting.append(message)
 
     def _fits(self, message: Task | Cancel | Answer) -> bool:
         buffered = self._transport.buffered()

@@ -94,10 +94,10 @@ class Registration:
 
     async def _silent(self, holder: Connection) -> bool:
         """Ping the older connection; True when it is gone, at the latest after this."""
-        holder.ping()
+        sign_of_life = holder.ping()
         try:
             async with asyncio.timeout(self._office.settings.ping_old):
-                await holder.sign_of_life.wait()
+                await sign_of_life.wait()
         except TimeoutError:
             holder.close(CloseCode.REPLACED, "replaced")
         return holder.over

@@ -60,5 +60,8 @@ class Receiver:
     def unfinished(self) -> None:
         """A message was begun and is not finished in time; said again for as long as that stays so."""
 
+    def crashed(self, bug: Exception) -> None:
+        """It raised by mistake, which ends this connection and nothing else; `closed` follows."""
+
     def closed(self, *, left: bool = False) -> None:
         """The connection is gone: cut, or (`left`) closed by the peer. May be said twice."""

@@ -48,8 +48,6 @@ class Upgrade(NamedTuple):
     """What is spoken from then on."""
     begin: Callable[[WebSocket], Receiver]
     """See `WebSocket`."""
-    crashed: Callable[[Exception], None]
-    """See `WebSocket`."""
 
 
 class Door(Protocol):
@@ -299,7 +297,7 @@ class Accepted(WSProtocol):  # type: ignore[misc]  # picows' stubs do not have i
         self._listener.crowd.introduce(self)
         self._incoming = None
         self._subprotocol = upgrade.subprotocol
-        self.websocket = WebSocket(upgrade.begin, self._listener.terms, self._listener.clock, upgrade.crashed)
+        self.websocket = WebSocket(upgrade.begin, self._listener.terms, self._listener.clock)
         self._feed(_UPGRADE % upgrade.key.encode("ascii") + more)
         self.websocket.look()
 

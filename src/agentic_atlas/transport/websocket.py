@@ -43,7 +43,6 @@ class WebSocket(WSListener):
         begin: "Callable[[WebSocket], Receiver]",
         terms: Terms,
         clock: Callable[[], float],
-        crashed: Callable[[Exception], None] | None = None,
     ) -> None:
         """Prepare.
 
@@ -51,14 +50,12 @@ class WebSocket(WSListener):
             begin: is given this once the handshake is done, and returns who takes what comes.
             terms: the limits are put in force again by `limit`.
             clock: seconds that only ever pass.
-            crashed: is told what the receiver raised by mistake; it ends this connection, and not the process.
         """
         self.paused = False
         self.receiver: Receiver | None = None
-        self._begin = begin
+        self._begin: Callable[[WebSocket], Receiver] | None = begin
         self._terms = terms
         self._clock = clock
-        self._crashed = crashed
         self._ws: WSTransport | None = None
         self._raw: asyncio.Transport | None = None
         self._closed: Closed | None = None
@@ -146,7 +143,11 @@ class WebSocket(WSListener):
         """Begin."""
         self._ws = transport
         self._raw = transport.underlying_transport
-        self.receiver = self._begin(self)
+        # They are kept as long as the connection, and nobody asks for them again.
+        transport.request.headers.clear()
+        transport.response.headers.clear()
+        assert self._begin is not None
+        self.receiver, self._begin = self._begin(self), None
 
     def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
         """Take a frame; never raises."""
@@ -224,8 +225,7 @@ class WebSocket(WSListener):
         self._abort_later()
 
     def _crash(self, receiver: Receiver, bug: Exception) -> None:
-        if self._crashed is not None:
-            self._crashed(bug)
+        receiver.crashed(bug)
         if self._closed is None:
             why = f"internal error ({type(bug).__name__})"
             self._close(Closed(_INTERNAL_ERROR, encode_reason("internal"), ours=True, why=why, bug=bug))

@@ -37,6 +37,7 @@ class Ear(Receiver):
     messages: asyncio.Queue[bytes] = field(default_factory=asyncio.Queue)
     told: asyncio.Queue[str] = field(default_factory=asyncio.Queue)
     hears: Callable[[bytes], None] | None = None
+    bugs: list[Exception] = field(default_factory=list)
 
     def received(self, data: bytes) -> None:
         if self.hears is not None:
@@ -51,6 +52,9 @@ class Ear(Receiver):
 
     def fail(self, error: ProtocolError) -> None:
         self.told.put_nowait(error.code)
+
+    def crashed(self, bug: Exception) -> None:
+        self.bugs.append(bug)
 
     def closed(self, *, left: bool = False) -> None:
         self.told.put_nowait("left" if left else "closed")
@@ -73,10 +77,9 @@ class Hall:
     def __init__(self) -> None:
         self.ear = Ear()
         self.ends: asyncio.Queue[WebSocket] = asyncio.Queue()
-        self.bugs: list[Exception] = []
 
     def answer(self, head: Head, address: str, *, crowded: bool) -> Upgrade | Answer:
-        return Upgrade(upgrade_key(head), SUBPROTOCOL, self._begin, self.bugs.append)
+        return Upgrade(upgrade_key(head), SUBPROTOCOL, self._begin)
 
     def refuse(self, error: Exception, address: str) -> Answer:
         raise error
@@ -206,7 +209,7 @@ async def test_a_bug_of_a_receiver_ends_its_connection_alone_and_is_told() -> No
         async with asyncio.timeout(PATIENCE):
             assert (await both.client.ended()).code == 1011
             assert isinstance((await both.server.ended()).bug, ZeroDivisionError)
-        assert [type(bug) for bug in both.hall.bugs] == [ZeroDivisionError]
+        assert [type(bug) for bug in both.hall.ear.bugs] == [ZeroDivisionError]
 
 
 async def test_a_message_that_is_not_finished_is_told_again_and_again_and_not_while_nothing_is_read() -> None:
