@@ -50,14 +50,39 @@ def test_the_server_has_dependencies_which_the_base_install_lacks(server_only: s
     assert not {"certifi", "h11", "msgspec", "picows", "pydantic"} & server_only
 
 
+TESTED = """
+from agentic_atlas import Agent, Context
+from agentic_atlas.testing import running
+
+agent = Agent("hello")
+
+@agent.skill
+async def greet(ctx: Context, name: str) -> str:
+    return f"{await ctx.ask('Which greeting?', str)}, {name}!"
+
+with running(agent) as hello:
+    task = hello.submit("greet", name="Ada", queue_ttl=60)
+    task.answer("Hello")
+    assert task.result() == "Hello, Ada!"
+"""
+
+
 @pytest.mark.parametrize(
     "program",
     [
         "import agentic_atlas, agentic_atlas.sdk",
+        TESTED,
         "import agentic_atlas.cli",
         *(HELP.format(words=words) for words in ([], ["backup"], ["restore"])),
     ],
-    ids=["the SDK", "the commands", "atlas --help", "atlas backup --help", "atlas restore --help"],
+    ids=[
+        "the SDK",
+        "an agent under test",
+        "the commands",
+        "atlas --help",
+        "atlas backup --help",
+        "atlas restore --help",
+    ],
 )
 def test_nothing_of_the_server_is_loaded_by(program: str, server_only: set[str]) -> None:
     assert loaded_by(program) & server_only == set()
