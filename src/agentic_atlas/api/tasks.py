@@ -14,7 +14,7 @@ from agentic_atlas.api.describe import describe
 from agentic_atlas.backend.domain.records import Submitted, TaskEvent
 from agentic_atlas.backend.ports import TaskFilter
 from agentic_atlas.backend.usecases import tasks
-from agentic_atlas.backend.usecases.shown import ask_of, event_info, summary_of, task_info, task_summary
+from agentic_atlas.backend.usecases.shown import event_info, summary_of, task_info, task_summary
 from agentic_atlas.errors import AtlasError, InvalidInput
 from agentic_atlas.http.accept import prefers
 from agentic_atlas.http.answers import Json, read
@@ -49,8 +49,8 @@ async def submit(
     traceparent: Annotated[str | None, Header(max_length=200)] = None,
 ) -> Response:
     """Submit a task; with `wait`, answer when it has ended or the time is over."""
-    ask = ask_of(await read(request, SubmitRequest), traceparent)
-    made = await tasks.submit(who, engine, ask, wait=wait)
+    ask = await read(request, SubmitRequest)
+    made = await tasks.submit(who, engine, ask, trace=traceparent, wait=wait)
     status = HTTPStatus.CREATED if made.created else HTTPStatus.OK
     return Json(_view(made), status=status, headers={"Location": f"/api/v1/tasks/{made.task.id}"})
 
@@ -59,7 +59,7 @@ async def submit(
 async def batch(request: Request, engine: Parts, who: Who) -> Response:
     """Submit several tasks; each is accepted or refused by itself."""
     body = await read(request, BatchRequest)
-    outcomes = await tasks.submit_all(who, engine, [ask_of(new) for new in body.tasks])
+    outcomes = await tasks.submit_all(who, engine, body.tasks)
     return Json(BatchAnswer(results=[_item(outcome) for outcome in outcomes]))
 
 

@@ -17,7 +17,6 @@ from agentic_atlas.backend.engine.engine import Engine, World
 from agentic_atlas.backend.rights import Principal, Session
 from agentic_atlas.backend.store.memory import MemoryStore
 from agentic_atlas.backend.usecases import tasks
-from agentic_atlas.backend.usecases.shown import ask_of
 from agentic_atlas.bus.local import LocalBus
 from agentic_atlas.errors import ConfigurationError, InvalidInput, NotFound
 from agentic_atlas.joint import RouterBackend, RouterFleet
@@ -165,7 +164,7 @@ class Network:
                 check_nesting(bytes(request.input), Limits().depth)
             except ProtocolError as error:
                 raise InvalidInput(f"the input is not acceptable: {error.message}") from None
-            return (await tasks.submit(self.tester, self.engine, ask_of(request))).task
+            return (await tasks.submit(self.tester, self.engine, request)).task
 
         return await self.do(submitted())
 

@@ -3,9 +3,10 @@
 import asyncio
 from pathlib import Path
 
-from agentic_atlas.backend.domain.records import Ask, CallerRef, Submitted
+from agentic_atlas.backend.domain.records import CallerRef, Submitted
 from agentic_atlas.backend.engine import submission
 from agentic_atlas.backend.usecases import calls
+from agentic_atlas.protocol.caller.tasks import SubmitRequest
 from agentic_atlas.protocol.messages import Accept, Call, Raw, Reply
 from tests.integration.api.network import GREET, Api, api
 
@@ -18,7 +19,7 @@ async def submitter(atlas: Api, agent_id: str) -> asyncio.Task[Submitted]:
     user = await atlas.engine.store.users.get(agent.owner_id)
     assert user is not None
     caller = CallerRef("user", user.id, user.id, user.name)
-    ask = Ask("hello", "greet", b'{"name":"Ada"}')
+    ask = SubmitRequest("hello", "greet", Raw(b'{"name":"Ada"}'))
     return asyncio.create_task(submission.submit(atlas.engine, user, caller, ask))
 
 

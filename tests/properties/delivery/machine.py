@@ -11,6 +11,7 @@ import sys
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
+from datetime import UTC, datetime
 from itertools import count
 from typing import Any
 
@@ -20,11 +21,12 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from msgspec.structs import replace
 
 from agentic_atlas.backend.domain.deadlines import due_at
-from agentic_atlas.backend.domain.records import Ask, Task
+from agentic_atlas.backend.domain.records import Task
 from agentic_atlas.backend.rights import Principal
 from agentic_atlas.backend.usecases import tasks
 from agentic_atlas.errors import AtlasError
 from agentic_atlas.protocol import messages
+from agentic_atlas.protocol.caller.tasks import SubmitRequest
 from agentic_atlas.protocol.messages import Outcome
 from agentic_atlas.protocol.tasks import LEASED, TaskState
 from agentic_atlas.router.connection import Connection
@@ -84,7 +86,7 @@ class Delivery(RuleBasedStateMachine):
         self.log = Faults()
         self.ids = Numbered()
         self.numbers = count(1)
-        self.asked: dict[str, Ask] = {}
+        self.asked: dict[str, SubmitRequest] = {}
         """What was asked for with each idempotency key first."""
         self.processes: dict[str, Process] = {}
         self.lines: list[Line] = []
@@ -504,18 +506,18 @@ class Delivery(RuleBasedStateMachine):
         newest = sorted(self.truth.acknowledged, reverse=True)
         return newest[which % len(newest)]
 
-    def _ask(self, wanted: dict[str, Any]) -> Ask:
+    def _ask(self, wanted: dict[str, Any]) -> SubmitRequest:
         options = dict(wanted)
         given = msgspec.json.encode({"n": next(self.numbers), "obstinate": options.pop("obstinate")})
         if options["deadline"] is not None:
-            options["deadline"] += self.loop.wall()
-        return Ask(input=given, **options)
+            options["deadline"] = datetime.fromtimestamp(options["deadline"] + self.loop.wall(), UTC)
+        return SubmitRequest(input=msgspec.Raw(given), **options)
 
-    def _submit(self, ask: Ask) -> None:
+    def _submit(self, ask: SubmitRequest) -> None:
         self.counts["submits"] += 1
         self.server.ask(self._submitted(ask))
 
-    async def _submitted(self, ask: Ask) -> None:
+    async def _submitted(self, ask: SubmitRequest) -> None:
         with suppress(AtlasError):
             done = await tasks.submit(PRINCIPAL, self.server.engine, ask)
             self._acknowledged(done.task, ask)
@@ -533,7 +535,7 @@ class Delivery(RuleBasedStateMachine):
         with suppress(AtlasError):
             await tasks.cancel(PRINCIPAL, self.server.engine, task_id, "enough")
 
-    def _acknowledged(self, task: Task, ask: Ask | None) -> None:
+    def _acknowledged(self, task: Task, ask: SubmitRequest | None) -> None:
         self.truth.acknowledged.add(task.id)
-        if ask is not None and task.input != ask.input:
+        if ask is not None and task.input != bytes(ask.input):
             self.wrong.append(f"{task.id} was taken for another request")

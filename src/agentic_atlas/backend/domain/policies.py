@@ -3,39 +3,29 @@
 The author of a skill knows what may happen twice, a caller does not: a caller may be stricter, never laxer.
 """
 
-import msgspec
-
 from agentic_atlas.errors import InvalidInput
+from agentic_atlas.protocol.caller.tasks import TaskOptions
 from agentic_atlas.protocol.messages import Delivery, Policy
 
 
-class Wishes(msgspec.Struct, frozen=True):
-    """What a caller asks for; None leaves it to the skill."""
-
-    delivery: Delivery | None = None
-    max_attempts: int | None = None
-    retries: int | None = None
-    timeout: float | None = None
-
-
-def effective(policy: Policy, wishes: Wishes) -> Policy:
-    """Return the policy of one task.
+def effective(policy: Policy, asked: TaskOptions) -> Policy:
+    """Return the policy of one task; what its caller leaves out is the skill's.
 
     Raises:
         InvalidInput: it would run a skill twice that must not (`unsafe_policy`).
     """
-    if policy.delivery is Delivery.AT_MOST_ONCE and wishes.delivery is Delivery.AT_LEAST_ONCE:
+    if policy.delivery is Delivery.AT_MOST_ONCE and asked.delivery == "at_least_once":
         raise _unsafe("its author says that this skill must not run twice: leave out `delivery`")
-    delivery = wishes.delivery or policy.delivery
+    delivery = Delivery(asked.delivery or policy.delivery)
     once = delivery is Delivery.AT_MOST_ONCE
-    if once and wishes.retries:
+    if once and asked.retries:
         raise _unsafe("at_most_once and retries contradict each other: leave out `retries`")
     return Policy(
         delivery=delivery,
-        max_attempts=policy.max_attempts if wishes.max_attempts is None else wishes.max_attempts,
-        retries=0 if once else policy.retries if wishes.retries is None else wishes.retries,
+        max_attempts=policy.max_attempts if asked.max_attempts is None else asked.max_attempts,
+        retries=0 if once else policy.retries if asked.retries is None else asked.retries,
         backoff=policy.backoff,
-        timeout=policy.timeout if wishes.timeout is None else wishes.timeout,
+        timeout=policy.timeout if asked.timeout is None else asked.timeout,
     )
 
 

@@ -272,28 +272,6 @@ class InputFault(msgspec.Struct, frozen=True):
     message: str
 
 
-class Ask(msgspec.Struct, frozen=True):
-    """What a caller wants: one call of one skill."""
-
-    agent: str
-    skill: str
-    input: bytes
-    """JSON, well-formed and no deeper than a message may be: whoever takes it in sees to that."""
-    idempotency_key: str | None = None
-    deadline: float | None = None
-    """Seconds since the epoch."""
-    timeout: float | None = None
-    priority: int = 0
-    queue_ttl: float | None = None
-    """How long it may wait for a slot; 0: as long as its agent is there, and for one that is on its way back after a
-    restart of the server. None: a day."""
-    delivery: Delivery | None = None
-    retries: int | None = None
-    max_attempts: int | None = None
-    trace: str | None = None
-    """The caller's own `traceparent`."""
-
-
 class Submitted(msgspec.Struct, frozen=True):
     """A task that is stored."""
 

@@ -7,21 +7,25 @@ import asyncio
 from asyncio import Future
 from collections.abc import Sequence
 from contextlib import nullcontext
+from datetime import UTC
 
 import msgspec
+from msgspec import Raw
 
 from agentic_atlas.backend.domain import lifecycle
 from agentic_atlas.backend.domain.children import depth_below
 from agentic_atlas.backend.domain.idempotency import digest
 from agentic_atlas.backend.domain.ids import TASK
 from agentic_atlas.backend.domain.names import full_name
-from agentic_atlas.backend.domain.policies import Wishes, effective
-from agentic_atlas.backend.domain.records import Agent, Ask, CallerRef, Skill, Submitted, Task, User
+from agentic_atlas.backend.domain.policies import effective
+from agentic_atlas.backend.domain.records import Agent, CallerRef, Skill, Submitted, Task, User
 from agentic_atlas.backend.domain.tracing import child
 from agentic_atlas.backend.engine import events
 from agentic_atlas.backend.engine.engine import Engine
 from agentic_atlas.backend.ports import Added, Slot
 from agentic_atlas.errors import AtlasError, Conflict, InvalidInput, Unavailable
+from agentic_atlas.protocol.caller.tasks import SubmitRequest
+from agentic_atlas.protocol.caller.values import LONGEST
 from agentic_atlas.protocol.numbers import is_object, numbers_fit
 from agentic_atlas.protocol.payloads import input_too_large
 from agentic_atlas.protocol.tasks import TaskState
@@ -29,21 +33,17 @@ from agentic_atlas.protocol.tasks import TaskState
 QUEUE_TTL = 24 * 3600.0
 """Seconds a task waits for its agent unless its caller says otherwise."""
 
-MOST_AHEAD = 366 * 86_400.0
-"""Seconds a deadline may be ahead."""
-
-MAX_PRIORITY = 9
-"""Highest priority of a task; 0 is the lowest."""
-MAX_KEY = 200
-"""Characters of an idempotency key."""
-
 
 class _Request(msgspec.Struct, frozen=True):
     """Who asks, and for what."""
 
     user: User
     caller: CallerRef
-    ask: Ask
+    ask: SubmitRequest
+    input: bytes
+    """That of `ask`: JSON, well-formed and no deeper than a message may be; whoever takes it in sees to that."""
+    trace: str | None = None
+    """The caller's own `traceparent`."""
     parent: Task | None = None
     retry_of: str | None = None
 
@@ -69,8 +69,9 @@ async def submit(
     engine: Engine,
     user: User,
     caller: CallerRef,
-    ask: Ask,
+    ask: SubmitRequest,
     *,
+    trace: str | None = None,
     parent: Task | None = None,
     retry_of: str | None = None,
     wait: float = 0.0,
@@ -88,7 +89,7 @@ async def submit(
         Busy: too many tasks wait for the agent, or have not ended (`domain.census`).
         Conflict: the idempotency key was used for something else.
     """
-    (prepared,) = await _prepare(engine, [_Request(user, caller, ask, parent, retry_of)])
+    (prepared,) = await _prepare(engine, [_Request(user, caller, ask, bytes(ask.input), trace, parent, retry_of)])
     # Before it is stored, so that its end can't be missed.
     watched = prepared.change.task.id if wait and isinstance(prepared, _Prepared) else None
     with nullcontext() if watched is None else engine.feed.watch(watched) as watch:
@@ -105,16 +106,17 @@ async def submit(
 
 
 async def submit_all(
-    engine: Engine, user: User, caller: CallerRef, asks: Sequence[Ask]
+    engine: Engine, user: User, caller: CallerRef, asks: Sequence[SubmitRequest]
 ) -> list[Submitted | AtlasError]:
     """Accept tasks, each by itself; return what became of each, in their order. The errors are those of `submit`.
 
     All of them together wait for hardly more than one: they are stored in the same commits.
     """
-    return await _store(engine, await _prepare(engine, [_Request(user, caller, ask) for ask in asks]))
+    requests = [_Request(user, caller, ask, bytes(ask.input)) for ask in asks]
+    return await _store(engine, await _prepare(engine, requests))
 
 
-async def earlier(engine: Engine, user: User, caller: CallerRef, ask: Ask, refusal: AtlasError) -> Submitted:
+async def earlier(engine: Engine, user: User, caller: CallerRef, ask: SubmitRequest, refusal: AtlasError) -> Submitted:
     """Return what an earlier submit with the same key made; the world may have changed since.
 
     Raises:
@@ -142,14 +144,14 @@ async def _prepare(engine: Engine, requests: Sequence[_Request]) -> list[_Prepar
 async def _accepted(engine: Engine, request: _Request) -> tuple[Agent, Skill] | _Refused:
     """Return whom the task is for. Waits only for what is not in memory, and for long schemas."""
     user, ask = request.user, request.ask
-    fault = _fault(ask.input, engine.limits.payload_bytes)
+    fault = _fault(request.input, engine.limits.payload_bytes)
     if fault is not None:
         return _Refused(request, fault, malformed=True)
     try:
         agent = await engine.access.agent(user, ask.agent)
         skill = await engine.registry.skill(agent, ask.skill)
         _check_options(engine, ask)
-        await engine.schemas.check(skill.input_schema, ask.input, what="the input", name=skill.name, whose=user.id)
+        await engine.schemas.check(skill.input_schema, request.input, what="the input", name=skill.name, whose=user.id)
     except AtlasError as error:
         # What holds for a new task says nothing of one that there is.
         return _Refused(request, error)
@@ -204,7 +206,7 @@ async def _became(engine: Engine, request: _Request, added: "Future[Added] | _Re
     return Submitted(task, created=True)
 
 
-def _same(user: User, older: Task, ask: Ask) -> Submitted:
+def _same(user: User, older: Task, ask: SubmitRequest) -> Submitted:
     """Return the task that the key stands for; raises Conflict unless that is what is asked for now."""
     same = full_name(ask.agent, user.name) == older.agent and _digest(older.agent_id, ask) == older.body_digest
     if not same:
@@ -226,18 +228,18 @@ def _fault(data: bytes, most: int) -> AtlasError | None:
     return None
 
 
-def _check_options(engine: Engine, ask: Ask) -> None:
-    if not 0 <= ask.priority <= MAX_PRIORITY:
-        raise InvalidInput(f"priority is a number from 0 to {MAX_PRIORITY}")
-    if ask.deadline is not None and ask.deadline <= engine.clock():
+def _check_options(engine: Engine, ask: SubmitRequest) -> None:
+    """Raise InvalidInput for what only the clock tells; all else is in the bounds of the type."""
+    if ask.deadline is None:
+        return
+    ahead = ask.deadline.timestamp() - engine.clock()
+    if ahead <= 0:
         raise InvalidInput("the deadline is over already", code="deadline_exceeded")
-    if ask.deadline is not None and ask.deadline > engine.clock() + MOST_AHEAD:
-        raise InvalidInput(f"the deadline is more than {MOST_AHEAD // 86_400:.0f} days ahead")
-    if ask.idempotency_key is not None and not 1 <= len(ask.idempotency_key) <= MAX_KEY:
-        raise InvalidInput(f"an idempotency key has 1 to {MAX_KEY} characters")
+    if ahead > LONGEST:
+        raise InvalidInput(f"the deadline is more than {LONGEST // 86_400} days ahead")
 
 
-def _unreachable(engine: Engine, agent: Agent, ask: Ask) -> AtlasError | None:
+def _unreachable(engine: Engine, agent: Agent, ask: SubmitRequest) -> AtlasError | None:
     """Return why the agent can't be asked now, or None."""
     if agent.disabled_at is not None:
         return Unavailable(f"{agent.full_name} is disabled", code="agent_disabled", retry_after=60)
@@ -253,20 +255,21 @@ def _unreachable(engine: Engine, agent: Agent, ask: Ask) -> AtlasError | None:
 def _new_task(engine: Engine, request: _Request, agent: Agent, skill: Skill) -> Task:
     caller, ask, parent = request.caller, request.ask, request.parent
     now = engine.clock()
-    policy = effective(skill.policy, Wishes(ask.delivery, ask.max_attempts, ask.retries, ask.timeout))
-    deadlines = [at for at in (ask.deadline, parent.deadline if parent else None) if at is not None]
+    policy = effective(skill.policy, ask)
+    asked = None if ask.deadline is None else ask.deadline.timestamp()
+    deadlines = [at for at in (asked, parent.deadline if parent else None) if at is not None]
     return Task(
         id=engine.ids(TASK),
         agent_id=agent.id,
         agent=agent.full_name,
         skill=skill.name,
         state=TaskState.SUBMITTED,
-        input=ask.input,
+        input=request.input,
         caller=caller,
         owner_id=parent.owner_id if parent else caller.user_id,
         created_at=now,
         updated_at=now,
-        trace=child(parent.trace if parent else ask.trace, engine.entropy),
+        trace=child(parent.trace if parent else request.trace, engine.entropy),
         delivery=policy.delivery,
         max_attempts=policy.max_attempts,
         retries=policy.retries,
@@ -283,7 +286,9 @@ def _new_task(engine: Engine, request: _Request, agent: Agent, skill: Skill) -> 
     )
 
 
-def _digest(agent_id: str, ask: Ask) -> bytes:
+def _digest(agent_id: str, ask: SubmitRequest) -> bytes:
     """All that was asked counts, but for the key, the trace, and how long the task may wait for its agent."""
-    asked = msgspec.structs.replace(ask, agent=agent_id, input=b"", idempotency_key=None, trace=None, queue_ttl=None)
-    return digest(asked, ask.input)
+    deadline = None if ask.deadline is None else ask.deadline.astimezone(UTC)
+    left_out = {"input": Raw(b"null"), "idempotency_key": None, "queue_ttl": None}
+    asked = msgspec.structs.replace(ask, agent=agent_id, deadline=deadline, **left_out)
+    return digest(asked, bytes(ask.input))

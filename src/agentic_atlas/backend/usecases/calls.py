@@ -5,11 +5,12 @@ from typing import Protocol
 import msgspec
 
 from agentic_atlas.backend.domain.children import call_key, final_reply
-from agentic_atlas.backend.domain.records import Ask, CallerRef, EventKind, Task, User
+from agentic_atlas.backend.domain.records import CallerRef, EventKind, Task, User
 from agentic_atlas.backend.engine import events, submission
 from agentic_atlas.backend.engine.engine import Engine
 from agentic_atlas.backend.rights import no_agent, seen_by
 from agentic_atlas.errors import AtlasError, InvalidInput, NotFound
+from agentic_atlas.protocol.caller.tasks import SubmitRequest
 from agentic_atlas.protocol.messages import NULL, Call, Fault, Reply, ReplyKind
 from agentic_atlas.protocol.tasks import LEASED
 
@@ -48,10 +49,10 @@ async def _submit(engine: Engine, agent_id: str, instance_id: str, asked: Call) 
         raise InvalidInput("only a running task can call another agent", code="parent_not_running")
     owner, asker = await _both(engine, agent_id, parent, asked.agent)
     caller = CallerRef("agent", agent_id, owner.id, parent.agent)
-    ask = Ask(
+    ask = SubmitRequest(
         asked.agent,
         asked.skill,
-        bytes(asked.input),
+        asked.input,
         idempotency_key=call_key(parent.id, parent.attempt, asked.id),
         timeout=asked.timeout,
         queue_ttl=0.0,

@@ -10,7 +10,6 @@ from agentic_atlas.backend.domain.questions import Question
 from agentic_atlas.backend.domain.records import (
     Agent,
     ApiKey,
-    Ask,
     Instance,
     Skill,
     Task,
@@ -35,12 +34,11 @@ from agentic_atlas.protocol.caller.tasks import (
     CallerInfo,
     EventInfo,
     QuestionInfo,
-    SubmitRequest,
     TaskInfo,
     TaskSummary,
 )
 from agentic_atlas.protocol.caller.values import ErrorInfo
-from agentic_atlas.protocol.messages import NULL, Delivery
+from agentic_atlas.protocol.messages import NULL
 from agentic_atlas.protocol.tasks import TaskState
 
 _LAST_MOMENT = datetime(9999, 12, 31, tzinfo=UTC).timestamp()
@@ -57,24 +55,6 @@ def maybe(seconds: float | None) -> datetime | None:
 
 
 # Tasks
-
-
-def ask_of(request: SubmitRequest, trace: str | None = None) -> Ask:
-    """Return what a request asks for; `trace` is the `traceparent` it came with."""
-    return Ask(
-        request.agent,
-        request.skill,
-        bytes(request.input),
-        idempotency_key=request.idempotency_key,
-        deadline=None if request.deadline is None else request.deadline.timestamp(),
-        timeout=request.timeout,
-        priority=request.priority,
-        queue_ttl=request.queue_ttl,
-        delivery=None if request.delivery is None else Delivery(request.delivery),
-        retries=request.retries,
-        max_attempts=request.max_attempts,
-        trace=trace,
-    )
 
 
 def task_info(task: Task, note: str | None = None) -> TaskInfo:

@@ -4,13 +4,15 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractContextManager
 
 import msgspec
+from msgspec import Raw
 
-from agentic_atlas.backend.domain.records import Ask, Submitted, Task, TaskEvent
+from agentic_atlas.backend.domain.records import Submitted, Task, TaskEvent
 from agentic_atlas.backend.engine import events, notes, questions, submission
 from agentic_atlas.backend.engine.engine import Engine
 from agentic_atlas.backend.ports import Page, Summary, TaskFilter
 from agentic_atlas.backend.rights import Principal, use_case
 from agentic_atlas.errors import AtlasError, Conflict
+from agentic_atlas.protocol.caller.tasks import SubmitRequest
 from agentic_atlas.protocol.messages import Delivery
 
 
@@ -33,22 +35,24 @@ class Following(msgspec.Struct, frozen=True):
 
 
 @use_case
-async def submit(who: Principal, engine: Engine, ask: Ask, *, wait: float = 0.0) -> Noted:
+async def submit(
+    who: Principal, engine: Engine, ask: SubmitRequest, *, trace: str | None = None, wait: float = 0.0
+) -> Noted:
     """Accept a task: when this returns, it is on disk and will reach an outcome (guarantee 1).
 
     With an idempotency key that is known, nothing counts but whether the same is asked for (guarantee 11).
 
-    With `wait`, return when it has ended or so many seconds are over.
+    With `wait`, return when it has ended or so many seconds are over. `trace` is the caller's own `traceparent`.
 
     Raises:
         AtlasError: see `engine.submission.submit`.
     """
-    submitted = await submission.submit(engine, who.user, who.caller, ask, wait=wait)
+    submitted = await submission.submit(engine, who.user, who.caller, ask, trace=trace, wait=wait)
     return await _noted(engine, submitted.task, created=submitted.created)
 
 
 @use_case
-async def submit_all(who: Principal, engine: Engine, asks: Sequence[Ask]) -> list[Submitted | AtlasError]:
+async def submit_all(who: Principal, engine: Engine, asks: Sequence[SubmitRequest]) -> list[Submitted | AtlasError]:
     """Accept tasks, each by itself; return what became of each, in their order. The errors are those of `submit`."""
     return await submission.submit_all(engine, who.user, who.caller, asks)
 
@@ -63,13 +67,13 @@ async def retry(who: Principal, engine: Engine, task_id: str) -> Noted:
     skill = await engine.registry.skill(agent, old.skill)
     # What was to happen once is to happen once; and what the skill says of that by now holds as well.
     once = Delivery.AT_MOST_ONCE in (old.delivery, skill.policy.delivery)
-    ask = Ask(
+    ask = SubmitRequest(
         old.agent,
         old.skill,
-        old.input,
+        Raw(old.input),
         timeout=old.timeout,
         priority=old.priority,
-        delivery=Delivery.AT_MOST_ONCE if once else None,
+        delivery="at_most_once" if once else None,
         retries=None if once else old.retries,
         max_attempts=old.max_attempts,
     )
