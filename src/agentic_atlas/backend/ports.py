@@ -58,7 +58,7 @@ class Ids(Protocol):
         """Return a new id `prefix_…`, unique for ever; ids of one prefix sort by the time of their making."""
 
 
-class Log(Protocol):
+class FaultLog(Protocol):
     """A structured log, as structlog's: an event's name, and facts. No payload and no token is ever among them."""
 
     def error(self, event: str, **facts: Any) -> Any:
@@ -115,7 +115,7 @@ class Usage(msgspec.Struct, frozen=True):
     """Why it is given nothing new for now, whatever slots are free."""
 
 
-class Page(msgspec.Struct, frozen=True):
+class SummaryPage(msgspec.Struct, frozen=True):
     """Part of a list of tasks, newest first."""
 
     items: tuple[Summary, ...]
@@ -183,7 +183,7 @@ class Tasks(Protocol):
     async def with_key(self, caller: CallerRef, idempotency_key: str) -> Task | None:
         """Return the task that this caller submitted with this idempotency key."""
 
-    async def find(self, which: TaskFilter, *, limit: int, after: str | None = None) -> Page:
+    async def find(self, which: TaskFilter, *, limit: int, after: str | None = None) -> SummaryPage:
         """Return tasks, newest first; `after` is a page's `next`. Raises InvalidInput for a cursor that is not ours."""
 
     async def events(
@@ -464,7 +464,7 @@ class Schemas(Protocol):
         """Refuse the schema of a question that can't be used; `what` names it. Raises as `check_declared`."""
 
 
-class Verdict(msgspec.Struct, frozen=True):
+class CheckVerdict(msgspec.Struct, frozen=True):
     """Whether a value fits its schema."""
 
     fits: bool
@@ -475,7 +475,7 @@ class Verdict(msgspec.Struct, frozen=True):
 class Checker(Protocol):
     """Checks values against schemas apart from everything else, so that no check can hold up anybody but its caller."""
 
-    async def check(self, schema: bytes, value: bytes, *, name: str, whose: str) -> Verdict:
+    async def check(self, schema: bytes, value: bytes, *, name: str, whose: str) -> CheckVerdict:
         """Check a JSON text; `name` is whose input it is, for the faults, and `whose` the user for whom it is done.
 
         Raises:

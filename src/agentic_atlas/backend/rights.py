@@ -25,7 +25,7 @@ SEND_A_KEY = "send it as `Authorization: Bearer atlas_…`"
 """What to do about a key that is not there, or not where it belongs."""
 
 
-class Session(msgspec.Struct, frozen=True):
+class BrowserSession(msgspec.Struct, frozen=True):
     """A person who has logged in with a browser."""
 
     id: str
@@ -40,7 +40,7 @@ class AgentToken(msgspec.Struct, frozen=True):
     """Full name of the agent."""
 
 
-Credential: TypeAlias = ApiKey | Session | AgentToken
+Credential: TypeAlias = ApiKey | BrowserSession | AgentToken
 
 
 class Tie(StrEnum):
@@ -90,7 +90,7 @@ class Principal(msgspec.Struct, frozen=True):
         held = self.credential
         if isinstance(held, AgentToken):
             return CallerRef("agent", held.agent_id, self.user.id, held.agent)
-        if isinstance(held, Session):
+        if isinstance(held, BrowserSession):
             return CallerRef("user", self.user.id, self.user.id, self.user.name)
         return CallerRef("api_key", held.id, self.user.id, f"{self.user.name}/{held.name}")
 

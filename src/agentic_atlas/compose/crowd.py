@@ -36,7 +36,7 @@ def raise_limit() -> int:
     return soft
 
 
-class Crowd:
+class OpenConnections:
     """The connections at both doors, and the strangers among them; see the module. `transport.server.Crowd`."""
 
     def __init__(self, descriptors: int, log: FilteringBoundLogger, clock: Callable[[], float]) -> None:

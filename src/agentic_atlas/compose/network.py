@@ -19,11 +19,11 @@ from agentic_atlas.backend.store.database import open_store
 from agentic_atlas.compose import http
 from agentic_atlas.compose.addresses import Addresses, addresses
 from agentic_atlas.compose.backend import build
-from agentic_atlas.compose.crowd import Crowd, raise_limit
+from agentic_atlas.compose.crowd import OpenConnections, raise_limit
 from agentic_atlas.compose.restore import finish_restore, make_private
 from agentic_atlas.compose.sources import SortableIds, machine_names, monotonic, python_environ, wall
 from agentic_atlas.joint import RouterBackend, RouterFleet
-from agentic_atlas.router.door import Door, serve
+from agentic_atlas.router.door import AgentDoor, serve
 from agentic_atlas.router.handshake import Guard
 from agentic_atlas.router.ports import Identity
 from agentic_atlas.router.router import Router
@@ -80,10 +80,10 @@ async def _running(
 ) -> AsyncIterator[Network]:
     engine, router = await _joined(settings, log, store, ring, ids, checker)
     hosts = Hosts([*settings.names, *machine_names()])
-    crowd = Crowd(raise_limit(), log, monotonic)
+    crowd = OpenConnections(raise_limit(), log, monotonic)
     # Before anything lives: a port that is taken is one plain error.
     listener = await serve(
-        Door(router, Guard(_identify(ring, engine.network), hosts)),
+        AgentDoor(router, Guard(_identify(ring, engine.network), hosts)),
         host=settings.host,
         port=settings.router_port,
         limiter=ConnectionLimiter(settings.router.max_connections, settings.router.max_connections_per_address),

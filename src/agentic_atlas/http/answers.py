@@ -9,7 +9,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
 from agentic_atlas.errors import InvalidInput, PayloadTooLarge
-from agentic_atlas.http.turns import ASKER, LONG, Place, Turns
+from agentic_atlas.http.turns import ASKER, LONG, BodyPlace, Turns
 from agentic_atlas.protocol.codec import ProtocolError, check_nesting
 from agentic_atlas.protocol.refusals import refusal
 
@@ -81,7 +81,7 @@ def _untyped(body: bytes) -> object:
         return None
 
 
-async def _body(request: Request, most: int, place: Place) -> bytes:
+async def _body(request: Request, most: int, place: BodyPlace) -> bytes:
     _check_form(request)
     parts: list[bytes] = []
     size = 0

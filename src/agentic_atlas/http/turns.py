@@ -26,7 +26,7 @@ _REST = 4.0
 _LONGEST_REST = 1.0
 
 
-class Place:
+class BodyPlace:
     """A body that is read."""
 
     def __init__(self, line: "_Line", most_bytes: int) -> None:
@@ -69,10 +69,10 @@ class Turns:
         return len(self._lines)
 
     @contextmanager
-    def place(self, whose: str) -> Iterator[Place]:
+    def place(self, whose: str) -> Iterator[BodyPlace]:
         """Have a place for a body of this user until the end of the block; it is only taken by a long one."""
         with self._line(whose) as line:
-            place = Place(line, self._most_bytes)
+            place = BodyPlace(line, self._most_bytes)
             try:
                 yield place
             finally:

@@ -13,14 +13,14 @@ from agentic_atlas.protocol.session import hello_too_big
 from agentic_atlas.protocol.versions import SUBPROTOCOL
 from agentic_atlas.router.handshake import HEALTH, Guard, asked, broken, check_sender, identify, refusal, too_crowded
 from agentic_atlas.router.router import Router
-from agentic_atlas.transport.head import Answer, Head
+from agentic_atlas.transport.head import Head, HttpAnswer
 from agentic_atlas.transport.limiter import ConnectionLimiter
 from agentic_atlas.transport.server import Crowd, Listener, ServerTerms, Upgrade, listen
 
-_HEALTHY = Answer(HTTPStatus.OK, (("Content-Type", "application/json"),), b'{"status":"ok"}')
+_HEALTHY = HttpAnswer(HTTPStatus.OK, (("Content-Type", "application/json"),), b'{"status":"ok"}')
 
 
-class Door:
+class AgentDoor:
     """Decides about requests; a `transport.server.Door`. No token and no payload is ever logged."""
 
     unknown_bytes = HELLO_BYTES + 16 * 1024
@@ -32,7 +32,7 @@ class Door:
         self._guard = guard
         self._log = router.office.log
 
-    def answer(self, head: Head, address: str, *, crowded: bool) -> Upgrade | Answer:
+    def answer(self, head: Head, address: str, *, crowded: bool) -> Upgrade | HttpAnswer:
         """See `transport.server.Door`."""
         check_sender(head, self._guard.hosts)
         if head.path == HEALTH and head.method in ("GET", "HEAD"):
@@ -44,7 +44,7 @@ class Door:
         self.router.check(identity)
         return Upgrade(request.key, SUBPROTOCOL, partial(self.router.connect, identity))
 
-    def refuse(self, error: Exception, address: str) -> Answer:
+    def refuse(self, error: Exception, address: str) -> HttpAnswer:
         """See `transport.server.Door`."""
         if isinstance(error, AtlasError):
             refused = refusal(error)
@@ -64,7 +64,7 @@ class Door:
 
 
 async def serve(
-    door: Door,
+    door: AgentDoor,
     *,
     host: str,
     port: int,

@@ -11,7 +11,7 @@ from agentic_atlas.auth.hosts import Hosts
 from agentic_atlas.errors import AtlasError, Busy, Forbidden, InvalidInput, Unavailable
 from agentic_atlas.protocol.versions import ERROR_HEADER, PATH, SUBPROTOCOL
 from agentic_atlas.router.ports import Identity
-from agentic_atlas.transport.head import Answer, Head, HeadRefused, upgrade_key
+from agentic_atlas.transport.head import Head, HeadRefused, HttpAnswer, upgrade_key
 
 Verify: TypeAlias = Callable[[Sequence[str]], Identity]
 """Takes the values of all `Authorization` headers, returns who it is or raises an AtlasError. Quick, and no I/O."""
@@ -21,7 +21,7 @@ HEALTH = "/healthz"
 _LONGEST_HEADER = len("Bearer ") + 4096
 
 
-class Request(msgspec.Struct, frozen=True):
+class UpgradeRequest(msgspec.Struct, frozen=True):
     """What of a request for an upgrade matters here."""
 
     key: str
@@ -41,7 +41,7 @@ class Guard:
     """Names that requests may be for; by itself addresses and local names alone."""
 
 
-class HandshakeRefused(AtlasError):
+class HandshakeDenied(AtlasError):
     """The answer is not an upgrade; `status` is that of HTTP."""
 
     def __init__(
@@ -57,10 +57,10 @@ class HandshakeRefused(AtlasError):
         self.retry_after = retry_after
         self._more = more
 
-    def answer(self) -> Answer:
+    def answer(self) -> HttpAnswer:
         """Return it as it is sent, the error in the shape that all our interfaces have."""
         body = msgspec.json.encode({"error": {"code": self.code, "message": self.message, "detail": self.detail}})
-        return Answer(self.status, self._headers(), body)
+        return HttpAnswer(self.status, self._headers(), body)
 
     def _headers(self) -> list[tuple[str, str]]:
         headers = [("Content-Type", "application/json"), (ERROR_HEADER, self.code), *self._more]
@@ -84,7 +84,7 @@ def check_sender(head: Head, hosts: Hosts) -> None:
         raise refusal(error) from None
 
 
-def asked(head: Head) -> Request:
+def asked(head: Head) -> UpgradeRequest:
     """Return what of a request for an upgrade matters.
 
     Raises:
@@ -92,11 +92,11 @@ def asked(head: Head) -> Request:
     """
     if head.path != PATH:
         message = f"agents connect at {PATH}; the HTTP API is at another port, 8000 by default"
-        raise HandshakeRefused(HTTPStatus.NOT_FOUND, "not_found", message)
-    return Request(upgrade_key(head), head.all("sec-websocket-protocol"), head.all("authorization"))
+        raise HandshakeDenied(HTTPStatus.NOT_FOUND, "not_found", message)
+    return UpgradeRequest(upgrade_key(head), head.all("sec-websocket-protocol"), head.all("authorization"))
 
 
-def identify(request: Request, verify: Verify) -> Identity:
+def identify(request: UpgradeRequest, verify: Verify) -> Identity:
     """Return whose connection this is.
 
     Raises:
@@ -104,45 +104,45 @@ def identify(request: Request, verify: Verify) -> Identity:
     """
     offered = [name.strip() for value in request.subprotocols for name in value.split(",")]
     if SUBPROTOCOL not in offered:
-        raise HandshakeRefused(
+        raise HandshakeDenied(
             HTTPStatus.BAD_REQUEST, "subprotocol_required", f"name the subprotocol {SUBPROTOCOL} in the handshake"
         )
     if any(len(value) > _LONGEST_HEADER for value in request.authorization):
-        raise HandshakeRefused(HTTPStatus.UNAUTHORIZED, "token_too_long", "this is longer than any token of ours")
+        raise HandshakeDenied(HTTPStatus.UNAUTHORIZED, "token_too_long", "this is longer than any token of ours")
     try:
         return verify(request.authorization)
     except AtlasError as error:
         raise refusal(error) from None
 
 
-def too_crowded() -> HandshakeRefused:
+def too_crowded() -> HandshakeDenied:
     """Return the refusal for a connection too many."""
-    return HandshakeRefused(
+    return HandshakeDenied(
         HTTPStatus.SERVICE_UNAVAILABLE, "too_many_connections", "there are too many connections already", 30.0
     )
 
 
-def broken() -> HandshakeRefused:
+def broken() -> HandshakeDenied:
     """Return the refusal for a fault of ours; it tells nothing of it."""
-    return HandshakeRefused(HTTPStatus.INTERNAL_SERVER_ERROR, "internal", "the router failed at this handshake")
+    return HandshakeDenied(HTTPStatus.INTERNAL_SERVER_ERROR, "internal", "the router failed at this handshake")
 
 
-def refusal(error: AtlasError) -> HandshakeRefused:
+def refusal(error: AtlasError) -> HandshakeDenied:
     """Return the refusal for whatever was wrong with a request, or with who sent it."""
     match error:
-        case HandshakeRefused():
+        case HandshakeDenied():
             return error
         case HeadRefused():
-            return HandshakeRefused(error.status, error.code, error.message, more=error.headers)
+            return HandshakeDenied(error.status, error.code, error.message, more=error.headers)
         case Busy():
-            return HandshakeRefused(HTTPStatus.TOO_MANY_REQUESTS, error.code, error.message, error.retry_after)
+            return HandshakeDenied(HTTPStatus.TOO_MANY_REQUESTS, error.code, error.message, error.retry_after)
         case Unavailable():
-            return HandshakeRefused(HTTPStatus.SERVICE_UNAVAILABLE, error.code, error.message, error.retry_after)
+            return HandshakeDenied(HTTPStatus.SERVICE_UNAVAILABLE, error.code, error.message, error.retry_after)
         case Forbidden(code="foreign_host"):
-            return HandshakeRefused(HTTPStatus.MISDIRECTED_REQUEST, error.code, error.message)
+            return HandshakeDenied(HTTPStatus.MISDIRECTED_REQUEST, error.code, error.message)
         case Forbidden():
-            return HandshakeRefused(HTTPStatus.FORBIDDEN, error.code, error.message)
+            return HandshakeDenied(HTTPStatus.FORBIDDEN, error.code, error.message)
         case InvalidInput():
-            return HandshakeRefused(HTTPStatus.BAD_REQUEST, error.code, error.message)
+            return HandshakeDenied(HTTPStatus.BAD_REQUEST, error.code, error.message)
         case _:
-            return HandshakeRefused(HTTPStatus.UNAUTHORIZED, error.code, error.message)
+            return HandshakeDenied(HTTPStatus.UNAUTHORIZED, error.code, error.message)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from agentic_atlas.protocol.messages import Limits
-from agentic_atlas.router.ports import Backend, Log
+from agentic_atlas.router.ports import Backend, RouterLog
 from agentic_atlas.router.settings import RouterSettings
 
 
@@ -25,5 +25,5 @@ class Office:
     settings: RouterSettings
     clock: Callable[[], float]
     wall: Callable[[], float]
-    log: Log
+    log: RouterLog
     spawn: Callable[[Coroutine[Any, Any, None]], Task[None] | None]

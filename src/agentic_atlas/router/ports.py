@@ -163,7 +163,7 @@ class Transport(Protocol):
         """Return the bytes that wait to be sent."""
 
 
-class Log(Protocol):
+class RouterLog(Protocol):
     """A structured log, as structlog's: an event's name, and facts. No payload and no token is ever among them."""
 
     def info(self, event: str, **facts: Any) -> Any:

@@ -33,7 +33,7 @@ from agentic_atlas.router.hub import Hub
 from agentic_atlas.router.losses import Losses
 from agentic_atlas.router.office import Office
 from agentic_atlas.router.placement import Placement, free
-from agentic_atlas.router.ports import Backend, Identity, Instance, Log, Occupied, Receipt, Transport
+from agentic_atlas.router.ports import Backend, Identity, Instance, Occupied, Receipt, RouterLog, Transport
 from agentic_atlas.router.presence import Attempt, Leases
 from agentic_atlas.router.registration import Registration, departed
 from agentic_atlas.router.settings import RouterSettings
@@ -63,7 +63,7 @@ class Router:
         wall: Callable[[], float],
         limits: Limits,
         settings: RouterSettings,
-        log: Log,
+        log: RouterLog,
         sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
     ) -> None:
         """Prepare; see `Office` for what is passed in. `sleep` waits between two ticks."""

@@ -16,7 +16,7 @@ from agentic_atlas.sdk.client.errors import NotFinished
 from agentic_atlas.sdk.client.requests import TaskRequest, merged, submission
 from agentic_atlas.sdk.client.task import waiting_time
 from agentic_atlas.sdk.forms.encode import encode_answer
-from agentic_atlas.testing.network import FOR_EVER, Network
+from agentic_atlas.testing.network import FOR_EVER, MemoryNetwork
 
 S = TypeVar("S", TaskInfo, EventInfo)
 
@@ -37,7 +37,7 @@ async def serving(*agents: Agent) -> AsyncIterator["AsyncCaller"]:
         ConfigurationError: an agent has no skills or runs already, or two have the same name.
         Exception: what a lifespan raises, as it is.
     """
-    network = Network(agents)
+    network = MemoryNetwork(agents)
     await network.start()
     try:
         yield AsyncCaller(network, agents[0].name)
@@ -48,7 +48,7 @@ async def serving(*agents: Agent) -> AsyncIterator["AsyncCaller"]:
 class AsyncCaller:
     """Calls one agent, as `AsyncClient` does over a network: the same answers and errors, from any event loop."""
 
-    def __init__(self, network: Network, agent: str) -> None:
+    def __init__(self, network: MemoryNetwork, agent: str) -> None:
         self._network = network
         self._agent = agent
 
@@ -141,7 +141,7 @@ class AsyncCaller:
 class AsyncTask:
     """A submitted task, as `TaskHandle` is one over a network."""
 
-    def __init__(self, network: Network, task: Task) -> None:
+    def __init__(self, network: MemoryNetwork, task: Task) -> None:
         self._network = network
         self._id = task.id
 

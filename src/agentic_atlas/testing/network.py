@@ -14,7 +14,7 @@ from agentic_atlas.backend.domain.names import split_agent
 from agentic_atlas.backend.domain.records import Role, Task, Token, User
 from agentic_atlas.backend.engine.circles import PATIENCE
 from agentic_atlas.backend.engine.engine import Engine, World
-from agentic_atlas.backend.rights import Principal, Session
+from agentic_atlas.backend.rights import BrowserSession, Principal
 from agentic_atlas.backend.store.memory import MemoryStore
 from agentic_atlas.backend.usecases import tasks
 from agentic_atlas.bus.local import LocalBus
@@ -51,7 +51,7 @@ _LOOK, _LONG_LOOK = 0.01, 1.0
 """Seconds between two looks at whether those that wait could be helped, while nothing happens."""
 
 
-class Clock:
+class SkippingClock:
     """Seconds of the loop, put forward where nobody would notice."""
 
     def __init__(self, monotonic: Callable[[], float]) -> None:
@@ -68,7 +68,7 @@ class Clock:
         return self() + self._epoch
 
 
-class Network:
+class MemoryNetwork:
     """Lives in the loop it is made in, from `start` to `stop`.
 
     Attributes:
@@ -89,11 +89,11 @@ class Network:
         if len(self._agents) < len(agents):
             raise ConfigurationError("two agents have the same name: each needs one of its own")
         self._loop = asyncio.get_running_loop()
-        self._clock = Clock(self._loop.time)
+        self._clock = SkippingClock(self._loop.time)
         numbers = count(1)
         self.store = MemoryStore(lambda prefix: f"{prefix}_{next(numbers):08}")
         user = User("usr_tester", "tester", Role.MEMBER, self._clock.wall())
-        self.tester = Principal(user, Session("ses_test"), (Scope.EVERYTHING,))
+        self.tester = Principal(user, BrowserSession("ses_test"), (Scope.EVERYTHING,))
         self.over: BaseException | None = None
         self._runners: dict[str, Runner] = {}
         self._waiting = 0

@@ -70,7 +70,7 @@ class Head(msgspec.Struct, frozen=True):
         return self.all("host") if self.authority is None else [self.authority]
 
 
-class Answer(msgspec.Struct, frozen=True):
+class HttpAnswer(msgspec.Struct, frozen=True):
     """What a request is answered that does not become a WebSocket; it ends the connection."""
 
     status: HTTPStatus

@@ -18,7 +18,7 @@ from picows.picows import WSProtocol  # type: ignore[attr-defined]  # as in pico
 
 from agentic_atlas.protocol.closing import encode_reason
 from agentic_atlas.protocol.codec import ProtocolError
-from agentic_atlas.transport.head import Answer, Head, Incoming, read_head
+from agentic_atlas.transport.head import Head, HttpAnswer, Incoming, read_head
 from agentic_atlas.transport.limiter import ConnectionLimiter
 from agentic_atlas.transport.receiver import Receiver, Terms
 from agentic_atlas.transport.websocket import SILENT, WebSocket
@@ -58,13 +58,13 @@ class Door(Protocol):
     farewell: tuple[int, str]
     """Code and word of the close of a connection that is there when the server stops."""
 
-    def answer(self, head: Head, address: str, *, crowded: bool) -> Upgrade | Answer:
+    def answer(self, head: Head, address: str, *, crowded: bool) -> Upgrade | HttpAnswer:
         """Let a request in, or answer it. Whatever this raises is answered by `refuse`.
 
         `crowded`: this connection is one too many.
         """
 
-    def refuse(self, error: Exception, address: str) -> Answer:
+    def refuse(self, error: Exception, address: str) -> HttpAnswer:
         """Return the answer to a request that is not let in: `error` says why, or is a fault of ours."""
 
     def too_much(self) -> ProtocolError:

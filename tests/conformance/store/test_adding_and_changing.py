@@ -8,7 +8,7 @@ from msgspec import Raw
 
 from agentic_atlas.backend.domain import lifecycle
 from agentic_atlas.backend.domain.lifecycle import Change
-from agentic_atlas.backend.domain.questions import Dialogue, Question
+from agentic_atlas.backend.domain.questions import Dialogue, TaskQuestion
 from agentic_atlas.backend.domain.records import CallerRef, EventKind, Task, TaskError, TaskEvent
 from agentic_atlas.backend.ports import Added, Changed, Store, TaskFilter
 from agentic_atlas.errors import Conflict
@@ -59,11 +59,11 @@ FULL = Task(
     ended_at=7.5,
     dialogue=Dialogue(
         (
-            Question(
+            TaskQuestion(
                 1, "Größe? ☂", 3.75, NULL, 13.75, Raw(b'{"size": [1, 2]}'), settled_at=4.5, answered_by="bob/phone"
             ),
-            Question(2, "Sure?", 4.75, NULL, 5.75, expired=True, settled_at=5.75),
-            Question(3, "And now?", 6.25, Raw(b'{"type":"boolean"}')),
+            TaskQuestion(2, "Sure?", 4.75, NULL, 5.75, expired=True, settled_at=5.75),
+            TaskQuestion(3, "And now?", 6.25, Raw(b'{"type":"boolean"}')),
         ),
         asked_at=6.25,
         waited=2.5,

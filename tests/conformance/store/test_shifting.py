@@ -5,15 +5,15 @@ from __future__ import annotations
 from msgspec import Raw
 
 from agentic_atlas.backend.domain import lifecycle
-from agentic_atlas.backend.domain.questions import Dialogue, Question
+from agentic_atlas.backend.domain.questions import Dialogue, TaskQuestion
 from agentic_atlas.backend.domain.records import Task
 from agentic_atlas.backend.ports import Store
 from agentic_atlas.protocol.tasks import TaskState
 from tests.conformance.store.conftest import WithStore
 from tests.conformance.store.samples import claimed, completed, task
 
-OPEN = Question(1, "Which one?", asked_at=110.0, expires_at=170.0)
-SETTLED = Question(2, "Sure?", asked_at=111.0, answer=Raw(b"true"), settled_at=112.0, answered_by="ada")
+OPEN = TaskQuestion(1, "Which one?", asked_at=110.0, expires_at=170.0)
+SETTLED = TaskQuestion(2, "Sure?", asked_at=111.0, answer=Raw(b"true"), settled_at=112.0, answered_by="ada")
 
 
 async def stored(store: Store, one: Task) -> None:

@@ -26,7 +26,7 @@ _NAMED_BY_POSITION = {
     "_failed": 1,
     "NotAdmitted": 1,
     "Refused": 1,
-    "HandshakeRefused": 1,
+    "HandshakeDenied": 1,
 }
 """Calls that take a code by position, and at which."""
 _GIVEN = {

@@ -12,12 +12,12 @@ from starlette.responses import PlainTextResponse
 from starlette.types import Receive, Scope, Send
 
 from agentic_atlas.compose import http
-from agentic_atlas.compose.crowd import Crowd
+from agentic_atlas.compose.crowd import OpenConnections
 from agentic_atlas.compose.unsent import Unsent
 
 PATIENCE = 20.0
 LONG = 16 * 1024 * 1024
-CROWD = Crowd(10_000, structlog.get_logger(), time.monotonic)
+CROWD = OpenConnections(10_000, structlog.get_logger(), time.monotonic)
 Peer = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 

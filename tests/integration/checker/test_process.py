@@ -18,7 +18,7 @@ import uvloop
 
 from agentic_atlas.backend.checker.process import MOST_WAITING, PROGRAM, ProcessChecker, checking
 from agentic_atlas.backend.checker.worker import HEAD, Compiled
-from agentic_atlas.backend.ports import Verdict
+from agentic_atlas.backend.ports import CheckVerdict
 from agentic_atlas.compose.sources import python_environ
 from agentic_atlas.errors import Busy, InvalidInput, Unavailable
 from agentic_atlas.protocol.schemas import cost_of
@@ -44,7 +44,7 @@ def run(
             runner.run(main())
 
 
-async def asked(checker: ProcessChecker, value: object, whose: str = "usr_1", schema: object = True) -> Verdict:
+async def asked(checker: ProcessChecker, value: object, whose: str = "usr_1", schema: object = True) -> CheckVerdict:
     encoded = json.dumps(schema).encode(), json.dumps(value).encode()
     return await checker.check(*encoded, name="greet", whose=whose)
 
@@ -58,7 +58,7 @@ async def too_costly(checker: ProcessChecker, value: str) -> None:
 def test_a_process_is_started_when_it_is_needed_and_checks_one_value_after_the_other() -> None:
     async def test(checker: ProcessChecker) -> None:
         assert checker.pid is None
-        assert await asked(checker, "fit") == Verdict(True)
+        assert await asked(checker, "fit") == CheckVerdict(True)
         first = checker.pid
         verdict = await asked(checker, "anything")
         assert [(fault.path, fault.message) for fault in verdict.faults] == [("/place", "greet is odd")]
@@ -72,7 +72,7 @@ def test_a_check_that_takes_too_long_or_too_much_ends_with_its_process_and_the_n
     async def test(checker: ProcessChecker) -> None:
         for _ in range(2):
             await too_costly(checker, value)
-        assert await asked(checker, "fit") == Verdict(True)
+        assert await asked(checker, "fit") == CheckVerdict(True)
 
     run(test)
 
@@ -85,7 +85,7 @@ def test_a_process_that_ended_while_nobody_asked_is_replaced() -> None:
         gone.kill()
         while checker.pid == gone.pid:  # noqa: ASYNC110 - it is the loop that has to learn of it
             await asyncio.sleep(0)
-        assert await asked(checker, "fit") == Verdict(True)
+        assert await asked(checker, "fit") == CheckVerdict(True)
         assert checker.pid != gone.pid
 
     run(test)
@@ -101,8 +101,8 @@ def test_a_check_that_only_hangs_ends_too() -> None:
 
 def test_a_misfit_whose_reasons_take_too_long_is_a_misfit_without_reasons() -> None:
     async def test(checker: ProcessChecker) -> None:
-        assert await asked(checker, "work to tell") == Verdict(False)
-        assert await asked(checker, "fit") == Verdict(True)
+        assert await asked(checker, "work to tell") == CheckVerdict(False)
+        assert await asked(checker, "fit") == CheckVerdict(True)
 
     run(test)
 
@@ -126,7 +126,7 @@ def test_who_stops_waiting_for_the_start_of_the_process_leaves_nothing_behind_ei
             with pytest.raises(TimeoutError):
                 async with asyncio.timeout(0.01):
                     await asked(checker, "fit")
-        assert await asked(checker, "fit") == Verdict(True)
+        assert await asked(checker, "fit") == CheckVerdict(True)
 
     run(test)
 
@@ -137,7 +137,7 @@ def test_who_stops_waiting_leaves_no_answer_behind_for_the_next() -> None:
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(0.05):
                 await asked(checker, "sleep")
-        assert await asked(checker, "fit") == Verdict(True)
+        assert await asked(checker, "fit") == CheckVerdict(True)
 
     run(test)
 
@@ -189,7 +189,7 @@ def test_the_process_ends_with_the_server_however_that_ends_and_not_by_a_signal_
 def test_the_real_process_checks_against_the_schema() -> None:
     async def test(checker: ProcessChecker) -> None:
         schema = {"type": "object", "properties": {"name": {"pattern": r"^\p{L}{1,64}$"}}}
-        assert await asked(checker, {"name": "Ada"}, schema=schema) == Verdict(True)
+        assert await asked(checker, {"name": "Ada"}, schema=schema) == CheckVerdict(True)
         (fault,) = (await asked(checker, {"name": "1"}, schema=schema)).faults
         assert fault.path == "/name"
         with pytest.raises(InvalidInput, match="not a JSON Schema") as caught:
@@ -205,7 +205,7 @@ def test_a_number_beyond_all_range_is_no_value() -> None:
             await checker.check(b"{}", b'{"n": 1e999}', name="greet", whose="usr_1")
         assert caught.value.code == "invalid_input"
         pid = checker.pid
-        assert await checker.check(b"{}", b"1e99", name="greet", whose="usr_1") == Verdict(True)
+        assert await checker.check(b"{}", b"1e99", name="greet", whose="usr_1") == CheckVerdict(True)
         assert checker.pid == pid
 
     run(test, program=PROGRAM)

@@ -12,12 +12,12 @@ from typing import Any
 
 import pytest
 
-from agentic_atlas.sdk.client.connection import Connections, Cut, Full, NotReached, Patience, Request, Silent
+from agentic_atlas.sdk.client.connection import Connections, Cut, Full, HttpRequest, NotReached, Patience, Silent
 from agentic_atlas.sdk.client.way import Proxy
 from tests.certificates import speaking_tls
 
 Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
-ASK = Request("GET", "/things?a=1", (("Accept", "application/json"),), b"")
+ASK = HttpRequest("GET", "/things?a=1", (("Accept", "application/json"),), b"")
 PATIENCE = Patience(5.0, 5.0)
 PLAIN = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 HELLO = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"
@@ -84,7 +84,9 @@ def tls(tmp_path: Path) -> tuple[Path, ssl.SSLContext]:
     return speaking_tls(tmp_path)
 
 
-async def asked(connections: Connections, request: Request = ASK, patience: Patience = PATIENCE) -> tuple[int, bytes]:
+async def asked(
+    connections: Connections, request: HttpRequest = ASK, patience: Patience = PATIENCE
+) -> tuple[int, bytes]:
     async with connections.asked(request, patience) as answer:
         return answer.status, b"".join([piece async for piece in answer.pieces()])
 

@@ -19,7 +19,7 @@ import uvloop
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
-from agentic_atlas.compose.crowd import Crowd
+from agentic_atlas.compose.crowd import OpenConnections
 from agentic_atlas.errors import Forbidden, Unauthenticated
 from agentic_atlas.protocol.messages import (
     Hello,
@@ -35,7 +35,7 @@ from agentic_atlas.protocol.messages import (
     Welcome,
 )
 from agentic_atlas.protocol.session import Session
-from agentic_atlas.router.door import Door as AgentsDoor
+from agentic_atlas.router.door import AgentDoor as AgentsDoor
 from agentic_atlas.router.door import serve
 from agentic_atlas.router.handshake import Guard
 from agentic_atlas.router.ports import Identity
@@ -144,7 +144,7 @@ async def door(
             port=0,
             ssl=ssl,
             limiter=ConnectionLimiter(max_connections, per_address),
-            crowd=Crowd(10_000, structlog.get_logger(), time.monotonic),
+            crowd=OpenConnections(10_000, structlog.get_logger(), time.monotonic),
         )
         try:
             yield Door(router, backend, listener, log)

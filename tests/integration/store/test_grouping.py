@@ -14,7 +14,7 @@ from agentic_atlas.backend.domain import lifecycle
 from agentic_atlas.backend.domain.lifecycle import Change
 from agentic_atlas.backend.domain.records import EventKind, Task, TaskError, TaskEvent
 from agentic_atlas.backend.ports import Slot
-from agentic_atlas.backend.store.operations import Add, ChangeTask, Claim, Operation, Statement
+from agentic_atlas.backend.store.operations import Add, ChangeTask, ClaimSlots, Operation, Statement
 from agentic_atlas.backend.store.rows import TASKS
 from agentic_atlas.backend.store.tables import events, network, tasks
 from agentic_atlas.backend.store.writer import Writer
@@ -69,7 +69,7 @@ OPERATIONS = st.one_of(
     ),
     st.builds(lambda number, decide: ChangeTask(f"task_{number:08}", decide), NUMBERS, st.sampled_from(DECISIONS)),
     st.builds(
-        lambda count: Claim(LIBRARY.id, tuple(Slot(LIBRARY.id, f"inst_{n}", 1) for n in range(count)), NOW),
+        lambda count: ClaimSlots(LIBRARY.id, tuple(Slot(LIBRARY.id, f"inst_{n}", 1) for n in range(count)), NOW),
         st.integers(0, 3),
     ),
     st.builds(Statement, st.sampled_from([count_tasks, write_and_fail, rename_all])),

@@ -5,7 +5,7 @@ import asyncio
 from agentic_atlas.backend.domain import lifecycle
 from agentic_atlas.backend.domain.deadlines import TIMEOUT
 from agentic_atlas.testing import AsyncCaller
-from agentic_atlas.testing.network import Network
+from agentic_atlas.testing.network import MemoryNetwork
 from tests.integration.testing.agents import Gated, worker
 
 SECONDS = 5.0
@@ -14,7 +14,7 @@ SECONDS = 5.0
 async def test_a_handler_that_outlives_its_task_counts_as_work() -> None:
     gated = Gated()
 
-    network = Network([gated.agent])
+    network = MemoryNetwork([gated.agent])
     await network.start()
     task = await AsyncCaller(network, "gated").submit("work")
     assert await asyncio.to_thread(gated.entered.acquire, timeout=SECONDS)
@@ -29,7 +29,7 @@ async def test_a_handler_that_outlives_its_task_counts_as_work() -> None:
 
 
 async def test_nobody_is_idle_for_nobody() -> None:
-    network = Network([worker()])
+    network = MemoryNetwork([worker()])
     await network.start()
     assert not network.idle()
     with network.awaited():

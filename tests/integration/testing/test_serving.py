@@ -12,7 +12,7 @@ from agentic_atlas import Agent, ConfigurationError, InvalidInput, TaskError
 from agentic_atlas.backend.usecases import agents
 from agentic_atlas.sdk.client.errors import NotFinished
 from agentic_atlas.testing import AsyncCaller, serving
-from agentic_atlas.testing.network import Network
+from agentic_atlas.testing.network import MemoryNetwork
 from tests.integration.testing.agents import Flaky, Gated, new_worker, worker
 
 
@@ -169,7 +169,7 @@ async def test_a_fixture_may_be_entered_and_left_by_two_tasks() -> None:
 
 
 async def test_an_agent_that_the_router_sends_away_says_why_to_whoever_waits() -> None:
-    network = Network([worker()])
+    network = MemoryNetwork([worker()])
     await network.start()
     task = await AsyncCaller(network, "worker").submit("hang")
     await agents.update(network.tester, network.engine, "worker", description=None, disabled=True)

@@ -11,13 +11,13 @@ from dataclasses import dataclass, field
 import pytest
 import structlog
 
-from agentic_atlas.compose.crowd import Crowd
+from agentic_atlas.compose.crowd import OpenConnections
 from agentic_atlas.errors import AtlasError
 from agentic_atlas.protocol.closing import decode_reason
 from agentic_atlas.protocol.codec import ProtocolError
 from agentic_atlas.protocol.messages import Limits
 from agentic_atlas.transport import client
-from agentic_atlas.transport.head import Answer, Head, upgrade_key
+from agentic_atlas.transport.head import Head, HttpAnswer, upgrade_key
 from agentic_atlas.transport.limiter import ConnectionLimiter
 from agentic_atlas.transport.receiver import Closed, Receiver, Terms
 from agentic_atlas.transport.server import Listener, ServerTerms, Upgrade, listen
@@ -78,10 +78,10 @@ class Hall:
         self.ear = Ear()
         self.ends: asyncio.Queue[WebSocket] = asyncio.Queue()
 
-    def answer(self, head: Head, address: str, *, crowded: bool) -> Upgrade | Answer:
+    def answer(self, head: Head, address: str, *, crowded: bool) -> Upgrade | HttpAnswer:
         return Upgrade(upgrade_key(head), SUBPROTOCOL, self._begin)
 
-    def refuse(self, error: Exception, address: str) -> Answer:
+    def refuse(self, error: Exception, address: str) -> HttpAnswer:
         raise error
 
     def too_much(self) -> ProtocolError:
@@ -117,7 +117,7 @@ async def listening(hall: Hall) -> AsyncIterator[Listener]:
         host="127.0.0.1",
         port=0,
         limiter=ConnectionLimiter(0, 0),
-        crowd=Crowd(1_000, structlog.get_logger(), time.monotonic),
+        crowd=OpenConnections(1_000, structlog.get_logger(), time.monotonic),
         clock=time.monotonic,
     )
     try:

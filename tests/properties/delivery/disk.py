@@ -1,8 +1,8 @@
 """What outlives the server: the real store over SQLite in memory, whose commits happen when the test says so.
 
 The writer's thread is taken out, and nothing else: operations wait in the order in which they were submitted, and are
-carried out by the store's own `Group` in one commit. Reads see what is committed and overtake what waits, as they do
-when they have connections of their own.
+carried out by the store's own `WriteGroup` in one commit. Reads see what is committed and overtake what waits, as they
+do when they have connections of their own.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from agentic_atlas.backend.domain.records import Agent, ApiKey, Role, Task, Task
 from agentic_atlas.backend.store import sqlite
 from agentic_atlas.backend.store.database import REMEMBERED_BYTES, SqlStore
 from agentic_atlas.backend.store.errors import AWAY
-from agentic_atlas.backend.store.group import Group
+from agentic_atlas.backend.store.group import WriteGroup
 from agentic_atlas.backend.store.migrations import migrate
 from agentic_atlas.backend.store.operations import AnyOperation, Operation
 from agentic_atlas.backend.store.recent import Recent
@@ -113,7 +113,7 @@ class Disk:
         if not group:
             return
         self.commits += 1
-        carried_out = Group(self._connection, self._statements, self._recent)
+        carried_out = WriteGroup(self._connection, self._statements, self._recent)
         with self._connection.begin():
             results = carried_out.carry_out([operation for operation, _ in group])
         carried_out.committed()

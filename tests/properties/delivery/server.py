@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from agentic_atlas.auth.keys import KeyRing, SigningKey
 from agentic_atlas.backend.checker.schemas import JsonSchemas
 from agentic_atlas.backend.engine.engine import Engine, World
-from agentic_atlas.backend.ports import Verdict
+from agentic_atlas.backend.ports import CheckVerdict
 from agentic_atlas.bus.local import LocalBus
 from agentic_atlas.compose.sources import WallClock
 from agentic_atlas.joint import RouterBackend, RouterFleet
@@ -66,7 +66,7 @@ class _NoBackups:
 class _NoChecker:
     """What is asked for here is surely cheap to check."""
 
-    async def check(self, schema: bytes, value: bytes, *, name: str, whose: str) -> Verdict:
+    async def check(self, schema: bytes, value: bytes, *, name: str, whose: str) -> CheckVerdict:
         raise NotImplementedError
 
     async def look_at(self, schema: bytes, *, whose: str) -> Cost:

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from agentic_atlas.compose.crowd import Crowd
+from agentic_atlas.compose.crowd import OpenConnections
 
 
 class One:
@@ -28,12 +28,12 @@ class Clock:
         return self.now
 
 
-def crowd(descriptors: int) -> tuple[Crowd, Log, Clock]:
+def crowd(descriptors: int) -> tuple[OpenConnections, Log, Clock]:
     log, clock = Log(), Clock()
-    return Crowd(descriptors, log, clock), log, clock  # type: ignore[arg-type]
+    return OpenConnections(descriptors, log, clock), log, clock  # type: ignore[arg-type]
 
 
-def entered(crowd: Crowd, count: int, address: str) -> list[One]:
+def entered(crowd: OpenConnections, count: int, address: str) -> list[One]:
     some = [One() for _ in range(count)]
     for one in some:
         crowd.enter(one, address)

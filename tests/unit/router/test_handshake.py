@@ -8,8 +8,8 @@ import pytest
 from agentic_atlas.auth.hosts import Hosts
 from agentic_atlas.errors import AtlasError, Busy, Forbidden, Unauthenticated, Unavailable
 from agentic_atlas.router.handshake import (
-    HandshakeRefused,
-    Request,
+    HandshakeDenied,
+    UpgradeRequest,
     asked,
     broken,
     check_sender,
@@ -26,24 +26,24 @@ def accept(values: Sequence[str]) -> Identity:
     return ADA
 
 
-def refused(request: Request, error: AtlasError | None = None) -> HandshakeRefused:
+def refused(request: UpgradeRequest, error: AtlasError | None = None) -> HandshakeDenied:
     def verify(values: Sequence[str]) -> Identity:
         assert error is not None, "the token must not be looked at"
         raise error
 
-    with pytest.raises(HandshakeRefused) as caught:
+    with pytest.raises(HandshakeDenied) as caught:
         identify(request, verify)
     return caught.value
 
 
 @pytest.mark.parametrize("subprotocols", [["atlas.v1"], ["other, atlas.v1"], ["other", " atlas.v1 , x"]])
 def test_our_subprotocol_may_be_one_of_several(subprotocols: list[str]) -> None:
-    assert identify(Request("key", subprotocols, ["Bearer t"]), accept) is ADA
+    assert identify(UpgradeRequest("key", subprotocols, ["Bearer t"]), accept) is ADA
 
 
 @pytest.mark.parametrize("path", ["/", "/ws/", "/WS", "//ws", "/ws#x", "/%77s", ""])
 def test_there_is_one_path(path: str) -> None:
-    with pytest.raises(HandshakeRefused) as caught:
+    with pytest.raises(HandshakeDenied) as caught:
         asked(Head("GET", path, True, ()))
     assert (caught.value.status, caught.value.code) == (404, "not_found")
 
@@ -61,25 +61,25 @@ def test_there_is_one_path(path: str) -> None:
 def test_a_request_for_somebody_else_or_by_somebody_elses_page_is_refused(
     fields: list[tuple[str, str]], status: int, code: str
 ) -> None:
-    with pytest.raises(HandshakeRefused) as caught:
+    with pytest.raises(HandshakeDenied) as caught:
         check_sender(Head("GET", "/ws", True, tuple(fields)), Hosts())
     assert (caught.value.status, caught.value.code) == (status, code)
 
 
 def test_the_host_of_an_absolute_address_counts_in_place_of_the_field() -> None:
     check_sender(Head("GET", "/ws", True, (("host", "evil.example"),), "localhost:8080"), Hosts())
-    with pytest.raises(HandshakeRefused):
+    with pytest.raises(HandshakeDenied):
         check_sender(Head("GET", "/ws", True, (("host", "localhost"),), "evil.example"), Hosts())
 
 
 @pytest.mark.parametrize("subprotocols", [[], [""], ["atlas.v2"], ["ATLAS.V1"], ["atlas.v1x"]])
 def test_without_our_subprotocol_there_is_no_upgrade(subprotocols: list[str]) -> None:
-    error = refused(Request("key", subprotocols, ["Bearer t"]))
+    error = refused(UpgradeRequest("key", subprotocols, ["Bearer t"]))
     assert (error.status, error.code) == (400, "subprotocol_required")
 
 
 def test_a_header_longer_than_any_token_is_refused_unread() -> None:
-    error = refused(Request("key", ["atlas.v1"], ["Bearer " + "x" * 4097]))
+    error = refused(UpgradeRequest("key", ["atlas.v1"], ["Bearer " + "x" * 4097]))
     assert (error.status, error.code) == (401, "token_too_long")
 
 
@@ -95,7 +95,7 @@ def test_a_header_longer_than_any_token_is_refused_unread() -> None:
     ],
 )
 def test_what_verify_says_decides_the_status(error: AtlasError, status: int, retry_after: str | None) -> None:
-    answer = refused(Request("key", ["atlas.v1"], ["Bearer t"]), error)
+    answer = refused(UpgradeRequest("key", ["atlas.v1"], ["Bearer t"]), error)
     headers = dict(answer.answer().headers)
     assert answer.answer().status == answer.status == status
     assert headers["Atlas-Error"] == error.code

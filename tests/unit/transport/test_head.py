@@ -12,9 +12,9 @@ from agentic_atlas.transport.head import (
     LINGER,
     MAX_FIELDS,
     MAX_HEAD,
-    Answer,
     Head,
     HeadRefused,
+    HttpAnswer,
     Incoming,
     read_head,
     upgrade_key,
@@ -193,6 +193,6 @@ def test_tls_is_turned_away_with_its_first_byte() -> None:
 
 
 def test_an_answer_to_head_tells_its_length_and_leaves_the_body_out() -> None:
-    whole = Answer(HTTPStatus.OK, [("A", "b")], b"four").encode(bodiless=False)
+    whole = HttpAnswer(HTTPStatus.OK, [("A", "b")], b"four").encode(bodiless=False)
     assert whole == b"HTTP/1.1 200 OK\r\nA: b\r\nContent-Length: 4\r\nConnection: close\r\n\r\nfour"
-    assert Answer(HTTPStatus.OK, [("A", "b")], b"four").encode(bodiless=True) == whole.removesuffix(b"four")
+    assert HttpAnswer(HTTPStatus.OK, [("A", "b")], b"four").encode(bodiless=True) == whole.removesuffix(b"four")

@@ -10,8 +10,8 @@ from typing import Final
 
 import msgspec
 
-from agentic_atlas.backend.checker.worker import HEAD, LENGTH, Answer
-from agentic_atlas.backend.ports import Verdict
+from agentic_atlas.backend.checker.worker import HEAD, LENGTH, CheckAnswer
+from agentic_atlas.backend.ports import CheckVerdict
 from agentic_atlas.errors import Busy, InvalidInput, Unavailable
 from agentic_atlas.protocol.schemas import NO_COST, Cost
 
@@ -44,16 +44,16 @@ class ProcessChecker:
         """Id of the process that checks; None while there is none."""
         return None if self._process is None or self._process.returncode is not None else self._process.pid
 
-    async def check(self, schema: bytes, value: bytes, *, name: str, whose: str) -> Verdict:
+    async def check(self, schema: bytes, value: bytes, *, name: str, whose: str) -> CheckVerdict:
         """Check a value; see `ports.Checker`. Raises Unavailable, too: no process can be started."""
         answer = await self._request(schema, value, name, whose)
-        return Verdict(answer.fits, answer.faults)
+        return CheckVerdict(answer.fits, answer.faults)
 
     async def look_at(self, schema: bytes, *, whose: str) -> Cost:
         """Look at a schema; see `ports.Checker` and `check`."""
         return (await self._request(schema, b"", "", whose)).cost or NO_COST
 
-    async def _request(self, schema: bytes, value: bytes, name: str, whose: str) -> Answer:
+    async def _request(self, schema: bytes, value: bytes, name: str, whose: str) -> CheckAnswer:
         async with self._own_turn(whose), self._turn:
             answered = False
             try:
@@ -103,7 +103,7 @@ class ProcessChecker:
             raise Unavailable("the process that checks inputs does not start", code="checker_unavailable") from None
         return self._process
 
-    async def _asked(self, process: Process, schema: bytes, value: bytes, name: bytes) -> Answer:
+    async def _asked(self, process: Process, schema: bytes, value: bytes, name: bytes) -> CheckAnswer:
         """Return what is said to a request; without faults when the process ended before it could tell them."""
         assert process.stdin is not None
         async with asyncio.timeout(self._wall):
@@ -141,9 +141,9 @@ def _usable(process: Process) -> bool:
     return process.returncode is None and process.stdin is not None and not process.stdin.is_closing()
 
 
-async def _answer(process: Process) -> Answer:
+async def _answer(process: Process) -> CheckAnswer:
     (length,) = LENGTH.unpack(await _read(process, LENGTH.size))
-    return msgspec.json.decode(await _read(process, length), type=Answer)
+    return msgspec.json.decode(await _read(process, length), type=CheckAnswer)
 
 
 async def _read(process: Process, length: int) -> bytes:

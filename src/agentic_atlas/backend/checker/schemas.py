@@ -11,7 +11,7 @@ import msgspec
 from agentic_atlas.backend.domain.kept import Kept
 from agentic_atlas.backend.domain.records import InputFault
 from agentic_atlas.backend.domain.schemas import Validator, compiled_size, look_at, read
-from agentic_atlas.backend.ports import Checker, Verdict
+from agentic_atlas.backend.ports import Checker, CheckVerdict
 from agentic_atlas.errors import InvalidInput
 from agentic_atlas.protocol.schemas import NO_COST, SCHEMA_BYTES, Cost, check_together, cost_of
 from agentic_atlas.protocol.schemas.words import sentence
@@ -69,7 +69,7 @@ class JsonSchemas:
         if not verdict.fits:
             raise _misfit(what, name, list(verdict.faults))
 
-    def _at_once(self, schema: bytes, value: bytes, name: str) -> Verdict | None:
+    def _at_once(self, schema: bytes, value: bytes, name: str) -> CheckVerdict | None:
         """Check what surely costs little; None for what may not."""
         known = self._looked_at(schema)
         steps = known.cost.of(value)
@@ -77,10 +77,10 @@ class JsonSchemas:
             return None
         parsed = read(value)
         if known.validator.fits(parsed):
-            return Verdict(True)
+            return CheckVerdict(True)
         if steps > FEW_REASONS or len(value) > FEW_REASONS:
             return None
-        return Verdict(False, tuple(known.validator.faults(parsed, name)))
+        return CheckVerdict(False, tuple(known.validator.faults(parsed, name)))
 
     async def check_declared(self, schemas: Sequence[tuple[str, bytes]], whose: str) -> None:
         """Refuse schemas that can't be used; each comes with what it is the schema of, `null` stands for none.

@@ -44,7 +44,7 @@ class Checkable(Protocol):
         """Return why it does not."""
 
 
-class Answer(msgspec.Struct, frozen=True, omit_defaults=True):
+class CheckAnswer(msgspec.Struct, frozen=True, omit_defaults=True):
     """What is said to a request: first whether the value fits; then, if it does not, another one with the faults."""
 
     fits: bool = False
@@ -89,23 +89,23 @@ def serve(
 
 def _answers(
     compiled: Callable[[bytes], Checkable], schema: bytes, value: bytes, name: str, seconds: float
-) -> Iterator[Answer]:
+) -> Iterator[CheckAnswer]:
     _within(seconds)
     try:
         if not value:
-            yield Answer(fits=True, cost=look_at(schema))
+            yield CheckAnswer(fits=True, cost=look_at(schema))
             return
         validator = compiled(schema)
         _within(seconds)
         parsed = read(value)
     except InvalidInput as error:
-        yield Answer(refused=(error.code, error.message))
+        yield CheckAnswer(refused=(error.code, error.message))
         return
     fits = validator.fits(parsed)
-    yield Answer(fits)
+    yield CheckAnswer(fits)
     if not fits:
         _within(seconds)
-        yield Answer(faults=tuple(validator.faults(parsed, name)))
+        yield CheckAnswer(faults=tuple(validator.faults(parsed, name)))
 
 
 def _within(seconds: float) -> None:

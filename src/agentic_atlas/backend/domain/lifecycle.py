@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import msgspec
 from msgspec import Raw
 
-from agentic_atlas.backend.domain.questions import MOST_ASKED, Question, size_of
+from agentic_atlas.backend.domain.questions import MOST_ASKED, TaskQuestion, size_of
 from agentic_atlas.backend.domain.records import EventKind, Task, TaskError, TaskEvent
 from agentic_atlas.protocol import messages
 from agentic_atlas.protocol.messages import NULL, Delivery, RefuseReason
@@ -130,7 +130,7 @@ def ask(task: Task, attempt: int, n: int, asked: messages.Question | TaskError, 
     return _follow(Change(asking, (event,)), after(task.state, Trigger.ASK), now)
 
 
-def answer(task: Task, question: Question, value: bytes, by: str, now: float) -> Change | None:
+def answer(task: Task, question: TaskQuestion, value: bytes, by: str, now: float) -> Change | None:
     """Somebody answers a question; nothing when it is not open any more, exactly as they saw it."""
     if task.dialogue.find(question.number) != question or not question.open:
         return None
@@ -145,7 +145,7 @@ def expire_question(task: Task, now: float) -> Change | None:
     return None
 
 
-def settled(task: Task, events: Sequence[TaskEvent]) -> list[Question]:
+def settled(task: Task, events: Sequence[TaskEvent]) -> list[TaskQuestion]:
     """Return the questions that these events are the reactions to."""
     numbers = [
         msgspec.json.decode(one.data, type=AnswerData).question for one in events if one.kind is EventKind.ANSWER

@@ -20,7 +20,7 @@ _OVERHEAD = 64
 """Bytes counted for a reaction besides its answer."""
 
 
-class Question(msgspec.Struct, frozen=True, omit_defaults=True):
+class TaskQuestion(msgspec.Struct, frozen=True, omit_defaults=True):
     """One question, and what became of it."""
 
     number: int
@@ -47,7 +47,7 @@ class Question(msgspec.Struct, frozen=True, omit_defaults=True):
         """`open`, `answered` or `expired`."""
         return "open" if self.open else "expired" if self.expired else "answered"
 
-    def shifted(self, seconds: float) -> "Question":
+    def shifted(self, seconds: float) -> "TaskQuestion":
         """The clock was set by so many seconds."""
         expires_at = None if self.expires_at is None else self.expires_at + seconds
         return msgspec.structs.replace(self, asked_at=self.asked_at + seconds, expires_at=expires_at)
@@ -61,14 +61,14 @@ class Question(msgspec.Struct, frozen=True, omit_defaults=True):
 class Dialogue(msgspec.Struct, frozen=True, omit_defaults=True):
     """All questions of a task, by number."""
 
-    questions: tuple[Question, ...] = ()
+    questions: tuple[TaskQuestion, ...] = ()
     asked_at: float | None = None
     """Since when at least one is open."""
     waited: float = 0.0
     """Seconds of the current attempt in which at least one was open, as far as they are over."""
 
     @property
-    def open(self) -> tuple[Question, ...]:
+    def open(self) -> tuple[TaskQuestion, ...]:
         """Those without a reaction, the oldest first."""
         return tuple(question for question in self.questions if question.open)
 
@@ -87,7 +87,7 @@ class Dialogue(msgspec.Struct, frozen=True, omit_defaults=True):
         """Bytes of the reactions."""
         return sum(memoryview(reaction.data).nbytes + _OVERHEAD for reaction in self.reactions)
 
-    def find(self, number: int) -> Question | None:
+    def find(self, number: int) -> TaskQuestion | None:
         """Return the question with this number."""
         return next((question for question in self.questions if question.number == number), None)
 
@@ -98,7 +98,7 @@ class Dialogue(msgspec.Struct, frozen=True, omit_defaults=True):
     def ask(self, asked: messages.Question, now: float) -> "Dialogue":
         """Add a question."""
         expires_at = None if asked.timeout is None else now + asked.timeout
-        question = Question(asked.number, asked.question, now, asked.schema, expires_at)
+        question = TaskQuestion(asked.number, asked.question, now, asked.schema, expires_at)
         questions = sorted((*self.questions, question), key=lambda one: one.number)
         return Dialogue(tuple(questions), now if self.asked_at is None else self.asked_at, self.waited)
 

@@ -9,7 +9,7 @@ from agentic_atlas.backend.domain.records import Task, TaskEvent
 from agentic_atlas.backend.engine.census import Census
 from agentic_atlas.backend.engine.offers import Offers
 from agentic_atlas.backend.engine.unawaited import again_after, outcome
-from agentic_atlas.backend.ports import Changed, Fleet, Log, Slot, Tasks
+from agentic_atlas.backend.ports import Changed, FaultLog, Fleet, Slot, Tasks
 
 MOST_AT_ONCE = 64
 """Slots filled by one claim."""
@@ -26,7 +26,7 @@ class Claims:
         offers: Offers,
         clock: Callable[[], float],
         claimed: Callable[[Slot, Task, Sequence[TaskEvent]], None],
-        log: Log,
+        log: FaultLog,
     ) -> None:
         """Take whom to tell of each task that was claimed for a slot, and its new events, after the commit."""
         self._tasks = tasks

@@ -23,7 +23,7 @@ from agentic_atlas.backend.engine.fairness import FairQueues
 from agentic_atlas.backend.engine.feed import Feed
 from agentic_atlas.backend.engine.offers import Offers
 from agentic_atlas.backend.engine.unawaited import again_after, outcome, value
-from agentic_atlas.backend.ports import Added, Changed, Decide, Fleet, Log, Slot, Tasks
+from agentic_atlas.backend.ports import Added, Changed, Decide, FaultLog, Fleet, Slot, Tasks
 from agentic_atlas.protocol.tasks import LEASED, TaskState
 
 
@@ -42,7 +42,7 @@ class Dispatcher:
         fleet: Fleet,
         feed: Feed,
         clock: Callable[[], float],
-        log: Log,
+        log: FaultLog,
         census: Census | None = None,
     ) -> None:
         self.census = Census() if census is None else census

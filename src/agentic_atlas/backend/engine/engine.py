@@ -18,7 +18,7 @@ from agentic_atlas.backend.engine.monitor import Monitor
 from agentic_atlas.backend.engine.registry import Registry
 from agentic_atlas.backend.engine.sightings import Sightings
 from agentic_atlas.backend.engine.watchers import Watchers
-from agentic_atlas.backend.ports import Backups, Clock, Fleet, Ids, Log, Schemas, Store
+from agentic_atlas.backend.ports import Backups, Clock, FaultLog, Fleet, Ids, Schemas, Store
 from agentic_atlas.bus.base import Bus
 from agentic_atlas.protocol.messages import Limits
 from agentic_atlas.protocol.tasks import LEASED
@@ -50,7 +50,7 @@ class World:
     clock: Clock
     ids: Ids
     entropy: Callable[[int], bytes]
-    log: Log
+    log: FaultLog
     bus: Bus
     schemas: Schemas
     backups: Backups

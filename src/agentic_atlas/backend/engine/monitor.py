@@ -11,7 +11,7 @@ from agentic_atlas.backend.domain import lifecycle
 from agentic_atlas.backend.domain.invariants import Finding, Invariant
 from agentic_atlas.backend.engine.dispatch import Dispatcher
 from agentic_atlas.backend.engine.findings import Findings
-from agentic_atlas.backend.ports import Fleet, Log
+from agentic_atlas.backend.ports import FaultLog, Fleet
 from agentic_atlas.protocol.tasks import Loss
 
 LOOK_EVERY = 1.0
@@ -36,7 +36,7 @@ class Monitor:
         dispatcher: Dispatcher,
         fleet: Fleet,
         clock: Callable[[], float],
-        log: Log,
+        log: FaultLog,
         sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
     ) -> None:
         self.findings = Findings()

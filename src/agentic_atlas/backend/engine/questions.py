@@ -6,7 +6,7 @@ import msgspec
 from msgspec import Raw
 
 from agentic_atlas.backend.domain import lifecycle
-from agentic_atlas.backend.domain.questions import Question
+from agentic_atlas.backend.domain.questions import TaskQuestion
 from agentic_atlas.backend.domain.records import CallerRef, Task
 from agentic_atlas.backend.engine.engine import Engine
 from agentic_atlas.errors import Conflict, InvalidInput, PayloadTooLarge
@@ -43,11 +43,11 @@ async def answer(engine: Engine, task: Task, value: bytes, number: int | None, *
     return changed.task
 
 
-def _chosen(task: Task, number: int | None) -> Question | None:
+def _chosen(task: Task, number: int | None) -> TaskQuestion | None:
     return next(iter(task.dialogue.open), None) if number is None else task.dialogue.find(number)
 
 
-def _same(question: Question, value: bytes) -> bool:
+def _same(question: TaskQuestion, value: bytes) -> bool:
     return not question.expired and bytes(question.answer) == value
 
 
@@ -56,7 +56,7 @@ def _none_open(task: Task, number: int | None) -> Conflict:
     return Conflict(f"{which}: `atlas tasks show {task.id}` shows what it asks", code="no_open_question")
 
 
-async def _check(engine: Engine, task: Task, question: Question, value: bytes, by: CallerRef) -> None:
+async def _check(engine: Engine, task: Task, question: TaskQuestion, value: bytes, by: CallerRef) -> None:
     most = engine.limits.payload_bytes // ANSWERS
     if task.dialogue.answered_bytes + len(value) > most:
         raise PayloadTooLarge(

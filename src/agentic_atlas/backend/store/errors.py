@@ -2,7 +2,7 @@
 
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
-from agentic_atlas.backend.store.sqlite import Fault, fault
+from agentic_atlas.backend.store.sqlite import DriverFault, fault
 from agentic_atlas.errors import AtlasError, Conflict, InvalidInput, NotFound, PayloadTooLarge, Unavailable
 
 AWAY = "store_unavailable"
@@ -33,16 +33,16 @@ def driver_error(error: BaseException | None) -> AtlasError:
     return _of_driver(fault(error), str(error))
 
 
-def _of_driver(kind: Fault, words: str) -> AtlasError:
+def _of_driver(kind: DriverFault, words: str) -> AtlasError:
     match kind:
-        case Fault.FULL:
+        case DriverFault.FULL:
             return Unavailable("no room is left where the store is kept", code="storage_full")
-        case Fault.AWAY:
+        case DriverFault.AWAY:
             return Unavailable(f"the store can't be used now: {words}", code=AWAY)
-        case Fault.EXISTS:
+        case DriverFault.EXISTS:
             return Conflict(f"it is there already: {words}")
-        case Fault.NO_PARENT:
+        case DriverFault.NO_PARENT:
             return NotFound("what it belongs to is not there any more")
-        case Fault.TOO_BIG:
+        case DriverFault.TOO_BIG:
             return PayloadTooLarge("a value is larger than the store takes")
     return AtlasError(f"the store refused a statement: {words}")

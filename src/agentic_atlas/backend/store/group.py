@@ -13,7 +13,7 @@ from agentic_atlas.backend.domain.idempotency import Key, key_of
 from agentic_atlas.backend.domain.lifecycle import Change
 from agentic_atlas.backend.domain.records import Task, TaskEvent, same_request
 from agentic_atlas.backend.ports import Added, Changed
-from agentic_atlas.backend.store.operations import Add, AnyOperation, ChangeTask, Claim, Statement
+from agentic_atlas.backend.store.operations import Add, AnyOperation, ChangeTask, ClaimSlots, Statement
 from agentic_atlas.backend.store.prepared import Prepared
 from agentic_atlas.backend.store.recent import Recent
 from agentic_atlas.backend.store.rows import EVENTS, TASKS, Row
@@ -21,7 +21,7 @@ from agentic_atlas.backend.store.statements import TaskStatements
 from agentic_atlas.errors import Conflict
 
 
-class Group:
+class WriteGroup:
     """Carries out a group in one transaction, which the caller begins and ends."""
 
     def __init__(self, connection: Connection, statements: TaskStatements, recent: Recent) -> None:
@@ -109,7 +109,7 @@ class _TaskRun:
                 return self._change(operation)
             case Add():
                 return self._add(operation.change)
-            case Claim():
+            case ClaimSlots():
                 return self._claim(operation)
         raise TypeError(f"{type(operation).__name__} is no operation on tasks")
 
@@ -138,7 +138,7 @@ class _TaskRun:
             return error
         return Changed(task) if change is None else self._store(change)
 
-    def _claim(self, operation: Claim) -> list[Changed]:
+    def _claim(self, operation: ClaimSlots) -> list[Changed]:
         """Take the next tasks; what was decided before has to be in the table for that."""
         self._flush()
         next_ones = self._statements.next(operation.agent_id, operation.now, operation.skills, len(operation.slots))

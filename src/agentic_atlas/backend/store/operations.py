@@ -33,7 +33,7 @@ class ChangeTask(Operation[Changed], frozen=True):
     decide: Decide
 
 
-class Claim(Operation[list[Changed]], frozen=True):
+class ClaimSlots(Operation[list[Changed]], frozen=True):
     """Give waiting tasks of an agent to free slots."""
 
     agent_id: str

@@ -1,6 +1,6 @@
 """Tasks that this process wrote last and that still change: what would be read again for their next change."""
 
-from agentic_atlas.backend.domain.questions import Question
+from agentic_atlas.backend.domain.questions import TaskQuestion
 from agentic_atlas.backend.domain.records import Task
 
 _RECORD = 1_024
@@ -48,5 +48,5 @@ def _size(task: Task) -> int:
     return _RECORD + len(task.input) + sum(map(_size_of, task.dialogue.questions))
 
 
-def _size_of(question: Question) -> int:
+def _size_of(question: TaskQuestion) -> int:
     return _QUESTION + sum(memoryview(part).nbytes for part in (question.schema, question.answer)) + len(question.text)

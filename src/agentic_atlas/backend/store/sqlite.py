@@ -54,7 +54,7 @@ _READER = (
 )
 
 
-class Fault(Enum):
+class DriverFault(Enum):
     """Kinds of error, by what can be done about them."""
 
     FULL = auto()
@@ -72,10 +72,10 @@ class Fault(Enum):
 
 
 _FAULTS = {
-    sqlite3.SQLITE_FULL: Fault.FULL,
-    sqlite3.SQLITE_CONSTRAINT_FOREIGNKEY: Fault.NO_PARENT,
-    sqlite3.SQLITE_CONSTRAINT: Fault.EXISTS,
-    sqlite3.SQLITE_TOOBIG: Fault.TOO_BIG,
+    sqlite3.SQLITE_FULL: DriverFault.FULL,
+    sqlite3.SQLITE_CONSTRAINT_FOREIGNKEY: DriverFault.NO_PARENT,
+    sqlite3.SQLITE_CONSTRAINT: DriverFault.EXISTS,
+    sqlite3.SQLITE_TOOBIG: DriverFault.TOO_BIG,
 }
 _FAULTS |= dict.fromkeys(
     (
@@ -90,14 +90,14 @@ _FAULTS |= dict.fromkeys(
         sqlite3.SQLITE_PROTOCOL,
         sqlite3.SQLITE_NOTADB,
     ),
-    Fault.AWAY,
+    DriverFault.AWAY,
 )
 
 
-def fault(error: BaseException | None) -> Fault:
+def fault(error: BaseException | None) -> DriverFault:
     """Return what kind of error the driver reports, by its extended code or else its primary one."""
     code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR)
-    return _FAULTS.get(code) or _FAULTS.get(code & 0xFF, Fault.BUG)
+    return _FAULTS.get(code) or _FAULTS.get(code & 0xFF, DriverFault.BUG)
 
 
 # For each None and each bytes the driver looks for an adapter, and finds out by two exceptions that there is none. That

@@ -10,11 +10,11 @@ from sqlalchemy import ColumnElement, Connection, select, update
 from agentic_atlas.backend.domain.idempotency import key_of
 from agentic_atlas.backend.domain.lifecycle import Change
 from agentic_atlas.backend.domain.records import CallerRef, Task, TaskEvent
-from agentic_atlas.backend.ports import EVENT_PAGE_BYTES, Added, Changed, Decide, Page, Slot, Summary, TaskFilter
+from agentic_atlas.backend.ports import EVENT_PAGE_BYTES, Added, Changed, Decide, Slot, Summary, SummaryPage, TaskFilter
 from agentic_atlas.backend.store import lists
 from agentic_atlas.backend.store.cursors import cursor_after, id_in
 from agentic_atlas.backend.store.lists import NO_INPUT
-from agentic_atlas.backend.store.operations import Add, ChangeTask, Claim, Statement
+from agentic_atlas.backend.store.operations import Add, ChangeTask, ClaimSlots, Statement
 from agentic_atlas.backend.store.readers import Readers
 from agentic_atlas.backend.store.rows import EVENTS, TASKS, dialogue_blob, dialogue_of
 from agentic_atlas.backend.store.statements import Query
@@ -47,7 +47,9 @@ class SqlTasks:
         self, agent_id: str, slots: Sequence[Slot], now: float, skills: Collection[str] | None = None
     ) -> "Future[list[Changed]]":
         """See the port."""
-        return self._writer.submit(Claim(agent_id, tuple(slots), now, None if skills is None else frozenset(skills)))
+        return self._writer.submit(
+            ClaimSlots(agent_id, tuple(slots), now, None if skills is None else frozenset(skills))
+        )
 
     def shift(self, seconds: float) -> "Future[None]":
         """See the port."""
@@ -65,12 +67,12 @@ class SqlTasks:
         """See the port."""
         return next(iter(await self._tasks(_with_key(caller, idempotency_key))), None)
 
-    async def find(self, which: TaskFilter, *, limit: int, after: str | None = None) -> Page:
+    async def find(self, which: TaskFilter, *, limit: int, after: str | None = None) -> SummaryPage:
         """See the port."""
         before = None if after is None else id_in(after)
         found = await self._readers.run(lambda connection: lists.newest(connection, which, limit + 1, before))
         items = found[:limit]
-        return Page(tuple(items), cursor_after(items[-1].task.id) if len(found) > limit else None)
+        return SummaryPage(tuple(items), cursor_after(items[-1].task.id) if len(found) > limit else None)
 
     async def events(
         self, task_id: str, *, after: int = 0, limit: int = 1000, most_bytes: int = EVENT_PAGE_BYTES

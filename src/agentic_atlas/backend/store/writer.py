@@ -15,7 +15,7 @@ from typing import Any, NamedTuple, TypeAlias, TypeVar
 from sqlalchemy import Connection, Engine
 
 from agentic_atlas.backend.store.errors import AWAY, domain_error
-from agentic_atlas.backend.store.group import Group
+from agentic_atlas.backend.store.group import WriteGroup
 from agentic_atlas.backend.store.operations import AnyOperation, Operation
 from agentic_atlas.backend.store.recent import Recent
 from agentic_atlas.backend.store.statements import TaskStatements
@@ -110,7 +110,7 @@ class Writer:
 
     def _committed(self, connection: Connection, operations: Sequence[AnyOperation]) -> list[object]:
         """Store the operations in as few commits as can be; return the result or the error of each."""
-        group = Group(connection, self._statements, self._recent)
+        group = WriteGroup(connection, self._statements, self._recent)
         try:
             with connection.begin():
                 results = group.carry_out(operations)

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 import msgspec
 from msgspec import Raw
 
-from agentic_atlas.backend.domain.questions import Question
+from agentic_atlas.backend.domain.questions import TaskQuestion
 from agentic_atlas.backend.domain.records import (
     Agent,
     ApiKey,
@@ -114,7 +114,7 @@ def error_info(error: TaskError | None, *, brief: bool = False) -> ErrorInfo | N
     return ErrorInfo(code=error.code, message=message, detail=detail)
 
 
-def question_info(question: Question) -> QuestionInfo:
+def question_info(question: TaskQuestion) -> QuestionInfo:
     """Show a question."""
     return QuestionInfo(
         number=question.number,

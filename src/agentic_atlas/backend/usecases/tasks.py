@@ -9,7 +9,7 @@ from msgspec import Raw
 from agentic_atlas.backend.domain.records import Submitted, Task, TaskEvent
 from agentic_atlas.backend.engine import events, notes, questions, submission
 from agentic_atlas.backend.engine.engine import Engine
-from agentic_atlas.backend.ports import Page, Summary, TaskFilter
+from agentic_atlas.backend.ports import Summary, SummaryPage, TaskFilter
 from agentic_atlas.backend.rights import Principal, use_case
 from agentic_atlas.errors import AtlasError, Conflict
 from agentic_atlas.protocol.caller.tasks import SubmitRequest
@@ -100,7 +100,7 @@ async def standing(who: Principal, engine: Engine, task_id: str) -> Summary:
 @use_case
 async def find(
     who: Principal, engine: Engine, which: TaskFilter, *, agent: str | None = None, limit: int, after: str | None
-) -> Page:
+) -> SummaryPage:
     """Return tasks that the principal sees, newest first; of this agent alone, where one is named.
 
     Raises:

@@ -36,7 +36,7 @@ class Tag:
 
 
 @dataclass(frozen=True, slots=True)
-class Group:
+class BranchGroup:
     """Alternatives that no other alternative has a type in common with."""
 
     types: frozenset[str]
@@ -52,7 +52,7 @@ class Branches:
         self._words: dict[int, Words] = {}
         self._kinds: dict[tuple[int, int], frozenset[str]] = {}
 
-    def groups(self, node: Node, keyword: str) -> list[Group]:
+    def groups(self, node: Node, keyword: str) -> list[BranchGroup]:
         """Return the alternatives of `anyOf` or `oneOf`: together those that the type of a value does not tell apart.
 
         An alternative that no value fits is left out.
@@ -68,7 +68,7 @@ class Branches:
                 parted.append((types, together))
         named = node.get("discriminator")
         wanted = named.get("propertyName") if isinstance(named, Mapping) else None
-        return [Group(types, tuple(some), self._tag(types, some, wanted)) for types, some in parted]
+        return [BranchGroup(types, tuple(some), self._tag(types, some, wanted)) for types, some in parted]
 
     def _views(self, branch: object) -> list[Node]:
         """Return a schema and what it refers to: all of them hold for the same value."""

@@ -10,7 +10,15 @@ from dataclasses import dataclass
 from typing import Final
 
 from agentic_atlas.protocol.schemas.branches import Branches
-from agentic_atlas.protocol.schemas.keywords import Node, Place, SchemaRefused, check_form, definitions, target, within
+from agentic_atlas.protocol.schemas.keywords import (
+    AppliedTo,
+    Node,
+    SchemaRefused,
+    check_form,
+    definitions,
+    target,
+    within,
+)
 from agentic_atlas.protocol.schemas.patterns import estimate
 
 MOST_STEPS: Final = 100_000
@@ -141,7 +149,7 @@ class _Count:
             self._steps, self._growth = max(self._steps, steps), max(self._growth, growth)
             known = 0
             for place, part in self._parts(node):
-                known = max(known, self._levels(part, level + 1) + (place is Place.BELOW))
+                known = max(known, self._levels(part, level + 1) + (place is AppliedTo.BELOW))
             self._on_the_way.discard(id(node))
             self._below[id(node)] = known
         return known
@@ -155,7 +163,7 @@ class _Count:
             counted: dict[int, tuple[int, int]] = {}
             steps = _own(node)
             for place, part in self._parts(node):
-                if place is Place.HERE:
+                if place is AppliedTo.HERE:
                     counted[id(part)] = self._applied(part, level + 1)
                     steps += counted[id(part)][0]
             growth = self._growth_of(node, counted)
@@ -174,7 +182,7 @@ class _Count:
         if target_here is not None:
             growth += counted[id(target_here)][1]
         for keyword, place, part in within(node):
-            if place is Place.HERE and keyword not in ("anyOf", "oneOf"):
+            if place is AppliedTo.HERE and keyword not in ("anyOf", "oneOf"):
                 growth += counted[id(part)][1]
         for keyword in ("anyOf", "oneOf"):
             if isinstance(node.get(keyword), list):
@@ -189,10 +197,12 @@ class _Count:
             most = max(most, max(each, default=0) if once else sum(each))
         return most
 
-    def _parts(self, node: Node) -> list[tuple[Place, Node]]:
-        parts: list[tuple[Place, Node]] = [(place, part) for _, place, part in within(node) if place is not Place.ASIDE]
+    def _parts(self, node: Node) -> list[tuple[AppliedTo, Node]]:
+        parts: list[tuple[AppliedTo, Node]] = [
+            (place, part) for _, place, part in within(node) if place is not AppliedTo.ASIDE
+        ]
         referred = target(node, self._known)
-        return parts if referred is None else [*parts, (Place.HERE, referred)]
+        return parts if referred is None else [*parts, (AppliedTo.HERE, referred)]
 
 
 def _own(node: Node) -> int:

@@ -35,7 +35,7 @@ class SchemaRefused(InvalidInput):
         self.fix = fix
 
 
-class Place(Enum):
+class AppliedTo(Enum):
     """To what a schema within a schema is applied."""
 
     HERE = "the same value"
@@ -44,16 +44,16 @@ class Place(Enum):
 
 
 _ONE: Final = {
-    **dict.fromkeys(("not", "if", "then", "else"), Place.HERE),
-    **dict.fromkeys(("items", "contains", "additionalProperties", "propertyNames"), Place.BELOW),
-    **dict.fromkeys(("unevaluatedItems", "unevaluatedProperties", "additionalItems"), Place.BELOW),
-    "contentSchema": Place.ASIDE,
+    **dict.fromkeys(("not", "if", "then", "else"), AppliedTo.HERE),
+    **dict.fromkeys(("items", "contains", "additionalProperties", "propertyNames"), AppliedTo.BELOW),
+    **dict.fromkeys(("unevaluatedItems", "unevaluatedProperties", "additionalItems"), AppliedTo.BELOW),
+    "contentSchema": AppliedTo.ASIDE,
 }
-_LIST: Final = {**dict.fromkeys(("allOf", "anyOf", "oneOf"), Place.HERE), "prefixItems": Place.BELOW}
+_LIST: Final = {**dict.fromkeys(("allOf", "anyOf", "oneOf"), AppliedTo.HERE), "prefixItems": AppliedTo.BELOW}
 _MAP: Final = {
-    **dict.fromkeys(("dependentSchemas", "dependencies"), Place.HERE),
-    **dict.fromkeys(("properties", "patternProperties"), Place.BELOW),
-    **dict.fromkeys(("$defs", "definitions"), Place.ASIDE),
+    **dict.fromkeys(("dependentSchemas", "dependencies"), AppliedTo.HERE),
+    **dict.fromkeys(("properties", "patternProperties"), AppliedTo.BELOW),
+    **dict.fromkeys(("$defs", "definitions"), AppliedTo.ASIDE),
 }
 """`definitions`, `dependencies` and `additionalItems` are of older drafts; validators still look at some of them."""
 
@@ -63,11 +63,11 @@ _PLAIN: Final = re.compile(r"#/\$defs/([A-Za-z0-9._-]+)")
 _WRITE: Final = 'put it into "$defs" at the root and write "$ref": "#/$defs/Name" (letters, digits, ".", "_", "-")'
 
 
-def within(node: Node) -> list[tuple[str, Place, Node]]:
+def within(node: Node) -> list[tuple[str, AppliedTo, Node]]:
     """Return the schemas that stand in this one, with the keyword of each; what a reference leads to is not among
     them.
     """
-    found: list[tuple[str, Place, Node]] = []
+    found: list[tuple[str, AppliedTo, Node]] = []
     for keyword, value in node.items():
         if keyword in _ONE:
             parts, place = [value], _ONE[keyword]

@@ -64,7 +64,7 @@ class Patience:
 
 
 @dataclass(frozen=True)
-class Request:
+class HttpRequest:
     """What is asked."""
 
     method: str
@@ -74,10 +74,10 @@ class Request:
     body: bytes
 
 
-class Answer:
+class HttpResponse:
     """The head of an answer, and its body as it comes."""
 
-    def __init__(self, connection: Connection, head: h11.Response, patience: float) -> None:
+    def __init__(self, connection: HttpConnection, head: h11.Response, patience: float) -> None:
         self.status = head.status_code
         self._headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in head.headers}
         self._connection = connection
@@ -93,7 +93,7 @@ class Answer:
             yield piece
 
 
-class Connection:
+class HttpConnection:
     """One connection, for one request after the other."""
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -107,7 +107,7 @@ class Connection:
         """True when the other end has closed it."""
         return self._reader.at_eof() or self._writer.is_closing()
 
-    async def ask(self, request: Request, patience: float) -> Answer:
+    async def ask(self, request: HttpRequest, patience: float) -> HttpResponse:
         """Send a request and return the head of its answer; raises Silent or Cut."""
         head = h11.Request(method=request.method, target=request.target, headers=list(request.headers))
         events = (head, h11.Data(data=request.body), h11.EndOfMessage())
@@ -119,7 +119,7 @@ class Connection:
         while True:
             event = await self._next(patience)
             if isinstance(event, h11.Response):
-                return Answer(self, event, patience)
+                return HttpResponse(self, event, patience)
 
     async def piece(self, patience: float) -> bytes | None:
         """Return the next piece of the body, None at its end; raises Silent or Cut."""
@@ -176,10 +176,10 @@ class Connections:
         self._trusted = trusted if secure else None
         self._proxy = proxy
         self._free = asyncio.Semaphore(most)
-        self._idle: list[Connection] = []
+        self._idle: list[HttpConnection] = []
 
     @asynccontextmanager
-    async def asked(self, request: Request, patience: Patience) -> AsyncIterator[Answer]:
+    async def asked(self, request: HttpRequest, patience: Patience) -> AsyncIterator[HttpResponse]:
         """Ask, and give the answer for the time of the block; raises TransportError."""
         async with self._slot(patience.read):
             connection = self._kept() or await self._open(patience.connect)
@@ -197,7 +197,7 @@ class Connections:
         while self._idle:
             await self._idle.pop().aclose()
 
-    def _addressed(self, request: Request) -> Request:
+    def _addressed(self, request: HttpRequest) -> HttpRequest:
         headers = [("Host", self._authority), *request.headers]
         if request.body or request.method != "GET":
             headers.append(("Content-Length", str(len(request.body))))
@@ -206,7 +206,7 @@ class Connections:
             # A proxy is asked for the whole address (RFC 9112 section 3.2.2).
             target = f"http://{self._authority}{target}"
             headers += self._proxy.headers
-        return Request(request.method, target, headers, request.body)
+        return HttpRequest(request.method, target, headers, request.body)
 
     @asynccontextmanager
     async def _slot(self, patience: float) -> AsyncIterator[None]:
@@ -220,7 +220,7 @@ class Connections:
         finally:
             self._free.release()
 
-    def _kept(self) -> Connection | None:
+    def _kept(self) -> HttpConnection | None:
         now = asyncio.get_running_loop().time()
         while self._idle:
             connection = self._idle.pop()
@@ -229,14 +229,14 @@ class Connections:
             connection.abort()
         return None
 
-    async def _keep(self, connection: Connection) -> None:
+    async def _keep(self, connection: HttpConnection) -> None:
         if len(self._idle) >= MOST_IDLE:
             await connection.aclose()
             return
         connection.idle_since = asyncio.get_running_loop().time()
         self._idle.append(connection)
 
-    async def _open(self, patience: float) -> Connection:
+    async def _open(self, patience: float) -> HttpConnection:
         try:
             async with asyncio.timeout(patience):
                 opened = await self._socket()
@@ -244,7 +244,7 @@ class Connections:
                 reader, writer = await asyncio.open_connection(sock=opened, ssl=self._trusted, server_hostname=name)
         except (OSError, TimeoutError) as error:
             raise NotReached from error
-        return Connection(reader, writer)
+        return HttpConnection(reader, writer)
 
     async def _socket(self) -> socket.socket:
         if self._proxy is None:

@@ -17,14 +17,14 @@ from agentic_atlas._version import __version__
 from agentic_atlas.errors import AtlasError, ConfigurationError, PayloadTooLarge, Unavailable
 from agentic_atlas.sdk.client import way
 from agentic_atlas.sdk.client.connection import (
-    Answer,
     Connections,
     Cut,
     Full,
     Headers,
+    HttpRequest,
+    HttpResponse,
     NotReached,
     Patience,
-    Request,
     Silent,
 )
 from agentic_atlas.sdk.client.errors import ConnectionCut, UnexpectedAnswer, from_answer
@@ -188,7 +188,7 @@ class Http:
 
     def _asked(
         self, method: str, target: str, headers: Headers, body: bytes, seconds: float
-    ) -> AbstractAsyncContextManager[Answer]:
+    ) -> AbstractAsyncContextManager[HttpResponse]:
         key = self.address.api_key
         said = [("User-Agent", f"agentic-atlas/{__version__}"), ("Accept-Encoding", "identity"), *headers]
         if not any(name == "Accept" for name, _ in headers):
@@ -196,7 +196,7 @@ class Http:
         if key:
             said.append(("Authorization", f"Bearer {key}"))
         path = urlsplit(self.address.url).path + PREFIX + target
-        return self._connections().asked(Request(method, path, said, body), Patience(CONNECT_TIMEOUT, seconds))
+        return self._connections().asked(HttpRequest(method, path, said, body), Patience(CONNECT_TIMEOUT, seconds))
 
     def _connections(self) -> Connections:
         """Return the connections of this loop. Nothing but the API's own host is ever asked, so the key goes nowhere
@@ -250,7 +250,7 @@ def _causes(error: BaseException | None) -> Iterator[BaseException]:
         error = error.__cause__ or error.__context__
 
 
-async def _read(answer: Answer) -> bytes:
+async def _read(answer: HttpResponse) -> bytes:
     """Return the body of a success.
 
     Raises:

@@ -10,7 +10,7 @@ import pytest
 from agentic_atlas.backend.checker.schemas import JsonSchemas
 from agentic_atlas.backend.domain.records import InputFault
 from agentic_atlas.backend.domain.schemas import look_at
-from agentic_atlas.backend.ports import Verdict
+from agentic_atlas.backend.ports import CheckVerdict
 from agentic_atlas.errors import InvalidInput
 from agentic_atlas.protocol.schemas import Cost
 
@@ -30,9 +30,9 @@ class Apart:
 
     asked: list[tuple[bytes, bytes, str, str]] = field(default_factory=list)
 
-    async def check(self, schema: bytes, value: bytes, *, name: str, whose: str) -> Verdict:
+    async def check(self, schema: bytes, value: bytes, *, name: str, whose: str) -> CheckVerdict:
         self.asked.append((schema, value, name, whose))
-        return Verdict(False, (InputFault("/a", "is odd"),))
+        return CheckVerdict(False, (InputFault("/a", "is odd"),))
 
     async def look_at(self, schema: bytes, *, whose: str) -> Cost:
         self.asked.append((schema, b"", "", whose))
@@ -87,8 +87,8 @@ def test_a_schema_that_an_older_version_took_is_told_as_no_fault_of_the_callers(
 
 def test_a_misfit_whose_reasons_cannot_be_told_is_refused_all_the_same() -> None:
     class Silent(Apart):
-        async def check(self, schema: bytes, value: bytes, *, name: str, whose: str) -> Verdict:
-            return Verdict(False)
+        async def check(self, schema: bytes, value: bytes, *, name: str, whose: str) -> CheckVerdict:
+            return CheckVerdict(False)
 
     error = check(TREE, {}, Silent())
     assert error is not None

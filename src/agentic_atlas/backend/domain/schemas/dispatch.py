@@ -6,7 +6,7 @@ object's names; and what is wrong is told of the alternative that was meant.
 
 from collections.abc import Mapping
 
-from agentic_atlas.protocol.schemas.branches import Branches, Group, Tag
+from agentic_atlas.protocol.schemas.branches import Branches, BranchGroup, Tag
 from agentic_atlas.protocol.schemas.keywords import Node, and_also, changed, definitions
 
 Schema = dict[str, object]
@@ -54,7 +54,7 @@ class _Dispatch:
             choice = {"if": {"type": sorted(group.types)}, "then": self._case(group, keyword), "else": choice}
         return choice
 
-    def _case(self, group: Group, keyword: str) -> object:
+    def _case(self, group: BranchGroup, keyword: str) -> object:
         parts = [self._rewritten(branch) for branch in group.branches]
         if len(parts) == 1:
             return parts[0]
