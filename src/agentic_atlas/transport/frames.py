@@ -58,6 +58,8 @@ class Assembler:
             unfinished for too long.
     """
 
+    __slots__ = ("_limits", "_parts", "_size", "started_at")
+
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
         self._parts: list[bytes] = []
@@ -113,6 +115,8 @@ class Assembler:
 
 class ControlRate:
     """Counts control frames (ping, pong) in windows of one second."""
+
+    __slots__ = ("_count", "_per_second", "_window")
 
     def __init__(self, per_second: int) -> None:
         self._per_second = per_second

@@ -178,6 +178,18 @@ class Accepted(WSProtocol):  # type: ignore[misc]  # picows' stubs do not have i
         websocket: what it became, once its request was let in.
     """
 
+    __slots__ = (  # as many as of those
+        "_address",
+        "_after_close",
+        "_before_known",
+        "_incoming",
+        "_listener",
+        "_raw",
+        "_refused",
+        "_subprotocol",
+        "websocket",
+    )
+
     def __init__(self, listener: Listener) -> None:
         super().__init__(
             host_port=None,

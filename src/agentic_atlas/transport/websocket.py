@@ -38,6 +38,21 @@ class WebSocket(WSListener):
         receiver: who takes what comes, from the end of the handshake on.
     """
 
+    __slots__ = (  # there may be ten thousand of these
+        "_assembler",
+        "_begin",
+        "_clock",
+        "_close_timer",
+        "_closed",
+        "_controls",
+        "_message_timer",
+        "_raw",
+        "_terms",
+        "_ws",
+        "paused",
+        "receiver",
+    )
+
     def __init__(
         self,
         begin: "Callable[[WebSocket], Receiver]",
@@ -65,11 +80,12 @@ class WebSocket(WSListener):
 
     def limit(self, limits: Limits) -> None:
         """Put limits in force, as far as this side can bear them; called between two messages."""
-        limits = msgspec.structs.replace(
-            limits,
-            message_bytes=min(limits.message_bytes, CEILING),
-            fragments=min(limits.fragments, MOST_FRAGMENTS),
-        )
+        if limits.message_bytes > CEILING or limits.fragments > MOST_FRAGMENTS:
+            limits = msgspec.structs.replace(
+                limits,
+                message_bytes=min(limits.message_bytes, CEILING),
+                fragments=min(limits.fragments, MOST_FRAGMENTS),
+            )
         self._assembler = Assembler(limits)
         self._controls = ControlRate(limits.control_frames_per_second)
 
