@@ -9,22 +9,22 @@ from agentic_atlas._version import __version__
 from agentic_atlas.api import agents, backups, describe, logins, page, system, tasks, users
 from agentic_atlas.api.whereabouts import Whereabouts
 from agentic_atlas.auth.hosts import Hosts
-from agentic_atlas.backend.engine.engine import Engine
+from agentic_atlas.backend.usecases.application import Application
 from agentic_atlas.http.front import Front
 from agentic_atlas.http.routes import Routes
 from agentic_atlas.http.turns import Turns
 
 
-def create_app(engine: Engine, whereabouts: Whereabouts | None = None, hosts: Hosts | None = None) -> ASGIApp:
-    """Return the API of `engine` as an ASGI application.
+def create_app(application: Application, whereabouts: Whereabouts | None = None, hosts: Hosts | None = None) -> ASGIApp:
+    """Return the API of `application` as an ASGI application.
 
     Args:
-        engine: what it is the API of.
+        application: what it is the API of.
         whereabouts: what people are told of where it is.
         hosts: names that requests may be for; without it addresses and local names alone.
     """
     app = described()
-    app.state.engine = engine
+    app.state.application = application
     app.state.turns = Turns(monotonic)
     app.state.whereabouts = whereabouts or Whereabouts()
     return Front(Routes(app), hosts or Hosts())

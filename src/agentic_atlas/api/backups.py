@@ -16,12 +16,12 @@ router = APIRouter(prefix="/api/v1", tags=["backups"])
 
 
 @router.post("/backups", **describe(answers=BackupInfo, status=HTTPStatus.CREATED))
-async def make(engine: Parts, who: Who) -> Response:
+async def make(application: Parts, who: Who) -> Response:
     """Make a backup while everything goes on, and answer when it is whole; administrators only."""
-    return Json(backup_info(await backups.make(who, engine)), status=HTTPStatus.CREATED)
+    return Json(backup_info(await backups.make(who, application)), status=HTTPStatus.CREATED)
 
 
 @router.get("/backups", **describe(answers=BackupList))
-async def find(engine: Parts, who: Who) -> Response:
+async def find(application: Parts, who: Who) -> Response:
     """List the backups on the server's machine, newest first; administrators only."""
-    return Json(BackupList(items=[backup_info(backup) for backup in await backups.find(who, engine)]))
+    return Json(BackupList(items=[backup_info(backup) for backup in await backups.find(who, application)]))

@@ -43,29 +43,29 @@ router = APIRouter(prefix="/api/v1/tasks", tags=["tasks"])
 @router.post("", **describe(takes=SubmitRequest, answers=TaskInfo, status=HTTPStatus.CREATED))
 async def submit(
     request: Request,
-    engine: Parts,
+    application: Parts,
     who: Who,
     wait: Wait = 0,
     traceparent: Annotated[str | None, Header(max_length=200)] = None,
 ) -> Response:
     """Submit a task; with `wait`, answer when it has ended or the time is over."""
     ask = await read(request, SubmitRequest)
-    made = await tasks.submit(who, engine, ask, trace=traceparent, wait=wait)
+    made = await tasks.submit(who, application, ask, trace=traceparent, wait=wait)
     status = HTTPStatus.CREATED if made.created else HTTPStatus.OK
     return Json(_view(made), status=status, headers={"Location": f"/api/v1/tasks/{made.task.id}"})
 
 
 @router.post("/batch", **describe(takes=BatchRequest, answers=BatchAnswer))
-async def batch(request: Request, engine: Parts, who: Who) -> Response:
+async def batch(request: Request, application: Parts, who: Who) -> Response:
     """Submit several tasks; each is accepted or refused by itself."""
     body = await read(request, BatchRequest)
-    outcomes = await tasks.submit_all(who, engine, body.tasks)
+    outcomes = await tasks.submit_all(who, application, body.tasks)
     return Json(BatchAnswer(results=[_item(outcome) for outcome in outcomes]))
 
 
 @router.get("", **describe(answers=TaskPage))
 async def find(
-    engine: Parts,
+    application: Parts,
     who: Who,
     turn: OwnTurn,
     wanted: Annotated[WantedTasks, Query()],
@@ -82,21 +82,21 @@ async def find(
         since=wanted.since.timestamp() if wanted.since else None,
     )
     async with turn:
-        page = await tasks.find(who, engine, which, agent=wanted.agent, limit=limit, after=after)
+        page = await tasks.find(who, application, which, agent=wanted.agent, limit=limit, after=after)
         return Json(TaskPage(items=[task_summary(summary) for summary in page.items], next=page.next))
 
 
 @router.get("/{task_id}", **describe(answers=TaskInfo))
-async def show(task_id: str, engine: Parts, who: Who, wait: Wait = 0) -> Response:
+async def show(task_id: str, application: Parts, who: Who, wait: Wait = 0) -> Response:
     """Show a task; with `wait`, when it has ended or the time is over."""
-    return Json(_view(await tasks.show(who, engine, task_id, wait=wait)))
+    return Json(_view(await tasks.show(who, application, task_id, wait=wait)))
 
 
 @router.get("/{task_id}/events", **describe(answers=EventPage, text="text/event-stream"))
 async def events(
     task_id: str,
     request: Request,
-    engine: Parts,
+    application: Parts,
     who: Who,
     turn: OwnTurn,
     after: Annotated[int, Query(ge=0, le=2**53)] = 0,
@@ -110,34 +110,34 @@ async def events(
     start = _number(last_event_id) if last_event_id else after
     if prefers(request.headers.getlist("accept"), "application/json", "text/event-stream"):
         async with turn:
-            found, more = await tasks.page(who, engine, task_id, start)
+            found, more = await tasks.page(who, application, task_id, start)
             return Json(EventPage(items=[event_info(event) for event in found], next=more))
-    following = await tasks.follow(who, engine, task_id, start, KEEP_ALIVE)
+    following = await tasks.follow(who, application, task_id, start, KEEP_ALIVE)
     if following is None:
         return Response(status_code=HTTPStatus.NO_CONTENT, headers={"Cache-Control": "no-store"})
     return Stream(following)
 
 
 @router.post("/{task_id}/cancel", **describe(takes=CancelRequest, answers=TaskInfo))
-async def cancel(task_id: str, request: Request, engine: Parts, who: Who) -> Response:
+async def cancel(task_id: str, request: Request, application: Parts, who: Who) -> Response:
     """Cancel a task and what it called; one that has ended stays as it is."""
     body = await read(request, CancelRequest)
-    return Json(_view(await tasks.cancel(who, engine, task_id, body.reason)))
+    return Json(_view(await tasks.cancel(who, application, task_id, body.reason)))
 
 
 @router.post("/{task_id}/input", **describe(takes=AnswerRequest, answers=TaskInfo))
-async def answer(task_id: str, request: Request, engine: Parts, who: Who) -> Response:
+async def answer(task_id: str, request: Request, application: Parts, who: Who) -> Response:
     """Answer a question that a task asks; who may see the task may answer it."""
     # To whoever may not see it, it is not there, whatever else is wrong with the request.
-    await tasks.standing(who, engine, task_id)
+    await tasks.standing(who, application, task_id)
     body = await read(request, AnswerRequest)
-    return Json(_view(await tasks.answer(who, engine, task_id, bytes(body.answer), body.question)))
+    return Json(_view(await tasks.answer(who, application, task_id, bytes(body.answer), body.question)))
 
 
 @router.post("/{task_id}/retry", **describe(answers=TaskInfo, status=HTTPStatus.CREATED))
-async def retry(task_id: str, engine: Parts, who: Who) -> Response:
+async def retry(task_id: str, application: Parts, who: Who) -> Response:
     """Do again what an ended task asked for, as a new task."""
-    return Json(_view(await tasks.retry(who, engine, task_id)), status=HTTPStatus.CREATED)
+    return Json(_view(await tasks.retry(who, application, task_id)), status=HTTPStatus.CREATED)
 
 
 def _item(outcome: Submitted | AtlasError) -> BatchItem:

@@ -3,23 +3,19 @@
 A user owns agents, and what was asked for in their name. Members act on what is their own, administrators on
 everything. What somebody may not see does not exist for them: the answer is the same NotFound (guarantee 12).
 
-A use case is a function that takes who asks first, and does not begin before their right was checked. `RIGHT_OF` says
-which right each needs. A right needs a word of the credential's scopes, and some need an administrator.
+A use case needs one right, which `RIGHT_OF` says for each of them. A right needs a word of the credential's scopes, and
+some need an administrator.
 """
 
 from collections.abc import Callable, Mapping
 from enum import StrEnum
-from functools import wraps
-from typing import Concatenate, Final, ParamSpec, TypeAlias, TypeVar
+from typing import Final, TypeAlias
 
 import msgspec
 
 from agentic_atlas.auth import Scope, allows
 from agentic_atlas.backend.domain.records import Agent, ApiKey, CallerRef, Role, Task, User
 from agentic_atlas.errors import Forbidden, NotFound, Unauthenticated
-
-P = ParamSpec("P")
-T = TypeVar("T")
 
 SEND_A_KEY = "send it as `Authorization: Bearer atlas_…`"
 """What to do about a key that is not there, or not where it belongs."""
@@ -100,9 +96,6 @@ class Principal(msgspec.Struct, frozen=True):
         return seen_by(self.user)
 
 
-Who = TypeVar("Who", Principal, Principal | None)
-
-
 def seen_by(user: User) -> Visible:
     """Return what a user sees, whatever their credential."""
     return Visible(None if user.role is Role.ADMIN else user.id)
@@ -173,6 +166,7 @@ RIGHT_OF: Final[Mapping[str, Right]] = {
     "tokens.issue": Right.WRITE_TOKENS,
     "tokens.of_agent": Right.READ_TOKENS,
     "tokens.revoke": Right.WRITE_TOKENS,
+    "users.authenticate": Right.OPEN,
     "users.whoami": Right.BE_KNOWN,
     "users.create": Right.MANAGE_USERS,
     "users.find": Right.MANAGE_USERS,
@@ -186,6 +180,10 @@ RIGHT_OF: Final[Mapping[str, Right]] = {
     "logins.show": Right.MANAGE_OWN_KEYS,
     "logins.approve": Right.MANAGE_OWN_KEYS,
     "logins.deny": Right.MANAGE_OWN_KEYS,
+    "system.key_set": Right.OPEN,
+    "system.ready": Right.OPEN,
+    "system.health": Right.OPEN,
+    "system.figures": Right.OPEN,
     "backups.make": Right.MANAGE_BACKUPS,
     "backups.find": Right.MANAGE_BACKUPS,
 }
@@ -210,24 +208,6 @@ def require(who: Principal | None, right: Right) -> None:
         raise insufficient(need.scope)
     if need.admin and who.user.role is not Role.ADMIN:
         raise Forbidden("only an administrator may do this")
-
-
-USE_CASES: dict[str, Callable[..., object]] = {}
-"""Every use case there is, by its name; filled as its module is loaded."""
-
-
-def use_case(function: Callable[Concatenate[Who, P], T]) -> Callable[Concatenate[Who, P], T]:
-    """Make a function a use case: whoever calls it has to have its right, or gets the error of `rights.require`."""
-    name = f"{function.__module__.rpartition('.')[2]}.{function.__name__}"
-    right = RIGHT_OF[name]
-
-    @wraps(function)
-    def checked(who: Who, /, *args: P.args, **kwargs: P.kwargs) -> T:
-        require(who, right)
-        return function(who, *args, **kwargs)
-
-    USE_CASES[name] = checked
-    return checked
 
 
 def insufficient(scope: Scope) -> Forbidden:

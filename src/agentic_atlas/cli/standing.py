@@ -135,5 +135,6 @@ async def _hand_on(held: Credentials, url: str, standing: LocalNetwork) -> str:
 
 async def _revoke(up: Network, principal: Principal) -> None:
     from agentic_atlas.backend.usecases import keys
+    from agentic_atlas.backend.usecases.application import Application
 
-    await keys.revoke(principal, up.engine, principal.credential.id)
+    await keys.revoke(principal, Application(up.engine), principal.credential.id)

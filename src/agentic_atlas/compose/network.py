@@ -16,6 +16,7 @@ from agentic_atlas.backend.checker.process import checking
 from agentic_atlas.backend.engine.engine import Engine
 from agentic_atlas.backend.ports import Checker, CopiedStore
 from agentic_atlas.backend.store.database import open_store
+from agentic_atlas.backend.usecases.application import Application
 from agentic_atlas.compose import http
 from agentic_atlas.compose.addresses import Addresses, addresses
 from agentic_atlas.compose.backend import build
@@ -91,7 +92,7 @@ async def _running(
     )
     listening, api_port = api_socket.getsockname()[:2]
     where = addresses(settings, listening, api_port, listener.port)
-    app = create_app(engine, where.told, hosts)
+    app = create_app(Application(engine), where.told, hosts)
     try:
         server = http.HttpServer(app, api_socket, drain=settings.drain, crowd=crowd)
         async with _alive(settings, engine, router, listener, server):

@@ -1,4 +1,4 @@
-"""What every route needs of a request: the engine, and who asks."""
+"""What every route needs of a request: the backend, and who asks."""
 
 from contextlib import AbstractAsyncContextManager
 from typing import Annotated, TypeAlias, cast
@@ -7,8 +7,9 @@ from fastapi import Depends, Query, Request
 from pydantic import AwareDatetime, BaseModel, Field
 
 from agentic_atlas.auth import TokenRefused, read_bearer
-from agentic_atlas.backend.engine.engine import Engine
 from agentic_atlas.backend.rights import SEND_A_KEY, Principal
+from agentic_atlas.backend.usecases import users
+from agentic_atlas.backend.usecases.application import Application
 from agentic_atlas.errors import Unauthenticated
 from agentic_atlas.http.turns import ASKER, Turns
 from agentic_atlas.protocol.tasks import TaskState
@@ -18,20 +19,20 @@ INTRODUCED = "introduced"
 """In the state of a request: what the server wants called once its connection has shown an API key that is good."""
 
 
-async def engine_of(request: Request) -> Engine:
-    """Return the engine that the application was made for; a coroutine, for plain functions cost a thread here."""
-    return cast(Engine, request.app.state.engine)
+async def application_of(request: Request) -> Application:
+    """Return what the application was made for; a coroutine, for plain functions cost a thread here."""
+    return cast(Application, request.app.state.application)
 
 
 async def principal_of(request: Request) -> Principal:
     """Return who asks; raises Unauthenticated."""
-    engine = await engine_of(request)
+    application = await application_of(request)
     headers = request.headers.getlist("authorization")
     try:
         secret = read_bearer(headers) if headers else None
     except TokenRefused as error:
         raise Unauthenticated(f"{error.reason}: {SEND_A_KEY}") from None
-    principal = await engine.access.authenticate(secret)
+    principal = await users.authenticate(None, application, secret)
     setattr(request.state, ASKER, principal.user.id)
     introduced = getattr(request.state, INTRODUCED, None)
     if introduced is not None:
@@ -45,7 +46,7 @@ async def turn_of(request: Request, who: Annotated[Principal, Depends(principal_
     return turns.turn(who.user.id)
 
 
-Parts = Annotated[Engine, Depends(engine_of)]
+Parts = Annotated[Application, Depends(application_of)]
 Who = Annotated[Principal, Depends(principal_of)]
 OwnTurn = Annotated[Turn, Depends(turn_of)]
 Limit = Annotated[int, Query(ge=1, le=500, description="Most items of the answer.")]

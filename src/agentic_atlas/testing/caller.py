@@ -190,7 +190,7 @@ class AsyncTask:
 
     async def cancel(self, reason: str = "canceled by the caller") -> TaskInfo:
         """Ask for the task to be stopped; it is done when its state says so. No effect on one that is done already."""
-        await self._network.do(tasks.cancel(self._network.tester, self._network.engine, self._id, reason))
+        await self._network.do(tasks.cancel(self._network.tester, self._network.application, self._id, reason))
         return self.info
 
     async def question(self) -> QuestionInfo | None:
@@ -208,7 +208,7 @@ class AsyncTask:
         if question is None:
             await self.question()
         network = self._network
-        answered = tasks.answer(network.tester, network.engine, self._id, encode_answer(value), question)
+        answered = tasks.answer(network.tester, network.application, self._id, encode_answer(value), question)
         await self._network.do(answered)
         return self.info
 

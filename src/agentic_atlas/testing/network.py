@@ -17,6 +17,7 @@ from agentic_atlas.backend.engine.engine import Engine, World
 from agentic_atlas.backend.rights import BrowserSession, Principal
 from agentic_atlas.backend.store.memory import MemoryStore
 from agentic_atlas.backend.usecases import tasks
+from agentic_atlas.backend.usecases.application import Application
 from agentic_atlas.bus.local import LocalBus
 from agentic_atlas.errors import ConfigurationError, InvalidInput, NotFound
 from agentic_atlas.joint import RouterBackend, RouterFleet
@@ -73,6 +74,7 @@ class MemoryNetwork:
 
     Attributes:
         engine: takes tasks while it lives.
+        application: what is asked of it.
         tester: who owns all agents, and asks for all tasks of a test.
         over: why nothing more will happen, once that is so.
     """
@@ -116,6 +118,7 @@ class MemoryNetwork:
         )
         fleet = RouterFleet()
         self.engine = Engine.over(self.store, fleet, "net_test", world)
+        self.application = Application(self.engine)
         jumps = isinstance(self._loop, JumpingLoop)
         self._pace = _LONG_LOOK if jumps else _LOOK
         self._router = fleet.router = Router(
@@ -164,7 +167,7 @@ class MemoryNetwork:
                 check_nesting(bytes(request.input), Limits().depth)
             except ProtocolError as error:
                 raise InvalidInput(f"the input is not acceptable: {error.message}") from None
-            return (await tasks.submit(self.tester, self.engine, request)).task
+            return (await tasks.submit(self.tester, self.application, request)).task
 
         return await self.do(submitted())
 
@@ -178,7 +181,7 @@ class MemoryNetwork:
 
         async def waited() -> Task:
             with self.awaited(), self.engine.feed.watch(task_id) as watch:
-                while not found(task := (await tasks.show(self.tester, self.engine, task_id)).task):
+                while not found(task := (await tasks.show(self.tester, self.application, task_id)).task):
                     if self.over is not None:
                         raise self.over
                     await watch.changed(FOR_EVER)
@@ -284,7 +287,7 @@ class MemoryNetwork:
             serving = {name: group.create_task(self._serve(agent)) for name, agent in self._agents.items()}
             await self._leaving.wait()
             for task in list(self.engine.dispatcher.census):
-                await tasks.cancel(self.tester, self.engine, task.id, "the test has ended")
+                await tasks.cancel(self.tester, self.application, task.id, "the test has ended")
             for name in self._absent:
                 serving[name].cancel()
             for runner in self._runners.values():

@@ -23,6 +23,7 @@ from agentic_atlas.backend.engine.engine import Engine, EngineSettings, World
 from agentic_atlas.backend.ports import Clock, Slot, Usage
 from agentic_atlas.backend.store.database import open_store
 from agentic_atlas.backend.usecases import machine
+from agentic_atlas.backend.usecases.application import Application
 from agentic_atlas.bus.local import LocalBus
 from agentic_atlas.compose.sources import SortableIds, python_environ, wall
 from agentic_atlas.protocol import messages
@@ -212,7 +213,7 @@ async def api(
         )
         engine = Engine.over(store, fleet, network, world, settings)
         issued = await machine.bootstrap(engine, "admin")
-        transport = httpx.ASGITransport(create_app(engine), raise_app_exceptions=False)
+        transport = httpx.ASGITransport(create_app(Application(engine)), raise_app_exceptions=False)
         async with httpx.AsyncClient(transport=transport, base_url="http://atlas", headers=JSON) as anonymous:
             running = Api(engine, fleet, anonymous, anonymous)
             if issued is not None:  # else the file has users already

@@ -10,7 +10,7 @@ import pytest
 from msgspec.structs import replace
 
 from agentic_atlas.backend.engine import instances
-from agentic_atlas.backend.engine.findings import PATIENCE
+from agentic_atlas.backend.engine.findings import LOOKS
 from agentic_atlas.protocol.closing import CloseCode
 from agentic_atlas.protocol.messages import Hello, InstanceInfo, Outcome, Raw, Result
 from tests.integration.api.network import GREET, Api, api
@@ -86,7 +86,7 @@ def test_a_task_goes_only_to_an_instance_that_has_its_skill_with_that_schema(tmp
             ("right", "greet"),
             ("older", "count"),
         ]
-        for _ in range(PATIENCE):
+        for _ in range(LOOKS):
             atlas.engine.monitor.look()
         assert not any(atlas.engine.monitor.findings.now().values()), "what can't begin there does not wait for it"
         atlas.fleet.arrived.clear()

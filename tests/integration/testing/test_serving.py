@@ -172,7 +172,7 @@ async def test_an_agent_that_the_router_sends_away_says_why_to_whoever_waits() -
     network = MemoryNetwork([worker()])
     await network.start()
     task = await AsyncCaller(network, "worker").submit("hang")
-    await agents.update(network.tester, network.engine, "worker", description=None, disabled=True)
+    await agents.update(network.tester, network.application, "worker", description=None, disabled=True)
     with pytest.raises(ConfigurationError, match="disabled"):
         await task.result()
     with pytest.raises(ConfigurationError, match="disabled"):

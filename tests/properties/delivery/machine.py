@@ -519,21 +519,21 @@ class Delivery(RuleBasedStateMachine):
 
     async def _submitted(self, ask: SubmitRequest) -> None:
         with suppress(AtlasError):
-            done = await tasks.submit(PRINCIPAL, self.server.engine, ask)
+            done = await tasks.submit(PRINCIPAL, self.server.application, ask)
             self._acknowledged(done.task, ask)
 
     async def _retry(self, task_id: str) -> None:
         with suppress(AtlasError):
-            done = await tasks.retry(PRINCIPAL, self.server.engine, task_id)
+            done = await tasks.retry(PRINCIPAL, self.server.application, task_id)
             self._acknowledged(done.task, None)
 
     async def _answer(self, task: Task) -> None:
         with suppress(AtlasError):
-            await tasks.answer(PRINCIPAL, self.server.engine, task.id, b"1", None)
+            await tasks.answer(PRINCIPAL, self.server.application, task.id, b"1", None)
 
     async def _cancel(self, task_id: str) -> None:
         with suppress(AtlasError):
-            await tasks.cancel(PRINCIPAL, self.server.engine, task_id, "enough")
+            await tasks.cancel(PRINCIPAL, self.server.application, task_id, "enough")
 
     def _acknowledged(self, task: Task, ask: SubmitRequest | None) -> None:
         self.truth.acknowledged.add(task.id)

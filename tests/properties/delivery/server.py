@@ -13,6 +13,7 @@ from agentic_atlas.auth.keys import KeyRing, SigningKey
 from agentic_atlas.backend.checker.schemas import JsonSchemas
 from agentic_atlas.backend.engine.engine import Engine, World
 from agentic_atlas.backend.ports import CheckVerdict
+from agentic_atlas.backend.usecases.application import Application
 from agentic_atlas.bus.local import LocalBus
 from agentic_atlas.compose.sources import WallClock
 from agentic_atlas.joint import RouterBackend, RouterFleet
@@ -93,6 +94,7 @@ class Server:
         )
         self.engine = Engine.over(disk.open(), fleet, "net_1", world)
         clock.jumped = self.engine.forgive
+        self.application = Application(self.engine)
         self.router = fleet.router = Router(
             RouterBackend(self.engine),
             clock=loop.time,

@@ -1,6 +1,7 @@
 """The agents of a user: made, listed, changed, removed."""
 
 import asyncio
+from collections.abc import Sequence
 from functools import partial
 
 import msgspec
@@ -9,7 +10,9 @@ from agentic_atlas.backend.domain import lifecycle
 from agentic_atlas.backend.domain.names import check_name
 from agentic_atlas.backend.domain.records import Agent, Instance, Skill, TaskError
 from agentic_atlas.backend.engine.engine import Engine
-from agentic_atlas.backend.rights import Principal, use_case
+from agentic_atlas.backend.ports import Usage
+from agentic_atlas.backend.rights import Principal
+from agentic_atlas.backend.usecases.application import use_case
 from agentic_atlas.errors import InvalidInput
 
 MAX_DESCRIPTION = 1_000
@@ -18,16 +21,35 @@ AT_ONCE = 500
 """Tasks of a deleted agent that are ended in one go."""
 
 
+class Presence(msgspec.Struct, frozen=True):
+    """What there is of an agent at the moment."""
+
+    online: int = 0
+    """Connected instances that take tasks."""
+    usage: Sequence[Usage] = ()
+    waiting: int = 0
+    heard_at: float | None = None
+    """When any of them was heard last."""
+
+
+class AgentNow(msgspec.Struct, frozen=True):
+    """An agent, and what there is of it at the moment."""
+
+    agent: Agent
+    presence: Presence
+
+
 class AgentDetails(msgspec.Struct, frozen=True):
     """An agent with what it declared and where it runs."""
 
     agent: Agent
+    presence: Presence
     skills: list[Skill]
     instances: list[Instance]
 
 
 @use_case
-async def create(who: Principal, engine: Engine, name: str, description: str = "") -> Agent:
+async def create(who: Principal, engine: Engine, name: str, description: str = "") -> AgentNow:
     """Make an agent of the principal's own; raises Conflict (`agent_exists`) or InvalidInput."""
     agent = Agent(
         id=engine.ids("agt"),
@@ -38,26 +60,28 @@ async def create(who: Principal, engine: Engine, name: str, description: str = "
         description=_description(description),
     )
     await engine.store.agents.add(agent)
-    return agent
+    return AgentNow(agent, Presence())
 
 
 @use_case
-async def find(who: Principal, engine: Engine, *, limit: int, after: str | None) -> list[Agent]:
+async def find(who: Principal, engine: Engine, *, limit: int, after: str | None) -> list[AgentNow]:
     """Return the agents the principal may see, by full name."""
-    return await engine.store.agents.find(owner_id=who.visible.user_id, limit=limit, after=after)
+    found = await engine.store.agents.find(owner_id=who.visible.user_id, limit=limit, after=after)
+    return [AgentNow(agent, _presence(engine, agent)) for agent in found]
 
 
 @use_case
 async def show(who: Principal, engine: Engine, name: str) -> AgentDetails:
     """Return one agent in full; raises NotFound."""
     agent = await _current(who, engine, name)
-    return AgentDetails(
-        agent, await engine.store.agents.skills(agent.id), await engine.store.agents.instances(agent.id)
-    )
+    skills = await engine.store.agents.skills(agent.id)
+    return AgentDetails(agent, _presence(engine, agent), skills, await engine.store.agents.instances(agent.id))
 
 
 @use_case
-async def update(who: Principal, engine: Engine, name: str, *, description: str | None, disabled: bool | None) -> Agent:
+async def update(
+    who: Principal, engine: Engine, name: str, *, description: str | None, disabled: bool | None
+) -> AgentNow:
     """Change what is not None. Disabling closes the agent's connections; raises NotFound."""
     agent = await _current(who, engine, name)
     at = None if disabled is None else engine.clock() if disabled else 0.0
@@ -69,7 +93,7 @@ async def update(who: Principal, engine: Engine, name: str, *, description: str 
         engine.fleet.disconnect_agent(agent.id, "agent_disabled")
     elif disabled is not None:
         engine.fleet.readmit_agent(agent.id)
-    return changed or agent
+    return AgentNow(changed or agent, _presence(engine, changed or agent))
 
 
 @use_case
@@ -92,6 +116,14 @@ async def _end_tasks(engine: Engine, agent: Agent) -> None:
         # What the store can't carry out now is done as soon as it can: the agent is gone already.
         await asyncio.wait([engine.dispatcher.insist(task_id, decide) for task_id in some])
     engine.dispatcher.forget(agent.id)
+
+
+def _presence(engine: Engine, agent: Agent) -> Presence:
+    fleet, census = engine.fleet, engine.dispatcher.census
+    usage = fleet.usage(agent.id)
+    silent = min((one.silent for one in usage), default=None)
+    heard_at = None if silent is None else engine.clock() - silent
+    return Presence(fleet.online(agent.id), usage, census.queue_length(agent.id), heard_at)
 
 
 async def _current(who: Principal, engine: Engine, name: str) -> Agent:

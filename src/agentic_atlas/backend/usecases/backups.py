@@ -2,7 +2,8 @@
 
 from agentic_atlas.backend.engine.engine import Engine
 from agentic_atlas.backend.ports import Backup
-from agentic_atlas.backend.rights import Principal, use_case
+from agentic_atlas.backend.rights import Principal
+from agentic_atlas.backend.usecases.application import use_case
 
 
 @use_case

@@ -3,7 +3,8 @@
 from agentic_atlas.backend.domain.records import ApiKey
 from agentic_atlas.backend.engine.api_keys import IssuedKey, issue_key
 from agentic_atlas.backend.engine.engine import Engine
-from agentic_atlas.backend.rights import Principal, Right, require, use_case
+from agentic_atlas.backend.rights import Principal, Right, require
+from agentic_atlas.backend.usecases.application import use_case
 from agentic_atlas.errors import NotFound
 
 

@@ -4,7 +4,8 @@ from agentic_atlas.backend.domain.records import ApiKey, User
 from agentic_atlas.backend.engine.api_keys import IssuedKey, issue_key
 from agentic_atlas.backend.engine.engine import Engine
 from agentic_atlas.backend.engine.logins import Applicant, Codes
-from agentic_atlas.backend.rights import Principal, use_case
+from agentic_atlas.backend.rights import Principal
+from agentic_atlas.backend.usecases.application import use_case
 from agentic_atlas.errors import Forbidden
 
 

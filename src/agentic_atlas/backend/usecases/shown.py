@@ -1,6 +1,5 @@
 """The one place where callers' words become the network's, and what it has what they are shown: for every door."""
 
-from collections.abc import Sequence
 from datetime import UTC, datetime
 
 import msgspec
@@ -19,7 +18,8 @@ from agentic_atlas.backend.domain.records import (
     User,
 )
 from agentic_atlas.backend.engine.logins import Applicant, Codes
-from agentic_atlas.backend.ports import MOST_MESSAGE, Backup, Summary, Usage
+from agentic_atlas.backend.ports import MOST_MESSAGE, Backup, Summary
+from agentic_atlas.backend.usecases.agents import AgentDetails, AgentNow
 from agentic_atlas.protocol.caller.agents import (
     AgentInfo,
     AgentInstance,
@@ -137,19 +137,9 @@ def event_info(event: TaskEvent) -> EventInfo:
 # Agents and their tokens
 
 
-class Presence(msgspec.Struct, frozen=True):
-    """What there is of an agent at the moment."""
-
-    online: int = 0
-    """Connected instances that take tasks."""
-    usage: Sequence[Usage] = ()
-    waiting: int = 0
-    heard_at: float | None = None
-    """When any of them was heard last."""
-
-
-def agent_summary(agent: Agent, now: Presence) -> AgentSummary:
+def agent_summary(of: AgentNow | AgentDetails) -> AgentSummary:
     """Show an agent; one that is connected was seen when it was heard last."""
+    agent, now = of.agent, of.presence
     disabled = agent.disabled_at is not None
     return AgentSummary(
         name=agent.name,
@@ -167,13 +157,13 @@ def agent_summary(agent: Agent, now: Presence) -> AgentSummary:
     )
 
 
-def agent_info(agent: Agent, now: Presence, skills: Sequence[Skill], instances: Sequence[Instance]) -> AgentInfo:
+def agent_info(of: AgentDetails) -> AgentInfo:
     """Show an agent with its skills and instances."""
-    used = {one.instance_id: one.used for one in now.usage}
+    used = {one.instance_id: one.used for one in of.presence.usage}
     return AgentInfo(
-        **msgspec.structs.asdict(agent_summary(agent, now)),
-        skills=[skill_info(skill) for skill in skills],
-        instances=[agent_instance(one, used.get(one.id, 0)) for one in instances],
+        **msgspec.structs.asdict(agent_summary(of)),
+        skills=[skill_info(skill) for skill in of.skills],
+        instances=[agent_instance(one, used.get(one.id, 0)) for one in of.instances],
     )
 
 

@@ -10,7 +10,8 @@ from agentic_atlas.backend.domain.records import Submitted, Task, TaskEvent
 from agentic_atlas.backend.engine import events, notes, questions, submission
 from agentic_atlas.backend.engine.engine import Engine
 from agentic_atlas.backend.ports import Summary, SummaryPage, TaskFilter
-from agentic_atlas.backend.rights import Principal, use_case
+from agentic_atlas.backend.rights import Principal
+from agentic_atlas.backend.usecases.application import use_case
 from agentic_atlas.errors import AtlasError, Conflict
 from agentic_atlas.protocol.caller.tasks import SubmitRequest
 from agentic_atlas.protocol.messages import Delivery

@@ -7,7 +7,8 @@ from agentic_atlas.backend.domain.names import check_label
 from agentic_atlas.backend.domain.records import Agent, Token
 from agentic_atlas.backend.engine.api_keys import MAX_LIFETIME
 from agentic_atlas.backend.engine.engine import Engine
-from agentic_atlas.backend.rights import Principal, use_case
+from agentic_atlas.backend.rights import Principal
+from agentic_atlas.backend.usecases.application import use_case
 from agentic_atlas.errors import InvalidInput, NotFound
 
 _DAY = 86_400
@@ -19,6 +20,7 @@ class IssuedToken(msgspec.Struct, frozen=True):
     """A new token with its secret, which is shown once and kept nowhere."""
 
     token: Token
+    agent: Agent
     secret: str
 
     def __repr__(self) -> str:
@@ -54,7 +56,7 @@ async def issue(
     )
     secret = mint(engine.keys, claims)
     await engine.store.tokens.add(token)
-    return IssuedToken(token, secret)
+    return IssuedToken(token, agent, secret)
 
 
 @use_case

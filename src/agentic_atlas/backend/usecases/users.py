@@ -3,8 +3,15 @@
 from agentic_atlas.backend.domain.names import check_name
 from agentic_atlas.backend.domain.records import Role, User
 from agentic_atlas.backend.engine.engine import Engine
-from agentic_atlas.backend.rights import Principal, use_case
+from agentic_atlas.backend.rights import Principal
+from agentic_atlas.backend.usecases.application import use_case
 from agentic_atlas.errors import Conflict, NotFound
+
+
+@use_case
+async def authenticate(who: Principal | None, engine: Engine, secret: str | None) -> Principal:
+    """Return who holds this API key; raises Unauthenticated."""
+    return await engine.access.authenticate(secret)
 
 
 @use_case

@@ -1,0 +1,63 @@
+"""How the network is, for machines and for whoever watches over it. Counts only: no names."""
+
+from collections.abc import Mapping
+
+import msgspec
+
+from agentic_atlas.auth import JwkSet, jwks
+from agentic_atlas.backend.domain.invariants import Invariant
+from agentic_atlas.backend.engine.engine import Engine
+from agentic_atlas.backend.rights import Principal
+from agentic_atlas.backend.usecases.application import use_case
+from agentic_atlas.protocol.tasks import TaskState
+
+
+class Condition(msgspec.Struct, frozen=True):
+    """What lasts of the invariants that are violated."""
+
+    well: bool
+    """Nothing lasts that is a fault of the network itself."""
+    lasting: Mapping[Invariant, int]
+    """How many violations there are now, of each kind."""
+    ever: Mapping[Invariant, int]
+    """How many there were since the start."""
+
+
+class Figures(msgspec.Struct, frozen=True):
+    """What the network is doing."""
+
+    open_tasks: Mapping[TaskState, int]
+    condition: Condition
+    oldest_result: float
+    """Seconds for which a connected agent has kept its oldest result; 0 when none keeps one."""
+
+
+@use_case
+async def key_set(who: Principal | None, engine: Engine) -> JwkSet:
+    """Return the public keys that agent tokens are signed with (RFC 7517)."""
+    return jwks(engine.keys, engine.clock())
+
+
+@use_case
+async def ready(who: Principal | None, engine: Engine) -> None:
+    """Return when the store answers; raises Unavailable otherwise."""
+    await engine.store.ready()
+
+
+@use_case
+async def health(who: Principal | None, engine: Engine) -> Condition:
+    """Return whether something hangs."""
+    return _condition(engine)
+
+
+@use_case
+async def figures(who: Principal | None, engine: Engine) -> Figures:
+    """Return what is so at this moment."""
+    oldest = max((seconds for _, seconds in engine.fleet.oldest_results()), default=0.0)
+    return Figures(engine.dispatcher.census.states(), _condition(engine), oldest)
+
+
+def _condition(engine: Engine) -> Condition:
+    findings = engine.monitor.findings
+    ever = {invariant: findings.ever[invariant] for invariant in Invariant}
+    return Condition(engine.monitor.content, findings.now(), ever)
