@@ -12,6 +12,9 @@ from agentic_atlas.sdk.signals import Decision, Decisions
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 _STOPPED_AT_ONCE = 130
+_NEW_OBJECTS = 20_000
+"""New objects after which Python looks for cycles among them that nobody uses. Its own number is less than a few tasks
+make, which live until they end: to look at them again and again is a tenth of what a task costs."""
 
 
 def run(serve: Callable[[asyncio.Event], Awaitable[None]]) -> None:
@@ -19,6 +22,8 @@ def run(serve: Callable[[asyncio.Event], Awaitable[None]]) -> None:
 
     What comes within half a second of the first one is the first one (`sdk.signals`).
     """
+    gc.freeze()  # what is loaded by now stays
+    gc.set_threshold(_NEW_OBJECTS)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(_until_signal(serve))
 
