@@ -2,7 +2,7 @@
 
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
-from agentic_atlas.backend.store.sqlite import DriverFault, fault
+from agentic_atlas.backend.store.sqlite import DRIVERS, DriverFault, fault
 from agentic_atlas.errors import AtlasError, Conflict, InvalidInput, NotFound, PayloadTooLarge, Unavailable
 
 AWAY = "store_unavailable"
@@ -19,6 +19,8 @@ def domain_error(error: Exception) -> Exception:
     """
     if isinstance(error, DBAPIError):
         return driver_error(error.orig)
+    if isinstance(error, DRIVERS):
+        return driver_error(error)
     if isinstance(error, SQLAlchemyError):
         return AtlasError(f"the store can't carry out a statement: {type(error).__name__}")
     if isinstance(error, UnicodeEncodeError):

@@ -1,9 +1,9 @@
 """Statements of the write path: compiled once for a database, then run with plain tuples.
 
 SQLAlchemy's own cache of compiled statements still costs a look-up at each use and a conversion of every parameter of
-every row; here that is done once. And rows are written many to a statement: at the end of each statement SQLite's
-driver lets other threads run, and a busy event loop gives the turn back only after `sys.getswitchinterval()`, so a
-statement for each row would make the writer wait for each row.
+every row; here that is done once, and rows go to the driver itself. They are written many to a statement: at the end of
+each statement SQLite's driver lets other threads run, and a busy event loop gives the turn back only after
+`sys.getswitchinterval()`, so a statement for each row would make the writer wait for each row.
 """
 
 import re
@@ -59,18 +59,19 @@ class Prepared:
         """Run a statement with `VALUES` for all rows; nothing for none."""
         if not rows:
             return
+        cursor = connection.connection.cursor()
         if self._names is not None or any(map(self._is_heavy, rows)):
-            connection.exec_driver_sql(self.text, [self._parameters(row) for row in rows])
+            cursor.executemany(self.text, [self._parameters(row) for row in rows])
             return
         start = 0
         while start < len(rows):
             # Powers of two: few different texts, all of which the driver keeps ready.
             size = min(_MOST_ROWS, 1 << ((len(rows) - start).bit_length() - 1))
             parameters = tuple(chain.from_iterable(rows[start : start + size]))
-            connection.exec_driver_sql(self._texts.get(size) or self._repeated(size), parameters)
+            cursor.execute(self._texts.get(size) or self._repeated(size), parameters)
             start += size
 
-    def _parameters(self, row: Row) -> tuple[object, ...] | dict[str, object]:
+    def _parameters(self, row: Row) -> Any:
         return tuple(row) if self._names is None else dict(zip(self._names, row, strict=True))
 
     def _repeated(self, size: int) -> str:

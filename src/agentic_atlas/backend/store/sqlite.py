@@ -54,6 +54,10 @@ _READER = (
 )
 
 
+DRIVERS = sqlite3.Error
+"""All errors of the driver's own."""
+
+
 class DriverFault(Enum):
     """Kinds of error, by what can be done about them."""
 
