@@ -65,6 +65,8 @@ class _Protocol(HttpToolsProtocol):
         self._crowd = crowd
         self._unsent = unsent
         self._deadline: TimerHandle | None = None
+        self._allowed: float | None = None
+        self._feeding = False
         self._in_head = True
         self._advanced = False
         self._lines = 0
@@ -90,8 +92,14 @@ class _Protocol(HttpToolsProtocol):
         if self._dropped is not None:
             self._drop(len(data))
             return
+        self._feeding = True
         if self._in_head and self._deadline is None:
             self._within(HEAD_WITHIN)
+        self._take(data)
+        self._feeding = False
+        self._arm()
+
+    def _take(self, data: bytes) -> None:
         self._advanced = False
         self._unset_keepalive_if_required()
         try:
@@ -227,7 +235,15 @@ class _Protocol(HttpToolsProtocol):
     def _within(self, seconds: float | None) -> None:
         if self._deadline is not None:
             self._deadline.cancel()
-        self._deadline = None if seconds is None else self.loop.call_later(seconds, self._late)
+            self._deadline = None
+        self._allowed = seconds
+        if not self._feeding:
+            self._arm()
+
+    def _arm(self) -> None:
+        """Set the alarm for what is still due once all that has come is looked at: most requests come whole."""
+        if self._allowed is not None and self._deadline is None:
+            self._deadline = self.loop.call_later(self._allowed, self._late)
 
     def _late(self) -> None:
         self._deadline = None

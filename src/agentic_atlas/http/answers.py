@@ -1,6 +1,7 @@
 """Bodies in and out: JSON by msgspec, within bounds."""
 
 import asyncio
+import sys
 from collections.abc import Mapping
 from typing import TypeVar
 
@@ -19,17 +20,26 @@ MAX_BODY = 4 * 1024 * 1024
 MAX_DEPTH = 64
 """Deepest nesting of arrays and objects in a body."""
 
+_MOST_DIGITS = 15
+_OF_JSON = (
+    (b"content-type", b"application/json"),
+    (b"cache-control", b"no-store"),
+    (b"x-content-type-options", b"nosniff"),
+)
+
 T = TypeVar("T")
 
 
 class Json(Response):
     """A JSON response made from a struct."""
 
-    media_type = "application/json"
-
     def __init__(self, view: object, *, status: int = 200, headers: Mapping[str, str] | None = None) -> None:
-        all_headers = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff", **(headers or {})}
-        super().__init__(msgspec.json.encode(view), status_code=status, headers=all_headers)
+        # What the framework's constructor would set, without what it looks for in each header.
+        self.status_code = status
+        self.background = None
+        self.body = msgspec.json.encode(view)
+        more = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in (headers or {}).items()]
+        self.raw_headers = [(b"content-length", b"%d" % len(self.body)), *_OF_JSON, *more]
 
 
 async def read(request: Request, kind: type[T], *, most: int = MAX_BODY) -> T:
@@ -40,6 +50,11 @@ async def read(request: Request, kind: type[T], *, most: int = MAX_BODY) -> T:
         InvalidInput: not said to be JSON, not JSON, nested too deeply, not of this shape, or cut off.
         Busy: too many long bodies of this user are on their way.
     """
+    _check_form(request)
+    if _announced(request) < min(LONG, most):
+        body = await _body(request, most, None)
+        _check(body)
+        return _read(body, kind)
     turns: Turns = request.app.state.turns
     with turns.place(getattr(request.state, ASKER, "")) as place:
         body = await _body(request, most, place)
@@ -48,6 +63,12 @@ async def read(request: Request, kind: type[T], *, most: int = MAX_BODY) -> T:
             if len(body) >= LONG:
                 await asyncio.sleep(0)  # Each of the two takes milliseconds: others have their turn in between.
             return _read(body, kind)
+
+
+def _announced(request: Request) -> int:
+    """Return how many bytes the body has, as far as its head says; else as many as none may have."""
+    length = request.headers.get("content-length", "")
+    return int(length) if length.isascii() and length.isdigit() and len(length) <= _MOST_DIGITS else sys.maxsize
 
 
 def _check(body: bytes) -> None:
@@ -81,8 +102,7 @@ def _untyped(body: bytes) -> object:
         return None
 
 
-async def _body(request: Request, most: int, place: BodyPlace) -> bytes:
-    _check_form(request)
+async def _body(request: Request, most: int, place: BodyPlace | None) -> bytes:
     parts: list[bytes] = []
     size = 0
     try:
@@ -90,7 +110,8 @@ async def _body(request: Request, most: int, place: BodyPlace) -> bytes:
             size += len(part)
             if size > most:
                 raise PayloadTooLarge(f"the body has more than the {most} bytes allowed: send less, or a link to it")
-            place.grows(size)
+            if place is not None:
+                place.grows(size)
             parts.append(part)
     except ClientDisconnect:
         # Nobody is there to read an answer, and nothing went wrong here: it ends like any other refusal.

@@ -28,7 +28,8 @@ class Watch:
     """One watcher's bell: rings when its task changed."""
 
     def __init__(self) -> None:
-        self._bell = asyncio.Event()
+        self._rung = False
+        self._waiting: asyncio.Future[None] | None = None
         self.task: Task | None = None
         """The task as this process last changed it; None when another one did, or nobody."""
         self.ended = False
@@ -39,22 +40,34 @@ class Watch:
     def ring(self, _subject: str, payload: bytes) -> None:
         """There is something new."""
         self.ended = self.ended or payload.endswith(_END)
-        self._bell.set()
+        self._ring()
 
     def close(self) -> None:
         """The server is stopping."""
         self.closed = True
-        self._bell.set()
+        self._ring()
 
     async def changed(self, timeout: float) -> bool:
-        """Wait until it rings, at most `timeout` seconds; False when the time is over."""
-        try:
-            async with asyncio.timeout(timeout):
-                await self._bell.wait()
-        except TimeoutError:
-            return False
-        self._bell.clear()
-        return True
+        """Wait until it rings, at most `timeout` seconds; False when the time is over. For one who waits at a time."""
+        if not self._rung:
+            loop = asyncio.get_running_loop()
+            self._waiting = loop.create_future()
+            late = loop.call_later(timeout, self._wake)
+            try:
+                await self._waiting
+            finally:
+                late.cancel()
+                self._waiting = None
+        rung, self._rung = self._rung, False
+        return rung
+
+    def _ring(self) -> None:
+        self._rung = True
+        self._wake()
+
+    def _wake(self) -> None:
+        if self._waiting is not None and not self._waiting.done():
+            self._waiting.set_result(None)
 
 
 class _Memory:
