@@ -43,7 +43,7 @@ if TYPE_CHECKING:
         TaskSummary,
     )
     from agentic_atlas.protocol.caller.values import ErrorInfo
-    from agentic_atlas.protocol.messages import Delivery, Policy
+    from agentic_atlas.protocol.messages import Delivery, Policy, SkillSpec
     from agentic_atlas.sdk.agent import Agent
     from agentic_atlas.sdk.client.agents import AsyncAgents, AsyncTokens
     from agentic_atlas.sdk.client.asynchronous import AsyncClient
@@ -82,7 +82,7 @@ _HOME: Final = {
     "agentic_atlas.protocol.caller.people": "ApiKeyInfo LoginInfo UserInfo WhoAmI",
     "agentic_atlas.protocol.caller.tasks": "CallEvent CallerInfo EventInfo QuestionInfo TaskInfo TaskPage TaskSummary",
     "agentic_atlas.protocol.caller.values": "ErrorInfo",
-    "agentic_atlas.protocol.messages": "Delivery Policy",
+    "agentic_atlas.protocol.messages": "Delivery Policy SkillSpec",
     "agentic_atlas.sdk.agent": "Agent",
     "agentic_atlas.sdk.client.agents": "AsyncAgents AsyncTokens",
     "agentic_atlas.sdk.client.asynchronous": "AsyncClient",
@@ -160,6 +160,7 @@ __all__ = [
     "Served",
     "SkillInfo",
     "SkillOptions",
+    "SkillSpec",
     "Sources",
     "SyncContext",
     "TaskError",

@@ -61,6 +61,7 @@ PUBLIC = [
     "Served",
     "SkillInfo",
     "SkillOptions",
+    "SkillSpec",
     "Sources",
     "SyncContext",
     "TaskError",

@@ -14,6 +14,7 @@ from types import ModuleType
 import pytest
 
 from agentic_atlas.protocol.messages import Limits
+from agentic_atlas.sdk.agent import skills_of
 from agentic_atlas.sdk.skills.content import encode_output
 
 HOME = Path(__file__).resolve().parent.parent
@@ -36,7 +37,7 @@ def test_the_skills_say_what_they_take(module: ModuleType) -> None:
     skills = module.agent.skills
     assert list(skills) == ["search", "index", "status"]
     assert all(skill.description for skill in skills.values())
-    taken = json.loads(bytes(skills["search"].spec().input_schema))
+    taken = json.loads(bytes(skills["search"].input_schema))
     assert taken["required"] == ["query"]
     assert taken["properties"]["limit"] == {
         "default": 5,
@@ -57,7 +58,7 @@ def test_an_answer_has_the_shape_that_the_readme_shows(module: ModuleType, folde
             assert status.totals.files == 1
             return module.SearchAnswer(answer.hits, answer.complete)
 
-    output = module.agent.skills["search"].signature.output
+    output = skills_of(module.agent)["search"].signature.output
     given = json.loads(bytes(encode_output(asyncio.run(answered()), output, Limits())))
     assert given["complete"] is True
     (hit,) = given["hits"]

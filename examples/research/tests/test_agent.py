@@ -42,11 +42,11 @@ def test_the_skills_say_what_they_take_and_give(load: Load) -> None:
     skills = load().agent.skills
     assert list(skills) == ["report", "plan"]
     assert all(skill.description for skill in skills.values())
-    taken = json.loads(bytes(skills["report"].spec().input_schema))
+    taken = json.loads(bytes(skills["report"].input_schema))
     assert taken["required"] == ["question"]
     assert taken["properties"]["machine"]["enum"] == ["when asked", "always", "never"]
-    given = json.loads(bytes(skills["report"].spec().output_schema))
-    assert skills["report"].spec().streams
+    given = json.loads(bytes(skills["report"].output_schema))
+    assert skills["report"].streams
     assert set(given["items"]["discriminator"]["mapping"]) == {"section", "report"}
 
 

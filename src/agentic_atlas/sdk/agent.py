@@ -16,7 +16,7 @@ import msgspec
 
 from agentic_atlas.errors import ConfigurationError
 from agentic_atlas.protocol.codec import encode
-from agentic_atlas.protocol.messages import HELLO_BYTES, Hello, Limits, Welcome
+from agentic_atlas.protocol.messages import HELLO_BYTES, Hello, Limits, SkillSpec, Welcome
 from agentic_atlas.protocol.refusals import refusal
 from agentic_atlas.protocol.schemas import SchemaRefused, check_together, words
 from agentic_atlas.protocol.versions import PROTOCOL_VERSION
@@ -109,9 +109,9 @@ class Agent:
         self._hello = _declared(name, description, concurrency, labels or {})
 
     @property
-    def skills(self) -> Mapping[str, Skill]:
-        """The declared skills by name, in the order of their declaration."""
-        return MappingProxyType(self._skills)
+    def skills(self) -> Mapping[str, SkillSpec]:
+        """What it declares of its skills, by name, in the order of their declaration."""
+        return {name: skill.spec() for name, skill in self._skills.items()}
 
     @overload
     def skill(self, function: F, /) -> F: ...
@@ -290,6 +290,11 @@ class Agent:
         self._known = True
         ready = f"ready as {welcome.owner}/{welcome.agent} (instance {welcome.instance})"
         log.info(ready, skills=", ".join(self._skills))
+
+
+def skills_of(agent: Agent) -> Mapping[str, Skill]:
+    """Return the skills of an agent by name, as they are run."""
+    return MappingProxyType(agent._skills)
 
 
 async def serve_over(

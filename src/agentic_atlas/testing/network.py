@@ -28,7 +28,7 @@ from agentic_atlas.protocol.tasks import LEASED, TaskState
 from agentic_atlas.router.router import Router
 from agentic_atlas.router.settings import RouterSettings
 from agentic_atlas.sdk import logs
-from agentic_atlas.sdk.agent import Agent, serve_over
+from agentic_atlas.sdk.agent import Agent, serve_over, skills_of
 from agentic_atlas.sdk.client.errors import NotFinished
 from agentic_atlas.sdk.link.settings import Runtime
 from agentic_atlas.sdk.runner.attempt import STOP_GRACE
@@ -113,7 +113,7 @@ class MemoryNetwork:
             entropy=secrets.token_bytes,
             log=log,
             bus=_Heard(self._news),
-            schemas=SkillSchemas(skill for agent in agents for skill in agent.skills.values()),
+            schemas=SkillSchemas(skill for agent in agents for skill in skills_of(agent).values()),
             backups=nothing,
         )
         fleet = RouterFleet()
@@ -239,7 +239,7 @@ class MemoryNetwork:
             self.engine.forgive(0.0)
 
     def _kind(self, agent: str, skill: str) -> Kind:
-        return self._agents[agent].skills[skill].kind
+        return skills_of(self._agents[agent])[skill].kind
 
     @contextmanager
     def awaited(self) -> Iterator[None]:

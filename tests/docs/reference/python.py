@@ -23,10 +23,10 @@ _GIVEN = (
     agentic_atlas.BlockingTasks, agentic_atlas.BlockingAgents, agentic_atlas.BlockingTokens,
     agentic_atlas.BlockingPeople, agentic_atlas.BlockingKeys, agentic_atlas.BlockingLogins,
     agentic_atlas.BlockingBackups, agentic_atlas.BlockingTask, agentic_atlas.Posted, agentic_atlas.TaskLog,
-    agentic_atlas.Artifact, agentic_atlas.CallEvent, agentic_atlas.Policy,
+    agentic_atlas.Artifact, agentic_atlas.CallEvent, agentic_atlas.Policy, agentic_atlas.SkillSpec,
 )  # fmt: skip
 """What a program gets from a client or a context."""
-_MADE_BY_US = (
+MADE_BY_US = (
     *_GIVEN, agentic_atlas.Context, agentic_atlas.SyncContext, testing.Caller, testing.AsyncCaller, testing.Task,
     testing.AsyncTask,
 )  # fmt: skip
@@ -81,7 +81,7 @@ def _is_error(name: str) -> bool:
 
 def _class(kind: type) -> Iterator[str]:
     yield f"### {kind.__name__}"
-    if not (_plain(kind) or kind in _MADE_BY_US or issubclass(kind, Enum) or _is_protocol(kind)):
+    if not (_plain(kind) or kind in MADE_BY_US or issubclass(kind, Enum) or _is_protocol(kind)):
         yield fence("text", _signature(kind.__name__, kind))
     yield _text(kind.__doc__)
     if "__init__" in vars(kind):

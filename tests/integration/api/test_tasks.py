@@ -171,7 +171,7 @@ def greets(annotation: Any) -> SkillSpec:
     @agent.skill
     def greet(value: annotation) -> None: ...
 
-    return agent.skills["greet"].spec()
+    return agent.skills["greet"]
 
 
 @pytest.mark.parametrize(

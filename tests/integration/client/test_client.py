@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Awaitable, Callable
+from contextlib import aclosing
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
@@ -21,7 +23,7 @@ from agentic_atlas.errors import (
 from agentic_atlas.protocol.caller.agents import AgentInfo, AgentInstance, AgentSummary, NewToken, SkillInfo, TokenInfo
 from agentic_atlas.protocol.caller.backups import BackupInfo
 from agentic_atlas.protocol.caller.people import ApiKeyInfo, UserInfo, WhoAmI
-from agentic_atlas.protocol.caller.tasks import TaskInfo, TaskSummary
+from agentic_atlas.protocol.caller.tasks import EventInfo, TaskInfo, TaskSummary
 from agentic_atlas.protocol.caller.values import Shown
 from agentic_atlas.sdk.client.asynchronous import AsyncClient
 from agentic_atlas.sdk.client.errors import ConnectionCut, NotFinished, UnexpectedAnswer
@@ -29,7 +31,18 @@ from agentic_atlas.sdk.client.requests import TaskRequest
 from agentic_atlas.sdk.client.retry import Sources
 from agentic_atlas.sdk.client.task import TaskHandle
 from tests import shown
-from tests.integration.client.client_server import KEY, Answer, Asked, Server, Time, error, in_order, run, serving
+from tests.integration.client.client_server import (
+    KEY,
+    Answer,
+    Asked,
+    Server,
+    Time,
+    error,
+    events,
+    in_order,
+    run,
+    serving,
+)
 
 CUT = Answer(cut=True)
 
@@ -247,6 +260,55 @@ def test_a_field_given_twice_is_refused() -> None:
     _, caught = with_client(in_order(), lambda atlas: atlas.submit("a", "b", {"x": 1}, x=2))
     assert isinstance(caught, InvalidInput)
     assert "x" in caught.message
+
+
+def event(seq: int, kind: str, **data: object) -> str:
+    body = json.dumps(shown.answer(EventInfo, seq=seq, kind=kind, data=data))
+    return f"id: {seq}\nevent: {kind}\ndata: {body}\n\n"
+
+
+TOLD = event(1, "state", state="working") + event(2, "chunk", value="He")
+END = event(3, "state", state="completed")
+
+
+def test_a_stream_gives_what_the_skill_reports_and_its_output_at_the_end() -> None:
+    async def everything(atlas: AsyncClient) -> list[tuple[str, object]]:
+        return [(event.kind, event.data) async for event in atlas.stream("hello", "greet", name="Ada")]
+
+    answers = in_order(task(), events(TOLD + END), task("completed", output="Hello"))
+    server, outcome = with_client(answers, everything)
+    assert outcome == [("chunk", {"value": "He"}), ("result", "Hello")]
+    assert (server.asked[0].body["input"], server.asked[0].body["queue_ttl"]) == ({"name": "Ada"}, 0.0)
+
+
+def test_a_stream_of_a_task_that_fails_ends_with_its_error() -> None:
+    async def everything(atlas: AsyncClient) -> list[object]:
+        return [event async for event in atlas.stream("hello", "greet")]
+
+    end = events(event(1, "state", state="failed"))
+    fault = {"code": "handler_error", "message": "boom"}
+    _, caught = with_client(in_order(task(), end, task("failed", error=fault)), everything)
+    assert isinstance(caught, TaskError)
+    assert caught.code == "handler_error"
+
+
+def test_a_stream_that_is_left_early_stops_its_task() -> None:
+    async def first(atlas: AsyncClient) -> object:
+        async with aclosing(atlas.stream("hello", "greet")) as stream:
+            return (await anext(stream)).data
+
+    server, data = with_client(in_order(task(), events(TOLD), task("working", cancel_requested=True)), first)
+    assert data == {"value": "He"}
+    assert (server.paths()[-1], server.asked[-1].body) == (
+        "POST /api/v1/tasks/t1/cancel",
+        {"reason": "its caller stopped reading"},
+    )
+
+
+def test_tasks_are_not_listed_by_what_nobody_knows() -> None:
+    wrong: Any = {"stat": "failed"}
+    with pytest.raises(TypeError, match="tasks are not listed by stat"):
+        with_client(in_order(), lambda atlas: atlas.tasks.page(**wrong))
 
 
 def test_a_batch_gives_each_request_its_task_or_its_error() -> None:

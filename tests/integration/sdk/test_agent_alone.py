@@ -17,6 +17,7 @@ import pytest
 
 from agentic_atlas import Agent
 from agentic_atlas.errors import ConfigurationError
+from agentic_atlas.sdk.agent import skills_of
 from tests.integration.sdk.dialogues import begun
 from tests.unit.sdk.memory_wire import SECONDS
 
@@ -76,7 +77,7 @@ def test_declared_skills_can_be_seen_and_not_changed() -> None:
     agent = greeter()
     assert list(agent.skills) == ["greet"]
     with pytest.raises(TypeError):
-        agent.skills["other"] = agent.skills["greet"]  # type: ignore[index]
+        skills_of(agent)["other"] = skills_of(agent)["greet"]  # type: ignore[index]
 
 
 async def test_an_agent_without_skills_says_how_to_get_one(environ: None) -> None:
@@ -234,7 +235,7 @@ async def test_a_cell_that_is_run_again_replaces_its_skill() -> None:
     names: dict[str, Any] = {"__name__": greet.__module__}
     exec(cell, names)
     agent.skill(names["greet"])
-    assert (await agent.skills["greet"].function()) == "hello"
+    assert (await skills_of(agent)["greet"].function()) == "hello"
     with pytest.raises(ConfigurationError, match="two skills with the name greet"):
         agent.skill(name="greet")(other)
 

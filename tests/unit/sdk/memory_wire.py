@@ -25,7 +25,7 @@ from agentic_atlas.protocol.messages import (
     Task,
     Welcome,
 )
-from agentic_atlas.sdk.agent import Agent
+from agentic_atlas.sdk.agent import Agent, skills_of
 from agentic_atlas.sdk.ports import Outgoing
 from agentic_atlas.sdk.runner.inbox import LoopInbox
 from agentic_atlas.sdk.runner.runner import Runner
@@ -167,7 +167,7 @@ async def network(
 ) -> AsyncIterator[Network]:
     """Serve an agent's skills until the block ends; then whatever still runs is left."""
     wire, log = MemoryWire(limits), Lines()
-    runner = Runner(agent.skills, concurrency=concurrency, log=log, stop_grace=grace)
+    runner = Runner(skills_of(agent), concurrency=concurrency, log=log, stop_grace=grace)
     inbox = LoopInbox(runner, asyncio.get_running_loop())
     if acknowledge:
         wire.acknowledge = inbox.acknowledged

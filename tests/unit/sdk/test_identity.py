@@ -7,6 +7,7 @@ import msgspec
 
 from agentic_atlas import Agent, __version__
 from agentic_atlas.protocol.messages import InstanceInfo
+from agentic_atlas.sdk.agent import skills_of as of_agent
 from agentic_atlas.sdk.identity import code_hash, instance
 
 
@@ -17,7 +18,7 @@ def skills_of(path: Path, source: str) -> Any:
     exec(compile(source, str(path), "exec"), scope)
     agent = Agent("tester")
     agent.skill(scope["skill"])
-    return list(agent.skills.values())
+    return list(of_agent(agent).values())
 
 
 def test_an_instance_is_this_process() -> None:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 import numbers
+from collections.abc import AsyncGenerator, Iterator
 from contextlib import aclosing, contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 from msgspec import Raw
@@ -19,9 +20,6 @@ from agentic_atlas.sdk.client.http import WAITING_PATIENCE, Http
 from agentic_atlas.sdk.client.requests import checked
 from agentic_atlas.sdk.client.retry import Tries
 from agentic_atlas.sdk.forms.encode import encode_answer
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Iterator
 
 LONGEST_WAIT = 30.0
 """Seconds the server is asked to wait in one request; a longer wait is several."""

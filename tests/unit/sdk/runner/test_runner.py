@@ -23,6 +23,7 @@ from agentic_atlas.protocol.messages import (
     RefuseReason,
     Result,
 )
+from agentic_atlas.sdk.agent import skills_of
 from agentic_atlas.sdk.runner.inbox import LoopInbox
 from agentic_atlas.sdk.runner.runner import Runner
 from tests.unit.sdk.memory_wire import NOW, Gate, Lines, MemoryWire, events_of, make_welcome, network, read
@@ -603,7 +604,7 @@ async def test_an_idle_runner_is_drained_at_once() -> None:
     agent.skill(name="skill")(deep)
 
     wire = MemoryWire()
-    runner = Runner(agent.skills, concurrency=1, log=lines)
+    runner = Runner(skills_of(agent), concurrency=1, log=lines)
     async with asyncio.timeout(5):
         await runner.run(wire, runner.drain)
     assert lines.at("info") == [("stopping: nothing runs", {})]
@@ -640,7 +641,7 @@ async def test_the_end_of_the_link_ends_the_runner_with_its_error() -> None:
     agent = new()
     agent.skill(name="skill")(deep)
 
-    runner = Runner(agent.skills, concurrency=1, log=Lines())
+    runner = Runner(skills_of(agent), concurrency=1, log=Lines())
     refused = ConfigurationError("the token has been revoked: create a new one")
     with pytest.raises(ConfigurationError, match="revoked"):
         async with asyncio.timeout(5):
@@ -678,7 +679,7 @@ async def test_the_link_can_ask_which_skills_may_block_the_loop() -> None:
     @agent.skill
     def threaded() -> None: ...
 
-    runner = Runner(agent.skills, concurrency=1, log=Lines())
+    runner = Runner(skills_of(agent), concurrency=1, log=Lines())
     assert [runner.on_loop(name) for name in ("asynchronous", "threaded", "unknown")] == [True, False, False]
 
 

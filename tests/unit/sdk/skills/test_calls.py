@@ -22,6 +22,7 @@ from agentic_atlas.protocol.messages import (
     ReplyKind,
     Result,
 )
+from agentic_atlas.sdk.agent import skills_of
 from agentic_atlas.sdk.skills.calls import UNREAD
 from tests.unit.sdk.memory_wire import SECONDS, Gate, network, raw, read
 
@@ -90,7 +91,7 @@ async def test_a_called_task_that_ends_otherwise_is_an_error_with_its_code(skill
     @agent.skill(name="guard")
     async def guard(ctx: Context) -> None:
         try:
-            await agent.skills["call"].function(ctx)
+            await skills_of(agent)["call"].function(ctx)
         except TaskError as error:
             caught.append(error)
 

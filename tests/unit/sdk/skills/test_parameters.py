@@ -6,6 +6,7 @@ from pydantic import BaseModel, Field
 
 from agentic_atlas import Agent, Context, SyncContext
 from agentic_atlas.errors import ConfigurationError
+from agentic_atlas.sdk.agent import skills_of
 from agentic_atlas.sdk.skills.parameters import Declaration, read_parameters
 
 
@@ -148,4 +149,4 @@ def test_a_default_that_pydantic_makes_is_left_to_it() -> None:
 
     agent = Agent("tester")
     agent.skill(skill)
-    assert agent.skills["skill"].signature.read_input(b"{}") == {"count": 3}
+    assert skills_of(agent)["skill"].signature.read_input(b"{}") == {"count": 3}

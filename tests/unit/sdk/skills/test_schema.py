@@ -19,6 +19,7 @@ from typing_extensions import TypedDict
 
 from agentic_atlas import Agent, Context
 from agentic_atlas.errors import ConfigurationError, InvalidInput
+from agentic_atlas.sdk.agent import skills_of
 from agentic_atlas.sdk.skills.content import FilePart, TextPart
 from agentic_atlas.sdk.skills.skill import Skill
 
@@ -48,7 +49,7 @@ class Opaque:
 def skill_of(function: Any) -> Skill:
     agent = Agent("tester")
     agent.skill(function)
-    return agent.skills[function.__name__]
+    return skills_of(agent)[function.__name__]
 
 
 def input_schema(function: Any) -> Any:

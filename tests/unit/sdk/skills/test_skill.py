@@ -11,6 +11,7 @@ from pydantic import Field
 from agentic_atlas import Agent, Context
 from agentic_atlas.errors import ConfigurationError
 from agentic_atlas.protocol.messages import Delivery, Policy
+from agentic_atlas.sdk.agent import skills_of
 from agentic_atlas.sdk.skills.skill import Kind
 
 
@@ -50,7 +51,7 @@ def generator() -> Iterator[int]:
 
 
 def only(agent: Agent) -> Any:
-    (skill,) = agent.skills.values()
+    (skill,) = skills_of(agent).values()
     return skill
 
 
