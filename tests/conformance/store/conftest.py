@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 
@@ -13,12 +12,6 @@ from agentic_atlas.backend.ports import Store
 from agentic_atlas.backend.store.database import open_store
 from agentic_atlas.backend.store.memory import MemoryStore
 from tests.conformance.store.samples import NOW, Numbered
-
-SECONDS_FOR_A_TEST = 30.0
-
-WithStore = Callable[[Callable[[Store], Awaitable[None]]], None]
-"""Decorator that runs a coroutine function at once, with a store that is open meanwhile."""
-
 
 Open = Callable[[], AbstractAsyncContextManager[Store]]
 
@@ -38,16 +31,3 @@ def opened(request: pytest.FixtureRequest, tmp_path: Path) -> Open:
         return dictionaries
     path = tmp_path / "atlas.db" if request.param == "file" else None
     return lambda: open_store(path, clock=lambda: NOW, ids=Numbered())
-
-
-@pytest.fixture
-def with_store(opened: Open) -> WithStore:
-    def run(test: Callable[[Store], Awaitable[None]]) -> None:
-        async def main() -> None:
-            async with asyncio.timeout(SECONDS_FOR_A_TEST):
-                async with opened() as store:
-                    await test(store)
-
-        asyncio.run(main())
-
-    return run

@@ -10,12 +10,12 @@ from agentic_atlas.backend.domain import lifecycle
 from agentic_atlas.backend.domain.lifecycle import Change
 from agentic_atlas.backend.domain.questions import Dialogue, TaskQuestion
 from agentic_atlas.backend.domain.records import CallerRef, EventKind, Task, TaskError, TaskEvent
-from agentic_atlas.backend.ports import Added, Changed, Store, TaskFilter
+from agentic_atlas.backend.ports import Added, Changed, TaskFilter
 from agentic_atlas.errors import Conflict
 from agentic_atlas.protocol import messages
 from agentic_atlas.protocol.messages import NULL, Delivery
 from agentic_atlas.protocol.tasks import TaskState
-from tests.conformance.store.conftest import WithStore
+from tests.conformance.store.conftest import Open
 from tests.conformance.store.samples import CALLER, NOW, claimed, completed, submitted, task
 
 FULL = Task(
@@ -71,12 +71,11 @@ FULL = Task(
 )
 
 
-def test_every_field_of_a_task_comes_back_as_it_was(with_store: WithStore) -> None:
+async def test_every_field_of_a_task_comes_back_as_it_was(opened: Open) -> None:
     defaults = [field.default for field in msgspec.structs.fields(Task)]
     assert all(value != default for value, default in zip(msgspec.structs.astuple(FULL), defaults, strict=True))
 
-    @with_store
-    async def _(store: Store) -> None:
+    async with opened() as store:
         await store.tasks.add(Change(FULL))
         assert await store.tasks.get(FULL.id) == FULL
         plain = task(1)
@@ -84,18 +83,16 @@ def test_every_field_of_a_task_comes_back_as_it_was(with_store: WithStore) -> No
         assert await store.tasks.get(plain.id) == plain
 
 
-def test_a_new_task_is_there_with_its_events_when_the_future_is_done(with_store: WithStore) -> None:
-    @with_store
-    async def _(store: Store) -> None:
+async def test_a_new_task_is_there_with_its_events_when_the_future_is_done(opened: Open) -> None:
+    async with opened() as store:
         change = submitted()
         assert await store.tasks.add(change) == Added(change.task, created=True)
         assert await store.tasks.get(change.task.id) == change.task
         assert tuple(await store.tasks.events(change.task.id)) == change.events
 
 
-def test_the_same_idempotency_key_of_the_same_caller_is_one_task(with_store: WithStore) -> None:
-    @with_store
-    async def _(store: Store) -> None:
+async def test_the_same_idempotency_key_of_the_same_caller_is_one_task(opened: Open) -> None:
+    async with opened() as store:
         first = store.tasks.add(submitted(1, idempotency_key="k"))
         second = store.tasks.add(submitted(2, idempotency_key="k"))
         task_1 = (await first).task
@@ -105,9 +102,8 @@ def test_the_same_idempotency_key_of_the_same_caller_is_one_task(with_store: Wit
         assert await store.tasks.events("task_00000002") == []
 
 
-def test_a_repeated_add_tells_what_the_task_had_become(with_store: WithStore) -> None:
-    @with_store
-    async def _(store: Store) -> None:
+async def test_a_repeated_add_tells_what_the_task_had_become(opened: Open) -> None:
+    async with opened() as store:
         added = store.tasks.add(submitted(1, idempotency_key="k"))
         changed = store.tasks.change("task_00000001", claimed)
         again = store.tasks.add(submitted(2, idempotency_key="k"))
@@ -125,33 +121,29 @@ def test_a_repeated_add_tells_what_the_task_had_become(with_store: WithStore) ->
         CallerRef("user", CALLER.id, "user_other"),
     ],
 )
-def test_an_idempotency_key_of_another_caller_is_another_task(with_store: WithStore, caller: CallerRef) -> None:
-    @with_store
-    async def _(store: Store) -> None:
+async def test_an_idempotency_key_of_another_caller_is_another_task(opened: Open, caller: CallerRef) -> None:
+    async with opened() as store:
         assert (await store.tasks.add(submitted(1, idempotency_key="k"))).created
         assert (await store.tasks.add(submitted(2, idempotency_key="k", caller=caller))).created
         assert (await store.tasks.add(submitted(3, idempotency_key="K"))).created
 
 
-def test_tasks_without_a_key_are_never_taken_for_each_other(with_store: WithStore) -> None:
-    @with_store
-    async def _(store: Store) -> None:
+async def test_tasks_without_a_key_are_never_taken_for_each_other(opened: Open) -> None:
+    async with opened() as store:
         added = [store.tasks.add(submitted(n)) for n in range(5)]
         assert [(await future).created for future in added] == [True] * 5
 
 
-def test_many_keys_in_one_burst_are_each_found_again(with_store: WithStore) -> None:
-    @with_store
-    async def _(store: Store) -> None:
+async def test_many_keys_in_one_burst_are_each_found_again(opened: Open) -> None:
+    async with opened() as store:
         first = [store.tasks.add(submitted(n, idempotency_key=f"k{n}")) for n in range(200)]
         tasks = [(await future).task for future in first]
         again = [store.tasks.add(submitted(n + 500, idempotency_key=f"k{n}")) for n in range(200)]
         assert [await future for future in again] == [Added(task, created=False) for task in tasks]
 
 
-def test_an_id_that_is_taken_is_a_conflict_and_the_older_task_stays(with_store: WithStore) -> None:
-    @with_store
-    async def _(store: Store) -> None:
+async def test_an_id_that_is_taken_is_a_conflict_and_the_older_task_stays(opened: Open) -> None:
+    async with opened() as store:
         futures = [store.tasks.add(submitted(1)), store.tasks.add(submitted(1, skill="other"))]
         older = (await futures[0]).task
         for future in (futures[1], store.tasks.add(submitted(1, skill="third"))):
@@ -160,9 +152,8 @@ def test_an_id_that_is_taken_is_a_conflict_and_the_older_task_stays(with_store: 
         assert await store.tasks.get(older.id) == older
 
 
-def test_a_decision_sees_every_write_that_was_asked_for_before_it(with_store: WithStore) -> None:
-    @with_store
-    async def _(store: Store) -> None:
+async def test_a_decision_sees_every_write_that_was_asked_for_before_it(opened: Open) -> None:
+    async with opened() as store:
         seen: list[TaskState] = []
 
         def look(task: Task) -> None:
@@ -180,9 +171,8 @@ def test_a_decision_sees_every_write_that_was_asked_for_before_it(with_store: Wi
         assert seen == [TaskState.SUBMITTED, TaskState.WORKING, TaskState.COMPLETED]
 
 
-def test_a_change_is_stored_with_its_events(with_store: WithStore) -> None:
-    @with_store
-    async def _(store: Store) -> None:
+async def test_a_change_is_stored_with_its_events(opened: Open) -> None:
+    async with opened() as store:
         added = (await store.tasks.add(submitted(1))).task
         expected = claimed(added)
         assert expected is not None
@@ -191,9 +181,8 @@ def test_a_change_is_stored_with_its_events(with_store: WithStore) -> None:
         assert (await store.tasks.events(added.id))[1:] == list(expected.events)
 
 
-def test_a_task_that_fails_keeps_its_error(with_store: WithStore) -> None:
-    @with_store
-    async def _(store: Store) -> None:
+async def test_a_task_that_fails_keeps_its_error(opened: Open) -> None:
+    async with opened() as store:
         error = TaskError("handler_error", "it broke", b'{"line": 3}')
         await store.tasks.add(submitted(1))
         await store.tasks.change("task_00000001", claimed)
@@ -203,17 +192,16 @@ def test_a_task_that_fails_keeps_its_error(with_store: WithStore) -> None:
         assert changed.task.error == error
 
 
-def test_a_decision_to_change_nothing_changes_nothing(with_store: WithStore) -> None:
-    @with_store
-    async def _(store: Store) -> None:
+async def test_a_decision_to_change_nothing_changes_nothing(opened: Open) -> None:
+    async with opened() as store:
         added = (await store.tasks.add(submitted(1))).task
         assert await store.tasks.change(added.id, lambda task: None) == Changed(added)
         assert len(await store.tasks.events(added.id)) == 1
 
 
-def test_what_a_decision_raises_is_for_its_caller_alone(with_store: WithStore) -> None:
-    @with_store
-    async def _(store: Store) -> None:
+async def test_what_a_decision_raises_is_for_its_caller_alone(opened: Open) -> None:
+    async with opened() as store:
+
         def broken(task: Task) -> None:
             raise LookupError("a fault in a decision")
 
@@ -226,20 +214,19 @@ def test_what_a_decision_raises_is_for_its_caller_alone(with_store: WithStore) -
         assert (await after).changed
 
 
-def test_a_decision_may_not_rewrite_what_was_asked_for(with_store: WithStore) -> None:
-    @with_store
-    async def _(store: Store) -> None:
+async def test_a_decision_may_not_rewrite_what_was_asked_for(opened: Open) -> None:
+    async with opened() as store:
         added = (await store.tasks.add(submitted(1))).task
         with pytest.raises(AssertionError):
             await store.tasks.change(added.id, lambda task: Change(msgspec.structs.replace(task, input=b"{}")))
         assert await store.tasks.get(added.id) == added
 
 
-def test_a_write_that_cant_be_stored_fails_alone(with_store: WithStore) -> None:
+async def test_a_write_that_cant_be_stored_fails_alone(opened: Open) -> None:
     """Its events have a number that is taken, which the database refuses."""
 
-    @with_store
-    async def _(store: Store) -> None:
+    async with opened() as store:
+
         def repeats_an_event(task: Task) -> Change:
             return Change(task, (TaskEvent(task.id, 1, NOW, EventKind.LOG, b"null"),))
 
@@ -253,9 +240,8 @@ def test_a_write_that_cant_be_stored_fails_alone(with_store: WithStore) -> None:
         assert [event.seq for event in await store.tasks.events("task_00000007")] == [1, 2]
 
 
-def test_a_question_and_its_answer_are_kept_with_their_task(with_store: WithStore) -> None:
-    @with_store
-    async def _(store: Store) -> None:
+async def test_a_question_and_its_answer_are_kept_with_their_task(opened: Open) -> None:
+    async with opened() as store:
         await store.tasks.add(submitted(1))
         await store.tasks.change("task_00000001", claimed)
         asked = messages.Question(1, "Really?", Raw(b'{"type":"boolean"}'), 60.0)
@@ -272,9 +258,8 @@ def test_a_question_and_its_answer_are_kept_with_their_task(with_store: WithStor
         assert (await store.tasks.find(TaskFilter(states=(TaskState.INPUT_REQUIRED,)), limit=5)).items == ()
 
 
-def test_long_payloads_among_short_ones_are_stored_whole(with_store: WithStore) -> None:
-    @with_store
-    async def _(store: Store) -> None:
+async def test_long_payloads_among_short_ones_are_stored_whole(opened: Open) -> None:
+    async with opened() as store:
         inputs = [bytes([n]) * (2_000_000 if n % 4 == 0 else 10) for n in range(12)]
         futures = [store.tasks.add(submitted(n, input=data)) for n, data in enumerate(inputs)]
         assert [(await future).created for future in futures] == [True] * 12
@@ -284,9 +269,8 @@ def test_long_payloads_among_short_ones_are_stored_whole(with_store: WithStore) 
             assert stored.input == data
 
 
-def test_a_future_that_was_cancelled_does_not_take_its_write_back(with_store: WithStore) -> None:
-    @with_store
-    async def _(store: Store) -> None:
+async def test_a_future_that_was_cancelled_does_not_take_its_write_back(opened: Open) -> None:
+    async with opened() as store:
         store.tasks.add(submitted(1)).cancel()
         assert (await store.tasks.add(submitted(2))).created
         assert await store.tasks.get("task_00000001") is not None

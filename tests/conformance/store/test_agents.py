@@ -11,7 +11,7 @@ import pytest
 from agentic_atlas.backend.domain.records import Agent, Token
 from agentic_atlas.backend.ports import Store
 from agentic_atlas.errors import Conflict, NotFound
-from tests.conformance.store.conftest import WithStore
+from tests.conformance.store.conftest import Open
 from tests.conformance.store.samples import (
     ADA,
     BOB,
@@ -36,9 +36,8 @@ async def seen(store: Store, agent_id: str = LIBRARY.id) -> float | None:
     return found.last_seen_at
 
 
-def test_an_agent_is_found_by_id_and_by_name(with_store: WithStore) -> None:
-    @with_store
-    async def _(store: Store) -> None:
+async def test_an_agent_is_found_by_id_and_by_name(opened: Open) -> None:
+    async with opened() as store:
         await populate(store)
         full = msgspec.structs.replace(agent("full", "bob"), disabled_at=NOW + 1, last_seen_at=NOW + 2)
         await store.agents.add(full)
@@ -49,9 +48,8 @@ def test_an_agent_is_found_by_id_and_by_name(with_store: WithStore) -> None:
         assert await store.agents.get("agent_none") is None
 
 
-def test_an_owner_has_one_agent_of_a_name(with_store: WithStore) -> None:
-    @with_store
-    async def _(store: Store) -> None:
+async def test_an_owner_has_one_agent_of_a_name(opened: Open) -> None:
+    async with opened() as store:
         await populate(store)
         await store.agents.add(agent("library", "bob"))
         with pytest.raises(Conflict) as refused:
@@ -60,16 +58,14 @@ def test_an_owner_has_one_agent_of_a_name(with_store: WithStore) -> None:
         assert await store.agents.get("agent_ada_library") is None
 
 
-def test_an_agent_needs_an_owner(with_store: WithStore) -> None:
-    @with_store
-    async def _(store: Store) -> None:
+async def test_an_agent_needs_an_owner(opened: Open) -> None:
+    async with opened() as store:
         with pytest.raises(NotFound):
             await store.agents.add(LIBRARY)
 
 
-def test_agents_are_listed_by_full_name_in_parts(with_store: WithStore) -> None:
-    @with_store
-    async def _(store: Store) -> None:
+async def test_agents_are_listed_by_full_name_in_parts(opened: Open) -> None:
+    async with opened() as store:
         await populate(store)
         for name, owner in (("zoo", "ada"), ("alpha", "bob"), ("map", "ada"), ("beta", "bob")):
             await store.agents.add(agent(name, owner))
@@ -80,9 +76,8 @@ def test_agents_are_listed_by_full_name_in_parts(with_store: WithStore) -> None:
         assert [a.full_name for a in await store.agents.find(owner_id=ADA.id, limit=9, after="ada/zoo")] == []
 
 
-def test_an_update_changes_what_is_given(with_store: WithStore) -> None:
-    @with_store
-    async def _(store: Store) -> None:
+async def test_an_update_changes_what_is_given(opened: Open) -> None:
+    async with opened() as store:
         await populate(store)
         assert await store.agents.update(LIBRARY.id) == LIBRARY
         described = msgspec.structs.replace(LIBRARY, description="New")
@@ -94,9 +89,8 @@ def test_an_update_changes_what_is_given(with_store: WithStore) -> None:
         assert await store.agents.update("agent_none", description="New") is None
 
 
-def test_a_deleted_agent_takes_what_is_its_own_and_leaves_its_tasks(with_store: WithStore) -> None:
-    @with_store
-    async def _(store: Store) -> None:
+async def test_a_deleted_agent_takes_what_is_its_own_and_leaves_its_tasks(opened: Open) -> None:
+    async with opened() as store:
         await populate(store)
         await store.agents.register(instance(), "", [skill()])
         added = (await store.tasks.add(submitted(1))).task
@@ -109,9 +103,8 @@ def test_a_deleted_agent_takes_what_is_its_own_and_leaves_its_tasks(with_store: 
         assert await store.agents.delete(LIBRARY.id) is False
 
 
-def test_an_instance_that_connects_says_what_its_agent_is(with_store: WithStore) -> None:
-    @with_store
-    async def _(store: Store) -> None:
+async def test_an_instance_that_connects_says_what_its_agent_is(opened: Open) -> None:
+    async with opened() as store:
         await populate(store)
         registered = await store.agents.register(instance(), "Finds all", [skill("b"), skill("a")])
         assert registered == instance(generation=1)
@@ -124,9 +117,8 @@ def test_an_instance_that_connects_says_what_its_agent_is(with_store: WithStore)
         assert used.last_used_at == NOW + 1
 
 
-def test_skills_are_those_that_were_declared_last(with_store: WithStore) -> None:
-    @with_store
-    async def _(store: Store) -> None:
+async def test_skills_are_those_that_were_declared_last(opened: Open) -> None:
+    async with opened() as store:
         await populate(store)
         await store.agents.register(instance(1), "", [skill("a"), skill("b")])
         newer = [skill("b", description="Better", streams=False), skill("c")]
@@ -136,9 +128,8 @@ def test_skills_are_those_that_were_declared_last(with_store: WithStore) -> None
         assert await store.agents.skills(LIBRARY.id) == []
 
 
-def test_each_connection_of_an_instance_has_the_next_generation(with_store: WithStore) -> None:
-    @with_store
-    async def _(store: Store) -> None:
+async def test_each_connection_of_an_instance_has_the_next_generation(opened: Open) -> None:
+    async with opened() as store:
         await populate(store)
         first = await store.agents.register(instance(), "", [])
         await store.agents.depart(first.id, first.generation, NOW + 5)
@@ -148,18 +139,16 @@ def test_each_connection_of_an_instance_has_the_next_generation(with_store: With
         assert second.disconnected_at is None
 
 
-def test_connections_at_the_same_time_never_share_a_generation(with_store: WithStore) -> None:
-    @with_store
-    async def _(store: Store) -> None:
+async def test_connections_at_the_same_time_never_share_a_generation(opened: Open) -> None:
+    async with opened() as store:
         await populate(store)
         async with asyncio.TaskGroup() as group:
             tasks = [group.create_task(store.agents.register(instance(), "", [])) for _ in range(10)]
         assert sorted(task.result().generation for task in tasks) == list(range(1, 11))
 
 
-def test_the_end_of_an_older_connection_does_not_touch_a_newer_one(with_store: WithStore) -> None:
-    @with_store
-    async def _(store: Store) -> None:
+async def test_the_end_of_an_older_connection_does_not_touch_a_newer_one(opened: Open) -> None:
+    async with opened() as store:
         await populate(store)
         await store.agents.register(instance(), "", [])
         newer = await store.agents.register(instance(), "", [])
@@ -174,9 +163,8 @@ def test_the_end_of_an_older_connection_does_not_touch_a_newer_one(with_store: W
         assert await seen(store) == NOW + 60
 
 
-def test_an_instance_id_belongs_to_the_agent_that_used_it_first(with_store: WithStore) -> None:
-    @with_store
-    async def _(store: Store) -> None:
+async def test_an_instance_id_belongs_to_the_agent_that_used_it_first(opened: Open) -> None:
+    async with opened() as store:
         await populate(store)
         other = agent("other", "bob")
         await store.agents.add(other)
@@ -188,9 +176,8 @@ def test_an_instance_id_belongs_to_the_agent_that_used_it_first(with_store: With
         assert await store.agents.get(other.id) == other
 
 
-def test_an_instance_id_belongs_to_the_token_that_used_it_first(with_store: WithStore) -> None:
-    @with_store
-    async def _(store: Store) -> None:
+async def test_an_instance_id_belongs_to_the_token_that_used_it_first(opened: Open) -> None:
+    async with opened() as store:
         await populate(store)
         await store.tokens.add(Token("tok_second", LIBRARY.id, "", NOW, NOW + 1))
         await store.agents.register(instance(), "", [skill()])
@@ -200,9 +187,8 @@ def test_an_instance_id_belongs_to_the_token_that_used_it_first(with_store: With
 
 
 @pytest.mark.parametrize("missing", [{"agent_id": "agent_none"}, {"token_id": "tok_none"}])
-def test_an_instance_needs_its_agent_and_its_token(with_store: WithStore, missing: dict[str, Any]) -> None:
-    @with_store
-    async def _(store: Store) -> None:
+async def test_an_instance_needs_its_agent_and_its_token(opened: Open, missing: dict[str, Any]) -> None:
+    async with opened() as store:
         await populate(store)
         with pytest.raises(NotFound):
             await store.agents.register(instance(1, **missing), "Changed", [skill()])
@@ -216,9 +202,8 @@ async def connect(store: Store, number: int) -> None:
     await store.agents.register(instance(number, token_id=f"tok_{number + 1}"), "", [])
 
 
-def test_whoever_holds_a_token_is_the_only_one_of_its_instances_that_is_connected(with_store: WithStore) -> None:
-    @with_store
-    async def _(store: Store) -> None:
+async def test_whoever_holds_a_token_is_the_only_one_of_its_instances_that_is_connected(opened: Open) -> None:
+    async with opened() as store:
         await populate(store)
         await store.agents.register(instance(1), "", [])
         await connect(store, 2)
@@ -230,9 +215,8 @@ def test_whoever_holds_a_token_is_the_only_one_of_its_instances_that_is_connecte
         assert left["inst_1"] == instance(3).connected_at, "its end came too late to count"
 
 
-def test_connected_instances_come_first_then_the_last_to_leave(with_store: WithStore) -> None:
-    @with_store
-    async def _(store: Store) -> None:
+async def test_connected_instances_come_first_then_the_last_to_leave(opened: Open) -> None:
+    async with opened() as store:
         await populate(store)
         for number in range(1, 6):
             await connect(store, number)
@@ -242,9 +226,8 @@ def test_connected_instances_come_first_then_the_last_to_leave(with_store: WithS
         assert [i.id for i in found] == ["inst_3", "inst_1", "inst_4", "inst_5", "inst_2"]
 
 
-def test_no_more_than_a_hundred_instances_are_remembered(with_store: WithStore) -> None:
-    @with_store
-    async def _(store: Store) -> None:
+async def test_no_more_than_a_hundred_instances_are_remembered(opened: Open) -> None:
+    async with opened() as store:
         await populate(store)
         for number in range(1, 121):
             await connect(store, number)
@@ -256,9 +239,8 @@ def test_no_more_than_a_hundred_instances_are_remembered(with_store: WithStore) 
         assert found[5:] == [f"inst_{n}" for n in range(120, 25, -1)]
 
 
-def test_nobody_is_connected_after_everybody_departed(with_store: WithStore) -> None:
-    @with_store
-    async def _(store: Store) -> None:
+async def test_nobody_is_connected_after_everybody_departed(opened: Open) -> None:
+    async with opened() as store:
         await populate(store)
         await store.agents.add(agent("idle"))
         for number in (1, 2):
@@ -272,9 +254,8 @@ def test_nobody_is_connected_after_everybody_departed(with_store: WithStore) -> 
         assert await seen(store, "agent_ada_idle") is None
 
 
-def test_an_agent_was_seen_when_it_was_heard_last(with_store: WithStore) -> None:
-    @with_store
-    async def _(store: Store) -> None:
+async def test_an_agent_was_seen_when_it_was_heard_last(opened: Open) -> None:
+    async with opened() as store:
         await populate(store)
         await store.agents.add(agent("idle"))
         await connect(store, 1)
@@ -282,9 +263,8 @@ def test_an_agent_was_seen_when_it_was_heard_last(with_store: WithStore) -> None
         assert (await seen(store), await seen(store, "agent_ada_idle")) == (NOW + 60, NOW + 61)
 
 
-def test_ended_instances_are_known_by_agent_and_token_together(with_store: WithStore) -> None:
-    @with_store
-    async def _(store: Store) -> None:
+async def test_ended_instances_are_known_by_agent_and_token_together(opened: Open) -> None:
+    async with opened() as store:
         await populate(store)
         await store.tokens.add(Token("tok_2", LIBRARY.id, "", NOW, NOW + 100))
         for number, token_id in ((1, TOKEN.id), (2, TOKEN.id), (3, "tok_2"), (4, TOKEN.id)):
@@ -298,9 +278,8 @@ def test_ended_instances_are_known_by_agent_and_token_together(with_store: WithS
         assert await store.agents.departed(LIBRARY.id, TOKEN.id, []) == []
 
 
-def test_what_an_agent_offers_is_what_was_declared_last(with_store: WithStore) -> None:
-    @with_store
-    async def _(store: Store) -> None:
+async def test_what_an_agent_offers_is_what_was_declared_last(opened: Open) -> None:
+    async with opened() as store:
         await populate(store)
         await connect(store, 1)
         await store.agents.declare(LIBRARY.id, [skill("find"), skill("sort")])

@@ -9,7 +9,7 @@ from agentic_atlas.backend.domain.lifecycle import Change
 from agentic_atlas.backend.domain.records import Task
 from agentic_atlas.backend.ports import Changed, Slot, Store
 from agentic_atlas.protocol.tasks import TaskState
-from tests.conformance.store.conftest import WithStore
+from tests.conformance.store.conftest import Open
 from tests.conformance.store.samples import LIBRARY, NOW, claimed, completed, refused, submitted, task
 
 
@@ -27,9 +27,8 @@ async def add(store: Store, *tasks: Task) -> None:
         await future
 
 
-def test_the_highest_priority_comes_first_and_then_the_lowest_position(with_store: WithStore) -> None:
-    @with_store
-    async def _(store: Store) -> None:
+async def test_the_highest_priority_comes_first_and_then_the_lowest_position(opened: Open) -> None:
+    async with opened() as store:
         await add(
             store,
             task(1, priority=0, position=2.0),
@@ -42,18 +41,16 @@ def test_the_highest_priority_comes_first_and_then_the_lowest_position(with_stor
         assert numbers(await store.tasks.claim(LIBRARY.id, slots(4), NOW)) == [4]
 
 
-def test_slots_are_given_in_their_order(with_store: WithStore) -> None:
-    @with_store
-    async def _(store: Store) -> None:
+async def test_slots_are_given_in_their_order(opened: Open) -> None:
+    async with opened() as store:
         await add(store, *(task(n) for n in range(3)))
         changes = await store.tasks.claim(LIBRARY.id, slots(3), NOW + 7)
         assert [change.task and change.task.instance_id for change in changes] == ["inst_0", "inst_1", "inst_2"]
         assert numbers(changes) == [0, 1, 2]
 
 
-def test_a_claim_is_a_change_like_the_one_of_the_lifecycle(with_store: WithStore) -> None:
-    @with_store
-    async def _(store: Store) -> None:
+async def test_a_claim_is_a_change_like_the_one_of_the_lifecycle(opened: Open) -> None:
+    async with opened() as store:
         added = (await store.tasks.add(submitted(1))).task
         expected = lifecycle.claim(added, "inst_0", NOW + 7)
         assert expected is not None
@@ -63,35 +60,31 @@ def test_a_claim_is_a_change_like_the_one_of_the_lifecycle(with_store: WithStore
         assert (await store.tasks.events(added.id))[1:] == list(expected.events)
 
 
-def test_fewer_tasks_than_slots_mean_that_no_more_wait(with_store: WithStore) -> None:
-    @with_store
-    async def _(store: Store) -> None:
+async def test_fewer_tasks_than_slots_mean_that_no_more_wait(opened: Open) -> None:
+    async with opened() as store:
         assert await store.tasks.claim(LIBRARY.id, slots(2), NOW) == []
         await add(store, task(1))
         assert numbers(await store.tasks.claim(LIBRARY.id, slots(2), NOW)) == [1]
         assert await store.tasks.claim(LIBRARY.id, [], NOW) == []
 
 
-def test_only_tasks_of_the_agent_that_wait_are_claimed(with_store: WithStore) -> None:
-    @with_store
-    async def _(store: Store) -> None:
+async def test_only_tasks_of_the_agent_that_wait_are_claimed(opened: Open) -> None:
+    async with opened() as store:
         await add(store, task(1), task(2), task(3), task(4, agent_id="agent_other"))
         await store.tasks.change("task_00000001", claimed)
         await store.tasks.change("task_00000002", lambda task: lifecycle.cancel(task, "no", NOW))
         assert numbers(await store.tasks.claim(LIBRARY.id, slots(9), NOW)) == [3]
 
 
-def test_a_task_is_not_claimed_before_its_time(with_store: WithStore) -> None:
-    @with_store
-    async def _(store: Store) -> None:
+async def test_a_task_is_not_claimed_before_its_time(opened: Open) -> None:
+    async with opened() as store:
         await add(store, task(1, not_before=NOW + 10, priority=9), task(2))
         assert numbers(await store.tasks.claim(LIBRARY.id, slots(2), NOW + 9.5)) == [2]
         assert numbers(await store.tasks.claim(LIBRARY.id, slots(2), NOW + 10)) == [1]
 
 
-def test_a_claim_sees_what_was_asked_for_just_before_it(with_store: WithStore) -> None:
-    @with_store
-    async def _(store: Store) -> None:
+async def test_a_claim_sees_what_was_asked_for_just_before_it(opened: Open) -> None:
+    async with opened() as store:
         first = [store.tasks.add(submitted(n)) for n in range(4)]
         canceled = store.tasks.change("task_00000000", lambda task: lifecycle.cancel(task, "no", NOW))
         claim = store.tasks.claim(LIBRARY.id, slots(2), NOW)
@@ -109,9 +102,8 @@ def test_a_claim_sees_what_was_asked_for_just_before_it(with_store: WithStore) -
         assert finished == await store.tasks.get("task_00000002")
 
 
-def test_a_task_given_back_keeps_its_place(with_store: WithStore) -> None:
-    @with_store
-    async def _(store: Store) -> None:
+async def test_a_task_given_back_keeps_its_place(opened: Open) -> None:
+    async with opened() as store:
         await add(store, *(task(n) for n in range(3)))
         await store.tasks.claim(LIBRARY.id, slots(1), NOW)
         await store.tasks.change("task_00000000", refused)
@@ -120,18 +112,16 @@ def test_a_task_given_back_keeps_its_place(with_store: WithStore) -> None:
         assert [change.task and change.task.attempt for change in again] == [2, 1]
 
 
-def test_no_task_is_given_to_two_slots(with_store: WithStore) -> None:
-    @with_store
-    async def _(store: Store) -> None:
+async def test_no_task_is_given_to_two_slots(opened: Open) -> None:
+    async with opened() as store:
         await add(store, *(task(n) for n in range(40)))
         claims = [store.tasks.claim(LIBRARY.id, slots(3), NOW) for _ in range(15)]
         given = [number for claim in claims for number in numbers(await claim)]
         assert given == list(range(40))
 
 
-def test_a_task_may_be_added_claimed(with_store: WithStore) -> None:
-    @with_store
-    async def _(store: Store) -> None:
+async def test_a_task_may_be_added_claimed(opened: Open) -> None:
+    async with opened() as store:
         waiting = submitted(1)
         working = claimed(waiting.task)
         assert working is not None
@@ -140,9 +130,8 @@ def test_a_task_may_be_added_claimed(with_store: WithStore) -> None:
         assert await store.tasks.held_by("inst_1") == [working.task]
 
 
-def test_a_claim_of_some_skills_leaves_the_others_where_they_are(with_store: WithStore) -> None:
-    @with_store
-    async def _(store: Store) -> None:
+async def test_a_claim_of_some_skills_leaves_the_others_where_they_are(opened: Open) -> None:
+    async with opened() as store:
         skills = ("search", "old", "search", "new", "old")
         await add(store, *(task(n, skill=skill, position=float(n)) for n, skill in enumerate(skills)))
         assert numbers(await store.tasks.claim(LIBRARY.id, slots(1), NOW, {"old", "new", "none"})) == [1]

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 from pathlib import Path
 
 import pytest
 
 from agentic_atlas.backend.ports import Store, TaskFilter
 from agentic_atlas.backend.store.database import open_store
-from tests.conformance.store.conftest import DATABASES, WithStore
+from tests.conformance.store.conftest import DATABASES, Open
 from tests.conformance.store.samples import NOW, Numbered, api_key, claimed, populate, submitted
 
 pytestmark = pytest.mark.parametrize("opened", DATABASES, indirect=True)
@@ -29,11 +28,10 @@ async def everything(store: Store) -> list[object]:
     ]
 
 
-def test_a_copy_holds_everything_and_is_a_store_of_its_own(with_store: WithStore, tmp_path: Path) -> None:
+async def test_a_copy_holds_everything_and_is_a_store_of_its_own(opened: Open, tmp_path: Path) -> None:
     there: list[object] = []
 
-    @with_store
-    async def _(store: Store) -> None:
+    async with opened() as store:
         await populate(store)
         await store.users.add_key(api_key(1))
         for number in range(20):
@@ -44,33 +42,25 @@ def test_a_copy_holds_everything_and_is_a_store_of_its_own(with_store: WithStore
         await store.tasks.add(submitted(100))
         assert await store.tasks.get("task_00000100") is not None
 
-    async def main() -> None:
-        async with open_store(tmp_path / "copy.db", clock=lambda: NOW, ids=Numbered()) as copy:
-            assert await everything(copy) == there
-
-    asyncio.run(main())
+    async with open_store(tmp_path / "copy.db", clock=lambda: NOW, ids=Numbered()) as copy:
+        assert await everything(copy) == there
 
 
-def test_a_copy_takes_the_place_of_what_an_earlier_one_left(with_store: WithStore, tmp_path: Path) -> None:
+async def test_a_copy_takes_the_place_of_what_an_earlier_one_left(opened: Open, tmp_path: Path) -> None:
     (tmp_path / "copy.db").write_bytes(b"half" * 10_000)
 
-    @with_store
-    async def _(store: Store) -> None:
+    async with opened() as store:
         await store.copy(tmp_path / "copy.db", lambda size: None)
 
-    async def main() -> None:
-        async with open_store(tmp_path / "copy.db", clock=lambda: NOW, ids=Numbered()) as copy:
-            await copy.ready()
-
-    asyncio.run(main())
+    async with open_store(tmp_path / "copy.db", clock=lambda: NOW, ids=Numbered()) as copy:
+        await copy.ready()
 
 
-def test_whoever_is_told_of_the_pieces_can_end_the_copy(with_store: WithStore, tmp_path: Path) -> None:
+async def test_whoever_is_told_of_the_pieces_can_end_the_copy(opened: Open, tmp_path: Path) -> None:
     def enough(_size: int) -> None:
         raise InterruptedError
 
-    @with_store
-    async def _(store: Store) -> None:
+    async with opened() as store:
         with pytest.raises(InterruptedError):
             await store.copy(tmp_path / "copy.db", enough)
         await store.copy(tmp_path / "copy.db", lambda size: None)

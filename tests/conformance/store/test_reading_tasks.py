@@ -11,7 +11,7 @@ from agentic_atlas.backend.domain.records import EventKind, Task, TaskError
 from agentic_atlas.backend.ports import Store, TaskFilter
 from agentic_atlas.errors import InvalidInput
 from agentic_atlas.protocol.tasks import TaskState
-from tests.conformance.store.conftest import WithStore
+from tests.conformance.store.conftest import Open
 from tests.conformance.store.samples import ADA, BOB, LIBRARY, NOW, claimed, completed, populate, task
 
 
@@ -35,25 +35,22 @@ async def found(store: Store, which: TaskFilter, limit: int = 100) -> list[int]:
         assert len(page.items) == limit
 
 
-def test_a_task_that_is_not_there_is_none(with_store: WithStore) -> None:
-    @with_store
-    async def _(store: Store) -> None:
+async def test_a_task_that_is_not_there_is_none(opened: Open) -> None:
+    async with opened() as store:
         assert await store.tasks.get("task_00000001") is None
         assert await store.tasks.events("task_00000001") == []
 
 
 @pytest.mark.parametrize("limit", [1, 2, 3, 5, 6, 7])
-def test_pages_hold_all_tasks_once_newest_first(with_store: WithStore, limit: int) -> None:
-    @with_store
-    async def _(store: Store) -> None:
+async def test_pages_hold_all_tasks_once_newest_first(opened: Open, limit: int) -> None:
+    async with opened() as store:
         await add(store, *(task(n) for n in (3, 1, 6, 2, 5, 4)))
         assert await found(store, TaskFilter(), limit) == [6, 5, 4, 3, 2, 1]
         assert await found(store, TaskFilter(visible_to=BOB.id), limit) == [6, 5, 4, 3, 2, 1]
 
 
-def test_tasks_are_narrowed_to_a_skill_a_beginning_of_the_id_and_a_time(with_store: WithStore) -> None:
-    @with_store
-    async def _(store: Store) -> None:
+async def test_tasks_are_narrowed_to_a_skill_a_beginning_of_the_id_and_a_time(opened: Open) -> None:
+    async with opened() as store:
         made = [
             task(n, id=sortable(TASK, int(1000 * (NOW + n)), n), skill="search" if n % 2 else "index") for n in range(4)
         ]
@@ -71,9 +68,8 @@ def test_tasks_are_narrowed_to_a_skill_a_beginning_of_the_id_and_a_time(with_sto
         assert await numbers(TaskFilter(prefix="tsk_zzz")) == []
 
 
-def test_a_page_is_not_disturbed_by_newer_tasks(with_store: WithStore) -> None:
-    @with_store
-    async def _(store: Store) -> None:
+async def test_a_page_is_not_disturbed_by_newer_tasks(opened: Open) -> None:
+    async with opened() as store:
         await add(store, *(task(n) for n in range(4)))
         first = await store.tasks.find(TaskFilter(), limit=2)
         await add(store, task(9))
@@ -85,16 +81,14 @@ def test_a_page_is_not_disturbed_by_newer_tasks(with_store: WithStore) -> None:
 @pytest.mark.parametrize(
     "cursor", ["", "x", "MTo", "MjphYmM", "task_00000001", "ü", "MTp0YXNrXzE=", "A" * 10_000, "\ud800"]
 )
-def test_a_cursor_that_is_not_ours_is_invalid(with_store: WithStore, cursor: str) -> None:
-    @with_store
-    async def _(store: Store) -> None:
+async def test_a_cursor_that_is_not_ours_is_invalid(opened: Open, cursor: str) -> None:
+    async with opened() as store:
         with pytest.raises(InvalidInput):
             await store.tasks.find(TaskFilter(), limit=2, after=cursor)
 
 
-def test_a_user_sees_what_they_called_and_what_their_agents_were_called_for(with_store: WithStore) -> None:
-    @with_store
-    async def _(store: Store) -> None:
+async def test_a_user_sees_what_they_called_and_what_their_agents_were_called_for(opened: Open) -> None:
+    async with opened() as store:
         await populate(store)
         await store.agents.add(msgspec.structs.replace(LIBRARY, id="agent_bobs", owner_id=BOB.id, owner="bob"))
         await add(
@@ -115,9 +109,8 @@ def test_a_user_sees_what_they_called_and_what_their_agents_were_called_for(with
         assert await found(store, TaskFilter(visible_to=ADA.id, agent_id=LIBRARY.id)) == [5, 4, 1]
 
 
-def test_a_user_with_many_agents_sees_the_tasks_of_all(with_store: WithStore) -> None:
-    @with_store
-    async def _(store: Store) -> None:
+async def test_a_user_with_many_agents_sees_the_tasks_of_all(opened: Open) -> None:
+    async with opened() as store:
         await populate(store)
         agents = [msgspec.structs.replace(LIBRARY, id=f"agent_{n}", name=f"a{n}") for n in range(230)]
         for agent in agents:
@@ -126,9 +119,8 @@ def test_a_user_with_many_agents_sees_the_tasks_of_all(with_store: WithStore) ->
         assert await found(store, TaskFilter(visible_to=ADA.id), 50) == list(range(229, -1, -1))
 
 
-def test_every_filter_narrows(with_store: WithStore) -> None:
-    @with_store
-    async def _(store: Store) -> None:
+async def test_every_filter_narrows(opened: Open) -> None:
+    async with opened() as store:
         trace = f"00-{'ab' * 16}-{1:016x}-01"
         await add(
             store,
@@ -148,9 +140,8 @@ def test_every_filter_narrows(with_store: WithStore) -> None:
         assert await found(store, everything) == [4]
 
 
-def test_events_are_paged_by_their_number(with_store: WithStore) -> None:
-    @with_store
-    async def _(store: Store) -> None:
+async def test_events_are_paged_by_their_number(opened: Open) -> None:
+    async with opened() as store:
         await add(store, task(1))
         await store.tasks.change("task_00000001", claimed)
         for n in range(1, 9):
@@ -165,9 +156,8 @@ def test_events_are_paged_by_their_number(with_store: WithStore) -> None:
         assert await store.tasks.events("task_00000001", after=10) == []
 
 
-def test_a_page_of_events_is_bounded_in_bytes_and_never_empty_before_the_end(with_store: WithStore) -> None:
-    @with_store
-    async def _(store: Store) -> None:
+async def test_a_page_of_events_is_bounded_in_bytes_and_never_empty_before_the_end(opened: Open) -> None:
+    async with opened() as store:
         await add(store, task(1))
         await store.tasks.change("task_00000001", claimed)
         for n, size in enumerate((100, 100, 900, 100), start=1):
@@ -185,9 +175,8 @@ def test_a_page_of_events_is_bounded_in_bytes_and_never_empty_before_the_end(wit
         assert pages == [[3, 4], [5], [6]]
 
 
-def test_a_summary_has_the_sizes_of_payloads_in_their_place(with_store: WithStore) -> None:
-    @with_store
-    async def _(store: Store) -> None:
+async def test_a_summary_has_the_sizes_of_payloads_in_their_place(opened: Open) -> None:
+    async with opened() as store:
         await add(store, task(1, input=b'{"x":"' + b"x" * 100_000 + b'"}'), task(2, input=b"{}"))
         await store.tasks.change("task_00000002", claimed)
         await store.tasks.change("task_00000002", completed)
@@ -202,9 +191,8 @@ def test_a_summary_has_the_sizes_of_payloads_in_their_place(with_store: WithStor
         assert await store.tasks.summary("task_00000009") is None
 
 
-def test_a_summary_of_a_task_that_failed_has_the_beginning_of_why(with_store: WithStore) -> None:
-    @with_store
-    async def _(store: Store) -> None:
+async def test_a_summary_of_a_task_that_failed_has_the_beginning_of_why(opened: Open) -> None:
+    async with opened() as store:
         await add(store, task(1))
         await store.tasks.change("task_00000001", claimed)
         error = TaskError("handler_error", "é" * 5_000, b'"' + b"x" * 100_000 + b'"')
@@ -214,9 +202,8 @@ def test_a_summary_of_a_task_that_failed_has_the_beginning_of_why(with_store: Wi
         assert found.task.error == TaskError("handler_error", "é" * 500)
 
 
-def test_open_tasks_are_those_that_have_not_ended(with_store: WithStore) -> None:
-    @with_store
-    async def _(store: Store) -> None:
+async def test_open_tasks_are_those_that_have_not_ended(opened: Open) -> None:
+    async with opened() as store:
         await add(store, *(task(n) for n in range(4)))
         for number in (1, 2):
             await store.tasks.change(f"task_{number:08}", claimed)
@@ -227,9 +214,8 @@ def test_open_tasks_are_those_that_have_not_ended(with_store: WithStore) -> None
         assert {task.input for task in found} == {b""}
 
 
-def test_an_instance_holds_what_it_has_and_has_not_ended(with_store: WithStore) -> None:
-    @with_store
-    async def _(store: Store) -> None:
+async def test_an_instance_holds_what_it_has_and_has_not_ended(opened: Open) -> None:
+    async with opened() as store:
         await add(store, *(task(n) for n in range(4)))
         for number, instance_id in ((1, "inst_1"), (2, "inst_1"), (3, "inst_2")):
             await store.tasks.change(f"task_{number:08}", lambda task, i=instance_id: claimed(task, i))  # type: ignore[misc]

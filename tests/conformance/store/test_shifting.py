@@ -9,7 +9,7 @@ from agentic_atlas.backend.domain.questions import Dialogue, TaskQuestion
 from agentic_atlas.backend.domain.records import Task
 from agentic_atlas.backend.ports import Store
 from agentic_atlas.protocol.tasks import TaskState
-from tests.conformance.store.conftest import WithStore
+from tests.conformance.store.conftest import Open
 from tests.conformance.store.samples import claimed, completed, task
 
 OPEN = TaskQuestion(1, "Which one?", asked_at=110.0, expires_at=170.0)
@@ -27,9 +27,8 @@ async def now(store: Store, task_id: str) -> Task:
     return found
 
 
-def test_what_counts_from_a_moment_moves_and_a_deadline_stays(with_store: WithStore) -> None:
-    @with_store
-    async def _(store: Store) -> None:
+async def test_what_counts_from_a_moment_moves_and_a_deadline_stays(opened: Open) -> None:
+    async with opened() as store:
         running = task(
             state=TaskState.WORKING,
             attempt=1,
@@ -48,9 +47,8 @@ def test_what_counts_from_a_moment_moves_and_a_deadline_stays(with_store: WithSt
         assert (rested.not_before, rested.queue_expires_at) == (90.0, 970.0)
 
 
-def test_open_questions_move_and_those_that_are_settled_stay(with_store: WithStore) -> None:
-    @with_store
-    async def _(store: Store) -> None:
+async def test_open_questions_move_and_those_that_are_settled_stay(opened: Open) -> None:
+    async with opened() as store:
         asking = task(state=TaskState.INPUT_REQUIRED, attempt=1, dialogue=Dialogue((OPEN, SETTLED), asked_at=110.0))
         await stored(store, asking)
         await store.tasks.shift(60.0)
@@ -60,9 +58,8 @@ def test_open_questions_move_and_those_that_are_settled_stay(with_store: WithSto
         assert second == SETTLED
 
 
-def test_what_has_ended_stays_as_it_is(with_store: WithStore) -> None:
-    @with_store
-    async def _(store: Store) -> None:
+async def test_what_has_ended_stays_as_it_is(opened: Open) -> None:
+    async with opened() as store:
         await stored(store, task(queue_expires_at=500.0))
         await store.tasks.change("task_00000001", claimed)
         ended = await store.tasks.change("task_00000001", completed)
@@ -71,9 +68,8 @@ def test_what_has_ended_stays_as_it_is(with_store: WithStore) -> None:
         assert await now(store, "task_00000001") == ended.task
 
 
-def test_what_is_decided_after_it_sees_what_was_moved(with_store: WithStore) -> None:
-    @with_store
-    async def _(store: Store) -> None:
+async def test_what_is_decided_after_it_sees_what_was_moved(opened: Open) -> None:
+    async with opened() as store:
         await stored(store, task(queue_expires_at=500.0))
         store.tasks.shift(60.0)
         changed = await store.tasks.change("task_00000001", lambda one: lifecycle.cancel(one, "enough", 101.0))

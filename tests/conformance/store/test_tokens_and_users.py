@@ -6,15 +6,13 @@ import msgspec
 import pytest
 
 from agentic_atlas.backend.domain.records import Role, Token, User
-from agentic_atlas.backend.ports import Store
 from agentic_atlas.errors import Conflict, NotFound
-from tests.conformance.store.conftest import WithStore
+from tests.conformance.store.conftest import Open
 from tests.conformance.store.samples import ADA, BOB, LIBRARY, NOW, TOKEN, api_key, populate
 
 
-def test_a_token_comes_back_as_it_was(with_store: WithStore) -> None:
-    @with_store
-    async def _(store: Store) -> None:
+async def test_a_token_comes_back_as_it_was(opened: Open) -> None:
+    async with opened() as store:
         await populate(store)
         full = Token("tok_full", LIBRARY.id, "laptop", NOW, NOW + 1, NOW + 2, NOW + 3)
         await store.tokens.add(full)
@@ -23,9 +21,8 @@ def test_a_token_comes_back_as_it_was(with_store: WithStore) -> None:
         assert await store.tokens.get("tok_none") is None
 
 
-def test_tokens_of_an_agent_are_listed_newest_first(with_store: WithStore) -> None:
-    @with_store
-    async def _(store: Store) -> None:
+async def test_tokens_of_an_agent_are_listed_newest_first(opened: Open) -> None:
+    async with opened() as store:
         await populate(store)
         for n in (2, 4, 3):
             await store.tokens.add(msgspec.structs.replace(TOKEN, id=f"tok_{n}", issued_at=NOW + n))
@@ -33,14 +30,13 @@ def test_tokens_of_an_agent_are_listed_newest_first(with_store: WithStore) -> No
         assert await store.tokens.of_agent("agent_none") == []
 
 
-def test_a_list_of_tokens_or_keys_has_a_bound_and_leaves_out_revoked_ones_first(
-    with_store: WithStore, monkeypatch: pytest.MonkeyPatch
+async def test_a_list_of_tokens_or_keys_has_a_bound_and_leaves_out_revoked_ones_first(
+    opened: Open, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for module in ("tokens", "users", "memory"):
         monkeypatch.setattr(f"agentic_atlas.backend.store.{module}.MOST_SECRETS", 2)
 
-    @with_store
-    async def _(store: Store) -> None:
+    async with opened() as store:
         await populate(store)
         for n in (2, 3):
             await store.tokens.add(msgspec.structs.replace(TOKEN, id=f"tok_{n}", issued_at=NOW + n))
@@ -52,9 +48,8 @@ def test_a_list_of_tokens_or_keys_has_a_bound_and_leaves_out_revoked_ones_first(
         assert await store.users.keys_of(BOB.id) == [api_key(2), api_key(1)]
 
 
-def test_a_token_is_revoked_once(with_store: WithStore) -> None:
-    @with_store
-    async def _(store: Store) -> None:
+async def test_a_token_is_revoked_once(opened: Open) -> None:
+    async with opened() as store:
         await populate(store)
         revoked = msgspec.structs.replace(TOKEN, revoked_at=NOW + 5)
         assert await store.tokens.revoke(TOKEN.id, NOW + 5) == revoked
@@ -63,9 +58,8 @@ def test_a_token_is_revoked_once(with_store: WithStore) -> None:
         assert await store.tokens.revoke("tok_none", NOW) is None
 
 
-def test_a_token_needs_its_agent_and_an_id_of_its_own(with_store: WithStore) -> None:
-    @with_store
-    async def _(store: Store) -> None:
+async def test_a_token_needs_its_agent_and_an_id_of_its_own(opened: Open) -> None:
+    async with opened() as store:
         await populate(store)
         with pytest.raises(NotFound):
             await store.tokens.add(msgspec.structs.replace(TOKEN, id="tok_2", agent_id="agent_none"))
@@ -73,9 +67,8 @@ def test_a_token_needs_its_agent_and_an_id_of_its_own(with_store: WithStore) -> 
             await store.tokens.add(TOKEN)
 
 
-def test_a_user_is_found_by_id_and_by_name(with_store: WithStore) -> None:
-    @with_store
-    async def _(store: Store) -> None:
+async def test_a_user_is_found_by_id_and_by_name(opened: Open) -> None:
+    async with opened() as store:
         await populate(store)
         full = User("user_eve", "eve", Role.MEMBER, NOW, NOW + 1)
         await store.users.add(full)
@@ -89,9 +82,8 @@ def test_a_user_is_found_by_id_and_by_name(with_store: WithStore) -> None:
         assert await store.users.by_name("none") is None
 
 
-def test_a_users_name_is_taken_once(with_store: WithStore) -> None:
-    @with_store
-    async def _(store: Store) -> None:
+async def test_a_users_name_is_taken_once(opened: Open) -> None:
+    async with opened() as store:
         await populate(store)
         with pytest.raises(Conflict) as refused:
             await store.users.add(msgspec.structs.replace(ADA, id="user_2"))
@@ -99,9 +91,8 @@ def test_a_users_name_is_taken_once(with_store: WithStore) -> None:
         assert await store.users.get("user_2") is None
 
 
-def test_users_are_listed_by_name_in_parts(with_store: WithStore) -> None:
-    @with_store
-    async def _(store: Store) -> None:
+async def test_users_are_listed_by_name_in_parts(opened: Open) -> None:
+    async with opened() as store:
         for name in ("cy", "ada", "eve", "bob"):
             await store.users.add(User(f"user_{name}", name, Role.MEMBER, NOW))
         assert [user.name for user in await store.users.find(limit=10)] == ["ada", "bob", "cy", "eve"]
@@ -109,9 +100,8 @@ def test_users_are_listed_by_name_in_parts(with_store: WithStore) -> None:
         assert await store.users.find(limit=2, after="eve") == []
 
 
-def test_a_users_update_changes_what_is_given(with_store: WithStore) -> None:
-    @with_store
-    async def _(store: Store) -> None:
+async def test_a_users_update_changes_what_is_given(opened: Open) -> None:
+    async with opened() as store:
         await populate(store)
         promoted = msgspec.structs.replace(BOB, role=Role.ADMIN)
         disabled = msgspec.structs.replace(promoted, disabled_at=NOW + 3)
@@ -123,9 +113,8 @@ def test_a_users_update_changes_what_is_given(with_store: WithStore) -> None:
         assert await store.users.update("user_none", role=Role.ADMIN) is None
 
 
-def test_a_key_is_found_by_its_digest_with_its_user_whatever_their_state(with_store: WithStore) -> None:
-    @with_store
-    async def _(store: Store) -> None:
+async def test_a_key_is_found_by_its_digest_with_its_user_whatever_their_state(opened: Open) -> None:
+    async with opened() as store:
         await populate(store)
         key = api_key(1, expires_at=NOW - 5, revoked_at=NOW - 6)
         await store.users.add_key(key)
@@ -134,9 +123,8 @@ def test_a_key_is_found_by_its_digest_with_its_user_whatever_their_state(with_st
         assert await store.users.key_by_digest(bytes(32)) is None
 
 
-def test_keys_of_a_user_are_listed_newest_first(with_store: WithStore) -> None:
-    @with_store
-    async def _(store: Store) -> None:
+async def test_keys_of_a_user_are_listed_newest_first(opened: Open) -> None:
+    async with opened() as store:
         await populate(store)
         for number in (2, 1, 3):
             await store.users.add_key(api_key(number))
@@ -144,16 +132,14 @@ def test_keys_of_a_user_are_listed_newest_first(with_store: WithStore) -> None:
         assert await store.users.keys_of(BOB.id) == [api_key(3), api_key(2), api_key(1)]
 
 
-def test_a_key_needs_its_user(with_store: WithStore) -> None:
-    @with_store
-    async def _(store: Store) -> None:
+async def test_a_key_needs_its_user(opened: Open) -> None:
+    async with opened() as store:
         with pytest.raises(NotFound):
             await store.users.add_key(api_key())
 
 
-def test_a_key_is_revoked_once_and_by_its_user_alone(with_store: WithStore) -> None:
-    @with_store
-    async def _(store: Store) -> None:
+async def test_a_key_is_revoked_once_and_by_its_user_alone(opened: Open) -> None:
+    async with opened() as store:
         await populate(store)
         await store.users.add_key(api_key(1))
         assert await store.users.revoke_key("key_1", ADA.id, NOW + 1) is None
@@ -164,13 +150,11 @@ def test_a_key_is_revoked_once_and_by_its_user_alone(with_store: WithStore) -> N
         assert await store.users.revoke_key("key_none", None, NOW) is None
 
 
-def test_the_network_has_an_id_from_the_source_of_ids(with_store: WithStore) -> None:
-    @with_store
-    async def _(store: Store) -> None:
+async def test_the_network_has_an_id_from_the_source_of_ids(opened: Open) -> None:
+    async with opened() as store:
         assert await store.network_id() == "net_00000001"
 
 
-def test_an_open_store_is_ready(with_store: WithStore) -> None:
-    @with_store
-    async def _(store: Store) -> None:
+async def test_an_open_store_is_ready(opened: Open) -> None:
+    async with opened() as store:
         await store.ready()

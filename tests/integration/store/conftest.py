@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 import subprocess
 import sys
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractAsyncContextManager, contextmanager
 from pathlib import Path
 
 import pytest
@@ -15,10 +14,8 @@ from agentic_atlas.backend.store.database import SqlStore, open_store
 from tests.conformance.store.samples import NOW, Numbered
 
 ROOT = Path(__file__).parents[3]
-SECONDS_FOR_A_TEST = 60.0
-
-RunStore = Callable[[Callable[[SqlStore], Awaitable[None]]], None]
-"""Opens the store in the test's file, runs a coroutine function with it, and closes it; any number of times."""
+Open = Callable[[], AbstractAsyncContextManager[SqlStore]]
+"""Opens the store in the test's file for a block; any number of times."""
 
 
 @pytest.fixture
@@ -27,16 +24,8 @@ def path(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def run_store(path: Path) -> RunStore:
-    def run(test: Callable[[SqlStore], Awaitable[None]]) -> None:
-        async def main() -> None:
-            async with asyncio.timeout(SECONDS_FOR_A_TEST):
-                async with open_store(path, clock=lambda: NOW, ids=Numbered()) as store:
-                    await test(store)
-
-        asyncio.run(main())
-
-    return run
+def opened(path: Path) -> Open:
+    return lambda: open_store(path, clock=lambda: NOW, ids=Numbered())
 
 
 @contextmanager

@@ -19,7 +19,7 @@ from agentic_atlas.backend.store.migrations import REVISIONS
 from agentic_atlas.backend.store.migrations.upgrade import upgrade
 from agentic_atlas.errors import AtlasError, Busy, ConfigurationError, Unavailable
 from tests.conformance.store.samples import NOW, Numbered, populate, submitted
-from tests.integration.store.conftest import RunStore
+from tests.integration.store.conftest import Open
 from tests.integration.store.test_trouble import fill, small_disk  # noqa: F401  # a fixture
 
 LATEST = REVISIONS[-1]
@@ -62,14 +62,13 @@ def small_steps(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("small_steps")
-def test_a_copy_under_a_writing_load_is_of_one_moment_and_has_all_that_was_acknowledged_before(
-    path: Path, run_store: RunStore, tmp_path: Path
+async def test_a_copy_under_a_writing_load_is_of_one_moment_and_has_all_that_was_acknowledged_before(
+    path: Path, opened: Open, tmp_path: Path
 ) -> None:
     """Writers go on through the copy; what they add meanwhile is in none of it, for it sees one state."""
     target = tmp_path / "copy.db"
 
-    @run_store
-    async def _(store: Store) -> None:
+    async with opened() as store:
         load = Load(store)
         loop, pieces = asyncio.get_running_loop(), count(1)
 
@@ -93,11 +92,10 @@ def test_a_copy_under_a_writing_load_is_of_one_moment_and_has_all_that_was_ackno
     assert tasks_in(target) <= tasks_in(path)
 
 
-def test_reads_and_writes_are_answered_while_a_copy_is_made_and_a_second_one_is_not(
-    run_store: RunStore, tmp_path: Path
+async def test_reads_and_writes_are_answered_while_a_copy_is_made_and_a_second_one_is_not(
+    opened: Open, tmp_path: Path
 ) -> None:
-    @run_store
-    async def _(store: Store) -> None:
+    async with opened() as store:
         loop, begun, go_on = asyncio.get_running_loop(), asyncio.Event(), asyncio.Event()
 
         def told(_size: int) -> None:
@@ -118,9 +116,8 @@ def test_reads_and_writes_are_answered_while_a_copy_is_made_and_a_second_one_is_
     assert tasks_in(tmp_path / "copy.db") == set()
 
 
-def test_a_damaged_database_does_not_go_on_in_a_copy(path: Path, run_store: RunStore, tmp_path: Path) -> None:
-    @run_store
-    async def _(store: Store) -> None:
+async def test_a_damaged_database_does_not_go_on_in_a_copy(path: Path, opened: Open, tmp_path: Path) -> None:
+    async with opened() as store:
         await populate(store)
 
     with closing(sqlite3.connect(path, isolation_level=None)) as connection:
@@ -130,35 +127,31 @@ def test_a_damaged_database_does_not_go_on_in_a_copy(path: Path, run_store: RunS
         file.seek((root - 1) * 4096)
         file.write(b"\xff" * 4096)
 
-    @run_store
-    async def _(store: Store) -> None:
+    async with opened() as store:
         with pytest.raises(AtlasError, match="damaged") as refused:
             await store.copy(tmp_path / "copy.db", quiet)
         assert refused.value.code == "store_damaged"
 
 
-def test_a_copy_without_room_is_told_so_and_the_store_goes_on(small_disk: Path, tmp_path: Path) -> None:  # noqa: F811
-    async def main() -> None:
-        async with open_store(tmp_path / "atlas.db", clock=lambda: NOW, ids=Numbered()) as store:
-            for number in range(200):
-                await store.tasks.add(submitted(number, input=LARGE))
-            fill(small_disk / "filler")
-            with pytest.raises((Unavailable, OSError)) as refused:
-                await store.copy(small_disk / "copy.db", quiet)
-            assert getattr(refused.value, "code", None) == "storage_full" or "No space" in str(refused.value)
-            assert (await store.tasks.add(submitted(1_000))).created
-            (small_disk / "filler").unlink()
+async def test_a_copy_without_room_is_told_so_and_the_store_goes_on(small_disk: Path, tmp_path: Path) -> None:  # noqa: F811
+
+    async with open_store(tmp_path / "atlas.db", clock=lambda: NOW, ids=Numbered()) as store:
+        for number in range(200):
+            await store.tasks.add(submitted(number, input=LARGE))
+        fill(small_disk / "filler")
+        with pytest.raises((Unavailable, OSError)) as refused:
             await store.copy(small_disk / "copy.db", quiet)
-        assert len(tasks_in(small_disk / "copy.db")) == 201
+        assert getattr(refused.value, "code", None) == "storage_full" or "No space" in str(refused.value)
+        assert (await store.tasks.add(submitted(1_000))).created
+        (small_disk / "filler").unlink()
+        await store.copy(small_disk / "copy.db", quiet)
+    assert len(tasks_in(small_disk / "copy.db")) == 201
 
-    asyncio.run(main())
 
-
-def test_a_closed_database_is_copied_with_what_a_kill_left_in_its_log_and_its_schema_as_it_is(
-    path: Path, run_store: RunStore, tmp_path: Path
+async def test_a_closed_database_is_copied_with_what_a_kill_left_in_its_log_and_its_schema_as_it_is(
+    path: Path, opened: Open, tmp_path: Path
 ) -> None:
-    @run_store
-    async def _(store: Store) -> None:
+    async with opened() as store:
         await store.tasks.add(submitted(1))
 
     with closing(sqlite3.connect(path, isolation_level=None)) as killed:
@@ -168,7 +161,7 @@ def test_a_closed_database_is_copied_with_what_a_kill_left_in_its_log_and_its_sc
         left = tmp_path / "left"
         left.mkdir()
         for end in ("", "-wal"):
-            (left / f"atlas.db{end}").write_bytes(Path(f"{path}{end}").read_bytes())
+            (left / f"atlas.db{end}").write_bytes(path.with_name(f"{path.name}{end}").read_bytes())
     copied = copy_closed(left / "atlas.db", tmp_path / "copy.db", quiet)
     assert (copied.schema, copied.network) == ("0000", "net_log")
     assert check(tmp_path / "copy.db", LATEST) == copied == describe(left / "atlas.db")
@@ -204,11 +197,10 @@ OTHERWISE_MADE = {
 
 
 @pytest.mark.parametrize("what", OTHERWISE_MADE)
-def test_a_database_that_is_made_otherwise_than_its_revision_does_not_pass_the_check(
-    path: Path, run_store: RunStore, what: str
+async def test_a_database_that_is_made_otherwise_than_its_revision_does_not_pass_the_check(
+    path: Path, opened: Open, what: str
 ) -> None:
-    @run_store
-    async def _(store: Store) -> None:
+    async with opened() as store:
         await populate(store)
 
     assert check(path, LATEST).schema == LATEST
@@ -234,9 +226,8 @@ def test_a_backup_of_an_earlier_schema_is_compared_with_that_one(path: Path) -> 
         check(path, LATEST)
 
 
-def test_what_sqlite_keeps_for_itself_is_no_part_of_a_schema(path: Path, run_store: RunStore) -> None:
-    @run_store
-    async def _(store: Store) -> None:
+async def test_what_sqlite_keeps_for_itself_is_no_part_of_a_schema(path: Path, opened: Open) -> None:
+    async with opened() as store:
         await populate(store)
 
     with closing(sqlite3.connect(path)) as connection:

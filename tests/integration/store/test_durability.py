@@ -13,10 +13,10 @@ from pathlib import Path
 
 import pytest
 
-from agentic_atlas.backend.ports import Store, TaskFilter
+from agentic_atlas.backend.ports import TaskFilter
 from agentic_atlas.backend.store.sqlite import reading_engine, writing_engine
 from agentic_atlas.protocol.tasks import TaskState
-from tests.integration.store.conftest import ROOT, RunStore, process
+from tests.integration.store.conftest import ROOT, Open, process
 
 WRITING = "tests.integration.store.writing_process"
 KILLS = 4
@@ -27,7 +27,7 @@ def acknowledged(lines: list[str], word: str) -> set[str]:
     return {line.split()[1] for line in lines if re.fullmatch(rf"{word} task_\d{{8}}\n", line)}
 
 
-def test_every_acknowledged_task_is_there_after_a_kill(path: Path, run_store: RunStore) -> None:
+async def test_every_acknowledged_task_is_there_after_a_kill(path: Path, opened: Open) -> None:
     chance = random.Random()
     lines: list[str] = []
     for life in range(KILLS):
@@ -41,8 +41,7 @@ def test_every_acknowledged_task_is_there_after_a_kill(path: Path, run_store: Ru
         with closing(sqlite3.connect(path)) as connection:
             assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
 
-    @run_store
-    async def _(store: Store) -> None:
+    async with opened() as store:
         states: dict[str, TaskState] = {}
         cursor = None
         while True:
@@ -76,9 +75,8 @@ def test_the_log_is_synchronised_before_anything_is_acknowledged(path: Path, tmp
     assert acknowledged == 40
 
 
-def test_the_writing_connection_waits_for_the_disk(path: Path, run_store: RunStore) -> None:
-    @run_store
-    async def _(store: Store) -> None:
+async def test_the_writing_connection_waits_for_the_disk(path: Path, opened: Open) -> None:
+    async with opened() as store:
         await store.ready()
 
     engine = writing_engine(path)
@@ -89,9 +87,8 @@ def test_the_writing_connection_waits_for_the_disk(path: Path, run_store: RunSto
     engine.dispose()
 
 
-def test_reading_connections_can_neither_write_nor_checkpoint(path: Path, run_store: RunStore) -> None:
-    @run_store
-    async def _(store: Store) -> None:
+async def test_reading_connections_can_neither_write_nor_checkpoint(path: Path, opened: Open) -> None:
+    async with opened() as store:
         await store.ready()
 
     engine = reading_engine(path, 1)

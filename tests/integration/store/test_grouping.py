@@ -108,13 +108,13 @@ def stored(engine: Engine) -> tuple[list[Task], list[Any]]:
     remembered_bytes=st.sampled_from([0, 2_500, 1_000_000]),
 )
 @settings(max_examples=100)
-def test_groups_change_nothing_about_results_and_rows(
+async def test_groups_change_nothing_about_results_and_rows(
     operations: list[Operation[Any]], group: int, remembered_bytes: int
 ) -> None:
     alone, grouped = new_engine(), new_engine()
     try:
-        one_by_one = asyncio.run(carried_out(alone, operations, 1, 0))
-        together = asyncio.run(carried_out(grouped, operations, group, remembered_bytes))
+        one_by_one = await carried_out(alone, operations, 1, 0)
+        together = await carried_out(grouped, operations, group, remembered_bytes)
         assert together == one_by_one
         assert stored(grouped) == stored(alone)
     finally:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
 import subprocess
 import sys
@@ -109,22 +108,19 @@ def test_data_of_a_newer_program_is_refused_with_what_to_do(engine: Engine) -> N
     assert schema(engine) == before
 
 
-def test_tasks_of_the_first_schema_are_there_after_the_upgrade_and_can_ask_questions(tmp_path: Path) -> None:
+async def test_tasks_of_the_first_schema_are_there_after_the_upgrade_and_can_ask_questions(tmp_path: Path) -> None:
     path = tmp_path / "atlas.db"
     path.touch()
     first_schema(path)
 
-    async def main() -> None:
-        async with open_store(path, clock=lambda: NOW, ids=Numbered()) as store:
-            task = await store.tasks.get("task_old")
-            assert task is not None
-            assert (task.state, task.input, task.dialogue) == (TaskState.WORKING, b'{"words": "coral"}', SILENCE)
-            await store.tasks.change(task.id, lambda one: lifecycle.ask(one, 1, 1, Question(1, "Go on?"), NOW))
-            asking = await store.tasks.get(task.id)
-            assert asking is not None
-            assert [question.text for question in asking.dialogue.open] == ["Go on?"]
-
-    asyncio.run(main())
+    async with open_store(path, clock=lambda: NOW, ids=Numbered()) as store:
+        task = await store.tasks.get("task_old")
+        assert task is not None
+        assert (task.state, task.input, task.dialogue) == (TaskState.WORKING, b'{"words": "coral"}', SILENCE)
+        await store.tasks.change(task.id, lambda one: lifecycle.ask(one, 1, 1, Question(1, "Go on?"), NOW))
+        asking = await store.tasks.get(task.id)
+        assert asking is not None
+        assert [question.text for question in asking.dialogue.open] == ["Go on?"]
 
 
 def first_schema(path: Path) -> None:

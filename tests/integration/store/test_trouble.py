@@ -11,13 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from agentic_atlas.backend.ports import Store
 from agentic_atlas.backend.store import sqlite
 from agentic_atlas.backend.store.database import open_store
 from agentic_atlas.errors import Unavailable
 from tests.conformance.store.samples import NOW, Numbered, submitted
 from tests.disks import mounted
-from tests.integration.store.conftest import RunStore
+from tests.integration.store.conftest import Open
 
 
 @contextmanager
@@ -29,9 +28,8 @@ def locked(path: Path) -> Iterator[None]:
         other.execute("ROLLBACK")
 
 
-def test_a_write_waits_for_a_short_lock_of_another_program(path: Path, run_store: RunStore) -> None:
-    @run_store
-    async def _(store: Store) -> None:
+async def test_a_write_waits_for_a_short_lock_of_another_program(path: Path, opened: Open) -> None:
+    async with opened() as store:
         await store.tasks.add(submitted(1))
         with locked(path):
             future = store.tasks.add(submitted(2))
@@ -41,13 +39,12 @@ def test_a_write_waits_for_a_short_lock_of_another_program(path: Path, run_store
         assert (await future).created
 
 
-def test_a_long_lock_is_told_to_all_who_wait_and_leaves_no_trace(
-    path: Path, run_store: RunStore, monkeypatch: pytest.MonkeyPatch
+async def test_a_long_lock_is_told_to_all_who_wait_and_leaves_no_trace(
+    path: Path, opened: Open, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sqlite, "BUSY_TIMEOUT", 0.2)
 
-    @run_store
-    async def _(store: Store) -> None:
+    async with opened() as store:
         await store.tasks.add(submitted(0))
         with locked(path):
             futures = [store.tasks.add(submitted(n)) for n in range(1, 2_000)]
@@ -61,9 +58,8 @@ def test_a_long_lock_is_told_to_all_who_wait_and_leaves_no_trace(
         assert [task.id for task in await store.tasks.open()] == ["task_00000000", "task_00000001"]
 
 
-def test_the_loop_runs_on_while_the_store_is_locked(path: Path, run_store: RunStore) -> None:
-    @run_store
-    async def _(store: Store) -> None:
+async def test_the_loop_runs_on_while_the_store_is_locked(path: Path, opened: Open) -> None:
+    async with opened() as store:
         await store.tasks.add(submitted(1))
         with locked(path):
             loop = asyncio.get_running_loop()
@@ -84,29 +80,26 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
         yield folder
 
 
-def test_a_full_disk_never_lies_and_is_got_over(small_disk: Path) -> None:
-    async def main() -> None:
-        stored, refused = set(), 0
-        async with open_store(small_disk / "atlas.db", clock=lambda: NOW, ids=Numbered()) as store:
-            filler = small_disk / "filler"
-            for n in range(300):
-                if n == 100:
-                    fill(filler)
-                if n == 200:
-                    filler.unlink()
-                try:
-                    stored.add((await store.tasks.add(submitted(n, input=bytes(3_000)))).task.id)
-                except Unavailable as error:
-                    assert error.code == "storage_full"
-                    refused += 1
-                    assert n >= 100
-                    assert n < 200
-            assert refused > 0
-            assert {task.id for task in await store.tasks.open()} == stored
-        with closing(sqlite3.connect(small_disk / "atlas.db")) as connection:
-            assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
-
-    asyncio.run(main())
+async def test_a_full_disk_never_lies_and_is_got_over(small_disk: Path) -> None:
+    stored, refused = set(), 0
+    async with open_store(small_disk / "atlas.db", clock=lambda: NOW, ids=Numbered()) as store:
+        filler = small_disk / "filler"
+        for n in range(300):
+            if n == 100:
+                fill(filler)
+            if n == 200:
+                filler.unlink()
+            try:
+                stored.add((await store.tasks.add(submitted(n, input=bytes(3_000)))).task.id)
+            except Unavailable as error:
+                assert error.code == "storage_full"
+                refused += 1
+                assert n >= 100
+                assert n < 200
+        assert refused > 0
+        assert {task.id for task in await store.tasks.open()} == stored
+    with closing(sqlite3.connect(small_disk / "atlas.db")) as connection:
+        assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
 
 
 def fill(file: Path) -> None:
@@ -119,9 +112,8 @@ def fill(file: Path) -> None:
             pass
 
 
-def test_reads_come_back_while_many_writes_wait(run_store: RunStore) -> None:
-    @run_store
-    async def _(store: Store) -> None:
+async def test_reads_come_back_while_many_writes_wait(opened: Open) -> None:
+    async with opened() as store:
         await store.tasks.add(submitted(0))
         futures = [store.tasks.add(submitted(n)) for n in range(1, 5_000)]
         assert await store.tasks.get("task_00000000") is not None
@@ -129,9 +121,8 @@ def test_reads_come_back_while_many_writes_wait(run_store: RunStore) -> None:
         assert (await futures[-1]).created
 
 
-def test_more_reads_than_threads_are_answered_in_turn(run_store: RunStore) -> None:
-    @run_store
-    async def _(store: Store) -> None:
+async def test_more_reads_than_threads_are_answered_in_turn(opened: Open) -> None:
+    async with opened() as store:
         await store.tasks.add(submitted(1))
         threads = threading.active_count()
         async with asyncio.TaskGroup() as group:
