@@ -1,0 +1,326 @@
+"""The messages between a router and the backend; each says when it is said, and what answers it.
+
+`FromRouter` is all that a router says, `ToRouter` all that it is told. What needs an answer has a `number`, the
+router's own, and the answer names it in `to`. Both sides keep the order in which they say things. Nothing here is
+retried by whoever said it: what was not answered is said again by the agent, after its connection was closed for it.
+
+Slots are credit. A router tells in `Credit` how many tasks a connection may be given in all; the backend counts those
+that it has given, and never gives more. So neither has to know what is on its way to the other.
+
+Times are seconds since the epoch on the server's clock, durations are seconds.
+"""
+
+from typing import TypeAlias
+
+import msgspec
+
+from agentic_atlas.protocol.messages import (
+    Answer,
+    Call,
+    Cancel,
+    Hello,
+    Reaction,
+    Reply,
+    Report,
+    RunningAttempt,
+    Verdict,
+)
+from agentic_atlas.protocol.messages import Task as Assignment
+from agentic_atlas.protocol.tasks import Holdup, Loss
+
+
+class Identity(msgspec.Struct, frozen=True):
+    """Who a token says a connection is; its signature and times are verified already."""
+
+    token_id: str
+    agent_id: str
+    expires_at: float
+    """The connection is closed then."""
+    presented_at: float = 0.0
+    """When the token was presented."""
+
+
+class InstanceRef(msgspec.Struct, frozen=True):
+    """A registered connection of an instance: what is said of it, and by it, is fenced by its generation."""
+
+    agent_id: str
+    instance_id: str
+    generation: int
+    """Number of the connection among all of the instance's; a higher one has taken its place."""
+
+
+class Failure(msgspec.Struct, frozen=True):
+    """Why something was not done; the connection that asked for it is closed."""
+
+    close_code: int
+    """A `CloseCode`. `UNAVAILABLE` is no fault of the agent's, which says it again after it has come back."""
+    code: str
+    message: str = ""
+    retry_after: float | None = None
+
+
+# -- a router says
+
+
+class Arrived(msgspec.Struct, frozen=True, tag_field="type"):
+    """A connection said `hello`. Answered by `Admit` or `TurnAway`."""
+
+    number: int
+    identity: Identity
+    hello: Hello
+
+
+class Withdrawn(msgspec.Struct, frozen=True, tag_field="type"):
+    """Nobody waits any more for the answer to this `Arrived`. Not answered; an `Admit` that comes all the same is
+    followed by `Departed`."""
+
+    number: int
+
+
+class Credit(msgspec.Struct, frozen=True, tag_field="type", omit_defaults=True):
+    """How many tasks a connection may be given: said after its `welcome`, and whenever any of it changes. Not answered.
+
+    The first of a connection means that its instance is there.
+    """
+
+    instance: InstanceRef
+    slots: int
+    """Tasks it runs at the same time."""
+    granted: int
+    """Tasks that it may be given in all, since its `welcome`; never less than was said before."""
+    holdup: Holdup | None = None
+    """Why it is given nothing for now, whatever was granted."""
+
+
+class Congested(msgspec.Struct, frozen=True, tag_field="type"):
+    """The agent does not read what is sent to it, or reads again: no `Replied` until it does. Not answered."""
+
+    instance: InstanceRef
+    congested: bool
+
+
+class Heard(msgspec.Struct, frozen=True, tag_field="type", omit_defaults=True):
+    """An agent's beat came. Not answered."""
+
+    instance: InstanceRef
+    oldest_result: float = 0.0
+    """How long its oldest result has waited to be acknowledged, by this connection; 0 when none does."""
+    unheard: tuple[RunningAttempt, ...] = ()
+    """Attempts that take a slot of it and that several beats in a row have not named."""
+
+
+class Reported(msgspec.Struct, frozen=True, tag_field="type"):
+    """An agent said something of an attempt. Answered by `Receipt`, in the order of the reports."""
+
+    number: int
+    instance: InstanceRef
+    report: Report
+
+
+class Lost(msgspec.Struct, frozen=True, tag_field="type"):
+    """The attempt's lease ran out: its instance did not come back in time. Answered by `Receipt`."""
+
+    number: int
+    task: str
+    attempt: int
+    why: Loss
+
+
+class Waiting(msgspec.Struct, frozen=True, tag_field="type"):
+    """The attempts of instances that are not connected wait for them so long from now. Not answered."""
+
+    instances: tuple[str, ...]
+    seconds: float
+
+
+class Departed(msgspec.Struct, frozen=True, tag_field="type"):
+    """A connection ended, whatever the reason; its attempts stay leased through the grace period. Not answered."""
+
+    instance: InstanceRef
+    silent: float
+    """Seconds since it was heard last."""
+
+
+class Absent(msgspec.Struct, frozen=True, tag_field="type"):
+    """No instance of the agent has been connected for one grace period, since the last one left. Not answered."""
+
+    agent_id: str
+
+
+class Called(msgspec.Struct, frozen=True, tag_field="type"):
+    """An agent calls another one. Answered by `Replied`, several times for a stream.
+
+    The same call (its task, attempt and id) made again, on this connection or the next, is answered for the same child
+    task, and the earlier one is not answered any more.
+    """
+
+    instance: InstanceRef
+    call: Call
+
+
+class Unleased(msgspec.Struct, frozen=True, tag_field="type"):
+    """These of the attempts in an `Audit` have no lease, and no loss of theirs is being stored. Answers `Audit`."""
+
+    attempts: tuple[RunningAttempt, ...]
+
+
+class Closing(msgspec.Struct, frozen=True, tag_field="type"):
+    """This router is about to end: it takes no more tasks. Its agents come back to the next one. Not answered."""
+
+
+# -- a router is told
+
+
+class Admit(msgspec.Struct, frozen=True, tag_field="type", omit_defaults=True):
+    """The instance is registered. Answers `Arrived`; followed by `Credit`, or by `Departed`."""
+
+    to: int
+    instance: InstanceRef
+    agent: str
+    owner: str
+    attempts: tuple[Verdict, ...] = ()
+    """One for each attempt, running or finished, that `hello` announced, those of ended processes included."""
+    held: tuple[Assignment, ...] = ()
+    """Attempts this instance holds and did not announce: it never received them, so they are delivered again."""
+    cancels: tuple[Cancel, ...] = ()
+    """Of the announced attempts that are to be canceled."""
+    answers: tuple[Answer, ...] = ()
+    """All that announced attempts were answered so far: any of it may not have reached them."""
+    lost: tuple[RunningAttempt, ...] = ()
+    """Attempts, of this instance or of ended ones whose place it takes, that are over: they need no lease any more."""
+
+
+class TurnAway(msgspec.Struct, frozen=True, tag_field="type"):
+    """The instance is not let in: its connection is closed. Answers `Arrived`."""
+
+    to: int
+    failure: Failure
+
+
+class Receipt(msgspec.Struct, frozen=True, tag_field="type", omit_defaults=True):
+    """It was dealt with: its commit is on disk, or it is of no account any more. Answers `Reported` and `Lost`."""
+
+    to: int
+    recorded: bool = False
+    n: int = 0
+    """For events: number of the attempt's last stored one."""
+    failure: Failure | None = None
+    """It could not be stored, or must not be."""
+
+
+class Deliver(msgspec.Struct, frozen=True, tag_field="type"):
+    """Run this attempt, which takes one of what was granted to the connection. Answered by what the agent reports.
+
+    When that connection has ended meanwhile, the attempt goes to the instance's next one, or waits for it through the
+    grace period.
+    """
+
+    instance: InstanceRef
+    task: Assignment
+
+
+class Stop(msgspec.Struct, frozen=True, tag_field="type"):
+    """Ask whoever holds the attempt to stop it. Answered by its result; one that is away is told as it comes back."""
+
+    task: str
+    attempt: int
+    reason: str
+
+
+class Tell(msgspec.Struct, frozen=True, tag_field="type"):
+    """Tell whoever holds the attempt what became of a question, now or as it comes back. Not answered."""
+
+    task: str
+    attempt: int
+    reaction: Reaction
+
+
+class Forget(msgspec.Struct, frozen=True, tag_field="type"):
+    """The attempt has ended without its agent: it needs no lease any more. Not answered."""
+
+    task: str
+    attempt: int
+
+
+class Abandon(msgspec.Struct, frozen=True, tag_field="type"):
+    """Its instance does not have the attempt: it needs no slot and no lease. Answered by `Credit` where it had one."""
+
+    task: str
+    attempt: int
+
+
+class Adopt(msgspec.Struct, frozen=True, tag_field="type"):
+    """Keep the attempt for its instance through one grace period. Answered by `Waiting`, and by `Lost` if it is."""
+
+    task: str
+    attempt: int
+    instance_id: str
+
+
+class Revoke(msgspec.Struct, frozen=True, tag_field="type"):
+    """Close the connections made with these tokens with 4103, and let none in again. Not answered."""
+
+    token_ids: tuple[str, ...]
+    reason: str
+
+
+class ShutOut(msgspec.Struct, frozen=True, tag_field="type"):
+    """Close the agent's connections with 4104, and let none in until `Readmit`. Not answered."""
+
+    agent_id: str
+    reason: str
+
+
+class Readmit(msgspec.Struct, frozen=True, tag_field="type"):
+    """The agent may connect again. Not answered."""
+
+    agent_id: str
+
+
+class Replied(msgspec.Struct, frozen=True, tag_field="type"):
+    """A reply to a call of the agent's; after a `result` no more follow. Answers `Called`."""
+
+    instance: InstanceRef
+    reply: Reply
+
+
+class Audit(msgspec.Struct, frozen=True, tag_field="type"):
+    """These attempts are held by an instance: each has a lease, or its task would hang. Answered by `Unleased`."""
+
+    attempts: tuple[RunningAttempt, ...]
+
+
+FromRouter: TypeAlias = (
+    Arrived
+    | Withdrawn
+    | Credit
+    | Congested
+    | Heard
+    | Reported
+    | Lost
+    | Waiting
+    | Departed
+    | Absent
+    | Called
+    | Unleased
+    | Closing
+)
+"""What a router says to the backend."""
+
+ToRouter: TypeAlias = (
+    Admit
+    | TurnAway
+    | Receipt
+    | Deliver
+    | Stop
+    | Tell
+    | Forget
+    | Abandon
+    | Adopt
+    | Revoke
+    | ShutOut
+    | Readmit
+    | Replied
+    | Audit
+)
+"""What the backend says to a router."""

@@ -1,0 +1,22 @@
+from __future__ import annotations
+
+from typing import Any, get_args
+
+import pytest
+
+from agentic_atlas.protocol.inside.messages import FromRouter, ToRouter
+from agentic_atlas.protocol.messages import MESSAGES
+
+ALL: list[type[Any]] = [*get_args(FromRouter), *get_args(ToRouter)]
+
+
+@pytest.mark.parametrize("kind", ALL, ids=lambda kind: kind.__name__)
+def test_every_message_is_frozen_and_says_what_answers_it(kind: type[Any]) -> None:
+    assert kind.__struct_config__.frozen
+    assert kind.__doc__
+    assert any(word in kind.__doc__ for word in ("Answered by", "Answers `", "Not answered"))
+
+
+def test_nobody_says_what_the_other_does_nor_by_a_word_of_the_wire() -> None:
+    assert len({kind.__name__ for kind in ALL}) == len(ALL)
+    assert not {kind.__name__ for kind in ALL} & {kind.__name__ for kind in MESSAGES}
