@@ -18,6 +18,7 @@ CALLED_FROM_OUTSIDE = {
         "SchemaGenerator.encode_default",
         "SchemaGenerator.field_title_should_be_set",
     },
+    "a bus between router and backend": {"from_router", "to_router"},
     "whoever changes the signing key, by a program": {"save_ring", "KeyRing.rotate"},
     "the documentation, and tests of the wire": {"MESSAGES"},
     "tests": {"MemoryStore"},

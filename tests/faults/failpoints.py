@@ -9,17 +9,27 @@ from asyncio import Future
 from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
-from typing import Any
+from typing import Any, ClassVar
 
 from sqlalchemy import Engine, event
 
 from agentic_atlas.__main__ import main
 from agentic_atlas.backend.domain.lifecycle import Change
 from agentic_atlas.backend.domain.records import Task
-from agentic_atlas.backend.ports import Decide, Slot, Tasks
+from agentic_atlas.backend.ports import Decide, Tasks
 from agentic_atlas.compose import network
-from agentic_atlas.protocol.tasks import Loss
-from agentic_atlas.router import ports as router_ports
+from agentic_atlas.protocol.inside.messages import (
+    Admit,
+    Arrived,
+    Deliver,
+    FromRouter,
+    InstanceRef,
+    Lost,
+    Receipt,
+    Reported,
+    Stop,
+    ToRouter,
+)
 
 KILLED = 137
 
@@ -64,7 +74,7 @@ class FailingTasks:
         return passed.settled(self._tasks.change(task_id, partial(_decide, decide)), "change stored")
 
     def claim(
-        self, agent_id: str, slots: Sequence[Slot], now: float, skills: Collection[str] | None = None
+        self, agent_id: str, slots: Sequence[InstanceRef], now: float, skills: Collection[str] | None = None
     ) -> "Future[Any]":
         passed("claim asked")
         return passed.settled(self._tasks.claim(agent_id, slots, now, skills), "claim stored")
@@ -75,38 +85,49 @@ def _decide(decide: Decide, task: Task) -> Change | None:
     return decide(task)
 
 
-class FailingFleet(network.RouterFleet):
-    """`backend.ports.Fleet` with points around what follows a commit."""
+class FailingLine(network.Line):
+    """`backend.ports.Router` with points around what follows a commit, and before what answers a router."""
 
-    def deliver(self, slot: Slot, task: Task) -> None:
-        passed("deliver asked")
-        super().deliver(slot, task)
-        passed("deliver said")
+    asked: ClassVar[dict[int, str]] = {}
+    """What each report of the router said, by its number."""
 
-    def cancel(self, task: Task) -> None:
-        passed("cancel asked")
-        super().cancel(task)
-        passed("cancel said")
+    def say(self, message: ToRouter) -> None:
+        match message:
+            case Deliver():
+                self._passing("deliver", message)
+            case Stop():
+                self._passing("cancel", message)
+            case Admit():
+                passed("admit stored")
+                super().say(message)
+            case Receipt():
+                passed(f"{self.asked.pop(message.to)} stored")
+                super().say(message)
+            case _:
+                super().say(message)
+
+    def _passing(self, point: str, message: ToRouter) -> None:
+        passed(f"{point} asked")
+        super().say(message)
+        passed(f"{point} said")
 
 
-class FailingBackend(network.RouterBackend):
-    """`router.ports.Backend` with points around what agents say."""
+class FailingDoor(network.RouterDoor):
+    """`router.ports.Backend` with points before what routers say."""
 
-    async def admit(self, arrival: router_ports.Arrival) -> router_ports.Admission:
-        passed("admit asked")
-        admission = await super().admit(arrival)
-        passed("admit stored")
-        return admission
+    def say(self, message: FromRouter) -> None:
+        match message:
+            case Arrived():
+                passed("admit asked")
+            case Reported():
+                self._asked(message.number, type(message.report).__name__.lower())
+            case Lost():
+                self._asked(message.number, "lost")
+        super().say(message)
 
-    def report(self, instance: router_ports.Instance, report: router_ports.Report) -> "Future[router_ports.Receipt]":
-        name = type(report).__name__.lower()
+    def _asked(self, number: int, name: str) -> None:
+        FailingLine.asked[number] = name
         passed(f"{name} asked")
-        return passed.settled(super().report(instance, report), f"{name} stored")
-
-    async def lost(self, task: str, attempt: int, why: Loss) -> None:
-        passed("lost asked")
-        await super().lost(task, attempt, why)
-        passed("lost stored")
 
 
 def failing(open_store: Callable[..., Any]) -> Callable[..., Any]:
@@ -122,6 +143,6 @@ def failing(open_store: Callable[..., Any]) -> Callable[..., Any]:
 if __name__ == "__main__":
     event.listen(Engine, "commit", lambda _: passed("written, not committed"))
     network.open_store = failing(network.open_store)
-    network.RouterFleet = FailingFleet
-    network.RouterBackend = FailingBackend
+    network.Line = FailingLine
+    network.RouterDoor = FailingDoor
     main()

@@ -24,9 +24,9 @@ from agentic_atlas.backend.domain.records import (
     Token,
     User,
 )
-from agentic_atlas.protocol.messages import Reaction
+from agentic_atlas.protocol.inside.messages import InstanceRef, ToRouter
 from agentic_atlas.protocol.schemas import Cost
-from agentic_atlas.protocol.tasks import Holdup, TaskState
+from agentic_atlas.protocol.tasks import TaskState
 
 Decide = Callable[[Task], Change | None]
 """A pure decision about a task: the change, or None when nothing is to be changed."""
@@ -61,6 +61,9 @@ class Ids(Protocol):
 class FaultLog(Protocol):
     """A structured log, as structlog's: an event's name, and facts. No payload and no token is ever among them."""
 
+    def warning(self, event: str, **facts: Any) -> Any:
+        """What an operator should know."""
+
     def error(self, event: str, **facts: Any) -> Any:
         """What is a fault of ours; `exc_info` may be among the facts."""
 
@@ -83,14 +86,6 @@ class Changed(msgspec.Struct, frozen=True):
     changed: bool = False
 
 
-class Slot(msgspec.Struct, frozen=True):
-    """A free place at a connected instance, taken for one task."""
-
-    agent_id: str
-    instance_id: str
-    generation: int
-
-
 class Summary(msgspec.Struct, frozen=True):
     """A task without its payloads, which are not even read for it."""
 
@@ -99,20 +94,6 @@ class Summary(msgspec.Struct, frozen=True):
     input_bytes: int
     output_bytes: int | None
     """None without an output."""
-
-
-class Usage(msgspec.Struct, frozen=True):
-    """A connected instance and its slots."""
-
-    instance_id: str
-    used: int
-    slots: int
-    draining: bool = False
-    """It takes nothing any more, and is about to leave."""
-    silent: float = 0.0
-    """Seconds since it was heard last."""
-    holdup: Holdup | None = None
-    """Why it is given nothing new for now, whatever slots are free."""
 
 
 class SummaryPage(msgspec.Struct, frozen=True):
@@ -159,7 +140,7 @@ class Tasks(Protocol):
         """Let `decide` see the task, and store what it decides."""
 
     def claim(
-        self, agent_id: str, slots: Sequence[Slot], now: float, skills: Collection[str] | None = None
+        self, agent_id: str, slots: Sequence[InstanceRef], now: float, skills: Collection[str] | None = None
     ) -> "Future[list[Changed]]":
         """Give the agent's next waiting tasks to these slots, those of all skills or of some.
 
@@ -373,71 +354,11 @@ class Backups(Protocol):
         """Return those that are there, newest first, at most 1,000. Raises Unavailable (`backup_failed`)."""
 
 
-class Fleet(Protocol):
-    """The connected instances, as the router knows them. Calls return at once and never fail."""
+class Router(Protocol):
+    """The routers, as the backend sees them."""
 
-    def reserve(self, agent_id: str, among: Collection[str] | None = None) -> Slot | None:
-        """Take a free slot of the agent's least loaded instance, of all or of these; None when there is none."""
-
-    def release(self, slot: Slot) -> None:
-        """Give a slot back that was not used."""
-
-    def deliver(self, slot: Slot, task: Task) -> None:
-        """Send the task's current attempt to the slot's instance; call it after the claim's commit.
-
-        When that instance has gone meanwhile, the attempt waits for it through the grace period like any other.
-        """
-
-    def cancel(self, task: Task) -> None:
-        """Ask the instance that holds the current attempt to stop it."""
-
-    def answer(self, task: Task, reaction: Reaction) -> None:
-        """Tell the instance that holds the current attempt what became of a question; call it after the commit."""
-
-    def forget(self, task: Task) -> None:
-        """The task ended without its agent: its attempt needs no lease any more."""
-
-    def disconnect_tokens(self, token_ids: Sequence[str], reason: str) -> None:
-        """Close the connections that were made with these tokens with 4103 (revoked), and let none in again."""
-
-    def disconnect_agent(self, agent_id: str, reason: str) -> None:
-        """Close all connections of this agent with 4104 (disabled or deleted); `readmit_agent` lets it in again."""
-
-    def readmit_agent(self, agent_id: str) -> None:
-        """Let the agent's instances in again: it, or its owner, is not disabled any more."""
-
-    def online(self, agent_id: str) -> int:
-        """Return how many instances of the agent are connected."""
-
-    def free(self, agent_id: str, among: Collection[str] | None = None) -> int:
-        """Return how many tasks the agent's instances could take now, all or these."""
-
-    def usage(self, agent_id: str) -> Sequence[Usage]:
-        """Return the agent's connected instances, with the slots of each that are taken."""
-
-    def holds(self, task_id: str, attempt: int) -> bool:
-        """Tell whether the attempt has a lease: its loss would be noticed."""
-
-    def awaits(self, task_id: str, attempt: int) -> float | None:
-        """Return for how many seconds more the attempt waits for its instance; None while that is connected."""
-
-    def adopt(self, task_id: str, attempt: int, instance_id: str) -> None:
-        """Keep an attempt for its instance through one grace period; without a word from it, the attempt is lost."""
-
-    def reservations(self) -> Sequence[tuple[Slot, int]]:
-        """Return the slots that are taken for tasks which are not delivered yet: how many of each instance."""
-
-    def heard(self) -> Mapping[str, float]:
-        """Return for each connected agent the seconds since any instance of it was heard last."""
-
-    def unheard(self) -> Sequence[tuple[str, int]]:
-        """Return (task, attempt) of what takes a slot of a connected instance that does not say that it has it."""
-
-    def abandon(self, task_id: str, attempt: int) -> None:
-        """Give the slot and the lease of such an attempt back, and ask its instance to stop it all the same."""
-
-    def oldest_results(self) -> Sequence[tuple[str, float]]:
-        """Return (instance, seconds) for each that is connected and keeps a result: how long the oldest has waited."""
+    def say(self, message: ToRouter) -> None:
+        """Tell whichever router it concerns; what it has to say to it comes by itself. Never fails; keeps the order."""
 
 
 class Schemas(Protocol):

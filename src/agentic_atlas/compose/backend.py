@@ -9,10 +9,9 @@ from agentic_atlas.backend.archive.folder import BackupFolder
 from agentic_atlas.backend.archive.manifest import KEYS
 from agentic_atlas.backend.checker.schemas import JsonSchemas
 from agentic_atlas.backend.engine.engine import Engine, World
-from agentic_atlas.backend.ports import Checker, CopiedStore
+from agentic_atlas.backend.ports import Checker, CopiedStore, Router
 from agentic_atlas.bus.local import LocalBus
-from agentic_atlas.compose.sources import SortableIds, WallClock, entropy, wall
-from agentic_atlas.joint import RouterFleet
+from agentic_atlas.compose.sources import SortableIds, WallClock, entropy, monotonic, wall
 from agentic_atlas.settings import Settings
 
 
@@ -20,17 +19,18 @@ async def build(
     settings: Settings,
     log: FilteringBoundLogger,
     store: CopiedStore,
-    fleet: RouterFleet,
+    router: Router,
     ring: KeyRing,
     ids: SortableIds,
     checker: Checker,
 ) -> Engine:
-    """Return the engine over a store and a fleet."""
+    """Return the engine over a store and a router."""
     network = await store.network_id()
     clock = WallClock()
     world = World(
         keys=ring,
         clock=clock,
+        monotonic=monotonic,
         ids=ids,
         entropy=entropy,
         log=log,
@@ -38,7 +38,7 @@ async def build(
         schemas=JsonSchemas(checker),
         backups=_backups(settings, store, network),
     )
-    engine = Engine.over(store, fleet, network, world, settings.engine)
+    engine = Engine.over(store, router, network, world, settings.engine)
     clock.jumped = partial(_clock_jumped, engine, log)
     return engine
 

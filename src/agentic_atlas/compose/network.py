@@ -14,6 +14,7 @@ from agentic_atlas.auth.hosts import Hosts
 from agentic_atlas.backend.archive.manifest import DATABASE, KEYS
 from agentic_atlas.backend.checker.process import checking
 from agentic_atlas.backend.engine.engine import Engine
+from agentic_atlas.backend.inside import RouterDoor
 from agentic_atlas.backend.ports import Checker, CopiedStore
 from agentic_atlas.backend.store.database import open_store
 from agentic_atlas.backend.usecases.application import Application
@@ -23,10 +24,10 @@ from agentic_atlas.compose.backend import build
 from agentic_atlas.compose.crowd import OpenConnections, raise_limit
 from agentic_atlas.compose.restore import finish_restore, make_private
 from agentic_atlas.compose.sources import SortableIds, machine_names, monotonic, python_environ, wall
-from agentic_atlas.joint import RouterBackend, RouterFleet
+from agentic_atlas.protocol.inside.messages import Identity
 from agentic_atlas.router.door import AgentDoor, serve
 from agentic_atlas.router.handshake import Guard
-from agentic_atlas.router.ports import Identity
+from agentic_atlas.router.line import Line
 from agentic_atlas.router.router import Router
 from agentic_atlas.settings import Settings
 from agentic_atlas.transport.limiter import ConnectionLimiter
@@ -79,7 +80,7 @@ async def _running(
     api_socket: socket.socket,
     checker: Checker,
 ) -> AsyncIterator[Network]:
-    engine, router = await _joined(settings, log, store, ring, ids, checker)
+    engine, door, router = await _joined(settings, log, store, ring, ids, checker)
     hosts = Hosts([*settings.names, *machine_names()])
     crowd = OpenConnections(raise_limit(), log, monotonic)
     # Before anything lives: a port that is taken is one plain error.
@@ -95,7 +96,7 @@ async def _running(
     app = create_app(Application(engine), where.told, hosts)
     try:
         server = http.HttpServer(app, api_socket, drain=settings.drain, crowd=crowd)
-        async with _alive(settings, engine, router, listener, server):
+        async with _alive(settings, engine, door, router, listener, server):
             yield Network(engine, where)
     finally:
         await listener.close()
@@ -103,32 +104,38 @@ async def _running(
 
 async def _joined(
     settings: Settings, log: FilteringBoundLogger, store: CopiedStore, ring: KeyRing, ids: SortableIds, checker: Checker
-) -> tuple[Engine, Router]:
-    """Return backend and router, each behind the other's port, with what the last process left."""
-    fleet = RouterFleet()
-    engine = await build(settings, log, store, fleet, ring, ids, checker)
-    router = fleet.router = Router(
-        RouterBackend(engine),
+) -> tuple[Engine, RouterDoor, Router]:
+    """Return the engine with its door for routers, and the router, with what the last process left."""
+    line = Line()
+    engine = await build(settings, log, store, line, ring, ids, checker)
+    door = RouterDoor(engine, log)
+    router = line.router = Router(
+        door,
         clock=monotonic,
         wall=wall,
         limits=settings.engine.messages,
         settings=settings.router,
         log=log,
     )
-    # Nobody is connected; what was held stays held for one grace period.
-    router.adopt(await engine.take_up())
-    return engine, router
+    await engine.take_up()
+    return engine, door, router
 
 
 @asynccontextmanager
 async def _alive(
-    settings: Settings, engine: Engine, router: Router, listener: Listener, server: http.HttpServer
+    settings: Settings,
+    engine: Engine,
+    door: RouterDoor,
+    router: Router,
+    listener: Listener,
+    server: http.HttpServer,
 ) -> AsyncIterator[None]:
     """Have everything live in this block, and end in an order in which nobody is left without an answer."""
     stop = asyncio.Event()
     failure: Exception | None = None
     async with asyncio.TaskGroup() as group:
-        living = [group.create_task(life) for life in (engine.run(settings.router.grace), router.run())]
+        lives = (engine.run(settings.router.grace), door.run(), router.run())
+        living = [group.create_task(life) for life in lives]
         serving = group.create_task(http.until(stop, server))
         try:
             yield

@@ -1,29 +1,27 @@
 """One agent's connection, from the handshake to its end.
 
-It owns nothing that outlives it. Leases, seats and the choice of an instance belong to the router, which it tells
-through `Host`; what a registered agent says is taken by `Hearing`.
+It owns nothing that outlives it. Leases and seats belong to the router, which it tells through `Host`; what an agent
+says from `welcome` on is taken by `RegisteredAgent`.
 """
 
 import asyncio
 import math
+from collections.abc import Iterable
 from typing import Protocol
 
-from agentic_atlas.errors import AtlasError, Busy, Unavailable
 from agentic_atlas.protocol.closing import CloseCode, encode_reason
 from agentic_atlas.protocol.codec import ProtocolError
-from agentic_atlas.protocol.messages import Answer, Cancel, Drain, Hello, Message, Report, Side, Task, Welcome
+from agentic_atlas.protocol.inside.messages import Failure, Identity, InstanceRef, Receipt
+from agentic_atlas.protocol.messages import Answer, Cancel, Hello, Message, Report, Side, Task, Welcome
 from agentic_atlas.protocol.session import Session
 from agentic_atlas.protocol.states import ConnectionState
-from agentic_atlas.protocol.tasks import Holdup, Loss
-from agentic_atlas.router.calls import Calls
-from agentic_atlas.router.delivery import Deliveries
-from agentic_atlas.router.hearing import Hearing
+from agentic_atlas.protocol.tasks import Loss
+from agentic_atlas.router.agent import RegisteredAgent
 from agentic_atlas.router.intake import Intake, Pause
 from agentic_atlas.router.office import Office
 from agentic_atlas.router.outbox import Outbox
-from agentic_atlas.router.ports import Identity, Instance, Receipt, Transport
+from agentic_atlas.router.ports import Transport
 from agentic_atlas.router.presence import Attempt, Pulse
-from agentic_atlas.router.readiness import Readiness
 from agentic_atlas.router.reports import Reports
 from agentic_atlas.transport.receiver import Receiver
 
@@ -43,9 +41,6 @@ class Host(Protocol):
     def misbehaved(self, connection: "Connection") -> float:
         """It is about to be closed for what came on it; return how many seconds its token has to wait."""
 
-    def freed(self, connection: "Connection") -> None:
-        """It may have free slots."""
-
     def recorded(self, connection: "Connection", report: Report, receipt: Receipt) -> None:
         """The backend dealt with what it reported; this comes after the end too."""
 
@@ -60,10 +55,7 @@ class Connection(Receiver):
         serial: number of this connection in this process.
         identity: who its token says it is.
         instance_id: the process behind it; empty before `hello`.
-        instance: its registration, from `welcome` on.
-        concurrency: tasks it runs at the same time.
-        turn: see `placement.Candidate`.
-        deliveries: its slots.
+        agent: who is at the other end, from `welcome` on.
         over: True when it is closed or about to be.
         loss: why what it held is lost, should its instance not come back.
     """
@@ -73,10 +65,7 @@ class Connection(Receiver):
         self.serial = serial
         self.identity = identity
         self.instance_id = ""
-        self.instance: Instance | None = None
-        self.concurrency = 1
-        self.turn = 0
-        self.deliveries = Deliveries()
+        self.agent: RegisteredAgent | None = None
         self.over = False
         self.loss = Loss.CUT
         self._sign_of_life: asyncio.Event | None = None
@@ -84,24 +73,22 @@ class Connection(Receiver):
         self._host = host
         self._transport = transport
         self._began_at = office.clock()
-        self._welcomed_at = self._began_at
         self._session = Session(Side.ROUTER, office.limits)
         patience = settings.beat_every * settings.silent_beats
         self._pulse = Pulse(self._began_at, patience)
         # Often enough for whatever it may begin to wait for meanwhile, or to notice that the wall clock was set.
         self._look_every = min(patience, settings.report_within)
         self._look_at = math.inf
-        self._readiness = Readiness(settings.max_lag, settings.busy_pause)
         self._intake = Intake(transport, self._take, 4 * office.limits.message_bytes)
         most = max(settings.send_buffer, 2 * office.limits.message_bytes)
         self._outbox = Outbox(self._session, transport, most, settings.stalled)
         self._reports = Reports(
-            self.send, lambda report, receipt: host.recorded(self, report, receipt), self._unavailable, self._settled
+            office,
+            self.send,
+            lambda report, receipt: host.recorded(self, report, receipt),
+            self._not_stored,
+            self._settled,
         )
-        self._room = asyncio.Event()
-        self._room.set()
-        self._calls: Calls | None = None
-        self._hearing: Hearing | None = None
         self._look_by(self._next_look(self._began_at, office.wall()))
 
     # -- for the transport
@@ -126,7 +113,6 @@ class Connection(Receiver):
         if not self.over:
             self._outbox.flush()
             self._after_sending()
-            self._host.freed(self)
 
     def crashed(self, bug: Exception) -> None:
         """A fault of ours with one agent must not end the router."""
@@ -156,59 +142,36 @@ class Connection(Receiver):
         return self._session.state is ConnectionState.READY
 
     @property
-    def in_flight(self) -> int:
-        """See `placement.Candidate`."""
-        return self.deliveries.in_flight
-
-    @property
-    def open(self) -> bool:
-        """See `placement.Candidate`."""
-        return self.holdup is None
-
-    @property
-    def holdup(self) -> Holdup | None:
-        """Why no new work goes to it; None when it is open."""
-        return self._readiness.holdup or (Holdup.BEHIND if self._outbox.congested else None)
-
-    @property
-    def oldest_result(self) -> float:
-        """Seconds for which its oldest result waits to be acknowledged, here: nobody could before it was welcome."""
-        return min(self._readiness.oldest_result, self._office.clock() - self._welcomed_at)
-
-    @property
     def quiet(self) -> float:
         """Seconds since it was heard last, while it was listened to."""
         return 0.0 if self._intake.paused else self._pulse.quiet(self._office.clock())
 
     @property
+    def generation(self) -> int:
+        """Its number among the connections of its instance; 0 before `welcome`."""
+        return 0 if self.agent is None else self.agent.instance.generation
+
+    @property
     def draining(self) -> bool:
         """True when the agent said that it is about to end."""
-        return self._readiness.draining
+        return self.agent is not None and self.agent.readiness.draining
 
     @property
     def reporting(self) -> bool:
         """True while something that the agent reported is not stored yet."""
         return not self.over and len(self._reports) > 0
 
-    def welcome(self, welcome: Welcome, concurrency: int) -> None:
-        """Register it: from now on it works."""
-        office = self._office
-        self.instance = Instance(self.identity.agent_id, self.instance_id, welcome.generation)
-        self.concurrency = concurrency
-        self._welcomed_at = office.clock()
-        self._calls = Calls(office, self.instance, self.send, self._room)
-        self._hearing = Hearing(
-            office,
-            self.instance,
-            self._reports,
-            self.deliveries,
-            self._readiness,
-            self._calls,
-            self.send,
-            lambda: self._host.freed(self),
-        )
-        self._pulse.heard(office.clock())
+    def welcome(self, welcome: Welcome, slots: int, running: Iterable[Attempt]) -> None:
+        """Register it: from now on it works. Its `agent` begins when it has been told what it does not know yet."""
+        instance = InstanceRef(self.identity.agent_id, self.instance_id, welcome.generation)
+        self.agent = RegisteredAgent(self._office, instance, slots, running, self._reports, self.send)
+        self._pulse.heard(self._office.clock())
         self.send(welcome)
+
+    def begin(self) -> None:
+        """Let the backend know of a registered agent, once it has been told what it did not know yet."""
+        if self.agent is not None and not self.over:
+            self.agent.begin(congested=self._outbox.congested)
 
     def send(self, message: Message) -> bool:
         """Send a message; False when the connection is over."""
@@ -217,13 +180,16 @@ class Connection(Receiver):
         self._after_sending()
         return not self.over
 
-    def deliver(self, task: Task) -> None:
-        """Send a task, now or as soon as the agent has read what was sent before; one that drains gives it back."""
-        if self.draining and self._hearing is not None and not self.over:
-            self._hearing.give_back(task)
-        elif not self.over and self.deliveries.begin(Attempt(task.task, task.attempt)):
+    def deliver(self, task: Task, *, granted: bool) -> None:
+        """Send a task, now or as soon as the agent has read what was sent before; one that drains gives it back.
+
+        `granted` is whether it uses up what was granted to the backend on this connection.
+        """
+        if self.over or self.agent is None:
+            return
+        if self.agent.takes(task, granted=granted):
             self._outbox.deliver(task)
-            self._after_sending()
+        self._after_sending()
 
     def tell(self, message: Cancel | Answer) -> None:
         """Send a cancel or an answer, never before its task."""
@@ -262,8 +228,8 @@ class Connection(Receiver):
         if fault is not None:
             self.close(*fault)
             return
-        if self._readiness.tick(now):
-            self._host.freed(self)
+        if self.agent is not None:
+            self.agent.tick(now)
         self._outbox.flush()
         self._after_sending()
         self._look_by(self._next_look(now, wall))
@@ -291,14 +257,13 @@ class Connection(Receiver):
             if isinstance(message, Hello):
                 self.instance_id = message.instance.id
                 self._host.greeted(self, message)
-            elif isinstance(message, Drain):
-                self._readiness.drains()
-            elif self._hearing is not None:
-                self._hearing.hear(message)
+            elif self.agent is not None:
+                self.agent.hear(message)
         except ProtocolError as error:
             self.fail(error)
-        if self._readiness.busy_until is not None:
-            self._look_by(self._readiness.busy_until)
+        if self.agent is not None and self.agent.changed:
+            self._tell()
+            self._look_by(self.agent.busy_until)
         if len(self._reports) >= self._office.limits.unacknowledged and not self.over:
             self._intake.pause(Pause.STORING)
         self._rest(self._office.clock() - began)
@@ -320,17 +285,21 @@ class Connection(Receiver):
             self._pulse.heard(self._office.clock())
         self._intake.resume(reason)
 
+    def _tell(self) -> None:
+        """Tell the backend what the agent may be given, where that has changed."""
+        agent, congested = self.agent, self._outbox.congested
+        if agent is not None and not self.over and (agent.changed or congested != agent.congested):
+            agent.tell(congested=congested)
+
     def _settled(self) -> None:
         if len(self._reports) < self._office.limits.unacknowledged and not self.over:
             self._resume(Pause.STORING)
 
-    def _unavailable(self, error: BaseException) -> None:
-        if isinstance(error, ProtocolError):
-            self.fail(error)
-            return
-        code = error.code if isinstance(error, AtlasError) else "unavailable"
-        retry_after = error.retry_after if isinstance(error, Busy | Unavailable) else None
-        self.close(CloseCode.UNAVAILABLE, code, retry_after)
+    def _not_stored(self, failure: Failure) -> None:
+        if failure.close_code == CloseCode.UNAVAILABLE:
+            self.close(CloseCode.UNAVAILABLE, failure.code, failure.retry_after)
+        else:
+            self.fail(ProtocolError(failure.message, close_code=failure.close_code, code=failure.code))
 
     def _after_sending(self) -> None:
         if self._outbox.overfull:
@@ -340,11 +309,7 @@ class Connection(Receiver):
             self._look_by(self._office.clock() + self._office.settings.tick)
         if self._outbox.behind:
             self._intake.pause(Pause.SENDING)
-        if self._outbox.congested:
-            self._room.clear()
-        elif not self._room.is_set():
-            self._room.set()
-            self._host.freed(self)
+        self._tell()
         if not self.over and not self._outbox.behind:
             self._resume(Pause.SENDING)
 
@@ -363,8 +328,8 @@ class Connection(Receiver):
         oldest = self._reports.oldest()
         if oldest is not None:
             looks.append(oldest + self._office.settings.report_within)
-        if self._readiness.busy_until is not None:
-            looks.append(self._readiness.busy_until)
+        if self.agent is not None:
+            looks.append(self.agent.busy_until)
         if self._outbox.unsent:
             looks.append(now + self._office.settings.tick)
         return min(looks)
@@ -390,9 +355,6 @@ class Connection(Receiver):
         self.over = True
         self._intake.stop()
         self._outbox.stop()
-        if self._calls is not None:
-            self._calls.stop()
-        self._room.set()
         self._gave_sign()
         self._office.log.info(
             "connection_ended", agent=self.identity.agent_id, instance=self.instance_id, code=code, reason=reason

@@ -7,7 +7,7 @@ is found out at `hello`, as after a restart.
 from typing import Generic, TypeVar
 
 from agentic_atlas.errors import Busy, Forbidden, Unauthenticated
-from agentic_atlas.router.ports import Identity
+from agentic_atlas.protocol.inside.messages import Identity
 
 MOST_SILENT = 4
 """Connections of one token that have not said `hello`: one that was cut and its successors."""

@@ -9,8 +9,8 @@ import msgspec
 
 from agentic_atlas.auth.hosts import Hosts
 from agentic_atlas.errors import AtlasError, Busy, Forbidden, InvalidInput, Unavailable
+from agentic_atlas.protocol.inside.messages import Identity
 from agentic_atlas.protocol.versions import ERROR_HEADER, PATH, SUBPROTOCOL
-from agentic_atlas.router.ports import Identity
 from agentic_atlas.transport.head import Head, HeadRefused, HttpAnswer, upgrade_key
 
 Verify: TypeAlias = Callable[[Sequence[str]], Identity]

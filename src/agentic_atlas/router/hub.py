@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Generic, Protocol, TypeVar
 
-from agentic_atlas.router.ports import Identity
+from agentic_atlas.protocol.inside.messages import Identity
 
 
 class Peer(Protocol):

@@ -1,10 +1,11 @@
 """Attempts whose lease has run out: the backend is told, again and again until it has stored that."""
 
 import asyncio
+from functools import partial
 
-from agentic_atlas.errors import AtlasError
+from agentic_atlas.protocol.inside.messages import Lost, Receipt
 from agentic_atlas.router.office import Office
-from agentic_atlas.router.presence import Attempt, Leases, Lost
+from agentic_atlas.router.presence import Attempt, Expired, Leases
 
 
 class Losses:
@@ -13,18 +14,18 @@ class Losses:
     def __init__(self, office: Office, leases: Leases) -> None:
         self._office = office
         self._leases = leases
-        self._reporting: dict[Attempt, asyncio.Task[None]] = {}
+        self._reporting: dict[Attempt, asyncio.Future[None]] = {}
 
     def __contains__(self, attempt: Attempt) -> bool:
         return attempt in self._reporting
 
-    def report(self, lost: Lost) -> None:
+    def report(self, lost: Expired) -> None:
         """Tell the backend that the instance has lost the attempt."""
         attempt = lost.attempt
         self._office.log.warning("attempt_lost", task=attempt.task, attempt=attempt.number, why=lost.why.value)
-        reporting = self._office.spawn(self._report(lost))
-        if reporting is not None:
-            self._reporting[attempt] = reporting
+        self._reporting[attempt] = asyncio.get_running_loop().create_future()
+        number = self._office.receipts.expect(partial(self._answered, lost))
+        self._office.backend.say(Lost(number, attempt.task, attempt.number, lost.why))
 
     async def settled(self) -> None:
         """Return when each that is being stored now is, or could not be.
@@ -36,20 +37,14 @@ class Losses:
         if reporting:
             await asyncio.wait(reporting)
 
-    async def _report(self, lost: Lost) -> None:
+    def _answered(self, lost: Expired, receipt: Receipt) -> None:
         attempt = lost.attempt
-        try:
-            await self._office.backend.lost(attempt.task, attempt.number, lost.why)
-        except AtlasError as error:
-            self._office.log.warning("loss_not_stored", task=attempt.task, attempt=attempt.number, code=error.code)
-            self._again(lost)
-        except Exception as bug:  # a fault of ours with one task must not end the router
-            self._office.log.error("loss_failed", task=attempt.task, attempt=attempt.number, exc_info=bug)
-            self._again(lost)
-        finally:
-            self._reporting.pop(attempt, None)
-
-    def _again(self, lost: Lost) -> None:
-        if self._leases.instance(lost.attempt) is None:
+        self._reporting.pop(attempt).set_result(None)
+        if receipt.failure is None:
+            return
+        self._office.log.warning(
+            "loss_not_stored", task=attempt.task, attempt=attempt.number, code=receipt.failure.code
+        )
+        if self._leases.instance(attempt) is None:
             until = self._office.clock() + self._office.settings.lost_again
-            self._leases.keep(lost.attempt, lost.instance, until, lost.why)
+            self._leases.keep(attempt, lost.instance, until, lost.why)

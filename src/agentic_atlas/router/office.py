@@ -2,10 +2,12 @@
 
 from asyncio import Task
 from collections.abc import Callable, Coroutine
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
+from agentic_atlas.protocol.inside.messages import Receipt
 from agentic_atlas.protocol.messages import Limits
+from agentic_atlas.router.answers import Unanswered
 from agentic_atlas.router.ports import Backend, RouterLog
 from agentic_atlas.router.settings import RouterSettings
 
@@ -18,6 +20,7 @@ class Office:
         clock: seconds that only ever pass.
         wall: seconds since the epoch.
         spawn: starts a coroutine that the router owns; None when the router does not run.
+        receipts: what the backend has still to acknowledge.
     """
 
     backend: Backend
@@ -27,3 +30,4 @@ class Office:
     wall: Callable[[], float]
     log: RouterLog
     spawn: Callable[[Coroutine[Any, Any, None]], Task[None] | None]
+    receipts: Unanswered[Receipt] = field(default_factory=Unanswered)

@@ -20,7 +20,7 @@ class Attempt(NamedTuple):
     number: int
 
 
-class Lost(NamedTuple):
+class Expired(NamedTuple):
     """An attempt whose lease has run out."""
 
     attempt: Attempt
@@ -87,13 +87,13 @@ class Leases:
         lease = self._leases.get(attempt)
         return None if lease is None else lease.expires_at
 
-    def expired(self, now: float, returning: Collection[str] = (), patience: float = 0.0) -> list[Lost]:
+    def expired(self, now: float, returning: Collection[str] = (), patience: float = 0.0) -> list[Expired]:
         """Remove the leases that have run out, and return them in an order that can be repeated.
 
         Those of an instance that is just being let in again (`returning`) have `patience` seconds more.
         """
         lost = sorted(attempt for attempt in self._running_out if self._over(attempt, now, returning, patience))
-        gone = [Lost(attempt, self._leases[attempt].instance, self._leases[attempt].why) for attempt in lost]
+        gone = [Expired(attempt, self._leases[attempt].instance, self._leases[attempt].why) for attempt in lost]
         for attempt in lost:
             self.drop(attempt)
         return gone

@@ -1,19 +1,19 @@
 """From `hello` to `welcome`: the seat of the token, the backend's word, and what the instance still holds."""
 
 import asyncio
-from collections.abc import Callable
+from asyncio import Future
 from weakref import WeakValueDictionary
 
-from agentic_atlas.errors import AtlasError, Busy, Unavailable
 from agentic_atlas.protocol.closing import CloseCode
+from agentic_atlas.protocol.inside.messages import Admit, Arrived, Departed, TurnAway, Waiting, Withdrawn
 from agentic_atlas.protocol.messages import Answer, Cancel, Hello, Limits, Task, Welcome
 from agentic_atlas.protocol.versions import PROTOCOL_VERSION
+from agentic_atlas.router.agent import to_send
+from agentic_atlas.router.answers import Unanswered
 from agentic_atlas.router.connection import Connection
-from agentic_atlas.router.delivery import to_send
 from agentic_atlas.router.hub import Hub, Standing
 from agentic_atlas.router.losses import Losses
 from agentic_atlas.router.office import Office
-from agentic_atlas.router.ports import Admission, Arrival, Instance, Refused
 from agentic_atlas.router.presence import Attempt, Leases
 
 _MOST_GRACES = 10
@@ -33,14 +33,13 @@ class Registration:
         hub: Hub[Connection],
         leases: Leases,
         losses: Losses,
-        freed: Callable[[Connection], None],
     ) -> None:
-        """Take what the router knows; `freed` is told of each connection that may take tasks from now on."""
+        """Take what the router knows."""
         self._office = office
         self._hub = hub
         self._leases = leases
         self._losses = losses
-        self._freed = freed
+        self._answers: Unanswered[Admit | TurnAway] = Unanswered()
         self._meanwhile: dict[int, list[Task | Cancel | Answer]] = {}
         self._returning: dict[int, set[str]] = {}
         self._doors: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
@@ -69,6 +68,11 @@ class Registration:
         waiting = self._meanwhile.get(connection.serial)
         if waiting is not None:
             waiting.append(message)
+
+    def answered(self, answer: Admit | TurnAway) -> None:
+        """The backend answers an arrival. One that nobody waits for any more is over, as its connection is."""
+        if not self._answers.settle(answer) and isinstance(answer, Admit):
+            self._gone(answer, 0.0)
 
     async def _let_in(self, connection: Connection, hello: Hello) -> None:
         self._meanwhile[connection.serial] = []
@@ -102,7 +106,7 @@ class Registration:
             holder.close(CloseCode.REPLACED, "replaced")
         return holder.over
 
-    async def _admitted(self, connection: Connection, hello: Hello) -> Admission | None:
+    async def _admitted(self, connection: Connection, hello: Hello) -> Admit | None:
         try:
             # One of a token after the other: one whose connection ended on its way in must not overtake the next.
             door = self._doors.setdefault(connection.identity.token_id, asyncio.Lock())
@@ -110,37 +114,51 @@ class Registration:
                 await self._losses.settled()
                 if connection.over:
                     return None
-                return await self._office.backend.admit(Arrival(connection.identity, hello))
-        except Refused as refused:
-            connection.close(refused.close_code, refused.code, message=refused.message)
-        except (AtlasError, TimeoutError) as error:
-            code = error.code if isinstance(error, AtlasError) else "no_answer"
-            retry_after = error.retry_after if isinstance(error, Busy | Unavailable) else None
+                answer = await self._answer(connection, hello)
+        except TimeoutError:
             self._turn_away(connection)
-            connection.close(CloseCode.UNAVAILABLE, code, retry_after)
-        except Exception as bug:  # a fault of ours with one agent must not end the router
-            self._office.log.error("admission_failed", agent=connection.identity.agent_id, exc_info=bug)
+            connection.close(CloseCode.UNAVAILABLE, "no_answer")
+            return None
+        if isinstance(answer, Admit):
+            return answer
+        refused = answer.failure
+        if refused.close_code == CloseCode.UNAVAILABLE:
             self._turn_away(connection)
-            connection.close(CloseCode.UNAVAILABLE, "internal")
+        connection.close(refused.close_code, refused.code, refused.retry_after, refused.message)
         return None
+
+    async def _answer(self, connection: Connection, hello: Hello) -> Admit | TurnAway:
+        """Ask the backend to let the connection in."""
+        answer: Future[Admit | TurnAway] = asyncio.get_running_loop().create_future()
+        number = self._answers.expect(answer.set_result)
+        self._office.backend.say(Arrived(number, connection.identity, hello))
+        try:
+            return await answer
+        except asyncio.CancelledError:
+            self._answers.forget(number)
+            self._office.backend.say(Withdrawn(number))
+            if answer.done() and not answer.cancelled():
+                self.answered(answer.result())
+            raise
 
     def _turn_away(self, connection: Connection) -> None:
         """The backend does not answer, which is not the instance's doing: it is there, and keeps what it holds."""
         grace = self._office.settings.grace
         until = self._office.clock() + grace
-        self._leases.prolong(self._returning[connection.serial], until, _MOST_GRACES * grace)
+        returning = self._returning[connection.serial]
+        self._leases.prolong(returning, until, _MOST_GRACES * grace)
+        self._office.backend.say(Waiting(tuple(sorted(returning)), grace))
 
-    def _begin(self, connection: Connection, hello: Hello, admission: Admission) -> None:
+    def _begin(self, connection: Connection, hello: Hello, admission: Admit) -> None:
+        if connection.over:
+            self._gone(admission, connection.quiet)
+            return
         for lost in admission.lost:
             self._leases.drop(Attempt(lost.task, lost.attempt))
-        if connection.over:
-            self._keep(connection, admission)
-            gone = Instance(connection.identity.agent_id, connection.instance_id, admission.generation)
-            self._office.spawn(departed(self._office, gone, connection.quiet))
-            return
         older = self._hub.admitted(connection)
-        kept = self._settle(connection, hello, admission)
-        connection.welcome(_welcome(self._office, connection, admission), hello.concurrency)
+        kept = self._settle(connection, admission)
+        running = kept & {Attempt(one.task, one.attempt) for one in hello.running}
+        connection.welcome(_welcome(self._office, connection, admission), hello.concurrency, running)
         # Only now that its successor holds the leases: the end of the older one is of no consequence any more.
         for one in older:
             one.close(CloseCode.GOING_AWAY, "superseded")
@@ -148,14 +166,14 @@ class Registration:
             "agent_connected",
             agent=connection.identity.agent_id,
             instance=connection.instance_id,
-            generation=admission.generation,
+            generation=admission.instance.generation,
             kept=len(kept),
             sent_again=len(admission.held),
         )
         self._catch_up(connection, admission, kept)
-        self._freed(connection)
+        connection.begin()
 
-    def _catch_up(self, connection: Connection, admission: Admission, kept: set[Attempt]) -> None:
+    def _catch_up(self, connection: Connection, admission: Admit, kept: set[Attempt]) -> None:
         """Say what the instance does not know yet."""
         meanwhile = self._meanwhile[connection.serial]
         claimed = [message for message in meanwhile if isinstance(message, Task)]
@@ -165,53 +183,46 @@ class Registration:
                 self._leases.keep(attempt, connection.instance_id, self._office.clock() + self._office.settings.grace)
             else:
                 self._leases.hold(attempt, connection.instance_id, connection.serial)
-                connection.deliver(task)
-        asked = [Cancel(attempt.task, attempt.attempt, reason) for attempt, reason in admission.cancels]
+                connection.deliver(task, granted=False)
         told = (message for message in meanwhile if not isinstance(message, Task))
-        for message in (*admission.answers, *asked, *told):
+        for message in (*admission.answers, *admission.cancels, *told):
             connection.tell(message)
 
-    def _keep(self, connection: Connection, admission: Admission) -> None:
+    def _gone(self, admission: Admit, silent: float) -> None:
         """The connection ended on its way in: what it was given of ended processes waits for its next one."""
+        for lost in admission.lost:
+            self._leases.drop(Attempt(lost.task, lost.attempt))
+        instance_id = admission.instance.instance_id
         until = self._office.clock() + self._office.settings.grace
         for verdict in admission.attempts:
             attempt = Attempt(verdict.task, verdict.attempt)
-            if verdict.keep and self._leases.instance(attempt) != connection.instance_id:
-                self._leases.keep(attempt, connection.instance_id, until)
+            if verdict.keep and self._leases.instance(attempt) != instance_id:
+                self._leases.keep(attempt, instance_id, until)
+        self._office.backend.say(Departed(admission.instance, silent, self._office.settings.grace))
+        older = self._hub.find(admission.instance.agent_id, instance_id)
+        if older is not None and older.generation < admission.instance.generation:
+            # Nothing that it says counts any more.
+            older.close(CloseCode.GOING_AWAY, "superseded")
 
-    def _settle(self, connection: Connection, hello: Hello, admission: Admission) -> set[Attempt]:
+    def _settle(self, connection: Connection, admission: Admit) -> set[Attempt]:
         """Move the leases to this connection; return the attempts that the agent goes on with."""
-        running = {Attempt(one.task, one.attempt) for one in hello.running}
         kept = set()
         for verdict in admission.attempts:
             attempt = Attempt(verdict.task, verdict.attempt)
             if verdict.keep:
                 kept.add(attempt)
                 self._leases.hold(attempt, connection.instance_id, connection.serial)
-                if attempt in running:
-                    connection.deliveries.begin(attempt)
             elif self._leases.instance(attempt) == connection.instance_id:
                 self._leases.drop(attempt)
         return kept
 
 
-async def departed(office: Office, instance: Instance, silent: float) -> None:
-    """Tell the backend that a connection ended."""
-    try:
-        await office.backend.departed(instance, silent)
-    except AtlasError as error:
-        # It shows as connected until its token is used again or the backend starts again; no task depends on it.
-        office.log.warning("departure_not_stored", instance=instance.instance_id, code=error.code)
-    except Exception as bug:  # a fault of ours with one agent must not end the router
-        office.log.error("departure_failed", instance=instance.instance_id, exc_info=bug)
-
-
-def _welcome(office: Office, connection: Connection, admission: Admission) -> Welcome:
+def _welcome(office: Office, connection: Connection, admission: Admit) -> Welcome:
     return Welcome(
         agent=admission.agent,
         owner=admission.owner,
         instance=connection.instance_id,
-        generation=admission.generation,
+        generation=admission.instance.generation,
         limits=office.limits,
         beat_every=office.settings.beat_every,
         grace=office.settings.grace,

@@ -4,12 +4,20 @@ An acknowledgement goes out only after the commit, and never before that of an e
 that were stored together are acknowledged together.
 """
 
-from asyncio import CancelledError, Future
-from collections import deque
+import asyncio
 from collections.abc import Callable
+from dataclasses import dataclass
 
+from agentic_atlas.protocol.inside.messages import Failure, InstanceRef, Receipt, Reported
 from agentic_atlas.protocol.messages import Event, EventAck, Message, Report, Result, ResultAck
-from agentic_atlas.router.ports import Receipt
+from agentic_atlas.router.office import Office
+
+
+@dataclass
+class _Waiting:
+    report: Report
+    since: float
+    receipt: Receipt | None = None
 
 
 class Reports:
@@ -17,58 +25,63 @@ class Reports:
 
     def __init__(
         self,
+        office: Office,
         say: Callable[[Message], object],
         recorded: Callable[[Report, Receipt], None],
-        failed: Callable[[BaseException], None],
+        failed: Callable[[Failure], None],
         settled: Callable[[], None],
     ) -> None:
         """Take whom to tell: `say` sends to the agent; `settled` is called after each receipt or group of them."""
+        self._office = office
         self._say = say
         self._recorded = recorded
         self._failed = failed
         self._settled = settled
-        self._waiting: deque[tuple[Report, Future[Receipt], float]] = deque()
+        self._waiting: dict[int, _Waiting] = {}
+        self._ack: EventAck | None = None
+        """Of what was stored last; it may still grow in this turn of the loop."""
 
     def __len__(self) -> int:
         return len(self._waiting)
 
-    def add(self, report: Report, receipt: "Future[Receipt]", now: float) -> None:
-        """Wait for a report's receipt."""
-        self._waiting.append((report, receipt, now))
-        receipt.add_done_callback(self._settle)
+    def add(self, instance: InstanceRef, report: Report) -> None:
+        """Have the backend store what the instance said."""
+        number = self._office.receipts.expect(self._settle)
+        self._waiting[number] = _Waiting(report, self._office.clock())
+        self._office.backend.say(Reported(number, instance, report))
 
     def oldest(self) -> float | None:
         """Return when the report was made that has waited longest."""
-        return self._waiting[0][2] if self._waiting else None
+        return next((one.since for one in self._waiting.values()), None)
 
-    def _settle(self, _: "Future[Receipt]") -> None:
-        ack: EventAck | None = None
-        while self._waiting and self._waiting[0][1].done():
-            report, future, _at = self._waiting.popleft()
-            receipt = self._receipt(future)
-            if receipt is None:
-                continue
-            self._recorded(report, receipt)
-            ack = self._acknowledge(report, receipt, ack)
-        if ack is not None:
-            self._say(ack)
+    def _settle(self, came: Receipt) -> None:
+        self._waiting[came.to].receipt = came
+        while self._waiting:
+            number, one = next(iter(self._waiting.items()))
+            if one.receipt is None:
+                break
+            del self._waiting[number]
+            if one.receipt.failure is not None:
+                self._failed(one.receipt.failure)
+            else:
+                self._acknowledge(one.report, one.receipt)
+                self._recorded(one.report, one.receipt)
         self._settled()
 
-    def _receipt(self, future: "Future[Receipt]") -> Receipt | None:
-        error = CancelledError() if future.cancelled() else future.exception()
-        if error is None:
-            return future.result()
-        self._failed(error)
-        return None
-
-    def _acknowledge(self, report: Report, receipt: Receipt, before: EventAck | None) -> EventAck | None:
-        """Acknowledge a report; return what may still grow with the next one."""
-        ack: EventAck | None = None
+    def _acknowledge(self, report: Report, receipt: Receipt) -> None:
+        before = self._ack
         if isinstance(report, Event):
+            if before is None:
+                asyncio.get_running_loop().call_soon(self._flush)
+            elif (before.task, before.attempt) != (report.task, report.attempt):
+                self._say(before)
             # Nothing stored, of an attempt that does not count any more: the agent may forget it all the same.
-            ack = EventAck(report.task, report.attempt, receipt.n or report.n)
-        if before is not None and (ack is None or (ack.task, ack.attempt) != (before.task, before.attempt)):
-            self._say(before)
-        if isinstance(report, Result):
+            self._ack = EventAck(report.task, report.attempt, receipt.n or report.n)
+        elif isinstance(report, Result):
+            self._flush()
             self._say(ResultAck(report.task, report.attempt, receipt.recorded))
-        return ack
+
+    def _flush(self) -> None:
+        ack, self._ack = self._ack, None
+        if ack is not None:
+            self._say(ack)

@@ -7,8 +7,8 @@ from functools import partial
 
 from agentic_atlas.errors import AtlasError, ConfigurationError
 from agentic_atlas.protocol.closing import ADVICE, CloseCode, comes_back, decode_reason
+from agentic_atlas.protocol.inside.messages import Identity
 from agentic_atlas.protocol.messages import Hello, Welcome
-from agentic_atlas.router.ports import Identity
 from agentic_atlas.router.router import Router
 from agentic_atlas.sdk.ledger.ledger import Ledger
 from agentic_atlas.sdk.link.health import Resources

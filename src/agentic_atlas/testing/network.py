@@ -14,17 +14,18 @@ from agentic_atlas.backend.domain.names import split_agent
 from agentic_atlas.backend.domain.records import Role, Task, Token, User
 from agentic_atlas.backend.engine.circles import PATIENCE
 from agentic_atlas.backend.engine.engine import Engine, World
+from agentic_atlas.backend.inside import RouterDoor
 from agentic_atlas.backend.rights import BrowserSession, Principal
 from agentic_atlas.backend.store.memory import MemoryStore
 from agentic_atlas.backend.usecases import tasks
 from agentic_atlas.backend.usecases.application import Application
 from agentic_atlas.bus.local import LocalBus
 from agentic_atlas.errors import ConfigurationError, InvalidInput, NotFound
-from agentic_atlas.joint import RouterBackend, RouterFleet
 from agentic_atlas.protocol.caller.tasks import SubmitRequest
 from agentic_atlas.protocol.codec import ProtocolError, check_nesting
 from agentic_atlas.protocol.messages import Hello, Limits
 from agentic_atlas.protocol.tasks import LEASED, TaskState
+from agentic_atlas.router.line import Line
 from agentic_atlas.router.router import Router
 from agentic_atlas.router.settings import RouterSettings
 from agentic_atlas.sdk import logs
@@ -109,6 +110,7 @@ class MemoryNetwork:
         world = World(
             keys=nothing,
             clock=self._clock.wall,
+            monotonic=self._clock,
             ids=lambda prefix: f"{prefix}_{next(numbers):08}",
             entropy=secrets.token_bytes,
             log=log,
@@ -116,13 +118,14 @@ class MemoryNetwork:
             schemas=SkillSchemas(skill for agent in agents for skill in skills_of(agent).values()),
             backups=nothing,
         )
-        fleet = RouterFleet()
-        self.engine = Engine.over(self.store, fleet, "net_test", world)
+        line = Line()
+        self.engine = Engine.over(self.store, line, "net_test", world)
         self.application = Application(self.engine)
         jumps = isinstance(self._loop, JumpingLoop)
         self._pace = _LONG_LOOK if jumps else _LOOK
-        self._router = fleet.router = Router(
-            RouterBackend(self.engine),
+        self._door = RouterDoor(self.engine, log)
+        self._router = line.router = Router(
+            self._door,
             clock=self._clock,
             wall=self._clock.wall,
             limits=Limits(),
@@ -265,7 +268,7 @@ class MemoryNetwork:
 
     async def _live(self) -> None:
         error: BaseException | None = None
-        lives = (self._router.run(), self.engine.dispatcher.run(), self._hasten())
+        lives = (self._door.run(), self._router.run(), self.engine.dispatcher.run(), self._hasten())
         try:
             async with asyncio.TaskGroup() as group:
                 own = [group.create_task(life) for life in lives]

@@ -10,7 +10,8 @@ import msgspec
 from agentic_atlas.backend.domain import lifecycle
 from agentic_atlas.backend.domain.lifecycle import Change
 from agentic_atlas.backend.domain.records import Agent, ApiKey, CallerRef, Instance, Role, Skill, Task, Token, User
-from agentic_atlas.backend.ports import Slot, Store
+from agentic_atlas.backend.ports import Store
+from agentic_atlas.protocol.inside.messages import InstanceRef
 from agentic_atlas.protocol.messages import Delivery, Policy
 from agentic_atlas.protocol.tasks import TaskState
 
@@ -21,7 +22,7 @@ BOB = User("user_bob", "bob", Role.MEMBER, NOW + 1)
 LIBRARY = Agent("agent_library", ADA.id, ADA.name, "library", NOW, "Finds passages")
 TOKEN = Token("tok_1", LIBRARY.id, "laptop", NOW, NOW + 3600)
 CALLER = CallerRef("user", BOB.id, BOB.id, "bob")
-SLOT = Slot(LIBRARY.id, "inst_1", 1)
+SLOT = InstanceRef(LIBRARY.id, "inst_1", 1)
 
 
 class Numbered:

@@ -7,14 +7,15 @@ from collections.abc import Sequence
 from agentic_atlas.backend.domain import lifecycle
 from agentic_atlas.backend.domain.lifecycle import Change
 from agentic_atlas.backend.domain.records import Task
-from agentic_atlas.backend.ports import Changed, Slot, Store
+from agentic_atlas.backend.ports import Changed, Store
+from agentic_atlas.protocol.inside.messages import InstanceRef
 from agentic_atlas.protocol.tasks import TaskState
 from tests.conformance.store.conftest import Open
 from tests.conformance.store.samples import LIBRARY, NOW, claimed, completed, refused, submitted, task
 
 
-def slots(count: int, agent_id: str = LIBRARY.id) -> list[Slot]:
-    return [Slot(agent_id, f"inst_{n}", 1) for n in range(count)]
+def slots(count: int, agent_id: str = LIBRARY.id) -> list[InstanceRef]:
+    return [InstanceRef(agent_id, f"inst_{n}", 1) for n in range(count)]
 
 
 def numbers(claimed: Sequence[Changed]) -> list[int]:

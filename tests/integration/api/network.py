@@ -1,13 +1,15 @@
-"""The HTTP API over a real store, with a fleet in which instances can be put by hand."""
+"""The HTTP API over a real store, with a router that says what a test has it say."""
 
 from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import AsyncIterator, Collection, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
+from typing import Any
 
 import httpx
 import structlog
@@ -17,17 +19,41 @@ from agentic_atlas.auth import load_or_create_ring, ring_files
 from agentic_atlas.backend.archive.folder import BackupFolder
 from agentic_atlas.backend.checker.process import PROGRAM, checking
 from agentic_atlas.backend.checker.schemas import JsonSchemas
-from agentic_atlas.backend.domain.records import Task
-from agentic_atlas.backend.engine import instances
 from agentic_atlas.backend.engine.engine import Engine, EngineSettings, World
-from agentic_atlas.backend.ports import Clock, Slot, Usage
+from agentic_atlas.backend.inside import RouterDoor
+from agentic_atlas.backend.ports import Clock
 from agentic_atlas.backend.store.database import open_store
 from agentic_atlas.backend.usecases import machine
 from agentic_atlas.backend.usecases.application import Application
 from agentic_atlas.bus.local import LocalBus
 from agentic_atlas.compose.sources import SortableIds, python_environ, wall
 from agentic_atlas.protocol import messages
+from agentic_atlas.protocol.inside.messages import (
+    Abandon,
+    Admit,
+    Adopt,
+    Arrived,
+    Audit,
+    Credit,
+    Deliver,
+    Departed,
+    FromRouter,
+    Identity,
+    InstanceRef,
+    Lost,
+    Readmit,
+    Receipt,
+    Reported,
+    Revoke,
+    ShutOut,
+    Stop,
+    Tell,
+    ToRouter,
+    TurnAway,
+    Unleased,
+)
 from agentic_atlas.protocol.messages import Hello, InstanceInfo, Raw, Reaction, SkillSpec
+from agentic_atlas.protocol.tasks import Holdup, Loss
 
 GREET = SkillSpec(
     name="greet",
@@ -37,95 +63,121 @@ GREET = SkillSpec(
     ),
 )
 
+NEVER = 4e9
 JSON = {"Content-Type": "application/json"}
 """For bodies that are written by hand."""
 
 
 @dataclass
-class HandFleet:
-    """Instances that are connected because a test says so, and what was delivered to them."""
+class Ahead:
+    """A clock that can be put forward."""
 
-    free_slots: dict[str, list[Slot]] = field(default_factory=dict)
-    used: dict[str, list[Usage]] = field(default_factory=dict)
-    unleased: set[tuple[str, int]] = field(default_factory=set)
-    awaited: dict[tuple[str, int], float] = field(default_factory=dict)
-    unnamed: list[tuple[str, int]] = field(default_factory=list)
-    forgotten: list[tuple[Slot, int]] = field(default_factory=list)
-    kept: list[tuple[str, float]] = field(default_factory=list)
-    delivered: list[tuple[Slot, Task]] = field(default_factory=list)
-    cancels: list[str] = field(default_factory=list)
-    answers: list[tuple[str, Reaction]] = field(default_factory=list)
-    closed: list[str] = field(default_factory=list)
-    readmitted: list[str] = field(default_factory=list)
-    present: dict[str, int] = field(default_factory=dict)
-    reserved: asyncio.Event = field(default_factory=asyncio.Event)
-    arrived: asyncio.Event = field(default_factory=asyncio.Event)
+    clock: Clock
+    seconds: float = 0.0
 
-    def reserve(self, agent_id: str, among: Collection[str] | None = None) -> Slot | None:
-        self.reserved.set()
-        slots = [slot for slot in self.free_slots.get(agent_id, ()) if among is None or slot.instance_id in among]
-        if not slots:
-            return None
-        self.free_slots[agent_id].remove(slots[-1])
-        return slots[-1]
+    def __call__(self) -> float:
+        return self.clock() + self.seconds
 
-    def release(self, slot: Slot) -> None:
-        self.free_slots.setdefault(slot.agent_id, []).append(slot)
 
-    def deliver(self, slot: Slot, task: Task) -> None:
-        self.delivered.append((slot, task))
-        self.arrived.set()
+class HandRouter:
+    """A router that says what a test has it say, and keeps what it is told (`backend.ports.Router`).
 
-    def cancel(self, task: Task) -> None:
-        self.cancels.append(task.id)
+    Attributes:
+        door: what it says things to; set once.
+        there: the connected instances, by their id; `known` has those that have left as well.
+        delivered: each task with the connection that it was for.
+        arrived: set when one is delivered.
+    """
 
-    def answer(self, task: Task, reaction: Reaction) -> None:
-        self.answers.append((task.id, reaction))
+    door: RouterDoor
 
-    def forget(self, task: Task) -> None:
-        pass
+    def __init__(self) -> None:
+        self.there: dict[str, InstanceRef] = {}
+        self.known: dict[str, InstanceRef] = {}
+        self.unleased: set[tuple[str, int]] = set()
+        self.abandoned: list[tuple[str, int]] = []
+        self.delivered: list[tuple[InstanceRef, messages.Task]] = []
+        self.cancels: list[str] = []
+        self.answers: list[tuple[str, Reaction]] = []
+        self.closed: list[str] = []
+        self.readmitted: list[str] = []
+        self.arrived = asyncio.Event()
+        self._granted: dict[InstanceRef, tuple[int, int]] = {}
+        self._asked: dict[int, asyncio.Future[Any]] = {}
+        self._numbers = count(1)
 
-    def disconnect_tokens(self, token_ids: Sequence[str], reason: str) -> None:
-        self.closed += token_ids
+    def say(self, message: ToRouter) -> None:
+        match message:
+            case Deliver():
+                self.delivered.append((message.instance, message.task))
+                self.arrived.set()
+            case Stop():
+                self.cancels.append(message.task)
+            case Tell():
+                self.answers.append((message.task, message.reaction))
+            case Revoke():
+                self.closed += message.token_ids
+            case ShutOut():
+                self.closed.append(message.agent_id)
+            case Readmit():
+                self.readmitted.append(message.agent_id)
+            case _:
+                self._answer(message)
 
-    def disconnect_agent(self, agent_id: str, reason: str) -> None:
-        self.closed.append(agent_id)
+    def _answer(self, message: ToRouter) -> None:
+        match message:
+            case Admit() | TurnAway() | Receipt():
+                self._asked.pop(message.to).set_result(message)
+            case Audit():
+                asked = [one for one in message.attempts if (one.task, one.attempt) in self.unleased]
+                self.door.say(Unleased(tuple(asked)))
+            case Adopt():
+                self.unleased.discard((message.task, message.attempt))
+            case Abandon():
+                self.abandoned.append((message.task, message.attempt))
 
-    def readmit_agent(self, agent_id: str) -> None:
-        self.readmitted.append(agent_id)
+    # -- what it says
 
-    def online(self, agent_id: str) -> int:
-        return self.present.get(agent_id, 0)
+    async def arrive(self, identity: Identity, hello: Hello) -> Admit | TurnAway:
+        """A connection says `hello`."""
+        return await self._ask(lambda number: Arrived(number, identity, hello))  # type: ignore[no-any-return]
 
-    def free(self, agent_id: str, among: Collection[str] | None = None) -> int:
-        return sum(among is None or slot.instance_id in among for slot in self.free_slots.get(agent_id, ()))
+    def begin(self, instance: InstanceRef, slots: int) -> None:
+        """The instance is there, and so many of its slots are free."""
+        self.there[instance.instance_id] = self.known[instance.instance_id] = instance
+        self.grant(instance.instance_id, slots, slots=max(1, slots))
 
-    def usage(self, agent_id: str) -> Sequence[Usage]:
-        return self.used.get(agent_id, ())
+    async def report(self, instance: str, *said: messages.Report) -> list[Receipt]:
+        """Say what an instance says of its attempts, in this order."""
+        ref = self.known.get(instance) or InstanceRef("agt_of_nobody", instance, 1)
+        asked = [self._ask(lambda number, report=report: Reported(number, ref, report)) for report in said]
+        return [await one for one in asked]
 
-    def holds(self, task_id: str, attempt: int) -> bool:
-        return (task_id, attempt) not in self.unleased
+    async def lose(self, task: str, attempt: int, why: Loss = Loss.CUT) -> None:
+        """The attempt's lease has run out."""
+        await self._ask(lambda number: Lost(number, task, attempt, why))
 
-    def awaits(self, task_id: str, attempt: int) -> float | None:
-        return self.awaited.get((task_id, attempt))
+    def grant(self, instance: str, more: int = 1, *, slots: int = 1, holdup: Holdup | None = None) -> None:
+        """The instance has room for so many more tasks."""
+        ref = self.there[instance]
+        before, granted = self._granted.get(ref, (slots, 0))
+        self._granted[ref] = max(before, slots), granted + more
+        self.door.say(Credit(ref, *self._granted[ref], holdup))
 
-    def adopt(self, task_id: str, attempt: int, instance_id: str) -> None:
-        self.unleased.discard((task_id, attempt))
+    def leave(self, instance: str, *, silent: float = 0.0, grace: float = 30.0) -> None:
+        """The instance's connection has ended."""
+        self.door.say(Departed(self.there.pop(instance), silent, grace))
 
-    def reservations(self) -> list[tuple[Slot, int]]:
-        return self.forgotten
+    def leave_all(self, agent_id: str) -> None:
+        """The agent goes offline."""
+        for ref in [one for one in self.there.values() if one.agent_id == agent_id]:
+            self.leave(ref.instance_id)
 
-    def heard(self) -> dict[str, float]:
-        return {agent_id: min(one.silent for one in used) for agent_id, used in self.used.items()}
-
-    def unheard(self) -> Sequence[tuple[str, int]]:
-        return self.unnamed
-
-    def abandon(self, task_id: str, attempt: int) -> None:
-        self.unnamed.remove((task_id, attempt))
-
-    def oldest_results(self) -> Sequence[tuple[str, float]]:
-        return self.kept
+    def _ask(self, say: Callable[[int], FromRouter]) -> asyncio.Future[Any]:
+        number = next(self._numbers)
+        answer = self._asked[number] = asyncio.get_running_loop().create_future()
+        self.door.say(say(number))
+        return answer
 
 
 @dataclass
@@ -133,7 +185,8 @@ class Api:
     """The API, its engine, and clients for it."""
 
     engine: Engine
-    fleet: HandFleet
+    router: HandRouter
+    monotonic: Ahead
     admin: httpx.AsyncClient
     anonymous: httpx.AsyncClient
 
@@ -157,12 +210,17 @@ class Api:
         record = await self.engine.store.tokens.get(token["id"])
         assert record is not None
         hello = Hello(protocol=1, instance=InstanceInfo(id=instance), skills=list(skills), concurrency=4)
-        admitted = await instances.admit(self.engine, token["id"], record.agent_id, hello, self.engine.clock())
-        self.fleet.present[record.agent_id] = 1
-        for _ in range(slots):
-            self.fleet.release(Slot(record.agent_id, instance, admitted.generation))
-        self.engine.dispatcher.claims.freed(record.agent_id)
+        identity = Identity(token["id"], record.agent_id, NEVER, self.engine.clock())
+        admit = await self.router.arrive(identity, hello)
+        assert isinstance(admit, Admit), admit
+        self.router.begin(admit.instance, slots)
         return record.agent_id
+
+    async def leave(self, instance: str, *, silent: float = 0.0) -> None:
+        """End the instance's connection; return when that is stored."""
+        before = asyncio.all_tasks()
+        self.router.leave(instance, silent=silent)
+        await asyncio.gather(*(asyncio.all_tasks() - before))
 
     async def called_by(self, parent: str) -> str:
         """Return the id of the task that this one called, once there is one."""
@@ -173,10 +231,9 @@ class Api:
                 if waiting:
                     return str(waiting[0])
 
-    async def report(self, *said: messages.Message, instance: str = "ins_1") -> list[instances.Stored]:
+    async def report(self, *said: messages.Report, instance: str = "ins_1") -> list[Receipt]:
         """Say what an instance says of its attempts, in this order."""
-        futures = [instances.report(self.engine, instance, message) for message in said]
-        return [await future for future in futures]
+        return await self.router.report(instance, *said)
 
 
 @asynccontextmanager
@@ -189,7 +246,7 @@ async def api(
     checker: Sequence[str] = PROGRAM,
 ) -> AsyncIterator[Api]:
     """Run the API, with its store in memory unless there is a file for it."""
-    ids, fleet = SortableIds(), HandFleet()
+    ids, router, monotonic = SortableIds(), HandRouter(), Ahead(clock)
     async with (
         open_store(database, clock=wall, ids=ids) as store,
         checking(python_environ(), checker) as apart,
@@ -198,6 +255,7 @@ async def api(
         world = World(
             keys=load_or_create_ring(folder / "keys", wall()),
             clock=clock,
+            monotonic=monotonic,
             ids=ids,
             entropy=secrets.token_bytes,
             log=structlog.get_logger(),
@@ -211,14 +269,21 @@ async def api(
                 clock=wall,
             ),
         )
-        engine = Engine.over(store, fleet, network, world, settings)
+        engine = Engine.over(store, router, network, world, settings)
+        router.door = RouterDoor(engine, world.log)
         issued = await machine.bootstrap(engine, "admin")
         transport = httpx.ASGITransport(create_app(Application(engine)), raise_app_exceptions=False)
-        async with httpx.AsyncClient(transport=transport, base_url="http://atlas", headers=JSON) as anonymous:
-            running = Api(engine, fleet, anonymous, anonymous)
+        async with (
+            asyncio.TaskGroup() as group,
+            httpx.AsyncClient(transport=transport, base_url="http://atlas", headers=JSON) as anonymous,
+        ):
+            door = group.create_task(router.door.run())
+            await asyncio.sleep(0)
+            running = Api(engine, router, monotonic, anonymous, anonymous)
             if issued is not None:  # else the file has users already
                 running.admin = running.with_key(issued.secret)
             yield running
+            door.cancel()
 
 
 def client_of(client: httpx.AsyncClient) -> httpx.AsyncClient:

@@ -4,8 +4,6 @@ from datetime import datetime
 from pathlib import Path
 
 from agentic_atlas.auth import load_jwks, verify
-from agentic_atlas.backend.engine import instances
-from agentic_atlas.backend.ports import Usage
 from tests.integration.api.network import GREET, Api, api
 
 
@@ -57,7 +55,7 @@ def test_a_token_is_verified_by_the_published_keys_alone(tmp_path: Path) -> None
         assert made["status"] == "active"
         revoked = (await atlas.admin.delete(f"/api/v1/tokens/{made['id']}")).json()
         assert revoked["status"] == "revoked"
-        assert atlas.fleet.closed == [made["id"]]
+        assert atlas.router.closed == [made["id"]]
 
     run(test, tmp_path)
 
@@ -72,10 +70,10 @@ def test_disabling_and_deleting_an_agent_close_its_connections(tmp_path: Path) -
         refused = await atlas.admin.post("/api/v1/tasks", json=call)
         assert (refused.status_code, refused.json()["error"]["code"]) == (503, "agent_disabled")
         assert (await atlas.admin.patch("/api/v1/agents/hello", json={"disabled": False})).json()["disabled"] is False
-        assert atlas.fleet.readmitted == [agent_id]
+        assert atlas.router.readmitted == [agent_id]
         assert (await atlas.admin.delete("/api/v1/agents/hello")).status_code == 204
         assert (await atlas.admin.get("/api/v1/agents/hello")).status_code == 404
-        assert atlas.fleet.closed == [agent_id, agent_id]
+        assert atlas.router.closed == [agent_id, agent_id]
 
     run(test, tmp_path)
 
@@ -111,7 +109,7 @@ def test_the_api_describes_itself_to_people_and_programs_without_loading_anythin
 def test_an_agent_is_last_seen_when_it_was_heard_and_that_is_stored_once_in_a_while(tmp_path: Path) -> None:
     async def test(atlas: Api) -> None:
         await atlas.admin.post("/api/v1/agents", json={"name": "hello"})
-        agent_id = await atlas.connect(atlas.admin, "hello", GREET)
+        await atlas.connect(atlas.admin, "hello", GREET)
 
         async def seen() -> float:
             shown = (await atlas.admin.get("/api/v1/agents/hello")).json()
@@ -120,13 +118,14 @@ def test_an_agent_is_last_seen_when_it_was_heard_and_that_is_stored_once_in_a_wh
             assert abs(ages[0] - ages[1]) < 5
             return ages[0]
 
-        atlas.fleet.used[agent_id] = [Usage("ins_1", 0, 4, silent=300.0), Usage("ins_2", 0, 4, silent=100.0)]
-        assert 100 <= await seen() < 105
+        atlas.monotonic.seconds += 200.0
+        await atlas.connect(atlas.admin, "hello", GREET, instance="ins_2")
+        atlas.monotonic.seconds += 100.0
+        assert 100 <= await seen() < 105, "of two instances the last one counts"
         await atlas.engine.sightings.store()
-        del atlas.fleet.used[agent_id]
+        for instance in ("ins_1", "ins_2"):
+            await atlas.leave(instance, silent=100.0)
         assert 100 <= await seen() < 105
-        await instances.departed(atlas.engine, agent_id, "ins_1", 1, silent=20.0)
-        assert 20 <= await seen() < 25
 
     run(test, tmp_path)
 

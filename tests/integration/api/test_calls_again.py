@@ -16,10 +16,10 @@ def test_a_call_sent_again_is_answered_for_the_task_that_it_became(tmp_path: Pat
     async def test(world: World) -> None:
         root = await world.submit("ping")
         first, _ = world.call(root, "ping", "pong")
-        while len(world.atlas.fleet.delivered) < 2:
-            world.atlas.fleet.arrived.clear()
-            await world.atlas.fleet.arrived.wait()
-        child = world.atlas.fleet.delivered[-1][1].id
+        while len(world.atlas.router.delivered) < 2:
+            world.atlas.router.arrived.clear()
+            await world.atlas.router.arrived.wait()
+        child = world.atlas.router.delivered[-1][1].task
         first.cancel()
         match change:
             case "disabled":
@@ -27,7 +27,7 @@ def test_a_call_sent_again_is_answered_for_the_task_that_it_became(tmp_path: Pat
             case "deleted":
                 await world.atlas.admin.delete("/api/v1/agents/pong")
             case _:
-                world.atlas.fleet.present[world.ids["pong"]] = 0
+                world.atlas.router.leave_all(world.ids["pong"])
         again, answered = world.call(root, "ping", "pong")
         await world.atlas.report(Result(child, 1, Outcome.COMPLETED, Raw(b"1")), instance="ins_pong")
         await asyncio.wait_for(again, 10)

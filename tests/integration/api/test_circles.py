@@ -7,8 +7,8 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from agentic_atlas.backend.engine.circles import PATIENCE
-from agentic_atlas.backend.ports import Slot, Usage
 from agentic_atlas.backend.usecases import calls
+from agentic_atlas.protocol.inside.messages import Called
 from agentic_atlas.protocol.messages import Accept, Call, Raw, Reply
 from tests.integration.api.network import GREET, Api, api
 
@@ -39,10 +39,6 @@ class World:
         for name in ("ping", "pong"):
             await self.atlas.admin.post("/api/v1/agents", json={"name": name})
             self.ids[name] = await self.atlas.connect(self.atlas.admin, name, GREET, instance=f"ins_{name}", slots=1)
-            self.uses(name, 0)
-
-    def uses(self, name: str, used: int) -> None:
-        self.atlas.fleet.used[self.ids[name]] = [Usage(f"ins_{name}", used, 1)]
 
     async def submit(self, name: str) -> str:
         task = (await self.atlas.admin.post("/api/v1/tasks", json=TASK | {"agent": name})).json()
@@ -51,13 +47,12 @@ class World:
         return str(task["id"])
 
     async def accept(self, task: str, name: str) -> None:
-        self.uses(name, 1)
         await self.atlas.report(Accept(task, 1), instance=f"ins_{name}")
 
     def call(self, parent: str, caller: str, called: str) -> tuple[asyncio.Task[None], Answered]:
         answered = Answered()
         asked = Call(f"call_{called}", parent, 1, called, "greet", Raw(b'{"name":"Bob"}'))
-        made = calls.call(self.atlas.engine, self.ids[caller], f"ins_{caller}", asked, answered)
+        made = calls.call(self.atlas.engine, Called(self.atlas.router.known[f"ins_{caller}"], asked), answered)
         return asyncio.create_task(made), answered
 
     async def note(self, task: str) -> str:
@@ -78,11 +73,11 @@ def test_a_call_that_only_its_own_ancestors_could_let_in_ends_at_once(tmp_path: 
     async def test(world: World) -> None:
         root = await world.submit("ping")
         _, _ = world.call(root, "ping", "pong")
-        await world.atlas.fleet.arrived.wait()
-        while len(world.atlas.fleet.delivered) < 2:
-            world.atlas.fleet.arrived.clear()
-            await world.atlas.fleet.arrived.wait()
-        child = world.atlas.fleet.delivered[-1][1].id
+        await world.atlas.router.arrived.wait()
+        while len(world.atlas.router.delivered) < 2:
+            world.atlas.router.arrived.clear()
+            await world.atlas.router.arrived.wait()
+        child = world.atlas.router.delivered[-1][1].task
         await world.accept(child, "pong")
         assert await world.note(root) == f"waits for admin/pong.greet ({child})"
         made, answered = world.call(child, "pong", "ping")
@@ -143,8 +138,7 @@ def test_what_has_been_let_in_before_the_look_is_over_is_not_ended(tmp_path: Pat
         waiting = [await world.atlas.called_by(root) for root in roots]
         for _ in range(PATIENCE - 1):
             world.atlas.engine.circles.look()
-        world.atlas.fleet.release(Slot(world.ids["ping"], "ins_ping", 1))
-        world.atlas.engine.dispatcher.claims.freed(world.ids["ping"])
+        world.atlas.router.grant("ins_ping")
         world.atlas.engine.circles.look()
         shown = [(await world.atlas.admin.get(f"/api/v1/tasks/{task}")).json()["state"] for task in waiting]
         assert shown == ["submitted", "working"]

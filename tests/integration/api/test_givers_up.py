@@ -7,6 +7,7 @@ from agentic_atlas.backend.domain.records import CallerRef, Submitted
 from agentic_atlas.backend.engine import submission
 from agentic_atlas.backend.usecases import calls
 from agentic_atlas.protocol.caller.tasks import SubmitRequest
+from agentic_atlas.protocol.inside.messages import Called
 from agentic_atlas.protocol.messages import Accept, Call, Raw, Reply
 from tests.integration.api.network import GREET, Api, api
 
@@ -28,16 +29,16 @@ def test_a_task_whose_submitter_goes_away_is_delivered_all_the_same(tmp_path: Pa
         async with api(tmp_path) as atlas, asyncio.timeout(PATIENCE):
             await atlas.admin.post("/api/v1/agents", json={"name": "hello"})
             agent_id = await atlas.connect(atlas.admin, "hello", GREET, slots=1)
-            atlas.fleet.reserved.clear()
             submitting = await submitter(atlas, agent_id)
-            await atlas.fleet.reserved.wait()  # the slot is taken, the write is on its way
+            while not atlas.engine.credit.reservations():  # noqa: ASYNC110  # its slot is taken when its write is on its way
+                await asyncio.sleep(0)
             submitting.cancel()
-            await atlas.fleet.arrived.wait()
-            [(_, delivered)] = atlas.fleet.delivered
-            stored = await atlas.engine.store.tasks.get(delivered.id)
+            await atlas.router.arrived.wait()
+            [(_, delivered)] = atlas.router.delivered
+            stored = await atlas.engine.store.tasks.get(delivered.task)
             assert stored is not None
             assert stored.state == "working"
-            assert atlas.fleet.free_slots[agent_id] == []
+            assert atlas.engine.credit.free(agent_id) == 0
 
     asyncio.run(main())
 
@@ -60,14 +61,14 @@ def test_a_task_that_is_being_canceled_makes_no_further_calls(tmp_path: Path) ->
     async def main() -> None:
         async with api(tmp_path) as atlas, asyncio.timeout(PATIENCE):
             await atlas.admin.post("/api/v1/agents", json={"name": "hello"})
-            agent_id = await atlas.connect(atlas.admin, "hello", GREET, slots=2)
+            await atlas.connect(atlas.admin, "hello", GREET, slots=2)
             body = {"agent": "hello", "skill": "greet", "input": {"name": "Ada"}}
             parent = (await atlas.admin.post("/api/v1/tasks", json=body)).json()["id"]
             await atlas.report(Accept(parent, 1))
             await atlas.admin.post(f"/api/v1/tasks/{parent}/cancel")
             heard = Heard()
             call = Call("c1", parent, 1, "hello", "greet", Raw(b'{"name":"Bob"}'))
-            await calls.call(atlas.engine, agent_id, "ins_1", call, heard)
+            await calls.call(atlas.engine, Called(atlas.router.known["ins_1"], call), heard)
             [reply] = heard.replies
             assert reply.error is not None
             assert reply.error.code == "parent_not_running"

@@ -7,13 +7,12 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from agentic_atlas.backend.engine import instances
 from agentic_atlas.backend.engine.census import OpenLimits
 from agentic_atlas.backend.engine.engine import EngineSettings
 from agentic_atlas.backend.usecases import calls
 from agentic_atlas.http.turns import LONG
+from agentic_atlas.protocol.inside.messages import Called
 from agentic_atlas.protocol.messages import Accept, Call, Delivery, Fault, Outcome, Policy, Raw, Reply, Result
-from agentic_atlas.protocol.tasks import Loss
 from tests.integration.api.network import GREET, Api, api
 
 PATIENCE = 10.0
@@ -82,22 +81,26 @@ def test_a_submit_that_is_repeated_finds_its_task_however_full_it_is(tmp_path: P
 
 def test_what_an_attempt_called_is_canceled_when_the_attempt_ends_whatever_its_end(tmp_path: Path) -> None:
     async def test(atlas: Api) -> None:
-        agent_id = await atlas.connect(atlas.admin, "hello", GREET, slots=1)
+        await atlas.admin.post("/api/v1/agents", json={"name": "other"})
+        await atlas.connect(atlas.admin, "other", GREET, instance="ins_busy")
+        await atlas.connect(atlas.admin, "hello", GREET, slots=1)
         for end in (Outcome.COMPLETED, Outcome.FAILED, None):
             parent = (await atlas.admin.post("/api/v1/tasks", json=ask())).json()["id"]
             await atlas.report(Accept(parent, 1))
-            call = Call("c1", parent, 1, "hello", "greet", Raw(b'{"name":"Bob"}'))
-            calling = asyncio.create_task(calls.call(atlas.engine, agent_id, "ins_1", call, Unheard()))
+            call = Call("c1", parent, 1, "other", "greet", Raw(b'{"name":"Bob"}'))
+            calling = asyncio.create_task(
+                calls.call(atlas.engine, Called(atlas.router.known["ins_1"], call), Unheard())
+            )
             child = await atlas.called_by(parent)
             if end is None:
-                await instances.lost(atlas.engine, parent, 1, Loss.CUT)
+                await atlas.router.lose(parent, 1)
             else:
                 await atlas.report(Result(parent, 1, end, Raw(b"1"), Fault("x", "y")))
             shown = (await atlas.admin.get(f"/api/v1/tasks/{child}?wait=5")).json()
             assert shown["state"] == "canceled"
             await calling
             await atlas.admin.post(f"/api/v1/tasks/{parent}/cancel")
-            atlas.fleet.release(atlas.fleet.delivered[-1][0])
+            atlas.router.grant(atlas.router.delivered[-1][0].instance_id)
         assert not list(atlas.engine.dispatcher.census)
 
     run(test, tmp_path)
@@ -145,7 +148,7 @@ def test_the_tasks_of_an_agent_that_is_deleted_end_and_count_no_longer(tmp_path:
             shown = (await atlas.admin.get(f"/api/v1/tasks/{task}")).json()
             assert (shown["state"], shown["error"]["code"]) == ("failed", "agent_deleted")
         assert len(atlas.engine.dispatcher.census) == 0
-        assert made[0] in atlas.fleet.cancels, "the one that ran is told to stop"
+        assert made[0] in atlas.router.cancels, "the one that ran is told to stop"
 
     run(test, tmp_path)
 

@@ -8,8 +8,8 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from agentic_atlas.backend.domain.invariants import Invariant
 from agentic_atlas.backend.engine.findings import LOOKS
-from agentic_atlas.backend.ports import Slot
-from agentic_atlas.protocol.messages import Accept, Outcome, Raw, Result
+from agentic_atlas.protocol.inside.messages import Heard, InstanceRef
+from agentic_atlas.protocol.messages import Accept, Outcome, Raw, Result, RunningAttempt
 from tests.integration.api.network import GREET, Api, api
 
 BODY = {"agent": "hello", "skill": "greet", "input": {"name": "Ada"}}
@@ -65,13 +65,13 @@ def test_a_task_that_runs_without_a_lease_is_found_and_gets_one(tmp_path: Path) 
     async def test(atlas: Api) -> None:
         await atlas.connect(atlas.admin, "hello", GREET, slots=1)
         task = (await atlas.admin.post("/api/v1/tasks", json=BODY)).json()["id"]
-        atlas.fleet.unleased.add((task, 1))
+        atlas.router.unleased.add((task, 1))
         look(atlas)
         assert (await health(atlas))[:2] == ("degraded", dict.fromkeys(Invariant, 0) | {"running_without_lease": 1})
         told = await metrics(atlas)
         assert told["atlas_invariants_violated", "running_without_lease"] == 1
         assert told["atlas_invariant_violations_total", "running_without_lease"] == 1
-        assert (task, 1) not in atlas.fleet.unleased
+        assert (task, 1) not in atlas.router.unleased
         look(atlas)
         status, _, ever = await health(atlas)
         assert (status, ever["running_without_lease"]) == ("ok", 1)
@@ -82,22 +82,25 @@ def test_a_task_that_runs_without_a_lease_is_found_and_gets_one(tmp_path: Path) 
 def test_a_task_that_waits_beside_a_free_slot_is_found_and_delivered(tmp_path: Path) -> None:
     async def test(atlas: Api) -> None:
         agent_id = await atlas.connect(atlas.admin, "hello", GREET, slots=1)
-        slot = atlas.fleet.free_slots[agent_id].pop()
+        atlas.engine.credit.reserve(agent_id)
         await atlas.admin.post("/api/v1/tasks", json=BODY)
-        assert not atlas.fleet.delivered
-        atlas.fleet.release(slot)  # and nobody says so
-        atlas.fleet.arrived.clear()
+        assert not atlas.router.delivered
+        atlas.engine.credit.release(InstanceRef(agent_id, "ins_1", 1))  # and nobody says so
+        atlas.router.arrived.clear()
         look(atlas)
         assert (await health(atlas))[2]["waiting_beside_free_slots"] == 1
-        await atlas.fleet.arrived.wait()
-        assert len(atlas.fleet.delivered) == 1
+        await atlas.router.arrived.wait()
+        assert len(atlas.router.delivered) == 1
 
     run(test, tmp_path)
 
 
 def test_a_result_that_an_agent_keeps_for_too_long_is_found(tmp_path: Path) -> None:
     async def test(atlas: Api) -> None:
-        atlas.fleet.kept = [("ins_1", 59.0), ("ins_2", 61.0)]
+        for instance, seconds in (("ins_1", 59.0), ("ins_2", 61.0)):
+            await atlas.connect(atlas.admin, "hello", GREET, instance=instance)
+            atlas.router.door.say(Heard(atlas.router.there[instance], seconds))
+        atlas.monotonic.seconds += 100.0
         look(atlas)
         assert (await health(atlas))[1]["result_overdue"] == 1
         assert (await metrics(atlas))[("atlas_oldest_result_seconds",)] == 61.0
@@ -107,21 +110,20 @@ def test_a_result_that_an_agent_keeps_for_too_long_is_found(tmp_path: Path) -> N
 
 def test_an_attempt_that_its_agents_beats_do_not_name_is_found_lost_and_run_again(tmp_path: Path) -> None:
     async def test(atlas: Api) -> None:
-        agent_id = await atlas.connect(atlas.admin, "hello", GREET, slots=1)
+        await atlas.connect(atlas.admin, "hello", GREET, slots=1)
         task = (await atlas.admin.post("/api/v1/tasks", json=BODY)).json()["id"]
         await atlas.report(Accept(task, 1))
-        atlas.fleet.unnamed.append((task, 1))
+        atlas.router.door.say(Heard(atlas.router.there["ins_1"], unheard=(RunningAttempt(task, 1),)))
         look(atlas)
         status, now, ever = await health(atlas)
         assert (status, now["attempt_not_running"], ever["attempt_not_running"]) == ("ok", 1, 1)
-        assert atlas.fleet.unnamed == [], "its slot is given back"
+        assert atlas.router.abandoned == [(task, 1)], "its slot is given back"
         shown = (await atlas.admin.get(f"/api/v1/tasks/{task}")).json()
         assert shown["state"] == "submitted"
-        atlas.fleet.arrived.clear()
-        atlas.fleet.release(Slot(agent_id, "ins_1", 1))
-        atlas.engine.dispatcher.claims.freed(agent_id)
-        await atlas.fleet.arrived.wait()
-        assert atlas.fleet.delivered[-1][1].attempt == 2
+        atlas.router.arrived.clear()
+        atlas.router.grant("ins_1")
+        await atlas.router.arrived.wait()
+        assert atlas.router.delivered[-1][1].attempt == 2
         look(atlas)
         assert (await health(atlas))[1]["attempt_not_running"] == 0
 
@@ -133,9 +135,9 @@ def test_a_slot_whose_task_has_ended_is_given_back_when_nobody_names_it(tmp_path
         await atlas.connect(atlas.admin, "hello", GREET, slots=1)
         task = (await atlas.admin.post("/api/v1/tasks", json=BODY)).json()["id"]
         await atlas.report(Accept(task, 1), Result(task, 1, Outcome.COMPLETED, Raw(b"1")))
-        atlas.fleet.unnamed.append((task, 1))
+        atlas.router.door.say(Heard(atlas.router.there["ins_1"], unheard=(RunningAttempt(task, 1),)))
         look(atlas)
-        assert atlas.fleet.unnamed == []
+        assert atlas.router.abandoned == [(task, 1)]
         shown = (await atlas.admin.get(f"/api/v1/tasks/{task}")).json()
         assert (shown["state"], shown["output"]) == ("completed", 1)
 
@@ -144,10 +146,11 @@ def test_a_slot_whose_task_has_ended_is_given_back_when_nobody_names_it(tmp_path
 
 def test_a_slot_that_is_kept_for_no_task_is_found_and_given_back(tmp_path: Path) -> None:
     async def test(atlas: Api) -> None:
-        agent_id = await atlas.connect(atlas.admin, "hello", GREET)
-        atlas.fleet.forgotten.append((Slot(agent_id, "ins_1", 1), 2))
+        agent_id = await atlas.connect(atlas.admin, "hello", GREET, slots=2)
+        for _ in range(2):
+            atlas.engine.credit.reserve(agent_id)
         look(atlas)
         assert (await health(atlas))[1]["slot_kept_for_nothing"] == 1
-        assert atlas.fleet.free(agent_id) == 2
+        assert atlas.engine.credit.free(agent_id) == 2
 
     run(test, tmp_path)

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from agentic_atlas.backend.ports import Usage
 from agentic_atlas.protocol.messages import Accept
 from agentic_atlas.protocol.tasks import Holdup
 from tests.integration.api.network import GREET, Api, api
@@ -35,7 +34,10 @@ async def note(atlas: Api, task: str) -> str | None:
             [(1, 8, Holdup.BLOCKED)],
             "its instance takes no tasks at the moment: its event loop is blocked, see its log",
         ),
-        ([(0, 4, Holdup.DRAINING)], "its instance takes no tasks at the moment: it is about to end"),
+        (
+            [(0, 4, Holdup.DRAINING), (4, 4, None)],
+            "no instance with a free slot takes tasks at the moment: it is about to end",
+        ),
         (
             [(0, 4, Holdup.REFUSED)],
             "its instance takes no tasks at the moment: it gave a task back as busy, and is left alone for a moment",
@@ -54,11 +56,14 @@ def test_a_queued_task_says_why_no_instance_takes_it(
     async def main() -> None:
         async with api(tmp_path) as atlas:
             await atlas.admin.post("/api/v1/agents", json={"name": "work"})
-            agent_id = await atlas.connect(atlas.admin, "work", GREET, slots=0)
-            atlas.fleet.used[agent_id] = [
-                Usage(f"ins_{number}", used, slots, holdup=holdup) for number, (used, slots, holdup) in enumerate(usage)
-            ]
-            assert await note(atlas, await submitted(atlas)) == f"queued: {says}"
+            await atlas.connect(atlas.admin, "work", GREET, instance="ins_0")
+            task = await submitted(atlas)
+            atlas.engine.dispatcher.claims.forget(next(iter(atlas.router.there.values())).agent_id)
+            for number, (used, slots, holdup) in enumerate(usage):
+                if number:
+                    await atlas.connect(atlas.admin, "work", GREET, instance=f"ins_{number}")
+                atlas.router.grant(f"ins_{number}", slots - used, slots=slots, holdup=holdup)
+            assert await note(atlas, task) == f"queued: {says}"
 
     asyncio.run(main())
 
@@ -81,7 +86,7 @@ def test_a_running_task_whose_agent_is_away_says_what_becomes_of_it(
             task = await submitted(atlas, **policy)
             await atlas.report(Accept(task, 1), instance="ins_1")
             assert await note(atlas, task) is None
-            atlas.fleet.awaited[task, 1] = 11.2
+            atlas.router.leave("ins_1", grace=11.2)
             away = f"its agent is away: it {then} unless the agent comes back within 12 s"
             assert await note(atlas, task) == away
 

@@ -12,9 +12,7 @@ import httpx
 import msgspec
 import pytest
 
-from agentic_atlas.backend.domain.assignment import assignment
-from agentic_atlas.backend.engine import instances
-from agentic_atlas.backend.ports import Slot
+from agentic_atlas.protocol.inside.messages import Admit, Identity, Receipt
 from agentic_atlas.protocol.messages import (
     Accept,
     Event,
@@ -27,8 +25,7 @@ from agentic_atlas.protocol.messages import (
     Result,
     RunningAttempt,
 )
-from agentic_atlas.protocol.tasks import Loss
-from tests.integration.api.network import GREET, Api, api
+from tests.integration.api.network import GREET, NEVER, Api, api
 
 SECONDS = 10.0
 
@@ -41,13 +38,13 @@ class Stage:
         self.url = f"/api/v1/tasks/{task}"
         self.n = 0
 
-    async def say(self, data: object, kind: EventKind = EventKind.QUESTION) -> instances.Stored:
+    async def say(self, data: object, kind: EventKind = EventKind.QUESTION) -> Receipt:
         self.n += 1
         raw = Raw(data if isinstance(data, bytes) else msgspec.json.encode(data))
         (stored,) = await self.atlas.report(Event(self.task, 1, self.n, kind, raw))
         return stored
 
-    async def ask(self, number: int = 1, question: str = "Really?", **more: Any) -> instances.Stored:
+    async def ask(self, number: int = 1, question: str = "Really?", **more: Any) -> Receipt:
         return await self.say({"number": number, "question": question, **more})
 
     async def shown(self) -> dict[str, Any]:
@@ -86,7 +83,7 @@ def test_a_question_is_shown_answered_and_told_to_its_agent(tmp_path: Path) -> N
             (question,) = answered.json()["questions"]
             assert (question["state"], question["answer"], question["schema"]) == ("answered", True, None)
             assert question["answered_by"].startswith("ada/")
-            assert on.atlas.fleet.answers == [(on.task, Reaction(1, Raw(b"true")))]
+            assert on.atlas.router.answers == [(on.task, Reaction(1, Raw(b"true")))]
             events = (await on.ada.get(f"{on.url}/events", headers={"Accept": "application/json"})).json()["items"]
             assert [event["kind"] for event in events[-4:]] == ["question", "state", "answer", "state"]
             assert events[-2]["data"] == {"question": 1, "answer": True, "by": question["answered_by"]}
@@ -105,7 +102,7 @@ def test_an_answer_that_does_not_fit_leaves_the_question_open(tmp_path: Path) ->
             assert error["message"].startswith("the answer does not fit question 1: /size:")
             assert error["detail"][0]["path"] == "/size"
             assert (await on.shown())["questions"][0]["state"] == "open"
-            assert on.atlas.fleet.answers == []
+            assert on.atlas.router.answers == []
 
     asyncio.run(main())
 
@@ -173,7 +170,7 @@ def test_where_no_question_is_open_there_is_nothing_to_answer_and_the_same_answe
             assert (again.status_code, again.json()["state"]) == (200, "working")
             other = await on.answer("no", question=1)
             assert (other.status_code, other.json()["error"]["code"]) == (409, "no_open_question")
-            assert len(on.atlas.fleet.answers) == 1
+            assert len(on.atlas.router.answers) == 1
 
     asyncio.run(main())
 
@@ -184,7 +181,7 @@ def test_of_many_who_answer_at_once_one_does(tmp_path: Path) -> None:
             await on.ask()
             answers = await asyncio.gather(*(on.answer(number) for number in range(20)))
             assert sorted(answer.status_code for answer in answers) == [200] + [409] * 19
-            assert len(on.atlas.fleet.answers) == 1
+            assert len(on.atlas.router.answers) == 1
 
     asyncio.run(main())
 
@@ -229,7 +226,7 @@ def test_a_question_that_cannot_be_asked_ends_its_task_with_an_error_and_its_age
             shown = await on.shown()
             assert shown["state"] == "failed"
             assert shown["error"]["code"] in ("invalid_question", "too_many_questions")
-            assert on.atlas.fleet.cancels == [on.task]
+            assert on.atlas.router.cancels == [on.task]
             late = await on.atlas.report(Result(on.task, 1, Outcome.CANCELED))
             assert not late[0].recorded
 
@@ -243,10 +240,10 @@ def test_a_question_that_nobody_answers_expires_and_its_agent_is_told(tmp_path: 
             with on.atlas.engine.feed.watch(on.task) as watch:
                 await on.ask(timeout=0.05)
                 async with asyncio.timeout(SECONDS):
-                    while not on.atlas.fleet.answers:
+                    while not on.atlas.router.answers:
                         await watch.changed(SECONDS)
             running.cancel()
-            assert on.atlas.fleet.answers == [(on.task, Reaction(1, expired=True))]
+            assert on.atlas.router.answers == [(on.task, Reaction(1, expired=True))]
             shown = await on.shown()
             assert (shown["state"], shown["questions"][0]["state"]) == ("working", "expired")
             assert (await on.answer("too late", question=1)).status_code == 409
@@ -264,8 +261,8 @@ def test_an_instance_that_comes_back_is_told_all_answers_of_what_it_runs(tmp_pat
             assert task is not None
             (token,) = await on.atlas.engine.store.tokens.of_agent(task.agent_id)
             hello = Hello(1, InstanceInfo("ins_1"), [GREET], running=[RunningAttempt(on.task, 1)])
-            backend = on.atlas.engine
-            admitted = await instances.admit(backend, token.id, task.agent_id, hello, backend.clock())
+            admitted = await on.atlas.router.arrive(Identity(token.id, task.agent_id, NEVER), hello)
+            assert isinstance(admitted, Admit)
             assert [(one.task, one.attempt, one.reaction) for one in admitted.answers] == [
                 (on.task, 1, Reaction(1, Raw(b'"yes"')))
             ]
@@ -280,15 +277,13 @@ def test_the_next_attempt_is_delivered_with_the_answers_of_the_last_one(tmp_path
             await on.ask(1)
             await on.answer({"size": 3})
             await on.ask(2)
-            await instances.lost(on.atlas.engine, on.task, 1, Loss.CUT)
+            await on.atlas.router.lose(on.task, 1)
             assert [one["number"] for one in (await on.shown())["questions"]] == [1]
-            agent_id = next(iter(on.atlas.fleet.present))
-            on.atlas.fleet.arrived.clear()
-            on.atlas.fleet.release(Slot(agent_id, "ins_1", 1))
-            on.atlas.engine.dispatcher.claims.freed(agent_id)
+            on.atlas.router.arrived.clear()
+            on.atlas.router.grant("ins_1")
             async with asyncio.timeout(SECONDS):
-                await on.atlas.fleet.arrived.wait()
-            delivered = assignment(on.atlas.fleet.delivered[-1][1])
+                await on.atlas.router.arrived.wait()
+            delivered = on.atlas.router.delivered[-1][1]
             assert (delivered.attempt, delivered.answers) == (2, [Reaction(1, Raw(b'{"size":3}'))])
 
     asyncio.run(main())

@@ -110,8 +110,8 @@ def test_one_members_things_do_not_exist_for_another(tmp_path: Path) -> None:
             assert (await eve.post("/api/v1/tasks", json=call)).status_code == 404
             assert (await eve.get("/api/v1/tasks")).json()["items"] == []
             assert (await eve.get("/api/v1/agents")).json()["items"] == []
-            assert atlas.fleet.closed == []
-            assert agent_id in atlas.fleet.present
+            assert atlas.router.closed == []
+            assert atlas.engine.credit.online(agent_id) == 1
             shown = await atlas.admin.get("/api/v1/agents/ada/secret")
             assert shown.json()["full_name"] == "ada/secret"
 

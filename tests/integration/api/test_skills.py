@@ -6,14 +6,13 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
-import pytest
 from msgspec.structs import replace
 
-from agentic_atlas.backend.engine import instances
 from agentic_atlas.backend.engine.findings import LOOKS
 from agentic_atlas.protocol.closing import CloseCode
+from agentic_atlas.protocol.inside.messages import Admit, Failure, Identity, TurnAway
 from agentic_atlas.protocol.messages import Hello, InstanceInfo, Outcome, Raw, Result
-from tests.integration.api.network import GREET, Api, api
+from tests.integration.api.network import GREET, NEVER, Api, api
 
 TASK = {"agent": "hello", "skill": "greet", "input": {"name": "Ada"}}
 COUNT = replace(GREET, name="count")
@@ -46,13 +45,13 @@ def test_a_token_is_refused_to_the_code_of_another_agent(tmp_path: Path) -> None
         record = await atlas.engine.store.tokens.get(token)
         assert record is not None
         hello = Hello(protocol=1, instance=InstanceInfo(id="ins_1"), skills=[GREET])
+        identity = Identity(token, record.agent_id, NEVER)
         for name in ("hello", None):
-            await instances.admit(atlas.engine, token, record.agent_id, replace(hello, agent=name), 0.0)
-        with pytest.raises(instances.NotAdmitted, match="it is for hello, the code declares kinds") as refused:
-            await instances.admit(
-                atlas.engine, token, record.agent_id, replace(hello, agent="kinds", skills=[COUNT]), 0.0
-            )
-        assert (refused.value.close_code, refused.value.code) == (CloseCode.WRONG_AGENT, "wrong_agent")
+            assert isinstance(await atlas.router.arrive(identity, replace(hello, agent=name)), Admit)
+        refused = await atlas.router.arrive(identity, replace(hello, agent="kinds", skills=[COUNT]))
+        assert refused == TurnAway(
+            3, Failure(CloseCode.WRONG_AGENT, "wrong_agent", "it is for hello, the code declares kinds")
+        )
         assert list(await offered(atlas)) == ["greet"]
 
     run(test, tmp_path)
@@ -60,14 +59,14 @@ def test_a_token_is_refused_to_the_code_of_another_agent(tmp_path: Path) -> None
 
 def test_an_agent_offers_what_its_connected_instances_have_and_the_last_ones_skills_without_any(tmp_path: Path) -> None:
     async def test(atlas: Api) -> None:
-        agent_id = await atlas.connect(atlas.admin, "hello", GREET, instance="right")
+        await atlas.connect(atlas.admin, "hello", GREET, instance="right")
         assert await offered(atlas) == {"greet": ["name"]}
         await atlas.connect(atlas.admin, "hello", NARROW, COUNT, instance="older")
         assert await offered(atlas) == {"count": ["name"], "greet": ["first"]}
-        await instances.departed(atlas.engine, agent_id, "older", 1)
+        await atlas.leave("older")
         assert await offered(atlas) == {"greet": ["name"]}
         assert (await atlas.admin.post("/api/v1/tasks", json=TASK | {"skill": "count"})).status_code == 404
-        await instances.departed(atlas.engine, agent_id, "right", 1)
+        await atlas.leave("right")
         assert await offered(atlas) == {"greet": ["name"]}
 
     run(test, tmp_path)
@@ -79,38 +78,36 @@ def test_a_task_goes_only_to_an_instance_that_has_its_skill_with_that_schema(tmp
         await atlas.connect(atlas.admin, "hello", GREET, instance="right", slots=1)
         greets = [await submit(atlas) for _ in range(2)]
         await submit(atlas, "count")
-        while len(atlas.fleet.delivered) < 2:
-            atlas.fleet.arrived.clear()
-            await atlas.fleet.arrived.wait()
-        assert [(slot.instance_id, task.skill) for slot, task in atlas.fleet.delivered] == [
+        while len(atlas.router.delivered) < 2:
+            atlas.router.arrived.clear()
+            await atlas.router.arrived.wait()
+        assert [(slot.instance_id, task.skill) for slot, task in atlas.router.delivered] == [
             ("right", "greet"),
             ("older", "count"),
         ]
         for _ in range(LOOKS):
             atlas.engine.monitor.look()
         assert not any(atlas.engine.monitor.findings.now().values()), "what can't begin there does not wait for it"
-        atlas.fleet.arrived.clear()
+        atlas.router.arrived.clear()
         await atlas.report(Result(greets[0], 1, Outcome.COMPLETED, Raw(b"1")), instance="right")
-        slot = atlas.fleet.delivered[0][0]
-        atlas.fleet.release(slot)
-        atlas.engine.dispatcher.claims.freed(slot.agent_id)
-        await atlas.fleet.arrived.wait()
-        assert [(slot.instance_id, task.id) for slot, task in atlas.fleet.delivered][2:] == [("right", greets[1])]
+        atlas.router.grant("right")
+        await atlas.router.arrived.wait()
+        assert [(slot.instance_id, task.task) for slot, task in atlas.router.delivered][2:] == [("right", greets[1])]
 
     run(test, tmp_path)
 
 
 def test_a_task_whose_skill_no_connected_instance_has_waits_and_says_so(tmp_path: Path) -> None:
     async def test(atlas: Api) -> None:
-        agent_id = await atlas.connect(atlas.admin, "hello", GREET, instance="right")
+        await atlas.connect(atlas.admin, "hello", GREET, instance="right")
         task = await submit(atlas)
-        await instances.departed(atlas.engine, agent_id, "right", 1)
+        await atlas.leave("right")
         await atlas.connect(atlas.admin, "hello", COUNT, instance="older", slots=1)
-        assert not atlas.fleet.delivered
+        assert not atlas.router.delivered
         shown = (await atlas.admin.get(f"/api/v1/tasks/{task}")).json()
         assert shown["note"] == "queued: no connected instance of the agent has the skill greet"
         await atlas.connect(atlas.admin, "hello", GREET, instance="new", slots=1)
-        await atlas.fleet.arrived.wait()
-        assert [slot.instance_id for slot, _ in atlas.fleet.delivered] == ["new"]
+        await atlas.router.arrived.wait()
+        assert [slot.instance_id for slot, _ in atlas.router.delivered] == ["new"]
 
     run(test, tmp_path)

@@ -10,9 +10,8 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from agentic_atlas.backend.engine import instances
-from agentic_atlas.backend.ports import Slot
 from agentic_atlas.protocol import messages
+from agentic_atlas.protocol.inside.messages import Admit, Identity
 from agentic_atlas.protocol.messages import (
     Accept,
     Delivery,
@@ -26,7 +25,7 @@ from agentic_atlas.protocol.messages import (
     RunningAttempt,
     Verdict,
 )
-from tests.integration.api.network import GREET, Api, api
+from tests.integration.api.network import GREET, NEVER, Api, api
 
 ONCE = replace(GREET, name="once", policy=Policy(delivery=Delivery.AT_MOST_ONCE))
 
@@ -39,24 +38,22 @@ class World:
     agent_id: str = ""
     tokens: dict[str, str] = field(default_factory=dict)
 
-    async def process(self, instance: str, *predecessors: Predecessor, token: str = "one") -> instances.Admitted:
+    async def process(self, instance: str, *predecessors: Predecessor, token: str = "one") -> Admit:
         """A process connects, and has four slots."""
         if token not in self.tokens:
             made = (await self.api.admin.post("/api/v1/agents/hello/tokens", json={})).json()
             self.tokens[token] = made["id"]
         hello = Hello(1, InstanceInfo(instance), [GREET, ONCE], 4, predecessors=list(predecessors))
-        backend = self.api.engine
-        record = await backend.store.tokens.get(self.tokens[token])
+        record = await self.api.engine.store.tokens.get(self.tokens[token])
         assert record is not None
         self.agent_id = record.agent_id
-        admitted = await instances.admit(backend, self.tokens[token], self.agent_id, hello, backend.clock())
-        self.api.fleet.free_slots[self.agent_id] = [Slot(self.agent_id, instance, admitted.generation)] * 4
-        backend.dispatcher.claims.freed(self.agent_id)
+        admitted = await self.api.router.arrive(Identity(self.tokens[token], self.agent_id, NEVER), hello)
+        assert isinstance(admitted, Admit)
+        self.api.router.begin(admitted.instance, 4)
         return admitted
 
     async def dies(self, instance: str) -> None:
-        self.api.fleet.free_slots.clear()
-        await self.api.engine.store.agents.depart(instance, 1, self.api.engine.clock())
+        await self.api.leave(instance)
 
     async def task(self, skill: str = "greet", instance: str = "p1") -> str:
         """Submit a task that this process has accepted."""

@@ -14,6 +14,7 @@ import pytest
 from agentic_atlas.backend.domain import lifecycle
 from agentic_atlas.backend.domain.records import EventKind, Task, TaskError
 from agentic_atlas.backend.engine import unawaited
+from agentic_atlas.backend.engine.credit import Credits
 from agentic_atlas.backend.engine.dispatch import Dispatcher
 from agentic_atlas.backend.engine.feed import Feed
 from agentic_atlas.backend.ports import Decide, Tasks
@@ -21,7 +22,7 @@ from agentic_atlas.backend.store.database import open_store
 from agentic_atlas.bus.local import LocalBus
 from agentic_atlas.errors import Unavailable
 from tests.conformance.store.samples import CALLER, LIBRARY, NOW, Numbered, populate, submitted
-from tests.integration.api.network import GREET, HandFleet, api
+from tests.integration.api.network import GREET, HandRouter, api
 from tests.unit.sdk.memory_log import MemoryLog
 
 AWAY = Unavailable("the store can't be used now", code="store_unavailable")
@@ -58,7 +59,9 @@ class Scene:
         self.now = NOW
         self.tasks: Any = Failing(tasks)
         self.log = MemoryLog()
-        self.dispatcher = Dispatcher(self.tasks, HandFleet(), Feed(LocalBus()), lambda: self.now, self.log)
+        self.dispatcher = Dispatcher(
+            self.tasks, Credits(lambda: self.now), HandRouter(), Feed(LocalBus()), lambda: self.now, self.log
+        )
 
     async def stored(self, task_id: str) -> Task:
         task = await self.tasks.get(task_id)

@@ -21,6 +21,7 @@ from websockets.exceptions import ConnectionClosed
 
 from agentic_atlas.compose.crowd import OpenConnections
 from agentic_atlas.errors import Forbidden, Unauthenticated
+from agentic_atlas.protocol.inside.messages import Identity
 from agentic_atlas.protocol.messages import (
     Hello,
     InstanceInfo,
@@ -38,7 +39,6 @@ from agentic_atlas.protocol.session import Session
 from agentic_atlas.router.door import AgentDoor as AgentsDoor
 from agentic_atlas.router.door import serve
 from agentic_atlas.router.handshake import Guard
-from agentic_atlas.router.ports import Identity
 from agentic_atlas.router.router import Router
 from agentic_atlas.router.settings import RouterSettings
 from agentic_atlas.transport.limiter import ConnectionLimiter
@@ -131,7 +131,7 @@ async def door(
     max_connections: int = 0,
 ) -> AsyncIterator[Door]:
     """Run a router and its endpoint; afterwards nothing may be left of any connection."""
-    backend, log = MemoryBackend(), Log()
+    backend, log = MemoryBackend(time.monotonic), Log()
     router = Router(
         backend, clock=time.monotonic, wall=time.time, limits=limits or Limits(), settings=settings, log=log
     )

@@ -1,8 +1,8 @@
 """The backend's side of the router's port, in memory: real rules for tasks, no store.
 
-It keeps the promises of `router.ports.Backend`: reports are stored in the order of the calls and answered after a
-commit, attempts are fenced by instance, a lost attempt is tried again. A test may hold the commits back (`storing`),
-or have them fail (`failing`).
+It answers what the router says as `protocol.inside` has it: reports are stored in order and answered after a commit,
+attempts are fenced by instance, a lost attempt is tried again. A test may hold the commits back (`storing`), or have
+them fail (`failing`).
 """
 
 from __future__ import annotations
@@ -10,19 +10,48 @@ from __future__ import annotations
 import asyncio
 from asyncio import Future
 from collections import defaultdict, deque
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
+from typing import Any
 
 import msgspec
 
-from agentic_atlas.errors import AtlasError
+from agentic_atlas.backend.engine.credit import Credits
+from agentic_atlas.errors import AtlasError, Busy, Unavailable
 from agentic_atlas.protocol.closing import CloseCode
-from agentic_atlas.protocol.codec import ProtocolError
+from agentic_atlas.protocol.inside.messages import (
+    Absent,
+    Admit,
+    Arrived,
+    Audit,
+    Called,
+    Closing,
+    Congested,
+    Credit,
+    Deliver,
+    Departed,
+    Failure,
+    FromRouter,
+    Heard,
+    InstanceRef,
+    Lost,
+    Receipt,
+    Replied,
+    Reported,
+    Revoke,
+    Stop,
+    Tell,
+    TurnAway,
+    Unleased,
+    Waiting,
+    Withdrawn,
+)
 from agentic_atlas.protocol.messages import (
     NULL,
     Accept,
     Answer,
-    Call,
     Caller,
+    Cancel,
     Event,
     Hello,
     Outcome,
@@ -30,13 +59,13 @@ from agentic_atlas.protocol.messages import (
     Refuse,
     Reply,
     ReplyKind,
+    Report,
     Result,
     RunningAttempt,
     Task,
     Verdict,
 )
 from agentic_atlas.protocol.tasks import Loss, TaskState, Trigger, after
-from agentic_atlas.router.ports import Admission, Arrival, Instance, Receipt, Refused, Replies, Report
 from agentic_atlas.router.router import Router
 
 ENDS = {
@@ -86,14 +115,18 @@ class MemoryBackend:
 
     router: Router
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Callable[[], float]) -> None:
         self.tasks: dict[str, Record] = {}
+        self.credit = Credits(clock)
         self.revoked: set[str] = set()
         self.online: dict[str, int] = {}
-        self.departures: list[Instance] = []
+        self.departures: list[InstanceRef] = []
         self.losses: list[tuple[str, int]] = []
         self.causes: list[Loss] = []
         self.absences: list[str] = []
+        self.calls: list[Called] = []
+        self.congestion: list[bool] = []
+        self.unleased: tuple[RunningAttempt, ...] = ()
         self.admitting = asyncio.Event()
         self.admitting.set()
         self.losing = asyncio.Event()
@@ -105,7 +138,9 @@ class MemoryBackend:
         self._generations: defaultdict[str, int] = defaultdict(int)
         self._tokens: dict[str, str] = {}
         self._children: dict[tuple[str, int, str], Record] = {}
-        self._writes: deque[tuple[Future[Receipt], Receipt]] = deque()
+        self._writes: list[Receipt] = []
+        self._running: set[asyncio.Task[None]] = set()
+        self._arrivals: dict[int, asyncio.Task[None]] = {}
 
     # -- for a test
 
@@ -121,68 +156,88 @@ class MemoryBackend:
     def dispatch(self, agent_id: str) -> None:
         """Give waiting tasks to free slots."""
         queue = self._queues[agent_id]
-        while queue and (slot := self.router.reserve(agent_id)) is not None:
+        while queue and (slot := self.credit.reserve(agent_id)) is not None:
             task = self.tasks[queue.popleft()]
             if task.state is not TaskState.SUBMITTED:
-                self.router.release(slot)
+                self.credit.release(slot)
                 continue
             self.take(task, slot)
-            self.router.deliver(slot, task.message())
+            self.deliver(slot, task)
 
-    def take(self, task: Record, slot: Instance) -> None:
+    def take(self, task: Record, slot: InstanceRef) -> None:
         """Claim a waiting task for a slot."""
         task.go(Trigger.CLAIM)
         task.attempt += 1
         task.instance_id, task.accepted, task.last_n = slot.instance_id, False, 0
 
+    def deliver(self, slot: InstanceRef, task: Record) -> None:
+        """Deliver a task to the slot that was reserved for it, or give it back for an instance that has left."""
+        instance = self.credit.give(slot)
+        if instance is not None:
+            self.router.say(Deliver(instance, task.message()))
+        elif task.is_held(slot.instance_id, task.attempt):
+            self._again(task, Trigger.REFUSE)
+
     def cancel(self, task: Record, reason: str) -> None:
         """Ask for a task's end."""
         task.cancel_reason = reason
-        self.router.cancel(task.id, task.attempt, reason)
+        self.router.say(Stop(task.id, task.attempt, reason))
 
     def answer(self, task: Record, reaction: Reaction) -> None:
         """Answer a question of a task."""
         task.answers.append(reaction)
-        self.router.answer(task.id, task.attempt, reaction)
+        self.router.say(Tell(task.id, task.attempt, reaction))
 
     def revoke(self, token_id: str) -> None:
         """Revoke a token."""
         self.revoked.add(token_id)
-        self.router.disconnect_tokens([token_id], "token_revoked")
+        self.router.say(Revoke((token_id,), "token_revoked"))
+
+    def holds(self, task_id: str, attempt: int) -> bool:
+        """Ask the router whether the attempt has a lease."""
+        self.router.say(Audit((RunningAttempt(task_id, attempt),)))
+        return not self.unleased
 
     def commit(self) -> None:
         """Answer all reports that wait."""
-        while self._writes:
-            future, receipt = self._writes.popleft()
-            if not future.done():
-                future.set_result(receipt)
+        receipts, self._writes = self._writes, []
+        for receipt in receipts:
+            self.router.say(receipt)
 
     # -- `router.ports.Backend`
 
-    async def admit(self, arrival: Arrival) -> Admission:
+    def say(self, message: FromRouter) -> None:
+        """Take what the router says."""
+        getattr(self, f"_{type(message).__name__.lower()}")(message)
+
+    async def admit(self, said: Arrived) -> Admit | TurnAway:
         await self.admitting.wait()
         if self.failing is not None:
-            raise self.failing
-        identity, hello = arrival.identity, arrival.hello
+            return TurnAway(said.number, failure(self.failing))
+        identity, hello = said.identity, said.hello
         if identity.token_id in self.revoked:
-            raise Refused(CloseCode.TOKEN_REVOKED, "token_revoked", "this token was revoked")
+            revoked = Failure(CloseCode.TOKEN_REVOKED, "token_revoked", "this token was revoked")
+            return TurnAway(said.number, revoked)
         instance_id = hello.instance.id
         self._generations[instance_id] += 1
-        self.online[instance_id] = self._generations[instance_id]
+        instance = InstanceRef(identity.agent_id, instance_id, self._generations[instance_id])
+        self.credit.instances.registered(instance)
+        self.online[instance_id] = instance.generation
         self._tokens[instance_id] = identity.token_id
         lost = self._succeed(instance_id, hello)
         left = (result for ended in hello.predecessors for result in ended.results)
         held = {task.id: task for task in self.tasks.values() if task.is_held(instance_id, task.attempt)}
         verdicts = tuple(self._verdict(instance_id, one) for one in (*hello.running, *hello.results, *left))
         known = {verdict.task for verdict in verdicts if verdict.keep}
-        return Admission(
+        return Admit(
+            to=said.number,
+            instance=instance,
             agent=identity.agent_id,
             owner="ada",
-            generation=self._generations[instance_id],
             attempts=verdicts,
             held=tuple(task.message() for task in held.values() if task.id not in known),
             cancels=tuple(
-                (RunningAttempt(task.id, task.attempt), task.cancel_reason)
+                Cancel(task.id, task.attempt, task.cancel_reason)
                 for task in held.values()
                 if task.id in known and task.cancel_reason is not None
             ),
@@ -195,49 +250,96 @@ class MemoryBackend:
             ),
         )
 
-    async def departed(self, instance: Instance, silent: float) -> None:
-        self.departures.append(instance)
-        if self.online.get(instance.instance_id) == instance.generation:
-            del self.online[instance.instance_id]
+    # -- one for each message
 
-    def report(self, instance: Instance, report: Report) -> Future[Receipt]:
-        future: Future[Receipt] = asyncio.get_running_loop().create_future()
+    def _arrived(self, said: Arrived) -> None:
+        self._arrivals[said.number] = self._spawn(self._let_in(said))
+
+    def _withdrawn(self, said: Withdrawn) -> None:
+        self._arrivals[said.number].cancel()
+
+    def _credit(self, said: Credit) -> None:
+        if self.credit.granted(said):
+            self.dispatch(said.instance.agent_id)
+
+    def _congested(self, said: Congested) -> None:
+        self.congestion.append(said.congested)
+
+    def _heard(self, said: Heard) -> None:
+        self.credit.heard(said)
+
+    def _reported(self, said: Reported) -> None:
         if self.failing is not None:
-            future.set_exception(self.failing)
-            return future
-        if self._out_of_turn(instance, report):
-            future.set_exception(ProtocolError("out of turn", code="event_out_of_turn"))
-            return future
-        self._writes.append((future, self._store(instance, report)))
-        future.get_loop().call_soon(self._commit_unless_held_back)
-        return future
+            self.router.say(Receipt(said.number, failure=failure(self.failing)))
+        elif self._out_of_turn(said.instance, said.report):
+            fault = Failure(CloseCode.PROTOCOL_VIOLATION, "event_out_of_turn", "out of turn")
+            self.router.say(Receipt(said.number, failure=fault))
+        else:
+            recorded, n = self._store(said.instance, said.report)
+            self._writes.append(Receipt(said.number, recorded, n))
+            asyncio.get_running_loop().call_soon(self._commit_unless_held_back)
 
-    async def lost(self, task: str, attempt: int, why: Loss) -> None:
-        await self.losing.wait()
-        if self.failing is not None:
-            raise self.failing
-        self.losses.append((task, attempt))
-        self.causes.append(why)
-        record = self.tasks.get(task)
-        if record is not None and record.state is TaskState.WORKING and record.attempt == attempt:
-            self._again(record, Trigger.LOSE)
+    def _lost(self, said: Lost) -> None:
+        self._spawn(self._lose(said))
 
-    def absent(self, agent_id: str) -> None:
-        self.absences.append(agent_id)
+    def _waiting(self, said: Waiting) -> None:
+        for instance_id in said.instances:
+            self.credit.instances.waits(instance_id, said.seconds)
 
-    def freed(self, agent_id: str) -> None:
-        self.dispatch(agent_id)
+    def _departed(self, said: Departed) -> None:
+        self.credit.departed(said)
+        if said.expected:
+            return
+        self.departures.append(said.instance)
+        if self.online.get(said.instance.instance_id) == said.instance.generation:
+            del self.online[said.instance.instance_id]
 
-    async def call(self, instance: Instance, call: Call, replies: Replies) -> None:
+    def _absent(self, said: Absent) -> None:
+        self.absences.append(said.agent_id)
+
+    def _called(self, said: Called) -> None:
+        self.calls.append(said)
+        call = said.call
         key = (call.task, call.attempt, call.id)
         child = self._children.get(key)
         if child is None:
             child = self._children[key] = self.submit(call.agent, call.skill, bytes(call.input))
-        result = await asyncio.shield(child.ended)
-        data = result.output if result.outcome is Outcome.COMPLETED else NULL
-        replies(Reply(call.id, ReplyKind.RESULT, child.id, data=data, state=child.state.value, error=result.error))
+        self._spawn(self._reply(said, child))
+
+    def _unleased(self, said: Unleased) -> None:
+        self.unleased = said.attempts
+
+    def _closing(self, said: Closing) -> None:
+        self.credit.close()
 
     # -- inside
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        task = asyncio.get_running_loop().create_task(work)
+        self._running.add(task)
+        task.add_done_callback(self._running.discard)
+        return task
+
+    async def _let_in(self, said: Arrived) -> None:
+        self.router.say(await self.admit(said))
+
+    async def _lose(self, said: Lost) -> None:
+        await self.losing.wait()
+        if self.failing is not None:
+            self.router.say(Receipt(said.number, failure=failure(self.failing)))
+            return
+        self.losses.append((said.task, said.attempt))
+        self.causes.append(said.why)
+        record = self.tasks.get(said.task)
+        if record is not None and record.state is TaskState.WORKING and record.attempt == said.attempt:
+            self._again(record, Trigger.LOSE)
+        self.router.say(Receipt(said.number, recorded=True))
+
+    async def _reply(self, said: Called, child: Record) -> None:
+        result = await asyncio.shield(child.ended)
+        data = result.output if result.outcome is Outcome.COMPLETED else NULL
+        reply = Reply(said.call.id, ReplyKind.RESULT, child.id, data=data, state=child.state.value, error=result.error)
+        self.router.say(Replied(said.instance, reply))
 
     def _commit_unless_held_back(self) -> None:
         if self.storing.is_set():
@@ -263,15 +365,16 @@ class MemoryBackend:
             return Verdict(announced.task, announced.attempt, keep=False)
         return Verdict(announced.task, announced.attempt, keep=True, n=task.last_n)
 
-    def _out_of_turn(self, instance: Instance, report: Report) -> bool:
+    def _out_of_turn(self, instance: InstanceRef, report: Report) -> bool:
         task = self.tasks.get(report.task)
         held = task is not None and task.is_held(instance.instance_id, report.attempt)
         return held and task is not None and isinstance(report, Event) and report.n > task.last_n + 1
 
-    def _store(self, instance: Instance, report: Report) -> Receipt:
+    def _store(self, instance: InstanceRef, report: Report) -> tuple[bool, int]:
+        """Return whether a report counts, and the number of the attempt's last event."""
         task = self.tasks.get(report.task)
         if task is None or not task.is_held(instance.instance_id, report.attempt):
-            return Receipt(recorded=False)
+            return False, 0
         match report:
             case Accept():
                 task.accepted = True
@@ -279,16 +382,22 @@ class MemoryBackend:
                 task.events.append(report)
                 task.last_n = report.n
             case Event():
-                return Receipt(recorded=False, n=task.last_n)
+                return False, task.last_n
             case Refuse():
                 self._again(task, Trigger.REFUSE)
             case Result():
                 task.go(ENDS[report.outcome])
                 task.ended.set_result(report)
-        return Receipt(recorded=True, n=task.last_n)
+        return True, task.last_n
 
     def _again(self, task: Record, trigger: Trigger) -> None:
         task.go(trigger)
         task.instance_id = None
         self._queues[task.agent_id].appendleft(task.id)
         self.dispatch(task.agent_id)
+
+
+def failure(error: AtlasError) -> Failure:
+    """Return an error as the router is told of it."""
+    retry_after = error.retry_after if isinstance(error, Busy | Unavailable) else None
+    return Failure(CloseCode.UNAVAILABLE, error.code, error.message, retry_after)

@@ -66,7 +66,7 @@ def test_an_agent_connects_works_and_leaves() -> None:
                 await one.say(Beat(7))
                 assert await one.hear() == Beat(7)
                 assert bytes((await task.ended).output) == b"[1]"
-            await until(lambda: at.router.online("agt") == 0)
+            await until(lambda: at.backend.credit.online("agt") == 0)
             await until(lambda: at.backend.departures)
 
     run(main())
@@ -153,10 +153,10 @@ def test_a_process_that_does_not_answer_a_ping_loses_its_token_to_another() -> N
     async def main() -> None:
         async with door() as at, upgraded(at.port) as frozen:
             await frozen.frame(TEXT, b'{"type":"hello","protocol":1,"instance":{"id":"frozen"},"skills":[]}')
-            await until(lambda: at.router.online("agt"))
+            await until(lambda: at.backend.credit.online("agt"))
             async with agent(at.port, instance_id="inst_2"):
                 assert (await frozen.end())[0] == 4105
-                assert at.router.online("agt") == 1
+                assert at.backend.credit.online("agt") == 1
 
     run(main())
 
@@ -384,7 +384,7 @@ def test_an_idle_agent_costs_little_memory() -> None:
                     sockets.append(writer)
                     writer.write(request(f"agt/tok_{number}") + frame(TEXT, hello % number))
                     await reader.readuntil(b"welcome")
-                assert at.router.online("agt") == 200
+                assert at.backend.credit.online("agt") == 200
                 # Both ends are in this process.
                 assert (psutil.Process().memory_info().rss - before) / 200 < 150 * 1024
             finally:

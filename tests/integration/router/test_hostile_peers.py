@@ -14,6 +14,7 @@ import pytest
 
 from agentic_atlas.protocol import codec
 from agentic_atlas.protocol.closing import decode_reason
+from agentic_atlas.protocol.inside.messages import Readmit, ShutOut
 from agentic_atlas.protocol.messages import Hello, InstanceInfo, Limits
 from tests.integration.router.doors import (
     BINARY,
@@ -126,7 +127,7 @@ def test_two_greetings_are_one_too_many() -> None:
         async with hostile() as (at, peer):
             await peer.send(frame(TEXT, HELLO) * 2)
             assert (await peer.end())[0] == 4107
-            await until(lambda: at.router.online("agt") == 0)
+            await until(lambda: at.backend.credit.online("agt") == 0)
 
     run(main())
 
@@ -156,7 +157,7 @@ def test_no_more_is_read_before_hello_than_one_may_have(whole: bool) -> None:
             code, reason = await peer.end()
             assert (code, decode_reason(reason).code) == (4108, "hello_too_big")
             assert psutil.Process().memory_info().rss - before < 8 * MEGABYTE
-            assert at.router.online("agt") == 0
+            assert at.backend.credit.online("agt") == 0
 
     run(main())
 
@@ -165,7 +166,7 @@ def test_after_hello_messages_may_have_their_full_length() -> None:
     async def main() -> None:
         async with hostile() as (at, peer):
             await peer.frame(TEXT, HELLO)
-            await until(lambda: at.router.online("agt"))
+            await until(lambda: at.backend.credit.online("agt"))
             task = at.backend.submit("agt")
             output = b"x" * (2 * MEGABYTE)
             await peer.frame(
@@ -188,7 +189,7 @@ def test_a_token_has_four_connections_that_have_not_said_hello_and_the_fifth_is_
             async with upgraded(at.port, "agt/another"):
                 pass
             await silent[0].frame(TEXT, HELLO)
-            await until(lambda: at.router.online("agt"))
+            await until(lambda: at.backend.credit.online("agt"))
             async with upgraded(at.port):
                 pass
 
@@ -235,11 +236,11 @@ def test_a_revoked_token_is_refused_at_the_handshake_and_nothing_of_it_is_read()
 def test_a_disabled_agent_is_refused_at_the_handshake_until_it_is_enabled_again() -> None:
     async def main() -> None:
         async with door() as at, agent(at.port) as one:
-            at.router.disconnect_agent("agt", "agent_disabled")
+            at.router.say(ShutOut("agt", "agent_disabled"))
             await one.end()
             status, headers, _ = await answered(at.port, request())
             assert (status, headers["atlas-error"]) == (403, "agent_disabled")
-            at.router.readmit_agent("agt")
+            at.router.say(Readmit("agt"))
             async with agent(at.port):
                 pass
 
@@ -267,7 +268,7 @@ def test_frames_that_came_together_with_a_violation_are_passed_over_in_little_ti
     async def main() -> None:
         async with hostile() as (at, peer):
             await peer.frame(TEXT, HELLO)
-            await until(lambda: at.router.online("agt"))
+            await until(lambda: at.backend.credit.online("agt"))
             (socket,) = [one for one in at.listener.connections if one.websocket.receiver.identity.agent_id == "agt"]
             await peer.frame(TEXT, b'{"type":"beat","n":1,"z":"%s"}' % (b"x" * 3 * MEGABYTE))
             assert (await peer.read())[0] == TEXT
@@ -381,7 +382,7 @@ def test_nothing_is_taken_after_a_close_of_the_routers() -> None:
             await peer.frame(PING, b"anyone there?")
             async with asyncio.timeout(5):
                 assert await peer.reader.read() == b""
-            assert at.router.online("agt") == 0
+            assert at.backend.credit.online("agt") == 0
 
     run(main())
 
@@ -393,7 +394,7 @@ def test_nothing_is_taken_after_a_close_of_the_peers() -> None:
             assert await peer.read() == (CLOSE, struct.pack("!H", 4321))
             async with asyncio.timeout(5):
                 assert await peer.reader.read() == b""
-            assert at.router.online("agt") == 0
+            assert at.backend.credit.online("agt") == 0
 
     run(main())
 
@@ -422,11 +423,11 @@ def test_a_reader_that_stands_still_is_cut_and_its_tasks_wait_for_it_to_come_bac
         async with door() as at, unaffected(at), upgraded(at.port) as peer:
             hello = Hello(1, InstanceInfo("inst"), [], concurrency=20)
             await peer.frame(TEXT, codec.encode(hello))
-            await until(lambda: at.router.online("agt"))
+            await until(lambda: at.backend.credit.online("agt"))
             before = psutil.Process().memory_info().rss
             payload = b'"%s"' % (b"x" * MEGABYTE)
             tasks = [at.backend.submit("agt", payload=payload) for _ in range(20)]
-            await until(lambda: at.router.online("agt") == 0)
+            await until(lambda: at.backend.credit.online("agt") == 0)
             await until(lambda: len(at.listener.connections) == 1)
             assert psutil.Process().memory_info().rss - before < 60 * MEGABYTE
             async with agent(at.port, concurrency=20) as again, asyncio.TaskGroup() as group:
@@ -444,7 +445,7 @@ def test_two_messages_in_one_packet_keep_their_own_payloads() -> None:
         async with hostile() as (at, peer):
             hello = Hello(1, InstanceInfo("inst"), [], concurrency=50)
             await peer.frame(TEXT, codec.encode(hello))
-            await until(lambda: at.router.online("agt"))
+            await until(lambda: at.backend.credit.online("agt"))
             tasks = [at.backend.submit("agt") for _ in range(50)]
             results = [
                 b'{"type":"result","task":"%s","attempt":1,"outcome":"completed","output":"%s"}'

@@ -13,11 +13,11 @@ from sqlalchemy import Connection, Engine, insert, select
 from agentic_atlas.backend.domain import lifecycle
 from agentic_atlas.backend.domain.lifecycle import Change
 from agentic_atlas.backend.domain.records import EventKind, Task, TaskError, TaskEvent
-from agentic_atlas.backend.ports import Slot
 from agentic_atlas.backend.store.operations import Add, ChangeTask, ClaimSlots, Operation, Statement
 from agentic_atlas.backend.store.rows import TASKS
 from agentic_atlas.backend.store.tables import events, network, tasks
 from agentic_atlas.backend.store.writer import Writer
+from agentic_atlas.protocol.inside.messages import InstanceRef
 from tests.conformance.store.samples import LIBRARY, NOW, submitted
 from tests.unit.backend.store.conftest import new_engine
 
@@ -69,7 +69,7 @@ OPERATIONS = st.one_of(
     ),
     st.builds(lambda number, decide: ChangeTask(f"task_{number:08}", decide), NUMBERS, st.sampled_from(DECISIONS)),
     st.builds(
-        lambda count: ClaimSlots(LIBRARY.id, tuple(Slot(LIBRARY.id, f"inst_{n}", 1) for n in range(count)), NOW),
+        lambda count: ClaimSlots(LIBRARY.id, tuple(InstanceRef(LIBRARY.id, f"inst_{n}", 1) for n in range(count)), NOW),
         st.integers(0, 3),
     ),
     st.builds(Statement, st.sampled_from([count_tasks, write_and_fail, rename_all])),

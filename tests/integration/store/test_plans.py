@@ -10,12 +10,13 @@ import msgspec
 import pytest
 from sqlalchemy import Connection, Engine, event
 
-from agentic_atlas.backend.ports import Slot, Store, TaskFilter
+from agentic_atlas.backend.ports import Store, TaskFilter
 from agentic_atlas.backend.store.database import open_store
+from agentic_atlas.protocol.inside.messages import InstanceRef
 from agentic_atlas.protocol.tasks import LEASED, TaskState
 from tests.conformance.store.samples import BOB, LIBRARY, NOW, Numbered, populate, submitted
 
-SLOTS = [Slot(LIBRARY.id, "inst_1", 1)]
+SLOTS = [InstanceRef(LIBRARY.id, "inst_1", 1)]
 LIBRARY_OF_BOB = msgspec.structs.replace(LIBRARY, id="agent_2", owner_id=BOB.id, owner=BOB.name)
 
 HOT: dict[str, tuple[Callable[[Store], Awaitable[object]], set[str]]] = {

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from itertools import count
@@ -27,17 +27,18 @@ from agentic_atlas.backend.usecases import tasks
 from agentic_atlas.errors import AtlasError
 from agentic_atlas.protocol import messages
 from agentic_atlas.protocol.caller.tasks import SubmitRequest
+from agentic_atlas.protocol.inside.messages import Identity
 from agentic_atlas.protocol.messages import Outcome
 from agentic_atlas.protocol.tasks import LEASED, TaskState
+from agentic_atlas.router.agent import RegisteredAgent
 from agentic_atlas.router.connection import Connection
-from agentic_atlas.router.placement import free as slots
-from agentic_atlas.router.ports import Identity
 from agentic_atlas.router.presence import Attempt
 from tests.properties.delivery.disk import ADA, KEY, TOKENS, Disk, furnished
 from tests.properties.delivery.line import Line
 from tests.properties.delivery.process import CONCURRENCY, SKILLS, Book, Execution, Process
 from tests.properties.delivery.server import SETTINGS, Faults, Numbered, Server
 from tests.properties.delivery.truth import Truth
+from tests.properties.delivery.way import Way
 from tests.still_loop import StillLoop
 
 PRINCIPAL = Principal(ADA, KEY, ("*",))
@@ -74,12 +75,13 @@ asks = st.fixed_dictionaries(
 
 
 class Delivery(RuleBasedStateMachine):
-    """One run; `counts` adds up what was done over all of them."""
+    """One run; `counts` adds up what was done over all of them, `way` is how router and backend hear each other."""
 
-    def __init__(self, counts: Counter[str]) -> None:
+    def __init__(self, counts: Counter[str], way: Callable[[StillLoop], Way]) -> None:
         super().__init__()
         self.counts = counts
         self.loop = StillLoop()
+        self.way = way(self.loop)
         self.disk = Disk(self.loop, furnished())
         self.book = Book()
         self.truth = Truth(self.disk, self.book)
@@ -314,8 +316,8 @@ class Delivery(RuleBasedStateMachine):
         self._nothing_is_lost_that_is_there()
 
     def _nothing_is_overbooked(self) -> None:
-        for connection in self.server.router._connections.values():
-            assert 0 <= connection.in_flight <= CONCURRENCY
+        for agent in self._registered():
+            assert len(agent.deliveries) <= CONCURRENCY
         for process in self.processes.values():
             assert len(process.executions) <= CONCURRENCY
 
@@ -329,11 +331,15 @@ class Delivery(RuleBasedStateMachine):
                 assert router._leases.instance(Attempt(task.id, task.attempt)) is not None, "it runs without a lease"
             elif task.state is TaskState.SUBMITTED and (task.not_before or 0.0) <= self.loop.wall() - RECOVERY:
                 able = self.server.engine.dispatcher.offers.able(task.agent_id, task.skill)
-                ready = router._hub.ready(task.agent_id)
-                free = sum(slots(one) for one in ready if able is None or one.instance_id in able)
+                there = [one for one in self._registered() if one.instance.agent_id == task.agent_id]
+                free = sum(_free(one) for one in there if able is None or one.instance.instance_id in able)
                 assert not free, "it waits although there is a free slot"
             due = due_at(task, self.loop.wall())
             assert due is None or due > self.loop.wall() - RECOVERY, "its time is over, and nobody looked"
+
+    def _registered(self) -> list[RegisteredAgent]:
+        connections = self.server.router._connections.values()
+        return [connection.agent for connection in connections if connection.agent is not None]
 
     def _nothing_is_lost_that_is_there(self) -> None:
         """An attempt is lost only with its process, or when that one was away for the grace period (guarantee 4)."""
@@ -409,7 +415,7 @@ class Delivery(RuleBasedStateMachine):
         router, dispatcher = self.server.router, self.server.engine.dispatcher
         assert len(router._leases) == 0
         assert len(dispatcher._alarms) == 0
-        assert all(connection.in_flight == 0 for connection in router._connections.values())
+        assert all(len(agent.deliveries) == 0 for agent in self._registered())
         self._dead_connections_are_found()
         for process in self.processes.values():
             assert not process.owed, "a result was never answered"
@@ -433,7 +439,7 @@ class Delivery(RuleBasedStateMachine):
     # -- inside
 
     def start_server(self) -> None:
-        self.server = Server(self.loop, self.disk, self.ids, self.log)
+        self.server = Server(self.loop, self.disk, self.ids, self.log, self.way)
 
     def _connect(self, token: str, skills: Sequence[str] = tuple(SKILLS)) -> None:
         if token not in self.processes:
@@ -539,3 +545,8 @@ class Delivery(RuleBasedStateMachine):
         self.truth.acknowledged.add(task.id)
         if ask is not None and task.input != bytes(ask.input):
             self.wrong.append(f"{task.id} was taken for another request")
+
+
+def _free(agent: RegisteredAgent) -> int:
+    """Return how many tasks an instance could take, as its router sees it."""
+    return 0 if agent.readiness.holdup is not None else CONCURRENCY - len(agent.deliveries)

@@ -12,10 +12,10 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 
+from agentic_atlas.protocol.inside.messages import Identity
 from agentic_atlas.protocol.messages import EventAck, Hello, InstanceInfo, Result, ResultAck, Welcome
 from agentic_atlas.protocol.versions import PROTOCOL_VERSION
 from agentic_atlas.router.connection import Connection
-from agentic_atlas.router.ports import Identity
 from agentic_atlas.sdk.ledger.ledger import Ledger
 from agentic_atlas.sdk.link.health import Resources
 from agentic_atlas.sdk.link.session import AgentSession

@@ -12,16 +12,17 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from agentic_atlas.auth.keys import KeyRing, SigningKey
 from agentic_atlas.backend.checker.schemas import JsonSchemas
 from agentic_atlas.backend.engine.engine import Engine, World
+from agentic_atlas.backend.inside import RouterDoor
 from agentic_atlas.backend.ports import CheckVerdict
 from agentic_atlas.backend.usecases.application import Application
 from agentic_atlas.bus.local import LocalBus
 from agentic_atlas.compose.sources import WallClock
-from agentic_atlas.joint import RouterBackend, RouterFleet
 from agentic_atlas.protocol.messages import Limits
 from agentic_atlas.protocol.schemas import Cost
 from agentic_atlas.router.router import Router
 from agentic_atlas.router.settings import RouterSettings
 from tests.properties.delivery.disk import Disk
+from tests.properties.delivery.way import Way
 from tests.still_loop import StillLoop
 
 SETTINGS = RouterSettings()
@@ -77,14 +78,15 @@ class _NoChecker:
 class Server:
     """One process of the server, from its start to its end. All of its memory is here."""
 
-    def __init__(self, loop: StillLoop, disk: Disk, ids: Numbered, log: Faults) -> None:
+    def __init__(self, loop: StillLoop, disk: Disk, ids: Numbered, log: Faults, way: Way) -> None:
         self._loop = loop
         self._disk = disk
-        fleet = RouterFleet()
+        line = way.line()
         clock = WallClock(loop.wall, loop.time)
         world = World(
             keys=_RING,
             clock=clock,
+            monotonic=loop.time,
             ids=ids,
             entropy=lambda size: len(ids("span")).to_bytes(size),
             log=log,
@@ -92,11 +94,12 @@ class Server:
             schemas=JsonSchemas(_NoChecker()),
             backups=_NoBackups(),
         )
-        self.engine = Engine.over(disk.open(), fleet, "net_1", world)
+        self.engine = Engine.over(disk.open(), line, "net_1", world)
         clock.jumped = self.engine.forgive
         self.application = Application(self.engine)
-        self.router = fleet.router = Router(
-            RouterBackend(self.engine),
+        self._door = RouterDoor(self.engine, log)
+        self.router = line.router = Router(
+            way.door(self._door),
             clock=loop.time,
             wall=loop.wall,
             limits=Limits(),
@@ -136,8 +139,9 @@ class Server:
         assert self.life.done()
 
     async def _live(self) -> None:
-        self.router.adopt(await self.engine.take_up())
+        await self.engine.take_up()
         async with self._group as group:
             group.create_task(self.engine.run(SETTINGS.grace))
+            group.create_task(self._door.run())
             group.create_task(self.router.run())
             self.up = True

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from agentic_atlas.protocol.closing import CloseReason, decode_reason
+from agentic_atlas.protocol.inside.messages import Identity
 from agentic_atlas.protocol.messages import (
     Accept,
     Beat,
@@ -28,7 +29,6 @@ from agentic_atlas.protocol.messages import (
 )
 from agentic_atlas.protocol.session import Session
 from agentic_atlas.router.connection import Connection
-from agentic_atlas.router.ports import Identity
 from agentic_atlas.router.router import Router
 from agentic_atlas.router.settings import RouterSettings
 from tests.integration.router.memory_backend import MemoryBackend
@@ -242,7 +242,8 @@ def attempt(task: Task) -> RunningAttempt:
 @asynccontextmanager
 async def network(settings: RouterSettings = SETTINGS, limits: Limits | None = None) -> AsyncIterator[Network]:
     """Run a router."""
-    backend, clock, wall, log = MemoryBackend(), Clock(), Clock(), Log()
+    clock, wall, log = Clock(), Clock(), Log()
+    backend = MemoryBackend(clock)
     sleeps: list[Callable[[float], Awaitable[None]]] = []
 
     async def sleep(seconds: float) -> None:

@@ -5,7 +5,7 @@ import asyncio
 import msgspec
 import pytest
 
-from agentic_atlas.errors import NotFound
+from agentic_atlas.protocol.inside.messages import Deliver, Replied, Stop
 from agentic_atlas.protocol.messages import (
     Answer,
     Beat,
@@ -19,7 +19,6 @@ from agentic_atlas.protocol.messages import (
     ReplyKind,
     Task,
 )
-from agentic_atlas.router.ports import Instance, Replies
 from agentic_atlas.router.settings import RouterSettings
 from tests.unit.router.network import Agent, network, settle, until
 
@@ -116,14 +115,14 @@ async def test_nothing_is_read_from_an_agent_that_reads_nothing_and_it_gets_no_w
 async def test_large_tasks_wait_for_room_and_their_cancel_waits_with_them() -> None:
     async with network() as net:
         agent = await net.agent(concurrency=5)
-        slots = [net.router.reserve("agt") for _ in range(3)]
+        slots = [net.backend.credit.reserve("agt") for _ in range(3)]
         tasks = [net.backend.submit("nobody") for _ in range(3)]
         agent.backlog = 3 * MEGABYTE
         for slot, task in zip(slots, tasks, strict=True):
             assert slot is not None
             task.input = msgspec.Raw(b'"%s"' % (b"x" * 2 * MEGABYTE))
-            net.router.deliver(slot, task.message())
-        net.router.cancel("task_2", 0, "stop")
+            net.router.say(Deliver(slot, task.message()))
+        net.router.say(Stop("task_2", 0, "stop"))
         assert agent.tasks == []
         agent.backlog = 0
         agent.connection.writable()
@@ -141,7 +140,7 @@ async def test_large_answers_wait_for_room_instead_of_ending_the_connection() ->
         large = msgspec.Raw(b'"%s"' % (b"x" * 2 * MEGABYTE))
         for number in (1, 2, 3):
             net.backend.answer(task, Reaction(number, large))
-        net.router.cancel("task_1", 1, "stop")
+        net.router.say(Stop("task_1", 1, "stop"))
         assert agent.all(Answer) == []
         agent.backlog = 0
         agent.connection.writable()
@@ -152,15 +151,15 @@ async def test_large_answers_wait_for_room_instead_of_ending_the_connection() ->
 async def test_an_agent_for_which_tasks_wait_is_listened_to_for_it_may_have_to_speak_before_it_reads() -> None:
     async with network() as net:
         agent = await net.agent(concurrency=5)
-        slot = net.router.reserve("agt")
+        slot = net.backend.credit.reserve("agt")
         task = net.backend.submit("nobody")
         agent.backlog = 3 * MEGABYTE
         assert slot is not None
         task.input = msgspec.Raw(b'"%s"' % (b"x" * 2 * MEGABYTE))
-        net.router.deliver(slot, task.message())
+        net.router.say(Deliver(slot, task.message()))
         assert agent.tasks == []
         assert agent.reading
-        assert net.router.reserve("agt") is None
+        assert net.backend.credit.reserve("agt") is None
 
 
 async def test_a_call_is_answered_with_the_result_of_the_agent_that_was_called() -> None:
@@ -187,93 +186,36 @@ async def test_a_call_too_many_and_one_too_large_are_answered_and_nothing_else_h
         assert agent.closed is None
 
 
-async def test_a_call_that_fails_is_answered_with_its_fault() -> None:
+async def test_a_call_is_answered_once_and_on_the_connection_on_which_it_was_made() -> None:
     async with network() as net:
         agent = await net.agent()
-
-        async def refuse(instance: Instance, asked: Call, replies: Replies) -> None:
-            raise NotFound("there is no such agent", code="agent_not_found")
-
-        net.backend.call = refuse  # type: ignore[method-assign]
         agent.say(call())
-        await until(lambda: agent.all(Reply))
-        error = agent.last(Reply).error
-        assert error is not None
-        assert error.code == "agent_not_found"
+        (asked,) = net.backend.calls
+        final = Reply("call_1", ReplyKind.RESULT, "task_9")
+        net.router.say(Replied(asked.instance, Reply("call_1", ReplyKind.EVENT, "task_9", 1)))
+        net.router.say(Replied(asked.instance, Reply("call_2", ReplyKind.EVENT, "task_9", 1)))
+        net.router.say(Replied(asked.instance, final))
+        net.router.say(Replied(asked.instance, final))
+        assert [(reply.id, reply.kind) for reply in agent.all(Reply)] == [
+            ("call_1", ReplyKind.EVENT),
+            ("call_1", ReplyKind.RESULT),
+        ]
+        again = await net.again(agent)
+        again.say(call())
+        net.router.say(Replied(asked.instance, final))
+        assert again.all(Reply) == []
 
 
-async def test_a_call_that_is_sent_again_takes_the_place_of_the_first_one() -> None:
-    async with network() as net:
-        agent, other = await net.agent(), await net.agent("other", "tok_2", "inst_2", concurrency=2)
-        agent.say(call())
-        await until(lambda: other.tasks)
-        agent.say(call())
-        await settle()
-        other.complete(other.tasks[0])
-        await until(lambda: agent.all(Reply))
-        await settle()
-        assert (len(other.tasks), len(agent.all(Reply))) == (1, 1)
-
-
-async def test_calls_end_with_their_connection() -> None:
+async def test_the_backend_is_told_when_an_agent_does_not_read_and_when_it_reads_again() -> None:
     async with network() as net:
         agent = await net.agent()
-        cancelled = asyncio.Event()
-
-        async def wait(instance: Instance, asked: Call, replies: Replies) -> None:
-            try:
-                await asyncio.Event().wait()
-            finally:
-                assert not replies(Reply(asked.id, ReplyKind.EVENT))
-                cancelled.set()
-
-        net.backend.call = wait  # type: ignore[method-assign]
-        agent.say(call())
-        await settle()
-        agent.connection.closed()
-        await until(cancelled.is_set)
-
-
-async def test_a_stream_of_replies_waits_for_an_agent_that_reads_slowly() -> None:
-    async with network() as net:
-        agent = await net.agent()
-        sent = []
-
-        async def stream(instance: Instance, asked: Call, replies: Replies) -> None:
-            for seq in range(1, 5):
-                await replies.drained()
-                sent.append(replies(Reply(asked.id, ReplyKind.EVENT, "task_9", seq)))
-
-        net.backend.call = stream  # type: ignore[method-assign]
-        agent.backlog = 5 * MEGABYTE
-        agent.beat()
-        agent.backlog = 0
-        agent.connection.writable()
-        agent.backlog = 5 * MEGABYTE
-        agent.say(call())
-        await settle()
-        assert len(sent) == 1
-        agent.backlog = 0
-        agent.connection.writable()
-        await until(lambda: len(sent) == 4)
-        assert all(sent)
-
-
-async def test_a_fault_of_ours_in_a_call_is_logged_and_answered() -> None:
-    async with network() as net:
-        agent = await net.agent()
-
-        async def broken(instance: Instance, asked: Call, replies: Replies) -> None:
-            raise ZeroDivisionError
-
-        net.backend.call = broken  # type: ignore[method-assign]
-        agent.say(call())
-        await until(lambda: agent.all(Reply))
-        error = agent.last(Reply).error
-        assert error is not None
-        assert error.code == "internal"
-        assert net.log.events()[-1] == "call_failed"
-        net.log.lines.clear()
+        for backlog in (5, 5, 0, 0, 5):
+            agent.backlog = backlog * MEGABYTE
+            if backlog:
+                agent.beat()
+            else:
+                agent.connection.writable()
+        assert net.backend.congestion == [True, False, True]
 
 
 async def test_a_transport_that_does_not_pause_is_closed_in_the_end() -> None:
@@ -290,13 +232,13 @@ async def test_a_transport_that_does_not_pause_is_closed_in_the_end() -> None:
 async def test_an_agent_that_was_closed_hears_nothing_more() -> None:
     async with network() as net:
         agent: Agent = await net.agent(concurrency=2)
-        slot = net.router.reserve("agt")
+        slot = net.backend.credit.reserve("agt")
         agent.connection.close(4000, "test")
         heard = list(agent.heard)
         agent.connection.send(Beat(1))
         agent.connection.writable()
         assert slot is not None
-        net.router.deliver(slot, net.backend.submit("agt").message())
+        net.router.say(Deliver(slot, net.backend.submit("agt").message()))
         assert agent.heard == heard
 
 

@@ -5,19 +5,20 @@ from __future__ import annotations
 import asyncio
 
 from agentic_atlas.protocol.closing import CloseReason
+from agentic_atlas.protocol.inside.messages import InstanceRef
 from agentic_atlas.protocol.messages import Beat, Drain, Refuse, RefuseReason, ResultAck, Task
-from agentic_atlas.router.ports import Instance
 from agentic_atlas.router.settings import RouterSettings
+from tests.integration.router.memory_backend import Record
 from tests.unit.router.network import Network, network, settle, until
 
 
-def claimed(net: Network) -> tuple[Instance, Task]:
+def claimed(net: Network) -> tuple[InstanceRef, Record]:
     """Return the last free slot with a task that was claimed for it, and is not delivered yet."""
-    slot = net.router.reserve("agt")
+    slot = net.backend.credit.reserve("agt")
     assert slot is not None
     record = net.backend.submit("agt")
     net.backend.take(record, slot)
-    return slot, record.message()
+    return slot, record
 
 
 async def test_a_draining_agent_is_given_nothing_and_keeps_what_it_runs() -> None:
@@ -37,9 +38,9 @@ async def test_a_draining_agent_is_given_nothing_and_keeps_what_it_runs() -> Non
 async def test_an_agent_that_is_about_to_end_counts_as_offline_for_who_would_not_wait() -> None:
     async with network() as net:
         agent = await net.agent()
-        assert net.router.online("agt") == 1
+        assert net.backend.credit.online("agt") == 1
         agent.say(Drain())
-        assert net.router.online("agt") == 0
+        assert net.backend.credit.online("agt") == 0
 
 
 async def test_what_a_draining_agent_leaves_goes_to_another_instance() -> None:
@@ -67,7 +68,7 @@ async def test_a_task_that_is_claimed_while_its_agent_begins_to_drain_is_given_b
         net.backend.submit("agt")
         slot, task = claimed(net)
         agent.say(Drain())
-        net.router.deliver(slot, task)
+        net.backend.deliver(slot, task)
         other = await net.agent("agt", "tok_2", "inst_2")
         await until(lambda: other.tasks)
         assert [(one.task, one.attempt) for one in other.tasks] == [("task_2", 2)]
@@ -82,25 +83,12 @@ async def test_a_task_that_is_claimed_for_an_agent_that_drained_and_ended_is_giv
         agent.complete(agent.tasks[0])
         agent.say(Drain())
         agent.connection.closed()
-        net.router.deliver(slot, task)
+        net.backend.deliver(slot, task)
         other = await net.agent("agt", "tok_2", "inst_2")
         await until(lambda: other.tasks)
         assert [(one.task, one.attempt) for one in other.tasks] == [("task_2", 2)]
         await net.passes(40, other)
         assert net.backend.losses == []
-        assert net.router._drained == {}
-
-
-async def test_a_slot_of_an_agent_that_drained_and_ended_can_be_given_back_unused() -> None:
-    async with network() as net:
-        agent = await net.agent()
-        slot = net.router.reserve("agt")
-        assert slot is not None
-        agent.say(Drain())
-        agent.connection.closed()
-        net.router.release(slot)
-        net.router.release(slot)
-        assert net.router._drained == {}
 
 
 async def test_an_agent_that_was_cut_off_without_a_drain_keeps_what_is_claimed_for_it() -> None:
@@ -109,7 +97,7 @@ async def test_an_agent_that_was_cut_off_without_a_drain_keeps_what_is_claimed_f
         net.backend.submit("agt")
         slot, task = claimed(net)
         agent.connection.closed()
-        net.router.deliver(slot, task)
+        net.backend.deliver(slot, task)
         again = await net.again(agent, agent.tasks[0])
         assert [(one.task, one.attempt) for one in again.tasks] == [("task_2", 1)]
 
@@ -159,7 +147,7 @@ async def test_reports_that_are_not_stored_hold_a_stop_up_for_a_bounded_time_onl
         assert agent.all(ResultAck) == []
 
 
-async def test_agents_are_asked_to_come_back_one_after_the_other_and_all_of_them_well_within_the_grace_period() -> None:
+def test_agents_are_asked_to_come_back_one_after_the_other_and_all_of_them_well_within_the_grace_period() -> None:
     async def main(count: int, grace: float) -> list[float]:
         async with network(RouterSettings(grace=grace)) as net:
             agents = [await net.agent("agt", f"tok_{n}", f"inst_{n}") for n in range(count)]
@@ -171,9 +159,9 @@ async def test_agents_are_asked_to_come_back_one_after_the_other_and_all_of_them
             ]
             return sorted(reason.retry_after or 0.0 for reason in told)
 
-    few = await main(50, 30.0)
+    few = asyncio.run(main(50, 30.0))
     assert (few[0], few[-1]) == (1.0, 2.96), "25 a second"
-    many = await main(400, 30.0)
+    many = asyncio.run(main(400, 30.0))
     assert many[-1] <= 1.0 + 30.0 / 6
     assert len({*many}) > 300
 

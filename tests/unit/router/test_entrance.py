@@ -3,8 +3,8 @@ from __future__ import annotations
 import pytest
 
 from agentic_atlas.errors import Busy, Forbidden, Unauthenticated
+from agentic_atlas.protocol.inside.messages import Identity
 from agentic_atlas.router.entrance import FORGIVEN, LONGEST_PAUSE, MOST_REMEMBERED, MOST_SILENT, Entrance
-from agentic_atlas.router.ports import Identity
 
 AGENT = Identity("tok", "agt", 4e9)
 

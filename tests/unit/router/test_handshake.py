@@ -7,6 +7,7 @@ import pytest
 
 from agentic_atlas.auth.hosts import Hosts
 from agentic_atlas.errors import AtlasError, Busy, Forbidden, Unauthenticated, Unavailable
+from agentic_atlas.protocol.inside.messages import Identity
 from agentic_atlas.router.handshake import (
     HandshakeDenied,
     UpgradeRequest,
@@ -16,7 +17,6 @@ from agentic_atlas.router.handshake import (
     identify,
     too_crowded,
 )
-from agentic_atlas.router.ports import Identity
 from agentic_atlas.transport.head import Head
 
 ADA = Identity("tok", "agt", 2e9)

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
+from agentic_atlas.protocol.inside.messages import Identity
 from agentic_atlas.router.hub import Claim, Hub, Standing
-from agentic_atlas.router.ports import Identity
 
 
 class Peer:

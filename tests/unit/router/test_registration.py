@@ -6,6 +6,7 @@ import msgspec
 import pytest
 
 from agentic_atlas.errors import Unavailable
+from agentic_atlas.protocol.inside.messages import Admit, Arrived, TurnAway
 from agentic_atlas.protocol.messages import (
     Accept,
     Hello,
@@ -15,7 +16,6 @@ from agentic_atlas.protocol.messages import (
     SkillSpec,
     Welcome,
 )
-from agentic_atlas.router.ports import Admission, Arrival
 from agentic_atlas.router.settings import RouterSettings
 from tests.unit.router.network import Agent, network, settle, until
 
@@ -61,7 +61,7 @@ async def test_a_revoked_token_is_refused_before_anything_else_happens() -> None
         net.backend.revoked.add("tok")
         agent = Agent("agt", "tok", "inst").connect(net.router).hello()
         await until(lambda: agent.closed)
-        assert (agent.code, agent.heard, net.router.online("agt")) == (4103, [], 0)
+        assert (agent.code, agent.heard, net.backend.credit.online("agt")) == (4103, [], 0)
 
 
 async def test_a_message_before_the_welcome_closes_the_connection() -> None:
@@ -98,26 +98,29 @@ async def test_the_same_instance_takes_over_at_once_and_its_older_connection_tou
         assert old.code == 1001
         old.connection.closed()
         old.connection.received(b'{"type":"result","task":"task_1","attempt":1,"outcome":"failed"}')
-        assert net.router.online("agt") == 1
+        assert net.backend.credit.online("agt") == 1
         await net.passes(40, new)
         assert net.backend.losses == []
         new.complete(old.tasks[0])
         await until(task.ended.done)
 
 
-async def test_the_old_connection_works_until_its_successor_is_admitted() -> None:
+async def test_the_old_connection_works_until_its_successor_is_admitted_and_ends_then_whatever_became_of_that() -> None:
     async with network(RouterSettings()) as net:
         old = await net.agent()
         net.backend.admitting.clear()
         new = Agent("agt", "tok", "inst").connect(net.router).hello()
         await settle()
+        net.backend.submit("agt")
+        assert len(old.tasks) == 1
         assert old.closed is None
         new.connection.closed()
         net.backend.admitting.set()
         await settle()
-        net.backend.submit("agt")
-        assert len(old.tasks) == 1
-        assert [one.generation for one in net.backend.departures] == [2]
+        assert old.code == 1001, "what it says is of an older generation"
+        assert [one.generation for one in net.backend.departures] == [2, 1]
+        again = await net.again(old, old.tasks[0])
+        assert again.last(Welcome).attempts[0].keep
 
 
 async def test_a_second_try_of_the_same_instance_supersedes_the_first_that_is_still_being_let_in() -> None:
@@ -130,7 +133,7 @@ async def test_a_second_try_of_the_same_instance_supersedes_the_first_that_is_st
         assert first.code == 1001
         net.backend.admitting.set()
         assert (await second.welcome()).generation >= 1
-        assert net.router.online("agt") == 1
+        assert net.backend.credit.online("agt") == 1
 
 
 async def test_another_instance_with_the_token_of_a_living_one_is_told_so() -> None:
@@ -152,7 +155,7 @@ async def test_another_instance_replaces_one_that_does_not_answer() -> None:
         new = Agent("agt", "tok", "inst_2").connect(net.router).hello()
         await new.hears_of_it()
         assert new.all(Welcome)
-        assert (old.code, net.router.online("agt")) == (4105, 1)
+        assert (old.code, net.backend.credit.online("agt")) == (4105, 1)
 
 
 async def test_any_message_of_the_old_instance_shows_that_it_is_alive() -> None:
@@ -206,7 +209,7 @@ async def test_the_same_instance_with_a_new_token_takes_over_once_it_is_admitted
         assert (thief.code, old.code) == (4103, None)
         new = Agent("agt", "tok_new", "inst").connect(net.router).hello()
         await new.welcome()
-        assert (old.code, net.router.online("agt")) == (1001, 1)
+        assert (old.code, net.backend.credit.online("agt")) == (1001, 1)
 
 
 async def test_another_agent_that_claims_the_same_instance_id_takes_nothing() -> None:
@@ -215,7 +218,7 @@ async def test_another_agent_that_claims_the_same_instance_id_takes_nothing() ->
         await net.agent("rogue", "tok_r", "inst")
         net.backend.submit("agt")
         assert (agent.closed, len(agent.tasks)) == (None, 1)
-        assert (net.router.online("agt"), net.router.online("rogue")) == (1, 1)
+        assert (net.backend.credit.online("agt"), net.backend.credit.online("rogue")) == (1, 1)
 
 
 async def test_nobody_is_let_in_by_a_router_that_does_not_run() -> None:
@@ -229,7 +232,7 @@ async def test_one_that_ended_on_its_way_in_does_not_overtake_the_next_with_its_
     async with network(RouterSettings(admit_within=5.0)) as net:
         asked, go_on, admit = list[str](), asyncio.Event(), net.backend.admit
 
-        async def slowly(arrival: Arrival) -> Admission:
+        async def slowly(arrival: Arrived) -> Admit | TurnAway:
             asked.append(arrival.hello.instance.id)
             await go_on.wait()
             return await admit(arrival)
@@ -244,4 +247,4 @@ async def test_one_that_ended_on_its_way_in_does_not_overtake_the_next_with_its_
         go_on.set()
         await until(lambda: agent.all(Welcome))
         assert asked == ["gone", "inst"]
-        assert net.router.online("agt") == 1
+        assert net.backend.credit.online("agt") == 1

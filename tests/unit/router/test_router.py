@@ -7,6 +7,7 @@ import msgspec
 import pytest
 
 from agentic_atlas.errors import Unavailable
+from agentic_atlas.protocol.inside.messages import Abandon, Adopt, Deliver, Forget, ShutOut, Tell
 from agentic_atlas.protocol.messages import (
     Answer,
     Beat,
@@ -24,7 +25,7 @@ from agentic_atlas.protocol.messages import (
     Welcome,
 )
 from agentic_atlas.protocol.tasks import Loss, TaskState
-from agentic_atlas.router.delivery import BEATS_MISSED
+from agentic_atlas.router.agent import BEATS_MISSED
 from agentic_atlas.router.settings import RouterSettings
 from tests.unit.router.network import SETTINGS, Agent, attempt, network, settle, until
 
@@ -181,7 +182,7 @@ async def test_a_reader_of_its_socket_is_slowed_down_when_too_much_waits_to_be_s
         net.backend.commit()
         await until(lambda: agent.reading)
         assert [one.n for one in task.events] == list(range(1, 11))
-        await until(lambda: agent.last(EventAck).n == 10)
+        await until(lambda: agent.all(EventAck) and agent.last(EventAck).n == 10)
 
 
 async def test_an_agent_that_is_cut_off_for_less_than_the_grace_period_keeps_its_task() -> None:
@@ -287,12 +288,12 @@ async def test_a_result_that_was_made_while_its_agent_was_away_waits_here_only_s
         agent = await net.agent()
         agent.say(Beat(1, oldest=3600.0))
         await net.passes(1)
-        assert net.router.oldest_results() == [("inst", pytest.approx(1.0, abs=0.1))]
+        assert net.backend.credit.oldest_results() == [("inst", pytest.approx(1.0, abs=0.1))]
         agent.say(Beat(2, oldest=3601.0))
         await net.passes(9)
-        assert net.router.oldest_results() == [("inst", pytest.approx(10.0, abs=0.1))]
+        assert net.backend.credit.oldest_results() == [("inst", pytest.approx(10.0, abs=0.1))]
         agent.say(Beat(3, oldest=2.0))
-        assert net.router.oldest_results() == [("inst", 2.0)]
+        assert net.backend.credit.oldest_results() == [("inst", 2.0)]
 
 
 async def test_time_in_which_the_router_stood_still_is_not_the_agents_silence() -> None:
@@ -308,7 +309,8 @@ async def test_time_in_which_the_router_stood_still_is_not_the_agents_silence() 
 
 async def test_the_attempts_of_an_earlier_process_have_the_whole_grace_period() -> None:
     async with network() as net:
-        net.router.adopt([("task_1", 1, "inst"), ("task_2", 3, "inst_2")])
+        net.router.say(Adopt("task_1", 1, "inst"))
+        net.router.say(Adopt("task_2", 3, "inst_2"))
         await net.passes(29)
         assert net.backend.losses == []
         await net.passes(2)
@@ -349,12 +351,12 @@ async def test_an_instance_that_the_backend_cannot_let_in_keeps_what_it_holds_fo
 async def test_an_attempt_whose_loss_is_being_stored_is_not_forgotten_meanwhile() -> None:
     async with network() as net:
         net.backend.losing.clear()
-        net.router.adopt([("task_1", 1, "inst")])
+        net.router.say(Adopt("task_1", 1, "inst"))
         await net.passes(31)
-        assert net.router.holds("task_1", 1)
+        assert net.backend.holds("task_1", 1)
         net.backend.losing.set()
         await settle()
-        assert not net.router.holds("task_1", 1)
+        assert not net.backend.holds("task_1", 1)
 
 
 async def test_a_lease_does_not_run_out_while_its_instance_is_being_let_in() -> None:
@@ -399,8 +401,8 @@ async def test_an_answer_of_an_attempt_that_nobody_holds_is_said_to_nobody() -> 
     async with network() as net:
         agent = await net.agent()
         net.backend.submit("agt")
-        net.router.answer("task_1", 2, Reaction(1))
-        net.router.answer("task_9", 1, Reaction(1))
+        net.router.say(Tell("task_1", 2, Reaction(1)))
+        net.router.say(Tell("task_9", 1, Reaction(1)))
         assert agent.all(Answer) == []
 
 
@@ -408,7 +410,7 @@ async def test_what_is_decided_while_an_instance_is_being_let_in_reaches_it() ->
     async with network() as net:
         agent = await net.agent(concurrency=2)
         first = net.backend.submit("agt")
-        slot = net.router.reserve("agt")
+        slot = net.backend.credit.reserve("agt")
         assert slot is not None
         agent.connection.closed()
         claimed = asyncio.Event()
@@ -423,7 +425,7 @@ async def test_what_is_decided_while_an_instance_is_being_let_in_reaches_it() ->
         again = Agent("agt", "tok", "inst").connect(net.router).hello(running=[attempt(agent.tasks[0])])
         await settle()
         # The store was read already: neither of these is in the admission.
-        net.router.deliver(slot, msgspec.structs.replace(agent.tasks[0], task="task_2"))
+        net.router.say(Deliver(slot, msgspec.structs.replace(agent.tasks[0], task="task_2")))
         net.backend.answer(first, Reaction(1))
         net.backend.cancel(first, "stop")
         claimed.set()
@@ -439,7 +441,7 @@ async def test_an_attempt_that_is_forgotten_is_not_reported_lost() -> None:
         agent = await net.agent()
         net.backend.submit("agt")
         agent.connection.closed()
-        net.router.forget("task_1", 1)
+        net.router.say(Forget("task_1", 1))
         await net.passes(40)
         assert net.backend.losses == []
 
@@ -493,10 +495,10 @@ async def test_disabling_an_agent_closes_all_of_its_connections() -> None:
     async with network() as net:
         agents = [await net.agent("agt", f"tok_{n}", f"inst_{n}") for n in range(2)]
         other = await net.agent("other", "tok_9", "inst_9")
-        assert net.router.online("agt") == 2
-        net.router.disconnect_agent("agt", "agent_disabled")
+        assert net.backend.credit.online("agt") == 2
+        net.router.say(ShutOut("agt", "agent_disabled"))
         assert [agent.code for agent in (*agents, other)] == [4104, 4104, None]
-        assert net.router.online("agt") == 0
+        assert net.backend.credit.online("agt") == 0
 
 
 async def test_a_token_that_expires_closes_its_connection() -> None:
@@ -515,7 +517,7 @@ async def test_a_router_that_stops_sends_everyone_away_to_come_back() -> None:
         for one in (agent, newcomer):
             assert one.closed is not None
             assert (one.code, one.closed[1].retry_after) == (4000, 3.0)
-        assert net.router.reserve("agt") is None
+        assert net.backend.credit.reserve("agt") is None
 
 
 async def test_the_backend_is_told_of_every_departure_with_its_generation() -> None:
@@ -585,40 +587,40 @@ async def test_what_an_agent_does_not_name_is_told_and_can_be_counted_no_more() 
         mine, lost = agent.tasks
         for _ in range(BEATS_MISSED):
             agent.say(Beat(1))
-        assert net.router.unheard() == [], "it does not say what it has"
+        assert net.backend.credit.unheard() == [], "it does not say what it has"
         for _ in range(BEATS_MISSED):
             agent.say(Beat(1, attempts=[attempt(mine)]))
-        assert net.router.unheard() == [(lost.task, 1)]
+        assert net.backend.credit.unheard() == [attempt(lost)]
         waiting = net.backend.submit("agt")
         assert waiting.attempt == 0
-        net.router.abandon(lost.task, 1)
-        assert not net.router.holds(lost.task, 1)
+        net.backend.credit.abandon(attempt(lost))
+        net.router.say(Abandon(lost.task, 1))
+        assert not net.backend.holds(lost.task, 1)
         assert agent.last(Cancel).task == lost.task
         assert waiting.attempt == 1
-        assert net.router.unheard() == []
+        assert net.backend.credit.unheard() == []
 
 
 async def test_an_attempt_says_how_long_it_waits_for_an_instance_that_is_away() -> None:
     async with network() as net:
         agent = await net.agent("agt", "tok_1", "inst_1")
-        task = net.backend.submit("agt")
-        assert net.router.awaits(task.id, 1) is None
+        net.backend.submit("agt")
+        assert net.backend.credit.awaits("agt", "inst_1") is None
         agent.connection.closed()
         grace = net.router.office.settings.grace
-        assert net.router.awaits(task.id, 1) == grace
+        assert net.backend.credit.awaits("agt", "inst_1") == grace
         await net.passes(1.0)
-        assert round(net.router.awaits(task.id, 1) or 0.0) == round(grace) - 1
-        assert net.router.awaits("another", 1) is None
+        assert round(net.backend.credit.awaits("agt", "inst_1") or 0.0) == round(grace) - 1
 
 
 async def test_an_agent_is_heard_when_any_of_its_instances_says_something() -> None:
     async with network() as net:
         one, two = await net.agent("agt", "tok_1", "inst_1"), await net.agent("agt", "tok_2", "inst_2")
         await net.passes(6.0, two)
-        assert net.router.heard() == {"agt": net.router.office.settings.tick}
-        assert [round(used.silent) for used in net.router.usage("agt")] == [6, 0]
+        assert net.backend.credit.silent() == {"agt": net.router.office.settings.tick}
+        assert [round(used.silent) for used in net.backend.credit.usage("agt")] == [6, 0]
         one.beat()
-        assert net.router.heard() == {"agt": 0.0}
+        assert net.backend.credit.silent() == {"agt": 0.0}
 
 
 @pytest.mark.parametrize(
@@ -641,7 +643,7 @@ async def test_a_loss_is_told_with_what_is_known_of_it(ends: Callable[[Agent], N
 
 async def test_what_nobody_claims_after_a_start_was_held_by_who_did_not_come_back() -> None:
     async with network() as net:
-        net.router.adopt([("task_1", 1, "inst")])
+        net.router.say(Adopt("task_1", 1, "inst"))
         await net.passes(SETTINGS.grace + 1.0)
         assert net.backend.causes == [Loss.ABSENT]
 
@@ -650,8 +652,8 @@ async def test_slots_that_are_reserved_are_told_by_instance() -> None:
     async with network() as net:
         await net.agent("agt", "tok_1", "inst_1", concurrency=3)
         await net.agent("agt", "tok_2", "inst_2")
-        assert net.router.reservations() == []
-        slots = [net.router.reserve("agt", {"inst_1"}) for _ in range(2)]
-        assert net.router.reserve("agt", {"inst_9"}) is None
+        assert net.backend.credit.reservations() == []
+        slots = [net.backend.credit.reserve("agt", {"inst_1"}) for _ in range(2)]
+        assert net.backend.credit.reserve("agt", {"inst_9"}) is None
         assert slots[0] is not None
-        assert net.router.reservations() == [(slots[0], 2)]
+        assert net.backend.credit.reservations() == [(slots[0], 2)]

@@ -1,9 +1,10 @@
-"""A task as the router delivers it."""
+"""What a router is told of a task."""
 
 from msgspec import Raw
 
 from agentic_atlas.backend.domain.records import Task
 from agentic_atlas.protocol import messages
+from agentic_atlas.protocol.inside.messages import Stop
 
 
 def assignment(task: Task) -> messages.Task:
@@ -22,3 +23,8 @@ def assignment(task: Task) -> messages.Task:
         depth=task.depth,
         answers=task.dialogue.reactions,
     )
+
+
+def stop(task: Task) -> Stop:
+    """Return what has the task's current attempt stopped: it is to be canceled, or ended without its agent."""
+    return Stop(task.id, task.attempt, task.cancel_reason or (task.error.message if task.error else ""))

@@ -9,7 +9,7 @@ import msgspec
 from agentic_atlas.backend.domain.questions import SILENCE, Dialogue
 from agentic_atlas.backend.domain.tracing import trace_id
 from agentic_atlas.protocol.messages import Delivery, Policy
-from agentic_atlas.protocol.tasks import TERMINAL, TaskState
+from agentic_atlas.protocol.tasks import TERMINAL, Holdup, TaskState
 
 
 class Role(StrEnum):
@@ -278,3 +278,17 @@ class Submitted(msgspec.Struct, frozen=True):
     task: Task
     created: bool
     """False: by an earlier submit with the same idempotency key."""
+
+
+class Usage(msgspec.Struct, frozen=True):
+    """A connected instance and its slots."""
+
+    instance_id: str
+    used: int
+    slots: int
+    draining: bool = False
+    """It takes nothing any more, and is about to leave."""
+    silent: float = 0.0
+    """Seconds since it was heard last."""
+    holdup: Holdup | None = None
+    """Why it is given nothing new for now, whatever slots are free."""

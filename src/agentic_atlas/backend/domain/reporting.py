@@ -6,6 +6,7 @@ from agentic_atlas.backend.domain import lifecycle
 from agentic_atlas.backend.domain.lifecycle import Change
 from agentic_atlas.backend.domain.records import EventKind, Task, TaskError
 from agentic_atlas.protocol import codes
+from agentic_atlas.protocol.inside.messages import InstanceRef
 from agentic_atlas.protocol.messages import Accept, Event, Fault, Outcome, Question, Refuse, Report, Result
 from agentic_atlas.protocol.messages import EventKind as SaidKind
 
@@ -21,15 +22,30 @@ _CODES: Mapping[Outcome, Callable[[str], str]] = {
 }
 
 
+def may_report(task: Task, by: InstanceRef, latest: int) -> bool:
+    """Tell whether the task is this instance's, and this is the latest of its connections.
+
+    `latest` is that one's generation. What an older one still says was true before the instance came back: it may have
+    given back what it has been sent again since.
+    """
+    return task.instance_id == by.instance_id and by.generation >= latest
+
+
 def decide(
-    task: Task, *, instance_id: str, said: Report, now: float, asked: Question | TaskError | None = None
+    task: Task,
+    *,
+    by: InstanceRef,
+    latest: int,
+    said: Report,
+    now: float,
+    asked: Question | TaskError | None = None,
 ) -> Change | None:
-    """Return what a report changes.
+    """Return what a report changes; see `may_report` for whose count.
 
     `asked` is what a `question` asks, or the error with which the task is to end because it can't be asked; None when
     the question was not this instance's to ask.
     """
-    if task.instance_id != instance_id:
+    if not may_report(task, by, latest):
         return None
     match said:
         case Accept(attempt=attempt):

@@ -11,17 +11,17 @@ from functools import partial
 from agentic_atlas.backend.domain import lifecycle
 from agentic_atlas.backend.domain.deadlines import OFFLINE
 from agentic_atlas.backend.domain.records import Task
+from agentic_atlas.backend.engine.credit import Credits
 from agentic_atlas.backend.engine.dispatch import Dispatcher
-from agentic_atlas.backend.ports import Fleet
 from agentic_atlas.errors import Busy, Unavailable
 
 
 class Absence:
     """Knows which agents are on their way back, and ends what would not wait for those that are not."""
 
-    def __init__(self, dispatcher: Dispatcher, fleet: Fleet, clock: Callable[[], float]) -> None:
+    def __init__(self, dispatcher: Dispatcher, credit: Credits, clock: Callable[[], float]) -> None:
         self._dispatcher = dispatcher
-        self._fleet = fleet
+        self._credit = credit
         self._clock = clock
         self._expected: set[str] = set()
 
@@ -39,7 +39,7 @@ class Absence:
 
     def away(self, agent_id: str) -> bool:
         """Tell whether the agent is not there, and not on its way back either."""
-        return not (self._fleet.online(agent_id) or agent_id in self._expected)
+        return not (self._credit.online(agent_id) or agent_id in self._expected)
 
     def absent(self, agent_id: str) -> None:
         """No instance of the agent has been there for one grace period: fail what waits for it and would not."""
@@ -50,7 +50,7 @@ class Absence:
         """The grace period after a start is over: nobody is expected any more."""
         self._expected.clear()
         for agent_id in self._dispatcher.census.waited_for():
-            if not self._fleet.online(agent_id):
+            if not self._credit.online(agent_id):
                 self.absent(agent_id)
 
     async def left_meanwhile(self, task: Task) -> None:

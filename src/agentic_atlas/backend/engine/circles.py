@@ -19,8 +19,8 @@ import msgspec
 from agentic_atlas.backend.domain import lifecycle
 from agentic_atlas.backend.domain.records import TaskError
 from agentic_atlas.backend.engine.census import Census, OpenTask
+from agentic_atlas.backend.engine.credit import Credits
 from agentic_atlas.backend.engine.dispatch import Dispatcher
-from agentic_atlas.backend.ports import Fleet
 from agentic_atlas.protocol.tasks import TaskState
 
 Slots: TypeAlias = Callable[[str, str], Mapping[str, int]]
@@ -151,12 +151,12 @@ class Circles:
     def __init__(
         self,
         dispatcher: Dispatcher,
-        fleet: Fleet,
+        credit: Credits,
         clock: Callable[[], float],
         sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
     ) -> None:
         self._dispatcher = dispatcher
-        self._fleet = fleet
+        self._credit = credit
         self._clock = clock
         self._sleep = sleep
         self._looks: dict[Queue, int] = {}
@@ -208,5 +208,5 @@ class Circles:
 
     def _slots(self, agent_id: str, skill: str) -> Mapping[str, int]:
         able = self._dispatcher.offers.able(agent_id, skill)
-        there = [one for one in self._fleet.usage(agent_id) if not one.draining]
+        there = [one for one in self._credit.usage(agent_id) if not one.draining]
         return {one.instance_id: one.slots for one in there if able is None or one.instance_id in able}

@@ -13,17 +13,21 @@ from functools import partial
 
 from agentic_atlas.alarms import Alarms
 from agentic_atlas.backend.domain import lifecycle
+from agentic_atlas.backend.domain.assignment import assignment, stop
 from agentic_atlas.backend.domain.children import orphans
 from agentic_atlas.backend.domain.deadlines import due_at, expire
 from agentic_atlas.backend.domain.lifecycle import Change, settled
 from agentic_atlas.backend.domain.records import Task, TaskEvent
 from agentic_atlas.backend.engine.census import Census
 from agentic_atlas.backend.engine.claims import Claims
+from agentic_atlas.backend.engine.credit import Credits
 from agentic_atlas.backend.engine.fairness import FairQueues
 from agentic_atlas.backend.engine.feed import Feed
 from agentic_atlas.backend.engine.offers import Offers
 from agentic_atlas.backend.engine.unawaited import again_after, outcome, value
-from agentic_atlas.backend.ports import Added, Changed, Decide, FaultLog, Fleet, Slot, Tasks
+from agentic_atlas.backend.ports import Added, Changed, Decide, FaultLog, Router, Tasks
+from agentic_atlas.protocol import messages
+from agentic_atlas.protocol.inside.messages import Deliver, Forget, InstanceRef, Tell
 from agentic_atlas.protocol.tasks import LEASED, TaskState
 
 
@@ -39,7 +43,8 @@ class Dispatcher:
     def __init__(
         self,
         tasks: Tasks,
-        fleet: Fleet,
+        credit: Credits,
+        router: Router,
         feed: Feed,
         clock: Callable[[], float],
         log: FaultLog,
@@ -48,13 +53,14 @@ class Dispatcher:
         self.census = Census() if census is None else census
         self.offers = Offers()
         self._tasks = tasks
-        self._fleet = fleet
+        self._credit = credit
+        self._router = router
         self._feed = feed
         self._clock = clock
         self._log = log
         self._alarms: Alarms[str] = Alarms()
         self._queues = FairQueues()
-        self.claims = Claims(tasks, fleet, self.census, self.offers, clock, self._claimed, log)
+        self.claims = Claims(tasks, credit, self.census, self.offers, clock, self._claimed, log)
         self._canceling: set[str] = set()
         self._woken = asyncio.Event()
         self._adding: Counter[str] = Counter()
@@ -79,7 +85,7 @@ class Dispatcher:
         """A new task is about to be stored, and counts from now on; `add` follows at once."""
         self.census.expect(change.task)
 
-    def add(self, change: Change, slot: Slot | None) -> "Future[Added]":
+    def add(self, change: Change, slot: InstanceRef | None) -> "Future[Added]":
         """Store a new task that is expected; with a slot it is claimed already, and goes there after the commit.
 
         Wait for the future with `asyncio.wait`, which does not cancel it: what was asked of the store happens all the
@@ -94,11 +100,15 @@ class Dispatcher:
         """Tell whether a task is on its way to a slot of the agent: it is being stored, or claimed."""
         return agent_id in self._adding or self.claims.open(agent_id)
 
-    def apply(self, task_id: str, decide: Decide) -> "Future[Changed]":
-        """Change a task; see `ports.Tasks.change`."""
+    def change(self, task_id: str, decide: Decide) -> "Future[Changed]":
+        """Change a task; see `ports.Tasks.change`. For whoever does not wait, or does not give up waiting."""
         future = self._tasks.change(task_id, decide)
         future.add_done_callback(self._changed)
-        return asyncio.shield(future)
+        return future
+
+    def apply(self, task_id: str, decide: Decide) -> "Future[Changed]":
+        """Change a task for whoever may be cancelled: it is changed all the same."""
+        return asyncio.shield(self.change(task_id, decide))
 
     def cancel(self, task_id: str, reason: str) -> "Future[Changed]":
         """Cancel a task, and with it what it called; an attempt that runs is asked to stop first."""
@@ -117,6 +127,11 @@ class Dispatcher:
         future = self.end(task_id, decide)
         future.add_done_callback(partial(self._insisted, task_id, decide))
         return future
+
+    def part(self, task: Task) -> None:
+        """The task has ended without its agent, which may still be at it."""
+        self._router.say(stop(task))
+        self._router.say(Forget(task.id, task.attempt))
 
     def forget(self, agent_id: str) -> None:
         """The agent was deleted, and its tasks have ended."""
@@ -144,7 +159,7 @@ class Dispatcher:
             except TimeoutError:
                 continue
 
-    def _added(self, change: Change, slot: Slot | None, future: "Future[Added]") -> None:
+    def _added(self, change: Change, slot: InstanceRef | None, future: "Future[Added]") -> None:
         self._adding -= Counter((change.task.agent_id,))
         added = value(future)
         if added is not None and added.created:
@@ -155,14 +170,14 @@ class Dispatcher:
         self.census.forget(change.task.id)
         self._queues.give_back(change.task)
         if slot is not None:
-            self._fleet.release(slot)
+            self._credit.release(slot)
 
     def _changed(self, future: "Future[Changed]") -> None:
         changed = value(future)
         if changed is not None and changed.task is not None:
             self._follow(changed.task, changed.events)
             for question in settled(changed.task, changed.events):
-                self._fleet.answer(changed.task, question.reaction)
+                self._router.say(Tell(changed.task.id, changed.task.attempt, question.reaction))
 
     def _ring(self, task_id: str, now: float) -> None:
         self.end(task_id, partial(expire, now=now)).add_done_callback(partial(self._looked_at, task_id))
@@ -185,9 +200,7 @@ class Dispatcher:
     def _ended(self, future: "Future[Changed]") -> None:
         changed = value(future)
         if changed is not None and changed.task is not None and changed.task.terminal and changed.changed:
-            # It ended without its agent, which may still be at it.
-            self._fleet.cancel(changed.task)
-            self._fleet.forget(changed.task)
+            self.part(changed.task)
 
     def _shift(self, seconds: float) -> None:
         self._tasks.shift(seconds).add_done_callback(partial(self._shifted, seconds))
@@ -205,7 +218,7 @@ class Dispatcher:
     def _asked_to_stop(self, future: "Future[Changed]") -> None:
         changed = value(future)
         if changed is not None and changed.changed and changed.task is not None and changed.task.state in LEASED:
-            self._fleet.cancel(changed.task)
+            self._router.say(stop(changed.task))
 
     def _cancel_child(self, task_id: str) -> None:
         def settled(future: "Future[Changed]") -> None:
@@ -240,10 +253,18 @@ class Dispatcher:
         if at is not None and self._alarms.earliest(task.id):
             self._woken.set()
 
-    def _claimed(self, slot: Slot, task: Task, events: Sequence[TaskEvent]) -> None:
+    def _claimed(self, slot: InstanceRef, task: Task, events: Sequence[TaskEvent]) -> None:
         self._see(task, events)
         self._deliver(slot, task)
 
-    def _deliver(self, slot: Slot, task: Task) -> None:
+    def _deliver(self, slot: InstanceRef, task: Task) -> None:
         self._queues.served(task)
-        self._fleet.deliver(slot, task)
+        instance = self._credit.give(slot)
+        if instance is not None:
+            self._router.say(Deliver(instance, assignment(task)))
+        else:
+            # It drained, and has left.
+            back = partial(
+                lifecycle.refuse, attempt=task.attempt, now=self._clock(), reason=messages.RefuseReason.DRAINING
+            )
+            self.insist(task.id, back)

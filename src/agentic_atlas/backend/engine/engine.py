@@ -11,6 +11,7 @@ from agentic_atlas.backend.engine.absence import Absence
 from agentic_atlas.backend.engine.access import Access
 from agentic_atlas.backend.engine.census import Census, OpenLimits
 from agentic_atlas.backend.engine.circles import Circles
+from agentic_atlas.backend.engine.credit import Credits
 from agentic_atlas.backend.engine.dispatch import Dispatcher
 from agentic_atlas.backend.engine.feed import Feed
 from agentic_atlas.backend.engine.logins import KEY_LIFETIME, Logins
@@ -18,8 +19,9 @@ from agentic_atlas.backend.engine.monitor import Monitor
 from agentic_atlas.backend.engine.registry import Registry
 from agentic_atlas.backend.engine.sightings import Sightings
 from agentic_atlas.backend.engine.watchers import Watchers
-from agentic_atlas.backend.ports import Backups, Clock, FaultLog, Fleet, Ids, Schemas, Store
+from agentic_atlas.backend.ports import Backups, Clock, FaultLog, Ids, Router, Schemas, Store
 from agentic_atlas.bus.base import Bus
+from agentic_atlas.protocol.inside.messages import Adopt
 from agentic_atlas.protocol.messages import Limits
 from agentic_atlas.protocol.tasks import LEASED
 
@@ -48,6 +50,8 @@ class World:
 
     keys: "KeyRing"
     clock: Clock
+    monotonic: Callable[[], float]
+    """Seconds that only ever pass."""
     ids: Ids
     entropy: Callable[[int], bytes]
     log: FaultLog
@@ -61,7 +65,8 @@ class Engine:
     """The parts of a engine. Not for several event loops."""
 
     store: Store
-    fleet: Fleet
+    credit: Credits
+    router: Router
     keys: "KeyRing"
     network: str
     """Id of this network; in the issuer of every token."""
@@ -84,16 +89,18 @@ class Engine:
 
     @staticmethod
     def over(
-        store: Store, fleet: Fleet, network: str, world: World, settings: EngineSettings | None = None
+        store: Store, router: Router, network: str, world: World, settings: EngineSettings | None = None
     ) -> "Engine":
-        """Return the engine over a store and the router behind `fleet`; `network` is the id of the network."""
+        """Return the engine over a store and behind a router; `network` is the id of the network."""
         settings = settings or EngineSettings()
         clock, log = world.clock, world.log
         feed, registry = Feed(world.bus), Registry(store.agents)
-        dispatcher = Dispatcher(store.tasks, fleet, feed, clock, log, Census(settings.open))
+        credit = Credits(world.monotonic)
+        dispatcher = Dispatcher(store.tasks, credit, router, feed, clock, log, Census(settings.open))
         return Engine(
             store=store,
-            fleet=fleet,
+            credit=credit,
+            router=router,
             keys=world.keys,
             network=network,
             clock=clock,
@@ -105,24 +112,26 @@ class Engine:
             feed=feed,
             dispatcher=dispatcher,
             logins=Logins(settings.login_lifetime),
-            monitor=Monitor(dispatcher, fleet, clock, log),
+            monitor=Monitor(dispatcher, credit, router, clock, log),
             schemas=world.schemas,
-            circles=Circles(dispatcher, fleet, clock),
-            sightings=Sightings(store.agents, fleet, clock),
+            circles=Circles(dispatcher, credit, clock),
+            sightings=Sightings(store.agents, credit, clock),
             backups=world.backups,
             watchers=Watchers(settings.watchers_per_task, settings.watchers_per_key),
-            absence=Absence(dispatcher, fleet, clock),
+            absence=Absence(dispatcher, credit, clock),
         )
 
-    async def take_up(self) -> list[tuple[str, int, str]]:
+    async def take_up(self) -> None:
         """Take up what the last process left, before anything else: nobody is connected, and who was is expected back.
 
-        Returns (task, attempt, instance) of every attempt that is held, for the router's leases.
+        What is held stays held for one grace period.
         """
         self.absence.expect(await self.store.agents.depart_all(self.clock()))
         open_tasks = await self.store.tasks.open()
         self.dispatcher.resume(open_tasks)
-        return [(task.id, task.attempt, task.instance_id or "") for task in open_tasks if task.state in LEASED]
+        for task in open_tasks:
+            if task.state in LEASED:
+                self.router.say(Adopt(task.id, task.attempt, task.instance_id or ""))
 
     async def run(self, grace: float) -> None:
         """Do what is done by itself, until cancelled; agents are expected back for `grace` seconds."""

@@ -1,28 +1,38 @@
-"""What the router asks of the engine: to let an instance in, and to store what it says of its attempts."""
+"""Instances that come, report and leave: what a router says of them, as changes of what is stored."""
 
-import asyncio
-from asyncio import Future
+from asyncio import CancelledError, Future
 from collections.abc import Sequence
 from functools import partial
 
-import msgspec
 from msgspec import Raw
 
 from agentic_atlas.backend.domain import lifecycle
 from agentic_atlas.backend.domain.assignment import assignment
 from agentic_atlas.backend.domain.questions import read_question
 from agentic_atlas.backend.domain.records import Agent, Instance, Skill, Task, TaskError
-from agentic_atlas.backend.domain.reporting import decide
+from agentic_atlas.backend.domain.reporting import decide, may_report
 from agentic_atlas.backend.engine.engine import Engine
 from agentic_atlas.backend.engine.succession import succeed
-from agentic_atlas.backend.ports import Changed, Fleet, Schemas
-from agentic_atlas.errors import AtlasError, Conflict, InvalidInput
+from agentic_atlas.backend.ports import Changed, Schemas
+from agentic_atlas.errors import AtlasError, Busy, Conflict, InvalidInput, Unavailable
 from agentic_atlas.protocol import messages
 from agentic_atlas.protocol.closing import CloseCode
 from agentic_atlas.protocol.codec import ProtocolError
-from agentic_atlas.protocol.messages import Answer, Hello, Report, RunningAttempt, SkillSpec, Verdict
+from agentic_atlas.protocol.inside.messages import (
+    Admit,
+    Arrived,
+    Departed,
+    Failure,
+    InstanceRef,
+    Receipt,
+    Reported,
+)
+from agentic_atlas.protocol.messages import Answer, Cancel, Hello, RunningAttempt, SkillSpec, Verdict
 from agentic_atlas.protocol.tasks import LEASED, Loss
 from agentic_atlas.protocol.versions import PROTOCOL_VERSION
+
+_LINE = 1024
+"""Longest reason of a cancel (`messages.Line`)."""
 
 
 class NotAdmitted(AtlasError):
@@ -39,33 +49,14 @@ class NotAdmitted(AtlasError):
         self.close_code = close_code
 
 
-class Admitted(msgspec.Struct, frozen=True):
-    """An instance is let in; see `router.ports.Admission`, which says the same in the router's words."""
-
-    agent: Agent
-    generation: int
-    attempts: tuple[Verdict, ...]
-    held: tuple[messages.Task, ...]
-    cancels: tuple[tuple[RunningAttempt, str], ...]
-    answers: tuple[Answer, ...]
-    lost: tuple[RunningAttempt, ...] = ()
-
-
-class Stored(msgspec.Struct, frozen=True):
-    """What became of a report."""
-
-    recorded: bool
-    n: int = 0
-    """Number of the attempt's last stored event."""
-
-
-async def admit(engine: Engine, token_id: str, agent_id: str, hello: Hello, opened_at: float) -> Admitted:
-    """Register an instance and settle what it holds; `opened_at` is when it presented its token.
+async def admit(engine: Engine, said: Arrived) -> Admit:
+    """Register an instance and settle what it holds.
 
     Raises:
         NotAdmitted: its token was revoked, its agent is gone or disabled, or what it declares is not acceptable.
     """
-    agent = await _permitted(engine, token_id, agent_id)
+    token_id, hello = said.identity.token_id, said.hello
+    agent = await _permitted(engine, token_id, said.identity.agent_id)
     validated_at = engine.clock()
     if hello.agent not in (None, agent.name):
         raise NotAdmitted(
@@ -82,7 +73,7 @@ async def admit(engine: Engine, token_id: str, agent_id: str, hello: Hello, open
             token_id=token_id,
             generation=0,
             connected_at=now,
-            opened_at=opened_at,
+            opened_at=said.identity.presented_at,
             validated_at=validated_at,
             host=info.host,
             pid=info.pid,
@@ -95,9 +86,11 @@ async def admit(engine: Engine, token_id: str, agent_id: str, hello: Hello, open
         hello.description,
         skills,
     )
+    ref = InstanceRef(agent.id, instance.id, instance.generation)
+    engine.credit.instances.registered(ref)
     engine.registry.forget(agent.id)
     engine.absence.came(agent.id)
-    return await _settle(engine, agent, instance, hello)
+    return await _settle(engine, said, agent, ref)
 
 
 async def _registered(engine: Engine, instance: Instance, description: str, skills: Sequence[Skill]) -> Instance:
@@ -115,41 +108,52 @@ async def _registered(engine: Engine, instance: Instance, description: str, skil
         offers.left(agent_id, instance.id, None)
 
 
-async def departed(engine: Engine, agent_id: str, instance_id: str, generation: int, silent: float = 0.0) -> None:
-    """A connection ended, that was heard last so many seconds ago.
+async def departed(engine: Engine, said: Departed) -> None:
+    """Store that a connection ended.
 
     The agent offers what its other instances have, or, without another one, what it did.
     """
+    agent_id, instance_id, generation = said.instance.agent_id, said.instance.instance_id, said.instance.generation
     gone = engine.dispatcher.offers.left(agent_id, instance_id, generation)
     now = engine.clock()
-    await engine.store.agents.depart(instance_id, generation, now, now - silent)
+    await engine.store.agents.depart(instance_id, generation, now, now - said.silent)
     offered = engine.dispatcher.offers.offered(agent_id)
     if gone and offered:
         await engine.store.agents.declare(agent_id, offered)
         engine.registry.forget(agent_id)
 
 
-def report(engine: Engine, instance_id: str, said: Report) -> "Future[Stored]":
-    """Store what an instance says of an attempt; reports are stored in the order of these calls.
+def report(engine: Engine, said: Reported) -> None:
+    """Store what an instance says of an attempt, in the order of these calls, and tell its router of it.
 
-    Reports of an attempt that is not this instance's current one change nothing, and are answered all the same.
+    Reports of an attempt that is not this instance's current one change nothing, and are answered all the same; so are
+    those of a connection that is not its latest.
     """
-    held = engine.dispatcher.census.get(said.task)
-    current = held is not None and (held.instance_id, held.attempt) == (instance_id, said.attempt)
+    instance, report = said.instance, said.report
+    latest = engine.credit.instances.latest(instance.instance_id)
+    held = engine.dispatcher.census.get(report.task)
+    current = held is not None and (held.instance_id, held.attempt) == (instance.instance_id, report.attempt)
     asked = None
-    if current and isinstance(said, messages.Event) and said.kind is messages.EventKind.QUESTION:
-        asked = _asked(engine.schemas, said.data)
-    change = partial(decide, instance_id=instance_id, said=said, now=engine.clock(), asked=asked)
-    stored: Future[Stored] = asyncio.get_running_loop().create_future()
-    follow = partial(_stored, stored, instance_id, said, engine.fleet)
-    engine.dispatcher.apply(said.task, change).add_done_callback(follow)
-    return stored
+    if current and isinstance(report, messages.Event) and report.kind is messages.EventKind.QUESTION:
+        asked = _asked(engine.schemas, report.data)
+    change = partial(decide, by=instance, latest=latest, said=report, now=engine.clock(), asked=asked)
+    engine.dispatcher.change(report.task, change).add_done_callback(partial(_stored, engine, said, latest))
 
 
-async def lost(engine: Engine, task_id: str, attempt: int, why: Loss) -> None:
+def lost(engine: Engine, task_id: str, attempt: int, why: Loss) -> "Future[Changed]":
     """The instance that holds the attempt did not come back within the grace period, or has forgotten it."""
     now = engine.clock()
-    await engine.dispatcher.apply(task_id, lambda task: lifecycle.lose(task, attempt, now, why))
+    return engine.dispatcher.apply(task_id, lambda task: lifecycle.lose(task, attempt, now, why))
+
+
+def failure(error: BaseException) -> Failure:
+    """Return why something was not done, as a router is told of it."""
+    if isinstance(error, NotAdmitted | ProtocolError):
+        return Failure(int(error.close_code), error.code, error.message)
+    code, message = (error.code, error.message) if isinstance(error, AtlasError) else ("unavailable", "")
+    return Failure(
+        CloseCode.UNAVAILABLE, code, message, error.retry_after if isinstance(error, Busy | Unavailable) else None
+    )
 
 
 async def _permitted(engine: Engine, token_id: str, agent_id: str) -> Agent:
@@ -215,10 +219,11 @@ def _schemas(skill: SkillSpec) -> list[tuple[str, bytes]]:
     ]
 
 
-async def _settle(engine: Engine, agent: Agent, instance: Instance, hello: Hello) -> Admitted:
+async def _settle(engine: Engine, said: Arrived, agent: Agent, instance: InstanceRef) -> Admit:
     """Compare what the instance says it holds with what the store says it holds."""
-    lost_at_once = list(await succeed(engine, instance, hello.predecessors))
-    held = {task.id: task for task in await engine.store.tasks.held_by(instance.id)}
+    hello = said.hello
+    lost_at_once = list(await succeed(engine, instance, said.identity.token_id, hello.predecessors))
+    held = {task.id: task for task in await engine.store.tasks.held_by(instance.instance_id)}
     left = (result for predecessor in hello.predecessors for result in predecessor.results)
     verdicts = [_verdict(held, announced) for announced in (*hello.running, *hello.results, *left)]
     known = {verdict.task for verdict in verdicts if verdict.keep}
@@ -228,22 +233,18 @@ async def _settle(engine: Engine, agent: Agent, instance: Instance, hello: Hello
             # It had the attempt and has forgotten it: that attempt is lost, whatever it did.
             await lost(engine, task.id, task.attempt, Loss.FORGOTTEN)
             lost_at_once.append(RunningAttempt(task.id, task.attempt))
-    return Admitted(
-        agent=agent,
-        generation=instance.generation,
+    kept = [task for task in held.values() if task.id in known]
+    return Admit(
+        to=said.number,
+        instance=instance,
+        agent=agent.name,
+        owner=agent.owner,
         attempts=tuple(verdicts),
         held=tuple(assignment(task) for task in unknown if task.accepted_at is None),
         cancels=tuple(
-            (RunningAttempt(task.id, task.attempt), task.cancel_reason)
-            for task in held.values()
-            if task.id in known and task.cancel_reason is not None
+            Cancel(task.id, task.attempt, task.cancel_reason[:_LINE]) for task in kept if task.cancel_reason is not None
         ),
-        answers=tuple(
-            Answer(task.id, task.attempt, reaction)
-            for task in held.values()
-            if task.id in known
-            for reaction in task.dialogue.reactions
-        ),
+        answers=tuple(Answer(task.id, task.attempt, reaction) for task in kept for reaction in task.dialogue.reactions),
         lost=tuple(lost_at_once),
     )
 
@@ -255,34 +256,30 @@ def _verdict(held: dict[str, Task], announced: RunningAttempt) -> Verdict:
     return Verdict(announced.task, announced.attempt, keep=True, n=task.last_n)
 
 
-def _stored(stored: "Future[Stored]", instance_id: str, said: Report, fleet: Fleet, future: "Future[Changed]") -> None:
-    if stored.cancelled():
-        return
-    error = None if future.cancelled() else future.exception()
-    if future.cancelled() or error is not None:
-        stored.set_exception(error or asyncio.CancelledError())
-        return
+def _stored(engine: Engine, said: Reported, latest: int, future: "Future[Changed]") -> None:
+    engine.router.say(_receipt(engine, said, latest, future))
+
+
+def _receipt(engine: Engine, said: Reported, latest: int, future: "Future[Changed]") -> Receipt:
+    error = CancelledError() if future.cancelled() else future.exception()
+    if error is not None:
+        return Receipt(said.number, failure=failure(error))
     changed = future.result()
-    task = changed.task
-    if isinstance(said, messages.Event):
-        if _out_of_turn(task, instance_id, said, changed):
-            stored.set_exception(
-                ProtocolError("the events of an attempt are numbered without gaps", code="event_out_of_turn")
-            )
-            return
-        if task is not None and task.terminal and changed.changed:
-            # It asked what can't be asked, and waits for an answer to it.
-            fleet.cancel(task)
-            fleet.forget(task)
-        current = task is not None and task.attempt == said.attempt and task.state in LEASED
-        # An attempt that does not count any more needs its events acknowledged too, or it would keep them.
-        stored.set_result(Stored(changed.changed, task.last_n if task is not None and current else said.n))
-    else:
-        stored.set_result(Stored(changed.changed))
+    task, report = changed.task, said.report
+    if not isinstance(report, messages.Event):
+        return Receipt(said.number, changed.changed)
+    if task is not None and not changed.changed and _out_of_turn(task, said.instance, latest, report):
+        fault = ProtocolError("the events of an attempt are numbered without gaps", code="event_out_of_turn")
+        return Receipt(said.number, failure=failure(fault))
+    if task is not None and task.terminal and changed.changed:
+        # It asked what can't be asked, and waits for an answer to it.
+        engine.dispatcher.part(task)
+    current = task is not None and task.attempt == report.attempt and task.state in LEASED
+    # An attempt that does not count any more needs its events acknowledged too, or it would keep them.
+    return Receipt(said.number, changed.changed, task.last_n if task is not None and current else report.n)
 
 
-def _out_of_turn(task: Task | None, instance_id: str, said: messages.Event, changed: Changed) -> bool:
-    """Tell whether the attempt is this instance's, and its last event is not the one before this."""
-    if task is None or changed.changed or task.state not in LEASED:
-        return False
-    return (task.instance_id, task.attempt) == (instance_id, said.attempt) and said.n > task.last_n
+def _out_of_turn(task: Task, by: InstanceRef, latest: int, said: messages.Event) -> bool:
+    """Tell whether the attempt is this connection's, and its last event is not the one before this."""
+    current = task.state in LEASED and task.attempt == said.attempt and may_report(task, by, latest)
+    return current and said.n > task.last_n

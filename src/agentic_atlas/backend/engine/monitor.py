@@ -5,13 +5,16 @@ whoever runs the network should not have to.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Collection, Iterator
 
 from agentic_atlas.backend.domain import lifecycle
 from agentic_atlas.backend.domain.invariants import Finding, Invariant
+from agentic_atlas.backend.engine.credit import Credits
 from agentic_atlas.backend.engine.dispatch import Dispatcher
 from agentic_atlas.backend.engine.findings import Findings
-from agentic_atlas.backend.ports import FaultLog, Fleet
+from agentic_atlas.backend.ports import FaultLog, Router
+from agentic_atlas.protocol.inside.messages import Abandon, Adopt, Audit
+from agentic_atlas.protocol.messages import RunningAttempt
 from agentic_atlas.protocol.tasks import Loss
 
 LOOK_EVERY = 1.0
@@ -29,19 +32,23 @@ class Monitor:
 
     Attributes:
         findings: what lasts now, and what was found since the start.
+        unleased: attempts of which the router last said that nobody would miss them.
     """
 
     def __init__(
         self,
         dispatcher: Dispatcher,
-        fleet: Fleet,
+        credit: Credits,
+        router: Router,
         clock: Callable[[], float],
         log: FaultLog,
         sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
     ) -> None:
         self.findings = Findings()
+        self.unleased: Collection[RunningAttempt] = ()
         self._dispatcher = dispatcher
-        self._fleet = fleet
+        self._credit = credit
+        self._router = router
         self._clock = clock
         self._log = log
         self._sleep = sleep
@@ -67,25 +74,27 @@ class Monitor:
     def _suspects(self) -> Iterator[Finding]:
         yield from self._of_tasks()
         yield from self._of_slots()
-        for instance_id, seconds in self._fleet.oldest_results():
+        for instance_id, seconds in self._credit.oldest_results():
             if seconds > RESULT_WITHIN:
                 yield Finding(Invariant.RESULT_OVERDUE, instance_id)
 
     def _of_tasks(self) -> Iterator[Finding]:
         census = self._dispatcher.census
-        for task in census.held():
-            if not self._fleet.holds(task.id, task.attempt):
-                yield Finding(Invariant.RUNNING_WITHOUT_LEASE, task.id)
+        held = {RunningAttempt(task.id, task.attempt) for task in census.held()}
+        # What is not held any more when the answer comes needs no lease.
+        self._router.say(Audit(tuple(held)))
+        for attempt in held.intersection(self.unleased):
+            yield Finding(Invariant.RUNNING_WITHOUT_LEASE, attempt.task)
         for agent_id in census.waited_for():
             if self._dispatcher.claims.stalls(agent_id):
                 yield Finding(Invariant.WAITING_BESIDE_FREE_SLOTS, agent_id)
 
     def _of_slots(self) -> Iterator[Finding]:
-        for slot, _ in self._fleet.reservations():
+        for slot, _ in self._credit.reservations():
             if not self._dispatcher.brings(slot.agent_id):
                 yield Finding(Invariant.SLOT_KEPT_FOR_NOTHING, slot.instance_id)
-        for task_id, _ in self._fleet.unheard():
-            yield Finding(Invariant.ATTEMPT_NOT_RUNNING, task_id)
+        for attempt in self._credit.unheard():
+            yield Finding(Invariant.ATTEMPT_NOT_RUNNING, attempt.task)
 
     def _set_right(self, finding: Finding) -> None:
         if finding.invariant is Invariant.WAITING_BESIDE_FREE_SLOTS:
@@ -95,23 +104,24 @@ class Monitor:
             task = self._dispatcher.census.get(finding.subject)
             if task is not None:
                 # Its instance has one grace period to show that it is still at it.
-                self._fleet.adopt(task.id, task.attempt, task.instance_id or "")
+                self._router.say(Adopt(task.id, task.attempt, task.instance_id or ""))
         elif finding.invariant is Invariant.SLOT_KEPT_FOR_NOTHING:
             self._release(finding.subject)
         elif finding.invariant is Invariant.ATTEMPT_NOT_RUNNING:
-            for task_id, attempt in self._fleet.unheard():
-                if task_id == finding.subject:
-                    self._abandon(task_id, attempt)
+            for attempt in self._credit.unheard():
+                if attempt.task == finding.subject:
+                    self._abandon(attempt)
 
     def _release(self, instance_id: str) -> None:
-        for slot, number in self._fleet.reservations():
+        for slot, number in self._credit.reservations():
             if slot.instance_id == instance_id:
                 for _ in range(number):
-                    self._fleet.release(slot)
+                    self._credit.release(slot)
                 self._dispatcher.claims.freed(slot.agent_id)
 
-    def _abandon(self, task_id: str, attempt: int) -> None:
+    def _abandon(self, lost: RunningAttempt) -> None:
         """It is lost, should it be the task's current one; and nobody has its slot."""
         now = self._clock()
-        self._dispatcher.apply(task_id, lambda task: lifecycle.lose(task, attempt, now, Loss.FORGOTTEN))
-        self._fleet.abandon(task_id, attempt)
+        self._dispatcher.change(lost.task, lambda task: lifecycle.lose(task, lost.attempt, now, Loss.FORGOTTEN))
+        self._credit.abandon(lost)
+        self._router.say(Abandon(lost.task, lost.attempt))

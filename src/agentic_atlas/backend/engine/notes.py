@@ -37,7 +37,7 @@ async def note(engine: Engine, task: Task) -> str | None:
 
 
 async def _queued(engine: Engine, task: Task) -> str:
-    if engine.fleet.online(task.agent_id):
+    if engine.credit.online(task.agent_id):
         rest = (task.not_before or 0.0) - engine.clock()
         if rest > 0.0:
             return f"it begins again in {_seconds(rest)}"
@@ -54,7 +54,7 @@ def _online(engine: Engine, task: Task) -> str:
     able = engine.dispatcher.offers.able(task.agent_id, task.skill)
     if able == frozenset():
         return f"no connected instance of the agent has the skill {task.skill}"
-    usage = [one for one in engine.fleet.usage(task.agent_id) if able is None or one.instance_id in able]
+    usage = [one for one in engine.credit.usage(task.agent_id) if able is None or one.instance_id in able]
     free = [one for one in usage if one.used < one.slots]
     if not free:
         return f"all instances of the agent are busy ({slots(engine, task.agent_id)})"
@@ -68,7 +68,7 @@ def _online(engine: Engine, task: Task) -> str:
 
 def _away(engine: Engine, task: Task) -> str | None:
     """Say what happens to a task whose instance is not connected."""
-    left = engine.fleet.awaits(task.id, task.attempt)
+    left = engine.credit.awaits(task.agent_id, task.instance_id or "")
     lost = None if left is None else lifecycle.lose(task, task.attempt, engine.clock())
     if left is None or lost is None:
         return None
@@ -83,7 +83,7 @@ def _seconds(seconds: float) -> str:
 
 def slots(engine: Engine, agent_id: str) -> str:
     """Return how many of an agent's slots are used."""
-    usage = engine.fleet.usage(agent_id)
+    usage = engine.credit.usage(agent_id)
     return f"{sum(one.used for one in usage)} of {sum(one.slots for one in usage)} slots used"
 
 

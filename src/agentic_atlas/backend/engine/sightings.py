@@ -8,7 +8,8 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 
-from agentic_atlas.backend.ports import Agents, Fleet
+from agentic_atlas.backend.engine.credit import Credits
+from agentic_atlas.backend.ports import Agents
 from agentic_atlas.errors import Busy, Unavailable
 
 STORED_EVERY = 60.0
@@ -21,12 +22,12 @@ class Sightings:
     def __init__(
         self,
         agents: Agents,
-        fleet: Fleet,
+        credit: Credits,
         clock: Callable[[], float],
         sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
     ) -> None:
         self._agents = agents
-        self._fleet = fleet
+        self._credit = credit
         self._clock = clock
         self._sleep = sleep
 
@@ -39,7 +40,7 @@ class Sightings:
     async def store(self) -> None:
         """Store once; what can't be stored now is the next time."""
         now = self._clock()
-        heard = {agent_id: now - seconds for agent_id, seconds in self._fleet.heard().items()}
+        heard = {agent_id: now - seconds for agent_id, seconds in self._credit.silent().items()}
         if heard:
             with suppress(Unavailable, Busy):
                 await self._agents.seen(heard)

@@ -22,10 +22,11 @@ from agentic_atlas.backend.domain.records import Agent, CallerRef, Skill, Submit
 from agentic_atlas.backend.domain.tracing import child
 from agentic_atlas.backend.engine import events
 from agentic_atlas.backend.engine.engine import Engine
-from agentic_atlas.backend.ports import Added, Slot
+from agentic_atlas.backend.ports import Added
 from agentic_atlas.errors import AtlasError, Conflict, InvalidInput, Unavailable
 from agentic_atlas.protocol.caller.tasks import SubmitRequest
 from agentic_atlas.protocol.caller.values import LONGEST
+from agentic_atlas.protocol.inside.messages import InstanceRef
 from agentic_atlas.protocol.numbers import is_object, numbers_fit
 from agentic_atlas.protocol.payloads import input_too_large
 from agentic_atlas.protocol.tasks import TaskState
@@ -62,7 +63,7 @@ class _Prepared(msgspec.Struct, frozen=True):
 
     request: _Request
     change: lifecycle.Change
-    slot: Slot | None
+    slot: InstanceRef | None
 
 
 async def submit(

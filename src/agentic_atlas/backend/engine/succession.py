@@ -9,26 +9,29 @@ from functools import partial
 
 from agentic_atlas.backend.domain import lifecycle
 from agentic_atlas.backend.domain.lifecycle import Change
-from agentic_atlas.backend.domain.records import Instance, Task
+from agentic_atlas.backend.domain.records import Task
 from agentic_atlas.backend.engine.engine import Engine
+from agentic_atlas.protocol.inside.messages import InstanceRef
 from agentic_atlas.protocol.messages import Predecessor, RunningAttempt
 from agentic_atlas.protocol.tasks import Loss
 
 
-async def succeed(engine: Engine, heir: Instance, predecessors: Sequence[Predecessor]) -> tuple[RunningAttempt, ...]:
+async def succeed(
+    engine: Engine, heir: InstanceRef, token_id: str, predecessors: Sequence[Predecessor]
+) -> tuple[RunningAttempt, ...]:
     """Hand the attempts whose results are here to the heir, and lose the others at once; return the lost ones.
 
     Doing it again changes nothing more, so a `hello` that got no `welcome` may be repeated.
     """
     results = {(one.task, one.attempt) for predecessor in predecessors for one in predecessor.results}
-    named = {predecessor.instance for predecessor in predecessors} - {heir.id}
-    ended = await engine.store.agents.departed(heir.agent_id, heir.token_id, sorted(named)) if named else []
+    named = {predecessor.instance for predecessor in predecessors} - {heir.instance_id}
+    ended = await engine.store.agents.departed(heir.agent_id, token_id, sorted(named)) if named else []
     left = await engine.store.tasks.held_by(*ended) if ended else []
     now = engine.clock()
     changes = {
         task.id: engine.dispatcher.apply(
             task.id,
-            partial(_inherit, was=task, heir=heir.id, now=now)
+            partial(_inherit, was=task, heir=heir.instance_id, now=now)
             if (task.id, task.attempt) in results
             else partial(_lose, was=task, now=now),
         )

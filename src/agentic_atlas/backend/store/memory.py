@@ -38,13 +38,13 @@ from agentic_atlas.backend.ports import (
     Changed,
     Decide,
     Ids,
-    Slot,
     Summary,
     SummaryPage,
     TaskFilter,
 )
 from agentic_atlas.backend.store.cursors import cursor_after, id_in
 from agentic_atlas.errors import Conflict, NotFound
+from agentic_atlas.protocol.inside.messages import InstanceRef
 from agentic_atlas.protocol.tasks import LEASED, TaskState
 
 T = TypeVar("T")
@@ -90,7 +90,7 @@ class MemoryTasks:
         return _at_once(partial(self._change, task_id, decide))
 
     def claim(
-        self, agent_id: str, slots: Sequence[Slot], now: float, skills: Collection[str] | None = None
+        self, agent_id: str, slots: Sequence[InstanceRef], now: float, skills: Collection[str] | None = None
     ) -> "Future[list[Changed]]":
         """See the port."""
         return _at_once(partial(self._claim, agent_id, slots, now, skills))
@@ -164,7 +164,9 @@ class MemoryTasks:
         assert same_request(task, change.task), "a change leaves alone what was asked for"
         return self._keep(change)
 
-    def _claim(self, agent_id: str, slots: Sequence[Slot], now: float, skills: Collection[str] | None) -> list[Changed]:
+    def _claim(
+        self, agent_id: str, slots: Sequence[InstanceRef], now: float, skills: Collection[str] | None
+    ) -> list[Changed]:
         waiting = [
             task
             for task in self._open.values()

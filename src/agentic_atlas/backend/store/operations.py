@@ -7,7 +7,8 @@ import msgspec
 from sqlalchemy import Connection
 
 from agentic_atlas.backend.domain.lifecycle import Change
-from agentic_atlas.backend.ports import Added, Changed, Decide, Slot
+from agentic_atlas.backend.ports import Added, Changed, Decide
+from agentic_atlas.protocol.inside.messages import InstanceRef
 
 T = TypeVar("T")
 
@@ -37,7 +38,7 @@ class ClaimSlots(Operation[list[Changed]], frozen=True):
     """Give waiting tasks of an agent to free slots."""
 
     agent_id: str
-    slots: tuple[Slot, ...]
+    slots: tuple[InstanceRef, ...]
     now: float
     skills: frozenset[str] | None = None
     """Of which skills; None: of all."""

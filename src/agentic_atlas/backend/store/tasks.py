@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, Connection, select, update
 from agentic_atlas.backend.domain.idempotency import key_of
 from agentic_atlas.backend.domain.lifecycle import Change
 from agentic_atlas.backend.domain.records import CallerRef, Task, TaskEvent
-from agentic_atlas.backend.ports import EVENT_PAGE_BYTES, Added, Changed, Decide, Slot, Summary, SummaryPage, TaskFilter
+from agentic_atlas.backend.ports import EVENT_PAGE_BYTES, Added, Changed, Decide, Summary, SummaryPage, TaskFilter
 from agentic_atlas.backend.store import lists
 from agentic_atlas.backend.store.cursors import cursor_after, id_in
 from agentic_atlas.backend.store.lists import NO_INPUT
@@ -20,6 +20,7 @@ from agentic_atlas.backend.store.rows import EVENTS, TASKS, dialogue_blob, dialo
 from agentic_atlas.backend.store.statements import Query
 from agentic_atlas.backend.store.tables import HELD, SUBMITTED, events, tasks
 from agentic_atlas.backend.store.writer import Writer
+from agentic_atlas.protocol.inside.messages import InstanceRef
 
 Columns: TypeAlias = Sequence[ColumnElement[Any]]
 
@@ -44,7 +45,7 @@ class SqlTasks:
         return self._writer.submit(ChangeTask(task_id, decide))
 
     def claim(
-        self, agent_id: str, slots: Sequence[Slot], now: float, skills: Collection[str] | None = None
+        self, agent_id: str, slots: Sequence[InstanceRef], now: float, skills: Collection[str] | None = None
     ) -> "Future[list[Changed]]":
         """See the port."""
         return self._writer.submit(

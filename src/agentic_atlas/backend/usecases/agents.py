@@ -8,12 +8,12 @@ import msgspec
 
 from agentic_atlas.backend.domain import lifecycle
 from agentic_atlas.backend.domain.names import check_name
-from agentic_atlas.backend.domain.records import Agent, Instance, Skill, TaskError
+from agentic_atlas.backend.domain.records import Agent, Instance, Skill, TaskError, Usage
 from agentic_atlas.backend.engine.engine import Engine
-from agentic_atlas.backend.ports import Usage
 from agentic_atlas.backend.rights import Principal
 from agentic_atlas.backend.usecases.application import use_case
 from agentic_atlas.errors import InvalidInput
+from agentic_atlas.protocol.inside.messages import Readmit, ShutOut
 
 MAX_DESCRIPTION = 1_000
 """Characters of an agent's description."""
@@ -90,9 +90,9 @@ async def update(
     )
     engine.registry.forget(agent.id)
     if disabled:
-        engine.fleet.disconnect_agent(agent.id, "agent_disabled")
+        engine.router.say(ShutOut(agent.id, "agent_disabled"))
     elif disabled is not None:
-        engine.fleet.readmit_agent(agent.id)
+        engine.router.say(Readmit(agent.id))
     return AgentNow(changed or agent, _presence(engine, changed or agent))
 
 
@@ -102,7 +102,7 @@ async def delete(who: Principal, engine: Engine, name: str) -> None:
     agent = await engine.access.agent(who.user, name)
     await engine.store.agents.delete(agent.id)
     engine.registry.forget(agent.id)
-    engine.fleet.disconnect_agent(agent.id, "agent_deleted")
+    engine.router.say(ShutOut(agent.id, "agent_deleted"))
     await _end_tasks(engine, agent)
 
 
@@ -119,11 +119,11 @@ async def _end_tasks(engine: Engine, agent: Agent) -> None:
 
 
 def _presence(engine: Engine, agent: Agent) -> Presence:
-    fleet, census = engine.fleet, engine.dispatcher.census
-    usage = fleet.usage(agent.id)
+    credit, census = engine.credit, engine.dispatcher.census
+    usage = credit.usage(agent.id)
     silent = min((one.silent for one in usage), default=None)
     heard_at = None if silent is None else engine.clock() - silent
-    return Presence(fleet.online(agent.id), usage, census.queue_length(agent.id), heard_at)
+    return Presence(credit.online(agent.id), usage, census.queue_length(agent.id), heard_at)
 
 
 async def _current(who: Principal, engine: Engine, name: str) -> Agent:

@@ -1,40 +1,31 @@
 """Agents that call agents: a child task in the same trace, with the rights of both the caller and the agent."""
 
-from typing import Protocol
-
 import msgspec
 
 from agentic_atlas.backend.domain.children import call_key, final_reply
 from agentic_atlas.backend.domain.records import CallerRef, EventKind, Task, User
 from agentic_atlas.backend.engine import events, submission
+from agentic_atlas.backend.engine.answering import Replies
 from agentic_atlas.backend.engine.engine import Engine
 from agentic_atlas.backend.rights import no_agent, seen_by
 from agentic_atlas.errors import AtlasError, InvalidInput, NotFound
 from agentic_atlas.protocol.caller.tasks import SubmitRequest
+from agentic_atlas.protocol.inside.messages import Called
 from agentic_atlas.protocol.messages import NULL, Call, Fault, Reply, ReplyKind
 from agentic_atlas.protocol.tasks import LEASED
 
 _KEEP_ALIVE = 60.0
 
 
-class Replies(Protocol):
-    """Where the answers to a call go."""
-
-    def __call__(self, reply: Reply) -> bool:
-        """Send a reply; False when the calling agent is gone and no more are wanted."""
-
-    async def drained(self) -> None:
-        """Return when another reply can be sent without being buffered."""
-
-
-async def call(engine: Engine, agent_id: str, instance_id: str, asked: Call, replies: Replies) -> None:
+async def call(engine: Engine, said: Called, replies: Replies) -> None:
     """Carry out an agent's `call` and answer it until the child task ends.
 
     The same call sent again after a cut finds the same child task. A call that can't be made, and an error of ours, is
     answered with a final reply.
     """
+    asked = said.call
     try:
-        child = await _submit(engine, agent_id, instance_id, asked)
+        child = await _submit(engine, said.instance.agent_id, said.instance.instance_id, asked)
         if asked.stream and not await _forward(engine, child, asked, replies):
             return
         ended = await _end_of(engine, child)

@@ -10,6 +10,7 @@ from agentic_atlas.backend.engine.engine import Engine
 from agentic_atlas.backend.rights import Principal
 from agentic_atlas.backend.usecases.application import use_case
 from agentic_atlas.errors import InvalidInput, NotFound
+from agentic_atlas.protocol.inside.messages import Revoke
 
 _DAY = 86_400
 DEFAULT_LIFETIME = 90 * _DAY
@@ -76,5 +77,5 @@ async def revoke(who: Principal, engine: Engine, token_id: str) -> tuple[Agent, 
         raise NotFound(f"there is no token {token_id[:64]!r}", code="token_not_found")
     revoked = await engine.store.tokens.revoke(token_id, engine.clock())
     assert revoked is not None
-    engine.fleet.disconnect_tokens([token_id], "token_revoked")
+    engine.router.say(Revoke((token_id,), "token_revoked"))
     return agent, revoked

@@ -6,6 +6,7 @@ from agentic_atlas.backend.engine.engine import Engine
 from agentic_atlas.backend.rights import Principal
 from agentic_atlas.backend.usecases.application import use_case
 from agentic_atlas.errors import Conflict, NotFound
+from agentic_atlas.protocol.inside.messages import Readmit, ShutOut
 
 
 @use_case
@@ -52,7 +53,7 @@ async def update(who: Principal, engine: Engine, name: str, *, role: Role | None
     if disabled is not None:
         for agent in await engine.store.agents.find(owner_id=user.id, limit=10_000):
             if disabled:
-                engine.fleet.disconnect_agent(agent.id, "agent_disabled")
+                engine.router.say(ShutOut(agent.id, "agent_disabled"))
             else:
-                engine.fleet.readmit_agent(agent.id)
+                engine.router.say(Readmit(agent.id))
     return changed or user

@@ -104,7 +104,7 @@ class Heard(msgspec.Struct, frozen=True, tag_field="type", omit_defaults=True):
 
     instance: InstanceRef
     oldest_result: float = 0.0
-    """How long its oldest result has waited to be acknowledged, by this connection; 0 when none does."""
+    """How long its oldest result has waited to be acknowledged, by its own clock; 0 when none does."""
     unheard: tuple[RunningAttempt, ...] = ()
     """Attempts that take a slot of it and that several beats in a row have not named."""
 
@@ -127,18 +127,22 @@ class Lost(msgspec.Struct, frozen=True, tag_field="type"):
 
 
 class Waiting(msgspec.Struct, frozen=True, tag_field="type"):
-    """The attempts of instances that are not connected wait for them so long from now. Not answered."""
+    """The attempts of these instances, which are not connected, wait for them so long from now. Not answered."""
 
     instances: tuple[str, ...]
     seconds: float
 
 
-class Departed(msgspec.Struct, frozen=True, tag_field="type"):
-    """A connection ended, whatever the reason; its attempts stay leased through the grace period. Not answered."""
+class Departed(msgspec.Struct, frozen=True, tag_field="type", omit_defaults=True):
+    """A connection ended, whatever the reason; what its instance holds waits for it. Not answered."""
 
     instance: InstanceRef
     silent: float
     """Seconds since it was heard last."""
+    grace: float
+    """Seconds for which its attempts wait."""
+    expected: bool = False
+    """It was sent away because the router ends: it comes back to the next one."""
 
 
 class Absent(msgspec.Struct, frozen=True, tag_field="type"):

@@ -1,0 +1,274 @@
+"""How many tasks each connected instance may be given, and which one gets the next. Pure; the clock is an argument.
+
+A router grants so many tasks in all to each connection; here is counted what was given of that, and what is reserved
+for tasks that are being claimed. So nobody is given more than was granted, whatever is on its way to or from a router.
+Reservations belong to the instance: one that comes back meanwhile still has the task before it that is claimed for it.
+"""
+
+from collections import OrderedDict
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from agentic_atlas.backend.domain.records import Usage
+from agentic_atlas.protocol.inside.messages import Credit, Departed, Heard, InstanceRef
+from agentic_atlas.protocol.messages import RunningAttempt
+from agentic_atlas.protocol.tasks import Holdup
+
+MOST_REMEMBERED = 20_000
+"""Instances whose latest connection is remembered; those of which nothing was heard for longest are forgotten first."""
+
+
+@dataclass(slots=True)
+class _Account:
+    """A connected instance."""
+
+    instance: InstanceRef
+    slots: int
+    granted: int
+    holdup: Holdup | None
+    since: float
+    heard_at: float
+    reserved: int = 0
+    given: int = 0
+    turn: int = 0
+    """Number of the choice in which it was taken last."""
+    oldest_result: float = 0.0
+    unheard: tuple[RunningAttempt, ...] = ()
+
+    @property
+    def left(self) -> int:
+        """What was granted and is not given or reserved yet."""
+        return max(0, self.granted - self.given - self.reserved)
+
+
+@dataclass(slots=True)
+class _Memory:
+    """What is remembered of an instance, whether it is connected or not."""
+
+    generation: int = 0
+    """Of its latest connection; 0 when none is known."""
+    until: float = 0.0
+    """Until when its attempts wait for it."""
+    reserved: int = 0
+    """Slots reserved on a connection that has ended."""
+    drained: bool = False
+    """It was about to end when its connection did: it does not come back."""
+
+
+class Instances:
+    """Which connection of each instance is the latest, and how long those that have left are waited for."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._known: OrderedDict[str, _Memory] = OrderedDict()
+
+    def latest(self, instance_id: str) -> int:
+        """Return the generation of the instance's latest connection; 0 when none is known."""
+        known = self._known.get(instance_id)
+        return 0 if known is None else known.generation
+
+    def registered(self, instance: InstanceRef) -> None:
+        """The instance has a new connection: what older ones of it still say is of no account from now on."""
+        known = self.of(instance.instance_id)
+        known.generation = max(known.generation, instance.generation)
+
+    def waits(self, instance_id: str, seconds: float) -> None:
+        """The instance is not connected, and has so long to come back."""
+        self.of(instance_id).until = self._clock() + seconds
+
+    def awaits(self, instance_id: str) -> float:
+        """Return for how many seconds more the attempts of an instance that is not connected wait for it."""
+        known = self._known.get(instance_id)
+        return 0.0 if known is None else max(0.0, known.until - self._clock())
+
+    def find(self, instance_id: str) -> _Memory | None:
+        """Return what is remembered of it."""
+        return self._known.get(instance_id)
+
+    def of(self, instance_id: str) -> _Memory:
+        """Return what is remembered of it, from now on if nothing was."""
+        known = self._known.setdefault(instance_id, _Memory())
+        self._known.move_to_end(instance_id)
+        while len(self._known) > MOST_REMEMBERED:
+            self._known.popitem(last=False)
+        return known
+
+
+class Credits:
+    """The credit of all connected instances of all agents.
+
+    Attributes:
+        instances: their connections.
+    """
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        """Take seconds that only ever pass."""
+        self.instances = Instances(clock)
+        self._clock = clock
+        self._agents: dict[str, dict[str, _Account]] = {}
+        self._turns = 0
+        self._closed = False
+
+    # -- what routers say
+
+    def granted(self, said: Credit) -> bool:
+        """Take what was granted; True when the agent can be given something now."""
+        instance = said.instance
+        if instance.generation < self.instances.latest(instance.instance_id):
+            return False
+        account = self._account(instance)
+        if account is None or account.instance != instance:
+            account = self._arrived(said)
+        account.granted = max(account.granted, said.granted)
+        account.slots, account.holdup = said.slots, said.holdup
+        account.heard_at = self._clock()
+        return bool(self._free(account))
+
+    def heard(self, said: Heard) -> None:
+        """A beat of the instance came."""
+        account = self._account(said.instance)
+        if account is not None and account.instance == said.instance:
+            account.heard_at = self._clock()
+            account.oldest_result = said.oldest_result
+            account.unheard = said.unheard
+
+    def departed(self, said: Departed) -> None:
+        """The connection ended, unless a newer one has taken its place already."""
+        instance = said.instance
+        if instance.generation < self.instances.latest(instance.instance_id):
+            return
+        self.instances.registered(instance)
+        self.instances.waits(instance.instance_id, said.grace)
+        account = self._agents.get(instance.agent_id, {}).pop(instance.instance_id, None)
+        if account is not None:
+            known = self.instances.of(instance.instance_id)
+            known.drained, known.reserved = account.holdup is Holdup.DRAINING, account.reserved
+            if not self._agents[instance.agent_id]:
+                del self._agents[instance.agent_id]
+
+    def close(self) -> None:
+        """Nothing more is given out."""
+        self._closed = True
+
+    # -- what the engine does
+
+    def reserve(self, agent_id: str, among: Collection[str] | None = None) -> InstanceRef | None:
+        """Take a free slot of the agent's least loaded instance, of all or of these; None when there is none."""
+        chosen = min(filter(self._free, self._accounts(agent_id, among)), key=_load, default=None)
+        if chosen is None:
+            return None
+        self._turns += 1
+        chosen.turn = self._turns
+        chosen.reserved += 1
+        return chosen.instance
+
+    def release(self, slot: InstanceRef) -> None:
+        """Give a slot back that was not used."""
+        holder = self._account(slot) or self.instances.find(slot.instance_id)
+        if holder is not None:
+            holder.reserved = max(0, holder.reserved - 1)
+
+    def give(self, slot: InstanceRef) -> InstanceRef | None:
+        """Use a reserved slot; return the connection that the task is for, or None: it drained and does not come back.
+
+        An instance that has left is given it all the same, when it comes back.
+        """
+        self.release(slot)
+        account = self._account(slot)
+        if account is not None:
+            account.given += 1
+            return account.instance
+        known = self.instances.find(slot.instance_id)
+        return None if known is not None and known.drained else slot
+
+    def abandon(self, attempt: RunningAttempt) -> None:
+        """Ask of this attempt no more: its slot is given back."""
+        for one in self._all():
+            one.unheard = tuple(unheard for unheard in one.unheard if unheard != attempt)
+
+    # -- what anybody may ask
+
+    def online(self, agent_id: str) -> int:
+        """Return how many instances of the agent are connected and not about to end."""
+        return sum(one.holdup is not Holdup.DRAINING for one in self._accounts(agent_id))
+
+    def free(self, agent_id: str, among: Collection[str] | None = None) -> int:
+        """Return how many tasks the agent's instances could be given now, all or these."""
+        return sum(map(self._free, self._accounts(agent_id, among)))
+
+    def usage(self, agent_id: str) -> Sequence[Usage]:
+        """Return the agent's connected instances, with the slots of each that are taken."""
+        now = self._clock()
+        return [
+            Usage(
+                one.instance.instance_id,
+                one.slots - one.left,
+                one.slots,
+                one.holdup is Holdup.DRAINING,
+                max(0.0, now - one.heard_at),
+                one.holdup,
+            )
+            for one in self._accounts(agent_id)
+        ]
+
+    def awaits(self, agent_id: str, instance_id: str) -> float | None:
+        """Return for how many seconds more the instance's attempts wait for it; None while it is connected."""
+        return None if instance_id in self._agents.get(agent_id, ()) else self.instances.awaits(instance_id)
+
+    def silent(self) -> Mapping[str, float]:
+        """Return for each connected agent the seconds since any instance of it was heard last."""
+        now = self._clock()
+        return {
+            agent_id: max(0.0, now - max(one.heard_at for one in accounts.values()))
+            for agent_id, accounts in self._agents.items()
+        }
+
+    def reservations(self) -> Sequence[tuple[InstanceRef, int]]:
+        """Return the slots that are reserved for tasks which are not given yet: how many of each instance."""
+        return [(one.instance, one.reserved) for one in self._all() if one.reserved]
+
+    def unheard(self) -> Sequence[RunningAttempt]:
+        """Return what takes a slot of a connected instance that does not say that it has it."""
+        return [attempt for one in self._all() for attempt in one.unheard]
+
+    def oldest_results(self) -> Sequence[tuple[str, float]]:
+        """Return (instance, seconds) for each that is connected and keeps a result: how long the oldest has waited.
+
+        Here: nobody could acknowledge it while its agent was away.
+        """
+        now = self._clock()
+        keeping = [one for one in self._all() if one.oldest_result]
+        return [(one.instance.instance_id, min(one.oldest_result, now - one.since)) for one in keeping]
+
+    # -- inside
+
+    def _all(self) -> list[_Account]:
+        return [one for accounts in self._agents.values() for one in accounts.values()]
+
+    def _accounts(self, agent_id: str, among: Collection[str] | None = None) -> Iterator[_Account]:
+        for instance_id, account in self._agents.get(agent_id, {}).items():
+            if among is None or instance_id in among:
+                yield account
+
+    def _account(self, instance: InstanceRef) -> _Account | None:
+        return self._agents.get(instance.agent_id, {}).get(instance.instance_id)
+
+    def _free(self, account: _Account) -> int:
+        return 0 if self._closed or account.holdup is not None else account.left
+
+    def _arrived(self, said: Credit) -> _Account:
+        """A connection is there; what is reserved of the instance stays reserved."""
+        instance = said.instance
+        self.instances.registered(instance)
+        before, known = self._account(instance), self.instances.of(instance.instance_id)
+        reserved = known.reserved if before is None else before.reserved
+        known.reserved, known.drained = 0, False
+        now = self._clock()
+        account = _Account(instance, said.slots, said.granted, said.holdup, now, now, reserved)
+        self._agents.setdefault(instance.agent_id, {})[instance.instance_id] = account
+        return account
+
+
+def _load(account: _Account) -> tuple[float, int]:
+    """Return what an instance has, of what it could; among equals it is the turn of whoever has waited longest."""
+    return (account.slots - account.left) / account.slots, account.turn

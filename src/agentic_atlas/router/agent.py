@@ -1,0 +1,318 @@
+"""One registered instance: what it said of itself, what it has in hand, and what its messages lead to.
+
+The slots of an instance are granted to the backend as credit: so many tasks in all as it has had, and slots free. A
+slot is taken from the moment its task came here, and granted anew when the attempt was refused or has a result.
+"""
+
+import math
+from collections.abc import Callable, Collection, Iterable
+
+from agentic_atlas.protocol.codec import ProtocolError
+from agentic_atlas.protocol.inside.messages import Called, Congested, Credit, Heard, InstanceRef
+from agentic_atlas.protocol.messages import (
+    NULL,
+    Accept,
+    Beat,
+    Call,
+    Drain,
+    Event,
+    Fault,
+    Message,
+    Outcome,
+    Refuse,
+    RefuseReason,
+    Reply,
+    ReplyKind,
+    Report,
+    Result,
+    RunningAttempt,
+    Task,
+)
+from agentic_atlas.protocol.numbers import is_object, numbers_fit
+from agentic_atlas.protocol.tasks import Holdup, TaskState
+from agentic_atlas.router.office import Office
+from agentic_atlas.router.presence import Attempt
+from agentic_atlas.router.reports import Reports
+from agentic_atlas.transport.frames import ControlRate
+
+BEATS_MISSED = 3
+"""Beats in a row that have to leave an attempt out before it counts as one that the agent does not have."""
+
+_LONGEST_PAUSE = 30.0
+"""Seconds. One that refuses again and again is asked seldom: each try is on record in its task's events."""
+
+
+class RegisteredAgent:
+    """An instance from its `welcome` to the end of its connection.
+
+    Attributes:
+        instance: its registration.
+        deliveries: the attempts that it has in hand.
+        readiness: whether it wants new work.
+        changed: there may be something to tell the backend of it (`tell`).
+        congested: what the backend was told last of whether nothing large may be sent to it.
+    """
+
+    def __init__(
+        self,
+        office: Office,
+        instance: InstanceRef,
+        slots: int,
+        running: Iterable[Attempt],
+        reports: Reports,
+        send: Callable[[Message], object],
+    ) -> None:
+        """Begin with the attempts that it runs already; `send` sends a message to it."""
+        self.instance = instance
+        self.deliveries = Deliveries(running)
+        self.readiness = Readiness(office.settings.max_lag, office.settings.busy_pause)
+        self._office = office
+        self._slots = slots
+        self._reports = reports
+        self._send = send
+        self._beats = ControlRate(office.limits.control_frames_per_second)
+        self._received = 0
+        self._granted = 0
+        self._calls: set[str] = set()
+        self.changed = False
+        self.congested = False
+        self._begun = False
+        self._said: Credit | None = None
+
+    def hear(self, message: Message) -> None:
+        """Take a message of the agent's.
+
+        Raises:
+            ProtocolError: over a limit (4107).
+        """
+        match message:
+            case Event():
+                self._event(message)
+            case Result():
+                self._ended(_fitting(message, self._office.limits.payload_bytes))
+            case Accept():
+                self.readiness.accepted()
+                self._report(message)
+            case Refuse():
+                self.readiness.refused(message.reason, self._office.clock())
+                self._ended(message)
+            case Beat():
+                self._beat(message)
+            case Call():
+                self._call(message)
+            case Drain():
+                self.readiness.draining = self.changed = True
+            case _:
+                raise ProtocolError("this is not for an agent to say")
+
+    def takes(self, task: Task, *, granted: bool) -> bool:
+        """Tell whether a task is to be sent: not one that it has, and one that drains gives it back at once.
+
+        `granted` is whether it uses up credit of this connection.
+        """
+        self._received += granted
+        self.changed = True
+        if self.readiness.draining:
+            self._ended(Refuse(task.task, task.attempt, RefuseReason.DRAINING))
+            return False
+        return self.deliveries.begin(Attempt(task.task, task.attempt))
+
+    def abandon(self, attempt: Attempt) -> bool:
+        """The agent does not have the attempt; False when it took no slot."""
+        self.changed = True
+        return self.deliveries.end(attempt)
+
+    def reply(self, reply: Reply) -> None:
+        """Answer a call, unless it has been answered."""
+        if reply.id in self._calls:
+            if reply.kind is ReplyKind.RESULT:
+                self._calls.remove(reply.id)
+            self._send(reply)
+
+    @property
+    def busy_until(self) -> float:
+        """When it may be given work again, since it refused some; infinite when it may now."""
+        return self.readiness.busy_until
+
+    def tick(self, now: float) -> None:
+        """Let time pass."""
+        if self.readiness.tick(now):
+            self.changed = True
+
+    def begin(self, *, congested: bool) -> None:
+        """Let the backend know of it: it may be given tasks."""
+        self._begun = True
+        self.tell(congested=congested)
+
+    def tell(self, *, congested: bool) -> None:
+        """Tell the backend what has changed of the instance's credit, and of whether it reads."""
+        if not self._begun:
+            return
+        self.changed = False
+        if congested != self.congested:
+            self.congested = congested
+            self._office.backend.say(Congested(self.instance, congested))
+        self._granted = max(self._granted, self._received + self._slots - len(self.deliveries))
+        holdup = self.readiness.holdup or (Holdup.BEHIND if congested else None)
+        said = self._said
+        if said is None or (said.granted, said.holdup) != (self._granted, holdup):
+            self._said = Credit(self.instance, self._slots, self._granted, holdup)
+            self._office.backend.say(self._said)
+
+    def _event(self, event: Event) -> None:
+        most = self._office.limits.event_bytes
+        if memoryview(event.data).nbytes > most:
+            raise ProtocolError(f"an event is over the limit of {most} bytes", code="event_too_big")
+        if event.n > self._office.limits.events_per_task:
+            raise ProtocolError("an attempt has more events than it may have", code="too_many_events")
+        if not is_object(event.data) or not numbers_fit(bytes(event.data)):
+            raise ProtocolError("the data of an event is a JSON object", code="invalid_event")
+        self._report(event)
+
+    def _ended(self, report: Refuse | Result) -> None:
+        # First the report, so that a task that is claimed for the slot is stored after it, in the same commit.
+        self._report(report)
+        self.changed = True
+        self.deliveries.end(Attempt(report.task, report.attempt))
+
+    def _report(self, report: Report) -> None:
+        self._reports.add(self.instance, report)
+
+    def _beat(self, beat: Beat) -> None:
+        self._beats.count(self._office.clock())
+        self.readiness.lag, self.changed = beat.lag, True
+        if beat.attempts is not None:
+            self.deliveries.named({Attempt(one.task, one.attempt) for one in beat.attempts})
+        unheard = tuple(RunningAttempt(one.task, one.number) for one in self.deliveries.unheard)
+        self._office.backend.say(Heard(self.instance, beat.oldest, unheard))
+        self._send(Beat(beat.n))
+
+    def _call(self, call: Call) -> None:
+        """Have a call made. One that is sent again takes the place of the earlier one."""
+        limits = self._office.limits
+        self._calls.discard(call.id)
+        if len(self._calls) >= limits.open_calls:
+            self._send(_failed(call, "too_many_calls", f"more than {limits.open_calls} calls are open"))
+        elif memoryview(call.input).nbytes > limits.payload_bytes:
+            self._send(_failed(call, "payload_too_large", f"the input has more than {limits.payload_bytes} bytes"))
+        else:
+            self._calls.add(call.id)
+            self._office.backend.say(Called(self.instance, call))
+
+
+class Deliveries:
+    """The attempts that an instance has in hand, each in one slot.
+
+        task sent ──> in hand ── refuse, result ──> ended
+                        ^
+                        └── announced in `hello`
+
+    A slot is freed exactly once, whatever is said twice or of an attempt that was never here; `accept` changes nothing.
+    """
+
+    def __init__(self, attempts: Iterable[Attempt] = ()) -> None:
+        self._attempts = set(attempts)
+        self._missed: dict[Attempt, int] = {}
+
+    def __len__(self) -> int:
+        return len(self._attempts)
+
+    def begin(self, attempt: Attempt) -> bool:
+        """The attempt takes a slot; False when it has one already, so that nothing is to be sent."""
+        if attempt in self._attempts:
+            return False
+        self._attempts.add(attempt)
+        return True
+
+    def end(self, attempt: Attempt) -> bool:
+        """The attempt was refused or has a result; True when that freed a slot."""
+        if attempt not in self._attempts:
+            return False
+        self._attempts.remove(attempt)
+        self._missed.pop(attempt, None)
+        return True
+
+    def named(self, attempts: Collection[Attempt]) -> None:
+        """A beat names what the agent has in hand; what is on its way to it may be missing for once."""
+        self._missed = {one: self._missed.get(one, 0) + 1 for one in self._attempts if one not in attempts}
+
+    @property
+    def unheard(self) -> list[Attempt]:
+        """Attempts that several beats in a row did not name."""
+        return [attempt for attempt, beats in self._missed.items() if beats >= BEATS_MISSED]
+
+
+class Readiness:
+    """Whether an instance wants new work, from what it said: not while it drains, is busy, or its loop lags.
+
+    Attributes:
+        draining: it is about to end, for good.
+        lag: seconds by which the loop that runs its handlers is late.
+        busy_until: when it may be given work again, since it refused some; infinite when it may now.
+    """
+
+    def __init__(self, max_lag: float, busy_pause: float) -> None:
+        self.draining = False
+        self.lag = 0.0
+        self._max_lag = max_lag
+        self._busy_pause = busy_pause
+        self._pause = busy_pause
+        self.busy_until = math.inf
+
+    @property
+    def holdup(self) -> Holdup | None:
+        """Why it does not want new work; None when it does."""
+        if self.draining:
+            return Holdup.DRAINING
+        if self.lag > self._max_lag:
+            return Holdup.BLOCKED
+        return Holdup.REFUSED if self.busy_until < math.inf else None
+
+    def refused(self, reason: RefuseReason, now: float) -> None:
+        """It gave a task back. Busy is for a while, longer each time, or it would get the same task at once."""
+        if reason is RefuseReason.DRAINING:
+            self.draining = True
+        elif reason is RefuseReason.BUSY and self.busy_until == math.inf:
+            # Several at once, delivered before the first was refused, say no more than one.
+            self.busy_until = now + self._pause
+            self._pause = min(2.0 * self._pause, _LONGEST_PAUSE)
+
+    def accepted(self) -> None:
+        """It took a task."""
+        self._pause = self._busy_pause
+
+    def tick(self, now: float) -> bool:
+        """Let time pass; True when it is not busy any more."""
+        if now < self.busy_until:
+            return False
+        self.busy_until = math.inf
+        return True
+
+
+def to_send(tasks: Iterable[Task], announced: Collection[Attempt]) -> list[Task]:
+    """Return what is to be delivered on a connection that has just begun.
+
+    `tasks` are those that the backend says the instance holds, and those that were claimed for it meanwhile. What it
+    announced itself it has, and each attempt is sent once.
+    """
+    wanted = {Attempt(task.task, task.attempt): task for task in tasks}
+    return [task for attempt, task in wanted.items() if attempt not in announced]
+
+
+def _fitting(result: Result, most: int) -> Result:
+    """Return the result, or an error in its place when it is too large: its task has to end all the same."""
+    detail = result.error.detail if result.error is not None else NULL
+    if memoryview(result.output).nbytes <= most and memoryview(detail).nbytes <= most:
+        # Passed on as they are: what no reader can take would spoil whatever it is part of.
+        if numbers_fit(bytes(result.output)) and numbers_fit(bytes(detail)):
+            return result
+        unreadable = Fault("invalid_output", "the output holds a number that no reader of JSON could take")
+        return Result(result.task, result.attempt, Outcome.FAILED, error=unreadable)
+    fault = Fault(
+        "payload_too_large", f"the output has more than the {most} bytes allowed: return less, or a link to it"
+    )
+    return Result(result.task, result.attempt, Outcome.FAILED, error=fault)
+
+
+def _failed(call: Call, code: str, message: str) -> Reply:
+    return Reply(call.id, ReplyKind.RESULT, state=TaskState.FAILED.value, error=Fault(code, message))

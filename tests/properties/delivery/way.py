@@ -1,0 +1,68 @@
+"""How the server's router and backend hear each other: at once, or over a bus of which only bytes come out."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Protocol
+
+from agentic_atlas.backend.inside import RouterDoor
+from agentic_atlas.protocol.inside import codec
+from agentic_atlas.protocol.inside.messages import FromRouter, ToRouter
+from agentic_atlas.router.line import Line
+from agentic_atlas.router.ports import Backend
+
+
+class Way(Protocol):
+    """Both directions of one server."""
+
+    def line(self) -> Line:
+        """Return what the backend says to the router by."""
+
+    def door(self, door: RouterDoor) -> Backend:
+        """Return what the router says to the backend by."""
+
+
+class Passed:
+    """What is said is passed as it is."""
+
+    def line(self) -> Line:
+        return Line()
+
+    def door(self, door: RouterDoor) -> Backend:
+        return door
+
+
+class Encoded:
+    """What is said is encoded, and comes out in a later turn of the loop, in order."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+
+    def line(self) -> Line:
+        return _EncodedLine(self._loop)
+
+    def door(self, door: RouterDoor) -> Backend:
+        return _EncodedDoor(self._loop, door)
+
+
+class _EncodedLine(Line):
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+
+    def say(self, message: ToRouter) -> None:
+        self._loop.call_soon(self._arrived, codec.encode(message))
+
+    def _arrived(self, data: bytes) -> None:
+        super().say(codec.to_router(data))
+
+
+class _EncodedDoor:
+    def __init__(self, loop: asyncio.AbstractEventLoop, door: RouterDoor) -> None:
+        self._loop = loop
+        self._door = door
+
+    def say(self, message: FromRouter) -> None:
+        self._loop.call_soon(self._arrived, codec.encode(message))
+
+    def _arrived(self, data: bytes) -> None:
+        self._door.say(codec.from_router(data))

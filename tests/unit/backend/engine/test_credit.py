@@ -1,0 +1,196 @@
+from __future__ import annotations
+
+from collections import Counter
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from agentic_atlas.backend.engine.credit import Credits
+from agentic_atlas.protocol.inside.messages import Credit, Departed, Heard, InstanceRef
+from agentic_atlas.protocol.messages import RunningAttempt
+from agentic_atlas.protocol.tasks import Holdup
+
+GRACE = 30.0
+
+
+def ref(name: str = "inst", generation: int = 1) -> InstanceRef:
+    return InstanceRef("agt", name, generation)
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def of(*said: Credit, clock: Clock | None = None) -> Credits:
+    credits = Credits(clock or Clock())
+    for one in said:
+        credits.granted(one)
+    return credits
+
+
+def test_no_more_is_given_than_was_granted() -> None:
+    credits = of(Credit(ref(), 2, 2))
+    assert [credits.reserve("agt") for _ in range(3)] == [ref(), ref(), None]
+    assert credits.give(ref()) == ref()
+    assert credits.free("agt") == 0
+    assert not credits.granted(Credit(ref(), 2, 2)), "said again, it grants nothing"
+    assert credits.granted(Credit(ref(), 2, 3))
+    assert credits.free("agt") == 1
+
+
+def test_a_slot_that_was_not_used_can_be_used_again() -> None:
+    credits = of(Credit(ref(), 1, 1))
+    credits.reserve("agt")
+    credits.release(ref())
+    credits.release(ref())
+    assert credits.free("agt") == 1
+
+
+def test_the_least_loaded_instance_is_chosen_and_among_equals_each_in_its_turn() -> None:
+    credits = of(*(Credit(ref(name), 10, 10) for name in ("a", "b", "c")), Credit(ref("small"), 2, 1))
+    chosen = [credits.reserve("agt") for _ in range(9)]
+    assert Counter(chosen) == {ref("a"): 3, ref("b"): 3, ref("c"): 3}
+    assert credits.reserve("agt", {"small"}) == ref("small")
+    assert credits.reserve("agt", {"small"}) is None
+    assert credits.reserve("nobody") is None
+
+
+def test_an_instance_that_is_held_up_is_given_nothing_and_counts_unless_it_is_about_to_end() -> None:
+    credits = of(Credit(ref("a"), 1, 1, Holdup.BLOCKED), Credit(ref("b"), 1, 1, Holdup.DRAINING))
+    assert (credits.reserve("agt"), credits.free("agt"), credits.online("agt")) == (None, 0, 1)
+    assert credits.granted(Credit(ref("a"), 1, 1))
+    assert credits.reserve("agt") == ref("a")
+
+
+def test_nothing_is_given_once_a_router_is_about_to_end() -> None:
+    credits = of(Credit(ref(), 1, 1))
+    credits.close()
+    assert credits.reserve("agt") is None
+
+
+def test_what_is_reserved_of_an_instance_stays_reserved_when_it_comes_back() -> None:
+    credits = of(Credit(ref(), 2, 2))
+    credits.reserve("agt")
+    credits.departed(Departed(ref(), 0.0, GRACE))
+    assert credits.online("agt") == 0
+    credits.granted(Credit(ref(generation=2), 2, 2))
+    assert [credits.reserve("agt"), credits.reserve("agt")] == [ref(generation=2), None]
+    assert credits.give(ref()) == ref(generation=2), "the task goes to the connection that is there"
+    credits.release(ref())
+    assert credits.free("agt") == 1
+
+
+def test_a_task_waits_for_an_instance_that_has_left_unless_it_drained() -> None:
+    credits = of(Credit(ref("a"), 1, 1), Credit(ref("b"), 1, 1, Holdup.DRAINING))
+    for name in ("a", "b"):
+        credits.departed(Departed(ref(name), 0.0, GRACE))
+    assert credits.give(ref("a")) == ref("a")
+    assert credits.give(ref("b")) is None
+
+
+def test_what_an_older_connection_still_says_is_of_no_account() -> None:
+    credits = of(Credit(ref(generation=2), 1, 1))
+    credits.departed(Departed(ref(), 0.0, GRACE))
+    assert not credits.granted(Credit(ref(), 5, 5))
+    assert (credits.online("agt"), credits.free("agt")) == (1, 1)
+    credits.instances.registered(ref(generation=3))
+    assert not credits.granted(Credit(ref(generation=2), 1, 2))
+    assert credits.instances.latest("inst") == 3
+
+
+def test_an_instance_says_how_long_it_is_waited_for() -> None:
+    clock = Clock()
+    credits = of(Credit(ref(), 1, 1), clock=clock)
+    assert credits.awaits("agt", "inst") is None
+    credits.departed(Departed(ref(), 0.0, GRACE))
+    clock.now += 10.0
+    assert credits.awaits("agt", "inst") == 20.0
+    credits.instances.waits("inst", 25.0)
+    assert credits.awaits("agt", "inst") == 25.0
+    assert credits.awaits("agt", "another") == 0.0
+
+
+def test_what_beats_say_is_kept_until_the_next_one() -> None:
+    clock, lost = Clock(), RunningAttempt("task", 1)
+    credits = of(Credit(ref(), 4, 2), clock=clock)
+    credits.heard(Heard(ref(), 7.0, (lost,)))
+    clock.now += 3.0
+    assert credits.oldest_results() == [("inst", 3.0)], "it could not be acknowledged before"
+    assert credits.unheard() == [lost]
+    assert credits.silent() == {"agt": 3.0}
+    assert [(one.used, one.slots, one.silent) for one in credits.usage("agt")] == [(2, 4, 3.0)]
+    credits.abandon(lost)
+    assert credits.unheard() == []
+    credits.heard(Heard(ref()))
+    assert credits.oldest_results() == []
+
+
+def test_reservations_are_told_by_instance() -> None:
+    credits = of(Credit(ref("a"), 3, 3), Credit(ref("b"), 1, 1))
+    assert credits.reservations() == []
+    credits.reserve("agt", {"a"})
+    credits.reserve("agt", {"a"})
+    assert credits.reservations() == [(ref("a"), 2)]
+
+
+class Far:
+    """The router's end of one connection after the other, to and from which messages take their time."""
+
+    def __init__(self, credits: Credits, slots: int) -> None:
+        self.credits, self.slots = credits, slots
+        self.to_backend: list[Credit] = []
+        self.to_router: list[InstanceRef] = []
+        self.in_hand = self.received = self.granted = 0
+        self.instance = ref(generation=1)
+        self.tell()
+
+    def tell(self) -> None:
+        self.granted = max(self.granted, self.received + self.slots - self.in_hand)
+        self.to_backend.append(Credit(self.instance, self.slots, self.granted))
+
+    def again(self) -> None:
+        """The instance comes back, with what it has in hand."""
+        self.instance = ref(generation=self.instance.generation + 1)
+        self.received = self.granted = 0
+        self.tell()
+
+    def step(self, what: str) -> None:
+        match what:
+            case "hear" if self.to_backend:
+                self.credits.granted(self.to_backend.pop(0))
+            case "give":
+                slot = self.credits.reserve("agt")
+                instance = None if slot is None else self.credits.give(slot)
+                if instance is not None:
+                    self.to_router.append(instance)
+            case "arrive" if self.to_router:
+                self.received += self.to_router.pop(0) == self.instance
+                self.in_hand += 1
+            case "end" if self.in_hand:
+                self.in_hand -= 1
+                self.tell()
+
+
+@given(st.lists(st.sampled_from(["hear", "give", "arrive", "end"]), max_size=80), st.integers(1, 4))
+def test_a_connection_never_has_more_in_hand_than_slots_however_late_everything_comes(
+    steps: list[str], slots: int
+) -> None:
+    far = Far(Credits(Clock()), slots)
+    for step in steps:
+        far.step(step)
+        assert far.in_hand + len(far.to_router) <= slots
+
+
+@given(st.lists(st.sampled_from(["hear", "give", "arrive", "end", "again"]), max_size=80), st.integers(1, 4))
+def test_all_slots_are_free_again_in_the_end_however_often_the_connection_changed(steps: list[str], slots: int) -> None:
+    far = Far(Credits(Clock()), slots)
+    for step in steps:
+        far.again() if step == "again" else far.step(step)
+    while far.to_router or far.to_backend or far.in_hand:
+        for step in ("arrive", "end", "hear"):
+            far.step(step)
+    assert far.credits.free("agt") == slots
