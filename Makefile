@@ -20,7 +20,7 @@ ARGS ?=
 # Most of what a test of processes does is waiting, so more than one a core run side by side; one that asks for few runs alone.
 JOBS ?= $(if $(ARGS),0,4)
 
-.PHONY: help setup demo test soak check lint types imports locks fix bench trace docs reference build lock
+.PHONY: help setup demo test unit soak check lint types imports locks fix bench trace docs reference build lock
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
@@ -43,6 +43,9 @@ demo: $(STAMP) ## The whole story on this machine (FOLDER=documents, ONCE=1 to e
 
 test: $(STAMP) $(BROWSER) ## Run all tests, ring by ring (ARGS="tests/unit -k word" for some, JOBS=1 for one at a time)
 	@$(BIN)/pytest -n $(JOBS) --dist loadscope --no-loadscope-reorder $(ARGS)
+
+unit: $(STAMP) ## Run the fast tests alone: no network, no process
+	@$(BIN)/pytest -q tests/unit $(ARGS)
 
 soak: $(STAMP) ## Break everything, often and for long; print what was promised, done and seen
 	@$(BIN)/pytest tests/faults tests/properties --soak --timeout=1800 -p no:randomly $(ARGS)

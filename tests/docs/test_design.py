@@ -1,4 +1,4 @@
-"""The pages of the design speak of what is there: each path in them exists, and each class has its place."""
+"""The pages of the design, and what contributors are told, speak of what is there."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 from tests.docs.pages import DOCS, ROOT
 from tests.docs.reference.source import PACKAGE
 
-DESIGN = sorted((DOCS / "design").rglob("*.md"))
+DESIGN = [ROOT / "CONTRIBUTING.md", *sorted((DOCS / "design").rglob("*.md"))]
 RESERVED = {"platform", "interop", "integrations"}
 """Named in the import contract, for what is to come."""
 
@@ -26,7 +26,7 @@ def paths(text: str) -> list[str]:
         for code in _CODE.findall(line):
             if _PATH.fullmatch(code) and "*" not in code:
                 found.append(code if "/" in code or not beside else f"{beside}/{code}")
-                beside = found[-1].rstrip("/").rpartition("/")[0]
+                beside = found[-1].rpartition("/")[0]
     return found
 
 
@@ -34,7 +34,7 @@ def there(path: str) -> bool:
     return any((place / path).exists() for place in (PACKAGE, ROOT)) or path.strip("/") in RESERVED
 
 
-@pytest.mark.parametrize("page", DESIGN, ids=lambda page: page.relative_to(DOCS).as_posix())
+@pytest.mark.parametrize("page", DESIGN, ids=lambda page: page.relative_to(ROOT).as_posix())
 def test_what_a_page_of_the_design_names_is_there(page: Path) -> None:
     assert [path for path in paths(page.read_text()) if not there(path)] == []
 
