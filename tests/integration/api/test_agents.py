@@ -1,5 +1,5 @@
-import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import datetime
 from pathlib import Path
 
@@ -7,16 +7,14 @@ from agentic_atlas.auth import load_jwks, verify
 from tests.integration.api.network import GREET, Api, api
 
 
-def run(test: Callable[[Api], Awaitable[None]], folder: Path) -> None:
-    async def main() -> None:
-        async with api(folder) as running:
-            await test(running)
-
-    asyncio.run(main())
+@asynccontextmanager
+async def prepared(folder: Path) -> AsyncIterator[Api]:
+    async with api(folder) as running:
+        yield running
 
 
-def test_an_agents_name_is_unique_for_its_owner_only(tmp_path: Path) -> None:
-    async def test(atlas: Api) -> None:
+async def test_an_agents_name_is_unique_for_its_owner_only(tmp_path: Path) -> None:
+    async with prepared(tmp_path) as atlas:
         ada = await atlas.member("ada")
         for owner in (atlas.admin, ada):
             assert (await owner.post("/api/v1/agents", json={"name": "hello"})).status_code == 201
@@ -27,11 +25,9 @@ def test_an_agents_name_is_unique_for_its_owner_only(tmp_path: Path) -> None:
         names = [agent["full_name"] for agent in (await atlas.admin.get("/api/v1/agents")).json()["items"]]
         assert names == ["ada/hello", "admin/hello"]
 
-    run(test, tmp_path)
 
-
-def test_an_agent_shows_what_it_declared_and_where_it_runs(tmp_path: Path) -> None:
-    async def test(atlas: Api) -> None:
+async def test_an_agent_shows_what_it_declared_and_where_it_runs(tmp_path: Path) -> None:
+    async with prepared(tmp_path) as atlas:
         await atlas.admin.post("/api/v1/agents", json={"name": "hello"})
         await atlas.connect(atlas.admin, "hello", GREET)
         shown = (await atlas.admin.get("/api/v1/agents/hello")).json()
@@ -40,11 +36,9 @@ def test_an_agent_shows_what_it_declared_and_where_it_runs(tmp_path: Path) -> No
         assert shown["skills"][0]["input_schema"]["required"] == ["name"]
         assert [(one["id"], one["online"]) for one in shown["instances"]] == [("ins_1", True)]
 
-    run(test, tmp_path)
 
-
-def test_a_token_is_verified_by_the_published_keys_alone(tmp_path: Path) -> None:
-    async def test(atlas: Api) -> None:
+async def test_a_token_is_verified_by_the_published_keys_alone(tmp_path: Path) -> None:
+    async with prepared(tmp_path) as atlas:
         await atlas.admin.post("/api/v1/agents", json={"name": "hello"})
         made = (
             await atlas.admin.post("/api/v1/agents/hello/tokens", json={"name": "laptop", "expires_in": 3600})
@@ -57,11 +51,9 @@ def test_a_token_is_verified_by_the_published_keys_alone(tmp_path: Path) -> None
         assert revoked["status"] == "revoked"
         assert atlas.router.closed == [made["id"]]
 
-    run(test, tmp_path)
 
-
-def test_disabling_and_deleting_an_agent_close_its_connections(tmp_path: Path) -> None:
-    async def test(atlas: Api) -> None:
+async def test_disabling_and_deleting_an_agent_close_its_connections(tmp_path: Path) -> None:
+    async with prepared(tmp_path) as atlas:
         await atlas.admin.post("/api/v1/agents", json={"name": "hello"})
         agent_id = await atlas.connect(atlas.admin, "hello", GREET)
         disabled = (await atlas.admin.patch("/api/v1/agents/hello", json={"disabled": True})).json()
@@ -75,11 +67,9 @@ def test_disabling_and_deleting_an_agent_close_its_connections(tmp_path: Path) -
         assert (await atlas.admin.get("/api/v1/agents/hello")).status_code == 404
         assert atlas.router.closed == [agent_id, agent_id]
 
-    run(test, tmp_path)
 
-
-def test_errors_of_the_framework_have_the_same_shape(tmp_path: Path) -> None:
-    async def test(atlas: Api) -> None:
+async def test_errors_of_the_framework_have_the_same_shape(tmp_path: Path) -> None:
+    async with prepared(tmp_path) as atlas:
         missing = await atlas.admin.get("/api/v1/nothing")
         assert (missing.status_code, missing.json()["error"]["code"]) == (404, "not_found")
         wrong = await atlas.admin.put("/api/v1/agents")
@@ -87,11 +77,9 @@ def test_errors_of_the_framework_have_the_same_shape(tmp_path: Path) -> None:
         limit = await atlas.admin.get("/api/v1/tasks?limit=100000")
         assert (limit.status_code, limit.json()["error"]["detail"][0]["path"]) == (422, "/query/limit")
 
-    run(test, tmp_path)
 
-
-def test_the_api_describes_itself_to_people_and_programs_without_loading_anything(tmp_path: Path) -> None:
-    async def test(atlas: Api) -> None:
+async def test_the_api_describes_itself_to_people_and_programs_without_loading_anything(tmp_path: Path) -> None:
+    async with prepared(tmp_path) as atlas:
         document = (await atlas.anonymous.get("/api/v1/openapi.json")).json()
         page = await atlas.anonymous.get("/docs")
         assert page.headers["content-type"].startswith("text/html")
@@ -103,11 +91,9 @@ def test_the_api_describes_itself_to_people_and_programs_without_loading_anythin
         assert "https://" not in page.text
         assert "<script" not in page.text
 
-    run(test, tmp_path)
 
-
-def test_an_agent_is_last_seen_when_it_was_heard_and_that_is_stored_once_in_a_while(tmp_path: Path) -> None:
-    async def test(atlas: Api) -> None:
+async def test_an_agent_is_last_seen_when_it_was_heard_and_that_is_stored_once_in_a_while(tmp_path: Path) -> None:
+    async with prepared(tmp_path) as atlas:
         await atlas.admin.post("/api/v1/agents", json={"name": "hello"})
         await atlas.connect(atlas.admin, "hello", GREET)
 
@@ -126,8 +112,6 @@ def test_an_agent_is_last_seen_when_it_was_heard_and_that_is_stored_once_in_a_wh
         for instance in ("ins_1", "ins_2"):
             await atlas.leave(instance, silent=100.0)
         assert 100 <= await seen() < 105
-
-    run(test, tmp_path)
 
 
 def parsed(moment: str) -> float:

@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 
 from agentic_atlas.protocol.messages import Outcome, Raw, Result
-from tests.integration.api.test_circles import World, run
+from tests.integration.api.test_circles import prepared
 
 
 @pytest.mark.parametrize("change", ["disabled", "deleted", "offline"])
-def test_a_call_sent_again_is_answered_for_the_task_that_it_became(tmp_path: Path, change: str) -> None:
-    async def test(world: World) -> None:
+async def test_a_call_sent_again_is_answered_for_the_task_that_it_became(tmp_path: Path, change: str) -> None:
+    async with prepared(tmp_path) as world:
         root = await world.submit("ping")
         first, _ = world.call(root, "ping", "pong")
         while len(world.atlas.router.delivered) < 2:
@@ -35,5 +35,3 @@ def test_a_call_sent_again_is_answered_for_the_task_that_it_became(tmp_path: Pat
         assert answered.last.child == child
         ended = ("failed", "agent_deleted") if change == "deleted" else ("completed", None)
         assert (answered.last.state, answered.last.error and answered.last.error.code) == ended
-
-    run(test, tmp_path)

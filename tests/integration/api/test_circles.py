@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 from agentic_atlas.backend.engine.circles import PATIENCE
@@ -59,18 +60,16 @@ class World:
         return str((await self.atlas.admin.get(f"/api/v1/tasks/{task}")).json()["note"])
 
 
-def run(test: Callable[[World], Awaitable[None]], folder: Path) -> None:
-    async def main() -> None:
-        async with api(folder) as running, asyncio.timeout(20):
-            world = World(running)
-            await world.begin()
-            await test(world)
-
-    asyncio.run(main())
+@asynccontextmanager
+async def prepared(folder: Path) -> AsyncIterator[World]:
+    async with api(folder) as running, asyncio.timeout(20):
+        world = World(running)
+        await world.begin()
+        yield world
 
 
-def test_a_call_that_only_its_own_ancestors_could_let_in_ends_at_once(tmp_path: Path) -> None:
-    async def test(world: World) -> None:
+async def test_a_call_that_only_its_own_ancestors_could_let_in_ends_at_once(tmp_path: Path) -> None:
+    async with prepared(tmp_path) as world:
         root = await world.submit("ping")
         _, _ = world.call(root, "ping", "pong")
         await world.atlas.router.arrived.wait()
@@ -87,11 +86,9 @@ def test_a_call_that_only_its_own_ancestors_could_let_in_ends_at_once(tmp_path: 
         assert (answered.last.state, answered.last.error.code) == ("failed", "call_circle")
         assert "admin/ping.greet → admin/pong.greet → admin/ping.greet" in answered.last.error.message
 
-    run(test, tmp_path)
 
-
-def test_two_chains_that_wait_for_each_other_are_seen_in_notes_and_ended_by_a_later_look(tmp_path: Path) -> None:
-    async def test(world: World) -> None:
+async def test_two_chains_that_wait_for_each_other_are_seen_in_notes_and_ended_by_a_later_look(tmp_path: Path) -> None:
+    async with prepared(tmp_path) as world:
         roots = [await world.submit(name) for name in ("ping", "pong")]
         first, _ = world.call(roots[0], "ping", "pong")
         waiting = await world.atlas.called_by(roots[0])
@@ -113,11 +110,9 @@ def test_two_chains_that_wait_for_each_other_are_seen_in_notes_and_ended_by_a_la
         assert not first.done()
         first.cancel()
 
-    run(test, tmp_path)
 
-
-def test_a_circle_is_ended_though_new_calls_come_to_wait_behind_it_all_the_time(tmp_path: Path) -> None:
-    async def test(world: World) -> None:
+async def test_a_circle_is_ended_though_new_calls_come_to_wait_behind_it_all_the_time(tmp_path: Path) -> None:
+    async with prepared(tmp_path) as world:
         roots = [await world.submit(name) for name in ("ping", "pong")]
         calling = [world.call(roots[0], "ping", "pong")[0], world.call(roots[1], "pong", "ping")[0]]
         for root in roots:
@@ -128,11 +123,9 @@ def test_a_circle_is_ended_though_new_calls_come_to_wait_behind_it_all_the_time(
         await calling[1]
         calling[0].cancel()
 
-    run(test, tmp_path)
 
-
-def test_what_has_been_let_in_before_the_look_is_over_is_not_ended(tmp_path: Path) -> None:
-    async def test(world: World) -> None:
+async def test_what_has_been_let_in_before_the_look_is_over_is_not_ended(tmp_path: Path) -> None:
+    async with prepared(tmp_path) as world:
         roots = [await world.submit(name) for name in ("ping", "pong")]
         calling = [world.call(roots[0], "ping", "pong")[0], world.call(roots[1], "pong", "ping")[0]]
         waiting = [await world.atlas.called_by(root) for root in roots]
@@ -144,5 +137,3 @@ def test_what_has_been_let_in_before_the_look_is_over_is_not_ended(tmp_path: Pat
         assert shown == ["submitted", "working"]
         for call in calling:
             call.cancel()
-
-    run(test, tmp_path)

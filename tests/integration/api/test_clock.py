@@ -1,7 +1,8 @@
 """The wall clock is set while tasks run: nothing ends early for it, and nothing waits for ever."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -22,18 +23,16 @@ class Settable:
         self.clock = WallClock(lambda: 1_000_000.0 + self.set_by, lambda: 0.0)
 
 
-def run(test: Callable[[Api, Settable], Awaitable[None]], folder: Path) -> None:
-    async def main() -> None:
-        settable = Settable()
-        async with api(folder, clock=settable.clock) as running, asyncio.timeout(10.0), asyncio.TaskGroup() as group:
-            settable.clock.jumped = running.engine.dispatcher.forgive
-            looking = group.create_task(running.engine.dispatcher.run())
-            await running.admin.post("/api/v1/agents", json={"name": "hello"})
-            await running.connect(running.admin, "hello", GREET, slots=1)
-            await test(running, settable)
-            looking.cancel()
-
-    asyncio.run(main())
+@asynccontextmanager
+async def prepared(folder: Path) -> AsyncIterator[tuple[Api, Settable]]:
+    settable = Settable()
+    async with api(folder, clock=settable.clock) as running, asyncio.timeout(10.0), asyncio.TaskGroup() as group:
+        settable.clock.jumped = running.engine.dispatcher.forgive
+        looking = group.create_task(running.engine.dispatcher.run())
+        await running.admin.post("/api/v1/agents", json={"name": "hello"})
+        await running.connect(running.admin, "hello", GREET, slots=1)
+        yield running, settable
+        looking.cancel()
 
 
 async def submitted(atlas: Api, **changes: Any) -> str:
@@ -42,8 +41,8 @@ async def submitted(atlas: Api, **changes: Any) -> str:
 
 
 @pytest.mark.parametrize("step", [HOUR, -HOUR])
-def test_a_timeout_does_not_come_early_or_late_because_the_clock_was_set(tmp_path: Path, step: float) -> None:
-    async def test(atlas: Api, settable: Settable) -> None:
+async def test_a_timeout_does_not_come_early_or_late_because_the_clock_was_set(tmp_path: Path, step: float) -> None:
+    async with prepared(tmp_path) as (atlas, settable):
         task = await submitted(atlas, timeout=60)
         await atlas.report(Accept(task, 1))
         settable.set_by = step
@@ -55,11 +54,9 @@ def test_a_timeout_does_not_come_early_or_late_because_the_clock_was_set(tmp_pat
         assert (await atlas.admin.get(f"/api/v1/tasks/{task}")).json()["state"] == "working"
         await atlas.admin.post(f"/api/v1/tasks/{waiting}/cancel")
 
-    run(test, tmp_path)
 
-
-def test_a_retry_does_not_wait_for_a_clock_that_was_set_back(tmp_path: Path) -> None:
-    async def test(atlas: Api, settable: Settable) -> None:
+async def test_a_retry_does_not_wait_for_a_clock_that_was_set_back(tmp_path: Path) -> None:
+    async with prepared(tmp_path) as (atlas, settable):
         task = await submitted(atlas, retries=1)
         await atlas.report(Accept(task, 1), Result(task, 1, Outcome.FAILED, error=Fault("handler_error", "broken")))
         settable.set_by = -HOUR
@@ -68,5 +65,3 @@ def test_a_retry_does_not_wait_for_a_clock_that_was_set_back(tmp_path: Path) -> 
         stored = await atlas.engine.store.tasks.get(task)
         assert stored is not None
         assert stored.not_before == pytest.approx(1_000_000.0 - HOUR, abs=2.0)
-
-    run(test, tmp_path)

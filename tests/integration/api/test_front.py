@@ -7,7 +7,7 @@ import json
 import logging
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import suppress
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -26,37 +26,32 @@ from tests.integration.api.test_server import CROWD, PATIENCE, count
 Send = Callable[[bytes], Awaitable[bytes]]
 
 
-def run(test: Callable[[Api], Awaitable[None]], folder: Path) -> None:
-    async def main() -> None:
-        async with api(folder) as running, asyncio.timeout(PATIENCE):
-            await test(running)
-
-    asyncio.run(main())
+@asynccontextmanager
+async def prepared(folder: Path) -> AsyncIterator[Api]:
+    async with api(folder) as running, asyncio.timeout(PATIENCE):
+        yield running
 
 
-def over_the_wire(test: Callable[[Send], Awaitable[None]], app: ASGIApp = count) -> None:
+@asynccontextmanager
+async def over_the_wire(app: ASGIApp = count) -> AsyncIterator[Send]:
     """Run a test that sends bytes to a server, and gets all that is answered before the connection ends."""
+    listener, stop = http.listen("127.0.0.1", 0, "PORT"), asyncio.Event()
 
-    async def main() -> None:
-        listener, stop = http.listen("127.0.0.1", 0, "PORT"), asyncio.Event()
+    async def send(data: bytes) -> bytes:
+        reader, writer = await asyncio.open_connection(*listener.getsockname())
+        try:
+            writer.write(data)
+            return await reader.read()
+        finally:
+            writer.transport.abort()
 
-        async def send(data: bytes) -> bytes:
-            reader, writer = await asyncio.open_connection(*listener.getsockname())
-            try:
-                writer.write(data)
-                return await reader.read()
-            finally:
-                writer.transport.abort()
-
-        async with asyncio.timeout(PATIENCE), asyncio.TaskGroup() as group:
-            server = http.HttpServer(Front(app, Hosts(["https://atlas.example.org"])), listener, drain=1, crowd=CROWD)
-            group.create_task(http.until(stop, server))
-            try:
-                await test(send)
-            finally:
-                stop.set()
-
-    asyncio.run(main())
+    async with asyncio.timeout(PATIENCE), asyncio.TaskGroup() as group:
+        server = http.HttpServer(Front(app, Hosts(["https://atlas.example.org"])), listener, drain=1, crowd=CROWD)
+        group.create_task(http.until(stop, server))
+        try:
+            yield send
+        finally:
+            stop.set()
 
 
 def request(*lines: str, first: str = "GET / HTTP/1.1") -> bytes:
@@ -106,16 +101,14 @@ REFUSED = {
 
 
 @pytest.mark.parametrize("name", REFUSED)
-def test_a_request_that_is_wrong_gets_an_answer_in_our_form_that_quotes_nothing(name: str) -> None:
+async def test_a_request_that_is_wrong_gets_an_answer_in_our_form_that_quotes_nothing(name: str) -> None:
     sent, status, code = REFUSED[name]
 
-    async def test(send: Send) -> None:
+    async with over_the_wire() as send:
         answer = await send(sent)
         assert told(answer) == (status, code)
         assert b"secret" not in answer
         assert b"ssss" not in answer
-
-    over_the_wire(test)
 
 
 @pytest.mark.parametrize(
@@ -133,14 +126,12 @@ def test_a_request_that_is_wrong_gets_an_answer_in_our_form_that_quotes_nothing(
         request("Host: a", "Upgrade: websocket"),
     ],
 )
-def test_what_is_right_is_handed_on(sent: bytes) -> None:
-    async def test(send: Send) -> None:
+async def test_what_is_right_is_handed_on(sent: bytes) -> None:
+    async with over_the_wire() as send:
         assert (await send(sent)).startswith(b"HTTP/1.1 200 ")
 
-    over_the_wire(test)
 
-
-def test_the_head_of_a_stream_is_answered_without_the_stream_and_the_connection_goes_on() -> None:
+async def test_the_head_of_a_stream_is_answered_without_the_stream_and_the_connection_goes_on() -> None:
     ended = asyncio.Event()
 
     async def stream(scope: Scope, receive: Receive, send: Send_) -> None:
@@ -153,15 +144,13 @@ def test_the_head_of_a_stream_is_answered_without_the_stream_and_the_connection_
         finally:
             ended.set()
 
-    async def test(send: Send) -> None:
+    async with over_the_wire(stream) as send:
         twice = b"HEAD / HTTP/1.1\r\nHost: a\r\n\r\n" + request("Host: a", first="HEAD / HTTP/1.1")
         assert (await send(twice)).count(b"HTTP/1.1 200 OK") == 2
         await ended.wait()
 
-    over_the_wire(test, stream)
 
-
-def test_a_request_hears_of_the_end_of_its_connection_when_more_were_sent_behind_it() -> None:
+async def test_a_request_hears_of_the_end_of_its_connection_when_more_were_sent_behind_it() -> None:
     begun, heard = asyncio.Event(), asyncio.Event()
 
     async def waiting(_scope: Scope, receive: Receive, _send: Send_) -> None:
@@ -170,42 +159,38 @@ def test_a_request_hears_of_the_end_of_its_connection_when_more_were_sent_behind
             pass
         heard.set()
 
-    async def test(send: Send) -> None:
+    async with over_the_wire(waiting) as send:
         asking = asyncio.ensure_future(send(2 * b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"))
         await begun.wait()
         asking.cancel()
         await heard.wait()
 
-    over_the_wire(test, waiting)
 
-
-def test_nothing_is_written_between_the_parts_of_an_answer_whatever_is_sent_behind_its_request() -> None:
+async def test_nothing_is_written_between_the_parts_of_an_answer_whatever_is_sent_behind_its_request() -> None:
     async def streaming(_scope: Scope, receive: Receive, send: Send_) -> None:
         await send({"type": "http.response.start", "status": 200, "headers": []})
         await send({"type": "http.response.body", "body": b"a part", "more_body": True})
         while (await receive())["type"] != "http.disconnect":
             pass
 
-    async def main() -> None:
-        listener, stop = http.listen("127.0.0.1", 0, "PORT"), asyncio.Event()
-        async with asyncio.timeout(PATIENCE), asyncio.TaskGroup() as group:
-            server = http.HttpServer(Front(streaming, Hosts()), listener, drain=1, crowd=CROWD)
-            group.create_task(http.until(stop, server))
-            reader, writer = await asyncio.open_connection(*listener.getsockname())
-            writer.write(2 * b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
-            answer = await reader.readuntil(b"a part")
-            writer.write(b"no request\r\n\r\n")
-            with suppress(ConnectionError):
-                answer += await reader.read()
-            writer.transport.abort()
-            stop.set()
-        assert answer.count(b"HTTP/1.1") == 1
-
-    asyncio.run(main())
+    listener, stop = http.listen("127.0.0.1", 0, "PORT"), asyncio.Event()
+    async with asyncio.timeout(PATIENCE), asyncio.TaskGroup() as group:
+        server = http.HttpServer(Front(streaming, Hosts()), listener, drain=1, crowd=CROWD)
+        group.create_task(http.until(stop, server))
+        reader, writer = await asyncio.open_connection(*listener.getsockname())
+        writer.write(2 * b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+        answer = await reader.readuntil(b"a part")
+        writer.write(b"no request\r\n\r\n")
+        with suppress(ConnectionError):
+            answer += await reader.read()
+        writer.transport.abort()
+        stop.set()
+    assert answer.count(b"HTTP/1.1") == 1
 
 
-def test_a_request_that_is_cut_off_ends_quietly(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    async def main() -> None:
+async def test_a_request_that_is_cut_off_ends_quietly(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+
+    with caplog.at_level(logging.WARNING):
         async with api(tmp_path) as atlas:
             listener, stop = http.listen("127.0.0.1", 0, "PORT"), asyncio.Event()
             ended = asyncio.Event()
@@ -224,14 +209,11 @@ def test_a_request_that_is_cut_off_ends_quietly(tmp_path: Path, caplog: pytest.L
                 writer.close()
                 await ended.wait()
                 stop.set()
-
-    with caplog.at_level(logging.WARNING):
-        asyncio.run(main())
     assert not caplog.records
 
 
-def test_head_is_answered_wherever_get_is(tmp_path: Path) -> None:
-    async def test(atlas: Api) -> None:
+async def test_head_is_answered_wherever_get_is(tmp_path: Path) -> None:
+    async with prepared(tmp_path) as atlas:
         await atlas.admin.post("/api/v1/agents", json={"name": "hello"})
         await atlas.connect(atlas.admin, "hello", GREET)
         ask = {"agent": "hello", "skill": "greet", "input": {"name": "Ada"}}
@@ -249,26 +231,20 @@ def test_head_is_answered_wherever_get_is(tmp_path: Path) -> None:
         refused = await atlas.admin.head("/api/v1/login-codes")
         assert (refused.status_code, refused.headers["allow"], refused.content) == (405, "POST", b"")
 
-    run(test, tmp_path)
 
-
-def test_a_method_that_is_not_there_is_told_all_that_are(tmp_path: Path) -> None:
-    async def test(atlas: Api) -> None:
+async def test_a_method_that_is_not_there_is_told_all_that_are(tmp_path: Path) -> None:
+    async with prepared(tmp_path) as atlas:
         refused = await atlas.admin.put("/api/v1/tasks")
         assert fault(refused) == (405, "method_not_allowed")
         assert refused.headers["allow"] == "GET, HEAD, POST"
 
-    run(test, tmp_path)
 
-
-def test_a_slash_too_many_is_no_place_and_redirects_nowhere(tmp_path: Path) -> None:
-    async def test(atlas: Api) -> None:
+async def test_a_slash_too_many_is_no_place_and_redirects_nowhere(tmp_path: Path) -> None:
+    async with prepared(tmp_path) as atlas:
         for path in ("/healthz/", "/api/v1/agents/", "/docs/"):
             answer = await atlas.admin.get(path)
             assert fault(answer) == (404, "not_found")
             assert "location" not in answer.headers
-
-    run(test, tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -287,21 +263,19 @@ def test_a_slash_too_many_is_no_place_and_redirects_nowhere(tmp_path: Path) -> N
         ([("Content-Type", "application/json"), ("Content-Encoding", ""), ("Content-Encoding", "gzip")], 415),
     ],
 )
-def test_a_body_is_json_and_says_so_and_is_not_compressed(
+async def test_a_body_is_json_and_says_so_and_is_not_compressed(
     tmp_path: Path, headers: list[tuple[str, str]], status: int
 ) -> None:
-    async def test(atlas: Api) -> None:
+    async with prepared(tmp_path) as atlas:
         bare = httpx.AsyncClient(transport=atlas.anonymous._transport, base_url="http://atlas")
         answer = await bare.post("/api/v1/login-codes", content=b'{"host":"box"}', headers=headers)
         assert answer.status_code == status
         if status == 415:
             assert answer.json()["error"]["code"].startswith("unsupported_")
 
-    run(test, tmp_path)
 
-
-def test_a_body_that_may_be_left_out_may_and_the_document_says_which(tmp_path: Path) -> None:
-    async def test(atlas: Api) -> None:
+async def test_a_body_that_may_be_left_out_may_and_the_document_says_which(tmp_path: Path) -> None:
+    async with prepared(tmp_path) as atlas:
         bare = httpx.AsyncClient(transport=atlas.anonymous._transport, base_url="http://atlas")
         bare.headers["Authorization"] = atlas.admin.headers["Authorization"]
         assert (await bare.post("/api/v1/api-keys")).status_code == 201
@@ -316,21 +290,17 @@ def test_a_body_that_may_be_left_out_may_and_the_document_says_which(tmp_path: P
         assert not required["/api/v1/api-keys"]
         assert not required["/api/v1/tasks/{task_id}/cancel"]
 
-    run(test, tmp_path)
 
-
-def test_the_document_names_the_types_that_are_answered(tmp_path: Path) -> None:
-    async def test(atlas: Api) -> None:
+async def test_the_document_names_the_types_that_are_answered(tmp_path: Path) -> None:
+    async with prepared(tmp_path) as atlas:
         paths = (await atlas.admin.get("/api/v1/openapi.json")).json()["paths"]
         for path in ("/metrics", "/healthz", "/readyz", "/.well-known/jwks.json", "/api/v1/whoami"):
             told = list(paths[path]["get"]["responses"]["200"]["content"])
             assert told == [(await atlas.admin.get(path)).headers["content-type"]], path
 
-    run(test, tmp_path)
 
-
-def test_the_root_shows_a_browser_where_things_are_and_loads_nothing(tmp_path: Path) -> None:
-    async def test(atlas: Api) -> None:
+async def test_the_root_shows_a_browser_where_things_are_and_loads_nothing(tmp_path: Path) -> None:
+    async with prepared(tmp_path) as atlas:
         page = await atlas.anonymous.get("/", headers={"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"})
         assert page.headers["content-type"].startswith("text/html")
         assert "default-src 'none'" in page.headers["content-security-policy"]
@@ -343,5 +313,3 @@ def test_the_root_shows_a_browser_where_things_are_and_loads_nothing(tmp_path: P
         said = (await atlas.anonymous.get("/", headers={"Accept": "*/*"})).json()
         assert said["name"] == "Agentic Atlas"
         assert set(said["places"]) == set(links)
-
-    run(test, tmp_path)

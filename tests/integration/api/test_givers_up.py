@@ -24,23 +24,20 @@ async def submitter(atlas: Api, agent_id: str) -> asyncio.Task[Submitted]:
     return asyncio.create_task(submission.submit(atlas.engine, user, caller, ask))
 
 
-def test_a_task_whose_submitter_goes_away_is_delivered_all_the_same(tmp_path: Path) -> None:
-    async def main() -> None:
-        async with api(tmp_path) as atlas, asyncio.timeout(PATIENCE):
-            await atlas.admin.post("/api/v1/agents", json={"name": "hello"})
-            agent_id = await atlas.connect(atlas.admin, "hello", GREET, slots=1)
-            submitting = await submitter(atlas, agent_id)
-            while not atlas.engine.credit.reservations():  # noqa: ASYNC110  # its slot is taken when its write is on its way
-                await asyncio.sleep(0)
-            submitting.cancel()
-            await atlas.router.arrived.wait()
-            [(_, delivered)] = atlas.router.delivered
-            stored = await atlas.engine.store.tasks.get(delivered.task)
-            assert stored is not None
-            assert stored.state == "working"
-            assert atlas.engine.credit.free(agent_id) == 0
-
-    asyncio.run(main())
+async def test_a_task_whose_submitter_goes_away_is_delivered_all_the_same(tmp_path: Path) -> None:
+    async with api(tmp_path) as atlas, asyncio.timeout(PATIENCE):
+        await atlas.admin.post("/api/v1/agents", json={"name": "hello"})
+        agent_id = await atlas.connect(atlas.admin, "hello", GREET, slots=1)
+        submitting = await submitter(atlas, agent_id)
+        while not atlas.engine.credit.reservations():  # noqa: ASYNC110  # its slot is taken when its write is on its way
+            await asyncio.sleep(0)
+        submitting.cancel()
+        await atlas.router.arrived.wait()
+        [(_, delivered)] = atlas.router.delivered
+        stored = await atlas.engine.store.tasks.get(delivered.task)
+        assert stored is not None
+        assert stored.state == "working"
+        assert atlas.engine.credit.free(agent_id) == 0
 
 
 class Heard:
@@ -57,21 +54,18 @@ class Heard:
         pass
 
 
-def test_a_task_that_is_being_canceled_makes_no_further_calls(tmp_path: Path) -> None:
-    async def main() -> None:
-        async with api(tmp_path) as atlas, asyncio.timeout(PATIENCE):
-            await atlas.admin.post("/api/v1/agents", json={"name": "hello"})
-            await atlas.connect(atlas.admin, "hello", GREET, slots=2)
-            body = {"agent": "hello", "skill": "greet", "input": {"name": "Ada"}}
-            parent = (await atlas.admin.post("/api/v1/tasks", json=body)).json()["id"]
-            await atlas.report(Accept(parent, 1))
-            await atlas.admin.post(f"/api/v1/tasks/{parent}/cancel")
-            heard = Heard()
-            call = Call("c1", parent, 1, "hello", "greet", Raw(b'{"name":"Bob"}'))
-            await calls.call(atlas.engine, Called(atlas.router.known["ins_1"], call), heard)
-            [reply] = heard.replies
-            assert reply.error is not None
-            assert reply.error.code == "parent_not_running"
-            assert (await atlas.admin.get("/api/v1/tasks", params={"parent": parent})).json()["items"] == []
-
-    asyncio.run(main())
+async def test_a_task_that_is_being_canceled_makes_no_further_calls(tmp_path: Path) -> None:
+    async with api(tmp_path) as atlas, asyncio.timeout(PATIENCE):
+        await atlas.admin.post("/api/v1/agents", json={"name": "hello"})
+        await atlas.connect(atlas.admin, "hello", GREET, slots=2)
+        body = {"agent": "hello", "skill": "greet", "input": {"name": "Ada"}}
+        parent = (await atlas.admin.post("/api/v1/tasks", json=body)).json()["id"]
+        await atlas.report(Accept(parent, 1))
+        await atlas.admin.post(f"/api/v1/tasks/{parent}/cancel")
+        heard = Heard()
+        call = Call("c1", parent, 1, "hello", "greet", Raw(b'{"name":"Bob"}'))
+        await calls.call(atlas.engine, Called(atlas.router.known["ins_1"], call), heard)
+        [reply] = heard.replies
+        assert reply.error is not None
+        assert reply.error.code == "parent_not_running"
+        assert (await atlas.admin.get("/api/v1/tasks", params={"parent": parent})).json()["items"] == []

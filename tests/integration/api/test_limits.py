@@ -1,7 +1,8 @@
 """How much may be open at the same time, and what a caller may ask for: each answer has a name."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -18,21 +19,19 @@ from tests.integration.api.network import GREET, Api, api
 PATIENCE = 10.0
 
 
-def run(test: Callable[[Api], Awaitable[None]], folder: Path, limits: OpenLimits | None = None) -> None:
-    async def main() -> None:
-        async with api(folder, EngineSettings(open=limits or OpenLimits())) as running, asyncio.timeout(PATIENCE):
-            await running.admin.post("/api/v1/agents", json={"name": "hello"})
-            await test(running)
-
-    asyncio.run(main())
+@asynccontextmanager
+async def prepared(folder: Path, limits: OpenLimits | None = None) -> AsyncIterator[Api]:
+    async with api(folder, EngineSettings(open=limits or OpenLimits())) as running, asyncio.timeout(PATIENCE):
+        await running.admin.post("/api/v1/agents", json={"name": "hello"})
+        yield running
 
 
 def ask(**changes: Any) -> dict[str, Any]:
     return {"agent": "hello", "skill": "greet", "input": {"name": "Ada"}} | changes
 
 
-def test_a_full_queue_is_answered_429_with_the_time_to_come_back(tmp_path: Path) -> None:
-    async def test(atlas: Api) -> None:
+async def test_a_full_queue_is_answered_429_with_the_time_to_come_back(tmp_path: Path) -> None:
+    async with prepared(tmp_path, OpenLimits(queue_per_agent=2)) as atlas:
         await atlas.connect(atlas.admin, "hello", GREET)
         made = [await atlas.admin.post("/api/v1/tasks", json=ask()) for _ in range(3)]
         assert [answer.status_code for answer in made] == [201, 201, 429]
@@ -42,22 +41,18 @@ def test_a_full_queue_is_answered_429_with_the_time_to_come_back(tmp_path: Path)
         await atlas.admin.post(f"/api/v1/tasks/{made[0].json()['id']}/cancel")
         assert (await atlas.admin.post("/api/v1/tasks", json=ask())).status_code == 201
 
-    run(test, tmp_path, OpenLimits(queue_per_agent=2))
 
-
-def test_many_submits_at_once_do_not_overrun_a_limit(tmp_path: Path) -> None:
-    async def test(atlas: Api) -> None:
+async def test_many_submits_at_once_do_not_overrun_a_limit(tmp_path: Path) -> None:
+    async with prepared(tmp_path, OpenLimits(queue_per_agent=10)) as atlas:
         await atlas.connect(atlas.admin, "hello", GREET)
         async with asyncio.TaskGroup() as group:
             made = [group.create_task(atlas.admin.post("/api/v1/tasks", json=ask())) for _ in range(50)]
         codes = [task.result().status_code for task in made]
         assert (codes.count(201), codes.count(429)) == (10, 40)
 
-    run(test, tmp_path, OpenLimits(queue_per_agent=10))
 
-
-def test_an_open_task_too_many_of_one_caller_is_refused_and_another_caller_is_not(tmp_path: Path) -> None:
-    async def test(atlas: Api) -> None:
+async def test_an_open_task_too_many_of_one_caller_is_refused_and_another_caller_is_not(tmp_path: Path) -> None:
+    async with prepared(tmp_path, OpenLimits(open_per_caller=1)) as atlas:
         await atlas.connect(atlas.admin, "hello", GREET)
         other = atlas.with_key((await atlas.admin.post("/api/v1/api-keys", json={})).json()["key"])
         assert (await atlas.admin.post("/api/v1/tasks", json=ask())).status_code == 201
@@ -65,22 +60,18 @@ def test_an_open_task_too_many_of_one_caller_is_refused_and_another_caller_is_no
         assert (refused.status_code, refused.json()["error"]["code"]) == (429, "too_many_open_tasks")
         assert (await other.post("/api/v1/tasks", json=ask())).status_code == 201
 
-    run(test, tmp_path, OpenLimits(open_per_caller=1))
 
-
-def test_a_submit_that_is_repeated_finds_its_task_however_full_it_is(tmp_path: Path) -> None:
-    async def test(atlas: Api) -> None:
+async def test_a_submit_that_is_repeated_finds_its_task_however_full_it_is(tmp_path: Path) -> None:
+    async with prepared(tmp_path, OpenLimits(open_tasks=1)) as atlas:
         await atlas.connect(atlas.admin, "hello", GREET)
         first = await atlas.admin.post("/api/v1/tasks", json=ask(idempotency_key="k"))
         again = await atlas.admin.post("/api/v1/tasks", json=ask(idempotency_key="k"))
         assert (first.status_code, again.status_code) == (201, 200)
         assert again.json()["id"] == first.json()["id"]
 
-    run(test, tmp_path, OpenLimits(open_tasks=1))
 
-
-def test_what_an_attempt_called_is_canceled_when_the_attempt_ends_whatever_its_end(tmp_path: Path) -> None:
-    async def test(atlas: Api) -> None:
+async def test_what_an_attempt_called_is_canceled_when_the_attempt_ends_whatever_its_end(tmp_path: Path) -> None:
+    async with prepared(tmp_path) as atlas:
         await atlas.admin.post("/api/v1/agents", json={"name": "other"})
         await atlas.connect(atlas.admin, "other", GREET, instance="ins_busy")
         await atlas.connect(atlas.admin, "hello", GREET, slots=1)
@@ -103,8 +94,6 @@ def test_what_an_attempt_called_is_canceled_when_the_attempt_ends_whatever_its_e
             atlas.router.grant(atlas.router.delivered[-1][0].instance_id)
         assert not list(atlas.engine.dispatcher.census)
 
-    run(test, tmp_path)
-
 
 class Unheard:
     def __call__(self, reply: Reply) -> bool:
@@ -114,8 +103,8 @@ class Unheard:
         pass
 
 
-def test_a_caller_may_ask_for_retries_and_cannot_have_run_twice_what_must_not(tmp_path: Path) -> None:
-    async def test(atlas: Api) -> None:
+async def test_a_caller_may_ask_for_retries_and_cannot_have_run_twice_what_must_not(tmp_path: Path) -> None:
+    async with prepared(tmp_path) as atlas:
         once = replace(GREET, name="pay", policy=Policy(delivery=Delivery.AT_MOST_ONCE))
         await atlas.connect(atlas.admin, "hello", GREET, once, slots=1)
         made = (await atlas.admin.post("/api/v1/tasks", json=ask(retries=1))).json()["id"]
@@ -125,22 +114,18 @@ def test_a_caller_may_ask_for_retries_and_cannot_have_run_twice_what_must_not(tm
             refused = await atlas.admin.post("/api/v1/tasks", json=ask(skill="pay", **unsafe))
             assert (refused.status_code, refused.json()["error"]["code"]) == (422, "unsafe_policy")
 
-    run(test, tmp_path)
 
-
-def test_a_deadline_that_no_calendar_has_is_refused_and_spoils_no_list(tmp_path: Path) -> None:
-    async def test(atlas: Api) -> None:
+async def test_a_deadline_that_no_calendar_has_is_refused_and_spoils_no_list(tmp_path: Path) -> None:
+    async with prepared(tmp_path) as atlas:
         await atlas.connect(atlas.admin, "hello", GREET)
         for deadline in ("9999-12-31T23:59:59-14:00", "2200-01-01T00:00:00Z"):
             refused = await atlas.admin.post("/api/v1/tasks", json=ask(deadline=deadline))
             assert (refused.status_code, refused.json()["error"]["code"]) == (422, "invalid_input")
         assert (await atlas.admin.get("/api/v1/tasks")).json()["items"] == []
 
-    run(test, tmp_path)
 
-
-def test_the_tasks_of_an_agent_that_is_deleted_end_and_count_no_longer(tmp_path: Path) -> None:
-    async def test(atlas: Api) -> None:
+async def test_the_tasks_of_an_agent_that_is_deleted_end_and_count_no_longer(tmp_path: Path) -> None:
+    async with prepared(tmp_path) as atlas:
         await atlas.connect(atlas.admin, "hello", GREET, slots=1)
         made = [(await atlas.admin.post("/api/v1/tasks", json=ask())).json()["id"] for _ in range(3)]
         assert (await atlas.admin.delete("/api/v1/agents/hello")).status_code == 204
@@ -150,11 +135,9 @@ def test_the_tasks_of_an_agent_that_is_deleted_end_and_count_no_longer(tmp_path:
         assert len(atlas.engine.dispatcher.census) == 0
         assert made[0] in atlas.router.cancels, "the one that ran is told to stop"
 
-    run(test, tmp_path)
 
-
-def test_a_submit_that_is_refused_or_repeated_costs_its_caller_no_place(tmp_path: Path) -> None:
-    async def test(atlas: Api) -> None:
+async def test_a_submit_that_is_refused_or_repeated_costs_its_caller_no_place(tmp_path: Path) -> None:
+    async with prepared(tmp_path) as atlas:
         await atlas.connect(atlas.admin, "hello", GREET)
         for _ in range(20):
             await atlas.admin.post("/api/v1/tasks", json=ask(idempotency_key="k"))
@@ -163,15 +146,10 @@ def test_a_submit_that_is_refused_or_repeated_costs_its_caller_no_place(tmp_path
         assert stored is not None
         assert stored.position == 1.0
 
-    run(test, tmp_path)
 
-
-def test_a_long_body_that_is_refused_is_not_built_to_tell_more_of_it(tmp_path: Path) -> None:
-    async def main() -> None:
-        async with api(tmp_path) as atlas:
-            for length, says in ((10, "agent has to be text, not 1"), (LONG, "agent has to be text")):
-                body = {"agent": 1, "skill": "greet", "input": {"name": "x" * length}}
-                answer = await atlas.admin.post("/api/v1/tasks", json=body)
-                assert answer.json()["error"]["message"] == f"the body is not acceptable: {says}"
-
-    asyncio.run(main())
+async def test_a_long_body_that_is_refused_is_not_built_to_tell_more_of_it(tmp_path: Path) -> None:
+    async with api(tmp_path) as atlas:
+        for length, says in ((10, "agent has to be text, not 1"), (LONG, "agent has to be text")):
+            body = {"agent": 1, "skill": "greet", "input": {"name": "x" * length}}
+            answer = await atlas.admin.post("/api/v1/tasks", json=body)
+            assert answer.json()["error"]["message"] == f"the body is not acceptable: {says}"

@@ -63,141 +63,114 @@ def fault(answer: httpx.Response) -> tuple[int, str]:
     return answer.status_code, answer.json()["error"]["code"]
 
 
-def test_a_machine_is_let_in_as_the_user_who_approves_it(tmp_path: Path) -> None:
-    async def main() -> None:
-        async with logins(tmp_path) as atlas:
-            codes = await atlas.begin()
-            assert (codes["expires_in"], codes["interval"]) == (600.0, 5.0)
-            assert fault(await atlas.collect(codes)) == (409, "authorization_pending")
-            shown = (await atlas.decide("show", codes)).json()
-            assert (shown["host"], shown["address"], shown["age"]) == ("box", "127.0.0.1", INTERVAL)
-            assert (await atlas.decide("approve", codes)).json()["host"] == "box"
-            collected = await atlas.collect(codes)
-            assert (collected.status_code, collected.headers["Cache-Control"]) == (200, "no-store")
-            made = collected.json()
-            assert (made["user"], made["name"]) == ("ada", "atlas login on box")
-            lives = datetime.fromisoformat(made["expires_at"]) - datetime.fromisoformat(made["created_at"])
-            assert lives == timedelta(days=90)
-            me = await atlas.atlas.with_key(made["key"]).get("/api/v1/whoami")
-            assert me.json()["user"]["name"] == "ada"
+async def test_a_machine_is_let_in_as_the_user_who_approves_it(tmp_path: Path) -> None:
+    async with logins(tmp_path) as atlas:
+        codes = await atlas.begin()
+        assert (codes["expires_in"], codes["interval"]) == (600.0, 5.0)
+        assert fault(await atlas.collect(codes)) == (409, "authorization_pending")
+        shown = (await atlas.decide("show", codes)).json()
+        assert (shown["host"], shown["address"], shown["age"]) == ("box", "127.0.0.1", INTERVAL)
+        assert (await atlas.decide("approve", codes)).json()["host"] == "box"
+        collected = await atlas.collect(codes)
+        assert (collected.status_code, collected.headers["Cache-Control"]) == (200, "no-store")
+        made = collected.json()
+        assert (made["user"], made["name"]) == ("ada", "atlas login on box")
+        lives = datetime.fromisoformat(made["expires_at"]) - datetime.fromisoformat(made["created_at"])
+        assert lives == timedelta(days=90)
+        me = await atlas.atlas.with_key(made["key"]).get("/api/v1/whoami")
+        assert me.json()["user"]["name"] == "ada"
+        assert fault(await atlas.collect(codes)) == (404, "expired_token")
+        assert fault(await atlas.decide("approve", codes)) == (404, "login_code_not_found")
+        keys = (await atlas.ada.get("/api/v1/api-keys")).json()["items"]
+        assert [key["name"] for key in keys].count("atlas login on box") == 1
+
+
+async def test_two_questions_at_once_get_one_key(tmp_path: Path) -> None:
+    async with logins(tmp_path) as atlas:
+        codes = await atlas.begin()
+        await atlas.decide("approve", codes)
+        async with asyncio.TaskGroup() as group:
+            asked = [group.create_task(atlas.collect(codes)) for _ in range(4)]
+        assert sorted(task.result().status_code for task in asked) == [200, 404, 404, 404]
+
+
+async def test_a_machine_that_is_denied_gets_nothing(tmp_path: Path) -> None:
+    async with logins(tmp_path) as atlas:
+        codes = await atlas.begin()
+        assert (await atlas.decide("deny", codes)).status_code == 200
+        assert fault(await atlas.decide("approve", codes)) == (404, "login_code_not_found")
+        assert fault(await atlas.collect(codes)) == (403, "access_denied")
+
+
+async def test_a_login_ends_after_ten_minutes(tmp_path: Path) -> None:
+    async with logins(tmp_path) as atlas:
+        late, unfetched = await atlas.begin(), await atlas.begin()
+        await atlas.decide("approve", unfetched)
+        atlas.now += LIFETIME
+        assert fault(await atlas.decide("approve", late)) == (404, "login_code_not_found")
+        for codes in (late, unfetched):
             assert fault(await atlas.collect(codes)) == (404, "expired_token")
-            assert fault(await atlas.decide("approve", codes)) == (404, "login_code_not_found")
-            keys = (await atlas.ada.get("/api/v1/api-keys")).json()["items"]
-            assert [key["name"] for key in keys].count("atlas login on box") == 1
-
-    asyncio.run(main())
 
 
-def test_two_questions_at_once_get_one_key(tmp_path: Path) -> None:
-    async def main() -> None:
-        async with logins(tmp_path) as atlas:
-            codes = await atlas.begin()
-            await atlas.decide("approve", codes)
-            async with asyncio.TaskGroup() as group:
-                asked = [group.create_task(atlas.collect(codes)) for _ in range(4)]
-            assert sorted(task.result().status_code for task in asked) == [200, 404, 404, 404]
-
-    asyncio.run(main())
+async def test_asking_too_often_is_told_with_the_time_to_wait(tmp_path: Path) -> None:
+    async with logins(tmp_path) as atlas:
+        codes = await atlas.begin()
+        await atlas.collect(codes)
+        atlas.now -= INTERVAL
+        answer = await atlas.collect(codes)
+        assert fault(answer) == (429, "slow_down")
+        assert answer.headers["Retry-After"] == "10"
 
 
-def test_a_machine_that_is_denied_gets_nothing(tmp_path: Path) -> None:
-    async def main() -> None:
-        async with logins(tmp_path) as atlas:
-            codes = await atlas.begin()
-            assert (await atlas.decide("deny", codes)).status_code == 200
-            assert fault(await atlas.decide("approve", codes)) == (404, "login_code_not_found")
-            assert fault(await atlas.collect(codes)) == (403, "access_denied")
-
-    asyncio.run(main())
-
-
-def test_a_login_ends_after_ten_minutes(tmp_path: Path) -> None:
-    async def main() -> None:
-        async with logins(tmp_path) as atlas:
-            late, unfetched = await atlas.begin(), await atlas.begin()
-            await atlas.decide("approve", unfetched)
-            atlas.now += LIFETIME
-            assert fault(await atlas.decide("approve", late)) == (404, "login_code_not_found")
-            for codes in (late, unfetched):
-                assert fault(await atlas.collect(codes)) == (404, "expired_token")
-
-    asyncio.run(main())
+async def test_guesses_of_a_user_code_are_bounded_for_each_user(tmp_path: Path) -> None:
+    async with logins(tmp_path) as atlas:
+        codes = await atlas.begin()
+        for how in ("show", "approve", "deny", "show") * 3:
+            answer = await atlas.decide(how, {"user_code": "BBBB-BBBB"})
+            if answer.status_code == 429:
+                break
+        assert fault(await atlas.decide("approve", codes)) == (429, "too_many_requests")
+        eve = atlas.at_this_time(await atlas.atlas.member("eve"))
+        wrong = [await atlas.decide("show", {"user_code": f"{n}"}, eve) for n in range(WRONG_PER_MINUTE + 1)]
+        assert [one.status_code for one in wrong] == [404] * WRONG_PER_MINUTE + [429]
+        assert wrong[-1].headers["Retry-After"] == "60"
+        atlas.now += 60
+        assert (await atlas.decide("approve", codes)).status_code == 200
 
 
-def test_asking_too_often_is_told_with_the_time_to_wait(tmp_path: Path) -> None:
-    async def main() -> None:
-        async with logins(tmp_path) as atlas:
-            codes = await atlas.begin()
-            await atlas.collect(codes)
-            atlas.now -= INTERVAL
-            answer = await atlas.collect(codes)
-            assert fault(answer) == (429, "slow_down")
-            assert answer.headers["Retry-After"] == "10"
-
-    asyncio.run(main())
+async def test_one_address_cannot_begin_logins_without_end(tmp_path: Path) -> None:
+    async with logins(tmp_path) as atlas:
+        for _ in range(BEGUN_PER_MINUTE):
+            await atlas.begin()
+        answer = await atlas.anonymous.post("/api/v1/login-codes", json={"host": "box"})
+        assert fault(answer) == (429, "too_many_requests")
 
 
-def test_guesses_of_a_user_code_are_bounded_for_each_user(tmp_path: Path) -> None:
-    async def main() -> None:
-        async with logins(tmp_path) as atlas:
-            codes = await atlas.begin()
-            for how in ("show", "approve", "deny", "show") * 3:
-                answer = await atlas.decide(how, {"user_code": "BBBB-BBBB"})
-                if answer.status_code == 429:
-                    break
-            assert fault(await atlas.decide("approve", codes)) == (429, "too_many_requests")
-            eve = atlas.at_this_time(await atlas.atlas.member("eve"))
-            wrong = [await atlas.decide("show", {"user_code": f"{n}"}, eve) for n in range(WRONG_PER_MINUTE + 1)]
-            assert [one.status_code for one in wrong] == [404] * WRONG_PER_MINUTE + [429]
-            assert wrong[-1].headers["Retry-After"] == "60"
-            atlas.now += 60
-            assert (await atlas.decide("approve", codes)).status_code == 200
-
-    asyncio.run(main())
+async def test_what_was_approved_by_a_key_or_a_user_that_is_no_longer_valid_gets_nothing(tmp_path: Path) -> None:
+    async with logins(tmp_path) as atlas:
+        first, second = await atlas.begin(), await atlas.begin()
+        key = (await atlas.ada.post("/api/v1/api-keys", json={"name": "stolen"})).json()
+        thief = atlas.at_this_time(atlas.atlas.with_key(key["key"]))
+        assert (await atlas.decide("approve", first, thief)).status_code == 200
+        assert (await atlas.decide("approve", second)).status_code == 200
+        await atlas.ada.delete(f"/api/v1/api-keys/{key['id']}")
+        assert fault(await atlas.collect(first)) == (403, "access_denied")
+        await atlas.atlas.admin.patch("/api/v1/users/ada", json={"disabled": True})
+        assert fault(await atlas.collect(second)) == (403, "access_denied")
 
 
-def test_one_address_cannot_begin_logins_without_end(tmp_path: Path) -> None:
-    async def main() -> None:
-        async with logins(tmp_path) as atlas:
-            for _ in range(BEGUN_PER_MINUTE):
-                await atlas.begin()
-            answer = await atlas.anonymous.post("/api/v1/login-codes", json={"host": "box"})
-            assert fault(answer) == (429, "too_many_requests")
-
-    asyncio.run(main())
-
-
-def test_what_was_approved_by_a_key_or_a_user_that_is_no_longer_valid_gets_nothing(tmp_path: Path) -> None:
-    async def main() -> None:
-        async with logins(tmp_path) as atlas:
-            first, second = await atlas.begin(), await atlas.begin()
-            key = (await atlas.ada.post("/api/v1/api-keys", json={"name": "stolen"})).json()
-            thief = atlas.at_this_time(atlas.atlas.with_key(key["key"]))
-            assert (await atlas.decide("approve", first, thief)).status_code == 200
-            assert (await atlas.decide("approve", second)).status_code == 200
-            await atlas.ada.delete(f"/api/v1/api-keys/{key['id']}")
-            assert fault(await atlas.collect(first)) == (403, "access_denied")
-            await atlas.atlas.admin.patch("/api/v1/users/ada", json={"disabled": True})
-            assert fault(await atlas.collect(second)) == (403, "access_denied")
-
-    asyncio.run(main())
-
-
-def test_what_a_stranger_sends_is_bounded(tmp_path: Path) -> None:
-    async def main() -> None:
-        async with logins(tmp_path) as atlas:
-            for body in (
-                {},
-                {"host": ""},
-                {"host": "this machine (atlas update)"},
-                {"host": "x" * 65},
-                {"host": "two\nlines"},
-                {"host": "x", "more": 1},
-            ):
-                assert (await atlas.anonymous.post("/api/v1/login-codes", json=body)).status_code == 422
-            long = await atlas.anonymous.post("/api/v1/login-codes/token", content=b" " * 2_000)
-            assert fault(long) == (413, "payload_too_large")
-            unknown = await atlas.collect({"device_code": "atlas_login_" + "x" * 43})
-            assert fault(unknown) == (404, "expired_token")
-
-    asyncio.run(main())
+async def test_what_a_stranger_sends_is_bounded(tmp_path: Path) -> None:
+    async with logins(tmp_path) as atlas:
+        for body in (
+            {},
+            {"host": ""},
+            {"host": "this machine (atlas update)"},
+            {"host": "x" * 65},
+            {"host": "two\nlines"},
+            {"host": "x", "more": 1},
+        ):
+            assert (await atlas.anonymous.post("/api/v1/login-codes", json=body)).status_code == 422
+        long = await atlas.anonymous.post("/api/v1/login-codes/token", content=b" " * 2_000)
+        assert fault(long) == (413, "payload_too_large")
+        unknown = await atlas.collect({"device_code": "atlas_login_" + "x" * 43})
+        assert fault(unknown) == (404, "expired_token")

@@ -1,7 +1,8 @@
 """What hangs is found, told to whoever asks after the network's health, and set right."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 from prometheus_client.parser import text_string_to_metric_families
@@ -15,13 +16,11 @@ from tests.integration.api.network import GREET, Api, api
 BODY = {"agent": "hello", "skill": "greet", "input": {"name": "Ada"}}
 
 
-def run(test: Callable[[Api], Awaitable[None]], folder: Path) -> None:
-    async def main() -> None:
-        async with api(folder) as running, asyncio.timeout(10.0):
-            await running.admin.post("/api/v1/agents", json={"name": "hello"})
-            await test(running)
-
-    asyncio.run(main())
+@asynccontextmanager
+async def prepared(folder: Path) -> AsyncIterator[Api]:
+    async with api(folder) as running, asyncio.timeout(10.0):
+        await running.admin.post("/api/v1/agents", json={"name": "hello"})
+        yield running
 
 
 async def health(atlas: Api) -> tuple[str, dict[str, int], dict[str, int]]:
@@ -43,8 +42,8 @@ def look(atlas: Api) -> None:
         atlas.engine.monitor.look()
 
 
-def test_a_network_where_nothing_hangs_says_so(tmp_path: Path) -> None:
-    async def test(atlas: Api) -> None:
+async def test_a_network_where_nothing_hangs_says_so(tmp_path: Path) -> None:
+    async with prepared(tmp_path) as atlas:
         await atlas.connect(atlas.admin, "hello", GREET, slots=1)
         await atlas.admin.post("/api/v1/tasks", json=BODY)
         await atlas.admin.post("/api/v1/tasks", json=BODY)
@@ -58,11 +57,9 @@ def test_a_network_where_nothing_hangs_says_so(tmp_path: Path) -> None:
         assert told["atlas_open_tasks", "submitted"] == 1
         assert told["atlas_invariants_violated", "running_without_lease"] == 0
 
-    run(test, tmp_path)
 
-
-def test_a_task_that_runs_without_a_lease_is_found_and_gets_one(tmp_path: Path) -> None:
-    async def test(atlas: Api) -> None:
+async def test_a_task_that_runs_without_a_lease_is_found_and_gets_one(tmp_path: Path) -> None:
+    async with prepared(tmp_path) as atlas:
         await atlas.connect(atlas.admin, "hello", GREET, slots=1)
         task = (await atlas.admin.post("/api/v1/tasks", json=BODY)).json()["id"]
         atlas.router.unleased.add((task, 1))
@@ -76,11 +73,9 @@ def test_a_task_that_runs_without_a_lease_is_found_and_gets_one(tmp_path: Path) 
         status, _, ever = await health(atlas)
         assert (status, ever["running_without_lease"]) == ("ok", 1)
 
-    run(test, tmp_path)
 
-
-def test_a_task_that_waits_beside_a_free_slot_is_found_and_delivered(tmp_path: Path) -> None:
-    async def test(atlas: Api) -> None:
+async def test_a_task_that_waits_beside_a_free_slot_is_found_and_delivered(tmp_path: Path) -> None:
+    async with prepared(tmp_path) as atlas:
         agent_id = await atlas.connect(atlas.admin, "hello", GREET, slots=1)
         atlas.engine.credit.reserve(agent_id)
         await atlas.admin.post("/api/v1/tasks", json=BODY)
@@ -92,11 +87,9 @@ def test_a_task_that_waits_beside_a_free_slot_is_found_and_delivered(tmp_path: P
         await atlas.router.arrived.wait()
         assert len(atlas.router.delivered) == 1
 
-    run(test, tmp_path)
 
-
-def test_a_result_that_an_agent_keeps_for_too_long_is_found(tmp_path: Path) -> None:
-    async def test(atlas: Api) -> None:
+async def test_a_result_that_an_agent_keeps_for_too_long_is_found(tmp_path: Path) -> None:
+    async with prepared(tmp_path) as atlas:
         for instance, seconds in (("ins_1", 59.0), ("ins_2", 61.0)):
             await atlas.connect(atlas.admin, "hello", GREET, instance=instance)
             atlas.router.door.say(Heard(atlas.router.there[instance], seconds))
@@ -105,11 +98,9 @@ def test_a_result_that_an_agent_keeps_for_too_long_is_found(tmp_path: Path) -> N
         assert (await health(atlas))[1]["result_overdue"] == 1
         assert (await metrics(atlas))[("atlas_oldest_result_seconds",)] == 61.0
 
-    run(test, tmp_path)
 
-
-def test_an_attempt_that_its_agents_beats_do_not_name_is_found_lost_and_run_again(tmp_path: Path) -> None:
-    async def test(atlas: Api) -> None:
+async def test_an_attempt_that_its_agents_beats_do_not_name_is_found_lost_and_run_again(tmp_path: Path) -> None:
+    async with prepared(tmp_path) as atlas:
         await atlas.connect(atlas.admin, "hello", GREET, slots=1)
         task = (await atlas.admin.post("/api/v1/tasks", json=BODY)).json()["id"]
         await atlas.report(Accept(task, 1))
@@ -127,11 +118,9 @@ def test_an_attempt_that_its_agents_beats_do_not_name_is_found_lost_and_run_agai
         look(atlas)
         assert (await health(atlas))[1]["attempt_not_running"] == 0
 
-    run(test, tmp_path)
 
-
-def test_a_slot_whose_task_has_ended_is_given_back_when_nobody_names_it(tmp_path: Path) -> None:
-    async def test(atlas: Api) -> None:
+async def test_a_slot_whose_task_has_ended_is_given_back_when_nobody_names_it(tmp_path: Path) -> None:
+    async with prepared(tmp_path) as atlas:
         await atlas.connect(atlas.admin, "hello", GREET, slots=1)
         task = (await atlas.admin.post("/api/v1/tasks", json=BODY)).json()["id"]
         await atlas.report(Accept(task, 1), Result(task, 1, Outcome.COMPLETED, Raw(b"1")))
@@ -141,16 +130,12 @@ def test_a_slot_whose_task_has_ended_is_given_back_when_nobody_names_it(tmp_path
         shown = (await atlas.admin.get(f"/api/v1/tasks/{task}")).json()
         assert (shown["state"], shown["output"]) == ("completed", 1)
 
-    run(test, tmp_path)
 
-
-def test_a_slot_that_is_kept_for_no_task_is_found_and_given_back(tmp_path: Path) -> None:
-    async def test(atlas: Api) -> None:
+async def test_a_slot_that_is_kept_for_no_task_is_found_and_given_back(tmp_path: Path) -> None:
+    async with prepared(tmp_path) as atlas:
         agent_id = await atlas.connect(atlas.admin, "hello", GREET, slots=2)
         for _ in range(2):
             atlas.engine.credit.reserve(agent_id)
         look(atlas)
         assert (await health(atlas))[1]["slot_kept_for_nothing"] == 1
         assert atlas.engine.credit.free(agent_id) == 2
-
-    run(test, tmp_path)

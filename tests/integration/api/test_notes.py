@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from pathlib import Path
 
 import pytest
@@ -50,22 +49,19 @@ async def note(atlas: Api, task: str) -> str | None:
         ([(0, 4, Holdup.BLOCKED), (0, 4, None)], "an instance of the agent has a slot for it, and is given it next"),
     ],
 )
-def test_a_queued_task_says_why_no_instance_takes_it(
+async def test_a_queued_task_says_why_no_instance_takes_it(
     tmp_path: Path, usage: list[tuple[int, int, Holdup | None]], says: str
 ) -> None:
-    async def main() -> None:
-        async with api(tmp_path) as atlas:
-            await atlas.admin.post("/api/v1/agents", json={"name": "work"})
-            await atlas.connect(atlas.admin, "work", GREET, instance="ins_0")
-            task = await submitted(atlas)
-            atlas.engine.dispatcher.claims.forget(next(iter(atlas.router.there.values())).agent_id)
-            for number, (used, slots, holdup) in enumerate(usage):
-                if number:
-                    await atlas.connect(atlas.admin, "work", GREET, instance=f"ins_{number}")
-                atlas.router.grant(f"ins_{number}", slots - used, slots=slots, holdup=holdup)
-            assert await note(atlas, task) == f"queued: {says}"
-
-    asyncio.run(main())
+    async with api(tmp_path) as atlas:
+        await atlas.admin.post("/api/v1/agents", json={"name": "work"})
+        await atlas.connect(atlas.admin, "work", GREET, instance="ins_0")
+        task = await submitted(atlas)
+        atlas.engine.dispatcher.claims.forget(next(iter(atlas.router.there.values())).agent_id)
+        for number, (used, slots, holdup) in enumerate(usage):
+            if number:
+                await atlas.connect(atlas.admin, "work", GREET, instance=f"ins_{number}")
+            atlas.router.grant(f"ins_{number}", slots - used, slots=slots, holdup=holdup)
+        assert await note(atlas, task) == f"queued: {says}"
 
 
 @pytest.mark.parametrize(
@@ -76,18 +72,15 @@ def test_a_queued_task_says_why_no_instance_takes_it(
         ({"max_attempts": 1}, "ends with agent_lost"),
     ],
 )
-def test_a_running_task_whose_agent_is_away_says_what_becomes_of_it(
+async def test_a_running_task_whose_agent_is_away_says_what_becomes_of_it(
     tmp_path: Path, policy: dict[str, object], then: str
 ) -> None:
-    async def main() -> None:
-        async with api(tmp_path) as atlas:
-            await atlas.admin.post("/api/v1/agents", json={"name": "work"})
-            await atlas.connect(atlas.admin, "work", GREET, instance="ins_1", slots=1)
-            task = await submitted(atlas, **policy)
-            await atlas.report(Accept(task, 1), instance="ins_1")
-            assert await note(atlas, task) is None
-            atlas.router.leave("ins_1", grace=11.2)
-            away = f"its agent is away: it {then} unless the agent comes back within 12 s"
-            assert await note(atlas, task) == away
-
-    asyncio.run(main())
+    async with api(tmp_path) as atlas:
+        await atlas.admin.post("/api/v1/agents", json={"name": "work"})
+        await atlas.connect(atlas.admin, "work", GREET, instance="ins_1", slots=1)
+        task = await submitted(atlas, **policy)
+        await atlas.report(Accept(task, 1), instance="ins_1")
+        assert await note(atlas, task) is None
+        atlas.router.leave("ins_1", grace=11.2)
+        away = f"its agent is away: it {then} unless the agent comes back within 12 s"
+        assert await note(atlas, task) == away

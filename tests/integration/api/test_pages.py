@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -16,14 +17,12 @@ LONG = "x" * 100_000
 JSON = {"Accept": "application/json"}
 
 
-def run(test: Callable[[Api], Awaitable[None]], folder: Path, settings: EngineSettings | None = None) -> None:
-    async def main() -> None:
-        async with api(folder, settings) as running, asyncio.timeout(20):
-            await running.admin.post("/api/v1/agents", json={"name": "hello"})
-            await running.connect(running.admin, "hello", GREET, slots=1)
-            await test(running)
-
-    asyncio.run(main())
+@asynccontextmanager
+async def prepared(folder: Path, settings: EngineSettings | None = None) -> AsyncIterator[Api]:
+    async with api(folder, settings) as running, asyncio.timeout(20):
+        await running.admin.post("/api/v1/agents", json={"name": "hello"})
+        await running.connect(running.admin, "hello", GREET, slots=1)
+        yield running
 
 
 def ask(**changes: Any) -> dict[str, Any]:
@@ -34,8 +33,8 @@ async def submitted(atlas: Api, **changes: Any) -> str:
     return str((await atlas.admin.post("/api/v1/tasks", json=ask(**changes))).json()["id"])
 
 
-def test_a_list_has_the_sizes_of_payloads_and_one_task_has_the_payloads(tmp_path: Path) -> None:
-    async def test(atlas: Api) -> None:
+async def test_a_list_has_the_sizes_of_payloads_and_one_task_has_the_payloads(tmp_path: Path) -> None:
+    async with prepared(tmp_path) as atlas:
         task = await submitted(atlas)
         await atlas.report(Accept(task, 1), Result(task, 1, Outcome.COMPLETED, Raw(b'"%s"' % LONG.encode())))
         for _ in range(9):
@@ -49,11 +48,9 @@ def test_a_list_has_the_sizes_of_payloads_and_one_task_has_the_payloads(tmp_path
         assert (shown["input"], shown["output"]) == ({"name": LONG}, LONG)
         assert {name: shown[name] for name in oldest} == oldest
 
-    run(test, tmp_path)
 
-
-def test_a_list_has_the_beginning_of_an_error_and_one_task_has_all_of_it(tmp_path: Path) -> None:
-    async def test(atlas: Api) -> None:
+async def test_a_list_has_the_beginning_of_an_error_and_one_task_has_all_of_it(tmp_path: Path) -> None:
+    async with prepared(tmp_path) as atlas:
         task = await submitted(atlas)
         fault = Fault("handler_error", "y" * 10_000, Raw(b'"%s"' % LONG.encode()))
         await atlas.report(Accept(task, 1), Result(task, 1, Outcome.FAILED, error=fault))
@@ -62,18 +59,14 @@ def test_a_list_has_the_beginning_of_an_error_and_one_task_has_all_of_it(tmp_pat
         shown = (await atlas.admin.get(f"/api/v1/tasks/{task}")).json()
         assert (shown["error"]["message"], shown["error"]["detail"]) == ("y" * 10_000, LONG)
 
-    run(test, tmp_path)
 
-
-def test_a_batch_that_is_sent_again_is_answered_without_what_its_tasks_have_become(tmp_path: Path) -> None:
-    async def test(atlas: Api) -> None:
+async def test_a_batch_that_is_sent_again_is_answered_without_what_its_tasks_have_become(tmp_path: Path) -> None:
+    async with prepared(tmp_path) as atlas:
         task = await submitted(atlas, idempotency_key="k")
         await atlas.report(Accept(task, 1), Result(task, 1, Outcome.COMPLETED, Raw(b'"%s"' % LONG.encode())))
         again = await atlas.admin.post("/api/v1/tasks/batch", json={"tasks": [ask(idempotency_key="k")] * 3})
         assert [item["task"]["state"] for item in again.json()["results"]] == ["completed"] * 3
         assert len(again.content) < 3 * 1_500
-
-    run(test, tmp_path)
 
 
 async def told(atlas: Api, task: str, count: int, size: int = 2) -> None:
@@ -93,8 +86,8 @@ async def pages(atlas: Api, task: str) -> list[list[int]]:
     return found
 
 
-def test_a_page_of_events_leads_to_the_next_and_the_last_one_says_that_it_is(tmp_path: Path) -> None:
-    async def test(atlas: Api) -> None:
+async def test_a_page_of_events_leads_to_the_next_and_the_last_one_says_that_it_is(tmp_path: Path) -> None:
+    async with prepared(tmp_path) as atlas:
         task = await submitted(atlas)
         await told(atlas, task, 600)
         assert [len(page) for page in await pages(atlas, task)] == [events.IN_PAGE, 603 - events.IN_PAGE]
@@ -102,22 +95,18 @@ def test_a_page_of_events_leads_to_the_next_and_the_last_one_says_that_it_is(tmp
         nothing = await atlas.admin.get(f"/api/v1/tasks/{task}/events", params={"after": 603}, headers=JSON)
         assert nothing.json() == {"items": [], "next": None}
 
-    run(test, tmp_path)
 
-
-def test_a_page_of_long_events_is_bounded_in_bytes(tmp_path: Path) -> None:
-    async def test(atlas: Api) -> None:
+async def test_a_page_of_long_events_is_bounded_in_bytes(tmp_path: Path) -> None:
+    async with prepared(tmp_path) as atlas:
         task = await submitted(atlas)
         await told(atlas, task, 12, 250_000)
         assert [len(page) for page in await pages(atlas, task)] == [7, 4, 4]
 
-    run(test, tmp_path)
 
-
-def test_a_resume_after_the_last_event_of_an_ended_task_is_answered_204(tmp_path: Path) -> None:
+async def test_a_resume_after_the_last_event_of_an_ended_task_is_answered_204(tmp_path: Path) -> None:
     """Whoever reads server-sent events by the standard then tries no more (WHATWG HTML §9.2)."""
 
-    async def test(atlas: Api) -> None:
+    async with prepared(tmp_path) as atlas:
         task = await submitted(atlas)
         path = f"/api/v1/tasks/{task}/events"
         await told(atlas, task, 1)
@@ -130,11 +119,9 @@ def test_a_resume_after_the_last_event_of_an_ended_task_is_answered_204(tmp_path
         assert (resumed.status_code, resumed.text.startswith(f"id: {last}\n")) == (200, True)
         assert (await atlas.admin.get(path, params={"after": last}, headers=JSON)).status_code == 200
 
-    run(test, tmp_path)
 
-
-def test_a_watcher_too_many_is_a_429_that_says_when_to_come_back(tmp_path: Path) -> None:
-    async def test(atlas: Api) -> None:
+async def test_a_watcher_too_many_is_a_429_that_says_when_to_come_back(tmp_path: Path) -> None:
+    async with prepared(tmp_path, EngineSettings(watchers_per_task=2, watchers_per_key=100)) as atlas:
         task = await submitted(atlas)
         path = f"/api/v1/tasks/{task}/events"
         async with asyncio.TaskGroup() as group:
@@ -148,5 +135,3 @@ def test_a_watcher_too_many_is_a_429_that_says_when_to_come_back(tmp_path: Path)
             await atlas.report(Accept(task, 1), Result(task, 1, Outcome.COMPLETED, Raw(b"1")))
         assert [one.result().status_code for one in watching] == [200, 200]
         assert len(atlas.engine.watchers) == 0
-
-    run(test, tmp_path, EngineSettings(watchers_per_task=2, watchers_per_key=100))

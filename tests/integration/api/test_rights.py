@@ -1,6 +1,5 @@
 """Who may do what; what is not theirs does not exist for them."""
 
-import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -35,28 +34,23 @@ def filled(path: str, **names: str) -> str:
     return path
 
 
-def test_every_operation_refuses_whoever_has_no_valid_key_in_one_shape(tmp_path: Path) -> None:
-    async def main() -> None:
-        async with api(tmp_path) as atlas:
-            document = (await atlas.anonymous.get("/api/v1/openapi.json")).json()
-            told = {
-                path for method, path in operations(document) if "security" in document["paths"][path][method.lower()]
-            }
-            assert told == OPEN
-            guarded = [one for one in operations(document) if one[1] not in OPEN]
-            assert len(guarded) > 25
-            for method, path in guarded:
-                for headers in (
-                    {},
-                    {"Authorization": "Bearer atlas_" + "x" * 43},
-                    {"Authorization": "Basic YTpi"},
-                    {"Authorization": "Bearer a b"},
-                ):
-                    answer = await atlas.anonymous.request(method, filled(path), headers=headers, json={})
-                    assert answer.status_code == 401, (method, path)
-                    assert set(answer.json()["error"]) == {"code", "message", "detail"}
-
-    asyncio.run(main())
+async def test_every_operation_refuses_whoever_has_no_valid_key_in_one_shape(tmp_path: Path) -> None:
+    async with api(tmp_path) as atlas:
+        document = (await atlas.anonymous.get("/api/v1/openapi.json")).json()
+        told = {path for method, path in operations(document) if "security" in document["paths"][path][method.lower()]}
+        assert told == OPEN
+        guarded = [one for one in operations(document) if one[1] not in OPEN]
+        assert len(guarded) > 25
+        for method, path in guarded:
+            for headers in (
+                {},
+                {"Authorization": "Bearer atlas_" + "x" * 43},
+                {"Authorization": "Basic YTpi"},
+                {"Authorization": "Bearer a b"},
+            ):
+                answer = await atlas.anonymous.request(method, filled(path), headers=headers, json={})
+                assert answer.status_code == 401, (method, path)
+                assert set(answer.json()["error"]) == {"code", "message", "detail"}
 
 
 @pytest.mark.parametrize(
@@ -68,93 +62,84 @@ def test_every_operation_refuses_whoever_has_no_valid_key_in_one_shape(tmp_path:
         ({"Authorization": "Bearer " + "x" * 5000}, "the Authorization header is longer than"),
     ],
 )
-def test_a_key_that_is_not_where_it_belongs_is_told_where_and_nothing_of_tokens(
+async def test_a_key_that_is_not_where_it_belongs_is_told_where_and_nothing_of_tokens(
     tmp_path: Path, headers: dict[str, str], says: str
 ) -> None:
-    async def main() -> None:
-        async with api(tmp_path) as atlas:
-            key = str(atlas.admin.headers["Authorization"]).removeprefix("Bearer ")
-            said = {name: value.replace("KEY", key) for name, value in headers.items()}
-            answer = await atlas.anonymous.get("/api/v1/agents", headers=said)
-            assert answer.status_code == 401
-            message = answer.json()["error"]["message"]
-            assert message.startswith(says)
-            assert message.endswith(": send it as `Authorization: Bearer atlas_…`")
-            assert key not in answer.text
-            assert "atlas tokens" not in message
-
-    asyncio.run(main())
+    async with api(tmp_path) as atlas:
+        key = str(atlas.admin.headers["Authorization"]).removeprefix("Bearer ")
+        said = {name: value.replace("KEY", key) for name, value in headers.items()}
+        answer = await atlas.anonymous.get("/api/v1/agents", headers=said)
+        assert answer.status_code == 401
+        message = answer.json()["error"]["message"]
+        assert message.startswith(says)
+        assert message.endswith(": send it as `Authorization: Bearer atlas_…`")
+        assert key not in answer.text
+        assert "atlas tokens" not in message
 
 
-def test_one_members_things_do_not_exist_for_another(tmp_path: Path) -> None:
-    async def main() -> None:
-        async with api(tmp_path) as atlas:
-            ada, eve = await atlas.member("ada"), await atlas.member("eve")
-            await ada.post("/api/v1/agents", json={"name": "secret"})
-            agent_id = await atlas.connect(ada, "secret", GREET)
-            token = (await ada.get("/api/v1/agents/secret/tokens")).json()["items"][0]["id"]
-            task = (
-                await ada.post("/api/v1/tasks", json={"agent": "secret", "skill": "greet", "input": {"name": "x"}})
-            ).json()
-            key = (await ada.get("/api/v1/api-keys")).json()["items"][0]["id"]
-            document = (await atlas.anonymous.get("/api/v1/openapi.json")).json()
-            for method, path in operations(document):
-                if "{" not in path or path.startswith("/api/v1/users"):
-                    continue
-                mine = filled(path, task_id=task["id"], token_id=token, key_id=key)
-                none = filled(path, name="nothing", task_id="tsk_none", token_id="tok_none", key_id="key_none")
-                seen, absent = [await eve.request(method, url, json={}) for url in (mine, none)]
-                assert (seen.status_code, absent.status_code) == (404, 404), (method, mine, seen.text)
-                assert seen.json()["error"]["code"] == absent.json()["error"]["code"]
-            call = {"agent": "ada/secret", "skill": "greet", "input": {"name": "x"}}
-            assert (await eve.post("/api/v1/tasks", json=call)).status_code == 404
-            assert (await eve.get("/api/v1/tasks")).json()["items"] == []
-            assert (await eve.get("/api/v1/agents")).json()["items"] == []
-            assert atlas.router.closed == []
-            assert atlas.engine.credit.online(agent_id) == 1
-            shown = await atlas.admin.get("/api/v1/agents/ada/secret")
-            assert shown.json()["full_name"] == "ada/secret"
-
-    asyncio.run(main())
+async def test_one_members_things_do_not_exist_for_another(tmp_path: Path) -> None:
+    async with api(tmp_path) as atlas:
+        ada, eve = await atlas.member("ada"), await atlas.member("eve")
+        await ada.post("/api/v1/agents", json={"name": "secret"})
+        agent_id = await atlas.connect(ada, "secret", GREET)
+        token = (await ada.get("/api/v1/agents/secret/tokens")).json()["items"][0]["id"]
+        task = (
+            await ada.post("/api/v1/tasks", json={"agent": "secret", "skill": "greet", "input": {"name": "x"}})
+        ).json()
+        key = (await ada.get("/api/v1/api-keys")).json()["items"][0]["id"]
+        document = (await atlas.anonymous.get("/api/v1/openapi.json")).json()
+        for method, path in operations(document):
+            if "{" not in path or path.startswith("/api/v1/users"):
+                continue
+            mine = filled(path, task_id=task["id"], token_id=token, key_id=key)
+            none = filled(path, name="nothing", task_id="tsk_none", token_id="tok_none", key_id="key_none")
+            seen, absent = [await eve.request(method, url, json={}) for url in (mine, none)]
+            assert (seen.status_code, absent.status_code) == (404, 404), (method, mine, seen.text)
+            assert seen.json()["error"]["code"] == absent.json()["error"]["code"]
+        call = {"agent": "ada/secret", "skill": "greet", "input": {"name": "x"}}
+        assert (await eve.post("/api/v1/tasks", json=call)).status_code == 404
+        assert (await eve.get("/api/v1/tasks")).json()["items"] == []
+        assert (await eve.get("/api/v1/agents")).json()["items"] == []
+        assert atlas.router.closed == []
+        assert atlas.engine.credit.online(agent_id) == 1
+        shown = await atlas.admin.get("/api/v1/agents/ada/secret")
+        assert shown.json()["full_name"] == "ada/secret"
 
 
-def test_neither_the_answer_nor_the_work_for_it_tells_whether_anothers_agent_exists(tmp_path: Path) -> None:
-    async def main() -> None:
-        async with api(tmp_path) as atlas:
-            ada, eve = await atlas.member("ada"), await atlas.member("eve")
-            for name in ("known", "unknown"):
-                await ada.post("/api/v1/agents", json={"name": name})
-            await atlas.connect(ada, "known", GREET, instance="ins_1")
-            token = (await ada.get("/api/v1/agents/known/tokens")).json()["items"][0]["id"]
-            task = {"agent": "known", "skill": "greet", "input": {"name": "x"}}
-            task_id = (await ada.post("/api/v1/tasks", json=task)).json()["id"]
-            asked = [
-                ("GET", "/api/v1/agents/{}", None, ("ada/known", "ada/unknown", "ada/nothing")),
-                ("PATCH", "/api/v1/agents/{}", {}, ("ada/known", "ada/unknown", "ada/nothing", "nobody/known")),
-                ("GET", "/api/v1/agents/{}/tokens", None, ("ada/known", "ada/unknown", "ada/nothing")),
-                ("POST", "/api/v1/agents/{}/tokens", {}, ("ada/known", "ada/unknown", "ada/nothing")),
-                ("GET", "/api/v1/tasks?agent={}", None, ("ada/known", "ada/unknown", "ada/nothing")),
-                ("POST", "/api/v1/tasks", task, ("ada/known", "ada/unknown", "ada/nothing")),
-                ("GET", "/api/v1/tasks/{}", None, (task_id, "tsk_nothing")),
-                ("GET", "/api/v1/tasks/{}/events", None, (task_id, "tsk_nothing")),
-                ("POST", "/api/v1/tasks/{}/cancel", {}, (task_id, "tsk_nothing")),
-                ("POST", "/api/v1/tasks/{}/retry", None, (task_id, "tsk_nothing")),
-                ("DELETE", "/api/v1/agents/{}", None, ("ada/known", "ada/unknown", "ada/nothing")),
-                ("GET", "/api/v1/backups?{}", None, ("a=1", "b=1")),
-                ("POST", "/api/v1/tasks/{}/input", {"answer": 1}, (task_id, "tsk_nothing")),
-                ("DELETE", "/api/v1/tokens/{}", None, (token, "tok_nothing")),
-            ]
-            await eve.get("/api/v1/whoami")
-            for method, path, body, names in asked:
-                seen = set()
-                for name in names:
-                    named = body | {"agent": name} if body and "agent" in body else body
-                    with statements() as made:
-                        answer = await eve.request(method, path.format(name), json=named)
-                    seen.add((answer.status_code, answer.text.replace(name, "…"), tuple(made)))
-                assert len(seen) == 1, (method, path, seen)
-
-    asyncio.run(main())
+async def test_neither_the_answer_nor_the_work_for_it_tells_whether_anothers_agent_exists(tmp_path: Path) -> None:
+    async with api(tmp_path) as atlas:
+        ada, eve = await atlas.member("ada"), await atlas.member("eve")
+        for name in ("known", "unknown"):
+            await ada.post("/api/v1/agents", json={"name": name})
+        await atlas.connect(ada, "known", GREET, instance="ins_1")
+        token = (await ada.get("/api/v1/agents/known/tokens")).json()["items"][0]["id"]
+        task = {"agent": "known", "skill": "greet", "input": {"name": "x"}}
+        task_id = (await ada.post("/api/v1/tasks", json=task)).json()["id"]
+        asked = [
+            ("GET", "/api/v1/agents/{}", None, ("ada/known", "ada/unknown", "ada/nothing")),
+            ("PATCH", "/api/v1/agents/{}", {}, ("ada/known", "ada/unknown", "ada/nothing", "nobody/known")),
+            ("GET", "/api/v1/agents/{}/tokens", None, ("ada/known", "ada/unknown", "ada/nothing")),
+            ("POST", "/api/v1/agents/{}/tokens", {}, ("ada/known", "ada/unknown", "ada/nothing")),
+            ("GET", "/api/v1/tasks?agent={}", None, ("ada/known", "ada/unknown", "ada/nothing")),
+            ("POST", "/api/v1/tasks", task, ("ada/known", "ada/unknown", "ada/nothing")),
+            ("GET", "/api/v1/tasks/{}", None, (task_id, "tsk_nothing")),
+            ("GET", "/api/v1/tasks/{}/events", None, (task_id, "tsk_nothing")),
+            ("POST", "/api/v1/tasks/{}/cancel", {}, (task_id, "tsk_nothing")),
+            ("POST", "/api/v1/tasks/{}/retry", None, (task_id, "tsk_nothing")),
+            ("DELETE", "/api/v1/agents/{}", None, ("ada/known", "ada/unknown", "ada/nothing")),
+            ("GET", "/api/v1/backups?{}", None, ("a=1", "b=1")),
+            ("POST", "/api/v1/tasks/{}/input", {"answer": 1}, (task_id, "tsk_nothing")),
+            ("DELETE", "/api/v1/tokens/{}", None, (token, "tok_nothing")),
+        ]
+        await eve.get("/api/v1/whoami")
+        for method, path, body, names in asked:
+            seen = set()
+            for name in names:
+                named = body | {"agent": name} if body and "agent" in body else body
+                with statements() as made:
+                    answer = await eve.request(method, path.format(name), json=named)
+                seen.add((answer.status_code, answer.text.replace(name, "…"), tuple(made)))
+            assert len(seen) == 1, (method, path, seen)
 
 
 @contextmanager
@@ -172,98 +157,78 @@ def statements() -> Iterator[list[str]]:
         event.remove(Engine, "before_cursor_execute", put)
 
 
-def test_whoever_waits_for_a_task_has_its_payloads_read_at_the_end_and_not_before(tmp_path: Path) -> None:
-    async def main() -> None:
-        file = tmp_path / "atlas.sqlite3"
-        async with api(tmp_path, database=file) as atlas:
-            await atlas.admin.post("/api/v1/agents", json={"name": "work"})
-            await atlas.connect(atlas.admin, "work", GREET)
-            asked = {"agent": "work", "skill": "greet", "input": {"name": "x"}}
-            task = (await atlas.admin.post("/api/v1/tasks", json=asked)).json()["id"]
-            key = atlas.admin.headers["Authorization"]
-        async with api(tmp_path, database=file) as atlas:
-            atlas.anonymous.headers["Authorization"] = key
-            with statements() as made:
-                answer = await atlas.anonymous.get(f"/api/v1/tasks/{task}", params={"wait": 0.05})
-            assert answer.json()["input"] == {"name": "x"}
-            assert ["tasks.input," in one for one in made if "FROM tasks" in one] == [False, False, True]
-
-    asyncio.run(main())
+async def test_whoever_waits_for_a_task_has_its_payloads_read_at_the_end_and_not_before(tmp_path: Path) -> None:
+    file = tmp_path / "atlas.sqlite3"
+    async with api(tmp_path, database=file) as atlas:
+        await atlas.admin.post("/api/v1/agents", json={"name": "work"})
+        await atlas.connect(atlas.admin, "work", GREET)
+        asked = {"agent": "work", "skill": "greet", "input": {"name": "x"}}
+        task = (await atlas.admin.post("/api/v1/tasks", json=asked)).json()["id"]
+        key = atlas.admin.headers["Authorization"]
+    async with api(tmp_path, database=file) as atlas:
+        atlas.anonymous.headers["Authorization"] = key
+        with statements() as made:
+            answer = await atlas.anonymous.get(f"/api/v1/tasks/{task}", params={"wait": 0.05})
+        assert answer.json()["input"] == {"name": "x"}
+        assert ["tasks.input," in one for one in made if "FROM tasks" in one] == [False, False, True]
 
 
-def test_members_do_not_administer(tmp_path: Path) -> None:
-    async def main() -> None:
-        async with api(tmp_path) as atlas:
-            ada = await atlas.member("ada")
-            for answer in (
-                await ada.get("/api/v1/users"),
-                await ada.post("/api/v1/users", json={"name": "bob"}),
-                await ada.patch("/api/v1/users/ada", json={"role": "admin"}),
-                await ada.post("/api/v1/api-keys", json={"user": "admin"}),
-            ):
-                assert (answer.status_code, answer.json()["error"]["code"]) == (403, "forbidden")
-
-    asyncio.run(main())
+async def test_members_do_not_administer(tmp_path: Path) -> None:
+    async with api(tmp_path) as atlas:
+        ada = await atlas.member("ada")
+        for answer in (
+            await ada.get("/api/v1/users"),
+            await ada.post("/api/v1/users", json={"name": "bob"}),
+            await ada.patch("/api/v1/users/ada", json={"role": "admin"}),
+            await ada.post("/api/v1/api-keys", json={"user": "admin"}),
+        ):
+            assert (answer.status_code, answer.json()["error"]["code"]) == (403, "forbidden")
 
 
-def test_a_revoked_key_and_a_disabled_user_are_out_at_once(tmp_path: Path) -> None:
-    async def main() -> None:
-        async with api(tmp_path) as atlas:
-            ada = await atlas.member("ada")
-            second = (await ada.post("/api/v1/api-keys", json={"name": "second"})).json()
-            other = atlas.with_key(second["key"])
-            assert (await other.get("/api/v1/whoami")).status_code == 200
-            await ada.delete(f"/api/v1/api-keys/{second['id']}")
-            assert (await other.get("/api/v1/whoami")).status_code == 401
-            assert (await atlas.admin.patch("/api/v1/users/ada", json={"disabled": True})).status_code == 200
-            assert (await ada.get("/api/v1/whoami")).status_code == 401
-            await atlas.admin.patch("/api/v1/users/ada", json={"disabled": False})
-            assert (await ada.get("/api/v1/whoami")).status_code == 200
-
-    asyncio.run(main())
+async def test_a_revoked_key_and_a_disabled_user_are_out_at_once(tmp_path: Path) -> None:
+    async with api(tmp_path) as atlas:
+        ada = await atlas.member("ada")
+        second = (await ada.post("/api/v1/api-keys", json={"name": "second"})).json()
+        other = atlas.with_key(second["key"])
+        assert (await other.get("/api/v1/whoami")).status_code == 200
+        await ada.delete(f"/api/v1/api-keys/{second['id']}")
+        assert (await other.get("/api/v1/whoami")).status_code == 401
+        assert (await atlas.admin.patch("/api/v1/users/ada", json={"disabled": True})).status_code == 200
+        assert (await ada.get("/api/v1/whoami")).status_code == 401
+        await atlas.admin.patch("/api/v1/users/ada", json={"disabled": False})
+        assert (await ada.get("/api/v1/whoami")).status_code == 200
 
 
-def test_an_administrator_can_not_shut_themselves_out(tmp_path: Path) -> None:
-    async def main() -> None:
-        async with api(tmp_path) as atlas:
-            for change in ({"disabled": True}, {"role": "member"}):
-                assert (await atlas.admin.patch("/api/v1/users/admin", json=change)).status_code == 409
-
-    asyncio.run(main())
+async def test_an_administrator_can_not_shut_themselves_out(tmp_path: Path) -> None:
+    async with api(tmp_path) as atlas:
+        for change in ({"disabled": True}, {"role": "member"}):
+            assert (await atlas.admin.patch("/api/v1/users/admin", json=change)).status_code == 409
 
 
-def test_a_key_that_expires_is_refused_from_then_on(tmp_path: Path) -> None:
-    async def main() -> None:
-        async with api(tmp_path) as atlas:
-            key = (await atlas.admin.post("/api/v1/api-keys", json={"expires_in": 1})).json()
-            client = atlas.with_key(key["key"])
-            ends = atlas.engine.clock() + 30
-            while (answer := await client.get("/api/v1/whoami")).status_code == 200:
-                assert atlas.engine.clock() < ends
-            assert answer.json()["error"]["code"] == "key_expired"
-            assert "atlas login URL --code" in answer.json()["error"]["message"]
-
-    asyncio.run(main())
+async def test_a_key_that_expires_is_refused_from_then_on(tmp_path: Path) -> None:
+    async with api(tmp_path) as atlas:
+        key = (await atlas.admin.post("/api/v1/api-keys", json={"expires_in": 1})).json()
+        client = atlas.with_key(key["key"])
+        ends = atlas.engine.clock() + 30
+        while (answer := await client.get("/api/v1/whoami")).status_code == 200:
+            assert atlas.engine.clock() < ends
+        assert answer.json()["error"]["code"] == "key_expired"
+        assert "atlas login URL --code" in answer.json()["error"]["message"]
 
 
-def test_secrets_are_shown_once_and_stored_as_digests(tmp_path: Path) -> None:
-    async def main() -> None:
-        async with api(tmp_path) as atlas:
-            await atlas.admin.post("/api/v1/agents", json={"name": "hello"})
-            token = (await atlas.admin.post("/api/v1/agents/hello/tokens", json={})).json()
-            key = (await atlas.admin.post("/api/v1/api-keys", json={})).json()
-            for answer in (
-                await atlas.admin.get("/api/v1/agents/hello/tokens"),
-                await atlas.admin.get("/api/v1/agents/hello"),
-                await atlas.admin.get("/api/v1/api-keys"),
-                await atlas.admin.get("/api/v1/whoami"),
-            ):
-                assert isinstance(answer, httpx.Response)
-                assert token["token"] not in answer.text
-                assert key["key"] not in answer.text
-            stored = await atlas.engine.store.users.keys_of(
-                (await atlas.admin.get("/api/v1/whoami")).json()["user"]["id"]
-            )
-            assert all(len(one.digest) == 32 for one in stored)
-
-    asyncio.run(main())
+async def test_secrets_are_shown_once_and_stored_as_digests(tmp_path: Path) -> None:
+    async with api(tmp_path) as atlas:
+        await atlas.admin.post("/api/v1/agents", json={"name": "hello"})
+        token = (await atlas.admin.post("/api/v1/agents/hello/tokens", json={})).json()
+        key = (await atlas.admin.post("/api/v1/api-keys", json={})).json()
+        for answer in (
+            await atlas.admin.get("/api/v1/agents/hello/tokens"),
+            await atlas.admin.get("/api/v1/agents/hello"),
+            await atlas.admin.get("/api/v1/api-keys"),
+            await atlas.admin.get("/api/v1/whoami"),
+        ):
+            assert isinstance(answer, httpx.Response)
+            assert token["token"] not in answer.text
+            assert key["key"] not in answer.text
+        stored = await atlas.engine.store.users.keys_of((await atlas.admin.get("/api/v1/whoami")).json()["user"]["id"])
+        assert all(len(one.digest) == 32 for one in stored)

@@ -2,7 +2,8 @@
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -43,13 +44,11 @@ class Tree(BaseModel):
     right: "Tree | None" = None
 
 
-def run(test: Callable[[Api], Awaitable[None]], folder: Path, checker: tuple[str, ...] = PROGRAM) -> None:
-    async def main() -> None:
-        async with api(folder, checker=checker) as running:
-            await running.admin.post("/api/v1/agents", json={"name": "hello"})
-            await test(running)
-
-    asyncio.run(main())
+@asynccontextmanager
+async def prepared(folder: Path, checker: tuple[str, ...] = PROGRAM) -> AsyncIterator[Api]:
+    async with api(folder, checker=checker) as running:
+        await running.admin.post("/api/v1/agents", json={"name": "hello"})
+        yield running
 
 
 def skill(schema: object) -> SkillSpec:
@@ -70,8 +69,8 @@ async def submitted(atlas: Api, value: object) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("nested", ["of", "all"])
-def test_a_recursive_type_is_an_input_to_the_depth_of_any_input(nested: str, tmp_path: Path) -> None:
-    async def test(atlas: Api) -> None:
+async def test_a_recursive_type_is_an_input_to_the_depth_of_any_input(nested: str, tmp_path: Path) -> None:
+    async with prepared(tmp_path) as atlas:
         await atlas.connect(atlas.admin, "hello", taking(Filter))
         for field, deepest in (("a", "submitted"), (3, None)):
             value: dict[str, object] = {"op": "leaf", "field": field}
@@ -82,24 +81,20 @@ def test_a_recursive_type_is_an_input_to_the_depth_of_any_input(nested: str, tmp
             if deepest is None:
                 assert told["error"]["message"].endswith('/field: 3 is not of type "string"')
 
-    run(test, tmp_path)
 
-
-def test_a_tree_of_any_shape_is_an_input(tmp_path: Path) -> None:
-    async def test(atlas: Api) -> None:
+async def test_a_tree_of_any_shape_is_an_input(tmp_path: Path) -> None:
+    async with prepared(tmp_path) as atlas:
         await atlas.connect(atlas.admin, "hello", taking(Tree))
         tree: object = None
         for number in range(56):
             tree = {"left": tree, "right": None} if number % 2 else {"right": tree, "left": {}}
         assert (await submitted(atlas, tree))["state"] == "submitted"
 
-    run(test, tmp_path)
 
-
-def test_a_check_that_takes_too_long_costs_one_task_and_holds_nobody_up(tmp_path: Path) -> None:
+async def test_a_check_that_takes_too_long_costs_one_task_and_holds_nobody_up(tmp_path: Path) -> None:
     apart = skill({"properties": {"value": {"pattern": r"^\p{L}{1,64}$"}}})
 
-    async def test(atlas: Api) -> None:
+    async with prepared(tmp_path, ODD) as atlas:
         await atlas.connect(atlas.admin, "hello", apart)
         async with asyncio.TaskGroup() as group:
             long = group.create_task(submitted(atlas, "work"))
@@ -112,8 +107,6 @@ def test_a_check_that_takes_too_long_costs_one_task_and_holds_nobody_up(tmp_path
         assert "send less at once" in long.result()["error"]["message"]
         assert (await atlas.admin.get("/api/v1/tasks")).json()["items"] == []
 
-    run(test, tmp_path, ODD)
-
 
 @pytest.mark.parametrize(
     ("schema", "problem"),
@@ -125,11 +118,9 @@ def test_a_check_that_takes_too_long_costs_one_task_and_holds_nobody_up(tmp_path
         ({"type": "nothing"}, "not a JSON Schema"),
     ],
 )
-def test_an_agent_that_declares_what_is_not_taken_is_told_of_which_skill_and_why(
+async def test_an_agent_that_declares_what_is_not_taken_is_told_of_which_skill_and_why(
     schema: object, problem: str, tmp_path: Path
 ) -> None:
-    async def test(atlas: Api) -> None:
+    async with prepared(tmp_path) as atlas:
         with pytest.raises(AssertionError, match=f"code='invalid_schema', message='skill take, input: .*{problem}"):
             await atlas.connect(atlas.admin, "hello", skill(schema))
-
-    run(test, tmp_path)

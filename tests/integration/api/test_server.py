@@ -27,12 +27,10 @@ async def count(scope: Scope, receive: Receive, send: Send) -> None:
     await PlainTextResponse(str(len(body)))(scope, receive, send)
 
 
-def served(test: Callable[[Callable[[], Awaitable[Peer]]], Awaitable[None]]) -> None:
-    async def main() -> None:
-        async with server() as (connect, _):
-            await test(connect)
-
-    asyncio.run(main())
+@asynccontextmanager
+async def served() -> AsyncIterator[Callable[[], Awaitable[Peer]]]:
+    async with server() as (connect, _):
+        yield connect
 
 
 @asynccontextmanager
@@ -49,35 +47,32 @@ async def server() -> AsyncIterator[tuple[Callable[[], Awaitable[Peer]], asyncio
             stop.set()
 
 
-def test_a_peer_that_takes_nothing_of_its_answer_is_cut_and_one_that_reads_on_is_not() -> None:
+async def test_a_peer_that_takes_nothing_of_its_answer_is_cut_and_one_that_reads_on_is_not() -> None:
     async def long(scope: Scope, receive: Receive, send: Send) -> None:
         await PlainTextResponse("x" * LONG)(scope, receive, send)
 
-    async def main() -> None:
-        listener = http.listen("127.0.0.1", 0, "PORT")
-        port = listener.getsockname()[1]
-        stop, unsent = asyncio.Event(), Unsent(within=1.0)
-        server = http.HttpServer(long, listener, drain=1, crowd=CROWD, unsent=unsent)
-        async with asyncio.timeout(PATIENCE), asyncio.TaskGroup() as group:
-            group.create_task(http.until(stop, server))
-            deaf = await asyncio.open_connection("127.0.0.1", port, limit=1024)
-            reads = await asyncio.open_connection("127.0.0.1", port)
-            for _, writer in (deaf, reads):
-                writer.write(b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
-            while unsent.behind < 2:  # noqa: ASYNC110 - nothing else tells that both are behind
-                await asyncio.sleep(0.01)
-            read = 0
-            while data := await reads[0].read(LONG // 20):
-                read += len(data)
-                await asyncio.sleep(0.1 if unsent.behind else 0.0)
-            assert read > LONG
-            with suppress(ConnectionError):
-                assert len(await deaf[0].read()) < LONG
-            for _, writer in (deaf, reads):
-                writer.close()
-            stop.set()
-
-    asyncio.run(main())
+    listener = http.listen("127.0.0.1", 0, "PORT")
+    port = listener.getsockname()[1]
+    stop, unsent = asyncio.Event(), Unsent(within=1.0)
+    server = http.HttpServer(long, listener, drain=1, crowd=CROWD, unsent=unsent)
+    async with asyncio.timeout(PATIENCE), asyncio.TaskGroup() as group:
+        group.create_task(http.until(stop, server))
+        deaf = await asyncio.open_connection("127.0.0.1", port, limit=1024)
+        reads = await asyncio.open_connection("127.0.0.1", port)
+        for _, writer in (deaf, reads):
+            writer.write(b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+        while unsent.behind < 2:  # noqa: ASYNC110 - nothing else tells that both are behind
+            await asyncio.sleep(0.01)
+        read = 0
+        while data := await reads[0].read(LONG // 20):
+            read += len(data)
+            await asyncio.sleep(0.1 if unsent.behind else 0.0)
+        assert read > LONG
+        with suppress(ConnectionError):
+            assert len(await deaf[0].read()) < LONG
+        for _, writer in (deaf, reads):
+            writer.close()
+        stop.set()
 
 
 def post(body: bytes) -> bytes:
@@ -90,14 +85,12 @@ async def answer(reader: asyncio.StreamReader) -> bytes:
     return head.split(b" ", 2)[1] + b" " + await reader.readexactly(length)
 
 
-def test_a_long_body_may_come_together_with_its_head_and_requests_one_after_the_other() -> None:
-    async def test(connect: Callable[[], Awaitable[Peer]]) -> None:
+async def test_a_long_body_may_come_together_with_its_head_and_requests_one_after_the_other() -> None:
+    async with served() as connect:
         reader, writer = await connect()
         writer.write(post(b"x" * 300_000) + post(b"y" * 5) * 3)
         assert [await answer(reader) for _ in range(4)] == [b"200 300000", b"200 5", b"200 5", b"200 5"]
         writer.close()
-
-    served(test)
 
 
 UPGRADES = (
@@ -108,8 +101,10 @@ UPGRADES = (
 
 @pytest.mark.parametrize("upgrade", UPGRADES)
 @pytest.mark.parametrize("together", [True, False])
-def test_who_asks_for_another_protocol_is_answered_in_this_one_and_may_go_on(upgrade: bytes, *, together: bool) -> None:
-    async def test(connect: Callable[[], Awaitable[Peer]]) -> None:
+async def test_who_asks_for_another_protocol_is_answered_in_this_one_and_may_go_on(
+    upgrade: bytes, *, together: bool
+) -> None:
+    async with served() as connect:
         reader, writer = await connect()
         asking = post(b"x" * 100_000).replace(b"Content-Length", upgrade + b"Content-Length")
         chunked = (
@@ -129,11 +124,9 @@ def test_who_asks_for_another_protocol_is_answered_in_this_one_and_may_go_on(upg
                 assert await answer(reader) == expected
         writer.close()
 
-    served(test)
 
-
-def test_a_head_without_end_is_refused() -> None:
-    async def test(connect: Callable[[], Awaitable[Peer]]) -> None:
+async def test_a_head_without_end_is_refused() -> None:
+    async with served() as connect:
         reader, writer = await connect()
         writer.write(b"POST / HTTP/1.1\r\nHost: a\r\n")
         for _ in range(3):
@@ -142,11 +135,9 @@ def test_a_head_without_end_is_refused() -> None:
         assert (await answer(reader)).startswith(b"431")
         writer.close()
 
-    served(test)
 
-
-def test_trailers_without_end_are_cut() -> None:
-    async def test(connect: Callable[[], Awaitable[Peer]]) -> None:
+async def test_trailers_without_end_are_cut() -> None:
+    async with served() as connect:
         _, writer = await connect()
         writer.write(b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n0\r\n")
         sent = 0
@@ -160,13 +151,11 @@ def test_trailers_without_end_are_cut() -> None:
         assert sent < 20_000_000
         writer.close()
 
-    served(test)
 
-
-def test_a_connection_too_many_is_told_so_and_when_to_come_back(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_connection_too_many_is_told_so_and_when_to_come_back(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(http, "MAX_CONNECTIONS", 1)
 
-    async def test(connect: Callable[[], Awaitable[Peer]]) -> None:
+    async with served() as connect:
         reader, writer = await connect()
         writer.write(post(b"first"))
         assert await answer(reader) == b"200 5"
@@ -182,45 +171,37 @@ def test_a_connection_too_many_is_told_so_and_when_to_come_back(monkeypatch: pyt
         assert await answer(reader) == b"200 5"
         writer.close()
 
-    served(test)
+
+async def test_a_request_that_has_begun_when_the_server_stops_is_told_so_and_when_to_come_back() -> None:
+    async with server() as (connect, stop):
+        (reader, writer), (other, silent) = await connect(), await connect()
+        writer.write(post(b"before"))
+        assert await answer(reader) == b"200 6"
+        writer.write(post(b"after")[:20])
+        stop.set()
+        assert await other.read() == b"", "nothing was asked there, and nothing will be"
+        writer.write(post(b"after")[20:])
+        refusal = (await reader.readuntil(b"\r\n\r\n")).lower()
+        assert refusal.startswith(b"http/1.1 503")
+        assert b"retry-after: 2" in refusal
+        assert b"connection: close" in refusal
+        assert b'"server_stopping"' in await reader.read()
+        with pytest.raises(OSError, match=r"refused|failed"):
+            await connect()
+        writer.close()
+        silent.close()
 
 
-def test_a_request_that_has_begun_when_the_server_stops_is_told_so_and_when_to_come_back() -> None:
-    async def main() -> None:
-        async with server() as (connect, stop):
-            (reader, writer), (other, silent) = await connect(), await connect()
-            writer.write(post(b"before"))
-            assert await answer(reader) == b"200 6"
-            writer.write(post(b"after")[:20])
-            stop.set()
-            assert await other.read() == b"", "nothing was asked there, and nothing will be"
-            writer.write(post(b"after")[20:])
-            refusal = (await reader.readuntil(b"\r\n\r\n")).lower()
-            assert refusal.startswith(b"http/1.1 503")
-            assert b"retry-after: 2" in refusal
-            assert b"connection: close" in refusal
-            assert b'"server_stopping"' in await reader.read()
-            with pytest.raises(OSError, match=r"refused|failed"):
-                await connect()
-            writer.close()
-            silent.close()
-
-    asyncio.run(main())
-
-
-def test_what_is_being_answered_when_the_server_stops_is_answered() -> None:
-    async def main() -> None:
-        async with server() as (connect, stop):
-            reader, writer = await connect()
-            writer.write(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\n")
-            assert b" 100 " in await reader.readuntil(b"\r\n\r\n"), "the application has begun to read"
-            idle, silent = await connect()
-            stop.set()
-            assert await idle.read() == b""
-            writer.write(b"whole")
-            assert await answer(reader) == b"200 5"
-            assert await reader.read() == b""
-            writer.close()
-            silent.close()
-
-    asyncio.run(main())
+async def test_what_is_being_answered_when_the_server_stops_is_answered() -> None:
+    async with server() as (connect, stop):
+        reader, writer = await connect()
+        writer.write(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\n")
+        assert b" 100 " in await reader.readuntil(b"\r\n\r\n"), "the application has begun to read"
+        idle, silent = await connect()
+        stop.set()
+        assert await idle.read() == b""
+        writer.write(b"whole")
+        assert await answer(reader) == b"200 5"
+        assert await reader.read() == b""
+        writer.close()
+        silent.close()

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 from msgspec.structs import replace
@@ -19,13 +20,11 @@ COUNT = replace(GREET, name="count")
 NARROW = replace(GREET, input_schema=Raw(b'{"type":"object","properties":{"first":{"type":"string"}}}'))
 
 
-def run(test: Callable[[Api], Awaitable[None]], folder: Path) -> None:
-    async def main() -> None:
-        async with api(folder) as running, asyncio.timeout(20):
-            await running.admin.post("/api/v1/agents", json={"name": "hello"})
-            await test(running)
-
-    asyncio.run(main())
+@asynccontextmanager
+async def prepared(folder: Path) -> AsyncIterator[Api]:
+    async with api(folder) as running, asyncio.timeout(20):
+        await running.admin.post("/api/v1/agents", json={"name": "hello"})
+        yield running
 
 
 async def offered(atlas: Api) -> dict[str, object]:
@@ -39,8 +38,8 @@ async def submit(atlas: Api, skill: str = "greet") -> str:
     return str(made.json()["id"])
 
 
-def test_a_token_is_refused_to_the_code_of_another_agent(tmp_path: Path) -> None:
-    async def test(atlas: Api) -> None:
+async def test_a_token_is_refused_to_the_code_of_another_agent(tmp_path: Path) -> None:
+    async with prepared(tmp_path) as atlas:
         token = (await atlas.admin.post("/api/v1/agents/hello/tokens", json={})).json()["id"]
         record = await atlas.engine.store.tokens.get(token)
         assert record is not None
@@ -54,11 +53,11 @@ def test_a_token_is_refused_to_the_code_of_another_agent(tmp_path: Path) -> None
         )
         assert list(await offered(atlas)) == ["greet"]
 
-    run(test, tmp_path)
 
-
-def test_an_agent_offers_what_its_connected_instances_have_and_the_last_ones_skills_without_any(tmp_path: Path) -> None:
-    async def test(atlas: Api) -> None:
+async def test_an_agent_offers_what_its_connected_instances_have_and_the_last_ones_skills_without_any(
+    tmp_path: Path,
+) -> None:
+    async with prepared(tmp_path) as atlas:
         await atlas.connect(atlas.admin, "hello", GREET, instance="right")
         assert await offered(atlas) == {"greet": ["name"]}
         await atlas.connect(atlas.admin, "hello", NARROW, COUNT, instance="older")
@@ -69,11 +68,9 @@ def test_an_agent_offers_what_its_connected_instances_have_and_the_last_ones_ski
         await atlas.leave("right")
         assert await offered(atlas) == {"greet": ["name"]}
 
-    run(test, tmp_path)
 
-
-def test_a_task_goes_only_to_an_instance_that_has_its_skill_with_that_schema(tmp_path: Path) -> None:
-    async def test(atlas: Api) -> None:
+async def test_a_task_goes_only_to_an_instance_that_has_its_skill_with_that_schema(tmp_path: Path) -> None:
+    async with prepared(tmp_path) as atlas:
         await atlas.connect(atlas.admin, "hello", NARROW, COUNT, instance="older", slots=3)
         await atlas.connect(atlas.admin, "hello", GREET, instance="right", slots=1)
         greets = [await submit(atlas) for _ in range(2)]
@@ -94,11 +91,9 @@ def test_a_task_goes_only_to_an_instance_that_has_its_skill_with_that_schema(tmp
         await atlas.router.arrived.wait()
         assert [(slot.instance_id, task.task) for slot, task in atlas.router.delivered][2:] == [("right", greets[1])]
 
-    run(test, tmp_path)
 
-
-def test_a_task_whose_skill_no_connected_instance_has_waits_and_says_so(tmp_path: Path) -> None:
-    async def test(atlas: Api) -> None:
+async def test_a_task_whose_skill_no_connected_instance_has_waits_and_says_so(tmp_path: Path) -> None:
+    async with prepared(tmp_path) as atlas:
         await atlas.connect(atlas.admin, "hello", GREET, instance="right")
         task = await submit(atlas)
         await atlas.leave("right")
@@ -109,5 +104,3 @@ def test_a_task_whose_skill_no_connected_instance_has_waits_and_says_so(tmp_path
         await atlas.connect(atlas.admin, "hello", GREET, instance="new", slots=1)
         await atlas.router.arrived.wait()
         assert [slot.instance_id for slot, _ in atlas.router.delivered] == ["new"]
-
-    run(test, tmp_path)

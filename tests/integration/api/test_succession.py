@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -67,13 +68,11 @@ class World:
         return dict((await self.api.admin.get(f"/api/v1/tasks/{task}")).json())
 
 
-def run(test: Callable[[World], Awaitable[None]], folder: Path) -> None:
-    async def main() -> None:
-        async with api(folder) as running, asyncio.timeout(20):
-            await running.admin.post("/api/v1/agents", json={"name": "hello"})
-            await test(World(running))
-
-    asyncio.run(main())
+@asynccontextmanager
+async def prepared(folder: Path) -> AsyncIterator[World]:
+    async with api(folder) as running, asyncio.timeout(20):
+        await running.admin.post("/api/v1/agents", json={"name": "hello"})
+        yield World(running)
 
 
 def done(task: str) -> messages.Message:
@@ -84,8 +83,8 @@ def left(process: str, *tasks: str) -> Predecessor:
     return Predecessor(process, [RunningAttempt(task, 1) for task in tasks])
 
 
-def test_a_result_that_an_ended_process_left_is_the_new_ones_to_deliver(tmp_path: Path) -> None:
-    async def test(world: World) -> None:
+async def test_a_result_that_an_ended_process_left_is_the_new_ones_to_deliver(tmp_path: Path) -> None:
+    async with prepared(tmp_path) as world:
         await world.process("p1")
         tasks = [await world.task(), await world.task("once")]
         await world.dies("p1")
@@ -99,11 +98,9 @@ def test_a_result_that_an_ended_process_left_is_the_new_ones_to_deliver(tmp_path
             assert (shown["state"], shown["output"], shown["attempt"]) == ("completed", "kept", 1)
             assert shown["instance_id"] == "p2"
 
-    run(test, tmp_path)
 
-
-def test_what_it_left_without_a_result_is_lost_at_once(tmp_path: Path) -> None:
-    async def test(world: World) -> None:
+async def test_what_it_left_without_a_result_is_lost_at_once(tmp_path: Path) -> None:
+    async with prepared(tmp_path) as world:
         await world.process("p1")
         again, unknown = await world.task(), await world.task("once")
         await world.dies("p1")
@@ -114,11 +111,9 @@ def test_what_it_left_without_a_result_is_lost_at_once(tmp_path: Path) -> None:
         shown = await world.shown(unknown)
         assert (shown["state"], shown["error"]["code"]) == ("failed", "outcome_unknown")
 
-    run(test, tmp_path)
 
-
-def test_a_hello_that_got_no_welcome_may_be_said_again(tmp_path: Path) -> None:
-    async def test(world: World) -> None:
+async def test_a_hello_that_got_no_welcome_may_be_said_again(tmp_path: Path) -> None:
+    async with prepared(tmp_path) as world:
         await world.process("p1")
         kept, lost = await world.task(), await world.task("once")
         await world.dies("p1")
@@ -129,11 +124,9 @@ def test_a_hello_that_got_no_welcome_may_be_said_again(tmp_path: Path) -> None:
         [stored] = await world.api.report(done(kept), instance="p2")
         assert stored.recorded
 
-    run(test, tmp_path)
 
-
-def test_a_successor_that_died_before_its_welcome_is_succeeded_in_its_turn(tmp_path: Path) -> None:
-    async def test(world: World) -> None:
+async def test_a_successor_that_died_before_its_welcome_is_succeeded_in_its_turn(tmp_path: Path) -> None:
+    async with prepared(tmp_path) as world:
         await world.process("p1")
         task = await world.task()
         await world.dies("p1")
@@ -145,11 +138,9 @@ def test_a_successor_that_died_before_its_welcome_is_succeeded_in_its_turn(tmp_p
         [stored] = await world.api.report(done(task), instance="p3")
         assert stored.recorded
 
-    run(test, tmp_path)
 
-
-def test_nothing_is_taken_or_lost_of_a_process_with_another_token(tmp_path: Path) -> None:
-    async def test(world: World) -> None:
+async def test_nothing_is_taken_or_lost_of_a_process_with_another_token(tmp_path: Path) -> None:
+    async with prepared(tmp_path) as world:
         await world.process("p1", token="one")
         wanted, running = await world.task(), await world.task("once")
         await world.dies("p1")
@@ -162,11 +153,9 @@ def test_nothing_is_taken_or_lost_of_a_process_with_another_token(tmp_path: Path
         [stored] = await world.api.report(done(wanted), instance="p2")
         assert not stored.recorded
 
-    run(test, tmp_path)
 
-
-def test_another_ones_result_under_ones_own_predecessor_is_refused(tmp_path: Path) -> None:
-    async def test(world: World) -> None:
+async def test_another_ones_result_under_ones_own_predecessor_is_refused(tmp_path: Path) -> None:
+    async with prepared(tmp_path) as world:
         await world.process("p1", token="one")
         foreign = await world.task()
         await world.dies("p1")
@@ -176,11 +165,9 @@ def test_another_ones_result_under_ones_own_predecessor_is_refused(tmp_path: Pat
         assert admitted.attempts == (Verdict(foreign, 1, keep=False),)
         assert (await world.shown(foreign))["instance_id"] == "p1"
 
-    run(test, tmp_path)
 
-
-def test_a_process_whose_end_could_not_be_stored_is_succeeded_all_the_same(tmp_path: Path) -> None:
-    async def test(world: World) -> None:
+async def test_a_process_whose_end_could_not_be_stored_is_succeeded_all_the_same(tmp_path: Path) -> None:
+    async with prepared(tmp_path) as world:
         await world.process("p1")
         task = await world.task()
         admitted = await world.process("p2", left("p1", task), left("p2"), left("p3"))
@@ -189,11 +176,9 @@ def test_a_process_whose_end_could_not_be_stored_is_succeeded_all_the_same(tmp_p
         [stored] = await world.api.report(done(task), instance="p2")
         assert stored.recorded
 
-    run(test, tmp_path)
 
-
-def test_a_result_of_an_attempt_that_is_not_the_current_one_is_dropped(tmp_path: Path) -> None:
-    async def test(world: World) -> None:
+async def test_a_result_of_an_attempt_that_is_not_the_current_one_is_dropped(tmp_path: Path) -> None:
+    async with prepared(tmp_path) as world:
         await world.process("p1")
         task = await world.task()
         await world.dies("p1")
@@ -204,22 +189,18 @@ def test_a_result_of_an_attempt_that_is_not_the_current_one_is_dropped(tmp_path:
         assert admitted.lost == (RunningAttempt(task, 2),)
         assert (await world.shown(task))["attempt"] == 3
 
-    run(test, tmp_path)
 
-
-def test_an_accepted_attempt_that_its_own_process_has_forgotten_is_lost_and_said_so(tmp_path: Path) -> None:
-    async def test(world: World) -> None:
+async def test_an_accepted_attempt_that_its_own_process_has_forgotten_is_lost_and_said_so(tmp_path: Path) -> None:
+    async with prepared(tmp_path) as world:
         await world.process("p1")
         task = await world.task()
         admitted = await world.process("p1")
         assert admitted.lost == (RunningAttempt(task, 1),)
         assert (await world.shown(task))["attempt"] == 2
 
-    run(test, tmp_path)
 
-
-def test_a_canceled_attempt_that_is_inherited_ends_as_its_result_says(tmp_path: Path) -> None:
-    async def test(world: World) -> None:
+async def test_a_canceled_attempt_that_is_inherited_ends_as_its_result_says(tmp_path: Path) -> None:
+    async with prepared(tmp_path) as world:
         await world.process("p1")
         task, running = await world.task(), await world.task()
         for one in (task, running):
@@ -230,5 +211,3 @@ def test_a_canceled_attempt_that_is_inherited_ends_as_its_result_says(tmp_path: 
         await world.api.report(done(task), instance="p2")
         assert (await world.shown(task))["state"] == "completed"
         assert (await world.shown(running))["state"] == "canceled"
-
-    run(test, tmp_path)

@@ -1,6 +1,7 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from ipaddress import IPv4Address
@@ -39,21 +40,19 @@ class Clock:
         return wall() + self.ahead
 
 
-def run(test: Test, folder: Path, clock: Callable[[], float] = wall) -> None:
-    async def main() -> None:
-        async with api(folder, clock=clock) as running:
-            await running.admin.post("/api/v1/agents", json={"name": "hello"})
-            await test(running)
-
-    asyncio.run(main())
+@asynccontextmanager
+async def prepared(folder: Path, clock: Callable[[], float] = wall) -> AsyncIterator[Api]:
+    async with api(folder, clock=clock) as running:
+        await running.admin.post("/api/v1/agents", json={"name": "hello"})
+        yield running
 
 
 def ask(**changes: Any) -> dict[str, Any]:
     return {"agent": "hello", "skill": "greet", "input": {"name": "Ada"}} | changes
 
 
-def test_a_task_is_delivered_run_and_shown_with_its_events(tmp_path: Path) -> None:
-    async def test(atlas: Api) -> None:
+async def test_a_task_is_delivered_run_and_shown_with_its_events(tmp_path: Path) -> None:
+    async with prepared(tmp_path) as atlas:
         await atlas.connect(atlas.admin, "hello", GREET, slots=1)
         made = (await atlas.admin.post("/api/v1/tasks", json=ask())).json()
         assert (made["state"], made["attempt"], made["instance_id"]) == ("working", 1, "ins_1")
@@ -73,11 +72,9 @@ def test_a_task_is_delivered_run_and_shown_with_its_events(tmp_path: Path) -> No
             (1, "state"), (2, "state"), (3, "state"), (4, "progress"), (5, "state"),
         ]  # fmt: skip
 
-    run(test, tmp_path)
 
-
-def test_a_task_without_a_free_slot_waits_and_says_why(tmp_path: Path) -> None:
-    async def test(atlas: Api) -> None:
+async def test_a_task_without_a_free_slot_waits_and_says_why(tmp_path: Path) -> None:
+    async with prepared(tmp_path) as atlas:
         agent_id = await atlas.connect(atlas.admin, "hello", GREET)
         atlas.router.leave_all(agent_id)
         made = (await atlas.admin.post("/api/v1/tasks", json=ask())).json()
@@ -87,11 +84,9 @@ def test_a_task_without_a_free_slot_waits_and_says_why(tmp_path: Path) -> None:
         shown = (await atlas.admin.get(f"/api/v1/tasks/{made['id']}")).json()
         assert (shown["state"], shown["instance_id"]) == ("working", "ins_2")
 
-    run(test, tmp_path)
 
-
-def test_queued_tasks_take_turns_between_callers(tmp_path: Path) -> None:
-    async def test(atlas: Api) -> None:
+async def test_queued_tasks_take_turns_between_callers(tmp_path: Path) -> None:
+    async with prepared(tmp_path) as atlas:
         await atlas.connect(atlas.admin, "hello", GREET)
         other = atlas.with_key((await atlas.admin.post("/api/v1/api-keys", json={})).json()["key"])
         flood = [(await atlas.admin.post("/api/v1/tasks", json=ask())).json()["id"] for _ in range(10)]
@@ -99,8 +94,6 @@ def test_queued_tasks_take_turns_between_callers(tmp_path: Path) -> None:
         await atlas.connect(atlas.admin, "hello", GREET, slots=2, instance="ins_2")
         await atlas.admin.get("/api/v1/tasks")
         assert {task.task for _, task in atlas.router.delivered} == {flood[0], single}
-
-    run(test, tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -117,10 +110,10 @@ def test_queued_tasks_take_turns_between_callers(tmp_path: Path) -> None:
         (ask(deadline="tomorrow"), "/deadline"),
     ],
 )
-def test_input_that_is_not_acceptable_is_told_where_and_not_stored(
+async def test_input_that_is_not_acceptable_is_told_where_and_not_stored(
     tmp_path: Path, body: dict[str, Any], path: str | None
 ) -> None:
-    async def test(atlas: Api) -> None:
+    async with prepared(tmp_path) as atlas:
         await atlas.connect(atlas.admin, "hello", GREET, slots=1)
         refused = await atlas.admin.post("/api/v1/tasks", json=body)
         assert refused.status_code == 422
@@ -130,11 +123,9 @@ def test_input_that_is_not_acceptable_is_told_where_and_not_stored(
         assert (await atlas.admin.get("/api/v1/tasks")).json()["items"] == []
         assert atlas.engine.credit.free(next(iter(atlas.router.there.values())).agent_id) == 1
 
-    run(test, tmp_path)
 
-
-def test_a_wrong_query_and_a_wrong_field_are_named_with_what_is_allowed(tmp_path: Path) -> None:
-    async def test(atlas: Api) -> None:
+async def test_a_wrong_query_and_a_wrong_field_are_named_with_what_is_allowed(tmp_path: Path) -> None:
+    async with prepared(tmp_path) as atlas:
         for path, sentence in (
             ("tasks?limit=abc", "limit has to be a whole number, not 'abc'"),
             ("tasks?limit=501", "limit has to be at most 500, not '501'"),
@@ -146,19 +137,15 @@ def test_a_wrong_query_and_a_wrong_field_are_named_with_what_is_allowed(tmp_path
         sentence = "the body is not acceptable: priority has to be at most 9, not 10"
         assert refused.json()["error"]["message"] == sentence
 
-    run(test, tmp_path)
 
-
-def test_a_mistyped_skill_and_an_input_that_is_too_large_are_told_with_what_helps(tmp_path: Path) -> None:
-    async def test(atlas: Api) -> None:
+async def test_a_mistyped_skill_and_an_input_that_is_too_large_are_told_with_what_helps(tmp_path: Path) -> None:
+    async with prepared(tmp_path) as atlas:
         await atlas.connect(atlas.admin, "hello", GREET)
         skill = GREET.name
         refused = await atlas.admin.post("/api/v1/tasks", json=ask(skill=f"{skill}s"))
         assert f"(did you mean {skill}?); its skills: {skill}" in refused.json()["error"]["message"]
         large = await atlas.admin.post("/api/v1/tasks", json=ask(input={"name": "x" * 3 * 1024 * 1024}))
         assert "more than the 3145728 allowed (bytes travel as base64, a third longer)" in large.text
-
-    run(test, tmp_path)
 
 
 def greets(annotation: Any) -> SkillSpec:
@@ -189,10 +176,10 @@ def greets(annotation: Any) -> SkillSpec:
         (frozenset[int], [[1, 1]], [["1"], "1"]),
     ],
 )
-def test_a_format_is_checked_before_a_task_is_stored_and_as_widely_as_its_type(
+async def test_a_format_is_checked_before_a_task_is_stored_and_as_widely_as_its_type(
     tmp_path: Path, annotation: Any, right: list[Any], wrong: list[Any]
 ) -> None:
-    async def test(atlas: Api) -> None:
+    async with prepared(tmp_path) as atlas:
         await atlas.connect(atlas.admin, "hello", greets(annotation))
         for value in right:
             taken = await atlas.admin.post("/api/v1/tasks", json=ask(input={"value": value}))
@@ -203,27 +190,21 @@ def test_a_format_is_checked_before_a_task_is_stored_and_as_widely_as_its_type(
             assert refused.json()["error"]["detail"][0]["path"].startswith("/value")
         assert len((await atlas.admin.get("/api/v1/tasks")).json()["items"]) == len(right)
 
-    run(test, tmp_path)
-
 
 @pytest.mark.parametrize("wait", ["nan", "inf", "-1"])
-def test_a_wait_that_is_no_number_of_seconds_is_refused(tmp_path: Path, wait: str) -> None:
-    async def test(atlas: Api) -> None:
+async def test_a_wait_that_is_no_number_of_seconds_is_refused(tmp_path: Path, wait: str) -> None:
+    async with prepared(tmp_path) as atlas:
         refused = await atlas.admin.post("/api/v1/tasks", params={"wait": wait}, json=ask())
         assert refused.status_code == 422
 
-    run(test, tmp_path)
 
-
-def test_of_a_name_that_comes_twice_the_value_that_is_checked_is_the_one_that_arrives(tmp_path: Path) -> None:
-    async def test(atlas: Api) -> None:
+async def test_of_a_name_that_comes_twice_the_value_that_is_checked_is_the_one_that_arrives(tmp_path: Path) -> None:
+    async with prepared(tmp_path) as atlas:
         await atlas.connect(atlas.admin, "hello", GREET, slots=2)
         first = b'{"agent": "hello", "skill": "greet", "input": {"name": 1, "name": "Ada"}}'
         last = b'{"agent": "hello", "skill": "greet", "input": {"name": "Ada", "name": 1}}'
         assert (await atlas.admin.post("/api/v1/tasks", content=last)).status_code == 422
         assert (await atlas.admin.post("/api/v1/tasks", content=first)).status_code == 201
-
-    run(test, tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -237,16 +218,16 @@ def test_of_a_name_that_comes_twice_the_value_that_is_checked_is_the_one_that_ar
         (b" " * (5 * 1024 * 1024), 413, "payload_too_large"),
     ],
 )
-def test_a_body_that_is_no_request_gets_a_typed_error(tmp_path: Path, body: bytes, status: int, code: str) -> None:
-    async def test(atlas: Api) -> None:
+async def test_a_body_that_is_no_request_gets_a_typed_error(
+    tmp_path: Path, body: bytes, status: int, code: str
+) -> None:
+    async with prepared(tmp_path) as atlas:
         refused = await atlas.admin.post("/api/v1/tasks", content=body)
         assert (refused.status_code, refused.json()["error"]["code"]) == (status, code)
 
-    run(test, tmp_path)
 
-
-def test_an_idempotency_key_is_one_task_and_with_another_body_a_conflict(tmp_path: Path) -> None:
-    async def test(atlas: Api) -> None:
+async def test_an_idempotency_key_is_one_task_and_with_another_body_a_conflict(tmp_path: Path) -> None:
+    async with prepared(tmp_path) as atlas:
         await atlas.connect(atlas.admin, "hello", GREET, slots=5)
         async with asyncio.TaskGroup() as group:
             posts = [
@@ -263,11 +244,9 @@ def test_an_idempotency_key_is_one_task_and_with_another_body_a_conflict(tmp_pat
         other = await atlas.admin.post("/api/v1/tasks", json=ask(idempotency_key="order-17", input={"name": "Bob"}))
         assert (other.status_code, other.json()["error"]["code"]) == (409, "idempotency_conflict")
 
-    run(test, tmp_path)
 
-
-def test_a_repeated_call_finds_its_task_although_the_agent_is_offline_now(tmp_path: Path) -> None:
-    async def test(atlas: Api) -> None:
+async def test_a_repeated_call_finds_its_task_although_the_agent_is_offline_now(tmp_path: Path) -> None:
+    async with prepared(tmp_path) as atlas:
         agent_id = await atlas.connect(atlas.admin, "hello", GREET, slots=1)
         body = ask(idempotency_key="once", queue_ttl=0)
         first = await atlas.admin.post("/api/v1/tasks", json=body)
@@ -278,11 +257,10 @@ def test_a_repeated_call_finds_its_task_although_the_agent_is_offline_now(tmp_pa
         assert (other.status_code, other.json()["error"]["code"]) == (503, "agent_offline")
         assert int(other.headers["Retry-After"]) > 0
 
-    run(test, tmp_path)
 
-
-def test_a_submit_that_is_sent_again_finds_its_task_whatever_has_changed_since(tmp_path: Path) -> None:
-    async def test(atlas: Api) -> None:
+async def test_a_submit_that_is_sent_again_finds_its_task_whatever_has_changed_since(tmp_path: Path) -> None:
+    clock = Clock()
+    async with prepared(tmp_path, clock) as atlas:
         await atlas.connect(atlas.admin, "hello", GREET, slots=1)
         ahead = datetime.fromtimestamp(clock() + 60.0, UTC).isoformat()
         bodies = [ask(idempotency_key="deadline", deadline=ahead), ask(idempotency_key="plain", queue_ttl=0)]
@@ -310,12 +288,9 @@ def test_a_submit_that_is_sent_again_finds_its_task_whatever_has_changed_since(t
         other = await atlas.admin.post("/api/v1/tasks", json=ask(idempotency_key="plain", agent="nobody"))
         assert (other.status_code, other.json()["error"]["code"]) == (409, "idempotency_conflict")
 
-    clock = Clock()
-    run(test, tmp_path, clock)
 
-
-def test_a_submit_that_is_sent_again_waits_for_the_end_of_its_task_too(tmp_path: Path) -> None:
-    async def test(atlas: Api) -> None:
+async def test_a_submit_that_is_sent_again_waits_for_the_end_of_its_task_too(tmp_path: Path) -> None:
+    async with prepared(tmp_path) as atlas:
         agent_id = await atlas.connect(atlas.admin, "hello", GREET, slots=1)
         body = ask(idempotency_key="once", queue_ttl=0)
         task = (await atlas.admin.post("/api/v1/tasks", json=body)).json()["id"]
@@ -326,11 +301,9 @@ def test_a_submit_that_is_sent_again_waits_for_the_end_of_its_task_too(tmp_path:
         await atlas.report(Result(task, 1, Outcome.COMPLETED, Raw(b"1")))
         assert (await waiting).json()["output"] == 1
 
-    run(test, tmp_path)
 
-
-def test_an_event_out_of_turn_is_refused_and_one_that_is_said_again_is_not(tmp_path: Path) -> None:
-    async def test(atlas: Api) -> None:
+async def test_an_event_out_of_turn_is_refused_and_one_that_is_said_again_is_not(tmp_path: Path) -> None:
+    async with prepared(tmp_path) as atlas:
         await atlas.connect(atlas.admin, "hello", GREET, slots=1)
         task = (await atlas.admin.post("/api/v1/tasks", json=ask())).json()["id"]
         log = [Event(task, 1, n, EventKind.LOG, Raw(b"{}")) for n in range(5)]
@@ -341,11 +314,9 @@ def test_an_event_out_of_turn_is_refused_and_one_that_is_said_again_is_not(tmp_p
         [stranger] = await atlas.report(log[4], instance="ins_other")
         assert not stranger.recorded, "whose attempt it is not may forget it"
 
-    run(test, tmp_path)
 
-
-def test_the_event_stream_resumes_without_gap_or_repeat(tmp_path: Path) -> None:
-    async def test(atlas: Api) -> None:
+async def test_the_event_stream_resumes_without_gap_or_repeat(tmp_path: Path) -> None:
+    async with prepared(tmp_path) as atlas:
         await atlas.connect(atlas.admin, "hello", GREET, slots=1)
         task = (await atlas.admin.post("/api/v1/tasks", json=ask())).json()["id"]
         chunks = [Event(task, 1, n, EventKind.CHUNK, Raw(b'{"value":"a\\nb"}')) for n in range(1, 21)]
@@ -359,11 +330,9 @@ def test_the_event_stream_resumes_without_gap_or_repeat(tmp_path: Path) -> None:
         refused = await atlas.admin.get(f"/api/v1/tasks/{task}/events", headers={"Last-Event-ID": "x"})
         assert refused.status_code == 422
 
-    run(test, tmp_path)
 
-
-def test_a_watcher_sees_events_as_they_are_stored(tmp_path: Path) -> None:
-    async def test(atlas: Api) -> None:
+async def test_a_watcher_sees_events_as_they_are_stored(tmp_path: Path) -> None:
+    async with prepared(tmp_path) as atlas:
         await atlas.connect(atlas.admin, "hello", GREET, slots=1)
         task = (await atlas.admin.post("/api/v1/tasks", json=ask())).json()["id"]
         async with asyncio.TaskGroup() as group:
@@ -375,11 +344,9 @@ def test_a_watcher_sees_events_as_they_are_stored(tmp_path: Path) -> None:
         for watcher in watchers:
             assert [seq for seq, _, _ in watcher.result()] == list(range(1, 10))
 
-    run(test, tmp_path)
 
-
-def test_cancelling_ends_a_waiting_task_and_asks_a_running_one(tmp_path: Path) -> None:
-    async def test(atlas: Api) -> None:
+async def test_cancelling_ends_a_waiting_task_and_asks_a_running_one(tmp_path: Path) -> None:
+    async with prepared(tmp_path) as atlas:
         await atlas.connect(atlas.admin, "hello", GREET, slots=1)
         runs, waits = [(await atlas.admin.post("/api/v1/tasks", json=ask())).json()["id"] for _ in range(2)]
         canceled = (await atlas.admin.post(f"/api/v1/tasks/{waits}/cancel", json={"reason": "enough"})).json()
@@ -393,11 +360,9 @@ def test_cancelling_ends_a_waiting_task_and_asks_a_running_one(tmp_path: Path) -
         again = (await atlas.admin.post(f"/api/v1/tasks/{runs}/cancel")).json()
         assert again["state"] == "canceled"
 
-    run(test, tmp_path)
 
-
-def test_a_retry_is_a_new_task_that_names_the_old_one(tmp_path: Path) -> None:
-    async def test(atlas: Api) -> None:
+async def test_a_retry_is_a_new_task_that_names_the_old_one(tmp_path: Path) -> None:
+    async with prepared(tmp_path) as atlas:
         await atlas.connect(atlas.admin, "hello", GREET, slots=1)
         old = (await atlas.admin.post("/api/v1/tasks", json=ask())).json()["id"]
         early = await atlas.admin.post(f"/api/v1/tasks/{old}/retry")
@@ -406,11 +371,9 @@ def test_a_retry_is_a_new_task_that_names_the_old_one(tmp_path: Path) -> None:
         new = (await atlas.admin.post(f"/api/v1/tasks/{old}/retry")).json()
         assert (new["retry_of"], new["input"]) == (old, {"name": "Ada"})
 
-    run(test, tmp_path)
 
-
-def test_a_task_whose_skill_must_not_run_twice_by_now_is_retried_like_that(tmp_path: Path) -> None:
-    async def test(atlas: Api) -> None:
+async def test_a_task_whose_skill_must_not_run_twice_by_now_is_retried_like_that(tmp_path: Path) -> None:
+    async with prepared(tmp_path) as atlas:
         await atlas.connect(atlas.admin, "hello", GREET, slots=1)
         old = (await atlas.admin.post("/api/v1/tasks", json=ask(retries=3))).json()["id"]
         await atlas.report(Result(old, 1, Outcome.REJECTED, error=Fault("rejected", "not mine")))
@@ -419,11 +382,9 @@ def test_a_task_whose_skill_must_not_run_twice_by_now_is_retried_like_that(tmp_p
         new = await atlas.admin.post(f"/api/v1/tasks/{old}/retry")
         assert (new.status_code, new.json()["delivery"], new.json()["retry_of"]) == (201, "at_most_once", old)
 
-    run(test, tmp_path)
 
-
-def test_lists_are_paged_newest_first_and_narrowed(tmp_path: Path) -> None:
-    async def test(atlas: Api) -> None:
+async def test_lists_are_paged_newest_first_and_narrowed(tmp_path: Path) -> None:
+    async with prepared(tmp_path) as atlas:
         await atlas.connect(atlas.admin, "hello", GREET, slots=1)
         made = [(await atlas.admin.post("/api/v1/tasks", json=ask())).json()["id"] for _ in range(7)]
         seen: list[str] = []
@@ -448,22 +409,18 @@ def test_lists_are_paged_newest_first_and_narrowed(tmp_path: Path) -> None:
         for query in ("since=2020-01-01T00:00:00", "since=yesterday", "prefix=TSK%25"):
             assert (await atlas.admin.get(f"/api/v1/tasks?{query}")).status_code == 422, query
 
-    run(test, tmp_path)
 
-
-def test_a_batch_takes_what_it_can_and_says_what_it_could_not(tmp_path: Path) -> None:
-    async def test(atlas: Api) -> None:
+async def test_a_batch_takes_what_it_can_and_says_what_it_could_not(tmp_path: Path) -> None:
+    async with prepared(tmp_path) as atlas:
         await atlas.connect(atlas.admin, "hello", GREET)
         body = {"tasks": [ask(), ask(input={}), ask(agent="nobody")]}
         results = (await atlas.admin.post("/api/v1/tasks/batch", json=body)).json()["results"]
         assert [sorted(result) for result in results] == [["task"], ["error"], ["error"]]
         assert [results[1]["error"]["code"], results[2]["error"]["code"]] == ["invalid_input", "agent_not_found"]
 
-    run(test, tmp_path)
 
-
-def test_a_late_or_repeated_result_changes_nothing_and_is_answered(tmp_path: Path) -> None:
-    async def test(atlas: Api) -> None:
+async def test_a_late_or_repeated_result_changes_nothing_and_is_answered(tmp_path: Path) -> None:
+    async with prepared(tmp_path) as atlas:
         await atlas.connect(atlas.admin, "hello", GREET, slots=1)
         task = (await atlas.admin.post("/api/v1/tasks", json=ask())).json()["id"]
         stored = await atlas.report(
@@ -477,8 +434,6 @@ def test_a_late_or_repeated_result_changes_nothing_and_is_answered(tmp_path: Pat
         assert (await atlas.admin.get(f"/api/v1/tasks/{task}")).json()["output"] == 1
         [stranger] = await atlas.report(Result(task, 1, Outcome.FAILED), instance="ins_other")
         assert not stranger.recorded
-
-    run(test, tmp_path)
 
 
 async def stream(atlas: Api, task: str, headers: dict[str, str] | None = None) -> list[tuple[int, str, Any]]:
@@ -502,8 +457,8 @@ async def pages(atlas: Api, path: str) -> AsyncIterator[list[Any]]:
         after = f"&after={page['next']}"
 
 
-def test_who_calls_an_agent_that_is_on_its_way_back_after_a_restart_waits_for_it(tmp_path: Path) -> None:
-    async def test(atlas: Api) -> None:
+async def test_who_calls_an_agent_that_is_on_its_way_back_after_a_restart_waits_for_it(tmp_path: Path) -> None:
+    async with prepared(tmp_path) as atlas:
         agent_id = await atlas.connect(atlas.admin, "hello", GREET)
         atlas.router.leave_all(agent_id)
         atlas.engine.absence.expect([agent_id])
@@ -520,11 +475,11 @@ def test_who_calls_an_agent_that_is_on_its_way_back_after_a_restart_waits_for_it
         gone = await atlas.admin.post("/api/v1/tasks", json=ask(queue_ttl=0))
         assert gone.json()["error"]["code"] == "agent_offline", "it was back, and has left by itself"
 
-    run(test, tmp_path)
 
-
-def test_an_agent_that_does_not_come_back_in_time_fails_who_would_not_wait_and_nobody_else(tmp_path: Path) -> None:
-    async def test(atlas: Api) -> None:
+async def test_an_agent_that_does_not_come_back_in_time_fails_who_would_not_wait_and_nobody_else(
+    tmp_path: Path,
+) -> None:
+    async with prepared(tmp_path) as atlas:
         agent_id = await atlas.connect(atlas.admin, "hello", GREET)
         atlas.router.leave_all(agent_id)
         atlas.engine.absence.expect([agent_id])
@@ -537,11 +492,9 @@ def test_an_agent_that_does_not_come_back_in_time_fails_who_would_not_wait_and_n
         refused = await atlas.admin.post("/api/v1/tasks", json=ask(queue_ttl=0))
         assert (refused.status_code, refused.json()["error"]["code"]) == (503, "agent_offline")
 
-    run(test, tmp_path)
 
-
-def test_a_call_that_waits_for_a_slot_ends_when_its_agent_has_gone_away(tmp_path: Path) -> None:
-    async def test(atlas: Api) -> None:
+async def test_a_call_that_waits_for_a_slot_ends_when_its_agent_has_gone_away(tmp_path: Path) -> None:
+    async with prepared(tmp_path) as atlas:
         agent_id = await atlas.connect(atlas.admin, "hello", GREET, slots=1)
         await atlas.admin.post("/api/v1/tasks", json=ask())
         called = (await atlas.admin.post("/api/v1/tasks", json=ask(queue_ttl=0))).json()
@@ -553,11 +506,9 @@ def test_a_call_that_waits_for_a_slot_ends_when_its_agent_has_gone_away(tmp_path
         assert (ended["state"], ended["error"]["code"]) == ("failed", "agent_offline")
         assert (await atlas.admin.get(f"/api/v1/tasks/{patient}")).json()["state"] == "submitted"
 
-    run(test, tmp_path)
 
-
-def test_a_call_that_was_begun_waits_for_its_next_attempt_though_its_agent_is_away(tmp_path: Path) -> None:
-    async def test(atlas: Api) -> None:
+async def test_a_call_that_was_begun_waits_for_its_next_attempt_though_its_agent_is_away(tmp_path: Path) -> None:
+    async with prepared(tmp_path) as atlas:
         agent_id = await atlas.connect(atlas.admin, "hello", GREET, slots=1)
         called = (await atlas.admin.post("/api/v1/tasks", json=ask(queue_ttl=0))).json()["id"]
         await atlas.report(Accept(called, 1))
@@ -567,11 +518,9 @@ def test_a_call_that_was_begun_waits_for_its_next_attempt_though_its_agent_is_aw
         shown = (await atlas.admin.get(f"/api/v1/tasks/{called}")).json()
         assert (shown["state"], shown["waits_until"] is not None) == ("submitted", True)
 
-    run(test, tmp_path)
 
-
-def test_an_agent_that_came_back_and_is_busy_keeps_who_waits_for_it(tmp_path: Path) -> None:
-    async def test(atlas: Api) -> None:
+async def test_an_agent_that_came_back_and_is_busy_keeps_who_waits_for_it(tmp_path: Path) -> None:
+    async with prepared(tmp_path) as atlas:
         agent_id = await atlas.connect(atlas.admin, "hello", GREET)
         atlas.router.leave_all(agent_id)
         atlas.engine.absence.expect([agent_id])
@@ -580,11 +529,9 @@ def test_an_agent_that_came_back_and_is_busy_keeps_who_waits_for_it(tmp_path: Pa
         atlas.engine.absence.nobody_came()
         assert (await atlas.admin.get(f"/api/v1/tasks/{called}")).json()["state"] == "submitted"
 
-    run(test, tmp_path)
 
-
-def test_who_would_not_wait_is_told_when_the_agent_leaves_while_the_task_is_stored(tmp_path: Path) -> None:
-    async def test(atlas: Api) -> None:
+async def test_who_would_not_wait_is_told_when_the_agent_leaves_while_the_task_is_stored(tmp_path: Path) -> None:
+    async with prepared(tmp_path) as atlas:
         await atlas.connect(atlas.admin, "hello", GREET)
         atlas.engine.absence.nobody_came()
         here = iter((1, 0))
@@ -592,5 +539,3 @@ def test_who_would_not_wait_is_told_when_the_agent_leaves_while_the_task_is_stor
         called = await atlas.admin.post("/api/v1/tasks", json=ask(queue_ttl=0))
         shown = (await atlas.admin.get(f"/api/v1/tasks/{called.json()['id']}")).json()
         assert (shown["state"], shown["error"]["code"]) == ("failed", "agent_offline")
-
-    run(test, tmp_path)

@@ -8,14 +8,13 @@ import os
 import ssl as tls
 import struct
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
 import structlog
-import uvloop
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
@@ -58,20 +57,6 @@ QUICK = RouterSettings(
 )
 SUBPROTOCOL = "atlas.v1"
 TEXT, BINARY, CLOSE, PING, PONG, CONTINUATION = 1, 2, 8, 9, 10, 0
-
-
-def run(main: Coroutine[Any, Any, None]) -> None:
-    """Run a test on the loop that the product uses; whatever the loop complains of fails it."""
-    complaints: list[dict[str, Any]] = []
-
-    async def watched() -> None:
-        asyncio.get_running_loop().set_exception_handler(lambda _, context: complaints.append(context))
-        async with asyncio.timeout(30):
-            await main
-
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(watched())
-    assert not complaints
 
 
 @dataclass
