@@ -13,7 +13,7 @@ def trace_id(traceparent: str) -> str:
 
 def child(parent: str | None, entropy: Callable[[int], bytes]) -> str:
     """Return a new span: in the parent's trace when that is well-formed, else in a trace of its own."""
-    span = entropy(8).hex()
     if parent is not None and _TRACEPARENT.fullmatch(parent):
-        return f"00-{trace_id(parent)}-{span}-01"
-    return f"00-{entropy(16).hex()}-{span}-01"
+        return f"00-{trace_id(parent)}-{entropy(8).hex()}-01"
+    drawn = entropy(24).hex()
+    return f"00-{drawn[:32]}-{drawn[32:]}-01"

@@ -96,9 +96,12 @@ class Census:
 
     def see(self, task: Task) -> None:
         """The task is so now; one that has ended is forgotten."""
+        seen = None if task.terminal else _seen(task, stored=True)
+        if seen is not None and seen == self._tasks.get(task.id):
+            return
         self.forget(task.id)
-        if not task.terminal:
-            self._put(_seen(task, stored=True))
+        if seen is not None:
+            self._put(seen)
 
     def forget(self, task_id: str) -> None:
         """The task has ended, or was not stored after all."""

@@ -1,6 +1,5 @@
 """The events of a task, those that are there and those that come, and its end."""
 
-import asyncio
 from collections.abc import AsyncIterator
 from functools import partial
 
@@ -83,10 +82,7 @@ async def until_ended(engine: Engine, task_id: str, seconds: float) -> Task | No
 
 async def end(engine: Engine, task_id: str, watch: Watch, seconds: float) -> Task | None:
     """Wait for the end of a task that had not ended after the watch began."""
-    now = asyncio.get_running_loop().time  # not the wall clock: somebody may set it while they wait
-    ends = now() + seconds
-    while not watch.ended and not watch.closed and await watch.changed(ends - now()):
-        pass
+    await watch.end(seconds)
     if watch.task is not None and watch.task.terminal:
         return watch.task
     return await engine.store.tasks.get(task_id)

@@ -29,6 +29,7 @@ class Watch:
 
     def __init__(self) -> None:
         self._rung = False
+        self._for_end = False
         self._waiting: asyncio.Future[None] | None = None
         self.task: Task | None = None
         """The task as this process last changed it; None when another one did, or nobody."""
@@ -50,20 +51,32 @@ class Watch:
     async def changed(self, timeout: float) -> bool:
         """Wait until it rings, at most `timeout` seconds; False when the time is over. For one who waits at a time."""
         if not self._rung:
-            loop = asyncio.get_running_loop()
-            self._waiting = loop.create_future()
-            late = loop.call_later(timeout, self._wake)
-            try:
-                await self._waiting
-            finally:
-                late.cancel()
-                self._waiting = None
+            await self._wait(timeout)
         rung, self._rung = self._rung, False
         return rung
 
+    async def end(self, timeout: float) -> None:
+        """Wait until the task is known to have ended or the server is stopping, at most `timeout` seconds."""
+        self._for_end = True
+        if not (self.ended or self.closed):
+            await self._wait(timeout)
+        self._for_end = False
+
+    async def _wait(self, timeout: float) -> None:
+        loop = asyncio.get_running_loop()
+        self._waiting = loop.create_future()
+        late = loop.call_later(timeout, self._wake)
+        try:
+            await self._waiting
+        finally:
+            late.cancel()
+            self._waiting = None
+
     def _ring(self) -> None:
         self._rung = True
-        self._wake()
+        # Whoever waits for the end is not woken for every step on the way there.
+        if self.ended or self.closed or not self._for_end:
+            self._wake()
 
     def _wake(self) -> None:
         if self._waiting is not None and not self._waiting.done():
