@@ -7,10 +7,11 @@ from functools import partial
 from typing import Any
 
 from agentic_atlas.backend.engine import instances
-from agentic_atlas.backend.engine.answering import Answering
+from agentic_atlas.backend.engine.answering import Answering, Replies
 from agentic_atlas.backend.engine.engine import Engine
 from agentic_atlas.backend.ports import Changed, FaultLog
 from agentic_atlas.backend.usecases import calls
+from agentic_atlas.backend.usecases.application import Application
 from agentic_atlas.errors import AtlasError
 from agentic_atlas.protocol.closing import CloseCode
 from agentic_atlas.protocol.inside.messages import (
@@ -39,10 +40,11 @@ class RouterDoor:
 
     def __init__(self, engine: Engine, log: FaultLog) -> None:
         self._engine = engine
+        self._application = Application(engine)
         self._log = log
         self._group: asyncio.TaskGroup | None = None
         self._arrivals: dict[int, Task[None]] = {}
-        self._calls = Answering(engine.router, log, partial(calls.call, engine), self._spawn)
+        self._calls = Answering(engine.router, log, self._call, self._spawn)
         self._said = self._table()
 
     def say(self, message: FromRouter) -> None:
@@ -120,6 +122,13 @@ class RouterDoor:
 
     def _closing(self, _: Closing) -> None:
         self._engine.credit.close()
+
+    async def _call(self, said: Called, replies: Replies) -> None:
+        try:
+            who = await self._engine.access.connected(said.instance.instance_id)
+            await calls.call(who, self._application, said, replies)
+        except AtlasError as error:
+            replies(calls.refused(said.call, error))
 
     async def _admit(self, said: Arrived) -> None:
         try:

@@ -163,6 +163,7 @@ RIGHT_OF: Final[Mapping[str, Right]] = {
     "tasks.follow": Right.READ_TASKS,
     "tasks.cancel": Right.WRITE_TASKS,
     "tasks.answer": Right.WRITE_TASKS,
+    "calls.call": Right.CALL,
     "tokens.issue": Right.WRITE_TOKENS,
     "tokens.of_agent": Right.READ_TOKENS,
     "tokens.revoke": Right.WRITE_TOKENS,

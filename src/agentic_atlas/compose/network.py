@@ -9,13 +9,14 @@ from dataclasses import dataclass
 from structlog.typing import FilteringBoundLogger
 
 from agentic_atlas.api.app import create_app
-from agentic_atlas.auth import KeyRing, load_or_create_ring, read_bearer, verify
+from agentic_atlas.auth import KeyRing, Scope, allows, load_or_create_ring, read_bearer, verify
 from agentic_atlas.auth.hosts import Hosts
 from agentic_atlas.backend.archive.manifest import DATABASE, KEYS
 from agentic_atlas.backend.checker.process import checking
 from agentic_atlas.backend.engine.engine import Engine
 from agentic_atlas.backend.inside import RouterDoor
 from agentic_atlas.backend.ports import Checker, CopiedStore
+from agentic_atlas.backend.rights import insufficient
 from agentic_atlas.backend.store.database import open_store
 from agentic_atlas.backend.usecases.application import Application
 from agentic_atlas.compose import http
@@ -162,6 +163,8 @@ def _identify(ring: KeyRing, network_id: str) -> Callable[[Sequence[str]], Ident
     def identify(headers: Sequence[str]) -> Identity:
         now = wall()
         claims = verify(read_bearer(headers), ring, network=network_id, now=now)
+        if not allows(claims.scopes, Scope.AGENT_CONNECT):
+            raise insufficient(Scope.AGENT_CONNECT)
         return Identity(claims.jti, claims.agent_id, float(claims.exp), now)
 
     return identify

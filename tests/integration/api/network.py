@@ -23,7 +23,7 @@ from agentic_atlas.backend.engine.engine import Engine, EngineSettings, World
 from agentic_atlas.backend.inside import RouterDoor
 from agentic_atlas.backend.ports import Clock
 from agentic_atlas.backend.store.database import open_store
-from agentic_atlas.backend.usecases import machine
+from agentic_atlas.backend.usecases import calls, machine
 from agentic_atlas.backend.usecases.application import Application
 from agentic_atlas.bus.local import LocalBus
 from agentic_atlas.compose.sources import SortableIds, python_environ, wall
@@ -34,6 +34,7 @@ from agentic_atlas.protocol.inside.messages import (
     Adopt,
     Arrived,
     Audit,
+    Called,
     Credit,
     Deliver,
     Departed,
@@ -52,7 +53,7 @@ from agentic_atlas.protocol.inside.messages import (
     TurnAway,
     Unleased,
 )
-from agentic_atlas.protocol.messages import Hello, InstanceInfo, Raw, Reaction, SkillSpec
+from agentic_atlas.protocol.messages import Call, Hello, InstanceInfo, Raw, Reaction, SkillSpec
 from agentic_atlas.protocol.tasks import Holdup, Loss
 
 GREET = SkillSpec(
@@ -221,6 +222,11 @@ class Api:
         before = asyncio.all_tasks()
         self.router.leave(instance, silent=silent)
         await asyncio.gather(*(asyncio.all_tasks() - before))
+
+    async def call(self, asked: Call, replies: Any, instance: str = "ins_1") -> None:
+        """Have an instance call another agent."""
+        who = await self.engine.access.connected(instance)
+        await calls.call(who, Application(self.engine), Called(self.router.known[instance], asked), replies)
 
     async def called_by(self, parent: str) -> str:
         """Return the id of the task that this one called, once there is one."""

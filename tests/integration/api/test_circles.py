@@ -8,8 +8,6 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from agentic_atlas.backend.engine.circles import PATIENCE
-from agentic_atlas.backend.usecases import calls
-from agentic_atlas.protocol.inside.messages import Called
 from agentic_atlas.protocol.messages import Accept, Call, Raw, Reply
 from tests.integration.api.network import GREET, Api, api
 
@@ -53,7 +51,7 @@ class World:
     def call(self, parent: str, caller: str, called: str) -> tuple[asyncio.Task[None], Answered]:
         answered = Answered()
         asked = Call(f"call_{called}", parent, 1, called, "greet", Raw(b'{"name":"Bob"}'))
-        made = calls.call(self.atlas.engine, Called(self.atlas.router.known[f"ins_{caller}"], asked), answered)
+        made = self.atlas.call(asked, answered, f"ins_{caller}")
         return asyncio.create_task(made), answered
 
     async def note(self, task: str) -> str:

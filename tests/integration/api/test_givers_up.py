@@ -5,9 +5,7 @@ from pathlib import Path
 
 from agentic_atlas.backend.domain.records import CallerRef, Submitted
 from agentic_atlas.backend.engine import submission
-from agentic_atlas.backend.usecases import calls
 from agentic_atlas.protocol.caller.tasks import SubmitRequest
-from agentic_atlas.protocol.inside.messages import Called
 from agentic_atlas.protocol.messages import Accept, Call, Raw, Reply
 from tests.integration.api.network import GREET, Api, api
 
@@ -64,7 +62,7 @@ async def test_a_task_that_is_being_canceled_makes_no_further_calls(tmp_path: Pa
         await atlas.admin.post(f"/api/v1/tasks/{parent}/cancel")
         heard = Heard()
         call = Call("c1", parent, 1, "hello", "greet", Raw(b'{"name":"Bob"}'))
-        await calls.call(atlas.engine, Called(atlas.router.known["ins_1"], call), heard)
+        await atlas.call(call, heard)
         [reply] = heard.replies
         assert reply.error is not None
         assert reply.error.code == "parent_not_running"

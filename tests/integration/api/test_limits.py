@@ -10,9 +10,7 @@ from msgspec.structs import replace
 
 from agentic_atlas.backend.engine.census import OpenLimits
 from agentic_atlas.backend.engine.engine import EngineSettings
-from agentic_atlas.backend.usecases import calls
 from agentic_atlas.http.turns import LONG
-from agentic_atlas.protocol.inside.messages import Called
 from agentic_atlas.protocol.messages import Accept, Call, Delivery, Fault, Outcome, Policy, Raw, Reply, Result
 from tests.integration.api.network import GREET, Api, api
 
@@ -79,9 +77,7 @@ async def test_what_an_attempt_called_is_canceled_when_the_attempt_ends_whatever
             parent = (await atlas.admin.post("/api/v1/tasks", json=ask())).json()["id"]
             await atlas.report(Accept(parent, 1))
             call = Call("c1", parent, 1, "other", "greet", Raw(b'{"name":"Bob"}'))
-            calling = asyncio.create_task(
-                calls.call(atlas.engine, Called(atlas.router.known["ins_1"], call), Unheard())
-            )
+            calling = asyncio.create_task(atlas.call(call, Unheard()))
             child = await atlas.called_by(parent)
             if end is None:
                 await atlas.router.lose(parent, 1)

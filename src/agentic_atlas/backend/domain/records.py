@@ -6,6 +6,7 @@ from typing import Literal
 
 import msgspec
 
+from agentic_atlas.auth.scopes import AGENT_SCOPES, Scope
 from agentic_atlas.backend.domain.questions import SILENCE, Dialogue
 from agentic_atlas.backend.domain.tracing import trace_id
 from agentic_atlas.protocol.messages import Delivery, Policy
@@ -41,6 +42,8 @@ class ApiKey(msgspec.Struct, frozen=True):
     created_at: float
     expires_at: float | None = None
     revoked_at: float | None = None
+    scopes: tuple[str, ...] = (Scope.EVERYTHING,)
+    """What it is good for."""
 
 
 class Agent(msgspec.Struct, frozen=True):
@@ -89,6 +92,8 @@ class Token(msgspec.Struct, frozen=True):
     expires_at: float
     revoked_at: float | None = None
     last_used_at: float | None = None
+    scopes: tuple[str, ...] = AGENT_SCOPES
+    """What it is good for, as it says itself."""
 
 
 class Instance(msgspec.Struct, frozen=True):

@@ -2,13 +2,15 @@
 
 from collections.abc import Callable
 
-from agentic_atlas.auth import Scope, digest
+from msgspec.structs import replace
+
+from agentic_atlas.auth import digest
 from agentic_atlas.backend.domain.names import split_agent
-from agentic_atlas.backend.domain.records import Agent, ApiKey, Task, User
+from agentic_atlas.backend.domain.records import Agent, ApiKey, Instance, Task, User
 from agentic_atlas.backend.engine.registry import Registry
 from agentic_atlas.backend.ports import Store, Summary
-from agentic_atlas.backend.rights import SEND_A_KEY, Principal, Visible, no_agent, no_task, seen_by
-from agentic_atlas.errors import Unauthenticated
+from agentic_atlas.backend.rights import SEND_A_KEY, AgentToken, Principal, Visible, no_agent, no_task, seen_by
+from agentic_atlas.errors import NotFound, Unauthenticated
 
 _MOST_CACHED = 10_000
 
@@ -22,6 +24,8 @@ class Access:
         self._clock = clock
         self._known: dict[bytes, tuple[ApiKey, Principal]] = {}
         self._version = 0
+        self._connected: dict[str, tuple[int, Principal]] = {}
+        """Of each instance by id: the generation of its connection, and who it was let in as."""
 
     async def authenticate(self, secret: str | None) -> Principal:
         """Return who holds this API key.
@@ -53,11 +57,34 @@ class Access:
         if len(self._known) >= _MOST_CACHED:
             self._known.clear()
         key, user = found
-        known = key, Principal(user, key, (Scope.EVERYTHING,))
+        known = key, Principal(user, key, key.scopes)
         if version == self._version:
             # What was read before a change must not outlive it.
             self._known[key_digest] = known
         return known
+
+    def came(self, instance: Instance, who: Principal) -> None:
+        """An instance is connected, as this principal."""
+        self._connected[instance.id] = (instance.generation, who)
+
+    def left(self, instance_id: str, generation: int) -> None:
+        """The instance's connection of this generation ended; nothing when a newer one is there."""
+        if self._connected.get(instance_id, (0, None))[0] == generation:
+            del self._connected[instance_id]
+
+    async def connected(self, instance_id: str) -> Principal:
+        """Return as whom an instance is connected, with its agent's owner as they are now.
+
+        Raises:
+            NotFound: it is not, or its agent or the owner is gone (`agent_not_found`).
+        """
+        _, who = self._connected.get(instance_id, (0, None))
+        agent_id = who.credential.agent_id if who is not None and isinstance(who.credential, AgentToken) else ""
+        agent = await self._store.agents.get(agent_id)
+        owner = await self._store.users.get(agent.owner_id) if agent else None
+        if who is None or owner is None:
+            raise NotFound("the agent that calls is gone", code="agent_not_found")
+        return replace(who, user=owner)
 
     async def agent(self, user: User, name: str) -> Agent:
         """Return the agent that `name` or `owner/name` means to this user; without an owner it is their own.

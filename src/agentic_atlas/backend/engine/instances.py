@@ -14,7 +14,8 @@ from agentic_atlas.backend.domain.reporting import decide, may_report
 from agentic_atlas.backend.engine.engine import Engine
 from agentic_atlas.backend.engine.succession import succeed
 from agentic_atlas.backend.ports import Changed, Schemas
-from agentic_atlas.errors import AtlasError, Busy, Conflict, InvalidInput, Unavailable
+from agentic_atlas.backend.rights import AgentToken, Principal, Right, require
+from agentic_atlas.errors import AtlasError, Busy, Conflict, Forbidden, InvalidInput, Unavailable
 from agentic_atlas.protocol import messages
 from agentic_atlas.protocol.closing import CloseCode
 from agentic_atlas.protocol.codec import ProtocolError
@@ -56,7 +57,7 @@ async def admit(engine: Engine, said: Arrived) -> Admit:
         NotAdmitted: its token was revoked, its agent is gone or disabled, or what it declares is not acceptable.
     """
     token_id, hello = said.identity.token_id, said.hello
-    agent = await _permitted(engine, token_id, said.identity.agent_id)
+    agent, who = await _permitted(engine, token_id, said.identity.agent_id)
     validated_at = engine.clock()
     if hello.agent not in (None, agent.name):
         raise NotAdmitted(
@@ -88,6 +89,7 @@ async def admit(engine: Engine, said: Arrived) -> Admit:
     )
     ref = InstanceRef(agent.id, instance.id, instance.generation)
     engine.credit.instances.registered(ref)
+    engine.access.came(instance, who)
     engine.registry.forget(agent.id)
     engine.absence.came(agent.id)
     return await _settle(engine, said, agent, ref)
@@ -114,6 +116,7 @@ async def departed(engine: Engine, said: Departed) -> None:
     The agent offers what its other instances have, or, without another one, what it did.
     """
     agent_id, instance_id, generation = said.instance.agent_id, said.instance.instance_id, said.instance.generation
+    engine.access.left(instance_id, generation)
     gone = engine.dispatcher.offers.left(agent_id, instance_id, generation)
     now = engine.clock()
     await engine.store.agents.depart(instance_id, generation, now, now - said.silent)
@@ -156,7 +159,8 @@ def failure(error: BaseException) -> Failure:
     )
 
 
-async def _permitted(engine: Engine, token_id: str, agent_id: str) -> Agent:
+async def _permitted(engine: Engine, token_id: str, agent_id: str) -> tuple[Agent, Principal]:
+    """Return whose connection it is, as agent and as who asks."""
     token = await engine.store.tokens.get(token_id)
     if token is None or token.agent_id != agent_id:
         raise NotAdmitted(CloseCode.TOKEN_INVALID, "token_unknown", "this network did not issue this token")
@@ -168,7 +172,12 @@ async def _permitted(engine: Engine, token_id: str, agent_id: str) -> Agent:
     owner = await engine.store.users.get(agent.owner_id)
     if agent.disabled_at is not None or owner is None or owner.disabled_at is not None:
         raise NotAdmitted(CloseCode.AGENT_DISABLED, "agent_disabled", "this agent is disabled")
-    return agent
+    who = Principal(owner, AgentToken(token.id, agent.id, agent.full_name), token.scopes)
+    try:
+        require(who, Right.CONNECT)
+    except Forbidden as error:
+        raise NotAdmitted(CloseCode.TOKEN_INVALID, error.code, error.message) from None
+    return agent, who
 
 
 async def _declared(engine: Engine, agent: Agent, hello: Hello) -> list[Skill]:

@@ -227,6 +227,7 @@ INSTANCES = Rows(
     tables.instances,
     Field("labels", encode=lambda labels: (msgspec.json.encode(labels),), decode=_LABELS.decode),
 )
-TOKENS = Rows(Token, tables.tokens)
+_SCOPES = Field("scopes", encode=lambda scopes: (" ".join(scopes),), decode=lambda text: tuple(text.split()))
+TOKENS = Rows(Token, tables.tokens, _SCOPES)
 USERS = Rows(User, tables.users, Field("role", paths=("role._value_",), decode=Role))
-API_KEYS = Rows(ApiKey, tables.api_keys)
+API_KEYS = Rows(ApiKey, tables.api_keys, _SCOPES)

@@ -58,6 +58,7 @@ api_keys = Table(
     Column("created_at", Double, nullable=False),
     Column("expires_at", Double),
     Column("revoked_at", Double),
+    Column("scopes", Text, nullable=False, server_default="*"),
     Index("api_keys_by_digest", "digest", unique=True),
     Index("api_keys_of_user", "user_id"),
 )
@@ -102,6 +103,7 @@ tokens = Table(
     Column("expires_at", Double, nullable=False),
     Column("revoked_at", Double),
     Column("last_used_at", Double),
+    Column("scopes", Text, nullable=False, server_default="agent:connect agent:call"),
     Index("tokens_of_agent", "agent_id"),
 )
 

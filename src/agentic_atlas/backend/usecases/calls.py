@@ -3,11 +3,12 @@
 import msgspec
 
 from agentic_atlas.backend.domain.children import call_key, final_reply
-from agentic_atlas.backend.domain.records import CallerRef, EventKind, Task, User
+from agentic_atlas.backend.domain.records import EventKind, Task, User
 from agentic_atlas.backend.engine import events, submission
 from agentic_atlas.backend.engine.answering import Replies
 from agentic_atlas.backend.engine.engine import Engine
-from agentic_atlas.backend.rights import no_agent, seen_by
+from agentic_atlas.backend.rights import Principal, no_agent, seen_by
+from agentic_atlas.backend.usecases.application import use_case
 from agentic_atlas.errors import AtlasError, InvalidInput, NotFound
 from agentic_atlas.protocol.caller.tasks import SubmitRequest
 from agentic_atlas.protocol.inside.messages import Called
@@ -17,7 +18,8 @@ from agentic_atlas.protocol.tasks import LEASED
 _KEEP_ALIVE = 60.0
 
 
-async def call(engine: Engine, said: Called, replies: Replies) -> None:
+@use_case
+async def call(who: Principal, engine: Engine, said: Called, replies: Replies) -> None:
     """Carry out an agent's `call` and answer it until the child task ends.
 
     The same call sent again after a cut finds the same child task. A call that can't be made, and an error of ours, is
@@ -25,21 +27,25 @@ async def call(engine: Engine, said: Called, replies: Replies) -> None:
     """
     asked = said.call
     try:
-        child = await _submit(engine, said.instance.agent_id, said.instance.instance_id, asked)
+        child = await _submit(who, engine, said.instance.instance_id, asked)
         if asked.stream and not await _forward(engine, child, asked, replies):
             return
         ended = await _end_of(engine, child)
         replies(final_reply(asked.id, ended))
     except AtlasError as error:
-        replies(Reply(asked.id, ReplyKind.RESULT, error=Fault(error.code, error.message, _detail(error))))
+        replies(refused(asked, error))
 
 
-async def _submit(engine: Engine, agent_id: str, instance_id: str, asked: Call) -> Task:
+def refused(asked: Call, error: AtlasError) -> Reply:
+    """Return the final reply to a call that can't be made."""
+    return Reply(asked.id, ReplyKind.RESULT, error=Fault(error.code, error.message, _detail(error)))
+
+
+async def _submit(who: Principal, engine: Engine, instance_id: str, asked: Call) -> Task:
     parent = await engine.store.tasks.get(asked.task)
     if parent is None or not _runs(parent, asked, instance_id):
         raise InvalidInput("only a running task can call another agent", code="parent_not_running")
-    owner, asker = await _both(engine, agent_id, parent, asked.agent)
-    caller = CallerRef("agent", agent_id, owner.id, parent.agent)
+    asker = await engine.store.users.get(parent.owner_id)
     ask = SubmitRequest(
         asked.agent,
         asked.skill,
@@ -49,11 +55,11 @@ async def _submit(engine: Engine, agent_id: str, instance_id: str, asked: Call) 
         queue_ttl=0.0,
     )
     try:
-        await _may_both(engine, owner, asker, asked.agent)
+        await _may_both(engine, who.user, asker, asked.agent)
     except NotFound as refusal:
-        child = (await submission.earlier(engine, owner, caller, ask, refusal)).task
+        child = (await submission.earlier(engine, who.user, who.caller, ask, refusal)).task
     else:
-        child = (await submission.submit(engine, owner, caller, ask, parent=parent)).task
+        child = (await submission.submit(engine, who.user, who.caller, ask, parent=parent)).task
     parent = await engine.store.tasks.get(asked.task)
     if parent is None or not _runs(parent, asked, instance_id):
         # It was canceled while the child was being made, and that cancel did not see the child.
@@ -67,20 +73,10 @@ def _runs(parent: Task, asked: Call, instance_id: str) -> bool:
     return current and parent.state in LEASED and parent.cancel_reason is None
 
 
-async def _both(engine: Engine, agent_id: str, parent: Task, name: str) -> tuple[User, User]:
-    """Return the calling agent's owner, and who asked for its task."""
-    agent = await engine.store.agents.get(agent_id)
-    owner = await engine.store.users.get(agent.owner_id) if agent else None
-    asker = await engine.store.users.get(parent.owner_id)
-    if owner is None or asker is None:
-        raise no_agent(name)
-    return owner, asker
-
-
-async def _may_both(engine: Engine, owner: User, asker: User, name: str) -> None:
+async def _may_both(engine: Engine, owner: User, asker: User | None, name: str) -> None:
     """Raise NotFound unless both may use the agent: a caller must not reach through one what they could not reach."""
     target = await engine.access.agent(owner, name)
-    if not seen_by(asker).agent(target):
+    if asker is None or not seen_by(asker).agent(target):
         raise no_agent(name)
 
 

@@ -1,0 +1,336 @@
+"""Every use case, asked for by everybody: what is not theirs is refused, or does not exist for them."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import pkgutil
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from itertools import count
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+
+from agentic_atlas.auth import AGENT_SCOPES
+from agentic_atlas.backend import usecases
+from agentic_atlas.backend.domain.records import Agent, ApiKey, Role, Skill, Task, Token, User
+from agentic_atlas.backend.engine.api_keys import issue_key
+from agentic_atlas.backend.ports import TaskFilter
+from agentic_atlas.backend.rights import RIGHT_OF, AgentToken, Principal
+from agentic_atlas.backend.usecases.application import USE_CASES, Application
+from agentic_atlas.errors import AtlasError
+from agentic_atlas.protocol.caller.tasks import SubmitRequest
+from agentic_atlas.protocol.inside.messages import Called, InstanceRef
+from agentic_atlas.protocol.messages import Call, Policy, Raw, Reply
+from tests.integration.api.network import Api, api
+
+NAMES = [one.name for one in pkgutil.iter_modules(usecases.__path__)]
+MODULES = [importlib.import_module(f"{usecases.__name__}.{name}") for name in NAMES]
+
+UNKNOWN = "unauthenticated"
+SCOPE = "insufficient_scope"
+ADMINS = "forbidden"
+
+
+class Answers(NamedTuple):
+    """What each of them is answered: `ok`, `nothing` for what is empty, or a code."""
+
+    nobody: str
+    other: str
+    token: str
+    """Whoever has the token of another user's agent."""
+    admin: str
+    owner: str
+
+
+OPEN = Answers("ok", "ok", "ok", "ok", "ok")
+ANYBODYS = Answers(UNKNOWN, "ok", SCOPE, "ok", "ok")
+"""What people do for themselves."""
+ADMINISTRATORS = Answers(UNKNOWN, ADMINS, SCOPE, "ok", ADMINS)
+
+
+def owners(hidden: str, seen: str = "ok") -> Answers:
+    return Answers(UNKNOWN, hidden, SCOPE, seen, seen)
+
+
+class World:
+    """A network in which ada owns an agent, and eve owns another one."""
+
+    def __init__(self, atlas: Api, admin: Principal) -> None:
+        self.atlas = atlas
+        self.engine = atlas.engine
+        self.application = Application(atlas.engine)
+        self.admin = admin
+        self.ada = self._user("ada")
+        self.eve = self._user("eve")
+        self._numbers = count(1)
+
+    def _user(self, name: str) -> Principal:
+        user = User(f"usr_{name}", name, Role.MEMBER, 0.0)
+        return Principal(user, ApiKey(f"key_{name}", user.id, "laptop", name.encode() * 8, 0.0), ("*",))
+
+    async def furnish(self) -> None:
+        for one in (self.ada, self.eve):
+            await self.engine.store.users.add(one.user)
+        eves = await self.agent(self.eve)
+        self.token = Principal(self.eve.user, AgentToken("tok_eve", eves.id, eves.full_name), AGENT_SCOPES)
+
+    def name(self) -> str:
+        return f"n{next(self._numbers)}"
+
+    async def agent(self, owner: Principal | None = None) -> Agent:
+        user = (owner or self.ada).user
+        agent = Agent(self.engine.ids("agt"), user.id, user.name, self.name(), 0.0)
+        await self.engine.store.agents.add(agent)
+        return agent
+
+    async def skilled(self) -> Agent:
+        """Return an agent of ada's that has declared a skill."""
+        agent = await self.agent()
+        await self.engine.store.agents.declare(
+            agent.id, [Skill(agent.id, "greet", "", b"{}", b"null", Policy(), False, 0.0)]
+        )
+        return agent
+
+    async def task(self) -> Task:
+        made: Any = await USE_CASES["tasks.submit"](self.ada, self.application, await asked(self))  # type: ignore[misc]
+        return made.task  # type: ignore[no-any-return]
+
+
+Arrange = Callable[[World], Awaitable[dict[str, Any]]]
+"""Makes what the use case is asked about, anew for each who asks; returns the arguments."""
+
+
+async def asked(world: World) -> SubmitRequest:
+    agent = await world.skilled()
+    return SubmitRequest(agent.full_name, "greet", Raw(b'{"name":"Ada"}'))
+
+
+async def nothing(_: World) -> dict[str, Any]:
+    return {}
+
+
+async def new_name(world: World) -> dict[str, Any]:
+    return {"name": world.name()}
+
+
+async def new_user(world: World) -> dict[str, Any]:
+    return {"name": world.name(), "role": Role.MEMBER}
+
+
+async def page(world: World) -> dict[str, Any]:
+    await world.agent()
+    return {"limit": 10, "after": None}
+
+
+async def agent_named(world: World) -> dict[str, Any]:
+    return {"name": (await world.agent()).full_name}
+
+
+async def of_agent(world: World) -> dict[str, Any]:
+    return {"agent_name": (await world.agent()).full_name}
+
+
+async def agent_change(world: World) -> dict[str, Any]:
+    return await agent_named(world) | {"description": "mine", "disabled": None}
+
+
+async def token_of_hers(world: World) -> dict[str, Any]:
+    token = Token(world.engine.ids("tok"), (await world.agent()).id, "laptop", 0.0, 4e9)
+    await world.engine.store.tokens.add(token)
+    return {"token_id": token.id}
+
+
+async def user_change(_: World) -> dict[str, Any]:
+    return {"name": "ada", "role": None, "disabled": False}
+
+
+async def key_for(_: World) -> dict[str, Any]:
+    return {"user": "ada"}
+
+
+async def key_of_hers(world: World) -> dict[str, Any]:
+    return {"key_id": (await issue_key(world.engine, world.ada.user, "hers")).key.id}
+
+
+async def key_listed(world: World) -> dict[str, Any]:
+    await issue_key(world.engine, world.ada.user, "hers")
+    return {}
+
+
+async def her_secret(world: World) -> dict[str, Any]:
+    return {"secret": (await issue_key(world.engine, world.ada.user, "hers")).secret}
+
+
+async def applicant(_: World) -> dict[str, Any]:
+    return {"host": "laptop", "address": ""}
+
+
+async def user_code(world: World) -> dict[str, Any]:
+    codes = world.engine.logins.begin("laptop", world.name(), now=world.engine.clock(), entropy=world.engine.entropy)
+    return {"user_code": codes.user_code}
+
+
+async def device_code(world: World) -> dict[str, Any]:
+    codes = world.engine.logins.begin("laptop", world.name(), now=world.engine.clock(), entropy=world.engine.entropy)
+    approver = await issue_key(world.engine, world.ada.user, "hers")
+    now = world.engine.clock()
+    world.engine.logins.approve(codes.user_code, user_id=world.ada.user.id, key_digest=approver.key.digest, now=now)
+    return {"device_code": codes.device_code}
+
+
+async def a_request(world: World) -> dict[str, Any]:
+    return {"ask": await asked(world)}
+
+
+async def requests(world: World) -> dict[str, Any]:
+    return {"asks": [await asked(world)]}
+
+
+async def task_of_hers(world: World) -> dict[str, Any]:
+    return {"task_id": (await world.task()).id}
+
+
+async def ended_task(world: World) -> dict[str, Any]:
+    task = await world.task()
+    await world.engine.dispatcher.cancel(task.id, "enough")
+    return {"task_id": task.id}
+
+
+async def tasks_of_hers(world: World) -> dict[str, Any]:
+    await world.task()
+    return {"which": TaskFilter(), "limit": 10, "after": None}
+
+
+async def after_the_first(world: World) -> dict[str, Any]:
+    return await task_of_hers(world) | {"after": 0}
+
+
+async def followed(world: World) -> dict[str, Any]:
+    return await after_the_first(world) | {"keep_alive": 1.0}
+
+
+async def reason(world: World) -> dict[str, Any]:
+    return await task_of_hers(world) | {"reason": "enough"}
+
+
+async def an_answer(world: World) -> dict[str, Any]:
+    return await task_of_hers(world) | {"value": b"1", "number": None}
+
+
+class Unheard:
+    def __call__(self, reply: Reply) -> bool:
+        assert reply.error is not None and reply.error.code == "parent_not_running"
+        return True
+
+    async def drained(self) -> None: ...
+
+
+async def a_call(world: World) -> dict[str, Any]:
+    """Return a call for a task that another instance runs: whoever has the right to call is told so."""
+    asked_for = Call("call_1", (await world.task()).id, 1, "ada/other", "greet", Raw(b"{}"))
+    said = Called(InstanceRef("agt_eve", "ins_eve", 1), asked_for)
+    return {"said": said, "replies": Unheard()}
+
+
+async def backed_up(world: World) -> dict[str, Any]:
+    if not await world.engine.backups.find():
+        await world.engine.backups.make()
+    return {}
+
+
+MATRIX: dict[str, tuple[Arrange, Answers]] = {
+    "agents.create": (new_name, ANYBODYS),
+    "agents.find": (page, ANYBODYS),
+    "agents.show": (agent_named, owners("agent_not_found")),
+    "agents.update": (agent_change, owners("agent_not_found")),
+    "agents.delete": (agent_named, owners("agent_not_found")),
+    "tokens.issue": (of_agent, owners("agent_not_found")),
+    "tokens.of_agent": (of_agent, owners("agent_not_found")),
+    "tokens.revoke": (token_of_hers, owners("token_not_found")),
+    "users.authenticate": (her_secret, OPEN),
+    "users.whoami": (nothing, ANYBODYS),
+    "users.create": (new_user, ADMINISTRATORS),
+    "users.find": (page, ADMINISTRATORS),
+    "users.update": (user_change, ADMINISTRATORS),
+    "keys.create": (nothing, ANYBODYS),
+    "keys.create_for": (key_for, ADMINISTRATORS),
+    "keys.find": (key_listed, Answers(UNKNOWN, "nothing", SCOPE, "ok", "ok")),
+    "keys.revoke": (key_of_hers, owners("api_key_not_found")),
+    "logins.begin": (applicant, OPEN),
+    "logins.collect": (device_code, OPEN),
+    "logins.show": (user_code, ANYBODYS),
+    "logins.approve": (user_code, ANYBODYS),
+    "logins.deny": (user_code, ANYBODYS),
+    "tasks.submit": (a_request, owners("agent_not_found")),
+    "tasks.submit_all": (requests, owners("agent_not_found")),
+    "tasks.retry": (ended_task, owners("task_not_found")),
+    "tasks.show": (task_of_hers, owners("task_not_found")),
+    "tasks.standing": (task_of_hers, owners("task_not_found")),
+    "tasks.find": (tasks_of_hers, Answers(UNKNOWN, "nothing", SCOPE, "ok", "ok")),
+    "tasks.page": (after_the_first, owners("task_not_found")),
+    "tasks.follow": (followed, owners("task_not_found")),
+    "tasks.cancel": (reason, owners("task_not_found")),
+    # There is no question: whoever may answer is told so.
+    "tasks.answer": (an_answer, owners("task_not_found", "no_open_question")),
+    "calls.call": (a_call, Answers(UNKNOWN, SCOPE, "ok", SCOPE, SCOPE)),
+    "backups.make": (nothing, ADMINISTRATORS),
+    "backups.find": (backed_up, ADMINISTRATORS),
+    "system.key_set": (nothing, OPEN),
+    "system.ready": (nothing, OPEN),
+    "system.health": (nothing, OPEN),
+    "system.figures": (nothing, OPEN),
+}
+
+
+@asynccontextmanager
+async def world(folder: Path) -> AsyncIterator[World]:
+    async with api(folder) as atlas:
+        key = str(atlas.admin.headers["Authorization"]).removeprefix("Bearer ")
+        made = World(atlas, await atlas.engine.access.authenticate(key))
+        await made.furnish()
+        yield made
+
+
+async def answer(made: World, name: str, who: Principal | None, arguments: dict[str, Any]) -> str:
+    use_case: Any = USE_CASES[name]
+    try:
+        found = await use_case(who, made.application, **arguments)
+    except AtlasError as error:
+        return error.code
+    if isinstance(found, list) and found and isinstance(found[0], AtlasError):
+        return found[0].code
+    items = getattr(found, "items", found)
+    return "nothing" if isinstance(items, list | tuple) and not items else "ok"
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("name", sorted(RIGHT_OF))
+async def test_a_use_case_answers_each_who_asks_as_the_matrix_says(name: str, tmp_path: Path) -> None:
+    assert name in MATRIX, f"{name} needs a row: what are the five who may ask for it answered?"
+    arrange, expected = MATRIX[name]
+    async with world(tmp_path) as made:
+        who = (None, made.eve, made.token, made.admin, made.ada)
+        found = Answers(*[await answer(made, name, one, await arrange(made)) for one in who])
+    assert found == expected
+
+
+def test_every_use_case_has_a_right_and_a_row() -> None:
+    assert set(USE_CASES) == set(RIGHT_OF) == set(MATRIX)
+
+
+def test_what_works_on_the_engine_is_a_use_case_and_takes_who_asks_first() -> None:
+    for module in MODULES:
+        noun = module.__name__.rpartition(".")[2]
+        if noun in ("application", "machine"):
+            continue  # what use cases are made with; and what no door may have
+        for name, function in vars(module).items():
+            if not inspect.isfunction(function) or function.__module__ != module.__name__ or name.startswith("_"):
+                continue
+            takes = list(inspect.signature(inspect.unwrap(function), eval_str=True).parameters.values())
+            kinds = [one.annotation.__name__ for one in takes if inspect.isclass(one.annotation)]
+            if "Engine" in kinds or f"{noun}.{name}" in USE_CASES:
+                assert USE_CASES.get(f"{noun}.{name}") is function, f"{noun}.{name} is no use case"
+                assert takes[0].name == "who"

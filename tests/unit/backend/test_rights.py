@@ -1,0 +1,134 @@
+"""What a credential is good for, and what somebody sees."""
+
+from typing import Any
+
+import pytest
+
+from agentic_atlas.auth import AGENT_SCOPES, Scope
+from agentic_atlas.backend.domain.records import Agent, ApiKey, CallerRef, Role, User
+from agentic_atlas.backend.rights import (
+    RIGHT_OF,
+    AgentToken,
+    BrowserSession,
+    Credential,
+    Principal,
+    Right,
+    Tie,
+    Visible,
+    require,
+    seen_by,
+)
+from agentic_atlas.errors import AtlasError, Forbidden, Unauthenticated
+from tests.unit.backend.domain.examples import task
+
+ADA = User("usr_ada", "ada", Role.MEMBER, 0.0)
+ROOT = User("usr_root", "root", Role.ADMIN, 0.0)
+KEY = ApiKey("key_1", ADA.id, "laptop", b"d" * 32, 0.0)
+TOKEN = AgentToken("tok_1", "agt_1", "ada/hello")
+
+
+def holder(*scopes: str, user: User = ADA, credential: Credential = KEY) -> Principal:
+    return Principal(user, credential, scopes)
+
+
+def refused(who: Principal | None, right: Right) -> AtlasError | None:
+    try:
+        require(who, right)
+    except AtlasError as error:
+        return error
+    return None
+
+
+def granted(who: Principal) -> set[Right]:
+    return {right for right in Right if refused(who, right) is None}
+
+
+def test_whoever_shows_nothing_has_what_is_open_and_nothing_else() -> None:
+    assert refused(None, Right.OPEN) is None
+    others = [refused(None, right) for right in Right if right is not Right.OPEN]
+    assert {type(error) for error in others} == {Unauthenticated}
+
+
+@pytest.mark.parametrize(
+    ("scopes", "rights"),
+    [
+        ((), set()),
+        (("tasks:read",), {Right.READ_TASKS}),
+        (("tasks:write",), {Right.READ_TASKS, Right.WRITE_TASKS}),
+        (("agents:write", "tokens:read"), {Right.READ_AGENTS, Right.WRITE_AGENTS, Right.READ_TOKENS}),
+        (("tokens:write",), {Right.READ_TOKENS, Right.WRITE_TOKENS}),
+        (("users:admin",), set()),
+        (("tasks", "tasks:*", "TASKS:READ"), set()),
+    ],
+)
+def test_a_key_is_good_for_its_scopes_and_nothing_else(scopes: tuple[str, ...], rights: set[Right]) -> None:
+    assert granted(holder(*scopes)) == rights | {Right.OPEN, Right.BE_KNOWN}
+
+
+def test_a_scope_that_lacks_is_named_whatever_the_role() -> None:
+    for user in (ADA, ROOT):
+        error = refused(holder("tasks:read", user=user), Right.WRITE_TASKS)
+        assert isinstance(error, Forbidden)
+        assert error.code == "insufficient_scope"
+        assert "tasks:write" in error.message
+
+
+def test_administrating_takes_the_role_and_the_scope() -> None:
+    assert getattr(refused(holder("*"), Right.MANAGE_USERS), "code", None) == "forbidden"
+    assert refused(holder("users:admin", user=ROOT), Right.MANAGE_USERS) is None
+    # A copy of the network holds every secret, so it takes a key that is good for everything.
+    assert (
+        getattr(refused(holder("users:admin", user=ROOT), Right.MANAGE_BACKUPS), "code", None) == "insufficient_scope"
+    )
+    assert granted(holder("*", user=ROOT)) == set(Right) - {Right.CONNECT, Right.CALL}
+
+
+def test_a_credential_that_is_good_for_something_only_makes_none_that_is_good_for_more() -> None:
+    everything_else = [scope.value for scope in Scope if scope is not Scope.EVERYTHING]
+    assert Right.MANAGE_OWN_KEYS not in granted(holder(*everything_else, user=ROOT))
+
+
+def test_an_agent_connects_and_calls_and_does_nothing_that_people_do() -> None:
+    assert granted(holder(*AGENT_SCOPES, credential=TOKEN)) == {Right.OPEN, Right.CONNECT, Right.CALL}
+    assert granted(holder("agent:connect", credential=TOKEN)) == {Right.OPEN, Right.CONNECT}
+    assert granted(holder("*")) & {Right.CONNECT, Right.CALL} == set()
+
+
+def test_every_right_is_of_some_use() -> None:
+    assert set(RIGHT_OF.values()) | {Right.CONNECT} == set(Right)
+
+
+@pytest.mark.parametrize(
+    ("credential", "caller"),
+    [
+        (KEY, CallerRef("api_key", "key_1", "usr_ada", "ada/laptop")),
+        (BrowserSession("ses_1"), CallerRef("user", "usr_ada", "usr_ada", "ada")),
+        (TOKEN, CallerRef("agent", "agt_1", "usr_ada", "ada/hello")),
+    ],
+)
+def test_a_task_names_who_asked_for_it(credential: Credential, caller: CallerRef) -> None:
+    assert holder("*", credential=credential).caller == caller
+
+
+def test_a_member_sees_what_is_theirs_and_an_administrator_everything() -> None:
+    hers, others = (Agent("agt_1", owner, "x", "y", 0.0) for owner in (ADA.id, "usr_bob"))
+    assert [seen_by(ADA).agent(one) for one in (hers, others)] == [True, False]
+    assert [seen_by(ROOT).agent(one) for one in (hers, others)] == [True, True]
+
+
+TIED: dict[Tie, tuple[dict[str, Any], str | None]] = {
+    Tie.ASKED: ({"owner_id": ADA.id}, "usr_bob"),
+    Tie.CALLED: ({"caller": CallerRef("agent", "agt_1", ADA.id, "ada/hello")}, "usr_bob"),
+    Tie.RUNS: ({}, ADA.id),
+}
+"""A task that a user is tied to in this way alone: what is changed in one of other people's, and its agent's owner."""
+
+
+@pytest.mark.parametrize("tie", Tie)
+def test_each_tie_alone_shows_a_task(tie: Tie) -> None:
+    fields, agent_owner = TIED[tie]
+    others = {"owner_id": "usr_bob", "caller": CallerRef("api_key", "key_2", "usr_bob", "bob/laptop")}
+    assert Visible(ADA.id).task(task(**(others | fields)), agent_owner)
+    assert not Visible(ADA.id).task(task(**others), "usr_bob")
+    assert not Visible(ADA.id).task(task(**others), None)
+    assert Visible(None).task(task(**others), None)
