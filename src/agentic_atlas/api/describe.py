@@ -1,7 +1,7 @@
 """OpenAPI of bodies and answers, made from the structs the routes read and write."""
 
 from http import HTTPStatus
-from typing import Any, TypedDict
+from typing import TypedDict
 
 import msgspec
 from fastapi import FastAPI
@@ -21,8 +21,8 @@ _KINDS: set[type] = {ErrorAnswer, TaskState}
 class Description(TypedDict, total=False):
     """Arguments of a FastAPI route that describe it."""
 
-    openapi_extra: dict[str, Any]
-    responses: dict[int | str, dict[str, Any]]
+    openapi_extra: dict[str, object]
+    responses: dict[int | str, dict[str, object]]
     status_code: int
     response_class: type[Response]
 
@@ -52,7 +52,7 @@ def describe(
 def install(app: FastAPI) -> None:
     """Have the application's OpenAPI document name the structs."""
 
-    def document() -> dict[str, Any]:
+    def document() -> dict[str, object]:
         if app.openapi_schema is None:
             schema = get_openapi(title=app.title, version=app.version, description=app.description, routes=app.routes)
             _, components = msgspec.json.schema_components(_KINDS, ref_template=_TEMPLATE)
@@ -69,7 +69,7 @@ def install(app: FastAPI) -> None:
     app.openapi = document  # type: ignore[method-assign]  # FastAPI's documented way to extend the document
 
 
-def _content(kind: type | None) -> dict[str, Any]:
+def _content(kind: type | None) -> dict[str, object]:
     if kind is None:
         return {}
     _KINDS.add(kind)

@@ -6,7 +6,7 @@ Implementations live elsewhere (`store`, the router behind `compose`), one confo
 from asyncio import Future
 from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 import msgspec
 
@@ -61,10 +61,10 @@ class Ids(Protocol):
 class FaultLog(Protocol):
     """A structured log, as structlog's: an event's name, and facts. No payload and no token is ever among them."""
 
-    def warning(self, event: str, **facts: Any) -> Any:
+    def warning(self, event: str, **facts: object) -> object:
         """What an operator should know."""
 
-    def error(self, event: str, **facts: Any) -> Any:
+    def error(self, event: str, **facts: object) -> object:
         """What is a fault of ours; `exc_info` may be among the facts."""
 
 

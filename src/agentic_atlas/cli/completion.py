@@ -81,7 +81,7 @@ def _asked(question: Any) -> list[str]:
 
     async def work() -> list[str]:
         async with connection.connect(patience=0.0) as atlas:
-            answered: Coroutine[Any, Any, list[str]] = question(atlas)
+            answered: Coroutine[object, object, list[str]] = question(atlas)
             return await answered
 
     try:

@@ -82,7 +82,7 @@ async def _serve(settings: Settings, log: FilteringBoundLogger, stop: Any, *, as
             output.say(f"Commands go to {handed_on} now.")
 
 
-def read_settings(given: dict[str, Any]) -> Settings:
+def read_settings(given: dict[str, object]) -> Settings:
     """Return the settings of the server on this machine: what is given on the command line wins.
 
     Raises:

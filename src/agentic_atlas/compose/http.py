@@ -17,7 +17,6 @@ from collections import deque
 from collections.abc import Generator
 from functools import partial
 from http import HTTPStatus
-from typing import Any
 
 import httptools
 import uvicorn
@@ -54,7 +53,7 @@ class _Protocol(HttpToolsProtocol):
         self,
         config: uvicorn.Config,
         server_state: ServerState,
-        app_state: dict[str, Any],
+        app_state: dict[str, object],
         _loop: AbstractEventLoop | None = None,
         *,
         crowd: Crowd,

@@ -25,9 +25,9 @@ from agentic_atlas.http import errors
 
 Given = Mapping[str, Sequence[str]]
 """Parameters of a query, each with all its values."""
-Fault = dict[str, Any]
+Fault = dict[str, object]
 """What is wrong with a parameter, as Pydantic tells it."""
-Made = dict[Callable[..., Awaitable[Any]], Any]
+Made = dict[Callable[..., Awaitable[object]], object]
 """What handlers depend on and was made for one request, by what made it."""
 
 
@@ -40,7 +40,7 @@ class _Parameter:
     """`query` or `header`."""
     said: str
     """Its name in the request."""
-    adapter: TypeAdapter[Any]
+    adapter: TypeAdapter[object]
     lists: Mapping[str, bool] | None
     """Of one that takes the whole query, its fields: whether each may come more than once."""
     default: object
@@ -70,7 +70,7 @@ class _Parameter:
 class _Endpoint:
     """A handler, or what one depends on, and where its arguments come from."""
 
-    def __init__(self, function: Callable[..., Awaitable[Any]], in_path: Collection[str] = ()) -> None:
+    def __init__(self, function: Callable[..., Awaitable[object]], in_path: Collection[str] = ()) -> None:
         self._function = function
         self._takes_request: list[str] = []
         self._provided: list[tuple[str, _Endpoint]] = []
@@ -79,7 +79,7 @@ class _Endpoint:
             if name not in in_path:
                 self._take(name, parameter.annotation, parameter.default)
 
-    def _take(self, name: str, annotation: Any, default: object) -> None:
+    def _take(self, name: str, annotation: object, default: object) -> None:
         marks = get_args(annotation)[1:] if get_origin(annotation) is Annotated else ()
         depends = next((mark.dependency for mark in marks if isinstance(mark, Depends)), None)
         if annotation is Request:

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 from msgspec import inspect
@@ -130,7 +130,7 @@ def _allowed(kind: type, steps: Sequence[int | str]) -> list[str]:
     return [name for node in nodes for name in _names(node)]
 
 
-def _plain(node: Any) -> list[Any]:
+def _plain(node: object) -> list[object]:
     if isinstance(node, inspect.Metadata):
         return _plain(node.type)
     if isinstance(node, inspect.UnionType):
@@ -138,13 +138,13 @@ def _plain(node: Any) -> list[Any]:
     return [node]
 
 
-def _below(node: Any, step: int | str) -> list[Any]:
+def _below(node: object, step: int | str) -> list[object]:
     if isinstance(node, inspect.StructType):
         return next((_plain(field.type) for field in node.fields if field.encode_name == step), [])
     return _plain(node.item_type) if isinstance(node, inspect.ListType) else []
 
 
-def _names(node: Any) -> list[str]:
+def _names(node: object) -> list[str]:
     if isinstance(node, inspect.StructType):
         return [field.encode_name for field in node.fields]
     if isinstance(node, inspect.EnumType):
@@ -152,7 +152,7 @@ def _names(node: Any) -> list[str]:
     return [str(one) for one in node.values] if isinstance(node, inspect.LiteralType) else []
 
 
-def _at(value: Any, steps: Sequence[int | str]) -> object:
+def _at(value: object, steps: Sequence[int | str]) -> object:
     for step in steps:
         if isinstance(value, Mapping):
             value = value.get(step)

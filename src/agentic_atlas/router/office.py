@@ -3,7 +3,6 @@
 from asyncio import Task
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
-from typing import Any
 
 from agentic_atlas.protocol.inside.messages import Receipt
 from agentic_atlas.protocol.messages import Limits
@@ -29,5 +28,5 @@ class Office:
     clock: Callable[[], float]
     wall: Callable[[], float]
     log: RouterLog
-    spawn: Callable[[Coroutine[Any, Any, None]], Task[None] | None]
+    spawn: Callable[[Coroutine[object, object, None]], Task[None] | None]
     receipts: Unanswered[Receipt] = field(default_factory=Unanswered)

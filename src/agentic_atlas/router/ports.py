@@ -1,6 +1,6 @@
 """What the router needs of the world: the backend, a connection's transport, and a log."""
 
-from typing import Any, Protocol
+from typing import Protocol
 
 from agentic_atlas.protocol.inside.messages import FromRouter
 
@@ -41,11 +41,11 @@ class Transport(Protocol):
 class RouterLog(Protocol):
     """A structured log, as structlog's: an event's name, and facts. No payload and no token is ever among them."""
 
-    def info(self, event: str, **facts: Any) -> Any:
+    def info(self, event: str, **facts: object) -> object:
         """What an operator may want to know."""
 
-    def warning(self, event: str, **facts: Any) -> Any:
+    def warning(self, event: str, **facts: object) -> object:
         """What an operator should know."""
 
-    def error(self, event: str, **facts: Any) -> Any:
+    def error(self, event: str, **facts: object) -> object:
         """What is a fault of ours; `exc_info` may be among the facts."""

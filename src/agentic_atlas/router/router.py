@@ -212,7 +212,7 @@ class Router:
         spread = min(len(connections) / _RETURNS_PER_SECOND, self.office.settings.grace / 6)
         return [(one, round(spread * number / len(connections), 2)) for number, one in enumerate(connections)]
 
-    def _spawn(self, work: Coroutine[Any, Any, None]) -> "asyncio.Task[None] | None":
+    def _spawn(self, work: Coroutine[object, object, None]) -> "asyncio.Task[None] | None":
         if self._group is None:
             work.close()
             return None

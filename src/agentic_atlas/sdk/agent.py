@@ -10,7 +10,7 @@ from collections.abc import Callable, Coroutine, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Final, Never, TypeVar, Unpack, overload
+from typing import TYPE_CHECKING, Final, Never, TypeVar, Unpack, overload
 
 import msgspec
 
@@ -32,8 +32,8 @@ from agentic_atlas.sdk.uncaught import told_in_a_sentence
 if TYPE_CHECKING:
     from agentic_atlas.sdk.environment import AgentSettings
 
-F = TypeVar("F", bound=Callable[..., Any])
-Lifespan = Callable[["Agent"], AbstractAsyncContextManager[Any]]
+F = TypeVar("F", bound=Callable[..., object])
+Lifespan = Callable[["Agent"], AbstractAsyncContextManager[object]]
 
 MOST_DECLARED = HELLO_BYTES * 3 // 4
 """Bytes of an agent's declarations; the rest of a `hello` is for the attempts that it comes back with."""
@@ -237,7 +237,7 @@ class Agent:
             log.info(line)
         return self._stopping is None
 
-    async def _unless_stopped(self, work: Coroutine[Any, Any, object]) -> None:
+    async def _unless_stopped(self, work: Coroutine[object, object, object]) -> None:
         """Do something before the agent connects; a stop ends it there."""
         beginning = self._beginning = asyncio.timeout(None if self._stopping is None else 0)
         try:

@@ -117,7 +117,7 @@ class _Thread:
             raise ConfigurationError(f"the agents did not stop within {LEAVE_SECONDS:g} s: {hint}")
         self._over.result()
 
-    def run(self, work: Coroutine[Any, Any, T]) -> T:
+    def run(self, work: Coroutine[object, object, T]) -> T:
         """Run it on the loop to its end. An interrupt of the test's (Ctrl-C) cancels it."""
         if not self._thread.is_alive():
             work.close()

@@ -200,7 +200,7 @@ class MemoryNetwork:
 
         return await self.do(bounded())
 
-    async def do(self, work: Coroutine[Any, Any, T]) -> T:
+    async def do(self, work: Coroutine[object, object, T]) -> T:
         """Do something on the loop of the network."""
         return await awaited_on(self._loop, work)
 

@@ -44,7 +44,7 @@ class SkillSchemas:
         """Take it: the agent looked at it before it asked."""
 
 
-def _core(root: Any) -> CoreSchema:
+def _core(root: object) -> CoreSchema:
     """Return what checks values as a JSON Schema says."""
     named = [
         {**_part(part), "ref": f"#/$defs/{name}"}

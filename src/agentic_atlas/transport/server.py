@@ -8,7 +8,7 @@ to pass over.
 import asyncio
 import ssl as tls
 from collections.abc import Callable
-from typing import Any, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
 from picows import WSAutoPingStrategy, WSUpgradeRequest, WSUpgradeResponse
 from picows.common import WSUpgradeResponseWithListener
@@ -255,7 +255,7 @@ class Accepted(WSProtocol):  # type: ignore[misc]  # picows' stubs do not have i
         super().connection_lost(exc)
         self._listener.ended(self)
 
-    def get_buffer(self, size_hint: int) -> Any:
+    def get_buffer(self, size_hint: int) -> object:
         """Return where the next bytes go."""
         return super().get_buffer(size_hint)[:_AT_ONCE] if self._incoming is None else self._incoming.room()
 

@@ -19,7 +19,7 @@ def value(future: "Future[T]") -> T | None:
     return None if future.cancelled() or future.exception() is not None else future.result()
 
 
-def outcome(future: "Future[T]", log: FaultLog, event: str, **facts: Any) -> T | None:
+def outcome(future: "Future[T]", log: FaultLog, event: str, **facts: object) -> T | None:
     """Return the value of a future that nobody awaits; None when it failed, and is to be tried again.
 
     A store that can't be had is told to callers and by the health answer. Anything else is a fault of ours, which

@@ -16,7 +16,7 @@ from agentic_atlas.backend.store.rows import TASKS
 from agentic_atlas.backend.store.tables import HELD, RESTING, agents, tasks
 from agentic_atlas.protocol.tasks import LEASED, TaskState
 
-Columns: TypeAlias = Sequence[ColumnElement[Any]]
+Columns: TypeAlias = Sequence[ColumnElement[object]]
 Condition: TypeAlias = ColumnElement[bool]
 
 _APART = 60.0

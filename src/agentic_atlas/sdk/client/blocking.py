@@ -9,7 +9,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import AsyncGenerator, Callable, Coroutine, Iterable, Iterator, Sequence
 from functools import wraps
-from typing import Any, Concatenate, Generic, ParamSpec, Protocol, Self, TypeVar
+from typing import Concatenate, Generic, ParamSpec, Protocol, Self, TypeVar
 
 from agentic_atlas.errors import AtlasError
 from agentic_atlas.protocol.caller.tasks import TaskInfo
@@ -30,7 +30,7 @@ T = TypeVar("T")
 class Runs(Protocol):
     """A loop on a thread of its own."""
 
-    def run(self, work: Coroutine[Any, Any, T]) -> T:
+    def run(self, work: Coroutine[object, object, T]) -> T:
         """Run it to its end."""
 
     def each(self, items: AsyncGenerator[T, None]) -> Iterator[T]:
@@ -46,7 +46,7 @@ class Blocking(Generic[A]):
 
 
 def blocking(
-    method: Callable[Concatenate[A, P], Coroutine[Any, Any, T]],
+    method: Callable[Concatenate[A, P], Coroutine[object, object, T]],
 ) -> Callable[Concatenate[Blocking[A], P], T]:
     """Return a coroutine method as one that blocks until it is done."""
 
@@ -70,7 +70,7 @@ def each(
 
 
 def _task(
-    method: Callable[Concatenate[A, P], Coroutine[Any, Any, TaskHandle]],
+    method: Callable[Concatenate[A, P], Coroutine[object, object, TaskHandle]],
 ) -> Callable[Concatenate[Blocking[A], P], BlockingTask]:
     """Return a method that answers a task as one that answers a blocking one."""
 

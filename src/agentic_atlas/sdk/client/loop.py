@@ -7,7 +7,7 @@ import os
 import threading
 from collections.abc import AsyncGenerator, Coroutine, Iterator
 from concurrent.futures import Future
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from agentic_atlas.errors import ConfigurationError
 
@@ -31,7 +31,7 @@ class LoopThread:
         """True after `stop`."""
         return self._loop.is_closed()
 
-    def run(self, work: Coroutine[Any, Any, T]) -> T:
+    def run(self, work: Coroutine[object, object, T]) -> T:
         """Run it to its end. An interrupt of the caller's (Ctrl-C) cancels it."""
         if self.stopped:
             work.close()

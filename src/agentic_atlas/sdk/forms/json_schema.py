@@ -137,7 +137,7 @@ class SchemaGenerator(GenerateJsonSchema):
         """Let a complex number be a number too."""
         return {"type": "string"} if self.mode == "serialization" else {"type": ["string", "number"]}
 
-    def encode_default(self, dft: Any) -> Any:
+    def encode_default(self, dft: object) -> object:
         """Write a default as a value of its kind is written; one without a form is left out."""
         try:
             return self._written(dft)

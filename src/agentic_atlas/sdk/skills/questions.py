@@ -7,7 +7,7 @@ happens on the agent's loop.
 
 import asyncio
 from contextlib import AbstractContextManager
-from typing import Any, ClassVar, Protocol
+from typing import ClassVar, Protocol
 
 import msgspec
 from msgspec import Raw
@@ -60,7 +60,7 @@ class Questions:
         self._asked = 0
         self._over = False
 
-    async def ask(self, text: str, form: AnswerForm, timeout: float | None = None) -> Any:
+    async def ask(self, text: str, form: AnswerForm, timeout: float | None = None) -> object:
         """Ask, and return the answer; the wait ends with the attempt at the latest.
 
         Raises:
