@@ -5,22 +5,18 @@ from msgspec import Raw
 from agentic_atlas.backend.domain.records import Task
 from agentic_atlas.protocol import messages
 from agentic_atlas.protocol.inside.messages import Stop
+from agentic_atlas.protocol.passing import passed_on
 
 
 def assignment(task: Task) -> messages.Task:
     """Return the message that delivers the task's current attempt."""
-    return messages.Task(
+    return passed_on(
+        messages.Task,
+        task,
         task=task.id,
-        attempt=task.attempt,
-        skill=task.skill,
         input=Raw(task.input),
         caller=messages.Caller(kind=task.caller.kind, id=task.caller.id, name=task.caller.name),
-        trace=task.trace,
-        created_at=task.created_at,
-        deadline=task.deadline,
-        timeout=task.timeout,
         parent=task.parent_id,
-        depth=task.depth,
         answers=task.dialogue.reactions,
     )
 

@@ -28,6 +28,7 @@ from agentic_atlas.protocol.caller.tasks import SubmitRequest
 from agentic_atlas.protocol.caller.values import LONGEST
 from agentic_atlas.protocol.inside.messages import InstanceRef
 from agentic_atlas.protocol.numbers import is_object, numbers_fit
+from agentic_atlas.protocol.passing import passed_on
 from agentic_atlas.protocol.payloads import input_too_large
 from agentic_atlas.protocol.tasks import TaskState
 
@@ -259,11 +260,13 @@ def _new_task(engine: Engine, request: _Request, agent: Agent, skill: Skill) -> 
     policy = effective(skill.policy, ask)
     asked = None if ask.deadline is None else ask.deadline.timestamp()
     deadlines = [at for at in (asked, parent.deadline if parent else None) if at is not None]
-    return Task(
+    return passed_on(
+        Task,
+        ask,
+        **msgspec.structs.asdict(policy),
         id=engine.ids(TASK),
         agent_id=agent.id,
         agent=agent.full_name,
-        skill=skill.name,
         state=TaskState.SUBMITTED,
         input=request.input,
         caller=caller,
@@ -271,17 +274,10 @@ def _new_task(engine: Engine, request: _Request, agent: Agent, skill: Skill) -> 
         created_at=now,
         updated_at=now,
         trace=child(parent.trace if parent else request.trace, engine.entropy),
-        delivery=policy.delivery,
-        max_attempts=policy.max_attempts,
-        retries=policy.retries,
-        backoff=policy.backoff,
-        timeout=policy.timeout,
         deadline=min(deadlines, default=None),
         queue_expires_at=None if ask.queue_ttl == 0 else now + (ask.queue_ttl or QUEUE_TTL),
-        priority=ask.priority,
         parent_id=parent.id if parent else None,
         depth=depth_below(parent) if parent else 0,
-        idempotency_key=ask.idempotency_key,
         body_digest=None if ask.idempotency_key is None else _digest(agent.id, ask),
         retry_of=request.retry_of,
     )

@@ -39,6 +39,7 @@ from agentic_atlas.protocol.caller.tasks import (
 )
 from agentic_atlas.protocol.caller.values import ErrorInfo
 from agentic_atlas.protocol.messages import NULL
+from agentic_atlas.protocol.passing import passed_on
 from agentic_atlas.protocol.tasks import TaskState
 
 _LAST_MOMENT = datetime(9999, 12, 31, tzinfo=UTC).timestamp()
@@ -77,11 +78,9 @@ def summary_of(task: Task) -> TaskSummary:
 def task_summary(summary: Summary) -> TaskSummary:
     """Show a task without its payloads."""
     task = summary.task
-    return TaskSummary(
-        id=task.id,
-        agent=task.agent,
-        skill=task.skill,
-        state=task.state,
+    return passed_on(
+        TaskSummary,
+        task,
         input_bytes=summary.input_bytes,
         output_bytes=summary.output_bytes,
         error=error_info(task.error, brief=True),
@@ -90,18 +89,8 @@ def task_summary(summary: Summary) -> TaskSummary:
         updated_at=moment(task.updated_at),
         ended_at=maybe(task.ended_at),
         deadline=maybe(task.deadline),
-        timeout=task.timeout,
-        priority=task.priority,
-        delivery=task.delivery,
-        retries=task.retries,
-        max_attempts=task.max_attempts,
         waits_until=maybe(task.queue_expires_at) if task.state is TaskState.SUBMITTED else None,
-        attempt=task.attempt,
-        parent_id=task.parent_id,
-        retry_of=task.retry_of,
         trace_id=task.trace_id,
-        instance_id=task.instance_id,
-        last_seq=task.last_seq,
         cancel_requested=task.cancel_reason is not None,
     )
 
@@ -169,29 +158,15 @@ def agent_info(of: AgentDetails) -> AgentInfo:
 
 def skill_info(skill: Skill) -> SkillInfo:
     """Show a skill."""
-    return SkillInfo(
-        name=skill.name,
-        description=skill.description,
-        input_schema=Raw(skill.input_schema),
-        output_schema=Raw(skill.output_schema),
-        streams=skill.streams,
-        policy=skill.policy,
-    )
+    return passed_on(SkillInfo, skill, input_schema=Raw(skill.input_schema), output_schema=Raw(skill.output_schema))
 
 
 def agent_instance(instance: Instance, used: int) -> AgentInstance:
     """Show an instance; `used` is how many of its slots are taken."""
-    return AgentInstance(
-        id=instance.id,
-        host=instance.host,
-        pid=instance.pid,
-        sdk=instance.sdk,
-        runtime=instance.runtime,
-        code_hash=instance.code_hash,
-        concurrency=instance.concurrency,
+    return passed_on(
+        AgentInstance,
+        instance,
         slots_used=used,
-        labels=instance.labels,
-        token_id=instance.token_id,
         opened_at=moment(instance.opened_at),
         validated_at=moment(instance.validated_at),
         connected_at=moment(instance.connected_at),

@@ -15,6 +15,7 @@ from agentic_atlas.backend.usecases.application import use_case
 from agentic_atlas.errors import AtlasError, Conflict
 from agentic_atlas.protocol.caller.tasks import SubmitRequest
 from agentic_atlas.protocol.messages import Delivery
+from agentic_atlas.protocol.passing import passed_on
 
 
 class Noted(msgspec.Struct, frozen=True):
@@ -68,15 +69,14 @@ async def retry(who: Principal, engine: Engine, task_id: str) -> Noted:
     skill = await engine.registry.skill(agent, old.skill)
     # What was to happen once is to happen once; and what the skill says of that by now holds as well.
     once = Delivery.AT_MOST_ONCE in (old.delivery, skill.policy.delivery)
-    ask = SubmitRequest(
-        old.agent,
-        old.skill,
-        Raw(old.input),
-        timeout=old.timeout,
-        priority=old.priority,
+    ask = passed_on(
+        SubmitRequest,
+        old,
+        input=Raw(old.input),
+        idempotency_key=None,
+        deadline=None,
         delivery="at_most_once" if once else None,
         retries=None if once else old.retries,
-        max_attempts=old.max_attempts,
     )
     submitted = await submission.submit(engine, who.user, who.caller, ask, retry_of=old.id)
     return await _noted(engine, submitted.task, created=submitted.created)

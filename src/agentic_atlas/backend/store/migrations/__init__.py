@@ -1,8 +1,12 @@
 """Which schema the queries expect; data of an older one is brought to it by `upgrade`."""
 
+from pkgutil import iter_modules
+
 from sqlalchemy import Connection, Engine, inspect, text
 
-REVISIONS = ("0001", "0002", "0003", "0004")
+from agentic_atlas.backend.store.migrations import versions
+
+REVISIONS = tuple(sorted(name[1:5] for _, name, _ in iter_modules(versions.__path__)))
 """Those of the `versions`, in their order; the last one is that of `store.tables`."""
 
 
