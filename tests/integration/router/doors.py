@@ -42,7 +42,7 @@ from agentic_atlas.router.router import Router
 from agentic_atlas.router.settings import RouterSettings
 from agentic_atlas.transport.limiter import ConnectionLimiter
 from agentic_atlas.transport.server import Listener
-from tests.integration.router.memory_backend import MemoryBackend
+from tests.held_backend import HeldBackend
 
 PATIENCE = 10.0
 QUICK = RouterSettings(
@@ -97,7 +97,7 @@ class Door:
     """A router that listens."""
 
     router: Router
-    backend: MemoryBackend
+    backend: HeldBackend
     listener: Listener
     log: Log
 
@@ -116,13 +116,14 @@ async def door(
     max_connections: int = 0,
 ) -> AsyncIterator[Door]:
     """Run a router and its endpoint; afterwards nothing may be left of any connection."""
-    backend, log = MemoryBackend(time.monotonic), Log()
+    log = Log()
+    backend = HeldBackend(time.monotonic, log)
     router = Router(
         backend, clock=time.monotonic, wall=time.time, limits=limits or Limits(), settings=settings, log=log
     )
     backend.router = router
     async with asyncio.TaskGroup() as group:
-        running = group.create_task(router.run())
+        running = [group.create_task(life) for life in (router.run(), backend.run())]
         listener = await serve(
             AgentsDoor(router, Guard(verify)),
             host="127.0.0.1",
@@ -136,7 +137,8 @@ async def door(
         finally:
             router.drain()
             await listener.close()
-            running.cancel()
+            for life in running:
+                life.cancel()
     assert not log.errors()
     assert not listener.connections
 

@@ -18,9 +18,9 @@ from agentic_atlas.protocol.messages import Accept, Event, EventKind, Outcome, R
 from agentic_atlas.router.settings import RouterSettings
 from agentic_atlas.sdk.link.link import LinkThread
 from agentic_atlas.sdk.link.settings import Runtime, Timeouts
+from tests.held_backend import Record
 from tests.integration.router.doors import QUICK as DOOR
 from tests.integration.router.doors import agent, door, until
-from tests.integration.router.memory_backend import Record
 from tests.integration.sdk.dialogues import PATIENCE, Lines, Recorder, linked
 
 EVENTS = 5
@@ -192,6 +192,7 @@ async def test_no_cut_between_question_and_answer_loses_either() -> None:
                     inbox.asked.clear()
                     if number % 2:
                         between.cut()
+                    await until(lambda task=task: task.events)
                     at.backend.answer(task, Reaction(1, Raw(str(number).encode())))
                     for _ in range(chance.randrange(20)):
                         await asyncio.sleep(0)

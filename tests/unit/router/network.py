@@ -31,7 +31,7 @@ from agentic_atlas.protocol.session import Session
 from agentic_atlas.router.connection import Connection
 from agentic_atlas.router.router import Router
 from agentic_atlas.router.settings import RouterSettings
-from tests.integration.router.memory_backend import MemoryBackend
+from tests.held_backend import HeldBackend
 
 M = TypeVar("M", bound=Message)
 
@@ -191,7 +191,7 @@ class Network:
     """The parts, and time."""
 
     router: Router
-    backend: MemoryBackend
+    backend: HeldBackend
     clock: Clock
     wall: Clock
     log: Log
@@ -243,7 +243,7 @@ def attempt(task: Task) -> RunningAttempt:
 async def network(settings: RouterSettings = SETTINGS, limits: Limits | None = None) -> AsyncIterator[Network]:
     """Run a router."""
     clock, wall, log = Clock(), Clock(), Log()
-    backend = MemoryBackend(clock)
+    backend = HeldBackend(clock, log)
     sleeps: list[Callable[[float], Awaitable[None]]] = []
 
     async def sleep(seconds: float) -> None:
@@ -254,8 +254,9 @@ async def network(settings: RouterSettings = SETTINGS, limits: Limits | None = N
     parts = Network(router, backend, clock, wall, log)
     sleeps.append(parts.sleep)
     async with asyncio.TaskGroup() as group:
-        running = group.create_task(router.run())
+        running = [group.create_task(life) for life in (router.run(), backend.run())]
         await settle()
         yield parts
-        running.cancel()
+        for life in running:
+            life.cancel()
     assert not [line for line in log.lines if line[0] == "error"]

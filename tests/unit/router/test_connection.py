@@ -116,11 +116,10 @@ async def test_large_tasks_wait_for_room_and_their_cancel_waits_with_them() -> N
     async with network() as net:
         agent = await net.agent(concurrency=5)
         slots = [net.backend.credit.reserve("agt") for _ in range(3)]
-        tasks = [net.backend.submit("nobody") for _ in range(3)]
+        tasks = [net.backend.submit("nobody", payload=b'"%s"' % (b"x" * 2 * MEGABYTE)) for _ in range(3)]
         agent.backlog = 3 * MEGABYTE
         for slot, task in zip(slots, tasks, strict=True):
             assert slot is not None
-            task.input = msgspec.Raw(b'"%s"' % (b"x" * 2 * MEGABYTE))
             net.router.say(Deliver(slot, task.message()))
         net.router.say(Stop("task_2", 0, "stop"))
         assert agent.tasks == []
@@ -152,10 +151,9 @@ async def test_an_agent_for_which_tasks_wait_is_listened_to_for_it_may_have_to_s
     async with network() as net:
         agent = await net.agent(concurrency=5)
         slot = net.backend.credit.reserve("agt")
-        task = net.backend.submit("nobody")
+        task = net.backend.submit("nobody", payload=b'"%s"' % (b"x" * 2 * MEGABYTE))
         agent.backlog = 3 * MEGABYTE
         assert slot is not None
-        task.input = msgspec.Raw(b'"%s"' % (b"x" * 2 * MEGABYTE))
         net.router.say(Deliver(slot, task.message()))
         assert agent.tasks == []
         assert agent.reading

@@ -8,7 +8,7 @@ from agentic_atlas.protocol.closing import CloseReason
 from agentic_atlas.protocol.inside.messages import InstanceRef
 from agentic_atlas.protocol.messages import Beat, Drain, Refuse, RefuseReason, ResultAck, Task
 from agentic_atlas.router.settings import RouterSettings
-from tests.integration.router.memory_backend import Record
+from tests.held_backend import Record
 from tests.unit.router.network import Network, network, settle, until
 
 

@@ -200,7 +200,7 @@ async def test_two_processes_that_keep_trying_with_one_token_never_throw_each_ot
         assert first.closed is None
 
 
-async def test_the_same_instance_with_a_new_token_takes_over_once_it_is_admitted() -> None:
+async def test_the_same_instance_with_another_token_is_turned_away_and_takes_nothing() -> None:
     async with network() as net:
         old = await net.agent("agt", "tok_old", "inst")
         net.backend.revoked.add("tok_bad")
@@ -208,17 +208,19 @@ async def test_the_same_instance_with_a_new_token_takes_over_once_it_is_admitted
         await until(lambda: thief.closed)
         assert (thief.code, old.code) == (4103, None)
         new = Agent("agt", "tok_new", "inst").connect(net.router).hello()
-        await new.welcome()
-        assert (old.code, net.backend.credit.online("agt")) == (1001, 1)
+        await until(lambda: new.closed)
+        assert (new.code, old.code) == (4108, None)
+        assert net.backend.credit.online("agt") == 1
 
 
 async def test_another_agent_that_claims_the_same_instance_id_takes_nothing() -> None:
     async with network() as net:
         agent = await net.agent("agt", "tok", "inst")
-        await net.agent("rogue", "tok_r", "inst")
+        rogue = Agent("rogue", "tok_r", "inst").connect(net.router).hello()
+        await until(lambda: rogue.closed)
         net.backend.submit("agt")
         assert (agent.closed, len(agent.tasks)) == (None, 1)
-        assert (net.backend.credit.online("agt"), net.backend.credit.online("rogue")) == (1, 1)
+        assert (net.backend.credit.online("agt"), net.backend.credit.online("rogue")) == (1, 0)
 
 
 async def test_nobody_is_let_in_by_a_router_that_does_not_run() -> None:

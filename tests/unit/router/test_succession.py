@@ -7,7 +7,7 @@ import pytest
 from agentic_atlas.protocol.messages import Hello, InstanceInfo, Limits, Predecessor, RunningAttempt
 from agentic_atlas.router.presence import Attempt
 from agentic_atlas.router.settings import RouterSettings
-from tests.integration.router.memory_backend import Record
+from tests.held_backend import Record
 from tests.unit.router.network import Agent, Network, network, settle, until
 
 
