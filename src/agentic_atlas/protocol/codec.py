@@ -59,12 +59,7 @@ def decode(data: bytes, limits: Limits, containers: int = CONTAINERS) -> Message
             close_code=_TOO_BIG,
             code="message_too_big",
         )
-    try:
-        data.decode("utf-8")
-    except UnicodeDecodeError as error:
-        raise ProtocolError(
-            f"the message is not UTF-8 (byte {error.start})", close_code=_INVALID_TEXT, code="invalid_text"
-        ) from None
+    _check_text(data)
     check_nesting(data, limits.depth, containers)
     try:
         return _decoder.decode(data)
@@ -72,6 +67,29 @@ def decode(data: bytes, limits: Limits, containers: int = CONTAINERS) -> Message
         raise ProtocolError(f"the message is not of the protocol: {error}", code="invalid_message") from None
     except (msgspec.DecodeError, RecursionError, ValueError) as error:
         raise ProtocolError(f"the message is not JSON: {error}", code="invalid_json") from None
+
+
+def check_payload(payload: bytes, depth: int, containers: int) -> None:
+    """Refuse a payload with which no message would be taken; how long it is is not looked at.
+
+    Raises:
+        ProtocolError: as `decode` does.
+    """
+    _check_text(payload)
+    check_nesting(payload, depth, containers)
+    try:
+        msgspec.json.decode(payload, type=msgspec.Raw)
+    except (msgspec.DecodeError, RecursionError, ValueError) as error:
+        raise ProtocolError(f"the message is not JSON: {error}", code="invalid_json") from None
+
+
+def _check_text(data: bytes) -> None:
+    try:
+        data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise ProtocolError(
+            f"the message is not UTF-8 (byte {error.start})", close_code=_INVALID_TEXT, code="invalid_text"
+        ) from None
 
 
 def binary_frame() -> ProtocolError:

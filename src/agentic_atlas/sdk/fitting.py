@@ -1,8 +1,9 @@
 """What the router would have to refuse never leaves this process.
 
 A message over a limit, or one that is not of the protocol (an output nested too deeply, a number that JSON does not
-have), would close the connection, and would do so again after each reconnect. Each message is therefore read back as
-the router reads it before it is sent, and one that does not pass is replaced by one that says so.
+have), would close the connection, and would do so again after each reconnect. Of events and outputs the payload is
+looked at, for nothing else in them is of a user's making; every other message is read back as the router reads it. One
+that does not pass is replaced by one that says so.
 """
 
 from typing import TypeAlias
@@ -33,6 +34,8 @@ Sendable: TypeAlias = Outgoing | Reply | UnsaidQuestion
 """A message that may be sent; or, for the runner, what takes the place of an answer to one that may not."""
 
 _MESSAGE_LENGTH = 1_000
+_AROUND = 1_024
+"""Bytes that a message may have around its payload."""
 
 
 def fit(message: Outgoing, limits: Limits) -> Sendable:
@@ -84,13 +87,34 @@ def fault_of(message: Outgoing, limits: Limits) -> Fault | None:
     try:
         if isinstance(message, Event) and not bytes(message.data).lstrip().startswith(b"{"):
             raise ProtocolError("the data of an event is a JSON object", code="invalid_event")
-        codec.decode(codec.encode(message), limits)
+        _read_back(message, limits)
     except ProtocolError as error:
         too_large = error.code in ("message_too_big", "too_deep", "too_many_containers")
         return Fault("payload_too_large" if too_large else code, error.message[:_MESSAGE_LENGTH])
     except UnicodeEncodeError:
         return Fault(code, "a text in it is not Unicode (it has half of a surrogate pair)")
     return None
+
+
+def _read_back(message: Outgoing, limits: Limits) -> None:
+    """Raise what the router would say of the message: ProtocolError, or UnicodeEncodeError for what can't be sent."""
+    alone = _alone(message)
+    if alone is None or size(alone) + _AROUND > limits.message_bytes:
+        codec.decode(codec.encode(message), limits)
+    else:
+        # One level and one object less: the message is around it.
+        codec.check_payload(bytes(alone), limits.depth - 1, codec.CONTAINERS - 1)
+
+
+def _alone(message: Outgoing) -> Raw | None:
+    """Return the payload of a message in which nothing else is of a user's making."""
+    match message:
+        case Event():
+            return message.data
+        case Result(error=None):
+            return message.output
+        case _:
+            return None
 
 
 def _payload(message: Outgoing, limits: Limits) -> tuple[int, int]:
