@@ -24,6 +24,7 @@ from agentic_atlas.backend.domain.records import (
     Token,
     User,
 )
+from agentic_atlas.backend.rights import Visible
 from agentic_atlas.protocol.inside.messages import InstanceRef, ToRouter
 from agentic_atlas.protocol.schemas import Cost
 from agentic_atlas.protocol.tasks import TaskState
@@ -107,8 +108,8 @@ class SummaryPage(msgspec.Struct, frozen=True):
 class TaskFilter(msgspec.Struct, frozen=True):
     """Which tasks to list; every field that is set narrows."""
 
-    visible_to: str | None = None
-    """User id: only what this user owns, as the caller or as the agent's owner. None: everything."""
+    visible: Visible = Visible(None)
+    """Only what this shows."""
     agent_id: str | None = None
     states: tuple[TaskState, ...] = ()
     parent_id: str | None = None

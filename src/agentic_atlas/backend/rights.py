@@ -44,21 +44,18 @@ class Tie(StrEnum):
 
     ASKED = "asked"
     """It, or the task at the root of its calls, was asked for in their name."""
-    CALLED = "called"
-    """An agent of theirs called it."""
     RUNS = "runs"
     """Its agent is theirs."""
 
 
 _TIED: Final[Mapping[Tie, Callable[[Task, str | None], str | None]]] = {
     Tie.ASKED: lambda task, _: task.owner_id,
-    Tie.CALLED: lambda task, _: task.caller.user_id,
     Tie.RUNS: lambda _, agent_owner_id: agent_owner_id,
 }
 
 
 class Visible(msgspec.Struct, frozen=True):
-    """What somebody sees: what is theirs, or everything. A store makes its conditions from the same ties."""
+    """What somebody sees: what is theirs, or everything. Stores make their conditions of the same ties."""
 
     user_id: str | None
     """Whose; None: everybody's."""

@@ -9,6 +9,7 @@ from agentic_atlas.backend.domain import lifecycle
 from agentic_atlas.backend.domain.ids import TASK, sortable
 from agentic_atlas.backend.domain.records import EventKind, Task, TaskError
 from agentic_atlas.backend.ports import Store, TaskFilter
+from agentic_atlas.backend.rights import Visible
 from agentic_atlas.errors import InvalidInput
 from agentic_atlas.protocol.tasks import TaskState
 from tests.conformance.store.conftest import Open
@@ -46,7 +47,7 @@ async def test_pages_hold_all_tasks_once_newest_first(opened: Open, limit: int) 
     async with opened() as store:
         await add(store, *(task(n) for n in (3, 1, 6, 2, 5, 4)))
         assert await found(store, TaskFilter(), limit) == [6, 5, 4, 3, 2, 1]
-        assert await found(store, TaskFilter(visible_to=BOB.id), limit) == [6, 5, 4, 3, 2, 1]
+        assert await found(store, TaskFilter(visible=Visible(BOB.id)), limit) == [6, 5, 4, 3, 2, 1]
 
 
 async def test_tasks_are_narrowed_to_a_skill_a_beginning_of_the_id_and_a_time(opened: Open) -> None:
@@ -61,7 +62,7 @@ async def test_tasks_are_narrowed_to_a_skill_a_beginning_of_the_id_and_a_time(op
 
         assert await numbers(TaskFilter(skill="index")) == [2, 0]
         assert await numbers(TaskFilter(since=NOW + 2)) == [3, 2]
-        assert await numbers(TaskFilter(since=NOW + 1, skill="search", visible_to=BOB.id)) == [3, 1]
+        assert await numbers(TaskFilter(since=NOW + 1, skill="search", visible=Visible(BOB.id))) == [3, 1]
         assert await numbers(TaskFilter(prefix=made[1].id)) == [1]
         assert await numbers(TaskFilter(prefix=made[1].id[:-1])) == [1]
         assert await numbers(TaskFilter(prefix="tsk_")) == [3, 2, 1, 0]
@@ -101,12 +102,20 @@ async def test_a_user_sees_what_they_called_and_what_their_agents_were_called_fo
             task(6, owner_id=BOB.id, agent_id="agent_deleted"),
         )
         for limit in (1, 2, 10):
-            assert await found(store, TaskFilter(visible_to=BOB.id), limit) == [6, 2, 1]
-            assert await found(store, TaskFilter(visible_to=ADA.id), limit) == [5, 4, 2, 1]
-            assert await found(store, TaskFilter(visible_to="user_nobody"), limit) == []
+            assert await found(store, TaskFilter(visible=Visible(BOB.id)), limit) == [6, 2, 1]
+            assert await found(store, TaskFilter(visible=Visible(ADA.id)), limit) == [5, 4, 2, 1]
+            assert await found(store, TaskFilter(visible=Visible("user_nobody")), limit) == []
         assert await found(store, TaskFilter()) == [6, 5, 4, 3, 2, 1]
-        assert await found(store, TaskFilter(visible_to=BOB.id, agent_id=LIBRARY.id)) == [1]
-        assert await found(store, TaskFilter(visible_to=ADA.id, agent_id=LIBRARY.id)) == [5, 4, 1]
+        everything = [summary.task for summary in (await store.tasks.find(TaskFilter(), limit=10)).items]
+        agents = {one.agent_id: await store.agents.get(one.agent_id) for one in everything}
+        owners = {agent_id: agent.owner_id if agent else None for agent_id, agent in agents.items()}
+        for visible in map(Visible, (ADA.id, BOB.id, "user_other", "user_nobody", None)):
+            # What is listed is what the predicate shows of each.
+            listed = (await store.tasks.find(TaskFilter(visible=visible), limit=10)).items
+            shown = [one.id for one in everything if visible.task(one, owners[one.agent_id])]
+            assert [summary.task.id for summary in listed] == shown
+        assert await found(store, TaskFilter(visible=Visible(BOB.id), agent_id=LIBRARY.id)) == [1]
+        assert await found(store, TaskFilter(visible=Visible(ADA.id), agent_id=LIBRARY.id)) == [5, 4, 1]
 
 
 async def test_a_user_with_many_agents_sees_the_tasks_of_all(opened: Open) -> None:
@@ -116,7 +125,7 @@ async def test_a_user_with_many_agents_sees_the_tasks_of_all(opened: Open) -> No
         for agent in agents:
             await store.agents.add(agent)
         await add(store, *(task(n, agent_id=agent.id) for n, agent in enumerate(agents)))
-        assert await found(store, TaskFilter(visible_to=ADA.id), 50) == list(range(229, -1, -1))
+        assert await found(store, TaskFilter(visible=Visible(ADA.id)), 50) == list(range(229, -1, -1))
 
 
 async def test_every_filter_narrows(opened: Open) -> None:
@@ -135,8 +144,8 @@ async def test_every_filter_narrows(opened: Open) -> None:
         assert await found(store, TaskFilter(trace_id="ab" * 16)) == [4, 3, 2]
         assert await found(store, TaskFilter(states=(TaskState.WORKING,))) == [4]
         assert await found(store, TaskFilter(states=(TaskState.WORKING, TaskState.SUBMITTED))) == [4, 3, 2, 1]
-        assert await found(store, TaskFilter(visible_to=BOB.id, states=(TaskState.SUBMITTED,))) == [3, 2, 1]
-        everything = TaskFilter(BOB.id, "agent_a", (TaskState.WORKING,), "task_x", "ab" * 16)
+        assert await found(store, TaskFilter(visible=Visible(BOB.id), states=(TaskState.SUBMITTED,))) == [3, 2, 1]
+        everything = TaskFilter(Visible(BOB.id), "agent_a", (TaskState.WORKING,), "task_x", "ab" * 16)
         assert await found(store, everything) == [4]
 
 

@@ -11,6 +11,7 @@ import pytest
 from sqlalchemy import Connection, Engine, event
 
 from agentic_atlas.backend.ports import Store, TaskFilter
+from agentic_atlas.backend.rights import Visible
 from agentic_atlas.backend.store.database import open_store
 from agentic_atlas.protocol.inside.messages import InstanceRef
 from agentic_atlas.protocol.tasks import LEASED, TaskState
@@ -64,7 +65,7 @@ NEWEST = "SCAN tasks USING COVERING INDEX sqlite_autoindex_tasks_1"
 LISTS: dict[str, tuple[TaskFilter, set[str]]] = {
     "all": (TaskFilter(), {NEWEST}),
     "of a user": (
-        TaskFilter(visible_to=BOB.id),
+        TaskFilter(visible=Visible(BOB.id)),
         {
             "SEARCH tasks USING COVERING INDEX tasks_of_owner (owner_id=?)",
             "SEARCH tasks USING COVERING INDEX tasks_of_agent (agent_id=?)",
@@ -75,11 +76,11 @@ LISTS: dict[str, tuple[TaskFilter, set[str]]] = {
         {"SEARCH tasks USING COVERING INDEX tasks_of_agent (agent_id=?)"},
     ),
     "agent, for its caller": (
-        TaskFilter(agent_id=LIBRARY.id, visible_to=BOB.id),
+        TaskFilter(agent_id=LIBRARY.id, visible=Visible(BOB.id)),
         {"SEARCH tasks USING INDEX tasks_of_agent (agent_id=?)"},
     ),
     "agent, for its owner": (
-        TaskFilter(agent_id=LIBRARY_OF_BOB.id, visible_to=BOB.id),
+        TaskFilter(agent_id=LIBRARY_OF_BOB.id, visible=Visible(BOB.id)),
         {"SEARCH tasks USING COVERING INDEX tasks_of_agent (agent_id=?)"},
     ),
     "skill": (
@@ -91,7 +92,7 @@ LISTS: dict[str, tuple[TaskFilter, set[str]]] = {
         {"SEARCH tasks USING COVERING INDEX tasks_of_agent_and_skill (agent_id=? AND skill=?)"},
     ),
     "skill, for a user": (
-        TaskFilter(skill="search", visible_to=BOB.id),
+        TaskFilter(skill="search", visible=Visible(BOB.id)),
         {
             "SEARCH tasks USING COVERING INDEX tasks_of_owner_and_skill (owner_id=? AND skill=?)",
             "SEARCH tasks USING COVERING INDEX tasks_of_agent_and_skill (agent_id=? AND skill=?)",
@@ -115,7 +116,9 @@ LISTS: dict[str, tuple[TaskFilter, set[str]]] = {
         {"SEARCH tasks USING COVERING INDEX tasks_of_trace (trace_id=?)"},
     ),
     "trace, narrowed by all else": (
-        TaskFilter(BOB.id, LIBRARY.id, (TaskState.FAILED, TaskState.WORKING), trace_id="ab" * 16, skill="search"),
+        TaskFilter(
+            Visible(BOB.id), LIBRARY.id, (TaskState.FAILED, TaskState.WORKING), trace_id="ab" * 16, skill="search"
+        ),
         {"SEARCH tasks USING INDEX tasks_of_trace (trace_id=?)"},
     ),
 }
@@ -128,7 +131,7 @@ def in_state(state: TaskState) -> dict[str, tuple[TaskFilter, set[str]]]:
             {"SEARCH tasks USING COVERING INDEX tasks_in_state (state=?)"},
         ),
         f"{state}, for a user": (
-            TaskFilter(states=(state,), visible_to=BOB.id),
+            TaskFilter(states=(state,), visible=Visible(BOB.id)),
             {
                 "SEARCH tasks USING COVERING INDEX tasks_of_owner_in_state (owner_id=? AND state=?)",
                 "SEARCH tasks USING COVERING INDEX tasks_of_agent_in_state (agent_id=? AND state=?)",
@@ -197,7 +200,7 @@ PAYLOADS = ("input", "output", "error_detail", "dialogue")
     "use",
     [
         lambda store: store.tasks.find(TaskFilter(), limit=9),
-        lambda store: store.tasks.find(TaskFilter(visible_to=BOB.id), limit=9),
+        lambda store: store.tasks.find(TaskFilter(visible=Visible(BOB.id)), limit=9),
         lambda store: store.tasks.summary("task_00000001"),
     ],
 )
@@ -231,7 +234,7 @@ def test_a_list_walks_an_index_for_what_it_is_narrowed_by_and_sorts_nothing(narr
 
 
 @pytest.mark.parametrize("state", sorted(LEASED))
-@pytest.mark.parametrize("beside", [TaskFilter(), TaskFilter(BOB.id, LIBRARY.id, skill="search", since=NOW)])
+@pytest.mark.parametrize("beside", [TaskFilter(), TaskFilter(Visible(BOB.id), LIBRARY.id, skill="search", since=NOW)])
 def test_a_list_of_what_is_held_looks_at_no_more_than_that(state: TaskState, beside: TaskFilter) -> None:
     which = msgspec.structs.replace(beside, states=(state,))
     steps = plans_of(lambda store: store.tasks.find(which, limit=9))

@@ -118,7 +118,6 @@ def test_a_member_sees_what_is_theirs_and_an_administrator_everything() -> None:
 
 TIED: dict[Tie, tuple[dict[str, Any], str | None]] = {
     Tie.ASKED: ({"owner_id": ADA.id}, "usr_bob"),
-    Tie.CALLED: ({"caller": CallerRef("agent", "agt_1", ADA.id, "ada/hello")}, "usr_bob"),
     Tie.RUNS: ({}, ADA.id),
 }
 """A task that a user is tied to in this way alone: what is changed in one of other people's, and its agent's owner."""

@@ -5,13 +5,14 @@ at. The index of each ends in the id; the newest of what all find are the page. 
 there are.
 """
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, TypeAlias
 
 from sqlalchemy import ColumnElement, Connection, Select, func, literal, null, or_, select, union_all
 
 from agentic_atlas.backend.domain.ids import TASK, earliest
 from agentic_atlas.backend.ports import MOST_MESSAGE, Summary, TaskFilter
+from agentic_atlas.backend.rights import Tie
 from agentic_atlas.backend.store.rows import TASKS
 from agentic_atlas.backend.store.tables import HELD, RESTING, agents, tasks
 from agentic_atlas.protocol.tasks import LEASED, TaskState
@@ -45,7 +46,8 @@ def summaries(connection: Connection, ids: Sequence[str]) -> list[Summary]:
 
 def newest(connection: Connection, which: TaskFilter, limit: int, before: str | None) -> list[Summary]:
     """Tasks that a filter lets through, newest first, from the one before `before`."""
-    own = [] if which.visible_to is None else list(connection.scalars(_own_agents(which.visible_to)))
+    user_id = which.visible.user_id
+    own = [] if user_id is None else list(connection.scalars(_own_agents(user_id)))
     parts = [query.limit(limit).subquery() for query in _queries(which, own, before)]
     found: set[str] = set()
     for start in range(0, len(parts), _BRANCHES):
@@ -99,13 +101,16 @@ def _family(which: TaskFilter) -> Iterator[Condition]:
 
 def _whose(which: TaskFilter, own: Sequence[str]) -> Iterator[list[Condition]]:
     """Conditions under which all tasks are visible, one set for each index to walk."""
-    user_id = which.visible_to
+    user_id = which.visible.user_id
     if which.agent_id is not None:
         mine = [] if user_id is None or which.agent_id in own else [_READ.owner_id == user_id]
         yield [tasks.c.agent_id == which.agent_id, *mine]
         return
-    yield [] if user_id is None else [tasks.c.owner_id == user_id]
-    yield from ([tasks.c.agent_id == agent_id] for agent_id in own)
+    if user_id is None:
+        yield []
+        return
+    for tie in Tie:
+        yield from ([condition] for condition in _WALKS[tie](user_id, own))
 
 
 def _resting(states: Collection[TaskState]) -> Iterator[list[Condition]]:
@@ -118,14 +123,28 @@ def _resting(states: Collection[TaskState]) -> Iterator[list[Condition]]:
 
 def _seen(by: _By, which: TaskFilter) -> Iterator[Condition]:
     """A task's caller or its agent belongs to who looks, and it is of the agent that is looked at."""
-    if which.visible_to is not None:
-        yield or_(by.owner_id == which.visible_to, by.agent_id.in_(_own_agents(which.visible_to)))
+    user_id = which.visible.user_id
+    if user_id is not None:
+        yield or_(*(_TIED[tie](by, user_id) for tie in Tie))
     if which.agent_id is not None:
         yield by.agent_id == which.agent_id
 
 
 def _own_agents(user_id: str) -> Select[str]:
     return select(agents.c.id).where(agents.c.owner_id == user_id)
+
+
+_TIED: Mapping[Tie, Callable[[_By, str], Condition]] = {
+    Tie.ASKED: lambda by, user_id: by.owner_id == user_id,
+    Tie.RUNS: lambda by, user_id: by.agent_id.in_(_own_agents(user_id)),
+}
+"""What `rights.Visible` asks of a task, as a condition."""
+
+_WALKS: Mapping[Tie, Callable[[str, Sequence[str]], Sequence[Condition]]] = {
+    Tie.ASKED: lambda user_id, _: [tasks.c.owner_id == user_id],
+    Tie.RUNS: lambda _, own: [tasks.c.agent_id == agent_id for agent_id in own],
+}
+"""The same, of which each walks an index: with a user, and the agents that are theirs."""
 
 
 def _narrow(by: _By, which: TaskFilter, before: str | None) -> Iterator[Condition]:

@@ -208,10 +208,8 @@ class MemoryTasks:
             return False
         if which.since is not None and (task.created_at < which.since or task.id < earliest(TASK, which.since - 60)):
             return False
-        owners = (task.owner_id, self._agents.owner_of(task.agent_id))
-        return (not which.states or task.state in which.states) and (
-            which.visible_to is None or which.visible_to in owners
-        )
+        in_state = not which.states or task.state in which.states
+        return in_state and which.visible.task(task, self._agents.owner_of(task.agent_id))
 
 
 class MemoryAgents:

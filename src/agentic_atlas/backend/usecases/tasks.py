@@ -108,7 +108,7 @@ async def find(
         NotFound: no such agent (`agent_not_found`). InvalidInput: `after` is no cursor of ours.
     """
     agent_id = (await engine.access.agent(who.user, agent)).id if agent else which.agent_id
-    seen = msgspec.structs.replace(which, visible_to=who.visible.user_id, agent_id=agent_id)
+    seen = msgspec.structs.replace(which, visible=who.visible, agent_id=agent_id)
     return await engine.store.tasks.find(seen, limit=limit, after=after)
 
 
