@@ -26,7 +26,7 @@ class MemorySocket:
         over: holds the code and reason that the connection was ended with.
     """
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, begin: "Callable[[MemorySocket], End]") -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, begin: Callable[["MemorySocket"], End]) -> None:
         """Prepare; `begin` is given this end and returns who takes what comes."""
         self.paused = False
         self.heard = asyncio.Event()

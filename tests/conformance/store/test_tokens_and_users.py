@@ -21,6 +21,21 @@ async def test_a_token_comes_back_as_it_was(opened: Open) -> None:
         assert await store.tokens.get("tok_none") is None
 
 
+async def test_a_token_comes_with_its_agent_and_the_agents_owner_in_one_look(opened: Open) -> None:
+    async with opened() as store:
+        await populate(store)
+        bearer = await store.tokens.bearer(TOKEN.id)
+        assert bearer is not None
+        assert (bearer.token, bearer.agent, bearer.owner) == (
+            TOKEN,
+            await store.agents.get(TOKEN.agent_id),
+            await store.users.get(bearer.agent.owner_id),
+        )
+        assert await store.tokens.bearer("tok_none") is None
+        await store.agents.delete(TOKEN.agent_id)
+        assert await store.tokens.bearer(TOKEN.id) is None
+
+
 async def test_tokens_of_an_agent_are_listed_newest_first(opened: Open) -> None:
     async with opened() as store:
         await populate(store)

@@ -219,8 +219,14 @@ def close_reasons() -> str:
     return table(("code", "words"), rows)
 
 
+_CLOSING = {"ShutOut": "AGENT_DISABLED", "Revoke": "TOKEN_REVOKED"}
+"""What the backend says to have a router close connections, and with which code it does."""
+
+
 def _reasons(module: ast.Module) -> Iterator[tuple[str, str]]:
     for node in ast.walk(module):
+        if isinstance(node, ast.Call) and ast.unparse(node.func) in _CLOSING and isinstance(node.args[1], ast.Constant):
+            yield _CLOSING[ast.unparse(node.func)], node.args[1].value
         parts = node.args if isinstance(node, ast.Call) else node.elts if isinstance(node, ast.Tuple) else []
         for first, second in itertools.pairwise(parts):
             word = second.value if isinstance(second, ast.Constant) else None

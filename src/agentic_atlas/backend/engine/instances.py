@@ -3,7 +3,9 @@
 from asyncio import CancelledError, Future
 from collections.abc import Sequence
 from functools import partial
+from hashlib import sha256
 
+import msgspec
 from msgspec import Raw
 
 from agentic_atlas.backend.domain import lifecycle
@@ -90,7 +92,6 @@ async def admit(engine: Engine, said: Arrived) -> Admit:
     ref = InstanceRef(agent.id, instance.id, instance.generation)
     engine.credit.instances.registered(ref)
     engine.access.came(instance, who)
-    engine.registry.forget(agent.id)
     engine.absence.came(agent.id)
     return await _settle(engine, said, agent, ref)
 
@@ -104,6 +105,7 @@ async def _registered(engine: Engine, instance: Instance, description: str, skil
         raise NotAdmitted(CloseCode.INVALID_REGISTRATION, error.code, error.message) from None
     else:
         offers.came(agent_id, instance.id, skills, registered.generation)
+        engine.registry.offers(agent_id, offers.offered(agent_id))
         return registered
     finally:
         # Not registered after all.
@@ -123,7 +125,7 @@ async def departed(engine: Engine, said: Departed) -> None:
     offered = engine.dispatcher.offers.offered(agent_id)
     if gone and offered:
         await engine.store.agents.declare(agent_id, offered)
-        engine.registry.forget(agent_id)
+        engine.registry.offers(agent_id, offered)
 
 
 def report(engine: Engine, said: Reported) -> None:
@@ -161,18 +163,15 @@ def failure(error: BaseException) -> Failure:
 
 async def _permitted(engine: Engine, token_id: str, agent_id: str) -> tuple[Agent, Principal]:
     """Return whose connection it is, as agent and as who asks."""
-    token = await engine.store.tokens.get(token_id)
-    if token is None or token.agent_id != agent_id:
+    bearer = await engine.store.tokens.bearer(token_id)
+    if bearer is None or bearer.agent.id != agent_id:
         raise NotAdmitted(CloseCode.TOKEN_INVALID, "token_unknown", "this network did not issue this token")
-    if token.revoked_at is not None:
+    if bearer.token.revoked_at is not None:
         raise NotAdmitted(CloseCode.TOKEN_REVOKED, "token_revoked", "this token was revoked")
-    agent = await engine.store.agents.get(agent_id)
-    if agent is None:
-        raise NotAdmitted(CloseCode.AGENT_DISABLED, "agent_deleted", "this agent was deleted")
-    owner = await engine.store.users.get(agent.owner_id)
-    if agent.disabled_at is not None or owner is None or owner.disabled_at is not None:
+    if bearer.agent.disabled_at is not None or bearer.owner.disabled_at is not None:
         raise NotAdmitted(CloseCode.AGENT_DISABLED, "agent_disabled", "this agent is disabled")
-    who = Principal(owner, AgentToken(token.id, agent.id, agent.full_name), token.scopes)
+    token, agent = bearer.token, bearer.agent
+    who = Principal(bearer.owner, AgentToken(token.id, agent.id, agent.full_name), token.scopes)
     try:
         require(who, Right.CONNECT)
     except Forbidden as error:
@@ -185,17 +184,10 @@ async def _declared(engine: Engine, agent: Agent, hello: Hello) -> list[Skill]:
         raise NotAdmitted(
             CloseCode.PROTOCOL_VERSION, "protocol_version", f"this router speaks protocol {PROTOCOL_VERSION}"
         )
-    names = [skill.name for skill in hello.skills]
-    try:
-        if len(names) > engine.limits.skills:
-            raise InvalidInput(f"more than {engine.limits.skills} skills", code="too_many_skills")
-        if len(set(names)) < len(names):
-            raise InvalidInput("two skills have the same name", code="duplicate_skill")
-        await engine.schemas.check_declared(
-            [named for skill in hello.skills for named in _schemas(skill)], whose=agent.owner_id
-        )
-    except InvalidInput as error:
-        raise NotAdmitted(CloseCode.INVALID_REGISTRATION, error.code, error.message) from None
+    digest = sha256(msgspec.json.encode(hello.skills)).digest()
+    if not engine.registry.accepted(agent.id, digest):
+        await _check_declared(engine, agent, hello.skills)
+        engine.registry.accept(agent.id, digest)
     return [
         Skill(
             agent_id=agent.id,
@@ -209,6 +201,20 @@ async def _declared(engine: Engine, agent: Agent, hello: Hello) -> list[Skill]:
         )
         for skill in hello.skills
     ]
+
+
+async def _check_declared(engine: Engine, agent: Agent, skills: Sequence[SkillSpec]) -> None:
+    names = [skill.name for skill in skills]
+    try:
+        if len(names) > engine.limits.skills:
+            raise InvalidInput(f"more than {engine.limits.skills} skills", code="too_many_skills")
+        if len(set(names)) < len(names):
+            raise InvalidInput("two skills have the same name", code="duplicate_skill")
+        await engine.schemas.check_declared(
+            [named for skill in skills for named in _schemas(skill)], whose=agent.owner_id
+        )
+    except InvalidInput as error:
+        raise NotAdmitted(CloseCode.INVALID_REGISTRATION, error.code, error.message) from None
 
 
 def _asked(schemas: Schemas, data: Raw) -> messages.Question | TaskError:
@@ -232,7 +238,7 @@ async def _settle(engine: Engine, said: Arrived, agent: Agent, instance: Instanc
     """Compare what the instance says it holds with what the store says it holds."""
     hello = said.hello
     lost_at_once = list(await succeed(engine, instance, said.identity.token_id, hello.predecessors))
-    held = {task.id: task for task in await engine.store.tasks.held_by(instance.instance_id)}
+    held = {task.id: task for task in await _held(engine, instance)}
     left = (result for predecessor in hello.predecessors for result in predecessor.results)
     verdicts = [_verdict(held, announced) for announced in (*hello.running, *hello.results, *left)]
     known = {verdict.task for verdict in verdicts if verdict.keep}
@@ -256,6 +262,14 @@ async def _settle(engine: Engine, said: Arrived, agent: Agent, instance: Instanc
         answers=tuple(Answer(task.id, task.attempt, reaction) for task in kept for reaction in task.dialogue.reactions),
         lost=tuple(lost_at_once),
     )
+
+
+async def _held(engine: Engine, instance: InstanceRef) -> list[Task]:
+    """Return what the store says that the instance holds; what is just being claimed for it is delivered anyway."""
+    held = engine.dispatcher.census.held_by(instance.agent_id)
+    if not any(task.instance_id == instance.instance_id for task in held):
+        return []
+    return await engine.store.tasks.held_by(instance.instance_id)
 
 
 def _verdict(held: dict[str, Task], announced: RunningAttempt) -> Verdict:

@@ -3,6 +3,10 @@
 Whoever changes an agent says `forget`; the next look-up reads again.
 """
 
+from collections.abc import Sequence
+
+from msgspec.structs import replace
+
 from agentic_atlas.backend.domain.kept import Kept
 from agentic_atlas.backend.domain.records import Agent, Skill
 from agentic_atlas.backend.ports import Agents
@@ -12,6 +16,8 @@ from agentic_atlas.protocol.schemas.words import meant
 _MOST_AGENTS = 1_000
 _MOST_BYTES = 32 * 1024 * 1024
 """Bytes of all skills that are kept."""
+_MOST_ACCEPTED = 20_000
+"""Agents of which it is remembered what they declared."""
 _AROUND = 1_024
 """Bytes that an agent, or one of its skills, takes besides its texts."""
 
@@ -23,6 +29,7 @@ class Registry:
         self._agents = agents
         self._by_name: dict[tuple[str, str], Agent] = {}
         self._skills: Kept[str, dict[str, Skill]] = Kept(_MOST_BYTES)
+        self._accepted: dict[str, bytes] = {}
         self._version = 0
 
     async def agent(self, owner: str, name: str) -> Agent | None:
@@ -55,11 +62,33 @@ class Registry:
             )
         return skills[name]
 
+    def accepted(self, agent_id: str, digest: bytes) -> bool:
+        """Tell whether what an instance of the agent declares, by its digest, was accepted the last time."""
+        return self._accepted.get(agent_id) == digest
+
+    def accept(self, agent_id: str, digest: bytes) -> None:
+        """What an instance declares was looked at, and is acceptable."""
+        self._accepted.pop(agent_id, None)
+        self._accepted[agent_id] = digest
+        if len(self._accepted) > _MOST_ACCEPTED:
+            del self._accepted[next(iter(self._accepted))]
+
+    def offers(self, agent_id: str, offered: Sequence[Skill]) -> None:
+        """The agent offers this from now on: what is kept of it stays kept when it is the same."""
+        kept = self._skills.get(agent_id)
+        if kept is None or [_said(skill) for skill in kept.values()] != [_said(skill) for skill in offered]:
+            self.forget(agent_id)
+
     def forget(self, agent_id: str) -> None:
         """The agent or its skills changed; what was being read meanwhile is not kept either."""
         self._version += 1
         self._skills.forget(agent_id)
         self._by_name = {key: agent for key, agent in self._by_name.items() if agent.id != agent_id}
+
+
+def _said(skill: Skill) -> Skill:
+    """Return a skill without when it was declared."""
+    return replace(skill, updated_at=0.0)
 
 
 def _size(skill: Skill) -> int:

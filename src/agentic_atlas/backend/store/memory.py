@@ -35,6 +35,7 @@ from agentic_atlas.backend.ports import (
     MOST_MESSAGE,
     MOST_SECRETS,
     Added,
+    Bearer,
     Changed,
     Decide,
     Ids,
@@ -323,6 +324,12 @@ class MemoryAgents:
         self._instances |= {one.id: replace(one, disconnected_at=now) for one in present}
         return sorted({one.agent_id for one in present})
 
+    async def with_owner(self, agent_id: str) -> tuple[Agent, User] | None:
+        """Return the agent and whose it is."""
+        agent = self._agents.get(agent_id)
+        owner = None if agent is None else await self._users.get(agent.owner_id)
+        return None if agent is None or owner is None else (agent, owner)
+
     def owner_of(self, agent_id: str) -> str | None:
         """Return the id of the agent's owner; None when there is no such agent."""
         agent = self._agents.get(agent_id)
@@ -355,6 +362,12 @@ class MemoryTokens:
     async def get(self, token_id: str) -> Token | None:
         """See the port."""
         return self._tokens.get(token_id)
+
+    async def bearer(self, token_id: str) -> Bearer | None:
+        """See the port."""
+        token = self._tokens.get(token_id)
+        held = None if token is None else await self._agents.with_owner(token.agent_id)
+        return None if token is None or held is None else Bearer(token, *held)
 
     async def of_agent(self, agent_id: str) -> list[Token]:
         """See the port."""

@@ -3,11 +3,11 @@
 from sqlalchemy import Connection, insert, select, update
 
 from agentic_atlas.backend.domain.records import Token
-from agentic_atlas.backend.ports import MOST_SECRETS
+from agentic_atlas.backend.ports import MOST_SECRETS, Bearer
 from agentic_atlas.backend.store.operations import Statement
 from agentic_atlas.backend.store.readers import Readers
-from agentic_atlas.backend.store.rows import TOKENS
-from agentic_atlas.backend.store.tables import tokens
+from agentic_atlas.backend.store.rows import AGENTS, TOKENS, USERS
+from agentic_atlas.backend.store.tables import agents, tokens, users
 from agentic_atlas.backend.store.writer import Writer
 
 
@@ -25,6 +25,10 @@ class SqlTokens:
     async def get(self, token_id: str) -> Token | None:
         """See the port."""
         return await self._readers.run(lambda connection: _get(connection, token_id))
+
+    async def bearer(self, token_id: str) -> Bearer | None:
+        """See the port."""
+        return await self._readers.run(lambda connection: _bearer(connection, token_id))
 
     async def of_agent(self, agent_id: str) -> list[Token]:
         """See the port."""
@@ -44,6 +48,17 @@ def _get(connection: Connection, token_id: str) -> Token | None:
     """One token."""
     row = connection.execute(select(*TOKENS.read).where(tokens.c.id == token_id)).one_or_none()
     return TOKENS.value(row) if row else None
+
+
+def _bearer(connection: Connection, token_id: str) -> Bearer | None:
+    """One token with its agent and owner: it is on the way of every agent that connects."""
+    agent, owner = len(TOKENS.read), len(TOKENS.read) + len(AGENTS.read)
+    query = select(*TOKENS.read, *AGENTS.read, *USERS.read).where(tokens.c.id == token_id)
+    joined = query.join_from(tokens, agents, agents.c.id == tokens.c.agent_id).join(
+        users, users.c.id == agents.c.owner_id
+    )
+    row = connection.execute(joined).one_or_none()
+    return Bearer(TOKENS.value(row), AGENTS.value(row[agent:]), USERS.value(row[owner:])) if row else None
 
 
 def _of_agent(connection: Connection, agent_id: str) -> list[Token]:
