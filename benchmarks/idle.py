@@ -20,6 +20,8 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -102,90 +104,125 @@ class Agent:
 
 
 def crowd(port: int, tokens: list[str]) -> None:
-    """Be all the agents: connect, be idle for so long as a line says, leave and come back."""
+    """Be all the agents; each line that comes says what to do, each that goes that it is done."""
     agents = [Agent(port, token, number) for number, token in enumerate(tokens)]
-    for agent in agents[:FIRST]:
+    for line in sys.stdin:
+        print(json.dumps(DOES[line.split()[0]](agents, *line.split()[1:])), flush=True)
+
+
+def connect(agents: list[Agent], begin: str, end: str) -> None:
+    for agent in agents[int(begin) : int(end)]:
         agent.connect()
-    print("warm", flush=True)
-    input()
-    for agent in agents[FIRST:]:
-        agent.connect()
-    print("connected", flush=True)
-    ends = time.perf_counter() + float(input())
+
+
+def idle(agents: list[Agent], seconds: str) -> None:
     began, beats = time.perf_counter(), 0
-    while (now := time.perf_counter()) < ends:
-        time.sleep(max(0.0, began + beats * BEAT / len(agents) - now))
-        agents[beats % len(agents)].beat(beats // len(agents) + 1)
+    while time.perf_counter() < began + float(seconds):
+        time.sleep(max(0.0, began + beats * BEAT / AGENTS - time.perf_counter()))
+        agents[beats % AGENTS].beat(beats // AGENTS + 1)
         beats += 1
-    print("idled", flush=True)
-    input()
+
+
+def leave(agents: list[Agent]) -> None:
     for agent in agents:
         agent.leave()
-    time.sleep(SETTLED)
-    took = []
-    for agent in agents:
-        began = time.perf_counter()
-        agent.connect()
-        took.append(time.perf_counter() - began)
-    print(json.dumps(1e3 * statistics.median(took)), flush=True)
+
+
+def back(agents: list[Agent], number: str) -> float:
+    """Return the milliseconds in which an agent has come back."""
+    began = time.perf_counter()
+    agents[int(number)].connect()
+    return 1e3 * (time.perf_counter() - began)
+
+
+DOES: dict[str, Callable[..., float | None]] = {"connect": connect, "idle": idle, "leave": leave, "back": back}
 
 
 class Server(Platform):
-    """A network of some checkout."""
+    """The network of a checkout, and its crowd."""
 
     def __init__(self, folder: Path, tree: Path) -> None:
         super().__init__(folder, beat_every=str(BEAT))
         self.interpreter = str(tree / ".venv" / "bin" / "python")
+        self._crowd: subprocess.Popen[str] | None = None
+
+    def crowded(self) -> None:
+        """Bring it up, with the agents whose memory is not counted."""
+        self.start()
+        tokens = asyncio.run(make_tokens(self.url, self.api_key))
+        self._crowd = subprocess.Popen(
+            (sys.executable, "-m", "benchmarks.idle", "--crowd", str(urlsplit(self.router_url).port)),
+            cwd=Path(__file__).parents[1],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        self.tell(json.dumps(tokens))
+        self.do(f"connect 0 {FIRST}")
+
+    def tell(self, line: str) -> None:
+        assert self._crowd is not None
+        print(line, file=self._crowd.stdin, flush=True)
+
+    def do(self, line: str) -> float:
+        self.tell(line)
+        return self.told()
+
+    def told(self) -> float:
+        assert self._crowd is not None
+        assert self._crowd.stdout is not None
+        return float(json.loads(self._crowd.stdout.readline()) or 0.0)
+
+    def memory(self) -> float:
+        assert self.process is not None
+        return psutil.Process(self.process.pid).memory_info().rss / 1024
+
+    def worked(self) -> float:
+        assert self.process is not None
+        return sum(psutil.Process(self.process.pid).cpu_times()[:2])
+
+    def end(self) -> None:
+        if self._crowd is not None:
+            self._crowd.communicate()
+        if self.process is not None:
+            self.kill()
 
 
-def measure(tree: Path) -> Idle:
-    """Measure the server of a checkout."""
-    with tempfile.TemporaryDirectory() as folder:
-        server = Server(Path(folder) / "network", tree)
-        try:
-            server.start()
-            assert server.process is not None
-            tokens = asyncio.run(make_tokens(server.url, server.api_key))
+def measure(trees: dict[str, Path]) -> dict[str, Idle]:
+    """Measure the servers of checkouts: one after the other, and side by side where time or load would tell."""
+    with tempfile.TemporaryDirectory() as folder, ExitStack() as running:
+        servers = {name: Server(Path(folder) / name, tree) for name, tree in trees.items()}
+        kib = {}
+        for name, server in servers.items():
+            running.callback(server.end)
+            server.crowded()
             time.sleep(SETTLED)
-            return _measure(psutil.Process(server.process.pid), urlsplit(server.router_url).port or 0, tokens)
-        finally:
-            server.kill()
+            before = server.memory()
+            server.do(f"connect {FIRST} {FIRST + AGENTS}")
+            time.sleep(SETTLED)
+            kib[name] = (server.memory() - before) / AGENTS
+            server.do("leave")
+        for command in (f"connect 0 {AGENTS}", f"idle {BEAT}", f"idle {WATCHED}"):
+            worked = {name: server.worked() for name, server in servers.items()}
+            for server in servers.values():
+                server.tell(command)
+            for name, server in servers.items():
+                server.told()
+                worked[name] = server.worked() - worked[name]
+        took = come_back(servers)
+    return {name: Idle(kib[name], 100 * worked[name] / WATCHED, statistics.median(took[name])) for name in servers}
 
 
-def _measure(process: psutil.Process, port: int, tokens: list[str]) -> Idle:
-    agents = subprocess.Popen(
-        (sys.executable, "-m", "benchmarks.idle", "--crowd", str(port)),
-        cwd=Path(__file__).parents[1],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    assert agents.stdin is not None
-    assert agents.stdout is not None
-
-    def say(line: str) -> None:
-        print(line, file=agents.stdin, flush=True)
-
-    def hear() -> str:
-        assert agents.stdout is not None
-        return agents.stdout.readline()
-
-    with agents:
-        say(json.dumps(tokens))
-        assert hear() == "warm\n"
-        time.sleep(SETTLED)
-        before = process.memory_info().rss
-        say("all of you")
-        assert hear() == "connected\n"
-        time.sleep(SETTLED)
-        used = process.memory_info().rss - before
-        worked, began = sum(process.cpu_times()[:2]), time.perf_counter()
-        say(str(WATCHED))
-        assert hear() == "idled\n"
-        worked, lasted = sum(process.cpu_times()[:2]) - worked, time.perf_counter() - began
-        say("back")
-        back = float(hear())
-    return Idle(used / AGENTS / 1024, 100 * worked / lasted, back)
+def come_back(servers: dict[str, Server]) -> dict[str, list[float]]:
+    """Have all leave and come back in turns: what the disk is slow for meanwhile, all are slow for."""
+    for server in servers.values():
+        server.do("leave")
+    time.sleep(SETTLED)
+    took: dict[str, list[float]] = {name: [] for name in servers}
+    for number in range(AGENTS):
+        for name, server in servers.items():
+            took[name].append(server.do(f"back {number}"))
+    return took
 
 
 async def make_tokens(url: str, key: str) -> list[str]:
@@ -216,7 +253,7 @@ def main() -> None:
     trees["this"] = Path(__file__).parents[1]
     print(f"{AGENTS} agents, a beat each {BEAT:g} s")
     print(f"{'':6} {'KiB an agent':>13} {'% of a core':>12} {'ms to come back':>16}")
-    found = {name: measure(tree) for name, tree in trees.items()}
+    found = measure(trees)
     for name, one in found.items():
         print(f"{name:6} {one.kib:13.1f} {one.percent:12.2f} {one.back_ms:16.2f}")
     if given.against:

@@ -6,7 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-BENCHMARKS = ("depth", "store", "lists", "tasks", "spool", "backup")
+BENCHMARKS = ("depth", "store", "lists", "tasks", "spool", "backup", "idle")
 
 
 def main() -> None:
