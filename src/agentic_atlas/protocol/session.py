@@ -20,6 +20,8 @@ class Session:
         limits: the limits in force. The agent's become the router's when `welcome` arrives.
     """
 
+    __slots__ = ("_containers", "limits", "side", "state")
+
     def __init__(self, side: Side, limits: Limits | None = None) -> None:
         self.side = side
         self.state = ConnectionState.CONNECTED

@@ -60,6 +60,27 @@ class Connection(Receiver):
         loss: why what it held is lost, should its instance not come back.
     """
 
+    __slots__ = (
+        "_began_at",
+        "_host",
+        "_intake",
+        "_look_at",
+        "_look_every",
+        "_office",
+        "_outbox",
+        "_pulse",
+        "_reports",
+        "_session",
+        "_sign_of_life",
+        "_transport",
+        "agent",
+        "identity",
+        "instance_id",
+        "loss",
+        "over",
+        "serial",
+    )
+
     def __init__(self, serial: int, identity: Identity, transport: Transport, office: Office, host: Host) -> None:
         settings = office.settings
         self.serial = serial

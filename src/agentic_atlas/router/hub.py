@@ -55,7 +55,7 @@ class Hub(Generic[P]):
     """All connections of this router."""
 
     def __init__(self) -> None:
-        self._by_token: dict[str, dict[P, None]] = {}
+        self._by_token: dict[str, tuple[P, ...]] = {}
         self._by_agent: dict[str, dict[P, None]] = {}
         self._seats: dict[str, P] = {}
         self._coming: dict[str, P] = {}
@@ -63,13 +63,17 @@ class Hub(Generic[P]):
 
     def arrive(self, peer: P) -> None:
         """A connection was made; it has said nothing yet."""
-        self._by_token.setdefault(peer.identity.token_id, {})[peer] = None
+        self._by_token[peer.identity.token_id] = (*self._by_token.get(peer.identity.token_id, ()), peer)
         self._by_agent.setdefault(peer.identity.agent_id, {})[peer] = None
 
     def leave(self, peer: P) -> None:
         """A connection ended."""
         token_id, agent_id = peer.identity.token_id, peer.identity.agent_id
-        _remove(self._by_token, token_id, peer)
+        left = tuple(one for one in self._by_token.get(token_id, ()) if one is not peer)
+        if left:
+            self._by_token[token_id] = left
+        else:
+            self._by_token.pop(token_id, None)
         _remove(self._by_agent, agent_id, peer)
         for seats in (self._seats, self._coming):
             if seats.get(token_id) is peer:

@@ -33,6 +33,8 @@ _FREE: Final = Pause(0)
 class Intake:
     """Hands messages on, one by one, unless paused."""
 
+    __slots__ = ("_bytes", "_handing_on", "_most", "_reasons", "_take", "_transport", "_waiting")
+
     def __init__(self, transport: Transport, take: Callable[[bytes], None], most: int) -> None:
         self._transport = transport
         self._take = take

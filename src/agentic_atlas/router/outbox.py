@@ -24,6 +24,18 @@ class Outbox:
         overfull: the limit was exceeded: the connection is to be closed.
     """
 
+    __slots__ = (
+        "_backlog",
+        "_backlog_since",
+        "_half",
+        "_most",
+        "_session",
+        "_stalled",
+        "_transport",
+        "_waiting",
+        "overfull",
+    )
+
     def __init__(self, session: Session, transport: Transport, most: int, stalled: float) -> None:
         self.overfull = False
         self._session = session

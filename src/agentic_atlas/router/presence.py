@@ -138,6 +138,8 @@ class Leases:
 class Pulse:
     """When a connection was last heard of. Every whole message counts: it shows that this very socket delivers."""
 
+    __slots__ = ("_heard_at", "_patience")
+
     def __init__(self, now: float, patience: float) -> None:
         self._heard_at = now
         self._patience = patience

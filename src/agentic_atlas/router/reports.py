@@ -23,6 +23,8 @@ class _Waiting:
 class Reports:
     """The reports of one connection that wait for their receipts."""
 
+    __slots__ = ("_ack", "_failed", "_office", "_recorded", "_say", "_settled", "_waiting")
+
     def __init__(
         self,
         office: Office,

@@ -36,6 +36,8 @@ class Terms(msgspec.Struct, frozen=True):
 class Receiver:
     """Who takes what comes on a connection; called on its loop. What a subclass leaves out does nothing."""
 
+    __slots__ = ()
+
     @property
     def known(self) -> bool:
         """The peer has said who it is; a server reads little of one that has not."""
