@@ -3,18 +3,20 @@
 import asyncio
 import contextvars
 import threading
-from collections.abc import AsyncGenerator, Coroutine, Iterator, Mapping
+from collections.abc import AsyncGenerator, Callable, Coroutine, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
-from typing import Any, TypeVar
+from functools import wraps
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from agentic_atlas.errors import ConfigurationError
 from agentic_atlas.protocol.caller.tasks import TaskInfo
 from agentic_atlas.sdk.agent import Agent
-from agentic_atlas.sdk.client.blocking import Blocking, blocking, each
+from agentic_atlas.sdk.client.blocking import Blocking, answers, blocking, each
 from agentic_atlas.testing.caller import AsyncCaller, AsyncTask, serving
 from agentic_atlas.testing.loop import JumpingLoop
 
+P = ParamSpec("P")
 T = TypeVar("T")
 
 LEAVE_SECONDS = 15.0
@@ -71,6 +73,18 @@ class Task(Blocking[AsyncTask]):
     cancel = blocking(AsyncTask.cancel)
 
 
+def _task(
+    method: Callable[Concatenate[AsyncCaller, P], Coroutine[Any, Any, AsyncTask]],
+) -> "Callable[Concatenate[Caller, P], Task]":
+    """Return a method that answers a task as one that answers a blocking one."""
+
+    @wraps(method)
+    def task(caller: "Caller", /, *given: P.args, **more: P.kwargs) -> Task:
+        return Task(caller._loop, caller._loop.run(method(caller._asynchronous, *given, **more)))
+
+    return answers(task, method, "AsyncTask", "Task")
+
+
 class Caller(Blocking[AsyncCaller]):
     """`AsyncCaller`, each method blocking; the same arguments, answers and errors."""
 
@@ -80,9 +94,7 @@ class Caller(Blocking[AsyncCaller]):
 
     call = blocking(AsyncCaller.call)
 
-    def submit(self, skill: str, input: Mapping[str, Any] | None = None, /, **fields: Any) -> Task:
-        """See `AsyncCaller.submit`."""
-        return Task(self._loop, self._loop.run(self._asynchronous.submit(skill, input, **fields)))
+    submit = _task(AsyncCaller.submit)
 
 
 class _Thread:

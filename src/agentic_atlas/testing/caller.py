@@ -1,10 +1,10 @@
 """`serving`: agents in the loop of an asynchronous test, and what the test can ask of them."""
 
 import secrets
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Mapping
 from contextlib import asynccontextmanager
-from datetime import datetime
-from typing import Any, Literal, TypeVar
+from functools import wraps
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import msgspec
 
@@ -12,12 +12,15 @@ from agentic_atlas.backend.domain.records import Task
 from agentic_atlas.backend.usecases import shown, tasks
 from agentic_atlas.protocol.caller.tasks import EventInfo, QuestionInfo, TaskInfo
 from agentic_atlas.sdk.agent import Agent
+from agentic_atlas.sdk.client.blocking import answers
 from agentic_atlas.sdk.client.errors import NotFinished
-from agentic_atlas.sdk.client.requests import TaskRequest, merged, submission
-from agentic_atlas.sdk.client.task import waiting_time
+from agentic_atlas.sdk.client.requests import TaskRequest, merged, requested, submission
+from agentic_atlas.sdk.client.task import TaskHandle, waiting_time
+from agentic_atlas.sdk.client.tasks import AsyncTasks
 from agentic_atlas.sdk.forms.encode import encode_answer
 from agentic_atlas.testing.network import FOR_EVER, MemoryNetwork
 
+P = ParamSpec("P")
 S = TypeVar("S", TaskInfo, EventInfo)
 
 
@@ -43,6 +46,18 @@ async def serving(*agents: Agent) -> AsyncIterator["AsyncCaller"]:
         yield AsyncCaller(network, agents[0].name)
     finally:
         await network.stop()
+
+
+def _of_one_agent(
+    method: Callable[Concatenate[AsyncTasks, str, P], Coroutine[Any, Any, TaskHandle]],
+) -> "Callable[Concatenate[AsyncCaller, P], Coroutine[Any, Any, AsyncTask]]":
+    """Return `submit` of a client's tasks, with all its options, as that of a caller who has one agent."""
+
+    @wraps(method)
+    async def submit(caller: "AsyncCaller", /, *given: P.args, **more: P.kwargs) -> "AsyncTask":
+        return await caller._submit(requested(caller._agent, *given, **more))
+
+    return answers(submit, method, "TaskHandle", "AsyncTask", without="agent")
 
 
 class AsyncCaller:
@@ -84,55 +99,7 @@ class AsyncCaller:
             await task.cancel("its caller stopped waiting")
             raise
 
-    async def submit(  # noqa: PLR0913 - each is an option of a task
-        self,
-        skill: str,
-        input: Mapping[str, Any] | None = None,
-        /,
-        *,
-        idempotency_key: str | None = None,
-        deadline: datetime | None = None,
-        timeout: float | None = None,
-        priority: int = 0,
-        queue_ttl: float | None = None,
-        delivery: Literal["at_least_once", "at_most_once"] | None = None,
-        retries: int | None = None,
-        max_attempts: int | None = None,
-        **fields: Any,
-    ) -> "AsyncTask":
-        """Submit a task and return at once; the options are those of `AsyncClient.submit`.
-
-        Args:
-            skill: its name.
-            input: fields of the input whose names are taken here, or all of them.
-            idempotency_key: the same key with the same request is the same task.
-            deadline: when the task has to be done, an aware time.
-            timeout: seconds its skill may run, in place of the skill's own.
-            priority: 0 to 9, higher ones first.
-            queue_ttl: seconds it may wait for a slot, or for an agent that has stopped; a day by default.
-            delivery: `at_most_once` for what must not happen twice; a caller may be stricter than the skill, not laxer.
-            retries: further attempts after an error of the skill itself, in place of the skill's own policy.
-            max_attempts: attempts that may be lost with their instance, in place of the skill's own policy.
-            **fields: fields of the input.
-
-        Raises:
-            AtlasError: see `call`; also Conflict, when the key was used for another request.
-        """
-        return await self._submit(
-            TaskRequest(
-                agent=self._agent,
-                skill=skill,
-                input=merged(input, fields),
-                idempotency_key=idempotency_key,
-                deadline=deadline,
-                timeout=timeout,
-                priority=priority,
-                queue_ttl=queue_ttl,
-                delivery=delivery,
-                retries=retries,
-                max_attempts=max_attempts,
-            )
-        )
+    submit = _of_one_agent(AsyncTasks.submit)
 
     async def _submit(self, request: TaskRequest) -> "AsyncTask":
         return AsyncTask(self._network, await self._network.submit(submission(request, secrets.token_hex(8))))

@@ -66,7 +66,7 @@ def each(
     def yields(self: Blocking[A], /, *given: P.args, **more: P.kwargs) -> Iterator[T]:
         return self._loop.each(method(self._asynchronous, *given, **more))
 
-    return _answers(yields, method, "AsyncGenerator[", "Iterator[")
+    return answers(yields, method, "AsyncGenerator[", "Iterator[")
 
 
 def _task(
@@ -78,14 +78,25 @@ def _task(
     def task(self: Blocking[A], /, *given: P.args, **more: P.kwargs) -> BlockingTask:
         return BlockingTask(self._loop, self._loop.run(method(self._asynchronous, *given, **more)))
 
-    return _answers(task, method, "TaskHandle", "BlockingTask")
+    return answers(task, method, "TaskHandle", "BlockingTask")
 
 
-def _answers(made: Callable[P, T], method: Callable[..., object], theirs: str, ours: str) -> Callable[P, T]:
-    """Have `help` name what this method answers; all else of its signature is the method's that it was made from."""
+def answers(
+    made: Callable[P, T], method: Callable[..., object], theirs: str, ours: str, *, without: str = ""
+) -> Callable[P, T]:
+    """Have `help` name what this method answers; all else of its signature is the method's that it was made from.
+
+    Args:
+        made: what is to be told of.
+        method: what it was made from.
+        theirs: what that one answers, as its annotation begins.
+        ours: what is answered in its place.
+        without: a parameter that it does without.
+    """
     signature = inspect.signature(method)
     answer = str(signature.return_annotation).replace(theirs, ours).replace(", None]", "]")
-    made.__signature__ = signature.replace(return_annotation=answer)  # type: ignore[attr-defined]  # PEP 362
+    kept = [parameter for parameter in signature.parameters.values() if parameter.name != without]
+    made.__signature__ = signature.replace(parameters=kept, return_annotation=answer)  # type: ignore[attr-defined]  # PEP 362
     return made
 
 

@@ -25,6 +25,18 @@ class TaskRequest(TaskOptions, frozen=True, kw_only=True):
     """The skill's parameters."""
 
 
+def requested(agent: str, /, *given: Any, **more: Any) -> TaskRequest:
+    """Return what `submit` was called with, in any of the clients, as a request: its options, and fields of an input.
+
+    Raises:
+        InvalidInput: a field is given twice, or the input is no mapping.
+    """
+    skill, input = (*given, None)[:2]
+    options = {name: value for name, value in more.items() if name in TaskOptions.__struct_fields__}
+    fields = {name: value for name, value in more.items() if name not in options}
+    return TaskRequest(agent=agent, skill=skill, input=merged(input, fields), **options)
+
+
 def checked(asked: A) -> A:
     """Return what is asked, with each field within its bounds; raises InvalidInput."""
     given = msgspec.structs.asdict(asked)
