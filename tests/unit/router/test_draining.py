@@ -147,8 +147,8 @@ async def test_reports_that_are_not_stored_hold_a_stop_up_for_a_bounded_time_onl
         assert agent.all(ResultAck) == []
 
 
-def test_agents_are_asked_to_come_back_one_after_the_other_and_all_of_them_well_within_the_grace_period() -> None:
-    async def main(count: int, grace: float) -> list[float]:
+async def test_agents_are_asked_to_come_back_one_after_the_other_and_all_of_them_well_within_the_grace_period() -> None:
+    async def told_to(count: int, grace: float) -> list[float]:
         async with network(RouterSettings(grace=grace)) as net:
             agents = [await net.agent("agt", f"tok_{n}", f"inst_{n}") for n in range(count)]
             net.router.announce()
@@ -159,9 +159,9 @@ def test_agents_are_asked_to_come_back_one_after_the_other_and_all_of_them_well_
             ]
             return sorted(reason.retry_after or 0.0 for reason in told)
 
-    few = asyncio.run(main(50, 30.0))
+    few = await told_to(50, 30.0)
     assert (few[0], few[-1]) == (1.0, 2.96), "25 a second"
-    many = asyncio.run(main(400, 30.0))
+    many = await told_to(400, 30.0)
     assert many[-1] <= 1.0 + 30.0 / 6
     assert len({*many}) > 300
 

@@ -58,19 +58,16 @@ async def test_two_of_one_moment_do_not_take_each_others_place(tmp_path: Path) -
     assert first.name != second.name
 
 
-def test_the_list_has_the_backups_newest_first_and_nothing_else(tmp_path: Path) -> None:
-    async def main() -> list[str]:
-        folder = backups(tmp_path)
-        assert await folder.find() == []
-        made = [await folder.make() for _ in range(3)]
-        (tmp_path / "backups" / "notes.txt").touch()
-        (tmp_path / "backups" / "atlas-old.tar").touch()
-        found = await folder.find()
-        assert [one.name for one in found] == [one.name for one in reversed(made)]
-        assert [one.sha256 for one in found] == [None] * 3
-        return [one.path for one in found]
-
-    assert all(Path(path).is_absolute() for path in asyncio.run(main()))
+async def test_the_list_has_the_backups_newest_first_and_nothing_else(tmp_path: Path) -> None:
+    folder = backups(tmp_path)
+    assert await folder.find() == []
+    made = [await folder.make() for _ in range(3)]
+    (tmp_path / "backups" / "notes.txt").touch()
+    (tmp_path / "backups" / "atlas-old.tar").touch()
+    found = await folder.find()
+    assert [one.name for one in found] == [one.name for one in reversed(made)]
+    assert [one.sha256 for one in found] == [None] * 3
+    assert all(Path(one.path).is_absolute() for one in found)
 
 
 async def test_one_is_made_at_a_time_and_the_second_is_told_so(tmp_path: Path) -> None:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
-from typing import Any
+from collections.abc import Callable
 
 import pytest
 
@@ -87,79 +86,61 @@ def closes(closed: Closed) -> Answer:
     return lambda _: closed
 
 
-def run(work: Callable[[], Coroutine[Any, Any, None]]) -> None:
-    """Run a test on a loop whose time passes only where nothing else is left to do."""
-    with asyncio.Runner(loop_factory=StillLoop) as runner:
-        runner.run(work())
+@pytest.fixture
+def anyio_backend() -> tuple[str, dict[str, type[StillLoop]]]:
+    """Run the tests on a loop whose time passes only where nothing else is left to do."""
+    return "asyncio", {"loop_factory": StillLoop}
 
 
-def test_a_router_that_is_not_there_is_tried_in_windows_that_double_up_to_half_a_minute() -> None:
-    async def main() -> None:
-        net = Network(*[Unreachable("connection refused")] * 10)
-        assert await net.agent.run() is None
-        assert net.waits == [0.2, 0.4, 0.8, 1.6, 3.2, 6.4, 12.8, 25.6, 30.0, 30.0]
-        first, *later = net.log.at("warning")
-        assert first.startswith(f"can't reach the router at {URL} (connection refused): is `atlas up` running?")
-        assert all("still no connection" in line for line in later)
-        assert len(later) == 1
-
-    run(main)
+async def test_a_router_that_is_not_there_is_tried_in_windows_that_double_up_to_half_a_minute() -> None:
+    net = Network(*[Unreachable("connection refused")] * 10)
+    assert await net.agent.run() is None
+    assert net.waits == [0.2, 0.4, 0.8, 1.6, 3.2, 6.4, 12.8, 25.6, 30.0, 30.0]
+    first, *later = net.log.at("warning")
+    assert first.startswith(f"can't reach the router at {URL} (connection refused): is `atlas up` running?")
+    assert all("still no connection" in line for line in later)
+    assert len(later) == 1
 
 
-def test_an_agent_that_was_cut_off_hurries_as_long_as_its_tasks_are_its_own() -> None:
-    async def main() -> None:
-        net = Network(lets_in_and(CUT), *[Unreachable("connection refused")] * 7, lets_in_and(CUT))
-        await net.agent.run()
-        assert net.waits[:8] == [0.2, 0.4, 0.8, 1.6, 3.2, 3.75, 3.75, 3.75]
-        assert [line for line in net.log.at("info") if "back after" in line] == ["back after 17.4 s"]
-        assert net.log.at("info")[0] == f"connected to {URL}"
-        assert net.log.at("warning")[0] == "connection lost: it was cut; trying again"
-
-    run(main)
+async def test_an_agent_that_was_cut_off_hurries_as_long_as_its_tasks_are_its_own() -> None:
+    net = Network(lets_in_and(CUT), *[Unreachable("connection refused")] * 7, lets_in_and(CUT))
+    await net.agent.run()
+    assert net.waits[:8] == [0.2, 0.4, 0.8, 1.6, 3.2, 3.75, 3.75, 3.75]
+    assert [line for line in net.log.at("info") if "back after" in line] == ["back after 17.4 s"]
+    assert net.log.at("info")[0] == f"connected to {URL}"
+    assert net.log.at("warning")[0] == "connection lost: it was cut; trying again"
 
 
-def test_a_connection_that_lasted_makes_the_back_off_start_afresh_and_one_that_did_not_does_not() -> None:
-    async def main() -> None:
-        short, long = lets_in_and(CUT, after=1.0), lets_in_and(CUT, after=61.0)
-        net = Network(short, short, long, short)
-        await net.agent.run()
-        assert net.waits == [1.2, 1.4, 61.2, 1.4]
-
-    run(main)
+async def test_a_connection_that_lasted_makes_the_back_off_start_afresh_and_one_that_did_not_does_not() -> None:
+    short, long = lets_in_and(CUT, after=1.0), lets_in_and(CUT, after=61.0)
+    net = Network(short, short, long, short)
+    await net.agent.run()
+    assert net.waits == [1.2, 1.4, 61.2, 1.4]
 
 
-def test_a_restart_that_was_announced_begins_the_back_off_anew_and_keeps_to_its_time() -> None:
-    async def main() -> None:
-        net = Network(*[lets_in_and(RESTART)] * 4)
-        await net.agent.run()
-        assert net.waits == [2.2] * 4
-
-    run(main)
+async def test_a_restart_that_was_announced_begins_the_back_off_anew_and_keeps_to_its_time() -> None:
+    net = Network(*[lets_in_and(RESTART)] * 4)
+    await net.agent.run()
+    assert net.waits == [2.2] * 4
 
 
-def test_a_router_that_said_when_it_is_back_is_tried_then_though_its_close_never_came() -> None:
-    async def main() -> None:
-        def stopping(router: RouterEnd) -> Closed:
-            router.welcome()
-            router.say(Drain(4.0))
-            return CUT
+async def test_a_router_that_said_when_it_is_back_is_tried_then_though_its_close_never_came() -> None:
+    def stopping(router: RouterEnd) -> Closed:
+        router.welcome()
+        router.say(Drain(4.0))
+        return CUT
 
-        net = Network(stopping)
-        await net.agent.run()
-        assert net.waits == [4.2]
-
-    run(main)
+    net = Network(stopping)
+    await net.agent.run()
+    assert net.waits == [4.2]
 
 
-def test_a_token_in_use_is_tried_again_after_half_a_minute() -> None:
-    async def main() -> None:
-        net = Network(closes(Closed(CloseCode.TOKEN_IN_USE)))
-        await net.agent.run()
-        assert net.waits == [30.2]
-        (line,) = net.log.at("warning")
-        assert line.startswith("not connected: another process is connected with the same token")
-
-    run(main)
+async def test_a_token_in_use_is_tried_again_after_half_a_minute() -> None:
+    net = Network(closes(Closed(CloseCode.TOKEN_IN_USE)))
+    await net.agent.run()
+    assert net.waits == [30.2]
+    (line,) = net.log.at("warning")
+    assert line.startswith("not connected: another process is connected with the same token")
 
 
 @pytest.mark.parametrize(
@@ -171,80 +152,62 @@ def test_a_token_in_use_is_tried_again_after_half_a_minute() -> None:
     ],
     ids=["close", "handshake", "no token"],
 )
-def test_what_another_try_would_meet_again_ends_the_agent(answer: Answer | AtlasError) -> None:
-    async def main() -> None:
-        net = Network(answer)
-        error = await net.agent.run()
-        assert isinstance(error, ConfigurationError)
-        assert error.code == "token_revoked"
-        assert len(net.tries) == 1
-
-    run(main)
+async def test_what_another_try_would_meet_again_ends_the_agent(answer: Answer | AtlasError) -> None:
+    net = Network(answer)
+    error = await net.agent.run()
+    assert isinstance(error, ConfigurationError)
+    assert error.code == "token_revoked"
+    assert len(net.tries) == 1
 
 
-def test_a_refusal_for_now_is_waited_for_as_long_as_was_asked() -> None:
-    async def main() -> None:
-        net = Network(HandshakeRefused(503, "too many connections", code=None, retry_after=5.0))
-        await net.agent.run()
-        assert net.waits == [5.2]
-
-    run(main)
+async def test_a_refusal_for_now_is_waited_for_as_long_as_was_asked() -> None:
+    net = Network(HandshakeRefused(503, "too many connections", code=None, retry_after=5.0))
+    await net.agent.run()
+    assert net.waits == [5.2]
 
 
-def test_a_machine_that_slept_tries_again_without_further_waiting() -> None:
-    async def main() -> None:
-        net = Network(closes(Closed(CloseCode.TOKEN_IN_USE)))
-        asyncio.get_running_loop().call_later(3.0, net.agent.slept)
-        await net.agent.run()
-        assert net.waits == [3.0]
-
-    run(main)
+async def test_a_machine_that_slept_tries_again_without_further_waiting() -> None:
+    net = Network(closes(Closed(CloseCode.TOKEN_IN_USE)))
+    asyncio.get_running_loop().call_later(3.0, net.agent.slept)
+    await net.agent.run()
+    assert net.waits == [3.0]
 
 
-def test_an_agent_that_ends_closes_its_connection_and_one_without_any_ends_at_once() -> None:
-    async def main() -> None:
-        net = Network(lets_in_and(None))
-        loop = asyncio.get_running_loop()
-        closing: list[bool] = []
-        loop.call_later(1.0, lambda: closing.append(net.agent.finish()))
-        assert await net.agent.run() is None
-        assert closing == [True]
-        assert net.agent.parted
-        alone = Network(Unreachable("connection refused"))
-        loop.call_later(0.1, lambda: closing.append(alone.agent.finish()))
-        assert await alone.agent.run() is None
-        assert closing == [True, False]
-        assert len(alone.tries) == 1
-
-    run(main)
+async def test_an_agent_that_ends_closes_its_connection_and_one_without_any_ends_at_once() -> None:
+    net = Network(lets_in_and(None))
+    loop = asyncio.get_running_loop()
+    closing: list[bool] = []
+    loop.call_later(1.0, lambda: closing.append(net.agent.finish()))
+    assert await net.agent.run() is None
+    assert closing == [True]
+    assert net.agent.parted
+    alone = Network(Unreachable("connection refused"))
+    loop.call_later(0.1, lambda: closing.append(alone.agent.finish()))
+    assert await alone.agent.run() is None
+    assert closing == [True, False]
+    assert len(alone.tries) == 1
 
 
-def test_time_passes_on_the_connection_there_is() -> None:
-    async def main() -> None:
-        routers: list[RouterEnd] = []
+async def test_time_passes_on_the_connection_there_is() -> None:
+    routers: list[RouterEnd] = []
 
-        def answer(router: RouterEnd) -> None:
-            routers.append(router)
-            router.welcome(token_expires_at=1_500.0)
-            asyncio.get_running_loop().call_later(11.0, beat)
+    def answer(router: RouterEnd) -> None:
+        routers.append(router)
+        router.welcome(token_expires_at=1_500.0)
+        asyncio.get_running_loop().call_later(11.0, beat)
 
-        def beat() -> None:
-            net.agent.tick()
-            net.agent.finish()
+    def beat() -> None:
+        net.agent.tick()
+        net.agent.finish()
 
-        net = Network(answer)
-        await net.agent.run()
-        assert [message.n for message in routers[0].heard if isinstance(message, Beat)] == [1, 2]
-        assert "this token expires in 8 minutes" in net.log.at("warning")[0]
-
-    run(main)
+    net = Network(answer)
+    await net.agent.run()
+    assert [message.n for message in routers[0].heard if isinstance(message, Beat)] == [1, 2]
+    assert "this token expires in 8 minutes" in net.log.at("warning")[0]
 
 
-def test_a_mistake_of_our_own_is_logged_and_costs_one_connection() -> None:
-    async def main() -> None:
-        net = Network(closes(Closed(1011, ours=True, why="internal error (KeyError)", bug=KeyError("x"))))
-        await net.agent.run()
-        assert len(net.log.at("error")) == 1
-        assert len(net.tries) == 2
-
-    run(main)
+async def test_a_mistake_of_our_own_is_logged_and_costs_one_connection() -> None:
+    net = Network(closes(Closed(1011, ours=True, why="internal error (KeyError)", bug=KeyError("x"))))
+    await net.agent.run()
+    assert len(net.log.at("error")) == 1
+    assert len(net.tries) == 2
