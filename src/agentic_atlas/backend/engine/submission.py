@@ -169,9 +169,7 @@ def _prepared(engine: Engine, request: _Request, agent: Agent, skill: Skill) -> 
         task = _new_task(engine, request, agent, skill)
     except AtlasError as error:
         return _Refused(request, error)
-    # Only now: a submit that is refused costs its caller no place in the queue.
-    position = engine.dispatcher.position(agent.id, caller.id, ask.priority)
-    change = lifecycle.submit(msgspec.structs.replace(task, position=position))
+    change = lifecycle.submit(task)
     slot = engine.dispatcher.claims.slot_for(agent.id, task.skill)
     claim = lifecycle.claim(change.task, slot.instance_id, task.created_at) if slot is not None else None
     if claim is not None:
@@ -280,6 +278,8 @@ def _new_task(engine: Engine, request: _Request, agent: Agent, skill: Skill) -> 
         depth=depth_below(parent) if parent else 0,
         body_digest=None if ask.idempotency_key is None else _digest(agent.id, ask),
         retry_of=request.retry_of,
+        # Last: a submit that is refused costs its caller no place in the queue.
+        position=engine.dispatcher.position(agent.id, caller.id, ask.priority),
     )
 
 

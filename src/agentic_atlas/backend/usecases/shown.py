@@ -60,9 +60,10 @@ def maybe(seconds: float | None) -> datetime | None:
 
 def task_info(task: Task, note: str | None = None) -> TaskInfo:
     """Show a task."""
-    summary = msgspec.structs.replace(summary_of(task), error=error_info(task.error))
-    return TaskInfo(
-        **msgspec.structs.asdict(summary),
+    return passed_on(
+        TaskInfo,
+        summary_of(task),
+        error=error_info(task.error),
         input=Raw(task.input),
         output=None if task.output is None else Raw(task.output),
         questions=[question_info(question) for question in task.dialogue.questions],
