@@ -5,7 +5,7 @@ when, and what answers it; `SENDER` says the first of these to the program (None
 the epoch on the server's clock, durations are seconds. Fields a reader does not know are ignored, so a newer peer may
 add some.
 
-Payloads (`input`, `output`, `data`) are `Raw`: JSON that is passed on byte for byte and never parsed on the way.
+Payloads (`input`, `output`, `data`) are `Raw`: JSON that is passed on byte for byte and never written anew.
 """
 
 from enum import StrEnum
