@@ -6,9 +6,23 @@ there are.
 """
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from functools import lru_cache
+from itertools import zip_longest
 from typing import Any, NamedTuple, TypeAlias
 
-from sqlalchemy import ColumnElement, Connection, Select, func, literal, null, or_, select, union_all
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Dialect,
+    Select,
+    bindparam,
+    func,
+    literal,
+    null,
+    or_,
+    select,
+    union_all,
+)
 
 from agentic_atlas.backend.domain.ids import TASK, earliest
 from agentic_atlas.backend.ports import MOST_MESSAGE, Summary, TaskFilter
@@ -40,8 +54,32 @@ _SUMMARY: Columns = [*(_NO_PAYLOAD.get(column.name, column) for column in TASKS.
 
 def summaries(connection: Connection, ids: Sequence[str]) -> list[Summary]:
     """Those of these tasks that there are, newest first, without their payloads."""
-    query = select(*_SUMMARY).where(tasks.c.id.in_(ids)).order_by(tasks.c.id.desc())
-    return [Summary(TASKS.value(row), row.input_bytes, row.output_bytes) for row in connection.execute(query)]
+    if not ids:
+        return []
+    found = _page(connection.dialect, 1 << (len(ids) - 1).bit_length()).all(connection, ids)
+    return [Summary(TASKS.value(row), row.input_bytes, row.output_bytes) for row in found]
+
+
+class _Page:
+    """Reads summaries by their ids: compiled once, for that takes longer than to read a page."""
+
+    def __init__(self, dialect: Dialect, size: int) -> None:
+        self._ids = [f"id_{number}" for number in range(size)]
+        query = select(*_SUMMARY).where(tasks.c.id.in_([bindparam(name) for name in self._ids]))
+        compiled: Any = query.order_by(tasks.c.id.desc()).compile(dialect=dialect)
+        self._text = str(compiled)
+        self._fixed = dict(compiled.params)
+        self._order = tuple(compiled.positiontup) if compiled.positional else None
+
+    def all(self, connection: Connection, ids: Sequence[str]) -> Sequence[Any]:
+        """Return the rows of these tasks; more ids than are given are the last one again."""
+        named = zip_longest(self._ids, ids, fillvalue=ids[-1])
+        values = self._fixed | dict(named)
+        given = values if self._order is None else tuple(values[name] for name in self._order)
+        return connection.exec_driver_sql(self._text, given).fetchall()
+
+
+_page = lru_cache(maxsize=16)(_Page)
 
 
 def newest(connection: Connection, which: TaskFilter, limit: int, before: str | None) -> list[Summary]:
@@ -52,7 +90,7 @@ def newest(connection: Connection, which: TaskFilter, limit: int, before: str | 
     found: set[str] = set()
     for start in range(0, len(parts), _BRANCHES):
         found.update(connection.scalars(union_all(*(select(part.c.id) for part in parts[start : start + _BRANCHES]))))
-    return summaries(connection, sorted(found)[-limit:]) if found else []
+    return summaries(connection, sorted(found)[-limit:])
 
 
 class _By(NamedTuple):
