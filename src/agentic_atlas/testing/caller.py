@@ -72,7 +72,7 @@ class AsyncCaller:
         return AsyncCaller(self._network, agent if isinstance(agent, str) else agent.name)
 
     async def call(
-        self, skill: str, input: Mapping[str, Any] | None = None, /, *, timeout: float | None = None, **fields: Any
+        self, skill: str, input: Mapping[str, Any] | None = None, /, *, timeout: float | None = None, **fields: object
     ) -> Any:
         """Run a skill and return its output, as plain JSON values.
 
