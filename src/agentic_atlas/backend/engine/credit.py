@@ -181,6 +181,12 @@ class Credits:
         known = self.instances.find(slot.instance_id)
         return None if known is not None and known.drained else slot
 
+    def ended(self, instance: InstanceRef, attempt: RunningAttempt) -> None:
+        """The instance has said how the attempt ended: it was there, whatever the last beat named."""
+        account = self._account(instance)
+        if account is not None and account.unheard:
+            account.unheard = tuple(unheard for unheard in account.unheard if unheard != attempt)
+
     def abandon(self, attempt: RunningAttempt) -> None:
         """Ask of this attempt no more: its slot is given back."""
         for one in self._all():

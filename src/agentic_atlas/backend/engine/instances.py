@@ -138,6 +138,8 @@ def report(engine: Engine, said: Reported) -> None:
     latest = engine.credit.instances.latest(instance.instance_id)
     held = engine.dispatcher.census.get(report.task)
     current = held is not None and (held.instance_id, held.attempt) == (instance.instance_id, report.attempt)
+    if isinstance(report, messages.Result | messages.Refuse):
+        engine.credit.ended(instance, RunningAttempt(report.task, report.attempt))
     asked = None
     if current and isinstance(report, messages.Event) and report.kind is messages.EventKind.QUESTION:
         asked = _asked(engine.schemas, report.data)

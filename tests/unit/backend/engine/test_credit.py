@@ -125,6 +125,9 @@ def test_what_beats_say_is_kept_until_the_next_one() -> None:
     assert [(one.used, one.slots, one.silent) for one in credits.usage("agt")] == [(2, 4, 3.0)]
     credits.abandon(lost)
     assert credits.unheard() == []
+    credits.heard(Heard(ref(), 0.0, (lost, RunningAttempt("task", 2))))
+    credits.ended(ref(), lost)
+    assert credits.unheard() == [RunningAttempt("task", 2)], "what has ended was there"
     credits.heard(Heard(ref()))
     assert credits.oldest_results() == []
 
