@@ -30,8 +30,8 @@ from agentic_atlas.protocol.messages import (
 )
 from agentic_atlas.protocol.numbers import is_object, numbers_fit
 from agentic_atlas.protocol.tasks import Holdup, TaskState
-from agentic_atlas.router.office import Office
-from agentic_atlas.router.presence import Attempt
+from agentic_atlas.router.context import RouterContext
+from agentic_atlas.router.leases import Attempt
 from agentic_atlas.router.reports import Reports
 from agentic_atlas.transport.frames import ControlRate
 
@@ -57,8 +57,8 @@ class RegisteredAgent:
         "_beats",
         "_begun",
         "_calls",
+        "_context",
         "_granted",
-        "_office",
         "_received",
         "_reports",
         "_said",
@@ -73,7 +73,7 @@ class RegisteredAgent:
 
     def __init__(
         self,
-        office: Office,
+        context: RouterContext,
         instance: InstanceRef,
         slots: int,
         running: Iterable[Attempt],
@@ -83,12 +83,12 @@ class RegisteredAgent:
         """Begin with the attempts that it runs already; `send` sends a message to it."""
         self.instance = instance
         self.deliveries = Deliveries(running)
-        self.readiness = Readiness(office.settings.max_lag, office.settings.busy_pause)
-        self._office = office
+        self.readiness = Readiness(context.settings.max_lag, context.settings.busy_pause)
+        self._context = context
         self._slots = slots
         self._reports = reports
         self._send = send
-        self._beats = ControlRate(office.limits.control_frames_per_second)
+        self._beats = ControlRate(context.limits.control_frames_per_second)
         self._received = 0
         self._granted = 0
         # Not a set: an empty one takes three times as much.
@@ -108,12 +108,12 @@ class RegisteredAgent:
             case Event():
                 self._event(message)
             case Result():
-                self._ended(_fitting(message, self._office.limits.payload_bytes))
+                self._ended(_fitting(message, self._context.limits.payload_bytes))
             case Accept():
                 self.readiness.accepted()
                 self._report(message)
             case Refuse():
-                self.readiness.refused(message.reason, self._office.clock())
+                self.readiness.refused(message.reason, self._context.clock())
                 self._ended(message)
             case Beat():
                 self._beat(message)
@@ -170,19 +170,19 @@ class RegisteredAgent:
         self.changed = False
         if congested != self.congested:
             self.congested = congested
-            self._office.backend.say(Congested(self.instance, congested))
+            self._context.backend.say(Congested(self.instance, congested))
         self._granted = max(self._granted, self._received + self._slots - len(self.deliveries))
         holdup = self.readiness.holdup or (Holdup.BEHIND if congested else None)
         said = self._said
         if said is None or (said.granted, said.holdup) != (self._granted, holdup):
             self._said = Credit(self.instance, self._slots, self._granted, holdup)
-            self._office.backend.say(self._said)
+            self._context.backend.say(self._said)
 
     def _event(self, event: Event) -> None:
-        most = self._office.limits.event_bytes
+        most = self._context.limits.event_bytes
         if memoryview(event.data).nbytes > most:
             raise ProtocolError(f"an event is over the limit of {most} bytes", code="event_too_big")
-        if event.n > self._office.limits.events_per_task:
+        if event.n > self._context.limits.events_per_task:
             raise ProtocolError("an attempt has more events than it may have", code="too_many_events")
         if not is_object(event.data) or not numbers_fit(bytes(event.data)):
             raise ProtocolError("the data of an event is a JSON object", code="invalid_event")
@@ -198,17 +198,17 @@ class RegisteredAgent:
         self._reports.add(self.instance, report)
 
     def _beat(self, beat: Beat) -> None:
-        self._beats.count(self._office.clock())
+        self._beats.count(self._context.clock())
         self.readiness.lag, self.changed = beat.lag, True
         if beat.attempts is not None:
             self.deliveries.named({Attempt(one.task, one.attempt) for one in beat.attempts})
         unheard = tuple(RunningAttempt(one.task, one.number) for one in self.deliveries.unheard)
-        self._office.backend.say(Heard(self.instance, beat.oldest, unheard))
+        self._context.backend.say(Heard(self.instance, beat.oldest, unheard))
         self._send(Beat(beat.n))
 
     def _call(self, call: Call) -> None:
         """Have a call made. One that is sent again takes the place of the earlier one."""
-        limits = self._office.limits
+        limits = self._context.limits
         self._calls.pop(call.id, None)
         if len(self._calls) >= limits.open_calls:
             self._send(_failed(call, "too_many_calls", f"more than {limits.open_calls} calls are open"))
@@ -216,7 +216,7 @@ class RegisteredAgent:
             self._send(_failed(call, "payload_too_large", f"the input has more than {limits.payload_bytes} bytes"))
         else:
             self._calls[call.id] = None
-            self._office.backend.say(Called(self.instance, call))
+            self._context.backend.say(Called(self.instance, call))
 
 
 class Deliveries:

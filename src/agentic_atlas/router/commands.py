@@ -21,11 +21,10 @@ from agentic_atlas.protocol.inside.messages import (
 from agentic_atlas.protocol.messages import Answer, Cancel
 from agentic_atlas.protocol.tasks import Loss
 from agentic_atlas.router.connection import Connection
+from agentic_atlas.router.context import RouterContext
 from agentic_atlas.router.entrance import Entrance
 from agentic_atlas.router.hub import Hub
-from agentic_atlas.router.losses import Losses
-from agentic_atlas.router.office import Office
-from agentic_atlas.router.presence import Attempt, Leases
+from agentic_atlas.router.leases import Attempt, ExpiredLeases, Leases
 from agentic_atlas.router.registration import Registration
 
 _LINE = 1024
@@ -37,20 +36,20 @@ class Commands:
 
     def __init__(
         self,
-        office: Office,
+        context: RouterContext,
         connections: Mapping[int, Connection],
         hub: Hub[Connection],
         leases: Leases,
-        losses: Losses,
+        expired: ExpiredLeases,
         registration: Registration,
         entrance: Entrance,
     ) -> None:
         """Take what the router knows; `connections` are the open ones by their serial number."""
-        self._office = office
+        self._context = context
         self._connections = connections
         self._hub = hub
         self._leases = leases
-        self._losses = losses
+        self._expired = expired
         self._registration = registration
         self._entrance = entrance
 
@@ -63,7 +62,7 @@ class Commands:
             self._registration.meanwhile(coming, task)
         connection = self._hub.find(instance.agent_id, instance.instance_id)
         if connection is None or connection.agent is None:
-            self._leases.keep(attempt, instance.instance_id, self._office.clock() + self._office.settings.grace)
+            self._leases.keep(attempt, instance.instance_id, self._context.clock() + self._context.settings.grace)
         else:
             self._leases.hold(attempt, instance.instance_id, connection.serial)
             # What was granted to an older connection uses up nothing of this one's.
@@ -92,10 +91,10 @@ class Commands:
 
     def adopt(self, said: Adopt) -> None:
         """Keep the attempt for an instance that is not connected."""
-        grace = self._office.settings.grace
+        grace = self._context.settings.grace
         attempt = Attempt(said.task, said.attempt)
-        self._leases.keep(attempt, said.instance_id, self._office.clock() + grace, Loss.ABSENT)
-        self._office.backend.say(Waiting((said.instance_id,), grace))
+        self._leases.keep(attempt, said.instance_id, self._context.clock() + grace, Loss.ABSENT)
+        self._context.backend.say(Waiting((said.instance_id,), grace))
 
     def revoke(self, said: Revoke) -> None:
         """Close the connections of these tokens."""
@@ -106,7 +105,7 @@ class Commands:
 
     def shut_out(self, said: ShutOut) -> None:
         """Close the agent's connections."""
-        self._entrance.shut_out(said.agent_id, said.reason, self._office.clock())
+        self._entrance.shut_out(said.agent_id, said.reason, self._context.clock())
         for connection in self._hub.of_agent(said.agent_id):
             connection.close(CloseCode.AGENT_DISABLED, said.reason)
 
@@ -122,12 +121,12 @@ class Commands:
 
     def audit(self, said: Audit) -> None:
         """Say which of these attempts nobody would miss."""
-        self._office.backend.say(
+        self._context.backend.say(
             Unleased(tuple(one for one in said.attempts if not self._leased(Attempt(one.task, one.attempt))))
         )
 
     def _leased(self, attempt: Attempt) -> bool:
-        return self._leases.instance(attempt) is not None or attempt in self._losses
+        return self._leases.instance(attempt) is not None or attempt in self._expired
 
     def _tell_holder(self, message: Cancel | Answer) -> None:
         """Say this to whoever holds the attempt, and to whoever is on its way to hold it.

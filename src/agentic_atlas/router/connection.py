@@ -17,11 +17,10 @@ from agentic_atlas.protocol.session import Session
 from agentic_atlas.protocol.states import ConnectionState
 from agentic_atlas.protocol.tasks import Loss
 from agentic_atlas.router.agent import RegisteredAgent
-from agentic_atlas.router.intake import Intake, Pause
-from agentic_atlas.router.office import Office
-from agentic_atlas.router.outbox import Outbox
+from agentic_atlas.router.context import RouterContext
+from agentic_atlas.router.flow import PacedSender, Pause, ReceiveBuffer
+from agentic_atlas.router.leases import Attempt, Pulse
 from agentic_atlas.router.ports import Transport
-from agentic_atlas.router.presence import Attempt, Pulse
 from agentic_atlas.router.reports import Reports
 from agentic_atlas.transport.receiver import Receiver
 
@@ -62,12 +61,12 @@ class Connection(Receiver):
 
     __slots__ = (
         "_began_at",
+        "_context",
         "_host",
-        "_intake",
+        "_incoming",
         "_look_at",
         "_look_every",
-        "_office",
-        "_outbox",
+        "_outgoing",
         "_pulse",
         "_reports",
         "_session",
@@ -81,8 +80,10 @@ class Connection(Receiver):
         "serial",
     )
 
-    def __init__(self, serial: int, identity: Identity, transport: Transport, office: Office, host: Host) -> None:
-        settings = office.settings
+    def __init__(
+        self, serial: int, identity: Identity, transport: Transport, context: RouterContext, host: Host
+    ) -> None:
+        settings = context.settings
         self.serial = serial
         self.identity = identity
         self.instance_id = ""
@@ -90,27 +91,27 @@ class Connection(Receiver):
         self.over = False
         self.loss = Loss.CUT
         self._sign_of_life: asyncio.Event | None = None
-        self._office = office
+        self._context = context
         self._host = host
         self._transport = transport
-        self._began_at = office.clock()
-        self._session = Session(Side.ROUTER, office.limits)
+        self._began_at = context.clock()
+        self._session = Session(Side.ROUTER, context.limits)
         patience = settings.beat_every * settings.silent_beats
         self._pulse = Pulse(self._began_at, patience)
         # Often enough for whatever it may begin to wait for meanwhile, or to notice that the wall clock was set.
         self._look_every = min(patience, settings.report_within)
         self._look_at = math.inf
-        self._intake = Intake(transport, self._take, 4 * office.limits.message_bytes)
-        most = max(settings.send_buffer, 2 * office.limits.message_bytes)
-        self._outbox = Outbox(self._session, transport, most, settings.stalled)
+        self._incoming = ReceiveBuffer(transport, self._take, 4 * context.limits.message_bytes)
+        most = max(settings.send_buffer, 2 * context.limits.message_bytes)
+        self._outgoing = PacedSender(self._session, transport, most, settings.stalled)
         self._reports = Reports(
-            office,
+            context,
             self.send,
             lambda report, receipt: host.recorded(self, report, receipt),
             self._not_stored,
             self._settled,
         )
-        self._look_by(self._next_look(self._began_at, office.wall()))
+        self._look_by(self._next_look(self._began_at, context.wall()))
 
     # -- for the transport
 
@@ -121,23 +122,23 @@ class Connection(Receiver):
 
     def received(self, data: bytes) -> None:
         """Take one whole message. `data` must not change afterwards."""
-        if not self.over and not self._intake.received(data):
+        if not self.over and not self._incoming.received(data):
             self.close(CloseCode.OVERLOAD, "too_much_unread", self._host.misbehaved(self))
 
     def ponged(self) -> None:
         """A pong came."""
-        self._pulse.heard(self._office.clock())
+        self._pulse.heard(self._context.clock())
         self._gave_sign()
 
     def writable(self) -> None:
         """What waited to be sent has been."""
         if not self.over:
-            self._outbox.flush()
+            self._outgoing.flush()
             self._after_sending()
 
     def crashed(self, bug: Exception) -> None:
         """A fault of ours with one agent must not end the router."""
-        self._office.log.error("connection_failed", agent=self.identity.agent_id, exc_info=bug)
+        self._context.log.error("connection_failed", agent=self.identity.agent_id, exc_info=bug)
 
     def closed(self, *, left: bool = False) -> None:
         """The connection is gone: cut, or (`left`) closed by the peer."""
@@ -165,7 +166,7 @@ class Connection(Receiver):
     @property
     def quiet(self) -> float:
         """Seconds since it was heard last, while it was listened to."""
-        return 0.0 if self._intake.paused else self._pulse.quiet(self._office.clock())
+        return 0.0 if self._incoming.paused else self._pulse.quiet(self._context.clock())
 
     @property
     def generation(self) -> int:
@@ -185,18 +186,18 @@ class Connection(Receiver):
     def welcome(self, welcome: Welcome, slots: int, running: Iterable[Attempt]) -> None:
         """Register it: from now on it works. Its `agent` begins when it has been told what it does not know yet."""
         instance = InstanceRef(self.identity.agent_id, self.instance_id, welcome.generation)
-        self.agent = RegisteredAgent(self._office, instance, slots, running, self._reports, self.send)
-        self._pulse.heard(self._office.clock())
+        self.agent = RegisteredAgent(self._context, instance, slots, running, self._reports, self.send)
+        self._pulse.heard(self._context.clock())
         self.send(welcome)
 
     def begin(self) -> None:
         """Let the backend know of a registered agent, once it has been told what it did not know yet."""
         if self.agent is not None and not self.over:
-            self.agent.begin(congested=self._outbox.congested)
+            self.agent.begin(congested=self._outgoing.congested)
 
     def send(self, message: Message) -> bool:
         """Send a message; False when the connection is over."""
-        if self.over or not self._outbox.send(message):
+        if self.over or not self._outgoing.send(message):
             return False
         self._after_sending()
         return not self.over
@@ -209,22 +210,22 @@ class Connection(Receiver):
         if self.over or self.agent is None:
             return
         if self.agent.takes(task, granted=granted):
-            self._outbox.deliver(task)
+            self._outgoing.deliver(task)
         self._after_sending()
 
     def tell(self, message: Cancel | Answer) -> None:
         """Send a cancel or an answer, never before its task."""
         if not self.over:
             if isinstance(message, Cancel):
-                self._outbox.cancel(message)
+                self._outgoing.cancel(message)
             else:
-                self._outbox.deliver(message)
+                self._outgoing.deliver(message)
             self._after_sending()
 
     def hold(self) -> None:
         """Take nothing more, so that what was taken can be stored and acknowledged before a close."""
         if not self.over:
-            self._intake.pause(Pause.STOPPING)
+            self._incoming.pause(Pause.STOPPING)
 
     def ping(self) -> asyncio.Event:
         """Ask for a sign of life; return what is set when anything comes, and at the end."""
@@ -242,7 +243,7 @@ class Connection(Receiver):
     def tick(self, now: float, wall: float) -> None:
         """See whether something is over; the host is told when to look again, and earlier ones in between."""
         self._look_at = math.inf
-        if self._intake.paused:
+        if self._incoming.paused:
             # Its silence is of our making.
             self._pulse.heard(now)
         fault = self._overdue(now, wall)
@@ -251,7 +252,7 @@ class Connection(Receiver):
             return
         if self.agent is not None:
             self.agent.tick(now)
-        self._outbox.flush()
+        self._outgoing.flush()
         self._after_sending()
         self._look_by(self._next_look(now, wall))
 
@@ -271,7 +272,7 @@ class Connection(Receiver):
             self._sign_of_life = None
 
     def _take(self, data: bytes) -> None:
-        began = self._office.clock()
+        began = self._context.clock()
         try:
             message = self._session.receive(data)
             self.ponged()
@@ -285,15 +286,15 @@ class Connection(Receiver):
         if self.agent is not None and self.agent.changed:
             self._tell()
             self._look_by(self.agent.busy_until)
-        if len(self._reports) >= self._office.limits.unacknowledged and not self.over:
-            self._intake.pause(Pause.STORING)
-        self._rest(self._office.clock() - began)
+        if len(self._reports) >= self._context.limits.unacknowledged and not self.over:
+            self._incoming.pause(Pause.STORING)
+        self._rest(self._context.clock() - began)
 
     def _rest(self, took: float) -> None:
         """Have others take their turns when a message took long, so that no agent has more than a part of the loop."""
-        settings = self._office.settings
+        settings = self._context.settings
         if took > settings.heavy and not self.over:
-            self._intake.pause(Pause.RESTING)
+            self._incoming.pause(Pause.RESTING)
             rest = min(_REST * took, settings.longest_rest)
             asyncio.get_running_loop().call_later(rest, self._rested)
 
@@ -302,18 +303,18 @@ class Connection(Receiver):
             self._resume(Pause.RESTING)
 
     def _resume(self, reason: Pause) -> None:
-        if self._intake.paused:
-            self._pulse.heard(self._office.clock())
-        self._intake.resume(reason)
+        if self._incoming.paused:
+            self._pulse.heard(self._context.clock())
+        self._incoming.resume(reason)
 
     def _tell(self) -> None:
         """Tell the backend what the agent may be given, where that has changed."""
-        agent, congested = self.agent, self._outbox.congested
+        agent, congested = self.agent, self._outgoing.congested
         if agent is not None and not self.over and (agent.changed or congested != agent.congested):
             agent.tell(congested=congested)
 
     def _settled(self) -> None:
-        if len(self._reports) < self._office.limits.unacknowledged and not self.over:
+        if len(self._reports) < self._context.limits.unacknowledged and not self.over:
             self._resume(Pause.STORING)
 
     def _not_stored(self, failure: Failure) -> None:
@@ -323,15 +324,15 @@ class Connection(Receiver):
             self.fail(ProtocolError(failure.message, close_code=failure.close_code, code=failure.code))
 
     def _after_sending(self) -> None:
-        if self._outbox.overfull:
+        if self._outgoing.overfull:
             self.close(CloseCode.SLOW_READER, "send_buffer_full")
             return
-        if self._outbox.unsent:
-            self._look_by(self._office.clock() + self._office.settings.tick)
-        if self._outbox.behind:
-            self._intake.pause(Pause.SENDING)
+        if self._outgoing.unsent:
+            self._look_by(self._context.clock() + self._context.settings.tick)
+        if self._outgoing.behind:
+            self._incoming.pause(Pause.SENDING)
         self._tell()
-        if not self.over and not self._outbox.behind:
+        if not self.over and not self._outgoing.behind:
             self._resume(Pause.SENDING)
 
     def _look_by(self, at: float) -> None:
@@ -343,27 +344,27 @@ class Connection(Receiver):
         """Return when the next of the times is over that it waits for now; something is looked at often."""
         looks = [now + self._look_every, now + self.identity.expires_at - wall]
         if self._session.state is ConnectionState.CONNECTED:
-            looks.append(self._began_at + self._office.settings.hello_within)
+            looks.append(self._began_at + self._context.settings.hello_within)
         elif self.ready:
             looks.append(self._pulse.until)
         oldest = self._reports.oldest()
         if oldest is not None:
-            looks.append(oldest + self._office.settings.report_within)
+            looks.append(oldest + self._context.settings.report_within)
         if self.agent is not None:
             looks.append(self.agent.busy_until)
-        if self._outbox.unsent:
-            looks.append(now + self._office.settings.tick)
+        if self._outgoing.unsent:
+            looks.append(now + self._context.settings.tick)
         return min(looks)
 
     def _overdue(self, now: float, wall: float) -> tuple[CloseCode, str] | None:
-        settings = self._office.settings
+        settings = self._context.settings
         if wall >= self.identity.expires_at:
             return CloseCode.TOKEN_EXPIRED, "token_expired"
         if self._session.state is ConnectionState.CONNECTED and now - self._began_at > settings.hello_within:
             return CloseCode.TIMEOUT, "no_hello"
         if self.ready and self._pulse.silent(now):
             return CloseCode.TIMEOUT, "no_beat"
-        if self._outbox.stalls(now):
+        if self._outgoing.stalls(now):
             return CloseCode.SLOW_READER, "nothing_read"
         oldest = self._reports.oldest()
         if oldest is not None and now - oldest > settings.report_within:
@@ -374,10 +375,10 @@ class Connection(Receiver):
         if self.over:
             return
         self.over = True
-        self._intake.stop()
-        self._outbox.stop()
+        self._incoming.stop()
+        self._outgoing.stop()
         self._gave_sign()
-        self._office.log.info(
+        self._context.log.info(
             "connection_ended", agent=self.identity.agent_id, instance=self.instance_id, code=code, reason=reason
         )
         self._host.ended(self)

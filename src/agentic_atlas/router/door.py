@@ -30,7 +30,7 @@ class AgentDoor:
         """Take whom to let in to, and who tells who they are and which requests are for this network."""
         self.router = router
         self._guard = guard
-        self._log = router.office.log
+        self._log = router.context.log
 
     def answer(self, head: Head, address: str, *, crowded: bool) -> Upgrade | HttpAnswer:
         """See `transport.server.Door`."""
@@ -77,17 +77,17 @@ async def serve(
     Raises:
         ConfigurationError: the address is taken or not this machine's.
     """
-    office = door.router.office
+    context = door.router.context
     terms = ServerTerms(
-        limits=office.limits,
-        message_within=office.settings.message_within,
-        close_within=office.settings.close_within,
-        tls_within=office.settings.tls_within,
-        handshake_within=office.settings.handshake_within,
+        limits=context.limits,
+        message_within=context.settings.message_within,
+        close_within=context.settings.close_within,
+        tls_within=context.settings.tls_within,
+        handshake_within=context.settings.handshake_within,
     )
     try:
         return await listen(
-            door, terms, host=host, port=port, limiter=limiter, crowd=crowd, clock=office.clock, ssl=ssl
+            door, terms, host=host, port=port, limiter=limiter, crowd=crowd, clock=context.clock, ssl=ssl
         )
     except OSError as error:
         raise ConfigurationError(

@@ -9,12 +9,10 @@ from agentic_atlas.protocol.inside.messages import Admit, Arrived, Departed, Tur
 from agentic_atlas.protocol.messages import Answer, Cancel, Hello, Limits, Task, Welcome
 from agentic_atlas.protocol.versions import PROTOCOL_VERSION
 from agentic_atlas.router.agent import to_send
-from agentic_atlas.router.answers import Unanswered
 from agentic_atlas.router.connection import Connection
+from agentic_atlas.router.context import RouterContext, Unanswered
 from agentic_atlas.router.hub import Hub, Standing
-from agentic_atlas.router.losses import Losses
-from agentic_atlas.router.office import Office
-from agentic_atlas.router.presence import Attempt, Leases
+from agentic_atlas.router.leases import Attempt, ExpiredLeases, Leases
 
 _MOST_GRACES = 10
 """Grace periods for which attempts wait at the most for an instance that the backend does not let in."""
@@ -29,16 +27,16 @@ class Registration:
 
     def __init__(
         self,
-        office: Office,
+        context: RouterContext,
         hub: Hub[Connection],
         leases: Leases,
-        losses: Losses,
+        expired: ExpiredLeases,
     ) -> None:
         """Take what the router knows."""
-        self._office = office
+        self._context = context
         self._hub = hub
         self._leases = leases
-        self._losses = losses
+        self._expired = expired
         self._answers: Unanswered[Admit | TurnAway] = Unanswered()
         self._meanwhile: dict[int, list[Task | Cancel | Answer]] = {}
         self._returning: dict[int, set[str]] = {}
@@ -48,7 +46,7 @@ class Registration:
         """Welcome a connection that said `hello`, or close it."""
         if connection.over:
             return
-        fault = _fault(hello, self._office.limits)
+        fault = _fault(hello, self._context.limits)
         if fault is not None:
             connection.close(*fault)
             return
@@ -90,17 +88,17 @@ class Registration:
             claim.superseded.close(CloseCode.GOING_AWAY, "superseded")
         free = claim.standing is Standing.FREE or (claim.holder is not None and await self._silent(claim.holder))
         if not free and not connection.over:
-            self._office.log.warning(
+            self._context.log.warning(
                 "token_in_use", agent=connection.identity.agent_id, instance=connection.instance_id
             )
-            connection.close(CloseCode.TOKEN_IN_USE, "token_in_use", self._office.settings.token_in_use_again)
+            connection.close(CloseCode.TOKEN_IN_USE, "token_in_use", self._context.settings.token_in_use_again)
         return free and not connection.over
 
     async def _silent(self, holder: Connection) -> bool:
         """Ping the older connection; True when it is gone, at the latest after this."""
         sign_of_life = holder.ping()
         try:
-            async with asyncio.timeout(self._office.settings.ping_old):
+            async with asyncio.timeout(self._context.settings.ping_old):
                 await sign_of_life.wait()
         except TimeoutError:
             holder.close(CloseCode.REPLACED, "replaced")
@@ -110,8 +108,8 @@ class Registration:
         try:
             # One of a token after the other: one whose connection ended on its way in must not overtake the next.
             door = self._doors.setdefault(connection.identity.token_id, asyncio.Lock())
-            async with asyncio.timeout(self._office.settings.admit_within), door:
-                await self._losses.settled()
+            async with asyncio.timeout(self._context.settings.admit_within), door:
+                await self._expired.settled()
                 if connection.over:
                     return None
                 answer = await self._answer(connection, hello)
@@ -131,23 +129,23 @@ class Registration:
         """Ask the backend to let the connection in."""
         answer: Future[Admit | TurnAway] = asyncio.get_running_loop().create_future()
         number = self._answers.expect(answer.set_result)
-        self._office.backend.say(Arrived(number, connection.identity, hello))
+        self._context.backend.say(Arrived(number, connection.identity, hello))
         try:
             return await answer
         except asyncio.CancelledError:
             self._answers.forget(number)
-            self._office.backend.say(Withdrawn(number))
+            self._context.backend.say(Withdrawn(number))
             if answer.done() and not answer.cancelled():
                 self.answered(answer.result())
             raise
 
     def _turn_away(self, connection: Connection) -> None:
         """The backend does not answer, which is not the instance's doing: it is there, and keeps what it holds."""
-        grace = self._office.settings.grace
-        until = self._office.clock() + grace
+        grace = self._context.settings.grace
+        until = self._context.clock() + grace
         returning = self._returning[connection.serial]
         self._leases.prolong(returning, until, _MOST_GRACES * grace)
-        self._office.backend.say(Waiting(tuple(sorted(returning)), grace))
+        self._context.backend.say(Waiting(tuple(sorted(returning)), grace))
 
     def _begin(self, connection: Connection, hello: Hello, admission: Admit) -> None:
         if connection.over:
@@ -158,11 +156,11 @@ class Registration:
         older = self._hub.admitted(connection)
         kept = self._settle(connection, admission)
         running = kept & {Attempt(one.task, one.attempt) for one in hello.running}
-        connection.welcome(_welcome(self._office, connection, admission), hello.concurrency, running)
+        connection.welcome(_welcome(self._context, connection, admission), hello.concurrency, running)
         # Only now that its successor holds the leases: the end of the older one is of no consequence any more.
         for one in older:
             one.close(CloseCode.GOING_AWAY, "superseded")
-        self._office.log.info(
+        self._context.log.info(
             "agent_connected",
             agent=connection.identity.agent_id,
             instance=connection.instance_id,
@@ -180,7 +178,7 @@ class Registration:
         for task in to_send((*admission.held, *claimed), kept):
             attempt = Attempt(task.task, task.attempt)
             if connection.over:
-                self._leases.keep(attempt, connection.instance_id, self._office.clock() + self._office.settings.grace)
+                self._leases.keep(attempt, connection.instance_id, self._context.clock() + self._context.settings.grace)
             else:
                 self._leases.hold(attempt, connection.instance_id, connection.serial)
                 connection.deliver(task, granted=False)
@@ -193,12 +191,12 @@ class Registration:
         for lost in admission.lost:
             self._leases.drop(Attempt(lost.task, lost.attempt))
         instance_id = admission.instance.instance_id
-        until = self._office.clock() + self._office.settings.grace
+        until = self._context.clock() + self._context.settings.grace
         for verdict in admission.attempts:
             attempt = Attempt(verdict.task, verdict.attempt)
             if verdict.keep and self._leases.instance(attempt) != instance_id:
                 self._leases.keep(attempt, instance_id, until)
-        self._office.backend.say(Departed(admission.instance, silent, self._office.settings.grace))
+        self._context.backend.say(Departed(admission.instance, silent, self._context.settings.grace))
         older = self._hub.find(admission.instance.agent_id, instance_id)
         if older is not None and older.generation < admission.instance.generation:
             # Nothing that it says counts any more.
@@ -217,16 +215,16 @@ class Registration:
         return kept
 
 
-def _welcome(office: Office, connection: Connection, admission: Admit) -> Welcome:
+def _welcome(context: RouterContext, connection: Connection, admission: Admit) -> Welcome:
     return Welcome(
         agent=admission.agent,
         owner=admission.owner,
         instance=connection.instance_id,
         generation=admission.instance.generation,
-        limits=office.limits,
-        beat_every=office.settings.beat_every,
-        grace=office.settings.grace,
-        now=office.wall(),
+        limits=context.limits,
+        beat_every=context.settings.beat_every,
+        grace=context.settings.grace,
+        now=context.wall(),
         token_expires_at=connection.identity.expires_at,
         attempts=list(admission.attempts),
     )

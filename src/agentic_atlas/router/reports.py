@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from agentic_atlas.protocol.inside.messages import Failure, InstanceRef, Receipt, Reported
 from agentic_atlas.protocol.messages import Event, EventAck, Message, Report, Result, ResultAck
-from agentic_atlas.router.office import Office
+from agentic_atlas.router.context import RouterContext
 
 
 @dataclass
@@ -23,18 +23,18 @@ class _Waiting:
 class Reports:
     """The reports of one connection that wait for their receipts."""
 
-    __slots__ = ("_ack", "_failed", "_office", "_recorded", "_say", "_settled", "_waiting")
+    __slots__ = ("_ack", "_context", "_failed", "_recorded", "_say", "_settled", "_waiting")
 
     def __init__(
         self,
-        office: Office,
+        context: RouterContext,
         say: Callable[[Message], object],
         recorded: Callable[[Report, Receipt], None],
         failed: Callable[[Failure], None],
         settled: Callable[[], None],
     ) -> None:
         """Take whom to tell: `say` sends to the agent; `settled` is called after each receipt or group of them."""
-        self._office = office
+        self._context = context
         self._say = say
         self._recorded = recorded
         self._failed = failed
@@ -48,9 +48,9 @@ class Reports:
 
     def add(self, instance: InstanceRef, report: Report) -> None:
         """Have the backend store what the instance said."""
-        number = self._office.receipts.expect(self._settle)
-        self._waiting[number] = _Waiting(report, self._office.clock())
-        self._office.backend.say(Reported(number, instance, report))
+        number = self._context.receipts.expect(self._settle)
+        self._waiting[number] = _Waiting(report, self._context.clock())
+        self._context.backend.say(Reported(number, instance, report))
 
     def oldest(self) -> float | None:
         """Return when the report was made that has waited longest."""

@@ -35,12 +35,11 @@ from agentic_atlas.protocol.inside.messages import (
 from agentic_atlas.protocol.messages import Drain, Hello, Limits, Refuse, Report, Result
 from agentic_atlas.router.commands import Commands
 from agentic_atlas.router.connection import Connection
+from agentic_atlas.router.context import RouterContext
 from agentic_atlas.router.entrance import Entrance
 from agentic_atlas.router.hub import Hub
-from agentic_atlas.router.losses import Losses
-from agentic_atlas.router.office import Office
+from agentic_atlas.router.leases import Attempt, ExpiredLeases, Leases
 from agentic_atlas.router.ports import Backend, RouterLog, Transport
-from agentic_atlas.router.presence import Attempt, Leases
 from agentic_atlas.router.registration import Registration
 from agentic_atlas.router.settings import RouterSettings
 
@@ -69,21 +68,21 @@ class Router:
         log: RouterLog,
         sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
     ) -> None:
-        """Prepare; see `Office` for what is passed in. `sleep` waits between two ticks."""
-        self.office = Office(backend, limits, settings, clock, wall, log, self._spawn)
+        """Prepare; see `RouterContext` for what is passed in. `sleep` waits between two ticks."""
+        self.context = RouterContext(backend, limits, settings, clock, wall, log, self._spawn)
         self._sleep = sleep
         self._hub: Hub[Connection] = Hub()
         self._connections: dict[int, Connection] = {}
         self._looks: Alarms[int] = Alarms()
         self._wall_ahead = wall() - clock()
         self._leases = Leases()
-        self._losses = Losses(self.office, self._leases)
+        self._expired = ExpiredLeases(self.context, self._leases)
         self._entrance = Entrance()
-        self._registration = Registration(self.office, self._hub, self._leases, self._losses)
+        self._registration = Registration(self.context, self._hub, self._leases, self._expired)
         commands = Commands(
-            self.office, self._connections, self._hub, self._leases, self._losses, self._registration, self._entrance
+            self.context, self._connections, self._hub, self._leases, self._expired, self._registration, self._entrance
         )
-        self._told = _table(self.office, self._registration, commands)
+        self._told = _table(self.context, self._registration, commands)
         self._group: asyncio.TaskGroup | None = None
         self._serial = 0
         self._closing = False
@@ -95,13 +94,13 @@ class Router:
 
     async def run(self) -> None:
         """Live until cancelled: let agents in, and look at leases and deadlines."""
-        settings = self.office.settings
+        settings = self.context.settings
         try:
             async with asyncio.TaskGroup() as self._group:
-                before = self.office.clock()
+                before = self.context.clock()
                 while True:
                     await self._sleep(settings.tick)
-                    now = self.office.clock()
+                    now = self.context.clock()
                     self._tick(now, now - before - settings.tick)
                     before = now
         finally:
@@ -111,7 +110,7 @@ class Router:
     def connect(self, identity: Identity, transport: Transport) -> Connection:
         """Take a connection whose handshake is done; `hello` is due."""
         self._serial += 1
-        connection = Connection(self._serial, identity, transport, self.office, self)
+        connection = Connection(self._serial, identity, transport, self.context, self)
         self._connections[connection.serial] = connection
         self._hub.arrive(connection)
         if self._closed:
@@ -120,7 +119,7 @@ class Router:
 
     def check(self, identity: Identity) -> None:
         """Let somebody pass who connects with this token; see `Entrance.check` for who may not, or not now."""
-        self._entrance.check(identity, self._hub.silent(identity.token_id), self.office.clock())
+        self._entrance.check(identity, self._hub.silent(identity.token_id), self.context.clock())
 
     def say(self, message: ToRouter) -> None:
         """Take what the backend says; see `protocol.inside`. Returns at once and never fails."""
@@ -143,7 +142,7 @@ class Router:
                     self._stored.clear()
                     await self._stored.wait()
         except TimeoutError:
-            self.office.log.warning("reports_not_stored")  # Nothing is lost: agents say it all again.
+            self.context.log.warning("reports_not_stored")  # Nothing is lost: agents say it all again.
 
     def drain(self, retry_after: float | None = 1.0) -> None:
         """Close all connections, and each that comes from now on; their attempts go on at the agents.
@@ -169,7 +168,7 @@ class Router:
 
     def misbehaved(self, connection: Connection) -> float:
         """See `Host.misbehaved`."""
-        return self._entrance.pause(connection.identity.token_id, self.office.clock())
+        return self._entrance.pause(connection.identity.token_id, self.context.clock())
 
     def recorded(self, connection: Connection, report: Report, receipt: Receipt) -> None:
         """See `Host.recorded`. What is not recorded says nothing of an attempt that another connection holds."""
@@ -185,31 +184,31 @@ class Router:
         del self._connections[connection.serial]
         self._looks.set(connection.serial, None)
         self._hub.leave(connection)
-        self._leases.departed(connection.serial, self.office.clock() + self.office.settings.grace, connection.loss)
+        self._leases.departed(connection.serial, self.context.clock() + self.context.settings.grace, connection.loss)
         if connection.agent is None:
             return
-        instance, grace = connection.agent.instance, self.office.settings.grace
+        instance, grace = connection.agent.instance, self.context.settings.grace
         if not any(self._hub.ready(instance.agent_id)):
-            self._absent[instance.agent_id] = self.office.clock() + grace
-        self.office.backend.say(Departed(instance, connection.quiet, grace, self._closed))
+            self._absent[instance.agent_id] = self.context.clock() + grace
+        self.context.backend.say(Departed(instance, connection.quiet, grace, self._closed))
 
     # -- inside
 
     def _close_up(self) -> None:
         if not self._closing:
             self._closing = True
-            self.office.backend.say(Closing())
+            self.context.backend.say(Closing())
 
     def _find_absent(self, now: float) -> None:
         for agent_id in [agent_id for agent_id, until in self._absent.items() if now >= until]:
             del self._absent[agent_id]
             if not any(self._hub.ready(agent_id)):
-                self.office.backend.say(Absent(agent_id))
+                self.context.backend.say(Absent(agent_id))
 
     def _one_by_one(self) -> list[tuple[Connection, float]]:
         """Return all connections, and the seconds by which each is to come back later than the first."""
         connections = self._hub.everyone()
-        spread = min(len(connections) / _RETURNS_PER_SECOND, self.office.settings.grace / 6)
+        spread = min(len(connections) / _RETURNS_PER_SECOND, self.context.settings.grace / 6)
         return [(one, round(spread * number / len(connections), 2)) for number, one in enumerate(connections)]
 
     def _spawn(self, work: Coroutine[object, object, None]) -> "asyncio.Task[None] | None":
@@ -224,27 +223,27 @@ class Router:
             self._absent = {agent_id: until + late for agent_id, until in self._absent.items()}
             for connection in self._hub.everyone():
                 connection.forgive(late)
-        wall = self.office.wall()
+        wall = self.context.wall()
         # A wall clock that was set may be past the end of any token.
         was_set = wall - now > self._wall_ahead + _STOOD_STILL
         self._wall_ahead = wall - now
         for serial in self._looks.due(math.inf if was_set else now, most=len(self._connections)):
             self._connections[serial].tick(now, wall)
         self._find_absent(now)
-        settings = self.office.settings
+        settings = self.context.settings
         patience = settings.ping_old + settings.admit_within
         for lost in self._leases.expired(now, self._registration.returning(), patience):
-            self._losses.report(lost)
+            self._expired.report(lost)
 
 
 def _table(
-    office: Office, registration: Registration, commands: Commands
+    context: RouterContext, registration: Registration, commands: Commands
 ) -> Mapping[type[ToRouter], Callable[[Any], object]]:
     """Return what becomes of each message."""
     return {
         Admit: registration.answered,
         TurnAway: registration.answered,
-        Receipt: office.receipts.settle,
+        Receipt: context.receipts.settle,
         Deliver: commands.deliver,
         Stop: commands.stop,
         Tell: commands.tell,

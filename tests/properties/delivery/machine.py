@@ -32,7 +32,7 @@ from agentic_atlas.protocol.messages import Outcome
 from agentic_atlas.protocol.tasks import LEASED, TaskState
 from agentic_atlas.router.agent import RegisteredAgent
 from agentic_atlas.router.connection import Connection
-from agentic_atlas.router.presence import Attempt
+from agentic_atlas.router.leases import Attempt
 from tests.properties.delivery.disk import ADA, KEY, TOKENS, Disk, furnished
 from tests.properties.delivery.line import Line
 from tests.properties.delivery.process import CONCURRENCY, SKILLS, Book, Execution, Process

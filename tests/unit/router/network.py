@@ -218,7 +218,7 @@ class Network:
         while self.clock.now < end:
             for agent in alive:
                 agent.beat()
-            await self.tick(self.router.office.settings.tick)
+            await self.tick(self.router.context.settings.tick)
 
     async def tick(self, seconds: float) -> None:
         """Let the router's next tick come after so many seconds."""

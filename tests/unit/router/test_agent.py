@@ -6,7 +6,7 @@ import pytest
 from agentic_atlas.protocol.messages import Caller, RefuseReason, Task
 from agentic_atlas.protocol.tasks import Holdup
 from agentic_atlas.router.agent import BEATS_MISSED, Deliveries, Readiness, to_send
-from agentic_atlas.router.presence import Attempt
+from agentic_atlas.router.leases import Attempt
 
 A, B = Attempt("task_a", 1), Attempt("task_b", 1)
 

@@ -275,7 +275,7 @@ async def test_a_connection_that_stops_beating_is_closed_and_its_lease_runs_from
         net.backend.submit("agt")
         await net.passes(20)
         assert agent.closed is None
-        await net.passes(net.router.office.settings.tick)
+        await net.passes(net.router.context.settings.tick)
         assert agent.code == 4002
         await net.passes(29)
         assert net.backend.losses == []
@@ -607,7 +607,7 @@ async def test_an_attempt_says_how_long_it_waits_for_an_instance_that_is_away() 
         net.backend.submit("agt")
         assert net.backend.credit.awaits("agt", "inst_1") is None
         agent.connection.closed()
-        grace = net.router.office.settings.grace
+        grace = net.router.context.settings.grace
         assert net.backend.credit.awaits("agt", "inst_1") == grace
         await net.passes(1.0)
         assert round(net.backend.credit.awaits("agt", "inst_1") or 0.0) == round(grace) - 1
@@ -617,7 +617,7 @@ async def test_an_agent_is_heard_when_any_of_its_instances_says_something() -> N
     async with network() as net:
         one, two = await net.agent("agt", "tok_1", "inst_1"), await net.agent("agt", "tok_2", "inst_2")
         await net.passes(6.0, two)
-        assert net.backend.credit.silent() == {"agt": net.router.office.settings.tick}
+        assert net.backend.credit.silent() == {"agt": net.router.context.settings.tick}
         assert [round(used.silent) for used in net.backend.credit.usage("agt")] == [6, 0]
         one.beat()
         assert net.backend.credit.silent() == {"agt": 0.0}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from agentic_atlas.protocol.messages import Hello, InstanceInfo, Limits, Predecessor, RunningAttempt
-from agentic_atlas.router.presence import Attempt
+from agentic_atlas.router.leases import Attempt
 from agentic_atlas.router.settings import RouterSettings
 from tests.held_backend import Record
 from tests.unit.router.network import Agent, Network, network, settle, until
@@ -100,7 +100,7 @@ async def test_naming_another_ones_process_puts_its_loss_off_no_further_than_a_l
         [task] = await ended_with(net, 1)
         net.backend.admitting.clear()
         heir(net, task, name="thief", token="tok_2")
-        await net.passes(30 + net.router.office.settings.ping_old + net.router.office.settings.admit_within + 1)
+        await net.passes(30 + net.router.context.settings.ping_old + net.router.context.settings.admit_within + 1)
         assert net.backend.losses == [(task.id, 1)]
 
 

@@ -1,4 +1,7 @@
-"""What goes out on a connection: bounded, whatever the agent reads.
+"""What comes in and goes out on a connection: bounded both ways, whatever the agent does.
+
+While there is a reason not to take what comes, the socket is paused, which slows the agent down by TCP. What had been
+read already waits here, so a pause holds for the very next message, and nothing is dropped or taken out of order.
 
 Tasks and answers can be large and come in bursts, so they are paced: one is put in when it fits into the first half of
 the buffer, the others wait for the agent to read. All else is small and goes at once; the buffer over its limit means
@@ -6,6 +9,8 @@ that the agent asks for more than it reads, and ends the connection.
 """
 
 from collections import deque
+from collections.abc import Callable
+from enum import Flag, auto
 from typing import Final
 
 from agentic_atlas.protocol.messages import Answer, Cancel, Message, Task
@@ -13,11 +18,85 @@ from agentic_atlas.protocol.session import Session
 from agentic_atlas.protocol.states import ConnectionState
 from agentic_atlas.router.ports import Transport
 
-_NONE: Final[deque[Task | Cancel | Answer]] = deque(maxlen=0)
+
+class Pause(Flag):
+    """Why nothing is taken for now."""
+
+    STORING = auto()
+    """Too many reports wait to be stored."""
+    SENDING = auto()
+    """The agent does not read what is sent to it."""
+    RESTING = auto()
+    """What came last took long: others have their turn first."""
+    STOPPING = auto()
+    """The router stops: what came before is still stored."""
+
+
+_NOTHING_WAITS: Final[deque[Task | Cancel | Answer]] = deque(maxlen=0)
+_NOTHING_CAME: Final[deque[bytes]] = deque(maxlen=0)
 """An empty queue takes half a kilobyte, which most connections never need: they share this one."""
+_FREE: Final = Pause(0)
 
 
-class Outbox:
+class ReceiveBuffer:
+    """Hands messages on, one by one, unless paused."""
+
+    __slots__ = ("_bytes", "_handing_on", "_most", "_reasons", "_take", "_transport", "_waiting")
+
+    def __init__(self, transport: Transport, take: Callable[[bytes], None], most: int) -> None:
+        self._transport = transport
+        self._take = take
+        self._most = most
+        self._reasons = _FREE
+        self._waiting = _NOTHING_CAME
+        self._bytes = 0
+        self._handing_on = False
+
+    @property
+    def paused(self) -> bool:
+        """Tell whether there is a reason to wait."""
+        return bool(self._reasons)
+
+    def received(self, data: bytes) -> bool:
+        """Take a message; False when more than `most` bytes would wait, which a paused transport never gives."""
+        if not self._reasons and not self._waiting:
+            self._take(data)
+            return True
+        if not self._waiting:
+            self._waiting = deque()
+        self._waiting.append(data)
+        self._bytes += len(data)
+        return self._bytes <= self._most
+
+    def pause(self, reason: Pause) -> None:
+        """Take nothing more."""
+        if not self._reasons:
+            self._transport.pause_reading()
+        self._reasons |= reason
+
+    def resume(self, reason: Pause) -> None:
+        """This reason is gone: when it was the last one, go on with what has waited."""
+        if reason not in self._reasons:
+            return
+        self._reasons &= ~reason
+        if self._handing_on:
+            return
+        self._handing_on = True
+        while self._waiting and not self._reasons:
+            data = self._waiting.popleft()
+            self._bytes -= len(data)
+            self._take(data)
+        self._handing_on = False
+        if not self._reasons:
+            self._transport.resume_reading()
+
+    def stop(self) -> None:
+        """The connection is over: forget what waits."""
+        self._waiting = _NOTHING_CAME
+        self._bytes = 0
+
+
+class PacedSender:
     """Sends for one connection.
 
     Attributes:
@@ -43,7 +122,7 @@ class Outbox:
         self._most = most
         self._half = most // 2
         self._stalled = stalled
-        self._waiting = _NONE
+        self._waiting = _NOTHING_WAITS
         self._backlog = 0
         self._backlog_since: float | None = None
 
@@ -95,7 +174,7 @@ class Outbox:
 
     def stop(self) -> None:
         """The connection is over: forget what waits. The leases see to it that it is delivered again."""
-        self._waiting = _NONE
+        self._waiting = _NOTHING_WAITS
 
     def stalls(self, now: float) -> bool:
         """Tell whether what waits to be sent has not got less for too long; to be asked now and then."""

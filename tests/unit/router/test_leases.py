@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from agentic_atlas.router.presence import Attempt, Leases, Pulse
+from agentic_atlas.router.leases import Attempt, Leases, Pulse
 
 A, B = Attempt("task_a", 1), Attempt("task_b", 2)
 

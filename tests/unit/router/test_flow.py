@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from agentic_atlas.router.intake import Intake, Pause
+from agentic_atlas.router.flow import Pause, ReceiveBuffer
 
 
 class Transport:
@@ -22,10 +22,10 @@ class Transport:
         return 0
 
 
-def intake(most: int = 100) -> tuple[Intake, list[bytes], Transport]:
+def intake(most: int = 100) -> tuple[ReceiveBuffer, list[bytes], Transport]:
     taken: list[bytes] = []
     transport = Transport()
-    return Intake(transport, taken.append, most), taken, transport
+    return ReceiveBuffer(transport, taken.append, most), taken, transport
 
 
 def test_messages_pass_while_there_is_no_reason_to_wait() -> None:
@@ -65,7 +65,7 @@ def test_a_message_that_gives_a_new_reason_stops_the_ones_behind_it() -> None:
         if data == b"b":
             one.pause(Pause.STORING)
 
-    one = Intake(transport, take, 100)
+    one = ReceiveBuffer(transport, take, 100)
     one.pause(Pause.STORING)
     for data in (b"a", b"b", b"c"):
         one.received(data)
@@ -84,7 +84,7 @@ def test_a_reason_that_is_gone_while_messages_are_handed_on_does_not_change_thei
         taken.append(data)
         one.resume(Pause.STORING)
 
-    one = Intake(transport, take, 100)
+    one = ReceiveBuffer(transport, take, 100)
     one.pause(Pause.STORING)
     for data in (b"a", b"b", b"c"):
         one.received(data)

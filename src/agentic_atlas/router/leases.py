@@ -1,4 +1,4 @@
-"""Who is alive, and what an instance keeps while it is away: pulses and leases. Pure; the time is passed in.
+"""Who is alive, and what an instance keeps while it is away: pulses and leases. The time is passed in.
 
 A lease is the promise that an attempt is being worked on. A live connection holds all of its own; when it ends they
 stay for the grace period, so that the instance can come back and go on (guarantee 4). One that runs out is lost, which
@@ -6,11 +6,15 @@ is the only thing the backend is told of all this. Time in which this process it
 silence is never the agent's.
 """
 
+import asyncio
 from collections.abc import Collection
 from dataclasses import dataclass
+from functools import partial
 from typing import NamedTuple
 
+from agentic_atlas.protocol.inside.messages import Lost, Receipt
 from agentic_atlas.protocol.tasks import Loss
+from agentic_atlas.router.context import RouterContext
 
 
 class Attempt(NamedTuple):
@@ -164,3 +168,45 @@ class Pulse:
     def silent(self, now: float) -> bool:
         """Tell whether the connection has been silent for too long."""
         return self.quiet(now) > self._patience
+
+
+class ExpiredLeases:
+    """Leases that have run out: the backend is told, again and again until it has stored that."""
+
+    def __init__(self, context: RouterContext, leases: Leases) -> None:
+        self._context = context
+        self._leases = leases
+        self._reporting: dict[Attempt, asyncio.Future[None]] = {}
+
+    def __contains__(self, attempt: Attempt) -> bool:
+        return attempt in self._reporting
+
+    def report(self, lost: Expired) -> None:
+        """Tell the backend that the instance has lost the attempt."""
+        attempt = lost.attempt
+        self._context.log.warning("attempt_lost", task=attempt.task, attempt=attempt.number, why=lost.why.value)
+        self._reporting[attempt] = asyncio.get_running_loop().create_future()
+        number = self._context.receipts.expect(partial(self._answered, lost))
+        self._context.backend.say(Lost(number, attempt.task, attempt.number, lost.why))
+
+    async def settled(self) -> None:
+        """Return when each that is being stored now is, or could not be.
+
+        Whoever compares what an instance holds with what the store says waits for this first: a loss that is on its
+        way would come true behind its back, and the instance would go on with what is not its own any more.
+        """
+        reporting = tuple(self._reporting.values())
+        if reporting:
+            await asyncio.wait(reporting)
+
+    def _answered(self, lost: Expired, receipt: Receipt) -> None:
+        attempt = lost.attempt
+        self._reporting.pop(attempt).set_result(None)
+        if receipt.failure is None:
+            return
+        self._context.log.warning(
+            "loss_not_stored", task=attempt.task, attempt=attempt.number, code=receipt.failure.code
+        )
+        if self._leases.instance(attempt) is None:
+            until = self._context.clock() + self._context.settings.lost_again
+            self._leases.keep(attempt, lost.instance, until, lost.why)
