@@ -25,7 +25,7 @@ from agentic_atlas.backend.archive.manifest import DATABASE
 from agentic_atlas.backend.domain import lifecycle
 from agentic_atlas.backend.domain.ids import TASK, sortable
 from agentic_atlas.backend.domain.lifecycle import Change
-from agentic_atlas.backend.domain.records import Task, TaskError
+from agentic_atlas.backend.domain.records import Task, TaskFailure
 from agentic_atlas.backend.store.database import open_store
 from benchmarks.store import OUTPUT, claimed, new_task
 from tests.e2e.processes import Platform
@@ -49,7 +49,7 @@ def ended(number: int, owner_id: str) -> Change:
 
 
 def _failed(task: Task, now: float) -> Change | None:
-    return lifecycle.fail(task, 1, TaskError("handler_error", "it broke"), now)
+    return lifecycle.fail(task, 1, TaskFailure("handler_error", "it broke"), now)
 
 
 async def fill(database: Path, count: int, owner_id: str) -> None:

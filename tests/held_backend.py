@@ -362,7 +362,7 @@ class HeldBackend:
         if await self.store.users.get(ADA.id) is None:
             await self.store.users.add(ADA)
         if await self.store.agents.get(agent_id) is None:
-            await self.store.agents.add(records.Agent(agent_id, ADA.id, ADA.name, agent_id, 0.0))
+            await self.store.agents.add(records.AgentRecord(agent_id, ADA.id, ADA.name, agent_id, 0.0))
         if await self.store.tokens.get(token_id) is None:
             await self.store.tokens.add(Token(token_id, agent_id, token_id, 0.0, NEVER))
         if token_id in self.revoked:

@@ -12,13 +12,13 @@ import msgspec
 
 from agentic_atlas.backend.domain.lifecycle import Change
 from agentic_atlas.backend.domain.records import (
-    Agent,
+    AgentRecord,
     ApiKey,
     CallerRef,
     InputFault,
     Instance,
     Role,
-    Skill,
+    SkillRecord,
     Task,
     TaskEvent,
     Token,
@@ -190,27 +190,27 @@ class Tasks(Protocol):
 class Agents(Protocol):
     """Agents, their skills and instances."""
 
-    async def add(self, agent: Agent) -> None:
+    async def add(self, agent: AgentRecord) -> None:
         """Store a new agent. Raises Conflict (`agent_exists`) when the owner has one of this name."""
 
-    async def get(self, agent_id: str) -> Agent | None:
+    async def get(self, agent_id: str) -> AgentRecord | None:
         """Return the agent."""
 
-    async def by_name(self, owner: str, name: str) -> Agent | None:
+    async def by_name(self, owner: str, name: str) -> AgentRecord | None:
         """Return the owner's agent of this name; `owner` is a user's name."""
 
-    async def find(self, *, owner_id: str | None, limit: int, after: str | None = None) -> list[Agent]:
+    async def find(self, *, owner_id: str | None, limit: int, after: str | None = None) -> list[AgentRecord]:
         """Return agents by full name, from the one after `after`; of one owner, or of all with None."""
 
     async def update(
         self, agent_id: str, *, description: str | None = None, disabled_at: float | None = None
-    ) -> Agent | None:
+    ) -> AgentRecord | None:
         """Change what is given; `disabled_at=0` enables again."""
 
     async def delete(self, agent_id: str) -> bool:
         """Remove the agent with its skills, tokens and instances; its tasks stay. False: there was none."""
 
-    async def skills(self, agent_id: str) -> list[Skill]:
+    async def skills(self, agent_id: str) -> list[SkillRecord]:
         """Return the agent's skills by name."""
 
     async def instances(self, agent_id: str) -> list[Instance]:
@@ -219,14 +219,14 @@ class Agents(Protocol):
     async def departed(self, agent_id: str, token_id: str, instance_ids: Sequence[str]) -> list[str]:
         """Return which of these are instances of this agent and token that are not connected."""
 
-    async def register(self, instance: Instance, description: str, skills: Sequence[Skill]) -> Instance:
+    async def register(self, instance: Instance, description: str, skills: Sequence[SkillRecord]) -> Instance:
         """An instance connects: store it, what its agent offers from now on, and mark its token used.
 
         It holds the one seat of its token, so no other instance of the token is connected any more.
         Returns it with its generation: one more than its last.
         """
 
-    async def declare(self, agent_id: str, skills: Sequence[Skill]) -> None:
+    async def declare(self, agent_id: str, skills: Sequence[SkillRecord]) -> None:
         """Store what the agent offers, in place of what it did; nothing when there is no such agent."""
 
     async def depart(self, instance_id: str, generation: int, now: float, seen: float | None = None) -> None:
@@ -246,7 +246,7 @@ class Bearer(msgspec.Struct, frozen=True):
     """A token, whose it is, and who owns that agent."""
 
     token: Token
-    agent: Agent
+    agent: AgentRecord
     owner: User
 
 
@@ -366,7 +366,7 @@ class Backups(Protocol):
         """Return those that are there, newest first, at most 1,000. Raises Unavailable (`backup_failed`)."""
 
 
-class Router(Protocol):
+class RouterPort(Protocol):
     """The routers, as the backend sees them."""
 
     def say(self, message: ToRouter) -> None:

@@ -14,7 +14,7 @@ from typing import Final, TypeAlias
 import msgspec
 
 from agentic_atlas.auth import Scope, allows
-from agentic_atlas.backend.domain.records import Agent, ApiKey, CallerRef, Role, Task, User
+from agentic_atlas.backend.domain.records import AgentRecord, ApiKey, CallerRef, Role, Task, User
 from agentic_atlas.errors import Forbidden, NotFound, Unauthenticated
 
 SEND_A_KEY = "send it as `Authorization: Bearer atlas_…`"
@@ -60,7 +60,7 @@ class Visible(msgspec.Struct, frozen=True):
     user_id: str | None
     """Whose; None: everybody's."""
 
-    def agent(self, agent: Agent) -> bool:
+    def agent(self, agent: AgentRecord) -> bool:
         """Tell whether the agent is seen, which is also whether it may be changed and called."""
         return self.user_id is None or agent.owner_id == self.user_id
 

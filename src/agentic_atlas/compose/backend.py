@@ -9,7 +9,7 @@ from agentic_atlas.backend.archive.folder import BackupFolder
 from agentic_atlas.backend.archive.manifest import KEYS
 from agentic_atlas.backend.checker.schemas import JsonSchemas
 from agentic_atlas.backend.engine.engine import Engine, World
-from agentic_atlas.backend.ports import Checker, CopiedStore, Router
+from agentic_atlas.backend.ports import Checker, CopiedStore, RouterPort
 from agentic_atlas.bus.local import LocalBus
 from agentic_atlas.compose.sources import SortableIds, WallClock, entropy, monotonic, wall
 from agentic_atlas.settings import Settings
@@ -19,7 +19,7 @@ async def build(
     settings: Settings,
     log: FilteringBoundLogger,
     store: CopiedStore,
-    router: Router,
+    router: RouterPort,
     ring: KeyRing,
     ids: SortableIds,
     checker: Checker,

@@ -31,7 +31,7 @@ from agentic_atlas.protocol.messages import (
 from agentic_atlas.protocol.numbers import is_object, numbers_fit
 from agentic_atlas.protocol.tasks import Holdup, TaskState
 from agentic_atlas.router.context import RouterContext
-from agentic_atlas.router.leases import Attempt
+from agentic_atlas.router.leases import LeasedAttempt
 from agentic_atlas.router.reports import Reports
 from agentic_atlas.transport.frames import ControlRate
 
@@ -76,14 +76,14 @@ class RegisteredAgent:
         context: RouterContext,
         instance: InstanceRef,
         slots: int,
-        running: Iterable[Attempt],
+        running: Iterable[LeasedAttempt],
         reports: Reports,
         send: Callable[[Message], object],
     ) -> None:
         """Begin with the attempts that it runs already; `send` sends a message to it."""
         self.instance = instance
         self.deliveries = Deliveries(running)
-        self.readiness = Readiness(context.settings.max_lag, context.settings.busy_pause)
+        self.readiness = AgentReadiness(context.settings.max_lag, context.settings.busy_pause)
         self._context = context
         self._slots = slots
         self._reports = reports
@@ -134,9 +134,9 @@ class RegisteredAgent:
         if self.readiness.draining:
             self._ended(Refuse(task.task, task.attempt, RefuseReason.DRAINING))
             return False
-        return self.deliveries.begin(Attempt(task.task, task.attempt))
+        return self.deliveries.begin(LeasedAttempt(task.task, task.attempt))
 
-    def abandon(self, attempt: Attempt) -> bool:
+    def abandon(self, attempt: LeasedAttempt) -> bool:
         """The agent does not have the attempt; False when it took no slot."""
         self.changed = True
         return self.deliveries.end(attempt)
@@ -192,7 +192,7 @@ class RegisteredAgent:
         # First the report, so that a task that is claimed for the slot is stored after it, in the same commit.
         self._report(report)
         self.changed = True
-        self.deliveries.end(Attempt(report.task, report.attempt))
+        self.deliveries.end(LeasedAttempt(report.task, report.attempt))
 
     def _report(self, report: Report) -> None:
         self._reports.add(self.instance, report)
@@ -201,7 +201,7 @@ class RegisteredAgent:
         self._beats.count(self._context.clock())
         self.readiness.lag, self.changed = beat.lag, True
         if beat.attempts is not None:
-            self.deliveries.named({Attempt(one.task, one.attempt) for one in beat.attempts})
+            self.deliveries.named({LeasedAttempt(one.task, one.attempt) for one in beat.attempts})
         unheard = tuple(RunningAttempt(one.task, one.number) for one in self.deliveries.unheard)
         self._context.backend.say(Heard(self.instance, beat.oldest, unheard))
         self._send(Beat(beat.n))
@@ -231,21 +231,21 @@ class Deliveries:
 
     __slots__ = ("_attempts", "_missed")
 
-    def __init__(self, attempts: Iterable[Attempt] = ()) -> None:
+    def __init__(self, attempts: Iterable[LeasedAttempt] = ()) -> None:
         self._attempts = dict.fromkeys(attempts)
-        self._missed: dict[Attempt, int] = {}
+        self._missed: dict[LeasedAttempt, int] = {}
 
     def __len__(self) -> int:
         return len(self._attempts)
 
-    def begin(self, attempt: Attempt) -> bool:
+    def begin(self, attempt: LeasedAttempt) -> bool:
         """The attempt takes a slot; False when it has one already, so that nothing is to be sent."""
         if attempt in self._attempts:
             return False
         self._attempts[attempt] = None
         return True
 
-    def end(self, attempt: Attempt) -> bool:
+    def end(self, attempt: LeasedAttempt) -> bool:
         """The attempt was refused or has a result; True when that freed a slot."""
         if attempt not in self._attempts:
             return False
@@ -253,17 +253,17 @@ class Deliveries:
         self._missed.pop(attempt, None)
         return True
 
-    def named(self, attempts: Collection[Attempt]) -> None:
+    def named(self, attempts: Collection[LeasedAttempt]) -> None:
         """A beat names what the agent has in hand; what is on its way to it may be missing for once."""
         self._missed = {one: self._missed.get(one, 0) + 1 for one in self._attempts if one not in attempts}
 
     @property
-    def unheard(self) -> list[Attempt]:
+    def unheard(self) -> list[LeasedAttempt]:
         """Attempts that several beats in a row did not name."""
         return [attempt for attempt, beats in self._missed.items() if beats >= BEATS_MISSED]
 
 
-class Readiness:
+class AgentReadiness:
     """Whether an instance wants new work, from what it said: not while it drains, is busy, or its loop lags.
 
     Attributes:
@@ -312,13 +312,13 @@ class Readiness:
         return True
 
 
-def to_send(tasks: Iterable[Task], announced: Collection[Attempt]) -> list[Task]:
+def to_send(tasks: Iterable[Task], announced: Collection[LeasedAttempt]) -> list[Task]:
     """Return what is to be delivered on a connection that has just begun.
 
     `tasks` are those that the backend says the instance holds, and those that were claimed for it meanwhile. What it
     announced itself it has, and each attempt is sent once.
     """
-    wanted = {Attempt(task.task, task.attempt): task for task in tasks}
+    wanted = {LeasedAttempt(task.task, task.attempt): task for task in tasks}
     return [task for attempt, task in wanted.items() if attempt not in announced]
 
 

@@ -17,7 +17,7 @@ from agentic_atlas.protocol.tasks import Loss
 from agentic_atlas.router.context import RouterContext
 
 
-class Attempt(NamedTuple):
+class LeasedAttempt(NamedTuple):
     """One delivery of a task."""
 
     task: str
@@ -27,7 +27,7 @@ class Attempt(NamedTuple):
 class Expired(NamedTuple):
     """An attempt whose lease has run out."""
 
-    attempt: Attempt
+    attempt: LeasedAttempt
     instance: str
     why: Loss
 
@@ -50,20 +50,20 @@ class Leases:
     """
 
     def __init__(self) -> None:
-        self._leases: dict[Attempt, _Lease] = {}
-        self._held: dict[int, set[Attempt]] = {}
-        self._running_out: set[Attempt] = set()
+        self._leases: dict[LeasedAttempt, _Lease] = {}
+        self._held: dict[int, set[LeasedAttempt]] = {}
+        self._running_out: set[LeasedAttempt] = set()
 
     def __len__(self) -> int:
         return len(self._leases)
 
-    def hold(self, attempt: Attempt, instance: str, holder: int) -> None:
+    def hold(self, attempt: LeasedAttempt, instance: str, holder: int) -> None:
         """A live connection of the instance holds the attempt from now on."""
         self.drop(attempt)
         self._leases[attempt] = _Lease(instance, holder)
         self._held.setdefault(holder, set()).add(attempt)
 
-    def keep(self, attempt: Attempt, instance: str, until: float, why: Loss = Loss.CUT) -> None:
+    def keep(self, attempt: LeasedAttempt, instance: str, until: float, why: Loss = Loss.CUT) -> None:
         """The instance is not connected: the attempt waits for it until then. `why` is what a loss will be due to."""
         self.drop(attempt)
         self._leases[attempt] = _Lease(instance, None, until, why)
@@ -76,17 +76,17 @@ class Leases:
             lease.holder, lease.expires_at, lease.why = None, until, why
             self._running_out.add(attempt)
 
-    def holder(self, attempt: Attempt) -> int | None:
+    def holder(self, attempt: LeasedAttempt) -> int | None:
         """Return the live connection that holds the attempt."""
         lease = self._leases.get(attempt)
         return None if lease is None else lease.holder
 
-    def instance(self, attempt: Attempt) -> str | None:
+    def instance(self, attempt: LeasedAttempt) -> str | None:
         """Return the instance that the attempt belongs to; None when there is no lease."""
         lease = self._leases.get(attempt)
         return None if lease is None else lease.instance
 
-    def until(self, attempt: Attempt) -> float | None:
+    def until(self, attempt: LeasedAttempt) -> float | None:
         """Return when the lease runs out; None while a live connection holds it, or when there is none."""
         lease = self._leases.get(attempt)
         return None if lease is None else lease.expires_at
@@ -121,12 +121,12 @@ class Leases:
             assert lease.expires_at is not None
             lease.expires_at += seconds
 
-    def _over(self, attempt: Attempt, now: float, returning: Collection[str], patience: float) -> bool:
+    def _over(self, attempt: LeasedAttempt, now: float, returning: Collection[str], patience: float) -> bool:
         lease = self._leases[attempt]
         assert lease.expires_at is not None
         return now >= lease.expires_at + (patience if lease.instance in returning else 0.0)
 
-    def drop(self, attempt: Attempt) -> None:
+    def drop(self, attempt: LeasedAttempt) -> None:
         """The attempt has ended, or is not this instance's any more."""
         lease = self._leases.pop(attempt, None)
         if lease is None:
@@ -176,9 +176,9 @@ class ExpiredLeases:
     def __init__(self, context: RouterContext, leases: Leases) -> None:
         self._context = context
         self._leases = leases
-        self._reporting: dict[Attempt, asyncio.Future[None]] = {}
+        self._reporting: dict[LeasedAttempt, asyncio.Future[None]] = {}
 
-    def __contains__(self, attempt: Attempt) -> bool:
+    def __contains__(self, attempt: LeasedAttempt) -> bool:
         return attempt in self._reporting
 
     def report(self, lost: Expired) -> None:

@@ -12,7 +12,7 @@ from agentic_atlas.router.agent import to_send
 from agentic_atlas.router.connection import Connection
 from agentic_atlas.router.context import RouterContext, Unanswered
 from agentic_atlas.router.hub import Hub, Standing
-from agentic_atlas.router.leases import Attempt, ExpiredLeases, Leases
+from agentic_atlas.router.leases import ExpiredLeases, LeasedAttempt, Leases
 
 _MOST_GRACES = 10
 """Grace periods for which attempts wait at the most for an instance that the backend does not let in."""
@@ -152,10 +152,10 @@ class Registration:
             self._gone(admission, connection.quiet)
             return
         for lost in admission.lost:
-            self._leases.drop(Attempt(lost.task, lost.attempt))
+            self._leases.drop(LeasedAttempt(lost.task, lost.attempt))
         older = self._hub.admitted(connection)
         kept = self._settle(connection, admission)
-        running = kept & {Attempt(one.task, one.attempt) for one in hello.running}
+        running = kept & {LeasedAttempt(one.task, one.attempt) for one in hello.running}
         connection.welcome(_welcome(self._context, connection, admission), hello.concurrency, running)
         # Only now that its successor holds the leases: the end of the older one is of no consequence any more.
         for one in older:
@@ -171,12 +171,12 @@ class Registration:
         self._catch_up(connection, admission, kept)
         connection.begin()
 
-    def _catch_up(self, connection: Connection, admission: Admit, kept: set[Attempt]) -> None:
+    def _catch_up(self, connection: Connection, admission: Admit, kept: set[LeasedAttempt]) -> None:
         """Say what the instance does not know yet."""
         meanwhile = self._meanwhile[connection.serial]
         claimed = [message for message in meanwhile if isinstance(message, Task)]
         for task in to_send((*admission.held, *claimed), kept):
-            attempt = Attempt(task.task, task.attempt)
+            attempt = LeasedAttempt(task.task, task.attempt)
             if connection.over:
                 self._leases.keep(attempt, connection.instance_id, self._context.clock() + self._context.settings.grace)
             else:
@@ -189,11 +189,11 @@ class Registration:
     def _gone(self, admission: Admit, silent: float) -> None:
         """The connection ended on its way in: what it was given of ended processes waits for its next one."""
         for lost in admission.lost:
-            self._leases.drop(Attempt(lost.task, lost.attempt))
+            self._leases.drop(LeasedAttempt(lost.task, lost.attempt))
         instance_id = admission.instance.instance_id
         until = self._context.clock() + self._context.settings.grace
         for verdict in admission.attempts:
-            attempt = Attempt(verdict.task, verdict.attempt)
+            attempt = LeasedAttempt(verdict.task, verdict.attempt)
             if verdict.keep and self._leases.instance(attempt) != instance_id:
                 self._leases.keep(attempt, instance_id, until)
         self._context.backend.say(Departed(admission.instance, silent, self._context.settings.grace))
@@ -202,11 +202,11 @@ class Registration:
             # Nothing that it says counts any more.
             older.close(CloseCode.GOING_AWAY, "superseded")
 
-    def _settle(self, connection: Connection, admission: Admit) -> set[Attempt]:
+    def _settle(self, connection: Connection, admission: Admit) -> set[LeasedAttempt]:
         """Move the leases to this connection; return the attempts that the agent goes on with."""
         kept = set()
         for verdict in admission.attempts:
-            attempt = Attempt(verdict.task, verdict.attempt)
+            attempt = LeasedAttempt(verdict.task, verdict.attempt)
             if verdict.keep:
                 kept.add(attempt)
                 self._leases.hold(attempt, connection.instance_id, connection.serial)

@@ -38,7 +38,7 @@ from agentic_atlas.router.connection import Connection
 from agentic_atlas.router.context import RouterContext
 from agentic_atlas.router.entrance import Entrance
 from agentic_atlas.router.hub import Hub
-from agentic_atlas.router.leases import Attempt, ExpiredLeases, Leases
+from agentic_atlas.router.leases import ExpiredLeases, LeasedAttempt, Leases
 from agentic_atlas.router.ports import Backend, RouterLog, Transport
 from agentic_atlas.router.registration import Registration
 from agentic_atlas.router.settings import RouterSettings
@@ -174,7 +174,7 @@ class Router:
         """See `Host.recorded`. What is not recorded says nothing of an attempt that another connection holds."""
         self._stored.set()
         if isinstance(report, Result | Refuse):
-            attempt = Attempt(report.task, report.attempt)
+            attempt = LeasedAttempt(report.task, report.attempt)
             if receipt.recorded or self._leases.holder(attempt) == connection.serial:
                 self._leases.drop(attempt)
 

@@ -140,7 +140,7 @@ class MemoryNetwork:
         user, now = self.tester.user, self._clock.wall()
         await self.store.users.add(user)
         for name in self._agents:
-            await self.store.agents.add(records.Agent(name, user.id, user.name, name, now))
+            await self.store.agents.add(records.AgentRecord(name, user.id, user.name, name, now))
             await self.store.tokens.add(Token(f"tok_{name}", name, name, now, now + _NEVER))
         # Not in a TaskGroup: a fixture may be entered by one task and left by another, and an agent that fails in
         # between is to fail the calls that wait for it, not to cancel the test.

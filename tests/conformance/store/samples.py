@@ -9,7 +9,17 @@ import msgspec
 
 from agentic_atlas.backend.domain import lifecycle
 from agentic_atlas.backend.domain.lifecycle import Change
-from agentic_atlas.backend.domain.records import Agent, ApiKey, CallerRef, Instance, Role, Skill, Task, Token, User
+from agentic_atlas.backend.domain.records import (
+    AgentRecord,
+    ApiKey,
+    CallerRef,
+    Instance,
+    Role,
+    SkillRecord,
+    Task,
+    Token,
+    User,
+)
 from agentic_atlas.backend.ports import Store
 from agentic_atlas.protocol.inside.messages import InstanceRef
 from agentic_atlas.protocol.messages import Delivery, Policy
@@ -19,7 +29,7 @@ NOW = 1_700_000_000.0
 
 ADA = User("user_ada", "ada", Role.ADMIN, NOW)
 BOB = User("user_bob", "bob", Role.MEMBER, NOW + 1)
-LIBRARY = Agent("agent_library", ADA.id, ADA.name, "library", NOW, "Finds passages")
+LIBRARY = AgentRecord("agent_library", ADA.id, ADA.name, "library", NOW, "Finds passages")
 TOKEN = Token("tok_1", LIBRARY.id, "laptop", NOW, NOW + 3600)
 CALLER = CallerRef("user", BOB.id, BOB.id, "bob")
 SLOT = InstanceRef(LIBRARY.id, "inst_1", 1)
@@ -97,9 +107,9 @@ def instance(number: int = 1, **changes: Any) -> Instance:
     return msgspec.structs.replace(plain, **changes)
 
 
-def skill(name: str = "search", **changes: Any) -> Skill:
+def skill(name: str = "search", **changes: Any) -> SkillRecord:
     """Return a skill of the library."""
-    plain = Skill(
+    plain = SkillRecord(
         agent_id=LIBRARY.id,
         name=name,
         description="Finds words",

@@ -9,7 +9,7 @@ from msgspec import Raw
 from agentic_atlas.backend.domain import lifecycle
 from agentic_atlas.backend.domain.lifecycle import Change
 from agentic_atlas.backend.domain.questions import Dialogue, TaskQuestion
-from agentic_atlas.backend.domain.records import CallerRef, EventKind, Task, TaskError, TaskEvent
+from agentic_atlas.backend.domain.records import CallerRef, Task, TaskEvent, TaskEventKind, TaskFailure
 from agentic_atlas.backend.ports import Added, Changed, TaskFilter
 from agentic_atlas.errors import Conflict
 from agentic_atlas.protocol import messages
@@ -55,7 +55,7 @@ FULL = Task(
     cancel_at=6.5,
     last_seq=12,
     output=b"null",
-    error=TaskError("handler_error", "it broke", b'{"line": 3}'),
+    error=TaskFailure("handler_error", "it broke", b'{"line": 3}'),
     ended_at=7.5,
     dialogue=Dialogue(
         (
@@ -183,7 +183,7 @@ async def test_a_change_is_stored_with_its_events(opened: Open) -> None:
 
 async def test_a_task_that_fails_keeps_its_error(opened: Open) -> None:
     async with opened() as store:
-        error = TaskError("handler_error", "it broke", b'{"line": 3}')
+        error = TaskFailure("handler_error", "it broke", b'{"line": 3}')
         await store.tasks.add(submitted(1))
         await store.tasks.change("task_00000001", claimed)
         changed = await store.tasks.change("task_00000001", lambda task: lifecycle.fail(task, 1, error, NOW))
@@ -228,7 +228,7 @@ async def test_a_write_that_cant_be_stored_fails_alone(opened: Open) -> None:
     async with opened() as store:
 
         def repeats_an_event(task: Task) -> Change:
-            return Change(task, (TaskEvent(task.id, 1, NOW, EventKind.LOG, b"null"),))
+            return Change(task, (TaskEvent(task.id, 1, NOW, TaskEventKind.LOG, b"null"),))
 
         futures = [store.tasks.add(submitted(n)) for n in range(20)]
         guilty = store.tasks.change("task_00000007", repeats_an_event)

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from agentic_atlas.backend.domain.records import Agent, Token
+from agentic_atlas.backend.domain.records import AgentRecord, Token
 from agentic_atlas.backend.ports import Store
 from agentic_atlas.errors import Conflict, NotFound
 from tests.conformance.store.conftest import Open
@@ -25,7 +25,7 @@ from tests.conformance.store.samples import (
 )
 
 
-def agent(name: str, owner: str = "ada") -> Agent:
+def agent(name: str, owner: str = "ada") -> AgentRecord:
     owner_id = {"ada": ADA, "bob": BOB}[owner].id
     return msgspec.structs.replace(LIBRARY, id=f"agent_{owner}_{name}", name=name, owner=owner, owner_id=owner_id)
 

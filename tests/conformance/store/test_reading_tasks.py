@@ -7,7 +7,7 @@ import pytest
 
 from agentic_atlas.backend.domain import lifecycle
 from agentic_atlas.backend.domain.ids import TASK, sortable
-from agentic_atlas.backend.domain.records import EventKind, Task, TaskError
+from agentic_atlas.backend.domain.records import Task, TaskEventKind, TaskFailure
 from agentic_atlas.backend.ports import Store, TaskFilter
 from agentic_atlas.backend.rights import Visible
 from agentic_atlas.errors import InvalidInput
@@ -156,7 +156,7 @@ async def test_events_are_paged_by_their_number(opened: Open) -> None:
         for n in range(1, 9):
             await store.tasks.change(
                 "task_00000001",
-                lambda task, n=n: lifecycle.report(task, 1, n, EventKind.CHUNK, b"%d" % n, NOW + n),  # type: ignore[misc]
+                lambda task, n=n: lifecycle.report(task, 1, n, TaskEventKind.CHUNK, b"%d" % n, NOW + n),  # type: ignore[misc]
             )
         everything = await store.tasks.events("task_00000001")
         assert [event.seq for event in everything] == list(range(1, 11))
@@ -173,7 +173,7 @@ async def test_a_page_of_events_is_bounded_in_bytes_and_never_empty_before_the_e
             await store.tasks.change(
                 "task_00000001",
                 lambda task, n=n, size=size: lifecycle.report(  # type: ignore[misc]
-                    task, 1, n, EventKind.CHUNK, b'"%s"' % (b"x" * size), NOW + n
+                    task, 1, n, TaskEventKind.CHUNK, b'"%s"' % (b"x" * size), NOW + n
                 ),
             )
         pages: list[list[int]] = []
@@ -204,11 +204,11 @@ async def test_a_summary_of_a_task_that_failed_has_the_beginning_of_why(opened: 
     async with opened() as store:
         await add(store, task(1))
         await store.tasks.change("task_00000001", claimed)
-        error = TaskError("handler_error", "é" * 5_000, b'"' + b"x" * 100_000 + b'"')
+        error = TaskFailure("handler_error", "é" * 5_000, b'"' + b"x" * 100_000 + b'"')
         await store.tasks.change("task_00000001", lambda task: lifecycle.fail(task, 1, error, NOW))
         found = await store.tasks.summary("task_00000001")
         assert found is not None
-        assert found.task.error == TaskError("handler_error", "é" * 500)
+        assert found.task.error == TaskFailure("handler_error", "é" * 500)
 
 
 async def test_open_tasks_are_those_that_have_not_ended(opened: Open) -> None:

@@ -22,6 +22,7 @@ _NAMED_BY_POSITION = {
     "Fault": 0,
     "failed": 0,
     "TaskError": 0,
+    "TaskFailure": 0,
     "_fault": 0,
     "_failed": 1,
     "NotAdmitted": 1,
@@ -36,7 +37,7 @@ _GIVEN = {
 }
 OF_THE_API = ("backend/", "http/", "api/")
 """Where a code is raised that a caller of the HTTP API is answered with."""
-_OF_A_TASK = {"Fault", "failed", "TaskError", "_fault", "_failed"}
+_OF_A_TASK = {"Fault", "failed", "TaskError", "TaskFailure", "_fault", "_failed"}
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from agentic_atlas.backend.domain import lifecycle
-from agentic_atlas.backend.domain.records import EventKind, Task, TaskError
+from agentic_atlas.backend.domain.records import Task, TaskEventKind, TaskFailure
 from agentic_atlas.backend.engine import unawaited
 from agentic_atlas.backend.engine.credit import Credits
 from agentic_atlas.backend.engine.dispatch import Dispatcher
@@ -85,7 +85,7 @@ def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
 async def test_what_is_insisted_on_happens_as_soon_as_the_store_can_and_a_fault_of_ours_is_told() -> None:
     async with scene() as at:
         task = (await at.dispatcher.add(submitted(1), None)).task
-        gone = partial(lifecycle.force, attempt=None, error=TaskError("agent_deleted", "it was deleted"), now=NOW)
+        gone = partial(lifecycle.force, attempt=None, error=TaskFailure("agent_deleted", "it was deleted"), now=NOW)
         at.tasks.errors += [AWAY, BUG]
         with pytest.raises(Unavailable):
             await at.dispatcher.insist(task.id, gone)
@@ -128,7 +128,7 @@ async def test_no_alarm_is_late_by_a_step_back_that_was_stored_only_after_anothe
         at.now = NOW - 3600.0
         at.tasks.errors += [AWAY]
         at.dispatcher.forgive(-3600.0)
-        log = partial(lifecycle.report, attempt=1, n=1, kind=EventKind.LOG, data=b"{}", now=at.now)
+        log = partial(lifecycle.report, attempt=1, n=1, kind=TaskEventKind.LOG, data=b"{}", now=at.now)
         await at.dispatcher.apply(task.id, log)
         while (await at.stored(task.id)).accepted_at != at.now:
             pass

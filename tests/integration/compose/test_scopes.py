@@ -15,7 +15,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import InvalidStatus
 
 from agentic_atlas.auth import AgentClaims, Scope, mint
-from agentic_atlas.backend.domain.records import Agent, Skill, Token
+from agentic_atlas.backend.domain.records import AgentRecord, SkillRecord, Token
 from agentic_atlas.backend.rights import Principal
 from agentic_atlas.backend.usecases import machine, tasks
 from agentic_atlas.backend.usecases.application import Application
@@ -35,7 +35,7 @@ class World:
         self.up = up
         self.admin = admin
         self.application = Application(up.engine)
-        self.agent = Agent("agt_1", admin.user.id, admin.user.name, "hello", 0.0)
+        self.agent = AgentRecord("agt_1", admin.user.id, admin.user.name, "hello", 0.0)
 
     async def token(self, *scopes: Scope) -> str:
         """Return a token that is good for these scopes, as it and the store say."""
@@ -59,7 +59,7 @@ async def world(folder: Path) -> AsyncIterator[World]:
         assert issued is not None
         made = World(up, await up.engine.access.authenticate(issued.secret))
         await up.engine.store.agents.add(made.agent)
-        skill = Skill(made.agent.id, "greet", "", b"{}", b"null", Policy(), False, 0.0)
+        skill = SkillRecord(made.agent.id, "greet", "", b"{}", b"null", Policy(), False, 0.0)
         await up.engine.store.agents.declare(made.agent.id, [skill])
         yield made
 

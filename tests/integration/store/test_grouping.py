@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Engine, insert, select
 
 from agentic_atlas.backend.domain import lifecycle
 from agentic_atlas.backend.domain.lifecycle import Change
-from agentic_atlas.backend.domain.records import EventKind, Task, TaskError, TaskEvent
+from agentic_atlas.backend.domain.records import Task, TaskEvent, TaskEventKind, TaskFailure
 from agentic_atlas.backend.store.operations import Add, ChangeTask, ClaimSlots, Operation, Statement
 from agentic_atlas.backend.store.rows import TASKS
 from agentic_atlas.backend.store.tables import events, network, tasks
@@ -29,16 +29,16 @@ def guilty(task: Task) -> Change | None:
 
 
 def repeats_an_event(task: Task) -> Change:
-    return Change(task, (TaskEvent(task.id, 1, NOW, EventKind.LOG, b"null"),))
+    return Change(task, (TaskEvent(task.id, 1, NOW, TaskEventKind.LOG, b"null"),))
 
 
 DECISIONS: list[Callable[[Task], Change | None]] = [
     lambda task: lifecycle.claim(task, "inst_1", NOW),
     lambda task: lifecycle.accept(task, task.attempt, NOW),
     lambda task: lifecycle.refuse(task, task.attempt, NOW),
-    lambda task: lifecycle.report(task, task.attempt, task.last_n + 1, EventKind.CHUNK, b"1", NOW),
+    lambda task: lifecycle.report(task, task.attempt, task.last_n + 1, TaskEventKind.CHUNK, b"1", NOW),
     lambda task: lifecycle.complete(task, task.attempt, b'"done"', NOW),
-    lambda task: lifecycle.fail(task, task.attempt, TaskError("handler_error", "broke"), NOW),
+    lambda task: lifecycle.fail(task, task.attempt, TaskFailure("handler_error", "broke"), NOW),
     lambda task: lifecycle.lose(task, task.attempt, NOW),
     lambda task: lifecycle.cancel(task, "no", NOW),
     guilty,

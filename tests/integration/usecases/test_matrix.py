@@ -15,7 +15,7 @@ import pytest
 
 from agentic_atlas.auth import AGENT_SCOPES
 from agentic_atlas.backend import usecases
-from agentic_atlas.backend.domain.records import Agent, ApiKey, Role, Skill, Task, Token, User
+from agentic_atlas.backend.domain.records import AgentRecord, ApiKey, Role, SkillRecord, Task, Token, User
 from agentic_atlas.backend.engine.api_keys import issue_key
 from agentic_atlas.backend.ports import TaskFilter
 from agentic_atlas.backend.rights import RIGHT_OF, AgentToken, Principal
@@ -80,17 +80,17 @@ class World:
     def name(self) -> str:
         return f"n{next(self._numbers)}"
 
-    async def agent(self, owner: Principal | None = None) -> Agent:
+    async def agent(self, owner: Principal | None = None) -> AgentRecord:
         user = (owner or self.ada).user
-        agent = Agent(self.engine.ids("agt"), user.id, user.name, self.name(), 0.0)
+        agent = AgentRecord(self.engine.ids("agt"), user.id, user.name, self.name(), 0.0)
         await self.engine.store.agents.add(agent)
         return agent
 
-    async def skilled(self) -> Agent:
+    async def skilled(self) -> AgentRecord:
         """Return an agent of ada's that has declared a skill."""
         agent = await self.agent()
         await self.engine.store.agents.declare(
-            agent.id, [Skill(agent.id, "greet", "", b"{}", b"null", Policy(), False, 0.0)]
+            agent.id, [SkillRecord(agent.id, "greet", "", b"{}", b"null", Policy(), False, 0.0)]
         )
         return agent
 

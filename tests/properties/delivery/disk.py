@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 
 from sqlalchemy import Connection, select
 
-from agentic_atlas.backend.domain.records import Agent, ApiKey, Role, Task, TaskEvent, Token, User
+from agentic_atlas.backend.domain.records import AgentRecord, ApiKey, Role, Task, TaskEvent, Token, User
 from agentic_atlas.backend.store import sqlite
 from agentic_atlas.backend.store.database import REMEMBERED_BYTES, SqlStore
 from agentic_atlas.backend.store.errors import AWAY
@@ -36,7 +36,7 @@ T = TypeVar("T")
 FOR_EVER = EPOCH + 1e9
 ADA = User("user_ada", "ada", Role.ADMIN, EPOCH)
 KEY = ApiKey("key_ada", ADA.id, "laptop", b"digest", EPOCH)
-AGENTS = {name: Agent(f"agent_{name}", ADA.id, ADA.name, name, EPOCH) for name in ("one", "two")}
+AGENTS = {name: AgentRecord(f"agent_{name}", ADA.id, ADA.name, name, EPOCH) for name in ("one", "two")}
 TOKENS = {"tok_1": "one", "tok_2": "one", "tok_3": "two"}
 """Each token's agent."""
 

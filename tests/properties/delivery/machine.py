@@ -32,7 +32,7 @@ from agentic_atlas.protocol.messages import Outcome
 from agentic_atlas.protocol.tasks import LEASED, TaskState
 from agentic_atlas.router.agent import RegisteredAgent
 from agentic_atlas.router.connection import Connection
-from agentic_atlas.router.leases import Attempt
+from agentic_atlas.router.leases import LeasedAttempt
 from tests.properties.delivery.disk import ADA, KEY, TOKENS, Disk, furnished
 from tests.properties.delivery.line import Line
 from tests.properties.delivery.process import CONCURRENCY, SKILLS, Book, Execution, Process
@@ -328,7 +328,9 @@ class Delivery(RuleBasedStateMachine):
         router = self.server.router
         for task in self.truth.tasks.values():
             if task.state in LEASED:
-                assert router._leases.instance(Attempt(task.id, task.attempt)) is not None, "it runs without a lease"
+                assert router._leases.instance(LeasedAttempt(task.id, task.attempt)) is not None, (
+                    "it runs without a lease"
+                )
             elif task.state is TaskState.SUBMITTED and (task.not_before or 0.0) <= self.loop.wall() - RECOVERY:
                 able = self.server.engine.dispatcher.offers.able(task.agent_id, task.skill)
                 there = [one for one in self._registered() if one.instance.agent_id == task.agent_id]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from agentic_atlas.backend.domain.lifecycle import StateData
-from agentic_atlas.backend.domain.records import EventKind, Task, TaskEvent
+from agentic_atlas.backend.domain.records import Task, TaskEvent, TaskEventKind
 from agentic_atlas.protocol.messages import Delivery
 from agentic_atlas.protocol.tasks import TERMINAL, TRANSITIONS, TaskState
 from tests.properties.delivery.disk import Disk
@@ -90,11 +90,11 @@ class _Log:
         assert event.seq == self.last_seq + 1, "a gap in the numbers of a task's events"
         self.last_seq = event.seq
         self.lost_with = None
-        if event.kind is EventKind.STATE:
+        if event.kind is TaskEventKind.STATE:
             self._move(msgspec.json.decode(event.data, type=StateData))
             return
         assert event.attempt == self.attempts, "an event of an attempt that is over"
-        if event.kind is not EventKind.LOG:
+        if event.kind is not TaskEventKind.LOG:
             return
         self._said += 1
         number = msgspec.json.decode(event.data)["fields"]["number"]

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from agentic_atlas.auth import AGENT_SCOPES, Scope
-from agentic_atlas.backend.domain.records import Agent, ApiKey, CallerRef, Role, User
+from agentic_atlas.backend.domain.records import AgentRecord, ApiKey, CallerRef, Role, User
 from agentic_atlas.backend.rights import (
     RIGHT_OF,
     AgentToken,
@@ -111,7 +111,7 @@ def test_a_task_names_who_asked_for_it(credential: Credential, caller: CallerRef
 
 
 def test_a_member_sees_what_is_theirs_and_an_administrator_everything() -> None:
-    hers, others = (Agent("agt_1", owner, "x", "y", 0.0) for owner in (ADA.id, "usr_bob"))
+    hers, others = (AgentRecord("agt_1", owner, "x", "y", 0.0) for owner in (ADA.id, "usr_bob"))
     assert [seen_by(ADA).agent(one) for one in (hers, others)] == [True, False]
     assert [seen_by(ROOT).agent(one) for one in (hers, others)] == [True, True]
 

@@ -38,7 +38,7 @@ def test_all_that_the_network_says_of_a_task_is_reserved() -> None:
         for node in ast.walk(ast.parse(file.read_bytes()))
         if isinstance(node, ast.Call)
         and isinstance(node.func, ast.Name)
-        and node.func.id == "TaskError"
+        and node.func.id == "TaskFailure"
         and node.args
         and isinstance(node.args[0], ast.Constant)
     }

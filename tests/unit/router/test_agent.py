@@ -5,10 +5,10 @@ import pytest
 
 from agentic_atlas.protocol.messages import Caller, RefuseReason, Task
 from agentic_atlas.protocol.tasks import Holdup
-from agentic_atlas.router.agent import BEATS_MISSED, Deliveries, Readiness, to_send
-from agentic_atlas.router.leases import Attempt
+from agentic_atlas.router.agent import BEATS_MISSED, AgentReadiness, Deliveries, to_send
+from agentic_atlas.router.leases import LeasedAttempt
 
-A, B = Attempt("task_a", 1), Attempt("task_b", 1)
+A, B = LeasedAttempt("task_a", 1), LeasedAttempt("task_b", 1)
 
 
 def task(name: str, number: int = 1) -> Task:
@@ -37,13 +37,13 @@ def test_an_attempt_takes_one_slot_however_often_it_is_delivered() -> None:
 
 def test_the_end_of_an_attempt_that_was_never_here_frees_nothing() -> None:
     deliveries = Deliveries([A])
-    assert not deliveries.end(Attempt("task_a", 2))
+    assert not deliveries.end(LeasedAttempt("task_a", 2))
     assert len(deliveries) == 1
 
 
 def test_what_the_agent_announced_is_not_sent_again_and_nothing_twice() -> None:
     held, meanwhile = [task("a"), task("b")], [task("b"), task("c", 2), task("a", 2)]
-    sent = to_send([*held, *meanwhile], {Attempt("a", 1)})
+    sent = to_send([*held, *meanwhile], {LeasedAttempt("a", 1)})
     assert [(one.task, one.attempt) for one in sent] == [("b", 1), ("c", 2), ("a", 2)]
 
 
@@ -64,7 +64,7 @@ def test_an_attempt_is_unheard_when_several_beats_in_a_row_leave_it_out() -> Non
     assert deliveries.unheard == []
 
 
-def busy_for(readiness: Readiness) -> int:
+def busy_for(readiness: AgentReadiness) -> int:
     """Say at 0 s that it is busy, and return when it wants new work again."""
     readiness.refused(RefuseReason.BUSY, 0.0)
     assert readiness.holdup is Holdup.REFUSED
@@ -76,7 +76,7 @@ def busy_for(readiness: Readiness) -> int:
 
 
 def test_an_instance_that_lags_wants_nothing_until_it_says_otherwise() -> None:
-    readiness = Readiness(max_lag=2.0, busy_pause=1.0)
+    readiness = AgentReadiness(max_lag=2.0, busy_pause=1.0)
     found = []
     for readiness.lag in (2.0, 2.1, 0.0):
         found.append(readiness.holdup)
@@ -84,21 +84,21 @@ def test_an_instance_that_lags_wants_nothing_until_it_says_otherwise() -> None:
 
 
 def test_one_that_is_busy_again_and_again_is_asked_seldom_until_it_takes_a_task() -> None:
-    readiness = Readiness(2.0, 1.0)
+    readiness = AgentReadiness(2.0, 1.0)
     assert [busy_for(readiness) for _ in range(7)] == [1, 2, 4, 8, 16, 30, 30]
     readiness.accepted()
     assert busy_for(readiness) == 1
 
 
 def test_many_refusals_in_one_moment_are_one_pause() -> None:
-    readiness = Readiness(2.0, 1.0)
+    readiness = AgentReadiness(2.0, 1.0)
     for _ in range(7):
         readiness.refused(RefuseReason.BUSY, 0.0)
     assert busy_for(readiness) == 1
 
 
 def test_a_draining_instance_wants_nothing_for_good() -> None:
-    readiness = Readiness(2.0, 1.0)
+    readiness = AgentReadiness(2.0, 1.0)
     readiness.refused(RefuseReason.DRAINING, 0.0)
     readiness.refused(RefuseReason.BUSY, 0.0)
     readiness.tick(100.0)
@@ -107,13 +107,13 @@ def test_a_draining_instance_wants_nothing_for_good() -> None:
 
 @pytest.mark.parametrize("reason", [RefuseReason.GUARD, RefuseReason.UNKNOWN_SKILL])
 def test_a_refusal_of_one_task_says_nothing_of_others(reason: RefuseReason) -> None:
-    readiness = Readiness(2.0, 1.0)
+    readiness = AgentReadiness(2.0, 1.0)
     readiness.refused(reason, 0.0)
     assert readiness.holdup is None
 
 
 def test_an_instance_says_the_weightiest_reason_for_which_it_wants_nothing() -> None:
-    readiness = Readiness(2.0, 1.0)
+    readiness = AgentReadiness(2.0, 1.0)
     readiness.refused(RefuseReason.BUSY, 10.0)
     assert readiness.holdup is Holdup.REFUSED
     readiness.lag = 2.1

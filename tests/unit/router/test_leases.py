@@ -2,12 +2,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from agentic_atlas.router.leases import Attempt, Leases, Pulse
+from agentic_atlas.router.leases import LeasedAttempt, Leases, Pulse
 
-A, B = Attempt("task_a", 1), Attempt("task_b", 2)
+A, B = LeasedAttempt("task_a", 1), LeasedAttempt("task_b", 2)
 
 
-def lost(leases: Leases, *when: Any, **more: Any) -> list[Attempt]:
+def lost(leases: Leases, *when: Any, **more: Any) -> list[LeasedAttempt]:
     """Return the attempts whose lease has run out."""
     return [one.attempt for one in leases.expired(*when, **more)]
 
@@ -56,7 +56,7 @@ def test_an_attempt_that_was_dropped_is_never_lost() -> None:
     leases.keep(B, "inst", 10.0)
     leases.drop(A)
     leases.drop(B)
-    leases.drop(Attempt("nobody's", 1))
+    leases.drop(LeasedAttempt("nobody's", 1))
     leases.departed(1, 0.0)
     assert (lost(leases, 100.0), len(leases)) == ([], 0)
 
@@ -88,11 +88,11 @@ def test_time_that_is_forgiven_does_not_count() -> None:
 
 def test_two_attempts_of_one_task_are_two_leases() -> None:
     leases = Leases()
-    leases.hold(Attempt("task", 1), "inst", 1)
-    leases.hold(Attempt("task", 2), "inst_2", 2)
+    leases.hold(LeasedAttempt("task", 1), "inst", 1)
+    leases.hold(LeasedAttempt("task", 2), "inst_2", 2)
     leases.departed(1, 0.0)
-    assert lost(leases, 0.0) == [Attempt("task", 1)]
-    assert leases.holder(Attempt("task", 2)) == 2
+    assert lost(leases, 0.0) == [LeasedAttempt("task", 1)]
+    assert leases.holder(LeasedAttempt("task", 2)) == 2
 
 
 def test_a_pulse_is_silent_after_its_patience_and_not_before() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from agentic_atlas.protocol.messages import Hello, InstanceInfo, Limits, Predecessor, RunningAttempt
-from agentic_atlas.router.leases import Attempt
+from agentic_atlas.router.leases import LeasedAttempt
 from agentic_atlas.router.settings import RouterSettings
 from tests.held_backend import Record
 from tests.unit.router.network import Agent, Network, network, settle, until
@@ -111,7 +111,7 @@ async def test_another_token_moves_and_drops_no_lease() -> None:
         welcome = await thief.welcome()
         assert [(verdict.task, verdict.keep) for verdict in welcome.attempts] == [(kept.id, False)]
         leases = net.router._leases
-        assert {leases.instance(Attempt(task.id, 1)) for task in (kept, running)} == {"inst"}
+        assert {leases.instance(LeasedAttempt(task.id, 1)) for task in (kept, running)} == {"inst"}
         await net.passes(40, thief)
         assert sorted(net.backend.losses) == [(kept.id, 1), (running.id, 1)]
 

@@ -3,7 +3,7 @@
 import math
 
 from agentic_atlas.backend.domain.lifecycle import Change, expire_question, force
-from agentic_atlas.backend.domain.records import Task, TaskError
+from agentic_atlas.backend.domain.records import Task, TaskFailure
 from agentic_atlas.protocol.tasks import LEASED, TaskState
 
 MARGIN = 5.0
@@ -29,7 +29,7 @@ def expire(task: Task, now: float) -> Change | None:
     for limit, error in (
         (_deadline(task), DEADLINE),
         (_timeout(task), TIMEOUT),
-        (_cancel(task), TaskError("canceled", task.cancel_reason or "")),
+        (_cancel(task), TaskFailure("canceled", task.cancel_reason or "")),
         (_queue(task), OFFLINE),
     ):
         if now >= limit:
@@ -37,9 +37,9 @@ def expire(task: Task, now: float) -> Change | None:
     return expire_question(task, now)
 
 
-DEADLINE = TaskError("deadline_exceeded", "the task's deadline is over")
-TIMEOUT = TaskError("timeout", "the skill ran longer than its timeout")
-OFFLINE = TaskError(
+DEADLINE = TaskFailure("deadline_exceeded", "the task's deadline is over")
+TIMEOUT = TaskFailure("timeout", "the skill ran longer than its timeout")
+OFFLINE = TaskFailure(
     "agent_offline", "no instance of the agent took the task in time: start one, or let tasks wait longer (queue_ttl)"
 )
 

@@ -12,7 +12,7 @@ import msgspec
 from msgspec import Raw
 
 from agentic_atlas.backend.domain.questions import MOST_ASKED, TaskQuestion, size_of
-from agentic_atlas.backend.domain.records import EventKind, Task, TaskError, TaskEvent
+from agentic_atlas.backend.domain.records import Task, TaskEvent, TaskEventKind, TaskFailure
 from agentic_atlas.protocol import messages
 from agentic_atlas.protocol.messages import NULL, Delivery, RefuseReason
 from agentic_atlas.protocol.tasks import LEASED, Loss, TaskState, Trigger, after
@@ -89,7 +89,7 @@ def refuse(task: Task, attempt: int, now: float, reason: RefuseReason = RefuseRe
     if not _current(task, attempt) or task.accepted_at is not None:
         return None
     if task.cancel_reason is not None:
-        return _end(task, Trigger.CANCEL, now, error=TaskError("canceled", task.cancel_reason))
+        return _end(task, Trigger.CANCEL, now, error=TaskFailure("canceled", task.cancel_reason))
     if reason in _OF_THE_TASK:
         rest = min(2.0 ** min(attempt, 10), _LONGEST_REST)
         task = msgspec.structs.replace(task, not_before=now + rest)
@@ -102,7 +102,7 @@ _LONGEST_REST = 60.0
 """Seconds; who can take the task may be there any time."""
 
 
-def report(task: Task, attempt: int, n: int, kind: EventKind, data: bytes, now: float) -> Change | None:
+def report(task: Task, attempt: int, n: int, kind: TaskEventKind, data: bytes, now: float) -> Change | None:
     """The running attempt reports its event number `n`; one that is already stored, or is out of turn, is ignored."""
     if not _current(task, attempt) or n != task.last_n + 1:
         return None
@@ -111,20 +111,20 @@ def report(task: Task, attempt: int, n: int, kind: EventKind, data: bytes, now: 
     return Change(msgspec.structs.replace(task, last_n=n, last_seq=seq, updated_at=now), (event,))
 
 
-def ask(task: Task, attempt: int, n: int, asked: messages.Question | TaskError, now: float) -> Change | None:
+def ask(task: Task, attempt: int, n: int, asked: messages.Question | TaskFailure, now: float) -> Change | None:
     """The running attempt asks a person, in its event number `n`: the task waits while any of its questions is open.
 
     One that can't be asked ends the task with the error that is given in its place: the handler would wait for ever.
     """
     if not _current(task, attempt) or n != task.last_n + 1:
         return None
-    if isinstance(asked, TaskError):
+    if isinstance(asked, TaskFailure):
         return _end(task, Trigger.FAIL, now, error=asked)
     fault = _fault(task, asked)
     if fault is not None:
         return _end(task, Trigger.FAIL, now, error=fault)
     seq = task.last_seq + 1
-    event = TaskEvent(task.id, seq, now, EventKind.QUESTION, msgspec.json.encode(asked), attempt)
+    event = TaskEvent(task.id, seq, now, TaskEventKind.QUESTION, msgspec.json.encode(asked), attempt)
     dialogue = task.dialogue.ask(asked, now)
     asking = msgspec.structs.replace(task, last_n=n, last_seq=seq, updated_at=now, dialogue=dialogue)
     return _follow(Change(asking, (event,)), after(task.state, Trigger.ASK), now)
@@ -148,7 +148,7 @@ def expire_question(task: Task, now: float) -> Change | None:
 def settled(task: Task, events: Sequence[TaskEvent]) -> list[TaskQuestion]:
     """Return the questions that these events are the reactions to."""
     numbers = [
-        msgspec.json.decode(one.data, type=AnswerData).question for one in events if one.kind is EventKind.ANSWER
+        msgspec.json.decode(one.data, type=AnswerData).question for one in events if one.kind is TaskEventKind.ANSWER
     ]
     return [question for question in map(task.dialogue.find, numbers) if question is not None]
 
@@ -158,7 +158,7 @@ def complete(task: Task, attempt: int, output: bytes, now: float) -> Change | No
     return _end(task, Trigger.COMPLETE, now, output=output) if _current(task, attempt) else None
 
 
-def fail(task: Task, attempt: int, error: TaskError, now: float) -> Change | None:
+def fail(task: Task, attempt: int, error: TaskFailure, now: float) -> Change | None:
     """The attempt failed by itself; `handler_error` is tried again while the policy has retries left.
 
     A task that must not start twice is not, whatever its skill says of retries: its caller may have asked for that.
@@ -173,12 +173,12 @@ def fail(task: Task, attempt: int, error: TaskError, now: float) -> Change | Non
     return _end(task, Trigger.FAIL, now, error=error)
 
 
-def reject(task: Task, attempt: int, error: TaskError, now: float) -> Change | None:
+def reject(task: Task, attempt: int, error: TaskFailure, now: float) -> Change | None:
     """The handler declined the task."""
     return _end(task, Trigger.REJECT, now, error=error) if _current(task, attempt) else None
 
 
-def canceled(task: Task, attempt: int, error: TaskError, now: float) -> Change | None:
+def canceled(task: Task, attempt: int, error: TaskFailure, now: float) -> Change | None:
     """The attempt stopped because it was asked to."""
     return _end(task, Trigger.CANCEL, now, error=error) if _current(task, attempt) else None
 
@@ -189,10 +189,10 @@ def cancel(task: Task, reason: str, now: float) -> Change | None:
         return None
     if task.state in LEASED:
         return Change(msgspec.structs.replace(task, cancel_reason=reason, cancel_at=now, updated_at=now))
-    return _end(task, Trigger.CANCEL, now, error=TaskError("canceled", reason))
+    return _end(task, Trigger.CANCEL, now, error=TaskFailure("canceled", reason))
 
 
-def force(task: Task, attempt: int | None, error: TaskError, now: float) -> Change | None:
+def force(task: Task, attempt: int | None, error: TaskFailure, now: float) -> Change | None:
     """End the task without its agent's answer: a deadline, a timeout, a cancel that was not answered in time.
 
     With `attempt`, only while that attempt is the current one. A `canceled` error ends it canceled, others failed.
@@ -202,7 +202,7 @@ def force(task: Task, attempt: int | None, error: TaskError, now: float) -> Chan
     return _end(task, Trigger.CANCEL if error.code == "canceled" else Trigger.FAIL, now, error=error)
 
 
-def give_up(task: Task, error: TaskError, now: float) -> Change | None:
+def give_up(task: Task, error: TaskFailure, now: float) -> Change | None:
     """No instance will take the task: it ends, unless one has taken it meanwhile."""
     return _end(task, Trigger.FAIL, now, error=error) if task.state is TaskState.SUBMITTED else None
 
@@ -225,7 +225,7 @@ def lose(task: Task, attempt: int, now: float, why: Loss = Loss.CUT) -> Change |
     if not _current(task, attempt):
         return None
     if task.cancel_reason is not None:
-        return _end(task, Trigger.CANCEL, now, error=TaskError("canceled", task.cancel_reason))
+        return _end(task, Trigger.CANCEL, now, error=TaskFailure("canceled", task.cancel_reason))
     counts = task.state is not TaskState.INPUT_REQUIRED
     lost = msgspec.structs.replace(task, losses=task.losses + counts)
     if task.delivery is Delivery.AT_MOST_ONCE:
@@ -249,15 +249,15 @@ _HOW = {
 }
 
 
-def agent_lost(times: int, why: Loss) -> TaskError:
+def agent_lost(times: int, why: Loss) -> TaskFailure:
     """Return the error of an attempt that was lost; `times` is how many losses count by now."""
     often = f" {times} times; the last time" if times > 1 else ":"
-    return TaskError("agent_lost", f"the agent that ran this task was lost{often} {_HOW[why]}")
+    return TaskFailure("agent_lost", f"the agent that ran this task was lost{often} {_HOW[why]}")
 
 
-def outcome_unknown(why: Loss) -> TaskError:
+def outcome_unknown(why: Loss) -> TaskFailure:
     """Return the error of a lost attempt of a task that must not run twice."""
-    return TaskError(
+    return TaskFailure(
         "outcome_unknown",
         f"the agent was lost while it ran this task ({_HOW[why]}), which must not run twice: check what it did "
         "before trying again",
@@ -269,7 +269,7 @@ def _current(task: Task, attempt: int) -> bool:
 
 
 def _end(
-    task: Task, trigger: Trigger, now: float, *, output: bytes | None = None, error: TaskError | None = None
+    task: Task, trigger: Trigger, now: float, *, output: bytes | None = None, error: TaskFailure | None = None
 ) -> Change | None:
     state = after(task.state, trigger)
     if state is None:
@@ -288,7 +288,7 @@ def _end(
     return _moved(task, ended, now, error)
 
 
-def _requeue(task: Task, trigger: Trigger, now: float, error: TaskError | None = None) -> Change | None:
+def _requeue(task: Task, trigger: Trigger, now: float, error: TaskFailure | None = None) -> Change | None:
     state = after(task.state, trigger)
     if state is None:
         return None
@@ -313,7 +313,7 @@ def _settle(task: Task, data: AnswerData, now: float) -> Change | None:
         return None
     dialogue = task.dialogue.settle(data.question, now, answer=data.answer, expired=data.expired, by=data.by)
     seq = task.last_seq + 1
-    event = TaskEvent(task.id, seq, now, EventKind.ANSWER, msgspec.json.encode(data), task.attempt)
+    event = TaskEvent(task.id, seq, now, TaskEventKind.ANSWER, msgspec.json.encode(data), task.attempt)
     told = msgspec.structs.replace(task, last_seq=seq, updated_at=now, dialogue=dialogue)
     return _follow(Change(told, (event,)), None if dialogue.open else after(task.state, Trigger.ANSWER), now)
 
@@ -326,15 +326,15 @@ def _follow(change: Change, state: TaskState | None, now: float) -> Change:
     return Change(moved.task, change.events + moved.events)
 
 
-def _fault(task: Task, asked: messages.Question) -> TaskError | None:
+def _fault(task: Task, asked: messages.Question) -> TaskFailure | None:
     if task.dialogue.find(asked.number) is not None:
-        return TaskError("invalid_question", f"question {asked.number} was asked already")
+        return TaskFailure("invalid_question", f"question {asked.number} was asked already")
     if task.dialogue.asked_bytes + size_of(asked.question, asked.schema) > MOST_ASKED:
-        return TaskError("too_many_questions", f"the questions of a task are over {MOST_ASKED} bytes together")
+        return TaskFailure("too_many_questions", f"the questions of a task are over {MOST_ASKED} bytes together")
     return None
 
 
-def _moved(before: Task, task: Task, now: float, error: TaskError | None = None) -> Change:
+def _moved(before: Task, task: Task, now: float, error: TaskFailure | None = None) -> Change:
     data = StateData(
         task.state,
         task.attempt,
@@ -347,5 +347,5 @@ def _moved(before: Task, task: Task, now: float, error: TaskError | None = None)
 
 def _logged(task: Task, data: StateData, now: float) -> Change:
     seq = task.last_seq + 1
-    event = TaskEvent(task.id, seq, now, EventKind.STATE, msgspec.json.encode(data), task.attempt)
+    event = TaskEvent(task.id, seq, now, TaskEventKind.STATE, msgspec.json.encode(data), task.attempt)
     return Change(msgspec.structs.replace(task, last_seq=seq), (event,))

@@ -46,7 +46,7 @@ class ApiKey(msgspec.Struct, frozen=True):
     """What it is good for."""
 
 
-class Agent(msgspec.Struct, frozen=True):
+class AgentRecord(msgspec.Struct, frozen=True):
     """A named agent of one owner; its instances come and go."""
 
     id: str
@@ -67,7 +67,7 @@ class Agent(msgspec.Struct, frozen=True):
         return f"{self.owner}/{self.name}"
 
 
-class Skill(msgspec.Struct, frozen=True):
+class SkillRecord(msgspec.Struct, frozen=True):
     """A skill as its agent last declared it."""
 
     agent_id: str
@@ -130,7 +130,7 @@ class CallerRef(msgspec.Struct, frozen=True):
     name: str = ""
 
 
-class TaskError(msgspec.Struct, frozen=True):
+class TaskFailure(msgspec.Struct, frozen=True):
     """Why a task has no output."""
 
     code: str
@@ -191,7 +191,7 @@ class Task(msgspec.Struct, frozen=True):
     """When that cancel was asked for."""
     last_seq: int = 0
     output: bytes | None = None
-    error: TaskError | None = None
+    error: TaskFailure | None = None
     ended_at: float | None = None
     dialogue: Dialogue = SILENCE
     """What it asked people, and what they said."""
@@ -243,7 +243,7 @@ def same_request(before: Task, after: Task) -> bool:
     return bool(_asked_for(before) == _asked_for(after))
 
 
-class EventKind(StrEnum):
+class TaskEventKind(StrEnum):
     """What is in a task's log: its state changes, and what its agent reports."""
 
     STATE = "state"
@@ -262,7 +262,7 @@ class TaskEvent(msgspec.Struct, frozen=True):
     task_id: str
     seq: int
     at: float
-    kind: EventKind
+    kind: TaskEventKind
     data: bytes
     """JSON. Of `state`: an object with `state`, and where they apply `attempt`, `instance`, `code`, `message`,
     `accepted` (`lifecycle.StateData`); of `question` a `messages.Question`, of `answer` a `lifecycle.AnswerData`."""

@@ -4,13 +4,12 @@ from collections.abc import Callable, Mapping
 
 from agentic_atlas.backend.domain import lifecycle
 from agentic_atlas.backend.domain.lifecycle import Change
-from agentic_atlas.backend.domain.records import EventKind, Task, TaskError
+from agentic_atlas.backend.domain.records import Task, TaskEventKind, TaskFailure
 from agentic_atlas.protocol import codes
 from agentic_atlas.protocol.inside.messages import InstanceRef
-from agentic_atlas.protocol.messages import Accept, Event, Fault, Outcome, Question, Refuse, Report, Result
-from agentic_atlas.protocol.messages import EventKind as SaidKind
+from agentic_atlas.protocol.messages import Accept, Event, EventKind, Fault, Outcome, Question, Refuse, Report, Result
 
-_ENDS: Mapping[Outcome, Callable[[Task, int, TaskError, float], Change | None]] = {
+_ENDS: Mapping[Outcome, Callable[[Task, int, TaskFailure, float], Change | None]] = {
     Outcome.FAILED: lifecycle.fail,
     Outcome.REJECTED: lifecycle.reject,
     Outcome.CANCELED: lifecycle.canceled,
@@ -38,7 +37,7 @@ def decide(
     latest: int,
     said: Report,
     now: float,
-    asked: Question | TaskError | None = None,
+    asked: Question | TaskFailure | None = None,
 ) -> Change | None:
     """Return what a report changes; see `may_report` for whose count.
 
@@ -52,17 +51,17 @@ def decide(
             return lifecycle.accept(task, attempt, now)
         case Refuse(attempt=attempt, reason=reason):
             return lifecycle.refuse(task, attempt, now, reason)
-        case Event(attempt=attempt, n=n, kind=SaidKind.QUESTION):
+        case Event(attempt=attempt, n=n, kind=EventKind.QUESTION):
             return None if asked is None else lifecycle.ask(task, attempt, n, asked, now)
         case Event(attempt=attempt, n=n, kind=kind, data=data):
-            return lifecycle.report(task, attempt, n, EventKind(kind.value), bytes(data), now)
+            return lifecycle.report(task, attempt, n, TaskEventKind(kind.value), bytes(data), now)
         case Result(attempt=attempt, outcome=Outcome.COMPLETED, output=output):
             return lifecycle.complete(task, attempt, bytes(output), now)
         case Result(attempt=attempt, outcome=outcome, error=error):
             return _ENDS[outcome](task, attempt, _believed(outcome, error), now)
 
 
-def _believed(outcome: Outcome, said: Fault | None) -> TaskError:
+def _believed(outcome: Outcome, said: Fault | None) -> TaskFailure:
     """Return an agent's reason, without a code that is not its to give."""
     fault = said or Fault("handler_error", "the agent gave no reason")
-    return TaskError(_CODES[outcome](fault.code), fault.message, bytes(fault.detail))
+    return TaskFailure(_CODES[outcome](fault.code), fault.message, bytes(fault.detail))

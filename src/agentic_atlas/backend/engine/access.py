@@ -6,7 +6,7 @@ from msgspec.structs import replace
 
 from agentic_atlas.auth import digest
 from agentic_atlas.backend.domain.names import split_agent
-from agentic_atlas.backend.domain.records import Agent, ApiKey, Instance, Task, User
+from agentic_atlas.backend.domain.records import AgentRecord, ApiKey, Instance, Task, User
 from agentic_atlas.backend.engine.registry import Registry
 from agentic_atlas.backend.ports import Store, Summary
 from agentic_atlas.backend.rights import SEND_A_KEY, AgentToken, Principal, Visible, no_agent, no_task, seen_by
@@ -86,7 +86,7 @@ class Access:
             raise NotFound("the agent that calls is gone", code="agent_not_found")
         return replace(who, user=owner)
 
-    async def agent(self, user: User, name: str) -> Agent:
+    async def agent(self, user: User, name: str) -> AgentRecord:
         """Return the agent that `name` or `owner/name` means to this user; without an owner it is their own.
 
         Whose it is stands in its name: what somebody may not use is not looked for, so that no time tells of it either.

@@ -5,7 +5,7 @@ from asyncio import Task
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeAlias
 
-from agentic_atlas.backend.ports import FaultLog, Router
+from agentic_atlas.backend.ports import FaultLog, RouterPort
 from agentic_atlas.protocol.inside.messages import Called, Congested, InstanceRef, Replied
 from agentic_atlas.protocol.messages import Fault, Reply, ReplyKind
 from agentic_atlas.protocol.tasks import TaskState
@@ -14,7 +14,7 @@ from agentic_atlas.protocol.tasks import TaskState
 class Replies:
     """Where the answers to one call go."""
 
-    def __init__(self, router: Router, instance: InstanceRef, stalled: dict[InstanceRef, asyncio.Event]) -> None:
+    def __init__(self, router: RouterPort, instance: InstanceRef, stalled: dict[InstanceRef, asyncio.Event]) -> None:
         self._router = router
         self._instance = instance
         self._stalled = stalled
@@ -44,7 +44,7 @@ Spawn: TypeAlias = Callable[[Coroutine[Any, Any, None]], Task[None] | None]
 class Answering:
     """All calls that are open; those of a connection end with it."""
 
-    def __init__(self, router: Router, log: FaultLog, answer: Answer, spawn: Spawn) -> None:
+    def __init__(self, router: RouterPort, log: FaultLog, answer: Answer, spawn: Spawn) -> None:
         """Take what answers a call, and what starts a coroutine (None: not any more)."""
         self._router = router
         self._log = log

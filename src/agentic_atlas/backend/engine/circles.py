@@ -17,7 +17,7 @@ from typing import TypeAlias
 import msgspec
 
 from agentic_atlas.backend.domain import lifecycle
-from agentic_atlas.backend.domain.records import TaskError
+from agentic_atlas.backend.domain.records import TaskFailure
 from agentic_atlas.backend.engine.census import Census, OpenTask
 from agentic_atlas.backend.engine.credit import Credits
 from agentic_atlas.backend.engine.dispatch import Dispatcher
@@ -118,13 +118,13 @@ def ancestors(census: Census, task: OpenTask) -> Iterator[OpenTask]:
         task = parent
 
 
-def circle_error(census: Census, task: OpenTask, slots: Slots) -> TaskError:
+def circle_error(census: Census, task: OpenTask, slots: Slots) -> TaskFailure:
     """Return what the task ends with; it names the chain of calls from its root."""
     chain = [task, *ancestors(census, task)][::-1]
     several = sum(slots(task.agent_id, task.skill).values())
     way = " → ".join(f"{one.agent}.{one.skill}" for one in chain)
     detail = [{"task": one.id, "agent": one.agent, "skill": one.skill} for one in chain]
-    return TaskError(
+    return TaskFailure(
         "call_circle",
         f"the calls go round in a circle: {way} waits for one of {several} slots of {task.agent}, and all are held by "
         "tasks that wait for it: give the agents more concurrency, or have them not call one another in a circle",

@@ -25,7 +25,7 @@ from agentic_atlas.backend.engine.fairness import FairQueues
 from agentic_atlas.backend.engine.feed import Feed
 from agentic_atlas.backend.engine.offers import Offers
 from agentic_atlas.backend.engine.unawaited import again_after, outcome, value
-from agentic_atlas.backend.ports import Added, Changed, Decide, FaultLog, Router, Tasks
+from agentic_atlas.backend.ports import Added, Changed, Decide, FaultLog, RouterPort, Tasks
 from agentic_atlas.protocol import messages
 from agentic_atlas.protocol.inside.messages import Deliver, Forget, InstanceRef, Tell
 from agentic_atlas.protocol.tasks import LEASED, TaskState
@@ -44,7 +44,7 @@ class Dispatcher:
         self,
         tasks: Tasks,
         credit: Credits,
-        router: Router,
+        router: RouterPort,
         feed: Feed,
         clock: Callable[[], float],
         log: FaultLog,

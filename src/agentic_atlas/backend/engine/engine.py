@@ -19,7 +19,7 @@ from agentic_atlas.backend.engine.monitor import Monitor
 from agentic_atlas.backend.engine.registry import Registry
 from agentic_atlas.backend.engine.sightings import Sightings
 from agentic_atlas.backend.engine.watchers import Watchers
-from agentic_atlas.backend.ports import Backups, Clock, FaultLog, Ids, Router, Schemas, Store
+from agentic_atlas.backend.ports import Backups, Clock, FaultLog, Ids, RouterPort, Schemas, Store
 from agentic_atlas.bus.base import Bus
 from agentic_atlas.protocol.inside.messages import Adopt
 from agentic_atlas.protocol.messages import Limits
@@ -66,7 +66,7 @@ class Engine:
 
     store: Store
     credit: Credits
-    router: Router
+    router: RouterPort
     keys: "KeyRing"
     network: str
     """Id of this network; in the issuer of every token."""
@@ -89,7 +89,7 @@ class Engine:
 
     @staticmethod
     def over(
-        store: Store, router: Router, network: str, world: World, settings: EngineSettings | None = None
+        store: Store, router: RouterPort, network: str, world: World, settings: EngineSettings | None = None
     ) -> "Engine":
         """Return the engine over a store and behind a router; `network` is the id of the network."""
         settings = settings or EngineSettings()

@@ -11,7 +11,7 @@ from msgspec import Raw
 from agentic_atlas.backend.domain import lifecycle
 from agentic_atlas.backend.domain.assignment import assignment
 from agentic_atlas.backend.domain.questions import read_question
-from agentic_atlas.backend.domain.records import Agent, Instance, Skill, Task, TaskError
+from agentic_atlas.backend.domain.records import AgentRecord, Instance, SkillRecord, Task, TaskFailure
 from agentic_atlas.backend.domain.reporting import decide, may_report
 from agentic_atlas.backend.engine.engine import Engine
 from agentic_atlas.backend.engine.succession import succeed
@@ -96,7 +96,7 @@ async def admit(engine: Engine, said: Arrived) -> Admit:
     return await _settle(engine, said, agent, ref)
 
 
-async def _registered(engine: Engine, instance: Instance, description: str, skills: Sequence[Skill]) -> Instance:
+async def _registered(engine: Engine, instance: Instance, description: str, skills: Sequence[SkillRecord]) -> Instance:
     agent_id, offers = instance.agent_id, engine.dispatcher.offers
     offers.came(agent_id, instance.id, skills)
     try:
@@ -163,7 +163,7 @@ def failure(error: BaseException) -> Failure:
     )
 
 
-async def _permitted(engine: Engine, token_id: str, agent_id: str) -> tuple[Agent, Principal]:
+async def _permitted(engine: Engine, token_id: str, agent_id: str) -> tuple[AgentRecord, Principal]:
     """Return whose connection it is, as agent and as who asks."""
     bearer = await engine.store.tokens.bearer(token_id)
     if bearer is None or bearer.agent.id != agent_id:
@@ -181,7 +181,7 @@ async def _permitted(engine: Engine, token_id: str, agent_id: str) -> tuple[Agen
     return agent, who
 
 
-async def _declared(engine: Engine, agent: Agent, hello: Hello) -> list[Skill]:
+async def _declared(engine: Engine, agent: AgentRecord, hello: Hello) -> list[SkillRecord]:
     if hello.protocol != PROTOCOL_VERSION:
         raise NotAdmitted(
             CloseCode.PROTOCOL_VERSION, "protocol_version", f"this router speaks protocol {PROTOCOL_VERSION}"
@@ -191,7 +191,7 @@ async def _declared(engine: Engine, agent: Agent, hello: Hello) -> list[Skill]:
         await _check_declared(engine, agent, hello.skills)
         engine.registry.accept(agent.id, digest)
     return [
-        Skill(
+        SkillRecord(
             agent_id=agent.id,
             name=skill.name,
             description=skill.description,
@@ -205,7 +205,7 @@ async def _declared(engine: Engine, agent: Agent, hello: Hello) -> list[Skill]:
     ]
 
 
-async def _check_declared(engine: Engine, agent: Agent, skills: Sequence[SkillSpec]) -> None:
+async def _check_declared(engine: Engine, agent: AgentRecord, skills: Sequence[SkillSpec]) -> None:
     names = [skill.name for skill in skills]
     try:
         if len(names) > engine.limits.skills:
@@ -219,13 +219,13 @@ async def _check_declared(engine: Engine, agent: Agent, skills: Sequence[SkillSp
         raise NotAdmitted(CloseCode.INVALID_REGISTRATION, error.code, error.message) from None
 
 
-def _asked(schemas: Schemas, data: Raw) -> messages.Question | TaskError:
+def _asked(schemas: Schemas, data: Raw) -> messages.Question | TaskFailure:
     """Return what a `question` event asks, or the error with which its task is to end: it can't be asked."""
     try:
         question = read_question(bytes(data))
         schemas.check_question(bytes(question.schema), f"question {question.number}")
     except InvalidInput as error:
-        return TaskError("invalid_question", error.message)
+        return TaskFailure("invalid_question", error.message)
     return question
 
 
@@ -236,7 +236,7 @@ def _schemas(skill: SkillSpec) -> list[tuple[str, bytes]]:
     ]
 
 
-async def _settle(engine: Engine, said: Arrived, agent: Agent, instance: InstanceRef) -> Admit:
+async def _settle(engine: Engine, said: Arrived, agent: AgentRecord, instance: InstanceRef) -> Admit:
     """Compare what the instance says it holds with what the store says it holds."""
     hello = said.hello
     lost_at_once = list(await succeed(engine, instance, said.identity.token_id, hello.predecessors))

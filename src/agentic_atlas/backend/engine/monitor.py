@@ -12,7 +12,7 @@ from agentic_atlas.backend.domain.invariants import Finding, Invariant
 from agentic_atlas.backend.engine.credit import Credits
 from agentic_atlas.backend.engine.dispatch import Dispatcher
 from agentic_atlas.backend.engine.findings import Findings
-from agentic_atlas.backend.ports import FaultLog, Router
+from agentic_atlas.backend.ports import FaultLog, RouterPort
 from agentic_atlas.protocol.inside.messages import Abandon, Adopt, Audit
 from agentic_atlas.protocol.messages import RunningAttempt
 from agentic_atlas.protocol.tasks import Loss
@@ -39,7 +39,7 @@ class Monitor:
         self,
         dispatcher: Dispatcher,
         credit: Credits,
-        router: Router,
+        router: RouterPort,
         clock: Callable[[], float],
         log: FaultLog,
         sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,

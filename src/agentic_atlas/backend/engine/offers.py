@@ -9,11 +9,11 @@ from collections.abc import Collection, Sequence
 
 import msgspec
 
-from agentic_atlas.backend.domain.records import Skill
+from agentic_atlas.backend.domain.records import SkillRecord
 
 
 class _Declared(msgspec.Struct, frozen=True):
-    skills: dict[str, Skill]
+    skills: dict[str, SkillRecord]
     generation: int | None
     """None while it is being registered."""
 
@@ -26,7 +26,9 @@ class Offers:
         self._able: dict[str, dict[str, frozenset[str] | None]] = {}
         """What was found of them, until one comes or leaves."""
 
-    def came(self, agent_id: str, instance_id: str, skills: Sequence[Skill], generation: int | None = None) -> None:
+    def came(
+        self, agent_id: str, instance_id: str, skills: Sequence[SkillRecord], generation: int | None = None
+    ) -> None:
         """An instance registers with these skills; with a generation, it has."""
         self._able.pop(agent_id, None)
         instances = self._agents.setdefault(agent_id, {})
@@ -45,9 +47,9 @@ class Offers:
             del self._agents[agent_id]
         return True
 
-    def offered(self, agent_id: str) -> list[Skill]:
+    def offered(self, agent_id: str) -> list[SkillRecord]:
         """Return what the agent's connected instances offer; nothing when none is connected."""
-        offered: dict[str, Skill] = {}
+        offered: dict[str, SkillRecord] = {}
         for declared in self._agents.get(agent_id, {}).values():
             offered |= declared.skills
         return sorted(offered.values(), key=lambda skill: skill.name)

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from msgspec.structs import replace
 
 from agentic_atlas.backend.domain.kept import Kept
-from agentic_atlas.backend.domain.records import Agent, Skill
+from agentic_atlas.backend.domain.records import AgentRecord, SkillRecord
 from agentic_atlas.backend.ports import Agents
 from agentic_atlas.errors import NotFound
 from agentic_atlas.protocol.schemas.words import meant
@@ -27,12 +27,12 @@ class Registry:
 
     def __init__(self, agents: Agents) -> None:
         self._agents = agents
-        self._by_name: dict[tuple[str, str], Agent] = {}
-        self._skills: Kept[str, dict[str, Skill]] = Kept(_MOST_BYTES)
+        self._by_name: dict[tuple[str, str], AgentRecord] = {}
+        self._skills: Kept[str, dict[str, SkillRecord]] = Kept(_MOST_BYTES)
         self._accepted: dict[str, bytes] = {}
         self._version = 0
 
-    async def agent(self, owner: str, name: str) -> Agent | None:
+    async def agent(self, owner: str, name: str) -> AgentRecord | None:
         """Return the owner's agent of this name."""
         known = self._by_name.get((owner, name))
         if known is not None:
@@ -45,7 +45,7 @@ class Registry:
             self._by_name[owner, name] = agent
         return agent
 
-    async def skill(self, agent: Agent, name: str) -> Skill:
+    async def skill(self, agent: AgentRecord, name: str) -> SkillRecord:
         """Return a skill of the agent's; raises NotFound (`skill_not_found`) with the names there are."""
         skills = self._skills.get(agent.id)
         if skills is None:
@@ -73,7 +73,7 @@ class Registry:
         if len(self._accepted) > _MOST_ACCEPTED:
             del self._accepted[next(iter(self._accepted))]
 
-    def offers(self, agent_id: str, offered: Sequence[Skill]) -> None:
+    def offers(self, agent_id: str, offered: Sequence[SkillRecord]) -> None:
         """The agent offers this from now on: what is kept of it stays kept when it is the same."""
         kept = self._skills.get(agent_id)
         if kept is None or [_said(skill) for skill in kept.values()] != [_said(skill) for skill in offered]:
@@ -86,10 +86,10 @@ class Registry:
         self._by_name = {key: agent for key, agent in self._by_name.items() if agent.id != agent_id}
 
 
-def _said(skill: Skill) -> Skill:
+def _said(skill: SkillRecord) -> SkillRecord:
     """Return a skill without when it was declared."""
     return replace(skill, updated_at=0.0)
 
 
-def _size(skill: Skill) -> int:
+def _size(skill: SkillRecord) -> int:
     return _AROUND + len(skill.input_schema) + len(skill.output_schema) + len(skill.description)

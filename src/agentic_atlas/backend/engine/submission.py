@@ -18,7 +18,7 @@ from agentic_atlas.backend.domain.idempotency import digest
 from agentic_atlas.backend.domain.ids import TASK
 from agentic_atlas.backend.domain.names import full_name
 from agentic_atlas.backend.domain.policies import effective
-from agentic_atlas.backend.domain.records import Agent, CallerRef, Skill, Submitted, Task, User
+from agentic_atlas.backend.domain.records import AgentRecord, CallerRef, SkillRecord, Submitted, Task, User
 from agentic_atlas.backend.domain.tracing import child
 from agentic_atlas.backend.engine import events
 from agentic_atlas.backend.engine.engine import Engine
@@ -143,7 +143,7 @@ async def _prepare(engine: Engine, requests: Sequence[_Request]) -> list[_Prepar
     ]
 
 
-async def _accepted(engine: Engine, request: _Request) -> tuple[Agent, Skill] | _Refused:
+async def _accepted(engine: Engine, request: _Request) -> tuple[AgentRecord, SkillRecord] | _Refused:
     """Return whom the task is for. Waits only for what is not in memory, and for long schemas."""
     user, ask = request.user, request.ask
     fault = _fault(request.input, engine.limits.payload_bytes)
@@ -160,7 +160,7 @@ async def _accepted(engine: Engine, request: _Request) -> tuple[Agent, Skill] | 
     return agent, skill
 
 
-def _prepared(engine: Engine, request: _Request, agent: Agent, skill: Skill) -> _Prepared | _Refused:
+def _prepared(engine: Engine, request: _Request, agent: AgentRecord, skill: SkillRecord) -> _Prepared | _Refused:
     caller, ask = request.caller, request.ask
     refusal = _unreachable(engine, agent, ask) or engine.dispatcher.census.check(agent.id, agent.full_name, caller)
     if refusal is not None:
@@ -239,7 +239,7 @@ def _check_options(engine: Engine, ask: SubmitRequest) -> None:
         raise InvalidInput(f"the deadline is more than {LONGEST // 86_400} days ahead")
 
 
-def _unreachable(engine: Engine, agent: Agent, ask: SubmitRequest) -> AtlasError | None:
+def _unreachable(engine: Engine, agent: AgentRecord, ask: SubmitRequest) -> AtlasError | None:
     """Return why the agent can't be asked now, or None."""
     if agent.disabled_at is not None:
         return Unavailable(f"{agent.full_name} is disabled", code="agent_disabled", retry_after=60)
@@ -252,7 +252,7 @@ def _unreachable(engine: Engine, agent: Agent, ask: SubmitRequest) -> AtlasError
     return None
 
 
-def _new_task(engine: Engine, request: _Request, agent: Agent, skill: Skill) -> Task:
+def _new_task(engine: Engine, request: _Request, agent: AgentRecord, skill: SkillRecord) -> Task:
     caller, ask, parent = request.caller, request.ask, request.parent
     now = engine.clock()
     policy = effective(skill.policy, ask)

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import msgspec
 from sqlalchemy import Connection, bindparam, case, delete, insert, select, update
 
-from agentic_atlas.backend.domain.records import Agent, Instance, Skill
+from agentic_atlas.backend.domain.records import AgentRecord, Instance, SkillRecord
 from agentic_atlas.backend.ports import MOST_INSTANCES
 from agentic_atlas.backend.store.operations import Statement
 from agentic_atlas.backend.store.readers import Readers
@@ -22,26 +22,26 @@ class SqlAgents:
         self._writer = writer
         self._readers = readers
 
-    async def add(self, agent: Agent) -> None:
+    async def add(self, agent: AgentRecord) -> None:
         """See the port."""
         if not await self._writer.submit(Statement(lambda connection: _add(connection, agent))):
             raise Conflict(f"{agent.owner} has an agent {agent.name} already", code="agent_exists")
 
-    async def get(self, agent_id: str) -> Agent | None:
+    async def get(self, agent_id: str) -> AgentRecord | None:
         """See the port."""
         return await self._readers.run(lambda connection: _get(connection, agent_id))
 
-    async def by_name(self, owner: str, name: str) -> Agent | None:
+    async def by_name(self, owner: str, name: str) -> AgentRecord | None:
         """See the port."""
         return await self._readers.run(lambda connection: _by_name(connection, f"{owner}/{name}"))
 
-    async def find(self, *, owner_id: str | None, limit: int, after: str | None = None) -> list[Agent]:
+    async def find(self, *, owner_id: str | None, limit: int, after: str | None = None) -> list[AgentRecord]:
         """See the port."""
         return await self._readers.run(lambda connection: _find(connection, owner_id, limit, after))
 
     async def update(
         self, agent_id: str, *, description: str | None = None, disabled_at: float | None = None
-    ) -> Agent | None:
+    ) -> AgentRecord | None:
         """See the port."""
         values: dict[str, object] = {}
         if description is not None:
@@ -54,7 +54,7 @@ class SqlAgents:
         """See the port."""
         return await self._writer.submit(Statement(lambda connection: _delete(connection, agent_id)))
 
-    async def skills(self, agent_id: str) -> list[Skill]:
+    async def skills(self, agent_id: str) -> list[SkillRecord]:
         """See the port."""
         return await self._readers.run(lambda connection: _skills(connection, agent_id))
 
@@ -66,13 +66,13 @@ class SqlAgents:
         """See the port."""
         return await self._readers.run(lambda connection: _departed(connection, agent_id, token_id, instance_ids))
 
-    async def register(self, instance: Instance, description: str, skills: Sequence[Skill]) -> Instance:
+    async def register(self, instance: Instance, description: str, skills: Sequence[SkillRecord]) -> Instance:
         """See the port. Raises NotFound without the agent or token, Conflict when the id is another agent's."""
         return await self._writer.submit(
             Statement(lambda connection: _register(connection, instance, description, skills))
         )
 
-    async def declare(self, agent_id: str, skills: Sequence[Skill]) -> None:
+    async def declare(self, agent_id: str, skills: Sequence[SkillRecord]) -> None:
         """See the port."""
         await self._writer.submit(Statement(lambda connection: _declare(connection, agent_id, skills)))
 
@@ -92,7 +92,7 @@ class SqlAgents:
         return await self._writer.submit(Statement(lambda connection: _depart_all(connection, now)))
 
 
-def _add(connection: Connection, agent: Agent) -> bool:
+def _add(connection: Connection, agent: AgentRecord) -> bool:
     """Add an agent; False when its name is taken."""
     if _by_name(connection, agent.full_name) is not None:
         return False
@@ -100,19 +100,19 @@ def _add(connection: Connection, agent: Agent) -> bool:
     return True
 
 
-def _get(connection: Connection, agent_id: str) -> Agent | None:
+def _get(connection: Connection, agent_id: str) -> AgentRecord | None:
     """One agent."""
     row = connection.execute(select(*AGENTS.read).where(agents.c.id == agent_id)).one_or_none()
     return AGENTS.value(row) if row else None
 
 
-def _by_name(connection: Connection, full_name: str) -> Agent | None:
+def _by_name(connection: Connection, full_name: str) -> AgentRecord | None:
     """The agent of this name."""
     row = connection.execute(select(*AGENTS.read).where(agents.c.full_name == full_name)).one_or_none()
     return AGENTS.value(row) if row else None
 
 
-def _find(connection: Connection, owner_id: str | None, limit: int, after: str | None) -> list[Agent]:
+def _find(connection: Connection, owner_id: str | None, limit: int, after: str | None) -> list[AgentRecord]:
     """Agents by full name, of one owner or all."""
     query = select(*AGENTS.read).order_by(agents.c.full_name).limit(limit)
     if owner_id is not None:
@@ -122,7 +122,7 @@ def _find(connection: Connection, owner_id: str | None, limit: int, after: str |
     return [AGENTS.value(row) for row in connection.execute(query)]
 
 
-def _update(connection: Connection, agent_id: str, values: dict[str, object]) -> Agent | None:
+def _update(connection: Connection, agent_id: str, values: dict[str, object]) -> AgentRecord | None:
     """Change some columns of an agent and return it."""
     if values:
         connection.execute(update(agents).where(agents.c.id == agent_id).values(values))
@@ -134,7 +134,7 @@ def _delete(connection: Connection, agent_id: str) -> bool:
     return connection.execute(delete(agents).where(agents.c.id == agent_id)).rowcount > 0
 
 
-def _skills(connection: Connection, agent_id: str) -> list[Skill]:
+def _skills(connection: Connection, agent_id: str) -> list[SkillRecord]:
     """Skills of an agent, by name."""
     query = select(*SKILLS.read).where(skills.c.agent_id == agent_id).order_by(skills.c.name)
     return [SKILLS.value(row) for row in connection.execute(query)]
@@ -167,7 +167,9 @@ _PRESENT_FIRST = (
 )
 
 
-def _register(connection: Connection, instance: Instance, description: str, declared: Sequence[Skill]) -> Instance:
+def _register(
+    connection: Connection, instance: Instance, description: str, declared: Sequence[SkillRecord]
+) -> Instance:
     """Store a connected instance and what it says about its agent; return it with its new generation."""
     agent_id, now = instance.agent_id, instance.connected_at
     seen = {"description": description, "last_seen_at": now}
@@ -179,13 +181,13 @@ def _register(connection: Connection, instance: Instance, description: str, decl
     return _connect(connection, instance)
 
 
-def _declare(connection: Connection, agent_id: str, declared: Sequence[Skill]) -> None:
+def _declare(connection: Connection, agent_id: str, declared: Sequence[SkillRecord]) -> None:
     """Store the skills of an agent that there still is."""
     if _get(connection, agent_id) is not None:
         _offer(connection, agent_id, declared)
 
 
-def _offer(connection: Connection, agent_id: str, declared: Sequence[Skill]) -> None:
+def _offer(connection: Connection, agent_id: str, declared: Sequence[SkillRecord]) -> None:
     connection.execute(delete(skills).where(skills.c.agent_id == agent_id))
     if declared:
         connection.execute(insert(skills), [SKILLS.values(skill) for skill in declared])

@@ -17,12 +17,12 @@ from agentic_atlas.backend.domain.ids import TASK, earliest
 from agentic_atlas.backend.domain.lifecycle import Change
 from agentic_atlas.backend.domain.questions import SILENCE
 from agentic_atlas.backend.domain.records import (
-    Agent,
+    AgentRecord,
     ApiKey,
     CallerRef,
     Instance,
     Role,
-    Skill,
+    SkillRecord,
     Task,
     TaskEvent,
     Token,
@@ -219,26 +219,26 @@ class MemoryAgents:
     def __init__(self, users: "MemoryUsers") -> None:
         self.tokens = MemoryTokens(self)
         self._users = users
-        self._agents: dict[str, Agent] = {}
-        self._skills: dict[str, list[Skill]] = {}
+        self._agents: dict[str, AgentRecord] = {}
+        self._skills: dict[str, list[SkillRecord]] = {}
         self._instances: dict[str, Instance] = {}
 
-    async def add(self, agent: Agent) -> None:
+    async def add(self, agent: AgentRecord) -> None:
         """See the port. Raises NotFound without the owner."""
         if await self.by_name(agent.owner, agent.name) is not None:
             raise Conflict(f"{agent.owner} has an agent {agent.name} already", code="agent_exists")
         self._users.require(agent.owner_id)
         self._agents[agent.id] = agent
 
-    async def get(self, agent_id: str) -> Agent | None:
+    async def get(self, agent_id: str) -> AgentRecord | None:
         """See the port."""
         return self._agents.get(agent_id)
 
-    async def by_name(self, owner: str, name: str) -> Agent | None:
+    async def by_name(self, owner: str, name: str) -> AgentRecord | None:
         """See the port."""
         return next((agent for agent in self._agents.values() if (agent.owner, agent.name) == (owner, name)), None)
 
-    async def find(self, *, owner_id: str | None, limit: int, after: str | None = None) -> list[Agent]:
+    async def find(self, *, owner_id: str | None, limit: int, after: str | None = None) -> list[AgentRecord]:
         """See the port."""
         theirs = [agent for agent in self._agents.values() if owner_id in (None, agent.owner_id)]
         theirs = [agent for agent in theirs if after is None or agent.full_name > after]
@@ -246,7 +246,7 @@ class MemoryAgents:
 
     async def update(
         self, agent_id: str, *, description: str | None = None, disabled_at: float | None = None
-    ) -> Agent | None:
+    ) -> AgentRecord | None:
         """See the port."""
         agent = self._agents.get(agent_id)
         if agent is not None and description is not None:
@@ -264,7 +264,7 @@ class MemoryAgents:
         self.tokens.forget(agent_id)
         return self._agents.pop(agent_id, None) is not None
 
-    async def skills(self, agent_id: str) -> list[Skill]:
+    async def skills(self, agent_id: str) -> list[SkillRecord]:
         """See the port."""
         return list(self._skills.get(agent_id, ()))
 
@@ -279,7 +279,7 @@ class MemoryAgents:
             one.id for one in gone if (one.agent_id, one.token_id) == (agent_id, token_id) and one.id in instance_ids
         ]
 
-    async def register(self, instance: Instance, description: str, skills: Sequence[Skill]) -> Instance:
+    async def register(self, instance: Instance, description: str, skills: Sequence[SkillRecord]) -> Instance:
         """See the port. Raises NotFound without the agent or token, Conflict when the id is another agent's."""
         now, last = instance.connected_at, self._instances.get(instance.id)
         if instance.agent_id not in self._agents:
@@ -300,7 +300,7 @@ class MemoryAgents:
             del self._instances[surplus.id]
         return registered
 
-    async def declare(self, agent_id: str, skills: Sequence[Skill]) -> None:
+    async def declare(self, agent_id: str, skills: Sequence[SkillRecord]) -> None:
         """See the port."""
         if agent_id in self._agents:
             self._skills[agent_id] = sorted(skills, key=lambda skill: skill.name)
@@ -324,7 +324,7 @@ class MemoryAgents:
         self._instances |= {one.id: replace(one, disconnected_at=now) for one in present}
         return sorted({one.agent_id for one in present})
 
-    async def with_owner(self, agent_id: str) -> tuple[Agent, User] | None:
+    async def with_owner(self, agent_id: str) -> tuple[AgentRecord, User] | None:
         """Return the agent and whose it is."""
         agent = self._agents.get(agent_id)
         owner = None if agent is None else await self._users.get(agent.owner_id)

@@ -15,16 +15,16 @@ from sqlalchemy import Column, Table
 from agentic_atlas.backend.domain.questions import SILENCE, Dialogue
 from agentic_atlas.backend.domain.records import (
     CHANGING,
-    Agent,
+    AgentRecord,
     ApiKey,
     CallerRef,
-    EventKind,
     Instance,
     Role,
-    Skill,
+    SkillRecord,
     Task,
-    TaskError,
     TaskEvent,
+    TaskEventKind,
+    TaskFailure,
     Token,
     User,
 )
@@ -156,7 +156,7 @@ def _decoders(fields: Sequence[Field], names: Sequence[str]) -> tuple[list[Any],
 # `_value_` is the plain attribute behind an enum's slow property `value`.
 _STATES = {state.value: state for state in TaskState}
 _DELIVERIES = {delivery.value: delivery for delivery in Delivery}
-_KINDS = {kind.value: kind for kind in EventKind}
+_KINDS = {kind.value: kind for kind in TaskEventKind}
 _DIALOGUE = msgspec.json.Decoder(Dialogue)
 _POLICY = msgspec.json.Decoder(Policy)
 _LABELS = msgspec.json.Decoder(dict[str, str])
@@ -172,12 +172,12 @@ def dialogue_blob(dialogue: Dialogue) -> bytes | None:
     return msgspec.json.encode(dialogue) if dialogue.questions else None
 
 
-def _error_columns(error: TaskError | None) -> Row:
+def _error_columns(error: TaskFailure | None) -> Row:
     return (None, None, None) if error is None else (error.code, error.message, error.detail)
 
 
-def _error_of(code: str | None, message: str, detail: bytes) -> TaskError | None:
-    return None if code is None else TaskError(code, message, detail)
+def _error_of(code: str | None, message: str, detail: bytes) -> TaskFailure | None:
+    return None if code is None else TaskFailure(code, message, detail)
 
 
 TASKS = Rows(
@@ -215,9 +215,9 @@ EVENTS = Rows(
     Field("kind", paths=("kind._value_",), decode=_KINDS.__getitem__),
     Field("data", payload=True),
 )
-AGENTS = Rows(Agent, tables.agents, Field("name", also=("full_name",)))
+AGENTS = Rows(AgentRecord, tables.agents, Field("name", also=("full_name",)))
 SKILLS = Rows(
-    Skill,
+    SkillRecord,
     tables.skills,
     Field("policy", encode=lambda policy: (msgspec.json.encode(policy),), decode=_POLICY.decode),
     Field("streams", encode=lambda streams: (int(streams),), decode=bool),

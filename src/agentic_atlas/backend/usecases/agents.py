@@ -8,7 +8,7 @@ import msgspec
 
 from agentic_atlas.backend.domain import lifecycle
 from agentic_atlas.backend.domain.names import check_name
-from agentic_atlas.backend.domain.records import Agent, Instance, Skill, TaskError, Usage
+from agentic_atlas.backend.domain.records import AgentRecord, Instance, SkillRecord, TaskFailure, Usage
 from agentic_atlas.backend.engine.engine import Engine
 from agentic_atlas.backend.rights import Principal
 from agentic_atlas.backend.usecases.application import use_case
@@ -35,23 +35,23 @@ class Presence(msgspec.Struct, frozen=True):
 class AgentNow(msgspec.Struct, frozen=True):
     """An agent, and what there is of it at the moment."""
 
-    agent: Agent
+    agent: AgentRecord
     presence: Presence
 
 
 class AgentDetails(msgspec.Struct, frozen=True):
     """An agent with what it declared and where it runs."""
 
-    agent: Agent
+    agent: AgentRecord
     presence: Presence
-    skills: list[Skill]
+    skills: list[SkillRecord]
     instances: list[Instance]
 
 
 @use_case
 async def create(who: Principal, engine: Engine, name: str, description: str = "") -> AgentNow:
     """Make an agent of the principal's own; raises Conflict (`agent_exists`) or InvalidInput."""
-    agent = Agent(
+    agent = AgentRecord(
         id=engine.ids("agt"),
         owner_id=who.user.id,
         owner=who.user.name,
@@ -106,9 +106,9 @@ async def delete(who: Principal, engine: Engine, name: str) -> None:
     await _end_tasks(engine, agent)
 
 
-async def _end_tasks(engine: Engine, agent: Agent) -> None:
+async def _end_tasks(engine: Engine, agent: AgentRecord) -> None:
     """End what nobody can run any more."""
-    error = TaskError("agent_deleted", f"the agent {agent.full_name} was deleted")
+    error = TaskFailure("agent_deleted", f"the agent {agent.full_name} was deleted")
     decide = partial(lifecycle.force, attempt=None, error=error, now=engine.clock())
     open_tasks = engine.dispatcher.census.of_agent(agent.id)
     for start in range(0, len(open_tasks), AT_ONCE):
@@ -118,7 +118,7 @@ async def _end_tasks(engine: Engine, agent: Agent) -> None:
     engine.dispatcher.forget(agent.id)
 
 
-def _presence(engine: Engine, agent: Agent) -> Presence:
+def _presence(engine: Engine, agent: AgentRecord) -> Presence:
     credit, census = engine.credit, engine.dispatcher.census
     usage = credit.usage(agent.id)
     silent = min((one.silent for one in usage), default=None)
@@ -126,7 +126,7 @@ def _presence(engine: Engine, agent: Agent) -> Presence:
     return Presence(credit.online(agent.id), usage, census.queue_length(agent.id), heard_at)
 
 
-async def _current(who: Principal, engine: Engine, name: str) -> Agent:
+async def _current(who: Principal, engine: Engine, name: str) -> AgentRecord:
     known = await engine.access.agent(who.user, name)
     return await engine.store.agents.get(known.id) or known
 

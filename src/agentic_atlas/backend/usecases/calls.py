@@ -3,7 +3,7 @@
 import msgspec
 
 from agentic_atlas.backend.domain.children import call_key, final_reply
-from agentic_atlas.backend.domain.records import EventKind, Task, User
+from agentic_atlas.backend.domain.records import Task, TaskEventKind, User
 from agentic_atlas.backend.engine import events, submission
 from agentic_atlas.backend.engine.answering import Replies
 from agentic_atlas.backend.engine.engine import Engine
@@ -83,7 +83,7 @@ async def _may_both(engine: Engine, owner: User, asker: User | None, name: str) 
 async def _forward(engine: Engine, child: Task, asked: Call, replies: Replies) -> bool:
     async for page in events.follow(engine, child.id, asked.after, _KEEP_ALIVE):
         for event in page:
-            if event.kind is EventKind.STATE:
+            if event.kind is TaskEventKind.STATE:
                 continue
             reply = Reply(asked.id, ReplyKind.EVENT, child.id, event.seq, event.kind.value, msgspec.Raw(event.data))
             if not replies(reply):

@@ -7,13 +7,13 @@ from msgspec import Raw
 
 from agentic_atlas.backend.domain.questions import TaskQuestion
 from agentic_atlas.backend.domain.records import (
-    Agent,
+    AgentRecord,
     ApiKey,
     Instance,
-    Skill,
+    SkillRecord,
     Task,
-    TaskError,
     TaskEvent,
+    TaskFailure,
     Token,
     User,
 )
@@ -96,7 +96,7 @@ def task_summary(summary: Summary) -> TaskSummary:
     )
 
 
-def error_info(error: TaskError | None, *, brief: bool = False) -> ErrorInfo | None:
+def error_info(error: TaskFailure | None, *, brief: bool = False) -> ErrorInfo | None:
     """Show why a task has no output; `brief` as summaries have it."""
     if error is None:
         return None
@@ -157,7 +157,7 @@ def agent_info(of: AgentDetails) -> AgentInfo:
     )
 
 
-def skill_info(skill: Skill) -> SkillInfo:
+def skill_info(skill: SkillRecord) -> SkillInfo:
     """Show a skill."""
     return passed_on(SkillInfo, skill, input_schema=Raw(skill.input_schema), output_schema=Raw(skill.output_schema))
 
@@ -176,7 +176,7 @@ def agent_instance(instance: Instance, used: int) -> AgentInstance:
     )
 
 
-def token_info(token: Token, agent: Agent, now: float) -> TokenInfo:
+def token_info(token: Token, agent: AgentRecord, now: float) -> TokenInfo:
     """Show a token."""
     revoked, expired = token.revoked_at is not None, token.expires_at <= now
     return TokenInfo(
@@ -191,7 +191,7 @@ def token_info(token: Token, agent: Agent, now: float) -> TokenInfo:
     )
 
 
-def new_token(token: Token, agent: Agent, now: float, secret: str) -> NewToken:
+def new_token(token: Token, agent: AgentRecord, now: float, secret: str) -> NewToken:
     """Show a new token with its secret: this once."""
     return NewToken(**msgspec.structs.asdict(token_info(token, agent, now)), token=secret)
 

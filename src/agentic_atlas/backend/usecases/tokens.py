@@ -4,7 +4,7 @@ import msgspec
 
 from agentic_atlas.auth import AGENT_SCOPES, AgentClaims, mint
 from agentic_atlas.backend.domain.names import check_label
-from agentic_atlas.backend.domain.records import Agent, Token
+from agentic_atlas.backend.domain.records import AgentRecord, Token
 from agentic_atlas.backend.engine.api_keys import MAX_LIFETIME
 from agentic_atlas.backend.engine.engine import Engine
 from agentic_atlas.backend.rights import Principal
@@ -21,7 +21,7 @@ class IssuedToken(msgspec.Struct, frozen=True):
     """A new token with its secret, which is shown once and kept nowhere."""
 
     token: Token
-    agent: Agent
+    agent: AgentRecord
     secret: str
 
     def __repr__(self) -> str:
@@ -61,14 +61,14 @@ async def issue(
 
 
 @use_case
-async def of_agent(who: Principal, engine: Engine, agent_name: str) -> tuple[Agent, list[Token]]:
+async def of_agent(who: Principal, engine: Engine, agent_name: str) -> tuple[AgentRecord, list[Token]]:
     """Return the agent and its tokens, newest first; raises NotFound."""
     agent = await engine.access.agent(who.user, agent_name)
     return agent, await engine.store.tokens.of_agent(agent.id)
 
 
 @use_case
-async def revoke(who: Principal, engine: Engine, token_id: str) -> tuple[Agent, Token]:
+async def revoke(who: Principal, engine: Engine, token_id: str) -> tuple[AgentRecord, Token]:
     """Make a token worthless, and close the connection made with it; raises NotFound (`token_not_found`)."""
     token = await engine.store.tokens.get(token_id)
     # Looked for without a token too: what is somebody else's takes as long as what is not there.

@@ -7,13 +7,13 @@ from hypothesis import strategies as st
 
 from agentic_atlas.backend.domain import lifecycle
 from agentic_atlas.backend.domain.lifecycle import Change
-from agentic_atlas.backend.domain.records import EventKind, Task, TaskError
+from agentic_atlas.backend.domain.records import Task, TaskEventKind, TaskFailure
 from agentic_atlas.protocol import messages
 from agentic_atlas.protocol.messages import Delivery, RefuseReason
 from agentic_atlas.protocol.tasks import LEASED, TERMINAL, Loss, TaskState
 from tests.unit.backend.domain.examples import must, running, task
 
-BROKEN = TaskError("handler_error", "ValueError: no")
+BROKEN = TaskFailure("handler_error", "ValueError: no")
 
 
 def test_a_task_goes_from_submit_to_completed_with_events_numbered_without_gaps() -> None:
@@ -21,7 +21,7 @@ def test_a_task_goes_from_submit_to_completed_with_events_numbered_without_gaps(
     for step in (
         lambda now: lifecycle.claim(now, "ins_1", 101.0),
         lambda now: lifecycle.accept(now, 1, 102.0),
-        lambda now: lifecycle.report(now, 1, 1, EventKind.PROGRESS, b'{"fraction":0.5}', 103.0),
+        lambda now: lifecycle.report(now, 1, 1, TaskEventKind.PROGRESS, b'{"fraction":0.5}', 103.0),
         lambda now: lifecycle.complete(now, 1, b'"done"', 104.0),
     ):
         change = step(changes[-1].task)
@@ -54,16 +54,16 @@ def test_what_is_said_of_an_older_attempt_changes_nothing() -> None:
     second = must(lifecycle.claim(must(lifecycle.lose(running(), 1, 140.0)), "ins_2", 141.0))
     assert second.attempt == 2
     assert lifecycle.complete(second, 1, b"1", 142.0) is None
-    assert lifecycle.report(second, 1, 1, EventKind.LOG, b"{}", 142.0) is None
+    assert lifecycle.report(second, 1, 1, TaskEventKind.LOG, b"{}", 142.0) is None
     assert lifecycle.lose(second, 1, 142.0) is None
     assert lifecycle.accept(second, 1, 142.0) is None
 
 
 def test_an_event_that_is_stored_already_or_out_of_turn_is_ignored() -> None:
-    first = must(lifecycle.report(running(), 1, 1, EventKind.LOG, b"{}", 103.0))
-    assert lifecycle.report(first, 1, 1, EventKind.LOG, b"{}", 104.0) is None
-    assert lifecycle.report(first, 1, 3, EventKind.LOG, b"{}", 104.0) is None
-    assert must(lifecycle.report(first, 1, 2, EventKind.LOG, b"{}", 104.0)).last_n == 2
+    first = must(lifecycle.report(running(), 1, 1, TaskEventKind.LOG, b"{}", 103.0))
+    assert lifecycle.report(first, 1, 1, TaskEventKind.LOG, b"{}", 104.0) is None
+    assert lifecycle.report(first, 1, 3, TaskEventKind.LOG, b"{}", 104.0) is None
+    assert must(lifecycle.report(first, 1, 2, TaskEventKind.LOG, b"{}", 104.0)).last_n == 2
 
 
 def test_a_handler_error_is_retried_as_often_as_the_policy_says_and_later_each_time() -> None:
@@ -83,7 +83,7 @@ def test_a_handler_error_of_an_at_most_once_task_is_final_whatever_retries_say()
 
 
 def test_other_errors_are_final() -> None:
-    invalid = TaskError("invalid_output", "not JSON")
+    invalid = TaskFailure("invalid_output", "not JSON")
     assert must(lifecycle.fail(running(retries=5), 1, invalid, 110.0)).state is TaskState.FAILED
 
 
@@ -184,7 +184,7 @@ def test_a_task_that_is_refused_while_it_is_canceled_is_canceled() -> None:
     claimed = must(lifecycle.claim(task(), "ins_1", 101.0))
     asked = must(lifecycle.cancel(claimed, "not needed", 102.0))
     ended = must(lifecycle.refuse(asked, 1, 103.0))
-    assert (ended.state, ended.error) == (TaskState.CANCELED, TaskError("canceled", "not needed"))
+    assert (ended.state, ended.error) == (TaskState.CANCELED, TaskFailure("canceled", "not needed"))
 
 
 def test_a_refused_attempt_uses_up_nothing() -> None:
@@ -196,11 +196,11 @@ def test_a_refused_attempt_uses_up_nothing() -> None:
 
 def test_cancelling_a_waiting_task_ends_it_and_a_running_one_is_asked_first() -> None:
     ended = must(lifecycle.cancel(task(), "not needed", 101.0))
-    assert (ended.state, ended.error) == (TaskState.CANCELED, TaskError("canceled", "not needed"))
+    assert (ended.state, ended.error) == (TaskState.CANCELED, TaskFailure("canceled", "not needed"))
     asked = must(lifecycle.cancel(running(), "not needed", 103.0))
     assert (asked.state, asked.cancel_reason, asked.cancel_at) == (TaskState.WORKING, "not needed", 103.0)
     assert lifecycle.cancel(asked, "again", 104.0) is None
-    assert must(lifecycle.canceled(asked, 1, TaskError("canceled", "stopped"), 105.0)).state is TaskState.CANCELED
+    assert must(lifecycle.canceled(asked, 1, TaskFailure("canceled", "stopped"), 105.0)).state is TaskState.CANCELED
 
 
 def test_a_result_that_was_on_its_way_wins_over_a_cancel() -> None:
@@ -217,7 +217,7 @@ HAPPENINGS: dict[str, Callable[[Task, int, float], Change | None]] = {
     "claim": lambda task, attempt, now: lifecycle.claim(task, "ins_1", now),
     "accept": lifecycle.accept,
     "refuse": lifecycle.refuse,
-    "event": lambda task, attempt, now: lifecycle.report(task, attempt, task.last_n + 1, EventKind.LOG, b"{}", now),
+    "event": lambda task, attempt, now: lifecycle.report(task, attempt, task.last_n + 1, TaskEventKind.LOG, b"{}", now),
     "complete": lambda task, attempt, now: lifecycle.complete(task, attempt, b"1", now),
     "fail": lambda task, attempt, now: lifecycle.fail(task, attempt, BROKEN, now),
     "reject": lambda task, attempt, now: lifecycle.reject(task, attempt, BROKEN, now),

@@ -12,13 +12,13 @@ from agentic_atlas.backend.domain import deadlines, lifecycle
 from agentic_atlas.backend.domain.assignment import assignment
 from agentic_atlas.backend.domain.lifecycle import Change
 from agentic_atlas.backend.domain.questions import SILENCE, read_question
-from agentic_atlas.backend.domain.records import EventKind, Task, TaskError
+from agentic_atlas.backend.domain.records import Task, TaskEventKind, TaskFailure
 from agentic_atlas.errors import InvalidInput
 from agentic_atlas.protocol.messages import Delivery, Question, Reaction
 from agentic_atlas.protocol.tasks import Loss, TaskState
 from tests.unit.backend.domain.examples import must, running
 
-BROKEN = TaskError("handler_error", "ValueError: no")
+BROKEN = TaskFailure("handler_error", "ValueError: no")
 
 
 def asking(number: int = 1, *, now: float = 103.0, of: Task | None = None, **more: object) -> Task:
@@ -89,10 +89,10 @@ def test_an_event_that_asks_twice_or_out_of_turn_is_ignored() -> None:
     ("asked", "code"),
     [
         (Question(1, "Again?"), "invalid_question"),
-        (TaskError("invalid_question", "question 2: not a JSON Schema"), "invalid_question"),
+        (TaskFailure("invalid_question", "question 2: not a JSON Schema"), "invalid_question"),
     ],
 )
-def test_a_question_that_cannot_be_asked_ends_the_task(asked: Question | TaskError, code: str) -> None:
+def test_a_question_that_cannot_be_asked_ends_the_task(asked: Question | TaskFailure, code: str) -> None:
     ended = must(lifecycle.ask(asking(1), 1, 2, asked, 104.0))
     assert ended.state is TaskState.FAILED
     assert ended.error is not None
@@ -145,7 +145,7 @@ def test_an_at_most_once_task_that_is_lost_while_it_waits_has_an_unknown_outcome
 def test_a_waiting_task_can_be_canceled_and_asks_nothing_any_more() -> None:
     asked = must(lifecycle.cancel(asking(1), "enough", 104.0))
     assert asked.state is TaskState.INPUT_REQUIRED
-    ended = must(lifecycle.canceled(asked, 1, TaskError("canceled", "enough"), 105.0))
+    ended = must(lifecycle.canceled(asked, 1, TaskFailure("canceled", "enough"), 105.0))
     assert (ended.state, ended.dialogue.open) == (TaskState.CANCELED, ())
 
 
@@ -239,6 +239,6 @@ def test_any_order_of_asking_answering_and_losing_keeps_every_answer(steps: list
 
 
 def test_events_that_are_no_reactions_settle_nothing() -> None:
-    change = lifecycle.report(running(), 1, 1, EventKind.LOG, b"{}", 103.0)
+    change = lifecycle.report(running(), 1, 1, TaskEventKind.LOG, b"{}", 103.0)
     assert change is not None
     assert lifecycle.settled(change.task, change.events) == []

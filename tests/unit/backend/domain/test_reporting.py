@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from agentic_atlas.backend.domain import lifecycle
-from agentic_atlas.backend.domain.records import TaskError
+from agentic_atlas.backend.domain.records import TaskFailure
 from agentic_atlas.backend.domain.reporting import decide
 from agentic_atlas.protocol.inside.messages import InstanceRef
 from agentic_atlas.protocol.messages import (
@@ -61,7 +61,7 @@ def test_a_result_without_an_output_has_an_error_though_its_agent_gave_none(
     outcome: Outcome, state: TaskState, code: str
 ) -> None:
     ended = must(decide(running(), by=INSTANCE, latest=1, said=Result("tsk_1", 1, outcome), now=110.0))
-    assert (ended.state, ended.error) == (state, TaskError(code, "the agent gave no reason", b"null"))
+    assert (ended.state, ended.error) == (state, TaskFailure(code, "the agent gave no reason", b"null"))
 
 
 @pytest.mark.parametrize(
@@ -80,7 +80,7 @@ def test_a_result_without_an_output_has_an_error_though_its_agent_gave_none(
 def test_a_code_that_is_the_networks_own_is_not_believed_of_an_agent(outcome: Outcome, said: str, kept: str) -> None:
     result = Result("tsk_1", 1, outcome, error=Fault(said, "for a reason"))
     ended = must(decide(running(), by=INSTANCE, latest=1, said=result, now=110.0))
-    assert ended.error == TaskError(kept, "for a reason", b"null")
+    assert ended.error == TaskFailure(kept, "for a reason", b"null")
 
 
 def test_a_question_that_was_not_to_be_asked_changes_nothing() -> None:
@@ -90,7 +90,7 @@ def test_a_question_that_was_not_to_be_asked_changes_nothing() -> None:
 
 
 def test_a_question_that_cannot_be_asked_ends_its_task() -> None:
-    fault = TaskError("invalid_question", "its schema is none")
+    fault = TaskFailure("invalid_question", "its schema is none")
     ended = must(decide(running(), by=INSTANCE, latest=1, said=QUESTION, now=110.0, asked=fault))
     assert (ended.state, ended.error) == (TaskState.FAILED, fault)
 

@@ -4,7 +4,7 @@ import pytest
 from msgspec.structs import replace
 
 from agentic_atlas.auth import digest
-from agentic_atlas.backend.domain.records import Agent, ApiKey, Instance, Role, User
+from agentic_atlas.backend.domain.records import AgentRecord, ApiKey, Instance, Role, User
 from agentic_atlas.backend.engine.access import Access
 from agentic_atlas.backend.engine.registry import Registry
 from agentic_atlas.backend.rights import AgentToken, Principal
@@ -14,7 +14,7 @@ from agentic_atlas.errors import NotFound, Unauthenticated
 ADA = User("usr_ada", "ada", Role.MEMBER, 0.0)
 BOB = User("usr_bob", "bob", Role.MEMBER, 0.0)
 KEY = ApiKey("key_1", ADA.id, "laptop", digest("atlas_secret"), 0.0, scopes=("tasks:read",))
-AGENT = Agent("agt_1", ADA.id, "ada", "hello", 0.0)
+AGENT = AgentRecord("agt_1", ADA.id, "ada", "hello", 0.0)
 TOKEN = Principal(ADA, AgentToken("tok_1", AGENT.id, AGENT.full_name), ("agent:connect",))
 
 

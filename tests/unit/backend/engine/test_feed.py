@@ -6,7 +6,7 @@ import asyncio
 
 import msgspec
 
-from agentic_atlas.backend.domain.records import EventKind, Task, TaskEvent
+from agentic_atlas.backend.domain.records import Task, TaskEvent, TaskEventKind
 from agentic_atlas.backend.engine.feed import Feed
 from agentic_atlas.bus.local import LocalBus
 from agentic_atlas.protocol.tasks import TaskState
@@ -14,7 +14,7 @@ from tests.conformance.store.samples import task
 
 
 def event(seq: int, size: int = 1) -> TaskEvent:
-    return TaskEvent("task_00000001", seq, 0.0, EventKind.LOG, b"x" * size)
+    return TaskEvent("task_00000001", seq, 0.0, TaskEventKind.LOG, b"x" * size)
 
 
 def changed(seq: int, state: TaskState = TaskState.WORKING) -> Task:

@@ -1,12 +1,12 @@
 from __future__ import annotations
 
-from agentic_atlas.backend.domain.records import Skill
+from agentic_atlas.backend.domain.records import SkillRecord
 from agentic_atlas.backend.engine.offers import Offers
 from agentic_atlas.protocol.messages import Policy
 
 
-def skill(name: str, schema: bytes = b"{}") -> Skill:
-    return Skill("agt", name, "", schema, b"null", Policy(), streams=False, updated_at=0.0)
+def skill(name: str, schema: bytes = b"{}") -> SkillRecord:
+    return SkillRecord("agt", name, "", schema, b"null", Policy(), streams=False, updated_at=0.0)
 
 
 def names(offers: Offers) -> list[str]:

@@ -10,13 +10,13 @@ from sqlalchemy import Column, MetaData, Table
 
 from agentic_atlas.backend.domain import lifecycle
 from agentic_atlas.backend.domain.lifecycle import Change
-from agentic_atlas.backend.domain.records import CHANGING, EventKind, Task, TaskError, same_request
+from agentic_atlas.backend.domain.records import CHANGING, Task, TaskEventKind, TaskFailure, same_request
 from agentic_atlas.backend.store.rows import TASKS, Field, Rows
 from agentic_atlas.backend.store.tables import tasks
 from agentic_atlas.protocol.messages import Delivery, Question
 from tests.conformance.store.samples import NOW, claimed, submitted
 
-ERROR = TaskError("handler_error", "it broke")
+ERROR = TaskFailure("handler_error", "it broke")
 
 
 def working(**changes: object) -> Task:
@@ -41,7 +41,7 @@ def changes() -> list[Callable[[], tuple[Task, Change | None]]]:
         lambda: (waiting, lifecycle.force(waiting, None, ERROR, NOW)),
         lambda: (task, lifecycle.accept(task, 1, NOW)),
         lambda: (task, lifecycle.refuse(task, 1, NOW)),
-        lambda: (task, lifecycle.report(task, 1, 1, EventKind.LOG, b"1", NOW)),
+        lambda: (task, lifecycle.report(task, 1, 1, TaskEventKind.LOG, b"1", NOW)),
         lambda: (task, lifecycle.complete(task, 1, b"1", NOW)),
         lambda: (task, lifecycle.fail(task, 1, ERROR, NOW)),
         lambda: (retried, lifecycle.fail(retried, 1, ERROR, NOW)),
@@ -89,7 +89,7 @@ def whole() -> Task:
     plain = msgspec.structs.asdict(asking.task)
     unset = [name for name, value in plain.items() if value is None or isinstance(value, int | float)]
     numbered = {name: number for number, name in enumerate(unset, start=1_000)}
-    error = TaskError("handler_error", "it broke", b"[1]")
+    error = TaskFailure("handler_error", "it broke", b"[1]")
     ended = {"output": b'"half"', "error": error, "body_digest": b"digest"}
     return msgspec.structs.replace(asking.task, **numbered | ended)
 
