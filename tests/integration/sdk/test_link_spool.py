@@ -94,7 +94,7 @@ async def test_what_a_process_left_is_delivered_by_the_next_one(tmp_path: Path) 
             async with asyncio.timeout(PATIENCE):
                 for number, one in enumerate(tasks):
                     assert bytes((await one.ended).output) == str(number).encode()
-                    assert (one.attempt, one.instance_id) == (1, "p2")
+                    assert (one.attempt, one.task.instance_id) == (1, "p2")
                 assert bytes((await running.ended).output) == b"3"
             assert running.attempt == 2
             await ended(link)
