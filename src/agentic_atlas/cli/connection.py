@@ -66,7 +66,8 @@ def run(work: Coroutine[object, object, T], *, timeout: float | None = None) -> 
     async def bounded() -> T:
         loop, main = asyncio.get_running_loop(), asyncio.current_task()
         assert main is not None
-        with interrupts.turned_into(lambda: loop.call_soon_threadsafe(main.cancel)) as signalled:
+        cancel = interrupts.turned_into(lambda: loop.call_soon_threadsafe(main.cancel))
+        with interrupts.waking(loop), cancel as signalled:
             try:
                 async with asyncio.timeout(timeout):
                     return await work

@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import signal
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from asyncio import AbstractEventLoop
 
 SIGNALS = tuple(
     getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
@@ -35,6 +40,31 @@ def turned_into(act: Callable[[], object]) -> Iterator[Callable[[], int | None]]
 
     with _handled(handle):
         yield lambda: came[0] if came else None
+
+
+@contextmanager
+def waking(loop: AbstractEventLoop) -> Iterator[None]:
+    """Have every signal wake the loop, within the block and in its main thread.
+
+    Python runs handlers between two steps of its own. One that comes when the loop is about to wait for its sockets, or
+    in another thread, is noted and interrupts nothing: it would be heeded with the next byte from the network only.
+    """
+    if sys.platform == "win32":
+        yield  # The loop there does so by itself.
+        return
+    import socket
+
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        ours.setblocking(False)
+        theirs.setblocking(False)
+        before = signal.set_wakeup_fd(theirs.fileno(), warn_on_full_buffer=False)
+        loop.add_reader(ours, ours.recv, 4096)
+        try:
+            yield
+        finally:
+            loop.remove_reader(ours)
+            signal.set_wakeup_fd(before)
 
 
 @contextmanager
