@@ -458,10 +458,11 @@ class Delivery(RuleBasedStateMachine):
         return self.server.router.connect(identity, line.router_end)
 
     def _reap(self) -> None:
-        """Let processes go that have ended by themselves; none ends with an error."""
+        """Let processes go that have ended; none ends with an error."""
         for token, process in list(self.processes.items()):
             if process.life.done():
-                process.life.result()
+                if not process.life.cancelled():
+                    process.life.result()
                 del self.processes[token]
 
     def _go_on(self, then: Sequence[str], token: str | None = None) -> None:

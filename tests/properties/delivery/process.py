@@ -22,7 +22,7 @@ from agentic_atlas.sdk.link.session import AgentSession
 from agentic_atlas.sdk.link.settings import Timeouts
 from agentic_atlas.sdk.ports import Outgoing
 from agentic_atlas.sdk.runner.inbox import LoopInbox
-from agentic_atlas.sdk.runner.runner import Runner
+from agentic_atlas.sdk.runner.runner import DRAIN_SECONDS, Runner
 from agentic_atlas.sdk.skills.context import Context
 from agentic_atlas.sdk.skills.skill import Skill, declare
 from tests.properties.delivery.disk import AGENTS, FOR_EVER, TOKENS
@@ -36,6 +36,9 @@ CALLED = "two"
 TIMEOUTS = Timeouts(tick=1.0)
 FLUSH = 5.0
 """Seconds a process that was told to stop waits for what it said to be acknowledged."""
+
+PATIENCE = DRAIN_SECONDS + 15.0
+"""Seconds after which it is ended whatever its skills do (`sdk.program`)."""
 
 Key = tuple[str, int]
 """Task and attempt."""
@@ -194,8 +197,9 @@ class Process:
             self.line.agent_loses_it()
 
     def drain(self) -> None:
-        """SIGTERM: what runs may finish, then it leaves."""
+        """SIGTERM: what runs may finish, then it leaves; as in a program, it is ended when a skill does not let go."""
         self.runner.drain()
+        self._loop.call_later(PATIENCE, self._end)
 
     # -- `sdk.ports.ToLink`
 
@@ -211,6 +215,13 @@ class Process:
         """Nothing: the handlers' loop is never late."""
 
     # -- inside
+
+    def _end(self) -> None:
+        if not self.life.done():
+            line = self.line
+            self.die()
+            if line is not None:
+                line.to_router.send(line.router_loses_it)
 
     async def _live(self) -> None:
         self.runner = Runner(self.skills, concurrency=CONCURRENCY, log=Faults(), monotonic=self._loop.time)
