@@ -30,9 +30,10 @@ def pytest_configure(config: pytest.Config) -> None:
     if not hasattr(config, "workerinput"):
         config.pluginmanager.register(findings)
         config.pluginmanager.register(RingTimes())
-    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
-        # A job in the background of a shell ignores Ctrl-C, and so would every process that a test starts.
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+    # A job in the background of a shell ignores Ctrl-C, one below `nohup` SIGHUP, and so would every process of a test.
+    for number, usual in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL)):
+        if signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, usual)
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> SideBySide:
