@@ -90,8 +90,13 @@ class RouterDoor:
             arrival.cancel()
 
     def _granted(self, said: Credit) -> None:
-        if self._engine.credit.granted(said):
-            self._engine.dispatcher.claims.freed(said.instance.agent_id)
+        agent_id, engine = said.instance.agent_id, self._engine
+        freed = engine.credit.granted(said)
+        if engine.credit.online(agent_id):
+            # Not when it is admitted: until its first credit is here it is neither expected nor there.
+            engine.absence.came(agent_id)
+        if freed:
+            engine.dispatcher.claims.freed(agent_id)
 
     def _lost(self, said: Lost) -> None:
         stored = instances.lost(self._engine, said.task, said.attempt, said.why)

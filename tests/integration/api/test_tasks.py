@@ -476,6 +476,22 @@ async def test_who_calls_an_agent_that_is_on_its_way_back_after_a_restart_waits_
         assert gone.json()["error"]["code"] == "agent_offline", "it was back, and has left by itself"
 
 
+async def test_an_agent_that_comes_back_is_expected_until_it_is_there(tmp_path: Path) -> None:
+    async with prepared(tmp_path) as atlas:
+        agent_id = await atlas.connect(atlas.admin, "hello", GREET)
+        atlas.router.leave_all(agent_id)
+        atlas.engine.absence.expect([agent_id])
+        away = list[bool]()
+        coming = asyncio.create_task(atlas.connect(atlas.admin, "hello", GREET, instance="ins_2"))
+        while not coming.done():
+            away.append(atlas.engine.absence.away(agent_id))
+            await asyncio.sleep(0)
+        await coming
+        assert len(away) > 1
+        assert not any(away)
+        assert not atlas.engine.absence.expected(agent_id)
+
+
 async def test_an_agent_that_does_not_come_back_in_time_fails_who_would_not_wait_and_nobody_else(
     tmp_path: Path,
 ) -> None:

@@ -92,7 +92,6 @@ async def admit(engine: Engine, said: Arrived) -> Admit:
     ref = InstanceRef(agent.id, instance.id, instance.generation)
     engine.credit.instances.registered(ref)
     engine.access.came(instance, who)
-    engine.absence.came(agent.id)
     return await _settle(engine, said, agent, ref)
 
 
