@@ -218,11 +218,13 @@ class Router:
         return self._group.create_task(work)
 
     def _tick(self, now: float, late: float) -> None:
-        if late > _STOOD_STILL:
-            self._leases.forgive(late)
-            self._absent = {agent_id: until + late for agent_id, until in self._absent.items()}
+        if late >= _STOOD_STILL:
+            # Since when is not known: at the earliest, since right after the last tick. That is what counts for agents.
+            stood = late + self.context.settings.tick
+            self._leases.forgive(stood)
+            self._absent = {agent_id: until + stood for agent_id, until in self._absent.items()}
             for connection in self._hub.everyone():
-                connection.forgive(late)
+                connection.forgive(stood)
         wall = self.context.wall()
         # A wall clock that was set may be past the end of any token.
         was_set = wall - now > self._wall_ahead + _STOOD_STILL

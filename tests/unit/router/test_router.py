@@ -307,6 +307,19 @@ async def test_time_in_which_the_router_stood_still_is_not_the_agents_silence() 
         assert net.backend.losses == []
 
 
+async def test_who_is_away_has_its_whole_grace_period_however_often_the_router_stood_still() -> None:
+    async with network() as net:
+        away = await net.agent()
+        net.backend.submit("agt")
+        away.connection.closed()
+        for _ in range(4):
+            await net.tick(1.75)  # 1.5 s of it stood still, from the middle of a tick on.
+        await net.passes(29)
+        assert net.backend.losses == []
+        await net.passes(4)
+        assert net.backend.losses == [("task_1", 1)]
+
+
 async def test_the_attempts_of_an_earlier_process_have_the_whole_grace_period() -> None:
     async with network() as net:
         net.router.say(Adopt("task_1", 1, "inst"))
