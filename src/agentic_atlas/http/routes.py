@@ -160,7 +160,7 @@ class Routes:
             return await self._response(plain[method], request, {})
         allowed = set(plain)
         for pattern, endpoints in self._patterns:
-            found = pattern.match(path)
+            found = pattern.fullmatch(path)
             if found is not None and method in endpoints:
                 return await self._response(endpoints[method], request, found.groupdict())
             if found is not None:

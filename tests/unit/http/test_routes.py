@@ -45,6 +45,11 @@ async def show(
     return Json([name, first, second, wanted.kind, wanted.name, limit, last_seen])
 
 
+@router.get("/things/{name}/parts")
+async def parts(name: str) -> Response:
+    return Response(name)
+
+
 @router.post("/things/new")
 async def create() -> Response:
     raise Conflict("it is there already")
@@ -100,6 +105,12 @@ async def test_another_method_is_told_all_that_there_are_at_the_path() -> None:
         nothing = await asking.get("/nothing")
     assert (answer.status_code, answer.headers["allow"]) == (405, "GET, HEAD, POST")
     assert (nothing.status_code, nothing.json()["error"]["code"]) == (404, "not_found")
+
+
+async def test_a_path_is_a_route_as_a_whole_or_not_at_all() -> None:
+    async with client() as asking:
+        assert (await asking.get("/things/a/parts")).text == "a"
+        assert (await asking.get("/things/a/parts%0A")).status_code == 404
 
 
 async def test_an_error_of_ours_is_answered_and_any_other_told_to_the_server_alone() -> None:
