@@ -102,7 +102,7 @@ class RegisteredAgent:
         """Take a message of the agent's.
 
         Raises:
-            ProtocolError: over a limit (4107).
+            ProtocolError: over a limit, or out of order (4107).
         """
         match message:
             case Event():
@@ -111,10 +111,10 @@ class RegisteredAgent:
                 self._ended(_fitting(message, self._context.limits.payload_bytes))
             case Accept():
                 self.readiness.accepted()
+                self.deliveries.accept(LeasedAttempt(message.task, message.attempt))
                 self._report(message)
             case Refuse():
-                self.readiness.refused(message.reason, self._context.clock())
-                self._ended(message)
+                self._refused(message)
             case Beat():
                 self._beat(message)
             case Call():
@@ -188,6 +188,12 @@ class RegisteredAgent:
             raise ProtocolError("the data of an event is a JSON object", code="invalid_event")
         self._report(event)
 
+    def _refused(self, refuse: Refuse) -> None:
+        if self.deliveries.accepted(LeasedAttempt(refuse.task, refuse.attempt)):
+            raise ProtocolError("an attempt that was accepted is not given back", code="out_of_order")
+        self.readiness.refused(refuse.reason, self._context.clock())
+        self._ended(refuse)
+
     def _ended(self, report: Refuse | Result) -> None:
         # First the report, so that a task that is claimed for the slot is stored after it, in the same commit.
         self._report(report)
@@ -226,13 +232,14 @@ class Deliveries:
                         ^
                         └── announced in `hello`
 
-    A slot is freed exactly once, whatever is said twice or of an attempt that was never here; `accept` changes nothing.
+    A slot is freed exactly once, whatever is said twice or of an attempt that was never here. What was accepted has a
+    result in the end: it is not to be refused.
     """
 
     __slots__ = ("_attempts", "_missed")
 
     def __init__(self, attempts: Iterable[LeasedAttempt] = ()) -> None:
-        self._attempts = dict.fromkeys(attempts)
+        self._attempts = dict.fromkeys(attempts, False)
         self._missed: dict[LeasedAttempt, int] = {}
 
     def __len__(self) -> int:
@@ -242,8 +249,17 @@ class Deliveries:
         """The attempt takes a slot; False when it has one already, so that nothing is to be sent."""
         if attempt in self._attempts:
             return False
-        self._attempts[attempt] = None
+        self._attempts[attempt] = False
         return True
+
+    def accept(self, attempt: LeasedAttempt) -> None:
+        """The agent has begun it."""
+        if attempt in self._attempts:
+            self._attempts[attempt] = True
+
+    def accepted(self, attempt: LeasedAttempt) -> bool:
+        """Tell whether the agent has said on this connection that it began it."""
+        return self._attempts.get(attempt, False)
 
     def end(self, attempt: LeasedAttempt) -> bool:
         """The attempt was refused or has a result; True when that freed a slot."""

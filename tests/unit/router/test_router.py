@@ -9,6 +9,7 @@ import pytest
 from agentic_atlas.errors import Unavailable
 from agentic_atlas.protocol.inside.messages import Abandon, Adopt, Deliver, Forget, ShutOut, Tell
 from agentic_atlas.protocol.messages import (
+    Accept,
     Answer,
     Beat,
     Cancel,
@@ -305,6 +306,18 @@ async def test_time_in_which_the_router_stood_still_is_not_the_agents_silence() 
         await net.tick(300.0)
         assert agent.closed is None
         assert net.backend.losses == []
+
+
+async def test_an_attempt_that_was_accepted_is_not_given_back_so_its_slot_stays_taken() -> None:
+    async with network() as net:
+        agent = await net.agent()
+        net.backend.submit("agt")
+        await settle()
+        agent.say(Accept("task_1", 1))
+        agent.say(Refuse("task_1", 1, RefuseReason.GUARD))
+        assert agent.closed is not None
+        assert (agent.closed[0], agent.closed[1].code) == (4107, "out_of_order")
+        assert net.backend.tasks["task_1"].state == "working"
 
 
 async def test_who_is_away_has_its_whole_grace_period_however_often_the_router_stood_still() -> None:
