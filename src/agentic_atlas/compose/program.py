@@ -12,7 +12,7 @@ from agentic_atlas.sdk.signals import Decision, Decisions
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 _STOPPED_AT_ONCE = 130
-_NEW_OBJECTS = 20_000
+_NEW_OBJECTS = 3_000
 """New objects after which Python looks for cycles among them that nobody uses. Its own number is less than a few tasks
 make, which live until they end: to look at them again and again is a tenth of what a task costs."""
 

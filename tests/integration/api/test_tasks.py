@@ -1,4 +1,5 @@
 import asyncio
+import gc
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -474,6 +475,23 @@ async def test_who_calls_an_agent_that_is_on_its_way_back_after_a_restart_waits_
         atlas.router.leave_all(agent_id)
         gone = await atlas.admin.post("/api/v1/tasks", json=ask(queue_ttl=0))
         assert gone.json()["error"]["code"] == "agent_offline", "it was back, and has left by itself"
+
+
+async def test_a_submit_that_is_refused_leaves_no_garbage_that_keeps_its_input(tmp_path: Path) -> None:
+    async with prepared(tmp_path) as atlas:
+        await atlas.connect(atlas.admin, "hello", GREET)
+        gc.collect()
+        gc.set_debug(gc.DEBUG_SAVEALL)
+        try:
+            for wrong in ({"input": []}, {"agent": "nobody"}, {"input": {"nothing": 1}}):
+                refused = await atlas.admin.post("/api/v1/tasks", json={**ask(), **wrong})
+                assert refused.status_code in (404, 422), refused.text
+            gc.collect()
+            kinds = {type(one).__name__ for one in gc.garbage}
+        finally:
+            gc.set_debug(0)
+            gc.garbage.clear()
+        assert not {"_Request", "_Refused", "SubmitRequest"} & kinds
 
 
 async def test_an_agent_that_comes_back_is_expected_until_it_is_there(tmp_path: Path) -> None:

@@ -97,7 +97,11 @@ async def submit(
     with nullcontext() if watched is None else engine.feed.watch(watched) as watch:
         (submitted,) = await _store(engine, [prepared])
         if isinstance(submitted, AtlasError):
-            raise submitted
+            try:
+                raise submitted
+            finally:
+                # Its traceback has this frame: the two would keep the input until somebody looks for garbage.
+                del prepared, submitted
         task = submitted.task
         ended: Task | None = None
         if watch is not None and submitted.created:
@@ -197,7 +201,7 @@ async def _became(engine: Engine, request: _Request, added: "Future[Added] | _Re
         if not stored.created:
             return _same(request.user, stored.task, request.ask)
     except AtlasError as error:
-        return error
+        return error.with_traceback(None)  # It has the frames that have it, and so the input.
     task = stored.task
     if request.parent is not None and task.state is TaskState.SUBMITTED:
         engine.circles.waits(task.id)
