@@ -14,7 +14,8 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM)
 _STOPPED_AT_ONCE = 130
 _NEW_OBJECTS = 3_000
 """New objects after which Python looks for cycles among them that nobody uses. Its own number is less than a few tasks
-make, which live until they end: to look at them again and again is a tenth of what a task costs."""
+make, which live until they end and would be looked at again and again. A much higher one lets what a peer sent, up to
+megabytes for each cycle, wait for long."""
 
 
 def run(serve: Callable[[asyncio.Event], Awaitable[None]]) -> None:
@@ -22,7 +23,6 @@ def run(serve: Callable[[asyncio.Event], Awaitable[None]]) -> None:
 
     What comes within half a second of the first one is the first one (`sdk.signals`).
     """
-    gc.freeze()  # what is loaded by now stays
     gc.set_threshold(_NEW_OBJECTS)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(_until_signal(serve))
