@@ -483,9 +483,12 @@ async def test_a_submit_that_is_refused_leaves_no_garbage_that_keeps_its_input(t
         gc.collect()
         gc.set_debug(gc.DEBUG_SAVEALL)
         try:
-            for wrong in ({"input": []}, {"agent": "nobody"}, {"input": {"nothing": 1}}):
-                refused = await atlas.admin.post("/api/v1/tasks", json={**ask(), **wrong})
+            wrong = [{**ask(), **one} for one in ({"input": []}, {"agent": "nobody"}, {"input": {"nothing": 1}})]
+            for one in wrong:
+                refused = await atlas.admin.post("/api/v1/tasks", json=one)
                 assert refused.status_code in (404, 422), refused.text
+            together = await atlas.admin.post("/api/v1/tasks/batch", json={"tasks": wrong})
+            assert all("error" in one for one in together.json()["results"]), together.text
             gc.collect()
             kinds = {type(one).__name__ for one in gc.garbage}
         finally:
