@@ -8,7 +8,7 @@ from pathlib import Path
 from prometheus_client.parser import text_string_to_metric_families
 
 from agentic_atlas.backend.domain.invariants import Invariant
-from agentic_atlas.backend.engine.findings import LOOKS
+from agentic_atlas.backend.engine.monitor import LOOKS
 from agentic_atlas.protocol.inside.messages import Heard, InstanceRef
 from agentic_atlas.protocol.messages import Accept, Outcome, Raw, Result, RunningAttempt
 from tests.integration.api.network import GREET, Api, api

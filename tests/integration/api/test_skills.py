@@ -9,7 +9,7 @@ from pathlib import Path
 
 from msgspec.structs import replace
 
-from agentic_atlas.backend.engine.findings import LOOKS
+from agentic_atlas.backend.engine.monitor import LOOKS
 from agentic_atlas.protocol.closing import CloseCode
 from agentic_atlas.protocol.inside.messages import Admit, Failure, Identity, TurnAway
 from agentic_atlas.protocol.messages import Hello, InstanceInfo, Outcome, Raw, Result

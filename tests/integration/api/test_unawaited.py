@@ -13,7 +13,7 @@ import pytest
 
 from agentic_atlas.backend.domain import lifecycle
 from agentic_atlas.backend.domain.records import Task, TaskEventKind, TaskFailure
-from agentic_atlas.backend.engine import unawaited
+from agentic_atlas.backend.engine import dispatch
 from agentic_atlas.backend.engine.credit import Credits
 from agentic_atlas.backend.engine.dispatch import Dispatcher
 from agentic_atlas.backend.engine.feed import Feed
@@ -78,8 +78,8 @@ async def scene() -> AsyncIterator[Scene]:
 
 @pytest.fixture(autouse=True)
 def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(unawaited, "AGAIN_AFTER", 0.01)
-    monkeypatch.setattr(unawaited, "AFTER_A_FAULT", 0.02)
+    monkeypatch.setattr(dispatch, "AGAIN_AFTER", 0.01)
+    monkeypatch.setattr(dispatch, "AFTER_A_FAULT", 0.02)
 
 
 async def test_what_is_insisted_on_happens_as_soon_as_the_store_can_and_a_fault_of_ours_is_told() -> None:

@@ -1,8 +1,8 @@
-"""Follows every change of a task, and looks at tasks when their time is over.
+"""Brings waiting tasks and free slots together, and follows every change of a task.
 
-No polling: a submit, a slot that becomes free or an alarm starts a claim (`claims`). Every change of a task passes
-through `apply`, which tells the watchers and sets the task's next alarm, after the commit. What an attempt called ends
-with it.
+No polling: a submit, a slot that becomes free or an alarm starts a claim. The queues are in the store; here is which
+agents have one. Every change of a task passes through `apply`, which tells the watchers and sets the task's next alarm,
+after the commit. What an attempt called ends with it.
 """
 
 import asyncio
@@ -10,6 +10,7 @@ from asyncio import Future
 from collections import Counter
 from collections.abc import Callable, Sequence
 from functools import partial
+from typing import Any, TypeVar
 
 from agentic_atlas.alarms import Alarms
 from agentic_atlas.backend.domain import lifecycle
@@ -18,17 +19,160 @@ from agentic_atlas.backend.domain.children import orphans
 from agentic_atlas.backend.domain.deadlines import due_at, expire
 from agentic_atlas.backend.domain.lifecycle import Change, settled
 from agentic_atlas.backend.domain.records import Task, TaskEvent
-from agentic_atlas.backend.engine.census import Census
-from agentic_atlas.backend.engine.claims import Claims
-from agentic_atlas.backend.engine.credit import Credits
-from agentic_atlas.backend.engine.fairness import FairQueues
+from agentic_atlas.backend.engine.census import Census, FairQueues
+from agentic_atlas.backend.engine.credit import Credits, Offers
 from agentic_atlas.backend.engine.feed import Feed
-from agentic_atlas.backend.engine.offers import Offers
-from agentic_atlas.backend.engine.unawaited import again_after, outcome, value
 from agentic_atlas.backend.ports import Added, Changed, Decide, FaultLog, RouterPort, Tasks
+from agentic_atlas.errors import Busy, Unavailable
 from agentic_atlas.protocol import messages
 from agentic_atlas.protocol.inside.messages import Deliver, Forget, InstanceRef, Tell
 from agentic_atlas.protocol.tasks import LEASED, TaskState
+
+T = TypeVar("T")
+
+AGAIN_AFTER = 1.0
+"""Seconds after which what the store could not carry out is tried again."""
+AFTER_A_FAULT = 60.0
+"""Seconds after which it is tried again when a fault of ours was the reason, which is not likely to go away."""
+
+
+def value(future: "Future[T]") -> T | None:
+    """Return the future's value; None when it failed, which is told to whoever awaits it."""
+    return None if future.cancelled() or future.exception() is not None else future.result()
+
+
+def outcome(future: "Future[T]", log: FaultLog, event: str, **facts: object) -> T | None:
+    """Return the value of a future that nobody awaits; None when it failed, and is to be tried again.
+
+    A store that can't be had is told to callers and by the health answer. Anything else is a fault of ours, which
+    nobody but the log would hear of.
+    """
+    if (fault := _fault(future)) is not None:
+        log.error(event, exc_info=fault, **facts)
+    return value(future)
+
+
+def again_after(future: "Future[Any]") -> float:
+    """Return in how many seconds what failed is tried again."""
+    return AGAIN_AFTER if _fault(future) is None else AFTER_A_FAULT
+
+
+def _fault(future: "Future[Any]") -> BaseException | None:
+    error = None if future.cancelled() else future.exception()
+    return None if isinstance(error, Busy | Unavailable) else error
+
+
+MOST_AT_ONCE = 64
+"""Slots filled by one claim."""
+
+
+class Claims:
+    """Owns the backlog: which agents have waiting tasks, as far as is known."""
+
+    def __init__(
+        self,
+        tasks: Tasks,
+        credit: Credits,
+        census: Census,
+        offers: Offers,
+        clock: Callable[[], float],
+        claimed: Callable[[InstanceRef, Task, Sequence[TaskEvent]], None],
+        log: FaultLog,
+    ) -> None:
+        """Take whom to tell of each task that was claimed for a slot, and its new events, after the commit."""
+        self._tasks = tasks
+        self._credit = credit
+        self._census = census
+        self._offers = offers
+        self._clock = clock
+        self._tell = claimed
+        self._log = log
+        self._backlog: dict[str, int] = {}
+        self._open: Counter[str] = Counter()
+        self._version = 0
+
+    def waits(self, agent_id: str) -> None:
+        """A task waits for the agent."""
+        self._version += 1
+        self._backlog[agent_id] = self._version
+
+    def slot_for(self, agent_id: str, skill: str) -> InstanceRef | None:
+        """Take a free slot for a new task of this skill, unless older ones wait for the agent."""
+        if agent_id in self._backlog:
+            return None
+        return self._credit.reserve(agent_id, self._offers.able(agent_id, skill))
+
+    def stalls(self, agent_id: str) -> bool:
+        """Tell whether a task waits for the agent that could begin, and nothing is on its way to bring that about."""
+        if self.open(agent_id) or not self._credit.free(agent_id):
+            return False
+        ready = self._census.ready(agent_id, self._clock())
+        return any(self._credit.free(agent_id, self._offers.able(agent_id, skill)) for skill in ready)
+
+    def open(self, agent_id: str) -> bool:
+        """Tell whether a claim for the agent is on its way, or will be tried again."""
+        return agent_id in self._open
+
+    def freed(self, agent_id: str) -> None:
+        """The agent may have free slots."""
+        if agent_id in self._backlog:
+            self.make(agent_id)
+
+    def make(self, agent_id: str) -> None:
+        """Claim waiting tasks for the agent's free slots."""
+        slots: list[InstanceRef] = []
+        while len(slots) < MOST_AT_ONCE and (slot := self._credit.reserve(agent_id)) is not None:
+            slots.append(slot)
+        wanted = self._census.skills_waited_for(agent_id)
+        groups: dict[frozenset[str], list[InstanceRef]] = {}
+        for slot in slots:
+            takes = frozenset(self._offers.takes(agent_id, slot.instance_id, wanted))
+            groups.setdefault(takes, []).append(slot)
+        for takes, group in groups.items():
+            self._claim(agent_id, group, None if takes >= wanted else takes)
+
+    def forget(self, agent_id: str) -> None:
+        """The agent was deleted: nothing waits for it."""
+        self._backlog.pop(agent_id, None)
+
+    def _claim(self, agent_id: str, slots: Sequence[InstanceRef], skills: frozenset[str] | None) -> None:
+        """Claim tasks of these skills, or of all; when nothing waits that these slots could take, give them back."""
+        if skills is not None and not skills:
+            for slot in slots:
+                self._credit.release(slot)
+            return
+        self._open[agent_id] += 1
+        future = self._tasks.claim(agent_id, slots, self._clock(), skills)
+        version = self._backlog.get(agent_id) if skills is None else None
+        future.add_done_callback(partial(self._made, agent_id, slots, version))
+
+    def _made(
+        self, agent_id: str, slots: Sequence[InstanceRef], version: int | None, future: "Future[list[Changed]]"
+    ) -> None:
+        claimed = outcome(future, self._log, "claim_failed", agent=agent_id)
+        tasks = [(change.task, change.events) for change in claimed or () if change.task is not None]
+        for slot, (task, events) in zip(slots, tasks, strict=False):
+            self._tell(slot, task, events)
+        for slot in slots[len(tasks) :]:
+            self._credit.release(slot)
+        if claimed is None:
+            future.get_loop().call_later(again_after(future), self._again, agent_id)
+            return
+        self._ended(agent_id)
+        if len(tasks) == len(slots):
+            self.freed(agent_id)
+        elif version is not None and self._backlog.get(agent_id) == version:
+            # Nothing more waits, of whatever skill, and nothing was added meanwhile.
+            del self._backlog[agent_id]
+
+    def _again(self, agent_id: str) -> None:
+        self._ended(agent_id)
+        self.freed(agent_id)
+
+    def _ended(self, agent_id: str) -> None:
+        self._open[agent_id] -= 1
+        if not self._open[agent_id]:
+            del self._open[agent_id]
 
 
 class Dispatcher:

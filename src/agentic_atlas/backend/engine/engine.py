@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from agentic_atlas.backend.engine.absence import Absence
-from agentic_atlas.backend.engine.access import Access
+from agentic_atlas.backend.engine.access import Access, Registry
 from agentic_atlas.backend.engine.census import Census, OpenLimits
 from agentic_atlas.backend.engine.circles import Circles
 from agentic_atlas.backend.engine.credit import Credits
@@ -16,7 +16,6 @@ from agentic_atlas.backend.engine.dispatch import Dispatcher
 from agentic_atlas.backend.engine.feed import Feed
 from agentic_atlas.backend.engine.logins import KEY_LIFETIME, Logins
 from agentic_atlas.backend.engine.monitor import Monitor
-from agentic_atlas.backend.engine.registry import Registry
 from agentic_atlas.backend.engine.sightings import Sightings
 from agentic_atlas.backend.engine.watchers import Watchers
 from agentic_atlas.backend.ports import Backups, Clock, FaultLog, Ids, RouterPort, Schemas, Store

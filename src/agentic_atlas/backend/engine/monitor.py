@@ -1,21 +1,50 @@
 """Looks once a second for tasks that hang. There should be none: what is found is a fault of ours.
 
 It is told in the log, in the answer about health and as metrics, and set right as far as that can be done from here:
-whoever runs the network should not have to.
+whoever runs the network should not have to. What happens for a moment between two steps is a finding when it lasts.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Collection, Iterator
+from collections import Counter
+from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator
 
 from agentic_atlas.backend.domain import lifecycle
 from agentic_atlas.backend.domain.invariants import Finding, Invariant
 from agentic_atlas.backend.engine.credit import Credits
 from agentic_atlas.backend.engine.dispatch import Dispatcher
-from agentic_atlas.backend.engine.findings import Findings
 from agentic_atlas.backend.ports import FaultLog, RouterPort
 from agentic_atlas.protocol.inside.messages import Abandon, Adopt, Audit
 from agentic_atlas.protocol.messages import RunningAttempt
 from agentic_atlas.protocol.tasks import Loss
+
+LOOKS = 5
+"""Looks in a row: counted and not timed, so that a process which stood still suspects nobody for it."""
+
+
+class Findings:
+    """Suspicions that have lasted.
+
+    Attributes:
+        ever: how many findings there were of each kind since the start.
+    """
+
+    def __init__(self, patience: int = LOOKS) -> None:
+        self._patience = patience
+        self._looks: dict[Finding, int] = {}
+        self.ever: Counter[Invariant] = Counter()
+
+    def look(self, suspects: Iterable[Finding]) -> list[Finding]:
+        """Take what is suspected now; return what has become a finding with this look."""
+        self._looks = {suspect: self._looks.get(suspect, 0) + 1 for suspect in suspects}
+        new = [finding for finding, looks in self._looks.items() if looks == self._patience]
+        self.ever.update(finding.invariant for finding in new)
+        return new
+
+    def now(self) -> dict[Invariant, int]:
+        """Return how many there are of each kind at present."""
+        lasting = Counter(finding.invariant for finding, looks in self._looks.items() if looks >= self._patience)
+        return {invariant: lasting[invariant] for invariant in Invariant}
+
 
 LOOK_EVERY = 1.0
 """Seconds between two looks at what is open."""

@@ -5,8 +5,7 @@ from msgspec.structs import replace
 
 from agentic_atlas.auth import digest
 from agentic_atlas.backend.domain.records import AgentRecord, ApiKey, Instance, Role, User
-from agentic_atlas.backend.engine.access import Access
-from agentic_atlas.backend.engine.registry import Registry
+from agentic_atlas.backend.engine.access import Access, Registry
 from agentic_atlas.backend.rights import AgentToken, Principal
 from agentic_atlas.backend.store.memory import MemoryStore
 from agentic_atlas.errors import NotFound, Unauthenticated

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from agentic_atlas.backend.domain.invariants import Finding, Invariant
-from agentic_atlas.backend.engine.findings import Findings
+from agentic_atlas.backend.engine.monitor import Findings
 
 STUCK = Finding(Invariant.RUNNING_WITHOUT_LEASE, "tsk_1")
 
