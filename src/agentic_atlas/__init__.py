@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     from agentic_atlas.protocol.messages import Delivery, Policy, SkillSpec
     from agentic_atlas.sdk.agent import Agent
     from agentic_atlas.sdk.client.agents import AsyncAgents, AsyncTokens
-    from agentic_atlas.sdk.client.asynchronous import AsyncClient
+    from agentic_atlas.sdk.client.asynchronous import AsyncClient, AsyncTasks, TaskQuery
     from agentic_atlas.sdk.client.blocking import (
         BlockingAgents,
         BlockingBackups,
@@ -59,11 +59,9 @@ if TYPE_CHECKING:
         Client,
     )
     from agentic_atlas.sdk.client.errors import ConnectionCut, NotFinished, UnexpectedAnswer
+    from agentic_atlas.sdk.client.http import Sources
     from agentic_atlas.sdk.client.people import AsyncBackups, AsyncKeys, AsyncLogins, AsyncPeople
-    from agentic_atlas.sdk.client.requests import TaskRequest
-    from agentic_atlas.sdk.client.retry import Sources
-    from agentic_atlas.sdk.client.task import TaskHandle
-    from agentic_atlas.sdk.client.tasks import AsyncTasks, TaskQuery
+    from agentic_atlas.sdk.client.task import TaskHandle, TaskRequest
     from agentic_atlas.sdk.program import Served, run
     from agentic_atlas.sdk.skills.artifact import Artifact
     from agentic_atlas.sdk.skills.content import DataPart, FilePart, LinkPart, TextPart
@@ -85,17 +83,15 @@ _HOME: Final = {
     "agentic_atlas.protocol.messages": "Delivery Policy SkillSpec",
     "agentic_atlas.sdk.agent": "Agent",
     "agentic_atlas.sdk.client.agents": "AsyncAgents AsyncTokens",
-    "agentic_atlas.sdk.client.asynchronous": "AsyncClient",
+    "agentic_atlas.sdk.client.asynchronous": "AsyncClient AsyncTasks TaskQuery",
     "agentic_atlas.sdk.client.blocking": (
         "BlockingAgents BlockingBackups BlockingKeys BlockingLogins BlockingPeople BlockingTask BlockingTasks "
         "BlockingTokens Client"
     ),
     "agentic_atlas.sdk.client.errors": "ConnectionCut NotFinished UnexpectedAnswer",
+    "agentic_atlas.sdk.client.http": "Sources",
     "agentic_atlas.sdk.client.people": "AsyncBackups AsyncKeys AsyncLogins AsyncPeople",
-    "agentic_atlas.sdk.client.requests": "TaskRequest",
-    "agentic_atlas.sdk.client.retry": "Sources",
-    "agentic_atlas.sdk.client.task": "TaskHandle",
-    "agentic_atlas.sdk.client.tasks": "AsyncTasks TaskQuery",
+    "agentic_atlas.sdk.client.task": "TaskHandle TaskRequest",
     "agentic_atlas.sdk.program": "Served run",
     "agentic_atlas.sdk.skills.artifact": "Artifact",
     "agentic_atlas.sdk.skills.content": "DataPart FilePart LinkPart TextPart",

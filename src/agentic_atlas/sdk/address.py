@@ -4,16 +4,15 @@ import ipaddress
 import re
 from dataclasses import dataclass, field
 from typing import Final
-from urllib.parse import SplitResult, quote, urlsplit
+from urllib.parse import SplitResult, urlsplit
 
-from agentic_atlas.errors import ConfigurationError, InvalidInput
+from agentic_atlas.errors import ConfigurationError
 from agentic_atlas.protocol.versions import PATH
 
 API_EXAMPLES: Final = "http://localhost:8000 or https://example.org"
 ROUTER_EXAMPLES: Final = "ws://localhost:8080/ws or wss://example.org/ws"
 
 _KEY = re.compile(r"[\x21-\x7e]{1,4096}")
-_LONGEST_SEGMENT = 256
 
 
 @dataclass(frozen=True)
@@ -133,24 +132,3 @@ def is_loopback(host: str) -> bool:
 def on_loopback(url: str) -> bool:
     """Tell whether an address that was checked leads to this machine itself."""
     return is_loopback(urlsplit(url).hostname or "")
-
-
-def segment(value: str) -> str:
-    """Return an id or a name as one segment of a path, which it cannot leave.
-
-    Raises:
-        InvalidInput: no id or name looks like this.
-    """
-    if not value or value in (".", "..") or len(value) > _LONGEST_SEGMENT:
-        raise InvalidInput(f"{value[:64]!r} is no id or name: give 1 to {_LONGEST_SEGMENT} characters, not . or ..")
-    return quote(value, safe="")
-
-
-def agent_path(agent: str) -> str:
-    """Return the path of an agent given as `name` or `owner/name`.
-
-    Raises:
-        InvalidInput: the name has more than one slash, or an empty part.
-    """
-    owner, slash, name = agent.rpartition("/")
-    return f"/agents/{segment(owner)}/{segment(name)}" if slash else f"/agents/{segment(name)}"

@@ -12,11 +12,10 @@ from agentic_atlas.backend.domain.records import Task
 from agentic_atlas.backend.usecases import shown, tasks
 from agentic_atlas.protocol.caller.tasks import EventInfo, QuestionInfo, TaskInfo
 from agentic_atlas.sdk.agent import Agent
+from agentic_atlas.sdk.client.asynchronous import AsyncTasks
 from agentic_atlas.sdk.client.blocking import answers
 from agentic_atlas.sdk.client.errors import NotFinished
-from agentic_atlas.sdk.client.requests import TaskRequest, merged, requested, submission
-from agentic_atlas.sdk.client.task import TaskHandle, waiting_time
-from agentic_atlas.sdk.client.tasks import AsyncTasks
+from agentic_atlas.sdk.client.task import TaskHandle, TaskRequest, merged, requested, submission, waiting_time
 from agentic_atlas.sdk.forms.encode import encode_answer
 from agentic_atlas.testing.network import FOR_EVER, MemoryNetwork
 

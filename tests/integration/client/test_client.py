@@ -27,9 +27,8 @@ from agentic_atlas.protocol.caller.tasks import EventInfo, TaskInfo, TaskSummary
 from agentic_atlas.protocol.caller.values import Shown
 from agentic_atlas.sdk.client.asynchronous import AsyncClient
 from agentic_atlas.sdk.client.errors import ConnectionCut, NotFinished, UnexpectedAnswer
-from agentic_atlas.sdk.client.requests import TaskRequest
-from agentic_atlas.sdk.client.retry import Sources
-from agentic_atlas.sdk.client.task import TaskHandle
+from agentic_atlas.sdk.client.http import Sources
+from agentic_atlas.sdk.client.task import TaskHandle, TaskRequest
 from tests import shown
 from tests.integration.client.client_server import (
     KEY,

@@ -12,11 +12,9 @@ import pytest
 
 from agentic_atlas.errors import ConfigurationError, NotFound, TaskError
 from agentic_atlas.protocol.caller.tasks import TaskInfo, TaskSummary
-from agentic_atlas.sdk.client.asynchronous import AsyncClient
+from agentic_atlas.sdk.client.asynchronous import AsyncClient, AsyncTasks
 from agentic_atlas.sdk.client.blocking import BlockingTask, BlockingTasks, Client
-from agentic_atlas.sdk.client.requests import TaskRequest
-from agentic_atlas.sdk.client.task import TaskHandle
-from agentic_atlas.sdk.client.tasks import AsyncTasks
+from agentic_atlas.sdk.client.task import TaskHandle, TaskRequest
 from tests import shown
 from tests.integration.client.client_server import KEY, Answer, error, events, in_order, serving
 from tests.integration.client.test_client_task import END, event

@@ -12,13 +12,13 @@ from typing import Any
 
 import pytest
 
-from agentic_atlas.sdk.client.connection import Connections, Cut, Full, HttpRequest, NotReached, Patience, Silent
+from agentic_atlas.sdk.client.connection import Connections, Fault, TransportError
 from agentic_atlas.sdk.client.way import Proxy
 from tests.certificates import speaking_tls
 
 Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
-ASK = HttpRequest("GET", "/things?a=1", (("Accept", "application/json"),), b"")
-PATIENCE = Patience(5.0, 5.0)
+ASK = ("GET", "/things?a=1", (("Accept", "application/json"),), b"")
+PATIENCE = 5.0
 PLAIN = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 HELLO = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"
 
@@ -84,10 +84,8 @@ def tls(tmp_path: Path) -> tuple[Path, ssl.SSLContext]:
     return speaking_tls(tmp_path)
 
 
-async def asked(
-    connections: Connections, request: HttpRequest = ASK, patience: Patience = PATIENCE
-) -> tuple[int, bytes]:
-    async with connections.asked(request, patience) as answer:
+async def asked(connections: Connections, patience: float = PATIENCE) -> tuple[int, bytes]:
+    async with connections.asked(*ASK, patience) as answer:
         return answer.status, b"".join([piece async for piece in answer.pieces()])
 
 
@@ -113,7 +111,7 @@ async def test_a_connection_that_was_closed_meanwhile_is_not_used_again() -> Non
 async def test_an_answer_that_is_not_read_to_its_end_takes_its_connection_with_it() -> None:
     peer = Peer([HELLO], [HELLO])
     async with listening(peer.serve) as (connections, _):
-        async with connections.asked(ASK, PATIENCE) as answer:
+        async with connections.asked(*ASK, PATIENCE) as answer:
             assert answer.header("content-length") == "5"
         assert await asked(connections) == (200, b"hello")
         assert len(peer.heads) == 2
@@ -134,8 +132,7 @@ async def test_what_comes_before_the_answer_and_in_pieces_is_understood() -> Non
 )
 async def test_no_whole_answer_is_a_cut(said: bytes | None) -> None:
     async with listening(Peer([said]).serve) as (connections, _):
-        with pytest.raises(Cut):
-            await asked(connections)
+        await _fails("cut", asked(connections))
 
 
 async def test_silence_is_told_and_so_are_too_many_at_once() -> None:
@@ -146,25 +143,26 @@ async def test_silence_is_told_and_so_are_too_many_at_once() -> None:
         writer.close()
 
     async with listening(hold, most=1) as (connections, _), asyncio.TaskGroup() as group:
-        first = group.create_task(_raises(Silent, asked(connections, patience=Patience(5.0, 0.2))))
+        first = group.create_task(_fails("silent", asked(connections, patience=0.2)))
         await asyncio.sleep(0)
-        await _raises(Full, asked(connections, patience=Patience(5.0, 0.05)))
+        await _fails("full", asked(connections, patience=0.05))
         await first
         held.set()
 
 
-async def _raises(kind: type[Exception], work: Awaitable[object]) -> None:
-    with pytest.raises(kind):
+async def _fails(fault: Fault, work: Awaitable[object]) -> BaseException | None:
+    """See that there is no whole answer, for this reason; return what it came from."""
+    with pytest.raises(TransportError) as told:
         await work
+    assert told.value.fault == fault
+    return told.value.__cause__
 
 
 async def test_nobody_there_is_told_with_the_reason() -> None:
     async with listening(Peer().serve) as (_, port):
         pass
     connections = Connections(f"http://127.0.0.1:{port}", proxy=None, trusted=PLAIN, most=1)
-    with pytest.raises(NotReached) as told:
-        await asked(connections)
-    assert isinstance(told.value.__cause__, ConnectionRefusedError)
+    assert isinstance(await _fails("not_reached", asked(connections)), ConnectionRefusedError)
 
 
 async def test_a_proxy_is_asked_for_the_whole_address_and_shown_who_asks() -> None:
@@ -192,13 +190,12 @@ async def test_a_secure_address_is_reached_through_a_tunnel(said: bytes | None, 
     peer = Peer([said])
     async with served(peer.serve) as port:
         connections = Connections("https://[2001:db8::1]", proxy=Proxy("127.0.0.1", port), trusted=PLAIN, most=1)
-        with pytest.raises(NotReached) as told:
-            await asked(connections)
+        cause = await _fails("not_reached", asked(connections))
     assert peer.heads[0][0] == b"CONNECT [2001:db8::1]:443 HTTP/1.1\r\nHost: [2001:db8::1]:443\r\n\r\n"
     # A proxy that agrees ends the connection here, so what fails then is the handshake behind it.
-    assert reason in str(told.value.__cause__)
-    assert isinstance(told.value.__cause__, OSError)
-    assert bool(reason) or isinstance(told.value.__cause__, ssl.SSLError | ConnectionError)
+    assert reason in str(cause)
+    assert isinstance(cause, OSError)
+    assert bool(reason) or isinstance(cause, ssl.SSLError | ConnectionError)
 
 
 async def test_nothing_is_left_open_when_the_tunnel_is_refused() -> None:
@@ -241,9 +238,8 @@ async def test_a_certificate_that_nobody_vouches_for_is_sent_nothing(tls: tuple[
     peer = Peer([HELLO])
     async with served(peer.serve, tls[1]) as port:
         url, trusted = f"https://localhost:{port}", ssl.create_default_context()
-        with pytest.raises(NotReached) as told:
-            await asked(Connections(url, proxy=None, trusted=trusted, most=1))
-    assert isinstance(told.value.__cause__, ssl.SSLCertVerificationError)
+        cause = await _fails("not_reached", asked(Connections(url, proxy=None, trusted=trusted, most=1)))
+    assert isinstance(cause, ssl.SSLCertVerificationError)
     assert peer.heads == []
 
 

@@ -13,8 +13,7 @@ from agentic_atlas.sdk.address import address
 from agentic_atlas.sdk.client import http as client_http
 from agentic_atlas.sdk.client.asynchronous import AsyncClient
 from agentic_atlas.sdk.client.errors import ConnectionCut, UnexpectedAnswer
-from agentic_atlas.sdk.client.http import Http
-from agentic_atlas.sdk.client.retry import Sources
+from agentic_atlas.sdk.client.http import Http, Sources
 from tests.certificates import speaking_tls
 from tests.integration.client import client_server
 from tests.integration.client.client_server import KEY, Answer, Server, Time, error, in_order, run, serving

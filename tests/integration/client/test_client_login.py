@@ -8,8 +8,8 @@ import pytest
 
 from agentic_atlas.errors import AtlasError, Busy, Forbidden, NotFound
 from agentic_atlas.protocol.caller.people import LoginCodes, NewApiKey
+from agentic_atlas.sdk.client.http import Sources
 from agentic_atlas.sdk.client.login import LoginByCode
-from agentic_atlas.sdk.client.retry import Sources
 from tests import shown
 from tests.integration.client.client_server import Answer, Server, Time, error, in_order, run, serving
 

@@ -4,7 +4,7 @@ import pytest
 
 from agentic_atlas.errors import AtlasError, Busy, Conflict, Unavailable
 from agentic_atlas.sdk.client.errors import ConnectionCut
-from agentic_atlas.sdk.client.retry import LASTING, LONGEST_PAUSE, Sources, Tries, pause
+from agentic_atlas.sdk.client.http import LASTING, LONGEST_PAUSE, Sources, Tries, pause
 from tests.integration.client.client_server import Time
 
 DOWN = Unavailable("down", retry_after=0.0)

@@ -9,8 +9,7 @@ import pytest
 from agentic_atlas.errors import AtlasError, Conflict, InvalidInput, NotFound, TaskError, Unavailable
 from agentic_atlas.protocol.caller.tasks import QuestionInfo, TaskInfo
 from agentic_atlas.sdk.client.errors import NotFinished, UnexpectedAnswer
-from agentic_atlas.sdk.client.http import WAITING_PATIENCE, Http
-from agentic_atlas.sdk.client.retry import Sources
+from agentic_atlas.sdk.client.http import WAITING_PATIENCE, Http, Sources
 from agentic_atlas.sdk.client.task import TaskHandle
 from tests import shown
 from tests.integration.client.client_server import Answer, Asked, Server, Time, error, events, in_order, run, serving

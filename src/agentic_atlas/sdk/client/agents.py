@@ -15,9 +15,7 @@ from agentic_atlas.protocol.caller.agents import (
     TokenList,
     TokenRequest,
 )
-from agentic_atlas.sdk.address import agent_path, segment
-from agentic_atlas.sdk.client.http import Http
-from agentic_atlas.sdk.client.requests import checked
+from agentic_atlas.sdk.client.http import Http, agent_path, checked, segment
 
 
 class AsyncAgents:

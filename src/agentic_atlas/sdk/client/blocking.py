@@ -14,13 +14,11 @@ from typing import Concatenate, Generic, ParamSpec, Protocol, Self, TypeVar
 from agentic_atlas.errors import AtlasError
 from agentic_atlas.protocol.caller.tasks import TaskInfo
 from agentic_atlas.sdk.client.agents import AsyncAgents, AsyncTokens
-from agentic_atlas.sdk.client.asynchronous import AsyncClient
+from agentic_atlas.sdk.client.asynchronous import AsyncClient, AsyncTasks
 from agentic_atlas.sdk.client.http import PATIENCE, TIMEOUT
 from agentic_atlas.sdk.client.loop import LoopThread
 from agentic_atlas.sdk.client.people import AsyncBackups, AsyncKeys, AsyncLogins, AsyncPeople
-from agentic_atlas.sdk.client.requests import TaskRequest
-from agentic_atlas.sdk.client.task import TaskHandle
-from agentic_atlas.sdk.client.tasks import AsyncTasks
+from agentic_atlas.sdk.client.task import TaskHandle, TaskRequest
 
 A = TypeVar("A")
 P = ParamSpec("P")

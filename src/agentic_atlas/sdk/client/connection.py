@@ -10,8 +10,7 @@ import socket
 import ssl
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 from urllib.parse import urlsplit
 
 import h11
@@ -21,6 +20,8 @@ from agentic_atlas.transport.addresses import reached
 if TYPE_CHECKING:
     from agentic_atlas.sdk.client.way import Proxy
 
+CONNECT_TIMEOUT = 5.0
+"""Seconds for a connection to be made."""
 MOST_HEAD = 100 * 1024
 """Bytes of an answer's head, at most."""
 MOST_IDLE = 20
@@ -34,44 +35,21 @@ _CLOSING = 1.0
 Headers = Sequence[tuple[str, str]]
 
 
+Fault = Literal["not_reached", "silent", "cut", "full"]
+
+
 class TransportError(Exception):
-    """There was no whole answer."""
+    """There was no whole answer.
 
+    Attributes:
+        fault: `not_reached`: no connection was made, so nothing was sent, and the cause says why; `silent`: nothing
+            came for too long; `cut`: the connection ended before the answer did, or what came was no HTTP; `full`: as
+            many requests as may be open are.
+    """
 
-class NotReached(TransportError):
-    """No connection was made, so nothing was sent; the cause says why."""
-
-
-class Silent(TransportError):
-    """Nothing came for too long."""
-
-
-class Cut(TransportError):
-    """The connection ended before the answer did, or what came was no HTTP."""
-
-
-class Full(TransportError):
-    """As many requests as may be open are."""
-
-
-@dataclass(frozen=True)
-class Patience:
-    """How long is waited, in seconds."""
-
-    connect: float
-    read: float
-    """For each piece of the answer."""
-
-
-@dataclass(frozen=True)
-class HttpRequest:
-    """What is asked."""
-
-    method: str
-    target: str
-    """Path and query."""
-    headers: Headers
-    body: bytes
+    def __init__(self, fault: Fault) -> None:
+        super().__init__(fault)
+        self.fault = fault
 
 
 class HttpResponse:
@@ -88,7 +66,7 @@ class HttpResponse:
         return self._headers.get(name)
 
     async def pieces(self) -> AsyncIterator[bytes]:
-        """Yield the body; raises Silent or Cut."""
+        """Yield the body; raises TransportError."""
         while (piece := await self._connection.piece(self._patience)) is not None:
             yield piece
 
@@ -107,10 +85,9 @@ class HttpConnection:
         """True when the other end has closed it."""
         return self._reader.at_eof() or self._writer.is_closing()
 
-    async def ask(self, request: HttpRequest, patience: float) -> HttpResponse:
-        """Send a request and return the head of its answer; raises Silent or Cut."""
-        head = h11.Request(method=request.method, target=request.target, headers=list(request.headers))
-        events = (head, h11.Data(data=request.body), h11.EndOfMessage())
+    async def ask(self, head: h11.Request, body: bytes, patience: float) -> HttpResponse:
+        """Send a request and return the head of its answer; raises TransportError."""
+        events = (head, h11.Data(data=body), h11.EndOfMessage())
         # An end that does not read on may have answered already, for instance that it is too much.
         with suppress(OSError):
             async with _within(patience):
@@ -122,7 +99,7 @@ class HttpConnection:
                 return HttpResponse(self, event, patience)
 
     async def piece(self, patience: float) -> bytes | None:
-        """Return the next piece of the body, None at its end; raises Silent or Cut."""
+        """Return the next piece of the body, None at its end; raises TransportError."""
         event = await self._next(patience)
         return bytes(event.data) if isinstance(event, h11.Data) else None
 
@@ -154,7 +131,7 @@ class HttpConnection:
                 async with _within(patience):
                     self._state.receive_data(await self._reader.read(_PIECE))
             except (OSError, h11.ProtocolError) as error:
-                raise Cut from error
+                raise TransportError("cut") from error
 
 
 class Connections:
@@ -179,13 +156,26 @@ class Connections:
         self._idle: list[HttpConnection] = []
 
     @asynccontextmanager
-    async def asked(self, request: HttpRequest, patience: Patience) -> AsyncIterator[HttpResponse]:
-        """Ask, and give the answer for the time of the block; raises TransportError."""
-        async with self._slot(patience.read):
-            connection = self._kept() or await self._open(patience.connect)
+    async def asked(
+        self, method: str, target: str, headers: Headers, body: bytes, patience: float
+    ) -> AsyncIterator[HttpResponse]:
+        """Ask, and give the answer for the time of the block.
+
+        Args:
+            method: of HTTP.
+            target: path and query.
+            headers: beside those that say where, and how much.
+            body: what is sent.
+            patience: seconds to wait for a slot, and for each piece of the answer.
+
+        Raises:
+            TransportError: there was no whole answer.
+        """
+        async with self._slot(patience):
+            connection = self._kept() or await self._open()
             done = False
             try:
-                yield await connection.ask(self._addressed(request), patience.read)
+                yield await connection.ask(self._head(method, target, headers, body), body, patience)
                 done = connection.ready()
             finally:
                 if not done:
@@ -197,16 +187,15 @@ class Connections:
         while self._idle:
             await self._idle.pop().aclose()
 
-    def _addressed(self, request: HttpRequest) -> HttpRequest:
-        headers = [("Host", self._authority), *request.headers]
-        if request.body or request.method != "GET":
-            headers.append(("Content-Length", str(len(request.body))))
-        target = request.target
+    def _head(self, method: str, target: str, headers: Headers, body: bytes) -> h11.Request:
+        said = [("Host", self._authority), *headers]
+        if body or method != "GET":
+            said.append(("Content-Length", str(len(body))))
         if self._proxy is not None and self._trusted is None:
             # A proxy is asked for the whole address (RFC 9112 section 3.2.2).
             target = f"http://{self._authority}{target}"
-            headers += self._proxy.headers
-        return HttpRequest(request.method, target, headers, request.body)
+            said += self._proxy.headers
+        return h11.Request(method=method, target=target, headers=said)
 
     @asynccontextmanager
     async def _slot(self, patience: float) -> AsyncIterator[None]:
@@ -214,7 +203,7 @@ class Connections:
             async with asyncio.timeout(patience):
                 await self._free.acquire()
         except TimeoutError:
-            raise Full from None
+            raise TransportError("full") from None
         try:
             yield
         finally:
@@ -236,14 +225,14 @@ class Connections:
         connection.idle_since = asyncio.get_running_loop().time()
         self._idle.append(connection)
 
-    async def _open(self, patience: float) -> HttpConnection:
+    async def _open(self) -> HttpConnection:
         try:
-            async with asyncio.timeout(patience):
+            async with asyncio.timeout(CONNECT_TIMEOUT):
                 opened = await self._socket()
                 name = None if self._trusted is None else self._host
                 reader, writer = await asyncio.open_connection(sock=opened, ssl=self._trusted, server_hostname=name)
         except (OSError, TimeoutError) as error:
-            raise NotReached from error
+            raise TransportError("not_reached") from error
         return HttpConnection(reader, writer)
 
     async def _socket(self) -> socket.socket:
@@ -266,4 +255,4 @@ async def _within(seconds: float) -> AsyncIterator[None]:
         async with asyncio.timeout(seconds):
             yield
     except TimeoutError:
-        raise Silent from None
+        raise TransportError("silent") from None

@@ -1,34 +1,28 @@
-"""One request to the API: sent, tried again where that is safe, and answered, or one of our errors."""
+"""One request to the API: seen to, sent, tried again where that is safe, and answered, or one of our errors."""
 
 from __future__ import annotations
 
 import asyncio
+import random
+import secrets
 import socket
 import ssl
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+import time
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, TypeVar
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import quote, urlencode, urlsplit
 from weakref import WeakKeyDictionary
 
 import msgspec
 
 from agentic_atlas._version import __version__
-from agentic_atlas.errors import AtlasError, ConfigurationError, PayloadTooLarge, Unavailable
+from agentic_atlas.errors import AtlasError, Busy, ConfigurationError, InvalidInput, PayloadTooLarge, Unavailable
+from agentic_atlas.protocol.refusals import refusal
 from agentic_atlas.sdk.client import way
-from agentic_atlas.sdk.client.connection import (
-    Connections,
-    Cut,
-    Full,
-    Headers,
-    HttpRequest,
-    HttpResponse,
-    NotReached,
-    Patience,
-    Silent,
-)
+from agentic_atlas.sdk.client.connection import Connections, Headers, HttpResponse, TransportError
 from agentic_atlas.sdk.client.errors import ConnectionCut, UnexpectedAnswer, from_answer
-from agentic_atlas.sdk.client.retry import Sources, Tries
 from agentic_atlas.sdk.forms.encode import encode_request
 
 if TYPE_CHECKING:
@@ -38,12 +32,11 @@ if TYPE_CHECKING:
     from agentic_atlas.sdk.address import Address
 
 PREFIX = "/api/v1"
+_LONGEST_SEGMENT = 256
 TIMEOUT = 30.0
 """Seconds to wait for an answer, unless a client is given another time."""
 PATIENCE = 5.0
 """Seconds during which a request that got no answer is sent again, unless a client is given another time."""
-CONNECT_TIMEOUT = 5.0
-"""Seconds for a connection to be made."""
 STREAM_SILENCE = 45.0
 """Seconds without a byte after which an event stream counts as cut; the server says something every 15 s."""
 WAITING_PATIENCE = 60.0
@@ -53,6 +46,14 @@ MAX_ANSWER = 64 * 1024 * 1024
 MAX_CONNECTIONS = 100
 """Connections of one client at the same time; further requests wait for one."""
 
+FIRST_PAUSE = 0.1
+"""Seconds: the window before the first repetition."""
+LONGEST_PAUSE = 3.0
+"""Seconds: the window never grows beyond this."""
+LASTING = frozenset({"agent_offline", "agent_disabled", "storage_full"})
+"""Codes of what is away, or full, until somebody does something: waiting a moment does not help."""
+
+A = TypeVar("A", bound="Asked")
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
 QueryValue = str | int | float | Sequence[str] | None
@@ -69,6 +70,68 @@ class Page(Protocol[T_co]):
     @property
     def next(self) -> str | None:
         """What leads to the part after it."""
+
+
+@dataclass(frozen=True)
+class Sources:
+    """What the client takes from outside: clock, sleep, chance and keys."""
+
+    clock: Callable[[], float] = time.monotonic
+    """Seconds; only differences count."""
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+    chance: Callable[[], float] = random.random
+    """A number in [0, 1)."""
+    key: Callable[[], str] = lambda: secrets.token_hex(16)
+    """A new idempotency key, never the same twice."""
+
+
+def pause(error: AtlasError, *, tries: int, waited: float, patience: float, repeatable: bool) -> float | None:
+    """Return the seconds to wait before the next try, or None when the error is the answer.
+
+    Args:
+        error: why the try failed.
+        tries: how many have failed, this one included.
+        waited: seconds since the first of them failed.
+        patience: seconds after which no other try begins.
+        repeatable: the request can arrive twice without harm; else only one that was refused or never sent is repeated.
+    """
+    if not isinstance(error, Busy | Unavailable) or (isinstance(error, ConnectionCut) and not repeatable):
+        return None
+    if error.code in LASTING:
+        return None
+    seconds = max(min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** min(tries - 1, 16)), error.retry_after)
+    return seconds if waited + seconds <= patience else None
+
+
+class Tries:
+    """The failures of one request, or of one stream that is opened again and again."""
+
+    def __init__(self, sources: Sources, patience: float) -> None:
+        self.patience = patience
+        self._sources = sources
+        self._failed = 0
+        self._since: float | None = None
+
+    def alive(self) -> None:
+        """The server showed that it is there: patience counts anew from the next failure."""
+        self._since = None
+
+    def progress(self) -> None:
+        """What was asked for goes on: earlier failures do not count any more."""
+        self._since, self._failed = None, 0
+
+    async def again(self, error: AtlasError, *, repeatable: bool = True) -> None:
+        """Return when the next try may begin; raise the error when there is none (see `pause`)."""
+        now = self._sources.clock()
+        self._since = now if self._since is None else self._since
+        self._failed += 1
+        seconds = pause(
+            error, tries=self._failed, waited=now - self._since, patience=self.patience, repeatable=repeatable
+        )
+        if seconds is None:
+            raise error
+        # Up to a half longer, so that many clients do not come back at the same moment.
+        await self._sources.sleep(seconds * (1 + self._sources.chance() / 2))
 
 
 class Http:
@@ -196,7 +259,7 @@ class Http:
         if key:
             said.append(("Authorization", f"Bearer {key}"))
         path = urlsplit(self.address.url).path + PREFIX + target
-        return self._connections().asked(HttpRequest(method, path, said, body), Patience(CONNECT_TIMEOUT, seconds))
+        return self._connections().asked(method, path, said, body, seconds)
 
     def _connections(self) -> Connections:
         """Return the connections of this loop. Nothing but the API's own host is ever asked, so the key goes nowhere
@@ -217,16 +280,22 @@ class Http:
         url = self.address.url
         try:
             yield
-        except NotReached as error:
-            raise Unavailable(f"cannot reach Agentic Atlas at {url}: {self._why(error)}", retry_after=0.0) from error
-        except Full as error:
-            raise Unavailable("too many requests of this client are open already", retry_after=0.0) from error
-        except Silent as error:
-            raise ConnectionCut(f"Agentic Atlas at {url} did not answer in time", retry_after=0.0) from error
-        except Cut as error:
-            raise ConnectionCut(f"the connection to Agentic Atlas at {url} was cut", retry_after=0.0) from error
+        except TransportError as error:
+            raise self._ours(error) from error
         except UnicodeError as error:
             raise ConfigurationError(f"nothing can be asked at {url}: check the address") from error
+
+    def _ours(self, error: TransportError) -> Unavailable:
+        url = self.address.url
+        match error.fault:
+            case "not_reached":
+                return Unavailable(f"cannot reach Agentic Atlas at {url}: {self._why(error)}", retry_after=0.0)
+            case "full":
+                return Unavailable("too many requests of this client are open already", retry_after=0.0)
+            case "silent":
+                return ConnectionCut(f"Agentic Atlas at {url} did not answer in time", retry_after=0.0)
+            case "cut":
+                return ConnectionCut(f"the connection to Agentic Atlas at {url} was cut", retry_after=0.0)
 
     def _why(self, error: BaseException) -> str:
         for cause in _causes(error):
@@ -272,3 +341,35 @@ def _decode(body: bytes, answer: type[T]) -> T:
         return msgspec.json.decode(body or b"null", type=answer)
     except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as error:
         raise UnexpectedAnswer("the server did not answer as Agentic Atlas does: check the address") from error
+
+
+def checked(asked: A) -> A:
+    """Return what is asked, with each field within its bounds; raises InvalidInput."""
+    given = msgspec.structs.asdict(asked)
+    kind = type(asked)
+    try:
+        return msgspec.convert(given, kind, strict=True)
+    except msgspec.ValidationError as error:
+        found = refusal(error, kind, given)
+        raise InvalidInput(found.sentence, detail=[{"path": found.path, "message": found.message}]) from None
+
+
+def segment(value: str) -> str:
+    """Return an id or a name as one segment of a path, which it cannot leave.
+
+    Raises:
+        InvalidInput: no id or name looks like this.
+    """
+    if not value or value in (".", "..") or len(value) > _LONGEST_SEGMENT:
+        raise InvalidInput(f"{value[:64]!r} is no id or name: give 1 to {_LONGEST_SEGMENT} characters, not . or ..")
+    return quote(value, safe="")
+
+
+def agent_path(agent: str) -> str:
+    """Return the path of an agent given as `name` or `owner/name`.
+
+    Raises:
+        InvalidInput: the name has more than one slash, or an empty part.
+    """
+    owner, slash, name = agent.rpartition("/")
+    return f"/agents/{segment(owner)}/{segment(name)}" if slash else f"/agents/{segment(name)}"

@@ -10,9 +10,7 @@ import msgspec
 from agentic_atlas.errors import AtlasError, NotFound, Unauthenticated, Unavailable
 from agentic_atlas.protocol.caller.people import DeviceCode, LoginCodes, LoginRequest, NewApiKey
 from agentic_atlas.sdk.address import Address, base_url
-from agentic_atlas.sdk.client.http import PATIENCE, TIMEOUT, Http
-from agentic_atlas.sdk.client.requests import checked
-from agentic_atlas.sdk.client.retry import Sources
+from agentic_atlas.sdk.client.http import PATIENCE, TIMEOUT, Http, Sources, checked
 
 SLOWER = 5.0
 """Seconds more between two questions after `slow_down` (RFC 8628, 3.5)."""

@@ -15,9 +15,7 @@ from agentic_atlas.protocol.caller.people import (
     UserPage,
     WhoAmI,
 )
-from agentic_atlas.sdk.address import segment
-from agentic_atlas.sdk.client.http import Http
-from agentic_atlas.sdk.client.requests import checked
+from agentic_atlas.sdk.client.http import Http, checked, segment
 
 
 class AsyncPeople:

@@ -1,10 +1,10 @@
-"""One submitted task: its result, its events, its end."""
+"""One task: what is asked for, seen to here, and once it is submitted its result, its events, its end."""
 
 from __future__ import annotations
 
 import math
 import numbers
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator, Iterable, Iterator, Mapping
 from contextlib import aclosing, contextmanager
 from typing import Any
 
@@ -12,18 +12,81 @@ import msgspec
 from msgspec import Raw
 
 from agentic_atlas.errors import AtlasError, Conflict, InvalidInput, Unavailable
-from agentic_atlas.protocol.caller.tasks import AnswerRequest, CancelRequest, EventInfo, TaskInfo
-from agentic_atlas.sdk.address import segment
+from agentic_atlas.protocol.caller.tasks import (
+    AnswerRequest,
+    CancelRequest,
+    EventInfo,
+    SubmitRequest,
+    TaskInfo,
+    TaskOptions,
+)
 from agentic_atlas.sdk.client import sse
 from agentic_atlas.sdk.client.errors import ConnectionCut, NotFinished, UnexpectedAnswer
-from agentic_atlas.sdk.client.http import WAITING_PATIENCE, Http
-from agentic_atlas.sdk.client.requests import checked
-from agentic_atlas.sdk.client.retry import Tries
-from agentic_atlas.sdk.forms.encode import encode_answer
+from agentic_atlas.sdk.client.http import WAITING_PATIENCE, Http, Tries, checked, segment
+from agentic_atlas.sdk.forms.encode import encode_answer, encode_input
 
 LONGEST_WAIT = 30.0
 """Seconds the server is asked to wait in one request; a longer wait is several."""
 _SOON = 0.5
+
+
+class TaskRequest(TaskOptions, frozen=True, kw_only=True):
+    """One task to submit, for `client.tasks.batch`; its options are those of `client.submit`."""
+
+    agent: str
+    """`name`, or `owner/name`."""
+    skill: str
+    input: Mapping[str, Any] = {}
+    """The skill's parameters."""
+
+
+def requested(agent: str, /, *given: Any, **more: Any) -> TaskRequest:
+    """Return what `submit` was called with, in any of the clients, as a request: its options, and fields of an input.
+
+    Raises:
+        InvalidInput: a field is given twice, or the input is no mapping.
+    """
+    skill, input = (*given, None)[:2]
+    options = {name: value for name, value in more.items() if name in TaskOptions.__struct_fields__}
+    fields = {name: value for name, value in more.items() if name not in options}
+    return TaskRequest(agent=agent, skill=skill, input=merged(input, fields), **options)
+
+
+def submission(request: TaskRequest, key: str) -> SubmitRequest:
+    """Return what is sent for a task, with an idempotency key, its own or this one: sending it twice is submitting it
+    once.
+
+    Raises:
+        InvalidInput: the input has no JSON form, or an option is out of its bounds.
+    """
+    given = msgspec.structs.asdict(request)
+    given["input"] = Raw(encode_input(request.input))
+    if request.idempotency_key is None:
+        given["idempotency_key"] = key
+    return checked(SubmitRequest(**given))
+
+
+def merged(input: Mapping[str, Any] | None, fields: Mapping[str, object]) -> dict[str, Any]:
+    """Return the whole input of a task.
+
+    Raises:
+        InvalidInput: a field is in both, or the input is no mapping.
+    """
+    if input is not None and not isinstance(input, Mapping):
+        raise InvalidInput("an input has names: call(agent, skill, name=value), or a mapping as the third argument")
+    twice = fields.keys() & (input or {}).keys()
+    if twice:
+        raise InvalidInput(f"given twice, in the mapping and as keyword: {', '.join(sorted(twice))}")
+    return {**(input or {}), **fields}
+
+
+def hinted(error: InvalidInput, fields: Iterable[str]) -> InvalidInput:
+    """Return an error of a call, with where options go when fields of its input, which it refuses, are called so."""
+    meant = [name for name in fields if name in TaskOptions.__struct_fields__ and name in error.message]
+    if not meant:
+        return error
+    hint = f"as options of a task, {', '.join(meant)} can be given to submit, not to call"
+    return InvalidInput(f"{error.message}; {hint}", code=error.code, detail=error.detail)
 
 
 class TaskHandle:

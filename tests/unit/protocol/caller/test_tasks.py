@@ -15,8 +15,8 @@ from agentic_atlas.protocol.caller.tasks import EventInfo, SubmitRequest, TaskIn
 from agentic_atlas.protocol.caller.values import Asked, Shown
 from agentic_atlas.protocol.messages import Delivery
 from agentic_atlas.protocol.tasks import TERMINAL, TaskState
-from agentic_atlas.sdk.client.requests import TaskRequest
-from agentic_atlas.sdk.client.tasks import AsyncTasks
+from agentic_atlas.sdk.client.asynchronous import AsyncTasks
+from agentic_atlas.sdk.client.task import TaskRequest
 from agentic_atlas.testing import AsyncCaller
 from tests.shown import filled
 
