@@ -31,7 +31,6 @@ from agentic_atlas.protocol.messages import (
 from agentic_atlas.protocol.numbers import is_object, numbers_fit
 from agentic_atlas.protocol.tasks import Holdup, TaskState
 from agentic_atlas.router.context import RouterContext
-from agentic_atlas.router.leases import LeasedAttempt
 from agentic_atlas.router.reports import Reports
 from agentic_atlas.transport.frames import ControlRate
 
@@ -76,7 +75,7 @@ class RegisteredAgent:
         context: RouterContext,
         instance: InstanceRef,
         slots: int,
-        running: Iterable[LeasedAttempt],
+        running: Iterable[RunningAttempt],
         reports: Reports,
         send: Callable[[Message], object],
     ) -> None:
@@ -111,7 +110,7 @@ class RegisteredAgent:
                 self._ended(_fitting(message, self._context.limits.payload_bytes))
             case Accept():
                 self.readiness.accepted()
-                self.deliveries.accept(LeasedAttempt(message.task, message.attempt))
+                self.deliveries.accept(RunningAttempt(message.task, message.attempt))
                 self._report(message)
             case Refuse():
                 self._refused(message)
@@ -134,9 +133,9 @@ class RegisteredAgent:
         if self.readiness.draining:
             self._ended(Refuse(task.task, task.attempt, RefuseReason.DRAINING))
             return False
-        return self.deliveries.begin(LeasedAttempt(task.task, task.attempt))
+        return self.deliveries.begin(RunningAttempt(task.task, task.attempt))
 
-    def abandon(self, attempt: LeasedAttempt) -> bool:
+    def abandon(self, attempt: RunningAttempt) -> bool:
         """The agent does not have the attempt; False when it took no slot."""
         self.changed = True
         return self.deliveries.end(attempt)
@@ -189,7 +188,7 @@ class RegisteredAgent:
         self._report(event)
 
     def _refused(self, refuse: Refuse) -> None:
-        if self.deliveries.accepted(LeasedAttempt(refuse.task, refuse.attempt)):
+        if self.deliveries.accepted(RunningAttempt(refuse.task, refuse.attempt)):
             raise ProtocolError("an attempt that was accepted is not given back", code="out_of_order")
         self.readiness.refused(refuse.reason, self._context.clock())
         self._ended(refuse)
@@ -198,7 +197,7 @@ class RegisteredAgent:
         # First the report, so that a task that is claimed for the slot is stored after it, in the same commit.
         self._report(report)
         self.changed = True
-        self.deliveries.end(LeasedAttempt(report.task, report.attempt))
+        self.deliveries.end(RunningAttempt(report.task, report.attempt))
 
     def _report(self, report: Report) -> None:
         self._reports.add(self.instance, report)
@@ -207,8 +206,8 @@ class RegisteredAgent:
         self._beats.count(self._context.clock())
         self.readiness.lag, self.changed = beat.lag, True
         if beat.attempts is not None:
-            self.deliveries.named({LeasedAttempt(one.task, one.attempt) for one in beat.attempts})
-        unheard = tuple(RunningAttempt(one.task, one.number) for one in self.deliveries.unheard)
+            self.deliveries.named(set(beat.attempts))
+        unheard = tuple(self.deliveries.unheard)
         self._context.backend.say(Heard(self.instance, beat.oldest, unheard))
         self._send(Beat(beat.n))
 
@@ -238,30 +237,30 @@ class Deliveries:
 
     __slots__ = ("_attempts", "_missed")
 
-    def __init__(self, attempts: Iterable[LeasedAttempt] = ()) -> None:
+    def __init__(self, attempts: Iterable[RunningAttempt] = ()) -> None:
         self._attempts = dict.fromkeys(attempts, False)
-        self._missed: dict[LeasedAttempt, int] = {}
+        self._missed: dict[RunningAttempt, int] = {}
 
     def __len__(self) -> int:
         return len(self._attempts)
 
-    def begin(self, attempt: LeasedAttempt) -> bool:
+    def begin(self, attempt: RunningAttempt) -> bool:
         """The attempt takes a slot; False when it has one already, so that nothing is to be sent."""
         if attempt in self._attempts:
             return False
         self._attempts[attempt] = False
         return True
 
-    def accept(self, attempt: LeasedAttempt) -> None:
+    def accept(self, attempt: RunningAttempt) -> None:
         """The agent has begun it."""
         if attempt in self._attempts:
             self._attempts[attempt] = True
 
-    def accepted(self, attempt: LeasedAttempt) -> bool:
+    def accepted(self, attempt: RunningAttempt) -> bool:
         """Tell whether the agent has said on this connection that it began it."""
         return self._attempts.get(attempt, False)
 
-    def end(self, attempt: LeasedAttempt) -> bool:
+    def end(self, attempt: RunningAttempt) -> bool:
         """The attempt was refused or has a result; True when that freed a slot."""
         if attempt not in self._attempts:
             return False
@@ -269,12 +268,12 @@ class Deliveries:
         self._missed.pop(attempt, None)
         return True
 
-    def named(self, attempts: Collection[LeasedAttempt]) -> None:
+    def named(self, attempts: Collection[RunningAttempt]) -> None:
         """A beat names what the agent has in hand; what is on its way to it may be missing for once."""
         self._missed = {one: self._missed.get(one, 0) + 1 for one in self._attempts if one not in attempts}
 
     @property
-    def unheard(self) -> list[LeasedAttempt]:
+    def unheard(self) -> list[RunningAttempt]:
         """Attempts that several beats in a row did not name."""
         return [attempt for attempt, beats in self._missed.items() if beats >= BEATS_MISSED]
 
@@ -328,13 +327,13 @@ class AgentReadiness:
         return True
 
 
-def to_send(tasks: Iterable[Task], announced: Collection[LeasedAttempt]) -> list[Task]:
+def to_send(tasks: Iterable[Task], announced: Collection[RunningAttempt]) -> list[Task]:
     """Return what is to be delivered on a connection that has just begun.
 
     `tasks` are those that the backend says the instance holds, and those that were claimed for it meanwhile. What it
     announced itself it has, and each attempt is sent once.
     """
-    wanted = {LeasedAttempt(task.task, task.attempt): task for task in tasks}
+    wanted = {RunningAttempt(task.task, task.attempt): task for task in tasks}
     return [task for attempt, task in wanted.items() if attempt not in announced]
 
 

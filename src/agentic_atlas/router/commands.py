@@ -18,13 +18,13 @@ from agentic_atlas.protocol.inside.messages import (
     Unleased,
     Waiting,
 )
-from agentic_atlas.protocol.messages import Answer, Cancel
+from agentic_atlas.protocol.messages import Answer, Cancel, RunningAttempt
 from agentic_atlas.protocol.tasks import Loss
 from agentic_atlas.router.connection import Connection
 from agentic_atlas.router.context import RouterContext
 from agentic_atlas.router.entrance import Entrance
 from agentic_atlas.router.hub import Hub
-from agentic_atlas.router.leases import ExpiredLeases, LeasedAttempt, Leases
+from agentic_atlas.router.leases import ExpiredLeases, Leases
 from agentic_atlas.router.registration import Registration
 
 _LINE = 1024
@@ -56,7 +56,7 @@ class Commands:
     def deliver(self, said: Deliver) -> None:
         """Send an attempt, now or when its instance comes back."""
         task, instance = said.task, said.instance
-        attempt = LeasedAttempt(task.task, task.attempt)
+        attempt = RunningAttempt(task.task, task.attempt)
         coming = self._hub.coming(instance.agent_id, instance.instance_id)
         if coming is not None:
             self._registration.meanwhile(coming, task)
@@ -64,7 +64,7 @@ class Commands:
         if connection is None or connection.agent is None:
             self._leases.keep(attempt, instance.instance_id, self._context.clock() + self._context.settings.grace)
         else:
-            self._leases.hold(attempt, instance.instance_id, connection.serial)
+            self._leases.hold(attempt, instance.instance_id, connection.serial, connection.identity.token_id)
             # What was granted to an older connection uses up nothing of this one's.
             connection.deliver(task, granted=instance == connection.agent.instance)
 
@@ -78,11 +78,11 @@ class Commands:
 
     def forget(self, said: Forget) -> None:
         """Give up the lease."""
-        self._leases.drop(LeasedAttempt(said.task, said.attempt))
+        self._leases.drop(RunningAttempt(said.task, said.attempt))
 
     def abandon(self, said: Abandon) -> None:
         """Give up slot and lease; should the instance have the attempt all the same, it is to stop it."""
-        attempt = LeasedAttempt(said.task, said.attempt)
+        attempt = RunningAttempt(said.task, said.attempt)
         for connection in self._hub.everyone():
             if connection.agent is not None and connection.agent.abandon(attempt):
                 if self._leases.holder(attempt) == connection.serial:
@@ -92,7 +92,7 @@ class Commands:
     def adopt(self, said: Adopt) -> None:
         """Keep the attempt for an instance that is not connected."""
         grace = self._context.settings.grace
-        attempt = LeasedAttempt(said.task, said.attempt)
+        attempt = RunningAttempt(said.task, said.attempt)
         self._leases.keep(attempt, said.instance_id, self._context.clock() + grace, Loss.ABSENT)
         self._context.backend.say(Waiting((said.instance_id,), grace))
 
@@ -121,11 +121,9 @@ class Commands:
 
     def audit(self, said: Audit) -> None:
         """Say which of these attempts nobody would miss."""
-        self._context.backend.say(
-            Unleased(tuple(one for one in said.attempts if not self._leased(LeasedAttempt(one.task, one.attempt))))
-        )
+        self._context.backend.say(Unleased(tuple(one for one in said.attempts if not self._leased(one))))
 
-    def _leased(self, attempt: LeasedAttempt) -> bool:
+    def _leased(self, attempt: RunningAttempt) -> bool:
         return self._leases.instance(attempt) is not None or attempt in self._expired
 
     def _tell_holder(self, message: Cancel | Answer) -> None:
@@ -133,7 +131,7 @@ class Commands:
 
         One that is away learns it from the backend when it comes back.
         """
-        attempt = LeasedAttempt(message.task, message.attempt)
+        attempt = RunningAttempt(message.task, message.attempt)
         holder = self._connections.get(self._leases.holder(attempt) or 0)
         if holder is not None:
             holder.tell(message)

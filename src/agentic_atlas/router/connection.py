@@ -12,14 +12,14 @@ from typing import Protocol
 from agentic_atlas.protocol.closing import CloseCode, encode_reason
 from agentic_atlas.protocol.codec import ProtocolError
 from agentic_atlas.protocol.inside.messages import Failure, Identity, InstanceRef, Receipt
-from agentic_atlas.protocol.messages import Answer, Cancel, Hello, Message, Report, Side, Task, Welcome
+from agentic_atlas.protocol.messages import Answer, Cancel, Hello, Message, Report, RunningAttempt, Side, Task, Welcome
 from agentic_atlas.protocol.session import Session
 from agentic_atlas.protocol.states import ConnectionState
 from agentic_atlas.protocol.tasks import Loss
 from agentic_atlas.router.agent import RegisteredAgent
 from agentic_atlas.router.context import RouterContext
 from agentic_atlas.router.flow import PacedSender, Pause, ReceiveBuffer
-from agentic_atlas.router.leases import LeasedAttempt, Pulse
+from agentic_atlas.router.leases import Pulse
 from agentic_atlas.router.ports import Transport
 from agentic_atlas.router.reports import Reports
 from agentic_atlas.transport.receiver import Receiver
@@ -183,7 +183,7 @@ class Connection(Receiver):
         """True while something that the agent reported is not stored yet."""
         return not self.over and len(self._reports) > 0
 
-    def welcome(self, welcome: Welcome, slots: int, running: Iterable[LeasedAttempt]) -> None:
+    def welcome(self, welcome: Welcome, slots: int, running: Iterable[RunningAttempt]) -> None:
         """Register it: from now on it works. Its `agent` begins when it has been told what it does not know yet."""
         instance = InstanceRef(self.identity.agent_id, self.instance_id, welcome.generation)
         self.agent = RegisteredAgent(self._context, instance, slots, running, self._reports, self.send)

@@ -10,36 +10,43 @@ import asyncio
 from collections.abc import Collection
 from dataclasses import dataclass
 from functools import partial
-from typing import NamedTuple
+from typing import TypeAlias
 
 from agentic_atlas.protocol.inside.messages import Lost, Receipt
+from agentic_atlas.protocol.messages import RunningAttempt
 from agentic_atlas.protocol.tasks import Loss
 from agentic_atlas.router.context import RouterContext
 
-
-class LeasedAttempt(NamedTuple):
-    """One delivery of a task."""
-
-    task: str
-    number: int
+InstanceToken: TypeAlias = tuple[str, str]
+"""An instance and its token, which is empty where it is not known."""
 
 
-class Expired(NamedTuple):
-    """An attempt whose lease has run out."""
+@dataclass(slots=True)
+class Lease:
+    """An instance's hold on an attempt.
 
-    attempt: LeasedAttempt
+    Attributes:
+        token_id: with which it was delivered; empty when that is not known here, as after a start.
+        holder: serial number of the live connection that holds it.
+        expires_at: when it runs out; None while a connection holds it.
+        why: what a loss will be due to.
+    """
+
+    attempt: RunningAttempt
     instance: str
-    why: Loss
-
-
-@dataclass
-class _Lease:
-    instance: str
-    holder: int | None
+    token_id: str = ""
+    holder: int | None = None
     expires_at: float | None = None
     why: Loss = Loss.CUT
     at_most: float | None = None
     """Until when `prolong` may move it."""
+
+    def over(self, now: float, returning: Collection[InstanceToken], patience: float) -> bool:
+        """Tell whether it has run out; one of somebody on the way in has `patience` seconds more."""
+        assert self.expires_at is not None
+        return now >= self.expires_at and (
+            now >= self.expires_at + patience or (self.instance, self.token_id) not in returning
+        )
 
 
 class Leases:
@@ -50,23 +57,25 @@ class Leases:
     """
 
     def __init__(self) -> None:
-        self._leases: dict[LeasedAttempt, _Lease] = {}
-        self._held: dict[int, set[LeasedAttempt]] = {}
-        self._running_out: set[LeasedAttempt] = set()
+        self._leases: dict[RunningAttempt, Lease] = {}
+        self._held: dict[int, set[RunningAttempt]] = {}
+        self._running_out: set[RunningAttempt] = set()
 
     def __len__(self) -> int:
         return len(self._leases)
 
-    def hold(self, attempt: LeasedAttempt, instance: str, holder: int) -> None:
-        """A live connection of the instance holds the attempt from now on."""
+    def hold(self, attempt: RunningAttempt, instance: str, holder: int, token_id: str) -> None:
+        """A live connection of the instance, made with this token, holds the attempt from now on."""
         self.drop(attempt)
-        self._leases[attempt] = _Lease(instance, holder)
+        self._leases[attempt] = Lease(attempt, instance, token_id, holder)
         self._held.setdefault(holder, set()).add(attempt)
 
-    def keep(self, attempt: LeasedAttempt, instance: str, until: float, why: Loss = Loss.CUT) -> None:
+    def keep(
+        self, attempt: RunningAttempt, instance: str, until: float, why: Loss = Loss.CUT, token_id: str = ""
+    ) -> None:
         """The instance is not connected: the attempt waits for it until then. `why` is what a loss will be due to."""
         self.drop(attempt)
-        self._leases[attempt] = _Lease(instance, None, until, why)
+        self._leases[attempt] = Lease(attempt, instance, token_id, None, until, why)
         self._running_out.add(attempt)
 
     def departed(self, holder: int, until: float, why: Loss = Loss.CUT) -> None:
@@ -76,43 +85,46 @@ class Leases:
             lease.holder, lease.expires_at, lease.why = None, until, why
             self._running_out.add(attempt)
 
-    def holder(self, attempt: LeasedAttempt) -> int | None:
+    def holder(self, attempt: RunningAttempt) -> int | None:
         """Return the live connection that holds the attempt."""
         lease = self._leases.get(attempt)
         return None if lease is None else lease.holder
 
-    def instance(self, attempt: LeasedAttempt) -> str | None:
+    def instance(self, attempt: RunningAttempt) -> str | None:
         """Return the instance that the attempt belongs to; None when there is no lease."""
         lease = self._leases.get(attempt)
         return None if lease is None else lease.instance
 
-    def until(self, attempt: LeasedAttempt) -> float | None:
-        """Return when the lease runs out; None while a live connection holds it, or when there is none."""
-        lease = self._leases.get(attempt)
-        return None if lease is None else lease.expires_at
+    @property
+    def running_out(self) -> bool:
+        """True while any attempt waits for an instance that is not connected."""
+        return bool(self._running_out)
 
-    def expired(self, now: float, returning: Collection[str] = (), patience: float = 0.0) -> list[Expired]:
+    def expired(self, now: float, returning: Collection[InstanceToken] = (), patience: float = 0.0) -> list[Lease]:
         """Remove the leases that have run out, and return them in an order that can be repeated.
 
-        Those of an instance that is just being let in again (`returning`) have `patience` seconds more.
+        Those of somebody who is just being let in (`returning`) have `patience` seconds more.
         """
-        lost = sorted(attempt for attempt in self._running_out if self._over(attempt, now, returning, patience))
-        gone = [Expired(attempt, self._leases[attempt].instance, self._leases[attempt].why) for attempt in lost]
-        for attempt in lost:
-            self.drop(attempt)
-        return gone
+        waiting = [self._leases[attempt] for attempt in self._running_out]
+        lost = [lease for lease in waiting if lease.over(now, returning, patience)]
+        for lease in lost:
+            self.drop(lease.attempt)
+        return sorted(lost, key=lambda lease: (lease.attempt.task, lease.attempt.attempt))
 
-    def prolong(self, instances: Collection[str], until: float, most: float) -> None:
-        """These instances are there, and could not be let in: what they hold waits until then at least.
+    def prolong(self, theirs: Collection[InstanceToken], until: float, most: float) -> set[str]:
+        """Somebody is there and could not be let in: what these hold waits until then at least.
 
-        By `most` seconds altogether: they say themselves who they are.
+        By `most` seconds altogether: agents say themselves whose place they take. Returns the instances it is kept for.
         """
+        prolonged = set()
         for attempt in self._running_out:
             lease = self._leases[attempt]
-            if lease.instance in instances:
+            if (lease.instance, lease.token_id) in theirs:
                 assert lease.expires_at is not None
                 lease.at_most = lease.expires_at + most if lease.at_most is None else lease.at_most
                 lease.expires_at = max(lease.expires_at, min(until, lease.at_most))
+                prolonged.add(lease.instance)
+        return prolonged
 
     def forgive(self, seconds: float) -> None:
         """This process stood still for so long."""
@@ -121,12 +133,7 @@ class Leases:
             assert lease.expires_at is not None
             lease.expires_at += seconds
 
-    def _over(self, attempt: LeasedAttempt, now: float, returning: Collection[str], patience: float) -> bool:
-        lease = self._leases[attempt]
-        assert lease.expires_at is not None
-        return now >= lease.expires_at + (patience if lease.instance in returning else 0.0)
-
-    def drop(self, attempt: LeasedAttempt) -> None:
+    def drop(self, attempt: RunningAttempt) -> None:
         """The attempt has ended, or is not this instance's any more."""
         lease = self._leases.pop(attempt, None)
         if lease is None:
@@ -176,18 +183,18 @@ class ExpiredLeases:
     def __init__(self, context: RouterContext, leases: Leases) -> None:
         self._context = context
         self._leases = leases
-        self._reporting: dict[LeasedAttempt, asyncio.Future[None]] = {}
+        self._reporting: dict[RunningAttempt, asyncio.Future[None]] = {}
 
-    def __contains__(self, attempt: LeasedAttempt) -> bool:
+    def __contains__(self, attempt: RunningAttempt) -> bool:
         return attempt in self._reporting
 
-    def report(self, lost: Expired) -> None:
+    def report(self, lost: Lease) -> None:
         """Tell the backend that the instance has lost the attempt."""
         attempt = lost.attempt
-        self._context.log.warning("attempt_lost", task=attempt.task, attempt=attempt.number, why=lost.why.value)
+        self._context.log.warning("attempt_lost", task=attempt.task, attempt=attempt.attempt, why=lost.why.value)
         self._reporting[attempt] = asyncio.get_running_loop().create_future()
         number = self._context.receipts.expect(partial(self._answered, lost))
-        self._context.backend.say(Lost(number, attempt.task, attempt.number, lost.why))
+        self._context.backend.say(Lost(number, attempt.task, attempt.attempt, lost.why))
 
     async def settled(self) -> None:
         """Return when each that is being stored now is, or could not be.
@@ -199,14 +206,14 @@ class ExpiredLeases:
         if reporting:
             await asyncio.wait(reporting)
 
-    def _answered(self, lost: Expired, receipt: Receipt) -> None:
+    def _answered(self, lost: Lease, receipt: Receipt) -> None:
         attempt = lost.attempt
         self._reporting.pop(attempt).set_result(None)
         if receipt.failure is None:
             return
         self._context.log.warning(
-            "loss_not_stored", task=attempt.task, attempt=attempt.number, code=receipt.failure.code
+            "loss_not_stored", task=attempt.task, attempt=attempt.attempt, code=receipt.failure.code
         )
         if self._leases.instance(attempt) is None:
             until = self._context.clock() + self._context.settings.lost_again
-            self._leases.keep(attempt, lost.instance, until, lost.why)
+            self._leases.keep(attempt, lost.instance, until, lost.why, lost.token_id)

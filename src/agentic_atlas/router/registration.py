@@ -6,13 +6,13 @@ from weakref import WeakValueDictionary
 
 from agentic_atlas.protocol.closing import CloseCode
 from agentic_atlas.protocol.inside.messages import Admit, Arrived, Departed, TurnAway, Waiting, Withdrawn
-from agentic_atlas.protocol.messages import Answer, Cancel, Hello, Limits, Task, Welcome
+from agentic_atlas.protocol.messages import Answer, Cancel, Hello, Limits, RunningAttempt, Task, Welcome
 from agentic_atlas.protocol.versions import PROTOCOL_VERSION
 from agentic_atlas.router.agent import to_send
 from agentic_atlas.router.connection import Connection
 from agentic_atlas.router.context import RouterContext, Unanswered
 from agentic_atlas.router.hub import Hub, Standing
-from agentic_atlas.router.leases import ExpiredLeases, LeasedAttempt, Leases
+from agentic_atlas.router.leases import ExpiredLeases, InstanceToken, Leases
 
 _MOST_GRACES = 10
 """Grace periods for which attempts wait at the most for an instance that the backend does not let in."""
@@ -39,7 +39,7 @@ class Registration:
         self._expired = expired
         self._answers: Unanswered[Admit | TurnAway] = Unanswered()
         self._meanwhile: dict[int, list[Task | Cancel | Answer]] = {}
-        self._returning: dict[int, set[str]] = {}
+        self._returning: dict[int, set[InstanceToken]] = {}
         self._doors: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     async def register(self, connection: Connection, hello: Hello) -> None:
@@ -50,14 +50,14 @@ class Registration:
         if fault is not None:
             connection.close(*fault)
             return
-        self._returning[connection.serial] = {hello.instance.id, *(ended.instance for ended in hello.predecessors)}
+        self._returning[connection.serial] = _whose(hello, connection.identity.token_id)
         try:
             if await self._seated(connection):
                 await self._let_in(connection, hello)
         finally:
             del self._returning[connection.serial]
 
-    def returning(self) -> set[str]:
+    def returning(self) -> set[InstanceToken]:
         """Return the instances that are on their way in, and those whose attempts they may bring with them."""
         return set().union(*self._returning.values())
 
@@ -70,7 +70,7 @@ class Registration:
     def answered(self, answer: Admit | TurnAway) -> None:
         """The backend answers an arrival. One that nobody waits for any more is over, as its connection is."""
         if not self._answers.settle(answer) and isinstance(answer, Admit):
-            self._gone(answer, 0.0)
+            self._gone(answer, 0.0, "")
 
     async def _let_in(self, connection: Connection, hello: Hello) -> None:
         self._meanwhile[connection.serial] = []
@@ -143,19 +143,19 @@ class Registration:
         """The backend does not answer, which is not the instance's doing: it is there, and keeps what it holds."""
         grace = self._context.settings.grace
         until = self._context.clock() + grace
-        returning = self._returning[connection.serial]
-        self._leases.prolong(returning, until, _MOST_GRACES * grace)
-        self._context.backend.say(Waiting(tuple(sorted(returning)), grace))
+        prolonged = self._leases.prolong(self._returning[connection.serial], until, _MOST_GRACES * grace)
+        if prolonged:
+            self._context.backend.say(Waiting(tuple(sorted(prolonged)), grace))
 
     def _begin(self, connection: Connection, hello: Hello, admission: Admit) -> None:
         if connection.over:
-            self._gone(admission, connection.quiet)
+            self._gone(admission, connection.quiet, connection.identity.token_id)
             return
         for lost in admission.lost:
-            self._leases.drop(LeasedAttempt(lost.task, lost.attempt))
+            self._leases.drop(lost)
         older = self._hub.admitted(connection)
         kept = self._settle(connection, admission)
-        running = kept & {LeasedAttempt(one.task, one.attempt) for one in hello.running}
+        running = kept & set(hello.running)
         connection.welcome(_welcome(self._context, connection, admission), hello.concurrency, running)
         # Only now that its successor holds the leases: the end of the older one is of no consequence any more.
         for one in older:
@@ -171,48 +171,56 @@ class Registration:
         self._catch_up(connection, admission, kept)
         connection.begin()
 
-    def _catch_up(self, connection: Connection, admission: Admit, kept: set[LeasedAttempt]) -> None:
+    def _catch_up(self, connection: Connection, admission: Admit, kept: set[RunningAttempt]) -> None:
         """Say what the instance does not know yet."""
         meanwhile = self._meanwhile[connection.serial]
         claimed = [message for message in meanwhile if isinstance(message, Task)]
+        instance_id, token_id = connection.instance_id, connection.identity.token_id
+        until = self._context.clock() + self._context.settings.grace
         for task in to_send((*admission.held, *claimed), kept):
-            attempt = LeasedAttempt(task.task, task.attempt)
+            attempt = RunningAttempt(task.task, task.attempt)
             if connection.over:
-                self._leases.keep(attempt, connection.instance_id, self._context.clock() + self._context.settings.grace)
+                self._leases.keep(attempt, instance_id, until, token_id=token_id)
             else:
-                self._leases.hold(attempt, connection.instance_id, connection.serial)
+                self._leases.hold(attempt, instance_id, connection.serial, token_id)
                 connection.deliver(task, granted=False)
         told = (message for message in meanwhile if not isinstance(message, Task))
         for message in (*admission.answers, *admission.cancels, *told):
             connection.tell(message)
 
-    def _gone(self, admission: Admit, silent: float) -> None:
+    def _gone(self, admission: Admit, silent: float, token_id: str) -> None:
         """The connection ended on its way in: what it was given of ended processes waits for its next one."""
         for lost in admission.lost:
-            self._leases.drop(LeasedAttempt(lost.task, lost.attempt))
+            self._leases.drop(lost)
         instance_id = admission.instance.instance_id
         until = self._context.clock() + self._context.settings.grace
         for verdict in admission.attempts:
-            attempt = LeasedAttempt(verdict.task, verdict.attempt)
+            attempt = RunningAttempt(verdict.task, verdict.attempt)
             if verdict.keep and self._leases.instance(attempt) != instance_id:
-                self._leases.keep(attempt, instance_id, until)
+                self._leases.keep(attempt, instance_id, until, token_id=token_id)
         self._context.backend.say(Departed(admission.instance, silent, self._context.settings.grace))
         older = self._hub.find(admission.instance.agent_id, instance_id)
         if older is not None and older.generation < admission.instance.generation:
             # Nothing that it says counts any more.
             older.close(CloseCode.GOING_AWAY, "superseded")
 
-    def _settle(self, connection: Connection, admission: Admit) -> set[LeasedAttempt]:
+    def _settle(self, connection: Connection, admission: Admit) -> set[RunningAttempt]:
         """Move the leases to this connection; return the attempts that the agent goes on with."""
         kept = set()
         for verdict in admission.attempts:
-            attempt = LeasedAttempt(verdict.task, verdict.attempt)
+            attempt = RunningAttempt(verdict.task, verdict.attempt)
             if verdict.keep:
                 kept.add(attempt)
-                self._leases.hold(attempt, connection.instance_id, connection.serial)
+                self._leases.hold(attempt, connection.instance_id, connection.serial, connection.identity.token_id)
             elif self._leases.instance(attempt) == connection.instance_id:
                 self._leases.drop(attempt)
         return kept
+
+
+def _whose(hello: Hello, token_id: str) -> set[InstanceToken]:
+    """Return whose attempts an arrival may bring with it: its own, and those of ended processes with its token."""
+    ended = {(predecessor.instance, token_id) for predecessor in hello.predecessors}
+    return {(hello.instance.id, token_id), (hello.instance.id, ""), *ended}
 
 
 def _welcome(context: RouterContext, connection: Connection, admission: Admit) -> Welcome:

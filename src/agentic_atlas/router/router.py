@@ -32,13 +32,13 @@ from agentic_atlas.protocol.inside.messages import (
     ToRouter,
     TurnAway,
 )
-from agentic_atlas.protocol.messages import Drain, Hello, Limits, Refuse, Report, Result
+from agentic_atlas.protocol.messages import Drain, Hello, Limits, Refuse, Report, Result, RunningAttempt
 from agentic_atlas.router.commands import Commands
 from agentic_atlas.router.connection import Connection
 from agentic_atlas.router.context import RouterContext
 from agentic_atlas.router.entrance import Entrance
 from agentic_atlas.router.hub import Hub
-from agentic_atlas.router.leases import ExpiredLeases, LeasedAttempt, Leases
+from agentic_atlas.router.leases import ExpiredLeases, Leases
 from agentic_atlas.router.ports import Backend, RouterLog, Transport
 from agentic_atlas.router.registration import Registration
 from agentic_atlas.router.settings import RouterSettings
@@ -174,7 +174,7 @@ class Router:
         """See `Host.recorded`. What is not recorded says nothing of an attempt that another connection holds."""
         self._stored.set()
         if isinstance(report, Result | Refuse):
-            attempt = LeasedAttempt(report.task, report.attempt)
+            attempt = RunningAttempt(report.task, report.attempt)
             if receipt.recorded or self._leases.holder(attempt) == connection.serial:
                 self._leases.drop(attempt)
 
@@ -232,10 +232,10 @@ class Router:
         for serial in self._looks.due(math.inf if was_set else now, most=len(self._connections)):
             self._connections[serial].tick(now, wall)
         self._find_absent(now)
-        settings = self.context.settings
-        patience = settings.ping_old + settings.admit_within
-        for lost in self._leases.expired(now, self._registration.returning(), patience):
-            self._expired.report(lost)
+        if self._leases.running_out:
+            patience = self.context.settings.ping_old + self.context.settings.admit_within
+            for lost in self._leases.expired(now, self._registration.returning(), patience):
+                self._expired.report(lost)
 
 
 def _table(

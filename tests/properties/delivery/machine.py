@@ -28,11 +28,10 @@ from agentic_atlas.errors import AtlasError
 from agentic_atlas.protocol import messages
 from agentic_atlas.protocol.caller.tasks import SubmitRequest
 from agentic_atlas.protocol.inside.messages import Identity
-from agentic_atlas.protocol.messages import Outcome
+from agentic_atlas.protocol.messages import Outcome, RunningAttempt
 from agentic_atlas.protocol.tasks import LEASED, TaskState
 from agentic_atlas.router.agent import RegisteredAgent
 from agentic_atlas.router.connection import Connection
-from agentic_atlas.router.leases import LeasedAttempt
 from tests.properties.delivery.disk import ADA, KEY, TOKENS, Disk, furnished
 from tests.properties.delivery.line import Line
 from tests.properties.delivery.process import CONCURRENCY, SKILLS, Book, Execution, Process
@@ -328,7 +327,7 @@ class Delivery(RuleBasedStateMachine):
         router = self.server.router
         for task in self.truth.tasks.values():
             if task.state in LEASED:
-                assert router._leases.instance(LeasedAttempt(task.id, task.attempt)) is not None, (
+                assert router._leases.instance(RunningAttempt(task.id, task.attempt)) is not None, (
                     "it runs without a lease"
                 )
             elif task.state is TaskState.SUBMITTED and (task.not_before or 0.0) <= self.loop.wall() - RECOVERY:

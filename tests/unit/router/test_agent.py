@@ -3,12 +3,11 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from agentic_atlas.protocol.messages import Caller, RefuseReason, Task
+from agentic_atlas.protocol.messages import Caller, RefuseReason, RunningAttempt, Task
 from agentic_atlas.protocol.tasks import Holdup
 from agentic_atlas.router.agent import BEATS_MISSED, AgentReadiness, Deliveries, to_send
-from agentic_atlas.router.leases import LeasedAttempt
 
-A, B = LeasedAttempt("task_a", 1), LeasedAttempt("task_b", 1)
+A, B = RunningAttempt("task_a", 1), RunningAttempt("task_b", 1)
 
 
 def task(name: str, number: int = 1) -> Task:
@@ -37,13 +36,13 @@ def test_an_attempt_takes_one_slot_however_often_it_is_delivered() -> None:
 
 def test_the_end_of_an_attempt_that_was_never_here_frees_nothing() -> None:
     deliveries = Deliveries([A])
-    assert not deliveries.end(LeasedAttempt("task_a", 2))
+    assert not deliveries.end(RunningAttempt("task_a", 2))
     assert len(deliveries) == 1
 
 
 def test_what_the_agent_announced_is_not_sent_again_and_nothing_twice() -> None:
     held, meanwhile = [task("a"), task("b")], [task("b"), task("c", 2), task("a", 2)]
-    sent = to_send([*held, *meanwhile], {LeasedAttempt("a", 1)})
+    sent = to_send([*held, *meanwhile], {RunningAttempt("a", 1)})
     assert [(one.task, one.attempt) for one in sent] == [("b", 1), ("c", 2), ("a", 2)]
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from agentic_atlas.errors import Unavailable
 from agentic_atlas.protocol.messages import Hello, InstanceInfo, Limits, Predecessor, RunningAttempt
-from agentic_atlas.router.leases import LeasedAttempt
 from agentic_atlas.router.settings import RouterSettings
 from tests.held_backend import Record
 from tests.unit.router.network import Agent, Network, network, settle, until
@@ -95,13 +95,26 @@ async def test_what_an_ended_process_left_is_not_lost_while_its_successor_is_bei
         assert net.backend.losses == []
 
 
-async def test_naming_another_ones_process_puts_its_loss_off_no_further_than_a_letting_in_may_take() -> None:
+async def test_naming_another_ones_process_does_not_put_off_its_loss() -> None:
     async with network(RouterSettings()) as net:
         [task] = await ended_with(net, 1)
         net.backend.admitting.clear()
         heir(net, task, name="thief", token="tok_2")
-        await net.passes(30 + net.router.context.settings.ping_old + net.router.context.settings.admit_within + 1)
+        await net.passes(30.5)
         assert net.backend.losses == [(task.id, 1)]
+
+
+@pytest.mark.parametrize(("token", "put_off"), [("tok", True), ("tok_2", False)])
+async def test_one_that_is_turned_away_as_busy_keeps_what_its_own_predecessor_left(token: str, put_off: bool) -> None:
+    async with network(RouterSettings()) as net:
+        [task] = await ended_with(net, 1)
+        await net.passes(25)
+        net.backend.failing = Unavailable("the database is locked", retry_after=1.0)
+        new = heir(net, task, token=token)
+        await until(lambda: new.closed)
+        net.backend.failing = None
+        await net.passes(10)
+        assert net.backend.losses == ([] if put_off else [(task.id, 1)])
 
 
 async def test_another_token_moves_and_drops_no_lease() -> None:
@@ -111,7 +124,7 @@ async def test_another_token_moves_and_drops_no_lease() -> None:
         welcome = await thief.welcome()
         assert [(verdict.task, verdict.keep) for verdict in welcome.attempts] == [(kept.id, False)]
         leases = net.router._leases
-        assert {leases.instance(LeasedAttempt(task.id, 1)) for task in (kept, running)} == {"inst"}
+        assert {leases.instance(RunningAttempt(task.id, 1)) for task in (kept, running)} == {"inst"}
         await net.passes(40, thief)
         assert sorted(net.backend.losses) == [(kept.id, 1), (running.id, 1)]
 
