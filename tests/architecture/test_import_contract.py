@@ -131,7 +131,7 @@ VIOLATIONS = [
     ),
     # Purity.
     planted("protocol/session", "import time", "protocol-no-io"),
-    planted("protocol/states", "import asyncio", "protocol-no-io"),
+    planted("protocol/session", "import asyncio", "protocol-no-io"),
     planted("protocol/codec", "from logging import getLogger", "protocol-no-io"),
     planted("errors", "import os", "protocol-no-io"),
     planted("errors", "import time", "protocol-no-io", "auth-pure"),

@@ -8,8 +8,7 @@ from hypothesis import strategies as st
 from agentic_atlas.protocol import codec
 from agentic_atlas.protocol.codec import ProtocolError
 from agentic_atlas.protocol.messages import MESSAGES, Message, Side, sent_by
-from agentic_atlas.protocol.session import Session
-from agentic_atlas.protocol.states import ConnectionState, after
+from agentic_atlas.protocol.session import TRANSITIONS, ConnectionState, Session
 from tests.properties.wire import MESSAGE, messages_of
 
 STEPS = st.lists(st.tuples(MESSAGE, st.sampled_from(Side)), max_size=12)
@@ -31,10 +30,10 @@ def test_both_ends_agree_on_the_state_after_any_conversation(steps: list[tuple[M
     for message, side in steps:
         before = ends[side].state
         went = exchange(message, ends[side], ends[side.peer])
-        allowed = sent_by(type(message), side) and after(before, type(message)) is not None
+        allowed = sent_by(type(message), side) and type(message) in TRANSITIONS[before]
         assert went == allowed
         assert ends[Side.AGENT].state is ends[Side.ROUTER].state
-        assert ends[side].state is (after(before, type(message)) if allowed else before)
+        assert ends[side].state is (TRANSITIONS[before][type(message)] if allowed else before)
 
 
 @settings(max_examples=40)

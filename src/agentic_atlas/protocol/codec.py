@@ -1,16 +1,19 @@
-"""Messages to bytes and back, within limits.
+"""Messages to bytes and back, within limits, and what the payloads in them may be.
 
-The one place that encodes and decodes. Whatever the bytes are, decoding returns a message or raises `ProtocolError`.
+The one place that encodes and decodes. Whatever the bytes are, decoding returns a message or raises `ProtocolError`. No
+look at a payload copies it or builds what it says: of four megabytes of brackets that would take seconds.
 """
 
+import math
+import re
 from typing import ClassVar
 
 import msgspec
 
-from agentic_atlas.errors import AtlasError
+from agentic_atlas.errors import AtlasError, PayloadTooLarge
 from agentic_atlas.protocol.closing import CloseCode
 from agentic_atlas.protocol.messages import Limits, Message
-from agentic_atlas.protocol.nesting import Excess, excess
+from agentic_atlas.protocol.nesting import excess
 
 _encoder = msgspec.json.Encoder()
 _decoder: msgspec.json.Decoder[Message] = msgspec.json.Decoder(Message)
@@ -18,9 +21,18 @@ _decoder: msgspec.json.Decoder[Message] = msgspec.json.Decoder(Message)
 CONTAINERS = 512 * 1024
 """Most arrays and objects in a message. Each costs whoever reads it more than its bytes tell: as values of Python, two
 million take a second and 200 MB. The longest payload has no more than these of pairs of single digits (`[1,2],`)."""
+MOST_DIGITS = 4_299
+"""Digits of an integer. Python reads 4,300, which keeps longer ones from taking long; a sign may count as one."""
 _UNSUPPORTED_DATA = 1003
 _INVALID_TEXT = 1007
 _TOO_BIG = 1009
+
+_OBJECT = re.compile(rb"\s*\{")
+_DIGITS = bytes.maketrans(b"123456789E", b"000000000e")
+_LONG_EXPONENT = b"0e000"
+_LONG = b"0" * 200
+"""No number is too large that has neither three digits in its exponent nor so many before it."""
+_NUMBER = re.compile(rb"[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?")
 
 
 class ProtocolError(AtlasError):
@@ -84,6 +96,8 @@ def check_payload(payload: bytes, depth: int, containers: int) -> None:
 
 
 def _check_text(data: bytes) -> None:
+    if data.isascii():
+        return
     try:
         data.decode("utf-8")
     except UnicodeDecodeError as error:
@@ -107,11 +121,49 @@ def check_nesting(text: str | bytes, depth: int, containers: int = CONTAINERS) -
         ProtocolError: the nesting is deeper (`too_deep`), or there are more (`too_many_containers`).
     """
     data = text.encode("utf-8", "surrogatepass") if isinstance(text, str) else text
+    if data.count(b"[") + data.count(b"{") <= min(depth, containers):
+        return
     match excess(data, depth, containers):
-        case Excess.CONTAINERS:
+        case "containers":
             raise ProtocolError(
                 f"the message has more than {containers} arrays and objects: send fewer at once, or data as a string",
                 code="too_many_containers",
             )
-        case Excess.DEPTH:
+        case "depth":
             raise ProtocolError(f"the message is nested deeper than {depth}", code="too_deep")
+
+
+def numbers_fit(text: bytes) -> bool:
+    """Tell whether all numbers of a well-formed JSON text fit into doubles, or are integers of `MOST_DIGITS`.
+
+    JSON sets no bound for a number (RFC 8259 §6). Readers take those that a double has room for, and integers of as
+    many digits as Python reads. A payload is passed on as it is, so one with 1e999 in it would spoil whatever it is
+    part of. What is true of a whole message is true of the payloads in it.
+    """
+    plain = text.translate(_DIGITS, b"+.")
+    if _LONG_EXPONENT not in plain and _LONG not in plain:
+        return True
+    return all(_fits(number) for number in _NUMBER.findall(_outside_strings(text)))
+
+
+def is_object(text: bytes | msgspec.Raw) -> bool:
+    """Tell whether a well-formed JSON text is an object."""
+    return _OBJECT.match(memoryview(text)) is not None
+
+
+def input_too_large(size: int, most: int) -> PayloadTooLarge:
+    """Return the error of an input of so many bytes where at most so many are allowed: the same wherever it is met."""
+    return PayloadTooLarge(
+        f"the input has {size} bytes, more than the {most} allowed (bytes travel as base64, a third longer): "
+        "send less, or a link to it"
+    )
+
+
+def _fits(number: bytes) -> bool:
+    return len(number) <= MOST_DIGITS if number.isdigit() else not math.isinf(float(number))
+
+
+def _outside_strings(text: bytes) -> bytes:
+    if b"\\" in text:
+        text = text.replace(b"\\\\", b"").replace(b'\\"', b"")
+    return b" ".join(text.split(b'"')[::2])

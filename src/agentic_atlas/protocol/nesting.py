@@ -6,7 +6,7 @@ once: the bytes of a whole text are one long integer, whose additions are as fas
 step is 64 brackets long, and the few that are left are counted one by one.
 """
 
-from enum import Enum, auto
+from typing import Literal
 
 _AS_BIT = bytes.maketrans(b"[{]}", b"1100")
 _NO_BRACKET_OR_QUOTE = bytes(set(range(256)) - set(b'"[]{}'))
@@ -29,25 +29,15 @@ _OPENING = bytes(step.bit_count() for step in range(256))
 _CLIMB = bytes(map(_climb, range(256)))
 
 
-class Excess(Enum):
-    """What a text has too much of."""
-
-    DEPTH = auto()
-    CONTAINERS = auto()
-
-
-def excess(text: bytes, depth: int, containers: int) -> Excess | None:
+def excess(text: bytes, depth: int, containers: int) -> Literal["depth", "containers"] | None:
     """Tell whether brackets nest deeper than `depth` in JSON as UTF-8, or open more than `containers` times.
 
     Those in strings do not count. Of what is not JSON this is right up to the first fault, where every parser ends.
     """
-    opened = text.count(b"[") + text.count(b"{")
-    if opened <= min(depth, containers):
-        return None
     bits = _bits(text)
-    if opened > containers and bits.count(b"1") > containers:
-        return Excess.CONTAINERS
-    return Excess.DEPTH if bits and _deepest_above(bits, depth) else None
+    if bits.count(b"1") > containers:
+        return "containers"
+    return "depth" if bits and _deepest_above(bits, depth) else None
 
 
 def _bits(text: bytes) -> bytes:

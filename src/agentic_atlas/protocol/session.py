@@ -1,14 +1,75 @@
-"""One side of one connection, without any input or output: bytes in, messages out, and the other way round.
+"""The life of a connection as one table for both sides, and one side of a connection, without any input or output.
 
-The same class drives agent and router. It knows the state of the connection and the limits in force, and refuses
-whatever the table in `states` does not allow, from the peer and from its own side alike.
+Every message has one sender (`beat` and `drain` have two), so one table says what may come next on either end; the
+diagram in the documentation is drawn from it. The same class drives agent and router: bytes in, messages out, and the
+other way round. It knows the limits in force, and refuses whatever the table does not allow, from the peer and from its
+own side alike.
 """
+
+from enum import StrEnum
+from typing import TypeAlias
 
 from agentic_atlas.protocol import codec
 from agentic_atlas.protocol.closing import CloseCode
 from agentic_atlas.protocol.codec import ProtocolError
-from agentic_atlas.protocol.messages import HELLO_BYTES, Limits, Message, Side, Welcome, name_of, sent_by
-from agentic_atlas.protocol.states import ConnectionState, after
+from agentic_atlas.protocol.messages import (
+    HELLO_BYTES,
+    Accept,
+    Answer,
+    Beat,
+    Call,
+    Cancel,
+    Drain,
+    Event,
+    EventAck,
+    Hello,
+    Limits,
+    Message,
+    Refuse,
+    Reply,
+    Result,
+    ResultAck,
+    Side,
+    Task,
+    Welcome,
+    name_of,
+    sent_by,
+)
+
+
+class ConnectionState(StrEnum):
+    """Where a connection is in its life."""
+
+    CONNECTED = "connected"
+    """The handshake is done; `hello` is due."""
+    GREETED = "greeted"
+    """`hello` was sent; nothing else may be sent by the agent before `welcome`."""
+    READY = "ready"
+    """Registered: tasks flow."""
+    CLOSED = "closed"
+    """Nothing is sent or read any more."""
+
+
+_WORK: tuple[type[Message], ...] = (
+    Task, Accept, Refuse, Event, EventAck, Result, ResultAck, Cancel, Answer, Call, Reply, Beat, Drain,
+)  # fmt: skip
+
+TRANSITIONS: dict[ConnectionState, dict[type[Message], ConnectionState]] = {
+    ConnectionState.CONNECTED: {Hello: ConnectionState.GREETED},
+    ConnectionState.GREETED: {Welcome: ConnectionState.READY},
+    ConnectionState.READY: dict.fromkeys(_WORK, ConnectionState.READY),
+    ConnectionState.CLOSED: {},
+}
+
+Turns: TypeAlias = dict[ConnectionState, dict[type[Message], ConnectionState]]
+_TURNS: dict[Side, Turns] = {
+    side: {
+        state: {kind: next_state for kind, next_state in arrows.items() if sent_by(kind, side)}
+        for state, arrows in TRANSITIONS.items()
+    }
+    for side in Side
+}
+"""What each side may send, and where that leads."""
 
 
 class Session:
@@ -20,12 +81,13 @@ class Session:
         limits: the limits in force. The agent's become the router's when `welcome` arrives.
     """
 
-    __slots__ = ("_containers", "limits", "side", "state")
+    __slots__ = ("_containers", "_ours", "_theirs", "limits", "side", "state")
 
     def __init__(self, side: Side, limits: Limits | None = None) -> None:
         self.side = side
         self.state = ConnectionState.CONNECTED
         self.limits = limits or Limits()
+        self._ours, self._theirs = _TURNS[side], _TURNS[side.peer]
         # A router passes on what it has taken, sometimes the parts of several messages in one.
         self._containers = codec.CONTAINERS if side is Side.ROUTER else self.limits.message_bytes
 
@@ -40,7 +102,7 @@ class Session:
             if self.state is ConnectionState.CONNECTED and len(data) > HELLO_BYTES:
                 raise hello_too_big()
             message = codec.decode(data, self.limits, self._containers)
-            self._step(message, self.side.peer)
+            self._step(message, self._theirs)
         except ProtocolError:
             self.close()
             raise
@@ -54,21 +116,23 @@ class Session:
         Raises:
             ProtocolError: it is not ours to send, or not now; the state is as before.
         """
-        self._step(message, self.side)
+        self._step(message, self._ours)
         return codec.encode(message)
 
     def close(self) -> None:
         """The connection ended, or is about to: from now on nothing is sent or taken."""
         self.state = ConnectionState.CLOSED
 
-    def _step(self, message: Message, sender: Side) -> None:
+    def _step(self, message: Message, turns: Turns) -> None:
         kind = type(message)
+        state = turns[self.state].get(kind)
+        if state is not None:
+            self.state = state
+            return
+        sender = self.side if turns is self._ours else self.side.peer
         if not sent_by(kind, sender):
             raise ProtocolError(f"{name_of(kind)} is not for the {sender} to send", code="wrong_sender")
-        state = after(self.state, kind)
-        if state is None:
-            raise ProtocolError(f"{name_of(kind)} is not allowed while {self.state}", code="out_of_order")
-        self.state = state
+        raise ProtocolError(f"{name_of(kind)} is not allowed while {self.state}", code="out_of_order")
 
 
 def hello_too_big() -> ProtocolError:

@@ -7,7 +7,7 @@ slot is taken from the moment its task came here, and granted anew when the atte
 import math
 from collections.abc import Callable, Collection, Iterable
 
-from agentic_atlas.protocol.codec import ProtocolError
+from agentic_atlas.protocol.codec import ProtocolError, is_object, numbers_fit
 from agentic_atlas.protocol.inside.messages import Called, Congested, Credit, Heard, InstanceRef
 from agentic_atlas.protocol.messages import (
     NULL,
@@ -28,7 +28,6 @@ from agentic_atlas.protocol.messages import (
     RunningAttempt,
     Task,
 )
-from agentic_atlas.protocol.numbers import is_object, numbers_fit
 from agentic_atlas.protocol.tasks import Holdup, TaskState
 from agentic_atlas.router.context import RouterContext
 from agentic_atlas.router.reports import Reports

@@ -13,8 +13,7 @@ from agentic_atlas.protocol.closing import CloseCode, encode_reason
 from agentic_atlas.protocol.codec import ProtocolError
 from agentic_atlas.protocol.inside.messages import Failure, Identity, InstanceRef, Receipt
 from agentic_atlas.protocol.messages import Answer, Cancel, Hello, Message, Report, RunningAttempt, Side, Task, Welcome
-from agentic_atlas.protocol.session import Session
-from agentic_atlas.protocol.states import ConnectionState
+from agentic_atlas.protocol.session import ConnectionState, Session
 from agentic_atlas.protocol.tasks import Loss
 from agentic_atlas.router.agent import RegisteredAgent
 from agentic_atlas.router.context import RouterContext

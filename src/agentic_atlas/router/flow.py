@@ -14,8 +14,7 @@ from enum import Flag, auto
 from typing import Final
 
 from agentic_atlas.protocol.messages import Answer, Cancel, Message, Task
-from agentic_atlas.protocol.session import Session
-from agentic_atlas.protocol.states import ConnectionState
+from agentic_atlas.protocol.session import ConnectionState, Session
 from agentic_atlas.router.ports import Transport
 
 

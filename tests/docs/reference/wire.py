@@ -12,7 +12,7 @@ from msgspec import Raw, inspect
 from agentic_atlas.protocol import messages
 from agentic_atlas.protocol.closing import ADVICE, CloseCode, comes_back
 from agentic_atlas.protocol.messages import MESSAGES, Limits, Message, Question, name_of
-from agentic_atlas.protocol.states import TRANSITIONS, ConnectionState
+from agentic_atlas.protocol.session import TRANSITIONS, ConnectionState
 from tests.docs.reference.markdown import anchor, code, fence, paragraphs, table, wrapped
 from tests.docs.reference.source import attribute_docs, files, module_docs, summary, tree_of
 

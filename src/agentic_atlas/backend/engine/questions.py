@@ -10,9 +10,8 @@ from agentic_atlas.backend.domain.questions import TaskQuestion
 from agentic_atlas.backend.domain.records import CallerRef, Task
 from agentic_atlas.backend.engine.engine import Engine
 from agentic_atlas.errors import Conflict, InvalidInput, PayloadTooLarge
-from agentic_atlas.protocol.codec import ProtocolError, check_nesting
+from agentic_atlas.protocol.codec import ProtocolError, check_nesting, numbers_fit
 from agentic_atlas.protocol.messages import NULL
-from agentic_atlas.protocol.numbers import numbers_fit
 
 ANSWERS = 4
 """The answers of one task may have a quarter of the bytes that an input may have: both travel in one message."""

@@ -14,9 +14,8 @@ from msgspec import Raw
 
 from agentic_atlas.errors import AtlasError, Busy, InvalidInput, TaskError
 from agentic_atlas.protocol.caller.tasks import CallEvent
-from agentic_atlas.protocol.codec import ProtocolError, check_nesting
+from agentic_atlas.protocol.codec import ProtocolError, check_nesting, input_too_large
 from agentic_atlas.protocol.messages import Call, Fault, Limits, Reply, ReplyKind, Task
-from agentic_atlas.protocol.payloads import input_too_large
 from agentic_atlas.sdk.forms.encode import encode_input
 from agentic_atlas.sdk.ports import ToLink
 
