@@ -23,8 +23,8 @@ import msgspec
 
 from agentic_atlas.backend.archive.manifest import DATABASE
 from agentic_atlas.backend.domain import lifecycle
-from agentic_atlas.backend.domain.ids import TASK, sortable
 from agentic_atlas.backend.domain.lifecycle import Change
+from agentic_atlas.backend.domain.names import TASK, sortable
 from agentic_atlas.backend.domain.records import Task, TaskFailure
 from agentic_atlas.backend.store.database import open_store
 from benchmarks.store import OUTPUT, claimed, new_task

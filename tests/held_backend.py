@@ -17,8 +17,7 @@ import msgspec
 from msgspec.structs import replace
 
 from agentic_atlas.backend.domain import lifecycle, records
-from agentic_atlas.backend.domain.assignment import assignment
-from agentic_atlas.backend.domain.lifecycle import Change
+from agentic_atlas.backend.domain.lifecycle import Change, assignment
 from agentic_atlas.backend.domain.questions import Dialogue, TaskQuestion
 from agentic_atlas.backend.domain.records import Role, Token, User
 from agentic_atlas.backend.engine import instances

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from websockets.exceptions import ConnectionClosed
 
-from agentic_atlas.backend.domain.deadlines import MARGIN
+from agentic_atlas.backend.domain.terms import MARGIN
 from agentic_atlas.protocol.messages import Cancel, Message, RunningAttempt, Task
 from tests.e2e.processes import Platform
 from tests.faults.event_stream import read_some

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from threading import Lock
 from typing import Final
 
-from agentic_atlas.backend.domain.ids import RANDOM_BITS, sortable
+from agentic_atlas.backend.domain.names import RANDOM_BITS, sortable
 from agentic_atlas.sdk.environment import variables
 
 _JUMP = 1.0

@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from agentic_atlas.backend.domain import lifecycle
-from agentic_atlas.backend.domain.ids import TASK, sortable
+from agentic_atlas.backend.domain.names import TASK, sortable
 from agentic_atlas.backend.domain.records import Task, TaskEventKind, TaskFailure
 from agentic_atlas.backend.ports import Store, TaskFilter
 from agentic_atlas.backend.rights import Visible

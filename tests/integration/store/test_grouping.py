@@ -13,10 +13,9 @@ from sqlalchemy import Connection, Engine, insert, select
 from agentic_atlas.backend.domain import lifecycle
 from agentic_atlas.backend.domain.lifecycle import Change
 from agentic_atlas.backend.domain.records import Task, TaskEvent, TaskEventKind, TaskFailure
-from agentic_atlas.backend.store.operations import Add, ChangeTask, ClaimSlots, Operation, Statement
 from agentic_atlas.backend.store.rows import TASKS
 from agentic_atlas.backend.store.tables import events, network, tasks
-from agentic_atlas.backend.store.writer import Writer
+from agentic_atlas.backend.store.writer import Add, ChangeTask, ClaimSlots, Operation, Statement, Writer
 from agentic_atlas.protocol.inside.messages import InstanceRef
 from tests.conformance.store.samples import LIBRARY, NOW, submitted
 from tests.unit.backend.store.conftest import new_engine

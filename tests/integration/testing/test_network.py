@@ -3,7 +3,7 @@ from __future__ import annotations
 import asyncio
 
 from agentic_atlas.backend.domain import lifecycle
-from agentic_atlas.backend.domain.deadlines import TIMEOUT
+from agentic_atlas.backend.domain.terms import TIMEOUT
 from agentic_atlas.testing import AsyncCaller
 from agentic_atlas.testing.network import MemoryNetwork
 from tests.integration.testing.agents import Gated, worker

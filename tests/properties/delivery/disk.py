@@ -17,17 +17,16 @@ from typing import Any, TypeVar
 
 from sqlalchemy import Connection, select
 
+from agentic_atlas.backend.domain.kept import Kept
 from agentic_atlas.backend.domain.records import AgentRecord, ApiKey, Role, Task, TaskEvent, Token, User
 from agentic_atlas.backend.store import sqlite
 from agentic_atlas.backend.store.database import REMEMBERED_BYTES, SqlStore
 from agentic_atlas.backend.store.errors import AWAY
-from agentic_atlas.backend.store.group import WriteGroup
 from agentic_atlas.backend.store.migrations import migrate
-from agentic_atlas.backend.store.operations import AnyOperation, Operation
-from agentic_atlas.backend.store.recent import Recent
 from agentic_atlas.backend.store.rows import EVENTS, TASKS
 from agentic_atlas.backend.store.statements import TaskStatements
 from agentic_atlas.backend.store.tables import events, tasks
+from agentic_atlas.backend.store.writer import AnyOperation, Operation, WriteGroup
 from agentic_atlas.errors import Unavailable
 from tests.still_loop import EPOCH, StillLoop
 
@@ -70,7 +69,7 @@ class Disk:
         """Return the store for a server that starts; the writes of the last one that still wait are lost."""
         self._waiting.clear()
         self._writer = _Writer(self)
-        self._recent = Recent(REMEMBERED_BYTES)
+        self._recent = Kept(REMEMBERED_BYTES)
         self._statements = TaskStatements(self._engine.dialect)
         readers = _Readers(self._connection)
         return SqlStore(self._writer, readers, readers, readers, "net_1")  # type: ignore[arg-type]

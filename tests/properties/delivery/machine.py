@@ -20,8 +20,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 from msgspec.structs import replace
 
-from agentic_atlas.backend.domain.deadlines import due_at
 from agentic_atlas.backend.domain.records import Task
+from agentic_atlas.backend.domain.terms import due_at
 from agentic_atlas.backend.rights import Principal
 from agentic_atlas.backend.usecases import tasks
 from agentic_atlas.errors import AtlasError

@@ -10,6 +10,8 @@ Value = TypeVar("Value")
 class Kept(Generic[Key, Value]):
     """A cache whose bound is the bytes of what it holds, as told by whoever keeps something.
 
+    What is larger than that alone is not kept.
+
     Attributes:
         bytes: of all that is kept.
     """
@@ -18,6 +20,9 @@ class Kept(Generic[Key, Value]):
         self._most = most
         self._held: OrderedDict[Key, tuple[Value, int]] = OrderedDict()
         self.bytes = 0
+
+    def __len__(self) -> int:
+        return len(self._held)
 
     def get(self, key: Key) -> Value | None:
         """Return what is kept under this key."""
@@ -32,7 +37,7 @@ class Kept(Generic[Key, Value]):
         self.forget(key)
         self._held[key] = value, size
         self.bytes += size
-        while self.bytes > self._most and len(self._held) > 1:
+        while self.bytes > self._most:
             self.forget(next(iter(self._held)))
         return value
 
@@ -40,3 +45,8 @@ class Kept(Generic[Key, Value]):
         """Keep it no more; nothing when it is not there."""
         _, size = self._held.pop(key, (None, 0))
         self.bytes -= size
+
+    def clear(self) -> None:
+        """Keep nothing of all that is kept."""
+        self._held.clear()
+        self.bytes = 0

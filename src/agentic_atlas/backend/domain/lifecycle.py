@@ -3,18 +3,34 @@
 Each returns a `Change`, or None when what happened does not count any more: the trigger does not apply in this state,
 or it speaks of an attempt that is not the current one (fencing). Which state follows is decided by the table in
 `protocol.tasks` alone; here is what goes with it: numbers, clocks, events. The store runs these on its writer, between
-reading and writing the task, so two changes of one task never overlap.
+reading and writing the task, so two changes of one task never overlap. At the end is what an instance is told of its
+attempt, and what its reports of it change.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import msgspec
 from msgspec import Raw
 
 from agentic_atlas.backend.domain.questions import MOST_ASKED, TaskQuestion, size_of
 from agentic_atlas.backend.domain.records import Task, TaskEvent, TaskEventKind, TaskFailure
-from agentic_atlas.protocol import messages
-from agentic_atlas.protocol.messages import NULL, Delivery, RefuseReason
+from agentic_atlas.protocol import codes, messages
+from agentic_atlas.protocol.inside.messages import InstanceRef, Stop
+from agentic_atlas.protocol.messages import (
+    NULL,
+    Accept,
+    Delivery,
+    Event,
+    EventKind,
+    Fault,
+    Outcome,
+    Question,
+    Refuse,
+    RefuseReason,
+    Report,
+    Result,
+)
+from agentic_atlas.protocol.passing import passed_on
 from agentic_atlas.protocol.tasks import LEASED, Loss, TaskState, Trigger, after
 
 
@@ -111,7 +127,7 @@ def report(task: Task, attempt: int, n: int, kind: TaskEventKind, data: bytes, n
     return Change(msgspec.structs.replace(task, last_n=n, last_seq=seq, updated_at=now), (event,))
 
 
-def ask(task: Task, attempt: int, n: int, asked: messages.Question | TaskFailure, now: float) -> Change | None:
+def ask(task: Task, attempt: int, n: int, asked: Question | TaskFailure, now: float) -> Change | None:
     """The running attempt asks a person, in its event number `n`: the task waits while any of its questions is open.
 
     One that can't be asked ends the task with the error that is given in its place: the handler would wait for ever.
@@ -264,6 +280,82 @@ def outcome_unknown(why: Loss) -> TaskFailure:
     )
 
 
+def may_report(task: Task, by: InstanceRef, latest: int) -> bool:
+    """Tell whether the task is this instance's, and this is the latest of its connections.
+
+    `latest` is that one's generation. What an older one still says was true before the instance came back: it may have
+    given back what it has been sent again since.
+    """
+    return task.instance_id == by.instance_id and by.generation >= latest
+
+
+def on_report(
+    task: Task,
+    *,
+    by: InstanceRef,
+    latest: int,
+    said: Report,
+    now: float,
+    asked: Question | TaskFailure | None = None,
+) -> Change | None:
+    """Return what an instance's report changes; see `may_report` for whose count.
+
+    `asked` is what a `question` asks, or the error with which the task is to end because it can't be asked; None when
+    the question was not this instance's to ask.
+    """
+    if not may_report(task, by, latest):
+        return None
+    match said:
+        case Accept(attempt=attempt):
+            return accept(task, attempt, now)
+        case Refuse(attempt=attempt, reason=reason):
+            return refuse(task, attempt, now, reason)
+        case Event(attempt=attempt, n=n, kind=EventKind.QUESTION):
+            return None if asked is None else ask(task, attempt, n, asked, now)
+        case Event(attempt=attempt, n=n, kind=kind, data=data):
+            return report(task, attempt, n, TaskEventKind(kind.value), bytes(data), now)
+        case Result(attempt=attempt, outcome=Outcome.COMPLETED, output=output):
+            return complete(task, attempt, bytes(output), now)
+        case Result(attempt=attempt, outcome=outcome, error=error):
+            return _ENDS[outcome](task, attempt, _believed(outcome, error), now)
+
+
+def assignment(task: Task) -> messages.Task:
+    """Return the message that delivers the task's current attempt."""
+    return passed_on(
+        messages.Task,
+        task,
+        task=task.id,
+        input=Raw(task.input),
+        caller=messages.Caller(kind=task.caller.kind, id=task.caller.id, name=task.caller.name),
+        parent=task.parent_id,
+        answers=task.dialogue.reactions if task.dialogue.questions else [],
+    )
+
+
+def stop_order(task: Task) -> Stop:
+    """Return what has the task's current attempt stopped: it is to be canceled, or ended without its agent."""
+    return Stop(task.id, task.attempt, task.cancel_reason or (task.error.message if task.error else ""))
+
+
+_ENDS: Mapping[Outcome, Callable[[Task, int, TaskFailure, float], Change | None]] = {
+    Outcome.FAILED: fail,
+    Outcome.REJECTED: reject,
+    Outcome.CANCELED: canceled,
+}
+_CODES: Mapping[Outcome, Callable[[str], str]] = {
+    Outcome.FAILED: codes.of_failure,
+    Outcome.REJECTED: codes.of_rejection,
+    Outcome.CANCELED: lambda _code: "canceled",
+}
+
+
+def _believed(outcome: Outcome, said: Fault | None) -> TaskFailure:
+    """Return an agent's reason, without a code that is not its to give."""
+    fault = said or Fault("handler_error", "the agent gave no reason")
+    return TaskFailure(_CODES[outcome](fault.code), fault.message, bytes(fault.detail))
+
+
 def _current(task: Task, attempt: int) -> bool:
     return task.state in LEASED and task.attempt == attempt
 
@@ -326,7 +418,7 @@ def _follow(change: Change, state: TaskState | None, now: float) -> Change:
     return Change(moved.task, change.events + moved.events)
 
 
-def _fault(task: Task, asked: messages.Question) -> TaskFailure | None:
+def _fault(task: Task, asked: Question) -> TaskFailure | None:
     if task.dialogue.find(asked.number) is not None:
         return TaskFailure("invalid_question", f"question {asked.number} was asked already")
     if task.dialogue.asked_bytes + size_of(asked.question, asked.schema) > MOST_ASKED:

@@ -1,6 +1,13 @@
-"""What names may look like, in one place; the wire has the same rule for agents (`protocol.messages.Name`)."""
+"""What things are called: the names that people give, ids, and traces.
+
+The wire has the same rule for the names of agents (`protocol.messages.Name`). Ids sort by the time of their making, as
+ULIDs do: 48 bits of milliseconds, then 80 bits of randomness. A task's place in a trace is a `traceparent` of the W3C
+Trace Context recommendation, version 00.
+"""
 
 import re
+from collections.abc import Callable
+from typing import Final
 
 from agentic_atlas.errors import InvalidInput
 
@@ -10,6 +17,19 @@ _RESERVED = frozenset({"tokens"})
 
 MAX_LABEL = 100
 """Characters of a name that people give, of a token for instance."""
+
+TASK: Final = "tsk"
+"""What the ids of tasks begin with."""
+RANDOM_BITS: Final = 80
+"""Bits of an id that are chance; the others are its time."""
+
+_ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
+_PAIRS = tuple(first + second for first in _ALPHABET for second in _ALPHABET)
+_TIME_PAIRS = 5
+_RANDOM_PAIRS = 8
+_LAST_MS = 2**48 - 1
+
+_TRACEPARENT = re.compile(r"00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
 
 
 def check_name(name: str, what: str) -> str:
@@ -42,3 +62,31 @@ def full_name(name: str, user: str) -> str:
     """Return `owner/name` of the agent that `name` or `owner/name` means to the user of this name."""
     owner, short = split_agent(name)
     return f"{user if owner is None else owner}/{short}"
+
+
+def sortable(prefix: str, milliseconds: int, random: int) -> str:
+    """Return the id `prefix_…` of 26 digits in Crockford's base 32."""
+    return f"{prefix}_{_digits(milliseconds, _TIME_PAIRS)}{_digits(random, _RANDOM_PAIRS)}"
+
+
+def earliest(prefix: str, at: float) -> str:
+    """Return the smallest id that is made at this time, in seconds since the epoch, or later."""
+    return sortable(prefix, min(max(int(at * 1000), 0), _LAST_MS), 0)
+
+
+def _digits(number: int, pairs: int) -> str:
+    """Return a number in so many pairs of digits."""
+    return "".join([_PAIRS[number >> shift & 1023] for shift in range(10 * (pairs - 1), -1, -10)])
+
+
+def trace_id(traceparent: str) -> str:
+    """Return the 32 hexadecimal digits that all tasks of one trace share."""
+    return traceparent[3:35]
+
+
+def child_trace(parent: str | None, entropy: Callable[[int], bytes]) -> str:
+    """Return a new span: in the parent's trace when that is well-formed, else in a trace of its own."""
+    if parent is not None and _TRACEPARENT.fullmatch(parent):
+        return f"00-{trace_id(parent)}-{entropy(8).hex()}-01"
+    drawn = entropy(24).hex()
+    return f"00-{drawn[:32]}-{drawn[32:]}-01"

@@ -2,13 +2,13 @@
 
 from enum import StrEnum
 from operator import attrgetter
-from typing import Literal
+from typing import Literal, TypeAlias
 
 import msgspec
 
 from agentic_atlas.auth.scopes import AGENT_SCOPES, Scope
+from agentic_atlas.backend.domain.names import trace_id
 from agentic_atlas.backend.domain.questions import SILENCE, Dialogue
-from agentic_atlas.backend.domain.tracing import trace_id
 from agentic_atlas.protocol.messages import Delivery, Policy
 from agentic_atlas.protocol.tasks import TERMINAL, Holdup, TaskState
 
@@ -120,6 +120,10 @@ class Instance(msgspec.Struct, frozen=True):
     labels: dict[str, str] = {}
 
 
+CallKey: TypeAlias = tuple[str, str, str, str]
+"""A caller and one of its idempotency keys: user, kind, id, key."""
+
+
 class CallerRef(msgspec.Struct, frozen=True):
     """Who asked for a task."""
 
@@ -128,6 +132,10 @@ class CallerRef(msgspec.Struct, frozen=True):
     user_id: str
     """The user in whose name it happens: the key's user, the agent's owner."""
     name: str = ""
+
+    def key(self, idempotency_key: str) -> CallKey:
+        """Return what makes an idempotency key unique: it is the caller's own."""
+        return self.user_id, self.kind, self.id, idempotency_key
 
 
 class TaskFailure(msgspec.Struct, frozen=True):
@@ -200,6 +208,11 @@ class Task(msgspec.Struct, frozen=True):
     def trace_id(self) -> str:
         """What all tasks of one trace share, by which they are found."""
         return trace_id(self.trace)
+
+    @property
+    def key(self) -> CallKey | None:
+        """What a submit that is repeated finds it by; None for one without an idempotency key."""
+        return None if self.idempotency_key is None else self.caller.key(self.idempotency_key)
 
     @property
     def terminal(self) -> bool:

@@ -9,8 +9,8 @@ from contextlib import suppress
 from functools import partial
 
 from agentic_atlas.backend.domain import lifecycle
-from agentic_atlas.backend.domain.deadlines import OFFLINE
 from agentic_atlas.backend.domain.records import Task
+from agentic_atlas.backend.domain.terms import OFFLINE
 from agentic_atlas.backend.engine.credit import Credits
 from agentic_atlas.backend.engine.dispatch import Dispatcher
 from agentic_atlas.errors import Busy, Unavailable

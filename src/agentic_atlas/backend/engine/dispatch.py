@@ -14,11 +14,10 @@ from typing import Any, TypeVar
 
 from agentic_atlas.alarms import Alarms
 from agentic_atlas.backend.domain import lifecycle
-from agentic_atlas.backend.domain.assignment import assignment, stop
 from agentic_atlas.backend.domain.children import orphans
-from agentic_atlas.backend.domain.deadlines import due_at, expire
-from agentic_atlas.backend.domain.lifecycle import Change, settled
+from agentic_atlas.backend.domain.lifecycle import Change, assignment, settled, stop_order
 from agentic_atlas.backend.domain.records import Task, TaskEvent
+from agentic_atlas.backend.domain.terms import due_at, expire
 from agentic_atlas.backend.engine.census import Census, FairQueues
 from agentic_atlas.backend.engine.credit import Credits, Offers
 from agentic_atlas.backend.engine.feed import Feed
@@ -274,7 +273,7 @@ class Dispatcher:
 
     def part(self, task: Task) -> None:
         """The task has ended without its agent, which may still be at it."""
-        self._router.say(stop(task))
+        self._router.say(stop_order(task))
         self._router.say(Forget(task.id, task.attempt))
 
     def forget(self, agent_id: str) -> None:
@@ -362,7 +361,7 @@ class Dispatcher:
     def _asked_to_stop(self, future: "Future[Changed]") -> None:
         changed = value(future)
         if changed is not None and changed.changed and changed.task is not None and changed.task.state in LEASED:
-            self._router.say(stop(changed.task))
+            self._router.say(stop_order(changed.task))
 
     def _cancel_child(self, task_id: str) -> None:
         def settled(future: "Future[Changed]") -> None:

@@ -9,10 +9,9 @@ import msgspec
 from msgspec import Raw
 
 from agentic_atlas.backend.domain import lifecycle
-from agentic_atlas.backend.domain.assignment import assignment
+from agentic_atlas.backend.domain.lifecycle import assignment, may_report, on_report
 from agentic_atlas.backend.domain.questions import read_question
 from agentic_atlas.backend.domain.records import AgentRecord, Instance, SkillRecord, Task, TaskFailure
-from agentic_atlas.backend.domain.reporting import decide, may_report
 from agentic_atlas.backend.engine.engine import Engine
 from agentic_atlas.backend.engine.succession import succeed
 from agentic_atlas.backend.ports import Changed, Schemas
@@ -142,7 +141,7 @@ def report(engine: Engine, said: Reported) -> None:
     asked = None
     if current and isinstance(report, messages.Event) and report.kind is messages.EventKind.QUESTION:
         asked = _asked(engine.schemas, report.data)
-    change = partial(decide, by=instance, latest=latest, said=report, now=engine.clock(), asked=asked)
+    change = partial(on_report, by=instance, latest=latest, said=report, now=engine.clock(), asked=asked)
     engine.dispatcher.change(report.task, change).add_done_callback(partial(_stored, engine, said, latest))
 
 

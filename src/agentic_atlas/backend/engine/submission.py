@@ -14,12 +14,9 @@ from msgspec import Raw
 
 from agentic_atlas.backend.domain import lifecycle
 from agentic_atlas.backend.domain.children import depth_below
-from agentic_atlas.backend.domain.idempotency import digest
-from agentic_atlas.backend.domain.ids import TASK
-from agentic_atlas.backend.domain.names import full_name
-from agentic_atlas.backend.domain.policies import effective
+from agentic_atlas.backend.domain.names import TASK, child_trace, full_name
 from agentic_atlas.backend.domain.records import AgentRecord, CallerRef, SkillRecord, Submitted, Task, User
-from agentic_atlas.backend.domain.tracing import child
+from agentic_atlas.backend.domain.terms import digest, effective
 from agentic_atlas.backend.engine import events
 from agentic_atlas.backend.engine.engine import Engine
 from agentic_atlas.backend.ports import Added
@@ -274,7 +271,7 @@ def _new_task(engine: Engine, request: _Request, agent: AgentRecord, skill: Skil
         owner_id=parent.owner_id if parent else caller.user_id,
         created_at=now,
         updated_at=now,
-        trace=child(parent.trace if parent else request.trace, engine.entropy),
+        trace=child_trace(parent.trace if parent else request.trace, engine.entropy),
         deadline=min(deadlines, default=None),
         queue_expires_at=None if ask.queue_ttl == 0 else now + (ask.queue_ttl or QUEUE_TTL),
         parent_id=parent.id if parent else None,

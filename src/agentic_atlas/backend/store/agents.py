@@ -7,11 +7,10 @@ from sqlalchemy import Connection, bindparam, case, delete, insert, select, upda
 
 from agentic_atlas.backend.domain.records import AgentRecord, Instance, SkillRecord
 from agentic_atlas.backend.ports import MOST_INSTANCES
-from agentic_atlas.backend.store.operations import Statement
 from agentic_atlas.backend.store.readers import Readers
 from agentic_atlas.backend.store.rows import AGENTS, INSTANCES, SKILLS
 from agentic_atlas.backend.store.tables import agents, instances, skills, tokens
-from agentic_atlas.backend.store.writer import Writer
+from agentic_atlas.backend.store.writer import Statement, Writer
 from agentic_atlas.errors import Conflict, NotFound
 
 

@@ -24,7 +24,7 @@ from sqlalchemy import (
     union_all,
 )
 
-from agentic_atlas.backend.domain.ids import TASK, earliest
+from agentic_atlas.backend.domain.names import TASK, earliest
 from agentic_atlas.backend.ports import MOST_MESSAGE, Summary, TaskFilter
 from agentic_atlas.backend.rights import Tie
 from agentic_atlas.backend.store.rows import TASKS

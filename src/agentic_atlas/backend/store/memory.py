@@ -12,14 +12,14 @@ from typing import TypeVar
 from msgspec.structs import replace
 
 from agentic_atlas.backend.domain import lifecycle
-from agentic_atlas.backend.domain.idempotency import Key, key_of
-from agentic_atlas.backend.domain.ids import TASK, earliest
 from agentic_atlas.backend.domain.lifecycle import Change
+from agentic_atlas.backend.domain.names import TASK, earliest
 from agentic_atlas.backend.domain.questions import SILENCE
 from agentic_atlas.backend.domain.records import (
     AgentRecord,
     ApiKey,
     CallerRef,
+    CallKey,
     Instance,
     Role,
     SkillRecord,
@@ -80,7 +80,7 @@ class MemoryTasks:
         self._tasks: dict[str, Task] = {}
         self._open: dict[str, Task] = {}
         self._events: dict[str, list[TaskEvent]] = {}
-        self._keys: dict[Key, str] = {}
+        self._keys: dict[CallKey, str] = {}
 
     def add(self, change: Change) -> "Future[Added]":
         """See the port."""
@@ -111,7 +111,7 @@ class MemoryTasks:
 
     async def with_key(self, caller: CallerRef, idempotency_key: str) -> Task | None:
         """See the port."""
-        return self._tasks.get(self._keys.get(key_of(caller, idempotency_key), ""))
+        return self._tasks.get(self._keys.get(caller.key(idempotency_key), ""))
 
     async def find(self, which: TaskFilter, *, limit: int, after: str | None = None) -> SummaryPage:
         """See the port."""
@@ -147,7 +147,7 @@ class MemoryTasks:
 
     def _add(self, change: Change) -> Added:
         task = change.task
-        key = None if task.idempotency_key is None else key_of(task.caller, task.idempotency_key)
+        key = task.key
         if key in self._keys:
             return Added(self._tasks[self._keys[key]], created=False)
         if task.id in self._tasks:

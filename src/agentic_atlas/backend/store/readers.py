@@ -9,8 +9,7 @@ from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from agentic_atlas.backend.store.errors import AWAY, domain_error
-from agentic_atlas.backend.store.operations import Statement
-from agentic_atlas.backend.store.writer import Writer
+from agentic_atlas.backend.store.writer import Statement, Writer
 from agentic_atlas.errors import Busy, Unavailable
 
 T = TypeVar("T")

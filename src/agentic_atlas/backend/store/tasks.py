@@ -7,19 +7,17 @@ from typing import Any, TypeAlias
 
 from sqlalchemy import ColumnElement, Connection, select, update
 
-from agentic_atlas.backend.domain.idempotency import key_of
 from agentic_atlas.backend.domain.lifecycle import Change
 from agentic_atlas.backend.domain.records import CallerRef, Task, TaskEvent
 from agentic_atlas.backend.ports import EVENT_PAGE_BYTES, Added, Changed, Decide, Summary, SummaryPage, TaskFilter
 from agentic_atlas.backend.store import lists
 from agentic_atlas.backend.store.cursors import cursor_after, id_in
 from agentic_atlas.backend.store.lists import NO_INPUT
-from agentic_atlas.backend.store.operations import Add, ChangeTask, ClaimSlots, Statement
 from agentic_atlas.backend.store.readers import Readers
 from agentic_atlas.backend.store.rows import EVENTS, TASKS, dialogue_blob, dialogue_of
 from agentic_atlas.backend.store.statements import Query
 from agentic_atlas.backend.store.tables import HELD, SUBMITTED, events, tasks
-from agentic_atlas.backend.store.writer import Writer
+from agentic_atlas.backend.store.writer import Add, ChangeTask, ClaimSlots, Statement, Writer
 from agentic_atlas.protocol.inside.messages import InstanceRef
 
 Columns: TypeAlias = Sequence[ColumnElement[Any]]
@@ -105,7 +103,7 @@ def _with_key(caller: CallerRef, idempotency_key: str) -> Query:
     """The task that a caller submitted with a key."""
     theirs = (tasks.c.caller_user_id, tasks.c.caller_kind, tasks.c.caller_id, tasks.c.idempotency_key)
     return select(*TASKS.read).where(
-        *(column == value for column, value in zip(theirs, key_of(caller, idempotency_key), strict=True))
+        *(column == value for column, value in zip(theirs, caller.key(idempotency_key), strict=True))
     )
 
 

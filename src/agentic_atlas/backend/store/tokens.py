@@ -4,11 +4,10 @@ from sqlalchemy import Connection, insert, select, update
 
 from agentic_atlas.backend.domain.records import Token
 from agentic_atlas.backend.ports import MOST_SECRETS, Bearer
-from agentic_atlas.backend.store.operations import Statement
 from agentic_atlas.backend.store.readers import Readers
 from agentic_atlas.backend.store.rows import AGENTS, TOKENS, USERS
 from agentic_atlas.backend.store.tables import agents, tokens, users
-from agentic_atlas.backend.store.writer import Writer
+from agentic_atlas.backend.store.writer import Statement, Writer
 
 
 class SqlTokens:

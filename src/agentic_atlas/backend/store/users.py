@@ -4,11 +4,10 @@ from sqlalchemy import Connection, insert, select, update
 
 from agentic_atlas.backend.domain.records import ApiKey, Role, User
 from agentic_atlas.backend.ports import MOST_SECRETS
-from agentic_atlas.backend.store.operations import Statement
 from agentic_atlas.backend.store.readers import Readers
 from agentic_atlas.backend.store.rows import API_KEYS, USERS
 from agentic_atlas.backend.store.tables import api_keys, users
-from agentic_atlas.backend.store.writer import Writer
+from agentic_atlas.backend.store.writer import Statement, Writer
 from agentic_atlas.errors import Conflict
 
 

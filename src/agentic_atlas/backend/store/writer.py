@@ -2,33 +2,92 @@
 
 While a commit waits for the disk, new operations gather; the next commit takes all of them. So a single caller waits
 for one commit, and many callers together wait for hardly more. Futures are resolved after the commit, never before.
+
+The operations of a group first read what they touch, then decide in memory, in their order, and are written together.
 """
 
 import asyncio
 from asyncio import AbstractEventLoop, Future
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
+from itertools import groupby
 from queue import Empty, SimpleQueue
 from threading import Thread
-from typing import Any, NamedTuple, TypeAlias, TypeVar
+from typing import Any, Generic, NamedTuple, TypeAlias, TypeVar
 
+import msgspec
 from sqlalchemy import Connection, Engine
 
+from agentic_atlas.backend.domain import lifecycle
+from agentic_atlas.backend.domain.kept import Kept
+from agentic_atlas.backend.domain.lifecycle import Change
+from agentic_atlas.backend.domain.questions import TaskQuestion
+from agentic_atlas.backend.domain.records import CallKey, Task, TaskEvent, same_request
+from agentic_atlas.backend.ports import Added, Changed, Decide
 from agentic_atlas.backend.store.errors import AWAY, domain_error
-from agentic_atlas.backend.store.group import WriteGroup
-from agentic_atlas.backend.store.operations import AnyOperation, Operation
-from agentic_atlas.backend.store.recent import Recent
-from agentic_atlas.backend.store.statements import TaskStatements
-from agentic_atlas.errors import Busy, Unavailable
+from agentic_atlas.backend.store.rows import EVENTS, TASKS, Row
+from agentic_atlas.backend.store.statements import Prepared, TaskStatements
+from agentic_atlas.errors import Busy, Conflict, Unavailable
+from agentic_atlas.protocol.inside.messages import InstanceRef
 
 T = TypeVar("T")
 AnyFuture: TypeAlias = "Future[Any]"
+Recent: TypeAlias = Kept[str, Task]
+"""Tasks exactly as they are in the database, by id: those that this process wrote last and that still change.
+
+Only right where nobody else writes: a process that shares its database has no room for any.
+"""
 
 MOST_WAITING = 10_000
 """Operations that may wait for the writer; more are answered with Busy."""
 
 MOST_IN_GROUP = 512
 """Operations that share a commit; bounds how long the first of them waits for the last."""
+
+_RECORD = 1_024
+"""Bytes counted for a task besides its payloads."""
+_QUESTION = 256
+"""Bytes counted for a question besides its text, schema and answer."""
+
+
+class Operation(msgspec.Struct, Generic[T], frozen=True):
+    """One write that is carried out whole or not at all, and whose future then holds a `T`."""
+
+
+AnyOperation: TypeAlias = Operation[Any]
+"""An operation whose result is of no concern here."""
+
+
+class Add(Operation[Added], frozen=True):
+    """Store a new task, unless its caller's idempotency key is taken."""
+
+    change: Change
+
+
+class ChangeTask(Operation[Changed], frozen=True):
+    """Store what `decide` makes of a task."""
+
+    task_id: str
+    decide: Decide
+
+
+class ClaimSlots(Operation[list[Changed]], frozen=True):
+    """Give waiting tasks of an agent to free slots."""
+
+    agent_id: str
+    slots: tuple[InstanceRef, ...]
+    now: float
+    skills: frozenset[str] | None = None
+    """Of which skills; None: of all."""
+
+
+class Statement(Operation[T], frozen=True):
+    """Anything else that is written.
+
+    `run` may be called more than once: when another write of the same commit fails, all but that one are done again.
+    """
+
+    run: Callable[[Connection], T]
 
 
 class _Write(NamedTuple):
@@ -52,9 +111,9 @@ class Writer:
         most_waiting: int = MOST_WAITING,
         most_in_group: int = MOST_IN_GROUP,
     ) -> None:
-        """Take an engine for the one connection that writes; `remembered_bytes`: see `recent.Recent`."""
+        """Take an engine for the one connection that writes; `remembered_bytes`: of `Recent`."""
         self._engine = engine
-        self._recent = Recent(remembered_bytes)
+        self._recent: Recent = Kept(remembered_bytes)
         self._statements = TaskStatements(engine.dialect)
         self._waiting: SimpleQueue[_Write | None] = SimpleQueue()
         self._most_waiting = most_waiting
@@ -132,6 +191,155 @@ class Writer:
         _resolve(waiting, [domain_error(failure) for _ in waiting])
 
 
+class WriteGroup:
+    """Carries out a group in one transaction, which the caller begins and ends."""
+
+    def __init__(self, connection: Connection, statements: TaskStatements, recent: Recent) -> None:
+        self._connection = connection
+        self._statements = statements
+        self._recent = recent
+        self._written: dict[str, Task] = {}
+
+    def carry_out(self, operations: Sequence[AnyOperation]) -> list[object]:
+        """Carry out the operations in order; return the result of each, or the error with which its decision failed.
+
+        Raises what the database or a `Statement` raises; the transaction is then to be rolled back.
+        """
+        results: list[object] = []
+        for other, run in groupby(operations, lambda operation: isinstance(operation, Statement)):
+            these = list(run)
+            results += self._others(these) if other else self._on_tasks(these)
+        return results
+
+    def committed(self) -> None:
+        """The transaction was committed: what it wrote is what the next group finds."""
+        for task in self._written.values():
+            if task.terminal:
+                self._recent.forget(task.id)
+            else:
+                self._recent.keep(task.id, task, _size(task))
+
+    def _on_tasks(self, operations: Sequence[AnyOperation]) -> list[object]:
+        run = _TaskRun(self._connection, self._statements, self._recent)
+        results = run.carry_out(operations)
+        self._written |= run.written
+        return results
+
+    def _others(self, operations: Sequence[AnyOperation]) -> list[object]:
+        # They may write to tasks, and it can't be told which.
+        self._recent.clear()
+        self._written.clear()
+        return [operation.run(self._connection) for operation in operations if isinstance(operation, Statement)]
+
+
+class _TaskRun:
+    """Operations on tasks that follow each other: the tasks they touch, as they are so far."""
+
+    def __init__(self, connection: Connection, statements: TaskStatements, recent: Recent) -> None:
+        self._connection = connection
+        self._statements = statements
+        self._recent = recent
+        self._tasks: dict[str, Task] = {}
+        self._keys: dict[CallKey, str] = {}
+        self._added: dict[str, Task] = {}
+        self._changed: dict[str, Task] = {}
+        self._events: list[TaskEvent] = []
+        self.written: dict[str, Task] = {}
+        """The tasks that were written, each as it was last."""
+
+    def carry_out(self, operations: Sequence[AnyOperation]) -> list[object]:
+        """Return the result of each operation, or the error with which its decision failed."""
+        self._load(operations)
+        results = [self._decided(operation) for operation in operations]
+        self._flush()
+        return results
+
+    def _load(self, operations: Sequence[AnyOperation]) -> None:
+        """Get the tasks that these operations name, by id or by idempotency key."""
+        unknown = set()
+        for task_id in {operation.task_id for operation in operations if isinstance(operation, ChangeTask)}:
+            task = self._recent.get(task_id)
+            if task is None:
+                unknown.add(task_id)
+            else:
+                self._tasks[task_id] = task
+        self._read(self._statements.with_ids(unknown))
+        keys = {operation.change.task.key for operation in operations if isinstance(operation, Add)}
+        self._read(self._statements.with_keys([key for key in keys if key is not None]))
+
+    def _read(self, queries: Iterable[tuple[Prepared, Row]]) -> list[Task]:
+        found = [TASKS.value(row) for query, row in queries for row in query.all(self._connection, row)]
+        for task in found:
+            self._tasks[task.id] = task
+            key = task.key
+            if key is not None:
+                self._keys[key] = task.id
+        return found
+
+    def _decided(self, operation: AnyOperation) -> object:
+        match operation:
+            case ChangeTask():
+                return self._change(operation)
+            case Add():
+                return self._add(operation.change)
+            case ClaimSlots():
+                return self._claim(operation)
+        raise TypeError(f"{type(operation).__name__} is no operation on tasks")
+
+    def _add(self, change: Change) -> Added | Conflict:
+        task = change.task
+        key = task.key
+        older = self._keys.get(key) if key else None
+        if older is not None:
+            return Added(self._tasks[older], created=False)
+        if task.id in self._tasks:
+            return Conflict(f"it is there already: task {task.id}")
+        if key:
+            self._keys[key] = task.id
+        self._tasks[task.id] = self._added[task.id] = task
+        self._events += change.events
+        return Added(task, created=True)
+
+    def _change(self, operation: ChangeTask) -> Changed | Exception:
+        task = self._tasks.get(operation.task_id)
+        if task is None:
+            return Changed(None)
+        try:
+            change = operation.decide(task)
+            assert change is None or same_request(task, change.task), "a change leaves alone what was asked for"
+        except Exception as error:  # noqa: BLE001 - a decision is anybody's code: what it raises is its caller's alone
+            return error
+        return Changed(task) if change is None else self._store(change)
+
+    def _claim(self, operation: ClaimSlots) -> list[Changed]:
+        """Take the next tasks; what was decided before has to be in the table for that."""
+        self._flush()
+        next_ones = self._statements.next(operation.agent_id, operation.now, operation.skills, len(operation.slots))
+        found = self._read([next_ones])
+        claimed = []
+        for task, slot in zip(found, operation.slots, strict=False):
+            change = lifecycle.claim(task, slot.instance_id, operation.now)
+            if change is not None:
+                claimed.append(self._store(change))
+        return claimed
+
+    def _store(self, change: Change) -> Changed:
+        task = change.task
+        self._tasks[task.id] = task
+        (self._added if task.id in self._added else self._changed)[task.id] = task
+        self._events += change.events
+        return Changed(task, change.events, changed=True)
+
+    def _flush(self) -> None:
+        """Write what was decided so far: each task once, in its last state."""
+        statements = self._statements
+        statements.insert.many(self._connection, [TASKS.row(task) for task in self._added.values()])
+        statements.update.many(self._connection, [TASKS.changed_row(task) for task in self._changed.values()])
+        statements.insert_event.many(self._connection, [EVENTS.row(event) for event in self._events])
+        self.written |= self._added | self._changed
+        self._added, self._changed, self._events = {}, {}, []
+
+
 def _roll_back(connection: Connection) -> None:
     """End the transaction for the driver too: when a commit fails, SQLAlchemy takes it for ended though it is not."""
     try:
@@ -160,3 +368,11 @@ def _settle(settled: Sequence[tuple[AnyFuture, object]]) -> None:
             future.set_exception(result)
         else:
             future.set_result(result)
+
+
+def _size(task: Task) -> int:
+    return _RECORD + len(task.input) + sum(map(_size_of, task.dialogue.questions))
+
+
+def _size_of(question: TaskQuestion) -> int:
+    return _QUESTION + sum(memoryview(part).nbytes for part in (question.schema, question.answer)) + len(question.text)

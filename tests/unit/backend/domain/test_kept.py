@@ -21,8 +21,16 @@ def test_the_same_again_takes_the_place_of_the_old() -> None:
     assert (kept.get("a"), kept.bytes) == (None, 0)
 
 
-def test_one_that_is_larger_than_all_room_is_kept_alone() -> None:
+def test_one_that_is_larger_than_all_room_is_not_kept() -> None:
     kept: Kept[str, int] = Kept(100)
     kept.keep("a", 1, 10)
-    kept.keep("b", 2, 1_000)
-    assert (kept.get("a"), kept.get("b")) == (None, 2)
+    assert kept.keep("b", 2, 1_000) == 2
+    assert (kept.get("a"), kept.get("b"), kept.bytes) == (None, None, 0)
+
+
+def test_what_is_cleared_leaves_room() -> None:
+    kept: Kept[str, int] = Kept(100)
+    kept.keep("a", 1, 60)
+    kept.clear()
+    kept.keep("b", 2, 60)
+    assert (kept.get("a"), kept.get("b"), len(kept)) == (None, 2, 1)

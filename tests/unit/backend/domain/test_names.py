@@ -1,6 +1,6 @@
 import pytest
 
-from agentic_atlas.backend.domain.names import check_label, check_name, split_agent
+from agentic_atlas.backend.domain.names import check_label, check_name, child_trace, split_agent, trace_id
 from agentic_atlas.errors import InvalidInput
 
 
@@ -26,3 +26,19 @@ def test_a_label_is_one_printable_line() -> None:
 def test_an_agent_is_named_with_or_without_its_owner() -> None:
     assert split_agent("hello") == (None, "hello")
     assert split_agent("ada/hello") == ("ada", "hello")
+
+
+def ones(count: int) -> bytes:
+    return b"\x01" * count
+
+
+def test_a_child_is_a_new_span_of_its_parents_trace() -> None:
+    parent = "00-" + "ab" * 16 + "-" + "cd" * 8 + "-01"
+    assert child_trace(parent, ones) == "00-" + "ab" * 16 + "-" + "01" * 8 + "-01"
+
+
+@pytest.mark.parametrize(
+    "parent", [None, "", "junk", "00-" + "0" * 32 + "-" + "cd" * 8 + "-01", "00-" + "AB" * 16 + "-" + "cd" * 8 + "-01"]
+)
+def test_without_a_well_formed_parent_a_trace_begins(parent: str | None) -> None:
+    assert trace_id(child_trace(parent, ones)) == "01" * 16

@@ -8,9 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import Raw
 
-from agentic_atlas.backend.domain import deadlines, lifecycle
-from agentic_atlas.backend.domain.assignment import assignment
-from agentic_atlas.backend.domain.lifecycle import Change
+from agentic_atlas.backend.domain import lifecycle, terms
+from agentic_atlas.backend.domain.lifecycle import Change, assignment
 from agentic_atlas.backend.domain.questions import SILENCE, read_question
 from agentic_atlas.backend.domain.records import Task, TaskEventKind, TaskFailure
 from agentic_atlas.errors import InvalidInput
@@ -156,9 +155,9 @@ def test_a_handler_that_gives_up_its_question_can_still_complete() -> None:
 
 def test_a_question_expires_and_the_task_goes_on() -> None:
     waiting = asking(1, timeout=30.0)
-    assert deadlines.due_at(waiting, 103.0) == 133.0
-    assert deadlines.expire(waiting, 132.9) is None
-    change = deadlines.expire(waiting, 133.0)
+    assert terms.due_at(waiting, 103.0) == 133.0
+    assert terms.expire(waiting, 132.9) is None
+    change = terms.expire(waiting, 133.0)
     assert kinds(change) == ["answer", "state"]
     assert must(change).state is TaskState.WORKING
     assert must(change).dialogue.reactions == [Reaction(1, expired=True)]
@@ -168,11 +167,11 @@ def test_a_question_expires_and_the_task_goes_on() -> None:
 
 def test_the_timeout_stands_still_while_a_person_is_waited_for() -> None:
     waiting = asking(1, of=running(timeout=10.0), now=104.0)
-    assert deadlines.due_at(waiting, 104.0) is None
-    assert deadlines.expire(waiting, 1e6) is None
+    assert terms.due_at(waiting, 104.0) is None
+    assert terms.expire(waiting, 1e6) is None
     going_on = answered(waiting, now=204.0)
     assert going_on.dialogue.waited == 100.0
-    assert deadlines.due_at(going_on, 204.0) == 102.0 + 10.0 + 100.0 + deadlines.MARGIN
+    assert terms.due_at(going_on, 204.0) == 102.0 + 10.0 + 100.0 + terms.MARGIN
 
 
 def test_two_questions_at_once_are_waited_for_once() -> None:
@@ -184,14 +183,14 @@ def test_the_next_attempt_has_its_whole_timeout() -> None:
     lost = must(lifecycle.lose(answered(asking(1, of=running(timeout=10.0)), now=203.0), 1, 240.0))
     second = must(lifecycle.claim(lost, "ins_2", 241.0))
     accepted = must(lifecycle.accept(second, 2, 242.0))
-    assert deadlines.due_at(accepted, 242.0) == 252.0 + deadlines.MARGIN
+    assert terms.due_at(accepted, 242.0) == 252.0 + terms.MARGIN
 
 
 def test_the_deadline_holds_while_a_person_is_waited_for() -> None:
     waiting = asking(1, of=running(deadline=120.0), timeout=500.0)
-    assert deadlines.due_at(waiting, 103.0) == 120.0 + deadlines.MARGIN
-    ended = must(deadlines.expire(waiting, 125.0))
-    assert ended.error == deadlines.DEADLINE
+    assert terms.due_at(waiting, 103.0) == 120.0 + terms.MARGIN
+    ended = must(terms.expire(waiting, 125.0))
+    assert ended.error == terms.DEADLINE
 
 
 class Asker:

@@ -14,9 +14,8 @@ from sqlalchemy import Connection, Engine, event, insert, select
 
 from agentic_atlas.backend.domain.lifecycle import Change
 from agentic_atlas.backend.domain.records import Task
-from agentic_atlas.backend.store.operations import Add, ChangeTask, Statement
 from agentic_atlas.backend.store.tables import events, network, tasks
-from agentic_atlas.backend.store.writer import Writer
+from agentic_atlas.backend.store.writer import Add, ChangeTask, Statement, Writer
 from agentic_atlas.errors import AtlasError, Busy, Conflict, NotFound, Unavailable
 from tests.conformance.store.samples import claimed, completed, submitted, task
 from tests.unit.backend.store.conftest import driver
@@ -45,6 +44,13 @@ def commits(engine: Engine) -> list[int]:
 
 def driver_count(connection: Connection) -> int:
     return int(connection.exec_driver_sql("SELECT count(*) FROM tasks").scalar_one())
+
+
+def reading(engine: Engine) -> list[str]:
+    """Return a list that grows by each query."""
+    reads: list[str] = []
+    driver(engine).set_trace_callback(lambda text: reads.append(text) if text.startswith("SELECT") else None)
+    return reads
 
 
 async def outcome(future: Future[Any]) -> object:
@@ -199,13 +205,7 @@ async def test_what_a_statement_changed_in_the_same_commit_is_not_remembered_as_
 
 
 async def test_a_task_that_is_remembered_is_not_read_again(engine: Engine) -> None:
-    reads: list[str] = []
-
-    def on_execute(connection: Connection, cursor: object, statement: str, *rest: object) -> None:
-        if statement.startswith("SELECT"):
-            reads.append(statement)
-
-    event.listen(engine, "before_cursor_execute", on_execute)
+    reads = reading(engine)
     writer = Writer(engine, remembered_bytes=1_000_000)
     with writing(writer):
         await writer.submit(Add(submitted(1)))
@@ -213,6 +213,18 @@ async def test_a_task_that_is_remembered_is_not_read_again(engine: Engine) -> No
         assert reads == []
         await writer.submit(ChangeTask("task_00000001", completed))
         await writer.submit(ChangeTask("task_00000001", completed))
+        assert len(reads) == 1
+
+
+async def test_what_there_is_no_room_for_is_read_again(engine: Engine) -> None:
+    writer = Writer(engine, remembered_bytes=10_000)
+    with writing(writer):
+        await writer.submit(Add(submitted(1)))
+        await writer.submit(Add(submitted(2, input=bytes(8_500))))
+        reads = reading(engine)
+        await writer.submit(ChangeTask("task_00000002", claimed))
+        assert reads == []
+        await writer.submit(ChangeTask("task_00000001", claimed))
         assert len(reads) == 1
 
 

@@ -1,9 +1,19 @@
-"""What happens to a task when time passes, as pure functions; the SDK keeps the same limits, these stand behind it."""
+"""The terms of a task: the policy it is given, when they are over, and when two submits ask for the same.
 
+The author of a skill knows what may happen twice, a caller does not: a caller may be stricter, never laxer. An agent
+keeps the same limits itself; those here stand behind it.
+"""
+
+import hashlib
 import math
+
+import msgspec
 
 from agentic_atlas.backend.domain.lifecycle import Change, expire_question, force
 from agentic_atlas.backend.domain.records import Task, TaskFailure
+from agentic_atlas.errors import InvalidInput
+from agentic_atlas.protocol.caller.tasks import TaskOptions
+from agentic_atlas.protocol.messages import Delivery, Policy
 from agentic_atlas.protocol.tasks import LEASED, TaskState
 
 MARGIN = 5.0
@@ -11,6 +21,45 @@ MARGIN = 5.0
 
 CANCEL_WITHIN = 10.0
 """Seconds an agent has to answer a cancel; then the task ends canceled without it."""
+
+MOST_PARTS = 20_000
+"""Arrays and objects in an input that is read for its digest."""
+
+
+def effective(policy: Policy, asked: TaskOptions) -> Policy:
+    """Return the policy of one task; what its caller leaves out is the skill's.
+
+    Raises:
+        InvalidInput: it would run a skill twice that must not (`unsafe_policy`).
+    """
+    if policy.delivery is Delivery.AT_MOST_ONCE and asked.delivery == "at_least_once":
+        raise _unsafe("its author says that this skill must not run twice: leave out `delivery`")
+    delivery = Delivery(asked.delivery or policy.delivery)
+    once = delivery is Delivery.AT_MOST_ONCE
+    if once and asked.retries:
+        raise _unsafe("at_most_once and retries contradict each other: leave out `retries`")
+    return Policy(
+        delivery=delivery,
+        max_attempts=policy.max_attempts if asked.max_attempts is None else asked.max_attempts,
+        retries=0 if once else policy.retries if asked.retries is None else asked.retries,
+        backoff=policy.backoff,
+        timeout=policy.timeout if asked.timeout is None else asked.timeout,
+    )
+
+
+def _unsafe(message: str) -> InvalidInput:
+    return InvalidInput(message, code="unsafe_policy")
+
+
+def digest(asked: msgspec.Struct, payload: bytes) -> bytes:
+    """Return the 32 bytes in which two submits agree when they ask for the same.
+
+    `asked` is all that was asked but for the input, `payload`, which is JSON: how it is written, and the order of its
+    fields, is of no account, unless it has so many parts that reading it would keep others waiting.
+    """
+    parts = payload.count(b"[") + payload.count(b"{")
+    said = msgspec.json.decode(payload) if parts <= MOST_PARTS else payload.hex()
+    return hashlib.sha256(msgspec.json.encode([asked, said], order="deterministic")).digest()
 
 
 def due_at(task: Task, now: float) -> float | None:

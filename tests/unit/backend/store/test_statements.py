@@ -6,9 +6,8 @@ import pytest
 from sqlalchemy import Engine, bindparam, insert, select
 from sqlalchemy.dialects.postgresql import psycopg
 
-from agentic_atlas.backend.store.prepared import Prepared
 from agentic_atlas.backend.store.rows import EVENTS, TASKS
-from agentic_atlas.backend.store.statements import TaskStatements
+from agentic_atlas.backend.store.statements import Prepared, TaskStatements
 from agentic_atlas.backend.store.tables import network, tasks
 from tests.conformance.store.samples import claimed, task
 from tests.unit.backend.store.conftest import driver
