@@ -71,8 +71,8 @@ fix: $(STAMP) ## Repair what ruff can repair, and format
 	@$(BIN)/ruff check --fix
 	@$(BIN)/ruff format
 
-bench: $(STAMP) ## Measure what the documentation claims
-	@$(if $(wildcard benchmarks/run.py),$(BIN)/python benchmarks/run.py $(ARGS),echo "no benchmarks yet")
+bench: $(STAMP) ## Measure what the documentation claims (ARGS=restate: the same beside Restate)
+	@$(BIN)/python -m benchmarks.run $(ARGS)
 
 trace: $(STAMP) ## Count what one task, event, cancel and resume pass through (RECORD=1: write it down)
 	@$(BIN)/python -m benchmarks.trace $(if $(filter-out 0,$(RECORD)),--record) $(ARGS)

@@ -1,4 +1,7 @@
-"""A small HTTP/1.1 load generator: so many callers, each with a connection of its own, one request after the other."""
+"""A small HTTP/1.1 load generator: so many callers, each with a connection of its own, one request after the other.
+
+It shares the machine with what it measures, so it costs little: no streams, and the loop that the server has too.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,9 @@ import asyncio
 import statistics
 import time
 from dataclasses import dataclass
+from typing import Any
+
+import uvloop
 
 
 @dataclass(frozen=True)
@@ -18,30 +24,56 @@ class Load:
     p99_ms: float
 
 
-class Caller:
+class Caller(asyncio.Protocol):
     """One keep-alive connection."""
 
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._reader, self._writer = reader, writer
+    @classmethod
+    async def connect(cls, host: str, port: int) -> Caller:
+        _, caller = await asyncio.get_running_loop().create_connection(cls, host, port)
+        return caller
+
+    def connection_made(self, transport: Any) -> None:
+        self._transport = transport
+        self._got = b""
+        self._loop = asyncio.get_running_loop()
+        self._waits: asyncio.Future[tuple[int, bytes]] | None = None
+
+    def data_received(self, data: bytes) -> None:
+        self._got += data
+        head, whole, rest = self._got.partition(b"\r\n\r\n")
+        if not whole or self._waits is None:
+            return
+        length = int(head.lower().partition(b"content-length: ")[2].partition(b"\r\n")[0])
+        if len(rest) >= length:
+            waits, self._waits, self._got = self._waits, None, b""
+            waits.set_result((int(head[9:12]), rest))
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if self._waits is not None:
+            self._waits.set_exception(exc or ConnectionResetError("closed before the answer was whole"))
 
     async def post(self, path: str, body: bytes, headers: str = "") -> tuple[int, bytes]:
         head = f"POST {path} HTTP/1.1\r\nHost: bench\r\nContent-Length: {len(body)}\r\n{headers}\r\n"
-        self._writer.write(head.encode() + body)
-        answer = await self._reader.readuntil(b"\r\n\r\n")
-        length = int(answer.lower().partition(b"content-length: ")[2].partition(b"\r\n")[0])
-        return int(answer[9:12]), await self._reader.readexactly(length)
+        self._waits = answered = self._loop.create_future()
+        self._transport.write(head.encode() + body)
+        return await answered
 
     def close(self) -> None:
-        self._writer.close()
+        self._transport.close()
 
 
-async def load(host: str, port: int, path: str, body: bytes, headers: str, callers: int, seconds: float) -> Load:
+def load(host: str, port: int, path: str, body: bytes, headers: str, callers: int, seconds: float) -> Load:
     """Post the same body from all callers for so long; every answer has to be 200 or 201."""
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        return runner.run(_load(host, port, path, body, headers, callers, seconds))
+
+
+async def _load(host: str, port: int, path: str, body: bytes, headers: str, callers: int, seconds: float) -> Load:
     took: list[float] = []
     ends = time.perf_counter() + seconds
 
     async def call() -> None:
-        caller = Caller(*await asyncio.open_connection(host, port))
+        caller = await Caller.connect(host, port)
         while (began := time.perf_counter()) < ends:
             status, answer = await caller.post(path, body, headers)
             if status not in (200, 201):

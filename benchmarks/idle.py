@@ -228,7 +228,7 @@ def come_back(servers: dict[str, Server]) -> dict[str, list[float]]:
 async def make_tokens(url: str, key: str) -> list[str]:
     """Make the agents, and a token for each."""
     where = urlsplit(url)
-    caller = Caller(*await asyncio.open_connection(where.hostname, where.port))
+    caller = await Caller.connect(where.hostname, where.port)
     headers = f"Authorization: Bearer {key}\r\nContent-Type: application/json\r\n"
     tokens = []
     for number in range(FIRST + AGENTS):

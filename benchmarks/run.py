@@ -1,4 +1,9 @@
-"""Runs every benchmark: each prints a ratio against a bare baseline of the same run (see each file)."""
+"""Runs benchmarks: each prints a ratio against a bare baseline of the same run (see each file).
+
+    python -m benchmarks.run [NAME …]
+
+Without a name, all that need nothing from outside; `restate` is run by its name.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +15,7 @@ BENCHMARKS = ("depth", "store", "lists", "tasks", "spool", "backup", "idle")
 
 
 def main() -> None:
-    for name in BENCHMARKS:
+    for name in sys.argv[1:] or BENCHMARKS:
         print(f"\n== {name}", flush=True)
         subprocess.run([sys.executable, "-m", f"benchmarks.{name}"], check=True, cwd=Path(__file__).parents[1])
 

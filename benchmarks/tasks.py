@@ -30,6 +30,7 @@ import psutil
 from benchmarks.http_load import Caller, Load, load
 from tests.e2e.processes import Platform, Process, free_port, python
 
+HERE = Path(__file__).parents[1]
 CALLERS = (1, 8, 64)
 CREATED = 201
 """Status of a task that was taken, as it is once the agent has been connected."""
@@ -50,30 +51,6 @@ async def echo(text: str) -> str:
 
 if __name__ == "__main__":
     agent.run()
-"""
-
-BARE = """
-import asyncio, sys, time
-import structlog
-from fastapi import FastAPI, Request
-from starlette.responses import Response
-from agentic_atlas.compose import http
-from agentic_atlas.compose.crowd import Crowd
-from agentic_atlas.compose.program import run
-
-app = FastAPI()
-
-@app.post("/")
-async def bare(request: Request) -> Response:
-    return Response(await request.body(), media_type="application/json")
-
-async def serve(stop: asyncio.Event) -> None:
-    crowd = Crowd(10_000, structlog.get_logger(), time.monotonic)
-    server = http.HttpServer(app, http.listen("127.0.0.1", int(sys.argv[1]), "PORT"), drain=1, crowd=crowd)
-    print("listening", flush=True)
-    await http.until(stop, server)
-
-run(serve)
 """
 
 
@@ -104,7 +81,7 @@ class Stage:
 
     async def token(self) -> str:
         """Make the agent, and return a token for it; by plain HTTP, which all checkouts speak."""
-        caller = Caller(*await asyncio.open_connection("127.0.0.1", self._port))
+        caller = await Caller.connect("127.0.0.1", self._port)
         await caller.post("/api/v1/agents", b'{"name": "bench"}', self._key)
         _, made = await caller.post("/api/v1/agents/bench/tokens", b"{}", self._key)
         caller.close()
@@ -113,7 +90,7 @@ class Stage:
     async def warm(self, agent: Process) -> None:
         """Have tasks done by the agent, from as soon as it is there."""
         self._agent = psutil.Process(agent.pid)
-        caller = Caller(*await asyncio.open_connection("127.0.0.1", self._port))
+        caller = await Caller.connect("127.0.0.1", self._port)
         done = 0
         while done < WARM:
             status, _ = await caller.post("/api/v1/tasks?wait=30", self._body, self._key)
@@ -122,15 +99,15 @@ class Stage:
 
     def turn(self, callers: int, seconds: float) -> Turn:
         """Submit tasks from so many callers, each of which waits for the end of one before the next."""
-        before = _cpu(self._server), _cpu(self._agent)
+        before = cpu(self._server), cpu(self._agent)
         path = "/api/v1/tasks?wait=30"
-        done = asyncio.run(load("127.0.0.1", self._port, path, self._body, self._key, callers, seconds))
-        server, agent = _cpu(self._server) - before[0], _cpu(self._agent) - before[1]
+        done = load("127.0.0.1", self._port, path, self._body, self._key, callers, seconds)
+        server, agent = cpu(self._server) - before[0], cpu(self._agent) - before[1]
         return Turn(done, 1e3 * server / done.requests, 1e3 * agent / done.requests)
 
     async def batches(self, rounds: int) -> float:
         """Return which part of the time of as many submits in a row a batch takes, its median."""
-        caller = Caller(*await asyncio.open_connection("127.0.0.1", self._port))
+        caller = await Caller.connect("127.0.0.1", self._port)
         whole = b'{"tasks": [%b]}' % b", ".join([self._body] * BATCH)
         parts = []
         for _ in range(rounds):
@@ -165,12 +142,12 @@ def against_bare(folder: Path, seconds: float) -> None:
     with ExitStack() as running:
         here = running.enter_context(stage(folder / "network"))
         port = free_port()
-        bare = Process(*python("-c", BARE, str(port)), folder=folder, environ=here.platform.environ)
+        bare = Process(*python("-m", "benchmarks.bare", str(port)), folder=HERE, environ=here.platform.environ)
         running.callback(bare.kill)
         bare.wait_for("listening")
         print(f"{'callers':>8} {'bare req/s':>11} {'tasks/s':>9} {'ratio':>7} {'median ms':>10} {'p99 ms':>8}")
         for callers in CALLERS:
-            base = asyncio.run(load("127.0.0.1", port, "/", b"{}", "", callers, seconds / 2))
+            base = load("127.0.0.1", port, "/", b"{}", "", callers, seconds / 2)
             done = here.turn(callers, seconds).load
             print(
                 f"{callers:8} {base.per_second:11.0f} {done.per_second:9.0f} {base.per_second / done.per_second:7.1f}"
@@ -210,7 +187,7 @@ def main() -> None:
             against_checkout(Path(folder), given.seconds, given.against)
 
 
-def _cpu(process: psutil.Process) -> float:
+def cpu(process: psutil.Process) -> float:
     times = process.cpu_times()
     return float(times.user + times.system)
 
