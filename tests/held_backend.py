@@ -20,9 +20,8 @@ from agentic_atlas.backend.domain import lifecycle, records
 from agentic_atlas.backend.domain.lifecycle import Change, assignment
 from agentic_atlas.backend.domain.questions import Dialogue, TaskQuestion
 from agentic_atlas.backend.domain.records import Role, Token, User
-from agentic_atlas.backend.engine import instances
 from agentic_atlas.backend.engine.engine import Engine, World
-from agentic_atlas.backend.inside import RouterDoor
+from agentic_atlas.backend.inside import RouterDoor, failure
 from agentic_atlas.backend.ports import Added, Changed, Decide, FaultLog
 from agentic_atlas.backend.store.memory import MemoryStore, MemoryTasks
 from agentic_atlas.bus.local import LocalBus
@@ -341,7 +340,7 @@ class HeldBackend:
         """Let whoever asks be registered: with any agent and token, and a skill of any name."""
         await self.admitting.wait()
         if self.failing is not None:
-            self.router.say(TurnAway(said.number, instances.failure(self.failing)))
+            self.router.say(TurnAway(said.number, failure(self.failing)))
             return
         await self._known(said.identity)
         skills = said.hello.skills or [SkillSpec(name, msgspec.Raw(b"{}")) for name in ("echo", "work")]

@@ -1,19 +1,25 @@
 """The door for routers: what they say is handed to whom it is for, and what has to be answered is, whatever happens."""
 
 import asyncio
-from asyncio import Future, Task
+from asyncio import Future
 from collections.abc import Callable, Coroutine, Mapping
 from functools import partial
 from typing import Any
 
-from agentic_atlas.backend.engine import instances
+from agentic_atlas.backend.domain import lifecycle
+from agentic_atlas.backend.domain.lifecycle import may_report, on_report
+from agentic_atlas.backend.domain.questions import read_question
+from agentic_atlas.backend.domain.records import Task, TaskFailure
+from agentic_atlas.backend.engine.access import NotAdmitted
 from agentic_atlas.backend.engine.answering import Answering, Replies
 from agentic_atlas.backend.engine.engine import Engine
 from agentic_atlas.backend.ports import Changed, FaultLog
-from agentic_atlas.backend.usecases import calls
+from agentic_atlas.backend.usecases import calls, instances
 from agentic_atlas.backend.usecases.application import Application
-from agentic_atlas.errors import AtlasError
+from agentic_atlas.errors import AtlasError, Busy, Forbidden, InvalidInput, Unavailable
+from agentic_atlas.protocol import messages
 from agentic_atlas.protocol.closing import CloseCode
+from agentic_atlas.protocol.codec import ProtocolError
 from agentic_atlas.protocol.inside.messages import (
     Absent,
     Arrived,
@@ -25,6 +31,7 @@ from agentic_atlas.protocol.inside.messages import (
     Failure,
     FromRouter,
     Heard,
+    InstanceRef,
     Lost,
     Receipt,
     Reported,
@@ -33,6 +40,8 @@ from agentic_atlas.protocol.inside.messages import (
     Waiting,
     Withdrawn,
 )
+from agentic_atlas.protocol.messages import Report, RunningAttempt
+from agentic_atlas.protocol.tasks import LEASED
 
 
 class RouterDoor:
@@ -43,7 +52,7 @@ class RouterDoor:
         self._application = Application(engine)
         self._log = log
         self._group: asyncio.TaskGroup | None = None
-        self._arrivals: dict[int, Task[None]] = {}
+        self._arrivals: dict[int, asyncio.Task[None]] = {}
         self._calls = Answering(engine.router, log, self._call, self._spawn)
         self._said = self._table()
 
@@ -68,7 +77,7 @@ class RouterDoor:
             Credit: self._granted,
             Congested: self._calls.congested,
             Heard: engine.credit.heard,
-            Reported: partial(instances.report, engine),
+            Reported: self._report,
             Lost: self._lost,
             Waiting: self._waits,
             Departed: self._departed,
@@ -98,16 +107,43 @@ class RouterDoor:
         if freed:
             engine.dispatcher.claims.freed(agent_id)
 
+    def _report(self, said: Reported) -> None:
+        """Store what an instance says of an attempt, in the order of these calls.
+
+        Reports of an attempt that is not this instance's current one change nothing, and are answered all the same; so
+        are those of a connection that is not its latest.
+        """
+        engine, instance, report = self._engine, said.instance, said.report
+        latest = engine.credit.instances.latest(instance.instance_id)
+        if isinstance(report, messages.Result | messages.Refuse):
+            engine.credit.ended(instance, RunningAttempt(report.task, report.attempt))
+        asked = None
+        if isinstance(report, messages.Event) and report.kind is messages.EventKind.QUESTION:
+            asked = _asked(engine, instance, report)
+        change = partial(on_report, by=instance, latest=latest, said=report, now=engine.clock(), asked=asked)
+        engine.dispatcher.change(report.task, change).add_done_callback(partial(self._stored, said, latest))
+
+    def _stored(self, said: Reported, latest: int, future: "Future[Changed]") -> None:
+        error = asyncio.CancelledError() if future.cancelled() else future.exception()
+        if error is not None:
+            self._engine.router.say(Receipt(said.number, failure=failure(error)))
+            return
+        changed, report = future.result(), said.report
+        if isinstance(report, messages.Event) and changed.changed and changed.task and changed.task.terminal:
+            # It asked what can't be asked, and waits for an answer to it.
+            self._engine.dispatcher.part(changed.task)
+        self._engine.router.say(_receipt(said, report, latest, changed))
+
     def _lost(self, said: Lost) -> None:
-        stored = instances.lost(self._engine, said.task, said.attempt, said.why)
-        stored.add_done_callback(partial(self._noted, said))
+        lose = partial(lifecycle.lose, attempt=said.attempt, now=self._engine.clock(), why=said.why)
+        self._engine.dispatcher.change(said.task, lose).add_done_callback(partial(self._noted, said))
 
     def _noted(self, said: Lost, stored: "Future[Changed]") -> None:
         error = asyncio.CancelledError() if stored.cancelled() else stored.exception()
         if error is not None and not isinstance(error, AtlasError):
             self._log.error("loss_failed", task=said.task, attempt=said.attempt, exc_info=error)
-        failure = None if error is None else instances.failure(error)
-        self._engine.router.say(Receipt(said.number, recorded=failure is None, failure=failure))
+        why = None if error is None else failure(error)
+        self._engine.router.say(Receipt(said.number, recorded=why is None, failure=why))
 
     def _waits(self, said: Waiting) -> None:
         for instance_id in said.instances:
@@ -137,24 +173,81 @@ class RouterDoor:
 
     async def _admit(self, said: Arrived) -> None:
         try:
-            self._engine.router.say(await instances.admit(self._engine, said))
+            who = await self._engine.access.bearer(said.identity.token_id, said.identity.agent_id)
+            self._engine.router.say(await instances.admit(who, self._application, said))
         except AtlasError as error:
-            self._engine.router.say(TurnAway(said.number, instances.failure(error)))
+            self._engine.router.say(TurnAway(said.number, failure(error)))
         except Exception as bug:  # noqa: BLE001  # a fault of ours with one agent must not end the others
             self._log.error("admission_failed", agent=said.identity.agent_id, exc_info=bug)
             self._engine.router.say(TurnAway(said.number, Failure(CloseCode.UNAVAILABLE, "internal")))
 
     async def _depart(self, said: Departed) -> None:
         try:
-            await instances.departed(self._engine, said)
+            await _depart(self._engine, said)
         except AtlasError as error:
             # It shows as connected until its token is used again or the backend starts again; no task depends on it.
             self._log.warning("departure_not_stored", instance=said.instance.instance_id, code=error.code)
         except Exception as bug:  # noqa: BLE001  # a fault of ours with one agent must not end the others
             self._log.error("departure_failed", instance=said.instance.instance_id, exc_info=bug)
 
-    def _spawn(self, work: Coroutine[Any, Any, None]) -> Task[None] | None:
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None] | None:
         if self._group is None:
             work.close()
             return None
         return self._group.create_task(work)
+
+
+def _asked(engine: Engine, by: InstanceRef, report: messages.Event) -> messages.Question | TaskFailure | None:
+    """Return what a `question` event asks, or the error with which its task is to end: it can't be asked."""
+    held = engine.dispatcher.census.get(report.task)
+    if held is None or (held.instance_id, held.attempt) != (by.instance_id, report.attempt):
+        return None
+    try:
+        question = read_question(bytes(report.data))
+        engine.schemas.check_question(bytes(question.schema), f"question {question.number}")
+    except InvalidInput as error:
+        return TaskFailure("invalid_question", error.message)
+    return question
+
+
+async def _depart(engine: Engine, said: Departed) -> None:
+    """Store that a connection ended: its agent offers what the other instances have, or without another what it did."""
+    agent_id, instance_id, generation = said.instance.agent_id, said.instance.instance_id, said.instance.generation
+    engine.access.left(instance_id, generation)
+    gone = engine.dispatcher.offers.left(agent_id, instance_id, generation)
+    now = engine.clock()
+    await engine.store.agents.depart(instance_id, generation, now, now - said.silent)
+    offered = engine.dispatcher.offers.offered(agent_id)
+    if gone and offered:
+        await engine.store.agents.declare(agent_id, offered)
+        engine.registry.offers(agent_id, offered)
+
+
+def _receipt(said: Reported, report: Report, latest: int, changed: Changed) -> Receipt:
+    task = changed.task
+    if not isinstance(report, messages.Event):
+        return Receipt(said.number, changed.changed)
+    if task is not None and not changed.changed and _out_of_turn(task, said.instance, latest, report):
+        fault = ProtocolError("the events of an attempt are numbered without gaps", code="event_out_of_turn")
+        return Receipt(said.number, failure=failure(fault))
+    current = task is not None and task.attempt == report.attempt and task.state in LEASED
+    # An attempt that does not count any more needs its events acknowledged too, or it would keep them.
+    return Receipt(said.number, changed.changed, task.last_n if task is not None and current else report.n)
+
+
+def _out_of_turn(task: Task, by: InstanceRef, latest: int, said: messages.Event) -> bool:
+    """Tell whether the attempt is this connection's, and its last event is not the one before this."""
+    current = task.state in LEASED and task.attempt == said.attempt and may_report(task, by, latest)
+    return current and said.n > task.last_n
+
+
+def failure(error: BaseException) -> Failure:
+    """Return why something was not done, as a router is told of it."""
+    if isinstance(error, NotAdmitted | ProtocolError):
+        return Failure(int(error.close_code), error.code, error.message)
+    if isinstance(error, Forbidden):
+        return Failure(CloseCode.TOKEN_INVALID, error.code, error.message)
+    code, message = (error.code, error.message) if isinstance(error, AtlasError) else ("unavailable", "")
+    return Failure(
+        CloseCode.UNAVAILABLE, code, message, error.retry_after if isinstance(error, Busy | Unavailable) else None
+    )

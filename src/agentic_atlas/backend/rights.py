@@ -161,6 +161,7 @@ RIGHT_OF: Final[Mapping[str, Right]] = {
     "tasks.cancel": Right.WRITE_TASKS,
     "tasks.answer": Right.WRITE_TASKS,
     "calls.call": Right.CALL,
+    "instances.admit": Right.CONNECT,
     "tokens.issue": Right.WRITE_TOKENS,
     "tokens.of_agent": Right.READ_TOKENS,
     "tokens.revoke": Right.WRITE_TOKENS,

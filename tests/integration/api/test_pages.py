@@ -8,8 +8,8 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from agentic_atlas.backend.engine import events
 from agentic_atlas.backend.engine.engine import EngineSettings
+from agentic_atlas.backend.engine.feed import IN_PAGE
 from agentic_atlas.protocol.messages import Accept, Event, EventKind, Fault, Outcome, Raw, Result
 from tests.integration.api.network import GREET, Api, api
 
@@ -90,7 +90,7 @@ async def test_a_page_of_events_leads_to_the_next_and_the_last_one_says_that_it_
     async with prepared(tmp_path) as atlas:
         task = await submitted(atlas)
         await told(atlas, task, 600)
-        assert [len(page) for page in await pages(atlas, task)] == [events.IN_PAGE, 603 - events.IN_PAGE]
+        assert [len(page) for page in await pages(atlas, task)] == [IN_PAGE, 603 - IN_PAGE]
         assert [seq for page in await pages(atlas, task) for seq in page] == list(range(1, 604))
         nothing = await atlas.admin.get(f"/api/v1/tasks/{task}/events", params={"after": 603}, headers=JSON)
         assert nothing.json() == {"items": [], "next": None}

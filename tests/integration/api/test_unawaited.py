@@ -60,7 +60,12 @@ class Scene:
         self.tasks: Any = Failing(tasks)
         self.log = MemoryLog()
         self.dispatcher = Dispatcher(
-            self.tasks, Credits(lambda: self.now), HandRouter(), Feed(LocalBus()), lambda: self.now, self.log
+            self.tasks,
+            Credits(lambda: self.now),
+            HandRouter(),
+            Feed(LocalBus(), self.tasks),
+            lambda: self.now,
+            self.log,
         )
 
     async def stored(self, task_id: str) -> Task:

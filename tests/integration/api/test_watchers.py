@@ -10,7 +10,6 @@ from typing import TypeVar
 import pytest
 from sqlalchemy import Connection
 
-from agentic_atlas.backend.engine import events
 from agentic_atlas.backend.store.readers import MOST_WAITING, Readers
 from agentic_atlas.backend.store.tasks import SqlTasks
 from agentic_atlas.protocol.messages import Accept, Event, EventKind, Outcome, Raw, Result
@@ -23,7 +22,7 @@ T = TypeVar("T")
 
 async def test_watchers_that_are_told_at_the_same_moment_are_all_told_everything(tmp_path: Path) -> None:
     async def watch(atlas: Api, task: str, told: list[int]) -> None:
-        async for page in events.follow(atlas.engine, task, 0, KEEP_ALIVE):
+        async for page in atlas.engine.feed.follow(task, 0, KEEP_ALIVE):
             told.extend(event.seq for event in page)
 
     async with api(tmp_path, database=tmp_path / "atlas.db") as atlas:
@@ -63,7 +62,7 @@ class Counting:
 @pytest.mark.parametrize("watchers", [1, 5])
 async def test_watchers_in_step_read_neither_the_task_nor_an_event_twice(tmp_path: Path, watchers: int) -> None:
     async def watch(atlas: Api, task: str, told: list[int]) -> None:
-        async for page in events.follow(atlas.engine, task, 0, KEEP_ALIVE):
+        async for page in atlas.engine.feed.follow(task, 0, KEEP_ALIVE):
             told.extend(event.seq for event in page)
 
     async with api(tmp_path, database=tmp_path / "atlas.db") as atlas:

@@ -22,8 +22,9 @@ from agentic_atlas.backend.rights import RIGHT_OF, AgentToken, Principal
 from agentic_atlas.backend.usecases.application import USE_CASES, Application
 from agentic_atlas.errors import AtlasError
 from agentic_atlas.protocol.caller.tasks import SubmitRequest
-from agentic_atlas.protocol.inside.messages import Called, InstanceRef
-from agentic_atlas.protocol.messages import Call, Policy, Raw, Reply
+from agentic_atlas.protocol.inside.messages import Arrived, Called, Identity, InstanceRef
+from agentic_atlas.protocol.messages import Call, Hello, InstanceInfo, Policy, Raw, Reply
+from agentic_atlas.protocol.versions import PROTOCOL_VERSION
 from tests.integration.api.network import Api, api
 
 NAMES = [one.name for one in pkgutil.iter_modules(usecases.__path__)]
@@ -235,6 +236,14 @@ async def a_call(world: World) -> dict[str, Any]:
     return {"said": said, "replies": Unheard()}
 
 
+async def an_arrival(world: World) -> dict[str, Any]:
+    """Return a `hello` of ada's agent; whoever has the token of another one is told that theirs is not for it."""
+    token = (await token_of_hers(world))["token_id"]
+    agent = (await world.engine.store.tokens.bearer(token)).agent
+    hello = Hello(PROTOCOL_VERSION, InstanceInfo("ins_ada"), [])
+    return {"said": Arrived(1, Identity(token, agent.id, 4e9), hello)}
+
+
 async def backed_up(world: World) -> dict[str, Any]:
     if not await world.engine.backups.find():
         await world.engine.backups.make()
@@ -276,6 +285,7 @@ MATRIX: dict[str, tuple[Arrange, Answers]] = {
     # There is no question: whoever may answer is told so.
     "tasks.answer": (an_answer, owners("task_not_found", "no_open_question")),
     "calls.call": (a_call, Answers(UNKNOWN, SCOPE, "ok", SCOPE, SCOPE)),
+    "instances.admit": (an_arrival, Answers(UNKNOWN, SCOPE, "token_unknown", SCOPE, SCOPE)),
     "backups.make": (nothing, ADMINISTRATORS),
     "backups.find": (backed_up, ADMINISTRATORS),
     "system.key_set": (nothing, OPEN),

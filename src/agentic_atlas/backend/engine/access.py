@@ -14,7 +14,8 @@ from agentic_atlas.backend.domain.names import split_agent
 from agentic_atlas.backend.domain.records import AgentRecord, ApiKey, Instance, SkillRecord, Task, User
 from agentic_atlas.backend.ports import Agents, Store, Summary
 from agentic_atlas.backend.rights import SEND_A_KEY, AgentToken, Principal, Visible, no_agent, no_task, seen_by
-from agentic_atlas.errors import NotFound, Unauthenticated
+from agentic_atlas.errors import AtlasError, NotFound, Unauthenticated
+from agentic_atlas.protocol.closing import CloseCode
 from agentic_atlas.protocol.schemas.words import meant
 
 _MOST_AGENTS = 1_000
@@ -102,6 +103,20 @@ def _size(skill: SkillRecord) -> int:
 _MOST_CACHED = 10_000
 
 
+class NotAdmitted(AtlasError):
+    """An instance is not let in.
+
+    Attributes:
+        close_code: what its connection is closed with.
+    """
+
+    default_code = "not_admitted"
+
+    def __init__(self, close_code: CloseCode, code: str, message: str) -> None:
+        super().__init__(message, code=code)
+        self.close_code = close_code
+
+
 class Access:
     """Checks API keys, and finds agents and tasks for those who may see them."""
 
@@ -149,6 +164,22 @@ class Access:
             # What was read before a change must not outlive it.
             self._known[key_digest] = known
         return known
+
+    async def bearer(self, token_id: str, agent_id: str) -> Principal:
+        """Return as whom an instance comes that has shown this token of this agent.
+
+        Raises:
+            NotAdmitted: the token is not known or was revoked, or its agent is gone or disabled.
+        """
+        bearer = await self._store.tokens.bearer(token_id)
+        if bearer is None or bearer.agent.id != agent_id:
+            raise NotAdmitted(CloseCode.TOKEN_INVALID, "token_unknown", "this network did not issue this token")
+        if bearer.token.revoked_at is not None:
+            raise NotAdmitted(CloseCode.TOKEN_REVOKED, "token_revoked", "this token was revoked")
+        if bearer.agent.disabled_at is not None or bearer.owner.disabled_at is not None:
+            raise NotAdmitted(CloseCode.AGENT_DISABLED, "agent_disabled", "this agent is disabled")
+        token, agent = bearer.token, bearer.agent
+        return Principal(bearer.owner, AgentToken(token.id, agent.id, agent.full_name), token.scopes)
 
     def came(self, instance: Instance, who: Principal) -> None:
         """An instance is connected, as this principal."""

@@ -1,19 +1,31 @@
-"""Tells who waits for a task that there is something new, and hands out the events that were stored last.
+"""The events of a task, those that are there and those that come, and its end: for whoever watches it.
 
-Whoever follows a task's events and stands where the others stand gets each event from memory, once for all of them.
-Only one who is behind reads from the store, and those who are behind at the same number read together.
+Whoever waits for a task is told that there is something new. Whoever follows a task's events and stands where the
+others stand gets each event from memory, once for all of them. Only one who is behind reads from the store, and those
+who are behind at the same number read together.
 """
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 
 from agentic_atlas.backend.domain.records import Task, TaskEvent
+from agentic_atlas.backend.ports import Summary, Tasks
 from agentic_atlas.bus.base import Bus
+from agentic_atlas.errors import Busy, Unavailable
 
 _PREFIX = "task."
 _END = b"end"
+
+AT_ONCE = 32
+"""Events read for a follower at a time."""
+BYTES_AT_ONCE = 256 * 1024
+"""Events read for a follower at a time: as many as one that does not read may keep in memory."""
+
+IN_PAGE = 500
+"""Events in an answer that is not a stream; see also `ports.EVENT_PAGE_BYTES`."""
 
 REMEMBERED_BYTES = 32 * 1024 * 1024
 """Events of all followed tasks that are kept in memory; the oldest are forgotten first."""
@@ -147,10 +159,11 @@ class Story:
 
 
 class Feed:
-    """The changes of tasks, as subjects of the bus."""
+    """The changes of tasks, as subjects of the bus, and the events that the store has of them."""
 
-    def __init__(self, bus: Bus, *, remembered_bytes: int = REMEMBERED_BYTES) -> None:
+    def __init__(self, bus: Bus, tasks: Tasks, *, remembered_bytes: int = REMEMBERED_BYTES) -> None:
         self._bus = bus
+        self._tasks = tasks
         self._watches: dict[str, set[Watch]] = {}
         self._stories: dict[str, Story] = {}
         self._memory = _Memory(remembered_bytes)
@@ -181,7 +194,7 @@ class Feed:
                 del self._watches[task_id]
 
     @contextmanager
-    def follow(self, task_id: str) -> Iterator[tuple[Watch, Story]]:
+    def story(self, task_id: str) -> Iterator[tuple[Watch, Story]]:
         """Watch a task, and have its events from now on; those before are read from the store."""
         story = self._stories.setdefault(task_id, Story(self._memory))
         story.followers += 1
@@ -201,3 +214,67 @@ class Feed:
         for watches in self._watches.values():
             for watch in watches:
                 watch.close()
+
+    async def page(self, task_id: str, after: int) -> tuple[list[TaskEvent], int | None]:
+        """Return events after this number, and the number after which there are more."""
+        found = await self._tasks.events(task_id, after=after, limit=IN_PAGE)
+        # Looked at afterwards: what is stored meanwhile belongs to the part that follows.
+        newest = await self._tasks.summary(task_id) if found else None
+        return found, found[-1].seq if newest is not None and newest.task.last_seq > found[-1].seq else None
+
+    async def follow(self, task_id: str, after: int, keep_alive: float) -> AsyncIterator[list[TaskEvent]]:
+        """Yield the task's events with a `seq` above `after`, in order and without gaps, until it has ended.
+
+        It ends early when the server stops; the reader resumes after the last `seq` it has.
+        Yields an empty list after `keep_alive` seconds without one, and while the store is busy or away.
+        Leaving early changes nothing.
+        """
+        read = partial(self._read, task_id)
+        known: Summary | None = None
+        with self.story(task_id) as (watch, story):
+            while True:
+                try:
+                    known = known or await self._look(task_id, story)
+                    found = await story.after(after, read)
+                except (Busy, Unavailable) as error:
+                    # What has begun can't be answered "later" any more: it is read again then, and nothing is missing.
+                    yield []
+                    if watch.closed:
+                        return
+                    await watch.changed(error.retry_after)
+                    continue
+                if found:
+                    yield found
+                    after = found[-1].seq
+                    continue
+                if watch.closed or watch.ended or known is None or known.task.terminal:
+                    return
+                if not await watch.changed(keep_alive):
+                    yield []
+
+    async def until_ended(self, task_id: str, seconds: float) -> Task | None:
+        """Return the task when it has ended, or as it is after `seconds`; None when there is none.
+
+        Nothing of its payloads is in memory meanwhile: there may be many who wait.
+        """
+        with self.watch(task_id) as watch:
+            found = await self._tasks.summary(task_id)
+            if found is None or found.task.terminal:
+                return None if found is None else await self._tasks.get(task_id)
+            return await self.end(task_id, watch, seconds)
+
+    async def end(self, task_id: str, watch: Watch, seconds: float) -> Task | None:
+        """Wait for the end of a task that had not ended after the watch began."""
+        await watch.end(seconds)
+        if watch.task is not None and watch.task.terminal:
+            return watch.task
+        return await self._tasks.get(task_id)
+
+    async def _look(self, task_id: str, story: Story) -> Summary | None:
+        found = await self._tasks.summary(task_id)
+        if found is not None:
+            story.goes_on(found.task.last_seq)
+        return found
+
+    async def _read(self, task_id: str, after: int) -> list[TaskEvent]:
+        return await self._tasks.events(task_id, after=after, limit=AT_ONCE, most_bytes=BYTES_AT_ONCE)

@@ -17,7 +17,6 @@ from agentic_atlas.backend.domain.children import depth_below
 from agentic_atlas.backend.domain.names import TASK, child_trace, full_name
 from agentic_atlas.backend.domain.records import AgentRecord, CallerRef, SkillRecord, Submitted, Task, User
 from agentic_atlas.backend.domain.terms import digest, effective
-from agentic_atlas.backend.engine import events
 from agentic_atlas.backend.engine.engine import Engine
 from agentic_atlas.backend.ports import Added
 from agentic_atlas.errors import AtlasError, Conflict, InvalidInput, Unavailable
@@ -101,9 +100,9 @@ async def submit(
         task = submitted.task
         ended: Task | None = None
         if watch is not None and submitted.created:
-            ended = await events.end(engine, task.id, watch, wait)
+            ended = await engine.feed.end(task.id, watch, wait)
         elif wait:
-            ended = await events.until_ended(engine, task.id, wait)
+            ended = await engine.feed.until_ended(task.id, wait)
     return Submitted(ended or task, submitted.created)
 
 

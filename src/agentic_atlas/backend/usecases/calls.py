@@ -4,7 +4,7 @@ import msgspec
 
 from agentic_atlas.backend.domain.children import call_key, final_reply
 from agentic_atlas.backend.domain.records import Task, TaskEventKind, User
-from agentic_atlas.backend.engine import events, submission
+from agentic_atlas.backend.engine import submission
 from agentic_atlas.backend.engine.answering import Replies
 from agentic_atlas.backend.engine.engine import Engine
 from agentic_atlas.backend.rights import Principal, no_agent, seen_by
@@ -81,7 +81,7 @@ async def _may_both(engine: Engine, owner: User, asker: User | None, name: str) 
 
 
 async def _forward(engine: Engine, child: Task, asked: Call, replies: Replies) -> bool:
-    async for page in events.follow(engine, child.id, asked.after, _KEEP_ALIVE):
+    async for page in engine.feed.follow(child.id, asked.after, _KEEP_ALIVE):
         for event in page:
             if event.kind is TaskEventKind.STATE:
                 continue
@@ -94,7 +94,7 @@ async def _forward(engine: Engine, child: Task, asked: Call, replies: Replies) -
 
 async def _end_of(engine: Engine, child: Task) -> Task:
     while True:
-        task = await events.until_ended(engine, child.id, _KEEP_ALIVE)
+        task = await engine.feed.until_ended(child.id, _KEEP_ALIVE)
         if task is None:
             raise NotFound(f"the task {child.id} is gone", code="task_not_found")
         if task.terminal:

@@ -1,13 +1,16 @@
-"""Tasks: submitted, shown, watched, answered, canceled, repeated."""
+"""Tasks: submitted, shown with what they wait for and for whom, watched, answered, canceled, repeated."""
 
+import math
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractContextManager
+from datetime import UTC, datetime
 
 import msgspec
 from msgspec import Raw
 
+from agentic_atlas.backend.domain import lifecycle
 from agentic_atlas.backend.domain.records import Submitted, Task, TaskEvent
-from agentic_atlas.backend.engine import events, notes, questions, submission
+from agentic_atlas.backend.engine import questions, submission
 from agentic_atlas.backend.engine.engine import Engine
 from agentic_atlas.backend.ports import Summary, SummaryPage, TaskFilter
 from agentic_atlas.backend.rights import Principal
@@ -16,6 +19,17 @@ from agentic_atlas.errors import AtlasError, Conflict
 from agentic_atlas.protocol.caller.tasks import SubmitRequest
 from agentic_atlas.protocol.messages import Delivery
 from agentic_atlas.protocol.passing import passed_on
+from agentic_atlas.protocol.tasks import Holdup, TaskState
+
+_HELD_UP = {
+    Holdup.DRAINING: "it is about to end",
+    Holdup.BLOCKED: "its event loop is blocked, see its log",
+    Holdup.REFUSED: "it gave a task back as busy, and is left alone for a moment",
+    Holdup.BEHIND: "it has not read yet what was sent to it",
+}
+
+_QUESTION = 200
+"""Characters of a question in a note."""
 
 
 class Noted(msgspec.Struct, frozen=True):
@@ -33,7 +47,7 @@ class Following(msgspec.Struct, frozen=True):
     place: AbstractContextManager[None]
     """To be held meanwhile; raises Busy (`too_many_watchers`)."""
     pages: AsyncIterator[list[TaskEvent]]
-    """See `engine.events.follow`."""
+    """See `engine.feed.Feed.follow`."""
 
 
 @use_case
@@ -88,7 +102,7 @@ async def show(who: Principal, engine: Engine, task_id: str, *, wait: float = 0.
     task = None
     if wait:
         await engine.access.standing(who.visible, task_id)
-        task = await events.until_ended(engine, task_id, wait)
+        task = await engine.feed.until_ended(task_id, wait)
     return await _noted(engine, task or await engine.access.task(who.visible, task_id))
 
 
@@ -116,20 +130,20 @@ async def find(
 async def page(who: Principal, engine: Engine, task_id: str, after: int) -> tuple[list[TaskEvent], int | None]:
     """Return events after this number, and the number after which there are more; raises NotFound."""
     await engine.access.standing(who.visible, task_id)
-    return await events.page(engine, task_id, after)
+    return await engine.feed.page(task_id, after)
 
 
 @use_case
 async def follow(who: Principal, engine: Engine, task_id: str, after: int, keep_alive: float) -> Following | None:
     """Return what follows a task's events after this number; None when it has ended and none follows. Raises NotFound.
 
-    See `engine.events.follow`.
+    See `engine.feed.Feed.follow`.
     """
     task = (await engine.access.standing(who.visible, task_id)).task
     if task.terminal and after >= task.last_seq:
         return None
     place = engine.watchers.place(task_id, who.credential.id)
-    return Following(place, events.follow(engine, task_id, after, keep_alive))
+    return Following(place, engine.feed.follow(task_id, after, keep_alive))
 
 
 @use_case
@@ -159,4 +173,83 @@ async def answer(who: Principal, engine: Engine, task_id: str, value: bytes, num
 
 
 async def _noted(engine: Engine, task: Task, *, created: bool = False) -> Noted:
-    return Noted(task, await notes.note(engine, task), created)
+    return Noted(task, await _note(engine, task), created)
+
+
+async def _note(engine: Engine, task: Task) -> str | None:
+    """Say why a task waits, or has not ended yet; None when there is nothing to say, as of one that runs or has ended.
+
+    What happens to the task of an agent that stays away is asked of the rule that decides it then.
+    """
+    question = next(iter(task.dialogue.open), None)
+    if question is not None:
+        return f"waits for an answer to question {question.number}: {question.text[:_QUESTION]}"
+    if task.state is TaskState.SUBMITTED:
+        return f"queued: {await _queued(engine, task)}"
+    if task.terminal:
+        return None
+    if task.cancel_reason is not None:
+        return "is asked to stop: its agent has not answered yet"
+    return _away(engine, task) or _waits_for(engine, task)
+
+
+async def _queued(engine: Engine, task: Task) -> str:
+    if engine.credit.online(task.agent_id):
+        rest = (task.not_before or 0.0) - engine.clock()
+        if rest > 0.0:
+            return f"it begins again in {_seconds(rest)}"
+        return _online(engine, task)
+    if engine.absence.expected(task.agent_id):
+        return "the server has just started, and the agent is on its way back"
+    agent = await engine.store.agents.get(task.agent_id)
+    seen = agent.last_seen_at if agent else None
+    when = "never connected" if seen is None else f"last seen {datetime.fromtimestamp(seen, UTC):%Y-%m-%d %H:%M:%SZ}"
+    return f"agent offline, {when}"
+
+
+def _online(engine: Engine, task: Task) -> str:
+    able = engine.dispatcher.offers.able(task.agent_id, task.skill)
+    if able == frozenset():
+        return f"no connected instance of the agent has the skill {task.skill}"
+    usage = [one for one in engine.credit.usage(task.agent_id) if able is None or one.instance_id in able]
+    free = [one for one in usage if one.used < one.slots]
+    if not free:
+        return f"all instances of the agent are busy ({_slots(engine, task.agent_id)})"
+    held_up = [one.holdup for one in free if one.holdup is not None]
+    if len(held_up) < len(free):
+        return "an instance of the agent has a slot for it, and is given it next"
+    instances = "its instance takes no" if len(usage) == 1 else "no instance with a free slot takes"
+    reasons = ", or ".join(_HELD_UP[one] for one in dict.fromkeys(held_up))
+    return f"{instances} tasks at the moment: {reasons}"
+
+
+def _away(engine: Engine, task: Task) -> str | None:
+    """Say what happens to a task whose instance is not connected."""
+    left = engine.credit.awaits(task.agent_id, task.instance_id or "")
+    lost = None if left is None else lifecycle.lose(task, task.attempt, engine.clock())
+    if left is None or lost is None:
+        return None
+    error = lost.task.error
+    then = f"ends with {error.code}" if lost.task.terminal and error else "is tried again"
+    return f"its agent is away: it {then} unless the agent comes back within {_seconds(left)}"
+
+
+def _seconds(seconds: float) -> str:
+    return f"{math.ceil(seconds)} s"
+
+
+def _slots(engine: Engine, agent_id: str) -> str:
+    """Return how many of an agent's slots are used."""
+    usage = engine.credit.usage(agent_id)
+    return f"{sum(one.used for one in usage)} of {sum(one.slots for one in usage)} slots used"
+
+
+def _waits_for(engine: Engine, task: Task) -> str | None:
+    """Say which tasks a running one has called, and what the first of them waits for."""
+    called = sorted(engine.dispatcher.census.called(task.id), key=lambda one: one.id)
+    if not called:
+        return None
+    first = called[0]
+    more = f" and {len(called) - 1} more" if len(called) > 1 else ""
+    queued = f", which is queued ({_slots(engine, first.agent_id)})" if first.state is TaskState.SUBMITTED else ""
+    return f"waits for {first.agent}.{first.skill} ({first.id}){more}{queued}"

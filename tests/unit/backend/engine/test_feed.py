@@ -8,9 +8,12 @@ import msgspec
 
 from agentic_atlas.backend.domain.records import Task, TaskEvent, TaskEventKind
 from agentic_atlas.backend.engine.feed import Feed
+from agentic_atlas.backend.store.memory import MemoryStore
 from agentic_atlas.bus.local import LocalBus
 from agentic_atlas.protocol.tasks import TaskState
 from tests.conformance.store.samples import task
+
+TASKS = MemoryStore(lambda prefix: f"{prefix}_1").tasks
 
 
 def event(seq: int, size: int = 1) -> TaskEvent:
@@ -35,8 +38,8 @@ class Log:
 
 
 async def test_who_is_in_step_gets_each_event_without_a_read() -> None:
-    feed, log = Feed(LocalBus()), Log()
-    with feed.follow("task_00000001") as (watch, story), feed.follow("task_00000001") as (_, other):
+    feed, log = Feed(LocalBus(), TASKS), Log()
+    with feed.story("task_00000001") as (watch, story), feed.story("task_00000001") as (_, other):
         assert other is story
         story.goes_on(3)
         assert await story.after(3, log.read) == []
@@ -49,8 +52,8 @@ async def test_who_is_in_step_gets_each_event_without_a_read() -> None:
 
 
 async def test_those_who_are_behind_at_the_same_number_read_together() -> None:
-    feed, log = Feed(LocalBus()), Log(*map(event, range(1, 9)))
-    with feed.follow("task_00000001") as (_, story):
+    feed, log = Feed(LocalBus(), TASKS), Log(*map(event, range(1, 9)))
+    with feed.story("task_00000001") as (_, story):
         story.goes_on(8)
         async with asyncio.TaskGroup() as group:
             read = [group.create_task(story.after(after, log.read)) for after in (0, 0, 4, 0, 4)]
@@ -60,8 +63,8 @@ async def test_those_who_are_behind_at_the_same_number_read_together() -> None:
 
 
 async def test_a_reader_that_leaves_in_the_middle_does_not_take_the_others_with_it() -> None:
-    feed, log = Feed(LocalBus()), Log(*map(event, range(1, 9)))
-    with feed.follow("task_00000001") as (_, story):
+    feed, log = Feed(LocalBus(), TASKS), Log(*map(event, range(1, 9)))
+    with feed.story("task_00000001") as (_, story):
         story.goes_on(8)
         async with asyncio.TaskGroup() as group:
             leaving = group.create_task(story.after(0, log.read))
@@ -73,8 +76,8 @@ async def test_a_reader_that_leaves_in_the_middle_does_not_take_the_others_with_
 
 async def test_what_was_changed_elsewhere_is_read_and_never_left_out() -> None:
     bus = LocalBus()
-    feed, elsewhere, log = Feed(bus), Feed(bus), Log(*map(event, range(1, 9)))
-    with feed.follow("task_00000001") as (watch, story):
+    feed, elsewhere, log = Feed(bus, TASKS), Feed(bus, TASKS), Log(*map(event, range(1, 9)))
+    with feed.story("task_00000001") as (watch, story):
         story.goes_on(4)
         elsewhere.tell(changed(6, TaskState.COMPLETED), [event(5), event(6)])
         assert await watch.changed(1)
@@ -86,8 +89,8 @@ async def test_what_was_changed_elsewhere_is_read_and_never_left_out() -> None:
 
 
 async def test_events_in_memory_are_bounded_for_all_tasks_together_and_the_oldest_go_first() -> None:
-    feed, log = Feed(LocalBus(), remembered_bytes=10_000), Log(*(event(seq, 1_000) for seq in range(1, 41)))
-    with feed.follow("task_00000001") as (_, story):
+    feed, log = Feed(LocalBus(), TASKS, remembered_bytes=10_000), Log(*(event(seq, 1_000) for seq in range(1, 41)))
+    with feed.story("task_00000001") as (_, story):
         for seq in range(1, 41):
             feed.tell(changed(seq), [event(seq, 1_000)])
         assert feed._memory._bytes <= 10_000
@@ -98,9 +101,9 @@ async def test_events_in_memory_are_bounded_for_all_tasks_together_and_the_oldes
 
 
 async def test_nothing_is_kept_of_a_task_that_nobody_follows() -> None:
-    feed = Feed(LocalBus())
+    feed = Feed(LocalBus(), TASKS)
     feed.tell(changed(1), [event(1)])
     assert feed._memory._bytes == 0
-    with feed.follow("task_00000001"):
+    with feed.story("task_00000001"):
         feed.tell(changed(2), [event(2)])
     assert (feed._stories, feed._watches) == ({}, {})
