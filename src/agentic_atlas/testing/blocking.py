@@ -1,23 +1,16 @@
 """`running`: agents on a thread with a loop of its own, for tests without a loop. All methods block."""
 
-import asyncio
-import contextvars
-import threading
-from collections.abc import AsyncGenerator, Callable, Coroutine, Iterator
-from concurrent.futures import Future
+from collections.abc import Iterator
+from concurrent.futures import wait
 from contextlib import contextmanager
-from functools import wraps
-from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from agentic_atlas.errors import ConfigurationError
 from agentic_atlas.protocol.caller.tasks import TaskInfo
 from agentic_atlas.sdk.agent import Agent
-from agentic_atlas.sdk.client.blocking import Blocking, answers, blocking, each
-from agentic_atlas.testing.caller import AsyncCaller, AsyncTask, serving
+from agentic_atlas.sdk.client.blocking import Blocking, LoopThread, blocking, each, handing
+from agentic_atlas.testing.caller import AsyncCaller, AsyncTask
 from agentic_atlas.testing.loop import JumpingLoop
-
-P = ParamSpec("P")
-T = TypeVar("T")
+from agentic_atlas.testing.network import OVER, MemoryNetwork
 
 LEAVE_SECONDS = 15.0
 """How long skills may take to stop at the end of the block."""
@@ -42,12 +35,31 @@ def running(*agents: Agent) -> Iterator["Caller"]:
         ConfigurationError: an agent has no skills or runs already, or two have the same name; or a skill did not stop.
         Exception: what a lifespan raises, as it is.
     """
-    thread = _Thread(agents)
-    caller = thread.start()
+    thread = LoopThread(OVER, JumpingLoop)
     try:
-        yield caller
+        network = thread.run(_started(agents))
+    except BaseException:
+        thread.stop(LEAVE_SECONDS)
+        raise
+    try:
+        yield Caller(thread, AsyncCaller(network, agents[0].name))
     finally:
-        thread.stop()
+        _stop(thread, network)
+
+
+async def _started(agents: tuple[Agent, ...]) -> MemoryNetwork:
+    network = MemoryNetwork(agents)
+    await network.start()
+    return network
+
+
+def _stop(thread: LoopThread, network: MemoryNetwork) -> None:
+    left = thread.begin(network.stop())
+    wait([left], LEAVE_SECONDS)
+    if not (left.done() and thread.stop(LEAVE_SECONDS)):
+        hint = "a skill that catches CancelledError has to raise it again"
+        raise ConfigurationError(f"the agents did not stop within {LEAVE_SECONDS:g} s: {hint}")
+    left.result()
 
 
 class Task(Blocking[AsyncTask]):
@@ -73,18 +85,6 @@ class Task(Blocking[AsyncTask]):
     cancel = blocking(AsyncTask.cancel)
 
 
-def _task(
-    method: Callable[Concatenate[AsyncCaller, P], Coroutine[Any, Any, AsyncTask]],
-) -> "Callable[Concatenate[Caller, P], Task]":
-    """Return a method that answers a task as one that answers a blocking one."""
-
-    @wraps(method)
-    def task(caller: "Caller", /, *given: P.args, **more: P.kwargs) -> Task:
-        return Task(caller._loop, caller._loop.run(method(caller._asynchronous, *given, **more)))
-
-    return answers(task, method, "AsyncTask", "Task")
-
-
 class Caller(Blocking[AsyncCaller]):
     """`AsyncCaller`, each method blocking; the same arguments, answers and errors."""
 
@@ -93,74 +93,5 @@ class Caller(Blocking[AsyncCaller]):
         return Caller(self._loop, self._asynchronous.of(agent))
 
     call = blocking(AsyncCaller.call)
-
-    submit = _task(AsyncCaller.submit)
-
-
-class _Thread:
-    """Serves the agents, and runs coroutines for the test."""
-
-    def __init__(self, agents: tuple[Agent, ...]) -> None:
-        self._agents = agents
-        self._begun: Future[AsyncCaller] = Future()
-        self._over: Future[None] = Future()
-        # With the test's context variables, as `agent.run()` has those of its program.
-        run = contextvars.copy_context().run
-        self._thread = threading.Thread(target=run, args=(self._serve,), name="atlas-testing", daemon=True)
-        # Set before `_begun`, on the thread.
-        self._loop: asyncio.AbstractEventLoop
-        self._leaving: asyncio.Event
-
-    def start(self) -> Caller:
-        """Return when the agents are connected; raises what any of them fails with."""
-        self._thread.start()
-        try:
-            return Caller(self, self._begun.result())
-        except BaseException:
-            self._thread.join(LEAVE_SECONDS)
-            raise
-
-    def stop(self) -> None:
-        """Let the agents leave, and end the thread; raises what any of them has failed with."""
-        self._loop.call_soon_threadsafe(self._leaving.set)
-        self._thread.join(LEAVE_SECONDS)
-        if self._thread.is_alive():
-            hint = "a skill that catches CancelledError has to raise it again"
-            raise ConfigurationError(f"the agents did not stop within {LEAVE_SECONDS:g} s: {hint}")
-        self._over.result()
-
-    def run(self, work: Coroutine[object, object, T]) -> T:
-        """Run it on the loop to its end. An interrupt of the test's (Ctrl-C) cancels it."""
-        if not self._thread.is_alive():
-            work.close()
-            raise ConfigurationError("the agents have ended: call them inside of the `with` block")
-        future = asyncio.run_coroutine_threadsafe(work, self._loop)
-        try:
-            return future.result()
-        finally:
-            future.cancel()
-
-    def each(self, items: AsyncGenerator[T, None]) -> Iterator[T]:
-        """Yield what the generator yields."""
-
-        async def following() -> list[T]:
-            return [item] if (item := await anext(items, None)) is not None else []
-
-        while found := self.run(following()):
-            yield found[0]
-
-    def _serve(self) -> None:
-        try:
-            with asyncio.Runner(loop_factory=JumpingLoop) as runner:
-                runner.run(self._main())
-        except BaseException as error:  # noqa: BLE001 - it is the test's, and is raised there
-            (self._over if self._begun.done() else self._begun).set_exception(error)
-        else:
-            self._over.set_result(None)
-
-    async def _main(self) -> None:
-        self._loop = asyncio.get_running_loop()
-        self._leaving = asyncio.Event()
-        async with serving(*self._agents) as caller:
-            self._begun.set_result(caller)
-            await self._leaving.wait()
+    stream = each(AsyncCaller.stream)
+    submit = handing(Task, AsyncCaller.submit)

@@ -1,26 +1,41 @@
-"""`serving`: agents in the loop of an asynchronous test, and what the test can ask of them."""
+"""`serving`: agents in the loop of an asynchronous test, and a client's tasks to ask them for, in memory."""
 
-import secrets
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Sequence
+from contextlib import aclosing, asynccontextmanager, nullcontext
 from functools import wraps
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import msgspec
 
-from agentic_atlas.backend.domain.records import Task
+from agentic_atlas.backend.domain.names import split_agent
 from agentic_atlas.backend.usecases import shown, tasks
-from agentic_atlas.protocol.caller.tasks import EventInfo, QuestionInfo, TaskInfo
+from agentic_atlas.errors import InvalidInput, NotFound
+from agentic_atlas.protocol.caller.tasks import (
+    AnswerRequest,
+    CancelRequest,
+    EventInfo,
+    QuestionInfo,
+    SubmitRequest,
+    TaskInfo,
+)
+from agentic_atlas.protocol.caller.values import Asked
+from agentic_atlas.protocol.codec import ProtocolError, check_nesting
+from agentic_atlas.protocol.messages import Limits
 from agentic_atlas.sdk.agent import Agent
 from agentic_atlas.sdk.client.asynchronous import AsyncTasks
-from agentic_atlas.sdk.client.blocking import answers
+from agentic_atlas.sdk.client.blocking import told
 from agentic_atlas.sdk.client.errors import NotFinished
-from agentic_atlas.sdk.client.task import TaskHandle, TaskRequest, merged, requested, submission, waiting_time
-from agentic_atlas.sdk.forms.encode import encode_answer
-from agentic_atlas.testing.network import FOR_EVER, MemoryNetwork
+from agentic_atlas.sdk.client.http import Sources
+from agentic_atlas.sdk.client.task import TaskHandle
+from agentic_atlas.sdk.skills.crossing import awaited_on, followed_on
+from agentic_atlas.testing.network import MemoryNetwork
 
 P = ParamSpec("P")
 S = TypeVar("S", TaskInfo, EventInfo)
+T = TypeVar("T")
+
+FOR_EVER = 8 * 24 * 3600.0
+"""Seconds after which a wait is given up: more than the longest timeout that a skill can have."""
 
 
 @asynccontextmanager
@@ -47,122 +62,143 @@ async def serving(*agents: Agent) -> AsyncIterator["AsyncCaller"]:
         await network.stop()
 
 
+class MemoryApi:
+    """Implements `sdk.client.http.Api` by the use cases of a network in memory; for callers on any loop.
+
+    Attributes:
+        network: what is asked.
+    """
+
+    longest_wait = FOR_EVER
+
+    def __init__(self, network: MemoryNetwork) -> None:
+        self.network = network
+        self.sources = Sources(clock=network.loop.time)
+
+    async def send(self, method: str, path: str, answer: type[T], *, body: Asked | None = None, **how: Any) -> T:
+        """See `Api.send`; raises what the network has ended with, too."""
+        wait = float((how.get("query") or {}).get("wait", 0.0))
+        info = await awaited_on(self.network.loop, self._done(path.split("/")[2:], body, wait))
+        return msgspec.json.decode(msgspec.json.encode(info), type=answer)
+
+    async def events(self, path: str, after: int) -> AsyncGenerator[Sequence[EventInfo], None]:
+        """See `Api.events`."""
+        async with aclosing(followed_on(self.network.loop, self._followed(path.split("/")[2], after))) as parts:
+            async for part in parts:
+                yield part
+
+    async def _done(self, path: Sequence[str], body: Asked | None, wait: float) -> TaskInfo:
+        who, application = self.network.tester, self.network.application
+        with self.network.awaited() if wait else nullcontext():
+            match path, body:
+                case [], SubmitRequest():
+                    self._check(body)
+                    noted = await tasks.submit(who, application, body, wait=wait)
+                case [id, "cancel"], CancelRequest():
+                    noted = await tasks.cancel(who, application, id, body.reason)
+                case [id, "input"], AnswerRequest():
+                    noted = await tasks.answer(who, application, id, bytes(body.answer), body.question)
+                case [id, "retry"], None:
+                    noted = await tasks.retry(who, application, id)
+                case [id], None:
+                    noted = await tasks.show(who, application, id, wait=wait)
+                    if not noted.task.terminal:
+                        self._goes_on(id, wait)
+        return shown.task_info(noted.task, noted.note)
+
+    def _check(self, asked: SubmitRequest) -> None:
+        """Refuse what the door refuses where there is one."""
+        self.network.check()
+        known = self.network.agents
+        if split_agent(asked.agent)[1] not in known:
+            there = ", ".join(known)
+            raise NotFound(f"there is no agent {asked.agent[:130]!r}; running here: {there}", code="agent_not_found")
+        try:
+            check_nesting(bytes(asked.input), Limits().depth)
+        except ProtocolError as error:
+            raise InvalidInput(f"the input is not acceptable: {error.message}") from None
+
+    def _goes_on(self, id: str, waited: float) -> None:
+        """Say why a task that has not ended is waited for no longer, where that is so."""
+        self.network.check()
+        if waited >= FOR_EVER:
+            raise NotFinished(f"task {id} was not done after {waited:g} s; it goes on", task_id=id)
+
+    async def _followed(self, id: str, after: int) -> AsyncGenerator[Sequence[EventInfo], None]:
+        network = self.network
+        following = await tasks.follow(network.tester, network.application, id, after, FOR_EVER)
+        if following is None:
+            return
+        with following.place:
+            async with aclosing(following.pages) as pages:
+                while True:
+                    with network.awaited():
+                        page = await anext(pages, None)
+                    if page is None:
+                        return
+                    if not page:
+                        self._goes_on(id, FOR_EVER)
+                    yield [read(shown.event_info(event)) for event in page]
+
+
 def _of_one_agent(
-    method: Callable[Concatenate[AsyncTasks, str, P], Coroutine[Any, Any, TaskHandle]],
-) -> "Callable[Concatenate[AsyncCaller, P], Coroutine[Any, Any, AsyncTask]]":
-    """Return `submit` of a client's tasks, with all its options, as that of a caller who has one agent."""
+    method: Callable[Concatenate[AsyncTasks, str, P], T],
+) -> "Callable[Concatenate[AsyncCaller, P], T]":
+    """Return a method of a client's tasks, with all its options, as that of a caller who has one agent."""
 
     @wraps(method)
-    async def submit(caller: "AsyncCaller", /, *given: P.args, **more: P.kwargs) -> "AsyncTask":
-        return await caller._submit(requested(caller._agent, *given, **more))
+    def of(caller: "AsyncCaller", /, *given: P.args, **more: P.kwargs) -> T:
+        return method(caller._tasks, caller._agent, *given, **more)
 
-    return answers(submit, method, "TaskHandle", "AsyncTask", without="agent")
+    return told(of, method, without="agent")
+
+
+def _watched(
+    method: "Callable[Concatenate[AsyncCaller, P], Coroutine[object, object, TaskHandle]]",
+) -> "Callable[Concatenate[AsyncCaller, P], Coroutine[object, object, AsyncTask]]":
+    @wraps(method)
+    async def watched(caller: "AsyncCaller", /, *given: P.args, **more: P.kwargs) -> "AsyncTask":
+        return AsyncTask(caller._api, (await method(caller, *given, **more)).info)
+
+    return told(watched, method, "AsyncTask")
 
 
 class AsyncCaller:
     """Calls one agent, as `AsyncClient` does over a network: the same answers and errors, from any event loop."""
 
     def __init__(self, network: MemoryNetwork, agent: str) -> None:
-        self._network = network
+        self._api = MemoryApi(network)
+        self._tasks = AsyncTasks(self._api)
         self._agent = agent
 
     def of(self, agent: Agent | str) -> "AsyncCaller":
         """Return a caller of another one of the agents that run here."""
-        return AsyncCaller(self._network, agent if isinstance(agent, str) else agent.name)
+        return AsyncCaller(self._api.network, agent if isinstance(agent, str) else agent.name)
 
-    async def call(
-        self, skill: str, input: Mapping[str, Any] | None = None, /, *, timeout: float | None = None, **fields: object
-    ) -> Any:
-        """Run a skill and return its output, as plain JSON values.
-
-        Args:
-            skill: its name.
-            input: fields of the input whose names are taken here, or all of them.
-            timeout: seconds after which the task is cancelled and the wait ends.
-            **fields: fields of the input.
-
-        Raises:
-            TaskError: the task ended without an output; `code` is the task's own, for instance `handler_error`.
-            InvalidInput: the input does not fit the skill: there is no task.
-            NotFound: there is no such skill (`skill_not_found`).
-            NotFinished: `timeout` is over.
-            Unavailable: the agent has stopped (`agent_offline`).
-        """
-        seconds = waiting_time(timeout)
-        task = await self._submit(
-            TaskRequest(agent=self._agent, skill=skill, input=merged(input, fields), queue_ttl=0.0)
-        )
-        try:
-            return await task.result(seconds)
-        except NotFinished:
-            await task.cancel("its caller stopped waiting")
-            raise
-
-    submit = _of_one_agent(AsyncTasks.submit)
-
-    async def _submit(self, request: TaskRequest) -> "AsyncTask":
-        return AsyncTask(self._network, await self._network.submit(submission(request, secrets.token_hex(8))))
+    call = _of_one_agent(AsyncTasks.call)
+    stream = _of_one_agent(AsyncTasks.stream)
+    submit = _watched(_of_one_agent(AsyncTasks.submit))
 
 
-class AsyncTask:
-    """A submitted task, as `TaskHandle` is one over a network."""
+class AsyncTask(TaskHandle):
+    """A submitted task: a `TaskHandle` whose `info` is never old, and that waits for questions."""
 
-    def __init__(self, network: MemoryNetwork, task: Task) -> None:
-        self._network = network
-        self._id = task.id
-
-    def __repr__(self) -> str:
-        return f"<task {self.id} {self.info.state}>"
-
-    @property
-    def id(self) -> str:
-        """The task's id."""
-        return self._id
+    def __init__(self, api: MemoryApi, info: TaskInfo) -> None:
+        super().__init__(api, info)
+        self._network = api.network
 
     @property
     def info(self) -> TaskInfo:
         """The task as it is now."""
-        return _read(shown.task_info(self._network.store.tasks.now(self._id)))
-
-    async def result(self, timeout: float | None = None) -> Any:
-        """Wait for the task's output, as plain JSON values.
-
-        Raises:
-            TaskError: the task ended without one; the code is the task's own.
-            NotFinished: it was not done after `timeout` seconds; the task goes on.
-        """
-        seconds = waiting_time(timeout)
-        await self._network.until(self._id, lambda task: task.terminal, FOR_EVER if seconds is None else seconds)
-        info = self.info
-        if info.failure is not None:
-            raise info.failure
-        return info.output
-
-    async def events(self, after: int = 0) -> AsyncGenerator[EventInfo, None]:
-        """Yield the task's events in order, those of the past first, until it is done.
-
-        Args:
-            after: `seq` of the last event already seen.
-        """
-        while (event := await self.next_event(after)) is not None:
-            yield event
-            after = event.seq
-
-    async def next_event(self, after: int) -> EventInfo | None:
-        """Return the event that follows the one with this `seq`, or None when the task is done and there is none."""
-        await self._network.until(self._id, lambda task: task.last_seq > after or task.terminal, FOR_EVER)
-        found = await self._network.do(self._network.store.tasks.events(self._id, after=after, limit=1))
-        return _read(shown.event_info(found[0])) if found else None
-
-    async def cancel(self, reason: str = "canceled by the caller") -> TaskInfo:
-        """Ask for the task to be stopped; it is done when its state says so. No effect on one that is done already."""
-        await self._network.do(tasks.cancel(self._network.tester, self._network.application, self._id, reason))
-        return self.info
+        return read(shown.task_info(self._network.store.tasks.now(self.id)))
 
     async def question(self) -> QuestionInfo | None:
         """Return the task's oldest open question as soon as there is one, or None when the task is done without."""
-        await self._network.until(self._id, lambda task: task.dialogue.open or task.terminal, FOR_EVER)
-        return self.info.question
+        async with aclosing(self.events()) as events:
+            async for _ in events:
+                if (asked := self.info.question) is not None:
+                    return asked
+        return None
 
     async def answer(self, value: Any, *, question: int | None = None) -> TaskInfo:
         """Answer the task's oldest open question, as soon as there is one, or the one with this number.
@@ -173,11 +209,9 @@ class AsyncTask:
         """
         if question is None:
             await self.question()
-        network = self._network
-        answered = tasks.answer(network.tester, network.application, self._id, encode_answer(value), question)
-        await self._network.do(answered)
-        return self.info
+        return await super().answer(value, question=question)
 
 
-def _read(answer: S) -> S:
+def read(answer: S) -> S:
+    """Return an answer as whoever asks over HTTP reads it."""
     return msgspec.json.decode(msgspec.json.encode(answer), type=type(answer))

@@ -2,7 +2,7 @@
 
 import asyncio
 import secrets
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
 from functools import partial
 from itertools import count
@@ -10,8 +10,7 @@ from typing import Any, TypeVar
 
 from agentic_atlas.auth import Scope
 from agentic_atlas.backend.domain import records
-from agentic_atlas.backend.domain.names import split_agent
-from agentic_atlas.backend.domain.records import Role, Task, Token, User
+from agentic_atlas.backend.domain.records import Role, Token, User
 from agentic_atlas.backend.engine.circles import PATIENCE
 from agentic_atlas.backend.engine.engine import Engine, World
 from agentic_atlas.backend.inside import RouterDoor
@@ -20,9 +19,7 @@ from agentic_atlas.backend.store.memory import MemoryStore
 from agentic_atlas.backend.usecases import tasks
 from agentic_atlas.backend.usecases.application import Application
 from agentic_atlas.bus.local import LocalBus
-from agentic_atlas.errors import ConfigurationError, InvalidInput, NotFound
-from agentic_atlas.protocol.caller.tasks import SubmitRequest
-from agentic_atlas.protocol.codec import ProtocolError, check_nesting
+from agentic_atlas.errors import ConfigurationError
 from agentic_atlas.protocol.messages import Hello, Limits
 from agentic_atlas.protocol.tasks import LEASED, TaskState
 from agentic_atlas.router.line import Line
@@ -30,11 +27,9 @@ from agentic_atlas.router.router import Router
 from agentic_atlas.router.settings import RouterSettings
 from agentic_atlas.sdk import logs
 from agentic_atlas.sdk.agent import Agent, serve_over, skills_of
-from agentic_atlas.sdk.client.errors import NotFinished
 from agentic_atlas.sdk.link.settings import Runtime
 from agentic_atlas.sdk.runner.attempt import STOP_GRACE
 from agentic_atlas.sdk.runner.runner import Runner
-from agentic_atlas.sdk.skills.crossing import awaited_on
 from agentic_atlas.sdk.skills.skill import Kind
 from agentic_atlas.testing.link import MemoryLink
 from agentic_atlas.testing.loop import JumpingLoop
@@ -42,9 +37,7 @@ from agentic_atlas.testing.schemas import SkillSchemas
 
 T = TypeVar("T")
 
-FOR_EVER = 8 * 24 * 3600.0
-"""Seconds after which a wait is given up: more than the longest timeout that a skill can have."""
-
+OVER = "the agents have ended: call them inside of the `with` block"
 _NEVER = 1e9
 """Seconds between two beats: a connection in memory cannot be lost. Tokens expire so long after their issue."""
 _TICK, _LONG_TICK = 0.5, 60.0
@@ -74,6 +67,8 @@ class MemoryNetwork:
     """Lives in the loop it is made in, from `start` to `stop`.
 
     Attributes:
+        loop: where it lives.
+        agents: those that run, by name.
         engine: takes tasks while it lives.
         application: what is asked of it.
         tester: who owns all agents, and asks for all tasks of a test.
@@ -86,13 +81,13 @@ class MemoryNetwork:
         Raises:
             ConfigurationError: there are no agents, or two with one name.
         """
-        self._agents = {agent.name: agent for agent in agents}
+        self.agents = {agent.name: agent for agent in agents}
         if not agents:
             raise ConfigurationError("there is no agent to run: running(agent)")
-        if len(self._agents) < len(agents):
+        if len(self.agents) < len(agents):
             raise ConfigurationError("two agents have the same name: each needs one of its own")
-        self._loop = asyncio.get_running_loop()
-        self._clock = SkippingClock(self._loop.time)
+        self.loop = asyncio.get_running_loop()
+        self._clock = SkippingClock(self.loop.time)
         numbers = count(1)
         self.store = MemoryStore(lambda prefix: f"{prefix}_{next(numbers):08}")
         user = User("usr_tester", "tester", Role.MEMBER, self._clock.wall())
@@ -101,8 +96,8 @@ class MemoryNetwork:
         self._runners: dict[str, Runner] = {}
         self._waiting = 0
         self._news = asyncio.Event()
-        self._absent = set(self._agents)
-        self._begun: asyncio.Future[None] = self._loop.create_future()
+        self._absent = set(self.agents)
+        self._begun: asyncio.Future[None] = self.loop.create_future()
         self._leaving = asyncio.Event()
         self._life: asyncio.Task[None] | None = None
         log = logs.logger("warning", "console")
@@ -121,7 +116,7 @@ class MemoryNetwork:
         line = Line()
         self.engine = Engine.over(self.store, line, "net_test", world)
         self.application = Application(self.engine)
-        jumps = isinstance(self._loop, JumpingLoop)
+        jumps = isinstance(self.loop, JumpingLoop)
         self._pace = _LONG_LOOK if jumps else _LOOK
         self._door = RouterDoor(self.engine, log)
         self._router = line.router = Router(
@@ -132,19 +127,19 @@ class MemoryNetwork:
             settings=RouterSettings(beat_every=_NEVER, tick=_LONG_TICK if jumps else _TICK),
             log=log,
         )
-        if isinstance(self._loop, JumpingLoop):
-            self._loop.may_jump = partial(self.idle, _off_loop)
+        if isinstance(self.loop, JumpingLoop):
+            self.loop.may_jump = partial(self.idle, _off_loop)
 
     async def start(self) -> None:
         """Return when all agents are connected; raises what any of them fails with before."""
         user, now = self.tester.user, self._clock.wall()
         await self.store.users.add(user)
-        for name in self._agents:
+        for name in self.agents:
             await self.store.agents.add(records.AgentRecord(name, user.id, user.name, name, now))
             await self.store.tokens.add(Token(f"tok_{name}", name, name, now, now + _NEVER))
         # Not in a TaskGroup: a fixture may be entered by one task and left by another, and an agent that fails in
         # between is to fail the calls that wait for it, not to cancel the test.
-        self._life = self._loop.create_task(self._live(), name="atlas-testing")
+        self._life = self.loop.create_task(self._live(), name="atlas-testing")
         try:
             with self.awaited():
                 await self._begun
@@ -157,52 +152,10 @@ class MemoryNetwork:
         life = await self._end()
         life.result()
 
-    # -- for callers, who may be on another loop
-
-    async def submit(self, request: SubmitRequest) -> Task:
-        """Submit a task for the tester; raises as `submission.submit`, and what the network ended with."""
-
-        async def submitted() -> Task:
-            if self.over is not None:
-                raise self.over
-            self._check_agent(request.agent)
-            try:
-                check_nesting(bytes(request.input), Limits().depth)
-            except ProtocolError as error:
-                raise InvalidInput(f"the input is not acceptable: {error.message}") from None
-            return (await tasks.submit(self.tester, self.application, request)).task
-
-        return await self.do(submitted())
-
-    def _check_agent(self, name: str) -> None:
-        if split_agent(name)[1] not in self._agents:
-            known = ", ".join(self._agents)
-            raise NotFound(f"there is no agent {name[:130]!r}; running here: {known}", code="agent_not_found")
-
-    async def until(self, task_id: str, found: Callable[[Task], object], timeout: float) -> Task:
-        """Return the task as soon as it is found so; raises NotFinished, and what the network ended with."""
-
-        async def waited() -> Task:
-            with self.awaited(), self.engine.feed.watch(task_id) as watch:
-                while not found(task := (await tasks.show(self.tester, self.application, task_id)).task):
-                    if self.over is not None:
-                        raise self.over
-                    await watch.changed(FOR_EVER)
-                return task
-
-        async def bounded() -> Task:
-            try:
-                async with asyncio.timeout(timeout):
-                    return await waited()
-            except TimeoutError:
-                why = f"task {task_id} was not done after {timeout:g} s; it goes on"
-                raise NotFinished(why, task_id=task_id) from None
-
-        return await self.do(bounded())
-
-    async def do(self, work: Coroutine[object, object, T]) -> T:
-        """Do something on the loop of the network."""
-        return await awaited_on(self._loop, work)
+    def check(self) -> None:
+        """Raise what the network has ended with, once it has."""
+        if self.over is not None:
+            raise self.over
 
     # -- time
 
@@ -242,10 +195,10 @@ class MemoryNetwork:
             self.engine.forgive(0.0)
 
     def _kind(self, agent: str, skill: str) -> Kind:
-        return skills_of(self._agents[agent])[skill].kind
+        return skills_of(self.agents[agent])[skill].kind
 
     @contextmanager
-    def awaited(self) -> Iterator[None]:
+    def awaited(self, really: bool = True) -> Iterator[None]:  # noqa: FBT001
         """Somebody waits meanwhile, and does nothing else: time may jump."""
         self._waiting += 1
         self._news.set()
@@ -278,7 +231,7 @@ class MemoryNetwork:
         except BaseExceptionGroup as failed:
             error = _only(failed)
         finally:
-            self.over = error or ConfigurationError("the agents have ended: call them inside of the `with` block")
+            self.over = error or ConfigurationError(OVER)
             self.engine.feed.close()
             if not self._begun.done():
                 self._begun.set_exception(self.over)
@@ -287,7 +240,7 @@ class MemoryNetwork:
 
     async def _serve_all(self) -> None:
         async with asyncio.TaskGroup() as group:
-            serving = {name: group.create_task(self._serve(agent)) for name, agent in self._agents.items()}
+            serving = {name: group.create_task(self._serve(agent)) for name, agent in self.agents.items()}
             await self._leaving.wait()
             for task in list(self.engine.dispatcher.census):
                 await tasks.cancel(self.tester, self.application, task.id, "the test has ended")

@@ -14,7 +14,7 @@ from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 from agentic_atlas.sdk.address import Address, address
-from agentic_atlas.sdk.client.loop import LoopThread
+from agentic_atlas.sdk.client.blocking import LoopThread
 
 KEY = "atlas_test-key"
 
@@ -85,7 +85,7 @@ def in_order(*answers: Answer) -> Callable[[Asked], Answer]:
 
 @contextmanager
 def serving(answer: Callable[[Asked], Answer]) -> Iterator[Server]:
-    server, loop = Server(answer), LoopThread()
+    server, loop = Server(answer), LoopThread("the server has ended")
     listening = loop.run(_listen(server))
     try:
         yield server

@@ -171,7 +171,7 @@ def test_a_long_silence_before_a_cut_does_not_use_up_patience() -> None:
         seen = []
         async for event in handle.events():
             seen.append(event.seq)
-            handle._http.sources.clock.__self__.now += time_passes  # type: ignore[attr-defined]
+            handle._api.sources.clock.__self__.now += time_passes  # type: ignore[attr-defined]
         return seen
 
     _, _, seen = with_task(in_order(events(event(1), cut=True), CUT, events(END)), slow)

@@ -7,15 +7,41 @@ import inspect
 
 import pytest
 
-from agentic_atlas import Agent, AsyncClient, InvalidInput, TaskError, Unavailable
-from agentic_atlas.testing import AsyncCaller, running
+from agentic_atlas import Agent, AsyncClient, Context, InvalidInput, TaskError, Unavailable
+from agentic_atlas.testing import AsyncCaller, Caller, running
 from tests.integration.testing.agents import HOUR, Flaky, new_worker, worker
 
 
-def test_the_options_are_those_of_a_client() -> None:
-    theirs, ours = (inspect.signature(kind).parameters for kind in (AsyncClient.submit, AsyncCaller.submit))
-    names = {name for name, one in theirs.items() if one.kind is one.KEYWORD_ONLY}
-    assert {name for name, one in ours.items() if one.kind is one.KEYWORD_ONLY} == names
+@pytest.mark.parametrize("name", ["call", "submit", "stream"])
+def test_the_options_are_those_of_a_client(name: str) -> None:
+    theirs = dict(inspect.signature(getattr(AsyncClient, name)).parameters)
+    del theirs["agent"]
+    for kind in (AsyncCaller, Caller):
+        assert dict(inspect.signature(getattr(kind, name)).parameters) == theirs
+
+
+def test_a_stream_is_what_is_reported_and_the_output() -> None:
+    with running(worker()) as hello:
+        told = [(event.kind, event.data) for event in hello.stream("greet", name="Ada")]
+    assert [kind for kind, _ in told] == ["log", "progress", "result"]
+    assert told[-1] == ("result", "Hello, Ada!")
+
+
+def test_a_reader_that_leaves_a_stream_early_cancels_its_task() -> None:
+    stopped: list[bool] = []
+    agent = Agent("endless")
+
+    @agent.skill
+    async def work(ctx: Context) -> None:
+        await ctx.progress(0.5)
+        try:
+            await asyncio.sleep(HOUR)
+        finally:
+            stopped.append(ctx.cancelled)
+
+    with running(agent) as endless:
+        assert next(endless.stream("work")).kind == "progress"
+    assert stopped == [True]
 
 
 def test_retries_may_be_asked_for_in_place_of_the_skills_own() -> None:

@@ -7,7 +7,7 @@ who are behind at the same number read together.
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 
@@ -222,7 +222,7 @@ class Feed:
         newest = await self._tasks.summary(task_id) if found else None
         return found, found[-1].seq if newest is not None and newest.task.last_seq > found[-1].seq else None
 
-    async def follow(self, task_id: str, after: int, keep_alive: float) -> AsyncIterator[list[TaskEvent]]:
+    async def follow(self, task_id: str, after: int, keep_alive: float) -> AsyncGenerator[list[TaskEvent], None]:
         """Yield the task's events with a `seq` above `after`, in order and without gaps, until it has ended.
 
         It ends early when the server stops; the reader resumes after the last `seq` it has.

@@ -1,7 +1,7 @@
 """Tasks: submitted, shown with what they wait for and for whom, watched, answered, canceled, repeated."""
 
 import math
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 
@@ -46,7 +46,7 @@ class Following(msgspec.Struct, frozen=True):
 
     place: AbstractContextManager[None]
     """To be held meanwhile; raises Busy (`too_many_watchers`)."""
-    pages: AsyncIterator[list[TaskEvent]]
+    pages: AsyncGenerator[list[TaskEvent], None]
     """See `engine.feed.Feed.follow`."""
 
 

@@ -15,22 +15,22 @@ from agentic_atlas.protocol.caller.agents import (
     TokenList,
     TokenRequest,
 )
-from agentic_atlas.sdk.client.http import Http, agent_path, checked, segment
+from agentic_atlas.sdk.client.http import Api, agent_path, checked, pages, segment
 
 
 class AsyncAgents:
     """The agents of a network, as `AsyncClient.agents`. One is named `name`, or `owner/name`."""
 
-    def __init__(self, http: Http) -> None:
-        self._http = http
+    def __init__(self, api: Api) -> None:
+        self._api = api
 
     def list(self) -> AsyncGenerator[AgentSummary, None]:
         """Yield the agents that can be seen, by name."""
-        return self._http.pages("/agents", AgentPage)
+        return pages(self._api, "/agents", AgentPage)
 
     async def get(self, name: str) -> AgentInfo:
         """Return an agent with its skills and instances; raises NotFound (`agent_not_found`)."""
-        return await self._http.send("GET", agent_path(name), AgentInfo)
+        return await self._api.send("GET", agent_path(name), AgentInfo)
 
     async def create(self, name: str, description: str = "") -> AgentSummary:
         """Create an agent of one's own, which then needs a token.
@@ -39,18 +39,18 @@ class AsyncAgents:
             Conflict: the name is in use.
         """
         body = checked(AgentRequest(name=name, description=description))
-        return await self._http.send("POST", "/agents", AgentSummary, body=body, repeatable=False)
+        return await self._api.send("POST", "/agents", AgentSummary, body=body, repeatable=False)
 
     async def delete(self, name: str) -> None:
         """Remove an agent with its tokens: its connections are closed, its open tasks fail, what was done stays."""
-        await self._http.send("DELETE", agent_path(name), NoneType)
+        await self._api.send("DELETE", agent_path(name), NoneType)
 
 
 class AsyncTokens:
     """The tokens of agents, as `AsyncClient.tokens`."""
 
-    def __init__(self, http: Http) -> None:
-        self._http = http
+    def __init__(self, api: Api) -> None:
+        self._api = api
 
     async def create(self, agent: str, *, name: str = "", expires_in: float | None = None) -> NewToken:
         """Make a token for one instance of an agent. It is told this once.
@@ -61,12 +61,12 @@ class AsyncTokens:
             expires_in: seconds; 90 days by default, 366 at most.
         """
         body = checked(TokenRequest(name=name, expires_in=expires_in))
-        return await self._http.send("POST", f"{agent_path(agent)}/tokens", NewToken, body=body, repeatable=False)
+        return await self._api.send("POST", f"{agent_path(agent)}/tokens", NewToken, body=body, repeatable=False)
 
     async def list(self, agent: str) -> Sequence[TokenInfo]:
         """Return the tokens of an agent, past ones too; of more than 1,000 the revoked ones are left out first."""
-        return (await self._http.send("GET", f"{agent_path(agent)}/tokens", TokenList)).items
+        return (await self._api.send("GET", f"{agent_path(agent)}/tokens", TokenList)).items
 
     async def revoke(self, id: str) -> TokenInfo:
         """End a token: connections that use it are closed."""
-        return await self._http.send("DELETE", f"/tokens/{segment(id)}", TokenInfo)
+        return await self._api.send("DELETE", f"/tokens/{segment(id)}", TokenInfo)

@@ -32,10 +32,9 @@ from agentic_atlas.sdk.address import address
 from agentic_atlas.sdk.client import task as one
 from agentic_atlas.sdk.client.agents import AsyncAgents, AsyncTokens
 from agentic_atlas.sdk.client.errors import NotFinished, UnexpectedAnswer, from_error
-from agentic_atlas.sdk.client.http import PATIENCE, TIMEOUT, Http, Query, Sources
+from agentic_atlas.sdk.client.http import PATIENCE, TIMEOUT, Api, Http, Query, Sources, pages
 from agentic_atlas.sdk.client.people import AsyncBackups, AsyncKeys, AsyncLogins, AsyncPeople
 from agentic_atlas.sdk.client.task import (
-    LONGEST_WAIT,
     TaskHandle,
     TaskRequest,
     hinted,
@@ -75,8 +74,8 @@ class TaskQuery(TypedDict, total=False):
 class AsyncTasks:
     """The tasks of a network, as `AsyncClient.tasks`."""
 
-    def __init__(self, http: Http) -> None:
-        self._http = http
+    def __init__(self, api: Api) -> None:
+        self._api = api
 
     async def call(
         self,
@@ -105,19 +104,20 @@ class AsyncTasks:
             Unavailable: the agent is offline (`agent_offline`), or the platform does not answer.
             AtlasError: the request was refused (`client.errors.ERRORS`).
         """
-        began = self._http.sources.clock()
+        began, longest = self._api.sources.clock(), self._api.longest_wait
         timeout = waiting_time(timeout)
         request = TaskRequest(agent=agent, skill=skill, input=merged(input, fields), queue_ttl=queue_ttl)
         try:
-            task = await self._submit(request, wait=LONGEST_WAIT if timeout is None else min(LONGEST_WAIT, timeout))
+            task = await self._submit(request, wait=longest if timeout is None else min(longest, timeout))
         except InvalidInput as error:
             raise hinted(error, fields) from None
         try:
-            left = None if timeout is None else max(0.0, timeout - (self._http.sources.clock() - began))
+            left = None if timeout is None else max(0.0, timeout - (self._api.sources.clock() - began))
             return await task.result(left)
         except NotFinished:
             await task.cancel("its caller stopped waiting")
-            text = f"task {task.id} was not done after {timeout:g} s and was asked to stop"
+            seconds = longest if timeout is None else timeout
+            text = f"task {task.id} was not done after {seconds:g} s and was asked to stop"
             raise NotFinished(text, task_id=task.id) from None
 
     async def submit(  # noqa: PLR0913 - each is an option of a task
@@ -219,14 +219,14 @@ class AsyncTasks:
         Raises:
             AtlasError: there was no answer, or a request is out of bounds: none of them was submitted.
         """
-        key = self._http.sources.key
+        key = self._api.sources.key
         body = BatchRequest(tasks=[_numbered(place, request, key()) for place, request in enumerate(requests)])
-        answer = await self._http.send("POST", "/tasks/batch", BatchAnswer, body=body)
+        answer = await self._api.send("POST", "/tasks/batch", BatchAnswer, body=body)
         return [await self._handle(item) for item in answer.results]
 
     async def get(self, id: str) -> TaskHandle:
         """Return a task submitted before, here or elsewhere; raises NotFound (`task_not_found`)."""
-        return TaskHandle(self._http, await one.show(self._http, id))
+        return TaskHandle(self._api, await one.show(self._api, id))
 
     def list(self, *, page: int = PAGE, **query: Unpack[TaskQuery]) -> AsyncGenerator[TaskSummary, None]:
         """Yield the tasks that fit, newest first; `get(id)` has the input and the output of one.
@@ -235,7 +235,7 @@ class AsyncTasks:
             page: how many are asked for at a time, 1 to 500.
             **query: which ones.
         """
-        return self._http.pages("/tasks", TaskPage, {**_query(query), "limit": page})
+        return pages(self._api, "/tasks", TaskPage, {**_query(query), "limit": page})
 
     async def page(self, *, after: str | None = None, limit: int = PAGE, **query: Unpack[TaskQuery]) -> TaskPage:
         """Return a part of the list of tasks, newest first.
@@ -246,30 +246,30 @@ class AsyncTasks:
             **query: which ones.
         """
         asked = {**_query(query), "limit": limit, "after": after}
-        return await self._http.send("GET", "/tasks", TaskPage, query=asked)
+        return await self._api.send("GET", "/tasks", TaskPage, query=asked)
 
     async def cancel(self, id: str, reason: str | None = None) -> TaskInfo:
         """Ask for a task to be stopped (see `TaskHandle.cancel`)."""
-        return await one.cancel(self._http, id, reason)
+        return await one.cancel(self._api, id, reason)
 
     async def answer(self, id: str, value: Any, *, question: int | None = None) -> TaskInfo:
         """Answer a question of a task (see `TaskHandle.answer`)."""
-        return await one.answer(self._http, id, value, question)
+        return await one.answer(self._api, id, value, question)
 
     async def retry(self, id: str) -> TaskHandle:
         """Submit a finished task's request again, as a new task."""
-        return TaskHandle(self._http, await one.retry(self._http, id))
+        return TaskHandle(self._api, await one.retry(self._api, id))
 
     async def _submit(self, request: TaskRequest, *, wait: float | None = None) -> TaskHandle:
         query = {} if wait is None else {"wait": round(wait, 3)}
-        body = submission(request, self._http.sources.key())
-        return TaskHandle(self._http, await self._http.send("POST", "/tasks", TaskInfo, query=query, body=body))
+        body = submission(request, self._api.sources.key())
+        return TaskHandle(self._api, await self._api.send("POST", "/tasks", TaskInfo, query=query, body=body))
 
     async def _handle(self, item: BatchItem) -> TaskHandle | AtlasError:
         if item.task is not None:
             # One that was submitted earlier, with the same key, may have an output by now: it is asked for by itself.
             ended = item.task.done
-            return await self.get(item.task.id) if ended else TaskHandle(self._http, _unfinished(item.task))
+            return await self.get(item.task.id) if ended else TaskHandle(self._api, _unfinished(item.task))
         if item.error is None:
             raise UnexpectedAnswer("the server answered neither a task nor an error for a request of the batch")
         return from_error(item.error)

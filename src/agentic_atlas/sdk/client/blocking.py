@@ -1,44 +1,123 @@
 """`Client`: `AsyncClient` for programs without an event loop; it runs in a loop on a thread of its own.
 
 Not a second client: it holds no logic, and its methods are made from the asynchronous ones, whose arguments, answers
-and errors they have. Safe to share between threads. Every method blocks.
+and errors they have. Safe to share between threads. Every method blocks. The test kit's are made in the same way.
 """
 
 from __future__ import annotations
 
+import asyncio
 import inspect
+import os
+import threading
 from collections.abc import AsyncGenerator, Callable, Coroutine, Iterable, Iterator, Sequence
+from concurrent.futures import Future
 from functools import wraps
-from typing import Concatenate, Generic, ParamSpec, Protocol, Self, TypeVar
+from typing import Concatenate, Generic, ParamSpec, Self, TypeVar
 
-from agentic_atlas.errors import AtlasError
+from agentic_atlas.errors import AtlasError, ConfigurationError
 from agentic_atlas.protocol.caller.tasks import TaskInfo
 from agentic_atlas.sdk.client.agents import AsyncAgents, AsyncTokens
 from agentic_atlas.sdk.client.asynchronous import AsyncClient, AsyncTasks
 from agentic_atlas.sdk.client.http import PATIENCE, TIMEOUT
-from agentic_atlas.sdk.client.loop import LoopThread
 from agentic_atlas.sdk.client.people import AsyncBackups, AsyncKeys, AsyncLogins, AsyncPeople
 from agentic_atlas.sdk.client.task import TaskHandle, TaskRequest
 
 A = TypeVar("A")
+B = TypeVar("B")
+H = TypeVar("H")
 P = ParamSpec("P")
 T = TypeVar("T")
 
 
-class Runs(Protocol):
-    """A loop on a thread of its own."""
+class LoopThread:
+    """An event loop on a thread of its own, for threads that have none. Ends with `stop`, or with the process.
+
+    A fork does not copy its thread: the child of one (a preforking server's, Celery's) gets a thread of its own when it
+    first uses it.
+
+    Args:
+        over: what is said to whoever comes after `stop`.
+        loop_factory: makes the loop, in place of asyncio's own.
+    """
+
+    def __init__(self, over: str, loop_factory: Callable[[], asyncio.AbstractEventLoop] | None = None) -> None:
+        self._over = over
+        self._loop_factory = loop_factory
+        # Loops of a parent process: closed here, they would take its descriptors from under it.
+        self._parents: list[asyncio.AbstractEventLoop] = []
+        self._start()
+
+    @property
+    def stopped(self) -> bool:
+        """True after `stop`."""
+        return self._loop.is_closed()
+
+    def begin(self, work: Coroutine[object, object, T]) -> Future[T]:
+        """Begin it, and return what has its result."""
+        if self.stopped:
+            work.close()
+            raise ConfigurationError(self._over)
+        if self._process_id != os.getpid():
+            self._parents.append(self._loop)
+            self._start()
+        return asyncio.run_coroutine_threadsafe(work, self._loop)
 
     def run(self, work: Coroutine[object, object, T]) -> T:
-        """Run it to its end."""
+        """Run it to its end. An interrupt of the caller's (Ctrl-C) cancels it."""
+        future = self.begin(work)
+        try:
+            return future.result()
+        finally:
+            future.cancel()
 
     def each(self, items: AsyncGenerator[T, None]) -> Iterator[T]:
-        """Yield what the generator yields."""
+        """Yield what the generator yields; leaving early closes it."""
+        begun_in = os.getpid()
+        try:
+            while True:
+                if os.getpid() != begun_in:
+                    raise ConfigurationError("this list or stream was begun before a fork: begin it again")
+                yield self.run(_next(items))
+        except StopAsyncIteration:
+            return
+        finally:
+            # Not waited for: a generator may be given up on any thread, the loop's own too.
+            if not self.stopped and os.getpid() == begun_in:
+                asyncio.run_coroutine_threadsafe(_close(items), self._loop)
+
+    def stop(self, timeout: float | None = None) -> bool:
+        """End the thread, and with it whatever still runs in the loop; False when it has not within so many seconds."""
+        if not self.stopped and self._process_id == os.getpid():
+            self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(timeout)
+        return not self._thread.is_alive()
+
+    def _start(self) -> None:
+        ready: Future[asyncio.AbstractEventLoop] = Future()
+        self._process_id = os.getpid()
+        self._thread = threading.Thread(target=self._serve, args=(ready,), name="atlas-client", daemon=True)
+        self._thread.start()
+        self._loop = ready.result()
+
+    def _serve(self, ready: Future[asyncio.AbstractEventLoop]) -> None:
+        with asyncio.Runner(loop_factory=self._loop_factory) as runner:
+            ready.set_result(runner.get_loop())
+            runner.get_loop().run_forever()
+
+
+async def _next(items: AsyncGenerator[T, None]) -> T:
+    return await anext(items)
+
+
+async def _close(items: AsyncGenerator[T, None]) -> None:
+    await items.aclose()
 
 
 class Blocking(Generic[A]):
     """Something asynchronous, and the loop that it lives in."""
 
-    def __init__(self, loop: Runs, asynchronous: A) -> None:
+    def __init__(self, loop: LoopThread, asynchronous: A) -> None:
         self._loop = loop
         self._asynchronous = asynchronous
 
@@ -64,37 +143,37 @@ def each(
     def yields(self: Blocking[A], /, *given: P.args, **more: P.kwargs) -> Iterator[T]:
         return self._loop.each(method(self._asynchronous, *given, **more))
 
-    return answers(yields, method, "AsyncGenerator[", "Iterator[")
+    answer = str(inspect.signature(method).return_annotation)
+    return told(yields, method, answer.replace("AsyncGenerator[", "Iterator[").replace(", None]", "]"))
 
 
-def _task(
-    method: Callable[Concatenate[A, P], Coroutine[object, object, TaskHandle]],
-) -> Callable[Concatenate[Blocking[A], P], BlockingTask]:
-    """Return a method that answers a task as one that answers a blocking one."""
+def handing(
+    kind: Callable[[LoopThread, H], B], method: Callable[Concatenate[A, P], Coroutine[object, object, H]]
+) -> Callable[Concatenate[Blocking[A], P], B]:
+    """Return a method that hands out something asynchronous as one that hands out its blocking kind."""
 
     @wraps(method)
-    def task(self: Blocking[A], /, *given: P.args, **more: P.kwargs) -> BlockingTask:
-        return BlockingTask(self._loop, self._loop.run(method(self._asynchronous, *given, **more)))
+    def hands(self: Blocking[A], /, *given: P.args, **more: P.kwargs) -> B:
+        return kind(self._loop, self._loop.run(method(self._asynchronous, *given, **more)))
 
-    return answers(task, method, "TaskHandle", "BlockingTask")
+    return told(hands, method, kind.__name__)
 
 
-def answers(
-    made: Callable[P, T], method: Callable[..., object], theirs: str, ours: str, *, without: str = ""
+def told(
+    made: Callable[P, T], method: Callable[..., object], answer: object = "", *, without: str = ""
 ) -> Callable[P, T]:
     """Have `help` name what this method answers; all else of its signature is the method's that it was made from.
 
     Args:
         made: what is to be told of.
         method: what it was made from.
-        theirs: what that one answers, as its annotation begins.
-        ours: what is answered in its place.
+        answer: what it answers; empty for what that one does.
         without: a parameter that it does without.
     """
     signature = inspect.signature(method)
-    answer = str(signature.return_annotation).replace(theirs, ours).replace(", None]", "]")
     kept = [parameter for parameter in signature.parameters.values() if parameter.name != without]
-    made.__signature__ = signature.replace(parameters=kept, return_annotation=answer)  # type: ignore[attr-defined]  # PEP 362
+    answers = answer or signature.return_annotation
+    made.__signature__ = signature.replace(parameters=kept, return_annotation=answers)  # type: ignore[attr-defined]  # PEP 362
     return made
 
 
@@ -116,22 +195,25 @@ class BlockingTask(Blocking[TaskHandle]):
     result = blocking(TaskHandle.result)
     cancel = blocking(TaskHandle.cancel)
     answer = blocking(TaskHandle.answer)
-    retry = _task(TaskHandle.retry)
     events = each(TaskHandle.events)
+
+    def retry(self) -> BlockingTask:
+        """See `TaskHandle.retry`."""
+        return BlockingTask(self._loop, self._loop.run(self._asynchronous.retry()))
 
 
 class BlockingTasks(Blocking[AsyncTasks]):
     """`AsyncTasks`, each method blocking."""
 
     call = blocking(AsyncTasks.call)
-    submit = _task(AsyncTasks.submit)
+    submit = handing(BlockingTask, AsyncTasks.submit)
     stream = each(AsyncTasks.stream)
-    get = _task(AsyncTasks.get)
+    get = handing(BlockingTask, AsyncTasks.get)
     list = each(AsyncTasks.list)
     page = blocking(AsyncTasks.page)
     cancel = blocking(AsyncTasks.cancel)
     answer = blocking(AsyncTasks.answer)
-    retry = _task(AsyncTasks.retry)
+    retry = handing(BlockingTask, AsyncTasks.retry)
 
     def batch(self, requests: Iterable[TaskRequest]) -> Sequence[BlockingTask | AtlasError]:
         """See `AsyncTasks.batch`."""
@@ -207,7 +289,7 @@ class Client(Blocking[AsyncClient]):
         patience: float = PATIENCE,
     ) -> None:
         client = AsyncClient(base_url, api_key=api_key, timeout=timeout, patience=patience)
-        loop = self._thread = LoopThread()
+        loop = LoopThread("this client is closed: make a new one")
         super().__init__(loop, client)
         self.tasks, self.agents = BlockingTasks(loop, client.tasks), BlockingAgents(loop, client.agents)
         self.tokens, self.people = BlockingTokens(loop, client.tokens), BlockingPeople(loop, client.people)
@@ -225,10 +307,10 @@ class Client(Blocking[AsyncClient]):
 
     def close(self) -> None:
         """Close the connections and end the thread. Tasks that were submitted go on."""
-        if not self._thread.stopped:
+        if not self._loop.stopped:
             self._loop.run(self._asynchronous.aclose())
-            self._thread.stop()
+            self._loop.stop()
 
     call = blocking(AsyncClient.call)
-    submit = _task(AsyncClient.submit)
+    submit = handing(BlockingTask, AsyncClient.submit)
     stream = each(AsyncClient.stream)

@@ -19,8 +19,9 @@ import msgspec
 
 from agentic_atlas._version import __version__
 from agentic_atlas.errors import AtlasError, Busy, ConfigurationError, InvalidInput, PayloadTooLarge, Unavailable
+from agentic_atlas.protocol.caller.tasks import EventInfo
 from agentic_atlas.protocol.refusals import refusal
-from agentic_atlas.sdk.client import way
+from agentic_atlas.sdk.client import sse, way
 from agentic_atlas.sdk.client.connection import Connections, Headers, HttpResponse, TransportError
 from agentic_atlas.sdk.client.errors import ConnectionCut, UnexpectedAnswer, from_answer
 from agentic_atlas.sdk.forms.encode import encode_request
@@ -41,6 +42,8 @@ STREAM_SILENCE = 45.0
 """Seconds without a byte after which an event stream counts as cut; the server says something every 15 s."""
 WAITING_PATIENCE = 60.0
 """Seconds during which a wait or an event stream outlives a server that does not answer: the task is safe meanwhile."""
+LONGEST_WAIT = 30.0
+"""Seconds the server is asked to wait in one request; a longer wait is several."""
 MAX_ANSWER = 64 * 1024 * 1024
 """Longest answer that is read, in bytes; a task holds an input, an output, and what people were asked."""
 MAX_CONNECTIONS = 100
@@ -134,23 +137,16 @@ class Tries:
         await self._sources.sleep(seconds * (1 + self._sources.chance() / 2))
 
 
-class Http:
-    """Requests to one address with one key. Each event loop it is used in has connections of its own.
+class Api(Protocol):
+    """What a network can be asked: over HTTP, or in memory."""
 
-    Args:
-        address: where, and with which key.
-        timeout: seconds to wait for an answer, beyond what the server is asked to wait itself.
-        patience: seconds during which a request that got no answer, or "later", is tried again.
-        sources: clock, sleep and chance.
-    """
+    @property
+    def sources(self) -> Sources:
+        """Clock, sleep, chance and keys of whoever asks."""
 
-    def __init__(self, address: Address, *, timeout: float, patience: float, sources: Sources) -> None:
-        self.address = address
-        self.sources = sources
-        self.patience = patience
-        self._timeout = timeout
-        self._opened: WeakKeyDictionary[asyncio.AbstractEventLoop, Connections] = WeakKeyDictionary()
-        self._answered = False
+    @property
+    def longest_wait(self) -> float:
+        """Seconds that may be waited in one request; a longer wait is several."""
 
     async def send(
         self,
@@ -177,6 +173,59 @@ class Http:
         Raises:
             AtlasError: the API's error (`client.errors.ERRORS`), or that there was no answer of its.
         """
+
+    def events(self, path: str, after: int) -> AsyncGenerator[Sequence[EventInfo], None]:
+        """Yield what follows the event with this `seq`, as it comes; nothing at all is a sign of life.
+
+        Raises:
+            AtlasError: as `send` does, and when the stream is cut.
+        """
+
+
+async def pages(api: Api, path: str, answer: type[Page[T]], query: Query | None = None) -> AsyncGenerator[T, None]:
+    """Yield the items of a list, part after part; raises what `Api.send` does."""
+    after: str | None = None
+    while True:
+        page = await api.send("GET", path, answer, query={**(query or {}), "after": after})
+        for item in page.items:
+            yield item
+        if not page.items or page.next is None:
+            return
+        after = page.next
+
+
+class Http:
+    """Implements `Api`: requests to one address with one key. Each event loop it is used in has connections of its own.
+
+    Args:
+        address: where, and with which key.
+        timeout: seconds to wait for an answer, beyond what the server is asked to wait itself.
+        patience: seconds during which a request that got no answer, or "later", is tried again.
+        sources: clock, sleep and chance.
+    """
+
+    longest_wait = LONGEST_WAIT
+
+    def __init__(self, address: Address, *, timeout: float, patience: float, sources: Sources) -> None:
+        self.address = address
+        self.sources = sources
+        self.patience = patience
+        self._timeout = timeout
+        self._opened: WeakKeyDictionary[asyncio.AbstractEventLoop, Connections] = WeakKeyDictionary()
+        self._answered = False
+
+    async def send(
+        self,
+        method: str,
+        path: str,
+        answer: type[T],
+        *,
+        query: Query | None = None,
+        body: Asked | None = None,
+        repeatable: bool = True,
+        patience: float | None = None,
+    ) -> T:
+        """See `Api.send`."""
         content = None if body is None else encode_request(body)
         tries = Tries(self.sources, self.patience if patience is None else patience)
         while True:
@@ -192,16 +241,12 @@ class Http:
                 self._answered = True
                 return read
 
-    async def pages(self, path: str, answer: type[Page[T]], query: Query | None = None) -> AsyncGenerator[T, None]:
-        """Yield the items of a list, part after part; raises what `send` does."""
-        after: str | None = None
-        while True:
-            page = await self.send("GET", path, answer, query={**(query or {}), "after": after})
-            for item in page.items:
-                yield item
-            if not page.items or page.next is None:
-                return
-            after = page.next
+    async def events(self, path: str, after: int) -> AsyncGenerator[Sequence[EventInfo], None]:
+        """Open an event stream once, behind the event with this `seq`; see `Api.events`."""
+        parser = sse.Parser()
+        async with self._stream(path, last_event_id=str(after) if after else "") as chunks:
+            async for chunk in chunks:
+                yield [_event(sent) for sent in parser.feed(chunk)]
 
     async def _see_scheme(self, error: AtlasError) -> None:
         """Say so when plain text was sent where TLS is spoken: such a server hangs up, or answers in words of its own.
@@ -226,8 +271,7 @@ class Http:
                 return await _read(answer)
 
     @asynccontextmanager
-    async def stream(self, path: str, *, last_event_id: str) -> AsyncIterator[AsyncIterator[bytes]]:
-        """Open an event stream once and give its bytes as they come; what goes wrong is one of our errors."""
+    async def _stream(self, path: str, *, last_event_id: str) -> AsyncIterator[AsyncIterator[bytes]]:
         headers = [("Accept", "text/event-stream"), ("Cache-Control", "no-store")]
         if last_event_id:
             headers.append(("Last-Event-ID", last_event_id))
@@ -341,6 +385,13 @@ def _decode(body: bytes, answer: type[T]) -> T:
         return msgspec.json.decode(body or b"null", type=answer)
     except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as error:
         raise UnexpectedAnswer("the server did not answer as Agentic Atlas does: check the address") from error
+
+
+def _event(sent: sse.ServerEvent) -> EventInfo:
+    try:
+        return msgspec.json.decode(sent.data, type=EventInfo)
+    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as error:
+        raise UnexpectedAnswer("the server sent an event this version cannot read: upgrade agentic-atlas") from error
 
 
 def checked(asked: A) -> A:

@@ -15,44 +15,44 @@ from agentic_atlas.protocol.caller.people import (
     UserPage,
     WhoAmI,
 )
-from agentic_atlas.sdk.client.http import Http, checked, segment
+from agentic_atlas.sdk.client.http import Api, checked, pages, segment
 
 
 class AsyncPeople:
     """The users of a network, as `AsyncClient.people`."""
 
-    def __init__(self, http: Http) -> None:
-        self._http = http
+    def __init__(self, api: Api) -> None:
+        self._api = api
 
     async def whoami(self) -> WhoAmI:
         """Return who the API key belongs to, and what network this is."""
-        return await self._http.send("GET", "/whoami", WhoAmI)
+        return await self._api.send("GET", "/whoami", WhoAmI)
 
     def list(self) -> AsyncGenerator[UserInfo, None]:
         """Yield all users, by name; for administrators."""
-        return self._http.pages("/users", UserPage)
+        return pages(self._api, "/users", UserPage)
 
 
 class AsyncKeys:
     """One's own API keys, as `AsyncClient.keys`."""
 
-    def __init__(self, http: Http) -> None:
-        self._http = http
+    def __init__(self, api: Api) -> None:
+        self._api = api
 
     async def list(self) -> Sequence[ApiKeyInfo]:
         """Return the API keys, newest first, without their secrets."""
-        return (await self._http.send("GET", "/api-keys", ApiKeyList)).items
+        return (await self._api.send("GET", "/api-keys", ApiKeyList)).items
 
     async def revoke(self, id: str) -> ApiKeyInfo:
         """Make an API key worthless at once, this client's own too."""
-        return await self._http.send("DELETE", f"/api-keys/{segment(id)}", ApiKeyInfo)
+        return await self._api.send("DELETE", f"/api-keys/{segment(id)}", ApiKeyInfo)
 
 
 class AsyncLogins:
     """Machines that want to log in (`atlas login --code`), as `AsyncClient.logins`."""
 
-    def __init__(self, http: Http) -> None:
-        self._http = http
+    def __init__(self, api: Api) -> None:
+        self._api = api
 
     async def get(self, user_code: str) -> LoginInfo:
         """Return who wants to log in with this code.
@@ -72,14 +72,14 @@ class AsyncLogins:
 
     async def _decide(self, decision: Literal["show", "approve", "deny"], user_code: str) -> LoginInfo:
         body = checked(UserCode(user_code=user_code))
-        return await self._http.send("POST", f"/login-codes/{decision}", LoginInfo, body=body, repeatable=False)
+        return await self._api.send("POST", f"/login-codes/{decision}", LoginInfo, body=body, repeatable=False)
 
 
 class AsyncBackups:
     """Backups on the server's machine, as `AsyncClient.backups`; for administrators."""
 
-    def __init__(self, http: Http) -> None:
-        self._http = http
+    def __init__(self, api: Api) -> None:
+        self._api = api
 
     async def create(self) -> BackupInfo:
         """Make a backup, while everything goes on.
@@ -90,8 +90,8 @@ class AsyncBackups:
         Raises:
             Busy: one is being made already. Unavailable: there is no room for it (`storage_full`).
         """
-        return await self._http.send("POST", "/backups", BackupInfo, repeatable=False)
+        return await self._api.send("POST", "/backups", BackupInfo, repeatable=False)
 
     async def list(self) -> Sequence[BackupInfo]:
         """Return the backups there are, newest first."""
-        return (await self._http.send("GET", "/backups", BackupList)).items
+        return (await self._api.send("GET", "/backups", BackupList)).items

@@ -20,13 +20,10 @@ from agentic_atlas.protocol.caller.tasks import (
     TaskInfo,
     TaskOptions,
 )
-from agentic_atlas.sdk.client import sse
-from agentic_atlas.sdk.client.errors import ConnectionCut, NotFinished, UnexpectedAnswer
-from agentic_atlas.sdk.client.http import WAITING_PATIENCE, Http, Tries, checked, segment
+from agentic_atlas.sdk.client.errors import ConnectionCut, NotFinished
+from agentic_atlas.sdk.client.http import WAITING_PATIENCE, Api, Tries, checked, segment
 from agentic_atlas.sdk.forms.encode import encode_answer, encode_input
 
-LONGEST_WAIT = 30.0
-"""Seconds the server is asked to wait in one request; a longer wait is several."""
 _SOON = 0.5
 
 
@@ -38,18 +35,6 @@ class TaskRequest(TaskOptions, frozen=True, kw_only=True):
     skill: str
     input: Mapping[str, Any] = {}
     """The skill's parameters."""
-
-
-def requested(agent: str, /, *given: Any, **more: Any) -> TaskRequest:
-    """Return what `submit` was called with, in any of the clients, as a request: its options, and fields of an input.
-
-    Raises:
-        InvalidInput: a field is given twice, or the input is no mapping.
-    """
-    skill, input = (*given, None)[:2]
-    options = {name: value for name, value in more.items() if name in TaskOptions.__struct_fields__}
-    fields = {name: value for name, value in more.items() if name not in options}
-    return TaskRequest(agent=agent, skill=skill, input=merged(input, fields), **options)
 
 
 def submission(request: TaskRequest, key: str) -> SubmitRequest:
@@ -92,10 +77,9 @@ def hinted(error: InvalidInput, fields: Iterable[str]) -> InvalidInput:
 class TaskHandle:
     """A task of this client's. It lives in the server: losing the handle, or the process, loses nothing."""
 
-    def __init__(self, http: Http, info: TaskInfo) -> None:
-        self._http = http
-        self.info = info
-        """The task as it was when the server last answered."""
+    def __init__(self, api: Api, info: TaskInfo) -> None:
+        self._api = api
+        self._info = info
 
     def __repr__(self) -> str:
         return f"<task {self.id} {self.info.state}>"
@@ -103,7 +87,12 @@ class TaskHandle:
     @property
     def id(self) -> str:
         """The task's id, for `client.tasks.get(id)` later or elsewhere."""
-        return self.info.id
+        return self._info.id
+
+    @property
+    def info(self) -> TaskInfo:
+        """The task as it was when the server last answered."""
+        return self._info
 
     async def refresh(self, *, wait: float = 0.0) -> TaskInfo:
         """Ask for the task as it is now; with `wait`, as soon as it is done but after so many seconds at the latest.
@@ -111,7 +100,7 @@ class TaskHandle:
         Raises:
             AtlasError: there was no answer, or the task is not there any more.
         """
-        self.info = await show(self._http, self.id, wait)
+        self._info = await show(self._api, self.id, wait)
         return self.info
 
     async def wait(self, timeout: float | None = None) -> TaskInfo:
@@ -121,11 +110,11 @@ class TaskHandle:
             NotFinished: it was not done after `timeout` seconds; the task goes on.
             AtlasError: the server did not answer for `WAITING_PATIENCE` seconds.
         """
-        sources, timeout = self._http.sources, waiting_time(timeout)
+        sources, timeout = self._api.sources, waiting_time(timeout)
         end = None if timeout is None else sources.clock() + timeout
         while not self.info.done:
             asked = sources.clock()
-            left = LONGEST_WAIT if end is None else min(LONGEST_WAIT, end - asked)
+            left = self._api.longest_wait if end is None else min(self._api.longest_wait, end - asked)
             if left <= 0:
                 raise NotFinished(f"task {self.id} was not done after {timeout:g} s; it goes on", task_id=self.id)
             with self._going_on():
@@ -150,7 +139,7 @@ class TaskHandle:
 
     async def cancel(self, reason: str | None = None) -> TaskInfo:
         """Ask for the task to be stopped; it is done when its state says so. No effect on one that is done already."""
-        self.info = await cancel(self._http, self.id, reason)
+        self._info = await cancel(self._api, self.id, reason)
         return self.info
 
     async def answer(self, value: Any, *, question: int | None = None) -> TaskInfo:
@@ -162,12 +151,12 @@ class TaskHandle:
             Conflict: no such question is open (`no_open_question`).
             InvalidInput: the answer has no JSON form, or does not fit the question's schema; the question stays open.
         """
-        self.info = await answer(self._http, self.id, value, question)
+        self._info = await answer(self._api, self.id, value, question)
         return self.info
 
     async def retry(self) -> TaskHandle:
         """Submit the same request again, as a new task with `retry_of` set."""
-        return TaskHandle(self._http, await retry(self._http, self.id))
+        return TaskHandle(self._api, await retry(self._api, self.id))
 
     async def events(self, after: int = 0) -> AsyncGenerator[EventInfo, None]:
         """Yield the task's events in order, those of the past first, until it is done.
@@ -181,7 +170,7 @@ class TaskHandle:
         Raises:
             AtlasError: the server did not answer for `WAITING_PATIENCE` seconds, or the task is not there.
         """
-        tries, ended = Tries(self._http.sources, WAITING_PATIENCE), False
+        tries, ended = Tries(self._api.sources, WAITING_PATIENCE), False
         while True:
             try:
                 async with aclosing(self._stream(after, tries)) as stream:
@@ -207,11 +196,10 @@ class TaskHandle:
 
     async def _stream(self, after: int, tries: Tries) -> AsyncGenerator[EventInfo, None]:
         """Yield the events of one connection that are new; the last one of the task ends it."""
-        parser = sse.Parser()
-        async with self._http.stream(f"{_path(self.id)}/events", last_event_id=str(after) if after else "") as chunks:
-            async for chunk in chunks:
+        async with aclosing(self._api.events(f"{_path(self.id)}/events", after)) as parts:
+            async for part in parts:
                 tries.alive()
-                for event in map(_event, parser.feed(chunk)):
+                for event in part:
                     if event.seq <= after:
                         continue
                     after = event.seq
@@ -221,35 +209,35 @@ class TaskHandle:
                         return
 
 
-async def show(http: Http, id: str, wait: float = 0.0) -> TaskInfo:
+async def show(api: Api, id: str, wait: float = 0.0) -> TaskInfo:
     """Ask for a task; see `TaskHandle.refresh`."""
     query = {"wait": round(wait, 3)} if wait > 0 else {}
     patience = WAITING_PATIENCE if wait > 0 else None
-    return await http.send("GET", _path(id), TaskInfo, query=query, patience=patience)
+    return await api.send("GET", _path(id), TaskInfo, query=query, patience=patience)
 
 
-async def cancel(http: Http, id: str, reason: str | None) -> TaskInfo:
+async def cancel(api: Api, id: str, reason: str | None) -> TaskInfo:
     """Ask for a task to be stopped; see `TaskHandle.cancel`."""
     asked = CancelRequest() if reason is None else checked(CancelRequest(reason=reason))
-    return await http.send("POST", f"{_path(id)}/cancel", TaskInfo, body=asked)
+    return await api.send("POST", f"{_path(id)}/cancel", TaskInfo, body=asked)
 
 
-async def answer(http: Http, id: str, value: object, question: int | None) -> TaskInfo:
+async def answer(api: Api, id: str, value: object, question: int | None) -> TaskInfo:
     """Answer a question of a task; see `TaskHandle.answer`."""
     encoded = Raw(encode_answer(value))
     if question is None:
         # The number is part of the request: one that is sent again must not answer the question after this one.
-        asked = (await show(http, id)).question
+        asked = (await show(api, id)).question
         if asked is None:
             raise Conflict(f"no question of task {id} is open", code="no_open_question")
         question = asked.number
     body = checked(AnswerRequest(answer=encoded, question=question))
-    return await http.send("POST", f"{_path(id)}/input", TaskInfo, body=body)
+    return await api.send("POST", f"{_path(id)}/input", TaskInfo, body=body)
 
 
-async def retry(http: Http, id: str) -> TaskInfo:
+async def retry(api: Api, id: str) -> TaskInfo:
     """Submit a task's request again; see `TaskHandle.retry`."""
-    return await http.send("POST", f"{_path(id)}/retry", TaskInfo, repeatable=False)
+    return await api.send("POST", f"{_path(id)}/retry", TaskInfo, repeatable=False)
 
 
 def _path(id: str) -> str:
@@ -272,10 +260,3 @@ def waiting_time(timeout: float | None) -> float | None:
 def is_number(value: object) -> bool:
     """Tell whether a value is a number, of seconds for instance."""
     return isinstance(value, numbers.Real) and not isinstance(value, bool)
-
-
-def _event(sent: sse.ServerEvent) -> EventInfo:
-    try:
-        return msgspec.json.decode(sent.data, type=EventInfo)
-    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as error:
-        raise UnexpectedAnswer("the server sent an event this version cannot read: upgrade agentic-atlas") from error
