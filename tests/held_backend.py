@@ -47,7 +47,6 @@ from agentic_atlas.protocol.inside.messages import (
 from agentic_atlas.protocol.messages import Delivery, Event, Outcome, Reaction, Result, RunningAttempt, SkillSpec
 from agentic_atlas.protocol.messages import Task as Assignment
 from agentic_atlas.protocol.tasks import LEASED, Loss, TaskState
-from agentic_atlas.router.line import Line
 from agentic_atlas.router.router import Router
 
 ADA = User("usr_ada", "ada", Role.ADMIN, 0.0)
@@ -173,9 +172,11 @@ class HeldTasks(MemoryTasks):
 
 
 class HeldBackend:
-    """Implements `router.ports.Backend`. `router` is set once, before the first call; `run` is its life."""
+    """Implements `router.ports.Backend`; `run` is its life."""
 
-    def __init__(self, clock: Callable[[], float], log: FaultLog) -> None:
+    def __init__(self, router: Router, clock: Callable[[], float], log: FaultLog) -> None:
+        self.router = router
+        router.join(self)
         self.tasks: dict[str, Record] = {}
         self.revoked: set[str] = set()
         self.departures: list[InstanceRef] = []
@@ -202,22 +203,13 @@ class HeldBackend:
             schemas=_AnySchema(),
             backups=nothing,
         )
-        self._line = Line()
-        self.engine = Engine.over(self.store, self._line, "net_test", world)
+        self.engine = Engine.over(self.store, router, "net_test", world)
         self.credit = self.engine.credit
         self._door = RouterDoor(self.engine, log)
         self._clock = clock
         self._agents: set[str] = set()
         self._arrivals: dict[int, asyncio.Task[None]] = {}
         self._running: set[asyncio.Task[None]] = set()
-
-    @property
-    def router(self) -> Router:
-        return self._line.router
-
-    @router.setter
-    def router(self, router: Router) -> None:
-        self._line.router = router
 
     @property
     def storing(self) -> asyncio.Event:

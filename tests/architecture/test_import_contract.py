@@ -153,7 +153,7 @@ VIOLATIONS = [
     planted("backend/ports", "import agentic_atlas.backend.usecases.tasks", "backend-layers", "no-cycles"),
     planted("backend/usecases/tasks", "import agentic_atlas.backend.store", "store-sealed"),
     planted("backend/usecases/tasks", "import agentic_atlas.backend.inside", "backend-layers", "no-cycles"),
-    planted("router/commands", "import agentic_atlas.backend.inside", "layers"),
+    planted("router/hub", "import agentic_atlas.backend.inside", "layers"),
     planted("backend/store/tasks", "import agentic_atlas.backend.usecases.tasks", "backend-layers"),
     planted("backend/archive/folder", "import agentic_atlas.backend.store.tasks", "backend-layers", "store-sealed"),
     planted("backend/engine/dispatch", "import agentic_atlas.backend.usecases.tasks", "backend-layers", "no-cycles"),

@@ -85,8 +85,8 @@ def _decide(decide: Decide, task: Task) -> Change | None:
     return decide(task)
 
 
-class FailingLine(network.Line):
-    """`backend.ports.Router` with points around what follows a commit, and before what answers a router."""
+class FailingRouter(network.Router):
+    """A router with points around what follows a commit, and before what answers a router."""
 
     asked: ClassVar[dict[int, str]] = {}
     """What each report of the router said, by its number."""
@@ -126,7 +126,7 @@ class FailingDoor(network.RouterDoor):
         super().say(message)
 
     def _asked(self, number: int, name: str) -> None:
-        FailingLine.asked[number] = name
+        FailingRouter.asked[number] = name
         passed(f"{name} asked")
 
 
@@ -143,6 +143,6 @@ def failing(open_store: Callable[..., Any]) -> Callable[..., Any]:
 if __name__ == "__main__":
     event.listen(Engine, "commit", lambda _: passed("written, not committed"))
     network.open_store = failing(network.open_store)
-    network.Line = FailingLine
+    network.Router = FailingRouter
     network.RouterDoor = FailingDoor
     main()

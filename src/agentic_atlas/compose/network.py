@@ -28,7 +28,6 @@ from agentic_atlas.compose.sources import SortableIds, machine_names, monotonic,
 from agentic_atlas.protocol.inside.messages import Identity
 from agentic_atlas.router.door import AgentDoor, serve
 from agentic_atlas.router.handshake import Guard
-from agentic_atlas.router.line import Line
 from agentic_atlas.router.router import Router
 from agentic_atlas.settings import Settings
 from agentic_atlas.transport.limiter import ConnectionLimiter
@@ -107,17 +106,16 @@ async def _joined(
     settings: Settings, log: FilteringBoundLogger, store: CopiedStore, ring: KeyRing, ids: SortableIds, checker: Checker
 ) -> tuple[Engine, RouterDoor, Router]:
     """Return the engine with its door for routers, and the router, with what the last process left."""
-    line = Line()
-    engine = await build(settings, log, store, line, ring, ids, checker)
-    door = RouterDoor(engine, log)
-    router = line.router = Router(
-        door,
+    router = Router(
         clock=monotonic,
         wall=wall,
         limits=settings.engine.messages,
         settings=settings.router,
         log=log,
     )
+    engine = await build(settings, log, store, router, ring, ids, checker)
+    door = RouterDoor(engine, log)
+    router.join(door)
     await engine.take_up()
     return engine, door, router
 

@@ -4,11 +4,22 @@ The slots of an instance are granted to the backend as credit: so many tasks in 
 slot is taken from the moment its task came here, and granted anew when the attempt was refused or has a result.
 """
 
+import asyncio
 import math
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Collection, Iterable
+from typing import Protocol
 
 from agentic_atlas.protocol.codec import ProtocolError, is_object, numbers_fit
-from agentic_atlas.protocol.inside.messages import Called, Congested, Credit, Heard, InstanceRef
+from agentic_atlas.protocol.inside.messages import (
+    Called,
+    Congested,
+    Credit,
+    Failure,
+    Heard,
+    InstanceRef,
+    Receipt,
+    Reported,
+)
 from agentic_atlas.protocol.messages import (
     NULL,
     Accept,
@@ -16,6 +27,7 @@ from agentic_atlas.protocol.messages import (
     Call,
     Drain,
     Event,
+    EventAck,
     Fault,
     Message,
     Outcome,
@@ -25,12 +37,13 @@ from agentic_atlas.protocol.messages import (
     ReplyKind,
     Report,
     Result,
+    ResultAck,
     RunningAttempt,
     Task,
 )
 from agentic_atlas.protocol.tasks import Holdup, TaskState
-from agentic_atlas.router.context import RouterContext
-from agentic_atlas.router.reports import Reports
+from agentic_atlas.router.flow import Pause
+from agentic_atlas.router.ports import RouterContext
 from agentic_atlas.transport.frames import ControlRate
 
 BEATS_MISSED = 3
@@ -40,6 +53,22 @@ _LONGEST_PAUSE = 30.0
 """Seconds. One that refuses again and again is asked seldom: each try is on record in its task's events."""
 
 
+class AgentEnd(Protocol):
+    """The connection, as the agent at its other end needs it."""
+
+    def send(self, message: Message) -> bool:
+        """Send a message; False when the connection is over."""
+
+    def recorded(self, report: Report, receipt: Receipt) -> None:
+        """The backend dealt with what the agent reported; this comes after the end too."""
+
+    def not_stored(self, failure: Failure) -> None:
+        """What the agent reported could not be stored, or must not be."""
+
+    def resume(self, reason: Pause) -> None:
+        """This reason not to take what comes is gone."""
+
+
 class RegisteredAgent:
     """An instance from its `welcome` to the end of its connection.
 
@@ -47,6 +76,7 @@ class RegisteredAgent:
         instance: its registration.
         deliveries: the attempts that it has in hand.
         readiness: whether it wants new work.
+        reports: what it said of attempts and is not stored yet.
         changed: there may be something to tell the backend of it (`tell`).
         congested: what the backend was told last of whether nothing large may be sent to it.
     """
@@ -56,17 +86,17 @@ class RegisteredAgent:
         "_begun",
         "_calls",
         "_context",
+        "_end",
         "_granted",
         "_received",
-        "_reports",
         "_said",
-        "_send",
         "_slots",
         "changed",
         "congested",
         "deliveries",
         "instance",
         "readiness",
+        "reports",
     )
 
     def __init__(
@@ -75,17 +105,16 @@ class RegisteredAgent:
         instance: InstanceRef,
         slots: int,
         running: Iterable[RunningAttempt],
-        reports: Reports,
-        send: Callable[[Message], object],
+        end: AgentEnd,
     ) -> None:
-        """Begin with the attempts that it runs already; `send` sends a message to it."""
+        """Begin with the attempts that it runs already."""
         self.instance = instance
         self.deliveries = Deliveries(running)
         self.readiness = AgentReadiness(context.settings.max_lag, context.settings.busy_pause)
         self._context = context
         self._slots = slots
-        self._reports = reports
-        self._send = send
+        self._end = end
+        self.reports = Reports(context, end)
         self._beats = ControlRate(context.limits.control_frames_per_second)
         self._received = 0
         self._granted = 0
@@ -96,17 +125,17 @@ class RegisteredAgent:
         self._begun = False
         self._said: Credit | None = None
 
-    def hear(self, message: Message) -> None:
-        """Take a message of the agent's.
+    def hear(self, message: Message, data: bytes) -> None:
+        """Take a message of the agent's, and the frame that it came in.
 
         Raises:
             ProtocolError: over a limit, or out of order (4107).
         """
         match message:
             case Event():
-                self._event(message)
+                self._event(message, data)
             case Result():
-                self._ended(_fitting(message, self._context.limits.payload_bytes))
+                self._ended(_fitting(message, data, self._context.limits.payload_bytes))
             case Accept():
                 self.readiness.accepted()
                 self.deliveries.accept(RunningAttempt(message.task, message.attempt))
@@ -122,17 +151,18 @@ class RegisteredAgent:
             case _:
                 raise ProtocolError("this is not for an agent to say")
 
-    def takes(self, task: Task, *, granted: bool) -> bool:
-        """Tell whether a task is to be sent: not one that it has, and one that drains gives it back at once.
+    def deliver(self, task: Task, *, granted: bool) -> None:
+        """Send a task, now or as soon as the agent has read what was sent before; one that drains gives it back.
 
-        `granted` is whether it uses up credit of this connection.
+        Not one that it has. `granted` is whether it uses up what was granted to the backend on this connection.
         """
         self._received += granted
         self.changed = True
         if self.readiness.draining:
             self._ended(Refuse(task.task, task.attempt, RefuseReason.DRAINING))
-            return False
-        return self.deliveries.begin(RunningAttempt(task.task, task.attempt))
+        elif self.deliveries.begin(RunningAttempt(task.task, task.attempt)) and self._end.send(task):
+            return
+        self.tell(congested=self.congested)
 
     def abandon(self, attempt: RunningAttempt) -> bool:
         """The agent does not have the attempt; False when it took no slot."""
@@ -144,12 +174,7 @@ class RegisteredAgent:
         if reply.id in self._calls:
             if reply.kind is ReplyKind.RESULT:
                 del self._calls[reply.id]
-            self._send(reply)
-
-    @property
-    def busy_until(self) -> float:
-        """When it may be given work again, since it refused some; infinite when it may now."""
-        return self.readiness.busy_until
+            self._end.send(reply)
 
     def tick(self, now: float) -> None:
         """Let time pass."""
@@ -158,12 +183,12 @@ class RegisteredAgent:
 
     def begin(self, *, congested: bool) -> None:
         """Let the backend know of it: it may be given tasks."""
-        self._begun = True
+        self._begun = self.changed = True
         self.tell(congested=congested)
 
     def tell(self, *, congested: bool) -> None:
         """Tell the backend what has changed of the instance's credit, and of whether it reads."""
-        if not self._begun:
+        if not self._begun or not (self.changed or congested != self.congested):
             return
         self.changed = False
         if congested != self.congested:
@@ -176,13 +201,13 @@ class RegisteredAgent:
             self._said = Credit(self.instance, self._slots, self._granted, holdup)
             self._context.backend.say(self._said)
 
-    def _event(self, event: Event) -> None:
+    def _event(self, event: Event, data: bytes) -> None:
         most = self._context.limits.event_bytes
         if memoryview(event.data).nbytes > most:
             raise ProtocolError(f"an event is over the limit of {most} bytes", code="event_too_big")
         if event.n > self._context.limits.events_per_task:
             raise ProtocolError("an attempt has more events than it may have", code="too_many_events")
-        if not is_object(event.data) or not numbers_fit(bytes(event.data)):
+        if not is_object(event.data) or not (numbers_fit(data) or numbers_fit(bytes(event.data))):
             raise ProtocolError("the data of an event is a JSON object", code="invalid_event")
         self._report(event)
 
@@ -199,25 +224,24 @@ class RegisteredAgent:
         self.deliveries.end(RunningAttempt(report.task, report.attempt))
 
     def _report(self, report: Report) -> None:
-        self._reports.add(self.instance, report)
+        self.reports.add(self.instance, report)
 
     def _beat(self, beat: Beat) -> None:
         self._beats.count(self._context.clock())
         self.readiness.lag, self.changed = beat.lag, True
         if beat.attempts is not None:
-            self.deliveries.named(set(beat.attempts))
-        unheard = tuple(self.deliveries.unheard)
-        self._context.backend.say(Heard(self.instance, beat.oldest, unheard))
-        self._send(Beat(beat.n))
+            self.deliveries.named(beat.attempts)
+        self._context.backend.say(Heard(self.instance, beat.oldest, self.deliveries.unheard))
+        self._end.send(Beat(beat.n))
 
     def _call(self, call: Call) -> None:
         """Have a call made. One that is sent again takes the place of the earlier one."""
         limits = self._context.limits
         self._calls.pop(call.id, None)
         if len(self._calls) >= limits.open_calls:
-            self._send(_failed(call, "too_many_calls", f"more than {limits.open_calls} calls are open"))
+            self._end.send(_failed(call, "too_many_calls", f"more than {limits.open_calls} calls are open"))
         elif memoryview(call.input).nbytes > limits.payload_bytes:
-            self._send(_failed(call, "payload_too_large", f"the input has more than {limits.payload_bytes} bytes"))
+            self._end.send(_failed(call, "payload_too_large", f"the input has more than {limits.payload_bytes} bytes"))
         else:
             self._calls[call.id] = None
             self._context.backend.say(Called(self.instance, call))
@@ -269,12 +293,14 @@ class Deliveries:
 
     def named(self, attempts: Collection[RunningAttempt]) -> None:
         """A beat names what the agent has in hand; what is on its way to it may be missing for once."""
-        self._missed = {one: self._missed.get(one, 0) + 1 for one in self._attempts if one not in attempts}
+        if self._attempts or self._missed:
+            named = set(attempts)
+            self._missed = {one: self._missed.get(one, 0) + 1 for one in self._attempts if one not in named}
 
     @property
-    def unheard(self) -> list[RunningAttempt]:
+    def unheard(self) -> tuple[RunningAttempt, ...]:
         """Attempts that several beats in a row did not name."""
-        return [attempt for attempt, beats in self._missed.items() if beats >= BEATS_MISSED]
+        return tuple(attempt for attempt, beats in self._missed.items() if beats >= BEATS_MISSED)
 
 
 class AgentReadiness:
@@ -326,6 +352,80 @@ class AgentReadiness:
         return True
 
 
+class Reports:
+    """What the agent said of its attempts and the backend has not stored yet, in order.
+
+    An acknowledgement goes out only after the commit, and never before that of an earlier report. Events of one attempt
+    that were stored together are acknowledged together.
+    """
+
+    __slots__ = ("_ack", "_came", "_context", "_end", "_waiting")
+
+    def __init__(self, context: RouterContext, end: AgentEnd) -> None:
+        self._context = context
+        self._end = end
+        self._waiting: dict[int, tuple[Report, float]] = {}
+        """By its number each report, and when it was made."""
+        self._came: dict[int, Receipt] = {}
+        """Receipts that came before an earlier one."""
+        self._ack: EventAck | None = None
+        """Of what was stored last; it may still grow in this turn of the loop."""
+
+    def __len__(self) -> int:
+        return len(self._waiting)
+
+    @property
+    def full(self) -> bool:
+        """True while no more of them may wait."""
+        return len(self._waiting) >= self._context.limits.unacknowledged
+
+    def add(self, instance: InstanceRef, report: Report) -> None:
+        """Have the backend store what the instance said."""
+        context = self._context
+        number = next(context.numbers)
+        context.receipts[number] = self._settle
+        self._waiting[number] = (report, context.clock())
+        context.backend.say(Reported(number, instance, report))
+
+    def oldest(self) -> float | None:
+        """Return when the report was made that has waited longest."""
+        return next((since for _, since in self._waiting.values()), None)
+
+    def _settle(self, came: Receipt) -> None:
+        self._came[came.to] = came
+        while self._waiting:
+            number, (report, _) = next(iter(self._waiting.items()))
+            receipt = self._came.pop(number, None)
+            if receipt is None:
+                break
+            del self._waiting[number]
+            if receipt.failure is not None:
+                self._end.not_stored(receipt.failure)
+            else:
+                self._acknowledge(report, receipt)
+                self._end.recorded(report, receipt)
+        if not self.full:
+            self._end.resume(Pause.STORING)
+
+    def _acknowledge(self, report: Report, receipt: Receipt) -> None:
+        before = self._ack
+        if isinstance(report, Event):
+            if before is None:
+                asyncio.get_running_loop().call_soon(self._flush)
+            elif (before.task, before.attempt) != (report.task, report.attempt):
+                self._end.send(before)
+            # Nothing stored, of an attempt that does not count any more: the agent may forget it all the same.
+            self._ack = EventAck(report.task, report.attempt, receipt.n or report.n)
+        elif isinstance(report, Result):
+            self._flush()
+            self._end.send(ResultAck(report.task, report.attempt, receipt.recorded))
+
+    def _flush(self) -> None:
+        ack, self._ack = self._ack, None
+        if ack is not None:
+            self._end.send(ack)
+
+
 def to_send(tasks: Iterable[Task], announced: Collection[RunningAttempt]) -> list[Task]:
     """Return what is to be delivered on a connection that has just begun.
 
@@ -336,12 +436,12 @@ def to_send(tasks: Iterable[Task], announced: Collection[RunningAttempt]) -> lis
     return [task for attempt, task in wanted.items() if attempt not in announced]
 
 
-def _fitting(result: Result, most: int) -> Result:
+def _fitting(result: Result, data: bytes, most: int) -> Result:
     """Return the result, or an error in its place when it is too large: its task has to end all the same."""
     detail = result.error.detail if result.error is not None else NULL
     if memoryview(result.output).nbytes <= most and memoryview(detail).nbytes <= most:
         # Passed on as they are: what no reader can take would spoil whatever it is part of.
-        if numbers_fit(bytes(result.output)) and numbers_fit(bytes(detail)):
+        if numbers_fit(data) or (numbers_fit(bytes(result.output)) and numbers_fit(bytes(detail))):
             return result
         unreadable = Fault("invalid_output", "the output holds a number that no reader of JSON could take")
         return Result(result.task, result.attempt, Outcome.FAILED, error=unreadable)

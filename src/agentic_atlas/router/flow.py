@@ -54,11 +54,11 @@ class ReceiveBuffer:
     @property
     def paused(self) -> bool:
         """Tell whether there is a reason to wait."""
-        return bool(self._reasons)
+        return self._reasons is not _FREE
 
     def received(self, data: bytes) -> bool:
         """Take a message; False when more than `most` bytes would wait, which a paused transport never gives."""
-        if not self._reasons and not self._waiting:
+        if self._reasons is _FREE and not self._waiting:
             self._take(data)
             return True
         if not self._waiting:
@@ -69,7 +69,7 @@ class ReceiveBuffer:
 
     def pause(self, reason: Pause) -> None:
         """Take nothing more."""
-        if not self._reasons:
+        if self._reasons is _FREE:
             self._transport.pause_reading()
         self._reasons |= reason
 
@@ -81,12 +81,12 @@ class ReceiveBuffer:
         if self._handing_on:
             return
         self._handing_on = True
-        while self._waiting and not self._reasons:
+        while self._waiting and self._reasons is _FREE:
             data = self._waiting.popleft()
             self._bytes -= len(data)
             self._take(data)
         self._handing_on = False
-        if not self._reasons:
+        if self._reasons is _FREE:
             self._transport.resume_reading()
 
     def stop(self) -> None:
@@ -145,31 +145,23 @@ class PacedSender:
         return self._transport.buffered() > self._half
 
     def send(self, message: Message) -> bool:
-        """Send a message at once; False when the connection is closed."""
+        """Send a message, now or when the agent has read what was sent before; False when the connection is closed.
+
+        A cancel never overtakes its task.
+        """
         if self._session.state is ConnectionState.CLOSED:
             return False
-        self._transport.send(self._session.send(message))
-        self.overfull = self._transport.buffered() > self._most
+        if isinstance(message, Task | Cancel | Answer) and self._waits(message):
+            self._waiting = self._waiting or deque()
+            self._waiting.append(message)
+        else:
+            self._put(message)
         return True
-
-    def deliver(self, message: Task | Answer) -> None:
-        """Send a task or an answer, now or when the agent has read what was sent before."""
-        if self._waiting or not self._fits(message):
-            self._wait(message)
-        else:
-            self.send(message)
-
-    def cancel(self, cancel: Cancel) -> None:
-        """Send a cancel, after its task when that one still waits."""
-        if any(one.task == cancel.task for one in self._waiting):
-            self._wait(cancel)
-        else:
-            self.send(cancel)
 
     def flush(self) -> None:
         """Send that for which there is room now."""
         while self._waiting and self._fits(self._waiting[0]):
-            self.send(self._waiting.popleft())
+            self._put(self._waiting.popleft())
 
     def stop(self) -> None:
         """The connection is over: forget what waits. The leases see to it that it is delivered again."""
@@ -184,10 +176,14 @@ class PacedSender:
             self._backlog, self._backlog_since = backlog, now
         return self._backlog_since is not None and now - self._backlog_since > self._stalled
 
-    def _wait(self, message: Task | Cancel | Answer) -> None:
-        if not self._waiting:
-            self._waiting = deque()
-        self._waiting.append(message)
+    def _waits(self, message: Task | Cancel | Answer) -> bool:
+        if isinstance(message, Cancel):
+            return any(one.task == message.task for one in self._waiting)
+        return bool(self._waiting) or not self._fits(message)
+
+    def _put(self, message: Message) -> None:
+        self._transport.send(self._session.send(message))
+        self.overfull = self._transport.buffered() > self._most
 
     def _fits(self, message: Task | Cancel | Answer) -> bool:
         buffered = self._transport.buffered()

@@ -6,7 +6,6 @@ leaves is removed only where it is the one that is registered: an older connecti
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from enum import Enum, auto
 from typing import Generic, Protocol, TypeVar
 
 from agentic_atlas.protocol.inside.messages import Identity
@@ -29,24 +28,14 @@ class Peer(Protocol):
 P = TypeVar("P", bound=Peer)
 
 
-class Standing(Enum):
-    """What a connection that said `hello` has to do for its token's seat."""
-
-    FREE = auto()
-    """The seat is free, or the same instance has it."""
-    OCCUPIED = auto()
-    """Another instance has it: find out whether that one is alive."""
-    TAKEN = auto()
-    """Another instance is on its way to it."""
-
-
 @dataclass(frozen=True)
 class Claim(Generic[P]):
-    """The answer to `greet`."""
+    """What a connection that said `hello` has to do for its token's seat: nothing, when nobody is in its way."""
 
-    standing: Standing
+    taken: bool = False
+    """Another instance is on its way to the seat."""
     holder: P | None = None
-    """Who has the seat, when OCCUPIED."""
+    """Another instance that has it: find out whether that one is alive."""
     superseded: P | None = None
     """An older connection of the same instance that was on its way too, and is not any more."""
 
@@ -87,12 +76,12 @@ class Hub(Generic[P]):
         token_id = peer.identity.token_id
         rival = self._coming.get(token_id)
         if rival is not None and rival.instance_id != peer.instance_id:
-            return Claim(Standing.TAKEN)
+            return Claim(taken=True)
         self._coming[token_id] = peer
         holder = self._seats.get(token_id)
         if holder is None or holder.instance_id == peer.instance_id:
-            return Claim(Standing.FREE, superseded=rival)
-        return Claim(Standing.OCCUPIED, holder, rival)
+            return Claim(superseded=rival)
+        return Claim(holder=holder, superseded=rival)
 
     def admitted(self, peer: P) -> list[P]:
         """The connection is registered from now on; return the older ones that it takes the place of."""

@@ -1,4 +1,4 @@
-"""Who is alive, and what an instance keeps while it is away: pulses and leases. The time is passed in.
+"""What an instance keeps while it is away: leases. The time is passed in.
 
 A lease is the promise that an attempt is being worked on. A live connection holds all of its own; when it ends they
 stay for the grace period, so that the instance can come back and go on (guarantee 4). One that runs out is lost, which
@@ -15,7 +15,7 @@ from typing import TypeAlias
 from agentic_atlas.protocol.inside.messages import Lost, Receipt
 from agentic_atlas.protocol.messages import RunningAttempt
 from agentic_atlas.protocol.tasks import Loss
-from agentic_atlas.router.context import RouterContext
+from agentic_atlas.router.ports import RouterContext
 
 InstanceToken: TypeAlias = tuple[str, str]
 """An instance and its token, which is empty where it is not known."""
@@ -146,37 +146,6 @@ class Leases:
                 del self._held[lease.holder]
 
 
-class Pulse:
-    """When a connection was last heard of. Every whole message counts: it shows that this very socket delivers."""
-
-    __slots__ = ("_heard_at", "_patience")
-
-    def __init__(self, now: float, patience: float) -> None:
-        self._heard_at = now
-        self._patience = patience
-
-    def heard(self, now: float) -> None:
-        """Something came."""
-        self._heard_at = now
-
-    def forgive(self, seconds: float) -> None:
-        """This process stood still for so long."""
-        self._heard_at += seconds
-
-    def quiet(self, now: float) -> float:
-        """Return for how many seconds the connection has been silent."""
-        return max(0.0, now - self._heard_at)
-
-    @property
-    def until(self) -> float:
-        """Until when it may be silent."""
-        return self._heard_at + self._patience
-
-    def silent(self, now: float) -> bool:
-        """Tell whether the connection has been silent for too long."""
-        return self.quiet(now) > self._patience
-
-
 class ExpiredLeases:
     """Leases that have run out: the backend is told, again and again until it has stored that."""
 
@@ -193,7 +162,8 @@ class ExpiredLeases:
         attempt = lost.attempt
         self._context.log.warning("attempt_lost", task=attempt.task, attempt=attempt.attempt, why=lost.why.value)
         self._reporting[attempt] = asyncio.get_running_loop().create_future()
-        number = self._context.receipts.expect(partial(self._answered, lost))
+        number = next(self._context.numbers)
+        self._context.receipts[number] = partial(self._answered, lost)
         self._context.backend.say(Lost(number, attempt.task, attempt.attempt, lost.why))
 
     async def settled(self) -> None:

@@ -1,8 +1,14 @@
-"""What the router needs of the world: the backend, a connection's transport, and a log."""
+"""What the router needs of the world: the backend, a connection's transport, a log; and what all connections share."""
 
+from asyncio import Task
+from collections.abc import Callable, Coroutine, Iterator
+from dataclasses import dataclass, field
+from itertools import count
 from typing import Protocol
 
-from agentic_atlas.protocol.inside.messages import FromRouter
+from agentic_atlas.protocol.inside.messages import FromRouter, Receipt
+from agentic_atlas.protocol.messages import Limits
+from agentic_atlas.router.settings import RouterSettings
 
 
 class Backend(Protocol):
@@ -49,3 +55,27 @@ class RouterLog(Protocol):
 
     def error(self, event: str, **facts: object) -> object:
         """What is a fault of ours; `exc_info` may be among the facts."""
+
+
+@dataclass
+class RouterContext:
+    """Handed to each connection by the router.
+
+    Attributes:
+        clock: seconds that only ever pass.
+        wall: seconds since the epoch.
+        spawn: starts a coroutine that the router owns; None when the router does not run.
+        numbers: of what is said to the backend and answered by it.
+        receipts: whom to tell of each receipt that the backend has still to give, by its number.
+        backend: set once, before anybody connects.
+    """
+
+    limits: Limits
+    settings: RouterSettings
+    clock: Callable[[], float]
+    wall: Callable[[], float]
+    log: RouterLog
+    spawn: Callable[[Coroutine[object, object, None]], Task[None] | None]
+    numbers: Iterator[int] = field(default_factory=lambda: count(1))
+    receipts: dict[int, Callable[[Receipt], None]] = field(default_factory=dict)
+    backend: Backend = field(init=False)

@@ -10,9 +10,9 @@ from agentic_atlas.protocol.messages import Answer, Cancel, Hello, Limits, Runni
 from agentic_atlas.protocol.versions import PROTOCOL_VERSION
 from agentic_atlas.router.agent import to_send
 from agentic_atlas.router.connection import Connection
-from agentic_atlas.router.context import RouterContext, Unanswered
-from agentic_atlas.router.hub import Hub, Standing
+from agentic_atlas.router.hub import Hub
 from agentic_atlas.router.leases import ExpiredLeases, InstanceToken, Leases
+from agentic_atlas.router.ports import RouterContext
 
 _MOST_GRACES = 10
 """Grace periods for which attempts wait at the most for an instance that the backend does not let in."""
@@ -37,7 +37,7 @@ class Registration:
         self._hub = hub
         self._leases = leases
         self._expired = expired
-        self._answers: Unanswered[Admit | TurnAway] = Unanswered()
+        self._answers: dict[int, Future[Admit | TurnAway]] = {}
         self._meanwhile: dict[int, list[Task | Cancel | Answer]] = {}
         self._returning: dict[int, set[InstanceToken]] = {}
         self._doors: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
@@ -69,7 +69,10 @@ class Registration:
 
     def answered(self, answer: Admit | TurnAway) -> None:
         """The backend answers an arrival. One that nobody waits for any more is over, as its connection is."""
-        if not self._answers.settle(answer) and isinstance(answer, Admit):
+        waiting = self._answers.pop(answer.to, None)
+        if waiting is not None and not waiting.done():
+            waiting.set_result(answer)
+        elif isinstance(answer, Admit):
             self._gone(answer, 0.0, "")
 
     async def _let_in(self, connection: Connection, hello: Hello) -> None:
@@ -86,7 +89,7 @@ class Registration:
         claim = self._hub.greet(connection)
         if claim.superseded is not None:
             claim.superseded.close(CloseCode.GOING_AWAY, "superseded")
-        free = claim.standing is Standing.FREE or (claim.holder is not None and await self._silent(claim.holder))
+        free = not claim.taken and (claim.holder is None or await self._silent(claim.holder))
         if not free and not connection.over:
             self._context.log.warning(
                 "token_in_use", agent=connection.identity.agent_id, instance=connection.instance_id
@@ -128,12 +131,13 @@ class Registration:
     async def _answer(self, connection: Connection, hello: Hello) -> Admit | TurnAway:
         """Ask the backend to let the connection in."""
         answer: Future[Admit | TurnAway] = asyncio.get_running_loop().create_future()
-        number = self._answers.expect(answer.set_result)
+        number = next(self._context.numbers)
+        self._answers[number] = answer
         self._context.backend.say(Arrived(number, connection.identity, hello))
         try:
             return await answer
         except asyncio.CancelledError:
-            self._answers.forget(number)
+            self._answers.pop(number, None)
             self._context.backend.say(Withdrawn(number))
             if answer.done() and not answer.cancelled():
                 self.answered(answer.result())
@@ -149,7 +153,7 @@ class Registration:
 
     def _begin(self, connection: Connection, hello: Hello, admission: Admit) -> None:
         if connection.over:
-            self._gone(admission, connection.quiet, connection.identity.token_id)
+            self._gone(admission, connection.patience.quiet(self._context.clock()), connection.identity.token_id)
             return
         for lost in admission.lost:
             self._leases.drop(lost)
@@ -169,7 +173,8 @@ class Registration:
             sent_again=len(admission.held),
         )
         self._catch_up(connection, admission, kept)
-        connection.begin()
+        if connection.agent is not None and not connection.over:
+            connection.agent.begin(congested=connection.outgoing.congested)
 
     def _catch_up(self, connection: Connection, admission: Admit, kept: set[RunningAttempt]) -> None:
         """Say what the instance does not know yet."""
@@ -179,20 +184,20 @@ class Registration:
         until = self._context.clock() + self._context.settings.grace
         for task in to_send((*admission.held, *claimed), kept):
             attempt = RunningAttempt(task.task, task.attempt)
-            if connection.over:
+            if connection.over or connection.agent is None:
                 self._leases.keep(attempt, instance_id, until, token_id=token_id)
             else:
                 self._leases.hold(attempt, instance_id, connection.serial, token_id)
-                connection.deliver(task, granted=False)
+                connection.agent.deliver(task, granted=False)
         told = (message for message in meanwhile if not isinstance(message, Task))
         for message in (*admission.answers, *admission.cancels, *told):
-            connection.tell(message)
+            connection.send(message)
 
     def _gone(self, admission: Admit, silent: float, token_id: str) -> None:
         """The connection ended on its way in: what it was given of ended processes waits for its next one."""
         for lost in admission.lost:
             self._leases.drop(lost)
-        instance_id = admission.instance.instance_id
+        instance_id, generation = admission.instance.instance_id, admission.instance.generation
         until = self._context.clock() + self._context.settings.grace
         for verdict in admission.attempts:
             attempt = RunningAttempt(verdict.task, verdict.attempt)
@@ -200,7 +205,7 @@ class Registration:
                 self._leases.keep(attempt, instance_id, until, token_id=token_id)
         self._context.backend.say(Departed(admission.instance, silent, self._context.settings.grace))
         older = self._hub.find(admission.instance.agent_id, instance_id)
-        if older is not None and older.generation < admission.instance.generation:
+        if older is not None and older.agent is not None and older.agent.instance.generation < generation:
             # Nothing that it says counts any more.
             older.close(CloseCode.GOING_AWAY, "superseded")
 

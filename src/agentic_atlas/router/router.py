@@ -1,7 +1,8 @@
 """The router: connections, the seats of their tokens, and the leases of what they run.
 
 It decides nothing about tasks, nor about who gets them. The backend delivers into what was granted to it, and is told
-what agents report, what may be delivered, and which attempts are lost.
+what agents report, what may be delivered, and which attempts are lost. What the backend says is carried out by
+`Commands`.
 """
 
 import asyncio
@@ -31,20 +32,25 @@ from agentic_atlas.protocol.inside.messages import (
     Tell,
     ToRouter,
     TurnAway,
+    Unleased,
+    Waiting,
 )
-from agentic_atlas.protocol.messages import Drain, Hello, Limits, Refuse, Report, Result, RunningAttempt
-from agentic_atlas.router.commands import Commands
+from agentic_atlas.protocol.messages import Answer, Cancel, Drain, Hello, Limits, Refuse, Report, Result, RunningAttempt
+from agentic_atlas.protocol.tasks import Loss
 from agentic_atlas.router.connection import Connection
-from agentic_atlas.router.context import RouterContext
 from agentic_atlas.router.entrance import Entrance
+from agentic_atlas.router.flow import Pause
 from agentic_atlas.router.hub import Hub
 from agentic_atlas.router.leases import ExpiredLeases, Leases
-from agentic_atlas.router.ports import Backend, RouterLog, Transport
+from agentic_atlas.router.ports import Backend, RouterContext, RouterLog, Transport
 from agentic_atlas.router.registration import Registration
 from agentic_atlas.router.settings import RouterSettings
 
 _STOOD_STILL = 1.0
 """Seconds by which a tick has to be late to count as a stop of this process, which is no agent's fault."""
+
+_LINE = 1024
+"""Longest reason of a cancel (`messages.Line`)."""
 
 _RETURNS_PER_SECOND = 25
 """Agents that are asked to come back in the same second after a stop, as long as that keeps the grace period."""
@@ -54,12 +60,11 @@ class Router:
     """All that goes on between the agents' connections and the backend. Runs on one event loop.
 
     `run` is its life; nobody is let in before it has begun or after it has ended. All that the backend says comes by
-    `say`.
+    `say`, and all that it is told goes to whom `join` was given.
     """
 
     def __init__(
         self,
-        backend: Backend,
         *,
         clock: Callable[[], float],
         wall: Callable[[], float],
@@ -69,7 +74,7 @@ class Router:
         sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
     ) -> None:
         """Prepare; see `RouterContext` for what is passed in. `sleep` waits between two ticks."""
-        self.context = RouterContext(backend, limits, settings, clock, wall, log, self._spawn)
+        self.context = RouterContext(limits, settings, clock, wall, log, self._spawn)
         self._sleep = sleep
         self._hub: Hub[Connection] = Hub()
         self._connections: dict[int, Connection] = {}
@@ -82,7 +87,7 @@ class Router:
         commands = Commands(
             self.context, self._connections, self._hub, self._leases, self._expired, self._registration, self._entrance
         )
-        self._told = _table(self.context, self._registration, commands)
+        self._told = _table(self._registration, self._receive, commands)
         self._group: asyncio.TaskGroup | None = None
         self._serial = 0
         self._closing = False
@@ -107,6 +112,10 @@ class Router:
             self._group = None
             self.drain()
 
+    def join(self, backend: Backend) -> None:
+        """Take the backend, which is made over its router; once, before either says anything."""
+        self.context.backend = backend
+
     def connect(self, identity: Identity, transport: Transport) -> Connection:
         """Take a connection whose handshake is done; `hello` is due."""
         self._serial += 1
@@ -129,16 +138,16 @@ class Router:
         """Say to all agents that this router is about to stop; from now on no task is given out."""
         self._close_up()
         for connection, later in self._one_by_one():
-            if connection.ready:
+            if connection.agent is not None:
                 connection.send(Drain(retry_after + later))
 
     async def settle(self, within: float) -> None:
         """Take nothing more from agents, and return when all they reported is acknowledged, or after `within` s."""
         for connection in self._hub.everyone():
-            connection.hold()
+            connection.incoming.pause(Pause.STOPPING)
         try:
             async with asyncio.timeout(within):
-                while any(connection.reporting for connection in self._hub.everyone()):
+                while any(one.agent is not None and len(one.agent.reports) for one in self._hub.everyone()):
                     self._stored.clear()
                     await self._stored.wait()
         except TimeoutError:
@@ -184,15 +193,21 @@ class Router:
         del self._connections[connection.serial]
         self._looks.set(connection.serial, None)
         self._hub.leave(connection)
-        self._leases.departed(connection.serial, self.context.clock() + self.context.settings.grace, connection.loss)
+        now, grace = self.context.clock(), self.context.settings.grace
+        self._leases.departed(connection.serial, now + grace, connection.loss)
         if connection.agent is None:
             return
-        instance, grace = connection.agent.instance, self.context.settings.grace
+        instance = connection.agent.instance
         if not any(self._hub.ready(instance.agent_id)):
-            self._absent[instance.agent_id] = self.context.clock() + grace
-        self.context.backend.say(Departed(instance, connection.quiet, grace, self._closed))
+            self._absent[instance.agent_id] = now + grace
+        self.context.backend.say(Departed(instance, connection.patience.quiet(now), grace, self._closed))
 
     # -- inside
+
+    def _receive(self, said: Receipt) -> None:
+        told = self.context.receipts.pop(said.to, None)
+        if told is not None:
+            told(said)
 
     def _close_up(self) -> None:
         if not self._closing:
@@ -224,7 +239,7 @@ class Router:
             self._leases.forgive(stood)
             self._absent = {agent_id: until + stood for agent_id, until in self._absent.items()}
             for connection in self._hub.everyone():
-                connection.forgive(stood)
+                connection.patience.forgive(stood)
         wall = self.context.wall()
         # A wall clock that was set may be past the end of any token.
         was_set = wall - now > self._wall_ahead + _STOOD_STILL
@@ -238,14 +253,124 @@ class Router:
                 self._expired.report(lost)
 
 
+class Commands:
+    """What the backend says of attempts, tokens and agents, carried out: one method for each message."""
+
+    def __init__(
+        self,
+        context: RouterContext,
+        connections: Mapping[int, Connection],
+        hub: Hub[Connection],
+        leases: Leases,
+        expired: ExpiredLeases,
+        registration: Registration,
+        entrance: Entrance,
+    ) -> None:
+        """Take what the router knows; `connections` are the open ones by their serial number."""
+        self._context = context
+        self._connections = connections
+        self._hub = hub
+        self._leases = leases
+        self._expired = expired
+        self._registration = registration
+        self._entrance = entrance
+
+    def deliver(self, said: Deliver) -> None:
+        """Send an attempt, now or when its instance comes back."""
+        task, instance = said.task, said.instance
+        attempt = RunningAttempt(task.task, task.attempt)
+        coming = self._hub.coming(instance.agent_id, instance.instance_id)
+        if coming is not None:
+            self._registration.meanwhile(coming, task)
+        connection = self._hub.find(instance.agent_id, instance.instance_id)
+        if connection is None or connection.agent is None:
+            self._leases.keep(attempt, instance.instance_id, self._context.clock() + self._context.settings.grace)
+        else:
+            self._leases.hold(attempt, instance.instance_id, connection.serial, connection.identity.token_id)
+            # What was granted to an older connection uses up nothing of this one's.
+            connection.agent.deliver(task, granted=instance == connection.agent.instance)
+
+    def stop(self, said: Stop) -> None:
+        """Ask the holder to stop."""
+        self._tell_holder(Cancel(said.task, said.attempt, said.reason[:_LINE]))
+
+    def tell(self, said: Tell) -> None:
+        """Tell the holder what became of its question."""
+        self._tell_holder(Answer(said.task, said.attempt, said.reaction))
+
+    def forget(self, said: Forget) -> None:
+        """Give up the lease."""
+        self._leases.drop(RunningAttempt(said.task, said.attempt))
+
+    def abandon(self, said: Abandon) -> None:
+        """Give up slot and lease; should the instance have the attempt all the same, it is to stop it."""
+        attempt = RunningAttempt(said.task, said.attempt)
+        for connection in self._hub.everyone():
+            if connection.agent is not None and connection.agent.abandon(attempt):
+                if self._leases.holder(attempt) == connection.serial:
+                    self._leases.drop(attempt)
+                connection.send(Cancel(said.task, said.attempt, "the agent's beats do not name it"))
+
+    def adopt(self, said: Adopt) -> None:
+        """Keep the attempt for an instance that is not connected."""
+        grace = self._context.settings.grace
+        attempt = RunningAttempt(said.task, said.attempt)
+        self._leases.keep(attempt, said.instance_id, self._context.clock() + grace, Loss.ABSENT)
+        self._context.backend.say(Waiting((said.instance_id,), grace))
+
+    def revoke(self, said: Revoke) -> None:
+        """Close the connections of these tokens."""
+        for token_id in said.token_ids:
+            self._entrance.revoke(token_id, said.reason)
+        for connection in self._hub.with_tokens(said.token_ids):
+            connection.close(CloseCode.TOKEN_REVOKED, said.reason)
+
+    def shut_out(self, said: ShutOut) -> None:
+        """Close the agent's connections."""
+        self._entrance.shut_out(said.agent_id, said.reason, self._context.clock())
+        for connection in self._hub.of_agent(said.agent_id):
+            connection.close(CloseCode.AGENT_DISABLED, said.reason)
+
+    def readmit(self, said: Readmit) -> None:
+        """Let the agent in again."""
+        self._entrance.readmit(said.agent_id)
+
+    def reply(self, said: Replied) -> None:
+        """Answer a call on the connection on which it was made."""
+        connection = self._hub.find(said.instance.agent_id, said.instance.instance_id)
+        if connection is not None and connection.agent is not None and connection.agent.instance == said.instance:
+            connection.agent.reply(said.reply)
+
+    def audit(self, said: Audit) -> None:
+        """Say which of these attempts nobody would miss."""
+        self._context.backend.say(Unleased(tuple(one for one in said.attempts if not self._leased(one))))
+
+    def _leased(self, attempt: RunningAttempt) -> bool:
+        return self._leases.instance(attempt) is not None or attempt in self._expired
+
+    def _tell_holder(self, message: Cancel | Answer) -> None:
+        """Say this to whoever holds the attempt, and to whoever is on its way to hold it.
+
+        One that is away learns it from the backend when it comes back.
+        """
+        attempt = RunningAttempt(message.task, message.attempt)
+        holder = self._connections.get(self._leases.holder(attempt) or 0)
+        if holder is not None:
+            holder.send(message)
+        instance_id = self._leases.instance(attempt)
+        for connection in self._hub.on_their_way():
+            if connection.instance_id == instance_id:
+                self._registration.meanwhile(connection, message)
+
+
 def _table(
-    context: RouterContext, registration: Registration, commands: Commands
+    registration: Registration, receive: Callable[[Receipt], None], commands: Commands
 ) -> Mapping[type[ToRouter], Callable[[Any], object]]:
     """Return what becomes of each message."""
     return {
         Admit: registration.answered,
         TurnAway: registration.answered,
-        Receipt: context.receipts.settle,
+        Receipt: receive,
         Deliver: commands.deliver,
         Stop: commands.stop,
         Tell: commands.tell,

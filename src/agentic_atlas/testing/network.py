@@ -22,7 +22,6 @@ from agentic_atlas.bus.local import LocalBus
 from agentic_atlas.errors import ConfigurationError
 from agentic_atlas.protocol.messages import Hello, Limits
 from agentic_atlas.protocol.tasks import LEASED, TaskState
-from agentic_atlas.router.line import Line
 from agentic_atlas.router.router import Router
 from agentic_atlas.router.settings import RouterSettings
 from agentic_atlas.sdk import logs
@@ -113,20 +112,19 @@ class MemoryNetwork:
             schemas=SkillSchemas(skill for agent in agents for skill in skills_of(agent).values()),
             backups=nothing,
         )
-        line = Line()
-        self.engine = Engine.over(self.store, line, "net_test", world)
-        self.application = Application(self.engine)
         jumps = isinstance(self.loop, JumpingLoop)
         self._pace = _LONG_LOOK if jumps else _LOOK
-        self._door = RouterDoor(self.engine, log)
-        self._router = line.router = Router(
-            self._door,
+        self._router = Router(
             clock=self._clock,
             wall=self._clock.wall,
             limits=Limits(),
             settings=RouterSettings(beat_every=_NEVER, tick=_LONG_TICK if jumps else _TICK),
             log=log,
         )
+        self.engine = Engine.over(self.store, self._router, "net_test", world)
+        self.application = Application(self.engine)
+        self._door = RouterDoor(self.engine, log)
+        self._router.join(self._door)
         if isinstance(self.loop, JumpingLoop):
             self.loop.may_jump = partial(self.idle, _off_loop)
 

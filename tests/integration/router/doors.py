@@ -117,11 +117,8 @@ async def door(
 ) -> AsyncIterator[Door]:
     """Run a router and its endpoint; afterwards nothing may be left of any connection."""
     log = Log()
-    backend = HeldBackend(time.monotonic, log)
-    router = Router(
-        backend, clock=time.monotonic, wall=time.time, limits=limits or Limits(), settings=settings, log=log
-    )
-    backend.router = router
+    router = Router(clock=time.monotonic, wall=time.time, limits=limits or Limits(), settings=settings, log=log)
+    backend = HeldBackend(router, time.monotonic, log)
     async with asyncio.TaskGroup() as group:
         running = [group.create_task(life) for life in (router.run(), backend.run())]
         listener = await serve(

@@ -352,7 +352,7 @@ class Delivery(RuleBasedStateMachine):
             # A loss may wait to be written; who comes back only now comes too late.
             return
         for connection in self.server.router._connections.values():
-            if connection.ready:
+            if connection.agent is not None:
                 self.seen[connection.instance_id] = now
 
     # -- the end
@@ -397,7 +397,7 @@ class Delivery(RuleBasedStateMachine):
 
     def _done(self) -> bool:
         # One that drains is about to leave.
-        ready = sum(one.ready and not one.draining for one in self.server.router._connections.values())
+        ready = sum(not agent.readiness.draining for agent in self._registered())
         busy = any(process.executions or process.ledger.attempts.running for process in self.processes.values())
         return ready == len(TOKENS) and not busy and all(task.terminal for task in self.truth.tasks.values())
 

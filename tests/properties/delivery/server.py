@@ -81,7 +81,6 @@ class Server:
     def __init__(self, loop: StillLoop, disk: Disk, ids: Numbered, log: Faults, way: Way) -> None:
         self._loop = loop
         self._disk = disk
-        line = way.line()
         clock = WallClock(loop.wall, loop.time)
         world = World(
             keys=_RING,
@@ -94,18 +93,18 @@ class Server:
             schemas=JsonSchemas(_NoChecker()),
             backups=_NoBackups(),
         )
-        self.engine = Engine.over(disk.open(), line, "net_1", world)
-        clock.jumped = self.engine.forgive
-        self.application = Application(self.engine)
-        self._door = RouterDoor(self.engine, log)
-        self.router = line.router = Router(
-            way.door(self._door),
+        self.router = Router(
             clock=loop.time,
             wall=loop.wall,
             limits=Limits(),
             settings=SETTINGS,
             log=log,
         )
+        self.engine = Engine.over(disk.open(), way.router(self.router), "net_1", world)
+        clock.jumped = self.engine.forgive
+        self.application = Application(self.engine)
+        self._door = RouterDoor(self.engine, log)
+        self.router.join(way.door(self._door))
         self.up = False
         """It has taken up what the last process left, and lets agents in."""
         self._group = asyncio.TaskGroup()

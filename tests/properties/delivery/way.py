@@ -6,16 +6,17 @@ import asyncio
 from typing import Protocol
 
 from agentic_atlas.backend.inside import RouterDoor
+from agentic_atlas.backend.ports import RouterPort
 from agentic_atlas.protocol.inside import codec
 from agentic_atlas.protocol.inside.messages import FromRouter, ToRouter
-from agentic_atlas.router.line import Line
 from agentic_atlas.router.ports import Backend
+from agentic_atlas.router.router import Router
 
 
 class Way(Protocol):
     """Both directions of one server."""
 
-    def line(self) -> Line:
+    def router(self, router: Router) -> RouterPort:
         """Return what the backend says to the router by."""
 
     def door(self, door: RouterDoor) -> Backend:
@@ -25,8 +26,8 @@ class Way(Protocol):
 class Passed:
     """What is said is passed as it is."""
 
-    def line(self) -> Line:
-        return Line()
+    def router(self, router: Router) -> RouterPort:
+        return router
 
     def door(self, door: RouterDoor) -> Backend:
         return door
@@ -38,22 +39,23 @@ class Encoded:
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
 
-    def line(self) -> Line:
-        return _EncodedLine(self._loop)
+    def router(self, router: Router) -> RouterPort:
+        return _EncodedRouter(self._loop, router)
 
     def door(self, door: RouterDoor) -> Backend:
         return _EncodedDoor(self._loop, door)
 
 
-class _EncodedLine(Line):
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+class _EncodedRouter:
+    def __init__(self, loop: asyncio.AbstractEventLoop, router: Router) -> None:
         self._loop = loop
+        self._router = router
 
     def say(self, message: ToRouter) -> None:
         self._loop.call_soon(self._arrived, codec.encode(message))
 
     def _arrived(self, data: bytes) -> None:
-        super().say(codec.to_router(data))
+        self._router.say(codec.to_router(data))
 
 
 class _EncodedDoor:

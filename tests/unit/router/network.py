@@ -243,14 +243,13 @@ def attempt(task: Task) -> RunningAttempt:
 async def network(settings: RouterSettings = SETTINGS, limits: Limits | None = None) -> AsyncIterator[Network]:
     """Run a router."""
     clock, wall, log = Clock(), Clock(), Log()
-    backend = HeldBackend(clock, log)
     sleeps: list[Callable[[float], Awaitable[None]]] = []
 
     async def sleep(seconds: float) -> None:
         await sleeps[0](seconds)
 
-    router = Router(backend, clock=clock, wall=wall, limits=limits or Limits(), settings=settings, log=log, sleep=sleep)
-    backend.router = router
+    router = Router(clock=clock, wall=wall, limits=limits or Limits(), settings=settings, log=log, sleep=sleep)
+    backend = HeldBackend(router, clock, log)
     parts = Network(router, backend, clock, wall, log)
     sleeps.append(parts.sleep)
     async with asyncio.TaskGroup() as group:

@@ -52,15 +52,15 @@ def test_an_attempt_is_unheard_when_several_beats_in_a_row_leave_it_out() -> Non
         deliveries.begin(one)
     for _ in range(BEATS_MISSED - 1):
         deliveries.named({A})
-    assert deliveries.unheard == []
+    assert deliveries.unheard == ()
     deliveries.named({A, B})
     for _ in range(BEATS_MISSED - 1):
         deliveries.named({A})
-    assert deliveries.unheard == []
+    assert deliveries.unheard == ()
     deliveries.named({A})
-    assert deliveries.unheard == [B]
+    assert deliveries.unheard == (B,)
     deliveries.end(B)
-    assert deliveries.unheard == []
+    assert deliveries.unheard == ()
 
 
 def busy_for(readiness: AgentReadiness) -> int:

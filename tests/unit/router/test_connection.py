@@ -288,7 +288,7 @@ async def test_an_agent_that_was_not_listened_to_is_not_silent() -> None:
         agent.accept(agent.tasks[0])
         assert not agent.reading
         await net.passes(19.0)
-        assert agent.connection.quiet == 0.0
+        assert agent.connection.patience.quiet(net.clock.now) == 0.0
         net.backend.storing.set()
         net.backend.commit()
         await settle()

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from agentic_atlas.protocol.inside.messages import Identity
-from agentic_atlas.router.hub import Claim, Hub, Standing
+from agentic_atlas.router.hub import Claim, Hub
 
 
 class Peer:
@@ -17,7 +17,7 @@ def arrived(hub: Hub[Peer], *peers: Peer) -> None:
 
 def ready(hub: Hub[Peer], peer: Peer) -> list[Peer]:
     hub.arrive(peer)
-    assert hub.greet(peer).standing is not Standing.TAKEN
+    assert not hub.greet(peer).taken
     return hub.admitted(peer)
 
 
@@ -49,7 +49,7 @@ def test_the_end_of_an_older_connection_does_not_touch_its_successor() -> None:
     assert hub.with_tokens(["tok"]) == [new]
     third = Peer("tok", "inst_2")
     hub.arrive(third)
-    assert hub.greet(third) == Claim(Standing.OCCUPIED, new)
+    assert hub.greet(third) == Claim(holder=new)
 
 
 def test_the_seat_of_a_token_is_free_again_when_its_holder_leaves() -> None:
@@ -67,9 +67,9 @@ def test_only_one_connection_is_on_its_way_to_a_seat() -> None:
     hub: Hub[Peer] = Hub()
     first, rival, again = Peer("tok", "inst_1"), Peer("tok", "inst_2"), Peer("tok", "inst_1")
     arrived(hub, first, rival, again)
-    assert hub.greet(first) == Claim(Standing.FREE)
-    assert hub.greet(rival) == Claim(Standing.TAKEN)
-    assert hub.greet(again) == Claim(Standing.FREE, superseded=first)
+    assert hub.greet(first) == Claim()
+    assert hub.greet(rival) == Claim(taken=True)
+    assert hub.greet(again) == Claim(superseded=first)
     hub.leave(first)
     hub.leave(rival)
     assert hub.on_their_way() == [again]

@@ -3,7 +3,7 @@ from __future__ import annotations
 from typing import Any
 
 from agentic_atlas.protocol.messages import RunningAttempt
-from agentic_atlas.router.leases import Leases, Pulse
+from agentic_atlas.router.leases import Leases
 
 A, B = RunningAttempt("task_a", 1), RunningAttempt("task_b", 2)
 
@@ -111,13 +111,3 @@ def test_two_attempts_of_one_task_are_two_leases() -> None:
     leases.departed(1, 0.0)
     assert lost(leases, 0.0) == [RunningAttempt("task", 1)]
     assert leases.holder(RunningAttempt("task", 2)) == 2
-
-
-def test_a_pulse_is_silent_after_its_patience_and_not_before() -> None:
-    pulse = Pulse(100.0, 25.0)
-    assert not pulse.silent(125.0)
-    assert pulse.silent(125.1)
-    pulse.heard(125.0)
-    assert not pulse.silent(150.0)
-    pulse.forgive(10.0)
-    assert not pulse.silent(160.0)
