@@ -220,7 +220,6 @@ async def traced(counts: Counts, folder: Path) -> AsyncIterator[Traced]:
 
         @agent.skill
         async def echo(text: str) -> str:
-            await _pause()
             return text
 
         @agent.skill

@@ -29,7 +29,7 @@ class Model(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.ledger = Ledger()
+        self.ledger = Ledger(keep_back=True)
         self.up = False
         self.to_router: deque[Any] = deque()
         self.to_agent: deque[Any] = deque()
@@ -108,6 +108,10 @@ class Model(RuleBasedStateMachine):
     @rule(key=keys)
     def accepts(self, key: str) -> None:
         self.ledger.say(Accept(key, 1))
+
+    @rule()
+    def waits_for_no_result(self) -> None:
+        self.ledger.let_go()
 
     @rule(key=keys, count=st.integers(1, 5))
     def reports(self, key: str, count: int) -> None:

@@ -251,7 +251,7 @@ class Reaction(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Task(msgspec.Struct, frozen=True, omit_defaults=True, tag_field="type", tag="task"):
-    """Run this skill. Answered by `accept` or `refuse` at once, later by `result`.
+    """Run this skill. Answered by `accept` or `refuse` at once, later by `result`, or by that alone.
 
     The same attempt may come twice (the first may have been lost in a cut); it must be started once only.
     """
@@ -276,7 +276,7 @@ class Task(msgspec.Struct, frozen=True, omit_defaults=True, tag_field="type", ta
 
 
 class Accept(msgspec.Struct, frozen=True, tag_field="type", tag="accept"):
-    """The agent has the attempt and starts it. Answers `task`."""
+    """The agent has the attempt and starts it. Answers `task`. Left out when an event or the result follows at once."""
 
     SENDER: ClassVar[Side | None] = Side.AGENT
 

@@ -135,10 +135,10 @@ class RegisteredAgent:
             case Event():
                 self._event(message, data)
             case Result():
+                self.readiness.accepted()
                 self._ended(_fitting(message, data, self._context.limits.payload_bytes))
             case Accept():
-                self.readiness.accepted()
-                self.deliveries.accept(RunningAttempt(message.task, message.attempt))
+                self._accepted(message)
                 self._report(message)
             case Refuse():
                 self._refused(message)
@@ -209,7 +209,13 @@ class RegisteredAgent:
             raise ProtocolError("an attempt has more events than it may have", code="too_many_events")
         if not is_object(event.data) or not (numbers_fit(data) or numbers_fit(bytes(event.data))):
             raise ProtocolError("the data of an event is a JSON object", code="invalid_event")
+        self._accepted(event)
         self._report(event)
+
+    def _accepted(self, said: Accept | Event) -> None:
+        """It has begun the attempt, whether it says no more than that or what the attempt reports."""
+        self.readiness.accepted()
+        self.deliveries.accept(RunningAttempt(said.task, said.attempt))
 
     def _refused(self, refuse: Refuse) -> None:
         if self.deliveries.accepted(RunningAttempt(refuse.task, refuse.attempt)):

@@ -194,3 +194,20 @@ def test_the_log_says_once_that_the_agent_is_connected() -> None:
     with Router(idle) as router, linked(router.url, log=log) as (_, inbox):
         inbox.expect(Welcome)
     assert [line for line in log.lines if line[0] != "debug"] == [("info", f"connected to {router.url}")]
+
+
+def test_an_attempt_that_has_nothing_else_to_say_is_accepted_all_the_same() -> None:
+    accepted = threading.Event()
+
+    def script(peer: Peer) -> None:
+        peer.welcome(beat_every=PATIENCE)
+        peer.send(task())
+        peer.expect(Accept)
+        accepted.set()
+        peer.serve_beats()
+
+    with Router(script) as router, linked(router.url) as (link, inbox):
+        inbox.expect(Welcome)
+        inbox.expect(Task)
+        link.post(Accept("t1", 1))
+        assert accepted.wait(PATIENCE)

@@ -18,6 +18,7 @@ from agentic_atlas.protocol.versions import PROTOCOL_VERSION
 from agentic_atlas.router.connection import Connection
 from agentic_atlas.sdk.ledger.ledger import Ledger
 from agentic_atlas.sdk.link.health import Resources
+from agentic_atlas.sdk.link.link import ACCEPT_WITHIN
 from agentic_atlas.sdk.link.session import AgentSession
 from agentic_atlas.sdk.link.settings import Timeouts
 from agentic_atlas.sdk.ports import Outgoing
@@ -158,6 +159,7 @@ class Process:
         self.line: Line | None = None
         self.away = False
         self.dead = False
+        self.clock = loop.time
         self.ledger = _Ledger(self)
         self._loop = loop
         self._book = book
@@ -271,8 +273,18 @@ class Process:
     def _say(self, message: Outgoing) -> None:
         if not self.dead:
             self.ledger.say(message)
-            if self._session is not None:
-                self._session.flush()
+            self._flush_now()
+
+    def _flush_now(self) -> None:
+        if self._session is not None:
+            self._session.flush()
+        if self.ledger.queue.keeps_back:
+            self._loop.call_later(ACCEPT_WITHIN, self._let_go)
+
+    def _let_go(self) -> None:
+        if not self.dead:
+            self.ledger.let_go(ACCEPT_WITHIN)
+            self._flush_now()
 
     def _welcomed(self, welcome: Welcome) -> None:
         self._inbox.connected(welcome)
@@ -297,7 +309,7 @@ class _Ledger(Ledger):
     """Lets its process see what becomes of results."""
 
     def __init__(self, process: Process) -> None:
-        super().__init__()
+        super().__init__(clock=process.clock, keep_back=True)
         self._process = process
 
     def acknowledged(self, ack: EventAck | ResultAck) -> None:

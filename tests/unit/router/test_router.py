@@ -320,6 +320,17 @@ async def test_an_attempt_that_was_accepted_is_not_given_back_so_its_slot_stays_
         assert net.backend.tasks["task_1"].state == "working"
 
 
+async def test_an_attempt_that_has_reported_was_accepted_too_and_is_not_given_back() -> None:
+    async with network() as net:
+        agent = await net.agent()
+        net.backend.submit("agt")
+        await settle()
+        agent.say(Event("task_1", 1, 1, EventKind.LOG, msgspec.Raw(b"{}")))
+        agent.say(Refuse("task_1", 1, RefuseReason.BUSY))
+        assert agent.closed is not None
+        assert (agent.closed[0], agent.closed[1].code) == (4107, "out_of_order")
+
+
 async def test_who_is_away_has_its_whole_grace_period_however_often_the_router_stood_still() -> None:
     async with network() as net:
         away = await net.agent()

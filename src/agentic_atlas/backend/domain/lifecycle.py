@@ -301,10 +301,19 @@ def on_report(
     """Return what an instance's report changes; see `may_report` for whose count.
 
     `asked` is what a `question` asks, or the error with which the task is to end because it can't be asked; None when
-    the question was not this instance's to ask.
+    the question was not this instance's to ask. What is said first of an attempt accepts it, whatever it is: an agent
+    leaves its `accept` out when the result is there as soon.
     """
     if not may_report(task, by, latest):
         return None
+    accepted = None if isinstance(said, Accept | Refuse) else accept(task, said.attempt, now)
+    if accepted is None:
+        return _reported(task, said, now, asked)
+    change = _reported(accepted.task, said, now, asked)
+    return None if change is None else Change(change.task, accepted.events + change.events)
+
+
+def _reported(task: Task, said: Report, now: float, asked: Question | TaskFailure | None) -> Change | None:
     match said:
         case Accept(attempt=attempt):
             return accept(task, attempt, now)

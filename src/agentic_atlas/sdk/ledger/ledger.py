@@ -55,12 +55,15 @@ class SendQueue:
         in_flight: events that were sent and are not acknowledged.
     """
 
-    def __init__(self, most: int) -> None:
+    def __init__(self, most: int, *, keep_back: bool) -> None:
         """Begin; a peer that sends tasks and does not read the answers gets no more than `most` of them."""
+        self._keep_back = keep_back
         self.ready = False
         self.in_flight = 0
         self._most = most
         self._at_once: deque[Accept | Refuse | Drain] = deque()
+        # Attempts whose `accept` is kept back, and since when; the one that has waited longest is the first.
+        self._kept_back: dict[Key, float] = {}
         self._results: dict[Key, None] = {}
         self._events: deque[Key] = deque()
 
@@ -69,6 +72,7 @@ class SendQueue:
         self.ready = False
         self.in_flight = 0
         self._at_once.clear()
+        self._kept_back.clear()
         self._events.clear()
         self._results.clear()
 
@@ -82,6 +86,34 @@ class SendQueue:
         if len(self._at_once) < self._most:
             self.say(message)
 
+    def accepted(self, attempt: OpenAttempt, now: float) -> None:
+        """Say that the attempt was accepted, perhaps not yet: its result may say so."""
+        if self.ready and self._keep_back:
+            self._kept_back[attempt.key] = now
+        else:
+            self.say(Accept(*attempt.key))
+
+    @property
+    def keeps_back(self) -> bool:
+        """Whether an `accept` is kept back, for the result that says the same: `Ledger.let_go` is to be called soon."""
+        return bool(self._kept_back)
+
+    def accept(self, attempt: OpenAttempt) -> bool:
+        """Say it now, for something else follows; False when it was not kept back."""
+        if self._kept_back.pop(attempt.key, None) is None:
+            return False
+        self._at_once.append(Accept(*attempt.key))
+        return True
+
+    def let_go(self, before: float) -> None:
+        """Say of all now that were accepted before this time that they were."""
+        while self._kept_back:
+            key, since = next(iter(self._kept_back.items()))
+            if since > before:
+                return
+            del self._kept_back[key]
+            self._at_once.append(Accept(*key))
+
     def add_events(self, attempt: OpenAttempt) -> None:
         """Send what the attempt has waiting; called when there was nothing before."""
         if self.ready:
@@ -90,6 +122,7 @@ class SendQueue:
     def add_result(self, attempt: OpenAttempt) -> None:
         """Send the attempt's result, if it may go."""
         if self.ready and attempt.result_ready:
+            self._kept_back.pop(attempt.key, None)
             self._results[attempt.key] = None
 
     def add(self, attempt: OpenAttempt) -> None:
@@ -123,6 +156,7 @@ class Ledger:
         attempts: the attempts in hand, each with its events and its result.
         results: which of the results are owed, and since when.
         calls: those of the attempts to other agents.
+        queue: what of all this waits to be sent on this connection.
     """
 
     def __init__(
@@ -132,13 +166,16 @@ class Ledger:
         held_attempts: int = HELD_ATTEMPTS,
         spool: Spool | None = None,
         clock: Callable[[], float] = time.monotonic,
+        keep_back: bool = False,
     ) -> None:
+        """Begin; with `keep_back`, whoever has it looks after what its `queue` keeps back."""
         self.attempts = OpenAttempts(held_bytes, held_attempts)
         self.results = PendingResults(spool or NoSpool(), clock)
         self.calls = OpenCalls()
+        self._clock = clock
         self._limits = Limits()
         self._draining = False
-        self._queue = SendQueue(held_attempts)
+        self.queue = SendQueue(held_attempts, keep_back=keep_back)
         # For the runner: questions that can't be said.
         self._unsaid: deque[UnsaidQuestion] = deque()
 
@@ -155,14 +192,14 @@ class Ledger:
         if attempt is not None:
             if attempt.result is not None:
                 attempt.result_sent = False
-                self._queue.add_result(attempt)
-            elif attempt.accepted:
-                self._queue.answer(Accept(*key))
+                self.queue.add_result(attempt)
+            elif attempt.accepted and not self.queue.accept(attempt):
+                self.queue.answer(Accept(*key))
             return False
         if self.attempts.has_ended(key):
             return False
         if self.attempts.full:
-            self._queue.answer(Refuse(*key, RefuseReason.BUSY, "too much waits to be acknowledged"))
+            self.queue.answer(Refuse(*key, RefuseReason.BUSY, "too much waits to be acknowledged"))
             return False
         self.attempts.add(key, task.skill)
         return True
@@ -173,7 +210,7 @@ class Ledger:
         if attempt is None:
             return
         if isinstance(ack, EventAck):
-            self._queue.in_flight -= self.attempts.stored(attempt.unacknowledged, ack.n)
+            self.queue.in_flight -= self.attempts.stored(attempt.unacknowledged, ack.n)
         elif attempt.result_sent:
             self._forget(attempt)
 
@@ -183,25 +220,31 @@ class Ledger:
         """Keep what the runner says until it is sent, and acknowledged where that is due."""
         if isinstance(message, Drain):
             self._draining = True
-            self._queue.say(message)
+            self.let_go()
+            self.queue.say(message)
             return
         attempt = self.attempts.get(message.task, message.attempt)
         if attempt is None:
             return
         match message:
             case Call():
+                self.queue.accept(attempt)
                 self.calls.add(message)
             case Accept():
                 attempt.accepted = True
-                self._queue.say(message)
+                self.queue.accepted(attempt, self._clock())
             case Refuse():
                 # Not kept over a cut: an attempt that `hello` does not announce is delivered again.
                 self._drop(attempt)
-                self._queue.say(message)
+                self.queue.say(message)
             case Event() if attempt.result is None:
                 self._add_event(attempt, message)
             case Result() if attempt.result is None:
                 self._add_result(attempt, message)
+
+    def let_go(self, kept: float = 0.0) -> None:
+        """Have those go that were kept back for so many seconds."""
+        self.queue.let_go(self._clock() - kept)
 
     # -- a connection's life
 
@@ -225,9 +268,9 @@ class Ledger:
         Returns the attempts that run here and are not ours any more: their handlers are to be stopped.
         """
         self._limits = welcome.limits
-        self._queue.ready = True
+        self.queue.ready = True
         if self._draining:
-            self._queue.say(Drain())
+            self.queue.say(Drain())
         dropped = []
         for verdict in welcome.attempts:
             attempt = self.attempts.get(verdict.task, verdict.attempt)
@@ -240,14 +283,14 @@ class Ledger:
                     dropped.append(RunningAttempt(*attempt.key))
                 self._forget(attempt)
         for attempt in self.attempts:
-            self._queue.add(attempt)
+            self.queue.add(attempt)
         self.calls.again()
         self.results.welcomed()
         return dropped
 
     def cut(self) -> None:
         """The connection is gone; `next` returns nothing until the next `welcomed`."""
-        self._queue.cut()
+        self.queue.cut()
         for attempt in self.attempts:
             attempt.cut()
 
@@ -257,11 +300,11 @@ class Ledger:
         A `Reply` and an `UnsaidQuestion` are not to be sent: they are for the runner, the answer to a call that may
         not be sent, and to a question.
         """
-        if not self._queue.ready:
+        if not self.queue.ready:
             return None
         if self._unsaid:
             return self._unsaid.popleft()
-        message = self._queue.next_message()
+        message = self.queue.next_message()
         if message is not None:
             return fit(message, self._limits)
         return self.calls.next(self._limits) or self._next_result() or self._next_event()
@@ -304,8 +347,9 @@ class Ledger:
             self._keep(attempt, Event(*attempt.key, 1, EventKind.LOG, notice(text)))
 
     def _keep(self, attempt: OpenAttempt, event: Event) -> None:
+        self.queue.accept(attempt)
         if not attempt.waiting:
-            self._queue.add_events(attempt)
+            self.queue.add_events(attempt)
         self.attempts.keep(attempt, event)
 
     def _add_result(self, attempt: OpenAttempt, result: Result) -> None:
@@ -314,10 +358,10 @@ class Ledger:
         # One that is too large to be sent is too large to be kept: what takes its place will do.
         small = size(result.output) <= self._limits.payload_bytes
         self.results.add(result if small else _replaced(result, self._limits))
-        self._queue.add_result(attempt)
+        self.queue.add_result(attempt)
 
     def _next_result(self) -> Sendable | None:
-        while (key := self._queue.next_result()) is not None:
+        while (key := self.queue.next_result()) is not None:
             attempt = self.attempts.get(*key)
             if attempt is not None and attempt.result is not None:
                 attempt.result_sent = True
@@ -325,16 +369,16 @@ class Ledger:
         return None
 
     def _next_event(self) -> Sendable | None:
-        while (key := self._queue.next_event(self._limits.unacknowledged)) is not None:
+        while (key := self.queue.next_event(self._limits.unacknowledged)) is not None:
             attempt = self.attempts.get(*key)
             if attempt is None or not attempt.waiting:
                 continue
             event = attempt.waiting.popleft()
             attempt.unacknowledged.append(event)
-            self._queue.in_flight += 1
+            self.queue.in_flight += 1
             if attempt.waiting:
-                self._queue.add_events(attempt)
-            self._queue.add_result(attempt)
+                self.queue.add_events(attempt)
+            self.queue.add_result(attempt)
             fitted = fit(event, self._limits)
             if fitted is not event and event.kind is EventKind.QUESTION:
                 # Only after a reconnect to a router with lower limits: what was asked fitted those of that time.
@@ -348,7 +392,7 @@ class Ledger:
         self.attempts.remember(attempt.key)
 
     def _drop(self, attempt: OpenAttempt) -> None:
-        self._queue.in_flight -= len(attempt.unacknowledged)
+        self.queue.in_flight -= len(attempt.unacknowledged)
         self.attempts.drop(attempt)
         self.results.forget(attempt.key)
         self.calls.forget_of(attempt.key)

@@ -11,7 +11,7 @@ import functools
 import threading
 import urllib.parse
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 
 from agentic_atlas.errors import AtlasError
 from agentic_atlas.protocol.messages import Hello, Welcome
@@ -29,6 +29,9 @@ from agentic_atlas.sdk.ports import Inbox, Outgoing
 
 FLUSH = 5.0
 """Seconds an agent that ends waits for what it said to be acknowledged."""
+ACCEPT_WITHIN = 0.002
+"""Seconds for which an `accept` is kept back: a result that comes meanwhile says the same, and spares both ends a
+message. Most quick skills are done by then, and to whoever watches a longer one it is no time: the way takes it too."""
 
 
 class LinkThread:
@@ -70,7 +73,7 @@ class LinkThread:
         self._runtime = runtime or Runtime()
         self._lag = LoopLag(self._runtime.clock, threading.get_ident())
         self._spool = self._runtime.spool
-        self._ledger = Ledger(spool=self._spool, clock=self._runtime.clock)
+        self._ledger = Ledger(spool=self._spool, clock=self._runtime.clock, keep_back=True)
         self._thread = threading.Thread(target=self._run, name="atlas-link", daemon=True)
         # Between threads: what is to be done on the link's loop, and whether that loop was told so.
         self._posted: deque[Callable[[], None]] = deque()
@@ -79,6 +82,7 @@ class LinkThread:
         self._loop: asyncio.AbstractEventLoop | None = None
         # On the link's loop.
         self._reconnector: Reconnector | None = None
+        self._look: asyncio.TimerHandle | None = None
         self._patience: asyncio.Timeout | None = None
         self._flush_until: float | None = None
         self._finished = False
@@ -153,7 +157,7 @@ class LinkThread:
         health = ProcessHealth(
             self._lag,
             self._inbox.ping,
-            self._skills_on_loop,
+            lambda: filter(self._on_loop, self._ledger.attempts.running_skills()),
             timeouts=self._timeouts,
             runtime=self._runtime,
             log=self._log,
@@ -179,7 +183,7 @@ class LinkThread:
             runtime=self._runtime,
             log=self._log,
         )
-        loop.set_exception_handler(self._report)
+        loop.set_exception_handler(functools.partial(_report, self._log))
         self._loop = loop
         self._work()
         async with asyncio.TaskGroup() as group:
@@ -212,20 +216,29 @@ class LinkThread:
         self._told = False
         while self._posted:
             self._posted.popleft()()
+        self._flush()
+        self._end_when_flushed()
+
+    def _flush(self) -> None:
+        """Say all that may be said, and look again when something was kept back."""
         if self._reconnector is not None and self._reconnector.session is not None:
             self._reconnector.session.flush()
-        self._end_when_flushed()
+        if self._look is None and self._loop is not None and self._ledger.queue.keeps_back:
+            self._look = self._loop.call_later(ACCEPT_WITHIN, self._let_go)
+
+    def _let_go(self) -> None:
+        self._look = None
+        self._ledger.let_go(ACCEPT_WITHIN)
+        self._flush()
 
     def _welcomed(self, welcome: Welcome) -> None:
         assert self._reconnector is not None
         self._reconnector.welcomed(welcome)
         self._inbox.connected(welcome)
 
-    def _report(self, _: asyncio.AbstractEventLoop, context: dict[str, object]) -> None:
-        self._log.error(logs.FAULT, what=context.get("message"), exc_info=context.get("exception"))
-
     def _begin_to_end(self, flush: float) -> None:
         self._flush_until = self._runtime.clock() + flush
+        self._ledger.let_go()
 
     def _end_when_flushed(self) -> None:
         if self._flush_until is None or self._finished:
@@ -247,8 +260,9 @@ class LinkThread:
         if len(self._ledger.results) > kept:
             self._log.warning(f"results not acknowledged: {len(self._ledger.results) - kept}; lost with this process")
 
-    def _skills_on_loop(self) -> Iterable[str]:
-        return [skill for skill in self._ledger.attempts.running_skills() if self._on_loop(skill)]
+
+def _report(log: logs.Log, _: asyncio.AbstractEventLoop, context: dict[str, object]) -> None:
+    log.error(logs.FAULT, what=context.get("message"), exc_info=context.get("exception"))
 
 
 def is_exposed(url: str) -> bool:

@@ -371,3 +371,37 @@ def test_an_accepted_attempt_is_accepted_once() -> None:
     accepted = must(on_report(claimed, by=INSTANCE, latest=1, said=Accept("tsk_1", 1), now=102.0))
     assert accepted.accepted_at == 102.0
     assert on_report(accepted, by=INSTANCE, latest=1, said=Accept("tsk_1", 1), now=103.0) is None
+
+
+FIRST: list[Report] = [
+    Event("tsk_1", 1, 1, EventKind.LOG, Raw(b"{}")),
+    QUESTION,
+    Result("tsk_1", 1, Outcome.COMPLETED, Raw(b"1")),
+    Result("tsk_1", 1, Outcome.FAILED, error=Fault("handler_error", "no")),
+    Result("tsk_1", 1, Outcome.CANCELED),
+]
+
+
+@pytest.mark.parametrize("said", FIRST, ids=["log", "question", "completed", "failed", "canceled"])
+@pytest.mark.parametrize("retries", [0, 1])
+def test_what_is_said_first_of_an_attempt_accepts_it_as_if_that_had_been_said_before(
+    said: Report, retries: int
+) -> None:
+    asked = Question(1, "Sure?")
+    claimed = must(lifecycle.claim(task(retries=retries, queue_expires_at=200.0), "ins_1", 101.0))
+    at_once = on_report(claimed, by=INSTANCE, latest=1, said=said, now=102.0, asked=asked)
+    accepted = on_report(claimed, by=INSTANCE, latest=1, said=Accept("tsk_1", 1), now=102.0)
+    assert accepted is not None
+    after = on_report(accepted.task, by=INSTANCE, latest=1, said=said, now=102.0, asked=asked)
+    assert at_once is not None
+    assert after is not None
+    assert at_once.task == after.task
+    assert at_once.events == accepted.events + after.events
+
+
+def test_what_does_not_count_accepts_nothing_either() -> None:
+    claimed = must(lifecycle.claim(task(), "ins_1", 101.0))
+    gap = Event("tsk_1", 1, 2, EventKind.LOG, Raw(b"{}"))
+    old = Result("tsk_1", 0, Outcome.COMPLETED, Raw(b"1"))
+    for said in (gap, old):
+        assert on_report(claimed, by=INSTANCE, latest=1, said=said, now=102.0) is None

@@ -39,6 +39,7 @@ from agentic_atlas.sdk.ports import UnsaidQuestion
 
 BASE = Hello(1, InstanceInfo("i1"), [])
 WINDOW = 3
+WITHIN = 0.25
 
 
 def task(name: str = "t1", attempt: int = 1, skill: str = "work") -> Task:
@@ -111,6 +112,61 @@ def test_a_task_is_new_once_and_a_repeated_one_is_answered_with_what_is_known() 
     assert drain(ledger) == [result()]
     assert not ledger.offer(task())
     assert drain(ledger) == [result()]
+
+
+class Quick:
+    """A connected ledger with one attempt, on a clock that the test moves."""
+
+    def __init__(self) -> None:
+        self.now = 100.0
+        self.ledger = Ledger(clock=lambda: self.now, keep_back=True)
+        connect(self.ledger)
+        self.ledger.offer(task())
+        self.ledger.say(Accept("t1", 1))
+
+    def heard(self) -> list[Any]:
+        self.ledger.let_go(WITHIN)
+        return drain(self.ledger)
+
+
+def test_of_an_attempt_that_has_its_result_at_once_only_that_is_said() -> None:
+    quick = Quick()
+    quick.now += WITHIN / 2
+    assert (quick.heard(), quick.ledger.queue.keeps_back) == ([], True)
+    quick.ledger.say(result())
+    assert (quick.heard(), quick.ledger.queue.keeps_back) == ([result()], False)
+    quick.now += WITHIN
+    assert quick.heard() == []
+
+
+def test_one_that_takes_longer_is_accepted_by_itself() -> None:
+    quick = Quick()
+    quick.now += 1.01 * WITHIN
+    assert (quick.heard(), quick.ledger.queue.keeps_back) == ([Accept("t1", 1)], False)
+    quick.ledger.say(result())
+    assert quick.heard() == [result()]
+
+
+@pytest.mark.parametrize("said", [event(), call(), Drain()], ids=lambda said: type(said).__name__)
+def test_whatever_else_is_said_comes_after_the_accept(said: Event | Call | Drain) -> None:
+    quick = Quick()
+    quick.ledger.say(said)
+    quick.ledger.say(result())
+    assert drain(quick.ledger) == [Accept("t1", 1), said, result()]
+
+
+def test_a_task_that_comes_again_is_answered_at_once_and_once() -> None:
+    quick = Quick()
+    assert not quick.ledger.offer(task())
+    assert drain(quick.ledger) == [Accept("t1", 1)]
+    quick.now += 2 * WITHIN
+    assert quick.heard() == []
+
+
+def test_an_accept_that_was_kept_back_is_not_lost_by_a_cut() -> None:
+    quick = Quick()
+    assert connect(quick.ledger).running == [RunningAttempt("t1", 1)]
+    assert drain(quick.ledger) == [Accept("t1", 1)]
 
 
 def test_an_attempt_that_is_over_is_never_started_again() -> None:
