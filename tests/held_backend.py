@@ -40,11 +40,19 @@ from agentic_atlas.protocol.inside.messages import (
     Lost,
     Reported,
     Revoke,
-    Tell,
     TurnAway,
     Withdrawn,
 )
-from agentic_atlas.protocol.messages import Delivery, Event, Outcome, Reaction, Result, RunningAttempt, SkillSpec
+from agentic_atlas.protocol.messages import (
+    Answer,
+    Delivery,
+    Event,
+    Outcome,
+    Reaction,
+    Result,
+    RunningAttempt,
+    SkillSpec,
+)
 from agentic_atlas.protocol.messages import Task as Assignment
 from agentic_atlas.protocol.tasks import LEASED, Loss, TaskState
 from agentic_atlas.router.router import Router
@@ -284,7 +292,7 @@ class HeldBackend:
         )
         told = Dialogue((*dialogue.questions, question))
         self._stored.change(record.id, lambda task: Change(replace(task, dialogue=told)))
-        self.router.say(Tell(record.id, record.attempt, reaction))
+        self.router.say(Answer(record.id, record.attempt, reaction))
 
     def revoke(self, token_id: str) -> None:
         """Revoke a token."""

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from agentic_atlas.protocol import session, tasks
-from agentic_atlas.protocol.messages import MESSAGES, name_of
+from agentic_atlas.protocol.messages import MESSAGES, NAMES
 from tests.docs.pages import DOCS, ROOT, blocks, pages
 from tests.docs.reference import codes, commands, http, life, settings, transcript, wire
 from tests.docs.reference.parts import PARTS, names_in, renewed
@@ -51,7 +51,7 @@ def test_every_diagram_of_states_is_drawn_from_its_table() -> None:
 def test_the_diagrams_show_every_state_and_every_arrow() -> None:
     for state, arrows in session.TRANSITIONS.items():
         assert state in wire.drawn()
-        assert all(name_of(kind) in wire.drawn() for kind in arrows)
+        assert all(NAMES[kind] in wire.drawn() for kind in arrows)
     lines = [line.strip() for line in life.drawn().splitlines()]
     for state, moves in tasks.TRANSITIONS.items():
         assert all(f"{state} --> {goal}: {trigger}" in lines for trigger, goal in moves.items())

@@ -27,9 +27,9 @@ from agentic_atlas.protocol.inside.messages import (
     Lost,
     Receipt,
     Reported,
-    Stop,
     ToRouter,
 )
+from agentic_atlas.protocol.messages import Cancel
 
 KILLED = 137
 
@@ -95,7 +95,7 @@ class FailingRouter(network.Router):
         match message:
             case Deliver():
                 self._passing("deliver", message)
-            case Stop():
+            case Cancel():
                 self._passing("cancel", message)
             case Admit():
                 passed("admit stored")

@@ -11,18 +11,11 @@ Handler = Callable[[str, bytes], None]
 """Called with subject and payload on the subscriber's event loop; it must return at once and not raise."""
 
 
-class Subscription(Protocol):
-    """A handler's place on the bus."""
-
-    def cancel(self) -> None:
-        """Call the handler no more. May be called twice."""
-
-
 class Bus(Protocol):
     """Publish and subscribe; the whole of it."""
 
     def publish(self, subject: str, payload: bytes = b"") -> None:
         """Tell every subscriber of exactly this subject; returns at once, and drops the message when it can't."""
 
-    def subscribe(self, subject: str, handler: Handler) -> Subscription:
-        """Have `handler` called for each message on `subject` from now on."""
+    def subscribe(self, subject: str, handler: Handler) -> Callable[[], None]:
+        """Have `handler` called for each message on `subject` from now on, until what is returned is called."""

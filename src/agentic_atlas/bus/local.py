@@ -1,6 +1,9 @@
 """The bus within one process: handlers are called at once, on the publisher's loop."""
 
-from agentic_atlas.bus.base import Handler, Subscription
+from collections.abc import Callable
+from functools import partial
+
+from agentic_atlas.bus.base import Handler
 
 
 class LocalBus:
@@ -15,22 +18,14 @@ class LocalBus:
         for handler in list(self._handlers.get(subject, {}).values()):
             handler(subject, payload)
 
-    def subscribe(self, subject: str, handler: Handler) -> Subscription:
+    def subscribe(self, subject: str, handler: Handler) -> Callable[[], None]:
         """See `Bus.subscribe`."""
         self._next += 1
         self._handlers.setdefault(subject, {})[self._next] = handler
-        return _LocalSubscription(self, subject, self._next)
+        return partial(self._remove, subject, self._next)
 
     def _remove(self, subject: str, number: int) -> None:
         handlers = self._handlers.get(subject, {})
         handlers.pop(number, None)
         if not handlers:
             self._handlers.pop(subject, None)
-
-
-class _LocalSubscription:
-    def __init__(self, bus: LocalBus, subject: str, number: int) -> None:
-        self._bus, self._subject, self._number = bus, subject, number
-
-    def cancel(self) -> None:
-        self._bus._remove(self._subject, self._number)

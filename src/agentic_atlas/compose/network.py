@@ -27,7 +27,6 @@ from agentic_atlas.compose.restore import finish_restore, make_private
 from agentic_atlas.compose.sources import SortableIds, machine_names, monotonic, python_environ, wall
 from agentic_atlas.protocol.inside.messages import Identity
 from agentic_atlas.router.door import AgentDoor, serve
-from agentic_atlas.router.handshake import Guard
 from agentic_atlas.router.router import Router
 from agentic_atlas.settings import Settings
 from agentic_atlas.transport.limiter import ConnectionLimiter
@@ -85,7 +84,7 @@ async def _running(
     crowd = OpenConnections(raise_limit(), log, monotonic)
     # Before anything lives: a port that is taken is one plain error.
     listener = await serve(
-        AgentDoor(router, Guard(_identify(ring, engine.network), hosts)),
+        AgentDoor(router, _identify(ring, engine.network), hosts),
         host=settings.host,
         port=settings.router_port,
         limiter=ConnectionLimiter(settings.router.max_connections, settings.router.max_connections_per_address),

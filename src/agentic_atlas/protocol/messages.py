@@ -31,11 +31,13 @@ SkillName: TypeAlias = Annotated[str, Meta(min_length=1, max_length=64, pattern=
 Code: TypeAlias = Annotated[str, Meta(pattern=CODE)]
 """A stable word for programs: 1 to 64 lower-case letters, digits and `_`."""
 
-Line: TypeAlias = Annotated[str, Meta(max_length=1024)]
+LINE = 1024
+"""Characters of a line, at the most."""
+Line: TypeAlias = Annotated[str, Meta(max_length=LINE)]
 Label: TypeAlias = Annotated[
     str,
     Meta(
-        max_length=1024,
+        max_length=LINE,
         pattern=r"^[^\x00-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff]*\Z",
     ),
 ]
@@ -525,12 +527,10 @@ MESSAGES: tuple[type[Message], ...] = (
 )  # fmt: skip
 """Every message type, in the order a connection meets them."""
 
+NAMES: dict[type[Message], str] = {kind: str(kind.__struct_config__.tag) for kind in MESSAGES}
+"""What each is called in `type` on the wire."""
+
 
 def sent_by(kind: type[Message], side: Side) -> bool:
     """Tell whether this side may send this kind of message."""
     return kind.SENDER is None or kind.SENDER is side
-
-
-def name_of(kind: type[Message]) -> str:
-    """Return the message's `type` on the wire."""
-    return str(kind.__struct_config__.tag)

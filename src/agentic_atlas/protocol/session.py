@@ -14,6 +14,7 @@ from agentic_atlas.protocol.closing import CloseCode
 from agentic_atlas.protocol.codec import ProtocolError
 from agentic_atlas.protocol.messages import (
     HELLO_BYTES,
+    NAMES,
     Accept,
     Answer,
     Beat,
@@ -32,7 +33,6 @@ from agentic_atlas.protocol.messages import (
     Side,
     Task,
     Welcome,
-    name_of,
     sent_by,
 )
 
@@ -131,8 +131,8 @@ class Session:
             return
         sender = self.side if turns is self._ours else self.side.peer
         if not sent_by(kind, sender):
-            raise ProtocolError(f"{name_of(kind)} is not for the {sender} to send", code="wrong_sender")
-        raise ProtocolError(f"{name_of(kind)} is not allowed while {self.state}", code="out_of_order")
+            raise ProtocolError(f"{NAMES[kind]} is not for the {sender} to send", code="wrong_sender")
+        raise ProtocolError(f"{NAMES[kind]} is not allowed while {self.state}", code="out_of_order")
 
 
 def hello_too_big() -> ProtocolError:

@@ -5,13 +5,14 @@ import ssl as tls
 from functools import partial
 from http import HTTPStatus
 
+from agentic_atlas.auth.hosts import Hosts
 from agentic_atlas.errors import AtlasError, ConfigurationError
 from agentic_atlas.protocol.closing import CloseCode
 from agentic_atlas.protocol.codec import ProtocolError
 from agentic_atlas.protocol.messages import HELLO_BYTES
 from agentic_atlas.protocol.session import hello_too_big
 from agentic_atlas.protocol.versions import SUBPROTOCOL
-from agentic_atlas.router.handshake import HEALTH, Guard, asked, broken, check_sender, identify, refusal, too_crowded
+from agentic_atlas.router.handshake import HEALTH, Verify, broken, check_sender, identify, refusal, too_crowded, upgrade
 from agentic_atlas.router.router import Router
 from agentic_atlas.transport.head import Head, HttpAnswer
 from agentic_atlas.transport.limiter import ConnectionLimiter
@@ -26,23 +27,24 @@ class AgentDoor:
     unknown_bytes = HELLO_BYTES + 16 * 1024
     farewell: tuple[int, str] = (CloseCode.GOING_AWAY, "router_is_stopping")
 
-    def __init__(self, router: Router, guard: Guard) -> None:
-        """Take whom to let in to, and who tells who they are and which requests are for this network."""
+    def __init__(self, router: Router, verify: Verify, hosts: Hosts | None = None) -> None:
+        """Take whom to let in to, who tells who they are, and names that requests may be for: local ones by default."""
         self.router = router
-        self._guard = guard
+        self._verify = verify
+        self._hosts = Hosts() if hosts is None else hosts
         self._log = router.context.log
 
     def answer(self, head: Head, address: str, *, crowded: bool) -> Upgrade | HttpAnswer:
         """See `transport.server.Door`."""
-        check_sender(head, self._guard.hosts)
+        check_sender(head, self._hosts)
         if head.path == HEALTH and head.method in ("GET", "HEAD"):
             return _HEALTHY
         if crowded:
             raise too_crowded()
-        request = asked(head)
-        identity = identify(request, self._guard.verify)
+        key = upgrade(head)
+        identity = identify(head.all("sec-websocket-protocol"), head.all("authorization"), self._verify)
         self.router.check(identity)
-        return Upgrade(request.key, SUBPROTOCOL, partial(self.router.connect, identity))
+        return Upgrade(key, SUBPROTOCOL, partial(self.router.connect, identity))
 
     def refuse(self, error: Exception, address: str) -> HttpAnswer:
         """See `transport.server.Door`."""

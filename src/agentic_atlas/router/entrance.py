@@ -4,7 +4,7 @@ Pure; the time is passed in. What is remembered is bounded, and the oldest is fo
 is found out at `hello`, as after a restart.
 """
 
-from typing import Generic, TypeVar
+from typing import TypeVar
 
 from agentic_atlas.errors import Busy, Forbidden, Unauthenticated
 from agentic_atlas.protocol.inside.messages import Identity
@@ -29,9 +29,9 @@ class Entrance:
     """What is known of those who may not come in, or not now."""
 
     def __init__(self) -> None:
-        self._revoked: _Remembered[str] = _Remembered()
-        self._shut: _Remembered[tuple[str, float]] = _Remembered()
-        self._pauses: _Remembered[tuple[float, float]] = _Remembered()
+        self._revoked: dict[str, str] = {}
+        self._shut: dict[str, tuple[str, float]] = {}
+        self._pauses: dict[str, tuple[float, float]] = {}
 
     def check(self, identity: Identity, silent: int, now: float) -> None:
         """Let somebody pass with this token, of which so many connections have not said `hello`.
@@ -56,38 +56,26 @@ class Entrance:
 
     def revoke(self, token_id: str, code: str) -> None:
         """Let nobody in with this token any more."""
-        self._revoked.put(token_id, code)
+        _remember(self._revoked, token_id, code)
 
     def shut_out(self, agent_id: str, code: str, now: float) -> None:
         """Let no instance of this agent in for a while."""
-        self._shut.put(agent_id, (code, now + _SHUT))
+        _remember(self._shut, agent_id, (code, now + _SHUT))
 
     def readmit(self, agent_id: str) -> None:
         """The agent may come in again, as far as is known here."""
-        self._shut.drop(agent_id)
+        self._shut.pop(agent_id, None)
 
     def pause(self, token_id: str, now: float) -> float:
         """A connection with this token is closed for what came on it; return how many seconds the next one waits."""
         until, last = self._pauses.get(token_id) or (0.0, 0.0)
         seconds = min(2 * last, LONGEST_PAUSE) if last and now < until + FORGIVEN else FIRST_PAUSE
-        self._pauses.put(token_id, (now + seconds, seconds))
+        _remember(self._pauses, token_id, (now + seconds, seconds))
         return seconds
 
 
-class _Remembered(Generic[V]):
-    """A bounded dictionary; the entry that was put in first goes first."""
-
-    def __init__(self) -> None:
-        self._entries: dict[str, V] = {}
-
-    def get(self, key: str) -> V | None:
-        return self._entries.get(key)
-
-    def put(self, key: str, value: V) -> None:
-        self._entries.pop(key, None)
-        self._entries[key] = value
-        if len(self._entries) > MOST_REMEMBERED:
-            del self._entries[next(iter(self._entries))]
-
-    def drop(self, key: str) -> None:
-        self._entries.pop(key, None)
+def _remember(entries: dict[str, V], key: str, value: V) -> None:
+    entries.pop(key, None)
+    entries[key] = value
+    if len(entries) > MOST_REMEMBERED:
+        del entries[next(iter(entries))]

@@ -1,7 +1,6 @@
 """Whom the handshake lets in (RFC 6455 §4.2). Pure: a request in, an identity or a refusal out."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import TypeAlias
 
@@ -19,26 +18,6 @@ Verify: TypeAlias = Callable[[Sequence[str]], Identity]
 HEALTH = "/healthz"
 
 _LONGEST_HEADER = len("Bearer ") + 4096
-
-
-class UpgradeRequest(msgspec.Struct, frozen=True):
-    """What of a request for an upgrade matters here."""
-
-    key: str
-    """Of `Sec-WebSocket-Key`."""
-    subprotocols: Sequence[str]
-    """Values of all `Sec-WebSocket-Protocol` headers."""
-    authorization: Sequence[str]
-    """Values of all `Authorization` headers."""
-
-
-@dataclass(frozen=True)
-class Guard:
-    """Who is let in, and for whom a request may be."""
-
-    verify: Verify
-    hosts: Hosts = field(default_factory=Hosts)
-    """Names that requests may be for; by itself addresses and local names alone."""
 
 
 class HandshakeDenied(AtlasError):
@@ -75,7 +54,7 @@ def check_sender(head: Head, hosts: Hosts) -> None:
     """Let a request pass that is for this network, and that no web page of somebody else sent.
 
     Raises:
-        HandshakeRefused: it names no host (400) or somebody else's (421), or another site's page sent it (403).
+        HandshakeDenied: it names no host (400) or somebody else's (421), or another site's page sent it (403).
     """
     try:
         authority = hosts.check(head.hosts())
@@ -84,33 +63,33 @@ def check_sender(head: Head, hosts: Hosts) -> None:
         raise refusal(error) from None
 
 
-def asked(head: Head) -> UpgradeRequest:
-    """Return what of a request for an upgrade matters.
+def upgrade(head: Head) -> str:
+    """Return the key of a request for an upgrade (`Sec-WebSocket-Key`).
 
     Raises:
-        HandshakeRefused: it is for another path (404). HeadRefused: it asks for no upgrade; see `upgrade_key`.
+        HandshakeDenied: it is for another path (404). HeadRefused: it asks for no upgrade; see `upgrade_key`.
     """
     if head.path != PATH:
         message = f"agents connect at {PATH}; the HTTP API is at another port, 8000 by default"
         raise HandshakeDenied(HTTPStatus.NOT_FOUND, "not_found", message)
-    return UpgradeRequest(upgrade_key(head), head.all("sec-websocket-protocol"), head.all("authorization"))
+    return upgrade_key(head)
 
 
-def identify(request: UpgradeRequest, verify: Verify) -> Identity:
-    """Return whose connection this is.
+def identify(subprotocols: Sequence[str], authorization: Sequence[str], verify: Verify) -> Identity:
+    """Return whose connection this is, from all `Sec-WebSocket-Protocol` and `Authorization` headers.
 
     Raises:
-        HandshakeRefused: not our subprotocol (400), or a token that `verify` does not accept.
+        HandshakeDenied: not our subprotocol (400), or a token that `verify` does not accept.
     """
-    offered = [name.strip() for value in request.subprotocols for name in value.split(",")]
+    offered = [name.strip() for value in subprotocols for name in value.split(",")]
     if SUBPROTOCOL not in offered:
         raise HandshakeDenied(
             HTTPStatus.BAD_REQUEST, "subprotocol_required", f"name the subprotocol {SUBPROTOCOL} in the handshake"
         )
-    if any(len(value) > _LONGEST_HEADER for value in request.authorization):
+    if any(len(value) > _LONGEST_HEADER for value in authorization):
         raise HandshakeDenied(HTTPStatus.UNAUTHORIZED, "token_too_long", "this is longer than any token of ours")
     try:
-        return verify(request.authorization)
+        return verify(authorization)
     except AtlasError as error:
         raise refusal(error) from None
 

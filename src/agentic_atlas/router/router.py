@@ -28,8 +28,6 @@ from agentic_atlas.protocol.inside.messages import (
     Replied,
     Revoke,
     ShutOut,
-    Stop,
-    Tell,
     ToRouter,
     TurnAway,
     Unleased,
@@ -48,9 +46,6 @@ from agentic_atlas.router.settings import RouterSettings
 
 _STOOD_STILL = 1.0
 """Seconds by which a tick has to be late to count as a stop of this process, which is no agent's fault."""
-
-_LINE = 1024
-"""Longest reason of a cancel (`messages.Line`)."""
 
 _RETURNS_PER_SECOND = 25
 """Agents that are asked to come back in the same second after a stop, as long as that keeps the grace period."""
@@ -290,13 +285,19 @@ class Commands:
             # What was granted to an older connection uses up nothing of this one's.
             connection.agent.deliver(task, granted=instance == connection.agent.instance)
 
-    def stop(self, said: Stop) -> None:
-        """Ask the holder to stop."""
-        self._tell_holder(Cancel(said.task, said.attempt, said.reason[:_LINE]))
+    def tell_holder(self, message: Cancel | Answer) -> None:
+        """Say this to whoever holds the attempt, and to whoever is on its way to hold it.
 
-    def tell(self, said: Tell) -> None:
-        """Tell the holder what became of its question."""
-        self._tell_holder(Answer(said.task, said.attempt, said.reaction))
+        One that is away learns it from the backend when it comes back.
+        """
+        attempt = RunningAttempt(message.task, message.attempt)
+        holder = self._connections.get(self._leases.holder(attempt) or 0)
+        if holder is not None:
+            holder.send(message)
+        instance_id = self._leases.instance(attempt)
+        for connection in self._hub.on_their_way():
+            if connection.instance_id == instance_id:
+                self._registration.meanwhile(connection, message)
 
     def forget(self, said: Forget) -> None:
         """Give up the lease."""
@@ -348,20 +349,6 @@ class Commands:
     def _leased(self, attempt: RunningAttempt) -> bool:
         return self._leases.instance(attempt) is not None or attempt in self._expired
 
-    def _tell_holder(self, message: Cancel | Answer) -> None:
-        """Say this to whoever holds the attempt, and to whoever is on its way to hold it.
-
-        One that is away learns it from the backend when it comes back.
-        """
-        attempt = RunningAttempt(message.task, message.attempt)
-        holder = self._connections.get(self._leases.holder(attempt) or 0)
-        if holder is not None:
-            holder.send(message)
-        instance_id = self._leases.instance(attempt)
-        for connection in self._hub.on_their_way():
-            if connection.instance_id == instance_id:
-                self._registration.meanwhile(connection, message)
-
 
 def _table(
     registration: Registration, receive: Callable[[Receipt], None], commands: Commands
@@ -372,8 +359,8 @@ def _table(
         TurnAway: registration.answered,
         Receipt: receive,
         Deliver: commands.deliver,
-        Stop: commands.stop,
-        Tell: commands.tell,
+        Cancel: commands.tell_holder,
+        Answer: commands.tell_holder,
         Forget: commands.forget,
         Abandon: commands.abandon,
         Adopt: commands.adopt,

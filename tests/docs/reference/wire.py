@@ -11,7 +11,7 @@ from msgspec import Raw, inspect
 
 from agentic_atlas.protocol import messages
 from agentic_atlas.protocol.closing import ADVICE, CloseCode, comes_back
-from agentic_atlas.protocol.messages import MESSAGES, Limits, Message, Question, name_of
+from agentic_atlas.protocol.messages import MESSAGES, NAMES, Limits, Message, Question
 from agentic_atlas.protocol.session import TRANSITIONS, ConnectionState
 from tests.docs.reference.markdown import anchor, code, fence, paragraphs, table, wrapped
 from tests.docs.reference.source import attribute_docs, files, module_docs, summary, tree_of
@@ -32,7 +32,7 @@ def drawn() -> str:
     lines = ["stateDiagram-v2", f"    [*] --> {ConnectionState.CONNECTED}: handshake with a valid token"]
     for state, arrows in TRANSITIONS.items():
         for target in dict.fromkeys(arrows.values()):
-            names = ", ".join(name_of(kind) for kind, goal in arrows.items() if goal is target)
+            names = ", ".join(NAMES[kind] for kind, goal in arrows.items() if goal is target)
             lines.append(f"    {state} --> {target}: {names}" if target is not state else _stays(state, names))
         if state is not ConnectionState.CLOSED:
             lines.append(f"    {state} --> {ConnectionState.CLOSED}: close")
@@ -56,7 +56,7 @@ def named_types() -> str:
 
 
 def message_list() -> str:
-    rows = [(f"[`{name_of(kind)}`](#{anchor(name_of(kind))})", _direction(kind), summary(kind)) for kind in MESSAGES]
+    rows = [(f"[`{NAMES[kind]}`](#{anchor(NAMES[kind])})", _direction(kind), summary(kind)) for kind in MESSAGES]
     return table(("message", "from → to", "meaning, and what answers it"), rows)
 
 
@@ -93,7 +93,7 @@ def close_codes() -> str:
 
 
 def _message(kind: type[Message]) -> Iterator[str]:
-    yield f"### {name_of(kind)}"
+    yield f"### {NAMES[kind]}"
     yield wrapped(kind.__doc__ or "")
     allowed = [state for state, arrows in TRANSITIONS.items() if kind in arrows]
     yield f"{_direction(kind)}, while the connection is {' or '.join(allowed)}."

@@ -47,13 +47,11 @@ from agentic_atlas.protocol.inside.messages import (
     Reported,
     Revoke,
     ShutOut,
-    Stop,
-    Tell,
     ToRouter,
     TurnAway,
     Unleased,
 )
-from agentic_atlas.protocol.messages import Call, Hello, InstanceInfo, Raw, Reaction, SkillSpec
+from agentic_atlas.protocol.messages import Answer, Call, Cancel, Hello, InstanceInfo, Raw, Reaction, SkillSpec
 from agentic_atlas.protocol.tasks import Holdup, Loss
 
 GREET = SkillSpec(
@@ -112,9 +110,9 @@ class HandRouter:
             case Deliver():
                 self.delivered.append((message.instance, message.task))
                 self.arrived.set()
-            case Stop():
+            case Cancel():
                 self.cancels.append(message.task)
-            case Tell():
+            case Answer():
                 self.answers.append((message.task, message.reaction))
             case Revoke():
                 self.closed += message.token_ids

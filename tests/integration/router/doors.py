@@ -37,7 +37,6 @@ from agentic_atlas.protocol.messages import (
 from agentic_atlas.protocol.session import Session
 from agentic_atlas.router.door import AgentDoor as AgentsDoor
 from agentic_atlas.router.door import serve
-from agentic_atlas.router.handshake import Guard
 from agentic_atlas.router.router import Router
 from agentic_atlas.router.settings import RouterSettings
 from agentic_atlas.transport.limiter import ConnectionLimiter
@@ -122,7 +121,7 @@ async def door(
     async with asyncio.TaskGroup() as group:
         running = [group.create_task(life) for life in (router.run(), backend.run())]
         listener = await serve(
-            AgentsDoor(router, Guard(verify)),
+            AgentsDoor(router, verify),
             host="127.0.0.1",
             port=0,
             ssl=ssl,

@@ -24,7 +24,6 @@ from agentic_atlas.errors import ConfigurationError
 from agentic_atlas.protocol.closing import decode_reason
 from agentic_atlas.protocol.messages import Beat, Event, EventAck, EventKind, Limits, Outcome, Result, ResultAck, Task
 from agentic_atlas.router.door import AgentDoor, serve
-from agentic_atlas.router.handshake import Guard
 from agentic_atlas.router.settings import RouterSettings
 from agentic_atlas.transport.limiter import ConnectionLimiter
 from tests.certificates import speaking_tls
@@ -281,7 +280,7 @@ async def test_a_port_that_is_taken_is_told_with_the_way_out() -> None:
         )
         with pytest.raises(ConfigurationError, match=f"^{re.escape(told)}$"):
             await serve(
-                AgentDoor(at.router, Guard(verify)),
+                AgentDoor(at.router, verify),
                 host="127.0.0.1",
                 port=at.port,
                 limiter=ConnectionLimiter(1, 1),

@@ -7,6 +7,7 @@ import pytest
 
 from agentic_atlas.protocol.messages import (
     MESSAGES,
+    NAMES,
     Beat,
     Drain,
     Hello,
@@ -14,7 +15,6 @@ from agentic_atlas.protocol.messages import (
     Limits,
     Message,
     Side,
-    name_of,
     sent_by,
 )
 
@@ -25,10 +25,10 @@ def test_the_list_and_the_union_have_the_same_members() -> None:
 
 
 def test_every_message_has_a_name_of_its_own() -> None:
-    assert len({name_of(kind) for kind in MESSAGES}) == len(MESSAGES)
+    assert len(set(NAMES.values())) == len(MESSAGES)
 
 
-@pytest.mark.parametrize("kind", MESSAGES, ids=name_of)
+@pytest.mark.parametrize("kind", MESSAGES, ids=NAMES.get)
 def test_every_message_has_a_sender_and_says_in_words_what_it_is(kind: type[Message]) -> None:
     assert any(sent_by(kind, side) for side in Side)
     assert kind.__doc__

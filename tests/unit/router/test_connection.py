@@ -5,7 +5,7 @@ import asyncio
 import msgspec
 import pytest
 
-from agentic_atlas.protocol.inside.messages import Deliver, Replied, Stop
+from agentic_atlas.protocol.inside.messages import Deliver, Replied
 from agentic_atlas.protocol.messages import (
     Answer,
     Beat,
@@ -121,7 +121,7 @@ async def test_large_tasks_wait_for_room_and_their_cancel_waits_with_them() -> N
         for slot, task in zip(slots, tasks, strict=True):
             assert slot is not None
             net.router.say(Deliver(slot, task.message()))
-        net.router.say(Stop("task_2", 0, "stop"))
+        net.router.say(Cancel("task_2", 0, "stop"))
         assert agent.tasks == []
         agent.backlog = 0
         agent.connection.writable()
@@ -139,7 +139,7 @@ async def test_large_answers_wait_for_room_instead_of_ending_the_connection() ->
         large = msgspec.Raw(b'"%s"' % (b"x" * 2 * MEGABYTE))
         for number in (1, 2, 3):
             net.backend.answer(task, Reaction(number, large))
-        net.router.say(Stop("task_1", 1, "stop"))
+        net.router.say(Cancel("task_1", 1, "stop"))
         assert agent.all(Answer) == []
         agent.backlog = 0
         agent.connection.writable()

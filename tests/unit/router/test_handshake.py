@@ -10,12 +10,11 @@ from agentic_atlas.errors import AtlasError, Busy, Forbidden, Unauthenticated, U
 from agentic_atlas.protocol.inside.messages import Identity
 from agentic_atlas.router.handshake import (
     HandshakeDenied,
-    UpgradeRequest,
-    asked,
     broken,
     check_sender,
     identify,
     too_crowded,
+    upgrade,
 )
 from agentic_atlas.transport.head import Head
 
@@ -26,25 +25,27 @@ def accept(values: Sequence[str]) -> Identity:
     return ADA
 
 
-def refused(request: UpgradeRequest, error: AtlasError | None = None) -> HandshakeDenied:
+def refused(
+    subprotocols: Sequence[str], authorization: Sequence[str], error: AtlasError | None = None
+) -> HandshakeDenied:
     def verify(values: Sequence[str]) -> Identity:
         assert error is not None, "the token must not be looked at"
         raise error
 
     with pytest.raises(HandshakeDenied) as caught:
-        identify(request, verify)
+        identify(subprotocols, authorization, verify)
     return caught.value
 
 
 @pytest.mark.parametrize("subprotocols", [["atlas.v1"], ["other, atlas.v1"], ["other", " atlas.v1 , x"]])
 def test_our_subprotocol_may_be_one_of_several(subprotocols: list[str]) -> None:
-    assert identify(UpgradeRequest("key", subprotocols, ["Bearer t"]), accept) is ADA
+    assert identify(subprotocols, ["Bearer t"], accept) is ADA
 
 
 @pytest.mark.parametrize("path", ["/", "/ws/", "/WS", "//ws", "/ws#x", "/%77s", ""])
 def test_there_is_one_path(path: str) -> None:
     with pytest.raises(HandshakeDenied) as caught:
-        asked(Head("GET", path, True, ()))
+        upgrade(Head("GET", path, True, ()))
     assert (caught.value.status, caught.value.code) == (404, "not_found")
 
 
@@ -74,12 +75,12 @@ def test_the_host_of_an_absolute_address_counts_in_place_of_the_field() -> None:
 
 @pytest.mark.parametrize("subprotocols", [[], [""], ["atlas.v2"], ["ATLAS.V1"], ["atlas.v1x"]])
 def test_without_our_subprotocol_there_is_no_upgrade(subprotocols: list[str]) -> None:
-    error = refused(UpgradeRequest("key", subprotocols, ["Bearer t"]))
+    error = refused(subprotocols, ["Bearer t"])
     assert (error.status, error.code) == (400, "subprotocol_required")
 
 
 def test_a_header_longer_than_any_token_is_refused_unread() -> None:
-    error = refused(UpgradeRequest("key", ["atlas.v1"], ["Bearer " + "x" * 4097]))
+    error = refused(["atlas.v1"], ["Bearer " + "x" * 4097])
     assert (error.status, error.code) == (401, "token_too_long")
 
 
@@ -95,7 +96,7 @@ def test_a_header_longer_than_any_token_is_refused_unread() -> None:
     ],
 )
 def test_what_verify_says_decides_the_status(error: AtlasError, status: int, retry_after: str | None) -> None:
-    answer = refused(UpgradeRequest("key", ["atlas.v1"], ["Bearer t"]), error)
+    answer = refused(["atlas.v1"], ["Bearer t"], error)
     headers = dict(answer.answer().headers)
     assert answer.answer().status == answer.status == status
     assert headers["Atlas-Error"] == error.code

@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from agentic_atlas.errors import Unavailable
-from agentic_atlas.protocol.inside.messages import Abandon, Adopt, Deliver, Forget, ShutOut, Tell
+from agentic_atlas.protocol.inside.messages import Abandon, Adopt, Deliver, Forget, ShutOut
 from agentic_atlas.protocol.messages import (
     Accept,
     Answer,
@@ -438,8 +438,8 @@ async def test_an_answer_of_an_attempt_that_nobody_holds_is_said_to_nobody() -> 
     async with network() as net:
         agent = await net.agent()
         net.backend.submit("agt")
-        net.router.say(Tell("task_1", 2, Reaction(1)))
-        net.router.say(Tell("task_9", 1, Reaction(1)))
+        net.router.say(Answer("task_1", 2, Reaction(1)))
+        net.router.say(Answer("task_9", 1, Reaction(1)))
         assert agent.all(Answer) == []
 
 

@@ -15,7 +15,7 @@ from msgspec import Raw
 from agentic_atlas.backend.domain.questions import MOST_ASKED, TaskQuestion, size_of
 from agentic_atlas.backend.domain.records import Task, TaskEvent, TaskEventKind, TaskFailure
 from agentic_atlas.protocol import codes, messages
-from agentic_atlas.protocol.inside.messages import InstanceRef, Stop
+from agentic_atlas.protocol.inside.messages import InstanceRef
 from agentic_atlas.protocol.messages import (
     NULL,
     Accept,
@@ -342,9 +342,10 @@ def assignment(task: Task) -> messages.Task:
     )
 
 
-def stop_order(task: Task) -> Stop:
+def stop_order(task: Task) -> messages.Cancel:
     """Return what has the task's current attempt stopped: it is to be canceled, or ended without its agent."""
-    return Stop(task.id, task.attempt, task.cancel_reason or (task.error.message if task.error else ""))
+    reason = task.cancel_reason or (task.error.message if task.error else "")
+    return messages.Cancel(task.id, task.attempt, reason[: messages.LINE])
 
 
 _ENDS: Mapping[Outcome, Callable[[Task, int, TaskFailure, float], Change | None]] = {

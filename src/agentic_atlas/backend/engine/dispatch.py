@@ -24,7 +24,7 @@ from agentic_atlas.backend.engine.feed import Feed
 from agentic_atlas.backend.ports import Added, Changed, Decide, FaultLog, RouterPort, Tasks
 from agentic_atlas.errors import Busy, Unavailable
 from agentic_atlas.protocol import messages
-from agentic_atlas.protocol.inside.messages import Deliver, Forget, InstanceRef, Tell
+from agentic_atlas.protocol.inside.messages import Deliver, Forget, InstanceRef
 from agentic_atlas.protocol.tasks import LEASED, TaskState
 
 T = TypeVar("T")
@@ -320,7 +320,7 @@ class Dispatcher:
         if changed is not None and changed.task is not None:
             self._follow(changed.task, changed.events)
             for question in settled(changed.task, changed.events):
-                self._router.say(Tell(changed.task.id, changed.task.attempt, question.reaction))
+                self._router.say(messages.Answer(changed.task.id, changed.task.attempt, question.reaction))
 
     def _ring(self, task_id: str, now: float) -> None:
         self.end(task_id, partial(expire, now=now)).add_done_callback(partial(self._looked_at, task_id))

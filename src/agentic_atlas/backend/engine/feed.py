@@ -184,11 +184,11 @@ class Feed:
         watch = Watch()
         watch.closed = self._closed
         self._watches.setdefault(task_id, set()).add(watch)
-        subscription = self._bus.subscribe(_PREFIX + task_id, watch.ring)
+        unsubscribe = self._bus.subscribe(_PREFIX + task_id, watch.ring)
         try:
             yield watch
         finally:
-            subscription.cancel()
+            unsubscribe()
             self._watches[task_id].discard(watch)
             if not self._watches[task_id]:
                 del self._watches[task_id]
@@ -198,12 +198,12 @@ class Feed:
         """Watch a task, and have its events from now on; those before are read from the store."""
         story = self._stories.setdefault(task_id, Story(self._memory))
         story.followers += 1
-        subscription = self._bus.subscribe(_PREFIX + task_id, lambda _, said: story.goes_on(int(said.split()[0])))
+        unsubscribe = self._bus.subscribe(_PREFIX + task_id, lambda _, said: story.goes_on(int(said.split()[0])))
         try:
             with self.watch(task_id) as watch:
                 yield watch, story
         finally:
-            subscription.cancel()
+            unsubscribe()
             story.followers -= 1
             if not story.followers:
                 del self._stories[task_id]

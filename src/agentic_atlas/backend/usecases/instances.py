@@ -21,12 +21,9 @@ from agentic_atlas.backend.usecases.application import use_case
 from agentic_atlas.errors import Conflict, InvalidInput
 from agentic_atlas.protocol.closing import CloseCode
 from agentic_atlas.protocol.inside.messages import Admit, Arrived, InstanceRef
-from agentic_atlas.protocol.messages import Answer, Cancel, Hello, Predecessor, RunningAttempt, SkillSpec, Verdict
+from agentic_atlas.protocol.messages import Answer, Hello, Predecessor, RunningAttempt, SkillSpec, Verdict
 from agentic_atlas.protocol.tasks import Loss
 from agentic_atlas.protocol.versions import PROTOCOL_VERSION
-
-_LINE = 1024
-"""Longest reason of a cancel (`messages.Line`)."""
 
 
 @use_case
@@ -155,9 +152,7 @@ async def _settle(engine: Engine, said: Arrived, instance: InstanceRef, *, agent
         owner=owner,
         attempts=tuple(verdicts),
         held=tuple(assignment(task) for task in unknown if task.accepted_at is None),
-        cancels=tuple(
-            Cancel(task.id, task.attempt, task.cancel_reason[:_LINE]) for task in kept if task.cancel_reason is not None
-        ),
+        cancels=tuple(lifecycle.stop_order(task) for task in kept if task.cancel_reason is not None),
         answers=tuple(Answer(task.id, task.attempt, reaction) for task in kept for reaction in task.dialogue.reactions),
         lost=tuple(lost_at_once),
     )

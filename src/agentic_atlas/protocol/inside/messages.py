@@ -19,7 +19,6 @@ from agentic_atlas.protocol.messages import (
     Call,
     Cancel,
     Hello,
-    Reaction,
     Reply,
     Report,
     RunningAttempt,
@@ -223,22 +222,6 @@ class Deliver(msgspec.Struct, frozen=True, tag_field="type"):
     task: Assignment
 
 
-class Stop(msgspec.Struct, frozen=True, tag_field="type"):
-    """Ask whoever holds the attempt to stop it. Answered by its result; one that is away is told as it comes back."""
-
-    task: str
-    attempt: int
-    reason: str
-
-
-class Tell(msgspec.Struct, frozen=True, tag_field="type"):
-    """Tell whoever holds the attempt what became of a question, now or as it comes back. Not answered."""
-
-    task: str
-    attempt: int
-    reaction: Reaction
-
-
 class Forget(msgspec.Struct, frozen=True, tag_field="type"):
     """The attempt has ended without its agent: it needs no lease any more. Not answered."""
 
@@ -316,8 +299,8 @@ ToRouter: TypeAlias = (
     | TurnAway
     | Receipt
     | Deliver
-    | Stop
-    | Tell
+    | Cancel
+    | Answer
     | Forget
     | Abandon
     | Adopt
@@ -327,4 +310,7 @@ ToRouter: TypeAlias = (
     | Replied
     | Audit
 )
-"""What the backend says to a router."""
+"""What the backend says to a router.
+
+`Cancel` and `Answer` are for whoever holds the attempt; one that is away is told as it comes back.
+"""

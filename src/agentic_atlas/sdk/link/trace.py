@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from agentic_atlas.protocol.messages import Call, Message, Result, name_of
+from agentic_atlas.protocol.messages import NAMES, Call, Message, Result
 from agentic_atlas.sdk.logs import Log
 
 _TOLD: Final = (
@@ -21,4 +21,4 @@ def tell(log: Log, direction: str, message: Message, size: int) -> None:
     if isinstance(message, Result) and message.error is not None:
         shown["code"] = message.error.code
     line = f"message {direction}"
-    log.debug(line, type=name_of(type(message)), size=size, **shown)
+    log.debug(line, type=NAMES[type(message)], size=size, **shown)
