@@ -85,7 +85,7 @@ async def create_key(request: Request, application: Parts, who: Who) -> Response
     """Make an API key; its secret is in this answer and nowhere else."""
     body = await read(request, ApiKeyRequest)
     make = api_keys.create if body.user in (None, who.user.name) else partial(api_keys.create_for, user=body.user)
-    issued = await make(who, application, name=body.name, lifetime=body.expires_in)
+    issued = await make(who, application, name=body.name, lifetime=body.expires_in, scopes=body.scopes)
     return Json(new_api_key(issued.key, issued.user, issued.secret), status=HTTPStatus.CREATED)
 
 

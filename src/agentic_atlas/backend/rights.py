@@ -7,13 +7,13 @@ A use case needs one right, which `RIGHT_OF` says for each of them. A right need
 some need an administrator.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from enum import StrEnum
 from typing import Final, TypeAlias
 
 import msgspec
 
-from agentic_atlas.auth import Scope, allows
+from agentic_atlas.auth import API_KEY_SCOPES, Scope, allows, parse_scopes
 from agentic_atlas.backend.domain.records import AgentRecord, ApiKey, CallerRef, Role, Task, User
 from agentic_atlas.errors import Forbidden, NotFound, Unauthenticated
 
@@ -207,6 +207,22 @@ def require(who: Principal | None, right: Right) -> None:
         raise insufficient(need.scope)
     if need.admin and who.user.role is not Role.ADMIN:
         raise Forbidden("only an administrator may do this")
+
+
+def to_give(who: Principal, asked: Sequence[str] | None) -> tuple[str, ...]:
+    """Return what a key is good for that somebody makes: what they ask for, else all that their own is good for.
+
+    Raises:
+        UnknownScope: a word is none of `API_KEY_SCOPES`.
+        Forbidden: their own is not good for it (`insufficient_scope`).
+    """
+    if asked is None:
+        return who.scopes
+    scopes = parse_scopes(" ".join(asked), API_KEY_SCOPES)
+    for scope in scopes:
+        if not allows(who.scopes, scope):
+            raise insufficient(scope)
+    return scopes
 
 
 def insufficient(scope: Scope) -> Forbidden:

@@ -32,6 +32,7 @@ def whoami(*, json: Json = False) -> None:
             ("user", me.user.name),
             ("role", me.user.role),
             ("API key", key),
+            *([] if "*" in me.api_key.scopes else [("good for", " ".join(me.api_key.scopes))]),
             *([("valid until", ends)] if ends else []),
             ("platform", url),
             ("router", me.router_url),

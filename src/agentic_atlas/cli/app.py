@@ -60,6 +60,15 @@ ATLAS = CommandGroup(
                 "revoke": Command("tokens:revoke", "End a token now: the instance that uses it is disconnected."),
             },
         ),
+        "keys": CommandGroup(
+            "API keys that people and programs call the network with.",
+            {
+                "create": Command("keys:create", "Make an API key. It is shown this once."),
+                "list": Command("keys:show_list", "List your API keys, without their secrets."),
+                "revoke": Command("keys:revoke", "Make an API key worthless now."),
+            },
+            default="list",
+        ),
         "tasks": CommandGroup(
             "Tasks: list them, look at one, cancel, watch, answer and repeat them.",
             {

@@ -131,7 +131,7 @@ async def test_a_users_update_changes_what_is_given(opened: Open) -> None:
 async def test_a_key_is_found_by_its_digest_with_its_user_whatever_their_state(opened: Open) -> None:
     async with opened() as store:
         await populate(store)
-        key = api_key(1, expires_at=NOW - 5, revoked_at=NOW - 6)
+        key = api_key(1, expires_at=NOW - 5, revoked_at=NOW - 6, scopes=("tasks:read", "users:admin"))
         await store.users.add_key(key)
         disabled = await store.users.update(BOB.id, disabled_at=NOW)
         assert await store.users.key_by_digest(key.digest) == (key, disabled)

@@ -185,6 +185,53 @@ async def test_members_do_not_administer(tmp_path: Path) -> None:
             assert (answer.status_code, answer.json()["error"]["code"]) == (403, "forbidden")
 
 
+async def test_a_key_with_a_scope_does_what_that_says_and_is_told_what_it_lacks_for_all_else(tmp_path: Path) -> None:
+    async with api(tmp_path) as atlas:
+        await atlas.admin.post("/api/v1/agents", json={"name": "work"})
+        await atlas.connect(atlas.admin, "work", GREET)
+        asked = {"agent": "work", "skill": "greet", "input": {"name": "x"}}
+        made = await atlas.admin.post("/api/v1/api-keys", json={"name": "cron", "scopes": ["tasks:write"]})
+        assert (made.status_code, made.json()["scopes"]) == (201, ["tasks:write"])
+        narrow = atlas.with_key(made.json()["key"])
+        task = (await narrow.post("/api/v1/tasks", json=asked)).json()["id"]
+        assert (await narrow.get(f"/api/v1/tasks/{task}")).json()["input"] == {"name": "x"}
+        assert (await narrow.get("/api/v1/whoami")).json()["api_key"]["scopes"] == ["tasks:write"]
+        for method, path, body, lacks in (
+            ("GET", "/api/v1/agents", None, "agents:read"),
+            ("POST", "/api/v1/agents/work/tokens", {}, "tokens:write"),
+            ("GET", "/api/v1/users", None, "users:admin"),
+            ("GET", "/api/v1/api-keys", None, "*"),
+            ("POST", "/api/v1/api-keys", {"scopes": ["tasks:write"]}, "*"),
+            ("POST", "/api/v1/backups", None, "*"),
+        ):
+            error = (await narrow.request(method, path, json=body)).json()["error"]
+            assert error["code"] == "insufficient_scope", path
+            assert error["message"].endswith(f"it lacks the scope {lacks}")
+        assert (await narrow.delete(f"/api/v1/api-keys/{made.json()['id']}")).status_code == 200
+        assert (await narrow.get("/api/v1/whoami")).status_code == 401
+
+
+async def test_an_administrators_narrow_key_makes_no_key_that_is_good_for_more(tmp_path: Path) -> None:
+    async with api(tmp_path) as atlas:
+        await atlas.member("ada")
+        narrow = atlas.with_key(
+            (await atlas.admin.post("/api/v1/api-keys", json={"scopes": ["users:admin"]})).json()["key"]
+        )
+        refusal = await narrow.post("/api/v1/api-keys", json={"user": "ada", "scopes": ["*"]})
+        assert (refusal.status_code, refusal.json()["error"]["code"]) == (403, "insufficient_scope")
+        adas = (await narrow.post("/api/v1/api-keys", json={"user": "ada"})).json()
+        assert (adas["user"], adas["scopes"]) == ("ada", ["users:admin"])
+        assert (await atlas.with_key(adas["key"]).get("/api/v1/tasks")).status_code == 403
+
+
+@pytest.mark.parametrize("scopes", [[], ["agent:call"], ["tasks:*"], "tasks:read", [None], ["*"] * 9])
+async def test_what_is_no_scope_of_a_key_is_refused(scopes: object, tmp_path: Path) -> None:
+    async with api(tmp_path) as atlas:
+        answer = await atlas.admin.post("/api/v1/api-keys", json={"scopes": scopes})
+        assert (answer.status_code, answer.json()["error"]["code"]) == (422, "invalid_input")
+        assert "scopes" in answer.json()["error"]["message"]
+
+
 async def test_a_revoked_key_and_a_disabled_user_are_out_at_once(tmp_path: Path) -> None:
     async with api(tmp_path) as atlas:
         ada = await atlas.member("ada")

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from agentic_atlas.protocol.caller.agents import AgentInfo, NewToken, TokenInfo
-from agentic_atlas.protocol.caller.people import WhoAmI
+from agentic_atlas.protocol.caller.people import ApiKeyInfo, NewApiKey, WhoAmI
 from agentic_atlas.protocol.caller.tasks import TaskInfo, TaskSummary
 from tests.integration.client.client_server import Answer, Asked, Server, error, events
 from tests.shown import answer
@@ -49,6 +49,7 @@ class Platform:
     """The backup that the server makes; None: one on another machine."""
     tokens: list[dict[str, Any]] = field(default_factory=list)
     """Of every agent; without any there is one that is active."""
+    keys: list[dict[str, Any]] = field(default_factory=list)
     where: dict[str, str] = field(default_factory=lambda: {"router_url": "ws://127.0.0.1:8080/ws"})
     """Where it says that it is."""
     answers: Answer | None = None
@@ -62,6 +63,7 @@ class Platform:
             "agents": self._agents,
             "tasks": self._tasks,
             "tokens": self._tokens,
+            "api-keys": self._keys,
             "whoami": self._whoami,
             "backups": self._backups,
         }
@@ -101,6 +103,15 @@ class Platform:
         if not rest[0].startswith(("k", "tok_")):
             return error(404, "token_not_found", f"there is no token '{rest[0]}'")
         return Answer(answer(TokenInfo, id=rest[0], status="revoked"))
+
+    def _keys(self, asked: Asked, rest: list[str]) -> Answer:
+        if asked.method == "POST":
+            ends = AT if "expires_in" in asked.body else None
+            said = {"user": asked.body.get("user", "ada"), "scopes": asked.body.get("scopes", ["*"])}
+            return Answer(answer(NewApiKey, id="key_9", key="atlas_new", expires_at=ends, **said), 201)
+        if asked.method == "DELETE":
+            return Answer(answer(ApiKeyInfo, id=rest[0], revoked_at=AT))
+        return Answer({"items": [answer(ApiKeyInfo, **one) for one in self.keys]})
 
     def _tasks(self, asked: Asked, rest: list[str]) -> Answer:
         running = {"id": "t1", "agent": "ada/hello", "skill": "greet", "created_at": AT, "state": "working"}

@@ -27,6 +27,12 @@ def test_whoami_shows_when_the_key_ends(platform: Platform) -> None:
     assert "(in " in line
 
 
+def test_whoami_shows_what_a_key_with_scopes_is_good_for(platform: Platform) -> None:
+    narrow = {"id": "key_1", "name": "cron", "scopes": ["tasks:read", "agents:read"]}
+    platform.server.answer = in_order(Answer(answer(WhoAmI, user={"name": "ada"}, api_key=narrow)))
+    assert "good for  tasks:read agents:read" in printed(atlas("whoami"))
+
+
 def test_whoami_for_programs(platform: Platform) -> None:
     told = json.loads(printed(atlas("whoami", "--json")))
     assert told["user"]["name"] == "ada"

@@ -22,7 +22,7 @@ from agentic_atlas.errors import (
 )
 from agentic_atlas.protocol.caller.agents import AgentInfo, AgentInstance, AgentSummary, NewToken, SkillInfo, TokenInfo
 from agentic_atlas.protocol.caller.backups import BackupInfo
-from agentic_atlas.protocol.caller.people import ApiKeyInfo, UserInfo, WhoAmI
+from agentic_atlas.protocol.caller.people import ApiKeyInfo, NewApiKey, UserInfo, WhoAmI
 from agentic_atlas.protocol.caller.tasks import EventInfo, TaskInfo, TaskSummary
 from agentic_atlas.protocol.caller.values import Shown
 from agentic_atlas.sdk.client.asynchronous import AsyncClient
@@ -424,6 +424,24 @@ def test_a_new_token_shows_its_secret_only_when_asked_for_it() -> None:
     assert token.token == "eyJ.secret"
     assert "secret" not in f"{token!r} {token}"
     assert token.expires_at == datetime(2027, 1, 1, tzinfo=UTC)
+
+
+def test_a_new_api_key_is_asked_for_with_what_it_is_to_be_good_for() -> None:
+    view = shown.answer(NewApiKey, id="key_1", user="ada", key="atlas_secret", scopes=["tasks:read"])
+    server, made = with_client(
+        in_order(Answer(view, status=201)),
+        lambda atlas: atlas.keys.create("cron", expires_in=60, scopes=("tasks:read",), user="ada"),
+    )
+    assert server.paths() == ["POST /api/v1/api-keys"]
+    assert server.asked[0].body == {"name": "cron", "expires_in": 60, "scopes": ["tasks:read"], "user": "ada"}
+    assert (made.key, made.scopes) == ("atlas_secret", ("tasks:read",))
+    assert "secret" not in f"{made!r} {made}"
+
+
+def test_a_scope_that_is_none_is_not_sent() -> None:
+    server, caught = with_client(in_order(), lambda atlas: atlas.keys.create(scopes=["tasks"]))  # type: ignore[list-item]
+    assert isinstance(caught, InvalidInput)
+    assert server.asked == []
 
 
 @pytest.mark.parametrize(

@@ -13,10 +13,10 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from agentic_atlas.auth import AGENT_SCOPES
+from agentic_atlas.auth import AGENT_SCOPES, API_KEY_SCOPES, Scope
 from agentic_atlas.backend import usecases
 from agentic_atlas.backend.domain.records import AgentRecord, ApiKey, Role, SkillRecord, Task, Token, User
-from agentic_atlas.backend.engine.api_keys import issue_key
+from agentic_atlas.backend.engine.api_keys import IssuedKey, issue_key
 from agentic_atlas.backend.ports import TaskFilter
 from agentic_atlas.backend.rights import RIGHT_OF, AgentToken, Principal
 from agentic_atlas.backend.usecases.application import USE_CASES, Application
@@ -152,17 +152,21 @@ async def key_for(_: World) -> dict[str, Any]:
     return {"user": "ada"}
 
 
+async def hers(world: World) -> IssuedKey:
+    return await issue_key(world.engine, world.ada.user, (Scope.EVERYTHING,), "hers")
+
+
 async def key_of_hers(world: World) -> dict[str, Any]:
-    return {"key_id": (await issue_key(world.engine, world.ada.user, "hers")).key.id}
+    return {"key_id": (await hers(world)).key.id}
 
 
 async def key_listed(world: World) -> dict[str, Any]:
-    await issue_key(world.engine, world.ada.user, "hers")
+    await hers(world)
     return {}
 
 
 async def her_secret(world: World) -> dict[str, Any]:
-    return {"secret": (await issue_key(world.engine, world.ada.user, "hers")).secret}
+    return {"secret": (await hers(world)).secret}
 
 
 async def applicant(_: World) -> dict[str, Any]:
@@ -176,7 +180,7 @@ async def user_code(world: World) -> dict[str, Any]:
 
 async def device_code(world: World) -> dict[str, Any]:
     codes = world.engine.logins.begin("laptop", world.name(), now=world.engine.clock(), entropy=world.engine.entropy)
-    approver = await issue_key(world.engine, world.ada.user, "hers")
+    approver = await hers(world)
     now = world.engine.clock()
     world.engine.logins.approve(codes.user_code, user_id=world.ada.user.id, key_digest=approver.key.digest, now=now)
     return {"device_code": codes.device_code}
@@ -294,6 +298,22 @@ MATRIX: dict[str, tuple[Arrange, Answers]] = {
     "system.figures": (nothing, OPEN),
 }
 
+READS = {
+    Scope.TASKS_READ: {"tasks.show", "tasks.standing", "tasks.find", "tasks.page", "tasks.follow"},
+    Scope.AGENTS_READ: {"agents.find", "agents.show"},
+    Scope.TOKENS_READ: {"tokens.of_agent"},
+}
+TASKS_WRITE = {"tasks.submit", "tasks.submit_all", "tasks.retry", "tasks.cancel", "tasks.answer"}
+NARROW: dict[Scope, set[str]] = READS | {
+    Scope.TASKS_WRITE: READS[Scope.TASKS_READ] | TASKS_WRITE,
+    Scope.AGENTS_WRITE: READS[Scope.AGENTS_READ] | {"agents.create", "agents.update", "agents.delete"},
+    Scope.TOKENS_WRITE: READS[Scope.TOKENS_READ] | {"tokens.issue", "tokens.revoke"},
+    Scope.USERS_ADMIN: {"users.create", "users.find", "users.update", "keys.create_for"},
+    Scope.EVERYTHING: set(MATRIX) - {"calls.call"},
+}
+"""What a key of an administrator's is good for that has one scope, besides what any key is."""
+ANY_KEYS = {"users.whoami"} | {name for name, (_, answers) in MATRIX.items() if answers is OPEN}
+
 
 @asynccontextmanager
 async def world(folder: Path) -> AsyncIterator[World]:
@@ -325,6 +345,17 @@ async def test_a_use_case_answers_each_who_asks_as_the_matrix_says(name: str, tm
         who = (None, made.eve, made.token, made.admin, made.ada)
         found = Answers(*[await answer(made, name, one, await arrange(made)) for one in who])
     assert found == expected
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("name", sorted(RIGHT_OF))
+async def test_a_key_with_one_scope_is_good_for_that_and_nothing_else(name: str, tmp_path: Path) -> None:
+    arrange, expected = MATRIX[name]
+    async with world(tmp_path) as made:
+        for scope in API_KEY_SCOPES:
+            narrow = Principal(made.admin.user, made.admin.credential, (scope,))
+            found = await answer(made, name, narrow, await arrange(made))
+            assert found == (expected.admin if name in NARROW[scope] | ANY_KEYS else SCOPE), scope
 
 
 def test_every_use_case_has_a_right_and_a_row() -> None:

@@ -1,10 +1,11 @@
 """What a credential is good for, and what somebody sees."""
 
-from typing import Any
+import re
+from typing import Any, get_args
 
 import pytest
 
-from agentic_atlas.auth import AGENT_SCOPES, Scope
+from agentic_atlas.auth import AGENT_SCOPES, API_KEY_SCOPES, Scope
 from agentic_atlas.backend.domain.records import AgentRecord, ApiKey, CallerRef, Role, User
 from agentic_atlas.backend.rights import (
     RIGHT_OF,
@@ -17,8 +18,10 @@ from agentic_atlas.backend.rights import (
     Visible,
     require,
     seen_by,
+    to_give,
 )
-from agentic_atlas.errors import AtlasError, Forbidden, Unauthenticated
+from agentic_atlas.errors import AtlasError, Forbidden, InvalidInput, Unauthenticated
+from agentic_atlas.protocol.caller.people import ScopeName
 from tests.unit.backend.domain.examples import task
 
 ADA = User("usr_ada", "ada", Role.MEMBER, 0.0)
@@ -63,6 +66,46 @@ def test_whoever_shows_nothing_has_what_is_open_and_nothing_else() -> None:
 )
 def test_a_key_is_good_for_its_scopes_and_nothing_else(scopes: tuple[str, ...], rights: set[Right]) -> None:
     assert granted(holder(*scopes)) == rights | {Right.OPEN, Right.BE_KNOWN}
+
+
+def test_callers_may_name_every_scope_of_a_key_and_no_other() -> None:
+    assert get_args(ScopeName) == API_KEY_SCOPES
+
+
+@pytest.mark.parametrize(
+    ("held", "asked", "given"),
+    [
+        (("*",), None, ("*",)),
+        (("users:admin",), None, ("users:admin",)),
+        (("*",), ["*"], ("*",)),
+        (("*",), ["tasks:read", "users:admin", "tasks:read"], ("tasks:read", "users:admin")),
+        (("users:admin", "tasks:write"), ["tasks:read"], ("tasks:read",)),
+    ],
+)
+def test_a_key_is_given_what_is_asked_for_else_all_that_its_maker_has(
+    held: tuple[str, ...], asked: list[str] | None, given: tuple[str, ...]
+) -> None:
+    assert to_give(holder(*held, user=ROOT), asked) == given
+
+
+@pytest.mark.parametrize(
+    ("held", "asked", "lacks"),
+    [
+        (("users:admin",), ["*"], "*"),
+        (("tasks:read", "agents:read"), ["tasks:read", "tasks:write"], "tasks:write"),
+        (("tasks:write", "agents:write", "tokens:write", "users:admin"), ["*"], "*"),
+    ],
+)
+def test_no_key_is_given_more_than_its_maker_has(held: tuple[str, ...], asked: list[str], lacks: str) -> None:
+    with pytest.raises(Forbidden, match=f"lacks the scope {re.escape(lacks)}$") as refusal:
+        to_give(holder(*held, user=ROOT), asked)
+    assert refusal.value.code == "insufficient_scope"
+
+
+@pytest.mark.parametrize("word", ["tasks", "agent:call", "TASKS:READ"])
+def test_a_key_is_given_scopes_of_keys_only(word: str) -> None:
+    with pytest.raises(InvalidInput):
+        to_give(holder("*"), [word])
 
 
 def test_a_scope_that_lacks_is_named_whatever_the_role() -> None:

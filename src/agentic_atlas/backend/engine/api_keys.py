@@ -24,8 +24,14 @@ class IssuedKey(msgspec.Struct, frozen=True):
         return f"IssuedKey({self.key.id!r})"
 
 
-async def issue_key(engine: Engine, user: User, name: str, lifetime: float | None = None) -> IssuedKey:
-    """Make an API key of a user's, good for `lifetime` seconds, None: until revoked; raises InvalidInput."""
+async def issue_key(
+    engine: Engine, user: User, scopes: tuple[str, ...], name: str, lifetime: float | None = None
+) -> IssuedKey:
+    """Make an API key of a user's, good for these `auth.Scope`s and for `lifetime` seconds, None: until revoked.
+
+    Raises:
+        InvalidInput: it is to live for too long, or is called what no key may be.
+    """
     if lifetime is not None and not 1 <= lifetime <= MAX_LIFETIME:
         raise InvalidInput("an API key lives from 1 second to 366 days, or until it is revoked")
     now = engine.clock()
@@ -37,6 +43,7 @@ async def issue_key(engine: Engine, user: User, name: str, lifetime: float | Non
         digest=digest(secret),
         created_at=now,
         expires_at=None if lifetime is None else now + lifetime,
+        scopes=scopes,
     )
     await engine.store.users.add_key(key)
     return IssuedKey(key, user, secret)

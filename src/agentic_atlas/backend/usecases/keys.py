@@ -1,28 +1,48 @@
 """API keys: made, listed, revoked."""
 
+from collections.abc import Sequence
+
 from agentic_atlas.backend.domain.records import ApiKey
 from agentic_atlas.backend.engine.api_keys import IssuedKey, issue_key
 from agentic_atlas.backend.engine.engine import Engine
-from agentic_atlas.backend.rights import Principal, Right, require
+from agentic_atlas.backend.rights import Principal, Right, require, to_give
 from agentic_atlas.backend.usecases.application import use_case
 from agentic_atlas.errors import NotFound
 
 
 @use_case
-async def create(who: Principal, engine: Engine, *, name: str = "", lifetime: float | None = None) -> IssuedKey:
-    """Make an API key of one's own; `lifetime` in seconds, None: until revoked. Raises InvalidInput."""
-    return await issue_key(engine, who.user, name, lifetime)
+async def create(
+    who: Principal,
+    engine: Engine,
+    *,
+    name: str = "",
+    lifetime: float | None = None,
+    scopes: Sequence[str] | None = None,
+) -> IssuedKey:
+    """Make an API key of one's own; `lifetime` in seconds, None: until revoked.
+
+    Raises:
+        InvalidInput: the name, the lifetime or a scope is none. Forbidden: see `rights.to_give`.
+    """
+    return await issue_key(engine, who.user, to_give(who, scopes), name, lifetime)
 
 
 @use_case
 async def create_for(
-    who: Principal, engine: Engine, user: str, *, name: str = "", lifetime: float | None = None
+    who: Principal,
+    engine: Engine,
+    user: str,
+    *,
+    name: str = "",
+    lifetime: float | None = None,
+    scopes: Sequence[str] | None = None,
 ) -> IssuedKey:
-    """Make an API key of another user's, by the user's name; raises NotFound (`user_not_found`) or InvalidInput."""
+    """Make an API key of another user's, by the user's name; raises NotFound (`user_not_found`), and as `create`."""
+    given = to_give(who, scopes)
     owner = await engine.store.users.by_name(user)
     if owner is None:
         raise NotFound(f"there is no user {user[:64]!r}", code="user_not_found")
-    return await issue_key(engine, owner, name, lifetime)
+    return await issue_key(engine, owner, given, name, lifetime)
 
 
 @use_case

@@ -49,12 +49,13 @@ async def collect(who: Principal | None, engine: Engine, device_code: str) -> Is
         Forbidden: it was denied, or who approved it has lost that right since (`access_denied`).
     """
     approval = engine.logins.collect(device_code, now=engine.clock())
-    approver = await _approver(engine, approval.key_digest)
-    return await issue_key(engine, approver, f"atlas login on {approval.applicant.host}", engine.logins.key_lifetime)
+    key, approver = await _approver(engine, approval.key_digest)
+    name = f"atlas login on {approval.applicant.host}"
+    return await issue_key(engine, approver, key.scopes, name, engine.logins.key_lifetime)
 
 
-async def _approver(engine: Engine, key_digest: bytes) -> User:
-    """Return who approved, as they are now."""
+async def _approver(engine: Engine, key_digest: bytes) -> tuple[ApiKey, User]:
+    """Return who approved and the key they did it with, as they are now."""
     found = await engine.store.users.key_by_digest(key_digest)
     if found is None:
         raise Forbidden("the key it was approved with is gone", code="access_denied")
@@ -62,4 +63,4 @@ async def _approver(engine: Engine, key_digest: bytes) -> User:
     expired = key.expires_at is not None and key.expires_at <= engine.clock()
     if expired or key.revoked_at is not None or user.disabled_at is not None:
         raise Forbidden("who approved the login may not do so any more", code="access_denied")
-    return user
+    return found

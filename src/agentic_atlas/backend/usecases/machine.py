@@ -3,11 +3,14 @@
 No door may have these; only the command that starts the network.
 """
 
+from agentic_atlas.auth import Scope
 from agentic_atlas.backend.domain.names import check_name
 from agentic_atlas.backend.domain.records import Role, User
 from agentic_atlas.backend.engine.api_keys import IssuedKey, issue_key
 from agentic_atlas.backend.engine.engine import Engine
 from agentic_atlas.errors import NotFound
+
+_EVERYTHING = (Scope.EVERYTHING,)
 
 
 async def bootstrap(engine: Engine, name: str) -> IssuedKey | None:
@@ -16,12 +19,12 @@ async def bootstrap(engine: Engine, name: str) -> IssuedKey | None:
         return None
     user = User(engine.ids("usr"), check_name(name, "a user"), Role.ADMIN, engine.clock())
     await engine.store.users.add(user)
-    return await issue_key(engine, user, "first start")
+    return await issue_key(engine, user, _EVERYTHING, "first start")
 
 
 async def recover(engine: Engine) -> IssuedKey:
     """Make another key for the first administrator, for whoever owns the machine the network runs on."""
     for user in await engine.store.users.find(limit=1_000):
         if user.role is Role.ADMIN and user.disabled_at is None:
-            return await issue_key(engine, user, "this machine")
+            return await issue_key(engine, user, _EVERYTHING, "this machine")
     raise NotFound("there is no administrator", code="user_not_found")

@@ -218,6 +218,7 @@ def api_key_info(key: ApiKey) -> ApiKeyInfo:
         created_at=moment(key.created_at),
         expires_at=maybe(key.expires_at),
         revoked_at=maybe(key.revoked_at),
+        scopes=key.scopes,
     )
 
 

@@ -8,6 +8,10 @@ from msgspec import Meta
 from agentic_atlas.protocol.caller.values import Asked, Positive, Shown
 
 RoleName: TypeAlias = Literal["admin", "member"]
+ScopeName: TypeAlias = Literal[
+    "tasks:read", "tasks:write", "agents:read", "agents:write", "tokens:read", "tokens:write", "users:admin", "*"
+]
+"""One thing that an API key is good for. Writing implies reading of the same noun; `*` is everything."""
 
 
 class UserRequest(Asked, frozen=True, kw_only=True):
@@ -32,6 +36,8 @@ class ApiKeyRequest(Asked, frozen=True, kw_only=True):
     """Seconds; without it the key is good until it is revoked."""
     user: str | None = None
     """For whom; administrators only."""
+    scopes: Annotated[list[ScopeName], Meta(min_length=1, max_length=8)] | None = None
+    """What it is good for: nothing that the asking key is not good for, and without this all that that one is."""
 
 
 class LoginRequest(Asked, frozen=True, kw_only=True):
@@ -78,6 +84,8 @@ class ApiKeyInfo(Shown, frozen=True, kw_only=True):
     created_at: datetime
     expires_at: datetime | None
     revoked_at: datetime | None
+    scopes: tuple[str, ...] = ("*",)
+    """What it is good for: words such as `tasks:read`; `*` is everything."""
 
 
 class NewApiKey(ApiKeyInfo, frozen=True, kw_only=True):

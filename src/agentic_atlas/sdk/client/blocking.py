@@ -248,6 +248,7 @@ class BlockingPeople(Blocking[AsyncPeople]):
 class BlockingKeys(Blocking[AsyncKeys]):
     """`AsyncKeys`, each method blocking."""
 
+    create = blocking(AsyncKeys.create)
     list = blocking(AsyncKeys.list)
     revoke = blocking(AsyncKeys.revoke)
 

@@ -9,7 +9,10 @@ from agentic_atlas.protocol.caller.backups import BackupInfo, BackupList
 from agentic_atlas.protocol.caller.people import (
     ApiKeyInfo,
     ApiKeyList,
+    ApiKeyRequest,
     LoginInfo,
+    NewApiKey,
+    ScopeName,
     UserCode,
     UserInfo,
     UserPage,
@@ -38,6 +41,29 @@ class AsyncKeys:
 
     def __init__(self, api: Api) -> None:
         self._api = api
+
+    async def create(
+        self,
+        name: str = "",
+        *,
+        expires_in: float | None = None,
+        scopes: Sequence[ScopeName] | None = None,
+        user: str | None = None,
+    ) -> NewApiKey:
+        """Make an API key. Its secret is in the answer and nowhere else.
+
+        Args:
+            name: to tell one's keys apart.
+            expires_in: seconds, 366 days at most; without it the key is good until it is revoked.
+            scopes: what it is good for, for instance `["tasks:write"]`; without them all that this client's key is.
+            user: name of whom it is for, else oneself; for administrators.
+
+        Raises:
+            Forbidden: a scope is asked for that this client's own key lacks (`insufficient_scope`).
+        """
+        asked = None if scopes is None else [*scopes]
+        body = checked(ApiKeyRequest(name=name, expires_in=expires_in, user=user, scopes=asked))
+        return await self._api.send("POST", "/api-keys", NewApiKey, body=body, repeatable=False)
 
     async def list(self) -> Sequence[ApiKeyInfo]:
         """Return the API keys, newest first, without their secrets."""

@@ -1,0 +1,100 @@
+"""`atlas keys`: what people and programs call the HTTP API with."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated, cast, get_args
+
+import click
+
+from agentic_atlas.cli import connection, output, times
+from agentic_atlas.cli.command.declared import Argument, Option
+from agentic_atlas.cli.options import Iso, Json, Utc
+from agentic_atlas.protocol.caller.people import ScopeName
+
+if TYPE_CHECKING:
+    from agentic_atlas.cli.times import TimeFormat
+    from agentic_atlas.protocol.caller.people import ApiKeyInfo, NewApiKey
+
+
+def create(
+    *,
+    name: Annotated[str, Option("--name", help="To tell keys apart, for instance the program that will use it.")] = "",
+    scope: Annotated[
+        tuple[str, ...],
+        Option(
+            "--scope",
+            type=click.Choice(get_args(ScopeName)),
+            metavar="SCOPE",
+            help=f"What it is good for, again for each: {', '.join(get_args(ScopeName))}; without, what your key is.",
+        ),
+    ] = (),
+    expires: Annotated[
+        str, Option("--expires", metavar="SPAN", help="90d, 12h, 30m …; without it, when it is revoked.")
+    ] = "",
+    user: Annotated[
+        str | None, Option("--user", metavar="NAME", help="Whom it is for, if not you; administrators only.")
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Make an API key. It is shown this once."""
+    from agentic_atlas.protocol.caller.values import LONGEST
+
+    expires_in = times.seconds(expires, most=LONGEST) if expires else None
+    scopes = cast("Sequence[ScopeName]", scope) or None  # the words were chosen from these
+
+    async def work() -> NewApiKey:
+        async with connection.connect() as atlas:
+            return await atlas.keys.create(name, expires_in=expires_in, scopes=scopes, user=user)
+
+    made = connection.run(work())
+    if json:
+        output.document(made)
+        return
+    output.say(made.key)
+    whose = "you" if user is None else made.user
+    ends = times.clock().full(made.expires_at) or "it is revoked"
+    output.aside(
+        f"Whoever has it in ATLAS_API_KEY acts as {whose}: it is good for {_good_for(made)} until {ends}. It is not "
+        f"shown again; `atlas keys revoke {made.id}` ends it."
+    )
+
+
+def show_list(*, utc: Utc = False, iso: Iso = False, json: Json = False) -> None:
+    """List your API keys, without their secrets."""
+
+    async def work() -> Sequence[ApiKeyInfo]:
+        async with connection.connect() as atlas:
+            return await atlas.keys.list()
+
+    found = connection.run(work())
+    if json:
+        output.document({"items": found})
+        return
+    clock = times.clock(utc=utc, iso=iso)
+    columns = ("key", "name", "good for", "created", "expires", "revoked")
+    output.table(columns, [_row(key, clock) for key in found], shrinks=("name", "good for"), drops=("created",))
+
+
+def revoke(
+    *, key: Annotated[str, Argument(metavar="ID", help="The key's id, from `list`.")], json: Json = False
+) -> None:
+    """Make an API key worthless now."""
+
+    async def work() -> ApiKeyInfo:
+        async with connection.connect() as atlas:
+            return await atlas.keys.revoke(key)
+
+    revoked = connection.run(work())
+    if json:
+        output.document(revoked)
+    else:
+        output.say(f"Revoked {revoked.id}.")
+
+
+def _good_for(key: ApiKeyInfo) -> str:
+    return "everything" if "*" in key.scopes else " ".join(key.scopes)
+
+
+def _row(key: ApiKeyInfo, clock: TimeFormat) -> tuple[str, ...]:
+    return (key.id, key.name, _good_for(key), *map(clock.short, (key.created_at, key.expires_at, key.revoked_at)))

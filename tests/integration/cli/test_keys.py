@@ -1,0 +1,54 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from tests.integration.cli.commands import atlas, complained, printed
+from tests.integration.cli.platform_server import AT, Platform
+
+
+def test_a_new_key_is_all_that_is_printed(platform: Platform) -> None:
+    result = atlas("keys", "create", "--name", "cron", "--scope", "tasks:write", "--scope", "agents:read")
+    assert printed(result) == "atlas_new\n"
+    assert "acts as you: it is good for tasks:write agents:read until it is revoked." in result.stderr
+    assert "`atlas keys revoke key_9` ends it" in result.stderr
+    asked = platform.server.asked[-1]
+    assert (asked.method, asked.path) == ("POST", "/api/v1/api-keys")
+    assert asked.body == {"name": "cron", "scopes": ["tasks:write", "agents:read"]}
+
+
+def test_a_new_key_is_good_for_what_ones_own_is_unless_one_says_otherwise(platform: Platform) -> None:
+    result = atlas("keys", "create", "--user", "grace", "--expires", "12h")
+    assert printed(result) == "atlas_new\n"
+    assert "acts as grace: it is good for everything until " in result.stderr
+    assert platform.server.asked[-1].body == {"user": "grace", "expires_in": 43_200}
+
+
+def test_a_new_key_for_programs(platform: Platform) -> None:
+    made = json.loads(printed(atlas("keys", "create", "--scope", "tasks:read", "--json")))
+    assert (made["key"], made["scopes"]) == ("atlas_new", ["tasks:read"])
+
+
+@pytest.mark.parametrize("word", ["tasks", "agent:call", ""])
+def test_a_scope_that_is_none_is_told_with_those_there_are(platform: Platform, word: str) -> None:
+    told = complained(atlas("keys", "create", "--scope", word), code=2)
+    assert "tasks:read" in told
+    assert platform.server.asked == []
+
+
+def test_the_list_shows_what_each_is_good_for(platform: Platform) -> None:
+    platform.keys = [
+        {"id": "key_2", "name": "cron", "scopes": ["tasks:read", "agents:read"]},
+        {"id": "key_1", "name": "laptop", "revoked_at": AT},
+    ]
+    shown = [line.split() for line in printed(atlas("keys")).splitlines()]
+    assert shown[1][:4] == ["key_2", "cron", "tasks:read", "agents:read"]
+    assert shown[2][:3] == ["key_1", "laptop", "everything"]
+    listed = json.loads(printed(atlas("keys", "list", "--json")))["items"]
+    assert [one["scopes"] for one in listed] == [["tasks:read", "agents:read"], ["*"]]
+
+
+def test_a_key_is_revoked(platform: Platform) -> None:
+    assert printed(atlas("keys", "revoke", "key_2")) == "Revoked key_2.\n"
+    assert platform.server.paths()[-1] == "DELETE /api/v1/api-keys/key_2"
