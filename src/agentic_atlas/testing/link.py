@@ -1,4 +1,8 @@
-"""An agent's link in memory: the SDK's ledger and session, without a socket, a thread or a second connection."""
+"""An agent's link in memory: the SDK's ledger and session, and frames that go from one end to the other in order.
+
+What travels are the bytes that would travel on a WebSocket: each side encodes and decodes with a `Session` of its own.
+A frame arrives in a later turn of the loop, never while its sender is still at it.
+"""
 
 import asyncio
 import contextlib
@@ -7,8 +11,10 @@ from functools import partial
 
 from agentic_atlas.errors import AtlasError, ConfigurationError
 from agentic_atlas.protocol.closing import ADVICE, CloseCode, comes_back, decode_reason
+from agentic_atlas.protocol.codec import ProtocolError
 from agentic_atlas.protocol.inside.messages import Identity
-from agentic_atlas.protocol.messages import Hello, Welcome
+from agentic_atlas.protocol.messages import Hello, Limits, Welcome
+from agentic_atlas.router.connection import Connection
 from agentic_atlas.router.router import Router
 from agentic_atlas.sdk.ledger.ledger import Ledger
 from agentic_atlas.sdk.link.health import Resources
@@ -17,7 +23,6 @@ from agentic_atlas.sdk.link.settings import Timeouts
 from agentic_atlas.sdk.ports import Outgoing
 from agentic_atlas.sdk.runner.inbox import LoopInbox
 from agentic_atlas.sdk.runner.runner import Runner
-from agentic_atlas.testing.pipe import MemorySocket
 
 FLUSH = 5.0
 """Seconds an agent that ends waits for what it said to be acknowledged."""
@@ -25,31 +30,89 @@ NEVER = 1e11
 """When tokens expire: seconds since the epoch."""
 
 
+class _End:
+    """One end of a connection; implements `router.ports.Transport` and `sdk.link.session.AgentSocket`.
+
+    Attributes:
+        paused: the peer does not read at the moment.
+        peer: the other end; set before the first frame.
+        heard: set after each frame of the peer's, and at the end.
+        over: holds the code and reason that the connection was ended with.
+    """
+
+    peer: "_End"
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, begin: "Callable[[_End], Connection | AgentSession]") -> None:
+        """Prepare; `begin` is given this end and returns who takes what comes."""
+        self.paused = False
+        self.heard = asyncio.Event()
+        self.over: asyncio.Future[tuple[int, bytes]] = loop.create_future()
+        self._soon = loop.call_soon
+        self._receiver = begin(self)
+
+    def send(self, data: bytes) -> None:
+        self._soon(self.peer._received, data)
+
+    def ping(self) -> None:
+        self._soon(self._receiver.ponged)
+
+    def close(self, code: int, reason: bytes = b"", *, why: str = "") -> None:
+        self._soon(self.peer._closed, code, reason)
+        self._closed(code, reason)
+
+    def abort(self, why: str) -> None:
+        self.close(0, why.encode())
+
+    def pause_reading(self) -> None:
+        self.peer.paused = True
+
+    def resume_reading(self) -> None:
+        self.peer.paused = False
+        self._soon(self.peer._receiver.writable)
+
+    def buffered(self) -> int:
+        return 0  # what is sent has arrived as soon as the loop turns
+
+    def limit(self, limits: Limits) -> None:
+        pass  # both sessions keep the limits themselves
+
+    def _received(self, data: bytes) -> None:
+        if self.over.done():
+            return
+        try:
+            self._receiver.received(data)
+        except ProtocolError as error:
+            self._receiver.fail(error)
+            self.close(error.close_code, error.message.encode())
+        self.heard.set()
+
+    def _closed(self, code: int, reason: bytes) -> None:
+        if not self.over.done():
+            self.over.set_result((code, reason))
+            self.heard.set()
+            self._receiver.closed(left=True)
+
+
 class MemoryLink:
     """Implements `sdk.agent.Link` for one connection to a router in the same loop."""
 
     def __init__(self, name: str, hello: Hello, runner: Runner, router: Router, welcomed: Callable[[], None]) -> None:
         """Prepare; `welcomed` is told when the router has let the agent in."""
-        loop = asyncio.get_running_loop()
-        self._loop = loop
-        self._hello = hello
-        self._identity = Identity(f"tok_{name}", name, NEVER)
-        self._router = router
-        self._told = welcomed
-        self._ledger = Ledger()
-        self._inbox = LoopInbox(runner, loop)
+        loop = self._loop = asyncio.get_running_loop()
+        self._hello, self._told, self._stopping = hello, welcomed, False
+        self._ledger, self._inbox = Ledger(), LoopInbox(runner, loop)
         self._session = AgentSession(
             self._ledger, self._inbox, _Calm(), timeouts=Timeouts(), clock=loop.time, welcomed=self._welcomed
         )
-        self._socket = MemorySocket(loop, lambda _: self._session)
-        self._stopping = False
+        self._end = _End(loop, lambda _: self._session)
+        self._theirs = partial(_End, loop, partial(router.connect, Identity(f"tok_{name}", name, NEVER)))
 
     def start(self) -> None:
         """Connect, and say hello."""
-        theirs = MemorySocket(self._loop, partial(self._router.connect, self._identity))
-        self._socket.join(theirs)
-        self._socket.over.add_done_callback(self._ended)
-        self._session.begin(self._socket, self._hello)
+        theirs = self._theirs()
+        self._end.peer, theirs.peer = theirs, self._end
+        self._end.over.add_done_callback(self._ended)
+        self._session.begin(self._end, self._hello)
 
     def post(self, message: Outgoing) -> None:
         """Say this. From any thread."""
@@ -63,21 +126,19 @@ class MemoryLink:
         """Do nothing: a loop that stands still here stands still for all."""
 
     async def stop(self) -> None:
-        """Have all that was said acknowledged, then close the connection."""
+        """Have all that was said acknowledged, as far as that comes soon, then close the connection."""
         self._stopping = True
-        try:
+        with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(FLUSH):
-                while self._owes and not self._socket.over.done():
-                    self._socket.heard.clear()
-                    await self._socket.heard.wait()
-        except TimeoutError:
-            pass  # an agent that ends does not wait for ever; what it owes is of no account any more
+                while self._owes and not self._end.over.done():
+                    self._end.heard.clear()
+                    await self._end.heard.wait()
         self._session.finish()
 
     @property
     def _owes(self) -> bool:
-        ledger = self._ledger
-        return ledger.attempts.owes or ledger.attempts.undecided or not self._session.parted
+        attempts = self._ledger.attempts
+        return attempts.owes or attempts.undecided or not self._session.parted
 
     def _do(self, action: Callable[[], None]) -> None:
         # RuntimeError: the loop is closed; a thread of a skill has outlived its agent.
@@ -103,14 +164,12 @@ class _Calm:
     full = False
 
     def hand(self, size: int) -> None:
-        """Do nothing: what is handed over has arrived in the next turn of the loop."""
+        pass  # what is handed over has arrived in the next turn of the loop
 
     def lag(self) -> float:
-        """Return 0."""
         return 0.0
 
     def resources(self) -> Resources:
-        """Return zeros."""
         return Resources()
 
 

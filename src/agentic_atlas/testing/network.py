@@ -196,7 +196,7 @@ class MemoryNetwork:
         return skills_of(self.agents[agent])[skill].kind
 
     @contextmanager
-    def awaited(self, really: bool = True) -> Iterator[None]:  # noqa: FBT001
+    def awaited(self) -> Iterator[None]:
         """Somebody waits meanwhile, and does nothing else: time may jump."""
         self._waiting += 1
         self._news.set()

@@ -4,19 +4,34 @@ An input is read as its skill will read it. What a question asks for is known by
 most usual words are heeded here; the agent reads the answer again.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import msgspec
-from pydantic_core import CoreSchema, SchemaValidator, ValidationError, core_schema
+from pydantic_core import CoreSchema, SchemaValidator, ValidationError
+from pydantic_core import core_schema as core
 
 from agentic_atlas.errors import InvalidInput
 from agentic_atlas.sdk.skills.skill import Skill
 from agentic_atlas.sdk.skills.validation import faults_of_json, sentence
 
-_STRING = {"minLength": "min_length", "maxLength": "max_length", "pattern": "pattern"}
-_NUMBER = {"minimum": "ge", "maximum": "le", "exclusiveMinimum": "gt", "exclusiveMaximum": "lt"}
-_ARRAY = {"minItems": "min_length", "maxItems": "max_length"}
+_BOUNDS = {
+    "minLength": "min_length",
+    "maxLength": "max_length",
+    "pattern": "pattern",
+    "minimum": "ge",
+    "maximum": "le",
+    "exclusiveMinimum": "gt",
+    "exclusiveMaximum": "lt",
+    "minItems": "min_length",
+    "maxItems": "max_length",
+}
+_SCALARS: Mapping[str, Callable[..., CoreSchema]] = {
+    "string": core.str_schema,
+    "integer": core.int_schema,
+    "number": core.float_schema,
+    "boolean": core.bool_schema,
+}
+_list: Callable[..., CoreSchema] = core.list_schema
 
 
 class SkillSchemas:
@@ -32,7 +47,7 @@ class SkillSchemas:
             signature.read_input(value, name)
             return
         try:
-            SchemaValidator(_core(msgspec.json.decode(schema))).validate_json(value)
+            SchemaValidator(_whole(msgspec.json.decode(schema))).validate_json(value)
         except ValidationError as error:
             found = faults_of_json(error, value, name=name)
             raise InvalidInput(f"{what} does not fit {name}: {sentence(found)}", detail=found) from None
@@ -44,54 +59,45 @@ class SkillSchemas:
         """Take it: the agent looked at it before it asked."""
 
 
-def _core(root: object) -> CoreSchema:
+def _whole(root: object) -> CoreSchema:
     """Return what checks values as a JSON Schema says."""
-    named = [
-        {**_part(part), "ref": f"#/$defs/{name}"}
-        for name, part in (root.get("$defs", {}) if isinstance(root, Mapping) else {}).items()
-    ]
-    return core_schema.definitions_schema(_part(root), named)  # type: ignore[arg-type]  # a schema with its name
+    parts = root.get("$defs", {}) if isinstance(root, Mapping) else {}
+    named = [{**_part(part), "ref": f"#/$defs/{name}"} for name, part in parts.items()]
+    return core.definitions_schema(_part(root), named)  # type: ignore[arg-type]  # a schema with its name
 
 
-def _part(node: Any) -> CoreSchema:
-    if not isinstance(node, Mapping):
-        return core_schema.any_schema()
-    if "$ref" in node:
-        return core_schema.definition_reference_schema(node["$ref"])
-    if "enum" in node or "const" in node:
-        return core_schema.literal_schema(list(node.get("enum", [node.get("const")])))
-    choice = node.get("anyOf", node.get("oneOf"))
-    if choice is not None:
-        return core_schema.union_schema([_part(part) for part in choice])
-    kind = node.get("type")
-    if isinstance(kind, list):
-        return core_schema.union_schema([_part({**node, "type": one}) for one in kind])
-    made: CoreSchema = _OF_TYPE[kind](node) if kind in _OF_TYPE else core_schema.any_schema()
-    return made
+def _part(node: object) -> CoreSchema:
+    match node:
+        case {"$ref": str(name)}:
+            return core.definition_reference_schema(name)
+        case {"enum": list(values)}:
+            return core.literal_schema(values)
+        case {"const": value}:
+            return core.literal_schema([value])
+        case {"anyOf": list(parts)} | {"oneOf": list(parts)}:
+            return core.union_schema([_part(part) for part in parts])
+        case {"type": list(kinds), **more}:
+            return core.union_schema([_part({**more, "type": kind}) for kind in kinds])
+        case {"type": str(kind), **more}:
+            return _of_type(kind, more)
+    return core.any_schema()
 
 
-def _object(node: Mapping[str, Any]) -> CoreSchema:
-    more = node.get("additionalProperties", True)
-    if "properties" not in node:
-        return core_schema.dict_schema(core_schema.str_schema(), _part(more))
-    required = node.get("required", ())
-    fields = {
-        name: core_schema.typed_dict_field(_part(part), required=name in required)
-        for name, part in node["properties"].items()
-    }
-    return core_schema.typed_dict_schema(fields, extra_behavior="forbid" if more is False else "allow")
+def _of_type(kind: str, node: Mapping[object, object]) -> CoreSchema:
+    bounds = {ours: node[theirs] for theirs, ours in _BOUNDS.items() if theirs in node}
+    match kind, node:
+        case "object", {"properties": {**fields}}:
+            return _object(fields, node)
+        case "object", _:
+            return core.dict_schema(core.str_schema(), _part(node.get("additionalProperties")))
+        case "array", _:
+            return _list(_part(node.get("items")), strict=True, **bounds)
+    return _SCALARS[kind](strict=True, **bounds) if kind in _SCALARS else core.none_schema()
 
 
-def _bounds(node: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, Any]:
-    return {ours: node[theirs] for theirs, ours in names.items() if theirs in node}
-
-
-_OF_TYPE: Mapping[Any, Any] = {
-    "string": lambda node: core_schema.str_schema(strict=True, **_bounds(node, _STRING)),
-    "integer": lambda node: core_schema.int_schema(strict=True, **_bounds(node, _NUMBER)),
-    "number": lambda node: core_schema.float_schema(strict=True, **_bounds(node, _NUMBER)),
-    "boolean": lambda node: core_schema.bool_schema(strict=True),
-    "null": lambda node: core_schema.none_schema(),
-    "array": lambda node: core_schema.list_schema(_part(node.get("items")), strict=True, **_bounds(node, _ARRAY)),
-    "object": _object,
-}
+def _object(fields: Mapping[object, object], node: Mapping[object, object]) -> CoreSchema:
+    needed = node.get("required")
+    named = {str(name): (part, isinstance(needed, list) and name in needed) for name, part in fields.items()}
+    taken = {name: core.typed_dict_field(_part(part), required=is_needed) for name, (part, is_needed) in named.items()}
+    closed = node.get("additionalProperties") is False
+    return core.typed_dict_schema(taken, extra_behavior="forbid" if closed else "allow")
