@@ -60,7 +60,7 @@ def test_what_is_remembered_is_bounded_and_the_oldest_is_forgotten_first() -> No
         entrance.shut_out(f"agt_{number}", "agent_disabled", 0.0)
         entrance.pause(f"tok_{number}", 0.0)
     for remembered in (entrance._revoked, entrance._shut, entrance._pauses):
-        assert len(remembered._entries) == MOST_REMEMBERED
+        assert len(remembered) == MOST_REMEMBERED
     with pytest.raises(Unauthenticated):
         entrance.check(Identity(f"tok_{MOST_REMEMBERED + 9}", "agt", 4e9), 0, 0.0)
     entrance.check(Identity("tok_0", "agt_0", 4e9), 0, 0.0)
