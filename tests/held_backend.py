@@ -20,10 +20,11 @@ from agentic_atlas.backend.domain import lifecycle, records
 from agentic_atlas.backend.domain.lifecycle import Change, assignment
 from agentic_atlas.backend.domain.questions import Dialogue, TaskQuestion
 from agentic_atlas.backend.domain.records import Role, Token, User
+from agentic_atlas.backend.engine.access import failure
 from agentic_atlas.backend.engine.engine import Engine, World
-from agentic_atlas.backend.inside import RouterDoor, failure
+from agentic_atlas.backend.inside import RouterDoor
 from agentic_atlas.backend.ports import Added, Changed, Decide, FaultLog
-from agentic_atlas.backend.store.memory import MemoryStore, MemoryTasks
+from agentic_atlas.backend.store.memory import MemoryAgents, MemoryStore, MemoryTasks
 from agentic_atlas.bus.local import LocalBus
 from agentic_atlas.errors import AtlasError
 from agentic_atlas.protocol.inside.messages import (
@@ -179,6 +180,37 @@ class HeldTasks(MemoryTasks):
             self.commit()
 
 
+class HeldAgents:
+    """`ports.Agents`; instances that come back as they were are stored when the test lets them."""
+
+    def __init__(self, agents: MemoryAgents) -> None:
+        self.holding = False
+        self._agents = agents
+        self._held: list[tuple[records.Instance, Future[None]]] = []
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._agents, name)
+
+    def come_back(self, instance: records.Instance) -> Future[None]:
+        """See the port."""
+        if not self.holding:
+            return self._agents.come_back(instance)
+        self._held.append((instance, asyncio.get_running_loop().create_future()))
+        return self._held[-1][1]
+
+    async def commit(self) -> None:
+        """Store what waits."""
+        held, self._held, self.holding = self._held, [], False
+        for instance, stored in held:
+            stored.set_result(await self._agents.come_back(instance))
+
+    def fail(self, error: AtlasError) -> None:
+        """What waits can't be stored."""
+        held, self._held, self.holding = self._held, [], False
+        for _, stored in held:
+            stored.set_exception(error)
+
+
 class HeldBackend:
     """Implements `router.ports.Backend`; `run` is its life."""
 
@@ -199,6 +231,8 @@ class HeldBackend:
         self.store = MemoryStore(lambda prefix: f"{prefix}_test")
         self._stored = HeldTasks(self.store)
         self.store.tasks = self._stored
+        self.returns: Any = HeldAgents(self.store.agents)
+        self.store.agents = self.returns
         nothing: Any = None
         world = World(
             keys=nothing,

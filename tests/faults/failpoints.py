@@ -5,6 +5,7 @@ wrapped here, where `compose` puts the parts together.
 """
 
 import os
+import threading
 from asyncio import Future
 from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from contextlib import asynccontextmanager
@@ -15,8 +16,8 @@ from sqlalchemy import Engine, event
 
 from agentic_atlas.__main__ import main
 from agentic_atlas.backend.domain.lifecycle import Change
-from agentic_atlas.backend.domain.records import Task
-from agentic_atlas.backend.ports import Decide, Tasks
+from agentic_atlas.backend.domain.records import Instance, Task
+from agentic_atlas.backend.ports import Agents, Decide, Tasks
 from agentic_atlas.compose import network
 from agentic_atlas.protocol.inside.messages import (
     Admit,
@@ -80,6 +81,28 @@ class FailingTasks:
         return passed.settled(self._tasks.claim(agent_id, slots, now, skills), "claim stored")
 
 
+class HoldingAgents:
+    """`backend.ports.Agents`; with `HOLD_RETURNS`, nothing is committed any more once an instance comes back."""
+
+    returned: ClassVar[bool] = False
+
+    def __init__(self, agents: Agents) -> None:
+        self._agents = agents
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._agents, name)
+
+    def come_back(self, instance: Instance) -> "Future[None]":
+        HoldingAgents.returned = "HOLD_RETURNS" in os.environ
+        return self._agents.come_back(instance)
+
+
+def _committing(_: object) -> None:
+    passed("written, not committed")
+    if HoldingAgents.returned:
+        threading.Event().wait()
+
+
 def _decide(decide: Decide, task: Task) -> Change | None:
     passed("change in transaction")
     return decide(task)
@@ -135,13 +158,14 @@ def failing(open_store: Callable[..., Any]) -> Callable[..., Any]:
     async def opened(*arguments: Any, **options: Any) -> AsyncIterator[Any]:
         async with open_store(*arguments, **options) as store:
             store.tasks = FailingTasks(store.tasks)
+            store.agents = HoldingAgents(store.agents)
             yield store
 
     return opened
 
 
 if __name__ == "__main__":
-    event.listen(Engine, "commit", lambda _: passed("written, not committed"))
+    event.listen(Engine, "commit", _committing)
     network.open_store = failing(network.open_store)
     network.Router = FailingRouter
     network.RouterDoor = FailingDoor

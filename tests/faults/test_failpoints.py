@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import random
+import sqlite3
 import subprocess
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import httpx
 import pytest
 
-from tests.e2e.processes import PATIENCE, Process
+from agentic_atlas import Client
+from tests.e2e.processes import PATIENCE, Platform, Process
 from tests.faults import ledgers
 from tests.faults.failpoints import KILLED
 from tests.faults.stage import SOON, Stage, Worker, staged
 from tests.faults.submitters import Mix, Submitters
 from tests.faults.verdict import judge
+from tests.faults.wire_agent import WireAgent
+from tests.integration.router.doors import dial
 
 PROGRAM = Path(__file__).with_name("failpoints.py")
 POINTS = (
@@ -87,10 +92,11 @@ def end_at(stage: Stage, point: str, times: int, submitters: Submitters) -> None
     stage.server.check_database()
 
 
-def launch(stage: Stage, failpoint: str) -> Process:
+def launch(stage: Stage, failpoint: str, **environ: str) -> Process:
     """Start the server anew with this point; it may come to it before it is up."""
     stage.server.kill()
-    stage.server.environ["FAILPOINT"] = failpoint
+    stage.server.environ.pop("HOLD_RETURNS", None)
+    stage.server.environ |= {"FAILPOINT": failpoint, **environ}
     return stage.server.launch()
 
 
@@ -148,3 +154,38 @@ def test_a_server_that_ends_while_it_takes_an_agent_for_lost_takes_it_for_lost_a
         f"{len(LOSSES)} points where an attempt is lost, {times} ends at each, {len(submitters.acknowledged)} tasks",
         f"0 lost, {dict(verdict.outcomes)}, {verdict.repeated} repeated where allowed",
     )
+
+
+@pytest.mark.anyio
+async def test_a_server_that_is_killed_between_a_welcome_and_its_commit_gives_no_generation_twice(
+    tmp_path: Path,
+) -> None:
+    with staged(tmp_path, program=(str(PROGRAM),)) as stage:
+        server = stage.server
+        with Client(server.url, api_key=server.api_key) as client:
+            client.agents.create("first")
+            token = client.tokens.create("first").token
+        welcomes = await come_and_go(server, token)
+        launch(stage, "", HOLD_RETURNS="1").wait_for("api_url")
+        welcomes += [*await come_and_go(server, token), *await come_and_go(server, token)]
+        server.kill()
+        assert stored_generation(stage) == welcomes[-2], "the last one was welcomed, and is not on disk"
+        launch(stage, "").wait_for("api_url")
+        welcomes += await come_and_go(server, token)
+        server.kill()
+    assert sorted(set(welcomes)) == welcomes
+
+
+async def come_and_go(server: Platform, token: str) -> list[int]:
+    """Be one and the same instance once more; return its generation."""
+    agent = WireAgent(await dial(urlsplit(server.router_url).port or 0, token), "inst_1")
+    welcome = await agent.hello()
+    await agent.socket.close()
+    return [welcome.generation]
+
+
+def stored_generation(stage: Stage) -> int:
+    """Return the generation of the only instance, as a killed server left it."""
+    with closing(sqlite3.connect(stage.server.copied_database(stage.server.folder / "copy"))) as database:
+        ((generation,),) = database.execute("SELECT generation FROM instances").fetchall()
+    return int(generation)

@@ -10,13 +10,13 @@ from agentic_atlas.backend.domain import lifecycle
 from agentic_atlas.backend.domain.lifecycle import may_report, on_report
 from agentic_atlas.backend.domain.questions import read_question
 from agentic_atlas.backend.domain.records import Task, TaskFailure
-from agentic_atlas.backend.engine.access import NotAdmitted
+from agentic_atlas.backend.engine.access import failure
 from agentic_atlas.backend.engine.answering import Answering, Replies
 from agentic_atlas.backend.engine.engine import Engine
 from agentic_atlas.backend.ports import Changed, FaultLog
 from agentic_atlas.backend.usecases import calls, instances
 from agentic_atlas.backend.usecases.application import Application
-from agentic_atlas.errors import AtlasError, Busy, Forbidden, InvalidInput, Unavailable
+from agentic_atlas.errors import AtlasError, InvalidInput
 from agentic_atlas.protocol import messages
 from agentic_atlas.protocol.closing import CloseCode
 from agentic_atlas.protocol.codec import ProtocolError
@@ -219,6 +219,7 @@ async def _depart(engine: Engine, said: Departed) -> None:
     await engine.store.agents.depart(instance_id, generation, now, now - said.silent)
     offered = engine.dispatcher.offers.offered(agent_id)
     if gone and offered:
+        engine.registry.declares(agent_id)
         await engine.store.agents.declare(agent_id, offered)
         engine.registry.offers(agent_id, offered)
 
@@ -239,15 +240,3 @@ def _out_of_turn(task: Task, by: InstanceRef, latest: int, said: messages.Event)
     """Tell whether the attempt is this connection's, and its last event is not the one before this."""
     current = task.state in LEASED and task.attempt == said.attempt and may_report(task, by, latest)
     return current and said.n > task.last_n
-
-
-def failure(error: BaseException) -> Failure:
-    """Return why something was not done, as a router is told of it."""
-    if isinstance(error, NotAdmitted | ProtocolError):
-        return Failure(int(error.close_code), error.code, error.message)
-    if isinstance(error, Forbidden):
-        return Failure(CloseCode.TOKEN_INVALID, error.code, error.message)
-    code, message = (error.code, error.message) if isinstance(error, AtlasError) else ("unavailable", "")
-    return Failure(
-        CloseCode.UNAVAILABLE, code, message, error.retry_after if isinstance(error, Busy | Unavailable) else None
-    )

@@ -223,7 +223,16 @@ class Agents(Protocol):
         """An instance connects: store it, what its agent offers from now on, and mark its token used.
 
         It holds the one seat of its token, so no other instance of the token is connected any more.
-        Returns it with its generation: one more than its last.
+        Returns it with its generation: one more than it has here, and two more than its last one that is stored, for
+        the one after that may have been given to a connection that was not (`come_back`).
+        """
+
+    def come_back(self, instance: Instance) -> "Future[None]":
+        """An instance of which all but the connection is stored as it is connects again, with this generation.
+
+        Queues the write and returns at once; the future is resolved when that is on disk, as those of `Tasks` are. It
+        fails with Conflict (`instance_changed`), and nothing is stored, when the generation is not the next one of the
+        instance, or the instance is not that of this agent and token.
         """
 
     async def declare(self, agent_id: str, skills: Sequence[SkillRecord]) -> None:

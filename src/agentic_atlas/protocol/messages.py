@@ -230,7 +230,7 @@ class Welcome(msgspec.Struct, frozen=True, omit_defaults=True, tag_field="type",
     owner: Line
     instance: Id
     generation: Count
-    """Number of this connection among all of this instance's; what an older one still says is ignored."""
+    """Of this connection among all of this instance's: higher than that of any older one, which counts no more."""
     limits: Limits
     beat_every: Seconds
     grace: Seconds

@@ -21,6 +21,7 @@ from agentic_atlas.protocol.inside.messages import (
     Closing,
     Deliver,
     Departed,
+    Dismiss,
     Forget,
     Identity,
     Readmit,
@@ -285,6 +286,18 @@ class Commands:
             # What was granted to an older connection uses up nothing of this one's.
             connection.agent.deliver(task, granted=instance == connection.agent.instance)
 
+    def dismiss(self, said: Dismiss) -> None:
+        """Close the connection, be it that its admission is still on its way to it."""
+        instance, failure = said.instance, said.failure
+        connection = self._hub.find(instance.agent_id, instance.instance_id)
+        if connection is None or _generation(connection) < instance.generation:
+            connection = self._hub.coming(instance.agent_id, instance.instance_id)
+        if connection is not None and _generation(connection) in (0, instance.generation):
+            self._context.log.warning(
+                "registration_not_stored", agent=instance.agent_id, instance=instance.instance_id, code=failure.code
+            )
+            connection.close(failure.close_code, failure.code, failure.retry_after)
+
     def tell_holder(self, message: Cancel | Answer) -> None:
         """Say this to whoever holds the attempt, and to whoever is on its way to hold it.
 
@@ -350,6 +363,11 @@ class Commands:
         return self._leases.instance(attempt) is not None or attempt in self._expired
 
 
+def _generation(connection: Connection) -> int:
+    """Return its number among the connections of its instance; 0 before `welcome`."""
+    return 0 if connection.agent is None else connection.agent.instance.generation
+
+
 def _table(
     registration: Registration, receive: Callable[[Receipt], None], commands: Commands
 ) -> Mapping[type[ToRouter], Callable[[Any], object]]:
@@ -357,6 +375,7 @@ def _table(
     return {
         Admit: registration.answered,
         TurnAway: registration.answered,
+        Dismiss: commands.dismiss,
         Receipt: receive,
         Deliver: commands.deliver,
         Cancel: commands.tell_holder,

@@ -128,15 +128,65 @@ async def test_skills_are_those_that_were_declared_last(opened: Open) -> None:
         assert await store.agents.skills(LIBRARY.id) == []
 
 
-async def test_each_connection_of_an_instance_has_the_next_generation(opened: Open) -> None:
+async def test_each_connection_of_an_instance_has_a_higher_generation_than_any_that_was_given_before(
+    opened: Open,
+) -> None:
     async with opened() as store:
         await populate(store)
         first = await store.agents.register(instance(), "", [])
         await store.agents.depart(first.id, first.generation, NOW + 5)
         second = await store.agents.register(instance(connected_at=NOW + 6, host="other"), "", [])
-        assert (first.generation, second.generation) == (1, 2)
+        assert (first.generation, second.generation) == (1, 3), "2 may have been given, and not been stored"
         assert await store.agents.instances(LIBRARY.id) == [second]
         assert second.disconnected_at is None
+        third = await store.agents.register(instance(generation=8), "", [])
+        assert third.generation == 9, "what is known of it may be ahead of what is stored"
+
+
+async def test_an_instance_that_comes_back_as_it_was_changes_nothing_but_its_connection(opened: Open) -> None:
+    async with opened() as store:
+        await populate(store)
+        first = await store.agents.register(instance(), "Finds all", [skill("a")])
+        await store.agents.depart(first.id, first.generation, NOW + 5)
+        back = instance(generation=2, connected_at=NOW + 6)
+        await store.agents.come_back(back)
+        assert await store.agents.instances(LIBRARY.id) == [back]
+        described = msgspec.structs.replace(LIBRARY, description="Finds all", last_seen_at=NOW + 6)
+        assert await store.agents.get(LIBRARY.id) == described
+        assert await store.agents.skills(LIBRARY.id) == [skill("a")]
+        used = await store.tokens.get(TOKEN.id)
+        assert used is not None
+        assert used.last_used_at == NOW + 6
+        assert (await store.agents.register(instance(), "", [])).generation == 4
+
+
+async def test_an_instance_that_comes_back_is_the_only_one_of_its_token_that_is_connected(opened: Open) -> None:
+    async with opened() as store:
+        await populate(store)
+        await store.agents.register(instance(1), "", [])
+        await store.agents.register(instance(2), "", [])
+        await store.agents.come_back(instance(1, generation=2, connected_at=NOW + 6))
+        left = {i.id: i.disconnected_at for i in await store.agents.instances(LIBRARY.id)}
+        assert left == {"inst_1": None, "inst_2": NOW + 6}
+
+
+@pytest.mark.parametrize(
+    "other",
+    [{"generation": 1}, {"generation": 3}, {"token_id": "tok_second"}, {"agent_id": "agent_other"}, {"id": "inst_9"}],
+)
+async def test_what_comes_back_and_is_not_what_was_known_of_it_is_not_stored(
+    opened: Open, other: dict[str, Any]
+) -> None:
+    async with opened() as store:
+        await populate(store)
+        await store.agents.add(msgspec.structs.replace(LIBRARY, id="agent_other", name="other"))
+        await store.tokens.add(Token("tok_second", LIBRARY.id, "", NOW, NOW + 1))
+        first = await store.agents.register(instance(), "", [])
+        with pytest.raises(Conflict) as refused:
+            await store.agents.come_back(msgspec.structs.replace(instance(generation=2, connected_at=NOW + 6), **other))
+        assert refused.value.code == "instance_changed"
+        assert await store.agents.instances(LIBRARY.id) == [first]
+        assert await seen(store) == NOW + 1
 
 
 async def test_connections_at_the_same_time_never_share_a_generation(opened: Open) -> None:
@@ -144,7 +194,7 @@ async def test_connections_at_the_same_time_never_share_a_generation(opened: Ope
         await populate(store)
         async with asyncio.TaskGroup() as group:
             tasks = [group.create_task(store.agents.register(instance(), "", [])) for _ in range(10)]
-        assert sorted(task.result().generation for task in tasks) == list(range(1, 11))
+        assert len({task.result().generation for task in tasks}) == 10
 
 
 async def test_the_end_of_an_older_connection_does_not_touch_a_newer_one(opened: Open) -> None:
@@ -155,11 +205,11 @@ async def test_the_end_of_an_older_connection_does_not_touch_a_newer_one(opened:
         await store.agents.depart(newer.id, 1, NOW + 50)
         assert await store.agents.instances(LIBRARY.id) == [newer]
         assert await seen(store) == NOW + 1
-        await store.agents.depart(newer.id, 2, NOW + 60)
+        await store.agents.depart(newer.id, newer.generation, NOW + 60)
         (departed,) = await store.agents.instances(LIBRARY.id)
         assert departed.disconnected_at == NOW + 60
         assert await seen(store) == NOW + 60
-        await store.agents.depart(newer.id, 2, NOW + 70)
+        await store.agents.depart(newer.id, newer.generation, NOW + 70)
         assert await seen(store) == NOW + 60
 
 

@@ -27,7 +27,7 @@ from agentic_atlas.backend.usecases import tasks
 from agentic_atlas.errors import AtlasError
 from agentic_atlas.protocol import messages
 from agentic_atlas.protocol.caller.tasks import SubmitRequest
-from agentic_atlas.protocol.inside.messages import Identity
+from agentic_atlas.protocol.inside.messages import Identity, InstanceRef
 from agentic_atlas.protocol.messages import Outcome, RunningAttempt
 from agentic_atlas.protocol.tasks import LEASED, TaskState
 from agentic_atlas.router.agent import RegisteredAgent
@@ -94,6 +94,8 @@ class Delivery(RuleBasedStateMachine):
         """All connections of which one end lives, oldest first."""
         self.instances: dict[str, Process] = {}
         """All processes that there were."""
+        self.given: dict[InstanceRef, RegisteredAgent] = {}
+        """Whose each generation of an instance is."""
         self.seen: dict[str, float] = {}
         """When each was connected last, while the server ran."""
         self.wrong: list[str] = []
@@ -310,9 +312,15 @@ class Delivery(RuleBasedStateMachine):
             self.server.life.result()
         self._reap()
         self.truth.check()
+        self._no_generation_is_given_twice()
         self._nothing_is_overbooked()
         self._nothing_is_forgotten()
         self._nothing_is_lost_that_is_there()
+
+    def _no_generation_is_given_twice(self) -> None:
+        """Whatever was stored of it when the server was killed (guarantee 6)."""
+        for agent in self._registered():
+            assert self.given.setdefault(agent.instance, agent) is agent
 
     def _nothing_is_overbooked(self) -> None:
         for agent in self._registered():

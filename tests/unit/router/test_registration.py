@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from agentic_atlas.errors import Unavailable
-from agentic_atlas.protocol.inside.messages import Admit, Arrived, TurnAway
+from agentic_atlas.protocol.inside.messages import Admit, Arrived, Dismiss, Failure, InstanceRef, TurnAway
 from agentic_atlas.protocol.messages import (
     Accept,
     Hello,
@@ -250,3 +250,73 @@ async def test_one_that_ended_on_its_way_in_does_not_overtake_the_next_with_its_
         await until(lambda: agent.all(Welcome))
         assert asked == ["gone", "inst"]
         assert net.backend.credit.online("agt") == 1
+
+
+async def test_an_instance_that_comes_back_as_it_was_is_welcomed_before_that_is_stored() -> None:
+    async with network() as net:
+        old = await net.agent()
+        old.connection.closed()
+        net.backend.returns.holding = True
+        new = await net.again(old)
+        task = net.backend.submit("agt")
+        assert [one.task for one in new.tasks] == [task.id], "and has work to do"
+        (stored,) = await net.backend.store.agents.instances("agt")
+        assert (stored.generation, new.last(Welcome).generation) == (1, 2)
+        await net.backend.returns.commit()
+        await settle()
+        (stored,) = await net.backend.store.agents.instances("agt")
+        assert (stored.generation, stored.disconnected_at) == (2, None)
+        new.complete(new.tasks[0])
+        await until(task.ended.done)
+
+
+async def test_an_instance_that_could_not_be_stored_after_all_is_to_come_back_and_goes_on() -> None:
+    async with network() as net:
+        old = await net.agent()
+        task = net.backend.submit("agt")
+        old.accept(old.tasks[0])
+        old.connection.closed()
+        net.backend.returns.holding = True
+        new = await net.again(old, old.tasks[0])
+        net.backend.returns.fail(Unavailable("the database is locked", code="store_unavailable", retry_after=4.0))
+        await until(lambda: new.closed)
+        assert new.closed is not None
+        assert (new.code, new.closed[1].code, new.closed[1].retry_after) == (4004, "store_unavailable", 4.0)
+        assert "registration_not_stored" in net.log.events()
+        third = await net.again(old, old.tasks[0])
+        assert third.last(Welcome).generation == 3, "2 was given, though it was not stored"
+        assert third.last(Welcome).attempts[0].keep
+        third.complete(old.tasks[0])
+        await until(task.ended.done)
+        assert (task.attempt, net.backend.losses) == (1, [])
+
+
+async def test_an_instance_is_not_welcomed_before_a_change_of_it_is_stored_nor_twice_before_it_is_stored_once() -> None:
+    async with network() as net:
+        old = await net.agent()
+        net.backend.returns.holding = True
+        changed = Agent("agt", "tok", "inst").connect(net.router)
+        changed.say(Hello(1, InstanceInfo("inst"), [SkillSpec("other", msgspec.Raw(b"{}"))]))
+        assert (await changed.welcome()).generation == 3, "by a write that nothing holds back"
+        assert [one.name for one in await net.backend.store.agents.skills("agt")] == ["other"]
+        again = await net.again(old)
+        assert again.last(Welcome).generation == 5
+        third = await net.again(old)
+        fourth = await net.again(old)
+        assert [one.last(Welcome).generation for one in (third, fourth)] == [6, 7]
+        assert third.code == 1001
+
+
+async def test_a_connection_is_dismissed_that_is_still_on_its_way_in_and_no_newer_one() -> None:
+    async with network(RouterSettings()) as net:
+        net.backend.admitting.clear()
+        coming = Agent("agt", "tok", "inst").connect(net.router).hello()
+        await settle()
+        away = Failure(4004, "store_unavailable")
+        net.router.say(Dismiss(InstanceRef("agt", "inst", 1), away))
+        assert coming.code == 4004
+        net.backend.admitting.set()
+        await settle()
+        newer = await net.agent()
+        net.router.say(Dismiss(InstanceRef("agt", "inst", 1), away))
+        assert newer.closed is None

@@ -103,7 +103,7 @@ class Instance(msgspec.Struct, frozen=True):
     agent_id: str
     token_id: str
     generation: int
-    """How often it has connected; fences what older connections still say."""
+    """Rises with each connection, not always by one; fences what older connections still say."""
     connected_at: float
     """When it was registered: everything before it was permitted."""
     opened_at: float = 0.0

@@ -5,7 +5,10 @@ Whoever changes an agent says `forget`; the next look-up reads again.
 """
 
 from collections.abc import Callable, Sequence
+from hashlib import sha256
+from typing import TypeVar
 
+import msgspec
 from msgspec.structs import replace
 
 from agentic_atlas.auth import digest
@@ -14,14 +17,18 @@ from agentic_atlas.backend.domain.names import split_agent
 from agentic_atlas.backend.domain.records import AgentRecord, ApiKey, Instance, SkillRecord, Task, User
 from agentic_atlas.backend.ports import Agents, Store, Summary
 from agentic_atlas.backend.rights import SEND_A_KEY, AgentToken, Principal, Visible, no_agent, no_task, seen_by
-from agentic_atlas.errors import AtlasError, NotFound, Unauthenticated
+from agentic_atlas.errors import AtlasError, Busy, Forbidden, NotFound, Unauthenticated, Unavailable
 from agentic_atlas.protocol.closing import CloseCode
+from agentic_atlas.protocol.codec import ProtocolError
+from agentic_atlas.protocol.inside.messages import Failure
 from agentic_atlas.protocol.schemas.words import meant
+
+T = TypeVar("T")
 
 _MOST_AGENTS = 1_000
 _MOST_BYTES = 32 * 1024 * 1024
 """Bytes of all skills that are kept."""
-_MOST_ACCEPTED = 20_000
+_MOST_DECLARED = 20_000
 """Agents of which it is remembered what they declared."""
 _AROUND = 1_024
 """Bytes that an agent, or one of its skills, takes besides its texts."""
@@ -35,6 +42,8 @@ class Registry:
         self._by_name: dict[tuple[str, str], AgentRecord] = {}
         self._skills: Kept[str, dict[str, SkillRecord]] = Kept(_MOST_BYTES)
         self._accepted: dict[str, bytes] = {}
+        self._declared: dict[str, object] = {}
+        """Of each agent the digest of what is stored of it; while that is being changed, what stands for the change."""
         self._version = 0
 
     async def agent(self, owner: str, name: str) -> AgentRecord | None:
@@ -73,27 +82,55 @@ class Registry:
 
     def accept(self, agent_id: str, digest: bytes) -> None:
         """What an instance declares was looked at, and is acceptable."""
-        self._accepted.pop(agent_id, None)
-        self._accepted[agent_id] = digest
-        if len(self._accepted) > _MOST_ACCEPTED:
-            del self._accepted[next(iter(self._accepted))]
+        _remember(self._accepted, agent_id, digest)
+
+    def declares(self, agent_id: str) -> object:
+        """What is stored of the agent is about to be changed; return what to say `declared` with once it is."""
+        change = object()
+        _remember(self._declared, agent_id, change)
+        return change
+
+    def declared(self, agent_id: str, change: object, digest: bytes) -> None:
+        """The change is on disk, and makes what is stored of the agent this, unless another one has begun since."""
+        if self._declared.get(agent_id) is change:
+            self._declared[agent_id] = digest
+
+    def unchanged(self, agent_id: str, digest: bytes) -> bool:
+        """Tell whether what is stored of the agent is this, and stays so."""
+        return self._declared.get(agent_id) == digest
 
     def offers(self, agent_id: str, offered: Sequence[SkillRecord]) -> None:
         """The agent offers this from now on: what is kept of it stays kept when it is the same."""
         kept = self._skills.get(agent_id)
         if kept is None or [_said(skill) for skill in kept.values()] != [_said(skill) for skill in offered]:
-            self.forget(agent_id)
+            self._read_again(agent_id)
 
     def forget(self, agent_id: str) -> None:
         """The agent or its skills changed; what was being read meanwhile is not kept either."""
+        self._declared.pop(agent_id, None)
+        self._read_again(agent_id)
+
+    def _read_again(self, agent_id: str) -> None:
         self._version += 1
         self._skills.forget(agent_id)
         self._by_name = {key: agent for key, agent in self._by_name.items() if agent.id != agent_id}
 
 
+def declaration(description: str, skills: Sequence[SkillRecord]) -> bytes:
+    """Return a digest of what is said of an agent."""
+    return sha256(msgspec.msgpack.encode((description, [_said(skill) for skill in skills]))).digest()
+
+
 def _said(skill: SkillRecord) -> SkillRecord:
     """Return a skill without when it was declared."""
     return replace(skill, updated_at=0.0)
+
+
+def _remember(known: dict[str, T], agent_id: str, value: T) -> None:
+    known.pop(agent_id, None)
+    known[agent_id] = value
+    if len(known) > _MOST_DECLARED:
+        del known[next(iter(known))]
 
 
 def _size(skill: SkillRecord) -> int:
@@ -115,6 +152,18 @@ class NotAdmitted(AtlasError):
     def __init__(self, close_code: CloseCode, code: str, message: str) -> None:
         super().__init__(message, code=code)
         self.close_code = close_code
+
+
+def failure(error: BaseException) -> Failure:
+    """Return why something was not done, as a router is told of it."""
+    if isinstance(error, NotAdmitted | ProtocolError):
+        return Failure(int(error.close_code), error.code, error.message)
+    if isinstance(error, Forbidden):
+        return Failure(CloseCode.TOKEN_INVALID, error.code, error.message)
+    code, message = (error.code, error.message) if isinstance(error, AtlasError) else ("unavailable", "")
+    return Failure(
+        CloseCode.UNAVAILABLE, code, message, error.retry_after if isinstance(error, Busy | Unavailable) else None
+    )
 
 
 class Access:

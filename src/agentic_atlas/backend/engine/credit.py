@@ -120,6 +120,8 @@ class _Memory:
 
     generation: int = 0
     """Of its latest connection; 0 when none is known."""
+    token_id: str = ""
+    """Of the token with which that connection is stored; empty while it is not known to be."""
     until: float = 0.0
     """Until when its attempts wait for it."""
     reserved: int = 0
@@ -143,7 +145,19 @@ class Instances:
     def registered(self, instance: InstanceRef) -> None:
         """The instance has a new connection: what older ones of it still say is of no account from now on."""
         known = self.of(instance.instance_id)
-        known.generation = max(known.generation, instance.generation)
+        if instance.generation > known.generation:
+            known.generation, known.token_id = instance.generation, ""
+
+    def stored(self, instance: InstanceRef, token_id: str) -> None:
+        """This connection of the instance, made with this token, is on disk."""
+        known = self._known.get(instance.instance_id)
+        if known is not None and known.generation == instance.generation:
+            known.token_id = token_id
+
+    def stands(self, instance_id: str, token_id: str) -> bool:
+        """Tell whether the latest connection of the instance is on disk, and was made with this token."""
+        known = self._known.get(instance_id)
+        return known is not None and bool(known.token_id) and known.token_id == token_id
 
     def waits(self, instance_id: str, seconds: float) -> None:
         """The instance is not connected, and has so long to come back."""

@@ -1,5 +1,6 @@
 """Agents, their skills and instances behind the port."""
 
+from asyncio import Future
 from collections.abc import Mapping, Sequence
 
 import msgspec
@@ -70,6 +71,10 @@ class SqlAgents:
         return await self._writer.submit(
             Statement(lambda connection: _register(connection, instance, description, skills))
         )
+
+    def come_back(self, instance: Instance) -> "Future[None]":
+        """See the port."""
+        return self._writer.submit(Statement(lambda connection: _come_back(connection, instance)))
 
     async def declare(self, agent_id: str, skills: Sequence[SkillRecord]) -> None:
         """See the port."""
@@ -174,10 +179,28 @@ def _register(
     seen = {"description": description, "last_seen_at": now}
     if not connection.execute(update(agents).where(agents.c.id == agent_id).values(seen)).rowcount:
         raise NotFound("the agent does not exist any more", code="agent_not_found")
-    connection.execute(update(tokens).where(tokens.c.id == instance.token_id).values(last_used_at=now))
+    _used(connection, instance)
     _offer(connection, agent_id, declared)
     _end_others(connection, instance)
     return _connect(connection, instance)
+
+
+def _come_back(connection: Connection, instance: Instance) -> None:
+    """Store the next connection of an instance, of which nothing else has changed."""
+    this = (instances.c.id == instance.id, instances.c.token_id == instance.token_id)
+    last = (instances.c.agent_id == instance.agent_id, instances.c.generation == instance.generation - 1)
+    if not connection.execute(update(instances).where(*this, *last).values(INSTANCES.values(instance))).rowcount:
+        raise Conflict("what is stored of the instance is not what was known of it", code="instance_changed")
+    connection.execute(
+        update(agents).where(agents.c.id == instance.agent_id).values(last_seen_at=instance.connected_at)
+    )
+    _used(connection, instance)
+    _end_others(connection, instance)
+
+
+def _used(connection: Connection, instance: Instance) -> None:
+    used = {"last_used_at": instance.connected_at}
+    connection.execute(update(tokens).where(tokens.c.id == instance.token_id).values(used))
 
 
 def _declare(connection: Connection, agent_id: str, declared: Sequence[SkillRecord]) -> None:
@@ -203,12 +226,13 @@ def _connect(connection: Connection, instance: Instance) -> Instance:
     last = connection.execute(select(instances).where(instances.c.id == instance.id).with_for_update()).one_or_none()
     if last is None:
         _forget_oldest(connection, instance.agent_id)
-        registered = msgspec.structs.replace(instance, generation=1, disconnected_at=None)
+        registered = msgspec.structs.replace(instance, generation=instance.generation + 1, disconnected_at=None)
         connection.execute(insert(instances).values(INSTANCES.values(registered)))
         return registered
     if (last.agent_id, last.token_id) != (instance.agent_id, instance.token_id):
         raise Conflict("this instance id belongs to the holder of another token", code="instance_exists")
-    registered = msgspec.structs.replace(instance, generation=last.generation + 1, disconnected_at=None)
+    generation = max(instance.generation, last.generation + 1) + 1
+    registered = msgspec.structs.replace(instance, generation=generation, disconnected_at=None)
     connection.execute(update(instances).where(instances.c.id == instance.id).values(INSTANCES.values(registered)))
     return registered
 

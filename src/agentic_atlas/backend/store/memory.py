@@ -291,14 +291,35 @@ class MemoryAgents:
             self._agents[instance.agent_id], description=description, last_seen_at=now
         )
         await self.declare(instance.agent_id, skills)
-        for other in list(self._instances.values()):
-            if other.token_id == instance.token_id and other.disconnected_at is None:
-                self._instances[other.id] = replace(other, disconnected_at=now)
-        registered = replace(instance, generation=last.generation + 1 if last else 1, disconnected_at=None)
-        self._instances[instance.id] = registered
+        generation = instance.generation if last is None else max(instance.generation, last.generation + 1)
+        registered = replace(instance, generation=generation + 1, disconnected_at=None)
+        self._seat(registered)
         for surplus in self._newest(instance.agent_id)[MOST_INSTANCES:]:
             del self._instances[surplus.id]
         return registered
+
+    def come_back(self, instance: Instance) -> "Future[None]":
+        """See the port."""
+        done: Future[None] = asyncio.get_running_loop().create_future()
+        last = self._instances.get(instance.id)
+        before = (instance.agent_id, instance.token_id, instance.generation - 1)
+        if last is None or (last.agent_id, last.token_id, last.generation) != before:
+            done.set_exception(
+                Conflict("what is stored of the instance is not what was known of it", code="instance_changed")
+            )
+            return done
+        self.tokens.used(instance.token_id, instance.connected_at)
+        self._agents[instance.agent_id] = replace(self._agents[instance.agent_id], last_seen_at=instance.connected_at)
+        self._seat(instance)
+        done.set_result(None)
+        return done
+
+    def _seat(self, instance: Instance) -> None:
+        """Store an instance that has the one seat of its token."""
+        for other in list(self._instances.values()):
+            if other.token_id == instance.token_id and other.disconnected_at is None:
+                self._instances[other.id] = replace(other, disconnected_at=instance.connected_at)
+        self._instances[instance.id] = instance
 
     async def declare(self, agent_id: str, skills: Sequence[SkillRecord]) -> None:
         """See the port."""

@@ -4,23 +4,25 @@ The newcomer says which processes of its token have ended for certain, and which
 are is for the store to say: a process of another token is none of the newcomer's business.
 """
 
+from asyncio import CancelledError, Future
 from collections.abc import Sequence
 from functools import partial
 from hashlib import sha256
 
 import msgspec
+from msgspec.structs import replace
 
 from agentic_atlas.backend.domain import lifecycle
 from agentic_atlas.backend.domain.lifecycle import Change, assignment
 from agentic_atlas.backend.domain.names import split_agent
 from agentic_atlas.backend.domain.records import Instance, SkillRecord, Task
-from agentic_atlas.backend.engine.access import NotAdmitted
+from agentic_atlas.backend.engine.access import NotAdmitted, declaration, failure
 from agentic_atlas.backend.engine.engine import Engine
 from agentic_atlas.backend.rights import AgentToken, Principal
 from agentic_atlas.backend.usecases.application import use_case
 from agentic_atlas.errors import Conflict, InvalidInput
 from agentic_atlas.protocol.closing import CloseCode
-from agentic_atlas.protocol.inside.messages import Admit, Arrived, InstanceRef
+from agentic_atlas.protocol.inside.messages import Admit, Arrived, Dismiss, InstanceRef
 from agentic_atlas.protocol.messages import Answer, Hello, Predecessor, RunningAttempt, SkillSpec, Verdict
 from agentic_atlas.protocol.tasks import Loss
 from agentic_atlas.protocol.versions import PROTOCOL_VERSION
@@ -49,7 +51,7 @@ async def admit(who: Principal, engine: Engine, said: Arrived) -> Admit:
             id=info.id,
             agent_id=token.agent_id,
             token_id=token.id,
-            generation=0,
+            generation=engine.credit.instances.latest(info.id),
             connected_at=engine.clock(),
             opened_at=shown.presented_at,
             validated_at=validated_at,
@@ -64,26 +66,60 @@ async def admit(who: Principal, engine: Engine, said: Arrived) -> Admit:
         hello.description,
         skills,
     )
-    ref = InstanceRef(token.agent_id, instance.id, instance.generation)
-    engine.credit.instances.registered(ref)
     engine.access.came(instance, who)
-    return await _settle(engine, said, ref, agent=name, owner=who.user.name)
+    return await _settle(engine, said, _ref(instance), agent=name, owner=who.user.name)
 
 
 async def _registered(engine: Engine, instance: Instance, description: str, skills: Sequence[SkillRecord]) -> Instance:
+    """Return it with its generation: at once when it has come back as it was, else when that is stored."""
     agent_id, offers = instance.agent_id, engine.dispatcher.offers
     offers.came(agent_id, instance.id, skills)
     try:
-        registered = await engine.store.agents.register(instance, description, offers.offered(agent_id))
+        digest = declaration(description, offers.offered(agent_id))
+        known = engine.credit.instances.stands(instance.id, instance.token_id)
+        if known and engine.registry.unchanged(agent_id, digest):
+            registered = _come_back(engine, instance)
+        else:
+            registered = await _register(engine, instance, description, digest)
     except Conflict as error:
         raise NotAdmitted(CloseCode.INVALID_REGISTRATION, error.code, error.message) from None
     else:
         offers.came(agent_id, instance.id, skills, registered.generation)
-        engine.registry.offers(agent_id, offers.offered(agent_id))
         return registered
     finally:
         # Not registered after all.
         offers.left(agent_id, instance.id, None)
+
+
+async def _register(engine: Engine, instance: Instance, description: str, digest: bytes) -> Instance:
+    agent_id, offered = instance.agent_id, engine.dispatcher.offers.offered(instance.agent_id)
+    change = engine.registry.declares(agent_id)
+    registered = await engine.store.agents.register(instance, description, offered)
+    engine.registry.declared(agent_id, change, digest)
+    engine.registry.offers(agent_id, offered)
+    engine.credit.instances.registered(_ref(registered))
+    engine.credit.instances.stored(_ref(registered), registered.token_id)
+    return registered
+
+
+def _come_back(engine: Engine, instance: Instance) -> Instance:
+    """Let an instance go on while its connection is being stored (`docs/design/decisions/0028`)."""
+    back = replace(instance, generation=instance.generation + 1)
+    engine.credit.instances.registered(_ref(back))
+    engine.store.agents.come_back(back).add_done_callback(partial(_came_back, engine, back))
+    return back
+
+
+def _came_back(engine: Engine, instance: Instance, stored: "Future[None]") -> None:
+    error = CancelledError() if stored.cancelled() else stored.exception()
+    if error is None:
+        engine.credit.instances.stored(_ref(instance), instance.token_id)
+    else:
+        engine.router.say(Dismiss(_ref(instance), failure(error)))
+
+
+def _ref(instance: Instance) -> InstanceRef:
+    return InstanceRef(instance.agent_id, instance.id, instance.generation)
 
 
 async def _declared(who: Principal, engine: Engine, agent_id: str, hello: Hello) -> list[SkillRecord]:

@@ -45,7 +45,7 @@ class InstanceRef(msgspec.Struct, frozen=True):
     agent_id: str
     instance_id: str
     generation: int
-    """Number of the connection among all of the instance's; a higher one has taken its place."""
+    """Of the connection among all of the instance's: a higher one has taken its place. Numbers may be left out."""
 
 
 class Failure(msgspec.Struct, frozen=True):
@@ -200,6 +200,13 @@ class TurnAway(msgspec.Struct, frozen=True, tag_field="type"):
     failure: Failure
 
 
+class Dismiss(msgspec.Struct, frozen=True, tag_field="type"):
+    """A connection that was admitted could not be stored after all: close it. Answered by `Departed`."""
+
+    instance: InstanceRef
+    failure: Failure
+
+
 class Receipt(msgspec.Struct, frozen=True, tag_field="type", omit_defaults=True):
     """It was dealt with: its commit is on disk, or it is of no account any more. Answers `Reported` and `Lost`."""
 
@@ -297,6 +304,7 @@ FromRouter: TypeAlias = (
 ToRouter: TypeAlias = (
     Admit
     | TurnAway
+    | Dismiss
     | Receipt
     | Deliver
     | Cancel

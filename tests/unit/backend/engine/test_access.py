@@ -4,11 +4,12 @@ import pytest
 from msgspec.structs import replace
 
 from agentic_atlas.auth import digest
-from agentic_atlas.backend.domain.records import AgentRecord, ApiKey, Instance, Role, User
-from agentic_atlas.backend.engine.access import Access, Registry
+from agentic_atlas.backend.domain.records import AgentRecord, ApiKey, Instance, Role, SkillRecord, User
+from agentic_atlas.backend.engine.access import Access, Registry, declaration
 from agentic_atlas.backend.rights import AgentToken, Principal
 from agentic_atlas.backend.store.memory import MemoryStore
 from agentic_atlas.errors import NotFound, Unauthenticated
+from agentic_atlas.protocol.messages import Policy
 
 ADA = User("usr_ada", "ada", Role.MEMBER, 0.0)
 BOB = User("usr_bob", "bob", Role.MEMBER, 0.0)
@@ -78,3 +79,26 @@ async def test_an_instance_asks_in_the_name_of_its_owner_as_they_are_now() -> No
     await store.agents.delete(AGENT.id)
     with pytest.raises(NotFound):
         await access.connected("ins_1")
+
+
+def test_what_is_stored_of_an_agent_is_known_when_no_change_of_it_is_on_its_way() -> None:
+    registry = Registry(MemoryStore(lambda prefix: prefix).agents)
+    assert not registry.unchanged("agt", b"a")
+    first = registry.declares("agt")
+    assert not registry.unchanged("agt", b"a")
+    second = registry.declares("agt")
+    registry.declared("agt", first, b"a")
+    assert not registry.unchanged("agt", b"a"), "another change was begun after it"
+    registry.declared("agt", second, b"b")
+    assert [registry.unchanged("agt", b"a"), registry.unchanged("agt", b"b")] == [False, True]
+    third = registry.declares("agt")
+    registry.forget("agt")
+    registry.declared("agt", third, b"c")
+    assert not registry.unchanged("agt", b"c"), "somebody else has changed it meanwhile"
+
+
+def test_a_declaration_is_the_same_whenever_it_was_made() -> None:
+    skill = SkillRecord("agt", "say", "Says it.", b"{}", b"{}", Policy(), streams=False, updated_at=1.0)
+    assert declaration("d", [skill]) == declaration("d", [replace(skill, updated_at=2.0)])
+    assert declaration("d", [skill]) != declaration("e", [skill])
+    assert declaration("d", [skill]) != declaration("d", [replace(skill, input_schema=b"true")])

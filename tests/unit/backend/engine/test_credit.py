@@ -248,3 +248,26 @@ def test_all_slots_are_free_again_in_the_end_however_often_the_connection_change
         for step in ("arrive", "end", "hear"):
             far.step(step)
     assert far.credits.free("agt") == slots
+
+
+def test_a_connection_stands_once_it_is_stored_and_until_there_is_a_newer_one() -> None:
+    instances = Credits(lambda: 0.0).instances
+    instances.registered(ref())
+    assert not instances.stands("inst", "tok")
+    instances.stored(ref(), "tok")
+    assert instances.stands("inst", "tok")
+    assert not instances.stands("inst", "other")
+    instances.registered(ref(generation=2))
+    assert not instances.stands("inst", "tok")
+    instances.stored(ref(), "tok")
+    assert not instances.stands("inst", "tok"), "what is stored is not the latest"
+    instances.stored(ref(generation=2), "tok")
+    assert instances.stands("inst", "tok")
+
+
+def test_an_instance_of_which_nothing_is_known_does_not_stand() -> None:
+    instances = Credits(lambda: 0.0).instances
+    instances.stored(ref(), "tok")
+    assert not instances.stands("inst", "tok")
+    instances.waits("inst", 30.0)
+    assert not instances.stands("inst", "")
