@@ -10,26 +10,22 @@ import sys
 import time
 
 import structlog
-from fastapi import FastAPI, Request
-from starlette.responses import Response
 
 from agentic_atlas.compose import http
 from agentic_atlas.compose.crowd import OpenConnections
 from agentic_atlas.compose.program import run
+from agentic_atlas.http.messages import Request, Response
 
-app = FastAPI()
 
-
-@app.post("/")
 async def bare(request: Request) -> Response:
-    return Response(await request.body(), media_type="application/json")
+    return Response(fields=[("content-type", "application/json")], body=await request.body.read())
 
 
 async def serve(stop: asyncio.Event) -> None:
-    crowd = OpenConnections(10_000, structlog.get_logger(), time.monotonic)
-    server = http.HttpServer(app, http.listen("127.0.0.1", int(sys.argv[1]), "PORT"), drain=1, crowd=crowd)
+    log = structlog.get_logger()
+    listener, crowd = http.listen("127.0.0.1", int(sys.argv[1]), "PORT"), OpenConnections(10_000, log, time.monotonic)
     print("listening", flush=True)
-    await http.until(stop, server)
+    await http.until(stop, http.HttpServer(bare, listener, drain=1, crowd=crowd, log=log))
 
 
 if __name__ == "__main__":

@@ -25,4 +25,4 @@ def test_the_package_brings_no_event_loop_and_no_server_along() -> None:
     modules = set(loaded.stdout.split())
     ours = {name for name in modules if name.startswith("agentic_atlas.")}
     assert {name.split(".")[1] for name in ours} <= {"auth", "errors", "files", "_version"}
-    assert not modules & {"asyncio", "msgspec", "starlette", "sqlalchemy", "httpx"}
+    assert not modules & {"asyncio", "msgspec", "httptools", "sqlalchemy", "httpx"}

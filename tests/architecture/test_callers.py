@@ -8,7 +8,21 @@ from tests.architecture.callers import sources, uncalled
 
 CALLED_FROM_OUTSIDE = {
     "alembic": {"down_revision"},
-    "asyncio": {"_Protocol.data_received"},
+    "asyncio": {
+        "_Connection.data_received",
+        "_Connection.connection_made",
+        "_Connection.connection_lost",
+        "pause_writing",
+        "resume_writing",
+    },
+    "httptools": {
+        "RequestParser.on_message_begin",
+        "RequestParser.on_url",
+        "RequestParser.on_header",
+        "RequestParser.on_headers_complete",
+        "RequestParser.on_body",
+        "RequestParser.on_message_complete",
+    },
     "logging": {"_Forward.emit"},
     "click": {"CommandGroup.list_commands"},
     "picows": {"on_ws_connected", "on_ws_disconnected", "on_ws_frame"},

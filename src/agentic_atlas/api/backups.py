@@ -2,26 +2,25 @@
 
 from http import HTTPStatus
 
-from fastapi import APIRouter
-from starlette.responses import Response
-
-from agentic_atlas.api.describe import describe
+from agentic_atlas.backend.rights import Principal
 from agentic_atlas.backend.usecases import backups
+from agentic_atlas.backend.usecases.application import Application
 from agentic_atlas.backend.usecases.shown import backup_info
-from agentic_atlas.http.answers import Json
-from agentic_atlas.http.requests import Parts, Who
+from agentic_atlas.http.answers import json
+from agentic_atlas.http.messages import Response
+from agentic_atlas.http.routes import RouteGroup
 from agentic_atlas.protocol.caller.backups import BackupInfo, BackupList
 
-router = APIRouter(prefix="/api/v1", tags=["backups"])
+routes = RouteGroup("backups", "/api/v1")
 
 
-@router.post("/backups", **describe(answers=BackupInfo, status=HTTPStatus.CREATED))
-async def make(application: Parts, who: Who) -> Response:
-    """Make a backup while everything goes on, and answer when it is whole; administrators only."""
-    return Json(backup_info(await backups.make(who, application)), status=HTTPStatus.CREATED)
-
-
-@router.get("/backups", **describe(answers=BackupList))
-async def find(application: Parts, who: Who) -> Response:
+@routes.at("GET", "/backups", answers=BackupList)
+async def find(application: Application, who: Principal) -> Response:
     """List the backups on the server's machine, newest first; administrators only."""
-    return Json(BackupList(items=[backup_info(backup) for backup in await backups.find(who, application)]))
+    return json(BackupList(items=[backup_info(backup) for backup in await backups.find(who, application)]))
+
+
+@routes.at("POST", "/backups", answers=BackupInfo, status=HTTPStatus.CREATED)
+async def make(application: Application, who: Principal) -> Response:
+    """Make a backup while everything goes on, and answer when it is whole; administrators only."""
+    return json(backup_info(await backups.make(who, application)), status=HTTPStatus.CREATED)

@@ -1,80 +1,111 @@
-"""OpenAPI of bodies and answers, made from the structs the routes read and write."""
+"""The document of the API (OpenAPI 3.1), made from its routes: what their handlers take, and the structs of bodies."""
 
+import inspect
+import re
+from collections.abc import Iterable, Iterator
+from functools import cached_property
 from http import HTTPStatus
-from typing import TypedDict
+from typing import Any, Final, TypeAlias
 
 import msgspec
-from fastapi import FastAPI
-from fastapi.openapi.utils import get_openapi
-from fastapi.routing import APIRoute
-from starlette.responses import Response
+from pydantic import TypeAdapter
 
-from agentic_atlas.http.requests import principal_of
+from agentic_atlas._version import __version__
+from agentic_atlas.backend.rights import Principal
+from agentic_atlas.http.routes import RequestParameter, Route
 from agentic_atlas.protocol.caller.values import ErrorAnswer
 from agentic_atlas.protocol.tasks import TaskState
 
-_TEMPLATE = "#/components/schemas/{name}"
+Json: TypeAlias = dict[str, Any]
+
+_SCHEMAS: Final = "#/components/schemas/"
 # Besides those of the routes: what the list of tasks is asked by.
-_KINDS: set[type] = {ErrorAnswer, TaskState}
+_KINDS: Final = (ErrorAnswer, TaskState)
 
 
-class Description(TypedDict, total=False):
-    """Arguments of a FastAPI route that describe it."""
+class Document:
+    """The document of the API; made when it is first asked for."""
 
-    openapi_extra: dict[str, object]
-    responses: dict[int | str, dict[str, object]]
-    status_code: int
-    response_class: type[Response]
+    def __init__(self, routes: Iterable[Route]) -> None:
+        self._routes = [route for route in routes if route.listed]
+
+    @cached_property
+    def value(self) -> Json:
+        """All of it."""
+        paths: dict[str, Json] = {}
+        for route in self._routes:
+            paths.setdefault(route.path, {})[route.method.lower()] = _operation(route)
+        kinds = {kind for route in self._routes for kind in (route.takes, route.answers) if kind}
+        _, schemas = msgspec.json.schema_components({*kinds, *_KINDS}, ref_template=_SCHEMAS + "{name}")
+        return {
+            "openapi": "3.1.0",
+            "info": {
+                "title": "Agentic Atlas",
+                "description": "A network of local agents: agents, tokens, tasks and their events.",
+                "version": __version__,
+            },
+            "paths": paths,
+            "components": {"schemas": schemas, "securitySchemes": {"apiKey": {"type": "http", "scheme": "bearer"}}},
+            "security": [{"apiKey": []}],
+        }
 
 
-def describe(
-    *, takes: type | None = None, answers: type | None = None, text: str = "", status: int = HTTPStatus.OK
-) -> Description:
-    """Describe a route by the struct it takes as its body and the one it answers with; `text`: media type of another
-    answer, which is text."""
-    as_text = {text: {"schema": {"type": "string"}}} if text else {}
-    content = {**_content(answers), **as_text}
-    described = Description(
-        status_code=status,
-        response_class=Response,
-        responses={
-            int(status): {"description": HTTPStatus(status).phrase, **({"content": content} if content else {})},
+def _operation(route: Route) -> Json:
+    name = route.handler.__name__
+    parameters = [*_in_path(route), *(one for parameter in route.parameters for one in _of_request(parameter))]
+    content = _content(route.answers) | ({route.text: {"schema": {"type": "string"}}} if route.text else {})
+    described: Json = {
+        "tags": [route.tag],
+        "summary": _title(name),
+        "description": inspect.getdoc(route.handler),
+        "operationId": re.sub(r"\W", "_", f"{name}{route.path}_{route.method.lower()}"),
+        "parameters": sorted(parameters, key=lambda one: ("path", "query", "header").index(one["in"])),
+        "responses": {
+            str(int(route.status)): {
+                "description": HTTPStatus(route.status).phrase,
+                **({"content": content} if content else {}),
+            },
             "default": {"description": "Not carried out", "content": _content(ErrorAnswer)},
         },
-    )
-    if takes is not None:
+    }
+    if not parameters:
+        del described["parameters"]
+    if route.takes is not None:
         # Without a body a request has an empty object for one.
-        required = any(field.required for field in msgspec.structs.fields(takes))
-        described["openapi_extra"] = {"requestBody": {"required": required, "content": _content(takes)}}
+        required = any(field.required for field in msgspec.structs.fields(route.takes))
+        described["requestBody"] = {"required": required, "content": _content(route.takes)}
+    if all(kind is not Principal for _, kind in route.types):
+        described["security"] = []
     return described
 
 
-def install(app: FastAPI) -> None:
-    """Have the application's OpenAPI document name the structs."""
-
-    def document() -> dict[str, object]:
-        if app.openapi_schema is None:
-            schema = get_openapi(title=app.title, version=app.version, description=app.description, routes=app.routes)
-            _, components = msgspec.json.schema_components(_KINDS, ref_template=_TEMPLATE)
-            schema.setdefault("components", {})["schemas"] = components
-            schema["components"]["securitySchemes"] = {"apiKey": {"type": "http", "scheme": "bearer"}}
-            schema["security"] = [{"apiKey": []}]
-            for route in app.routes:
-                if isinstance(route, APIRoute) and route.include_in_schema and not _asks_who(route):
-                    for method in route.methods or ():
-                        schema["paths"][route.path_format][method.lower()]["security"] = []
-            app.openapi_schema = schema
-        return app.openapi_schema
-
-    app.openapi = document  # type: ignore[method-assign]  # FastAPI's documented way to extend the document
+def _in_path(route: Route) -> Iterator[Json]:
+    for name in route.names():
+        yield {"name": name, "in": "path", "required": True, "schema": {"type": "string", "title": _title(name)}}
 
 
-def _content(kind: type | None) -> dict[str, object]:
-    if kind is None:
-        return {}
-    _KINDS.add(kind)
-    return {"application/json": {"schema": {"$ref": _TEMPLATE.format(name=kind.__name__)}}}
+def _of_request(parameter: RequestParameter) -> Iterator[Json]:
+    """Yield a parameter as the document has it; one that takes the whole query is as many as it has members."""
+    schema = TypeAdapter(parameter.kind).json_schema(ref_template=_SCHEMAS + "{model}")
+    schema.pop("$defs", None)
+    if parameter.members is None:
+        yield _described(parameter, parameter.said, {**schema, "default": parameter.default})
+    else:
+        for name, member in schema["properties"].items():
+            yield _described(parameter, name, member)
 
 
-def _asks_who(route: APIRoute) -> bool:
-    return any(needed.call is principal_of for needed in route.dependant.dependencies)
+def _described(parameter: RequestParameter, name: str, schema: Json) -> Json:
+    schema["title"] = _title(name)
+    if schema.get("default", 0) is None:
+        del schema["default"]
+    described = {"name": name, "in": parameter.place, "required": False, "schema": schema}
+    return described | ({"description": schema["description"]} if "description" in schema else {})
+
+
+def _title(name: str) -> str:
+    return name.replace("_", " ").title()
+
+
+def _content(kind: type | None) -> Json:
+    return {} if kind is None else {"application/json": {"schema": {"$ref": _SCHEMAS + kind.__name__}}}

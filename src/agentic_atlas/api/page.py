@@ -1,20 +1,20 @@
 """Pages for people, in plain HTML that loads nothing from anywhere: `/`, and `/docs` from the OpenAPI document."""
 
-import json
 from collections.abc import Iterator
 from html import escape
+from json import dumps
 from typing import Any
 
 import msgspec
-from fastapi import APIRouter, Request
-from starlette.responses import HTMLResponse, JSONResponse, Response
 
 from agentic_atlas._version import __version__
-from agentic_atlas.api.describe import describe
+from agentic_atlas.api.describe import Document
 from agentic_atlas.http.accept import prefers
-from agentic_atlas.http.answers import Json
+from agentic_atlas.http.answers import json
+from agentic_atlas.http.messages import Request, Response
+from agentic_atlas.http.routes import RouteGroup
 
-router = APIRouter(tags=["system"])
+routes = RouteGroup("system")
 
 _STYLE = """
 :root { color-scheme: light dark; font: 16px/1.5 system-ui, sans-serif; }
@@ -25,7 +25,14 @@ pre { overflow-x: auto; padding: .75rem; border: 1px solid #8886; border-radius:
 table { border-collapse: collapse; } th, td { text-align: left; padding: .15rem 1rem .15rem 0; vertical-align: top; }
 """
 
-
+_OF_PAGE = (
+    ("content-type", "text/html; charset=utf-8"),
+    (
+        "content-security-policy",
+        "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'",
+    ),
+    ("x-content-type-options", "nosniff"),
+)
 _PLACES = {
     "/docs": "the HTTP API, for people",
     "/api/v1/openapi.json": "the same for programs (OpenAPI)",
@@ -49,29 +56,28 @@ class Start(msgspec.Struct):
     """Paths, and what is there."""
 
 
-@router.get("/", **describe(answers=Start, text="text/html"))
+@routes.at("GET", "/", answers=Start, text="text/html")
 async def start(request: Request) -> Response:
     """Tell what this is and where things are; a page for browsers."""
-    if prefers(request.headers.getlist("accept"), "text/html", "application/json"):
-        return _html("\n".join(_start(str(request.base_url).rstrip("/"))))
-    return Json(Start("Agentic Atlas", __version__, _PLACES))
+    if prefers(request.all("accept"), "text/html", "application/json"):
+        return _html("\n".join(_start(f"http://{request.host}")))
+    return json(Start("Agentic Atlas", __version__, _PLACES))
 
 
-@router.get("/docs", include_in_schema=False)
-async def docs(request: Request) -> Response:
+@routes.at("GET", "/docs", listed=False)
+async def docs(document: Document) -> Response:
     """The API, operation by operation."""
-    return _html("\n".join(_page(request.app.openapi())))
+    return _html("\n".join(_page(document.value)))
 
 
-@router.get("/api/v1/openapi.json", include_in_schema=False)
-async def document(request: Request) -> Response:
+@routes.at("GET", "/api/v1/openapi.json", listed=False)
+async def show(document: Document) -> Response:
     """The API, for programs."""
-    return JSONResponse(request.app.openapi())
+    return Response(fields=[("content-type", "application/json")], body=msgspec.json.encode(document.value))
 
 
 def _html(page: str) -> Response:
-    policy = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'"
-    return HTMLResponse(page, headers={"Content-Security-Policy": policy, "X-Content-Type-Options": "nosniff"})
+    return Response(fields=_OF_PAGE, body=page.encode())
 
 
 def _head(title: str) -> Iterator[str]:
@@ -100,7 +106,7 @@ def _page(document: dict[str, Any]) -> Iterator[str]:
             yield from _operation(method.upper(), path, operation)
     yield "<h2>Bodies and answers</h2>"
     for name, schema in sorted(document["components"]["schemas"].items()):
-        yield f'<h3 id="{escape(name)}">{escape(name)}</h3><pre>{escape(json.dumps(schema, indent=2))}</pre>'
+        yield f'<h3 id="{escape(name)}">{escape(name)}</h3><pre>{escape(dumps(schema, indent=2))}</pre>'
 
 
 def _operation(method: str, path: str, operation: dict[str, Any]) -> Iterator[str]:

@@ -4,18 +4,17 @@ from collections.abc import Mapping
 from typing import Any, Literal
 
 import msgspec
-from fastapi import APIRouter
-from starlette.responses import Response
 
 from agentic_atlas._version import __version__
 from agentic_atlas.api import metrics
-from agentic_atlas.api.describe import describe
 from agentic_atlas.backend.domain.invariants import Invariant
 from agentic_atlas.backend.usecases import system
-from agentic_atlas.http.answers import Json
-from agentic_atlas.http.requests import Parts
+from agentic_atlas.backend.usecases.application import Application
+from agentic_atlas.http.answers import json
+from agentic_atlas.http.messages import Response
+from agentic_atlas.http.routes import RouteGroup
 
-router = APIRouter(tags=["system"])
+routes = RouteGroup("system")
 
 
 class KeySet(msgspec.Struct):
@@ -24,10 +23,11 @@ class KeySet(msgspec.Struct):
     keys: list[dict[str, Any]]
 
 
-@router.get("/.well-known/jwks.json", **describe(answers=KeySet))
-async def keys(application: Parts) -> Response:
+@routes.at("GET", "/.well-known/jwks.json", answers=KeySet)
+async def keys(application: Application) -> Response:
     """The public keys that agent tokens are signed with (RFC 7517)."""
-    return Json(await system.key_set(None, application), headers={"Cache-Control": "max-age=60"})
+    fields = [("content-type", "application/json"), ("cache-control", "max-age=60")]
+    return Response(fields=fields, body=msgspec.json.encode(await system.key_set(None, application)))
 
 
 class Readiness(msgspec.Struct):
@@ -48,21 +48,22 @@ class Health(msgspec.Struct):
     """How many there were since the start."""
 
 
-@router.get("/healthz", **describe(answers=Health))
-async def health(application: Parts) -> Response:
+@routes.at("GET", "/healthz", answers=Health)
+async def health(application: Application) -> Response:
     """The process is alive; and whether something in it hangs."""
     now = await system.health(None, application)
-    return Json(Health("ok" if now.well else "degraded", __version__, now.lasting, now.ever))
+    return json(Health("ok" if now.well else "degraded", __version__, now.lasting, now.ever))
 
 
-@router.get("/metrics", **describe(text=metrics.MEDIA_TYPE))
-async def scrape(application: Parts) -> Response:
+@routes.at("GET", "/metrics", text=metrics.MEDIA_TYPE)
+async def scrape(application: Application) -> Response:
     """The state of the network for Prometheus, in its text format 0.0.4; counts only, no names."""
-    return Response(metrics.exposition(await system.figures(None, application)), media_type=metrics.MEDIA_TYPE)
+    fields = [("content-type", metrics.MEDIA_TYPE)]
+    return Response(fields=fields, body=metrics.exposition(await system.figures(None, application)))
 
 
-@router.get("/readyz", **describe(answers=Readiness))
-async def ready(application: Parts) -> Response:
+@routes.at("GET", "/readyz", answers=Readiness)
+async def ready(application: Application) -> Response:
     """The store answers; 503 otherwise."""
     await system.ready(None, application)
-    return Json(Readiness("ready"))
+    return json(Readiness("ready"))

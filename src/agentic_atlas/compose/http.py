@@ -1,319 +1,365 @@
-"""The HTTP server: uvicorn within our loop and life-time, with deadlines that it lacks by itself.
+"""The HTTP server, within our loop and life-time: connections, their deadlines, and what they are answered.
 
-Plain uvicorn keeps a half-sent request for ever, takes headers of any size, and raises a signal again after it has
-stopped. Here a request's head is due within 10 s and 64 KiB, its body within a minute, and signals are the program's.
-What is no request is told so in our one form, and the peer has a chance to read it.
-A request that begins while the server stops is told so; plain uvicorn would hang up on half of one.
+A request's head is due within 10 s and 64 KiB, its body within a minute; all that waits to be sent is bounded. What is
+no request is told so in our one form, and the peer has a chance to read it. Requests of one connection are answered one
+after the other, as they came; one that begins while the server stops is told so.
 """
 
 import asyncio
-import contextlib
 import errno
 import os
 import socket
 import sys
-from asyncio import AbstractEventLoop, TimerHandle, Transport
 from collections import deque
-from collections.abc import Generator
-from functools import partial
-from http import HTTPStatus
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import aclosing
+from email.utils import formatdate
+from typing import Final, cast
 
-import httptools
-import uvicorn
-from starlette.responses import Response
-from starlette.types import ASGIApp, Receive, Scope, Send
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
-from uvicorn.server import ServerState
+from structlog.typing import FilteringBoundLogger
 
+from agentic_atlas.compose.sources import wall
 from agentic_atlas.compose.unsent import READ_WITHIN, Unsent
 from agentic_atlas.errors import AtlasError, ConfigurationError
 from agentic_atlas.http import errors
-from agentic_atlas.http.front import MAX_HEAD
-from agentic_atlas.http.requests import INTRODUCED
+from agentic_atlas.http.messages import Answered, Request, RequestBody, Response, StreamingResponse, encode_head
+from agentic_atlas.http.parser import RequestParser
 from agentic_atlas.transport.head import LINGER
 from agentic_atlas.transport.server import Crowd
 
 HEAD_WITHIN = 10.0
-"""Seconds from a connection, or from the last answer on it, to the whole head of a request."""
+"""Seconds from a connection, or from its first byte, to the whole head of a request."""
 BODY_WITHIN = 60.0
 """Seconds within which the rest of a body has to come."""
+KEEP_ALIVE = 65.0
+"""Seconds from an answer to the next request on its connection."""
 SWEEP = 1.0
 """Seconds between two looks at these deadlines."""
 MAX_CONNECTIONS = 10_000
-"""Connections at the same time; more are answered 503. Not `limit_concurrency` of uvicorn, whose answer names no code
-and no time to come back."""
+"""Connections at the same time; more are answered 503."""
 
-_FRAMING = (b"content-length", b"transfer-encoding")
+_AHEAD: Final = 64 * 1024
+"""Bytes of a body that nobody has read yet, or of requests behind one that is not answered yet, after which no more is
+read."""
+_BACKLOG: Final = 2048
+_NEVER: Final = float("inf")
+_CLOSE: Final = "connection: close"
+_CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
+
+Handler = Callable[[Request], Awaitable[Answered]]
 
 
-class _Protocol(HttpToolsProtocol):
-    """uvicorn's protocol with a deadline for each part of a request, and a bound for its head."""
+class _Connection(asyncio.Protocol):
+    """One accepted connection. `compose.unsent.Reader`, `transport.server.Cuttable`.
 
-    def __init__(
-        self,
-        config: uvicorn.Config,
-        server_state: ServerState,
-        app_state: dict[str, object],
-        _loop: AbstractEventLoop | None = None,
-        *,
-        crowd: Crowd,
-        unsent: Unsent,
-    ) -> None:
-        # How the application says that who asks has shown an API key that is good.
-        super().__init__(config, server_state, app_state | {INTRODUCED: self._introduced}, _loop)
-        self._crowd = crowd
-        self._unsent = unsent
-        self._deadline: TimerHandle | None = None
-        self._allowed: float | None = None
-        self._feeding = False
-        self._in_head = True
-        self._advanced = False
-        self._lines = 0
+    Attributes:
+        due: when it is cut off unless something happens before, by the loop's clock.
+    """
+
+    _transport: asyncio.Transport
+    _answering: asyncio.Task[None]
+    _body: RequestBody
+
+    def __init__(self, server: "HttpServer") -> None:
+        self.due = _NEVER
+        self._server = server
+        self._parser = RequestParser(self)
+        self._address = ""
+        self._known = False
+        self._asked: deque[tuple[Request, bool, bool]] = deque()
+        """Requests that are not answered yet, the first one being answered; whether it is the last, and whether it has
+        a body that comes when it is asked for."""
+        self._behind = 0
         self._last = False
+        self._gone = False
+        self._streams = False
         self._dropped: int | None = None
-        self._told = False
-        self._asked: deque[RequestResponseCycle] = deque()
-        self.url = b""
+        self._idle: asyncio.Future[None] | None = None
+        self._room: asyncio.Future[None] | None = None
+        self._loop = asyncio.get_running_loop()
 
-    def connection_made(self, transport: Transport) -> None:  # type: ignore[override]  # as uvicorn's own
-        super().connection_made(transport)
-        self._within(HEAD_WITHIN)
-        self._crowd.enter(self, self.client[0] if self.client else "")
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)  # uvloop's is none by its class
+        self._answering = self._server.tasks.create_task(self._serve())
+        peer = transport.get_extra_info("peername")
+        self._address = str(peer[0]) if peer else ""
+        self.due = self._loop.time() + HEAD_WITHIN
+        self._server.connections[self] = self._answering
+        self._server.crowd.enter(self, self._address)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._within(None)
-        self._crowd.leave(self)
-        self._unsent.caught_up(self)
-        self._cut()
-        super().connection_lost(exc)
+        self.due = _NEVER
+        self._server.crowd.leave(self)
+        self._server.unsent.caught_up(self)
+        self._let_go()
+        if self._streams:
+            self._answering.cancel()
 
     def data_received(self, data: bytes) -> None:
         if self._dropped is not None:
-            self._drop(len(data))
+            self._dropped += len(data)
+            if self._dropped > LINGER:
+                self._transport.abort()
             return
-        self._feeding = True
-        if self._in_head and self._deadline is None:
-            self._within(HEAD_WITHIN)
-        self._take(data)
-        self._feeding = False
-        self._arm()
-
-    def _take(self, data: bytes) -> None:
-        self._advanced = False
-        self._unset_keepalive_if_required()
         try:
-            rest = self._fed(data)
-            while rest:
-                rest = self._fed(rest)
-        except httptools.HttpParserError:
-            # The parser takes addresses of up to 64 KiB.
-            self._refuse(errors.malformed() if len(self.url) < MAX_HEAD else errors.head_too_long(MAX_HEAD))
+            self._parser.feed(data)
+        except AtlasError as error:
+            self._refuse(error)
             return
-        # What brought neither a whole head nor a piece of a body is a part of a head, or of trailers.
-        self._lines = 0 if self._advanced else self._lines + len(data)
-        if self._lines > MAX_HEAD and not self.transport.is_closing():
-            self._too_long()
-
-    def _fed(self, data: bytes) -> bytes:
-        """Feed the parser; return what comes after a head that asks for another protocol, which it stops at."""
-        try:
-            self.parser.feed_data(data)
-        except httptools.HttpParserUpgrade as stopped:
-            self._decline()
-            return data[stopped.args[0] :]
-        return b""
-
-    def _decline(self) -> None:
-        """Go on in HTTP/1.1 after a request for another protocol (RFC 9110, 7.8): its body is one like any other."""
-        framing = [name + b": " + value for name, value in self.headers if name in _FRAMING]
-        self.parser = httptools.HttpRequestParser(self)
-        self.parser.set_dangerous_leniencies(lenient_data_after_close=True)
-        self.cycle.more_body = True
-        self._in_head = False
-        self._within(BODY_WITHIN)
-        # The new parser has to know how its body ends, and nobody needs to hear of the head again.
-        self._told = True
-        self.parser.feed_data(b"\r\n".join([b"POST / HTTP/1.1", b"host: again", *framing, b"", b""]))
-        self._told = False
-
-    def on_message_begin(self) -> None:
-        if not self._told:
-            super().on_message_begin()
-
-    def on_url(self, url: bytes) -> None:
-        if not self._told:
-            super().on_url(url)
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        if not self._told:
-            super().on_header(name, value)
-
-    def on_headers_complete(self) -> None:
-        if self._told:
-            return
-        self._in_head, self._advanced = False, True
-        self._within(BODY_WITHIN)
-        super().on_headers_complete()
-        if self.cycle is not None:
-            self._unanswered().append(self.cycle)
-            self.cycle.keep_alive = self.cycle.keep_alive and not self._last
-
-    def on_body(self, body: bytes) -> None:
-        self._advanced = True
-        super().on_body(body)
-
-    def on_message_complete(self) -> None:
-        self._in_head, self._advanced = True, True
-        self._within(None)
-        super().on_message_complete()
+        if self._parser.in_head and self._parser.unfinished:
+            self.due = min(self.due, self._loop.time() + HEAD_WITHIN)
+        if len(self._asked) > 1:
+            self._behind += len(data)
+            _read_no_more(self._transport, self._behind)
 
     def pause_writing(self) -> None:
-        super().pause_writing()
-        self._unsent.falls_behind(self, self.loop.time())
+        self._room = self._loop.create_future()
+        self._server.unsent.falls_behind(self, self._loop.time())
 
     def resume_writing(self) -> None:
-        super().resume_writing()
-        self._unsent.caught_up(self)
+        room, self._room = self._room, None
+        if room is not None and not room.done():
+            room.set_result(None)
+        self._server.unsent.caught_up(self)
+
+    def begins(self, request: Request, *, last: bool, expects: bool) -> None:
+        """See `http.parser.Hearer`, and the two below."""
+        self.due = self._loop.time() + BODY_WITHIN
+        request.received(self._address, RequestBody(self._wanted), None if self._known else self._introduced)
+        self._asked.append((request, last, expects))
+        self._body = request.body
+        if self._idle is not None and not self._idle.done():
+            self._idle.set_result(None)
+
+    def goes_on(self, piece: bytes) -> None:
+        _read_no_more(self._transport, self._body.feed(piece))
+
+    def is_whole(self) -> None:
+        self.due = _NEVER if self._asked else self._loop.time() + KEEP_ALIVE
+        self._body.end()
 
     def unsent(self) -> int:
         """Return the bytes that wait to be sent."""
-        return self.transport.get_write_buffer_size()
+        return self._transport.get_write_buffer_size()
 
     def abort(self) -> None:
         """Cut it off."""
-        self.transport.abort()
+        self._transport.abort()
+
+    def end(self) -> None:
+        """End it; one that has begun to ask gets its answer first, which any other would take for a cut."""
+        self._last = True
+        if not self._asked and not (self._parser.in_head and self._parser.unfinished):
+            self._transport.close()
+
+    async def _serve(self) -> None:
+        """Answer one request after the other until the connection ends."""
+        try:
+            while not self._gone:
+                if not self._asked:
+                    self._idle = self._loop.create_future()
+                    await self._idle
+                    continue
+                request, last, _ = self._asked[0]
+                answered, ends = await self._server.answer(request)
+                if self._room is not None:
+                    await self._room
+                if not self._gone:
+                    await self._send(request, answered, last=last or ends or self._last)
+        except Exception as error:  # noqa: BLE001  # whatever it is, it ends this connection alone, and is in the log
+            self._server.failed(request, error)
+            self._transport.close()
+        finally:
+            self._server.left(self)
+
+    async def _send(self, request: Request, answered: Answered, *, last: bool) -> None:
+        closing = (_CLOSE,) if last else ()
+        if isinstance(answered, Response):
+            self._transport.write(answered.encode(self._server.date, *closing, bodiless=request.method == "HEAD"))
+        else:
+            await self._stream(request, answered, closing)
+        self._asked.popleft()
+        request.body.drop()
+        if last:
+            self._gone = True
+            self._transport.close()
+            return
+        if len(self._asked) < 2:
+            self._behind = 0
+        self._transport.resume_reading()
+        if not self._asked and self._parser.in_head and not self._parser.unfinished:
+            self.due = self._loop.time() + KEEP_ALIVE
+
+    async def _stream(self, request: Request, answered: StreamingResponse, closing: tuple[str, ...]) -> None:
+        bodiless = request.method == "HEAD"
+        # A stream's end is that of its connection to HTTP/1.0, which knows no chunks.
+        chunked = ("transfer-encoding: chunked",) if request.version != "1.0" and not bodiless else ()
+        try:
+            async with aclosing(answered.parts) as parts:
+                with answered.place:
+                    self._streams = True
+                    self._transport.write(encode_head(200, answered.fields, (self._server.date, *closing, *chunked)))
+                    if not bodiless:
+                        await self._send_parts(parts, chunked=bool(chunked))
+        except AtlasError as error:
+            if self._streams:
+                raise
+            self._transport.write(errors.answer(error).encode(self._server.date, *closing, bodiless=bodiless))
+        finally:
+            self._streams = False
+
+    async def _send_parts(self, parts: AsyncIterator[bytes], *, chunked: bool) -> None:
+        async for part in parts:
+            self._transport.write(b"%x\r\n%b\r\n" % (len(part), part) if chunked else part)
+            if self._room is not None:
+                await self._room
+        if chunked:
+            self._transport.write(b"0\r\n\r\n")
+
+    def _wanted(self) -> None:
+        """The rest of the body is waited for."""
+        request, last, expects = self._asked[0]
+        if expects:
+            self._asked[0] = request, last, False
+            self._transport.write(_CONTINUE)
+        self._transport.resume_reading()
 
     def _introduced(self) -> None:
-        self._crowd.introduce(self)
-
-    def shutdown(self) -> None:
-        # One that has begun to ask gets its answer before the connection ends, which any other would take for a cut.
-        self._last = True
-        if not (self._in_head and self._lines):
-            super().shutdown()
-
-    def _too_long(self) -> None:
-        if self._in_head:
-            self._refuse(errors.head_too_long(MAX_HEAD))
-        else:
-            self.transport.abort()
+        self._known = True
+        self._server.crowd.introduce(self)
 
     def _refuse(self, error: AtlasError) -> None:
-        """Answer what no application can; the connection ends when the peer has read it, or after a while."""
-        if any(cycle.response_started for cycle in self._unanswered()):
-            self.transport.abort()  # another answer is under way, and nothing may come between its parts
+        """Answer what no handler can; the connection ends when the peer has read it, or after a while."""
+        endless = error.code == "head_too_long" and not self._parser.in_head
+        if self._streams or endless:  # nothing may come between the parts of an answer
+            self._transport.abort()
             return
         # What was asked for is not all there, and will not be.
-        self._cut()
-        self.transport.write(_as_sent(errors.answer(error)))
-        self.transport.write_eof()
+        self._let_go()
+        self._transport.write(errors.answer(error).encode(self._server.date, _CLOSE))
+        self._transport.write_eof()
         self._dropped = 0
-        self._within(HEAD_WITHIN)
+        self.due = self._loop.time() + HEAD_WITHIN
 
-    def _unanswered(self) -> "deque[RequestResponseCycle]":
-        """Return the requests that are answered now or later: more may have been sent before the first had its answer.
-
-        Uvicorn itself knows only the last of them.
-        """
-        while self._asked and self._asked[0].response_complete:
-            self._asked.popleft()
-        return self._asked
-
-    def _cut(self) -> None:
-        """Let them know that nobody reads an answer any more."""
-        for cycle in self._unanswered():
-            cycle.disconnected = True
-            cycle.message_event.set()
-
-    def _drop(self, nbytes: int) -> None:
-        assert self._dropped is not None
-        self._dropped += nbytes
-        if self._dropped > LINGER:
-            self.transport.abort()
-
-    def _within(self, seconds: float | None) -> None:
-        if self._deadline is not None:
-            self._deadline.cancel()
-            self._deadline = None
-        self._allowed = seconds
-        if not self._feeding:
-            self._arm()
-
-    def _arm(self) -> None:
-        """Set the alarm for what is still due once all that has come is looked at: most requests come whole."""
-        if self._allowed is not None and self._deadline is None:
-            self._deadline = self.loop.call_later(self._allowed, self._late)
-
-    def _late(self) -> None:
-        self._deadline = None
-        self.transport.abort()
-
-
-def _as_sent(response: Response) -> bytes:
-    """Return an answer that ends its connection, as it goes over the wire."""
-    status = HTTPStatus(response.status_code)
-    fields = [*response.raw_headers, (b"connection", b"close")]
-    head = [b"HTTP/1.1 %d %b" % (status.value, status.phrase.encode("ascii"))]
-    head += [name + b": " + value for name, value in fields]
-    return b"\r\n".join([*head, b"", bytes(response.body)])
-
-
-class _Server(uvicorn.Server):
-    @contextlib.contextmanager
-    def capture_signals(self) -> Generator[None, None, None]:
-        # Signals are the program's; uvicorn would raise them again after it has stopped.
-        yield
+    def _let_go(self) -> None:
+        """Nobody reads an answer any more."""
+        self._gone = True
+        for request, _, _ in self._asked:
+            request.body.cut()
+        for waiting in (self._idle, self._room):
+            if waiting is not None and not waiting.done():
+                waiting.set_result(None)
 
 
 class HttpServer:
-    """One listening socket and the application behind it."""
+    """One listening socket, its connections, and what answers their requests.
+
+    Attributes:
+        connections: those that are open or have a request that is not dealt with, each with the task that does so.
+        tasks: in which connections are served, while the server runs.
+        crowd: is told of all connections.
+        unsent: is told of those that are behind in reading.
+        date: the line that tells the time, in every answer.
+    """
+
+    tasks: asyncio.TaskGroup
 
     def __init__(
-        self, app: ASGIApp, listener: socket.socket, *, drain: float, crowd: Crowd, unsent: Unsent | None = None
+        self,
+        handler: Handler,
+        listener: socket.socket,
+        *,
+        drain: float,
+        crowd: Crowd,
+        log: FilteringBoundLogger,
+        unsent: Unsent | None = None,
     ) -> None:
-        self._app = app
-        self._stopping = False
-        self._unsent = unsent or Unsent()
-        config = uvicorn.Config(
-            self._answer,
-            interface="asgi3",
-            http=partial(_Protocol, crowd=crowd, unsent=self._unsent),  # type: ignore[arg-type]  # only ever called
-            ws="none",
-            lifespan="off",
-            log_config=None,
-            access_log=False,
-            server_header=False,
-            proxy_headers=False,
-            timeout_keep_alive=65,
-            timeout_graceful_shutdown=max(1, round(drain)),
-        )
-        self._server = _Server(config)
+        """`drain`: seconds within which what is being answered at the end has to be answered."""
+        self.connections: dict[_Connection, asyncio.Task[None]] = {}
+        self.crowd = crowd
+        self.unsent = unsent or Unsent()
+        self.date = _date()
+        self._handler = handler
         self._listener = listener
+        self._drain = drain
+        self._log = log
+        self._stopped = asyncio.Event()
+        self._empty = asyncio.Event()
 
     async def run(self) -> None:
         """Serve until `stop`."""
+        loop = asyncio.get_running_loop()
         async with asyncio.TaskGroup() as group:
             sweeping = group.create_task(self._sweep())
-            await self._server.serve(sockets=[self._listener])
-            sweeping.cancel()
+            try:
+                async with asyncio.TaskGroup() as self.tasks:
+                    listening = await loop.create_server(
+                        lambda: _Connection(self), sock=self._listener, backlog=_BACKLOG
+                    )
+                    await self._stopped.wait()
+                    listening.close()
+                    await self._end()
+            finally:
+                sweeping.cancel()
+
+    def stop(self) -> None:
+        """Take no more requests, finish those that are being answered, bounded by `drain`; then `run` returns."""
+        self._stopped.set()
+
+    async def answer(self, request: Request) -> tuple[Answered, bool]:
+        """Return what a request is answered, and whether its connection ends with that."""
+        if self._stopped.is_set():
+            return errors.stopping(), True
+        if len(self.connections) > MAX_CONNECTIONS:
+            return errors.crowded(), True
+        try:
+            return await self._handler(request), False
+        except Exception as error:  # noqa: BLE001  # whatever it is, the caller has to be answered
+            if not isinstance(error, AtlasError):
+                self.failed(request, error)
+            return errors.answer(error), False
+
+    def failed(self, request: Request, error: Exception) -> None:
+        """Something went wrong here with a request."""
+        self._log.error("request_failed", method=request.method, path=request.path, exc_info=error)
+
+    def left(self, one: _Connection) -> None:
+        """A connection has ended."""
+        self.connections.pop(one, None)
+        if not self.connections:
+            self._empty.set()
 
     async def _sweep(self) -> None:
         while True:
             await asyncio.sleep(SWEEP)
-            self._unsent.sweep(asyncio.get_running_loop().time())
+            self.date = _date()
+            now = asyncio.get_running_loop().time()
+            for one in [one for one in self.connections if one.due <= now]:
+                one.abort()
+            self.unsent.sweep(now)
 
-    def stop(self) -> None:
-        """Take no more requests, finish those that are being answered, bounded by `drain`; then `run` returns."""
-        self._stopping = True
-        self._server.should_exit = True
+    async def _end(self) -> None:
+        """End all connections, those first that nobody asks anything on."""
+        for one in list(self.connections):
+            one.end()
+        self._empty.clear()
+        try:
+            async with asyncio.timeout(self._drain):
+                while self.connections:
+                    await self._empty.wait()
+        except TimeoutError:
+            for one, answering in list(self.connections.items()):
+                answering.cancel()
+                one.abort()
 
-    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
-        await self._who_answers()(scope, receive, send)
 
-    def _who_answers(self) -> ASGIApp:
-        if self._stopping:
-            return errors.stopping()
-        return errors.crowded() if len(self._server.server_state.connections) > MAX_CONNECTIONS else self._app
+def _date() -> str:
+    return f"date: {formatdate(wall(), usegmt=True)}"
+
+
+def _read_no_more(transport: asyncio.Transport, unread: int) -> None:
+    if unread > _AHEAD and not transport.is_closing():
+        transport.pause_reading()
 
 
 def listen(host: str, port: int, setting: str) -> socket.socket:

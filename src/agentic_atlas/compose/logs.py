@@ -40,9 +40,7 @@ def configure(
     root = logging.getLogger()
     root.handlers = [_Forward(log)]
     root.setLevel(logging.WARNING)
-    quiet("picows", "uvicorn", "uvicorn.access", "asyncio", "alembic")
-    # Its warnings are about what strangers send; what goes wrong in our own code is an error.
-    logging.getLogger("uvicorn.error").setLevel(logging.ERROR)
+    quiet("picows", "asyncio", "alembic")
     return log
 
 

@@ -94,7 +94,7 @@ async def _running(
     where = addresses(settings, listening, api_port, listener.port)
     app = create_app(Application(engine), where.told, hosts)
     try:
-        server = http.HttpServer(app, api_socket, drain=settings.drain, crowd=crowd)
+        server = http.HttpServer(app, api_socket, drain=settings.drain, crowd=crowd, log=log)
         async with _alive(settings, engine, door, router, listener, server):
             yield Network(engine, where)
     finally:

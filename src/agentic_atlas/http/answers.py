@@ -2,15 +2,13 @@
 
 import asyncio
 import sys
-from collections.abc import Mapping
-from typing import TypeVar
+from typing import Final, TypeVar
 
 import msgspec
-from starlette.requests import ClientDisconnect, Request
-from starlette.responses import Response
 
 from agentic_atlas.errors import InvalidInput, PayloadTooLarge
-from agentic_atlas.http.turns import ASKER, LONG, BodyPlace, Turns
+from agentic_atlas.http.messages import Request, Response
+from agentic_atlas.http.turns import LONG, BodyPlace, Turns
 from agentic_atlas.protocol.codec import ProtocolError, check_nesting
 from agentic_atlas.protocol.refusals import refusal
 
@@ -21,28 +19,21 @@ MAX_DEPTH = 64
 """Deepest nesting of arrays and objects in a body."""
 
 _MOST_DIGITS = 15
-_OF_JSON = (
-    (b"content-type", b"application/json"),
-    (b"cache-control", b"no-store"),
-    (b"x-content-type-options", b"nosniff"),
+_OF_JSON: Final = (
+    ("content-type", "application/json"),
+    ("cache-control", "no-store"),
+    ("x-content-type-options", "nosniff"),
 )
 
 T = TypeVar("T")
 
 
-class Json(Response):
-    """A JSON response made from a struct."""
-
-    def __init__(self, view: object, *, status: int = 200, headers: Mapping[str, str] | None = None) -> None:
-        # What the framework's constructor would set, without what it looks for in each header.
-        self.status_code = status
-        self.background = None
-        self.body = msgspec.json.encode(view)
-        more = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in (headers or {}).items()]
-        self.raw_headers = [(b"content-length", b"%d" % len(self.body)), *_OF_JSON, *more]
+def json(view: object, *more: tuple[str, str], status: int = 200) -> Response:
+    """Return the response with a struct as JSON, and `more` fields."""
+    return Response(status, (*_OF_JSON, *more), msgspec.json.encode(view))
 
 
-async def read(request: Request, kind: type[T], *, most: int = MAX_BODY) -> T:
+async def read(request: Request, turns: Turns, kind: type[T], *, most: int = MAX_BODY) -> T:
     """Return the request's body, of at most so many bytes, as a struct.
 
     Raises:
@@ -55,8 +46,7 @@ async def read(request: Request, kind: type[T], *, most: int = MAX_BODY) -> T:
         body = await _body(request, most, None)
         _check(body)
         return _read(body, kind)
-    turns: Turns = request.app.state.turns
-    with turns.place(getattr(request.state, ASKER, "")) as place:
+    with turns.place(request.asker) as place:
         body = await _body(request, most, place)
         async with place.turn():
             _check(body)
@@ -67,7 +57,7 @@ async def read(request: Request, kind: type[T], *, most: int = MAX_BODY) -> T:
 
 def _announced(request: Request) -> int:
     """Return how many bytes the body has, as far as its head says; else as many as none may have."""
-    length = request.headers.get("content-length", "")
+    length = request.first("content-length") or ""
     return int(length) if length.isascii() and length.isdigit() and len(length) <= _MOST_DIGITS else sys.maxsize
 
 
@@ -105,17 +95,13 @@ def _untyped(body: bytes) -> object:
 async def _body(request: Request, most: int, place: BodyPlace | None) -> bytes:
     parts: list[bytes] = []
     size = 0
-    try:
-        async for part in request.stream():
-            size += len(part)
-            if size > most:
-                raise PayloadTooLarge(f"the body has more than the {most} bytes allowed: send less, or a link to it")
-            if place is not None:
-                place.grows(size)
-            parts.append(part)
-    except ClientDisconnect:
-        # Nobody is there to read an answer, and nothing went wrong here: it ends like any other refusal.
-        raise InvalidInput("the body was cut off", code="malformed_request") from None
+    while part := await request.body.read():
+        size += len(part)
+        if size > most:
+            raise PayloadTooLarge(f"the body has more than the {most} bytes allowed: send less, or a link to it")
+        if place is not None:
+            place.grows(size)
+        parts.append(part)
     return b"".join(parts)
 
 
@@ -124,11 +110,11 @@ def _check_form(request: Request) -> None:
 
     A web page of another site can send a body of a few types without asking first; JSON is none of them.
     """
-    encodings = ",".join(request.headers.getlist("content-encoding")).split(",")
+    encodings = ",".join(request.all("content-encoding")).split(",")
     if not {"identity", ""}.issuperset(encoding.strip().lower() for encoding in encodings):
         raise InvalidInput("compressed bodies are not taken: send the body as it is", code="unsupported_encoding")
-    empty = request.headers.get("content-length", "0") == "0" and "transfer-encoding" not in request.headers
-    types = [value.partition(";")[0].strip().lower() for value in request.headers.getlist("content-type")]
+    empty = request.first("content-length") in (None, "0") and request.first("transfer-encoding") is None
+    types = [value.partition(";")[0].strip().lower() for value in request.all("content-type")]
     if types != ["application/json"] and not (empty and not types):
         raise InvalidInput(
             "the body has to be JSON, and to say so: `Content-Type: application/json`", code="unsupported_media_type"

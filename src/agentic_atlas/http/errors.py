@@ -4,8 +4,6 @@ from collections.abc import Collection, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
 
-from starlette.responses import Response
-
 from agentic_atlas.errors import (
     AtlasError,
     Busy,
@@ -17,7 +15,8 @@ from agentic_atlas.errors import (
     Unauthenticated,
     Unavailable,
 )
-from agentic_atlas.http.answers import Json
+from agentic_atlas.http.answers import json
+from agentic_atlas.http.messages import Response
 from agentic_atlas.protocol.caller.values import ErrorAnswer, ErrorInfo
 from agentic_atlas.protocol.refusals import Refusal, of_pydantic
 from agentic_atlas.protocol.schemas.words import pointer
@@ -63,13 +62,13 @@ def answer(error: Exception) -> Response:
         # The server logs the traceback; the caller learns only that it is not their fault.
         why = "something went wrong on the server; its log has the reason"
         view = ErrorAnswer(error=ErrorInfo(code="internal", message=why))
-        return Json(view, status=HTTPStatus.INTERNAL_SERVER_ERROR)
-    headers = {}
+        return json(view, status=HTTPStatus.INTERNAL_SERVER_ERROR)
+    more = []
     if isinstance(error, Unauthenticated):
-        headers["WWW-Authenticate"] = "Bearer"
+        more.append(("www-authenticate", "Bearer"))
     if isinstance(error, (Busy, Unavailable)):
-        headers["Retry-After"] = str(max(1, round(error.retry_after)))
-    return Json(ErrorAnswer(error=error_info(error)), status=status_of(error), headers=headers)
+        more.append(("retry-after", str(max(1, round(error.retry_after)))))
+    return json(ErrorAnswer(error=error_info(error)), *more, status=status_of(error))
 
 
 def no_route() -> Response:
@@ -80,12 +79,12 @@ def no_route() -> Response:
 def not_allowed(methods: Collection[str]) -> Response:
     """Return the response for a path where there are other methods than the one that was asked for: these."""
     allowed = {*methods, "HEAD"} if "GET" in methods else methods
-    return _of_status(HTTPStatus.METHOD_NOT_ALLOWED, {"Allow": ", ".join(sorted(allowed))})
+    return _of_status(HTTPStatus.METHOD_NOT_ALLOWED, ("allow", ", ".join(sorted(allowed))))
 
 
-def _of_status(status: HTTPStatus, headers: Mapping[str, str] | None = None) -> Response:
+def _of_status(status: HTTPStatus, *more: tuple[str, str]) -> Response:
     info = ErrorInfo(code=status.name.lower(), message=status.phrase)
-    return Json(ErrorAnswer(error=info), status=status, headers=headers)
+    return json(ErrorAnswer(error=info), *more, status=status)
 
 
 def parameters(faults: Sequence[Mapping[str, Any]]) -> InvalidInput:
@@ -107,10 +106,9 @@ def stopping() -> Response:
 
 def crowded() -> Response:
     """Return the response for a request on a connection too many, which ends with it."""
-    error = Unavailable("too many connections are open: close some that are not used", code="too_many_connections")
-    response = answer(error)
-    response.headers["Connection"] = "close"
-    return response
+    return answer(
+        Unavailable("too many connections are open: close some that are not used", code="too_many_connections")
+    )
 
 
 def malformed() -> AtlasError:

@@ -1,186 +1,342 @@
-"""Runs the routes that FastAPI describes.
+"""What a request has to be, and which handler it finds: one table for everything that is answered over HTTP.
 
-Our handlers are declared as FastAPI's are, and it makes the document of the API from them. What it would do for each
-request besides costs as much as the rest of a task: bodies are read by `answers.read`, errors answered by `errors`, and
-what is left is to find the handler and to read a few parameters.
+It is for this network and no web page of somebody else sent it (`auth.hosts`), and is of a version of HTTP that we
+speak. HEAD is answered wherever GET is, as GET without the body (RFC 9110 section 9.3.2). A handler is a coroutine
+function; what it takes is read off its signature:
+
+- a name in the route's path: that segment, decoded; an encoded slash does not end it
+- a type that is given to the table, or `Request`
+- `Principal`: who asks, and the handler is not reached without
+- another struct: the body, as JSON
+- else, a parameter of the query, or of a field of the head (`HEADER`), checked as Pydantic does
 """
 
 import inspect
-from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
-from re import Pattern
-from typing import Annotated, Any, get_args, get_origin
-from urllib.parse import parse_qsl
+import re
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from http import HTTPStatus
+from typing import Annotated, Any, Final, TypedDict, TypeVar, Unpack, get_args, get_origin
+from urllib.parse import parse_qsl, unquote
 
-from fastapi import FastAPI
-from fastapi.params import Depends, Header, Query
-from fastapi.routing import APIRoute
-from pydantic import BaseModel, TypeAdapter, ValidationError
-from starlette.requests import Request
-from starlette.responses import Response
-from starlette.types import Message, Receive, Scope, Send
+import msgspec
+from pydantic import BaseModel, BeforeValidator, Field, TypeAdapter, ValidationError
+from pydantic_core import PydanticCustomError
 
-from agentic_atlas.errors import AtlasError
+from agentic_atlas.auth import TokenRefused, read_bearer
+from agentic_atlas.auth.hosts import Hosts
+from agentic_atlas.backend.rights import SEND_A_KEY, Principal
+from agentic_atlas.backend.usecases import users
+from agentic_atlas.backend.usecases.application import Application
+from agentic_atlas.errors import AtlasError, InvalidInput, Unauthenticated
 from agentic_atlas.http import errors
+from agentic_atlas.http.answers import MAX_BODY, read
+from agentic_atlas.http.messages import Answered, Request
+from agentic_atlas.http.turns import Turns
 
-Given = Mapping[str, Sequence[str]]
-"""Parameters of a query, each with all its values."""
+Handler = Callable[..., Awaitable[Answered]]
+Declared = TypeVar("Declared", bound=Handler)
 Fault = dict[str, object]
 """What is wrong with a parameter, as Pydantic tells it."""
-Made = dict[Callable[..., Awaitable[object]], object]
-"""What handlers depend on and was made for one request, by what made it."""
+
+HEADER: Final = "header"
+"""Marks a parameter that is a field of the head; its name is the field's, with dashes."""
+
+_VERSIONS: Final = ("1.0", "1.1")
+_SAFE: Final = ("GET", "HEAD", "OPTIONS")
+_FROM_TEXT: Final = (str, int, float)
+
+
+def _written(text: object, form: re.Pattern[str], what: str) -> object:
+    """Let a number pass that is written in digits; Python also takes signs, spaces, underscores, and other scripts."""
+    if isinstance(text, str) and form.fullmatch(text) is None:
+        raise PydanticCustomError("number", "Input should be a valid {what}", {"what": what})
+    return text
+
+
+WHOLE: Final = BeforeValidator(partial(_written, form=re.compile("[0-9]+"), what="integer"))
+"""Of a parameter that is a whole number."""
+NUMBER: Final = BeforeValidator(partial(_written, form=re.compile(r"[0-9]+(\.[0-9]+)?(e-?[0-9]+)?"), what="number"))
+"""Of a parameter that is any."""
+
+Limit = Annotated[int, Field(ge=1, le=500, description="Most items of the answer."), WHOLE]
+After = Annotated[str | None, Field(max_length=200, description="`next` of the page before.")]
+Wait = Annotated[float, Field(ge=0, le=60, description="Seconds to wait for the task's end."), NUMBER]
 
 
 @dataclass(frozen=True)
-class _Parameter:
-    """One parameter of a handler that comes from the query or from a header."""
+class RequestParameter:
+    """One parameter of a handler that comes from the query or from a field of the head.
+
+    Attributes:
+        name: the handler's.
+        place: `query` or `header`.
+        said: its name in the request.
+        kind: its annotation.
+        default: what it is when it is not said; `inspect.Parameter.empty` for what has to be.
+        members: of one that takes the whole query, its members: whether each may come more than once.
+    """
 
     name: str
     place: str
-    """`query` or `header`."""
     said: str
-    """Its name in the request."""
-    adapter: TypeAdapter[object]
-    lists: Mapping[str, bool] | None
-    """Of one that takes the whole query, its fields: whether each may come more than once."""
+    kind: Any
     default: object
+    members: Mapping[str, bool] | None
+    adapter: TypeAdapter[object]
 
-    def read(self, request: Request, query: Given, faults: list[Fault]) -> object:
+    def read(self, request: Request, query: Mapping[str, Sequence[str]], faults: list[Fault]) -> object:
         """Return its value; when that is not acceptable, say so in `faults`."""
-        if self.lists is not None:
-            found: object = {
-                name: list(query[name]) if many else query[name][-1]
-                for name, many in self.lists.items()
-                if name in query
-            }
-        elif self.place == "header":
-            found = request.headers.get(self.said)
-        else:
-            found = query[self.said][-1] if self.said in query else None
+        found = self._found(request, query)
         if found is None:
             return self.default
-        where = (self.place,) if self.lists is not None else (self.place, self.said)
+        where = (self.place,) if self.members is not None else (self.place, self.said)
         try:
             return self.adapter.validate_python(found)
         except ValidationError as error:
             faults += [{**fault, "loc": where + fault["loc"]} for fault in error.errors(include_url=False)]
             return None
 
+    def _found(self, request: Request, query: Mapping[str, Sequence[str]]) -> object:
+        if self.members is not None:
+            return {
+                name: list(query[name]) if many else query[name][-1]
+                for name, many in self.members.items()
+                if name in query
+            }
+        if self.place == HEADER:
+            return request.first(self.said)
+        return query[self.said][-1] if self.said in query else None
+
+
+@dataclass(frozen=True)
+class Route:
+    """A method at a path, and what is said of it in the document of the API.
+
+    Attributes:
+        method: in capital letters.
+        path: `{name}` in it is one segment, which is given to the handler.
+        handler: see the module; its docstring is for callers.
+        tag: what it has to do with.
+        answers: the struct that is answered.
+        text: media type of another answer, which is text.
+        status: of the answer when all went well.
+        listed: it stands in the document.
+        most: bytes of its body.
+        takes: the struct that its body is read as; said only by one whose handler reads it by itself.
+    """
+
+    method: str
+    path: str
+    handler: Handler
+    tag: str
+    answers: type | None = None
+    text: str = ""
+    status: int = HTTPStatus.OK
+    listed: bool = True
+    most: int = MAX_BODY
+    takes: type | None = None
+    body: str | None = field(init=False, repr=False, default=None)
+    """What the handler calls the body that it is given."""
+    types: Sequence[tuple[str, type]] = field(init=False, repr=False)
+    """Names and types of what the handler is given."""
+    parameters: Sequence[RequestParameter] = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        signature = inspect.signature(self.handler, eval_str=True)
+        rest = [one for name, one in signature.parameters.items() if name not in self.names()]
+        given = [(one.name, one.annotation) for one in rest if _is_given(one.annotation)]
+        body = next((one for one in given if issubclass(one[1], msgspec.Struct) and one[1] is not Principal), None)
+        if body is not None:
+            given.remove(body)
+            object.__setattr__(self, "body", body[0])
+            object.__setattr__(self, "takes", body[1])
+        object.__setattr__(self, "types", given)
+        parameters = [_parameter(one) for one in rest if not _is_given(one.annotation)]
+        object.__setattr__(self, "parameters", parameters)
+
+    def names(self) -> list[str]:
+        """Return the names of the segments that are given to the handler, in its order."""
+        return [name for name in inspect.signature(self.handler).parameters if f"{{{name}}}" in self.path]
+
+
+class Said(TypedDict, total=False):
+    """What is said of a route where it is declared; see `Route`."""
+
+    answers: type | None
+    text: str
+    status: int
+    listed: bool
+    most: int
+    takes: type | None
+
+
+class RouteGroup:
+    """Routes with one prefix and one tag, as they are declared."""
+
+    def __init__(self, tag: str, prefix: str = "") -> None:
+        self.routes: list[Route] = []
+        self._tag = tag
+        self._prefix = prefix
+
+    def at(self, method: str, path: str, **said: Unpack[Said]) -> Callable[[Declared], Declared]:
+        """Declare the decorated function as the handler of a method at a path; see `Route` for what is said of it."""
+
+        def declare(handler: Declared) -> Declared:
+            self.routes.append(Route(method, self._prefix + path, handler, self._tag, **said))
+            return handler
+
+        return declare
+
+
+class Routes:
+    """All routes, as what answers requests."""
+
+    def __init__(self, routes: Iterable[Route], given: Mapping[type, object], hosts: Hosts) -> None:
+        """Make a table of them.
+
+        Args:
+            routes: all there are.
+            given: what handlers may take, by its type. `Application` is needed for those who take who asks, `Turns` for
+                those who take a body.
+            hosts: the names that requests may be for.
+        """
+        self._hosts = hosts
+        self._plain: dict[_Segments, _Methods] = {}
+        self._patterns: dict[_Segments, _Methods] = {}
+        for route in routes:
+            segments = tuple(route.path.split("/"))
+            found = (self._patterns if route.names() else self._plain).setdefault(segments, {})
+            found[route.method] = _Endpoint(route, given)
+
+    async def __call__(self, request: Request) -> Answered:
+        """Answer a request. Raises whatever nobody foresaw; our own errors are answered."""
+        try:
+            self._check(request)
+            segments = tuple(request.path.split("/"))
+            if "%" in request.path:
+                segments = tuple(unquote(one) for one in segments)
+            method = "GET" if request.method == "HEAD" else request.method
+            allowed: set[str] = set()
+            for methods, in_path in self._at(segments):
+                if method in methods:
+                    return await methods[method].answer(request, in_path)
+                allowed |= methods.keys()
+        except AtlasError as error:
+            return errors.answer(error)
+        return errors.not_allowed(allowed) if allowed else errors.no_route()
+
+    def _check(self, request: Request) -> None:
+        """Raise the error of a request that no handler sees."""
+        if request.version not in _VERSIONS:
+            raise InvalidInput("HTTP/1.1 is spoken here", code="http_version")
+        hosts = request.all("host")
+        if request.authority is not None and len(hosts) == 1:
+            hosts = (request.authority,)
+        # Only HTTP/1.0 knows requests without a host; health checks send them, and no page can.
+        authority = self._hosts.check(hosts) if hosts or request.version == "1.1" else ""
+        if request.method not in _SAFE:
+            self._hosts.check_page(authority, request.all("origin"), request.all("sec-fetch-site"))
+
+    def _at(self, segments: "_Segments") -> Iterator[tuple["_Methods", Mapping[str, str]]]:
+        """Yield what there is at a path, and what stands in it for the handler."""
+        if segments in self._plain:
+            yield self._plain[segments], {}
+        for pattern, methods in self._patterns.items():
+            in_path = _matched(pattern, segments)
+            if in_path is not None:
+                yield methods, in_path
+
 
 class _Endpoint:
-    """A handler, or what one depends on, and where its arguments come from."""
+    """A handler, and where its arguments come from."""
 
-    def __init__(self, function: Callable[..., Awaitable[object]], in_path: Collection[str] = ()) -> None:
-        self._function = function
-        self._takes_request: list[str] = []
-        self._provided: list[tuple[str, _Endpoint]] = []
-        self._parameters: list[_Parameter] = []
-        for name, parameter in inspect.signature(function, eval_str=True).parameters.items():
-            if name not in in_path:
-                self._take(name, parameter.annotation, parameter.default)
+    def __init__(self, route: Route, given: Mapping[type, Any]) -> None:
+        self._handler = route.handler
+        self._parameters = route.parameters
+        self._fixed = {name: given[kind] for name, kind in route.types if kind in given}
+        self._request = next((name for name, kind in route.types if kind is Request), None)
+        self._who = next(((name, given[Application]) for name, kind in route.types if kind is Principal), None)
+        self._body = (route.body, route.takes, route.most, given[Turns]) if route.body and route.takes else None
 
-    def _take(self, name: str, annotation: object, default: object) -> None:
-        marks = get_args(annotation)[1:] if get_origin(annotation) is Annotated else ()
-        depends = next((mark.dependency for mark in marks if isinstance(mark, Depends)), None)
-        if annotation is Request:
-            self._takes_request.append(name)
-        elif depends is not None:
-            self._provided.append((name, _Endpoint(depends)))
-        else:
-            self._parameters.append(_parameter(name, annotation, marks, default))
-
-    async def call(self, request: Request, path: Mapping[str, str], made: Made) -> Any:
-        """Return what it makes of a request; what it depends on is made once for each.
+    async def answer(self, request: Request, in_path: Mapping[str, str]) -> Answered:
+        """Return what the handler makes of a request.
 
         Raises:
+            Unauthenticated: nobody knows who asks, and the handler takes it.
             InvalidInput: a parameter is not acceptable.
-            Exception: whatever the function raises.
+            Exception: whatever the handler raises.
         """
-        arguments: dict[str, Any] = dict(path)
-        for name in self._takes_request:
-            arguments[name] = request
-        for name, needed in self._provided:
-            if needed._function not in made:
-                made[needed._function] = await needed.call(request, {}, made)
-            arguments[name] = made[needed._function]
+        arguments: dict[str, Any] = {**self._fixed, **in_path}
+        if self._request is not None:
+            arguments[self._request] = request
+        if self._who is not None:
+            name, application = self._who
+            arguments[name] = await principal_of(request, application)
         if self._parameters:
-            query = _query(request.scope["query_string"])
+            query = _query(request.query) if request.query else {}
             faults: list[Fault] = []
             for parameter in self._parameters:
                 arguments[parameter.name] = parameter.read(request, query, faults)
             if faults:
                 raise errors.parameters(faults)
-        return await self._function(**arguments)
+        if self._body is not None:
+            name, kind, most, turns = self._body
+            arguments[name] = await read(request, turns, kind, most=most)
+        return await self._handler(**arguments)
 
 
-class Routes:
-    """The routes of an application that FastAPI describes, as an ASGI application."""
-
-    def __init__(self, described: FastAPI) -> None:
-        self._described = described
-        self._plain: dict[str, dict[str, _Endpoint]] = {}
-        self._patterns: list[tuple[Pattern[str], dict[str, _Endpoint]]] = []
-        for route in described.routes:
-            assert isinstance(route, APIRoute)
-            of_path: dict[str, _Endpoint] = dict.fromkeys(
-                route.methods or (), _Endpoint(route.endpoint, route.param_convertors)
-            )
-            if route.param_convertors:
-                self._patterns.append((route.path_regex, of_path))
-            else:
-                self._plain.setdefault(route.path, {}).update(of_path)
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer a request, whatever goes wrong; what nobody foresaw is raised after that, for the server's log."""
-        scope["app"] = self._described
-        begun = False
-
-        async def sending(message: Message) -> None:
-            nonlocal begun
-            begun = True
-            await send(message)
-
-        try:
-            response = await self._answer(Request(scope, receive, send))
-            await response(scope, receive, sending)
-        except Exception as error:  # whatever it is, the caller has to be answered
-            if not begun:
-                await errors.answer(error)(scope, receive, send)
-            if begun or not isinstance(error, AtlasError):
-                raise
-
-    async def _response(self, endpoint: _Endpoint, request: Request, path: Mapping[str, str]) -> Response:
-        response: Response = await endpoint.call(request, path, {})
-        return response
-
-    async def _answer(self, request: Request) -> Response:
-        path, method = request.scope["path"], request.scope["method"]
-        plain = self._plain.get(path, {})
-        if method in plain:
-            return await self._response(plain[method], request, {})
-        allowed = set(plain)
-        for pattern, endpoints in self._patterns:
-            found = pattern.fullmatch(path)
-            if found is not None and method in endpoints:
-                return await self._response(endpoints[method], request, found.groupdict())
-            if found is not None:
-                allowed |= endpoints.keys()
-        return errors.not_allowed(allowed) if allowed else errors.no_route()
+_Segments = tuple[str, ...]
+_Methods = dict[str, _Endpoint]
 
 
-def _parameter(name: str, annotation: Any, marks: Sequence[object], default: object) -> _Parameter:
-    mark = next((mark for mark in marks if isinstance(mark, Query | Header)), None)
-    place = "header" if isinstance(mark, Header) else "query"
-    kind = get_args(annotation)[0] if marks else annotation
-    lists = None
+async def principal_of(request: Request, application: Application) -> Principal:
+    """Return who asks; raises Unauthenticated."""
+    values = request.all("authorization")
+    try:
+        secret = read_bearer(values) if values else None
+    except TokenRefused as error:
+        raise Unauthenticated(f"{error.reason}: {SEND_A_KEY}") from None
+    principal = await users.authenticate(None, application, secret)
+    request.introduce(principal.user.id)
+    return principal
+
+
+def _matched(pattern: _Segments, segments: _Segments) -> dict[str, str] | None:
+    """Return what stands in a path where a pattern has names; None when it is another path."""
+    if len(pattern) != len(segments):
+        return None
+    found = {}
+    for name, segment in zip(pattern, segments, strict=True):
+        if name.startswith("{"):
+            if not segment:
+                return None
+            found[name[1:-1]] = segment
+        elif name != segment:
+            return None
+    return found
+
+
+def _is_given(kind: object) -> bool:
+    """Tell whether what is of this type is given to a handler, and does not come from the query or the head."""
+    return inspect.isclass(kind) and kind not in _FROM_TEXT and not issubclass(kind, BaseModel)
+
+
+def _parameter(one: inspect.Parameter) -> RequestParameter:
+    marks = get_args(one.annotation)[1:] if get_origin(one.annotation) is Annotated else ()
+    kind = get_args(one.annotation)[0] if marks else one.annotation
+    members = None
     if inspect.isclass(kind) and issubclass(kind, BaseModel):
-        lists = {field: get_origin(info.annotation) is list for field, info in kind.model_fields.items()}
-    said = name.replace("_", "-") if place == "header" else name
-    return _Parameter(name, place, said, TypeAdapter(annotation), lists, default)
+        members = {name: get_origin(info.annotation) is list for name, info in kind.model_fields.items()}
+    in_head = HEADER in marks
+    said = one.name.replace("_", "-") if in_head else one.name
+    place = HEADER if in_head else "query"
+    return RequestParameter(one.name, place, said, one.annotation, one.default, members, TypeAdapter(one.annotation))
 
 
-def _query(text: bytes) -> Given:
+def _query(text: str) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
-    for name, value in parse_qsl(text.decode("latin-1"), keep_blank_values=True):
+    for name, value in parse_qsl(text, keep_blank_values=True):
         found.setdefault(name, []).append(value)
     return found

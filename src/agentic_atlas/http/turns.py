@@ -13,9 +13,6 @@ from typing import Final
 
 from agentic_atlas.errors import Busy
 
-ASKER: Final = "asker"
-"""In the state of a request: id of the user who asks, once that is known."""
-
 LONG = 64 * 1024
 """Bytes of a body from which on it takes its turn."""
 MOST_BYTES: Final = 128 * 1024 * 1024

@@ -7,7 +7,8 @@ from functools import cache
 from typing import Any
 
 from agentic_atlas.api import page, system
-from agentic_atlas.api.app import described
+from agentic_atlas.api.app import ROUTES
+from agentic_atlas.api.describe import Document
 from agentic_atlas.protocol import messages
 from agentic_atlas.protocol.caller import agents, backups, people, tasks, values
 from tests.docs.reference.markdown import anchor, code, paragraphs, table, wrapped
@@ -20,7 +21,7 @@ _MODULES = (page, system, agents, backups, people, tasks, values, messages)
 @cache
 def document() -> Json:
     """Return the OpenAPI document."""
-    return described().openapi()
+    return Document(ROUTES).value
 
 
 def operations() -> list[tuple[str, str, Json]]:

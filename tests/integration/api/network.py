@@ -53,6 +53,7 @@ from agentic_atlas.protocol.inside.messages import (
 )
 from agentic_atlas.protocol.messages import Answer, Call, Cancel, Hello, InstanceInfo, Raw, Reaction, SkillSpec
 from agentic_atlas.protocol.tasks import Holdup, Loss
+from tests.in_process import InProcess
 
 GREET = SkillSpec(
     name="greet",
@@ -276,7 +277,7 @@ async def api(
         engine = Engine.over(store, router, network, world, settings)
         router.door = RouterDoor(engine, world.log)
         issued = await machine.bootstrap(engine, "admin")
-        transport = httpx.ASGITransport(create_app(Application(engine)), raise_app_exceptions=False)
+        transport = InProcess(create_app(Application(engine)))
         async with (
             asyncio.TaskGroup() as group,
             httpx.AsyncClient(transport=transport, base_url="http://atlas", headers=JSON) as anonymous,

@@ -4,24 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import json
-import logging
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
-from typing import Any
 
 import httpx
 import pytest
-from starlette.responses import StreamingResponse
-from starlette.types import ASGIApp, Receive, Scope
-from starlette.types import Send as Send_
+from structlog.testing import capture_logs
 
 from agentic_atlas.auth.hosts import Hosts
 from agentic_atlas.compose import http
-from agentic_atlas.http.front import Front
+from agentic_atlas.compose.http import Handler
+from agentic_atlas.http.messages import Answered, Request, Response, StreamingResponse
+from agentic_atlas.http.routes import RouteGroup, Routes
 from tests.integration.api.network import GREET, Api, api
-from tests.integration.api.test_server import CROWD, PATIENCE, count
+from tests.integration.api.test_server import CROWD, LOG, PATIENCE, count
 
 Send = Callable[[bytes], Awaitable[bytes]]
 
@@ -32,8 +30,16 @@ async def prepared(folder: Path) -> AsyncIterator[Api]:
         yield running
 
 
+def front(handler: Handler) -> Routes:
+    """Return what answers all requests for `/` by a handler."""
+    group = RouteGroup("test")
+    for method in ("GET", "POST", "DELETE"):
+        group.at(method, "/")(handler)
+    return Routes(group.routes, {}, Hosts(["https://atlas.example.org"]))
+
+
 @asynccontextmanager
-async def over_the_wire(app: ASGIApp = count) -> AsyncIterator[Send]:
+async def over_the_wire(handler: Handler = count) -> AsyncIterator[Send]:
     """Run a test that sends bytes to a server, and gets all that is answered before the connection ends."""
     listener, stop = http.listen("127.0.0.1", 0, "PORT"), asyncio.Event()
 
@@ -46,7 +52,7 @@ async def over_the_wire(app: ASGIApp = count) -> AsyncIterator[Send]:
             writer.transport.abort()
 
     async with asyncio.timeout(PATIENCE), asyncio.TaskGroup() as group:
-        server = http.HttpServer(Front(app, Hosts(["https://atlas.example.org"])), listener, drain=1, crowd=CROWD)
+        server = http.HttpServer(front(handler), listener, drain=1, crowd=CROWD, log=LOG)
         group.create_task(http.until(stop, server))
         try:
             yield send
@@ -73,6 +79,9 @@ REFUSED = {
     "two hosts": (request("Host: a", "Host: a"), 400, "bad_host"),
     "a host that is none": (request("Host: a b"), 400, "bad_host"),
     "somebody else's host": (request("Host: secret.example"), 421, "foreign_host"),
+    "a target elsewhere": (request("Host: a", first="GET http://secret.example/ HTTP/1.1"), 421, "foreign_host"),
+    "a target elsewhere, and no host": (request(first="GET http://a/ HTTP/1.1"), 400, "bad_host"),
+    "no target": (request("Host: a", first="GET secret HTTP/1.1"), 400, "malformed_request"),
     "HTTP/2.0": (request("Host: a", first="GET / HTTP/2.0"), 505, "http_version"),
     "HTTP/0.9": (request("Host: a", first="GET / HTTP/0.9"), 505, "http_version"),
     "a line that is no field": (request("Host: a", "secret"), 400, "malformed_request"),
@@ -123,6 +132,7 @@ async def test_a_request_that_is_wrong_gets_an_answer_in_our_form_that_quotes_no
         request("Host: proxy", "Origin: https://atlas.example.org", first="POST / HTTP/1.1"),
         request("Host: a", "Sec-Fetch-Site: same-origin", first="POST / HTTP/1.1"),
         request("Host: a", first="GET http://a/ HTTP/1.1"),
+        request("Host: secret.example", first="GET http://atlas.example.org HTTP/1.1"),
         request("Host: a", "Upgrade: websocket"),
     ],
 )
@@ -132,50 +142,106 @@ async def test_what_is_right_is_handed_on(sent: bytes) -> None:
 
 
 async def test_the_head_of_a_stream_is_answered_without_the_stream_and_the_connection_goes_on() -> None:
-    ended = asyncio.Event()
+    places: list[str] = []
 
-    async def stream(scope: Scope, receive: Receive, send: Send_) -> None:
-        async def never() -> AsyncIterator[bytes]:
-            await asyncio.Event().wait()
-            yield b""
+    @contextmanager
+    def place() -> Iterator[None]:
+        places.append("taken")
+        yield
+        places.append("left")
 
-        try:
-            await StreamingResponse(never(), media_type="text/event-stream")(scope, receive, send)
-        finally:
-            ended.set()
+    async def stream(_request: Request) -> StreamingResponse:
+        return StreamingResponse([("content-type", "text/event-stream")], endless(b"never"), place())
 
     async with over_the_wire(stream) as send:
         twice = b"HEAD / HTTP/1.1\r\nHost: a\r\n\r\n" + request("Host: a", first="HEAD / HTTP/1.1")
-        assert (await send(twice)).count(b"HTTP/1.1 200 OK") == 2
-        await ended.wait()
+        answered = await send(twice)
+        assert answered.count(b"HTTP/1.1 200 OK") == 2
+        assert b"never" not in answered
+        assert places == 2 * ["taken", "left"]
 
 
-async def test_a_request_hears_of_the_end_of_its_connection_when_more_were_sent_behind_it() -> None:
+async def test_a_stream_to_http_1_0_ends_with_its_connection() -> None:
+    async def two() -> AsyncGenerator[bytes, None]:
+        yield b"one, "
+        yield b"two"
+
+    async def stream(_request: Request) -> StreamingResponse:
+        return StreamingResponse([], two())
+
+    async with over_the_wire(stream) as send:
+        old, new = await send(request(first="GET / HTTP/1.0")), await send(request("Host: a"))
+    assert old.endswith(b"\r\n\r\none, two")
+    assert new.endswith(b"5\r\none, \r\n3\r\ntwo\r\n0\r\n\r\n")
+
+
+async def test_a_stream_ends_with_its_connection_when_more_was_sent_behind_its_request() -> None:
     begun, heard = asyncio.Event(), asyncio.Event()
 
-    async def waiting(_scope: Scope, receive: Receive, _send: Send_) -> None:
+    async def waiting() -> AsyncGenerator[bytes, None]:
         begun.set()
-        while (await receive())["type"] != "http.disconnect":
-            pass
-        heard.set()
+        try:
+            yield await asyncio.Event().wait() and b""
+        finally:
+            heard.set()
 
-    async with over_the_wire(waiting) as send:
+    async def stream(_request: Request) -> StreamingResponse:
+        return StreamingResponse([], waiting())
+
+    async with over_the_wire(stream) as send:
         asking = asyncio.ensure_future(send(2 * b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"))
         await begun.wait()
         asking.cancel()
         await heard.wait()
 
 
+async def test_what_goes_wrong_in_a_stream_ends_its_connection_and_is_in_the_log() -> None:
+    async def broken() -> AsyncGenerator[bytes, None]:
+        yield b"a part"
+        raise KeyError("a secret")
+
+    async def stream(_request: Request) -> StreamingResponse:
+        return StreamingResponse([], broken())
+
+    with capture_logs() as log:
+        async with over_the_wire(stream) as send:
+            answered = await send(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+    assert answered.endswith(b"a part\r\n")
+    assert [(line["event"], line["log_level"], line["path"]) for line in log] == [("request_failed", "error", "/")]
+
+
+async def test_what_nobody_foresaw_is_answered_without_its_reason_which_is_in_the_log() -> None:
+    async def broken(_request: Request) -> Response:
+        raise KeyError("a secret")
+
+    with capture_logs() as log:
+        async with over_the_wire(broken) as send:
+            answered = await send(request("Host: a"))
+    assert told(answered) == (500, "internal")
+    assert b"secret" not in answered
+    assert [line["event"] for line in log] == ["request_failed"]
+
+
+async def test_a_line_break_in_a_field_of_an_answer_is_no_other_field() -> None:
+    async def misled(_request: Request) -> Response:
+        return Response(fields=[("location", "/\r\nset-cookie: stolen")])
+
+    async with over_the_wire(misled) as send:
+        assert b"stolen" not in await send(request("Host: a"))
+
+
+async def endless(part: bytes) -> AsyncGenerator[bytes, None]:
+    yield part
+    await asyncio.Event().wait()
+
+
 async def test_nothing_is_written_between_the_parts_of_an_answer_whatever_is_sent_behind_its_request() -> None:
-    async def streaming(_scope: Scope, receive: Receive, send: Send_) -> None:
-        await send({"type": "http.response.start", "status": 200, "headers": []})
-        await send({"type": "http.response.body", "body": b"a part", "more_body": True})
-        while (await receive())["type"] != "http.disconnect":
-            pass
+    async def streaming(_request: Request) -> StreamingResponse:
+        return StreamingResponse([], endless(b"a part"))
 
     listener, stop = http.listen("127.0.0.1", 0, "PORT"), asyncio.Event()
     async with asyncio.timeout(PATIENCE), asyncio.TaskGroup() as group:
-        server = http.HttpServer(Front(streaming, Hosts()), listener, drain=1, crowd=CROWD)
+        server = http.HttpServer(front(streaming), listener, drain=1, crowd=CROWD, log=LOG)
         group.create_task(http.until(stop, server))
         reader, writer = await asyncio.open_connection(*listener.getsockname())
         writer.write(2 * b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
@@ -188,28 +254,27 @@ async def test_nothing_is_written_between_the_parts_of_an_answer_whatever_is_sen
     assert answer.count(b"HTTP/1.1") == 1
 
 
-async def test_a_request_that_is_cut_off_ends_quietly(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-
-    with caplog.at_level(logging.WARNING):
+async def test_a_request_that_is_cut_off_ends_quietly(tmp_path: Path) -> None:
+    with capture_logs() as log:
         async with api(tmp_path) as atlas:
             listener, stop = http.listen("127.0.0.1", 0, "PORT"), asyncio.Event()
             ended = asyncio.Event()
 
-            async def watched(scope: Any, receive: Any, send: Any) -> None:
+            async def watched(request: Request) -> Answered:
                 try:
-                    await atlas.anonymous._transport.app(scope, receive, send)  # type: ignore[attr-defined]
+                    return await atlas.anonymous._transport.handler(request)  # type: ignore[attr-defined, no-any-return]
                 finally:
                     ended.set()
 
             async with asyncio.timeout(PATIENCE), asyncio.TaskGroup() as group:
-                group.create_task(http.until(stop, http.HttpServer(watched, listener, drain=1, crowd=CROWD)))
+                group.create_task(http.until(stop, http.HttpServer(watched, listener, drain=1, crowd=CROWD, log=LOG)))
                 _, writer = await asyncio.open_connection(*listener.getsockname())
                 head = b"POST /api/v1/login-codes HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
                 writer.write(head + b'Content-Length: 10\r\n\r\n{"')
                 writer.close()
                 await ended.wait()
                 stop.set()
-    assert not caplog.records
+    assert not [line for line in log if line["log_level"] == "error"]
 
 
 async def test_head_is_answered_wherever_get_is(tmp_path: Path) -> None:

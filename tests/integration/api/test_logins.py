@@ -15,6 +15,7 @@ import httpx
 from agentic_atlas.api.app import create_app
 from agentic_atlas.backend.engine.logins import BEGUN_PER_MINUTE, INTERVAL, LIFETIME, WRONG_PER_MINUTE
 from agentic_atlas.backend.usecases.application import Application
+from tests.in_process import InProcess
 from tests.integration.api.network import JSON, Api, api, client_of
 
 
@@ -52,7 +53,7 @@ async def logins(folder: Path) -> AsyncIterator[Logins]:
     async with api(folder) as atlas:
         ada = await atlas.member("ada")
         under_test = Logins(atlas, atlas.anonymous, ada, atlas.engine.clock())
-        transport = httpx.ASGITransport(create_app(Application(replace(atlas.engine, clock=lambda: under_test.now))))
+        transport = InProcess(create_app(Application(replace(atlas.engine, clock=lambda: under_test.now))))
         async with httpx.AsyncClient(transport=transport, base_url="http://atlas", headers=JSON) as anonymous:
             under_test.anonymous = anonymous
             under_test.ada = under_test.at_this_time(ada)

@@ -7,13 +7,11 @@ from contextlib import asynccontextmanager, suppress
 
 import pytest
 import structlog
-from starlette.requests import Request
-from starlette.responses import PlainTextResponse
-from starlette.types import Receive, Scope, Send
 
 from agentic_atlas.compose import http
 from agentic_atlas.compose.crowd import OpenConnections
 from agentic_atlas.compose.unsent import Unsent
+from agentic_atlas.http.messages import Request, Response
 
 PATIENCE = 20.0
 LONG = 16 * 1024 * 1024
@@ -21,10 +19,15 @@ CROWD = OpenConnections(10_000, structlog.get_logger(), time.monotonic)
 Peer = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 
-async def count(scope: Scope, receive: Receive, send: Send) -> None:
+LOG = structlog.get_logger()
+
+
+async def count(request: Request) -> Response:
     """Answer with the number of bytes of the body."""
-    body = await Request(scope, receive).body()
-    await PlainTextResponse(str(len(body)))(scope, receive, send)
+    size = 0
+    while piece := await request.body.read():
+        size += len(piece)
+    return Response(body=str(size).encode())
 
 
 @asynccontextmanager
@@ -40,7 +43,7 @@ async def server() -> AsyncIterator[tuple[Callable[[], Awaitable[Peer]], asyncio
     port = listener.getsockname()[1]
     stop = asyncio.Event()
     async with asyncio.timeout(PATIENCE), asyncio.TaskGroup() as group:
-        group.create_task(http.until(stop, http.HttpServer(count, listener, drain=1, crowd=CROWD)))
+        group.create_task(http.until(stop, http.HttpServer(count, listener, drain=1, crowd=CROWD, log=LOG)))
         try:
             yield lambda: asyncio.open_connection("127.0.0.1", port), stop
         finally:
@@ -48,13 +51,13 @@ async def server() -> AsyncIterator[tuple[Callable[[], Awaitable[Peer]], asyncio
 
 
 async def test_a_peer_that_takes_nothing_of_its_answer_is_cut_and_one_that_reads_on_is_not() -> None:
-    async def long(scope: Scope, receive: Receive, send: Send) -> None:
-        await PlainTextResponse("x" * LONG)(scope, receive, send)
+    async def long(_request: Request) -> Response:
+        return Response(body=b"x" * LONG)
 
     listener = http.listen("127.0.0.1", 0, "PORT")
     port = listener.getsockname()[1]
     stop, unsent = asyncio.Event(), Unsent(within=1.0)
-    server = http.HttpServer(long, listener, drain=1, crowd=CROWD, unsent=unsent)
+    server = http.HttpServer(long, listener, drain=1, crowd=CROWD, log=LOG, unsent=unsent)
     async with asyncio.timeout(PATIENCE), asyncio.TaskGroup() as group:
         group.create_task(http.until(stop, server))
         deaf = await asyncio.open_connection("127.0.0.1", port, limit=1024)

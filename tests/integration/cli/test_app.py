@@ -14,7 +14,7 @@ from agentic_atlas.cli.output import say
 from agentic_atlas.errors import NotFound
 from tests.integration.cli.commands import atlas, complained, printed
 
-HEAVY = ("httpx", "pydantic", "rich", "msgspec", "asyncio", "picows", "structlog", "fastapi", "sqlalchemy")
+HEAVY = ("httpx", "pydantic", "rich", "msgspec", "asyncio", "picows", "structlog", "httptools", "sqlalchemy")
 PROBE = f"""
 import sys
 sys.argv = ["atlas", "--help"]

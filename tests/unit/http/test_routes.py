@@ -6,26 +6,24 @@ from typing import Annotated
 
 import httpx
 import pytest
-from fastapi import APIRouter, Depends, FastAPI, Header, Query, Request
-from pydantic import BaseModel
-from starlette.responses import Response
+from pydantic import BaseModel, Field
 
+from agentic_atlas.auth.hosts import Hosts
 from agentic_atlas.errors import Conflict
-from agentic_atlas.http.answers import Json
-from agentic_atlas.http.routes import Routes
+from agentic_atlas.http.answers import json
+from agentic_atlas.http.messages import Request, Response
+from agentic_atlas.http.routes import HEADER, NUMBER, WHOLE, RouteGroup, Routes
+from tests.in_process import InProcess
 
 pytestmark = pytest.mark.anyio
 
-router = APIRouter()
+group = RouteGroup("things", "/things")
 
 
-async def made(request: Request) -> list[str]:
-    request.app.state.made += 1
-    return ["made"]
+class Shelf:
+    """What the table is given."""
 
-
-async def from_made(what: Annotated[list[str], Depends(made)]) -> str:
-    return f"from {what[0]}"
+    name = "a shelf"
 
 
 class Wanted(BaseModel):
@@ -33,58 +31,74 @@ class Wanted(BaseModel):
     name: str | None = None
 
 
-@router.get("/things/{name}")
+@group.at("GET", "/{name}")
 async def show(
     name: str,
-    first: Annotated[list[str], Depends(made)],
-    second: Annotated[str, Depends(from_made)],
-    wanted: Annotated[Wanted, Query()],
-    limit: Annotated[int, Query(ge=1, le=9)] = 5,
-    last_seen: Annotated[str | None, Header(max_length=3)] = None,
+    shelf: Shelf,
+    request: Request,
+    wanted: Wanted,
+    limit: Annotated[int, Field(ge=1, le=9), WHOLE] = 5,
+    wait: Annotated[float, NUMBER] = 0.5,
+    last_seen: Annotated[str | None, Field(max_length=3), HEADER] = None,
 ) -> Response:
-    return Json([name, first, second, wanted.kind, wanted.name, limit, last_seen])
+    return json([name, shelf.name, request.method, wanted.kind, wanted.name, limit, wait, last_seen])
 
 
-@router.get("/things/{name}/parts")
+@group.at("GET", "/{name}/parts")
 async def parts(name: str) -> Response:
-    return Response(name)
+    return Response(body=name.encode())
 
 
-@router.post("/things/new")
+@group.at("POST", "/new")
 async def create() -> Response:
     raise Conflict("it is there already")
 
 
-@router.get("/broken")
+@group.at("GET", "/at/broken")
 async def broken() -> Response:
     raise KeyError("a secret")
 
 
-def client() -> httpx.AsyncClient:
-    app = FastAPI(routes=router.routes, openapi_url=None)
-    app.state.made = 0
-    transport = httpx.ASGITransport(Routes(app), raise_app_exceptions=False)
+def client(*, raises: bool = False) -> httpx.AsyncClient:
+    transport = InProcess(Routes(group.routes, {Shelf: Shelf()}, Hosts()), raises=raises)
     return httpx.AsyncClient(transport=transport, base_url="http://atlas")
 
 
 async def test_a_handler_is_given_what_its_signature_asks_for() -> None:
+    asked = "/things/a%20b?kind=1&kind=2&name=x&limit=3&limit=4&wait=2.5"
     async with client() as asking:
-        answer = await asking.get("/things/a%20b?kind=1&kind=2&name=x&limit=3&limit=4", headers={"Last-Seen": "abc"})
-    assert answer.json() == ["a b", ["made"], "from made", [1, 2], "x", 4, "abc"]
+        answer = await asking.get(asked, headers={"Last-Seen": "abc"})
+    assert answer.json() == ["a b", "a shelf", "GET", [1, 2], "x", 4, 2.5, "abc"]
 
 
 async def test_what_is_not_said_has_its_default() -> None:
     async with client() as asking:
-        assert (await asking.get("/things/a")).json() == ["a", ["made"], "from made", [], None, 5, None]
+        assert (await asking.get("/things/a")).json() == ["a", "a shelf", "GET", [], None, 5, 0.5, None]
 
 
-async def test_what_two_depend_on_is_made_once_for_each_request() -> None:
-    app = FastAPI(routes=router.routes, openapi_url=None)
-    app.state.made = 0
-    async with httpx.AsyncClient(transport=httpx.ASGITransport(Routes(app)), base_url="http://atlas") as asking:
-        await asking.get("/things/a")
-        await asking.get("/things/a")
-    assert app.state.made == 2
+@pytest.mark.parametrize("written", ["1_0", "%2010", "10%20", "%2B10", "-1", "1.0", "1e1", "0x1", "%D9%A3", "", "inf"])
+async def test_a_whole_number_is_written_in_digits_alone(written: str) -> None:
+    async with client() as asking:
+        answer = await asking.get(f"/things/a?limit={written}")
+    assert answer.status_code == 422
+    assert answer.json()["error"]["message"].startswith("limit has to be a whole number")
+
+
+@pytest.mark.parametrize("written", ["1_0", "%202.5", "%2B1", "-1", "inf", "nan", "1.", ".5", "%D9%A3", ""])
+async def test_a_number_is_written_in_digits_and_a_point(written: str) -> None:
+    async with client() as asking:
+        answer = await asking.get(f"/things/a?wait={written}")
+        assert (await asking.get("/things/a?wait=1e-05")).json()[6] == 0.00001
+    assert answer.status_code == 422
+    assert answer.json()["error"]["message"].startswith("wait has to be a number")
+
+
+async def test_an_encoded_slash_does_not_end_a_segment() -> None:
+    async with client() as asking:
+        assert (await asking.get("/things/a%2Fparts")).json()[0] == "a/parts"
+        assert (await asking.get("/things%2Fa")).status_code == 404
+        assert (await asking.get("/%74hings/a")).json()[0] == "a"
+        assert (await asking.get("/things/")).status_code == 404
 
 
 async def test_all_parameters_that_are_not_acceptable_are_told() -> None:
@@ -115,11 +129,10 @@ async def test_a_path_is_a_route_as_a_whole_or_not_at_all() -> None:
 
 async def test_an_error_of_ours_is_answered_and_any_other_told_to_the_server_alone() -> None:
     async with client() as asking:
-        ours, broken = await asking.post("/things/new"), await asking.get("/broken")
+        ours, broken = await asking.post("/things/new"), await asking.get("/things/at/broken")
     assert (ours.status_code, ours.json()["error"]["message"]) == (409, "it is there already")
     assert (broken.status_code, broken.json()["error"]["code"]) == (500, "internal")
     assert "secret" not in broken.text
-    app = FastAPI(routes=router.routes, openapi_url=None)
-    async with httpx.AsyncClient(transport=httpx.ASGITransport(Routes(app)), base_url="http://atlas") as asking:
+    async with client(raises=True) as asking:
         with pytest.raises(KeyError):
-            await asking.get("/broken")
+            await asking.get("/things/at/broken")

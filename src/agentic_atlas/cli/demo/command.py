@@ -41,7 +41,7 @@ def demo(
     Everything runs in processes of its own and in a temporary folder; your own network and data are not touched, and
     nothing is left behind.
     """
-    import uvicorn  # noqa: F401 - the platform's process needs it: without the extra, say so before anything starts
+    import httptools  # noqa: F401 - the platform's process needs it: without the extra, say so before anything starts
 
     from agentic_atlas.settings import read
 

@@ -1,0 +1,163 @@
+"""Reads requests from the bytes of a connection (RFC 9112). httptools does the reading; here are its bounds. Pure.
+
+By itself it takes addresses and heads of any size, and stops at a request for another protocol.
+"""
+
+import re
+from typing import Final, Protocol
+
+import httptools
+
+from agentic_atlas.errors import AtlasError
+from agentic_atlas.http import errors
+from agentic_atlas.http.messages import Request
+
+MAX_HEAD = 64 * 1024
+"""Bytes of a head, however many pieces it comes in."""
+
+_ABSOLUTE: Final = re.compile(r"https?://([^/?#]*)(/[^?#]*)?(?:\?([^#]*))?", re.IGNORECASE)
+_FRAMING: Final = ("content-length", "transfer-encoding")
+_PER_FIELD: Final = len(": \r\n")
+
+
+class Hearer(Protocol):
+    """Who is told what was read."""
+
+    def begins(self, request: Request, *, last: bool, expects: bool) -> None:
+        """The head of a request is whole. `last`: its connection ends with the answer; `expects`: its body comes when
+        it is asked for (100-continue)."""
+
+    def goes_on(self, piece: bytes) -> None:
+        """A piece of its body is here."""
+
+    def is_whole(self) -> None:
+        """All of it is here."""
+
+
+class RequestParser:
+    """One connection's requests, one after the other.
+
+    Attributes:
+        in_head: what comes next is the head of a request, or the rest of it.
+        unfinished: bytes of a head, or of what follows a body, that have come and are no whole one yet.
+    """
+
+    def __init__(self, hearer: Hearer) -> None:
+        self.in_head = True
+        self.unfinished = 0
+        self._hearer = hearer
+        self._advanced = False
+        self._deaf = False
+        self._url = b""
+        self._size = 0
+        self._fields: dict[str, list[str]] = {}
+        self._parser = self._new_parser()
+
+    def feed(self, data: bytes) -> None:
+        """Read on.
+
+        Raises:
+            InvalidInput: it is no request (`malformed_request`), or its head, or what follows its body, is longer than
+                it may be (`head_too_long`).
+        """
+        self._advanced = False
+        try:
+            rest = self._fed(data)
+            while rest:
+                rest = self._fed(rest)
+        except httptools.HttpParserError:
+            raise self._refused() from None
+        # What brought neither a whole head nor a piece of a body is a part of a head, or of trailers.
+        self.unfinished = 0 if self._advanced else self.unfinished + len(data)
+        if self.unfinished > MAX_HEAD:
+            raise errors.head_too_long(MAX_HEAD)
+
+    def on_message_begin(self) -> None:
+        """A request begins."""
+        if not self._deaf:
+            self._url, self._size, self._fields = b"", 0, {}
+
+    def on_url(self, url: bytes) -> None:
+        """Its target, or a part of it, is there."""
+        if not self._deaf:
+            self._url += url
+            self._grows(len(url))
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """One of its fields is there."""
+        if not self._deaf:
+            self._grows(len(name) + len(value) + _PER_FIELD)
+            self._fields.setdefault(name.decode("latin-1").lower(), []).append(value.decode("latin-1"))
+
+    def on_headers_complete(self) -> None:
+        """Its head is whole."""
+        if self._deaf:
+            return
+        parser = self._parser
+        version = parser.get_http_version()
+        authority, path, query = _target(self._url)
+        self.in_head, self._advanced = False, True
+        request = Request(
+            parser.get_method().decode("ascii"), path, query, self._fields, authority=authority, version=version
+        )
+        self._hearer.begins(
+            request,
+            last=version == "1.0" or not parser.should_keep_alive(),
+            expects=(request.first("expect") or "").lower() == "100-continue",
+        )
+
+    def on_body(self, body: bytes) -> None:
+        """A piece of its body is there."""
+        self._advanced = True
+        self._hearer.goes_on(body)
+
+    def on_message_complete(self) -> None:
+        """It is whole; one that asks for another protocol has a body all the same, which is not read yet."""
+        if not self._parser.should_upgrade():
+            self.in_head, self._advanced = True, True
+            self._hearer.is_whole()
+
+    def _fed(self, data: bytes) -> bytes:
+        """Feed the parser; return what comes after a head that asks for another protocol, which it stops at."""
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserUpgrade as stopped:
+            self._decline()
+            return data[stopped.args[0] :]
+        return b""
+
+    def _decline(self) -> None:
+        """Go on in HTTP/1.1 after a request for another protocol (RFC 9110, 7.8): its body is one like any other."""
+        framing = [f"{name}: {value}\r\n" for name in _FRAMING for value in self._fields.get(name, ())]
+        self._parser = self._new_parser()
+        # The new parser has to know how its body ends, and nobody needs to hear of the head again.
+        self._deaf = True
+        self._parser.feed_data(f"POST / HTTP/1.1\r\nhost: again\r\n{''.join(framing)}\r\n".encode("latin-1"))
+        self._deaf = False
+
+    def _new_parser(self) -> httptools.HttpRequestParser:
+        parser = httptools.HttpRequestParser(self)
+        parser.set_dangerous_leniencies(lenient_data_after_close=True)
+        return parser
+
+    def _grows(self, size: int) -> None:
+        self._size += size
+        if self._size > MAX_HEAD:
+            raise errors.head_too_long(MAX_HEAD)  # the parser wraps whatever is raised here
+
+    def _refused(self) -> AtlasError:
+        return errors.head_too_long(MAX_HEAD) if self._size > MAX_HEAD else errors.malformed()
+
+
+def _target(url: bytes) -> tuple[str | None, str, str]:
+    """Return authority, path and query of a request's target. Raises InvalidInput."""
+    if not url.isascii():
+        raise errors.malformed()
+    text = url.decode("ascii").partition("#")[0]
+    if text[:1] == "/":
+        path, _, query = text.partition("?")
+        return None, path, query
+    absolute = _ABSOLUTE.fullmatch(text)
+    if absolute is None:
+        raise errors.malformed()
+    return absolute[1], absolute[2] or "/", absolute[3] or ""
