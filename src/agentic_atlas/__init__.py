@@ -67,8 +67,8 @@ if TYPE_CHECKING:
     from agentic_atlas.sdk.skills.content import DataPart, FilePart, LinkPart, TextPart
     from agentic_atlas.sdk.skills.context import Context, Posted, Rejected, SyncContext
     from agentic_atlas.sdk.skills.questions import NoAnswer
+    from agentic_atlas.sdk.skills.reports import TaskLog
     from agentic_atlas.sdk.skills.skill import SkillOptions
-    from agentic_atlas.sdk.skills.task_log import TaskLog
 
 _HOME: Final = {
     "agentic_atlas.errors": (
@@ -98,7 +98,7 @@ _HOME: Final = {
     "agentic_atlas.sdk.skills.context": "Context Posted Rejected SyncContext",
     "agentic_atlas.sdk.skills.questions": "NoAnswer",
     "agentic_atlas.sdk.skills.skill": "SkillOptions",
-    "agentic_atlas.sdk.skills.task_log": "TaskLog",
+    "agentic_atlas.sdk.skills.reports": "TaskLog",
 }
 _MODULE: Final = {name: module for module, names in _HOME.items() for name in names.split()}
 

@@ -40,16 +40,12 @@ def end_copy(function: Callable[[], T]) -> T:
     try:
         return function()
     finally:
-        end_if_copy(here)
+        if os.getpid() != here:
+            end()
 
 
-def end_if_copy(process_id: int) -> None:
-    """End this process when it is another one than this: a copy of that one."""
-    if os.getpid() != process_id:
-        _end()
-
-
-def _end() -> NoReturn:
+def end() -> NoReturn:
+    """End this process, which is a copy."""
     complain("a skill forked, and its copy of the agent came back: it is ended (use multiprocessing)")
     os._exit(EXIT_COPY)
 
@@ -60,7 +56,7 @@ def _after_fork() -> None:
         _LOOPS.discard(loop)
         # RuntimeError: it is closed, or belongs to a thread that was not copied and cannot come back.
         with contextlib.suppress(RuntimeError):
-            loop.call_soon(_end)
+            loop.call_soon(end)
 
 
 if hasattr(os, "register_at_fork"):

@@ -73,7 +73,8 @@ def logger(
         wrapper_class=forgiving(structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level.upper()])),
         cache_logger_on_first_use=True,
     )
-    return cast("FilteringBoundLogger", made)
+    # Bound now, and not for each line: what a level leaves out costs nothing then.
+    return cast("FilteringBoundLogger", made.bind())
 
 
 def forgiving(kind: type[Any]) -> type[Any]:

@@ -14,8 +14,7 @@ from agentic_atlas.errors import ConfigurationError
 from agentic_atlas.protocol.messages import Hello
 from agentic_atlas.sdk import logs
 from agentic_atlas.sdk.ports import ToLink
-from agentic_atlas.sdk.runner.inbox import LoopInbox
-from agentic_atlas.sdk.runner.runner import Runner
+from agentic_atlas.sdk.runner.runner import LoopInbox, Runner
 from agentic_atlas.sdk.threads import in_thread
 
 if TYPE_CHECKING:

@@ -21,8 +21,7 @@ from agentic_atlas.sdk.link.health import Resources
 from agentic_atlas.sdk.link.session import AgentSession
 from agentic_atlas.sdk.link.settings import Timeouts
 from agentic_atlas.sdk.ports import Outgoing
-from agentic_atlas.sdk.runner.inbox import LoopInbox
-from agentic_atlas.sdk.runner.runner import Runner
+from agentic_atlas.sdk.runner.runner import LoopInbox, Runner
 
 FLUSH = 5.0
 """Seconds an agent that ends waits for what it said to be acknowledged."""

@@ -22,8 +22,7 @@ from agentic_atlas.sdk.link.link import ACCEPT_WITHIN
 from agentic_atlas.sdk.link.session import AgentSession
 from agentic_atlas.sdk.link.settings import Timeouts
 from agentic_atlas.sdk.ports import Outgoing
-from agentic_atlas.sdk.runner.inbox import LoopInbox
-from agentic_atlas.sdk.runner.runner import DRAIN_SECONDS, Runner
+from agentic_atlas.sdk.runner.runner import DRAIN_SECONDS, LoopInbox, Runner
 from agentic_atlas.sdk.skills.context import Context
 from agentic_atlas.sdk.skills.skill import Skill, declare
 from tests.properties.delivery.disk import AGENTS, FOR_EVER, TOKENS

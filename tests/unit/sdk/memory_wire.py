@@ -27,8 +27,7 @@ from agentic_atlas.protocol.messages import (
 )
 from agentic_atlas.sdk.agent import Agent, skills_of
 from agentic_atlas.sdk.ports import Outgoing
-from agentic_atlas.sdk.runner.inbox import LoopInbox
-from agentic_atlas.sdk.runner.runner import Runner
+from agentic_atlas.sdk.runner.runner import LoopInbox, Runner
 
 SECONDS = 5.0
 NOW = 1_700_000_000.0

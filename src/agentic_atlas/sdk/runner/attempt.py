@@ -18,22 +18,24 @@ import asyncio
 import inspect
 import os
 from collections.abc import Callable
+from functools import partial
 from typing import Final, TypeVar
 
 from msgspec import Raw
 
 from agentic_atlas.errors import InvalidInput
-from agentic_atlas.protocol.messages import Answer, Limits, Outcome, Result
-from agentic_atlas.sdk.forks import end_copy, end_if_copy
+from agentic_atlas.protocol.messages import Answer, Limits, Outcome, Result, Task
+from agentic_atlas.sdk import forks
 from agentic_atlas.sdk.logs import Log
 from agentic_atlas.sdk.ports import ToLink, UnsaidQuestion
 from agentic_atlas.sdk.runner.execution import Yield
 from agentic_atlas.sdk.runner.failures import AttemptOutcome, canceled, ending_of, failed, from_handler, invalid_input
 from agentic_atlas.sdk.runner.process import ProcessCall
+from agentic_atlas.sdk.skills.content import encode_output
 from agentic_atlas.sdk.skills.context import AttemptServices, Context, SyncContext
+from agentic_atlas.sdk.skills.parameters import Function
 from agentic_atlas.sdk.skills.skill import Kind, Skill
-from agentic_atlas.sdk.skills.task_log import names
-from agentic_atlas.sdk.skills.time_limit import Over
+from agentic_atlas.sdk.skills.time_limit import Over, ServerClock, TimeLimit
 from agentic_atlas.sdk.threads import in_thread
 
 T = TypeVar("T")
@@ -49,18 +51,44 @@ _UNTOLD: Final = failed("handler_error", "the skill ended without a result")
 
 
 class Attempt:
-    """A running attempt. Everything here happens on the agent's loop."""
+    """A running attempt. Everything here happens on the agent's loop.
+
+    Attributes:
+        key: task and number of the attempt.
+        names: what says of which attempt a line in the agent's own log is.
+        limits: those in force when it began.
+    """
 
     def __init__(
-        self, skill: Skill, services: AttemptServices, link: ToLink, log: Log, *, grace: float = STOP_GRACE
+        self,
+        skill: Skill,
+        task: Task,
+        services: "Callable[[Attempt, TimeLimit], AttemptServices]",
+        link: ToLink,
+        log: Log,
+        *,
+        clock: ServerClock,
+        limits: Limits,
+        grace: float = STOP_GRACE,
     ) -> None:
+        """Begin; `services` are made when the skill asks for more than its input, which most never do."""
         self.skill = skill
-        self._services = services
+        self.task = task
+        self.limits = limits
+        self.key = (task.task, task.attempt)
+        self.names: dict[str, object] = {"skill": task.skill, "task": task.task, "attempt": task.attempt}
+        self._make = services
+        self._services: AttemptServices | None = None
+        self._limit: TimeLimit | None = None
+        if not (task.deadline is task.timeout is skill.policy.timeout is None):
+            self._limit = TimeLimit(clock, task, skill.policy.timeout)
         self._link = link
         self._log = log
+        self._clock = clock
         self._grace = grace
+        self._loop = asyncio.get_running_loop()
         self._process_id = os.getpid()
-        self._began_at = services.clock.monotonic()
+        self._began_at = clock.monotonic()
         self._alarm: asyncio.TimerHandle | None = None
         self._last_call: asyncio.TimerHandle | None = None
         self._body: asyncio.Task[None] | None = None
@@ -76,17 +104,15 @@ class Attempt:
         # What the handler raised, to be shown where it runs.
         self._error: BaseException | None = None
 
-    @property
-    def key(self) -> tuple[str, int]:
-        """Task and number of the attempt."""
-        return self._services.task.task, self._services.task.attempt
-
     def acknowledged(self, pending: int) -> None:
         """All but `pending` of its events are stored."""
-        self._services.reports.acknowledged(pending)
+        if self._services is not None:
+            self._services.reports.acknowledged(pending)
 
     def answered(self, message: Answer | UnsaidQuestion) -> None:
         """A question of it has a reaction, or could not be asked."""
+        if self._services is None:
+            return
         if isinstance(message, Answer):
             self._services.questions.react(message.reaction)
         else:
@@ -97,18 +123,29 @@ class Attempt:
         self._body = asyncio.current_task()
         ending = _UNTOLD
         try:
-            self._services.limit.changed = self._arm
-            self._arm()
+            if self._limit is not None:
+                self._limit.changed = self._arm
+                self._arm()
             if not self._is_to_stop:
                 ending = await self._invoke()
         except BaseException as error:  # noqa: BLE001 - no error of a handler ends the agent, sys.exit() included
             ending = ending_of(error)
             self._error = error
-        self._close(ending)
+        self.close(ending)
 
-    def settle(self) -> None:
-        """Its task is over: see that its end was told, also when it was ended before its first step."""
-        self._close(_UNTOLD)
+    def close(self, ending: AttemptOutcome = _UNTOLD) -> None:
+        """Its handler is over: see that its end was told, also when that came before its first step."""
+        if os.getpid() != self._process_id:
+            forks.end()
+        if self._limit is not None:
+            self._limit.changed = _nobody
+        for timer in (self._alarm, self._last_call):
+            if timer is not None:
+                timer.cancel()
+        self._let_go()
+        if self._process is not None:
+            self._process.kill()
+        self._report(self._stopped_as or ending)
 
     def stop(self, ending: AttemptOutcome) -> None:
         """Have the handler stop; the attempt then ends as `ending`, after the grace at the latest."""
@@ -116,7 +153,7 @@ class Attempt:
             return
         self._stopped_as = ending
         self._let_go()
-        self._last_call = self._services.loop.call_later(self._grace, self._overdue)
+        self._last_call = self._loop.call_later(self._grace, self._overdue)
         if self._process is not None:
             self._process.terminate()
         elif self._body is not None and self._reachable:
@@ -126,7 +163,7 @@ class Attempt:
         """The attempt is not ours any more: have the handler stop, and post nothing of it."""
         self.stop(canceled("the attempt is not this instance's any more"))
         if not self._reported:
-            self._log.info("task dropped: it is not this process's any more", **names(self._services.task))
+            self._log.info("task dropped: it is not this process's any more", **self.names)
         self._reported = True
 
     def leave(self) -> None:
@@ -142,38 +179,49 @@ class Attempt:
 
     async def _invoke(self) -> AttemptOutcome:
         try:
-            arguments = self.skill.signature.read_input(bytes(self._services.task.input), self.skill.name)
+            arguments = self.skill.signature.read_input(bytes(self.task.input), self.skill.name)
         except InvalidInput as error:
             return invalid_input(error)
-        return AttemptOutcome(Outcome.COMPLETED, await self._output(arguments))
+        if self.skill.signature.context is not None:
+            kind = Context if self.skill.kind.on_loop else SyncContext
+            arguments[self.skill.signature.context] = kind(self._served())
+        return AttemptOutcome(Outcome.COMPLETED, await self._output(self.skill.function, arguments))
 
-    async def _output(self, arguments: dict[str, object]) -> Raw:
-        skill, services = self.skill, self._services
-        if skill.signature.context is not None:
-            arguments[skill.signature.context] = (Context if skill.kind.on_loop else SyncContext)(services)
-        given = Yield(
-            skill.signature.output, services.limits, services.reports, services.cancelled.is_set, streams=skill.streams
-        )
-        match skill.kind:
+    async def _output(self, function: Function, arguments: dict[str, object]) -> Raw:
+        encoded = partial(encode_output, form=self.skill.signature.output, limits=self.limits)
+        match self.skill.kind:
             case Kind.ASYNC:
-                return given.output(await skill.function(**arguments))
+                return encoded(await function(**arguments))
             case Kind.STREAM:
-                return await given.arriving(skill.function(**arguments))
+                return await self._yield().arriving(function(**arguments))
             case Kind.WRAPPED:
-                value = await self._in_thread(lambda: skill.function(**arguments))
-                return await given.arriving(self._reached(value))
+                given = self._yield()
+                return await given.arriving(self._reached(await self._in_thread(lambda: function(**arguments))))
             case Kind.THREAD:
-                return await self._in_thread(lambda: given.output(skill.function(**arguments)))
+                return await self._in_thread(lambda: encoded(function(**arguments)))
             case Kind.GENERATOR:
-                return await self._in_thread(lambda: given.in_turn(skill.function(**arguments), services.loop))
+                given = self._yield()
+                return await self._in_thread(lambda: given.in_turn(function(**arguments), self._loop))
             case Kind.PROCESS:
-                call = self._process = ProcessCall(skill.function, arguments)
-                return await self._in_thread(lambda: given.output(call.run()))
+                call = self._process = ProcessCall(function, arguments)
+                return await self._in_thread(lambda: encoded(call.run()))
+
+    def _yield(self) -> Yield:
+        served = self._served()
+        form, streams = self.skill.signature.output, self.skill.streams
+        return Yield(form, self.limits, served.reports, served.cancelled.is_set, streams=streams)
+
+    def _served(self) -> AttemptServices:
+        """Return what it works with beyond its input, from now on. On the loop."""
+        if self._services is None:
+            limit = self._limit or TimeLimit(self._clock, self.task, None)
+            self._services = self._make(self, limit)
+        return self._services
 
     async def _in_thread(self, function: Callable[[], T]) -> T:
         """Run it in a thread, which nobody can cancel: only an agent that ends does not wait for it."""
         name = f"atlas-skill-{self.skill.name}"
-        return await in_thread(lambda: end_copy(function), name=name, give_up=lambda: self._left)
+        return await in_thread(lambda: forks.end_copy(function), name=name, give_up=lambda: self._left)
 
     def _reached(self, value: object) -> object:
         """Return what a thread has returned, to go on with on the loop."""
@@ -186,47 +234,39 @@ class Attempt:
 
     def _arm(self) -> None:
         """Set the timer for when the attempt is to be stopped, as things are now."""
+        assert self._limit is not None
         if self._alarm is not None:
             self._alarm.cancel()
-        over = self._services.limit.next()
-        self._alarm = None if over is None else self._services.loop.call_later(over[0], self.stop, _ENDINGS[over[1]])
+        over = self._limit.next()
+        self._alarm = None if over is None else self._loop.call_later(over[0], self.stop, _ENDINGS[over[1]])
 
     def _overdue(self) -> None:
         if self._process is not None:
             self._process.kill()
             return
-        told = names(self._services.task)
-        self._log.warning("a skill does not stop: its slot stays taken until it returns", grace=self._grace, **told)
+        line = "a skill does not stop: its slot stays taken until it returns"
+        self._log.warning(line, grace=self._grace, **self.names)
         self._report(self._stopped_as or _UNTOLD)
 
     def _let_go(self) -> None:
         """Have whoever waits within the handler wait no longer."""
-        self._services.cancelled.set()
-        self._services.calls.end(self.key)
-        self._services.questions.end()
-        self._services.reports.release()
-
-    def _close(self, ending: AttemptOutcome) -> None:
-        end_if_copy(self._process_id)
-        self._services.limit.changed = _nobody
-        for timer in (self._alarm, self._last_call):
-            if timer is not None:
-                timer.cancel()
-        self._let_go()
-        if self._process is not None:
-            self._process.kill()
-        self._report(self._stopped_as or ending)
+        if self._services is not None:
+            self._services.cancelled.set()
+            self._services.calls.end(self.key)
+            self._services.questions.end()
+            self._services.reports.release()
 
     def _report(self, ending: AttemptOutcome) -> None:
         if self._reported:
             return
         self._reported = True
-        self._services.reports.close()
+        if self._services is not None:
+            self._services.reports.close()
         self._link.post(Result(*self.key, ending.outcome, ending.output, ending.error))
         self._tell(ending)
 
     def _tell(self, ending: AttemptOutcome) -> None:
-        told = names(self._services.task) | {"took": round(self._services.clock.monotonic() - self._began_at, 3)}
+        told = self.names | {"took": round(self._clock.monotonic() - self._began_at, 3)}
         if ending.error is None:
             self._log.info("task completed", **told)
         elif self._error is None or ending is self._stopped_as or ending.outcome is Outcome.REJECTED:

@@ -1,15 +1,16 @@
 """The runner: what is delivered to this process, what of it runs, and what is refused.
 
-All of it belongs to the agent's loop; what the link says on its own thread gets here through `inbox`. There is one
+All of it belongs to the agent's loop; what the link says on its own thread gets here through `LoopInbox`. There is one
 entry for each attempt until the attempt's handler has returned, and an entry is a slot: no more than `concurrency` at
 a time, the rest is refused as busy.
 """
 
 import asyncio
+import contextlib
 import contextvars
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Final
 
 from agentic_atlas.errors import AtlasError
@@ -25,7 +26,6 @@ from agentic_atlas.protocol.messages import (
     Task,
     Welcome,
 )
-from agentic_atlas.sdk.clock import ServerClock
 from agentic_atlas.sdk.forks import watch_for_copies
 from agentic_atlas.sdk.logs import FAULT, Log
 from agentic_atlas.sdk.outlasting import outlasting
@@ -35,10 +35,9 @@ from agentic_atlas.sdk.runner.failures import canceled
 from agentic_atlas.sdk.skills.calls import OutgoingCalls
 from agentic_atlas.sdk.skills.context import AttemptServices
 from agentic_atlas.sdk.skills.questions import Questions
-from agentic_atlas.sdk.skills.reports import AttemptReports
+from agentic_atlas.sdk.skills.reports import AttemptReports, TaskLog
 from agentic_atlas.sdk.skills.skill import Skill
-from agentic_atlas.sdk.skills.task_log import TaskLog, names
-from agentic_atlas.sdk.skills.time_limit import TimeLimit
+from agentic_atlas.sdk.skills.time_limit import ServerClock, TimeLimit
 
 DRAIN_SECONDS: Final = 30.0
 """How long a stopping agent waits for what runs."""
@@ -148,7 +147,7 @@ class Runner:
         declared = self._skills.get(skill)
         return declared is not None and declared.kind.on_loop
 
-    # -- what the router says (see `inbox`)
+    # -- what the router says (see `LoopInbox`)
 
     def take(self, message: Incoming) -> None:
         """Take a message of the router's: a task is accepted or refused at once."""
@@ -202,12 +201,20 @@ class Runner:
         reason = self._refusal(task)
         if reason is not None:
             self._link.post(Refuse(*key, reason))
-            self._log.debug("task refused", reason=str(reason), **names(task))
+            self._log.debug("task refused", reason=str(reason), skill=task.skill, task=task.task, attempt=task.attempt)
             return
-        attempt = self._attempt(task, self._skills[task.skill])
-        self._attempts[key] = attempt
+        attempt = self._attempts[key] = Attempt(
+            self._skills[task.skill],
+            task,
+            self._services,
+            self._link,
+            self._log,
+            clock=self.clock,
+            limits=self._limits,
+            grace=self._grace,
+        )
         self._link.post(Accept(*key))
-        self._log.info("task received", **names(task))
+        self._log.info("task received", **attempt.names)
         self._begin(attempt)
 
     def _begin(self, attempt: Attempt) -> None:
@@ -230,22 +237,22 @@ class Runner:
             return RefuseReason.UNKNOWN_SKILL
         return RefuseReason.BUSY if len(self._attempts) >= self._concurrency else None
 
-    def _attempt(self, task: Task, skill: Skill) -> Attempt:
-        reports = AttemptReports(task, self._link, self._limits, window=window(self._limits, self._concurrency))
-        limit = TimeLimit(self.clock, task, skill.policy.timeout)
-        services = AttemptServices(
+    def _services(self, attempt: Attempt, limit: TimeLimit) -> AttemptServices:
+        """Return what an attempt works with whose skill asks for more than its input."""
+        task, limits = attempt.task, attempt.limits
+        reports = AttemptReports(task, self._link, limits, window=window(limits, self._concurrency))
+        return AttemptServices(
             task=task,
             reports=reports,
             calls=self._calls,
             clock=self.clock,
-            limits=self._limits,
-            log=TaskLog(reports, self._log, task),
+            limits=limits,
+            log=TaskLog(reports, self._log, attempt.names),
             loop=self._loop,
             limit=limit,
-            questions=Questions(task, reports, self._limits, limit),
+            questions=Questions(task, reports, limits, limit),
             cancelled=threading.Event(),
         )
-        return Attempt(skill, services, self._link, self._log, grace=self._grace)
 
     async def _run(self, attempt: Attempt) -> None:
         try:
@@ -254,7 +261,7 @@ class Runner:
             self._log.error(FAULT, exc_info=bug)
 
     def _ended(self, attempt: Attempt) -> None:
-        attempt.settle()
+        attempt.close()
         del self._attempts[attempt.key]
         self._end_if_drained()
 
@@ -268,3 +275,45 @@ class Runner:
             self._log.warning("the agent ends while skills still run", skills=self.left)
         for attempt in self._attempts.values():
             attempt.leave()
+
+
+class LoopInbox:
+    """`ports.Inbox` for a runner; safe from any thread, also when the runner's loop is closed already."""
+
+    def __init__(self, runner: Runner, loop: asyncio.AbstractEventLoop) -> None:
+        self._runner = runner
+        self._loop = loop
+
+    def deliver(self, message: Incoming) -> None:
+        """Take a message of the router's."""
+        self._hop(self._runner.take, message)
+
+    def drop(self, task: str, attempt: int) -> None:
+        """Stop an attempt that is not ours any more."""
+        self._hop(self._runner.drop, task, attempt)
+
+    def connected(self, welcome: Welcome) -> None:
+        """Take the limits and the clock of a connection; the clock at once, for the loop may be late."""
+        self._runner.clock.set(welcome.now)
+        self._hop(self._runner.welcomed, welcome)
+
+    def ended(self, error: AtlasError | None) -> None:
+        """Let the runner end: nothing can be said any more."""
+        self._hop(self._runner.finish, error)
+
+    def attempts(self) -> Collection[tuple[str, int]]:
+        """Return what runs."""
+        return self._runner.attempts
+
+    def ping(self, token: object) -> None:
+        """Have the ping answered from the loop, as soon as it gets to it."""
+        self._hop(self._runner.pong, token)
+
+    def acknowledged(self, task: str, attempt: int, pending: int) -> None:
+        """All events of the attempt but `pending` are stored: there is room for more."""
+        self._hop(self._runner.acknowledged, task, attempt, pending)
+
+    def _hop(self, action: Callable[..., None], *arguments: object) -> None:
+        # RuntimeError: the loop is closed, the agent is over, and there is nobody any more to tell.
+        with contextlib.suppress(RuntimeError):
+            self._loop.call_soon_threadsafe(action, *arguments)

@@ -18,15 +18,13 @@ import msgspec
 from agentic_atlas.errors import AtlasError, TaskError
 from agentic_atlas.protocol.caller.tasks import CallerInfo, CallEvent
 from agentic_atlas.protocol.messages import Limits, Task
-from agentic_atlas.sdk.clock import ServerClock
 from agentic_atlas.sdk.skills.answers import AnswerForm
 from agentic_atlas.sdk.skills.artifact import Artifact, describe_file
 from agentic_atlas.sdk.skills.calls import OutgoingCalls
 from agentic_atlas.sdk.skills.crossing import awaited_on, followed_on, leave_to, wait_on
 from agentic_atlas.sdk.skills.questions import Questions
-from agentic_atlas.sdk.skills.reports import AttemptReports
-from agentic_atlas.sdk.skills.task_log import TaskLog
-from agentic_atlas.sdk.skills.time_limit import TimeLimit
+from agentic_atlas.sdk.skills.reports import AttemptReports, TaskLog
+from agentic_atlas.sdk.skills.time_limit import ServerClock, TimeLimit
 from agentic_atlas.sdk.threads import in_thread
 
 

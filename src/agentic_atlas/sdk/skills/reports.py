@@ -8,6 +8,7 @@ Whoever asks a question waits for an answer, so it is told when there is no room
 
 import asyncio
 import math
+import sys
 import threading
 from collections import deque
 from collections.abc import Mapping
@@ -18,8 +19,9 @@ from msgspec import Raw
 
 from agentic_atlas.protocol.messages import Event, EventKind, Limits, Task
 from agentic_atlas.sdk.fitting import notice
+from agentic_atlas.sdk.logs import Log
 from agentic_atlas.sdk.ports import ToLink
-from agentic_atlas.sdk.text import describe, presentable
+from agentic_atlas.sdk.text import describe, presentable, type_name
 
 LOG_BACKLOG: Final = 500
 """Most log lines of one attempt that wait; those after them are dropped and counted."""
@@ -148,6 +150,51 @@ class AttemptReports:
         self._link.post(Event(self._task.task, self._task.attempt, self._last, kind, data))
 
 
+class TaskLog:
+    """Structured log lines of one task: `ctx.log.info("translating", characters=120)`.
+
+    Values that are not numbers, booleans or None are logged as text. Whoever may see the task sees its lines, except
+    those of level debug, which stay on this machine. Safe from any thread.
+    """
+
+    def __init__(self, reports: AttemptReports, log: Log, names: Mapping[str, object]) -> None:
+        self._reports = reports
+        self._log = log
+        self._names = names
+
+    def debug(self, event: str, /, **fields: object) -> None:
+        """Log for the developer alone."""
+        self._log.debug(presentable(event), **self._names, **_local(plain_fields(fields)))
+
+    def info(self, event: str, /, **fields: object) -> None:
+        """Log something that happened."""
+        self._say("info", event, fields)
+
+    def warning(self, event: str, /, **fields: object) -> None:
+        """Log something that should not happen and did no harm."""
+        self._say("warning", event, fields)
+
+    def error(self, event: str, /, **fields: object) -> None:
+        """Log something that failed."""
+        self._say("error", event, fields)
+
+    def exception(self, event: str, /, **fields: object) -> None:
+        """Log the exception being handled: its type and message go to the task, its traceback to the local log."""
+        error = sys.exception()
+        told = {**fields, "error": f"{type_name(error)}: {describe(error)}"} if error is not None else fields
+        self._say("error", event, told, traceback=error)
+
+    def _say(
+        self, level: str, event: str, fields: dict[str, object], *, traceback: BaseException | None = None
+    ) -> None:
+        kept, message = plain_fields(fields), presentable(event)
+        local = _local(kept)
+        if traceback is not None:
+            local["exc_info"] = traceback
+        getattr(self._log, level)(message, **self._names, **local)
+        self._reports.log(level, message, kept)
+
+
 def plain_fields(fields: Mapping[str, object]) -> dict[str, object]:
     """Return the fields of a log line as bounded JSON values: numbers and short texts stay, the rest is described."""
     kept = list(fields.items())[:FIELDS]
@@ -166,3 +213,9 @@ def _plain(value: object) -> object:
 
 def _encode(data: Mapping[str, object]) -> Raw:
     return Raw(msgspec.json.encode(data))
+
+
+def _local(fields: dict[str, object]) -> dict[str, object]:
+    """Keep clear of the names that the logger has a meaning for."""
+    taken = ("event", "exc_info", "stack_info", "level", "timestamp", "exception", "stack", "skill", "task", "attempt")
+    return {f"{name}_" if name in taken else name: value for name, value in fields.items()}

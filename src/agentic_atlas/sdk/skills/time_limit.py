@@ -1,12 +1,37 @@
-"""How long an attempt may take: until its deadline, and for its timeout, which stands still while a person is asked."""
+"""How long an attempt may take: until its deadline, and for its timeout, which stands still while a person is asked.
+
+Deadlines are in the server's time, as far as it is known here: this machine's own may be wrong.
+"""
 
 import math
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from enum import StrEnum
 
 from agentic_atlas.protocol.messages import Task
-from agentic_atlas.sdk.clock import ServerClock
+
+
+class ServerClock:
+    """The server's time, carried on by a monotonic clock from each `welcome`.
+
+    Safe to read and set from any thread: it is one number.
+
+    Attributes:
+        monotonic: returns seconds that only ever pass, whatever the server's clock does.
+    """
+
+    def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self.monotonic = monotonic
+        self._offset = 0.0
+
+    def set(self, now: float) -> None:
+        """Take the server's time, just told."""
+        self._offset = now - self.monotonic()
+
+    def now(self) -> float:
+        """Return seconds since the epoch on the server's clock."""
+        return self.monotonic() + self._offset
 
 
 class Over(StrEnum):

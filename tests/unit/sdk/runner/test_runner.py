@@ -24,8 +24,7 @@ from agentic_atlas.protocol.messages import (
     Result,
 )
 from agentic_atlas.sdk.agent import skills_of
-from agentic_atlas.sdk.runner.inbox import LoopInbox
-from agentic_atlas.sdk.runner.runner import Runner
+from agentic_atlas.sdk.runner.runner import LoopInbox, Runner
 from tests.unit.sdk.memory_wire import NOW, Gate, Lines, MemoryWire, events_of, make_welcome, network, read
 
 

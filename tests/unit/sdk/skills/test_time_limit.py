@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from agentic_atlas.sdk.clock import ServerClock
-from agentic_atlas.sdk.skills.time_limit import Over, TimeLimit
+from agentic_atlas.sdk.skills.time_limit import Over, ServerClock, TimeLimit
 from tests.unit.sdk.memory_wire import make_task
 
 
@@ -77,3 +76,12 @@ def test_each_stop_and_each_start_is_told() -> None:
     with asking.paused():
         assert told == [None]
     assert told == [None, (10.0, Over.TIMEOUT)]
+
+
+def test_the_servers_time_goes_on_with_the_monotonic_clock() -> None:
+    ticks = iter([100.0, 103.5, 200.0, 201.0])
+    clock = ServerClock(lambda: next(ticks))
+    clock.set(1_700_000_000.0)
+    assert clock.now() == 1_700_000_003.5
+    clock.set(5.0)
+    assert clock.now() == 6.0
