@@ -2,10 +2,10 @@
 
 import inspect
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property
 from http import HTTPStatus
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, TypeAlias, get_args, get_origin
 
 import msgspec
 from pydantic import TypeAdapter
@@ -13,12 +13,13 @@ from pydantic import TypeAdapter
 from agentic_atlas._version import __version__
 from agentic_atlas.backend.rights import Principal
 from agentic_atlas.http.routes import RequestParameter, Route
-from agentic_atlas.protocol.caller.values import ErrorAnswer
+from agentic_atlas.protocol.caller.values import ErrorAnswer, Listing, Page
 from agentic_atlas.protocol.tasks import TaskState
 
 Json: TypeAlias = dict[str, Any]
 
 _SCHEMAS: Final = "#/components/schemas/"
+_LISTS: Final[Mapping[object, str]] = {Page: "Page", Listing: "List"}
 # Besides those of the routes: what the list of tasks is asked by.
 _KINDS: Final = (ErrorAnswer, TaskState)
 
@@ -36,7 +37,6 @@ class Document:
         for route in self._routes:
             paths.setdefault(route.path, {})[route.method.lower()] = _operation(route)
         kinds = {kind for route in self._routes for kind in (route.takes, route.answers) if kind}
-        _, schemas = msgspec.json.schema_components({*kinds, *_KINDS}, ref_template=_SCHEMAS + "{name}")
         return {
             "openapi": "3.1.0",
             "info": {
@@ -45,9 +45,30 @@ class Document:
                 "version": __version__,
             },
             "paths": paths,
-            "components": {"schemas": schemas, "securitySchemes": {"apiKey": {"type": "http", "scheme": "bearer"}}},
+            "components": {
+                "schemas": _schemas({*kinds, *_KINDS}),
+                "securitySchemes": {"apiKey": {"type": "http", "scheme": "bearer"}},
+            },
             "security": [{"apiKey": []}],
         }
+
+
+def _schemas(kinds: Iterable[type]) -> Json:
+    made = list(kinds)
+    references, schemas = msgspec.json.schema_components(made, ref_template=_SCHEMAS + "{name}")
+    for kind, reference in zip(made, references, strict=True):
+        schema = schemas.pop(reference["$ref"].removeprefix(_SCHEMAS))
+        schemas[_name(kind)] = schema | {"title": _name(kind)}
+    return schemas
+
+
+def _name(kind: type) -> str:
+    """Return what a struct is called: a page of `AgentSummary` is an AgentPage, a list of `TokenInfo` a TokenList."""
+    word = _LISTS.get(get_origin(kind))
+    if word is None:
+        return kind.__name__
+    of: type = get_args(kind)[0]
+    return of.__name__.removesuffix("Summary").removesuffix("Info") + word
 
 
 def _operation(route: Route) -> Json:
@@ -108,4 +129,4 @@ def _title(name: str) -> str:
 
 
 def _content(kind: type | None) -> Json:
-    return {} if kind is None else {"application/json": {"schema": {"$ref": _SCHEMAS + kind.__name__}}}
+    return {} if kind is None else {"application/json": {"schema": {"$ref": _SCHEMAS + _name(kind)}}}

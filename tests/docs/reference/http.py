@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from functools import cache
-from typing import Any
+from typing import Any, get_origin
 
 from agentic_atlas.api import page, system
 from agentic_atlas.api.app import ROUTES
@@ -106,6 +106,7 @@ def _fields(name: str, schema: Json) -> str:
 
 def _docs(name: str) -> dict[str, str]:
     kind = next((vars(module)[name] for module in _MODULES if name in vars(module)), None)
+    kind = get_origin(kind) or kind
     return attribute_docs(kind) if isinstance(kind, type) else {}
 
 

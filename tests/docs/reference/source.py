@@ -5,11 +5,13 @@ from __future__ import annotations
 import ast
 import inspect
 import itertools
+import re
 import textwrap
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 from types import ModuleType
+from typing import get_args, get_origin
 
 from tests.docs.pages import ROOT
 
@@ -40,7 +42,16 @@ def written_types(kind: type) -> dict[str, str]:
                 for node in ast.iter_child_nodes(tree.body[0])
                 if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name)
             }
-    return {name: text for name, text in found.items() if not name.startswith(("_", "model_"))}
+    return {name: _filled_in(text, kind) for name, text in found.items() if not name.startswith(("_", "model_"))}
+
+
+def _filled_in(annotation: str, kind: type) -> str:
+    """Return an annotation with what a class gives for the type variables of its bases."""
+    for base in getattr(kind, "__orig_bases__", ()):
+        for variable, given in zip(getattr(get_origin(base), "__parameters__", ()), get_args(base), strict=False):
+            if isinstance(given, type):
+                annotation = re.sub(rf"\b{variable.__name__}\b", given.__name__, annotation)
+    return annotation
 
 
 @cache

@@ -1,8 +1,9 @@
 """Agents and their tokens: what may be asked of them, and how they, their skills and instances are shown."""
 
 from datetime import datetime
+from typing import TypeAlias
 
-from agentic_atlas.protocol.caller.values import Asked, Json, Positive, Shown
+from agentic_atlas.protocol.caller.values import Asked, Json, Listing, Page, Positive, Shown
 from agentic_atlas.protocol.messages import Policy
 
 
@@ -92,11 +93,8 @@ class AgentInfo(AgentSummary, frozen=True, kw_only=True):
     instances: list[AgentInstance]
 
 
-class AgentPage(Shown, frozen=True, kw_only=True):
-    """Part of a list of agents, by name."""
-
-    items: list[AgentSummary]
-    next: str | None
+AgentPage: TypeAlias = Page[AgentSummary, str]
+"""Part of a list of agents, by name."""
 
 
 class TokenInfo(Shown, frozen=True, kw_only=True):
@@ -123,7 +121,5 @@ class NewToken(TokenInfo, frozen=True, kw_only=True):
         return f"NewToken(id={self.id!r}, agent={self.agent!r}, name={self.name!r}, token=…)"
 
 
-class TokenList(Shown, frozen=True, kw_only=True):
-    """Tokens of an agent, newest first."""
-
-    items: list[TokenInfo]
+TokenList: TypeAlias = Listing[TokenInfo]
+"""Tokens of an agent, newest first."""

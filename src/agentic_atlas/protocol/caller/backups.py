@@ -1,8 +1,9 @@
 """Backups, as they are shown to administrators."""
 
 from datetime import datetime
+from typing import TypeAlias
 
-from agentic_atlas.protocol.caller.values import Shown
+from agentic_atlas.protocol.caller.values import Listing, Shown
 
 
 class BackupInfo(Shown, frozen=True, kw_only=True):
@@ -18,7 +19,5 @@ class BackupInfo(Shown, frozen=True, kw_only=True):
     """Of the file, in hexadecimal; lists leave it out."""
 
 
-class BackupList(Shown, frozen=True, kw_only=True):
-    """Backups, newest first."""
-
-    items: list[BackupInfo]
+BackupList: TypeAlias = Listing[BackupInfo]
+"""Backups, newest first."""

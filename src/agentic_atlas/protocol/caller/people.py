@@ -5,7 +5,7 @@ from typing import Annotated, Literal, TypeAlias
 
 from msgspec import Meta
 
-from agentic_atlas.protocol.caller.values import Asked, Positive, Shown
+from agentic_atlas.protocol.caller.values import Asked, Listing, Page, Positive, Shown
 
 RoleName: TypeAlias = Literal["admin", "member"]
 ScopeName: TypeAlias = Literal[
@@ -69,11 +69,8 @@ class UserInfo(Shown, frozen=True, kw_only=True):
     created_at: datetime
 
 
-class UserPage(Shown, frozen=True, kw_only=True):
-    """Part of a list of users, by name."""
-
-    items: list[UserInfo]
-    next: str | None
+UserPage: TypeAlias = Page[UserInfo, str]
+"""Part of a list of users, by name."""
 
 
 class ApiKeyInfo(Shown, frozen=True, kw_only=True):
@@ -99,10 +96,8 @@ class NewApiKey(ApiKeyInfo, frozen=True, kw_only=True):
         return f"NewApiKey(id={self.id!r}, user={self.user!r}, name={self.name!r}, key=…)"
 
 
-class ApiKeyList(Shown, frozen=True, kw_only=True):
-    """API keys, newest first."""
-
-    items: list[ApiKeyInfo]
+ApiKeyList: TypeAlias = Listing[ApiKeyInfo]
+"""API keys, newest first."""
 
 
 class WhoAmI(Shown, frozen=True, kw_only=True):

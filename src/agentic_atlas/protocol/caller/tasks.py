@@ -2,13 +2,13 @@
 
 from collections.abc import Iterable
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypeAlias
 
 import msgspec
 from msgspec import Meta, Raw
 
 from agentic_atlas.errors import TaskError
-from agentic_atlas.protocol.caller.values import Asked, ErrorInfo, Json, NotNegative, Positive, Shown
+from agentic_atlas.protocol.caller.values import Asked, ErrorInfo, Json, NotNegative, Page, Positive, Shown
 from agentic_atlas.protocol.messages import Delivery
 from agentic_atlas.protocol.tasks import TERMINAL, TaskState
 
@@ -168,12 +168,8 @@ class TaskInfo(TaskSummary, frozen=True, kw_only=True):
         return next((question for question in self.questions if question.open), None)
 
 
-class TaskPage(Shown, frozen=True, kw_only=True):
+class TaskPage(Page[TaskSummary, str], frozen=True, kw_only=True):
     """Part of a list of tasks, newest first."""
-
-    items: list[TaskSummary]
-    next: str | None
-    """What leads to the part after it; null when this is the last one."""
 
 
 class BatchItem(Shown, frozen=True, kw_only=True, omit_defaults=True):
@@ -215,9 +211,5 @@ class CallEvent(msgspec.Struct, frozen=True):
     seq: int = 0
 
 
-class EventPage(Shown, frozen=True, kw_only=True):
-    """Part of a task's events, in order."""
-
-    items: list[EventInfo]
-    next: int | None
-    """What to give as `after` for the part that follows; null when these are all that there are now."""
+EventPage: TypeAlias = Page[EventInfo, int]
+"""Part of a task's events, in order."""

@@ -1,12 +1,15 @@
 """What all nouns are made of: JSON values, bounds, and why something was not done."""
 
-from typing import Annotated, Any, Final, TypeAlias
+from typing import Annotated, Any, Final, Generic, TypeAlias, TypeVar
 
 import msgspec
 from msgspec import Meta
 
 Json: TypeAlias = Any
 """Any JSON value. Whoever reads it has it as Python's values; the server passes it on as it came, as `Raw`."""
+
+T = TypeVar("T")
+N = TypeVar("N")
 
 LONGEST: Final = 31_622_400
 """Seconds of any time that can be asked for: 366 days."""
@@ -21,6 +24,19 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
 class Shown(msgspec.Struct, frozen=True, kw_only=True):
     """Base of what a caller is shown. Fields that are not known are ignored."""
+
+
+class Listing(Shown, Generic[T], frozen=True, kw_only=True):
+    """A list that comes whole."""
+
+    items: list[T]
+
+
+class Page(Listing[T], Generic[T, N], frozen=True, kw_only=True):
+    """Part of a list."""
+
+    next: N | None
+    """What to give as `after` for the part that follows; null when this is the last one, or all that there is now."""
 
 
 class ErrorInfo(Shown, frozen=True, kw_only=True):

@@ -29,7 +29,7 @@ from agentic_atlas.sdk.forms.encode import encode_request
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from agentic_atlas.protocol.caller.values import Asked
+    from agentic_atlas.protocol.caller.values import Asked, Page
     from agentic_atlas.sdk.address import Address
 
 PREFIX = "/api/v1"
@@ -58,21 +58,8 @@ LASTING = frozenset({"agent_offline", "agent_disabled", "storage_full"})
 
 A = TypeVar("A", bound="Asked")
 T = TypeVar("T")
-T_co = TypeVar("T_co", covariant=True)
 QueryValue = str | int | float | Sequence[str] | None
 Query = Mapping[str, QueryValue]
-
-
-class Page(Protocol[T_co]):
-    """Part of a list."""
-
-    @property
-    def items(self) -> Sequence[T_co]:
-        """What is in it."""
-
-    @property
-    def next(self) -> str | None:
-        """What leads to the part after it."""
 
 
 @dataclass(frozen=True)
@@ -182,7 +169,7 @@ class Api(Protocol):
         """
 
 
-async def pages(api: Api, path: str, answer: type[Page[T]], query: Query | None = None) -> AsyncGenerator[T, None]:
+async def pages(api: Api, path: str, answer: type[Page[T, str]], query: Query | None = None) -> AsyncGenerator[T, None]:
     """Yield the items of a list, part after part; raises what `Api.send` does."""
     after: str | None = None
     while True:
