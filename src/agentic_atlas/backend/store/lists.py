@@ -28,7 +28,7 @@ from agentic_atlas.backend.domain.names import TASK, earliest
 from agentic_atlas.backend.ports import MOST_MESSAGE, Summary, TaskFilter
 from agentic_atlas.backend.rights import Tie
 from agentic_atlas.backend.store.rows import TASKS
-from agentic_atlas.backend.store.tables import HELD, RESTING, agents, tasks
+from agentic_atlas.backend.store.tables import HELD, RESTING, UNHELD, agents, tasks
 from agentic_atlas.protocol.tasks import LEASED, TaskState
 
 Columns: TypeAlias = Sequence[ColumnElement[object]]
@@ -156,7 +156,7 @@ def _resting(states: Collection[TaskState]) -> Iterator[list[Condition]]:
     if not states:
         yield []
     for state in sorted(RESTING.keys() & set(states)):
-        yield [tasks.c.state.in_(tuple(RESTING.values())), tasks.c.state == RESTING[state]]
+        yield [*UNHELD, tasks.c.state == RESTING[state]]
 
 
 def _seen(by: _By, which: TaskFilter) -> Iterator[Condition]:

@@ -86,7 +86,7 @@ class Prepared:
         if not rows:
             return
         cursor = connection.connection.cursor()
-        if self._names is not None or any(map(self._is_heavy, rows)):
+        if self._names is not None or self._heavy(rows):
             cursor.executemany(self.text, [self._parameters(row) for row in rows])
             return
         start = 0
@@ -104,8 +104,13 @@ class Prepared:
         self._texts[size] = _ROW.sub(lambda row: f"VALUES {', '.join([row[1]] * size)}", self.text)
         return self._texts[size]
 
-    def _is_heavy(self, row: Row) -> bool:
-        return any((value := row[place]) is not None and len(value) > _HEAVY for place in self._payloads)
+    def _heavy(self, rows: Sequence[Row]) -> bool:
+        """Tell whether one of them holds a long value; each row passes here, so it is said in plain loops."""
+        for row in rows:
+            for place in self._payloads:
+                if row[place] is not None and len(row[place]) > _HEAVY:
+                    return True
+        return False
 
 
 class TaskStatements:

@@ -16,6 +16,7 @@ from sqlalchemy import (
     MetaData,
     Table,
     Text,
+    and_,
     literal_column,
 )
 
@@ -206,7 +207,9 @@ Index("tasks_of_trace", _c.trace_id, _c.id)
 Index("tasks_of_skill", _c.skill, _c.id)
 Index("tasks_of_owner_and_skill", _c.owner_id, _c.skill, _c.id)
 Index("tasks_of_agent_and_skill", _c.agent_id, _c.skill, _c.id)
-_resting = _c.state.in_(tuple(RESTING.values()))
+# Said as what they are not, for a list of words would be made into a table each time.
+UNHELD = tuple(_c.state != state for state in HELD)
+_resting = and_(*UNHELD)
 _partial("tasks_in_state", _c.state, _c.id, where=_resting)
 _partial("tasks_of_owner_in_state", _c.owner_id, _c.state, _c.id, where=_resting)
 _partial("tasks_of_agent_in_state", _c.agent_id, _c.state, _c.id, where=_resting)
