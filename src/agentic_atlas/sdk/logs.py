@@ -32,6 +32,9 @@ class Log(Protocol):
     def bind(self, **fields: object) -> Log:
         """Return a log with these fields in each line."""
 
+    def is_enabled_for(self, level: int) -> bool:
+        """Tell whether lines of this level (`logging.DEBUG`, …) are written."""
+
     def debug(self, event: str, *args: object, **kw: object) -> object:
         """Log for developers."""
 

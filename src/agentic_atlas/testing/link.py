@@ -17,7 +17,6 @@ from agentic_atlas.protocol.messages import Hello, Limits, Welcome
 from agentic_atlas.router.connection import Connection
 from agentic_atlas.router.router import Router
 from agentic_atlas.sdk.ledger.ledger import Ledger
-from agentic_atlas.sdk.link.health import Resources
 from agentic_atlas.sdk.link.session import AgentSession
 from agentic_atlas.sdk.link.settings import Timeouts
 from agentic_atlas.sdk.ports import Outgoing
@@ -101,7 +100,7 @@ class MemoryLink:
         self._hello, self._told, self._stopping = hello, welcomed, False
         self._ledger, self._inbox = Ledger(), LoopInbox(runner, loop)
         self._session = AgentSession(
-            self._ledger, self._inbox, _Calm(), timeouts=Timeouts(), clock=loop.time, welcomed=self._welcomed
+            self._ledger, self._inbox, timeouts=Timeouts(), clock=loop.time, welcomed=self._welcomed
         )
         self._end = _End(loop, lambda _: self._session)
         self._theirs = partial(_End, loop, partial(router.connect, Identity(f"tok_{name}", name, NEVER)))
@@ -155,21 +154,6 @@ class MemoryLink:
     def _ended(self, over: "asyncio.Future[tuple[int, bytes]]") -> None:
         self._session.end()
         self._inbox.ended(None if self._stopping else _error(*over.result()))
-
-
-class _Calm:
-    """A process that has enough of everything; implements `sdk.link.session.HealthView`."""
-
-    full = False
-
-    def hand(self, size: int) -> None:
-        pass  # what is handed over has arrived in the next turn of the loop
-
-    def lag(self) -> float:
-        return 0.0
-
-    def resources(self) -> Resources:
-        return Resources()
 
 
 def _error(code: int, reason: bytes) -> AtlasError:

@@ -257,6 +257,9 @@ class Lines:
     def bind(self, **_: Any) -> Lines:
         return self
 
+    def is_enabled_for(self, _level: int) -> bool:
+        return True
+
     def debug(self, event: str, **_: Any) -> None:
         self._add("debug", event)
 

@@ -13,7 +13,7 @@ from msgspec import Raw
 from msgspec.structs import replace
 
 from agentic_atlas.protocol.messages import Accept, Beat, Call, Reply, ReplyKind, Task, Welcome
-from agentic_atlas.sdk.link.health import MOST
+from agentic_atlas.sdk.link.session import MOST_HANDED
 from tests.integration.sdk.dialogues import PATIENCE, QUICK, Lines, Peer, Recorder, Router, linked, task
 
 LAGS = replace(QUICK, lag=0.1)
@@ -144,7 +144,7 @@ def test_a_loop_that_takes_nothing_is_sent_no_more_than_fits() -> None:
         link.post(Accept("t1", 1))
         link.post(Call("c1", "t1", 1, "other", "work", Raw(b"{}"), stream=True))
         log.wait("has been blocked for 2.")
-        assert handlers.seen.qsize() * 200_000 < MOST + 8_000_000
+        assert handlers.seen.qsize() * 200_000 < MOST_HANDED + 8_000_000
         handlers.release()
         replies = [handlers.expect(Reply) for _ in range(301)]
     assert [reply.seq for reply in replies] == list(range(1, 302))

@@ -17,7 +17,6 @@ from agentic_atlas.protocol.messages import EventAck, Hello, InstanceInfo, Resul
 from agentic_atlas.protocol.versions import PROTOCOL_VERSION
 from agentic_atlas.router.connection import Connection
 from agentic_atlas.sdk.ledger.ledger import Ledger
-from agentic_atlas.sdk.link.health import Resources
 from agentic_atlas.sdk.link.link import ACCEPT_WITHIN
 from agentic_atlas.sdk.link.session import AgentSession
 from agentic_atlas.sdk.link.settings import Timeouts
@@ -180,7 +179,7 @@ class Process:
         if self.line is not None:
             self.line.abort("reconnect")
         session = AgentSession(
-            self.ledger, self._inbox, _Calm(), timeouts=TIMEOUTS, clock=self._loop.time, welcomed=self._welcomed
+            self.ledger, self._inbox, timeouts=TIMEOUTS, clock=self._loop.time, welcomed=self._welcomed
         )
         line = Line(self._loop, session, self._line_ended)
         connection = self._dial(self.identity, line)
@@ -314,17 +313,3 @@ class _Ledger(Ledger):
     def acknowledged(self, ack: EventAck | ResultAck) -> None:
         super().acknowledged(ack)
         self._process.told(ack)
-
-
-class _Calm:
-    """A process that has enough of everything; implements `sdk.link.session.HealthView`."""
-
-    full = False
-
-    def hand(self, size: int) -> None: ...
-
-    def lag(self) -> float:
-        return 0.0
-
-    def resources(self) -> Resources:
-        return Resources()

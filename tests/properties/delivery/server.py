@@ -45,6 +45,9 @@ class Faults:
     def __init__(self) -> None:
         self.errors: list[tuple[str, dict[str, Any]]] = []
 
+    def is_enabled_for(self, level: int) -> bool:
+        return False
+
     def debug(self, event: str, **facts: Any) -> None: ...
 
     def info(self, event: str, **facts: Any) -> None: ...

@@ -14,6 +14,9 @@ class MemoryLog:
     def bind(self, **_: Any) -> MemoryLog:
         return self
 
+    def is_enabled_for(self, _level: int) -> bool:
+        return True
+
     def at(self, level: str) -> list[str]:
         """Return what was said at this level."""
         return [event for said_at, event in self.lines if said_at == level]

@@ -14,14 +14,11 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from types import FrameType
 
-import msgspec
 import psutil
 
+from agentic_atlas.sdk.link.session import Backlog, Vitals
 from agentic_atlas.sdk.link.settings import Runtime, Timeouts
 from agentic_atlas.sdk.logs import Log
-
-MOST = 32 * 1024 * 1024
-"""Bytes that may wait at the handlers' loop; with more, the link stops reading from the router."""
 
 _FRAMES = 4
 _LINE = 100
@@ -29,44 +26,37 @@ _PACKAGE = str(Path(__file__).parents[1])
 _LIBRARIES = tuple({sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")})
 
 
-class Ping:
-    """The token of one question; `LoopLag.pong` takes it back."""
-
-    __slots__ = ("answered_at", "asked_at")
-
-    def __init__(self, asked_at: float) -> None:
-        self.asked_at = asked_at
-        self.answered_at: float | None = None
-
-
 class LoopLag:
     """Measures how late the handlers' loop is. All but `pong` belongs to the link's thread."""
 
     def __init__(self, clock: Callable[[], float], thread_id: int) -> None:
         self._clock = clock
-        self._ping: Ping | None = None
+        self._asked = 0
+        """Number of the last question, which is its token."""
+        self._asked_at = self._answered_at = clock()
+        self._answered = 0
         self.thread_id = thread_id
         """Thread of the handlers' loop: where the last answer came from."""
 
-    def ask(self) -> Ping | None:
+    def ask(self) -> int | None:
         """Return the token of a question that is due, or None while one is open."""
-        if self._ping is not None and self._ping.answered_at is None:
+        if self._answered != self._asked:
             return None
-        self._ping = Ping(self._clock())
-        return self._ping
+        self._asked_at = self._clock()
+        self._asked += 1
+        return self._asked
 
     def pong(self, token: object) -> None:
         """Take an answer, on the thread of the handlers' loop. Only the first one of a token counts."""
-        if isinstance(token, Ping) and token.answered_at is None:
+        if token == self._asked and self._answered != self._asked:
             self.thread_id = threading.get_ident()
-            token.answered_at = self._clock()
+            self._answered_at = self._clock()
+            self._answered = self._asked
 
     def seconds(self) -> float:
         """Return the present lag."""
-        if self._ping is None:
-            return 0.0
-        answered_at = self._ping.answered_at
-        return (self._clock() if answered_at is None else answered_at) - self._ping.asked_at
+        open_still = self._answered != self._asked
+        return (self._clock() if open_still else self._answered_at) - self._asked_at
 
 
 class LagThreshold:
@@ -93,30 +83,6 @@ class LagThreshold:
             self._warned_at = now
 
 
-class Backlog:
-    """Counts the bytes handed to the handlers' loop that it has not taken yet."""
-
-    def __init__(self, most: int = MOST) -> None:
-        self._most = most
-        self._handed = 0
-        self._taken = 0
-        self._asked = 0
-
-    def hand(self, size: int) -> None:
-        """A message of this size was handed over."""
-        self._handed += size
-
-    def ask(self) -> None:
-        """A question was handed over; the one before it was answered."""
-        self._taken = self._asked
-        self._asked = self._handed
-
-    @property
-    def full(self) -> bool:
-        """Whether too much waits."""
-        return self._handed - self._taken > self._most
-
-
 class SleepDetector:
     """Compares the wall clock with the monotonic one; both in seconds, read at the same moment.
 
@@ -139,13 +105,6 @@ class SleepDetector:
         return drift > self._jump or passed > self._jump
 
 
-class Resources(msgspec.Struct, frozen=True):
-    """What the process takes: CPU in percent of one core since the last reading, memory in resident bytes."""
-
-    cpu: float = 0.0
-    memory: int = 0
-
-
 class ProcessHealth:
     """What is known of this process.
 
@@ -159,6 +118,7 @@ class ProcessHealth:
         lag: LoopLag,
         ping: Callable[[object], None],
         skills: Callable[[], Iterable[str]],
+        backlog: Backlog,
         *,
         timeouts: Timeouts,
         runtime: Runtime,
@@ -172,31 +132,19 @@ class ProcessHealth:
         self._threshold = LagThreshold(timeouts.lag, timeouts.lag_again)
         self._runtime = runtime
         self._sleep = SleepDetector(runtime.wall(), runtime.clock(), timeouts.jump)
-        self._backlog = Backlog()
+        self._backlog = backlog
         self._process = psutil.Process()
         self._process.cpu_percent(None)
         self._log = log
 
-    def lag(self) -> float:
-        """Return how late the handlers' loop is, in seconds."""
-        return self._lag.seconds()
-
-    def resources(self) -> Resources:
-        """Return what the process takes of the machine; zeros where the system does not tell."""
+    def vitals(self) -> Vitals:
+        """Return how the process is; zeros for what the system does not tell."""
+        lag = self._lag.seconds()
         try:
             with self._process.oneshot():
-                return Resources(self._process.cpu_percent(None), self._process.memory_info().rss)
+                return Vitals(lag, self._process.cpu_percent(None), self._process.memory_info().rss)
         except psutil.Error:
-            return Resources()
-
-    def hand(self, size: int) -> None:
-        """So many bytes were handed to the handlers' loop."""
-        self._backlog.hand(size)
-
-    @property
-    def full(self) -> bool:
-        """Whether more waits there than should: nothing more is read from the router until it has taken some."""
-        return self._backlog.full
+            return Vitals(lag)
 
     def tick(self) -> None:
         """Look once."""

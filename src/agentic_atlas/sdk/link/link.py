@@ -8,6 +8,7 @@ connection, and `ledger` knows what is still owed to the router.
 import asyncio
 import contextlib
 import functools
+import logging
 import threading
 import urllib.parse
 from collections import deque
@@ -22,7 +23,7 @@ from agentic_atlas.sdk.link import trace
 from agentic_atlas.sdk.link.dial import Dialer
 from agentic_atlas.sdk.link.health import LoopLag, ProcessHealth
 from agentic_atlas.sdk.link.reconnector import Reconnector
-from agentic_atlas.sdk.link.session import AgentSession
+from agentic_atlas.sdk.link.session import AgentSession, Backlog
 from agentic_atlas.sdk.link.settings import Runtime, Timeouts
 from agentic_atlas.sdk.loops import loop_factory
 from agentic_atlas.sdk.ports import Inbox, Outgoing
@@ -154,10 +155,12 @@ class LinkThread:
     async def _main(self) -> AtlasError | None:
         self._ledger.take_over(self._spool.open())
         loop = asyncio.get_running_loop()
+        backlog = Backlog()
         health = ProcessHealth(
             self._lag,
             self._inbox.ping,
             lambda: filter(self._on_loop, self._ledger.attempts.running_skills()),
+            backlog,
             timeouts=self._timeouts,
             runtime=self._runtime,
             log=self._log,
@@ -166,11 +169,12 @@ class LinkThread:
             AgentSession,
             self._ledger,
             self._inbox,
-            health,
             timeouts=self._timeouts,
             clock=self._runtime.clock,
             welcomed=self._welcomed,
-            trace=functools.partial(trace.tell, self._log),
+            backlog=backlog,
+            vitals=health.vitals,
+            trace=functools.partial(trace.tell, self._log) if self._log.is_enabled_for(logging.DEBUG) else None,
         )
         dialer = Dialer(self._url, clock=self._runtime.clock, timeouts=self._timeouts, tls=self._runtime.tls)
         self._reconnector = Reconnector(

@@ -1,4 +1,4 @@
-"""One connection from `hello` to its end: what is said on it, and when it has become too quiet.
+"""One connection from `hello` to its end: what is said on it, when it has become too quiet, and what it may hand over.
 
 Nothing here waits. Bytes and ticks come in, messages go out; the loop, the socket and the next connection are the
 business of `reconnector`.
@@ -6,6 +6,8 @@ business of `reconnector`.
 
 from collections.abc import Callable
 from typing import Protocol
+
+import msgspec
 
 from agentic_atlas.protocol.closing import CloseCode, encode_reason
 from agentic_atlas.protocol.codec import ProtocolError
@@ -26,11 +28,15 @@ from agentic_atlas.protocol.messages import (
 )
 from agentic_atlas.protocol.session import Session
 from agentic_atlas.sdk.ledger.ledger import Ledger
-from agentic_atlas.sdk.link.beats import Beats
-from agentic_atlas.sdk.link.health import Resources
 from agentic_atlas.sdk.link.settings import Timeouts
 from agentic_atlas.sdk.ports import Inbox, UnsaidQuestion
 from agentic_atlas.transport.receiver import Receiver
+
+MOST_HANDED = 32 * 1024 * 1024
+"""Bytes that may wait at the handlers' loop; with more, the link stops reading from the router."""
+
+_SHORTEST = 0.01
+"""Seconds: a router that wants beats more often than this does not get them."""
 
 
 class AgentSocket(Protocol):
@@ -60,21 +66,109 @@ class AgentSocket(Protocol):
         """Return the bytes that wait to be sent."""
 
 
-class HealthView(Protocol):
-    """What is known of this process (`health.ProcessHealth`)."""
+class Vitals(msgspec.Struct, frozen=True):
+    """How the process is: seconds by which the handlers' loop is late, percent of one core, and resident bytes."""
+
+    lag: float = 0.0
+    cpu: float = 0.0
+    memory: int = 0
+
+
+class Backlog:
+    """Counts the bytes handed to the handlers' loop that it has not taken yet."""
+
+    def __init__(self, most: int = MOST_HANDED) -> None:
+        self._most = most
+        self._handed = 0
+        self._taken = 0
+        self._asked = 0
 
     def hand(self, size: int) -> None:
-        """So many bytes were handed to the handlers' loop."""
+        """A message of this size was handed over."""
+        self._handed += size
+
+    def ask(self) -> None:
+        """A question was handed over; the one before it was answered."""
+        self._taken = self._asked
+        self._asked = self._handed
 
     @property
     def full(self) -> bool:
-        """Whether more waits there than should."""
+        """Whether too much waits."""
+        return self._handed - self._taken > self._most
 
-    def lag(self) -> float:
-        """Return how late the handlers' loop is, in seconds."""
 
-    def resources(self) -> Resources:
-        """Return what the process takes of the machine."""
+class Beats:
+    """The beats of one connection: when one is due, what its answer tells, and when the silence was too long.
+
+    All times are seconds of one monotonic clock, and arguments.
+
+    Attributes:
+        sent: number of the last beat.
+        answered: number of the last beat that the router has answered; it answers in order.
+    """
+
+    def __init__(self, timeouts: Timeouts, every: float, now: float) -> None:
+        """Begin with a connection that was let in now, and whose router wants a beat so often."""
+        self.sent = 0
+        self.answered = 0
+        self._timeouts = timeouts
+        self._every = max(every, _SHORTEST)
+        self._due_at = now
+        self._heard_at = now
+        self._unanswered_since: float | None = None
+        self._probe: tuple[int, float] | None = None
+        self._buffered = 0
+
+    def due(self, now: float) -> bool:
+        """Tell whether a beat is to be sent."""
+        return now >= self._due_at
+
+    def next(self, now: float) -> int:
+        """Return the number of the beat that is sent now."""
+        self.sent += 1
+        self._due_at = now + self._every
+        if self._unanswered_since is None:
+            self._unanswered_since = now
+        return self.sent
+
+    def heard(self, now: float) -> None:
+        """The router said something, or nothing could be heard: that is no silence of the router's."""
+        self._heard_at = now
+
+    def answer(self, n: int) -> None:
+        """The router answered a beat."""
+        self.answered = max(self.answered, n)
+        if self.answered >= self.sent:
+            self._unanswered_since = None
+        if self._probe is not None and self.answered >= self._probe[0]:
+            self._probe = None
+
+    def begin_probe(self, now: float) -> None:
+        """The clock jumped: the answer to the beat that is sent next decides whether the connection is still there."""
+        # What was due before the jump says nothing.
+        self._heard_at, self._unanswered_since = now, None
+        self._probe = (self.sent + 1, now)
+
+    def end_probe(self) -> None:
+        """Wait for no certain answer any more."""
+        self._probe = None
+
+    def overdue(self, now: float, buffered: int) -> str | None:
+        """Return why the connection is to be given up, or None; `buffered` is how many bytes wait to be sent."""
+        if self._probe is not None and now - self._probe[1] > self._timeouts.probe:
+            return "the connection did not survive the sleep of this machine"
+        if buffered < self._buffered:
+            # A slow line that still carries what waits is not dead.
+            self._heard_at = now
+        self._buffered = buffered
+        if self._unanswered_since is None:
+            return None
+        patience = self._timeouts.silent_beats * self._every
+        # Counted from what was heard last, or a cut right after an answer would be found a whole beat later. A beat
+        # that went out late, because this process had no time, has half of one for its answer all the same.
+        quiet = now - max(self._heard_at, self._unanswered_since - patience + self._every / 2)
+        return None if quiet < patience else f"the router has not answered for {quiet:.1f} s"
 
 
 class AgentSession(Receiver):
@@ -89,23 +183,36 @@ class AgentSession(Receiver):
         self,
         ledger: Ledger,
         inbox: Inbox,
-        state: HealthView,
         *,
         timeouts: Timeouts,
         clock: Callable[[], float],
         welcomed: Callable[[Welcome], None],
+        backlog: Backlog | None = None,
+        vitals: Callable[[], Vitals] = Vitals,
         trace: Callable[[str, Message, int], None] | None = None,
     ) -> None:
-        """Prepare; `trace` is told of each message that is `sent` or `received`, and its length in bytes."""
+        """Prepare.
+
+        Args:
+            ledger: what is owed to the router.
+            inbox: whom messages are for.
+            timeouts: how long things may take.
+            clock: seconds that only ever pass.
+            welcomed: told when the router lets the agent in.
+            backlog: of what the handlers' loop has not taken yet; None when it takes all at once.
+            vitals: what a beat says of the process.
+            trace: told of each message that is `sent` or `received`, and its length in bytes.
+        """
         self.welcome: Welcome | None = None
         self.retry_after: float | None = None
         self._ledger = ledger
         self._inbox = inbox
-        self._state = state
+        self._backlog = backlog
+        self._vitals = vitals
         self._timeouts = timeouts
         self._clock = clock
         self._welcomed = welcomed
-        self._trace = trace or _nobody
+        self._trace = trace
         self._session = Session(Side.AGENT)
         self._socket: AgentSocket | None = None
         self._began_at = 0.0
@@ -124,7 +231,8 @@ class AgentSession(Receiver):
         message = self._session.receive(data)
         if self._beats is not None:
             self._beats.heard(self._clock())
-        self._trace("received", message, len(data))
+        if self._trace is not None:
+            self._trace("received", message, len(data))
         self._take(message, len(data))
         self.flush()
 
@@ -159,7 +267,7 @@ class AgentSession(Receiver):
             return
         now = self._clock()
         why = None
-        if self._state.full:
+        if self._backlog is not None and self._backlog.full:
             self._socket.pause_reading()
             if self._beats is not None:
                 # Nothing is read, so nothing can be heard.
@@ -177,13 +285,13 @@ class AgentSession(Receiver):
         """Send a beat, due or not."""
         if self._socket is None or self._beats is None:
             return
-        resources = self._state.resources()
+        vitals = self._vitals()
         beat = Beat(
             self._beats.next(self._clock()),
             self._ledger.attempts.running,
-            self._state.lag(),
-            resources.cpu,
-            resources.memory,
+            vitals.lag,
+            vitals.cpu,
+            vitals.memory,
             len(self._ledger.results),
             self._ledger.results.oldest,
             self._ledger.attempts.in_hand(self._inbox.attempts()),
@@ -216,7 +324,8 @@ class AgentSession(Receiver):
 
     def _send(self, socket: AgentSocket, message: Message) -> None:
         data = self._session.send(message)
-        self._trace("sent", message, len(data))
+        if self._trace is not None:
+            self._trace("sent", message, len(data))
         socket.send(data)
 
     def _take(self, message: Message, size: int) -> None:
@@ -240,9 +349,10 @@ class AgentSession(Receiver):
 
     def _deliver(self, message: Task | Cancel | Reply | Answer, size: int) -> None:
         self._inbox.deliver(message)
-        self._state.hand(size)
-        if self._state.full and self._socket is not None:
-            self._socket.pause_reading()
+        if self._backlog is not None:
+            self._backlog.hand(size)
+            if self._backlog.full and self._socket is not None:
+                self._socket.pause_reading()
 
     def _tell_room(self, task: str, attempt: int) -> None:
         self._inbox.acknowledged(task, attempt, self._ledger.attempts.pending(task, attempt))
@@ -274,7 +384,3 @@ class AgentSession(Receiver):
             return self._beats.overdue(now, buffered)
         late = now - self._began_at > self._timeouts.welcome
         return f"the router did not answer within {self._timeouts.welcome:g} s" if late else None
-
-
-def _nobody(_direction: str, _message: Message, _size: int) -> None:
-    pass

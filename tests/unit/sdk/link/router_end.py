@@ -11,19 +11,19 @@ from msgspec import Raw
 from agentic_atlas.protocol.messages import Beat, Caller, Hello, InstanceInfo, Limits, Message, Side, Task, Welcome
 from agentic_atlas.protocol.session import Session
 from agentic_atlas.sdk.ledger.ledger import Ledger
-from agentic_atlas.sdk.link.health import Resources
-from agentic_atlas.sdk.link.session import AgentSession
+from agentic_atlas.sdk.link.session import AgentSession, Backlog, Vitals
 from agentic_atlas.sdk.link.settings import Timeouts
 from agentic_atlas.transport.receiver import Closed
 
 BASE = Hello(1, InstanceInfo("i1"), [], 4)
 BEAT = 10.0
+MOST_HANDED = 1_000_000
 
 M = TypeVar("M")
 
 
 class RouterEnd:
-    """Implements `reconnector.OpenSocket`; the router's part in the handshake is the test's.
+    """Implements `session.AgentSocket`; the router's part in the handshake is the test's.
 
     Attributes:
         heard: what the agent said and was not asked for yet.
@@ -103,23 +103,6 @@ class RouterEnd:
         return beats[-1].n
 
 
-class Health:
-    """Implements `session.HealthView`."""
-
-    def __init__(self) -> None:
-        self.full = False
-        self.handed = 0
-
-    def hand(self, size: int) -> None:
-        self.handed += size
-
-    def lag(self) -> float:
-        return 0.25
-
-    def resources(self) -> Resources:
-        return Resources(12.5, 1_000)
-
-
 class Runner:
     """Implements `ports.Inbox`, and remembers."""
 
@@ -157,15 +140,16 @@ class Agent:
         self.now = 100.0
         self.ledger = Ledger(clock=clock or self.clock)
         self.runner = Runner()
-        self.health = Health()
+        self.backlog = Backlog(most=MOST_HANDED)
         self.welcomed: list[Welcome] = []
         self.session = AgentSession(
             self.ledger,
             self.runner,
-            self.health,
             timeouts=Timeouts(),
             clock=clock or self.clock,
             welcomed=welcomed or self.welcomed.append,
+            backlog=self.backlog,
+            vitals=lambda: Vitals(0.25, 12.5, 1_000),
         )
 
     def clock(self) -> float:

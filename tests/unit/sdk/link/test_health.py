@@ -7,7 +7,8 @@ import threading
 
 import pytest
 
-from agentic_atlas.sdk.link.health import Backlog, LagThreshold, LoopLag, ProcessHealth, SleepDetector, blocked, where
+from agentic_atlas.sdk.link.health import LagThreshold, LoopLag, ProcessHealth, SleepDetector, blocked, where
+from agentic_atlas.sdk.link.session import Backlog
 from agentic_atlas.sdk.link.settings import Runtime, Timeouts
 from tests.unit.sdk.memory_wire import Lines
 
@@ -130,7 +131,10 @@ def test_a_tick_asks_the_loop_one_question_and_warns_of_one_that_does_not_answer
     clock, log, asked = Clock(), Lines(), []
     lag = LoopLag(clock, threading.get_ident())
     runtime = Runtime(clock=clock, wall=clock)
-    health = ProcessHealth(lag, asked.append, lambda: ["translate"], timeouts=Timeouts(), runtime=runtime, log=log)
+    backlog = Backlog(most=10)
+    health = ProcessHealth(
+        lag, asked.append, lambda: ["translate"], backlog, timeouts=Timeouts(), runtime=runtime, log=log
+    )
     health.tick()
     clock.now += 3.0
     health.tick()
@@ -138,19 +142,22 @@ def test_a_tick_asks_the_loop_one_question_and_warns_of_one_that_does_not_answer
     assert health.crossed
     (level, line, _) = log.lines[0]
     assert (level, "blocked for 3.0 s (translate running)" in line) == ("warning", True)
-    health.hand(1)
+    backlog.hand(11)
+    assert backlog.full
     lag.pong(asked[0])
     clock.now += 0.5
     health.tick()
     assert len(asked) == 2
-    assert not health.full
+    lag.pong(asked[1])
+    health.tick()
+    assert not backlog.full
 
 
 def test_a_machine_that_slept_is_no_loop_that_hangs() -> None:
     clock, log = Clock(), Lines()
     lag = LoopLag(clock, 1)
     runtime = Runtime(clock=clock, wall=clock)
-    health = ProcessHealth(lag, lambda _: None, list, timeouts=Timeouts(), runtime=runtime, log=log)
+    health = ProcessHealth(lag, lambda _: None, list, Backlog(), timeouts=Timeouts(), runtime=runtime, log=log)
     health.tick()
     clock.now += 3_600.0
     health.tick()
@@ -159,5 +166,5 @@ def test_a_machine_that_slept_is_no_loop_that_hangs() -> None:
 
 def test_the_process_tells_what_it_takes_of_the_machine() -> None:
     runtime = Runtime(clock=Clock(), wall=Clock())
-    health = ProcessHealth(LoopLag(Clock(), 1), id, list, timeouts=Timeouts(), runtime=runtime, log=Lines())
-    assert health.resources().memory > 1_000_000
+    health = ProcessHealth(LoopLag(Clock(), 1), id, list, Backlog(), timeouts=Timeouts(), runtime=runtime, log=Lines())
+    assert health.vitals().memory > 1_000_000
