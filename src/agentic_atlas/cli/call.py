@@ -33,6 +33,8 @@ class Wish:
     base: str | None
     options: TaskOptions
     wait: bool
+    patient: bool
+    """Answers from elsewhere are waited for when nobody can be asked here."""
     stream: bool
     timeout: float | None
     json: bool
@@ -64,7 +66,12 @@ def call(  # noqa: PLR0913  # each is an argument or an option of the command
         float | None,
         Option("--timeout", metavar="SECONDS", type=Number(0.001), help="Cancel the task after that long."),
     ] = None,
-    wait: Annotated[bool, Option("--wait/--no-wait", help="Wait for the output, or print the task's id.")] = True,
+    wait: Annotated[
+        bool | None,
+        Option(
+            "--wait/--no-wait", help="Wait for the output, and in a script for answers too; or print the task's id."
+        ),
+    ] = None,
     idempotency_key: Annotated[
         str | None, Option("--idempotency-key", metavar="KEY", help="The same key is the same task.")
     ] = None,
@@ -85,6 +92,9 @@ def call(  # noqa: PLR0913  # each is an argument or an option of the command
     json: Json = False,
 ) -> None:
     """Run a skill of an agent and print its output. What it asks meanwhile is asked at the terminal.
+
+    Where nobody is at one, as in a script, a question ends the command with an error that says how to answer it, and
+    the task goes on; with --wait or --timeout the answer is waited for. One that expires by itself always is.
 
     Values are read as the skill's schema says, which `atlas call AGENT SKILL --help` shows:
 
@@ -111,11 +121,12 @@ def call(  # noqa: PLR0913  # each is an argument or an option of the command
         priority=priority,
         retries=retries,
         delivery="at_most_once" if at_most_once else None,
-        queue_ttl=0.0 if wait and queue_ttl is None else queue_ttl,
+        queue_ttl=0.0 if wait is not False and queue_ttl is None else queue_ttl,
     )
-    wish = Wish(agent, skill, pairs, base, options, wait, stream, timeout, json)
+    patient = bool(wait) or timeout is not None
+    wish = Wish(agent, skill, pairs, base, options, wait is not False, patient, stream, timeout, json)
     info, printed = connection.run(_call(wish))
-    if not wait:
+    if not wish.wait:
         output.document(info) if json else output.say(info.id)
     elif info.failure is not None:
         raise info.failure
@@ -191,7 +202,7 @@ async def _follow(task: TaskHandle, wish: Wish) -> bool:
     there = questions.somebody_there() and not wish.json
     try:
         async with asyncio.TaskGroup() as group:
-            prompter = questions.Prompter(task, group, prompts=there)
+            prompter = questions.Prompter(task, group, prompts=there, patient=wish.patient)
             printed = await (_stream if wish.stream else _watch)(task, wish, prompter)
             prompter.stop()
     except ExceptionGroup as failed:

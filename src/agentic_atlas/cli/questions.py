@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from agentic_atlas.cli import output
 from agentic_atlas.cli.arguments import parse_value
 from agentic_atlas.cli.wording import expected
-from agentic_atlas.errors import Conflict, InvalidInput
+from agentic_atlas.errors import AtlasError, Conflict, InvalidInput
 
 if TYPE_CHECKING:
     import asyncio
@@ -51,7 +51,21 @@ def text(question: QuestionInfo) -> str:
 def tell(info: TaskInfo, question: QuestionInfo) -> None:
     """Say beside the output what is asked, and how to answer it from elsewhere."""
     output.aside(f"The task asks: {text(question)}")
-    output.aside(f"Answer it: atlas tasks answer {info.id} VALUE --question {question.number}")
+    output.aside(f"Answer it: {_answering(info, question)}")
+
+
+def unanswered(info: TaskInfo, question: QuestionInfo) -> AtlasError:
+    """Return the error for a question that nobody can be asked here, and that would be waited for without an end."""
+    return AtlasError(
+        f"task {info.id} asks, and nobody is at a terminal here: {text(question)}; answer it with "
+        f"`{_answering(info, question)}`, or wait for an answer with --wait, with --timeout SECONDS for so long",
+        code="input_required",
+        detail={"task_id": info.id, "question": question.number},
+    )
+
+
+def _answering(info: TaskInfo, question: QuestionInfo) -> str:
+    return f"atlas tasks answer {info.id} VALUE --question {question.number}"
 
 
 async def put(task: TaskHandle, question: QuestionInfo) -> TaskInfo | None:
@@ -73,8 +87,15 @@ async def put(task: TaskHandle, question: QuestionInfo) -> TaskInfo | None:
 class Prompter:
     """Puts the questions of one task to the terminal as they come, one at a time, or tells how to answer them."""
 
-    def __init__(self, task: TaskHandle, group: asyncio.TaskGroup, *, prompts: bool) -> None:
-        """`group` owns the prompts; `prompts` says whether there is somebody to ask."""
+    def __init__(self, task: TaskHandle, group: asyncio.TaskGroup, *, prompts: bool, patient: bool) -> None:
+        """Prepare.
+
+        Args:
+            task: whose questions they are.
+            group: owns the prompts, and fails with what they fail with.
+            prompts: there is somebody to ask here.
+            patient: where there is nobody, answers from elsewhere are waited for, however long that takes.
+        """
         import asyncio
 
         self.busy = False
@@ -84,6 +105,7 @@ class Prompter:
         self._task = task
         self._group = group
         self._prompts = prompts
+        self._patient = patient or prompts
         self._turn = asyncio.Lock()
         self._asking: dict[object, asyncio.Task[None]] = {}
 
@@ -106,8 +128,11 @@ class Prompter:
             info = await self._task.refresh()
             try:
                 question = open_question(info, number)
-                if not self._prompts or not await self._at_terminal(question):
-                    tell(info, question)
+                if self._prompts and await self._at_terminal(question):
+                    return
+                if not self._patient and question.expires_at is None:
+                    raise unanswered(info, question)
+                tell(info, question)
             except Conflict as error:
                 # A question of the past, or one that was settled elsewhere in this moment.
                 if self._prompts and info.question is not None:

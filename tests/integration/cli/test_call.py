@@ -197,10 +197,18 @@ def test_an_interrupt_cancels_the_task_and_ends_with_130(platform: Platform) -> 
     assert platform.server.paths()[-1] == "POST /api/v1/tasks/t1/cancel"
 
 
-@pytest.mark.parametrize("options", [[], ["--stream"], ["--json"]])
-def test_without_a_terminal_it_is_told_how_to_answer_what_is_asked(platform: Platform, options: list[str]) -> None:
-    question = {"number": 1, "question": "Which colour?", "state": "open", "schema": {"enum": ["red", "blue"]}}
-    platform.task = {"state": "completed", "output": "red", "questions": [question]}
+COLOUR = {"number": 1, "question": "Which colour?", "state": "open", "schema": {"enum": ["red", "blue"]}}
+SOON = COLOUR | {"expires_at": "2030-01-01T00:00:00Z"}
+
+
+@pytest.mark.parametrize(
+    ("options", "asked"),
+    [(["--wait"], COLOUR), (["--wait", "--stream"], COLOUR), (["--timeout", "20", "--json"], COLOUR), ([], SOON)],
+)
+def test_without_a_terminal_it_is_told_how_to_answer_what_is_waited_for(
+    platform: Platform, options: list[str], asked: dict[str, object]
+) -> None:
+    platform.task = {"state": "completed", "output": "red", "questions": [asked]}
     platform.beginning = event(1, "question", number=1, question="Which colour?")
     platform.stream = event(2, "state", state="completed")
     called = atlas("call", "hello", "greet", "name=Ada", *options)
@@ -209,6 +217,26 @@ def test_without_a_terminal_it_is_told_how_to_answer_what_is_asked(platform: Pla
         "The task asks: Which colour? (one of: red, blue)",
         "Answer it: atlas tasks answer t1 VALUE --question 1",
     ]
+
+
+@pytest.mark.parametrize("options", [[], ["--stream"], ["--json"]])
+def test_a_script_is_not_kept_waiting_for_an_answer_that_nobody_can_be_asked_for(
+    platform: Platform, options: list[str]
+) -> None:
+    platform.task = {"state": "input_required", "questions": [COLOUR]}
+    platform.stream = event(1, "question", number=1, question="Which colour?")
+    told = complained(atlas("call", "hello", "greet", "name=Ada", *options))
+    sentence = (
+        "task t1 asks, and nobody is at a terminal here: Which colour? (one of: red, blue); answer it with "
+        "`atlas tasks answer t1 VALUE --question 1`, or wait for an answer with --wait, with --timeout SECONDS for so "
+        "long"
+    )
+    if "--json" in options:
+        wanted = {"code": "input_required", "message": sentence, "detail": {"task_id": "t1", "question": 1}}
+        assert json.loads(told)["error"] == wanted
+    else:
+        assert told == sentence
+    assert not [path for path in platform.server.paths() if path.endswith("/cancel")]
 
 
 def test_a_question_that_is_not_open_any_more_is_not_told(platform: Platform) -> None:
