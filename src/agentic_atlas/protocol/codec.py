@@ -71,8 +71,11 @@ def decode(data: bytes, limits: Limits, containers: int = CONTAINERS) -> Message
             close_code=_TOO_BIG,
             code="message_too_big",
         )
-    _check_text(data)
-    check_nesting(data, limits.depth, containers)
+    if not data.isascii():
+        _check_text(data)
+    if data.count(b"[") + data.count(b"{") > min(limits.depth, containers):
+        # With fewer brackets than may nest it can't be too deep, wherever they are.
+        check_nesting(data, limits.depth, containers)
     try:
         return _decoder.decode(data)
     except msgspec.ValidationError as error:
@@ -96,8 +99,6 @@ def check_payload(payload: bytes, depth: int, containers: int) -> None:
 
 
 def _check_text(data: bytes) -> None:
-    if data.isascii():
-        return
     try:
         data.decode("utf-8")
     except UnicodeDecodeError as error:
@@ -121,8 +122,6 @@ def check_nesting(text: str | bytes, depth: int, containers: int = CONTAINERS) -
         ProtocolError: the nesting is deeper (`too_deep`), or there are more (`too_many_containers`).
     """
     data = text.encode("utf-8", "surrogatepass") if isinstance(text, str) else text
-    if data.count(b"[") + data.count(b"{") <= min(depth, containers):
-        return
     match excess(data, depth, containers):
         case "containers":
             raise ProtocolError(

@@ -102,10 +102,13 @@ class Session:
             if self.state is ConnectionState.CONNECTED and len(data) > HELLO_BYTES:
                 raise hello_too_big()
             message = codec.decode(data, self.limits, self._containers)
-            self._step(message, self._theirs)
+            state = self._theirs[self.state].get(type(message))
+            if state is None:
+                raise self._out_of_turn(message, self.side.peer)
         except ProtocolError:
             self.close()
             raise
+        self.state = state
         if isinstance(message, Welcome):
             self.limits = message.limits
         return message
@@ -116,23 +119,21 @@ class Session:
         Raises:
             ProtocolError: it is not ours to send, or not now; the state is as before.
         """
-        self._step(message, self._ours)
+        state = self._ours[self.state].get(type(message))
+        if state is None:
+            raise self._out_of_turn(message, self.side)
+        self.state = state
         return codec.encode(message)
 
     def close(self) -> None:
         """The connection ended, or is about to: from now on nothing is sent or taken."""
         self.state = ConnectionState.CLOSED
 
-    def _step(self, message: Message, turns: Turns) -> None:
+    def _out_of_turn(self, message: Message, sender: Side) -> ProtocolError:
         kind = type(message)
-        state = turns[self.state].get(kind)
-        if state is not None:
-            self.state = state
-            return
-        sender = self.side if turns is self._ours else self.side.peer
         if not sent_by(kind, sender):
-            raise ProtocolError(f"{NAMES[kind]} is not for the {sender} to send", code="wrong_sender")
-        raise ProtocolError(f"{NAMES[kind]} is not allowed while {self.state}", code="out_of_order")
+            return ProtocolError(f"{NAMES[kind]} is not for the {sender} to send", code="wrong_sender")
+        return ProtocolError(f"{NAMES[kind]} is not allowed while {self.state}", code="out_of_order")
 
 
 def hello_too_big() -> ProtocolError:

@@ -125,7 +125,7 @@ class RegisteredAgent:
         self._begun = False
         self._said: Credit | None = None
 
-    def hear(self, message: Message, data: bytes) -> None:
+    def hear(self, message: Message, data: bytes, now: float) -> None:
         """Take a message of the agent's, and the frame that it came in.
 
         Raises:
@@ -133,17 +133,17 @@ class RegisteredAgent:
         """
         match message:
             case Event():
-                self._event(message, data)
+                self._event(message, data, now)
             case Result():
                 self.readiness.accepted()
-                self._ended(_fitting(message, data, self._context.limits.payload_bytes))
+                self._ended(_fitting(message, data, self._context.limits.payload_bytes), now)
             case Accept():
                 self._accepted(message)
-                self._report(message)
+                self.reports.add(self.instance, message, now)
             case Refuse():
-                self._refused(message)
+                self._refused(message, now)
             case Beat():
-                self._beat(message)
+                self._beat(message, now)
             case Call():
                 self._call(message)
             case Drain():
@@ -159,7 +159,7 @@ class RegisteredAgent:
         self._received += granted
         self.changed = True
         if self.readiness.draining:
-            self._ended(Refuse(task.task, task.attempt, RefuseReason.DRAINING))
+            self._ended(Refuse(task.task, task.attempt, RefuseReason.DRAINING), self._context.clock())
         elif self.deliveries.begin(RunningAttempt(task.task, task.attempt)) and self._end.send(task):
             return
         self.tell(congested=self.congested)
@@ -201,40 +201,38 @@ class RegisteredAgent:
             self._said = Credit(self.instance, self._slots, self._granted, holdup)
             self._context.backend.say(self._said)
 
-    def _event(self, event: Event, data: bytes) -> None:
+    def _event(self, event: Event, data: bytes, now: float) -> None:
         most = self._context.limits.event_bytes
-        if memoryview(event.data).nbytes > most:
+        if len(data) > most and memoryview(event.data).nbytes > most:
             raise ProtocolError(f"an event is over the limit of {most} bytes", code="event_too_big")
         if event.n > self._context.limits.events_per_task:
             raise ProtocolError("an attempt has more events than it may have", code="too_many_events")
         if not is_object(event.data) or not (numbers_fit(data) or numbers_fit(bytes(event.data))):
             raise ProtocolError("the data of an event is a JSON object", code="invalid_event")
         self._accepted(event)
-        self._report(event)
+        self.reports.add(self.instance, event, now)
 
     def _accepted(self, said: Accept | Event) -> None:
         """It has begun the attempt, whether it says no more than that or what the attempt reports."""
         self.readiness.accepted()
         self.deliveries.accept(RunningAttempt(said.task, said.attempt))
 
-    def _refused(self, refuse: Refuse) -> None:
+    def _refused(self, refuse: Refuse, now: float) -> None:
         if self.deliveries.accepted(RunningAttempt(refuse.task, refuse.attempt)):
             raise ProtocolError("an attempt that was accepted is not given back", code="out_of_order")
-        self.readiness.refused(refuse.reason, self._context.clock())
-        self._ended(refuse)
+        self.readiness.refused(refuse.reason, now)
+        self._ended(refuse, now)
 
-    def _ended(self, report: Refuse | Result) -> None:
+    def _ended(self, report: Refuse | Result, now: float) -> None:
         # First the report, so that a task that is claimed for the slot is stored after it, in the same commit.
-        self._report(report)
+        self.reports.add(self.instance, report, now)
         self.changed = True
         self.deliveries.end(RunningAttempt(report.task, report.attempt))
 
-    def _report(self, report: Report) -> None:
-        self.reports.add(self.instance, report)
-
-    def _beat(self, beat: Beat) -> None:
-        self._beats.count(self._context.clock())
-        self.readiness.lag, self.changed = beat.lag, True
+    def _beat(self, beat: Beat, now: float) -> None:
+        self._beats.count(now)
+        if self.readiness.lag != beat.lag:
+            self.readiness.lag, self.changed = beat.lag, True
         if beat.attempts is not None:
             self.deliveries.named(beat.attempts)
         self._context.backend.say(Heard(self.instance, beat.oldest, self.deliveries.unheard))
@@ -306,6 +304,8 @@ class Deliveries:
     @property
     def unheard(self) -> tuple[RunningAttempt, ...]:
         """Attempts that several beats in a row did not name."""
+        if not self._missed:
+            return ()
         return tuple(attempt for attempt, beats in self._missed.items() if beats >= BEATS_MISSED)
 
 
@@ -365,9 +365,11 @@ class Reports:
     that were stored together are acknowledged together.
     """
 
-    __slots__ = ("_ack", "_came", "_context", "_end", "_waiting")
+    __slots__ = ("_ack", "_came", "_context", "_end", "_waiting", "full")
 
     def __init__(self, context: RouterContext, end: AgentEnd) -> None:
+        self.full = False
+        """No more of them may wait."""
         self._context = context
         self._end = end
         self._waiting: dict[int, tuple[Report, float]] = {}
@@ -380,17 +382,13 @@ class Reports:
     def __len__(self) -> int:
         return len(self._waiting)
 
-    @property
-    def full(self) -> bool:
-        """True while no more of them may wait."""
-        return len(self._waiting) >= self._context.limits.unacknowledged
-
-    def add(self, instance: InstanceRef, report: Report) -> None:
+    def add(self, instance: InstanceRef, report: Report, now: float) -> None:
         """Have the backend store what the instance said."""
         context = self._context
         number = next(context.numbers)
         context.receipts[number] = self._settle
-        self._waiting[number] = (report, context.clock())
+        self._waiting[number] = (report, now)
+        self.full = len(self._waiting) >= context.limits.unacknowledged
         context.backend.say(Reported(number, instance, report))
 
     def oldest(self) -> float | None:
@@ -410,6 +408,7 @@ class Reports:
             else:
                 self._acknowledge(report, receipt)
                 self._end.recorded(report, receipt)
+        self.full = len(self._waiting) >= self._context.limits.unacknowledged
         if not self.full:
             self._end.resume(Pause.STORING)
 
@@ -445,15 +444,15 @@ def to_send(tasks: Iterable[Task], announced: Collection[RunningAttempt]) -> lis
 def _fitting(result: Result, data: bytes, most: int) -> Result:
     """Return the result, or an error in its place when it is too large: its task has to end all the same."""
     detail = result.error.detail if result.error is not None else NULL
-    if memoryview(result.output).nbytes <= most and memoryview(detail).nbytes <= most:
+    if len(data) > most and max(memoryview(result.output).nbytes, memoryview(detail).nbytes) > most:
+        fault = Fault(
+            "payload_too_large", f"the output has more than the {most} bytes allowed: return less, or a link to it"
+        )
+    elif numbers_fit(data) or (numbers_fit(bytes(result.output)) and numbers_fit(bytes(detail))):
+        return result
+    else:
         # Passed on as they are: what no reader can take would spoil whatever it is part of.
-        if numbers_fit(data) or (numbers_fit(bytes(result.output)) and numbers_fit(bytes(detail))):
-            return result
-        unreadable = Fault("invalid_output", "the output holds a number that no reader of JSON could take")
-        return Result(result.task, result.attempt, Outcome.FAILED, error=unreadable)
-    fault = Fault(
-        "payload_too_large", f"the output has more than the {most} bytes allowed: return less, or a link to it"
-    )
+        fault = Fault("invalid_output", "the output holds a number that no reader of JSON could take")
     return Result(result.task, result.attempt, Outcome.FAILED, error=fault)
 
 

@@ -204,7 +204,7 @@ class Connection(Receiver):
             message = self._session.receive(data)
             self.patience.heard(began)
             if self.agent is not None:
-                self.agent.hear(message, data)
+                self.agent.hear(message, data, began)
             elif isinstance(message, Hello):
                 self.instance_id = message.instance.id
                 self._host.greeted(self, message)
@@ -214,7 +214,7 @@ class Connection(Receiver):
             return
         agent = self.agent
         if agent is not None and agent.changed:
-            agent.tell(congested=self.outgoing.congested)
+            agent.tell(congested=not self.outgoing.idle and self.outgoing.congested)
             self.patience.look_by(agent.readiness.busy_until)
         if agent is not None and agent.reports.full:
             self.incoming.pause(Pause.STORING)
@@ -227,17 +227,19 @@ class Connection(Receiver):
 
     def _after_sending(self) -> None:
         behind = congested = False
-        if self.outgoing.unsent:
+        if not self.outgoing.idle:
             if self.outgoing.overfull:
                 self.close(CloseCode.SLOW_READER, "send_buffer_full")
                 return
-            self.patience.look_by(self._context.clock() + self._context.settings.tick)
+            if self.outgoing.unsent:
+                self.patience.look_by(self._context.clock() + self._context.settings.tick)
             behind, congested = self.outgoing.behind, self.outgoing.congested
             if behind:
                 self.incoming.pause(Pause.SENDING)
-        if self.agent is not None:
-            self.agent.tell(congested=congested)
-        if not behind:
+        agent = self.agent
+        if agent is not None and (agent.changed or congested != agent.congested):
+            agent.tell(congested=congested)
+        if self.incoming.paused and not behind:
             self.resume(Pause.SENDING)
 
     def _end(self, reason: str, code: int | None) -> None:

@@ -99,6 +99,7 @@ class PacedSender:
     """Sends for one connection.
 
     Attributes:
+        idle: nothing waited to be sent when that was looked at last.
         overfull: the limit was exceeded: the connection is to be closed.
     """
 
@@ -111,10 +112,12 @@ class PacedSender:
         "_stalled",
         "_transport",
         "_waiting",
+        "idle",
         "overfull",
     )
 
     def __init__(self, session: Session, transport: Transport, most: int, stalled: float) -> None:
+        self.idle = True
         self.overfull = False
         self._session = session
         self._transport = transport
@@ -154,6 +157,7 @@ class PacedSender:
         if isinstance(message, Task | Cancel | Answer) and self._waits(message):
             self._waiting = self._waiting or deque()
             self._waiting.append(message)
+            self.idle = False
         else:
             self._put(message)
         return True
@@ -183,7 +187,9 @@ class PacedSender:
 
     def _put(self, message: Message) -> None:
         self._transport.send(self._session.send(message))
-        self.overfull = self._transport.buffered() > self._most
+        backlog = self._transport.buffered()
+        self.idle = not backlog and not self._waiting
+        self.overfull = backlog > self._most
 
     def _fits(self, message: Task | Cancel | Answer) -> bool:
         buffered = self._transport.buffered()

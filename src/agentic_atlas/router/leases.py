@@ -66,7 +66,8 @@ class Leases:
 
     def hold(self, attempt: RunningAttempt, instance: str, holder: int, token_id: str) -> None:
         """A live connection of the instance, made with this token, holds the attempt from now on."""
-        self.drop(attempt)
+        if attempt in self._leases:
+            self.drop(attempt)
         self._leases[attempt] = Lease(attempt, instance, token_id, holder)
         self._held.setdefault(holder, set()).add(attempt)
 
