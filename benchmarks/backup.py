@@ -20,7 +20,7 @@ import msgspec
 
 from agentic_atlas.backend.archive.folder import BackupFolder
 from agentic_atlas.backend.domain import lifecycle
-from agentic_atlas.backend.ports import Backup
+from agentic_atlas.backend.ports import Added, Backup, Write
 from agentic_atlas.backend.store.database import SqlStore, open_store
 from agentic_atlas.compose.sources import SortableIds
 from benchmarks.store import new_task
@@ -40,7 +40,8 @@ class Caller:
 
     async def fill(self, size: int) -> None:
         for _ in range(size // (1_000 * len(INPUT)) + 1):
-            await asyncio.wait([self._add() for _ in range(1_000)])
+            for write in [self._add() for _ in range(1_000)]:
+                await write
 
     async def load(self, until: asyncio.Event) -> list[float]:
         """Return how many milliseconds each task waited for its commit."""
@@ -52,7 +53,7 @@ class Caller:
             await asyncio.sleep(PAUSE)
         return took
 
-    def _add(self) -> asyncio.Future:
+    def _add(self) -> Write[Added]:
         return self._store.tasks.add(
             lifecycle.submit(msgspec.structs.replace(new_task(next(self._numbers)), input=INPUT))
         )

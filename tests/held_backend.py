@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 from asyncio import Future
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -23,7 +23,7 @@ from agentic_atlas.backend.domain.records import Role, Token, User
 from agentic_atlas.backend.engine.access import failure
 from agentic_atlas.backend.engine.engine import Engine, World
 from agentic_atlas.backend.inside import RouterDoor
-from agentic_atlas.backend.ports import Added, Changed, Decide, FaultLog
+from agentic_atlas.backend.ports import Changed, Decide, FaultLog, Write
 from agentic_atlas.backend.store.memory import MemoryAgents, MemoryStore, MemoryTasks
 from agentic_atlas.bus.local import LocalBus
 from agentic_atlas.errors import AtlasError
@@ -113,27 +113,6 @@ class Record:
             self.ended.set_result(said)
 
 
-class Settled(Future[Any]):
-    """A future that tells of its result in the same turn of the loop."""
-
-    def add_done_callback(self, fn: Any, *, context: Any = None) -> None:
-        if self.done():
-            fn(self)
-        else:
-            super().add_done_callback(fn, context=context)
-
-
-def settled(future: Future[Any]) -> Settled:
-    """Return a future that is done as one that tells so at once."""
-    told = Settled(loop=future.get_loop())
-    error = future.exception()
-    if error is not None:
-        told.set_exception(error)
-    else:
-        told.set_result(future.result())
-    return told
-
-
 class HeldTasks(MemoryTasks):
     """Changes happen at once, and are told when the test lets them."""
 
@@ -143,37 +122,28 @@ class HeldTasks(MemoryTasks):
         self.holding = False
         self.told = asyncio.Event()
         self.told.set()
-        self._held: list[tuple[Future[Changed], Future[Changed]]] = []
+        self._held: list[tuple[Write[Any], Any]] = []
 
-    def add(self, change: Change) -> Future[Added]:
+    def change(self, task_id: str, decide: Decide) -> Write[Changed]:
         """See the port."""
-        return settled(super().add(change))
-
-    def claim(
-        self, agent_id: str, slots: Sequence[InstanceRef], now: float, skills: Collection[str] | None = None
-    ) -> Future[list[Changed]]:
-        """See the port."""
-        return settled(super().claim(agent_id, slots, now, skills))
-
-    def change(self, task_id: str, decide: Decide) -> Future[Changed]:
-        """See the port."""
-        outer: Future[Changed] = asyncio.get_running_loop().create_future()
-        if self.failing is not None:
-            outer.set_exception(self.failing)
-            return outer
-        inner = super().change(task_id, decide)
-        if not self.holding:
-            return settled(inner)
-        self._held.append((inner, outer))
-        asyncio.get_running_loop().call_soon(self._tell)
-        return outer
+        if self.failing is None:
+            return super().change(task_id, decide)
+        failed: Write[Changed] = Write()
+        failed.settle(self.failing)
+        return failed
 
     def commit(self) -> None:
         """Tell of all changes that wait."""
         held, self._held = self._held, []
-        for inner, outer in held:
-            if not outer.done():
-                outer.set_result(inner.result())
+        for write, outcome in held:
+            write.settle(outcome)
+
+    def _settle(self, write: Write[Any], outcome: Any) -> None:
+        if self.holding:
+            self._held.append((write, outcome))
+            write.loop.call_soon(self._tell)
+        else:
+            write.settle(outcome)
 
     def _tell(self) -> None:
         if self.told.is_set():
@@ -186,29 +156,29 @@ class HeldAgents:
     def __init__(self, agents: MemoryAgents) -> None:
         self.holding = False
         self._agents = agents
-        self._held: list[tuple[records.Instance, Future[None]]] = []
+        self._held: list[tuple[records.Instance, Write[None]]] = []
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._agents, name)
 
-    def come_back(self, instance: records.Instance) -> Future[None]:
+    def come_back(self, instance: records.Instance) -> Write[None]:
         """See the port."""
         if not self.holding:
             return self._agents.come_back(instance)
-        self._held.append((instance, asyncio.get_running_loop().create_future()))
+        self._held.append((instance, Write()))
         return self._held[-1][1]
 
     async def commit(self) -> None:
         """Store what waits."""
         held, self._held, self.holding = self._held, [], False
         for instance, stored in held:
-            stored.set_result(await self._agents.come_back(instance))
+            stored.settle(await self._agents.come_back(instance))
 
     def fail(self, error: AtlasError) -> None:
         """What waits can't be stored."""
         held, self._held, self.holding = self._held, [], False
         for _, stored in held:
-            stored.set_exception(error)
+            stored.settle(error)
 
 
 class HeldBackend:
@@ -288,7 +258,7 @@ class HeldBackend:
         claim = None if slot is None else lifecycle.claim(change.task, slot.instance_id, self._clock())
         if claim is not None:
             change = Change(claim.task, change.events + claim.events)
-        self.engine.dispatcher.expect(change)
+        self.engine.dispatcher.census.expect(change.task)
         self.engine.dispatcher.add(change, slot)
         return record
 
@@ -311,7 +281,7 @@ class HeldBackend:
             if record.task.terminal and not record.ended.done():
                 record.ended.set_result(Result(record.id, record.attempt, Outcome.CANCELED))
 
-        self.engine.dispatcher.cancel(record.id, reason).add_done_callback(settled)
+        self.engine.dispatcher.cancel(record.id, reason).then(settled)
 
     def answer(self, record: Record, reaction: Reaction) -> None:
         """Answer a question of a task, also one that its agent did not ask."""

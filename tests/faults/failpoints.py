@@ -6,7 +6,6 @@ wrapped here, where `compose` puts the parts together.
 
 import os
 import threading
-from asyncio import Future
 from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
@@ -17,7 +16,7 @@ from sqlalchemy import Engine, event
 from agentic_atlas.__main__ import main
 from agentic_atlas.backend.domain.lifecycle import Change
 from agentic_atlas.backend.domain.records import Instance, Task
-from agentic_atlas.backend.ports import Agents, Decide, Tasks
+from agentic_atlas.backend.ports import Agents, Decide, Tasks, Write
 from agentic_atlas.compose import network
 from agentic_atlas.protocol.inside.messages import (
     Admit,
@@ -48,10 +47,10 @@ class Failpoint:
             if self._left == 0:
                 os._exit(KILLED)
 
-    def settled(self, future: "Future[Any]", point: str) -> "Future[Any]":
-        """Pass the point when the future is there, before anybody else is told."""
-        future.add_done_callback(lambda _: self(point))
-        return future
+    def settled(self, write: Write[Any], point: str) -> Write[Any]:
+        """Pass the point when the write is done, before anybody else is told."""
+        write.then(lambda _: self(point))
+        return write
 
 
 passed = Failpoint(os.environ.get("FAILPOINT", ""))
@@ -66,17 +65,17 @@ class FailingTasks:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._tasks, name)
 
-    def add(self, change: Change) -> "Future[Any]":
+    def add(self, change: Change) -> Write[Any]:
         passed("add asked")
         return passed.settled(self._tasks.add(change), "add stored")
 
-    def change(self, task_id: str, decide: Decide) -> "Future[Any]":
+    def change(self, task_id: str, decide: Decide) -> Write[Any]:
         passed("change asked")
         return passed.settled(self._tasks.change(task_id, partial(_decide, decide)), "change stored")
 
     def claim(
         self, agent_id: str, slots: Sequence[InstanceRef], now: float, skills: Collection[str] | None = None
-    ) -> "Future[Any]":
+    ) -> Write[Any]:
         passed("claim asked")
         return passed.settled(self._tasks.claim(agent_id, slots, now, skills), "claim stored")
 
@@ -92,7 +91,7 @@ class HoldingAgents:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._agents, name)
 
-    def come_back(self, instance: Instance) -> "Future[None]":
+    def come_back(self, instance: Instance) -> Write[None]:
         HoldingAgents.returned = "HOLD_RETURNS" in os.environ
         return self._agents.come_back(instance)
 

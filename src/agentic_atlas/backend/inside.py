@@ -1,7 +1,6 @@
 """The door for routers: what they say is handed to whom it is for, and what has to be answered is, whatever happens."""
 
 import asyncio
-from asyncio import Future
 from collections.abc import Callable, Coroutine, Mapping
 from functools import partial
 from typing import Any
@@ -13,7 +12,7 @@ from agentic_atlas.backend.domain.records import Task, TaskFailure
 from agentic_atlas.backend.engine.access import failure
 from agentic_atlas.backend.engine.answering import Answering, Replies
 from agentic_atlas.backend.engine.engine import Engine
-from agentic_atlas.backend.ports import Changed, FaultLog
+from agentic_atlas.backend.ports import Changed, FaultLog, Write
 from agentic_atlas.backend.usecases import calls, instances
 from agentic_atlas.backend.usecases.application import Application
 from agentic_atlas.errors import AtlasError, InvalidInput
@@ -121,14 +120,13 @@ class RouterDoor:
         if isinstance(report, messages.Event) and report.kind is messages.EventKind.QUESTION:
             asked = _asked(engine, instance, report)
         change = partial(on_report, by=instance, latest=latest, said=report, now=engine.clock(), asked=asked)
-        engine.dispatcher.change(report.task, change).add_done_callback(partial(self._stored, said, latest))
+        engine.dispatcher.change(report.task, change).then(partial(self._stored, said, latest))
 
-    def _stored(self, said: Reported, latest: int, future: "Future[Changed]") -> None:
-        error = asyncio.CancelledError() if future.cancelled() else future.exception()
-        if error is not None:
-            self._engine.router.say(Receipt(said.number, failure=failure(error)))
+    def _stored(self, said: Reported, latest: int, write: Write[Changed]) -> None:
+        if write.error is not None:
+            self._engine.router.say(Receipt(said.number, failure=failure(write.error)))
             return
-        changed, report = future.result(), said.report
+        changed, report = write.result(), said.report
         if isinstance(report, messages.Event) and changed.changed and changed.task and changed.task.terminal:
             # It asked what can't be asked, and waits for an answer to it.
             self._engine.dispatcher.part(changed.task)
@@ -136,10 +134,10 @@ class RouterDoor:
 
     def _lost(self, said: Lost) -> None:
         lose = partial(lifecycle.lose, attempt=said.attempt, now=self._engine.clock(), why=said.why)
-        self._engine.dispatcher.change(said.task, lose).add_done_callback(partial(self._noted, said))
+        self._engine.dispatcher.change(said.task, lose).then(partial(self._noted, said))
 
-    def _noted(self, said: Lost, stored: "Future[Changed]") -> None:
-        error = asyncio.CancelledError() if stored.cancelled() else stored.exception()
+    def _noted(self, said: Lost, write: Write[Changed]) -> None:
+        error = write.error
         if error is not None and not isinstance(error, AtlasError):
             self._log.error("loss_failed", task=said.task, attempt=said.attempt, exc_info=error)
         why = None if error is None else failure(error)

@@ -3,10 +3,11 @@
 Implementations live elsewhere (`store`, the router behind `compose`), one conformance suite tests each kind.
 """
 
-from asyncio import Future
-from collections.abc import Callable, Collection, Mapping, Sequence
+import asyncio
+from collections.abc import Callable, Collection, Generator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
-from typing import Protocol
+from typing import Generic, Protocol, TypeVar
 
 import msgspec
 
@@ -43,6 +44,94 @@ MOST_MESSAGE = 500
 
 EVENT_PAGE_BYTES = 1024 * 1024
 """Data of the events of one page, but for a single one that is longer."""
+
+
+T = TypeVar("T")
+
+
+class Write(Generic[T]):
+    """A write that was asked of the store, and what becomes of it, in the loop in which it was asked.
+
+    It is carried out whether or not anybody waits: whoever awaits it may be cancelled, and others still wait.
+    """
+
+    __slots__ = ("_done", "_error", "_loop", "_then", "_value")
+
+    def __init__(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._done = False
+        self._value: T | None = None
+        self._error: Exception | None = None
+        self._then: list[Callable[[Write[T]], object]] = []
+
+    def __await__(self) -> Generator[object, None, T]:
+        try:
+            yield from self.over().__await__()
+            return self.result()
+        finally:
+            del self  # The traceback of the error has this frame, and the write has the error.
+
+    @property
+    def loop(self) -> asyncio.AbstractEventLoop:
+        """The loop that it belongs to."""
+        return self._loop
+
+    @property
+    def done(self) -> bool:
+        """True when it is known what became of it."""
+        return self._done
+
+    @property
+    def value(self) -> T | None:
+        """What the store said; None before, and when it failed."""
+        return self._value
+
+    @property
+    def error(self) -> Exception | None:
+        """Why it failed; None before, and when it did not."""
+        return self._error
+
+    async def over(self) -> None:
+        """Return when it is done, whatever became of it."""
+        if not self._done:
+            waiter = self._loop.create_future()
+            self.then(partial(_wake, waiter))
+            await waiter
+
+    def result(self) -> T:
+        """Return what the store said of one that is done; raises its error."""
+        try:
+            if self._error is not None:
+                raise self._error
+            return self._value  # type: ignore[return-value]  # None is a value too
+        finally:
+            del self
+
+    def then(self, told: Callable[["Write[T]"], object]) -> None:
+        """Call this when it is done, in the order of these calls: at once when it is."""
+        if self._done:
+            told(self)
+        else:
+            self._then.append(told)
+
+    def settle(self, outcome: T | Exception) -> None:
+        """The store has carried it out, or could not; once."""
+        self._done = True
+        if isinstance(outcome, Exception):
+            self._error = outcome
+        else:
+            self._value = outcome
+        waiting, self._then = self._then, []
+        for told in waiting:
+            try:
+                told(self)
+            except Exception as fault:  # noqa: BLE001  # a fault in what follows one write must not reach the next
+                self._loop.call_exception_handler({"message": "what follows a write failed", "exception": fault})
+
+
+def _wake(waiter: "asyncio.Future[None]", _: object) -> None:
+    if not waiter.done():
+        waiter.set_result(None)
 
 
 class Clock(Protocol):
@@ -126,30 +215,30 @@ class Tasks(Protocol):
     """The tasks and their events.
 
     `add`, `change` and `claim` queue a write and return at once; writes are carried out in the order of these calls,
-    many in one commit. A future is resolved after the commit that holds its write is on disk, and fails with
-    `Unavailable` when that can't be had (`Busy` when too many writes wait already). Decisions run on the writer's
-    thread; they see every earlier write.
+    many in one commit. A write is done after the commit that holds it is on disk, and fails with `Unavailable` when
+    that can't be had (`Busy` when too many writes wait already). Decisions run on the writer's thread; they see every
+    earlier write.
     """
 
-    def add(self, change: Change) -> "Future[Added]":
+    def add(self, change: Change) -> Write[Added]:
         """Store a new task with its events.
 
-        When its idempotency key is taken by the same caller, nothing is stored and the future holds the older task.
+        When its idempotency key is taken by the same caller, nothing is stored, and it is what the write returns.
         """
 
-    def change(self, task_id: str, decide: Decide) -> "Future[Changed]":
+    def change(self, task_id: str, decide: Decide) -> Write[Changed]:
         """Let `decide` see the task, and store what it decides."""
 
     def claim(
         self, agent_id: str, slots: Sequence[InstanceRef], now: float, skills: Collection[str] | None = None
-    ) -> "Future[list[Changed]]":
+    ) -> Write[list[Changed]]:
         """Give the agent's next waiting tasks to these slots, those of all skills or of some.
 
         Next are those in `submitted` whose `not_before` is over: highest priority, then lowest position. Returns at
         most one a slot, in the order of the slots; fewer mean that nothing more waits now.
         """
 
-    def shift(self, seconds: float) -> "Future[None]":
+    def shift(self, seconds: float) -> Write[None]:
         """The wall clock was set by so many seconds: move with it what open tasks count from a moment.
 
         That is: how long they wait in the queue or before a retry, when they were accepted or asked to stop, and since
@@ -227,12 +316,12 @@ class Agents(Protocol):
         the one after that may have been given to a connection that was not (`come_back`).
         """
 
-    def come_back(self, instance: Instance) -> "Future[None]":
+    def come_back(self, instance: Instance) -> Write[None]:
         """An instance of which all but the connection is stored as it is connects again, with this generation.
 
-        Queues the write and returns at once; the future is resolved when that is on disk, as those of `Tasks` are. It
-        fails with Conflict (`instance_changed`), and nothing is stored, when the generation is not the next one of the
-        instance, or the instance is not that of this agent and token.
+        Queues the write and returns at once, as `Tasks` does. It fails with Conflict (`instance_changed`), and nothing
+        is stored, when the generation is not the next one of the instance, or the instance is not that of this agent
+        and token.
         """
 
     async def declare(self, agent_id: str, skills: Sequence[SkillRecord]) -> None:

@@ -219,7 +219,7 @@ class MemoryNetwork:
 
     async def _live(self) -> None:
         error: BaseException | None = None
-        lives = (self._door.run(), self._router.run(), self.engine.dispatcher.run(), self._hasten())
+        lives = (self._door.run(), self._router.run(), self.engine.dispatcher.deadlines.run(), self._hasten())
         try:
             async with asyncio.TaskGroup() as group:
                 own = [group.create_task(life) for life in lives]

@@ -27,8 +27,8 @@ class Settable:
 async def prepared(folder: Path) -> AsyncIterator[tuple[Api, Settable]]:
     settable = Settable()
     async with api(folder, clock=settable.clock) as running, asyncio.timeout(10.0), asyncio.TaskGroup() as group:
-        settable.clock.jumped = running.engine.dispatcher.forgive
-        looking = group.create_task(running.engine.dispatcher.run())
+        settable.clock.jumped = running.engine.dispatcher.deadlines.forgive
+        looking = group.create_task(running.engine.dispatcher.deadlines.run())
         await running.admin.post("/api/v1/agents", json={"name": "hello"})
         await running.connect(running.admin, "hello", GREET, slots=1)
         yield running, settable

@@ -208,7 +208,7 @@ async def test_a_question_that_cannot_be_asked_ends_its_task_with_an_error_and_i
 
 async def test_a_question_that_nobody_answers_expires_and_its_agent_is_told(tmp_path: Path) -> None:
     async with stage(tmp_path) as on, asyncio.TaskGroup() as group:
-        running = group.create_task(on.atlas.engine.dispatcher.run())
+        running = group.create_task(on.atlas.engine.dispatcher.deadlines.run())
         with on.atlas.engine.feed.watch(on.task) as watch:
             await on.ask(timeout=0.05)
             async with asyncio.timeout(SECONDS):

@@ -17,7 +17,7 @@ from agentic_atlas.backend.engine import dispatch
 from agentic_atlas.backend.engine.credit import Credits
 from agentic_atlas.backend.engine.dispatch import Dispatcher
 from agentic_atlas.backend.engine.feed import Feed
-from agentic_atlas.backend.ports import Decide, Tasks
+from agentic_atlas.backend.ports import Decide, Tasks, Write
 from agentic_atlas.backend.store.database import open_store
 from agentic_atlas.bus.local import LocalBus
 from agentic_atlas.errors import Unavailable
@@ -40,15 +40,15 @@ class Failing:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._tasks, name)
 
-    def change(self, task_id: str, decide: Decide) -> asyncio.Future[Any]:
+    def change(self, task_id: str, decide: Decide) -> Write[Any]:
         return self._failed() if self.errors else self._change(task_id, decide)
 
-    def shift(self, seconds: float) -> asyncio.Future[None]:
+    def shift(self, seconds: float) -> Write[None]:
         return self._failed() if self.errors else self._shift(seconds)
 
-    def _failed(self) -> asyncio.Future[Any]:
-        failed = asyncio.get_running_loop().create_future()
-        failed.set_exception(self.errors.pop(0))
+    def _failed(self) -> Write[Any]:
+        failed: Write[Any] = Write()
+        failed.settle(self.errors.pop(0))
         return failed
 
 
@@ -103,7 +103,7 @@ async def test_an_alarm_that_fails_for_a_fault_of_ours_is_told_and_rings_again()
     async with scene() as at, asyncio.TaskGroup() as group:
         task = (await at.dispatcher.add(submitted(1, queue_expires_at=NOW), None)).task
         at.tasks.errors += [BUG]
-        looking = group.create_task(at.dispatcher.run())
+        looking = group.create_task(at.dispatcher.deadlines.run())
         while not at.log.lines:
             assert (await at.stored(task.id)).state == "submitted"
         at.now += 1.0
@@ -117,28 +117,28 @@ async def test_a_step_of_the_clock_that_is_stored_at_the_second_try_moves_what_i
     async with scene() as at:
         resting = (await at.dispatcher.add(submitted(1, not_before=NOW + 60.0), None)).task
         at.tasks.errors += [AWAY]
-        at.dispatcher.forgive(3600.0)
+        at.dispatcher.deadlines.forgive(3600.0)
         while (await at.stored(resting.id)).not_before != NOW + 3660.0:
             pass
         census = at.dispatcher.census
-        assert not census.ready(LIBRARY.id, NOW + 3659.0)
-        assert census.ready(LIBRARY.id, NOW + 3661.0)
+        assert not census.queues.ready(LIBRARY.id, NOW + 3659.0)
+        assert census.queues.ready(LIBRARY.id, NOW + 3661.0)
 
 
 async def test_no_alarm_is_late_by_a_step_back_that_was_stored_only_after_another_change() -> None:
     async with scene() as at, asyncio.TaskGroup() as group:
         task = (await at.dispatcher.add(submitted(1, timeout=60.0), None)).task
-        await at.dispatcher.apply(task.id, partial(lifecycle.claim, instance_id="inst_1", now=NOW))
-        await at.dispatcher.apply(task.id, partial(lifecycle.accept, attempt=1, now=NOW))
+        await at.dispatcher.change(task.id, partial(lifecycle.claim, instance_id="inst_1", now=NOW))
+        await at.dispatcher.change(task.id, partial(lifecycle.accept, attempt=1, now=NOW))
         at.now = NOW - 3600.0
         at.tasks.errors += [AWAY]
-        at.dispatcher.forgive(-3600.0)
+        at.dispatcher.deadlines.forgive(-3600.0)
         log = partial(lifecycle.report, attempt=1, n=1, kind=TaskEventKind.LOG, data=b"{}", now=at.now)
-        await at.dispatcher.apply(task.id, log)
+        await at.dispatcher.change(task.id, log)
         while (await at.stored(task.id)).accepted_at != at.now:
             pass
         at.now += 70.0
-        looking = group.create_task(at.dispatcher.run())
+        looking = group.create_task(at.dispatcher.deadlines.run())
         while (await at.stored(task.id)).state == "working":
             pass
         looking.cancel()
@@ -161,12 +161,12 @@ async def test_the_tasks_of_a_deleted_agent_end_though_the_store_is_away_at_firs
                 pass
         assert failing.errors == []
         caller = (await stored.get(made[0])).caller.id  # type: ignore[union-attr]
-        assert atlas.engine.dispatcher.position(agent_id, caller, 0) == 0.0
+        assert atlas.engine.dispatcher.census.queues.position(agent_id, caller, 0) == 0.0
 
 
 async def test_nothing_is_kept_for_an_agent_that_was_deleted() -> None:
     async with scene() as at:
-        first = at.dispatcher.position(LIBRARY.id, CALLER.id, 0)
-        assert at.dispatcher.position(LIBRARY.id, CALLER.id, 0) > first
+        first = at.dispatcher.census.queues.position(LIBRARY.id, CALLER.id, 0)
+        assert at.dispatcher.census.queues.position(LIBRARY.id, CALLER.id, 0) > first
         at.dispatcher.forget(LIBRARY.id)
-        assert at.dispatcher.position(LIBRARY.id, CALLER.id, 0) == first
+        assert at.dispatcher.census.queues.position(LIBRARY.id, CALLER.id, 0) == first

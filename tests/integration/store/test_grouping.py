@@ -80,14 +80,15 @@ async def carried_out(
 ) -> list[object]:
     """Return the result of each operation, or what its error is told by, when they are done in groups of this size."""
     writer = Writer(engine, most_in_group=group, remembered_bytes=remembered_bytes)
-    futures = [writer.submit(operation) for operation in operations]
+    writes = [writer.submit(operation) for operation in operations]
     writer.start()
     try:
         async with asyncio.timeout(SECONDS_FOR_ALL):
-            await asyncio.wait(futures)
+            for write in writes:
+                await write.over()
     finally:
         writer.close()
-    return [told(error) if (error := future.exception()) else future.result() for future in futures]
+    return [told(write.error) if write.error else write.value for write in writes]
 
 
 def told(error: BaseException) -> object:

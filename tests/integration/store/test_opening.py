@@ -178,8 +178,8 @@ def test_damage_that_a_killed_process_left_is_found(path: Path) -> None:
 
 async def test_closing_finishes_what_was_asked_for(path: Path, opened: Open) -> None:
     async with opened() as closed:
-        futures = [closed.tasks.add(submitted(n)) for n in range(2_000)]
-    assert [(await future).created for future in futures] == [True] * 2_000
+        writes = [closed.tasks.add(submitted(n)) for n in range(2_000)]
+    assert [(await write).created for write in writes] == [True] * 2_000
     with pytest.raises(Unavailable):
         await closed.tasks.get("task_00000001")
     with pytest.raises(Unavailable):

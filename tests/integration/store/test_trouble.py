@@ -32,11 +32,13 @@ async def test_a_write_waits_for_a_short_lock_of_another_program(path: Path, ope
     async with opened() as store:
         await store.tasks.add(submitted(1))
         with locked(path):
-            future = store.tasks.add(submitted(2))
-            await asyncio.wait([future], timeout=1.0)
-            assert not future.done()
+            write = store.tasks.add(submitted(2))
+            with pytest.raises(TimeoutError):
+                async with asyncio.timeout(1.0):
+                    await write
+            assert not write.done
             assert await store.tasks.get("task_00000001") is not None
-        assert (await future).created
+        assert (await write).created
 
 
 async def test_a_long_lock_is_told_to_all_who_wait_and_leaves_no_trace(
@@ -47,10 +49,11 @@ async def test_a_long_lock_is_told_to_all_who_wait_and_leaves_no_trace(
     async with opened() as store:
         await store.tasks.add(submitted(0))
         with locked(path):
-            futures = [store.tasks.add(submitted(n)) for n in range(1, 2_000)]
-            await asyncio.wait(futures)
-        for future in futures:
-            error = future.exception()
+            writes = [store.tasks.add(submitted(n)) for n in range(1, 2_000)]
+            for write in writes:
+                await write.over()
+        for write in writes:
+            error = write.error
             assert isinstance(error, Unavailable)
             assert error.code == "store_unavailable"
             assert error.retry_after > 0
@@ -63,15 +66,15 @@ async def test_the_loop_runs_on_while_the_store_is_locked(path: Path, opened: Op
         await store.tasks.add(submitted(1))
         with locked(path):
             loop = asyncio.get_running_loop()
-            future = store.tasks.add(submitted(2))
+            write = store.tasks.add(submitted(2))
             longest = 0.0
             for _ in range(200):
                 before = loop.time()
                 await asyncio.sleep(0)
                 longest = max(longest, loop.time() - before)
-            assert not future.done()
+            assert not write.done
             assert longest < 0.1
-        await future
+        await write
 
 
 @pytest.fixture
@@ -115,10 +118,10 @@ def fill(file: Path) -> None:
 async def test_reads_come_back_while_many_writes_wait(opened: Open) -> None:
     async with opened() as store:
         await store.tasks.add(submitted(0))
-        futures = [store.tasks.add(submitted(n)) for n in range(1, 5_000)]
+        writes = [store.tasks.add(submitted(n)) for n in range(1, 5_000)]
         assert await store.tasks.get("task_00000000") is not None
-        assert not futures[-1].done()
-        assert (await futures[-1]).created
+        assert not writes[-1].done
+        assert (await writes[-1]).created
 
 
 async def test_more_reads_than_threads_are_answered_in_turn(opened: Open) -> None:

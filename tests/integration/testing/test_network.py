@@ -19,7 +19,7 @@ async def test_a_handler_that_outlives_its_task_counts_as_work() -> None:
     task = await AsyncCaller(network, "gated").submit("work")
     assert await asyncio.to_thread(gated.entered.acquire, timeout=SECONDS)
     now = network.engine.clock()
-    await network.engine.dispatcher.apply(task.id, lambda one: lifecycle.force(one, None, TIMEOUT, now))
+    await network.engine.dispatcher.change(task.id, lambda one: lifecycle.force(one, None, TIMEOUT, now))
     with network.awaited():
         assert not network.idle()
     gated.open.set()

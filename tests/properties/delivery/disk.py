@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from asyncio import AbstractEventLoop, Future
+from asyncio import AbstractEventLoop
 from collections import deque
 from collections.abc import Callable
 from functools import cache
@@ -19,6 +19,7 @@ from sqlalchemy import Connection, select
 
 from agentic_atlas.backend.domain.kept import Kept
 from agentic_atlas.backend.domain.records import AgentRecord, ApiKey, Role, Task, TaskEvent, Token, User
+from agentic_atlas.backend.ports import Write
 from agentic_atlas.backend.store import sqlite
 from agentic_atlas.backend.store.database import REMEMBERED_BYTES, SqlStore
 from agentic_atlas.backend.store.errors import AWAY
@@ -62,7 +63,7 @@ class Disk:
         if image is not None:
             self._driver.deserialize(image)
         self._writer = _Writer(self)
-        self._waiting: deque[tuple[AnyOperation, Future[Any]]] = deque()
+        self._waiting: deque[tuple[AnyOperation, Write[Any]]] = deque()
         self._due = False
 
     def open(self) -> SqlStore:
@@ -87,11 +88,11 @@ class Disk:
         """How many writes wait."""
         return len(self._waiting)
 
-    def take(self, writer: _Writer, operation: AnyOperation, future: Future[Any]) -> None:
+    def take(self, writer: _Writer, operation: AnyOperation, write: Write[Any]) -> None:
         """Queue a write; one of a server that was killed comes to nothing."""
         if writer is not self._writer:
             return
-        self._waiting.append((operation, future))
+        self._waiting.append((operation, write))
         if not self.holding and not self._due:
             self._due = True
             self._loop.call_soon(self._commit_due)
@@ -117,14 +118,14 @@ class Disk:
             results = carried_out.carry_out([operation for operation, _ in group])
         carried_out.committed()
         if tell:
-            for (_, future), result in zip(group, results, strict=True):
-                _settle(future, result)
+            for (_, write), result in zip(group, results, strict=True):
+                write.settle(result)
 
     def fail(self, most: int | None = None) -> None:
         """What waits, or the first few of it, can't be stored."""
         for _ in range(len(self._waiting) if most is None else min(most, len(self._waiting))):
-            _, future = self._waiting.popleft()
-            _settle(future, Unavailable("the disk does not answer", code=AWAY))
+            _, write = self._waiting.popleft()
+            write.settle(Unavailable("the disk does not answer", code=AWAY))
 
     def tasks(self) -> list[Task]:
         """Return all tasks, as committed."""
@@ -149,10 +150,10 @@ class _Writer:
     def __init__(self, disk: Disk) -> None:
         self._disk = disk
 
-    def submit(self, operation: Operation[T]) -> Future[T]:
-        future: Future[T] = asyncio.get_running_loop().create_future()
-        self._disk.take(self, operation, future)
-        return future
+    def submit(self, operation: Operation[T]) -> Write[T]:
+        write: Write[T] = Write()
+        self._disk.take(self, operation, write)
+        return write
 
 
 class _Readers:
@@ -187,12 +188,3 @@ async def _furnish(store: SqlStore) -> None:
         await store.agents.add(agent)
     for token, name in TOKENS.items():
         await store.tokens.add(Token(token, AGENTS[name].id, token, EPOCH, FOR_EVER))
-
-
-def _settle(future: Future[Any], result: object) -> None:
-    if future.done():
-        return
-    if isinstance(result, Exception):
-        future.set_exception(result)
-    else:
-        future.set_result(result)

@@ -423,7 +423,7 @@ class Delivery(RuleBasedStateMachine):
         self.loop.passes(RECOVERY)
         router, dispatcher = self.server.router, self.server.engine.dispatcher
         assert len(router._leases) == 0
-        assert len(dispatcher._alarms) == 0
+        assert len(dispatcher.deadlines._alarms) == 0
         assert all(len(agent.deliveries) == 0 for agent in self._registered())
         self._dead_connections_are_found()
         for process in self.processes.values():

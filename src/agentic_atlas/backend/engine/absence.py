@@ -43,13 +43,13 @@ class Absence:
 
     def absent(self, agent_id: str) -> None:
         """No instance of the agent has been there for one grace period: fail what waits for it and would not."""
-        for task in self._dispatcher.census.impatient(agent_id):
+        for task in self._dispatcher.census.queues.impatient(agent_id):
             self._dispatcher.insist(task.id, partial(_unclaimed, now=self._clock()))
 
     def nobody_came(self) -> None:
         """The grace period after a start is over: nobody is expected any more."""
         self._expected.clear()
-        for agent_id in self._dispatcher.census.waited_for():
+        for agent_id in self._dispatcher.census.queues.agents():
             if not self._credit.online(agent_id):
                 self.absent(agent_id)
 
@@ -58,7 +58,7 @@ class Absence:
         if self.away(task.agent_id):
             # One that can't be stored now ends when the agent has been away for long enough.
             with suppress(Unavailable, Busy):
-                await self._dispatcher.apply(task.id, partial(_unclaimed, now=self._clock()))
+                await self._dispatcher.change(task.id, partial(_unclaimed, now=self._clock()))
 
 
 def _unclaimed(task: Task, *, now: float) -> lifecycle.Change | None:

@@ -59,190 +59,6 @@ class OpenTask(msgspec.Struct, frozen=True):
     """False while its insert is on its way: it counts, and nothing is to be done about it yet."""
 
 
-class Census:
-    """The open tasks of this process's store."""
-
-    def __init__(self, limits: OpenLimits | None = None) -> None:
-        self._limits = limits or OpenLimits()
-        self._tasks: dict[str, OpenTask] = {}
-        self._held: dict[str, dict[str, OpenTask]] = {}
-        self._waiting: dict[str, dict[str, OpenTask]] = {}
-        self._skills: dict[str, Counter[str]] = {}
-        self._by_caller: Counter[str] = Counter()
-        self._by_user: Counter[str] = Counter()
-        self._children: dict[str, set[str]] = {}
-
-    def __len__(self) -> int:
-        return len(self._tasks)
-
-    def __iter__(self) -> Iterator[OpenTask]:
-        return iter(tuple(self._tasks.values()))
-
-    def check(self, agent_id: str, agent: str, caller: CallerRef) -> Busy | None:
-        """Return why another task of this caller for this agent is one too many, or None."""
-        limits = self._limits
-        if len(self._waiting.get(agent_id, ())) >= limits.queue_per_agent:
-            message = f"{limits.queue_per_agent} tasks wait for {agent} already: wait until some have ended"
-            return Busy(message, code="agent_queue_full", retry_after=RETRY_AFTER)
-        if self._by_caller[_key(caller)] >= limits.open_per_caller:
-            message = f"{limits.open_per_caller} of your tasks have not ended yet: wait until some have ended"
-            return Busy(message, code="too_many_open_tasks", retry_after=RETRY_AFTER)
-        if self._by_user[caller.user_id] >= limits.open_per_user:
-            message = f"{limits.open_per_user} tasks of your user have not ended yet: wait until some have ended"
-            return Busy(message, code="too_many_open_tasks", retry_after=RETRY_AFTER)
-        if len(self._tasks) >= limits.open_tasks:
-            message = f"{limits.open_tasks} tasks of this network have not ended yet: wait until some have ended"
-            return Busy(message, code="network_full", retry_after=RETRY_AFTER)
-        return None
-
-    def expect(self, task: Task) -> None:
-        """The task's insert is on its way; `see` or `forget` follows."""
-        self._put(_seen(task, stored=False))
-
-    def see(self, task: Task) -> None:
-        """The task is so now; one that has ended is forgotten."""
-        seen = None if task.terminal else _seen(task, stored=True)
-        if seen is not None and seen == self._tasks.get(task.id):
-            return
-        self.forget(task.id)
-        if seen is not None:
-            self._put(seen)
-
-    def forget(self, task_id: str) -> None:
-        """The task has ended, or was not stored after all."""
-        seen = self._tasks.pop(task_id, None)
-        if seen is None:
-            return
-        self._leave(seen)
-        _less(self._by_caller, seen.caller)
-        _less(self._by_user, seen.user)
-        if seen.parent_id is not None:
-            self._children[seen.parent_id].discard(task_id)
-            if not self._children[seen.parent_id]:
-                del self._children[seen.parent_id]
-
-    def get(self, task_id: str) -> OpenTask | None:
-        """Return the task; None when it has ended or never was."""
-        return self._tasks.get(task_id)
-
-    def children(self, task_id: str) -> tuple[str, ...]:
-        """Return the ids of the open tasks that this one called and that nobody has asked to stop."""
-        called = self._children.get(task_id, ())
-        return tuple(child for child in called if not self._tasks[child].stopping)
-
-    def called(self, task_id: str) -> list[OpenTask]:
-        """Return the open tasks that this one called."""
-        return [self._tasks[child] for child in self._children.get(task_id, ())]
-
-    def of_agent(self, agent_id: str) -> tuple[str, ...]:
-        """Return the ids of the agent's open tasks."""
-        return tuple(task.id for task in self._tasks.values() if task.agent_id == agent_id)
-
-    def shift(self, seconds: float) -> None:
-        """The clock was set: what rests before a retry rests as long as before."""
-        for task in self:
-            if task.not_before is not None:
-                self.forget(task.id)
-                self._put(msgspec.structs.replace(task, not_before=task.not_before + seconds))
-
-    def held(self) -> tuple[OpenTask, ...]:
-        """Return the tasks that an instance holds an attempt of."""
-        return tuple(task for of_agent in self._held.values() for task in of_agent.values())
-
-    def held_by(self, agent_id: str) -> list[OpenTask]:
-        """Return those of them that instances of this agent hold."""
-        return list(self._held.get(agent_id, {}).values())
-
-    def queue_length(self, agent_id: str) -> int:
-        """Return how many tasks wait for this agent."""
-        return len(self._waiting.get(agent_id, ()))
-
-    def waited_for(self) -> tuple[str, ...]:
-        """Return the ids of the agents that tasks wait for."""
-        return tuple(self._waiting)
-
-    def next_of_each_skill(self, agent_id: str, now: float) -> list[OpenTask]:
-        """Return of each skill one task that waits for this agent and could begin now."""
-        found: dict[str, OpenTask] = {}
-        for task in self._waiting.get(agent_id, {}).values():
-            if len(found) == len(self._skills[agent_id]):
-                break
-            if task.stored and (task.not_before is None or task.not_before <= now):
-                found.setdefault(task.skill, task)
-        return list(found.values())
-
-    def impatient(self, agent_id: str) -> list[OpenTask]:
-        """Return those that wait for this agent only while it is there."""
-        return [task for task in self._waiting.get(agent_id, {}).values() if task.impatient]
-
-    def skills_waited_for(self, agent_id: str) -> Set[str]:
-        """Return the skills of the tasks that wait for this agent."""
-        return self._skills.get(agent_id, Counter()).keys()
-
-    def ready(self, agent_id: str, now: float) -> set[str]:
-        """Return the skills of those of them that could begin now."""
-        waiting = self._waiting.get(agent_id, {}).values()
-        return {task.skill for task in waiting if task.stored and (task.not_before is None or task.not_before <= now)}
-
-    def states(self) -> dict[TaskState, int]:
-        """Return how many tasks are in each state that is not an end."""
-        held = Counter(task.state for task in self.held())
-        return {state: held[state] for state in sorted(LEASED)} | {TaskState.SUBMITTED: len(self) - held.total()}
-
-    def _leave(self, seen: OpenTask) -> None:
-        """It does not wait for its agent any more, nor does an instance hold it."""
-        for of_agents in (self._waiting, self._held):
-            of_agent = of_agents.get(seen.agent_id, {})
-            if of_agent.pop(seen.id, None) is not None and not of_agent:
-                del of_agents[seen.agent_id]
-        if seen.state is TaskState.SUBMITTED:
-            skills = self._skills[seen.agent_id]
-            _less(skills, seen.skill)
-            if not skills:
-                del self._skills[seen.agent_id]
-
-    def _put(self, seen: OpenTask) -> None:
-        self._tasks[seen.id] = seen
-        self._by_caller[seen.caller] += 1
-        self._by_user[seen.user] += 1
-        if seen.state is TaskState.SUBMITTED:
-            self._waiting.setdefault(seen.agent_id, {})[seen.id] = seen
-            self._skills.setdefault(seen.agent_id, Counter())[seen.skill] += 1
-        elif seen.stored:
-            self._held.setdefault(seen.agent_id, {})[seen.id] = seen
-        if seen.parent_id is not None:
-            self._children.setdefault(seen.parent_id, set()).add(seen.id)
-
-
-def _seen(task: Task, *, stored: bool) -> OpenTask:
-    return OpenTask(
-        task.id,
-        task.agent_id,
-        task.agent,
-        task.skill,
-        _key(task.caller),
-        task.caller.user_id,
-        task.parent_id,
-        task.state,
-        task.attempt,
-        task.instance_id,
-        task.not_before,
-        task.impatient,
-        task.cancel_reason is not None,
-        stored,
-    )
-
-
-def _key(caller: CallerRef) -> str:
-    return f"{caller.kind}:{caller.id}"
-
-
-def _less(counts: Counter[str], key: str) -> None:
-    counts[key] -= 1
-    if not counts[key]:
-        del counts[key]
-
-
 class FairOrder:
     """Virtual clocks of one queue: an agent's tasks of one priority, for those of a higher one are served out of turn.
 
@@ -286,13 +102,15 @@ class FairOrder:
         self._now = max(held, default=self._now if first is None else first)
 
 
-class FairQueues:
-    """The virtual clocks of all agents' queues: one for each agent and priority that had tasks in this process."""
+class Queues:
+    """The tasks that wait for each agent, with their turns: one order for each agent and priority."""
 
     def __init__(self) -> None:
+        self._waiting: dict[str, dict[str, OpenTask]] = {}
+        self._skills: dict[str, Counter[str]] = {}
         self._orders: defaultdict[str, defaultdict[int, FairOrder]] = defaultdict(lambda: defaultdict(FairOrder))
 
-    def next(self, agent_id: str, priority: int, caller: str) -> float:
+    def position(self, agent_id: str, caller: str, priority: int) -> float:
         """Return the place of this caller's next task among the agent's tasks of this priority."""
         return self._orders[agent_id][priority].next(caller)
 
@@ -307,7 +125,7 @@ class FairQueues:
             self._orders[task.agent_id][task.priority].served(task.position)
 
     def resume(self, open_tasks: Sequence[Task]) -> None:
-        """Take up what was open when the process started."""
+        """Take up the turns of what was open when the process started."""
         queues: defaultdict[tuple[str, int], list[Task]] = defaultdict(list)
         for task in open_tasks:
             queues[task.agent_id, task.priority].append(task)
@@ -317,5 +135,198 @@ class FairQueues:
             self._orders[agent_id][priority].resume(waiting, held)
 
     def forget(self, agent_id: str) -> None:
-        """The agent was deleted: it has no queues any more."""
+        """The agent was deleted: nobody has a turn with it any more."""
         self._orders.pop(agent_id, None)
+
+    def enter(self, task: OpenTask) -> None:
+        """The task waits for its agent."""
+        self._waiting.setdefault(task.agent_id, {})[task.id] = task
+        self._skills.setdefault(task.agent_id, Counter())[task.skill] += 1
+
+    def leave(self, task: OpenTask) -> None:
+        """It does not any more."""
+        waiting, skills = self._waiting[task.agent_id], self._skills[task.agent_id]
+        del waiting[task.id]
+        _less(skills, task.skill)
+        if not waiting:
+            del self._waiting[task.agent_id], self._skills[task.agent_id]
+
+    def length(self, agent_id: str) -> int:
+        """Return how many tasks wait for this agent."""
+        return len(self._waiting.get(agent_id, ()))
+
+    def agents(self) -> tuple[str, ...]:
+        """Return the ids of the agents that tasks wait for."""
+        return tuple(self._waiting)
+
+    def next_of_each_skill(self, agent_id: str, now: float) -> list[OpenTask]:
+        """Return of each skill one task that waits for this agent and could begin now."""
+        found: dict[str, OpenTask] = {}
+        for task in self._waiting.get(agent_id, {}).values():
+            if len(found) == len(self._skills[agent_id]):
+                break
+            if task.stored and (task.not_before is None or task.not_before <= now):
+                found.setdefault(task.skill, task)
+        return list(found.values())
+
+    def impatient(self, agent_id: str) -> list[OpenTask]:
+        """Return those that wait for this agent only while it is there."""
+        return [task for task in self._waiting.get(agent_id, {}).values() if task.impatient]
+
+    def skills(self, agent_id: str) -> Set[str]:
+        """Return the skills of the tasks that wait for this agent."""
+        return self._skills.get(agent_id, Counter()).keys()
+
+    def ready(self, agent_id: str, now: float) -> set[str]:
+        """Return the skills of those of them that could begin now."""
+        waiting = self._waiting.get(agent_id, {}).values()
+        return {task.skill for task in waiting if task.stored and (task.not_before is None or task.not_before <= now)}
+
+
+class Census:
+    """The open tasks of this process's store.
+
+    Attributes:
+        queues: those that wait for their agents.
+    """
+
+    def __init__(self, limits: OpenLimits | None = None) -> None:
+        self.queues = Queues()
+        self._limits = limits or OpenLimits()
+        self._tasks: dict[str, OpenTask] = {}
+        self._held: dict[str, dict[str, OpenTask]] = {}
+        self._by_caller: Counter[str] = Counter()
+        self._by_user: Counter[str] = Counter()
+        self._children: dict[str, set[str]] = {}
+
+    def __len__(self) -> int:
+        return len(self._tasks)
+
+    def __iter__(self) -> Iterator[OpenTask]:
+        return iter(tuple(self._tasks.values()))
+
+    def check(self, agent_id: str, agent: str, caller: CallerRef) -> Busy | None:
+        """Return why another task of this caller for this agent is one too many, or None."""
+        limits = self._limits
+        if self.queues.length(agent_id) >= limits.queue_per_agent:
+            message = f"{limits.queue_per_agent} tasks wait for {agent} already: wait until some have ended"
+            return Busy(message, code="agent_queue_full", retry_after=RETRY_AFTER)
+        if self._by_caller[_key(caller)] >= limits.open_per_caller:
+            message = f"{limits.open_per_caller} of your tasks have not ended yet: wait until some have ended"
+            return Busy(message, code="too_many_open_tasks", retry_after=RETRY_AFTER)
+        if self._by_user[caller.user_id] >= limits.open_per_user:
+            message = f"{limits.open_per_user} tasks of your user have not ended yet: wait until some have ended"
+            return Busy(message, code="too_many_open_tasks", retry_after=RETRY_AFTER)
+        if len(self._tasks) >= limits.open_tasks:
+            message = f"{limits.open_tasks} tasks of this network have not ended yet: wait until some have ended"
+            return Busy(message, code="network_full", retry_after=RETRY_AFTER)
+        return None
+
+    def expect(self, task: Task) -> None:
+        """The task's insert is on its way; `see` or `forget` follows."""
+        self._put(_seen(task, stored=False))
+
+    def see(self, task: Task) -> None:
+        """The task is so now; one that has ended is forgotten."""
+        seen = None if task.terminal else _seen(task, stored=True)
+        if seen is not None and seen == self._tasks.get(task.id):
+            return
+        self.forget(task.id)
+        if seen is not None:
+            self._put(seen)
+
+    def forget(self, task_id: str) -> None:
+        """The task has ended, or was not stored after all."""
+        seen = self._tasks.pop(task_id, None)
+        if seen is None:
+            return
+        if seen.state is TaskState.SUBMITTED:
+            self.queues.leave(seen)
+        elif seen.stored:
+            held = self._held[seen.agent_id]
+            del held[task_id]
+            if not held:
+                del self._held[seen.agent_id]
+        _less(self._by_caller, seen.caller)
+        _less(self._by_user, seen.user)
+        if seen.parent_id is not None:
+            self._children[seen.parent_id].discard(task_id)
+            if not self._children[seen.parent_id]:
+                del self._children[seen.parent_id]
+
+    def get(self, task_id: str) -> OpenTask | None:
+        """Return the task; None when it has ended or never was."""
+        return self._tasks.get(task_id)
+
+    def children(self, task_id: str) -> tuple[str, ...]:
+        """Return the ids of the open tasks that this one called and that nobody has asked to stop."""
+        called = self._children.get(task_id, ())
+        return tuple(child for child in called if not self._tasks[child].stopping)
+
+    def called(self, task_id: str) -> list[OpenTask]:
+        """Return the open tasks that this one called."""
+        return [self._tasks[child] for child in self._children.get(task_id, ())]
+
+    def of_agent(self, agent_id: str) -> tuple[str, ...]:
+        """Return the ids of the agent's open tasks."""
+        return tuple(task.id for task in self._tasks.values() if task.agent_id == agent_id)
+
+    def shift(self, seconds: float) -> None:
+        """The clock was set: what rests before a retry rests as long as before."""
+        for task in self:
+            if task.not_before is not None:
+                self.forget(task.id)
+                self._put(msgspec.structs.replace(task, not_before=task.not_before + seconds))
+
+    def held(self) -> tuple[OpenTask, ...]:
+        """Return the tasks that an instance holds an attempt of."""
+        return tuple(task for of_agent in self._held.values() for task in of_agent.values())
+
+    def held_by(self, agent_id: str) -> list[OpenTask]:
+        """Return those of them that instances of this agent hold."""
+        return list(self._held.get(agent_id, {}).values())
+
+    def states(self) -> dict[TaskState, int]:
+        """Return how many tasks are in each state that is not an end."""
+        held = Counter(task.state for task in self.held())
+        return {state: held[state] for state in sorted(LEASED)} | {TaskState.SUBMITTED: len(self) - held.total()}
+
+    def _put(self, seen: OpenTask) -> None:
+        self._tasks[seen.id] = seen
+        self._by_caller[seen.caller] += 1
+        self._by_user[seen.user] += 1
+        if seen.state is TaskState.SUBMITTED:
+            self.queues.enter(seen)
+        elif seen.stored:
+            self._held.setdefault(seen.agent_id, {})[seen.id] = seen
+        if seen.parent_id is not None:
+            self._children.setdefault(seen.parent_id, set()).add(seen.id)
+
+
+def _seen(task: Task, *, stored: bool) -> OpenTask:
+    return OpenTask(
+        task.id,
+        task.agent_id,
+        task.agent,
+        task.skill,
+        _key(task.caller),
+        task.caller.user_id,
+        task.parent_id,
+        task.state,
+        task.attempt,
+        task.instance_id,
+        task.not_before,
+        task.impatient,
+        task.cancel_reason is not None,
+        stored,
+    )
+
+
+def _key(caller: CallerRef) -> str:
+    return f"{caller.kind}:{caller.id}"
+
+
+def _less(counts: Counter[str], key: str) -> None:
+    counts[key] -= 1
+    if not counts[key]:
+        del counts[key]

@@ -185,8 +185,8 @@ class Circles:
         """Return the queues that wait for a circle, each with the call that is to end."""
         census, search, now = self._dispatcher.census, self._search(), self._clock()
         found: dict[Queue, OpenTask] = {}
-        for agent_id in census.waited_for():
-            for task in census.next_of_each_skill(agent_id, now):
+        for agent_id in census.queues.agents():
+            for task in census.queues.next_of_each_skill(agent_id, now):
                 if (agent_id, task.skill) not in found:
                     found |= self._around(search, task)
         return found

@@ -135,11 +135,11 @@ class Engine:
     async def run(self, grace: float) -> None:
         """Do what is done by itself, until cancelled; agents are expected back for `grace` seconds."""
         async with asyncio.TaskGroup() as group:
-            for life in (self.dispatcher, self.monitor, self.circles, self.sightings):
+            for life in (self.dispatcher.deadlines, self.monitor, self.circles, self.sightings):
                 group.create_task(life.run())
             await asyncio.sleep(grace)
             self.absence.nobody_came()
 
     def forgive(self, seconds: float) -> None:
         """The wall clock was set by so many seconds, or the machine slept for them."""
-        self.dispatcher.forgive(seconds)
+        self.dispatcher.deadlines.forgive(seconds)

@@ -114,7 +114,7 @@ class Monitor:
         self._router.say(Audit(tuple(held)))
         for attempt in held.intersection(self.unleased):
             yield Finding(Invariant.RUNNING_WITHOUT_LEASE, attempt.task)
-        for agent_id in census.waited_for():
+        for agent_id in census.queues.agents():
             if self._dispatcher.claims.stalls(agent_id):
                 yield Finding(Invariant.WAITING_BESIDE_FREE_SLOTS, agent_id)
 

@@ -36,7 +36,7 @@ async def answer(engine: Engine, task: Task, value: bytes, number: int | None, *
         raise _none_open(task, number)
     await _check(engine, task, question, value, by)
     decide = partial(lifecycle.answer, question=question, value=value, by=by.name, now=engine.clock())
-    changed = await engine.dispatcher.apply(task.id, decide)
+    changed = await engine.dispatcher.change(task.id, decide)
     if not changed.changed or changed.task is None:
         raise _none_open(changed.task or task, number)
     return changed.task

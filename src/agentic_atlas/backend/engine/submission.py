@@ -3,10 +3,9 @@
 A batch is prepared as a whole and then handed to the store as a whole, so that it shares its commits.
 """
 
-import asyncio
-from asyncio import Future
 from collections.abc import Sequence
 from contextlib import nullcontext
+from dataclasses import dataclass
 from datetime import UTC
 
 import msgspec
@@ -18,7 +17,7 @@ from agentic_atlas.backend.domain.names import TASK, child_trace, full_name
 from agentic_atlas.backend.domain.records import AgentRecord, CallerRef, SkillRecord, Submitted, Task, User
 from agentic_atlas.backend.domain.terms import digest, effective
 from agentic_atlas.backend.engine.engine import Engine
-from agentic_atlas.backend.ports import Added
+from agentic_atlas.backend.ports import Added, Write
 from agentic_atlas.errors import AtlasError, Conflict, InvalidInput, Unavailable
 from agentic_atlas.protocol.caller.tasks import SubmitRequest
 from agentic_atlas.protocol.caller.values import LONGEST
@@ -31,8 +30,9 @@ QUEUE_TTL = 24 * 3600.0
 """Seconds a task waits for its agent unless its caller says otherwise."""
 
 
-class _Request(msgspec.Struct, frozen=True):
-    """Who asks, and for what."""
+@dataclass(slots=True)
+class _Request:
+    """Who asks, for what, and what becomes of it: it is refused, or prepared."""
 
     user: User
     caller: CallerRef
@@ -43,23 +43,13 @@ class _Request(msgspec.Struct, frozen=True):
     """The caller's own `traceparent`."""
     parent: Task | None = None
     retry_of: str | None = None
-
-
-class _Refused(msgspec.Struct, frozen=True):
-    """A request that can't become a new task."""
-
-    request: _Request
-    error: AtlasError
+    refusal: AtlasError | None = None
+    """Why it can't become a new task."""
     malformed: bool = False
     """Then nothing like it can have been taken before."""
-
-
-class _Prepared(msgspec.Struct, frozen=True):
-    """A task that counts already, and has its place in the queue and perhaps a slot: it has to be stored now."""
-
-    request: _Request
-    change: lifecycle.Change
-    slot: InstanceRef | None
+    change: lifecycle.Change | None = None
+    """The new task, which counts already, has its place in the queue and perhaps a slot: it has to be stored now."""
+    slot: InstanceRef | None = None
 
 
 async def submit(
@@ -83,20 +73,21 @@ async def submit(
         NotFound: no such agent or skill for this user.
         InvalidInput: the input does not fit the skill's schema, or an option is out of bounds; nothing is stored.
         Unavailable: the agent is offline and `queue_ttl` is 0 (`agent_offline`), it is disabled, or the store is away.
-        Busy: too many tasks wait for the agent, or have not ended (`domain.census`).
+        Busy: too many tasks wait for the agent, or have not ended (`engine.census`).
         Conflict: the idempotency key was used for something else.
     """
-    (prepared,) = await _prepare(engine, [_Request(user, caller, ask, bytes(ask.input), trace, parent, retry_of)])
+    request = _Request(user, caller, ask, bytes(ask.input), trace, parent, retry_of)
+    await _prepare(engine, [request])
     # Before it is stored, so that its end can't be missed.
-    watched = prepared.change.task.id if wait and isinstance(prepared, _Prepared) else None
+    watched = request.change.task.id if wait and request.change is not None else None
     with nullcontext() if watched is None else engine.feed.watch(watched) as watch:
-        (submitted,) = await _store(engine, [prepared])
+        (submitted,) = await _store(engine, [request])
         if isinstance(submitted, AtlasError):
             try:
                 raise submitted
             finally:
                 # Its traceback has this frame: the two would keep the input until somebody looks for garbage.
-                del prepared, submitted
+                del request, submitted
         task = submitted.task
         ended: Task | None = None
         if watch is not None and submitted.created:
@@ -114,7 +105,8 @@ async def submit_all(
     All of them together wait for hardly more than one: they are stored in the same commits.
     """
     requests = [_Request(user, caller, ask, bytes(ask.input)) for ask in asks]
-    return await _store(engine, await _prepare(engine, requests))
+    await _prepare(engine, requests)
+    return await _store(engine, requests)
 
 
 async def earlier(engine: Engine, user: User, caller: CallerRef, ask: SubmitRequest, refusal: AtlasError) -> Submitted:
@@ -132,22 +124,22 @@ async def earlier(engine: Engine, user: User, caller: CallerRef, ask: SubmitRequ
     return _same(user, older, ask)
 
 
-async def _prepare(engine: Engine, requests: Sequence[_Request]) -> list[_Prepared | _Refused]:
+async def _prepare(engine: Engine, requests: Sequence[_Request]) -> None:
     """Prepare what can become tasks, each by itself. Nothing may wait between this and `_store`."""
-    accepted = [await _accepted(engine, request) for request in requests]
+    wanted = [await _wanted(engine, request) for request in requests]
     # From here on nothing waits: whoever is prepared next finds those before in the queue.
-    return [
-        found if isinstance(found, _Refused) else _prepared(engine, request, *found)
-        for request, found in zip(requests, accepted, strict=True)
-    ]
+    for request, found in zip(requests, wanted, strict=True):
+        if found is not None:
+            _enqueue(engine, request, *found)
 
 
-async def _accepted(engine: Engine, request: _Request) -> tuple[AgentRecord, SkillRecord] | _Refused:
-    """Return whom the task is for. Waits only for what is not in memory, and for long schemas."""
+async def _wanted(engine: Engine, request: _Request) -> tuple[AgentRecord, SkillRecord] | None:
+    """Return whom the task is for, unless it is refused. Waits only for what is not in memory, and for long schemas."""
     user, ask = request.user, request.ask
-    fault = _fault(request.input, engine.limits.payload_bytes)
-    if fault is not None:
-        return _Refused(request, fault, malformed=True)
+    request.refusal = _fault(request.input, engine.limits.payload_bytes)
+    if request.refusal is not None:
+        request.malformed = True
+        return None
     try:
         agent = await engine.access.agent(user, ask.agent)
         skill = await engine.registry.skill(agent, ask.skill)
@@ -155,44 +147,49 @@ async def _accepted(engine: Engine, request: _Request) -> tuple[AgentRecord, Ski
         await engine.schemas.check(skill.input_schema, request.input, what="the input", name=skill.name, whose=user.id)
     except AtlasError as error:
         # What holds for a new task says nothing of one that there is.
-        return _Refused(request, error)
+        request.refusal = error
+        return None
     return agent, skill
 
 
-def _prepared(engine: Engine, request: _Request, agent: AgentRecord, skill: SkillRecord) -> _Prepared | _Refused:
-    caller, ask = request.caller, request.ask
-    refusal = _unreachable(engine, agent, ask) or engine.dispatcher.census.check(agent.id, agent.full_name, caller)
-    if refusal is not None:
-        return _Refused(request, refusal)
+def _enqueue(engine: Engine, request: _Request, agent: AgentRecord, skill: SkillRecord) -> None:
+    """Give the task its place in the queue, or a slot, unless it is refused."""
+    census = engine.dispatcher.census
+    request.refusal = _unreachable(engine, agent, request.ask) or census.check(
+        agent.id, agent.full_name, request.caller
+    )
+    if request.refusal is not None:
+        return
     try:
         task = _new_task(engine, request, agent, skill)
     except AtlasError as error:
-        return _Refused(request, error)
-    change = lifecycle.submit(task)
-    slot = engine.dispatcher.claims.slot_for(agent.id, task.skill)
-    claim = lifecycle.claim(change.task, slot.instance_id, task.created_at) if slot is not None else None
-    if claim is not None:
-        change = lifecycle.Change(claim.task, change.events + claim.events)
-    engine.dispatcher.expect(change)
-    return _Prepared(request, change, slot)
+        request.refusal = error
+        return
+    request.change = lifecycle.submit(task)
+    request.slot = engine.dispatcher.claims.slot_for(agent.id, task.skill)
+    if request.slot is not None:
+        claim = lifecycle.claim(request.change.task, request.slot.instance_id, task.created_at)
+        assert claim is not None
+        request.change = lifecycle.Change(claim.task, request.change.events + claim.events)
+    census.expect(request.change.task)
 
 
-async def _store(engine: Engine, prepared: Sequence[_Prepared | _Refused]) -> list[Submitted | AtlasError]:
+async def _store(engine: Engine, requests: Sequence[_Request]) -> list[Submitted | AtlasError]:
     """Store what is prepared, and return what became of each."""
-    adding = [engine.dispatcher.add(one.change, one.slot) if isinstance(one, _Prepared) else one for one in prepared]
-    futures = [one for one in adding if isinstance(one, Future)]
-    if futures:
-        await asyncio.wait(futures)
-    return [await _became(engine, one.request, added) for one, added in zip(prepared, adding, strict=True)]
+    writes = [
+        None if request.change is None else engine.dispatcher.add(request.change, request.slot) for request in requests
+    ]
+    return [await _became(engine, request, write) for request, write in zip(requests, writes, strict=True)]
 
 
-async def _became(engine: Engine, request: _Request, added: "Future[Added] | _Refused") -> Submitted | AtlasError:
+async def _became(engine: Engine, request: _Request, write: Write[Added] | None) -> Submitted | AtlasError:
     try:
-        if isinstance(added, _Refused) and added.malformed:
-            return added.error
-        if isinstance(added, _Refused):
-            return await earlier(engine, request.user, request.caller, request.ask, added.error)
-        stored = added.result()
+        if request.refusal is not None and request.malformed:
+            return request.refusal
+        if write is None:
+            assert request.refusal is not None
+            return await earlier(engine, request.user, request.caller, request.ask, request.refusal)
+        stored = await write
         if not stored.created:
             return _same(request.user, stored.task, request.ask)
     except AtlasError as error:
@@ -278,7 +275,7 @@ def _new_task(engine: Engine, request: _Request, agent: AgentRecord, skill: Skil
         body_digest=None if ask.idempotency_key is None else _digest(agent.id, ask),
         retry_of=request.retry_of,
         # Last: a submit that is refused costs its caller no place in the queue.
-        position=engine.dispatcher.position(agent.id, caller.id, ask.priority),
+        position=engine.dispatcher.census.queues.position(agent.id, caller.id, ask.priority),
     )
 
 

@@ -1,13 +1,12 @@
 """Agents, their skills and instances behind the port."""
 
-from asyncio import Future
 from collections.abc import Mapping, Sequence
 
 import msgspec
 from sqlalchemy import Connection, bindparam, case, delete, insert, select, update
 
 from agentic_atlas.backend.domain.records import AgentRecord, Instance, SkillRecord
-from agentic_atlas.backend.ports import MOST_INSTANCES
+from agentic_atlas.backend.ports import MOST_INSTANCES, Write
 from agentic_atlas.backend.store.readers import Readers
 from agentic_atlas.backend.store.rows import AGENTS, INSTANCES, SKILLS
 from agentic_atlas.backend.store.tables import agents, instances, skills, tokens
@@ -72,7 +71,7 @@ class SqlAgents:
             Statement(lambda connection: _register(connection, instance, description, skills))
         )
 
-    def come_back(self, instance: Instance) -> "Future[None]":
+    def come_back(self, instance: Instance) -> Write[None]:
         """See the port."""
         return self._writer.submit(Statement(lambda connection: _come_back(connection, instance)))
 

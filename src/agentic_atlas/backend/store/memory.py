@@ -3,8 +3,6 @@
 It keeps the promises of `ports.Store` that do not speak of a disk; writes happen at once, in the order of the calls.
 """
 
-import asyncio
-from asyncio import Future
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from functools import partial
 from typing import TypeVar
@@ -42,6 +40,7 @@ from agentic_atlas.backend.ports import (
     Summary,
     SummaryPage,
     TaskFilter,
+    Write,
 )
 from agentic_atlas.backend.store.cursors import cursor_after, id_in
 from agentic_atlas.errors import Conflict, NotFound
@@ -82,23 +81,26 @@ class MemoryTasks:
         self._events: dict[str, list[TaskEvent]] = {}
         self._keys: dict[CallKey, str] = {}
 
-    def add(self, change: Change) -> "Future[Added]":
+    def add(self, change: Change) -> Write[Added]:
         """See the port."""
-        return _at_once(partial(self._add, change))
+        return _carried_out(self._settle, partial(self._add, change))
 
-    def change(self, task_id: str, decide: Decide) -> "Future[Changed]":
+    def change(self, task_id: str, decide: Decide) -> Write[Changed]:
         """See the port."""
-        return _at_once(partial(self._change, task_id, decide))
+        return _carried_out(self._settle, partial(self._change, task_id, decide))
 
     def claim(
         self, agent_id: str, slots: Sequence[InstanceRef], now: float, skills: Collection[str] | None = None
-    ) -> "Future[list[Changed]]":
+    ) -> Write[list[Changed]]:
         """See the port."""
-        return _at_once(partial(self._claim, agent_id, slots, now, skills))
+        return _carried_out(self._settle, partial(self._claim, agent_id, slots, now, skills))
 
-    def shift(self, seconds: float) -> "Future[None]":
+    def shift(self, seconds: float) -> Write[None]:
         """See the port."""
-        return _at_once(partial(self._shift, seconds))
+        return _carried_out(self._settle, partial(self._shift, seconds))
+
+    def _settle(self, write: Write[T], outcome: T | Exception) -> None:
+        _settle_soon(write, outcome)
 
     async def get(self, task_id: str) -> Task | None:
         """See the port."""
@@ -298,21 +300,20 @@ class MemoryAgents:
             del self._instances[surplus.id]
         return registered
 
-    def come_back(self, instance: Instance) -> "Future[None]":
+    def come_back(self, instance: Instance) -> Write[None]:
         """See the port."""
-        done: Future[None] = asyncio.get_running_loop().create_future()
-        last = self._instances.get(instance.id)
-        before = (instance.agent_id, instance.token_id, instance.generation - 1)
-        if last is None or (last.agent_id, last.token_id, last.generation) != before:
-            done.set_exception(
-                Conflict("what is stored of the instance is not what was known of it", code="instance_changed")
-            )
-            return done
-        self.tokens.used(instance.token_id, instance.connected_at)
-        self._agents[instance.agent_id] = replace(self._agents[instance.agent_id], last_seen_at=instance.connected_at)
-        self._seat(instance)
-        done.set_result(None)
-        return done
+
+        def work() -> None:
+            last = self._instances.get(instance.id)
+            before = (instance.agent_id, instance.token_id, instance.generation - 1)
+            if last is None or (last.agent_id, last.token_id, last.generation) != before:
+                raise Conflict("what is stored of the instance is not what was known of it", code="instance_changed")
+            agent = self._agents[instance.agent_id]
+            self.tokens.used(instance.token_id, instance.connected_at)
+            self._agents[instance.agent_id] = replace(agent, last_seen_at=instance.connected_at)
+            self._seat(instance)
+
+        return _carried_out(_settle_soon, work)
 
     def _seat(self, instance: Instance) -> None:
         """Store an instance that has the one seat of its token."""
@@ -473,14 +474,18 @@ class MemoryUsers:
             raise _no_parent()
 
 
-def _at_once(write: Callable[[], T]) -> "Future[T]":
-    """Carry out a write; whoever asked for it learns of that in a later turn of the loop, as of one that is stored."""
-    future: Future[T] = asyncio.get_running_loop().create_future()
+def _settle_soon(write: Write[T], outcome: T | Exception) -> None:
+    """Whoever asked learns of it in a later turn of the loop, as of a write that waited for a disk."""
+    write.loop.call_soon(write.settle, outcome)
+
+
+def _carried_out(settle: Callable[[Write[T], T | Exception], None], work: Callable[[], T]) -> Write[T]:
+    write: Write[T] = Write()
     try:
-        future.set_result(write())
+        settle(write, work())
     except Exception as error:  # noqa: BLE001 - a decision is anybody's code: what it raises is its caller's alone
-        future.set_exception(error)
-    return future
+        settle(write, error)
+    return write
 
 
 def _summary_of(task: Task) -> Summary:

@@ -1,6 +1,5 @@
 """Tasks and their events behind the port: writes go to the writer, reads are the queries below."""
 
-from asyncio import Future
 from collections.abc import Collection, Sequence
 from functools import partial
 from typing import Any, TypeAlias
@@ -9,7 +8,16 @@ from sqlalchemy import ColumnElement, Connection, select, update
 
 from agentic_atlas.backend.domain.lifecycle import Change
 from agentic_atlas.backend.domain.records import CallerRef, Task, TaskEvent
-from agentic_atlas.backend.ports import EVENT_PAGE_BYTES, Added, Changed, Decide, Summary, SummaryPage, TaskFilter
+from agentic_atlas.backend.ports import (
+    EVENT_PAGE_BYTES,
+    Added,
+    Changed,
+    Decide,
+    Summary,
+    SummaryPage,
+    TaskFilter,
+    Write,
+)
 from agentic_atlas.backend.store import lists
 from agentic_atlas.backend.store.cursors import cursor_after, id_in
 from agentic_atlas.backend.store.lists import NO_INPUT
@@ -34,23 +42,23 @@ class SqlTasks:
         self._readers = readers
         self._followers = followers
 
-    def add(self, change: Change) -> "Future[Added]":
+    def add(self, change: Change) -> Write[Added]:
         """See the port."""
         return self._writer.submit(Add(change))
 
-    def change(self, task_id: str, decide: Decide) -> "Future[Changed]":
+    def change(self, task_id: str, decide: Decide) -> Write[Changed]:
         """See the port."""
         return self._writer.submit(ChangeTask(task_id, decide))
 
     def claim(
         self, agent_id: str, slots: Sequence[InstanceRef], now: float, skills: Collection[str] | None = None
-    ) -> "Future[list[Changed]]":
+    ) -> Write[list[Changed]]:
         """See the port."""
         return self._writer.submit(
             ClaimSlots(agent_id, tuple(slots), now, None if skills is None else frozenset(skills))
         )
 
-    def shift(self, seconds: float) -> "Future[None]":
+    def shift(self, seconds: float) -> Write[None]:
         """See the port."""
         return self._writer.submit(Statement(partial(_shift, seconds=seconds)))
 

@@ -1,19 +1,18 @@
 """The one thread that writes, and how it makes many writes share one commit.
 
 While a commit waits for the disk, new operations gather; the next commit takes all of them. So a single caller waits
-for one commit, and many callers together wait for hardly more. Futures are resolved after the commit, never before.
+for one commit, and many callers together wait for hardly more. A write is done after its commit, never before.
 
 The operations of a group first read what they touch, then decide in memory, in their order, and are written together.
 """
 
-import asyncio
-from asyncio import AbstractEventLoop, Future
+from asyncio import AbstractEventLoop
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from itertools import groupby
 from queue import Empty, SimpleQueue
 from threading import Thread
-from typing import Any, Generic, NamedTuple, TypeAlias, TypeVar
+from typing import Any, Generic, TypeAlias, TypeVar
 
 import msgspec
 from sqlalchemy import Connection, Engine
@@ -23,7 +22,7 @@ from agentic_atlas.backend.domain.kept import Kept
 from agentic_atlas.backend.domain.lifecycle import Change
 from agentic_atlas.backend.domain.questions import TaskQuestion
 from agentic_atlas.backend.domain.records import CallKey, Task, TaskEvent, same_request
-from agentic_atlas.backend.ports import Added, Changed, Decide
+from agentic_atlas.backend.ports import Added, Changed, Decide, Write
 from agentic_atlas.backend.store.errors import AWAY, domain_error
 from agentic_atlas.backend.store.rows import EVENTS, TASKS, Row
 from agentic_atlas.backend.store.statements import Prepared, TaskStatements
@@ -31,7 +30,6 @@ from agentic_atlas.errors import Busy, Conflict, Unavailable
 from agentic_atlas.protocol.inside.messages import InstanceRef
 
 T = TypeVar("T")
-AnyFuture: TypeAlias = "Future[Any]"
 Recent: TypeAlias = Kept[str, Task]
 """Tasks exactly as they are in the database, by id: those that this process wrote last and that still change.
 
@@ -90,9 +88,7 @@ class Statement(Operation[T], frozen=True):
     run: Callable[[Connection], T]
 
 
-class _Write(NamedTuple):
-    operation: AnyOperation
-    future: "AnyFuture"
+_Queued: TypeAlias = tuple[AnyOperation, Write[Any]]
 
 
 class Writer:
@@ -115,7 +111,7 @@ class Writer:
         self._engine = engine
         self._recent: Recent = Kept(remembered_bytes)
         self._statements = TaskStatements(engine.dialect)
-        self._waiting: SimpleQueue[_Write | None] = SimpleQueue()
+        self._waiting: SimpleQueue[_Queued | None] = SimpleQueue()
         self._most_waiting = most_waiting
         self._most_in_group = most_in_group
         self._closed = False
@@ -125,20 +121,20 @@ class Writer:
         """Begin to write. Operations may be submitted before."""
         self._thread.start()
 
-    def submit(self, operation: Operation[T]) -> "Future[T]":
-        """Queue an operation; called on an event loop, to which the future belongs.
+    def submit(self, operation: Operation[T]) -> Write[T]:
+        """Queue an operation; called on an event loop, to which the write belongs.
 
-        The future fails with Busy when too many wait, and with Unavailable when the writer is closed or the database
+        It fails with Busy when too many wait, and with Unavailable when the writer is closed or the database
         can't be had.
         """
-        future: Future[T] = asyncio.get_running_loop().create_future()
+        write: Write[T] = Write()
         if self._closed:
-            future.set_exception(Unavailable("the store is closed", code=AWAY))
+            write.settle(Unavailable("the store is closed", code=AWAY))
         elif self._waiting.qsize() >= self._most_waiting:
-            future.set_exception(Busy("too many writes are waiting; try again in a second", retry_after=1.0))
+            write.settle(Busy("too many writes are waiting; try again in a second", retry_after=1.0))
         else:
-            self._waiting.put(_Write(operation, future))
-        return future
+            self._waiting.put((operation, write))
+        return write
 
     def close(self) -> None:
         """Finish what waits, then stop. Blocks; anything submitted from now on fails."""
@@ -151,11 +147,11 @@ class Writer:
         with self._engine.connect() as connection:
             while (first := self._waiting.get()) is not None:
                 group = [first, *self._taken(self._most_in_group - 1)]
-                _resolve(group, self._committed(connection, [write.operation for write in group]))
+                _resolve(group, self._committed(connection, [operation for operation, _ in group]))
 
-    def _taken(self, most: int) -> list[_Write]:
+    def _taken(self, most: int) -> list[_Queued]:
         """Take what waits without waiting for more; the mark of the end stays."""
-        taken: list[_Write] = []
+        taken: list[_Queued] = []
         try:
             while len(taken) < most:
                 write = self._waiting.get_nowait()
@@ -348,11 +344,11 @@ def _roll_back(connection: Connection) -> None:
         pass  # what hinders it hinders the next group too, which is told, and this is tried again
 
 
-def _resolve(group: Sequence[_Write], results: Sequence[object]) -> None:
+def _resolve(group: Sequence[_Queued], results: Sequence[object]) -> None:
     """Hand the results to the loops that wait for them, one call a loop."""
-    by_loop: dict[AbstractEventLoop, list[tuple[AnyFuture, object]]] = defaultdict(list)
-    for write, result in zip(group, results, strict=True):
-        by_loop[write.future.get_loop()].append((write.future, result))
+    by_loop: dict[AbstractEventLoop, list[tuple[Write[Any], object]]] = defaultdict(list)
+    for (_, write), result in zip(group, results, strict=True):
+        by_loop[write.loop].append((write, result))
     for loop, settled in by_loop.items():
         try:
             loop.call_soon_threadsafe(_settle, settled)
@@ -360,14 +356,9 @@ def _resolve(group: Sequence[_Write], results: Sequence[object]) -> None:
             pass  # that loop is closed: nobody waits there any more
 
 
-def _settle(settled: Sequence[tuple[AnyFuture, object]]) -> None:
-    for future, result in settled:
-        if future.done():
-            continue
-        if isinstance(result, Exception):
-            future.set_exception(result)
-        else:
-            future.set_result(result)
+def _settle(settled: Sequence[tuple[Write[Any], object]]) -> None:
+    for write, result in settled:
+        write.settle(result)
 
 
 def _size(task: Task) -> int:

@@ -1,6 +1,5 @@
 """The agents of a user: made, listed, changed, removed."""
 
-import asyncio
 from collections.abc import Sequence
 from functools import partial
 
@@ -114,7 +113,8 @@ async def _end_tasks(engine: Engine, agent: AgentRecord) -> None:
     for start in range(0, len(open_tasks), AT_ONCE):
         some = open_tasks[start : start + AT_ONCE]
         # What the store can't carry out now is done as soon as it can: the agent is gone already.
-        await asyncio.wait([engine.dispatcher.insist(task_id, decide) for task_id in some])
+        for write in [engine.dispatcher.insist(task_id, decide) for task_id in some]:
+            await write.over()
     engine.dispatcher.forget(agent.id)
 
 
@@ -123,7 +123,7 @@ def _presence(engine: Engine, agent: AgentRecord) -> Presence:
     usage = credit.usage(agent.id)
     silent = min((one.silent for one in usage), default=None)
     heard_at = None if silent is None else engine.clock() - silent
-    return Presence(credit.online(agent.id), usage, census.queue_length(agent.id), heard_at)
+    return Presence(credit.online(agent.id), usage, census.queues.length(agent.id), heard_at)
 
 
 async def _current(who: Principal, engine: Engine, name: str) -> AgentRecord:

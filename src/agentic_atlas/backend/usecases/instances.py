@@ -4,7 +4,6 @@ The newcomer says which processes of its token have ended for certain, and which
 are is for the store to say: a process of another token is none of the newcomer's business.
 """
 
-from asyncio import CancelledError, Future
 from collections.abc import Sequence
 from functools import partial
 from hashlib import sha256
@@ -18,6 +17,7 @@ from agentic_atlas.backend.domain.names import split_agent
 from agentic_atlas.backend.domain.records import Instance, SkillRecord, Task
 from agentic_atlas.backend.engine.access import NotAdmitted, declaration, failure
 from agentic_atlas.backend.engine.engine import Engine
+from agentic_atlas.backend.ports import Write
 from agentic_atlas.backend.rights import AgentToken, Principal
 from agentic_atlas.backend.usecases.application import use_case
 from agentic_atlas.errors import Conflict, InvalidInput
@@ -106,16 +106,15 @@ def _come_back(engine: Engine, instance: Instance) -> Instance:
     """Let an instance go on while its connection is being stored (`docs/design/decisions/0028`)."""
     back = replace(instance, generation=instance.generation + 1)
     engine.credit.instances.registered(_ref(back))
-    engine.store.agents.come_back(back).add_done_callback(partial(_came_back, engine, back))
+    engine.store.agents.come_back(back).then(partial(_came_back, engine, back))
     return back
 
 
-def _came_back(engine: Engine, instance: Instance, stored: "Future[None]") -> None:
-    error = CancelledError() if stored.cancelled() else stored.exception()
-    if error is None:
+def _came_back(engine: Engine, instance: Instance, write: Write[None]) -> None:
+    if write.error is None:
         engine.credit.instances.stored(_ref(instance), instance.token_id)
     else:
-        engine.router.say(Dismiss(_ref(instance), failure(error)))
+        engine.router.say(Dismiss(_ref(instance), failure(write.error)))
 
 
 def _ref(instance: Instance) -> InstanceRef:
@@ -178,7 +177,7 @@ async def _settle(engine: Engine, said: Arrived, instance: InstanceRef, *, agent
         if task.accepted_at is not None:
             # It had the attempt and has forgotten it: that attempt is lost, whatever it did.
             forgotten = partial(lifecycle.lose, attempt=task.attempt, now=engine.clock(), why=Loss.FORGOTTEN)
-            await engine.dispatcher.apply(task.id, forgotten)
+            await engine.dispatcher.change(task.id, forgotten)
             lost_at_once.append(RunningAttempt(task.id, task.attempt))
     kept = [task for task in held.values() if task.id in known]
     return Admit(
@@ -222,7 +221,7 @@ async def _succeed(
     left = await engine.store.tasks.held_by(*ended) if ended else []
     now = engine.clock()
     changes = {
-        task.id: engine.dispatcher.apply(
+        task.id: engine.dispatcher.change(
             task.id,
             partial(_inherit, was=task, heir=heir.instance_id, now=now)
             if (task.id, task.attempt) in results

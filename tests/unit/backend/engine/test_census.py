@@ -54,8 +54,8 @@ def test_what_rests_before_a_retry_rests_as_long_when_the_clock_is_set() -> None
     census = Census()
     census.see(task(not_before=50.0))
     census.shift(100.0)
-    assert not census.ready("agt_1", 149.0)
-    assert census.ready("agt_1", 150.0)
+    assert not census.queues.ready("agt_1", 149.0)
+    assert census.queues.ready("agt_1", 150.0)
 
 
 def test_the_network_has_so_many_open_tasks() -> None:
@@ -77,7 +77,7 @@ def test_what_has_ended_or_was_not_stored_leaves_nothing_behind() -> None:
             census.see(task(id=child.id, parent_id="tsk_p", state=TaskState.FAILED))
     assert len(census) == 0
     assert census.children("tsk_p") == ()
-    assert census.waited_for() == ()
+    assert census.queues.agents() == ()
     assert census.held() == ()
     assert not census._by_caller
     assert not census._children
@@ -89,11 +89,11 @@ def test_a_task_whose_insert_is_on_its_way_counts_and_nothing_is_done_about_it()
     census.expect(task(id="tsk_2", state=TaskState.WORKING))
     census.expect(task(id="tsk_3"))
     assert refusal(census) == "agent_queue_full"
-    assert not census.ready("agt_1", 1e9)
+    assert not census.queues.ready("agt_1", 1e9)
     assert census.held() == ()
     census.see(task(id="tsk_1"))
     census.see(task(id="tsk_2", state=TaskState.WORKING))
-    assert census.ready("agt_1", 1e9)
+    assert census.queues.ready("agt_1", 1e9)
     assert [held.id for held in census.held()] == ["tsk_2"]
 
 
@@ -110,11 +110,11 @@ def test_open_children_are_found_by_the_task_that_called_them() -> None:
 def test_a_task_is_ready_for_its_agent_when_its_time_has_come() -> None:
     census = Census(SMALL)
     census.see(task(id="tsk_1", not_before=50.0))
-    assert census.waited_for() == ("agt_1",)
-    assert not census.ready("agt_1", 49.0)
-    assert census.ready("agt_1", 50.0)
+    assert census.queues.agents() == ("agt_1",)
+    assert not census.queues.ready("agt_1", 49.0)
+    assert census.queues.ready("agt_1", 50.0)
     census.see(task(id="tsk_1", state=TaskState.WORKING))
-    assert not census.ready("agt_1", 50.0)
+    assert not census.queues.ready("agt_1", 50.0)
     assert [held.id for held in census.held()] == ["tsk_1"]
 
 

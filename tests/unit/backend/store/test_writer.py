@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from asyncio import Future
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -14,6 +13,7 @@ from sqlalchemy import Connection, Engine, event, insert, select
 
 from agentic_atlas.backend.domain.lifecycle import Change
 from agentic_atlas.backend.domain.records import Task
+from agentic_atlas.backend.ports import Write
 from agentic_atlas.backend.store.tables import events, network, tasks
 from agentic_atlas.backend.store.writer import Add, ChangeTask, Statement, Writer
 from agentic_atlas.errors import AtlasError, Busy, Conflict, NotFound, Unavailable
@@ -53,9 +53,9 @@ def reading(engine: Engine) -> list[str]:
     return reads
 
 
-async def outcome(future: Future[Any]) -> object:
+async def outcome(write: Write[Any]) -> object:
     try:
-        return await future
+        return await write
     except (AtlasError, LookupError) as error:
         return type(error)
 
@@ -63,32 +63,32 @@ async def outcome(future: Future[Any]) -> object:
 async def test_what_waits_shares_one_commit(engine: Engine) -> None:
     counts = commits(engine)
     writer = Writer(engine)
-    futures = [writer.submit(Add(submitted(n))) for n in range(100)]
+    writes = [writer.submit(Add(submitted(n))) for n in range(100)]
     with writing(writer):
-        assert [(await future).created for future in futures] == [True] * 100
+        assert [(await write).created for write in writes] == [True] * 100
     assert counts == [100]
 
 
 async def test_a_group_is_no_longer_than_its_limit(engine: Engine) -> None:
     counts = commits(engine)
     writer = Writer(engine, most_in_group=40)
-    futures = [writer.submit(Add(submitted(n))) for n in range(100)]
+    writes = [writer.submit(Add(submitted(n))) for n in range(100)]
     with writing(writer):
-        assert (await futures[-1]).created
+        assert (await writes[-1]).created
     assert counts == [40, 80, 100]
 
 
-async def test_a_future_is_done_only_after_its_commit(engine: Engine) -> None:
+async def test_a_write_is_done_only_after_its_commit(engine: Engine) -> None:
     writer = Writer(engine)
-    future = writer.submit(Add(submitted(1)))
+    write = writer.submit(Add(submitted(1)))
     done_at_commit: list[bool] = []
-    event.listen(engine, "commit", lambda connection: done_at_commit.append(future.done()))
+    event.listen(engine, "commit", lambda connection: done_at_commit.append(write.done))
     with writing(writer):
-        await future
+        await write
     assert done_at_commit == [False]
 
 
-async def test_all_futures_of_a_group_are_settled_by_one_call_of_the_loop(
+async def test_all_writes_of_a_group_are_settled_by_one_call_of_the_loop(
     engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     loop = asyncio.get_running_loop()
@@ -101,30 +101,30 @@ async def test_all_futures_of_a_group_are_settled_by_one_call_of_the_loop(
 
     monkeypatch.setattr(loop, "call_soon_threadsafe", counting)
     writer = Writer(engine)
-    futures = [writer.submit(Add(submitted(n))) for n in range(50)]
+    writes = [writer.submit(Add(submitted(n))) for n in range(50)]
     with writing(writer):
-        for future in futures:
-            await future
+        for write in writes:
+            await write
     assert len(calls) == 1
 
 
 async def test_more_than_the_limit_are_told_to_come_back(engine: Engine) -> None:
     writer = Writer(engine, most_waiting=3)
-    futures = [writer.submit(Add(submitted(n))) for n in range(5)]
-    for refused in futures[3:]:
+    writes = [writer.submit(Add(submitted(n))) for n in range(5)]
+    for refused in writes[3:]:
         with pytest.raises(Busy) as busy:
             await refused
         assert busy.value.retry_after == 1.0
     with writing(writer):
-        assert [(await future).created for future in futures[:3]] == [True] * 3
+        assert [(await write).created for write in writes[:3]] == [True] * 3
 
 
 async def test_closing_finishes_what_waits_and_refuses_the_rest(engine: Engine) -> None:
     writer = Writer(engine, most_in_group=10)
-    futures = [writer.submit(Add(submitted(n))) for n in range(95)]
+    writes = [writer.submit(Add(submitted(n))) for n in range(95)]
     writer.start()
     writer.close()
-    assert [(await future).created for future in futures] == [True] * 95
+    assert [(await write).created for write in writes] == [True] * 95
     with pytest.raises(Unavailable):
         await writer.submit(Add(submitted(100)))
     writer.close()
@@ -135,9 +135,9 @@ async def test_a_loop_that_is_gone_does_not_stop_the_writer(engine: Engine) -> N
 
     writer.submit(Add(submitted(1)))
 
-    future = writer.submit(Add(submitted(2)))
+    write = writer.submit(Add(submitted(2)))
     with writing(writer):
-        assert (await future).created
+        assert (await write).created
 
 
 async def test_only_the_guilty_one_of_a_group_fails_and_the_others_need_few_commits(engine: Engine) -> None:
@@ -152,7 +152,7 @@ async def test_only_the_guilty_one_of_a_group_fails_and_the_others_need_few_comm
     after = [writer.submit(Add(submitted(n))) for n in range(50, 128)]
     with writing(writer):
         assert await outcome(guilty) is Conflict
-        assert [(await future).created for future in before + after] == [True] * 128
+        assert [(await write).created for write in before + after] == [True] * 128
     assert counts[-1] == 128
     assert len(counts) <= 10
 
@@ -283,9 +283,9 @@ async def test_a_database_that_cant_be_written_fails_all_that_waits_at_once(engi
     driver(engine).execute("PRAGMA query_only = ON")
     attempts: list[object] = []
     event.listen(engine, "handle_error", lambda context: attempts.append(context.statement))
-    futures = [writer.submit(Add(submitted(n))) for n in range(100)]
+    writes = [writer.submit(Add(submitted(n))) for n in range(100)]
     with writing(writer):
-        assert {await outcome(future) for future in futures} == {Unavailable}
+        assert {await outcome(write) for write in writes} == {Unavailable}
         assert attempts == ["BEGIN IMMEDIATE"]
         driver(engine).execute("PRAGMA query_only = OFF")
         assert (await writer.submit(Add(submitted(1)))).created
