@@ -369,6 +369,7 @@ class HeldBackend:
             await self.store.tokens.add(Token(token_id, agent_id, token_id, 0.0, NEVER))
         if token_id in self.revoked:
             await self.store.tokens.revoke(token_id, self._clock())
+            self.engine.access.forget()
 
     def _report(self, said: Reported) -> None:
         record = self.tasks.get(said.report.task)

@@ -2,9 +2,14 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import datetime
 from pathlib import Path
+from typing import Any
+
+import pytest
 
 from agentic_atlas.auth import load_jwks, verify
-from tests.integration.api.network import GREET, Api, api
+from agentic_atlas.protocol.inside.messages import Admit, Identity, TurnAway
+from agentic_atlas.protocol.messages import Hello, InstanceInfo
+from tests.integration.api.network import GREET, NEVER, Api, api
 
 
 @asynccontextmanager
@@ -66,6 +71,33 @@ async def test_disabling_and_deleting_an_agent_close_its_connections(tmp_path: P
         assert (await atlas.admin.delete("/api/v1/agents/hello")).status_code == 204
         assert (await atlas.admin.get("/api/v1/agents/hello")).status_code == 404
         assert atlas.router.closed == [agent_id, agent_id]
+
+
+@pytest.mark.parametrize(
+    ("change", "code"),
+    [
+        (("DELETE", "/api/v1/tokens/{token}"), "token_revoked"),
+        (("PATCH", "/api/v1/agents/ada/hello", {"disabled": True}), "agent_disabled"),
+        (("DELETE", "/api/v1/agents/ada/hello"), "token_unknown"),
+        (("PATCH", "/api/v1/users/ada", {"disabled": True}), "agent_disabled"),
+    ],
+)
+async def test_an_agent_that_was_let_in_before_is_not_once_it_may_not_any_more(
+    tmp_path: Path, change: tuple[Any, ...], code: str
+) -> None:
+    async with prepared(tmp_path) as atlas:
+        ada = await atlas.member("ada")
+        await ada.post("/api/v1/agents", json={"name": "hello"})
+        agent = await atlas.connect(ada, "hello", GREET)
+        token = (await ada.get("/api/v1/agents/hello/tokens")).json()["items"][0]["id"]
+        identity, hello = Identity(token, agent, NEVER), Hello(1, InstanceInfo("ins_1"), [GREET])
+        assert isinstance(await atlas.router.arrive(identity, hello), Admit)
+        method, path, *body = change
+        changed = await atlas.admin.request(method, path.format(token=token), json=body[0] if body else None)
+        assert changed.is_success, changed.text
+        refused = await atlas.router.arrive(identity, hello)
+        assert isinstance(refused, TurnAway)
+        assert refused.failure.code == code
 
 
 async def test_errors_of_the_framework_have_the_same_shape(tmp_path: Path) -> None:

@@ -174,6 +174,8 @@ class Access:
         self._registry = registry
         self._clock = clock
         self._known: dict[bytes, tuple[ApiKey, Principal]] = {}
+        self._bearers: dict[str, tuple[str, Principal]] = {}
+        """Of each token by id: its agent, and as whom it lets in."""
         self._version = 0
         self._connected: dict[str, tuple[int, Principal]] = {}
         """Of each instance by id: the generation of its connection, and who it was let in as."""
@@ -196,9 +198,10 @@ class Access:
         return principal
 
     def forget(self) -> None:
-        """Keys or users changed: look everything up again."""
+        """Keys, tokens, agents or users changed: look everything up again."""
         self._version += 1
         self._known.clear()
+        self._bearers.clear()
 
     async def _look_up(self, key_digest: bytes) -> tuple[ApiKey, Principal]:
         version = self._version
@@ -220,15 +223,25 @@ class Access:
         Raises:
             NotAdmitted: the token is not known or was revoked, or its agent is gone or disabled.
         """
+        known_agent, who = self._bearers.get(token_id) or await self._look_at(token_id)
+        if known_agent != agent_id:
+            raise NotAdmitted(CloseCode.TOKEN_INVALID, "token_unknown", "this network did not issue this token")
+        return who
+
+    async def _look_at(self, token_id: str) -> tuple[str, Principal]:
+        version = self._version
         bearer = await self._store.tokens.bearer(token_id)
-        if bearer is None or bearer.agent.id != agent_id:
+        if bearer is None:
             raise NotAdmitted(CloseCode.TOKEN_INVALID, "token_unknown", "this network did not issue this token")
         if bearer.token.revoked_at is not None:
             raise NotAdmitted(CloseCode.TOKEN_REVOKED, "token_revoked", "this token was revoked")
         if bearer.agent.disabled_at is not None or bearer.owner.disabled_at is not None:
             raise NotAdmitted(CloseCode.AGENT_DISABLED, "agent_disabled", "this agent is disabled")
         token, agent = bearer.token, bearer.agent
-        return Principal(bearer.owner, AgentToken(token.id, agent.id, agent.full_name), token.scopes)
+        known = agent.id, Principal(bearer.owner, AgentToken(token.id, agent.id, agent.full_name), token.scopes)
+        if version == self._version:
+            _remember(self._bearers, token_id, known)
+        return known
 
     def came(self, instance: Instance, who: Principal) -> None:
         """An instance is connected, as this principal."""

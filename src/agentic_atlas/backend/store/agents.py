@@ -178,28 +178,46 @@ def _register(
     seen = {"description": description, "last_seen_at": now}
     if not connection.execute(update(agents).where(agents.c.id == agent_id).values(seen)).rowcount:
         raise NotFound("the agent does not exist any more", code="agent_not_found")
-    _used(connection, instance)
     _offer(connection, agent_id, declared)
-    _end_others(connection, instance)
+    _take_seat(connection, instance)
     return _connect(connection, instance)
+
+
+# Made once: what every agent that comes back is written with.
+_NEXT = update(instances).where(
+    instances.c.id == bindparam("this"),
+    instances.c.agent_id == bindparam("agent"),
+    instances.c.token_id == bindparam("token"),
+    instances.c.generation == bindparam("last"),
+)
+_SEEN = update(agents).where(agents.c.id == bindparam("agent")).values(last_seen_at=bindparam("at"))
+_USED = update(tokens).where(tokens.c.id == bindparam("token")).values(last_used_at=bindparam("at"))
+_OTHERS_END = (
+    update(instances)
+    .where(
+        instances.c.agent_id == bindparam("agent"),
+        instances.c.token_id == bindparam("token"),
+        instances.c.id != bindparam("this"),
+        instances.c.disconnected_at.is_(None),
+    )
+    .values(disconnected_at=bindparam("at"))
+)
 
 
 def _come_back(connection: Connection, instance: Instance) -> None:
     """Store the next connection of an instance, of which nothing else has changed."""
-    this = (instances.c.id == instance.id, instances.c.token_id == instance.token_id)
-    last = (instances.c.agent_id == instance.agent_id, instances.c.generation == instance.generation - 1)
-    if not connection.execute(update(instances).where(*this, *last).values(INSTANCES.values(instance))).rowcount:
+    this = {"this": instance.id, "agent": instance.agent_id, "token": instance.token_id}
+    if not connection.execute(_NEXT, {**INSTANCES.values(instance), **this, "last": instance.generation - 1}).rowcount:
         raise Conflict("what is stored of the instance is not what was known of it", code="instance_changed")
-    connection.execute(
-        update(agents).where(agents.c.id == instance.agent_id).values(last_seen_at=instance.connected_at)
-    )
-    _used(connection, instance)
-    _end_others(connection, instance)
+    connection.execute(_SEEN, {"agent": instance.agent_id, "at": instance.connected_at})
+    _take_seat(connection, instance)
 
 
-def _used(connection: Connection, instance: Instance) -> None:
-    used = {"last_used_at": instance.connected_at}
-    connection.execute(update(tokens).where(tokens.c.id == instance.token_id).values(used))
+def _take_seat(connection: Connection, instance: Instance) -> None:
+    """One token, one instance: whoever holds it now, no other one is connected, though its end was never stored."""
+    connection.execute(_USED, {"token": instance.token_id, "at": instance.connected_at})
+    this = {"this": instance.id, "agent": instance.agent_id, "token": instance.token_id}
+    connection.execute(_OTHERS_END, {**this, "at": instance.connected_at})
 
 
 def _declare(connection: Connection, agent_id: str, declared: Sequence[SkillRecord]) -> None:
@@ -212,13 +230,6 @@ def _offer(connection: Connection, agent_id: str, declared: Sequence[SkillRecord
     connection.execute(delete(skills).where(skills.c.agent_id == agent_id))
     if declared:
         connection.execute(insert(skills), [SKILLS.values(skill) for skill in declared])
-
-
-def _end_others(connection: Connection, instance: Instance) -> None:
-    """One token, one instance: whoever holds it now, no other one is connected, though its end was never stored."""
-    others = (instances.c.agent_id == instance.agent_id, instances.c.token_id == instance.token_id)
-    connected = (instances.c.id != instance.id, instances.c.disconnected_at.is_(None))
-    connection.execute(update(instances).where(*others, *connected).values(disconnected_at=instance.connected_at))
 
 
 def _connect(connection: Connection, instance: Instance) -> Instance:
@@ -254,8 +265,7 @@ def _depart(connection: Connection, instance_id: str, generation: int, now: floa
 
 def _seen(connection: Connection, heard: Mapping[str, float]) -> None:
     """Keep when each of these agents was heard last."""
-    statement = update(agents).where(agents.c.id == bindparam("agent")).values(last_seen_at=bindparam("at"))
-    connection.execute(statement, [{"agent": agent_id, "at": at} for agent_id, at in heard.items()])
+    connection.execute(_SEEN, [{"agent": agent_id, "at": at} for agent_id, at in heard.items()])
 
 
 def _depart_all(connection: Connection, now: float) -> list[str]:

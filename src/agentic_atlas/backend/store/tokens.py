@@ -1,6 +1,6 @@
 """Issued agent tokens behind the port."""
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, bindparam, insert, select, update
 
 from agentic_atlas.backend.domain.records import Token
 from agentic_atlas.backend.ports import MOST_SECRETS, Bearer
@@ -49,14 +49,18 @@ def _get(connection: Connection, token_id: str) -> Token | None:
     return TOKENS.value(row) if row else None
 
 
+_BEARER = (
+    select(*TOKENS.read, *AGENTS.read, *USERS.read)
+    .join_from(tokens, agents, agents.c.id == tokens.c.agent_id)
+    .join(users, users.c.id == agents.c.owner_id)
+    .where(tokens.c.id == bindparam("token"))
+)
+
+
 def _bearer(connection: Connection, token_id: str) -> Bearer | None:
     """One token with its agent and owner: it is on the way of every agent that connects."""
     agent, owner = len(TOKENS.read), len(TOKENS.read) + len(AGENTS.read)
-    query = select(*TOKENS.read, *AGENTS.read, *USERS.read).where(tokens.c.id == token_id)
-    joined = query.join_from(tokens, agents, agents.c.id == tokens.c.agent_id).join(
-        users, users.c.id == agents.c.owner_id
-    )
-    row = connection.execute(joined).one_or_none()
+    row = connection.execute(_BEARER, {"token": token_id}).one_or_none()
     return Bearer(TOKENS.value(row), AGENTS.value(row[agent:]), USERS.value(row[owner:])) if row else None
 
 

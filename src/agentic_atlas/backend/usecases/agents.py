@@ -88,6 +88,7 @@ async def update(
         agent.id, description=None if description is None else _description(description), disabled_at=at
     )
     engine.registry.forget(agent.id)
+    engine.access.forget()
     if disabled:
         engine.router.say(ShutOut(agent.id, "agent_disabled"))
     elif disabled is not None:
@@ -101,6 +102,7 @@ async def delete(who: Principal, engine: Engine, name: str) -> None:
     agent = await engine.access.agent(who.user, name)
     await engine.store.agents.delete(agent.id)
     engine.registry.forget(agent.id)
+    engine.access.forget()
     engine.router.say(ShutOut(agent.id, "agent_deleted"))
     await _end_tasks(engine, agent)
 

@@ -77,5 +77,6 @@ async def revoke(who: Principal, engine: Engine, token_id: str) -> tuple[AgentRe
         raise NotFound(f"there is no token {token_id[:64]!r}", code="token_not_found")
     revoked = await engine.store.tokens.revoke(token_id, engine.clock())
     assert revoked is not None
+    engine.access.forget()
     engine.router.say(Revoke((token_id,), "token_revoked"))
     return agent, revoked

@@ -4,8 +4,8 @@ import pytest
 from msgspec.structs import replace
 
 from agentic_atlas.auth import digest
-from agentic_atlas.backend.domain.records import AgentRecord, ApiKey, Instance, Role, SkillRecord, User
-from agentic_atlas.backend.engine.access import Access, Registry, declaration
+from agentic_atlas.backend.domain.records import AgentRecord, ApiKey, Instance, Role, SkillRecord, Token, User
+from agentic_atlas.backend.engine.access import Access, NotAdmitted, Registry, declaration
 from agentic_atlas.backend.rights import AgentToken, Principal
 from agentic_atlas.backend.store.memory import MemoryStore
 from agentic_atlas.errors import NotFound, Unauthenticated
@@ -102,3 +102,18 @@ def test_a_declaration_is_the_same_whenever_it_was_made() -> None:
     assert declaration("d", [skill]) == declaration("d", [replace(skill, updated_at=2.0)])
     assert declaration("d", [skill]) != declaration("e", [skill])
     assert declaration("d", [skill]) != declaration("d", [replace(skill, input_schema=b"true")])
+
+
+@pytest.mark.anyio
+async def test_a_token_lets_in_until_somebody_says_that_something_changed() -> None:
+    store, access = await furnished()
+    await store.tokens.add(Token("tok_1", AGENT.id, "", 0.0, 200.0, scopes=("agent:connect",)))
+    assert await access.bearer("tok_1", AGENT.id) == TOKEN
+    with pytest.raises(NotAdmitted) as refused:
+        await access.bearer("tok_1", "agt_2")
+    assert refused.value.code == "token_unknown"
+    await store.tokens.revoke("tok_1", 100.0)
+    access.forget()
+    with pytest.raises(NotAdmitted) as refused:
+        await access.bearer("tok_1", AGENT.id)
+    assert refused.value.code == "token_revoked"
