@@ -14,7 +14,7 @@ from agentic_atlas.backend.rights import Principal
 from agentic_atlas.backend.usecases import tasks
 from agentic_atlas.backend.usecases.application import Application
 from agentic_atlas.backend.usecases.shown import event_info, summary_of, task_info, task_summary
-from agentic_atlas.errors import AtlasError, InvalidInput
+from agentic_atlas.errors import AtlasError, InvalidInput, Unauthenticated
 from agentic_atlas.http.accept import prefers
 from agentic_atlas.http.answers import json, read
 from agentic_atlas.http.errors import error_info
@@ -32,6 +32,7 @@ from agentic_atlas.protocol.caller.tasks import (
     TaskInfo,
     TaskPage,
 )
+from agentic_atlas.protocol.caller.values import ErrorAnswer
 from agentic_atlas.protocol.tasks import TaskState
 
 KEEP_ALIVE = 15.0
@@ -123,7 +124,8 @@ async def events(
     """Stream a task's events as server-sent events (WHATWG HTML §9.2) until it has ended.
 
     Resumes after `Last-Event-ID`; 204 when the task has ended and no event follows, so that nobody tries again.
-    With `Accept: application/json`: a page of those that are there now.
+    With `Accept: application/json`: a page of those that are there now. An event `refused` is an error and
+    the last: the API key is good no more.
     """
     start = _number(last_event_id) if last_event_id else after
     if prefers(request.all("accept"), "application/json", "text/event-stream"):
@@ -168,8 +170,12 @@ def _view(noted: tasks.Noted) -> TaskInfo:
 
 
 async def _stream(following: tasks.Following) -> AsyncGenerator[bytes, None]:
-    async for page in following.pages:
-        yield b"".join(map(_frame, page)) or b": keep-alive\n\n"
+    try:
+        async for page in following.pages:
+            yield b"".join(map(_frame, page)) or b": keep-alive\n\n"
+    except Unauthenticated as error:
+        # The head of the answer is sent long ago, so that an event has to say why no other follows.
+        yield b"event: refused\ndata: %b\n\n" % msgspec.json.encode(ErrorAnswer(error=error_info(error)))
 
 
 @lru_cache(maxsize=32)

@@ -92,6 +92,11 @@ class Principal(msgspec.Struct, frozen=True):
         """What the principal sees."""
         return seen_by(self.user)
 
+    @property
+    def expires_at(self) -> float | None:
+        """When what was shown is good no more, in seconds since the epoch; None: not by itself."""
+        return self.credential.expires_at if isinstance(self.credential, ApiKey) else None
+
 
 def seen_by(user: User) -> Visible:
     """Return what a user sees, whatever their credential."""
@@ -230,6 +235,19 @@ def insufficient(scope: Scope) -> Forbidden:
     return Forbidden(
         f"what you identify yourself with is not good for this: it lacks the scope {scope.value}",
         code="insufficient_scope",
+    )
+
+
+def key_invalid() -> Unauthenticated:
+    """Return the answer to a key that is not known, was revoked, or is of a user who is disabled."""
+    return Unauthenticated("this API key is not known or not valid any more", code="key_invalid")
+
+
+def key_expired() -> Unauthenticated:
+    """Return the answer to a key whose time is over."""
+    return Unauthenticated(
+        "this API key has expired: log in again with `atlas login URL --code`, or have a new one made",
+        code="key_expired",
     )
 
 

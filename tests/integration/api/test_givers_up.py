@@ -3,8 +3,10 @@
 import asyncio
 from pathlib import Path
 
-from agentic_atlas.backend.domain.records import CallerRef, Submitted
+from agentic_atlas.auth import Scope
+from agentic_atlas.backend.domain.records import Submitted
 from agentic_atlas.backend.engine import submission
+from agentic_atlas.backend.rights import BrowserSession, Principal
 from agentic_atlas.protocol.caller.tasks import SubmitRequest
 from agentic_atlas.protocol.messages import Accept, Call, Raw, Reply
 from tests.integration.api.network import GREET, Api, api
@@ -17,9 +19,9 @@ async def submitter(atlas: Api, agent_id: str) -> asyncio.Task[Submitted]:
     assert agent is not None
     user = await atlas.engine.store.users.get(agent.owner_id)
     assert user is not None
-    caller = CallerRef("user", user.id, user.id, user.name)
+    who = Principal(user, BrowserSession("ses_1"), (Scope.EVERYTHING,))
     ask = SubmitRequest("hello", "greet", Raw(b'{"name":"Ada"}'))
-    return asyncio.create_task(submission.submit(atlas.engine, user, caller, ask))
+    return asyncio.create_task(submission.submit(atlas.engine, who, ask))
 
 
 async def test_a_task_whose_submitter_goes_away_is_delivered_all_the_same(tmp_path: Path) -> None:

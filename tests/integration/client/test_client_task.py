@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from agentic_atlas.errors import AtlasError, Conflict, InvalidInput, NotFound, TaskError, Unavailable
+from agentic_atlas.errors import AtlasError, Conflict, InvalidInput, NotFound, TaskError, Unauthenticated, Unavailable
 from agentic_atlas.protocol.caller.tasks import QuestionInfo, TaskInfo
 from agentic_atlas.sdk.client.errors import NotFinished, UnexpectedAnswer
 from agentic_atlas.sdk.client.http import WAITING_PATIENCE, Http, Sources
@@ -115,6 +115,14 @@ def test_events_are_taken_up_again_where_the_connection_was_lost() -> None:
     )
     assert seen == [1, 2, 3, 4]
     assert [asked.headers.get("last-event-id") for asked in server.asked] == [None, "2", "2", "2", "3"]
+
+
+def test_who_is_refused_in_the_middle_of_the_events_is_told_so_and_does_not_come_back() -> None:
+    refused = 'event: refused\ndata: {"error":{"code":"key_invalid","message":"no","detail":null}}\n\n'
+    server, _, caught = with_task(in_order(events(event(1) + refused)), sequence)
+    assert isinstance(caught, Unauthenticated)
+    assert caught.code == "key_invalid"
+    assert len(server.asked) == 1
 
 
 def test_events_begin_after_those_already_seen() -> None:

@@ -16,7 +16,17 @@ from agentic_atlas.backend.domain.kept import Kept
 from agentic_atlas.backend.domain.names import split_agent
 from agentic_atlas.backend.domain.records import AgentRecord, ApiKey, Instance, SkillRecord, Task, User
 from agentic_atlas.backend.ports import Agents, Store, Summary
-from agentic_atlas.backend.rights import SEND_A_KEY, AgentToken, Principal, Visible, no_agent, no_task, seen_by
+from agentic_atlas.backend.rights import (
+    SEND_A_KEY,
+    AgentToken,
+    Principal,
+    Visible,
+    key_expired,
+    key_invalid,
+    no_agent,
+    no_task,
+    seen_by,
+)
 from agentic_atlas.errors import AtlasError, Busy, Forbidden, NotFound, Unauthenticated, Unavailable
 from agentic_atlas.protocol.closing import CloseCode
 from agentic_atlas.protocol.codec import ProtocolError
@@ -191,10 +201,7 @@ class Access:
         key_digest = digest(secret)
         key, principal = self._known.get(key_digest) or await self._look_up(key_digest)
         if key.expires_at is not None and key.expires_at <= self._clock():
-            raise Unauthenticated(
-                "this API key has expired: log in again with `atlas login URL --code`, or have a new one made",
-                code="key_expired",
-            )
+            raise key_expired()
         return principal
 
     def forget(self) -> None:
@@ -207,7 +214,7 @@ class Access:
         version = self._version
         found = await self._store.users.key_by_digest(key_digest)
         if found is None or found[0].revoked_at is not None or found[1].disabled_at is not None:
-            raise Unauthenticated("this API key is not known or not valid any more", code="key_invalid")
+            raise key_invalid()
         if len(self._known) >= _MOST_CACHED:
             self._known.clear()
         key, user = found

@@ -93,7 +93,7 @@ class Engine:
         """Return the engine over a store and behind a router; `network` is the id of the network."""
         settings = settings or EngineSettings()
         clock, log = world.clock, world.log
-        feed, registry = Feed(world.bus, store.tasks), Registry(store.agents)
+        feed, registry = Feed(world.bus, store.tasks, world.clock), Registry(store.agents)
         credit = Credits(world.monotonic)
         dispatcher = Dispatcher(store.tasks, credit, router, feed, clock, log, Census(settings.open))
         return Engine(

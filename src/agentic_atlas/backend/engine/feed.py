@@ -12,9 +12,10 @@ from contextlib import contextmanager
 from functools import partial
 
 from agentic_atlas.backend.domain.records import Task, TaskEvent
-from agentic_atlas.backend.ports import Summary, Tasks
+from agentic_atlas.backend.ports import Clock, Summary, Tasks
+from agentic_atlas.backend.rights import Principal, key_expired
 from agentic_atlas.bus.base import Bus
-from agentic_atlas.errors import Busy, Unavailable
+from agentic_atlas.errors import AtlasError, Busy, Unavailable
 
 _PREFIX = "task."
 _END = b"end"
@@ -37,9 +38,15 @@ Read = Callable[[int], Awaitable[list[TaskEvent]]]
 
 
 class Watch:
-    """One watcher's bell: rings when its task changed."""
+    """One watcher's bell: rings when its task changed.
 
-    def __init__(self) -> None:
+    Attributes:
+        who: watches, by what they have shown; None: this process itself, or who has a connection that ends with it.
+    """
+
+    def __init__(self, who: Principal | None = None) -> None:
+        self.who = who
+        self._refused: AtlasError | None = None
         self._rung = False
         self._for_end = False
         self._waiting: asyncio.Future[None] | None = None
@@ -60,10 +67,21 @@ class Watch:
         self.closed = True
         self._ring()
 
+    def refuse(self, error: AtlasError) -> None:
+        """What the watcher has shown is good no more: they are told so when they would be told anything."""
+        self._refused = error
+        self._wake()
+
+    def check(self) -> None:
+        """Raise Unauthenticated when what the watcher has shown is good no more."""
+        if self._refused is not None:
+            raise self._refused
+
     async def changed(self, timeout: float) -> bool:
         """Wait until it rings, at most `timeout` seconds; False when the time is over. For one who waits at a time."""
         if not self._rung:
             await self._wait(timeout)
+        self.check()
         rung, self._rung = self._rung, False
         return rung
 
@@ -72,9 +90,11 @@ class Watch:
         self._for_end = True
         if not (self.ended or self.closed):
             await self._wait(timeout)
+        self.check()
         self._for_end = False
 
     async def _wait(self, timeout: float) -> None:
+        self.check()
         loop = asyncio.get_running_loop()
         self._waiting = loop.create_future()
         late = loop.call_later(timeout, self._wake)
@@ -161,8 +181,9 @@ class Story:
 class Feed:
     """The changes of tasks, as subjects of the bus, and the events that the store has of them."""
 
-    def __init__(self, bus: Bus, tasks: Tasks, *, remembered_bytes: int = REMEMBERED_BYTES) -> None:
+    def __init__(self, bus: Bus, tasks: Tasks, clock: Clock, *, remembered_bytes: int = REMEMBERED_BYTES) -> None:
         self._bus = bus
+        self._clock = clock
         self._tasks = tasks
         self._watches: dict[str, set[Watch]] = {}
         self._stories: dict[str, Story] = {}
@@ -179,28 +200,37 @@ class Feed:
         self._bus.publish(_PREFIX + task.id, b"%d %s" % (task.last_seq, _END if task.terminal else b""))
 
     @contextmanager
-    def watch(self, task_id: str) -> Iterator[Watch]:
-        """Watch a task; begin before the first read, and nothing is missed between."""
-        watch = Watch()
+    def watch(self, task_id: str, who: Principal | None = None) -> Iterator[Watch]:
+        """Watch a task; begin before the first read, and nothing is missed between.
+
+        Waiting raises Unauthenticated once what `who` has shown is good no more.
+        """
+        watch = Watch(who)
+        expires = who.expires_at if who is not None else None
+        late = expires and asyncio.get_running_loop().call_later(
+            max(0.0, expires - self._clock()), watch.refuse, key_expired()
+        )
         watch.closed = self._closed
         self._watches.setdefault(task_id, set()).add(watch)
         unsubscribe = self._bus.subscribe(_PREFIX + task_id, watch.ring)
         try:
             yield watch
         finally:
+            if late:
+                late.cancel()
             unsubscribe()
             self._watches[task_id].discard(watch)
             if not self._watches[task_id]:
                 del self._watches[task_id]
 
     @contextmanager
-    def story(self, task_id: str) -> Iterator[tuple[Watch, Story]]:
+    def story(self, task_id: str, who: Principal | None = None) -> Iterator[tuple[Watch, Story]]:
         """Watch a task, and have its events from now on; those before are read from the store."""
         story = self._stories.setdefault(task_id, Story(self._memory))
         story.followers += 1
         unsubscribe = self._bus.subscribe(_PREFIX + task_id, lambda _, said: story.goes_on(int(said.split()[0])))
         try:
-            with self.watch(task_id) as watch:
+            with self.watch(task_id, who) as watch:
                 yield watch, story
         finally:
             unsubscribe()
@@ -215,6 +245,12 @@ class Feed:
             for watch in watches:
                 watch.close()
 
+    def refuse(self, whose: str, error: AtlasError) -> None:
+        """End the waiting of all who watch by this credential, or as this user; given by its id."""
+        for watch in [watch for watches in self._watches.values() for watch in watches]:
+            if watch.who is not None and whose in (watch.who.credential.id, watch.who.user.id):
+                watch.refuse(error)
+
     async def page(self, task_id: str, after: int) -> tuple[list[TaskEvent], int | None]:
         """Return events after this number, and the number after which there are more."""
         found = await self._tasks.events(task_id, after=after, limit=IN_PAGE)
@@ -222,17 +258,20 @@ class Feed:
         newest = await self._tasks.summary(task_id) if found else None
         return found, found[-1].seq if newest is not None and newest.task.last_seq > found[-1].seq else None
 
-    async def follow(self, task_id: str, after: int, keep_alive: float) -> AsyncGenerator[list[TaskEvent], None]:
+    async def follow(
+        self, task_id: str, after: int, keep_alive: float, who: Principal | None = None
+    ) -> AsyncGenerator[list[TaskEvent], None]:
         """Yield the task's events with a `seq` above `after`, in order and without gaps, until it has ended.
 
         It ends early when the server stops; the reader resumes after the last `seq` it has.
         Yields an empty list after `keep_alive` seconds without one, and while the store is busy or away.
-        Leaving early changes nothing.
+        Leaving early changes nothing. Raises Unauthenticated once what `who` has shown is good no more.
         """
         read = partial(self._read, task_id)
         known: Summary | None = None
-        with self.story(task_id) as (watch, story):
+        with self.story(task_id, who) as (watch, story):
             while True:
+                watch.check()
                 try:
                     known = known or await self._look(task_id, story)
                     found = await story.after(after, read)
@@ -252,12 +291,13 @@ class Feed:
                 if not await watch.changed(keep_alive):
                     yield []
 
-    async def until_ended(self, task_id: str, seconds: float) -> Task | None:
+    async def until_ended(self, task_id: str, seconds: float, who: Principal | None = None) -> Task | None:
         """Return the task when it has ended, or as it is after `seconds`; None when there is none.
 
-        Nothing of its payloads is in memory meanwhile: there may be many who wait.
+        Nothing of its payloads is in memory meanwhile: there may be many who wait. Raises Unauthenticated once what
+        `who` has shown is good no more.
         """
-        with self.watch(task_id) as watch:
+        with self.watch(task_id, who) as watch:
             found = await self._tasks.summary(task_id)
             if found is None or found.task.terminal:
                 return None if found is None else await self._tasks.get(task_id)

@@ -18,6 +18,7 @@ from agentic_atlas.backend.domain.records import AgentRecord, CallerRef, SkillRe
 from agentic_atlas.backend.domain.terms import digest, effective
 from agentic_atlas.backend.engine.engine import Engine
 from agentic_atlas.backend.ports import Added, Write
+from agentic_atlas.backend.rights import Principal
 from agentic_atlas.errors import AtlasError, Conflict, InvalidInput, Unavailable
 from agentic_atlas.protocol.caller.tasks import SubmitRequest
 from agentic_atlas.protocol.caller.values import LONGEST
@@ -54,8 +55,7 @@ class _Request:
 
 async def submit(
     engine: Engine,
-    user: User,
-    caller: CallerRef,
+    who: Principal,
     ask: SubmitRequest,
     *,
     trace: str | None = None,
@@ -67,20 +67,22 @@ async def submit(
 
     With an idempotency key that is known, nothing counts but whether the same is asked for (guarantee 11).
 
-    With `wait`, return when it has ended or so many seconds are over.
+    With `wait`, return when it has ended or so many seconds are over; what was accepted stays so, whatever is raised
+    then.
 
     Raises:
+        Unauthenticated: what `who` has shown is good no more, while they wait.
         NotFound: no such agent or skill for this user.
         InvalidInput: the input does not fit the skill's schema, or an option is out of bounds; nothing is stored.
         Unavailable: the agent is offline and `queue_ttl` is 0 (`agent_offline`), it is disabled, or the store is away.
         Busy: too many tasks wait for the agent, or have not ended (`engine.census`).
         Conflict: the idempotency key was used for something else.
     """
-    request = _Request(user, caller, ask, bytes(ask.input), trace, parent, retry_of)
+    request = _Request(who.user, who.caller, ask, bytes(ask.input), trace, parent, retry_of)
     await _prepare(engine, [request])
     # Before it is stored, so that its end can't be missed.
     watched = request.change.task.id if wait and request.change is not None else None
-    with nullcontext() if watched is None else engine.feed.watch(watched) as watch:
+    with nullcontext() if watched is None else engine.feed.watch(watched, who) as watch:
         (submitted,) = await _store(engine, [request])
         if isinstance(submitted, AtlasError):
             try:
@@ -93,7 +95,7 @@ async def submit(
         if watch is not None and submitted.created:
             ended = await engine.feed.end(task.id, watch, wait)
         elif wait:
-            ended = await engine.feed.until_ended(task.id, wait)
+            ended = await engine.feed.until_ended(task.id, wait, who)
     return Submitted(ended or task, submitted.created)
 
 

@@ -59,7 +59,7 @@ async def _submit(who: Principal, engine: Engine, instance_id: str, asked: Call)
     except NotFound as refusal:
         child = (await submission.earlier(engine, who.user, who.caller, ask, refusal)).task
     else:
-        child = (await submission.submit(engine, who.user, who.caller, ask, parent=parent)).task
+        child = (await submission.submit(engine, who, ask, parent=parent)).task
     parent = await engine.store.tasks.get(asked.task)
     if parent is None or not _runs(parent, asked, instance_id):
         # It was canceled while the child was being made, and that cancel did not see the child.

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from agentic_atlas.backend.domain.records import ApiKey
 from agentic_atlas.backend.engine.api_keys import IssuedKey, issue_key
 from agentic_atlas.backend.engine.engine import Engine
-from agentic_atlas.backend.rights import Principal, Right, require, to_give
+from agentic_atlas.backend.rights import Principal, Right, key_invalid, require, to_give
 from agentic_atlas.backend.usecases.application import use_case
 from agentic_atlas.errors import NotFound
 
@@ -60,4 +60,5 @@ async def revoke(who: Principal, engine: Engine, key_id: str) -> ApiKey:
     if key is None:
         raise NotFound(f"there is no API key {key_id[:64]!r}", code="api_key_not_found")
     engine.access.forget()
+    engine.feed.refuse(key.id, key_invalid())
     return key

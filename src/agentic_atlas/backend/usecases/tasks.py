@@ -63,7 +63,7 @@ async def submit(
     Raises:
         AtlasError: see `engine.submission.submit`.
     """
-    submitted = await submission.submit(engine, who.user, who.caller, ask, trace=trace, wait=wait)
+    submitted = await submission.submit(engine, who, ask, trace=trace, wait=wait)
     return await _noted(engine, submitted.task, created=submitted.created)
 
 
@@ -92,7 +92,7 @@ async def retry(who: Principal, engine: Engine, task_id: str) -> Noted:
         delivery="at_most_once" if once else None,
         retries=None if once else old.retries,
     )
-    submitted = await submission.submit(engine, who.user, who.caller, ask, retry_of=old.id)
+    submitted = await submission.submit(engine, who, ask, retry_of=old.id)
     return await _noted(engine, submitted.task, created=submitted.created)
 
 
@@ -102,7 +102,7 @@ async def show(who: Principal, engine: Engine, task_id: str, *, wait: float = 0.
     task = None
     if wait:
         await engine.access.standing(who.visible, task_id)
-        task = await engine.feed.until_ended(task_id, wait)
+        task = await engine.feed.until_ended(task_id, wait, who)
     return await _noted(engine, task or await engine.access.task(who.visible, task_id))
 
 
@@ -143,7 +143,7 @@ async def follow(who: Principal, engine: Engine, task_id: str, after: int, keep_
     if task.terminal and after >= task.last_seq:
         return None
     place = engine.watchers.place(task_id, who.credential.id)
-    return Following(place, engine.feed.follow(task_id, after, keep_alive))
+    return Following(place, engine.feed.follow(task_id, after, keep_alive, who))
 
 
 @use_case

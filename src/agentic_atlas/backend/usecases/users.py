@@ -3,7 +3,7 @@
 from agentic_atlas.backend.domain.names import check_name
 from agentic_atlas.backend.domain.records import Role, User
 from agentic_atlas.backend.engine.engine import Engine
-from agentic_atlas.backend.rights import Principal
+from agentic_atlas.backend.rights import Principal, key_invalid
 from agentic_atlas.backend.usecases.application import use_case
 from agentic_atlas.errors import Conflict, NotFound
 from agentic_atlas.protocol.inside.messages import Readmit, ShutOut
@@ -50,6 +50,8 @@ async def update(who: Principal, engine: Engine, name: str, *, role: Role | None
     at = None if disabled is None else engine.clock() if disabled else 0.0
     changed = await engine.store.users.update(user.id, role=role, disabled_at=at)
     engine.access.forget()
+    if disabled:
+        engine.feed.refuse(user.id, key_invalid())
     if disabled is not None:
         for agent in await engine.store.agents.find(owner_id=user.id, limit=10_000):
             if disabled:

@@ -375,6 +375,8 @@ def _decode(body: bytes, answer: type[T]) -> T:
 
 
 def _event(sent: sse.ServerEvent) -> EventInfo:
+    if sent.kind == "refused":
+        raise from_answer(401, sent.data, None)
     try:
         return msgspec.json.decode(sent.data, type=EventInfo)
     except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as error:

@@ -10,6 +10,7 @@ from agentic_atlas.backend.domain.records import Task, TaskEvent, TaskEventKind
 from agentic_atlas.backend.engine.feed import Feed
 from agentic_atlas.backend.store.memory import MemoryStore
 from agentic_atlas.bus.local import LocalBus
+from agentic_atlas.compose.sources import wall
 from agentic_atlas.protocol.tasks import TaskState
 from tests.conformance.store.samples import task
 
@@ -38,7 +39,7 @@ class Log:
 
 
 async def test_who_is_in_step_gets_each_event_without_a_read() -> None:
-    feed, log = Feed(LocalBus(), TASKS), Log()
+    feed, log = Feed(LocalBus(), TASKS, wall), Log()
     with feed.story("task_00000001") as (watch, story), feed.story("task_00000001") as (_, other):
         assert other is story
         story.goes_on(3)
@@ -52,7 +53,7 @@ async def test_who_is_in_step_gets_each_event_without_a_read() -> None:
 
 
 async def test_those_who_are_behind_at_the_same_number_read_together() -> None:
-    feed, log = Feed(LocalBus(), TASKS), Log(*map(event, range(1, 9)))
+    feed, log = Feed(LocalBus(), TASKS, wall), Log(*map(event, range(1, 9)))
     with feed.story("task_00000001") as (_, story):
         story.goes_on(8)
         async with asyncio.TaskGroup() as group:
@@ -63,7 +64,7 @@ async def test_those_who_are_behind_at_the_same_number_read_together() -> None:
 
 
 async def test_a_reader_that_leaves_in_the_middle_does_not_take_the_others_with_it() -> None:
-    feed, log = Feed(LocalBus(), TASKS), Log(*map(event, range(1, 9)))
+    feed, log = Feed(LocalBus(), TASKS, wall), Log(*map(event, range(1, 9)))
     with feed.story("task_00000001") as (_, story):
         story.goes_on(8)
         async with asyncio.TaskGroup() as group:
@@ -76,7 +77,7 @@ async def test_a_reader_that_leaves_in_the_middle_does_not_take_the_others_with_
 
 async def test_what_was_changed_elsewhere_is_read_and_never_left_out() -> None:
     bus = LocalBus()
-    feed, elsewhere, log = Feed(bus, TASKS), Feed(bus, TASKS), Log(*map(event, range(1, 9)))
+    feed, elsewhere, log = Feed(bus, TASKS, wall), Feed(bus, TASKS, wall), Log(*map(event, range(1, 9)))
     with feed.story("task_00000001") as (watch, story):
         story.goes_on(4)
         elsewhere.tell(changed(6, TaskState.COMPLETED), [event(5), event(6)])
@@ -89,7 +90,10 @@ async def test_what_was_changed_elsewhere_is_read_and_never_left_out() -> None:
 
 
 async def test_events_in_memory_are_bounded_for_all_tasks_together_and_the_oldest_go_first() -> None:
-    feed, log = Feed(LocalBus(), TASKS, remembered_bytes=10_000), Log(*(event(seq, 1_000) for seq in range(1, 41)))
+    feed, log = (
+        Feed(LocalBus(), TASKS, wall, remembered_bytes=10_000),
+        Log(*(event(seq, 1_000) for seq in range(1, 41))),
+    )
     with feed.story("task_00000001") as (_, story):
         for seq in range(1, 41):
             feed.tell(changed(seq), [event(seq, 1_000)])
@@ -101,7 +105,7 @@ async def test_events_in_memory_are_bounded_for_all_tasks_together_and_the_oldes
 
 
 async def test_nothing_is_kept_of_a_task_that_nobody_follows() -> None:
-    feed = Feed(LocalBus(), TASKS)
+    feed = Feed(LocalBus(), TASKS, wall)
     feed.tell(changed(1), [event(1)])
     assert feed._memory._bytes == 0
     with feed.story("task_00000001"):
