@@ -4,7 +4,6 @@ import asyncio
 import contextvars
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TypeVar, cast
 
 from agentic_atlas.sdk.outlasting import outlasting
@@ -20,34 +19,29 @@ async def in_thread(function: Callable[[], T], *, name: str, give_up: Callable[[
     outcome is forgotten, unless `give_up` says no: then the wait goes on too.
     """
     loop = asyncio.get_running_loop()
-    done: asyncio.Future[_Outcome] = loop.create_future()
+    # A value or an error: as its own error, a future refuses some, StopIteration for one.
+    done: asyncio.Future[tuple[object, BaseException | None]] = loop.create_future()
     work = contextvars.copy_context().run
 
-    def settle(outcome: _Outcome) -> None:
+    def settle(value: object, error: BaseException | None) -> None:
         if not done.done():
-            done.set_result(outcome)
+            done.set_result((value, error))
 
     def run() -> None:
+        value: object = None
+        raised: BaseException | None = None
         try:
-            outcome = _Outcome(value=work(function))
+            value = work(function)
         except BaseException as error:  # noqa: BLE001 - whatever the user's function raises is told to who waits
-            outcome = _Outcome(error=error)
+            raised = error
         try:
-            loop.call_soon_threadsafe(settle, outcome)
+            loop.call_soon_threadsafe(settle, value, raised)
         except RuntimeError:
             # The loop is closed: nobody waits any more.
             return
 
     threading.Thread(target=run, name=name, daemon=True).start()
-    outcome = await outlasting(done, give_up)
-    if outcome.error is not None:
-        raise outcome.error
-    return cast("T", outcome.value)
-
-
-@dataclass(frozen=True, slots=True)
-class _Outcome:
-    """A value or an error; a future itself refuses some errors, StopIteration for one."""
-
-    value: object = None
-    error: BaseException | None = None
+    value, raised = await outlasting(done, give_up)
+    if raised is not None:
+        raise raised
+    return cast("T", value)

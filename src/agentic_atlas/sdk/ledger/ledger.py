@@ -36,8 +36,7 @@ from agentic_atlas.protocol.messages import (
     Welcome,
 )
 from agentic_atlas.sdk.fitting import Sendable, fit, notice, size
-from agentic_atlas.sdk.ledger.attempts import Key, OpenAttempt, OpenAttempts, PendingResults
-from agentic_atlas.sdk.ledger.calls import OpenCalls
+from agentic_atlas.sdk.ledger.attempts import Key, OpenAttempt, OpenAttempts, OpenCalls, PendingResults
 from agentic_atlas.sdk.ports import Outgoing, UnsaidQuestion
 from agentic_atlas.sdk.spool.port import Handover, NoSpool, Spool
 

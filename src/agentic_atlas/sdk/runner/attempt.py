@@ -17,7 +17,7 @@ handler's own doing, or that of a library which cancels the task it runs in: an 
 import asyncio
 import inspect
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Final, TypeVar
 
@@ -31,9 +31,9 @@ from agentic_atlas.sdk.ports import ToLink, UnsaidQuestion
 from agentic_atlas.sdk.runner.execution import Yield
 from agentic_atlas.sdk.runner.failures import AttemptOutcome, canceled, ending_of, failed, from_handler, invalid_input
 from agentic_atlas.sdk.runner.process import ProcessCall
-from agentic_atlas.sdk.skills.content import encode_output
 from agentic_atlas.sdk.skills.context import AttemptServices, Context, SyncContext
 from agentic_atlas.sdk.skills.parameters import Function
+from agentic_atlas.sdk.skills.schema import encode_output
 from agentic_atlas.sdk.skills.skill import Kind, Skill
 from agentic_atlas.sdk.skills.time_limit import Over, ServerClock, TimeLimit
 from agentic_atlas.sdk.threads import in_thread
@@ -43,9 +43,9 @@ T = TypeVar("T")
 STOP_GRACE: Final = 5.0
 """Seconds a handler may take to stop before the result is sent without it."""
 
-_ENDINGS: Final = {
-    Over.DEADLINE: failed("deadline_exceeded", "the deadline of the task has passed"),
-    Over.TIMEOUT: failed("timeout", "the skill took longer than its timeout"),
+_ENDINGS: Final[Mapping[Over, AttemptOutcome]] = {
+    "deadline_exceeded": failed("deadline_exceeded", "the deadline of the task has passed"),
+    "timeout": failed("timeout", "the skill took longer than its timeout"),
 }
 _UNTOLD: Final = failed("handler_error", "the skill ended without a result")
 

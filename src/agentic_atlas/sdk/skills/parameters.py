@@ -71,22 +71,13 @@ class Parameter:
     description: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class Parameters:
-    """What a function takes and gives.
-
-    Attributes:
-        context: name of the parameter that gets the context, if any.
-        returns: the return annotation; `inspect.Signature.empty` when there is none.
-    """
-
-    fields: tuple[Parameter, ...]
-    context: str | None
-    returns: object
-
-
-def read_parameters(function: Function, declaration: Declaration, *, context: type[Context]) -> Parameters:
+def read_parameters(
+    function: Function, declaration: Declaration, *, context: type[Context]
+) -> tuple[tuple[Parameter, ...], str | None, object]:
     """Read a function's signature; `context` is the class of context that this kind of function gets.
+
+    Returns what its caller fills in, the name of the parameter that gets the context, if any, and the return
+    annotation, `inspect.Signature.empty` when there is none.
 
     Raises:
         ConfigurationError: the signature cannot be that of a skill; the message names file, line, parameter and fix.
@@ -103,7 +94,7 @@ def read_parameters(function: Function, declaration: Declaration, *, context: ty
         else:
             fields.append(_field(parameter, hints, declaration))
     _check_keys(fields, declaration)
-    return Parameters(tuple(fields), found, hints.get("return", inspect.Signature.empty))
+    return tuple(fields), found, hints.get("return", inspect.Signature.empty)
 
 
 def _hints(function: Function, declaration: Declaration) -> Mapping[str, object]:

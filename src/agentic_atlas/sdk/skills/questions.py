@@ -6,8 +6,7 @@ happens on the agent's loop.
 """
 
 import asyncio
-from contextlib import AbstractContextManager
-from typing import ClassVar, Protocol
+from typing import ClassVar
 
 import msgspec
 from msgspec import Raw
@@ -17,6 +16,8 @@ from agentic_atlas.protocol.messages import MOST_QUESTIONS, Event, EventKind, Fa
 from agentic_atlas.protocol.refusals import refusal
 from agentic_atlas.sdk.fitting import fault_of
 from agentic_atlas.sdk.skills.answers import AnswerForm
+from agentic_atlas.sdk.skills.reports import AttemptReports
+from agentic_atlas.sdk.skills.time_limit import TimeLimit
 
 
 class NoAnswer(AtlasError, TimeoutError):
@@ -33,28 +34,14 @@ class NoAnswer(AtlasError, TimeoutError):
         self.question = question
 
 
-class Speaker(Protocol):
-    """Who says a question (`reports.AttemptReports`)."""
-
-    def question(self, data: Raw) -> bool:
-        """Say it; False when the attempt can have no more events."""
-
-
-class Pausable(Protocol):
-    """What stands still while a person is waited for (`time_limit.TimeLimit`)."""
-
-    def paused(self) -> AbstractContextManager[None]:
-        """Stand still for the length of the block."""
-
-
 class Questions:
     """The questions of one attempt."""
 
-    def __init__(self, task: Task, speaker: Speaker, limits: Limits, timeout: Pausable) -> None:
+    def __init__(self, task: Task, reports: AttemptReports, limits: Limits, limit: TimeLimit) -> None:
         self._task = task
-        self._speaker = speaker
+        self._reports = reports
         self._limits = limits
-        self._timeout = timeout
+        self._limit = limit
         self._reactions = {reaction.question: reaction for reaction in task.answers}
         self._waiting: dict[int, asyncio.Future[Reaction]] = {}
         self._asked = 0
@@ -116,7 +103,7 @@ class Questions:
     def _say(self, data: Raw) -> None:
         if self._over:
             raise _stopped()
-        if not self._speaker.question(data):
+        if not self._reports.question(data):
             most = self._limits.events_per_task
             raise Busy(f"an attempt can have {most} events, and has too many for a question", code="too_many_events")
 
@@ -124,7 +111,7 @@ class Questions:
         waiting: asyncio.Future[Reaction] = asyncio.get_running_loop().create_future()
         self._waiting[number] = waiting
         try:
-            with self._timeout.paused():
+            with self._limit.paused():
                 return await waiting
         finally:
             del self._waiting[number]

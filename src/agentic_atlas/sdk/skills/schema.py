@@ -1,22 +1,39 @@
-"""What a skill takes and gives, as JSON Schema (2020-12) and as checks, both made by Pydantic from the signature."""
+"""What a skill takes and gives, as JSON Schema (2020-12) and as checks, both made by Pydantic from the signature.
+
+Here is also how what it gives becomes JSON, within the limits of the wire.
+"""
 
 import inspect
 import typing
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar, Final
 
 import msgspec
 from msgspec import Raw
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 
-from agentic_atlas.errors import InvalidInput
-from agentic_atlas.protocol.messages import NULL
+from agentic_atlas.errors import AtlasError, InvalidInput, PayloadTooLarge
+from agentic_atlas.protocol.codec import ProtocolError, check_nesting
+from agentic_atlas.protocol.messages import NULL, Limits
 from agentic_atlas.protocol.schemas import SCHEMA_BYTES, SchemaRefused, cost_of
 from agentic_atlas.sdk.forms.json_schema import INPUT
+from agentic_atlas.sdk.forms.plain import NoJsonForm
 from agentic_atlas.sdk.forms.typed import UNKNOWN, TypeForm
 from agentic_atlas.sdk.skills.context import Context
-from agentic_atlas.sdk.skills.parameters import Declaration, Function, Parameter, Parameters, read_parameters
-from agentic_atlas.sdk.skills.validation import faults_of_json, sentence, why
+from agentic_atlas.sdk.skills.parameters import Declaration, Function, Parameter, read_parameters
+from agentic_atlas.sdk.skills.validation import faults, faults_of_json, sentence, why
+from agentic_atlas.sdk.text import describe
+
+_ENVELOPE_DEPTH: Final = 2
+"""Levels of nesting that a message needs around a payload."""
+_CHUNK_BYTES: Final = 16
+"""Bytes that a chunk's event needs around the chunk."""
+
+
+class InvalidOutput(AtlasError):
+    """What a skill returned cannot be sent: not JSON, not of its return annotation, or nested too deeply."""
+
+    default_code: ClassVar[str] = "invalid_output"
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,18 +84,33 @@ def read_signature(function: Function, declaration: Declaration, *, context: typ
     Raises:
         ConfigurationError: it cannot be a skill; the message names file, line, parameter and fix.
     """
-    parameters = read_parameters(function, declaration, context=context)
-    given = TypeForm(_model(parameters.fields))
-    output, schema = _output(parameters, declaration, streams=streams)
+    fields, given_context, returns = read_parameters(function, declaration, context=context)
+    given = TypeForm(_model(fields))
+    output, schema = _output(returns, declaration, streams=streams)
     return Signature(
-        context=parameters.context,
+        context=given_context,
         input_schema=_bounded(given.json_schema(), declaration, "input"),
         output_schema=schema,
         output=output,
-        _names=tuple(field.name for field in parameters.fields),
-        _keys=tuple(field.key for field in parameters.fields),
+        _names=tuple(field.name for field in fields),
+        _keys=tuple(field.key for field in fields),
         _input=given,
     )
+
+
+def encode_output(value: object, form: TypeForm, limits: Limits) -> Raw:
+    """Return a skill's output as JSON that the wire takes.
+
+    Raises:
+        InvalidOutput: it does not fit its annotation, has no JSON form, or is nested too deeply.
+        PayloadTooLarge: it has more than `limits.payload_bytes`.
+    """
+    return _encode(value, form, limits, limits.payload_bytes, _ENVELOPE_DEPTH)
+
+
+def encode_chunk(value: object, form: TypeForm, limits: Limits) -> Raw:
+    """Do the same for one item that a streaming skill yields, which has to fit `limits.event_bytes`."""
+    return _encode(value, form, limits, limits.event_bytes - _CHUNK_BYTES, _ENVELOPE_DEPTH + 1)
 
 
 _ANNOTATED: Any = Annotated  # given types that only the running program knows
@@ -105,8 +137,7 @@ def _model(fields: tuple[Parameter, ...]) -> type[BaseModel]:
     return create_model(INPUT, __config__=config, **definitions)
 
 
-def _output(parameters: Parameters, declaration: Declaration, *, streams: bool) -> tuple[TypeForm, Raw]:
-    annotation = parameters.returns
+def _output(annotation: object, declaration: Declaration, *, streams: bool) -> tuple[TypeForm, Raw]:
     if streams:
         # AsyncIterator[X] and AsyncGenerator[X, None]; without the brackets nothing is declared.
         annotation = next(iter(typing.get_args(annotation)), inspect.Signature.empty)
@@ -132,4 +163,24 @@ def _bounded(schema: dict[str, object], declaration: Declaration, what: str) -> 
         cost_of(schema)
     except SchemaRefused as error:
         raise declaration.wrong(f"{what}: {error.problem}", error.fix) from None
+    return Raw(encoded)
+
+
+def _encode(value: object, form: TypeForm, limits: Limits, most: int, envelope: int) -> Raw:
+    try:
+        encoded = form.text(form.check(value))
+    except ValidationError as error:
+        found = faults(error, value)
+        raise InvalidOutput(f"what it returned is not what it declares: {sentence(found)}", detail=found) from None
+    except NoJsonForm as error:
+        detail = [{"path": error.pointer, "message": error.reason}]
+        raise InvalidOutput(f"what it returned cannot be sent: {error}", detail=detail) from error.__cause__
+    except Exception as error:  # serialisers of the user's models run here and may raise anything
+        raise InvalidOutput(f"what it returned has no JSON form: {describe(error)}") from error
+    if len(encoded) > most:
+        raise PayloadTooLarge(f"{len(encoded)} bytes are more than the {most} allowed: return less, or a link to it")
+    try:
+        check_nesting(encoded, limits.depth - envelope)
+    except ProtocolError as error:
+        raise InvalidOutput(f"what it returned can't be sent: {error.message}") from None
     return Raw(encoded)

@@ -7,7 +7,7 @@ import math
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from enum import StrEnum
+from typing import Literal, TypeAlias
 
 from agentic_atlas.protocol.messages import Task
 
@@ -34,11 +34,8 @@ class ServerClock:
         return self.monotonic() + self._offset
 
 
-class Over(StrEnum):
-    """What is over."""
-
-    DEADLINE = "deadline"
-    TIMEOUT = "timeout"
+Over: TypeAlias = Literal["deadline_exceeded", "timeout"]
+"""What is over, as the code of an attempt's end."""
 
 
 class TimeLimit:
@@ -70,7 +67,7 @@ class TimeLimit:
         first = min(deadline, timeout)
         if math.isinf(first):
             return None
-        return max(0.0, first), Over.DEADLINE if deadline <= timeout else Over.TIMEOUT
+        return max(0.0, first), "deadline_exceeded" if deadline <= timeout else "timeout"
 
     @contextmanager
     def paused(self) -> Iterator[None]:

@@ -16,13 +16,11 @@ from agentic_atlas.sdk.skills.content import (
     INLINE_BYTES,
     DataPart,
     FilePart,
-    InvalidOutput,
     LinkPart,
     Part,
     TextPart,
-    encode_chunk,
-    encode_output,
 )
+from agentic_atlas.sdk.skills.schema import InvalidOutput, encode_chunk, encode_output
 
 ANY = TypeForm(Any)
 

@@ -19,7 +19,7 @@ class Order(BaseModel):
 
 
 def context_of(function: Any, kind: type[Context] = Context) -> str | None:
-    return read_parameters(function, Declaration.of(function), context=kind).context
+    return read_parameters(function, Declaration.of(function), context=kind)[1]
 
 
 async def by_annotation(text: str, somehow: Context) -> None: ...
@@ -72,7 +72,7 @@ def test_a_plain_function_may_name_either_context() -> None:
 def test_texts_in_annotated_are_the_description() -> None:
     def skill(a: Annotated[str, "What to say", Field(max_length=3)], b: Annotated[int, "Times", "up to 5"]) -> None: ...
 
-    fields = read_parameters(skill, Declaration.of(skill), context=Context).fields
+    fields = read_parameters(skill, Declaration.of(skill), context=Context)[0]
     assert [field.description for field in fields] == ["What to say", "Times up to 5"]
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from agentic_atlas.sdk.skills.time_limit import Over, ServerClock, TimeLimit
+from agentic_atlas.sdk.skills.time_limit import ServerClock, TimeLimit
 from tests.unit.sdk.memory_wire import make_task
 
 
@@ -28,13 +28,13 @@ def test_without_limits_nothing_is_ever_over() -> None:
 
 def test_the_tasks_timeout_goes_before_the_skills() -> None:
     hands = Hands()
-    assert TimeLimit(ServerClock(hands), make_task("skill", timeout=3.0), 5.0).next() == (3.0, Over.TIMEOUT)
-    assert TimeLimit(ServerClock(hands), make_task("skill"), 5.0).next() == (5.0, Over.TIMEOUT)
+    assert TimeLimit(ServerClock(hands), make_task("skill", timeout=3.0), 5.0).next() == (3.0, "timeout")
+    assert TimeLimit(ServerClock(hands), make_task("skill"), 5.0).next() == (5.0, "timeout")
 
 
 def test_whatever_is_over_first_counts() -> None:
-    assert limit(Hands(), timeout=30.0, deadline=1010.0).next() == (10.0, Over.DEADLINE)
-    assert limit(Hands(), timeout=5.0, deadline=1010.0).next() == (5.0, Over.TIMEOUT)
+    assert limit(Hands(), timeout=30.0, deadline=1010.0).next() == (10.0, "deadline_exceeded")
+    assert limit(Hands(), timeout=5.0, deadline=1010.0).next() == (5.0, "timeout")
 
 
 def test_the_timeout_stands_still_while_a_person_is_asked() -> None:
@@ -48,7 +48,7 @@ def test_the_timeout_stands_still_while_a_person_is_asked() -> None:
         with asking.paused():
             hands.now = 200.0
         assert asking.next() is None
-    assert (asking.left, asking.next()) == (6.0, (6.0, Over.TIMEOUT))
+    assert (asking.left, asking.next()) == (6.0, (6.0, "timeout"))
 
 
 def test_the_deadline_does_not() -> None:
@@ -56,7 +56,7 @@ def test_the_deadline_does_not() -> None:
     asking = limit(hands, timeout=10.0, deadline=1050.0)
     with asking.paused():
         hands.now = 40.0
-        assert asking.next() == (10.0, Over.DEADLINE)
+        assert asking.next() == (10.0, "deadline_exceeded")
         assert asking.left == 10.0
 
 
@@ -75,7 +75,7 @@ def test_each_stop_and_each_start_is_told() -> None:
     asking.changed = lambda: told.append(asking.next())
     with asking.paused():
         assert told == [None]
-    assert told == [None, (10.0, Over.TIMEOUT)]
+    assert told == [None, (10.0, "timeout")]
 
 
 def test_the_servers_time_goes_on_with_the_monotonic_clock() -> None:

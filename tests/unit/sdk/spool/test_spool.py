@@ -10,18 +10,19 @@ from msgspec import Raw
 
 from agentic_atlas.protocol.messages import Fault, Outcome, Result
 from agentic_atlas.sdk.spool import folder as spool_folder
-from agentic_atlas.sdk.spool.file import FileSpool, spool_in
-from agentic_atlas.sdk.spool.port import Handover, NoSpool
-from agentic_atlas.sdk.spool.takeover import (
+from agentic_atlas.sdk.spool.file import (
     MOST_PROCESSES,
     EndedRecord,
+    FileSpool,
     ResultRecord,
     SpoolBounds,
     choose,
     decode,
     encode,
     result_record,
+    spool_in,
 )
+from agentic_atlas.sdk.spool.port import Handover, NoSpool
 from tests.unit.sdk.memory_log import MemoryLog
 from tests.unit.sdk.spool.test_journal import files_no_longer_than
 
