@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, closing, contextmanager
 from pathlib import Path
 from typing import Any
@@ -47,16 +47,6 @@ def up(folder: Path, **settings: object) -> Iterator[Platform]:
         spotless(running.process)
     finally:
         running.kill()
-
-
-def run(main: Coroutine[Any, Any, None], within: float = 110.0) -> None:
-    """Run a test to its end, in bounded time."""
-
-    async def bounded() -> None:
-        async with asyncio.timeout(within):
-            await main
-
-    asyncio.run(bounded())
 
 
 class Api:

@@ -15,13 +15,13 @@ from benchmarks.bystander import Stage, looking_on, looking_on_at
 from benchmarks.floods_wire import FLOODS
 from tests.e2e.processes import connected
 from tests.e2e.programs import ECHO
-from tests.faults.floods import MEGABYTE, api, percentile, resident, run, sound, up
+from tests.faults.floods import MEGABYTE, api, percentile, resident, sound, up
 
 MOST_GROWN = 150 * MEGABYTE
 
 
 @pytest.mark.timeout(400)
-def test_who_has_nothing_to_do_with_a_flood_is_answered_during_all_of_them(
+async def test_who_has_nothing_to_do_with_a_flood_is_answered_during_all_of_them(
     tmp_path: Path, soak: bool, found: Callable[[str, str, str], None]
 ) -> None:
     seconds = 8.0 if soak else 0.4
@@ -29,22 +29,19 @@ def test_who_has_nothing_to_do_with_a_flood_is_answered_during_all_of_them(
     with up(tmp_path / "network") as platform, platform.agent("echo", ECHO) as echo:
         echo.wait_for(connected)
 
-        async def main() -> None:
-            async with api(platform) as own, api(platform) as others:
-                async with looking_on(platform, own) as before:
-                    await asyncio.sleep(min(seconds, 2.0))
-                resting = resident(platform)
-                for name, flood in FLOODS.items():
-                    during = await looking_on_at(flood, Stage(platform, others, seconds), own)
-                    grown = max(during.peak, resident(platform)) - resting
-                    assert (during.failed, grown < MOST_GROWN) == (0, True), (name, grown)
-                    found(
-                        "7 bounded, no collateral",
-                        f"flood: {name.replace('_', ' ')}",
-                        f"p99 {percentile(before.took, 0.99) * 1000:.0f} ms before, "
-                        f"{percentile(during.took, 0.99) * 1000:.0f} ms during; memory {grown / MEGABYTE:+.0f} MB",
-                    )
-
-        run(main(), within=350)
+        async with api(platform) as own, api(platform) as others:
+            async with looking_on(platform, own) as before:
+                await asyncio.sleep(min(seconds, 2.0))
+            resting = resident(platform)
+            for name, flood in FLOODS.items():
+                during = await looking_on_at(flood, Stage(platform, others, seconds), own)
+                grown = max(during.peak, resident(platform)) - resting
+                assert (during.failed, grown < MOST_GROWN) == (0, True), (name, grown)
+                found(
+                    "7 bounded, no collateral",
+                    f"flood: {name.replace('_', ' ')}",
+                    f"p99 {percentile(before.took, 0.99) * 1000:.0f} ms before, "
+                    f"{percentile(during.took, 0.99) * 1000:.0f} ms during; memory {grown / MEGABYTE:+.0f} MB",
+                )
         assert echo.stop() == 0
     sound(platform)

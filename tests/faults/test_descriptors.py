@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from tests.e2e.processes import Platform, connected
 from tests.e2e.programs import ECHO
-from tests.faults.floods import Api, api, percentile, run, sound, spotless, until
+from tests.faults.floods import Api, api, percentile, sound, spotless, until
 
 DESCRIPTORS = 256
 """Soft and hard limit of the server, so that it can't have more."""
@@ -42,37 +42,34 @@ async def called(at: Api, number: int) -> None:
     assert answer.json()["output"] == f"n {number}"
 
 
-def test_nobody_who_shows_a_key_is_kept_out_by_those_who_show_none(
+async def test_nobody_who_shows_a_key_is_kept_out_by_those_who_show_none(
     tmp_path: Path, found: Callable[[str, str, str], None]
 ) -> None:
     loop_times: list[float] = []
-
-    async def main(platform: Platform) -> None:
-        ports = [urlsplit(url).port for url in (platform.url, platform.router_url)]
-        sitting: list[asyncio.StreamWriter] = []
-        now = asyncio.get_running_loop().time
-        for number in range(SITTING):
-            await sit(ports[number % 2] or 0, sitting)
-        for number in range(CALLS):
-            began = now()
-            # Each with a connection of its own, as somebody who has just come.
-            async with api(platform) as at:
-                await called(at, number)
-            loop_times.append(now() - began)
-        with platform.agent("echo", ECHO) as late:
-            await asyncio.to_thread(late.wait_for, connected)
-            assert late.stop() == 0
-        for writer in sitting:
-            writer.transport.abort()
-        async with api(platform) as at:
-            await called(at, CALLS)
 
     platform = Narrow(tmp_path / "network")
     platform.start()
     try:
         with platform.agent("echo", ECHO) as agent:
             agent.wait_for(connected)
-            run(main(platform))
+            ports = [urlsplit(url).port for url in (platform.url, platform.router_url)]
+            sitting: list[asyncio.StreamWriter] = []
+            now = asyncio.get_running_loop().time
+            for number in range(SITTING):
+                await sit(ports[number % 2] or 0, sitting)
+            for number in range(CALLS):
+                began = now()
+                # Each with a connection of its own, as somebody who has just come.
+                async with api(platform) as at:
+                    await called(at, number)
+                loop_times.append(now() - began)
+            with platform.agent("echo", ECHO) as late:
+                await asyncio.to_thread(late.wait_for, connected)
+                assert late.stop() == 0
+            for writer in sitting:
+                writer.transport.abort()
+            async with api(platform) as at:
+                await called(at, CALLS)
             assert agent.stop() == 0
         assert platform.process is not None
         spotless(platform.process)
@@ -88,10 +85,12 @@ def test_nobody_who_shows_a_key_is_kept_out_by_those_who_show_none(
     )
 
 
-def test_a_server_whose_descriptors_are_used_up_says_so_once_and_goes_on(tmp_path: Path) -> None:
+async def test_a_server_whose_descriptors_are_used_up_says_so_once_and_goes_on(tmp_path: Path) -> None:
     """Peers of many addresses, none of which has many connections."""
 
-    async def main(platform: Platform) -> None:
+    platform = Narrow(tmp_path / "network")
+    platform.start()
+    try:
         port = urlsplit(platform.url).port or 0
         sitting: list[asyncio.StreamWriter] = []
         for number in range(SITTING):
@@ -107,11 +106,6 @@ def test_a_server_whose_descriptors_are_used_up_says_so_once_and_goes_on(tmp_pat
             assert (await at.http.get("/whoami")).status_code == 200
         for writer in sitting:
             writer.transport.abort()
-
-    platform = Narrow(tmp_path / "network")
-    platform.start()
-    try:
-        run(main(platform))
         assert platform.process is not None
         spotless(platform.process)
         assert platform.process.output.count("descriptors_used_up") == 1

@@ -7,7 +7,7 @@ import os
 import sqlite3
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,7 +17,7 @@ import pytest
 
 from tests.disks import mounted
 from tests.e2e.processes import PATIENCE, Platform, Process, connected
-from tests.faults.floods import Api, api, percentile, run, sound, spotless, stored, up
+from tests.faults.floods import Api, api, percentile, sound, spotless, stored, up
 
 ECHO = """
 import asyncio
@@ -135,18 +135,18 @@ async def health(at: Api, times: list[float]) -> AsyncIterator[None]:
             over.set()
 
 
-def troubled(folder: Path, main: Callable[[Platform], Awaitable[None]], seen: Seen, **settings: Any) -> Process:
-    """Run this against a network with an agent, both of which have to come through it sound; return the agent."""
+@asynccontextmanager
+async def troubled(folder: Path, seen: Seen, **settings: Any) -> AsyncIterator[tuple[Platform, Process]]:
+    """Have a network with an agent until the end of the block; both have to come through it sound."""
     with up(folder / "network", **settings) as platform, platform.agent("echo", ECHO) as agent:
         agent.wait_for(connected)
-        run(main(platform), within=250)
+        yield platform, agent
         spotless(agent)
         assert agent.stop() == 0
     sound(platform)
     assert seen.health < HEALTHY_WITHIN * NOISE
     assert seen.agent < AGENT_BACK_WITHIN
     assert {row[0] for row in stored(platform, "SELECT id FROM tasks")} == set(seen.asked.acknowledged)
-    return agent
 
 
 async def all_done(at: Api, tasks: list[str]) -> float:
@@ -169,32 +169,29 @@ def fill(file: Path) -> None:
 
 
 @pytest.mark.timeout(300)
-def test_a_full_disk_never_lies_and_is_got_over_without_a_restart(
+async def test_a_full_disk_never_lies_and_is_got_over_without_a_restart(
     tmp_path: Path, small_disk: Path, soak: bool, found: Callable[[str, str, str], None]
 ) -> None:
     filler = small_disk / "filler"
     seen = Seen()
 
-    async def main(platform: Platform) -> None:
-        async with api(platform) as at:
-            asked, times = Asked(at), list[float]()
-            async with health(at, times):
-                await asked.several(20)
-                await asked.several(8, seconds=1.0)
-                assert not asked.refused
-                fill(filler)
-                full_until = time.monotonic() + (20.0 if soak else 2.0)
-                while time.monotonic() < full_until:
-                    await asked.several(100)
-                assert asked.refused.total() > 0
-                listed = await at.http.get("/tasks")
-                assert listed.status_code == 200, listed.text
-                filler.unlink()
-                seen.submits = await asked.recovered()
-                seen.agent = await all_done(at, asked.acknowledged)
-            seen.asked, seen.health = asked, percentile(times, 0.99)
-
-    troubled(tmp_path, main, seen, data_dir=small_disk / "data")
+    async with troubled(tmp_path, seen, data_dir=small_disk / "data") as (platform, _), api(platform) as at:
+        asked, times = Asked(at), list[float]()
+        async with health(at, times):
+            await asked.several(20)
+            await asked.several(8, seconds=1.0)
+            assert not asked.refused
+            fill(filler)
+            full_until = time.monotonic() + (20.0 if soak else 2.0)
+            while time.monotonic() < full_until:
+                await asked.several(100)
+            assert asked.refused.total() > 0
+            listed = await at.http.get("/tasks")
+            assert listed.status_code == 200, listed.text
+            filler.unlink()
+            seen.submits = await asked.recovered()
+            seen.agent = await all_done(at, asked.acknowledged)
+        seen.asked, seen.health = asked, percentile(times, 0.99)
     asked = seen.asked
     assert {status for status, _ in asked.refused} <= {503, 507}
     answers = ", ".join(f"{times} × {status} {code}" for (status, code), times in asked.refused.items())
@@ -216,30 +213,27 @@ def hold(platform: Platform, seconds: float) -> None:
 
 
 @pytest.mark.timeout(300)
-def test_a_locked_database_is_a_503_in_time_and_is_got_over_without_a_restart(
+async def test_a_locked_database_is_a_503_in_time_and_is_got_over_without_a_restart(
     tmp_path: Path, soak: bool, found: Callable[[str, str, str], None]
 ) -> None:
     seconds = 10.0 if soak else 7.0
     seen = Seen()
 
-    async def main(platform: Platform) -> None:
-        async with api(platform) as at:
-            asked, times = Asked(at), list[float]()
-            await asked.several(20)
-            await asked.several(8, seconds=2.0)
-            async with health(at, times):
-                holding = asyncio.create_task(asyncio.to_thread(hold, platform, seconds))
-                while not holding.done():
-                    await asked.several(8)
-                await holding
-                assert asked.refused.keys() == {(503, "store_unavailable")}, asked.refused
-                # The busy timeout is 5 s.
-                assert asked.slowest < 5.0 + 2.0
-                seen.submits = await asked.recovered()
-                seen.agent = await all_done(at, asked.acknowledged)
-            seen.asked, seen.health = asked, percentile(times, 0.99)
-
-    troubled(tmp_path, main, seen)
+    async with troubled(tmp_path, seen) as (platform, _), api(platform) as at:
+        asked, times = Asked(at), list[float]()
+        await asked.several(20)
+        await asked.several(8, seconds=2.0)
+        async with health(at, times):
+            holding = asyncio.create_task(asyncio.to_thread(hold, platform, seconds))
+            while not holding.done():
+                await asked.several(8)
+            await holding
+            assert asked.refused.keys() == {(503, "store_unavailable")}, asked.refused
+            # The busy timeout is 5 s.
+            assert asked.slowest < 5.0 + 2.0
+            seen.submits = await asked.recovered()
+            seen.agent = await all_done(at, asked.acknowledged)
+        seen.asked, seen.health = asked, percentile(times, 0.99)
     asked = seen.asked
     found(
         "1 nothing acknowledged is lost",
@@ -257,24 +251,21 @@ def slow_down(platform: Platform, times: int, seconds: float) -> None:
 
 
 @pytest.mark.timeout(300)
-def test_a_slow_database_is_waited_for_and_holds_up_nothing_else(
+async def test_a_slow_database_is_waited_for_and_holds_up_nothing_else(
     tmp_path: Path, soak: bool, found: Callable[[str, str, str], None]
 ) -> None:
     turns = 20 if soak else 3
     seen = Seen()
 
-    async def main(platform: Platform) -> None:
-        async with api(platform) as at:
-            asked, times = Asked(at), list[float]()
-            async with health(at, times):
-                slowing = asyncio.create_task(asyncio.to_thread(slow_down, platform, turns, 0.8))
-                while not slowing.done():
-                    await asked.several(8)
-                await slowing
-                seen.agent = await all_done(at, asked.acknowledged)
-            seen.asked, seen.health = asked, percentile(times, 0.99)
-
-    agent = troubled(tmp_path, main, seen)
+    async with troubled(tmp_path, seen) as (platform, agent), api(platform) as at:
+        asked, times = Asked(at), list[float]()
+        async with health(at, times):
+            slowing = asyncio.create_task(asyncio.to_thread(slow_down, platform, turns, 0.8))
+            while not slowing.done():
+                await asked.several(8)
+            await slowing
+            seen.agent = await all_done(at, asked.acknowledged)
+        seen.asked, seen.health = asked, percentile(times, 0.99)
     asked = seen.asked
     # No report of an agent's waited for so long that its connection was given up.
     assert "lost" not in agent.output

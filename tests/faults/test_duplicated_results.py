@@ -18,7 +18,7 @@ from agentic_atlas.backend.domain.terms import MARGIN
 from agentic_atlas.protocol.messages import Cancel, Message, RunningAttempt, Task
 from tests.e2e.processes import Platform
 from tests.faults.event_stream import read_some
-from tests.faults.floods import TERMINAL, Api, Json, api, run, sound, stored, until, up
+from tests.faults.floods import TERMINAL, Api, Json, api, sound, stored, until, up
 from tests.faults.wire_agent import WireAgent, connected
 
 GRACE = 1.0
@@ -187,7 +187,7 @@ class Callers:
 
 
 @pytest.mark.timeout(600)
-def test_whatever_agents_say_a_task_has_one_outcome_that_never_changes(
+async def test_whatever_agents_say_a_task_has_one_outcome_that_never_changes(
     tmp_path: Path, soak: bool, found: Callable[[str, str, str], None]
 ) -> None:
     chance = random.Random(4)
@@ -196,8 +196,7 @@ def test_whatever_agents_say_a_task_has_one_outcome_that_never_changes(
     acknowledged: Counter[tuple[str, int, bool]] = Counter()
     cuts = 0
 
-    async def main(platform: Platform) -> None:
-        nonlocal acknowledged, cuts
+    with up(tmp_path / "network", grace=GRACE) as platform:
         async with api(platform) as at, asyncio.TaskGroup() as group:
             crooked = Crooked(platform, [await at.token("crooked") for _ in INSTANCES], chance)
             await crooked.work(group)
@@ -216,9 +215,6 @@ def test_whatever_agents_say_a_task_has_one_outcome_that_never_changes(
                 streams[task] = await read_some(platform, task)
             await crooked.leave()
             acknowledged, cuts = crooked.total(), crooked.cuts
-
-    with up(tmp_path / "network", grace=GRACE) as platform:
-        run(main(platform), within=500)
     sound(platform)
     check(platform, finals, streams, acknowledged)
     assert cuts >= 3

@@ -15,7 +15,7 @@ from agentic_atlas import AsyncClient
 from tests.e2e.processes import PATIENCE, Platform, connected
 from tests.faults.cutting import cutting
 from tests.faults.event_stream import opened, read_some
-from tests.faults.floods import MEGABYTE, Api, api, resident, run, sound, spotless, stored, up
+from tests.faults.floods import MEGABYTE, Api, api, resident, sound, spotless, stored, up
 
 TELLER = """
 import asyncio
@@ -89,7 +89,7 @@ async def seen(at: Api, task: str, seq: int) -> None:
 
 
 @pytest.mark.timeout(300)
-def test_streams_cut_at_random_points_and_by_a_kill_are_told_without_gap_or_double(
+async def test_streams_cut_at_random_points_and_by_a_kill_are_told_without_gap_or_double(
     tmp_path: Path, soak: bool, found: Callable[[str, str, str], None]
 ) -> None:
     count, most_raw, most_client = (1_000, 700, 300) if soak else (120, 70, 30)
@@ -109,7 +109,8 @@ def test_streams_cut_at_random_points_and_by_a_kill_are_told_without_gap_or_doub
                 tellings.append((task, await through_the_client(way.url, platform.api_key, task)))
             cuts["client"] = way.cuts
 
-    async def main(platform: Platform) -> None:
+    with up(tmp_path / "network") as platform, platform.agent("teller", TELLER) as agent:
+        agent.wait_for(connected)
         async with api(platform) as at, asyncio.TaskGroup() as group:
             new = {"count": count, "size": 300, "pause": 0.01}
             task = (await at.accepted("teller", "tell", input=new))["id"]
@@ -121,10 +122,6 @@ def test_streams_cut_at_random_points_and_by_a_kill_are_told_without_gap_or_doub
             await asyncio.to_thread(platform.start)
         async with api(platform) as at:
             assert (await at.ended(task))["attempt"] == 1
-
-    with up(tmp_path / "network") as platform, platform.agent("teller", TELLER) as agent:
-        agent.wait_for(connected)
-        run(main(platform), within=250)
         spotless(agent)
         assert agent.stop() == 0
     sound(platform)
@@ -139,7 +136,7 @@ def test_streams_cut_at_random_points_and_by_a_kill_are_told_without_gap_or_doub
 
 
 @pytest.mark.timeout(600)
-def test_two_hundred_watchers_of_one_task_see_the_same(
+async def test_two_hundred_watchers_of_one_task_see_the_same(
     tmp_path: Path, soak: bool, found: Callable[[str, str, str], None]
 ) -> None:
     """Some more leave at once, and some never read. With `--soak` there is a second task, of large events."""
@@ -147,7 +144,7 @@ def test_two_hundred_watchers_of_one_task_see_the_same(
         agent.wait_for(connected)
         for reading, size in ((200, 500), (20, 100_000)) if soak else ((200, 500),):
             watchers = Watchers(platform)
-            run(watchers.watch_one_task(reading, size), within=250)
+            await watchers.watch_one_task(reading, size)
             expected = as_stored(platform, watchers.task)
             assert len(watchers.tellings) == reading
             assert all(telling == expected for telling in watchers.tellings)

@@ -11,7 +11,7 @@ import pytest
 
 from agentic_atlas.protocol.messages import Message, Task
 from tests.e2e.processes import Platform
-from tests.faults.floods import Api, api, run, sound, up
+from tests.faults.floods import Api, api, sound, up
 from tests.faults.wire_agent import WireAgent, echo, working
 
 TURNS = 3
@@ -49,7 +49,7 @@ async def flood(at: Api, count: int) -> None:
 
 
 @pytest.mark.timeout(300)
-def test_a_flood_of_one_caller_does_not_starve_another_not_even_after_a_restart(
+async def test_a_flood_of_one_caller_does_not_starve_another_not_even_after_a_restart(
     tmp_path: Path, soak: bool, found: Callable[[str, str, str], None]
 ) -> None:
     count = 2_000 if soak else 200
@@ -60,7 +60,7 @@ def test_a_flood_of_one_caller_does_not_starve_another_not_even_after_a_restart(
         async with working(platform, token, orderly, instance), api(platform, key) as single:
             waits.extend([await orderly.waited(single) for _ in range(10)])
 
-    async def main(platform: Platform) -> None:
+    with up(tmp_path / "network", grace=0.5) as platform:
         async with api(platform) as at:
             token, key = await at.token("busy"), await at.key("another")
             async with working(platform, token, echo, "inst_before"):
@@ -75,9 +75,6 @@ def test_a_flood_of_one_caller_does_not_starve_another_not_even_after_a_restart(
             await singles(platform, token, key, "inst_second")
             waiting = (await at.http.get("/tasks", params={"state": "submitted", "limit": 1})).json()
             assert waiting["items"], f"the flood has to outlast the single ones, which waited for {waits}"
-
-    with up(tmp_path / "network", grace=0.5) as platform:
-        run(main(platform))
     sound(platform)
     assert max(waits) <= TURNS, waits
     assert orderly.served.count("flood") > 10

@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from tests.e2e.processes import Platform
-from tests.faults.floods import Api, api, run, sound, stored, up
+from tests.faults.floods import Api, api, sound, stored, up
 from tests.faults.wire_agent import echo, working
 
 
@@ -22,7 +22,7 @@ async def declared(platform: Platform, at: Api) -> None:
 
 
 @pytest.mark.timeout(300)
-def test_many_submits_with_one_key_are_one_task(
+async def test_many_submits_with_one_key_are_one_task(
     tmp_path: Path, soak: bool, found: Callable[[str, str, str], None]
 ) -> None:
     keys, times = (50, 20) if soak else (10, 10)
@@ -36,7 +36,7 @@ def test_many_submits_with_one_key_are_one_task(
         created += answer.status_code == 201
         ids[key].add(answer.json()["id"])
 
-    async def main(platform: Platform) -> None:
+    with up(tmp_path / "network") as platform:
         async with api(platform) as at:
             token = await at.token("echo")
             async with working(platform, token, echo, concurrency=4):
@@ -48,9 +48,6 @@ def test_many_submits_with_one_key_are_one_task(
                     assert (other.status_code, other.json()["error"]["code"]) == (409, "idempotency_conflict")
                     (task,) = ids[key]
                     assert (await at.ended(task))["output"] == {"n": key}
-
-    with up(tmp_path / "network") as platform:
-        run(main(platform))
     sound(platform)
     assert created == keys
     assert stored(platform, "SELECT count(*) FROM tasks") == [(keys,)]
@@ -106,22 +103,18 @@ class Round:
 
 
 @pytest.mark.timeout(300)
-def test_a_submit_whose_reply_was_lost_in_a_kill_is_found_by_its_key(
+async def test_a_submit_whose_reply_was_lost_in_a_kill_is_found_by_its_key(
     tmp_path: Path, soak: bool, found: Callable[[str, str, str], None]
 ) -> None:
     kills = lost = 0
     most_kills, enough, at_once = (20, 100_000, 200) if soak else (10, 1, 50)
 
-    async def main(platform: Platform) -> None:
-        nonlocal kills, lost
+    with up(tmp_path / "network") as platform:
         async with api(platform) as at:
             await declared(platform, at)
         while kills < most_kills and lost < enough:
             kills += 1
             lost += await Round(platform, kills).lost(at_once)
-
-    with up(tmp_path / "network") as platform:
-        run(main(platform), within=250)
     sound(platform)
     assert lost > 0
     inputs = stored(platform, "SELECT idempotency_key, input FROM tasks")

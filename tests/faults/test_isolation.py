@@ -22,7 +22,6 @@ from tests.faults.floods import (
     api,
     percentile,
     resident,
-    run,
     sound,
     spotless,
     stored,
@@ -92,7 +91,7 @@ def told(platform: Platform) -> tuple[int, int]:
 
 
 @pytest.mark.timeout(400)
-def test_an_agent_that_reads_nothing_and_one_that_never_stops_talking_hold_up_nobody(
+async def test_an_agent_that_reads_nothing_and_one_that_never_stops_talking_hold_up_nobody(
     tmp_path: Path, soak: bool, found: Callable[[str, str, str], None]
 ) -> None:
     """Times are compared with `--soak` only, each with those of the same run: the median of the 99th of 100."""
@@ -109,8 +108,13 @@ def test_an_agent_that_reads_nothing_and_one_that_never_stops_talking_hold_up_no
         loud.append(percentile(await call_times(at, calls), 0.99))
         said += (await at.ended(talking["id"]))["output"]
 
-    async def main(platform: Platform) -> None:
-        nonlocal grown
+    with (
+        up(tmp_path / "network", grace=1) as platform,
+        platform.agent("echo", ECHO) as calm,
+        platform.agent("noisy", NOISY) as noisy,
+    ):
+        calm.wait_for(connected)
+        noisy.wait_for(connected)
         async with api(platform) as at:
             token = await at.token("deaf")
             await call_times(at, 20)
@@ -122,15 +126,6 @@ def test_an_agent_that_reads_nothing_and_one_that_never_stops_talking_hold_up_no
             async with working(platform, token, echo, "inst_deaf", concurrency=50):
                 query = "SELECT 1 FROM tasks WHERE state IN ('submitted', 'working') LIMIT 1"
                 await until(lambda: not stored(platform, query), within=60)
-
-    with (
-        up(tmp_path / "network", grace=1) as platform,
-        platform.agent("echo", ECHO) as calm,
-        platform.agent("noisy", NOISY) as noisy,
-    ):
-        calm.wait_for(connected)
-        noisy.wait_for(connected)
-        run(main(platform), within=350)
         for agent in (calm, noisy):
             assert "lost" not in agent.output
             spotless(agent)

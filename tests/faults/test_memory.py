@@ -10,7 +10,7 @@ import pytest
 
 from agentic_atlas.protocol.messages import Message, Task
 from tests.e2e.processes import Platform
-from tests.faults.floods import MEGABYTE, Api, api, resident, run, sound, stored, up
+from tests.faults.floods import MEGABYTE, Api, api, resident, sound, stored, up
 from tests.faults.wire_agent import WireAgent, connected, working
 
 BATCH = 100
@@ -63,7 +63,7 @@ async def done_at_once(agent: WireAgent, message: Message) -> None:
 
 
 @pytest.mark.timeout(1800)
-def test_memory_after_many_tasks_and_connects_is_what_it_was_after_the_first(
+async def test_memory_after_many_tasks_and_connects_is_what_it_was_after_the_first(
     tmp_path: Path, soak: bool, found: Callable[[str, str, str], None]
 ) -> None:
     """Without `--soak` there are too few to tell growth from chance: then it is bounded, and nothing is left behind."""
@@ -71,7 +71,7 @@ def test_memory_after_many_tasks_and_connects_is_what_it_was_after_the_first(
     times = 10 if soak else 3
     sizes: list[int] = []
 
-    async def main(platform: Platform) -> None:
+    with up(tmp_path / "network", log_level="warning") as platform:
         async with api(platform) as at:
             load = Load(platform, at, await at.token("passing"))
             async with working(platform, await at.token("fast"), done_at_once, concurrency=100):
@@ -79,9 +79,6 @@ def test_memory_after_many_tasks_and_connects_is_what_it_was_after_the_first(
                     await load.tasks(tasks)
                     await load.connects(connects)
                     sizes.append(resident(platform))
-
-    with up(tmp_path / "network", log_level="warning") as platform:
-        run(main(platform), within=1_700)
     sound(platform)
     assert stored(platform, "SELECT DISTINCT state FROM tasks") == [("completed",)]
     growth = sizes[-1] / sizes[0] - 1

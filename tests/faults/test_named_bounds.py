@@ -23,7 +23,7 @@ from agentic_atlas.protocol.messages import (
     Task,
 )
 from tests.e2e.processes import Platform, connected
-from tests.faults.floods import api, run, up
+from tests.faults.floods import api, up
 from tests.faults.wire_agent import ANY_OBJECT, WireAgent, echo, working
 from tests.faults.wire_agent import connected as connected_by_hand
 from tests.integration.router.doors import dial
@@ -81,118 +81,100 @@ async def flood_of_beats(agent: WireAgent, _task: Task) -> None:
     ],
     ids=lambda value: getattr(value, "__name__", str(value)),
 )
-def test_an_agent_over_a_limit_is_closed_with_its_name_and_its_task_goes_on(
+async def test_an_agent_over_a_limit_is_closed_with_its_name_and_its_task_goes_on(
     narrow: Platform, misuse: Misuse, code: int, reason: str, found: Callable[[str, str, str], None]
 ) -> None:
-    async def main() -> None:
-        async with api(narrow) as at:
-            token = await at.token(misuse.__name__)
-            agent = await connected_by_hand(narrow, token)
-            task = await at.accepted(misuse.__name__, input={"n": 1})
-            delivered = await agent.hear()
-            assert isinstance(delivered, Task)
-            await misuse(agent, delivered)
-            with suppress(ConnectionClosed):
-                while True:
-                    await agent.hear()
-            got, why = await agent.end()
-            # A frame that is too long is cut off by the library below, with a reason of its own.
-            assert (got, decode_reason(why.encode()).code or reason) == (code, reason)
-            async with working(narrow, token, echo, agent.instance_id):
-                assert (await at.ended(task["id"]))["output"] == {"n": 1}
-
-    run(main())
+    async with api(narrow) as at:
+        token = await at.token(misuse.__name__)
+        agent = await connected_by_hand(narrow, token)
+        task = await at.accepted(misuse.__name__, input={"n": 1})
+        delivered = await agent.hear()
+        assert isinstance(delivered, Task)
+        await misuse(agent, delivered)
+        with suppress(ConnectionClosed):
+            while True:
+                await agent.hear()
+        got, why = await agent.end()
+        # A frame that is too long is cut off by the library below, with a reason of its own.
+        assert (got, decode_reason(why.encode()).code or reason) == (code, reason)
+        async with working(narrow, token, echo, agent.instance_id):
+            assert (await at.ended(task["id"]))["output"] == {"n": 1}
     done = misuse.__name__.replace("_", " ")
     found(
         "7 bounded, with a named answer", f"an agent: {done}", f"closed with {code} {reason}; its task was done later"
     )
 
 
-def test_an_agent_that_declares_too_much_is_told_so(narrow: Platform) -> None:
-    async def main() -> None:
-        async with api(narrow) as at:
-            port = urlsplit(narrow.router_url).port
-            assert port is not None
-            async with dial(port, await at.token("many-skills")) as socket:
-                agent = WireAgent(socket, "inst_of_many_skills")
-                with pytest.raises(Exception, match="too_many_skills"):
-                    await agent.hello(1, [SkillSpec(f"skill_{n}", ANY_OBJECT) for n in range(201)])
-                code, why = await agent.end()
-                assert (code, decode_reason(why.encode()).code) == (4108, "too_many_skills")
-
-    run(main())
+async def test_an_agent_that_declares_too_much_is_told_so(narrow: Platform) -> None:
+    async with api(narrow) as at:
+        port = urlsplit(narrow.router_url).port
+        assert port is not None
+        async with dial(port, await at.token("many-skills")) as socket:
+            agent = WireAgent(socket, "inst_of_many_skills")
+            with pytest.raises(Exception, match="too_many_skills"):
+                await agent.hello(1, [SkillSpec(f"skill_{n}", ANY_OBJECT) for n in range(201)])
+            code, why = await agent.end()
+            assert (code, decode_reason(why.encode()).code) == (4108, "too_many_skills")
 
 
-def test_a_result_that_is_too_large_fails_its_task_at_once_and_by_name(narrow: Platform) -> None:
-    async def main() -> None:
-        async def too_much(agent: WireAgent, message: object) -> None:
-            if isinstance(message, Task):
-                await agent.accept(message)
-                await agent.complete(message, "x" * (PAYLOAD_BYTES + 1))
+async def test_a_result_that_is_too_large_fails_its_task_at_once_and_by_name(narrow: Platform) -> None:
+    async def too_much(agent: WireAgent, message: object) -> None:
+        if isinstance(message, Task):
+            await agent.accept(message)
+            await agent.complete(message, "x" * (PAYLOAD_BYTES + 1))
 
-        async with api(narrow) as at, working(narrow, await at.token("large"), too_much) as agent:
-            task = await at.accepted("large", input={})
-            ended = await at.ended(task["id"], within=5)
-            assert (ended["state"], ended["error"]["code"]) == ("failed", "payload_too_large")
-            # The caller may know before the agent does.
-            assert await agent.until_acknowledged(task["id"], within=5) == (1, True)
-
-    run(main())
+    async with api(narrow) as at, working(narrow, await at.token("large"), too_much) as agent:
+        task = await at.accepted("large", input={})
+        ended = await at.ended(task["id"], within=5)
+        assert (ended["state"], ended["error"]["code"]) == ("failed", "payload_too_large")
+        # The caller may know before the agent does.
+        assert await agent.until_acknowledged(task["id"], within=5) == (1, True)
 
 
-def test_a_call_with_too_large_an_input_is_answered_by_name(narrow: Platform) -> None:
-    async def main() -> None:
-        async with api(narrow) as at:
-            agent = await connected_by_hand(narrow, await at.token("calls"))
-            await at.accepted("calls", input={})
-            task = await agent.hear()
-            assert isinstance(task, Task)
-            text = msgspec.Raw(b'{"x":"%s"}' % (b"x" * PAYLOAD_BYTES))
-            await agent.say(Call("call_1", task.task, task.attempt, "calls", "echo", text))
-            reply = await agent.hear()
-            assert isinstance(reply, Reply)
-            assert reply.error is not None
-            assert reply.error.code == "payload_too_large"
-            await agent.complete(task)
+async def test_a_call_with_too_large_an_input_is_answered_by_name(narrow: Platform) -> None:
+    async with api(narrow) as at:
+        agent = await connected_by_hand(narrow, await at.token("calls"))
+        await at.accepted("calls", input={})
+        task = await agent.hear()
+        assert isinstance(task, Task)
+        text = msgspec.Raw(b'{"x":"%s"}' % (b"x" * PAYLOAD_BYTES))
+        await agent.say(Call("call_1", task.task, task.attempt, "calls", "echo", text))
+        reply = await agent.hear()
+        assert isinstance(reply, Reply)
+        assert reply.error is not None
+        assert reply.error.code == "payload_too_large"
+        await agent.complete(task)
+        await agent.socket.close()
+
+
+async def test_a_busy_agent_gives_a_task_back_and_has_it_again_after_a_pause(narrow: Platform) -> None:
+    refused: list[int] = []
+
+    async def busy_once(agent: WireAgent, message: object) -> None:
+        if isinstance(message, Task) and not refused:
+            refused.append(message.attempt)
+            await agent.refuse(message)
+        elif isinstance(message, Task):
+            await echo(agent, message)
+
+    async with api(narrow) as at, working(narrow, await at.token("busy"), busy_once):
+        task = await at.accepted("busy", input={})
+        ended = await at.ended(task["id"])
+        assert (ended["state"], refused) == ("completed", [1])
+
+
+async def test_a_connection_too_many_is_a_503_that_says_when_to_come_back(narrow: Platform) -> None:
+    async with api(narrow) as at:
+        port = urlsplit(narrow.router_url).port
+        assert port is not None
+        agents = [await connected_by_hand(narrow, await at.token("many")) for _ in range(CONNECTIONS)]
+        with pytest.raises(InvalidStatus) as refused:
+            await dial(port, await at.token("many"))
+        response = refused.value.response
+        assert (response.status_code, response.headers["Atlas-Error"]) == (503, "too_many_connections")
+        assert int(response.headers["Retry-After"]) >= 1
+        for agent in agents:
             await agent.socket.close()
-
-    run(main())
-
-
-def test_a_busy_agent_gives_a_task_back_and_has_it_again_after_a_pause(narrow: Platform) -> None:
-    async def main() -> None:
-        refused: list[int] = []
-
-        async def busy_once(agent: WireAgent, message: object) -> None:
-            if isinstance(message, Task) and not refused:
-                refused.append(message.attempt)
-                await agent.refuse(message)
-            elif isinstance(message, Task):
-                await echo(agent, message)
-
-        async with api(narrow) as at, working(narrow, await at.token("busy"), busy_once):
-            task = await at.accepted("busy", input={})
-            ended = await at.ended(task["id"])
-            assert (ended["state"], refused) == ("completed", [1])
-
-    run(main())
-
-
-def test_a_connection_too_many_is_a_503_that_says_when_to_come_back(narrow: Platform) -> None:
-    async def main() -> None:
-        async with api(narrow) as at:
-            port = urlsplit(narrow.router_url).port
-            assert port is not None
-            agents = [await connected_by_hand(narrow, await at.token("many")) for _ in range(CONNECTIONS)]
-            with pytest.raises(InvalidStatus) as refused:
-                await dial(port, await at.token("many"))
-            response = refused.value.response
-            assert (response.status_code, response.headers["Atlas-Error"]) == (503, "too_many_connections")
-            assert int(response.headers["Retry-After"]) >= 1
-            for agent in agents:
-                await agent.socket.close()
-
-    run(main())
 
 
 @pytest.mark.parametrize(
@@ -206,7 +188,7 @@ def test_a_connection_too_many_is_a_503_that_says_when_to_come_back(narrow: Plat
     ],
     ids=["body", "batch", "key", "priority", "input"],
 )
-def test_a_request_over_a_limit_is_refused_by_name(
+async def test_a_request_over_a_limit_is_refused_by_name(
     narrow: Platform,
     path: str,
     body: dict[str, object],
@@ -215,14 +197,11 @@ def test_a_request_over_a_limit_is_refused_by_name(
     found: Callable[[str, str, str], None],
     request: pytest.FixtureRequest,
 ) -> None:
-    async def main() -> None:
-        async with api(narrow) as at:
-            async with working(narrow, await at.token("echo"), echo):
-                pass
-            answer = await at.http.post(path, json=body)
-            assert (answer.status_code, answer.json()["error"]["code"]) == (status, code)
-
-    run(main())
+    async with api(narrow) as at:
+        async with working(narrow, await at.token("echo"), echo):
+            pass
+        answer = await at.http.post(path, json=body)
+        assert (answer.status_code, answer.json()["error"]["code"]) == (status, code)
     found("7 bounded, with a named answer", f"a request: {request.node.callspec.id} too large", f"{status} {code}")
 
 
@@ -241,15 +220,12 @@ if __name__ == "__main__":
 """
 
 
-def test_a_chunk_that_no_message_has_room_for_fails_its_task_and_is_not_left_out(narrow: Platform) -> None:
-    async def main() -> None:
+async def test_a_chunk_that_no_message_has_room_for_fails_its_task_and_is_not_left_out(narrow: Platform) -> None:
+    with narrow.agent("streaming", STREAMING) as agent:
+        agent.wait_for(connected)
         async with api(narrow) as at:
             fits = await at.accepted("streaming", "stream", input={"size": PAYLOAD_BYTES - 100})
             assert (await at.ended(fits["id"]))["state"] == "completed"
             over = await at.accepted("streaming", "stream", input={"size": PAYLOAD_BYTES + 100})
             ended = await at.ended(over["id"])
             assert (ended["state"], ended["error"]["code"]) == ("failed", "payload_too_large")
-
-    with narrow.agent("streaming", STREAMING) as agent:
-        agent.wait_for(connected)
-        run(main())

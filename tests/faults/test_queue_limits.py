@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.processes import Platform
-from tests.faults.floods import KEPT, MEGABYTE, MOST_GROWTH, Api, api, resident, run, sound, stored, until, up
+from tests.faults.floods import KEPT, MEGABYTE, MOST_GROWTH, Api, api, resident, sound, stored, until, up
 from tests.faults.wire_agent import echo, working
 
 BATCH = 100
@@ -56,14 +56,13 @@ async def emptied(platform: Platform) -> None:
 
 
 @pytest.mark.timeout(600)
-def test_a_queue_takes_what_it_may_and_then_says_when_to_come_back(
+async def test_a_queue_takes_what_it_may_and_then_says_when_to_come_back(
     tmp_path: Path, soak: bool, found: Callable[[str, str, str], None]
 ) -> None:
     count, limit, size = (20_000, 19_900, 10_000) if soak else (500, 400, 10_000)
     grown = started = 0
 
-    async def main(platform: Platform) -> None:
-        nonlocal grown, started
+    with up(tmp_path / "network", queue_per_agent=limit, open_per_caller=2 * limit) as platform:
         async with api(platform) as at:
             tokens = await declared(platform, at, "away", "other")
             before = resident(platform)
@@ -81,9 +80,6 @@ def test_a_queue_takes_what_it_may_and_then_says_when_to_come_back(
             async with working(platform, tokens["away"], echo, concurrency=100):
                 await until(lambda: len(stored(platform, "SELECT 1 FROM tasks WHERE state = 'submitted'")) <= 1, 240)
                 assert (await at.submit("away", input={})).status_code == 201
-
-    with up(tmp_path / "network", queue_per_agent=limit, open_per_caller=2 * limit) as platform:
-        run(main(platform), within=500)
     sound(platform)
     assert stored(platform, "SELECT count(*) FROM tasks") == [(limit + 2,)]
     assert grown < MOST_GROWTH + KEPT
@@ -96,10 +92,10 @@ def test_a_queue_takes_what_it_may_and_then_says_when_to_come_back(
     )
 
 
-def test_each_caller_and_the_whole_network_have_a_limit_of_open_tasks(
+async def test_each_caller_and_the_whole_network_have_a_limit_of_open_tasks(
     tmp_path: Path, found: Callable[[str, str, str], None]
 ) -> None:
-    async def main(platform: Platform) -> None:
+    with up(tmp_path / "network", open_per_caller=100, open_tasks=150) as platform:
         async with api(platform) as at:
             tokens = await declared(platform, at, "one", "two")
             async with api(platform, await at.key("second")) as second, api(platform, await at.key("third")) as third:
@@ -116,9 +112,6 @@ def test_each_caller_and_the_whole_network_have_a_limit_of_open_tasks(
                 await emptied(platform)
                 # There is room again.
                 assert (await at.submit("one", input={})).status_code == 201
-
-    with up(tmp_path / "network", open_per_caller=100, open_tasks=150) as platform:
-        run(main(platform))
     sound(platform)
     found(
         "7 bounded, with a named answer",
@@ -127,14 +120,11 @@ def test_each_caller_and_the_whole_network_have_a_limit_of_open_tasks(
     )
 
 
-def test_a_repeated_submit_finds_its_task_also_when_there_is_no_room(tmp_path: Path) -> None:
-    async def main(platform: Platform) -> None:
+async def test_a_repeated_submit_finds_its_task_also_when_there_is_no_room(tmp_path: Path) -> None:
+    with up(tmp_path / "network", queue_per_agent=10) as platform:
         async with api(platform) as at:
             await declared(platform, at, "away")
             first = await at.accepted("away", input={}, idempotency_key="order-1")
             await flood(at, "away", 50)
             await refused(at, "away", "agent_queue_full")
             assert (await at.accepted("away", input={}, idempotency_key="order-1"))["id"] == first["id"]
-
-    with up(tmp_path / "network", queue_per_agent=10) as platform:
-        run(main(platform))
