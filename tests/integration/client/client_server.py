@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -149,13 +149,3 @@ class Time:
     async def sleep(self, seconds: float) -> None:
         self.slept.append(seconds)
         self.now += seconds
-
-
-def run(work: Callable[[], Awaitable[Any]]) -> Any:
-    """Run a test's coroutine, bounded."""
-
-    async def bounded() -> Any:
-        async with asyncio.timeout(10):
-            return await work()
-
-    return asyncio.run(bounded())

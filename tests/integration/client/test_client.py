@@ -39,7 +39,6 @@ from tests.integration.client.client_server import (
     error,
     events,
     in_order,
-    run,
     serving,
 )
 
@@ -54,24 +53,22 @@ def summary(id: str, state: str, **more: object) -> dict[str, Any]:
     return shown.answer(TaskSummary, id=id, state=state, **more)
 
 
-def with_client(answer: Callable[[Asked], Answer], work: Callable[[AsyncClient], Awaitable[Any]]) -> tuple[Server, Any]:
+async def with_client(
+    answer: Callable[[Asked], Answer], work: Callable[[AsyncClient], Awaitable[Any]]
+) -> tuple[Server, Any]:
     """Do something with a client; return what the server saw, and the outcome or the error."""
     time, keys = Time(), iter(f"key-{n}" for n in range(100))
     sources = Sources(clock=time.clock, sleep=time.sleep, chance=lambda: 0.0, key=lambda: next(keys))
     with serving(answer) as server:
-
-        async def main() -> Any:
-            async with AsyncClient(server.url, api_key=KEY, sources=sources) as atlas:
-                try:
-                    return await work(atlas)
-                except AtlasError as error:
-                    return error
-
-        return server, run(main)
+        async with AsyncClient(server.url, api_key=KEY, sources=sources) as atlas:
+            try:
+                return server, await work(atlas)
+            except AtlasError as error:
+                return server, error
 
 
-def test_a_call_is_one_request_when_the_task_is_quick() -> None:
-    server, output = with_client(
+async def test_a_call_is_one_request_when_the_task_is_quick() -> None:
+    server, output = await with_client(
         in_order(task("completed", output="Hello, Ada!")), lambda atlas: atlas.call("hello", "greet", name="Ada")
     )
     assert output == "Hello, Ada!"
@@ -86,59 +83,63 @@ def test_a_call_is_one_request_when_the_task_is_quick() -> None:
     }
 
 
-def test_a_call_waits_on_when_the_task_is_slow() -> None:
-    server, output = with_client(
+async def test_a_call_waits_on_when_the_task_is_slow() -> None:
+    server, output = await with_client(
         in_order(task("working"), task("working"), task("completed", output=3)), lambda atlas: atlas.call("a", "b")
     )
     assert output == 3
     assert server.paths() == ["POST /api/v1/tasks", *["GET /api/v1/tasks/t1"] * 2]
 
 
-def test_a_call_that_fails_raises_the_error_of_the_task() -> None:
+async def test_a_call_that_fails_raises_the_error_of_the_task() -> None:
     fault = {"code": "deadline_exceeded", "message": "too late"}
-    _, caught = with_client(in_order(task("failed", error=fault)), lambda atlas: atlas.call("a", "b"))
+    _, caught = await with_client(in_order(task("failed", error=fault)), lambda atlas: atlas.call("a", "b"))
     assert isinstance(caught, TaskError)
     assert caught.code == "deadline_exceeded"
 
 
 @pytest.mark.parametrize("code", ["agent_offline", "agent_disabled"])
-def test_a_call_to_an_agent_that_is_offline_fails_at_once(code: str) -> None:
-    server, caught = with_client(lambda asked: error(503, code, Retry_After="1"), lambda atlas: atlas.call("a", "b"))
+async def test_a_call_to_an_agent_that_is_offline_fails_at_once(code: str) -> None:
+    server, caught = await with_client(
+        lambda asked: error(503, code, Retry_After="1"), lambda atlas: atlas.call("a", "b")
+    )
     assert isinstance(caught, Unavailable)
     assert (caught.code, len(server.asked)) == (code, 1)
 
 
-def test_a_call_can_wait_for_an_agent_that_is_offline() -> None:
-    server, _ = with_client(in_order(task("completed")), lambda atlas: atlas.call("a", "b", queue_ttl=60))
+async def test_a_call_can_wait_for_an_agent_that_is_offline() -> None:
+    server, _ = await with_client(in_order(task("completed")), lambda atlas: atlas.call("a", "b", queue_ttl=60))
     assert server.asked[0].body["queue_ttl"] == 60
 
 
-def test_a_call_nobody_waits_for_any_more_is_cancelled() -> None:
-    server, caught = with_client(lambda asked: task("working"), lambda atlas: atlas.call("a", "b", timeout=2.0))
+async def test_a_call_nobody_waits_for_any_more_is_cancelled() -> None:
+    server, caught = await with_client(lambda asked: task("working"), lambda atlas: atlas.call("a", "b", timeout=2.0))
     assert isinstance(caught, NotFinished)
     assert caught.message == "task t1 was not done after 2 s and was asked to stop"
     assert server.asked[0].query == {"wait": "2.0"}
     assert server.paths()[-1] == "POST /api/v1/tasks/t1/cancel"
 
 
-def test_a_request_repeated_after_a_lost_connection_has_the_same_key_so_it_is_one_task() -> None:
-    server, output = with_client(in_order(CUT, CUT, task("completed", output=1)), lambda atlas: atlas.call("a", "b"))
+async def test_a_request_repeated_after_a_lost_connection_has_the_same_key_so_it_is_one_task() -> None:
+    server, output = await with_client(
+        in_order(CUT, CUT, task("completed", output=1)), lambda atlas: atlas.call("a", "b")
+    )
     assert output == 1
     assert [asked.body["idempotency_key"] for asked in server.asked] == ["key-0"] * 3
 
 
-def test_two_submissions_are_two_tasks_unless_the_caller_gives_a_key() -> None:
+async def test_two_submissions_are_two_tasks_unless_the_caller_gives_a_key() -> None:
     async def work(atlas: AsyncClient) -> None:
         for key in (None, None, "order-17"):
             await atlas.submit("a", "b", idempotency_key=key)
 
-    server, _ = with_client(lambda asked: task(), work)
+    server, _ = await with_client(lambda asked: task(), work)
     assert [asked.body["idempotency_key"] for asked in server.asked] == ["key-0", "key-1", "order-17"]
 
 
-def test_the_options_of_a_submission_are_told_and_the_others_left_to_the_server() -> None:
+async def test_the_options_of_a_submission_are_told_and_the_others_left_to_the_server() -> None:
     deadline = datetime(2026, 11, 22, 20, 0, tzinfo=timezone(timedelta(hours=1)))
-    server, handle = with_client(
+    server, handle = await with_client(
         in_order(task()),
         lambda atlas: atlas.submit("a", "b", deadline=deadline, timeout=9.5, priority=2, queue_ttl=60, text="x"),
     )
@@ -156,9 +157,9 @@ def test_the_options_of_a_submission_are_told_and_the_others_left_to_the_server(
     }
 
 
-def test_a_deadline_without_a_time_zone_is_refused() -> None:
+async def test_a_deadline_without_a_time_zone_is_refused() -> None:
     naive = datetime(2026, 11, 22)  # noqa: DTZ001  # what is refused
-    server, caught = with_client(in_order(), lambda atlas: atlas.submit("a", "b", deadline=naive))
+    server, caught = await with_client(in_order(), lambda atlas: atlas.submit("a", "b", deadline=naive))
     assert isinstance(caught, InvalidInput)
     assert server.asked == []
 
@@ -181,7 +182,7 @@ def test_a_deadline_without_a_time_zone_is_refused() -> None:
         ("idempotency_key", ""),
     ],
 )
-def test_an_option_out_of_its_bounds_is_refused_by_its_name_and_not_sent(option: str, value: Any) -> None:
+async def test_an_option_out_of_its_bounds_is_refused_by_its_name_and_not_sent(option: str, value: Any) -> None:
     given: Any = {option: value}
     request = TaskRequest(agent="a", skill="b", **given)
     ways: list[Callable[[AsyncClient], Awaitable[Any]]] = [
@@ -189,28 +190,30 @@ def test_an_option_out_of_its_bounds_is_refused_by_its_name_and_not_sent(option:
         lambda atlas: atlas.tasks.batch([TaskRequest(agent="a", skill="b"), request]),
     ]
     for way in ways:
-        server, caught = with_client(in_order(), way)
+        server, caught = await with_client(in_order(), way)
         assert isinstance(caught, InvalidInput)
         assert f"{option} has to " in caught.message
         assert server.asked == []
     assert caught.message.startswith("request 1 of the batch: ")
 
 
-def test_a_wait_that_is_no_number_is_refused_and_one_without_an_end_is_one() -> None:
+async def test_a_wait_that_is_no_number_is_refused_and_one_without_an_end_is_one() -> None:
     for wrong in (math.nan, -1, "3", True):
         waited: Any = wrong
-        server, caught = with_client(in_order(), lambda atlas: atlas.call("a", "b", timeout=waited))  # noqa: B023
+        server, caught = await with_client(in_order(), lambda atlas: atlas.call("a", "b", timeout=waited))  # noqa: B023
         assert isinstance(caught, InvalidInput)
         assert caught.message == f"timeout is {wrong!r}: give seconds, or None to wait as long as it takes"
         assert server.asked == []
     done = task("completed", output=5)
-    _, output = with_client(in_order(done), lambda atlas: atlas.call("a", "b", timeout=math.inf))
+    _, output = await with_client(in_order(done), lambda atlas: atlas.call("a", "b", timeout=math.inf))
     assert output == 5
 
 
-def test_options_of_a_task_in_a_call_are_said_to_be_for_submit() -> None:
+async def test_options_of_a_task_in_a_call_are_said_to_be_for_submit() -> None:
     fault = {"error": {"code": "invalid_input", "message": "the input does not fit text: there is no priority"}}
-    _, caught = with_client(in_order(Answer(fault, status=422)), lambda atlas: atlas.call("a", "b", x=1, priority=3))
+    _, caught = await with_client(
+        in_order(Answer(fault, status=422)), lambda atlas: atlas.call("a", "b", x=1, priority=3)
+    )
     assert isinstance(caught, InvalidInput)
     assert caught.message.endswith(
         "there is no priority; as options of a task, priority can be given to submit, not to call"
@@ -223,40 +226,42 @@ def test_a_client_is_refused_a_timeout_that_is_no_number_of_seconds(given: Any) 
         AsyncClient("http://localhost:1", api_key="key", **given)
 
 
-def test_no_field_of_any_request_becomes_null() -> None:
-    server, caught = with_client(in_order(), lambda atlas: atlas.tokens.create("a", expires_in=math.inf))
+async def test_no_field_of_any_request_becomes_null() -> None:
+    server, caught = await with_client(in_order(), lambda atlas: atlas.tokens.create("a", expires_in=math.inf))
     assert isinstance(caught, InvalidInput)
     assert caught.message == "expires_in has to be at most 31622400, not inf"
     assert server.asked == []
 
 
-def test_an_input_without_a_json_form_is_refused_by_its_name_and_not_sent() -> None:
-    server, caught = with_client(in_order(), lambda atlas: atlas.submit("a", "b", {"x": 1}, y=[math.nan]))
+async def test_an_input_without_a_json_form_is_refused_by_its_name_and_not_sent() -> None:
+    server, caught = await with_client(in_order(), lambda atlas: atlas.submit("a", "b", {"x": 1}, y=[math.nan]))
     assert isinstance(caught, InvalidInput)
     assert caught.message == "the input cannot be sent: /y/0: nan is no number of JSON: give None, or text"
     assert caught.detail == [{"path": "/y/0", "message": "nan is no number of JSON: give None, or text"}]
     assert server.asked == []
 
 
-def test_bytes_and_models_are_sent_in_their_json_form() -> None:
+async def test_bytes_and_models_are_sent_in_their_json_form() -> None:
     class Person(BaseModel):
         full_name: str = Field(serialization_alias="fullName")
         photo: bytes
 
     person = Person(full_name="Ada", photo=b"\xff")
-    server, _ = with_client(in_order(task()), lambda atlas: atlas.submit("a", "b", person=person, where=Path("/tmp")))
+    server, _ = await with_client(
+        in_order(task()), lambda atlas: atlas.submit("a", "b", person=person, where=Path("/tmp"))
+    )
     assert server.asked[0].body["input"] == {"person": {"fullName": "Ada", "photo": "/w=="}, "where": "/tmp"}
 
 
-def test_fields_named_like_an_option_are_given_in_a_mapping() -> None:
+async def test_fields_named_like_an_option_are_given_in_a_mapping() -> None:
     fields = {"timeout": 90, "agent": "007", "input": 1}
-    server, _ = with_client(in_order(task()), lambda atlas: atlas.submit("a", "b", fields, timeout=5, skill="x"))
+    server, _ = await with_client(in_order(task()), lambda atlas: atlas.submit("a", "b", fields, timeout=5, skill="x"))
     assert server.asked[0].body["input"] == {"timeout": 90, "agent": "007", "input": 1, "skill": "x"}
     assert server.asked[0].body["timeout"] == 5
 
 
-def test_a_field_given_twice_is_refused() -> None:
-    _, caught = with_client(in_order(), lambda atlas: atlas.submit("a", "b", {"x": 1}, x=2))
+async def test_a_field_given_twice_is_refused() -> None:
+    _, caught = await with_client(in_order(), lambda atlas: atlas.submit("a", "b", {"x": 1}, x=2))
     assert isinstance(caught, InvalidInput)
     assert "x" in caught.message
 
@@ -270,33 +275,33 @@ TOLD = event(1, "state", state="working") + event(2, "chunk", value="He")
 END = event(3, "state", state="completed")
 
 
-def test_a_stream_gives_what_the_skill_reports_and_its_output_at_the_end() -> None:
+async def test_a_stream_gives_what_the_skill_reports_and_its_output_at_the_end() -> None:
     async def everything(atlas: AsyncClient) -> list[tuple[str, object]]:
         return [(event.kind, event.data) async for event in atlas.stream("hello", "greet", name="Ada")]
 
     answers = in_order(task(), events(TOLD + END), task("completed", output="Hello"))
-    server, outcome = with_client(answers, everything)
+    server, outcome = await with_client(answers, everything)
     assert outcome == [("chunk", {"value": "He"}), ("result", "Hello")]
     assert (server.asked[0].body["input"], server.asked[0].body["queue_ttl"]) == ({"name": "Ada"}, 0.0)
 
 
-def test_a_stream_of_a_task_that_fails_ends_with_its_error() -> None:
+async def test_a_stream_of_a_task_that_fails_ends_with_its_error() -> None:
     async def everything(atlas: AsyncClient) -> list[object]:
         return [event async for event in atlas.stream("hello", "greet")]
 
     end = events(event(1, "state", state="failed"))
     fault = {"code": "handler_error", "message": "boom"}
-    _, caught = with_client(in_order(task(), end, task("failed", error=fault)), everything)
+    _, caught = await with_client(in_order(task(), end, task("failed", error=fault)), everything)
     assert isinstance(caught, TaskError)
     assert caught.code == "handler_error"
 
 
-def test_a_stream_that_is_left_early_stops_its_task() -> None:
+async def test_a_stream_that_is_left_early_stops_its_task() -> None:
     async def first(atlas: AsyncClient) -> object:
         async with aclosing(atlas.stream("hello", "greet")) as stream:
             return (await anext(stream)).data
 
-    server, data = with_client(in_order(task(), events(TOLD), task("working", cancel_requested=True)), first)
+    server, data = await with_client(in_order(task(), events(TOLD), task("working", cancel_requested=True)), first)
     assert data == {"value": "He"}
     assert (server.paths()[-1], server.asked[-1].body) == (
         "POST /api/v1/tasks/t1/cancel",
@@ -304,13 +309,13 @@ def test_a_stream_that_is_left_early_stops_its_task() -> None:
     )
 
 
-def test_tasks_are_not_listed_by_what_nobody_knows() -> None:
+async def test_tasks_are_not_listed_by_what_nobody_knows() -> None:
     wrong: Any = {"stat": "failed"}
     with pytest.raises(TypeError, match="tasks are not listed by stat"):
-        with_client(in_order(), lambda atlas: atlas.tasks.page(**wrong))
+        await with_client(in_order(), lambda atlas: atlas.tasks.page(**wrong))
 
 
-def test_a_batch_gives_each_request_its_task_or_its_error() -> None:
+async def test_a_batch_gives_each_request_its_task_or_its_error() -> None:
     answer = Answer(
         {
             "results": [
@@ -320,7 +325,7 @@ def test_a_batch_gives_each_request_its_task_or_its_error() -> None:
         }
     )
     requests = [TaskRequest(agent="a", skill="s", input={"n": 1}), TaskRequest(agent="b", skill="s", priority=3)]
-    server, outcome = with_client(in_order(CUT, answer), lambda atlas: atlas.tasks.batch(requests))
+    server, outcome = await with_client(in_order(CUT, answer), lambda atlas: atlas.tasks.batch(requests))
     assert [asked.body["tasks"] for asked in server.asked] == [
         [
             {"agent": "a", "skill": "s", "input": {"n": 1}, "idempotency_key": "key-0"},
@@ -331,7 +336,7 @@ def test_a_batch_gives_each_request_its_task_or_its_error() -> None:
     assert isinstance(outcome[1], NotFound)
 
 
-def test_a_task_of_a_batch_that_had_ended_already_is_asked_for_with_its_output() -> None:
+async def test_a_task_of_a_batch_that_had_ended_already_is_asked_for_with_its_output() -> None:
     answer = Answer({"results": [{"task": summary("t1", "completed")}]})
     whole = task("completed", output=7)
 
@@ -340,26 +345,26 @@ def test_a_task_of_a_batch_that_had_ended_already_is_asked_for_with_its_output()
         assert isinstance(task, TaskHandle)
         return await task.result()
 
-    server, output = with_client(in_order(answer, whole), first)
+    server, output = await with_client(in_order(answer, whole), first)
     assert output == 7
     assert [asked.path for asked in server.asked] == ["/api/v1/tasks/batch", "/api/v1/tasks/t1"]
 
 
-def test_a_page_of_tasks_says_what_leads_to_the_next() -> None:
+async def test_a_page_of_tasks_says_what_leads_to_the_next() -> None:
     item = summary("t1", "failed", input_bytes=9)
-    server, page = with_client(
+    server, page = await with_client(
         in_order(Answer({"items": [item], "next": "c2"})), lambda atlas: atlas.tasks.page(limit=1, after="c1")
     )
     assert ([task.input_bytes for task in page.items], page.next) == ([9], "c2")
     assert server.asked[0].query == {"limit": "1", "after": "c1"}
 
 
-def test_a_batch_answered_by_neither_task_nor_error_is_an_error() -> None:
-    _, caught = with_client(in_order(Answer({"results": [{}]})), lambda atlas: atlas.tasks.batch([]))
+async def test_a_batch_answered_by_neither_task_nor_error_is_an_error() -> None:
+    _, caught = await with_client(in_order(Answer({"results": [{}]})), lambda atlas: atlas.tasks.batch([]))
     assert isinstance(caught, UnexpectedAnswer)
 
 
-def test_tasks_are_read_page_by_page_and_only_as_far_as_wanted() -> None:
+async def test_tasks_are_read_page_by_page_and_only_as_far_as_wanted() -> None:
     pages = [
         Answer({"items": [summary("t1", "failed"), summary("t2", "failed")], "next": "c2"}),
         Answer({"items": [summary("t3", "failed")], "next": "c3"}),
@@ -374,7 +379,7 @@ def test_tasks_are_read_page_by_page_and_only_as_far_as_wanted() -> None:
                 break
         return found
 
-    server, found = with_client(in_order(*pages), three)
+    server, found = await with_client(in_order(*pages), three)
     assert found == ["t1", "t2", "t3"]
     assert [asked.query for asked in server.asked] == [
         {"agent": "hello", "state": "failed", "limit": "2"},
@@ -382,11 +387,11 @@ def test_tasks_are_read_page_by_page_and_only_as_far_as_wanted() -> None:
     ]
 
 
-def test_a_list_ends_with_its_last_page_and_never_goes_round() -> None:
+async def test_a_list_ends_with_its_last_page_and_never_goes_round() -> None:
     async def everything(atlas: AsyncClient) -> list[str]:
         return [agent.name async for agent in atlas.agents.list()]
 
-    server, found = with_client(
+    server, found = await with_client(
         in_order(
             Answer({"items": [shown.answer(AgentSummary, name="a")], "next": "x"}), Answer({"items": [], "next": "x"})
         ),
@@ -396,28 +401,28 @@ def test_a_list_ends_with_its_last_page_and_never_goes_round() -> None:
     assert len(server.asked) == 2
 
 
-def test_an_agent_comes_with_its_skills_and_instances() -> None:
+async def test_an_agent_comes_with_its_skills_and_instances() -> None:
     skill = shown.answer(SkillInfo, name="greet", policy={"retries": 1}, unknown=1)
     instance = shown.answer(AgentInstance, id="i1", online=True, labels={"gpu": "yes"})
     view = shown.answer(AgentInfo, name="hello", full_name="ada/hello", skills=[skill], instances=[instance])
-    server, agent = with_client(in_order(Answer(view)), lambda atlas: atlas.agents.get("ada/hello"))
+    server, agent = await with_client(in_order(Answer(view)), lambda atlas: atlas.agents.get("ada/hello"))
     assert server.paths() == ["GET /api/v1/agents/ada/hello"]
     assert (agent.skills[0].name, agent.skills[0].policy.retries) == ("greet", 1)
     assert agent.instances[0].labels == {"gpu": "yes"}
 
 
-def test_what_makes_something_new_is_never_sent_twice() -> None:
-    server, caught = with_client(in_order(CUT), lambda atlas: atlas.tokens.create("hello"))
+async def test_what_makes_something_new_is_never_sent_twice() -> None:
+    server, caught = await with_client(in_order(CUT), lambda atlas: atlas.tokens.create("hello"))
     assert isinstance(caught, ConnectionCut)
     assert len(server.asked) == 1
-    server, caught = with_client(in_order(error(409, "agent_exists")), lambda atlas: atlas.agents.create("hello"))
+    server, caught = await with_client(in_order(error(409, "agent_exists")), lambda atlas: atlas.agents.create("hello"))
     assert isinstance(caught, Conflict)
     assert caught.code == "agent_exists"
 
 
-def test_a_new_token_shows_its_secret_only_when_asked_for_it() -> None:
+async def test_a_new_token_shows_its_secret_only_when_asked_for_it() -> None:
     view = shown.answer(NewToken, id="k1", token="eyJ.secret", expires_at="2027-01-01T00:00:00Z")
-    server, token = with_client(
+    server, token = await with_client(
         in_order(Answer(view, status=201)), lambda atlas: atlas.tokens.create("hello", name="box", expires_in=60)
     )
     assert server.asked[0].body == {"name": "box", "expires_in": 60}
@@ -426,9 +431,9 @@ def test_a_new_token_shows_its_secret_only_when_asked_for_it() -> None:
     assert token.expires_at == datetime(2027, 1, 1, tzinfo=UTC)
 
 
-def test_a_new_api_key_is_asked_for_with_what_it_is_to_be_good_for() -> None:
+async def test_a_new_api_key_is_asked_for_with_what_it_is_to_be_good_for() -> None:
     view = shown.answer(NewApiKey, id="key_1", user="ada", key="atlas_secret", scopes=["tasks:read"])
-    server, made = with_client(
+    server, made = await with_client(
         in_order(Answer(view, status=201)),
         lambda atlas: atlas.keys.create("cron", expires_in=60, scopes=("tasks:read",), user="ada"),
     )
@@ -438,8 +443,8 @@ def test_a_new_api_key_is_asked_for_with_what_it_is_to_be_good_for() -> None:
     assert "secret" not in f"{made!r} {made}"
 
 
-def test_a_scope_that_is_none_is_not_sent() -> None:
-    server, caught = with_client(in_order(), lambda atlas: atlas.keys.create(scopes=["tasks"]))  # type: ignore[list-item]
+async def test_a_scope_that_is_none_is_not_sent() -> None:
+    server, caught = await with_client(in_order(), lambda atlas: atlas.keys.create(scopes=["tasks"]))  # type: ignore[list-item]
     assert isinstance(caught, InvalidInput)
     assert server.asked == []
 
@@ -452,25 +457,27 @@ def test_a_scope_that_is_none_is_not_sent() -> None:
         (lambda atlas: atlas.backups.list(), BackupInfo, "GET /api/v1/backups"),
     ],
 )
-def test_short_lists_come_whole(ask: Callable[[AsyncClient], Awaitable[Any]], kind: type[Shown], path: str) -> None:
-    server, found = with_client(in_order(Answer({"items": [shown.answer(kind, name="x")]})), ask)
+async def test_short_lists_come_whole(
+    ask: Callable[[AsyncClient], Awaitable[Any]], kind: type[Shown], path: str
+) -> None:
+    server, found = await with_client(in_order(Answer({"items": [shown.answer(kind, name="x")]})), ask)
     assert [item.name for item in found] == ["x"]
     assert server.paths() == [path]
 
 
-def test_an_agent_is_deleted_by_an_answer_without_content() -> None:
-    server, nothing = with_client(in_order(Answer(b"", 204)), lambda atlas: atlas.agents.delete("ada/hello"))
+async def test_an_agent_is_deleted_by_an_answer_without_content() -> None:
+    server, nothing = await with_client(in_order(Answer(b"", 204)), lambda atlas: atlas.agents.delete("ada/hello"))
     assert (nothing, server.paths()) == (None, ["DELETE /api/v1/agents/ada/hello"])
 
 
-def test_whoami_and_revoke_and_cancel_by_id() -> None:
+async def test_whoami_and_revoke_and_cancel_by_id() -> None:
     async def work(atlas: AsyncClient) -> tuple[str, str, bool]:
         me = await atlas.people.whoami()
         revoked = await atlas.tokens.revoke("k1")
         cancelled = await atlas.tasks.cancel("t1")
         return me.user.name, revoked.status, cancelled.cancel_requested
 
-    server, outcome = with_client(
+    server, outcome = await with_client(
         in_order(
             Answer(shown.answer(WhoAmI, user=shown.answer(UserInfo, name="ada"))),
             Answer(shown.answer(TokenInfo, id="k1", status="revoked")),

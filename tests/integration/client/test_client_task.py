@@ -12,7 +12,7 @@ from agentic_atlas.sdk.client.errors import NotFinished, UnexpectedAnswer
 from agentic_atlas.sdk.client.http import WAITING_PATIENCE, Http, Sources
 from agentic_atlas.sdk.client.task import TaskHandle
 from tests import shown
-from tests.integration.client.client_server import Answer, Asked, Server, Time, error, events, in_order, run, serving
+from tests.integration.client.client_server import Answer, Asked, Server, Time, error, events, in_order, serving
 
 
 def task(state: str = "working", **more: object) -> Answer:
@@ -28,7 +28,7 @@ END = event(4, "state", state="completed")
 CUT = Answer(cut=True)
 
 
-def with_task(
+async def with_task(
     answer: Callable[[Asked], Answer],
     work: Callable[[TaskHandle], Awaitable[Any]],
     state: str = "submitted",
@@ -37,73 +37,69 @@ def with_task(
     """Do something with a task; return what the server saw, the time it took, and the outcome or the error."""
     time = Time()
     with serving(answer) as server:
-
-        async def main() -> Any:
-            sources = Sources(clock=time.clock, sleep=time.sleep, chance=lambda: 0.0)
-            http = Http(server.address, timeout=5.0, patience=patience, sources=sources)
-            try:
-                return await work(TaskHandle(http, shown.filled(TaskInfo, id="t1", state=state)))
-            except AtlasError as error:
-                return error
-            finally:
-                await http.aclose()
-
-        return server, time, run(main)
+        sources = Sources(clock=time.clock, sleep=time.sleep, chance=lambda: 0.0)
+        http = Http(server.address, timeout=5.0, patience=patience, sources=sources)
+        try:
+            return server, time, await work(TaskHandle(http, shown.filled(TaskInfo, id="t1", state=state)))
+        except AtlasError as error:
+            return server, time, error
+        finally:
+            await http.aclose()
 
 
 async def sequence(handle: TaskHandle) -> list[int]:
     return [event.seq async for event in handle.events()]
 
 
-def test_a_result_is_waited_for_in_long_requests() -> None:
-    server, _, output = with_task(in_order(task(), task("completed", output={"n": 1})), lambda t: t.result())
+async def test_a_result_is_waited_for_in_long_requests() -> None:
+    server, _, output = await with_task(in_order(task(), task("completed", output={"n": 1})), lambda t: t.result())
     assert output == {"n": 1}
     assert [asked.query for asked in server.asked] == [{"wait": "30.0"}] * 2
 
 
-def test_a_server_that_does_not_wait_is_not_asked_without_a_break() -> None:
-    _, time, output = with_task(in_order(*[task()] * 3, task("completed", output=1)), lambda t: t.result())
+async def test_a_server_that_does_not_wait_is_not_asked_without_a_break() -> None:
+    _, time, output = await with_task(in_order(*[task()] * 3, task("completed", output=1)), lambda t: t.result())
     assert (output, time.slept) == (1, [0.5] * 3)
 
 
 @pytest.mark.parametrize("state", ["failed", "canceled", "rejected"])
-def test_a_task_without_an_output_is_an_error_with_its_own_code(state: str) -> None:
+async def test_a_task_without_an_output_is_an_error_with_its_own_code(state: str) -> None:
     fault = {"code": "handler_error", "message": "division by zero", "detail": {"line": 3}}
-    _, _, caught = with_task(in_order(task(state, error=fault)), lambda t: t.result())
+    _, _, caught = await with_task(in_order(task(state, error=fault)), lambda t: t.result())
     assert isinstance(caught, TaskError)
     assert (caught.code, caught.message, caught.state) == ("handler_error", "division by zero", state)
     assert (caught.task_id, caught.detail) == ("t1", {"line": 3})
 
 
-def test_a_task_that_ended_without_saying_why_is_an_error_too() -> None:
-    _, _, caught = with_task(in_order(), lambda t: t.result(), state="canceled")
+async def test_a_task_that_ended_without_saying_why_is_an_error_too() -> None:
+    _, _, caught = await with_task(in_order(), lambda t: t.result(), state="canceled")
     assert isinstance(caught, TaskError)
     assert caught.code == "canceled"
 
 
-def test_a_wait_that_is_over_leaves_the_task_alone() -> None:
-    server, _, caught = with_task(lambda asked: task(), lambda t: t.result(timeout=1.2))
+async def test_a_wait_that_is_over_leaves_the_task_alone() -> None:
+    server, _, caught = await with_task(lambda asked: task(), lambda t: t.result(timeout=1.2))
     assert isinstance(caught, NotFinished)
     assert caught.message == "task t1 was not done after 1.2 s; it goes on"
     assert set(server.paths()) == {"GET /api/v1/tasks/t1"}
 
 
-def test_a_wait_outlives_a_server_that_is_away_for_a_while() -> None:
-    _, time, output = with_task(in_order(*[CUT] * 10, task("completed", output=1)), lambda t: t.result())
+async def test_a_wait_outlives_a_server_that_is_away_for_a_while() -> None:
+    _, time, output = await with_task(in_order(*[CUT] * 10, task("completed", output=1)), lambda t: t.result())
     assert output == 1
     assert 10 < sum(time.slept) < WAITING_PATIENCE
 
 
-def test_events_come_in_order_until_the_task_is_done() -> None:
+async def test_events_come_in_order_until_the_task_is_done() -> None:
     text = ": keep-alive\n\n" + event(1) + event(2, "progress", fraction=0.5) + event(3, "log") + END + event(9)
-    server, _, seen = with_task(in_order(events(text)), sequence)
+    server, _, seen = await with_task(in_order(events(text)), sequence)
     assert seen == [1, 2, 3, 4]
     assert server.asked[0].headers["accept"] == "text/event-stream"
     assert "last-event-id" not in server.asked[0].headers
 
 
-def test_events_are_taken_up_again_where_the_connection_was_lost() -> None:
-    server, _, seen = with_task(
+async def test_events_are_taken_up_again_where_the_connection_was_lost() -> None:
+    server, _, seen = await with_task(
         in_order(
             events(event(1) + event(2) + event(3)[:-5], cut=True),
             CUT,
@@ -117,62 +113,64 @@ def test_events_are_taken_up_again_where_the_connection_was_lost() -> None:
     assert [asked.headers.get("last-event-id") for asked in server.asked] == [None, "2", "2", "2", "3"]
 
 
-def test_who_is_refused_in_the_middle_of_the_events_is_told_so_and_does_not_come_back() -> None:
+async def test_who_is_refused_in_the_middle_of_the_events_is_told_so_and_does_not_come_back() -> None:
     refused = 'event: refused\ndata: {"error":{"code":"key_invalid","message":"no","detail":null}}\n\n'
-    server, _, caught = with_task(in_order(events(event(1) + refused)), sequence)
+    server, _, caught = await with_task(in_order(events(event(1) + refused)), sequence)
     assert isinstance(caught, Unauthenticated)
     assert caught.code == "key_invalid"
     assert len(server.asked) == 1
 
 
-def test_events_begin_after_those_already_seen() -> None:
+async def test_events_begin_after_those_already_seen() -> None:
     async def late(handle: TaskHandle) -> list[int]:
         return [event.seq async for event in handle.events(after=3)]
 
-    server, _, seen = with_task(in_order(events(END)), late)
+    server, _, seen = await with_task(in_order(events(END)), late)
     assert seen == [4]
     assert server.asked[0].headers["last-event-id"] == "3"
 
 
-def test_a_stream_that_is_over_by_the_standard_is_taken_up_no_more() -> None:
+async def test_a_stream_that_is_over_by_the_standard_is_taken_up_no_more() -> None:
     over = Answer(status=204)
-    server, _, seen = with_task(in_order(events(event(1), cut=True), over, task("completed", last_seq=1)), sequence)
+    server, _, seen = await with_task(
+        in_order(events(event(1), cut=True), over, task("completed", last_seq=1)), sequence
+    )
     assert seen == [1]
     assert server.paths() == ["GET /api/v1/tasks/t1/events"] * 2 + ["GET /api/v1/tasks/t1"]
 
 
-def test_a_task_that_is_done_and_seen_to_its_end_has_no_more_events() -> None:
-    server, _, seen = with_task(in_order(events(""), task("completed", last_seq=0)), sequence)
+async def test_a_task_that_is_done_and_seen_to_its_end_has_no_more_events() -> None:
+    server, _, seen = await with_task(in_order(events(""), task("completed", last_seq=0)), sequence)
     assert seen == []
     assert len(server.asked) == 2
 
 
-def test_events_that_stop_before_the_task_does_are_asked_for_again() -> None:
-    _server, _, seen = with_task(
+async def test_events_that_stop_before_the_task_does_are_asked_for_again() -> None:
+    _server, _, seen = await with_task(
         in_order(events(event(1)), task("working", last_seq=1), events(""), task("completed", last_seq=4), events(END)),
         sequence,
     )
     assert seen == [1, 4]
 
 
-def test_a_server_that_stays_away_ends_the_events_with_an_error() -> None:
-    _, time, caught = with_task(lambda asked: CUT, sequence)
+async def test_a_server_that_stays_away_ends_the_events_with_an_error() -> None:
+    _, time, caught = await with_task(lambda asked: CUT, sequence)
     assert isinstance(caught, Unavailable)
     assert "goes on there: ask for it later, do not submit it again" in caught.message
     assert 0.9 * WAITING_PATIENCE < sum(time.slept) <= WAITING_PATIENCE
 
 
-def test_a_server_that_stays_away_ends_a_wait_with_the_task_that_goes_on() -> None:
+async def test_a_server_that_stays_away_ends_a_wait_with_the_task_that_goes_on() -> None:
     async def result(handle: TaskHandle) -> object:
         return await handle.result()
 
-    _, _, caught = with_task(lambda asked: CUT, result)
+    _, _, caught = await with_task(lambda asked: CUT, result)
     assert isinstance(caught, Unavailable)
     assert "goes on there: ask for it later, do not submit it again" in caught.message
     assert list(caught.detail) == ["task_id"]  # type: ignore[call-overload]
 
 
-def test_a_long_silence_before_a_cut_does_not_use_up_patience() -> None:
+async def test_a_long_silence_before_a_cut_does_not_use_up_patience() -> None:
     time_passes = 10 * WAITING_PATIENCE
 
     async def slow(handle: TaskHandle) -> list[int]:
@@ -182,7 +180,7 @@ def test_a_long_silence_before_a_cut_does_not_use_up_patience() -> None:
             handle._api.sources.clock.__self__.now += time_passes  # type: ignore[attr-defined]
         return seen
 
-    _, _, seen = with_task(in_order(events(event(1), cut=True), CUT, events(END)), slow)
+    _, _, seen = await with_task(in_order(events(event(1), cut=True), CUT, events(END)), slow)
     assert seen == [1, 4]
 
 
@@ -194,13 +192,13 @@ def test_a_long_silence_before_a_cut_does_not_use_up_patience() -> None:
         (events("data: {\n\n"), UnexpectedAnswer),
     ],
 )
-def test_events_that_can_never_come_are_not_waited_for(answer: Answer, kind: type[AtlasError]) -> None:
-    server, _, caught = with_task(in_order(answer), sequence)
+async def test_events_that_can_never_come_are_not_waited_for(answer: Answer, kind: type[AtlasError]) -> None:
+    server, _, caught = await with_task(in_order(answer), sequence)
     assert type(caught) is kind
     assert len(server.asked) == 1
 
 
-def test_leaving_the_events_early_leaves_nothing_open() -> None:
+async def test_leaving_the_events_early_leaves_nothing_open() -> None:
     async def first(handle: TaskHandle) -> int:
         stream = handle.events()
         async for event in stream:
@@ -208,10 +206,10 @@ def test_leaving_the_events_early_leaves_nothing_open() -> None:
             return event.seq
         return 0
 
-    assert with_task(in_order(events(event(1) + event(2), cut=True)), first)[2] == 1
+    assert (await with_task(in_order(events(event(1) + event(2), cut=True)), first))[2] == 1
 
 
-def test_cancel_says_why_and_retry_is_a_new_task() -> None:
+async def test_cancel_says_why_and_retry_is_a_new_task() -> None:
     async def both(handle: TaskHandle) -> tuple[str, str | None]:
         again = await (await handle_cancel(handle)).retry()
         return again.id, again.info.retry_of
@@ -221,7 +219,7 @@ def test_cancel_says_why_and_retry_is_a_new_task() -> None:
         return handle
 
     new = Answer(shown.answer(TaskInfo, id="t2", state="submitted", retry_of="t1"), status=201)
-    server, _, outcome = with_task(in_order(task(cancel_requested=True), new), both)
+    server, _, outcome = await with_task(in_order(task(cancel_requested=True), new), both)
     assert outcome == ("t2", "t1")
     assert server.paths() == ["POST /api/v1/tasks/t1/cancel", "POST /api/v1/tasks/t1/retry"]
     assert server.asked[0].body == {"reason": "too late"}
@@ -232,26 +230,26 @@ def asking(*states: str) -> Answer:
     return task("input_required", questions=questions)
 
 
-def test_an_answer_names_its_question_so_that_sending_it_twice_is_answering_once() -> None:
+async def test_an_answer_names_its_question_so_that_sending_it_twice_is_answering_once() -> None:
     async def answer(handle: TaskHandle) -> str:
         return (await handle.answer({"size": 3})).state
 
     answers = in_order(asking("answered", "open", "open"), CUT, task("working"))
-    server, _, state = with_task(answers, answer, patience=5.0)
+    server, _, state = await with_task(answers, answer, patience=5.0)
     assert state == "working"
     assert server.paths() == ["GET /api/v1/tasks/t1", *["POST /api/v1/tasks/t1/input"] * 2]
     assert [request.body for request in server.asked[1:]] == [{"answer": {"size": 3}, "question": 2}] * 2
 
 
-def test_where_no_question_is_open_nothing_is_sent() -> None:
-    server, _, caught = with_task(in_order(asking("answered", "expired")), lambda handle: handle.answer(1))
+async def test_where_no_question_is_open_nothing_is_sent() -> None:
+    server, _, caught = await with_task(in_order(asking("answered", "expired")), lambda handle: handle.answer(1))
     assert isinstance(caught, Conflict)
     assert caught.code == "no_open_question"
     assert len(server.asked) == 1
 
 
-def test_an_answer_that_is_refused_is_an_error() -> None:
+async def test_an_answer_that_is_refused_is_an_error() -> None:
     refused = error(422, "invalid_input", "the answer does not fit question 3")
-    server, _, caught = with_task(in_order(refused), lambda handle: handle.answer(1, question=3))
+    server, _, caught = await with_task(in_order(refused), lambda handle: handle.answer(1, question=3))
     assert isinstance(caught, InvalidInput)
     assert server.asked[0].body == {"answer": 1, "question": 3}
