@@ -1,7 +1,8 @@
 """An event loop whose time passes only when a test lets it, and two clocks on it.
 
 Everything that waits for time alone (ticks, deadlines, back-off) runs in its order and at its very moment, without
-waiting: when nothing is left to do, the clock is put forward to the next timer.
+waiting: when nothing is left to do, the clock is put forward to the next timer. Who uses it runs a loop of its own by
+hand.
 """
 
 from __future__ import annotations

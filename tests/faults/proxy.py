@@ -1,6 +1,6 @@
 """A TCP proxy that does to live connections what networks do: cuts, delays, slices, half-closes, swallows, throttles.
 
-It runs on a thread and loop of its own. What it does is said for each direction, and may be changed at any time; it
+It runs on a thread, in a loop of its own. What it does is said for each direction, and may be changed at any time; it
 holds for connections that live and for those to come.
 """
 

@@ -9,12 +9,12 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import psutil
 import pytest
-import uvloop
 
 from agentic_atlas.backend.checker.process import MOST_WAITING, PROGRAM, ProcessChecker, checking
 from agentic_atlas.backend.checker.worker import HEAD, Compiled
@@ -27,21 +27,19 @@ ODD = (str(Path(__file__).with_name("odd_worker.py")),)
 PATIENCE = 30.0
 
 
-def run(
-    test: Callable[[ProcessChecker], Awaitable[None]], program: tuple[str, ...] = ODD, wall: float = PATIENCE
-) -> None:
-    """Run a test with a checker; afterwards its process is gone."""
+@pytest.fixture(params=[True, False], ids=["uvloop", "asyncio"])
+def anyio_backend(request: pytest.FixtureRequest) -> tuple[str, dict[str, bool]]:
+    """Run each test on the product's loop, and on the one where that is not to be had."""
+    return "asyncio", {"use_uvloop": request.param}
 
-    async def main() -> None:
-        async with asyncio.timeout(PATIENCE), checking(python_environ(), program, wall=wall) as checker:
-            await test(checker)
-            pid = checker.pid
-        assert pid is None or not psutil.pid_exists(pid)
 
-    loops = (uvloop.new_event_loop, asyncio.new_event_loop)  # the product's, and the one where that is not to be had
-    for loop_factory in loops:
-        with asyncio.Runner(loop_factory=loop_factory) as runner:
-            runner.run(main())
+@asynccontextmanager
+async def running(program: tuple[str, ...] = ODD, wall: float = PATIENCE) -> AsyncIterator[ProcessChecker]:
+    """Have a checker until the end of the block; afterwards its process is gone."""
+    async with asyncio.timeout(PATIENCE), checking(python_environ(), program, wall=wall) as checker:
+        yield checker
+        pid = checker.pid
+    assert pid is None or not psutil.pid_exists(pid)
 
 
 async def asked(checker: ProcessChecker, value: object, whose: str = "usr_1", schema: object = True) -> CheckVerdict:
@@ -55,8 +53,8 @@ async def too_costly(checker: ProcessChecker, value: str) -> None:
     assert caught.value.code == "schema_too_costly"
 
 
-def test_a_process_is_started_when_it_is_needed_and_checks_one_value_after_the_other() -> None:
-    async def test(checker: ProcessChecker) -> None:
+async def test_a_process_is_started_when_it_is_needed_and_checks_one_value_after_the_other() -> None:
+    async with running() as checker:
         assert checker.pid is None
         assert await asked(checker, "fit") == CheckVerdict(True)
         first = checker.pid
@@ -64,21 +62,19 @@ def test_a_process_is_started_when_it_is_needed_and_checks_one_value_after_the_o
         assert [(fault.path, fault.message) for fault in verdict.faults] == [("/place", "greet is odd")]
         assert checker.pid == first
 
-    run(test)
-
 
 @pytest.mark.parametrize("value", ["work", "fill", "crash"])
-def test_a_check_that_takes_too_long_or_too_much_ends_with_its_process_and_the_next_has_another(value: str) -> None:
-    async def test(checker: ProcessChecker) -> None:
+async def test_a_check_that_takes_too_long_or_too_much_ends_with_its_process_and_the_next_has_another(
+    value: str,
+) -> None:
+    async with running() as checker:
         for _ in range(2):
             await too_costly(checker, value)
         assert await asked(checker, "fit") == CheckVerdict(True)
 
-    run(test)
 
-
-def test_a_process_that_ended_while_nobody_asked_is_replaced() -> None:
-    async def test(checker: ProcessChecker) -> None:
+async def test_a_process_that_ended_while_nobody_asked_is_replaced() -> None:
+    async with running() as checker:
         assert await asked(checker, "fit")
         assert checker.pid is not None
         gone = psutil.Process(checker.pid)
@@ -88,62 +84,50 @@ def test_a_process_that_ended_while_nobody_asked_is_replaced() -> None:
         assert await asked(checker, "fit") == CheckVerdict(True)
         assert checker.pid != gone.pid
 
-    run(test)
 
-
-def test_a_check_that_only_hangs_ends_too() -> None:
-    async def test(checker: ProcessChecker) -> None:
+async def test_a_check_that_only_hangs_ends_too() -> None:
+    async with running(wall=1.0) as checker:
         assert await asked(checker, "fit")
         await too_costly(checker, "sleep")
 
-    run(test, wall=1.0)
 
-
-def test_a_misfit_whose_reasons_take_too_long_is_a_misfit_without_reasons() -> None:
-    async def test(checker: ProcessChecker) -> None:
+async def test_a_misfit_whose_reasons_take_too_long_is_a_misfit_without_reasons() -> None:
+    async with running() as checker:
         assert await asked(checker, "work to tell") == CheckVerdict(False)
         assert await asked(checker, "fit") == CheckVerdict(True)
 
-    run(test)
 
-
-def test_the_process_has_no_secret_and_no_socket_of_the_server(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_process_has_no_secret_and_no_socket_of_the_server(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ATLAS_SECRET", "not to be seen")
 
-    async def test(checker: ProcessChecker) -> None:
+    async with running() as checker:
         with socket.create_server(("127.0.0.1", 0)) as listening:
             os.set_inheritable(listening.fileno(), True)
             said = (await asked(checker, "who")).faults[0].message
         assert "ATLAS" not in said
         assert said.endswith(" 0")
 
-    run(test)
 
-
-def test_who_stops_waiting_for_the_start_of_the_process_leaves_nothing_behind_either() -> None:
-    async def test(checker: ProcessChecker) -> None:
+async def test_who_stops_waiting_for_the_start_of_the_process_leaves_nothing_behind_either() -> None:
+    async with running() as checker:
         for _ in range(2):
             with pytest.raises(TimeoutError):
                 async with asyncio.timeout(0.01):
                     await asked(checker, "fit")
         assert await asked(checker, "fit") == CheckVerdict(True)
 
-    run(test)
 
-
-def test_who_stops_waiting_leaves_no_answer_behind_for_the_next() -> None:
-    async def test(checker: ProcessChecker) -> None:
+async def test_who_stops_waiting_leaves_no_answer_behind_for_the_next() -> None:
+    async with running() as checker:
         await asked(checker, "fit")
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(0.05):
                 await asked(checker, "sleep")
         assert await asked(checker, "fit") == CheckVerdict(True)
 
-    run(test)
 
-
-def test_users_take_turns_and_one_can_have_only_so_many_checks_waiting() -> None:
-    async def test(checker: ProcessChecker) -> None:
+async def test_users_take_turns_and_one_can_have_only_so_many_checks_waiting() -> None:
+    async with running() as checker:
         order: list[str] = []
 
         async def ask(whose: str) -> None:
@@ -159,16 +143,12 @@ def test_users_take_turns_and_one_can_have_only_so_many_checks_waiting() -> None
                 await asked(checker, "fit", "usr_many")
         assert order.index("usr_one") <= 2
 
-    run(test)
 
-
-def test_a_process_that_does_not_start_is_told_as_what_it_is() -> None:
-    async def test(checker: ProcessChecker) -> None:
+async def test_a_process_that_does_not_start_is_told_as_what_it_is() -> None:
+    async with running(program=("-c", "raise SystemExit(1)")) as checker:
         with pytest.raises(Unavailable) as caught:
             await asked(checker, "fit")
         assert caught.value.code == "checker_unavailable"
-
-    run(test, program=("-c", "raise SystemExit(1)"))
 
 
 def test_the_process_ends_with_the_server_however_that_ends_and_not_by_a_signal_to_all() -> None:
@@ -186,8 +166,8 @@ def test_the_process_ends_with_the_server_however_that_ends_and_not_by_a_signal_
         assert process.wait(PATIENCE) == 0
 
 
-def test_the_real_process_checks_against_the_schema() -> None:
-    async def test(checker: ProcessChecker) -> None:
+async def test_the_real_process_checks_against_the_schema() -> None:
+    async with running(program=PROGRAM) as checker:
         schema = {"type": "object", "properties": {"name": {"pattern": r"^\p{L}{1,64}$"}}}
         assert await asked(checker, {"name": "Ada"}, schema=schema) == CheckVerdict(True)
         (fault,) = (await asked(checker, {"name": "1"}, schema=schema)).faults
@@ -196,11 +176,9 @@ def test_the_real_process_checks_against_the_schema() -> None:
             await asked(checker, 1, schema={"type": "nothing"})
         assert caught.value.code == "invalid_schema"
 
-    run(test, program=PROGRAM)
 
-
-def test_a_number_beyond_all_range_is_no_value() -> None:
-    async def test(checker: ProcessChecker) -> None:
+async def test_a_number_beyond_all_range_is_no_value() -> None:
+    async with running(program=PROGRAM) as checker:
         with pytest.raises(InvalidInput, match="not JSON") as caught:
             await checker.check(b"{}", b'{"n": 1e999}', name="greet", whose="usr_1")
         assert caught.value.code == "invalid_input"
@@ -208,18 +186,14 @@ def test_a_number_beyond_all_range_is_no_value() -> None:
         assert await checker.check(b"{}", b"1e99", name="greet", whose="usr_1") == CheckVerdict(True)
         assert checker.pid == pid
 
-    run(test, program=PROGRAM)
 
-
-def test_a_schema_can_be_looked_at_without_a_value() -> None:
-    async def test(checker: ProcessChecker) -> None:
+async def test_a_schema_can_be_looked_at_without_a_value() -> None:
+    async with running(program=PROGRAM) as checker:
         cost = await checker.look_at(b'{"pattern": "^[a-z]{1,20}$"}', whose="usr_1")
         assert cost == cost_of({"pattern": "^[a-z]{1,20}$"})
         with pytest.raises(InvalidInput, match="refers to") as caught:
             await checker.look_at(b'{"$ref": "#"}', whose="usr_1")
         assert caught.value.code == "invalid_schema"
-
-    run(test, program=PROGRAM)
 
 
 def test_the_process_keeps_schemas_within_a_bound_of_bytes() -> None:

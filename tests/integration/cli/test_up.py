@@ -28,17 +28,14 @@ class Warned:
         return (lambda event, **facts: self.lines.append(event)) if level == "warning" else lambda event, **facts: None
 
 
-def said(capsys: pytest.CaptureFixture[str], folder: Path, **more: Any) -> tuple[list[str], list[str]]:
+async def said(capsys: pytest.CaptureFixture[str], folder: Path, **more: Any) -> tuple[list[str], list[str]]:
     """Return what a network says that is stopped as soon as it is up, and what it warns of."""
     log = Warned()
 
-    async def story() -> None:
-        stop = asyncio.Event()
-        stop.set()
-        settings = Settings(data_dir=folder / "data", http_port=0, router_port=0, drain=0.0, **more)
-        await up._serve(settings, log, stop, as_json=False)  # type: ignore[arg-type]
-
-    asyncio.run(story())
+    stop = asyncio.Event()
+    stop.set()
+    settings = Settings(data_dir=folder / "data", http_port=0, router_port=0, drain=0.0, **more)
+    await up._serve(settings, log, stop, as_json=False)  # type: ignore[arg-type]
     return capsys.readouterr().out.splitlines(), log.lines
 
 
@@ -54,20 +51,20 @@ def test_a_setting_that_is_not_acceptable_is_named_with_what_is(given: dict[str,
         up.read_settings(given)
 
 
-def test_a_network_for_this_machine_alone_says_what_comes_next_and_warns_of_nothing(
+async def test_a_network_for_this_machine_alone_says_what_comes_next_and_warns_of_nothing(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    lines, warnings = said(capsys, tmp_path)
+    lines, warnings = await said(capsys, tmp_path)
     assert [line.split()[0] for line in lines[1:5]] == ["API", "Router", "Data", "You"]
     assert lines[5].startswith("Next: `atlas init hello`")
     assert lines[6:] == ["stopping …"]
     assert warnings == []
 
 
-def test_one_that_lets_others_in_says_how_they_reach_it_and_what_they_risk(
+async def test_one_that_lets_others_in_says_how_they_reach_it_and_what_they_risk(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    lines, warnings = said(capsys, tmp_path, host="0.0.0.0")
+    lines, warnings = await said(capsys, tmp_path, host="0.0.0.0")
     assert "0.0.0.0" not in "".join(lines)
     assert any(line.startswith("  Others ") for line in lines)
     (warning,) = warnings
@@ -75,32 +72,32 @@ def test_one_that_lets_others_in_says_how_they_reach_it_and_what_they_risk(
         assert part in warning
 
 
-def test_one_behind_a_proxy_with_tls_tells_the_addresses_there_and_warns_of_nothing(
+async def test_one_behind_a_proxy_with_tls_tells_the_addresses_there_and_warns_of_nothing(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     public = {"public_url": "https://atlas.example.org", "public_router_url": "wss://atlas.example.org/ws"}
-    lines, warnings = said(capsys, tmp_path, host="0.0.0.0", **public)
+    lines, warnings = await said(capsys, tmp_path, host="0.0.0.0", **public)
     assert "  Others   https://atlas.example.org and wss://atlas.example.org/ws" in lines
     assert warnings == []
 
 
-def test_one_beside_another_that_answers_says_where_commands_go(
+async def test_one_beside_another_that_answers_says_where_commands_go(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with serving(lambda _: Answer(answer(WhoAmI, user={"name": "ada", "role": "admin"}))) as server:
         environment.remember(server.url, KEY)
-        lines, _ = said(capsys, tmp_path)
+        lines, _ = await said(capsys, tmp_path)
         assert any(
             line.startswith(f"Commands go to {server.url}, which answers: `atlas platforms use ") for line in lines
         )
         assert environment.read_credentials().default == server.url
 
 
-def test_one_beside_another_that_was_chosen_and_is_down_says_where_commands_stay(
+async def test_one_beside_another_that_was_chosen_and_is_down_says_where_commands_stay(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     environment.remember("http://127.0.0.1:9", KEY)
-    lines, _ = said(capsys, tmp_path)
+    lines, _ = await said(capsys, tmp_path)
     stays = "Commands go to http://127.0.0.1:9, which was chosen and does not answer now: `atlas platforms use "
     assert any(line.startswith(stays) for line in lines)
     assert environment.read_credentials().default == "http://127.0.0.1:9"

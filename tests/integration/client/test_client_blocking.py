@@ -1,3 +1,5 @@
+"""The client that blocks, and the other one in each loop of its own that a program may have."""
+
 from __future__ import annotations
 
 import asyncio

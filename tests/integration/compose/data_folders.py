@@ -1,4 +1,4 @@
-"""Data folders with a network in them, and backups of it."""
+"""Data folders with a network in them, and backups of it: each made in a loop of its own, as a command does."""
 
 from __future__ import annotations
 
@@ -35,13 +35,13 @@ class Held:
 def made(folder: Path, tasks: int, size: int = 100) -> Path:
     """Make a network with so many tasks, each with an input of this size."""
 
-    async def main() -> None:
+    async def filled() -> None:
         async with open_store(folder / "atlas.sqlite3", clock=wall, ids=SortableIds()) as store:
             futures = [store.tasks.add(submitted(n, input=b'"' + b"x" * size + b'"')) for n in range(tasks)]
             if futures:
                 await asyncio.wait(futures)
 
-    asyncio.run(main())
+    asyncio.run(filled())
     load_or_create_ring(folder / "keys", wall())
     return folder
 

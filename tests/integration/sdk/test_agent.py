@@ -65,19 +65,16 @@ def until_result(peer: Peer) -> tuple[list[Event], Result]:
             assert isinstance(message, Beat | Accept), message
 
 
-def serve(agent: Agent, router: Router, monkeypatch: pytest.MonkeyPatch) -> None:
+async def serve(agent: Agent, router: Router, monkeypatch: pytest.MonkeyPatch) -> None:
     """Serve an agent until a script stops it."""
     monkeypatch.setenv("AGENT_JWT_TOKEN", TOKEN)
     monkeypatch.setenv("ROUTER_WS_URL", router.url)
 
-    async def main() -> None:
-        async with asyncio.timeout(2 * PATIENCE):
-            await agent.serve()
-
-    asyncio.run(main())
+    async with asyncio.timeout(2 * PATIENCE):
+        await agent.serve()
 
 
-def test_an_agent_says_who_it_is_and_what_it_can(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_an_agent_says_who_it_is_and_what_it_can(monkeypatch: pytest.MonkeyPatch) -> None:
     agent = Agent("worker", description="Works", concurrency=3, labels={"gpu": "no"})
     hellos: list[Hello] = []
 
@@ -95,7 +92,7 @@ def test_an_agent_says_who_it_is_and_what_it_can(monkeypatch: pytest.MonkeyPatch
         assert peer.closed_with() == 1000
 
     with Router(script) as router:
-        serve(agent, router, monkeypatch)
+        await serve(agent, router, monkeypatch)
     (hello,) = hellos
     assert (hello.description, hello.concurrency, hello.labels) == ("Works", 3, {"gpu": "no"})
     assert (hello.instance.pid, hello.running) == (os.getpid(), [])
@@ -103,7 +100,7 @@ def test_an_agent_says_who_it_is_and_what_it_can(monkeypatch: pytest.MonkeyPatch
     assert (skill.name, skill.description, skill.policy.timeout) == ("greet", "Greet someone.", 5.0)
 
 
-def test_at_level_debug_each_message_has_a_line_and_none_shows_what_is_in_it(
+async def test_at_level_debug_each_message_has_a_line_and_none_shows_what_is_in_it(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("ATLAS_LOG_LEVEL", "debug")
@@ -121,7 +118,7 @@ def test_at_level_debug_each_message_has_a_line_and_none_shows_what_is_in_it(
         peer.serve_beats()
 
     with Router(script) as router:
-        serve(agent, router, monkeypatch)
+        await serve(agent, router, monkeypatch)
     said = capsys.readouterr().err
     lines = [msgspec.json.decode(line) for line in said.splitlines()]
     assert "hunter2" not in said
@@ -137,7 +134,7 @@ def test_at_level_debug_each_message_has_a_line_and_none_shows_what_is_in_it(
     assert ends == ["task received", "task completed"]
 
 
-def test_a_long_stream_never_has_more_on_its_way_than_the_router_allows(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_long_stream_never_has_more_on_its_way_than_the_router_allows(monkeypatch: pytest.MonkeyPatch) -> None:
     agent = Agent("worker", concurrency=1)
 
     @agent.skill
@@ -155,10 +152,10 @@ def test_a_long_stream_never_has_more_on_its_way_than_the_router_allows(monkeypa
         peer.serve_beats()
 
     with Router(script) as router:
-        serve(agent, router, monkeypatch)
+        await serve(agent, router, monkeypatch)
 
 
-def test_a_call_to_another_agent_survives_a_cut_of_the_connection(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_call_to_another_agent_survives_a_cut_of_the_connection(monkeypatch: pytest.MonkeyPatch) -> None:
     agent = Agent("worker")
 
     @agent.skill
@@ -187,7 +184,7 @@ def test_a_call_to_another_agent_survives_a_cut_of_the_connection(monkeypatch: p
         peer.serve_beats()
 
     with Router(first, second) as router:
-        serve(agent, router, monkeypatch)
+        await serve(agent, router, monkeypatch)
     assert calls[0] == calls[1]
 
 
@@ -359,7 +356,7 @@ async def test_a_new_token_in_the_env_file_holds_from_the_next_connection_on(
     assert shown == [f"Bearer {TOKEN}", "Bearer new.token.here", "Bearer new.token.here"]
 
 
-def test_code_that_was_given_another_agents_token_ends_with_a_sentence_that_names_both(
+async def test_code_that_was_given_another_agents_token_ends_with_a_sentence_that_names_both(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     agent = Agent("translator")
@@ -373,7 +370,7 @@ def test_code_that_was_given_another_agents_token_ends_with_a_sentence_that_name
         peer.connection.close(CloseCode.WRONG_AGENT, why.decode())
 
     with Router(script) as router, pytest.raises(ConfigurationError) as refused:
-        serve(agent, router, monkeypatch)
+        await serve(agent, router, monkeypatch)
     assert refused.value.code == "wrong_agent"
     assert refused.value.message == (
         "this token is for another agent (it is for worker, the code declares translator): put a token of the agent "

@@ -123,13 +123,10 @@ async def test_a_stop_ends_an_agent_that_was_never_connected(environ: None) -> N
         yield
         told.append("after")
 
-    async def main() -> None:
+    agent = greeter(lifespan=lifespan)
+    for _ in range(2):
         async with asyncio.timeout(SECONDS):
             await agent.serve()
-
-    agent = greeter(lifespan=lifespan)
-    await main()
-    await main()
     assert told == ["before", "after", "before", "after"]
 
 

@@ -1,4 +1,7 @@
-"""A handler that blocks its loop: the connection lives on, the router is told, and the log names the culprit."""
+"""A handler that blocks its loop: the connection lives on, the router is told, and the log names the culprit.
+
+The handler blocks a loop of its own, so that the test goes on.
+"""
 
 from __future__ import annotations
 

@@ -197,12 +197,16 @@ async def test_a_skill_in_a_process_is_a_skill_like_others() -> None:
         assert (result.error.code, result.error.message) == ("handler_error", "the process died (signal 9)")
 
 
+async def test_no_second_agent_is_served_in_the_process_of_a_skill(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("multiprocessing.current_process", lambda: type("Process", (), {"name": NAME}))
+    with pytest.raises(ConfigurationError, match="__main__"):
+        await Agent("tester").serve()
+
+
 def test_no_second_agent_starts_in_the_process_of_a_skill(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr("multiprocessing.current_process", lambda: type("Process", (), {"name": NAME}))
-    with pytest.raises(ConfigurationError, match="__main__"):
-        asyncio.run(Agent("tester").serve())
     with pytest.raises(SystemExit) as caught:
         Agent("tester").run()
     assert caught.value.code == 2

@@ -1,4 +1,7 @@
-"""Opening a store: one owner, its own files, nobody else's data."""
+"""Opening a store: one owner, its own files, nobody else's data.
+
+What is opened and closed at once has a loop of its own, as the program that does so has.
+"""
 
 from __future__ import annotations
 
@@ -23,12 +26,12 @@ from tests.integration.store.conftest import Open, process
 def closed_again(path: Path) -> SqlStore:
     """Open the store, close it at once and return what it was."""
 
-    async def main() -> SqlStore:
+    async def opened() -> SqlStore:
         async with open_store(path, clock=lambda: NOW, ids=Numbered()) as store:
             await store.ready()
         return store
 
-    return asyncio.run(main())
+    return asyncio.run(opened())
 
 
 def mode(path: Path) -> int:

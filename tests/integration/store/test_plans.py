@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
@@ -147,7 +146,7 @@ def in_state(state: TaskState) -> dict[str, tuple[TaskFilter, set[str]]]:
 LISTS |= {name: listed for state in sorted(set(TaskState) - LEASED) for name, listed in in_state(state).items()}
 
 
-def plans_of(use: Callable[[Store], Awaitable[object]]) -> list[str]:
+async def plans_of(use: Callable[[Store], Awaitable[object]]) -> list[str]:
     """Return the steps in the plans of all queries that a use of the store runs."""
     steps: list[str] = []
 
@@ -155,18 +154,20 @@ def plans_of(use: Callable[[Store], Awaitable[object]]) -> list[str]:
         plan = connection.connection.cursor().execute(f"EXPLAIN QUERY PLAN {statement}", parameters)
         steps.extend(row[3] for row in plan.fetchall())
 
-    watch(use, explain)
+    await watch(use, explain)
     return steps
 
 
-def statements_of(use: Callable[[Store], Awaitable[object]]) -> list[str]:
+async def statements_of(use: Callable[[Store], Awaitable[object]]) -> list[str]:
     """Return the text of all queries that a use of the store runs."""
     texts: list[str] = []
-    watch(use, lambda _, statement, __: texts.append(statement))
+    await watch(use, lambda _, statement, __: texts.append(statement))
     return texts
 
 
-def watch(use: Callable[[Store], Awaitable[object]], look: Callable[[Connection, str, Sequence[Any]], object]) -> None:
+async def watch(
+    use: Callable[[Store], Awaitable[object]], look: Callable[[Connection, str, Sequence[Any]], object]
+) -> None:
     """Look at each query that a use of the store runs, before it does."""
     watching = False
 
@@ -176,8 +177,8 @@ def watch(use: Callable[[Store], Awaitable[object]], look: Callable[[Connection,
         if watching and statement.startswith("SELECT"):
             look(connection, statement, parameters)
 
-    async def main() -> None:
-        nonlocal watching
+    event.listen(Engine, "before_cursor_execute", each)
+    try:
         async with open_store(None, clock=lambda: NOW, ids=Numbered()) as store:
             await populate(store)
             await store.agents.add(LIBRARY_OF_BOB)
@@ -185,10 +186,6 @@ def watch(use: Callable[[Store], Awaitable[object]], look: Callable[[Connection,
             await store.tokens.revoke("tok_none", NOW)  # after a statement, the writer has to read tasks again
             watching = True
             await use(store)
-
-    event.listen(Engine, "before_cursor_execute", each)
-    try:
-        asyncio.run(main())
     finally:
         event.remove(Engine, "before_cursor_execute", each)
 
@@ -204,19 +201,19 @@ PAYLOADS = ("input", "output", "error_detail", "dialogue")
         lambda store: store.tasks.summary("task_00000001"),
     ],
 )
-def test_a_list_asks_for_the_length_of_a_payload_and_never_for_the_payload(
+async def test_a_list_asks_for_the_length_of_a_payload_and_never_for_the_payload(
     use: Callable[[Store], Awaitable[object]],
 ) -> None:
-    (selected,) = [text for text in statements_of(use) if "input_bytes" in text]
+    (selected,) = [text for text in await statements_of(use) if "input_bytes" in text]
     for column in PAYLOADS:
         assert f"tasks.{column}," not in selected
     assert "length(tasks.input)" in selected
 
 
 @pytest.mark.parametrize("query", HOT)
-def test_a_hot_query_uses_its_index(query: str) -> None:
+async def test_a_hot_query_uses_its_index(query: str) -> None:
     use, expected = HOT[query]
-    steps = plans_of(use)
+    steps = await plans_of(use)
     assert expected <= set(steps), steps
     touching = {
         step for step in steps if step.startswith(("SEARCH tasks", "SCAN tasks", "SEARCH events", "SCAN events"))
@@ -226,18 +223,18 @@ def test_a_hot_query_uses_its_index(query: str) -> None:
 
 
 @pytest.mark.parametrize("narrowed", LISTS)
-def test_a_list_walks_an_index_for_what_it_is_narrowed_by_and_sorts_nothing(narrowed: str) -> None:
+async def test_a_list_walks_an_index_for_what_it_is_narrowed_by_and_sorts_nothing(narrowed: str) -> None:
     which, expected = LISTS[narrowed]
-    steps = plans_of(lambda store: store.tasks.find(which, limit=9))
+    steps = await plans_of(lambda store: store.tasks.find(which, limit=9))
     assert {step for step in steps if " tasks " in step} - {PAGE} == expected, steps
     assert not [step for step in steps if "TEMP B-TREE" in step], steps
 
 
 @pytest.mark.parametrize("state", sorted(LEASED))
 @pytest.mark.parametrize("beside", [TaskFilter(), TaskFilter(Visible(BOB.id), LIBRARY.id, skill="search", since=NOW)])
-def test_a_list_of_what_is_held_looks_at_no_more_than_that(state: TaskState, beside: TaskFilter) -> None:
+async def test_a_list_of_what_is_held_looks_at_no_more_than_that(state: TaskState, beside: TaskFilter) -> None:
     which = msgspec.structs.replace(beside, states=(state,))
-    steps = plans_of(lambda store: store.tasks.find(which, limit=9))
+    steps = await plans_of(lambda store: store.tasks.find(which, limit=9))
     assert {step for step in steps if " tasks " in step} == {"SCAN tasks USING INDEX tasks_held"}, steps
 
 

@@ -1,5 +1,7 @@
 """A process that adds tasks as fast as it can and prints each id once the task is acknowledged; run by the tests.
 
+A program, with a loop of its own.
+
 python -m tests.integration.store.writing_process FILE CALLERS FIRST LAST
 """
 

@@ -1,3 +1,5 @@
+"""A loop of its own kind, run by hand: its time jumps over what is only waited for."""
+
 from __future__ import annotations
 
 import asyncio

@@ -1,3 +1,5 @@
+"""The network of a test, seen from its own loop and from a loop of its own on another thread."""
+
 from __future__ import annotations
 
 import asyncio

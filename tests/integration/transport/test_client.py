@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import gc
 import os
 import select
@@ -21,7 +20,8 @@ from agentic_atlas.transport.websocket import WebSocket
 PATIENCE = 10.0
 
 
-def test_a_connection_that_is_reset_before_its_handshake_leaves_no_socket_open(
+@pytest.mark.parametrize("anyio_backend", [("asyncio", {"loop_factory": loop_factory()})], ids=["ours"])
+async def test_a_connection_that_is_reset_before_its_handshake_leaves_no_socket_open(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     connect, made = client._open_socket, []
@@ -36,17 +36,13 @@ def test_a_connection_that_is_reset_before_its_handshake_leaves_no_socket_open(
         assert arrived.poll(PATIENCE * 1000)
         return made[-1]
 
-    async def connected(port: int) -> None:
-        websocket = WebSocket(lambda _: Receiver(), Terms(Limits(), 1.0, 1.0), time.monotonic)
-        with pytest.raises(OSError):
-            await client.dial(
-                f"ws://127.0.0.1:{port}/ws", websocket, subprotocol="any", headers={}, within=PATIENCE, tls=None
-            )
-        assert [opened.fileno() for opened in made] == [-1]
-
     monkeypatch.setattr(client, "_open_socket", reset_at_once)
-    with socket.create_server(("127.0.0.1", 0)) as listening, asyncio.Runner(loop_factory=loop_factory()) as runner:
-        runner.run(connected(listening.getsockname()[1]))
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        websocket = WebSocket(lambda _: Receiver(), Terms(Limits(), 1.0, 1.0), time.monotonic)
+        url = f"ws://127.0.0.1:{listening.getsockname()[1]}/ws"
+        with pytest.raises(OSError):
+            await client.dial(url, websocket, subprotocol="any", headers={}, within=PATIENCE, tls=None)
+        assert [opened.fileno() for opened in made] == [-1]
 
 
 def test_a_socket_that_was_closed_underneath_does_not_close_what_has_its_number_now() -> None:

@@ -2,7 +2,7 @@
 
 The writer's thread is taken out, and nothing else: operations wait in the order in which they were submitted, and are
 carried out by the store's own `WriteGroup` in one commit. Reads see what is committed and overtake what waits, as they
-do when they have connections of their own.
+do when they have connections of their own. A model runs a loop of its own by hand.
 """
 
 from __future__ import annotations

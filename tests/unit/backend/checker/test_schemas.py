@@ -1,6 +1,5 @@
 """What surely costs little is checked at once; all else apart, and only as much is kept as there is room for."""
 
-import asyncio
 import json
 from dataclasses import dataclass, field
 from typing import Any
@@ -39,20 +38,20 @@ class Apart:
         return look_at(schema)
 
 
-def check(document: object, value: object, apart: Apart) -> InvalidInput | None:
+async def check(document: object, value: object, apart: Apart) -> InvalidInput | None:
     schemas = JsonSchemas(apart)
     given = json.dumps(document).encode(), json.dumps(value).encode()
     try:
-        asyncio.run(schemas.check(*given, what="the input", name="greet", whose="usr_1"))
+        await schemas.check(*given, what="the input", name="greet", whose="usr_1")
     except InvalidInput as error:
         return error
     return None
 
 
-def test_what_surely_costs_little_is_checked_at_once() -> None:
+async def test_what_surely_costs_little_is_checked_at_once() -> None:
     apart = Apart()
-    assert check(CLOSED, {"name": "Ada"}, apart) is None
-    error = check(CLOSED, {"name": 3}, apart)
+    assert await check(CLOSED, {"name": "Ada"}, apart) is None
+    error = await check(CLOSED, {"name": 3}, apart)
     assert error is not None
     assert error.message == 'the input does not fit greet: /name: 3 is not of type "string"'
     assert error.detail == [{"path": "/name", "message": '3 is not of type "string"'}]
@@ -70,27 +69,27 @@ def test_what_surely_costs_little_is_checked_at_once() -> None:
         pytest.param(CLOSED, {"nam": "x" * 6_000}, id="telling why of a long value"),
     ],
 )
-def test_all_else_is_checked_apart_for_the_user_who_asks(document: Any, value: object) -> None:
+async def test_all_else_is_checked_apart_for_the_user_who_asks(document: Any, value: object) -> None:
     apart = Apart()
-    error = check(document, value, apart)
+    error = await check(document, value, apart)
     assert error is not None
     assert error.message == "the input does not fit greet: /a: is odd"
     assert apart.asked == [(json.dumps(document).encode(), json.dumps(value).encode(), "greet", "usr_1")]
 
 
-def test_a_schema_that_an_older_version_took_is_told_as_no_fault_of_the_callers() -> None:
-    error = check({"$ref": "#"}, {}, Apart())
+async def test_a_schema_that_an_older_version_took_is_told_as_no_fault_of_the_callers() -> None:
+    error = await check({"$ref": "#"}, {}, Apart())
     assert error is not None
     assert error.code == "invalid_schema"
     assert error.message.startswith("the schema of greet is not taken, which its author can mend: its schema refers to")
 
 
-def test_a_misfit_whose_reasons_cannot_be_told_is_refused_all_the_same() -> None:
+async def test_a_misfit_whose_reasons_cannot_be_told_is_refused_all_the_same() -> None:
     class Silent(Apart):
         async def check(self, schema: bytes, value: bytes, *, name: str, whose: str) -> CheckVerdict:
             return CheckVerdict(False)
 
-    error = check(TREE, {}, Silent())
+    error = await check(TREE, {}, Silent())
     assert error is not None
     assert error.message == "the input does not fit greet; telling where would take too long"
 

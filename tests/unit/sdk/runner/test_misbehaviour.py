@@ -1,4 +1,7 @@
-"""Nothing that a skill does ends its agent, loses a slot or leaves a task without an end."""
+"""Nothing that a skill does ends its agent, loses a slot or leaves a task without an end.
+
+Not even one that runs a loop of its own inside.
+"""
 
 import asyncio
 import contextlib
@@ -9,7 +12,6 @@ import sys
 import threading
 import types
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from pathlib import Path
 from typing import Any, NoReturn
 
 import anyio
@@ -37,23 +39,20 @@ def agent_with(*skills: Skill) -> Agent:
     return agent
 
 
-def after(skills: Skill | list[Skill], use: Callable[[Network], Awaitable[None]], **options: Any) -> None:
+async def after(skills: Skill | list[Skill], use: Callable[[Network], Awaitable[None]], **options: Any) -> None:
     """Use an agent, and see that it is whole afterwards: the one slot is free, and tasks run."""
 
-    async def main() -> None:
-        agent = agent_with(*(skills if isinstance(skills, list) else [skills]))
-        async with network(agent, concurrency=1, **options) as net:
-            await use(net)
-            net.inbox.ping("settled")
-            await net.wire.until(lambda: net.wire.pongs)
-            assert net.runner.running == []
-            assert read((await net.ask("echo", {"x": 7}, task="after")).output) == 7
-            assert len(net.wire.of(Result)) == len(net.wire.of(Accept))
-
-    asyncio.run(main())
+    agent = agent_with(*(skills if isinstance(skills, list) else [skills]))
+    async with network(agent, concurrency=1, **options) as net:
+        await use(net)
+        net.inbox.ping("settled")
+        await net.wire.until(lambda: net.wire.pongs)
+        assert net.runner.running == []
+        assert read((await net.ask("echo", {"x": 7}, task="after")).output) == 7
+        assert len(net.wire.of(Result)) == len(net.wire.of(Accept))
 
 
-def ends(skill: Skill, outcome: Outcome, code: str, message: str = "") -> None:
+async def ends(skill: Skill, outcome: Outcome, code: str, message: str = "") -> None:
     """See that a task of this skill ends so, and that the agent is whole afterwards."""
 
     async def use(net: Network) -> None:
@@ -63,7 +62,7 @@ def ends(skill: Skill, outcome: Outcome, code: str, message: str = "") -> None:
         assert message in result.error.message
 
     skill.__name__ = "skill"
-    after(skill, use)
+    await after(skill, use)
 
 
 class Unreadable(Exception):
@@ -119,10 +118,10 @@ def raised(error: BaseException) -> Skill:
     ],
     ids=lambda given: type(given).__name__ if isinstance(given, BaseException) else "",
 )
-def test_an_error_that_can_hardly_be_told_is_a_handler_error_with_its_types_name(
+async def test_an_error_that_can_hardly_be_told_is_a_handler_error_with_its_types_name(
     error: BaseException, message: str
 ) -> None:
-    ends(raised(error), Outcome.FAILED, "handler_error", message)
+    await ends(raised(error), Outcome.FAILED, "handler_error", message)
 
 
 @pytest.mark.parametrize(
@@ -140,22 +139,22 @@ def test_an_error_that_can_hardly_be_told_is_a_handler_error_with_its_types_name
         ("c" * 100, "c" * 64),
     ],
 )
-def test_a_rejection_keeps_what_can_be_kept_of_its_code(code: Any, told: str) -> None:
+async def test_a_rejection_keeps_what_can_be_kept_of_its_code(code: Any, told: str) -> None:
     async def skill(ctx: Context) -> None:
         ctx.reject("not allowed", code=code)
 
-    ends(skill, Outcome.REJECTED, told, "not allowed")
+    await ends(skill, Outcome.REJECTED, told, "not allowed")
 
 
 @pytest.mark.parametrize("message", [42, None, b"bytes", ["a", "list"], Sly("sly")])
-def test_a_rejection_whose_message_is_no_text_is_a_rejection(message: Any) -> None:
+async def test_a_rejection_whose_message_is_no_text_is_a_rejection(message: Any) -> None:
     def skill(ctx: SyncContext) -> None:
         ctx.reject(message)
 
-    ends(skill, Outcome.REJECTED, "rejected", str(message))
+    await ends(skill, Outcome.REJECTED, "rejected", str(message))
 
 
-def test_what_is_reported_need_not_be_text_either() -> None:
+async def test_what_is_reported_need_not_be_text_either() -> None:
     async def skill(ctx: Context) -> None:
         ctx.progress(0.5, message=42)  # type: ignore[arg-type]
         ctx.log.info(Unreadable())  # type: ignore[arg-type]
@@ -170,7 +169,7 @@ def test_what_is_reported_need_not_be_text_either() -> None:
         assert events_of(events, EventKind.PROGRESS) == [{"fraction": 0.5, "message": "42"}]
         assert "Unreadable" in events_of(events, EventKind.LOG)[0]["event"]
 
-    after(skill, use)
+    await after(skill, use)
 
 
 async def cancels_itself_and_waits() -> None:
@@ -214,14 +213,14 @@ async def waits_for_what_was_cancelled() -> None:
         waits_for_what_was_cancelled,
     ],
 )
-def test_a_cancellation_that_the_runner_did_not_begin_is_an_error_of_the_skill(skill: Skill) -> None:
+async def test_a_cancellation_that_the_runner_did_not_begin_is_an_error_of_the_skill(skill: Skill) -> None:
     async def skill_of_its_own() -> None:
         await skill()
 
-    ends(skill_of_its_own, Outcome.FAILED, "handler_error", "CancelledError")
+    await ends(skill_of_its_own, Outcome.FAILED, "handler_error", "CancelledError")
 
 
-def test_a_skill_that_cancels_its_own_task_and_returns_has_returned() -> None:
+async def test_a_skill_that_cancels_its_own_task_and_returns_has_returned() -> None:
     async def skill() -> str:
         me = asyncio.current_task()
         assert me is not None
@@ -231,10 +230,10 @@ def test_a_skill_that_cancels_its_own_task_and_returns_has_returned() -> None:
     async def use(net: Network) -> None:
         assert read((await net.ask("skill")).output) == "done"
 
-    after(skill, use)
+    await after(skill, use)
 
 
-def test_a_task_that_is_cancelled_before_its_first_step_has_an_end_all_the_same() -> None:
+async def test_a_task_that_is_cancelled_before_its_first_step_has_an_end_all_the_same() -> None:
     async def skill() -> None: ...
 
     async def use(net: Network) -> None:
@@ -251,11 +250,11 @@ def test_a_task_that_is_cancelled_before_its_first_step_has_an_end_all_the_same(
         assert result.error is not None
         assert (result.outcome, result.error.code) == (Outcome.FAILED, "handler_error")
 
-    after(skill, use)
+    await after(skill, use)
 
 
 @pytest.mark.parametrize("kind", ["thread", "generator"])
-def test_cancelling_what_waits_for_a_thread_does_not_make_its_slot_free_before_it_returns(kind: str) -> None:
+async def test_cancelling_what_waits_for_a_thread_does_not_make_its_slot_free_before_it_returns(kind: str) -> None:
     gate = Gate()
 
     def thread() -> list[str]:
@@ -279,10 +278,10 @@ def test_cancelling_what_waits_for_a_thread_does_not_make_its_slot_free_before_i
         gate.open.set()
         assert read((await net.wire.result()).output) == ["done"]
 
-    after([thread, generator], use)
+    await after([thread, generator], use)
 
 
-def test_a_stream_that_yields_on_after_its_cancellation_ends() -> None:
+async def test_a_stream_that_yields_on_after_its_cancellation_ends() -> None:
     started = asyncio.Event()
 
     async def skill() -> AsyncIterator[int]:
@@ -298,11 +297,11 @@ def test_a_stream_that_yields_on_after_its_cancellation_ends() -> None:
         net.inbox.deliver(Cancel("t1", 1))
         assert (await net.wire.result()).outcome is Outcome.CANCELED
 
-    after(skill, use)
+    await after(skill, use)
 
 
 @pytest.mark.parametrize("plain", [True, False])
-def test_a_generator_that_yields_after_it_was_closed_is_an_error_of_the_skill(plain: bool) -> None:
+async def test_a_generator_that_yields_after_it_was_closed_is_an_error_of_the_skill(plain: bool) -> None:
     def generator() -> Iterator[Any]:
         try:
             yield object()
@@ -315,10 +314,10 @@ def test_a_generator_that_yields_after_it_was_closed_is_an_error_of_the_skill(pl
         finally:
             yield "more"
 
-    ends(generator if plain else asynchronous, Outcome.FAILED, "handler_error", "GeneratorExit")
+    await ends(generator if plain else asynchronous, Outcome.FAILED, "handler_error", "GeneratorExit")
 
 
-def test_a_loop_without_its_threads_runs_skills_in_threads_and_describes_files() -> None:
+async def test_a_loop_without_its_threads_runs_skills_in_threads_and_describes_files() -> None:
     async def skill(ctx: Context) -> int:
         await asyncio.get_running_loop().shutdown_default_executor()
         return (await ctx.artifact(__file__)).size
@@ -326,16 +325,16 @@ def test_a_loop_without_its_threads_runs_skills_in_threads_and_describes_files()
     def threaded() -> str:
         return "fine"
 
-    size = Path(__file__).stat().st_size
+    size = await asyncio.to_thread(os.path.getsize, __file__)
 
     async def use(net: Network) -> None:
         assert read((await net.ask("skill")).output) == size
         assert read((await net.ask("threaded", task="t2")).output) == "fine"
 
-    after([skill, threaded], use)
+    await after([skill, threaded], use)
 
 
-def test_a_loop_that_makes_no_tasks_any_more_fails_its_tasks_and_goes_on_with_the_next() -> None:
+async def test_a_loop_that_makes_no_tasks_any_more_fails_its_tasks_and_goes_on_with_the_next() -> None:
     loops: list[asyncio.AbstractEventLoop] = []
 
     async def skill() -> None:
@@ -352,7 +351,7 @@ def test_a_loop_that_makes_no_tasks_any_more_fails_its_tasks_and_goes_on_with_th
         assert result.error.code == "handler_error"
         loops[0].set_task_factory(None)
 
-    after(skill, use)
+    await after(skill, use)
 
 
 COPIES: list[int] = []
@@ -395,16 +394,16 @@ def forks_and_calls(ctx: SyncContext) -> str:
 @pytest.mark.parametrize(
     "skill", [forks_and_returns, forks_and_waits, forks_in_a_thread, forks_in_a_generator, forks_and_calls]
 )
-def test_a_copy_of_the_agent_that_a_skill_has_forked_ends_where_it_comes_back(skill: Skill) -> None:
+async def test_a_copy_of_the_agent_that_a_skill_has_forked_ends_where_it_comes_back(skill: Skill) -> None:
     async def use(net: Network) -> None:
         assert "agent" in read((await net.ask(skill.__name__)).output)
         _, status = await asyncio.to_thread(os.waitpid, COPIES.pop(), 0)
         assert os.waitstatus_to_exitcode(status) == EXIT_COPY
 
-    after(skill, use)
+    await after(skill, use)
 
 
-def test_a_skill_may_close_what_it_prints_to_and_set_signal_handlers(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_skill_may_close_what_it_prints_to_and_set_signal_handlers(monkeypatch: pytest.MonkeyPatch) -> None:
     before = signal.getsignal(signal.SIGUSR1)
 
     async def skill() -> None:
@@ -414,7 +413,7 @@ def test_a_skill_may_close_what_it_prints_to_and_set_signal_handlers(monkeypatch
         raise ValueError("said to nobody")
 
     try:
-        ends(skill, Outcome.FAILED, "handler_error", "said to nobody")
+        await ends(skill, Outcome.FAILED, "handler_error", "said to nobody")
     finally:
         signal.signal(signal.SIGUSR1, before)
 
@@ -466,17 +465,17 @@ async def letters(name: str) -> AsyncIterator[str]:
         (collecting(letters), ["A", "d", "a"], 0),
     ],
 )
-def test_a_decorator_that_changes_a_functions_kind_changes_how_it_is_called(
+async def test_a_decorator_that_changes_a_functions_kind_changes_how_it_is_called(
     skill: Skill, output: Any, chunks: int
 ) -> None:
     async def use(net: Network) -> None:
         assert read((await net.ask(skill.__name__, {"name": "Ada"})).output) == output
         assert len(net.wire.of(Event)) == chunks
 
-    after(skill, use)
+    await after(skill, use)
 
 
-def test_a_wrapped_skill_that_is_cancelled_while_its_thread_runs_ends_when_that_returns() -> None:
+async def test_a_wrapped_skill_that_is_cancelled_while_its_thread_runs_ends_when_that_returns() -> None:
     gate = Gate()
 
     def slow(function: Skill) -> Skill:
@@ -494,7 +493,7 @@ def test_a_wrapped_skill_that_is_cancelled_while_its_thread_runs_ends_when_that_
         gate.open.set()
         assert (await net.wire.result()).outcome is Outcome.CANCELED
 
-    after(slow(greet), use)
+    await after(slow(greet), use)
 
 
 def counting(to: int) -> Iterator[int]:
@@ -502,16 +501,16 @@ def counting(to: int) -> Iterator[int]:
     yield from range(to)
 
 
-def test_a_plain_generator_streams_from_a_thread() -> None:
+async def test_a_plain_generator_streams_from_a_thread() -> None:
     async def use(net: Network) -> None:
         result = await net.ask("counting", {"to": 300})
         assert read(result.output) == list(range(300))
         assert events_of(net.wire.of(Event), EventKind.CHUNK) == [{"value": number} for number in range(300)]
 
-    after([counting], use)
+    await after([counting], use)
 
 
-def test_a_plain_generator_that_waits_for_room_can_be_cancelled_and_is_closed() -> None:
+async def test_a_plain_generator_that_waits_for_room_can_be_cancelled_and_is_closed() -> None:
     closed = threading.Event()
 
     def skill() -> Iterator[int]:
@@ -528,10 +527,10 @@ def test_a_plain_generator_that_waits_for_room_can_be_cancelled_and_is_closed() 
         assert (await net.wire.result()).outcome is Outcome.CANCELED
         assert closed.wait(SECONDS)
 
-    after(skill, use, limits=Limits(unacknowledged=2), acknowledge=False)
+    await after(skill, use, limits=Limits(unacknowledged=2), acknowledge=False)
 
 
-def test_each_task_is_told_in_the_agents_own_log() -> None:
+async def test_each_task_is_told_in_the_agents_own_log() -> None:
     async def fine() -> None: ...
 
     async def wrong() -> None:
@@ -561,4 +560,4 @@ def test_each_task_is_told_in_the_agents_own_log() -> None:
         assert told == [line for pair in zip(received, ended, strict=True) for line in pair]
         assert all(fields["took"] >= 0 for _, event, fields in net.log.lines if event != "task received")
 
-    after([fine, wrong, declined, endless], use)
+    await after([fine, wrong, declined, endless], use)

@@ -61,7 +61,7 @@ async def test_a_plain_skill_runs_in_a_thread_with_the_context_variables_of_the_
         assert read((await net.ask("where")).output) == ["atlas-skill-where", "green"]
 
 
-def test_each_skill_has_a_copy_of_the_programs_context_though_its_task_comes_from_another_thread() -> None:
+async def test_each_skill_has_a_copy_of_the_programs_context_though_its_task_comes_from_another_thread() -> None:
     agent, colour = new(), contextvars.ContextVar[str]("colour", default="none")
 
     @agent.skill
@@ -70,7 +70,7 @@ def test_each_skill_has_a_copy_of_the_programs_context_though_its_task_comes_fro
         colour.set(new)
         return [before, str(decimal.Decimal(1) / 3)]
 
-    async def main() -> None:
+    async def program() -> None:
         colour.set("green")
         decimal.setcontext(decimal.Context(prec=5))
         async with network(agent) as net:
@@ -79,7 +79,7 @@ def test_each_skill_has_a_copy_of_the_programs_context_though_its_task_comes_fro
                 thread.start()
                 assert read((await net.wire.result(task)).output) == ["green", "0.33333"]
 
-    contextvars.Context().run(asyncio.run, main())
+    await asyncio.create_task(program(), context=contextvars.Context())
 
 
 async def test_a_wrong_input_fails_before_the_skill_begins() -> None:

@@ -1,4 +1,7 @@
-"""Calls from one agent to another, as the skills make them."""
+"""Calls from one agent to another, as the skills make them.
+
+Some are made in a loop of its own on another thread, and one outlives the loop of its agent.
+"""
 
 import asyncio
 import threading
@@ -298,12 +301,12 @@ def test_a_thread_that_outlives_its_agent_is_told_that_there_is_none() -> None:
         except TaskError as error:
             errors.append(error)
 
-    async def main() -> None:
+    async def ended_early() -> None:
         async with network(agent) as net:
             net.send("skill")
             await gate.reached()
 
-    asyncio.run(main())
+    asyncio.run(ended_early())
     gate.open.set()
     threads[0].join(SECONDS)
     assert [(error.code, error.message) for error in errors] == [("canceled", "the agent has ended")]

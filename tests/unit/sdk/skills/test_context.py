@@ -1,4 +1,3 @@
-import asyncio
 import datetime
 import hashlib
 from pathlib import Path
@@ -10,21 +9,15 @@ from agentic_atlas.protocol.messages import Event, EventKind, Outcome
 from tests.unit.sdk.memory_wire import NOW, TRACE, Network, events_of, network, read
 
 
-def run(agent: Agent, skill: str = "skill", **fields: Any) -> tuple[Any, Network]:
+async def run(agent: Agent, skill: str = "skill", **fields: Any) -> tuple[Any, Network]:
     """Run one task and return its output, and the network it ran on."""
-    kept: list[Any] = []
-
-    async def main() -> None:
-        async with network(agent) as net:
-            result = await net.ask(skill, **fields)
-            assert result.outcome is Outcome.COMPLETED, result.error
-            kept.extend([read(result.output), net])
-
-    asyncio.run(main())
-    return kept[0], kept[1]
+    async with network(agent) as net:
+        result = await net.ask(skill, **fields)
+        assert result.outcome is Outcome.COMPLETED, result.error
+    return read(result.output), net
 
 
-def test_a_skill_knows_its_task_its_caller_and_its_limits() -> None:
+async def test_a_skill_knows_its_task_its_caller_and_its_limits() -> None:
     agent = Agent("tester")
     seen: list[Any] = []
 
@@ -34,22 +27,22 @@ def test_a_skill_knows_its_task_its_caller_and_its_limits() -> None:
         assert ctx.time_left is not None
         assert 0 < ctx.time_left <= 30
 
-    run(agent, attempt=2, deadline=NOW + 60, timeout=30)
+    await run(agent, attempt=2, deadline=NOW + 60, timeout=30)
     deadline = datetime.datetime.fromtimestamp(NOW + 60, datetime.UTC)
     assert seen == ["t1", 2, "skill", CallerInfo(kind="user", id="u1", name="ann"), TRACE, False, deadline]
 
 
-def test_without_limits_there_is_all_the_time() -> None:
+async def test_without_limits_there_is_all_the_time() -> None:
     agent = Agent("tester")
 
     @agent.skill
     async def skill(ctx: Context) -> list[Any]:
         return [ctx.deadline, ctx.time_left]
 
-    assert run(agent)[0] == [None, None]
+    assert (await run(agent))[0] == [None, None]
 
 
-def test_progress_is_reported_whether_it_is_awaited_or_not() -> None:
+async def test_progress_is_reported_whether_it_is_awaited_or_not() -> None:
     agent = Agent("tester")
 
     @agent.skill
@@ -61,23 +54,23 @@ def test_progress_is_reported_whether_it_is_awaited_or_not() -> None:
     def blocking(ctx: SyncContext) -> None:
         ctx.progress(0.75, "nearly")
 
-    _, net = run(agent)
+    _, net = await run(agent)
     assert events_of(net.wire.of(Event), EventKind.PROGRESS) == [
         {"fraction": 0.25, "message": None},
         {"fraction": 0.5, "message": "half way"},
     ]
-    _, net = run(agent, "blocking")
+    _, net = await run(agent, "blocking")
     assert events_of(net.wire.of(Event), EventKind.PROGRESS) == [{"fraction": 0.75, "message": "nearly"}]
 
 
-def test_a_log_line_goes_to_the_task_and_to_the_local_log() -> None:
+async def test_a_log_line_goes_to_the_task_and_to_the_local_log() -> None:
     agent = Agent("tester")
 
     @agent.skill
     async def skill(ctx: Context) -> None:
         ctx.log.info("translating", characters=12, path=Path("a"), event="mine", task="t9")
 
-    _, net = run(agent)
+    _, net = await run(agent)
     fields = {"characters": 12, "path": "a", "event": "mine", "task": "t9"}
     assert events_of(net.wire.of(Event), EventKind.LOG) == [{"level": "info", "event": "translating", "fields": fields}]
     bound = {"skill": "skill", "task": "t1", "attempt": 1}
@@ -85,7 +78,7 @@ def test_a_log_line_goes_to_the_task_and_to_the_local_log() -> None:
     assert ("info", "translating", local) in net.log.lines
 
 
-def test_debug_lines_stay_on_this_machine() -> None:
+async def test_debug_lines_stay_on_this_machine() -> None:
     agent = Agent("tester")
 
     @agent.skill
@@ -94,12 +87,12 @@ def test_debug_lines_stay_on_this_machine() -> None:
         ctx.log.warning("odd")
         ctx.log.error("bad")
 
-    _, net = run(agent)
+    _, net = await run(agent)
     assert [line["level"] for line in events_of(net.wire.of(Event), EventKind.LOG)] == ["warning", "error"]
     assert [level for level, *_ in net.log.lines if level != "info"] == ["debug", "warning", "error"]
 
 
-def test_a_logged_exception_tells_the_task_its_type_and_the_local_log_its_traceback() -> None:
+async def test_a_logged_exception_tells_the_task_its_type_and_the_local_log_its_traceback() -> None:
     agent = Agent("tester")
 
     @agent.skill
@@ -110,14 +103,14 @@ def test_a_logged_exception_tells_the_task_its_type_and_the_local_log_its_traceb
             ctx.log.exception("went on without")
         ctx.log.exception("nothing was wrong")
 
-    _, net = run(agent)
+    _, net = await run(agent)
     first, second = events_of(net.wire.of(Event), EventKind.LOG)
     assert first == {"level": "error", "event": "went on without", "fields": {"error": "ValueError: no"}}
     assert second["fields"] == {}
     assert isinstance(net.log.at("error")[0][1]["exc_info"], ValueError)
 
 
-def test_an_artifact_is_described_and_stays_where_it_is(tmp_path: Path) -> None:
+async def test_an_artifact_is_described_and_stays_where_it_is(tmp_path: Path) -> None:
     file = tmp_path / "report.pdf"
     file.write_bytes(b"content" * 1_000)
     agent = Agent("tester")
@@ -131,7 +124,7 @@ def test_an_artifact_is_described_and_stays_where_it_is(tmp_path: Path) -> None:
     def blocking(ctx: SyncContext) -> None:
         described.append(ctx.artifact(file, name="answer", media_type="text/x-answer"))
 
-    _, net = run(agent)
+    _, net = await run(agent)
     told = {
         "name": "report.pdf",
         "media_type": "application/pdf",
@@ -140,13 +133,13 @@ def test_an_artifact_is_described_and_stays_where_it_is(tmp_path: Path) -> None:
     }
     assert events_of(net.wire.of(Event), EventKind.ARTIFACT) == [told]
     assert described[0].sha256 == told["sha256"]
-    _, net = run(agent, "blocking")
+    _, net = await run(agent, "blocking")
     assert events_of(net.wire.of(Event), EventKind.ARTIFACT) == [
         {**told, "name": "answer", "media_type": "text/x-answer"}
     ]
 
 
-def test_an_artifact_that_is_not_there_is_an_error_of_the_skill(tmp_path: Path) -> None:
+async def test_an_artifact_that_is_not_there_is_an_error_of_the_skill(tmp_path: Path) -> None:
     agent = Agent("tester")
 
     @agent.skill
@@ -157,6 +150,6 @@ def test_an_artifact_that_is_not_there_is_an_error_of_the_skill(tmp_path: Path) 
             return "not found"
         return "found"
 
-    output, net = run(agent)
+    output, net = await run(agent)
     assert output == "not found"
     assert net.wire.of(Event) == []

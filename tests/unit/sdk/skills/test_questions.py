@@ -41,18 +41,15 @@ def answer(net: Network, value: object, question: int = 1, **more: Any) -> None:
     net.inbox.deliver(Answer("t1", 1, Reaction(question, raw(value), **more)))
 
 
-def run(agent: Agent, *answers: object, **fields: Any) -> Result:
+async def run(agent: Agent, *answers: object, **fields: Any) -> Result:
     """Run the skill `skill`, answering its questions one after the other."""
 
-    async def main() -> Result:
-        async with network(agent) as net:
-            net.send("skill", **fields)
-            for number, value in enumerate(answers, 1):
-                await until_asked(net, number)
-                answer(net, value, number)
-            return await net.wire.result()
-
-    return asyncio.run(main())
+    async with network(agent) as net:
+        net.send("skill", **fields)
+        for number, value in enumerate(answers, 1):
+            await until_asked(net, number)
+            answer(net, value, number)
+        return await net.wire.result()
 
 
 async def test_a_skill_asks_and_gets_the_answer_as_the_type_it_wants() -> None:
@@ -102,14 +99,14 @@ async def test_a_type_or_a_schema_says_what_the_answer_has_to_be(wanted: Any, gi
         assert read((await net.wire.result()).output) == given
 
 
-def test_a_plain_skill_asks_from_its_thread() -> None:
+async def test_a_plain_skill_asks_from_its_thread() -> None:
     agent = Agent("tester")
 
     @agent.skill
     def skill(ctx: SyncContext) -> str:
         return f"{ctx.ask('First?', str)} {ctx.ask('Second?', int)}"
 
-    assert read(run(agent, "one", 2).output) == "one 2"
+    assert read((await run(agent, "one", 2)).output) == "one 2"
 
 
 async def test_what_was_answered_before_is_not_asked_again() -> None:
@@ -168,19 +165,19 @@ async def test_an_answer_that_comes_before_its_question_is_kept_and_one_that_com
         assert read((await net.wire.result()).output) == ["early", "x"]
 
 
-def test_nobody_answering_is_an_error_of_its_own_to_the_caller() -> None:
+async def test_nobody_answering_is_an_error_of_its_own_to_the_caller() -> None:
     agent = Agent("tester")
 
     @agent.skill
     async def skill(ctx: Context) -> Any:
         return await ctx.ask("Anybody?", timeout=1)
 
-    result = run(agent, answers=[Reaction(1, expired=True)])
+    result = await run(agent, answers=[Reaction(1, expired=True)])
     assert result.outcome is Outcome.FAILED
     assert result.error == Fault("no_answer", "nobody answered question 1 in time")
 
 
-def test_an_answer_that_fits_the_schema_and_not_the_type_is_told_to_the_skill() -> None:
+async def test_an_answer_that_fits_the_schema_and_not_the_type_is_told_to_the_skill() -> None:
     agent = Agent("tester")
 
     class Even(BaseModel):
@@ -201,7 +198,7 @@ def test_an_answer_that_fits_the_schema_and_not_the_type_is_told_to_the_skill() 
             return f"{refused.code} {refused.detail[0]['path']}"  # type: ignore[index]
         return ""
 
-    assert read(run(agent, {"number": 3}).output) == "invalid_answer /number"
+    assert read((await run(agent, {"number": 3})).output) == "invalid_answer /number"
 
 
 @pytest.mark.parametrize(
@@ -221,7 +218,7 @@ def test_an_answer_that_fits_the_schema_and_not_the_type_is_told_to_the_skill() 
         ("Well?", {"description": "x" * 70_000}, None, PayloadTooLarge, "payload_too_large"),
     ],
 )
-def test_what_cannot_be_asked_is_an_error_at_once_and_takes_no_number(
+async def test_what_cannot_be_asked_is_an_error_at_once_and_takes_no_number(
     question: str, schema: Any, timeout: float | None, error: type[Exception], code: str
 ) -> None:
     agent = Agent("tester")
@@ -232,10 +229,10 @@ def test_what_cannot_be_asked_is_an_error_at_once_and_takes_no_number(
             await ctx.ask(question, schema, timeout=timeout)
         return [refused.value.code, await ctx.ask("Then this?")]  # type: ignore[attr-defined]
 
-    assert read(run(agent, 1).output) == [code, 1]
+    assert read((await run(agent, 1)).output) == [code, 1]
 
 
-def test_a_schema_nested_too_deeply_for_the_wire_is_refused_here() -> None:
+async def test_a_schema_nested_too_deeply_for_the_wire_is_refused_here() -> None:
     agent = Agent("tester")
     deep: dict[str, Any] = {}
     for _ in range(70):
@@ -247,10 +244,10 @@ def test_a_schema_nested_too_deeply_for_the_wire_is_refused_here() -> None:
             await ctx.ask("Well?", deep)
         return "told"
 
-    assert read(run(agent).output) == "told"
+    assert read((await run(agent)).output) == "told"
 
 
-def test_a_task_asks_a_hundred_questions_and_no_more() -> None:
+async def test_a_task_asks_a_hundred_questions_and_no_more() -> None:
     agent = Agent("tester")
 
     @agent.skill
@@ -261,7 +258,7 @@ def test_a_task_asks_a_hundred_questions_and_no_more() -> None:
             await ctx.ask("And?")
         return refused.value.code
 
-    assert read(run(agent, answers=[Reaction(n, raw(n)) for n in range(1, 101)]).output) == "too_many_questions"
+    assert read((await run(agent, answers=[Reaction(n, raw(n)) for n in range(1, 101)])).output) == "too_many_questions"
 
 
 async def test_a_question_finds_room_where_log_lines_do_not_and_is_told_when_there_is_none() -> None:
