@@ -16,13 +16,15 @@ from agentic_atlas.protocol import codec
 from agentic_atlas.protocol.closing import decode_reason
 from agentic_atlas.protocol.inside.messages import Readmit, ShutOut
 from agentic_atlas.protocol.messages import Hello, InstanceInfo, Limits
+from agentic_atlas.router.settings import RouterSettings
 from tests.integration.router.doors import (
     BINARY,
+    CALM,
     CLOSE,
     CONTINUATION,
+    PATIENCE,
     PING,
     PONG,
-    QUICK,
     TEXT,
     Door,
     Raw,
@@ -48,8 +50,8 @@ def head(size: int, opcode: int = TEXT) -> bytes:
 
 
 @asynccontextmanager
-async def hostile(limits: Limits | None = None) -> AsyncIterator[tuple[Door, Raw]]:
-    async with door(limits=limits) as at, unaffected(at), upgraded(at.port) as peer:
+async def hostile(limits: Limits | None = None, settings: RouterSettings = CALM) -> AsyncIterator[tuple[Door, Raw]]:
+    async with door(settings, limits) as at, unaffected(at), upgraded(at.port) as peer:
         yield at, peer
 
 
@@ -214,12 +216,11 @@ async def test_a_disabled_agent_is_refused_at_the_handshake_until_it_is_enabled_
 
 
 async def test_after_a_close_of_the_routers_little_more_is_read_before_the_peer_is_cut() -> None:
-    settings = replace(QUICK, close_within=20.0)
-    async with door(settings) as at, unaffected(at), upgraded(at.port) as peer:
+    async with door() as at, unaffected(at), upgraded(at.port) as peer:
         await peer.frame(TEXT, b"[]")
         assert (await peer.read())[0] == CLOSE
         flood = frame(PING, b"x" * 100) * 100
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE):
             while not peer.writer.transport.is_closing():
                 await peer.send(flood)
         await until(lambda: len(at.listener.connections) == 1)
@@ -239,7 +240,7 @@ async def test_frames_that_came_together_with_a_violation_are_passed_over_in_lit
 
 
 async def test_a_message_that_is_never_finished_is_not_waited_for() -> None:
-    async with hostile() as (_, peer):
+    async with hostile(settings=replace(CALM, message_within=0.5)) as (_, peer):
         await peer.frame(TEXT, b"{", fin=False)
         assert (await peer.end())[0] == 4002
 
@@ -259,7 +260,7 @@ async def test_a_flood_of_control_frames_by_a_peer_that_reads_nothing_is_cut_and
     async with hostile() as (at, peer):
         before = psutil.Process().memory_info().rss
         flood = frame(opcode, b"x" * 125) * 1000
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE):
             while not peer.writer.transport.is_closing():
                 await peer.send(flood)
         await until(lambda: len(at.listener.connections) == 1)
@@ -275,15 +276,15 @@ async def test_pings_within_the_rate_are_answered_with_what_they_carry() -> None
 
 @pytest.mark.parametrize("sent", [b"", b"G", request()[:-2], b"GET /ws HTTP/1.1\r\n" + b"X: y\r\n" * 50])
 async def test_a_handshake_that_is_never_finished_is_closed_in_time(sent: bytes) -> None:
-    async with door() as at, unaffected(at), raw(at.port) as peer:
+    async with door(replace(CALM, handshake_within=1.0)) as at, unaffected(at), raw(at.port) as peer:
         await peer.send(sent)
-        await peer.cut(within=QUICK.handshake_within + 1.0)
+        await peer.cut()
 
 
 async def test_a_handshake_in_drops_is_closed_in_time() -> None:
-    async with door() as at, unaffected(at), raw(at.port) as peer:
+    async with door(replace(CALM, handshake_within=1.0)) as at, unaffected(at), raw(at.port) as peer:
         data = request() + b"X" * 1000
-        async with asyncio.timeout(QUICK.handshake_within + 2.0):
+        async with asyncio.timeout(PATIENCE):
             for place in range(len(request()) - 4):
                 await peer.send(data[place : place + 1])
                 await asyncio.sleep(0.01)
@@ -295,7 +296,7 @@ async def test_a_handshake_in_drops_is_closed_in_time() -> None:
 async def test_a_request_of_any_size_is_bounded() -> None:
     async with door() as at, unaffected(at), raw(at.port) as peer:
         await peer.send(b"GET /ws HTTP/1.1\r\n")
-        async with asyncio.timeout(QUICK.handshake_within + 1.0):
+        async with asyncio.timeout(PATIENCE):
             for _ in range(1000):
                 await peer.send(b"X: " + b"y" * 1000 + b"\r\n")
                 if peer.writer.transport.is_closing():
@@ -304,18 +305,18 @@ async def test_a_request_of_any_size_is_bounded() -> None:
 
 
 async def test_a_peer_that_says_nothing_after_the_handshake_is_closed_in_time() -> None:
-    async with hostile() as (_, peer):
+    async with hostile(settings=replace(CALM, hello_within=1.0)) as (_, peer):
         code, reason = await peer.end()
         assert (code, decode_reason(reason).code) == (4002, "no_hello")
 
 
 async def test_nothing_is_taken_after_a_close_of_the_routers() -> None:
-    async with hostile() as (at, peer):
+    async with hostile(settings=replace(CALM, close_within=0.3)) as (at, peer):
         await peer.send(frame(TEXT, b"[]") + frame(TEXT, HELLO))
         assert (await peer.read())[0] == CLOSE
         await peer.frame(TEXT, HELLO)
         await peer.frame(PING, b"anyone there?")
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE):
             assert await peer.reader.read() == b""
         assert at.backend.credit.online("agt") == 0
 
@@ -324,7 +325,7 @@ async def test_nothing_is_taken_after_a_close_of_the_peers() -> None:
     async with hostile() as (at, peer):
         await peer.send(frame(CLOSE, struct.pack("!H", 4321) + b"bye") + frame(TEXT, HELLO))
         assert await peer.read() == (CLOSE, struct.pack("!H", 4321))
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE):
             assert await peer.reader.read() == b""
         assert at.backend.credit.online("agt") == 0
 
@@ -337,13 +338,13 @@ async def test_a_close_without_a_code_is_answered() -> None:
 
 
 async def test_a_peer_that_does_not_answer_a_close_is_cut_off() -> None:
-    async with hostile() as (_, peer):
+    async with hostile(settings=replace(CALM, close_within=0.3)) as (_, peer):
         await peer.frame(TEXT, b"[]")
-        await peer.cut(within=QUICK.close_within + 2.0)
+        await peer.cut()
 
 
 async def test_a_reader_that_stands_still_is_cut_and_its_tasks_wait_for_it_to_come_back() -> None:
-    async with door() as at, unaffected(at), upgraded(at.port) as peer:
+    async with door(replace(CALM, stalled=1.5, close_within=0.3)) as at, unaffected(at), upgraded(at.port) as peer:
         hello = Hello(1, InstanceInfo("inst"), [], concurrency=20)
         await peer.frame(TEXT, codec.encode(hello))
         await until(lambda: at.backend.credit.online("agt"))
@@ -382,7 +383,7 @@ async def test_two_messages_in_one_packet_keep_their_own_payloads() -> None:
 
 
 async def test_a_peer_that_closes_wrongly_is_told_and_not_waited_for() -> None:
-    async with door(replace(QUICK, close_within=60.0)) as at, upgraded(at.port) as peer:
+    async with door() as at, upgraded(at.port) as peer:
         await peer.frame(CLOSE, struct.pack("!H", 1006))
         opcode, told = await peer.read()
         assert (opcode, told[:2], decode_reason(told[2:]).code) == (CLOSE, struct.pack("!H", 1002), "bad_close")
