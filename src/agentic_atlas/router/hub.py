@@ -4,7 +4,7 @@ A token has at most one seat, so at most one instance, and at most one connectio
 leaves is removed only where it is the one that is registered: an older connection never takes its successor with it.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 
@@ -41,35 +41,37 @@ class Claim(Generic[P]):
 
 
 class Hub(Generic[P]):
-    """All connections of this router."""
+    """All connections of this router.
+
+    Few tokens and agents have more than one, so a tuple takes less than a dictionary would.
+    """
 
     def __init__(self) -> None:
         self._by_token: dict[str, tuple[P, ...]] = {}
-        self._by_agent: dict[str, dict[P, None]] = {}
+        self._by_agent: dict[str, tuple[P, ...]] = {}
         self._seats: dict[str, P] = {}
         self._coming: dict[str, P] = {}
-        self._ready: dict[str, dict[str, P]] = {}
+        self._ready: dict[tuple[str, str], P] = {}
 
     def arrive(self, peer: P) -> None:
         """A connection was made; it has said nothing yet."""
-        self._by_token[peer.identity.token_id] = (*self._by_token.get(peer.identity.token_id, ()), peer)
-        self._by_agent.setdefault(peer.identity.agent_id, {})[peer] = None
+        for index, key in ((self._by_token, peer.identity.token_id), (self._by_agent, peer.identity.agent_id)):
+            index[key] = (*index.get(key, ()), peer)
 
     def leave(self, peer: P) -> None:
         """A connection ended."""
         token_id, agent_id = peer.identity.token_id, peer.identity.agent_id
-        left = tuple(one for one in self._by_token.get(token_id, ()) if one is not peer)
-        if left:
-            self._by_token[token_id] = left
-        else:
-            self._by_token.pop(token_id, None)
-        _remove(self._by_agent, agent_id, peer)
+        for index, key in ((self._by_token, token_id), (self._by_agent, agent_id)):
+            left = tuple(one for one in index.get(key, ()) if one is not peer)
+            if left:
+                index[key] = left
+            else:
+                index.pop(key, None)
         for seats in (self._seats, self._coming):
             if seats.get(token_id) is peer:
                 del seats[token_id]
-        ready = self._ready.get(agent_id, {})
-        if ready.get(peer.instance_id) is peer:
-            _remove(self._ready, agent_id, peer.instance_id)
+        if self._ready.get((agent_id, peer.instance_id)) is peer:
+            del self._ready[agent_id, peer.instance_id]
 
     def greet(self, peer: P) -> Claim[P]:
         """A connection said `hello`: with it, it sets out for its token's seat. `admitted` or `leave` follows."""
@@ -86,11 +88,11 @@ class Hub(Generic[P]):
     def admitted(self, peer: P) -> list[P]:
         """The connection is registered from now on; return the older ones that it takes the place of."""
         token_id, agent_id = peer.identity.token_id, peer.identity.agent_id
-        ready = self._ready.setdefault(agent_id, {})
-        older = dict.fromkeys(one for one in (self._seats.get(token_id), ready.get(peer.instance_id)) if one)
+        instance = agent_id, peer.instance_id
+        older = dict.fromkeys(one for one in (self._seats.get(token_id), self._ready.get(instance)) if one)
         self._coming.pop(token_id, None)
         self._seats[token_id] = peer
-        ready[peer.instance_id] = peer
+        self._ready[instance] = peer
         return list(older)
 
     def coming(self, agent_id: str, instance_id: str) -> P | None:
@@ -108,11 +110,11 @@ class Hub(Generic[P]):
 
     def find(self, agent_id: str, instance_id: str) -> P | None:
         """Return the instance's registered connection."""
-        return self._ready.get(agent_id, {}).get(instance_id)
+        return self._ready.get((agent_id, instance_id))
 
-    def ready(self, agent_id: str) -> Iterable[P]:
-        """Return the agent's registered connections."""
-        return self._ready.get(agent_id, {}).values()
+    def ready(self, agent_id: str) -> Iterator[P]:
+        """Yield the agent's registered connections."""
+        return (peer for peer in self._by_agent.get(agent_id, ()) if self.find(agent_id, peer.instance_id) is peer)
 
     def silent(self, token_id: str) -> int:
         """Return how many connections of this token have said nothing yet."""
@@ -129,15 +131,3 @@ class Hub(Generic[P]):
     def everyone(self) -> list[P]:
         """Return all connections."""
         return [peer for peers in self._by_agent.values() for peer in peers]
-
-
-K = TypeVar("K")
-V = TypeVar("V")
-
-
-def _remove(index: dict[str, dict[K, V]], key: str, item: K) -> None:
-    items = index.get(key)
-    if items is not None:
-        items.pop(item, None)
-        if not items:
-            del index[key]

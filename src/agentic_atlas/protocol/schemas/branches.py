@@ -22,26 +22,20 @@ Words = Mapping[str, tuple[str, ...]]
 
 
 @dataclass(frozen=True, slots=True)
-class Tag:
-    """A property whose value tells the cases apart.
+class BranchGroup:
+    """Alternatives that no other alternative has a type in common with.
 
     Attributes:
-        values: for each alternative, the words by which it is known.
+        tag: name of the property whose value tells them apart, if there is one.
+        words: for each alternative, the values of it by which it is known.
         needed: no alternative fits an object without it.
     """
 
-    name: str
-    values: tuple[tuple[str, ...], ...]
-    needed: bool
-
-
-@dataclass(frozen=True, slots=True)
-class BranchGroup:
-    """Alternatives that no other alternative has a type in common with."""
-
     types: frozenset[str]
     branches: tuple[object, ...]
-    tag: Tag | None
+    tag: str | None = None
+    words: tuple[tuple[str, ...], ...] = ()
+    needed: bool = False
 
 
 class Branches:
@@ -68,7 +62,7 @@ class Branches:
                 parted.append((types, together))
         named = node.get("discriminator")
         wanted = named.get("propertyName") if isinstance(named, Mapping) else None
-        return [BranchGroup(types, tuple(some), self._tag(types, some, wanted)) for types, some in parted]
+        return [self._group(types, some, wanted) for types, some in parted]
 
     def _views(self, branch: object) -> list[Node]:
         """Return a schema and what it refers to: all of them hold for the same value."""
@@ -94,9 +88,9 @@ class Branches:
             self._kinds[id(view), level] = known
         return known
 
-    def _tag(self, types: frozenset[str], branches: Sequence[object], wanted: object) -> Tag | None:
+    def _group(self, types: frozenset[str], branches: Sequence[object], wanted: object) -> BranchGroup:
         if types != {"object"} or len(branches) < 2:
-            return None
+            return BranchGroup(types, tuple(branches))
         words = [[self._words_of(view) for view in self._views(branch)] for branch in branches]
         first = [name for view in words[0] for name in view]
         for name in [wanted] if isinstance(wanted, str) else islice(first, _TRIED):
@@ -104,8 +98,8 @@ class Branches:
             every = [word for some in values for word in set(some)]
             if all(values) and len(every) == len(set(every)):
                 needed = name == wanted or all(self._requires(branch, name) for branch in branches)
-                return Tag(name, values, needed)
-        return None
+                return BranchGroup(types, tuple(branches), name, values, needed)
+        return BranchGroup(types, tuple(branches))
 
     def _words_of(self, view: Node) -> Words:
         """Return the properties of a schema that can only be one of some words."""

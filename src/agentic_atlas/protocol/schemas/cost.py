@@ -149,7 +149,7 @@ class _Count:
             self._steps, self._growth = max(self._steps, steps), max(self._growth, growth)
             known = 0
             for place, part in self._parts(node):
-                known = max(known, self._levels(part, level + 1) + (place is AppliedTo.BELOW))
+                known = max(known, self._levels(part, level + 1) + (place == "below"))
             self._on_the_way.discard(id(node))
             self._below[id(node)] = known
         return known
@@ -163,7 +163,7 @@ class _Count:
             counted: dict[int, tuple[int, int]] = {}
             steps = _own(node)
             for place, part in self._parts(node):
-                if place is AppliedTo.HERE:
+                if place == "here":
                     counted[id(part)] = self._applied(part, level + 1)
                     steps += counted[id(part)][0]
             growth = self._growth_of(node, counted)
@@ -182,7 +182,7 @@ class _Count:
         if target_here is not None:
             growth += counted[id(target_here)][1]
         for keyword, place, part in within(node):
-            if place is AppliedTo.HERE and keyword not in ("anyOf", "oneOf"):
+            if place == "here" and keyword not in ("anyOf", "oneOf"):
                 growth += counted[id(part)][1]
         for keyword in ("anyOf", "oneOf"):
             if isinstance(node.get(keyword), list):
@@ -193,16 +193,14 @@ class _Count:
         most = 0
         for group in self._branches.groups(node, keyword):
             each = [counted[id(branch)][1] for branch in group.branches if isinstance(branch, Mapping)]
-            once = group.tag is not None and group.tag.needed
+            once = group.tag is not None and group.needed
             most = max(most, max(each, default=0) if once else sum(each))
         return most
 
     def _parts(self, node: Node) -> list[tuple[AppliedTo, Node]]:
-        parts: list[tuple[AppliedTo, Node]] = [
-            (place, part) for _, place, part in within(node) if place is not AppliedTo.ASIDE
-        ]
+        parts: list[tuple[AppliedTo, Node]] = [(place, part) for _, place, part in within(node) if place != "aside"]
         referred = target(node, self._known)
-        return parts if referred is None else [*parts, (AppliedTo.HERE, referred)]
+        return parts if referred is None else [*parts, ("here", referred)]
 
 
 def _own(node: Node) -> int:

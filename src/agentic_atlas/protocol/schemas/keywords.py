@@ -7,8 +7,7 @@ definition beside the root, by its name.
 
 import re
 from collections.abc import Callable, Mapping
-from enum import Enum
-from typing import Final, TypeAlias
+from typing import Final, Literal, TypeAlias
 
 from agentic_atlas.errors import InvalidInput
 
@@ -35,25 +34,20 @@ class SchemaRefused(InvalidInput):
         self.fix = fix
 
 
-class AppliedTo(Enum):
-    """To what a schema within a schema is applied."""
+AppliedTo: TypeAlias = Literal["here", "below", "aside"]
+"""To what a schema within a schema is applied: the same value, a value within it, or nothing unless referred to."""
 
-    HERE = "the same value"
-    BELOW = "a value within it"
-    ASIDE = "nothing, unless it is referred to"
-
-
-_ONE: Final = {
-    **dict.fromkeys(("not", "if", "then", "else"), AppliedTo.HERE),
-    **dict.fromkeys(("items", "contains", "additionalProperties", "propertyNames"), AppliedTo.BELOW),
-    **dict.fromkeys(("unevaluatedItems", "unevaluatedProperties", "additionalItems"), AppliedTo.BELOW),
-    "contentSchema": AppliedTo.ASIDE,
+_ONE: Final[dict[str, AppliedTo]] = {
+    **dict.fromkeys(("not", "if", "then", "else"), "here"),
+    **dict.fromkeys(("items", "contains", "additionalProperties", "propertyNames"), "below"),
+    **dict.fromkeys(("unevaluatedItems", "unevaluatedProperties", "additionalItems"), "below"),
+    "contentSchema": "aside",
 }
-_LIST: Final = {**dict.fromkeys(("allOf", "anyOf", "oneOf"), AppliedTo.HERE), "prefixItems": AppliedTo.BELOW}
-_MAP: Final = {
-    **dict.fromkeys(("dependentSchemas", "dependencies"), AppliedTo.HERE),
-    **dict.fromkeys(("properties", "patternProperties"), AppliedTo.BELOW),
-    **dict.fromkeys(("$defs", "definitions"), AppliedTo.ASIDE),
+_LIST: Final[dict[str, AppliedTo]] = {**dict.fromkeys(("allOf", "anyOf", "oneOf"), "here"), "prefixItems": "below"}
+_MAP: Final[dict[str, AppliedTo]] = {
+    **dict.fromkeys(("dependentSchemas", "dependencies"), "here"),
+    **dict.fromkeys(("properties", "patternProperties"), "below"),
+    **dict.fromkeys(("$defs", "definitions"), "aside"),
 }
 """`definitions`, `dependencies` and `additionalItems` are of older drafts; validators still look at some of them."""
 

@@ -6,7 +6,7 @@ object's names; and what is wrong is told of the alternative that was meant.
 
 from collections.abc import Mapping
 
-from agentic_atlas.protocol.schemas.branches import Branches, BranchGroup, Tag
+from agentic_atlas.protocol.schemas.branches import Branches, BranchGroup
 from agentic_atlas.protocol.schemas.keywords import Node, and_also, changed, definitions
 
 Schema = dict[str, object]
@@ -47,7 +47,7 @@ class _Dispatch:
     def _choice(self, node: Node, keyword: str) -> object | None:
         types = _types(node) if keyword == "anyOf" else None
         groups = self._branches.groups(node, keyword)
-        if types is not None or (len(groups) < 2 and not any(group.tag for group in groups)):
+        if types is not None or (len(groups) < 2 and not any(group.tag is not None for group in groups)):
             return types
         choice: object = {"type": sorted({name for group in groups for name in group.types})}
         for group in reversed(groups):
@@ -60,11 +60,11 @@ class _Dispatch:
             return parts[0]
         if group.tag is None:
             return {keyword: parts}
-        if group.tag.needed:
-            return _named(group.tag, parts)
+        if group.needed:
+            return _named(group, parts)
         # Each part stands in two places then: written twice at each level, it would be written without end.
         parts = [self._by_name(part) for part in parts]
-        return {"if": {"required": [group.tag.name]}, "then": _named(group.tag, parts), "else": {keyword: parts}}
+        return {"if": {"required": [group.tag]}, "then": _named(group, parts), "else": {keyword: parts}}
 
     def _by_name(self, part: object) -> object:
         if not isinstance(part, Mapping) or set(part) == {"$ref"}:
@@ -88,12 +88,13 @@ def _types(node: Node) -> Schema | None:
     return {"type": sorted(named)} if named else None
 
 
-def _named(tag: Tag, parts: list[object]) -> Schema:
+def _named(group: BranchGroup, parts: list[object]) -> Schema:
     """Choose by a property that has to be one of the words of the alternatives."""
+    tag = str(group.tag)
     cases: list[object] = [
-        {"if": {"properties": {tag.name: {"enum": list(words)}}}, "then": part}
-        for words, part in zip(tag.values, parts, strict=True)
+        {"if": {"properties": {tag: {"enum": list(words)}}}, "then": part}
+        for words, part in zip(group.words, parts, strict=True)
     ]
-    every = [word for words in tag.values for word in words]
-    known: Schema = {"required": [tag.name], "properties": {tag.name: {"enum": every}}}
+    every = [word for words in group.words for word in words]
+    known: Schema = {"required": [tag], "properties": {tag: {"enum": every}}}
     return {"if": known, "then": {"allOf": cases}, "else": known}
