@@ -75,7 +75,7 @@ class RouterDoor:
             Withdrawn: self._withdrawn,
             Credit: self._granted,
             Congested: self._calls.congested,
-            Heard: engine.credit.heard,
+            Heard: engine.credit.beats.heard,
             Reported: self._report,
             Lost: self._lost,
             Waiting: self._waits,
@@ -98,13 +98,8 @@ class RouterDoor:
             arrival.cancel()
 
     def _granted(self, said: Credit) -> None:
-        agent_id, engine = said.instance.agent_id, self._engine
-        freed = engine.credit.granted(said)
-        if engine.credit.online(agent_id):
-            # Not when it is admitted: until its first credit is here it is neither expected nor there.
-            engine.absence.came(agent_id)
-        if freed:
-            engine.dispatcher.claims.freed(agent_id)
+        if self._engine.credit.granted(said):
+            self._engine.dispatcher.claims.freed(said.instance.agent_id)
 
     def _report(self, said: Reported) -> None:
         """Store what an instance says of an attempt, in the order of these calls.
@@ -115,7 +110,7 @@ class RouterDoor:
         engine, instance, report = self._engine, said.instance, said.report
         latest = engine.credit.instances.latest(instance.instance_id)
         if isinstance(report, messages.Result | messages.Refuse):
-            engine.credit.ended(instance, RunningAttempt(report.task, report.attempt))
+            engine.credit.beats.ended(instance, RunningAttempt(report.task, report.attempt))
         asked = None
         if isinstance(report, messages.Event) and report.kind is messages.EventKind.QUESTION:
             asked = _asked(engine, instance, report)

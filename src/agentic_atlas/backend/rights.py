@@ -170,7 +170,6 @@ RIGHT_OF: Final[Mapping[str, Right]] = {
     "tokens.issue": Right.WRITE_TOKENS,
     "tokens.of_agent": Right.READ_TOKENS,
     "tokens.revoke": Right.WRITE_TOKENS,
-    "users.authenticate": Right.OPEN,
     "users.whoami": Right.BE_KNOWN,
     "users.create": Right.MANAGE_USERS,
     "users.find": Right.MANAGE_USERS,

@@ -27,7 +27,6 @@ from pydantic_core import PydanticCustomError
 from agentic_atlas.auth import TokenRefused, read_bearer
 from agentic_atlas.auth.hosts import Hosts
 from agentic_atlas.backend.rights import SEND_A_KEY, Principal
-from agentic_atlas.backend.usecases import users
 from agentic_atlas.backend.usecases.application import Application
 from agentic_atlas.errors import AtlasError, InvalidInput, Unauthenticated
 from agentic_atlas.http import errors
@@ -298,7 +297,7 @@ async def principal_of(request: Request, application: Application) -> Principal:
         secret = read_bearer(values) if values else None
     except TokenRefused as error:
         raise Unauthenticated(f"{error.reason}: {SEND_A_KEY}") from None
-    principal = await users.authenticate(None, application, secret)
+    principal = await application.authenticate(secret)
     request.introduce(principal.user.id)
     return principal
 

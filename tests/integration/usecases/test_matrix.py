@@ -165,10 +165,6 @@ async def key_listed(world: World) -> dict[str, Any]:
     return {}
 
 
-async def her_secret(world: World) -> dict[str, Any]:
-    return {"secret": (await hers(world)).secret}
-
-
 async def applicant(_: World) -> dict[str, Any]:
     return {"host": "laptop", "address": ""}
 
@@ -263,7 +259,6 @@ MATRIX: dict[str, tuple[Arrange, Answers]] = {
     "tokens.issue": (of_agent, owners("agent_not_found")),
     "tokens.of_agent": (of_agent, owners("agent_not_found")),
     "tokens.revoke": (token_of_hers, owners("token_not_found")),
-    "users.authenticate": (her_secret, OPEN),
     "users.whoami": (nothing, ANYBODYS),
     "users.create": (new_user, ADMINISTRATORS),
     "users.find": (page, ADMINISTRATORS),

@@ -289,12 +289,12 @@ async def test_a_result_that_was_made_while_its_agent_was_away_waits_here_only_s
         agent = await net.agent()
         agent.say(Beat(1, oldest=3600.0))
         await net.passes(1)
-        assert net.backend.credit.oldest_results() == [("inst", pytest.approx(1.0, abs=0.1))]
+        assert net.backend.credit.beats.oldest_results() == [("inst", pytest.approx(1.0, abs=0.1))]
         agent.say(Beat(2, oldest=3601.0))
         await net.passes(9)
-        assert net.backend.credit.oldest_results() == [("inst", pytest.approx(10.0, abs=0.1))]
+        assert net.backend.credit.beats.oldest_results() == [("inst", pytest.approx(10.0, abs=0.1))]
         agent.say(Beat(3, oldest=2.0))
-        assert net.backend.credit.oldest_results() == [("inst", 2.0)]
+        assert net.backend.credit.beats.oldest_results() == [("inst", 2.0)]
 
 
 async def test_time_in_which_the_router_stood_still_is_not_the_agents_silence() -> None:
@@ -624,18 +624,18 @@ async def test_what_an_agent_does_not_name_is_told_and_can_be_counted_no_more() 
         mine, lost = agent.tasks
         for _ in range(BEATS_MISSED):
             agent.say(Beat(1))
-        assert net.backend.credit.unheard() == [], "it does not say what it has"
+        assert net.backend.credit.beats.unheard() == [], "it does not say what it has"
         for _ in range(BEATS_MISSED):
             agent.say(Beat(1, attempts=[attempt(mine)]))
-        assert net.backend.credit.unheard() == [attempt(lost)]
+        assert net.backend.credit.beats.unheard() == [attempt(lost)]
         waiting = net.backend.submit("agt")
         assert waiting.attempt == 0
-        net.backend.credit.abandon(attempt(lost))
+        net.backend.credit.beats.abandon(attempt(lost))
         net.router.say(Abandon(lost.task, 1))
         assert not net.backend.holds(lost.task, 1)
         assert agent.last(Cancel).task == lost.task
         assert waiting.attempt == 1
-        assert net.backend.credit.unheard() == []
+        assert net.backend.credit.beats.unheard() == []
 
 
 async def test_an_attempt_says_how_long_it_waits_for_an_instance_that_is_away() -> None:
@@ -654,10 +654,10 @@ async def test_an_agent_is_heard_when_any_of_its_instances_says_something() -> N
     async with network() as net:
         one, two = await net.agent("agt", "tok_1", "inst_1"), await net.agent("agt", "tok_2", "inst_2")
         await net.passes(6.0, two)
-        assert net.backend.credit.silent() == {"agt": net.router.context.settings.tick}
+        assert net.backend.credit.beats.silent() == {"agt": net.router.context.settings.tick}
         assert [round(used.silent) for used in net.backend.credit.usage("agt")] == [6, 0]
         one.beat()
-        assert net.backend.credit.silent() == {"agt": 0.0}
+        assert net.backend.credit.beats.silent() == {"agt": 0.0}
 
 
 @pytest.mark.parametrize(

@@ -23,23 +23,18 @@ class Absence:
         self._dispatcher = dispatcher
         self._credit = credit
         self._clock = clock
-        self._expected: set[str] = set()
 
     def expect(self, agents: Iterable[str]) -> None:
         """These agents were connected when the last process ended."""
-        self._expected = set(agents)
-
-    def came(self, agent_id: str) -> None:
-        """It is back; when it leaves again, that is its own doing."""
-        self._expected.discard(agent_id)
+        self._credit.instances.expected = set(agents)
 
     def expected(self, agent_id: str) -> bool:
         """Tell whether the agent is on its way back after a restart of the server."""
-        return agent_id in self._expected
+        return agent_id in self._credit.instances.expected
 
     def away(self, agent_id: str) -> bool:
         """Tell whether the agent is not there, and not on its way back either."""
-        return not (self._credit.online(agent_id) or agent_id in self._expected)
+        return not (self._credit.online(agent_id) or agent_id in self._credit.instances.expected)
 
     def absent(self, agent_id: str) -> None:
         """No instance of the agent has been there for one grace period: fail what waits for it and would not."""
@@ -48,7 +43,7 @@ class Absence:
 
     def nobody_came(self) -> None:
         """The grace period after a start is over: nobody is expected any more."""
-        self._expected.clear()
+        self._credit.instances.expected.clear()
         for agent_id in self._dispatcher.census.queues.agents():
             if not self._credit.online(agent_id):
                 self.absent(agent_id)

@@ -131,11 +131,16 @@ class _Memory:
 
 
 class Instances:
-    """Which connection of each instance is the latest, and how long those that have left are waited for."""
+    """Which connection of each instance is the latest, and how long those that have left are waited for.
+
+    Attributes:
+        expected: agents that are on their way back after a restart of the server.
+    """
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
         self._known: OrderedDict[str, _Memory] = OrderedDict()
+        self.expected: set[str] = set()
 
     def latest(self, instance_id: str) -> int:
         """Return the generation of the instance's latest connection; 0 when none is known."""
@@ -181,11 +186,69 @@ class Instances:
         return known
 
 
+class Beats:
+    """What the beats of connected instances say."""
+
+    def __init__(self, agents: Mapping[str, Mapping[str, _Account]], clock: Callable[[], float]) -> None:
+        """Take the connected instances of each agent, which come and leave elsewhere."""
+        self._agents = agents
+        self._clock = clock
+
+    def heard(self, said: Heard) -> None:
+        """A beat of the instance came."""
+        account = _account(self._agents, said.instance)
+        if account is not None and account.instance == said.instance:
+            account.heard_at = self._clock()
+            account.oldest_result = said.oldest_result
+            account.unheard = said.unheard
+
+    def ended(self, instance: InstanceRef, attempt: RunningAttempt) -> None:
+        """The instance has said how the attempt ended: it was there, whatever the last beat named."""
+        account = _account(self._agents, instance)
+        if account is not None and account.unheard:
+            account.unheard = tuple(unheard for unheard in account.unheard if unheard != attempt)
+
+    def abandon(self, attempt: RunningAttempt) -> None:
+        """Ask of this attempt no more: its slot is given back."""
+        for one in _all(self._agents):
+            one.unheard = tuple(unheard for unheard in one.unheard if unheard != attempt)
+
+    def silent(self) -> Mapping[str, float]:
+        """Return for each connected agent the seconds since any instance of it was heard last."""
+        now = self._clock()
+        return {
+            agent_id: max(0.0, now - max(one.heard_at for one in accounts.values()))
+            for agent_id, accounts in self._agents.items()
+        }
+
+    def unheard(self) -> Sequence[RunningAttempt]:
+        """Return what takes a slot of a connected instance that does not say that it has it."""
+        return [attempt for one in _all(self._agents) for attempt in one.unheard]
+
+    def oldest_results(self) -> Sequence[tuple[str, float]]:
+        """Return (instance, seconds) for each that is connected and keeps a result: how long the oldest has waited.
+
+        Here: nobody could acknowledge it while its agent was away.
+        """
+        now = self._clock()
+        keeping = [one for one in _all(self._agents) if one.oldest_result]
+        return [(one.instance.instance_id, min(one.oldest_result, now - one.since)) for one in keeping]
+
+
+def _all(agents: Mapping[str, Mapping[str, _Account]]) -> list[_Account]:
+    return [one for accounts in agents.values() for one in accounts.values()]
+
+
+def _account(agents: Mapping[str, Mapping[str, _Account]], instance: InstanceRef) -> _Account | None:
+    return agents.get(instance.agent_id, {}).get(instance.instance_id)
+
+
 class Credits:
     """The credit of all connected instances of all agents.
 
     Attributes:
         instances: their connections.
+        beats: what they say of themselves.
     """
 
     def __init__(self, clock: Callable[[], float]) -> None:
@@ -193,6 +256,7 @@ class Credits:
         self.instances = Instances(clock)
         self._clock = clock
         self._agents: dict[str, dict[str, _Account]] = {}
+        self.beats = Beats(self._agents, clock)
         self._turns = 0
         self._closed = False
 
@@ -203,21 +267,13 @@ class Credits:
         instance = said.instance
         if instance.generation < self.instances.latest(instance.instance_id):
             return False
-        account = self._account(instance)
+        account = _account(self._agents, instance)
         if account is None or account.instance != instance:
             account = self._arrived(said)
         account.granted = max(account.granted, said.granted)
         account.slots, account.holdup = said.slots, said.holdup
         account.heard_at = self._clock()
         return bool(self._free(account))
-
-    def heard(self, said: Heard) -> None:
-        """A beat of the instance came."""
-        account = self._account(said.instance)
-        if account is not None and account.instance == said.instance:
-            account.heard_at = self._clock()
-            account.oldest_result = said.oldest_result
-            account.unheard = said.unheard
 
     def departed(self, said: Departed) -> None:
         """The connection ended, unless a newer one has taken its place already."""
@@ -251,7 +307,7 @@ class Credits:
 
     def release(self, slot: InstanceRef) -> None:
         """Give a slot back that was not used."""
-        holder = self._account(slot) or self.instances.find(slot.instance_id)
+        holder = _account(self._agents, slot) or self.instances.find(slot.instance_id)
         if holder is not None:
             holder.reserved = max(0, holder.reserved - 1)
 
@@ -261,23 +317,12 @@ class Credits:
         An instance that has left is given it all the same, when it comes back.
         """
         self.release(slot)
-        account = self._account(slot)
+        account = _account(self._agents, slot)
         if account is not None:
             account.given += 1
             return account.instance
         known = self.instances.find(slot.instance_id)
         return None if known is not None and known.drained else slot
-
-    def ended(self, instance: InstanceRef, attempt: RunningAttempt) -> None:
-        """The instance has said how the attempt ended: it was there, whatever the last beat named."""
-        account = self._account(instance)
-        if account is not None and account.unheard:
-            account.unheard = tuple(unheard for unheard in account.unheard if unheard != attempt)
-
-    def abandon(self, attempt: RunningAttempt) -> None:
-        """Ask of this attempt no more: its slot is given back."""
-        for one in self._all():
-            one.unheard = tuple(unheard for unheard in one.unheard if unheard != attempt)
 
     # -- what anybody may ask
 
@@ -308,43 +353,16 @@ class Credits:
         """Return for how many seconds more the instance's attempts wait for it; None while it is connected."""
         return None if instance_id in self._agents.get(agent_id, ()) else self.instances.awaits(instance_id)
 
-    def silent(self) -> Mapping[str, float]:
-        """Return for each connected agent the seconds since any instance of it was heard last."""
-        now = self._clock()
-        return {
-            agent_id: max(0.0, now - max(one.heard_at for one in accounts.values()))
-            for agent_id, accounts in self._agents.items()
-        }
-
     def reservations(self) -> Sequence[tuple[InstanceRef, int]]:
         """Return the slots that are reserved for tasks which are not given yet: how many of each instance."""
-        return [(one.instance, one.reserved) for one in self._all() if one.reserved]
-
-    def unheard(self) -> Sequence[RunningAttempt]:
-        """Return what takes a slot of a connected instance that does not say that it has it."""
-        return [attempt for one in self._all() for attempt in one.unheard]
-
-    def oldest_results(self) -> Sequence[tuple[str, float]]:
-        """Return (instance, seconds) for each that is connected and keeps a result: how long the oldest has waited.
-
-        Here: nobody could acknowledge it while its agent was away.
-        """
-        now = self._clock()
-        keeping = [one for one in self._all() if one.oldest_result]
-        return [(one.instance.instance_id, min(one.oldest_result, now - one.since)) for one in keeping]
+        return [(one.instance, one.reserved) for one in _all(self._agents) if one.reserved]
 
     # -- inside
-
-    def _all(self) -> list[_Account]:
-        return [one for accounts in self._agents.values() for one in accounts.values()]
 
     def _accounts(self, agent_id: str, among: Collection[str] | None = None) -> Iterator[_Account]:
         for instance_id, account in self._agents.get(agent_id, {}).items():
             if among is None or instance_id in among:
                 yield account
-
-    def _account(self, instance: InstanceRef) -> _Account | None:
-        return self._agents.get(instance.agent_id, {}).get(instance.instance_id)
 
     def _free(self, account: _Account) -> int:
         return 0 if self._closed or account.holdup is not None else account.left
@@ -353,12 +371,15 @@ class Credits:
         """A connection is there; what is reserved of the instance stays reserved."""
         instance = said.instance
         self.instances.registered(instance)
-        before, known = self._account(instance), self.instances.of(instance.instance_id)
+        before, known = _account(self._agents, instance), self.instances.of(instance.instance_id)
         reserved = known.reserved if before is None else before.reserved
         known.reserved, known.drained = 0, False
         now = self._clock()
         account = _Account(instance, said.slots, said.granted, said.holdup, now, now, reserved)
         self._agents.setdefault(instance.agent_id, {})[instance.instance_id] = account
+        if said.holdup is not Holdup.DRAINING:
+            # Not when it is admitted: until its first credit is here it is neither expected nor there.
+            self.instances.expected.discard(instance.agent_id)
         return account
 
 

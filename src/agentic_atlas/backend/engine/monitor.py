@@ -103,7 +103,7 @@ class Monitor:
     def _suspects(self) -> Iterator[Finding]:
         yield from self._of_tasks()
         yield from self._of_slots()
-        for instance_id, seconds in self._credit.oldest_results():
+        for instance_id, seconds in self._credit.beats.oldest_results():
             if seconds > RESULT_WITHIN:
                 yield Finding(Invariant.RESULT_OVERDUE, instance_id)
 
@@ -122,7 +122,7 @@ class Monitor:
         for slot, _ in self._credit.reservations():
             if not self._dispatcher.brings(slot.agent_id):
                 yield Finding(Invariant.SLOT_KEPT_FOR_NOTHING, slot.instance_id)
-        for attempt in self._credit.unheard():
+        for attempt in self._credit.beats.unheard():
             yield Finding(Invariant.ATTEMPT_NOT_RUNNING, attempt.task)
 
     def _set_right(self, finding: Finding) -> None:
@@ -137,7 +137,7 @@ class Monitor:
         elif finding.invariant is Invariant.SLOT_KEPT_FOR_NOTHING:
             self._release(finding.subject)
         elif finding.invariant is Invariant.ATTEMPT_NOT_RUNNING:
-            for attempt in self._credit.unheard():
+            for attempt in self._credit.beats.unheard():
                 if attempt.task == finding.subject:
                     self._abandon(attempt)
 
@@ -152,5 +152,5 @@ class Monitor:
         """It is lost, should it be the task's current one; and nobody has its slot."""
         now = self._clock()
         self._dispatcher.change(lost.task, lambda task: lifecycle.lose(task, lost.attempt, now, Loss.FORGOTTEN))
-        self._credit.abandon(lost)
+        self._credit.beats.abandon(lost)
         self._router.say(Abandon(lost.task, lost.attempt))

@@ -40,7 +40,7 @@ class Sightings:
     async def store(self) -> None:
         """Store once; what can't be stored now is the next time."""
         now = self._clock()
-        heard = {agent_id: now - seconds for agent_id, seconds in self._credit.silent().items()}
+        heard = {agent_id: now - seconds for agent_id, seconds in self._credit.beats.silent().items()}
         if heard:
             with suppress(Unavailable, Busy):
                 await self._agents.seen(heard)

@@ -17,10 +17,14 @@ Who = TypeVar("Who", Principal, Principal | None)
 
 
 class Application:
-    """The backend, as a door has it: all there is to do with it is to ask for use cases."""
+    """The backend, as a door has it: all there is to do with it is to ask who somebody is, and for use cases."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
+
+    async def authenticate(self, secret: str | None) -> Principal:
+        """Return who holds this API key; raises Unauthenticated."""
+        return await self._engine.access.authenticate(secret)
 
     def now(self) -> float:
         """Return the server's time, in seconds since the epoch: for what is shown."""

@@ -53,7 +53,7 @@ async def health(who: Principal | None, engine: Engine) -> Condition:
 @use_case
 async def figures(who: Principal | None, engine: Engine) -> Figures:
     """Return what is so at this moment."""
-    oldest = max((seconds for _, seconds in engine.credit.oldest_results()), default=0.0)
+    oldest = max((seconds for _, seconds in engine.credit.beats.oldest_results()), default=0.0)
     return Figures(engine.dispatcher.census.states(), _condition(engine), oldest)
 
 

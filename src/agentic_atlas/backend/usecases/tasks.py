@@ -101,8 +101,9 @@ async def show(who: Principal, engine: Engine, task_id: str, *, wait: float = 0.
     """Return a task; with `wait`, when it has ended or so many seconds are over. Raises NotFound (`task_not_found`)."""
     task = None
     if wait:
-        await engine.access.standing(who.visible, task_id)
-        task = await engine.feed.until_ended(task_id, wait, who)
+        with engine.feed.watch(task_id, who) as watch:
+            if not (await engine.access.standing(who.visible, task_id)).task.terminal:
+                task = await engine.feed.end(task_id, watch, wait)
     return await _noted(engine, task or await engine.access.task(who.visible, task_id))
 
 

@@ -10,12 +10,6 @@ from agentic_atlas.protocol.inside.messages import Readmit, ShutOut
 
 
 @use_case
-async def authenticate(who: Principal | None, engine: Engine, secret: str | None) -> Principal:
-    """Return who holds this API key; raises Unauthenticated."""
-    return await engine.access.authenticate(secret)
-
-
-@use_case
 async def whoami(who: Principal, engine: Engine) -> str:
     """Return the id of the network that the principal is known in."""
     return engine.network

@@ -168,19 +168,19 @@ def test_an_instance_says_how_long_it_is_waited_for() -> None:
 def test_what_beats_say_is_kept_until_the_next_one() -> None:
     clock, lost = Clock(), RunningAttempt("task", 1)
     credits = of(Credit(ref(), 4, 2), clock=clock)
-    credits.heard(Heard(ref(), 7.0, (lost,)))
+    credits.beats.heard(Heard(ref(), 7.0, (lost,)))
     clock.now += 3.0
-    assert credits.oldest_results() == [("inst", 3.0)], "it could not be acknowledged before"
-    assert credits.unheard() == [lost]
-    assert credits.silent() == {"agt": 3.0}
+    assert credits.beats.oldest_results() == [("inst", 3.0)], "it could not be acknowledged before"
+    assert credits.beats.unheard() == [lost]
+    assert credits.beats.silent() == {"agt": 3.0}
     assert [(one.used, one.slots, one.silent) for one in credits.usage("agt")] == [(2, 4, 3.0)]
-    credits.abandon(lost)
-    assert credits.unheard() == []
-    credits.heard(Heard(ref(), 0.0, (lost, RunningAttempt("task", 2))))
-    credits.ended(ref(), lost)
-    assert credits.unheard() == [RunningAttempt("task", 2)], "what has ended was there"
-    credits.heard(Heard(ref()))
-    assert credits.oldest_results() == []
+    credits.beats.abandon(lost)
+    assert credits.beats.unheard() == []
+    credits.beats.heard(Heard(ref(), 0.0, (lost, RunningAttempt("task", 2))))
+    credits.beats.ended(ref(), lost)
+    assert credits.beats.unheard() == [RunningAttempt("task", 2)], "what has ended was there"
+    credits.beats.heard(Heard(ref()))
+    assert credits.beats.oldest_results() == []
 
 
 def test_reservations_are_told_by_instance() -> None:
