@@ -186,7 +186,7 @@ class Instances:
         return known
 
 
-class Beats:
+class Heartbeats:
     """What the beats of connected instances say."""
 
     def __init__(self, agents: Mapping[str, Mapping[str, _Account]], clock: Callable[[], float]) -> None:
@@ -256,7 +256,7 @@ class Credits:
         self.instances = Instances(clock)
         self._clock = clock
         self._agents: dict[str, dict[str, _Account]] = {}
-        self.beats = Beats(self._agents, clock)
+        self.beats = Heartbeats(self._agents, clock)
         self._turns = 0
         self._closed = False
 
