@@ -18,6 +18,7 @@ from msgspec.structs import replace
 
 from agentic_atlas.backend.domain import lifecycle, records
 from agentic_atlas.backend.domain.lifecycle import Change, assignment
+from agentic_atlas.backend.domain.payload import Payload
 from agentic_atlas.backend.domain.questions import Dialogue, TaskQuestion
 from agentic_atlas.backend.domain.records import Role, Token, User
 from agentic_atlas.backend.engine.access import failure
@@ -391,7 +392,7 @@ class HeldBackend:
 class _AnySchema:
     """Takes every schema and every value."""
 
-    async def check(self, schema: bytes, value: bytes, *, what: str, name: str, whose: str) -> None: ...
+    async def check(self, schema: bytes, value: Payload, *, what: str, name: str, whose: str) -> None: ...
 
     async def check_declared(self, schemas: object, whose: str) -> None: ...
 

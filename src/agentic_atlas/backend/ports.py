@@ -12,6 +12,7 @@ from typing import Generic, Protocol, TypeVar
 import msgspec
 
 from agentic_atlas.backend.domain.lifecycle import Change
+from agentic_atlas.backend.domain.payload import Payload
 from agentic_atlas.backend.domain.records import (
     AgentRecord,
     ApiKey,
@@ -474,8 +475,8 @@ class RouterPort(Protocol):
 class Schemas(Protocol):
     """The schemas of skills and questions, which come from agents: they are looked at before they are used."""
 
-    async def check(self, schema: bytes, value: bytes, *, what: str, name: str, whose: str) -> None:
-        """Check a JSON text; `what` and `name` say in errors what it is and for whom, `whose` is the asking user's id.
+    async def check(self, schema: bytes, value: Payload, *, what: str, name: str, whose: str) -> None:
+        """Check a payload; `what` and `name` say in errors what it is and for whom, `whose` is the asking user's id.
 
         Raises:
             InvalidInput: it breaks the schema, with the faults in `detail`; or that takes too long to tell

@@ -10,6 +10,7 @@ import msgspec
 from pydantic_core import CoreSchema, SchemaValidator, ValidationError
 from pydantic_core import core_schema as core
 
+from agentic_atlas.backend.domain.payload import Payload
 from agentic_atlas.errors import InvalidInput
 from agentic_atlas.sdk.skills.skill import Skill
 from agentic_atlas.sdk.skills.validation import faults_of_json, sentence
@@ -40,16 +41,16 @@ class SkillSchemas:
     def __init__(self, skills: Iterable[Skill]) -> None:
         self._skills = {bytes(skill.spec().input_schema): skill.signature for skill in skills}
 
-    async def check(self, schema: bytes, value: bytes, *, what: str, name: str, whose: str) -> None:
+    async def check(self, schema: bytes, value: Payload, *, what: str, name: str, whose: str) -> None:
         """See the port."""
         signature = self._skills.get(schema)
         if signature is not None:
-            signature.read_input(value, name)
+            signature.read_input(value.text, name)
             return
         try:
-            SchemaValidator(_whole(msgspec.json.decode(schema))).validate_json(value)
+            SchemaValidator(_whole(msgspec.json.decode(schema))).validate_json(value.text)
         except ValidationError as error:
-            found = faults_of_json(error, value, name=name)
+            found = faults_of_json(error, value.text, name=name)
             raise InvalidInput(f"{what} does not fit {name}: {sentence(found)}", detail=found) from None
 
     async def check_declared(self, schemas: Sequence[tuple[str, bytes]], whose: str) -> None:

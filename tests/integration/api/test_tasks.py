@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+import msgspec
 import pytest
 from msgspec.structs import replace
 
@@ -27,7 +28,7 @@ from agentic_atlas.protocol.messages import (
     Result,
     SkillSpec,
 )
-from tests.integration.api.network import GREET, Api, api
+from tests.integration.api.network import GREET, JSON, Api, api
 
 Test = Callable[[Api], Awaitable[None]]
 
@@ -225,6 +226,26 @@ async def test_a_body_that_is_no_request_gets_a_typed_error(
     async with prepared(tmp_path) as atlas:
         refused = await atlas.admin.post("/api/v1/tasks", content=body)
         assert (refused.status_code, refused.json()["error"]["code"]) == (status, code)
+
+
+async def test_what_an_input_says_is_read_once_for_its_schema_and_its_key(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text, read, decode = b'{"name":"Ada"}', list[object](), msgspec.json.decode
+
+    def counting(data: bytes, **how: object) -> object:
+        if data == text:
+            read.append(how)
+        return decode(data, **how)  # type: ignore[call-overload]
+
+    async with prepared(tmp_path) as atlas:
+        await atlas.connect(atlas.admin, "hello", GREET)
+        monkeypatch.setattr(msgspec.json, "decode", counting)
+        body = b'{"agent":"hello","skill":"greet","idempotency_key":"order-17","input":%s}' % text
+        for status, times in ((201, 1), (200, 1), (200, 1)):
+            read.clear()
+            answer = await atlas.admin.post("/api/v1/tasks", content=body, headers=JSON)
+            assert (answer.status_code, len(read)) == (status, times)
 
 
 async def test_an_idempotency_key_is_one_task_and_with_another_body_a_conflict(tmp_path: Path) -> None:

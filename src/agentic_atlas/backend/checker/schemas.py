@@ -9,8 +9,9 @@ from collections.abc import Sequence
 import msgspec
 
 from agentic_atlas.backend.domain.kept import Kept
+from agentic_atlas.backend.domain.payload import Payload
 from agentic_atlas.backend.domain.records import InputFault
-from agentic_atlas.backend.domain.schemas import Validator, compiled_size, look_at, read
+from agentic_atlas.backend.domain.schemas import Validator, compiled_size, look_at
 from agentic_atlas.backend.ports import Checker, CheckVerdict
 from agentic_atlas.errors import InvalidInput
 from agentic_atlas.protocol.schemas import NO_COST, SCHEMA_BYTES, Cost, check_together, cost_of
@@ -49,8 +50,8 @@ class JsonSchemas:
         self._checker = checker
         self.kept: Kept[bytes, _Known] = Kept(kept)
 
-    async def check(self, schema: bytes, value: bytes, *, what: str, name: str, whose: str) -> None:
-        """Check a JSON text; `what` and `name` say in errors what it is and for whom, `whose` is the asking user's id.
+    async def check(self, schema: bytes, value: Payload, *, what: str, name: str, whose: str) -> None:
+        """Check a payload; `what` and `name` say in errors what it is and for whom, `whose` is the asking user's id.
 
         Raises:
             InvalidInput: it breaks the schema, with the faults in `detail`; or that takes too long to tell
@@ -60,7 +61,7 @@ class JsonSchemas:
         try:
             verdict = self._at_once(schema, value, name) if len(schema) <= SMALL_SCHEMA else None
             if verdict is None:
-                verdict = await self._checker.check(schema, value, name=name, whose=whose)
+                verdict = await self._checker.check(schema, value.text, name=name, whose=whose)
         except InvalidInput as error:
             if error.code == "invalid_schema":
                 # Declared when another version took it.
@@ -69,16 +70,16 @@ class JsonSchemas:
         if not verdict.fits:
             raise _misfit(what, name, list(verdict.faults))
 
-    def _at_once(self, schema: bytes, value: bytes, name: str) -> CheckVerdict | None:
+    def _at_once(self, schema: bytes, value: Payload, name: str) -> CheckVerdict | None:
         """Check what surely costs little; None for what may not."""
         known = self._looked_at(schema)
-        steps = known.cost.of(value)
+        steps = known.cost.of(value.text)
         if known.validator is None or steps > FEW_STEPS:
             return None
-        parsed = read(value)
+        parsed = value.read()
         if known.validator.fits(parsed):
             return CheckVerdict(True)
-        if steps > FEW_REASONS or len(value) > FEW_REASONS:
+        if steps > FEW_REASONS or len(value.text) > FEW_REASONS:
             return None
         return CheckVerdict(False, tuple(known.validator.faults(parsed, name)))
 

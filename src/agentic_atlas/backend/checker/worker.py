@@ -16,8 +16,9 @@ from typing import BinaryIO, Final, Protocol
 import msgspec
 
 from agentic_atlas.backend.domain.kept import Kept
+from agentic_atlas.backend.domain.payload import Payload
 from agentic_atlas.backend.domain.records import InputFault
-from agentic_atlas.backend.domain.schemas import Validator, compiled_size, look_at, read
+from agentic_atlas.backend.domain.schemas import Validator, compiled_size, look_at
 from agentic_atlas.errors import InvalidInput
 from agentic_atlas.protocol.schemas import Cost
 
@@ -97,7 +98,7 @@ def _answers(
             return
         validator = compiled(schema)
         _within(seconds)
-        parsed = read(value)
+        parsed = Payload(value).read()
     except InvalidInput as error:
         yield CheckAnswer(refused=(error.code, error.message))
         return

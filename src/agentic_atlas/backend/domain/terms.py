@@ -10,6 +10,7 @@ import math
 import msgspec
 
 from agentic_atlas.backend.domain.lifecycle import Change, expire_question, force
+from agentic_atlas.backend.domain.payload import Payload
 from agentic_atlas.backend.domain.records import Task, TaskFailure
 from agentic_atlas.errors import InvalidInput
 from agentic_atlas.protocol.caller.tasks import TaskOptions
@@ -51,14 +52,14 @@ def _unsafe(message: str) -> InvalidInput:
     return InvalidInput(message, code="unsafe_policy")
 
 
-def digest(asked: msgspec.Struct, payload: bytes) -> bytes:
+def digest(asked: msgspec.Struct, payload: Payload) -> bytes:
     """Return the 32 bytes in which two submits agree when they ask for the same.
 
     `asked` is all that was asked but for the input, `payload`, which is JSON: how it is written, and the order of its
     fields, is of no account, unless it has so many parts that reading it would keep others waiting.
     """
-    parts = payload.count(b"[") + payload.count(b"{")
-    said = msgspec.json.decode(payload) if parts <= MOST_PARTS else payload.hex()
+    parts = payload.text.count(b"[") + payload.text.count(b"{")
+    said = payload.read() if parts <= MOST_PARTS else payload.text.hex()
     return hashlib.sha256(msgspec.json.encode([asked, said], order="deterministic")).digest()
 
 

@@ -6,6 +6,7 @@ import msgspec
 from msgspec import Raw
 
 from agentic_atlas.backend.domain import lifecycle
+from agentic_atlas.backend.domain.payload import Payload
 from agentic_atlas.backend.domain.questions import TaskQuestion
 from agentic_atlas.backend.domain.records import CallerRef, Task
 from agentic_atlas.backend.engine.engine import Engine
@@ -71,5 +72,5 @@ async def _check(engine: Engine, task: Task, question: TaskQuestion, value: byte
     if not numbers_fit(value):
         raise InvalidInput("the answer is not JSON: it holds a number that no reader could take")
     if question.schema != NULL:
-        name = f"question {question.number}"
-        await engine.schemas.check(bytes(question.schema), value, what="the answer", name=name, whose=by.user_id)
+        schema, name = bytes(question.schema), f"question {question.number}"
+        await engine.schemas.check(schema, Payload(value), what="the answer", name=name, whose=by.user_id)

@@ -14,6 +14,7 @@ from msgspec import Raw
 from agentic_atlas.backend.domain import lifecycle
 from agentic_atlas.backend.domain.children import depth_below
 from agentic_atlas.backend.domain.names import TASK, child_trace, full_name
+from agentic_atlas.backend.domain.payload import Payload
 from agentic_atlas.backend.domain.records import AgentRecord, CallerRef, SkillRecord, Submitted, Task, User
 from agentic_atlas.backend.domain.terms import digest, effective
 from agentic_atlas.backend.engine.engine import Engine
@@ -38,8 +39,8 @@ class _Request:
     user: User
     caller: CallerRef
     ask: SubmitRequest
-    input: bytes
-    """That of `ask`: JSON, well-formed and no deeper than a message may be; whoever takes it in sees to that."""
+    input: Payload
+    """That of `ask`; whoever takes it in sees that it is what a payload has to be."""
     trace: str | None = None
     """The caller's own `traceparent`."""
     parent: Task | None = None
@@ -78,7 +79,7 @@ async def submit(
         Busy: too many tasks wait for the agent, or have not ended (`engine.census`).
         Conflict: the idempotency key was used for something else.
     """
-    request = _Request(who.user, who.caller, ask, bytes(ask.input), trace, parent, retry_of)
+    request = _Request(who.user, who.caller, ask, Payload(bytes(ask.input)), trace, parent, retry_of)
     await _prepare(engine, [request])
     # Before it is stored, so that its end can't be missed.
     watched = request.change.task.id if wait and request.change is not None else None
@@ -106,7 +107,7 @@ async def submit_all(
 
     All of them together wait for hardly more than one: they are stored in the same commits.
     """
-    requests = [_Request(user, caller, ask, bytes(ask.input)) for ask in asks]
+    requests = [_Request(user, caller, ask, Payload(bytes(ask.input))) for ask in asks]
     await _prepare(engine, requests)
     return await _store(engine, requests)
 
@@ -118,12 +119,16 @@ async def earlier(engine: Engine, user: User, caller: CallerRef, ask: SubmitRequ
         AtlasError: the refusal, when there was no earlier one.
         Conflict: the earlier one asked for something else.
     """
-    older = None
-    if ask.idempotency_key is not None:
-        older = await engine.store.tasks.with_key(caller, ask.idempotency_key)
+    return await _earlier(engine, _Request(user, caller, ask, Payload(bytes(ask.input))), refusal)
+
+
+async def _earlier(engine: Engine, request: _Request, refusal: AtlasError) -> Submitted:
+    key, older = request.ask.idempotency_key, None
+    if key is not None:
+        older = await engine.store.tasks.with_key(request.caller, key)
     if older is None:
         raise refusal
-    return _same(user, older, ask)
+    return _same(request, older)
 
 
 async def _prepare(engine: Engine, requests: Sequence[_Request]) -> None:
@@ -138,7 +143,7 @@ async def _prepare(engine: Engine, requests: Sequence[_Request]) -> None:
 async def _wanted(engine: Engine, request: _Request) -> tuple[AgentRecord, SkillRecord] | None:
     """Return whom the task is for, unless it is refused. Waits only for what is not in memory, and for long schemas."""
     user, ask = request.user, request.ask
-    request.refusal = _fault(request.input, engine.limits.payload_bytes)
+    request.refusal = _fault(request.input.text, engine.limits.payload_bytes)
     if request.refusal is not None:
         request.malformed = True
         return None
@@ -181,7 +186,10 @@ async def _store(engine: Engine, requests: Sequence[_Request]) -> list[Submitted
     writes = [
         None if request.change is None else engine.dispatcher.add(request.change, request.slot) for request in requests
     ]
-    return [await _became(engine, request, write) for request, write in zip(requests, writes, strict=True)]
+    became = [await _became(engine, request, write) for request, write in zip(requests, writes, strict=True)]
+    for request in requests:
+        request.input.forget()
+    return became
 
 
 async def _became(engine: Engine, request: _Request, write: Write[Added] | None) -> Submitted | AtlasError:
@@ -190,10 +198,10 @@ async def _became(engine: Engine, request: _Request, write: Write[Added] | None)
             return request.refusal
         if write is None:
             assert request.refusal is not None
-            return await earlier(engine, request.user, request.caller, request.ask, request.refusal)
+            return await _earlier(engine, request, request.refusal)
         stored = await write
         if not stored.created:
-            return _same(request.user, stored.task, request.ask)
+            return _same(request, stored.task)
     except AtlasError as error:
         return error.with_traceback(None)  # It has the frames that have it, and so the input.
     task = stored.task
@@ -204,10 +212,10 @@ async def _became(engine: Engine, request: _Request, write: Write[Added] | None)
     return Submitted(task, created=True)
 
 
-def _same(user: User, older: Task, ask: SubmitRequest) -> Submitted:
+def _same(request: _Request, older: Task) -> Submitted:
     """Return the task that the key stands for; raises Conflict unless that is what is asked for now."""
-    same = full_name(ask.agent, user.name) == older.agent and _digest(older.agent_id, ask) == older.body_digest
-    if not same:
+    named = full_name(request.ask.agent, request.user.name)
+    if named != older.agent or _digest(older.agent_id, request) != older.body_digest:
         raise Conflict(
             f"this idempotency key was used for another request, which became {older.id}: use a new key for a new one",
             code="idempotency_conflict",
@@ -264,7 +272,7 @@ def _new_task(engine: Engine, request: _Request, agent: AgentRecord, skill: Skil
         agent_id=agent.id,
         agent=agent.full_name,
         state=TaskState.SUBMITTED,
-        input=request.input,
+        input=request.input.text,
         caller=caller,
         owner_id=parent.owner_id if parent else caller.user_id,
         created_at=now,
@@ -274,16 +282,17 @@ def _new_task(engine: Engine, request: _Request, agent: AgentRecord, skill: Skil
         queue_expires_at=None if ask.queue_ttl == 0 else now + (ask.queue_ttl or QUEUE_TTL),
         parent_id=parent.id if parent else None,
         depth=depth_below(parent) if parent else 0,
-        body_digest=None if ask.idempotency_key is None else _digest(agent.id, ask),
+        body_digest=None if ask.idempotency_key is None else _digest(agent.id, request),
         retry_of=request.retry_of,
         # Last: a submit that is refused costs its caller no place in the queue.
         position=engine.dispatcher.census.queues.position(agent.id, caller.id, ask.priority),
     )
 
 
-def _digest(agent_id: str, ask: SubmitRequest) -> bytes:
+def _digest(agent_id: str, request: _Request) -> bytes:
     """All that was asked counts, but for the key, the trace, and how long the task may wait for its agent."""
+    ask = request.ask
     deadline = None if ask.deadline is None else ask.deadline.astimezone(UTC)
     left_out = {"input": Raw(b"null"), "idempotency_key": None, "queue_ttl": None}
     asked = msgspec.structs.replace(ask, agent=agent_id, deadline=deadline, **left_out)
-    return digest(asked, bytes(ask.input))
+    return digest(asked, request.input)

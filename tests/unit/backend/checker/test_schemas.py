@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from agentic_atlas.backend.checker.schemas import JsonSchemas
+from agentic_atlas.backend.domain.payload import Payload
 from agentic_atlas.backend.domain.records import InputFault
 from agentic_atlas.backend.domain.schemas import look_at
 from agentic_atlas.backend.ports import CheckVerdict
@@ -40,7 +41,7 @@ class Apart:
 
 async def check(document: object, value: object, apart: Apart) -> InvalidInput | None:
     schemas = JsonSchemas(apart)
-    given = json.dumps(document).encode(), json.dumps(value).encode()
+    given = json.dumps(document).encode(), Payload(json.dumps(value).encode())
     try:
         await schemas.check(*given, what="the input", name="greet", whose="usr_1")
     except InvalidInput as error:
@@ -98,7 +99,7 @@ async def test_what_is_kept_of_schemas_is_bounded_in_bytes() -> None:
     schemas = JsonSchemas(Apart(), kept=100_000)
     for number in range(200):
         document = json.dumps({"title": str(number), **CLOSED}).encode()
-        await schemas.check(document, b'{"name": "Ada"}', what="the input", name="greet", whose="usr_1")
+        await schemas.check(document, Payload(b'{"name": "Ada"}'), what="the input", name="greet", whose="usr_1")
         assert schemas.kept.bytes <= 100_000
     assert schemas.kept.bytes > 50_000
 

@@ -4,6 +4,7 @@ import msgspec
 import pytest
 
 from agentic_atlas.backend.domain import lifecycle, terms
+from agentic_atlas.backend.domain.payload import Payload
 from agentic_atlas.backend.domain.records import Task
 from agentic_atlas.backend.domain.terms import MOST_PARTS, digest, effective
 from agentic_atlas.errors import InvalidInput
@@ -43,20 +44,20 @@ class Asked(msgspec.Struct):
     priority: int = 0
 
 
-SAME = digest(Asked("greet"), b'{"name":"Ada","at":{"x":1,"y":2}}')
+SAME = digest(Asked("greet"), Payload(b'{"name":"Ada","at":{"x":1,"y":2}}'))
 
 
 @pytest.mark.parametrize(
     "payload", [b'{"at":{"y":2,"x":1},"name":"Ada"}', b'{ "name": "\\u0041da", "at": {"x":1, "y":2} }']
 )
 def test_how_an_input_is_written_is_of_no_account(payload: bytes) -> None:
-    assert digest(Asked("greet"), payload) == SAME
+    assert digest(Asked("greet"), Payload(payload)) == SAME
 
 
 def test_an_input_of_very_many_parts_has_to_be_written_the_same() -> None:
     payload = b'{"x":[' + b"[]," * MOST_PARTS + b"[]]}"
-    assert digest(Asked("greet"), payload) == digest(Asked("greet"), payload)
-    assert digest(Asked("greet"), payload) != digest(Asked("greet"), payload.replace(b",", b", "))
+    assert digest(Asked("greet"), Payload(payload)) == digest(Asked("greet"), Payload(payload))
+    assert digest(Asked("greet"), Payload(payload)) != digest(Asked("greet"), Payload(payload.replace(b",", b", ")))
 
 
 @pytest.mark.parametrize(
@@ -70,7 +71,7 @@ def test_an_input_of_very_many_parts_has_to_be_written_the_same() -> None:
     ],
 )
 def test_whatever_else_was_asked_for_counts(asked: Asked, payload: bytes) -> None:
-    assert digest(asked, payload) != SAME
+    assert digest(asked, Payload(payload)) != SAME
 
 
 def test_a_task_without_limits_is_never_due() -> None:

@@ -55,14 +55,6 @@ class Validator:
         return faults_of(self._validator.iter_errors(value), self._schema, name)
 
 
-def read(value: bytes) -> object:
-    """Return the value of a JSON text; raises InvalidInput when it has none, as that of a number beyond all range."""
-    try:
-        return msgspec.json.decode(value)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise InvalidInput(f"this is not JSON: {error}") from None
-
-
 def compiled_size(schema: bytes, cost: Cost) -> int:
     """Return about how many bytes a schema takes when it is compiled."""
     return _AROUND * len(schema) + cost.patterns
