@@ -26,7 +26,7 @@ class Lease:
     """An instance's hold on an attempt.
 
     Attributes:
-        token_id: with which it was delivered; empty when that is not known here, as after a start.
+        token_id: with which it was delivered; empty when that is not known here.
         holder: serial number of the live connection that holds it.
         expires_at: when it runs out; None while a connection holds it.
         why: what a loss will be due to.

@@ -329,7 +329,7 @@ class Commands:
         """Keep the attempt for an instance that is not connected."""
         grace = self._context.settings.grace
         attempt = RunningAttempt(said.task, said.attempt)
-        self._leases.keep(attempt, said.instance_id, self._context.clock() + grace, Loss.ABSENT)
+        self._leases.keep(attempt, said.instance_id, self._context.clock() + grace, Loss.ABSENT, said.token_id)
         self._context.backend.say(Waiting((said.instance_id,), grace))
 
     def revoke(self, said: Revoke) -> None:

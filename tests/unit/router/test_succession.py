@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from agentic_atlas.errors import Unavailable
+from agentic_atlas.protocol.inside.messages import Forget
 from agentic_atlas.protocol.messages import Hello, InstanceInfo, Limits, Predecessor, RunningAttempt
 from agentic_atlas.router.settings import RouterSettings
 from tests.held_backend import Record
@@ -104,10 +105,16 @@ async def test_naming_another_ones_process_does_not_put_off_its_loss() -> None:
         assert net.backend.losses == [(task.id, 1)]
 
 
+@pytest.mark.parametrize("restarted", [False, True])
 @pytest.mark.parametrize(("token", "put_off"), [("tok", True), ("tok_2", False)])
-async def test_one_that_is_turned_away_as_busy_keeps_what_its_own_predecessor_left(token: str, put_off: bool) -> None:
+async def test_one_that_is_turned_away_as_busy_keeps_what_its_own_predecessor_left(
+    token: str, put_off: bool, restarted: bool
+) -> None:
     async with network(RouterSettings()) as net:
         [task] = await ended_with(net, 1)
+        if restarted:
+            net.router.say(Forget(task.id, 1))
+            await net.backend.engine.take_up()
         await net.passes(25)
         net.backend.failing = Unavailable("the database is locked", retry_after=1.0)
         new = heir(net, task, token=token)

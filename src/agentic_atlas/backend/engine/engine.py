@@ -128,9 +128,12 @@ class Engine:
         self.absence.expect(await self.store.agents.depart_all(self.clock()))
         open_tasks = await self.store.tasks.open()
         self.dispatcher.resume(open_tasks)
-        for task in open_tasks:
-            if task.state in LEASED:
-                self.router.say(Adopt(task.id, task.attempt, task.instance_id or ""))
+        held = [task for task in open_tasks if task.state in LEASED]
+        known = [await self.store.agents.instances(agent_id) for agent_id in {task.agent_id for task in held}]
+        tokens = {instance.id: instance.token_id for instances in known for instance in instances}
+        for task in held:
+            instance_id = task.instance_id or ""
+            self.router.say(Adopt(task.id, task.attempt, instance_id, tokens.get(instance_id, "")))
 
     async def run(self, grace: float) -> None:
         """Do what is done by itself, until cancelled; agents are expected back for `grace` seconds."""

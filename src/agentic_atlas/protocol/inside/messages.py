@@ -243,12 +243,14 @@ class Abandon(msgspec.Struct, frozen=True, tag_field="type"):
     attempt: int
 
 
-class Adopt(msgspec.Struct, frozen=True, tag_field="type"):
+class Adopt(msgspec.Struct, frozen=True, tag_field="type", omit_defaults=True):
     """Keep the attempt for its instance through one grace period. Answered by `Waiting`, and by `Lost` if it is."""
 
     task: str
     attempt: int
     instance_id: str
+    token_id: str = ""
+    """The instance's, where that is known: another token's agent has no say in how long the attempt waits."""
 
 
 class Revoke(msgspec.Struct, frozen=True, tag_field="type"):
