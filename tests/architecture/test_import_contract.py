@@ -62,8 +62,8 @@ ALLOWED = {
     "compose/__init__": "import agentic_atlas.settings\nimport agentic_atlas.backend.store\n"
     "import agentic_atlas.api\nimport agentic_atlas.router.hub\nimport agentic_atlas.bus.local",
     "testing/__init__": "import agentic_atlas.backend.inside\nimport agentic_atlas.sdk.link",
-    "testing/link": "import agentic_atlas.router.hub",
-    "testing/network": "import agentic_atlas.backend.store\nimport agentic_atlas.backend.usecases.tasks",
+    "testing/network": "import agentic_atlas.backend.store\nimport agentic_atlas.backend.usecases.tasks\n"
+    "import agentic_atlas.router.hub",
     "sdk/link": "import asyncio\nimport agentic_atlas.transport.websocket\nimport agentic_atlas.protocol.session",
     "router/door": "import agentic_atlas.transport.websocket\nimport agentic_atlas.router.hub",
     "transport/websocket": "import picows\nimport agentic_atlas.transport.frames",

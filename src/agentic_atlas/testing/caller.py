@@ -81,11 +81,9 @@ class MemoryApi:
         info = await awaited_on(self.network.loop, self._done(path.split("/")[2:], body, wait))
         return msgspec.json.decode(msgspec.json.encode(info), type=answer)
 
-    async def events(self, path: str, after: int) -> AsyncGenerator[Sequence[EventInfo], None]:
+    def events(self, path: str, after: int) -> AsyncGenerator[Sequence[EventInfo], None]:
         """See `Api.events`."""
-        async with aclosing(followed_on(self.network.loop, self._followed(path.split("/")[2], after))) as parts:
-            async for part in parts:
-                yield part
+        return followed_on(self.network.loop, self._followed(path.split("/")[2], after))
 
     async def _done(self, path: Sequence[str], body: Asked | None, wait: float) -> TaskInfo:
         who, application = self.network.tester, self.network.application

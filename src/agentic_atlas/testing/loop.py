@@ -28,7 +28,7 @@ class JumpingLoop(asyncio.SelectorEventLoop):
     def __init__(self) -> None:
         self._jumped = 0.0
         self._executing = 0
-        self.may_jump: Callable[[], bool] = _never
+        self.may_jump: Callable[[], bool] = lambda: False
         super().__init__(_Selector(self._jump))
 
     def time(self) -> float:
@@ -68,7 +68,3 @@ class _Selector(selectors.DefaultSelector):
         if ready or (len(self.get_map()) == _OWN_FILES and self._jump(timeout)):
             return ready
         return super().select(timeout)
-
-
-def _never() -> bool:
-    return False

@@ -6,7 +6,8 @@ from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
 from functools import partial
 from itertools import count
-from typing import Any, TypeVar
+from operator import attrgetter
+from typing import Any
 
 from agentic_atlas.auth import Scope
 from agentic_atlas.backend.domain import records
@@ -20,25 +21,26 @@ from agentic_atlas.backend.usecases import tasks
 from agentic_atlas.backend.usecases.application import Application
 from agentic_atlas.bus.local import LocalBus
 from agentic_atlas.errors import ConfigurationError
+from agentic_atlas.protocol.inside.messages import Identity
 from agentic_atlas.protocol.messages import Hello, Limits
 from agentic_atlas.protocol.tasks import LEASED, TaskState
 from agentic_atlas.router.router import Router
 from agentic_atlas.router.settings import RouterSettings
 from agentic_atlas.sdk import logs
 from agentic_atlas.sdk.agent import Agent, serve_over, skills_of
+from agentic_atlas.sdk.link.memory import MemoryLink
 from agentic_atlas.sdk.link.settings import Runtime
 from agentic_atlas.sdk.runner.attempt import STOP_GRACE
 from agentic_atlas.sdk.runner.runner import Runner
 from agentic_atlas.sdk.skills.skill import Kind
-from agentic_atlas.testing.link import MemoryLink
 from agentic_atlas.testing.loop import JumpingLoop
 from agentic_atlas.testing.schemas import SkillSchemas
-
-T = TypeVar("T")
 
 OVER = "the agents have ended: call them inside of the `with` block"
 _NEVER = 1e9
 """Seconds between two beats: a connection in memory cannot be lost. Tokens expire so long after their issue."""
+_NEVER_ENDS = 1e11
+"""When tokens expire: seconds since the epoch."""
 _TICK, _LONG_TICK = 0.5, 60.0
 """Seconds between two looks of the router; where time jumps, a long one costs nobody anything."""
 _LOOK, _LONG_LOOK = 0.01, 1.0
@@ -126,7 +128,7 @@ class MemoryNetwork:
         self._door = RouterDoor(self.engine, log)
         self._router.join(self._door)
         if isinstance(self.loop, JumpingLoop):
-            self.loop.may_jump = partial(self.idle, _off_loop)
+            self.loop.may_jump = partial(self.idle, attrgetter("off_loop"))
 
     async def start(self) -> None:
         """Return when all agents are connected; raises what any of them fails with before."""
@@ -142,13 +144,17 @@ class MemoryNetwork:
             with self.awaited():
                 await self._begun
         except BaseException:
-            await self._end()
+            with suppress(Exception):  # what has failed is raised already
+                await self.stop()
             raise
 
     async def stop(self) -> None:
         """Cancel what still runs, let the agents leave, and return when nothing is left; raises what has failed."""
-        life = await self._end()
-        life.result()
+        assert self._life is not None
+        self._leaving.set()
+        with self.awaited():
+            await asyncio.wait({self._life})
+        self._life.result()
 
     def check(self) -> None:
         """Raise what the network has ended with, once it has."""
@@ -207,16 +213,6 @@ class MemoryNetwork:
 
     # -- its life
 
-    async def _end(self) -> "asyncio.Task[None]":
-        assert self._life is not None
-        self._leaving.set()
-        with self.awaited():
-            await asyncio.wait({self._life})
-        if not self._life.cancelled():
-            # Looked at here, so that it does not count as overlooked when `start` raises it in its own way.
-            self._life.exception()
-        return self._life
-
     async def _live(self) -> None:
         error: BaseException | None = None
         lives = (self._door.run(), self._router.run(), self.engine.dispatcher.deadlines.run(), self._hasten())
@@ -256,7 +252,8 @@ class MemoryNetwork:
     @asynccontextmanager
     async def _connect(self, name: str, hello: Hello, runner: Runner) -> AsyncIterator[MemoryLink]:
         self._runners[name] = runner
-        link = MemoryLink(name, hello, runner, self._router, partial(self._present, name))
+        identity = Identity(f"tok_{name}", name, _NEVER_ENDS)
+        link = MemoryLink(hello, runner, partial(self._router.connect, identity), partial(self._present, name))
         try:
             yield link
         finally:
@@ -280,10 +277,6 @@ class _Heard(LocalBus):
         """See `Bus.publish`."""
         super().publish(subject, payload)
         self._said.set()
-
-
-def _off_loop(kind: Kind) -> bool:
-    return kind.off_loop
 
 
 def _only(failed: BaseException) -> BaseException:

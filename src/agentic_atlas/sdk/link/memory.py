@@ -1,7 +1,6 @@
-"""An agent's link in memory: the SDK's ledger and session, and frames that go from one end to the other in order.
+"""An agent's link in memory: the ledger and the session of any link, on the loop of the handlers, for one connection.
 
-What travels are the bytes that would travel on a WebSocket: each side encodes and decodes with a `Session` of its own.
-A frame arrives in a later turn of the loop, never while its sender is still at it.
+It has no thread of its own, does not connect again, and needs no token; the other end is in the same loop.
 """
 
 import asyncio
@@ -11,99 +10,39 @@ from functools import partial
 
 from agentic_atlas.errors import AtlasError, ConfigurationError
 from agentic_atlas.protocol.closing import ADVICE, CloseCode, comes_back, decode_reason
-from agentic_atlas.protocol.codec import ProtocolError
-from agentic_atlas.protocol.inside.messages import Identity
-from agentic_atlas.protocol.messages import Hello, Limits, Welcome
-from agentic_atlas.router.connection import Connection
-from agentic_atlas.router.router import Router
+from agentic_atlas.protocol.messages import Hello, Welcome
 from agentic_atlas.sdk.ledger.ledger import Ledger
+from agentic_atlas.sdk.link.link import FLUSH
 from agentic_atlas.sdk.link.session import AgentSession
 from agentic_atlas.sdk.link.settings import Timeouts
 from agentic_atlas.sdk.ports import Outgoing
 from agentic_atlas.sdk.runner.runner import LoopInbox, Runner
-
-FLUSH = 5.0
-"""Seconds an agent that ends waits for what it said to be acknowledged."""
-NEVER = 1e11
-"""When tokens expire: seconds since the epoch."""
-
-
-class _End:
-    """One end of a connection; implements `router.ports.Transport` and `sdk.link.session.AgentSocket`.
-
-    Attributes:
-        paused: the peer does not read at the moment.
-        peer: the other end; set before the first frame.
-        heard: set after each frame of the peer's, and at the end.
-        over: holds the code and reason that the connection was ended with.
-    """
-
-    peer: "_End"
-
-    def __init__(self, loop: asyncio.AbstractEventLoop, begin: "Callable[[_End], Connection | AgentSession]") -> None:
-        """Prepare; `begin` is given this end and returns who takes what comes."""
-        self.paused = False
-        self.heard = asyncio.Event()
-        self.over: asyncio.Future[tuple[int, bytes]] = loop.create_future()
-        self._soon = loop.call_soon
-        self._receiver = begin(self)
-
-    def send(self, data: bytes) -> None:
-        self._soon(self.peer._received, data)
-
-    def ping(self) -> None:
-        self._soon(self._receiver.ponged)
-
-    def close(self, code: int, reason: bytes = b"", *, why: str = "") -> None:
-        self._soon(self.peer._closed, code, reason)
-        self._closed(code, reason)
-
-    def abort(self, why: str) -> None:
-        self.close(0, why.encode())
-
-    def pause_reading(self) -> None:
-        self.peer.paused = True
-
-    def resume_reading(self) -> None:
-        self.peer.paused = False
-        self._soon(self.peer._receiver.writable)
-
-    def buffered(self) -> int:
-        return 0  # what is sent has arrived as soon as the loop turns
-
-    def limit(self, limits: Limits) -> None:
-        pass  # both sessions keep the limits themselves
-
-    def _received(self, data: bytes) -> None:
-        if self.over.done():
-            return
-        try:
-            self._receiver.received(data)
-        except ProtocolError as error:
-            self._receiver.fail(error)
-            self.close(error.close_code, error.message.encode())
-        self.heard.set()
-
-    def _closed(self, code: int, reason: bytes) -> None:
-        if not self.over.done():
-            self.over.set_result((code, reason))
-            self.heard.set()
-            self._receiver.closed(left=True)
+from agentic_atlas.transport.memory import MemorySocket
+from agentic_atlas.transport.receiver import Receiver
 
 
 class MemoryLink:
-    """Implements `sdk.agent.Link` for one connection to a router in the same loop."""
+    """Implements `sdk.agent.Link` for one connection within a loop."""
 
-    def __init__(self, name: str, hello: Hello, runner: Runner, router: Router, welcomed: Callable[[], None]) -> None:
-        """Prepare; `welcomed` is told when the router has let the agent in."""
+    def __init__(
+        self, hello: Hello, runner: Runner, dial: Callable[[MemorySocket], Receiver], welcomed: Callable[[], None]
+    ) -> None:
+        """Prepare.
+
+        Args:
+            hello: what the agent says first.
+            runner: of its skills.
+            dial: gives the router its end, and returns who takes there what comes.
+            welcomed: told when the router has let the agent in.
+        """
         loop = self._loop = asyncio.get_running_loop()
         self._hello, self._told, self._stopping = hello, welcomed, False
         self._ledger, self._inbox = Ledger(), LoopInbox(runner, loop)
         self._session = AgentSession(
             self._ledger, self._inbox, timeouts=Timeouts(), clock=loop.time, welcomed=self._welcomed
         )
-        self._end = _End(loop, lambda _: self._session)
-        self._theirs = partial(_End, loop, partial(router.connect, Identity(f"tok_{name}", name, NEVER)))
+        self._end = MemorySocket(loop, lambda _: self._session)
+        self._theirs = partial(MemorySocket, loop, dial)
 
     def start(self) -> None:
         """Connect, and say hello."""
