@@ -197,8 +197,7 @@ class Routes:
 
         Args:
             routes: all there are.
-            given: what handlers may take, by its type. `Application` is needed for those who take who asks, `Turns` for
-                those who take a body.
+            given: what handlers may take, by its type; `Turns` is among it, and `Application` where one takes who asks.
             hosts: the names that requests may be for.
         """
         self._hosts = hosts
@@ -257,7 +256,8 @@ class _Endpoint:
         self._fixed = {name: given[kind] for name, kind in route.types if kind in given}
         self._request = next((name for name, kind in route.types if kind is Request), None)
         self._who = next(((name, given[Application]) for name, kind in route.types if kind is Principal), None)
-        self._body = (route.body, route.takes, route.most, given[Turns]) if route.body and route.takes else None
+        self._body = (route.body, route.takes, route.most) if route.body and route.takes else None
+        self._turns: Turns = given[Turns]
 
     async def answer(self, request: Request, in_path: Mapping[str, str]) -> Answered:
         """Return what the handler makes of a request.
@@ -270,9 +270,17 @@ class _Endpoint:
         arguments: dict[str, Any] = {**self._fixed, **in_path}
         if self._request is not None:
             arguments[self._request] = request
-        if self._who is not None:
-            name, application = self._who
-            arguments[name] = await principal_of(request, application)
+        if self._who is None:
+            return await self._carried_out(request, arguments)
+        name, application = self._who
+        arguments[name] = await principal_of(request, application)
+        self._turns.begins(request.asker)
+        try:
+            return await self._carried_out(request, arguments)
+        finally:
+            self._turns.ends(request.asker)
+
+    async def _carried_out(self, request: Request, arguments: dict[str, Any]) -> Answered:
         if self._parameters:
             query = _query(request.query) if request.query else {}
             faults: list[Fault] = []
@@ -281,8 +289,8 @@ class _Endpoint:
             if faults:
                 raise errors.parameters(faults)
         if self._body is not None:
-            name, kind, most, turns = self._body
-            arguments[name] = await read(request, turns, kind, most=most)
+            name, kind, most = self._body
+            arguments[name] = await read(request, self._turns, kind, most=most)
         return await self._handler(**arguments)
 
 

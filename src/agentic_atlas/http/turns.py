@@ -2,11 +2,13 @@
 
 Whoever sends bodies of megabytes that are all brackets costs the event loop some time, and with many connections all
 of it; so does whoever asks for long lists on many connections, for the threads that read them take turns with the
-loop. What each costs is measured, so one that is long and plain hardly waits; and nobody waits for another's. The bytes
-of all long bodies that one user has on the way, whole or not, are bounded.
+loop. What each costs is measured, so one that is long and plain hardly waits; and nobody waits for another's. Who asks
+for one list after the other while nobody else asks for anything is not slowed. The bytes of all long bodies that one
+user has on the way, whole or not, are bounded.
 """
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from typing import Final
@@ -18,7 +20,8 @@ LONG = 64 * 1024
 MOST_BYTES: Final = 128 * 1024 * 1024
 """Bytes of all long bodies of one user at the same time."""
 HEAVY = 0.002
-"""Seconds of work after which nothing of this user's has a turn for four times as long."""
+"""Seconds of work after which nothing of this user's has a turn for four times as long: after a list only if more of
+theirs waits for a turn, or somebody else for an answer."""
 _REST = 4.0
 _LONGEST_REST = 1.0
 
@@ -46,7 +49,7 @@ class BodyPlace:
         if not self._counted:
             yield
             return
-        async with self._line.turn():
+        async with self._line.turn(blocks=True):
             yield
 
     def leave(self) -> None:
@@ -61,6 +64,20 @@ class Turns:
         self._clock = clock
         self._most_bytes = most_bytes
         self._lines: dict[str, _Line] = {}
+        self._asking: Counter[str] = Counter()
+        self._all = 0
+
+    def begins(self, whose: str) -> None:
+        """A request of this user's is being answered."""
+        self._asking[whose] += 1
+        self._all += 1
+
+    def ends(self, whose: str) -> None:
+        """It is answered, or begins to be."""
+        self._all -= 1
+        self._asking[whose] -= 1
+        if not self._asking[whose]:
+            del self._asking[whose]
 
     def __len__(self) -> int:
         return len(self._lines)
@@ -79,12 +96,14 @@ class Turns:
     async def turn(self, whose: str) -> AsyncIterator[None]:
         """Have a turn of this user's from the beginning of the block to its end, as a list does."""
         with self._line(whose) as line:
-            async with line.turn():
+            async with line.turn(blocks=False):
                 yield
 
     @contextmanager
     def _line(self, whose: str) -> Iterator["_Line"]:
-        line = self._lines.get(whose) or _Line(self._clock, lambda: self._left(whose))
+        line = self._lines.get(whose) or _Line(
+            self._clock, lambda: self._all > self._asking[whose], lambda: self._left(whose)
+        )
         self._lines[whose] = line
         line.waiting += 1
         try:
@@ -102,10 +121,11 @@ class Turns:
 class _Line:
     """What one user has done one after the other."""
 
-    def __init__(self, clock: Callable[[], float], rested: Callable[[], None]) -> None:
+    def __init__(self, clock: Callable[[], float], awaited: Callable[[], bool], rested: Callable[[], None]) -> None:
         self.waiting = 0
         self.bytes = 0
         self._clock = clock
+        self._awaited = awaited
         self._tell = rested
         self._lock = asyncio.Lock()
 
@@ -114,14 +134,16 @@ class _Line:
         return self._lock.locked()
 
     @asynccontextmanager
-    async def turn(self) -> AsyncIterator[None]:
+    async def turn(self, *, blocks: bool) -> AsyncIterator[None]:
+        """`blocks`: nothing else is done meanwhile, so that nobody could be seen to wait."""
         await self._lock.acquire()
         began = self._clock()
         try:
             yield
         finally:
             took = self._clock() - began
-            rest = min(_REST * took, _LONGEST_REST) if took > HEAVY else 0.0
+            gives_way = blocks or self.waiting > 1 or self._awaited()
+            rest = min(_REST * took, _LONGEST_REST) if gives_way and took > HEAVY else 0.0
             asyncio.get_running_loop().call_later(rest, self._rested)
 
     def _rested(self) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+import time
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
@@ -18,6 +19,7 @@ from agentic_atlas.compose import http
 from agentic_atlas.compose.http import Handler
 from agentic_atlas.http.messages import Answered, Request, Response, StreamingResponse
 from agentic_atlas.http.routes import RouteGroup, Routes
+from agentic_atlas.http.turns import Turns
 from tests.integration.api.network import GREET, Api, api
 from tests.integration.api.test_server import CROWD, LOG, PATIENCE, count
 
@@ -35,7 +37,7 @@ def front(handler: Handler) -> Routes:
     group = RouteGroup("test")
     for method in ("GET", "POST", "DELETE"):
         group.at(method, "/")(handler)
-    return Routes(group.routes, {}, Hosts(["https://atlas.example.org"]))
+    return Routes(group.routes, {Turns: Turns(time.monotonic)}, Hosts(["https://atlas.example.org"]))
 
 
 @asynccontextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from time import monotonic
 from typing import Annotated
 
 import httpx
@@ -13,6 +14,7 @@ from agentic_atlas.errors import Conflict
 from agentic_atlas.http.answers import json
 from agentic_atlas.http.messages import Request, Response
 from agentic_atlas.http.routes import HEADER, NUMBER, WHOLE, RouteGroup, Routes
+from agentic_atlas.http.turns import Turns
 from tests.in_process import InProcess
 
 pytestmark = pytest.mark.anyio
@@ -60,7 +62,7 @@ async def broken() -> Response:
 
 
 def client(*, raises: bool = False) -> httpx.AsyncClient:
-    transport = InProcess(Routes(group.routes, {Shelf: Shelf()}, Hosts()), raises=raises)
+    transport = InProcess(Routes(group.routes, {Shelf: Shelf(), Turns: Turns(monotonic)}, Hosts()), raises=raises)
     return httpx.AsyncClient(transport=transport, base_url="http://atlas")
 
 

@@ -49,6 +49,38 @@ async def test_after_a_body_that_took_long_the_next_one_of_its_user_waits_and_a_
     assert asyncio.get_running_loop().time() - began >= 0.15
 
 
+async def listed(turns: Turns, clock: Clock, whose: str, done: list[str]) -> None:
+    async with turns.turn(whose):
+        done.append(whose)
+        await asyncio.sleep(0)
+        clock.now += 0.05
+
+
+async def test_who_asks_for_one_list_after_the_other_is_not_slowed_while_nobody_else_waits() -> None:
+    clock, done = Clock(), list[str]()
+    turns = Turns(clock)
+    turns.begins("eve")
+    async with asyncio.timeout(5):
+        began = asyncio.get_running_loop().time()
+        for _ in range(20):
+            await listed(turns, clock, "eve", done)
+        assert asyncio.get_running_loop().time() - began < 1.0, "rests of 0.2 s are 4"
+        await forgotten(turns)
+
+
+async def test_who_asks_for_one_list_after_the_other_gives_way_while_somebody_else_waits() -> None:
+    clock, done = Clock(), list[str]()
+    turns = Turns(clock)
+    turns.begins("ada")
+    async with asyncio.timeout(5):
+        began = asyncio.get_running_loop().time()
+        for _ in range(2):
+            await listed(turns, clock, "eve", done)
+        assert asyncio.get_running_loop().time() - began >= 0.15
+        turns.ends("ada")
+        await forgotten(turns)
+
+
 async def test_nobody_waits_for_the_bodies_of_another_user() -> None:
     clock, done = Clock(), list[str]()
     turns = Turns(clock)
@@ -66,22 +98,14 @@ async def test_nobody_waits_for_the_bodies_of_another_user() -> None:
         await forgotten(turns)
 
 
-async def test_a_list_that_took_long_is_followed_by_a_rest_of_its_user_alone() -> None:
+async def test_a_list_that_took_long_is_followed_by_a_rest_of_its_user_alone_when_more_of_theirs_wait() -> None:
     clock, done = Clock(), list[str]()
     turns = Turns(clock)
-
-    async def listed(whose: str, took: float) -> None:
-        async with turns.turn(whose):
-            done.append(whose)
-            await asyncio.sleep(0)
-            clock.now += took
-
     async with asyncio.timeout(5):
         began = asyncio.get_running_loop().time()
-        await listed("eve", 0.05)
-        several = [asyncio.ensure_future(listed(whose, 0.0)) for whose in ("eve", "ada", "eve")]
+        several = [asyncio.ensure_future(listed(turns, clock, whose, done)) for whose in ("eve", "eve", "ada")]
         await asyncio.wait(several)
-        assert done == ["eve", "ada", "eve", "eve"]
+        assert done == ["eve", "ada", "eve"]
         assert asyncio.get_running_loop().time() - began >= 0.15
         await forgotten(turns)
 
