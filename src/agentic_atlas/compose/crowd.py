@@ -6,12 +6,11 @@ on connections, and not who has just come to show a token. A limit for each addr
 leaves room for many agents that come back at once from behind one proxy, and for none that would stay.
 """
 
+import asyncio
 import resource
 from collections.abc import Callable
 
 from structlog.typing import FilteringBoundLogger
-
-from agentic_atlas.transport.server import Cuttable
 
 _PLENTY = 1_048_576
 """Asked for where the system names no limit."""
@@ -46,10 +45,10 @@ class OpenConnections:
         self._log = log
         self._clock = clock
         self._tell_at = float("-inf")
-        self._addresses: dict[Cuttable, str] = {}
-        self._strangers: dict[str, dict[Cuttable, None]] = {}
+        self._addresses: dict[asyncio.Transport, str] = {}
+        self._strangers: dict[str, dict[asyncio.Transport, None]] = {}
 
-    def enter(self, one: Cuttable, address: str) -> None:
+    def enter(self, one: asyncio.Transport, address: str) -> None:
         """A connection was accepted; somebody may be cut off for it, and be it this one."""
         self._open += 1
         self._addresses[one] = address
@@ -60,12 +59,12 @@ class OpenConnections:
         elif len(self._strangers[address]) > self._most_of_address:
             self._cut_oldest(address)
 
-    def leave(self, one: Cuttable) -> None:
+    def leave(self, one: asyncio.Transport) -> None:
         """It has ended."""
         self._open -= 1
         self.introduce(one)
 
-    def introduce(self, one: Cuttable) -> None:
+    def introduce(self, one: asyncio.Transport) -> None:
         """It has shown who it is: it is no stranger any more. May be said again."""
         address = self._addresses.pop(one, None)
         if address is not None:

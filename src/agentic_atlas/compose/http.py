@@ -50,7 +50,7 @@ Handler = Callable[[Request], Awaitable[Answered]]
 
 
 class _Connection(asyncio.Protocol):
-    """One accepted connection. `compose.unsent.Reader`, `transport.server.Cuttable`.
+    """One accepted connection. `compose.unsent.Reader`.
 
     Attributes:
         due: when it is cut off unless something happens before, by the loop's clock.
@@ -85,11 +85,11 @@ class _Connection(asyncio.Protocol):
         self._address = str(peer[0]) if peer else ""
         self.due = self._loop.time() + HEAD_WITHIN
         self._server.connections[self] = self._answering
-        self._server.crowd.enter(self, self._address)
+        self._server.crowd.enter(self._transport, self._address)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.due = _NEVER
-        self._server.crowd.leave(self)
+        self._server.crowd.leave(self._transport)
         self._server.unsent.caught_up(self)
         self._let_go()
         if self._streams:
@@ -226,7 +226,7 @@ class _Connection(asyncio.Protocol):
 
     def _introduced(self) -> None:
         self._known = True
-        self._server.crowd.introduce(self)
+        self._server.crowd.introduce(self._transport)
 
     def _refuse(self, error: AtlasError) -> None:
         """Answer what no handler can; the connection ends when the peer has read it, or after a while."""

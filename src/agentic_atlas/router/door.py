@@ -16,7 +16,8 @@ from agentic_atlas.router.handshake import HEALTH, Verify, broken, check_sender,
 from agentic_atlas.router.router import Router
 from agentic_atlas.transport.head import Head, HttpAnswer
 from agentic_atlas.transport.limiter import ConnectionLimiter
-from agentic_atlas.transport.server import Crowd, Listener, ServerTerms, Upgrade, listen
+from agentic_atlas.transport.receiver import Terms
+from agentic_atlas.transport.server import Crowd, Listener, Upgrade, listen
 
 _HEALTHY = HttpAnswer(HTTPStatus.OK, (("Content-Type", "application/json"),), b'{"status":"ok"}')
 
@@ -80,7 +81,7 @@ async def serve(
         ConfigurationError: the address is taken or not this machine's.
     """
     context = door.router.context
-    terms = ServerTerms(
+    terms = Terms(
         limits=context.limits,
         message_within=context.settings.message_within,
         close_within=context.settings.close_within,

@@ -7,7 +7,7 @@ import os
 import socket
 import ssl
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import TypeAlias
 
 from picows import WSError, ws_connect
 from picows.common import WSHandshakeError, WSUpgradeRequest, WSUpgradeResponse
@@ -19,36 +19,35 @@ from agentic_atlas.transport.websocket import CEILING, SILENT, WebSocket
 
 
 class NotOpened(Unavailable):
-    """What answered did not open a WebSocket; the message is the reason alone."""
-
-    default_code = "not_a_websocket"
-
-
-class LeftUnanswered(NotOpened):
-    """It ended the connection without an answer."""
-
-
-class UpgradeRefused(NotOpened):
-    """It answered with something else than an upgrade.
+    """What is there did not open a WebSocket; the message is the reason alone.
 
     Attributes:
-        status: of HTTP; None for an answer that is no HTTP/1.1.
-        headers: whatever case their names are asked for in.
+        answered: it said something, and did not only hang up.
+        status: of the answer in place of an upgrade; None for one that is no HTTP/1.1, or an upgrade that is not right.
+        headers: of such an answer, whatever case their names are asked for in; None where there was none.
         body: as much of it as came.
     """
 
-    def __init__(self, status: int | None, headers: Mapping[str, str], body: bytes) -> None:
-        super().__init__("what answers there opens no WebSocket")
+    default_code = "not_a_websocket"
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        answered: bool = True,
+        status: int | None = None,
+        headers: Mapping[str, str] | None = None,
+        body: bytes = b"",
+    ) -> None:
+        super().__init__(message)
+        self.answered = answered
         self.status = status
         self.headers = headers
         self.body = body
 
 
-class _Opened(NamedTuple):
-    """A socket, and what its number stood for when it was opened."""
-
-    socket: socket.socket
-    inode: int
+Opened: TypeAlias = dict[socket.socket, int]
+"""Sockets, and what the number of each stood for when it was opened."""
 
 
 async def dial(
@@ -74,7 +73,7 @@ async def dial(
         OSError: nobody answers, or not in time (TimeoutError), or TLS fails.
         NotOpened: what answers opens no WebSocket, or not one of this subprotocol.
     """
-    sockets: list[_Opened] = []
+    sockets: Opened = {}
     try:
         async with asyncio.timeout(within):
             await _open(url, websocket, subprotocol, headers, within, tls, sockets)
@@ -99,7 +98,7 @@ async def _open(
     headers: Mapping[str, str],
     within: float,
     tls: ssl.SSLContext | None,
-    sockets: list[_Opened],
+    sockets: Opened,
 ) -> None:
     def listener(_request: WSUpgradeRequest, response: WSUpgradeResponse) -> WebSocket:
         _check(response, subprotocol)
@@ -124,7 +123,7 @@ async def _open(
         use_aiofastnet=False,
     )
     if opened is None:  # what picows returns for a peer that hangs up without an answer
-        raise LeftUnanswered("it hung up without an answer")
+        raise NotOpened("it hung up without an answer", answered=False)
 
 
 def _check(response: WSUpgradeResponse, subprotocol: str) -> None:
@@ -134,34 +133,34 @@ def _check(response: WSUpgradeResponse, subprotocol: str) -> None:
         raise NotOpened("it insists on an extension that was not asked for")
 
 
-def _refused(error: WSHandshakeError) -> UpgradeRefused:
-    status = getattr(error.response, "status", None)
+def _refused(error: WSHandshakeError) -> NotOpened:
+    reason, status = "what answers there opens no WebSocket", getattr(error.response, "status", None)
     if error.response is None or status is None:
-        return UpgradeRefused(None, {}, b"")
-    return UpgradeRefused(int(status), error.response.headers, error.raw_body or b"")
+        return NotOpened(reason, headers={})
+    return NotOpened(reason, status=int(status), headers=error.response.headers, body=error.raw_body or b"")
 
 
-async def _open_socket(host: str, port: int, sockets: list[_Opened]) -> socket.socket:
+async def _open_socket(host: str, port: int, sockets: Opened) -> socket.socket:
     """Connect to the first address of the host that answers; owned here so that giving up closes it."""
     opened = await reached(host, port)
-    sockets.append(_Opened(opened, _inode(opened)))
+    sockets[opened] = _inode(opened)
     return opened
 
 
-def _close(sockets: list[_Opened]) -> None:
+def _close(sockets: Opened) -> None:
     """Close what no transport was made of, or what its transport closes too."""
-    for opened, inode in sockets:
+    for opened, inode in sockets.items():
         if _inode(opened) == inode:
             opened.close()
 
 
-def _give_up(sockets: list[_Opened]) -> None:
+def _give_up(sockets: Opened) -> None:
     """End what was opened. It is shut down, not closed: a transport may own it, and closes it when it reads the end.
 
     uvloop may have closed it already and left the object its number, which is that of another connection or file by
     now: such an object must never close it.
     """
-    for opened, inode in sockets:
+    for opened, inode in sockets.items():
         if _inode(opened) != inode:
             opened.detach()
             continue

@@ -31,6 +31,10 @@ class Terms(msgspec.Struct, frozen=True):
     """From a message's first fragment to its last."""
     close_within: float
     """For the peer's part in a close, and to read what was sent before it."""
+    tls_within: float = 10.0
+    """For the TLS handshake, where somebody listens."""
+    handshake_within: float = 10.0
+    """From the accepted connection, or the end of its TLS handshake, to the whole request."""
 
 
 class Receiver:

@@ -74,33 +74,17 @@ class Door(Protocol):
         """So many connections were still there when the time to close them was over."""
 
 
-class Cuttable(Protocol):
-    """A connection that can be cut off; compared and hashed by identity."""
-
-    def abort(self) -> None:
-        """Cut it off."""
-
-
 class Crowd(Protocol):
     """Knows how many connections the process has room for, and who has to go."""
 
-    def enter(self, one: Cuttable, address: str) -> None:
+    def enter(self, one: asyncio.Transport, address: str) -> None:
         """A connection was accepted; somebody may be cut off for it, and be it this one."""
 
-    def introduce(self, one: Cuttable) -> None:
+    def introduce(self, one: asyncio.Transport) -> None:
         """It has shown who it is. May be said again."""
 
-    def leave(self, one: Cuttable) -> None:
+    def leave(self, one: asyncio.Transport) -> None:
         """It has ended."""
-
-
-class ServerTerms(Terms, frozen=True):
-    """The same, and the time before a connection is one."""
-
-    tls_within: float
-    """For the TLS handshake."""
-    handshake_within: float
-    """From the accepted connection, or the end of its TLS handshake, to the whole request."""
 
 
 class Listener:
@@ -113,7 +97,7 @@ class Listener:
     def __init__(
         self,
         door: Door,
-        terms: ServerTerms,
+        terms: Terms,
         limiter: ConnectionLimiter,
         crowd: Crowd,
         clock: Callable[[], float],
@@ -242,7 +226,7 @@ class Accepted(WSProtocol):  # type: ignore[misc]  # picows' stubs do not have i
         self._listener.connections.add(self)
         self._listener.limiter.enter(self._address)
         super().connection_made(transport)
-        self._listener.crowd.enter(self, self._address)
+        self._listener.crowd.enter(transport, self._address)
         if self._listener.limiter.overrun(self._address):
             transport.abort()
 
@@ -251,7 +235,8 @@ class Accepted(WSProtocol):  # type: ignore[misc]  # picows' stubs do not have i
         if self._refused is not None:
             self._refused.cancel()
         self._listener.limiter.leave(self._address)
-        self._listener.crowd.leave(self)
+        if self._raw is not None:
+            self._listener.crowd.leave(self._raw)
         super().connection_lost(exc)
         self._listener.ended(self)
 
@@ -275,7 +260,7 @@ class Accepted(WSProtocol):  # type: ignore[misc]  # picows' stubs do not have i
     def _takes(self, websocket: WebSocket, nbytes: int) -> bool:
         """Tell whether the frames of so many bytes more are looked at; else they are dropped."""
         receiver = websocket.receiver
-        if websocket.closing:
+        if websocket.closed is not None:
             self._after_close -= nbytes
             if self._after_close < 0:
                 self.abort()
@@ -306,7 +291,8 @@ class Accepted(WSProtocol):  # type: ignore[misc]  # picows' stubs do not have i
 
     def _upgrade(self, upgrade: Upgrade, more: bytes) -> None:
         """Go on as a WebSocket; `more` is what came after the head."""
-        self._listener.crowd.introduce(self)
+        assert self._raw is not None
+        self._listener.crowd.introduce(self._raw)
         self._incoming = None
         self._subprotocol = upgrade.subprotocol
         self.websocket = WebSocket(upgrade.begin, self._listener.terms, self._listener.clock)
@@ -340,7 +326,7 @@ class Accepted(WSProtocol):  # type: ignore[misc]  # picows' stubs do not have i
 
 async def listen(
     door: Door,
-    terms: ServerTerms,
+    terms: Terms,
     *,
     host: str,
     port: int,

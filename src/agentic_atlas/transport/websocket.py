@@ -36,19 +36,24 @@ class WebSocket(WSListener):
     Attributes:
         paused: too much waits to be sent; hold back until `Receiver.writable`.
         receiver: who takes what comes, from the end of the handshake on.
+        opened: the handshake was completed, now or in the past.
+        closed: how either side has begun to close, or the connection has ended; None before that.
     """
 
     __slots__ = (  # there may be ten thousand of these
-        "_assembler",
         "_begin",
         "_clock",
         "_close_timer",
-        "_closed",
         "_controls",
+        "_fragments",
+        "_limits",
         "_message_timer",
+        "_most",
         "_raw",
         "_terms",
         "_ws",
+        "closed",
+        "opened",
         "paused",
         "receiver",
     )
@@ -68,14 +73,18 @@ class WebSocket(WSListener):
         """
         self.paused = False
         self.receiver: Receiver | None = None
+        self.opened = False
+        self.closed: Closed | None = None
         self._begin: Callable[[WebSocket], Receiver] | None = begin
         self._terms = terms
         self._clock = clock
         self._ws: WSTransport | None = None
         self._raw: asyncio.Transport | None = None
-        self._closed: Closed | None = None
         self._message_timer: asyncio.TimerHandle | None = None
         self._close_timer: asyncio.TimerHandle | None = None
+        # Most connections never send a fragment or a ping: these are made for those that do.
+        self._fragments: Assembler | None = None
+        self._controls: ControlRate | None = None
         self.limit(terms.limits)
 
     def limit(self, limits: Limits) -> None:
@@ -86,34 +95,40 @@ class WebSocket(WSListener):
                 message_bytes=min(limits.message_bytes, CEILING),
                 fragments=min(limits.fragments, MOST_FRAGMENTS),
             )
-        self._assembler = Assembler(limits)
-        self._controls = ControlRate(limits.control_frames_per_second)
+        self._limits = limits
+        self._most = limits.message_bytes
+        self._fragments = self._controls = None
 
     def send(self, data: bytes) -> None:
         """Send one text frame."""
-        if self._ws is not None and self._closed is None:
+        if self._ws is not None and self.closed is None:
             self._ws.send_reuse_external_bytearray(WSMsgType.TEXT, bytearray(_HEADER) + data, _HEADER)
 
     def ping(self) -> None:
         """Send a ping frame; its answer is told by `Receiver.ponged`."""
-        if self._ws is not None and self._closed is None:
+        if self._ws is not None and self.closed is None:
             self._ws.send_ping()
 
-    def close(self, code: int, reason: bytes = b"", *, why: str = "") -> None:
+    def close(self, code: int, reason: bytes = b"", *, why: str = "", bug: Exception | None = None) -> None:
         """Send a close frame, and end the connection when the peer has answered it or does not."""
-        if self._ws is not None and self._closed is None:
-            self._close(Closed(code, reason, ours=True, why=why))
+        if self._ws is None or self.closed is not None:
+            return
+        self.closed = Closed(code, reason, ours=True, why=why, bug=bug)
+        self._ws.send_close(_any_code(code), reason)
+        # The peer's answer has to be read, or the system would reset the connection and our close frame with it.
+        self.resume_reading()
+        self._abort_later()
 
     def abort(self, why: str) -> None:
         """End the connection now, without a word to a peer that seems to be gone."""
-        if self._closed is None:
-            self._closed = Closed(_ABNORMAL, ours=True, why=why)
+        if self.closed is None:
+            self.closed = Closed(_ABNORMAL, ours=True, why=why)
         if self._raw is not None:
             self._raw.abort()
 
     def pause_reading(self) -> None:
         """Take nothing more from the socket: the peer is slowed down by TCP."""
-        if self._raw is not None and self._closed is None and self._raw.is_reading():
+        if self._raw is not None and self.closed is None and self._raw.is_reading():
             self._raw.pause_reading()
 
     def resume_reading(self) -> None:
@@ -125,30 +140,20 @@ class WebSocket(WSListener):
         """Return the bytes that wait to be sent."""
         return 0 if self._raw is None else self._raw.get_write_buffer_size()
 
-    @property
-    def opened(self) -> bool:
-        """Whether the handshake was completed, now or in the past."""
-        return self._ws is not None
-
-    @property
-    def closing(self) -> bool:
-        """Whether either side has begun to close, or the connection has ended."""
-        return self._closed is not None
-
     async def ended(self) -> Closed:
         """Wait until the connection has ended."""
         assert self._ws is not None
         try:
             await self._ws.wait_disconnected()
         except WSError as error:
-            return self._closed or Closed(_PROTOCOL_ERROR, ours=True, why=str(error))
-        return self._closed or Closed(_ABNORMAL)
+            return self.closed or Closed(_PROTOCOL_ERROR, ours=True, why=str(error))
+        return self.closed or Closed(_ABNORMAL)
 
     def look(self) -> None:
         """See whether picows has found a broken frame and has begun to close."""
-        if self._closed is None and self._ws is not None and self._ws.is_close_frame_sent:
+        if self.closed is None and self._ws is not None and self._ws.is_close_frame_sent:
             error = ProtocolError("a frame is broken", close_code=_PROTOCOL_ERROR, code="bad_frame")
-            self._closed = Closed(_PROTOCOL_ERROR, ours=True, why=error.message)
+            self.closed = Closed(_PROTOCOL_ERROR, ours=True, why=error.message)
             self._abort_later()
             if self.receiver is not None:
                 self.receiver.fail(error)
@@ -159,6 +164,7 @@ class WebSocket(WSListener):
         """Begin."""
         self._ws = transport
         self._raw = transport.underlying_transport
+        self.opened = True
         # They are kept as long as the connection, and nobody asks for them again.
         transport.request.headers.clear()
         transport.response.headers.clear()
@@ -171,14 +177,17 @@ class WebSocket(WSListener):
         if receiver is None or transport.is_disconnected:
             return
         opcode = int(frame.msg_type)  # type: ignore[call-overload]  # a number at run time
-        if self._closed is None and not transport.is_close_frame_sent:
+        if self.closed is None and not transport.is_close_frame_sent:
             try:
                 self._take(receiver, transport, frame, opcode)
             except ProtocolError as error:
                 receiver.fail(error)
                 self.close(error.close_code, encode_reason(error.code), why=error.message)
             except Exception as bug:  # noqa: BLE001 - what a receiver raised by mistake ends this connection alone
-                self._crash(receiver, bug)
+                receiver.crashed(bug)
+                why = f"internal error ({type(bug).__name__})"
+                self.close(_INTERNAL_ERROR, encode_reason("internal"), why=why, bug=bug)
+                receiver.closed()
         if opcode == Opcode.CLOSE:
             # The peer's part in the close, or its own: it sends nothing more, also where it was a wrong one.
             transport.disconnect()
@@ -199,7 +208,7 @@ class WebSocket(WSListener):
     def resume_writing(self) -> None:
         """The peer reads again."""
         self.paused = False
-        if self._closed is None and self.receiver is not None:
+        if self.closed is None and self.receiver is not None:
             self.receiver.writable()
 
     # -- inside
@@ -210,63 +219,56 @@ class WebSocket(WSListener):
                 "a reserved bit is set and no extension is in use", close_code=_PROTOCOL_ERROR, code="reserved_bits"
             )
         payload = frame.get_payload_as_bytes()
+        if opcode == Opcode.TEXT and frame.fin and self._fragments is None and len(payload) <= self._most:
+            receiver.received(payload)
+            return
         if opcode >= Opcode.CLOSE:
             self._control(receiver, transport, opcode, payload)
             return
-        message = self._assembler.feed(opcode, payload, self._clock(), fin=bool(frame.fin))
+        if self._fragments is None:
+            self._fragments = Assembler(self._limits)
+        message = self._fragments.feed(opcode, payload, self._clock(), fin=bool(frame.fin))
         if message is not None:
+            self._fragments = None
             receiver.received(message)
         elif self._message_timer is None:
-            self._watch_message(self._terms.message_within)
+            self._message_timer = _later(self._terms.message_within, self._look_at_message)
 
     def _control(self, receiver: Receiver, transport: WSTransport, opcode: int, payload: bytes) -> None:
         if opcode == Opcode.CLOSE:
             code, reason = read_close(payload)
-            self._closed = Closed(code, reason)
+            self.closed = Closed(code, reason)
             transport.send_close(_any_code(CloseCode.NORMAL if code == _NO_CODE else code))
             receiver.closed(left=True)
             return
+        if self._controls is None:
+            self._controls = ControlRate(self._limits.control_frames_per_second)
         self._controls.count(self._clock())
         if opcode == Opcode.PING:
             transport.send_pong(payload)
         else:
             receiver.ponged()
 
-    def _close(self, closed: Closed) -> None:
-        assert self._ws is not None
-        self._closed = closed
-        self._ws.send_close(_any_code(closed.code), closed.reason)
-        # The peer's answer has to be read, or the system would reset the connection and our close frame with it.
-        self.resume_reading()
-        self._abort_later()
-
-    def _crash(self, receiver: Receiver, bug: Exception) -> None:
-        receiver.crashed(bug)
-        if self._closed is None:
-            why = f"internal error ({type(bug).__name__})"
-            self._close(Closed(_INTERNAL_ERROR, encode_reason("internal"), ours=True, why=why, bug=bug))
-        receiver.closed()
-
-    def _watch_message(self, seconds: float) -> None:
-        self._message_timer = asyncio.get_running_loop().call_later(seconds, self._look_at_message)
-
     def _look_at_message(self) -> None:
         """See whether the message that is not complete yet, if there is one, has had its time."""
         self._message_timer = None
-        began, within = self._assembler.started_at, self._terms.message_within
-        if began is None or self._closed is not None or self._raw is None or self.receiver is None:
+        began = None if self._fragments is None else self._fragments.started_at
+        if began is None or self.closed is not None or self._raw is None or self.receiver is None:
             return
+        within = self._terms.message_within
+        # What comes may not be read, which is not the peer's doing; or another message has begun since.
         left = began + within - self._clock() if self._raw.is_reading() else within
-        if left > 0:
-            # Another message has begun since, or what comes is not read, which is not the peer's doing.
-            self._watch_message(left)
-            return
-        self._watch_message(within)
-        self.receiver.unfinished()
+        self._message_timer = _later(left if left > 0 else within, self._look_at_message)
+        if left <= 0:
+            self.receiver.unfinished()
 
     def _abort_later(self) -> None:
         if self._close_timer is None and self._raw is not None:
-            self._close_timer = asyncio.get_running_loop().call_later(self._terms.close_within, self._raw.abort)
+            self._close_timer = _later(self._terms.close_within, self._raw.abort)
+
+
+def _later(seconds: float, do: Callable[[], object]) -> asyncio.TimerHandle:
+    return asyncio.get_running_loop().call_later(seconds, do)
 
 
 def _any_code(code: int) -> Any:

@@ -52,7 +52,7 @@ def test_a_socket_that_was_closed_underneath_does_not_close_what_has_its_number_
     os.close(number)
     reader, writer = os.pipe()
     assert number in (reader, writer)
-    client._give_up([client._Opened(opened, inode)])
+    client._give_up({opened: inode})
     del opened
     gc.collect()
     os.write(writer, b"still open")

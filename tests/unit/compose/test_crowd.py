@@ -1,11 +1,12 @@
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 from agentic_atlas.compose.crowd import OpenConnections
 
 
-class One:
+class One(asyncio.Transport):
     def __init__(self) -> None:
         self.cut = False
 

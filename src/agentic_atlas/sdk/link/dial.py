@@ -7,7 +7,7 @@ alone. What a server says reaches people's logs only cut short and without contr
 import re
 import socket
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import msgspec
 
@@ -151,30 +151,28 @@ def plain(text: str) -> str:
 
 def refusal(error: client.NotOpened) -> AtlasError:
     """Return the error for what answers there and opens no connection."""
-    match error:
-        case client.LeftUnanswered():
-            return HungUp(error.message)
-        case client.UpgradeRefused():
-            return _refused(error)
-        case _:
-            return NotARouter(error.message)
+    if not error.answered:
+        return HungUp(error.message)
+    if error.headers is None:
+        return NotARouter(error.message)
+    return _refused(error, error.headers)
 
 
-def _refused(answer: client.UpgradeRefused) -> AtlasError:
+def _refused(answer: client.NotOpened, headers: Mapping[str, str]) -> AtlasError:
     status = answer.status
     if status is None:
         return NotARouter("what answers there does not speak HTTP/1.1")
     if status == 101:
         return NotARouter("its WebSocket handshake is not correct")
     said = _said(answer.body)
-    code = answer.headers.get(ERROR_HEADER) or said.code
-    if ERROR_HEADER not in answer.headers and status in _NOT_OURS:
+    code = headers.get(ERROR_HEADER) or said.code
+    if ERROR_HEADER not in headers and status in _NOT_OURS:
         return NotARouter(_OUR_API if said.code else _by_status(status))
     return HandshakeRefused(
         status,
         plain(said.message) or _by_status(status),
         code=code if _CODE.fullmatch(code) else None,
-        retry_after=_seconds(answer.headers.get("Retry-After", "")),
+        retry_after=_seconds(headers.get("Retry-After", "")),
     )
 
 

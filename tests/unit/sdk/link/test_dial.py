@@ -18,7 +18,7 @@ from agentic_atlas.sdk.link.dial import (
     plain,
     refusal,
 )
-from agentic_atlas.transport.client import LeftUnanswered, NotOpened, UpgradeRefused
+from agentic_atlas.transport.client import NotOpened
 
 
 def test_a_refusal_that_another_try_may_not_meet_is_not_final() -> None:
@@ -47,7 +47,8 @@ def test_what_the_system_says_becomes_a_reason(error: OSError, kind: type[AtlasE
 
 
 def answer(status: int | None, body: bytes = b"", **headers: str) -> AtlasError:
-    return refusal(UpgradeRefused(status, {name.replace("_", "-"): value for name, value in headers.items()}, body))
+    said = {name.replace("_", "-"): value for name, value in headers.items()}
+    return refusal(NotOpened("it opens no WebSocket", status=status, headers=said, body=body))
 
 
 OURS = b'{"error": {"code": "token_revoked", "message": "the token\\nhas been revoked"}}'
@@ -80,4 +81,4 @@ def test_what_is_no_router_of_ours_is_said_to_be_none(refused: AtlasError, told:
 
 def test_an_address_that_redirects_is_named_and_not_followed() -> None:
     assert "ROUTER_WS_URL" in answer(302).message
-    assert isinstance(refusal(LeftUnanswered("it hung up without an answer")), HungUp)
+    assert isinstance(refusal(NotOpened("it hung up without an answer", answered=False)), HungUp)
