@@ -12,7 +12,7 @@ from agentic_atlas.cli.options import Json
 from agentic_atlas.errors import ConfigurationError, InvalidInput
 
 if TYPE_CHECKING:
-    from agentic_atlas.cli.reach import Reached
+    from agentic_atlas.protocol.caller.people import WhoAmI
     from agentic_atlas.sdk.credentials import Credentials
 
 PlatformName = Annotated[str, Argument(help="Its address, or a part of it that no other has.")]
@@ -31,7 +31,8 @@ def show_list(*, json: Json = False) -> None:
         output.aside("No network is known here: start one with `atlas up`, or log in with `atlas login URL`.")
     else:
         rows = [
-            ("*" if url == current else "", url, found.state, _user(url, held, found)) for url, found in reached.items()
+            ("*" if url == current else "", url, _state(found), _user(url, held, found))
+            for url, found in reached.items()
         ]
         output.table(("", "platform", "state", "you are"), rows)
     _tell_overriding(current)
@@ -103,9 +104,7 @@ def tell_moved(before: Credentials) -> None:
 
 
 def _dead(held: Credentials) -> list[str]:
-    return [
-        url for url, found in connection.run(reach.reach_all(held.platforms)).items() if found.state == reach.SILENT
-    ]
+    return [url for url, found in connection.run(reach.reach_all(held.platforms)).items() if found == reach.SILENT]
 
 
 def _named(held: Credentials, text: str) -> str:
@@ -133,16 +132,20 @@ def _current(held: Credentials) -> str:
     return next((known for known in held.platforms if held.using(known).is_default(url)), "")
 
 
-def _user(url: str, held: Credentials, found: Reached) -> str:
-    return found.me.user.name if found.me is not None else held.platforms[url].user
+def _state(found: WhoAmI | str) -> str:
+    return found if isinstance(found, str) else "answers"
 
 
-def _facts(url: str, held: Credentials, found: Reached, current: str) -> dict[str, object]:
+def _user(url: str, held: Credentials, found: WhoAmI | str) -> str:
+    return held.platforms[url].user if isinstance(found, str) else found.user.name
+
+
+def _facts(url: str, held: Credentials, found: WhoAmI | str, current: str) -> dict[str, object]:
     return {
         "url": url,
         "current": url == current,
-        "state": found.state,
-        "reachable": found.state != reach.SILENT,
+        "state": _state(found),
+        "reachable": found != reach.SILENT,
         "user": _user(url, held, found),
         "data_dir": held.platforms[url].folder or None,
     }

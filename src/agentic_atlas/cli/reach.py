@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from agentic_atlas.errors import AtlasError, Unauthenticated, Unavailable
@@ -17,37 +16,24 @@ SECONDS = 1.5
 SILENT = "nothing answers"
 
 
-@dataclass(frozen=True)
-class Reached:
-    """What came of asking.
-
-    Attributes:
-        state: a few words for a person.
-        me: who the key is there, when the platform answers and takes it.
-    """
-
-    state: str
-    me: WhoAmI | None = None
-
-
-async def reach(url: str, key: str) -> Reached:
-    """Ask a platform who this key is."""
+async def reach(url: str, key: str) -> WhoAmI | str:
+    """Ask a platform who this key is; return it, or in a few words why nobody is told."""
     import asyncio
 
     from agentic_atlas.cli import connection
 
     try:
         async with asyncio.timeout(SECONDS), connection.connect(url, key, patience=0.0) as atlas:
-            return Reached("answers", await atlas.people.whoami())
+            return await atlas.people.whoami()
     except Unauthenticated:
-        return Reached("does not take the key")
+        return "does not take the key"
     except (Unavailable, TimeoutError):
-        return Reached(SILENT)
+        return SILENT
     except AtlasError as error:
-        return Reached(error.message)
+        return error.message
 
 
-async def reach_all(platforms: Mapping[str, StoredKey]) -> dict[str, Reached]:
+async def reach_all(platforms: Mapping[str, StoredKey]) -> dict[str, WhoAmI | str]:
     """Ask all of them at the same time."""
     import asyncio
 
@@ -59,4 +45,4 @@ async def reach_all(platforms: Mapping[str, StoredKey]) -> dict[str, Reached]:
 async def first_that_answers(platforms: Iterable[tuple[str, StoredKey]]) -> str | None:
     """Return the first of these that answers and takes its key, or None."""
     reached = await reach_all(dict(platforms))
-    return next((url for url, found in reached.items() if found.me is not None), None)
+    return next((url for url, found in reached.items() if not isinstance(found, str)), None)

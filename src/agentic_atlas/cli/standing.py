@@ -115,7 +115,7 @@ async def _elsewhere(held: Credentials, url: str, folder: str) -> tuple[str, boo
     entry = None if default is None or held.is_default(url) else held.entry(default)
     if default is None or entry is None or entry.folder == folder:
         return "", False
-    answers = (await reach(default, entry.api_key)).me is not None
+    answers = not isinstance(await reach(default, entry.api_key), str)
     # Where a network on any free port was, nobody will find it again.
     stays = answers or (held.chosen and not entry.passing)
     return (default if stays else ""), answers
