@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 
 import uvloop
 
-from agentic_atlas.sdk.signals import Decision, Decisions
+from agentic_atlas.sdk.signals import Decisions
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 _STOPPED_AT_ONCE = 130
@@ -44,7 +44,7 @@ async def _until_signal(serve: Callable[[asyncio.Event], Awaitable[None]]) -> No
     decisions = Decisions()
 
     def asked() -> None:
-        if decisions.take() is Decision.SECOND:
+        if decisions.take() == "second":
             os._exit(_STOPPED_AT_ONCE)
         stop.set()
 

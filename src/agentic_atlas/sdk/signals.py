@@ -12,22 +12,15 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from enum import Enum
 from types import FrameType
-from typing import Final
+from typing import Final, Literal, TypeAlias
 
 SAME: Final = 0.5
 """Seconds within which signals are one decision."""
 
 
-class Decision(Enum):
-    """What a signal to stop says."""
-
-    FIRST = "first"
-    SAID_AGAIN = "said again"
-    """It is the first one once more."""
-    SECOND = "second"
-    """Whoever sent it does not want to wait."""
+Decision: TypeAlias = Literal["first", "said again", "second"]
+"""What a signal to stop says: the first one, the same once more, or that whoever sent it does not want to wait."""
 
 
 class Decisions:
@@ -42,8 +35,8 @@ class Decisions:
         now = self._clock()
         if self._first_at is None:
             self._first_at = now
-            return Decision.FIRST
-        return Decision.SAID_AGAIN if now - self._first_at < SAME else Decision.SECOND
+            return "first"
+        return "said again" if now - self._first_at < SAME else "second"
 
 
 @contextmanager
@@ -68,10 +61,10 @@ def stop_signals(
 
     def handle(number: int, _frame: FrameType | None) -> None:
         decision = decisions.take()
-        if decision is Decision.FIRST:
+        if decision == "first":
             watchdog.start()
             ask()
-        elif decision is Decision.SECOND:
+        elif decision == "second":
             end(128 + number)
 
     before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}

@@ -19,8 +19,7 @@ from agentic_atlas.router.settings import RouterSettings
 from agentic_atlas.sdk.link.link import LinkThread
 from agentic_atlas.sdk.link.settings import Runtime, Timeouts
 from tests.held_backend import Record
-from tests.integration.router.doors import QUICK as DOOR
-from tests.integration.router.doors import agent, door, until
+from tests.integration.router.doors import CALM, agent, door, until
 from tests.integration.sdk.dialogues import PATIENCE, Lines, Recorder, linked
 
 EVENTS = 5
@@ -252,7 +251,7 @@ async def test_many_threads_may_post_while_the_wire_is_cut() -> None:
 
 
 BEAT, TICK = 0.4, 0.05
-BEATING = replace(DOOR, beat_every=BEAT, silent_beats=RouterSettings().silent_beats, tick=TICK)
+BEATING = replace(CALM, beat_every=BEAT, silent_beats=RouterSettings().silent_beats, tick=TICK)
 
 
 async def test_an_agent_finds_a_connection_that_carries_nothing_and_loses_no_task() -> None:

@@ -5,7 +5,8 @@ from collections.abc import Mapping
 import msgspec
 
 from agentic_atlas.errors import InvalidInput
-from agentic_atlas.sdk.forms.plain import NoJsonForm, json_text, plain
+from agentic_atlas.sdk.forms.plain import json_text, plain
+from agentic_atlas.sdk.forms.simpler import NoJsonForm
 
 
 def encode_input(fields: Mapping[str, object]) -> bytes:

@@ -13,8 +13,8 @@ from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue, JsonSchema
 from pydantic_core import core_schema
 
 from agentic_atlas.sdk.forms.names import with_all_names
-from agentic_atlas.sdk.forms.plain import NoJsonForm
 from agentic_atlas.sdk.forms.rules import BASE64, OURS
+from agentic_atlas.sdk.forms.simpler import NoJsonForm
 
 INPUT: Final = "SkillInput"
 """Name of the model that stands for a skill's input."""

@@ -7,39 +7,17 @@ plain already is passed over quickly and not copied.
 
 import math
 from collections.abc import Callable, Iterable
-from typing import Any, Final, NoReturn, TypeAlias
+from typing import Any, Final
 
 import msgspec
 
-from agentic_atlas.sdk.forms.simpler import Unwritable, simpler
+from agentic_atlas.sdk.forms.simpler import NoJsonForm, Path, simpler
 from agentic_atlas.sdk.text import describe
-
-Path: TypeAlias = tuple[str | int, ...]
 
 _AS_THEY_ARE: Final = frozenset({str, int, bool, type(None), msgspec.Raw})
 _TEXT: Final = frozenset({str})
 _FLOATS: Final = frozenset({float})
 _TRUTHS: Final = {True: "true", False: "false"}
-
-
-class NoJsonForm(Exception):
-    """A value, or a part of it, cannot be written as JSON.
-
-    Attributes:
-        path: names and numbers that lead to the part.
-        pointer: the same as a JSON Pointer (RFC 6901); empty for the whole.
-        reason: half a sentence: what it is, and what to give instead.
-    """
-
-    def __init__(self, path: Path, reason: str) -> None:
-        self.path = path
-        self.pointer = "".join("/" + str(step).replace("~", "~0").replace("/", "~1") for step in path)
-        self.reason = reason
-        super().__init__(f"{self.pointer or 'the whole value'}: {reason}")
-
-    def raise_below(self, *steps: str | int) -> NoReturn:
-        """Raise the same of what holds the value at these steps."""
-        raise NoJsonForm((*steps, *self.path), self.reason) from self.__cause__
 
 
 def plain(value: object, typed: Callable[[object], object], *, finite: bool = True) -> object:
@@ -143,8 +121,6 @@ class _Writing:
     def _simpler(self, value: object) -> object:
         try:
             return simpler(value, self._typed)
-        except Unwritable as error:
-            raise NoJsonForm((), str(error)) from error.__cause__
         except (NoJsonForm, RecursionError):
             raise
         except Exception as error:  # serialisers of the user's types run here and may raise anything

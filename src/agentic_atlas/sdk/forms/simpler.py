@@ -7,19 +7,36 @@ from enum import Enum
 from functools import singledispatch
 from pathlib import PurePath
 from types import GeneratorType
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, NoReturn, TypeAlias
 
 import msgspec
 
 from agentic_atlas.sdk.forms import base64_text
 
+Path: TypeAlias = tuple[str | int, ...]
 Typed: TypeAlias = Callable[[object], object]
 
 WOULD_BE_STARS: Final = "it is a secret, which would arrive as stars: give its get_secret_value()"
 
 
-class Unwritable(Exception):
-    """A value that has no JSON form; its text says why, and what to give instead."""
+class NoJsonForm(Exception):
+    """A value, or a part of it, cannot be written as JSON.
+
+    Attributes:
+        path: names and numbers that lead to the part.
+        pointer: the same as a JSON Pointer (RFC 6901); empty for the whole.
+        reason: half a sentence: what it is, and what to give instead.
+    """
+
+    def __init__(self, path: Path, reason: str) -> None:
+        self.path = path
+        self.pointer = "".join("/" + str(step).replace("~", "~0").replace("/", "~1") for step in path)
+        self.reason = reason
+        super().__init__(f"{self.pointer or 'the whole value'}: {reason}")
+
+    def raise_below(self, *steps: str | int) -> NoReturn:
+        """Raise the same of what holds the value at these steps."""
+        raise NoJsonForm((*steps, *self.path), self.reason) from self.__cause__
 
 
 @singledispatch
@@ -27,12 +44,12 @@ def simpler(value: object, typed: Typed) -> object:
     """Return what a value stands for, one step nearer to JSON; `typed` writes objects of Pydantic's.
 
     Raises:
-        Unwritable: it has no JSON form.
+        NoJsonForm: it has no JSON form.
         Exception: what its own serializer raises.
     """
     kind = type(value)
     if hasattr(kind, "get_secret_value"):
-        raise Unwritable(WOULD_BE_STARS)
+        raise NoJsonForm((), WOULD_BE_STARS)
     if hasattr(kind, "__pydantic_serializer__"):
         return typed(value)
     if dataclasses.is_dataclass(kind):
@@ -57,7 +74,7 @@ def _known_to_pydantic(value: object, typed: Typed) -> object:
         return typed(value)
     except Exception:  # noqa: BLE001 - a class that nobody knows
         fix = "give text, numbers, lists, mappings, dataclasses or models"
-        raise Unwritable(f"{type(value).__name__} has no JSON form: {fix}") from None
+        raise NoJsonForm((), f"{type(value).__name__} has no JSON form: {fix}") from None
 
 
 @simpler.register(str)
@@ -78,7 +95,7 @@ def _(value: float, _: Typed) -> float:
 @simpler.register(Decimal)
 def _(value: Decimal, _: Typed) -> str:
     if not value.is_finite():
-        raise Unwritable(f"the decimal {value} is no number of JSON: give None, or text")
+        raise NoJsonForm((), f"the decimal {value} is no number of JSON: give None, or text")
     return str(value)
 
 

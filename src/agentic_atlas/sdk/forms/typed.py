@@ -11,9 +11,9 @@ from pydantic_core import PydanticSerializationError, SchemaError, SchemaSeriali
 from pydantic_core.core_schema import CoreConfig
 
 from agentic_atlas.sdk.forms.json_schema import SchemaGenerator
-from agentic_atlas.sdk.forms.plain import NoJsonForm, Path, json_text, plain
+from agentic_atlas.sdk.forms.plain import json_text, plain
 from agentic_atlas.sdk.forms.rules import built_anew, with_our_forms
-from agentic_atlas.sdk.forms.simpler import WOULD_BE_STARS
+from agentic_atlas.sdk.forms.simpler import WOULD_BE_STARS, NoJsonForm, Path
 
 Mode: TypeAlias = Literal["validation", "serialization"]
 

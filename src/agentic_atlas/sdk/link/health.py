@@ -27,10 +27,22 @@ _LIBRARIES = tuple({sysconfig.get_path(name) for name in ("stdlib", "platstdlib"
 
 
 class LoopLag:
-    """Measures how late the handlers' loop is. All but `pong` belongs to the link's thread."""
+    """Measures how late the handlers' loop is, and finds the few moments that matter in it.
 
-    def __init__(self, clock: Callable[[], float], thread_id: int) -> None:
+    All but `pong` belongs to the link's thread.
+
+    Attributes:
+        crossed: with the last reading the loop got blocked, or free again: the router should know at once.
+        warns: it was time for a warning.
+    """
+
+    def __init__(self, clock: Callable[[], float], thread_id: int, timeouts: Timeouts) -> None:
+        self.crossed = self.warns = False
         self._clock = clock
+        self._threshold = timeouts.lag
+        self._again = timeouts.lag_again
+        self._blocked = False
+        self._warned_at = float("-inf")
         self._asked = 0
         """Number of the last question, which is its token."""
         self._asked_at = self._answered_at = clock()
@@ -58,29 +70,15 @@ class LoopLag:
         open_still = self._answered != self._asked
         return (self._clock() if open_still else self._answered_at) - self._asked_at
 
-
-class LagThreshold:
-    """Finds the few moments that matter in the lag.
-
-    Attributes:
-        crossed: with the last reading the loop got blocked, or free again: the router should know at once.
-        warns: it was time for a warning.
-    """
-
-    def __init__(self, seconds: float, again: float) -> None:
-        self.crossed = self.warns = False
-        self._seconds = seconds
-        self._again = again
-        self._blocked = False
-        self._warned_at = float("-inf")
-
-    def read(self, lag: float, now: float) -> None:
-        """Take a reading; both in seconds."""
-        blocked = lag > self._seconds
+    def read(self) -> float:
+        """Take a reading; return the lag."""
+        now, lag = self._clock(), self.seconds()
+        blocked = lag > self._threshold
         self.crossed, self._blocked = blocked is not self._blocked, blocked
         self.warns = blocked and now - self._warned_at >= self._again
         if self.warns:
             self._warned_at = now
+        return lag
 
 
 class SleepDetector:
@@ -129,7 +127,6 @@ class ProcessHealth:
         self._lag = lag
         self._ping = ping
         self._skills = skills
-        self._threshold = LagThreshold(timeouts.lag, timeouts.lag_again)
         self._runtime = runtime
         self._sleep = SleepDetector(runtime.wall(), runtime.clock(), timeouts.jump)
         self._backlog = backlog
@@ -150,11 +147,10 @@ class ProcessHealth:
         """Look once."""
         now = self._runtime.clock()
         self.slept = self._sleep.slept(self._runtime.wall(), now)
-        lag = self._lag.seconds()
-        self._threshold.read(lag, now)
-        self.crossed = self._threshold.crossed
+        lag = self._lag.read()
+        self.crossed = self._lag.crossed
         # In sleep all loops stand still: that is not a handler's doing.
-        if self._threshold.warns and not self.slept:
+        if self._lag.warns and not self.slept:
             self._log.warning(blocked(self._skills(), lag, self._lag.thread_id))
         question = self._lag.ask()
         if question is not None:

@@ -72,7 +72,7 @@ class LinkThread:
         self._log: logs.Log = log or logs.logger()
         self._timeouts = timeouts or Timeouts()
         self._runtime = runtime or Runtime()
-        self._lag = LoopLag(self._runtime.clock, threading.get_ident())
+        self._lag = LoopLag(self._runtime.clock, threading.get_ident(), self._timeouts)
         self._spool = self._runtime.spool
         self._ledger = Ledger(spool=self._spool, clock=self._runtime.clock, keep_back=True)
         self._thread = threading.Thread(target=self._run, name="atlas-link", daemon=True)

@@ -16,7 +16,8 @@ from msgspec import Raw
 from agentic_atlas.errors import AtlasError, InvalidInput, PayloadTooLarge, TaskError
 from agentic_atlas.protocol import codes
 from agentic_atlas.protocol.messages import NULL, Fault, Outcome
-from agentic_atlas.sdk.forms.plain import NoJsonForm, json_text
+from agentic_atlas.sdk.forms.plain import json_text
+from agentic_atlas.sdk.forms.simpler import NoJsonForm
 from agentic_atlas.sdk.forms.typed import json_value
 from agentic_atlas.sdk.runner.process import ProcessDied
 from agentic_atlas.sdk.skills.context import Rejected

@@ -17,7 +17,7 @@ from agentic_atlas.protocol.codec import ProtocolError, check_nesting
 from agentic_atlas.protocol.messages import NULL, Limits
 from agentic_atlas.protocol.schemas import SCHEMA_BYTES, SchemaRefused, cost_of
 from agentic_atlas.sdk.forms.json_schema import INPUT
-from agentic_atlas.sdk.forms.plain import NoJsonForm
+from agentic_atlas.sdk.forms.simpler import NoJsonForm
 from agentic_atlas.sdk.forms.typed import UNKNOWN, TypeForm
 from agentic_atlas.sdk.skills.context import Context
 from agentic_atlas.sdk.skills.parameters import Declaration, Function, Parameter, read_parameters

@@ -196,7 +196,7 @@ class FileSpool:
             swept = spool_folder.sweep(self._folder, now - self._bounds.seconds)
             chosen = replace(chosen, too_old=chosen.too_old + swept)
         except OSError as error:
-            self._fails(error)
+            self._cannot_be_used(error)
         self._tell(chosen)
         results = (LeftResult(one.process, one.result(), max(0.0, now - one.at)) for one in chosen.results)
         return Handover(chosen.processes, tuple(results))
@@ -249,21 +249,24 @@ class FileSpool:
     def _write_waiting(self) -> None:
         try:
             while self._waiting:
-                key = next(iter(self._waiting))
-                self._write(result_record(self._process, self._waiting[key][1], self._waiting[key][0]))
+                (key, (result, at)) = next(iter(self._waiting.items()))
+                if not self._write(result_record(self._process, at, result)):
+                    fix = "they are written as soon as the router acknowledges some"
+                    return self._fails("too many wait on disk already", fix)
                 del self._waiting[key]
         except OSError as error:
-            self._fails(error)
-        else:
-            self._works()
+            return self._cannot_be_used(error)
+        return self._works()
 
-    def _write(self, record: ResultRecord) -> None:
+    def _write(self, record: ResultRecord) -> bool:
+        """Write a record; False when more are there than may be."""
         if self._journal is None:
             self._journal = spool_folder.create(self._folder, self._process)
         data = encode(record)
         if len(self._numbers) >= self._bounds.results or self._journal.living + len(data) > self._bounds.nbytes:
-            raise _Full
+            return False
         self._numbers[record.key] = self._journal.append(data)
+        return True
 
     def _remove(self, number: int) -> None:
         assert self._journal is not None
@@ -271,18 +274,16 @@ class FileSpool:
             self._journal.remove(number)
         except OSError as error:
             # It may be delivered once more by the next process; the router knows that it has it.
-            self._fails(error)
+            self._cannot_be_used(error)
 
-    def _fails(self, error: OSError) -> None:
-        if self._failing:
-            return
-        self._failing = True
-        if isinstance(error, _Full):
-            why, fix = "too many wait on disk already", "they are written as soon as the router acknowledges some"
-        else:
-            why = f"{self._folder} cannot be used ({error.strerror or type(error).__name__})"
-            fix = "make room there, name another folder with ATLAS_SPOOL, or turn this off with ATLAS_SPOOL=off"
-        self._log.warning(f"results are kept in memory only, and end with this process: {why}; {fix}")
+    def _cannot_be_used(self, error: OSError) -> None:
+        fix = "make room there, name another folder with ATLAS_SPOOL, or turn this off with ATLAS_SPOOL=off"
+        self._fails(f"{self._folder} cannot be used ({error.strerror or type(error).__name__})", fix)
+
+    def _fails(self, why: str, fix: str) -> None:
+        if not self._failing:
+            self._failing = True
+            self._log.warning(f"results are kept in memory only, and end with this process: {why}; {fix}")
 
     def _works(self) -> None:
         if self._failing:
@@ -297,10 +298,6 @@ class FileSpool:
             self._log.warning(f"results of earlier processes older than {days:g} days: {chosen.too_old}; dropped")
         if chosen.too_many:
             self._log.warning(f"results of earlier processes over the bounds: {chosen.too_many}; dropped")
-
-
-class _Full(OSError):
-    """More than the bounds."""
 
 
 def _records(journal: Journal) -> Iterator[Record]:

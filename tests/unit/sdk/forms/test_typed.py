@@ -27,7 +27,7 @@ from pydantic import (
 )
 from typing_extensions import TypedDict
 
-from agentic_atlas.sdk.forms.plain import NoJsonForm
+from agentic_atlas.sdk.forms.simpler import NoJsonForm
 from agentic_atlas.sdk.forms.typed import TypeForm, json_value
 
 BYTES = {"type": "string", "format": "byte", "contentEncoding": "base64"}

@@ -7,7 +7,7 @@ import threading
 
 import pytest
 
-from agentic_atlas.sdk.link.health import LagThreshold, LoopLag, ProcessHealth, SleepDetector, blocked, where
+from agentic_atlas.sdk.link.health import LoopLag, ProcessHealth, SleepDetector, blocked, where
 from agentic_atlas.sdk.link.session import Backlog
 from agentic_atlas.sdk.link.settings import Runtime, Timeouts
 from tests.unit.sdk.memory_wire import Lines
@@ -25,7 +25,7 @@ class Clock:
 
 def test_one_question_at_a_time_and_the_lag_is_its_age() -> None:
     clock = Clock()
-    lag = LoopLag(clock, 1)
+    lag = LoopLag(clock, 1, Timeouts())
     assert lag.seconds() == 0.0
     question = lag.ask()
     clock.now += 3.0
@@ -40,7 +40,7 @@ def test_one_question_at_a_time_and_the_lag_is_its_age() -> None:
 
 def test_an_answer_tells_the_thread_and_counts_once() -> None:
     clock = Clock()
-    lag = LoopLag(clock, 1)
+    lag = LoopLag(clock, 1, Timeouts())
     question = lag.ask()
     lag.pong("something else")
     assert lag.thread_id == 1
@@ -52,11 +52,23 @@ def test_an_answer_tells_the_thread_and_counts_once() -> None:
 
 
 def test_only_crossings_and_a_first_moment_matter() -> None:
-    threshold = LagThreshold(2.0, again=30.0)
-    seen = []
-    for lag, now in ((0.1, 0.0), (2.5, 1.0), (3.5, 2.0), (31.5, 31.0), (0.0, 32.0), (2.1, 40.0), (23.0, 62.0)):
-        threshold.read(lag, now)
-        seen.append({name for name in ("crossed", "warns") if getattr(threshold, name)})
+    clock = Clock()
+    lag = LoopLag(clock, 1, Timeouts(lag=2.0, lag_again=30.0))
+    seen: list[set[str]] = []
+
+    def reads_at(now: float) -> None:
+        clock.now = now
+        lag.read()
+        seen.append({name for name in ("crossed", "warns") if getattr(lag, name)})
+
+    clock.now = 0.0
+    question = lag.ask()
+    for now in (0.1, 2.5, 3.5, 32.6):
+        reads_at(now)
+    lag.pong(question)
+    lag.ask()
+    for now in (32.6, 35.0, 62.6):
+        reads_at(now)
     assert seen == [set(), {"crossed", "warns"}, set(), {"warns"}, {"crossed"}, {"crossed"}, {"warns"}]
 
 
@@ -129,7 +141,7 @@ def test_clocks_that_drift_apart_or_stand_still_are_noticed_once(wall: float, mo
 
 def test_a_tick_asks_the_loop_one_question_and_warns_of_one_that_does_not_answer() -> None:
     clock, log, asked = Clock(), Lines(), []
-    lag = LoopLag(clock, threading.get_ident())
+    lag = LoopLag(clock, threading.get_ident(), Timeouts())
     runtime = Runtime(clock=clock, wall=clock)
     backlog = Backlog(most=10)
     health = ProcessHealth(
@@ -155,7 +167,7 @@ def test_a_tick_asks_the_loop_one_question_and_warns_of_one_that_does_not_answer
 
 def test_a_machine_that_slept_is_no_loop_that_hangs() -> None:
     clock, log = Clock(), Lines()
-    lag = LoopLag(clock, 1)
+    lag = LoopLag(clock, 1, Timeouts())
     runtime = Runtime(clock=clock, wall=clock)
     health = ProcessHealth(lag, lambda _: None, list, Backlog(), timeouts=Timeouts(), runtime=runtime, log=log)
     health.tick()
@@ -166,5 +178,7 @@ def test_a_machine_that_slept_is_no_loop_that_hangs() -> None:
 
 def test_the_process_tells_what_it_takes_of_the_machine() -> None:
     runtime = Runtime(clock=Clock(), wall=Clock())
-    health = ProcessHealth(LoopLag(Clock(), 1), id, list, Backlog(), timeouts=Timeouts(), runtime=runtime, log=Lines())
+    health = ProcessHealth(
+        LoopLag(Clock(), 1, Timeouts()), id, list, Backlog(), timeouts=Timeouts(), runtime=runtime, log=Lines()
+    )
     assert health.vitals().memory > 1_000_000
