@@ -15,7 +15,7 @@ from agentic_atlas.backend.domain.lifecycle import Change
 from agentic_atlas.backend.domain.records import Task, TaskEvent, TaskEventKind, TaskFailure
 from agentic_atlas.backend.store.rows import TASKS
 from agentic_atlas.backend.store.tables import events, network, tasks
-from agentic_atlas.backend.store.writer import Add, ChangeTask, ClaimSlots, Operation, Statement, Writer
+from agentic_atlas.backend.store.writer import Operation, Writer, add_task, change_task, claim_slots, statement
 from agentic_atlas.protocol.inside.messages import InstanceRef
 from tests.conformance.store.samples import LIBRARY, NOW, submitted
 from tests.unit.backend.store.conftest import new_engine
@@ -61,17 +61,19 @@ def rename_all(connection: Connection) -> int:
 NUMBERS = st.integers(0, 5)
 OPERATIONS = st.one_of(
     st.builds(
-        lambda number, key, priority: Add(submitted(number, idempotency_key=key, priority=priority)),
+        lambda number, key, priority: add_task(submitted(number, idempotency_key=key, priority=priority)),
         NUMBERS,
         st.sampled_from([None, None, "a", "b"]),
         st.integers(0, 2),
     ),
-    st.builds(lambda number, decide: ChangeTask(f"task_{number:08}", decide), NUMBERS, st.sampled_from(DECISIONS)),
+    st.builds(lambda number, decide: change_task(f"task_{number:08}", decide), NUMBERS, st.sampled_from(DECISIONS)),
     st.builds(
-        lambda count: ClaimSlots(LIBRARY.id, tuple(InstanceRef(LIBRARY.id, f"inst_{n}", 1) for n in range(count)), NOW),
+        lambda count: claim_slots(
+            LIBRARY.id, tuple(InstanceRef(LIBRARY.id, f"inst_{n}", 1) for n in range(count)), NOW
+        ),
         st.integers(0, 3),
     ),
-    st.builds(Statement, st.sampled_from([count_tasks, write_and_fail, rename_all])),
+    st.builds(statement, st.sampled_from([count_tasks, write_and_fail, rename_all])),
 )
 
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
-from typing import Any
+import sqlite3
+from collections.abc import Awaitable, Callable
 
 import msgspec
 import pytest
-from sqlalchemy import Connection, Engine, event
+from sqlalchemy import Engine, event
 
 from agentic_atlas.backend.ports import Store, TaskFilter
 from agentic_atlas.backend.rights import Visible
@@ -149,45 +149,41 @@ LISTS |= {name: listed for state in sorted(set(TaskState) - LEASED) for name, li
 async def plans_of(use: Callable[[Store], Awaitable[object]]) -> list[str]:
     """Return the steps in the plans of all queries that a use of the store runs."""
     steps: list[str] = []
-
-    def explain(connection: Connection, statement: str, parameters: Sequence[Any]) -> None:
-        plan = connection.connection.cursor().execute(f"EXPLAIN QUERY PLAN {statement}", parameters)
-        steps.extend(row[3] for row in plan.fetchall())
-
-    await watch(use, explain)
+    await watch(use, lambda driver, text: steps.extend(row[3] for row in driver.execute(f"EXPLAIN QUERY PLAN {text}")))
     return steps
 
 
 async def statements_of(use: Callable[[Store], Awaitable[object]]) -> list[str]:
     """Return the text of all queries that a use of the store runs."""
     texts: list[str] = []
-    await watch(use, lambda _, statement, __: texts.append(statement))
+    await watch(use, lambda _, text: texts.append(text))
     return texts
 
 
-async def watch(
-    use: Callable[[Store], Awaitable[object]], look: Callable[[Connection, str, Sequence[Any]], object]
-) -> None:
-    """Look at each query that a use of the store runs, before it does."""
-    watching = False
+async def watch(use: Callable[[Store], Awaitable[object]], look: Callable[[sqlite3.Connection, str], object]) -> None:
+    """Look at each query that a use of the store has run, as the driver was given it."""
+    drivers: list[sqlite3.Connection] = []
 
-    def each(
-        connection: Connection, cursor: Any, statement: str, parameters: Sequence[Any], context: object, many: bool
-    ) -> None:
-        if watching and statement.startswith("SELECT"):
-            look(connection, statement, parameters)
+    def collect(driver: sqlite3.Connection, _: object) -> None:
+        drivers.append(driver)
 
-    event.listen(Engine, "before_cursor_execute", each)
+    event.listen(Engine, "connect", collect)
     try:
         async with open_store(None, clock=lambda: NOW, ids=Numbered()) as store:
+            (driver,) = drivers
             await populate(store)
             await store.agents.add(LIBRARY_OF_BOB)
             await store.tasks.add(submitted(1))
             await store.tokens.revoke("tok_none", NOW)  # after a statement, the writer has to read tasks again
-            watching = True
+            ran: list[str] = []
+            driver.set_trace_callback(ran.append)
             await use(store)
+            driver.set_trace_callback(None)
+            for text in ran:
+                if text.startswith("SELECT"):
+                    look(driver, text)
     finally:
-        event.remove(Engine, "before_cursor_execute", each)
+        event.remove(Engine, "connect", collect)
 
 
 PAYLOADS = ("input", "output", "error_detail", "dialogue")

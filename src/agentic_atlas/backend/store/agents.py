@@ -10,7 +10,7 @@ from agentic_atlas.backend.ports import MOST_INSTANCES, Write
 from agentic_atlas.backend.store.readers import Readers
 from agentic_atlas.backend.store.rows import AGENTS, INSTANCES, SKILLS
 from agentic_atlas.backend.store.tables import agents, instances, skills, tokens
-from agentic_atlas.backend.store.writer import Statement, Writer
+from agentic_atlas.backend.store.writer import Writer, statement
 from agentic_atlas.errors import Conflict, NotFound
 
 
@@ -23,7 +23,7 @@ class SqlAgents:
 
     async def add(self, agent: AgentRecord) -> None:
         """See the port."""
-        if not await self._writer.submit(Statement(lambda connection: _add(connection, agent))):
+        if not await self._writer.submit(statement(lambda connection: _add(connection, agent))):
             raise Conflict(f"{agent.owner} has an agent {agent.name} already", code="agent_exists")
 
     async def get(self, agent_id: str) -> AgentRecord | None:
@@ -47,11 +47,11 @@ class SqlAgents:
             values["description"] = description
         if disabled_at is not None:
             values["disabled_at"] = disabled_at or None
-        return await self._writer.submit(Statement(lambda connection: _update(connection, agent_id, values)))
+        return await self._writer.submit(statement(lambda connection: _update(connection, agent_id, values)))
 
     async def delete(self, agent_id: str) -> bool:
         """See the port."""
-        return await self._writer.submit(Statement(lambda connection: _delete(connection, agent_id)))
+        return await self._writer.submit(statement(lambda connection: _delete(connection, agent_id)))
 
     async def skills(self, agent_id: str) -> list[SkillRecord]:
         """See the port."""
@@ -68,31 +68,31 @@ class SqlAgents:
     async def register(self, instance: Instance, description: str, skills: Sequence[SkillRecord]) -> Instance:
         """See the port. Raises NotFound without the agent or token, Conflict when the id is another agent's."""
         return await self._writer.submit(
-            Statement(lambda connection: _register(connection, instance, description, skills))
+            statement(lambda connection: _register(connection, instance, description, skills))
         )
 
     def come_back(self, instance: Instance) -> Write[None]:
         """See the port."""
-        return self._writer.submit(Statement(lambda connection: _come_back(connection, instance)))
+        return self._writer.submit(statement(lambda connection: _come_back(connection, instance)))
 
     async def declare(self, agent_id: str, skills: Sequence[SkillRecord]) -> None:
         """See the port."""
-        await self._writer.submit(Statement(lambda connection: _declare(connection, agent_id, skills)))
+        await self._writer.submit(statement(lambda connection: _declare(connection, agent_id, skills)))
 
     async def depart(self, instance_id: str, generation: int, now: float, seen: float | None = None) -> None:
         """See the port."""
         heard = now if seen is None else seen
         await self._writer.submit(
-            Statement(lambda connection: _depart(connection, instance_id, generation, now, heard))
+            statement(lambda connection: _depart(connection, instance_id, generation, now, heard))
         )
 
     async def seen(self, heard: Mapping[str, float]) -> None:
         """See the port."""
-        await self._writer.submit(Statement(lambda connection: _seen(connection, heard)))
+        await self._writer.submit(statement(lambda connection: _seen(connection, heard)))
 
     async def depart_all(self, now: float) -> list[str]:
         """See the port."""
-        return await self._writer.submit(Statement(lambda connection: _depart_all(connection, now)))
+        return await self._writer.submit(statement(lambda connection: _depart_all(connection, now)))
 
 
 def _add(connection: Connection, agent: AgentRecord) -> bool:

@@ -6,18 +6,19 @@ there are.
 """
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from functools import lru_cache
-from itertools import zip_longest
+from functools import cache
 from typing import Any, NamedTuple, TypeAlias
 
 from sqlalchemy import (
     ColumnElement,
     Connection,
     Dialect,
+    LargeBinary,
     Select,
     bindparam,
+    cast,
     func,
-    literal,
+    literal_column,
     null,
     or_,
     select,
@@ -28,10 +29,11 @@ from agentic_atlas.backend.domain.names import TASK, earliest
 from agentic_atlas.backend.ports import MOST_MESSAGE, Summary, TaskFilter
 from agentic_atlas.backend.rights import Tie
 from agentic_atlas.backend.store.rows import TASKS
+from agentic_atlas.backend.store.statements import Lookup, Query
 from agentic_atlas.backend.store.tables import HELD, RESTING, UNHELD, agents, tasks
 from agentic_atlas.protocol.tasks import LEASED, TaskState
 
-Columns: TypeAlias = Sequence[ColumnElement[object]]
+Columns: TypeAlias = Sequence[ColumnElement[Any]]
 Condition: TypeAlias = ColumnElement[bool]
 
 _APART = 60.0
@@ -39,12 +41,23 @@ _APART = 60.0
 
 _BRANCHES = 100
 """Parts of one union; SQLite takes at most 500."""
+_PAGE = 1024
+"""Tasks that are read by one query: more than a list shows."""
 
-NO_INPUT: dict[str, ColumnElement[Any]] = {"input": literal(b"").label("input")}
+
+def _text(content: str) -> ColumnElement[bytes]:
+    """Return bytes that stand in the statement itself."""
+    return cast(literal_column(f"'{content}'"), LargeBinary)
+
+
+_BEGINNING = func.substr(tasks.c.error_message, literal_column("1"), literal_column(str(MOST_MESSAGE)))
+NO_INPUT: dict[str, ColumnElement[Any]] = {"input": _text("").label("input")}
 _NO_PAYLOAD: dict[str, ColumnElement[Any]] = NO_INPUT | {
     "output": null().label("output"),
-    "error_detail": literal(b"null").label("error_detail"),
-    "error_message": func.substr(tasks.c.error_message, 1, MOST_MESSAGE).label("error_message"),
+    "error_detail": _text("null").label("error_detail"),
+    "error_message": func.substr(tasks.c.error_message, literal_column("1"), literal_column(str(MOST_MESSAGE))).label(
+        "error_message"
+    ),
     "dialogue": null().label("dialogue"),
 }
 _SIZES: Columns = [func.length(column).label(f"{column.name}_bytes") for column in (tasks.c.input, tasks.c.output)]
@@ -53,33 +66,23 @@ _SUMMARY: Columns = [*(_NO_PAYLOAD.get(column.name, column) for column in TASKS.
 
 
 def summaries(connection: Connection, ids: Sequence[str]) -> list[Summary]:
-    """Those of these tasks that there are, newest first, without their payloads."""
-    if not ids:
-        return []
-    found = _page(connection.dialect, 1 << (len(ids) - 1).bit_length()).all(connection, ids)
-    return [Summary(TASKS.value(row), row.input_bytes, row.output_bytes) for row in found]
+    """Those of these tasks that there are, without their payloads; the ids come newest first, and so do they."""
+    queries = _page(connection.dialect).of([(id_,) for id_ in ids])
+    return [
+        Summary(TASKS.value(row), *row[-len(_SIZES) :])
+        for query, given in queries
+        for row in query.all(connection, given)
+    ]
 
 
-class _Page:
-    """Reads summaries by their ids: compiled once, for that takes longer than to read a page."""
-
-    def __init__(self, dialect: Dialect, size: int) -> None:
-        self._ids = [f"id_{number}" for number in range(size)]
-        query = select(*_SUMMARY).where(tasks.c.id.in_([bindparam(name) for name in self._ids]))
-        compiled: Any = query.order_by(tasks.c.id.desc()).compile(dialect=dialect)
-        self._text = str(compiled)
-        self._fixed = dict(compiled.params)
-        self._order = tuple(compiled.positiontup) if compiled.positional else None
-
-    def all(self, connection: Connection, ids: Sequence[str]) -> Sequence[Any]:
-        """Return the rows of these tasks; more ids than are given are the last one again."""
-        named = zip_longest(self._ids, ids, fillvalue=ids[-1])
-        values = self._fixed | dict(named)
-        given = values if self._order is None else tuple(values[name] for name in self._order)
-        return connection.exec_driver_sql(self._text, given).fetchall()
+@cache
+def _page(dialect: Dialect) -> Lookup:
+    """Return what reads summaries by their ids: compiled once, for that takes longer than to read a page."""
+    return Lookup(dialect, _by_ids, width=1, most=_PAGE)
 
 
-_page = lru_cache(maxsize=16)(_Page)
+def _by_ids(names: Sequence[str]) -> Query:
+    return select(*_SUMMARY).where(tasks.c.id.in_([bindparam(name) for name in names])).order_by(tasks.c.id.desc())
 
 
 def newest(connection: Connection, which: TaskFilter, limit: int, before: str | None) -> list[Summary]:
@@ -90,7 +93,7 @@ def newest(connection: Connection, which: TaskFilter, limit: int, before: str | 
     found: set[str] = set()
     for start in range(0, len(parts), _BRANCHES):
         found.update(connection.scalars(union_all(*(select(part.c.id) for part in parts[start : start + _BRANCHES]))))
-    return summaries(connection, sorted(found)[-limit:])
+    return summaries(connection, sorted(found, reverse=True)[:limit])
 
 
 class _By(NamedTuple):

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from agentic_atlas.backend.store.errors import AWAY, domain_error
-from agentic_atlas.backend.store.writer import Statement, Writer
+from agentic_atlas.backend.store.writer import Writer, statement
 from agentic_atlas.errors import Busy, Unavailable
 
 T = TypeVar("T")
@@ -77,7 +77,7 @@ class WriterReaders:
 
     async def run(self, query: Callable[[Connection], T]) -> T:
         """Run the query when its turn comes."""
-        return await self._writer.submit(Statement(query))
+        return await self._writer.submit(statement(query))
 
     def close(self) -> None:
         """Nothing of its own to stop."""

@@ -9,6 +9,7 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from enum import Enum, auto
+from functools import partial
 from pathlib import Path
 
 from sqlalchemy import Connection, Engine, QueuePool, StaticPool, create_engine, event
@@ -147,7 +148,7 @@ def writing_engine(path: Path | None) -> Engine:
     engine = create_engine(
         "sqlite://", creator=lambda: _connect(uri, _WRITER), poolclass=StaticPool, hide_parameters=True
     )
-    event.listen(engine, "begin", _begin_writing)
+    event.listen(engine, "begin", _BEGIN_WRITING)
     return engine
 
 
@@ -162,7 +163,7 @@ def reading_engine(path: Path, connections: int) -> Engine:
         max_overflow=0,
         hide_parameters=True,
     )
-    event.listen(engine, "begin", _begin_reading)
+    event.listen(engine, "begin", _BEGIN_READING)
     return engine
 
 
@@ -182,12 +183,8 @@ def unchecked_references(connection: Connection) -> Iterator[None]:
 
 
 # The driver itself would begin only before some statements, and never with the lock for writing.
-def _begin_writing(connection: Connection) -> None:
-    connection.exec_driver_sql("BEGIN IMMEDIATE")
-
-
-def _begin_reading(connection: Connection) -> None:
-    connection.exec_driver_sql("BEGIN")
+_BEGIN_WRITING = partial(Connection.exec_driver_sql, statement="BEGIN IMMEDIATE")
+_BEGIN_READING = partial(Connection.exec_driver_sql, statement="BEGIN")
 
 
 def _connect(uri: str, pragmas: tuple[str, ...]) -> sqlite3.Connection:

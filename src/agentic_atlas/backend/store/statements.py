@@ -78,8 +78,13 @@ class Prepared:
             assert tuple(compiled.positiontup) == tuple(parameters), compiled.positiontup
 
     def all(self, connection: Connection, row: Row) -> Sequence[Row]:
-        """Run it with one row of parameters and return what it finds."""
-        return connection.exec_driver_sql(self.text, self._parameters(row)).fetchall()
+        """Run it with one row of parameters and return what it finds, as the driver gives it."""
+        cursor = connection.connection.cursor()
+        try:
+            cursor.execute(self.text, self._parameters(row))
+            return cursor.fetchall()
+        finally:
+            cursor.close()
 
     def many(self, connection: Connection, rows: Sequence[Row]) -> None:
         """Run a statement with `VALUES` for all rows; nothing for none."""
@@ -130,8 +135,8 @@ class TaskStatements:
         """Add an event."""
         self._dialect = dialect
         self._waiting: dict[int, Prepared] = {}
-        self._by_ids = _Sized(dialect, _by_ids, width=1, most=_MOST_IDS)
-        self._by_keys = _Sized(dialect, _by_keys, width=4, most=_MOST_KEYS)
+        self._by_ids = Lookup(dialect, _by_ids, width=1, most=_MOST_IDS)
+        self._by_keys = Lookup(dialect, _by_keys, width=4, most=_MOST_KEYS)
 
     def next(self, agent_id: str, now: float, skills: Collection[str] | None, limit: int) -> tuple[Prepared, Row]:
         """Read the tasks of an agent that are next, in order, of all skills or of some: a statement, its parameters."""
@@ -145,11 +150,11 @@ class TaskStatements:
 
     def with_ids(self, ids: Collection[str]) -> Iterator[tuple[Prepared, Row]]:
         """Read the tasks with these ids: statements, each with its parameters."""
-        return self._by_ids.split([(id_,) for id_ in ids])
+        return self._by_ids.of([(id_,) for id_ in ids])
 
     def with_keys(self, keys: Collection[CallKey]) -> Iterator[tuple[Prepared, Row]]:
         """Read the tasks with these idempotency keys: statements, each with its parameters."""
-        return self._by_keys.split(keys)
+        return self._by_keys.of(keys)
 
 
 def _insert(dialect: Dialect, table: Table, rows: Rows[Any]) -> Prepared:
@@ -191,8 +196,12 @@ def _by_keys(names: Sequence[str]) -> Query:
     return select(*TASKS.read).where(or_(*one_of)).with_for_update()
 
 
-class _Sized:
-    """A statement for any number of values, compiled for powers of two: the rest is filled with the last value."""
+class Lookup:
+    """A query for any number of values, compiled for powers of two: the rest is filled with the last value.
+
+    Takes what makes the query of the names of its parameters, how many of them each value has, and how many values one
+    query has at the most.
+    """
 
     def __init__(self, dialect: Dialect, build: Callable[[Sequence[str]], Query], *, width: int, most: int) -> None:
         self._dialect = dialect
@@ -201,7 +210,7 @@ class _Sized:
         self._most = most
         self._sizes: dict[int, Prepared] = {}
 
-    def split(self, values: Collection[Row]) -> Iterator[tuple[Prepared, Row]]:
+    def of(self, values: Collection[Row]) -> Iterator[tuple[Prepared, Row]]:
         """Return the statements to run for these values, each with its parameters."""
         rest = list(values)
         for start in range(0, len(rest), self._most):

@@ -25,7 +25,7 @@ from agentic_atlas.backend.store.readers import Readers
 from agentic_atlas.backend.store.rows import EVENTS, TASKS, dialogue_blob, dialogue_of
 from agentic_atlas.backend.store.statements import Query
 from agentic_atlas.backend.store.tables import HELD, SUBMITTED, events, tasks
-from agentic_atlas.backend.store.writer import Add, ChangeTask, ClaimSlots, Statement, Writer
+from agentic_atlas.backend.store.writer import Writer, add_task, change_task, claim_slots, statement
 from agentic_atlas.protocol.inside.messages import InstanceRef
 
 Columns: TypeAlias = Sequence[ColumnElement[Any]]
@@ -44,23 +44,23 @@ class SqlTasks:
 
     def add(self, change: Change) -> Write[Added]:
         """See the port."""
-        return self._writer.submit(Add(change))
+        return self._writer.submit(add_task(change))
 
     def change(self, task_id: str, decide: Decide) -> Write[Changed]:
         """See the port."""
-        return self._writer.submit(ChangeTask(task_id, decide))
+        return self._writer.submit(change_task(task_id, decide))
 
     def claim(
         self, agent_id: str, slots: Sequence[InstanceRef], now: float, skills: Collection[str] | None = None
     ) -> Write[list[Changed]]:
         """See the port."""
         return self._writer.submit(
-            ClaimSlots(agent_id, tuple(slots), now, None if skills is None else frozenset(skills))
+            claim_slots(agent_id, tuple(slots), now, None if skills is None else frozenset(skills))
         )
 
     def shift(self, seconds: float) -> Write[None]:
         """See the port."""
-        return self._writer.submit(Statement(partial(_shift, seconds=seconds)))
+        return self._writer.submit(statement(partial(_shift, seconds=seconds)))
 
     async def get(self, task_id: str) -> Task | None:
         """See the port."""

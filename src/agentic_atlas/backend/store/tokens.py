@@ -7,7 +7,7 @@ from agentic_atlas.backend.ports import MOST_SECRETS, Bearer
 from agentic_atlas.backend.store.readers import Readers
 from agentic_atlas.backend.store.rows import AGENTS, TOKENS, USERS
 from agentic_atlas.backend.store.tables import agents, tokens, users
-from agentic_atlas.backend.store.writer import Statement, Writer
+from agentic_atlas.backend.store.writer import Writer, statement
 
 
 class SqlTokens:
@@ -19,7 +19,7 @@ class SqlTokens:
 
     async def add(self, token: Token) -> None:
         """See the port. Raises NotFound without the agent."""
-        await self._writer.submit(Statement(lambda connection: _add(connection, token)))
+        await self._writer.submit(statement(lambda connection: _add(connection, token)))
 
     async def get(self, token_id: str) -> Token | None:
         """See the port."""
@@ -35,7 +35,7 @@ class SqlTokens:
 
     async def revoke(self, token_id: str, now: float) -> Token | None:
         """See the port."""
-        return await self._writer.submit(Statement(lambda connection: _revoke(connection, token_id, now)))
+        return await self._writer.submit(statement(lambda connection: _revoke(connection, token_id, now)))
 
 
 def _add(connection: Connection, token: Token) -> None:

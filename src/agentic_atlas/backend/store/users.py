@@ -7,7 +7,7 @@ from agentic_atlas.backend.ports import MOST_SECRETS
 from agentic_atlas.backend.store.readers import Readers
 from agentic_atlas.backend.store.rows import API_KEYS, USERS
 from agentic_atlas.backend.store.tables import api_keys, users
-from agentic_atlas.backend.store.writer import Statement, Writer
+from agentic_atlas.backend.store.writer import Writer, statement
 from agentic_atlas.errors import Conflict
 
 
@@ -20,7 +20,7 @@ class SqlUsers:
 
     async def add(self, user: User) -> None:
         """See the port."""
-        if not await self._writer.submit(Statement(lambda connection: _add(connection, user))):
+        if not await self._writer.submit(statement(lambda connection: _add(connection, user))):
             raise Conflict(f"there is a user {user.name} already", code="user_exists")
 
     async def get(self, user_id: str) -> User | None:
@@ -42,11 +42,11 @@ class SqlUsers:
             values["role"] = role.value
         if disabled_at is not None:
             values["disabled_at"] = disabled_at or None
-        return await self._writer.submit(Statement(lambda connection: _update(connection, user_id, values)))
+        return await self._writer.submit(statement(lambda connection: _update(connection, user_id, values)))
 
     async def add_key(self, key: ApiKey) -> None:
         """See the port. Raises NotFound without the user."""
-        await self._writer.submit(Statement(lambda connection: _add_key(connection, key)))
+        await self._writer.submit(statement(lambda connection: _add_key(connection, key)))
 
     async def key_by_digest(self, digest: bytes) -> tuple[ApiKey, User] | None:
         """See the port."""
@@ -58,7 +58,7 @@ class SqlUsers:
 
     async def revoke_key(self, key_id: str, user_id: str | None, now: float) -> ApiKey | None:
         """See the port; the first time of revoking stays."""
-        return await self._writer.submit(Statement(lambda connection: _revoke_key(connection, key_id, user_id, now)))
+        return await self._writer.submit(statement(lambda connection: _revoke_key(connection, key_id, user_id, now)))
 
 
 def _add(connection: Connection, user: User) -> bool:

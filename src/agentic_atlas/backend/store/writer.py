@@ -8,8 +8,9 @@ The operations of a group first read what they touch, then decide in memory, in 
 
 from asyncio import AbstractEventLoop
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from itertools import groupby
+from operator import attrgetter
 from queue import Empty, SimpleQueue
 from threading import Thread
 from typing import Any, Generic, TypeAlias, TypeVar
@@ -49,46 +50,44 @@ _QUESTION = 256
 
 
 class Operation(msgspec.Struct, Generic[T], frozen=True):
-    """One write that is carried out whole or not at all, and whose future then holds a `T`."""
+    """One write that is carried out whole or not at all, and whose `Write` then holds a `T`."""
+
+    run: Callable[["WriteGroup"], T | Exception]
+    """Carries it out, more than once when another of its group fails: all but that one are done again then. An error
+    that is returned is of no account to the others; one that is raised undoes the group."""
+    task_id: str = ""
+    """The task that it changes."""
+    key: CallKey | None = None
+    """What the task that it adds may be there already by."""
+    bare: bool = False
+    """It works with the database itself: what was known of any task need not be true any more."""
 
 
 AnyOperation: TypeAlias = Operation[Any]
 """An operation whose result is of no concern here."""
-
-
-class Add(Operation[Added], frozen=True):
-    """Store a new task, unless its caller's idempotency key is taken."""
-
-    change: Change
-
-
-class ChangeTask(Operation[Changed], frozen=True):
-    """Store what `decide` makes of a task."""
-
-    task_id: str
-    decide: Decide
-
-
-class ClaimSlots(Operation[list[Changed]], frozen=True):
-    """Give waiting tasks of an agent to free slots."""
-
-    agent_id: str
-    slots: tuple[InstanceRef, ...]
-    now: float
-    skills: frozenset[str] | None = None
-    """Of which skills; None: of all."""
-
-
-class Statement(Operation[T], frozen=True):
-    """Anything else that is written.
-
-    `run` may be called more than once: when another write of the same commit fails, all but that one are done again.
-    """
-
-    run: Callable[[Connection], T]
-
-
 _Queued: TypeAlias = tuple[AnyOperation, Write[Any]]
+
+
+def add_task(change: Change) -> Operation[Added]:
+    """Store a new task, unless its caller's idempotency key is taken."""
+    return Operation(lambda group: group.add(change), key=change.task.key)
+
+
+def change_task(task_id: str, decide: Decide) -> Operation[Changed]:
+    """Store what `decide` makes of a task."""
+    return Operation(lambda group: group.change(task_id, decide), task_id)
+
+
+def claim_slots(
+    agent_id: str, slots: Sequence[InstanceRef], now: float, skills: Collection[str] | None = None
+) -> Operation[list[Changed]]:
+    """Give waiting tasks of an agent to free slots, those of all skills or of some."""
+    return Operation(lambda group: group.claim(agent_id, slots, now, skills))
+
+
+def statement(run: Callable[[Connection], T]) -> Operation[T]:
+    """Anything else that is written."""
+    return Operation(lambda group: run(group.connection), bare=True)
 
 
 class Writer:
@@ -188,23 +187,37 @@ class Writer:
 
 
 class WriteGroup:
-    """Carries out a group in one transaction, which the caller begins and ends."""
+    """Carries out a group in one transaction, which the caller begins and ends.
+
+    Attributes:
+        connection: that of the transaction.
+    """
 
     def __init__(self, connection: Connection, statements: TaskStatements, recent: Recent) -> None:
-        self._connection = connection
+        self.connection = connection
         self._statements = statements
         self._recent = recent
+        self._tasks: dict[str, Task] = {}
+        self._keys: dict[CallKey, str] = {}
+        self._added: dict[str, Task] = {}
+        self._changed: dict[str, Task] = {}
+        self._events: list[TaskEvent] = []
         self._written: dict[str, Task] = {}
 
     def carry_out(self, operations: Sequence[AnyOperation]) -> list[object]:
         """Carry out the operations in order; return the result of each, or the error with which its decision failed.
 
-        Raises what the database or a `Statement` raises; the transaction is then to be rolled back.
+        Raises what the database or a `statement` raises; the transaction is then to be rolled back.
         """
         results: list[object] = []
-        for other, run in groupby(operations, lambda operation: isinstance(operation, Statement)):
+        for bare, run in groupby(operations, attrgetter("bare")):
             these = list(run)
-            results += self._others(these) if other else self._on_tasks(these)
+            if bare:
+                self._forget()
+            else:
+                self._load(these)
+            results += [operation.run(self) for operation in these]
+            self._flush()
         return results
 
     def committed(self) -> None:
@@ -215,74 +228,8 @@ class WriteGroup:
             else:
                 self._recent.keep(task.id, task, _size(task))
 
-    def _on_tasks(self, operations: Sequence[AnyOperation]) -> list[object]:
-        run = _TaskRun(self._connection, self._statements, self._recent)
-        results = run.carry_out(operations)
-        self._written |= run.written
-        return results
-
-    def _others(self, operations: Sequence[AnyOperation]) -> list[object]:
-        # They may write to tasks, and it can't be told which.
-        self._recent.clear()
-        self._written.clear()
-        return [operation.run(self._connection) for operation in operations if isinstance(operation, Statement)]
-
-
-class _TaskRun:
-    """Operations on tasks that follow each other: the tasks they touch, as they are so far."""
-
-    def __init__(self, connection: Connection, statements: TaskStatements, recent: Recent) -> None:
-        self._connection = connection
-        self._statements = statements
-        self._recent = recent
-        self._tasks: dict[str, Task] = {}
-        self._keys: dict[CallKey, str] = {}
-        self._added: dict[str, Task] = {}
-        self._changed: dict[str, Task] = {}
-        self._events: list[TaskEvent] = []
-        self.written: dict[str, Task] = {}
-        """The tasks that were written, each as it was last."""
-
-    def carry_out(self, operations: Sequence[AnyOperation]) -> list[object]:
-        """Return the result of each operation, or the error with which its decision failed."""
-        self._load(operations)
-        results = [self._decided(operation) for operation in operations]
-        self._flush()
-        return results
-
-    def _load(self, operations: Sequence[AnyOperation]) -> None:
-        """Get the tasks that these operations name, by id or by idempotency key."""
-        unknown = set()
-        for task_id in {operation.task_id for operation in operations if isinstance(operation, ChangeTask)}:
-            task = self._recent.get(task_id)
-            if task is None:
-                unknown.add(task_id)
-            else:
-                self._tasks[task_id] = task
-        self._read(self._statements.with_ids(unknown))
-        keys = {operation.change.task.key for operation in operations if isinstance(operation, Add)}
-        self._read(self._statements.with_keys([key for key in keys if key is not None]))
-
-    def _read(self, queries: Iterable[tuple[Prepared, Row]]) -> list[Task]:
-        found = [TASKS.value(row) for query, row in queries for row in query.all(self._connection, row)]
-        for task in found:
-            self._tasks[task.id] = task
-            key = task.key
-            if key is not None:
-                self._keys[key] = task.id
-        return found
-
-    def _decided(self, operation: AnyOperation) -> object:
-        match operation:
-            case ChangeTask():
-                return self._change(operation)
-            case Add():
-                return self._add(operation.change)
-            case ClaimSlots():
-                return self._claim(operation)
-        raise TypeError(f"{type(operation).__name__} is no operation on tasks")
-
-    def _add(self, change: Change) -> Added | Conflict:
+    def add(self, change: Change) -> Added | Conflict:
+        """Add a task; see `add_task`."""
         task = change.task
         key = task.key
         older = self._keys.get(key) if key else None
@@ -296,28 +243,47 @@ class _TaskRun:
         self._events += change.events
         return Added(task, created=True)
 
-    def _change(self, operation: ChangeTask) -> Changed | Exception:
-        task = self._tasks.get(operation.task_id)
+    def change(self, task_id: str, decide: Decide) -> Changed | Exception:
+        """Change a task; see `change_task`."""
+        task = self._tasks.get(task_id)
         if task is None:
             return Changed(None)
         try:
-            change = operation.decide(task)
+            change = decide(task)
             assert change is None or same_request(task, change.task), "a change leaves alone what was asked for"
         except Exception as error:  # noqa: BLE001 - a decision is anybody's code: what it raises is its caller's alone
             return error
         return Changed(task) if change is None else self._store(change)
 
-    def _claim(self, operation: ClaimSlots) -> list[Changed]:
-        """Take the next tasks; what was decided before has to be in the table for that."""
+    def claim(
+        self, agent_id: str, slots: Sequence[InstanceRef], now: float, skills: Collection[str] | None
+    ) -> list[Changed]:
+        """Take the next tasks of an agent; what was decided before has to be in the table for that."""
         self._flush()
-        next_ones = self._statements.next(operation.agent_id, operation.now, operation.skills, len(operation.slots))
-        found = self._read([next_ones])
-        claimed = []
-        for task, slot in zip(found, operation.slots, strict=False):
-            change = lifecycle.claim(task, slot.instance_id, operation.now)
-            if change is not None:
-                claimed.append(self._store(change))
-        return claimed
+        found = self._read([self._statements.next(agent_id, now, skills, len(slots))])
+        claims = [lifecycle.claim(task, slot.instance_id, now) for task, slot in zip(found, slots, strict=False)]
+        return [self._store(claim) for claim in claims if claim is not None]
+
+    def _load(self, operations: Sequence[AnyOperation]) -> None:
+        """Get the tasks that these operations name, by id or by idempotency key."""
+        unknown = set()
+        for task_id in {operation.task_id for operation in operations if operation.task_id}:
+            task = self._recent.get(task_id)
+            if task is None:
+                unknown.add(task_id)
+            else:
+                self._tasks[task_id] = task
+        self._read(self._statements.with_ids(unknown))
+        self._read(self._statements.with_keys({operation.key for operation in operations if operation.key is not None}))
+
+    def _read(self, queries: Iterable[tuple[Prepared, Row]]) -> list[Task]:
+        found = [TASKS.value(row) for query, row in queries for row in query.all(self.connection, row)]
+        for task in found:
+            self._tasks[task.id] = task
+            key = task.key
+            if key is not None:
+                self._keys[key] = task.id
+        return found
 
     def _store(self, change: Change) -> Changed:
         task = change.task
@@ -329,11 +295,15 @@ class _TaskRun:
     def _flush(self) -> None:
         """Write what was decided so far: each task once, in its last state."""
         statements = self._statements
-        statements.insert.many(self._connection, [TASKS.row(task) for task in self._added.values()])
-        statements.update.many(self._connection, [TASKS.changed_row(task) for task in self._changed.values()])
-        statements.insert_event.many(self._connection, [EVENTS.row(event) for event in self._events])
-        self.written |= self._added | self._changed
+        statements.insert.many(self.connection, [TASKS.row(task) for task in self._added.values()])
+        statements.update.many(self.connection, [TASKS.changed_row(task) for task in self._changed.values()])
+        statements.insert_event.many(self.connection, [EVENTS.row(event) for event in self._events])
+        self._written |= self._added | self._changed
         self._added, self._changed, self._events = {}, {}, []
+
+    def _forget(self) -> None:
+        for known in (self._recent, self._tasks, self._keys, self._written):
+            known.clear()
 
 
 def _roll_back(connection: Connection) -> None:

@@ -15,7 +15,7 @@ from agentic_atlas.backend.domain.lifecycle import Change
 from agentic_atlas.backend.domain.records import Task
 from agentic_atlas.backend.ports import Write
 from agentic_atlas.backend.store.tables import events, network, tasks
-from agentic_atlas.backend.store.writer import Add, ChangeTask, Statement, Writer
+from agentic_atlas.backend.store.writer import Writer, add_task, change_task, statement
 from agentic_atlas.errors import AtlasError, Busy, Conflict, NotFound, Unavailable
 from tests.conformance.store.samples import claimed, completed, submitted, task
 from tests.unit.backend.store.conftest import driver
@@ -63,7 +63,7 @@ async def outcome(write: Write[Any]) -> object:
 async def test_what_waits_shares_one_commit(engine: Engine) -> None:
     counts = commits(engine)
     writer = Writer(engine)
-    writes = [writer.submit(Add(submitted(n))) for n in range(100)]
+    writes = [writer.submit(add_task(submitted(n))) for n in range(100)]
     with writing(writer):
         assert [(await write).created for write in writes] == [True] * 100
     assert counts == [100]
@@ -72,7 +72,7 @@ async def test_what_waits_shares_one_commit(engine: Engine) -> None:
 async def test_a_group_is_no_longer_than_its_limit(engine: Engine) -> None:
     counts = commits(engine)
     writer = Writer(engine, most_in_group=40)
-    writes = [writer.submit(Add(submitted(n))) for n in range(100)]
+    writes = [writer.submit(add_task(submitted(n))) for n in range(100)]
     with writing(writer):
         assert (await writes[-1]).created
     assert counts == [40, 80, 100]
@@ -80,7 +80,7 @@ async def test_a_group_is_no_longer_than_its_limit(engine: Engine) -> None:
 
 async def test_a_write_is_done_only_after_its_commit(engine: Engine) -> None:
     writer = Writer(engine)
-    write = writer.submit(Add(submitted(1)))
+    write = writer.submit(add_task(submitted(1)))
     done_at_commit: list[bool] = []
     event.listen(engine, "commit", lambda connection: done_at_commit.append(write.done))
     with writing(writer):
@@ -101,7 +101,7 @@ async def test_all_writes_of_a_group_are_settled_by_one_call_of_the_loop(
 
     monkeypatch.setattr(loop, "call_soon_threadsafe", counting)
     writer = Writer(engine)
-    writes = [writer.submit(Add(submitted(n))) for n in range(50)]
+    writes = [writer.submit(add_task(submitted(n))) for n in range(50)]
     with writing(writer):
         for write in writes:
             await write
@@ -110,7 +110,7 @@ async def test_all_writes_of_a_group_are_settled_by_one_call_of_the_loop(
 
 async def test_more_than_the_limit_are_told_to_come_back(engine: Engine) -> None:
     writer = Writer(engine, most_waiting=3)
-    writes = [writer.submit(Add(submitted(n))) for n in range(5)]
+    writes = [writer.submit(add_task(submitted(n))) for n in range(5)]
     for refused in writes[3:]:
         with pytest.raises(Busy) as busy:
             await refused
@@ -121,21 +121,21 @@ async def test_more_than_the_limit_are_told_to_come_back(engine: Engine) -> None
 
 async def test_closing_finishes_what_waits_and_refuses_the_rest(engine: Engine) -> None:
     writer = Writer(engine, most_in_group=10)
-    writes = [writer.submit(Add(submitted(n))) for n in range(95)]
+    writes = [writer.submit(add_task(submitted(n))) for n in range(95)]
     writer.start()
     writer.close()
     assert [(await write).created for write in writes] == [True] * 95
     with pytest.raises(Unavailable):
-        await writer.submit(Add(submitted(100)))
+        await writer.submit(add_task(submitted(100)))
     writer.close()
 
 
 async def test_a_loop_that_is_gone_does_not_stop_the_writer(engine: Engine) -> None:
     writer = Writer(engine)
 
-    writer.submit(Add(submitted(1)))
+    writer.submit(add_task(submitted(1)))
 
-    write = writer.submit(Add(submitted(2)))
+    write = writer.submit(add_task(submitted(2)))
     with writing(writer):
         assert (await write).created
 
@@ -147,9 +147,9 @@ async def test_only_the_guilty_one_of_a_group_fails_and_the_others_need_few_comm
 
     counts = commits(engine)
     writer = Writer(engine)
-    before = [writer.submit(Add(submitted(n))) for n in range(50)]
-    guilty = writer.submit(Statement(double))
-    after = [writer.submit(Add(submitted(n))) for n in range(50, 128)]
+    before = [writer.submit(add_task(submitted(n))) for n in range(50)]
+    guilty = writer.submit(statement(double))
+    after = [writer.submit(add_task(submitted(n))) for n in range(50, 128)]
     with writing(writer):
         assert await outcome(guilty) is Conflict
         assert [(await write).created for write in before + after] == [True] * 128
@@ -163,8 +163,8 @@ async def test_a_statement_that_raises_leaves_nothing_of_itself(engine: Engine) 
         raise LookupError("half way")
 
     writer = Writer(engine)
-    guilty = writer.submit(Statement(half))
-    there = writer.submit(Statement(lambda connection: connection.scalars(select(network.c.id)).all()))
+    guilty = writer.submit(statement(half))
+    there = writer.submit(statement(lambda connection: connection.scalars(select(network.c.id)).all()))
     with writing(writer):
         assert await outcome(guilty) is LookupError
         assert await there == []
@@ -180,13 +180,13 @@ async def test_a_change_after_a_statement_sees_what_the_statement_wrote(engine: 
         seen.append(task.skill)
 
     writer = Writer(engine, remembered_bytes=1_000_000)
-    writer.submit(Add(submitted(1)))
-    writer.submit(ChangeTask("task_00000001", look))
+    writer.submit(add_task(submitted(1)))
+    writer.submit(change_task("task_00000001", look))
     with writing(writer):
-        await writer.submit(ChangeTask("task_00000001", claimed))
-        writer.submit(Statement(rename))
-        await writer.submit(ChangeTask("task_00000001", look))
-        await writer.submit(ChangeTask("task_00000001", look))
+        await writer.submit(change_task("task_00000001", claimed))
+        writer.submit(statement(rename))
+        await writer.submit(change_task("task_00000001", look))
+        await writer.submit(change_task("task_00000001", look))
     assert seen == ["search", "renamed", "renamed"]
 
 
@@ -195,11 +195,11 @@ async def test_what_a_statement_changed_in_the_same_commit_is_not_remembered_as_
         connection.execute(tasks.update().values(skill="renamed"))
 
     writer = Writer(engine, remembered_bytes=1_000_000)
-    writer.submit(Add(submitted(1)))
-    renamed = writer.submit(Statement(rename))
+    writer.submit(add_task(submitted(1)))
+    renamed = writer.submit(statement(rename))
     with writing(writer):
         await renamed
-        found = (await writer.submit(ChangeTask("task_00000001", lambda task: None))).task
+        found = (await writer.submit(change_task("task_00000001", lambda task: None))).task
     assert found is not None
     assert found.skill == "renamed"
 
@@ -208,30 +208,30 @@ async def test_a_task_that_is_remembered_is_not_read_again(engine: Engine) -> No
     reads = reading(engine)
     writer = Writer(engine, remembered_bytes=1_000_000)
     with writing(writer):
-        await writer.submit(Add(submitted(1)))
-        await writer.submit(ChangeTask("task_00000001", claimed))
+        await writer.submit(add_task(submitted(1)))
+        await writer.submit(change_task("task_00000001", claimed))
         assert reads == []
-        await writer.submit(ChangeTask("task_00000001", completed))
-        await writer.submit(ChangeTask("task_00000001", completed))
+        await writer.submit(change_task("task_00000001", completed))
+        await writer.submit(change_task("task_00000001", completed))
         assert len(reads) == 1
 
 
 async def test_what_there_is_no_room_for_is_read_again(engine: Engine) -> None:
     writer = Writer(engine, remembered_bytes=10_000)
     with writing(writer):
-        await writer.submit(Add(submitted(1)))
-        await writer.submit(Add(submitted(2, input=bytes(8_500))))
+        await writer.submit(add_task(submitted(1)))
+        await writer.submit(add_task(submitted(2, input=bytes(8_500))))
         reads = reading(engine)
-        await writer.submit(ChangeTask("task_00000002", claimed))
+        await writer.submit(change_task("task_00000002", claimed))
         assert reads == []
-        await writer.submit(ChangeTask("task_00000001", claimed))
+        await writer.submit(change_task("task_00000001", claimed))
         assert len(reads) == 1
 
 
 async def test_one_id_added_twice_in_a_commit_is_stored_once(engine: Engine) -> None:
     writer = Writer(engine)
-    first, second = (writer.submit(Add(Change(task(1, skill=skill)))) for skill in ("first", "second"))
-    stored = writer.submit(Statement(lambda connection: connection.scalars(select(tasks.c.skill)).all()))
+    first, second = (writer.submit(add_task(Change(task(1, skill=skill)))) for skill in ("first", "second"))
+    stored = writer.submit(statement(lambda connection: connection.scalars(select(tasks.c.skill)).all()))
     with writing(writer):
         assert (await first).created
         assert await outcome(second) is Conflict
@@ -244,15 +244,15 @@ async def test_a_commit_that_fails_is_undone_and_only_its_cause_is_told(engine: 
         connection.execute(events.insert().values(task_id="none", seq=1, at=0.0, kind="log", attempt=1, data=b""))
 
     writer = Writer(engine)
-    before = writer.submit(Add(submitted(1)))
-    guilty = writer.submit(Statement(orphan))
-    after = writer.submit(Add(submitted(2)))
+    before = writer.submit(add_task(submitted(1)))
+    guilty = writer.submit(statement(orphan))
+    after = writer.submit(add_task(submitted(2)))
     with writing(writer):
         assert (await before).created
         assert await outcome(guilty) is NotFound
         assert (await after).created
-        assert await outcome(writer.submit(Statement(orphan))) is NotFound
-        assert (await writer.submit(Add(submitted(3)))).created
+        assert await outcome(writer.submit(statement(orphan))) is NotFound
+        assert (await writer.submit(add_task(submitted(3)))).created
 
 
 async def test_what_could_not_be_committed_is_not_remembered(engine: Engine) -> None:
@@ -261,21 +261,21 @@ async def test_what_could_not_be_committed_is_not_remembered(engine: Engine) -> 
 
     writer = Writer(engine, remembered_bytes=1_000_000)
     with writing(writer):
-        added = (await writer.submit(Add(submitted(1)))).task
+        added = (await writer.submit(add_task(submitted(1)))).task
         event.listen(engine, "commit", refuse)
-        assert await outcome(writer.submit(ChangeTask(added.id, claimed))) is LookupError
+        assert await outcome(writer.submit(change_task(added.id, claimed))) is LookupError
         event.remove(engine, "commit", refuse)
-        assert (await writer.submit(ChangeTask(added.id, lambda task: None))).task == added
+        assert (await writer.submit(change_task(added.id, lambda task: None))).task == added
 
 
 async def test_what_was_rolled_back_is_not_remembered(engine: Engine) -> None:
     writer = Writer(engine, remembered_bytes=1_000_000)
     with writing(writer):
-        added = (await writer.submit(Add(submitted(1)))).task
+        added = (await writer.submit(add_task(submitted(1)))).task
         driver(engine).execute("PRAGMA query_only = ON")
-        assert await outcome(writer.submit(ChangeTask(added.id, claimed))) is Unavailable
+        assert await outcome(writer.submit(change_task(added.id, claimed))) is Unavailable
         driver(engine).execute("PRAGMA query_only = OFF")
-        assert (await writer.submit(ChangeTask(added.id, lambda task: None))).task == added
+        assert (await writer.submit(change_task(added.id, lambda task: None))).task == added
 
 
 async def test_a_database_that_cant_be_written_fails_all_that_waits_at_once(engine: Engine) -> None:
@@ -283,12 +283,12 @@ async def test_a_database_that_cant_be_written_fails_all_that_waits_at_once(engi
     driver(engine).execute("PRAGMA query_only = ON")
     attempts: list[object] = []
     event.listen(engine, "handle_error", lambda context: attempts.append(context.statement))
-    writes = [writer.submit(Add(submitted(n))) for n in range(100)]
+    writes = [writer.submit(add_task(submitted(n))) for n in range(100)]
     with writing(writer):
         assert {await outcome(write) for write in writes} == {Unavailable}
         assert attempts == ["BEGIN IMMEDIATE"]
         driver(engine).execute("PRAGMA query_only = OFF")
-        assert (await writer.submit(Add(submitted(1)))).created
+        assert (await writer.submit(add_task(submitted(1)))).created
 
 
 async def test_when_no_room_is_left_writes_fail_and_work_again_when_there_is(engine: Engine) -> None:
@@ -299,19 +299,19 @@ async def test_when_no_room_is_left_writes_fail_and_work_again_when_there_is(eng
         stored: list[str] = []
         for n in range(100):
             try:
-                stored.append((await writer.submit(Add(submitted(n, input=bytes(4_000))))).task.id)
+                stored.append((await writer.submit(add_task(submitted(n, input=bytes(4_000))))).task.id)
             except Unavailable as error:
                 full = error
         assert full.code == "storage_full"
         assert 0 < len(stored) < 100
-        ids = await writer.submit(Statement(lambda connection: connection.scalars(select(tasks.c.id)).all()))
+        ids = await writer.submit(statement(lambda connection: connection.scalars(select(tasks.c.id)).all()))
         assert sorted(ids) == stored
         driver(engine).execute("PRAGMA max_page_count = 100000")
-        assert (await writer.submit(Add(submitted(200, input=bytes(4_000))))).created
+        assert (await writer.submit(add_task(submitted(200, input=bytes(4_000))))).created
 
 
 async def test_statements_run_on_the_writers_own_thread(engine: Engine) -> None:
     writer = Writer(engine)
-    name = writer.submit(Statement(lambda connection: threading.current_thread().name))
+    name = writer.submit(statement(lambda connection: threading.current_thread().name))
     with writing(writer):
         assert await name == "store-writer"
