@@ -119,13 +119,14 @@ class Disk:
         carried_out.committed()
         if tell:
             for (_, write), result in zip(group, results, strict=True):
-                write.settle(result)
+                # In a turn of the loop, where what follows may ask for a write in its turn.
+                write.loop.call_soon(write.settle, result)
 
     def fail(self, most: int | None = None) -> None:
         """What waits, or the first few of it, can't be stored."""
         for _ in range(len(self._waiting) if most is None else min(most, len(self._waiting))):
             _, write = self._waiting.popleft()
-            write.settle(Unavailable("the disk does not answer", code=AWAY))
+            write.loop.call_soon(write.settle, Unavailable("the disk does not answer", code=AWAY))
 
     def tasks(self) -> list[Task]:
         """Return all tasks, as committed."""
