@@ -49,6 +49,7 @@ PUBLIC = [
     "InvalidInput",
     "LinkPart",
     "LoginInfo",
+    "NewApiKey",
     "NewToken",
     "NoAnswer",
     "NotFinished",

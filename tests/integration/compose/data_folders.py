@@ -37,9 +37,8 @@ def made(folder: Path, tasks: int, size: int = 100) -> Path:
 
     async def filled() -> None:
         async with open_store(folder / "atlas.sqlite3", clock=wall, ids=SortableIds()) as store:
-            futures = [store.tasks.add(submitted(n, input=b'"' + b"x" * size + b'"')) for n in range(tasks)]
-            if futures:
-                await asyncio.wait(futures)
+            for write in [store.tasks.add(submitted(n, input=b'"' + b"x" * size + b'"')) for n in range(tasks)]:
+                await write
 
     asyncio.run(filled())
     load_or_create_ring(folder / "keys", wall())
