@@ -20,7 +20,8 @@ import msgspec
 
 from agentic_atlas.backend.archive.folder import BackupFolder
 from agentic_atlas.backend.domain import lifecycle
-from agentic_atlas.backend.ports import Added, Backup, Write
+from agentic_atlas.backend.domain.records import Submitted
+from agentic_atlas.backend.ports import Backup, Write
 from agentic_atlas.backend.store.database import SqlStore, open_store
 from agentic_atlas.compose.sources import SortableIds
 from benchmarks.store import new_task
@@ -53,7 +54,7 @@ class Caller:
             await asyncio.sleep(PAUSE)
         return took
 
-    def _add(self) -> Write[Added]:
+    def _add(self) -> Write[Submitted]:
         return self._store.tasks.add(
             lifecycle.submit(msgspec.structs.replace(new_task(next(self._numbers)), input=INPUT))
         )

@@ -82,7 +82,7 @@ class Counts:
             self.others["statements"] += 1
             if text.startswith("COMMIT"):
                 self.others["commits"] += 1
-            elif text.startswith(("SELECT", "WITH")):
+            elif text.startswith("SELECT"):
                 self.others["reads"] += 1
 
     def _seen(self, frame: FrameType, event: str, argument: object) -> None:

@@ -21,6 +21,7 @@ from agentic_atlas.backend.domain.records import (
     Instance,
     Role,
     SkillRecord,
+    Submitted,
     Task,
     TaskEvent,
     Token,
@@ -159,14 +160,6 @@ class FaultLog(Protocol):
         """What is a fault of ours; `exc_info` may be among the facts."""
 
 
-class Added(msgspec.Struct, frozen=True):
-    """What `Tasks.add` stored, or found."""
-
-    task: Task
-    created: bool
-    """False: the idempotency key was there already, and `task` is what it had become; nothing was stored."""
-
-
 class Changed(msgspec.Struct, frozen=True):
     """What `Tasks.change` did."""
 
@@ -221,7 +214,7 @@ class Tasks(Protocol):
     earlier write.
     """
 
-    def add(self, change: Change) -> Write[Added]:
+    def add(self, change: Change) -> Write[Submitted]:
         """Store a new task with its events.
 
         When its idempotency key is taken by the same caller, nothing is stored, and it is what the write returns.

@@ -11,8 +11,8 @@ from msgspec import Raw
 from agentic_atlas.backend.domain import lifecycle
 from agentic_atlas.backend.domain.lifecycle import Change
 from agentic_atlas.backend.domain.questions import Dialogue, TaskQuestion
-from agentic_atlas.backend.domain.records import CallerRef, Task, TaskEvent, TaskEventKind, TaskFailure
-from agentic_atlas.backend.ports import Added, Changed, TaskFilter
+from agentic_atlas.backend.domain.records import CallerRef, Submitted, Task, TaskEvent, TaskEventKind, TaskFailure
+from agentic_atlas.backend.ports import Changed, TaskFilter
 from agentic_atlas.errors import Conflict
 from agentic_atlas.protocol import messages
 from agentic_atlas.protocol.messages import NULL, Delivery
@@ -88,7 +88,7 @@ async def test_every_field_of_a_task_comes_back_as_it_was(opened: Open) -> None:
 async def test_a_new_task_is_there_with_its_events_when_the_write_is_done(opened: Open) -> None:
     async with opened() as store:
         change = submitted()
-        assert await store.tasks.add(change) == Added(change.task, created=True)
+        assert await store.tasks.add(change) == Submitted(change.task, created=True)
         assert await store.tasks.get(change.task.id) == change.task
         assert tuple(await store.tasks.events(change.task.id)) == change.events
 
@@ -98,8 +98,8 @@ async def test_the_same_idempotency_key_of_the_same_caller_is_one_task(opened: O
         first = store.tasks.add(submitted(1, idempotency_key="k"))
         second = store.tasks.add(submitted(2, idempotency_key="k"))
         task_1 = (await first).task
-        assert await second == Added(task_1, created=False)
-        assert await store.tasks.add(submitted(3, idempotency_key="k")) == Added(task_1, created=False)
+        assert await second == Submitted(task_1, created=False)
+        assert await store.tasks.add(submitted(3, idempotency_key="k")) == Submitted(task_1, created=False)
         assert [found.task.id for found in (await store.tasks.find(TaskFilter(), limit=10)).items] == [task_1.id]
         assert await store.tasks.events("task_00000002") == []
 
@@ -141,7 +141,7 @@ async def test_many_keys_in_one_burst_are_each_found_again(opened: Open) -> None
         first = [store.tasks.add(submitted(n, idempotency_key=f"k{n}")) for n in range(200)]
         tasks = [(await write).task for write in first]
         again = [store.tasks.add(submitted(n + 500, idempotency_key=f"k{n}")) for n in range(200)]
-        assert [await write for write in again] == [Added(task, created=False) for task in tasks]
+        assert [await write for write in again] == [Submitted(task, created=False) for task in tasks]
 
 
 async def test_an_id_that_is_taken_is_a_conflict_and_the_older_task_stays(opened: Open) -> None:

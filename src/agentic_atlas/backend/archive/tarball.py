@@ -8,7 +8,7 @@ import tarfile
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO, NamedTuple, Protocol
+from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
 from agentic_atlas.backend.archive.manifest import (
     MANIFEST,
@@ -20,6 +20,9 @@ from agentic_atlas.backend.archive.manifest import (
     read_manifest,
 )
 
+if TYPE_CHECKING:
+    from _typeshed import SupportsRead
+
 PIECE = 1024 * 1024
 """Bytes read or written at a time."""
 SYNCED_EVERY = 8 * 1024 * 1024
@@ -29,19 +32,12 @@ Told = Callable[[int], None]
 """Told of each piece that was written, in bytes; what it raises ends the work."""
 
 
-class Source(Protocol):
-    """The bytes of a member."""
-
-    def read(self, size: int = ..., /) -> bytes:
-        """Return up to so many bytes; none at the end."""
-
-
 class Content(NamedTuple):
     """A file to be put into a backup."""
 
     name: str
     size: int
-    source: Source
+    source: "SupportsRead[bytes]"
 
     @classmethod
     def of(cls, name: str, data: bytes) -> "Content":
@@ -52,7 +48,7 @@ class Content(NamedTuple):
 class Summed:
     """A source that counts and sums what is read of it."""
 
-    def __init__(self, source: Source) -> None:
+    def __init__(self, source: "SupportsRead[bytes]") -> None:
         self._source = source
         self._sum = hashlib.sha256()
         self.size = 0

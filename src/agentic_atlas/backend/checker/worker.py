@@ -11,7 +11,7 @@ import struct
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import BinaryIO, Final, Protocol
+from typing import BinaryIO, Final
 
 import msgspec
 
@@ -33,16 +33,6 @@ _NICE: Final = 5
 HEAD: Final = struct.Struct(">III")
 """Lengths of schema, value and name, which follow. Without a value the schema is only looked at."""
 LENGTH: Final = struct.Struct(">I")
-
-
-class Checkable(Protocol):
-    """A schema that is ready to check values, as `Validator` is."""
-
-    def fits(self, value: object) -> bool:
-        """Tell whether a value fits."""
-
-    def faults(self, value: object, name: str) -> list[InputFault]:
-        """Return why it does not."""
 
 
 class CheckAnswer(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -76,7 +66,7 @@ class Compiled:
 
 
 def serve(
-    compiled: Callable[[bytes], Checkable], requests: BinaryIO, answers: BinaryIO, seconds: float = SECONDS
+    compiled: Callable[[bytes], Validator], requests: BinaryIO, answers: BinaryIO, seconds: float = SECONDS
 ) -> None:
     """Answer requests until there are no more; each of the steps of one may take `seconds`, or the process ends."""
     while head := requests.read(HEAD.size):
@@ -89,7 +79,7 @@ def serve(
 
 
 def _answers(
-    compiled: Callable[[bytes], Checkable], schema: bytes, value: bytes, name: str, seconds: float
+    compiled: Callable[[bytes], Validator], schema: bytes, value: bytes, name: str, seconds: float
 ) -> Iterator[CheckAnswer]:
     _within(seconds)
     try:
@@ -130,7 +120,7 @@ def confine(memory: int = MEMORY) -> None:
         return  # Not on every system; what a check can fill is bounded by its time.
 
 
-def main(compiled: Callable[[bytes], Checkable] | None = None, seconds: float = SECONDS) -> None:
+def main(compiled: Callable[[bytes], Validator] | None = None, seconds: float = SECONDS) -> None:
     """Say that it is ready, and serve."""
     confine()
     answers = sys.stdout.buffer

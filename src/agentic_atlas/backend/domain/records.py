@@ -294,8 +294,9 @@ class Submitted(msgspec.Struct, frozen=True):
     """A task that is stored."""
 
     task: Task
+    """As it is now."""
     created: bool
-    """False: by an earlier submit with the same idempotency key."""
+    """False: by an earlier submit with the same idempotency key; nothing was stored by this one."""
 
 
 class Usage(msgspec.Struct, frozen=True):

@@ -15,12 +15,12 @@ from agentic_atlas.alarms import Alarms
 from agentic_atlas.backend.domain import lifecycle
 from agentic_atlas.backend.domain.children import orphans
 from agentic_atlas.backend.domain.lifecycle import Change, assignment, settled, stop_order
-from agentic_atlas.backend.domain.records import Task, TaskEvent
+from agentic_atlas.backend.domain.records import Submitted, Task, TaskEvent
 from agentic_atlas.backend.domain.terms import due_at, expire
 from agentic_atlas.backend.engine.census import Census
 from agentic_atlas.backend.engine.credit import Credits, Offers
 from agentic_atlas.backend.engine.feed import Feed
-from agentic_atlas.backend.ports import Added, Changed, Decide, FaultLog, RouterPort, Tasks, Write
+from agentic_atlas.backend.ports import Changed, Decide, FaultLog, RouterPort, Tasks, Write
 from agentic_atlas.errors import Busy, Unavailable
 from agentic_atlas.protocol import messages
 from agentic_atlas.protocol.inside.messages import Deliver, Forget, InstanceRef
@@ -279,7 +279,7 @@ class Dispatcher:
             # The last process ended between the end of its parent and its own.
             self._cancel_child(orphan.id)
 
-    def add(self, change: Change, slot: InstanceRef | None) -> Write[Added]:
+    def add(self, change: Change, slot: InstanceRef | None) -> Write[Submitted]:
         """Store a new task that the census expects; with a slot it is claimed already, and goes there when stored."""
         self._adding[change.task.agent_id] += 1
         write = self._tasks.add(change)
@@ -324,7 +324,7 @@ class Dispatcher:
         self.claims.forget(agent_id)
         self.census.queues.forget(agent_id)
 
-    def _added(self, change: Change, slot: InstanceRef | None, write: Write[Added]) -> None:
+    def _added(self, change: Change, slot: InstanceRef | None, write: Write[Submitted]) -> None:
         agent_id, added = change.task.agent_id, write.value
         self._adding[agent_id] -= 1
         if not self._adding[agent_id]:

@@ -18,7 +18,7 @@ from agentic_atlas.backend.domain.payload import Payload
 from agentic_atlas.backend.domain.records import AgentRecord, CallerRef, SkillRecord, Submitted, Task, User
 from agentic_atlas.backend.domain.terms import digest, effective
 from agentic_atlas.backend.engine.engine import Engine
-from agentic_atlas.backend.ports import Added, Write
+from agentic_atlas.backend.ports import Write
 from agentic_atlas.backend.rights import Principal
 from agentic_atlas.errors import AtlasError, Conflict, InvalidInput, Unavailable
 from agentic_atlas.protocol.caller.tasks import SubmitRequest
@@ -192,7 +192,7 @@ async def _store(engine: Engine, requests: Sequence[_Request]) -> list[Submitted
     return became
 
 
-async def _became(engine: Engine, request: _Request, write: Write[Added] | None) -> Submitted | AtlasError:
+async def _became(engine: Engine, request: _Request, write: Write[Submitted] | None) -> Submitted | AtlasError:
     try:
         if request.refusal is not None and request.malformed:
             return request.refusal

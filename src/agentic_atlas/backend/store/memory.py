@@ -21,6 +21,7 @@ from agentic_atlas.backend.domain.records import (
     Instance,
     Role,
     SkillRecord,
+    Submitted,
     Task,
     TaskEvent,
     Token,
@@ -32,7 +33,6 @@ from agentic_atlas.backend.ports import (
     MOST_INSTANCES,
     MOST_MESSAGE,
     MOST_SECRETS,
-    Added,
     Bearer,
     Changed,
     Decide,
@@ -81,7 +81,7 @@ class MemoryTasks:
         self._events: dict[str, list[TaskEvent]] = {}
         self._keys: dict[CallKey, str] = {}
 
-    def add(self, change: Change) -> Write[Added]:
+    def add(self, change: Change) -> Write[Submitted]:
         """See the port."""
         return _carried_out(self._settle, partial(self._add, change))
 
@@ -147,17 +147,17 @@ class MemoryTasks:
         """See the port."""
         return [task for task in self._open.values() if task.state in LEASED and task.instance_id in instance_ids]
 
-    def _add(self, change: Change) -> Added:
+    def _add(self, change: Change) -> Submitted:
         task = change.task
         key = task.key
         if key in self._keys:
-            return Added(self._tasks[self._keys[key]], created=False)
+            return Submitted(self._tasks[self._keys[key]], created=False)
         if task.id in self._tasks:
             raise Conflict(f"it is there already: task {task.id}")
         if key is not None:
             self._keys[key] = task.id
         self._keep(change)
-        return Added(task, created=True)
+        return Submitted(task, created=True)
 
     def _change(self, task_id: str, decide: Decide) -> Changed:
         task = self._tasks.get(task_id)

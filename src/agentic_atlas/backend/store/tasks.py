@@ -7,10 +7,9 @@ from typing import Any, TypeAlias
 from sqlalchemy import ColumnElement, Connection, select, update
 
 from agentic_atlas.backend.domain.lifecycle import Change
-from agentic_atlas.backend.domain.records import CallerRef, Task, TaskEvent
+from agentic_atlas.backend.domain.records import CallerRef, Submitted, Task, TaskEvent
 from agentic_atlas.backend.ports import (
     EVENT_PAGE_BYTES,
-    Added,
     Changed,
     Decide,
     Summary,
@@ -42,7 +41,7 @@ class SqlTasks:
         self._readers = readers
         self._followers = followers
 
-    def add(self, change: Change) -> Write[Added]:
+    def add(self, change: Change) -> Write[Submitted]:
         """See the port."""
         return self._writer.submit(add_task(change))
 

@@ -22,8 +22,8 @@ from agentic_atlas.backend.domain import lifecycle
 from agentic_atlas.backend.domain.kept import Kept
 from agentic_atlas.backend.domain.lifecycle import Change
 from agentic_atlas.backend.domain.questions import TaskQuestion
-from agentic_atlas.backend.domain.records import CallKey, Task, TaskEvent, same_request
-from agentic_atlas.backend.ports import Added, Changed, Decide, Write
+from agentic_atlas.backend.domain.records import CallKey, Submitted, Task, TaskEvent, same_request
+from agentic_atlas.backend.ports import Changed, Decide, Write
 from agentic_atlas.backend.store.errors import AWAY, domain_error
 from agentic_atlas.backend.store.rows import EVENTS, TASKS, Row
 from agentic_atlas.backend.store.statements import Prepared, TaskStatements
@@ -68,7 +68,7 @@ AnyOperation: TypeAlias = Operation[Any]
 _Queued: TypeAlias = tuple[AnyOperation, Write[Any]]
 
 
-def add_task(change: Change) -> Operation[Added]:
+def add_task(change: Change) -> Operation[Submitted]:
     """Store a new task, unless its caller's idempotency key is taken."""
     return Operation(lambda group: group.add(change), key=change.task.key)
 
@@ -228,20 +228,20 @@ class WriteGroup:
             else:
                 self._recent.keep(task.id, task, _size(task))
 
-    def add(self, change: Change) -> Added | Conflict:
+    def add(self, change: Change) -> Submitted | Conflict:
         """Add a task; see `add_task`."""
         task = change.task
         key = task.key
         older = self._keys.get(key) if key else None
         if older is not None:
-            return Added(self._tasks[older], created=False)
+            return Submitted(self._tasks[older], created=False)
         if task.id in self._tasks:
             return Conflict(f"it is there already: task {task.id}")
         if key:
             self._keys[key] = task.id
         self._tasks[task.id] = self._added[task.id] = task
         self._events += change.events
-        return Added(task, created=True)
+        return Submitted(task, created=True)
 
     def change(self, task_id: str, decide: Decide) -> Changed | Exception:
         """Change a task; see `change_task`."""
