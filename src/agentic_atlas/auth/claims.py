@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from agentic_atlas.auth.errors import TokenClaimsInvalid, TokenWrongAudience, TokenWrongIssuer, UnknownScope
+from agentic_atlas.auth.errors import TokenRefused, UnknownScope
 from agentic_atlas.auth.scopes import AGENT_SCOPES, Scope, format_scopes, parse_scopes
 
 AUDIENCE: Final = "atlas-router"
@@ -45,7 +45,8 @@ class AgentClaims:
         exp: valid before.
 
     Raises:
-        TokenClaimsInvalid: a value is of the wrong type or out of bounds, or the times contradict each other.
+        TokenRefused: a value is of the wrong type or out of bounds, or the times contradict each other
+            (`token_claims_invalid`).
     """
 
     jti: str
@@ -64,7 +65,7 @@ class AgentClaims:
         _name(self.name)
         _scopes(self.scopes)
         if not max(_seconds("iat", self.iat), _seconds("nbf", self.nbf)) < _seconds("exp", self.exp):
-            raise TokenClaimsInvalid("the token expires before it begins")
+            raise TokenRefused("the token expires before it begins", code="token_claims_invalid")
 
 
 def payload_of(claims: AgentClaims) -> dict[str, str | int]:
@@ -86,9 +87,8 @@ def claims_of(payload: Mapping[str, object], network: str) -> AgentClaims:
     """Read what `payload_of` wrote, for the network with this id.
 
     Raises:
-        TokenClaimsInvalid: a claim is missing, of the wrong type or out of bounds.
-        TokenWrongIssuer: it is another network's.
-        TokenWrongAudience: it is not for a router.
+        TokenRefused: a claim is missing, of the wrong type or out of bounds (`token_claims_invalid`), it is another
+            network's (`token_wrong_issuer`), or not for a router (`token_wrong_audience`).
     """
     issuer, audience = _text("iss", payload.get("iss")), _text("aud", payload.get("aud"))
     claims = AgentClaims(
@@ -102,22 +102,23 @@ def claims_of(payload: Mapping[str, object], network: str) -> AgentClaims:
         exp=_seconds("exp", payload.get("exp")),
     )
     if issuer != ISSUER_PREFIX + network:
-        raise TokenWrongIssuer("the token belongs to another network")
+        raise TokenRefused("the token belongs to another network", code="token_wrong_issuer")
     if audience != AUDIENCE:
-        raise TokenWrongAudience("the token is not meant for a router")
+        raise TokenRefused("the token is not meant for a router", code="token_wrong_audience")
     return claims
 
 
 def _text(claim: str, value: object) -> str:
     if not isinstance(value, str):
-        raise TokenClaimsInvalid(f"the claim {claim} is missing or not a text")
+        raise TokenRefused(f"the claim {claim} is missing or not a text", code="token_claims_invalid")
     return value
 
 
 def _id(claim: str, value: object) -> str:
     if not isinstance(value, str) or _ID.fullmatch(value) is None:
-        raise TokenClaimsInvalid(
-            f"the claim {claim} is missing or not an id of 1 to {MAX_ID} letters, digits, or . _ ~ -"
+        raise TokenRefused(
+            f"the claim {claim} is missing or not an id of 1 to {MAX_ID} letters, digits, or . _ ~ -",
+            code="token_claims_invalid",
         )
     return value
 
@@ -125,21 +126,27 @@ def _id(claim: str, value: object) -> str:
 def _name(value: object) -> str:
     text = _text("name", value)
     if not 0 < len(text) <= MAX_NAME:
-        raise TokenClaimsInvalid(f"the claim name has not 1 to {MAX_NAME} characters")
+        raise TokenRefused(f"the claim name has not 1 to {MAX_NAME} characters", code="token_claims_invalid")
     if any(unicodedata.category(character) in _NEVER_IN_A_NAME for character in text):
-        raise TokenClaimsInvalid("the claim name holds a control character, a line break or half a character")
+        raise TokenRefused(
+            "the claim name holds a control character, a line break or half a character", code="token_claims_invalid"
+        )
     return text
 
 
 def _seconds(claim: str, value: object) -> int:
     if type(value) is not int or not 0 <= value <= _LAST_SECOND:  # bool is an int to isinstance
-        raise TokenClaimsInvalid(f"the claim {claim} is missing or not a whole number of seconds since 1970")
+        raise TokenRefused(
+            f"the claim {claim} is missing or not a whole number of seconds since 1970", code="token_claims_invalid"
+        )
     return value
 
 
 def _scopes(scopes: tuple[Scope, ...]) -> None:
     if len(set(scopes)) != len(scopes) or not set(scopes) <= set(AGENT_SCOPES):
-        raise TokenClaimsInvalid("the claim scope has a word twice or one that is no agent's scope")
+        raise TokenRefused(
+            "the claim scope has a word twice or one that is no agent's scope", code="token_claims_invalid"
+        )
 
 
 def _read_scopes(value: object) -> tuple[Scope, ...]:
@@ -147,4 +154,4 @@ def _read_scopes(value: object) -> tuple[Scope, ...]:
         return parse_scopes(_text("scope", value), AGENT_SCOPES)
     except UnknownScope:
         # `from None`: the text of the cause would show a claim.
-        raise TokenClaimsInvalid("the claim scope has a word that is no agent's scope") from None
+        raise TokenRefused("the claim scope has a word that is no agent's scope", code="token_claims_invalid") from None

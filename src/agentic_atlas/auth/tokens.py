@@ -15,18 +15,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from agentic_atlas.auth import base64url, strict_json
 from agentic_atlas.auth.claims import AgentClaims, claims_of, payload_of
-from agentic_atlas.auth.errors import (
-    TokenBadSignature,
-    TokenClaimsInvalid,
-    TokenExpired,
-    TokenMalformed,
-    TokenMissing,
-    TokenNotYetValid,
-    TokenTooLong,
-    TokenUnknownKey,
-    TokenWrongAlgorithm,
-    TokenWrongType,
-)
+from agentic_atlas.auth.errors import TokenRefused, span
 from agentic_atlas.auth.keys import KeyRing, KeySource
 
 MAX_TOKEN_BYTES: Final = 4096
@@ -58,7 +47,7 @@ def verify(token: str | bytes, keys: KeySource, *, network: str, now: float) -> 
     Whether it has been revoked, and whether its agent may connect, is not in the token: ask the backend.
 
     Raises:
-        TokenRefused: the one of its subclasses that names the first check that failed.
+        TokenRefused: its code names the first check that failed.
     """
     text = _bounded(token)
     key = _key(_header(text), keys, now)
@@ -71,60 +60,65 @@ def read_bearer(header_values: Sequence[str]) -> str:
     """Return the token of a request, given the values of all its `Authorization` headers; it is not verified yet.
 
     Raises:
-        TokenMissing: there is no such header, or it is empty.
-        TokenTooLong: the header is longer than any token.
-        TokenMalformed: several headers, another scheme than `Bearer`, or not exactly one token in it.
+        TokenRefused: there is no such header, or it is empty (`token_missing`), it is longer than any token
+            (`token_too_long`), or there are several, of another scheme than `Bearer`, or not exactly one token is in it
+            (`token_malformed`).
     """
     if not header_values:
-        raise TokenMissing("the request has no Authorization header")
+        raise TokenRefused("the request has no Authorization header", code="token_missing")
     if len(header_values) > 1:
-        raise TokenMalformed("the request has more than one Authorization header")
+        raise TokenRefused("the request has more than one Authorization header", code="token_malformed")
     value = header_values[0]
     if len(value) > _MAX_HEADER_VALUE:
-        raise TokenTooLong(f"the Authorization header is longer than {_MAX_HEADER_VALUE} characters")
+        raise TokenRefused(
+            f"the Authorization header is longer than {_MAX_HEADER_VALUE} characters", code="token_too_long"
+        )
     if value.strip().lower() in ("", "bearer"):
-        raise TokenMissing("the Authorization header has no token")
+        raise TokenRefused("the Authorization header has no token", code="token_missing")
     match = _BEARER.fullmatch(value)
     if match is None:
-        raise TokenMalformed("the Authorization header is not the word Bearer, a space and one token")
+        raise TokenRefused(
+            "the Authorization header is not the word Bearer, a space and one token", code="token_malformed"
+        )
     return match[1]
 
 
 def _bounded(token: str | bytes) -> str:
     if len(token) > MAX_TOKEN_BYTES:
-        raise TokenTooLong(f"the token is longer than {MAX_TOKEN_BYTES} bytes")
+        raise TokenRefused(f"the token is longer than {MAX_TOKEN_BYTES} bytes", code="token_too_long")
     if not token:
-        raise TokenMissing("the token is empty")
+        raise TokenRefused("the token is empty", code="token_missing")
     if not token.isascii():
-        raise TokenMalformed("the token has characters that no token has")
+        raise TokenRefused("the token has characters that no token has", code="token_malformed")
     return token if isinstance(token, str) else token.decode("ascii")
 
 
 def _header(text: str) -> Mapping[str, object]:
     parts = text.split(".")
     if len(parts) != 3:
-        raise TokenMalformed("the token has not three parts")
+        raise TokenRefused("the token has not three parts", code="token_malformed")
     try:
         header = strict_json.loads_object(base64url.decode(parts[0]))
     except ValueError:
         _refuse_spelling()
     if not header.keys() <= _HEADER_MEMBERS:
-        raise TokenMalformed("the token's header has a member other than alg, typ and kid")
+        raise TokenRefused("the token's header has a member other than alg, typ and kid", code="token_malformed")
     return header
 
 
 def _key(header: Mapping[str, object], keys: KeySource, now: float) -> Ed25519PublicKey:
     if header.get("alg") != ALGORITHM:
-        raise TokenWrongAlgorithm(f"the token is not signed with {ALGORITHM}")
+        raise TokenRefused(f"the token is not signed with {ALGORITHM}", code="token_wrong_algorithm")
     if header.get("typ") != TOKEN_TYPE:
-        raise TokenWrongType("the token is not an agent's token")
+        raise TokenRefused("the token is not an agent's token", code="token_wrong_type")
     kid = header.get("kid")
     if not isinstance(kid, str):
-        raise TokenMalformed("the token's header names no key")
+        raise TokenRefused("the token's header names no key", code="token_malformed")
     key = keys.public(kid, now)
     if key is None:
-        raise TokenUnknownKey(
-            "the token is signed with a key that this network does not know, or that has been retired"
+        raise TokenRefused(
+            "the token is signed with a key that this network does not know, or that has been retired",
+            code="token_unknown_key",
         )
     return key
 
@@ -140,21 +134,25 @@ def _signed_payload(text: str, key: Ed25519PublicKey) -> Mapping[str, object]:
         content = _JWS.decode(text, key, algorithms=[ALGORITHM])
     except jwt.PyJWTError:
         # `from None`: the library's texts quote headers.
-        raise TokenBadSignature("the token is not signed, or its signature does not belong to its content") from None
+        raise TokenRefused(
+            "the token is not signed, or its signature does not belong to its content", code="token_bad_signature"
+        ) from None
     try:
         return strict_json.loads_object(content)
     except ValueError:
-        raise TokenClaimsInvalid("the token's claims are not one plain JSON object") from None
+        raise TokenRefused("the token's claims are not one plain JSON object", code="token_claims_invalid") from None
 
 
 def _refuse_spelling() -> Never:
     # `from None`: a JSON error carries the document it could not read.
-    raise TokenMalformed("the token is not written as a token is: it is cut off or changed") from None
+    raise TokenRefused(
+        "the token is not written as a token is: it is cut off or changed", code="token_malformed"
+    ) from None
 
 
 def _check_times(claims: AgentClaims, now: float) -> None:
     if now >= claims.exp:
-        raise TokenExpired(claims.exp, now)
+        raise TokenRefused(f"the token expired {span(now - claims.exp)} ago", code="token_expired")
     valid_from = max(claims.nbf, claims.iat)
     if valid_from > now + CLOCK_LEEWAY:
-        raise TokenNotYetValid(valid_from, now)
+        raise TokenRefused(f"the token becomes valid in {span(valid_from - now)}", code="token_not_yet_valid")

@@ -2,7 +2,7 @@ from dataclasses import FrozenInstanceError, replace
 
 import pytest
 
-from agentic_atlas.auth import Scope, TokenClaimsInvalid
+from agentic_atlas.auth import Scope, TokenRefused
 from agentic_atlas.auth.claims import claims_of, payload_of
 from tests.unit.auth.forge import CLAIMS, NETWORK, NOW, PAYLOAD
 
@@ -38,5 +38,6 @@ def test_claims_do_not_change() -> None:
     ids=str,
 )
 def test_no_claims_can_be_made_that_a_router_would_refuse(changes: dict[str, object]) -> None:
-    with pytest.raises(TokenClaimsInvalid):
+    with pytest.raises(TokenRefused) as caught:
         replace(CLAIMS, **changes)
+    assert caught.value.code == "token_claims_invalid"

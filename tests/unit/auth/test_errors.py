@@ -1,14 +1,13 @@
 import pytest
 
 from agentic_atlas.auth import (
-    TokenExpired,
-    TokenMalformed,
-    TokenNotYetValid,
     TokenRefused,
     UnknownScope,
     mint,
     verify,
 )
+from agentic_atlas.auth.errors import span
+from tests.docs.reference.codes import uses
 from tests.unit.auth.forge import CLAIMS, NETWORK, NOW, OTHER_KEY, PAYLOAD, RING, forged
 
 CODES = {
@@ -27,17 +26,17 @@ CODES = {
 }
 
 
-def test_every_documented_code_has_its_class() -> None:
-    assert {refusal.default_code for refusal in TokenRefused.__subclasses__()} == CODES
+def test_a_refusal_has_one_of_the_documented_codes() -> None:
+    assert {use.code for use in uses() if use.by == "TokenRefused"} == CODES
 
 
 def test_an_expired_token_says_how_long_ago_and_what_to_do() -> None:
-    with pytest.raises(TokenExpired) as caught:
+    with pytest.raises(TokenRefused) as caught:
         verify(mint(RING, CLAIMS), RING, network=NETWORK, now=CLAIMS.exp + 3 * 86_400 + 5)
     assert str(caught.value) == (
         "the token expired 3 days ago: generate a new one with `atlas tokens create AGENT --env .env`"
     )
-    assert caught.value.expired_at == CLAIMS.exp
+    assert caught.value.code == "token_expired"
 
 
 @pytest.mark.parametrize(
@@ -52,13 +51,15 @@ def test_an_expired_token_says_how_long_ago_and_what_to_do() -> None:
     ],
 )
 def test_spans_are_said_in_their_largest_unit(seconds: int, words: str) -> None:
-    assert f"expired {words} ago" in str(TokenExpired(NOW, NOW + seconds))
+    assert span(seconds) == words
 
 
 def test_a_token_from_the_future_names_the_clocks() -> None:
-    refused = TokenNotYetValid(NOW + 120, NOW)
-    assert "in 2 minutes" in str(refused)
-    assert "clock" in refused.remedy
+    with pytest.raises(TokenRefused) as caught:
+        verify(mint(RING, CLAIMS), RING, network=NETWORK, now=CLAIMS.nbf - 120)
+    assert caught.value.code == "token_not_yet_valid"
+    assert "in 2 minutes" in str(caught.value)
+    assert "clock" in caught.value.remedy
 
 
 @pytest.mark.parametrize(
@@ -79,7 +80,7 @@ def test_no_refusal_repeats_what_was_sent(token: str) -> None:
 
 
 def test_a_refusal_keeps_its_reason_apart_from_the_remedy() -> None:
-    refused = TokenMalformed("the token has not three parts")
+    refused = TokenRefused("the token has not three parts", code="token_malformed")
     assert refused.reason == "the token has not three parts"
     assert str(refused) == f"{refused.reason}: {refused.remedy}"
 
