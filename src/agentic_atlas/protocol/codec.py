@@ -73,9 +73,7 @@ def decode(data: bytes, limits: Limits, containers: int = CONTAINERS) -> Message
         )
     if not data.isascii():
         _check_text(data)
-    if data.count(b"[") + data.count(b"{") > min(limits.depth, containers):
-        # With fewer brackets than may nest it can't be too deep, wherever they are.
-        check_nesting(data, limits.depth, containers)
+    check_nesting(data, limits.depth, containers)
     try:
         return _decoder.decode(data)
     except msgspec.ValidationError as error:
@@ -122,6 +120,8 @@ def check_nesting(text: str | bytes, depth: int, containers: int = CONTAINERS) -
         ProtocolError: the nesting is deeper (`too_deep`), or there are more (`too_many_containers`).
     """
     data = text.encode("utf-8", "surrogatepass") if isinstance(text, str) else text
+    if data.count(b"[") + data.count(b"{") <= min(depth, containers):
+        return  # With no more brackets than may nest it can't be too deep, wherever they are.
     match excess(data, depth, containers):
         case "containers":
             raise ProtocolError(
