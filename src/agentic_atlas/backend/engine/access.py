@@ -184,8 +184,8 @@ class Access:
         self._registry = registry
         self._clock = clock
         self._known: dict[bytes, tuple[ApiKey, Principal]] = {}
-        self._bearers: dict[str, tuple[str, Principal]] = {}
-        """Of each token by id: its agent, and as whom it lets in."""
+        self._bearers: dict[str, Principal] = {}
+        """Of each token by id: as whom it lets in."""
         self._version = 0
         self._connected: dict[str, tuple[int, Principal]] = {}
         """Of each instance by id: the generation of its connection, and who it was let in as."""
@@ -230,12 +230,12 @@ class Access:
         Raises:
             NotAdmitted: the token is not known or was revoked, or its agent is gone or disabled.
         """
-        known_agent, who = self._bearers.get(token_id) or await self._look_at(token_id)
-        if known_agent != agent_id:
+        who = self._bearers.get(token_id) or await self._look_at(token_id)
+        if not isinstance(who.credential, AgentToken) or who.credential.agent_id != agent_id:
             raise NotAdmitted(CloseCode.TOKEN_INVALID, "token_unknown", "this network did not issue this token")
         return who
 
-    async def _look_at(self, token_id: str) -> tuple[str, Principal]:
+    async def _look_at(self, token_id: str) -> Principal:
         version = self._version
         bearer = await self._store.tokens.bearer(token_id)
         if bearer is None:
@@ -245,10 +245,10 @@ class Access:
         if bearer.agent.disabled_at is not None or bearer.owner.disabled_at is not None:
             raise NotAdmitted(CloseCode.AGENT_DISABLED, "agent_disabled", "this agent is disabled")
         token, agent = bearer.token, bearer.agent
-        known = agent.id, Principal(bearer.owner, AgentToken(token.id, agent.id, agent.full_name), token.scopes)
+        who = Principal(bearer.owner, AgentToken(token.id, agent.id, agent.full_name), token.scopes)
         if version == self._version:
-            _remember(self._bearers, token_id, known)
-        return known
+            _remember(self._bearers, token_id, who)
+        return who
 
     def came(self, instance: Instance, who: Principal) -> None:
         """An instance is connected, as this principal."""
