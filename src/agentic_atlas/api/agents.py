@@ -5,7 +5,7 @@ from http import HTTPStatus
 from agentic_atlas.backend.rights import Principal
 from agentic_atlas.backend.usecases import agents, tokens
 from agentic_atlas.backend.usecases.application import Application
-from agentic_atlas.backend.usecases.shown import agent_info, agent_summary, new_token, token_info
+from agentic_atlas.backend.usecases.shown import token_info
 from agentic_atlas.http.answers import json
 from agentic_atlas.http.messages import Response
 from agentic_atlas.http.routes import After, Limit, RouteGroup
@@ -32,15 +32,14 @@ async def find(
     """List agents by name."""
     async with turns.turn(who.user.id):
         found = await agents.find(who, application, limit=limit, after=after)
-        items = [agent_summary(one) for one in found]
-        return json(AgentPage(items=items, next=found[-1].agent.full_name if len(found) == limit else None))
+        return json(AgentPage(items=found, next=found[-1].full_name if len(found) == limit else None))
 
 
 @routes.at("POST", "/agents", answers=AgentSummary, status=HTTPStatus.CREATED)
 async def create(body: AgentRequest, application: Application, who: Principal) -> Response:
     """Make an agent of one's own."""
     agent = await agents.create(who, application, body.name, body.description)
-    return json(agent_summary(agent), status=HTTPStatus.CREATED)
+    return json(agent, status=HTTPStatus.CREATED)
 
 
 # Before `/agents/{owner}/{name}`, which would take `tokens` for a name; no agent can have that name.
@@ -58,16 +57,14 @@ async def list_tokens(name: str, application: Application, who: Principal, turns
 async def issue(name: str, body: TokenRequest, application: Application, who: Principal, owner: str = "") -> Response:
     """Make a token for one instance of an agent; its secret is in this answer and nowhere else."""
     issued = await tokens.issue(who, application, _full(owner, name), name=body.name, lifetime=body.expires_in)
-    view = new_token(issued.token, issued.agent, application.now(), issued.secret)
-    return json(view, status=HTTPStatus.CREATED)
+    return json(issued, status=HTTPStatus.CREATED)
 
 
 @routes.at("GET", "/agents/{name}", answers=AgentInfo)
 @routes.at("GET", "/agents/{owner}/{name}", answers=AgentInfo)
 async def show(name: str, application: Application, who: Principal, owner: str = "") -> Response:
     """Show an agent with its skills and instances."""
-    details = await agents.show(who, application, _full(owner, name))
-    return json(agent_info(details))
+    return json(await agents.show(who, application, _full(owner, name)))
 
 
 @routes.at("PATCH", "/agents/{name}", answers=AgentSummary)
@@ -77,7 +74,7 @@ async def update(name: str, body: AgentChange, application: Application, who: Pr
     agent = await agents.update(
         who, application, _full(owner, name), description=body.description, disabled=body.disabled
     )
-    return json(agent_summary(agent))
+    return json(agent)
 
 
 @routes.at("DELETE", "/agents/{name}", status=HTTPStatus.NO_CONTENT)

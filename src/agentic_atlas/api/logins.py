@@ -5,7 +5,7 @@ from http import HTTPStatus
 from agentic_atlas.backend.rights import Principal
 from agentic_atlas.backend.usecases import logins
 from agentic_atlas.backend.usecases.application import Application
-from agentic_atlas.backend.usecases.shown import login_codes, login_info, new_api_key
+from agentic_atlas.backend.usecases.shown import login_info, new_api_key
 from agentic_atlas.http.answers import json
 from agentic_atlas.http.messages import Request, Response
 from agentic_atlas.http.routes import RouteGroup
@@ -20,9 +20,7 @@ MAX_BODY = 1_024
 @routes.at("POST", "", most=MAX_BODY, answers=LoginCodes, status=HTTPStatus.CREATED)
 async def begin(body: LoginRequest, request: Request, application: Application) -> Response:
     """Begin a login that somebody who is logged in has to approve; needs no API key."""
-    return json(
-        login_codes(await logins.begin(None, application, body.host, request.address)), status=HTTPStatus.CREATED
-    )
+    return json(await logins.begin(None, application, body.host, request.address), status=HTTPStatus.CREATED)
 
 
 @routes.at("POST", "/token", most=MAX_BODY, answers=NewApiKey)

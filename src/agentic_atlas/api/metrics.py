@@ -22,16 +22,15 @@ class _Network(Collector):
         for state, count in self._figures.open_tasks.items():
             tasks.add_metric([state.value], count)
         yield tasks
-        condition = self._figures.condition
         violated = GaugeMetricFamily(
             "atlas_invariants_violated", "Violations of an invariant at present.", labels=["invariant"]
         )
         ever = CounterMetricFamily(
             "atlas_invariant_violations", "Violations of an invariant since the start.", labels=["invariant"]
         )
-        for invariant, count in condition.lasting.items():
+        for invariant, count in self._figures.lasting.items():
             violated.add_metric([invariant.value], count)
-        for invariant, count in condition.ever.items():
+        for invariant, count in self._figures.ever.items():
             ever.add_metric([invariant.value], count)
         yield violated
         yield ever

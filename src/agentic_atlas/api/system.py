@@ -51,7 +51,7 @@ class Health(msgspec.Struct):
 @routes.at("GET", "/healthz", answers=Health)
 async def health(application: Application) -> Response:
     """The process is alive; and whether something in it hangs."""
-    now = await system.health(None, application)
+    now = await system.figures(None, application)
     return json(Health("ok" if now.well else "degraded", __version__, now.lasting, now.ever))
 
 

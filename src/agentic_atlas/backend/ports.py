@@ -7,7 +7,7 @@ import asyncio
 from collections.abc import Callable, Collection, Generator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Generic, Protocol, TypeVar
+from typing import Generic, Protocol, TypeAlias, TypeVar
 
 import msgspec
 
@@ -136,18 +136,11 @@ def _wake(waiter: "asyncio.Future[None]", _: object) -> None:
         waiter.set_result(None)
 
 
-class Clock(Protocol):
-    """The server's wall clock."""
+Clock: TypeAlias = Callable[[], float]
+"""The server's wall clock: seconds since the epoch."""
 
-    def __call__(self) -> float:
-        """Return the seconds since the epoch."""
-
-
-class Ids(Protocol):
-    """A source of ids."""
-
-    def __call__(self, prefix: str) -> str:
-        """Return a new id `prefix_…`, unique for ever; ids of one prefix sort by the time of their making."""
+Ids: TypeAlias = Callable[[str], str]
+"""A source of ids `prefix_…`, unique for ever; ids of one prefix sort by the time of their making."""
 
 
 class FaultLog(Protocol):

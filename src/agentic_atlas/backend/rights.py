@@ -127,27 +127,25 @@ class Right(StrEnum):
     """Call other agents from a running task."""
 
 
-class _Need(msgspec.Struct, frozen=True):
-    scope: Scope | None = None
-    admin: bool = False
-
-
-_NEEDS: Final[Mapping[Right, _Need]] = {
-    Right.OPEN: _Need(),
-    Right.BE_KNOWN: _Need(),
-    Right.READ_TASKS: _Need(Scope.TASKS_READ),
-    Right.WRITE_TASKS: _Need(Scope.TASKS_WRITE),
-    Right.READ_AGENTS: _Need(Scope.AGENTS_READ),
-    Right.WRITE_AGENTS: _Need(Scope.AGENTS_WRITE),
-    Right.READ_TOKENS: _Need(Scope.TOKENS_READ),
-    Right.WRITE_TOKENS: _Need(Scope.TOKENS_WRITE),
+_SCOPES: Final[Mapping[Right, Scope | None]] = {
+    Right.OPEN: None,
+    Right.BE_KNOWN: None,
+    Right.READ_TASKS: Scope.TASKS_READ,
+    Right.WRITE_TASKS: Scope.TASKS_WRITE,
+    Right.READ_AGENTS: Scope.AGENTS_READ,
+    Right.WRITE_AGENTS: Scope.AGENTS_WRITE,
+    Right.READ_TOKENS: Scope.TOKENS_READ,
+    Right.WRITE_TOKENS: Scope.TOKENS_WRITE,
     # A credential that is good for something only must not make one that is good for more.
-    Right.MANAGE_OWN_KEYS: _Need(Scope.EVERYTHING),
-    Right.MANAGE_USERS: _Need(Scope.USERS_ADMIN, admin=True),
-    Right.MANAGE_BACKUPS: _Need(Scope.EVERYTHING, admin=True),
-    Right.CONNECT: _Need(Scope.AGENT_CONNECT),
-    Right.CALL: _Need(Scope.AGENT_CALL),
+    Right.MANAGE_OWN_KEYS: Scope.EVERYTHING,
+    Right.MANAGE_USERS: Scope.USERS_ADMIN,
+    Right.MANAGE_BACKUPS: Scope.EVERYTHING,
+    Right.CONNECT: Scope.AGENT_CONNECT,
+    Right.CALL: Scope.AGENT_CALL,
 }
+"""The word that a credential's scopes need for each right."""
+
+_OF_ADMINISTRATORS: Final = frozenset((Right.MANAGE_USERS, Right.MANAGE_BACKUPS))
 
 RIGHT_OF: Final[Mapping[str, Right]] = {
     "agents.create": Right.WRITE_AGENTS,
@@ -185,7 +183,6 @@ RIGHT_OF: Final[Mapping[str, Right]] = {
     "logins.deny": Right.MANAGE_OWN_KEYS,
     "system.key_set": Right.OPEN,
     "system.ready": Right.OPEN,
-    "system.health": Right.OPEN,
     "system.figures": Right.OPEN,
     "backups.make": Right.MANAGE_BACKUPS,
     "backups.find": Right.MANAGE_BACKUPS,
@@ -204,12 +201,12 @@ def require(who: Principal | None, right: Right) -> None:
         return
     if who is None:
         raise Unauthenticated(f"this needs an API key: {SEND_A_KEY}")
-    need = _NEEDS[right]
-    if need.scope is None and isinstance(who.credential, AgentToken):
+    scope = _SCOPES[right]
+    if scope is None and isinstance(who.credential, AgentToken):
         raise insufficient(Scope.EVERYTHING)
-    if need.scope is not None and not allows(who.scopes, need.scope):
-        raise insufficient(need.scope)
-    if need.admin and who.user.role is not Role.ADMIN:
+    if scope is not None and not allows(who.scopes, scope):
+        raise insufficient(scope)
+    if right in _OF_ADMINISTRATORS and who.user.role is not Role.ADMIN:
         raise Forbidden("only an administrator may do this")
 
 

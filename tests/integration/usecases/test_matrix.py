@@ -289,7 +289,6 @@ MATRIX: dict[str, tuple[Arrange, Answers]] = {
     "backups.find": (backed_up, ADMINISTRATORS),
     "system.key_set": (nothing, OPEN),
     "system.ready": (nothing, OPEN),
-    "system.health": (nothing, OPEN),
     "system.figures": (nothing, OPEN),
 }
 

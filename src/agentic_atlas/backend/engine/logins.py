@@ -17,6 +17,7 @@ import msgspec
 from agentic_atlas.auth import digest, new_secret
 from agentic_atlas.backend.engine.allowance import Allowance, neighbourhood
 from agentic_atlas.errors import Busy, Conflict, Forbidden, InvalidInput, NotFound
+from agentic_atlas.protocol.caller.people import LoginCodes
 
 LIFETIME = 600.0
 """Seconds in which a login has to be approved and fetched."""
@@ -43,19 +44,6 @@ _HOST = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,62}[A-Za-z0-9])?")
 """A name, and no sentence: whoever approves reads it."""
 
 
-class Codes(msgspec.Struct, frozen=True):
-    """A login just begun: the only time both codes are known. The text form holds neither."""
-
-    device_code: str
-    user_code: str
-    """As people read it: `XXXX-XXXX`."""
-    expires_in: float
-    interval: float
-
-    def __repr__(self) -> str:
-        return f"Codes(expires_in={self.expires_in})"
-
-
 class Applicant(msgspec.Struct, frozen=True):
     """Who wants to be let in, as far as it is known before anybody vouches for them; times in seconds (Unix)."""
 
@@ -65,14 +53,6 @@ class Applicant(msgspec.Struct, frozen=True):
     """Network address the question came from; a proxy's, when there is one in between."""
     asked_at: float
     expires_at: float
-
-
-class Approval(msgspec.Struct, frozen=True):
-    """A login that was approved, to be answered with an API key."""
-
-    applicant: Applicant
-    key_digest: bytes
-    """Of the API key it was approved with."""
 
 
 @dataclass
@@ -102,7 +82,7 @@ class Logins:
     def __len__(self) -> int:
         return len(self._by_device)
 
-    def begin(self, host: str, address: str, *, now: float, entropy: Callable[[int], bytes]) -> Codes:
+    def begin(self, host: str, address: str, *, now: float, entropy: Callable[[int], bytes]) -> LoginCodes:
         """Begin a login for whoever asks.
 
         Raises:
@@ -126,7 +106,12 @@ class Logins:
         device_code = new_secret(DEVICE_PREFIX, entropy)
         login = _Login(Applicant(host, address, now, now + LIFETIME), user)
         self._by_device[digest(device_code)] = self._by_user[user] = login
-        return Codes(device_code, f"{user_code[:4]}-{user_code[4:]}", LIFETIME, INTERVAL)
+        return LoginCodes(
+            device_code=device_code,
+            user_code=f"{user_code[:4]}-{user_code[4:]}",
+            expires_in=LIFETIME,
+            interval=INTERVAL,
+        )
 
     def find(self, user_code: str, *, user_id: str, now: float) -> Applicant:
         """Return who asks with this code; `user_id` is who typed it.
@@ -151,8 +136,8 @@ class Logins:
         del self._by_user[login.user]
         return login.applicant
 
-    def collect(self, device_code: str, *, now: float) -> Approval:
-        """Return the approval of a login, once.
+    def collect(self, device_code: str, *, now: float) -> tuple[Applicant, bytes]:
+        """Return who was approved, and the digest of the API key that they were approved with, once.
 
         Raises:
             Conflict: nobody has decided yet (`authorization_pending`).
@@ -171,7 +156,7 @@ class Logins:
         if login.key_digest is None:
             raise Conflict("nobody has approved the login yet", code="authorization_pending")
         del self._by_device[device]
-        return Approval(login.applicant, login.key_digest)
+        return login.applicant, login.key_digest
 
     def _undecided(self, user_code: str, user_id: str, now: float) -> _Login:
         self._expire(now)

@@ -1,17 +1,16 @@
 """The agents of a user: made, listed, changed, removed."""
 
-from collections.abc import Sequence
 from functools import partial
-
-import msgspec
 
 from agentic_atlas.backend.domain import lifecycle
 from agentic_atlas.backend.domain.names import check_name
-from agentic_atlas.backend.domain.records import AgentRecord, Instance, SkillRecord, TaskFailure, Usage
+from agentic_atlas.backend.domain.records import AgentRecord, TaskFailure
 from agentic_atlas.backend.engine.engine import Engine
 from agentic_atlas.backend.rights import Principal
 from agentic_atlas.backend.usecases.application import use_case
+from agentic_atlas.backend.usecases.shown import agent_info, agent_summary
 from agentic_atlas.errors import InvalidInput
+from agentic_atlas.protocol.caller.agents import AgentInfo, AgentSummary
 from agentic_atlas.protocol.inside.messages import Readmit, ShutOut
 
 MAX_DESCRIPTION = 1_000
@@ -20,35 +19,8 @@ AT_ONCE = 500
 """Tasks of a deleted agent that are ended in one go."""
 
 
-class Presence(msgspec.Struct, frozen=True):
-    """What there is of an agent at the moment."""
-
-    online: int = 0
-    """Connected instances that take tasks."""
-    usage: Sequence[Usage] = ()
-    waiting: int = 0
-    heard_at: float | None = None
-    """When any of them was heard last."""
-
-
-class AgentNow(msgspec.Struct, frozen=True):
-    """An agent, and what there is of it at the moment."""
-
-    agent: AgentRecord
-    presence: Presence
-
-
-class AgentDetails(msgspec.Struct, frozen=True):
-    """An agent with what it declared and where it runs."""
-
-    agent: AgentRecord
-    presence: Presence
-    skills: list[SkillRecord]
-    instances: list[Instance]
-
-
 @use_case
-async def create(who: Principal, engine: Engine, name: str, description: str = "") -> AgentNow:
+async def create(who: Principal, engine: Engine, name: str, description: str = "") -> AgentSummary:
     """Make an agent of the principal's own; raises Conflict (`agent_exists`) or InvalidInput."""
     agent = AgentRecord(
         id=engine.ids("agt"),
@@ -59,28 +31,29 @@ async def create(who: Principal, engine: Engine, name: str, description: str = "
         description=_description(description),
     )
     await engine.store.agents.add(agent)
-    return AgentNow(agent, Presence())
+    return _summary(engine, agent)
 
 
 @use_case
-async def find(who: Principal, engine: Engine, *, limit: int, after: str | None) -> list[AgentNow]:
+async def find(who: Principal, engine: Engine, *, limit: int, after: str | None) -> list[AgentSummary]:
     """Return the agents the principal may see, by full name."""
     found = await engine.store.agents.find(owner_id=who.visible.user_id, limit=limit, after=after)
-    return [AgentNow(agent, _presence(engine, agent)) for agent in found]
+    return [_summary(engine, agent) for agent in found]
 
 
 @use_case
-async def show(who: Principal, engine: Engine, name: str) -> AgentDetails:
+async def show(who: Principal, engine: Engine, name: str) -> AgentInfo:
     """Return one agent in full; raises NotFound."""
     agent = await _current(who, engine, name)
     skills = await engine.store.agents.skills(agent.id)
-    return AgentDetails(agent, _presence(engine, agent), skills, await engine.store.agents.instances(agent.id))
+    used = {one.instance_id: one.used for one in engine.credit.usage(agent.id)}
+    return agent_info(_summary(engine, agent), skills, await engine.store.agents.instances(agent.id), used)
 
 
 @use_case
 async def update(
     who: Principal, engine: Engine, name: str, *, description: str | None, disabled: bool | None
-) -> AgentNow:
+) -> AgentSummary:
     """Change what is not None. Disabling closes the agent's connections; raises NotFound."""
     agent = await _current(who, engine, name)
     at = None if disabled is None else engine.clock() if disabled else 0.0
@@ -93,7 +66,7 @@ async def update(
         engine.router.say(ShutOut(agent.id, "agent_disabled"))
     elif disabled is not None:
         engine.router.say(Readmit(agent.id))
-    return AgentNow(changed or agent, _presence(engine, changed or agent))
+    return _summary(engine, changed or agent)
 
 
 @use_case
@@ -120,12 +93,13 @@ async def _end_tasks(engine: Engine, agent: AgentRecord) -> None:
     engine.dispatcher.forget(agent.id)
 
 
-def _presence(engine: Engine, agent: AgentRecord) -> Presence:
-    credit, census = engine.credit, engine.dispatcher.census
-    usage = credit.usage(agent.id)
+def _summary(engine: Engine, agent: AgentRecord) -> AgentSummary:
+    """Return an agent with what there is of it at the moment."""
+    usage = engine.credit.usage(agent.id)
     silent = min((one.silent for one in usage), default=None)
     heard_at = None if silent is None else engine.clock() - silent
-    return Presence(credit.online(agent.id), usage, census.queues.length(agent.id), heard_at)
+    waiting = engine.dispatcher.census.queues.length(agent.id)
+    return agent_summary(agent, usage, engine.credit.online(agent.id), waiting, heard_at)
 
 
 async def _current(who: Principal, engine: Engine, name: str) -> AgentRecord:

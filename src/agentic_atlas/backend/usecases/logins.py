@@ -3,14 +3,15 @@
 from agentic_atlas.backend.domain.records import ApiKey, User
 from agentic_atlas.backend.engine.api_keys import IssuedKey, issue_key
 from agentic_atlas.backend.engine.engine import Engine
-from agentic_atlas.backend.engine.logins import Applicant, Codes
+from agentic_atlas.backend.engine.logins import Applicant
 from agentic_atlas.backend.rights import Principal
 from agentic_atlas.backend.usecases.application import use_case
 from agentic_atlas.errors import Forbidden
+from agentic_atlas.protocol.caller.people import LoginCodes
 
 
 @use_case
-async def begin(who: Principal | None, engine: Engine, host: str, address: str) -> Codes:
+async def begin(who: Principal | None, engine: Engine, host: str, address: str) -> LoginCodes:
     """Begin a login for a machine that calls itself `host`; raises Busy or InvalidInput."""
     return engine.logins.begin(host, address, now=engine.clock(), entropy=engine.entropy)
 
@@ -48,9 +49,9 @@ async def collect(who: Principal | None, engine: Engine, device_code: str) -> Is
         Conflict: `authorization_pending`. Busy: `slow_down`. NotFound: `expired_token`.
         Forbidden: it was denied, or who approved it has lost that right since (`access_denied`).
     """
-    approval = engine.logins.collect(device_code, now=engine.clock())
-    key, approver = await _approver(engine, approval.key_digest)
-    name = f"atlas login on {approval.applicant.host}"
+    applicant, key_digest = engine.logins.collect(device_code, now=engine.clock())
+    key, approver = await _approver(engine, key_digest)
+    name = f"atlas login on {applicant.host}"
     return await issue_key(engine, approver, key.scopes, name, engine.logins.key_lifetime)
 
 

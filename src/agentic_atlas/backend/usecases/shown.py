@@ -1,5 +1,6 @@
 """The one place where callers' words become the network's, and what it has what they are shown: for every door."""
 
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
 import msgspec
@@ -15,11 +16,11 @@ from agentic_atlas.backend.domain.records import (
     TaskEvent,
     TaskFailure,
     Token,
+    Usage,
     User,
 )
-from agentic_atlas.backend.engine.logins import Applicant, Codes
+from agentic_atlas.backend.engine.logins import Applicant
 from agentic_atlas.backend.ports import MOST_MESSAGE, Backup, Summary
-from agentic_atlas.backend.usecases.agents import AgentDetails, AgentNow
 from agentic_atlas.protocol.caller.agents import (
     AgentInfo,
     AgentInstance,
@@ -29,7 +30,7 @@ from agentic_atlas.protocol.caller.agents import (
     TokenInfo,
 )
 from agentic_atlas.protocol.caller.backups import BackupInfo
-from agentic_atlas.protocol.caller.people import ApiKeyInfo, LoginCodes, LoginInfo, NewApiKey, UserInfo
+from agentic_atlas.protocol.caller.people import ApiKeyInfo, LoginInfo, NewApiKey, UserInfo
 from agentic_atlas.protocol.caller.tasks import (
     CallerInfo,
     EventInfo,
@@ -127,9 +128,10 @@ def event_info(event: TaskEvent) -> EventInfo:
 # Agents and their tokens
 
 
-def agent_summary(of: AgentNow | AgentDetails) -> AgentSummary:
-    """Show an agent; one that is connected was seen when it was heard last."""
-    agent, now = of.agent, of.presence
+def agent_summary(
+    agent: AgentRecord, usage: Sequence[Usage], online: int, waiting: int, heard_at: float | None
+) -> AgentSummary:
+    """Show an agent with its instances that are `online`; one that is connected was seen when it was heard last."""
     disabled = agent.disabled_at is not None
     return AgentSummary(
         name=agent.name,
@@ -137,23 +139,24 @@ def agent_summary(of: AgentNow | AgentDetails) -> AgentSummary:
         full_name=agent.full_name,
         description=agent.description,
         created_at=moment(agent.created_at),
-        status="disabled" if disabled else "online" if now.online else "offline",
-        instances_online=now.online,
-        slots_used=sum(one.used for one in now.usage),
-        slots=sum(one.slots for one in now.usage),
-        tasks_waiting=now.waiting,
+        status="disabled" if disabled else "online" if online else "offline",
+        instances_online=online,
+        slots_used=sum(one.used for one in usage),
+        slots=sum(one.slots for one in usage),
+        tasks_waiting=waiting,
         disabled=disabled,
-        last_seen_at=maybe(now.heard_at or agent.last_seen_at),
+        last_seen_at=maybe(heard_at or agent.last_seen_at),
     )
 
 
-def agent_info(of: AgentDetails) -> AgentInfo:
-    """Show an agent with its skills and instances."""
-    used = {one.instance_id: one.used for one in of.presence.usage}
+def agent_info(
+    summary: AgentSummary, skills: Sequence[SkillRecord], instances: Sequence[Instance], used: Mapping[str, int]
+) -> AgentInfo:
+    """Show an agent with its skills and instances; `used` are the slots of each that are taken."""
     return AgentInfo(
-        **msgspec.structs.asdict(agent_summary(of)),
-        skills=[skill_info(skill) for skill in of.skills],
-        instances=[agent_instance(one, used.get(one.id, 0)) for one in of.instances],
+        **msgspec.structs.asdict(summary),
+        skills=[skill_info(skill) for skill in skills],
+        instances=[agent_instance(one, used.get(one.id, 0)) for one in instances],
     )
 
 
@@ -225,16 +228,6 @@ def api_key_info(key: ApiKey) -> ApiKeyInfo:
 def new_api_key(key: ApiKey, user: User, secret: str) -> NewApiKey:
     """Show a new API key with its secret: this once."""
     return NewApiKey(**msgspec.structs.asdict(api_key_info(key)), user=user.name, key=secret)
-
-
-def login_codes(codes: Codes) -> LoginCodes:
-    """Show the codes of a login, this once."""
-    return LoginCodes(
-        device_code=codes.device_code,
-        user_code=codes.user_code,
-        expires_in=codes.expires_in,
-        interval=codes.interval,
-    )
 
 
 def login_info(applicant: Applicant, now: float) -> LoginInfo:

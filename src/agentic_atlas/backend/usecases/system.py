@@ -12,22 +12,16 @@ from agentic_atlas.backend.usecases.application import use_case
 from agentic_atlas.protocol.tasks import TaskState
 
 
-class Condition(msgspec.Struct, frozen=True):
-    """What lasts of the invariants that are violated."""
+class Figures(msgspec.Struct, frozen=True):
+    """What the network is doing, and whether something hangs."""
 
     well: bool
-    """Nothing lasts that is a fault of the network itself."""
+    """No invariant is violated for long by a fault of the network itself."""
     lasting: Mapping[Invariant, int]
     """How many violations there are now, of each kind."""
     ever: Mapping[Invariant, int]
     """How many there were since the start."""
-
-
-class Figures(msgspec.Struct, frozen=True):
-    """What the network is doing."""
-
     open_tasks: Mapping[TaskState, int]
-    condition: Condition
     oldest_result: float
     """Seconds for which a connected agent has kept its oldest result; 0 when none keeps one."""
 
@@ -45,19 +39,9 @@ async def ready(who: Principal | None, engine: Engine) -> None:
 
 
 @use_case
-async def health(who: Principal | None, engine: Engine) -> Condition:
-    """Return whether something hangs."""
-    return _condition(engine)
-
-
-@use_case
 async def figures(who: Principal | None, engine: Engine) -> Figures:
     """Return what is so at this moment."""
-    oldest = max((seconds for _, seconds in engine.credit.beats.oldest_results()), default=0.0)
-    return Figures(engine.dispatcher.census.states(), _condition(engine), oldest)
-
-
-def _condition(engine: Engine) -> Condition:
     findings = engine.monitor.findings
     ever = {invariant: findings.ever[invariant] for invariant in Invariant}
-    return Condition(engine.monitor.content, findings.now(), ever)
+    oldest = max((seconds for _, seconds in engine.credit.beats.oldest_results()), default=0.0)
+    return Figures(engine.monitor.content, findings.now(), ever, engine.dispatcher.census.states(), oldest)

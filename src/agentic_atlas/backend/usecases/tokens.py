@@ -1,7 +1,5 @@
 """Tokens of agents: issued once, listed without their secret, revoked."""
 
-import msgspec
-
 from agentic_atlas.auth import AGENT_SCOPES, AgentClaims, mint
 from agentic_atlas.backend.domain.names import check_label
 from agentic_atlas.backend.domain.records import AgentRecord, Token
@@ -9,7 +7,9 @@ from agentic_atlas.backend.engine.api_keys import MAX_LIFETIME
 from agentic_atlas.backend.engine.engine import Engine
 from agentic_atlas.backend.rights import Principal
 from agentic_atlas.backend.usecases.application import use_case
+from agentic_atlas.backend.usecases.shown import new_token
 from agentic_atlas.errors import InvalidInput, NotFound
+from agentic_atlas.protocol.caller.agents import NewToken
 from agentic_atlas.protocol.inside.messages import Revoke
 
 _DAY = 86_400
@@ -17,21 +17,10 @@ DEFAULT_LIFETIME = 90 * _DAY
 """Seconds that an agent's token is good for unless its owner says otherwise."""
 
 
-class IssuedToken(msgspec.Struct, frozen=True):
-    """A new token with its secret, which is shown once and kept nowhere."""
-
-    token: Token
-    agent: AgentRecord
-    secret: str
-
-    def __repr__(self) -> str:
-        return f"IssuedToken({self.token!r})"
-
-
 @use_case
 async def issue(
     who: Principal, engine: Engine, agent_name: str, *, name: str = "", lifetime: float | None = None
-) -> IssuedToken:
+) -> NewToken:
     """Make a token for one instance of an agent; `lifetime` in seconds. Raises NotFound or InvalidInput."""
     agent = await engine.access.agent(who.user, agent_name)
     seconds = DEFAULT_LIFETIME if lifetime is None else lifetime
@@ -57,7 +46,7 @@ async def issue(
     )
     secret = mint(engine.keys, claims)
     await engine.store.tokens.add(token)
-    return IssuedToken(token, agent, secret)
+    return new_token(token, agent, now, secret)
 
 
 @use_case

@@ -127,7 +127,7 @@ class LoginCodes(Shown, frozen=True, kw_only=True):
     """Seconds to wait between two questions."""
 
     def __repr__(self) -> str:
-        return f"LoginCodes(user_code={self.user_code!r}, expires_in={self.expires_in})"
+        return f"LoginCodes(expires_in={self.expires_in})"
 
 
 class LoginInfo(Shown, frozen=True, kw_only=True):

@@ -17,16 +17,16 @@ from agentic_atlas.backend.engine.logins import (
     LONGEST_INTERVAL,
     MOST_PENDING,
     WRONG_PER_MINUTE,
-    Codes,
     Logins,
 )
 from agentic_atlas.errors import AtlasError, Busy, Conflict, Forbidden, InvalidInput, NotFound
+from agentic_atlas.protocol.caller.people import LoginCodes
 
 KEY = digest("atlas_ada's key")
 ENTROPY = Random(7).randbytes
 
 
-def begun(logins: Logins, *, now: float = 0.0, address: str = "192.0.2.1") -> Codes:
+def begun(logins: Logins, *, now: float = 0.0, address: str = "192.0.2.1") -> LoginCodes:
     return logins.begin("box", address, now=now, entropy=ENTROPY)
 
 
@@ -42,7 +42,7 @@ def test_an_approved_login_is_collected_once() -> None:
     assert code_of(Conflict, lambda: logins.collect(codes.device_code, now=5.0)) == "authorization_pending"
     applicant = logins.approve(codes.user_code, user_id="ada", key_digest=KEY, now=6.0)
     assert (applicant.host, applicant.address, applicant.asked_at) == ("box", "192.0.2.1", 0.0)
-    assert logins.collect(codes.device_code, now=10.0).key_digest == KEY
+    assert logins.collect(codes.device_code, now=10.0)[1] == KEY
     assert code_of(NotFound, lambda: logins.collect(codes.device_code, now=15.0)) == "expired_token"
     assert len(logins) == 0
 
@@ -93,7 +93,7 @@ def test_whoever_asks_too_soon_waits_longer_each_time() -> None:
     for _ in range(30):
         assert code_of(Busy, lambda: logins.collect(codes.device_code, now=26.0)) == "slow_down"
     logins.approve(codes.user_code, user_id="ada", key_digest=KEY, now=30.0)
-    assert logins.collect(codes.device_code, now=26.0 + LONGEST_INTERVAL).key_digest == KEY
+    assert logins.collect(codes.device_code, now=26.0 + LONGEST_INTERVAL)[1] == KEY
 
 
 def test_a_user_code_is_found_however_it_is_typed() -> None:
