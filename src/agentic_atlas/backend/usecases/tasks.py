@@ -182,8 +182,8 @@ async def _note(engine: Engine, task: Task) -> str | None:
 
     What happens to the task of an agent that stays away is asked of the rule that decides it then.
     """
-    question = next(iter(task.dialogue.open), None)
-    if question is not None:
+    if task.state is TaskState.INPUT_REQUIRED and task.dialogue.open:
+        question = task.dialogue.open[0]
         return f"waits for an answer to question {question.number}: {question.text[:_QUESTION]}"
     if task.state is TaskState.SUBMITTED:
         return f"queued: {await _queued(engine, task)}"

@@ -28,7 +28,11 @@ _UNUSABLE = (ValueError, msgspec.DecodeError, jsonschema_rs.ReferencingError, Re
 
 
 class Validator:
-    """A schema that is ready to check values. Thread-safe."""
+    """A schema that is ready to check values. Thread-safe.
+
+    Attributes:
+        fits: tells whether a JSON value fits.
+    """
 
     def __init__(self, schema: bytes, *, patterns: bool = True) -> None:
         """Compile; without `patterns` for learning only whether it is a schema, which costs little memory.
@@ -45,10 +49,7 @@ class Validator:
             if not patterns:
                 raise _no_schema(error) from None
             self._validator = _compiled_in_part(self._schema)
-
-    def fits(self, value: object) -> bool:
-        """Tell whether a JSON value fits."""
-        return self._validator.is_valid(value)
+        self.fits: Callable[[object], bool] = self._validator.is_valid
 
     def faults(self, value: object, name: str) -> list[InputFault]:
         """Return where and why a value that does not fit does not; `name` is whose input it is."""
