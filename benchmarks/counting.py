@@ -43,7 +43,7 @@ class Counts:
         self._clear()
 
     def _clear(self) -> None:
-        self.files: set[str] = set()
+        self.files: dict[str, Counter[str]] = {}
         self.packages: Counter[str] = Counter()
         self.others: Counter[str] = Counter()
 
@@ -102,7 +102,7 @@ class Counts:
         file = code.co_filename
         if file.startswith(SOURCE):
             file = file.removeprefix(SOURCE)
-            self.files.add(file)
+            self.files.setdefault(file, Counter())[code.co_qualname] += 1
             # Comprehensions are functions in some versions of Python, and not in others.
             if (not code.co_name.startswith("<") or code.co_name == "<lambda>") and self._begins(frame):
                 self.packages[file.partition("/")[0].removesuffix(".py")] += 1

@@ -3,7 +3,7 @@
 ```console
 $ make trace                     # the figures, and in brackets those that are recorded
 $ make trace RECORD=1            # writes them down; a test fails when one grows by more than a tenth
-$ make trace ARGS="--files task" # the files on the way of one of them
+$ make trace ARGS="--files task" # the files on the way of one of them, and what is called there how often
 ```
 
 A network, an agent and a caller run on asyncio's own loop. After `WARM` rounds that fill the caches, each piece of work
@@ -101,7 +101,7 @@ class Traced:
         self.contexts: asyncio.Queue[Any] = asyncio.Queue()
         self.release = asyncio.Event()
         self.least: dict[str, Figures] = {}
-        self.files: dict[str, list[str]] = {}
+        self.files: dict[str, dict[str, Counter[str]]] = {}
         self.packages: dict[str, Counter[str]] = {}
 
     async def task(self) -> Figures:
@@ -170,7 +170,7 @@ class Traced:
         await work()
         await self._quiet()
         figures = self._counts.end()
-        self.files[name] = sorted(self._counts.files)
+        self.files[name] = dict(sorted(self._counts.files.items()))
         self.packages[name] = self._counts.packages
         return figures
 
@@ -270,7 +270,9 @@ def grown(now: Figures, recorded: Figures) -> list[str]:
 def main() -> None:
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     options.add_argument("--record", action="store_true", help="write the figures down")
-    options.add_argument("--files", metavar="WORK", help="list the files on the way of one piece of work")
+    options.add_argument(
+        "--files", metavar="WORK", help="list the files on the way of one piece of work, with what is called"
+    )
     options.add_argument("--json", action="store_true", help="print the figures as JSON, and nothing else")
     given = options.parse_args()
     counts = Counts()
@@ -281,7 +283,9 @@ def main() -> None:
         return
     show(here, json.loads(RECORDED.read_text()) if RECORDED.exists() else {})
     if given.files:
-        print("\n" + "\n".join(here.files[given.files]))
+        for file, called in here.files[given.files].items():
+            print(f"\n{file}  " + " · ".join(f"{name} {times}" for name, times in called.most_common()), end="")
+        print()
     if given.record:
         lines = ",\n".join(f"  {json.dumps(name)}: {json.dumps(figures)}" for name, figures in here.least.items())
         RECORDED.write_text(f"{{\n{lines}\n}}\n")
