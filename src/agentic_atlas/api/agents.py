@@ -6,8 +6,7 @@ from agentic_atlas.backend.rights import Principal
 from agentic_atlas.backend.usecases import agents, tokens
 from agentic_atlas.backend.usecases.application import Application
 from agentic_atlas.backend.usecases.shown import token_info
-from agentic_atlas.http.answers import json
-from agentic_atlas.http.messages import Response
+from agentic_atlas.http.messages import Response, json
 from agentic_atlas.http.routes import After, Limit, RouteGroup
 from agentic_atlas.http.turns import Turns
 from agentic_atlas.protocol.caller.agents import (

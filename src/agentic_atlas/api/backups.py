@@ -6,8 +6,7 @@ from agentic_atlas.backend.rights import Principal
 from agentic_atlas.backend.usecases import backups
 from agentic_atlas.backend.usecases.application import Application
 from agentic_atlas.backend.usecases.shown import backup_info
-from agentic_atlas.http.answers import json
-from agentic_atlas.http.messages import Response
+from agentic_atlas.http.messages import Response, json
 from agentic_atlas.http.routes import RouteGroup
 from agentic_atlas.protocol.caller.backups import BackupInfo, BackupList
 

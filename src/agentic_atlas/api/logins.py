@@ -6,8 +6,7 @@ from agentic_atlas.backend.rights import Principal
 from agentic_atlas.backend.usecases import logins
 from agentic_atlas.backend.usecases.application import Application
 from agentic_atlas.backend.usecases.shown import login_info, new_api_key
-from agentic_atlas.http.answers import json
-from agentic_atlas.http.messages import Request, Response
+from agentic_atlas.http.messages import Request, Response, json
 from agentic_atlas.http.routes import RouteGroup
 from agentic_atlas.protocol.caller.people import DeviceCode, LoginCodes, LoginInfo, LoginRequest, NewApiKey, UserCode
 

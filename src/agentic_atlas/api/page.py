@@ -10,8 +10,7 @@ import msgspec
 from agentic_atlas._version import __version__
 from agentic_atlas.api.describe import Document
 from agentic_atlas.http.accept import prefers
-from agentic_atlas.http.answers import json
-from agentic_atlas.http.messages import Request, Response
+from agentic_atlas.http.messages import Request, Response, json
 from agentic_atlas.http.routes import RouteGroup
 
 routes = RouteGroup("system")

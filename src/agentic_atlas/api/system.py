@@ -10,8 +10,7 @@ from agentic_atlas.api import metrics
 from agentic_atlas.backend.domain.invariants import Invariant
 from agentic_atlas.backend.usecases import system
 from agentic_atlas.backend.usecases.application import Application
-from agentic_atlas.http.answers import json
-from agentic_atlas.http.messages import Response
+from agentic_atlas.http.messages import Response, json
 from agentic_atlas.http.routes import RouteGroup
 
 routes = RouteGroup("system")

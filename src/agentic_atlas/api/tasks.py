@@ -16,9 +16,8 @@ from agentic_atlas.backend.usecases.application import Application
 from agentic_atlas.backend.usecases.shown import event_info, summary_of, task_info, task_summary
 from agentic_atlas.errors import AtlasError, InvalidInput, Unauthenticated
 from agentic_atlas.http.accept import prefers
-from agentic_atlas.http.answers import json, read
 from agentic_atlas.http.errors import error_info
-from agentic_atlas.http.messages import Answered, Request, Response, StreamingResponse
+from agentic_atlas.http.messages import Answered, Request, Response, StreamingResponse, json, read
 from agentic_atlas.http.routes import HEADER, WHOLE, After, Limit, RouteGroup, Wait
 from agentic_atlas.http.turns import Turns
 from agentic_atlas.protocol.caller.tasks import (

@@ -11,8 +11,7 @@ from agentic_atlas.backend.usecases import keys as api_keys
 from agentic_atlas.backend.usecases import users
 from agentic_atlas.backend.usecases.application import Application
 from agentic_atlas.backend.usecases.shown import api_key_info, new_api_key, user_info
-from agentic_atlas.http.answers import json
-from agentic_atlas.http.messages import Request, Response
+from agentic_atlas.http.messages import Request, Response, json
 from agentic_atlas.http.routes import After, Limit, RouteGroup
 from agentic_atlas.http.turns import Turns
 from agentic_atlas.protocol.caller.people import (

@@ -15,8 +15,7 @@ from agentic_atlas.errors import (
     Unauthenticated,
     Unavailable,
 )
-from agentic_atlas.http.answers import json
-from agentic_atlas.http.messages import Response
+from agentic_atlas.http.messages import Response, json
 from agentic_atlas.protocol.caller.values import ErrorAnswer, ErrorInfo
 from agentic_atlas.protocol.refusals import Refusal, of_pydantic
 from agentic_atlas.protocol.schemas.words import pointer

@@ -30,8 +30,7 @@ from agentic_atlas.backend.rights import SEND_A_KEY, Principal
 from agentic_atlas.backend.usecases.application import Application
 from agentic_atlas.errors import AtlasError, InvalidInput, Unauthenticated
 from agentic_atlas.http import errors
-from agentic_atlas.http.answers import MAX_BODY, read
-from agentic_atlas.http.messages import Answered, Request
+from agentic_atlas.http.messages import MAX_BODY, Answered, Request, read
 from agentic_atlas.http.turns import Turns
 
 Handler = Callable[..., Awaitable[Answered]]

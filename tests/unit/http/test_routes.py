@@ -11,8 +11,7 @@ from pydantic import BaseModel, Field
 
 from agentic_atlas.auth.hosts import Hosts
 from agentic_atlas.errors import Conflict
-from agentic_atlas.http.answers import json
-from agentic_atlas.http.messages import Request, Response
+from agentic_atlas.http.messages import Request, Response, json
 from agentic_atlas.http.routes import HEADER, NUMBER, WHOLE, RouteGroup, Routes
 from agentic_atlas.http.turns import Turns
 from tests.in_process import InProcess
