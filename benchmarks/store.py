@@ -23,9 +23,8 @@ from agentic_atlas.backend.domain import lifecycle
 from agentic_atlas.backend.domain.lifecycle import Change
 from agentic_atlas.backend.domain.records import CallerRef, Task
 from agentic_atlas.backend.store.database import SqlStore, open_store
-from agentic_atlas.backend.store.rows import EVENTS, TASKS
+from agentic_atlas.backend.store.rows import EVENTS, TASKS, TaskStatements
 from agentic_atlas.backend.store.sqlite import writing_engine
-from agentic_atlas.backend.store.statements import TaskStatements
 from agentic_atlas.protocol.messages import Delivery
 from agentic_atlas.protocol.tasks import TaskState
 

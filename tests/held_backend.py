@@ -18,9 +18,8 @@ from msgspec.structs import replace
 
 from agentic_atlas.backend.domain import lifecycle, records
 from agentic_atlas.backend.domain.lifecycle import Change, assignment
-from agentic_atlas.backend.domain.payload import Payload
 from agentic_atlas.backend.domain.questions import Dialogue, TaskQuestion
-from agentic_atlas.backend.domain.records import Role, Token, User
+from agentic_atlas.backend.domain.records import Payload, Role, Token, User
 from agentic_atlas.backend.engine.access import failure
 from agentic_atlas.backend.engine.engine import Engine, World
 from agentic_atlas.backend.inside import RouterDoor

@@ -12,13 +12,13 @@ from typing import Generic, Protocol, TypeAlias, TypeVar
 import msgspec
 
 from agentic_atlas.backend.domain.lifecycle import Change
-from agentic_atlas.backend.domain.payload import Payload
 from agentic_atlas.backend.domain.records import (
     AgentRecord,
     ApiKey,
     CallerRef,
     InputFault,
     Instance,
+    Payload,
     Role,
     SkillRecord,
     Submitted,

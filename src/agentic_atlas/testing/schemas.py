@@ -10,7 +10,7 @@ import msgspec
 from pydantic_core import CoreSchema, SchemaValidator, ValidationError
 from pydantic_core import core_schema as core
 
-from agentic_atlas.backend.domain.payload import Payload
+from agentic_atlas.backend.domain.records import Payload
 from agentic_atlas.errors import InvalidInput
 from agentic_atlas.sdk.skills.skill import Skill
 from agentic_atlas.sdk.skills.validation import faults_of_json, sentence

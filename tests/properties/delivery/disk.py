@@ -24,8 +24,7 @@ from agentic_atlas.backend.store import sqlite
 from agentic_atlas.backend.store.database import REMEMBERED_BYTES, SqlStore
 from agentic_atlas.backend.store.errors import AWAY
 from agentic_atlas.backend.store.migrations import migrate
-from agentic_atlas.backend.store.rows import EVENTS, TASKS
-from agentic_atlas.backend.store.statements import TaskStatements
+from agentic_atlas.backend.store.rows import EVENTS, TASKS, TaskStatements
 from agentic_atlas.backend.store.tables import events, tasks
 from agentic_atlas.backend.store.writer import AnyOperation, Operation, WriteGroup
 from agentic_atlas.errors import Unavailable

@@ -9,8 +9,7 @@ from collections.abc import Sequence
 import msgspec
 
 from agentic_atlas.backend.domain.kept import Kept
-from agentic_atlas.backend.domain.payload import Payload
-from agentic_atlas.backend.domain.records import InputFault
+from agentic_atlas.backend.domain.records import InputFault, Payload
 from agentic_atlas.backend.domain.schemas import Validator, compiled_size, look_at
 from agentic_atlas.backend.ports import Checker, CheckVerdict
 from agentic_atlas.errors import InvalidInput

@@ -16,8 +16,7 @@ from typing import BinaryIO, Final
 import msgspec
 
 from agentic_atlas.backend.domain.kept import Kept
-from agentic_atlas.backend.domain.payload import Payload
-from agentic_atlas.backend.domain.records import InputFault
+from agentic_atlas.backend.domain.records import InputFault, Payload
 from agentic_atlas.backend.domain.schemas import Validator, compiled_size, look_at
 from agentic_atlas.errors import InvalidInput
 from agentic_atlas.protocol.schemas import Cost

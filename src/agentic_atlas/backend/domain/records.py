@@ -1,14 +1,18 @@
-"""What the backend knows, as frozen values. Times are seconds since the epoch; payloads are JSON bytes."""
+"""What the backend knows, as frozen values. Times are seconds since the epoch; payloads are JSON bytes.
+
+One that is in hand is a `Payload`: the text that is passed on as it came, and what it says, which is read once at most.
+"""
 
 from enum import StrEnum
 from operator import attrgetter
-from typing import Literal, TypeAlias
+from typing import Final, Literal, TypeAlias
 
 import msgspec
 
 from agentic_atlas.auth.scopes import AGENT_SCOPES, Scope
 from agentic_atlas.backend.domain.names import trace_id
 from agentic_atlas.backend.domain.questions import SILENCE, Dialogue
+from agentic_atlas.errors import InvalidInput
 from agentic_atlas.protocol.messages import Delivery, Policy
 from agentic_atlas.protocol.tasks import TERMINAL, Holdup, TaskState
 
@@ -311,3 +315,33 @@ class Usage(msgspec.Struct, frozen=True):
     """Seconds since it was heard last."""
     holdup: Holdup | None = None
     """Why it is given nothing new for now, whatever slots are free."""
+
+
+_UNREAD: Final = object()
+
+
+class Payload:
+    """A JSON text. Not to be shared between threads.
+
+    Attributes:
+        text: as it came; whoever took it in has seen that it is well-formed and no deeper than a message may be.
+    """
+
+    __slots__ = ("_said", "text")
+
+    def __init__(self, text: bytes) -> None:
+        self.text = text
+        self._said: object = _UNREAD
+
+    def read(self) -> object:
+        """Return what it says, which is kept until `forget`; raises InvalidInput for a number beyond all range."""
+        if self._said is _UNREAD:
+            try:
+                self._said = msgspec.json.decode(self.text)
+            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+                raise InvalidInput(f"this is not JSON: {error}") from None
+        return self._said
+
+    def forget(self) -> None:
+        """Let go of what was read: values take many times the room of their text."""
+        self._said = _UNREAD

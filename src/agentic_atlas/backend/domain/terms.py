@@ -10,8 +10,7 @@ import math
 import msgspec
 
 from agentic_atlas.backend.domain.lifecycle import Change, expire_question, force
-from agentic_atlas.backend.domain.payload import Payload
-from agentic_atlas.backend.domain.records import Task, TaskFailure
+from agentic_atlas.backend.domain.records import Payload, Task, TaskFailure
 from agentic_atlas.errors import InvalidInput
 from agentic_atlas.protocol.caller.tasks import TaskOptions
 from agentic_atlas.protocol.messages import Delivery, Policy

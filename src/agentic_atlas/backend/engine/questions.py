@@ -6,9 +6,8 @@ import msgspec
 from msgspec import Raw
 
 from agentic_atlas.backend.domain import lifecycle
-from agentic_atlas.backend.domain.payload import Payload
 from agentic_atlas.backend.domain.questions import TaskQuestion
-from agentic_atlas.backend.domain.records import CallerRef, Task
+from agentic_atlas.backend.domain.records import CallerRef, Payload, Task
 from agentic_atlas.backend.engine.engine import Engine
 from agentic_atlas.errors import Conflict, InvalidInput, PayloadTooLarge
 from agentic_atlas.protocol.codec import ProtocolError, check_nesting, numbers_fit

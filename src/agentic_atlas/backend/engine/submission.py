@@ -14,8 +14,7 @@ from msgspec import Raw
 from agentic_atlas.backend.domain import lifecycle
 from agentic_atlas.backend.domain.children import depth_below
 from agentic_atlas.backend.domain.names import TASK, child_trace, full_name
-from agentic_atlas.backend.domain.payload import Payload
-from agentic_atlas.backend.domain.records import AgentRecord, CallerRef, SkillRecord, Submitted, Task, User
+from agentic_atlas.backend.domain.records import AgentRecord, CallerRef, Payload, SkillRecord, Submitted, Task, User
 from agentic_atlas.backend.domain.terms import digest, effective
 from agentic_atlas.backend.engine.engine import Engine
 from agentic_atlas.backend.ports import Write

@@ -1,39 +1,21 @@
 """Lists of tasks, newest first: each way to narrow one walks an index from its end, and stops when the page is full.
 
-The ids of a page are found first, by one query for each state that is asked for, of each owner and agent that is looked
-at. The index of each ends in the id; the newest of what all find are the page. One condition with OR would sort all
-there are.
+What is found here are the ids of a page, by one query for each state that is asked for, of each owner and agent that is
+looked at. The index of each ends in the id; the newest of what all find are the page. One condition with OR would sort
+all there are.
 """
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from functools import cache
-from typing import Any, NamedTuple, TypeAlias
+from typing import NamedTuple, TypeAlias
 
-from sqlalchemy import (
-    ColumnElement,
-    Connection,
-    Dialect,
-    LargeBinary,
-    Select,
-    bindparam,
-    cast,
-    func,
-    literal_column,
-    null,
-    or_,
-    select,
-    union_all,
-)
+from sqlalchemy import ColumnElement, Connection, Select, or_, select, union_all
 
 from agentic_atlas.backend.domain.names import TASK, earliest
-from agentic_atlas.backend.ports import MOST_MESSAGE, Summary, TaskFilter
+from agentic_atlas.backend.ports import TaskFilter
 from agentic_atlas.backend.rights import Tie
-from agentic_atlas.backend.store.rows import TASKS
-from agentic_atlas.backend.store.statements import Lookup, Query
 from agentic_atlas.backend.store.tables import HELD, RESTING, UNHELD, agents, tasks
 from agentic_atlas.protocol.tasks import LEASED, TaskState
 
-Columns: TypeAlias = Sequence[ColumnElement[Any]]
 Condition: TypeAlias = ColumnElement[bool]
 
 _APART = 60.0
@@ -41,59 +23,17 @@ _APART = 60.0
 
 _BRANCHES = 100
 """Parts of one union; SQLite takes at most 500."""
-_PAGE = 1024
-"""Tasks that are read by one query: more than a list shows."""
 
 
-def _text(content: str) -> ColumnElement[bytes]:
-    """Return bytes that stand in the statement itself."""
-    return cast(literal_column(f"'{content}'"), LargeBinary)
-
-
-_BEGINNING = func.substr(tasks.c.error_message, literal_column("1"), literal_column(str(MOST_MESSAGE)))
-NO_INPUT: dict[str, ColumnElement[Any]] = {"input": _text("").label("input")}
-_NO_PAYLOAD: dict[str, ColumnElement[Any]] = NO_INPUT | {
-    "output": null().label("output"),
-    "error_detail": _text("null").label("error_detail"),
-    "error_message": func.substr(tasks.c.error_message, literal_column("1"), literal_column(str(MOST_MESSAGE))).label(
-        "error_message"
-    ),
-    "dialogue": null().label("dialogue"),
-}
-_SIZES: Columns = [func.length(column).label(f"{column.name}_bytes") for column in (tasks.c.input, tasks.c.output)]
-"""A database knows a value's length without reading the pages that it spills to."""
-_SUMMARY: Columns = [*(_NO_PAYLOAD.get(column.name, column) for column in TASKS.read), *_SIZES]
-
-
-def summaries(connection: Connection, ids: Sequence[str]) -> list[Summary]:
-    """Those of these tasks that there are, without their payloads; the ids come newest first, and so do they."""
-    queries = _page(connection.dialect).of([(id_,) for id_ in ids])
-    return [
-        Summary(TASKS.value(row), *row[-len(_SIZES) :])
-        for query, given in queries
-        for row in query.all(connection, given)
-    ]
-
-
-@cache
-def _page(dialect: Dialect) -> Lookup:
-    """Return what reads summaries by their ids: compiled once, for that takes longer than to read a page."""
-    return Lookup(dialect, _by_ids, width=1, most=_PAGE)
-
-
-def _by_ids(names: Sequence[str]) -> Query:
-    return select(*_SUMMARY).where(tasks.c.id.in_([bindparam(name) for name in names])).order_by(tasks.c.id.desc())
-
-
-def newest(connection: Connection, which: TaskFilter, limit: int, before: str | None) -> list[Summary]:
-    """Tasks that a filter lets through, newest first, from the one before `before`."""
+def newest(connection: Connection, which: TaskFilter, limit: int, before: str | None) -> list[str]:
+    """The ids of tasks that a filter lets through, newest first, from the one before `before`."""
     user_id = which.visible.user_id
     own = [] if user_id is None else list(connection.scalars(_own_agents(user_id)))
     parts = [query.limit(limit).subquery() for query in _queries(which, own, before)]
     found: set[str] = set()
     for start in range(0, len(parts), _BRANCHES):
         found.update(connection.scalars(union_all(*(select(part.c.id) for part in parts[start : start + _BRANCHES]))))
-    return summaries(connection, sorted(found, reverse=True)[:limit])
+    return sorted(found, reverse=True)[:limit]
 
 
 class _By(NamedTuple):

@@ -1,15 +1,28 @@
 """Tasks and their events behind the port: writes go to the writer, reads are the queries below."""
 
 from collections.abc import Collection, Sequence
-from functools import partial
+from functools import cache, partial
 from typing import Any, TypeAlias
 
-from sqlalchemy import ColumnElement, Connection, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Dialect,
+    LargeBinary,
+    bindparam,
+    cast,
+    func,
+    literal_column,
+    null,
+    select,
+    update,
+)
 
 from agentic_atlas.backend.domain.lifecycle import Change
 from agentic_atlas.backend.domain.records import CallerRef, Submitted, Task, TaskEvent
 from agentic_atlas.backend.ports import (
     EVENT_PAGE_BYTES,
+    MOST_MESSAGE,
     Changed,
     Decide,
     Summary,
@@ -17,19 +30,37 @@ from agentic_atlas.backend.ports import (
     TaskFilter,
     Write,
 )
-from agentic_atlas.backend.store import lists
 from agentic_atlas.backend.store.cursors import cursor_after, id_in
-from agentic_atlas.backend.store.lists import NO_INPUT
+from agentic_atlas.backend.store.lists import newest
 from agentic_atlas.backend.store.readers import Readers
-from agentic_atlas.backend.store.rows import EVENTS, TASKS, dialogue_blob, dialogue_of
-from agentic_atlas.backend.store.statements import Query
+from agentic_atlas.backend.store.rows import EVENTS, TASKS, Lookup, Query, dialogue_blob, dialogue_of
 from agentic_atlas.backend.store.tables import HELD, SUBMITTED, events, tasks
 from agentic_atlas.backend.store.writer import Writer, add_task, change_task, claim_slots, statement
 from agentic_atlas.protocol.inside.messages import InstanceRef
 
 Columns: TypeAlias = Sequence[ColumnElement[Any]]
 
-_WITHOUT_INPUT: Columns = [NO_INPUT.get(column.name, column) for column in TASKS.read]
+_PAGE = 1024
+"""Tasks that are read by one query: more than a list shows."""
+
+
+def _text(content: str) -> ColumnElement[bytes]:
+    """Return bytes that stand in the statement itself."""
+    return cast(literal_column(f"'{content}'"), LargeBinary)
+
+
+_BEGINNING = func.substr(tasks.c.error_message, literal_column("1"), literal_column(str(MOST_MESSAGE)))
+_NO_INPUT: dict[str, ColumnElement[Any]] = {"input": _text("").label("input")}
+_NO_PAYLOAD: dict[str, ColumnElement[Any]] = _NO_INPUT | {
+    "output": null().label("output"),
+    "error_detail": _text("null").label("error_detail"),
+    "error_message": _BEGINNING.label("error_message"),
+    "dialogue": null().label("dialogue"),
+}
+_SIZES: Columns = [func.length(column).label(f"{column.name}_bytes") for column in (tasks.c.input, tasks.c.output)]
+"""A database knows a value's length without reading the pages that it spills to."""
+_SUMMARY: Columns = [*(_NO_PAYLOAD.get(column.name, column) for column in TASKS.read), *_SIZES]
+_WITHOUT_INPUT: Columns = [_NO_INPUT.get(column.name, column) for column in TASKS.read]
 
 
 class SqlTasks:
@@ -67,7 +98,7 @@ class SqlTasks:
 
     async def summary(self, task_id: str) -> Summary | None:
         """See the port."""
-        return next(iter(await self._readers.run(lambda connection: lists.summaries(connection, [task_id]))), None)
+        return next(iter(await self._readers.run(lambda connection: _summaries(connection, [task_id]))), None)
 
     async def with_key(self, caller: CallerRef, idempotency_key: str) -> Task | None:
         """See the port."""
@@ -76,7 +107,9 @@ class SqlTasks:
     async def find(self, which: TaskFilter, *, limit: int, after: str | None = None) -> SummaryPage:
         """See the port."""
         before = None if after is None else id_in(after)
-        found = await self._readers.run(lambda connection: lists.newest(connection, which, limit + 1, before))
+        found = await self._readers.run(
+            lambda connection: _summaries(connection, newest(connection, which, limit + 1, before))
+        )
         items = found[:limit]
         return SummaryPage(tuple(items), cursor_after(items[-1].task.id) if len(found) > limit else None)
 
@@ -99,6 +132,26 @@ class SqlTasks:
         return await self._readers.run(
             lambda connection: [TASKS.value(row) for query in queries for row in connection.execute(query)]
         )
+
+
+def _summaries(connection: Connection, ids: Sequence[str]) -> list[Summary]:
+    """Those of these tasks that there are, without their payloads; the ids come newest first, and so do they."""
+    queries = _page(connection.dialect).of([(id_,) for id_ in ids])
+    return [
+        Summary(TASKS.value(row), *row[-len(_SIZES) :])
+        for query, given in queries
+        for row in query.all(connection, given)
+    ]
+
+
+@cache
+def _page(dialect: Dialect) -> Lookup:
+    """Return what reads summaries by their ids: compiled once, for that takes longer than to read a page."""
+    return Lookup(dialect, _by_ids, width=1, most=_PAGE)
+
+
+def _by_ids(names: Sequence[str]) -> Query:
+    return select(*_SUMMARY).where(tasks.c.id.in_([bindparam(name) for name in names])).order_by(tasks.c.id.desc())
 
 
 def _task(task_id: str) -> Query:

@@ -25,8 +25,7 @@ from agentic_atlas.backend.domain.questions import TaskQuestion
 from agentic_atlas.backend.domain.records import CallKey, Submitted, Task, TaskEvent, same_request
 from agentic_atlas.backend.ports import Changed, Decide, Write
 from agentic_atlas.backend.store.errors import AWAY, domain_error
-from agentic_atlas.backend.store.rows import EVENTS, TASKS, Row
-from agentic_atlas.backend.store.statements import Prepared, TaskStatements
+from agentic_atlas.backend.store.rows import EVENTS, TASKS, Prepared, Row, TaskStatements
 from agentic_atlas.errors import Busy, Conflict, Unavailable
 from agentic_atlas.protocol.inside.messages import InstanceRef
 

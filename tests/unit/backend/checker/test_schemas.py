@@ -7,8 +7,7 @@ from typing import Any
 import pytest
 
 from agentic_atlas.backend.checker.schemas import JsonSchemas
-from agentic_atlas.backend.domain.payload import Payload
-from agentic_atlas.backend.domain.records import InputFault
+from agentic_atlas.backend.domain.records import InputFault, Payload
 from agentic_atlas.backend.domain.schemas import look_at
 from agentic_atlas.backend.ports import CheckVerdict
 from agentic_atlas.errors import InvalidInput

@@ -4,8 +4,7 @@ import msgspec
 import pytest
 
 from agentic_atlas.backend.domain import lifecycle, terms
-from agentic_atlas.backend.domain.payload import Payload
-from agentic_atlas.backend.domain.records import Task
+from agentic_atlas.backend.domain.records import Payload, Task
 from agentic_atlas.backend.domain.terms import MOST_PARTS, digest, effective
 from agentic_atlas.errors import InvalidInput
 from agentic_atlas.protocol.caller.tasks import TaskOptions

@@ -1,8 +1,8 @@
-"""What a payload says is read once, and let go of."""
+"""Payloads: what one says is read once, and let go of."""
 
 import pytest
 
-from agentic_atlas.backend.domain.payload import Payload
+from agentic_atlas.backend.domain.records import Payload
 from agentic_atlas.errors import InvalidInput
 
 
