@@ -24,7 +24,7 @@ from agentic_atlas.auth.scopes import (
     format_scopes,
     parse_scopes,
 )
-from agentic_atlas.auth.secrets import digest, new_secret, redact
+from agentic_atlas.auth.secrets import MAX_TOKEN_BYTES, digest, new_secret, read_bearer, redact
 
 if TYPE_CHECKING:
     from agentic_atlas.auth.keyfile import load_or_create_ring, ring_files, save_ring
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
         jwks,
         load_jwks,
     )
-    from agentic_atlas.auth.tokens import CLOCK_LEEWAY, MAX_TOKEN_BYTES, mint, read_bearer, verify
+    from agentic_atlas.auth.tokens import CLOCK_LEEWAY, mint, verify
 
 _HOME: Final = {
     "keyfile": ("load_or_create_ring", "ring_files", "save_ring"),
@@ -47,7 +47,7 @@ _HOME: Final = {
         "Jwk", "JwkSet", "KeyRing", "KeySource", "SigningKey", "VerificationKey", "VerificationKeys", "jwks",
         "load_jwks",
     ),
-    "tokens": ("CLOCK_LEEWAY", "MAX_TOKEN_BYTES", "mint", "read_bearer", "verify"),
+    "tokens": ("CLOCK_LEEWAY", "mint", "verify"),
 }  # fmt: skip
 _MODULE: Final = {name: module for module, names in _HOME.items() for name in names}
 """What signs and verifies, which only a server has the libraries for: imported when it is first used."""

@@ -1,4 +1,4 @@
-"""Agent tokens: signed, verified, and taken out of a request. Nothing in here can be switched off.
+"""Agent tokens: signed and verified. Nothing in here can be switched off.
 
 PyJWT does the cryptography. What it leaves open is closed before it sees a token: the length, the spelling, the
 header's members, the algorithm and the key are settled here, so that exactly one spelling of one kind of token
@@ -6,8 +6,7 @@ exists. The content is read only after its signature holds. Rules: RFC 7515, RFC
 """
 
 import json
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Final, Never
 
 import jwt
@@ -17,9 +16,7 @@ from agentic_atlas.auth import base64url, strict_json
 from agentic_atlas.auth.claims import AgentClaims, claims_of, payload_of
 from agentic_atlas.auth.errors import TokenRefused, span
 from agentic_atlas.auth.keys import KeyRing, KeySource
-
-MAX_TOKEN_BYTES: Final = 4096
-"""A longer token is refused unread (design: connection)."""
+from agentic_atlas.auth.secrets import MAX_TOKEN_BYTES
 
 CLOCK_LEEWAY: Final = 60
 """Seconds by which `nbf` and `iat` may lie in the future. `exp` has no leeway."""
@@ -28,8 +25,6 @@ TOKEN_TYPE: Final = "agent+jwt"  # noqa: S105 - the `typ` of RFC 8725 section 3.
 ALGORITHM: Final = "EdDSA"
 
 _HEADER_MEMBERS: Final = {"alg", "typ", "kid"}
-_BEARER: Final = re.compile(r"(?i:Bearer) +([A-Za-z0-9._~+/-]+=*)")  # RFC 6750, 2.1; RFC 9110, 11.1 and 11.4
-_MAX_HEADER_VALUE: Final = len("Bearer ") + MAX_TOKEN_BYTES
 
 _JWS: Final = jwt.PyJWS(algorithms=[ALGORITHM])
 
@@ -54,33 +49,6 @@ def verify(token: str | bytes, keys: KeySource, *, network: str, now: float) -> 
     claims = claims_of(_signed_payload(text, key), network)
     _check_times(claims, now)
     return claims
-
-
-def read_bearer(header_values: Sequence[str]) -> str:
-    """Return the token of a request, given the values of all its `Authorization` headers; it is not verified yet.
-
-    Raises:
-        TokenRefused: there is no such header, or it is empty (`token_missing`), it is longer than any token
-            (`token_too_long`), or there are several, of another scheme than `Bearer`, or not exactly one token is in it
-            (`token_malformed`).
-    """
-    if not header_values:
-        raise TokenRefused("the request has no Authorization header", code="token_missing")
-    if len(header_values) > 1:
-        raise TokenRefused("the request has more than one Authorization header", code="token_malformed")
-    value = header_values[0]
-    if len(value) > _MAX_HEADER_VALUE:
-        raise TokenRefused(
-            f"the Authorization header is longer than {_MAX_HEADER_VALUE} characters", code="token_too_long"
-        )
-    if value.strip().lower() in ("", "bearer"):
-        raise TokenRefused("the Authorization header has no token", code="token_missing")
-    match = _BEARER.fullmatch(value)
-    if match is None:
-        raise TokenRefused(
-            "the Authorization header is not the word Bearer, a space and one token", code="token_malformed"
-        )
-    return match[1]
 
 
 def _bounded(token: str | bytes) -> str:
