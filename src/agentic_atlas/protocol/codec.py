@@ -1,12 +1,18 @@
-"""Messages to bytes and back, within limits, and what the payloads in them may be.
+"""Messages to bytes and back, within limits; what payloads in them may be, and what one struct passes on to another.
 
 The one place that encodes and decodes. Whatever the bytes are, decoding returns a message or raises `ProtocolError`. No
 look at a payload copies it or builds what it says: of four megabytes of brackets that would take seconds.
+
+A task is asked for, kept, delivered and shown as four structs, and most of what they hold is the same under the same
+name (`passed_on`). Named once each, a field more is only declared where it is to be; what differs is given beside it.
 """
 
 import math
 import re
-from typing import ClassVar
+from collections.abc import Callable
+from functools import cache
+from operator import attrgetter
+from typing import Any, ClassVar, TypeVar
 
 import msgspec
 
@@ -14,6 +20,8 @@ from agentic_atlas.errors import AtlasError, PayloadTooLarge
 from agentic_atlas.protocol.closing import CloseCode
 from agentic_atlas.protocol.messages import Limits, Message
 from agentic_atlas.protocol.nesting import excess
+
+T = TypeVar("T", bound=msgspec.Struct)
 
 _encoder = msgspec.json.Encoder()
 _decoder: msgspec.json.Decoder[Message] = msgspec.json.Decoder(Message)
@@ -158,6 +166,18 @@ def input_too_large(size: int, most: int) -> PayloadTooLarge:
     )
 
 
+def passed_on(kind: type[T], source: msgspec.Struct, **unlike: object) -> T:
+    """Return a struct of this kind with the fields of `source` that it has too, and these that are its own or differ.
+
+    Raises:
+        TypeError: it lacks a field that is in neither, or one of these is none of its.
+    """
+    names, values = _shared(kind, type(source))
+    given: dict[str, Any] = dict(zip(names, values(source), strict=True))
+    given.update(unlike)
+    return kind(**given)
+
+
 def _fits(number: bytes) -> bool:
     return len(number) <= MOST_DIGITS if number.isdigit() else not math.isinf(float(number))
 
@@ -166,3 +186,12 @@ def _outside_strings(text: bytes) -> bytes:
     if b"\\" in text:
         text = text.replace(b"\\\\", b"").replace(b'\\"', b"")
     return b" ".join(text.split(b'"')[::2])
+
+
+@cache
+def _shared(
+    kind: type[msgspec.Struct], source: type[msgspec.Struct]
+) -> tuple[tuple[str, ...], Callable[[Any], tuple[Any, ...]]]:
+    names = tuple(name for name in source.__struct_fields__ if name in kind.__struct_fields__)
+    assert len(names) > 1, "structs that have nothing in common pass nothing on"
+    return names, attrgetter(*names)

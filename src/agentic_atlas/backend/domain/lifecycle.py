@@ -15,6 +15,7 @@ from msgspec import Raw
 from agentic_atlas.backend.domain.questions import MOST_ASKED, TaskQuestion, size_of
 from agentic_atlas.backend.domain.records import Task, TaskEvent, TaskEventKind, TaskFailure
 from agentic_atlas.protocol import codes, messages
+from agentic_atlas.protocol.codec import passed_on
 from agentic_atlas.protocol.inside.messages import InstanceRef
 from agentic_atlas.protocol.messages import (
     NULL,
@@ -30,7 +31,6 @@ from agentic_atlas.protocol.messages import (
     Report,
     Result,
 )
-from agentic_atlas.protocol.passing import passed_on
 from agentic_atlas.protocol.tasks import LEASED, Loss, TaskState, Trigger, after
 
 

@@ -22,9 +22,8 @@ from agentic_atlas.backend.rights import Principal
 from agentic_atlas.errors import AtlasError, Conflict, InvalidInput, Unavailable
 from agentic_atlas.protocol.caller.tasks import SubmitRequest
 from agentic_atlas.protocol.caller.values import LONGEST
-from agentic_atlas.protocol.codec import input_too_large, is_object, numbers_fit
+from agentic_atlas.protocol.codec import input_too_large, is_object, numbers_fit, passed_on
 from agentic_atlas.protocol.inside.messages import InstanceRef
-from agentic_atlas.protocol.passing import passed_on
 from agentic_atlas.protocol.tasks import TaskState
 
 QUEUE_TTL = 24 * 3600.0

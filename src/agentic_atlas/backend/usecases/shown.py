@@ -39,8 +39,8 @@ from agentic_atlas.protocol.caller.tasks import (
     TaskSummary,
 )
 from agentic_atlas.protocol.caller.values import ErrorInfo
+from agentic_atlas.protocol.codec import passed_on
 from agentic_atlas.protocol.messages import NULL
-from agentic_atlas.protocol.passing import passed_on
 from agentic_atlas.protocol.tasks import TaskState
 
 _LAST_MOMENT = datetime(9999, 12, 31, tzinfo=UTC).timestamp()

@@ -17,8 +17,8 @@ from agentic_atlas.backend.rights import Principal
 from agentic_atlas.backend.usecases.application import use_case
 from agentic_atlas.errors import AtlasError, Conflict
 from agentic_atlas.protocol.caller.tasks import SubmitRequest
+from agentic_atlas.protocol.codec import passed_on
 from agentic_atlas.protocol.messages import Delivery
-from agentic_atlas.protocol.passing import passed_on
 from agentic_atlas.protocol.tasks import Holdup, TaskState
 
 _HELD_UP = {
