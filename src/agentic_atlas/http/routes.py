@@ -273,11 +273,14 @@ class _Endpoint:
             return await self._carried_out(request, arguments)
         name, application = self._who
         arguments[name] = await principal_of(request, application)
-        self._turns.begins(request.asker)
+        asking = self._turns.asking
+        asking[request.asker] += 1
         try:
             return await self._carried_out(request, arguments)
         finally:
-            self._turns.ends(request.asker)
+            asking[request.asker] -= 1
+            if not asking[request.asker]:
+                del asking[request.asker]
 
     async def _carried_out(self, request: Request, arguments: dict[str, Any]) -> Answered:
         if self._parameters:

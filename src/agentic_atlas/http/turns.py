@@ -58,26 +58,18 @@ class BodyPlace:
 
 
 class Turns:
-    """Whose body is looked at, and whose list is made. For one event loop."""
+    """Whose body is looked at, and whose list is made. For one event loop.
+
+    Attributes:
+        asking: how many requests of each user are being answered, or begin to be; nobody is in it who has
+            none.
+    """
 
     def __init__(self, clock: Callable[[], float], most_bytes: int = MOST_BYTES) -> None:
         self._clock = clock
         self._most_bytes = most_bytes
         self._lines: dict[str, _Line] = {}
-        self._asking: Counter[str] = Counter()
-        self._all = 0
-
-    def begins(self, whose: str) -> None:
-        """A request of this user's is being answered."""
-        self._asking[whose] += 1
-        self._all += 1
-
-    def ends(self, whose: str) -> None:
-        """It is answered, or begins to be."""
-        self._all -= 1
-        self._asking[whose] -= 1
-        if not self._asking[whose]:
-            del self._asking[whose]
+        self.asking: Counter[str] = Counter()
 
     def __len__(self) -> int:
         return len(self._lines)
@@ -102,7 +94,7 @@ class Turns:
     @contextmanager
     def _line(self, whose: str) -> Iterator["_Line"]:
         line = self._lines.get(whose) or _Line(
-            self._clock, lambda: self._all > self._asking[whose], lambda: self._left(whose)
+            self._clock, lambda: len(self.asking) > (whose in self.asking), lambda: self._left(whose)
         )
         self._lines[whose] = line
         line.waiting += 1

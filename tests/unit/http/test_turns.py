@@ -59,7 +59,7 @@ async def listed(turns: Turns, clock: Clock, whose: str, done: list[str]) -> Non
 async def test_who_asks_for_one_list_after_the_other_is_not_slowed_while_nobody_else_waits() -> None:
     clock, done = Clock(), list[str]()
     turns = Turns(clock)
-    turns.begins("eve")
+    turns.asking["eve"] += 1
     async with asyncio.timeout(5):
         began = asyncio.get_running_loop().time()
         for _ in range(20):
@@ -71,13 +71,13 @@ async def test_who_asks_for_one_list_after_the_other_is_not_slowed_while_nobody_
 async def test_who_asks_for_one_list_after_the_other_gives_way_while_somebody_else_waits() -> None:
     clock, done = Clock(), list[str]()
     turns = Turns(clock)
-    turns.begins("ada")
+    turns.asking["ada"] += 1
     async with asyncio.timeout(5):
         began = asyncio.get_running_loop().time()
         for _ in range(2):
             await listed(turns, clock, "eve", done)
         assert asyncio.get_running_loop().time() - began >= 0.15
-        turns.ends("ada")
+        del turns.asking["ada"]
         await forgotten(turns)
 
 
