@@ -40,6 +40,6 @@ def test_a_page_names_modules_where_they_are(page: Path) -> None:
 
 
 def test_a_module_that_is_not_there_is_seen() -> None:
-    assert missing("`router/hub.py`, `leases.py` and `protocol/caller`") == []
+    assert missing("`router/hub.py`, `flow.py` and `protocol/caller`") == []
     assert missing("`router/hub.py`, `hubs.py`") == ["hubs.py"]
     assert missing("`router/hubs.py` and `protocol/callers`") == ["router/hubs.py", "protocol/callers"]

@@ -10,8 +10,7 @@ from agentic_atlas.protocol.messages import Answer, Cancel, Hello, Limits, Runni
 from agentic_atlas.protocol.versions import PROTOCOL_VERSION
 from agentic_atlas.router.agent import to_send
 from agentic_atlas.router.connection import Connection
-from agentic_atlas.router.hub import Hub
-from agentic_atlas.router.leases import ExpiredLeases, InstanceToken, Leases
+from agentic_atlas.router.hub import ExpiredLeases, Hub, InstanceToken, Leases
 from agentic_atlas.router.ports import RouterContext
 
 _MOST_GRACES = 10

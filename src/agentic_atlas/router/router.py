@@ -39,8 +39,7 @@ from agentic_atlas.protocol.tasks import Loss
 from agentic_atlas.router.connection import Connection
 from agentic_atlas.router.entrance import Entrance
 from agentic_atlas.router.flow import Pause
-from agentic_atlas.router.hub import Hub
-from agentic_atlas.router.leases import ExpiredLeases, Leases
+from agentic_atlas.router.hub import ExpiredLeases, Hub, Leases
 from agentic_atlas.router.ports import Backend, RouterContext, RouterLog, Transport
 from agentic_atlas.router.registration import Registration
 from agentic_atlas.router.settings import RouterSettings
