@@ -12,8 +12,8 @@ from pydantic_core import core_schema as core
 
 from agentic_atlas.backend.domain.records import Payload
 from agentic_atlas.errors import InvalidInput
+from agentic_atlas.sdk.forms.faults import faults_of_json, sentence
 from agentic_atlas.sdk.skills.skill import Skill
-from agentic_atlas.sdk.skills.validation import faults_of_json, sentence
 
 _BOUNDS = {
     "minLength": "min_length",

@@ -9,7 +9,7 @@ import pytest
 from agentic_atlas.cli.events import Setbacks, chunk_text, line, summary
 from agentic_atlas.cli.times import TimeFormat
 from agentic_atlas.protocol.caller.tasks import EventInfo
-from agentic_atlas.sdk.fitting import notice
+from agentic_atlas.sdk.ledger.attempts import notice
 
 
 def event(kind: str, data: dict[str, Any]) -> EventInfo:

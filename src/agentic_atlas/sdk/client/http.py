@@ -24,7 +24,7 @@ from agentic_atlas.protocol.refusals import refusal
 from agentic_atlas.sdk.client import sse, way
 from agentic_atlas.sdk.client.connection import Connections, Headers, HttpResponse, TransportError
 from agentic_atlas.sdk.client.errors import ConnectionCut, UnexpectedAnswer, from_answer
-from agentic_atlas.sdk.forms.encode import encode_request
+from agentic_atlas.sdk.forms.plain import encode_request
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

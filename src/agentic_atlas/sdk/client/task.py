@@ -22,7 +22,7 @@ from agentic_atlas.protocol.caller.tasks import (
 )
 from agentic_atlas.sdk.client.errors import ConnectionCut, NotFinished
 from agentic_atlas.sdk.client.http import WAITING_PATIENCE, Api, Tries, checked, segment
-from agentic_atlas.sdk.forms.encode import encode_answer, encode_input
+from agentic_atlas.sdk.forms.plain import encode_answer, encode_input
 
 _SOON = 0.5
 
@@ -45,10 +45,17 @@ def submission(request: TaskRequest, key: str) -> SubmitRequest:
         InvalidInput: the input has no JSON form, or an option is out of its bounds.
     """
     given = msgspec.structs.asdict(request)
-    given["input"] = Raw(encode_input(request.input))
+    given["input"] = Raw(encode_input(request.input, _write_object))
     if request.idempotency_key is None:
         given["idempotency_key"] = key
     return checked(SubmitRequest(**given))
+
+
+def _write_object(value: object) -> object:
+    # Pydantic is there already when such an object is; without one it need not be loaded for a call.
+    from agentic_atlas.sdk.forms.typed import write_object
+
+    return write_object(value)
 
 
 def merged(input: Mapping[str, Any] | None, fields: Mapping[str, object]) -> dict[str, Any]:
@@ -224,7 +231,7 @@ async def cancel(api: Api, id: str, reason: str | None) -> TaskInfo:
 
 async def answer(api: Api, id: str, value: object, question: int | None) -> TaskInfo:
     """Answer a question of a task; see `TaskHandle.answer`."""
-    encoded = Raw(encode_answer(value))
+    encoded = Raw(encode_answer(value, _write_object))
     if question is None:
         # The number is part of the request: one that is sent again must not answer the question after this one.
         asked = (await show(api, id)).question

@@ -1,4 +1,4 @@
-"""Values of a program as JSON values, exactly or not at all.
+"""Values of a program as JSON values, exactly or not at all; and what a caller gives, a client as a skill, as JSON.
 
 What JSON cannot carry (NaN, half of a surrogate pair, two keys that become the same text, an object without a form) is
 an error that names its place, never something else in its stead. Outputs are looked at on an agent's loop, so what is
@@ -6,12 +6,13 @@ plain already is passed over quickly and not copied.
 """
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 import msgspec
 
-from agentic_atlas.sdk.forms.simpler import NoJsonForm, Path, simpler
+from agentic_atlas.errors import InvalidInput
+from agentic_atlas.sdk.forms.simpler import NoJsonForm, Path, Typed, simpler
 from agentic_atlas.sdk.text import describe
 
 _AS_THEY_ARE: Final = frozenset({str, int, bool, type(None), msgspec.Raw})
@@ -20,7 +21,7 @@ _FLOATS: Final = frozenset({float})
 _TRUTHS: Final = {True: "true", False: "false"}
 
 
-def plain(value: object, typed: Callable[[object], object], *, finite: bool = True) -> object:
+def plain(value: object, typed: Typed, *, finite: bool = True) -> object:
     """Return a value as dict, list, str, int, float, bool or None; `typed` does so for objects of Pydantic's.
 
     With `finite=False`, NaN and infinities are left for a later look, which knows more of the place they are at.
@@ -48,8 +49,46 @@ def json_text(value: object) -> bytes:
         raise NoJsonForm((), describe(error)) from None
 
 
+def encode_input(fields: Mapping[str, object], typed: Typed) -> bytes:
+    """Return the fields of an input as a JSON object; `typed` as for `plain`.
+
+    Raises:
+        InvalidInput: one of them has no JSON form; the message names it, `detail` its place.
+    """
+    return _encode(dict(fields), typed, "the input cannot be sent")
+
+
+def encode_answer(value: object, typed: Typed) -> bytes:
+    """Return the answer to a question as JSON; `typed` as for `plain`.
+
+    Raises:
+        InvalidInput: it has no JSON form.
+    """
+    return _encode(value, typed, "the answer cannot be sent")
+
+
+def encode_request(asked: msgspec.Struct) -> bytes:
+    """Return the body of a request, in which inputs and answers are JSON already.
+
+    Raises:
+        InvalidInput: a text in it is not Unicode.
+    """
+    try:
+        return json_text(asked)
+    except NoJsonForm as error:
+        raise InvalidInput(f"the request cannot be sent: {error.reason}") from error.__cause__
+
+
+def _encode(value: object, typed: Typed, problem: str) -> bytes:
+    try:
+        return json_text(plain(value, typed))
+    except NoJsonForm as error:
+        detail = [{"path": error.pointer, "message": error.reason}]
+        raise InvalidInput(f"{problem}: {error}", detail=detail) from error.__cause__
+
+
 class _Writing:
-    def __init__(self, typed: Callable[[object], object], *, finite: bool) -> None:
+    def __init__(self, typed: Typed, *, finite: bool) -> None:
         self._typed = typed
         self._finite = finite
 

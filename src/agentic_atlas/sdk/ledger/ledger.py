@@ -35,8 +35,17 @@ from agentic_atlas.protocol.messages import (
     Task,
     Welcome,
 )
-from agentic_atlas.sdk.fitting import Sendable, fit, notice, size
-from agentic_atlas.sdk.ledger.attempts import Key, OpenAttempt, OpenAttempts, OpenCalls, PendingResults
+from agentic_atlas.sdk.ledger.attempts import (
+    Key,
+    OpenAttempt,
+    OpenAttempts,
+    OpenCalls,
+    PendingResults,
+    Sendable,
+    fit,
+    notice,
+    size,
+)
 from agentic_atlas.sdk.ports import Outgoing, UnsaidQuestion
 from agentic_atlas.sdk.spool.port import Handover, NoSpool, Spool
 

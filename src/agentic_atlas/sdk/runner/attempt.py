@@ -26,6 +26,7 @@ from msgspec import Raw
 from agentic_atlas.errors import InvalidInput
 from agentic_atlas.protocol.messages import Answer, Limits, Outcome, Result, Task
 from agentic_atlas.sdk import forks
+from agentic_atlas.sdk.forms.typed import encode_output
 from agentic_atlas.sdk.logs import Log
 from agentic_atlas.sdk.ports import ToLink, UnsaidQuestion
 from agentic_atlas.sdk.runner.execution import Yield
@@ -33,7 +34,6 @@ from agentic_atlas.sdk.runner.failures import AttemptOutcome, canceled, ending_o
 from agentic_atlas.sdk.runner.process import ProcessCall
 from agentic_atlas.sdk.skills.context import AttemptServices, Context, SyncContext
 from agentic_atlas.sdk.skills.parameters import Function
-from agentic_atlas.sdk.skills.schema import encode_output
 from agentic_atlas.sdk.skills.skill import Kind, Skill
 from agentic_atlas.sdk.skills.time_limit import Over, ServerClock, TimeLimit
 from agentic_atlas.sdk.threads import in_thread

@@ -10,10 +10,9 @@ from msgspec import Raw
 
 from agentic_atlas.errors import PayloadTooLarge
 from agentic_atlas.protocol.messages import NULL, Limits
-from agentic_atlas.sdk.forms.typed import TypeForm
+from agentic_atlas.sdk.forms.typed import TypeForm, encode_chunk, encode_output
 from agentic_atlas.sdk.skills.crossing import wait_on
 from agentic_atlas.sdk.skills.reports import AttemptReports
-from agentic_atlas.sdk.skills.schema import encode_chunk, encode_output
 
 _ANYTHING = TypeForm(Any)
 

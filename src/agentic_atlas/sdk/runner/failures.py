@@ -18,11 +18,10 @@ from agentic_atlas.protocol import codes
 from agentic_atlas.protocol.messages import NULL, Fault, Outcome
 from agentic_atlas.sdk.forms.plain import json_text
 from agentic_atlas.sdk.forms.simpler import NoJsonForm
-from agentic_atlas.sdk.forms.typed import json_value
+from agentic_atlas.sdk.forms.typed import InvalidOutput, json_value
 from agentic_atlas.sdk.runner.process import ProcessDied
 from agentic_atlas.sdk.skills.context import Rejected
 from agentic_atlas.sdk.skills.questions import NoAnswer
-from agentic_atlas.sdk.skills.schema import InvalidOutput
 from agentic_atlas.sdk.text import describe, presentable, type_name
 
 _LEAVES: Final = 3

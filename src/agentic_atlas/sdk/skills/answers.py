@@ -9,10 +9,10 @@ from pydantic import ValidationError
 from agentic_atlas.errors import InvalidInput, PayloadTooLarge
 from agentic_atlas.protocol.messages import NULL
 from agentic_atlas.protocol.schemas import SCHEMA_BYTES, SchemaRefused, cost_of
+from agentic_atlas.sdk.forms.faults import faults_of_json, sentence, why
 from agentic_atlas.sdk.forms.plain import json_text
 from agentic_atlas.sdk.forms.simpler import NoJsonForm
 from agentic_atlas.sdk.forms.typed import UNKNOWN, TypeForm, json_value
-from agentic_atlas.sdk.skills.validation import faults_of_json, sentence, why
 
 
 class AnswerForm:

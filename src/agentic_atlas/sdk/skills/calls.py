@@ -16,7 +16,8 @@ from agentic_atlas.errors import AtlasError, Busy, InvalidInput, TaskError
 from agentic_atlas.protocol.caller.tasks import CallEvent
 from agentic_atlas.protocol.codec import ProtocolError, check_nesting, input_too_large
 from agentic_atlas.protocol.messages import Call, Fault, Limits, Reply, ReplyKind, Task
-from agentic_atlas.sdk.forms.encode import encode_input
+from agentic_atlas.sdk.forms.plain import encode_input
+from agentic_atlas.sdk.forms.typed import write_object
 from agentic_atlas.sdk.ports import ToLink
 
 UNREAD: Final = 1_000
@@ -106,7 +107,7 @@ class OutgoingCalls:
     def _message(
         self, parent: Task, target: tuple[str, str], values: Mapping[str, object], limits: Limits, *, stream: bool
     ) -> Call:
-        encoded = encode_input(values)
+        encoded = encode_input(values, write_object)
         _check_limits(encoded, limits)
         self._made += 1
         agent, skill = target

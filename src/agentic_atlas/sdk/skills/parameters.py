@@ -16,9 +16,9 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined, SchemaError
 
 from agentic_atlas.errors import ConfigurationError
+from agentic_atlas.sdk.forms.faults import faults, sentence, why
 from agentic_atlas.sdk.forms.typed import UNKNOWN, TypeForm
 from agentic_atlas.sdk.skills.context import Context, SyncContext
-from agentic_atlas.sdk.skills.validation import faults, sentence, why
 
 Function: TypeAlias = Callable[..., Any]
 

@@ -14,7 +14,7 @@ from msgspec import Raw
 from agentic_atlas.errors import AtlasError, Busy, InvalidInput, PayloadTooLarge, TaskError
 from agentic_atlas.protocol.messages import MOST_QUESTIONS, Event, EventKind, Fault, Limits, Question, Reaction, Task
 from agentic_atlas.protocol.refusals import refusal
-from agentic_atlas.sdk.fitting import fault_of
+from agentic_atlas.sdk.ledger.attempts import fault_of
 from agentic_atlas.sdk.skills.answers import AnswerForm
 from agentic_atlas.sdk.skills.reports import AttemptReports
 from agentic_atlas.sdk.skills.time_limit import TimeLimit

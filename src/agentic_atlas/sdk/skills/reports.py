@@ -18,7 +18,7 @@ import msgspec
 from msgspec import Raw
 
 from agentic_atlas.protocol.messages import Event, EventKind, Limits, Task
-from agentic_atlas.sdk.fitting import notice
+from agentic_atlas.sdk.ledger.attempts import notice
 from agentic_atlas.sdk.logs import Log
 from agentic_atlas.sdk.ports import ToLink
 from agentic_atlas.sdk.text import describe, presentable, type_name

@@ -12,9 +12,10 @@ import msgspec
 from agentic_atlas.errors import ConfigurationError
 from agentic_atlas.protocol.messages import Delivery, Policy, SkillSpec
 from agentic_atlas.protocol.refusals import refusal
+from agentic_atlas.sdk.forms.typed import Signature
 from agentic_atlas.sdk.skills.context import Context, SyncContext
 from agentic_atlas.sdk.skills.parameters import Declaration, Function
-from agentic_atlas.sdk.skills.schema import Signature, read_signature
+from agentic_atlas.sdk.skills.schema import read_signature
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,63}")
 _DESCRIPTION_LENGTH: Final = 16_384

@@ -17,8 +17,7 @@ from typing import TypeAlias
 import msgspec
 from msgspec import Raw
 
-from agentic_atlas.protocol.messages import Fault, Limits, Outcome, Result
-from agentic_atlas.sdk.fitting import fit
+from agentic_atlas.protocol.messages import Fault, Outcome, Result
 from agentic_atlas.sdk.logs import Log
 from agentic_atlas.sdk.spool import folder as spool_folder
 from agentic_atlas.sdk.spool.folder import token_name
@@ -78,11 +77,12 @@ def encode(record: Record) -> bytes:
     try:
         return _ENCODER.encode(record)
     except UnicodeEncodeError:
-        # Half of a surrogate pair in the message of an error: what would be sent in its place.
+        # Half of a surrogate pair in the message of an error, which is no text to be sent either.
         assert isinstance(record, ResultRecord)
-        replaced = fit(record.result(), Limits())
-        assert isinstance(replaced, Result)
-        return _ENCODER.encode(result_record(record.process, record.at, replaced))
+        assert record.error is not None
+        code, message, detail = record.error
+        said = message.encode("utf-8", "replace").decode()
+        return _ENCODER.encode(msgspec.structs.replace(record, error=(code, said, detail)))
 
 
 def decode(data: bytes) -> Record | None:

@@ -19,7 +19,8 @@ from pydantic import AnyUrl, BaseModel, Field, SecretStr
 from pydantic.dataclasses import dataclass as pydantic_dataclass
 
 from agentic_atlas.errors import InvalidInput
-from agentic_atlas.sdk.forms.encode import encode_answer, encode_input, encode_request
+from agentic_atlas.sdk.forms.plain import encode_answer, encode_input, encode_request
+from agentic_atlas.sdk.forms.typed import write_object
 
 
 class Colour(enum.Enum):
@@ -127,11 +128,11 @@ class Half(float):
     ],
 )
 def test_a_value_arrives_in_the_one_form_of_its_type(value: Any, expected: Any) -> None:
-    assert json.loads(encode_answer(value)) == expected
+    assert json.loads(encode_answer(value, write_object)) == expected
 
 
 def test_a_negative_zero_keeps_its_sign() -> None:
-    assert math.copysign(1, json.loads(encode_answer([-0.0]))[0]) == -1
+    assert math.copysign(1, json.loads(encode_answer([-0.0], write_object))[0]) == -1
 
 
 KNOT: list[Any] = []
@@ -163,7 +164,7 @@ KNOT.append(KNOT)
 )
 def test_what_has_no_json_form_is_refused_with_its_place_and_what_to_do(value: Any, path: str, reason: str) -> None:
     with pytest.raises(InvalidInput) as caught:
-        encode_input({"x": value})
+        encode_input({"x": value}, write_object)
     [fault] = caught.value.detail  # type: ignore[misc]
     assert fault["path"] == path  # type: ignore[call-overload,index]
     assert reason in caught.value.message

@@ -6,9 +6,9 @@ import pytest
 
 from agentic_atlas.errors import InvalidInput, TaskError
 from agentic_atlas.protocol.messages import Outcome
+from agentic_atlas.sdk.forms.typed import InvalidOutput
 from agentic_atlas.sdk.runner.failures import canceled, ending_of, failed, invalid_input, text_of
 from agentic_atlas.sdk.skills.context import Rejected
-from agentic_atlas.sdk.skills.schema import InvalidOutput
 
 TOKEN = "eyJhbGciOiJFZERTQSJ9.eyJzdWIiOiJhZ2VudCJ9.c2lnbmF0dXJlLXNpZ25hdHVyZQ"
 

@@ -11,7 +11,7 @@ from pydantic import BaseModel, TypeAdapter, ValidationError, field_serializer
 
 from agentic_atlas.errors import PayloadTooLarge
 from agentic_atlas.protocol.messages import Limits
-from agentic_atlas.sdk.forms.typed import TypeForm
+from agentic_atlas.sdk.forms.typed import InvalidOutput, TypeForm, encode_chunk, encode_output
 from agentic_atlas.sdk.skills.content import (
     INLINE_BYTES,
     DataPart,
@@ -20,7 +20,6 @@ from agentic_atlas.sdk.skills.content import (
     Part,
     TextPart,
 )
-from agentic_atlas.sdk.skills.schema import InvalidOutput, encode_chunk, encode_output
 
 ANY = TypeForm(Any)
 

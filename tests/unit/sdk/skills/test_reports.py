@@ -5,9 +5,8 @@ import threading
 import pytest
 
 from agentic_atlas.protocol.messages import Event, EventKind, Limits
-from agentic_atlas.sdk.forms.typed import TypeForm
+from agentic_atlas.sdk.forms.typed import TypeForm, encode_chunk
 from agentic_atlas.sdk.skills.reports import LOG_BACKLOG, AttemptReports, plain_fields
-from agentic_atlas.sdk.skills.schema import encode_chunk
 from tests.unit.sdk.memory_wire import SECONDS, MemoryWire, events_of, make_task, raw, read
 
 

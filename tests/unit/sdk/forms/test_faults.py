@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 import pytest
 from pydantic import BaseModel, Field, TypeAdapter, ValidationError
 
-from agentic_atlas.sdk.skills.validation import MOST, faults, faults_of_json, sentence
+from agentic_atlas.sdk.forms.faults import MOST, faults, faults_of_json, sentence
 
 
 class Cat(BaseModel):
