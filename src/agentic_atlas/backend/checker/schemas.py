@@ -34,6 +34,8 @@ class _Known(msgspec.Struct, frozen=True):
     """A schema that was looked at."""
 
     cost: Cost
+    short: int
+    """Bytes of a value that surely takes few steps, so that it need not be counted how many."""
     validator: Validator | None
     """None: it is only used apart."""
 
@@ -72,7 +74,7 @@ class JsonSchemas:
     def _at_once(self, schema: bytes, value: Payload, name: str) -> CheckVerdict | None:
         """Check what surely costs little; None for what may not."""
         known = self._looked_at(schema)
-        steps = known.cost.of(value.text)
+        steps = 0 if len(value.text) <= known.short else known.cost.of(value.text)
         if known.validator is None or steps > FEW_STEPS:
             return None
         parsed = value.read()
@@ -125,7 +127,8 @@ class JsonSchemas:
         cost = cost_of(msgspec.json.decode(schema))
         small = cost.patterns <= SMALL_PATTERNS
         size = compiled_size(schema, cost) if small else len(schema)
-        return self.kept.keep(schema, _Known(cost, Validator(schema) if small else None), size)
+        known = _Known(cost, cost.longest(FEW_REASONS), Validator(schema) if small else None)
+        return self.kept.keep(schema, known, size)
 
 
 def _unusable(what: str, error: InvalidInput) -> InvalidInput:

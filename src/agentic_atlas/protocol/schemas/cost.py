@@ -68,12 +68,19 @@ class Cost:
     def of(self, value: bytes) -> int:
         """Return the most steps that checking a JSON text can take; no more than `ENDLESS`."""
         places = 1 + value.count(b",") + value.count(b"[") + value.count(b"{")
-        times = 1
-        if self.growth > 1:
-            if self.levels is None:
-                return ENDLESS
-            times = self.growth ** min(self.levels, _AGAIN)
-        return min(ENDLESS, places * self.steps * times + len(value) * self.patterns // _STATE)
+        return min(ENDLESS, places * self._each() + len(value) * self.patterns // _STATE)
+
+    def longest(self, steps: int) -> int:
+        """Return how many bytes a JSON text may have, whatever they are, for `of` to be no more than so many steps."""
+        each = self._each()
+        # Were each of its bytes the beginning of another place.
+        return max(0, (steps - each) * _STATE // (each * _STATE + self.patterns))
+
+    def _each(self) -> int:
+        """Return the most steps for one place, with all the times that it is looked at."""
+        if self.growth <= 1:
+            return self.steps
+        return ENDLESS if self.levels is None else self.steps * self.growth ** min(self.levels, _AGAIN)
 
 
 NO_COST: Final = Cost(steps=1, growth=0, levels=0, patterns=0)

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from agentic_atlas.protocol.schemas import SchemaRefused, cost_of
+from agentic_atlas.protocol.schemas import Cost, SchemaRefused, cost_of
 
 NAME = {"$defs": {"name": {"type": "string"}}}
 
@@ -189,3 +189,16 @@ def test_patterns_that_need_much_memory_are_refused_with_a_way_out(document: dic
 @pytest.mark.parametrize("text", ["[a", "(?P<a", "a{9", r"\p{L", ")", "\\"])
 def test_what_is_no_pattern_can_be_estimated_too(text: str) -> None:
     assert cost_of({"properties": {"a": {"pattern": f"a{text}"}}}).patterns
+
+
+@pytest.mark.parametrize("document", [{"type": "string"}, {"pattern": "^[a-z]{1,500}$"}, {"items": {"format": "date"}}])
+@pytest.mark.parametrize("steps", [100, 5_000])
+def test_whatever_a_short_text_is_checking_it_takes_few_steps(document: object, steps: int) -> None:
+    cost = cost_of(document)
+    longest = cost.longest(steps)
+    assert longest == 0 or cost.of(b"," * longest) <= steps
+    assert cost.of(b"," * (longest + 2)) > steps
+
+
+def test_no_text_is_short_for_what_leads_back_to_itself_among_alternatives() -> None:
+    assert Cost(steps=3, growth=2, levels=None, patterns=0).longest(5_000) == 0
