@@ -9,12 +9,13 @@ some need an administrator.
 
 from collections.abc import Callable, Mapping, Sequence
 from enum import StrEnum
+from functools import lru_cache
 from typing import Final, TypeAlias
 
 import msgspec
 
 from agentic_atlas.auth import API_KEY_SCOPES, Scope, allows, parse_scopes
-from agentic_atlas.backend.domain.records import AgentRecord, ApiKey, CallerRef, Role, Task, User
+from agentic_atlas.backend.domain.records import AgentRecord, ApiKey, CallerRef, Role, User
 from agentic_atlas.errors import Forbidden, NotFound, Unauthenticated
 
 SEND_A_KEY = "send it as `Authorization: Bearer atlas_…`"
@@ -48,8 +49,8 @@ class Tie(StrEnum):
     """Its agent is theirs."""
 
 
-_TIED: Final[Mapping[Tie, Callable[[Task, str | None], str | None]]] = {
-    Tie.ASKED: lambda task, _: task.owner_id,
+_TIED: Final[Mapping[Tie, Callable[[str, str | None], str | None]]] = {
+    Tie.ASKED: lambda owner_id, _: owner_id,
     Tie.RUNS: lambda _, agent_owner_id: agent_owner_id,
 }
 
@@ -64,9 +65,9 @@ class Visible(msgspec.Struct, frozen=True):
         """Tell whether the agent is seen, which is also whether it may be changed and called."""
         return self.user_id is None or agent.owner_id == self.user_id
 
-    def task(self, task: Task, agent_owner_id: str | None) -> bool:
-        """Tell whether the task is seen, whose agent belongs to this user, or to nobody any more."""
-        return self.user_id is None or any(tied(task, agent_owner_id) == self.user_id for tied in _TIED.values())
+    def task(self, owner_id: str, agent_owner_id: str | None) -> bool:
+        """Tell whether a task with this owner is seen, whose agent belongs to this user, or to nobody any more."""
+        return self.user_id is None or any(tied(owner_id, agent_owner_id) == self.user_id for tied in _TIED.values())
 
 
 class Principal(msgspec.Struct, frozen=True):
@@ -190,6 +191,12 @@ RIGHT_OF: Final[Mapping[str, Right]] = {
 """What each use case needs, by its module and name."""
 
 
+@lru_cache(maxsize=1_024)
+def _granted(scopes: tuple[str, ...]) -> frozenset[Right]:
+    """Return the rights whose word these scopes have: kept, for it is asked at every request."""
+    return frozenset(right for right, scope in _SCOPES.items() if scope is not None and allows(scopes, scope))
+
+
 def require(who: Principal | None, right: Right) -> None:
     """Let somebody pass who has this right; None is whoever has shown no credential.
 
@@ -204,7 +211,7 @@ def require(who: Principal | None, right: Right) -> None:
     scope = _SCOPES[right]
     if scope is None and isinstance(who.credential, AgentToken):
         raise insufficient(Scope.EVERYTHING)
-    if scope is not None and not allows(who.scopes, scope):
+    if scope is not None and right not in _granted(who.scopes):
         raise insufficient(scope)
     if right in _OF_ADMINISTRATORS and who.user.role is not Role.ADMIN:
         raise Forbidden("only an administrator may do this")

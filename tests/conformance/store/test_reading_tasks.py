@@ -112,7 +112,7 @@ async def test_a_user_sees_what_they_called_and_what_their_agents_were_called_fo
         for visible in map(Visible, (ADA.id, BOB.id, "user_other", "user_nobody", None)):
             # What is listed is what the predicate shows of each.
             listed = (await store.tasks.find(TaskFilter(visible=visible), limit=10)).items
-            shown = [one.id for one in everything if visible.task(one, owners[one.agent_id])]
+            shown = [one.id for one in everything if visible.task(one.owner_id, owners[one.agent_id])]
             assert [summary.task.id for summary in listed] == shown
         assert await found(store, TaskFilter(visible=Visible(BOB.id), agent_id=LIBRARY.id)) == [1]
         assert await found(store, TaskFilter(visible=Visible(ADA.id), agent_id=LIBRARY.id)) == [5, 4, 1]

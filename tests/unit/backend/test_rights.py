@@ -1,7 +1,7 @@
 """What a credential is good for, and what somebody sees."""
 
 import re
-from typing import Any, get_args
+from typing import get_args
 
 import pytest
 
@@ -22,7 +22,6 @@ from agentic_atlas.backend.rights import (
 )
 from agentic_atlas.errors import AtlasError, Forbidden, InvalidInput, Unauthenticated
 from agentic_atlas.protocol.caller.people import ScopeName
-from tests.unit.backend.domain.examples import task
 
 ADA = User("usr_ada", "ada", Role.MEMBER, 0.0)
 ROOT = User("usr_root", "root", Role.ADMIN, 0.0)
@@ -159,18 +158,13 @@ def test_a_member_sees_what_is_theirs_and_an_administrator_everything() -> None:
     assert [seen_by(ROOT).agent(one) for one in (hers, others)] == [True, True]
 
 
-TIED: dict[Tie, tuple[dict[str, Any], str | None]] = {
-    Tie.ASKED: ({"owner_id": ADA.id}, "usr_bob"),
-    Tie.RUNS: ({}, ADA.id),
-}
-"""A task that a user is tied to in this way alone: what is changed in one of other people's, and its agent's owner."""
+TIED: dict[Tie, tuple[str, str | None]] = {Tie.ASKED: (ADA.id, "usr_bob"), Tie.RUNS: ("usr_bob", ADA.id)}
+"""A task that a user is tied to in this way alone: its owner, and its agent's."""
 
 
 @pytest.mark.parametrize("tie", Tie)
 def test_each_tie_alone_shows_a_task(tie: Tie) -> None:
-    fields, agent_owner = TIED[tie]
-    others = {"owner_id": "usr_bob", "caller": CallerRef("api_key", "key_2", "usr_bob", "bob/laptop")}
-    assert Visible(ADA.id).task(task(**(others | fields)), agent_owner)
-    assert not Visible(ADA.id).task(task(**others), "usr_bob")
-    assert not Visible(ADA.id).task(task(**others), None)
-    assert Visible(None).task(task(**others), None)
+    assert Visible(ADA.id).task(*TIED[tie])
+    assert not Visible(ADA.id).task("usr_bob", "usr_bob")
+    assert not Visible(ADA.id).task("usr_bob", None)
+    assert Visible(None).task("usr_bob", None)

@@ -46,6 +46,7 @@ class OpenTask(msgspec.Struct, frozen=True):
     skill: str
     caller: str
     user: str
+    owner_id: str
     parent_id: str | None
     state: TaskState
     attempt: int
@@ -311,6 +312,7 @@ def _seen(task: Task, *, stored: bool) -> OpenTask:
         task.skill,
         _key(task.caller),
         task.caller.user_id,
+        task.owner_id,
         task.parent_id,
         task.state,
         task.attempt,

@@ -102,7 +102,7 @@ async def show(who: Principal, engine: Engine, task_id: str, *, wait: float = 0.
     task = None
     if wait:
         with engine.feed.watch(task_id, who) as watch:
-            if not (await engine.access.standing(who.visible, task_id)).task.terminal:
+            if await _goes_on(engine, who, task_id):
                 task = await engine.feed.end(task_id, watch, wait)
     return await _noted(engine, task or await engine.access.task(who.visible, task_id))
 
@@ -171,6 +171,15 @@ async def answer(who: Principal, engine: Engine, task_id: str, value: bytes, num
     """
     task = await engine.access.task(who.visible, task_id)
     return await _noted(engine, await questions.answer(engine, task, value, number, by=who.caller))
+
+
+async def _goes_on(engine: Engine, who: Principal, task_id: str) -> bool:
+    """Tell whether a task has not ended yet; raises NotFound."""
+    known = engine.dispatcher.census.get(task_id)
+    if known is not None and known.stored and who.visible.task(known.owner_id, None):
+        # Only what is theirs whoever runs it; all else is looked for in the store, as what is not there is.
+        return True
+    return not (await engine.access.standing(who.visible, task_id)).task.terminal
 
 
 async def _noted(engine: Engine, task: Task, *, created: bool = False) -> Noted:
