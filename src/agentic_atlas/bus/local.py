@@ -9,7 +9,9 @@ from agentic_atlas.bus.base import Handler
 class LocalBus:
     """A dictionary of subjects. Not for several threads."""
 
-    def __init__(self) -> None:
+    def __init__(self, heard: Callable[[], object] = lambda: None) -> None:
+        """Begin; `heard` is called after all that is said."""
+        self._heard = heard
         self._handlers: dict[str, dict[int, Handler]] = {}
         self._next = 0
 
@@ -17,6 +19,7 @@ class LocalBus:
         """See `Bus.publish`."""
         for handler in list(self._handlers.get(subject, {}).values()):
             handler(subject, payload)
+        self._heard()
 
     def subscribe(self, subject: str, handler: Handler) -> Callable[[], None]:
         """See `Bus.subscribe`."""

@@ -258,8 +258,8 @@ class Agent:
             monotonic=monotonic,
         )
         try:
-            async with connect(self._registration(), runner) as link:
-                await runner.run(link, link.start, firm=firm)
+            async with connect(self._registration(), runner) as (link, begin):
+                await runner.run(link, begin, firm=firm)
         finally:
             self._gave_up = runner.left
             self._runner = None

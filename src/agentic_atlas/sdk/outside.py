@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from agentic_atlas.errors import ConfigurationError
 from agentic_atlas.protocol.messages import Hello
@@ -21,14 +21,8 @@ if TYPE_CHECKING:
     from agentic_atlas.sdk.environment import AgentSettings
 
 
-class Link(ToLink, Protocol):
-    """What carries an agent's messages to a router and back."""
-
-    def start(self) -> None:
-        """Connect; to be called once."""
-
-
-Connect = Callable[[Hello, Runner], AbstractAsyncContextManager[Link]]
+Connect = Callable[[Hello, Runner], AbstractAsyncContextManager[tuple[ToLink, Callable[[], None]]]]
+"""Gives what carries an agent's messages to a router and back, and what has it connect; to be called once."""
 
 _SERVED: dict[str, str] = {}
 """The tokens that agents of this process connect with, by name of their digest; and the names of those agents."""
@@ -87,7 +81,7 @@ def linked(name: str, given: AgentArguments, settings: "AgentSettings", log: log
     """
 
     @asynccontextmanager
-    async def connect(hello: Hello, runner: Runner) -> AsyncIterator[Link]:
+    async def connect(hello: Hello, runner: Runner) -> AsyncIterator[tuple[ToLink, Callable[[], None]]]:
         # Only now: what connects is slow to import, and scripts import agents for other reasons too.
         from agentic_atlas.sdk.link import link
         from agentic_atlas.sdk.link.settings import Runtime
@@ -106,7 +100,7 @@ def linked(name: str, given: AgentArguments, settings: "AgentSettings", log: log
                 runtime=around,
             )
             try:
-                yield made
+                yield made, made.start
             finally:
                 await in_thread(partial(made.stop, link.FLUSH), name="atlas-link-end")
 

@@ -8,9 +8,9 @@ from agentic_atlas.errors import ConfigurationError
 from agentic_atlas.protocol.caller.tasks import TaskInfo
 from agentic_atlas.sdk.agent import Agent
 from agentic_atlas.sdk.client.blocking import Blocking, LoopThread, blocking, each, handing
-from agentic_atlas.testing.caller import AsyncCaller, AsyncTask
+from agentic_atlas.testing.caller import AsyncCaller, AsyncTask, serving
 from agentic_atlas.testing.loop import JumpingLoop
-from agentic_atlas.testing.network import OVER, MemoryNetwork
+from agentic_atlas.testing.network import OVER
 
 LEAVE_SECONDS = 15.0
 """How long skills may take to stop at the end of the block."""
@@ -19,12 +19,6 @@ LEAVE_SECONDS = 15.0
 @contextmanager
 def running(*agents: Agent) -> Iterator["Caller"]:
     """Run agents in memory, and give a caller of the first one.
-
-    ```python
-    def test_greet():
-        with running(agent) as hello:
-            assert hello.call("greet", name="Ada") == "Hello, Ada!"
-    ```
 
     They run on the thread of a loop whose time jumps: while the test waits for a task and nothing else goes on, the
     clock is put forward to whatever comes next, the end of a back-off, a timeout, `asyncio.sleep(3600)`. While the test
@@ -35,31 +29,21 @@ def running(*agents: Agent) -> Iterator["Caller"]:
         ConfigurationError: an agent has no skills or runs already, or two have the same name; or a skill did not stop.
         Exception: what a lifespan raises, as it is.
     """
-    thread = LoopThread(OVER, JumpingLoop)
+    thread, served = LoopThread(OVER, JumpingLoop), serving(*agents)
     try:
-        network = thread.run(_started(agents))
+        caller = thread.run(served.__aenter__())
     except BaseException:
         thread.stop(LEAVE_SECONDS)
         raise
     try:
-        yield Caller(thread, AsyncCaller(network, agents[0].name))
+        yield Caller(thread, caller)
     finally:
-        _stop(thread, network)
-
-
-async def _started(agents: tuple[Agent, ...]) -> MemoryNetwork:
-    network = MemoryNetwork(agents)
-    await network.start()
-    return network
-
-
-def _stop(thread: LoopThread, network: MemoryNetwork) -> None:
-    left = thread.begin(network.stop())
-    wait([left], LEAVE_SECONDS)
-    if not (left.done() and thread.stop(LEAVE_SECONDS)):
-        hint = "a skill that catches CancelledError has to raise it again"
-        raise ConfigurationError(f"the agents did not stop within {LEAVE_SECONDS:g} s: {hint}")
-    left.result()
+        left = thread.begin(served.__aexit__(None, None, None))
+        wait([left], LEAVE_SECONDS)
+        if not (left.done() and thread.stop(LEAVE_SECONDS)):
+            hint = "a skill that catches CancelledError has to raise it again"
+            raise ConfigurationError(f"the agents did not stop within {LEAVE_SECONDS:g} s: {hint}")
+        left.result()
 
 
 class Task(Blocking[AsyncTask]):

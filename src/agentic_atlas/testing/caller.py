@@ -31,7 +31,6 @@ from agentic_atlas.sdk.skills.crossing import awaited_on, followed_on
 from agentic_atlas.testing.network import MemoryNetwork
 
 P = ParamSpec("P")
-S = TypeVar("S", TaskInfo, EventInfo)
 T = TypeVar("T")
 
 FOR_EVER = 8 * 24 * 3600.0
@@ -79,7 +78,7 @@ class MemoryApi:
         """See `Api.send`; raises what the network has ended with, too."""
         wait = float((how.get("query") or {}).get("wait", 0.0))
         info = await awaited_on(self.network.loop, self._done(path.split("/")[2:], body, wait))
-        return msgspec.json.decode(msgspec.json.encode(info), type=answer)
+        return read(info, answer)
 
     def events(self, path: str, after: int) -> AsyncGenerator[Sequence[EventInfo], None]:
         """See `Api.events`."""
@@ -136,7 +135,7 @@ class MemoryApi:
                         return
                     if not page:
                         self._goes_on(id, FOR_EVER)
-                    yield [read(shown.event_info(event)) for event in page]
+                    yield [read(shown.event_info(event), EventInfo) for event in page]
 
 
 def _of_one_agent(
@@ -188,7 +187,7 @@ class AsyncTask(TaskHandle):
     @property
     def info(self) -> TaskInfo:
         """The task as it is now."""
-        return read(shown.task_info(self._network.store.tasks.now(self.id)))
+        return read(shown.task_info(self._network.store.tasks.now(self.id)), TaskInfo)
 
     async def question(self) -> QuestionInfo | None:
         """Return the task's oldest open question as soon as there is one, or None when the task is done without."""
@@ -210,6 +209,6 @@ class AsyncTask(TaskHandle):
         return await super().answer(value, question=question)
 
 
-def read(answer: S) -> S:
+def read(answer: object, kind: type[T]) -> T:
     """Return an answer as whoever asks over HTTP reads it."""
-    return msgspec.json.decode(msgspec.json.encode(answer), type=type(answer))
+    return msgspec.json.decode(msgspec.json.encode(answer), type=kind)

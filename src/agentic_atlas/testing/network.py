@@ -47,23 +47,6 @@ _LOOK, _LONG_LOOK = 0.01, 1.0
 """Seconds between two looks at whether those that wait could be helped, while nothing happens."""
 
 
-class SkippingClock:
-    """Seconds of the loop, put forward where nobody would notice."""
-
-    def __init__(self, monotonic: Callable[[], float]) -> None:
-        self._monotonic = monotonic
-        self._epoch = Runtime().wall() - monotonic()
-        self.skipped = 0.0
-
-    def __call__(self) -> float:
-        """Return seconds that only ever pass."""
-        return self._monotonic() + self.skipped
-
-    def wall(self) -> float:
-        """Return the same time in seconds since the epoch."""
-        return self() + self._epoch
-
-
 class MemoryNetwork:
     """Lives in the loop it is made in, from `start` to `stop`.
 
@@ -88,10 +71,11 @@ class MemoryNetwork:
         if len(self.agents) < len(agents):
             raise ConfigurationError("two agents have the same name: each needs one of its own")
         self.loop = asyncio.get_running_loop()
-        self._clock = SkippingClock(self.loop.time)
-        numbers = count(1)
-        self.store = MemoryStore(lambda prefix: f"{prefix}_{next(numbers):08}")
-        user = User("usr_tester", "tester", Role.MEMBER, self._clock.wall())
+        self._skipped = 0.0
+        self._epoch = Runtime().wall() - self.loop.time()
+        ids = partial(_numbered, count(1))
+        self.store = MemoryStore(ids)
+        user = User("usr_tester", "tester", Role.MEMBER, self._wall())
         self.tester = Principal(user, BrowserSession("ses_test"), (Scope.EVERYTHING,))
         self.over: BaseException | None = None
         self._runners: dict[str, Runner] = {}
@@ -105,12 +89,12 @@ class MemoryNetwork:
         nothing: Any = None  # no token is signed here, and no backup made
         world = World(
             keys=nothing,
-            clock=self._clock.wall,
+            clock=self._wall,
             monotonic=self._clock,
-            ids=lambda prefix: f"{prefix}_{next(numbers):08}",
+            ids=ids,
             entropy=secrets.token_bytes,
             log=log,
-            bus=_Heard(self._news),
+            bus=LocalBus(self._news.set),
             schemas=SkillSchemas(skill for agent in agents for skill in skills_of(agent).values()),
             backups=nothing,
         )
@@ -118,7 +102,7 @@ class MemoryNetwork:
         self._pace = _LONG_LOOK if jumps else _LOOK
         self._router = Router(
             clock=self._clock,
-            wall=self._clock.wall,
+            wall=self._wall,
             limits=Limits(),
             settings=RouterSettings(beat_every=_NEVER, tick=_LONG_TICK if jumps else _TICK),
             log=log,
@@ -126,13 +110,13 @@ class MemoryNetwork:
         self.engine = Engine.over(self.store, self._router, "net_test", world)
         self.application = Application(self.engine)
         self._door = RouterDoor(self.engine, log)
-        self._router.join(self._door.say)
+        self._router.join(self._door)
         if isinstance(self.loop, JumpingLoop):
             self.loop.may_jump = partial(self.idle, attrgetter("off_loop"))
 
     async def start(self) -> None:
         """Return when all agents are connected; raises what any of them fails with before."""
-        user, now = self.tester.user, self._clock.wall()
+        user, now = self.tester.user, self._wall()
         await self.store.users.add(user)
         for name in self.agents:
             await self.store.agents.add(records.AgentRecord(name, user.id, user.name, name, now))
@@ -163,6 +147,14 @@ class MemoryNetwork:
 
     # -- time
 
+    def _clock(self) -> float:
+        """Return seconds of the loop, put forward where nobody would notice."""
+        return self.loop.time() + self._skipped
+
+    def _wall(self) -> float:
+        """Return the same time in seconds since the epoch."""
+        return self._clock() + self._epoch
+
     def idle(self, working: Callable[[Kind], bool] = lambda _kind: True) -> bool:
         """Tell whether somebody waits and nobody works: handlers of these kinds that run wait for a call or a person.
 
@@ -191,10 +183,10 @@ class MemoryNetwork:
 
     def _skip(self, moments: Sequence[float]) -> None:
         """Put the clock forward to the first of these moments that is to come."""
-        now = self._clock.wall()
+        now = self._wall()
         ahead = [moment - now for moment in moments if moment > now]
         if ahead:
-            self._clock.skipped += min(ahead)
+            self._skipped += min(ahead)
             # Nothing moves with it, as it would if the clock had been set: it is only looked at again.
             self.engine.forgive(0.0)
 
@@ -250,12 +242,14 @@ class MemoryNetwork:
         self._present(agent.name)
 
     @asynccontextmanager
-    async def _connect(self, name: str, hello: Hello, runner: Runner) -> AsyncIterator[MemoryLink]:
+    async def _connect(
+        self, name: str, hello: Hello, runner: Runner
+    ) -> AsyncIterator[tuple[MemoryLink, Callable[[], None]]]:
         self._runners[name] = runner
         identity = Identity(f"tok_{name}", name, _NEVER_ENDS)
         link = MemoryLink(hello, runner, partial(self._router.connect, identity), partial(self._present, name))
         try:
-            yield link
+            yield link, link.start
         finally:
             await link.stop()
             del self._runners[name]
@@ -266,17 +260,8 @@ class MemoryNetwork:
             self._begun.set_result(None)
 
 
-class _Heard(LocalBus):
-    """A bus of which one can tell when something was said."""
-
-    def __init__(self, said: asyncio.Event) -> None:
-        super().__init__()
-        self._said = said
-
-    def publish(self, subject: str, payload: bytes = b"") -> None:
-        """See `Bus.publish`."""
-        super().publish(subject, payload)
-        self._said.set()
+def _numbered(numbers: Iterator[int], prefix: str) -> str:
+    return f"{prefix}_{next(numbers):08}"
 
 
 def _only(failed: BaseException) -> BaseException:

@@ -22,7 +22,7 @@ from agentic_atlas.transport.receiver import Receiver
 
 
 class MemoryLink:
-    """Implements `sdk.agent.Link` for one connection within a loop."""
+    """Implements `ports.ToLink` for one connection within a loop."""
 
     def __init__(
         self, hello: Hello, runner: Runner, dial: Callable[[MemorySocket], Receiver], welcomed: Callable[[], None]
