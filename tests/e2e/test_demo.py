@@ -66,11 +66,11 @@ def test_the_printed_steps_are_the_stored_events(platform: Platform, client: Cli
         task.result(30)
         events = list(task.events())
         steps = workflow(client.agents.get("echo"), task.info, events)
-    assert [step.name for step in steps] == STEPS
-    numbers = {step.name: step.text for step in steps}
+    assert [name for _, name, _ in steps] == STEPS
+    numbers = {name: text for _, name, text in steps}
     states = [event for event in events if event.kind == "state"]
     assert [event.at for event in states] == [
-        step.at for step in steps if step.name in ("submit", "dispatch", "deliver", "forward")
+        at for at, name, _ in steps if name in ("submit", "dispatch", "deliver", "forward")
     ]
     for event, name in zip(states, ("submit", "dispatch", "deliver", "forward"), strict=True):
         assert f"(event {event.seq})" in numbers[name]
@@ -92,5 +92,5 @@ if __name__""",
         task = client.submit("echo", "twice", text="ho")
         assert task.result(30) == "hoho"
         branches = tree(client.tasks.list(trace=task.info.trace_id))
-    assert [(branch.lines, branch.task.skill) for branch in branches] == [("", "twice"), ("├─ ", "say"), ("└─ ", "say")]
-    assert all(branch.took is not None for branch in branches)
+    assert [(lines, task.skill) for lines, task in branches] == [("", "twice"), ("├─ ", "say"), ("└─ ", "say")]
+    assert all(task.ended_at is not None for _, task in branches)

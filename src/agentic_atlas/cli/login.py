@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 import click
 
@@ -15,18 +13,15 @@ from agentic_atlas.cli.options import Json, PlatformUrl
 from agentic_atlas.errors import InvalidInput, Unauthenticated
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from agentic_atlas.protocol.caller.people import LoginCodes, NewApiKey, WhoAmI
 
 LONGEST_KEY = 4_096
 
 
-@dataclass(frozen=True)
-class LoggedIn:
-    """What a login came to."""
-
-    url: str
-    user: str
-    credentials: Path
+LoggedIn: TypeAlias = "tuple[str, Path]"
+"""What a login came to: whose key it is, and the file that it is in."""
 
 
 def login(
@@ -57,7 +52,7 @@ def login(
     address = environment.platform_url(url)
     _warn(address)
     done = _with_code(address) if code else _with_known_key(address) or _with_key(address)
-    _tell(done, json=json)
+    _tell(address, done, json=json)
 
 
 def _with_known_key(url: str) -> LoggedIn | None:
@@ -88,7 +83,7 @@ def _with_key(url: str) -> LoggedIn:
         raise InvalidInput(f"{url} does not take this API key: {error.message}", code=error.code) from None
     if key == known:
         return _chosen(url, me)
-    return LoggedIn(url, me.user.name, environment.remember(url, key, user=me.user.name))
+    return me.user.name, environment.remember(url, key, user=me.user.name)
 
 
 def _check_address(url: str) -> None:
@@ -112,7 +107,7 @@ def _chosen(url: str, me: WhoAmI) -> LoggedIn:
     """Let commands go to a platform whose key is kept already."""
     from agentic_atlas.sdk import environment
 
-    return LoggedIn(url, me.user.name, environment.change_credentials(lambda held: held.using(url)))
+    return me.user.name, environment.change_credentials(lambda held: held.using(url))
 
 
 def _with_code(url: str) -> LoggedIn:
@@ -129,7 +124,7 @@ def _with_code(url: str) -> LoggedIn:
                 return await waiting.key(codes)
 
     made = connection.run(work())
-    return LoggedIn(url, made.user, environment.remember(url, made.key, user=made.user))
+    return made.user, environment.remember(url, made.key, user=made.user)
 
 
 def _read_key(url: str, known: str | None) -> str:
@@ -156,12 +151,13 @@ def _show(url: str, codes: LoginCodes) -> None:
     output.aside(f"On a machine where you are logged in: atlas login --approve {codes.user_code}")
 
 
-def _tell(done: LoggedIn, *, json: bool) -> None:
+def _tell(url: str, done: LoggedIn, *, json: bool) -> None:
     from agentic_atlas.sdk import environment
 
+    user, credentials = done
     if json:
-        output.document({"url": done.url, "user": done.user, "credentials": str(done.credentials)})
+        output.document({"url": url, "user": user, "credentials": str(credentials)})
     else:
-        output.say(f"You are {done.user} on {done.url}; your API key is in {done.credentials}.")
-    for name in environment.overriding(done.url):
+        output.say(f"You are {user} on {url}; your API key is in {credentials}.")
+    for name in environment.overriding(url):
         output.aside(f"{name} is set here and wins over what was stored: unset it to use the login.")

@@ -110,11 +110,11 @@ def _tell_workflow(up: DemoNetwork, task: BlockingTask) -> None:
     from agentic_atlas.cli.demo.workflow import workflow
 
     steps = workflow(up.client.agents.get(SEARCH), task.info, list(task.events()))
-    begin = steps[0].at
+    begin = steps[0][0]
     output.say("")
     output.say("What happened, as recorded:")
-    for step in steps:
-        output.say(f"  {(step.at - begin).total_seconds():8.3f} s  {step.name:<9} {step.text}")
+    for at, name, text in steps:
+        output.say(f"  {(at - begin).total_seconds():8.3f} s  {name:<9} {text}")
 
 
 def _own_questions(documents: Path) -> list[str]:
@@ -155,10 +155,12 @@ def _research(up: DemoNetwork, question: str) -> None:
     task.result(ANSWER_WITHIN)
     output.say("")
     output.say("Who called whom:")
-    for branch in tree(up.client.tasks.list(trace=task.info.trace_id)):
-        name = f"{branch.lines}{branch.task.agent.rpartition('/')[2]}.{branch.task.skill}"
-        took = "" if branch.took is None else f"{branch.took:7.3f} s"
-        output.say(f"  {branch.began:7.3f} s  {name:<40} {took}  {branch.task.state}")
+    branches = tree(up.client.tasks.list(trace=task.info.trace_id))
+    begin = min((one.created_at for _, one in branches), default=task.info.created_at)
+    for lines, one in branches:
+        name = f"{lines}{one.agent.rpartition('/')[2]}.{one.skill}"
+        took = "" if one.ended_at is None else f"{(one.ended_at - one.created_at).total_seconds():7.3f} s"
+        output.say(f"  {(one.created_at - begin).total_seconds():7.3f} s  {name:<40} {took}  {one.state}")
 
 
 def _converse(up: DemoNetwork) -> None:

@@ -3,22 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
-from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from agentic_atlas.protocol.caller.agents import AgentInfo, AgentInstance
     from agentic_atlas.protocol.caller.tasks import EventInfo, TaskInfo
 
 
-@dataclass(frozen=True)
-class Step:
-    """One step: when, what it is called, and what happened."""
-
-    at: datetime
-    name: str
-    text: str
+Step: TypeAlias = "tuple[datetime, str, str]"
+"""When, what it is called, and what happened."""
 
 
 def workflow(agent: AgentInfo, task: TaskInfo, events: Iterable[EventInfo]) -> list[Step]:
@@ -27,17 +22,16 @@ def workflow(agent: AgentInfo, task: TaskInfo, events: Iterable[EventInfo]) -> l
     for instance in agent.instances:
         if instance.id == task.instance_id:
             steps += _of_connection(instance, agent)
-    return sorted(steps, key=lambda step: step.at)
+    return sorted(steps, key=lambda step: step[0])
 
 
 def _of_connection(instance: AgentInstance, agent: AgentInfo) -> list[Step]:
     skills = len(agent.skills)
-    told = [
+    return [
         (instance.opened_at, "connect", f"{agent.name} (pid {instance.pid}) dials out to the router with its token"),
         (instance.validated_at, "validate", f"the backend finds token {instance.token_id} valid"),
         (instance.connected_at, "register", f"instance {instance.id} is registered with {skills} skills"),
     ]
-    return [Step(at, name, text) for at, name, text in told]
 
 
 def _of_event(event: EventInfo, task: TaskInfo, agent: str) -> list[Step]:
@@ -45,12 +39,12 @@ def _of_event(event: EventInfo, task: TaskInfo, agent: str) -> list[Step]:
         return []
     at, number, state = event.at, f"(event {event.seq})", event.data.get("state")
     if state == "submitted":
-        return [Step(at, "submit", f"task {task.id}: {task.skill} of {agent} {number}")]
+        return [(at, "submit", f"task {task.id}: {task.skill} of {agent} {number}")]
     if state == "working" and event.data.get("accepted"):
-        return [Step(at, "deliver", f"the agent has the task and starts it {number}")]
+        return [(at, "deliver", f"the agent has the task and starts it {number}")]
     if state == "working":
-        return [Step(at, "dispatch", f"attempt {event.attempt} goes to instance {event.data.get('instance')} {number}")]
+        return [(at, "dispatch", f"attempt {event.attempt} goes to instance {event.data.get('instance')} {number}")]
     return [
-        Step(at, "result", f"the agent returns its result: {state}"),
-        Step(at, "forward", f"the router forwards it, the backend stores it {number}"),
+        (at, "result", f"the agent returns its result: {state}"),
+        (at, "forward", f"the router forwards it, the backend stores it {number}"),
     ]
