@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from enum import StrEnum
 from typing import Final
 
-from agentic_atlas.errors import InvalidInput
+from agentic_atlas.auth.errors import UnknownScope
 
 
 class Scope(StrEnum):
@@ -58,14 +58,12 @@ def parse_scopes(text: str, known: tuple[Scope, ...]) -> tuple[Scope, ...]:
     `known` is `AGENT_SCOPES` or `API_KEY_SCOPES`.
 
     Raises:
-        InvalidInput: a word is not in `known` (`unknown_scope`); at most 64 characters of it are in the message.
+        UnknownScope: a word is not in `known`.
     """
     by_word = {scope.value: scope for scope in known}
     unknown = next((word for word in text.split() if word not in by_word), None)
     if unknown is not None:
-        raise InvalidInput(
-            f"{unknown[:64]!r} is not a scope here: choose from {', '.join(by_word)}", code="unknown_scope"
-        )
+        raise UnknownScope(unknown, tuple(by_word))
     return tuple(dict.fromkeys(by_word[word] for word in text.split()))
 
 

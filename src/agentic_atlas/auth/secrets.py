@@ -11,8 +11,7 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from agentic_atlas.auth import base64url
-from agentic_atlas.auth.errors import TokenRefused
-from agentic_atlas.errors import ConfigurationError
+from agentic_atlas.auth.errors import SecretRefused, TokenRefused
 
 SECRET_BYTES: Final = 32
 """Random bytes of an API key, or of a code that only programs say."""
@@ -41,16 +40,14 @@ def new_secret(prefix: str, entropy: Callable[[int], bytes]) -> str:
     source, in production `secrets.token_bytes`.
 
     Raises:
-        ConfigurationError: `prefix` is of another form, so `redact` would not know the secret, or `entropy` gave
-            another number of bytes than was asked for (`secret_refused`).
+        SecretRefused: `prefix` is of another form, so `redact` would not know the secret, or `entropy` gave another
+            number of bytes than was asked for.
     """
     if _PREFIX.fullmatch(prefix) is None:
-        raise ConfigurationError(f"the prefix of a secret is {PREFIX} or {PREFIX}<kind>_", code="secret_refused")
+        raise SecretRefused(f"the prefix of a secret is {PREFIX} or {PREFIX}<kind>_")
     random = entropy(SECRET_BYTES)
     if len(random) != SECRET_BYTES:
-        raise ConfigurationError(
-            f"the source of randomness gave {len(random)} bytes instead of {SECRET_BYTES}", code="secret_refused"
-        )
+        raise SecretRefused(f"the source of randomness gave {len(random)} bytes instead of {SECRET_BYTES}")
     return prefix + base64url.encode(random)
 
 

@@ -13,7 +13,7 @@ from typing import Final
 from agentic_atlas.errors import ConfigurationError
 from agentic_atlas.sdk import credentials as store
 from agentic_atlas.sdk import dotenv_file
-from agentic_atlas.sdk.address import QUOTES, base_url, router_url
+from agentic_atlas.sdk.address import QUOTES, Address, base_url, router_url
 from agentic_atlas.sdk.credentials import Credentials, StoredKey
 from agentic_atlas.sdk.dotenv_file import EnvFile
 from agentic_atlas.sdk.misspelt import PREFIX, unread
@@ -69,14 +69,6 @@ class AgentSettings:
     """What works and should be changed, one sentence each, for the log."""
 
 
-@dataclass(frozen=True)
-class ClientSettings:
-    """Where the API is, and with which key; its text form does not hold the key."""
-
-    url: str
-    api_key: str = field(repr=False)
-
-
 def variables(environ: Mapping[str, str] | None = None) -> Mapping[str, str]:
     """Return the environment that counts: the given one, else that of the process."""
     return os.environ if environ is None else environ
@@ -129,9 +121,9 @@ def load(
 
 def client_settings(
     url: str | None = None, api_key: str | None = None, environ: Mapping[str, str] | None = None
-) -> ClientSettings:
+) -> Address:
     """Return where the API is and the key for it: what is given, else `ATLAS_API_URL` and `ATLAS_API_KEY`, else the
-    credentials file, whose keys are used for their own platform only.
+    credentials file, whose keys are used for their own platform only. `address.address` checks what is returned.
 
     Raises:
         ConfigurationError: there is no key, or the file cannot be used; the message names the fix.
@@ -140,13 +132,13 @@ def client_settings(
     key: str | None = api_key or given.get("ATLAS_API_KEY", "").strip()
     address = url or _api_url(given)
     if key and address:
-        return ClientSettings(address, key)
+        return Address(address, key)
     held = read_credentials(environ)
     address = address or held.default
     key = key or (held.api_key(address) if address else None)
     if not key:
         raise ConfigurationError(" ".join((_no_key(address, held), *_misspelt(given))))
-    return ClientSettings(address or API_URL, key)
+    return Address(address or API_URL, key)
 
 
 def _no_key(address: str | None, held: Credentials) -> str:

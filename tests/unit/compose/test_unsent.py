@@ -1,16 +1,14 @@
 from __future__ import annotations
 
-import asyncio
-
 from agentic_atlas.compose.unsent import Unsent
 
 
-class Reader(asyncio.Transport):
+class Reader:
     def __init__(self, waiting: int) -> None:
         self.waiting = waiting
         self.cut = False
 
-    def get_write_buffer_size(self) -> int:
+    def unsent(self) -> int:
         return self.waiting
 
     def abort(self) -> None:

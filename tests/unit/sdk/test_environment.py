@@ -10,8 +10,8 @@ import pytest
 
 from agentic_atlas.errors import ConfigurationError
 from agentic_atlas.sdk import environment
+from agentic_atlas.sdk.address import Address
 from agentic_atlas.sdk.environment import (
-    ClientSettings,
     client_settings,
     credentials_path,
     forget,
@@ -201,7 +201,7 @@ def test_white_space_around_a_value_is_not_part_of_it(tmp_path: Path) -> None:
         tmp_path, {"AGENT_JWT_TOKEN": f"{TOKEN}\r\n", "ROUTER_WS_URL": " ws://host/ws\n", "ATLAS_SPOOL": " "}
     )
     assert (settings.token, settings.router_url) == (TOKEN, "ws://host/ws")
-    assert client_settings(environ={"ATLAS_API_URL": "http://h \n", "ATLAS_API_KEY": "atlas_k\n"}) == ClientSettings(
+    assert client_settings(environ={"ATLAS_API_URL": "http://h \n", "ATLAS_API_KEY": "atlas_k\n"}) == Address(
         "http://h", "atlas_k"
     )
 

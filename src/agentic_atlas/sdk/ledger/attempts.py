@@ -303,10 +303,9 @@ class PendingResults:
         """Take over what ended processes left; return their results."""
         self._predecessors = handover.processes
         for left in handover.results:
-            key = (left.result.task, left.result.attempt)
-            self._left[key] = left.process
-            self._since[key] = self._clock() - left.age
-        return [left.result for left in handover.results]
+            self._left[left.key] = left.process
+            self._since[left.key] = self._clock() - max(0.0, handover.at - left.at)
+        return [left.result() for left in handover.results]
 
     def add(self, result: Result) -> None:
         """A handler has ended."""

@@ -47,7 +47,7 @@ from agentic_atlas.sdk.ledger.attempts import (
     size,
 )
 from agentic_atlas.sdk.ports import Outgoing, UnsaidQuestion
-from agentic_atlas.sdk.spool.port import Handover, NoSpool, Spool
+from agentic_atlas.sdk.spool.port import Handover, Spool
 
 HELD_BYTES = 64 * 1024 * 1024
 """Most bytes that events and results may hold: over it events are left out and new tasks are refused as busy."""
@@ -178,7 +178,7 @@ class Ledger:
     ) -> None:
         """Begin; with `keep_back`, whoever has it looks after what its `queue` keeps back."""
         self.attempts = OpenAttempts(held_bytes, held_attempts)
-        self.results = PendingResults(spool or NoSpool(), clock)
+        self.results = PendingResults(spool or Spool(), clock)
         self.calls = OpenCalls()
         self._clock = clock
         self._limits = Limits()

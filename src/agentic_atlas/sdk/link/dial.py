@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 import msgspec
 
 from agentic_atlas.errors import AtlasError, ConfigurationError, Unavailable
+from agentic_atlas.protocol.caller.values import ErrorAnswer, ErrorInfo
 from agentic_atlas.protocol.messages import Limits
 from agentic_atlas.protocol.versions import ERROR_HEADER, SUBPROTOCOL
 from agentic_atlas.sdk.encrypted import speaks_tls
@@ -37,17 +38,19 @@ _TOKEN = re.compile(r"[A-Za-z0-9._~+/-]{1,4096}=*")
 
 
 class Unreachable(Unavailable):
-    """Nobody answers; the message is the reason alone, for instance `connection refused`."""
+    """Nobody answers; the message is the reason alone, for instance `connection refused`.
+
+    Attributes:
+        unknown: the host's name leads to no address.
+        hung_up: somebody is there and ends the connection without a word.
+    """
 
     default_code = "unreachable"
 
-
-class Unresolvable(Unreachable):
-    """The host's name leads to no address."""
-
-
-class HungUp(Unreachable):
-    """Somebody is there and ends the connection without a word."""
+    def __init__(self, message: str, *, unknown: bool = False, hung_up: bool = False) -> None:
+        super().__init__(message)
+        self.unknown = unknown
+        self.hung_up = hung_up
 
 
 class NotARouter(Unavailable):
@@ -104,8 +107,9 @@ class Dialer:
             raise ConfigurationError("the token has characters that no token has: copy it again")
         try:
             return await self._attempt(token, receiver)
-        except (HungUp, NotARouter):
-            if not self._secure and await speaks_tls(self._url):
+        except (Unreachable, NotARouter) as error:
+            there = isinstance(error, NotARouter) or error.hung_up
+            if there and not self._secure and await speaks_tls(self._url):
                 raise NotARouter("it speaks TLS: use wss://") from None
             raise
 
@@ -134,15 +138,6 @@ class Dialer:
         return self._tls if self._secure else None
 
 
-class _Error(msgspec.Struct, frozen=True):
-    code: str = ""
-    message: str = ""
-
-
-class _Body(msgspec.Struct, frozen=True):
-    error: _Error
-
-
 def plain(text: str) -> str:
     """Return a peer's text as one short line that cannot disturb a terminal or a log."""
     printable = "".join(character if character.isprintable() else " " for character in text[: LONGEST_TEXT * 4])
@@ -152,7 +147,7 @@ def plain(text: str) -> str:
 def refusal(error: client.NotOpened) -> AtlasError:
     """Return the error for what answers there and opens no connection."""
     if not error.answered:
-        return HungUp(error.message)
+        return Unreachable(error.message, hung_up=True)
     if error.headers is None:
         return NotARouter(error.message)
     return _refused(error, error.headers)
@@ -184,9 +179,9 @@ def os_error(error: OSError) -> Unreachable | NotARouter:
         case TimeoutError():
             return Unreachable("no answer")
         case ConnectionError():
-            return HungUp("it hung up without an answer")
+            return Unreachable("it hung up without an answer", hung_up=True)
         case socket.gaierror():
-            return Unresolvable("the host's name can't be resolved")
+            return Unreachable("the host's name can't be resolved", unknown=True)
         case ssl.SSLCertVerificationError():
             reason = plain(error.verify_message)
             return Unreachable(f"its certificate is not trusted: {reason}; SSL_CERT_FILE names who signed it")
@@ -198,11 +193,11 @@ def os_error(error: OSError) -> Unreachable | NotARouter:
             return Unreachable(plain(error.strerror or type(error).__name__).lower())
 
 
-def _said(body: bytes) -> _Error:
+def _said(body: bytes) -> ErrorInfo:
     try:
-        return msgspec.json.decode(body[:_LONGEST_BODY], type=_Body).error
+        return msgspec.json.decode(body[:_LONGEST_BODY], type=ErrorAnswer).error
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return _Error()
+        return ErrorInfo(code="", message="")
 
 
 def _by_status(status: int) -> str:

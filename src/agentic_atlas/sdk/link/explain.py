@@ -5,7 +5,7 @@ One line when it goes, one when it is back, and a few while it is away, however 
 
 from agentic_atlas.errors import AtlasError, ConfigurationError
 from agentic_atlas.protocol.closing import ADVICE, CloseCode, comes_back, decode_reason
-from agentic_atlas.sdk.link.dial import HandshakeRefused, NotARouter, Unresolvable, plain
+from agentic_atlas.sdk.link.dial import HandshakeRefused, NotARouter, Unreachable, plain
 from agentic_atlas.transport.receiver import Closed
 
 _SHUT_OUT = {
@@ -61,7 +61,7 @@ def unreachable(url: str, why: AtlasError) -> str:
         return f"the router at {url} refuses for now ({why.message}). Trying again."
     if isinstance(why, NotARouter):
         return f"no router answers at {url} ({why.message}): is ROUTER_WS_URL right? Trying again."
-    asked = "is ROUTER_WS_URL right" if isinstance(why, Unresolvable) else "is `atlas up` running"
+    asked = "is ROUTER_WS_URL right" if isinstance(why, Unreachable) and why.unknown else "is `atlas up` running"
     return f"can't reach the router at {url} ({why.message}): {asked}? Trying again."
 
 

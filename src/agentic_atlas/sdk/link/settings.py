@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 import msgspec
 
-from agentic_atlas.sdk.spool.port import NoSpool, Spool
+from agentic_atlas.sdk.spool.port import Spool
 
 
 class Timeouts(msgspec.Struct, frozen=True):
@@ -57,5 +57,5 @@ class Runtime:
     """Numbers in [0, 1), for the jitter of the back-off."""
     tls: ssl.SSLContext | None = None
     """Whom to trust, for `wss://`; None: those whom Python trusts (`ssl.create_default_context`)."""
-    spool: Spool = field(default_factory=NoSpool)
+    spool: Spool = field(default_factory=Spool)
     """Keeps results beyond the end of this process; used on the link's thread only."""

@@ -8,7 +8,7 @@ import mimetypes
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, TypeAlias
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, WithJsonSchema
+from pydantic import BaseModel, BeforeValidator, Field, PlainSerializer, WithJsonSchema
 
 from agentic_atlas.errors import PayloadTooLarge
 from agentic_atlas.sdk.forms.base64_text import from_text, to_text
@@ -31,26 +31,24 @@ Base64: TypeAlias = Annotated[
 """Bytes in Python, base64 in JSON."""
 
 
-class _Part(BaseModel):
-    # Built when first used: most agents never use one, and all of them import this.
-    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
+# Built when first used (`defer_build`): most agents never use one, and all of them import this.
 
 
-class TextPart(_Part):
+class TextPart(BaseModel, frozen=True, extra="forbid", defer_build=True):
     """Text for a person or a model."""
 
     kind: Literal["text"] = "text"
     text: str
 
 
-class DataPart(_Part):
+class DataPart(BaseModel, frozen=True, extra="forbid", defer_build=True):
     """A JSON value for a program."""
 
     kind: Literal["data"] = "data"
     data: Any
 
 
-class FilePart(_Part):
+class FilePart(BaseModel, frozen=True, extra="forbid", defer_build=True):
     """A small file inside the output: at most 2 MiB. `ctx.artifact` describes a larger one that stays where it is."""
 
     kind: Literal["file"] = "file"
@@ -75,7 +73,7 @@ class FilePart(_Part):
         return cls(name=file.name, media_type=media_type or guess_media_type(file.name), content=content)
 
 
-class LinkPart(_Part):
+class LinkPart(BaseModel, frozen=True, extra="forbid", defer_build=True):
     """A file or page that is somewhere else."""
 
     kind: Literal["link"] = "link"

@@ -15,42 +15,17 @@ from pathlib import Path
 from typing import TypeAlias
 
 import msgspec
-from msgspec import Raw
 
-from agentic_atlas.protocol.messages import Fault, Outcome, Result
+from agentic_atlas.protocol.messages import Result
 from agentic_atlas.sdk.logs import Log
 from agentic_atlas.sdk.spool import folder as spool_folder
 from agentic_atlas.sdk.spool.folder import token_name
 from agentic_atlas.sdk.spool.journal import Journal
-from agentic_atlas.sdk.spool.port import Handover, LeftResult, NoSpool, Spool
+from agentic_atlas.sdk.spool.port import Handover, ResultRecord, Spool
 
 Key = tuple[str, int]
 MOST_PROCESSES = 64
 """As many as `hello` may name."""
-
-
-class ResultRecord(msgspec.Struct, frozen=True, tag="result", omit_defaults=True):
-    """A result; its payloads as they are, for only the router's limits say whether they can be sent."""
-
-    process: str
-    """Instance id of the process that ran the attempt."""
-    at: float
-    """When it ended, on this machine's wall clock."""
-    task: str
-    attempt: int
-    outcome: Outcome
-    output: bytes = b"null"
-    error: tuple[str, str, bytes] | None = None
-
-    @property
-    def key(self) -> tuple[str, int]:
-        """Task and attempt."""
-        return self.task, self.attempt
-
-    def result(self) -> Result:
-        """Return the message."""
-        error = None if self.error is None else Fault(self.error[0], self.error[1], Raw(self.error[2]))
-        return Result(self.task, self.attempt, self.outcome, Raw(self.output), error)
 
 
 class EndedRecord(msgspec.Struct, frozen=True, tag="ended"):
@@ -104,23 +79,7 @@ class SpoolBounds:
     """A result that is older is not delivered any more."""
 
 
-@dataclass(frozen=True)
-class Takeover:
-    """What is taken over.
-
-    Attributes:
-        processes: their ids, those that left results first.
-        results: with the oldest first.
-        too_old, too_many: results that are left out.
-    """
-
-    processes: tuple[str, ...] = ()
-    results: tuple[ResultRecord, ...] = ()
-    too_old: int = 0
-    too_many: int = 0
-
-
-def choose(files: Iterable[tuple[str, Iterable[Record]]], now: float, bounds: SpoolBounds) -> Takeover:
+def choose(files: Iterable[tuple[str, Iterable[Record]]], now: float, bounds: SpoolBounds) -> Handover:
     """Choose among (process, its records), the newest process first: what was taken over already is there once."""
     processes: dict[str, None] = {}
     results: dict[tuple[str, int], ResultRecord] = {}
@@ -141,16 +100,16 @@ def choose(files: Iterable[tuple[str, Iterable[Record]]], now: float, bounds: Sp
                 nbytes += size
     named = tuple(dict.fromkeys((*(kept.process for kept in results.values()), *processes)))[:MOST_PROCESSES]
     chosen = tuple(sorted((kept for kept in results.values() if kept.process in named), key=lambda kept: kept.at))
-    return Takeover(named, chosen, too_old, too_many + len(results) - len(chosen))
+    return Handover(named, chosen, too_old, too_many + len(results) - len(chosen), now)
 
 
 def spool_in(folder: Path | None, token: str, process: str, log: Log) -> Spool:
     """Return the spool of this process in a folder that holds those of all tokens; one that keeps nothing for None."""
-    return NoSpool() if folder is None else FileSpool(folder / token_name(token), process, log=log)
+    return Spool() if folder is None else FileSpool(folder / token_name(token), process, log=log)
 
 
-class FileSpool:
-    """Implements `port.Spool` in the folder of one token. All of it belongs to the link's thread."""
+class FileSpool(Spool):
+    """Keeps them in the folder of one token. All of it belongs to the link's thread."""
 
     def __init__(
         self,
@@ -187,7 +146,7 @@ class FileSpool:
     def open(self) -> Handover:
         """See `Spool`."""
         now = self._wall()
-        chosen = Takeover()
+        chosen = Handover()
         try:
             own = self._journal = spool_folder.create(self._folder, self._process)
             self._others = spool_folder.dead(self._folder, own.path)
@@ -198,8 +157,7 @@ class FileSpool:
         except OSError as error:
             self._cannot_be_used(error)
         self._tell(chosen)
-        results = (LeftResult(one.process, one.result(), max(0.0, now - one.at)) for one in chosen.results)
-        return Handover(chosen.processes, tuple(results))
+        return chosen
 
     def keep(self, result: Result) -> None:
         """See `Spool`."""
@@ -238,7 +196,7 @@ class FileSpool:
 
     # -- inside
 
-    def _take_over(self, own: Journal, chosen: Takeover) -> None:
+    def _take_over(self, own: Journal, chosen: Handover) -> None:
         """Write down as this process's own what the others left, and only then delete it there."""
         self._ended = [own.append(encode(EndedRecord(process))) for process in chosen.processes]
         for one in chosen.results:
@@ -290,7 +248,7 @@ class FileSpool:
             self._failing = False
             self._log.info("results are kept on disk again")
 
-    def _tell(self, chosen: Takeover) -> None:
+    def _tell(self, chosen: Handover) -> None:
         if chosen.results:
             self._log.info(f"results of earlier processes: {len(chosen.results)}; to be delivered")
         if chosen.too_old:

@@ -25,19 +25,16 @@ _NAME: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _ID: Final = re.compile(r"[A-Za-z0-9_.:-]{1,64}")
 
 
-class _Claims(msgspec.Struct):
-    jti: str
-
-
 def token_name(token: str) -> str:
     """Return the token's id (`jti`), read without verifying anything, or a digest of it; usable as a file's name."""
     payload = token.split(".")[1:2]
     try:
-        claims = msgspec.json.decode(base64.urlsafe_b64decode(payload[0] + "=="), type=_Claims)
+        claims = msgspec.json.decode(base64.urlsafe_b64decode(payload[0] + "=="), type=dict[str, object])
     except (IndexError, binascii.Error, ValueError, msgspec.DecodeError, RecursionError):
-        claims = _Claims("")
-    if _NAME.fullmatch(claims.jti):
-        return claims.jti
+        claims = {}
+    match claims.get("jti"):
+        case str(name) if _NAME.fullmatch(name):
+            return name
     return "sha256-" + hashlib.sha256(token.encode()).hexdigest()[:32]
 
 

@@ -19,7 +19,7 @@ import weakref
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO, Final, NamedTuple
+from typing import BinaryIO, Final
 
 try:
     import fcntl
@@ -37,11 +37,6 @@ _DEAD: Final = b"\0"
 _FLAGS: Final = os.O_RDWR | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NOFOLLOW", 0)
 
 
-class _Place(NamedTuple):
-    offset: int
-    length: int
-
-
 class Journal:
     """An open, locked file of records; each is named by a number of its own. Not for several threads.
 
@@ -53,7 +48,8 @@ class Journal:
         self.path = path
         self._most_dead = most_dead
         self._descriptor = descriptor
-        self._places: dict[int, _Place] = {}
+        # By number: which bytes of the file each record has.
+        self._places: dict[int, range] = {}
         self._last = 0
         self._end = 0
         self._living = 0
@@ -105,9 +101,9 @@ class Journal:
         if self._torn:
             os.ftruncate(self._descriptor, self._end)
             self._torn = False
-        place = _Place(self._end, _HEAD.size + len(payload))
+        place = range(self._end, self._end + _HEAD.size + len(payload))
         try:
-            _write(self._descriptor, _framed(payload), place.offset)
+            _write(self._descriptor, _framed(payload), place.start)
         except OSError:
             self._torn = True
             raise
@@ -118,9 +114,9 @@ class Journal:
         place = self._places.pop(number, None)
         if place is None:
             return
-        self._living -= place.length
+        self._living -= len(place)
         if self._places:
-            _write(self._descriptor, _DEAD, place.offset)
+            _write(self._descriptor, _DEAD, place.start)
         else:
             os.ftruncate(self._descriptor, 0)
             self._end, self._torn = 0, False
@@ -141,11 +137,11 @@ class Journal:
 
     # -- inside
 
-    def _added(self, place: _Place) -> int:
+    def _added(self, place: range) -> int:
         self._last += 1
         self._places[self._last] = place
-        self._end = place.offset + place.length
-        self._living += place.length
+        self._end = place.stop
+        self._living += len(place)
         return self._last
 
     def _load(self) -> None:
@@ -154,11 +150,11 @@ class Journal:
                 self._added(place)
                 if not alive:
                     del self._places[self._last]
-                    self._living -= place.length
+                    self._living -= len(place)
         self._torn = os.fstat(self._descriptor).st_size > self._end
 
-    def _read(self, place: _Place) -> bytes:
-        return os.pread(self._descriptor, place.length, place.offset)
+    def _read(self, place: range) -> bytes:
+        return os.pread(self._descriptor, len(place), place.start)
 
     def _rewrite(self) -> None:
         """Put a file with the living records only in the place of this one; at no time is there none."""
@@ -170,8 +166,8 @@ class Journal:
             places, end = {}, 0
             for number, place in self._places.items():
                 _write(descriptor, self._read(place), end)
-                places[number] = _Place(end, place.length)
-                end += place.length
+                places[number] = range(end, end + len(place))
+                end += len(place)
             draft.replace(self.path)
         except OSError:
             os.close(descriptor)
@@ -199,7 +195,7 @@ DRAFT: Final = ".draft"
 """Ending of a file that is being written anew; one that is not locked was left by a process that was killed then."""
 
 
-def scan(file: BinaryIO) -> Iterator[tuple[_Place, bool]]:
+def scan(file: BinaryIO) -> Iterator[tuple[range, bool]]:
     """Return where each whole record is and whether it lives, up to the first one that is not whole."""
     offset = 0
     size = os.fstat(file.fileno()).st_size
@@ -209,8 +205,9 @@ def scan(file: BinaryIO) -> Iterator[tuple[_Place, bool]]:
         payload = file.read(length) if length <= size - offset - _HEAD.size else b""
         if not length or len(payload) < length or _checksum(payload) != checksum:
             return
-        yield _Place(offset, _HEAD.size + length), alive == _ALIVE
-        offset += _HEAD.size + length
+        place = range(offset, offset + _HEAD.size + length)
+        yield place, alive == _ALIVE
+        offset = place.stop
 
 
 def _framed(payload: bytes) -> bytes:

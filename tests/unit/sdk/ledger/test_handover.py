@@ -14,11 +14,12 @@ from agentic_atlas.protocol.messages import (
     Welcome,
 )
 from agentic_atlas.sdk.ledger.ledger import Ledger
-from agentic_atlas.sdk.spool.port import Handover, LeftResult, NoSpool
+from agentic_atlas.sdk.spool.file import result_record
+from agentic_atlas.sdk.spool.port import Handover, Spool
 from tests.unit.sdk.ledger.test_ledger import BASE, limits, result, task
 
 
-class Remembering(NoSpool):
+class Remembering(Spool):
     """A spool that says what it was told."""
 
     def __init__(self) -> None:
@@ -41,8 +42,8 @@ class Successor:
         self.now = 100.0
         self.spool = Remembering()
         self.ledger = Ledger(spool=self.spool, clock=lambda: self.now)
-        left = (LeftResult("p1", result("t1"), 50.0), LeftResult("p2", result("t2"), 20.0))
-        self.ledger.take_over(Handover(("p1", "p2", "p3"), left))
+        left = (result_record("p1", 950.0, result("t1")), result_record("p2", 980.0, result("t2")))
+        self.ledger.take_over(Handover(("p1", "p2", "p3"), left, at=1_000.0))
 
     def connect(self, *verdicts: Verdict) -> Hello:
         hello = self.ledger.hello(BASE)

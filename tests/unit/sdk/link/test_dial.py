@@ -10,10 +10,8 @@ from agentic_atlas.errors import AtlasError
 from agentic_atlas.sdk.link.dial import (
     LONGEST_TEXT,
     HandshakeRefused,
-    HungUp,
     NotARouter,
     Unreachable,
-    Unresolvable,
     os_error,
     plain,
     refusal,
@@ -32,18 +30,20 @@ def test_a_peers_text_is_one_short_line() -> None:
 
 
 @pytest.mark.parametrize(
-    ("error", "kind", "told"),
+    ("error", "told", "unknown", "hung_up"),
     [
-        (ConnectionRefusedError(111, "x"), Unreachable, "connection refused"),
-        (TimeoutError(), Unreachable, "no answer"),
-        (ConnectionResetError(), HungUp, "it hung up without an answer"),
-        (socket.gaierror(-2, "x"), Unresolvable, "the host's name can't be resolved"),
-        (OSError(101, "Network is unreachable"), Unreachable, "network is unreachable"),
+        (ConnectionRefusedError(111, "x"), "connection refused", False, False),
+        (TimeoutError(), "no answer", False, False),
+        (ConnectionResetError(), "it hung up without an answer", False, True),
+        (socket.gaierror(-2, "x"), "the host's name can't be resolved", True, False),
+        (OSError(101, "Network is unreachable"), "network is unreachable", False, False),
     ],
 )
-def test_what_the_system_says_becomes_a_reason(error: OSError, kind: type[AtlasError], told: str) -> None:
+def test_what_the_system_says_becomes_a_reason(error: OSError, told: str, unknown: bool, hung_up: bool) -> None:
     reason = os_error(error)
-    assert (type(reason), reason.message) == (kind, told)
+    assert isinstance(reason, Unreachable)
+    assert (reason.code, reason.message) == ("unreachable", told)
+    assert (reason.unknown, reason.hung_up) == (unknown, hung_up)
 
 
 def answer(status: int | None, body: bytes = b"", **headers: str) -> AtlasError:
@@ -81,4 +81,6 @@ def test_what_is_no_router_of_ours_is_said_to_be_none(refused: AtlasError, told:
 
 def test_an_address_that_redirects_is_named_and_not_followed() -> None:
     assert "ROUTER_WS_URL" in answer(302).message
-    assert isinstance(refusal(NotOpened("it hung up without an answer", answered=False)), HungUp)
+    hung_up = refusal(NotOpened("it hung up without an answer", answered=False))
+    assert isinstance(hung_up, Unreachable)
+    assert hung_up.hung_up

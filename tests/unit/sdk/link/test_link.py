@@ -11,7 +11,7 @@ from agentic_atlas.errors import ConfigurationError
 from agentic_atlas.protocol.messages import Outcome, Result
 from agentic_atlas.sdk.link.link import LinkThread, is_exposed
 from agentic_atlas.sdk.link.settings import Runtime
-from agentic_atlas.sdk.spool.port import NoSpool
+from agentic_atlas.sdk.spool.port import Spool
 from tests.unit.sdk.link.router_end import BASE, Runner, task
 from tests.unit.sdk.memory_log import MemoryLog
 
@@ -60,12 +60,12 @@ def test_a_link_that_never_began_ends_at_once() -> None:
 def test_all_of_a_spool_is_used_on_the_thread_of_the_link() -> None:
     threads: list[str] = []
 
-    class Spool(NoSpool):
+    class Watched(Spool):
         def close(self, *, running: bool) -> int:
             threads.append(threading.current_thread().name)
             return super().close(running=running)
 
-    runtime, log = Runtime(spool=Spool()), MemoryLog()
+    runtime, log = Runtime(spool=Watched()), MemoryLog()
     link = LinkThread("ws://router.example/ws", no_token, BASE, Runner(), log=log, runtime=runtime)
     link.start()
     assert link.join(SECONDS)

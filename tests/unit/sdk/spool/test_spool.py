@@ -22,7 +22,7 @@ from agentic_atlas.sdk.spool.file import (
     result_record,
     spool_in,
 )
-from agentic_atlas.sdk.spool.port import Handover, NoSpool
+from agentic_atlas.sdk.spool.port import Handover, Spool
 from tests.unit.sdk.memory_log import MemoryLog
 from tests.unit.sdk.spool.test_journal import files_no_longer_than
 
@@ -65,7 +65,7 @@ def dies(spool: FileSpool) -> None:
 
 
 def left(handover: Handover) -> list[tuple[str, str]]:
-    return [(one.process, one.result.task) for one in handover.results]
+    return [(one.process, one.task) for one in handover.results]
 
 
 def test_folder_and_file_are_their_owners_alone(machine: Machine) -> None:
@@ -95,8 +95,8 @@ def test_a_result_outlives_its_process_exactly(machine: Machine) -> None:
     dies(spool)
     machine.now += 10
     spool, handover = machine.process()
-    assert [one.result for one in handover.results] == [result("t1", b' {"as": "it is"} '), failed]
-    assert [(one.process, one.age) for one in handover.results] == [("p1", 15.0), ("p1", 10.0)]
+    assert [one.result() for one in handover.results] == [result("t1", b' {"as": "it is"} '), failed]
+    assert [(one.process, handover.at - one.at) for one in handover.results] == [("p1", 15.0), ("p1", 10.0)]
     assert handover.processes == ("p1",)
     assert machine.files() == ["p2.spool"]
     spool.close(running=False)
@@ -229,7 +229,7 @@ def test_what_tokens_that_are_not_used_any_more_left_is_deleted_when_it_is_too_o
     dies(others["tok_old"])
     dies(others["tok_new"])
     spool, handover = machine.process()
-    assert handover == Handover()
+    assert handover == Handover(too_old=1)
     assert sorted(path.name for path in machine.folder.parent.iterdir()) == ["tok_1", "tok_alive", "tok_new"]
     assert machine.log.lines == [("warning", "results of earlier processes older than 7 days: 1; dropped")]
     dies(others["tok_alive"])
@@ -329,7 +329,7 @@ def test_where_a_process_cannot_be_known_to_be_dead_results_stay_in_memory_and_t
 
 def test_off_touches_no_disk(tmp_path: Path) -> None:
     spool = spool_in(None, "a.b.c", "p1", MemoryLog())
-    assert isinstance(spool, NoSpool)
+    assert isinstance(spool, Spool)
     assert spool.open() == Handover()
     spool.keep(result())
     assert spool.close(running=False) == 0
