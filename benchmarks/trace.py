@@ -209,9 +209,9 @@ async def traced(counts: Counts, folder: Path) -> AsyncIterator[Traced]:
     settings = Settings(data_dir=folder / "data", http_port=0, router_port=0, router=RouterSettings(beat_every=24))
     log = logs.configure("warning", "json")
     async with network(settings, log) as up, AsyncExitStack() as stack:
-        issued = await machine.bootstrap(up.engine, "admin")
-        assert issued is not None
-        client = await stack.enter_async_context(AsyncClient(up.addresses.api_url, api_key=issued.secret))
+        key = await machine.bootstrap(up.engine, "admin")
+        assert key is not None
+        client = await stack.enter_async_context(AsyncClient(up.addresses.api_url, api_key=key))
         cuttable = stack.enter_context(closing(Cuttable(up.addresses.router_url)))
         here = Traced(counts, client, cuttable)
         await client.agents.create("traced")

@@ -5,7 +5,6 @@ from http import HTTPStatus
 from agentic_atlas.backend.rights import Principal
 from agentic_atlas.backend.usecases import logins
 from agentic_atlas.backend.usecases.application import Application
-from agentic_atlas.backend.usecases.shown import login_info, new_api_key
 from agentic_atlas.http.messages import Request, Response, json
 from agentic_atlas.http.routes import RouteGroup
 from agentic_atlas.protocol.caller.people import DeviceCode, LoginCodes, LoginInfo, LoginRequest, NewApiKey, UserCode
@@ -28,23 +27,22 @@ async def collect(body: DeviceCode, application: Application) -> Response:
 
     Until then it answers `authorization_pending`, `slow_down`, `access_denied` or `expired_token`.
     """
-    issued = await logins.collect(None, application, body.device_code)
-    return json(new_api_key(issued.key, issued.user, issued.secret))
+    return json(await logins.collect(None, application, body.device_code))
 
 
 @routes.at("POST", "/show", most=MAX_BODY, answers=LoginInfo)
 async def show(body: UserCode, application: Application, who: Principal) -> Response:
     """Show who asks with a code, before it is decided."""
-    return json(login_info(await logins.show(who, application, body.user_code), application.now()))
+    return json(await logins.show(who, application, body.user_code))
 
 
 @routes.at("POST", "/approve", most=MAX_BODY, answers=LoginInfo)
 async def approve(body: UserCode, application: Application, who: Principal) -> Response:
     """Let whoever asks with a code have an API key of one's own."""
-    return json(login_info(await logins.approve(who, application, body.user_code), application.now()))
+    return json(await logins.approve(who, application, body.user_code))
 
 
 @routes.at("POST", "/deny", most=MAX_BODY, answers=LoginInfo)
 async def deny(body: UserCode, application: Application, who: Principal) -> Response:
     """Turn away whoever asks with a code."""
-    return json(login_info(await logins.deny(who, application, body.user_code), application.now()))
+    return json(await logins.deny(who, application, body.user_code))

@@ -13,7 +13,7 @@ from agentic_atlas.backend.ports import TaskFilter
 from agentic_atlas.backend.rights import Principal
 from agentic_atlas.backend.usecases import tasks
 from agentic_atlas.backend.usecases.application import Application
-from agentic_atlas.backend.usecases.shown import event_info, summary_of, task_info, task_summary
+from agentic_atlas.backend.usecases.shown import event_info, summary_of, task_summary
 from agentic_atlas.errors import AtlasError, InvalidInput, Unauthenticated
 from agentic_atlas.http.accept import prefers
 from agentic_atlas.http.errors import error_info
@@ -57,9 +57,9 @@ async def submit(
     traceparent: Annotated[str | None, Field(max_length=200), HEADER] = None,
 ) -> Response:
     """Submit a task; with `wait`, answer when it has ended or the time is over."""
-    made = await tasks.submit(who, application, ask, trace=traceparent, wait=wait)
-    status = HTTPStatus.CREATED if made.created else HTTPStatus.OK
-    return json(_view(made), ("location", f"/api/v1/tasks/{made.task.id}"), status=status)
+    task, created = await tasks.submit(who, application, ask, trace=traceparent, wait=wait)
+    status = HTTPStatus.CREATED if created else HTTPStatus.OK
+    return json(task, ("location", f"/api/v1/tasks/{task.id}"), status=status)
 
 
 @routes.at("POST", "/batch", answers=BatchAnswer)
@@ -107,7 +107,7 @@ async def find(
 @routes.at("GET", "/{task_id}", answers=TaskInfo)
 async def show(task_id: str, application: Application, who: Principal, wait: Wait = 0) -> Response:
     """Show a task; with `wait`, when it has ended or the time is over."""
-    return json(_view(await tasks.show(who, application, task_id, wait=wait)))
+    return json(await tasks.show(who, application, task_id, wait=wait))
 
 
 @routes.at("GET", "/{task_id}/events", answers=EventPage, text="text/event-stream")
@@ -134,13 +134,14 @@ async def events(
     following = await tasks.follow(who, application, task_id, start, KEEP_ALIVE)
     if following is None:
         return Response(HTTPStatus.NO_CONTENT, [("cache-control", "no-store")])
-    return StreamingResponse(_OF_STREAM, _stream(following), following.place)
+    place, pages = following
+    return StreamingResponse(_OF_STREAM, _stream(pages), place)
 
 
 @routes.at("POST", "/{task_id}/cancel", answers=TaskInfo)
 async def cancel(task_id: str, body: CancelRequest, application: Application, who: Principal) -> Response:
     """Cancel a task and what it called; one that has ended stays as it is."""
-    return json(_view(await tasks.cancel(who, application, task_id, body.reason)))
+    return json(await tasks.cancel(who, application, task_id, body.reason))
 
 
 @routes.at("POST", "/{task_id}/input", takes=AnswerRequest, answers=TaskInfo)
@@ -149,13 +150,13 @@ async def answer(task_id: str, request: Request, turns: Turns, application: Appl
     # To whoever may not see it, it is not there, whatever else is wrong with the request.
     await tasks.standing(who, application, task_id)
     body = await read(request, turns, AnswerRequest)
-    return json(_view(await tasks.answer(who, application, task_id, bytes(body.answer), body.question)))
+    return json(await tasks.answer(who, application, task_id, bytes(body.answer), body.question))
 
 
 @routes.at("POST", "/{task_id}/retry", answers=TaskInfo, status=HTTPStatus.CREATED)
 async def retry(task_id: str, application: Application, who: Principal) -> Response:
     """Do again what an ended task asked for, as a new task."""
-    return json(_view(await tasks.retry(who, application, task_id)), status=HTTPStatus.CREATED)
+    return json(await tasks.retry(who, application, task_id), status=HTTPStatus.CREATED)
 
 
 def _item(outcome: Submitted | AtlasError) -> BatchItem:
@@ -164,13 +165,9 @@ def _item(outcome: Submitted | AtlasError) -> BatchItem:
     return BatchItem(task=summary_of(outcome.task))
 
 
-def _view(noted: tasks.Noted) -> TaskInfo:
-    return task_info(noted.task, noted.note)
-
-
-async def _stream(following: tasks.Following) -> AsyncGenerator[bytes, None]:
+async def _stream(pages: AsyncGenerator[list[TaskEvent], None]) -> AsyncGenerator[bytes, None]:
     try:
-        async for page in following.pages:
+        async for page in pages:
             yield b"".join(map(_frame, page)) or b": keep-alive\n\n"
     except Unauthenticated as error:
         # The head of the answer is sent long ago, so that an event has to say why no other follows.

@@ -10,7 +10,7 @@ from agentic_atlas.backend.rights import Principal
 from agentic_atlas.backend.usecases import keys as api_keys
 from agentic_atlas.backend.usecases import users
 from agentic_atlas.backend.usecases.application import Application
-from agentic_atlas.backend.usecases.shown import api_key_info, new_api_key, user_info
+from agentic_atlas.backend.usecases.shown import api_key_info, user_info
 from agentic_atlas.http.messages import Request, Response, json
 from agentic_atlas.http.routes import After, Limit, RouteGroup
 from agentic_atlas.http.turns import Turns
@@ -81,8 +81,8 @@ async def keys(application: Application, who: Principal, turns: Turns) -> Respon
 async def create_key(body: ApiKeyRequest, application: Application, who: Principal) -> Response:
     """Make an API key; its secret is in this answer and nowhere else."""
     make = api_keys.create if body.user in (None, who.user.name) else partial(api_keys.create_for, user=body.user)
-    issued = await make(who, application, name=body.name, lifetime=body.expires_in, scopes=body.scopes)
-    return json(new_api_key(issued.key, issued.user, issued.secret), status=HTTPStatus.CREATED)
+    made = await make(who, application, name=body.name, lifetime=body.expires_in, scopes=body.scopes)
+    return json(made, status=HTTPStatus.CREATED)
 
 
 @routes.at("DELETE", "/api-keys/{key_id}", answers=ApiKeyInfo)

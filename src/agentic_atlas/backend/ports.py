@@ -327,14 +327,6 @@ class Agents(Protocol):
         """Nobody is connected: the process has just started. Returns the agents that were when the last one ended."""
 
 
-class Bearer(msgspec.Struct, frozen=True):
-    """A token, whose it is, and who owns that agent."""
-
-    token: Token
-    agent: AgentRecord
-    owner: User
-
-
 class Tokens(Protocol):
     """Agent tokens, without the tokens themselves."""
 
@@ -344,7 +336,7 @@ class Tokens(Protocol):
     async def get(self, token_id: str) -> Token | None:
         """Return it."""
 
-    async def bearer(self, token_id: str) -> Bearer | None:
+    async def bearer(self, token_id: str) -> tuple[Token, AgentRecord, User] | None:
         """Return it with the agent that it is for, and that one's owner, in one look."""
 
     async def of_agent(self, agent_id: str) -> list[Token]:

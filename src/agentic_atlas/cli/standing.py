@@ -105,8 +105,8 @@ async def _key(up: Network, settings: Settings, held: Credentials, folder: str) 
             return await up.engine.access.authenticate(entry.api_key), entry.api_key, False
         except Unauthenticated:
             continue  # Of another data folder, or revoked.
-    issued = await machine.bootstrap(up.engine, settings.admin) or await machine.recover(up.engine)
-    return await up.engine.access.authenticate(issued.secret), issued.secret, True
+    key = await machine.bootstrap(up.engine, settings.admin) or await machine.recover(up.engine)
+    return await up.engine.access.authenticate(key), key, True
 
 
 async def _elsewhere(held: Credentials, url: str, folder: str) -> tuple[str, bool]:

@@ -90,18 +90,18 @@ class MemoryApi:
             match path, body:
                 case [], SubmitRequest():
                     self._check(body)
-                    noted = await tasks.submit(who, application, body, wait=wait)
+                    info, _ = await tasks.submit(who, application, body, wait=wait)
                 case [id, "cancel"], CancelRequest():
-                    noted = await tasks.cancel(who, application, id, body.reason)
+                    info = await tasks.cancel(who, application, id, body.reason)
                 case [id, "input"], AnswerRequest():
-                    noted = await tasks.answer(who, application, id, bytes(body.answer), body.question)
+                    info = await tasks.answer(who, application, id, bytes(body.answer), body.question)
                 case [id, "retry"], None:
-                    noted = await tasks.retry(who, application, id)
+                    info = await tasks.retry(who, application, id)
                 case [id], None:
-                    noted = await tasks.show(who, application, id, wait=wait)
-                    if not noted.task.terminal:
+                    info = await tasks.show(who, application, id, wait=wait)
+                    if not info.done:
                         self._goes_on(id, wait)
-        return shown.task_info(noted.task, noted.note)
+        return info
 
     def _check(self, asked: SubmitRequest) -> None:
         """Refuse what the door refuses where there is one."""
@@ -126,8 +126,9 @@ class MemoryApi:
         following = await tasks.follow(network.tester, network.application, id, after, FOR_EVER)
         if following is None:
             return
-        with following.place:
-            async with aclosing(following.pages) as pages:
+        place, followed = following
+        with place:
+            async with aclosing(followed) as pages:
                 while True:
                     with network.awaited():
                         page = await anext(pages, None)

@@ -26,11 +26,9 @@ async def test_a_token_comes_with_its_agent_and_the_agents_owner_in_one_look(ope
         await populate(store)
         bearer = await store.tokens.bearer(TOKEN.id)
         assert bearer is not None
-        assert (bearer.token, bearer.agent, bearer.owner) == (
-            TOKEN,
-            await store.agents.get(TOKEN.agent_id),
-            await store.users.get(bearer.agent.owner_id),
-        )
+        _, agent, owner = bearer
+        assert bearer == (TOKEN, await store.agents.get(TOKEN.agent_id), await store.users.get(agent.owner_id))
+        assert owner.id == agent.owner_id
         assert await store.tokens.bearer("tok_none") is None
         await store.agents.delete(TOKEN.agent_id)
         assert await store.tokens.bearer(TOKEN.id) is None

@@ -276,7 +276,7 @@ async def api(
         )
         engine = Engine.over(store, router, network, world, settings)
         router.door = RouterDoor(engine, world.log)
-        issued = await machine.bootstrap(engine, "admin")
+        key = await machine.bootstrap(engine, "admin")
         transport = InProcess(create_app(Application(engine)))
         async with (
             asyncio.TaskGroup() as group,
@@ -285,8 +285,8 @@ async def api(
             door = group.create_task(router.door.run())
             await asyncio.sleep(0)
             running = Api(engine, router, monotonic, anonymous, anonymous)
-            if issued is not None:  # else the file has users already
-                running.admin = running.with_key(issued.secret)
+            if key is not None:  # else the file has users already
+                running.admin = running.with_key(key)
             yield running
             door.cancel()
 

@@ -55,9 +55,9 @@ class World:
 async def world(folder: Path) -> AsyncIterator[World]:
     settings = Settings(data_dir=folder / "data", http_port=0, router_port=0)
     async with asyncio.timeout(20), network(settings, structlog.get_logger()) as up:
-        issued = await machine.bootstrap(up.engine, "admin")
-        assert issued is not None
-        made = World(up, await up.engine.access.authenticate(issued.secret))
+        key = await machine.bootstrap(up.engine, "admin")
+        assert key is not None
+        made = World(up, await up.engine.access.authenticate(key))
         await up.engine.store.agents.add(made.agent)
         skill = SkillRecord(made.agent.id, "greet", "", b"{}", b"null", Policy(), False, 0.0)
         await up.engine.store.agents.declare(made.agent.id, [skill])
@@ -105,10 +105,10 @@ async def test_an_agent_whose_token_is_not_for_calling_calls_nobody(
         await say(agent, "hello", protocol=1, instance={"id": "ins_1"}, skills=skills, concurrency=1)
         await hear(agent, "welcome")
         ask = SubmitRequest(on.agent.full_name, "greet", Raw(b"{}"))
-        made = await tasks.submit(on.admin, on.application, ask)
+        made, _ = await tasks.submit(on.admin, on.application, ask)
         task = await hear(agent, "task")
-        assert task["task"] == made.task.id
-        await say(agent, "accept", task=made.task.id, attempt=1)
-        await say(agent, "call", id="c1", task=made.task.id, attempt=1, agent="nobody", skill="greet", input={})
+        assert task["task"] == made.id
+        await say(agent, "accept", task=made.id, attempt=1)
+        await say(agent, "call", id="c1", task=made.id, attempt=1, agent="nobody", skill="greet", input={})
         reply = await hear(agent, "reply")
         assert (reply["id"], reply["error"]["code"]) == ("c1", code)

@@ -15,13 +15,14 @@ import pytest
 
 from agentic_atlas.auth import AGENT_SCOPES, API_KEY_SCOPES, Scope
 from agentic_atlas.backend import usecases
-from agentic_atlas.backend.domain.records import AgentRecord, ApiKey, Role, SkillRecord, Task, Token, User
-from agentic_atlas.backend.engine.api_keys import IssuedKey, issue_key
+from agentic_atlas.backend.domain.records import AgentRecord, ApiKey, Role, SkillRecord, Token, User
+from agentic_atlas.backend.engine.api_keys import issue_key
 from agentic_atlas.backend.ports import TaskFilter
 from agentic_atlas.backend.rights import RIGHT_OF, AgentToken, Principal
+from agentic_atlas.backend.usecases import tasks
 from agentic_atlas.backend.usecases.application import USE_CASES, Application
 from agentic_atlas.errors import AtlasError
-from agentic_atlas.protocol.caller.tasks import SubmitRequest
+from agentic_atlas.protocol.caller.tasks import SubmitRequest, TaskInfo
 from agentic_atlas.protocol.inside.messages import Arrived, Called, Identity, InstanceRef
 from agentic_atlas.protocol.messages import Call, Hello, InstanceInfo, Policy, Raw, Reply
 from agentic_atlas.protocol.versions import PROTOCOL_VERSION
@@ -95,9 +96,9 @@ class World:
         )
         return agent
 
-    async def task(self) -> Task:
-        made: Any = await USE_CASES["tasks.submit"](self.ada, self.application, await asked(self))  # type: ignore[misc]
-        return made.task  # type: ignore[no-any-return]
+    async def task(self) -> TaskInfo:
+        made, _ = await tasks.submit(self.ada, self.application, await asked(self))
+        return made
 
 
 Arrange = Callable[[World], Awaitable[dict[str, Any]]]
@@ -152,12 +153,13 @@ async def key_for(_: World) -> dict[str, Any]:
     return {"user": "ada"}
 
 
-async def hers(world: World) -> IssuedKey:
-    return await issue_key(world.engine, world.ada.user, (Scope.EVERYTHING,), "hers")
+async def hers(world: World) -> ApiKey:
+    key, _ = await issue_key(world.engine, world.ada.user, (Scope.EVERYTHING,), "hers")
+    return key
 
 
 async def key_of_hers(world: World) -> dict[str, Any]:
-    return {"key_id": (await hers(world)).key.id}
+    return {"key_id": (await hers(world)).id}
 
 
 async def key_listed(world: World) -> dict[str, Any]:
@@ -178,7 +180,7 @@ async def device_code(world: World) -> dict[str, Any]:
     codes = world.engine.logins.begin("laptop", world.name(), now=world.engine.clock(), entropy=world.engine.entropy)
     approver = await hers(world)
     now = world.engine.clock()
-    world.engine.logins.approve(codes.user_code, user_id=world.ada.user.id, key_digest=approver.key.digest, now=now)
+    world.engine.logins.approve(codes.user_code, user_id=world.ada.user.id, key_digest=approver.digest, now=now)
     return {"device_code": codes.device_code}
 
 
@@ -239,7 +241,7 @@ async def a_call(world: World) -> dict[str, Any]:
 async def an_arrival(world: World) -> dict[str, Any]:
     """Return a `hello` of ada's agent; whoever has the token of another one is told that theirs is not for it."""
     token = (await token_of_hers(world))["token_id"]
-    agent = (await world.engine.store.tokens.bearer(token)).agent
+    agent = (await world.engine.store.tokens.bearer(token))[1]
     hello = Hello(PROTOCOL_VERSION, InstanceInfo("ins_ada"), [])
     return {"said": Arrived(1, Identity(token, agent.id, 4e9), hello)}
 

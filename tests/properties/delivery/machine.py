@@ -26,7 +26,7 @@ from agentic_atlas.backend.rights import Principal
 from agentic_atlas.backend.usecases import tasks
 from agentic_atlas.errors import AtlasError
 from agentic_atlas.protocol import messages
-from agentic_atlas.protocol.caller.tasks import SubmitRequest
+from agentic_atlas.protocol.caller.tasks import SubmitRequest, TaskInfo
 from agentic_atlas.protocol.inside.messages import Identity, InstanceRef
 from agentic_atlas.protocol.messages import Outcome, RunningAttempt
 from agentic_atlas.protocol.tasks import LEASED, TaskState
@@ -535,13 +535,13 @@ class Delivery(RuleBasedStateMachine):
 
     async def _submitted(self, ask: SubmitRequest) -> None:
         with suppress(AtlasError):
-            done = await tasks.submit(PRINCIPAL, self.server.application, ask)
-            self._acknowledged(done.task, ask)
+            done, _ = await tasks.submit(PRINCIPAL, self.server.application, ask)
+            self._acknowledged(done, ask)
 
     async def _retry(self, task_id: str) -> None:
         with suppress(AtlasError):
             done = await tasks.retry(PRINCIPAL, self.server.application, task_id)
-            self._acknowledged(done.task, None)
+            self._acknowledged(done, None)
 
     async def _answer(self, task: Task) -> None:
         with suppress(AtlasError):
@@ -551,9 +551,9 @@ class Delivery(RuleBasedStateMachine):
         with suppress(AtlasError):
             await tasks.cancel(PRINCIPAL, self.server.application, task_id, "enough")
 
-    def _acknowledged(self, task: Task, ask: SubmitRequest | None) -> None:
+    def _acknowledged(self, task: TaskInfo, ask: SubmitRequest | None) -> None:
         self.truth.acknowledged.add(task.id)
-        if ask is not None and task.input != bytes(ask.input):
+        if ask is not None and task.input != ask.input:
             self.wrong.append(f"{task.id} was taken for another request")
 
 

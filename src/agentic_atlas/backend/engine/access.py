@@ -237,15 +237,15 @@ class Access:
 
     async def _look_at(self, token_id: str) -> Principal:
         version = self._version
-        bearer = await self._store.tokens.bearer(token_id)
-        if bearer is None:
+        found = await self._store.tokens.bearer(token_id)
+        if found is None:
             raise NotAdmitted(CloseCode.TOKEN_INVALID, "token_unknown", "this network did not issue this token")
-        if bearer.token.revoked_at is not None:
+        token, agent, owner = found
+        if token.revoked_at is not None:
             raise NotAdmitted(CloseCode.TOKEN_REVOKED, "token_revoked", "this token was revoked")
-        if bearer.agent.disabled_at is not None or bearer.owner.disabled_at is not None:
+        if agent.disabled_at is not None or owner.disabled_at is not None:
             raise NotAdmitted(CloseCode.AGENT_DISABLED, "agent_disabled", "this agent is disabled")
-        token, agent = bearer.token, bearer.agent
-        who = Principal(bearer.owner, AgentToken(token.id, agent.id, agent.full_name), token.scopes)
+        who = Principal(owner, AgentToken(token.id, agent.id, agent.full_name), token.scopes)
         if version == self._version:
             _remember(self._bearers, token_id, who)
         return who

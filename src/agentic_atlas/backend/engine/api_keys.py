@@ -1,7 +1,5 @@
 """API keys as they are made: the secret is shown once, and only its digest is kept."""
 
-import msgspec
-
 from agentic_atlas.auth import digest, new_secret
 from agentic_atlas.backend.domain.names import check_label
 from agentic_atlas.backend.domain.records import ApiKey, User
@@ -13,21 +11,12 @@ MAX_LIFETIME = 366 * 86_400
 """Seconds that an API key or a token is good for, at the most."""
 
 
-class IssuedKey(msgspec.Struct, frozen=True):
-    """A new API key with its secret, which is shown once and kept only as a digest."""
-
-    key: ApiKey
-    user: User
-    secret: str
-
-    def __repr__(self) -> str:
-        return f"IssuedKey({self.key.id!r})"
-
-
 async def issue_key(
     engine: Engine, user: User, scopes: tuple[str, ...], name: str, lifetime: float | None = None
-) -> IssuedKey:
+) -> tuple[ApiKey, str]:
     """Make an API key of a user's, good for these `auth.Scope`s and for `lifetime` seconds, None: until revoked.
+
+    Returns it with its secret, which is shown once and kept only as a digest.
 
     Raises:
         InvalidInput: it is to live for too long, or is called what no key may be.
@@ -46,4 +35,4 @@ async def issue_key(
         scopes=scopes,
     )
     await engine.store.users.add_key(key)
-    return IssuedKey(key, user, secret)
+    return key, secret

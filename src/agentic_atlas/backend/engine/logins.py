@@ -12,8 +12,6 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import msgspec
-
 from agentic_atlas.auth import digest, new_secret
 from agentic_atlas.backend.engine.allowance import Allowance, neighbourhood
 from agentic_atlas.errors import Busy, Conflict, Forbidden, InvalidInput, NotFound
@@ -44,21 +42,19 @@ _HOST = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,62}[A-Za-z0-9])?")
 """A name, and no sentence: whoever approves reads it."""
 
 
-class Applicant(msgspec.Struct, frozen=True):
-    """Who wants to be let in, as far as it is known before anybody vouches for them; times in seconds (Unix)."""
+@dataclass
+class Login:
+    """Who wants to be let in, as far as it is known before anybody vouches for them, and what became of it."""
 
     host: str
     """Name of their machine, by their own account."""
     address: str
     """Network address the question came from; a proxy's, when there is one in between."""
     asked_at: float
+    """Seconds (Unix), as the next one."""
     expires_at: float
-
-
-@dataclass
-class _Login:
-    applicant: Applicant
     user: bytes
+    """Digest of the code that a person types."""
     interval: float = INTERVAL
     polled_at: float | None = None
     denied: bool = False
@@ -74,8 +70,8 @@ class Logins:
 
     def __init__(self, key_lifetime: float = KEY_LIFETIME) -> None:
         self.key_lifetime = key_lifetime
-        self._by_device: dict[bytes, _Login] = {}
-        self._by_user: dict[bytes, _Login] = {}
+        self._by_device: dict[bytes, Login] = {}
+        self._by_user: dict[bytes, Login] = {}
         self._begun = Allowance(BEGUN_PER_MINUTE, 60.0)
         self._wrong = Allowance(WRONG_PER_MINUTE, 60.0)
 
@@ -104,7 +100,7 @@ class Logins:
             raise Busy("too many logins wait for approval: try again later", retry_after=60.0)
         self._begun.take(place, now)
         device_code = new_secret(DEVICE_PREFIX, entropy)
-        login = _Login(Applicant(host, address, now, now + LIFETIME), user)
+        login = Login(host, address, now, now + LIFETIME, user)
         self._by_device[digest(device_code)] = self._by_user[user] = login
         return LoginCodes(
             device_code=device_code,
@@ -113,30 +109,30 @@ class Logins:
             interval=INTERVAL,
         )
 
-    def find(self, user_code: str, *, user_id: str, now: float) -> Applicant:
+    def find(self, user_code: str, *, user_id: str, now: float) -> Login:
         """Return who asks with this code; `user_id` is who typed it.
 
         Raises:
             NotFound: no undecided login has this code (`login_code_not_found`).
             Busy: the user typed too many wrong codes.
         """
-        return self._undecided(user_code, user_id, now).applicant
+        return self._undecided(user_code, user_id, now)
 
-    def approve(self, user_code: str, *, user_id: str, key_digest: bytes, now: float) -> Applicant:
+    def approve(self, user_code: str, *, user_id: str, key_digest: bytes, now: float) -> Login:
         """Let the applicant in, on the strength of this API key; raises as `find` does."""
         login = self._undecided(user_code, user_id, now)
         login.key_digest = key_digest
         del self._by_user[login.user]
-        return login.applicant
+        return login
 
-    def deny(self, user_code: str, *, user_id: str, now: float) -> Applicant:
+    def deny(self, user_code: str, *, user_id: str, now: float) -> Login:
         """Do not let the applicant in; raises as `find` does."""
         login = self._undecided(user_code, user_id, now)
         login.denied = True
         del self._by_user[login.user]
-        return login.applicant
+        return login
 
-    def collect(self, device_code: str, *, now: float) -> tuple[Applicant, bytes]:
+    def collect(self, device_code: str, *, now: float) -> tuple[Login, bytes]:
         """Return who was approved, and the digest of the API key that they were approved with, once.
 
         Raises:
@@ -156,9 +152,9 @@ class Logins:
         if login.key_digest is None:
             raise Conflict("nobody has approved the login yet", code="authorization_pending")
         del self._by_device[device]
-        return login.applicant, login.key_digest
+        return login, login.key_digest
 
-    def _undecided(self, user_code: str, user_id: str, now: float) -> _Login:
+    def _undecided(self, user_code: str, user_id: str, now: float) -> Login:
         self._expire(now)
         wait = self._wrong.wait(user_id, now)
         if wait > 0:
@@ -176,13 +172,13 @@ class Logins:
         # They are held in the order they were begun in, and live equally long.
         while self._by_device:
             device, login = next(iter(self._by_device.items()))
-            if now < login.applicant.expires_at:
+            if now < login.expires_at:
                 return
             del self._by_device[device]
             self._by_user.pop(login.user, None)
 
 
-def _poll(login: _Login, now: float) -> None:
+def _poll(login: Login, now: float) -> None:
     last, login.polled_at = login.polled_at, now
     if last is not None and now - last < login.interval:
         login.interval = min(LONGEST_INTERVAL, login.interval + INTERVAL)

@@ -33,7 +33,6 @@ from agentic_atlas.backend.ports import (
     MOST_INSTANCES,
     MOST_MESSAGE,
     MOST_SECRETS,
-    Bearer,
     Changed,
     Decide,
     Ids,
@@ -385,11 +384,11 @@ class MemoryTokens:
         """See the port."""
         return self._tokens.get(token_id)
 
-    async def bearer(self, token_id: str) -> Bearer | None:
+    async def bearer(self, token_id: str) -> tuple[Token, AgentRecord, User] | None:
         """See the port."""
         token = self._tokens.get(token_id)
         held = None if token is None else await self._agents.with_owner(token.agent_id)
-        return None if token is None or held is None else Bearer(token, *held)
+        return None if token is None or held is None else (token, *held)
 
     async def of_agent(self, agent_id: str) -> list[Token]:
         """See the port."""

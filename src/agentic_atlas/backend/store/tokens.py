@@ -2,8 +2,8 @@
 
 from sqlalchemy import Connection, bindparam, insert, select, update
 
-from agentic_atlas.backend.domain.records import Token
-from agentic_atlas.backend.ports import MOST_SECRETS, Bearer
+from agentic_atlas.backend.domain.records import AgentRecord, Token, User
+from agentic_atlas.backend.ports import MOST_SECRETS
 from agentic_atlas.backend.store.readers import Readers
 from agentic_atlas.backend.store.rows import AGENTS, TOKENS, USERS
 from agentic_atlas.backend.store.tables import agents, tokens, users
@@ -25,7 +25,7 @@ class SqlTokens:
         """See the port."""
         return await self._readers.run(lambda connection: _get(connection, token_id))
 
-    async def bearer(self, token_id: str) -> Bearer | None:
+    async def bearer(self, token_id: str) -> tuple[Token, AgentRecord, User] | None:
         """See the port."""
         return await self._readers.run(lambda connection: _bearer(connection, token_id))
 
@@ -57,11 +57,11 @@ _BEARER = (
 )
 
 
-def _bearer(connection: Connection, token_id: str) -> Bearer | None:
+def _bearer(connection: Connection, token_id: str) -> tuple[Token, AgentRecord, User] | None:
     """One token with its agent and owner: it is on the way of every agent that connects."""
     agent, owner = len(TOKENS.read), len(TOKENS.read) + len(AGENTS.read)
     row = connection.execute(_BEARER, {"token": token_id}).one_or_none()
-    return Bearer(TOKENS.value(row), AGENTS.value(row[agent:]), USERS.value(row[owner:])) if row else None
+    return (TOKENS.value(row), AGENTS.value(row[agent:]), USERS.value(row[owner:])) if row else None
 
 
 def _of_agent(connection: Connection, agent_id: str) -> list[Token]:

@@ -3,11 +3,13 @@
 from collections.abc import Sequence
 
 from agentic_atlas.backend.domain.records import ApiKey
-from agentic_atlas.backend.engine.api_keys import IssuedKey, issue_key
+from agentic_atlas.backend.engine.api_keys import issue_key
 from agentic_atlas.backend.engine.engine import Engine
 from agentic_atlas.backend.rights import Principal, Right, key_invalid, require, to_give
 from agentic_atlas.backend.usecases.application import use_case
+from agentic_atlas.backend.usecases.shown import new_api_key
 from agentic_atlas.errors import NotFound
+from agentic_atlas.protocol.caller.people import NewApiKey
 
 
 @use_case
@@ -18,13 +20,14 @@ async def create(
     name: str = "",
     lifetime: float | None = None,
     scopes: Sequence[str] | None = None,
-) -> IssuedKey:
+) -> NewApiKey:
     """Make an API key of one's own; `lifetime` in seconds, None: until revoked.
 
     Raises:
         InvalidInput: the name, the lifetime or a scope is none. Forbidden: see `rights.to_give`.
     """
-    return await issue_key(engine, who.user, to_give(who, scopes), name, lifetime)
+    key, secret = await issue_key(engine, who.user, to_give(who, scopes), name, lifetime)
+    return new_api_key(key, who.user, secret)
 
 
 @use_case
@@ -36,13 +39,14 @@ async def create_for(
     name: str = "",
     lifetime: float | None = None,
     scopes: Sequence[str] | None = None,
-) -> IssuedKey:
+) -> NewApiKey:
     """Make an API key of another user's, by the user's name; raises NotFound (`user_not_found`), and as `create`."""
     given = to_give(who, scopes)
     owner = await engine.store.users.by_name(user)
     if owner is None:
         raise NotFound(f"there is no user {user[:64]!r}", code="user_not_found")
-    return await issue_key(engine, owner, given, name, lifetime)
+    key, secret = await issue_key(engine, owner, given, name, lifetime)
+    return new_api_key(key, owner, secret)
 
 
 @use_case

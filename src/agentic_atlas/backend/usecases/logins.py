@@ -1,13 +1,13 @@
 """Logins by code: begun by whoever asks, decided by a user, answered with an API key of that user's."""
 
 from agentic_atlas.backend.domain.records import ApiKey, User
-from agentic_atlas.backend.engine.api_keys import IssuedKey, issue_key
+from agentic_atlas.backend.engine.api_keys import issue_key
 from agentic_atlas.backend.engine.engine import Engine
-from agentic_atlas.backend.engine.logins import Applicant
 from agentic_atlas.backend.rights import Principal
 from agentic_atlas.backend.usecases.application import use_case
+from agentic_atlas.backend.usecases.shown import login_info, new_api_key
 from agentic_atlas.errors import Forbidden
-from agentic_atlas.protocol.caller.people import LoginCodes
+from agentic_atlas.protocol.caller.people import LoginCodes, LoginInfo, NewApiKey
 
 
 @use_case
@@ -17,13 +17,14 @@ async def begin(who: Principal | None, engine: Engine, host: str, address: str) 
 
 
 @use_case
-async def show(who: Principal, engine: Engine, user_code: str) -> Applicant:
+async def show(who: Principal, engine: Engine, user_code: str) -> LoginInfo:
     """Return who asks with this code; raises NotFound (`login_code_not_found`) or Busy."""
-    return engine.logins.find(user_code, user_id=who.user.id, now=engine.clock())
+    now = engine.clock()
+    return login_info(engine.logins.find(user_code, user_id=who.user.id, now=now), now)
 
 
 @use_case
-async def approve(who: Principal, engine: Engine, user_code: str) -> Applicant:
+async def approve(who: Principal, engine: Engine, user_code: str) -> LoginInfo:
     """Let who asks with this code act as the principal, for as long as the principal's own key is good.
 
     Raises:
@@ -32,27 +33,31 @@ async def approve(who: Principal, engine: Engine, user_code: str) -> Applicant:
     """
     if not isinstance(who.credential, ApiKey):
         raise Forbidden("a login is approved with an API key")
-    return engine.logins.approve(user_code, user_id=who.user.id, key_digest=who.credential.digest, now=engine.clock())
+    now = engine.clock()
+    login = engine.logins.approve(user_code, user_id=who.user.id, key_digest=who.credential.digest, now=now)
+    return login_info(login, now)
 
 
 @use_case
-async def deny(who: Principal, engine: Engine, user_code: str) -> Applicant:
+async def deny(who: Principal, engine: Engine, user_code: str) -> LoginInfo:
     """Turn away who asks with this code; raises NotFound (`login_code_not_found`) or Busy."""
-    return engine.logins.deny(user_code, user_id=who.user.id, now=engine.clock())
+    now = engine.clock()
+    return login_info(engine.logins.deny(user_code, user_id=who.user.id, now=now), now)
 
 
 @use_case
-async def collect(who: Principal | None, engine: Engine, device_code: str) -> IssuedKey:
+async def collect(who: Principal | None, engine: Engine, device_code: str) -> NewApiKey:
     """Return a new API key of the user who approved the login, once; it ends after a while.
 
     Raises:
         Conflict: `authorization_pending`. Busy: `slow_down`. NotFound: `expired_token`.
         Forbidden: it was denied, or who approved it has lost that right since (`access_denied`).
     """
-    applicant, key_digest = engine.logins.collect(device_code, now=engine.clock())
+    login, key_digest = engine.logins.collect(device_code, now=engine.clock())
     key, approver = await _approver(engine, key_digest)
-    name = f"atlas login on {applicant.host}"
-    return await issue_key(engine, approver, key.scopes, name, engine.logins.key_lifetime)
+    name = f"atlas login on {login.host}"
+    made, secret = await issue_key(engine, approver, key.scopes, name, engine.logins.key_lifetime)
+    return new_api_key(made, approver, secret)
 
 
 async def _approver(engine: Engine, key_digest: bytes) -> tuple[ApiKey, User]:

@@ -6,25 +6,25 @@ No door may have these; only the command that starts the network.
 from agentic_atlas.auth import Scope
 from agentic_atlas.backend.domain.names import check_name
 from agentic_atlas.backend.domain.records import Role, User
-from agentic_atlas.backend.engine.api_keys import IssuedKey, issue_key
+from agentic_atlas.backend.engine.api_keys import issue_key
 from agentic_atlas.backend.engine.engine import Engine
 from agentic_atlas.errors import NotFound
 
 _EVERYTHING = (Scope.EVERYTHING,)
 
 
-async def bootstrap(engine: Engine, name: str) -> IssuedKey | None:
-    """On a new network: make the first administrator and a key for them; None when there are users already."""
+async def bootstrap(engine: Engine, name: str) -> str | None:
+    """On a new network: make the first administrator, and return a key for them; None when there are users already."""
     if await engine.store.users.find(limit=1):
         return None
     user = User(engine.ids("usr"), check_name(name, "a user"), Role.ADMIN, engine.clock())
     await engine.store.users.add(user)
-    return await issue_key(engine, user, _EVERYTHING, "first start")
+    return (await issue_key(engine, user, _EVERYTHING, "first start"))[1]
 
 
-async def recover(engine: Engine) -> IssuedKey:
-    """Make another key for the first administrator, for whoever owns the machine the network runs on."""
+async def recover(engine: Engine) -> str:
+    """Return another key for the first administrator, for whoever owns the machine the network runs on."""
     for user in await engine.store.users.find(limit=1_000):
         if user.role is Role.ADMIN and user.disabled_at is None:
-            return await issue_key(engine, user, _EVERYTHING, "this machine")
+            return (await issue_key(engine, user, _EVERYTHING, "this machine"))[1]
     raise NotFound("there is no administrator", code="user_not_found")

@@ -19,7 +19,7 @@ from agentic_atlas.backend.domain.records import (
     Usage,
     User,
 )
-from agentic_atlas.backend.engine.logins import Applicant
+from agentic_atlas.backend.engine.logins import Login
 from agentic_atlas.backend.ports import MOST_MESSAGE, Backup, Summary
 from agentic_atlas.protocol.caller.agents import (
     AgentInfo,
@@ -230,14 +230,14 @@ def new_api_key(key: ApiKey, user: User, secret: str) -> NewApiKey:
     return NewApiKey(**msgspec.structs.asdict(api_key_info(key)), user=user.name, key=secret)
 
 
-def login_info(applicant: Applicant, now: float) -> LoginInfo:
+def login_info(login: Login, now: float) -> LoginInfo:
     """Show who wants to log in."""
     return LoginInfo(
-        host=applicant.host,
-        address=applicant.address,
-        age=max(0.0, now - applicant.asked_at),
-        asked_at=moment(applicant.asked_at),
-        expires_at=moment(applicant.expires_at),
+        host=login.host,
+        address=login.address,
+        age=max(0.0, now - login.asked_at),
+        asked_at=moment(login.asked_at),
+        expires_at=moment(login.expires_at),
     )
 
 

@@ -4,6 +4,7 @@ import math
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime
+from typing import TypeAlias
 
 import msgspec
 from msgspec import Raw
@@ -15,8 +16,9 @@ from agentic_atlas.backend.engine.engine import Engine
 from agentic_atlas.backend.ports import Summary, SummaryPage, TaskFilter
 from agentic_atlas.backend.rights import Principal
 from agentic_atlas.backend.usecases.application import use_case
+from agentic_atlas.backend.usecases.shown import task_info
 from agentic_atlas.errors import AtlasError, Conflict
-from agentic_atlas.protocol.caller.tasks import SubmitRequest
+from agentic_atlas.protocol.caller.tasks import SubmitRequest, TaskInfo
 from agentic_atlas.protocol.codec import passed_on
 from agentic_atlas.protocol.messages import Delivery
 from agentic_atlas.protocol.tasks import Holdup, TaskState
@@ -32,29 +34,17 @@ _QUESTION = 200
 """Characters of a question in a note."""
 
 
-class Noted(msgspec.Struct, frozen=True):
-    """A task, and why it waits or has not ended yet, where there is something to say of that."""
-
-    task: Task
-    note: str | None
-    created: bool = False
-    """It is what was just asked for, and not what an earlier submit with the same idempotency key made."""
-
-
-class Following(msgspec.Struct, frozen=True):
-    """What is needed to follow a task's events."""
-
-    place: AbstractContextManager[None]
-    """To be held meanwhile; raises Busy (`too_many_watchers`)."""
-    pages: AsyncGenerator[list[TaskEvent], None]
-    """See `engine.feed.Feed.follow`."""
+Followed: TypeAlias = tuple[AbstractContextManager[None], AsyncGenerator[list[TaskEvent], None]]
+"""A place to be held meanwhile, which raises Busy (`too_many_watchers`), and what `engine.feed.Feed.follow` yields."""
 
 
 @use_case
 async def submit(
     who: Principal, engine: Engine, ask: SubmitRequest, *, trace: str | None = None, wait: float = 0.0
-) -> Noted:
+) -> tuple[TaskInfo, bool]:
     """Accept a task: when this returns, it is on disk and will reach an outcome (guarantee 1).
+
+    Returns it, and whether it is new: False when an earlier submit with the same idempotency key made it.
 
     With an idempotency key that is known, nothing counts but whether the same is asked for (guarantee 11).
 
@@ -64,7 +54,7 @@ async def submit(
         AtlasError: see `engine.submission.submit`.
     """
     submitted = await submission.submit(engine, who, ask, trace=trace, wait=wait)
-    return await _noted(engine, submitted.task, created=submitted.created)
+    return await _shown(engine, submitted.task), submitted.created
 
 
 @use_case
@@ -74,7 +64,7 @@ async def submit_all(who: Principal, engine: Engine, asks: Sequence[SubmitReques
 
 
 @use_case
-async def retry(who: Principal, engine: Engine, task_id: str) -> Noted:
+async def retry(who: Principal, engine: Engine, task_id: str) -> TaskInfo:
     """Do again what an ended task asked for, as a new task with `retry_of`; raises Conflict while it has not ended."""
     old = await engine.access.task(who.visible, task_id)
     if not old.terminal:
@@ -93,18 +83,18 @@ async def retry(who: Principal, engine: Engine, task_id: str) -> Noted:
         retries=None if once else old.retries,
     )
     submitted = await submission.submit(engine, who, ask, retry_of=old.id)
-    return await _noted(engine, submitted.task, created=submitted.created)
+    return await _shown(engine, submitted.task)
 
 
 @use_case
-async def show(who: Principal, engine: Engine, task_id: str, *, wait: float = 0.0) -> Noted:
+async def show(who: Principal, engine: Engine, task_id: str, *, wait: float = 0.0) -> TaskInfo:
     """Return a task; with `wait`, when it has ended or so many seconds are over. Raises NotFound (`task_not_found`)."""
     task = None
     if wait:
         with engine.feed.watch(task_id, who) as watch:
             if await _goes_on(engine, who, task_id):
                 task = await engine.feed.end(task_id, watch, wait)
-    return await _noted(engine, task or await engine.access.task(who.visible, task_id))
+    return await _shown(engine, task or await engine.access.task(who.visible, task_id))
 
 
 @use_case
@@ -135,31 +125,28 @@ async def page(who: Principal, engine: Engine, task_id: str, after: int) -> tupl
 
 
 @use_case
-async def follow(who: Principal, engine: Engine, task_id: str, after: int, keep_alive: float) -> Following | None:
-    """Return what follows a task's events after this number; None when it has ended and none follows. Raises NotFound.
-
-    See `engine.feed.Feed.follow`.
-    """
+async def follow(who: Principal, engine: Engine, task_id: str, after: int, keep_alive: float) -> Followed | None:
+    """Return what follows a task's events after this number; None when it has ended and none does. Raises NotFound."""
     task = (await engine.access.standing(who.visible, task_id)).task
     if task.terminal and after >= task.last_seq:
         return None
     place = engine.watchers.place(task_id, who.credential.id)
-    return Following(place, engine.feed.follow(task_id, after, keep_alive, who))
+    return place, engine.feed.follow(task_id, after, keep_alive, who)
 
 
 @use_case
-async def cancel(who: Principal, engine: Engine, task_id: str, reason: str) -> Noted:
+async def cancel(who: Principal, engine: Engine, task_id: str, reason: str) -> TaskInfo:
     """Cancel a task and what it called; one that runs is asked to stop first. An ended one stays as it is.
 
     Raises NotFound.
     """
     await engine.access.standing(who.visible, task_id)
     changed = await engine.dispatcher.cancel(task_id, reason)
-    return await _noted(engine, changed.task or await engine.access.task(who.visible, task_id))
+    return await _shown(engine, changed.task or await engine.access.task(who.visible, task_id))
 
 
 @use_case
-async def answer(who: Principal, engine: Engine, task_id: str, value: bytes, number: int | None) -> Noted:
+async def answer(who: Principal, engine: Engine, task_id: str, value: bytes, number: int | None) -> TaskInfo:
     """Answer a question of a task: the one with this number, or the oldest that is open.
 
     The same answer to the same question again changes nothing, so a request may be repeated.
@@ -170,7 +157,7 @@ async def answer(who: Principal, engine: Engine, task_id: str, value: bytes, num
         PayloadTooLarge: the answers of the task would be too large.
     """
     task = await engine.access.task(who.visible, task_id)
-    return await _noted(engine, await questions.answer(engine, task, value, number, by=who.caller))
+    return await _shown(engine, await questions.answer(engine, task, value, number, by=who.caller))
 
 
 async def _goes_on(engine: Engine, who: Principal, task_id: str) -> bool:
@@ -182,8 +169,9 @@ async def _goes_on(engine: Engine, who: Principal, task_id: str) -> bool:
     return not (await engine.access.standing(who.visible, task_id)).task.terminal
 
 
-async def _noted(engine: Engine, task: Task, *, created: bool = False) -> Noted:
-    return Noted(task, await _note(engine, task), created)
+async def _shown(engine: Engine, task: Task) -> TaskInfo:
+    """Show a task, and why it waits or has not ended yet, where there is something to say of that."""
+    return task_info(task, await _note(engine, task))
 
 
 async def _note(engine: Engine, task: Task) -> str | None:
