@@ -338,6 +338,8 @@ class Dispatcher:
         self.census.queues.give_back(change.task)
         if slot is not None:
             self._credit.release(slot)
+            # Of a task that came meanwhile, and found no slot.
+            self.claims.freed(agent_id)
 
     def _changed(self, write: Write[Changed]) -> None:
         changed = write.value

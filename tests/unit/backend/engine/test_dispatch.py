@@ -176,6 +176,23 @@ async def test_tasks_are_known_to_be_on_their_way_until_they_are_stored() -> Non
     assert len(network.delivered()) == 1
 
 
+async def test_a_slot_that_a_repeated_submit_did_not_need_goes_to_the_task_that_found_none() -> None:
+    network, ada, agent = await one_agent()
+    network.comes(agent)
+    await network.submit(ada, wanted(idempotency_key="one"))
+    census = network.engine.dispatcher.census
+    with network.storing():
+        found_none = asyncio.create_task(network.submit(ada))
+        await until(lambda: len(census) == 2)
+        network.hears(Credit(InstanceRef(agent.id, "ins_1", 1), 2, 2))
+        repeated = asyncio.create_task(network.submit(ada, wanted(idempotency_key="one")))
+        await until(lambda: len(census) == 3)
+    assert (await repeated).created is False
+    waits = (await found_none).task.id
+    await settle()
+    assert network.delivered()[1:] == [(waits, 1)]
+
+
 # What follows a change
 
 
