@@ -11,7 +11,7 @@ from agentic_atlas.backend.checker.schemas import JsonSchemas
 from agentic_atlas.backend.engine.engine import Engine, World
 from agentic_atlas.backend.ports import Checker, CopiedStore, RouterPort
 from agentic_atlas.bus.local import LocalBus
-from agentic_atlas.compose.sources import SortableIds, WallClock, entropy, monotonic, wall
+from agentic_atlas.compose.sources import Entropy, SortableIds, WallClock, monotonic, wall
 from agentic_atlas.settings import Settings
 
 
@@ -32,7 +32,7 @@ async def build(
         clock=clock,
         monotonic=monotonic,
         ids=ids,
-        entropy=entropy,
+        entropy=Entropy(),
         log=log,
         bus=LocalBus(),
         schemas=JsonSchemas(checker),

@@ -4,7 +4,7 @@ import socket
 
 import pytest
 
-from agentic_atlas.compose.sources import WallClock, machine_names
+from agentic_atlas.compose.sources import Entropy, WallClock, machine_names
 
 
 class Hands:
@@ -49,3 +49,10 @@ def test_a_slow_correction_is_followed_without_a_word_however_long_it_goes_on() 
 def test_a_machine_is_found_by_its_name_and_by_multicast_dns(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(socket, "gethostname", lambda: "box.home.example")
     assert machine_names() == ("box.home.example", "box.local")
+
+
+def test_randomness_is_as_long_as_asked_for_and_never_given_twice() -> None:
+    entropy = Entropy()
+    drawn = [entropy(size) for size in (24, 10_000, *[24] * 500, 0)]
+    assert list(map(len, drawn)) == [24, 10_000, *[24] * 500, 0]
+    assert len(set(drawn)) == len(drawn)
