@@ -110,7 +110,7 @@ class Connection(Receiver):
         self.patience.heard(self._context.clock())
 
     def writable(self) -> None:
-        """What waited to be sent has been."""
+        """What waited to be sent has been, or what was sent waits."""
         if not self.over:
             self.outgoing.flush()
             self._after_sending()

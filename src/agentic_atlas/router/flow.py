@@ -163,9 +163,10 @@ class PacedSender:
         return True
 
     def flush(self) -> None:
-        """Send that for which there is room now."""
+        """Send that for which there is room now, and look at what the agent has not read."""
         while self._waiting and self._fits(self._waiting[0]):
             self._put(self._waiting.popleft())
+        self._look()
 
     def stop(self) -> None:
         """The connection is over: forget what waits. The leases see to it that it is delivered again."""
@@ -187,6 +188,9 @@ class PacedSender:
 
     def _put(self, message: Message) -> None:
         self._transport.send(self._session.send(message))
+        self._look()
+
+    def _look(self) -> None:
         backlog = self._transport.buffered()
         self.idle = not backlog and not self._waiting
         self.overfull = backlog > self._most

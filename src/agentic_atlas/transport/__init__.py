@@ -12,6 +12,8 @@ with the library under them, picows, is written once, and here is why. It is fas
 - Memory that it hands out is overwritten by the next frame, so payloads are copied before anything looks at them. Its
   `send` gives a long message to uvloop as a view of a buffer that the next frame overwrites, so each is sent from a
   buffer of its own, with room for the frame's head in front.
+- It goes to the system for each frame: what a server sends in one turn of the loop is gathered and written here, where
+  it is short.
 - Its read buffer begins as large as it is told, doubles for a long frame and never shrinks: it begins small.
 - It answers a malformed head itself, and quotes it, token included. On a server the head is read by `head`, and picows
   sees one that was written here. On a client it follows redirects with the token: none is followed.

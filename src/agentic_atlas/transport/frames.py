@@ -50,6 +50,11 @@ def read_close(payload: bytes) -> tuple[int, bytes]:
     return code, payload[2:]
 
 
+def short_head(size: int) -> bytes:
+    """Return what a server's frame with a whole text message of less than 64 KiB begins with (RFC 6455 §5.2)."""
+    return bytes((0x81, size)) if size < 126 else b"\x81\x7e" + size.to_bytes(2, "big")
+
+
 class Assembler:
     """Puts the fragments of text messages together.
 

@@ -58,7 +58,8 @@ class Receiver:
         """A pong came."""
 
     def writable(self) -> None:
-        """The peer reads again: what was held back may be sent."""
+        """The peer reads again, and what was held back may be sent; or it does not read all that was sent in a turn of
+        the loop, and the rest waits."""
 
     def fail(self, error: ProtocolError) -> None:
         """The peer broke the protocol. After this the connection is closed with the error's code, if it is not yet."""

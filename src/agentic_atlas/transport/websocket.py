@@ -11,7 +11,7 @@ from picows import WSError, WSFrame, WSListener, WSMsgType, WSTransport
 from agentic_atlas.protocol.closing import CloseCode, encode_reason
 from agentic_atlas.protocol.codec import ProtocolError
 from agentic_atlas.protocol.messages import Limits
-from agentic_atlas.transport.frames import Assembler, ControlRate, Opcode, read_close
+from agentic_atlas.transport.frames import Assembler, ControlRate, Opcode, read_close, short_head
 from agentic_atlas.transport.receiver import Closed, Receiver, Terms
 
 CEILING = 64 * 1024 * 1024
@@ -21,6 +21,11 @@ MOST_FRAGMENTS = 1_024
 
 SILENT = logging.LoggerAdapter(logging.Logger("agentic_atlas.transport", logging.CRITICAL + 1), {})
 """What picows is given for a log: it keeps nothing, and nobody can find it and lower its level."""
+
+_TOGETHER = 16 * 1024
+"""Bytes: what is sent in one turn of the loop goes to the system as a whole, up to so much at a time."""
+_SHORT = 4 * 1024
+"""Bytes of a message that waits for the others of its turn."""
 
 _HEADER = 14
 """Room that picows needs before a payload to write the head of its frame into."""
@@ -46,6 +51,7 @@ class WebSocket(WSListener):
         "_close_timer",
         "_controls",
         "_fragments",
+        "_gathered",
         "_limits",
         "_message_timer",
         "_most",
@@ -80,6 +86,7 @@ class WebSocket(WSListener):
         self._clock = clock
         self._ws: WSTransport | None = None
         self._raw: asyncio.Transport | None = None
+        self._gathered = bytearray()
         self._message_timer: asyncio.TimerHandle | None = None
         self._close_timer: asyncio.TimerHandle | None = None
         # Most connections never send a fragment or a ping: these are made for those that do.
@@ -100,9 +107,19 @@ class WebSocket(WSListener):
         self._fragments = self._controls = None
 
     def send(self, data: bytes) -> None:
-        """Send one text frame."""
-        if self._ws is not None and self.closed is None:
+        """Send one text frame, now or with the others of this turn of the loop."""
+        if self._ws is None or self.closed is not None:
+            return
+        if self._ws.is_client_side or len(data) > _SHORT:
+            _write(self._ws, self._gathered, self.receiver)
             self._ws.send_reuse_external_bytearray(WSMsgType.TEXT, bytearray(_HEADER) + data, _HEADER)
+            return
+        if not self._gathered:
+            asyncio.get_running_loop().call_soon(_write, self._ws, self._gathered, self.receiver)
+        self._gathered += short_head(len(data))
+        self._gathered += data
+        if len(self._gathered) > _TOGETHER:
+            _write(self._ws, self._gathered, self.receiver)
 
     def ping(self) -> None:
         """Send a ping frame; its answer is told by `Receiver.ponged`."""
@@ -114,6 +131,7 @@ class WebSocket(WSListener):
         if self._ws is None or self.closed is not None:
             return
         self.closed = Closed(code, reason, ours=True, why=why, bug=bug)
+        _write(self._ws, self._gathered, None)
         self._ws.send_close(_any_code(code), reason)
         # The peer's answer has to be read, or the system would reset the connection and our close frame with it.
         self.resume_reading()
@@ -137,7 +155,7 @@ class WebSocket(WSListener):
             self._raw.resume_reading()
 
     def buffered(self) -> int:
-        """Return the bytes that wait to be sent."""
+        """Return the bytes that wait for the peer to read; those of this turn, a few, are not among them."""
         return 0 if self._raw is None else self._raw.get_write_buffer_size()
 
     async def ended(self) -> Closed:
@@ -238,6 +256,7 @@ class WebSocket(WSListener):
         if opcode == Opcode.CLOSE:
             code, reason = read_close(payload)
             self.closed = Closed(code, reason)
+            _write(transport, self._gathered, None)
             transport.send_close(_any_code(CloseCode.NORMAL if code == _NO_CODE else code))
             receiver.closed(left=True)
             return
@@ -265,6 +284,16 @@ class WebSocket(WSListener):
     def _abort_later(self) -> None:
         if self._close_timer is None and self._raw is not None:
             self._close_timer = _later(self._terms.close_within, self._raw.abort)
+
+
+def _write(ws: WSTransport, gathered: bytearray, receiver: Receiver | None) -> None:
+    """Send what was gathered, and tell the receiver where the peer does not read it."""
+    # Nothing follows a close frame, that of picows for a broken frame included.
+    if gathered and not (ws.is_close_frame_sent or ws.is_disconnected):
+        ws.underlying_transport.write(bytes(gathered))
+        if receiver is not None and ws.underlying_transport.get_write_buffer_size():
+            asyncio.get_running_loop().call_soon(receiver.writable)  # it may be in the middle of sending
+    gathered.clear()
 
 
 def _later(seconds: float, do: Callable[[], object]) -> asyncio.TimerHandle:

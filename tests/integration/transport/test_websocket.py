@@ -46,6 +46,9 @@ class Ear(Receiver):
     def ponged(self) -> None:
         self.told.put_nowait("ponged")
 
+    def writable(self) -> None:
+        self.told.put_nowait("writable")
+
     def unfinished(self) -> None:
         self.told.put_nowait("unfinished")
 
@@ -149,6 +152,31 @@ async def test_what_one_end_sends_the_other_takes_whatever_its_length(size: int)
             both.server.send(data)
         for ear in (both.ear, both.hall.ear):
             assert [await ear.message(), await ear.message()] == [data, data]
+
+
+async def test_what_is_sent_in_one_turn_arrives_in_order_and_before_the_close_that_ends_it() -> None:
+    sent = [bytes([65 + number % 26]) * (number * number) for number in range(150)]
+    async with pair() as both:
+        for data in sent:
+            both.server.send(data)
+        both.server.close(4001)
+        assert [await both.ear.message() for _ in sent] == sent
+        async with asyncio.timeout(PATIENCE):
+            assert (await both.client.ended()).code == 4001
+
+
+async def test_a_receiver_is_told_when_what_it_sent_in_a_turn_waits_for_its_peer_to_read() -> None:
+    async with pair() as both:
+        both.client.pause_reading()
+        both.server.send(b"read")
+        await asyncio.sleep(0)
+        assert both.hall.ear.told.empty()
+        async with asyncio.timeout(PATIENCE):
+            while both.hall.ear.told.empty():
+                both.server.send(bytes(4_000))
+                await asyncio.sleep(0)
+        assert await both.hall.ear.next() == "writable"
+        assert both.server.buffered() > 0
 
 
 async def test_either_end_answers_a_ping() -> None:

@@ -280,6 +280,20 @@ async def test_an_agent_to_which_something_waits_to_be_sent_is_looked_at_often()
         assert agent.looked_at == 0
 
 
+async def test_what_is_found_to_wait_after_it_was_sent_is_looked_at_often_too_and_held_to_the_same_limit() -> None:
+    async with network() as net:
+        agent = await net.agent()
+        agent.beat()
+        agent.backlog = 10
+        agent.connection.writable()
+        agent.looked_at = 0
+        await net.passes(2.0)
+        assert agent.looked_at >= 4
+        agent.backlog = 9 * MEGABYTE
+        agent.connection.writable()
+        assert agent.code == 4005
+
+
 async def test_an_agent_that_was_not_listened_to_is_not_silent() -> None:
     async with network(limits=Limits(unacknowledged=1)) as net:
         agent = await net.agent()
