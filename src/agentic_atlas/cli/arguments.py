@@ -12,7 +12,7 @@ import base64
 import json
 import re
 from collections.abc import Callable, Mapping, Sequence, Set
-from dataclasses import dataclass
+from typing import TypeAlias
 
 from agentic_atlas.cli.schema import Schema, encoding, item, kinds, part, places, properties
 from agentic_atlas.cli.wording import shown, words
@@ -33,13 +33,8 @@ _NARROW = frozenset({"integer", "number", "boolean"})
 _TRUTHS = {"yes": True, "y": True, "no": False, "n": False}
 
 
-@dataclass(frozen=True)
-class _Place:
-    """Where a value goes: in which object, under which name, and what its schema is as far as that is known."""
-
-    holder: dict[str, object]
-    name: str
-    schema: Schema | None
+_Place: TypeAlias = "tuple[dict[str, object], str, Schema | None]"
+"""Where a value goes: in which object, under which name, and what its schema is as far as that is known."""
 
 
 def parse_pairs(pairs: Sequence[str], schema: Schema | None, read: Read) -> dict[str, object]:
@@ -146,7 +141,7 @@ def _place(fields: dict[str, object], key: str, root: Schema) -> _Place:
         head, dot, rest = name.partition(".")
         inner = part(schema, root, head)
         if name in known or not dot or inner is None or "object" not in kinds(inner, root):
-            return _Place(holder, name, part(schema, root, name))
+            return holder, name, part(schema, root, name)
         within = holder.setdefault(head, {})
         if not isinstance(within, dict):
             raise InvalidInput(_IN_PARTS.format(f"`{head}`"))
@@ -154,21 +149,23 @@ def _place(fields: dict[str, object], key: str, root: Schema) -> _Place:
 
 
 def _put(place: _Place, key: str, value: object) -> None:
-    if place.name in place.holder:
+    holder, name, _ = place
+    if name in holder:
         raise InvalidInput(f"`{key}` is given twice")
-    place.holder[place.name] = value
+    holder[name] = value
 
 
 def _add(place: _Place, key: str, given: str | bytes, root: Schema) -> None:
     """Store a value; one that is given again is a further item of a list, where there may be one."""
-    found, what = kinds(place.schema, root), f"`{key}`"
+    holder, name, schema = place
+    found, what = kinds(schema, root), f"`{key}`"
     if "array" in found and "string" not in found and not _is_json_of(given, found):
-        there = place.holder.setdefault(place.name, [])
+        there = holder.setdefault(name, [])
         if not isinstance(there, list):
             raise InvalidInput(_IN_PARTS.format(what) if isinstance(there, dict) else f"{what} is given twice")
-        there.extend(_items(given, place.schema or {}, root, what, len(there)))
+        there.extend(_items(given, schema or {}, root, what, len(there)))
     else:
-        _put(place, key, _single(given, place.schema, root, what))
+        _put(place, key, _single(given, schema, root, what))
 
 
 def _is_json_of(given: str | bytes, found: Set[str]) -> bool:

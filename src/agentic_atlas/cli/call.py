@@ -220,14 +220,14 @@ def _first(error: Exception) -> Exception:
 
 async def _watch(task: TaskHandle, wish: Wish, prompter: Prompter) -> bool:
     name = f"{wish.agent} {wish.skill}"
-    setbacks = events.Setbacks()
+    setback = events.setbacks()
     with contextlib.ExitStack() as shown:
         show: Callable[[str | None], None] = _nothing
         if not wish.json and output.terminal(sys.stderr):
             show = shown.enter_context(output.progress(name))
             prompter.began = lambda: show(None)
         async for event in task.events():
-            _tell(setbacks.told(event))
+            _tell(setback(event))
             if event.kind in ("question", "answer"):
                 prompter.see(event)
             elif event.kind in ("state", "progress") and not prompter.busy:
@@ -238,9 +238,9 @@ async def _watch(task: TaskHandle, wish: Wish, prompter: Prompter) -> bool:
 async def _stream(task: TaskHandle, wish: Wish, prompter: Prompter) -> bool:
     text = ""
     printed = False
-    setbacks = events.Setbacks()
+    setback = events.setbacks()
     async for event in task.events():
-        _tell(setbacks.told(event))
+        _tell(setback(event))
         if wish.json:
             output.record(event)
         elif event.kind == "chunk":

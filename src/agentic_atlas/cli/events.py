@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 from agentic_atlas.cli.wording import expected
@@ -13,22 +13,25 @@ if TYPE_CHECKING:
     from agentic_atlas.protocol.caller.tasks import EventInfo
 
 
-class Setbacks:
-    """What somebody who waits for a task should know of its way: once that it waits again, once that it goes on."""
+def setbacks() -> Callable[[EventInfo], str | None]:
+    """Return what gives the sentence for an event of a task that somebody waits for; None for most.
 
-    def __init__(self) -> None:
-        self._waits = False
+    What they should know of its way: once that it waits again, once that it goes on.
+    """
+    waits = False
 
-    def told(self, event: EventInfo) -> str | None:
-        """Return the sentence for an event; None for most."""
+    def told(event: EventInfo) -> str | None:
+        nonlocal waits
         state = event.data.get("state") if event.kind == "state" else None
-        if state == "submitted" and event.data.get("code") in _SETBACKS and not self._waits:
-            self._waits = True
+        if state == "submitted" and event.data.get("code") in _SETBACKS and not waits:
+            waits = True
             return _SETBACKS[event.data["code"]]
-        if state == "working" and event.data.get("accepted") and self._waits:
-            self._waits = False
+        if state == "working" and event.data.get("accepted") and waits:
+            waits = False
             return f"It goes on: attempt {event.data.get('attempt', '')}."
         return None
+
+    return told
 
 
 _SETBACKS = {

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 
 import uvloop
 
-from agentic_atlas.sdk.signals import Decisions
+from agentic_atlas.sdk.signals import decisions
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 _STOPPED_AT_ONCE = 130
@@ -41,10 +41,10 @@ async def _until_signal(serve: Callable[[asyncio.Event], Awaitable[None]]) -> No
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
 
-    decisions = Decisions()
+    said = decisions()
 
     def asked() -> None:
-        if decisions.take() == "second":
+        if said() == "second":
             os._exit(_STOPPED_AT_ONCE)
         stop.set()
 

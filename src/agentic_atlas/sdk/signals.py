@@ -23,20 +23,19 @@ Decision: TypeAlias = Literal["first", "said again", "second"]
 """What a signal to stop says: the first one, the same once more, or that whoever sent it does not want to wait."""
 
 
-class Decisions:
-    """Tells what each signal to stop says, by when it comes."""
+def decisions(clock: Callable[[], float] = time.monotonic) -> Callable[[], Decision]:
+    """Return what is called when a signal to stop has come, and tells what it says, by when it comes."""
+    first_at: float | None = None
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        self._clock = clock
-        self._first_at: float | None = None
-
-    def take(self) -> Decision:
-        """A signal has come."""
-        now = self._clock()
-        if self._first_at is None:
-            self._first_at = now
+    def take() -> Decision:
+        nonlocal first_at
+        now = clock()
+        if first_at is None:
+            first_at = now
             return "first"
-        return "said again" if now - self._first_at < SAME else "second"
+        return "said again" if now - first_at < SAME else "second"
+
+    return take
 
 
 @contextmanager
@@ -55,12 +54,12 @@ def stop_signals(
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    decisions = Decisions(clock)
+    said = decisions(clock)
     watchdog = threading.Timer(patience, end, (1,))
     watchdog.daemon = True
 
     def handle(number: int, _frame: FrameType | None) -> None:
-        decision = decisions.take()
+        decision = said()
         if decision == "first":
             watchdog.start()
             ask()

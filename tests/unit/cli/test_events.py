@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from agentic_atlas.cli.events import Setbacks, chunk_text, line, summary
+from agentic_atlas.cli.events import chunk_text, line, setbacks, summary
 from agentic_atlas.cli.times import TimeFormat
 from agentic_atlas.protocol.caller.tasks import EventInfo
 from agentic_atlas.sdk.ledger.attempts import notice
@@ -64,9 +64,9 @@ def test_text_streams_as_it_is_and_values_a_line_each() -> None:
 
 
 def test_that_a_task_waits_again_and_that_it_goes_on_is_told_once_each() -> None:
-    setbacks = Setbacks()
+    setback = setbacks()
     told = [
-        setbacks.told(event(kind, data))
+        setback(event(kind, data))
         for kind, data in [
             ("state", {"state": "submitted"}),
             ("state", {"state": "working", "attempt": 1}),
@@ -86,4 +86,4 @@ def test_that_a_task_waits_again_and_that_it_goes_on_is_told_once_each() -> None
 
 
 def test_a_task_that_was_given_back_before_it_began_is_no_news() -> None:
-    assert Setbacks().told(event("state", {"state": "submitted", "attempt": 1, "instance": "i1"})) is None
+    assert setbacks()(event("state", {"state": "submitted", "attempt": 1, "instance": "i1"})) is None

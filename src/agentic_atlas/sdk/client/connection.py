@@ -52,30 +52,19 @@ class TransportError(Exception):
         self.fault = fault
 
 
-class HttpResponse:
-    """The head of an answer, and its body as it comes."""
-
-    def __init__(self, connection: HttpConnection, head: h11.Response, patience: float) -> None:
-        self.status = head.status_code
-        self._headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in head.headers}
-        self._connection = connection
-        self._patience = patience
-
-    def header(self, name: str) -> str | None:
-        """Return the value of a header, if there is one; its name in lower case."""
-        return self._headers.get(name)
-
-    async def pieces(self) -> AsyncIterator[bytes]:
-        """Yield the body; raises TransportError."""
-        while (piece := await self._connection.piece(self._patience)) is not None:
-            yield piece
-
-
 class HttpConnection:
-    """One connection, for one request after the other."""
+    """One connection, for one request after the other.
+
+    Attributes:
+        status: that of the answer to the present one.
+        idle_since: when it was kept for the next one.
+    """
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.status = 0
         self.idle_since = 0.0
+        self._headers: dict[str, str] = {}
+        self._patience = CONNECT_TIMEOUT
         self._reader = reader
         self._writer = writer
         self._state = h11.Connection(h11.CLIENT, max_incomplete_event_size=MOST_HEAD)
@@ -85,23 +74,28 @@ class HttpConnection:
         """True when the other end has closed it."""
         return self._reader.at_eof() or self._writer.is_closing()
 
-    async def ask(self, head: h11.Request, body: bytes, patience: float) -> HttpResponse:
-        """Send a request and return the head of its answer; raises TransportError."""
+    async def ask(self, head: h11.Request, body: bytes, patience: float) -> None:
+        """Send a request and read the head of its answer; raises TransportError, for so long a silence too."""
+        self._patience = patience
         events = (head, h11.Data(data=body), h11.EndOfMessage())
         # An end that does not read on may have answered already, for instance that it is too much.
         with suppress(OSError):
-            async with _within(patience):
+            async with _within(self._patience):
                 self._writer.write(b"".join(self._state.send(event) or b"" for event in events))
                 await self._writer.drain()
-        while True:
-            event = await self._next(patience)
-            if isinstance(event, h11.Response):
-                return HttpResponse(self, event, patience)
+        while not isinstance(answer := await self._next(), h11.Response):
+            pass
+        self.status = answer.status_code
+        self._headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in answer.headers}
 
-    async def piece(self, patience: float) -> bytes | None:
-        """Return the next piece of the body, None at its end; raises TransportError."""
-        event = await self._next(patience)
-        return bytes(event.data) if isinstance(event, h11.Data) else None
+    def header(self, name: str) -> str | None:
+        """Return the value of a header of the answer, if there is one; its name in lower case."""
+        return self._headers.get(name)
+
+    async def pieces(self) -> AsyncIterator[bytes]:
+        """Yield the answer's body as it comes; raises TransportError."""
+        while isinstance(piece := await self._next(), h11.Data):
+            yield bytes(piece.data)
 
     def ready(self) -> bool:
         """Make it ready for the next request; False when it can have none."""
@@ -121,14 +115,14 @@ class HttpConnection:
             async with asyncio.timeout(_CLOSING):
                 await self._writer.wait_closed()
 
-    async def _next(self, patience: float) -> h11.Event | type[h11.PAUSED]:
+    async def _next(self) -> h11.Event | type[h11.PAUSED]:
         """Return the next thing that the other end says."""
         while True:
             try:
                 event = self._state.next_event()
                 if event is not h11.NEED_DATA:
                     return event  # type: ignore[return-value]
-                async with _within(patience):
+                async with _within(self._patience):
                     self._state.receive_data(await self._reader.read(_PIECE))
             except (OSError, h11.ProtocolError) as error:
                 raise TransportError("cut") from error
@@ -158,8 +152,8 @@ class Connections:
     @asynccontextmanager
     async def asked(
         self, method: str, target: str, headers: Headers, body: bytes, patience: float
-    ) -> AsyncIterator[HttpResponse]:
-        """Ask, and give the answer for the time of the block.
+    ) -> AsyncIterator[HttpConnection]:
+        """Ask, and give the connection with the answer for the time of the block.
 
         Args:
             method: of HTTP.
@@ -175,7 +169,8 @@ class Connections:
             connection = self._kept() or await self._open()
             done = False
             try:
-                yield await connection.ask(self._head(method, target, headers, body), body, patience)
+                await connection.ask(self._head(method, target, headers, body), body, patience)
+                yield connection
                 done = connection.ready()
             finally:
                 if not done:

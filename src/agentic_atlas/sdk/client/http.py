@@ -22,7 +22,7 @@ from agentic_atlas.errors import AtlasError, Busy, ConfigurationError, InvalidIn
 from agentic_atlas.protocol.caller.tasks import EventInfo
 from agentic_atlas.protocol.refusals import refusal
 from agentic_atlas.sdk.client import sse, way
-from agentic_atlas.sdk.client.connection import Connections, Headers, HttpResponse, TransportError
+from agentic_atlas.sdk.client.connection import Connections, Headers, HttpConnection, TransportError
 from agentic_atlas.sdk.client.errors import ConnectionCut, UnexpectedAnswer, from_answer
 from agentic_atlas.sdk.forms.plain import encode_request
 
@@ -282,7 +282,7 @@ class Http:
 
     def _asked(
         self, method: str, target: str, headers: Headers, body: bytes, seconds: float
-    ) -> AbstractAsyncContextManager[HttpResponse]:
+    ) -> AbstractAsyncContextManager[HttpConnection]:
         key = self.address.api_key
         said = [("User-Agent", f"agentic-atlas/{__version__}"), ("Accept-Encoding", "identity"), *headers]
         if not any(name == "Accept" for name, _ in headers):
@@ -350,7 +350,7 @@ def _causes(error: BaseException | None) -> Iterator[BaseException]:
         error = error.__cause__ or error.__context__
 
 
-async def _read(answer: HttpResponse) -> bytes:
+async def _read(answer: HttpConnection) -> bytes:
     """Return the body of a success.
 
     Raises:
@@ -375,10 +375,11 @@ def _decode(body: bytes, answer: type[T]) -> T:
 
 
 def _event(sent: sse.ServerEvent) -> EventInfo:
-    if sent.kind == "refused":
-        raise from_answer(401, sent.data, None)
+    kind, data = sent
+    if kind == "refused":
+        raise from_answer(401, data, None)
     try:
-        return msgspec.json.decode(sent.data, type=EventInfo)
+        return msgspec.json.decode(data, type=EventInfo)
     except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as error:
         raise UnexpectedAnswer("the server sent an event this version cannot read: upgrade agentic-atlas") from error
 

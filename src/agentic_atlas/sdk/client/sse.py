@@ -1,8 +1,7 @@
 """Server-Sent Events: bytes in, events out (WHATWG HTML, section 9.2.6). No connection, clock or log."""
 
 import re
-
-import msgspec
+from typing import TypeAlias
 
 from agentic_atlas.errors import PayloadTooLarge
 
@@ -13,15 +12,9 @@ _LINE_END = re.compile(rb"\r\n|\n|\r")
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
-class ServerEvent(msgspec.Struct, frozen=True):
-    """One event of a stream, complete."""
-
-    id: str
-    """The last id the stream gave, this event's own or an earlier one's; empty when it gave none."""
-    kind: str
-    """The `event` field; `message` when the stream gave none."""
-    data: bytes
-    """The `data` lines joined by line feeds, as sent."""
+ServerEvent: TypeAlias = tuple[str, bytes]
+"""One event of a stream, complete: its kind, which is the `event` field or `message` when the stream gave none, and its
+`data` lines joined by line feeds, as sent. Its `id` is in our data too (`seq`)."""
 
 
 class Parser:
@@ -32,7 +25,6 @@ class Parser:
         self._rest = b""
         self._started = False
         self._after_return = False
-        self._id = ""
         self._kind = ""
         self._data: list[bytes] = []
         self._size = 0
@@ -68,8 +60,6 @@ class Parser:
             self._data.append(value)
         elif name == b"event":
             self._kind = value.decode(errors="replace")
-        elif name == b"id" and b"\0" not in value:
-            self._id = value.decode(errors="replace")
         return None
 
     def _complete(self) -> ServerEvent | None:
@@ -77,7 +67,7 @@ class Parser:
         self._data, self._kind, self._size = [], "", 0
         if not data:
             return None
-        return ServerEvent(id=self._id, kind=kind or "message", data=b"\n".join(data))
+        return kind or "message", b"\n".join(data)
 
     def _check(self, more: int) -> None:
         if self._size + more > self._limit:

@@ -81,26 +81,23 @@ class LoopLag:
         return lag
 
 
-class SleepDetector:
-    """Compares the wall clock with the monotonic one; both in seconds, read at the same moment.
+def sleep_detector(wall: float, monotonic: float, jump: float) -> Callable[[float, float], bool]:
+    """Return what is given the wall clock and the monotonic one, in seconds and of the same moment, at each look.
 
-    A connection that looks open may be long gone after a sleep of the machine.
+    It tells whether the clocks have drifted apart since the last look, or that is too long ago, for systems whose
+    monotonic clock goes on in sleep, and a process that was stopped. A connection that looks open may be long gone
+    after a sleep of the machine.
     """
+    before = wall, monotonic
 
-    def __init__(self, wall: float, monotonic: float, jump: float) -> None:
-        self._wall = wall
-        self._monotonic = monotonic
-        self._jump = jump
+    def slept(wall: float, monotonic: float) -> bool:
+        nonlocal before
+        passed = monotonic - before[1]
+        drift = abs((wall - before[0]) - passed)
+        before = wall, monotonic
+        return drift > jump or passed > jump
 
-    def slept(self, wall: float, monotonic: float) -> bool:
-        """Tell whether the clocks have drifted apart since the last look, or the last look is too long ago.
-
-        The second covers systems whose monotonic clock goes on in sleep, and a process that was stopped.
-        """
-        passed = monotonic - self._monotonic
-        drift = abs((wall - self._wall) - passed)
-        self._wall, self._monotonic = wall, monotonic
-        return drift > self._jump or passed > self._jump
+    return slept
 
 
 class ProcessHealth:
@@ -128,7 +125,7 @@ class ProcessHealth:
         self._ping = ping
         self._skills = skills
         self._runtime = runtime
-        self._sleep = SleepDetector(runtime.wall(), runtime.clock(), timeouts.jump)
+        self._slept = sleep_detector(runtime.wall(), runtime.clock(), timeouts.jump)
         self._backlog = backlog
         self._process = psutil.Process()
         self._process.cpu_percent(None)
@@ -139,14 +136,14 @@ class ProcessHealth:
         lag = self._lag.seconds()
         try:
             with self._process.oneshot():
-                return Vitals(lag, self._process.cpu_percent(None), self._process.memory_info().rss)
+                return lag, self._process.cpu_percent(None), self._process.memory_info().rss
         except psutil.Error:
-            return Vitals(lag)
+            return lag, 0.0, 0
 
     def tick(self) -> None:
         """Look once."""
         now = self._runtime.clock()
-        self.slept = self._sleep.slept(self._runtime.wall(), now)
+        self.slept = self._slept(self._runtime.wall(), now)
         lag = self._lag.read()
         self.crossed = self._lag.crossed
         # In sleep all loops stand still: that is not a handler's doing.

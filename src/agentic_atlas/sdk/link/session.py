@@ -5,9 +5,7 @@ business of `reconnector`.
 """
 
 from collections.abc import Callable
-from typing import Protocol
-
-import msgspec
+from typing import Protocol, TypeAlias
 
 from agentic_atlas.protocol.closing import CloseCode, encode_reason
 from agentic_atlas.protocol.codec import ProtocolError
@@ -66,12 +64,8 @@ class AgentSocket(Protocol):
         """Return the bytes that wait to be sent."""
 
 
-class Vitals(msgspec.Struct, frozen=True):
-    """How the process is: seconds by which the handlers' loop is late, percent of one core, and resident bytes."""
-
-    lag: float = 0.0
-    cpu: float = 0.0
-    memory: int = 0
+Vitals: TypeAlias = tuple[float, float, int]
+"""How the process is: seconds by which the handlers' loop is late, percent of one core, and resident bytes."""
 
 
 class Backlog:
@@ -188,7 +182,7 @@ class AgentSession(Receiver):
         clock: Callable[[], float],
         welcomed: Callable[[Welcome], None],
         backlog: Backlog | None = None,
-        vitals: Callable[[], Vitals] = Vitals,
+        vitals: Callable[[], Vitals] = lambda: (0.0, 0.0, 0),
         trace: Callable[[str, Message, int], None] | None = None,
     ) -> None:
         """Prepare.
@@ -285,13 +279,13 @@ class AgentSession(Receiver):
         """Send a beat, due or not."""
         if self._socket is None or self._beats is None:
             return
-        vitals = self._vitals()
+        lag, cpu, memory = self._vitals()
         beat = Beat(
             self._beats.next(self._clock()),
             self._ledger.attempts.running,
-            vitals.lag,
-            vitals.cpu,
-            vitals.memory,
+            lag,
+            cpu,
+            memory,
             len(self._ledger.results),
             self._ledger.results.oldest,
             self._ledger.attempts.in_hand(self._inbox.attempts()),

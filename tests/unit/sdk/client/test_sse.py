@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agentic_atlas.errors import PayloadTooLarge
-from agentic_atlas.sdk.client.sse import Parser, ServerEvent
+from agentic_atlas.sdk.client.sse import Parser
 
 STREAM = (
     b"\xef\xbb\xbf: hello\r\nid: 1\r\nevent: state\r\ndata: {\"a\":\r\ndata: 1}\r\n\r\n"
@@ -17,10 +17,10 @@ STREAM = (
     b"id: bad\0id\ndata\n\n"
 )  # fmt: skip
 EVENTS = [
-    ServerEvent(id="1", kind="state", data=b'{"a":\n1}'),
-    ServerEvent(id="1", kind="message", data=b"second"),
-    ServerEvent(id="3", kind="message", data=b"third"),
-    ServerEvent(id="3", kind="message", data=b""),
+    ("state", b'{"a":\n1}'),
+    ("message", b"second"),
+    ("message", b"third"),
+    ("message", b""),
 ]
 
 

@@ -11,7 +11,7 @@ from msgspec import Raw
 from agentic_atlas.protocol.messages import Beat, Caller, Hello, InstanceInfo, Limits, Message, Side, Task, Welcome
 from agentic_atlas.protocol.session import Session
 from agentic_atlas.sdk.ledger.ledger import Ledger
-from agentic_atlas.sdk.link.session import AgentSession, Backlog, Vitals
+from agentic_atlas.sdk.link.session import AgentSession, Backlog
 from agentic_atlas.sdk.link.settings import Timeouts
 from agentic_atlas.transport.receiver import Closed
 
@@ -149,7 +149,7 @@ class Agent:
             clock=clock or self.clock,
             welcomed=welcomed or self.welcomed.append,
             backlog=self.backlog,
-            vitals=lambda: Vitals(0.25, 12.5, 1_000),
+            vitals=lambda: (0.25, 12.5, 1_000),
         )
 
     def clock(self) -> float:
