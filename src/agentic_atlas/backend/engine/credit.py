@@ -14,6 +14,7 @@ Reservations belong to the instance: one that comes back meanwhile still has the
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import msgspec
 
@@ -22,11 +23,12 @@ from agentic_atlas.protocol.inside.messages import Credit, Departed, Heard, Inst
 from agentic_atlas.protocol.messages import RunningAttempt
 from agentic_atlas.protocol.tasks import Holdup
 
+T = TypeVar("T")
+
 
 class _Declared(msgspec.Struct, frozen=True):
     skills: dict[str, SkillRecord]
-    generation: int | None
-    """None while it is being registered."""
+    generation: int
 
 
 class Offers:
@@ -34,6 +36,8 @@ class Offers:
 
     def __init__(self) -> None:
         self._agents: dict[str, dict[str, _Declared]] = {}
+        self._coming: dict[str, dict[str, dict[str, SkillRecord]]] = {}
+        """What those declare that are being registered: it counts in place of what they declared before."""
         self._able: dict[str, dict[str, frozenset[str] | None]] = {}
         """What was found of them, until one comes or leaves."""
 
@@ -42,32 +46,39 @@ class Offers:
     ) -> None:
         """An instance registers with these skills; with a generation, it has."""
         self._able.pop(agent_id, None)
+        declared = {skill.name: skill for skill in skills}
+        if generation is None:
+            self._coming.setdefault(agent_id, {})[instance_id] = declared
+            return
+        _take(self._coming, agent_id, instance_id)
         instances = self._agents.setdefault(agent_id, {})
         instances.pop(instance_id, None)
-        instances[instance_id] = _Declared({skill.name: skill for skill in skills}, generation)
+        instances[instance_id] = _Declared(declared, generation)
 
-    def left(self, agent_id: str, instance_id: str, generation: int | None) -> bool:
+    def stays_out(self, agent_id: str, instance_id: str) -> None:
+        """The instance is not being registered any more: if it was not, what it declared before counts again."""
+        self._able.pop(agent_id, None)
+        _take(self._coming, agent_id, instance_id)
+
+    def left(self, agent_id: str, instance_id: str, generation: int) -> bool:
         """The instance's connection of this generation ended; True when that changed who is there."""
-        instances = self._agents.get(agent_id, {})
-        known = instances.get(instance_id)
+        known = self._agents.get(agent_id, {}).get(instance_id)
         if known is None or known.generation != generation:
             return False
         self._able.pop(agent_id, None)
-        del instances[instance_id]
-        if not instances:
-            del self._agents[agent_id]
-        return True
+        _take(self._agents, agent_id, instance_id)
+        return instance_id not in self._coming.get(agent_id, {})
 
     def offered(self, agent_id: str) -> list[SkillRecord]:
         """Return what the agent's connected instances offer; nothing when none is connected."""
         offered: dict[str, SkillRecord] = {}
-        for declared in self._agents.get(agent_id, {}).values():
-            offered |= declared.skills
+        for skills in self._declared(agent_id).values():
+            offered |= skills
         return sorted(offered.values(), key=lambda skill: skill.name)
 
     def able(self, agent_id: str, skill: str) -> frozenset[str] | None:
         """Return the instances that a task of this skill may go to; None when any will do, or none is known."""
-        if agent_id not in self._agents:
+        if agent_id not in self._agents and agent_id not in self._coming:
             return None
         known = self._able.setdefault(agent_id, {})
         if skill not in known:
@@ -80,11 +91,24 @@ class Offers:
         return {skill for skill, able in found.items() if able is None or instance_id in able}
 
     def _having(self, agent_id: str, skill: str) -> frozenset[str] | None:
-        instances = self._agents[agent_id]
-        having = {name: one.skills[skill] for name, one in instances.items() if skill in one.skills}
+        instances = self._declared(agent_id)
+        having = {name: skills[skill] for name, skills in instances.items() if skill in skills}
         current = next(reversed(having.values()), None)
         able = [name for name, had in having.items() if current and had.input_schema == current.input_schema]
         return None if len(able) == len(instances) else frozenset(able)
+
+    def _declared(self, agent_id: str) -> dict[str, dict[str, SkillRecord]]:
+        """Return what each instance declares, those that are being registered last."""
+        coming = self._coming.get(agent_id, {})
+        there = self._agents.get(agent_id, {})
+        return {name: one.skills for name, one in there.items() if name not in coming} | coming
+
+
+def _take(known: dict[str, dict[str, T]], agent_id: str, instance_id: str) -> None:
+    instances = known.get(agent_id, {})
+    instances.pop(instance_id, None)
+    if not instances:
+        known.pop(agent_id, None)
 
 
 MOST_REMEMBERED = 20_000

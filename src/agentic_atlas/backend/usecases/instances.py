@@ -67,7 +67,13 @@ async def admit(who: Principal, engine: Engine, said: Arrived) -> Admit:
         skills,
     )
     engine.access.came(instance, who)
-    return await _settle(engine, said, _ref(instance), agent=name, owner=who.user.name)
+    try:
+        return await _settle(engine, said, _ref(instance), agent=name, owner=who.user.name)
+    except BaseException:
+        # Nobody will say that it has left who was never told that it is there.
+        engine.access.left(instance.id, instance.generation)
+        engine.dispatcher.offers.left(instance.agent_id, instance.id, instance.generation)
+        raise
 
 
 async def _registered(engine: Engine, instance: Instance, description: str, skills: Sequence[SkillRecord]) -> Instance:
@@ -87,8 +93,7 @@ async def _registered(engine: Engine, instance: Instance, description: str, skil
         offers.came(agent_id, instance.id, skills, registered.generation)
         return registered
     finally:
-        # Not registered after all.
-        offers.left(agent_id, instance.id, None)
+        offers.stays_out(agent_id, instance.id)
 
 
 async def _register(engine: Engine, instance: Instance, description: str, digest: bytes) -> Instance:

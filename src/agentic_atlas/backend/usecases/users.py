@@ -50,6 +50,6 @@ async def update(who: Principal, engine: Engine, name: str, *, role: Role | None
         for agent in await engine.store.agents.find(owner_id=user.id, limit=10_000):
             if disabled:
                 engine.router.say(ShutOut(agent.id, "agent_disabled"))
-            else:
+            elif agent.disabled_at is None:
                 engine.router.say(Readmit(agent.id))
     return changed or user

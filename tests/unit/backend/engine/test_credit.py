@@ -47,9 +47,33 @@ def test_the_end_of_an_older_connection_takes_nothing_from_its_successor() -> No
     assert not offers.left("agt", "one", 1)
     offers.came("agt", "one", [skill("b")], 2)
     assert not offers.left("agt", "one", 1)
-    assert not offers.left("agt", "one", None)
+    offers.stays_out("agt", "one")
     assert names(offers) == ["b"]
     assert offers.left("agt", "one", 2)
+    assert names(offers) == []
+
+
+def test_who_is_not_registered_after_all_takes_nothing_from_the_connection_that_is_there() -> None:
+    offers = Offers()
+    offers.came("agt", "one", [skill("a")], 1)
+    offers.came("agt", "two", [skill("b")], 1)
+    offers.came("agt", "one", [skill("c")])
+    assert names(offers) == ["b", "c"], "it is stored so, if it is"
+    offers.stays_out("agt", "one")
+    assert names(offers) == ["a", "b"]
+    assert offers.able("agt", "a") == {"one"}
+    assert offers.left("agt", "one", 1)
+    assert offers.left("agt", "two", 1)
+    assert offers.able("agt", "a") is None, "nobody is known"
+
+
+def test_a_connection_that_ends_while_its_successor_comes_does_not_count_again() -> None:
+    offers = Offers()
+    offers.came("agt", "one", [skill("a")], 1)
+    offers.came("agt", "one", [skill("b")])
+    assert not offers.left("agt", "one", 1)
+    assert names(offers) == ["b"]
+    offers.stays_out("agt", "one")
     assert names(offers) == []
 
 

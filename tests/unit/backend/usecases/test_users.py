@@ -1,0 +1,95 @@
+"""Users are made and changed by administrators; who is disabled is out at once, with all their agents."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from agentic_atlas.backend.domain.records import Role
+from agentic_atlas.backend.usecases import keys, users
+from agentic_atlas.errors import Conflict, Forbidden, InvalidInput, NotFound, Unauthenticated
+from agentic_atlas.protocol.inside.messages import Readmit, ShutOut
+from tests.unit.backend.network import Network, settle
+
+
+async def test_users_are_made_once_each_and_listed_by_name() -> None:
+    network = Network()
+    root = await network.user("root", Role.ADMIN)
+    made = await users.create(root, network.application, "ada", Role.MEMBER)
+    assert await users.find(root, network.application, limit=9, after=None) == [made, root.user]
+    assert await users.find(root, network.application, limit=9, after="ada") == [root.user]
+    with pytest.raises(Conflict) as refused:
+        await users.create(root, network.application, "ada", Role.ADMIN)
+    assert refused.value.code == "user_exists"
+    with pytest.raises(InvalidInput):
+        await users.create(root, network.application, "Ada", Role.MEMBER)
+
+
+async def test_members_make_nobody_and_see_nobody() -> None:
+    network = Network()
+    ada = await network.user()
+    for ask in (
+        lambda: users.create(ada, network.application, "eve", Role.ADMIN),
+        lambda: users.find(ada, network.application, limit=9, after=None),
+        lambda: users.update(ada, network.application, "ada", role=Role.ADMIN, disabled=None),
+    ):
+        with pytest.raises(Forbidden):
+            await ask()
+    assert await users.whoami(ada, network.application) == "net_1"
+
+
+async def test_who_is_disabled_is_out_with_their_keys_their_agents_and_what_they_wait_for() -> None:
+    network = Network()
+    root, ada = await network.user("root", Role.ADMIN), await network.user()
+    agents = [await network.agent(ada, name) for name in ("hello", "other")]
+    await network.agent(root, "roots")
+    issued = await keys.create(ada, network.application)
+    who = await network.application.authenticate(issued.key)
+    task = (await network.submit(ada)).task
+    waiting = asyncio.create_task(network.engine.feed.until_ended(task.id, 60.0, who))
+    await settle()
+    changed = await users.update(root, network.application, "ada", role=None, disabled=True)
+    assert changed.disabled_at is not None
+    assert network.router.told == [ShutOut(one.id, "agent_disabled") for one in agents]
+    with pytest.raises(Unauthenticated):
+        await waiting
+    with pytest.raises(Unauthenticated):
+        await network.application.authenticate(issued.key)
+    network.router.told.clear()
+    changed = await users.update(root, network.application, "ada", role=None, disabled=False)
+    assert (changed.disabled_at, network.router.told) == (None, [Readmit(one.id) for one in agents])
+    assert (await network.application.authenticate(issued.key)).user == changed
+
+
+async def test_an_agent_that_is_disabled_itself_stays_out_when_its_owner_is_enabled_again() -> None:
+    network = Network()
+    root, ada = await network.user("root", Role.ADMIN), await network.user()
+    agent = await network.agent(ada)
+    await network.store.agents.update(agent.id, disabled_at=1.0)
+    await users.update(root, network.application, "ada", role=None, disabled=True)
+    network.router.told.clear()
+    await users.update(root, network.application, "ada", role=None, disabled=False)
+    assert network.router.all(Readmit) == []
+
+
+async def test_a_new_role_counts_from_the_next_request_on() -> None:
+    network = Network()
+    root, ada = await network.user("root", Role.ADMIN), await network.user()
+    issued = await keys.create(ada, network.application)
+    await network.application.authenticate(issued.key)
+    changed = await users.update(root, network.application, "ada", role=Role.ADMIN, disabled=None)
+    assert (changed.role, network.router.told) == (Role.ADMIN, [])
+    assert (await network.application.authenticate(issued.key)).user.role is Role.ADMIN
+
+
+async def test_nobody_shuts_themselves_out() -> None:
+    network = Network()
+    root = await network.user("root", Role.ADMIN)
+    for role, disabled in ((Role.MEMBER, None), (None, True)):
+        with pytest.raises(Conflict):
+            await users.update(root, network.application, "root", role=role, disabled=disabled)
+    assert (await users.update(root, network.application, "root", role=Role.ADMIN, disabled=False)).role is Role.ADMIN
+    with pytest.raises(NotFound) as refused:
+        await users.update(root, network.application, "n" * 100, role=None, disabled=None)
+    assert refused.value.code == "user_not_found"
