@@ -1,0 +1,45 @@
+"""Whoever owns the machine gets a key of the first administrator: on a new network, and when all others are lost."""
+
+from __future__ import annotations
+
+import pytest
+
+from agentic_atlas.backend.domain.records import Role
+from agentic_atlas.backend.usecases import machine
+from agentic_atlas.errors import InvalidInput, NotFound
+from tests.unit.backend.network import NOW, Network
+
+
+async def test_a_new_network_gets_its_first_administrator_once() -> None:
+    network = Network()
+    issued = await machine.bootstrap(network.engine, "root")
+    assert issued is not None
+    who = await network.application.authenticate(issued)
+    assert (who.user.name, who.user.role, who.scopes) == ("root", Role.ADMIN, ("*",))
+    assert await machine.bootstrap(network.engine, "root") is None
+    assert len(await network.store.users.keys_of(who.user.id)) == 1
+
+
+async def test_a_network_that_has_users_gets_no_administrator_by_a_start() -> None:
+    network = Network()
+    await network.user()
+    assert await machine.bootstrap(network.engine, "root") is None
+
+
+async def test_a_name_that_no_user_may_have_leaves_the_network_new() -> None:
+    network = Network()
+    with pytest.raises(InvalidInput):
+        await machine.bootstrap(network.engine, "Root!")
+    assert await machine.bootstrap(network.engine, "root") is not None
+
+
+async def test_another_key_is_of_an_administrator_who_may_still_act() -> None:
+    network = Network()
+    await network.user("aaa")
+    gone = await network.user("admin", Role.ADMIN)
+    await network.store.users.update(gone.user.id, disabled_at=NOW)
+    with pytest.raises(NotFound):
+        await machine.recover(network.engine)
+    boss = await network.user("boss", Role.ADMIN)
+    who = await network.application.authenticate(await machine.recover(network.engine))
+    assert (who.user, who.scopes, who.expires_at) == (boss.user, ("*",), None)

@@ -1,0 +1,70 @@
+"""How the network is, told to anybody: counts, no names, and no secrets."""
+
+from __future__ import annotations
+
+import pytest
+
+from agentic_atlas.auth import verify
+from agentic_atlas.auth.keys import load_jwks
+from agentic_atlas.backend.domain.invariants import Finding, Invariant
+from agentic_atlas.backend.usecases import system, tokens
+from agentic_atlas.errors import Unavailable
+from agentic_atlas.protocol.inside.messages import Heard
+from agentic_atlas.protocol.tasks import TaskState
+from tests.unit.backend.network import NOW, Network
+
+
+async def test_with_the_published_keys_a_token_is_verified_and_none_is_made() -> None:
+    network = Network()
+    published = await system.key_set(None, network.application)
+    (key,) = published["keys"]
+    assert "d" not in key, "that is the private half"
+    assert key["kid"] == network.engine.keys.active.kid
+    ada = await network.user()
+    await network.agent(ada)
+    made = await tokens.issue(ada, network.application, "hello")
+    assert verify(made.token, load_jwks(published), network="net_1", now=NOW).jti == made.id
+
+
+async def test_it_is_ready_while_the_store_answers(monkeypatch: pytest.MonkeyPatch) -> None:
+    network = Network()
+    await system.ready(None, network.application)
+
+    async def away() -> None:
+        raise Unavailable("the disk is away")
+
+    monkeypatch.setattr(network.store, "ready", away)
+    with pytest.raises(Unavailable):
+        await system.ready(None, network.application)
+
+
+async def test_the_figures_are_those_of_this_moment() -> None:
+    network = Network()
+    ada = await network.user()
+    agent = await network.agent(ada)
+    quiet = await system.figures(None, network.application)
+    assert (quiet.well, quiet.oldest_result, set(quiet.lasting.values())) == (True, 0.0, {0})
+    assert set(quiet.ever) == set(Invariant)
+    ref = network.comes(agent)
+    for _ in range(3):
+        await network.submit(ada)
+    network.clock.now = NOW + 20
+    network.hears(Heard(ref, oldest_result=12.0))
+    figures = await system.figures(None, network.application)
+    assert figures.open_tasks[TaskState.SUBMITTED] == 2
+    assert figures.open_tasks[TaskState.WORKING] == 1
+    assert figures.oldest_result == 12.0
+
+
+async def test_what_lasts_is_counted_and_the_network_is_not_well_then() -> None:
+    network = Network()
+    findings = network.engine.monitor.findings
+    stuck = Finding(Invariant.RUNNING_WITHOUT_LEASE, "tsk_1")
+    while not findings.look([stuck]):
+        assert (await system.figures(None, network.application)).well
+    figures = await system.figures(None, network.application)
+    assert not figures.well
+    assert figures.lasting[Invariant.RUNNING_WITHOUT_LEASE] == figures.ever[Invariant.RUNNING_WITHOUT_LEASE] == 1
+    findings.look([])
+    figures = await system.figures(None, network.application)
+    assert (figures.well, figures.ever[Invariant.RUNNING_WITHOUT_LEASE]) == (True, 1)
