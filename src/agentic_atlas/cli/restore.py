@@ -12,7 +12,7 @@ from agentic_atlas.cli.command.declared import Argument, Option
 from agentic_atlas.cli.options import Json
 
 if TYPE_CHECKING:
-    from agentic_atlas.compose.restore import Restored
+    from agentic_atlas.backend.archive.manifest import Manifest
 
 FOLLOWS = """\
 What was revoked after that is valid again: look through `atlas tokens list AGENT`, and revoke again.
@@ -49,25 +49,23 @@ def restore(
             done += size
             tell(f"restoring: {megabytes(done)} written")
 
-        restored = put_back(file, settings.data_dir, force=force, told=told)
+        manifest, aside = put_back(file, settings.data_dir, force=force, told=told)
     if as_json:
-        output.document(_facts(restored, settings.data_dir))
+        output.document(_facts(manifest, aside, settings.data_dir))
         return
-    manifest = restored.manifest
     made = times.clock().full(manifest.made_at)
     output.say(f"Restored network {manifest.network} as of {made} into {settings.data_dir}.")
-    if restored.aside is not None:
-        output.say(f"What was there is in {restored.aside}.")
+    if aside is not None:
+        output.say(f"What was there is in {aside}.")
     output.page(FOLLOWS, beside=True)
 
 
-def _facts(restored: Restored, folder: Path) -> dict[str, object]:
-    manifest = restored.manifest
+def _facts(manifest: Manifest, aside: Path | None, folder: Path) -> dict[str, object]:
     return {
         "data_dir": str(folder),
         "network": manifest.network,
         "made_at": manifest.made_at,
         "version": manifest.version,
         "schema": manifest.schema,
-        "set_aside": None if restored.aside is None else str(restored.aside),
+        "set_aside": None if aside is None else str(aside),
     }

@@ -50,7 +50,7 @@ Handler = Callable[[Request], Awaitable[Answered]]
 
 
 class _Connection(asyncio.Protocol):
-    """One accepted connection. `compose.unsent.Reader`.
+    """One accepted connection.
 
     Attributes:
         due: when it is cut off unless something happens before, by the loop's clock.
@@ -63,12 +63,11 @@ class _Connection(asyncio.Protocol):
     def __init__(self, server: "HttpServer") -> None:
         self.due = _NEVER
         self._server = server
-        self._parser = RequestParser(self)
+        self._parser = RequestParser(self._begins, self._goes_on, self._is_whole)
         self._address = ""
         self._known = False
-        self._asked: deque[tuple[Request, bool, bool]] = deque()
-        """Requests that are not answered yet, the first one being answered; whether it is the last, and whether it has
-        a body that comes when it is asked for."""
+        self._asked: deque[Request] = deque()
+        """Requests that are not answered yet, the first one being answered."""
         self._behind = 0
         self._last = False
         self._gone = False
@@ -90,7 +89,7 @@ class _Connection(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self.due = _NEVER
         self._server.crowd.leave(self._transport)
-        self._server.unsent.caught_up(self)
+        self._server.unsent.caught_up(self._transport)
         self._let_go()
         if self._streams:
             self._answering.cancel()
@@ -114,33 +113,13 @@ class _Connection(asyncio.Protocol):
 
     def pause_writing(self) -> None:
         self._room = self._loop.create_future()
-        self._server.unsent.falls_behind(self, self._loop.time())
+        self._server.unsent.falls_behind(self._transport, self._loop.time())
 
     def resume_writing(self) -> None:
         room, self._room = self._room, None
         if room is not None and not room.done():
             room.set_result(None)
-        self._server.unsent.caught_up(self)
-
-    def begins(self, request: Request, *, last: bool, expects: bool) -> None:
-        """See `http.parser.Hearer`, and the two below."""
-        self.due = self._loop.time() + BODY_WITHIN
-        request.received(self._address, RequestBody(self._wanted), None if self._known else self._introduced)
-        self._asked.append((request, last, expects))
-        self._body = request.body
-        if self._idle is not None and not self._idle.done():
-            self._idle.set_result(None)
-
-    def goes_on(self, piece: bytes) -> None:
-        _read_no_more(self._transport, self._body.feed(piece))
-
-    def is_whole(self) -> None:
-        self.due = _NEVER if self._asked else self._loop.time() + KEEP_ALIVE
-        self._body.end()
-
-    def unsent(self) -> int:
-        """Return the bytes that wait to be sent."""
-        return self._transport.get_write_buffer_size()
+        self._server.unsent.caught_up(self._transport)
 
     def abort(self) -> None:
         """Cut it off."""
@@ -160,12 +139,12 @@ class _Connection(asyncio.Protocol):
                     self._idle = self._loop.create_future()
                     await self._idle
                     continue
-                request, last, _ = self._asked[0]
+                request = self._asked[0]
                 answered, ends = await self._server.answer(request)
                 if self._room is not None:
                     await self._room
                 if not self._gone:
-                    await self._send(request, answered, last=last or ends or self._last)
+                    await self._send(request, answered, last=request.last or ends or self._last)
         except Exception as error:  # noqa: BLE001  # whatever it is, it ends this connection alone, and is in the log
             self._server.failed(request, error)
             self._transport.close()
@@ -216,11 +195,27 @@ class _Connection(asyncio.Protocol):
         if chunked:
             self._transport.write(b"0\r\n\r\n")
 
+    def _begins(self, request: Request) -> None:
+        """See `http.parser.RequestParser`, for the two below as well."""
+        self.due = self._loop.time() + BODY_WITHIN
+        request.received(self._address, RequestBody(self._wanted), None if self._known else self._introduced)
+        self._asked.append(request)
+        self._body = request.body
+        if self._idle is not None and not self._idle.done():
+            self._idle.set_result(None)
+
+    def _goes_on(self, piece: bytes) -> None:
+        _read_no_more(self._transport, self._body.feed(piece))
+
+    def _is_whole(self) -> None:
+        self.due = _NEVER if self._asked else self._loop.time() + KEEP_ALIVE
+        self._body.end()
+
     def _wanted(self) -> None:
         """The rest of the body is waited for."""
-        request, last, expects = self._asked[0]
-        if expects:
-            self._asked[0] = request, last, False
+        request = self._asked[0]
+        if request.expects:
+            request.expects = False
             self._transport.write(_CONTINUE)
         self._transport.resume_reading()
 
@@ -244,7 +239,7 @@ class _Connection(asyncio.Protocol):
     def _let_go(self) -> None:
         """Nobody reads an answer any more."""
         self._gone = True
-        for request, _, _ in self._asked:
+        for request in self._asked:
             request.body.cut()
         for waiting in (self._idle, self._room):
             if waiting is not None and not waiting.done():

@@ -5,7 +5,6 @@ import os
 import shutil
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import NamedTuple
 
 from agentic_atlas.auth import load_or_create_ring
 from agentic_atlas.backend.archive import placing
@@ -19,15 +18,7 @@ from agentic_atlas.errors import ConfigurationError, Unavailable
 from agentic_atlas.files import check_folder, make_folder
 
 
-class Restored(NamedTuple):
-    """What a restore did."""
-
-    manifest: Manifest
-    aside: Path | None
-    """Where the data that was there is now."""
-
-
-def restore(file: Path, folder: Path, *, force: bool, told: Told = lambda size: None) -> Restored:
+def restore(file: Path, folder: Path, *, force: bool, told: Told = lambda size: None) -> tuple[Manifest, Path | None]:
     """Put what is in a backup in place of the network in `folder`; all of it is checked before anything is moved.
 
     Killed at any moment, the folder holds what it held before, or what the backup holds; see `archive.placing`.
@@ -37,6 +28,9 @@ def restore(file: Path, folder: Path, *, force: bool, told: Told = lambda size: 
         folder: of the data.
         force: when a network is there, move it aside; without it that is an error.
         told: told of every piece that is written, in bytes.
+
+    Returns:
+        What the backup says of itself, and where the data that was there is now.
 
     Raises:
         ConfigurationError: the backup is damaged (`backup_damaged`) or a later version's (`backup_newer`), a server
@@ -57,7 +51,7 @@ def restore(file: Path, folder: Path, *, force: bool, told: Told = lambda size: 
             )
         _staged(file, folder, manifest, told)
         placing.decide(folder, datetime.fromtimestamp(wall(), UTC).strftime("%Y%m%dT%H%M%SZ"))
-        return Restored(manifest, placing.finish(folder))
+        return manifest, placing.finish(folder)
 
 
 def finish_restore(folder: Path) -> None:

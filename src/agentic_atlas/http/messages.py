@@ -111,10 +111,25 @@ class Request:
         version: of HTTP, for instance `1.1`.
         address: of the peer, without its port; empty when that is not known.
         body: what follows the head.
+        last: its connection ends with the answer.
+        expects: its body comes when it is asked for (100-continue).
         asker: id of the user who asks, once that is known; before, nothing.
     """
 
-    __slots__ = ("_introduced", "address", "asker", "authority", "body", "fields", "method", "path", "query", "version")
+    __slots__ = (
+        "_introduced",
+        "address",
+        "asker",
+        "authority",
+        "body",
+        "expects",
+        "fields",
+        "last",
+        "method",
+        "path",
+        "query",
+        "version",
+    )
 
     def __init__(
         self,
@@ -134,6 +149,8 @@ class Request:
         self.version = version
         self.address = ""
         self.body = RequestBody()
+        self.last = False
+        self.expects = False
         self.asker = ""
         self._introduced: Callable[[], None] | None = None
 

@@ -4,7 +4,8 @@ By itself it takes addresses and heads of any size, and stops at a request for a
 """
 
 import re
-from typing import Final, Protocol
+from collections.abc import Callable
+from typing import Final
 
 import httptools
 
@@ -20,20 +21,6 @@ _FRAMING: Final = ("content-length", "transfer-encoding")
 _PER_FIELD: Final = len(": \r\n")
 
 
-class Hearer(Protocol):
-    """Who is told what was read."""
-
-    def begins(self, request: Request, *, last: bool, expects: bool) -> None:
-        """The head of a request is whole. `last`: its connection ends with the answer; `expects`: its body comes when
-        it is asked for (100-continue)."""
-
-    def goes_on(self, piece: bytes) -> None:
-        """A piece of its body is here."""
-
-    def is_whole(self) -> None:
-        """All of it is here."""
-
-
 class RequestParser:
     """One connection's requests, one after the other.
 
@@ -42,10 +29,15 @@ class RequestParser:
         unfinished: bytes of a head, or of what follows a body, that have come and are no whole one yet.
     """
 
-    def __init__(self, hearer: Hearer) -> None:
+    def __init__(
+        self, begins: Callable[[Request], None], goes_on: Callable[[bytes], None], is_whole: Callable[[], None]
+    ) -> None:
+        """Take whom to tell that the head of a request is whole, that a piece of its body is here, and that all is."""
         self.in_head = True
         self.unfinished = 0
-        self._hearer = hearer
+        self._begins = begins
+        self._goes_on = goes_on
+        self._is_whole = is_whole
         self._advanced = False
         self._deaf = False
         self._url = b""
@@ -100,22 +92,20 @@ class RequestParser:
         request = Request(
             parser.get_method().decode("ascii"), path, query, self._fields, authority=authority, version=version
         )
-        self._hearer.begins(
-            request,
-            last=version == "1.0" or not parser.should_keep_alive(),
-            expects=(request.first("expect") or "").lower() == "100-continue",
-        )
+        request.last = version == "1.0" or not parser.should_keep_alive()
+        request.expects = (request.first("expect") or "").lower() == "100-continue"
+        self._begins(request)
 
     def on_body(self, body: bytes) -> None:
         """A piece of its body is there."""
         self._advanced = True
-        self._hearer.goes_on(body)
+        self._goes_on(body)
 
     def on_message_complete(self) -> None:
         """It is whole; one that asks for another protocol has a body all the same, which is not read yet."""
         if not self._parser.should_upgrade():
             self.in_head, self._advanced = True, True
-            self._hearer.is_whole()
+            self._is_whole()
 
     def _fed(self, data: bytes) -> bytes:
         """Feed the parser; return what comes after a head that asks for another protocol, which it stops at."""

@@ -46,10 +46,10 @@ def names(folder: Path) -> set[str]:
 
 
 def test_a_restored_network_is_the_one_that_was_backed_up(new: Path, backup: Backup, tmp_path: Path) -> None:
-    done = restore(Path(backup.path), tmp_path / "data", force=False)
+    manifest, aside = restore(Path(backup.path), tmp_path / "data", force=False)
     assert held(tmp_path / "data") == held(new)
     assert held(new).tasks == 300
-    assert (done.manifest.network, done.aside) == (held(new).network, None)
+    assert (manifest.network, aside) == (held(new).network, None)
     assert names(tmp_path / "data") == {"atlas.sqlite3", "atlas.sqlite3.lock", "keys"}
     assert {entry.stat().st_mode & 0o077 for entry in (tmp_path / "data").rglob("*")} == {0}
 
@@ -62,7 +62,7 @@ def test_what_is_there_is_not_replaced_without_force_and_not_deleted_with_it(
         restore(Path(backup.path), folder, force=False)
     assert refused.value.code == "data_exists"
     assert held(folder) == before
-    aside = restore(Path(backup.path), folder, force=True).aside
+    _, aside = restore(Path(backup.path), folder, force=True)
     assert aside is not None
     assert aside.parent == folder
     assert aside.name.startswith("before-restore-2")

@@ -1,14 +1,16 @@
 from __future__ import annotations
 
+import asyncio
+
 from agentic_atlas.compose.unsent import Unsent
 
 
-class Reader:
+class Reader(asyncio.Transport):
     def __init__(self, waiting: int) -> None:
         self.waiting = waiting
         self.cut = False
 
-    def unsent(self) -> int:
+    def get_write_buffer_size(self) -> int:
         return self.waiting
 
     def abort(self) -> None:

@@ -18,9 +18,9 @@ class Heard:
         self.bodies: list[bytes] = []
         self.whole = 0
 
-    def begins(self, request: Request, *, last: bool, expects: bool) -> None:
+    def begins(self, request: Request) -> None:
         self.requests.append(request)
-        self.marks.append((last, expects))
+        self.marks.append((request.last, request.expects))
         self.bodies.append(b"")
 
     def goes_on(self, piece: bytes) -> None:
@@ -32,7 +32,7 @@ class Heard:
 
 def read(*pieces: bytes) -> Heard:
     heard = Heard()
-    parser = RequestParser(heard)
+    parser = RequestParser(heard.begins, heard.goes_on, heard.is_whole)
     for piece in pieces:
         parser.feed(piece)
     return heard
