@@ -36,7 +36,7 @@ def test_the_first_start_makes_a_ring_and_the_second_finds_it(tmp_path: Path) ->
     assert first.active.created_at == NOW
     second = load_or_create_ring(tmp_path / "data" / "keys", NOW + 1000)
     assert second == first
-    assert verify(mint(first, CLAIMS), second, network=NETWORK, now=NOW) == CLAIMS
+    assert verify(mint(first, CLAIMS), second.verification, network=NETWORK, now=NOW) == CLAIMS
 
 
 def test_nobody_else_can_read_what_is_written(tmp_path: Path) -> None:

@@ -1,6 +1,6 @@
 """Routes for machines: keys, health, readiness. No credentials needed."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 import msgspec
@@ -19,14 +19,14 @@ routes = RouteGroup("system")
 class KeySet(msgspec.Struct):
     """A JWK set (RFC 7517)."""
 
-    keys: list[dict[str, Any]]
+    keys: Sequence[Mapping[str, Any]]
 
 
 @routes.at("GET", "/.well-known/jwks.json", answers=KeySet)
 async def keys(application: Application) -> Response:
     """The public keys that agent tokens are signed with (RFC 7517)."""
     fields = [("content-type", "application/json"), ("cache-control", "max-age=60")]
-    return Response(fields=fields, body=msgspec.json.encode(await system.key_set(None, application)))
+    return Response(fields=fields, body=msgspec.json.encode(KeySet(await system.key_set(None, application))))
 
 
 class Readiness(msgspec.Struct):

@@ -12,9 +12,7 @@ from agentic_atlas.auth.claims import AUDIENCE, MAX_ID, MAX_NAME, AgentClaims
 from agentic_atlas.auth.errors import (
     KeyFileRefused,
     KeyRefused,
-    SecretRefused,
     TokenRefused,
-    UnknownScope,
 )
 from agentic_atlas.auth.scopes import (
     AGENT_SCOPES,
@@ -30,12 +28,9 @@ if TYPE_CHECKING:
     from agentic_atlas.auth.keyfile import load_or_create_ring, ring_files, save_ring
     from agentic_atlas.auth.keys import (
         Jwk,
-        JwkSet,
         KeyRing,
-        KeySource,
         SigningKey,
         VerificationKey,
-        VerificationKeys,
         jwks,
         load_jwks,
     )
@@ -44,7 +39,7 @@ if TYPE_CHECKING:
 _HOME: Final = {
     "keyfile": ("load_or_create_ring", "ring_files", "save_ring"),
     "keys": (
-        "Jwk", "JwkSet", "KeyRing", "KeySource", "SigningKey", "VerificationKey", "VerificationKeys", "jwks",
+        "Jwk", "KeyRing", "SigningKey", "VerificationKey", "jwks",
         "load_jwks",
     ),
     "tokens": ("CLOCK_LEEWAY", "mint", "verify"),
@@ -62,18 +57,13 @@ __all__ = [
     "MAX_TOKEN_BYTES",
     "AgentClaims",
     "Jwk",
-    "JwkSet",
     "KeyFileRefused",
     "KeyRefused",
     "KeyRing",
-    "KeySource",
     "Scope",
-    "SecretRefused",
     "SigningKey",
     "TokenRefused",
-    "UnknownScope",
     "VerificationKey",
-    "VerificationKeys",
     "allows",
     "digest",
     "format_scopes",

@@ -10,8 +10,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from agentic_atlas.auth.errors import TokenRefused, UnknownScope
+from agentic_atlas.auth.errors import TokenRefused
 from agentic_atlas.auth.scopes import AGENT_SCOPES, Scope, format_scopes, parse_scopes
+from agentic_atlas.errors import InvalidInput
 
 AUDIENCE: Final = "atlas-router"
 """The only `aud`; a token for something else is refused at a router."""
@@ -152,6 +153,6 @@ def _scopes(scopes: tuple[Scope, ...]) -> None:
 def _read_scopes(value: object) -> tuple[Scope, ...]:
     try:
         return parse_scopes(_text("scope", value), AGENT_SCOPES)
-    except UnknownScope:
+    except InvalidInput:
         # `from None`: the text of the cause would show a claim.
         raise TokenRefused("the claim scope has a word that is no agent's scope", code="token_claims_invalid") from None

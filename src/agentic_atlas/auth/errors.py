@@ -3,11 +3,8 @@
 ```
 TokenRefused                  an agent token that is not accepted; HTTP 401, close codes 4101 and 4102
 ConfigurationError
-├── KeyRefused                a key, a ring or a key set that cannot be used
-│   └── KeyFileRefused        … because of its file; `fix` is what to do
-└── SecretRefused             a secret that cannot be made as asked
-InvalidInput
-└── UnknownScope              a word that is no scope here
+└── KeyRefused                a key, a ring or a key set that cannot be used
+    └── KeyFileRefused        … because of its file; `fix` is what to do
 ```
 
 A refusal's text holds nothing that the peer sent: not the token, nor its key id, nor one of its claims. It may
@@ -16,7 +13,7 @@ be shown and logged as it is.
 
 from pathlib import Path
 
-from agentic_atlas.errors import AtlasError, ConfigurationError, InvalidInput
+from agentic_atlas.errors import AtlasError, ConfigurationError
 
 _RENEW = "generate a new one with `atlas tokens create AGENT --env .env`"
 _REMEDIES = {
@@ -74,23 +71,3 @@ class KeyFileRefused(KeyRefused):
         super().__init__(f"{path} {reason}: {fix}")
         self.path = path
         self.fix = fix
-
-
-class SecretRefused(ConfigurationError):
-    """A secret that cannot be made: its prefix would not be recognised, or there is too little randomness."""
-
-    default_code = "secret_refused"
-
-
-class UnknownScope(InvalidInput):
-    """A word that is no scope where it was used.
-
-    Attributes:
-        word: the word, at most 64 characters of it.
-    """
-
-    default_code = "unknown_scope"
-
-    def __init__(self, word: str, known: tuple[str, ...]) -> None:
-        self.word = word[:64]
-        super().__init__(f"{self.word!r} is not a scope here: choose from {', '.join(known)}")

@@ -98,7 +98,7 @@ def _load(folder: Path) -> KeyRing:
 def _load_once(folder: Path) -> KeyRing:
     try:
         document = strict_json.loads_object(_read(folder / RING_FILE, _MAX_RING_BYTES))
-        by_kid = dict(load_jwks(document).by_kid)
+        by_kid = dict(load_jwks(document))
         active = by_kid.pop(str(document.get("active")))
         pem = _pem_path(folder, active.kid)
         signing = SigningKey.from_pem(_read(pem, MAX_PEM_BYTES), active.created_at)
@@ -116,7 +116,7 @@ def _load_once(folder: Path) -> KeyRing:
 
 
 def _ring_document(ring: KeyRing, now: float) -> bytes:
-    return json.dumps({"active": ring.active.kid, **jwks(ring, now)}, indent=1).encode("ascii")
+    return json.dumps({"active": ring.active.kid, "keys": jwks(ring, now)}, indent=1).encode("ascii")
 
 
 def _pem_path(folder: Path, kid: str) -> Path:

@@ -8,10 +8,10 @@ here the times of creation and retirement, are those of OpenID Federation 1.0.
 """
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Final, NotRequired, Protocol, TypedDict
+from typing import Final, NotRequired, TypedDict
 
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
@@ -34,7 +34,8 @@ _PUBLIC_BYTES: Final = 32
 
 
 class Jwk(TypedDict):
-    """One public key as RFC 8037 writes it. `iat` and `exp` are seconds since 1970; no `exp`: no end yet."""
+    """One public key as RFC 8037 writes it, of those in `/.well-known/jwks.json`. `iat` and `exp` are seconds since
+    1970; no `exp`: no end yet."""
 
     kty: str
     crv: str
@@ -44,12 +45,6 @@ class Jwk(TypedDict):
     x: str
     iat: int
     exp: NotRequired[int]
-
-
-class JwkSet(TypedDict):
-    """The document under `/.well-known/jwks.json`."""
-
-    keys: list[Jwk]
 
 
 def thumbprint(public: Ed25519PublicKey) -> str:
@@ -119,40 +114,6 @@ class SigningKey:
         return cls(private, created_at)
 
 
-class KeySource(Protocol):
-    """Where `tokens.verify` finds keys: a `KeyRing`, or `VerificationKeys` read from a JWK set."""
-
-    def public(self, kid: str, now: float) -> Ed25519PublicKey | None:
-        """Return the key of that id if it verifies at `now` (seconds since 1970); look nowhere but in memory."""
-
-
-@dataclass(frozen=True)
-class VerificationKeys:
-    """Public keys by their id: all that a router needs."""
-
-    by_kid: Mapping[str, VerificationKey]
-
-    @classmethod
-    def of(cls, keys: Iterable[VerificationKey]) -> "VerificationKeys":
-        """Gather keys.
-
-        Raises:
-            KeyRefused: the same key twice, or more than `MAX_KEYS`.
-        """
-        gathered = tuple(keys)
-        by_kid = {key.kid: key for key in gathered}
-        if len(by_kid) != len(gathered):
-            raise KeyRefused("the same key occurs twice")
-        if len(by_kid) > MAX_KEYS:
-            raise KeyRefused(f"there are more than {MAX_KEYS} keys")
-        return cls(by_kid)
-
-    def public(self, kid: str, now: float) -> Ed25519PublicKey | None:
-        """See `KeySource.public`."""
-        key = self.by_kid.get(kid)
-        return key.public if key is not None and key.usable(now) else None
-
-
 @dataclass(frozen=True)
 class KeyRing:
     """The key that signs, and those that signed before it and still verify.
@@ -167,19 +128,15 @@ class KeyRing:
     def __post_init__(self) -> None:
         if any(key.retire_at is None for key in self.retired):
             raise KeyRefused("a key that signs no more has no retire time")
-        VerificationKeys.of(self._all())
+        _by_kid(self._all())
 
     def _all(self) -> tuple[VerificationKey, ...]:
         return (self.active.verification(), *self.retired)
 
     @cached_property
-    def verification(self) -> VerificationKeys:
-        """Every key of the ring by its id, those past their retire time included."""
-        return VerificationKeys.of(self._all())
-
-    def public(self, kid: str, now: float) -> Ed25519PublicKey | None:
-        """See `KeySource.public`."""
-        return self.verification.public(kid, now)
+    def verification(self) -> Mapping[str, VerificationKey]:
+        """Every key of the ring by its id, those past their retire time included: all that a router needs."""
+        return _by_kid(self._all())
 
     def rotate(self, new: SigningKey, now: float, overlap: int) -> "KeyRing":
         """Return the ring in which `new` signs and the present key verifies for `overlap` more seconds.
@@ -194,9 +151,9 @@ class KeyRing:
         return replace(self, active=new, retired=tuple(k for k in (outgoing, *self.retired) if k.usable(now)))
 
 
-def jwks(ring: KeyRing, now: float) -> JwkSet:
-    """Return the public keys that verify at `now`, the signing one first (RFC 7517 section 5)."""
-    return {"keys": [_jwk(key) for key in ring.verification.by_kid.values() if key.usable(now)]}
+def jwks(ring: KeyRing, now: float) -> list[Jwk]:
+    """Return the keys of the JWK set of those that verify at `now`, the signing one first (RFC 7517 section 5)."""
+    return [_jwk(key) for key in ring.verification.values() if key.usable(now)]
 
 
 def _jwk(key: VerificationKey) -> Jwk:
@@ -214,8 +171,10 @@ def _jwk(key: VerificationKey) -> Jwk:
     return jwk
 
 
-def load_jwks(document: object) -> VerificationKeys:
-    """Read what `jwks` writes, as decoded JSON; keys of other kinds are passed over (RFC 7517 section 5).
+def load_jwks(document: object) -> Mapping[str, VerificationKey]:
+    """Read a JWK set of what `jwks` writes, as decoded JSON; return the keys by their ids.
+
+    Keys of other kinds are passed over (RFC 7517 section 5).
 
     Raises:
         KeyRefused: not a JWK set, no Ed25519 key in it, more than `MAX_KEYS` of them, or a key that is not what its
@@ -227,7 +186,21 @@ def load_jwks(document: object) -> VerificationKeys:
     ours = [entry for entry in entries if isinstance(entry, dict) and entry.get("crv") == "Ed25519"]
     if not ours:
         raise KeyRefused("this JWK set has no Ed25519 key")
-    return VerificationKeys.of(_load_jwk(entry) for entry in ours)
+    return _by_kid([_load_jwk(entry) for entry in ours])
+
+
+def _by_kid(keys: Sequence[VerificationKey]) -> Mapping[str, VerificationKey]:
+    """Return keys by their ids.
+
+    Raises:
+        KeyRefused: the same key twice, or more than `MAX_KEYS`.
+    """
+    by_kid = {key.kid: key for key in keys}
+    if len(by_kid) != len(keys):
+        raise KeyRefused("the same key occurs twice")
+    if len(by_kid) > MAX_KEYS:
+        raise KeyRefused(f"there are more than {MAX_KEYS} keys")
+    return by_kid
 
 
 def _load_jwk(entry: Mapping[object, object]) -> VerificationKey:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from enum import StrEnum
 from typing import Final
 
-from agentic_atlas.auth.errors import UnknownScope
+from agentic_atlas.errors import InvalidInput
 
 
 class Scope(StrEnum):
@@ -58,12 +58,14 @@ def parse_scopes(text: str, known: tuple[Scope, ...]) -> tuple[Scope, ...]:
     `known` is `AGENT_SCOPES` or `API_KEY_SCOPES`.
 
     Raises:
-        UnknownScope: a word is not in `known`.
+        InvalidInput: a word is not in `known` (`unknown_scope`); at most 64 characters of it are in the message.
     """
     by_word = {scope.value: scope for scope in known}
     unknown = next((word for word in text.split() if word not in by_word), None)
     if unknown is not None:
-        raise UnknownScope(unknown, tuple(by_word))
+        raise InvalidInput(
+            f"{unknown[:64]!r} is not a scope here: choose from {', '.join(by_word)}", code="unknown_scope"
+        )
     return tuple(dict.fromkeys(by_word[word] for word in text.split()))
 
 

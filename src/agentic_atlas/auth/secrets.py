@@ -11,7 +11,8 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from agentic_atlas.auth import base64url
-from agentic_atlas.auth.errors import SecretRefused, TokenRefused
+from agentic_atlas.auth.errors import TokenRefused
+from agentic_atlas.errors import ConfigurationError
 
 SECRET_BYTES: Final = 32
 """Random bytes of an API key, or of a code that only programs say."""
@@ -40,14 +41,16 @@ def new_secret(prefix: str, entropy: Callable[[int], bytes]) -> str:
     source, in production `secrets.token_bytes`.
 
     Raises:
-        SecretRefused: `prefix` is of another form, so `redact` would not know the secret, or `entropy` gave another
-            number of bytes than was asked for.
+        ConfigurationError: `prefix` is of another form, so `redact` would not know the secret, or `entropy` gave
+            another number of bytes than was asked for (`secret_refused`).
     """
     if _PREFIX.fullmatch(prefix) is None:
-        raise SecretRefused(f"the prefix of a secret is {PREFIX} or {PREFIX}<kind>_")
+        raise ConfigurationError(f"the prefix of a secret is {PREFIX} or {PREFIX}<kind>_", code="secret_refused")
     random = entropy(SECRET_BYTES)
     if len(random) != SECRET_BYTES:
-        raise SecretRefused(f"the source of randomness gave {len(random)} bytes instead of {SECRET_BYTES}")
+        raise ConfigurationError(
+            f"the source of randomness gave {len(random)} bytes instead of {SECRET_BYTES}", code="secret_refused"
+        )
     return prefix + base64url.encode(random)
 
 

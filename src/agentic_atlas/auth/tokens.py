@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from agentic_atlas.auth import base64url, strict_json
 from agentic_atlas.auth.claims import AgentClaims, claims_of, payload_of
 from agentic_atlas.auth.errors import TokenRefused, span
-from agentic_atlas.auth.keys import KeyRing, KeySource
+from agentic_atlas.auth.keys import KeyRing, VerificationKey
 from agentic_atlas.auth.secrets import MAX_TOKEN_BYTES
 
 CLOCK_LEEWAY: Final = 60
@@ -36,8 +36,10 @@ def mint(ring: KeyRing, claims: AgentClaims) -> str:
     return _JWS.encode(payload, ring.active.private, algorithm=ALGORITHM, headers=headers)
 
 
-def verify(token: str | bytes, keys: KeySource, *, network: str, now: float) -> AgentClaims:
+def verify(token: str | bytes, keys: Mapping[str, VerificationKey], *, network: str, now: float) -> AgentClaims:
     """Return what a token says if every check holds; `now` is in seconds since 1970.
+
+    `keys` are by their ids: `KeyRing.verification`, or what `load_jwks` reads.
 
     Whether it has been revoked, and whether its agent may connect, is not in the token: ask the backend.
 
@@ -74,7 +76,7 @@ def _header(text: str) -> Mapping[str, object]:
     return header
 
 
-def _key(header: Mapping[str, object], keys: KeySource, now: float) -> Ed25519PublicKey:
+def _key(header: Mapping[str, object], keys: Mapping[str, VerificationKey], now: float) -> Ed25519PublicKey:
     if header.get("alg") != ALGORITHM:
         raise TokenRefused(f"the token is not signed with {ALGORITHM}", code="token_wrong_algorithm")
     if header.get("typ") != TOKEN_TYPE:
@@ -82,13 +84,13 @@ def _key(header: Mapping[str, object], keys: KeySource, now: float) -> Ed25519Pu
     kid = header.get("kid")
     if not isinstance(kid, str):
         raise TokenRefused("the token's header names no key", code="token_malformed")
-    key = keys.public(kid, now)
-    if key is None:
+    key = keys.get(kid)
+    if key is None or not key.usable(now):
         raise TokenRefused(
             "the token is signed with a key that this network does not know, or that has been retired",
             code="token_unknown_key",
         )
-    return key
+    return key.public
 
 
 def _signed_payload(text: str, key: Ed25519PublicKey) -> Mapping[str, object]:

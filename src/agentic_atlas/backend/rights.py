@@ -221,7 +221,7 @@ def to_give(who: Principal, asked: Sequence[str] | None) -> tuple[str, ...]:
     """Return what a key is good for that somebody makes: what they ask for, else all that their own is good for.
 
     Raises:
-        UnknownScope: a word is none of `API_KEY_SCOPES`.
+        InvalidInput: a word is none of `API_KEY_SCOPES` (`unknown_scope`).
         Forbidden: their own is not good for it (`insufficient_scope`).
     """
     if asked is None:

@@ -159,7 +159,7 @@ async def _alive(
 def _identify(ring: KeyRing, network_id: str) -> Callable[[Sequence[str]], Identity]:
     def identify(headers: Sequence[str]) -> Identity:
         now = wall()
-        claims = verify(read_bearer(headers), ring, network=network_id, now=now)
+        claims = verify(read_bearer(headers), ring.verification, network=network_id, now=now)
         if not allows(claims.scopes, Scope.AGENT_CONNECT):
             raise insufficient(Scope.AGENT_CONNECT)
         return Identity(claims.jti, claims.agent_id, float(claims.exp), now)

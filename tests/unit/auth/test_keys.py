@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.serialization import (
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agentic_atlas.auth import KeyRefused, KeyRing, SigningKey, VerificationKeys, base64url, jwks, load_jwks
+from agentic_atlas.auth import KeyRefused, KeyRing, SigningKey, base64url, jwks, load_jwks
 from agentic_atlas.auth.keys import MAX_KEYS, Jwk, thumbprint
 from tests.unit.auth.forge import KEY, NOW, OTHER_KEY, RING
 
@@ -24,7 +24,7 @@ def key_number(number: int) -> SigningKey:
 
 def published(**changes: object) -> dict[str, object]:
     """A key set of one key, some of its members changed; a member changed to `...` is left out."""
-    (jwk,) = jwks(RING, NOW)["keys"]
+    (jwk,) = jwks(RING, NOW)
     return {"keys": [{name: value for name, value in {**jwk, **changes}.items() if value is not ...}]}
 
 
@@ -69,9 +69,8 @@ def test_a_pem_that_is_no_plain_ed25519_key_is_refused(pem: bytes) -> None:
 
 
 def test_a_ring_knows_only_its_own_keys() -> None:
-    assert RING.public(KEY.kid, NOW) == KEY.private.public_key()
-    assert RING.public(OTHER_KEY.kid, NOW) is None
-    assert RING.public("", NOW) is None
+    assert RING.verification[KEY.kid].public == KEY.private.public_key()
+    assert list(RING.verification) == [KEY.kid]
 
 
 def test_rotation_leaves_the_old_ring_as_it_was() -> None:
@@ -83,9 +82,9 @@ def test_rotation_leaves_the_old_ring_as_it_was() -> None:
 
 def test_a_retired_key_verifies_only_until_its_retire_time() -> None:
     rotated = RING.rotate(OTHER_KEY, NOW + 0.9, overlap=10)
-    assert rotated.public(KEY.kid, NOW + 9.999) is not None
-    assert rotated.public(KEY.kid, NOW + 10) is None
-    assert rotated.public(OTHER_KEY.kid, NOW + 10**9) is not None
+    assert rotated.verification[KEY.kid].usable(NOW + 9.999)
+    assert not rotated.verification[KEY.kid].usable(NOW + 10)
+    assert rotated.verification[OTHER_KEY.kid].usable(NOW + 10**9)
 
 
 def test_rotation_without_overlap_forgets_the_old_key_at_once() -> None:
@@ -99,7 +98,7 @@ def test_keys_whose_time_is_over_leave_the_ring_at_the_next_rotation() -> None:
 
 def test_a_later_rotation_does_not_lengthen_the_life_of_an_older_key() -> None:
     ring = RING.rotate(key_number(1), NOW, overlap=10).rotate(key_number(2), NOW + 5, overlap=1000)
-    assert ring.public(KEY.kid, NOW + 10) is None
+    assert not ring.verification[KEY.kid].usable(NOW + 10)
 
 
 def test_rotating_to_a_key_that_was_there_before_is_refused() -> None:
@@ -125,43 +124,41 @@ def test_a_ring_is_bounded() -> None:
 
 
 def test_the_published_document_has_the_members_of_rfc_8037_and_nothing_private() -> None:
-    assert jwks(RING, NOW) == {
-        "keys": [
-            {
-                "kty": "OKP",
-                "crv": "Ed25519",
-                "alg": "EdDSA",
-                "use": "sig",
-                "kid": KEY.kid,
-                "x": base64url.encode(KEY.private.public_key().public_bytes_raw()),
-                "iat": KEY.created_at,
-            }
-        ]
-    }
+    assert jwks(RING, NOW) == [
+        {
+            "kty": "OKP",
+            "crv": "Ed25519",
+            "alg": "EdDSA",
+            "use": "sig",
+            "kid": KEY.kid,
+            "x": base64url.encode(KEY.private.public_key().public_bytes_raw()),
+            "iat": KEY.created_at,
+        }
+    ]
     assert "d" not in Jwk.__annotations__
 
 
 def test_a_key_is_published_until_it_retires() -> None:
     rotated = RING.rotate(OTHER_KEY, NOW, overlap=10)
-    assert [key["kid"] for key in jwks(rotated, NOW + 9)["keys"]] == [OTHER_KEY.kid, KEY.kid]
-    assert [key["kid"] for key in jwks(rotated, NOW + 10)["keys"]] == [OTHER_KEY.kid]
+    assert [key["kid"] for key in jwks(rotated, NOW + 9)] == [OTHER_KEY.kid, KEY.kid]
+    assert [key["kid"] for key in jwks(rotated, NOW + 10)] == [OTHER_KEY.kid]
 
 
 def test_a_key_set_survives_publication() -> None:
     rotated = RING.rotate(OTHER_KEY, NOW, overlap=10)
-    assert load_jwks(json.loads(json.dumps(jwks(rotated, NOW)))) == rotated.verification
+    assert load_jwks(json.loads(json.dumps({"keys": jwks(rotated, NOW)}))) == rotated.verification
 
 
 def test_a_key_set_read_long_ago_still_ends_a_retired_key() -> None:
-    keys = load_jwks(jwks(RING.rotate(OTHER_KEY, NOW, overlap=10), NOW))
-    assert keys.public(KEY.kid, NOW + 9) is not None
-    assert keys.public(KEY.kid, NOW + 10) is None
+    keys = load_jwks({"keys": jwks(RING.rotate(OTHER_KEY, NOW, overlap=10), NOW)})
+    assert keys[KEY.kid].usable(NOW + 9)
+    assert not keys[KEY.kid].usable(NOW + 10)
 
 
 def test_keys_of_other_kinds_are_passed_over() -> None:
     document = published()
     document["keys"] = [{"kty": "RSA", "n": "x"}, "nonsense", *document["keys"], {"kty": "OKP", "crv": "X25519"}]
-    assert list(load_jwks(document).by_kid) == [KEY.kid]
+    assert list(load_jwks(document)) == [KEY.kid]
 
 
 @pytest.mark.parametrize(
@@ -218,7 +215,7 @@ def test_no_document_breaks_the_reading(document: object) -> None:
         keys = load_jwks(document)
     except KeyRefused:
         return
-    assert isinstance(keys, VerificationKeys)
+    assert isinstance(keys, dict)
 
 
 def test_a_key_with_another_retire_time_is_another_value() -> None:

@@ -2,7 +2,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agentic_atlas.auth import AGENT_SCOPES, API_KEY_SCOPES, Scope, UnknownScope, allows, format_scopes, parse_scopes
+from agentic_atlas.auth import AGENT_SCOPES, API_KEY_SCOPES, Scope, allows, format_scopes, parse_scopes
+from agentic_atlas.errors import InvalidInput
 
 
 def test_every_scope_is_an_agents_or_an_api_keys_and_never_both() -> None:
@@ -63,7 +64,15 @@ def test_a_repeated_word_is_held_once() -> None:
     ("text", "known"), [("*", AGENT_SCOPES), ("agent:call", API_KEY_SCOPES), ("tasks:read x", API_KEY_SCOPES)]
 )
 def test_a_word_of_the_other_kind_or_of_none_is_refused(text: str, known: tuple[Scope, ...]) -> None:
-    with pytest.raises(UnknownScope) as caught:
+    with pytest.raises(InvalidInput) as caught:
         parse_scopes(text, known)
-    assert caught.value.word == text.split()[-1]
+    assert caught.value.code == "unknown_scope"
+    assert repr(text.split()[-1]) in str(caught.value)
     assert known[0] in str(caught.value)
+
+
+def test_an_unknown_word_is_named_but_not_at_any_length() -> None:
+    with pytest.raises(InvalidInput) as caught:
+        parse_scopes("x" * 1000, AGENT_SCOPES)
+    assert "x" * 64 in str(caught.value)
+    assert "x" * 65 not in str(caught.value)

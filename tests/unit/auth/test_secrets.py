@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agentic_atlas.auth import SecretRefused, digest, mint, new_secret, redact
+from agentic_atlas.auth import digest, mint, new_secret, redact
+from agentic_atlas.errors import ConfigurationError
 from tests.unit.auth.forge import CLAIMS, RING
 
 SECRET = new_secret("atlas_", lambda size: hashlib.sha512(b"seed").digest()[:size])
@@ -22,13 +23,13 @@ def test_a_secret_is_its_prefix_and_256_bits() -> None:
 
 @pytest.mark.parametrize("size", [0, 31, 33])
 def test_a_source_that_gives_another_amount_is_refused(size: int) -> None:
-    with pytest.raises(SecretRefused):
+    with pytest.raises(ConfigurationError):
         new_secret("atlas_", lambda _: bytes(size))
 
 
 @pytest.mark.parametrize("prefix", ["", "key_", "atlas", "atlas_key", "atlas_KEY_", "atlas_a_b_", "atlas_\n"])
 def test_a_prefix_that_logs_would_not_hide_is_refused(prefix: str) -> None:
-    with pytest.raises(SecretRefused):
+    with pytest.raises(ConfigurationError):
         new_secret(prefix, secrets.token_bytes)
 
 

@@ -34,7 +34,7 @@ GROUP_ORDER = 2**252 + 27742317777372353535851937790883648493  # of Ed25519, RFC
 
 def refusal(token: str | bytes, now: float = NOW, network: str = NETWORK) -> str:
     with pytest.raises(TokenRefused) as caught:
-        verify(token, RING, network=network, now=now)
+        verify(token, RING.verification, network=network, now=now)
     return caught.value.code
 
 
@@ -47,20 +47,20 @@ def signed_with_hmac(secret: bytes, alg: str = "HS256") -> str:
 
 
 def test_a_minted_token_verifies_to_the_same_claims() -> None:
-    assert verify(mint(RING, CLAIMS), RING, network=NETWORK, now=NOW) == CLAIMS
+    assert verify(mint(RING, CLAIMS), RING.verification, network=NETWORK, now=NOW) == CLAIMS
 
 
 def test_a_token_verifies_as_bytes_too() -> None:
-    assert verify(mint(RING, CLAIMS).encode(), RING, network=NETWORK, now=NOW) == CLAIMS
+    assert verify(mint(RING, CLAIMS).encode(), RING.verification, network=NETWORK, now=NOW) == CLAIMS
 
 
 def test_the_forger_of_these_tests_writes_tokens_that_are_accepted() -> None:
-    assert verify(forged(), RING, network=NETWORK, now=NOW) == CLAIMS
+    assert verify(forged(), RING.verification, network=NETWORK, now=NOW) == CLAIMS
 
 
 def test_a_claim_from_a_newer_backend_is_ignored() -> None:
     token = forged(payload={**PAYLOAD, "lineage": {"root": ["tok-0"]}})
-    assert verify(token, RING, network=NETWORK, now=NOW) == CLAIMS
+    assert verify(token, RING.verification, network=NETWORK, now=NOW) == CLAIMS
 
 
 def test_the_largest_claims_make_a_token_within_the_limit() -> None:
@@ -76,7 +76,7 @@ def test_the_largest_claims_make_a_token_within_the_limit() -> None:
     )
     token = mint(RING, longest)
     assert len(token) <= auth.MAX_TOKEN_BYTES
-    assert verify(token, RING, network=longest.network, now=NOW) == longest
+    assert verify(token, RING.verification, network=longest.network, now=NOW) == longest
 
 
 IDS = st.text(string.ascii_letters + string.digits + "._~-", min_size=1, max_size=auth.MAX_ID)
@@ -98,7 +98,7 @@ NAMES = st.text(st.characters(exclude_categories=("Cc", "Cs", "Zl", "Zp")), min_
     )
 )
 def test_any_claims_survive_minting_and_verifying(claims: AgentClaims) -> None:
-    assert verify(mint(RING, claims), RING, network=claims.network, now=NOW) == claims
+    assert verify(mint(RING, claims), RING.verification, network=claims.network, now=NOW) == claims
 
 
 # Algorithms and signatures
@@ -378,14 +378,14 @@ def test_a_token_for_another_audience_is_refused(audience: str) -> None:
 
 def test_expiry_has_no_leeway() -> None:
     token = forged(payload={**PAYLOAD, "exp": NOW})
-    assert verify(token, RING, network=NETWORK, now=NOW - 0.001).exp == NOW
+    assert verify(token, RING.verification, network=NETWORK, now=NOW - 0.001).exp == NOW
     assert refusal(token, now=NOW) == "token_expired"
     assert refusal(token, now=NOW + 1) == "token_expired"
 
 
 @pytest.mark.parametrize("claim", ["nbf", "iat"])
 def test_the_beginning_has_a_leeway_of_a_minute(claim: str) -> None:
-    assert verify(forged(payload={**PAYLOAD, claim: NOW + 60}), RING, network=NETWORK, now=NOW)
+    assert verify(forged(payload={**PAYLOAD, claim: NOW + 60}), RING.verification, network=NETWORK, now=NOW)
     assert refusal(forged(payload={**PAYLOAD, claim: NOW + 61})) == "token_not_yet_valid"
     assert refusal(forged(payload={**PAYLOAD, claim: NOW + 120})) == "token_not_yet_valid"
 
@@ -404,15 +404,15 @@ def test_after_a_rotation_both_keys_verify_until_the_older_retires() -> None:
     after = mint(rotated, CLAIMS)
     assert before != after
     for token in (before, after):
-        assert verify(token, rotated, network=NETWORK, now=NOW + 99) == CLAIMS
-    assert verify(after, rotated, network=NETWORK, now=NOW + 100) == CLAIMS
+        assert verify(token, rotated.verification, network=NETWORK, now=NOW + 99) == CLAIMS
+    assert verify(after, rotated.verification, network=NETWORK, now=NOW + 100) == CLAIMS
     with pytest.raises(auth.TokenRefused, match="does not know"):
-        verify(before, rotated, network=NETWORK, now=NOW + 100)
+        verify(before, rotated.verification, network=NETWORK, now=NOW + 100)
 
 
 def test_a_router_verifies_from_the_published_keys_alone() -> None:
     rotated = RING.rotate(OTHER_KEY, NOW, overlap=100)
-    published = json.loads(json.dumps(auth.jwks(rotated, NOW)))
+    published = json.loads(json.dumps({"keys": auth.jwks(rotated, NOW)}))
     keys = auth.load_jwks(published)
     assert verify(mint(RING, CLAIMS), keys, network=NETWORK, now=NOW) == CLAIMS
     assert verify(mint(rotated, CLAIMS), keys, network=NETWORK, now=NOW) == CLAIMS
@@ -422,7 +422,7 @@ def test_a_router_verifies_from_the_published_keys_alone() -> None:
 
 def test_a_key_of_another_network_is_unknown() -> None:
     with pytest.raises(auth.TokenRefused, match="does not know"):
-        verify(mint(KeyRing(OTHER_KEY), CLAIMS), RING, network=NETWORK, now=NOW)
+        verify(mint(KeyRing(OTHER_KEY), CLAIMS), RING.verification, network=NETWORK, now=NOW)
 
 
 # Whatever comes
@@ -449,7 +449,7 @@ JSON = st.recursive(
 def test_any_signed_json_is_verified_or_refused(part: str, changes: dict[str, object]) -> None:
     token = forged(header={**HEADER, **changes}) if part == "header" else forged(payload={**PAYLOAD, **changes})
     try:
-        claims = verify(token, RING, network=NETWORK, now=NOW)
+        claims = verify(token, RING.verification, network=NETWORK, now=NOW)
     except TokenRefused as refused:
         assert token not in str(refused)
     else:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import msgspec
 
-from agentic_atlas.auth import JwkSet, jwks
+from agentic_atlas.auth import Jwk, jwks
 from agentic_atlas.backend.domain.invariants import Invariant
 from agentic_atlas.backend.engine.engine import Engine
 from agentic_atlas.backend.rights import Principal
@@ -27,7 +27,7 @@ class Figures(msgspec.Struct, frozen=True):
 
 
 @use_case
-async def key_set(who: Principal | None, engine: Engine) -> JwkSet:
+async def key_set(who: Principal | None, engine: Engine) -> list[Jwk]:
     """Return the public keys that agent tokens are signed with (RFC 7517)."""
     return jwks(engine.keys, engine.clock())
 
