@@ -186,7 +186,7 @@ class HeldBackend:
 
     def __init__(self, router: Router, clock: Callable[[], float], log: FaultLog) -> None:
         self.router = router
-        router.join(self)
+        router.join(self.say)
         self.tasks: dict[str, Record] = {}
         self.revoked: set[str] = set()
         self.departures: list[InstanceRef] = []

@@ -114,7 +114,7 @@ async def _joined(
     )
     engine = await build(settings, log, store, router, ring, ids, checker)
     door = RouterDoor(engine, log)
-    router.join(door)
+    router.join(door.say)
     await engine.take_up()
     return engine, door, router
 

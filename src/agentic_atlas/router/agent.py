@@ -193,13 +193,13 @@ class RegisteredAgent:
         self.changed = False
         if congested != self.congested:
             self.congested = congested
-            self._context.backend.say(Congested(self.instance, congested))
+            self._context.tell(Congested(self.instance, congested))
         self._granted = max(self._granted, self._received + self._slots - len(self.deliveries))
         holdup = self.readiness.holdup or (Holdup.BEHIND if congested else None)
         said = self._said
         if said is None or (said.granted, said.holdup) != (self._granted, holdup):
             self._said = Credit(self.instance, self._slots, self._granted, holdup)
-            self._context.backend.say(self._said)
+            self._context.tell(self._said)
 
     def _event(self, event: Event, data: bytes, now: float) -> None:
         most = self._context.limits.event_bytes
@@ -235,7 +235,7 @@ class RegisteredAgent:
             self.readiness.lag, self.changed = beat.lag, True
         if beat.attempts is not None:
             self.deliveries.named(beat.attempts)
-        self._context.backend.say(Heard(self.instance, beat.oldest, self.deliveries.unheard))
+        self._context.tell(Heard(self.instance, beat.oldest, self.deliveries.unheard))
         self._end.send(Beat(beat.n))
 
     def _call(self, call: Call) -> None:
@@ -248,7 +248,7 @@ class RegisteredAgent:
             self._end.send(_failed(call, "payload_too_large", f"the input has more than {limits.payload_bytes} bytes"))
         else:
             self._calls[call.id] = None
-            self._context.backend.say(Called(self.instance, call))
+            self._context.tell(Called(self.instance, call))
 
 
 class Deliveries:
@@ -389,7 +389,7 @@ class Reports:
         context.receipts[number] = self._settle
         self._waiting[number] = (report, now)
         self.full = len(self._waiting) >= context.limits.unacknowledged
-        context.backend.say(Reported(number, instance, report))
+        context.tell(Reported(number, instance, report))
 
     def oldest(self) -> float | None:
         """Return when the report was made that has waited longest."""

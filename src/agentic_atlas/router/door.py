@@ -12,7 +12,17 @@ from agentic_atlas.protocol.codec import ProtocolError
 from agentic_atlas.protocol.messages import HELLO_BYTES
 from agentic_atlas.protocol.session import hello_too_big
 from agentic_atlas.protocol.versions import SUBPROTOCOL
-from agentic_atlas.router.handshake import HEALTH, Verify, broken, check_sender, identify, refusal, too_crowded, upgrade
+from agentic_atlas.router.handshake import (
+    HEALTH,
+    Verify,
+    answer,
+    broken,
+    check_sender,
+    identify,
+    refusal,
+    too_crowded,
+    upgrade,
+)
 from agentic_atlas.router.router import Router
 from agentic_atlas.transport.head import Head, HttpAnswer
 from agentic_atlas.transport.limiter import ConnectionLimiter
@@ -55,7 +65,7 @@ class AgentDoor:
             self._log.error("handshake_failed", address=address, exc_info=error)
             refused = broken()
         self._log.info("handshake_refused", code=refused.code, address=address)
-        return refused.answer()
+        return answer(refused)
 
     def too_much(self) -> ProtocolError:
         """See `transport.server.Door`."""

@@ -10,7 +10,7 @@ from agentic_atlas.auth.hosts import Hosts
 from agentic_atlas.errors import AtlasError, Busy, Forbidden, InvalidInput, Unavailable
 from agentic_atlas.protocol.inside.messages import Identity
 from agentic_atlas.protocol.versions import ERROR_HEADER, PATH, SUBPROTOCOL
-from agentic_atlas.transport.head import Head, HeadRefused, HttpAnswer, upgrade_key
+from agentic_atlas.transport.head import HandshakeDenied, Head, HttpAnswer, upgrade_key
 
 Verify: TypeAlias = Callable[[Sequence[str]], Identity]
 """Takes the values of all `Authorization` headers, returns who it is or raises an AtlasError. Quick, and no I/O."""
@@ -20,34 +20,13 @@ HEALTH = "/healthz"
 _LONGEST_HEADER = len("Bearer ") + 4096
 
 
-class HandshakeDenied(AtlasError):
-    """The answer is not an upgrade; `status` is that of HTTP."""
-
-    def __init__(
-        self,
-        status: HTTPStatus,
-        code: str,
-        message: str,
-        retry_after: float | None = None,
-        more: Sequence[tuple[str, str]] = (),
-    ) -> None:
-        super().__init__(message, code=code)
-        self.status = status
-        self.retry_after = retry_after
-        self._more = more
-
-    def answer(self) -> HttpAnswer:
-        """Return it as it is sent, the error in the shape that all our interfaces have."""
-        body = msgspec.json.encode({"error": {"code": self.code, "message": self.message, "detail": self.detail}})
-        return HttpAnswer(self.status, self._headers(), body)
-
-    def _headers(self) -> list[tuple[str, str]]:
-        headers = [("Content-Type", "application/json"), (ERROR_HEADER, self.code), *self._more]
-        if self.status is HTTPStatus.UNAUTHORIZED:
-            headers.append(("WWW-Authenticate", "Bearer"))
-        if self.retry_after is not None:
-            headers.append(("Retry-After", str(max(1, round(self.retry_after)))))
-        return headers
+def answer(refused: HandshakeDenied) -> HttpAnswer:
+    """Return a refusal as it is sent, the error in the shape that all our interfaces have."""
+    body = msgspec.json.encode({"error": {"code": refused.code, "message": refused.message, "detail": refused.detail}})
+    headers = [("Content-Type", "application/json"), (ERROR_HEADER, refused.code), *refused.headers]
+    if refused.status is HTTPStatus.UNAUTHORIZED:
+        headers.append(("WWW-Authenticate", "Bearer"))
+    return HttpAnswer(refused.status, headers, body)
 
 
 def check_sender(head: Head, hosts: Hosts) -> None:
@@ -67,7 +46,7 @@ def upgrade(head: Head) -> str:
     """Return the key of a request for an upgrade (`Sec-WebSocket-Key`).
 
     Raises:
-        HandshakeDenied: it is for another path (404). HeadRefused: it asks for no upgrade; see `upgrade_key`.
+        HandshakeDenied: it is for another path (404), or asks for no upgrade; see `upgrade_key`.
     """
     if head.path != PATH:
         message = f"agents connect at {PATH}; the HTTP API is at another port, 8000 by default"
@@ -97,7 +76,7 @@ def identify(subprotocols: Sequence[str], authorization: Sequence[str], verify: 
 def too_crowded() -> HandshakeDenied:
     """Return the refusal for a connection too many."""
     return HandshakeDenied(
-        HTTPStatus.SERVICE_UNAVAILABLE, "too_many_connections", "there are too many connections already", 30.0
+        HTTPStatus.SERVICE_UNAVAILABLE, "too_many_connections", "there are too many connections already", _later(30.0)
     )
 
 
@@ -111,12 +90,10 @@ def refusal(error: AtlasError) -> HandshakeDenied:
     match error:
         case HandshakeDenied():
             return error
-        case HeadRefused():
-            return HandshakeDenied(error.status, error.code, error.message, more=error.headers)
         case Busy():
-            return HandshakeDenied(HTTPStatus.TOO_MANY_REQUESTS, error.code, error.message, error.retry_after)
+            return HandshakeDenied(HTTPStatus.TOO_MANY_REQUESTS, error.code, error.message, _later(error.retry_after))
         case Unavailable():
-            return HandshakeDenied(HTTPStatus.SERVICE_UNAVAILABLE, error.code, error.message, error.retry_after)
+            return HandshakeDenied(HTTPStatus.SERVICE_UNAVAILABLE, error.code, error.message, _later(error.retry_after))
         case Forbidden(code="foreign_host"):
             return HandshakeDenied(HTTPStatus.MISDIRECTED_REQUEST, error.code, error.message)
         case Forbidden():
@@ -125,3 +102,8 @@ def refusal(error: AtlasError) -> HandshakeDenied:
             return HandshakeDenied(HTTPStatus.BAD_REQUEST, error.code, error.message)
         case _:
             return HandshakeDenied(HTTPStatus.UNAUTHORIZED, error.code, error.message)
+
+
+def _later(seconds: float) -> tuple[tuple[str, str], ...]:
+    """Return the header that says when to try again."""
+    return (("Retry-After", str(max(1, round(seconds)))),)

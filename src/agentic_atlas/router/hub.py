@@ -291,7 +291,7 @@ class ExpiredLeases:
         self._reporting[attempt] = asyncio.get_running_loop().create_future()
         number = next(self._context.numbers)
         self._context.receipts[number] = partial(self._answered, lost)
-        self._context.backend.say(Lost(number, attempt.task, attempt.attempt, lost.why))
+        self._context.tell(Lost(number, attempt.task, attempt.attempt, lost.why))
 
     async def settled(self) -> None:
         """Return when each that is being stored now is, or could not be.

@@ -1,4 +1,4 @@
-"""What the router needs of the world: the backend, a connection's transport, a log; and what all connections share."""
+"""What the router needs of the world: a connection's transport, a log; and what all connections share."""
 
 from asyncio import Task
 from collections.abc import Callable, Coroutine, Iterator
@@ -9,13 +9,6 @@ from typing import Protocol
 from agentic_atlas.protocol.inside.messages import FromRouter, Receipt
 from agentic_atlas.protocol.messages import Limits
 from agentic_atlas.router.settings import RouterSettings
-
-
-class Backend(Protocol):
-    """The backend, as the router sees it."""
-
-    def say(self, message: FromRouter) -> None:
-        """Tell the backend something; it answers by `Router.say`, and never fails. It keeps the order."""
 
 
 class Transport(Protocol):
@@ -67,7 +60,8 @@ class RouterContext:
         spawn: starts a coroutine that the router owns; None when the router does not run.
         numbers: of what is said to the backend and answered by it.
         receipts: whom to tell of each receipt that the backend has still to give, by its number.
-        backend: set once, before anybody connects.
+        tell: tells the backend something, which keeps the order, never fails, and answers by `Router.say`; set once,
+            before anybody connects.
     """
 
     limits: Limits
@@ -78,4 +72,4 @@ class RouterContext:
     spawn: Callable[[Coroutine[object, object, None]], Task[None] | None]
     numbers: Iterator[int] = field(default_factory=lambda: count(1))
     receipts: dict[int, Callable[[Receipt], None]] = field(default_factory=dict)
-    backend: Backend = field(init=False)
+    tell: Callable[[FromRouter], None] = field(init=False)

@@ -132,12 +132,12 @@ class Registration:
         answer: Future[Admit | TurnAway] = asyncio.get_running_loop().create_future()
         number = next(self._context.numbers)
         self._answers[number] = answer
-        self._context.backend.say(Arrived(number, connection.identity, hello))
+        self._context.tell(Arrived(number, connection.identity, hello))
         try:
             return await answer
         except asyncio.CancelledError:
             self._answers.pop(number, None)
-            self._context.backend.say(Withdrawn(number))
+            self._context.tell(Withdrawn(number))
             if answer.done() and not answer.cancelled():
                 self.answered(answer.result())
             raise
@@ -148,7 +148,7 @@ class Registration:
         until = self._context.clock() + grace
         prolonged = self._leases.prolong(self._returning[connection.serial], until, _MOST_GRACES * grace)
         if prolonged:
-            self._context.backend.say(Waiting(tuple(sorted(prolonged)), grace))
+            self._context.tell(Waiting(tuple(sorted(prolonged)), grace))
 
     def _begin(self, connection: Connection, hello: Hello, admission: Admit) -> None:
         if connection.over:
@@ -202,7 +202,7 @@ class Registration:
             attempt = RunningAttempt(verdict.task, verdict.attempt)
             if verdict.keep and self._leases.instance(attempt) != instance_id:
                 self._leases.keep(attempt, instance_id, until, token_id=token_id)
-        self._context.backend.say(Departed(admission.instance, silent, self._context.settings.grace))
+        self._context.tell(Departed(admission.instance, silent, self._context.settings.grace))
         older = self._hub.find(admission.instance.agent_id, instance_id)
         if older is not None and older.agent is not None and older.agent.instance.generation < generation:
             # Nothing that it says counts any more.

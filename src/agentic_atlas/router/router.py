@@ -23,6 +23,7 @@ from agentic_atlas.protocol.inside.messages import (
     Departed,
     Dismiss,
     Forget,
+    FromRouter,
     Identity,
     Readmit,
     Receipt,
@@ -40,7 +41,7 @@ from agentic_atlas.router.connection import Connection
 from agentic_atlas.router.entrance import Entrance
 from agentic_atlas.router.flow import Pause
 from agentic_atlas.router.hub import ExpiredLeases, Hub, Leases
-from agentic_atlas.router.ports import Backend, RouterContext, RouterLog, Transport
+from agentic_atlas.router.ports import RouterContext, RouterLog, Transport
 from agentic_atlas.router.registration import Registration
 from agentic_atlas.router.settings import RouterSettings
 
@@ -107,9 +108,9 @@ class Router:
             self._group = None
             self.drain()
 
-    def join(self, backend: Backend) -> None:
-        """Take the backend, which is made over its router; once, before either says anything."""
-        self.context.backend = backend
+    def join(self, tell: Callable[[FromRouter], None]) -> None:
+        """Take what tells the backend, which is made over its router; once, before either says anything."""
+        self.context.tell = tell
 
     def connect(self, identity: Identity, transport: Transport) -> Connection:
         """Take a connection whose handshake is done; `hello` is due."""
@@ -195,7 +196,7 @@ class Router:
         instance = connection.agent.instance
         if not any(self._hub.ready(instance.agent_id)):
             self._absent[instance.agent_id] = now + grace
-        self.context.backend.say(Departed(instance, connection.patience.quiet(now), grace, self._closed))
+        self.context.tell(Departed(instance, connection.patience.quiet(now), grace, self._closed))
 
     # -- inside
 
@@ -207,13 +208,13 @@ class Router:
     def _close_up(self) -> None:
         if not self._closing:
             self._closing = True
-            self.context.backend.say(Closing())
+            self.context.tell(Closing())
 
     def _find_absent(self, now: float) -> None:
         for agent_id in [agent_id for agent_id, until in self._absent.items() if now >= until]:
             del self._absent[agent_id]
             if not any(self._hub.ready(agent_id)):
-                self.context.backend.say(Absent(agent_id))
+                self.context.tell(Absent(agent_id))
 
     def _one_by_one(self) -> list[tuple[Connection, float]]:
         """Return all connections, and the seconds by which each is to come back later than the first."""
@@ -329,7 +330,7 @@ class Commands:
         grace = self._context.settings.grace
         attempt = RunningAttempt(said.task, said.attempt)
         self._leases.keep(attempt, said.instance_id, self._context.clock() + grace, Loss.ABSENT, said.token_id)
-        self._context.backend.say(Waiting((said.instance_id,), grace))
+        self._context.tell(Waiting((said.instance_id,), grace))
 
     def revoke(self, said: Revoke) -> None:
         """Close the connections of these tokens."""
@@ -356,7 +357,7 @@ class Commands:
 
     def audit(self, said: Audit) -> None:
         """Say which of these attempts nobody would miss."""
-        self._context.backend.say(Unleased(tuple(one for one in said.attempts if not self._leased(one))))
+        self._context.tell(Unleased(tuple(one for one in said.attempts if not self._leased(one))))
 
     def _leased(self, attempt: RunningAttempt) -> bool:
         return self._leases.instance(attempt) is not None or attempt in self._expired

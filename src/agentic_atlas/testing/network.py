@@ -110,7 +110,7 @@ class MemoryNetwork:
         self.engine = Engine.over(self.store, self._router, "net_test", world)
         self.application = Application(self.engine)
         self._door = RouterDoor(self.engine, log)
-        self._router.join(self._door)
+        self._router.join(self._door.say)
         if isinstance(self.loop, JumpingLoop):
             self.loop.may_jump = partial(self.idle, attrgetter("off_loop"))
 

@@ -35,8 +35,13 @@ _TLS_HANDSHAKE: Final = 0x16
 _ROOM: Final = 2 * 1024
 
 
-class HeadRefused(AtlasError):
-    """A head that is none, or that asks for what is not done here; `status` is that of HTTP."""
+class HandshakeDenied(AtlasError):
+    """The answer is no upgrade: what came is no head, asks for what is not done here, or is not let in.
+
+    Attributes:
+        status: that of HTTP.
+        headers: of the answer.
+    """
 
     def __init__(self, status: HTTPStatus, code: str, message: str, headers: tuple[tuple[str, str], ...] = ()) -> None:
         super().__init__(message, code=code)
@@ -105,7 +110,7 @@ class Incoming:
         """Take so many bytes from the room; return the head and what came after it, once the head is whole.
 
         Raises:
-            HeadRefused: it is longer than it may be (`head_too_long`), or the beginning of TLS (`no_tls`).
+            HandshakeDenied: it is longer than it may be (`head_too_long`), or the beginning of TLS (`no_tls`).
         """
         searched = max(0, len(self._head) - len(_END) + 1)
         self._head += self._room[:nbytes]
@@ -128,7 +133,7 @@ def read_head(data: bytes) -> Head:
     """Return the head in `data`, which holds all of it but the empty line.
 
     Raises:
-        HeadRefused: it is malformed (400), announces a body (400), or is of another version of HTTP (505).
+        HandshakeDenied: it is malformed (400), announces a body (400), or is of another version of HTTP (505).
     """
     line, *lines = data.split(b"\r\n")
     parts = line.split(b" ")
@@ -137,9 +142,9 @@ def read_head(data: bytes) -> Head:
     if parts[2] not in _VERSIONS:
         if not parts[2].startswith(b"HTTP/"):
             raise _malformed("its first line is not METHOD TARGET HTTP/1.1")
-        raise HeadRefused(HTTPStatus.HTTP_VERSION_NOT_SUPPORTED, "http_version", "HTTP/1.1 is spoken here")
+        raise HandshakeDenied(HTTPStatus.HTTP_VERSION_NOT_SUPPORTED, "http_version", "HTTP/1.1 is spoken here")
     if len(lines) > MAX_FIELDS:
-        raise HeadRefused(
+        raise HandshakeDenied(
             HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, "head_too_long", f"it has more than {MAX_FIELDS} header fields"
         )
     authority, path = _target(parts[1].decode("ascii"))
@@ -147,7 +152,7 @@ def read_head(data: bytes) -> Head:
         parts[0].decode("ascii"), path, parts[2] == _VERSIONS[0], tuple(_field(one) for one in lines), authority
     )
     if head.all("transfer-encoding") or any(value.strip("0") or not value for value in head.all("content-length")):
-        raise HeadRefused(HTTPStatus.BAD_REQUEST, "unexpected_body", "a request has no body here")
+        raise HandshakeDenied(HTTPStatus.BAD_REQUEST, "unexpected_body", "a request has no body here")
     return head
 
 
@@ -155,12 +160,12 @@ def upgrade_key(head: Head) -> str:
     """Return the key of a request for a WebSocket (RFC 6455 section 4.2.1).
 
     Raises:
-        HeadRefused: it is another method (405), no request for an upgrade or one of another version (426), or its key
-            is none (400).
+        HandshakeDenied: it is another method (405), no request for an upgrade or one of another version (426), or its
+            key is none (400).
     """
     if head.method not in ("GET", "HEAD"):
         allowed = (("Allow", "GET, HEAD"),)
-        raise HeadRefused(HTTPStatus.METHOD_NOT_ALLOWED, "method_not_allowed", "agents connect with GET", allowed)
+        raise HandshakeDenied(HTTPStatus.METHOD_NOT_ALLOWED, "method_not_allowed", "agents connect with GET", allowed)
     able = head.method == "GET" and head.modern
     if not (able and _names(head, "upgrade", "websocket") and _names(head, "connection", "upgrade")):
         raise _upgrade_required("upgrade_required", "agents connect by WebSocket: ask for an upgrade")
@@ -168,13 +173,15 @@ def upgrade_key(head: Head) -> str:
         raise _upgrade_required("websocket_version", "the WebSocket spoken here is version 13 (RFC 6455)")
     keys = head.all("sec-websocket-key")
     if len(keys) != 1 or not _is_key(keys[0]):
-        raise HeadRefused(HTTPStatus.BAD_REQUEST, "bad_websocket_key", "Sec-WebSocket-Key is 16 bytes in base64, once")
+        raise HandshakeDenied(
+            HTTPStatus.BAD_REQUEST, "bad_websocket_key", "Sec-WebSocket-Key is 16 bytes in base64, once"
+        )
     return keys[0]
 
 
-def too_long() -> HeadRefused:
+def too_long() -> HandshakeDenied:
     """Return the refusal of a head that does not end within the bound."""
-    return HeadRefused(
+    return HandshakeDenied(
         HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE,
         "head_too_long",
         f"the request's head is longer than {MAX_HEAD} bytes; a token of ours has 4,096 at most",
@@ -208,15 +215,15 @@ def _is_key(key: str) -> bool:
         return False
 
 
-def no_tls() -> HeadRefused:
+def no_tls() -> HandshakeDenied:
     """Return the refusal of TLS where it is not spoken."""
-    return HeadRefused(HTTPStatus.BAD_REQUEST, "no_tls", "TLS is not spoken here: use ws://, or http://")
+    return HandshakeDenied(HTTPStatus.BAD_REQUEST, "no_tls", "TLS is not spoken here: use ws://, or http://")
 
 
-def _malformed(why: str) -> HeadRefused:
-    return HeadRefused(HTTPStatus.BAD_REQUEST, "malformed_request", f"this is no request of HTTP: {why}")
+def _malformed(why: str) -> HandshakeDenied:
+    return HandshakeDenied(HTTPStatus.BAD_REQUEST, "malformed_request", f"this is no request of HTTP: {why}")
 
 
-def _upgrade_required(code: str, message: str) -> HeadRefused:
+def _upgrade_required(code: str, message: str) -> HandshakeDenied:
     headers = (("Upgrade", "websocket"), ("Sec-WebSocket-Version", "13"))
-    return HeadRefused(HTTPStatus.UPGRADE_REQUIRED, code, message, headers)
+    return HandshakeDenied(HTTPStatus.UPGRADE_REQUIRED, code, message, headers)

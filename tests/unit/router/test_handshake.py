@@ -9,14 +9,14 @@ from agentic_atlas.auth.hosts import Hosts
 from agentic_atlas.errors import AtlasError, Busy, Forbidden, Unauthenticated, Unavailable
 from agentic_atlas.protocol.inside.messages import Identity
 from agentic_atlas.router.handshake import (
-    HandshakeDenied,
+    answer,
     broken,
     check_sender,
     identify,
     too_crowded,
     upgrade,
 )
-from agentic_atlas.transport.head import Head
+from agentic_atlas.transport.head import HandshakeDenied, Head
 
 ADA = Identity("tok", "agt", 2e9)
 
@@ -96,15 +96,15 @@ def test_a_header_longer_than_any_token_is_refused_unread() -> None:
     ],
 )
 def test_what_verify_says_decides_the_status(error: AtlasError, status: int, retry_after: str | None) -> None:
-    answer = refused(["atlas.v1"], ["Bearer t"], error)
-    headers = dict(answer.answer().headers)
-    assert answer.answer().status == answer.status == status
+    denied = refused(["atlas.v1"], ["Bearer t"], error)
+    headers = dict(answer(denied).headers)
+    assert answer(denied).status == denied.status == status
     assert headers["Atlas-Error"] == error.code
     assert headers.get("Retry-After") == retry_after
     assert ("WWW-Authenticate" in headers) == (status == 401)
-    assert json.loads(answer.answer().body) == {"error": {"code": error.code, "message": error.message, "detail": None}}
+    assert json.loads(answer(denied).body) == {"error": {"code": error.code, "message": error.message, "detail": None}}
 
 
 def test_a_fault_of_ours_tells_nothing() -> None:
     assert (broken().status, broken().code) == (500, "internal")
-    assert (too_crowded().status, dict(too_crowded().answer().headers)["Retry-After"]) == (503, "30")
+    assert (too_crowded().status, dict(answer(too_crowded()).headers)["Retry-After"]) == (503, "30")

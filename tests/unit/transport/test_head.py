@@ -12,8 +12,8 @@ from agentic_atlas.transport.head import (
     LINGER,
     MAX_FIELDS,
     MAX_HEAD,
+    HandshakeDenied,
     Head,
-    HeadRefused,
     HttpAnswer,
     Incoming,
     read_head,
@@ -96,7 +96,7 @@ def test_a_list_may_stand_in_several_fields() -> None:
     ],
 )
 def test_what_is_no_handshake_is_told_what_is_missing(asked: Head, status: int, code: str) -> None:
-    with pytest.raises(HeadRefused) as refused:
+    with pytest.raises(HandshakeDenied) as refused:
         upgrade_key(asked)
     assert (refused.value.status, refused.value.code) == (status, code)
     assert "secret" not in refused.value.message
@@ -131,7 +131,7 @@ def test_what_is_no_handshake_is_told_what_is_missing(asked: Head, status: int, 
     ],
 )
 def test_a_malformed_head_is_refused_and_not_quoted(data: str, status: int) -> None:
-    with pytest.raises(HeadRefused) as refused:
+    with pytest.raises(HandshakeDenied) as refused:
         read_head(data.encode("latin-1"))
     assert refused.value.status == status
     assert "secret" not in refused.value.message
@@ -142,7 +142,7 @@ def test_a_malformed_head_is_refused_and_not_quoted(data: str, status: int) -> N
 def test_whatever_comes_is_a_head_or_is_refused(data: bytes) -> None:
     try:
         assert read_head(data).method
-    except HeadRefused as refused:
+    except HandshakeDenied as refused:
         assert refused.status in (400, 431, 505)
 
 
@@ -174,7 +174,7 @@ def test_a_head_is_put_together_from_pieces_and_what_follows_is_kept(step: int) 
 def test_a_head_over_the_bound_is_refused_in_one_piece_too(more: bytes) -> None:
     assert put(Incoming(), b"x" * MAX_HEAD) is None
     assert put(Incoming(), b"x" * MAX_HEAD + b"\r\n\r\n") is not None
-    with pytest.raises(HeadRefused) as refused:
+    with pytest.raises(HandshakeDenied) as refused:
         put(Incoming(), b"x" * (MAX_HEAD + 4) + more)
     assert (refused.value.status, refused.value.code) == (431, "head_too_long")
 
@@ -186,7 +186,7 @@ def test_what_comes_after_a_refusal_is_dropped_up_to_a_bound() -> None:
 
 
 def test_tls_is_turned_away_with_its_first_byte() -> None:
-    with pytest.raises(HeadRefused) as refused:
+    with pytest.raises(HandshakeDenied) as refused:
         put(Incoming(), b"\x16")
     assert (refused.value.status, refused.value.code) == (400, "no_tls")
     assert "use ws://" in refused.value.message
