@@ -21,9 +21,10 @@ import msgspec
 from agentic_atlas.backend.archive.folder import BackupFolder
 from agentic_atlas.backend.domain import lifecycle
 from agentic_atlas.backend.domain.records import Submitted
-from agentic_atlas.backend.ports import Backup, Write
+from agentic_atlas.backend.ports import Write
 from agentic_atlas.backend.store.database import SqlStore, open_store
 from agentic_atlas.compose.sources import SortableIds
+from agentic_atlas.protocol.caller.backups import BackupInfo
 from benchmarks.store import new_task
 
 INPUT = b'"' + b"x" * 9_000 + b'"'
@@ -79,7 +80,7 @@ async def measure(folder: Path, megabytes: int) -> None:
         for _ in range(2):
             show("alone", await beside(caller, asyncio.sleep(ALONE)))
             began = time.perf_counter()
-            made: list[Backup] = []
+            made: list[BackupInfo] = []
             took = await beside(caller, keep(backups, made))
             seconds = time.perf_counter() - began
             show("backup", took)
@@ -95,7 +96,7 @@ async def beside(caller: Caller, work: Coroutine[Any, Any, object]) -> list[floa
     return load.result()
 
 
-async def keep(backups: BackupFolder, made: list[Backup]) -> None:
+async def keep(backups: BackupFolder, made: list[BackupInfo]) -> None:
     made.append(await backups.make())
 
 

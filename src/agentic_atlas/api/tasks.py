@@ -100,8 +100,8 @@ async def find(
         since=wanted.since.timestamp() if wanted.since else None,
     )
     async with turns.turn(who.user.id):
-        page = await tasks.find(who, application, which, agent=wanted.agent, limit=limit, after=after)
-        return json(TaskPage(items=[task_summary(summary) for summary in page.items], next=page.next))
+        found, more = await tasks.find(who, application, which, agent=wanted.agent, limit=limit, after=after)
+        return json(TaskPage(items=[task_summary(summary) for summary in found], next=more))
 
 
 @routes.at("GET", "/{task_id}", answers=TaskInfo)

@@ -6,7 +6,6 @@ Implementations live elsewhere (`store`, the router behind `compose`), one confo
 import asyncio
 from collections.abc import Callable, Collection, Generator, Mapping, Sequence
 from functools import partial
-from pathlib import Path
 from typing import Generic, Protocol, TypeAlias, TypeVar
 
 import msgspec
@@ -28,6 +27,7 @@ from agentic_atlas.backend.domain.records import (
     User,
 )
 from agentic_atlas.backend.rights import Visible
+from agentic_atlas.protocol.caller.backups import BackupInfo
 from agentic_atlas.protocol.inside.messages import InstanceRef, ToRouter
 from agentic_atlas.protocol.schemas import Cost
 from agentic_atlas.protocol.tasks import TaskState
@@ -173,14 +173,6 @@ class Summary(msgspec.Struct, frozen=True):
     """None without an output."""
 
 
-class SummaryPage(msgspec.Struct, frozen=True):
-    """Part of a list of tasks, newest first."""
-
-    items: tuple[Summary, ...]
-    next: str | None
-    """Cursor of the next part; None at the end."""
-
-
 class TaskFilter(msgspec.Struct, frozen=True):
     """Which tasks to list; every field that is set narrows."""
 
@@ -241,8 +233,13 @@ class Tasks(Protocol):
     async def with_key(self, caller: CallerRef, idempotency_key: str) -> Task | None:
         """Return the task that this caller submitted with this idempotency key."""
 
-    async def find(self, which: TaskFilter, *, limit: int, after: str | None = None) -> SummaryPage:
-        """Return tasks, newest first; `after` is a page's `next`. Raises InvalidInput for a cursor that is not ours."""
+    async def find(
+        self, which: TaskFilter, *, limit: int, after: str | None = None
+    ) -> tuple[list[Summary], str | None]:
+        """Return tasks, newest first, and the cursor of the part that follows, None at the end.
+
+        `after` is such a cursor. Raises InvalidInput for one that is not ours.
+        """
 
     async def events(
         self, task_id: str, *, after: int = 0, limit: int = 1000, most_bytes: int = EVENT_PAGE_BYTES
@@ -403,35 +400,10 @@ class Store(Protocol):
         """Return when a read works. Raises Unavailable otherwise."""
 
 
-class CopiedStore(Store, Protocol):
-    """A store that outlives its process, and of which backups are made."""
-
-    async def copy(self, path: Path, told: Callable[[int], None]) -> str:
-        """Write everything, as it is at one moment, into a file that a store can be opened on; writes go on meanwhile.
-
-        `told` is told how many bytes come next, each time, on another thread; what it raises ends the copy. Returns
-        the revision of the schema. Raises Unavailable (`storage_full` without room), and Busy while another is made.
-        """
-
-
-class Backup(msgspec.Struct, frozen=True):
-    """A copy of everything that is kept, in one file."""
-
-    name: str
-    path: str
-    """On the server's machine."""
-    size: int
-    """Bytes."""
-    made_at: float
-    """Everything acknowledged before is in it."""
-    sha256: str | None
-    """Of the file, in hexadecimal; None where it was not summed now."""
-
-
 class Backups(Protocol):
     """Copies of everything that is kept, the keys that sign tokens included."""
 
-    async def make(self) -> Backup:
+    async def make(self) -> BackupInfo:
         """Make one, while everything goes on. It appears whole, or not at all.
 
         Raises:
@@ -439,7 +411,7 @@ class Backups(Protocol):
             Unavailable: no room is left (`storage_full`), or there is no place for it (`backup_failed`).
         """
 
-    async def find(self) -> list[Backup]:
+    async def find(self) -> list[BackupInfo]:
         """Return those that are there, newest first, at most 1,000. Raises Unavailable (`backup_failed`)."""
 
 
@@ -474,19 +446,13 @@ class Schemas(Protocol):
         """Refuse the schema of a question that can't be used; `what` names it. Raises as `check_declared`."""
 
 
-class CheckVerdict(msgspec.Struct, frozen=True):
-    """Whether a value fits its schema."""
-
-    fits: bool
-    faults: tuple[InputFault, ...] = ()
-    """Where and why it does not; empty when telling that would take too long."""
-
-
 class Checker(Protocol):
     """Checks values against schemas apart from everything else, so that no check can hold up anybody but its caller."""
 
-    async def check(self, schema: bytes, value: bytes, *, name: str, whose: str) -> CheckVerdict:
+    async def check(self, schema: bytes, value: bytes, *, name: str, whose: str) -> Sequence[InputFault] | None:
         """Check a JSON text; `name` is whose input it is, for the faults, and `whose` the user for whom it is done.
+
+        Returns None when it fits; else where and why it does not, empty when telling that would take too long.
 
         Raises:
             InvalidInput: it takes more time or memory than a check may (`schema_too_costly`), or the schema is none.

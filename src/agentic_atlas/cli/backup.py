@@ -11,7 +11,7 @@ from agentic_atlas.cli.options import Json
 from agentic_atlas.errors import AtlasError, ConfigurationError, Unavailable
 
 if TYPE_CHECKING:
-    from agentic_atlas.backend.ports import Backup
+    from agentic_atlas.protocol.caller.backups import BackupInfo
 
 LONGEST = 3_600.0
 """Seconds that a server may take; it copies a GB in much less than a minute on most disks."""
@@ -75,7 +75,7 @@ def _check_free(file: Path) -> None:
         raise ConfigurationError(f"there is no folder {file.parent}: make it first", code="no_folder")
 
 
-def _made(data_dir: Path | None, *, expected: Path | None = None) -> Backup:
+def _made(data_dir: Path | None, *, expected: Path | None = None) -> BackupInfo:
     """Have the backup made by whoever owns the data: the server, or nobody else, so that it can be done here.
 
     A server on this machine has to be the one whose data is `expected`.
@@ -105,20 +105,18 @@ def _made(data_dir: Path | None, *, expected: Path | None = None) -> Backup:
         raise (refused if error.code == "no_data" else error) from None
 
 
-def _asked() -> Backup:
+def _asked() -> BackupInfo:
     """Have the server make it."""
-    from agentic_atlas.backend.ports import Backup
 
-    async def work() -> Backup:
+    async def work() -> BackupInfo:
         async with connection.connect(timeout=LONGEST) as atlas:
-            made = await atlas.backups.create()
-            return Backup(made.name, made.path, made.size, made.made_at.timestamp(), made.sha256)
+            return await atlas.backups.create()
 
     with output.progress("the server is making a backup"):
         return connection.run(work())
 
 
-def _of(data_dir: Path, made: Backup) -> Backup:
+def _of(data_dir: Path, made: BackupInfo) -> BackupInfo:
     """Return a backup made by a server, unless it seems to be of another network than the one in the folder."""
     from agentic_atlas.cli.up import read_settings
 
@@ -133,7 +131,7 @@ def _of(data_dir: Path, made: Backup) -> Backup:
     return made
 
 
-def _here(data_dir: Path | None) -> Backup:
+def _here(data_dir: Path | None) -> BackupInfo:
     """Make it in this process, which owns the data meanwhile."""
     from agentic_atlas.cli.up import read_settings
     from agentic_atlas.compose.backup import back_up
@@ -164,7 +162,7 @@ def _asks_this_machine() -> bool:
     return Address(environment.platform_url(None), api_key="").loopback
 
 
-def _moved(made: Backup, file: Path) -> Backup:
+def _moved(made: BackupInfo, file: Path) -> BackupInfo:
     """Bring the backup to where it is wanted; the same when it is on another machine, or not for this user to read."""
     import os
 
@@ -181,8 +179,5 @@ def _moved(made: Backup, file: Path) -> Backup:
         raise ConfigurationError(text, code="not_moved") from error
 
 
-def _facts(made: Backup) -> dict[str, object]:
-    from datetime import UTC, datetime
-
-    at = datetime.fromtimestamp(made.made_at, UTC)
-    return {"name": made.name, "path": made.path, "size": made.size, "made_at": at, "sha256": made.sha256}
+def _facts(made: BackupInfo) -> dict[str, object]:
+    return {"name": made.name, "path": made.path, "size": made.size, "made_at": made.made_at, "sha256": made.sha256}

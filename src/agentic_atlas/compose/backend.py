@@ -9,7 +9,8 @@ from agentic_atlas.backend.archive.folder import BackupFolder
 from agentic_atlas.backend.archive.manifest import KEYS
 from agentic_atlas.backend.checker.schemas import JsonSchemas
 from agentic_atlas.backend.engine.engine import Engine, World
-from agentic_atlas.backend.ports import Checker, CopiedStore, RouterPort
+from agentic_atlas.backend.ports import Checker, RouterPort
+from agentic_atlas.backend.store.database import SqlStore
 from agentic_atlas.bus.local import LocalBus
 from agentic_atlas.compose.sources import Entropy, SortableIds, WallClock, monotonic, wall
 from agentic_atlas.settings import Settings
@@ -18,7 +19,7 @@ from agentic_atlas.settings import Settings
 async def build(
     settings: Settings,
     log: FilteringBoundLogger,
-    store: CopiedStore,
+    store: SqlStore,
     router: RouterPort,
     ring: KeyRing,
     ids: SortableIds,
@@ -43,7 +44,7 @@ async def build(
     return engine
 
 
-def _backups(settings: Settings, store: CopiedStore, network: str) -> BackupFolder:
+def _backups(settings: Settings, store: SqlStore, network: str) -> BackupFolder:
     folder = BackupFolder(
         settings.backups,
         network=network,

@@ -11,16 +11,16 @@ from agentic_atlas.auth import ring_files
 from agentic_atlas.backend.archive.folder import BackupFolder
 from agentic_atlas.backend.archive.manifest import DATABASE, KEYS
 from agentic_atlas.backend.archive.tarball import PIECE, Sink, Told, synced
-from agentic_atlas.backend.ports import Backup
 from agentic_atlas.backend.store.copying import copy_closed, describe
 from agentic_atlas.backend.store.lock import owned
 from agentic_atlas.compose.restore import finish_restore
 from agentic_atlas.compose.sources import wall
 from agentic_atlas.errors import AtlasError, ConfigurationError
+from agentic_atlas.protocol.caller.backups import BackupInfo
 from agentic_atlas.settings import Settings
 
 
-async def back_up(settings: Settings, told: Told) -> Backup:
+async def back_up(settings: Settings, told: Told) -> BackupInfo:
     """Make a backup of a network that does not run; its schema is left as it is.
 
     Raises:
@@ -49,7 +49,7 @@ async def back_up(settings: Settings, told: Told) -> Backup:
         return await folder.make()
 
 
-def move(backup: Backup, target: Path) -> Backup:
+def move(backup: BackupInfo, target: Path) -> BackupInfo:
     """Move a backup to a path where nothing is; where that is another disk, or its folder is not ours, copy it.
 
     Raises:

@@ -15,9 +15,9 @@ from agentic_atlas.backend.archive.manifest import DATABASE, KEYS
 from agentic_atlas.backend.checker.process import checking
 from agentic_atlas.backend.engine.engine import Engine
 from agentic_atlas.backend.inside import RouterDoor
-from agentic_atlas.backend.ports import Checker, CopiedStore
+from agentic_atlas.backend.ports import Checker
 from agentic_atlas.backend.rights import insufficient
-from agentic_atlas.backend.store.database import open_store
+from agentic_atlas.backend.store.database import SqlStore, open_store
 from agentic_atlas.backend.usecases.application import Application
 from agentic_atlas.compose import http
 from agentic_atlas.compose.addresses import Addresses, addresses
@@ -73,7 +73,7 @@ async def network(settings: Settings, log: FilteringBoundLogger) -> AsyncIterato
 async def _running(
     settings: Settings,
     log: FilteringBoundLogger,
-    store: CopiedStore,
+    store: SqlStore,
     ring: KeyRing,
     ids: SortableIds,
     api_socket: socket.socket,
@@ -102,7 +102,7 @@ async def _running(
 
 
 async def _joined(
-    settings: Settings, log: FilteringBoundLogger, store: CopiedStore, ring: KeyRing, ids: SortableIds, checker: Checker
+    settings: Settings, log: FilteringBoundLogger, store: SqlStore, ring: KeyRing, ids: SortableIds, checker: Checker
 ) -> tuple[Engine, RouterDoor, Router]:
     """Return the engine with its door for routers, and the router, with what the last process left."""
     router = Router(

@@ -100,7 +100,7 @@ async def test_the_same_idempotency_key_of_the_same_caller_is_one_task(opened: O
         task_1 = (await first).task
         assert await second == Submitted(task_1, created=False)
         assert await store.tasks.add(submitted(3, idempotency_key="k")) == Submitted(task_1, created=False)
-        assert [found.task.id for found in (await store.tasks.find(TaskFilter(), limit=10)).items] == [task_1.id]
+        assert [found.task.id for found in (await store.tasks.find(TaskFilter(), limit=10))[0]] == [task_1.id]
         assert await store.tasks.events("task_00000002") == []
 
 
@@ -257,7 +257,7 @@ async def test_a_question_and_its_answer_are_kept_with_their_task(opened: Open) 
         assert await store.tasks.get("task_00000001") == done.task
         kinds = [event.kind.value for event in await store.tasks.events("task_00000001", after=2)]
         assert kinds == ["question", "state", "answer", "state"]
-        assert (await store.tasks.find(TaskFilter(states=(TaskState.INPUT_REQUIRED,)), limit=5)).items == ()
+        assert (await store.tasks.find(TaskFilter(states=(TaskState.INPUT_REQUIRED,)), limit=5))[0] == []
 
 
 async def test_long_payloads_among_short_ones_are_stored_whole(opened: Open) -> None:

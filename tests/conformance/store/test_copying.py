@@ -15,7 +15,7 @@ pytestmark = pytest.mark.parametrize("opened", DATABASES, indirect=True)
 
 
 async def everything(store: Store) -> list[object]:
-    tasks = (await store.tasks.find(TaskFilter(), limit=500)).items
+    tasks = (await store.tasks.find(TaskFilter(), limit=500))[0]
     return [
         await store.network_id(),
         tasks,

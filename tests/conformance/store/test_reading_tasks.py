@@ -27,13 +27,12 @@ async def found(store: Store, which: TaskFilter, limit: int = 100) -> list[int]:
     numbers: list[int] = []
     cursor = None
     while True:
-        page = await store.tasks.find(which, limit=limit, after=cursor)
-        assert len(page.items) <= limit
-        numbers += [int(item.task.id.removeprefix("task_")) for item in page.items]
-        cursor = page.next
+        items, cursor = await store.tasks.find(which, limit=limit, after=cursor)
+        assert len(items) <= limit
+        numbers += [int(item.task.id.removeprefix("task_")) for item in items]
         if cursor is None:
             return numbers
-        assert len(page.items) == limit
+        assert len(items) == limit
 
 
 async def test_a_task_that_is_not_there_is_none(opened: Open) -> None:
@@ -58,7 +57,7 @@ async def test_tasks_are_narrowed_to_a_skill_a_beginning_of_the_id_and_a_time(op
         await add(store, *made)
 
         async def numbers(which: TaskFilter) -> list[float]:
-            return [one.task.created_at - NOW for one in (await store.tasks.find(which, limit=9)).items]
+            return [one.task.created_at - NOW for one in (await store.tasks.find(which, limit=9))[0]]
 
         assert await numbers(TaskFilter(skill="index")) == [2, 0]
         assert await numbers(TaskFilter(since=NOW + 2)) == [3, 2]
@@ -72,11 +71,11 @@ async def test_tasks_are_narrowed_to_a_skill_a_beginning_of_the_id_and_a_time(op
 async def test_a_page_is_not_disturbed_by_newer_tasks(opened: Open) -> None:
     async with opened() as store:
         await add(store, *(task(n) for n in range(4)))
-        first = await store.tasks.find(TaskFilter(), limit=2)
+        first, cursor = await store.tasks.find(TaskFilter(), limit=2)
         await add(store, task(9))
-        rest = await store.tasks.find(TaskFilter(), limit=2, after=first.next)
-        assert [item.task.id for item in first.items + rest.items] == [f"task_{n:08}" for n in (3, 2, 1, 0)]
-        assert rest.next is None
+        rest, end = await store.tasks.find(TaskFilter(), limit=2, after=cursor)
+        assert [item.task.id for item in first + rest] == [f"task_{n:08}" for n in (3, 2, 1, 0)]
+        assert end is None
 
 
 @pytest.mark.parametrize(
@@ -106,12 +105,12 @@ async def test_a_user_sees_what_they_called_and_what_their_agents_were_called_fo
             assert await found(store, TaskFilter(visible=Visible(ADA.id)), limit) == [5, 4, 2, 1]
             assert await found(store, TaskFilter(visible=Visible("user_nobody")), limit) == []
         assert await found(store, TaskFilter()) == [6, 5, 4, 3, 2, 1]
-        everything = [summary.task for summary in (await store.tasks.find(TaskFilter(), limit=10)).items]
+        everything = [summary.task for summary in (await store.tasks.find(TaskFilter(), limit=10))[0]]
         agents = {one.agent_id: await store.agents.get(one.agent_id) for one in everything}
         owners = {agent_id: agent.owner_id if agent else None for agent_id, agent in agents.items()}
         for visible in map(Visible, (ADA.id, BOB.id, "user_other", "user_nobody", None)):
             # What is listed is what the predicate shows of each.
-            listed = (await store.tasks.find(TaskFilter(visible=visible), limit=10)).items
+            listed = (await store.tasks.find(TaskFilter(visible=visible), limit=10))[0]
             shown = [one.id for one in everything if visible.task(one.owner_id, owners[one.agent_id])]
             assert [summary.task.id for summary in listed] == shown
         assert await found(store, TaskFilter(visible=Visible(BOB.id), agent_id=LIBRARY.id)) == [1]
@@ -191,7 +190,7 @@ async def test_a_summary_has_the_sizes_of_payloads_in_their_place(opened: Open) 
         await store.tasks.change("task_00000002", completed)
         whole = await store.tasks.get("task_00000002")
         assert whole is not None and whole.output is not None
-        second, first = (await store.tasks.find(TaskFilter(), limit=10)).items
+        second, first = (await store.tasks.find(TaskFilter(), limit=10))[0]
         assert (first.input_bytes, first.output_bytes) == (100_008, None)
         assert (second.input_bytes, second.output_bytes) == (2, len(whole.output))
         assert (first.task.input, second.task.input, second.task.output) == (b"", b"", None)

@@ -9,7 +9,7 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -17,8 +17,10 @@ import psutil
 import pytest
 
 from agentic_atlas.backend.checker.process import MOST_WAITING, PROGRAM, ProcessChecker, checking
-from agentic_atlas.backend.checker.worker import HEAD, Compiled
-from agentic_atlas.backend.ports import CheckVerdict
+from agentic_atlas.backend.checker.worker import HEAD, compiled
+from agentic_atlas.backend.domain.kept import Kept
+from agentic_atlas.backend.domain.records import InputFault
+from agentic_atlas.backend.domain.schemas import Validator
 from agentic_atlas.compose.sources import python_environ
 from agentic_atlas.errors import Busy, InvalidInput, Unavailable
 from agentic_atlas.protocol.schemas import cost_of
@@ -42,7 +44,9 @@ async def running(program: tuple[str, ...] = ODD, wall: float = PATIENCE) -> Asy
     assert pid is None or not psutil.pid_exists(pid)
 
 
-async def asked(checker: ProcessChecker, value: object, whose: str = "usr_1", schema: object = True) -> CheckVerdict:
+async def asked(
+    checker: ProcessChecker, value: object, whose: str = "usr_1", schema: object = True
+) -> Sequence[InputFault] | None:
     encoded = json.dumps(schema).encode(), json.dumps(value).encode()
     return await checker.check(*encoded, name="greet", whose=whose)
 
@@ -56,10 +60,10 @@ async def too_costly(checker: ProcessChecker, value: str) -> None:
 async def test_a_process_is_started_when_it_is_needed_and_checks_one_value_after_the_other() -> None:
     async with running() as checker:
         assert checker.pid is None
-        assert await asked(checker, "fit") == CheckVerdict(True)
+        assert await asked(checker, "fit") is None
         first = checker.pid
-        verdict = await asked(checker, "anything")
-        assert [(fault.path, fault.message) for fault in verdict.faults] == [("/place", "greet is odd")]
+        faults = await asked(checker, "anything")
+        assert [(fault.path, fault.message) for fault in faults] == [("/place", "greet is odd")]
         assert checker.pid == first
 
 
@@ -70,31 +74,31 @@ async def test_a_check_that_takes_too_long_or_too_much_ends_with_its_process_and
     async with running() as checker:
         for _ in range(2):
             await too_costly(checker, value)
-        assert await asked(checker, "fit") == CheckVerdict(True)
+        assert await asked(checker, "fit") is None
 
 
 async def test_a_process_that_ended_while_nobody_asked_is_replaced() -> None:
     async with running() as checker:
-        assert await asked(checker, "fit")
+        assert await asked(checker, "fit") is None
         assert checker.pid is not None
         gone = psutil.Process(checker.pid)
         gone.kill()
         while checker.pid == gone.pid:  # noqa: ASYNC110 - it is the loop that has to learn of it
             await asyncio.sleep(0)
-        assert await asked(checker, "fit") == CheckVerdict(True)
+        assert await asked(checker, "fit") is None
         assert checker.pid != gone.pid
 
 
 async def test_a_check_that_only_hangs_ends_too() -> None:
     async with running(wall=1.0) as checker:
-        assert await asked(checker, "fit")
+        assert await asked(checker, "fit") is None
         await too_costly(checker, "sleep")
 
 
 async def test_a_misfit_whose_reasons_take_too_long_is_a_misfit_without_reasons() -> None:
     async with running() as checker:
-        assert await asked(checker, "work to tell") == CheckVerdict(False)
-        assert await asked(checker, "fit") == CheckVerdict(True)
+        assert await asked(checker, "work to tell") == ()
+        assert await asked(checker, "fit") is None
 
 
 async def test_the_process_has_no_secret_and_no_socket_of_the_server(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -103,7 +107,7 @@ async def test_the_process_has_no_secret_and_no_socket_of_the_server(monkeypatch
     async with running() as checker:
         with socket.create_server(("127.0.0.1", 0)) as listening:
             os.set_inheritable(listening.fileno(), True)
-            said = (await asked(checker, "who")).faults[0].message
+            said = (await asked(checker, "who"))[0].message
         assert "ATLAS" not in said
         assert said.endswith(" 0")
 
@@ -114,7 +118,7 @@ async def test_who_stops_waiting_for_the_start_of_the_process_leaves_nothing_beh
             with pytest.raises(TimeoutError):
                 async with asyncio.timeout(0.01):
                     await asked(checker, "fit")
-        assert await asked(checker, "fit") == CheckVerdict(True)
+        assert await asked(checker, "fit") is None
 
 
 async def test_who_stops_waiting_leaves_no_answer_behind_for_the_next() -> None:
@@ -123,7 +127,7 @@ async def test_who_stops_waiting_leaves_no_answer_behind_for_the_next() -> None:
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(0.05):
                 await asked(checker, "sleep")
-        assert await asked(checker, "fit") == CheckVerdict(True)
+        assert await asked(checker, "fit") is None
 
 
 async def test_users_take_turns_and_one_can_have_only_so_many_checks_waiting() -> None:
@@ -169,8 +173,8 @@ def test_the_process_ends_with_the_server_however_that_ends_and_not_by_a_signal_
 async def test_the_real_process_checks_against_the_schema() -> None:
     async with running(program=PROGRAM) as checker:
         schema = {"type": "object", "properties": {"name": {"pattern": r"^\p{L}{1,64}$"}}}
-        assert await asked(checker, {"name": "Ada"}, schema=schema) == CheckVerdict(True)
-        (fault,) = (await asked(checker, {"name": "1"}, schema=schema)).faults
+        assert await asked(checker, {"name": "Ada"}, schema=schema) is None
+        (fault,) = await asked(checker, {"name": "1"}, schema=schema)
         assert fault.path == "/name"
         with pytest.raises(InvalidInput, match="not a JSON Schema") as caught:
             await asked(checker, 1, schema={"type": "nothing"})
@@ -183,7 +187,7 @@ async def test_a_number_beyond_all_range_is_no_value() -> None:
             await checker.check(b"{}", b'{"n": 1e999}', name="greet", whose="usr_1")
         assert caught.value.code == "invalid_input"
         pid = checker.pid
-        assert await checker.check(b"{}", b"1e99", name="greet", whose="usr_1") == CheckVerdict(True)
+        assert await checker.check(b"{}", b"1e99", name="greet", whose="usr_1") is None
         assert checker.pid == pid
 
 
@@ -197,7 +201,7 @@ async def test_a_schema_can_be_looked_at_without_a_value() -> None:
 
 
 def test_the_process_keeps_schemas_within_a_bound_of_bytes() -> None:
-    compiled = Compiled(kept=10_000)
+    kept: Kept[bytes, Validator] = Kept(10_000)
     for number in range(20):
-        compiled(json.dumps({"title": "x" * number, "type": "string"}).encode())
-        assert compiled.kept.bytes <= 10_000
+        compiled(kept, json.dumps({"title": "x" * number, "type": "string"}).encode())
+        assert kept.bytes <= 10_000

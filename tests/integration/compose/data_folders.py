@@ -15,10 +15,10 @@ import msgspec
 from agentic_atlas.auth import load_or_create_ring
 from agentic_atlas.backend.archive.manifest import read_manifest
 from agentic_atlas.backend.archive.tarball import Content, Sink, write
-from agentic_atlas.backend.ports import Backup
 from agentic_atlas.backend.store.database import open_store
 from agentic_atlas.compose.backup import back_up
 from agentic_atlas.compose.sources import SortableIds, wall
+from agentic_atlas.protocol.caller.backups import BackupInfo
 from agentic_atlas.settings import Settings
 from tests.conformance.store.samples import submitted
 
@@ -60,11 +60,11 @@ def held(folder: Path) -> Held:
     return Held(network_id, tasks, load_or_create_ring(folder / "keys", wall()).active.kid)
 
 
-def backed_up(folder: Path, told: Callable[[int], None] = lambda size: None) -> Backup:
+def backed_up(folder: Path, told: Callable[[int], None] = lambda size: None) -> BackupInfo:
     return asyncio.run(back_up(Settings(data_dir=folder), told))
 
 
-def rewritten(backup: Backup, path: Path, files: Mapping[str, bytes] = {}, **changes: object) -> Path:
+def rewritten(backup: BackupInfo, path: Path, files: Mapping[str, bytes] = {}, **changes: object) -> Path:
     """Write a backup again, right in its form, with these files instead, and with other words in its manifest."""
     with tarfile.open(backup.path) as tar:
         there = {name: _content(tar, name) for name in tar.getnames()}

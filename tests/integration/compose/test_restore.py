@@ -14,10 +14,10 @@ import pytest
 
 from agentic_atlas.auth import KeyFileRefused
 from agentic_atlas.backend.archive import placing
-from agentic_atlas.backend.ports import Backup
 from agentic_atlas.backend.store.lock import owned
 from agentic_atlas.compose.restore import finish_restore, restore
 from agentic_atlas.errors import AtlasError, ConfigurationError, Unavailable
+from agentic_atlas.protocol.caller.backups import BackupInfo
 from tests.integration.compose.data_folders import backed_up, held, made, rewritten
 from tests.killing import killed_within
 
@@ -31,7 +31,7 @@ def new(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def backup(new: Path) -> Backup:
+def backup(new: Path) -> BackupInfo:
     return backed_up(new)
 
 
@@ -45,7 +45,7 @@ def names(folder: Path) -> set[str]:
     return {entry.name for entry in folder.iterdir()}
 
 
-def test_a_restored_network_is_the_one_that_was_backed_up(new: Path, backup: Backup, tmp_path: Path) -> None:
+def test_a_restored_network_is_the_one_that_was_backed_up(new: Path, backup: BackupInfo, tmp_path: Path) -> None:
     manifest, aside = restore(Path(backup.path), tmp_path / "data", force=False)
     assert held(tmp_path / "data") == held(new)
     assert held(new).tasks == 300
@@ -55,7 +55,7 @@ def test_a_restored_network_is_the_one_that_was_backed_up(new: Path, backup: Bac
 
 
 def test_what_is_there_is_not_replaced_without_force_and_not_deleted_with_it(
-    new: Path, backup: Backup, folder: Path
+    new: Path, backup: BackupInfo, folder: Path
 ) -> None:
     before = held(folder)
     with pytest.raises(ConfigurationError, match="--force") as refused:
@@ -70,7 +70,7 @@ def test_what_is_there_is_not_replaced_without_force_and_not_deleted_with_it(
     assert held(aside) == before
 
 
-def test_a_folder_that_a_server_uses_is_left_alone(backup: Backup, folder: Path) -> None:
+def test_a_folder_that_a_server_uses_is_left_alone(backup: BackupInfo, folder: Path) -> None:
     before = held(folder)
     with owned(folder / "atlas.sqlite3"), pytest.raises(ConfigurationError) as refused:
         restore(Path(backup.path), folder, force=True)
@@ -78,7 +78,7 @@ def test_a_folder_that_a_server_uses_is_left_alone(backup: Backup, folder: Path)
     assert held(folder) == before
 
 
-def test_a_folder_that_others_can_write_in_gets_nothing(backup: Backup, tmp_path: Path) -> None:
+def test_a_folder_that_others_can_write_in_gets_nothing(backup: BackupInfo, tmp_path: Path) -> None:
     open_to_all = tmp_path / "shared"
     open_to_all.mkdir()
     open_to_all.chmod(0o777)
@@ -89,7 +89,7 @@ def test_a_folder_that_others_can_write_in_gets_nothing(backup: Backup, tmp_path
 
 @pytest.mark.timeout(180)
 def test_a_kill_at_any_moment_leaves_the_old_network_or_the_new(
-    new: Path, backup: Backup, folder: Path, tmp_path: Path
+    new: Path, backup: BackupInfo, folder: Path, tmp_path: Path
 ) -> None:
     old, whole = held(folder), held(new)
     began = time.monotonic()
@@ -113,7 +113,7 @@ def test_a_kill_at_any_moment_leaves_the_old_network_or_the_new(
 
 
 def test_a_decided_restore_is_finished_by_whoever_opens_the_folder_next(
-    new: Path, backup: Backup, folder: Path, tmp_path: Path
+    new: Path, backup: BackupInfo, folder: Path, tmp_path: Path
 ) -> None:
     restore(Path(backup.path), tmp_path / "staged", force=False)
     stage = placing.stage(folder)
@@ -134,7 +134,7 @@ def test_a_restore_that_goes_on_elsewhere_is_not_finished_here(folder: Path) -> 
 
 
 def test_data_of_a_later_schema_is_refused_with_the_version_to_install(
-    backup: Backup, folder: Path, tmp_path: Path
+    backup: BackupInfo, folder: Path, tmp_path: Path
 ) -> None:
     before = held(folder)
     later = rewritten(backup, tmp_path / "later.tar", schema="9999", version="9.0.0")
@@ -144,7 +144,9 @@ def test_data_of_a_later_schema_is_refused_with_the_version_to_install(
     assert held(folder) == before
 
 
-def test_a_backup_that_does_not_hold_what_it_says_changes_nothing(backup: Backup, folder: Path, tmp_path: Path) -> None:
+def test_a_backup_that_does_not_hold_what_it_says_changes_nothing(
+    backup: BackupInfo, folder: Path, tmp_path: Path
+) -> None:
     before = held(folder)
     other = backed_up(made(tmp_path / "other", 1))
     odd = {
@@ -202,7 +204,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", str(folder)], check=True)
 
 
-def test_a_restore_without_room_leaves_what_was_there(backup: Backup, small_disk: Path) -> None:
+def test_a_restore_without_room_leaves_what_was_there(backup: BackupInfo, small_disk: Path) -> None:
     folder = made(small_disk / "data", 3)
     before = held(folder)
     with pytest.raises(Unavailable) as refused:

@@ -45,9 +45,8 @@ async def test_every_acknowledged_task_is_there_after_a_kill(path: Path, opened:
         states: dict[str, TaskState] = {}
         cursor = None
         while True:
-            page = await store.tasks.find(TaskFilter(), limit=1_000, after=cursor)
-            states |= {found.task.id: found.task.state for found in page.items}
-            cursor = page.next
+            items, cursor = await store.tasks.find(TaskFilter(), limit=1_000, after=cursor)
+            states |= {found.task.id: found.task.state for found in items}
             if cursor is None:
                 break
         added, completed = acknowledged(lines, "added"), acknowledged(lines, "completed")

@@ -13,7 +13,6 @@ from agentic_atlas.auth.keys import KeyRing, SigningKey
 from agentic_atlas.backend.checker.schemas import JsonSchemas
 from agentic_atlas.backend.engine.engine import Engine, World
 from agentic_atlas.backend.inside import RouterDoor
-from agentic_atlas.backend.ports import CheckVerdict
 from agentic_atlas.backend.usecases.application import Application
 from agentic_atlas.bus.local import LocalBus
 from agentic_atlas.compose.sources import WallClock
@@ -71,7 +70,7 @@ class _NoBackups:
 class _NoChecker:
     """What is asked for here is surely cheap to check."""
 
-    async def check(self, schema: bytes, value: bytes, *, name: str, whose: str) -> CheckVerdict:
+    async def check(self, schema: bytes, value: bytes, *, name: str, whose: str) -> None:
         raise NotImplementedError
 
     async def look_at(self, schema: bytes, *, whose: str) -> Cost:

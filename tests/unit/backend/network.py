@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from itertools import count
 from random import Random
 from typing import Any, TypeVar
@@ -22,11 +23,11 @@ from agentic_atlas.backend.domain.records import AgentRecord, ApiKey, Role, Skil
 from agentic_atlas.backend.engine import submission
 from agentic_atlas.backend.engine.engine import Engine, EngineSettings, World
 from agentic_atlas.backend.inside import RouterDoor
-from agentic_atlas.backend.ports import Backup
 from agentic_atlas.backend.rights import AgentToken, Principal
 from agentic_atlas.backend.store.memory import MemoryStore
 from agentic_atlas.backend.usecases.application import Application
 from agentic_atlas.bus.local import LocalBus
+from agentic_atlas.protocol.caller.backups import BackupInfo
 from agentic_atlas.protocol.caller.tasks import SubmitRequest
 from agentic_atlas.protocol.inside.messages import (
     Credit,
@@ -78,14 +79,15 @@ class Shelf:
     """Implements `ports.Backups`: keeps none but their names."""
 
     def __init__(self) -> None:
-        self.kept: list[Backup] = []
+        self.kept: list[BackupInfo] = []
 
-    async def make(self) -> Backup:
+    async def make(self) -> BackupInfo:
         name = f"backup-{len(self.kept)}"
-        self.kept.insert(0, Backup(name, f"/backups/{name}", 1, NOW, None))
+        at = datetime.fromtimestamp(NOW, UTC)
+        self.kept.insert(0, BackupInfo(name=name, path=f"/backups/{name}", size=1, made_at=at, sha256=None))
         return self.kept[0]
 
-    async def find(self) -> list[Backup]:
+    async def find(self) -> list[BackupInfo]:
         return list(self.kept)
 
 

@@ -15,9 +15,10 @@ from threading import Event
 from agentic_atlas._version import __version__
 from agentic_atlas.backend.archive.manifest import DATABASE, KEYS, Manifest, Member, backup_name, made_at
 from agentic_atlas.backend.archive.tarball import Content, Sink, Told, synced, write
-from agentic_atlas.backend.ports import Backup, Clock
+from agentic_atlas.backend.ports import Clock
 from agentic_atlas.errors import Busy, Unavailable
 from agentic_atlas.files import make_folder, open_own
+from agentic_atlas.protocol.caller.backups import BackupInfo
 
 FULL = "storage_full"
 MOST_LISTED = 1_000
@@ -46,7 +47,7 @@ class BackupFolder:
         Args:
             folder: where they are kept.
             network: id of the network.
-            copy: writes the database into a new file and returns the revision of its schema (`ports.CopiedStore`).
+            copy: writes the database into a new file and returns the revision of its schema.
             keys: returns the files of the key ring, by name.
             clock: gives the time of a backup.
             told: told of every piece that is written, in bytes, on another thread.
@@ -60,7 +61,7 @@ class BackupFolder:
         self._making = False
         self._tries = 0
 
-    async def make(self) -> Backup:
+    async def make(self) -> BackupInfo:
         """See the port."""
         if self._making:
             raise Busy(
@@ -85,7 +86,7 @@ class BackupFolder:
             self.clean()
             self._making = False
 
-    async def find(self) -> list[Backup]:
+    async def find(self) -> list[BackupInfo]:
         """See the port."""
         with self._refusals():
             return await asyncio.to_thread(self._listed)
@@ -117,7 +118,7 @@ class BackupFolder:
         self.clean()
         return self._folder / f"{self._partial}.{self._tries}.sqlite3"
 
-    def _pack(self, database: Path, schema: str, at: float, told: Told) -> Backup:
+    def _pack(self, database: Path, schema: str, at: float, told: Told) -> BackupInfo:
         partial = database.with_suffix(".tar")
         keys = self._keys()
 
@@ -138,9 +139,9 @@ class BackupFolder:
         told(0)
         partial.rename(place)
         synced(self._folder)
-        return Backup(place.name, str(place.absolute()), sink.size, at, sink.sha256)
+        return _info(place, sink.size, at, sink.sha256)
 
-    def _listed(self) -> list[Backup]:
+    def _listed(self) -> list[BackupInfo]:
         found = [backup for path in self._folder.glob("atlas-*.tar") if (backup := _found(path)) is not None]
         return sorted(found, key=lambda backup: backup.made_at, reverse=True)[:MOST_LISTED]
 
@@ -169,7 +170,7 @@ class BackupFolder:
         )
 
 
-def _found(path: Path) -> Backup | None:
+def _found(path: Path) -> BackupInfo | None:
     """Return the backup at this place; None for what is none, or has just been removed."""
     at = made_at(path.name)
     try:
@@ -178,4 +179,9 @@ def _found(path: Path) -> Backup | None:
         return None
     if at is None or not stat.S_ISREG(status.st_mode):
         return None
-    return Backup(path.name, str(path.absolute()), status.st_size, at, None)
+    return _info(path, status.st_size, at, None)
+
+
+def _info(path: Path, size: int, at: float, sha256: str | None) -> BackupInfo:
+    made = datetime.fromtimestamp(at, UTC)
+    return BackupInfo(name=path.name, path=str(path.absolute()), size=size, made_at=made, sha256=sha256)

@@ -11,7 +11,7 @@ from typing import Final
 import msgspec
 
 from agentic_atlas.backend.checker.worker import HEAD, LENGTH, CheckAnswer
-from agentic_atlas.backend.ports import CheckVerdict
+from agentic_atlas.backend.domain.records import InputFault
 from agentic_atlas.errors import Busy, InvalidInput, Unavailable
 from agentic_atlas.protocol.schemas import NO_COST, Cost
 
@@ -44,10 +44,10 @@ class ProcessChecker:
         """Id of the process that checks; None while there is none."""
         return None if self._process is None or self._process.returncode is not None else self._process.pid
 
-    async def check(self, schema: bytes, value: bytes, *, name: str, whose: str) -> CheckVerdict:
+    async def check(self, schema: bytes, value: bytes, *, name: str, whose: str) -> Sequence[InputFault] | None:
         """Check a value; see `ports.Checker`. Raises Unavailable, too: no process can be started."""
         answer = await self._request(schema, value, name, whose)
-        return CheckVerdict(answer.fits, answer.faults)
+        return None if answer.fits else answer.faults
 
     async def look_at(self, schema: bytes, *, whose: str) -> Cost:
         """Look at a schema; see `ports.Checker` and `check`."""

@@ -11,7 +11,7 @@ import msgspec
 from agentic_atlas.backend.domain.kept import Kept
 from agentic_atlas.backend.domain.records import InputFault, Payload
 from agentic_atlas.backend.domain.schemas import Validator, compiled_size, look_at
-from agentic_atlas.backend.ports import Checker, CheckVerdict
+from agentic_atlas.backend.ports import Checker
 from agentic_atlas.errors import InvalidInput
 from agentic_atlas.protocol.schemas import NO_COST, SCHEMA_BYTES, Cost, check_together, cost_of
 from agentic_atlas.protocol.schemas.words import sentence
@@ -60,29 +60,25 @@ class JsonSchemas:
             Busy: too many checks of this user wait.
         """
         try:
-            verdict = self._at_once(schema, value, name) if len(schema) <= SMALL_SCHEMA else None
-            if verdict is None:
-                verdict = await self._checker.check(schema, value.text, name=name, whose=whose)
+            faults = await self._faults(schema, value, name, whose)
         except InvalidInput as error:
             if error.code == "invalid_schema":
                 # Declared when another version took it.
                 raise _unusable(f"the schema of {name} is not taken, which its author can mend", error) from None
             raise
-        if not verdict.fits:
-            raise _misfit(what, name, list(verdict.faults))
+        if faults is not None:
+            raise _misfit(what, name, faults)
 
-    def _at_once(self, schema: bytes, value: Payload, name: str) -> CheckVerdict | None:
-        """Check what surely costs little; None for what may not."""
-        known = self._looked_at(schema)
-        steps = 0 if len(value.text) <= known.short else known.cost.of(value.text)
-        if known.validator is None or steps > FEW_STEPS:
-            return None
-        parsed = value.read()
-        if known.validator.fits(parsed):
-            return CheckVerdict(True)
-        if steps > FEW_REASONS or len(value.text) > FEW_REASONS:
-            return None
-        return CheckVerdict(False, tuple(known.validator.faults(parsed, name)))
+    async def _faults(self, schema: bytes, value: Payload, name: str, whose: str) -> Sequence[InputFault] | None:
+        """Check here what surely costs little, and all else apart; see `ports.Checker.check`."""
+        known = self._looked_at(schema) if len(schema) <= SMALL_SCHEMA else None
+        if known is not None and known.validator is not None:
+            steps = 0 if len(value.text) <= known.short else known.cost.of(value.text)
+            if steps <= FEW_STEPS and known.validator.fits(value.read()):
+                return None
+            if steps <= FEW_REASONS and len(value.text) <= FEW_REASONS:
+                return known.validator.faults(value.read(), name)
+        return await self._checker.check(schema, value.text, name=name, whose=whose)
 
     async def check_declared(self, schemas: Sequence[tuple[str, bytes]], whose: str) -> None:
         """Refuse schemas that can't be used; each comes with what it is the schema of, `null` stands for none.
@@ -135,7 +131,7 @@ def _unusable(what: str, error: InvalidInput) -> InvalidInput:
     return InvalidInput(f"{what}: {error.message}", code=error.code)
 
 
-def _misfit(what: str, name: str, faults: list[InputFault]) -> InvalidInput:
+def _misfit(what: str, name: str, faults: Sequence[InputFault]) -> InvalidInput:
     told = sentence([(fault.path, fault.message) for fault in faults])
     where = f": {told}" if told else "; telling where would take too long"
     return InvalidInput(f"{what} does not fit {name}{where}", detail=msgspec.to_builtins(faults) or None)

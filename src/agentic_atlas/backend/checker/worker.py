@@ -10,6 +10,7 @@ import signal
 import struct
 import sys
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO, Final
 
@@ -45,32 +46,20 @@ class CheckAnswer(msgspec.Struct, frozen=True, omit_defaults=True):
     """Code and message of why nothing can be checked."""
 
 
-class Compiled:
-    """Schemas ready for use.
-
-    Attributes:
-        kept: the last used ones.
-    """
-
-    def __init__(self, kept: int = KEPT) -> None:
-        self.kept: Kept[bytes, Validator] = Kept(kept)
-
-    def __call__(self, schema: bytes) -> Validator:
-        """Return the schema ready for use; raises InvalidInput when it is none."""
-        known = self.kept.get(schema)
-        if known is None:
-            cost = look_at(schema)
-            known = self.kept.keep(schema, Validator(schema), compiled_size(schema, cost))
-        return known
+def compiled(kept: Kept[bytes, Validator], schema: bytes) -> Validator:
+    """Return the schema ready for use, as kept or made; raises InvalidInput when it is none."""
+    known = kept.get(schema)
+    if known is None:
+        cost = look_at(schema)
+        known = kept.keep(schema, Validator(schema), compiled_size(schema, cost))
+    return known
 
 
-def serve(
-    compiled: Callable[[bytes], Validator], requests: BinaryIO, answers: BinaryIO, seconds: float = SECONDS
-) -> None:
+def serve(ready: Callable[[bytes], Validator], requests: BinaryIO, answers: BinaryIO, seconds: float = SECONDS) -> None:
     """Answer requests until there are no more; each of the steps of one may take `seconds`, or the process ends."""
     while head := requests.read(HEAD.size):
         schema, value, name = (requests.read(length) for length in HEAD.unpack(head))
-        for answer in _answers(compiled, schema, value, name.decode(), seconds):
+        for answer in _answers(ready, schema, value, name.decode(), seconds):
             said = msgspec.json.encode(answer)
             answers.write(LENGTH.pack(len(said)) + said)
             answers.flush()
@@ -78,14 +67,14 @@ def serve(
 
 
 def _answers(
-    compiled: Callable[[bytes], Validator], schema: bytes, value: bytes, name: str, seconds: float
+    ready: Callable[[bytes], Validator], schema: bytes, value: bytes, name: str, seconds: float
 ) -> Iterator[CheckAnswer]:
     _within(seconds)
     try:
         if not value:
             yield CheckAnswer(fits=True, cost=look_at(schema))
             return
-        validator = compiled(schema)
+        validator = ready(schema)
         _within(seconds)
         parsed = Payload(value).read()
     except InvalidInput as error:
@@ -119,13 +108,13 @@ def confine(memory: int = MEMORY) -> None:
         return  # Not on every system; what a check can fill is bounded by its time.
 
 
-def main(compiled: Callable[[bytes], Validator] | None = None, seconds: float = SECONDS) -> None:
+def main(ready: Callable[[bytes], Validator] | None = None, seconds: float = SECONDS) -> None:
     """Say that it is ready, and serve."""
     confine()
     answers = sys.stdout.buffer
     answers.write(b"\n")
     answers.flush()
-    serve(compiled or Compiled(), sys.stdin.buffer, answers, seconds)
+    serve(ready or partial(compiled, Kept(KEPT)), sys.stdin.buffer, answers, seconds)
 
 
 if __name__ == "__main__":

@@ -43,7 +43,7 @@ def copier(path: Path) -> PooledReaders:
 
 
 def copy(connection: Connection, target: Path, told: Told) -> Copied:
-    """Copy the database into `target`, a file that is made anew (0600); see `ports.CopiedStore.copy`.
+    """Copy the database into `target`, a file that is made anew (0600); see `SqlStore.copy`.
 
     The copy is checked before this returns: a damaged database shall not go on in backups that seem good.
     """

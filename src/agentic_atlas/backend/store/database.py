@@ -30,7 +30,7 @@ REMEMBERED_BYTES = 64 * 1024 * 1024
 
 
 class SqlStore:
-    """`ports.CopiedStore` on SQLAlchemy; made by `open_store`."""
+    """`ports.Store` on SQLAlchemy; made by `open_store`."""
 
     def __init__(
         self,
@@ -59,7 +59,11 @@ class SqlStore:
         await self._readers.run(lambda connection: connection.execute(select(network.c.id)).all())
 
     async def copy(self, path: Path, told: Told) -> str:
-        """See the port."""
+        """Write everything, as it is at one moment, into a file that a store can be opened on; writes go on meanwhile.
+
+        `told` is told how many bytes come next, each time, on another thread; what it raises ends the copy. Returns
+        the revision of the schema. Raises Unavailable (`storage_full` without room), and Busy while another is made.
+        """
         return (await self._copier.run(lambda connection: copy(connection, path, told))).schema
 
 

@@ -37,7 +37,6 @@ from agentic_atlas.backend.ports import (
     Decide,
     Ids,
     Summary,
-    SummaryPage,
     TaskFilter,
     Write,
 )
@@ -114,13 +113,15 @@ class MemoryTasks:
         """See the port."""
         return self._tasks.get(self._keys.get(caller.key(idempotency_key), ""))
 
-    async def find(self, which: TaskFilter, *, limit: int, after: str | None = None) -> SummaryPage:
+    async def find(
+        self, which: TaskFilter, *, limit: int, after: str | None = None
+    ) -> tuple[list[Summary], str | None]:
         """See the port."""
         before = None if after is None else id_in(after)
         found = [task for task in self._tasks.values() if self._fits(which, task) and (not before or task.id < before)]
         found = sorted(found, key=lambda task: task.id, reverse=True)
-        items = tuple(_summary_of(task) for task in found[:limit])
-        return SummaryPage(items, cursor_after(items[-1].task.id) if len(found) > limit else None)
+        items = [_summary_of(task) for task in found[:limit]]
+        return items, cursor_after(items[-1].task.id) if len(found) > limit else None
 
     async def events(
         self, task_id: str, *, after: int = 0, limit: int = 1000, most_bytes: int = EVENT_PAGE_BYTES

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Protocol, TypeVar
+from typing import TypeAlias, TypeVar
 
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import SQLAlchemyError
@@ -22,16 +22,6 @@ MOST_WAITING = 1_000
 """Reads that may wait for a thread; more are answered with Busy."""
 
 
-class Readers(Protocol):
-    """Runs queries; see the module."""
-
-    async def run(self, query: Callable[[Connection], T]) -> T:
-        """Return what `query` finds. Raises Unavailable when the database can't be had, Busy when too many wait."""
-
-    def close(self) -> None:
-        """Let the queries that run come to their end, then stop; blocks."""
-
-
 class PooledReaders:
     """Reads on threads, each with a connection of its own that can't write."""
 
@@ -44,7 +34,7 @@ class PooledReaders:
         self._closed = False
 
     async def run(self, query: Callable[[Connection], T]) -> T:
-        """Run the query on a free thread."""
+        """Return what `query` finds. Raises Unavailable when the database can't be had, Busy when too many wait."""
         if self._closed:
             raise Unavailable("the store is closed", code=AWAY)
         if self._open >= self._most:
@@ -56,7 +46,7 @@ class PooledReaders:
             self._open -= 1
 
     def close(self) -> None:
-        """End the threads and close their connections."""
+        """Let the queries that run come to their end, then close their connections; blocks."""
         self._closed = True
         self._pool.shutdown()
         self._engine.dispose()
@@ -81,3 +71,6 @@ class WriterReaders:
 
     def close(self) -> None:
         """Nothing of its own to stop."""
+
+
+Readers: TypeAlias = PooledReaders | WriterReaders

@@ -26,7 +26,6 @@ from agentic_atlas.backend.ports import (
     Changed,
     Decide,
     Summary,
-    SummaryPage,
     TaskFilter,
     Write,
 )
@@ -104,14 +103,16 @@ class SqlTasks:
         """See the port."""
         return next(iter(await self._tasks(_with_key(caller, idempotency_key))), None)
 
-    async def find(self, which: TaskFilter, *, limit: int, after: str | None = None) -> SummaryPage:
+    async def find(
+        self, which: TaskFilter, *, limit: int, after: str | None = None
+    ) -> tuple[list[Summary], str | None]:
         """See the port."""
         before = None if after is None else id_in(after)
         found = await self._readers.run(
             lambda connection: _summaries(connection, newest(connection, which, limit + 1, before))
         )
         items = found[:limit]
-        return SummaryPage(tuple(items), cursor_after(items[-1].task.id) if len(found) > limit else None)
+        return items, cursor_after(items[-1].task.id) if len(found) > limit else None
 
     async def events(
         self, task_id: str, *, after: int = 0, limit: int = 1000, most_bytes: int = EVENT_PAGE_BYTES

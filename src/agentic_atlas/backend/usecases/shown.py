@@ -20,7 +20,7 @@ from agentic_atlas.backend.domain.records import (
     User,
 )
 from agentic_atlas.backend.engine.logins import Login
-from agentic_atlas.backend.ports import MOST_MESSAGE, Backup, Summary
+from agentic_atlas.backend.ports import MOST_MESSAGE, Summary
 from agentic_atlas.protocol.caller.agents import (
     AgentInfo,
     AgentInstance,
@@ -29,7 +29,6 @@ from agentic_atlas.protocol.caller.agents import (
     SkillInfo,
     TokenInfo,
 )
-from agentic_atlas.protocol.caller.backups import BackupInfo
 from agentic_atlas.protocol.caller.people import ApiKeyInfo, LoginInfo, NewApiKey, UserInfo
 from agentic_atlas.protocol.caller.tasks import (
     CallerInfo,
@@ -238,11 +237,4 @@ def login_info(login: Login, now: float) -> LoginInfo:
         age=max(0.0, now - login.asked_at),
         asked_at=moment(login.asked_at),
         expires_at=moment(login.expires_at),
-    )
-
-
-def backup_info(backup: Backup) -> BackupInfo:
-    """Show a backup."""
-    return BackupInfo(
-        name=backup.name, path=backup.path, size=backup.size, made_at=moment(backup.made_at), sha256=backup.sha256
     )

@@ -13,7 +13,7 @@ from agentic_atlas.backend.domain import lifecycle
 from agentic_atlas.backend.domain.records import Submitted, Task, TaskEvent
 from agentic_atlas.backend.engine import questions, submission
 from agentic_atlas.backend.engine.engine import Engine
-from agentic_atlas.backend.ports import Summary, SummaryPage, TaskFilter
+from agentic_atlas.backend.ports import Summary, TaskFilter
 from agentic_atlas.backend.rights import Principal
 from agentic_atlas.backend.usecases.application import use_case
 from agentic_atlas.backend.usecases.shown import task_info
@@ -106,8 +106,10 @@ async def standing(who: Principal, engine: Engine, task_id: str) -> Summary:
 @use_case
 async def find(
     who: Principal, engine: Engine, which: TaskFilter, *, agent: str | None = None, limit: int, after: str | None
-) -> SummaryPage:
-    """Return tasks that the principal sees, newest first; of this agent alone, where one is named.
+) -> tuple[list[Summary], str | None]:
+    """Return tasks that the principal sees, newest first, and a cursor; of this agent alone, where one is named.
+
+    The cursor is that of the part that follows, None at the end.
 
     Raises:
         NotFound: no such agent (`agent_not_found`). InvalidInput: `after` is no cursor of ours.

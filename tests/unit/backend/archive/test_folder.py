@@ -43,7 +43,7 @@ async def test_a_backup_is_one_whole_file_for_its_owner_alone(tmp_path: Path) ->
     path = tmp_path / "backups" / made.name
     assert made.path == str(path)
     assert (made.size, made.sha256) == (path.stat().st_size, hashlib.sha256(path.read_bytes()).hexdigest())
-    assert made.made_at == NOW
+    assert made.made_at.timestamp() == NOW
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
     said = read(path)

@@ -9,7 +9,6 @@ import pytest
 from agentic_atlas.backend.checker.schemas import JsonSchemas
 from agentic_atlas.backend.domain.records import InputFault, Payload
 from agentic_atlas.backend.domain.schemas import look_at
-from agentic_atlas.backend.ports import CheckVerdict
 from agentic_atlas.errors import InvalidInput
 from agentic_atlas.protocol.schemas import Cost
 
@@ -29,9 +28,9 @@ class Apart:
 
     asked: list[tuple[bytes, bytes, str, str]] = field(default_factory=list)
 
-    async def check(self, schema: bytes, value: bytes, *, name: str, whose: str) -> CheckVerdict:
+    async def check(self, schema: bytes, value: bytes, *, name: str, whose: str) -> tuple[InputFault, ...]:
         self.asked.append((schema, value, name, whose))
-        return CheckVerdict(False, (InputFault("/a", "is odd"),))
+        return (InputFault("/a", "is odd"),)
 
     async def look_at(self, schema: bytes, *, whose: str) -> Cost:
         self.asked.append((schema, b"", "", whose))
@@ -86,8 +85,8 @@ async def test_a_schema_that_an_older_version_took_is_told_as_no_fault_of_the_ca
 
 async def test_a_misfit_whose_reasons_cannot_be_told_is_refused_all_the_same() -> None:
     class Silent(Apart):
-        async def check(self, schema: bytes, value: bytes, *, name: str, whose: str) -> CheckVerdict:
-            return CheckVerdict(False)
+        async def check(self, schema: bytes, value: bytes, *, name: str, whose: str) -> tuple[InputFault, ...]:
+            return ()
 
     error = await check(TREE, {}, Silent())
     assert error is not None
