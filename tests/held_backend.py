@@ -182,7 +182,7 @@ class HeldAgents:
 
 
 class HeldBackend:
-    """Implements `router.ports.Backend`; `run` is its life."""
+    """Takes what a router says, as `RouterDoor` does; `run` is its life."""
 
     def __init__(self, router: Router, clock: Callable[[], float], log: FaultLog) -> None:
         self.router = router
@@ -313,7 +313,7 @@ class HeldBackend:
         """Answer all reports that wait."""
         self._stored.commit()
 
-    # -- `router.ports.Backend`
+    # -- what the router says
 
     def say(self, message: FromRouter) -> None:
         """Hand on what the router says, now or when the test lets it."""

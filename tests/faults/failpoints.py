@@ -135,7 +135,7 @@ class FailingRouter(network.Router):
 
 
 class FailingDoor(network.RouterDoor):
-    """`router.ports.Backend` with points before what routers say."""
+    """The door with points before what routers say."""
 
     def say(self, message: FromRouter) -> None:
         match message:

@@ -44,7 +44,7 @@ from agentic_atlas.protocol.tasks import LEASED
 
 
 class RouterDoor:
-    """Takes what a router says (`router.ports.Backend`), from `run` to its end."""
+    """Takes what a router says (`protocol.inside`), from `run` to its end."""
 
     def __init__(self, engine: Engine, log: FaultLog) -> None:
         self._engine = engine

@@ -106,7 +106,7 @@ class Server:
         clock.jumped = self.engine.forgive
         self.application = Application(self.engine)
         self._door = RouterDoor(self.engine, log)
-        self.router.join(way.door(self._door).say)
+        self.router.join(way.door(self._door))
         self.up = False
         """It has taken up what the last process left, and lets agents in."""
         self._group = asyncio.TaskGroup()

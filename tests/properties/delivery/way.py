@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import Protocol
 
 from agentic_atlas.backend.inside import RouterDoor
 from agentic_atlas.backend.ports import RouterPort
 from agentic_atlas.protocol.inside import codec
 from agentic_atlas.protocol.inside.messages import FromRouter, ToRouter
-from agentic_atlas.router.ports import Backend
 from agentic_atlas.router.router import Router
 
 
@@ -19,7 +19,7 @@ class Way(Protocol):
     def router(self, router: Router) -> RouterPort:
         """Return what the backend says to the router by."""
 
-    def door(self, door: RouterDoor) -> Backend:
+    def door(self, door: RouterDoor) -> Callable[[FromRouter], None]:
         """Return what the router says to the backend by."""
 
 
@@ -29,8 +29,8 @@ class Passed:
     def router(self, router: Router) -> RouterPort:
         return router
 
-    def door(self, door: RouterDoor) -> Backend:
-        return door
+    def door(self, door: RouterDoor) -> Callable[[FromRouter], None]:
+        return door.say
 
 
 class Encoded:
@@ -42,8 +42,8 @@ class Encoded:
     def router(self, router: Router) -> RouterPort:
         return _EncodedRouter(self._loop, router)
 
-    def door(self, door: RouterDoor) -> Backend:
-        return _EncodedDoor(self._loop, door)
+    def door(self, door: RouterDoor) -> Callable[[FromRouter], None]:
+        return _EncodedDoor(self._loop, door).say
 
 
 class _EncodedRouter:

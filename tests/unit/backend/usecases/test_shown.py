@@ -20,7 +20,7 @@ from agentic_atlas.backend.domain.records import (
     User,
 )
 from agentic_atlas.backend.engine.logins import Login
-from agentic_atlas.backend.ports import MOST_MESSAGE, Backup
+from agentic_atlas.backend.ports import MOST_MESSAGE
 from agentic_atlas.backend.usecases import shown
 from agentic_atlas.protocol.tasks import TaskState
 from tests.unit.backend.domain.examples import running, task
@@ -129,8 +129,3 @@ def test_a_secret_is_shown_once_and_a_digest_never() -> None:
 def test_a_login_is_never_younger_than_now() -> None:
     login = Login("box", "192.0.2.1", 100.0, 700.0, b"digest")
     assert (shown.login_info(login, 130.0).age, shown.login_info(login, 90.0).age) == (30.0, 0.0)
-
-
-def test_a_backup_says_where_it_is() -> None:
-    told = shown.backup_info(Backup("one", "/backups/one", 5, 100.0, None))
-    assert (told.name, told.path, told.size, told.made_at, told.sha256) == ("one", "/backups/one", 5, at(100.0), None)

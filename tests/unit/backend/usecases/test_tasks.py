@@ -173,8 +173,8 @@ async def test_tasks_are_found_newest_first_and_of_one_agent_where_it_is_named()
     await network.submit(eve)
 
     async def find(who: Principal, **more: Any) -> tuple[list[str], str | None]:
-        page = await tasks.find(who, network.application, TaskFilter(), **{"limit": 9, "after": None} | more)
-        return [one.task.id for one in page.items], page.next
+        found, next = await tasks.find(who, network.application, TaskFilter(), **{"limit": 9, "after": None} | more)
+        return [one.task.id for one in found], next
 
     assert await find(ada) == (made[::-1], None)
     assert await find(ada, agent="hello") == ([made[2], made[0]], None)
