@@ -36,7 +36,7 @@ from tests.held_backend import HeldBackend
 M = TypeVar("M", bound=Message)
 
 NEVER = 4e9
-SETTINGS = RouterSettings(ping_old=0.02, admit_within=0.05)
+SETTINGS = RouterSettings()
 TURNS = 2_000
 
 

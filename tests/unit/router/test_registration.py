@@ -73,7 +73,7 @@ async def test_a_message_before_the_welcome_closes_the_connection() -> None:
 
 
 async def test_a_backend_that_does_not_answer_means_try_again() -> None:
-    async with network() as net:
+    async with network(RouterSettings(admit_within=0.05)) as net:
         net.backend.admitting.clear()
         agent = Agent("agt", "tok", "inst").connect(net.router).hello()
         await agent.hears_of_it()
@@ -106,7 +106,7 @@ async def test_the_same_instance_takes_over_at_once_and_its_older_connection_tou
 
 
 async def test_the_old_connection_works_until_its_successor_is_admitted_and_ends_then_whatever_became_of_that() -> None:
-    async with network(RouterSettings()) as net:
+    async with network() as net:
         old = await net.agent()
         net.backend.admitting.clear()
         new = Agent("agt", "tok", "inst").connect(net.router).hello()
@@ -124,7 +124,7 @@ async def test_the_old_connection_works_until_its_successor_is_admitted_and_ends
 
 
 async def test_a_second_try_of_the_same_instance_supersedes_the_first_that_is_still_being_let_in() -> None:
-    async with network(RouterSettings()) as net:
+    async with network() as net:
         net.backend.admitting.clear()
         first = Agent("agt", "tok", "inst").connect(net.router).hello()
         await settle()
@@ -149,7 +149,7 @@ async def test_another_instance_with_the_token_of_a_living_one_is_told_so() -> N
 
 
 async def test_another_instance_replaces_one_that_does_not_answer() -> None:
-    async with network() as net:
+    async with network(RouterSettings(ping_old=0.02)) as net:
         old = await net.agent()
         old.answers_pings = False
         new = Agent("agt", "tok", "inst_2").connect(net.router).hello()
@@ -159,7 +159,7 @@ async def test_another_instance_replaces_one_that_does_not_answer() -> None:
 
 
 async def test_any_message_of_the_old_instance_shows_that_it_is_alive() -> None:
-    async with network(RouterSettings()) as net:
+    async with network() as net:
         old = await net.agent()
         old.answers_pings = False
         new = Agent("agt", "tok", "inst_2").connect(net.router).hello()
@@ -170,7 +170,7 @@ async def test_any_message_of_the_old_instance_shows_that_it_is_alive() -> None:
 
 
 async def test_when_the_old_instance_leaves_during_the_question_the_new_one_has_the_seat() -> None:
-    async with network(RouterSettings()) as net:
+    async with network() as net:
         old = await net.agent()
         old.answers_pings = False
         new = Agent("agt", "tok", "inst_2").connect(net.router).hello()
@@ -180,7 +180,7 @@ async def test_when_the_old_instance_leaves_during_the_question_the_new_one_has_
 
 
 async def test_of_two_instances_that_start_with_one_token_the_later_one_is_told() -> None:
-    async with network(RouterSettings()) as net:
+    async with network() as net:
         net.backend.admitting.clear()
         first = Agent("agt", "tok", "inst_1").connect(net.router).hello()
         second = Agent("agt", "tok", "inst_2").connect(net.router).hello()
@@ -308,7 +308,7 @@ async def test_an_instance_is_not_welcomed_before_a_change_of_it_is_stored_nor_t
 
 
 async def test_a_connection_is_dismissed_that_is_still_on_its_way_in_and_no_newer_one() -> None:
-    async with network(RouterSettings()) as net:
+    async with network() as net:
         net.backend.admitting.clear()
         coming = Agent("agt", "tok", "inst").connect(net.router).hello()
         await settle()

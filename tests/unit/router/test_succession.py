@@ -7,7 +7,6 @@ import pytest
 from agentic_atlas.errors import Unavailable
 from agentic_atlas.protocol.inside.messages import Forget
 from agentic_atlas.protocol.messages import Hello, InstanceInfo, Limits, Predecessor, RunningAttempt
-from agentic_atlas.router.settings import RouterSettings
 from tests.held_backend import Record
 from tests.unit.router.network import Agent, Network, network, settle, until
 
@@ -63,7 +62,7 @@ async def test_attempts_that_are_lost_at_once_need_no_lease_any_more() -> None:
 
 
 async def test_a_connection_that_ends_on_its_way_in_has_the_grace_period_for_what_it_inherited() -> None:
-    async with network(RouterSettings()) as net:
+    async with network() as net:
         [task] = await ended_with(net, 1)
         await net.passes(20)
         net.backend.admitting.clear()
@@ -83,7 +82,7 @@ async def test_a_connection_that_ends_on_its_way_in_has_the_grace_period_for_wha
 
 
 async def test_what_an_ended_process_left_is_not_lost_while_its_successor_is_being_let_in() -> None:
-    async with network(RouterSettings()) as net:
+    async with network() as net:
         [task] = await ended_with(net, 1)
         await net.passes(29)
         net.backend.admitting.clear()
@@ -97,7 +96,7 @@ async def test_what_an_ended_process_left_is_not_lost_while_its_successor_is_bei
 
 
 async def test_naming_another_ones_process_does_not_put_off_its_loss() -> None:
-    async with network(RouterSettings()) as net:
+    async with network() as net:
         [task] = await ended_with(net, 1)
         net.backend.admitting.clear()
         heir(net, task, name="thief", token="tok_2")
@@ -110,7 +109,7 @@ async def test_naming_another_ones_process_does_not_put_off_its_loss() -> None:
 async def test_one_that_is_turned_away_as_busy_keeps_what_its_own_predecessor_left(
     token: str, put_off: bool, restarted: bool
 ) -> None:
-    async with network(RouterSettings()) as net:
+    async with network() as net:
         [task] = await ended_with(net, 1)
         if restarted:
             net.router.say(Forget(task.id, 1))
