@@ -17,13 +17,13 @@ from tests.unit.backend.network import NOW, Network
 async def test_with_the_published_keys_a_token_is_verified_and_none_is_made() -> None:
     network = Network()
     published = await system.key_set(None, network.application)
-    (key,) = published["keys"]
+    (key,) = published
     assert "d" not in key, "that is the private half"
     assert key["kid"] == network.engine.keys.active.kid
     ada = await network.user()
     await network.agent(ada)
     made = await tokens.issue(ada, network.application, "hello")
-    assert verify(made.token, load_jwks(published), network="net_1", now=NOW).jti == made.id
+    assert verify(made.token, load_jwks({"keys": published}), network="net_1", now=NOW).jti == made.id
 
 
 async def test_it_is_ready_while_the_store_answers(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -20,7 +20,7 @@ async def test_a_token_says_whose_it_is_and_for_how_long_and_is_not_kept() -> No
     ada = await network.user()
     agent = await network.agent(ada)
     made = await tokens.issue(ada, network.application, "hello", name="box", lifetime=60)
-    claims = verify(made.token, network.engine.keys, now=NOW, network="net_1")
+    claims = verify(made.token, network.engine.keys.verification, now=NOW, network="net_1")
     assert (claims.jti, claims.agent_id, claims.name) == (made.id, agent.id, "ada/hello")
     assert (claims.scopes, claims.iat, claims.exp) == (AGENT_SCOPES, NOW, NOW + 60)
     stored = await network.store.tokens.get(made.id)
