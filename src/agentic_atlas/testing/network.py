@@ -19,7 +19,7 @@ from agentic_atlas.backend.rights import BrowserSession, Principal
 from agentic_atlas.backend.store.memory import MemoryStore
 from agentic_atlas.backend.usecases import tasks
 from agentic_atlas.backend.usecases.application import Application
-from agentic_atlas.bus.local import LocalBus
+from agentic_atlas.bus.local import Bus
 from agentic_atlas.errors import ConfigurationError
 from agentic_atlas.protocol.inside.messages import Identity
 from agentic_atlas.protocol.messages import Hello, Limits
@@ -94,7 +94,7 @@ class MemoryNetwork:
             ids=ids,
             entropy=secrets.token_bytes,
             log=log,
-            bus=LocalBus(self._news.set),
+            bus=Bus(self._news.set),
             schemas=SkillSchemas(skill for agent in agents for skill in skills_of(agent).values()),
             backups=nothing,
         )
