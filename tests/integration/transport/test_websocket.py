@@ -11,11 +11,11 @@ from dataclasses import dataclass, field
 import pytest
 import structlog
 
-from agentic_atlas.compose.crowd import OpenConnections
 from agentic_atlas.protocol.closing import decode_reason
 from agentic_atlas.protocol.codec import ProtocolError
 from agentic_atlas.protocol.messages import Limits
 from agentic_atlas.transport import client
+from agentic_atlas.transport.crowd import Crowd
 from agentic_atlas.transport.head import Head, HttpAnswer, upgrade_key
 from agentic_atlas.transport.limiter import ConnectionLimiter
 from agentic_atlas.transport.receiver import Closed, Receiver, Terms
@@ -119,7 +119,7 @@ async def listening(hall: Hall) -> AsyncIterator[Listener]:
         host="127.0.0.1",
         port=0,
         limiter=ConnectionLimiter(0, 0),
-        crowd=OpenConnections(1_000, structlog.get_logger(), time.monotonic),
+        crowd=Crowd(1_000, structlog.get_logger(), time.monotonic),
         clock=time.monotonic,
     )
     try:

@@ -3,7 +3,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from agentic_atlas.compose.crowd import OpenConnections
+from agentic_atlas.transport.crowd import Crowd
 
 
 class One(asyncio.Transport):
@@ -29,12 +29,12 @@ class Clock:
         return self.now
 
 
-def crowd(descriptors: int) -> tuple[OpenConnections, Log, Clock]:
+def crowd(descriptors: int) -> tuple[Crowd, Log, Clock]:
     log, clock = Log(), Clock()
-    return OpenConnections(descriptors, log, clock), log, clock  # type: ignore[arg-type]
+    return Crowd(descriptors, log, clock), log, clock  # type: ignore[arg-type]
 
 
-def entered(crowd: OpenConnections, count: int, address: str) -> list[One]:
+def entered(crowd: Crowd, count: int, address: str) -> list[One]:
     some = [One() for _ in range(count)]
     for one in some:
         crowd.enter(one, address)

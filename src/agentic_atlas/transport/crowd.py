@@ -9,8 +9,10 @@ leaves room for many agents that come back at once from behind one proxy, and fo
 import asyncio
 import resource
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
-from structlog.typing import FilteringBoundLogger
+if TYPE_CHECKING:
+    from structlog.typing import FilteringBoundLogger
 
 _PLENTY = 1_048_576
 """Asked for where the system names no limit."""
@@ -35,10 +37,10 @@ def raise_limit() -> int:
     return soft
 
 
-class OpenConnections:
-    """The connections at both doors, and the strangers among them; see the module. `transport.server.Crowd`."""
+class Crowd:
+    """The connections at both doors, and the strangers among them; see the module."""
 
-    def __init__(self, descriptors: int, log: FilteringBoundLogger, clock: Callable[[], float]) -> None:
+    def __init__(self, descriptors: int, log: "FilteringBoundLogger", clock: Callable[[], float]) -> None:
         self._most = descriptors - min(_KEPT, descriptors // 4)
         self._most_of_address = min(_MOST_OF_ADDRESS, max(1, self._most // 4))
         self._open = 0
