@@ -237,6 +237,7 @@ class Accepted(WSProtocol):  # type: ignore[misc]  # picows' stubs do not have i
         websocket = self.websocket
         if websocket is not None:
             if self._takes(websocket, nbytes):
+                websocket.reading = True
                 super().buffer_updated(nbytes)
                 websocket.look()
         elif self._incoming is not None:

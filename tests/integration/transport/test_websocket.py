@@ -165,6 +165,28 @@ async def test_what_is_sent_in_one_turn_arrives_in_order_and_before_the_close_th
             assert (await both.client.ended()).code == 4001
 
 
+async def test_answers_to_what_is_read_come_in_order_and_behind_what_was_sent_before() -> None:
+    async with pair() as both:
+
+        def answers(data: bytes) -> None:
+            both.server.send(b"answer to " + data)
+            both.server.send(b"and more")
+
+        both.hall.ear.hears = answers
+        both.client.send(b"one")
+        both.client.send(b"two")
+        await both.hall.ear.message()
+        both.server.send(b"by itself")
+        heard = [await both.ear.message() for _ in range(5)]
+        assert [one for one in heard if one != b"by itself"] == [
+            b"answer to one",
+            b"and more",
+            b"answer to two",
+            b"and more",
+        ]
+        assert heard.index(b"by itself") >= 2
+
+
 async def test_a_receiver_is_told_when_what_it_sent_in_a_turn_waits_for_its_peer_to_read() -> None:
     async with pair() as both:
         both.client.pause_reading()
