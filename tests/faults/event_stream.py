@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from urllib.parse import urlsplit
@@ -38,13 +39,15 @@ async def opened(
 
 async def read_some(platform: Platform, task: str, after: int = 0, most: int | None = None) -> list[Json]:
     """Return the whole events in the stream's next `most` bytes, or to its end; then the connection is cut."""
-    parser, found, left = Parser(), list[Json](), most
+    parser, found, left, read = Parser(), list[Json](), most, b""
     async with opened(platform, task, after) as (reader, _), asyncio.timeout(PATIENCE):
         while left is None or left > 0:
             part = await reader.read(PART if left is None else min(PART, left))
             if not part:
                 break
             left = None if left is None else left - len(part)
-            found += [json.loads(event.data) | {"id": event.id} for event in parser.feed(part)]
-    assert [event["id"] for event in found] == [str(event["seq"]) for event in found]
+            read += part
+            found += [json.loads(data) for _, data in parser.feed(part)]
+    ids = re.findall(rb"^id: (\d+)\n", read, re.MULTILINE)
+    assert [int(id) for id in ids[: len(found)]] == [event["seq"] for event in found]
     return found

@@ -34,4 +34,4 @@ def test_a_receipt_for_one_router_is_none_for_another() -> None:
 
 def test_nothing_is_said_before_there_is_a_backend() -> None:
     with pytest.raises(AttributeError):
-        _ = context().backend
+        _ = context().tell
