@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -10,12 +11,17 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
+from agentic_atlas.auth.scopes import AGENT_SCOPES
 from agentic_atlas.backend.checker import schemas
+from agentic_atlas.backend.rights import AgentToken, Principal
 from agentic_atlas.backend.store.readers import PooledReaders
 from agentic_atlas.backend.store.writer import Writer
-from agentic_atlas.protocol.inside.messages import Admit, Identity
+from agentic_atlas.backend.usecases import instances
+from agentic_atlas.backend.usecases.application import Application
+from agentic_atlas.protocol.inside.messages import Admit, Arrived, Identity
 from agentic_atlas.protocol.messages import Hello, InstanceInfo, Raw, SkillSpec
 from tests.integration.api.network import GREET, NEVER, Api, api
+from tests.unit.backend.network import until
 
 BODY = {"agent": "hello", "skill": "greet", "input": {"name": "Ada"}}
 
@@ -84,3 +90,33 @@ async def test_an_agent_that_comes_back_with_other_skills_is_looked_at_again(
             await atlas.leave("ins_1")
         shown = (await atlas.admin.get("/api/v1/agents/hello")).json()
         assert list(shown["skills"][0]["input_schema"]["properties"]) == ["name"]
+
+
+async def test_one_whose_last_connection_broke_while_it_was_being_stored_waits_for_the_next_to_be(
+    tmp_path: Path, counts: Counter[str]
+) -> None:
+    async with api(tmp_path, database=tmp_path / "atlas.db") as atlas:
+        await atlas.admin.post("/api/v1/agents", json={"name": "hello"})
+        token = (await atlas.admin.post("/api/v1/agents/hello/tokens", json={})).json()["id"]
+        record = await atlas.engine.store.tokens.get(token)
+        assert record is not None
+        agent = await atlas.engine.store.agents.get(record.agent_id)
+        assert agent is not None
+        identity = Identity(token, record.agent_id, NEVER)
+        as_before = Hello(1, InstanceInfo("ins_1"), [GREET], concurrency=4)
+        await atlas.router.arrive(identity, as_before)
+        counts.clear()
+        user = await atlas.engine.store.users.get(agent.owner_id)
+        assert user is not None
+        who = Principal(user, AgentToken(token, agent.id, agent.full_name), AGENT_SCOPES)
+        changed = Arrived(99, identity, replace(as_before, description="New."))
+        broken = asyncio.create_task(instances.admit(who, Application(atlas.engine), changed))
+        await until(lambda: counts["writes"])
+        broken.cancel()
+        other = (await atlas.admin.post("/api/v1/agents/hello/tokens", json={})).json()["id"]
+        # What the agent offers is known and stored again.
+        await atlas.router.arrive(Identity(other, agent.id, NEVER), replace(as_before, instance=InstanceInfo("ins_2")))
+        back = await atlas.router.arrive(identity, as_before)
+        assert isinstance(back, Admit)
+        stored = await atlas.engine.store.agents.instances(agent.id)
+        assert back.instance.generation in [one.generation for one in stored if one.id == "ins_1"]

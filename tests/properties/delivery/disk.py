@@ -11,7 +11,7 @@ import asyncio
 import sqlite3
 from asyncio import AbstractEventLoop
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cache
 from typing import Any, TypeVar
 
@@ -27,7 +27,7 @@ from agentic_atlas.backend.store.migrations import migrate
 from agentic_atlas.backend.store.rows import EVENTS, TASKS, TaskStatements
 from agentic_atlas.backend.store.tables import events, tasks
 from agentic_atlas.backend.store.writer import AnyOperation, Operation, WriteGroup
-from agentic_atlas.errors import Unavailable
+from agentic_atlas.errors import AtlasError, Unavailable
 from tests.still_loop import EPOCH, StillLoop
 
 T = TypeVar("T")
@@ -112,14 +112,29 @@ class Disk:
         if not group:
             return
         self.commits += 1
-        carried_out = WriteGroup(self._connection, self._statements, self._recent)
-        with self._connection.begin():
-            results = carried_out.carry_out([operation for operation, _ in group])
-        carried_out.committed()
+        operations = [operation for operation, _ in group]
+        try:
+            results = self._carried_out(operations)
+        except AtlasError:
+            # As the writer does: what can't be stored fails alone.
+            results = [self._alone(operation) for operation in operations]
         if tell:
             for (_, write), result in zip(group, results, strict=True):
                 # In a turn of the loop, where what follows may ask for a write in its turn.
                 write.loop.call_soon(write.settle, result)
+
+    def _carried_out(self, operations: Sequence[AnyOperation]) -> list[Any]:
+        group = WriteGroup(self._connection, self._statements, self._recent)
+        with self._connection.begin():
+            results = group.carry_out(operations)
+        group.committed()
+        return results
+
+    def _alone(self, operation: AnyOperation) -> Any:
+        try:
+            return self._carried_out([operation])[0]
+        except AtlasError as error:
+            return error
 
     def fail(self, most: int | None = None) -> None:
         """What waits, or the first few of it, can't be stored."""

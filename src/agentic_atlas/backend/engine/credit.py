@@ -183,6 +183,12 @@ class Instances:
         if known is not None and known.generation == instance.generation:
             known.token_id = token_id
 
+    def unsettled(self, instance_id: str) -> None:
+        """Another connection of the instance is being stored: nothing stands before that has ended."""
+        known = self._known.get(instance_id)
+        if known is not None:
+            known.token_id = ""
+
     def stands(self, instance_id: str, token_id: str) -> bool:
         """Tell whether the latest connection of the instance is on disk, and was made with this token."""
         known = self._known.get(instance_id)

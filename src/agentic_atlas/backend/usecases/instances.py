@@ -99,6 +99,7 @@ async def _registered(engine: Engine, instance: Instance, description: str, skil
 async def _register(engine: Engine, instance: Instance, description: str, digest: bytes) -> Instance:
     agent_id, offered = instance.agent_id, engine.dispatcher.offers.offered(instance.agent_id)
     change = engine.registry.declares(agent_id)
+    engine.credit.instances.unsettled(instance.id)
     registered = await engine.store.agents.register(instance, description, offered)
     engine.registry.declared(agent_id, change, digest)
     engine.registry.offers(agent_id, offered)
