@@ -14,7 +14,7 @@ from agentic_atlas.backend.rights import Principal
 from agentic_atlas.backend.usecases import tasks
 from agentic_atlas.backend.usecases.application import Application
 from agentic_atlas.backend.usecases.shown import event_info, summary_of, task_summary
-from agentic_atlas.errors import AtlasError, InvalidInput, Unauthenticated
+from agentic_atlas.errors import AtlasError, InvalidInput
 from agentic_atlas.http.accept import prefers
 from agentic_atlas.http.errors import error_info
 from agentic_atlas.http.messages import Answered, Request, Response, StreamingResponse, json, read
@@ -124,7 +124,7 @@ async def events(
 
     Resumes after `Last-Event-ID`; 204 when the task has ended and no event follows, so that nobody tries again.
     With `Accept: application/json`: a page of those that are there now. An event `refused` is an error and
-    the last: the API key is good no more.
+    the last: the API key is good no more, or the task is not seen any more (`task_not_found`).
     """
     start = _number(last_event_id) if last_event_id else after
     if prefers(request.all("accept"), "application/json", "text/event-stream"):
@@ -169,7 +169,7 @@ async def _stream(pages: AsyncGenerator[list[TaskEvent], None]) -> AsyncGenerato
     try:
         async for page in pages:
             yield b"".join(map(_frame, page)) or b": keep-alive\n\n"
-    except Unauthenticated as error:
+    except AtlasError as error:
         # The head of the answer is sent long ago, so that an event has to say why no other follows.
         yield b"event: refused\ndata: %b\n\n" % msgspec.json.encode(ErrorAnswer(error=error_info(error)))
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from agentic_atlas.auth.claims import AUDIENCE, MAX_ID, MAX_NAME, AgentClaims
 from agentic_atlas.auth.errors import (
+    KeyFileRefused,
     KeyRefused,
     TokenRefused,
 )
@@ -56,6 +57,7 @@ __all__ = [
     "MAX_TOKEN_BYTES",
     "AgentClaims",
     "Jwk",
+    "KeyFileRefused",
     "KeyRefused",
     "KeyRing",
     "Scope",

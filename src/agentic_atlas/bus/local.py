@@ -1,18 +1,13 @@
-"""The bus: subjects, subscribers, and no promise of delivery. Handlers are called at once, on the publisher's loop.
-
-A message says "look again", never the only copy of anything: the truth is in the store. Subjects are words joined by
-dots, for instance `task.tsk_01J…`.
-"""
+"""The bus within one process: handlers are called at once, on the publisher's loop."""
 
 from collections.abc import Callable
 from functools import partial
 
-Handler = Callable[[str, bytes], None]
-"""Called with subject and payload on the subscriber's event loop; it must return at once and not raise."""
+from agentic_atlas.bus.base import Handler
 
 
-class Bus:
-    """A dictionary of subjects, within one process. Not for several threads."""
+class LocalBus:
+    """A dictionary of subjects. Not for several threads."""
 
     def __init__(self, heard: Callable[[], object] = lambda: None) -> None:
         """Begin; `heard` is called after all that is said."""
@@ -21,13 +16,13 @@ class Bus:
         self._next = 0
 
     def publish(self, subject: str, payload: bytes = b"") -> None:
-        """Tell every subscriber of exactly this subject; returns at once."""
+        """See `Bus.publish`."""
         for handler in list(self._handlers.get(subject, {}).values()):
             handler(subject, payload)
         self._heard()
 
     def subscribe(self, subject: str, handler: Handler) -> Callable[[], None]:
-        """Have `handler` called for each message on `subject` from now on, until what is returned is called."""
+        """See `Bus.subscribe`."""
         self._next += 1
         self._handlers.setdefault(subject, {})[self._next] = handler
         return partial(self._remove, subject, self._next)

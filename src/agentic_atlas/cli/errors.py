@@ -51,7 +51,8 @@ def report(error: Exception, *, as_json: bool) -> int:
 def _parts(error: Exception) -> tuple[str, str, object]:
     """Return an error's word for programs, its sentence, and its facts."""
     if isinstance(error, TaskError):
-        text = f"the task ended {error.state} ({error.code}): {error.message}"
+        task = f"the task {error.task_id}" if error.task_id else "the task"
+        text = f"{task} ended {error.state} ({error.code}): {error.message}"
         return error.code, text, {"task_id": error.task_id, "state": error.state, "detail": error.detail}
     if isinstance(error, AtlasError):
         return error.code, _with_fix(error), error.detail

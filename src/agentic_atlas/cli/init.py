@@ -81,7 +81,11 @@ def check_name(name: str) -> None:
 
 def _check_empty(folder: Path) -> None:
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise InvalidInput(f"{folder} is there already and not empty: choose another place with --folder")
+        elsewhere = "choose another place with --folder"
+        if (folder / "agent.py").is_file():
+            begun = f"an agent: go on with `cd {shlex.quote(str(folder))}` and `python agent.py`"
+            raise InvalidInput(f"{folder} is there already and has {begun}, or {elsewhere}")
+        raise InvalidInput(f"{folder} is there already and not empty: {elsewhere}, or another name")
 
 
 def _place(name: str) -> AgentAccess:

@@ -18,17 +18,19 @@ from agentic_atlas.backend.inside import RouterDoor
 from agentic_atlas.backend.ports import Checker
 from agentic_atlas.backend.rights import insufficient
 from agentic_atlas.backend.store.database import SqlStore, open_store
+from agentic_atlas.backend.store.lock import owner
 from agentic_atlas.backend.usecases.application import Application
 from agentic_atlas.compose import http
 from agentic_atlas.compose.addresses import Addresses, addresses
 from agentic_atlas.compose.backend import build
+from agentic_atlas.compose.crowd import OpenConnections, raise_limit
 from agentic_atlas.compose.restore import finish_restore, make_private
 from agentic_atlas.compose.sources import SortableIds, machine_names, monotonic, python_environ, wall
+from agentic_atlas.errors import ConfigurationError
 from agentic_atlas.protocol.inside.messages import Identity
 from agentic_atlas.router.door import AgentDoor, serve
 from agentic_atlas.router.router import Router
 from agentic_atlas.settings import Settings
-from agentic_atlas.transport.crowd import Crowd, raise_limit
 from agentic_atlas.transport.limiter import ConnectionLimiter
 from agentic_atlas.transport.server import Listener
 
@@ -53,8 +55,7 @@ async def network(settings: Settings, log: FilteringBoundLogger) -> AsyncIterato
     Raises:
         ConfigurationError: a port is taken, the data folder is in use or can't be used.
     """
-    api_socket = http.listen(settings.host, settings.http_port, "--http-port or ATLAS_HTTP_PORT")
-    with api_socket:
+    with _listening(settings) as api_socket:
         ids = SortableIds()
         make_private(settings.data_dir)
         finish_restore(settings.data_dir)
@@ -69,6 +70,17 @@ async def network(settings: Settings, log: FilteringBoundLogger) -> AsyncIterato
                 yield up
 
 
+def _listening(settings: Settings) -> socket.socket:
+    try:
+        return http.listen(settings.host, settings.http_port, "--http-port or ATLAS_HTTP_PORT")
+    except ConfigurationError as error:
+        process = owner(settings.data_dir / DATABASE) if error.code == "address_in_use" else None
+        if process is None:
+            raise
+        up = f"the network of {settings.data_dir} is up already, in process {process}: use it, or stop it first"
+        raise ConfigurationError(up, code="store_in_use") from None
+
+
 @asynccontextmanager
 async def _running(
     settings: Settings,
@@ -81,7 +93,7 @@ async def _running(
 ) -> AsyncIterator[Network]:
     engine, door, router = await _joined(settings, log, store, ring, ids, checker)
     hosts = Hosts([*settings.names, *machine_names()])
-    crowd = Crowd(raise_limit(), log, monotonic)
+    crowd = OpenConnections(raise_limit(), log, monotonic)
     # Before anything lives: a port that is taken is one plain error.
     listener = await serve(
         AgentDoor(router, _identify(ring, engine.network), hosts),

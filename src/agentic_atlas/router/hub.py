@@ -14,49 +14,65 @@ import asyncio
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import TypeAlias
+from typing import Generic, Protocol, TypeAlias, TypeVar
 
-from agentic_atlas.protocol.inside.messages import Lost, Receipt
+from agentic_atlas.protocol.inside.messages import Identity, Lost, Receipt
 from agentic_atlas.protocol.messages import RunningAttempt
 from agentic_atlas.protocol.tasks import Loss
-from agentic_atlas.router.connection import Connection
 from agentic_atlas.router.ports import RouterContext
 
 InstanceToken: TypeAlias = tuple[str, str]
 """An instance and its token, which is empty where it is not known."""
 
 
+class Peer(Protocol):
+    """A connection, as the hub sees it; compared and hashed by identity.
+
+    Attributes:
+        instance_id: empty before `hello`.
+    """
+
+    instance_id: str
+
+    @property
+    def identity(self) -> Identity:
+        """Who its token says it is."""
+
+
+P = TypeVar("P", bound=Peer)
+
+
 @dataclass(frozen=True)
-class Claim:
+class Claim(Generic[P]):
     """What a connection that said `hello` has to do for its token's seat: nothing, when nobody is in its way."""
 
     taken: bool = False
     """Another instance is on its way to the seat."""
-    holder: Connection | None = None
+    holder: P | None = None
     """Another instance that has it: find out whether that one is alive."""
-    superseded: Connection | None = None
+    superseded: P | None = None
     """An older connection of the same instance that was on its way too, and is not any more."""
 
 
-class Hub:
+class Hub(Generic[P]):
     """All connections of this router.
 
     Few tokens and agents have more than one, so a tuple takes less than a dictionary would.
     """
 
     def __init__(self) -> None:
-        self._by_token: dict[str, tuple[Connection, ...]] = {}
-        self._by_agent: dict[str, tuple[Connection, ...]] = {}
-        self._seats: dict[str, Connection] = {}
-        self._coming: dict[str, Connection] = {}
-        self._ready: dict[tuple[str, str], Connection] = {}
+        self._by_token: dict[str, tuple[P, ...]] = {}
+        self._by_agent: dict[str, tuple[P, ...]] = {}
+        self._seats: dict[str, P] = {}
+        self._coming: dict[str, P] = {}
+        self._ready: dict[tuple[str, str], P] = {}
 
-    def arrive(self, peer: Connection) -> None:
+    def arrive(self, peer: P) -> None:
         """A connection was made; it has said nothing yet."""
         for index, key in ((self._by_token, peer.identity.token_id), (self._by_agent, peer.identity.agent_id)):
             index[key] = (*index.get(key, ()), peer)
 
-    def leave(self, peer: Connection) -> None:
+    def leave(self, peer: P) -> None:
         """A connection ended."""
         token_id, agent_id = peer.identity.token_id, peer.identity.agent_id
         for index, key in ((self._by_token, token_id), (self._by_agent, agent_id)):
@@ -71,7 +87,7 @@ class Hub:
         if self._ready.get((agent_id, peer.instance_id)) is peer:
             del self._ready[agent_id, peer.instance_id]
 
-    def greet(self, peer: Connection) -> Claim:
+    def greet(self, peer: P) -> Claim[P]:
         """A connection said `hello`: with it, it sets out for its token's seat. `admitted` or `leave` follows."""
         token_id = peer.identity.token_id
         rival = self._coming.get(token_id)
@@ -83,7 +99,7 @@ class Hub:
             return Claim(superseded=rival)
         return Claim(holder=holder, superseded=rival)
 
-    def admitted(self, peer: Connection) -> list[Connection]:
+    def admitted(self, peer: P) -> list[P]:
         """The connection is registered from now on; return the older ones that it takes the place of."""
         token_id, agent_id = peer.identity.token_id, peer.identity.agent_id
         instance = agent_id, peer.instance_id
@@ -93,7 +109,7 @@ class Hub:
         self._ready[instance] = peer
         return list(older)
 
-    def coming(self, agent_id: str, instance_id: str) -> Connection | None:
+    def coming(self, agent_id: str, instance_id: str) -> P | None:
         """Return the instance's connection that is just being let in."""
         if not self._coming:
             return None
@@ -102,15 +118,15 @@ class Hub:
                 return peer
         return None
 
-    def on_their_way(self) -> list[Connection]:
+    def on_their_way(self) -> list[P]:
         """Return the connections that are just being let in."""
         return list(self._coming.values())
 
-    def find(self, agent_id: str, instance_id: str) -> Connection | None:
+    def find(self, agent_id: str, instance_id: str) -> P | None:
         """Return the instance's registered connection."""
         return self._ready.get((agent_id, instance_id))
 
-    def ready(self, agent_id: str) -> Iterator[Connection]:
+    def ready(self, agent_id: str) -> Iterator[P]:
         """Yield the agent's registered connections."""
         return (peer for peer in self._by_agent.get(agent_id, ()) if self.find(agent_id, peer.instance_id) is peer)
 
@@ -118,15 +134,15 @@ class Hub:
         """Return how many connections of this token have said nothing yet."""
         return sum(not peer.instance_id for peer in self._by_token.get(token_id, ()))
 
-    def with_tokens(self, token_ids: Sequence[str]) -> list[Connection]:
+    def with_tokens(self, token_ids: Sequence[str]) -> list[P]:
         """Return all connections made with these tokens, registered or not."""
         return [peer for token_id in token_ids for peer in self._by_token.get(token_id, ())]
 
-    def of_agent(self, agent_id: str) -> list[Connection]:
+    def of_agent(self, agent_id: str) -> list[P]:
         """Return all connections of this agent, registered or not."""
         return list(self._by_agent.get(agent_id, ()))
 
-    def everyone(self) -> list[Connection]:
+    def everyone(self) -> list[P]:
         """Return all connections."""
         return [peer for peers in self._by_agent.values() for peer in peers]
 

@@ -27,7 +27,7 @@ class Registration:
     def __init__(
         self,
         context: RouterContext,
-        hub: Hub,
+        hub: Hub[Connection],
         leases: Leases,
         expired: ExpiredLeases,
     ) -> None:

@@ -26,7 +26,7 @@ from agentic_atlas.sdk.client.asynchronous import AsyncTasks
 from agentic_atlas.sdk.client.blocking import told
 from agentic_atlas.sdk.client.errors import NotFinished
 from agentic_atlas.sdk.client.http import Sources
-from agentic_atlas.sdk.client.task import TaskHandle
+from agentic_atlas.sdk.client.task import TaskHandle, unanswered
 from agentic_atlas.sdk.skills.crossing import awaited_on, followed_on
 from agentic_atlas.testing.network import MemoryNetwork
 
@@ -100,7 +100,7 @@ class MemoryApi:
                 case [id], None:
                     info = await tasks.show(who, application, id, wait=wait)
                     if not info.done:
-                        self._goes_on(id, wait)
+                        self._goes_on(info, wait)
         return info
 
     def _check(self, asked: SubmitRequest) -> None:
@@ -115,11 +115,12 @@ class MemoryApi:
         except ProtocolError as error:
             raise InvalidInput(f"the input is not acceptable: {error.message}") from None
 
-    def _goes_on(self, id: str, waited: float) -> None:
+    def _goes_on(self, info: TaskInfo, waited: float) -> None:
         """Say why a task that has not ended is waited for no longer, where that is so."""
         self.network.check()
         if waited >= FOR_EVER:
-            raise NotFinished(f"task {id} was not done after {waited:g} s; it goes on", task_id=id)
+            text = f"task {info.id} was not done after {waited:g} s; it goes on{unanswered(info)}"
+            raise NotFinished(text, task_id=info.id)
 
     async def _followed(self, id: str, after: int) -> AsyncGenerator[Sequence[EventInfo], None]:
         network = self.network
@@ -135,7 +136,7 @@ class MemoryApi:
                     if page is None:
                         return
                     if not page:
-                        self._goes_on(id, FOR_EVER)
+                        self._goes_on(await tasks.show(network.tester, network.application, id), FOR_EVER)
                     yield [read(shown.event_info(event), EventInfo) for event in page]
 
 

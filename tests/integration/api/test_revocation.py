@@ -79,3 +79,22 @@ async def test_another_role_and_a_user_who_is_let_in_again_end_nobody_s_wait(tmp
         task = (await atlas.admin.get("/api/v1/tasks")).json()["items"][0]["id"]
         await atlas.admin.post(f"/api/v1/tasks/{task}/cancel", json={})
         assert (await shown).json()["state"] == "canceled"
+
+
+async def test_an_administrator_who_becomes_a_member_waits_no_longer_for_what_they_do_not_see(tmp_path: Path) -> None:
+    async with prepared(tmp_path) as (atlas, ada, _):
+        grace = await atlas.member("grace")
+        await atlas.admin.patch("/api/v1/users/grace", json={"role": "admin"})
+        hers = (await ada.post("/api/v1/tasks", json=ASK)).json()["id"]
+        own = (await grace.post("/api/v1/tasks", json=ASK | {"agent": "ada/hello"})).json()["id"]
+        lost = [asyncio.ensure_future(grace.get(f"/api/v1/tasks/{hers}{what}")) for what in ("/events", "?wait=60")]
+        kept = asyncio.ensure_future(grace.get(f"/api/v1/tasks/{own}?wait=60"))
+        others = asyncio.ensure_future(ada.get(f"/api/v1/tasks/{hers}?wait=60"))
+        await watching(atlas, 4)
+        assert (await atlas.admin.patch("/api/v1/users/grace", json={"role": "member"})).status_code == 200
+        streamed, shown = [await one for one in lost]
+        assert streamed.text.split("\n\n")[-2].startswith('event: refused\ndata: {"error":{"code":"task_not_found",')
+        assert (shown.status_code, shown.json()["error"]["code"]) == (404, "task_not_found")
+        for task in (own, hers):
+            await atlas.admin.post(f"/api/v1/tasks/{task}/cancel", json={})
+        assert [(await one).json()["state"] for one in (kept, others)] == ["canceled"] * 2

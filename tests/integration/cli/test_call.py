@@ -97,7 +97,7 @@ def test_for_programs_the_whole_task_is_printed() -> None:
 def test_a_failed_task_is_a_sentence_and_exit_code_1(platform: Platform) -> None:
     platform.task = {"state": "failed", "error": {"code": "handler_error", "message": "division by zero"}}
     args = ("call", "hello", "greet", "name=Ada")
-    assert complained(atlas(*args)) == "the task ended failed (handler_error): division by zero"
+    assert complained(atlas(*args)) == "the task t1 ended failed (handler_error): division by zero"
     told = json.loads(complained(atlas(*args, "--json")))["error"]
     assert (told["code"], told["detail"]["task_id"]) == ("handler_error", "t1")
 

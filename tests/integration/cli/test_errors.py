@@ -22,6 +22,12 @@ CASES: list[tuple[Exception, int, str, str]] = [
     (Unauthenticated("unknown key"), 1, "unauthenticated", "unknown key; check the API key: "),
     (Forbidden("not yours"), 1, "forbidden", "not yours; `atlas whoami` tells"),
     (TaskError("boom", code="handler_error"), 1, "handler_error", "the task ended failed (handler_error): boom"),
+    (
+        TaskError("boom", code="handler_error", task_id="tsk_1"),
+        1,
+        "handler_error",
+        "the task tsk_1 ended failed (handler_error): boom",
+    ),
     (FileNotFoundError(2, "No such file or directory", "x.json"), 1, "os_error", "x.json: No such file or directory"),
     (OSError("strange"), 1, "os_error", "strange"),
     (click.UsageError("too small"), 2, "usage", "too small"),

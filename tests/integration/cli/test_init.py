@@ -91,6 +91,8 @@ def test_a_folder_with_something_in_it_is_left_alone(platform: Platform, at_home
     assert [path.name for path in (at_home / "hello").iterdir()] == ["thesis.txt"]
     (at_home / "file").write_text("")
     assert "not empty" in complained(atlas("init", "other", "--folder", "file"), 2)
+    (at_home / "hello" / "agent.py").write_text("")
+    assert "has an agent: go on with `cd hello` and `python agent.py`" in complained(atlas("init", "hello"), 2)
     assert platform.server.asked == []
 
 

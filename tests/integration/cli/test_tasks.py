@@ -134,7 +134,7 @@ def test_watch_fails_when_the_task_does(platform: Platform) -> None:
     platform.stream = event(1, "state", state="failed", code="handler_error")
     result = atlas("tasks", "watch", "t1")
     assert result.exit_code == 1
-    assert result.stderr.strip() == "the task ended failed (handler_error): boom"
+    assert result.stderr.strip() == "the task t1 ended failed (handler_error): boom"
 
 
 def test_an_id_that_is_none_is_told(platform: Platform) -> None:

@@ -84,6 +84,16 @@ async def test_a_wait_that_is_over_leaves_the_task_alone() -> None:
     assert set(server.paths()) == {"GET /api/v1/tasks/t1"}
 
 
+async def test_a_wait_that_is_over_tells_of_the_question_that_nobody_has_answered() -> None:
+    question = shown.answer(QuestionInfo, number=1, question="Sure?", state="open")
+    asks = task("input_required", questions=[question])
+    _, _, caught = await with_task(lambda asked: asks, lambda t: t.result(timeout=1.2))
+    assert isinstance(caught, NotFinished)
+    assert (
+        caught.message == "task t1 was not done after 1.2 s; it goes on, and waits for an answer to question 1: Sure?"
+    )
+
+
 async def test_a_wait_outlives_a_server_that_is_away_for_a_while() -> None:
     _, time, output = await with_task(in_order(*[CUT] * 10, task("completed", output=1)), lambda t: t.result())
     assert output == 1

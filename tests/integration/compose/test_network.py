@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from pathlib import Path
 
 import pytest
@@ -36,6 +37,17 @@ async def test_a_credentials_file_that_others_can_read_is_told_before_anything_i
     with pytest.raises(ConfigurationError, match="chmod 600"):
         await up._serve(settings(tmp_path), structlog.get_logger(), asyncio.Event(), as_json=True)
     assert not (tmp_path / "data").exists()
+
+
+async def test_a_second_network_of_a_folder_says_that_it_is_up_already(tmp_path: Path) -> None:
+    async with network(settings(tmp_path), structlog.get_logger()) as up_already:
+        port = int(up_already.addresses.api_url.rpartition(":")[2])
+        here = f"is up already, in process {os.getpid()}:"
+        for folder, said in ((tmp_path / "data", here), (tmp_path / "new", "can't listen")):
+            second = Settings(data_dir=folder, http_port=port, router_port=0)
+            with pytest.raises(ConfigurationError, match=said):
+                async with network(second, structlog.get_logger()):
+                    pass
 
 
 async def test_a_data_folder_that_others_can_write_in_is_not_used(tmp_path: Path) -> None:

@@ -103,10 +103,15 @@ def test_the_timeout_of_a_skill_stands_still_while_it_asks() -> None:
     with running(asking()) as caller:
         task = caller.submit("patient")
         assert task.question() is not None
-        with pytest.raises(NotFinished):
+        with pytest.raises(NotFinished, match="it goes on, and waits for an answer to question 1: Take your time"):
             task.result(timeout=HOUR / 2)
         task.answer("here")
         assert task.result() == ["here", True]
+
+
+def test_a_call_that_nobody_answers_says_what_was_asked() -> None:
+    with running(asking()) as caller, pytest.raises(NotFinished, match="waits for an answer to question 1: First"):
+        caller.call("again")
 
 
 def test_the_timeout_goes_on_where_it_stood_when_the_answer_comes() -> None:

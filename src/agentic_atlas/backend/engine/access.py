@@ -148,6 +148,8 @@ def _size(skill: SkillRecord) -> int:
 
 
 _MOST_CACHED = 10_000
+_COMPARED = 100
+"""Users of whom one may be meant by a name that nobody has."""
 
 
 class NotAdmitted(AtlasError):
@@ -272,6 +274,17 @@ class Access:
         if who is None or owner is None:
             raise NotFound("the agent that calls is gone", code="agent_not_found")
         return replace(who, user=owner)
+
+    async def user(self, name: str) -> User:
+        """Return the user of this name, for an administrator; raises NotFound (`user_not_found`)."""
+        user = await self._store.users.by_name(name)
+        if user is None:
+            names = [one.name for one in await self._store.users.find(limit=_COMPARED, after=None)]
+            raise NotFound(
+                f"there is no user {name[:64]!r}{meant(name, names)}: GET /api/v1/users lists them, POST makes one",
+                code="user_not_found",
+            )
+        return user
 
     async def agent(self, user: User, name: str) -> AgentRecord:
         """Return the agent that `name` or `owner/name` means to this user; without an owner it is their own.

@@ -14,7 +14,7 @@ from functools import partial
 from agentic_atlas.backend.domain.records import Task, TaskEvent
 from agentic_atlas.backend.ports import Clock, Summary, Tasks
 from agentic_atlas.backend.rights import Principal, key_expired
-from agentic_atlas.bus.local import Bus
+from agentic_atlas.bus.base import Bus
 from agentic_atlas.errors import AtlasError, Busy, Unavailable
 
 _PREFIX = "task."
@@ -73,7 +73,7 @@ class Watch:
         self._wake()
 
     def check(self) -> None:
-        """Raise Unauthenticated when what the watcher has shown is good no more."""
+        """Raise what the watcher was refused with (`refuse`)."""
         if self._refused is not None:
             raise self._refused
 
@@ -250,6 +250,14 @@ class Feed:
         for watch in [watch for watches in self._watches.values() for watch in watches]:
             if watch.who is not None and whose in (watch.who.credential.id, watch.who.user.id):
                 watch.refuse(error)
+
+    def watched_by(self, user_id: str) -> dict[str, list[Watch]]:
+        """Return by the ids of the tasks which watches there are of this user's, whatever they have shown."""
+        theirs = {
+            task_id: [watch for watch in watches if watch.who is not None and watch.who.user.id == user_id]
+            for task_id, watches in self._watches.items()
+        }
+        return {task_id: watches for task_id, watches in theirs.items() if watches}
 
     async def page(self, task_id: str, after: int) -> tuple[list[TaskEvent], int | None]:
         """Return events after this number, and the number after which there are more."""

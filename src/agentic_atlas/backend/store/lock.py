@@ -26,9 +26,8 @@ def owned(path: Path) -> Iterator[None]:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            owner = os.pread(file, 20, 0).decode("ascii", "replace").strip()
             raise ConfigurationError(
-                f"{path} is in use by process {owner or '(unknown)'}; stop it, or set ATLAS_DATA_DIR to another folder",
+                f"{path} is in use by process {_named(file)}; stop it, or set ATLAS_DATA_DIR to another folder",
                 code="store_in_use",
             ) from None
         os.ftruncate(file, 0)
@@ -36,3 +35,22 @@ def owned(path: Path) -> Iterator[None]:
         yield
     finally:
         os.close(file)
+
+
+def owner(path: Path) -> str | None:
+    """Return the number of the process that has the lock, as it says; None when nobody has it."""
+    try:
+        file = os.open(f"{path}.lock", os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except OSError:
+        return None
+    try:
+        fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return _named(file)
+    finally:
+        os.close(file)
+    return None
+
+
+def _named(file: int) -> str:
+    return os.pread(file, 20, 0).decode("ascii", "replace").strip() or "(unknown)"

@@ -42,9 +42,7 @@ async def create_for(
 ) -> NewApiKey:
     """Make an API key of another user's, by the user's name; raises NotFound (`user_not_found`), and as `create`."""
     given = to_give(who, scopes)
-    owner = await engine.store.users.by_name(user)
-    if owner is None:
-        raise NotFound(f"there is no user {user[:64]!r}", code="user_not_found")
+    owner = await engine.access.user(user)
     key, secret = await issue_key(engine, owner, given, name, lifetime)
     return new_api_key(key, owner, secret)
 

@@ -3,9 +3,9 @@
 from agentic_atlas.backend.domain.names import check_name
 from agentic_atlas.backend.domain.records import Role, User
 from agentic_atlas.backend.engine.engine import Engine
-from agentic_atlas.backend.rights import Principal, key_invalid
+from agentic_atlas.backend.rights import Principal, Visible, key_invalid
 from agentic_atlas.backend.usecases.application import use_case
-from agentic_atlas.errors import Conflict, NotFound
+from agentic_atlas.errors import AtlasError, Conflict
 from agentic_atlas.protocol.inside.messages import Readmit, ShutOut
 
 
@@ -33,12 +33,12 @@ async def find(who: Principal, engine: Engine, *, limit: int, after: str | None)
 async def update(who: Principal, engine: Engine, name: str, *, role: Role | None, disabled: bool | None) -> User:
     """Change what is not None. A disabled user's keys and agents stop working at once.
 
+    An administrator who becomes a member waits no longer for tasks that they do not see as a member.
+
     Raises:
         NotFound: no such user (`user_not_found`). Conflict: it would shut out the one who asks.
     """
-    user = await engine.store.users.by_name(name)
-    if user is None:
-        raise NotFound(f"there is no user {name[:64]!r}", code="user_not_found")
+    user = await engine.access.user(name)
     if user.id == who.user.id and (disabled or role is Role.MEMBER):
         raise Conflict("you can't take your own rights away: let another administrator do it")
     at = None if disabled is None else engine.clock() if disabled else 0.0
@@ -46,6 +46,8 @@ async def update(who: Principal, engine: Engine, name: str, *, role: Role | None
     engine.access.forget()
     if disabled:
         engine.feed.refuse(user.id, key_invalid())
+    if role is Role.MEMBER:
+        await _look_again(engine, user.id)
     if disabled is not None:
         for agent in await engine.store.agents.find(owner_id=user.id, limit=10_000):
             if disabled:
@@ -53,3 +55,14 @@ async def update(who: Principal, engine: Engine, name: str, *, role: Role | None
             elif agent.disabled_at is None:
                 engine.router.say(Readmit(agent.id))
     return changed or user
+
+
+async def _look_again(engine: Engine, user_id: str) -> None:
+    """End what the user watches and does not see any more as a member; their other watches go on."""
+    for task_id, watches in engine.feed.watched_by(user_id).items():
+        try:
+            await engine.access.standing(Visible(user_id), task_id)
+        except AtlasError as error:
+            # One that can't be looked at now ends too, and may be begun again: nobody watches on a right of the past.
+            for watch in watches:
+                watch.refuse(error)

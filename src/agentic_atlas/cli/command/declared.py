@@ -31,11 +31,10 @@ class Option:
         self.attributes = attributes
 
 
-def whole(low: int, high: int | None = None) -> click.IntRange:
-    """Return the type of a whole number within bounds, which is called so."""
-    kind = click.IntRange(low, high)
-    kind.name = "whole number"
-    return kind
+class Whole(click.IntRange):
+    """A whole number within bounds."""
+
+    name = "whole number"
 
 
 class Number(click.FloatRange):

@@ -41,6 +41,7 @@ from agentic_atlas.sdk.client.task import (
     is_number,
     merged,
     submission,
+    unanswered,
     waiting_time,
 )
 from agentic_atlas.sdk.environment import client_settings
@@ -115,9 +116,10 @@ class AsyncTasks:
             left = None if timeout is None else max(0.0, timeout - (self._api.sources.clock() - began))
             return await task.result(left)
         except NotFinished:
+            asked = unanswered(task.info)
             await task.cancel("its caller stopped waiting")
             seconds = longest if timeout is None else timeout
-            text = f"task {task.id} was not done after {seconds:g} s and was asked to stop"
+            text = f"task {task.id} was not done after {seconds:g} s and was asked to stop{asked}"
             raise NotFinished(text, task_id=task.id) from None
 
     async def submit(  # noqa: PLR0913 - each is an option of a task

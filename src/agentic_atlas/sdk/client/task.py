@@ -25,6 +25,8 @@ from agentic_atlas.sdk.client.http import WAITING_PATIENCE, Api, Tries, checked,
 from agentic_atlas.sdk.forms.plain import encode_answer, encode_input
 
 _SOON = 0.5
+_TOLD = 200
+"""Characters of a question in an error."""
 
 
 class TaskRequest(TaskOptions, frozen=True, kw_only=True):
@@ -81,6 +83,12 @@ def hinted(error: InvalidInput, fields: Iterable[str]) -> InvalidInput:
     return InvalidInput(f"{error.message}; {hint}", code=error.code, detail=error.detail)
 
 
+def unanswered(info: TaskInfo) -> str:
+    """Return what there is to add of a task that was not done: it has asked something that nobody has answered."""
+    asked = info.question
+    return f", and waits for an answer to question {asked.number}: {asked.question[:_TOLD]}" if asked else ""
+
+
 class TaskHandle:
     """A task of this client's. It lives in the server: losing the handle, or the process, loses nothing."""
 
@@ -123,7 +131,8 @@ class TaskHandle:
             asked = sources.clock()
             left = self._api.longest_wait if end is None else min(self._api.longest_wait, end - asked)
             if left <= 0:
-                raise NotFinished(f"task {self.id} was not done after {timeout:g} s; it goes on", task_id=self.id)
+                text = f"task {self.id} was not done after {timeout:g} s; it goes on{unanswered(self.info)}"
+                raise NotFinished(text, task_id=self.id)
             with self._going_on():
                 info = await self.refresh(wait=left)
             if not info.done and sources.clock() - asked < left / 2:
