@@ -25,7 +25,7 @@ import tempfile
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -113,6 +113,8 @@ def restate(folder: Path) -> Iterator[Restate]:
         node.wait_for("Ingress HTTP listening")
         _register(f"http://127.0.0.1:{admin}", f"http://127.0.0.1:{served}")
         ready = Restate(ingress, _all_of(service, node))
+        for process in ready.processes:
+            running.callback(_end, process)  # the worker of the service would outlive it, and go on
         ready.turn(CALLERS[-1], WARM_SECONDS)
         yield ready
 
@@ -189,6 +191,11 @@ def _all_of(*processes: Process) -> tuple[psutil.Process, ...]:
     """Return the processes, and those that they started."""
     roots = [psutil.Process(process.pid) for process in processes]
     return tuple(found for root in roots for found in (root, *root.children(recursive=True)))
+
+
+def _end(process: psutil.Process) -> None:
+    with suppress(psutil.NoSuchProcess):
+        process.kill()
 
 
 if __name__ == "__main__":
