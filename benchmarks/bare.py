@@ -12,9 +12,9 @@ import time
 import structlog
 
 from agentic_atlas.compose import http
-from agentic_atlas.compose.crowd import OpenConnections
 from agentic_atlas.compose.program import run
 from agentic_atlas.http.messages import Request, Response
+from agentic_atlas.transport.crowd import Crowd
 
 
 async def bare(request: Request) -> Response:
@@ -23,7 +23,7 @@ async def bare(request: Request) -> Response:
 
 async def serve(stop: asyncio.Event) -> None:
     log = structlog.get_logger()
-    listener, crowd = http.listen("127.0.0.1", int(sys.argv[1]), "PORT"), OpenConnections(10_000, log, time.monotonic)
+    listener, crowd = http.listen("127.0.0.1", int(sys.argv[1]), "PORT"), Crowd(10_000, log, time.monotonic)
     print("listening", flush=True)
     await http.until(stop, http.HttpServer(bare, listener, drain=1, crowd=crowd, log=log))
 

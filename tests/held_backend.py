@@ -25,7 +25,7 @@ from agentic_atlas.backend.engine.engine import Engine, World
 from agentic_atlas.backend.inside import RouterDoor
 from agentic_atlas.backend.ports import Changed, Decide, FaultLog, Write
 from agentic_atlas.backend.store.memory import MemoryAgents, MemoryStore, MemoryTasks
-from agentic_atlas.bus.local import LocalBus
+from agentic_atlas.bus.local import Bus
 from agentic_atlas.errors import AtlasError
 from agentic_atlas.protocol.inside.messages import (
     Absent,
@@ -211,7 +211,7 @@ class HeldBackend:
             ids=lambda prefix: f"{prefix}_{secrets.token_hex(8)}",
             entropy=secrets.token_bytes,
             log=log,
-            bus=LocalBus(),
+            bus=Bus(),
             schemas=_AnySchema(),
             backups=nothing,
         )

@@ -21,12 +21,12 @@ _OTHERS_WRITE: Final = stat.S_IWGRP | stat.S_IWOTH
 
 
 class FileRefused(ConfigurationError):
-    """A file or folder in a place of ours that somebody else may have put there, or may change."""
+    """A file or folder of ours that is not whole, or that somebody else may have put there, may read or may change."""
 
     default_code = "file_refused"
 
-    def __init__(self, path: Path, what: str, *, fix: str) -> None:
-        super().__init__(f"{path} {what}: {fix}")
+    def __init__(self, path: Path, what: str, *, fix: str, code: str | None = None) -> None:
+        super().__init__(f"{path} {what}: {fix}", code=code)
 
 
 def make_folder(folder: Path) -> None:

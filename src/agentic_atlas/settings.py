@@ -6,7 +6,7 @@ name of a variable is made from the field's (`ATLAS_…`); the command line wins
 
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal, NamedTuple, TypeVar, get_type_hints
+from typing import Annotated, Any, Final, Literal, TypeVar, get_type_hints
 
 import msgspec
 from msgspec import Meta
@@ -88,31 +88,25 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         return self.backup_dir or self.data_dir / "backups"
 
 
-class OfPart(NamedTuple):
-    """A field of a part that may be set, and within which bounds."""
-
-    part: type
-    bounds: Meta
-
-
 _TASKS: Final = Meta(ge=1, le=10_000_000)
 
-OF_PARTS: Final[Mapping[str, OfPart]] = {
-    "login_lifetime": OfPart(EngineSettings, Meta(ge=60, le=366 * 86_400)),
+OF_PARTS: Final[Mapping[str, tuple[type, Meta]]] = {
+    "login_lifetime": (EngineSettings, Meta(ge=60, le=366 * 86_400)),
     # Silence of half a minute is where boxes on the way begin to close connections.
-    "beat_every": OfPart(RouterSettings, Meta(ge=0.05, le=24)),
-    "grace": OfPart(RouterSettings, Meta(ge=0.1, le=3600)),
-    "message_bytes": OfPart(Limits, Meta(ge=65_536, le=64 * 1024 * 1024)),
-    "max_connections": OfPart(RouterSettings, Meta(ge=1, le=1_000_000)),
-    "max_connections_per_address": OfPart(RouterSettings, Meta(ge=0, le=1_000_000)),
-    "queue_per_agent": OfPart(OpenLimits, _TASKS),
-    "open_per_caller": OfPart(OpenLimits, _TASKS),
-    "open_per_user": OfPart(OpenLimits, _TASKS),
-    "open_tasks": OfPart(OpenLimits, _TASKS),
-    "watchers_per_task": OfPart(EngineSettings, Meta(ge=1, le=100_000)),
-    "watchers_per_key": OfPart(EngineSettings, Meta(ge=1, le=100_000)),
+    "beat_every": (RouterSettings, Meta(ge=0.05, le=24)),
+    "grace": (RouterSettings, Meta(ge=0.1, le=3600)),
+    "message_bytes": (Limits, Meta(ge=65_536, le=64 * 1024 * 1024)),
+    "max_connections": (RouterSettings, Meta(ge=1, le=1_000_000)),
+    "max_connections_per_address": (RouterSettings, Meta(ge=0, le=1_000_000)),
+    "queue_per_agent": (OpenLimits, _TASKS),
+    "open_per_caller": (OpenLimits, _TASKS),
+    "open_per_user": (OpenLimits, _TASKS),
+    "open_tasks": (OpenLimits, _TASKS),
+    "watchers_per_task": (EngineSettings, Meta(ge=1, le=100_000)),
+    "watchers_per_key": (EngineSettings, Meta(ge=1, le=100_000)),
 }
-"""What may be set of the parts; all else of them is for whoever builds a network, and for tests."""
+"""What may be set, of which part, and within which bounds; all else of the parts is for whoever builds a network, and
+for tests."""
 
 _PARTS: Final = ("router", "engine")
 OWN: Final = tuple(name for name in Settings.__struct_fields__ if name not in _PARTS)
@@ -193,7 +187,7 @@ def _path(kind: type, value: object) -> object:
 
 
 def _chosen(part: type, values: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in values.items() if name in OF_PARTS and OF_PARTS[name].part is part}
+    return {name: value for name, value in values.items() if name in OF_PARTS and OF_PARTS[name][0] is part}
 
 
 def _part(part: type[T], values: Mapping[str, Any]) -> T:

@@ -32,7 +32,7 @@ LAYOUT = {
     "protocol/inside": "__init__ messages codec",
     "transport": "__init__ frames addresses websocket",
     "auth": "__init__ tokens keys scopes",
-    "bus": "__init__ base local nats",
+    "bus": "__init__ local nats",
     "sdk": "__init__ agent context link environment client",
     "router": "__init__ ports hub agent commands door",
     "backend": "__init__ inside ports rights",
@@ -71,7 +71,7 @@ ALLOWED = {
     "http/errors": "import httptools\nimport agentic_atlas.backend.usecases.tasks",
     "backend/inside": "import agentic_atlas.backend.usecases.tasks\nimport agentic_atlas.protocol.inside.messages",
     "backend/usecases/tasks": "import agentic_atlas.backend.ports\nimport agentic_atlas.backend.engine.dispatch",
-    "backend/engine/dispatch": "import agentic_atlas.backend.ports\nimport agentic_atlas.bus.base",
+    "backend/engine/dispatch": "import agentic_atlas.backend.ports\nimport agentic_atlas.bus.local",
     "backend/store/tasks": "import sqlalchemy\nimport agentic_atlas.backend.ports",
     "backend/ports": "import agentic_atlas.backend.rights\nimport agentic_atlas.backend.domain.task",
     "backend/rights": "import agentic_atlas.auth.scopes\nimport agentic_atlas.backend.domain.task",
@@ -107,7 +107,7 @@ VIOLATIONS = [
     planted("errors", "import agentic_atlas.protocol.codec", "layers", "no-cycles"),
     planted("protocol/session", "from agentic_atlas import __version__", "layers"),
     planted("protocol/codec", "import agentic_atlas.auth.tokens", "layers", "sdk-light"),
-    planted("auth/tokens", "import agentic_atlas.bus.base", "layers"),
+    planted("auth/tokens", "import agentic_atlas.bus.local", "layers"),
     planted("protocol/session", "import agentic_atlas.transport.frames", "layers", "no-cycles", "transport-sealed"),
     planted("transport/frames", "import agentic_atlas.router.hub", "layers", "no-cycles"),
     planted("transport/frames", "import agentic_atlas.sdk.link", "layers", "no-cycles"),
@@ -186,7 +186,7 @@ VIOLATIONS = [
     # Pages, bridges, cycles.
     planted("platform/pages/agents", "import agentic_atlas.router.hub", "doors-ask"),
     planted("interop/a2a/__init__", "import agentic_atlas.interop.mcp", "interop-independent"),
-    planted("bus/base", "import agentic_atlas.bus.local\nimport agentic_atlas.bus.nats", "no-cycles"),
+    planted("bus/local", "import agentic_atlas.bus.nats", "no-cycles"),
 ]
 
 
@@ -199,8 +199,7 @@ class Tree:
             for name in modules.split():
                 module = f"{folder}/{name}".lstrip("/")
                 self.write(module, ALLOWED.get(module, ""))
-        self.write("bus/local", "import agentic_atlas.bus.base")
-        self.write("bus/nats", "import agentic_atlas.bus.base")
+        self.write("bus/nats", "import agentic_atlas.bus.local")
 
     def write(self, module: str, text: str) -> None:
         path = self.package / f"{module}.py"

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from agentic_atlas.auth import KeyFileRefused, KeyRing, SigningKey, load_or_create_ring, mint, save_ring, verify
+from agentic_atlas.auth import KeyRing, SigningKey, load_or_create_ring, mint, save_ring, verify
+from agentic_atlas.files import FileRefused
 from tests.unit.auth.forge import CLAIMS, KEY, NETWORK, NOW, OTHER_KEY
 
 
@@ -59,9 +60,9 @@ def test_the_folder_holds_one_key_file_and_the_ring(folder: Path) -> None:
 def test_a_file_open_to_others_is_refused_with_the_command_that_closes_it(folder: Path, name: str, mode: int) -> None:
     path = folder / name
     path.chmod(mode)
-    with pytest.raises(KeyFileRefused) as caught:
+    with pytest.raises(FileRefused) as caught:
         load_or_create_ring(folder, NOW)
-    assert caught.value.path == path
+    assert caught.value.code == "key_file_refused"
     assert f"chmod 600 {path}" in str(caught.value)
     path.chmod(0o600)
     assert load_or_create_ring(folder, NOW).active.kid == KEY.kid
@@ -69,9 +70,9 @@ def test_a_file_open_to_others_is_refused_with_the_command_that_closes_it(folder
 
 def test_a_folder_open_to_others_is_refused(folder: Path) -> None:
     folder.chmod(0o750)
-    with pytest.raises(KeyFileRefused, match=f"chmod 700 {folder}"):
+    with pytest.raises(FileRefused, match=f"chmod 700 {folder}"):
         load_or_create_ring(folder, NOW)
-    with pytest.raises(KeyFileRefused, match="chmod 700"):
+    with pytest.raises(FileRefused, match="chmod 700"):
         save_ring(folder, KeyRing(KEY), NOW)
 
 
@@ -87,7 +88,7 @@ def test_a_folder_open_to_others_is_refused(folder: Path) -> None:
 )
 def test_a_damaged_ring_is_refused_and_left_as_it_is(folder: Path, damage: bytes) -> None:
     (folder / "ring.json").write_bytes(damage)
-    with pytest.raises(KeyFileRefused, match="restore the folder from a backup"):
+    with pytest.raises(FileRefused, match="restore the folder from a backup"):
         load_or_create_ring(folder, NOW)
     assert (folder / "ring.json").read_bytes() == damage
     assert f"{KEY.kid}.pem" in names(folder)
@@ -96,13 +97,13 @@ def test_a_damaged_ring_is_refused_and_left_as_it_is(folder: Path, damage: bytes
 def test_an_active_key_that_is_not_among_the_keys_is_refused(folder: Path) -> None:
     document = json.loads((folder / "ring.json").read_text())
     (folder / "ring.json").write_text(json.dumps({**document, "active": "../../etc/passwd"}))
-    with pytest.raises(KeyFileRefused):
+    with pytest.raises(FileRefused):
         load_or_create_ring(folder, NOW)
 
 
 def test_a_key_file_that_is_missing_is_refused_and_no_new_ring_made(folder: Path) -> None:
     (folder / f"{KEY.kid}.pem").unlink()
-    with pytest.raises(KeyFileRefused, match="restore the folder from a backup"):
+    with pytest.raises(FileRefused, match="restore the folder from a backup"):
         load_or_create_ring(folder, NOW)
     assert names(folder) == {"ring.json"}
 
@@ -110,14 +111,14 @@ def test_a_key_file_that_is_missing_is_refused_and_no_new_ring_made(folder: Path
 @pytest.mark.parametrize("content", [b"", KEY.to_pem()[:60], OTHER_KEY.to_pem()], ids=["empty", "cut", "another"])
 def test_a_key_file_with_other_content_is_refused(folder: Path, content: bytes) -> None:
     (folder / f"{KEY.kid}.pem").write_bytes(content)
-    with pytest.raises(KeyFileRefused) as caught:
+    with pytest.raises(FileRefused) as caught:
         load_or_create_ring(folder, NOW)
     assert "PRIVATE" not in str(caught.value)
 
 
 def test_a_place_that_cannot_be_written_is_a_refusal_too(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
-    with pytest.raises(KeyFileRefused, match="cannot be used"):
+    with pytest.raises(FileRefused, match="cannot be used"):
         load_or_create_ring(tmp_path / "file" / "keys", NOW)
 
 
@@ -144,7 +145,7 @@ def test_a_private_key_left_by_a_killed_rotation_is_removed_at_the_next_start(fo
 def test_a_file_that_grew_beyond_its_limit_is_not_read(folder: Path, name: str) -> None:
     with (folder / name).open("ab") as file:
         file.write(b" " * 70_000)
-    with pytest.raises(KeyFileRefused, match="is longer than"):
+    with pytest.raises(FileRefused, match="is longer than"):
         load_or_create_ring(folder, NOW)
 
 

@@ -88,7 +88,7 @@ def test_a_user_without_a_home_folder_is_told_what_to_set(monkeypatch: pytest.Mo
 @pytest.mark.parametrize("name", NAMES)
 def test_everything_that_can_be_set_is_read_from_a_variable_of_its_name(name: str) -> None:
     environ = {variable(name): OTHERS[name]}
-    part = OF_PARTS[name].part if name in OF_PARTS else Settings
+    part = OF_PARTS[name][0] if name in OF_PARTS else Settings
     after, before = (
         next(getattr(found, name) for found in parts(settings) if type(found) is part)
         for settings in (read({}, environ), read({}, {}))

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, Final
 
 from agentic_atlas.auth.claims import AUDIENCE, MAX_ID, MAX_NAME, AgentClaims
 from agentic_atlas.auth.errors import (
-    KeyFileRefused,
     KeyRefused,
     TokenRefused,
 )
@@ -57,7 +56,6 @@ __all__ = [
     "MAX_TOKEN_BYTES",
     "AgentClaims",
     "Jwk",
-    "KeyFileRefused",
     "KeyRefused",
     "KeyRing",
     "Scope",

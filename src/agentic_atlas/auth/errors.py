@@ -4,14 +4,11 @@
 TokenRefused                  an agent token that is not accepted; HTTP 401, close codes 4101 and 4102
 ConfigurationError
 └── KeyRefused                a key, a ring or a key set that cannot be used
-    └── KeyFileRefused        … because of its file; `fix` is what to do
 ```
 
 A refusal's text holds nothing that the peer sent: not the token, nor its key id, nor one of its claims. It may
 be shown and logged as it is.
 """
-
-from pathlib import Path
 
 from agentic_atlas.errors import AtlasError, ConfigurationError
 
@@ -55,19 +52,3 @@ class KeyRefused(ConfigurationError):
     """A signing key, a ring or a key set that cannot be used; no key material is in the text."""
 
     default_code = "key_refused"
-
-
-class KeyFileRefused(KeyRefused):
-    """A file or folder of the key store that is not safe or not whole.
-
-    Attributes:
-        path: the file or folder.
-        fix: what to do, for instance a command.
-    """
-
-    default_code = "key_file_refused"
-
-    def __init__(self, path: Path, reason: str, *, fix: str) -> None:
-        super().__init__(f"{path} {reason}: {fix}")
-        self.path = path
-        self.fix = fix

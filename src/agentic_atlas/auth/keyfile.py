@@ -21,9 +21,9 @@ from typing import Final
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from agentic_atlas.auth import strict_json
-from agentic_atlas.auth.errors import KeyFileRefused, KeyRefused
+from agentic_atlas.auth.errors import KeyRefused
 from agentic_atlas.auth.keys import MAX_PEM_BYTES, KeyRing, SigningKey, jwks, load_jwks
-from agentic_atlas.files import make_folder, open_own
+from agentic_atlas.files import FileRefused, make_folder, open_own
 
 RING_FILE: Final = "ring.json"
 _MAX_RING_BYTES: Final = 65_536
@@ -40,7 +40,7 @@ def load_or_create_ring(
     `now` is in seconds since 1970. Safe to call from several processes.
 
     Raises:
-        KeyFileRefused: the folder or a file in it can be read by others, is damaged, or cannot be read or written.
+        FileRefused: the folder or a file in it can be read by others, is damaged, or cannot be read or written.
     """
     with _as_refusal(folder):
         make_folder(folder)
@@ -61,7 +61,7 @@ def save_ring(folder: Path, ring: KeyRing, now: float) -> None:
     Call it before the first token is minted with the new key. Keys past their retire time are left out.
 
     Raises:
-        KeyFileRefused: the folder can be read by others or cannot be written.
+        FileRefused: the folder can be read by others or cannot be written.
     """
     with _as_refusal(folder):
         _check_private(folder, folder.stat().st_mode, "700")
@@ -76,7 +76,7 @@ def ring_files(folder: Path) -> dict[str, bytes]:
     """Return the files that the ring in `folder` is made of, by name: what a backup has to keep. They are secret.
 
     Raises:
-        KeyFileRefused: there is no whole ring, or it cannot be read.
+        FileRefused: there is no whole ring, or it cannot be read.
     """
     with _as_refusal(folder):
         while True:
@@ -103,13 +103,11 @@ def _load_once(folder: Path) -> KeyRing:
         pem = _pem_path(folder, active.kid)
         signing = SigningKey.from_pem(_read(pem, MAX_PEM_BYTES), active.created_at)
         ring = KeyRing(signing, tuple(by_kid.values()))
-    except KeyFileRefused:
-        raise
     except (ValueError, KeyError, KeyRefused):
         # `from None`: a JSON error carries the document, a key error may carry the key.
-        raise KeyFileRefused(folder, "does not hold a whole ring of keys", fix=_BEGIN_ANEW) from None
+        raise _refused(folder, "does not hold a whole ring of keys", fix=_BEGIN_ANEW) from None
     if signing.verification() != active:
-        raise KeyFileRefused(pem, "holds another key than the ring says", fix=_BEGIN_ANEW)
+        raise _refused(pem, "holds another key than the ring says", fix=_BEGIN_ANEW)
     for key in ring.retired:  # a rotation may have been killed before its last step
         _remove(_pem_path(folder, key.kid))
     return ring
@@ -134,13 +132,13 @@ def _read(path: Path, limit: int) -> bytes:
         _check_private(path, os.fstat(file.fileno()).st_mode, "600")
         data = file.read(limit + 1)
     if len(data) > limit:
-        raise KeyFileRefused(path, f"is longer than {limit} bytes", fix=_BEGIN_ANEW)
+        raise _refused(path, f"is longer than {limit} bytes", fix=_BEGIN_ANEW)
     return data
 
 
 def _check_private(path: Path, mode: int, wanted: str) -> None:
     if stat.S_IMODE(mode) & 0o077:
-        raise KeyFileRefused(path, "is open to other users of this machine", fix=f"chmod {wanted} {path}")
+        raise _refused(path, "is open to other users of this machine", fix=f"chmod {wanted} {path}")
 
 
 def _write(path: Path, data: bytes, *, overwrite: bool = True) -> bool:
@@ -178,4 +176,8 @@ def _as_refusal(folder: Path) -> Iterator[None]:
     except OSError as error:
         path = Path(error.filename) if isinstance(error.filename, str) else folder
         fix = _BEGIN_ANEW if isinstance(error, FileNotFoundError) else _LET_IN
-        raise KeyFileRefused(path, f"cannot be used ({error.strerror})", fix=fix) from error
+        raise _refused(path, f"cannot be used ({error.strerror})", fix=fix) from error
+
+
+def _refused(path: Path, what: str, *, fix: str) -> FileRefused:
+    return FileRefused(path, what, fix=fix, code="key_file_refused")

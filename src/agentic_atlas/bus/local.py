@@ -1,13 +1,18 @@
-"""The bus within one process: handlers are called at once, on the publisher's loop."""
+"""The bus: subjects, subscribers, and no promise of delivery. Handlers are called at once, on the publisher's loop.
+
+A message says "look again", never the only copy of anything: the truth is in the store. Subjects are words joined by
+dots, for instance `task.tsk_01J…`.
+"""
 
 from collections.abc import Callable
 from functools import partial
 
-from agentic_atlas.bus.base import Handler
+Handler = Callable[[str, bytes], None]
+"""Called with subject and payload on the subscriber's event loop; it must return at once and not raise."""
 
 
-class LocalBus:
-    """A dictionary of subjects. Not for several threads."""
+class Bus:
+    """A dictionary of subjects, within one process. Not for several threads."""
 
     def __init__(self, heard: Callable[[], object] = lambda: None) -> None:
         """Begin; `heard` is called after all that is said."""
@@ -16,13 +21,13 @@ class LocalBus:
         self._next = 0
 
     def publish(self, subject: str, payload: bytes = b"") -> None:
-        """See `Bus.publish`."""
+        """Tell every subscriber of exactly this subject; returns at once."""
         for handler in list(self._handlers.get(subject, {}).values()):
             handler(subject, payload)
         self._heard()
 
     def subscribe(self, subject: str, handler: Handler) -> Callable[[], None]:
-        """See `Bus.subscribe`."""
+        """Have `handler` called for each message on `subject` from now on, until what is returned is called."""
         self._next += 1
         self._handlers.setdefault(subject, {})[self._next] = handler
         return partial(self._remove, subject, self._next)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
 from agentic_atlas.cli import arguments, completion, connection, events, explain, given, output, questions
-from agentic_atlas.cli.command.declared import Argument, Number, Option, Whole
+from agentic_atlas.cli.command.declared import Argument, Number, Option, whole
 from agentic_atlas.cli.options import AgentName, Json
 from agentic_atlas.errors import AtlasError
 
@@ -76,11 +76,11 @@ def call(  # noqa: PLR0913  # each is an argument or an option of the command
         str | None, Option("--idempotency-key", metavar="KEY", help="The same key is the same task.")
     ] = None,
     priority: Annotated[
-        int, Option("--priority", metavar="N", type=Whole(0, 9), help="Higher ones first; 0 without it.")
+        int, Option("--priority", metavar="N", type=whole(0, 9), help="Higher ones first; 0 without it.")
     ] = 0,
     retries: Annotated[
         int | None,
-        Option("--retries", metavar="N", type=Whole(0, 100), help="Further tries after an error of the skill."),
+        Option("--retries", metavar="N", type=whole(0, 100), help="Further tries after an error of the skill."),
     ] = None,
     at_most_once: Annotated[bool, Option("--at-most-once", help="Never start it twice.")] = False,
     queue_ttl: Annotated[

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import click
 
 from agentic_atlas.cli import arguments, completion, connection, events, given, ids, output, questions, times
-from agentic_atlas.cli.command.declared import Argument, Option, Whole
+from agentic_atlas.cli.command.declared import Argument, Option, whole
 from agentic_atlas.cli.options import Iso, Json, OfAgent, TaskId, Utc
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def show_list(  # noqa: PLR0913  # each is an option of the command
     since: Annotated[
         str | None, Option("--since", metavar="SPAN|TIME", help="Only newer ones: 30m, 12h, 7d, or a time in ISO 8601.")
     ] = None,
-    limit: Annotated[int, Option("--limit", metavar="N", type=Whole(1, 10_000), help="How many.")] = 20,
+    limit: Annotated[int, Option("--limit", metavar="N", type=whole(1, 10_000), help="How many.")] = 20,
     cursor: Annotated[str | None, Option("--cursor", metavar="NEXT", help="Go on behind a list: its `next`.")] = None,
     every: Annotated[bool, Option("--all", help="All there are, whatever the limit.")] = False,
     utc: Utc = False,
@@ -146,7 +146,7 @@ def answer(
     question: Annotated[
         int | None,
         Option(
-            "--question", metavar="N", type=Whole(1), help="Number of the question; without it the oldest open one."
+            "--question", metavar="N", type=whole(1), help="Number of the question; without it the oldest open one."
         ),
     ] = None,
     json: Json = False,
@@ -201,7 +201,7 @@ def retry(*, task: TaskId, json: Json = False) -> None:
 def watch(
     *,
     task: TaskId,
-    after: Annotated[int, Option("--after", metavar="N", type=Whole(0), help="Only events after this number.")] = 0,
+    after: Annotated[int, Option("--after", metavar="N", type=whole(0), help="Only events after this number.")] = 0,
     utc: Utc = False,
     iso: Iso = False,
     json: Json = False,

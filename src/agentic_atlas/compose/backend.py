@@ -11,7 +11,7 @@ from agentic_atlas.backend.checker.schemas import JsonSchemas
 from agentic_atlas.backend.engine.engine import Engine, World
 from agentic_atlas.backend.ports import Checker, RouterPort
 from agentic_atlas.backend.store.database import SqlStore
-from agentic_atlas.bus.local import LocalBus
+from agentic_atlas.bus.local import Bus
 from agentic_atlas.compose.sources import Entropy, SortableIds, WallClock, monotonic, wall
 from agentic_atlas.settings import Settings
 
@@ -35,7 +35,7 @@ async def build(
         ids=ids,
         entropy=Entropy(),
         log=log,
-        bus=LocalBus(),
+        bus=Bus(),
         schemas=JsonSchemas(checker),
         backups=_backups(settings, store, network),
     )

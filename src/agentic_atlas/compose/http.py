@@ -24,8 +24,8 @@ from agentic_atlas.errors import AtlasError, ConfigurationError
 from agentic_atlas.http import errors
 from agentic_atlas.http.messages import Answered, Request, RequestBody, Response, StreamingResponse, encode_head
 from agentic_atlas.http.parser import RequestParser
+from agentic_atlas.transport.crowd import Crowd
 from agentic_atlas.transport.head import LINGER
-from agentic_atlas.transport.server import Crowd
 
 HEAD_WITHIN = 10.0
 """Seconds from a connection, or from its first byte, to the whole head of a request."""

@@ -23,7 +23,6 @@ from agentic_atlas.backend.usecases.application import Application
 from agentic_atlas.compose import http
 from agentic_atlas.compose.addresses import Addresses, addresses
 from agentic_atlas.compose.backend import build
-from agentic_atlas.compose.crowd import OpenConnections, raise_limit
 from agentic_atlas.compose.restore import finish_restore, make_private
 from agentic_atlas.compose.sources import SortableIds, machine_names, monotonic, python_environ, wall
 from agentic_atlas.errors import ConfigurationError
@@ -31,6 +30,7 @@ from agentic_atlas.protocol.inside.messages import Identity
 from agentic_atlas.router.door import AgentDoor, serve
 from agentic_atlas.router.router import Router
 from agentic_atlas.settings import Settings
+from agentic_atlas.transport.crowd import Crowd, raise_limit
 from agentic_atlas.transport.limiter import ConnectionLimiter
 from agentic_atlas.transport.server import Listener
 
@@ -93,7 +93,7 @@ async def _running(
 ) -> AsyncIterator[Network]:
     engine, door, router = await _joined(settings, log, store, ring, ids, checker)
     hosts = Hosts([*settings.names, *machine_names()])
-    crowd = OpenConnections(raise_limit(), log, monotonic)
+    crowd = Crowd(raise_limit(), log, monotonic)
     # Before anything lives: a port that is taken is one plain error.
     listener = await serve(
         AgentDoor(router, _identify(ring, engine.network), hosts),

@@ -24,10 +24,11 @@ from agentic_atlas.router.handshake import (
     upgrade,
 )
 from agentic_atlas.router.router import Router
+from agentic_atlas.transport.crowd import Crowd
 from agentic_atlas.transport.head import Head, HttpAnswer
 from agentic_atlas.transport.limiter import ConnectionLimiter
 from agentic_atlas.transport.receiver import Terms
-from agentic_atlas.transport.server import Crowd, Listener, Upgrade, listen
+from agentic_atlas.transport.server import Listener, Upgrade, listen
 
 _HEALTHY = HttpAnswer(HTTPStatus.OK, (("Content-Type", "application/json"),), b'{"status":"ok"}')
 

@@ -14,65 +14,49 @@ import asyncio
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Generic, Protocol, TypeAlias, TypeVar
+from typing import TypeAlias
 
-from agentic_atlas.protocol.inside.messages import Identity, Lost, Receipt
+from agentic_atlas.protocol.inside.messages import Lost, Receipt
 from agentic_atlas.protocol.messages import RunningAttempt
 from agentic_atlas.protocol.tasks import Loss
+from agentic_atlas.router.connection import Connection
 from agentic_atlas.router.ports import RouterContext
 
 InstanceToken: TypeAlias = tuple[str, str]
 """An instance and its token, which is empty where it is not known."""
 
 
-class Peer(Protocol):
-    """A connection, as the hub sees it; compared and hashed by identity.
-
-    Attributes:
-        instance_id: empty before `hello`.
-    """
-
-    instance_id: str
-
-    @property
-    def identity(self) -> Identity:
-        """Who its token says it is."""
-
-
-P = TypeVar("P", bound=Peer)
-
-
 @dataclass(frozen=True)
-class Claim(Generic[P]):
+class Claim:
     """What a connection that said `hello` has to do for its token's seat: nothing, when nobody is in its way."""
 
     taken: bool = False
     """Another instance is on its way to the seat."""
-    holder: P | None = None
+    holder: Connection | None = None
     """Another instance that has it: find out whether that one is alive."""
-    superseded: P | None = None
+    superseded: Connection | None = None
     """An older connection of the same instance that was on its way too, and is not any more."""
 
 
-class Hub(Generic[P]):
+class Hub:
     """All connections of this router.
 
     Few tokens and agents have more than one, so a tuple takes less than a dictionary would.
     """
 
     def __init__(self) -> None:
-        self._by_token: dict[str, tuple[P, ...]] = {}
-        self._by_agent: dict[str, tuple[P, ...]] = {}
-        self._seats: dict[str, P] = {}
-        self._coming: dict[str, P] = {}
-        self._ready: dict[tuple[str, str], P] = {}
+        self._by_token: dict[str, tuple[Connection, ...]] = {}
+        self._by_agent: dict[str, tuple[Connection, ...]] = {}
+        self._seats: dict[str, Connection] = {}
+        self._coming: dict[str, Connection] = {}
+        self._ready: dict[tuple[str, str], Connection] = {}
 
-    def arrive(self, peer: P) -> None:
+    def arrive(self, peer: Connection) -> None:
         """A connection was made; it has said nothing yet."""
         for index, key in ((self._by_token, peer.identity.token_id), (self._by_agent, peer.identity.agent_id)):
             index[key] = (*index.get(key, ()), peer)
 
-    def leave(self, peer: P) -> None:
+    def leave(self, peer: Connection) -> None:
         """A connection ended."""
         token_id, agent_id = peer.identity.token_id, peer.identity.agent_id
         for index, key in ((self._by_token, token_id), (self._by_agent, agent_id)):
@@ -87,7 +71,7 @@ class Hub(Generic[P]):
         if self._ready.get((agent_id, peer.instance_id)) is peer:
             del self._ready[agent_id, peer.instance_id]
 
-    def greet(self, peer: P) -> Claim[P]:
+    def greet(self, peer: Connection) -> Claim:
         """A connection said `hello`: with it, it sets out for its token's seat. `admitted` or `leave` follows."""
         token_id = peer.identity.token_id
         rival = self._coming.get(token_id)
@@ -99,7 +83,7 @@ class Hub(Generic[P]):
             return Claim(superseded=rival)
         return Claim(holder=holder, superseded=rival)
 
-    def admitted(self, peer: P) -> list[P]:
+    def admitted(self, peer: Connection) -> list[Connection]:
         """The connection is registered from now on; return the older ones that it takes the place of."""
         token_id, agent_id = peer.identity.token_id, peer.identity.agent_id
         instance = agent_id, peer.instance_id
@@ -109,7 +93,7 @@ class Hub(Generic[P]):
         self._ready[instance] = peer
         return list(older)
 
-    def coming(self, agent_id: str, instance_id: str) -> P | None:
+    def coming(self, agent_id: str, instance_id: str) -> Connection | None:
         """Return the instance's connection that is just being let in."""
         if not self._coming:
             return None
@@ -118,15 +102,15 @@ class Hub(Generic[P]):
                 return peer
         return None
 
-    def on_their_way(self) -> list[P]:
+    def on_their_way(self) -> list[Connection]:
         """Return the connections that are just being let in."""
         return list(self._coming.values())
 
-    def find(self, agent_id: str, instance_id: str) -> P | None:
+    def find(self, agent_id: str, instance_id: str) -> Connection | None:
         """Return the instance's registered connection."""
         return self._ready.get((agent_id, instance_id))
 
-    def ready(self, agent_id: str) -> Iterator[P]:
+    def ready(self, agent_id: str) -> Iterator[Connection]:
         """Yield the agent's registered connections."""
         return (peer for peer in self._by_agent.get(agent_id, ()) if self.find(agent_id, peer.instance_id) is peer)
 
@@ -134,15 +118,15 @@ class Hub(Generic[P]):
         """Return how many connections of this token have said nothing yet."""
         return sum(not peer.instance_id for peer in self._by_token.get(token_id, ()))
 
-    def with_tokens(self, token_ids: Sequence[str]) -> list[P]:
+    def with_tokens(self, token_ids: Sequence[str]) -> list[Connection]:
         """Return all connections made with these tokens, registered or not."""
         return [peer for token_id in token_ids for peer in self._by_token.get(token_id, ())]
 
-    def of_agent(self, agent_id: str) -> list[P]:
+    def of_agent(self, agent_id: str) -> list[Connection]:
         """Return all connections of this agent, registered or not."""
         return list(self._by_agent.get(agent_id, ()))
 
-    def everyone(self) -> list[P]:
+    def everyone(self) -> list[Connection]:
         """Return all connections."""
         return [peer for peers in self._by_agent.values() for peer in peers]
 

@@ -4,11 +4,14 @@ from asyncio import Task
 from collections.abc import Callable, Coroutine, Iterator
 from dataclasses import dataclass, field
 from itertools import count
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from agentic_atlas.protocol.inside.messages import FromRouter, Receipt
 from agentic_atlas.protocol.messages import Limits
 from agentic_atlas.router.settings import RouterSettings
+
+if TYPE_CHECKING:
+    from structlog.typing import FilteringBoundLogger
 
 
 class Transport(Protocol):
@@ -37,19 +40,6 @@ class Transport(Protocol):
         """Return the bytes that wait to be sent."""
 
 
-class RouterLog(Protocol):
-    """A structured log, as structlog's: an event's name, and facts. No payload and no token is ever among them."""
-
-    def info(self, event: str, **facts: object) -> object:
-        """What an operator may want to know."""
-
-    def warning(self, event: str, **facts: object) -> object:
-        """What an operator should know."""
-
-    def error(self, event: str, **facts: object) -> object:
-        """What is a fault of ours; `exc_info` may be among the facts."""
-
-
 @dataclass
 class RouterContext:
     """Handed to each connection by the router.
@@ -57,6 +47,7 @@ class RouterContext:
     Attributes:
         clock: seconds that only ever pass.
         wall: seconds since the epoch.
+        log: structured. No payload and no token is ever in it.
         spawn: starts a coroutine that the router owns; None when the router does not run.
         numbers: of what is said to the backend and answered by it.
         receipts: whom to tell of each receipt that the backend has still to give, by its number.
@@ -68,7 +59,7 @@ class RouterContext:
     settings: RouterSettings
     clock: Callable[[], float]
     wall: Callable[[], float]
-    log: RouterLog
+    log: "FilteringBoundLogger"
     spawn: Callable[[Coroutine[object, object, None]], Task[None] | None]
     numbers: Iterator[int] = field(default_factory=lambda: count(1))
     receipts: dict[int, Callable[[Receipt], None]] = field(default_factory=dict)

@@ -27,7 +27,7 @@ class Registration:
     def __init__(
         self,
         context: RouterContext,
-        hub: Hub[Connection],
+        hub: Hub,
         leases: Leases,
         expired: ExpiredLeases,
     ) -> None:

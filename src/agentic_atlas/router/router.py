@@ -8,7 +8,7 @@ what agents report, what may be delivered, and which attempts are lost. What the
 import asyncio
 import math
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from agentic_atlas.alarms import Alarms
 from agentic_atlas.protocol.closing import CloseCode
@@ -41,9 +41,12 @@ from agentic_atlas.router.connection import Connection
 from agentic_atlas.router.entrance import Entrance
 from agentic_atlas.router.flow import Pause
 from agentic_atlas.router.hub import ExpiredLeases, Hub, Leases
-from agentic_atlas.router.ports import RouterContext, RouterLog, Transport
+from agentic_atlas.router.ports import RouterContext, Transport
 from agentic_atlas.router.registration import Registration
 from agentic_atlas.router.settings import RouterSettings
+
+if TYPE_CHECKING:
+    from structlog.typing import FilteringBoundLogger
 
 _STOOD_STILL = 1.0
 """Seconds by which a tick has to be late to count as a stop of this process, which is no agent's fault."""
@@ -66,13 +69,13 @@ class Router:
         wall: Callable[[], float],
         limits: Limits,
         settings: RouterSettings,
-        log: RouterLog,
+        log: "FilteringBoundLogger",
         sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
     ) -> None:
         """Prepare; see `RouterContext` for what is passed in. `sleep` waits between two ticks."""
         self.context = RouterContext(limits, settings, clock, wall, log, self._spawn)
         self._sleep = sleep
-        self._hub: Hub[Connection] = Hub()
+        self._hub: Hub = Hub()
         self._connections: dict[int, Connection] = {}
         self._looks: Alarms[int] = Alarms()
         self._wall_ahead = wall() - clock()
@@ -256,7 +259,7 @@ class Commands:
         self,
         context: RouterContext,
         connections: Mapping[int, Connection],
-        hub: Hub[Connection],
+        hub: Hub,
         leases: Leases,
         expired: ExpiredLeases,
         registration: Registration,

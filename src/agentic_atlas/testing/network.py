@@ -19,7 +19,7 @@ from agentic_atlas.backend.rights import BrowserSession, Principal
 from agentic_atlas.backend.store.memory import MemoryStore
 from agentic_atlas.backend.usecases import tasks
 from agentic_atlas.backend.usecases.application import Application
-from agentic_atlas.bus.local import LocalBus
+from agentic_atlas.bus.local import Bus
 from agentic_atlas.errors import ConfigurationError
 from agentic_atlas.protocol.inside.messages import Identity
 from agentic_atlas.protocol.messages import Hello, Limits
@@ -73,7 +73,11 @@ class MemoryNetwork:
         self.loop = asyncio.get_running_loop()
         self._skipped = 0.0
         self._epoch = Runtime().wall() - self.loop.time()
-        ids = partial(_numbered, count(1))
+        numbers = count(1)
+
+        def ids(prefix: str) -> str:
+            return f"{prefix}_{next(numbers):08}"
+
         self.store = MemoryStore(ids)
         user = User("usr_tester", "tester", Role.MEMBER, self._wall())
         self.tester = Principal(user, BrowserSession("ses_test"), (Scope.EVERYTHING,))
@@ -94,17 +98,16 @@ class MemoryNetwork:
             ids=ids,
             entropy=secrets.token_bytes,
             log=log,
-            bus=LocalBus(self._news.set),
+            bus=Bus(self._news.set),
             schemas=SkillSchemas(skill for agent in agents for skill in skills_of(agent).values()),
             backups=nothing,
         )
-        jumps = isinstance(self.loop, JumpingLoop)
-        self._pace = _LONG_LOOK if jumps else _LOOK
+        tick, self._pace = (_LONG_TICK, _LONG_LOOK) if isinstance(self.loop, JumpingLoop) else (_TICK, _LOOK)
         self._router = Router(
             clock=self._clock,
             wall=self._wall,
             limits=Limits(),
-            settings=RouterSettings(beat_every=_NEVER, tick=_LONG_TICK if jumps else _TICK),
+            settings=RouterSettings(beat_every=_NEVER, tick=tick),
             log=log,
         )
         self.engine = Engine.over(self.store, self._router, "net_test", world)
@@ -236,8 +239,8 @@ class MemoryNetwork:
                 runner.drain(STOP_GRACE)
 
     async def _serve(self, agent: Agent) -> None:
-        log = logs.logger("info", "console")
-        await serve_over(agent, partial(self._connect, agent.name), log, monotonic=self._clock)
+        connect = partial(self._connect, agent.name)
+        await serve_over(agent, connect, logs.logger("info", "console"), monotonic=self._clock)
         # One that has stopped before it was connected is not waited for.
         self._present(agent.name)
 
@@ -258,10 +261,6 @@ class MemoryNetwork:
         self._absent.discard(name)
         if not self._absent and not self._begun.done():
             self._begun.set_result(None)
-
-
-def _numbered(numbers: Iterator[int], prefix: str) -> str:
-    return f"{prefix}_{next(numbers):08}"
 
 
 def _only(failed: BaseException) -> BaseException:

@@ -18,6 +18,7 @@ from picows.picows import WSProtocol  # type: ignore[attr-defined]  # as in pico
 
 from agentic_atlas.protocol.closing import encode_reason
 from agentic_atlas.protocol.codec import ProtocolError
+from agentic_atlas.transport.crowd import Crowd
 from agentic_atlas.transport.head import Head, HttpAnswer, Incoming, read_head
 from agentic_atlas.transport.limiter import ConnectionLimiter
 from agentic_atlas.transport.receiver import Receiver, Terms
@@ -72,19 +73,6 @@ class Door(Protocol):
 
     def left(self, count: int) -> None:
         """So many connections were still there when the time to close them was over."""
-
-
-class Crowd(Protocol):
-    """Knows how many connections the process has room for, and who has to go."""
-
-    def enter(self, one: asyncio.Transport, address: str) -> None:
-        """A connection was accepted; somebody may be cut off for it, and be it this one."""
-
-    def introduce(self, one: asyncio.Transport) -> None:
-        """It has shown who it is. May be said again."""
-
-    def leave(self, one: asyncio.Transport) -> None:
-        """It has ended."""
 
 
 class Listener:
@@ -249,6 +237,7 @@ class Accepted(WSProtocol):  # type: ignore[misc]  # picows' stubs do not have i
         websocket = self.websocket
         if websocket is not None:
             if self._takes(websocket, nbytes):
+                websocket.reading = True
                 super().buffer_updated(nbytes)
                 websocket.look()
         elif self._incoming is not None:

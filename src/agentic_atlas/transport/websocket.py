@@ -41,6 +41,7 @@ class WebSocket(WSListener):
     Attributes:
         paused: too much waits to be sent; hold back until `Receiver.writable`.
         receiver: who takes what comes, from the end of the handshake on.
+        reading: what came in one read is being taken, which ends with `look`.
         opened: the handshake was completed, now or in the past.
         closed: how either side has begun to close, or the connection has ended; None before that.
     """
@@ -61,6 +62,7 @@ class WebSocket(WSListener):
         "closed",
         "opened",
         "paused",
+        "reading",
         "receiver",
     )
 
@@ -78,6 +80,7 @@ class WebSocket(WSListener):
             clock: seconds that only ever pass.
         """
         self.paused = False
+        self.reading = False
         self.receiver: Receiver | None = None
         self.opened = False
         self.closed: Closed | None = None
@@ -110,7 +113,9 @@ class WebSocket(WSListener):
         """Send one text frame, now or with the others of this turn of the loop."""
         if self._ws is None or self.closed is not None:
             return
-        if self._ws.is_client_side or len(data) > _SHORT:
+        # What answers a message at once is one frame, and for an idle agent's beat another turn of the loop would cost.
+        answers = self.reading and not self._gathered
+        if self._ws.is_client_side or answers or len(data) > _SHORT:
             _write(self._ws, self._gathered, self.receiver)
             self._ws.send_reuse_external_bytearray(WSMsgType.TEXT, bytearray(_HEADER) + data, _HEADER)
             return
@@ -168,7 +173,8 @@ class WebSocket(WSListener):
         return self.closed or Closed(_ABNORMAL)
 
     def look(self) -> None:
-        """See whether picows has found a broken frame and has begun to close."""
+        """See whether picows has found a broken frame in what was read and has begun to close."""
+        self.reading = False
         if self.closed is None and self._ws is not None and self._ws.is_close_frame_sent:
             error = ProtocolError("a frame is broken", close_code=_PROTOCOL_ERROR, code="bad_frame")
             self.closed = Closed(_PROTOCOL_ERROR, ours=True, why=error.message)

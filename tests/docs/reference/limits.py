@@ -76,7 +76,7 @@ def of_structs() -> str:
         for name, default in defaults(kind).items():
             if isinstance(default, int | float):
                 of_part = OF_PARTS.get(name)
-                chosen = of_part is not None and of_part.part is kind
+                chosen = of_part is not None and of_part[0] is kind
                 by = code(variable(name)) if chosen else _TOLD.get(kind, "")
                 rows.append((code(f"{kind.__name__}.{name}"), said(default), by, docs.get(name, "")))
     return table(("limit", "default", "set by", "meaning"), rows)

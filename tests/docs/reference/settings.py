@@ -44,7 +44,7 @@ def default_of(kind: type, name: str) -> object:
 
 
 def _owner(name: str) -> type:
-    return OF_PARTS[name].part if name in OF_PARTS else Settings
+    return OF_PARTS[name][0] if name in OF_PARTS else Settings
 
 
 def _default(name: str) -> str:

@@ -25,7 +25,7 @@ from agentic_atlas.backend.ports import Clock
 from agentic_atlas.backend.store.database import open_store
 from agentic_atlas.backend.usecases import calls, machine
 from agentic_atlas.backend.usecases.application import Application
-from agentic_atlas.bus.local import LocalBus
+from agentic_atlas.bus.local import Bus
 from agentic_atlas.compose.sources import SortableIds, python_environ, wall
 from agentic_atlas.protocol import messages
 from agentic_atlas.protocol.inside.messages import (
@@ -264,7 +264,7 @@ async def api(
             ids=ids,
             entropy=secrets.token_bytes,
             log=structlog.get_logger(),
-            bus=LocalBus(),
+            bus=Bus(),
             schemas=JsonSchemas(apart),
             backups=BackupFolder(
                 folder / "backups",

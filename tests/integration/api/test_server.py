@@ -9,13 +9,13 @@ import pytest
 import structlog
 
 from agentic_atlas.compose import http
-from agentic_atlas.compose.crowd import OpenConnections
 from agentic_atlas.compose.unsent import Unsent
 from agentic_atlas.http.messages import Request, Response
+from agentic_atlas.transport.crowd import Crowd
 
 PATIENCE = 20.0
 LONG = 16 * 1024 * 1024
-CROWD = OpenConnections(10_000, structlog.get_logger(), time.monotonic)
+CROWD = Crowd(10_000, structlog.get_logger(), time.monotonic)
 Peer = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 

@@ -19,7 +19,7 @@ from agentic_atlas.backend.engine.dispatch import Dispatcher
 from agentic_atlas.backend.engine.feed import Feed
 from agentic_atlas.backend.ports import Decide, Tasks, Write
 from agentic_atlas.backend.store.database import open_store
-from agentic_atlas.bus.local import LocalBus
+from agentic_atlas.bus.local import Bus
 from agentic_atlas.compose.sources import wall
 from agentic_atlas.errors import Unavailable
 from tests.conformance.store.samples import CALLER, LIBRARY, NOW, Numbered, populate, submitted
@@ -64,7 +64,7 @@ class Scene:
             self.tasks,
             Credits(lambda: self.now),
             HandRouter(),
-            Feed(LocalBus(), self.tasks, wall),
+            Feed(Bus(), self.tasks, wall),
             lambda: self.now,
             self.log,
         )

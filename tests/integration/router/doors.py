@@ -18,7 +18,6 @@ import structlog
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
-from agentic_atlas.compose.crowd import OpenConnections
 from agentic_atlas.errors import Forbidden, Unauthenticated
 from agentic_atlas.protocol.inside.messages import Identity
 from agentic_atlas.protocol.messages import (
@@ -39,6 +38,7 @@ from agentic_atlas.router.door import AgentDoor as AgentsDoor
 from agentic_atlas.router.door import serve
 from agentic_atlas.router.router import Router
 from agentic_atlas.router.settings import RouterSettings
+from agentic_atlas.transport.crowd import Crowd
 from agentic_atlas.transport.limiter import ConnectionLimiter
 from agentic_atlas.transport.server import Listener
 from tests.held_backend import HeldBackend
@@ -128,7 +128,7 @@ async def door(
             port=0,
             ssl=ssl,
             limiter=ConnectionLimiter(max_connections, per_address),
-            crowd=OpenConnections(10_000, structlog.get_logger(), time.monotonic),
+            crowd=Crowd(10_000, structlog.get_logger(), time.monotonic),
         )
         try:
             yield Door(router, backend, listener, log)

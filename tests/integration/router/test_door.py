@@ -19,12 +19,12 @@ import pytest
 import structlog
 from websockets.exceptions import InvalidStatus
 
-from agentic_atlas.compose.crowd import OpenConnections
 from agentic_atlas.errors import ConfigurationError
 from agentic_atlas.protocol.closing import decode_reason
 from agentic_atlas.protocol.messages import Beat, Event, EventAck, EventKind, Limits, Outcome, Result, ResultAck, Task
 from agentic_atlas.router.door import AgentDoor, serve
 from agentic_atlas.router.settings import RouterSettings
+from agentic_atlas.transport.crowd import Crowd
 from agentic_atlas.transport.limiter import ConnectionLimiter
 from tests.certificates import speaking_tls
 from tests.integration.router.doors import (
@@ -285,7 +285,7 @@ async def test_a_port_that_is_taken_is_told_with_the_way_out() -> None:
                 host="127.0.0.1",
                 port=at.port,
                 limiter=ConnectionLimiter(1, 1),
-                crowd=OpenConnections(1_000, structlog.get_logger(), time.monotonic),
+                crowd=Crowd(1_000, structlog.get_logger(), time.monotonic),
             )
 
 

@@ -11,11 +11,11 @@ from dataclasses import dataclass, field
 import pytest
 import structlog
 
-from agentic_atlas.compose.crowd import OpenConnections
 from agentic_atlas.protocol.closing import decode_reason
 from agentic_atlas.protocol.codec import ProtocolError
 from agentic_atlas.protocol.messages import Limits
 from agentic_atlas.transport import client
+from agentic_atlas.transport.crowd import Crowd
 from agentic_atlas.transport.head import Head, HttpAnswer, upgrade_key
 from agentic_atlas.transport.limiter import ConnectionLimiter
 from agentic_atlas.transport.receiver import Closed, Receiver, Terms
@@ -119,7 +119,7 @@ async def listening(hall: Hall) -> AsyncIterator[Listener]:
         host="127.0.0.1",
         port=0,
         limiter=ConnectionLimiter(0, 0),
-        crowd=OpenConnections(1_000, structlog.get_logger(), time.monotonic),
+        crowd=Crowd(1_000, structlog.get_logger(), time.monotonic),
         clock=time.monotonic,
     )
     try:
@@ -163,6 +163,28 @@ async def test_what_is_sent_in_one_turn_arrives_in_order_and_before_the_close_th
         assert [await both.ear.message() for _ in sent] == sent
         async with asyncio.timeout(PATIENCE):
             assert (await both.client.ended()).code == 4001
+
+
+async def test_answers_to_what_is_read_come_in_order_and_behind_what_was_sent_before() -> None:
+    async with pair() as both:
+
+        def answers(data: bytes) -> None:
+            both.server.send(b"answer to " + data)
+            both.server.send(b"and more")
+
+        both.hall.ear.hears = answers
+        both.client.send(b"one")
+        both.client.send(b"two")
+        await both.hall.ear.message()
+        both.server.send(b"by itself")
+        heard = [await both.ear.message() for _ in range(5)]
+        assert [one for one in heard if one != b"by itself"] == [
+            b"answer to one",
+            b"and more",
+            b"answer to two",
+            b"and more",
+        ]
+        assert heard.index(b"by itself") >= 2
 
 
 async def test_a_receiver_is_told_when_what_it_sent_in_a_turn_waits_for_its_peer_to_read() -> None:

@@ -14,7 +14,7 @@ from agentic_atlas.backend.checker.schemas import JsonSchemas
 from agentic_atlas.backend.engine.engine import Engine, World
 from agentic_atlas.backend.inside import RouterDoor
 from agentic_atlas.backend.usecases.application import Application
-from agentic_atlas.bus.local import LocalBus
+from agentic_atlas.bus.local import Bus
 from agentic_atlas.compose.sources import WallClock
 from agentic_atlas.protocol.messages import Limits
 from agentic_atlas.protocol.schemas import Cost
@@ -91,7 +91,7 @@ class Server:
             ids=ids,
             entropy=lambda size: len(ids("span")).to_bytes(size),
             log=log,
-            bus=LocalBus(),
+            bus=Bus(),
             schemas=JsonSchemas(_NoChecker()),
             backups=_NoBackups(),
         )

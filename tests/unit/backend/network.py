@@ -26,7 +26,7 @@ from agentic_atlas.backend.inside import RouterDoor
 from agentic_atlas.backend.rights import AgentToken, Principal
 from agentic_atlas.backend.store.memory import MemoryStore
 from agentic_atlas.backend.usecases.application import Application
-from agentic_atlas.bus.local import LocalBus
+from agentic_atlas.bus.local import Bus
 from agentic_atlas.protocol.caller.backups import BackupInfo
 from agentic_atlas.protocol.caller.tasks import SubmitRequest
 from agentic_atlas.protocol.inside.messages import (
@@ -108,7 +108,7 @@ class Network:
             ids=self.id,
             entropy=Random(7).randbytes,
             log=self.log,
-            bus=LocalBus(),
+            bus=Bus(),
             schemas=JsonSchemas(apart),
             backups=self.shelf,
         )

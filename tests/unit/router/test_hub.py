@@ -15,19 +15,19 @@ class Peer:
         self.instance_id = instance_id
 
 
-def arrived(hub: Hub[Peer], *peers: Peer) -> None:
+def arrived(hub: Hub, *peers: Peer) -> None:
     for peer in peers:
         hub.arrive(peer)
 
 
-def ready(hub: Hub[Peer], peer: Peer) -> list[Peer]:
+def ready(hub: Hub, peer: Peer) -> list[Peer]:
     hub.arrive(peer)
     assert not hub.greet(peer).taken
     return hub.admitted(peer)
 
 
 def test_a_connection_that_said_nothing_is_found_by_token_and_agent_and_is_not_online() -> None:
-    hub: Hub[Peer] = Hub()
+    hub: Hub = Hub()
     peer, other = Peer("tok"), Peer("tok_2", agent_id="other")
     arrived(hub, peer, other)
     assert hub.with_tokens(["tok", "nobody's"]) == [peer]
@@ -37,7 +37,7 @@ def test_a_connection_that_said_nothing_is_found_by_token_and_agent_and_is_not_o
 
 
 def test_an_admitted_connection_is_found_by_its_instance() -> None:
-    hub: Hub[Peer] = Hub()
+    hub: Hub = Hub()
     peer = Peer("tok")
     assert ready(hub, peer) == []
     assert (hub.find("agt", "inst"), list(hub.ready("agt")), len(list(hub.ready("agt")))) == (peer, [peer], 1)
@@ -45,7 +45,7 @@ def test_an_admitted_connection_is_found_by_its_instance() -> None:
 
 
 def test_the_end_of_an_older_connection_does_not_touch_its_successor() -> None:
-    hub: Hub[Peer] = Hub()
+    hub: Hub = Hub()
     old, new = Peer("tok"), Peer("tok")
     ready(hub, old)
     assert ready(hub, new) == [old]
@@ -58,7 +58,7 @@ def test_the_end_of_an_older_connection_does_not_touch_its_successor() -> None:
 
 
 def test_the_seat_of_a_token_is_free_again_when_its_holder_leaves() -> None:
-    hub: Hub[Peer] = Hub()
+    hub: Hub = Hub()
     old, new = Peer("tok", "inst_1"), Peer("tok", "inst_2")
     ready(hub, old)
     hub.arrive(new)
@@ -69,7 +69,7 @@ def test_the_seat_of_a_token_is_free_again_when_its_holder_leaves() -> None:
 
 
 def test_only_one_connection_is_on_its_way_to_a_seat() -> None:
-    hub: Hub[Peer] = Hub()
+    hub: Hub = Hub()
     first, rival, again = Peer("tok", "inst_1"), Peer("tok", "inst_2"), Peer("tok", "inst_1")
     arrived(hub, first, rival, again)
     assert hub.greet(first) == Claim()
@@ -84,7 +84,7 @@ def test_only_one_connection_is_on_its_way_to_a_seat() -> None:
 
 
 def test_an_instance_with_a_new_token_takes_the_place_of_its_older_connection() -> None:
-    hub: Hub[Peer] = Hub()
+    hub: Hub = Hub()
     old, new = Peer("tok_1"), Peer("tok_2")
     ready(hub, old)
     assert ready(hub, new) == [old]
@@ -92,14 +92,14 @@ def test_an_instance_with_a_new_token_takes_the_place_of_its_older_connection() 
 
 
 def test_instances_of_two_agents_with_the_same_id_have_nothing_to_do_with_each_other() -> None:
-    hub: Hub[Peer] = Hub()
+    hub: Hub = Hub()
     one, other = Peer("tok_1", agent_id="one"), Peer("tok_2", agent_id="other")
     assert ready(hub, one) == ready(hub, other) == []
     assert (hub.find("one", "inst"), hub.find("other", "inst")) == (one, other)
 
 
 def test_nothing_is_kept_of_those_who_left() -> None:
-    hub: Hub[Peer] = Hub()
+    hub: Hub = Hub()
     peers = [Peer(f"tok_{n}", f"inst_{n}", f"agt_{n % 2}") for n in range(4)]
     for peer in peers[:3]:
         ready(hub, peer)

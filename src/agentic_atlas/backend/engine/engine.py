@@ -19,7 +19,7 @@ from agentic_atlas.backend.engine.monitor import Monitor
 from agentic_atlas.backend.engine.sightings import Sightings
 from agentic_atlas.backend.engine.watchers import Watchers
 from agentic_atlas.backend.ports import Backups, Clock, FaultLog, Ids, RouterPort, Schemas, Store
-from agentic_atlas.bus.base import Bus
+from agentic_atlas.bus.local import Bus
 from agentic_atlas.protocol.inside.messages import Adopt
 from agentic_atlas.protocol.messages import Limits
 from agentic_atlas.protocol.tasks import LEASED

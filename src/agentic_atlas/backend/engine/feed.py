@@ -14,7 +14,7 @@ from functools import partial
 from agentic_atlas.backend.domain.records import Task, TaskEvent
 from agentic_atlas.backend.ports import Clock, Summary, Tasks
 from agentic_atlas.backend.rights import Principal, key_expired
-from agentic_atlas.bus.base import Bus
+from agentic_atlas.bus.local import Bus
 from agentic_atlas.errors import AtlasError, Busy, Unavailable
 
 _PREFIX = "task."

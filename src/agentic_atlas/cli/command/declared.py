@@ -31,10 +31,11 @@ class Option:
         self.attributes = attributes
 
 
-class Whole(click.IntRange):
-    """A whole number within bounds."""
-
-    name = "whole number"
+def whole(low: int, high: int | None = None) -> click.IntRange:
+    """Return the type of a whole number within bounds, which is called so."""
+    kind = click.IntRange(low, high)
+    kind.name = "whole number"
+    return kind
 
 
 class Number(click.FloatRange):

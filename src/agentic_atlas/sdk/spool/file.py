@@ -208,7 +208,7 @@ class FileSpool(Spool):
         try:
             while self._waiting:
                 (key, (result, at)) = next(iter(self._waiting.items()))
-                if not self._write(result_record(self._process, at, result)):
+                if not self._write(key, result_record(self._process, at, result)):
                     fix = "they are written as soon as the router acknowledges some"
                     return self._fails("too many wait on disk already", fix)
                 del self._waiting[key]
@@ -216,14 +216,14 @@ class FileSpool(Spool):
             return self._cannot_be_used(error)
         return self._works()
 
-    def _write(self, record: ResultRecord) -> bool:
+    def _write(self, key: Key, record: ResultRecord) -> bool:
         """Write a record; False when more are there than may be."""
         if self._journal is None:
             self._journal = spool_folder.create(self._folder, self._process)
         data = encode(record)
         if len(self._numbers) >= self._bounds.results or self._journal.living + len(data) > self._bounds.nbytes:
             return False
-        self._numbers[record.key] = self._journal.append(data)
+        self._numbers[key] = self._journal.append(data)
         return True
 
     def _remove(self, number: int) -> None:

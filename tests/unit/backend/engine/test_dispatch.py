@@ -85,6 +85,18 @@ async def test_a_task_that_begins_to_wait_while_slots_are_being_filled_is_not_fo
     assert network.delivered() == [(first, 1), (second, 1)]
 
 
+async def test_what_begins_to_wait_while_it_is_claimed_for_the_agent_is_remembered() -> None:
+    network, ada, agent = await one_agent()
+    claims = network.engine.dispatcher.claims
+    await waiting(network, ada)
+    network.engine.credit.granted(Credit(InstanceRef(agent.id, "ins_1", 1), 2, 2))
+    with network.storing():
+        claims.make(agent.id)
+        claims.waits(agent.id)
+    assert len(network.delivered()) == 1
+    assert claims.slot_for(agent.id, "greet") is None, "it comes first"
+
+
 async def test_a_slot_is_filled_only_with_what_its_instance_can_do() -> None:
     network, ada, agent = await one_agent()
     greet = (await network.submit(ada)).task.id
@@ -294,10 +306,10 @@ async def test_what_was_open_when_the_process_started_goes_on() -> None:
     before, ada, agent = await one_agent()
     parent, child = await _family(before, ada, agent)
     (waits,) = await waiting(before, ada)
-    with before.storing():
-        before.engine.dispatcher.cancel(parent.id, "enough")
-        after = Network(before=before)
-        after.engine.dispatcher.resume(await before.tasks.open())
+    # The process ends between the end of the parent and that of its child.
+    await before.tasks.change(parent.id, partial(lifecycle.force, attempt=None, error=ERROR, now=NOW))
+    after = Network(before=before)
+    after.engine.dispatcher.resume(await before.tasks.open())
     await until(lambda: after.now(child.id).state is TaskState.CANCELED)
     after.comes(agent)
     await until(after.delivered)
@@ -369,6 +381,18 @@ async def test_time_that_the_clock_was_set_by_is_nobodys_waiting() -> None:
         network.clock.now += 60
         network.engine.forgive(0)
         await until(lambda: network.now(waits.id).terminal)
+
+
+async def test_a_retry_rests_as_long_as_before_when_the_clock_was_set() -> None:
+    network, ada, agent = await one_agent()
+    (task,) = await waiting(network, ada)
+    await network.engine.dispatcher.change(task, lambda one: lifecycle.Change(replace(one, not_before=NOW + 10)))
+    network.engine.credit.granted(Credit(InstanceRef(agent.id, "ins_1", 1), 1, 1))
+    network.clock.now += 3_600
+    network.engine.forgive(3_600)
+    assert not network.engine.dispatcher.claims.stalls(agent.id)
+    network.clock.now += 10
+    assert network.engine.dispatcher.claims.stalls(agent.id)
 
 
 async def test_a_shift_that_could_not_be_stored_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,7 +9,7 @@ import msgspec
 from agentic_atlas.backend.domain.records import Task, TaskEvent, TaskEventKind
 from agentic_atlas.backend.engine.feed import Feed
 from agentic_atlas.backend.store.memory import MemoryStore
-from agentic_atlas.bus.local import LocalBus
+from agentic_atlas.bus.local import Bus
 from agentic_atlas.compose.sources import wall
 from agentic_atlas.protocol.tasks import TaskState
 from tests.conformance.store.samples import task
@@ -39,7 +39,7 @@ class Log:
 
 
 async def test_who_is_in_step_gets_each_event_without_a_read() -> None:
-    feed, log = Feed(LocalBus(), TASKS, wall), Log()
+    feed, log = Feed(Bus(), TASKS, wall), Log()
     with feed.story("task_00000001") as (watch, story), feed.story("task_00000001") as (_, other):
         assert other is story
         story.goes_on(3)
@@ -53,7 +53,7 @@ async def test_who_is_in_step_gets_each_event_without_a_read() -> None:
 
 
 async def test_those_who_are_behind_at_the_same_number_read_together() -> None:
-    feed, log = Feed(LocalBus(), TASKS, wall), Log(*map(event, range(1, 9)))
+    feed, log = Feed(Bus(), TASKS, wall), Log(*map(event, range(1, 9)))
     with feed.story("task_00000001") as (_, story):
         story.goes_on(8)
         async with asyncio.TaskGroup() as group:
@@ -64,7 +64,7 @@ async def test_those_who_are_behind_at_the_same_number_read_together() -> None:
 
 
 async def test_a_reader_that_leaves_in_the_middle_does_not_take_the_others_with_it() -> None:
-    feed, log = Feed(LocalBus(), TASKS, wall), Log(*map(event, range(1, 9)))
+    feed, log = Feed(Bus(), TASKS, wall), Log(*map(event, range(1, 9)))
     with feed.story("task_00000001") as (_, story):
         story.goes_on(8)
         async with asyncio.TaskGroup() as group:
@@ -76,7 +76,7 @@ async def test_a_reader_that_leaves_in_the_middle_does_not_take_the_others_with_
 
 
 async def test_what_was_changed_elsewhere_is_read_and_never_left_out() -> None:
-    bus = LocalBus()
+    bus = Bus()
     feed, elsewhere, log = Feed(bus, TASKS, wall), Feed(bus, TASKS, wall), Log(*map(event, range(1, 9)))
     with feed.story("task_00000001") as (watch, story):
         story.goes_on(4)
@@ -91,7 +91,7 @@ async def test_what_was_changed_elsewhere_is_read_and_never_left_out() -> None:
 
 async def test_events_in_memory_are_bounded_for_all_tasks_together_and_the_oldest_go_first() -> None:
     feed, log = (
-        Feed(LocalBus(), TASKS, wall, remembered_bytes=10_000),
+        Feed(Bus(), TASKS, wall, remembered_bytes=10_000),
         Log(*(event(seq, 1_000) for seq in range(1, 41))),
     )
     with feed.story("task_00000001") as (_, story):
@@ -105,7 +105,7 @@ async def test_events_in_memory_are_bounded_for_all_tasks_together_and_the_oldes
 
 
 async def test_nothing_is_kept_of_a_task_that_nobody_follows() -> None:
-    feed = Feed(LocalBus(), TASKS, wall)
+    feed = Feed(Bus(), TASKS, wall)
     feed.tell(changed(1), [event(1)])
     assert feed._memory._bytes == 0
     with feed.story("task_00000001"):

@@ -140,6 +140,19 @@ async def test_a_write_that_fails_gives_place_and_slot_back(monkeypatch: pytest.
     assert (await network.submit(ada)).task.position == first.position + 1
 
 
+async def test_an_agent_that_leaves_while_a_task_is_being_stored_that_would_not_wait_for_it_ends_it() -> None:
+    network, ada = await furnished()
+    ref = network.comes(await network.engine.access.agent(ada.user, "hello"))
+    await network.submit(ada)
+    with network.storing():
+        submitting = asyncio.create_task(network.submit(ada, wanted(queue_ttl=0)))
+        await settle()
+        network.leaves(ref)
+    error = network.now((await submitting).task.id).error
+    assert error is not None
+    assert error.code == "agent_offline"
+
+
 # The same request again
 
 

@@ -6,14 +6,14 @@ from typing import Annotated, Any
 import click
 import pytest
 
-from agentic_atlas.cli.command.declared import Argument, Number, Option, Whole, parameters
+from agentic_atlas.cli.command.declared import Argument, Number, Option, parameters, whole
 
 
 def bake(
     *,
     dish: Annotated[str, Argument()],
     more: Annotated[tuple[str, ...], Argument()] = (),
-    minutes: Annotated[int, Option("--minutes", "-m", type=Whole(1, 90))] = 10,
+    minutes: Annotated[int, Option("--minutes", "-m", type=whole(1, 90))] = 10,
     heat: Annotated[float | None, Option("--heat", type=Number(0.5))] = None,
     cake_form: Annotated[Path | None, Option()] = None,
     kind: Annotated[tuple[str, ...], Option("--kind", type=click.Choice(("sweet", "salty")))] = (),
