@@ -328,7 +328,7 @@ async def answer(made: World, name: str, who: Principal | None, arguments: dict[
         return error.code
     if isinstance(found, list) and found and isinstance(found[0], AtlasError):
         return found[0].code
-    items = getattr(found, "items", found)
+    items = found[0] if isinstance(found, tuple) and found else found
     return "nothing" if isinstance(items, list | tuple) and not items else "ok"
 
 
