@@ -10,6 +10,7 @@ CALLED_FROM_OUTSIDE = {
     "alembic": {"down_revision"},
     "asyncio": {
         "_Connection.data_received",
+        "_Connection.eof_received",
         "_Connection.connection_made",
         "_Connection.connection_lost",
         "pause_writing",

@@ -14,6 +14,7 @@ from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import aclosing
 from email.utils import formatdate
+from enum import Enum, auto
 from typing import Final, cast
 
 from structlog.typing import FilteringBoundLogger
@@ -22,10 +23,9 @@ from agentic_atlas.compose.sources import wall
 from agentic_atlas.compose.unsent import READ_WITHIN, Unsent
 from agentic_atlas.errors import AtlasError, ConfigurationError
 from agentic_atlas.http import errors
-from agentic_atlas.http.messages import Answered, Request, RequestBody, Response, StreamingResponse, encode_head
+from agentic_atlas.http.messages import Answered, Request, RequestBody, Response, encode_head
 from agentic_atlas.http.parser import RequestParser
 from agentic_atlas.transport.crowd import Crowd
-from agentic_atlas.transport.head import LINGER
 
 HEAD_WITHIN = 10.0
 """Seconds from a connection, or from its first byte, to the whole head of a request."""
@@ -37,139 +37,173 @@ SWEEP = 1.0
 """Seconds between two looks at these deadlines."""
 MAX_CONNECTIONS = 10_000
 """Connections at the same time; more are answered 503."""
+MAX_DROPPED = 16 * 1024 * 1024
+"""Bytes dropped behind what could be read, or was worth it, for a peer that still sends would be reset before it has
+read its answer; none is kept."""
 
 _AHEAD: Final = 64 * 1024
-"""Bytes of a body that nobody has read yet, or of requests behind one that is not answered yet, after which no more is
-read."""
+"""Bytes of a body that nobody has read yet, or of what is not parsed yet, after which no more is read."""
+_MOST_ASKED: Final = 16
+"""Requests that wait, after which no more are parsed."""
+_AT_ONCE: Final = 4 * 1024
+"""Bytes parsed at a time, and so as many requests as they hold."""
 _BACKLOG: Final = 2048
 _NEVER: Final = float("inf")
+_SAFE: Final = ("GET", "HEAD")
 _CLOSE: Final = "connection: close"
 _CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 Handler = Callable[[Request], Awaitable[Answered]]
 
 
+class _Stage(Enum):
+    """What a connection is doing."""
+
+    OPEN = auto()
+    """Requests are read and answered, one after the other."""
+    LAST = auto()
+    """No more are taken; those that were are answered, then what could not be read, and then it ends."""
+    LINGERS = auto()
+    """All is answered; what still comes is dropped, for it would reset the connection before the peer has read that."""
+    ENDS = auto()
+    """It is being closed."""
+    GONE = auto()
+    """It is closed."""
+
+
 class _Connection(asyncio.Protocol):
     """One accepted connection.
 
     Attributes:
+        stage: what it is doing.
         due: when it is cut off unless something happens before, by the loop's clock.
+        transport: what it came with.
+        answering: answers what is asked on it.
     """
 
-    _transport: asyncio.Transport
-    _answering: asyncio.Task[None]
-    _body: RequestBody
+    transport: asyncio.Transport
+    answering: asyncio.Task[None]
 
     def __init__(self, server: "HttpServer") -> None:
         self.due = _NEVER
         self._server = server
-        self._parser = RequestParser(self._begins, self._goes_on, self._is_whole)
+        self.stage = _Stage.OPEN
+        self._parser = RequestParser(self._begins)
         self._address = ""
         self._known = False
+        self._unread = memoryview(b"")
+        """What came and is not parsed yet, for enough requests wait."""
         self._asked: deque[Request] = deque()
         """Requests that are not answered yet, the first one being answered."""
-        self._behind = 0
-        self._last = False
-        self._gone = False
+        self._body = RequestBody()
+        """Of the one that was asked last."""
+        self._refusal: AtlasError | None = None
+        """Why what came behind them is no request."""
+        self._ended = False
+        """The peer sends nothing more."""
+        self._within = HEAD_WITHIN
+        """Seconds that `due` was set for."""
         self._streams = False
-        self._dropped: int | None = None
+        self._dropped = 0
         self._idle: asyncio.Future[None] | None = None
         self._room: asyncio.Future[None] | None = None
         self._loop = asyncio.get_running_loop()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast(asyncio.Transport, transport)  # uvloop's is none by its class
-        self._answering = self._server.tasks.create_task(self._serve())
+        self.transport = cast(asyncio.Transport, transport)  # uvloop's is none by its class
+        self.answering = self._server.tasks.create_task(self._serve())
+        self.answering.add_done_callback(lambda _: self._server.left(self))
         peer = transport.get_extra_info("peername")
         self._address = str(peer[0]) if peer else ""
         self.due = self._loop.time() + HEAD_WITHIN
-        self._server.connections[self] = self._answering
-        self._server.crowd.enter(self._transport, self._address)
+        self._server.entered(self, self.answering)
+        self._server.crowd.enter(self.transport, self._address)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self.due = _NEVER
-        self._server.crowd.leave(self._transport)
-        self._server.unsent.caught_up(self._transport)
-        self._let_go()
-        if self._streams:
-            self._answering.cancel()
+        self.due, self.stage = _NEVER, _Stage.GONE
+        self._server.open -= 1
+        self._server.crowd.leave(self.transport)
+        self._server.unsent.caught_up(self.transport)
+        self._body.cut()
+        if self._asked and self._asked[0].method not in _SAFE and not self._streams:
+            _wake(self._room)  # what may change something is done to its end
+        else:
+            self.answering.cancel()
+        self._server.left(self)
 
     def data_received(self, data: bytes) -> None:
-        if self._dropped is not None:
-            self._dropped += len(data)
-            if self._dropped > LINGER:
-                self._transport.abort()
+        if self.stage is _Stage.OPEN:
+            self._unread = memoryview(b"".join((self._unread, data)) if self._unread else data)
+            self._read_on()
             return
-        try:
-            self._parser.feed(data)
-        except AtlasError as error:
-            self._refuse(error)
-            return
-        if self._parser.in_head and self._parser.unfinished:
-            self.due = min(self.due, self._loop.time() + HEAD_WITHIN)
-        if len(self._asked) > 1:
-            self._behind += len(data)
-            _read_no_more(self._transport, self._behind)
+        self._dropped += len(data)
+        if self._dropped > MAX_DROPPED:
+            self.transport.abort()
+
+    def eof_received(self) -> bool:
+        """Tell whether something is left to be answered: a peer may end its side and wait for that."""
+        if self._streams or self.stage not in _SERVING:  # of who watches it is the only sign of having gone
+            return False
+        self._ended = True
+        self._read_on()
+        return bool(self._asked) or self._refusal is not None
 
     def pause_writing(self) -> None:
         self._room = self._loop.create_future()
-        self._server.unsent.falls_behind(self._transport, self._loop.time())
+        self._server.unsent.falls_behind(self.transport, self._loop.time())
 
     def resume_writing(self) -> None:
         room, self._room = self._room, None
-        if room is not None and not room.done():
-            room.set_result(None)
-        self._server.unsent.caught_up(self._transport)
-
-    def abort(self) -> None:
-        """Cut it off."""
-        self._transport.abort()
+        _wake(room)
+        self._server.unsent.caught_up(self.transport)
 
     def end(self) -> None:
         """End it; one that has begun to ask gets its answer first, which any other would take for a cut."""
-        self._last = True
         if not self._asked and not (self._parser.in_head and self._parser.unfinished):
-            self._transport.close()
+            self.transport.close()
 
     async def _serve(self) -> None:
         """Answer one request after the other until the connection ends."""
+        request = Request("", "")
         try:
-            while not self._gone:
-                if not self._asked:
+            while self.stage in _SERVING:
+                if self._asked:
+                    request = self._asked[0]
+                    await self._answer(request)
+                elif self.stage is _Stage.LAST:
+                    self._finish()
+                else:
                     self._idle = self._loop.create_future()
                     await self._idle
-                    continue
-                request = self._asked[0]
-                answered, ends = await self._server.answer(request)
-                if self._room is not None:
-                    await self._room
-                if not self._gone:
-                    await self._send(request, answered, last=request.last or ends or self._last)
         except Exception as error:  # noqa: BLE001  # whatever it is, it ends this connection alone, and is in the log
             self._server.failed(request, error)
-            self._transport.close()
-        finally:
-            self._server.left(self)
+            self.stage = _Stage.ENDS
+            self.transport.close()
 
-    async def _send(self, request: Request, answered: Answered, *, last: bool) -> None:
-        closing = (_CLOSE,) if last else ()
-        if isinstance(answered, Response):
-            self._transport.write(answered.encode(self._server.date, *closing, bodiless=request.method == "HEAD"))
-        else:
-            await self._stream(request, answered, closing)
+    async def _answer(self, request: Request) -> None:
+        answered, ends = await self._server.answer(request)
+        if self._room is not None:
+            await self._room
+        if self.stage not in _SERVING:
+            return
+        # The rest of a body that was not all there by now is dropped as it comes: nobody wants it any more.
+        through = not self._parser.in_head or (self.stage is _Stage.LAST and self._refusal is None)
+        if request.last or ends or (through and len(self._asked) == 1):
+            await self._send(request, answered, _CLOSE)
+            self._asked.clear()
+            self.stage, self._refusal = _Stage.LAST, None
+            return
+        await self._send(request, answered)
         self._asked.popleft()
         request.body.drop()
-        if last:
-            self._gone = True
-            self._transport.close()
-            return
-        if len(self._asked) < 2:
-            self._behind = 0
-        self._transport.resume_reading()
-        if not self._asked and self._parser.in_head and not self._parser.unfinished:
-            self.due = self._loop.time() + KEEP_ALIVE
+        self._read_on()
+        if self._asked:
+            await asyncio.sleep(0)  # others have their turn between two that came together
 
-    async def _stream(self, request: Request, answered: StreamingResponse, closing: tuple[str, ...]) -> None:
+    async def _send(self, request: Request, answered: Answered, *closing: str) -> None:
+        if isinstance(answered, Response):
+            self.transport.write(answered.encode(self._server.date, *closing, bodiless=request.method == "HEAD"))
+            return
         bodiless = request.method == "HEAD"
         # A stream's end is that of its connection to HTTP/1.0, which knows no chunks.
         chunked = ("transfer-encoding: chunked",) if request.version != "1.0" and not bodiless else ()
@@ -177,73 +211,115 @@ class _Connection(asyncio.Protocol):
             async with aclosing(answered.parts) as parts:
                 with answered.place:
                     self._streams = True
-                    self._transport.write(encode_head(200, answered.fields, (self._server.date, *closing, *chunked)))
+                    self.transport.write(encode_head(200, answered.fields, (self._server.date, *closing, *chunked)))
                     if not bodiless:
                         await self._send_parts(parts, chunked=bool(chunked))
         except AtlasError as error:
             if self._streams:
                 raise
-            self._transport.write(errors.answer(error).encode(self._server.date, *closing, bodiless=bodiless))
+            self.transport.write(errors.answer(error).encode(self._server.date, *closing, bodiless=bodiless))
         finally:
             self._streams = False
 
     async def _send_parts(self, parts: AsyncIterator[bytes], *, chunked: bool) -> None:
         async for part in parts:
-            self._transport.write(b"%x\r\n%b\r\n" % (len(part), part) if chunked else part)
+            self.transport.write(b"%x\r\n%b\r\n" % (len(part), part) if chunked else part)
             if self._room is not None:
                 await self._room
         if chunked:
-            self._transport.write(b"0\r\n\r\n")
+            self.transport.write(b"0\r\n\r\n")
+
+    def _finish(self) -> None:
+        """All is answered but what could not be read."""
+        refusal, self._refusal = self._refusal, None
+        if refusal is not None:
+            self.transport.write(errors.answer(refusal).encode(self._server.date, _CLOSE))
+        between = self._parser.in_head and not self._parser.unfinished and not self._unread and not self._dropped
+        self._unread = memoryview(b"")
+        if self._ended or self.transport.is_closing() or (between and refusal is None):
+            self.stage, self.due = _Stage.ENDS, _NEVER
+            self.transport.close()
+            return
+        self.stage, self.due = _Stage.LINGERS, self._loop.time() + HEAD_WITHIN
+        self.transport.write_eof()
+        self.transport.resume_reading()
+
+    def _read_on(self) -> None:
+        """Parse what has come, and see to it that there is neither too much of it nor too little in too long."""
+        try:
+            self._parse()
+        except AtlasError as error:
+            self._refuse(error)
+        if self.stage is _Stage.LAST:
+            self._dropped, self._unread = self._dropped + len(self._unread), memoryview(b"")
+            _wake(self._idle)
+        within = self._patience()
+        if within != self._within:
+            self._within, self.due = within, self._loop.time() + within
+        if self.transport.is_closing() or self._ended:
+            return
+        if max(len(self._unread), self._body.waiting) > _AHEAD:
+            self.transport.pause_reading()
+        else:
+            self.transport.resume_reading()
+
+    def _parse(self) -> None:
+        while self._unread and self.stage is _Stage.OPEN and len(self._asked) < _MOST_ASKED:
+            piece, self._unread = self._unread[:_AT_ONCE], self._unread[_AT_ONCE:]
+            self._parser.feed(piece)
+        if self._ended and self.stage is _Stage.OPEN and not self._unread:
+            self.stage = _Stage.LAST
+            if not self._parser.in_head or self._parser.unfinished:
+                raise errors.cut_off()
+
+    def _patience(self) -> float:
+        """Return the seconds within which something has to happen."""
+        if self._ended:
+            return HEAD_WITHIN
+        if self._unread or self.stage is _Stage.LAST:
+            return _NEVER  # what comes next is for us to do
+        if not self._parser.in_head:
+            return BODY_WITHIN
+        if self._parser.unfinished:
+            return HEAD_WITHIN
+        return _NEVER if self._asked else KEEP_ALIVE
 
     def _begins(self, request: Request) -> None:
-        """See `http.parser.RequestParser`, for the two below as well."""
-        self.due = self._loop.time() + BODY_WITHIN
+        """See `http.parser.RequestParser`."""
         request.received(self._address, RequestBody(self._wanted), None if self._known else self._introduced)
+        self._within = 0.0  # each has its own time
         self._asked.append(request)
         self._body = request.body
-        if self._idle is not None and not self._idle.done():
-            self._idle.set_result(None)
-
-    def _goes_on(self, piece: bytes) -> None:
-        _read_no_more(self._transport, self._body.feed(piece))
-
-    def _is_whole(self) -> None:
-        self.due = _NEVER if self._asked else self._loop.time() + KEEP_ALIVE
-        self._body.end()
+        _wake(self._idle)
 
     def _wanted(self) -> None:
         """The rest of the body is waited for."""
         request = self._asked[0]
         if request.expects:
             request.expects = False
-            self._transport.write(_CONTINUE)
-        self._transport.resume_reading()
+            self.transport.write(_CONTINUE)
+        if not self._ended and not self.transport.is_closing():
+            self.transport.resume_reading()
 
     def _introduced(self) -> None:
         self._known = True
-        self._server.crowd.introduce(self._transport)
+        self._server.crowd.introduce(self.transport)
 
     def _refuse(self, error: AtlasError) -> None:
-        """Answer what no handler can; the connection ends when the peer has read it, or after a while."""
+        """What was read is no request, or no body of one; it is told so behind all that was asked before."""
         endless = error.code == "head_too_long" and not self._parser.in_head
         if self._streams or endless:  # nothing may come between the parts of an answer
-            self._transport.abort()
+            self.stage = _Stage.ENDS
+            self.transport.abort()
             return
-        # What was asked for is not all there, and will not be.
-        self._let_go()
-        self._transport.write(errors.answer(error).encode(self._server.date, _CLOSE))
-        self._transport.write_eof()
-        self._dropped = 0
-        self.due = self._loop.time() + HEAD_WITHIN
+        self.stage = _Stage.LAST
+        if self._parser.in_head:
+            self._refusal = error
+        else:
+            self._body.cut(error)
 
-    def _let_go(self) -> None:
-        """Nobody reads an answer any more."""
-        self._gone = True
-        for request in self._asked:
-            request.body.cut()
-        for waiting in (self._idle, self._room):
-            if waiting is not None and not waiting.done():
-                waiting.set_result(None)
+
+_SERVING: Final = (_Stage.OPEN, _Stage.LAST)
 
 
 class HttpServer:
@@ -251,6 +327,7 @@ class HttpServer:
 
     Attributes:
         connections: those that are open or have a request that is not dealt with, each with the task that does so.
+        open: how many are open.
         tasks: in which connections are served, while the server runs.
         crowd: is told of all connections.
         unsent: is told of those that are behind in reading.
@@ -271,6 +348,7 @@ class HttpServer:
     ) -> None:
         """`drain`: seconds within which what is being answered at the end has to be answered."""
         self.connections: dict[_Connection, asyncio.Task[None]] = {}
+        self.open = 0
         self.crowd = crowd
         self.unsent = unsent or Unsent()
         self.date = _date()
@@ -305,22 +383,28 @@ class HttpServer:
         """Return what a request is answered, and whether its connection ends with that."""
         if self._stopped.is_set():
             return errors.stopping(), True
-        if len(self.connections) > MAX_CONNECTIONS:
+        if self.open > MAX_CONNECTIONS:
             return errors.crowded(), True
         try:
-            return await self._handler(request), False
+            return await self._handler(request), self._stopped.is_set()
         except Exception as error:  # noqa: BLE001  # whatever it is, the caller has to be answered
             if not isinstance(error, AtlasError):
                 self.failed(request, error)
-            return errors.answer(error), False
+            return errors.answer(error), self._stopped.is_set()
 
     def failed(self, request: Request, error: Exception) -> None:
         """Something went wrong here with a request."""
         self._log.error("request_failed", method=request.method, path=request.path, exc_info=error)
 
+    def entered(self, one: _Connection, answering: asyncio.Task[None]) -> None:
+        """A connection was accepted."""
+        self.open += 1
+        self.connections[one] = answering
+
     def left(self, one: _Connection) -> None:
-        """A connection has ended."""
-        self.connections.pop(one, None)
+        """A connection has ended, or what it asked for has; it counts until both have."""
+        if one.stage is _Stage.GONE and one.answering.done():
+            self.connections.pop(one, None)
         if not self.connections:
             self._empty.set()
 
@@ -330,7 +414,7 @@ class HttpServer:
             self.date = _date()
             now = asyncio.get_running_loop().time()
             for one in [one for one in self.connections if one.due <= now]:
-                one.abort()
+                one.transport.abort()
             self.unsent.sweep(now)
 
     async def _end(self) -> None:
@@ -345,16 +429,16 @@ class HttpServer:
         except TimeoutError:
             for one, answering in list(self.connections.items()):
                 answering.cancel()
-                one.abort()
+                one.transport.abort()
 
 
 def _date() -> str:
     return f"date: {formatdate(wall(), usegmt=True)}"
 
 
-def _read_no_more(transport: asyncio.Transport, unread: int) -> None:
-    if unread > _AHEAD and not transport.is_closing():
-        transport.pause_reading()
+def _wake(waiting: asyncio.Future[None] | None) -> None:
+    if waiting is not None and not waiting.done():
+        waiting.set_result(None)
 
 
 def listen(host: str, port: int, setting: str) -> socket.socket:

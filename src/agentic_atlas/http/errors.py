@@ -41,6 +41,7 @@ STATUS_OF_CODE: dict[str, HTTPStatus] = {
     "unsupported_encoding": HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
     "unsupported_media_type": HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
     "head_too_long": HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE,
+    "transfer_encoding": HTTPStatus.NOT_IMPLEMENTED,
     "http_version": HTTPStatus.HTTP_VERSION_NOT_SUPPORTED,
 }
 """Codes whose status differs from their class's."""
@@ -113,6 +114,24 @@ def crowded() -> Response:
 def malformed() -> AtlasError:
     """Return the error for what is no request of HTTP; it quotes nothing of it."""
     return InvalidInput("this is no request of HTTP", code="malformed_request")
+
+
+def cut_off() -> AtlasError:
+    """Return the error for a request of which the rest did not come."""
+    return InvalidInput("the request was cut off", code="malformed_request")
+
+
+def too_many_pieces(least: int) -> AtlasError:
+    """Return the error for a body in chunks that hold next to nothing."""
+    return InvalidInput(
+        f"the body comes in too many chunks of less than {least} bytes: send it in longer ones",
+        code="malformed_request",
+    )
+
+
+def transfer_encoding() -> AtlasError:
+    """Return the error for a body in a transfer coding that is not understood here."""
+    return InvalidInput("the only transfer coding that is understood is `chunked`", code="transfer_encoding")
 
 
 def head_too_long(most: int) -> AtlasError:

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from agentic_atlas.errors import InvalidInput, PayloadTooLarge
+from agentic_atlas.errors import AtlasError, InvalidInput, PayloadTooLarge
 from agentic_atlas.http.turns import LONG, BodyPlace, Turns
 from agentic_atlas.protocol.codec import ProtocolError, check_nesting
 from agentic_atlas.protocol.refusals import refusal
@@ -46,27 +46,30 @@ class RequestBody:
         """`wanted`: called when somebody waits for more of it."""
         self._pieces = bytearray()
         self._whole = False
-        self._cut = False
+        self._cut: AtlasError | None = None
         self._dropped = False
         self._wanted = wanted
         self._waiting: asyncio.Future[None] | None = None
 
-    def feed(self, piece: bytes) -> int:
-        """More of it has come; return how many bytes wait to be read."""
-        if self._dropped:
-            return 0
-        self._pieces += piece
-        self._wake()
+    @property
+    def waiting(self) -> int:
+        """Bytes that have come and were not read."""
         return len(self._pieces)
+
+    def feed(self, piece: bytes) -> None:
+        """More of it has come."""
+        if not self._dropped:
+            self._pieces += piece
+            self._wake()
 
     def end(self) -> None:
         """That was all of it."""
         self._whole = True
         self._wake()
 
-    def cut(self) -> None:
-        """The rest will not come, if it has not yet."""
-        self._cut = True
+    def cut(self, why: AtlasError | None = None) -> None:
+        """The rest will not come, if it has not yet; `why` is raised to who reads it."""
+        self._cut = why or InvalidInput("the body was cut off", code="malformed_request")
         self._wake()
 
     def drop(self) -> None:
@@ -78,13 +81,13 @@ class RequestBody:
         """Return what has come since the last time, at least one byte; nothing once all of it was read.
 
         Raises:
-            InvalidInput: it was cut off (`malformed_request`); nobody is there to read an answer.
+            AtlasError: it was cut off; by its peer (`malformed_request`) where nothing else was said.
         """
         while not self._pieces:
             if self._whole:
                 return b""
-            if self._cut:
-                raise InvalidInput("the body was cut off", code="malformed_request")
+            if self._cut is not None:
+                raise self._cut
             self._wanted()
             self._waiting = asyncio.get_running_loop().create_future()
             try:

@@ -11,13 +11,17 @@ import httptools
 
 from agentic_atlas.errors import AtlasError
 from agentic_atlas.http import errors
-from agentic_atlas.http.messages import Request
+from agentic_atlas.http.messages import Request, RequestBody
 
 MAX_HEAD = 64 * 1024
 """Bytes of a head, however many pieces it comes in."""
 
 _ABSOLUTE: Final = re.compile(r"https?://([^/?#]*)(/[^?#]*)?(?:\?([^#]*))?", re.IGNORECASE)
 _FRAMING: Final = ("content-length", "transfer-encoding")
+_CODINGS: Final[tuple[list[str], ...]] = ([], ["chunked"])
+_PIECES: Final = 4096
+_PIECE: Final = 64
+"""Bytes that a piece of a body has to have on average, once there are so many: each costs the same."""
 _PER_FIELD: Final = len(": \r\n")
 
 
@@ -29,23 +33,25 @@ class RequestParser:
         unfinished: bytes of a head, or of what follows a body, that have come and are no whole one yet.
     """
 
-    def __init__(
-        self, begins: Callable[[Request], None], goes_on: Callable[[bytes], None], is_whole: Callable[[], None]
-    ) -> None:
-        """Take whom to tell that the head of a request is whole, that a piece of its body is here, and that all is."""
+    def __init__(self, begins: Callable[[Request], None]) -> None:
+        """`begins`: told when the head of a request is whole; its body is given what follows."""
         self.in_head = True
         self.unfinished = 0
         self._begins = begins
-        self._goes_on = goes_on
-        self._is_whole = is_whole
+        self._body = RequestBody()
         self._advanced = False
+        self._begun = False
+        self._refusal: AtlasError | None = None
+        """Why the parser was stopped from here: it wraps whatever is raised in the methods that it calls."""
+        self._pieces = 0
+        self._brought = 0
         self._deaf = False
         self._url = b""
         self._size = 0
         self._fields: dict[str, list[str]] = {}
         self._parser = self._new_parser()
 
-    def feed(self, data: bytes) -> None:
+    def feed(self, data: bytes | memoryview) -> None:
         """Read on.
 
         Raises:
@@ -58,9 +64,9 @@ class RequestParser:
             while rest:
                 rest = self._fed(rest)
         except httptools.HttpParserError:
-            raise self._refused() from None
+            raise self._refusal or errors.malformed() from None
         # What brought neither a whole head nor a piece of a body is a part of a head, or of trailers.
-        self.unfinished = 0 if self._advanced else self.unfinished + len(data)
+        self.unfinished = int(self._begun) if self._advanced else self.unfinished + len(data)
         if self.unfinished > MAX_HEAD:
             raise errors.head_too_long(MAX_HEAD)
 
@@ -68,6 +74,7 @@ class RequestParser:
         """A request begins."""
         if not self._deaf:
             self._url, self._size, self._fields = b"", 0, {}
+            self._begun, self._pieces, self._brought = True, 0, 0
 
     def on_url(self, url: bytes) -> None:
         """Its target, or a part of it, is there."""
@@ -76,9 +83,11 @@ class RequestParser:
             self._grows(len(url))
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """One of its fields is there."""
-        if not self._deaf:
-            self._grows(len(name) + len(value) + _PER_FIELD)
+        """One of its fields is there; those behind the body are none of its head (RFC 9110, 6.5.1), and nobody's."""
+        if self._deaf:
+            return
+        self._grows(len(name) + len(value) + _PER_FIELD)
+        if self.in_head:
             self._fields.setdefault(name.decode("latin-1").lower(), []).append(value.decode("latin-1"))
 
     def on_headers_complete(self) -> None:
@@ -87,27 +96,34 @@ class RequestParser:
             return
         parser = self._parser
         version = parser.get_http_version()
-        authority, path, query = _target(self._url)
-        self.in_head, self._advanced = False, True
-        request = Request(
-            parser.get_method().decode("ascii"), path, query, self._fields, authority=authority, version=version
-        )
+        method = parser.get_method().decode("ascii")
+        authority, path, query = self._target(method)
+        request = Request(method, path, query, self._fields, authority=authority, version=version)
+        if [coding.lower() for coding in request.all("transfer-encoding")] not in _CODINGS:
+            self._stop(errors.transfer_encoding())
         request.last = version == "1.0" or not parser.should_keep_alive()
-        request.expects = (request.first("expect") or "").lower() == "100-continue"
+        # HTTP/1.0 knows none, and would take what we say to it for the answer (RFC 9110, 10.1.1).
+        request.expects = version != "1.0" and (request.first("expect") or "").lower() == "100-continue"
+        self.in_head, self._advanced, self._begun = False, True, False
         self._begins(request)
+        self._body = request.body
 
     def on_body(self, body: bytes) -> None:
         """A piece of its body is there."""
         self._advanced = True
-        self._goes_on(body)
+        self._pieces += 1
+        self._brought += len(body)
+        if self._pieces > _PIECES and self._brought < self._pieces * _PIECE:
+            self._stop(errors.too_many_pieces(_PIECE))
+        self._body.feed(body)
 
     def on_message_complete(self) -> None:
         """It is whole; one that asks for another protocol has a body all the same, which is not read yet."""
         if not self._parser.should_upgrade():
             self.in_head, self._advanced = True, True
-            self._is_whole()
+            self._body.end()
 
-    def _fed(self, data: bytes) -> bytes:
+    def _fed(self, data: bytes | memoryview) -> bytes | memoryview:
         """Feed the parser; return what comes after a head that asks for another protocol, which it stops at."""
         try:
             self._parser.feed_data(data)
@@ -133,21 +149,21 @@ class RequestParser:
     def _grows(self, size: int) -> None:
         self._size += size
         if self._size > MAX_HEAD:
-            raise errors.head_too_long(MAX_HEAD)  # the parser wraps whatever is raised here
+            self._stop(errors.head_too_long(MAX_HEAD))
 
-    def _refused(self) -> AtlasError:
-        return errors.head_too_long(MAX_HEAD) if self._size > MAX_HEAD else errors.malformed()
+    def _stop(self, why: AtlasError) -> None:
+        self._refusal = why
+        raise why
 
-
-def _target(url: bytes) -> tuple[str | None, str, str]:
-    """Return authority, path and query of a request's target. Raises InvalidInput."""
-    if not url.isascii():
-        raise errors.malformed()
-    text = url.decode("ascii").partition("#")[0]
-    if text[:1] == "/":
-        path, _, query = text.partition("?")
-        return None, path, query
-    absolute = _ABSOLUTE.fullmatch(text)
-    if absolute is None:
-        raise errors.malformed()
-    return absolute[1], absolute[2] or "/", absolute[3] or ""
+    def _target(self, method: str) -> tuple[str | None, str, str]:
+        """Return authority, path and query of the request's target."""
+        if not self._url.isascii():
+            raise errors.malformed()
+        text = self._url.decode("ascii").partition("#")[0]
+        if text[:1] == "/" or (text == "*" and method == "OPTIONS"):
+            path, _, query = text.partition("?")
+            return None, path, query
+        absolute = _ABSOLUTE.fullmatch(text)
+        if absolute is None:
+            raise errors.malformed()
+        return absolute[1], absolute[2] or "/", absolute[3] or ""

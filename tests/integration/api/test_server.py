@@ -208,3 +208,183 @@ async def test_what_is_being_answered_when_the_server_stops_is_answered() -> Non
         assert await reader.read() == b""
         writer.close()
         silent.close()
+
+
+class Waiting:
+    """Answers `/` at once with what its body was, and what is under `/held` when the test says so."""
+
+    def __init__(self) -> None:
+        self.begun = asyncio.Event()
+        self.go = asyncio.Event()
+        self.ended = asyncio.Event()
+        self.done = 0
+
+    async def __call__(self, request: Request) -> Response:
+        if request.path == "/held":
+            self.begun.set()
+            try:
+                await self.go.wait()
+                self.done += 1
+            finally:
+                self.ended.set()
+        return Response(204) if request.path == "/unread" else await count(request)
+
+
+@asynccontextmanager
+async def waiting() -> AsyncIterator[tuple[Waiting, http.HttpServer, Callable[[], Awaitable[Peer]]]]:
+    handler, listener, stop = Waiting(), http.listen("127.0.0.1", 0, "PORT"), asyncio.Event()
+    port = listener.getsockname()[1]
+    server = http.HttpServer(handler, listener, drain=1, crowd=CROWD, log=LOG)
+    async with asyncio.timeout(PATIENCE), asyncio.TaskGroup() as group:
+        group.create_task(http.until(stop, server))
+        try:
+            yield handler, server, lambda: asyncio.open_connection("127.0.0.1", port)
+        finally:
+            handler.go.set()
+            stop.set()
+
+
+def get(path: str = "/") -> bytes:
+    return f"GET {path} HTTP/1.1\r\nHost: a\r\n\r\n".encode()
+
+
+BAD = b"no request\r\n\r\n"
+
+
+async def test_of_requests_that_come_together_few_wait_however_many_are_sent_and_read() -> None:
+    async with waiting() as (handler, server, connect):
+        reader, writer = await connect()
+        writer.write(get("/held"))
+        await handler.begun.wait()
+        (one,) = server.connections
+        sending = asyncio.create_task(sent(writer, get() * 40_000))
+        most = 0
+
+        async def other() -> None:
+            nonlocal most
+            other_reader, other_writer = await connect()
+            while not sending.done():
+                other_writer.write(get())
+                assert await answer(other_reader) == b"200 0"
+                most = max(most, len(one._asked) * len(get()) + len(one._unread))
+            other_writer.close()
+
+        watching = asyncio.create_task(other())
+        handler.go.set()
+        for _ in range(40_001):
+            assert await answer(reader) == b"200 0"
+        await sending
+        await watching
+        assert most < 512 * 1024
+        writer.close()
+
+
+async def sent(writer: asyncio.StreamWriter, data: bytes) -> None:
+    for at in range(0, len(data), 100_000):
+        writer.write(data[at : at + 100_000])
+        await writer.drain()
+
+
+async def test_others_have_their_turn_between_requests_that_come_together() -> None:
+    async with waiting() as (handler, _, connect):
+        reader, writer = await connect()
+        (other, asking) = await connect()
+        writer.write(get() * 1_000 + get("/held") + get())
+        asking.write(get())
+        assert await answer(other) == b"200 0"
+        assert not handler.begun.is_set(), "a thousand were answered before"
+        handler.go.set()
+        assert [await answer(reader) for _ in range(1_002)] == [b"200 0"] * 1_002
+        writer.close()
+        asking.close()
+
+
+async def test_what_was_asked_before_bytes_that_are_no_request_is_answered_first() -> None:
+    async with waiting() as (handler, _, connect):
+        reader, writer = await connect()
+        writer.write(get() + get() + BAD)
+        assert [(await answer(reader))[:3] for _ in range(3)] == [b"200", b"200", b"400"]
+        assert await reader.read() == b""
+        writer.close()
+        reader, writer = await connect()
+        writer.write(post(b"whole").replace(b"/", b"/held", 1))
+        await handler.begun.wait()
+        writer.write(BAD)
+        handler.go.set()
+        assert await answer(reader) == b"200 5"
+        assert (await answer(reader))[:3] == b"400"
+        writer.close()
+
+
+async def test_who_sends_no_more_is_answered_what_was_asked() -> None:
+    async with waiting() as (handler, _, connect):
+        reader, writer = await connect()
+        writer.write(get("/held") + get())
+        writer.write_eof()
+        await handler.begun.wait()
+        handler.go.set()
+        assert [await answer(reader), await answer(reader), await reader.read()] == [b"200 0", b"200 0", b""]
+        writer.close()
+        for unfinished in (post(b"whole")[:-1], get()[:-2]):
+            reader, writer = await connect()
+            writer.write(unfinished)
+            writer.write_eof()
+            assert (await answer(reader))[:3] == b"400"
+            assert await reader.read() == b""
+            writer.close()
+
+
+@pytest.mark.parametrize("method", [b"GET", b"POST"])
+async def test_a_peer_that_is_gone_is_waited_for_by_nothing_but_what_may_change_something(method: bytes) -> None:
+    async with waiting() as (handler, server, connect):
+        _, writer = await connect()
+        writer.write(get("/held").replace(b"GET", method))
+        await handler.begun.wait()
+        (one,) = server.connections
+        assert server.open == 1
+        one.transport.abort()
+        if method == b"POST":
+            handler.go.set()
+        await handler.ended.wait()
+        assert (server.open, handler.done) == (0, int(method == b"POST"))
+        writer.close()
+
+
+@pytest.mark.parametrize("refused", [BAD, post(b"whole")[:-1].replace(b"/", b"/unread", 1)])
+async def test_after_the_last_answer_a_peer_that_does_not_go_is_cut(
+    refused: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(http, "HEAD_WITHIN", 0.2)
+    monkeypatch.setattr(http, "SWEEP", 0.05)
+    async with waiting() as (_, server, connect):
+        reader, writer = await connect()
+        writer.write(refused)
+        assert b"connection: close" in await reader.read()
+        while server.connections:  # noqa: ASYNC110 - nothing else tells that it is gone
+            await asyncio.sleep(0)
+        writer.close()
+
+
+async def test_half_a_head_behind_a_request_is_due_as_soon_as_any(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(http, "HEAD_WITHIN", 0.2)
+    monkeypatch.setattr(http, "SWEEP", 0.05)
+    async with waiting() as (_, _, connect):
+        reader, writer = await connect()
+        writer.write(get() + get()[:-4])
+        assert await answer(reader) == b"200 0"
+        assert await reader.read() == b""
+        writer.close()
+
+
+async def test_who_sends_a_body_that_is_not_read_gets_the_answer_all_the_same() -> None:
+    async with waiting() as (_, _, connect):
+        for chunks in (b"1\r\nx\r\n" * 300_000, b"%x\r\n%b\r\n" % (LONG - 2_000_000, b"x" * (LONG - 2_000_000))):
+            reader, writer = await connect()
+            writer.write(
+                get("/unread").replace(b"GET", b"POST").replace(b"\r\n\r\n", b"\r\nTransfer-Encoding: chunked\r\n\r\n")
+            )
+            await sent(writer, chunks)
+            refusal = await reader.read()
+            assert refusal.startswith(b"HTTP/1.1 204 ")
+            assert b"connection: close" in refusal
+            writer.close()
