@@ -40,6 +40,7 @@ from agentic_atlas.protocol.messages import (
     ResultAck,
     RunningAttempt,
     Task,
+    Verdict,
 )
 from agentic_atlas.protocol.tasks import Holdup, TaskState
 from agentic_atlas.router.flow import Pause
@@ -106,10 +107,11 @@ class RegisteredAgent:
         slots: int,
         running: Iterable[RunningAttempt],
         end: AgentEnd,
+        verdicts: Iterable[Verdict] = (),
     ) -> None:
-        """Begin with the attempts that it runs already."""
+        """Begin with the attempts that it runs already, and with what was said of all that it announced."""
         self.instance = instance
-        self.deliveries = Deliveries(running)
+        self.deliveries = Deliveries(running, verdicts)
         self.readiness = AgentReadiness(context.settings.max_lag, context.settings.busy_pause)
         self._context = context
         self._slots = slots
@@ -209,6 +211,9 @@ class RegisteredAgent:
             raise ProtocolError("an attempt has more events than it may have", code="too_many_events")
         if not is_object(event.data) or not (numbers_fit(data) or numbers_fit(bytes(event.data))):
             raise ProtocolError("the data of an event is a JSON object", code="invalid_event")
+        if not self.deliveries.in_turn(RunningAttempt(event.task, event.attempt), event.n):
+            # Here already, so that nothing counts that came behind it.
+            raise ProtocolError("the events of an attempt are numbered without gaps", code="event_out_of_turn")
         self._accepted(event)
         self.reports.add(self.instance, event, now)
 
@@ -262,10 +267,12 @@ class Deliveries:
     result in the end: it is not to be refused.
     """
 
-    __slots__ = ("_attempts", "_missed")
+    __slots__ = ("_attempts", "_last", "_missed")
 
-    def __init__(self, attempts: Iterable[RunningAttempt] = ()) -> None:
+    def __init__(self, attempts: Iterable[RunningAttempt] = (), verdicts: Iterable[Verdict] = ()) -> None:
         self._attempts = dict.fromkeys(attempts, False)
+        self._last = {RunningAttempt(one.task, one.attempt): one.n for one in verdicts if one.keep}
+        """Of each that may report: the number of its last event."""
         self._missed: dict[RunningAttempt, int] = {}
 
     def __len__(self) -> int:
@@ -276,7 +283,16 @@ class Deliveries:
         if attempt in self._attempts:
             return False
         self._attempts[attempt] = False
+        self._last[attempt] = 0
         return True
+
+    def in_turn(self, attempt: RunningAttempt, n: int) -> bool:
+        """Take an event's number; False when those before it are missing. What is not known here is not judged."""
+        last = self._last.get(attempt)
+        if last is None or n <= last:
+            return True
+        self._last[attempt] = n
+        return n == last + 1
 
     def accept(self, attempt: RunningAttempt) -> None:
         """The agent has begun it."""
@@ -289,6 +305,7 @@ class Deliveries:
 
     def end(self, attempt: RunningAttempt) -> bool:
         """The attempt was refused or has a result; True when that freed a slot."""
+        self._last.pop(attempt, None)
         if attempt not in self._attempts:
             return False
         del self._attempts[attempt]

@@ -140,7 +140,7 @@ class Connection(Receiver):
     def welcome(self, welcome: Welcome, slots: int, running: Iterable[RunningAttempt]) -> None:
         """Register it: from now on it works. Its `agent` begins when it has been told what it does not know yet."""
         instance = InstanceRef(self.identity.agent_id, self.instance_id, welcome.generation)
-        self.agent = RegisteredAgent(self._context, instance, slots, running, self)
+        self.agent = RegisteredAgent(self._context, instance, slots, running, self, welcome.attempts)
         self.patience.heard(self._context.clock())
         self.send(welcome)
 

@@ -321,6 +321,20 @@ async def test_nothing_is_taken_after_a_close_of_the_routers() -> None:
         assert at.backend.credit.online("agt") == 0
 
 
+async def test_nothing_counts_that_came_behind_an_event_out_of_turn() -> None:
+    async with hostile() as (at, peer):
+        await peer.frame(TEXT, HELLO)
+        await until(lambda: at.backend.credit.online("agt"))
+        task = at.backend.submit("agt")
+        said = b'"task":"%s","attempt":1' % task.id.encode()
+        event = b'{"type":"event",%s,"n":%d,"kind":"log","data":{}}'
+        result = b'{"type":"result",%s,"outcome":"completed","output":1}' % said
+        await peer.send(b"".join(frame(TEXT, one) for one in (event % (said, 1), event % (said, 3), result)))
+        code, reason = await peer.end()
+        assert (code, decode_reason(reason).code) == (4107, "event_out_of_turn")
+        assert ([one.n for one in task.events], task.ended.done()) == ([1], False)
+
+
 async def test_nothing_is_taken_after_a_close_of_the_peers() -> None:
     async with hostile() as (at, peer):
         await peer.send(frame(CLOSE, struct.pack("!H", 4321) + b"bye") + frame(TEXT, HELLO))

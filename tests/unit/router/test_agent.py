@@ -3,7 +3,7 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from agentic_atlas.protocol.messages import Caller, RefuseReason, RunningAttempt, Task
+from agentic_atlas.protocol.messages import Caller, RefuseReason, RunningAttempt, Task, Verdict
 from agentic_atlas.protocol.tasks import Holdup
 from agentic_atlas.router.agent import BEATS_MISSED, AgentReadiness, Deliveries, to_send
 
@@ -38,6 +38,16 @@ def test_the_end_of_an_attempt_that_was_never_here_frees_nothing() -> None:
     deliveries = Deliveries([A])
     assert not deliveries.end(RunningAttempt("task_a", 2))
     assert len(deliveries) == 1
+
+
+def test_events_are_in_turn_from_the_last_that_is_stored_and_where_nothing_is_known_of_them() -> None:
+    deliveries = Deliveries([A], [Verdict("task_a", 1, keep=True, n=4), Verdict("task_c", 1, keep=False, n=4)])
+    deliveries.begin(B)
+    assert [deliveries.in_turn(A, n) for n in (3, 5, 6)] == [True] * 3
+    assert [deliveries.in_turn(B, n) for n in (1, 1, 3)] == [True, True, False]
+    assert deliveries.in_turn(RunningAttempt("task_c", 1), 9), "it counts no more, whatever it says"
+    deliveries.end(B)
+    assert deliveries.in_turn(B, 9)
 
 
 def test_what_the_agent_announced_is_not_sent_again_and_nothing_twice() -> None:

@@ -85,6 +85,16 @@ class Offers:
             known[skill] = self._having(agent_id, skill)
         return known[skill]
 
+    def able_beside(self, agent_id: str, skill: str, older: Collection[str]) -> Collection[str] | None:
+        """Return those of the able instances that may be given no task of the older skills; None when any will do."""
+        able, others = self.able(agent_id, skill), [self.able(agent_id, one) for one in older]
+        busy = frozenset[str]().union(*(other for other in others if other is not None))
+        if None in others:
+            return ()
+        if not busy:
+            return able
+        return (frozenset(self._declared(agent_id)) if able is None else able) - busy
+
     def takes(self, agent_id: str, instance_id: str, wanted: Collection[str]) -> set[str]:
         """Return for which of the wanted skills the instance may be given tasks."""
         found = {skill: self.able(agent_id, skill) for skill in wanted}

@@ -89,10 +89,9 @@ class Claims:
         self._backlog[agent_id] = self._version
 
     def slot_for(self, agent_id: str, skill: str) -> InstanceRef | None:
-        """Take a free slot for a new task of this skill, unless older ones wait for the agent."""
-        if agent_id in self._backlog:
-            return None
-        return self._credit.reserve(agent_id, self._offers.able(agent_id, skill))
+        """Take a free slot for a new task of this skill, unless older ones wait that it could be given to."""
+        older = self._census.queues.skills(agent_id) if agent_id in self._backlog else ()
+        return self._credit.reserve(agent_id, self._offers.able_beside(agent_id, skill, older))
 
     def stalls(self, agent_id: str) -> bool:
         """Tell whether a task waits for the agent that could begin, and nothing is on its way to bring that about."""

@@ -77,6 +77,18 @@ def test_a_connection_that_ends_while_its_successor_comes_does_not_count_again()
     assert names(offers) == []
 
 
+def test_a_task_goes_past_older_ones_only_to_instances_that_may_take_none_of_them() -> None:
+    offers = Offers()
+    offers.came("agt", "one", [skill("greet")], 1)
+    offers.came("agt", "two", [skill("greet"), skill("part")], 1)
+    assert offers.able_beside("agt", "greet", []) is None
+    assert offers.able_beside("agt", "greet", ["gone"]) is None
+    assert offers.able_beside("agt", "greet", ["gone", "part"]) == {"one"}
+    assert offers.able_beside("agt", "part", ["gone"]) == {"two"}
+    assert not offers.able_beside("agt", "part", ["part"])
+    assert offers.able_beside("agt", "part", ["greet"]) == offers.able_beside("new", "greet", ["greet"]) == ()
+
+
 def test_without_a_connected_instance_nothing_is_known_of_who_may_take_a_task() -> None:
     offers = Offers()
     assert offers.able("agt", "a") is None

@@ -94,7 +94,24 @@ async def test_what_begins_to_wait_while_it_is_claimed_for_the_agent_is_remember
         claims.make(agent.id)
         claims.waits(agent.id)
     assert len(network.delivered()) == 1
-    assert claims.slot_for(agent.id, "greet") is None, "it comes first"
+    assert agent.id in claims._backlog, "it is looked for again"
+
+
+async def test_who_waits_for_a_skill_that_no_instance_has_is_not_waited_for() -> None:
+    network, ada, agent = await one_agent()
+    await waiting(network, ada)
+    network.engine.dispatcher.offers.came(agent.id, "ins_1", [skill(agent.id, "part")], 1)
+    network.comes(agent, slots=3)
+    for number in (1, 2):
+        submitted = (await network.submit(ada, wanted(skill="part"))).task
+        assert submitted.state is TaskState.WORKING, "claimed as it was stored"
+        assert len(network.delivered()) == number
+    third, fourth = [(await network.submit(ada, wanted(skill="part"))).task for _ in range(2)]
+    assert (third.state, fourth.state) == (TaskState.WORKING, TaskState.SUBMITTED)
+    network.hears(Credit(InstanceRef(agent.id, "ins_1", 1), 3, 4))
+    assert (await network.submit(ada, wanted(skill="part"))).task.state is TaskState.SUBMITTED, "it does not overtake"
+    await settle()
+    assert network.delivered()[3:] == [(fourth.id, 1)]
 
 
 async def test_a_slot_is_filled_only_with_what_its_instance_can_do() -> None:
