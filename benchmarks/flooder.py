@@ -7,6 +7,7 @@ $ python -m benchmarks.flooder KIND HOST:PORT SECRET SECONDS
 
 from __future__ import annotations
 
+import select
 import selectors
 import socket
 import sys
@@ -145,6 +146,32 @@ def watch(address: Address, secret: str, ends: float) -> None:
             cast(socket.socket, found.fileobj).close()
 
 
+def requests(address: Address, _: str, ends: float) -> None:
+    """Ask for what is not there, without a key, faster than it is answered, and read the answers."""
+    head = f"GET /nothing HTTP/1.1\r\nHost: {address[0]}\r\n\r\n"
+    _both_ways(address, b"", head.encode() * 4_000, ends)
+
+
+def small_chunks(address: Address, _: str, ends: float) -> None:
+    """Submit a task without a key, its body a byte at a time."""
+    head = f"POST /api/v1/tasks HTTP/1.1\r\nHost: {address[0]}\r\nTransfer-Encoding: chunked\r\n\r\n"
+    _both_ways(address, head.encode(), b"1\r\nx\r\n" * 40_000, ends)
+
+
+def _both_ways(address: Address, first: bytes, again: bytes, ends: float) -> None:
+    while time.monotonic() < ends:
+        with suppress(OSError), socket.create_connection(address, PATIENCE) as peer:
+            peer.sendall(first)
+            peer.setblocking(False)
+            left = memoryview(again)
+            while time.monotonic() < ends:
+                readable, writable, _ = select.select([peer], [peer], [], PATIENCE)
+                if readable and not peer.recv(1_048_576):
+                    break
+                if writable:
+                    left = left[peer.send(left) :] or memoryview(again)
+
+
 KINDS: dict[str, Callable[[Address, str, float], None]] = {
     "deep_beats": deep_beats,
     "first_messages": first_messages,
@@ -153,6 +180,8 @@ KINDS: dict[str, Callable[[Address, str, float], None]] = {
     "deep_bodies": deep_bodies,
     "lists": lists,
     "watch": watch,
+    "requests": requests,
+    "small_chunks": small_chunks,
 }
 
 

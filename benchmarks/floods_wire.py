@@ -1,4 +1,7 @@
-"""Floods of bytes: deep messages, long lists, watchers, silent connections, and peers that go on after a close."""
+"""Floods of bytes: deep messages, long lists, watchers, silent connections, and peers that go on after a close.
+
+Two need no key: requests and chunks without end.
+"""
 
 from __future__ import annotations
 
@@ -29,6 +32,11 @@ async def elsewhere(stage: Stage, kind: str, url: str, secret: str) -> None:
 async def of_an_agent(kind: str, stage: Stage) -> None:
     """Something that an agent sends with a token that is good."""
     await elsewhere(stage, kind, stage.platform.router_url, await stage.api.token("flooding"))
+
+
+async def of_a_stranger(kind: str, stage: Stage) -> None:
+    """Something that is sent to the API without a key."""
+    await elsewhere(stage, kind, stage.platform.url, "")
 
 
 async def deep_bodies(stage: Stage) -> None:
@@ -80,6 +88,8 @@ FLOODS: dict[str, Callable[[Stage], Awaitable[None]]] = {
     "revoked_first_messages": revoked_first_messages,
     "long_lists": long_lists,
     "watchers": watchers,
+    "requests": partial(of_a_stranger, "requests"),
+    "small_chunks": partial(of_a_stranger, "small_chunks"),
     "silent_connections": partial(of_an_agent, "silent"),
     "pings_after_a_close": partial(of_an_agent, "pings"),
 }
