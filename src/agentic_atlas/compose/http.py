@@ -170,6 +170,8 @@ class _Connection(asyncio.Protocol):
                 if self._asked:
                     request = self._asked[0]
                     await self._answer(request)
+                elif self.stage is _Stage.LAST and self._room is not None:
+                    await self._room  # who is still reading a long answer has time for it
                 elif self.stage is _Stage.LAST:
                     self._finish()
                 else:

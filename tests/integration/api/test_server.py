@@ -227,7 +227,9 @@ class Waiting:
                 self.done += 1
             finally:
                 self.ended.set()
-        return Response(204) if request.path == "/unread" else await count(request)
+        if request.path == "/unread":
+            return Response(204)
+        return Response(body=b"x" * LONG) if request.path == "/long" else await count(request)
 
 
 @asynccontextmanager
@@ -388,3 +390,19 @@ async def test_who_sends_a_body_that_is_not_read_gets_the_answer_all_the_same() 
             assert refusal.startswith(b"HTTP/1.1 204 ")
             assert b"connection: close" in refusal
             writer.close()
+
+
+async def test_who_reads_a_long_last_answer_has_more_time_than_who_does_not_go(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(http, "HEAD_WITHIN", 0.1)
+    monkeypatch.setattr(http, "SWEEP", 0.02)
+    async with waiting() as (_, server, connect):
+        (reader, writer), (refused, other) = await connect(), await connect()
+        writer.write(post(b"whole")[:-1].replace(b"/", b"/long", 1))
+        assert b"connection: close" in await reader.readuntil(b"\r\n\r\n")
+        other.write(BAD)
+        assert b"connection: close" in await refused.read()
+        while len(server.connections) > 1:  # noqa: ASYNC110 - nothing else tells that it is gone
+            await asyncio.sleep(0)
+        assert len(await reader.read()) == LONG
+        writer.close()
+        other.close()
