@@ -15,7 +15,7 @@ import pytest
 
 from agentic_atlas.protocol.messages import Limits
 from agentic_atlas.sdk.agent import skills_of
-from agentic_atlas.sdk.skills.schema import encode_output
+from agentic_atlas.sdk.forms.typed import encode_output
 
 HOME = Path(__file__).resolve().parent.parent
 
