@@ -96,7 +96,7 @@ def _class(kind: type) -> Iterator[str]:
 
 def _meaning(kind: type, member: object) -> str:
     """Return what a method does; of one that is made from another, where that is said."""
-    other = getattr(member, "__wrapped__", None)
+    other = None if _begun(member) else getattr(member, "__wrapped__", None)
     if other is None:
         return _text(inspect.getdoc(member))
     while (inner := getattr(other, "__wrapped__", None)) is not None:
@@ -157,8 +157,14 @@ def _signature(name: str, member: object) -> str:
         "" if signature.return_annotation in (inspect.Signature.empty, None, "None") else signature.return_annotation
     )
     arrow = f" -> {_annotation(result)}" if result and not isinstance(member, type) else ""
-    start = "async " if inspect.iscoroutinefunction(member) or inspect.isasyncgenfunction(member) else ""
+    waits = _begun(member) or inspect.iscoroutinefunction(member)
+    start = "async " if waits or inspect.isasyncgenfunction(member) else ""
     return f"{start}{name}({text}){arrow}"
+
+
+def _begun(member: object) -> bool:
+    """Tell what `awaited` has made, by the code that all of it shares."""
+    return getattr(member, "__code__", None) is agentic_atlas.Context.call.__code__
 
 
 def _entered(name: str, manager: object) -> str:

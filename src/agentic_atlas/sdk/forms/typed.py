@@ -4,7 +4,7 @@ A skill has a form for its input and one for its output, of which what it gives 
 """
 
 import json
-from collections.abc import Hashable
+from collections.abc import Coroutine, Hashable
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, ClassVar, Final, Literal, TypeAlias
@@ -228,6 +228,9 @@ def _refuse_secrets(value: object, path: Path) -> None:
 
 
 def _encode(value: object, form: TypeForm, limits: Limits, most: int, envelope: int) -> Raw:
+    if isinstance(value, Coroutine):
+        value.close()
+        raise InvalidOutput("what it returned is a coroutine and not its result: `await` is missing where it is made")
     try:
         encoded = form.text(form.check(value))
     except ValidationError as error:

@@ -6,12 +6,12 @@ whose methods are the same ones without `await`. `progress` and `log` are the sa
 
 import asyncio
 import threading
-from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Generator, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import partial
+from functools import partial, wraps
 from pathlib import Path
-from typing import Any, ClassVar, NoReturn
+from typing import Any, ClassVar, NoReturn, ParamSpec, TypeAlias, TypeVar
 
 import msgspec
 
@@ -27,6 +27,10 @@ from agentic_atlas.sdk.skills.reports import AttemptReports, TaskLog
 from agentic_atlas.sdk.skills.time_limit import ServerClock, TimeLimit
 from agentic_atlas.sdk.threads import in_thread
 
+P = ParamSpec("P")
+T = TypeVar("T")
+Work: TypeAlias = Coroutine[Any, Any, T]
+
 
 class Rejected(AtlasError):
     """The skill declines the task, for a reason of its own; the task ends `rejected`, which is not a failure."""
@@ -39,6 +43,50 @@ class Posted:
 
     def __await__(self) -> Generator[None, None, None]:
         yield from ()
+
+
+class Awaited(Coroutine[object, object, T]):
+    """What `call`, `ask` and `artifact` return in an `async def`: a coroutine that is not mistaken for its result.
+
+    One that is asked for a truth value, compared or iterated over was not awaited: that is a TypeError, where
+    `if ctx.ask(…)` would else be consent that nobody gave.
+    """
+
+    def __init__(self, work: Work[T], name: str) -> None:
+        self._work = work
+        self._name = name
+
+    def __await__(self) -> Generator[object, None, T]:
+        return self._work.__await__()
+
+    def send(self, value: object) -> object:
+        """See `Coroutine.send`."""
+        return self._work.send(value)
+
+    def throw(self, *error: Any) -> object:
+        """See `Coroutine.throw`."""
+        return self._work.throw(*error)
+
+    def close(self) -> None:
+        """See `Coroutine.close`."""
+        self._work.close()
+
+    def _mistaken(self, *_: object) -> NoReturn:
+        self._work.close()
+        raise TypeError(f"ctx.{self._name}(…) has not been awaited, this is not its result yet: await it")
+
+    __bool__ = __eq__ = __ne__ = __iter__ = __getitem__ = __len__ = __contains__ = _mistaken
+    __hash__ = object.__hash__
+
+
+def awaited(method: Callable[P, Work[T]]) -> Callable[P, Work[T]]:
+    """Have a coroutine method return what is not mistaken for its result."""
+
+    @wraps(method)
+    def begun(*args: P.args, **kwargs: P.kwargs) -> Work[T]:
+        return Awaited(method(*args, **kwargs), method.__name__)
+
+    return begun
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +175,7 @@ class Context:
         self._services.reports.progress(fraction, message)
         return Posted()
 
+    @awaited
     async def call(self, agent: str, skill: str, /, **input: object) -> Any:
         """Call a skill of another agent (`name` or `owner/name`) and return its output, as plain JSON values.
 
@@ -151,6 +200,7 @@ class Context:
         """
         return followed_on(self._services.loop, self._events_of(agent, skill, input))
 
+    @awaited
     async def ask(self, question: str, schema: Any = None, *, timeout: float | None = None) -> Any:
         """Ask a person, and wait for the answer: whoever may see the task may answer it.
 
@@ -178,6 +228,7 @@ class Context:
             self._services.loop, self._services.questions.ask(question, AnswerForm(schema), timeout)
         )
 
+    @awaited
     async def artifact(self, path: str | Path, *, name: str | None = None, media_type: str | None = None) -> Artifact:
         """Tell of a file that the skill made: name, media type, size and SHA-256. The file stays on this machine.
 

@@ -1,7 +1,10 @@
 import datetime
 import hashlib
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 from agentic_atlas import Agent, Context, SyncContext
 from agentic_atlas.protocol.caller.tasks import CallerInfo
@@ -30,6 +33,55 @@ async def test_a_skill_knows_its_task_its_caller_and_its_limits() -> None:
     await run(agent, attempt=2, deadline=NOW + 60, timeout=30)
     deadline = datetime.datetime.fromtimestamp(NOW + 60, datetime.UTC)
     assert seen == ["t1", 2, "skill", CallerInfo(kind="user", id="u1", name="ann"), TRACE, False, deadline]
+
+
+MISTAKES: dict[str, Callable[[Any], Any]] = {
+    "a truth value": bool,
+    "compared": lambda it: it == "yes",
+    "compared the other way": lambda it: "no" != it,  # noqa: SIM300 - the other way
+    "iterated over": list,
+    "looked into": lambda it: it["price"],
+    "searched": lambda it: "price" in it,
+}
+
+
+@pytest.mark.parametrize("mistake", MISTAKES)
+async def test_what_was_not_awaited_is_not_mistaken_for_its_result(mistake: str, tmp_path: Path) -> None:
+    agent = Agent("tester")
+
+    @agent.skill
+    async def skill(ctx: Context) -> list[str]:
+        told = []
+        made = {"call": ctx.call("other", "echo"), "ask": ctx.ask("ok?", bool), "artifact": ctx.artifact(tmp_path)}
+        for name, one in made.items():
+            with pytest.raises(TypeError, match=rf"ctx\.{name}\(…\) has not been awaited.*: await it") as caught:
+                MISTAKES[mistake](one)
+            told.append(str(caught.value))
+        return told
+
+    assert len((await run(agent))[0]) == 3
+
+
+async def test_a_skill_that_returns_what_it_did_not_await_is_told_so() -> None:
+    agent = Agent("tester")
+
+    @agent.skill
+    async def typed(ctx: Context) -> str:
+        return ctx.call("other", "echo")  # type: ignore[return-value]
+
+    @agent.skill
+    async def untyped(ctx: Context) -> Any:
+        return run(agent)
+
+    async with network(agent) as net:
+        for number, skill in enumerate(("typed", "untyped")):
+            error = (await net.ask(skill, task=f"t{number}")).error
+            assert error is not None
+            assert (error.code, "a coroutine" in error.message, "`await` is missing" in error.message) == (
+                "invalid_output",
+                True,
+                True,
+            )
 
 
 async def test_without_limits_there_is_all_the_time() -> None:
