@@ -271,9 +271,9 @@ class Deliveries:
 
     def __init__(self, attempts: Iterable[RunningAttempt] = (), verdicts: Iterable[Verdict] = ()) -> None:
         self._attempts = dict.fromkeys(attempts, False)
-        self._last = {RunningAttempt(one.task, one.attempt): one.n for one in verdicts if one.keep}
-        """Of each that may report: the number of its last event."""
-        self._missed: dict[RunningAttempt, int] = {}
+        # Of each that may report, the number of its last event. None while there is nothing: most agents are idle.
+        self._last = {RunningAttempt(one.task, one.attempt): one.n for one in verdicts if one.keep} or None
+        self._missed: dict[RunningAttempt, int] | None = None
 
     def __len__(self) -> int:
         return len(self._attempts)
@@ -283,13 +283,15 @@ class Deliveries:
         if attempt in self._attempts:
             return False
         self._attempts[attempt] = False
+        if self._last is None:
+            self._last = {}
         self._last[attempt] = 0
         return True
 
     def in_turn(self, attempt: RunningAttempt, n: int) -> bool:
         """Take an event's number; False when those before it are missing. What is not known here is not judged."""
-        last = self._last.get(attempt)
-        if last is None or n <= last:
+        last = None if self._last is None else self._last.get(attempt)
+        if self._last is None or last is None or n <= last:
             return True
         self._last[attempt] = n
         return n == last + 1
@@ -305,18 +307,20 @@ class Deliveries:
 
     def end(self, attempt: RunningAttempt) -> bool:
         """The attempt was refused or has a result; True when that freed a slot."""
-        self._last.pop(attempt, None)
+        if self._last is not None:
+            self._last.pop(attempt, None)
         if attempt not in self._attempts:
             return False
         del self._attempts[attempt]
-        self._missed.pop(attempt, None)
+        if self._missed is not None:
+            self._missed.pop(attempt, None)
         return True
 
     def named(self, attempts: Collection[RunningAttempt]) -> None:
         """A beat names what the agent has in hand; what is on its way to it may be missing for once."""
         if self._attempts or self._missed:
-            named = set(attempts)
-            self._missed = {one: self._missed.get(one, 0) + 1 for one in self._attempts if one not in named}
+            named, before = set(attempts), self._missed or {}
+            self._missed = {one: before.get(one, 0) + 1 for one in self._attempts if one not in named} or None
 
     @property
     def unheard(self) -> tuple[RunningAttempt, ...]:

@@ -1,7 +1,6 @@
 """The schemas of a network in memory, checked with what agents are written with; implements `backend.ports.Schemas`.
 
-An input is read as its skill will read it. What a question asks for is known by its JSON Schema alone (`of_schema`);
-the agent reads the answer again.
+An input is read as its skill will read it, an answer to a question by its JSON Schema; its agent reads it again.
 """
 
 from collections.abc import Iterable, Sequence
