@@ -1,10 +1,11 @@
 """Who asks, what they may do, and what they see. Pure, and the one place where that is decided.
 
 A user owns agents, and what was asked for in their name. Members act on what is their own, administrators on
-everything. What somebody may not see does not exist for them: the answer is the same NotFound (guarantee 12).
+everything; viewers look at what members would, and change nothing. What somebody may not see does not exist for them:
+the answer is the same NotFound (guarantee 12).
 
 A use case needs one right, which `RIGHT_OF` says for each of them. A right needs a word of the credential's scopes, and
-some need an administrator.
+a role that has it.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -147,6 +148,15 @@ _SCOPES: Final[Mapping[Right, Scope | None]] = {
 """The word that a credential's scopes need for each right."""
 
 _OF_ADMINISTRATORS: Final = frozenset((Right.MANAGE_USERS, Right.MANAGE_BACKUPS))
+_READING: Final = frozenset((Right.READ_TASKS, Right.READ_AGENTS, Right.READ_TOKENS))
+
+_OF: Final[Mapping[Role, frozenset[Right]]] = {
+    Role.ADMIN: frozenset(Right),
+    Role.MEMBER: frozenset(Right) - _OF_ADMINISTRATORS,
+    # The agents of somebody who became a viewer go on with what others ask of them, and ask for nothing in their name.
+    Role.VIEWER: _READING | {Right.OPEN, Right.BE_KNOWN, Right.MANAGE_OWN_KEYS, Right.CONNECT},
+}
+"""What each role may do, whatever the credential says."""
 
 RIGHT_OF: Final[Mapping[str, Right]] = {
     "agents.create": Right.WRITE_AGENTS,
@@ -202,7 +212,7 @@ def require(who: Principal | None, right: Right) -> None:
 
     Raises:
         Unauthenticated: without a credential.
-        Forbidden: the credential is not good for this (`insufficient_scope`), or an administrator is needed.
+        Forbidden: the credential is not good for this (`insufficient_scope`), or the role has not this right.
     """
     if right is Right.OPEN:
         return
@@ -213,8 +223,16 @@ def require(who: Principal | None, right: Right) -> None:
         raise insufficient(Scope.EVERYTHING)
     if scope is not None and right not in _granted(who.scopes):
         raise insufficient(scope)
-    if right in _OF_ADMINISTRATORS and who.user.role is not Role.ADMIN:
-        raise Forbidden("only an administrator may do this")
+    if not role_allows(who.user.role, right):
+        only = right in _OF_ADMINISTRATORS
+        raise Forbidden(
+            "only an administrator may do this" if only else "a viewer changes nothing: an administrator gives roles"
+        )
+
+
+def role_allows(role: Role, right: Right) -> bool:
+    """Tell whether users of this role may do this, with a credential that is good for it."""
+    return right in _OF[role]
 
 
 def to_give(who: Principal, asked: Sequence[str] | None) -> tuple[str, ...]:
@@ -222,7 +240,7 @@ def to_give(who: Principal, asked: Sequence[str] | None) -> tuple[str, ...]:
 
     Raises:
         InvalidInput: a word is none of `API_KEY_SCOPES` (`unknown_scope`).
-        Forbidden: their own is not good for it (`insufficient_scope`).
+        Forbidden: their own is not good for it (`insufficient_scope`), or their role has not all that it stands for.
     """
     if asked is None:
         return who.scopes
@@ -230,6 +248,8 @@ def to_give(who: Principal, asked: Sequence[str] | None) -> tuple[str, ...]:
     for scope in scopes:
         if not allows(who.scopes, scope):
             raise insufficient(scope)
+        if who.user.role is Role.VIEWER and scope not in {_SCOPES[right] for right in _READING}:
+            raise Forbidden("the keys of a viewer are for reading: an administrator gives roles")
     return scopes
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
+from msgspec.structs import replace
 
 from agentic_atlas.auth import AGENT_SCOPES, API_KEY_SCOPES, Scope
 from agentic_atlas.backend import usecases
@@ -33,7 +34,6 @@ MODULES = [importlib.import_module(f"{usecases.__name__}.{name}") for name in NA
 
 UNKNOWN = "unauthenticated"
 SCOPE = "insufficient_scope"
-ADMINS = "forbidden"
 
 
 class Answers(NamedTuple):
@@ -45,16 +45,27 @@ class Answers(NamedTuple):
     """Whoever has the token of another user's agent."""
     admin: str
     owner: str
+    viewer: str
+    """The owner, had they become a viewer."""
 
 
-OPEN = Answers("ok", "ok", "ok", "ok", "ok")
-ANYBODYS = Answers(UNKNOWN, "ok", SCOPE, "ok", "ok")
-"""What people do for themselves."""
-ADMINISTRATORS = Answers(UNKNOWN, ADMINS, SCOPE, "ok", ADMINS)
+ROLE = "forbidden"
+OPEN = Answers("ok", "ok", "ok", "ok", "ok", "ok")
+ANYBODYS = Answers(UNKNOWN, "ok", SCOPE, "ok", "ok", "ok")
+"""What people do for themselves, viewers too."""
+MEMBERS = ANYBODYS._replace(viewer=ROLE)
+"""What people do for themselves who are more than viewers."""
+ADMINISTRATORS = Answers(UNKNOWN, ROLE, SCOPE, "ok", ROLE, ROLE)
 
 
-def owners(hidden: str, seen: str = "ok") -> Answers:
-    return Answers(UNKNOWN, hidden, SCOPE, seen, seen)
+def seen(hidden: str, found: str = "ok") -> Answers:
+    """What owners do, viewers too."""
+    return Answers(UNKNOWN, hidden, SCOPE, found, found, found)
+
+
+def owners(hidden: str, found: str = "ok") -> Answers:
+    """What owners do who are more than viewers."""
+    return seen(hidden, found)._replace(viewer=ROLE)
 
 
 class World:
@@ -253,13 +264,13 @@ async def backed_up(world: World) -> dict[str, Any]:
 
 
 MATRIX: dict[str, tuple[Arrange, Answers]] = {
-    "agents.create": (new_name, ANYBODYS),
+    "agents.create": (new_name, MEMBERS),
     "agents.find": (page, ANYBODYS),
-    "agents.show": (agent_named, owners("agent_not_found")),
+    "agents.show": (agent_named, seen("agent_not_found")),
     "agents.update": (agent_change, owners("agent_not_found")),
     "agents.delete": (agent_named, owners("agent_not_found")),
     "tokens.issue": (of_agent, owners("agent_not_found")),
-    "tokens.of_agent": (of_agent, owners("agent_not_found")),
+    "tokens.of_agent": (of_agent, seen("agent_not_found")),
     "tokens.revoke": (token_of_hers, owners("token_not_found")),
     "users.whoami": (nothing, ANYBODYS),
     "users.create": (new_user, ADMINISTRATORS),
@@ -267,8 +278,8 @@ MATRIX: dict[str, tuple[Arrange, Answers]] = {
     "users.update": (user_change, ADMINISTRATORS),
     "keys.create": (nothing, ANYBODYS),
     "keys.create_for": (key_for, ADMINISTRATORS),
-    "keys.find": (key_listed, Answers(UNKNOWN, "nothing", SCOPE, "ok", "ok")),
-    "keys.revoke": (key_of_hers, owners("api_key_not_found")),
+    "keys.find": (key_listed, seen("nothing")),
+    "keys.revoke": (key_of_hers, seen("api_key_not_found")),
     "logins.begin": (applicant, OPEN),
     "logins.collect": (device_code, OPEN),
     "logins.show": (user_code, ANYBODYS),
@@ -277,16 +288,16 @@ MATRIX: dict[str, tuple[Arrange, Answers]] = {
     "tasks.submit": (a_request, owners("agent_not_found")),
     "tasks.submit_all": (requests, owners("agent_not_found")),
     "tasks.retry": (ended_task, owners("task_not_found")),
-    "tasks.show": (task_of_hers, owners("task_not_found")),
-    "tasks.standing": (task_of_hers, owners("task_not_found")),
-    "tasks.find": (tasks_of_hers, Answers(UNKNOWN, "nothing", SCOPE, "ok", "ok")),
-    "tasks.page": (after_the_first, owners("task_not_found")),
-    "tasks.follow": (followed, owners("task_not_found")),
+    "tasks.show": (task_of_hers, seen("task_not_found")),
+    "tasks.standing": (task_of_hers, seen("task_not_found")),
+    "tasks.find": (tasks_of_hers, seen("nothing")),
+    "tasks.page": (after_the_first, seen("task_not_found")),
+    "tasks.follow": (followed, seen("task_not_found")),
     "tasks.cancel": (reason, owners("task_not_found")),
     # There is no question: whoever may answer is told so.
     "tasks.answer": (an_answer, owners("task_not_found", "no_open_question")),
-    "calls.call": (a_call, Answers(UNKNOWN, SCOPE, "ok", SCOPE, SCOPE)),
-    "instances.admit": (an_arrival, Answers(UNKNOWN, SCOPE, "token_unknown", SCOPE, SCOPE)),
+    "calls.call": (a_call, Answers(UNKNOWN, SCOPE, "ok", SCOPE, SCOPE, SCOPE)),
+    "instances.admit": (an_arrival, Answers(UNKNOWN, SCOPE, "token_unknown", SCOPE, SCOPE, SCOPE)),
     "backups.make": (nothing, ADMINISTRATORS),
     "backups.find": (backed_up, ADMINISTRATORS),
     "system.key_set": (nothing, OPEN),
@@ -335,10 +346,11 @@ async def answer(made: World, name: str, who: Principal | None, arguments: dict[
 @pytest.mark.anyio
 @pytest.mark.parametrize("name", sorted(RIGHT_OF))
 async def test_a_use_case_answers_each_who_asks_as_the_matrix_says(name: str, tmp_path: Path) -> None:
-    assert name in MATRIX, f"{name} needs a row: what are the five who may ask for it answered?"
+    assert name in MATRIX, f"{name} needs a row: what are those who may ask for it answered?"
     arrange, expected = MATRIX[name]
     async with world(tmp_path) as made:
-        who = (None, made.eve, made.token, made.admin, made.ada)
+        viewer = replace(made.ada, user=replace(made.ada.user, role=Role.VIEWER))
+        who = (None, made.eve, made.token, made.admin, made.ada, viewer)
         found = Answers(*[await answer(made, name, one, await arrange(made)) for one in who])
     assert found == expected
 

@@ -25,6 +25,7 @@ from agentic_atlas.protocol.caller.people import ScopeName
 
 ADA = User("usr_ada", "ada", Role.MEMBER, 0.0)
 ROOT = User("usr_root", "root", Role.ADMIN, 0.0)
+VIC = User("usr_vic", "vic", Role.VIEWER, 0.0)
 KEY = ApiKey("key_1", ADA.id, "laptop", b"d" * 32, 0.0)
 TOKEN = AgentToken("tok_1", "agt_1", "ada/hello")
 
@@ -134,6 +135,23 @@ def test_an_agent_connects_and_calls_and_does_nothing_that_people_do() -> None:
     assert granted(holder(*AGENT_SCOPES, credential=TOKEN)) == {Right.OPEN, Right.CONNECT, Right.CALL}
     assert granted(holder("agent:connect", credential=TOKEN)) == {Right.OPEN, Right.CONNECT}
     assert granted(holder("*")) & {Right.CONNECT, Right.CALL} == set()
+
+
+def test_a_viewer_reads_and_keeps_their_own_keys_whatever_their_credential_is_good_for() -> None:
+    viewer = holder("*", user=VIC)
+    reads = {Right.READ_TASKS, Right.READ_AGENTS, Right.READ_TOKENS}
+    assert granted(viewer) == reads | {Right.OPEN, Right.BE_KNOWN, Right.MANAGE_OWN_KEYS}
+    refusal = refused(viewer, Right.WRITE_TASKS)
+    assert isinstance(refusal, Forbidden) and refusal.code == "forbidden"
+    assert granted(holder(*AGENT_SCOPES, user=VIC, credential=TOKEN)) == {Right.OPEN, Right.CONNECT}
+
+
+def test_a_viewer_makes_keys_for_reading_only() -> None:
+    viewer = holder("*", user=VIC)
+    assert to_give(viewer, ["tasks:read", "agents:read"]) == ("tasks:read", "agents:read")
+    for word in ("tasks:write", "users:admin", "*"):
+        with pytest.raises(Forbidden, match="a viewer"):
+            to_give(viewer, ["tasks:read", word])
 
 
 def test_every_right_is_of_some_use() -> None:

@@ -24,6 +24,8 @@ class Role(StrEnum):
     """Everything, for everybody."""
     MEMBER = "member"
     """Everything with what is their own."""
+    VIEWER = "viewer"
+    """Sees what a member would, and changes nothing but their own keys."""
 
 
 class User(msgspec.Struct, frozen=True):

@@ -33,20 +33,20 @@ async def find(who: Principal, engine: Engine, *, limit: int, after: str | None)
 async def update(who: Principal, engine: Engine, name: str, *, role: Role | None, disabled: bool | None) -> User:
     """Change what is not None. A disabled user's keys and agents stop working at once.
 
-    An administrator who becomes a member waits no longer for tasks that they do not see as a member.
+    An administrator who is none any more waits no longer for tasks that they do not see then.
 
     Raises:
         NotFound: no such user (`user_not_found`). Conflict: it would shut out the one who asks.
     """
     user = await engine.access.user(name)
-    if user.id == who.user.id and (disabled or role is Role.MEMBER):
+    if user.id == who.user.id and (disabled or role not in (None, Role.ADMIN)):
         raise Conflict("you can't take your own rights away: let another administrator do it")
     at = None if disabled is None else engine.clock() if disabled else 0.0
     changed = await engine.store.users.update(user.id, role=role, disabled_at=at)
     engine.access.forget()
     if disabled:
         engine.feed.refuse(user.id, key_invalid())
-    if role is Role.MEMBER:
+    if role not in (None, Role.ADMIN):
         await _look_again(engine, user.id)
     if disabled is not None:
         for agent in await engine.store.agents.find(owner_id=user.id, limit=10_000):
@@ -58,7 +58,7 @@ async def update(who: Principal, engine: Engine, name: str, *, role: Role | None
 
 
 async def _look_again(engine: Engine, user_id: str) -> None:
-    """End what the user watches and does not see any more as a member; their other watches go on."""
+    """End what the user watches and does not see any more; their other watches go on."""
     for task_id, watches in engine.feed.watched_by(user_id).items():
         try:
             await engine.access.standing(Visible(user_id), task_id)

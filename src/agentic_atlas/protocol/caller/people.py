@@ -7,7 +7,7 @@ from msgspec import Meta
 
 from agentic_atlas.protocol.caller.values import Asked, Listing, Page, Positive, Shown
 
-RoleName: TypeAlias = Literal["admin", "member"]
+RoleName: TypeAlias = Literal["admin", "member", "viewer"]
 ScopeName: TypeAlias = Literal[
     "tasks:read", "tasks:write", "agents:read", "agents:write", "tokens:read", "tokens:write", "users:admin", "*"
 ]

@@ -10,6 +10,7 @@ from typing import Any, get_args, get_type_hints
 import msgspec
 import pytest
 
+from agentic_atlas.backend.domain.records import Role
 from agentic_atlas.protocol.caller.people import RoleName
 from agentic_atlas.protocol.caller.tasks import EventInfo, SubmitRequest, TaskInfo, TaskOptions, TaskSummary
 from agentic_atlas.protocol.caller.values import Asked, Shown
@@ -59,7 +60,7 @@ def test_the_words_that_are_told_are_those_that_there_are() -> None:
     assert properties["delivery"]["enum"] == [delivery.value for delivery in Delivery]
     literal = get_type_hints(TaskOptions)["delivery"]
     assert {word for part in get_args(literal) for word in get_args(part)} == {*map(str, Delivery)}
-    assert set(get_args(RoleName)) == {"admin", "member"}
+    assert set(get_args(RoleName)) == set(Role)
 
 
 @pytest.mark.parametrize("state", TaskState)
