@@ -42,8 +42,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Folder where `atlas backup` and the API keep backups; `backups` in the data folder when it is not set."""
 
     host: str = "127.0.0.1"
-    """Address to listen on; `0.0.0.0`: all of this machine. Anything but loopback lets other machines in: put TLS in
-    front of it."""
+    """Address to listen on; `0.0.0.0`: all of this machine. Anything but loopback lets other machines in, and needs
+    TLS: of its own (`ATLAS_TLS_CERT`), or of a proxy in front of it, whose addresses are the public ones."""
 
     http_port: Port = 8000
     """Port of platform and API; 0: any free one."""
@@ -60,6 +60,15 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     allowed_hosts: str = ""
     """Further names by which this network is asked, separated by commas; `.example.org` for all below it, `*` for any.
     Addresses, names without a dot, this machine's own and those of the public addresses are always answered."""
+
+    tls_cert: Path | None = None
+    """File of the certificate that both listeners show, with its chain, in PEM; read again when it changes."""
+
+    tls_key: Path | None = None
+    """File of its private key, in PEM and unencrypted."""
+
+    allow_plaintext: bool = False
+    """`1`: listen without TLS where other machines can send keys and tokens, which can be read on the way."""
 
     admin: str = "admin"
     """Name of the administrator that the first start makes."""

@@ -16,9 +16,11 @@ class Whereabouts:
     router_port: int | None = None
     """Where the router listens on every address of this machine, as the API does: agents connect at this port of the
     host that their people asked at. None: at `router_url` alone."""
+    secure: bool = False
+    """The router speaks TLS itself."""
 
     def router_for(self, host: str | None) -> str:
         """Return where agents of somebody connect who asked at this host."""
         if self.router_port is None or not host:
             return self.router_url
-        return f"ws://{f'[{host}]' if ':' in host else host}:{self.router_port}{PATH}"
+        return f"ws{'s' * self.secure}://{f'[{host}]' if ':' in host else host}:{self.router_port}{PATH}"

@@ -50,7 +50,7 @@ def login(
     # What is wrong with the credentials file is told before there is a key to lose.
     environment.read_credentials()
     address = environment.platform_url(url)
-    _warn(address)
+    environment.check_plaintext(address, "the API key", "the platform is at")
     done = _with_code(address) if code else _with_known_key(address) or _with_key(address)
     _tell(address, done, json=json)
 
@@ -135,14 +135,6 @@ def _read_key(url: str, known: str | None) -> str:
     if not key:
         raise InvalidInput("no API key came from stdin: `atlas login URL < FILE`, or run it in a terminal")
     return key
-
-
-def _warn(url: str) -> None:
-    from agentic_atlas.sdk.address import Address
-
-    where = Address(url, api_key="")
-    if not where.secure and not where.loopback:
-        output.aside(f"Warning: {url} is not encrypted, so whoever is on the way there can read your API key.")
 
 
 def _show(url: str, codes: LoginCodes) -> None:

@@ -17,9 +17,8 @@ if TYPE_CHECKING:
     from agentic_atlas.settings import Settings
 
 EXPOSED = (
-    "other machines can reach this network, and keys and tokens travel to it unencrypted: put a proxy with TLS in "
-    "front of it, and set ATLAS_PUBLIC_URL and ATLAS_PUBLIC_ROUTER_URL to its addresses (TLS of its own is not in this "
-    "release)"
+    "other machines can reach this network, and keys and tokens travel to it unencrypted, as ATLAS_ALLOW_PLAINTEXT "
+    "allows: give it a certificate (--tls-cert, --tls-key), or put a proxy with TLS in front of it"
 )
 
 
@@ -34,6 +33,8 @@ def up(
         Path | None,
         Option(help="Folder of the data; ~/.local/share/agentic-atlas without it."),
     ] = None,
+    tls_cert: Annotated[Path | None, Option(help="Certificate with its chain, in PEM: https:// and wss://.")] = None,
+    tls_key: Annotated[Path | None, Option(help="Private key of the certificate, in PEM.")] = None,
     log_level: Annotated[str | None, Option(help="debug, info (without it), warning or error.")] = None,
     as_json: Json = False,
 ) -> None:
@@ -50,6 +51,8 @@ def up(
         "http_port": http_port,
         "router_port": router_port,
         "data_dir": data_dir,
+        "tls_cert": tls_cert,
+        "tls_key": tls_key,
         "log_level": log_level,
     }
     settings = read_settings({name: value for name, value in given.items() if value is not None})

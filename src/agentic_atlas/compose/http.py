@@ -9,6 +9,7 @@ import asyncio
 import errno
 import os
 import socket
+import ssl
 import sys
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -243,8 +244,11 @@ class _Connection(asyncio.Protocol):
             self.transport.close()
             return
         self.stage, self.due = _Stage.LINGERS, self._loop.time() + HEAD_WITHIN
-        self.transport.write_eof()
-        self.transport.resume_reading()
+        if self.transport.can_write_eof():
+            self.transport.write_eof()
+            self.transport.resume_reading()
+        else:  # TLS has no half-closed connection; its goodbye tells the peer that this is the end
+            self.transport.close()
 
     def _read_on(self) -> None:
         """Parse what has come, and see to it that there is neither too much of it nor too little in too long."""
@@ -347,8 +351,9 @@ class HttpServer:
         crowd: Crowd,
         log: FilteringBoundLogger,
         unsent: Unsent | None = None,
+        tls: ssl.SSLContext | None = None,
     ) -> None:
-        """`drain`: seconds within which what is being answered at the end has to be answered."""
+        """`drain`: seconds within which what is being answered at the end has to be answered; `tls`: for HTTPS."""
         self.connections: dict[_Connection, asyncio.Task[None]] = {}
         self.open = 0
         self.crowd = crowd
@@ -356,6 +361,7 @@ class HttpServer:
         self.date = _date()
         self._handler = handler
         self._listener = listener
+        self._tls = tls
         self._drain = drain
         self._log = log
         self._stopped = asyncio.Event()
@@ -369,7 +375,12 @@ class HttpServer:
             try:
                 async with asyncio.TaskGroup() as self.tasks:
                     listening = await loop.create_server(
-                        lambda: _Connection(self), sock=self._listener, backlog=_BACKLOG
+                        lambda: _Connection(self),
+                        sock=self._listener,
+                        backlog=_BACKLOG,
+                        ssl=self._tls,
+                        ssl_handshake_timeout=HEAD_WITHIN if self._tls else None,
+                        ssl_shutdown_timeout=SWEEP if self._tls else None,
                     )
                     await self._stopped.wait()
                     listening.close()

@@ -2,9 +2,11 @@
 
 import asyncio
 import socket
+import ssl
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from structlog.typing import FilteringBoundLogger
 
@@ -21,8 +23,9 @@ from agentic_atlas.backend.store.database import SqlStore, open_store
 from agentic_atlas.backend.store.lock import owner
 from agentic_atlas.backend.usecases.application import Application
 from agentic_atlas.compose import http
-from agentic_atlas.compose.addresses import Addresses, addresses
+from agentic_atlas.compose.addresses import Addresses, addresses, check_exposure
 from agentic_atlas.compose.backend import build
+from agentic_atlas.compose.certificate import Certificate
 from agentic_atlas.compose.restore import finish_restore, make_private
 from agentic_atlas.compose.sources import SortableIds, machine_names, monotonic, python_environ, wall
 from agentic_atlas.errors import ConfigurationError
@@ -53,8 +56,11 @@ async def network(settings: Settings, log: FilteringBoundLogger) -> AsyncIterato
     """Bring a network up; at the end of the block it is brought down in order, and nothing is left running.
 
     Raises:
-        ConfigurationError: a port is taken, the data folder is in use or can't be used.
+        ConfigurationError: a port is taken, the data folder is in use or can't be used, the certificate is none, or
+            others could read what is sent here (`plaintext_refused`).
     """
+    certificate = _certificate(settings)
+    check_exposure(settings, tls=certificate is not None)
     with _listening(settings) as api_socket:
         ids = SortableIds()
         make_private(settings.data_dir)
@@ -65,9 +71,36 @@ async def network(settings: Settings, log: FilteringBoundLogger) -> AsyncIterato
                 log.debug(note)
             async with (
                 checking(python_environ()) as checker,
-                _running(settings, log, store, ring, ids, api_socket, checker) as up,
+                _running(settings, log, store, ring, ids, Listening(api_socket, certificate), checker) as up,
             ):
                 yield up
+
+
+class Listening(NamedTuple):
+    """What callers' requests come in by."""
+
+    socket: socket.socket
+    certificate: Certificate | None
+    """Of both listeners; None: without TLS."""
+
+    @property
+    def tls(self) -> ssl.SSLContext | None:
+        """What listeners speak TLS with."""
+        return self.certificate.context if self.certificate else None
+
+
+def _certificate(settings: Settings) -> Certificate | None:
+    given = {"ATLAS_TLS_CERT": settings.tls_cert, "ATLAS_TLS_KEY": settings.tls_key}
+    if settings.tls_cert is not None and settings.tls_key is not None:
+        return Certificate(settings.tls_cert, settings.tls_key)
+    missing = [name for name, value in given.items() if value is None]
+    if len(missing) == 1:
+        option = missing[0].removeprefix("ATLAS_").lower().replace("_", "-")
+        raise ConfigurationError(
+            f"a certificate and its key are given together: name the other one with --{option} or {missing[0]}",
+            code="bad_certificate",
+        )
+    return None
 
 
 def _listening(settings: Settings) -> socket.socket:
@@ -88,7 +121,7 @@ async def _running(
     store: SqlStore,
     ring: KeyRing,
     ids: SortableIds,
-    api_socket: socket.socket,
+    listening: Listening,
     checker: Checker,
 ) -> AsyncIterator[Network]:
     engine, door, router = await _joined(settings, log, store, ring, ids, checker)
@@ -101,16 +134,31 @@ async def _running(
         port=settings.router_port,
         limiter=ConnectionLimiter(settings.router.max_connections, settings.router.max_connections_per_address),
         crowd=crowd,
+        ssl=listening.tls,
     )
-    listening, api_port = api_socket.getsockname()[:2]
-    where = addresses(settings, listening, api_port, listener.port)
+    host, api_port = listening.socket.getsockname()[:2]
+    certified = listening.certificate.names if listening.certificate else None
+    where = addresses(settings, host, api_port, listener.port, certified)
     app = create_app(Application(engine), where.told, hosts)
     try:
-        server = http.HttpServer(app, api_socket, drain=settings.drain, crowd=crowd, log=log)
-        async with _alive(settings, engine, door, router, listener, server):
+        server = http.HttpServer(app, listening.socket, drain=settings.drain, crowd=crowd, log=log, tls=listening.tls)
+        async with _watched(listening.certificate, log), _alive(settings, engine, door, router, listener, server):
             yield Network(engine, where)
     finally:
         await listener.close()
+
+
+@asynccontextmanager
+async def _watched(certificate: Certificate | None, log: FilteringBoundLogger) -> AsyncIterator[None]:
+    """Have the certificate's files looked at in this block."""
+    if certificate is None:
+        yield
+        return
+    watching = asyncio.create_task(certificate.watch(wall, log))
+    try:
+        yield
+    finally:
+        watching.cancel()
 
 
 async def _joined(

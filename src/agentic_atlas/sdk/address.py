@@ -27,7 +27,7 @@ class Address:
     @property
     def secure(self) -> bool:
         """True when the connection is encrypted."""
-        return self.url.startswith("https:")
+        return self.url.startswith(("https:", "wss:"))
 
     @property
     def loopback(self) -> bool:

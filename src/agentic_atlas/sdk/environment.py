@@ -13,7 +13,7 @@ from typing import Final
 from agentic_atlas.errors import ConfigurationError
 from agentic_atlas.sdk import credentials as store
 from agentic_atlas.sdk import dotenv_file
-from agentic_atlas.sdk.address import QUOTES, Address, base_url, router_url
+from agentic_atlas.sdk.address import QUOTES, Address, base_url, on_loopback, router_url
 from agentic_atlas.sdk.credentials import Credentials, StoredKey
 from agentic_atlas.sdk.dotenv_file import EnvFile
 from agentic_atlas.sdk.misspelt import PREFIX, unread
@@ -33,7 +33,7 @@ AGENT_VARIABLES: Final = (
     "ATLAS_LOG_LEVEL",
     "ATLAS_LOG_FORMAT",
 )
-CLIENT_VARIABLES: Final = ("ATLAS_API_URL", "ATLAS_API_KEY")
+CLIENT_VARIABLES: Final = ("ATLAS_API_URL", "ATLAS_API_KEY", "ATLAS_ALLOW_PLAINTEXT")
 _OURS: Final = (PREFIX, "AGENT_")
 
 _WHERE_FROM: Final = (
@@ -98,6 +98,7 @@ def load(
     router = router_url(values.get("ROUTER_WS_URL", ROUTER_URL), "ROUTER_WS_URL")
     if router.startswith("wss:"):
         check_trust(given)
+    check_plaintext(router, "the token", "ROUTER_WS_URL is", values)
     from_file = "AGENT_JWT_TOKEN" in in_file and not given.get("AGENT_JWT_TOKEN", "").strip()
     return AgentSettings(
         token=_token(values.get("AGENT_JWT_TOKEN"), file),
@@ -293,6 +294,30 @@ def home(environ: Mapping[str, str] | None = None) -> Path | None:
         return Path(pwd.getpwuid(os.getuid()).pw_dir)
     except KeyError:
         return None
+
+
+def check_plaintext(url: str, secret: str, where: str, environ: Mapping[str, str] | None = None) -> None:
+    """See that nobody on the way to this address can read what is sent there, unless that is meant.
+
+    Args:
+        url: an address that was checked.
+        secret: what would be read.
+        where: what says so, for the error, with its verb.
+        environ: instead of the process's own.
+
+    Raises:
+        ConfigurationError: it is another machine's and not encrypted, and `ATLAS_ALLOW_PLAINTEXT` is not `1`
+            (`plaintext_refused`).
+    """
+    scheme = url.partition(":")[0]
+    allowed = variables(environ).get("ATLAS_ALLOW_PLAINTEXT", "").strip().lower() in ("1", "true")
+    if scheme not in ("ws", "http") or on_loopback(url) or allowed:
+        return
+    raise ConfigurationError(
+        f"{where} {url}, and {secret} would travel there unencrypted: use {scheme}s://, or say ATLAS_ALLOW_PLAINTEXT=1 "
+        "where nobody can listen on the way",
+        code="plaintext_refused",
+    )
 
 
 def check_trust(environ: Mapping[str, str] | None = None) -> None:

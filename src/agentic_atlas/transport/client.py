@@ -2,11 +2,11 @@
 
 import asyncio
 import contextlib
-import functools
 import os
 import socket
 import ssl
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 from typing import TypeAlias
 
 from picows import WSError, ws_connect
@@ -48,6 +48,8 @@ class NotOpened(Unavailable):
 
 Opened: TypeAlias = dict[socket.socket, int]
 """Sockets, and what the number of each stood for when it was opened."""
+Reach: TypeAlias = Callable[[str, int], Awaitable[socket.socket]]
+"""Returns a socket to a host and port; raises OSError."""
 
 
 async def dial(
@@ -58,6 +60,7 @@ async def dial(
     headers: Mapping[str, str],
     within: float,
     tls: ssl.SSLContext | None,
+    reach: Reach = reached,
 ) -> None:
     """Open a connection for a `WebSocket`, which begins when this returns.
 
@@ -68,6 +71,7 @@ async def dial(
         headers: of the request, beside those that every one has.
         within: seconds for the whole of it.
         tls: whom to trust, for `wss://`.
+        reach: connects to a host and port; through a proxy, for instance.
 
     Raises:
         OSError: nobody answers, or not in time (TimeoutError), or TLS fails.
@@ -76,7 +80,7 @@ async def dial(
     sockets: Opened = {}
     try:
         async with asyncio.timeout(within):
-            await _open(url, websocket, subprotocol, headers, within, tls, sockets)
+            await _open(url, websocket, subprotocol, headers, within, tls, partial(_reached, reach, sockets))
     except TimeoutError:
         raise
     except OSError:
@@ -98,16 +102,13 @@ async def _open(
     headers: Mapping[str, str],
     within: float,
     tls: ssl.SSLContext | None,
-    sockets: Opened,
+    open_socket: Callable[[WSParsedURL], Awaitable[socket.socket]],
 ) -> None:
     def listener(_request: WSUpgradeRequest, response: WSUpgradeResponse) -> WebSocket:
         _check(response, subprotocol)
         return websocket
 
-    async def open_socket(address: WSParsedURL) -> socket.socket:
-        return await _open_socket(address.host, address.port, sockets)
-
-    connect = ws_connect if tls is None else functools.partial(ws_connect, ssl_handshake_timeout=within)
+    connect = ws_connect if tls is None else partial(ws_connect, ssl_handshake_timeout=within)
     _, opened = await connect(
         listener,
         url,
@@ -140,9 +141,9 @@ def _refused(error: WSHandshakeError) -> NotOpened:
     return NotOpened(reason, status=int(status), headers=error.response.headers, body=error.raw_body or b"")
 
 
-async def _open_socket(host: str, port: int, sockets: Opened) -> socket.socket:
-    """Connect to the first address of the host that answers; owned here so that giving up closes it."""
-    opened = await reached(host, port)
+async def _reached(reach: Reach, sockets: Opened, address: WSParsedURL) -> socket.socket:
+    """Connect; owned here so that giving up closes it."""
+    opened = await reach(address.host, address.port)
     sockets[opened] = _inode(opened)
     return opened
 

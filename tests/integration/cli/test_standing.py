@@ -116,7 +116,9 @@ async def test_a_credentials_file_that_cannot_be_read_any_more_does_not_keep_a_n
 async def test_a_network_that_listens_everywhere_is_reached_at_this_machines_own_address(
     tmp_path: Path, host: str
 ) -> None:
-    settings = Settings(data_dir=tmp_path, host=host, http_port=0, router_port=0, log_level="error", drain=0.0)
+    settings = Settings(
+        data_dir=tmp_path, host=host, http_port=0, router_port=0, log_level="error", drain=0.0, allow_plaintext=True
+    )
     async with network(settings, logs.configure("error", "json")) as up:
         await standing.enter(up, settings)
         where, key = up.addresses, environment.read_credentials().api_key(up.addresses.api_url)

@@ -64,11 +64,16 @@ async def test_a_network_for_this_machine_alone_says_what_comes_next_and_warns_o
 async def test_one_that_lets_others_in_says_how_they_reach_it_and_what_they_risk(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    lines, warnings = await said(capsys, tmp_path, host="0.0.0.0")
+    with pytest.raises(ConfigurationError, match=r"^listening on 0\.0\.0\.0 lets other machines in") as refused:
+        await said(capsys, tmp_path, host="0.0.0.0")
+    assert refused.value.code == "plaintext_refused"
+    for part in ("--tls-cert", "ATLAS_PUBLIC_URL", "ATLAS_PUBLIC_ROUTER_URL", "ATLAS_ALLOW_PLAINTEXT=1"):
+        assert part in refused.value.message
+    lines, warnings = await said(capsys, tmp_path, host="0.0.0.0", allow_plaintext=True)
     assert "0.0.0.0" not in "".join(lines)
     assert any(line.startswith("  Others ") for line in lines)
     (warning,) = warnings
-    for part in ("unencrypted", "ATLAS_PUBLIC_URL", "ATLAS_PUBLIC_ROUTER_URL"):
+    for part in ("unencrypted", "ATLAS_ALLOW_PLAINTEXT", "--tls-cert"):
         assert part in warning
 
 

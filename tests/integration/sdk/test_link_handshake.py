@@ -7,7 +7,10 @@ import logging
 import socket
 import ssl
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 from msgspec.structs import replace
@@ -251,6 +254,56 @@ def test_plain_text_at_a_port_with_tls_is_named_with_the_scheme_that_is_right(
     with Router(idle, tls=tls[1]) as router, linked(router.url.replace("wss://", "ws://"), log=log):
         log.wait("it speaks TLS: use wss://")
     assert router.requests == []
+
+
+def test_a_router_behind_a_proxy_is_connected_to_through_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    with Router(idle) as router, tunnelling(router.url) as (between, asked):
+        monkeypatch.setenv("HTTP_PROXY", between)
+        with linked("ws://router.example/ws") as (link, inbox):
+            inbox.expect(Welcome)
+            link.stop()
+    assert asked == [b"CONNECT router.example:80 HTTP/1.1"]
+    assert len(router.requests) == 1
+
+
+def test_a_proxy_that_is_none_for_us_ends_the_link_with_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ALL_PROXY", "socks5://127.0.0.1:1")
+    with linked("wss://router.example/ws") as (_, inbox):
+        error = inbox.end()
+    assert isinstance(error, ConfigurationError)
+    assert "SOCKS" in error.message
+    assert "NO_PROXY" in error.message
+
+
+@contextmanager
+def tunnelling(url: str) -> Iterator[tuple[str, list[bytes]]]:
+    """Be a proxy whose every tunnel leads to this address, once; give its own, and what it was asked."""
+    parts, asked = urlsplit(url), list[bytes]()
+
+    def carry(reads: socket.socket, writes: socket.socket) -> None:
+        with suppress(OSError):
+            while piece := reads.recv(65_536):
+                writes.sendall(piece)
+            writes.shutdown(socket.SHUT_WR)
+
+    def serve() -> None:
+        came, _ = listening.accept()
+        with came, socket.create_connection((parts.hostname, parts.port)) as there:
+            head = b""
+            while not head.endswith(b"\r\n\r\n"):
+                head += came.recv(1)
+            asked.append(head.split(b"\r\n")[0])
+            came.sendall(b"HTTP/1.1 200 Go\r\n\r\n")
+            back = threading.Thread(target=carry, args=(there, came))
+            back.start()
+            carry(came, there)
+            back.join(PATIENCE)
+
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        serving = threading.Thread(target=serve)
+        serving.start()
+        yield f"http://127.0.0.1:{listening.getsockname()[1]}", asked
+        serving.join(PATIENCE)
 
 
 def test_a_token_that_travels_in_clear_is_warned_about_once() -> None:

@@ -14,6 +14,7 @@ import pytest
 from agentic_atlas.protocol.messages import Limits
 from agentic_atlas.sdk.loops import loop_factory
 from agentic_atlas.transport import client
+from agentic_atlas.transport.addresses import reached
 from agentic_atlas.transport.receiver import Receiver, Terms
 from agentic_atlas.transport.websocket import WebSocket
 
@@ -21,13 +22,11 @@ PATIENCE = 10.0
 
 
 @pytest.mark.parametrize("anyio_backend", [("asyncio", {"loop_factory": loop_factory()})], ids=["ours"])
-async def test_a_connection_that_is_reset_before_its_handshake_leaves_no_socket_open(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    connect, made = client._open_socket, []
+async def test_a_connection_that_is_reset_before_its_handshake_leaves_no_socket_open() -> None:
+    made: list[socket.socket] = []
 
-    async def reset_at_once(host: str, port: int, *more: object) -> socket.socket:
-        made.append(await connect(host, port, *more))
+    async def reset_at_once(host: str, port: int) -> socket.socket:
+        made.append(await reached(host, port))
         peer, _ = listening.accept()
         peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         peer.close()
@@ -36,12 +35,13 @@ async def test_a_connection_that_is_reset_before_its_handshake_leaves_no_socket_
         assert arrived.poll(PATIENCE * 1000)
         return made[-1]
 
-    monkeypatch.setattr(client, "_open_socket", reset_at_once)
     with socket.create_server(("127.0.0.1", 0)) as listening:
         websocket = WebSocket(lambda _: Receiver(), Terms(Limits(), 1.0, 1.0), time.monotonic)
         url = f"ws://127.0.0.1:{listening.getsockname()[1]}/ws"
         with pytest.raises(OSError):
-            await client.dial(url, websocket, subprotocol="any", headers={}, within=PATIENCE, tls=None)
+            await client.dial(
+                url, websocket, subprotocol="any", headers={}, within=PATIENCE, tls=None, reach=reset_at_once
+            )
         assert [opened.fileno() for opened in made] == [-1]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import threading
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from agentic_atlas.errors import ConfigurationError
 from agentic_atlas.sdk import environment
 from agentic_atlas.sdk.address import Address
 from agentic_atlas.sdk.environment import (
+    check_plaintext,
     client_settings,
     credentials_path,
     forget,
@@ -198,12 +200,46 @@ def test_a_file_that_is_no_text_or_too_large_is_refused(tmp_path: Path) -> None:
 
 def test_white_space_around_a_value_is_not_part_of_it(tmp_path: Path) -> None:
     settings = load(
-        tmp_path, {"AGENT_JWT_TOKEN": f"{TOKEN}\r\n", "ROUTER_WS_URL": " ws://host/ws\n", "ATLAS_SPOOL": " "}
+        tmp_path, {"AGENT_JWT_TOKEN": f"{TOKEN}\r\n", "ROUTER_WS_URL": " wss://host/ws\n", "ATLAS_SPOOL": " "}
     )
-    assert (settings.token, settings.router_url) == (TOKEN, "ws://host/ws")
+    assert (settings.token, settings.router_url) == (TOKEN, "wss://host/ws")
     assert client_settings(environ={"ATLAS_API_URL": "http://h \n", "ATLAS_API_KEY": "atlas_k\n"}) == Address(
         "http://h", "atlas_k"
     )
+
+
+def test_a_token_goes_unencrypted_to_another_machine_only_where_that_is_said(tmp_path: Path) -> None:
+    plain = {"AGENT_JWT_TOKEN": TOKEN, "ROUTER_WS_URL": "ws://router.example/ws"}
+    with pytest.raises(ConfigurationError, match=r"^ROUTER_WS_URL is ws://router.example/ws, and .* use wss://") as no:
+        load(tmp_path, plain)
+    assert no.value.code == "plaintext_refused"
+    assert "ATLAS_ALLOW_PLAINTEXT=1" in no.value.message
+    assert load(tmp_path, {**plain, "ATLAS_ALLOW_PLAINTEXT": "1"}).router_url == "ws://router.example/ws"
+    env_file(tmp_path, "ATLAS_ALLOW_PLAINTEXT=1\n")
+    assert load(tmp_path, plain).router_url == "ws://router.example/ws"
+    with pytest.raises(ConfigurationError, match="unencrypted"):
+        load(tmp_path, {**plain, "ATLAS_ALLOW_PLAINTEXT": "no"})
+
+
+@pytest.mark.parametrize(
+    ("url", "read_by_others"),
+    [
+        ("http://atlas.example.org", True),
+        ("http://192.0.2.1:8000", True),
+        ("https://atlas.example.org", False),
+        ("http://127.0.0.1:9", False),
+        ("http://localhost:9", False),
+        ("ws://[::1]:8080/ws", False),
+        ("ws://192.0.2.1/ws", True),
+    ],
+)
+def test_what_others_on_the_way_could_read_is_told(url: str, read_by_others: bool) -> None:
+    for environ in ({}, {"ATLAS_ALLOW_PLAINTEXT": "1"}):
+        if read_by_others and not environ:
+            with pytest.raises(ConfigurationError, match=f"^it is at {re.escape(url)}, and the key would"):
+                check_plaintext(url, "the key", "it is at", environ)
+        else:
+            check_plaintext(url, "the key", "it is at", environ)
 
 
 def test_a_missing_token_names_the_line_that_could_not_be_read(tmp_path: Path) -> None:

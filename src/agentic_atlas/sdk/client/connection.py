@@ -233,15 +233,9 @@ class Connections:
     async def _socket(self) -> socket.socket:
         if self._proxy is None:
             return await reached(self._host, self._port)
-        opened = await reached(self._proxy.host, self._proxy.port)
         if self._trusted is None:
-            return opened
-        try:
-            await self._proxy.tunnel(opened, self._host, self._port)
-        except BaseException:
-            opened.close()
-            raise
-        return opened
+            return await reached(self._proxy.host, self._proxy.port)
+        return await self._proxy.reach(self._host, self._port)
 
 
 @asynccontextmanager

@@ -24,6 +24,7 @@ from agentic_atlas.protocol.refusals import refusal
 from agentic_atlas.sdk.client import sse, way
 from agentic_atlas.sdk.client.connection import Connections, Headers, HttpConnection, TransportError
 from agentic_atlas.sdk.client.errors import ConnectionCut, UnexpectedAnswer, from_answer
+from agentic_atlas.sdk.environment import check_plaintext
 from agentic_atlas.sdk.forms.plain import encode_request
 
 if TYPE_CHECKING:
@@ -189,11 +190,15 @@ class Http:
         timeout: seconds to wait for an answer, beyond what the server is asked to wait itself.
         patience: seconds during which a request that got no answer, or "later", is tried again.
         sources: clock, sleep and chance.
+
+    Raises:
+        ConfigurationError: see `environment.check_plaintext`.
     """
 
     longest_wait = LONGEST_WAIT
 
     def __init__(self, address: Address, *, timeout: float, patience: float, sources: Sources) -> None:
+        check_plaintext(address.url, "the API key", "the platform is at")
         self.address = address
         self.sources = sources
         self.patience = patience

@@ -14,6 +14,7 @@ from urllib.parse import unquote, urlsplit
 
 from agentic_atlas.errors import ConfigurationError
 from agentic_atlas.sdk.environment import check_trust, first_set
+from agentic_atlas.transport.addresses import reached
 
 if TYPE_CHECKING:
     import socket
@@ -33,6 +34,16 @@ class Proxy:
     port: int
     headers: list[tuple[str, str]] = field(default_factory=list, repr=False)
     """What it is shown of who asks."""
+
+    async def reach(self, host: str, port: int) -> socket.socket:
+        """Return a socket to a host behind it; raises OSError."""
+        opened = await reached(self.host, self.port)
+        try:
+            await self.tunnel(opened, host, port)
+        except BaseException:
+            opened.close()
+            raise
+        return opened
 
     async def tunnel(self, opened: socket.socket, host: str, port: int) -> None:
         """Have it pass on what is sent from now on (RFC 9110 section 9.3.6).
@@ -59,6 +70,8 @@ class Proxy:
 def proxy(address: Address) -> Proxy | None:
     """Return the proxy that the environment names for this address; None for none, as for this machine always.
 
+    A WebSocket takes the way of a request to the same place: `ws://` that of `http://`, `wss://` that of `https://`.
+
     Raises:
         ConfigurationError: it can't be used; the message names the variable, and never holds its value.
     """
@@ -66,7 +79,7 @@ def proxy(address: Address) -> Proxy | None:
         return None
     from urllib.request import getproxies, proxy_bypass
 
-    scheme, host = urlsplit(address.url).scheme, urlsplit(address.url).netloc
+    scheme, host = urlsplit(address.url).scheme.replace("ws", "http"), urlsplit(address.url).netloc
     known = getproxies()
     which = scheme if known.get(scheme) else "all"
     url = known.get(which)
@@ -97,7 +110,8 @@ def _proxy(url: str) -> Proxy:
 
 
 def trust(address: Address) -> ssl.SSLContext:
-    """Return whose certificates are trusted: what `SSL_CERT_FILE` or `SSL_CERT_DIR` names, else those of certifi.
+    """Return whose certificates are trusted: what `SSL_CERT_FILE` or `SSL_CERT_DIR` names, else the system's, and those
+    of certifi, for not every Python finds the system's.
 
     Raises:
         ConfigurationError: what is named can't be read; the message names the variable.
@@ -110,7 +124,9 @@ def trust(address: Address) -> ssl.SSLContext:
         if named is None:
             import certifi
 
-            return ssl.create_default_context(cafile=certifi.where())
+            context = ssl.create_default_context()
+            context.load_verify_locations(certifi.where())
+            return context
         by_file = named[0] == "SSL_CERT_FILE"
         return ssl.create_default_context(cafile=named[1] if by_file else None, capath=None if by_file else named[1])
     except ssl.SSLError:

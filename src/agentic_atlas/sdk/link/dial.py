@@ -15,9 +15,12 @@ from agentic_atlas.errors import AtlasError, ConfigurationError, Unavailable
 from agentic_atlas.protocol.caller.values import ErrorAnswer, ErrorInfo
 from agentic_atlas.protocol.messages import Limits
 from agentic_atlas.protocol.versions import ERROR_HEADER, SUBPROTOCOL
+from agentic_atlas.sdk.address import Address
+from agentic_atlas.sdk.client.way import proxy, trust
 from agentic_atlas.sdk.encrypted import speaks_tls
 from agentic_atlas.sdk.link.settings import Timeouts
 from agentic_atlas.transport import client
+from agentic_atlas.transport.addresses import reached
 from agentic_atlas.transport.receiver import Receiver, Terms
 from agentic_atlas.transport.websocket import WebSocket
 
@@ -87,12 +90,16 @@ class Dialer:
     """Opens connections to one address."""
 
     def __init__(self, url: str, *, clock: Callable[[], float], timeouts: Timeouts, tls: ssl.SSLContext | None) -> None:
+        """Raises ConfigurationError: the proxy on the way can't be used."""
         self._url = url
         self._clock = clock
         self._timeout = timeouts.connect
         self._terms = Terms(Limits(), message_within=timeouts.message, close_within=timeouts.close)
         self._tls = tls
         self._secure = url.lower().startswith("wss:")
+        self._address = Address(url, api_key="")
+        between = proxy(self._address)
+        self._reach = reached if between is None else between.reach
 
     async def connect(self, token: str, receiver: Receiver) -> WebSocket:
         """Open a connection.
@@ -123,6 +130,7 @@ class Dialer:
                 headers={"Authorization": f"Bearer {token}"},
                 within=self._timeout,
                 tls=self._context(),
+                reach=self._reach,
             )
         except TimeoutError:
             raise Unreachable(f"no answer within {self._timeout:g} s") from None
@@ -134,7 +142,7 @@ class Dialer:
 
     def _context(self) -> ssl.SSLContext | None:
         if self._secure and self._tls is None:
-            self._tls = ssl.create_default_context()
+            self._tls = trust(self._address)
         return self._tls if self._secure else None
 
 

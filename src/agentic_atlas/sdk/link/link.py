@@ -14,7 +14,7 @@ import urllib.parse
 from collections import deque
 from collections.abc import Callable
 
-from agentic_atlas.errors import AtlasError
+from agentic_atlas.errors import AtlasError, ConfigurationError
 from agentic_atlas.protocol.messages import Hello, Welcome
 from agentic_atlas.sdk import logs
 from agentic_atlas.sdk.address import is_loopback
@@ -176,7 +176,10 @@ class LinkThread:
             vitals=health.vitals,
             trace=functools.partial(trace.tell, self._log) if self._log.is_enabled_for(logging.DEBUG) else None,
         )
-        dialer = Dialer(self._url, clock=self._runtime.clock, timeouts=self._timeouts, tls=self._runtime.tls)
+        try:
+            dialer = Dialer(self._url, clock=self._runtime.clock, timeouts=self._timeouts, tls=self._runtime.tls)
+        except ConfigurationError as no_way:  # through the proxy that is named
+            return no_way
         self._reconnector = Reconnector(
             self._url,
             self._token,
