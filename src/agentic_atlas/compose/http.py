@@ -2,7 +2,8 @@
 
 A request's head is due within 10 s and 64 KiB, its body within a minute; all that waits to be sent is bounded. What is
 no request is told so in our one form, and the peer has a chance to read it. Requests of one connection are answered one
-after the other, as they came; one that begins while the server stops is told so.
+after the other, as they came, and those of strangers in their turn (`transport.crowd`); one that begins while the server
+stops is told so.
 """
 
 import asyncio
@@ -16,6 +17,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import aclosing
 from email.utils import formatdate
 from enum import Enum, auto
+from functools import partial
 from typing import Final, cast
 
 from structlog.typing import FilteringBoundLogger
@@ -46,6 +48,8 @@ _AHEAD: Final = 64 * 1024
 """Bytes of a body that nobody has read yet, or of what is not parsed yet, after which no more is read."""
 _MOST_ASKED: Final = 16
 """Requests that wait, after which no more are parsed."""
+_BREATH: Final = 0.001
+"""Seconds without reading after a piece that is dropped: who sends on and on keeps nobody from their turn."""
 _AT_ONCE: Final = 4 * 1024
 """Bytes parsed at a time, and so as many requests as they hold."""
 _BACKLOG: Final = 2048
@@ -91,7 +95,6 @@ class _Connection(asyncio.Protocol):
         self.stage = _Stage.OPEN
         self._parser = RequestParser(self._begins)
         self._address = ""
-        self._known = False
         self._unread = memoryview(b"")
         """What came and is not parsed yet, for enough requests wait."""
         self._asked: deque[Request] = deque()
@@ -116,6 +119,7 @@ class _Connection(asyncio.Protocol):
         self.answering.add_done_callback(lambda _: self._server.left(self))
         peer = transport.get_extra_info("peername")
         self._address = str(peer[0]) if peer else ""
+        self._introduced = partial(self._server.crowd.introduce, self.transport)
         self.due = self._loop.time() + HEAD_WITHIN
         self._server.entered(self, self.answering)
         self._server.crowd.enter(self.transport, self._address)
@@ -140,6 +144,9 @@ class _Connection(asyncio.Protocol):
         self._dropped += len(data)
         if self._dropped > MAX_DROPPED:
             self.transport.abort()
+            return
+        self.transport.pause_reading()
+        self._loop.call_later(max(_BREATH, self._server.crowd.turn(self.transport)), self._drop_on)
 
     def eof_received(self) -> bool:
         """Tell whether something is left to be answered: a peer may end its side and wait for that."""
@@ -184,6 +191,11 @@ class _Connection(asyncio.Protocol):
             self.transport.close()
 
     async def _answer(self, request: Request) -> None:
+        wait = self._server.crowd.turn(self.transport)
+        if wait > 0.0:
+            await asyncio.sleep(wait)
+            if self.stage not in _SERVING:
+                return
         answered, ends = await self._server.answer(request)
         if self._room is not None:
             await self._room
@@ -269,6 +281,10 @@ class _Connection(asyncio.Protocol):
         else:
             self.transport.resume_reading()
 
+    def _drop_on(self) -> None:
+        if not self.transport.is_closing():
+            self.transport.resume_reading()
+
     def _parse(self) -> None:
         while self._unread and self.stage is _Stage.OPEN and len(self._asked) < _MOST_ASKED:
             piece, self._unread = self._unread[:_AT_ONCE], self._unread[_AT_ONCE:]
@@ -292,7 +308,7 @@ class _Connection(asyncio.Protocol):
 
     def _begins(self, request: Request) -> None:
         """See `http.parser.RequestParser`."""
-        request.received(self._address, RequestBody(self._wanted), None if self._known else self._introduced)
+        request.received(self._address, RequestBody(self._wanted), self._introduced)
         self._within = 0.0  # each has its own time
         self._asked.append(request)
         self._body = request.body
@@ -307,12 +323,9 @@ class _Connection(asyncio.Protocol):
         if not self._ended and not self.transport.is_closing():
             self.transport.resume_reading()
 
-    def _introduced(self) -> None:
-        self._known = True
-        self._server.crowd.introduce(self.transport)
-
     def _refuse(self, error: AtlasError) -> None:
         """What was read is no request, or no body of one; it is told so behind all that was asked before."""
+        error.with_traceback(None)  # which holds what was read, and this stays for as long as the peer does
         endless = error.code == "head_too_long" and not self._parser.in_head
         if self._streams or endless:  # nothing may come between the parts of an answer
             self.stage = _Stage.ENDS

@@ -4,6 +4,7 @@ import asyncio
 import gc
 import os
 import signal
+import sys
 from collections.abc import Awaitable, Callable
 
 import uvloop
@@ -16,6 +17,9 @@ _NEW_OBJECTS = 3_000
 """New objects after which Python looks for cycles among them that nobody uses. Its own number is less than a few tasks
 make, which live until they end and would be looked at again and again. A much higher one lets what a peer sent, up to
 megabytes for each cycle, wait for long."""
+_THREADS_TURN = 0.0005
+"""Seconds after which a thread that waits gets its turn. The store's threads need it several times for a task, from a
+loop that is never idle while somebody floods it; with Python's own 5 ms most of a task's time would be these."""
 
 
 def run(serve: Callable[[asyncio.Event], Awaitable[None]]) -> None:
@@ -24,6 +28,7 @@ def run(serve: Callable[[asyncio.Event], Awaitable[None]]) -> None:
     What comes within half a second of the first one is the first one (`sdk.signals`).
     """
     gc.set_threshold(_NEW_OBJECTS)
+    sys.setswitchinterval(_THREADS_TURN)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(_until_signal(serve))
 

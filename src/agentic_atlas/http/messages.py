@@ -159,7 +159,7 @@ class Request:
 
     def received(self, address: str, body: RequestBody, introduced: Callable[[], None] | None) -> None:
         """Take over what only the connection knows that it came on; `introduced` is called when it is known who asks,
-        and None where that is known already."""
+        and None where nobody wants to know."""
         self.address = address
         self.body = body
         self._introduced = introduced

@@ -59,12 +59,9 @@ class RequestParser:
                 it may be (`head_too_long`).
         """
         self._advanced = False
-        try:
-            rest = self._fed(data)
-            while rest:
-                rest = self._fed(rest)
-        except httptools.HttpParserError:
-            raise self._refusal or errors.malformed() from None
+        fault = self._read(data)
+        if fault is not None:
+            raise fault
         # What brought neither a whole head nor a piece of a body is a part of a head, or of trailers.
         self.unfinished = int(self._begun) if self._advanced else self.unfinished + len(data)
         if self.unfinished > MAX_HEAD:
@@ -122,6 +119,16 @@ class RequestParser:
         if not self._parser.should_upgrade():
             self.in_head, self._advanced = True, True
             self._body.end()
+
+    def _read(self, data: bytes | memoryview) -> AtlasError | None:
+        """Read on; return why it could not be. Raised outside, for what it was raised in would hold what was read."""
+        try:
+            rest = self._fed(data)
+            while rest:
+                rest = self._fed(rest)
+        except httptools.HttpParserError:
+            return self._refusal or errors.malformed()
+        return None
 
     def _fed(self, data: bytes | memoryview) -> bytes | memoryview:
         """Feed the parser; return what comes after a head that asks for another protocol, which it stops at."""

@@ -4,6 +4,9 @@ Every connection is one descriptor, and without any the system accepts nobody, w
 and when they are reached the stranger goes that has waited longest, of the address that has most of them: whoever sits
 on connections, and not who has just come to show a token. A limit for each address by itself holds before that; it
 leaves room for many agents that come back at once from behind one proxy, and for none that would stay.
+
+Neither do they use up the event loop: a stranger's first request is answered at once, as that of everybody who comes to
+show a key, and the others wait in one line for all strangers together.
 """
 
 import asyncio
@@ -21,6 +24,8 @@ _MODEST = 10_240
 _KEPT = 128
 """Descriptors kept back, for files and for those that come in one moment; a quarter of them where there are few."""
 _MOST_OF_ADDRESS = 1_000
+_TURN = 0.001
+"""Seconds from one stranger's turn to the next, which costs a small part of it."""
 _TELL_AGAIN = 60.0
 """Seconds between two lines in the log."""
 
@@ -47,14 +52,16 @@ class Crowd:
         self._log = log
         self._clock = clock
         self._tell_at = float("-inf")
+        self._turn_at = float("-inf")
         self._addresses: dict[asyncio.Transport, str] = {}
-        self._strangers: dict[str, dict[asyncio.Transport, None]] = {}
+        self._strangers: dict[str, dict[asyncio.Transport, bool]] = {}
+        """Those of each address, the oldest first; whether each has had a turn."""
 
     def enter(self, one: asyncio.Transport, address: str) -> None:
         """A connection was accepted; somebody may be cut off for it, and be it this one."""
         self._open += 1
         self._addresses[one] = address
-        self._strangers.setdefault(address, {})[one] = None
+        self._strangers.setdefault(address, {})[one] = False
         if self._open > self._most:
             self._tell(address)
             self._cut_oldest(max(self._strangers, key=lambda which: len(self._strangers[which])))
@@ -74,6 +81,19 @@ class Crowd:
             del strangers[one]
             if not strangers:
                 del self._strangers[address]
+
+    def turn(self, one: asyncio.Transport) -> float:
+        """Give it a turn, and return in how many seconds: at once, but where it is a stranger that has had one."""
+        address = self._addresses.get(one)
+        if address is None:
+            return 0.0
+        strangers = self._strangers[address]
+        if not strangers[one]:
+            strangers[one] = True
+            return 0.0
+        now = self._clock()
+        self._turn_at = max(now, self._turn_at + _TURN)
+        return self._turn_at - now
 
     def _cut_oldest(self, address: str) -> None:
         oldest = next(iter(self._strangers[address]))

@@ -211,7 +211,10 @@ async def test_what_is_being_answered_when_the_server_stops_is_answered() -> Non
 
 
 class Waiting:
-    """Answers `/` at once with what its body was, and what is under `/held` when the test says so."""
+    """Answers `/` at once with what its body was, and what is under `/held` when the test says so.
+
+    Whoever asks has shown who they are by that, but for `/unknown`.
+    """
 
     def __init__(self) -> None:
         self.begun = asyncio.Event()
@@ -220,6 +223,8 @@ class Waiting:
         self.done = 0
 
     async def __call__(self, request: Request) -> Response:
+        if request.path != "/unknown":
+            request.introduce("usr_known")
         if request.path == "/held":
             self.begun.set()
             try:
@@ -299,6 +304,29 @@ async def test_others_have_their_turn_between_requests_that_come_together() -> N
         assert [await answer(reader) for _ in range(1_002)] == [b"200 0"] * 1_002
         writer.close()
         asking.close()
+
+
+async def test_strangers_that_ask_on_and_on_have_one_turn_after_the_other_and_nobody_else_waits_for_them() -> None:
+    async with waiting() as (_, _, connect):
+        strangers = [await connect() for _ in range(2)]
+        known, asking = await connect()
+        began = asyncio.get_running_loop().time()
+        for _, writer in strangers:
+            writer.write(get("/unknown") * 51)
+        answering = [asyncio.create_task(answers_of(reader, 51)) for reader, _ in strangers]
+        for _ in range(20):
+            asking.write(get())
+            assert await answer(known) == b"200 0"
+        assert not any(one.done() for one in answering), "a hundred of theirs were answered before"
+        for one in answering:
+            await one
+        assert asyncio.get_running_loop().time() - began >= 0.09, "a millisecond each, but for the first of both"
+        for writer in (asking, *(writer for _, writer in strangers)):
+            writer.close()
+
+
+async def answers_of(reader: asyncio.StreamReader, count: int) -> None:
+    assert [await answer(reader) for _ in range(count)] == [b"200 0"] * count
 
 
 async def test_what_was_asked_before_bytes_that_are_no_request_is_answered_first() -> None:

@@ -90,3 +90,15 @@ def test_nothing_is_remembered_of_those_who_left() -> None:
         for one in entered(at, 3, f"address {number}"):
             at.leave(one)
     assert (at._open, at._addresses, at._strangers) == (0, {}, {})
+
+
+def test_a_strangers_first_turn_comes_at_once_and_the_others_of_all_strangers_one_after_the_other() -> None:
+    at, _, clock = crowd(400)
+    one, other, known = *entered(at, 1, "a"), *entered(at, 1, "b"), *entered(at, 1, "a")
+    at.introduce(known)
+    assert [at.turn(which) for which in (one, other, known, known)] == [0.0] * 4
+    assert [round(at.turn(which), 6) for which in (one, other, known, one)] == [0.0, 0.001, 0.0, 0.002]
+    clock.now += 10.0
+    assert at.turn(other) == 0.0
+    at.introduce(one)
+    assert at.turn(one) == 0.0
