@@ -12,8 +12,9 @@ import msgspec
 from msgspec import Meta
 
 from agentic_atlas.backend.engine.census import OpenLimits
-from agentic_atlas.backend.engine.engine import EngineSettings
+from agentic_atlas.backend.engine.engine import EngineSettings, TokenTerms
 from agentic_atlas.errors import ConfigurationError
+from agentic_atlas.protocol.caller.values import LONGEST
 from agentic_atlas.protocol.messages import Limits
 from agentic_atlas.protocol.refusals import refusal
 from agentic_atlas.router.settings import RouterSettings
@@ -101,6 +102,8 @@ _TASKS: Final = Meta(ge=1, le=10_000_000)
 
 OF_PARTS: Final[Mapping[str, tuple[type, Meta]]] = {
     "login_lifetime": (EngineSettings, Meta(ge=60, le=366 * 86_400)),
+    "max_token_lifetime": (TokenTerms, Meta(ge=1, le=LONGEST)),
+    "max_token_age": (TokenTerms, Meta(ge=0, le=10 * LONGEST)),
     # Silence of half a minute is where boxes on the way begin to close connections.
     "beat_every": (RouterSettings, Meta(ge=0.05, le=24)),
     "grace": (RouterSettings, Meta(ge=0.1, le=3600)),
@@ -167,6 +170,7 @@ def read(
         engine=EngineSettings(
             messages=Limits.of(_part(Limits, values).message_bytes),
             open=_part(OpenLimits, values),
+            tokens=_part(TokenTerms, values),
             **_chosen(EngineSettings, values),
         ),
     )

@@ -44,6 +44,7 @@ class AgentClaims:
         iat: issued at, seconds since 1970, like the two below.
         nbf: valid from.
         exp: valid before.
+        lineage: `jti` of the first of the tokens that this one came out of; empty: it is the first.
 
     Raises:
         TokenRefused: a value is of the wrong type or out of bounds, or the times contradict each other
@@ -58,9 +59,12 @@ class AgentClaims:
     iat: int
     nbf: int
     exp: int
+    lineage: str = ""
 
     def __post_init__(self) -> None:
         _id("jti", self.jti)
+        if self.lineage:
+            _id("lineage", self.lineage)
         _id("sub", self.agent_id)
         _id("the network in iss", self.network)
         _name(self.name)
@@ -71,6 +75,7 @@ class AgentClaims:
 
 def payload_of(claims: AgentClaims) -> dict[str, str | int]:
     """Return the claims as they are signed."""
+    lineage = {"lineage": claims.lineage} if claims.lineage else {}
     return {
         "iss": ISSUER_PREFIX + claims.network,
         "aud": AUDIENCE,
@@ -81,6 +86,7 @@ def payload_of(claims: AgentClaims) -> dict[str, str | int]:
         "exp": claims.exp,
         "scope": format_scopes(claims.scopes),
         "name": claims.name,
+        **lineage,
     }
 
 
@@ -101,6 +107,7 @@ def claims_of(payload: Mapping[str, object], network: str) -> AgentClaims:
         iat=_seconds("iat", payload.get("iat")),
         nbf=_seconds("nbf", payload.get("nbf")),
         exp=_seconds("exp", payload.get("exp")),
+        lineage=_id("lineage", payload["lineage"]) if "lineage" in payload else "",
     )
     if issuer != ISSUER_PREFIX + network:
         raise TokenRefused("the token belongs to another network", code="token_wrong_issuer")

@@ -38,6 +38,9 @@ Decide = Callable[[Task], Change | None]
 MOST_SECRETS = 1_000
 """Tokens of an agent, or keys of a user, in a list."""
 
+MOST_OF_LINEAGE = 20
+"""Tokens of a lineage that are remembered after they have expired."""
+
 MOST_INSTANCES = 100
 """Instances that are remembered of an agent; of more, those that left first are forgotten."""
 
@@ -289,13 +292,13 @@ class Agents(Protocol):
     async def instances(self, agent_id: str) -> list[Instance]:
         """Return the agent's instances, connected ones first, then by the time they left."""
 
-    async def departed(self, agent_id: str, token_id: str, instance_ids: Sequence[str]) -> list[str]:
-        """Return which of these are instances of this agent and token that are not connected."""
+    async def departed(self, agent_id: str, lineage: str, instance_ids: Sequence[str]) -> list[str]:
+        """Return which of these are instances of this agent, with tokens of this lineage, that are not connected."""
 
     async def register(self, instance: Instance, description: str, skills: Sequence[SkillRecord]) -> Instance:
         """An instance connects: store it, what its agent offers from now on, and mark its token used.
 
-        It holds the one seat of its token, so no other instance of the token is connected any more.
+        It holds the one seat of its token's lineage, so no other instance with any of these is connected any more.
         Returns it with its generation: one more than it has here, and two more than its last one that is stored, for
         the one after that may have been given to a connection that was not (`come_back`).
         """
@@ -306,6 +309,12 @@ class Agents(Protocol):
         Queues the write and returns at once, as `Tasks` does. It fails with Conflict (`instance_changed`), and nothing
         is stored, when the generation is not the next one of the instance, or the instance is not that of this agent
         and token.
+        """
+
+    async def go_on(self, instance_id: str, generation: int, token: Token) -> None:
+        """The instance's connection of this generation is one of this token from now on, which is marked used.
+
+        Nothing when a newer one is there.
         """
 
     async def declare(self, agent_id: str, skills: Sequence[SkillRecord]) -> None:
@@ -339,8 +348,24 @@ class Tokens(Protocol):
     async def of_agent(self, agent_id: str) -> list[Token]:
         """Return the agent's tokens, newest first; of more than `MOST_SECRETS` the revoked ones are left out first."""
 
+    async def of_lineage(self, lineage: str) -> list[Token]:
+        """Return the tokens of this lineage, newest first, as `of_agent` does."""
+
+    async def succeed(self, token: Token) -> bool:
+        """Store a token that comes out of others; False, and it is not, when its lineage was revoked.
+
+        Of those of the lineage that have expired, and that no known instance has, the oldest are forgotten
+        (`MOST_OF_LINEAGE`).
+        """
+
+    async def retire(self, newest: Token, at: float) -> list[Token]:
+        """Have all older tokens of its lineage end then, at the latest; return those that still live."""
+
+    async def retiring(self, now: float) -> list[Token]:
+        """Return the tokens that end from now on, before they expire, because another has taken their place."""
+
     async def revoke(self, token_id: str, now: float) -> Token | None:
-        """Mark it revoked (once: the first time stays) and return it."""
+        """Mark it and its whole lineage revoked (once: the first time stays) and return it."""
 
 
 class Users(Protocol):

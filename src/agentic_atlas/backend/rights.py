@@ -8,6 +8,7 @@ A use case needs one right, which `RIGHT_OF` says for each of them. A right need
 a role that has it.
 """
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from enum import StrEnum
 from functools import lru_cache
@@ -36,6 +37,18 @@ class AgentToken(msgspec.Struct, frozen=True):
     agent_id: str
     agent: str
     """Full name of the agent."""
+    lineage: str = ""
+    """Id of the first of the tokens that it came out of; empty: it is the first."""
+    expires_at: float = math.inf
+    retires_at: float = math.inf
+    """From then on another one has taken its place."""
+    renewable: bool = False
+    """Its agent may have another one in its place."""
+
+    @property
+    def root(self) -> str:
+        """Id of its lineage."""
+        return self.lineage or self.id
 
 
 Credential: TypeAlias = ApiKey | BrowserSession | AgentToken
@@ -178,6 +191,8 @@ RIGHT_OF: Final[Mapping[str, Right]] = {
     "instances.admit": Right.CONNECT,
     "tokens.issue": Right.WRITE_TOKENS,
     "tokens.of_agent": Right.READ_TOKENS,
+    "tokens.rotate": Right.WRITE_TOKENS,
+    "tokens.renew": Right.CONNECT,
     "tokens.revoke": Right.WRITE_TOKENS,
     "users.whoami": Right.BE_KNOWN,
     "users.create": Right.MANAGE_USERS,

@@ -24,7 +24,7 @@ from agentic_atlas.backend.usecases import tasks
 from agentic_atlas.backend.usecases.application import USE_CASES, Application
 from agentic_atlas.errors import AtlasError
 from agentic_atlas.protocol.caller.tasks import SubmitRequest, TaskInfo
-from agentic_atlas.protocol.inside.messages import Arrived, Called, Identity, InstanceRef
+from agentic_atlas.protocol.inside.messages import Arrived, Called, Identity, InstanceRef, Renew
 from agentic_atlas.protocol.messages import Call, Hello, InstanceInfo, Policy, Raw, Reply
 from agentic_atlas.protocol.versions import PROTOCOL_VERSION
 from tests.integration.api.network import Api, api
@@ -156,6 +156,13 @@ async def token_of_hers(world: World) -> dict[str, Any]:
     return {"token_id": token.id}
 
 
+async def a_renewal(world: World) -> dict[str, Any]:
+    """Return what an instance of ada's agent asks; who has another token is told that it is not for this one."""
+    token = (await token_of_hers(world))["token_id"]
+    agent = (await world.engine.store.tokens.bearer(token))[1]
+    return {"said": Renew(1, InstanceRef(agent.id, "ins_ada", 1), token)}
+
+
 async def user_change(_: World) -> dict[str, Any]:
     return {"name": "ada", "role": None, "disabled": False}
 
@@ -271,6 +278,8 @@ MATRIX: dict[str, tuple[Arrange, Answers]] = {
     "agents.delete": (agent_named, owners("agent_not_found")),
     "tokens.issue": (of_agent, owners("agent_not_found")),
     "tokens.of_agent": (of_agent, seen("agent_not_found")),
+    "tokens.rotate": (token_of_hers, owners("token_not_found")),
+    "tokens.renew": (a_renewal, Answers(UNKNOWN, SCOPE, "token_unknown", SCOPE, SCOPE, SCOPE)),
     "tokens.revoke": (token_of_hers, owners("token_not_found")),
     "users.whoami": (nothing, ANYBODYS),
     "users.create": (new_user, ADMINISTRATORS),
@@ -314,7 +323,7 @@ TASKS_WRITE = {"tasks.submit", "tasks.submit_all", "tasks.retry", "tasks.cancel"
 NARROW: dict[Scope, set[str]] = READS | {
     Scope.TASKS_WRITE: READS[Scope.TASKS_READ] | TASKS_WRITE,
     Scope.AGENTS_WRITE: READS[Scope.AGENTS_READ] | {"agents.create", "agents.update", "agents.delete"},
-    Scope.TOKENS_WRITE: READS[Scope.TOKENS_READ] | {"tokens.issue", "tokens.revoke"},
+    Scope.TOKENS_WRITE: READS[Scope.TOKENS_READ] | {"tokens.issue", "tokens.rotate", "tokens.revoke"},
     Scope.USERS_ADMIN: {"users.create", "users.find", "users.update", "keys.create_for"},
     Scope.EVERYTHING: set(MATRIX) - {"calls.call"},
 }

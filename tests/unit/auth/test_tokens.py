@@ -5,6 +5,7 @@ import hmac
 import json
 import string
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
@@ -59,13 +60,23 @@ def test_the_forger_of_these_tests_writes_tokens_that_are_accepted() -> None:
 
 
 def test_a_claim_from_a_newer_backend_is_ignored() -> None:
-    token = forged(payload={**PAYLOAD, "lineage": {"root": ["tok-0"]}})
+    token = forged(payload={**PAYLOAD, "mood": {"now": ["fine"]}})
     assert verify(token, RING.verification, network=NETWORK, now=NOW) == CLAIMS
+
+
+def test_a_token_says_which_one_it_came_out_of() -> None:
+    successor = replace(CLAIMS, jti="tok-2", lineage="tok-1")
+    assert verify(mint(RING, successor), RING.verification, network=NETWORK, now=NOW) == successor
+    for odd in ("", "tok 1", 7, None, ["tok-1"]):
+        with pytest.raises(TokenRefused) as refused:
+            verify(forged(payload={**PAYLOAD, "lineage": odd}), RING.verification, network=NETWORK, now=NOW)
+        assert refused.value.code == "token_claims_invalid"
 
 
 def test_the_largest_claims_make_a_token_within_the_limit() -> None:
     longest = AgentClaims(
         jti="j" * auth.MAX_ID,
+        lineage="l" * auth.MAX_ID,
         agent_id="a" * auth.MAX_ID,
         network="n" * auth.MAX_ID,
         name="\U0001f600" * auth.MAX_NAME,

@@ -100,6 +100,28 @@ class Token(msgspec.Struct, frozen=True):
     last_used_at: float | None = None
     scopes: tuple[str, ...] = AGENT_SCOPES
     """What it is good for, as it says itself."""
+    lineage: str = ""
+    """Id of the first of the tokens that this one came out of, by renewal or rotation; empty: it is the first."""
+    lifetime: float | None = None
+    """Seconds that those are good for which take its place; None: as long as itself."""
+    renewable_until: float | None = None
+    """No token that its agent has by renewal is good for longer; None: it can't be renewed."""
+    retires_at: float | None = None
+    """From then on it is refused, because another of its lineage has taken its place."""
+    last_instance: str = ""
+    """Id of the instance that used it last."""
+    last_host: str = ""
+    last_address: str = ""
+
+    @property
+    def root(self) -> str:
+        """Id of its lineage: of the first token of it."""
+        return self.lineage or self.id
+
+    @property
+    def ends_at(self) -> float:
+        """From when on it is refused, as far as is known."""
+        return self.expires_at if self.retires_at is None else min(self.expires_at, self.retires_at)
 
 
 class Instance(msgspec.Struct, frozen=True):
@@ -124,6 +146,15 @@ class Instance(msgspec.Struct, frozen=True):
     code_hash: str = ""
     concurrency: int = 1
     labels: dict[str, str] = {}
+    lineage: str = ""
+    """Of the token; empty: the token is the first of it."""
+    address: str = ""
+    """From where it is connected."""
+
+    @property
+    def root(self) -> str:
+        """Id of its token's lineage."""
+        return self.lineage or self.token_id
 
 
 CallKey: TypeAlias = tuple[str, str, str, str]

@@ -4,6 +4,7 @@ Agents and their skills are looked up for every task: they are kept in memory, a
 Whoever changes an agent says `forget`; the next look-up reads again.
 """
 
+import math
 from collections.abc import Callable, Sequence
 from hashlib import sha256
 from typing import TypeVar
@@ -14,7 +15,8 @@ from msgspec.structs import replace
 from agentic_atlas.auth import digest
 from agentic_atlas.backend.domain.kept import Kept
 from agentic_atlas.backend.domain.names import split_agent
-from agentic_atlas.backend.domain.records import AgentRecord, ApiKey, Instance, SkillRecord, Task, User
+from agentic_atlas.backend.domain.records import AgentRecord, ApiKey, Instance, SkillRecord, Task, Token, User
+from agentic_atlas.backend.domain.renewal import renewable
 from agentic_atlas.backend.ports import Agents, Store, Summary
 from agentic_atlas.backend.rights import (
     SEND_A_KEY,
@@ -30,7 +32,7 @@ from agentic_atlas.backend.rights import (
 from agentic_atlas.errors import AtlasError, Busy, Forbidden, NotFound, Unauthenticated, Unavailable
 from agentic_atlas.protocol.closing import CloseCode
 from agentic_atlas.protocol.codec import ProtocolError
-from agentic_atlas.protocol.inside.messages import Failure
+from agentic_atlas.protocol.inside.messages import Failure, InstanceRef
 from agentic_atlas.protocol.schemas.words import meant
 
 T = TypeVar("T")
@@ -166,6 +168,23 @@ class NotAdmitted(AtlasError):
         self.close_code = close_code
 
 
+ROTATED = "token_rotated"
+"""Code of a token in whose place another one is, after the time in which both are good."""
+
+
+def held(token: Token, agent: AgentRecord) -> AgentToken:
+    """Return a token as what somebody shows."""
+    return AgentToken(
+        token.id,
+        agent.id,
+        agent.full_name,
+        token.lineage,
+        token.expires_at,
+        math.inf if token.retires_at is None else token.retires_at,
+        renewable(token),
+    )
+
+
 def failure(error: BaseException) -> Failure:
     """Return why something was not done, as a router is told of it."""
     if isinstance(error, NotAdmitted | ProtocolError):
@@ -230,11 +249,15 @@ class Access:
         """Return as whom an instance comes that has shown this token of this agent.
 
         Raises:
-            NotAdmitted: the token is not known or was revoked, or its agent is gone or disabled.
+            NotAdmitted: the token is not known, was revoked, or another one has taken its place; or its agent is gone
+                or disabled.
         """
         who = self._bearers.get(token_id) or await self._look_at(token_id)
-        if not isinstance(who.credential, AgentToken) or who.credential.agent_id != agent_id:
+        token = who.credential
+        if not isinstance(token, AgentToken) or token.agent_id != agent_id:
             raise NotAdmitted(CloseCode.TOKEN_INVALID, "token_unknown", "this network did not issue this token")
+        if token.retires_at <= self._clock():
+            raise NotAdmitted(CloseCode.TOKEN_REVOKED, ROTATED, "another token has taken the place of this one")
         return who
 
     async def _look_at(self, token_id: str) -> Principal:
@@ -247,7 +270,7 @@ class Access:
             raise NotAdmitted(CloseCode.TOKEN_REVOKED, "token_revoked", "this token was revoked")
         if agent.disabled_at is not None or owner.disabled_at is not None:
             raise NotAdmitted(CloseCode.AGENT_DISABLED, "agent_disabled", "this agent is disabled")
-        who = Principal(owner, AgentToken(token.id, agent.id, agent.full_name), token.scopes)
+        who = Principal(owner, held(token, agent), token.scopes)
         if version == self._version:
             _remember(self._bearers, token_id, who)
         return who
@@ -255,6 +278,17 @@ class Access:
     def came(self, instance: Instance, who: Principal) -> None:
         """An instance is connected, as this principal."""
         self._connected[instance.id] = (instance.generation, who)
+
+    def renewed(self, instance: InstanceRef, token: AgentToken) -> None:
+        """The instance is connected with this token from now on; nothing when this connection is not its latest."""
+        generation, who = self._connected.get(instance.instance_id, (0, None))
+        if who is not None and generation == instance.generation:
+            self._connected[instance.instance_id] = (generation, replace(who, credential=token))
+
+    def in_use(self) -> list[AgentToken]:
+        """Return the tokens that instances are connected with now."""
+        credentials = (who.credential for _, who in self._connected.values())
+        return [one for one in credentials if isinstance(one, AgentToken)]
 
     def left(self, instance_id: str, generation: int) -> None:
         """The instance's connection of this generation ended; nothing when a newer one is there."""

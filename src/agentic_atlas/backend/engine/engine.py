@@ -16,6 +16,7 @@ from agentic_atlas.backend.engine.dispatch import Dispatcher
 from agentic_atlas.backend.engine.feed import Feed
 from agentic_atlas.backend.engine.logins import KEY_LIFETIME, Logins
 from agentic_atlas.backend.engine.monitor import Monitor
+from agentic_atlas.backend.engine.retirements import Retirements
 from agentic_atlas.backend.engine.sightings import Sightings
 from agentic_atlas.backend.engine.watchers import Watchers
 from agentic_atlas.backend.ports import Backups, Clock, FaultLog, Ids, RouterPort, Schemas, Store
@@ -26,6 +27,18 @@ from agentic_atlas.protocol.tasks import LEASED
 
 if TYPE_CHECKING:
     from agentic_atlas.auth import KeyRing
+
+
+_DAY = 86_400
+
+
+class TokenTerms(msgspec.Struct, frozen=True):
+    """What may be chosen of agents' tokens. Durations are seconds."""
+
+    max_token_lifetime: float = 366 * _DAY
+    """How long a token of an agent may be good for, at the most; 90 days or less unless its owner says otherwise."""
+    max_token_age: float = 365 * _DAY
+    """How long an agent may renew its token by itself, counted from when a person made or rotated it."""
 
 
 class EngineSettings(msgspec.Struct, frozen=True):
@@ -41,6 +54,8 @@ class EngineSettings(msgspec.Struct, frozen=True):
     """Most watchers with one API key at the same time; more are answered 429 (`too_many_watchers`)."""
     login_lifetime: float = KEY_LIFETIME
     """How long the API key of a login by code (`atlas login --code`) is good for."""
+    tokens: TokenTerms = TokenTerms()
+    """How long agents' tokens are good for."""
 
 
 @dataclass(frozen=True)
@@ -85,6 +100,8 @@ class Engine:
     backups: Backups
     watchers: Watchers
     absence: Absence
+    retirements: Retirements
+    tokens: TokenTerms
 
     @staticmethod
     def over(
@@ -118,6 +135,8 @@ class Engine:
             backups=world.backups,
             watchers=Watchers(settings.watchers_per_task, settings.watchers_per_key),
             absence=Absence(dispatcher, credit, clock),
+            retirements=Retirements(router, clock),
+            tokens=settings.tokens,
         )
 
     async def take_up(self) -> None:
@@ -126,11 +145,12 @@ class Engine:
         What is held stays held for one grace period.
         """
         self.absence.expect(await self.store.agents.depart_all(self.clock()))
+        self.retirements.expect(await self.store.tokens.retiring(self.clock()))
         open_tasks = await self.store.tasks.open()
         self.dispatcher.resume(open_tasks)
         held = [task for task in open_tasks if task.state in LEASED]
         known = [await self.store.agents.instances(agent_id) for agent_id in {task.agent_id for task in held}]
-        tokens = {instance.id: instance.token_id for instances in known for instance in instances}
+        tokens = {instance.id: instance.root for instances in known for instance in instances}
         for task in held:
             instance_id = task.instance_id or ""
             self.router.say(Adopt(task.id, task.attempt, instance_id, tokens.get(instance_id, "")))
@@ -138,7 +158,7 @@ class Engine:
     async def run(self, grace: float) -> None:
         """Do what is done by itself, until cancelled; agents are expected back for `grace` seconds."""
         async with asyncio.TaskGroup() as group:
-            for life in (self.dispatcher.deadlines, self.monitor, self.circles, self.sightings):
+            for life in (self.dispatcher.deadlines, self.monitor, self.circles, self.sightings, self.retirements):
                 group.create_task(life.run())
             await asyncio.sleep(grace)
             self.absence.nobody_came()

@@ -3,9 +3,9 @@
 from collections.abc import Mapping, Sequence
 
 import msgspec
-from sqlalchemy import Connection, bindparam, case, delete, insert, select, update
+from sqlalchemy import Connection, bindparam, case, delete, insert, or_, select, update
 
-from agentic_atlas.backend.domain.records import AgentRecord, Instance, SkillRecord
+from agentic_atlas.backend.domain.records import AgentRecord, Instance, SkillRecord, Token
 from agentic_atlas.backend.ports import MOST_INSTANCES, Write
 from agentic_atlas.backend.store.readers import Readers
 from agentic_atlas.backend.store.rows import AGENTS, INSTANCES, SKILLS
@@ -61,9 +61,9 @@ class SqlAgents:
         """See the port."""
         return await self._readers.run(lambda connection: _instances(connection, agent_id))
 
-    async def departed(self, agent_id: str, token_id: str, instance_ids: Sequence[str]) -> list[str]:
+    async def departed(self, agent_id: str, lineage: str, instance_ids: Sequence[str]) -> list[str]:
         """See the port."""
-        return await self._readers.run(lambda connection: _departed(connection, agent_id, token_id, instance_ids))
+        return await self._readers.run(lambda connection: _departed(connection, agent_id, lineage, instance_ids))
 
     async def register(self, instance: Instance, description: str, skills: Sequence[SkillRecord]) -> Instance:
         """See the port. Raises NotFound without the agent or token, Conflict when the id is another agent's."""
@@ -74,6 +74,10 @@ class SqlAgents:
     def come_back(self, instance: Instance) -> Write[None]:
         """See the port."""
         return self._writer.submit(statement(lambda connection: _come_back(connection, instance)))
+
+    async def go_on(self, instance_id: str, generation: int, token: Token) -> None:
+        """See the port."""
+        await self._writer.submit(statement(lambda connection: _go_on(connection, instance_id, generation, token)))
 
     async def declare(self, agent_id: str, skills: Sequence[SkillRecord]) -> None:
         """See the port."""
@@ -151,12 +155,12 @@ def _instances(connection: Connection, agent_id: str) -> list[Instance]:
     return [INSTANCES.value(row) for row in connection.execute(query)]
 
 
-def _departed(connection: Connection, agent_id: str, token_id: str, instance_ids: Sequence[str]) -> list[str]:
-    """Those of these ids that are instances of a token of an agent, and not connected."""
+def _departed(connection: Connection, agent_id: str, lineage: str, instance_ids: Sequence[str]) -> list[str]:
+    """Those of these ids that are instances of a lineage of tokens of an agent, and not connected."""
     query = select(instances.c.id).where(
         instances.c.id.in_(instance_ids),
         instances.c.agent_id == agent_id,
-        instances.c.token_id == token_id,
+        or_(instances.c.token_id == lineage, instances.c.lineage == lineage),
         instances.c.disconnected_at.is_not(None),
     )
     return list(connection.execute(query).scalars())
@@ -191,12 +195,21 @@ _NEXT = update(instances).where(
     instances.c.generation == bindparam("last"),
 )
 _SEEN = update(agents).where(agents.c.id == bindparam("agent")).values(last_seen_at=bindparam("at"))
-_USED = update(tokens).where(tokens.c.id == bindparam("token")).values(last_used_at=bindparam("at"))
+_USED = (
+    update(tokens)
+    .where(tokens.c.id == bindparam("token"))
+    .values(
+        last_used_at=bindparam("at"),
+        last_instance=bindparam("by"),
+        last_host=bindparam("on"),
+        last_address=bindparam("from_where"),
+    )
+)
 _OTHERS_END = (
     update(instances)
     .where(
         instances.c.agent_id == bindparam("agent"),
-        instances.c.token_id == bindparam("token"),
+        or_(instances.c.token_id == bindparam("root"), instances.c.lineage == bindparam("root")),
         instances.c.id != bindparam("this"),
         instances.c.disconnected_at.is_(None),
     )
@@ -215,9 +228,26 @@ def _come_back(connection: Connection, instance: Instance) -> None:
 
 def _take_seat(connection: Connection, instance: Instance) -> None:
     """One token, one instance: whoever holds it now, no other one is connected, though its end was never stored."""
-    connection.execute(_USED, {"token": instance.token_id, "at": instance.connected_at})
-    this = {"this": instance.id, "agent": instance.agent_id, "token": instance.token_id}
+    connection.execute(_USED, _use(instance, instance.connected_at))
+    this = {"this": instance.id, "agent": instance.agent_id, "root": instance.root}
     connection.execute(_OTHERS_END, {**this, "at": instance.connected_at})
+
+
+def _use(instance: Instance, at: float) -> dict[str, object]:
+    """Return what is kept of a token's use by an instance."""
+    by = {"by": instance.id, "on": instance.host, "from_where": instance.address}
+    return {"token": instance.token_id, "at": at, **by}
+
+
+def _go_on(connection: Connection, instance_id: str, generation: int, token: Token) -> None:
+    """Have a connection of an instance be one of this token, if it is still the latest."""
+    this = (instances.c.id == instance_id, instances.c.generation == generation)
+    row = connection.execute(select(*INSTANCES.read).where(*this)).one_or_none()
+    if row is not None:
+        instance = msgspec.structs.replace(INSTANCES.value(row), token_id=token.id, lineage=token.lineage)
+        moved = {"token_id": instance.token_id, "lineage": instance.lineage}
+        connection.execute(update(instances).where(*this).values(moved))
+        connection.execute(_USED, _use(instance, token.issued_at))
 
 
 def _declare(connection: Connection, agent_id: str, declared: Sequence[SkillRecord]) -> None:
@@ -239,7 +269,7 @@ def _connect(connection: Connection, instance: Instance) -> Instance:
         registered = msgspec.structs.replace(instance, generation=instance.generation + 1, disconnected_at=None)
         connection.execute(insert(instances).values(INSTANCES.values(registered)))
         return registered
-    if (last.agent_id, last.token_id) != (instance.agent_id, instance.token_id):
+    if (last.agent_id, last.lineage or last.token_id) != (instance.agent_id, instance.root):
         raise Conflict("this instance id belongs to the holder of another token", code="instance_exists")
     generation = max(instance.generation, last.generation + 1) + 1
     registered = msgspec.structs.replace(instance, generation=generation, disconnected_at=None)

@@ -32,6 +32,7 @@ from agentic_atlas.backend.ports import (
     EVENT_PAGE_BYTES,
     MOST_INSTANCES,
     MOST_MESSAGE,
+    MOST_OF_LINEAGE,
     MOST_SECRETS,
     Changed,
     Decide,
@@ -272,23 +273,21 @@ class MemoryAgents:
 
     async def instances(self, agent_id: str) -> list[Instance]:
         """See the port."""
-        return self._newest(agent_id)[:MOST_INSTANCES]
+        return _present_first(self._instances.values(), agent_id)[:MOST_INSTANCES]
 
-    async def departed(self, agent_id: str, token_id: str, instance_ids: Sequence[str]) -> list[str]:
+    async def departed(self, agent_id: str, lineage: str, instance_ids: Sequence[str]) -> list[str]:
         """See the port."""
         gone = (one for one in self._instances.values() if one.disconnected_at is not None)
-        return [
-            one.id for one in gone if (one.agent_id, one.token_id) == (agent_id, token_id) and one.id in instance_ids
-        ]
+        return [one.id for one in gone if (one.agent_id, one.root) == (agent_id, lineage) and one.id in instance_ids]
 
     async def register(self, instance: Instance, description: str, skills: Sequence[SkillRecord]) -> Instance:
         """See the port. Raises NotFound without the agent or token, Conflict when the id is another agent's."""
         now, last = instance.connected_at, self._instances.get(instance.id)
         if instance.agent_id not in self._agents:
             raise NotFound("the agent does not exist any more", code="agent_not_found")
-        if last is not None and (last.agent_id, last.token_id) != (instance.agent_id, instance.token_id):
+        if last is not None and (last.agent_id, last.root) != (instance.agent_id, instance.root):
             raise Conflict("this instance id belongs to the holder of another token", code="instance_exists")
-        self.tokens.used(instance.token_id, now)
+        self.tokens.used(instance, now)
         self._agents[instance.agent_id] = replace(
             self._agents[instance.agent_id], description=description, last_seen_at=now
         )
@@ -296,7 +295,7 @@ class MemoryAgents:
         generation = instance.generation if last is None else max(instance.generation, last.generation + 1)
         registered = replace(instance, generation=generation + 1, disconnected_at=None)
         self._seat(registered)
-        for surplus in self._newest(instance.agent_id)[MOST_INSTANCES:]:
+        for surplus in _present_first(self._instances.values(), instance.agent_id)[MOST_INSTANCES:]:
             del self._instances[surplus.id]
         return registered
 
@@ -309,18 +308,25 @@ class MemoryAgents:
             if last is None or (last.agent_id, last.token_id, last.generation) != before:
                 raise Conflict("what is stored of the instance is not what was known of it", code="instance_changed")
             agent = self._agents[instance.agent_id]
-            self.tokens.used(instance.token_id, instance.connected_at)
+            self.tokens.used(instance, instance.connected_at)
             self._agents[instance.agent_id] = replace(agent, last_seen_at=instance.connected_at)
             self._seat(instance)
 
         return _carried_out(_settle_soon, work)
 
     def _seat(self, instance: Instance) -> None:
-        """Store an instance that has the one seat of its token."""
+        """Store an instance that has the one seat of its token's lineage."""
         for other in list(self._instances.values()):
-            if other.token_id == instance.token_id and other.disconnected_at is None:
+            if other.root == instance.root and other.disconnected_at is None:
                 self._instances[other.id] = replace(other, disconnected_at=instance.connected_at)
         self._instances[instance.id] = instance
+
+    async def go_on(self, instance_id: str, generation: int, token: Token) -> None:
+        """See the port."""
+        instance = self._instances.get(instance_id)
+        if instance is not None and instance.generation == generation:
+            self._instances[instance_id] = replace(instance, token_id=token.id, lineage=token.lineage)
+            self.tokens.used(self._instances[instance_id], token.issued_at)
 
     async def declare(self, agent_id: str, skills: Sequence[SkillRecord]) -> None:
         """See the port."""
@@ -357,13 +363,14 @@ class MemoryAgents:
         agent = self._agents.get(agent_id)
         return None if agent is None else agent.owner_id
 
-    def _newest(self, agent_id: str) -> list[Instance]:
-        """All instances of the agent: the connected ones, then the last to leave."""
-        never = float("inf")
-        return sorted(
-            (one for one in self._instances.values() if one.agent_id == agent_id),
-            key=lambda one: (-(one.disconnected_at or never), -one.connected_at, one.id),
-        )
+
+def _present_first(instances: Iterable[Instance], agent_id: str) -> list[Instance]:
+    """All instances of the agent: the connected ones, then the last to leave."""
+    never = float("inf")
+    return sorted(
+        (one for one in instances if one.agent_id == agent_id),
+        key=lambda one: (-(one.disconnected_at or never), -one.connected_at, one.id),
+    )
 
 
 class MemoryTokens:
@@ -396,15 +403,54 @@ class MemoryTokens:
         theirs = (token for token in self._tokens.values() if token.agent_id == agent_id)
         return _newest(theirs, lambda token: (token.issued_at, token.id))
 
+    async def of_lineage(self, lineage: str) -> list[Token]:
+        """See the port."""
+        return _newest(self._in(lineage), lambda token: (token.issued_at, token.id))
+
+    async def succeed(self, token: Token) -> bool:
+        """See the port."""
+        if any(one.revoked_at is not None for one in self._in(token.root)):
+            return False
+        over = [one.id for one in self._in(token.root) if one.lineage and one.expires_at <= token.issued_at]
+        held = {one.token_id for one in await self._agents.instances(token.agent_id)}
+        for token_id in set(over[:-MOST_OF_LINEAGE]) - held:
+            del self._tokens[token_id]
+        await self.add(token)
+        return True
+
+    async def retire(self, newest: Token, at: float) -> list[Token]:
+        """See the port."""
+        older = (one for one in self._in(newest.root) if one.id < newest.id and one.revoked_at is None)
+        living = [one for one in older if one.ends_at > newest.issued_at]
+        retired = [replace(one, retires_at=min(at, one.retires_at or at)) for one in living]
+        self._tokens |= {one.id: one for one in retired}
+        return retired
+
+    async def retiring(self, now: float) -> list[Token]:
+        """See the port."""
+        return [one for one in self._tokens.values() if one.revoked_at is None and now < one.ends_at < one.expires_at]
+
     async def revoke(self, token_id: str, now: float) -> Token | None:
         """See the port."""
-        return _revoked(self._tokens, self._tokens.get(token_id), now)
+        token = self._tokens.get(token_id)
+        for one in self._in(token.root) if token is not None else ():
+            _revoked(self._tokens, one, now)
+        return self._tokens.get(token_id)
 
-    def used(self, token_id: str, now: float) -> None:
-        """Note when a token was used; raises NotFound without it."""
-        if token_id not in self._tokens:
+    def used(self, instance: Instance, now: float) -> None:
+        """Note who used a token; raises NotFound without it."""
+        if instance.token_id not in self._tokens:
             raise _no_parent()
-        self._tokens[token_id] = replace(self._tokens[token_id], last_used_at=now)
+        self._tokens[instance.token_id] = replace(
+            self._tokens[instance.token_id],
+            last_used_at=now,
+            last_instance=instance.id,
+            last_host=instance.host,
+            last_address=instance.address,
+        )
+
+    def _in(self, lineage: str) -> list[Token]:
+        return sorted((one for one in self._tokens.values() if one.root == lineage), key=lambda one: one.id)
 
     def forget(self, agent_id: str) -> None:
         """The agent was deleted."""

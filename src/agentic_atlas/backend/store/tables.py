@@ -18,11 +18,14 @@ from sqlalchemy import (
     Text,
     and_,
     literal_column,
+    text,
 )
 
 from agentic_atlas.protocol.tasks import LEASED, TaskState
 
 metadata = MetaData()
+
+_EMPTY = text("''")
 
 # States stand in the text of a statement, never among its parameters: only so can a database see that a query asks
 # for no more than a partial index holds.
@@ -105,7 +108,15 @@ tokens = Table(
     Column("revoked_at", Double),
     Column("last_used_at", Double),
     Column("scopes", Text, nullable=False, server_default="agent:connect agent:call"),
+    Column("lineage", Text, nullable=False, server_default=_EMPTY),
+    Column("lifetime", Double),
+    Column("renewable_until", Double),
+    Column("retires_at", Double),
+    Column("last_instance", Text, nullable=False, server_default=_EMPTY),
+    Column("last_host", Text, nullable=False, server_default=_EMPTY),
+    Column("last_address", Text, nullable=False, server_default=_EMPTY),
     Index("tokens_of_agent", "agent_id"),
+    Index("tokens_of_lineage", "lineage"),
 )
 
 instances = Table(
@@ -126,6 +137,8 @@ instances = Table(
     Column("code_hash", Text, nullable=False),
     Column("concurrency", Integer, nullable=False),
     Column("labels", LargeBinary, nullable=False),
+    Column("lineage", Text, nullable=False, server_default=_EMPTY),
+    Column("address", Text, nullable=False, server_default=_EMPTY),
     Index("instances_of_agent", "agent_id"),
     Index("instances_of_token", "token_id"),
 )

@@ -1,12 +1,12 @@
 """Issued agent tokens behind the port."""
 
-from sqlalchemy import Connection, bindparam, insert, select, update
+from sqlalchemy import ColumnElement, Connection, bindparam, delete, exists, insert, or_, select, update
 
 from agentic_atlas.backend.domain.records import AgentRecord, Token, User
-from agentic_atlas.backend.ports import MOST_SECRETS
+from agentic_atlas.backend.ports import MOST_OF_LINEAGE, MOST_SECRETS
 from agentic_atlas.backend.store.readers import Readers
 from agentic_atlas.backend.store.rows import AGENTS, TOKENS, USERS
-from agentic_atlas.backend.store.tables import agents, tokens, users
+from agentic_atlas.backend.store.tables import agents, instances, tokens, users
 from agentic_atlas.backend.store.writer import Writer, statement
 
 
@@ -31,7 +31,23 @@ class SqlTokens:
 
     async def of_agent(self, agent_id: str) -> list[Token]:
         """See the port."""
-        return await self._readers.run(lambda connection: _of_agent(connection, agent_id))
+        return await self._readers.run(lambda connection: _newest(connection, tokens.c.agent_id == agent_id))
+
+    async def of_lineage(self, lineage: str) -> list[Token]:
+        """See the port."""
+        return await self._readers.run(lambda connection: _newest(connection, _in(lineage)))
+
+    async def succeed(self, token: Token) -> bool:
+        """See the port."""
+        return await self._writer.submit(statement(lambda connection: _succeed(connection, token)))
+
+    async def retire(self, newest: Token, at: float) -> list[Token]:
+        """See the port."""
+        return await self._writer.submit(statement(lambda connection: _retire(connection, newest, at)))
+
+    async def retiring(self, now: float) -> list[Token]:
+        """See the port."""
+        return await self._readers.run(lambda connection: _retiring(connection, now))
 
     async def revoke(self, token_id: str, now: float) -> Token | None:
         """See the port."""
@@ -64,18 +80,51 @@ def _bearer(connection: Connection, token_id: str) -> tuple[Token, AgentRecord, 
     return (TOKENS.value(row), AGENTS.value(row[agent:]), USERS.value(row[owner:])) if row else None
 
 
-def _of_agent(connection: Connection, agent_id: str) -> list[Token]:
-    """Tokens of an agent, newest first; where there are too many, those that may still be revoked are among them."""
+def _newest(connection: Connection, which: ColumnElement[bool]) -> list[Token]:
+    """Tokens, newest first; where there are too many, those that may still be revoked are among them."""
     newest = (tokens.c.issued_at.desc(), tokens.c.id.desc())
-    query = (
-        select(*TOKENS.read).where(tokens.c.agent_id == agent_id).order_by(tokens.c.revoked_at.is_not(None), *newest)
-    )
+    query = select(*TOKENS.read).where(which).order_by(tokens.c.revoked_at.is_not(None), *newest)
     found = [TOKENS.value(row) for row in connection.execute(query.limit(MOST_SECRETS))]
     return sorted(found, key=lambda token: (token.issued_at, token.id), reverse=True)
 
 
+def _in(lineage: str) -> ColumnElement[bool]:
+    return or_(tokens.c.id == lineage, tokens.c.lineage == lineage)
+
+
+def _succeed(connection: Connection, token: Token) -> bool:
+    """Add a token to a lineage that was not revoked; what is long over is forgotten for it."""
+    revoked = select(tokens.c.id).where(_in(token.root), tokens.c.revoked_at.is_not(None)).limit(1)
+    if connection.execute(revoked).one_or_none() is not None:
+        return False
+    over = (tokens.c.lineage == token.root, tokens.c.expires_at <= token.issued_at)
+    unused = ~exists().where(instances.c.token_id == tokens.c.id)
+    newest = select(tokens.c.id).where(*over).order_by(tokens.c.id.desc()).limit(MOST_OF_LINEAGE)
+    connection.execute(delete(tokens).where(*over, unused, tokens.c.id.not_in(newest.scalar_subquery())))
+    _add(connection, token)
+    return True
+
+
+def _retire(connection: Connection, newest: Token, at: float) -> list[Token]:
+    """Have the older tokens of a lineage end; return those that had not."""
+    older = (_in(newest.root), tokens.c.id < newest.id, tokens.c.revoked_at.is_(None))
+    living = (*older, tokens.c.expires_at > newest.issued_at)
+    later = or_(tokens.c.retires_at.is_(None), tokens.c.retires_at > at)
+    connection.execute(update(tokens).where(*living, later).values(retires_at=at))
+    found = connection.execute(select(*TOKENS.read).where(*living, tokens.c.retires_at >= newest.issued_at))
+    return [TOKENS.value(row) for row in found]
+
+
+def _retiring(connection: Connection, now: float) -> list[Token]:
+    """Tokens that end before they expire, and have not yet."""
+    soon = (tokens.c.retires_at > now, tokens.c.retires_at < tokens.c.expires_at, tokens.c.revoked_at.is_(None))
+    return [TOKENS.value(row) for row in connection.execute(select(*TOKENS.read).where(*soon).order_by(tokens.c.id))]
+
+
 def _revoke(connection: Connection, token_id: str, now: float) -> Token | None:
-    """Mark a token revoked, unless it is, and return it."""
-    valid = (tokens.c.id == token_id, tokens.c.revoked_at.is_(None))
-    connection.execute(update(tokens).where(*valid).values(revoked_at=now))
+    """Mark a lineage revoked, as far as it is not, and return the token that was named."""
+    token = _get(connection, token_id)
+    if token is not None:
+        valid = (_in(token.root), tokens.c.revoked_at.is_(None))
+        connection.execute(update(tokens).where(*valid).values(revoked_at=now))
     return _get(connection, token_id)

@@ -1,7 +1,7 @@
 """Instances of agents: let in with what they declare, and what they and their predecessors hold is settled.
 
-The newcomer says which processes of its token have ended for certain, and which results they left. Whose attempts those
-are is for the store to say: a process of another token is none of the newcomer's business.
+The newcomer says which processes of its token, or of one that it came out of, have ended for certain, and which results
+they left. Whose attempts those are is for the store to say: a process of any other token is none of its business.
 """
 
 from collections.abc import Sequence
@@ -62,13 +62,14 @@ async def admit(who: Principal, engine: Engine, said: Arrived) -> Admit:
             code_hash=info.code_hash,
             concurrency=hello.concurrency,
             labels=hello.labels,
+            lineage=token.lineage,
         ),
         hello.description,
         skills,
     )
     engine.access.came(instance, who)
     try:
-        return await _settle(engine, said, _ref(instance), agent=name, owner=who.user.name)
+        return await _settle(engine, said, instance, agent=name, owner=who.user.name)
     except BaseException:
         # Nobody will say that it has left who was never told that it is there.
         engine.access.left(instance.id, instance.generation)
@@ -170,10 +171,10 @@ def _schemas(skill: SkillSpec) -> list[tuple[str, bytes]]:
     ]
 
 
-async def _settle(engine: Engine, said: Arrived, instance: InstanceRef, *, agent: str, owner: str) -> Admit:
+async def _settle(engine: Engine, said: Arrived, arrived: Instance, *, agent: str, owner: str) -> Admit:
     """Compare what the instance says it holds with what the store says it holds."""
-    hello = said.hello
-    lost_at_once = list(await _succeed(engine, instance, said.identity.token_id, hello.predecessors))
+    hello, instance = said.hello, _ref(arrived)
+    lost_at_once = list(await _succeed(engine, instance, arrived.root, hello.predecessors))
     held = {task.id: task for task in await _held(engine, instance)}
     left = (result for predecessor in hello.predecessors for result in predecessor.results)
     verdicts = [_verdict(held, announced) for announced in (*hello.running, *hello.results, *left)]
@@ -215,7 +216,7 @@ def _verdict(held: dict[str, Task], announced: RunningAttempt) -> Verdict:
 
 
 async def _succeed(
-    engine: Engine, heir: InstanceRef, token_id: str, predecessors: Sequence[Predecessor]
+    engine: Engine, heir: InstanceRef, lineage: str, predecessors: Sequence[Predecessor]
 ) -> tuple[RunningAttempt, ...]:
     """Hand the attempts whose results are here to the heir, and lose the others at once; return the lost ones.
 
@@ -223,7 +224,7 @@ async def _succeed(
     """
     results = {(one.task, one.attempt) for predecessor in predecessors for one in predecessor.results}
     named = {predecessor.instance for predecessor in predecessors} - {heir.instance_id}
-    ended = await engine.store.agents.departed(heir.agent_id, token_id, sorted(named)) if named else []
+    ended = await engine.store.agents.departed(heir.agent_id, lineage, sorted(named)) if named else []
     left = await engine.store.tasks.held_by(*ended) if ended else []
     now = engine.clock()
     changes = {

@@ -1,50 +1,64 @@
-"""Tokens of agents: issued once, listed without their secret, revoked."""
+"""Tokens of agents: issued once, listed without their secret, renewed by agents, rotated and revoked by people."""
 
-from agentic_atlas.auth import AGENT_SCOPES, AgentClaims, mint
+from collections.abc import Sequence
+
+from msgspec.structs import replace
+
+from agentic_atlas.auth import AGENT_SCOPES, AgentClaims, Scope, mint, parse_scopes
 from agentic_atlas.backend.domain.names import check_label
 from agentic_atlas.backend.domain.records import AgentRecord, Token
-from agentic_atlas.backend.engine.api_keys import MAX_LIFETIME
+from agentic_atlas.backend.domain.renewal import lifetime as lifetime_of
+from agentic_atlas.backend.domain.renewal import renewable, renewed_until
+from agentic_atlas.backend.engine.access import held
 from agentic_atlas.backend.engine.engine import Engine
-from agentic_atlas.backend.rights import Principal
+from agentic_atlas.backend.rights import AgentToken, Principal
 from agentic_atlas.backend.usecases.application import use_case
 from agentic_atlas.backend.usecases.shown import new_token
-from agentic_atlas.errors import InvalidInput, NotFound
+from agentic_atlas.errors import Conflict, Forbidden, InvalidInput, NotFound
 from agentic_atlas.protocol.caller.agents import NewToken
-from agentic_atlas.protocol.inside.messages import Revoke
+from agentic_atlas.protocol.inside.messages import Renew, Renewed, Revoke
 
 _DAY = 86_400
 DEFAULT_LIFETIME = 90 * _DAY
-"""Seconds that an agent's token is good for unless its owner says otherwise."""
+"""Seconds that an agent's token is good for unless its owner says otherwise, or the network allows less."""
+OVERLAP = _DAY
+"""Seconds for which a token is good after another one was made in its place, unless its owner says otherwise."""
 
 
 @use_case
 async def issue(
-    who: Principal, engine: Engine, agent_name: str, *, name: str = "", lifetime: float | None = None
+    who: Principal,
+    engine: Engine,
+    agent_name: str,
+    *,
+    name: str = "",
+    lifetime: float | None = None,
+    scopes: Sequence[str] | None = None,
+    renews: bool = True,
 ) -> NewToken:
-    """Make a token for one instance of an agent; `lifetime` in seconds. Raises NotFound or InvalidInput."""
+    """Make a token for one instance of an agent; `lifetime` in seconds.
+
+    `renews` says whether its agent may have the next one by itself.
+
+    Raises:
+        NotFound: there is no such agent.
+        InvalidInput: it is to live for too long, a scope is none, or it is called what no token may be.
+    """
     agent = await engine.access.agent(who.user, agent_name)
-    seconds = DEFAULT_LIFETIME if lifetime is None else lifetime
-    if not 1 <= seconds <= MAX_LIFETIME:
-        raise InvalidInput(f"a token lives from 1 second to {MAX_LIFETIME // _DAY} days")
+    most = engine.tokens.max_token_lifetime
+    seconds = _bounded(min(DEFAULT_LIFETIME, most) if lifetime is None else lifetime, most)
     now = int(engine.clock())
     token = Token(
         id=engine.ids("tok"),
         agent_id=agent.id,
         name=check_label(name, "a token's name"),
         issued_at=now,
-        expires_at=now + int(seconds),
+        expires_at=now + seconds,
+        scopes=_scopes(scopes),
+        lifetime=seconds,
+        renewable_until=now + engine.tokens.max_token_age if renews else None,
     )
-    claims = AgentClaims(
-        jti=token.id,
-        agent_id=agent.id,
-        network=engine.network,
-        name=agent.full_name,
-        scopes=AGENT_SCOPES,
-        iat=now,
-        nbf=now,
-        exp=int(token.expires_at),
-    )
-    secret = mint(engine.keys, claims)
+    secret = _signed(engine, token, agent)
     await engine.store.tokens.add(token)
     return new_token(token, agent, now, secret)
 
@@ -57,15 +71,126 @@ async def of_agent(who: Principal, engine: Engine, agent_name: str) -> tuple[Age
 
 
 @use_case
+async def rotate(
+    who: Principal, engine: Engine, token_id: str, *, overlap: float = OVERLAP, lifetime: float | None = None
+) -> NewToken:
+    """Make a token in place of this one, which is good for `overlap` seconds more, as are all others of its lineage.
+
+    It says what that one said, and is good for as long as that one was made for, or for `lifetime` seconds.
+
+    Raises:
+        NotFound: there is no such token (`token_not_found`).
+        InvalidInput: it is to live for too long.
+        Conflict: it was revoked (`token_revoked`).
+    """
+    agent, token = await _of_theirs(who, engine, token_id)
+    most = engine.tokens.max_token_lifetime
+    seconds = _bounded(min(lifetime_of(token), most) if lifetime is None else lifetime, most)
+    now = int(engine.clock())
+    age = None if token.renewable_until is None else now + engine.tokens.max_token_age
+    successor = _after(engine, token, now, now + seconds, lifetime=seconds, renewable_until=age)
+    secret = _signed(engine, successor, agent)
+    if not await engine.store.tokens.succeed(successor):
+        raise Conflict("this token was revoked: make a new one with `atlas tokens create`", code="token_revoked")
+    retired = await engine.store.tokens.retire(successor, now + overlap)
+    engine.access.forget()
+    engine.retirements.expect(retired)
+    return new_token(successor, agent, now, secret)
+
+
+@use_case
+async def renew(who: Principal, engine: Engine, said: Renew) -> Renewed:
+    """Make a token in place of the one that an agent is connected with, whose connection is the new one's from now on.
+
+    The old one is good until it expires: what its agent has of the new one may not outlive the process.
+
+    Raises:
+        Forbidden, Busy: see `renewal.renewed_until`; or the connection is not with this token (`token_unknown`).
+    """
+    shown = who.credential
+    token = await engine.store.tokens.get(said.token_id)
+    agent = await engine.store.agents.get(said.instance.agent_id)
+    if not isinstance(shown, AgentToken) or token is None or agent is None or shown.id != token.id:
+        raise Forbidden("this connection has another token", code="token_unknown")
+    now = int(engine.clock())
+    ends = renewed_until(token, await engine.store.tokens.of_lineage(token.root), now)
+    successor = _after(engine, token, now, ends, lifetime=lifetime_of(token))
+    secret = _signed(engine, successor, agent)
+    if not await engine.store.tokens.succeed(successor):
+        raise Forbidden("this token was revoked", code="token_revoked")
+    await engine.store.agents.go_on(said.instance.instance_id, said.instance.generation, successor)
+    engine.credit.instances.stored(said.instance, successor.id)
+    engine.access.renewed(said.instance, held(successor, agent))
+    return Renewed(said.number, secret, successor.id, successor.expires_at, renewable(successor))
+
+
+@use_case
 async def revoke(who: Principal, engine: Engine, token_id: str) -> tuple[AgentRecord, Token]:
-    """Make a token worthless, and close the connection made with it; raises NotFound (`token_not_found`)."""
+    """Make a token and its whole lineage worthless, and close the connections made with them.
+
+    Raises NotFound (`token_not_found`).
+    """
+    agent, token = await _of_theirs(who, engine, token_id)
+    revoked = await engine.store.tokens.revoke(token_id, engine.clock())
+    lineage = await engine.store.tokens.of_lineage(token.root)
+    engine.access.forget()
+    engine.router.say(Revoke(tuple(one.id for one in lineage), "token_revoked"))
+    return agent, revoked or token
+
+
+async def _of_theirs(who: Principal, engine: Engine, token_id: str) -> tuple[AgentRecord, Token]:
     token = await engine.store.tokens.get(token_id)
     # Looked for without a token too: what is somebody else's takes as long as what is not there.
     agent = await engine.store.agents.get(token.agent_id if token else "")
     if token is None or agent is None or not who.visible.agent(agent):
         raise NotFound(f"there is no token {token_id[:64]!r}", code="token_not_found")
-    revoked = await engine.store.tokens.revoke(token_id, engine.clock())
-    assert revoked is not None
-    engine.access.forget()
-    engine.router.say(Revoke((token_id,), "token_revoked"))
-    return agent, revoked
+    return agent, token
+
+
+def _bounded(seconds: float, most: float) -> int:
+    if not 1 <= seconds <= most:
+        raise InvalidInput(f"a token lives from 1 second to {_words(most)} on this network")
+    return int(seconds)
+
+
+def _words(seconds: float) -> str:
+    return f"{seconds / _DAY:g} days" if seconds >= _DAY else f"{seconds:g} seconds"
+
+
+def _scopes(asked: Sequence[str] | None) -> tuple[str, ...]:
+    if asked is None:
+        return AGENT_SCOPES
+    # What it is for is always among them.
+    return parse_scopes(" ".join((Scope.AGENT_CONNECT, *asked)), AGENT_SCOPES)
+
+
+def _after(engine: Engine, token: Token, now: int, ends: float, **terms: float | None) -> Token:
+    """Return the next token of a lineage, which has been used by nobody."""
+    return replace(
+        token,
+        id=engine.ids("tok"),
+        issued_at=now,
+        expires_at=int(ends),
+        lineage=token.root,
+        retires_at=None,
+        last_used_at=None,
+        last_instance="",
+        last_host="",
+        last_address="",
+        **terms,
+    )
+
+
+def _signed(engine: Engine, token: Token, agent: AgentRecord) -> str:
+    claims = AgentClaims(
+        jti=token.id,
+        agent_id=agent.id,
+        network=engine.network,
+        name=agent.full_name,
+        scopes=parse_scopes(" ".join(token.scopes), AGENT_SCOPES),
+        iat=int(token.issued_at),
+        nbf=int(token.issued_at),
+        exp=int(token.expires_at),
+        lineage=token.lineage,
+    )
+    return mint(engine.keys, claims)

@@ -161,6 +161,15 @@ class Called(msgspec.Struct, frozen=True, tag_field="type"):
     call: Call
 
 
+class Renew(msgspec.Struct, frozen=True, tag_field="type"):
+    """An agent asks for a token in place of its connection's. Answered by `Renewed`."""
+
+    number: int
+    instance: InstanceRef
+    token_id: str
+    """The connection's."""
+
+
 class Unleased(msgspec.Struct, frozen=True, tag_field="type"):
     """These of the attempts in an `Audit` have no lease, and no loss of theirs is being stored. Answers `Audit`."""
 
@@ -198,6 +207,23 @@ class TurnAway(msgspec.Struct, frozen=True, tag_field="type"):
 
     to: int
     failure: Failure
+
+
+class Renewed(msgspec.Struct, frozen=True, tag_field="type", omit_defaults=True):
+    """The token in place of the connection's, or why there is none. Answers `Renew`."""
+
+    to: int
+    token: str = ""
+    token_id: str = ""
+    expires_at: float = 0.0
+    renewable: bool = False
+    """It may be renewed in its turn."""
+    failure: Failure | None = None
+    """There is none; without `retry_after` there never will be. The connection goes on."""
+
+    def __repr__(self) -> str:
+        """Return it without the token."""
+        return f"Renewed(to={self.to!r}, token_id={self.token_id!r}, failure={self.failure!r})"
 
 
 class Dismiss(msgspec.Struct, frozen=True, tag_field="type"):

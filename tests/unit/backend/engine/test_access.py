@@ -15,7 +15,7 @@ ADA = User("usr_ada", "ada", Role.MEMBER, 0.0)
 BOB = User("usr_bob", "bob", Role.MEMBER, 0.0)
 KEY = ApiKey("key_1", ADA.id, "laptop", digest("atlas_secret"), 0.0, scopes=("tasks:read",))
 AGENT = AgentRecord("agt_1", ADA.id, "ada", "hello", 0.0)
-TOKEN = Principal(ADA, AgentToken("tok_1", AGENT.id, AGENT.full_name), ("agent:connect",))
+TOKEN = Principal(ADA, AgentToken("tok_1", AGENT.id, AGENT.full_name, expires_at=200.0), ("agent:connect",))
 
 
 async def furnished() -> tuple[MemoryStore, Access]:

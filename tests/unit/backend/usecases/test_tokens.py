@@ -7,11 +7,17 @@ import math
 import pytest
 
 from agentic_atlas.auth import AGENT_SCOPES, verify
-from agentic_atlas.backend.domain.records import Role
+from agentic_atlas.backend.domain.records import AgentRecord, Role
 from agentic_atlas.backend.engine.access import NotAdmitted
-from agentic_atlas.backend.usecases import tokens
-from agentic_atlas.errors import InvalidInput, NotFound
-from agentic_atlas.protocol.inside.messages import Revoke
+from agentic_atlas.backend.engine.engine import EngineSettings, TokenTerms
+from agentic_atlas.backend.rights import Principal
+from agentic_atlas.backend.usecases import instances, tokens
+from agentic_atlas.errors import Conflict, Forbidden, InvalidInput, NotFound
+from agentic_atlas.protocol.caller.agents import NewToken
+from agentic_atlas.protocol.closing import CloseCode
+from agentic_atlas.protocol.inside.messages import Arrived, Identity, InstanceRef, Renew, Revoke
+from agentic_atlas.protocol.messages import Hello, InstanceInfo
+from agentic_atlas.protocol.versions import PROTOCOL_VERSION
 from tests.unit.backend.network import NOW, Network
 
 
@@ -89,3 +95,148 @@ async def test_a_token_of_anothers_agent_does_not_exist_but_for_an_administrator
             await ask
     assert network.router.told == []
     await tokens.revoke(root, network.application, made.id)
+
+
+async def furnished(**terms: float) -> tuple[Network, Principal, AgentRecord, NewToken]:
+    """Return a network with an agent that has a token, good for 100 seconds."""
+    network = Network(EngineSettings(tokens=TokenTerms(**terms)))
+    ada = await network.user()
+    agent = await network.agent(ada)
+    return network, ada, agent, await tokens.issue(ada, network.application, "hello", name="box", lifetime=100)
+
+
+async def connected(network: Network, agent: AgentRecord, token_id: str) -> tuple[InstanceRef, Principal]:
+    """Have an instance connect; return it, with whom it is let in as."""
+    who = await network.engine.access.bearer(token_id, agent.id)
+    hello = Hello(PROTOCOL_VERSION, InstanceInfo("ins_1"), [])
+    admitted = await instances.admit(who, network.application, Arrived(1, Identity(token_id, agent.id, 4e9), hello))
+    return admitted.instance, who
+
+
+async def test_the_administrator_says_how_long_a_token_may_live() -> None:
+    network, ada, _, _ = await furnished(max_token_lifetime=3_600.0)
+    with pytest.raises(InvalidInput, match="3600 seconds"):
+        await tokens.issue(ada, network.application, "hello", lifetime=3_601)
+    made = await tokens.issue(ada, network.application, "hello")
+    assert made.expires_at.timestamp() == NOW + 3_600
+
+
+async def test_a_token_is_good_for_what_it_was_made_for_and_always_to_connect() -> None:
+    network, ada, _, _ = await furnished()
+    made = await tokens.issue(ada, network.application, "hello", scopes=[])
+    assert verify(made.token, network.engine.keys.verification, now=NOW, network="net_1").scopes == ("agent:connect",)
+    for words in (["tasks:read"], ["*"], ["agent:fly"]):
+        with pytest.raises(InvalidInput) as refused:
+            await tokens.issue(ada, network.application, "hello", scopes=words)
+        assert refused.value.code == "unknown_scope"
+
+
+async def test_an_agent_has_the_next_token_in_place_of_its_own_and_goes_on_with_it() -> None:
+    network, _, agent, made = await furnished()
+    instance, who = await connected(network, agent, made.id)
+    network.clock.now += 60
+    renewed = await tokens.renew(who, network.application, Renew(7, instance, made.id))
+    assert (renewed.to, renewed.failure, renewed.renewable) == (7, None, True)
+    assert renewed.token not in repr(renewed)
+    claims = verify(renewed.token, network.engine.keys.verification, now=network.clock.now, network="net_1")
+    assert (claims.jti, claims.lineage, claims.exp) == (renewed.token_id, made.id, NOW + 160)
+    assert [one.id for one in network.engine.access.in_use()] == [renewed.token_id]
+    (now,) = await network.store.agents.instances(agent.id)
+    assert (now.token_id, now.generation, now.disconnected_at) == (renewed.token_id, instance.generation, None)
+    assert (await network.engine.access.bearer(made.id, agent.id)).user == who.user, "the old one is as good as it was"
+    again = await network.engine.access.connected("ins_1")
+    network.clock.now += 90
+    last = await tokens.renew(again, network.application, Renew(8, instance, renewed.token_id))
+    assert last.expires_at == NOW + 250
+
+
+@pytest.mark.parametrize(
+    ("renews", "age", "code"), [(False, 1e6, "token_not_renewable"), (True, 90.0, "token_lineage_over")]
+)
+async def test_what_may_not_be_renewed_is_not(renews: bool, age: float, code: str) -> None:
+    network, ada, agent, _ = await furnished(max_token_age=age)
+    made = await tokens.issue(ada, network.application, "hello", lifetime=100, renews=renews)
+    instance, who = await connected(network, agent, made.id)
+    with pytest.raises(Forbidden) as refused:
+        await tokens.renew(who, network.application, Renew(1, instance, made.id))
+    assert refused.value.code == code
+    assert len((await tokens.of_agent(ada, network.application, "hello"))[1]) == 2
+
+
+async def test_nobody_renews_a_token_that_was_revoked_meanwhile_or_that_is_anothers() -> None:
+    network, ada, agent, made = await furnished()
+    instance, who = await connected(network, agent, made.id)
+    other = await tokens.issue(ada, network.application, "hello")
+    with pytest.raises(Forbidden) as refused:
+        await tokens.renew(who, network.application, Renew(1, instance, other.id))
+    assert refused.value.code == "token_unknown"
+    await tokens.revoke(ada, network.application, made.id)
+    with pytest.raises(Forbidden) as refused:
+        await tokens.renew(who, network.application, Renew(1, instance, made.id))
+    assert refused.value.code == "token_revoked"
+
+
+async def test_revoking_any_of_a_lineage_ends_all_of_it_and_nothing_else() -> None:
+    network, ada, agent, made = await furnished()
+    other = await tokens.issue(ada, network.application, "hello")
+    instance, who = await connected(network, agent, made.id)
+    renewed = await tokens.renew(who, network.application, Renew(1, instance, made.id))
+    await tokens.revoke(ada, network.application, made.id)
+    (told,) = network.router.all(Revoke)
+    assert (set(told.token_ids), told.reason) == ({made.id, renewed.token_id}, "token_revoked")
+    for token_id in told.token_ids:
+        with pytest.raises(NotAdmitted) as refused:
+            await network.engine.access.bearer(token_id, agent.id)
+        assert refused.value.close_code == CloseCode.TOKEN_REVOKED
+    assert (await network.engine.access.bearer(other.id, agent.id)).user == ada.user
+
+
+async def test_a_rotated_token_is_good_until_the_overlap_is_over_and_then_cut_off() -> None:
+    network, ada, agent, made = await furnished()
+    await network.engine.access.bearer(made.id, agent.id)
+    rotated = await tokens.rotate(ada, network.application, made.id, overlap=30)
+    claims = verify(rotated.token, network.engine.keys.verification, now=NOW, network="net_1")
+    assert (claims.lineage, claims.exp, rotated.name) == (made.id, NOW + 100, "box")
+    network.clock.now += 29
+    await network.engine.access.bearer(made.id, agent.id)
+    network.engine.retirements.look()
+    assert network.router.all(Revoke) == []
+    network.clock.now += 1
+    network.engine.retirements.look()
+    assert network.router.all(Revoke) == [Revoke((made.id,), "token_rotated")]
+    with pytest.raises(NotAdmitted) as refused:
+        await network.engine.access.bearer(made.id, agent.id)
+    assert (refused.value.code, refused.value.close_code) == ("token_rotated", CloseCode.TOKEN_REVOKED)
+    await network.engine.access.bearer(rotated.id, agent.id)
+
+
+async def test_a_rotation_begins_a_lineage_s_age_anew_and_none_of_it_lives_on_without_an_overlap() -> None:
+    network, ada, agent, made = await furnished(max_token_age=200.0)
+    instance, who = await connected(network, agent, made.id)
+    network.clock.now += 90
+    renewed = await tokens.renew(who, network.application, Renew(1, instance, made.id))
+    rotated = await tokens.rotate(ada, network.application, made.id, overlap=0, lifetime=150)
+    assert network.router.all(Revoke) == [Revoke((made.id, renewed.token_id), "token_rotated")]
+    stored = await network.store.tokens.get(rotated.id)
+    assert stored is not None
+    assert (stored.renewable_until, stored.lifetime) == (NOW + 290, 150)
+
+
+async def test_what_was_about_to_retire_still_does_after_the_backend_has_started_again() -> None:
+    network, ada, _, made = await furnished()
+    await tokens.rotate(ada, network.application, made.id, overlap=30)
+    later = Network(before=network)
+    later.clock.now += 10
+    await later.engine.take_up()
+    assert later.router.all(Revoke) == []
+    later.clock.now += 20
+    later.engine.retirements.look()
+    assert later.router.all(Revoke) == [Revoke((made.id,), "token_rotated")]
+
+
+async def test_nothing_takes_the_place_of_a_revoked_token() -> None:
+    network, ada, _, made = await furnished()
+    await tokens.revoke(ada, network.application, made.id)
+    with pytest.raises(Conflict) as refused:
+        await tokens.rotate(ada, network.application, made.id)
+    assert refused.value.code == "token_revoked"

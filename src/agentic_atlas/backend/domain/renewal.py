@@ -1,0 +1,54 @@
+"""Tokens that take each other's place: how long the next of a lineage is good for, and when there is none. Pure.
+
+A lineage is a token that a person had made, and all that came out of it. Its agent may have the next one by itself,
+over the connection that it has (renewal), as often as it likes until the lineage is as old as the network lets one
+grow. A person may have the next one at any time (rotation), and with that the lineage is new. To the network the tokens
+of a lineage are one: one instance is connected with any of them, and revoking one revokes all.
+"""
+
+from collections.abc import Sequence
+
+from agentic_atlas.backend.domain.records import Token
+from agentic_atlas.errors import Busy, Forbidden
+
+MOST_LIVING = 10
+"""Tokens of a lineage that are good at the same time: as many answers to a renewal may be lost on the way."""
+
+
+def lifetime(token: Token) -> float:
+    """Return for how many seconds the next one is good."""
+    return token.expires_at - token.issued_at if token.lifetime is None else token.lifetime
+
+
+def renewable(token: Token) -> bool:
+    """Tell whether its agent may have another one that is good for longer."""
+    return token.renewable_until is not None and token.renewable_until > token.expires_at
+
+
+def renewed_until(token: Token, lineage: Sequence[Token], now: float) -> float:
+    """Return when the token expires that an agent has in place of this one, which is one of these.
+
+    Raises:
+        Forbidden: it was revoked (`token_revoked`), another one has taken its place (`token_rotated`), it was made not
+            to be renewed (`token_not_renewable`), or its lineage is too old (`token_lineage_over`).
+        Busy: too many of them are good already, as of an agent that asks all the time (`too_many_renewals`).
+    """
+    if any(one.revoked_at is not None for one in lineage):
+        raise Forbidden("this token was revoked", code="token_revoked")
+    if token.retires_at is not None and token.retires_at <= now:
+        raise Forbidden("another token has taken the place of this one", code="token_rotated")
+    if token.renewable_until is None:
+        raise Forbidden("this token was made not to be renewed", code="token_not_renewable")
+    if not renewable(token) or token.renewable_until <= now:
+        raise Forbidden(
+            "the first of the tokens that this one came out of is as old as one may become: a person has to rotate it",
+            code="token_lineage_over",
+        )
+    living = [one.ends_at for one in lineage if one.ends_at > now]
+    if len(living) >= MOST_LIVING:
+        raise Busy(
+            f"{len(living)} tokens that came out of this one's first are good already",
+            code="too_many_renewals",
+            retry_after=min(living) - now,
+        )
+    return min(now + lifetime(token), token.renewable_until)
