@@ -2,8 +2,8 @@
 
 A request's head is due within 10 s and 64 KiB, its body within a minute; all that waits to be sent is bounded. What is
 no request is told so in our one form, and the peer has a chance to read it. Requests of one connection are answered one
-after the other, as they came, and those of strangers in their turn (`transport.crowd`); one that begins while the server
-stops is told so.
+after the other, as they came, those of strangers in turns (`transport.crowd`); one that begins while the server stops
+is told so.
 """
 
 import asyncio
