@@ -102,7 +102,11 @@ class Connection(Receiver):
 
     def received(self, data: bytes) -> None:
         """Take one whole message. `data` must not change afterwards."""
-        if not self.over and not self.incoming.received(data):
+        if self.over:
+            return
+        if self.incoming.free:
+            self._take(data)
+        elif not self.incoming.received(data):
             self.close(CloseCode.OVERLOAD, "too_much_unread", self._host.misbehaved(self))
 
     def ponged(self) -> None:
@@ -239,7 +243,7 @@ class Connection(Receiver):
         agent = self.agent
         if agent is not None and (agent.changed or congested != agent.congested):
             agent.tell(congested=congested)
-        if self.incoming.paused and not behind:
+        if not self.incoming.free and not behind:
             self.resume(Pause.SENDING)
 
     def _end(self, reason: str, code: int | None) -> None:

@@ -35,17 +35,23 @@ _NOTHING_WAITS: Final[deque[Task | Cancel | Answer]] = deque(maxlen=0)
 _NOTHING_CAME: Final[deque[bytes]] = deque(maxlen=0)
 """An empty queue takes half a kilobyte, which most connections never need: they share this one."""
 _FREE: Final = Pause(0)
+_PACED: Final = (Task, Cancel, Answer)
 
 
 class ReceiveBuffer:
-    """Hands messages on, one by one, unless paused."""
+    """Hands messages on, one by one, unless paused.
 
-    __slots__ = ("_bytes", "_handing_on", "_most", "_reasons", "_take", "_transport", "_waiting")
+    Attributes:
+        free: there is no reason to wait and nothing waits: what comes may be taken without asking here.
+    """
+
+    __slots__ = ("_bytes", "_handing_on", "_most", "_reasons", "_take", "_transport", "_waiting", "free")
 
     def __init__(self, transport: Transport, take: Callable[[bytes], None], most: int) -> None:
         self._transport = transport
         self._take = take
         self._most = most
+        self.free = True
         self._reasons = _FREE
         self._waiting = _NOTHING_CAME
         self._bytes = 0
@@ -58,7 +64,7 @@ class ReceiveBuffer:
 
     def received(self, data: bytes) -> bool:
         """Take a message; False when more than `most` bytes would wait, which a paused transport never gives."""
-        if self._reasons is _FREE and not self._waiting:
+        if self.free:
             self._take(data)
             return True
         if not self._waiting:
@@ -72,6 +78,7 @@ class ReceiveBuffer:
         if self._reasons is _FREE:
             self._transport.pause_reading()
         self._reasons |= reason
+        self.free = False
 
     def resume(self, reason: Pause) -> None:
         """This reason is gone: when it was the last one, go on with what has waited."""
@@ -87,6 +94,7 @@ class ReceiveBuffer:
             self._take(data)
         self._handing_on = False
         if self._reasons is _FREE:
+            self.free = True
             self._transport.resume_reading()
 
     def stop(self) -> None:
@@ -154,7 +162,7 @@ class PacedSender:
         """
         if self._session.state is ConnectionState.CLOSED:
             return False
-        if isinstance(message, Task | Cancel | Answer) and self._waits(message):
+        if isinstance(message, _PACED) and self._waits(message):
             self._waiting = self._waiting or deque()
             self._waiting.append(message)
             self.idle = False

@@ -33,6 +33,8 @@ _AT_ONCE = 64 * 1024
 """Bytes read at a time: frames that came together are gone through together, those after a violation too."""
 _AFTER_CLOSE = 64 * 1024
 
+_get_buffer, _buffer_updated = WSProtocol.get_buffer, WSProtocol.buffer_updated
+
 _UPGRADE = (
     b"GET / HTTP/1.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
     b"Sec-WebSocket-Key: %b\r\n\r\n"
@@ -155,6 +157,7 @@ class Accepted(WSProtocol):  # type: ignore[misc]  # picows' stubs do not have i
         "_after_close",
         "_before_known",
         "_incoming",
+        "_known",
         "_listener",
         "_raw",
         "_refused",
@@ -189,6 +192,7 @@ class Accepted(WSProtocol):  # type: ignore[misc]  # picows' stubs do not have i
         self._subprotocol = ""
         self._before_known = listener.door.unknown_bytes
         self._after_close = _AFTER_CLOSE
+        self._known = False
 
     def end(self) -> None:
         """Close it: with a close frame after the handshake, else at once."""
@@ -230,15 +234,18 @@ class Accepted(WSProtocol):  # type: ignore[misc]  # picows' stubs do not have i
 
     def get_buffer(self, size_hint: int) -> object:
         """Return where the next bytes go."""
-        return super().get_buffer(size_hint)[:_AT_ONCE] if self._incoming is None else self._incoming.room()
+        if self._incoming is not None:
+            return self._incoming.room()
+        room: memoryview = _get_buffer(self, size_hint)
+        return room if len(room) <= _AT_ONCE else room[:_AT_ONCE]
 
     def buffer_updated(self, nbytes: int) -> None:
         """So many bytes came."""
         websocket = self.websocket
         if websocket is not None:
-            if self._takes(websocket, nbytes):
+            if (self._known and websocket.closed is None) or self._takes(websocket, nbytes):
                 websocket.reading = True
-                super().buffer_updated(nbytes)
+                _buffer_updated(self, nbytes)
                 websocket.look()
         elif self._incoming is not None:
             if self._refused is None:
@@ -254,7 +261,8 @@ class Accepted(WSProtocol):  # type: ignore[misc]  # picows' stubs do not have i
             if self._after_close < 0:
                 self.abort()
             return self._after_close >= 0
-        if receiver is not None and not receiver.known:
+        self._known = receiver is not None and receiver.known
+        if receiver is not None and not self._known:
             self._before_known -= nbytes
             if self._before_known < 0:
                 receiver.fail(self._listener.door.too_much())
@@ -302,10 +310,10 @@ class Accepted(WSProtocol):  # type: ignore[misc]  # picows' stubs do not have i
         """Give picows what it would have read itself."""
         left = memoryview(data)
         while left:
-            room = super().get_buffer(-1)
+            room: memoryview = _get_buffer(self, -1)
             size = min(len(room), len(left))
             room[:size] = left[:size]
-            super().buffer_updated(size)
+            _buffer_updated(self, size)
             left = left[size:]
 
     def _accept(self, _request: WSUpgradeRequest) -> WSUpgradeResponseWithListener:

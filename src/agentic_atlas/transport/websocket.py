@@ -29,6 +29,8 @@ _SHORT = 4 * 1024
 
 _HEADER = 14
 """Room that picows needs before a payload to write the head of its frame into."""
+_ROOM = bytes(_HEADER)
+_TEXT, _CLOSE = WSMsgType.TEXT, WSMsgType.CLOSE
 _NO_CODE = 1005
 _ABNORMAL = 1006
 _PROTOCOL_ERROR = 1002
@@ -115,9 +117,10 @@ class WebSocket(WSListener):
             return
         # What answers a message at once is one frame, and for an idle agent's beat another turn of the loop would cost.
         answers = self.reading and not self._gathered
-        if self._ws.is_client_side or answers or len(data) > _SHORT:
-            _write(self._ws, self._gathered, self.receiver)
-            self._ws.send_reuse_external_bytearray(WSMsgType.TEXT, bytearray(_HEADER) + data, _HEADER)
+        if answers or self._ws.is_client_side or len(data) > _SHORT:
+            if self._gathered:
+                _write(self._ws, self._gathered, self.receiver)
+            self._ws.send_reuse_external_bytearray(_TEXT, bytearray(_ROOM + data), _HEADER)
             return
         if not self._gathered:
             asyncio.get_running_loop().call_soon(_write, self._ws, self._gathered, self.receiver)
@@ -200,10 +203,9 @@ class WebSocket(WSListener):
         receiver = self.receiver
         if receiver is None or transport.is_disconnected:
             return
-        opcode = int(frame.msg_type)  # type: ignore[call-overload]  # a number at run time
         if self.closed is None and not transport.is_close_frame_sent:
             try:
-                self._take(receiver, transport, frame, opcode)
+                self._take(receiver, transport, frame)
             except ProtocolError as error:
                 receiver.fail(error)
                 self.close(error.close_code, encode_reason(error.code), why=error.message)
@@ -212,7 +214,7 @@ class WebSocket(WSListener):
                 why = f"internal error ({type(bug).__name__})"
                 self.close(_INTERNAL_ERROR, encode_reason("internal"), why=why, bug=bug)
                 receiver.closed()
-        if opcode == Opcode.CLOSE:
+        if frame.msg_type is _CLOSE:
             # The peer's part in the close, or its own: it sends nothing more, also where it was a wrong one.
             transport.disconnect()
             self._abort_later()
@@ -237,15 +239,16 @@ class WebSocket(WSListener):
 
     # -- inside
 
-    def _take(self, receiver: Receiver, transport: WSTransport, frame: WSFrame, opcode: int) -> None:
+    def _take(self, receiver: Receiver, transport: WSTransport, frame: WSFrame) -> None:
         if frame.rsv1 or frame.rsv2 or frame.rsv3:
             raise ProtocolError(
                 "a reserved bit is set and no extension is in use", close_code=_PROTOCOL_ERROR, code="reserved_bits"
             )
-        payload = frame.get_payload_as_bytes()
-        if opcode == Opcode.TEXT and frame.fin and self._fragments is None and len(payload) <= self._most:
+        kind, payload = frame.msg_type, frame.get_payload_as_bytes()
+        if kind is _TEXT and self._fragments is None and frame.fin and len(payload) <= self._most:
             receiver.received(payload)
             return
+        opcode = int(kind)  # type: ignore[call-overload]  # a number at run time
         if opcode >= Opcode.CLOSE:
             self._control(receiver, transport, opcode, payload)
             return
