@@ -85,6 +85,7 @@ class RegisteredAgent:
     __slots__ = (
         "_beats",
         "_begun",
+        "_behind",
         "_calls",
         "_context",
         "_end",
@@ -125,6 +126,8 @@ class RegisteredAgent:
         self.changed = False
         self.congested = False
         self._begun = False
+        # What its last beat said was told at once: a result or an attempt of it was in question.
+        self._behind = False
         self._said: Credit | None = None
 
     def hear(self, message: Message, data: bytes, now: float) -> None:
@@ -134,6 +137,8 @@ class RegisteredAgent:
             ProtocolError: over a limit, or out of order (4107).
         """
         match message:
+            case Beat():
+                self._beat(message, now)
             case Event():
                 self._event(message, data, now)
             case Result():
@@ -144,8 +149,6 @@ class RegisteredAgent:
                 self.reports.add(self.instance, message, now)
             case Refuse():
                 self._refused(message, now)
-            case Beat():
-                self._beat(message, now)
             case Call():
                 self._call(message)
             case Drain():
@@ -240,7 +243,13 @@ class RegisteredAgent:
             self.readiness.lag, self.changed = beat.lag, True
         if beat.attempts is not None:
             self.deliveries.named(beat.attempts)
-        self._context.tell(Heard(self.instance, beat.oldest, self.deliveries.unheard))
+        unheard = self.deliveries.unheard
+        if beat.oldest or unheard or self._behind:
+            self._behind = bool(beat.oldest or unheard)
+            self._context.tell(Heard(self.instance, beat.oldest, unheard))
+        else:
+            # It says no more than that it is there, as nearly all do.
+            self._context.heard.append(self.instance)
         self._end.send(Beat(beat.n))
 
     def _call(self, call: Call) -> None:

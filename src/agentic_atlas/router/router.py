@@ -24,6 +24,7 @@ from agentic_atlas.protocol.inside.messages import (
     Dismiss,
     Forget,
     FromRouter,
+    Heard,
     Identity,
     Readmit,
     Receipt,
@@ -239,6 +240,9 @@ class Router:
             self._absent = {agent_id: until + stood for agent_id, until in self._absent.items()}
             for connection in self._hub.everyone():
                 connection.patience.forgive(stood)
+        heard, self.context.heard = self.context.heard, []
+        for instance in heard:
+            self.context.tell(Heard(instance))
         wall = self.context.wall()
         # A wall clock that was set may be past the end of any token.
         was_set = wall - now > self._wall_ahead + _STOOD_STILL

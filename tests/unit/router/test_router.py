@@ -653,11 +653,14 @@ async def test_an_attempt_says_how_long_it_waits_for_an_instance_that_is_away() 
 async def test_an_agent_is_heard_when_any_of_its_instances_says_something() -> None:
     async with network() as net:
         one, two = await net.agent("agt", "tok_1", "inst_1"), await net.agent("agt", "tok_2", "inst_2")
+        tick = net.router.context.settings.tick
         await net.passes(6.0, two)
-        assert net.backend.credit.beats.silent() == {"agt": net.router.context.settings.tick}
+        assert net.backend.credit.beats.silent() == {"agt": 0.0}
         assert [round(used.silent) for used in net.backend.credit.usage("agt")] == [6, 0]
         one.beat()
-        assert net.backend.credit.beats.silent() == {"agt": 0.0}
+        await net.passes(tick)
+        assert net.backend.credit.beats.silent() == {"agt": 0.0}, "told with the tick"
+        assert [used.silent for used in net.backend.credit.usage("agt")] == [0.0, tick]
 
 
 @pytest.mark.parametrize(

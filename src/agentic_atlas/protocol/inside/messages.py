@@ -99,7 +99,10 @@ class Congested(msgspec.Struct, frozen=True, tag_field="type"):
 
 
 class Heard(msgspec.Struct, frozen=True, tag_field="type", omit_defaults=True):
-    """An agent's beat came. Not answered."""
+    """An agent's beat came. Not answered.
+
+    Said at once of one with a result or an attempt in question, and of the first without; of all others with the tick.
+    """
 
     instance: InstanceRef
     oldest_result: float = 0.0
