@@ -6,7 +6,7 @@ from agentic_atlas import auth
 PUBLIC = """
 AGENT_SCOPES API_KEY_SCOPES AUDIENCE CLOCK_LEEWAY MAX_ID MAX_NAME MAX_TOKEN_BYTES AgentClaims Jwk
 KeyRefused KeyRing Scope SigningKey TokenRefused VerificationKey
-allows digest format_scopes jwks load_jwks load_or_create_ring mint new_secret parse_scopes
+allows covers digest format_scopes jwks load_jwks load_or_create_ring mint new_secret parse_scopes
 read_bearer redact ring_files save_ring verify
 """
 

@@ -18,6 +18,7 @@ from agentic_atlas.auth.scopes import (
     API_KEY_SCOPES,
     Scope,
     allows,
+    covers,
     format_scopes,
     parse_scopes,
 )
@@ -63,6 +64,7 @@ __all__ = [
     "TokenRefused",
     "VerificationKey",
     "allows",
+    "covers",
     "digest",
     "format_scopes",
     "jwks",

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from agentic_atlas.auth.errors import TokenRefused
-from agentic_atlas.auth.scopes import AGENT_SCOPES, Scope, format_scopes, parse_scopes
+from agentic_atlas.auth.scopes import AGENT_SCOPES, format_scopes, parse_scopes
 from agentic_atlas.errors import InvalidInput
 
 AUDIENCE: Final = "atlas-router"
@@ -40,7 +40,7 @@ class AgentClaims:
         agent_id: the agent (`sub`).
         network: the id of the network (`iss` is `atlas:<network>`).
         name: what a person called the agent; for display, never for a decision.
-        scopes: the words of `AGENT_SCOPES` it holds, each once.
+        scopes: the words of `AGENT_SCOPES` it holds, narrowed or not, each once.
         iat: issued at, seconds since 1970, like the two below.
         nbf: valid from.
         exp: valid before.
@@ -55,7 +55,7 @@ class AgentClaims:
     agent_id: str
     network: str
     name: str
-    scopes: tuple[Scope, ...]
+    scopes: tuple[str, ...]
     iat: int
     nbf: int
     exp: int
@@ -150,14 +150,12 @@ def _seconds(claim: str, value: object) -> int:
     return value
 
 
-def _scopes(scopes: tuple[Scope, ...]) -> None:
-    if len(set(scopes)) != len(scopes) or not set(scopes) <= set(AGENT_SCOPES):
-        raise TokenRefused(
-            "the claim scope has a word twice or one that is no agent's scope", code="token_claims_invalid"
-        )
+def _scopes(scopes: tuple[str, ...]) -> None:
+    if _read_scopes(format_scopes(scopes)) != scopes:
+        raise TokenRefused("the claim scope has a word twice", code="token_claims_invalid")
 
 
-def _read_scopes(value: object) -> tuple[Scope, ...]:
+def _read_scopes(value: object) -> tuple[str, ...]:
     try:
         return parse_scopes(_text("scope", value), AGENT_SCOPES)
     except InvalidInput:

@@ -16,8 +16,9 @@ from typing import Final, TypeAlias
 
 import msgspec
 
-from agentic_atlas.auth import API_KEY_SCOPES, Scope, allows, parse_scopes
-from agentic_atlas.backend.domain.records import AgentRecord, ApiKey, CallerRef, Role, User
+from agentic_atlas.auth import API_KEY_SCOPES, Scope, allows, covers, parse_scopes
+from agentic_atlas.backend.domain.names import full_name
+from agentic_atlas.backend.domain.records import AgentRecord, ApiKey, CallerRef, Role, Task, User
 from agentic_atlas.errors import Forbidden, NotFound, Unauthenticated
 
 SEND_A_KEY = "send it as `Authorization: Bearer atlas_…`"
@@ -74,13 +75,20 @@ class Visible(msgspec.Struct, frozen=True):
 
     user_id: str | None
     """Whose; None: everybody's."""
+    key_id: str | None = None
+    """Of tasks only those that were asked for with the credential of this id; None: with any."""
 
     def agent(self, agent: AgentRecord) -> bool:
         """Tell whether the agent is seen, which is also whether it may be changed and called."""
         return self.user_id is None or agent.owner_id == self.user_id
 
-    def task(self, owner_id: str, agent_owner_id: str | None) -> bool:
-        """Tell whether a task with this owner is seen, whose agent belongs to this user, or to nobody any more."""
+    def task(self, caller_id: str, owner_id: str, agent_owner_id: str | None) -> bool:
+        """Tell whether a task is seen that was asked for with this credential, in the name of this owner.
+
+        Its agent belongs to this user, or to nobody any more.
+        """
+        if self.key_id not in (None, caller_id):
+            return False
         return self.user_id is None or any(tied(owner_id, agent_owner_id) == self.user_id for tied in _TIED.values())
 
 
@@ -90,7 +98,7 @@ class Principal(msgspec.Struct, frozen=True):
     user: User
     credential: Credential
     scopes: tuple[str, ...]
-    """Words of `auth.Scope`."""
+    """Words of `auth.Scope`, narrowed or not."""
 
     @property
     def caller(self) -> CallerRef:
@@ -105,12 +113,21 @@ class Principal(msgspec.Struct, frozen=True):
     @property
     def visible(self) -> Visible:
         """What the principal sees."""
-        return seen_by(self.user)
+        return self._within(Scope.TASKS_READ)
+
+    @property
+    def acts_on(self) -> Visible:
+        """What the principal may change of what they see."""
+        return self._within(Scope.TASKS_WRITE)
 
     @property
     def expires_at(self) -> float | None:
         """When what was shown is good no more, in seconds since the epoch; None: not by itself."""
         return self.credential.expires_at if isinstance(self.credential, ApiKey) else None
+
+    def _within(self, scope: Scope) -> Visible:
+        seen = seen_by(self.user)
+        return seen if covers(self.scopes, scope) else Visible(seen.user_id, self.credential.id)
 
 
 def seen_by(user: User) -> Visible:
@@ -146,7 +163,7 @@ _SCOPES: Final[Mapping[Right, Scope | None]] = {
     Right.OPEN: None,
     Right.BE_KNOWN: None,
     Right.READ_TASKS: Scope.TASKS_READ,
-    Right.WRITE_TASKS: Scope.TASKS_WRITE,
+    Right.WRITE_TASKS: Scope.TASKS_CALL,
     Right.READ_AGENTS: Scope.AGENTS_READ,
     Right.WRITE_AGENTS: Scope.AGENTS_WRITE,
     Right.READ_TOKENS: Scope.TOKENS_READ,
@@ -170,6 +187,7 @@ _OF: Final[Mapping[Role, frozenset[Right]]] = {
     Role.VIEWER: _READING | {Right.OPEN, Right.BE_KNOWN, Right.MANAGE_OWN_KEYS, Right.CONNECT},
 }
 """What each role may do, whatever the credential says."""
+_FOR_READING: Final = tuple(scope for right, scope in _SCOPES.items() if scope is not None and right in _READING)
 
 RIGHT_OF: Final[Mapping[str, Right]] = {
     "agents.create": Right.WRITE_AGENTS,
@@ -261,17 +279,40 @@ def to_give(who: Principal, asked: Sequence[str] | None) -> tuple[str, ...]:
         return who.scopes
     scopes = parse_scopes(" ".join(asked), API_KEY_SCOPES)
     for scope in scopes:
-        if not allows(who.scopes, scope):
+        if not covers(who.scopes, scope):
             raise insufficient(scope)
-        if who.user.role is Role.VIEWER and scope not in {_SCOPES[right] for right in _READING}:
+        if who.user.role is Role.VIEWER and not covers(_FOR_READING, scope):
             raise Forbidden("the keys of a viewer are for reading: an administrator gives roles")
     return scopes
 
 
-def insufficient(scope: Scope) -> Forbidden:
+def require_call(who: Principal, agent: str, skill: str) -> None:
+    """Let somebody ask for this skill of `name` or `owner/name`, if what they have shown is good for it.
+
+    Raises:
+        Forbidden: it is good for other agents or skills (`insufficient_scope`). Whether there is this one is not told.
+    """
+    scope = Scope.AGENT_CALL if isinstance(who.credential, AgentToken) else Scope.TASKS_CALL
+    if not covers(who.scopes, scope):
+        word = f"{scope}:{full_name(agent, who.user.name)}/{skill}"
+        if not covers(who.scopes, word):
+            raise insufficient(word)
+
+
+def require_change(who: Principal, task: Task) -> None:
+    """Let somebody act on a task that they see.
+
+    Raises:
+        Forbidden: what they have shown is good for tasks that were asked for with it, and this one was not.
+    """
+    if who.acts_on.key_id not in (None, task.caller.id):
+        raise insufficient(Scope.TASKS_WRITE)
+
+
+def insufficient(word: str) -> Forbidden:
     """Return the answer to whoever has a credential that is not good for this (RFC 6750 section 3.1)."""
     return Forbidden(
-        f"what you identify yourself with is not good for this: it lacks the scope {scope.value}",
+        f"what you identify yourself with is not good for this: it lacks the scope {word[:250]}",
         code="insufficient_scope",
     )
 

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from agentic_atlas.errors import InvalidInput, PayloadTooLarge
+
+if TYPE_CHECKING:
+    from agentic_atlas.auth.scopes import Scope
 
 MAX_INPUT = 4 * 1024 * 1024
 """Longest input that is read from a file or from stdin, in bytes."""
@@ -26,6 +31,18 @@ def text(source: str) -> str:
         return content(where).decode("utf-8-sig")
     except UnicodeDecodeError:
         raise InvalidInput(f"{'stdin' if where == '-' else where} is not text in UTF-8") from None
+
+
+def scopes(words: Sequence[str], known: tuple[Scope, ...]) -> Sequence[str] | None:
+    """Return the words of `--scope`, None for none; one that is not among those known is a mistake in the line."""
+    from agentic_atlas.auth.scopes import parse_scopes
+
+    try:
+        for word in words:
+            parse_scopes(word.replace(" ", "_") or "''", known)
+    except InvalidInput as error:
+        raise click.UsageError(error.message) from None
+    return words or None
 
 
 def content(where: str) -> bytes:

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Annotated, cast, get_args
+from typing import TYPE_CHECKING, Annotated
 
-import click
-
-from agentic_atlas.cli import connection, output, times
+from agentic_atlas.cli import connection, given, output, times
 from agentic_atlas.cli.command.declared import Argument, Option
 from agentic_atlas.cli.options import Iso, Json, Utc
-from agentic_atlas.protocol.caller.people import ScopeName
 
 if TYPE_CHECKING:
     from agentic_atlas.cli.times import TimeFormat
@@ -24,9 +21,10 @@ def create(
         tuple[str, ...],
         Option(
             "--scope",
-            type=click.Choice(get_args(ScopeName)),
             metavar="SCOPE",
-            help=f"What it is good for, again for each: {', '.join(get_args(ScopeName))}; without, what your key is.",
+            help="What it is good for, again for each: tasks:read[:own], tasks:call[:OWNER/AGENT[/SKILL]], "
+            "tasks:write, agents:read, agents:write, tokens:read, tokens:write, users:admin, *; "
+            "without, what your key is.",
         ),
     ] = (),
     expires: Annotated[
@@ -38,10 +36,11 @@ def create(
     json: Json = False,
 ) -> None:
     """Make an API key. It is shown this once."""
+    from agentic_atlas.auth.scopes import API_KEY_SCOPES
     from agentic_atlas.protocol.caller.values import LONGEST
 
     expires_in = times.seconds(expires, most=LONGEST) if expires else None
-    scopes = cast("Sequence[ScopeName]", scope) or None  # the words were chosen from these
+    scopes = given.scopes(scope, API_KEY_SCOPES)
 
     async def work() -> NewApiKey:
         async with connection.connect() as atlas:

@@ -7,7 +7,7 @@ import pytest
 
 from agentic_atlas.backend.domain import lifecycle
 from agentic_atlas.backend.domain.names import TASK, sortable
-from agentic_atlas.backend.domain.records import Task, TaskEventKind, TaskFailure
+from agentic_atlas.backend.domain.records import CallerRef, Task, TaskEventKind, TaskFailure
 from agentic_atlas.backend.ports import Store, TaskFilter
 from agentic_atlas.backend.rights import Visible
 from agentic_atlas.errors import InvalidInput
@@ -98,7 +98,7 @@ async def test_a_user_sees_what_they_called_and_what_their_agents_were_called_fo
             task(3, owner_id="user_other", agent_id="agent_other"),
             task(4, owner_id=ADA.id, agent_id=LIBRARY.id),
             task(5, owner_id="user_other", agent_id=LIBRARY.id),
-            task(6, owner_id=BOB.id, agent_id="agent_deleted"),
+            task(6, owner_id=BOB.id, agent_id="agent_deleted", caller=CallerRef("api_key", "key_2", BOB.id)),
         )
         for limit in (1, 2, 10):
             assert await found(store, TaskFilter(visible=Visible(BOB.id)), limit) == [6, 2, 1]
@@ -108,10 +108,11 @@ async def test_a_user_sees_what_they_called_and_what_their_agents_were_called_fo
         everything = [summary.task for summary in (await store.tasks.find(TaskFilter(), limit=10))[0]]
         agents = {one.agent_id: await store.agents.get(one.agent_id) for one in everything}
         owners = {agent_id: agent.owner_id if agent else None for agent_id, agent in agents.items()}
-        for visible in map(Visible, (ADA.id, BOB.id, "user_other", "user_nobody", None)):
+        people = (ADA.id, BOB.id, "user_other", "user_nobody", None)
+        for visible in [Visible(who, key) for who in people for key in (None, "key_1", "key_2")]:
             # What is listed is what the predicate shows of each.
             listed = (await store.tasks.find(TaskFilter(visible=visible), limit=10))[0]
-            shown = [one.id for one in everything if visible.task(one.owner_id, owners[one.agent_id])]
+            shown = [one.id for one in everything if visible.task(one.caller.id, one.owner_id, owners[one.agent_id])]
             assert [summary.task.id for summary in listed] == shown
         assert await found(store, TaskFilter(visible=Visible(BOB.id), agent_id=LIBRARY.id)) == [1]
         assert await found(store, TaskFilter(visible=Visible(ADA.id), agent_id=LIBRARY.id)) == [5, 4, 1]

@@ -114,6 +114,12 @@ LISTS: dict[str, tuple[TaskFilter, set[str]]] = {
         TaskFilter(trace_id="ab" * 16),
         {"SEARCH tasks USING COVERING INDEX tasks_of_trace (trace_id=?)"},
     ),
+    "of a key, narrowed by all else": (
+        TaskFilter(
+            Visible(BOB.id, "key_1"), LIBRARY.id, (TaskState.FAILED, TaskState.WORKING), skill="search", since=NOW
+        ),
+        {"SEARCH tasks USING INDEX tasks_of_caller (caller_id=? AND id>?)"},
+    ),
     "trace, narrowed by all else": (
         TaskFilter(
             Visible(BOB.id), LIBRARY.id, (TaskState.FAILED, TaskState.WORKING), trace_id="ab" * 16, skill="search"

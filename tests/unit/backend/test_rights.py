@@ -1,11 +1,10 @@
 """What a credential is good for, and what somebody sees."""
 
 import re
-from typing import get_args
 
 import pytest
 
-from agentic_atlas.auth import AGENT_SCOPES, API_KEY_SCOPES, Scope
+from agentic_atlas.auth import AGENT_SCOPES, Scope
 from agentic_atlas.backend.domain.records import AgentRecord, ApiKey, CallerRef, Role, User
 from agentic_atlas.backend.rights import (
     RIGHT_OF,
@@ -17,11 +16,11 @@ from agentic_atlas.backend.rights import (
     Tie,
     Visible,
     require,
+    require_call,
     seen_by,
     to_give,
 )
 from agentic_atlas.errors import AtlasError, Forbidden, InvalidInput, Unauthenticated
-from agentic_atlas.protocol.caller.people import ScopeName
 
 ADA = User("usr_ada", "ada", Role.MEMBER, 0.0)
 ROOT = User("usr_root", "root", Role.ADMIN, 0.0)
@@ -58,6 +57,8 @@ def test_whoever_shows_nothing_has_what_is_open_and_nothing_else() -> None:
         ((), set()),
         (("tasks:read",), {Right.READ_TASKS}),
         (("tasks:write",), {Right.READ_TASKS, Right.WRITE_TASKS}),
+        (("tasks:call:ada/books",), {Right.READ_TASKS, Right.WRITE_TASKS}),
+        (("tasks:read:own",), {Right.READ_TASKS}),
         (("agents:write", "tokens:read"), {Right.READ_AGENTS, Right.WRITE_AGENTS, Right.READ_TOKENS}),
         (("tokens:write",), {Right.READ_TOKENS, Right.WRITE_TOKENS}),
         (("users:admin",), set()),
@@ -66,10 +67,6 @@ def test_whoever_shows_nothing_has_what_is_open_and_nothing_else() -> None:
 )
 def test_a_key_is_good_for_its_scopes_and_nothing_else(scopes: tuple[str, ...], rights: set[Right]) -> None:
     assert granted(holder(*scopes)) == rights | {Right.OPEN, Right.BE_KNOWN}
-
-
-def test_callers_may_name_every_scope_of_a_key_and_no_other() -> None:
-    assert get_args(ScopeName) == API_KEY_SCOPES
 
 
 @pytest.mark.parametrize(
@@ -94,6 +91,8 @@ def test_a_key_is_given_what_is_asked_for_else_all_that_its_maker_has(
         (("users:admin",), ["*"], "*"),
         (("tasks:read", "agents:read"), ["tasks:read", "tasks:write"], "tasks:write"),
         (("tasks:write", "agents:write", "tokens:write", "users:admin"), ["*"], "*"),
+        (("tasks:call:ada/books", "users:admin"), ["tasks:read"], "tasks:read"),
+        (("tasks:call:ada/books", "users:admin"), ["tasks:call:ada/books/search", "tasks:call"], "tasks:call"),
     ],
 )
 def test_no_key_is_given_more_than_its_maker_has(held: tuple[str, ...], asked: list[str], lacks: str) -> None:
@@ -113,7 +112,7 @@ def test_a_scope_that_lacks_is_named_whatever_the_role() -> None:
         error = refused(holder("tasks:read", user=user), Right.WRITE_TASKS)
         assert isinstance(error, Forbidden)
         assert error.code == "insufficient_scope"
-        assert "tasks:write" in error.message
+        assert "tasks:call" in error.message
 
 
 def test_administrating_takes_the_role_and_the_scope() -> None:
@@ -182,7 +181,34 @@ TIED: dict[Tie, tuple[str, str | None]] = {Tie.ASKED: (ADA.id, "usr_bob"), Tie.R
 
 @pytest.mark.parametrize("tie", Tie)
 def test_each_tie_alone_shows_a_task(tie: Tie) -> None:
-    assert Visible(ADA.id).task(*TIED[tie])
-    assert not Visible(ADA.id).task("usr_bob", "usr_bob")
-    assert not Visible(ADA.id).task("usr_bob", None)
-    assert Visible(None).task("usr_bob", None)
+    assert Visible(ADA.id).task("key_1", *TIED[tie])
+    assert not Visible(ADA.id).task("key_1", "usr_bob", "usr_bob")
+    assert not Visible(ADA.id).task("key_1", "usr_bob", None)
+    assert Visible(None).task("key_1", "usr_bob", None)
+    for user in (ADA.id, None):
+        assert Visible(user, "key_1").task("key_1", *TIED[tie])
+        assert not Visible(user, "key_2").task("key_1", *TIED[tie])
+
+
+def test_a_key_sees_and_changes_no_more_tasks_than_its_scopes_say() -> None:
+    def of(*scopes: str) -> tuple[str | None, str | None]:
+        return holder(*scopes).visible.key_id, holder(*scopes).acts_on.key_id
+
+    assert of("*") == of("tasks:write") == (None, None)
+    assert of("tasks:read", "tasks:call") == (None, KEY.id)
+    assert of("tasks:call:ada/books") == of("tasks:read:own") == (KEY.id, KEY.id)
+
+
+def test_a_narrowed_credential_asks_for_no_other_agent_or_skill() -> None:
+    narrow = holder("tasks:call:ada/books/search", "tasks:call:eve/hello")
+    for agent, skill in (("books", "search"), ("ada/books", "search"), ("eve/hello", "greet")):
+        require_call(narrow, agent, skill)
+        require_call(holder("tasks:write"), agent, skill)
+    for agent, skill in (("books", "buy"), ("hello", "greet"), ("eve/books", "search"), ("a b/c", "d")):
+        with pytest.raises(Forbidden, match="lacks the scope tasks:call:") as refusal:
+            require_call(narrow, agent, skill)
+        assert refusal.value.code == "insufficient_scope"
+    agent = holder("agent:connect", "agent:call:ada/books", credential=TOKEN)
+    require_call(agent, "books", "search")
+    with pytest.raises(Forbidden, match="lacks the scope agent:call:eve/books/search"):
+        require_call(agent, "eve/books", "search")

@@ -353,4 +353,4 @@ class Access:
     async def _sees(self, visible: Visible, task: Task | None) -> bool:
         # Looked for without a task too: what is somebody else's takes as long as what is not there.
         agent = None if visible.user_id is None else await self._store.agents.get(task.agent_id if task else "")
-        return task is not None and visible.task(task.owner_id, agent.owner_id if agent else None)
+        return task is not None and visible.task(task.caller.id, task.owner_id, agent.owner_id if agent else None)

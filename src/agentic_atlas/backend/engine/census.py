@@ -45,6 +45,7 @@ class OpenTask(msgspec.Struct, frozen=True):
     agent: str
     skill: str
     caller: str
+    caller_id: str
     user: str
     owner_id: str
     parent_id: str | None
@@ -311,6 +312,7 @@ def _seen(task: Task, *, stored: bool) -> OpenTask:
         task.agent,
         task.skill,
         _key(task.caller),
+        task.caller.id,
         task.caller.user_id,
         task.owner_id,
         task.parent_id,

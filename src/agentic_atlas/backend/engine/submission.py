@@ -14,11 +14,11 @@ from msgspec import Raw
 from agentic_atlas.backend.domain import lifecycle
 from agentic_atlas.backend.domain.children import depth_below
 from agentic_atlas.backend.domain.names import TASK, child_trace, full_name
-from agentic_atlas.backend.domain.records import AgentRecord, CallerRef, Payload, SkillRecord, Submitted, Task, User
+from agentic_atlas.backend.domain.records import AgentRecord, CallerRef, Payload, SkillRecord, Submitted, Task
 from agentic_atlas.backend.domain.terms import digest, effective
 from agentic_atlas.backend.engine.engine import Engine
 from agentic_atlas.backend.ports import Write
-from agentic_atlas.backend.rights import Principal
+from agentic_atlas.backend.rights import Principal, require_call
 from agentic_atlas.errors import AtlasError, Conflict, InvalidInput, Unavailable
 from agentic_atlas.protocol.caller.tasks import SubmitRequest
 from agentic_atlas.protocol.caller.values import LONGEST
@@ -34,7 +34,7 @@ QUEUE_TTL = 24 * 3600.0
 class _Request:
     """Who asks, for what, and what becomes of it: it is refused, or prepared."""
 
-    user: User
+    who: Principal
     caller: CallerRef
     ask: SubmitRequest
     input: Payload
@@ -72,12 +72,13 @@ async def submit(
     Raises:
         Unauthenticated: what `who` has shown is good no more, while they wait.
         NotFound: no such agent or skill for this user.
+        Forbidden: what `who` has shown is good for other agents or skills (`insufficient_scope`).
         InvalidInput: the input does not fit the skill's schema, or an option is out of bounds; nothing is stored.
         Unavailable: the agent is offline and `queue_ttl` is 0 (`agent_offline`), it is disabled, or the store is away.
         Busy: too many tasks wait for the agent, or have not ended (`engine.census`).
         Conflict: the idempotency key was used for something else.
     """
-    request = _Request(who.user, who.caller, ask, Payload(bytes(ask.input)), trace, parent, retry_of)
+    request = _Request(who, who.caller, ask, Payload(bytes(ask.input)), trace, parent, retry_of)
     await _prepare(engine, [request])
     # Before it is stored, so that its end can't be missed.
     watched = request.change.task.id if wait and request.change is not None else None
@@ -98,26 +99,25 @@ async def submit(
     return Submitted(ended or task, submitted.created)
 
 
-async def submit_all(
-    engine: Engine, user: User, caller: CallerRef, asks: Sequence[SubmitRequest]
-) -> list[Submitted | AtlasError]:
+async def submit_all(engine: Engine, who: Principal, asks: Sequence[SubmitRequest]) -> list[Submitted | AtlasError]:
     """Accept tasks, each by itself; return what became of each, in their order. The errors are those of `submit`.
 
     All of them together wait for hardly more than one: they are stored in the same commits.
     """
-    requests = [_Request(user, caller, ask, Payload(bytes(ask.input))) for ask in asks]
+    caller = who.caller
+    requests = [_Request(who, caller, ask, Payload(bytes(ask.input))) for ask in asks]
     await _prepare(engine, requests)
     return await _store(engine, requests)
 
 
-async def earlier(engine: Engine, user: User, caller: CallerRef, ask: SubmitRequest, refusal: AtlasError) -> Submitted:
+async def earlier(engine: Engine, who: Principal, ask: SubmitRequest, refusal: AtlasError) -> Submitted:
     """Return what an earlier submit with the same key made; the world may have changed since.
 
     Raises:
         AtlasError: the refusal, when there was no earlier one.
         Conflict: the earlier one asked for something else.
     """
-    return await _earlier(engine, _Request(user, caller, ask, Payload(bytes(ask.input))), refusal)
+    return await _earlier(engine, _Request(who, who.caller, ask, Payload(bytes(ask.input))), refusal)
 
 
 async def _earlier(engine: Engine, request: _Request, refusal: AtlasError) -> Submitted:
@@ -140,16 +140,18 @@ async def _prepare(engine: Engine, requests: Sequence[_Request]) -> None:
 
 async def _wanted(engine: Engine, request: _Request) -> tuple[AgentRecord, SkillRecord] | None:
     """Return whom the task is for, unless it is refused. Waits only for what is not in memory, and for long schemas."""
-    user, ask = request.user, request.ask
+    who, ask = request.who, request.ask
     request.refusal = _fault(request.input.text, engine.limits.payload_bytes)
     if request.refusal is not None:
         request.malformed = True
         return None
     try:
-        agent = await engine.access.agent(user, ask.agent)
+        require_call(who, ask.agent, ask.skill)
+        agent = await engine.access.agent(who.user, ask.agent)
         skill = await engine.registry.skill(agent, ask.skill)
         _check_options(engine, ask)
-        await engine.schemas.check(skill.input_schema, request.input, what="the input", name=skill.name, whose=user.id)
+        whose = who.user.id
+        await engine.schemas.check(skill.input_schema, request.input, what="the input", name=skill.name, whose=whose)
     except AtlasError as error:
         # What holds for a new task says nothing of one that there is.
         request.refusal = error
@@ -212,7 +214,7 @@ async def _became(engine: Engine, request: _Request, write: Write[Submitted] | N
 
 def _same(request: _Request, older: Task) -> Submitted:
     """Return the task that the key stands for; raises Conflict unless that is what is asked for now."""
-    named = full_name(request.ask.agent, request.user.name)
+    named = full_name(request.ask.agent, request.who.user.name)
     if named != older.agent or _digest(older.agent_id, request) != older.body_digest:
         raise Conflict(
             f"this idempotency key was used for another request, which became {older.id}: use a new key for a new one",

@@ -52,7 +52,7 @@ _READ = _By(*(column.concat("") for column in _INDEXED))
 
 def _queries(which: TaskFilter, own: Sequence[str], before: str | None) -> Iterator[Select[str]]:
     """Return the queries that together find the ids, each by one index."""
-    if which.parent_id is not None or which.trace_id is not None:
+    if (which.parent_id, which.trace_id, which.visible.key_id) != (None, None, None):
         by = _READ._replace(id=tasks.c.id)
         yield _ids(by.id, *_family(which), *_seen(by, which), *_narrow(by, which, before))
         return
@@ -76,6 +76,8 @@ def _family(which: TaskFilter) -> Iterator[Condition]:
         yield tasks.c.parent_id == which.parent_id
     if which.trace_id is not None:
         yield tasks.c.trace_id == which.trace_id
+    if which.visible.key_id is not None:
+        yield tasks.c.caller_id == which.visible.key_id
     if which.states:
         yield tasks.c.state.in_(which.states)
 

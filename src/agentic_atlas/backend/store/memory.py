@@ -213,7 +213,7 @@ class MemoryTasks:
         if which.since is not None and (task.created_at < which.since or task.id < earliest(TASK, which.since - 60)):
             return False
         in_state = not which.states or task.state in which.states
-        return in_state and which.visible.task(task.owner_id, self._agents.owner_of(task.agent_id))
+        return in_state and which.visible.task(task.caller.id, task.owner_id, self._agents.owner_of(task.agent_id))
 
 
 class MemoryAgents:

@@ -217,6 +217,7 @@ _partial(
 Index("tasks_of_owner", _c.owner_id, _c.id)
 Index("tasks_of_agent", _c.agent_id, _c.id)
 Index("tasks_of_trace", _c.trace_id, _c.id)
+Index("tasks_of_caller", _c.caller_id, _c.id)
 Index("tasks_of_skill", _c.skill, _c.id)
 Index("tasks_of_owner_and_skill", _c.owner_id, _c.skill, _c.id)
 Index("tasks_of_agent_and_skill", _c.agent_id, _c.skill, _c.id)

@@ -7,9 +7,9 @@ from agentic_atlas.backend.domain.records import Task, TaskEventKind, User
 from agentic_atlas.backend.engine import submission
 from agentic_atlas.backend.engine.answering import Replies
 from agentic_atlas.backend.engine.engine import Engine
-from agentic_atlas.backend.rights import Principal, Right, no_agent, role_allows, seen_by
+from agentic_atlas.backend.rights import Principal, Right, no_agent, require_call, role_allows, seen_by
 from agentic_atlas.backend.usecases.application import use_case
-from agentic_atlas.errors import AtlasError, InvalidInput, NotFound
+from agentic_atlas.errors import AtlasError, Forbidden, InvalidInput, NotFound
 from agentic_atlas.protocol.caller.tasks import SubmitRequest
 from agentic_atlas.protocol.inside.messages import Called
 from agentic_atlas.protocol.messages import NULL, Call, Fault, Reply, ReplyKind
@@ -55,9 +55,10 @@ async def _submit(who: Principal, engine: Engine, instance_id: str, asked: Call)
         queue_ttl=0.0,
     )
     try:
+        require_call(who, asked.agent, asked.skill)
         await _may_both(engine, who.user, asker, asked.agent)
-    except NotFound as refusal:
-        child = (await submission.earlier(engine, who.user, who.caller, ask, refusal)).task
+    except (NotFound, Forbidden) as refusal:
+        child = (await submission.earlier(engine, who, ask, refusal)).task
     else:
         child = (await submission.submit(engine, who, ask, parent=parent)).task
     parent = await engine.store.tasks.get(asked.task)

@@ -14,7 +14,7 @@ from agentic_atlas.backend.domain.records import Submitted, Task, TaskEvent
 from agentic_atlas.backend.engine import questions, submission
 from agentic_atlas.backend.engine.engine import Engine
 from agentic_atlas.backend.ports import Summary, TaskFilter
-from agentic_atlas.backend.rights import Principal
+from agentic_atlas.backend.rights import Principal, require_change
 from agentic_atlas.backend.usecases.application import use_case
 from agentic_atlas.backend.usecases.shown import task_info
 from agentic_atlas.errors import AtlasError, Conflict
@@ -60,7 +60,7 @@ async def submit(
 @use_case
 async def submit_all(who: Principal, engine: Engine, asks: Sequence[SubmitRequest]) -> list[Submitted | AtlasError]:
     """Accept tasks, each by itself; return what became of each, in their order. The errors are those of `submit`."""
-    return await submission.submit_all(engine, who.user, who.caller, asks)
+    return await submission.submit_all(engine, who, asks)
 
 
 @use_case
@@ -140,9 +140,9 @@ async def follow(who: Principal, engine: Engine, task_id: str, after: int, keep_
 async def cancel(who: Principal, engine: Engine, task_id: str, reason: str) -> TaskInfo:
     """Cancel a task and what it called; one that runs is asked to stop first. An ended one stays as it is.
 
-    Raises NotFound.
+    Raises NotFound, and Forbidden (`insufficient_scope`) for a task that another key asked for.
     """
-    await engine.access.standing(who.visible, task_id)
+    require_change(who, (await engine.access.standing(who.visible, task_id)).task)
     changed = await engine.dispatcher.cancel(task_id, reason)
     return await _shown(engine, changed.task or await engine.access.task(who.visible, task_id))
 
@@ -155,17 +155,19 @@ async def answer(who: Principal, engine: Engine, task_id: str, value: bytes, num
 
     Raises:
         NotFound: no such task. Conflict: no such question is open (`no_open_question`).
+        Forbidden: the key is good for its own tasks only (`insufficient_scope`).
         InvalidInput: the answer does not fit the question's schema; the question stays open.
         PayloadTooLarge: the answers of the task would be too large.
     """
     task = await engine.access.task(who.visible, task_id)
+    require_change(who, task)
     return await _shown(engine, await questions.answer(engine, task, value, number, by=who.caller))
 
 
 async def _goes_on(engine: Engine, who: Principal, task_id: str) -> bool:
     """Tell whether a task has not ended yet; raises NotFound."""
     known = engine.dispatcher.census.get(task_id)
-    if known is not None and known.stored and who.visible.task(known.owner_id, None):
+    if known is not None and known.stored and who.visible.task(known.caller_id, known.owner_id, None):
         # Only what is theirs whoever runs it; all else is looked for in the store, as what is not there is.
         return True
     return not (await engine.access.standing(who.visible, task_id)).task.terminal

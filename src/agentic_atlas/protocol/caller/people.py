@@ -8,10 +8,10 @@ from msgspec import Meta
 from agentic_atlas.protocol.caller.values import Asked, Listing, Page, Positive, Shown
 
 RoleName: TypeAlias = Literal["admin", "member", "viewer"]
-ScopeName: TypeAlias = Literal[
-    "tasks:read", "tasks:write", "agents:read", "agents:write", "tokens:read", "tokens:write", "users:admin", "*"
-]
-"""One thing that an API key is good for. Writing implies reading of the same noun; `*` is everything."""
+ScopeWord: TypeAlias = Annotated[str, Meta(min_length=1, max_length=250)]
+"""One thing that an API key is good for: `tasks:read`, `tasks:call`, `tasks:write`, `agents:read`, `agents:write`,
+`tokens:read`, `tokens:write`, `users:admin`, or `*` for everything. Writing implies reading of the same noun.
+`tasks:call:OWNER/AGENT[/SKILL]` is for tasks of that agent, or skill; `tasks:read:own` for its own ones."""
 
 
 class UserRequest(Asked, frozen=True, kw_only=True):
@@ -36,7 +36,7 @@ class ApiKeyRequest(Asked, frozen=True, kw_only=True):
     """Seconds; without it the key is good until it is revoked."""
     user: str | None = None
     """For whom; administrators only."""
-    scopes: Annotated[list[ScopeName], Meta(min_length=1, max_length=8)] | None = None
+    scopes: Annotated[list[ScopeWord], Meta(min_length=1, max_length=32)] | None = None
     """What it is good for: nothing that the asking key is not good for, and without this all that that one is."""
 
 
@@ -82,7 +82,7 @@ class ApiKeyInfo(Shown, frozen=True, kw_only=True):
     expires_at: datetime | None
     revoked_at: datetime | None
     scopes: tuple[str, ...] = ("*",)
-    """What it is good for: words such as `tasks:read`; `*` is everything."""
+    """What it is good for: words such as `tasks:read` or `tasks:call:ada/books`; `*` is everything."""
 
 
 class NewApiKey(ApiKeyInfo, frozen=True, kw_only=True):

@@ -12,7 +12,6 @@ from agentic_atlas.protocol.caller.people import (
     ApiKeyRequest,
     LoginInfo,
     NewApiKey,
-    ScopeName,
     UserCode,
     UserInfo,
     UserPage,
@@ -47,7 +46,7 @@ class AsyncKeys:
         name: str = "",
         *,
         expires_in: float | None = None,
-        scopes: Sequence[ScopeName] | None = None,
+        scopes: Sequence[str] | None = None,
         user: str | None = None,
     ) -> NewApiKey:
         """Make an API key. Its secret is in the answer and nowhere else.
@@ -55,7 +54,7 @@ class AsyncKeys:
         Args:
             name: to tell one's keys apart.
             expires_in: seconds, 366 days at most; without it the key is good until it is revoked.
-            scopes: what it is good for, for instance `["tasks:write"]`; without them all that this client's key is.
+            scopes: what it is good for, for instance `["tasks:call:ada/books"]`; else all that this client's key is.
             user: name of whom it is for, else oneself; for administrators.
 
         Raises:

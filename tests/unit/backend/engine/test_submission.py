@@ -41,7 +41,7 @@ async def refused(network: Network, who: Principal, ask: SubmitRequest, **more: 
 
 async def batch(network: Network, who: Principal, *asks: SubmitRequest) -> list[str]:
     """Return what became of each: its id, or the code it was refused with."""
-    became = await submission.submit_all(network.engine, who.user, who.caller, asks)
+    became = await submission.submit_all(network.engine, who, asks)
     return [one.code if isinstance(one, AtlasError) else one.task.id for one in became]
 
 
@@ -216,15 +216,13 @@ async def test_earlier_finds_what_a_key_stands_for_and_raises_the_refusal_otherw
     ask = wanted(idempotency_key="one")
     for one in (ask, wanted()):
         with pytest.raises(NotFound) as caught:
-            await submission.earlier(network.engine, ada.user, ada.caller, one, refusal)
+            await submission.earlier(network.engine, ada, one, refusal)
         assert caught.value is refusal
     first = await network.submit(ada, ask)
-    found = await submission.earlier(network.engine, ada.user, ada.caller, ask, refusal)
+    found = await submission.earlier(network.engine, ada, ask, refusal)
     assert (found.created, found.task.id) == (False, first.task.id)
     with pytest.raises(Conflict):
-        await submission.earlier(
-            network.engine, ada.user, ada.caller, wanted(priority=1, idempotency_key="one"), refusal
-        )
+        await submission.earlier(network.engine, ada, wanted(priority=1, idempotency_key="one"), refusal)
 
 
 # Many at once

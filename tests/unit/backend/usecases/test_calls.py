@@ -7,9 +7,10 @@ from typing import Any
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 
 from agentic_atlas.backend.domain.children import call_key
-from agentic_atlas.backend.domain.records import AgentRecord, Task
+from agentic_atlas.backend.domain.records import AgentRecord, Role, Task
 from agentic_atlas.backend.engine.answering import Replies
 from agentic_atlas.backend.rights import Principal
 from agentic_atlas.backend.usecases import calls
@@ -144,6 +145,27 @@ async def test_nobody_reaches_through_an_agent_what_they_could_not_reach_themsel
     assert on.parent.owner_id != on.ada.user.id
     await on.begin("ada/child")
     assert on.codes() == ["agent_not_found"], "it is ada's, and eve asked"
+
+
+async def test_a_token_that_is_for_one_skill_calls_no_other_and_learns_of_none() -> None:
+    on = await scene()
+    on.who = replace(on.who, scopes=("agent:connect", "agent:call:ada/child/greet"))
+    for name in ("hello", "eve/child", "nobody"):
+        await on.begin(name)
+    assert on.codes() == ["insufficient_scope"] * 3
+    on.begin()
+    assert (await on.child()).agent == "ada/child"
+
+
+async def test_nobody_who_only_looks_has_an_agent_call_for_them() -> None:
+    on = await scene(asker="eve")
+    users = on.network.store.users
+    await users.update(on.parent.owner_id, role=Role.VIEWER)
+    await on.begin("ada/child")
+    await users.update(on.parent.owner_id, role=Role.ADMIN)
+    assert on.codes() == ["agent_not_found"]
+    on.begin("ada/child")
+    assert (await on.child()).agent == "ada/child"
 
 
 async def test_a_child_that_was_made_while_its_parent_was_canceled_is_canceled_too() -> None:

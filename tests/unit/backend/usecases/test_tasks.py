@@ -11,12 +11,12 @@ import pytest
 from msgspec.structs import replace
 
 from agentic_atlas.backend.domain import lifecycle
-from agentic_atlas.backend.domain.records import AgentRecord, Role
+from agentic_atlas.backend.domain.records import AgentRecord, ApiKey, Role
 from agentic_atlas.backend.engine.engine import EngineSettings
-from agentic_atlas.backend.ports import TaskFilter
+from agentic_atlas.backend.ports import Summary, TaskFilter
 from agentic_atlas.backend.rights import Principal
 from agentic_atlas.backend.usecases import tasks
-from agentic_atlas.errors import AtlasError, Busy, Conflict, InvalidInput, NotFound
+from agentic_atlas.errors import AtlasError, Busy, Conflict, Forbidden, InvalidInput, NotFound
 from agentic_atlas.protocol.inside.messages import Credit, InstanceRef
 from agentic_atlas.protocol.messages import Delivery, Event, EventKind, Policy, Question, Raw
 from agentic_atlas.protocol.tasks import Holdup, TaskState
@@ -27,6 +27,10 @@ async def furnished(settings: EngineSettings | None = None, **agent: Any) -> tup
     network = Network(settings)
     ada = await network.user()
     return network, ada, await network.agent(ada, **agent)
+
+
+KEY = ApiKey("key_1", "usr_1", "nightly", b"", NOW)
+HELLO = "ada/hello"
 
 
 async def note(network: Network, who: Principal, task_id: str) -> str | None:
@@ -256,3 +260,43 @@ async def test_anothers_task_does_not_exist_and_is_not_touched() -> None:
                 await ask
             assert refused.value.code == "task_not_found"
     assert network.now(task.id) == task
+
+
+async def test_a_narrow_key_sees_and_changes_what_it_asked_for_and_nothing_else() -> None:
+    network, ada, agent = await furnished()
+    narrow = replace(
+        ada, credential=replace(KEY, id="key_narrow", user_id=ada.user.id), scopes=(f"tasks:call:{HELLO}",)
+    )
+    reader = replace(narrow, scopes=("tasks:read", *narrow.scopes))
+    others = await network.asking(ada, agent)
+    own = (await tasks.submit(narrow, network.application, wanted()))[0]
+    assert [one.task.id for one in (await found(network, narrow))] == [own.id]
+    assert {one.task.id for one in (await found(network, reader))} == {own.id, others.id}
+    for who, code in ((narrow, "task_not_found"), (reader, "insufficient_scope")):
+        for ask in (
+            tasks.cancel(who, network.application, others.id, "mine"),
+            tasks.answer(who, network.application, others.id, b"1", None),
+        ):
+            with pytest.raises(AtlasError) as refused:
+                await ask
+            assert refused.value.code == code
+    assert network.now(others.id) == others
+    with pytest.raises(NotFound):
+        await tasks.show(narrow, network.application, others.id, wait=60.0)
+    assert (await tasks.cancel(narrow, network.application, own.id, "enough")).state == "canceled"
+
+
+async def test_a_narrow_key_asks_for_nothing_else_in_a_batch_either() -> None:
+    network, ada, agent = await furnished()
+    ended = await network.ends(await network.held(ada, agent))
+    await network.agent(ada, "other")
+    narrow = replace(ada, scopes=(f"tasks:call:{agent.full_name}",))
+    became = await tasks.submit_all(narrow, network.application, [wanted(), wanted("other"), wanted("nobody")])
+    codes = [one.code if isinstance(one, AtlasError) else "created" for one in became]
+    assert codes == ["created", "insufficient_scope", "insufficient_scope"]
+    with pytest.raises(Forbidden):
+        await tasks.retry(replace(narrow, scopes=("tasks:read", "tasks:call:ada/other")), network.application, ended.id)
+
+
+async def found(network: Network, who: Principal) -> list[Summary]:
+    return (await tasks.find(who, network.application, TaskFilter(), limit=10, after=None))[0]
