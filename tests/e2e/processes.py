@@ -27,6 +27,7 @@ class Process:
     """A child process whose output is read as it comes; `stop` is SIGTERM, `kill` is SIGKILL."""
 
     def __init__(self, *command: str, folder: Path, environ: dict[str, str]) -> None:
+        self.folder = folder
         self.lines: list[str] = []
         self._new: queue.SimpleQueue[str | None] = queue.SimpleQueue()
         self._process = subprocess.Popen(

@@ -1,16 +1,20 @@
 """A token that is not good enough is refused, and the agent says what to do."""
 
 import base64
+import contextlib
 import json
+import time
 from pathlib import Path
 from typing import Any
 
+import httpx
 import jwt
 import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from tests.e2e.processes import Platform, connected
+from agentic_atlas import Client, TaskError, Unavailable
+from tests.e2e.processes import PATIENCE, Platform, Process, connected
 from tests.e2e.programs import ECHO
 
 
@@ -63,7 +67,7 @@ def forged(platform: Platform, kind: str) -> str:
 @pytest.mark.parametrize(
     "kind",
     [
-        "malformed", "expired", "foreign_key", "none", "hs256", "audience", "issuer", "typ",
+        "malformed", "foreign_key", "none", "hs256", "audience", "issuer", "typ",
         "unknown_token",
     ],
 )  # fmt: skip
@@ -108,15 +112,98 @@ def test_without_a_token_the_agent_says_where_to_get_one(shared_platform: Platfo
         assert "atlas tokens create" in agent.output
 
 
-def test_a_revoked_token_ends_its_connection_and_lets_nobody_in_again(platform: Platform) -> None:
+def new_token_beside(agent: Process, platform: Platform) -> None:
+    """Have a new token written where the agent's sentence says."""
+    platform.atlas("tokens", "create", "echo", "--env", str(agent.folder / ".env"))
+
+
+def test_a_revoked_token_ends_its_connection_and_the_agent_says_once_what_to_do(
+    platform: Platform, client: Client
+) -> None:
     token = platform.token("echo")
-    listed = json.loads(platform.atlas("tokens", "list", "echo", "--json"))
+    [listed] = client.tokens.list("echo")
     with platform.agent("echo", ECHO, token=token) as agent:
         agent.wait_for(connected)
-        platform.atlas("tokens", "revoke", listed["items"][0]["id"])
-        assert agent.wait() != 0
-        assert "revoked" in agent.output
-        assert "atlas tokens create" in agent.output
+        client.tokens.revoke(listed.id)
+        said = agent.wait_for("the token has been revoked")
+        assert "atlas tokens create" in said
+        assert agent.stop() == 0
+        assert agent.output.count("has been revoked") == 1
+
+
+@pytest.mark.parametrize("kind", ["expired", "revoked"])
+def test_an_agent_that_is_started_with_a_token_that_is_over_waits_for_another(
+    platform: Platform, client: Client, kind: str
+) -> None:
+    token = forged(platform, "expired") if kind == "expired" else platform.token("echo")
+    for one in client.tokens.list("echo"):
+        client.tokens.revoke(one.id)
     with platform.agent("echo", ECHO, token=token) as agent:
-        assert agent.wait() != 0
-        assert "revoked" in agent.output
+        agent.wait_for("comes back by itself")
+        new_token_beside(agent, platform)
+        agent.wait_for(connected)
+        assert agent.stop() == 0
+
+
+def test_an_agent_that_waits_for_a_token_ends_when_it_is_told_to(shared_platform: Platform) -> None:
+    with shared_platform.agent("echo", ECHO, token=forged(shared_platform, "expired")) as agent:
+        agent.wait_for("comes back by itself")
+        assert agent.stop() == 0
+
+
+def test_a_disabled_agent_waits_and_is_back_when_it_is_enabled(platform: Platform, client: Client) -> None:
+    def disable(*, disabled: bool) -> None:
+        headers = {"Authorization": f"Bearer {platform.api_key}"}
+        url = f"{platform.url}/api/v1/agents/echo"
+        httpx.patch(url, json={"disabled": disabled}, headers=headers).raise_for_status()
+
+    with platform.agent("echo", ECHO) as agent:
+        agent.wait_for(connected)
+        disable(disabled=True)
+        assert "have its owner enable it" in agent.wait_for("this agent is disabled")
+        disable(disabled=False)
+        agent.wait_for("back after")
+        assert client.call("echo", "say", text="here again") == "here again"
+        assert agent.stop() == 0
+
+
+LONG = """
+import asyncio, os
+from pathlib import Path
+from agentic_atlas import Agent
+
+agent = Agent("echo")
+
+@agent.skill
+async def say(text: str) -> str:
+    return text
+
+@agent.skill
+async def wait(text: str) -> str:
+    while not Path(os.environ["GATE"]).exists():
+        await asyncio.sleep(0.01)
+    return text
+
+if __name__ == "__main__":
+    agent.run()
+"""
+
+
+def until_it_takes_no_more(client: Client) -> None:
+    ends = time.monotonic() + PATIENCE
+    with contextlib.suppress(Unavailable, TaskError):
+        while time.monotonic() < ends:
+            client.call("echo", "say", text="still here")
+        raise AssertionError("it went on for ever")
+
+
+def test_what_runs_when_a_token_expires_is_finished(platform: Platform, client: Client, tmp_path: Path) -> None:
+    gate = tmp_path / "gate"
+    with platform.agent("echo", LONG, token=platform.token("echo", expires_in=3), GATE=str(gate)) as agent:
+        agent.wait_for(connected)
+        task = client.submit("echo", "wait", text="done in the end")
+        until_it_takes_no_more(client)
+        gate.touch()
+        assert task.result(PATIENCE) == "done in the end"
+        agent.wait_for("the token has expired")
+        assert task.refresh().attempt == 1

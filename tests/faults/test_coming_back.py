@@ -15,6 +15,7 @@ from msgspec import Raw
 
 from agentic_atlas.protocol.messages import Hello, InstanceInfo, SkillSpec, Welcome
 from agentic_atlas.sdk.link.link import LinkThread
+from agentic_atlas.sdk.tokens.source import TokenSource
 from tests.e2e.processes import PATIENCE, Platform
 from tests.integration.sdk.dialogues import Lines, Recorder
 
@@ -34,7 +35,7 @@ class Fleet:
     def join(self, number: int, token: str) -> LinkThread:
         inbox = _Timed()
         hello = Hello(1, InstanceInfo(f"process_{number}"), [SkillSpec("work", Raw(b"{}"))])
-        link = LinkThread(self.platform.router_url, lambda: token, hello, inbox, log=Lines())
+        link = LinkThread(self.platform.router_url, TokenSource(token), hello, inbox, log=Lines())
         inbox.link = link
         link.start()
         self.links.append(link)

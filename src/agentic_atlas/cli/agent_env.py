@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from agentic_atlas.cli import envfile, output
+from agentic_atlas.cli import output
+from agentic_atlas.sdk import dotenv_file
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -37,15 +38,15 @@ def warn_of_router(me: WhoAmI, asked_at: str) -> None:
 
 
 def write(path: Path, values: Mapping[str, str]) -> str:
-    """Write the values into the file; return the token that was in it before, or nothing. Raises as `envfile` does."""
-    before = envfile.value(path, TOKEN)
-    envfile.set_values(path, values)
+    """Write the values into the file; return the token that was in it before, or nothing. Raises as `set_values`."""
+    before = dotenv_file.value(path, TOKEN)
+    dotenv_file.set_values(path, values)
     return before
 
 
 def tell_replaced(before: str, tokens: Sequence[TokenInfo], in_use: set[str]) -> None:
     """Say which token was replaced in a file, and what becomes of it."""
-    from agentic_atlas.sdk.spool.folder import token_name
+    from agentic_atlas.sdk.tokens.unverified import token_name
 
     if not before:
         return

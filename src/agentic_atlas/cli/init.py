@@ -11,11 +11,12 @@ from pathlib import Path
 from string import Template
 from typing import Annotated
 
-from agentic_atlas.cli import agent_env, connection, envfile, output
+from agentic_atlas.cli import agent_env, connection, output
 from agentic_atlas.cli.command.declared import Argument, Option
 from agentic_atlas.cli.options import Json
 from agentic_atlas.cli.tokens import ensure_agent
 from agentic_atlas.errors import AtlasError, InvalidInput
+from agentic_atlas.sdk import dotenv_file
 
 ROUTER_URL = "ws://localhost:8080/ws"
 API_URL = "http://localhost:8000"
@@ -115,7 +116,7 @@ def _write(folder: Path, name: str, place: AgentAccess) -> None:
         text = Template((templates / template).read_text(encoding="utf-8")).substitute(values)
         (folder / target).write_text(text, encoding="utf-8")
     settings = {agent_env.TOKEN: place.token, agent_env.ROUTER: place.router_url, agent_env.API: place.api_url}
-    envfile.set_values(folder / ".env", settings)
+    dotenv_file.set_values(folder / ".env", settings)
 
 
 def _tell(folder: Path, name: str, place: AgentAccess) -> None:

@@ -7,10 +7,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-from agentic_atlas.cli import agent_env, connection, envfile, output, times
+from agentic_atlas.cli import agent_env, connection, output, times
 from agentic_atlas.cli.command.declared import Argument, Option
 from agentic_atlas.cli.options import AgentName, Iso, Json, Utc
 from agentic_atlas.errors import NotFound
+from agentic_atlas.sdk import dotenv_file
 
 if TYPE_CHECKING:
     from agentic_atlas.cli.times import TimeFormat
@@ -37,7 +38,7 @@ def create(
     expires_in = times.seconds(expires, most=LONGEST)
     if env is not None:
         # Before there is a token to lose: a file that cannot be written is told now.
-        envfile.set_values(env, {})
+        dotenv_file.set_values(env, {})
 
     async def work() -> NewToken:
         async with connection.connect() as atlas:

@@ -208,7 +208,6 @@ async def _alive(
             await serving
             await router.settle(ends - monotonic())
             await engine.sightings.store()
-            await engine.trail.settle(last=True)
             router.drain()
             await listener.close()
             for task in living:

@@ -77,7 +77,7 @@ ADVICE: dict[CloseCode, Advice] = {
     ),
     CloseCode.AGENT_DISABLED: Advice(
         "this agent is disabled or deleted",
-        "have its owner enable it, and start this process again then; one that was deleted has to be created anew",
+        "have its owner enable it (`atlas agents enable AGENT`); one that was deleted has to be created anew",
     ),
     CloseCode.REPLACED: Advice("another process took over with the same token", "give each process a token of its own"),
     CloseCode.PROTOCOL_VERSION: Advice(

@@ -48,6 +48,9 @@ Count: TypeAlias = Annotated[int, Meta(ge=0, le=2**53)]
 Seconds: TypeAlias = Annotated[float, Meta(ge=0, le=1e12)]
 
 
+LONGEST_TOKEN = 4096
+"""Characters of a token; what is longer is none."""
+
 HELLO_BYTES = 1024 * 1024
 """Longest `hello`: nothing longer is read before one was taken."""
 

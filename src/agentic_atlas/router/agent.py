@@ -152,7 +152,7 @@ class RegisteredAgent:
             case Call():
                 self._call(message)
             case Drain():
-                self.readiness.draining = self.changed = True
+                self.drain()
             case _:
                 raise ProtocolError("this is not for an agent to say")
 
@@ -168,6 +168,16 @@ class RegisteredAgent:
         elif self.deliveries.begin(RunningAttempt(task.task, task.attempt)) and self._end.send(task):
             return
         self.tell(congested=self.congested)
+
+    def drain(self) -> None:
+        """Give it no new work any more."""
+        if not self.readiness.draining:
+            self.readiness.draining = self.changed = True
+
+    @property
+    def idle(self) -> bool:
+        """Whether it has nothing in hand, and all that it reported is stored."""
+        return not len(self.deliveries) and not len(self.reports)
 
     def abandon(self, attempt: RunningAttempt) -> bool:
         """The agent does not have the attempt; False when it took no slot."""

@@ -156,6 +156,8 @@ class Connection(Receiver):
 
     def tick(self, now: float, wall: float) -> None:
         """See whether something is over; the host is told when to look again, and earlier ones in between."""
+        if self.agent is not None and self.patience.expired(wall):
+            self.agent.drain()
         fault = self.patience.overdue(now, wall)
         if fault is not None:
             self.close(*fault)
@@ -316,7 +318,9 @@ class Patience:
         """
         connection, settings = self._connection, self._context.settings
         silence = settings.beat_every * settings.silent_beats
-        looks = [now + min(silence, settings.report_within), now + connection.identity.expires_at - wall]
+        # From its expiry on it is closed as soon as it has nothing in hand.
+        expires = max(connection.identity.expires_at - wall, settings.tick if connection.agent is not None else 0.0)
+        looks = [now + min(silence, settings.report_within), now + expires]
         if not connection.known:
             looks.append(self._began_at + settings.hello_within)
         if connection.agent is not None:
@@ -329,12 +333,18 @@ class Patience:
         self._look_at = math.inf
         self.look_by(min(looks))
 
+    def expired(self, wall: float, ago: float = 0.0) -> bool:
+        """Tell whether the connection's token has expired, or did so many seconds ago."""
+        return wall >= self._connection.identity.expires_at + ago
+
     def overdue(self, now: float, wall: float) -> tuple[CloseCode, str] | None:
         """Return why the connection is to be closed, if it is."""
         connection, settings = self._connection, self._context.settings
         if connection.incoming.paused:
             self.heard(now)
-        if wall >= connection.identity.expires_at:
+        if self.expired(wall) and (
+            connection.agent is None or connection.agent.idle or self.expired(wall, settings.token_drain)
+        ):
             return CloseCode.TOKEN_EXPIRED, "token_expired"
         if not connection.known and now - self._began_at > settings.hello_within:
             return CloseCode.TIMEOUT, "no_hello"

@@ -5,8 +5,6 @@ import ssl as tls
 from functools import partial
 from http import HTTPStatus
 
-from msgspec.structs import replace
-
 from agentic_atlas.auth.hosts import Hosts
 from agentic_atlas.errors import AtlasError, ConfigurationError
 from agentic_atlas.protocol.closing import CloseCode
@@ -56,8 +54,7 @@ class AgentDoor:
         if crowded:
             raise too_crowded()
         key = upgrade(head)
-        shown = identify(head.all("sec-websocket-protocol"), head.all("authorization"), self._verify)
-        identity = replace(shown, address=address)
+        identity = identify(head.all("sec-websocket-protocol"), head.all("authorization"), self._verify)
         self.router.check(identity)
         return Upgrade(key, SUBPROTOCOL, partial(self.router.connect, identity))
 

@@ -30,6 +30,8 @@ class RouterSettings:
     """For the backend to store what an agent reported."""
     ping_old: float = 2.0
     """How long an older connection with the same token has to show that it is alive."""
+    token_drain: float = 30.0
+    """How long an agent whose token has expired may go on with what it has in hand; it gets no new work."""
     token_in_use_again: float = 30.0
     """When an instance may try again whose token another one uses."""
     max_lag: float = 2.0

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from agentic_atlas.errors import ConfigurationError
+from agentic_atlas.protocol.messages import LONGEST_TOKEN
 from agentic_atlas.sdk import credentials as store
 from agentic_atlas.sdk import dotenv_file
 from agentic_atlas.sdk.address import QUOTES, Address, base_url, on_loopback, router_url
@@ -20,8 +21,6 @@ from agentic_atlas.sdk.misspelt import PREFIX, unread
 
 ROUTER_URL: Final = "ws://localhost:8080/ws"
 API_URL: Final = "http://localhost:8000"
-LONGEST_TOKEN: Final = 4096
-"""Characters of a token; what is longer is none."""
 LOG_LEVELS: Final = ("debug", "info", "warning", "error")
 LOG_FORMATS: Final = ("console", "json")
 
@@ -94,7 +93,8 @@ def load(
     given = {**variables(environ), **(said or {})}
     # An empty variable is one that is not set: that is how compose files and shells pass on what they do not have.
     values = {**in_file, **{name: value.strip() for name, value in given.items() if value.strip()}}
-    spool = _spool(values.get("ATLAS_SPOOL"), given)
+    state = _users_folder("XDG_STATE_HOME", ".local/state", given)
+    spool = _spool(values.get("ATLAS_SPOOL"), state)
     router = router_url(values.get("ROUTER_WS_URL", ROUTER_URL), "ROUTER_WS_URL")
     if router.startswith("wss:"):
         check_trust(given)
@@ -232,10 +232,15 @@ def _token(token: str | None, file: EnvFile | None) -> str:
         if file is not None:
             looked = f"{file.path} has none" + "".join(f" (line {line} cannot be read)" for line in file.broken[:1])
         raise ConfigurationError(f"AGENT_JWT_TOKEN is not set, and {looked}: {_WHERE_FROM}")
-    for is_wrong, what in _TOKEN_FAULTS:
-        if is_wrong(token):
-            raise ConfigurationError(f"AGENT_JWT_TOKEN {what}: {_COPY_AGAIN}")
+    fault = token_fault(token)
+    if fault is not None:
+        raise ConfigurationError(f"AGENT_JWT_TOKEN {fault}: {_COPY_AGAIN}")
     return token
+
+
+def token_fault(token: str) -> str | None:
+    """Return why this text, which is not empty, cannot be a token; None when it can."""
+    return next((what for is_wrong, what in _TOKEN_FAULTS if is_wrong(token)), None)
 
 
 _TOKEN_CHARACTERS: Final = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.")
@@ -257,10 +262,9 @@ _HOMELESS: Final = (
 )
 
 
-def _spool(value: str | None, given: Mapping[str, str]) -> Path | None:
+def _spool(value: str | None, state: Path | None) -> Path | None:
     if value is None:
-        folder = _users_folder("XDG_STATE_HOME", ".local/state", given)
-        return None if folder is None else folder / "spool"
+        return None if state is None else state / "spool"
     if value.lower() == "off":
         return None
     path = Path(value)

@@ -3,7 +3,7 @@
 import asyncio
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager, suppress
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -19,6 +19,7 @@ from agentic_atlas.sdk.threads import in_thread
 
 if TYPE_CHECKING:
     from agentic_atlas.sdk.environment import AgentSettings
+    from agentic_atlas.sdk.tokens.source import TokenSource
 
 
 Connect = Callable[[Hello, Runner], AbstractAsyncContextManager[tuple[ToLink, Callable[[], None]]]]
@@ -52,6 +53,15 @@ class AgentArguments:
         said = {"AGENT_JWT_TOKEN": self.token, "ROUTER_WS_URL": self.router_url}
         told = {name: value for name, value in said.items() if value is not None}
         return environment.load(self._folder(), env_file=self.env_file, said=told)
+
+    def token_in_file(self) -> tuple[str, Path] | None:
+        """Return the token that `.env` has now, and where that is; None without one that can be used. Never waits."""
+        from agentic_atlas.sdk import dotenv_file, environment
+        from agentic_atlas.sdk.tokens.source import VARIABLE
+
+        path = self.env_file or dotenv_file.find(self._folder())
+        token = "" if path is None else dotenv_file.value(path, VARIABLE)
+        return None if path is None or not token or environment.token_fault(token) else (token, path)
 
     def _folder(self) -> Path | None:
         folders = [folder for folder in (self.folder, _folder_of_program()) if folder is not None]
@@ -87,12 +97,13 @@ def linked(name: str, given: AgentArguments, settings: "AgentSettings", log: log
         from agentic_atlas.sdk.link.settings import Runtime
         from agentic_atlas.sdk.spool.file import spool_in
 
+        tokens = _tokens(given, settings)
         with _its_own(settings.token, name):
             inbox = LoopInbox(runner, asyncio.get_running_loop())
             around = Runtime(spool=spool_in(settings.spool, settings.token, hello.instance.id, log))
             made = link.LinkThread(
                 settings.router_url,
-                _token(given, settings),
+                tokens,
                 hello,
                 inbox,
                 on_loop=runner.on_loop,
@@ -110,9 +121,9 @@ def linked(name: str, given: AgentArguments, settings: "AgentSettings", log: log
 @contextmanager
 def _its_own(token: str, name: str) -> Iterator[None]:
     """Hold a token for an agent of this process: with two, the router would refuse the second as another process."""
-    from agentic_atlas.sdk.spool.folder import token_name
+    from agentic_atlas.sdk.tokens.unverified import lineage_name
 
-    digest = token_name(token)
+    digest = lineage_name(token)
     other = _SERVED.get(digest)
     if other is not None:
         if other == name:
@@ -128,18 +139,15 @@ def _its_own(token: str, name: str) -> Iterator[None]:
         del _SERVED[digest]
 
 
-def _token(given: AgentArguments, settings: "AgentSettings") -> Callable[[], str]:
+def _tokens(given: AgentArguments, settings: "AgentSettings") -> "TokenSource":
     """Return what gives the token for each connection: a new one in `.env` holds from the next connection on."""
-    held = settings.token
+    from agentic_atlas.sdk.tokens.source import TokenSource
 
-    def current() -> str:
-        nonlocal held
-        # ConfigurationError: somebody is editing the file; the last token is the best there is.
-        with suppress(ConfigurationError):
-            held = given.settings().token
-        return held
-
-    return current if settings.token_from_file else lambda: held
+    return TokenSource(
+        settings.token,
+        from_file=settings.token_from_file,
+        in_file=given.token_in_file,
+    )
 
 
 def _folder_of_program() -> Path | None:

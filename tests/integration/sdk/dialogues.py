@@ -38,6 +38,7 @@ from agentic_atlas.protocol.versions import SUBPROTOCOL
 from agentic_atlas.sdk.agent import Agent
 from agentic_atlas.sdk.link.link import LinkThread
 from agentic_atlas.sdk.link.settings import Runtime, Timeouts
+from agentic_atlas.sdk.tokens.source import TokenSource
 
 PATIENCE = 10.0
 TOKEN = "head.body.signature"
@@ -292,14 +293,15 @@ def linked(
     inbox: Recorder | None = None,
     log: Lines | None = None,
     runtime: Runtime | None = None,
-    token: Callable[[], str] = lambda: TOKEN,
+    token: str = TOKEN,
+    tokens: TokenSource | None = None,
     hello: Hello = HELLO,
 ) -> Iterator[tuple[LinkThread, Recorder]]:
     """Run a link; the jitter of its back-off is nothing, so that tests are quick."""
     recorder = inbox or Recorder()
     link = LinkThread(
         url,
-        token,
+        tokens or TokenSource(token),
         hello,
         recorder,
         log=log or Lines(),

@@ -311,14 +311,14 @@ def test_a_second_signal_ends_the_process_though_a_skill_blocks_its_loop(tmp_pat
 def test_a_token_that_is_refused_ends_the_process_with_the_fix(tmp_path: Path) -> None:
     refusal = (
         403,
-        '{"error":{"code":"token_revoked","message":"the token has been revoked"}}',
-        {"Atlas-Error": "token_revoked"},
+        '{"error":{"code":"token_unknown_key","message":"the token is signed with a key that is not known"}}',
+        {"Atlas-Error": "token_unknown_key"},
     )
     with Router(refuse=[refusal]) as router, started(tmp_path, CODE, router.url) as process:
         _, errors = process.communicate(timeout=PATIENCE)
     assert process.returncode == 2
     sentence = errors.splitlines()[-1]
-    assert "revoked" in sentence
+    assert "not known" in sentence
     assert "atlas tokens create" in sentence
     assert "Traceback" not in errors
     assert TOKEN not in errors

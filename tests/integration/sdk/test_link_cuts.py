@@ -329,9 +329,6 @@ def test_a_code_that_says_come_back_is_followed(code: int) -> None:
 
 FINAL = {
     CloseCode.TOKEN_INVALID: "atlas tokens create",
-    CloseCode.TOKEN_EXPIRED: "the token has expired (the_precise_code): create a new one",
-    CloseCode.TOKEN_REVOKED: "the token has been revoked (the_precise_code): create a new one",
-    CloseCode.AGENT_DISABLED: "have its owner",
     CloseCode.REPLACED: "a token of its own",
     CloseCode.PROTOCOL_VERSION: "update agentic-atlas",
     CloseCode.PROTOCOL_VIOLATION: "report it",
@@ -343,14 +340,37 @@ FINAL = {
 @pytest.mark.parametrize(("code", "advice"), FINAL.items(), ids=[str(int(code)) for code in FINAL])
 def test_a_code_that_says_stay_away_ends_the_agent_with_what_to_do(code: int, advice: str) -> None:
     def closes(peer: Peer) -> None:
-        peer.welcome()
+        peer.receive()
         peer.connection.close(code, encode_reason("the_precise_code").decode())
 
     with Router(closes) as router, linked(router.url) as (_, inbox):
-        inbox.expect(Welcome)
         error = inbox.end()
         assert advice in error.message
         assert error.code == "the_precise_code"
+    assert len(router.requests) == 1
+
+
+WAITED_FOR = {
+    CloseCode.TOKEN_INVALID: "the router does not accept this token (the_precise_code): create a new one",
+    CloseCode.TOKEN_EXPIRED: "the token has expired (the_precise_code): create a new one",
+    CloseCode.TOKEN_REVOKED: "the token has been revoked (the_precise_code): create a new one",
+    CloseCode.AGENT_DISABLED: "have its owner enable it",
+}
+
+
+@pytest.mark.parametrize(("code", "advice"), WAITED_FOR.items(), ids=[str(int(code)) for code in WAITED_FOR])
+def test_a_code_that_a_person_can_put_right_has_the_agent_wait_for_that(code: int, advice: str) -> None:
+    log = Lines()
+
+    def closes(peer: Peer) -> None:
+        peer.welcome()
+        peer.connection.close(code, encode_reason("the_precise_code").decode())
+
+    with Router(closes) as router, linked(router.url, log=log) as (link, inbox):
+        inbox.expect(Welcome)
+        log.wait(advice)
+        link.stop()
+        assert inbox.next() == ("ended", None)
     assert len(router.requests) == 1
 
 

@@ -19,6 +19,7 @@ from agentic_atlas.errors import ConfigurationError
 from agentic_atlas.protocol.messages import Welcome
 from agentic_atlas.sdk.link.link import is_exposed
 from agentic_atlas.sdk.link.settings import Runtime
+from agentic_atlas.sdk.tokens.source import TokenSource
 from tests.certificates import speaking_tls
 from tests.integration.sdk.dialogues import PATIENCE, QUICK, TOKEN, Lines, Peer, Router, linked
 
@@ -35,11 +36,11 @@ def refusal(status: int, code: str, message: str, **headers: str) -> tuple[int, 
 
 @pytest.mark.parametrize("status", [401, 403])
 def test_a_refused_token_ends_the_agent_with_the_routers_own_words(status: int) -> None:
-    said = "the token expired 3 days ago: generate a new one with `atlas tokens create AGENT --env .env`"
-    with Router(idle, refuse=[refusal(status, "token_expired", said)]) as router, linked(router.url) as (_, inbox):
+    said = "the token is not an agent's token: generate one with `atlas tokens create AGENT --env .env`"
+    with Router(idle, refuse=[refusal(status, "token_wrong_type", said)]) as router, linked(router.url) as (_, inbox):
         error = inbox.end()
     assert isinstance(error, ConfigurationError)
-    assert error.code == "token_expired"
+    assert error.code == "token_wrong_type"
     assert error.message == f"the router refuses this agent: {said}"
     assert len(router.requests) == 1
 
@@ -97,13 +98,12 @@ def test_a_router_that_is_not_there_is_named_once_with_what_to_do() -> None:
     tries: list[int] = []
     enough = threading.Event()
 
-    def token() -> str:
+    def tried() -> None:
         tries.append(1)
         if len(tries) >= 5:
             enough.set()
-        return TOKEN
 
-    with linked(url, log=log, token=token):
+    with linked(url, log=log, tokens=TokenSource(TOKEN, in_file=tried)):
         assert enough.wait(PATIENCE)
     line = f"can't reach the router at {url} (connection refused): is `atlas up` running? Trying again."
     assert log.lines == [("warning", line)]
@@ -184,17 +184,9 @@ def test_stopping_in_the_middle_of_a_handshake_does_not_wait_for_it() -> None:
             accepted.close()
 
 
-def test_a_token_that_cannot_be_had_ends_the_agent() -> None:
-    def token() -> str:
-        raise ConfigurationError("AGENT_JWT_TOKEN is not set")
-
-    with linked("ws://localhost:1/ws", token=token) as (_, inbox):
-        assert inbox.end().message == "AGENT_JWT_TOKEN is not set"
-
-
 @pytest.mark.parametrize("token", ["a.b.c\r\nX-Evil: 1", "a b", "", "ü.b.c"])
 def test_a_token_that_would_break_out_of_its_header_is_never_sent(token: str) -> None:
-    with Router(idle) as router, linked(router.url, token=lambda: token) as (_, inbox):
+    with Router(idle) as router, linked(router.url, token=token) as (_, inbox):
         error = inbox.end()
         assert isinstance(error, ConfigurationError)
         assert "Evil" not in error.message

@@ -44,7 +44,10 @@ def process(url: str, folder: Path, name: str, inbox: Recorder, log: Lines) -> I
     spool = FileSpool(folder, name, log=MemoryLog())
     around = Runtime(random=lambda: 0.05, spool=spool)
     hello = replace(HELLO, instance=InstanceInfo(name))
-    with linked(url, inbox=inbox, log=log, runtime=around, token=lambda: TOKEN, hello=hello) as (link, _):
+    with linked(url, inbox=inbox, log=log, runtime=around, token=TOKEN, hello=hello) as (
+        link,
+        _,
+    ):
         yield link
     if spool._journal is not None:
         # Handlers had no result: the end of a real process gives the lock back.

@@ -186,3 +186,48 @@ async def test_a_refusal_that_crosses_the_drain_gives_the_task_back_as_before() 
         other = await net.agent("agt", "tok_2", "inst_2")
         await until(lambda: other.tasks)
         assert [(one.task, one.attempt) for one in other.tasks] == [("task_1", 2)]
+
+
+async def test_an_agent_whose_token_has_expired_finishes_what_it_runs_and_gets_nothing_new() -> None:
+    async with network() as net:
+        agent = await net.agent(concurrency=4)
+        task = net.backend.submit("agt")
+        net.wall.now = agent.identity.expires_at
+        await net.passes(2, agent)
+        net.backend.submit("agt")
+        await net.passes(10, agent)
+        assert (len(agent.tasks), agent.code) == (1, None)
+        agent.complete(agent.tasks[0])
+        assert (await task.ended).task == "task_1"
+        await net.passes(1, agent)
+        assert agent.closed == (4102, CloseReason("token_expired"))
+        assert net.backend.losses == []
+
+
+async def test_its_result_is_acknowledged_before_it_is_closed() -> None:
+    async with network() as net:
+        agent = await net.agent()
+        net.backend.submit("agt")
+        net.wall.now = agent.identity.expires_at
+        await net.passes(1, agent)
+        net.backend.storing.clear()
+        agent.complete(agent.tasks[0])
+        await net.passes(5, agent)
+        assert agent.code is None
+        net.backend.storing.set()
+        net.backend.commit()
+        await net.passes(1, agent)
+        assert agent.all(ResultAck)
+        assert agent.code == 4102
+
+
+async def test_who_is_not_done_when_the_time_for_it_is_over_is_closed_all_the_same() -> None:
+    settings = RouterSettings(token_drain=20.0)
+    async with network(settings) as net:
+        agent = await net.agent()
+        net.backend.submit("agt")
+        net.wall.now = agent.identity.expires_at
+        await net.passes(19, agent)
+        assert agent.code is None
+        await net.passes(2, agent)
+        assert agent.code == 4102

@@ -1,4 +1,4 @@
-"""When the token of a connection expires, said in time: an agent that outlives its token ends."""
+"""When the token of a connection expires, said in time: an agent that outlives its token gets no more work."""
 
 from datetime import UTC, datetime
 
@@ -39,10 +39,8 @@ class Expiry:
         if times == len(WARN_WITHIN) or times >= self._told:
             return None
         self._told = times
-        return (
-            f"this token expires in {_in_words(left)} ({self._until}), and the agent ends then: make a new one with "
-            f"`atlas tokens create {self._agent} --env .env`"
-        )
+        fix = f"make a new one with `atlas tokens create {self._agent} --env .env`"
+        return f"this token expires in {_in_words(left)} ({self._until}), and the agent gets no new task then: {fix}"
 
 
 def _in_words(seconds: float) -> str:

@@ -3,6 +3,9 @@
 One line when it goes, one when it is back, and a few while it is away, however many tries there are.
 """
 
+from dataclasses import dataclass
+from enum import Enum
+
 from agentic_atlas.errors import AtlasError, ConfigurationError
 from agentic_atlas.protocol.closing import ADVICE, CloseCode, comes_back, decode_reason
 from agentic_atlas.sdk.link.dial import HandshakeRefused, NotARouter, Unreachable, plain
@@ -10,10 +13,12 @@ from agentic_atlas.transport.receiver import Closed
 
 _SHUT_OUT = {
     "token_revoked": CloseCode.TOKEN_REVOKED,
+    "token_rotated": CloseCode.TOKEN_REVOKED,
     "agent_disabled": CloseCode.AGENT_DISABLED,
     "agent_deleted": CloseCode.AGENT_DISABLED,
 }
 """Why a handshake is refused for which a connection may be closed as well: the same sentence for both."""
+_EXPIRED = CloseCode.TOKEN_EXPIRED.name.lower()
 _UNKNOWN_FIX = "update agentic-atlas; if it stays, ask whoever runs the router"
 _EXPLAINED = (CloseCode.INVALID_REGISTRATION, CloseCode.WRONG_AGENT)
 """Codes whose reason has a message that says more."""
@@ -21,24 +26,68 @@ _HIDDEN = {code.name.lower() for code in CloseCode}
 """Codes of a close reason that say no more than the close code does."""
 
 
-def final(closed: Closed) -> AtlasError | None:
-    """Return the error that ends the agent, or None when it is to come back."""
+class Remedy(Enum):
+    """What has an agent come back that was refused for good."""
+
+    NONE = "none"
+    """Nothing: the agent ends."""
+    ANOTHER_TOKEN = "another_token"  # noqa: S105 - no token
+    """Another token: the agent waits for one."""
+    ENABLING = "enabling"
+    """Its owner enables it: the agent asks now and then."""
+
+
+_OF_TOKEN = (CloseCode.TOKEN_INVALID, CloseCode.TOKEN_EXPIRED, CloseCode.TOKEN_REVOKED)
+
+
+@dataclass(frozen=True)
+class KeptOut:
+    """An answer of the router's after which there is no point in coming back as before.
+
+    Attributes:
+        error: what the agent would end with.
+        code: the close code that says the same, where it is one of ours.
+    """
+
+    error: AtlasError
+    code: CloseCode | None = None
+
+    @property
+    def of_token(self) -> bool:
+        """Whether it is the token that was refused, so that another one may be let in."""
+        return self.code in _OF_TOKEN
+
+    def remedy(self, *, known: bool) -> Remedy:
+        """Return what is waited for; `known`: it was let in before, so it was not started wrongly."""
+        if self.code is CloseCode.AGENT_DISABLED:
+            return Remedy.ENABLING
+        return Remedy.ANOTHER_TOKEN if self.of_token and (known or self.code != _OF_TOKEN[0]) else Remedy.NONE
+
+
+def final(closed: Closed) -> KeptOut | None:
+    """Return why the agent is not to come back as it is, or None when it is to come back."""
     if closed.ours or comes_back(closed.code):
         return None
     known = _known(closed.code)
     if known is CloseCode.NORMAL:
-        return AtlasError("the router closed the connection for good", code="closed")
-    return ConfigurationError(_sentence(closed, fix=True), code=_code(closed))
+        return KeptOut(AtlasError("the router closed the connection for good", code="closed"))
+    return KeptOut(ConfigurationError(_sentence(closed, fix=True), code=_code(closed)), known)
 
 
-def refused_for_good(refusal: HandshakeRefused) -> ConfigurationError:
-    """Return the error for a handshake that will be refused again with the same token."""
-    shut_out = _SHUT_OUT.get(refusal.code)
+def refused_for_good(refused: HandshakeRefused) -> KeptOut:
+    """Return what a handshake means that will be refused again with the same token."""
+    shut_out = _SHUT_OUT.get(refused.code)
     if shut_out is not None:
         told = ADVICE[shut_out]
-        return ConfigurationError(f"{told.happened}: {told.fix}", code=refusal.code)
-    advice = "" if "atlas tokens" in refusal.message else f"; {ADVICE[CloseCode.TOKEN_INVALID].fix}"
-    return ConfigurationError(f"the router refuses this agent: {refusal.message}{advice}", code=refusal.code)
+        return KeptOut(ConfigurationError(f"{told.happened}: {told.fix}", code=refused.code), shut_out)
+    advice = "" if "atlas tokens" in refused.message else f"; {ADVICE[CloseCode.TOKEN_INVALID].fix}"
+    error = ConfigurationError(f"the router refuses this agent: {refused.message}{advice}", code=refused.code)
+    return KeptOut(error, CloseCode.TOKEN_EXPIRED if refused.code == _EXPIRED else CloseCode.TOKEN_INVALID)
+
+
+def waiting(refusal: KeptOut) -> str:
+    """Return the line for an agent that stays away until something changes."""
+    return f"{refusal.error.message}. The agent waits, and comes back by itself then."
 
 
 def reason(closed: Closed) -> str:
@@ -91,6 +140,11 @@ class Outage:
         """A connection was lost, or ended before there was one; return the line to log, if it is time for one."""
         what = "connection lost" if self._ever else "not connected"
         return self.failed(f"{what}: {why}; trying again", why, now)
+
+    def kept_out(self, now: float) -> None:
+        """The agent waits for a change; that is said by others, and nothing of it again."""
+        if self._since is None:
+            self._since = now
 
     def back(self, now: float) -> str | None:
         """There is a connection; return the line to log, or None for the very first one."""

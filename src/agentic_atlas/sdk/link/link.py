@@ -27,6 +27,7 @@ from agentic_atlas.sdk.link.session import AgentSession, Backlog
 from agentic_atlas.sdk.link.settings import Runtime, Timeouts
 from agentic_atlas.sdk.loops import loop_factory
 from agentic_atlas.sdk.ports import Inbox, Outgoing
+from agentic_atlas.sdk.tokens.source import TokenSource
 
 FLUSH = 5.0
 """Seconds an agent that ends waits for what it said to be acknowledged."""
@@ -41,7 +42,7 @@ class LinkThread:
     def __init__(
         self,
         url: str,
-        token: Callable[[], str],
+        tokens: TokenSource,
         base: Hello,
         inbox: Inbox,
         *,
@@ -54,8 +55,7 @@ class LinkThread:
 
         Args:
             url: `ws://` or `wss://` address of the router.
-            token: returns the token for the next try to connect; called on the link's thread. An AtlasError that it
-                raises ends the link.
+            tokens: gives the token for each try to connect; used on the link's thread only.
             base: `hello` without its `running` and `results`: instance, skills, concurrency, description, labels.
             inbox: the runner; all of it is called from the link's thread.
             on_loop: whether the skill of this name runs on the handlers' loop itself (an `async def`), so that it is
@@ -65,7 +65,7 @@ class LinkThread:
             runtime: clocks, randomness, TLS, and what keeps results on disk.
         """
         self._url = url
-        self._token = token
+        self._tokens = tokens
         self._base = base
         self._inbox = inbox
         self._on_loop = on_loop
@@ -182,7 +182,7 @@ class LinkThread:
             return no_way
         self._reconnector = Reconnector(
             self._url,
-            self._token,
+            self._tokens,
             self._base,
             dialer.connect,
             new_session,

@@ -1,4 +1,7 @@
-"""Keeps an agent connected: one connection after the other, for ever, until a code says that it is of no use."""
+"""Keeps an agent connected: one connection after the other, for ever, until a code says that it is of no use.
+
+Where the token is of no use any more, or the agent is disabled, it keeps quiet until that has changed.
+"""
 
 import asyncio
 import math
@@ -12,9 +15,11 @@ from agentic_atlas.sdk.link import explain
 from agentic_atlas.sdk.link.backoff import Backoff, longest_after
 from agentic_atlas.sdk.link.dial import HandshakeRefused, NotARouter, Unreachable
 from agentic_atlas.sdk.link.expiry import Expiry
+from agentic_atlas.sdk.link.explain import KeptOut, Remedy
 from agentic_atlas.sdk.link.session import AgentSession, AgentSocket
 from agentic_atlas.sdk.link.settings import Runtime, Timeouts
 from agentic_atlas.sdk.logs import FAULT, Log
+from agentic_atlas.sdk.tokens.source import TokenSource
 from agentic_atlas.transport.receiver import Closed
 
 
@@ -39,7 +44,7 @@ class Reconnector:
     def __init__(
         self,
         url: str,
-        token: Callable[[], str],
+        tokens: TokenSource,
         base: Hello,
         connect: Connect,
         new_session: Callable[[], AgentSession],
@@ -50,7 +55,7 @@ class Reconnector:
     ) -> None:
         self.session: AgentSession | None = None
         self._url = url
-        self._token = token
+        self._tokens = tokens
         self._base = base
         self._connect = connect
         self._new_session = new_session
@@ -60,6 +65,12 @@ class Reconnector:
         self._backoff = Backoff(runtime.random)
         self._outage = explain.Outage(timeouts.tell_again)
         self._expiry = Expiry()
+        self._using = ""
+        self._known = False
+        self._random = runtime.random
+        # While the agent is kept out: what it was told, and how long it waits before the next try.
+        self._told: str | None = None
+        self._pause = timeouts.watch
         self._cut_at: float | None = None
         # Without bound until the first `welcome`: there is nothing yet to be in time for.
         self._grace = math.inf
@@ -70,9 +81,10 @@ class Reconnector:
         """Stay connected; return None after `finish`, or the error that makes coming back useless."""
         while not self._finishing:
             end = await self._once()
-            if isinstance(end, AtlasError):
-                return end
-            if not self._finishing:
+            if isinstance(end, KeptOut):
+                if not await self._goes_on(end):
+                    return end.error
+            elif not self._finishing:
                 await self._rest(end)
         return None
 
@@ -106,22 +118,24 @@ class Reconnector:
     def welcomed(self, welcome: Welcome) -> None:
         """The router has let the agent in."""
         self._grace, self._cut_at = welcome.grace, None
+        self._known, self._told, self._pause = True, None, self._timeouts.watch
         line = self._outage.back(self._clock())
         self._log.info(line or f"connected to {self._url}")
         self._expiry.welcomed(welcome, self._clock())
         self._tell(self._expiry.line(self._clock()))
 
-    async def _once(self) -> AtlasError | float:
-        """Go through one connection; return the error that is final, or the seconds to wait before the next."""
+    async def _once(self) -> KeptOut | float:
+        """Go through one connection; return why there is no point in another, or the seconds to wait before it."""
         session = self._new_session()
+        self._using = self._tokens.current()
         try:
-            socket = await self._connect(self._token(), session)
+            socket = await self._connect(self._using, session)
         except HandshakeRefused as why:
             return explain.refused_for_good(why) if why.final else self._not_reached(why, why.retry_after)
         except (Unreachable, NotARouter) as why:
             return self._not_reached(why, None)
-        except AtlasError as why:  # the token could not be had
-            return why
+        except AtlasError as why:  # it is no token
+            return KeptOut(why)
         began_at = self._clock()
         self.session = session
         try:
@@ -135,11 +149,37 @@ class Reconnector:
             self._backoff.reset()
         return self._lost(closed, session)
 
+    async def _goes_on(self, refusal: KeptOut) -> bool:
+        """Wait until there is a point in another try; False when there will never be one."""
+        if refusal.of_token:
+            self._tokens.refuse(self._using)
+            if self._tokens.usable:
+                await self._rest(self._wait(None))
+                return True
+        remedy = refusal.remedy(known=self._known)
+        if remedy is Remedy.NONE:
+            return False
+        if self._told != refusal.error.code:
+            self._told = refusal.error.code
+            self._log.warning(explain.waiting(refusal))
+        self._outage.kept_out(self._clock())
+        await self._changed(again=remedy is Remedy.ENABLING)
+        return True
+
+    async def _changed(self, *, again: bool) -> None:
+        """Wait for another token; with `again`, for no longer than it takes to the next try with the same."""
+        until = self._clock() + self._pause * (1.0 + self._random()) / 2 if again else math.inf
+        self._pause = min(2 * self._pause, self._timeouts.shut_out)
+        while not self._finishing and (left := until - self._clock()) > 0:
+            if self._tokens.usable and self._tokens.current() != self._using:
+                return
+            await self._rest(min(self._timeouts.watch, left))
+
     def _not_reached(self, why: AtlasError, retry_after: float | None) -> float:
         self._tell(self._outage.failed(explain.unreachable(self._url, why), why.message, self._clock()))
         return self._wait(retry_after)
 
-    def _lost(self, closed: Closed, session: AgentSession) -> AtlasError | float:
+    def _lost(self, closed: Closed, session: AgentSession) -> KeptOut | float:
         end = explain.final(closed)
         if end is not None or self._finishing:
             return end or 0.0

@@ -41,6 +41,10 @@ class Timeouts(msgspec.Struct, frozen=True):
     """A connection that lasted this long makes the next back-off start afresh."""
     in_use: float = 30.0
     """Between two tries while another process uses the token."""
+    watch: float = 2.0
+    """Between two looks for another token, while there is none that is let in."""
+    shut_out: float = 30.0
+    """Between two tries of an agent that is disabled, at the most; the first waits are shorter."""
     tell_again: float = 60.0
     """Between two lines in the log while there is no connection."""
 

@@ -1,4 +1,5 @@
-"""Results on disk, until the router has them: what a process leaves, the next one with the same token delivers.
+"""Results on disk, until the router has them: what a process leaves, the next one with the same token delivers,
+or with one that came out of it by renewal or rotation.
 
 A result is written before it is sent for the first time, with write(2) and without fsync: it outlives the process, not
 a machine that loses its power. Where the disk fails, the agent goes on with results in memory, and says so.
@@ -19,9 +20,9 @@ import msgspec
 from agentic_atlas.protocol.messages import Result
 from agentic_atlas.sdk.logs import Log
 from agentic_atlas.sdk.spool import folder as spool_folder
-from agentic_atlas.sdk.spool.folder import token_name
 from agentic_atlas.sdk.spool.journal import Journal
 from agentic_atlas.sdk.spool.port import Handover, ResultRecord, Spool
+from agentic_atlas.sdk.tokens.unverified import lineage_name
 
 Key = tuple[str, int]
 MOST_PROCESSES = 64
@@ -105,7 +106,7 @@ def choose(files: Iterable[tuple[str, Iterable[Record]]], now: float, bounds: Sp
 
 def spool_in(folder: Path | None, token: str, process: str, log: Log) -> Spool:
     """Return the spool of this process in a folder that holds those of all tokens; one that keeps nothing for None."""
-    return Spool() if folder is None else FileSpool(folder / token_name(token), process, log=log)
+    return Spool() if folder is None else FileSpool(folder / lineage_name(token), process, log=log)
 
 
 class FileSpool(Spool):

@@ -1,18 +1,13 @@
-"""The folder of one token: its name, which tells nobody the token, and a file for each of its processes.
+"""The folder of one token and those that came out of it, with a file for each of its processes.
 
 The files of the living ones are locked, the others are to be had.
 """
 
-import base64
-import binascii
 import contextlib
 import errno
-import hashlib
 import re
 from pathlib import Path
 from typing import Final
-
-import msgspec
 
 from agentic_atlas.files import PRIVATE_FOLDER, make_folder
 from agentic_atlas.sdk.spool.journal import DRAFT, HAS_LOCKS, SUFFIX, Journal
@@ -21,21 +16,7 @@ NAMES: Final = ("tok_*", "sha256-*")
 """Patterns of the names that tokens of ours have, for who looks for them in a folder."""
 
 _TRIES: Final = 3
-_NAME: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _ID: Final = re.compile(r"[A-Za-z0-9_.:-]{1,64}")
-
-
-def token_name(token: str) -> str:
-    """Return the token's id (`jti`), read without verifying anything, or a digest of it; usable as a file's name."""
-    payload = token.split(".")[1:2]
-    try:
-        claims = msgspec.json.decode(base64.urlsafe_b64decode(payload[0] + "=="), type=dict[str, object])
-    except (IndexError, binascii.Error, ValueError, msgspec.DecodeError, RecursionError):
-        claims = {}
-    match claims.get("jti"):
-        case str(name) if _NAME.fullmatch(name):
-            return name
-    return "sha256-" + hashlib.sha256(token.encode()).hexdigest()[:32]
 
 
 def create(folder: Path, process: str) -> Journal:

@@ -10,7 +10,7 @@ from agentic_atlas.errors import ConfigurationError
 from agentic_atlas.protocol.closing import ADVICE, CloseCode, comes_back, encode_reason
 from agentic_atlas.sdk.link import explain
 from agentic_atlas.sdk.link.dial import HandshakeRefused, NotARouter, Unreachable, os_error
-from agentic_atlas.sdk.link.explain import Outage
+from agentic_atlas.sdk.link.explain import Outage, Remedy
 from agentic_atlas.transport.receiver import Closed
 
 
@@ -45,13 +45,13 @@ def test_a_router_that_was_never_reached_gets_a_line_of_its_own() -> None:
 @pytest.mark.parametrize("code", [*ADVICE, 4050, 4150, 1002, 1006, 1011])
 def test_every_close_either_comes_back_with_a_reason_or_ends_with_what_to_do(code: int) -> None:
     closed = Closed(int(code))
-    error = explain.final(closed)
-    assert (error is None) is comes_back(code)
+    refusal = explain.final(closed)
+    assert (refusal is None) is comes_back(code)
     assert explain.reason(closed)
-    if error is not None and code != CloseCode.NORMAL:
-        assert isinstance(error, ConfigurationError)
-        assert ": " in error.message
-        assert error.code
+    if refusal is not None and code != CloseCode.NORMAL:
+        assert isinstance(refusal.error, ConfigurationError)
+        assert ": " in refusal.error.message
+        assert refusal.error.code
 
 
 def test_a_close_of_our_own_never_ends_the_agent() -> None:
@@ -60,11 +60,19 @@ def test_a_close_of_our_own_never_ends_the_agent() -> None:
     assert explain.reason(closed) == "the message is not JSON"
 
 
+def test_an_agent_that_was_kept_out_says_after_how_long_it_is_back() -> None:
+    outage = Outage(60.0)
+    outage.back(0.0)
+    outage.kept_out(10.0)
+    outage.kept_out(20.0)
+    assert outage.back(70.0) == "back after 60.0 s"
+
+
 def test_the_precise_code_of_a_close_is_said_and_harmless() -> None:
     closed = Closed(CloseCode.INVALID_REGISTRATION, encode_reason("schema\n\x1b[31m of_translate"))
-    error = explain.final(closed)
-    assert error is not None
-    assert "(schema [31m of_translate): correct the skill" in error.message
+    refusal = explain.final(closed)
+    assert refusal is not None
+    assert "(schema [31m of_translate): correct the skill" in refusal.error.message
     restart = Closed(CloseCode.RESTART, encode_reason("restart", 2.5))
     assert explain.reason(restart) == "the router restarts"
     assert explain.retry_after(restart) == 2.5
@@ -73,7 +81,41 @@ def test_the_precise_code_of_a_close_is_said_and_harmless() -> None:
 
 def test_a_refusal_without_a_fix_gets_one() -> None:
     refused = HandshakeRefused(403, "no", code=None, retry_after=None)
-    assert "atlas tokens create" in explain.refused_for_good(refused).message
+    assert "atlas tokens create" in explain.refused_for_good(refused).error.message
+
+
+@pytest.mark.parametrize(
+    ("code", "at_start", "later"),
+    [
+        ("token_expired", Remedy.ANOTHER_TOKEN, Remedy.ANOTHER_TOKEN),
+        ("token_revoked", Remedy.ANOTHER_TOKEN, Remedy.ANOTHER_TOKEN),
+        ("token_rotated", Remedy.ANOTHER_TOKEN, Remedy.ANOTHER_TOKEN),
+        ("token_bad_signature", Remedy.NONE, Remedy.ANOTHER_TOKEN),
+        ("agent_disabled", Remedy.ENABLING, Remedy.ENABLING),
+    ],
+)
+def test_a_refused_handshake_says_what_is_waited_for(code: str, at_start: Remedy, later: Remedy) -> None:
+    refusal = explain.refused_for_good(HandshakeRefused(401, "no", code=code, retry_after=None))
+    assert (refusal.remedy(known=False), refusal.remedy(known=True)) == (at_start, later)
+    assert refusal.of_token is (later is Remedy.ANOTHER_TOKEN)
+    assert refusal.error.code == code
+
+
+@pytest.mark.parametrize(
+    ("code", "later"),
+    [
+        (CloseCode.TOKEN_INVALID, Remedy.ANOTHER_TOKEN),
+        (CloseCode.TOKEN_EXPIRED, Remedy.ANOTHER_TOKEN),
+        (CloseCode.AGENT_DISABLED, Remedy.ENABLING),
+        (CloseCode.REPLACED, Remedy.NONE),
+        (CloseCode.WRONG_AGENT, Remedy.NONE),
+        (4150, Remedy.NONE),
+    ],
+)
+def test_a_close_says_what_is_waited_for(code: int, later: Remedy) -> None:
+    refusal = explain.final(Closed(int(code)))
+    assert refusal is not None
+    assert refusal.remedy(known=True) is later
 
 
 def test_the_sentence_for_a_router_that_is_not_there_names_the_fix() -> None:

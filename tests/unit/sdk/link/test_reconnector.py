@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -14,6 +15,7 @@ from agentic_atlas.sdk.link.dial import HandshakeRefused, Unreachable
 from agentic_atlas.sdk.link.reconnector import Reconnector
 from agentic_atlas.sdk.link.session import AgentSession
 from agentic_atlas.sdk.link.settings import Runtime, Timeouts
+from agentic_atlas.sdk.tokens.source import TokenSource
 from agentic_atlas.transport.receiver import Closed
 from tests.still_loop import StillLoop
 from tests.unit.sdk.link.router_end import BASE, Agent, RouterEnd
@@ -32,11 +34,14 @@ class Network:
     def __init__(self, *answers: Answer | AtlasError) -> None:
         self.log = MemoryLog()
         self.tries: list[float] = []
+        self.shown: list[str] = []
+        self.in_file: str | None = None
+        tokens = TokenSource("token", from_file=True, in_file=self._look)
         self._answers = list(answers)
         self._loop = asyncio.get_running_loop()
         self.agent = Reconnector(
             URL,
-            lambda: "token",
+            tokens,
             BASE,
             self._connect,
             lambda: Agent(self._loop.time, self.agent.welcomed).session,
@@ -50,8 +55,12 @@ class Network:
         """Seconds between the tries."""
         return [round(later - before, 2) for before, later in zip(self.tries, self.tries[1:], strict=False)]
 
-    async def _connect(self, _token: str, session: AgentSession) -> RouterEnd:
+    def _look(self) -> tuple[str, Path] | None:
+        return None if self.in_file is None else (self.in_file, Path(".env"))
+
+    async def _connect(self, token: str, session: AgentSession) -> RouterEnd:
         self.tries.append(self._loop.time())
+        self.shown.append(token)
         if not self._answers:
             self.agent.finish()
             raise Unreachable("nobody is left")
@@ -146,17 +155,68 @@ async def test_a_token_in_use_is_tried_again_after_half_a_minute() -> None:
 @pytest.mark.parametrize(
     "answer",
     [
-        closes(Closed(CloseCode.TOKEN_REVOKED)),
-        HandshakeRefused(403, "the token has been revoked", code="token_revoked", retry_after=None),
-        ConfigurationError("the token could not be had", code="token_revoked"),
+        closes(Closed(CloseCode.WRONG_AGENT)),
+        closes(Closed(CloseCode.TOKEN_INVALID)),
+        HandshakeRefused(401, "the signature is not ours", code="token_bad_signature", retry_after=None),
+        ConfigurationError("the token has characters that no token has"),
     ],
-    ids=["close", "handshake", "no token"],
+    ids=["wrong agent", "close", "handshake", "no token"],
 )
-async def test_what_another_try_would_meet_again_ends_the_agent(answer: Answer | AtlasError) -> None:
+async def test_what_was_wrong_at_the_start_ends_the_agent(answer: Answer | AtlasError) -> None:
     net = Network(answer)
     error = await net.agent.run()
     assert isinstance(error, ConfigurationError)
-    assert error.code == "token_revoked"
+    assert len(net.tries) == 1
+
+
+REFUSED = {
+    "expired": closes(Closed(CloseCode.TOKEN_EXPIRED, encode_reason("token_expired"))),
+    "revoked": closes(Closed(CloseCode.TOKEN_REVOKED, encode_reason("token_revoked"))),
+    "expired at the handshake": HandshakeRefused(401, "expired 3 days ago", code="token_expired", retry_after=None),
+    "revoked at the handshake": HandshakeRefused(401, "revoked", code="token_revoked", retry_after=None),
+}
+
+
+@pytest.mark.parametrize("answer", REFUSED.values(), ids=REFUSED)
+async def test_without_a_token_that_is_good_an_agent_keeps_quiet_until_there_is_one(
+    answer: Answer | AtlasError,
+) -> None:
+    net = Network(answer, lets_in_and(CUT))
+
+    def put() -> None:
+        net.in_file = "new"
+
+    asyncio.get_running_loop().call_later(3_600.0, put)
+    await net.agent.run()
+    assert net.shown[:2] == ["token", "new"]
+    assert 3_600.0 <= net.tries[1] - net.tries[0] <= 3_602.0
+    first, *_ = net.log.at("warning")
+    assert "atlas tokens create" in first
+    assert first.endswith("The agent waits, and comes back by itself then.")
+    assert len([line for line in net.log.at("warning") if "waits" in line]) == 1
+
+
+async def test_who_was_let_in_once_waits_whatever_is_wrong_with_the_token() -> None:
+    unknown = HandshakeRefused(401, "signed with a key that is not known", code="token_unknown_key", retry_after=None)
+    net = Network(lets_in_and(CUT), unknown)
+    asyncio.get_running_loop().call_later(60.0, lambda: net.agent.finish())
+    assert await net.agent.run() is None
+    assert len(net.tries) == 2
+
+
+async def test_an_agent_that_is_disabled_asks_now_and_then_and_is_back_when_it_is_enabled() -> None:
+    disabled = HandshakeRefused(403, "this agent is disabled", code="agent_disabled", retry_after=None)
+    closed = closes(Closed(CloseCode.AGENT_DISABLED, encode_reason("agent_disabled")))
+    net = Network(closed, *[disabled] * 6, lets_in_and(CUT))
+    await net.agent.run()
+    assert net.waits[:7] == [2.0, 4.0, 8.0, 16.0, 30.0, 30.0, 30.0]
+    assert len([line for line in net.log.at("warning") if "have its owner enable it" in line]) == 1
+
+
+async def test_an_agent_that_waits_ends_when_it_is_told_to() -> None:
+    net = Network(closes(Closed(CloseCode.TOKEN_REVOKED)))
+    asyncio.get_running_loop().call_later(100.0, lambda: net.agent.finish())
+    assert await net.agent.run() is None
     assert len(net.tries) == 1
 
 

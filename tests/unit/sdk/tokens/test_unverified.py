@@ -1,4 +1,4 @@
-"""The name of a token's folder: its id where that can be a name, else a digest, never the token."""
+"""What is read of a token, and its name: its id where that can be one, else a digest, never the token."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import json
 
 import pytest
 
-from agentic_atlas.sdk.spool.folder import token_name
+from agentic_atlas.sdk.tokens.unverified import lineage_name, token_name
 
 
 def token(**claims: object) -> str:
@@ -42,3 +42,10 @@ def test_any_other_is_named_by_a_digest(odd: str) -> None:
     assert len(name) == 39
     assert name != token_name(odd + "x")
     assert not set(odd.split(".")) - {""} & {name}
+
+
+def test_tokens_that_came_out_of_one_have_its_name_in_common() -> None:
+    first, renewed = token(jti="tok_1"), token(jti="tok_2", lineage="tok_1")
+    assert [token_name(first), token_name(renewed)] == ["tok_1", "tok_2"]
+    assert lineage_name(first) == lineage_name(renewed) == "tok_1"
+    assert lineage_name(token(jti="tok_2", lineage="../x")) == "tok_2"
