@@ -9,6 +9,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.stamp
 BROWSER := $(VENV)/.browser
+PROXIES := $(VENV)/proxies
 PIP := $(BIN)/python -m pip -qq --no-input --disable-pip-version-check
 COMPILE := $(BIN)/uv pip compile --quiet --generate-hashes --no-emit-index-url --no-header \
 	--universal --python-version 3.11 pyproject.toml
@@ -25,7 +26,7 @@ JOBS ?= $(if $(ARGS),0,4)
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
 
-setup: $(STAMP) $(BROWSER) ## Create .venv with everything in it, from the lock file, and a browser for tests
+setup: $(STAMP) $(BROWSER) $(PROXIES)/.stamp ## Create .venv with everything in it, from the lock file, and a browser for tests
 
 $(STAMP): requirements/dev.lock requirements/venv.sh requirements/apt.sh pyproject.toml
 	@echo "Setting up $(VENV)"
@@ -38,10 +39,14 @@ $(BROWSER): $(STAMP) requirements/chromium.sh requirements/apt.sh
 	@sh requirements/chromium.sh
 	@touch $@
 
+$(PROXIES)/.stamp: $(STAMP) requirements/proxies.sh requirements/apt.sh
+	@sh requirements/proxies.sh $(PROXIES)
+	@touch $@
+
 demo: $(STAMP) ## The whole story on this machine (FOLDER=documents, ONCE=1 to end by itself)
 	@$(BIN)/atlas demo $(FOLDER) $(if $(filter-out 0,$(ONCE)),--once)
 
-test: $(STAMP) $(BROWSER) ## Run all tests, ring by ring (ARGS="tests/unit -k word" for some, JOBS=1 for one at a time)
+test: $(STAMP) $(BROWSER) $(PROXIES)/.stamp ## Run all tests, ring by ring (ARGS="tests/unit -k word" for some, JOBS=1 for one at a time)
 	@$(BIN)/pytest -n $(JOBS) --dist loadscope --no-loadscope-reorder $(ARGS)
 
 unit: $(STAMP) ## Run the fast tests alone: no network, no process

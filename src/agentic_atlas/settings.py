@@ -71,6 +71,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     allow_plaintext: bool = False
     """`1`: listen without TLS where other machines can send keys and tokens, which can be read on the way."""
 
+    trusted_proxies: str = ""
+    """Addresses or networks of proxies in front of it, separated by commas, that are believed about where a request
+    comes from (`X-Forwarded-For`)."""
+
     admin: str = "admin"
     """Name of the administrator that the first start makes."""
 

@@ -16,7 +16,8 @@ from agentic_atlas import Agent, ConfigurationError
 from tests.docs.pages import DOCS, README, ROOT, Block, blocks, pages, prose, without_code
 from tests.docs.reference.markdown import anchor
 
-LANGUAGES = {"console", "python", "json", "mermaid", "text", "toml", "yaml", "ini"}
+LANGUAGES = {"console", "python", "json", "mermaid", "text", "toml", "yaml", "ini", "nginx", "caddyfile"}
+"""Those of proxies are run by tests/e2e/test_proxies.py."""
 _LINK = re.compile(r"\[[^\]]*\]\((?P<target>[^)\s]+)\)")
 _HEADING = re.compile(r"^#+ (?P<text>.+)$", re.MULTILINE)
 BLOCKS = [block for page in pages() for block in blocks(page)]

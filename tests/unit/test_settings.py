@@ -24,6 +24,7 @@ OTHERS = {
     "admin": "root",
     "tls_cert": "/cert.pem",
     "tls_key": "/key.pem",
+    "trusted_proxies": "127.0.0.1",
     "allow_plaintext": "True",
     "log_level": "debug",
     "log_format": "json",

@@ -22,6 +22,7 @@ from typing import Final, cast
 
 from structlog.typing import FilteringBoundLogger
 
+from agentic_atlas.auth.proxies import FORWARDED_FOR, NO_PROXY, Proxies
 from agentic_atlas.compose.sources import wall
 from agentic_atlas.compose.unsent import READ_WITHIN, Unsent
 from agentic_atlas.errors import AtlasError, ConfigurationError
@@ -308,7 +309,8 @@ class _Connection(asyncio.Protocol):
 
     def _begins(self, request: Request) -> None:
         """See `http.parser.RequestParser`."""
-        request.received(self._address, RequestBody(self._wanted), self._introduced)
+        address = self._server.proxies.origin(self._address, request.all(FORWARDED_FOR))
+        request.received(address, RequestBody(self._wanted), self._introduced)
         self._within = 0.0  # each has its own time
         self._asked.append(request)
         self._body = request.body
@@ -350,6 +352,7 @@ class HttpServer:
         tasks: in which connections are served, while the server runs.
         crowd: is told of all connections.
         unsent: is told of those that are behind in reading.
+        proxies: who is believed about where a request comes from.
         date: the line that tells the time, in every answer.
     """
 
@@ -365,8 +368,10 @@ class HttpServer:
         log: FilteringBoundLogger,
         unsent: Unsent | None = None,
         tls: ssl.SSLContext | None = None,
+        proxies: Proxies = NO_PROXY,
     ) -> None:
-        """`drain`: seconds within which what is being answered at the end has to be answered; `tls`: for HTTPS."""
+        """`drain`: seconds within which what is being answered at the end has to be answered; `tls`: for HTTPS;
+        `proxies`: who is believed about where a request comes from."""
         self.connections: dict[_Connection, asyncio.Task[None]] = {}
         self.open = 0
         self.crowd = crowd
@@ -374,6 +379,7 @@ class HttpServer:
         self.date = _date()
         self._handler = handler
         self._listener = listener
+        self.proxies = proxies
         self._tls = tls
         self._drain = drain
         self._log = log

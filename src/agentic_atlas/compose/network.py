@@ -3,7 +3,7 @@
 import asyncio
 import socket
 import ssl
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -13,6 +13,7 @@ from structlog.typing import FilteringBoundLogger
 from agentic_atlas.api.app import create_app
 from agentic_atlas.auth import KeyRing, Scope, allows, load_or_create_ring, read_bearer, verify
 from agentic_atlas.auth.hosts import Hosts
+from agentic_atlas.auth.proxies import Proxies
 from agentic_atlas.backend.archive.manifest import DATABASE, KEYS
 from agentic_atlas.backend.checker.process import checking
 from agentic_atlas.backend.engine.engine import Engine
@@ -22,7 +23,7 @@ from agentic_atlas.backend.rights import insufficient
 from agentic_atlas.backend.store.database import SqlStore, open_store
 from agentic_atlas.backend.store.lock import owner
 from agentic_atlas.backend.usecases.application import Application
-from agentic_atlas.compose import http
+from agentic_atlas.compose import http, reachable
 from agentic_atlas.compose.addresses import Addresses, addresses, check_exposure
 from agentic_atlas.compose.backend import build
 from agentic_atlas.compose.certificate import Certificate
@@ -126,10 +127,11 @@ async def _running(
 ) -> AsyncIterator[Network]:
     engine, door, router = await _joined(settings, log, store, ring, ids, checker)
     hosts = Hosts([*settings.names, *machine_names()])
+    proxies = Proxies(settings.trusted_proxies.split(","))
     crowd = Crowd(raise_limit(), log, monotonic)
     # Before anything lives: a port that is taken is one plain error.
     listener = await serve(
-        AgentDoor(router, _identify(ring, engine.network), hosts),
+        AgentDoor(router, _identify(ring, engine.network), hosts, proxies),
         host=settings.host,
         port=settings.router_port,
         limiter=ConnectionLimiter(settings.router.max_connections, settings.router.max_connections_per_address),
@@ -141,24 +143,28 @@ async def _running(
     where = addresses(settings, host, api_port, listener.port, certified)
     app = create_app(Application(engine), where.told, hosts)
     try:
-        server = http.HttpServer(app, listening.socket, drain=settings.drain, crowd=crowd, log=log, tls=listening.tls)
-        async with _watched(listening.certificate, log), _alive(settings, engine, door, router, listener, server):
+        server = http.HttpServer(
+            app, listening.socket, drain=settings.drain, crowd=crowd, log=log, tls=listening.tls, proxies=proxies
+        )
+        looks = [reachable.watch(settings, log)]
+        if listening.certificate is not None:
+            looks.append(listening.certificate.watch(wall, log))
+        async with _alive(settings, engine, door, router, listener, server), _looking(*looks):
             yield Network(engine, where)
     finally:
         await listener.close()
 
 
 @asynccontextmanager
-async def _watched(certificate: Certificate | None, log: FilteringBoundLogger) -> AsyncIterator[None]:
-    """Have the certificate's files looked at in this block."""
-    if certificate is None:
-        yield
-        return
-    watching = asyncio.create_task(certificate.watch(wall, log))
+async def _looking(*looks: Coroutine[None, None, None]) -> AsyncIterator[None]:
+    """Have these go on in this block; nobody waits for them, and what they find is in the log."""
+    going = [asyncio.create_task(look) for look in looks]
     try:
         yield
     finally:
-        watching.cancel()
+        for one in going:
+            one.cancel()
+        await asyncio.gather(*going, return_exceptions=True)
 
 
 async def _joined(

@@ -6,6 +6,7 @@ from functools import partial
 from http import HTTPStatus
 
 from agentic_atlas.auth.hosts import Hosts
+from agentic_atlas.auth.proxies import FORWARDED_FOR, NO_PROXY, Proxies
 from agentic_atlas.errors import AtlasError, ConfigurationError
 from agentic_atlas.protocol.closing import CloseCode
 from agentic_atlas.protocol.codec import ProtocolError
@@ -39,12 +40,18 @@ class AgentDoor:
     unknown_bytes = HELLO_BYTES + 16 * 1024
     farewell: tuple[int, str] = (CloseCode.GOING_AWAY, "router_is_stopping")
 
-    def __init__(self, router: Router, verify: Verify, hosts: Hosts | None = None) -> None:
-        """Take whom to let in to, who tells who they are, and names that requests may be for: local ones by default."""
+    def __init__(self, router: Router, verify: Verify, hosts: Hosts | None = None, proxies: Proxies = NO_PROXY) -> None:
+        """Take whom to let in to, who tells who they are, names that requests may be for, local ones by default, and
+        who is believed about where they come from."""
         self.router = router
         self._verify = verify
         self._hosts = Hosts() if hosts is None else hosts
+        self._proxies = proxies
         self._log = router.context.log
+
+    def origin(self, head: Head, peer: str) -> str:
+        """See `transport.server.Door`."""
+        return self._proxies.origin(peer, head.all(FORWARDED_FOR))
 
     def answer(self, head: Head, address: str, *, crowded: bool) -> Upgrade | HttpAnswer:
         """See `transport.server.Door`."""

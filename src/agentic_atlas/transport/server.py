@@ -61,6 +61,9 @@ class Door(Protocol):
     farewell: tuple[int, str]
     """Code and word of the close of a connection that is there when the server stops."""
 
+    def origin(self, head: Head, peer: str) -> str:
+        """Return the address that a request comes from, given that of its connection: another one behind a proxy."""
+
     def answer(self, head: Head, address: str, *, crowded: bool) -> Upgrade | HttpAnswer:
         """Let a request in, or answer it. Whatever this raises is answered by `refuse`.
 
@@ -277,6 +280,7 @@ class Accepted(WSProtocol):  # type: ignore[misc]  # picows' stubs do not have i
             if whole is None:
                 return
             head, more = read_head(whole[0]), whole[1]
+            self._comes_from(self._listener.door.origin(head, self._address))
             crowded = self._listener.limiter.full(self._address)
             answer = self._listener.door.answer(head, self._address, crowded=crowded)
         except Exception as error:  # noqa: BLE001 - see above; the door tells them apart
@@ -285,6 +289,13 @@ class Accepted(WSProtocol):  # type: ignore[misc]  # picows' stubs do not have i
             self._upgrade(answer, more)
         else:
             self._answer(answer.encode(bodiless=head is not None and head.method == "HEAD"))
+
+    def _comes_from(self, origin: str) -> None:
+        """It counts among those of this address."""
+        if origin != self._address:
+            self._listener.limiter.leave(self._address)
+            self._address = origin
+            self._listener.limiter.enter(origin)
 
     def _upgrade(self, upgrade: Upgrade, more: bytes) -> None:
         """Go on as a WebSocket; `more` is what came after the head."""

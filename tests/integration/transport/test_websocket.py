@@ -80,6 +80,9 @@ class Hall:
         self.ear = Ear()
         self.ends: asyncio.Queue[WebSocket] = asyncio.Queue()
 
+    def origin(self, head: Head, peer: str) -> str:
+        return peer
+
     def answer(self, head: Head, address: str, *, crowded: bool) -> Upgrade | HttpAnswer:
         return Upgrade(upgrade_key(head), SUBPROTOCOL, self._begin)
 

@@ -1,0 +1,25 @@
+#!/bin/sh
+# See that there are an nginx and a Caddy for the tests of networks behind a proxy. Debian's packages are unpacked into
+# the folder that is named, not installed: no service starts, and only the lists of packages need root to be fresh.
+# Without them those tests are skipped, and fail in CI (tests/e2e/test_proxies.py).
+set -eu
+. "$(dirname "$0")/apt.sh"
+
+folder=$1
+mkdir -p "$folder"
+folder=$(cd "$folder" && pwd)
+for name in nginx caddy; do
+    if command -v "$name" >/dev/null 2>&1 || [ -x "$folder/usr/sbin/$name" ] || [ -x "$folder/usr/bin/$name" ]; then
+        continue
+    fi
+    if ! command -v apt-get >/dev/null 2>&1; then
+        say "no $name, and no apt-get to fetch it with: the tests behind it will be skipped"
+        continue
+    fi
+    say "fetching $name with apt-get, for tests"
+    as_root apt-get update -qq >&2 || true
+    (
+        cd "$folder"
+        apt-get download -qq "$name" >&2 && dpkg -x "$name"_*.deb . && rm -f "$name"_*.deb
+    ) || say "$name could not be fetched: the tests behind it will be skipped"
+done
