@@ -35,7 +35,7 @@ LAYOUT = {
     "bus": "__init__ local nats",
     "sdk": "__init__ agent context link environment client",
     "router": "__init__ ports hub agent commands door",
-    "backend": "__init__ inside ports rights",
+    "backend": "__init__ inside ports rights audited asked_from",
     "backend/domain": "__init__ task",
     "backend/usecases": "__init__ application tasks agents machine",
     "backend/engine": "__init__ dispatch",

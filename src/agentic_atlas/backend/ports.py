@@ -10,6 +10,7 @@ from typing import Generic, Protocol, TypeAlias, TypeVar
 
 import msgspec
 
+from agentic_atlas.backend.domain.audit import AuditEvent, ChainHead
 from agentic_atlas.backend.domain.lifecycle import Change
 from agentic_atlas.backend.domain.records import (
     AgentRecord,
@@ -27,6 +28,7 @@ from agentic_atlas.backend.domain.records import (
     User,
 )
 from agentic_atlas.backend.rights import Visible
+from agentic_atlas.protocol.caller.audit import AuditEntry
 from agentic_atlas.protocol.caller.backups import BackupInfo
 from agentic_atlas.protocol.inside.messages import InstanceRef, ToRouter
 from agentic_atlas.protocol.schemas import Cost
@@ -399,6 +401,42 @@ class Users(Protocol):
         """Mark the key revoked and return it; with `user_id`, only when it is that user's."""
 
 
+class AuditFilter(msgspec.Struct, frozen=True):
+    """Which rows of the audit log to list; every field that is set narrows."""
+
+    action: str | None = None
+    """Of this action, or of all of this noun."""
+    who: str | None = None
+    """By whoever has this id or name, or in the name of the user with this id."""
+    object: str | None = None
+    """To what has this id or name."""
+    since: float | None = None
+    """Seconds since the epoch: only what was done from then on."""
+
+
+class AuditLog(Protocol):
+    """Who did what to what: rows are added to it, and never changed or removed."""
+
+    def append(self, events: Sequence[AuditEvent]) -> Write[ChainHead]:
+        """Queue rows behind the last one and return at once, as `Tasks` does; the write has the last of them."""
+
+    async def find(self, which: AuditFilter, *, limit: int, before: int | None = None) -> list[AuditEntry]:
+        """Return rows, newest first, from the one before the row with this number."""
+
+    async def after(self, seq: int, *, limit: int) -> list[AuditEntry]:
+        """Return the rows that follow the one with this number, in their order."""
+
+    async def head(self) -> ChainHead:
+        """Return the last row, and of an empty log what its first one follows."""
+
+
+class AuditHeads(Protocol):
+    """Where the head of the audit log is kept outside of the store, signed."""
+
+    async def keep(self, head: ChainHead, now: float) -> None:
+        """Keep this one in the place of the one before; where that can't be done, it is tried with the next one."""
+
+
 class Store(Protocol):
     """Everything that is kept. One process owns it."""
 
@@ -417,6 +455,10 @@ class Store(Protocol):
     @property
     def users(self) -> Users:
         """Users and their API keys."""
+
+    @property
+    def audit(self) -> AuditLog:
+        """The audit log."""
 
     async def network_id(self) -> str:
         """Return the id made when the store was created; it is in the issuer of every token."""

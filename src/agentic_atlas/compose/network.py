@@ -214,6 +214,7 @@ async def _alive(
             await serving
             await router.settle(ends - monotonic())
             await engine.sightings.store()
+            await engine.trail.settle(last=True)
             router.drain()
             await listener.close()
             for task in living:

@@ -5,6 +5,8 @@ import ssl as tls
 from functools import partial
 from http import HTTPStatus
 
+from msgspec.structs import replace
+
 from agentic_atlas.auth.hosts import Hosts
 from agentic_atlas.auth.proxies import FORWARDED_FOR, NO_PROXY, Proxies
 from agentic_atlas.errors import AtlasError, ConfigurationError
@@ -61,7 +63,8 @@ class AgentDoor:
         if crowded:
             raise too_crowded()
         key = upgrade(head)
-        identity = identify(head.all("sec-websocket-protocol"), head.all("authorization"), self._verify)
+        shown = identify(head.all("sec-websocket-protocol"), head.all("authorization"), self._verify)
+        identity = replace(shown, address=address)
         self.router.check(identity)
         return Upgrade(key, SUBPROTOCOL, partial(self.router.connect, identity))
 

@@ -2,7 +2,7 @@
 
 The wire has the same rule for the names of agents (`protocol.messages.Name`). Ids sort by the time of their making, as
 ULIDs do: 48 bits of milliseconds, then 80 bits of randomness. A task's place in a trace is a `traceparent` of the W3C
-Trace Context recommendation, version 00.
+Trace Context recommendation, version 00; a trace that begins here has an id of the same two parts.
 """
 
 import re
@@ -71,7 +71,11 @@ def sortable(prefix: str, milliseconds: int, random: int) -> str:
 
 def earliest(prefix: str, at: float) -> str:
     """Return the smallest id that is made at this time, in seconds since the epoch, or later."""
-    return sortable(prefix, min(max(int(at * 1000), 0), _LAST_MS), 0)
+    return sortable(prefix, _milliseconds(at), 0)
+
+
+def _milliseconds(at: float) -> int:
+    return min(max(int(at * 1000), 0), _LAST_MS)
 
 
 def _digits(number: int, pairs: int) -> str:
@@ -84,9 +88,13 @@ def trace_id(traceparent: str) -> str:
     return traceparent[3:35]
 
 
-def child_trace(parent: str | None, entropy: Callable[[int], bytes]) -> str:
-    """Return a new span: in the parent's trace when that is well-formed, else in a trace of its own."""
+def child_trace(parent: str | None, now: float, entropy: Callable[[int], bytes]) -> str:
+    """Return a new span: in the parent's trace when that is well-formed, else in a trace of its own.
+
+    That one's id begins with its time: traces that begin together are neighbours in the store, where ids of nothing but
+    chance would each be written to a page of its own. Samplers take the end, of which all is chance.
+    """
     if parent is not None and _TRACEPARENT.fullmatch(parent):
         return f"00-{trace_id(parent)}-{entropy(8).hex()}-01"
-    drawn = entropy(24).hex()
-    return f"00-{drawn[:32]}-{drawn[32:]}-01"
+    drawn = entropy(18).hex()
+    return f"00-{_milliseconds(now):012x}{drawn[:20]}-{drawn[20:]}-01"

@@ -2,13 +2,15 @@
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import msgspec
 
+from agentic_atlas.backend.domain.audit import ChainHead
 from agentic_atlas.backend.engine.absence import Absence
 from agentic_atlas.backend.engine.access import Access, Registry
+from agentic_atlas.backend.engine.audit import AuditTrail
 from agentic_atlas.backend.engine.census import Census, OpenLimits
 from agentic_atlas.backend.engine.circles import Circles
 from agentic_atlas.backend.engine.credit import Credits
@@ -19,7 +21,7 @@ from agentic_atlas.backend.engine.monitor import Monitor
 from agentic_atlas.backend.engine.retirements import Retirements
 from agentic_atlas.backend.engine.sightings import Sightings
 from agentic_atlas.backend.engine.watchers import Watchers
-from agentic_atlas.backend.ports import Backups, Clock, FaultLog, Ids, RouterPort, Schemas, Store
+from agentic_atlas.backend.ports import AuditHeads, Backups, Clock, FaultLog, Ids, RouterPort, Schemas, Store
 from agentic_atlas.bus.local import Bus
 from agentic_atlas.protocol.inside.messages import Adopt
 from agentic_atlas.protocol.messages import Limits
@@ -58,6 +60,13 @@ class EngineSettings(msgspec.Struct, frozen=True):
     """How long agents' tokens are good for."""
 
 
+class _Nowhere:
+    """Keeps no head: what ends with its process needs none."""
+
+    async def keep(self, head: ChainHead, now: float) -> None:
+        """See `ports.AuditHeads`."""
+
+
 @dataclass(frozen=True)
 class World:
     """What an engine has of the world besides its store and its router."""
@@ -72,6 +81,7 @@ class World:
     bus: Bus
     schemas: Schemas
     backups: Backups
+    heads: AuditHeads = field(default_factory=_Nowhere)
 
 
 @dataclass(frozen=True)
@@ -102,6 +112,7 @@ class Engine:
     absence: Absence
     retirements: Retirements
     tokens: TokenTerms
+    trail: AuditTrail
 
     @staticmethod
     def over(
@@ -137,6 +148,7 @@ class Engine:
             absence=Absence(dispatcher, credit, clock),
             retirements=Retirements(router, clock),
             tokens=settings.tokens,
+            trail=AuditTrail(store.audit, world.heads, clock, log),
         )
 
     async def take_up(self) -> None:
@@ -158,7 +170,8 @@ class Engine:
     async def run(self, grace: float) -> None:
         """Do what is done by itself, until cancelled; agents are expected back for `grace` seconds."""
         async with asyncio.TaskGroup() as group:
-            for life in (self.dispatcher.deadlines, self.monitor, self.circles, self.sightings, self.retirements):
+            own = (self.monitor, self.circles, self.sightings, self.retirements, self.trail)
+            for life in (self.dispatcher.deadlines, *own):
                 group.create_task(life.run())
             await asyncio.sleep(grace)
             self.absence.nobody_came()

@@ -277,7 +277,7 @@ def _new_task(engine: Engine, request: _Request, agent: AgentRecord, skill: Skil
         owner_id=parent.owner_id if parent else caller.user_id,
         created_at=now,
         updated_at=now,
-        trace=child_trace(parent.trace if parent else request.trace, engine.entropy),
+        trace=child_trace(parent.trace if parent else request.trace, now, engine.entropy),
         deadline=min(deadlines, default=None),
         queue_expires_at=None if ask.queue_ttl == 0 else now + (ask.queue_ttl or QUEUE_TTL),
         parent_id=parent.id if parent else None,

@@ -12,6 +12,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from agentic_atlas.backend.ports import Clock, Ids
 from agentic_atlas.backend.store import sqlite
 from agentic_atlas.backend.store.agents import SqlAgents
+from agentic_atlas.backend.store.audit import SqlAudit
 from agentic_atlas.backend.store.copying import Told, copier, copy
 from agentic_atlas.backend.store.errors import domain_error
 from agentic_atlas.backend.store.lock import owned
@@ -44,6 +45,7 @@ class SqlStore:
         self.agents = SqlAgents(writer, readers)
         self.tokens = SqlTokens(writer, readers)
         self.users = SqlUsers(writer, readers)
+        self.audit = SqlAudit(writer, readers, network_id)
         self.notes = () if sqlite.is_safe_release() else (sqlite.OLD_RELEASE,)
         """What does no harm and may be of interest."""
         self._readers = readers

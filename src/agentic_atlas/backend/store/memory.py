@@ -10,6 +10,7 @@ from typing import TypeVar
 from msgspec.structs import replace
 
 from agentic_atlas.backend.domain import lifecycle
+from agentic_atlas.backend.domain.audit import AuditEvent, ChainHead, chained, genesis
 from agentic_atlas.backend.domain.lifecycle import Change
 from agentic_atlas.backend.domain.names import TASK, earliest
 from agentic_atlas.backend.domain.questions import SILENCE
@@ -34,6 +35,7 @@ from agentic_atlas.backend.ports import (
     MOST_MESSAGE,
     MOST_OF_LINEAGE,
     MOST_SECRETS,
+    AuditFilter,
     Changed,
     Decide,
     Ids,
@@ -43,6 +45,7 @@ from agentic_atlas.backend.ports import (
 )
 from agentic_atlas.backend.store.cursors import cursor_after, id_in
 from agentic_atlas.errors import Conflict, NotFound
+from agentic_atlas.protocol.caller.audit import AuditEntry
 from agentic_atlas.protocol.inside.messages import InstanceRef
 from agentic_atlas.protocol.tasks import LEASED, TaskState
 
@@ -61,6 +64,7 @@ class MemoryStore:
         self.agents = MemoryAgents(self.users)
         self.tokens = self.agents.tokens
         self.tasks = MemoryTasks(self.agents)
+        self.audit = MemoryAudit(self._network_id)
 
     async def network_id(self) -> str:
         """See the port."""
@@ -518,6 +522,48 @@ class MemoryUsers:
         """Raise NotFound without this user."""
         if user_id not in self._users:
             raise _no_parent()
+
+
+class MemoryAudit:
+    """`ports.AuditLog`."""
+
+    def __init__(self, network: str) -> None:
+        self._entries: list[AuditEntry] = []
+        self._head = genesis(network)
+
+    def append(self, events: Sequence[AuditEvent]) -> Write[ChainHead]:
+        """See the port."""
+        return _carried_out(_settle_soon, partial(self._append, events))
+
+    async def find(self, which: AuditFilter, *, limit: int, before: int | None = None) -> list[AuditEntry]:
+        """See the port."""
+        older = self._entries[: before and before - 1]
+        return [entry for entry in reversed(older) if _is_among(which, entry)][:limit]
+
+    async def after(self, seq: int, *, limit: int) -> list[AuditEntry]:
+        """See the port."""
+        return self._entries[seq : seq + limit]
+
+    async def head(self) -> ChainHead:
+        """See the port."""
+        return self._head
+
+    def _append(self, events: Sequence[AuditEvent]) -> ChainHead:
+        for event in events:
+            entry = chained(event, self._head)
+            self._head = ChainHead(entry.seq, entry.hash)
+            self._entries.append(entry)
+        return self._head
+
+
+def _is_among(which: AuditFilter, entry: AuditEntry) -> bool:
+    who, what = entry.who, entry.object
+    return (
+        (which.action is None or f"{entry.action}.".startswith(f"{which.action}."))
+        and which.who in (None, who.id, who.user_id, who.name)
+        and which.object in (None, what.id, what.name)
+        and (which.since is None or entry.at.timestamp() >= which.since)
+    )
 
 
 def _settle_soon(write: Write[T], outcome: T | Exception) -> None:

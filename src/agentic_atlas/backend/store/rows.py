@@ -281,6 +281,7 @@ _MOST_KEYS = 64
 
 _ROW = re.compile(r"VALUES (\([^()]*\))")
 _MOST_ROWS = 64
+"""Rows of a statement: the driver keeps one for each number of them ready (`sqlite.CACHED_STATEMENTS`)."""
 _HEAVY = 64 * 1024
 """Bytes of a value above which each row is written alone: the parameters of a statement are all copied at once."""
 
@@ -333,8 +334,7 @@ class Prepared:
             return
         start = 0
         while start < len(rows):
-            # Powers of two: few different texts, all of which the driver keeps ready.
-            size = min(_MOST_ROWS, 1 << ((len(rows) - start).bit_length() - 1))
+            size = min(_MOST_ROWS, len(rows) - start)
             parameters = tuple(chain.from_iterable(rows[start : start + size]))
             cursor.execute(self._texts.get(size) or self._repeated(size), parameters)
             start += size

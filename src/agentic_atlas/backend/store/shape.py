@@ -1,7 +1,7 @@
-"""What a database is made of: so that one from elsewhere holds what its revision has, and nothing that acts by itself.
+"""What a database is made of: so that one from elsewhere holds what its revision has, and nothing else.
 
-A trigger or a view does things that nobody sees in any list. Texts of statements are not compared, for they differ with
-the library that wrote them: what they came to is.
+A trigger or a view does things that nobody sees in any list: of those that belong there every word is compared. Other
+texts of statements are not, for they differ with the library that wrote them: what they came to is.
 """
 
 import sqlite3
@@ -44,7 +44,7 @@ def _parts(connection: sqlite3.Connection) -> Iterator[Part]:
         if kind == "table" and name in _SQLITES_OWN:
             continue
         if kind != "index":  # those are told with their tables, for some have no name of their own
-            yield kind, name
+            yield (kind, name, sql) if kind == "trigger" else (kind, name)
         if kind == "table":
             yield "kind", name, "virtual" if sql.lstrip()[:14].upper() == "CREATE VIRTUAL" else "plain"
             yield from (("column", name, *row) for row in connection.execute(_COLUMNS, (name,)))

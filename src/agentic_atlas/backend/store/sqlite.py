@@ -34,7 +34,8 @@ OLD_RELEASE = (
 UNTRUSTING = "PRAGMA trusted_schema = OFF"
 """What a file's own schema calls may have no effects: it may have been written by somebody else."""
 
-_CACHED_STATEMENTS = 256
+CACHED_STATEMENTS = 256
+"""Statements that the driver keeps ready for a connection: three are written for any number of rows up to 64."""
 _WRITER = (
     UNTRUSTING,
     "PRAGMA journal_mode = WAL",
@@ -194,7 +195,7 @@ def _connect(uri: str, pragmas: tuple[str, ...]) -> sqlite3.Connection:
         timeout=BUSY_TIMEOUT,
         isolation_level=None,
         check_same_thread=False,
-        cached_statements=_CACHED_STATEMENTS,
+        cached_statements=CACHED_STATEMENTS,
     )
     for pragma in pragmas:
         connection.execute(pragma).close()

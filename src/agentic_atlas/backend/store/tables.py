@@ -6,6 +6,7 @@ SQLite then reads the columns before them without touching the pages that a long
 """
 
 from sqlalchemy import (
+    DDL,
     BigInteger,
     Column,
     Double,
@@ -17,6 +18,7 @@ from sqlalchemy import (
     Table,
     Text,
     and_,
+    event,
     literal_column,
     text,
 )
@@ -240,3 +242,30 @@ events = Table(
     # one tree instead of a table and its index: a task's events lie together
     sqlite_with_rowid=False,
 )
+
+audit = Table(
+    "audit",
+    metadata,
+    Column("seq", Integer, primary_key=True, autoincrement=False),
+    Column("at", Double, nullable=False),
+    *(Column(name, Text, nullable=False) for name in ("who_kind", "who_id", "who_user_id", "who_name")),
+    Column("action", Text, nullable=False),
+    *(Column(name, Text, nullable=False) for name in ("object_kind", "object_id", "object_name")),
+    Column("outcome", Text, nullable=False),
+    Column("address", Text, nullable=False),
+    Column("detail", LargeBinary, nullable=False),
+    Column("previous", Text, nullable=False),
+    Column("hash", Text, nullable=False),
+)
+
+for _trigger in (
+    "CREATE TRIGGER audit_unchanged BEFORE UPDATE ON audit "
+    "BEGIN SELECT RAISE(ABORT, 'the audit log is only ever added to'); END",
+    "CREATE TRIGGER audit_undeleted BEFORE DELETE ON audit "
+    "BEGIN SELECT RAISE(ABORT, 'the audit log is only ever added to'); END",
+    # A row in the place of another one would be removed without a word to the trigger before.
+    "CREATE TRIGGER audit_in_order BEFORE INSERT ON audit "
+    "WHEN NEW.seq IS NOT (SELECT coalesce(max(seq), 0) + 1 FROM audit) "
+    "BEGIN SELECT RAISE(ABORT, 'the audit log is only ever added to'); END",
+):
+    event.listen(audit, "after_create", DDL(_trigger).execute_if(dialect="sqlite"))  # type: ignore[no-untyped-call]  # of the library

@@ -1,15 +1,18 @@
 """What a door holds of the backend, and what a use case is.
 
 A use case is a function that takes who asks first, and does not begin before their right was checked. Each is known by
-its module and its name; `rights.RIGHT_OF` says which right it needs.
+its module and its name; `rights.RIGHT_OF` says which right it needs, `audited.AUDITED` what the audit log says of it.
 """
 
-from collections.abc import Callable
+import inspect
+from collections.abc import Awaitable, Callable
 from functools import wraps
-from typing import Concatenate, ParamSpec, TypeVar
+from typing import Any, Concatenate, ParamSpec, TypeVar, cast
 
+from agentic_atlas.backend.audited import AUDITED, Audited
 from agentic_atlas.backend.engine.engine import Engine
 from agentic_atlas.backend.rights import RIGHT_OF, Principal, require
+from agentic_atlas.errors import AtlasError, Busy, Conflict, Forbidden, InvalidInput, NotFound, Unauthenticated
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -47,5 +50,46 @@ def use_case(
         require(who, right)
         return function(who, application._engine, *args, **kwargs)
 
-    USE_CASES[name] = checked
-    return checked
+    audited = AUDITED.get(name)
+    known = checked if audited is None else _told(name, audited, function, checked)
+    USE_CASES[name] = known
+    return known
+
+
+_UNCHANGED = (InvalidInput, Conflict, Busy, Unauthenticated, Forbidden, NotFound)
+"""Errors after which all is as it was: not worth a row, unless it is one of a use case's refusals."""
+
+
+def _told(
+    name: str,
+    audited: Audited,
+    function: Callable[Concatenate[Who, Engine, P], T],
+    checked: Callable[Concatenate[Who, Application, P], T],
+) -> Callable[Concatenate[Who, Application, P], T]:
+    """Have the audit log tell of a use case, which is a coroutine function."""
+    signature = inspect.signature(function)
+    asked = cast("Callable[..., Awaitable[Any]]", checked)
+
+    @wraps(function)
+    async def told(who: Who, application: Application, /, *args: P.args, **kwargs: P.kwargs) -> Any:
+        trail = application._engine.trail
+        arguments = signature.bind(who, application, *args, **kwargs).arguments
+        try:
+            result = await asked(who, application, *args, **kwargs)
+        except audited.refused as refusal:
+            code = refusal.code if isinstance(refusal, AtlasError) else type(refusal).__name__
+            trail.refuse(who, name, audited.object_of(arguments), code)
+            raise
+        except _UNCHANGED:
+            raise
+        except Exception as fault:
+            # Nobody knows how far it came.
+            code = fault.code if isinstance(fault, AtlasError) else AtlasError.default_code
+            trail.note(who, name, audited.object_of(arguments), audited.facts(arguments), outcome=code)
+            raise
+        trail.note(who, name, audited.object_of(arguments, result), audited.facts(arguments, result))
+        if audited.waits:
+            await trail.write()
+        return result
+
+    return cast("Callable[Concatenate[Who, Application, P], T]", told)

@@ -37,6 +37,8 @@ class Identity(msgspec.Struct, frozen=True):
     """The connection is closed then."""
     presented_at: float = 0.0
     """When the token was presented."""
+    address: str = ""
+    """Network address that it was presented from; a proxy's, when there is one in between."""
 
 
 class InstanceRef(msgspec.Struct, frozen=True):

@@ -34,11 +34,18 @@ def ones(count: int) -> bytes:
 
 def test_a_child_is_a_new_span_of_its_parents_trace() -> None:
     parent = "00-" + "ab" * 16 + "-" + "cd" * 8 + "-01"
-    assert child_trace(parent, ones) == "00-" + "ab" * 16 + "-" + "01" * 8 + "-01"
+    assert child_trace(parent, 1.0, ones) == "00-" + "ab" * 16 + "-" + "01" * 8 + "-01"
 
 
 @pytest.mark.parametrize(
     "parent", [None, "", "junk", "00-" + "0" * 32 + "-" + "cd" * 8 + "-01", "00-" + "AB" * 16 + "-" + "cd" * 8 + "-01"]
 )
 def test_without_a_well_formed_parent_a_trace_begins(parent: str | None) -> None:
-    assert trace_id(child_trace(parent, ones)) == "01" * 16
+    # 1,767,225,600,123 ms, then chance.
+    assert child_trace(parent, 1_767_225_600.123, ones) == "00-019b76daa87b" + "01" * 10 + "-" + "01" * 8 + "-01"
+
+
+def test_traces_sort_by_the_time_of_their_beginning() -> None:
+    times = [0.0, 1.0, 1.002, 1_767_225_600.0, 1e12]
+    began = [trace_id(child_trace(None, at, ones)) for at in times]
+    assert began == sorted(began) and {len(one) for one in began} == {32}

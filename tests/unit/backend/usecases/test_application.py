@@ -6,9 +6,9 @@ import pytest
 
 from agentic_atlas.backend.engine.engine import Engine
 from agentic_atlas.backend.rights import Principal
-from agentic_atlas.backend.usecases import users
+from agentic_atlas.backend.usecases import agents, tokens, users
 from agentic_atlas.backend.usecases.application import USE_CASES, use_case
-from agentic_atlas.errors import Forbidden, Unauthenticated
+from agentic_atlas.errors import Forbidden, InvalidInput, NotFound, Unauthenticated, Unavailable
 from tests.unit.backend.network import NOW, Network, as_agent
 
 
@@ -44,3 +44,39 @@ async def test_a_use_case_is_refused_before_it_begins() -> None:
 def test_a_use_case_keeps_its_name_and_what_is_said_of_it() -> None:
     assert USE_CASES["users.whoami"] is users.whoami
     assert users.whoami.__doc__ == "Return the id of the network that the principal is known in."
+
+
+async def test_the_audit_log_has_what_was_done_before_it_is_answered_and_what_was_refused() -> None:
+    network = Network()
+    ada, eve = await network.user(), await network.user("eve")
+    agent = await network.agent(ada)
+    made = await tokens.issue(ada, network.application, agent.full_name, name="vm", lifetime=60.0)
+    with pytest.raises(NotFound):
+        await tokens.revoke(eve, network.application, made.id)
+    with pytest.raises(InvalidInput):
+        await tokens.issue(ada, network.application, agent.full_name, lifetime=-1.0)
+    (row,) = await network.store.audit.after(0, limit=10)
+    assert (row.action, row.outcome, row.who.name) == ("tokens.issue", "ok", f"ada/{ada.credential.name}")
+    assert (row.object.id, row.object.name) == (made.id, "vm")
+    assert row.detail == {"agent_name": agent.full_name, "lifetime": 60.0}
+    await network.engine.trail.settle()
+    (refused,) = await network.store.audit.after(1, limit=10)
+    assert (refused.action, refused.outcome, refused.object.id) == ("tokens.revoke", "token_not_found", made.id)
+    assert refused.who.user_id == eve.user.id
+
+
+async def test_of_a_use_case_that_failed_on_its_way_the_audit_log_says_with_what(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    network = Network()
+    ada = await network.user()
+
+    async def away(*_: object) -> None:
+        raise Unavailable("no disk", code="store_unavailable")
+
+    monkeypatch.setattr(network.store.agents, "add", away)
+    with pytest.raises(Unavailable):
+        await agents.create(ada, network.application, "one")
+    await network.engine.trail.settle()
+    (row,) = await network.store.audit.after(0, limit=10)
+    assert (row.action, row.outcome, row.object.name) == ("agents.create", "store_unavailable", "one")

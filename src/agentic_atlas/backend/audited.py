@@ -1,0 +1,74 @@
+"""Which use cases the audit log tells of, and what it says of each. Pure, and the one place where that is decided.
+
+It tells of all that changes who may do what, and of what somebody decides about a task; not of tasks that are asked
+for, nor of what is only looked at. The registry of use cases does the writing (`usecases.application`): a use case says
+nothing of it itself.
+"""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+import msgspec
+
+from agentic_atlas.errors import Forbidden, NotFound, Unauthenticated
+from agentic_atlas.protocol.caller.audit import AuditObject
+from agentic_atlas.protocol.caller.values import Json
+
+
+class Audited(msgspec.Struct, frozen=True, kw_only=True):
+    """What the log says of a use case; arguments are those by which it is called."""
+
+    kind: str
+    """What it is done to. Its id and name are those of what the use case returns, or of the last of that if it is a
+    pair; before there is anything, or if it has none, those in the arguments below."""
+    id_in: str = ""
+    """Argument that has the id."""
+    name_in: str = ""
+    """Argument that has the name."""
+    told: tuple[str, ...] = ()
+    """Arguments that are facts of the row, where they are given. None of them is ever a secret or a payload."""
+    shown: tuple[str, ...] = ()
+    """Likewise attributes of what is returned."""
+    waits: bool = True
+    """Whoever asked is answered when the row is on disk; else it is within a second."""
+    refused: tuple[type[Exception], ...] = (Unauthenticated, Forbidden, NotFound)
+    """Errors that say that somebody may not do it: these are told of as well."""
+
+    def object_of(self, arguments: Mapping[str, Any], result: object = None) -> AuditObject:
+        """Return what it was done to, or should have been."""
+        made = result[-1] if isinstance(result, tuple) and result else result
+        name = getattr(made, "full_name", None) or getattr(made, "name", None) or arguments.get(self.name_in) or ""
+        found = getattr(made, "id", None) or getattr(made, f"{self.kind}_id", None) or arguments.get(self.id_in) or ""
+        return AuditObject(kind=self.kind, id=str(found), name=str(name))
+
+    def facts(self, arguments: Mapping[str, Any], result: object = None) -> dict[str, Json]:
+        """Return what else there is to say of it."""
+        given = {name: arguments[name] for name in self.told if arguments.get(name) is not None}
+        return given | {name: getattr(result, name) for name in self.shown if hasattr(result, name)}
+
+
+_TASK: Final = Audited(kind="task", id_in="task_id", waits=False)
+
+AUDITED: Final[Mapping[str, Audited]] = {
+    "agents.create": Audited(kind="agent", name_in="name"),
+    "agents.update": Audited(kind="agent", name_in="name", told=("disabled",)),
+    "agents.delete": Audited(kind="agent", name_in="name"),
+    "tokens.issue": Audited(kind="token", name_in="name", told=("agent_name", "lifetime", "scopes", "renews")),
+    "tokens.rotate": Audited(kind="token", id_in="token_id", told=("token_id", "overlap", "lifetime")),
+    "tokens.renew": Audited(kind="token", waits=False),
+    "tokens.revoke": Audited(kind="token", id_in="token_id"),
+    "users.create": Audited(kind="user", name_in="name", told=("role",)),
+    "users.update": Audited(kind="user", name_in="name", told=("role", "disabled")),
+    "keys.create": Audited(kind="api_key", name_in="name", told=("lifetime", "scopes")),
+    "keys.create_for": Audited(kind="api_key", name_in="name", told=("user", "lifetime", "scopes")),
+    "keys.revoke": Audited(kind="api_key", id_in="key_id"),
+    # Whoever waits for an approval asks again and again: that it is not there yet is no refusal.
+    "logins.collect": Audited(kind="api_key", shown=("user",), refused=(Forbidden,)),
+    "logins.approve": Audited(kind="login", shown=("host", "address")),
+    "logins.deny": Audited(kind="login", shown=("host", "address")),
+    "backups.make": Audited(kind="backup"),
+    "tasks.retry": msgspec.structs.replace(_TASK, shown=("retry_of",)),
+    "tasks.cancel": _TASK,
+    "tasks.answer": msgspec.structs.replace(_TASK, told=("number",)),
+}
+"""What the log says of each use case that it tells of, by its module and name."""

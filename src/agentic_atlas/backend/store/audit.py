@@ -1,0 +1,121 @@
+"""The audit log behind the port. Its table refuses to change or lose a row, whoever asks (see `tables`)."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from functools import partial
+from typing import Any
+
+import msgspec
+from sqlalchemy import ColumnElement, Connection, Row, insert, or_, select
+
+from agentic_atlas.backend.domain.audit import AuditEvent, ChainHead, chained, genesis
+from agentic_atlas.backend.ports import AuditFilter, Write
+from agentic_atlas.backend.store.readers import Readers
+from agentic_atlas.backend.store.tables import audit
+from agentic_atlas.backend.store.writer import Operation, WriteGroup, Writer
+from agentic_atlas.protocol.caller.audit import AuditActor, AuditEntry, AuditObject
+
+
+class SqlAudit:
+    """`ports.AuditLog`."""
+
+    def __init__(self, writer: Writer, readers: Readers, network: str) -> None:
+        self._writer = writer
+        self._readers = readers
+        self._genesis = genesis(network)
+
+    def append(self, events: Sequence[AuditEvent]) -> Write[ChainHead]:
+        """See the port."""
+        return self._writer.submit(Operation(partial(_append, events, self._genesis)))
+
+    async def find(self, which: AuditFilter, *, limit: int, before: int | None = None) -> list[AuditEntry]:
+        """See the port."""
+        return await self._readers.run(lambda connection: _find(connection, which, limit, before))
+
+    async def after(self, seq: int, *, limit: int) -> list[AuditEntry]:
+        """See the port."""
+        return await self._readers.run(lambda connection: _after(connection, seq, limit))
+
+    async def head(self) -> ChainHead:
+        """See the port."""
+        return await self._readers.run(lambda connection: _head(connection) or self._genesis)
+
+
+def _append(events: Sequence[AuditEvent], first: ChainHead, group: WriteGroup) -> ChainHead:
+    """Add rows behind the last one, which is looked up each time: a group that failed is done again."""
+    head = _head(group.connection) or first
+    rows = []
+    for event in events:
+        entry = chained(event, head)
+        head = ChainHead(entry.seq, entry.hash)
+        rows.append(_row(entry))
+    group.connection.execute(insert(audit), rows)
+    return head
+
+
+def _head(connection: Connection) -> ChainHead | None:
+    """The last row, as far as the next one has to know it."""
+    row = connection.execute(select(audit.c.seq, audit.c.hash).order_by(audit.c.seq.desc()).limit(1)).one_or_none()
+    return None if row is None else ChainHead(*row)
+
+
+def _find(connection: Connection, which: AuditFilter, limit: int, before: int | None) -> list[AuditEntry]:
+    """Rows, newest first; administrators alone look for them, so nothing but the order has an index."""
+    query = select(audit).where(*_conditions(which)).order_by(audit.c.seq.desc()).limit(limit)
+    if before is not None:
+        query = query.where(audit.c.seq < before)
+    return [_entry(row) for row in connection.execute(query)]
+
+
+def _after(connection: Connection, seq: int, limit: int) -> list[AuditEntry]:
+    """Rows in their order."""
+    query = select(audit).where(audit.c.seq > seq).order_by(audit.c.seq).limit(limit)
+    return [_entry(row) for row in connection.execute(query)]
+
+
+def _conditions(which: AuditFilter) -> list[ColumnElement[bool]]:
+    table, found = audit.c, list[ColumnElement[bool]]()
+    if which.action is not None:
+        found.append(or_(table.action == which.action, table.action.startswith(f"{which.action}.", autoescape=True)))
+    if which.who is not None:
+        found.append(or_(*(column == which.who for column in (table.who_id, table.who_user_id, table.who_name))))
+    if which.object is not None:
+        found.append(or_(table.object_id == which.object, table.object_name == which.object))
+    if which.since is not None:
+        found.append(table.at >= which.since)
+    return found
+
+
+def _row(entry: AuditEntry) -> dict[str, object]:
+    return {
+        "seq": entry.seq,
+        "at": entry.at.timestamp(),
+        "who_kind": entry.who.kind,
+        "who_id": entry.who.id,
+        "who_user_id": entry.who.user_id,
+        "who_name": entry.who.name,
+        "action": entry.action,
+        "object_kind": entry.object.kind,
+        "object_id": entry.object.id,
+        "object_name": entry.object.name,
+        "outcome": entry.outcome,
+        "address": entry.address,
+        "detail": msgspec.json.encode(entry.detail),
+        "previous": entry.previous,
+        "hash": entry.hash,
+    }
+
+
+def _entry(row: Row[Any]) -> AuditEntry:
+    return AuditEntry(
+        seq=row.seq,
+        at=datetime.fromtimestamp(row.at, UTC),
+        who=AuditActor(kind=row.who_kind, id=row.who_id, user_id=row.who_user_id, name=row.who_name),
+        action=row.action,
+        object=AuditObject(kind=row.object_kind, id=row.object_id, name=row.object_name),
+        outcome=row.outcome,
+        address=row.address,
+        detail=msgspec.json.decode(row.detail),
+        previous=row.previous,
+        hash=row.hash,
+    )

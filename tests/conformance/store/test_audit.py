@@ -1,0 +1,112 @@
+"""Promises of `AuditLog`: rows follow one another, each with the hash of the one before, and none is changed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from sqlalchemy.exc import DBAPIError
+
+from agentic_atlas.backend.domain.audit import AuditEvent, genesis, hash_of
+from agentic_atlas.backend.ports import AuditFilter, Store
+from agentic_atlas.backend.store.database import open_store
+from agentic_atlas.backend.store.sqlite import writing_engine
+from agentic_atlas.protocol.caller.audit import AuditActor, AuditObject
+from tests.conformance.store.conftest import Open
+from tests.conformance.store.samples import NOW, Numbered
+
+ADA = AuditActor(kind="api_key", id="key_1", user_id="usr_ada", name="ada/laptop")
+BOB = AuditActor(kind="user", id="usr_bob", user_id="usr_bob", name="bob")
+TOKEN = AuditObject(kind="token", id="tok_1", name="vm")
+
+
+def event(number: int, who: AuditActor = ADA, action: str = "tokens.revoke") -> AuditEvent:
+    return AuditEvent(
+        at=NOW + number / 8, who=who, action=action, object=TOKEN, address="192.0.2.7", detail={"why": "lost", "n": 1}
+    )
+
+
+async def furnish(store: Store) -> None:
+    await store.audit.append([event(1), event(2, BOB)])
+    await store.audit.append([event(3, action="tokens.issue"), event(4, action="tokensomething.else")])
+
+
+async def test_rows_are_numbered_and_each_holds_the_hash_of_the_one_before(opened: Open) -> None:
+    async with opened() as store:
+        first = genesis(await store.network_id())
+        assert await store.audit.head() == first
+        await furnish(store)
+        rows = await store.audit.after(0, limit=10)
+        assert [row.seq for row in rows] == [1, 2, 3, 4]
+        assert [row.previous for row in rows] == [first.hash, *[row.hash for row in rows[:-1]]]
+        assert [row.hash for row in rows] == [hash_of(row) for row in rows]
+        head = await store.audit.head()
+        assert (head.seq, head.hash) == (4, rows[-1].hash)
+
+
+async def test_an_append_has_the_last_row_that_it_wrote(opened: Open) -> None:
+    async with opened() as store:
+        writes = [store.audit.append([event(1)]), store.audit.append([event(2), event(3)])]
+        assert [(await write).seq for write in writes] == [1, 3]
+        assert await writes[1] == await store.audit.head()
+
+
+async def test_a_row_comes_back_as_it_was(opened: Open) -> None:
+    async with opened() as store:
+        await store.audit.append([event(1)])
+        (row,) = await store.audit.after(0, limit=1)
+        assert (row.who, row.object, row.action, row.outcome) == (ADA, TOKEN, "tokens.revoke", "ok")
+        assert (row.address, row.detail, row.at.timestamp()) == ("192.0.2.7", {"n": 1, "why": "lost"}, NOW + 0.125)
+
+
+async def test_rows_are_found_newest_first_page_by_page(opened: Open) -> None:
+    async with opened() as store:
+        await furnish(store)
+        found = await store.audit.find(AuditFilter(), limit=3)
+        assert [row.seq for row in found] == [4, 3, 2]
+        assert [row.seq for row in await store.audit.find(AuditFilter(), limit=3, before=2)] == [1]
+        assert [row.seq for row in await store.audit.after(2, limit=1)] == [3]
+
+
+@pytest.mark.parametrize(
+    ("which", "seqs"),
+    [
+        (AuditFilter(action="tokens.revoke"), [2, 1]),
+        (AuditFilter(action="tokens"), [3, 2, 1]),
+        (AuditFilter(action="tok_ns"), []),
+        (AuditFilter(who="usr_bob"), [2]),
+        (AuditFilter(who="usr_ada"), [4, 3, 1]),
+        (AuditFilter(who="ada/laptop", action="tokens"), [3, 1]),
+        (AuditFilter(object="vm"), [4, 3, 2, 1]),
+        (AuditFilter(object="tok_2"), []),
+        (AuditFilter(since=NOW + 3 / 8), [4, 3]),
+    ],
+)
+async def test_what_is_looked_for_narrows(opened: Open, which: AuditFilter, seqs: list[int]) -> None:
+    async with opened() as store:
+        await furnish(store)
+        assert [row.seq for row in await store.audit.find(which, limit=10)] == seqs
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE audit SET outcome = 'ok' WHERE seq = 1",
+        "DELETE FROM audit WHERE seq = 2",
+        "DELETE FROM audit",
+        "INSERT OR REPLACE INTO audit SELECT * FROM audit WHERE seq = 1",
+        "INSERT INTO audit SELECT 7, at, who_kind, who_id, who_user_id, who_name, action, object_kind, object_id, "
+        "object_name, outcome, address, detail, previous, hash FROM audit WHERE seq = 1",
+    ],
+)
+async def test_the_database_refuses_to_change_remove_or_misplace_a_row(tmp_path: Path, statement: str) -> None:
+    path = tmp_path / "atlas.db"
+    async with open_store(path, clock=lambda: NOW, ids=Numbered()) as store:
+        await furnish(store)
+        before = await store.audit.after(0, limit=10)
+    engine = writing_engine(path)
+    with pytest.raises(DBAPIError, match="only ever added to"), engine.begin() as connection:
+        connection.exec_driver_sql(statement)
+    engine.dispose()
+    async with open_store(path, clock=lambda: NOW, ids=Numbered()) as store:
+        assert await store.audit.after(0, limit=10) == before

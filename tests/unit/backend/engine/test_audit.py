@@ -1,0 +1,163 @@
+"""What goes into the audit log, and when; and what a flood of refusals, or a store that fails, makes of it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+
+import pytest
+
+from agentic_atlas.backend import asked_from
+from agentic_atlas.backend.domain.audit import NOTHING, AuditEvent, ChainHead
+from agentic_atlas.backend.engine import audit
+from agentic_atlas.backend.engine.audit import AuditTrail
+from agentic_atlas.backend.ports import AuditFilter, Write
+from agentic_atlas.backend.store.memory import MemoryStore
+from agentic_atlas.errors import AtlasError, Unavailable
+from agentic_atlas.protocol.caller.audit import AuditActor, AuditObject
+from tests.unit.backend.network import NOW, Clock, Network
+from tests.unit.sdk.memory_log import MemoryLog
+
+pytestmark = pytest.mark.anyio
+
+
+class Heads:
+    """Implements `ports.AuditHeads`: remembers what it was given."""
+
+    def __init__(self) -> None:
+        self.kept: list[ChainHead] = []
+
+    async def keep(self, head: ChainHead, now: float) -> None:
+        self.kept.append(head)
+
+
+class Failing:
+    """A store's log that fails while there is an error in `why`."""
+
+    def __init__(self, store: MemoryStore) -> None:
+        self.why: AtlasError | None = None
+        self._audit = store.audit
+
+    def append(self, events: Sequence[AuditEvent]) -> Write[ChainHead]:
+        if self.why is None:
+            return self._audit.append(events)
+        write: Write[ChainHead] = Write()
+        write.settle(self.why)
+        return write
+
+
+class World:
+    def __init__(self) -> None:
+        self.store = MemoryStore(lambda prefix: f"{prefix}_1")
+        self.clock, self.log, self.heads = Clock(), MemoryLog(), Heads()
+        self.audit = Failing(self.store)
+        self.trail = AuditTrail(self.audit, self.heads, self.clock, self.log)  # type: ignore[arg-type]  # it is only written to
+
+    async def told(self) -> list[tuple[str, str, dict[str, object]]]:
+        rows = await self.store.audit.after(0, limit=1_000_000)
+        return [(row.action, row.outcome, row.detail) for row in rows]
+
+
+@pytest.fixture
+async def world() -> AsyncIterator[World]:
+    yield World()
+
+
+async def test_what_is_noted_is_written_with_the_next_write_and_at_the_latest_in_a_second(world: World) -> None:
+    world.trail.note(None, "a.noted")
+    assert await world.told() == []
+    world.trail.note(None, "a.waited_for")
+    await world.trail.write()
+    assert await world.told() == [("a.noted", "ok", {}), ("a.waited_for", "ok", {})]
+    world.trail.note(None, "a.later")
+    await world.trail.settle()
+    assert (await world.told())[2:] == [("a.later", "ok", {})]
+
+
+async def test_a_row_says_who_and_from_where(world: World) -> None:
+    network = Network()
+    ada = await network.user()
+    asked_from.note("192.0.2.7")
+    world.trail.note(ada, "a.done", AuditObject(kind="token", id="tok_1"), {"n": 1})
+    world.trail.note(None, "a.done")
+    await world.trail.write()
+    first, second = await world.store.audit.after(0, limit=2)
+    assert (first.who.kind, first.who.id, first.who.user_id) == ("api_key", ada.credential.id, ada.user.id)
+    assert (first.address, first.object.id, first.detail, first.at.timestamp()) == ("192.0.2.7", "tok_1", {"n": 1}, NOW)
+    assert second.who.kind == "nobody"
+
+
+async def test_the_head_is_kept_after_what_was_written_and_only_then(world: World) -> None:
+    await world.trail.settle()
+    assert world.heads.kept == []
+    world.trail.note(None, "a.done")
+    await world.trail.settle()
+    await world.trail.settle()
+    assert world.heads.kept == [await world.store.audit.head()]
+
+
+async def test_a_refusal_is_told_once_a_minute_and_counted_meanwhile(world: World) -> None:
+    for _ in range(5):
+        world.trail.refuse(None, "keys.use", NOTHING, "key_invalid")
+    world.trail.refuse(None, "keys.use", NOTHING, "key_expired")
+    await world.trail.settle()
+    assert await world.told() == [("keys.use", "key_invalid", {}), ("keys.use", "key_expired", {})]
+    world.clock.now += audit.COUNTED_FOR
+    await world.trail.settle()
+    assert (await world.told())[2:] == [("keys.use", "key_invalid", {"times": 4})]
+    world.trail.refuse(None, "keys.use", NOTHING, "key_invalid")
+    await world.trail.settle(last=True)
+    assert (await world.told())[3:] == [("keys.use", "key_invalid", {})]
+
+
+async def test_refusals_are_told_apart_by_whom_they_reached_and_from_where_up_to_a_bound(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(audit, "MOST_COUNTED", 2)
+    for address in ("192.0.2.1", "192.0.2.2", "2001:db8::1", "2001:db8::2", "192.0.2.1"):
+        asked_from.note(address)
+        world.trail.refuse(AuditActor(kind="nobody"), "keys.use", NOTHING, "key_invalid")
+    await world.trail.settle(last=True)
+    several = {"several": True}
+    assert await world.told() == [
+        ("keys.use", "key_invalid", {}),
+        ("keys.use", "key_invalid", {}),
+        ("keys.use", "key_invalid", several),
+        ("keys.use", "key_invalid", {"times": 1}),
+        ("keys.use", "key_invalid", several | {"times": 1}),
+    ]
+
+
+async def test_what_a_store_cannot_take_now_is_written_later_in_its_order(world: World) -> None:
+    world.audit.why = Unavailable("no disk", code="store_unavailable")
+    world.trail.note(None, "a.first")
+    await world.trail.write()
+    world.trail.note(None, "a.second")
+    await world.trail.settle()
+    assert (await world.told(), world.heads.kept) == ([], [])
+    assert world.log.at("error") == ["audit_not_written"]
+    world.audit.why = None
+    await world.trail.settle()
+    assert [action for action, _, _ in await world.told()] == ["a.first", "a.second"]
+
+
+async def test_rows_that_are_lost_are_counted_in_the_log(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(audit, "MOST_UNWRITTEN", 2)
+    world.audit.why = Unavailable("no disk", code="store_unavailable")
+    for number in range(3):
+        world.trail.note(None, f"a.{number}")
+        await world.trail.write()
+    world.audit.why = AtlasError("the store refused a statement")
+    world.trail.note(None, "a.3")
+    await world.trail.write()
+    world.audit.why = None
+    world.trail.note(None, "a.4")
+    await world.trail.write()
+    told = await world.told()
+    assert [action for action, _, _ in told] == ["audit.lost", "a.4"]
+    assert told[0][2] == {"rows": 4}
+
+
+async def test_much_that_is_noted_does_not_wait_for_the_second_to_be_over(world: World) -> None:
+    for number in range(300):
+        world.trail.note(None, f"a.{number}")
+    assert len(await world.store.audit.find(AuditFilter(), limit=300)) == 256

@@ -1,0 +1,60 @@
+"""Of each use case that changes something it is decided whether the audit log tells of it, and of what."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import pkgutil
+from types import SimpleNamespace
+
+import pytest
+
+from agentic_atlas.backend import usecases
+from agentic_atlas.backend.audited import AUDITED, Audited
+from agentic_atlas.backend.rights import RIGHT_OF, Right
+from agentic_atlas.backend.usecases.application import USE_CASES
+
+for module in pkgutil.iter_modules(usecases.__path__):
+    importlib.import_module(f"{usecases.__name__}.{module.name}")
+
+UNTOLD = {"tasks.submit", "tasks.submit_all", "calls.call", "instances.admit", "logins.begin"}
+"""What changes something and is not told of, for it is the network's daily work: of a task its own record tells, of an
+instance its agent's."""
+LOOKED_AT = {Right.READ_TASKS, Right.READ_AGENTS, Right.READ_TOKENS, Right.BE_KNOWN}
+ONLY_LOOK = {
+    "users.find",
+    "keys.find",
+    "logins.show",
+    "backups.find",
+    "system.key_set",
+    "system.ready",
+    "system.figures",
+}
+"""Use cases that change nothing and need a right that others change something with."""
+
+
+def test_each_use_case_that_changes_something_is_told_of_or_said_not_to_be() -> None:
+    changing = {name for name, right in RIGHT_OF.items() if right not in LOOKED_AT} - ONLY_LOOK | {"keys.revoke"}
+    assert changing == set(AUDITED) | UNTOLD
+    assert not set(AUDITED) & UNTOLD
+
+
+@pytest.mark.parametrize("name", AUDITED)
+def test_what_is_told_of_a_use_case_are_arguments_that_it_has_and_no_secrets(name: str) -> None:
+    audited, takes = AUDITED[name], inspect.signature(inspect.unwrap(USE_CASES[name])).parameters
+    told = {*audited.told, *filter(None, (audited.id_in, audited.name_in))}
+    assert told <= set(takes)
+    assert not [one for one in (*told, *audited.shown) if "code" in one or "secret" in one or one in ("key", "value")]
+    assert inspect.iscoroutinefunction(inspect.unwrap(USE_CASES[name]))
+
+
+def test_an_object_is_what_is_returned_and_before_that_what_was_asked_for() -> None:
+    token = Audited(kind="token", id_in="token_id", told=("role",), shown=("host",))
+    asked = {"token_id": "tok_1", "role": None}
+    made = SimpleNamespace(id="tok_2", name="vm", host="laptop")
+    assert token.object_of(asked).id == "tok_1"
+    assert (token.object_of(asked, made).id, token.object_of(asked, ("agent", made)).name) == ("tok_2", "vm")
+    assert (token.facts(asked), token.facts(asked | {"role": "admin"}, made)) == (
+        {},
+        {"role": "admin", "host": "laptop"},
+    )
