@@ -233,6 +233,8 @@ class Heartbeats:
         """Take the connected instances of each agent, which come and leave elsewhere."""
         self._agents = agents
         self._clock = clock
+        # Those whose last beat said more than that they are there.
+        self._behind: dict[InstanceRef, _Account] = {}
 
     def heard(self, said: Heard) -> None:
         """A beat of the instance came."""
@@ -241,6 +243,14 @@ class Heartbeats:
             account.heard_at = self._clock()
             account.oldest_result = said.oldest_result
             account.unheard = said.unheard
+            if said.oldest_result or said.unheard:
+                self._behind[said.instance] = account
+            elif self._behind:
+                self._behind.pop(said.instance, None)
+
+    def left(self, instance: InstanceRef) -> None:
+        """The connection has ended, or another has taken its place."""
+        self._behind.pop(instance, None)
 
     def ended(self, instance: InstanceRef, attempt: RunningAttempt) -> None:
         """The instance has said how the attempt ended: it was there, whatever the last beat named."""
@@ -250,7 +260,7 @@ class Heartbeats:
 
     def abandon(self, attempt: RunningAttempt) -> None:
         """Ask of this attempt no more: its slot is given back."""
-        for one in _all(self._agents):
+        for one in self._behind.values():
             one.unheard = tuple(unheard for unheard in one.unheard if unheard != attempt)
 
     def silent(self) -> Mapping[str, float]:
@@ -263,7 +273,7 @@ class Heartbeats:
 
     def unheard(self) -> Sequence[RunningAttempt]:
         """Return what takes a slot of a connected instance that does not say that it has it."""
-        return [attempt for one in _all(self._agents) for attempt in one.unheard]
+        return [attempt for one in self._behind.values() for attempt in one.unheard]
 
     def oldest_results(self) -> Sequence[tuple[str, float]]:
         """Return (instance, seconds) for each that is connected and keeps a result: how long the oldest has waited.
@@ -271,12 +281,8 @@ class Heartbeats:
         Here: nobody could acknowledge it while its agent was away.
         """
         now = self._clock()
-        keeping = [one for one in _all(self._agents) if one.oldest_result]
+        keeping = [one for one in self._behind.values() if one.oldest_result]
         return [(one.instance.instance_id, min(one.oldest_result, now - one.since)) for one in keeping]
-
-
-def _all(agents: Mapping[str, Mapping[str, _Account]]) -> list[_Account]:
-    return [one for accounts in agents.values() for one in accounts.values()]
 
 
 def _account(agents: Mapping[str, Mapping[str, _Account]], instance: InstanceRef) -> _Account | None:
@@ -298,6 +304,7 @@ class Credits:
         self._agents: dict[str, dict[str, _Account]] = {}
         self.beats = Heartbeats(self._agents, clock)
         self._turns = 0
+        self._reserved = 0
         self._closed = False
 
     # -- what routers say
@@ -324,6 +331,7 @@ class Credits:
         self.instances.waits(instance.instance_id, said.grace)
         account = self._agents.get(instance.agent_id, {}).pop(instance.instance_id, None)
         if account is not None:
+            self.beats.left(account.instance)
             known = self.instances.of(instance.instance_id)
             known.drained, known.reserved = account.holdup is Holdup.DRAINING, account.reserved
             if not self._agents[instance.agent_id]:
@@ -343,13 +351,15 @@ class Credits:
         self._turns += 1
         chosen.turn = self._turns
         chosen.reserved += 1
+        self._reserved += 1
         return chosen.instance
 
     def release(self, slot: InstanceRef) -> None:
         """Give a slot back that was not used."""
         holder = _account(self._agents, slot) or self.instances.find(slot.instance_id)
-        if holder is not None:
-            holder.reserved = max(0, holder.reserved - 1)
+        if holder is not None and holder.reserved:
+            holder.reserved -= 1
+            self._reserved -= 1
 
     def give(self, slot: InstanceRef) -> InstanceRef | None:
         """Use a reserved slot; return the connection that the task is for, or None: it drained and does not come back.
@@ -395,7 +405,14 @@ class Credits:
 
     def reservations(self) -> Sequence[tuple[InstanceRef, int]]:
         """Return the slots that are reserved for tasks which are not given yet: how many of each instance."""
-        return [(one.instance, one.reserved) for one in _all(self._agents) if one.reserved]
+        if not self._reserved:
+            return []
+        return [
+            (one.instance, one.reserved)
+            for accounts in self._agents.values()
+            for one in accounts.values()
+            if one.reserved
+        ]
 
     # -- inside
 
@@ -412,6 +429,8 @@ class Credits:
         instance = said.instance
         self.instances.registered(instance)
         before, known = _account(self._agents, instance), self.instances.of(instance.instance_id)
+        if before is not None:
+            self.beats.left(before.instance)
         reserved = known.reserved if before is None else before.reserved
         known.reserved, known.drained = 0, False
         now = self._clock()

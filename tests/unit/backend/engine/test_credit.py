@@ -219,12 +219,28 @@ def test_what_beats_say_is_kept_until_the_next_one() -> None:
     assert credits.beats.oldest_results() == []
 
 
+def test_what_beats_say_goes_with_their_connection() -> None:
+    lost = RunningAttempt("task", 1)
+    credits = of(Credit(ref(generation=1), 4, 2), Credit(ref("another"), 4, 2))
+    for instance in (ref(generation=1), ref("another")):
+        credits.beats.heard(Heard(instance, 7.0, (lost,)))
+    credits.granted(Credit(ref(generation=2), 4, 2))
+    assert [name for name, _ in credits.beats.oldest_results()] == ["another"], "a newer one has said nothing yet"
+    credits.departed(Departed(ref("another"), 0.0, GRACE))
+    assert (credits.beats.oldest_results(), credits.beats.unheard()) == ([], [])
+
+
 def test_reservations_are_told_by_instance() -> None:
     credits = of(Credit(ref("a"), 3, 3), Credit(ref("b"), 1, 1))
     assert credits.reservations() == []
     credits.reserve("agt", {"a"})
     credits.reserve("agt", {"a"})
     assert credits.reservations() == [(ref("a"), 2)]
+    credits.release(ref("b"))
+    credits.release(ref("a"))
+    assert credits.reservations() == [(ref("a"), 1)], "one that has none gives none back"
+    credits.release(ref("a"))
+    assert credits.reservations() == []
 
 
 class Far:
