@@ -81,7 +81,8 @@ def decode(data: bytes, limits: Limits, containers: int = CONTAINERS) -> Message
         )
     if not data.isascii():
         _check_text(data)
-    check_nesting(data, limits.depth, containers)
+    if data.count(b"[") + data.count(b"{") > min(limits.depth, containers):
+        check_nesting(data, limits.depth, containers)
     try:
         return _decoder.decode(data)
     except msgspec.ValidationError as error:

@@ -71,6 +71,9 @@ _TURNS: dict[Side, Turns] = {
 }
 """What each side may send, and where that leads."""
 
+_CONNECTED = ConnectionState.CONNECTED
+"""To look a member up at its class takes as long as a whole step does, and this is asked of each message."""
+
 
 class Session:
     """The protocol state of one connection, seen from one side.
@@ -99,7 +102,7 @@ class Session:
                 the connection is to be closed with the error's `close_code`.
         """
         try:
-            if self.state is ConnectionState.CONNECTED and len(data) > HELLO_BYTES:
+            if self.state is _CONNECTED and len(data) > HELLO_BYTES:
                 raise hello_too_big()
             message = codec.decode(data, self.limits, self._containers)
             state = self._theirs[self.state].get(type(message))
@@ -108,9 +111,10 @@ class Session:
         except ProtocolError:
             self.close()
             raise
-        self.state = state
-        if isinstance(message, Welcome):
-            self.limits = message.limits
+        if state is not self.state:
+            self.state = state
+            if isinstance(message, Welcome):
+                self.limits = message.limits
         return message
 
     def send(self, message: Message) -> bytes:

@@ -182,7 +182,9 @@ class Connection(Receiver):
         """Send a message, now or as soon as the agent has read what was sent before; False when it is over."""
         if self.over or not self.outgoing.send(message):
             return False
-        self._after_sending()
+        agent = self.agent
+        if agent is None or agent.changed or agent.congested or not (self.outgoing.idle and self.incoming.free):
+            self._after_sending()
         return not self.over
 
     def recorded(self, report: Report, receipt: Receipt) -> None:
@@ -205,12 +207,13 @@ class Connection(Receiver):
     # -- inside
 
     def _take(self, data: bytes) -> None:
-        began = self._context.clock()
+        context, agent = self._context, self.agent
+        began = context.clock()
         try:
             message = self._session.receive(data)
             self.patience.heard(began)
-            if self.agent is not None:
-                self.agent.hear(message, data, began)
+            if agent is not None:
+                agent.hear(message, data, began)
             elif isinstance(message, Hello):
                 self.instance_id = message.instance.id
                 self._host.greeted(self, message)
@@ -218,17 +221,16 @@ class Connection(Receiver):
             self.fail(error)
         if self.over:
             return
-        agent = self.agent
         if agent is not None and agent.changed:
             agent.tell(congested=not self.outgoing.idle and self.outgoing.congested)
             self.patience.look_by(agent.readiness.busy_until)
         if agent is not None and agent.reports.full:
             self.incoming.pause(Pause.STORING)
-        took = self._context.clock() - began
-        if took > self._context.settings.heavy:
+        took = context.clock() - began
+        if took > context.settings.heavy:
             # Others have their turns first, so that no agent has more than a part of the loop.
             self.incoming.pause(Pause.RESTING)
-            rest = min(_REST * took, self._context.settings.longest_rest)
+            rest = min(_REST * took, context.settings.longest_rest)
             asyncio.get_running_loop().call_later(rest, self.resume, Pause.RESTING)
 
     def _after_sending(self) -> None:

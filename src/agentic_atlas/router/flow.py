@@ -36,6 +36,7 @@ _NOTHING_CAME: Final[deque[bytes]] = deque(maxlen=0)
 """An empty queue takes half a kilobyte, which most connections never need: they share this one."""
 _FREE: Final = Pause(0)
 _PACED: Final = (Task, Cancel, Answer)
+_CLOSED: Final = ConnectionState.CLOSED
 
 
 class ReceiveBuffer:
@@ -160,20 +161,22 @@ class PacedSender:
 
         A cancel never overtakes its task.
         """
-        if self._session.state is ConnectionState.CLOSED:
+        if self._session.state is _CLOSED:
             return False
-        if isinstance(message, _PACED) and self._waits(message):
+        # Asked by type first, for nearly all is none of these, and `isinstance` is slow to say so of a struct.
+        if type(message) in _PACED and isinstance(message, _PACED) and self._waits(message):
             self._waiting = self._waiting or deque()
             self._waiting.append(message)
             self.idle = False
         else:
-            self._put(message)
+            self._transport.send(self._session.send(message))
+            self._look()
         return True
 
     def flush(self) -> None:
         """Send that for which there is room now, and look at what the agent has not read."""
         while self._waiting and self._fits(self._waiting[0]):
-            self._put(self._waiting.popleft())
+            self._transport.send(self._session.send(self._waiting.popleft()))
         self._look()
 
     def stop(self) -> None:
@@ -194,14 +197,11 @@ class PacedSender:
             return any(one.task == message.task for one in self._waiting)
         return bool(self._waiting) or not self._fits(message)
 
-    def _put(self, message: Message) -> None:
-        self._transport.send(self._session.send(message))
-        self._look()
-
     def _look(self) -> None:
         backlog = self._transport.buffered()
         self.idle = not backlog and not self._waiting
-        self.overfull = backlog > self._most
+        if not self.idle:
+            self.overfull = backlog > self._most
 
     def _fits(self, message: Task | Cancel | Answer) -> bool:
         buffered = self._transport.buffered()

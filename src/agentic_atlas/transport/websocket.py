@@ -205,7 +205,17 @@ class WebSocket(WSListener):
             return
         if self.closed is None and not transport.is_close_frame_sent:
             try:
-                self._take(receiver, transport, frame)
+                if frame.rsv1 or frame.rsv2 or frame.rsv3:
+                    raise ProtocolError(
+                        "a reserved bit is set and no extension is in use",
+                        close_code=_PROTOCOL_ERROR,
+                        code="reserved_bits",
+                    )
+                payload = frame.get_payload_as_bytes()
+                if frame.msg_type is _TEXT and self._fragments is None and frame.fin and len(payload) <= self._most:
+                    receiver.received(payload)
+                    return
+                self._take(receiver, transport, frame, payload)
             except ProtocolError as error:
                 receiver.fail(error)
                 self.close(error.close_code, encode_reason(error.code), why=error.message)
@@ -239,16 +249,8 @@ class WebSocket(WSListener):
 
     # -- inside
 
-    def _take(self, receiver: Receiver, transport: WSTransport, frame: WSFrame) -> None:
-        if frame.rsv1 or frame.rsv2 or frame.rsv3:
-            raise ProtocolError(
-                "a reserved bit is set and no extension is in use", close_code=_PROTOCOL_ERROR, code="reserved_bits"
-            )
-        kind, payload = frame.msg_type, frame.get_payload_as_bytes()
-        if kind is _TEXT and self._fragments is None and frame.fin and len(payload) <= self._most:
-            receiver.received(payload)
-            return
-        opcode = int(kind)  # type: ignore[call-overload]  # a number at run time
+    def _take(self, receiver: Receiver, transport: WSTransport, frame: WSFrame, payload: bytes) -> None:
+        opcode = int(frame.msg_type)  # type: ignore[call-overload]  # a number at run time
         if opcode >= Opcode.CLOSE:
             self._control(receiver, transport, opcode, payload)
             return
