@@ -9,7 +9,7 @@ import msgspec
 from pydantic import AwareDatetime, BaseModel, Field
 
 from agentic_atlas.backend.domain.records import Submitted, TaskEvent
-from agentic_atlas.backend.ports import TaskFilter
+from agentic_atlas.backend.ports import Summary, TaskFilter
 from agentic_atlas.backend.rights import Principal
 from agentic_atlas.backend.usecases import tasks
 from agentic_atlas.backend.usecases.application import Application
@@ -31,7 +31,7 @@ from agentic_atlas.protocol.caller.tasks import (
     TaskInfo,
     TaskPage,
 )
-from agentic_atlas.protocol.caller.values import ErrorAnswer
+from agentic_atlas.protocol.caller.values import ErrorAnswer, Page
 from agentic_atlas.protocol.tasks import TaskState
 
 KEEP_ALIVE = 15.0
@@ -101,7 +101,7 @@ async def find(
     )
     async with turns.turn(who.user.id):
         found, more = await tasks.find(who, application, which, agent=wanted.agent, limit=limit, after=after)
-        return json(TaskPage(items=[task_summary(summary) for summary in found], next=more))
+        return json(Page(items=[_listed(summary) for summary in found], next=more))
 
 
 @routes.at("GET", "/{task_id}", answers=TaskInfo)
@@ -157,6 +157,12 @@ async def answer(task_id: str, request: Request, turns: Turns, application: Appl
 async def retry(task_id: str, application: Application, who: Principal) -> Response:
     """Do again what an ended task asked for, as a new task."""
     return json(await tasks.retry(who, application, task_id), status=HTTPStatus.CREATED)
+
+
+@lru_cache(maxsize=1_000)
+def _listed(summary: Summary) -> msgspec.Raw:
+    # Remembered, for lists are looked at again and again, and most of what is in them stays as it is.
+    return msgspec.Raw(msgspec.json.encode(task_summary(summary)))
 
 
 def _item(outcome: Submitted | AtlasError) -> BatchItem:

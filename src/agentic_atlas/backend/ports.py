@@ -177,6 +177,9 @@ class Summary(msgspec.Struct, frozen=True):
     output_bytes: int | None
     """None without an output."""
 
+    def __hash__(self) -> int:
+        return hash(self.task.id)  # of all its fields it would take as long as to show it
+
 
 class TaskFilter(msgspec.Struct, frozen=True):
     """Which tasks to list; every field that is set narrows."""

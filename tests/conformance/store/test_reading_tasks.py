@@ -200,6 +200,18 @@ async def test_a_summary_has_the_sizes_of_payloads_in_their_place(opened: Open) 
         assert await store.tasks.summary("task_00000009") is None
 
 
+async def test_a_list_shows_what_has_become_of_a_task_since_it_was_looked_at_last(opened: Open) -> None:
+    async with opened() as store:
+        await add(store, *(task(n) for n in range(2)))
+        states = []
+        for change in (claimed, completed, lambda _: None):
+            await store.tasks.change("task_00000001", change)
+            found, _ = await store.tasks.find(TaskFilter(), limit=9)
+            assert found == [await store.tasks.summary(one.task.id) for one in found]
+            states.append([one.task.state for one in found])
+        assert states == [[state, TaskState.SUBMITTED] for state in (TaskState.WORKING, *2 * [TaskState.COMPLETED])]
+
+
 async def test_a_summary_of_a_task_that_failed_has_the_beginning_of_why(opened: Open) -> None:
     async with opened() as store:
         await add(store, task(1))

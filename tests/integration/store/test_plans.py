@@ -9,7 +9,8 @@ import msgspec
 import pytest
 from sqlalchemy import Engine, event
 
-from agentic_atlas.backend.ports import Store, TaskFilter
+from agentic_atlas.backend.domain import lifecycle
+from agentic_atlas.backend.ports import Store, Summary, TaskFilter
 from agentic_atlas.backend.rights import Visible
 from agentic_atlas.backend.store.database import open_store
 from agentic_atlas.protocol.inside.messages import InstanceRef
@@ -210,6 +211,21 @@ async def test_a_list_asks_for_the_length_of_a_payload_and_never_for_the_payload
     for column in PAYLOADS:
         assert f"tasks.{column}," not in selected
     assert "length(tasks.input)" in selected
+
+
+async def test_a_list_that_is_looked_at_again_reads_no_more_of_the_tasks_that_have_ended() -> None:
+    lists: list[list[Summary]] = []
+
+    async def use(store: Store) -> None:
+        await store.tasks.add(submitted(2))
+        await store.tasks.change("task_00000002", lambda task: lifecycle.cancel(task, "no", NOW))
+        lists.extend([(await store.tasks.find(TaskFilter(), limit=9))[0] for _ in range(2)])
+
+    first, again = [text for text in await statements_of(use) if "input_bytes" in text]
+    assert ("task_00000001" in first, "task_00000002" in first) == (True, True)
+    assert ("task_00000001" in again, "task_00000002" in again) == (True, False)
+    assert lists[0] == lists[1]
+    assert [one.task.state for one in lists[1]] == [TaskState.CANCELED, TaskState.SUBMITTED]
 
 
 @pytest.mark.parametrize("query", HOT)

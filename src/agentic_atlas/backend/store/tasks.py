@@ -41,6 +41,8 @@ Columns: TypeAlias = Sequence[ColumnElement[Any]]
 
 _PAGE = 1024
 """Tasks that are read by one query: more than a list shows."""
+_MOST_ENDED = 1_000
+"""Summaries of ended tasks that are remembered. They stay as they are, and lists are looked at again and again."""
 
 
 def _text(content: str) -> ColumnElement[bytes]:
@@ -70,6 +72,8 @@ class SqlTasks:
         self._writer = writer
         self._readers = readers
         self._followers = followers
+        self._ended: dict[str, Summary] = {}
+        """Those that were shown last. Threads look into it, and only the loop writes."""
 
     def add(self, change: Change) -> Write[Submitted]:
         """See the port."""
@@ -109,8 +113,9 @@ class SqlTasks:
         """See the port."""
         before = None if after is None else id_in(after)
         found = await self._readers.run(
-            lambda connection: _summaries(connection, newest(connection, which, limit + 1, before))
+            lambda connection: self._of(connection, newest(connection, which, limit + 1, before))
         )
+        self._remember(found)
         items = found[:limit]
         return items, cursor_after(items[-1].task.id) if len(found) > limit else None
 
@@ -128,6 +133,17 @@ class SqlTasks:
     async def held_by(self, *instance_ids: str) -> list[Task]:
         """See the port."""
         return await self._tasks(_held().where(tasks.c.instance_id.in_(instance_ids)))
+
+    def _of(self, connection: Connection, ids: Sequence[str]) -> list[Summary]:
+        """Those of these tasks that there are; read are the ones that are not remembered."""
+        found = {id_: one for id_ in ids if (one := self._ended.get(id_)) is not None}
+        found |= {one.task.id: one for one in _summaries(connection, [id_ for id_ in ids if id_ not in found])}
+        return [found[id_] for id_ in ids if id_ in found]
+
+    def _remember(self, found: Sequence[Summary]) -> None:
+        self._ended |= {one.task.id: one for one in found if one.task.id not in self._ended and one.task.terminal}
+        while len(self._ended) > _MOST_ENDED:
+            del self._ended[next(iter(self._ended))]
 
     async def _tasks(self, *queries: Query) -> list[Task]:
         return await self._readers.run(

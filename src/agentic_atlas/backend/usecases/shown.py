@@ -47,7 +47,9 @@ _LAST_MOMENT = datetime(9999, 12, 31, tzinfo=UTC).timestamp()
 
 def moment(seconds: float) -> datetime:
     """Return a time as it is shown; one that no calendar has, as the last one that it has."""
-    return datetime.fromtimestamp(min(max(seconds, 0.0), _LAST_MOMENT), UTC)
+    if not 0.0 <= seconds <= _LAST_MOMENT:
+        seconds = min(max(seconds, 0.0), _LAST_MOMENT)
+    return datetime.fromtimestamp(seconds, UTC)
 
 
 def maybe(seconds: float | None) -> datetime | None:
