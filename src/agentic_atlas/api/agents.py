@@ -5,7 +5,6 @@ from http import HTTPStatus
 from agentic_atlas.backend.rights import Principal
 from agentic_atlas.backend.usecases import agents, tokens
 from agentic_atlas.backend.usecases.application import Application
-from agentic_atlas.backend.usecases.shown import token_info
 from agentic_atlas.http.messages import Response, json
 from agentic_atlas.http.routes import After, Limit, RouteGroup
 from agentic_atlas.http.turns import Turns
@@ -19,6 +18,7 @@ from agentic_atlas.protocol.caller.agents import (
     TokenInfo,
     TokenList,
     TokenRequest,
+    TokenRotation,
 )
 
 routes = RouteGroup("agents", "/api/v1")
@@ -47,15 +47,22 @@ async def create(body: AgentRequest, application: Application, who: Principal) -
 async def list_tokens(name: str, application: Application, who: Principal, turns: Turns, owner: str = "") -> Response:
     """List an agent's tokens, newest first."""
     async with turns.turn(who.user.id):
-        agent, found = await tokens.of_agent(who, application, _full(owner, name))
-        return json(TokenList(items=[token_info(token, agent, application.now()) for token in found]))
+        return json(TokenList(items=await tokens.of_agent(who, application, _full(owner, name))))
 
 
 @routes.at("POST", "/agents/{name}/tokens", answers=NewToken, status=HTTPStatus.CREATED)
 @routes.at("POST", "/agents/{owner}/{name}/tokens", answers=NewToken, status=HTTPStatus.CREATED)
 async def issue(name: str, body: TokenRequest, application: Application, who: Principal, owner: str = "") -> Response:
     """Make a token for one instance of an agent; its secret is in this answer and nowhere else."""
-    issued = await tokens.issue(who, application, _full(owner, name), name=body.name, lifetime=body.expires_in)
+    issued = await tokens.issue(
+        who,
+        application,
+        _full(owner, name),
+        name=body.name,
+        lifetime=body.expires_in,
+        scopes=body.scopes,
+        renews=body.renewable,
+    )
     return json(issued, status=HTTPStatus.CREATED)
 
 
@@ -84,11 +91,17 @@ async def delete(name: str, application: Application, who: Principal, owner: str
     return Response(HTTPStatus.NO_CONTENT)
 
 
+@routes.at("POST", "/tokens/{token_id}/rotate", answers=NewToken, status=HTTPStatus.CREATED)
+async def rotate(token_id: str, body: TokenRotation, application: Application, who: Principal) -> Response:
+    """Make a token in place of another one, which stays good for a while; its secret is in this answer alone."""
+    made = await tokens.rotate(who, application, token_id, overlap=body.overlap, lifetime=body.expires_in)
+    return json(made, status=HTTPStatus.CREATED)
+
+
 @routes.at("DELETE", "/tokens/{token_id}", answers=TokenInfo)
 async def revoke(token_id: str, application: Application, who: Principal) -> Response:
-    """Make a token worthless; the connection made with it is closed."""
-    agent, token = await tokens.revoke(who, application, token_id)
-    return json(token_info(token, agent, application.now()))
+    """Make a token worthless, with all of its lineage; connections made with them are closed."""
+    return json(await tokens.revoke(who, application, token_id))
 
 
 def _full(owner: str, name: str) -> str:

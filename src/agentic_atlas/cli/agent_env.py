@@ -11,6 +11,7 @@ from agentic_atlas.sdk import dotenv_file
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from agentic_atlas.cli.times import TimeFormat
     from agentic_atlas.protocol.caller.agents import TokenInfo
     from agentic_atlas.protocol.caller.people import WhoAmI
 
@@ -44,7 +45,7 @@ def write(path: Path, values: Mapping[str, str]) -> str:
     return before
 
 
-def tell_replaced(before: str, tokens: Sequence[TokenInfo], in_use: set[str]) -> None:
+def tell_replaced(before: str, tokens: Sequence[TokenInfo], clock: TimeFormat) -> None:
     """Say which token was replaced in a file, and what becomes of it."""
     from agentic_atlas.sdk.tokens.unverified import token_name
 
@@ -54,8 +55,12 @@ def tell_replaced(before: str, tokens: Sequence[TokenInfo], in_use: set[str]) ->
     known = next((token for token in tokens if token.id == name), None)
     if known is None:
         output.say(f"It replaces a token of another agent or network ({name}), which is not ended by that.")
-    elif known.status == "active":
-        used = " and is in use" if name in in_use else ""
-        output.say(f"It replaces {name}, which stays valid{used}: `atlas tokens revoke {name}` ends it.")
+    elif known.status in ("active", "retiring"):
+        used = " and is in use" if known.in_use else ""
+        if known.retires_at is None:
+            output.say(f"It replaces {name}, which stays valid{used}: `atlas tokens revoke {name}` ends it.")
+        else:
+            # Revoking would end the new one as well, for they are one lineage.
+            output.say(f"It replaces {name}, which stays valid until {clock.full(known.retires_at)}{used}.")
     else:
         output.say(f"It replaces {name}, which is {known.status}.")

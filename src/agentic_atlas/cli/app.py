@@ -57,6 +57,9 @@ ATLAS = CommandGroup(
             {
                 "create": Command("tokens:create", "Make a token for an instance of an agent. It is shown this once."),
                 "list": Command("tokens:show_list", "List the tokens of an agent, without their secrets."),
+                "rotate": Command(
+                    "tokens:rotate", "Make a token in place of another one, which stays good for a while."
+                ),
                 "revoke": Command("tokens:revoke", "End a token now: the instance that uses it is disconnected."),
             },
         ),

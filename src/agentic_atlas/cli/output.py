@@ -8,7 +8,7 @@ lines are indented. Only the output of a task, and JSON, are passed on as they a
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TextIO
 
@@ -82,9 +82,14 @@ def as_json(value: object, *, indent: int = -1) -> str:
 
 
 def table(
-    columns: Sequence[str], rows: Sequence[Sequence[str]], *, shrinks: Sequence[str] = (), drops: Sequence[str] = ()
+    columns: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    *,
+    shrinks: Sequence[str] = (),
+    drops: Sequence[str] = (),
+    warned: Collection[int] = (),
 ) -> None:
-    """Print rows under their headings, a line each.
+    """Print rows under their headings, a line each; those at the places `warned` in the colour of a warning.
 
     On a terminal the columns in `shrinks` give way, the widest of them first, until a line fits; where that is not
     enough, those in `drops` are left out one by one.
@@ -94,8 +99,16 @@ def table(
     if terminal():
         widths = fitted(widths, shrinks, drops, width(), len(GAP))
     shown = [[padded(value, widths[name]) for value in cells[name]] for name in widths]
-    for line in zip(*shown, strict=True):
-        _print(GAP.join(line).rstrip() + "\n")
+    for place, line in enumerate(zip(*shown, strict=True), -1):
+        text = GAP.join(line).rstrip()
+        _print((warning(text) if place in warned else text) + "\n")
+
+
+def warning(text: str) -> str:
+    """Return a text in the colour of a warning, where a person reads it who wants colours (no-color.org)."""
+    from agentic_atlas.sdk.environment import variables
+
+    return f"\x1b[33m{text}\x1b[0m" if terminal() and not variables().get("NO_COLOR") else text
 
 
 def fields(pairs: Sequence[tuple[str, str]]) -> None:

@@ -3,84 +3,124 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-from agentic_atlas.cli import agent_env, connection, output, times
+from agentic_atlas.cli import agent_env, connection, given, output, times
 from agentic_atlas.cli.command.declared import Argument, Option
 from agentic_atlas.cli.options import AgentName, Iso, Json, Utc
 from agentic_atlas.errors import NotFound
 from agentic_atlas.sdk import dotenv_file
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from agentic_atlas.cli.times import TimeFormat
     from agentic_atlas.protocol.caller.agents import NewToken, TokenInfo
     from agentic_atlas.protocol.caller.people import WhoAmI
     from agentic_atlas.sdk.client.asynchronous import AsyncClient
+
+EnvFile = Annotated[
+    Path | None,
+    Option("--env", metavar="FILE", help="Write it and the network's addresses into this .env file, mode 0600."),
+]
+
+_SOON = 7 * 86_400
+"""Seconds before its end when a token that is not renewed is shown in the colour of a warning."""
 
 
 def create(
     *,
     agent: AgentName,
     name: Annotated[str, Option("--name", help="To tell tokens apart; this machine's name by default.")] = "",
-    expires: Annotated[str, Option("--expires", metavar="SPAN", help="90d, 12h, 30m …")] = "90d",
-    env: Annotated[
-        Path | None,
-        Option("--env", metavar="FILE", help="Write it and the network's addresses into this .env file, mode 0600."),
-    ] = None,
+    expires: Annotated[
+        str, Option("--expires", metavar="SPAN", help="90d, 12h, 30m …; 90d by default, where that is allowed.")
+    ] = "",
+    scope: Annotated[
+        tuple[str, ...],
+        Option(
+            "--scope",
+            metavar="SCOPE",
+            help="What it is good for besides connecting, again for each: agent:call[:OWNER/AGENT[/SKILL]]; all of it.",
+        ),
+    ] = (),
+    fixed: Annotated[
+        bool, Option("--not-renewable", help="Its agent ends with it, and is not given another before.")
+    ] = False,
+    env: EnvFile = None,
     create_agent: Annotated[bool, Option("--create-agent", help="Create the agent if it is missing.")] = False,
     json: Json = False,
 ) -> None:
     """Make a token for an instance of an agent. It is shown this once."""
-    from agentic_atlas.protocol.caller.values import LONGEST
+    from agentic_atlas.auth.scopes import AGENT_SCOPES
 
-    expires_in = times.seconds(expires, most=LONGEST)
-    if env is not None:
-        # Before there is a token to lose: a file that cannot be written is told now.
-        dotenv_file.set_values(env, {})
+    expires_in, scopes = _span(expires), given.scopes(scope, AGENT_SCOPES)
 
-    async def work() -> NewToken:
-        async with connection.connect() as atlas:
-            if create_agent:
-                await ensure_agent(atlas, agent)
-            # Before there is a token to lose, as above.
-            me = await atlas.people.whoami() if env is not None else None
-            made = await atlas.tokens.create(agent, name=name or platform.node(), expires_in=expires_in)
-            if env is not None and me is not None:
-                before = agent_env.write(env, agent_env.filled(made.token, me, atlas.base_url))
-                if not json:
-                    await _tell_written(atlas, made, env, me, before)
-            return made
+    async def make(atlas: AsyncClient) -> NewToken:
+        if create_agent:
+            await ensure_agent(atlas, agent)
+        return await atlas.tokens.create(
+            agent,
+            name=name or platform.node(),
+            expires_in=expires_in,
+            scopes=scopes,
+            renewable=not fixed,
+        )
 
-    _show(connection.run(work()), env, json=json)
+    _hand_over(make, env, json=json)
+
+
+def rotate(
+    *,
+    token: Annotated[str, Argument(metavar="ID", help="The token's id, from `list`.")],
+    overlap: Annotated[
+        str, Option("--overlap", metavar="SPAN", help="How long the old one stays good: 24h, 30m …; 0s ends it now.")
+    ] = "24h",
+    expires: Annotated[
+        str, Option("--expires", metavar="SPAN", help="90d, 12h, 30m …; as long as the old one was made for.")
+    ] = "",
+    env: EnvFile = None,
+    json: Json = False,
+) -> None:
+    """Make a token in place of another one, which stays good for a while. It is shown this once."""
+    overlapping = 0 if overlap in ("0", "0s") else _span(overlap) or 0
+    expires_in = _span(expires)
+
+    async def make(atlas: AsyncClient) -> NewToken:
+        return await atlas.tokens.rotate(token, overlap=overlapping, expires_in=expires_in)
+
+    _hand_over(make, env, json=json)
 
 
 def show_list(*, agent: AgentName, utc: Utc = False, iso: Iso = False, json: Json = False) -> None:
     """List the tokens of an agent, without their secrets."""
 
-    async def work() -> tuple[Sequence[TokenInfo], set[str]]:
+    async def work() -> Sequence[TokenInfo]:
         async with connection.connect() as atlas:
-            return await atlas.tokens.list(agent), await _in_use(atlas, agent)
+            return await atlas.tokens.list(agent)
 
-    found, in_use = connection.run(work())
+    found = connection.run(work())
     if json:
-        from msgspec.structs import asdict
-
-        output.document({"items": [{**asdict(token), "in_use": token.id in in_use} for token in found]})
+        output.document({"items": found})
     elif not found:
         output.aside(f"{agent} has no tokens yet: `atlas tokens create {agent}` makes one.")
     else:
         clock = times.clock(utc=utc, iso=iso)
-        columns = ("token", "name", "status", "in use", "issued", "expires", "last used")
-        rows = [_row(token, in_use, clock) for token in found]
-        output.table(columns, rows, shrinks=("name",), drops=("issued", "last used"))
+        columns = ("token", "name", "status", "in use", "expires", "renews", "last used", "address", "host", "instance")
+        output.table(
+            columns,
+            [_row(token, clock) for token in found],
+            shrinks=("name", "host"),
+            drops=("instance", "renews", "address", "host", "last used"),
+            warned=[place for place, token in enumerate(found) if _ends_soon(token, clock)],
+        )
 
 
 def revoke(
     *, token: Annotated[str, Argument(metavar="ID", help="The token's id, from `list`.")], json: Json = False
 ) -> None:
-    """End a token now: the instance that uses it is disconnected."""
+    """End a token now, with all that came out of it: the instance that uses one of them is disconnected."""
 
     async def work() -> TokenInfo:
         async with connection.connect() as atlas:
@@ -103,6 +143,32 @@ async def ensure_agent(atlas: AsyncClient, name: str) -> bool:
     return False
 
 
+def _span(text: str) -> int | None:
+    from agentic_atlas.protocol.caller.values import LONGEST
+
+    return times.seconds(text, most=LONGEST) if text else None
+
+
+def _hand_over(make: Callable[[AsyncClient], Awaitable[NewToken]], env: Path | None, *, json: bool) -> None:
+    """Make a token, and hand it to who asked, or into a file."""
+    if env is not None:
+        # Before there is a token to lose: a file that cannot be written is told now.
+        dotenv_file.set_values(env, {})
+
+    async def work() -> NewToken:
+        async with connection.connect() as atlas:
+            # Before there is a token to lose, as above.
+            me = await atlas.people.whoami() if env is not None else None
+            made = await make(atlas)
+            if env is not None and me is not None:
+                before = agent_env.write(env, agent_env.filled(made.token, me, atlas.base_url))
+                if not json:
+                    await _tell_written(atlas, made, env, me, before)
+            return made
+
+    _show(connection.run(work()), env, json=json)
+
+
 async def _tell_written(atlas: AsyncClient, made: NewToken, env: Path, me: WhoAmI, before: str) -> None:
     """Say what the file has now, and what it had."""
     asked = connection.one_of_several()
@@ -110,13 +176,7 @@ async def _tell_written(atlas: AsyncClient, made: NewToken, env: Path, me: WhoAm
     output.say(f"Wrote the token of {made.agent} and {network} to {env}; it {_until(made)}.")
     agent_env.warn_of_router(me, atlas.base_url)
     if before:
-        agent_env.tell_replaced(before, await atlas.tokens.list(made.agent), await _in_use(atlas, made.agent))
-
-
-async def _in_use(atlas: AsyncClient, agent: str) -> set[str]:
-    """Return the ids of the tokens that instances are connected with now."""
-    found = await atlas.agents.get(agent)
-    return {instance.token_id for instance in found.instances if instance.online}
+        agent_env.tell_replaced(before, await atlas.tokens.list(made.agent), times.clock())
 
 
 def _show(made: NewToken, env: Path | None, *, json: bool) -> None:
@@ -137,6 +197,34 @@ def _until(made: NewToken) -> str:
     return f"expires {times.clock().full(made.expires_at)}"
 
 
-def _row(token: TokenInfo, in_use: set[str], clock: TimeFormat) -> tuple[str, ...]:
-    moments = (token.issued_at, token.expires_at, token.last_used_at)
-    return (token.id, token.name, token.status, "yes" if token.id in in_use else "", *map(clock.short, moments))
+def _row(token: TokenInfo, clock: TimeFormat) -> tuple[str, ...]:
+    return (
+        token.id,
+        token.name,
+        token.status,
+        "yes" if token.in_use else "",
+        clock.short(_ends(token)),
+        "yes" if _renews(token) else "",
+        clock.short(token.last_used_at),
+        token.last_address,
+        token.last_host,
+        token.last_instance,
+    )
+
+
+def _ends(token: TokenInfo) -> datetime:
+    """Return from when on it is refused, as far as is known now."""
+    ends = (token.expires_at, token.revoked_at, token.retires_at)
+    return min(at for at in ends if at is not None)
+
+
+def _renews(token: TokenInfo) -> bool:
+    """Tell whether its agent may have the next one by itself."""
+    until = token.renewable_until
+    return token.status in ("active", "retiring") and until is not None and until > token.expires_at
+
+
+def _ends_soon(token: TokenInfo, clock: TimeFormat) -> bool:
+    """Tell whether somebody should do something about it: it ends within a week, and no agent has the next one."""
+    left = _ends(token).timestamp() - clock.now()
+    return token.status in ("active", "retiring") and left < _SOON and not (token.in_use and _renews(token))

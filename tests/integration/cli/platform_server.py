@@ -102,6 +102,9 @@ class Platform:
     def _tokens(self, asked: Asked, rest: list[str]) -> Answer:
         if not rest[0].startswith(("k", "tok_")):
             return error(404, "token_not_found", f"there is no token '{rest[0]}'")
+        if rest[1:] == ["rotate"]:
+            made = {"id": "tok_new", "agent": "ada/hello", "name": "box", "lineage": rest[0], "expires_at": AT}
+            return Answer(answer(NewToken, **made, token="eyJ.n-e_w.d"), 201)
         return Answer(answer(TokenInfo, id=rest[0], status="revoked"))
 
     def _keys(self, asked: Asked, rest: list[str]) -> Answer:

@@ -2,7 +2,9 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 import stat
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -40,7 +42,7 @@ def test_a_new_token_goes_into_a_file_with_the_networks_addresses_and_nowhere_el
         f"BACKEND_API_BASE_URL={platform.server.url}",
     ]
     assert stat.S_IMODE((at_home / ".env").stat().st_mode) == 0o600
-    assert platform.server.asked[-1].body["expires_in"] == 90 * 86_400
+    assert set(platform.server.asked[-1].body) == {"name"}, "the network knows how long tokens live on it"
     assert "replaces" not in result.stdout
 
 
@@ -68,20 +70,18 @@ def test_the_addresses_for_others_are_what_a_new_token_is_written_with(platform:
 def test_a_token_that_is_replaced_in_a_file_is_told_with_what_becomes_of_it(
     platform: Platform, at_home: Path, status: str, online: bool, said: str
 ) -> None:
-    instance = {"id": "ins_1", "connected_at": AT, "online": online, "token_id": "tok_old"}
-    platform.add_agent("hello", instances=[instance])
-    platform.tokens = [{"id": "tok_old" if status else "tok_other", "status": status or "active"}]
+    platform.add_agent("hello")
+    platform.tokens = [{"id": "tok_old" if status else "tok_other", "status": status or "active", "in_use": online}]
     (at_home / ".env").write_text(f"export AGENT_JWT_TOKEN='{token_named('tok_old')}'\n")
     assert printed(atlas("tokens", "create", "hello", "--env", ".env")).splitlines()[1] == f"It replaces {said}"
 
 
 def test_the_list_shows_which_tokens_are_in_use(platform: Platform) -> None:
-    instances = [
-        {"id": "ins_1", "connected_at": AT, "online": True, "token_id": "tok_2"},
-        {"id": "ins_2", "connected_at": AT, "online": False, "token_id": "tok_1"},
+    platform.add_agent("hello")
+    platform.tokens = [
+        {"id": "tok_1", "name": "vm", "status": "active", "in_use": False, "expires_at": AT},
+        {"id": "tok_2", "name": "vm", "status": "active", "in_use": True, "expires_at": AT},
     ]
-    platform.add_agent("hello", instances=instances)
-    platform.tokens = [{"id": id, "name": "vm", "status": "active", "issued_at": AT} for id in ("tok_1", "tok_2")]
     listed = json.loads(printed(atlas("tokens", "list", "hello", "--json")))["items"]
     assert [(token["id"], token["in_use"]) for token in listed] == [("tok_1", False), ("tok_2", True)]
     heads, first, second = printed(atlas("tokens", "list", "hello")).splitlines()
@@ -150,3 +150,61 @@ def test_a_command_that_asks_at_an_address_of_the_environment_does_without_crede
     environment.remember("http://127.0.0.1:9", KEY)
     environment.credentials_path().write_text("{")
     assert complained(atlas("tokens", "create", "nobody")) == "there is no agent `nobody`"
+
+
+def test_a_token_is_made_good_for_what_is_asked_for(platform: Platform) -> None:
+    platform.add_agent("hello")
+    printed(atlas("tokens", "create", "hello", "--name", "box", "--scope", "agent:call", "--not-renewable"))
+    assert platform.server.asked[-1].body == {"name": "box", "scopes": ["agent:call"], "renewable": False}
+
+
+def test_a_token_is_rotated_into_a_file_and_the_old_one_is_told_with_its_end(platform: Platform, at_home: Path) -> None:
+    platform.add_agent("hello")
+    platform.tokens = [{"id": "tok_old", "status": "retiring", "in_use": True, "retires_at": AT}]
+    (at_home / ".env").write_text(f"AGENT_JWT_TOKEN={token_named('tok_old')}\n")
+    told = printed(atlas("tokens", "rotate", "tok_old", "--overlap", "2h", "--env", ".env"))
+    (rotated,) = [asked.body for asked in platform.server.asked if asked.path == "/api/v1/tokens/tok_old/rotate"]
+    assert rotated == {"overlap": 7200.0}
+    assert "AGENT_JWT_TOKEN=eyJ.n-e_w.d" in (at_home / ".env").read_text()
+    assert "It replaces tok_old, which stays valid until 2026-" in told
+    assert told.rstrip().endswith(" and is in use.")
+    assert "eyJ" not in told
+
+
+@pytest.mark.parametrize(("span", "seconds"), [("0s", 0.0), ("0", 0.0), ("30m", 1_800.0)])
+def test_a_rotation_s_overlap_may_be_none(platform: Platform, span: str, seconds: float) -> None:
+    assert printed(atlas("tokens", "rotate", "tok_1", "--overlap", span, "--expires", "12h")) == "eyJ.n-e_w.d\n"
+    assert platform.server.asked[-1].body == {"overlap": seconds, "expires_in": 43_200}
+
+
+def test_the_list_tells_who_used_a_token_last_and_which_need_somebody(
+    platform: Platform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    platform.add_agent("hello")
+    soon, far = (datetime.now(UTC) + timedelta(days=days) for days in (3, 60))
+    used = {"last_address": "192.0.2.1", "last_host": "box", "last_instance": "ins_1"}
+    platform.tokens = [
+        {"id": "tok_soon", "status": "active", "expires_at": shown(soon)} | used,
+        {"id": "tok_far", "status": "active", "expires_at": shown(far)},
+        {"id": "tok_helped", "status": "active", "expires_at": shown(soon), "in_use": True}
+        | {"renewable_until": shown(far)},
+        {"id": "tok_old", "status": "retiring", "expires_at": shown(far), "retires_at": shown(soon)},
+        {"id": "tok_over", "status": "revoked", "expires_at": shown(soon), "revoked_at": AT},
+    ]
+    lines = printed(atlas("tokens", "list", "hello")).splitlines()
+    heads = "token name status in use expires renews last used address host instance"
+    assert " ".join(lines[0].split()) == heads.upper()
+    assert lines[1].split() == ["tok_soon", "active", "in", "3", "d", "192.0.2.1", "box", "ins_1"]
+    assert lines[3].split()[:6] == ["tok_helped", "active", "yes", "in", "3", "d"]
+    assert lines[3].split()[6] == "yes"
+    assert lines[4].split() == ["tok_old", "retiring", "in", "3", "d"]
+    monkeypatch.setattr("agentic_atlas.cli.output.terminal", lambda *_: True)
+    monkeypatch.setattr("shutil.get_terminal_size", lambda _: os.terminal_size((200, 24)))
+    lines = printed(atlas("tokens", "list", "hello")).splitlines()
+    assert [line.startswith("\x1b[33m") for line in lines] == [False, True, False, False, True, False]
+    monkeypatch.setenv("NO_COLOR", "1")
+    assert "\x1b" not in printed(atlas("tokens", "list", "hello"))
+
+
+def shown(at: datetime) -> str:
+    return f"{at:%Y-%m-%dT%H:%M:%SZ}"

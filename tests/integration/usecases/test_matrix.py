@@ -146,6 +146,11 @@ async def of_agent(world: World) -> dict[str, Any]:
     return {"agent_name": (await world.agent()).full_name}
 
 
+async def with_token(world: World) -> dict[str, Any]:
+    token = (await token_of_hers(world))["token_id"]
+    return {"agent_name": (await world.engine.store.tokens.bearer(token))[1].full_name}
+
+
 async def agent_change(world: World) -> dict[str, Any]:
     return await agent_named(world) | {"description": "mine", "disabled": None}
 
@@ -277,7 +282,7 @@ MATRIX: dict[str, tuple[Arrange, Answers]] = {
     "agents.update": (agent_change, owners("agent_not_found")),
     "agents.delete": (agent_named, owners("agent_not_found")),
     "tokens.issue": (of_agent, owners("agent_not_found")),
-    "tokens.of_agent": (of_agent, seen("agent_not_found")),
+    "tokens.of_agent": (with_token, seen("agent_not_found")),
     "tokens.rotate": (token_of_hers, owners("token_not_found")),
     "tokens.renew": (a_renewal, Answers(UNKNOWN, SCOPE, "token_unknown", SCOPE, SCOPE, SCOPE)),
     "tokens.revoke": (token_of_hers, owners("token_not_found")),

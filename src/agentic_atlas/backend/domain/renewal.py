@@ -15,6 +15,17 @@ MOST_LIVING = 10
 """Tokens of a lineage that are good at the same time: as many answers to a renewal may be lost on the way."""
 
 
+def standing(token: Token, now: float) -> str:
+    """Return in a word what a token is good for now."""
+    if token.revoked_at is not None:
+        return "revoked"
+    if token.expires_at <= now:
+        return "expired"
+    if token.retires_at is None:
+        return "active"
+    return "rotated" if token.retires_at <= now else "retiring"
+
+
 def lifetime(token: Token) -> float:
     """Return for how many seconds the next one is good."""
     return token.expires_at - token.issued_at if token.lifetime is None else token.lifetime

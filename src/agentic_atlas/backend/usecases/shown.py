@@ -19,6 +19,7 @@ from agentic_atlas.backend.domain.records import (
     Usage,
     User,
 )
+from agentic_atlas.backend.domain.renewal import standing
 from agentic_atlas.backend.engine.logins import Login
 from agentic_atlas.backend.ports import MOST_MESSAGE, Summary
 from agentic_atlas.protocol.caller.agents import (
@@ -180,18 +181,20 @@ def agent_instance(instance: Instance, used: int) -> AgentInstance:
     )
 
 
-def token_info(token: Token, agent: AgentRecord, now: float) -> TokenInfo:
-    """Show a token."""
-    revoked, expired = token.revoked_at is not None, token.expires_at <= now
-    return TokenInfo(
-        id=token.id,
+def token_info(token: Token, agent: AgentRecord, now: float, *, in_use: bool = False) -> TokenInfo:
+    """Show a token; `in_use`: an instance is connected with it."""
+    return passed_on(
+        TokenInfo,
+        token,
         agent=agent.full_name,
-        name=token.name,
-        status="revoked" if revoked else "expired" if expired else "active",
+        status=standing(token, now),
         issued_at=moment(token.issued_at),
         expires_at=moment(token.expires_at),
         revoked_at=maybe(token.revoked_at),
         last_used_at=maybe(token.last_used_at),
+        in_use=in_use,
+        renewable_until=maybe(token.renewable_until),
+        retires_at=maybe(token.retires_at),
     )
 
 

@@ -13,9 +13,9 @@ from agentic_atlas.backend.engine.access import held
 from agentic_atlas.backend.engine.engine import Engine
 from agentic_atlas.backend.rights import AgentToken, Principal
 from agentic_atlas.backend.usecases.application import use_case
-from agentic_atlas.backend.usecases.shown import new_token
+from agentic_atlas.backend.usecases.shown import new_token, token_info
 from agentic_atlas.errors import Conflict, Forbidden, InvalidInput, NotFound
-from agentic_atlas.protocol.caller.agents import NewToken
+from agentic_atlas.protocol.caller.agents import NewToken, TokenInfo
 from agentic_atlas.protocol.inside.messages import Renew, Renewed, Revoke
 
 _DAY = 86_400
@@ -64,10 +64,12 @@ async def issue(
 
 
 @use_case
-async def of_agent(who: Principal, engine: Engine, agent_name: str) -> tuple[AgentRecord, list[Token]]:
-    """Return the agent and its tokens, newest first; raises NotFound."""
+async def of_agent(who: Principal, engine: Engine, agent_name: str) -> list[TokenInfo]:
+    """Return the agent's tokens, newest first; raises NotFound."""
     agent = await engine.access.agent(who.user, agent_name)
-    return agent, await engine.store.tokens.of_agent(agent.id)
+    used, now = {token.id for token in engine.access.in_use()}, engine.clock()
+    found = await engine.store.tokens.of_agent(agent.id)
+    return [token_info(token, agent, now, in_use=token.id in used) for token in found]
 
 
 @use_case
@@ -125,7 +127,7 @@ async def renew(who: Principal, engine: Engine, said: Renew) -> Renewed:
 
 
 @use_case
-async def revoke(who: Principal, engine: Engine, token_id: str) -> tuple[AgentRecord, Token]:
+async def revoke(who: Principal, engine: Engine, token_id: str) -> TokenInfo:
     """Make a token and its whole lineage worthless, and close the connections made with them.
 
     Raises NotFound (`token_not_found`).
@@ -135,7 +137,7 @@ async def revoke(who: Principal, engine: Engine, token_id: str) -> tuple[AgentRe
     lineage = await engine.store.tokens.of_lineage(token.root)
     engine.access.forget()
     engine.router.say(Revoke(tuple(one.id for one in lineage), "token_revoked"))
-    return agent, revoked or token
+    return token_info(revoked or token, agent, engine.clock())
 
 
 async def _of_theirs(who: Principal, engine: Engine, token_id: str) -> tuple[AgentRecord, Token]:
@@ -187,7 +189,7 @@ def _signed(engine: Engine, token: Token, agent: AgentRecord) -> str:
         agent_id=agent.id,
         network=engine.network,
         name=agent.full_name,
-        scopes=parse_scopes(" ".join(token.scopes), AGENT_SCOPES),
+        scopes=token.scopes,
         iat=int(token.issued_at),
         nbf=int(token.issued_at),
         exp=int(token.expires_at),

@@ -1,9 +1,11 @@
 """Agents and their tokens: what may be asked of them, and how they, their skills and instances are shown."""
 
 from datetime import datetime
-from typing import TypeAlias
+from typing import Annotated, TypeAlias
 
-from agentic_atlas.protocol.caller.values import Asked, Json, Listing, Page, Positive, Shown
+from msgspec import Meta
+
+from agentic_atlas.protocol.caller.values import Asked, Json, Listing, NotNegative, Page, Positive, Shown
 from agentic_atlas.protocol.messages import Policy
 
 
@@ -26,7 +28,21 @@ class TokenRequest(Asked, frozen=True, kw_only=True):
 
     name: str = ""
     expires_in: Positive | None = None
-    """Seconds; 90 days without it, 366 at most."""
+    """Seconds; 90 days without it, and no more than the network allows, which is 366 days or less."""
+    scopes: Annotated[list[Annotated[str, Meta(min_length=1, max_length=250)]], Meta(max_length=32)] | None = None
+    """What it is good for besides connecting: `agent:call`, or `agent:call:OWNER/AGENT[/SKILL]` for tasks of that
+    agent, or skill; without a list it is good for all."""
+    renewable: bool = True
+    """Its agent may have the next one by itself before it expires."""
+
+
+class TokenRotation(Asked, frozen=True, kw_only=True):
+    """A token to be in place of another one."""
+
+    overlap: NotNegative = 86_400.0
+    """Seconds for which that one stays good, as do all others of its lineage."""
+    expires_in: Positive | None = None
+    """Seconds; as long as that one was made for without it."""
 
 
 class SkillInfo(Shown, frozen=True, kw_only=True):
@@ -104,11 +120,25 @@ class TokenInfo(Shown, frozen=True, kw_only=True):
     agent: str
     name: str
     status: str
-    """`active`, `expired` or `revoked`."""
+    """`active`; `retiring`, which is good until `retires_at`; `rotated` after that; `expired` or `revoked`."""
     issued_at: datetime
     expires_at: datetime
     revoked_at: datetime | None
     last_used_at: datetime | None
+    in_use: bool = False
+    """An instance is connected with it now."""
+    scopes: tuple[str, ...] = ()
+    """What it is good for."""
+    lineage: str = ""
+    """Id of the first of the tokens that it came out of, empty for that itself: revoking one of them revokes all."""
+    renewable_until: datetime | None = None
+    """No token that its agent has by renewal is good for longer; null when it can't be renewed."""
+    retires_at: datetime | None = None
+    """From when on it is refused, because another one was made in its place."""
+    last_instance: str = ""
+    """Id of the instance that used it last."""
+    last_host: str = ""
+    last_address: str = ""
 
 
 class NewToken(TokenInfo, frozen=True, kw_only=True):

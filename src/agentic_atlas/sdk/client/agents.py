@@ -14,6 +14,7 @@ from agentic_atlas.protocol.caller.agents import (
     TokenInfo,
     TokenList,
     TokenRequest,
+    TokenRotation,
 )
 from agentic_atlas.sdk.client.http import Api, agent_path, checked, pages, segment
 
@@ -52,21 +53,47 @@ class AsyncTokens:
     def __init__(self, api: Api) -> None:
         self._api = api
 
-    async def create(self, agent: str, *, name: str = "", expires_in: float | None = None) -> NewToken:
+    async def create(
+        self,
+        agent: str,
+        *,
+        name: str = "",
+        expires_in: float | None = None,
+        scopes: Sequence[str] | None = None,
+        renewable: bool = True,
+    ) -> NewToken:
         """Make a token for one instance of an agent. It is told this once.
 
         Args:
             agent: `name`, or `owner/name`.
             name: to tell its tokens apart, for instance the machine's.
-            expires_in: seconds; 90 days by default, 366 at most.
+            expires_in: seconds; 90 days by default, and no more than the network allows.
+            scopes: what it is good for besides connecting: `agent:call`, or `agent:call:OWNER/AGENT[/SKILL]`; all by
+                default.
+            renewable: whether its agent may have the next one by itself before it expires.
         """
-        body = checked(TokenRequest(name=name, expires_in=expires_in))
+        given = None if scopes is None else list(scopes)
+        body = checked(TokenRequest(name=name, expires_in=expires_in, scopes=given, renewable=renewable))
         return await self._api.send("POST", f"{agent_path(agent)}/tokens", NewToken, body=body, repeatable=False)
 
     async def list(self, agent: str) -> Sequence[TokenInfo]:
         """Return the tokens of an agent, past ones too; of more than 1,000 the revoked ones are left out first."""
         return (await self._api.send("GET", f"{agent_path(agent)}/tokens", TokenList)).items
 
+    async def rotate(self, id: str, *, overlap: float = 86_400, expires_in: float | None = None) -> NewToken:
+        """Make a token in place of another one, for instance as its owner leaves. It is told this once.
+
+        Args:
+            id: of the one, or of any that it came out of.
+            overlap: seconds for which that stays good; 0 closes its connection at once.
+            expires_in: seconds; as long as that one was made for by default.
+
+        Raises:
+            Conflict: it was revoked.
+        """
+        body = checked(TokenRotation(overlap=overlap, expires_in=expires_in))
+        return await self._api.send("POST", f"/tokens/{segment(id)}/rotate", NewToken, body=body, repeatable=False)
+
     async def revoke(self, id: str) -> TokenInfo:
-        """End a token: connections that use it are closed."""
+        """End a token, and all that came out of it: connections that use them are closed."""
         return await self._api.send("DELETE", f"/tokens/{segment(id)}", TokenInfo)

@@ -235,6 +235,7 @@ class BlockingTokens(Blocking[AsyncTokens]):
 
     create = blocking(AsyncTokens.create)
     list = blocking(AsyncTokens.list)
+    rotate = blocking(AsyncTokens.rotate)
     revoke = blocking(AsyncTokens.revoke)
 
 

@@ -49,19 +49,19 @@ async def test_no_token_lives_shorter_than_a_second_or_longer_than_a_year(lifeti
     await network.agent(ada)
     with pytest.raises(InvalidInput):
         await tokens.issue(ada, network.application, "hello", lifetime=lifetime)
-    assert (await tokens.of_agent(ada, network.application, "hello"))[1] == []
+    assert await tokens.of_agent(ada, network.application, "hello") == []
 
 
 async def test_tokens_are_listed_newest_first() -> None:
     network = Network()
     ada = await network.user()
-    agent = await network.agent(ada)
+    await network.agent(ada)
     made = []
     for _ in range(2):
         made.append((await tokens.issue(ada, network.application, "hello")).id)
         network.clock.now += 1
-    found, listed = await tokens.of_agent(ada, network.application, "hello")
-    assert (found, [one.id for one in listed]) == (agent, made[::-1])
+    listed = await tokens.of_agent(ada, network.application, "hello")
+    assert [one.id for one in listed] == made[::-1]
 
 
 async def test_a_revoked_token_ends_its_connection_and_lets_nobody_in() -> None:
@@ -70,8 +70,8 @@ async def test_a_revoked_token_ends_its_connection_and_lets_nobody_in() -> None:
     agent = await network.agent(ada)
     made = await tokens.issue(ada, network.application, "hello")
     await network.engine.access.bearer(made.id, agent.id)
-    found, revoked = await tokens.revoke(ada, network.application, made.id)
-    assert (found, revoked.revoked_at) == (agent, NOW)
+    revoked = await tokens.revoke(ada, network.application, made.id)
+    assert (revoked.agent, revoked.status) == ("ada/hello", "revoked")
     assert network.router.told == [Revoke((made.id,), "token_revoked")]
     with pytest.raises(NotAdmitted) as refused:
         await network.engine.access.bearer(made.id, agent.id)
@@ -160,7 +160,7 @@ async def test_what_may_not_be_renewed_is_not(renews: bool, age: float, code: st
     with pytest.raises(Forbidden) as refused:
         await tokens.renew(who, network.application, Renew(1, instance, made.id))
     assert refused.value.code == code
-    assert len((await tokens.of_agent(ada, network.application, "hello"))[1]) == 2
+    assert len(await tokens.of_agent(ada, network.application, "hello")) == 2
 
 
 async def test_nobody_renews_a_token_that_was_revoked_meanwhile_or_that_is_anothers() -> None:
@@ -240,3 +240,23 @@ async def test_nothing_takes_the_place_of_a_revoked_token() -> None:
     with pytest.raises(Conflict) as refused:
         await tokens.rotate(ada, network.application, made.id)
     assert refused.value.code == "token_revoked"
+
+
+async def test_the_list_tells_what_each_of_a_lineage_is_good_for_and_who_has_it() -> None:
+    network, ada, agent, made = await furnished()
+    instance, who = await connected(network, agent, made.id)
+    renewed = await tokens.renew(who, network.application, Renew(1, instance, made.id))
+    await tokens.rotate(ada, network.application, made.id, overlap=30)
+    listed = {one.id: one for one in await tokens.of_agent(ada, network.application, "hello")}
+    assert [(one.status, one.in_use) for one in listed.values()] == [
+        ("active", False),
+        ("retiring", True),
+        ("retiring", False),
+    ]
+    assert [one.lineage for one in listed.values()] == [made.id, made.id, ""]
+    assert (listed[renewed.token_id].last_instance, listed[made.id].scopes) == (
+        "ins_1",
+        ("agent:connect", "agent:call"),
+    )
+    network.clock.now += 30
+    assert [one.status for one in await tokens.of_agent(ada, network.application, "hello")][1:] == ["rotated"] * 2
