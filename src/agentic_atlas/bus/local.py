@@ -22,7 +22,8 @@ class Bus:
 
     def publish(self, subject: str, payload: bytes = b"") -> None:
         """Tell every subscriber of exactly this subject; returns at once."""
-        for handler in list(self._handlers.get(subject, {}).values()):
+        handlers = self._handlers.get(subject)
+        for handler in list(handlers.values()) if handlers else ():
             handler(subject, payload)
         self._heard()
 

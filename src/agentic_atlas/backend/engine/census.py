@@ -230,25 +230,23 @@ class Census:
 
     def see(self, task: Task) -> None:
         """The task is so now; one that has ended is forgotten."""
-        seen = None if task.terminal else _seen(task, stored=True)
-        if seen is not None and seen == self._tasks.get(task.id):
+        if task.terminal:
+            self.forget(task.id)
             return
-        self.forget(task.id)
-        if seen is not None:
+        seen, before = _seen(task, stored=True), self._tasks.get(task.id)
+        if before is None:
             self._put(seen)
+        elif seen != before:
+            # Whose it is never changes, so what is counted by that stays.
+            self._leave(before)
+            self._enter(seen)
 
     def forget(self, task_id: str) -> None:
         """The task has ended, or was not stored after all."""
         seen = self._tasks.pop(task_id, None)
         if seen is None:
             return
-        if seen.state is TaskState.SUBMITTED:
-            self.queues.leave(seen)
-        elif seen.stored:
-            held = self._held[seen.agent_id]
-            del held[task_id]
-            if not held:
-                del self._held[seen.agent_id]
+        self._leave(seen)
         _less(self._by_caller, seen.caller)
         _less(self._by_user, seen.user)
         if seen.parent_id is not None:
@@ -294,15 +292,29 @@ class Census:
         return {state: held[state] for state in sorted(LEASED)} | {TaskState.SUBMITTED: len(self) - held.total()}
 
     def _put(self, seen: OpenTask) -> None:
-        self._tasks[seen.id] = seen
         self._by_caller[seen.caller] += 1
         self._by_user[seen.user] += 1
+        if seen.parent_id is not None:
+            self._children.setdefault(seen.parent_id, set()).add(seen.id)
+        self._enter(seen)
+
+    def _enter(self, seen: OpenTask) -> None:
+        """The task is so now: it waits, or is held."""
+        self._tasks[seen.id] = seen
         if seen.state is TaskState.SUBMITTED:
             self.queues.enter(seen)
         elif seen.stored:
             self._held.setdefault(seen.agent_id, {})[seen.id] = seen
-        if seen.parent_id is not None:
-            self._children.setdefault(seen.parent_id, set()).add(seen.id)
+
+    def _leave(self, seen: OpenTask) -> None:
+        """It is so no more."""
+        if seen.state is TaskState.SUBMITTED:
+            self.queues.leave(seen)
+        elif seen.stored:
+            held = self._held[seen.agent_id]
+            del held[seen.id]
+            if not held:
+                del self._held[seen.agent_id]
 
 
 def _seen(task: Task, *, stored: bool) -> OpenTask:

@@ -87,7 +87,10 @@ class Offers:
 
     def able_beside(self, agent_id: str, skill: str, older: Collection[str]) -> Collection[str] | None:
         """Return those of the able instances that may be given no task of the older skills; None when any will do."""
-        able, others = self.able(agent_id, skill), [self.able(agent_id, one) for one in older]
+        able = self.able(agent_id, skill)
+        if not older:
+            return able
+        others = [self.able(agent_id, one) for one in older]
         busy = frozenset[str]().union(*(other for other in others if other is not None))
         if None in others:
             return ()
