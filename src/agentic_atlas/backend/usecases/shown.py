@@ -65,7 +65,10 @@ def task_info(task: Task, note: str | None = None) -> TaskInfo:
     """Show a task."""
     return passed_on(
         TaskInfo,
-        summary_of(task),
+        task,
+        **_unlike(task),
+        input_bytes=len(task.input),
+        output_bytes=None if task.output is None else len(task.output),
         error=error_info(task.error),
         input=Raw(task.input),
         output=None if task.output is None else Raw(task.output),
@@ -85,18 +88,25 @@ def task_summary(summary: Summary) -> TaskSummary:
     return passed_on(
         TaskSummary,
         task,
+        **_unlike(task),
         input_bytes=summary.input_bytes,
         output_bytes=summary.output_bytes,
         error=error_info(task.error, brief=True),
-        caller=CallerInfo(kind=task.caller.kind, id=task.caller.id, name=task.caller.name),
-        created_at=moment(task.created_at),
-        updated_at=moment(task.updated_at),
-        ended_at=maybe(task.ended_at),
-        deadline=maybe(task.deadline),
-        waits_until=maybe(task.queue_expires_at) if task.state is TaskState.SUBMITTED else None,
-        trace_id=task.trace_id,
-        cancel_requested=task.cancel_reason is not None,
     )
+
+
+def _unlike(task: Task) -> dict[str, object]:
+    """Return what is shown of every task in other words than it is kept in."""
+    return {
+        "caller": CallerInfo(kind=task.caller.kind, id=task.caller.id, name=task.caller.name),
+        "created_at": moment(task.created_at),
+        "updated_at": moment(task.updated_at),
+        "ended_at": maybe(task.ended_at),
+        "deadline": maybe(task.deadline),
+        "waits_until": maybe(task.queue_expires_at) if task.state is TaskState.SUBMITTED else None,
+        "trace_id": task.trace_id,
+        "cancel_requested": task.cancel_reason is not None,
+    }
 
 
 def error_info(error: TaskFailure | None, *, brief: bool = False) -> ErrorInfo | None:
