@@ -15,7 +15,7 @@ import inspect
 import re
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import partial
+from functools import lru_cache, partial
 from http import HTTPStatus
 from typing import Annotated, Any, Final, TypedDict, TypeVar, Unpack, get_args, get_origin
 from urllib.parse import parse_qsl, unquote
@@ -45,6 +45,8 @@ HEADER: Final = "header"
 _VERSIONS: Final = ("1.0", "1.1")
 _SAFE: Final = ("GET", "HEAD", "OPTIONS")
 _FROM_TEXT: Final = (str, int, float)
+_SHORT: Final = 100
+"""Characters of a query that is remembered."""
 
 
 def _written(text: object, form: re.Pattern[str], what: str) -> object:
@@ -286,7 +288,7 @@ class _Endpoint:
 
     async def _carried_out(self, request: Request, arguments: dict[str, Any]) -> Answered:
         if self._parameters:
-            query = _query(request.query) if request.query else {}
+            query = _query(request.query)
             faults: list[Fault] = []
             for parameter in self._parameters:
                 arguments[parameter.name] = parameter.read(request, query, faults)
@@ -346,8 +348,17 @@ def _parameter(one: inspect.Parameter) -> RequestParameter:
     return RequestParameter(one.name, place, said, one.annotation, one.default, members, TypeAdapter(one.annotation))
 
 
-def _query(text: str) -> dict[str, list[str]]:
+def _query(text: str) -> "_Query":
+    """Return what is said in a query; of short ones, most of which come again and again, what was found before."""
+    return _found(text) if len(text) <= _SHORT else _found.__wrapped__(text)
+
+
+@lru_cache(maxsize=256)
+def _found(text: str) -> "_Query":
     found: dict[str, list[str]] = {}
     for name, value in parse_qsl(text, keep_blank_values=True):
         found.setdefault(name, []).append(value)
     return found
+
+
+_Query = Mapping[str, Sequence[str]]
