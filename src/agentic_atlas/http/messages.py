@@ -268,11 +268,12 @@ async def read(request: Request, turns: Turns, kind: type[T], *, most: int = MAX
         return _read(body, kind)
     with turns.place(request.asker) as place:
         body = await _body(request, most, place)
-        async with place.turn():
+        async with place.turn() as step:
             _check(body)
-            if len(body) >= LONG:
-                await asyncio.sleep(0)  # Each of the two takes milliseconds: others have their turn in between.
-            return _read(body, kind)
+            await step()
+            found = _read(body, kind)
+            await step()  # what is done with it takes as long again
+            return found
 
 
 def _announced(request: Request) -> int:

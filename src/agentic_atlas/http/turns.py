@@ -9,9 +9,9 @@ user has on the way, whole or not, are bounded.
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from typing import Final
+from typing import Final, TypeAlias
 
 from agentic_atlas.errors import Busy
 
@@ -21,9 +21,13 @@ MOST_BYTES: Final = 128 * 1024 * 1024
 """Bytes of all long bodies of one user at the same time."""
 HEAVY = 0.002
 """Seconds of work after which nothing of this user's has a turn for four times as long: after a list only if more of
-theirs waits for a turn, or somebody else for an answer."""
+theirs waits for a turn, or somebody else for an answer. So long does a body rest between the steps of its turn, too."""
 _REST = 4.0
 _LONGEST_REST = 1.0
+
+
+Step: TypeAlias = Callable[[], Awaitable[None]]
+"""Ends one step of a turn, and gives others theirs before the next: who waits for one only has not waited for all."""
 
 
 class BodyPlace:
@@ -44,13 +48,13 @@ class BodyPlace:
         self._counted = size
 
     @asynccontextmanager
-    async def turn(self) -> AsyncIterator[None]:
-        """Have this body's turn in the block; a short one need not wait for it."""
+    async def turn(self) -> AsyncIterator[Step]:
+        """Have this body's turn in the block; a short one need not wait for it. Await what is yielded between steps."""
         if not self._counted:
-            yield
+            yield _at_once
             return
-        async with self._line.turn(blocks=True):
-            yield
+        async with self._line.turn(blocks=True) as step:
+            yield step
 
     def leave(self) -> None:
         """It is dealt with."""
@@ -126,18 +130,34 @@ class _Line:
         return self._lock.locked()
 
     @asynccontextmanager
-    async def turn(self, *, blocks: bool) -> AsyncIterator[None]:
+    async def turn(self, *, blocks: bool) -> AsyncIterator[Step]:
         """`blocks`: nothing else is done meanwhile, so that nobody could be seen to wait."""
         await self._lock.acquire()
         began = self._clock()
-        try:
-            yield
-        finally:
+        longest = 0.0
+
+        async def step() -> None:
+            nonlocal began, longest
             took = self._clock() - began
+            longest = max(longest, took)
+            await asyncio.sleep(_rest(took))
+            began = self._clock()
+
+        try:
+            yield step
+        finally:
+            took = max(longest, self._clock() - began)
             gives_way = blocks or self.waiting > 1 or self._awaited()
-            rest = min(_REST * took, _LONGEST_REST) if gives_way and took > HEAVY else 0.0
-            asyncio.get_running_loop().call_later(rest, self._rested)
+            asyncio.get_running_loop().call_later(_rest(took) if gives_way else 0.0, self._rested)
 
     def _rested(self) -> None:
         self._lock.release()
         self._tell()
+
+
+def _rest(took: float) -> float:
+    return min(_REST * took, _LONGEST_REST) if took > HEAVY else 0.0
+
+
+async def _at_once() -> None:
+    """What takes no time needs no rest."""

@@ -49,6 +49,27 @@ async def test_after_a_body_that_took_long_the_next_one_of_its_user_waits_and_a_
     assert asyncio.get_running_loop().time() - began >= 0.15
 
 
+async def test_a_body_rests_between_steps_that_take_long_and_its_user_once_more_behind_it() -> None:
+    clock = Clock()
+    turns = Turns(clock)
+    loop = asyncio.get_running_loop()
+    async with asyncio.timeout(5):
+        with turns.place("eve") as place:
+            place.grows(LONG)
+            async with place.turn() as step:
+                began = loop.time()
+                clock.now += 0.05
+                await step()
+                rested = loop.time()
+                clock.now += 0.001
+                await step()
+                at_once = loop.time()
+        await take(turns, "eve", LONG, lambda: None)
+        ended = loop.time()
+        await forgotten(turns)
+    assert [rested - began >= 0.15, at_once - rested < 0.15, ended - at_once >= 0.15] == [True] * 3
+
+
 async def listed(turns: Turns, clock: Clock, whose: str, done: list[str]) -> None:
     async with turns.turn(whose):
         done.append(whose)
