@@ -32,7 +32,7 @@ if TYPE_CHECKING:
         TokenInfo,
     )
     from agentic_atlas.protocol.caller.backups import BackupInfo
-    from agentic_atlas.protocol.caller.people import ApiKeyInfo, LoginInfo, NewApiKey, UserInfo, WhoAmI
+    from agentic_atlas.protocol.caller.people import ApiKeyInfo, LoginInfo, NewApiKey, SessionInfo, UserInfo, WhoAmI
     from agentic_atlas.protocol.caller.tasks import (
         CallerInfo,
         CallEvent,
@@ -77,7 +77,7 @@ _HOME: Final = {
     ),
     "agentic_atlas.protocol.caller.agents": "AgentInfo AgentInstance AgentSummary NewToken SkillInfo TokenInfo",
     "agentic_atlas.protocol.caller.backups": "BackupInfo",
-    "agentic_atlas.protocol.caller.people": "ApiKeyInfo LoginInfo NewApiKey UserInfo WhoAmI",
+    "agentic_atlas.protocol.caller.people": "ApiKeyInfo LoginInfo NewApiKey SessionInfo UserInfo WhoAmI",
     "agentic_atlas.protocol.caller.tasks": "CallEvent CallerInfo EventInfo QuestionInfo TaskInfo TaskPage TaskSummary",
     "agentic_atlas.protocol.caller.values": "ErrorInfo",
     "agentic_atlas.protocol.messages": "Delivery Policy SkillSpec",
@@ -155,6 +155,7 @@ __all__ = [
     "QuestionInfo",
     "Rejected",
     "Served",
+    "SessionInfo",
     "SkillInfo",
     "SkillOptions",
     "SkillSpec",

@@ -13,6 +13,7 @@ from msgspec import Meta
 
 from agentic_atlas.backend.engine.census import OpenLimits
 from agentic_atlas.backend.engine.engine import EngineSettings, TokenTerms
+from agentic_atlas.backend.engine.logged_in import SessionTimes
 from agentic_atlas.errors import ConfigurationError
 from agentic_atlas.protocol.caller.values import LONGEST
 from agentic_atlas.protocol.messages import Limits
@@ -106,6 +107,8 @@ _TASKS: Final = Meta(ge=1, le=10_000_000)
 
 OF_PARTS: Final[Mapping[str, tuple[type, Meta]]] = {
     "login_lifetime": (EngineSettings, Meta(ge=60, le=366 * 86_400)),
+    "session_idle": (SessionTimes, Meta(ge=300, le=LONGEST)),
+    "session_lifetime": (SessionTimes, Meta(ge=300, le=LONGEST)),
     "max_token_lifetime": (TokenTerms, Meta(ge=1, le=LONGEST)),
     "max_token_age": (TokenTerms, Meta(ge=0, le=10 * LONGEST)),
     # Silence of half a minute is where boxes on the way begin to close connections.
@@ -175,6 +178,7 @@ def read(
             messages=Limits.of(_part(Limits, values).message_bytes),
             open=_part(OpenLimits, values),
             tokens=_part(TokenTerms, values),
+            sessions=_part(SessionTimes, values),
             **_chosen(EngineSettings, values),
         ),
     )

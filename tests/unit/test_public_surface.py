@@ -60,6 +60,7 @@ PUBLIC = [
     "QuestionInfo",
     "Rejected",
     "Served",
+    "SessionInfo",
     "SkillInfo",
     "SkillOptions",
     "SkillSpec",

@@ -30,6 +30,8 @@ OTHERS = {
     "log_format": "json",
     "drain": "1.0",
     "login_lifetime": "60.0",
+    "session_idle": "300.0",
+    "session_lifetime": "600.0",
     "max_token_lifetime": "3600.0",
     "max_token_age": "7200.0",
     "beat_every": "1.0",
@@ -53,7 +55,7 @@ IDLE_TIMER = 25.0
 def parts(settings: Settings) -> list[object]:
     """Return the server's settings and those of each part."""
     engine = settings.engine
-    return [settings, settings.router, engine, engine.open, engine.messages, engine.tokens]
+    return [settings, settings.router, engine, engine.open, engine.messages, engine.tokens, engine.sessions]
 
 
 def test_a_connection_carries_data_at_least_every_25_seconds_whatever_is_set() -> None:

@@ -3,15 +3,16 @@
 from time import monotonic
 from typing import Final
 
-from agentic_atlas.api import agents, backups, logins, page, system, tasks, users
+from agentic_atlas.api import accounts, agents, backups, invitations, logins, page, sessions, system, tasks, users
 from agentic_atlas.api.describe import Document
 from agentic_atlas.api.whereabouts import Whereabouts
 from agentic_atlas.auth.hosts import Hosts
 from agentic_atlas.backend.usecases.application import Application
+from agentic_atlas.http.cookies import Cookies
 from agentic_atlas.http.routes import Routes
 from agentic_atlas.http.turns import Turns
 
-_GROUPS: Final = (tasks, agents, users, logins, system, backups, page)
+_GROUPS: Final = (tasks, agents, users, accounts, sessions, invitations, logins, system, backups, page)
 ROUTES: Final = [route for group in _GROUPS for route in group.routes.routes]
 """All of the API."""
 
@@ -24,10 +25,12 @@ def create_app(application: Application, whereabouts: Whereabouts | None = None,
         whereabouts: what people are told of where it is.
         hosts: names that requests may be for; without it addresses and local names alone.
     """
+    where = whereabouts or Whereabouts()
     given = {
         Application: application,
         Turns: Turns(monotonic),
-        Whereabouts: whereabouts or Whereabouts(),
+        Cookies: Cookies(where.api_url, tls=where.secure),
+        Whereabouts: where,
         Document: Document(ROUTES),
     }
     return Routes(ROUTES, given, hosts or Hosts())

@@ -5,12 +5,13 @@ from http import HTTPStatus
 
 from agentic_atlas._version import __version__
 from agentic_atlas.api.whereabouts import Whereabouts
+from agentic_atlas.backend.domain.people import BrowserSession
 from agentic_atlas.backend.domain.records import ApiKey, Role
 from agentic_atlas.backend.rights import Principal
 from agentic_atlas.backend.usecases import keys as api_keys
 from agentic_atlas.backend.usecases import users
 from agentic_atlas.backend.usecases.application import Application
-from agentic_atlas.backend.usecases.shown import api_key_info, user_info
+from agentic_atlas.backend.usecases.shown import api_key_info, session_info, user_info
 from agentic_atlas.http.messages import Request, Response, json
 from agentic_atlas.http.routes import After, Limit, RouteGroup
 from agentic_atlas.http.turns import Turns
@@ -34,10 +35,11 @@ async def whoami(request: Request, application: Application, who: Principal, whe
     """Tell who asks, and which network this is."""
     router_url = where.router_for(request.hostname)
     network = await users.whoami(who, application)
-    assert isinstance(who.credential, ApiKey)  # nothing else is taken here
+    held = who.credential
     view = WhoAmI(
         user=user_info(who.user),
-        api_key=api_key_info(who.credential),
+        api_key=api_key_info(held) if isinstance(held, ApiKey) else None,
+        session=session_info(held, who.user.name, held.id) if isinstance(held, BrowserSession) else None,
         network=network,
         version=__version__,
         router_url=router_url,
@@ -68,6 +70,13 @@ async def update(name: str, body: UserChange, application: Application, who: Pri
     """Change a user's role, disable or enable them; administrators only."""
     role = None if body.role is None else Role(body.role)
     return json(user_info(await users.update(who, application, name, role=role, disabled=body.disabled)))
+
+
+@routes.at("DELETE", "/users/{name}", status=HTTPStatus.NO_CONTENT)
+async def delete(name: str, application: Application, who: Principal) -> Response:
+    """Remove a user with their keys and sessions, who owns no agents any more; administrators only."""
+    await users.delete(who, application, name)
+    return Response(HTTPStatus.NO_CONTENT)
 
 
 @routes.at("GET", "/api-keys", answers=ApiKeyList)

@@ -4,6 +4,9 @@ from dataclasses import dataclass
 
 from agentic_atlas.protocol.versions import PATH
 
+LOGIN_PAGE = "/login"
+"""Where people log in, and accept invitations."""
+
 
 @dataclass(frozen=True)
 class Whereabouts:
@@ -17,7 +20,15 @@ class Whereabouts:
     """Where the router listens on every address of this machine, as the API does: agents connect at this port of the
     host that their people asked at. None: at `router_url` alone."""
     secure: bool = False
-    """The router speaks TLS itself."""
+    """API and router speak TLS themselves."""
+
+    def invitation(self, secret: str, host: str) -> str:
+        """Return the link of an invitation, for somebody who asked at this host: what is secret is never sent along."""
+        return f"{self.api_for(host)}{LOGIN_PAGE}#invitation={secret}"
+
+    def api_for(self, host: str) -> str:
+        """Return where somebody finds the API who asked at this host, which may have a port."""
+        return self.api_url or f"http{'s' * self.secure}://{host}"
 
     def router_for(self, host: str | None) -> str:
         """Return where agents of somebody connect who asked at this host."""

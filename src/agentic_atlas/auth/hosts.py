@@ -24,7 +24,7 @@ _AUTHORITY: Final = re.compile(
     r"(\[[0-9A-Fa-f:.]{2,45}\]|[A-Za-z0-9._~-]{1,253})(?::[0-9]{0,5})?",
 )
 """Host and port (RFC 9112 section 3.2), without the parts of a name that no DNS has."""
-_OWN_PAGE: Final = frozenset(("same-origin", "none"))
+OWN_PAGE: Final = frozenset(("same-origin", "none"))
 _FIX: Final = "add it to ATLAS_ALLOWED_HOSTS, or set ATLAS_PUBLIC_URL and ATLAS_PUBLIC_ROUTER_URL"
 
 
@@ -63,7 +63,7 @@ class Hosts:
         Raises:
             Forbidden: a page elsewhere sent it (`cross_site`).
         """
-        own = _OWN_PAGE.issuperset(sites) if sites else all(self._own_origin(one, authority) for one in origins)
+        own = OWN_PAGE.issuperset(sites) if sites else all(self._own_origin(one, authority) for one in origins)
         if not own:
             raise Forbidden("a web page of another site may not act here", code="cross_site")
 

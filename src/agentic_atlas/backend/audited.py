@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import msgspec
 
-from agentic_atlas.errors import Forbidden, NotFound, Unauthenticated
+from agentic_atlas.errors import Busy, Forbidden, NotFound, Unauthenticated
 from agentic_atlas.protocol.caller.audit import AuditObject
 from agentic_atlas.protocol.caller.values import Json
 
@@ -59,6 +59,21 @@ AUDITED: Final[Mapping[str, Audited]] = {
     "tokens.revoke": Audited(kind="token", id_in="token_id"),
     "users.create": Audited(kind="user", name_in="name", told=("role",)),
     "users.update": Audited(kind="user", name_in="name", told=("role", "disabled")),
+    "users.delete": Audited(kind="user", name_in="name"),
+    "sessions.log_in": Audited(kind="session", name_in="name", refused=(Unauthenticated, Busy)),
+    "sessions.make_key": Audited(kind="api_key", told=("name", "host"), refused=(Unauthenticated, Busy)),
+    "sessions.log_out": Audited(kind="session"),
+    "sessions.end": Audited(kind="session", id_in="session_id"),
+    "sessions.end_others": Audited(kind="session"),
+    "sessions.end_of": Audited(kind="session", name_in="user"),
+    "invitations.create": Audited(kind="invitation", told=("name", "role")),
+    "invitations.revoke": Audited(kind="invitation", id_in="invitation_id"),
+    "invitations.accept": Audited(kind="user"),
+    "accounts.change_password": Audited(kind="account"),
+    "accounts.enrol": Audited(kind="account"),
+    "accounts.confirm": Audited(kind="account"),
+    "accounts.disenrol": Audited(kind="account"),
+    "accounts.reset_totp": Audited(kind="account", name_in="name"),
     "keys.create": Audited(kind="api_key", name_in="name", told=("lifetime", "scopes")),
     "keys.create_for": Audited(kind="api_key", name_in="name", told=("user", "lifetime", "scopes")),
     "keys.revoke": Audited(kind="api_key", id_in="key_id"),

@@ -10,6 +10,7 @@ from typing import Generic, Protocol, TypeAlias, TypeVar
 
 import msgspec
 
+from agentic_atlas.backend.accounts import Accounts, Sessions
 from agentic_atlas.backend.domain.audit import AuditEvent, ChainHead
 from agentic_atlas.backend.domain.lifecycle import Change
 from agentic_atlas.backend.domain.records import (
@@ -391,6 +392,12 @@ class Users(Protocol):
     async def update(self, user_id: str, *, role: Role | None = None, disabled_at: float | None = None) -> User | None:
         """Change what is given; `disabled_at=0` enables again."""
 
+    async def delete(self, user_id: str) -> bool:
+        """Remove a user with their keys, sessions, and what they log in with; their tasks stay. False: there was none.
+
+        Raises Conflict (`user_has_agents`), and removes nothing, while they own agents.
+        """
+
     async def add_key(self, key: ApiKey) -> None:
         """Store an API key."""
 
@@ -462,6 +469,14 @@ class Store(Protocol):
     @property
     def audit(self) -> AuditLog:
         """The audit log."""
+
+    @property
+    def accounts(self) -> Accounts:
+        """What users log in with."""
+
+    @property
+    def sessions(self) -> Sessions:
+        """Sessions of people."""
 
     async def network_id(self) -> str:
         """Return the id made when the store was created; it is in the issuer of every token."""

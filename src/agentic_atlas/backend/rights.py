@@ -18,17 +18,12 @@ import msgspec
 
 from agentic_atlas.auth import API_KEY_SCOPES, Scope, allows, covers, parse_scopes
 from agentic_atlas.backend.domain.names import full_name
+from agentic_atlas.backend.domain.people import BrowserSession
 from agentic_atlas.backend.domain.records import AgentRecord, ApiKey, CallerRef, Role, Task, User
 from agentic_atlas.errors import Forbidden, NotFound, Unauthenticated
 
 SEND_A_KEY = "send it as `Authorization: Bearer atlas_…`"
 """What to do about a key that is not there, or not where it belongs."""
-
-
-class BrowserSession(msgspec.Struct, frozen=True):
-    """A person who has logged in with a browser."""
-
-    id: str
 
 
 class AgentToken(msgspec.Struct, frozen=True):
@@ -123,7 +118,10 @@ class Principal(msgspec.Struct, frozen=True):
     @property
     def expires_at(self) -> float | None:
         """When what was shown is good no more, in seconds since the epoch; None: not by itself."""
-        return self.credential.expires_at if isinstance(self.credential, ApiKey) else None
+        held = self.credential
+        if isinstance(held, ApiKey):
+            return held.expires_at
+        return held.ends_at if isinstance(held, BrowserSession) else None
 
     def _within(self, scope: Scope) -> Visible:
         seen = seen_by(self.user)
@@ -216,6 +214,27 @@ RIGHT_OF: Final[Mapping[str, Right]] = {
     "users.create": Right.MANAGE_USERS,
     "users.find": Right.MANAGE_USERS,
     "users.update": Right.MANAGE_USERS,
+    "users.delete": Right.MANAGE_USERS,
+    "sessions.log_in": Right.OPEN,
+    "sessions.make_key": Right.OPEN,
+    "sessions.current": Right.BE_KNOWN,
+    "sessions.log_out": Right.BE_KNOWN,
+    "sessions.find": Right.MANAGE_OWN_KEYS,
+    "sessions.find_of": Right.MANAGE_USERS,
+    "sessions.end": Right.MANAGE_OWN_KEYS,
+    "sessions.end_others": Right.MANAGE_OWN_KEYS,
+    "sessions.end_of": Right.MANAGE_USERS,
+    "invitations.create": Right.MANAGE_USERS,
+    "invitations.find": Right.MANAGE_USERS,
+    "invitations.revoke": Right.MANAGE_USERS,
+    "invitations.show": Right.OPEN,
+    "invitations.accept": Right.OPEN,
+    "accounts.show": Right.MANAGE_OWN_KEYS,
+    "accounts.change_password": Right.MANAGE_OWN_KEYS,
+    "accounts.enrol": Right.MANAGE_OWN_KEYS,
+    "accounts.confirm": Right.MANAGE_OWN_KEYS,
+    "accounts.disenrol": Right.MANAGE_OWN_KEYS,
+    "accounts.reset_totp": Right.MANAGE_USERS,
     "keys.create": Right.MANAGE_OWN_KEYS,
     "keys.create_for": Right.MANAGE_USERS,
     "keys.find": Right.MANAGE_OWN_KEYS,

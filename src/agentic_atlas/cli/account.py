@@ -25,6 +25,7 @@ def whoami(*, json: Json = False) -> None:
     if json:
         output.document({"url": url, "user": me.user, "api_key": me.api_key, **_server(me)})
         return
+    assert me.api_key is not None  # a command shows one
     key = me.api_key.name or me.api_key.id
     ends = clock().full(me.api_key.expires_at)
     output.fields(

@@ -57,6 +57,7 @@ def _revoke(url: str, key: str) -> str:
     async def work() -> None:
         async with connection.connect(url, key) as atlas:
             me = await atlas.people.whoami()
+            assert me.api_key is not None  # it was shown one
             await atlas.keys.revoke(me.api_key.id)
 
     try:

@@ -1,10 +1,12 @@
 """The backend, put together: its engine over the store, the router and the world of this machine."""
 
+from dataclasses import dataclass
 from functools import partial
 
 from structlog.typing import FilteringBoundLogger
 
 from agentic_atlas.auth import KeyRing, ring_files
+from agentic_atlas.backend.accounts import Passwords
 from agentic_atlas.backend.archive.folder import BackupFolder
 from agentic_atlas.backend.archive.manifest import KEYS
 from agentic_atlas.backend.checker.schemas import JsonSchemas
@@ -16,6 +18,14 @@ from agentic_atlas.compose.sources import Entropy, SortableIds, WallClock, monot
 from agentic_atlas.settings import Settings
 
 
+@dataclass(frozen=True)
+class Neighbours:
+    """What works beside the engine, and lives as long as the network is up."""
+
+    checker: Checker
+    passwords: Passwords
+
+
 async def build(
     settings: Settings,
     log: FilteringBoundLogger,
@@ -23,7 +33,7 @@ async def build(
     router: RouterPort,
     ring: KeyRing,
     ids: SortableIds,
-    checker: Checker,
+    neighbours: Neighbours,
 ) -> Engine:
     """Return the engine over a store and a router."""
     network = await store.network_id()
@@ -36,8 +46,9 @@ async def build(
         entropy=Entropy(),
         log=log,
         bus=Bus(),
-        schemas=JsonSchemas(checker),
+        schemas=JsonSchemas(neighbours.checker),
         backups=_backups(settings, store, network),
+        passwords=neighbours.passwords,
     )
     engine = Engine.over(store, router, network, world, settings.engine)
     clock.jumped = partial(_clock_jumped, engine, log)

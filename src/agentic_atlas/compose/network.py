@@ -18,15 +18,15 @@ from agentic_atlas.backend.archive.manifest import DATABASE, KEYS
 from agentic_atlas.backend.checker.process import checking
 from agentic_atlas.backend.engine.engine import Engine
 from agentic_atlas.backend.inside import RouterDoor
-from agentic_atlas.backend.ports import Checker
 from agentic_atlas.backend.rights import insufficient
 from agentic_atlas.backend.store.database import SqlStore, open_store
 from agentic_atlas.backend.store.lock import owner
 from agentic_atlas.backend.usecases.application import Application
 from agentic_atlas.compose import http, reachable
 from agentic_atlas.compose.addresses import Addresses, addresses, check_exposure
-from agentic_atlas.compose.backend import build
+from agentic_atlas.compose.backend import Neighbours, build
 from agentic_atlas.compose.certificate import Certificate
+from agentic_atlas.compose.hashing import hashing
 from agentic_atlas.compose.restore import finish_restore, make_private
 from agentic_atlas.compose.sources import SortableIds, machine_names, monotonic, python_environ, wall
 from agentic_atlas.errors import ConfigurationError
@@ -70,11 +70,11 @@ async def network(settings: Settings, log: FilteringBoundLogger) -> AsyncIterato
         async with open_store(settings.data_dir / DATABASE, clock=wall, ids=ids) as store:
             for note in store.notes:
                 log.debug(note)
-            async with (
-                checking(python_environ()) as checker,
-                _running(settings, log, store, ring, ids, Listening(api_socket, certificate), checker) as up,
-            ):
-                yield up
+            with hashing() as passwords:
+                async with checking(python_environ()) as checker:
+                    incoming, beside = Listening(api_socket, certificate), Neighbours(checker, passwords)
+                    async with _running(settings, log, store, ring, ids, incoming, beside) as up:
+                        yield up
 
 
 class Listening(NamedTuple):
@@ -123,9 +123,9 @@ async def _running(
     ring: KeyRing,
     ids: SortableIds,
     listening: Listening,
-    checker: Checker,
+    beside: Neighbours,
 ) -> AsyncIterator[Network]:
-    engine, door, router = await _joined(settings, log, store, ring, ids, checker)
+    engine, door, router = await _joined(settings, log, store, ring, ids, beside)
     hosts = Hosts([*settings.names, *machine_names()])
     proxies = Proxies(settings.trusted_proxies.split(","))
     crowd = Crowd(raise_limit(), log, monotonic)
@@ -168,7 +168,7 @@ async def _looking(*looks: Coroutine[None, None, None]) -> AsyncIterator[None]:
 
 
 async def _joined(
-    settings: Settings, log: FilteringBoundLogger, store: SqlStore, ring: KeyRing, ids: SortableIds, checker: Checker
+    settings: Settings, log: FilteringBoundLogger, store: SqlStore, ring: KeyRing, ids: SortableIds, beside: Neighbours
 ) -> tuple[Engine, RouterDoor, Router]:
     """Return the engine with its door for routers, and the router, with what the last process left."""
     router = Router(
@@ -178,7 +178,7 @@ async def _joined(
         settings=settings.router,
         log=log,
     )
-    engine = await build(settings, log, store, router, ring, ids, checker)
+    engine = await build(settings, log, store, router, ring, ids, beside)
     door = RouterDoor(engine, log)
     router.join(door.say)
     await engine.take_up()

@@ -31,6 +31,7 @@ from agentic_atlas.backend.rights import SEND_A_KEY, Principal
 from agentic_atlas.backend.usecases.application import Application
 from agentic_atlas.errors import AtlasError, InvalidInput, Unauthenticated
 from agentic_atlas.http import errors
+from agentic_atlas.http.cookies import SESSION, Cookies
 from agentic_atlas.http.messages import MAX_BODY, Answered, Request, read
 from agentic_atlas.http.turns import Turns
 
@@ -199,7 +200,8 @@ class Routes:
 
         Args:
             routes: all there are.
-            given: what handlers may take, by its type; `Turns` is among it, and `Application` where one takes who asks.
+            given: what handlers may take, by its type; `Turns` and `Cookies` are among it, and `Application` where one
+                takes who asks.
             hosts: the names that requests may be for.
         """
         self._hosts = hosts
@@ -261,6 +263,7 @@ class _Endpoint:
         self._who = next(((name, given[Application]) for name, kind in route.types if kind is Principal), None)
         self._body = (route.body, route.takes, route.most) if route.body and route.takes else None
         self._turns: Turns = given[Turns]
+        self._cookies: Cookies = given[Cookies]
 
     async def answer(self, request: Request, in_path: Mapping[str, str]) -> Answered:
         """Return what the handler makes of a request.
@@ -276,7 +279,7 @@ class _Endpoint:
         if self._who is None:
             return await self._carried_out(request, arguments)
         name, application = self._who
-        arguments[name] = await principal_of(request, application)
+        arguments[name] = await principal_of(request, application, self._cookies)
         asking = self._turns.asking
         asking[request.asker] += 1
         try:
@@ -304,14 +307,23 @@ _Segments = tuple[str, ...]
 _Methods = dict[str, _Endpoint]
 
 
-async def principal_of(request: Request, application: Application) -> Principal:
-    """Return who asks; raises Unauthenticated."""
+async def principal_of(request: Request, application: Application, cookies: Cookies) -> Principal:
+    """Return who asks, by their API key, or by the session of their browser where they show none.
+
+    Raises:
+        Unauthenticated: nobody knows. Forbidden: a session is shown, and no page of ours has sent it (`cross_site`).
+    """
     values = request.all("authorization")
-    try:
-        secret = read_bearer(values) if values else None
-    except TokenRefused as error:
-        raise Unauthenticated(f"{error.reason}: {SEND_A_KEY}") from None
-    principal = await application.authenticate(secret)
+    session = "" if values else cookies.value(request, SESSION)
+    if session:
+        cookies.check_own_page(request)
+        principal = await application.recognise(session)
+    else:
+        try:
+            secret = read_bearer(values) if values else None
+        except TokenRefused as error:
+            raise Unauthenticated(f"{error.reason}: {SEND_A_KEY}") from None
+        principal = await application.authenticate(secret)
     request.introduce(principal.user.id)
     return principal
 

@@ -10,12 +10,12 @@ from operator import attrgetter
 from typing import Any
 
 from agentic_atlas.auth import Scope
-from agentic_atlas.backend.domain import records
-from agentic_atlas.backend.domain.records import Role, Token, User
+from agentic_atlas.backend.domain.people import BrowserSession
+from agentic_atlas.backend.domain.records import AgentRecord, Role, Token, User
 from agentic_atlas.backend.engine.circles import PATIENCE
 from agentic_atlas.backend.engine.engine import Engine, World
 from agentic_atlas.backend.inside import RouterDoor
-from agentic_atlas.backend.rights import BrowserSession, Principal
+from agentic_atlas.backend.rights import Principal
 from agentic_atlas.backend.store.memory import MemoryStore
 from agentic_atlas.backend.usecases import tasks
 from agentic_atlas.backend.usecases.application import Application
@@ -39,8 +39,6 @@ from agentic_atlas.testing.schemas import SkillSchemas
 OVER = "the agents have ended: call them inside of the `with` block"
 _NEVER = 1e9
 """Seconds between two beats: a connection in memory cannot be lost. Tokens expire so long after their issue."""
-_NEVER_ENDS = 1e11
-"""When tokens expire: seconds since the epoch."""
 _TICK, _LONG_TICK = 0.5, 60.0
 """Seconds between two looks of the router; where time jumps, a long one costs nobody anything."""
 _LOOK, _LONG_LOOK = 0.01, 1.0
@@ -101,6 +99,7 @@ class MemoryNetwork:
             bus=Bus(self._news.set),
             schemas=SkillSchemas(skill for agent in agents for skill in skills_of(agent).values()),
             backups=nothing,
+            passwords=nothing,
         )
         tick, self._pace = (_LONG_TICK, _LONG_LOOK) if isinstance(self.loop, JumpingLoop) else (_TICK, _LOOK)
         self._router = Router(
@@ -122,7 +121,7 @@ class MemoryNetwork:
         user, now = self.tester.user, self._wall()
         await self.store.users.add(user)
         for name in self.agents:
-            await self.store.agents.add(records.AgentRecord(name, user.id, user.name, name, now))
+            await self.store.agents.add(AgentRecord(name, user.id, user.name, name, now))
             await self.store.tokens.add(Token(f"tok_{name}", name, name, now, now + _NEVER))
         # Not in a TaskGroup: a fixture may be entered by one task and left by another, and an agent that fails in
         # between is to fail the calls that wait for it, not to cancel the test.
@@ -249,7 +248,7 @@ class MemoryNetwork:
         self, name: str, hello: Hello, runner: Runner
     ) -> AsyncIterator[tuple[MemoryLink, Callable[[], None]]]:
         self._runners[name] = runner
-        identity = Identity(f"tok_{name}", name, _NEVER_ENDS)
+        identity = Identity(f"tok_{name}", name, self._wall() + _NEVER)
         link = MemoryLink(hello, runner, partial(self._router.connect, identity), partial(self._present, name))
         try:
             yield link, link.start

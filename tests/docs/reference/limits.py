@@ -13,6 +13,7 @@ import msgspec
 
 from agentic_atlas.backend.engine.census import OpenLimits
 from agentic_atlas.backend.engine.engine import EngineSettings
+from agentic_atlas.backend.engine.logged_in import SessionTimes
 from agentic_atlas.protocol.messages import Limits
 from agentic_atlas.router.settings import RouterSettings
 from agentic_atlas.sdk.link.settings import Timeouts
@@ -20,7 +21,7 @@ from agentic_atlas.settings import OF_PARTS, variable
 from tests.docs.reference.markdown import code, table
 from tests.docs.reference.source import PACKAGE, attribute_docs, files, module_docs, tree_of
 
-STRUCTS: tuple[type, ...] = (OpenLimits, EngineSettings, Limits, RouterSettings, Timeouts)
+STRUCTS: tuple[type, ...] = (OpenLimits, EngineSettings, Limits, RouterSettings, SessionTimes, Timeouts)
 """Structs of limits that are chosen where their part is built."""
 
 NO_LIMITS = {"PROTOCOL_VERSION", "FORMAT", "APPLICATION_ID", "PRIVATE_FOLDER", "PRIVATE_FILE", "ENDLESS"}

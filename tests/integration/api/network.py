@@ -15,7 +15,9 @@ import httpx
 import structlog
 
 from agentic_atlas.api.app import create_app
+from agentic_atlas.api.whereabouts import Whereabouts
 from agentic_atlas.auth import load_or_create_ring, ring_files
+from agentic_atlas.auth.hosts import Hosts
 from agentic_atlas.backend.archive.folder import BackupFolder
 from agentic_atlas.backend.checker.process import PROGRAM, checking
 from agentic_atlas.backend.checker.schemas import JsonSchemas
@@ -26,6 +28,7 @@ from agentic_atlas.backend.store.database import open_store
 from agentic_atlas.backend.usecases import calls, machine
 from agentic_atlas.backend.usecases.application import Application
 from agentic_atlas.bus.local import Bus
+from agentic_atlas.compose.hashing import Argon2Passwords
 from agentic_atlas.compose.sources import SortableIds, python_environ, wall
 from agentic_atlas.protocol import messages
 from agentic_atlas.protocol.inside.messages import (
@@ -242,6 +245,16 @@ class Api:
 
 
 @asynccontextmanager
+async def cheap() -> AsyncIterator[Argon2Passwords]:
+    """Give what hashes passwords, with as little work as can be."""
+    passwords = Argon2Passwords(memory=8, passes=1)
+    try:
+        yield passwords
+    finally:
+        passwords.close()
+
+
+@asynccontextmanager
 async def api(
     folder: Path,
     settings: EngineSettings | None = None,
@@ -249,12 +262,14 @@ async def api(
     *,
     database: Path | None = None,
     checker: Sequence[str] = PROGRAM,
+    public_url: str = "",
 ) -> AsyncIterator[Api]:
     """Run the API, with its store in memory unless there is a file for it."""
     ids, router, monotonic = SortableIds(), HandRouter(), Ahead(clock)
     async with (
         open_store(database, clock=wall, ids=ids) as store,
         checking(python_environ(), checker) as apart,
+        cheap() as passwords,
     ):
         network = await store.network_id()
         world = World(
@@ -266,6 +281,7 @@ async def api(
             log=structlog.get_logger(),
             bus=Bus(),
             schemas=JsonSchemas(apart),
+            passwords=passwords,
             backups=BackupFolder(
                 folder / "backups",
                 network=network,
@@ -277,7 +293,7 @@ async def api(
         engine = Engine.over(store, router, network, world, settings)
         router.door = RouterDoor(engine, world.log)
         key = await machine.bootstrap(engine, "admin")
-        transport = InProcess(create_app(Application(engine)))
+        transport = InProcess(create_app(Application(engine), Whereabouts(public_url), Hosts([public_url])))
         async with (
             asyncio.TaskGroup() as group,
             httpx.AsyncClient(transport=transport, base_url="http://atlas", headers=JSON) as anonymous,

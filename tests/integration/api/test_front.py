@@ -17,6 +17,7 @@ from structlog.testing import capture_logs
 from agentic_atlas.auth.hosts import Hosts
 from agentic_atlas.compose import http
 from agentic_atlas.compose.http import Handler
+from agentic_atlas.http.cookies import Cookies
 from agentic_atlas.http.messages import Answered, Request, Response, StreamingResponse
 from agentic_atlas.http.routes import RouteGroup, Routes
 from agentic_atlas.http.turns import Turns
@@ -37,7 +38,9 @@ def front(handler: Handler) -> Routes:
     group = RouteGroup("test")
     for method in ("GET", "POST", "DELETE"):
         group.at(method, "/")(handler)
-    return Routes(group.routes, {Turns: Turns(time.monotonic)}, Hosts(["https://atlas.example.org"]))
+    return Routes(
+        group.routes, {Turns: Turns(time.monotonic), Cookies: Cookies()}, Hosts(["https://atlas.example.org"])
+    )
 
 
 @asynccontextmanager

@@ -11,15 +11,19 @@ from sqlalchemy import Engine, event
 from tests.integration.api.network import GREET, api
 
 OPEN = {
-    "/",
-    "/.well-known/jwks.json",
-    "/healthz",
-    "/readyz",
-    "/metrics",
-    "/api/v1/login-codes",
-    "/api/v1/login-codes/token",
+    ("GET", "/"),
+    ("GET", "/.well-known/jwks.json"),
+    ("GET", "/healthz"),
+    ("GET", "/readyz"),
+    ("GET", "/metrics"),
+    ("POST", "/api/v1/login-codes"),
+    ("POST", "/api/v1/login-codes/token"),
+    ("POST", "/api/v1/session"),
+    ("POST", "/api/v1/session/key"),
+    ("POST", "/api/v1/invitations/show"),
+    ("POST", "/api/v1/invitations/accept"),
 }
-"""Paths that need no key."""
+"""What needs no key."""
 
 
 def operations(document: dict[str, dict[str, dict[str, object]]]) -> list[tuple[str, str]]:
@@ -28,7 +32,8 @@ def operations(document: dict[str, dict[str, dict[str, object]]]) -> list[tuple[
 
 def filled(path: str, **names: str) -> str:
     for name, value in (
-        {"name": "secret", "owner": "ada", "task_id": "tsk_x", "token_id": "t", "key_id": "k"} | names
+        {"name": "secret", "owner": "ada", "task_id": "tsk_x", "token_id": "t", "key_id": "k", "session_id": "s"}
+        | names
     ).items():
         path = path.replace("{" + name + "}", value)
     return path
@@ -37,9 +42,9 @@ def filled(path: str, **names: str) -> str:
 async def test_every_operation_refuses_whoever_has_no_valid_key_in_one_shape(tmp_path: Path) -> None:
     async with api(tmp_path) as atlas:
         document = (await atlas.anonymous.get("/api/v1/openapi.json")).json()
-        told = {path for method, path in operations(document) if "security" in document["paths"][path][method.lower()]}
+        told = {one for one in operations(document) if "security" in document["paths"][one[1]][one[0].lower()]}
         assert told == OPEN
-        guarded = [one for one in operations(document) if one[1] not in OPEN]
+        guarded = [one for one in operations(document) if one not in OPEN]
         assert len(guarded) > 25
         for method, path in guarded:
             for headers in (
@@ -89,7 +94,7 @@ async def test_one_members_things_do_not_exist_for_another(tmp_path: Path) -> No
         key = (await ada.get("/api/v1/api-keys")).json()["items"][0]["id"]
         document = (await atlas.anonymous.get("/api/v1/openapi.json")).json()
         for method, path in operations(document):
-            if "{" not in path or path.startswith("/api/v1/users"):
+            if "{" not in path or path.startswith(("/api/v1/users", "/api/v1/invitations")):
                 continue
             mine = filled(path, task_id=task["id"], token_id=token, key_id=key)
             none = filled(path, name="nothing", task_id="tsk_none", token_id="tok_none", key_id="key_none")

@@ -29,6 +29,8 @@ from agentic_atlas.protocol.tasks import TaskState
 from tests.conformance.store.samples import NOW, Numbered, submitted
 from tests.integration.store.conftest import process
 
+OF_USERS = ("api_keys", "accounts", "sessions", "invitations", "identities")
+
 
 @pytest.fixture
 def engine(tmp_path: Path) -> Iterator[Engine]:
@@ -166,7 +168,7 @@ def test_every_reference_but_that_of_a_task_to_its_agent_is_a_foreign_key(engine
         for key in inspect(engine).get_foreign_keys(table)
     }
     assert found == {
-        ("api_keys", "user_id", "users"),
+        *((table, "user_id", "users") for table in OF_USERS),
         ("agents", "owner_id", "users"),
         ("skills", "agent_id", "agents"),
         ("tokens", "agent_id", "agents"),

@@ -11,15 +11,18 @@ from itertools import count
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import pyotp
 import pytest
 from msgspec.structs import replace
 
 from agentic_atlas.auth import AGENT_SCOPES, API_KEY_SCOPES, Scope
 from agentic_atlas.backend import usecases
+from agentic_atlas.backend.domain.people import Visitor, begin_totp, end_totp
 from agentic_atlas.backend.domain.records import AgentRecord, ApiKey, Role, SkillRecord, Token, User
 from agentic_atlas.backend.engine.api_keys import issue_key
+from agentic_atlas.backend.engine.invitations import issue_invitation
 from agentic_atlas.backend.ports import TaskFilter
-from agentic_atlas.backend.rights import RIGHT_OF, AgentToken, Principal
+from agentic_atlas.backend.rights import RIGHT_OF, AgentToken, Principal, Right
 from agentic_atlas.backend.usecases import tasks
 from agentic_atlas.backend.usecases.application import USE_CASES, Application
 from agentic_atlas.errors import AtlasError
@@ -92,6 +95,11 @@ class World:
 
     def name(self) -> str:
         return f"n{next(self._numbers)}"
+
+    async def knows_password(self, user: User) -> None:
+        """Let a user have the password that all have here, and no one-time passwords."""
+        kept = await self.engine.people.passwords.hash(PASSWORD)
+        await self.engine.store.accounts.change(user.id, lambda held: end_totp(replace(held, password=kept)))
 
     async def agent(self, owner: Principal | None = None) -> AgentRecord:
         user = (owner or self.ada).user
@@ -275,6 +283,97 @@ async def backed_up(world: World) -> dict[str, Any]:
     return {}
 
 
+PASSWORD = "tall trees by the sea"
+HERE = Visitor("10.0.0.1")
+
+
+async def somebody(world: World) -> User:
+    """Return a new user who has a password."""
+    user = User(world.engine.ids("usr"), world.name(), Role.MEMBER, 0.0)
+    await world.engine.store.users.add(user)
+    await world.knows_password(user)
+    return user
+
+
+async def credentials(world: World) -> dict[str, Any]:
+    user = await somebody(world)
+    return {"name": user.name, "password": PASSWORD, "code": "", "visitor": HERE}
+
+
+async def machine_credentials(world: World) -> dict[str, Any]:
+    return await credentials(world) | {"host": "laptop"}
+
+
+async def a_session(world: World, user: User) -> str:
+    begun = await world.engine.people.logged_in.begin(user, HERE, world.engine.ids, world.engine.entropy)
+    return begun.session.id
+
+
+async def session_of_hers(world: World) -> dict[str, Any]:
+    return {"session_id": await a_session(world, world.ada.user)}
+
+
+async def session_listed(world: World) -> dict[str, Any]:
+    for one in (world.ada, world.admin):
+        await a_session(world, one.user)
+    return {}
+
+
+async def hers_by_name(world: World) -> dict[str, Any]:
+    await a_session(world, world.ada.user)
+    return {"user": "ada"}
+
+
+async def somebody_named(world: World) -> dict[str, Any]:
+    return {"name": (await somebody(world)).name}
+
+
+async def invited(world: World) -> dict[str, Any]:
+    return {"name": world.name(), "role": Role.MEMBER}
+
+
+async def an_invitation(world: World) -> dict[str, Any]:
+    made, _ = await issue_invitation(world.engine, await somebody(world))
+    return {"invitation_id": made.id}
+
+
+async def an_invitation_listed(world: World) -> dict[str, Any]:
+    await an_invitation(world)
+    return {}
+
+
+async def a_link(world: World) -> dict[str, Any]:
+    return {"secret": (await issue_invitation(world.engine, await somebody(world)))[1]}
+
+
+async def a_link_and_password(world: World) -> dict[str, Any]:
+    return await a_link(world) | {"password": PASSWORD}
+
+
+async def own_password(world: World) -> dict[str, Any]:
+    """Let everybody have the same password, and no one-time passwords."""
+    for one in (world.ada, world.eve, world.admin):
+        await world.knows_password(one.user)
+    return {"password": PASSWORD, "visitor": HERE}
+
+
+async def new_password(world: World) -> dict[str, Any]:
+    await own_password(world)
+    return {"current": PASSWORD, "new": PASSWORD[::-1], "visitor": HERE}
+
+
+async def enrolled(world: World) -> dict[str, Any]:
+    return await own_password(world) | {"where": "here"}
+
+
+async def a_code(world: World) -> dict[str, Any]:
+    secret = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"
+    for one in (world.ada, world.eve, world.admin):
+        await world.engine.store.accounts.change(one.user.id, end_totp)
+        await world.engine.store.accounts.change(one.user.id, begin_totp(secret))
+    return {"code": pyotp.TOTP(secret).at(int(world.engine.clock()))}
+
+
 MATRIX: dict[str, tuple[Arrange, Answers]] = {
     "agents.create": (new_name, MEMBERS),
     "agents.find": (page, ANYBODYS),
@@ -290,6 +389,28 @@ MATRIX: dict[str, tuple[Arrange, Answers]] = {
     "users.create": (new_user, ADMINISTRATORS),
     "users.find": (page, ADMINISTRATORS),
     "users.update": (user_change, ADMINISTRATORS),
+    "users.delete": (somebody_named, ADMINISTRATORS),
+    "sessions.log_in": (credentials, OPEN),
+    "sessions.make_key": (machine_credentials, OPEN),
+    # All of them come with keys, and are told so.
+    "sessions.current": (nothing, seen("session_not_found", "session_not_found")),
+    "sessions.log_out": (nothing, ANYBODYS),
+    "sessions.find": (session_listed, seen("nothing")),
+    "sessions.find_of": (hers_by_name, ADMINISTRATORS),
+    "sessions.end": (session_of_hers, seen("session_not_found")),
+    "sessions.end_others": (session_listed, ANYBODYS),
+    "sessions.end_of": (hers_by_name, ADMINISTRATORS),
+    "invitations.create": (invited, ADMINISTRATORS),
+    "invitations.find": (an_invitation_listed, ADMINISTRATORS),
+    "invitations.revoke": (an_invitation, ADMINISTRATORS),
+    "invitations.show": (a_link, OPEN),
+    "invitations.accept": (a_link_and_password, OPEN),
+    "accounts.show": (nothing, ANYBODYS),
+    "accounts.change_password": (new_password, ANYBODYS),
+    "accounts.enrol": (enrolled, ANYBODYS),
+    "accounts.confirm": (a_code, ANYBODYS),
+    "accounts.disenrol": (own_password, ANYBODYS),
+    "accounts.reset_totp": (somebody_named, ADMINISTRATORS),
     "keys.create": (nothing, ANYBODYS),
     "keys.create_for": (key_for, ADMINISTRATORS),
     "keys.find": (key_listed, seen("nothing")),
@@ -331,11 +452,13 @@ NARROW: dict[Scope, set[str]] = READS | {
     Scope.TASKS_WRITE: READS[Scope.TASKS_READ] | TASKS_WRITE,
     Scope.AGENTS_WRITE: READS[Scope.AGENTS_READ] | {"agents.create", "agents.update", "agents.delete"},
     Scope.TOKENS_WRITE: READS[Scope.TOKENS_READ] | {"tokens.issue", "tokens.rotate", "tokens.revoke"},
-    Scope.USERS_ADMIN: {"users.create", "users.find", "users.update", "keys.create_for"},
+    Scope.USERS_ADMIN: {name for name, right in RIGHT_OF.items() if right is Right.MANAGE_USERS},
     Scope.EVERYTHING: set(MATRIX) - {"calls.call"},
 }
 """What a key of an administrator's is good for that has one scope, besides what any key is."""
-ANY_KEYS = {"users.whoami"} | {name for name, (_, answers) in MATRIX.items() if answers is OPEN}
+ANY_KEYS = {"users.whoami", "sessions.current", "sessions.log_out"} | {
+    name for name, (_, answers) in MATRIX.items() if answers is OPEN
+}
 
 
 @asynccontextmanager

@@ -91,12 +91,31 @@ class Shelf:
         return list(self.kept)
 
 
+class Plain:
+    """Implements `backend.accounts.Passwords` in no time, and so that a test reads what is kept."""
+
+    def __init__(self) -> None:
+        self.rounds = 1
+        self.checked = 0
+
+    async def hash(self, password: str) -> str:
+        return f"{self.rounds}:{password[::-1]}"
+
+    async def check(self, password: str, kept: str) -> tuple[bool, str | None]:
+        self.checked += 1
+        rounds, _, backwards = kept.partition(":")
+        if not kept or backwards != password[::-1]:
+            return False, None
+        return True, None if rounds == str(self.rounds) else await self.hash(password)
+
+
 class Network:
     """An engine with what a test needs to set it going; `before` is one whose process has ended."""
 
     def __init__(self, settings: EngineSettings | None = None, *, before: Network | None = None) -> None:
         self._numbers = before._numbers if before else count(1)
         self.clock, self.router, self.log, self.shelf = Clock(), Told(), MemoryLog(), Shelf()
+        self.passwords = Plain()
         self.store = before.store if before else MemoryStore(self.id)
         self.tasks = before.tasks if before else HeldTasks(self.store)
         self.store.tasks = self.tasks
@@ -111,6 +130,7 @@ class Network:
             bus=Bus(),
             schemas=JsonSchemas(apart),
             backups=self.shelf,
+            passwords=self.passwords,
         )
         self.engine = Engine.over(self.store, self.router, "net_1", world, settings)
         self.application = Application(self.engine)

@@ -11,6 +11,7 @@ from pydantic import BaseModel, Field
 
 from agentic_atlas.auth.hosts import Hosts
 from agentic_atlas.errors import Conflict
+from agentic_atlas.http.cookies import Cookies
 from agentic_atlas.http.messages import Request, Response, json
 from agentic_atlas.http.routes import HEADER, NUMBER, WHOLE, RouteGroup, Routes
 from agentic_atlas.http.turns import Turns
@@ -61,7 +62,9 @@ async def broken() -> Response:
 
 
 def client(*, raises: bool = False) -> httpx.AsyncClient:
-    transport = InProcess(Routes(group.routes, {Shelf: Shelf(), Turns: Turns(monotonic)}, Hosts()), raises=raises)
+    transport = InProcess(
+        Routes(group.routes, {Shelf: Shelf(), Turns: Turns(monotonic), Cookies: Cookies()}, Hosts()), raises=raises
+    )
     return httpx.AsyncClient(transport=transport, base_url="http://atlas")
 
 

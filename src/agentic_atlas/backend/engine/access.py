@@ -17,6 +17,7 @@ from agentic_atlas.backend.domain.kept import Kept
 from agentic_atlas.backend.domain.names import split_agent
 from agentic_atlas.backend.domain.records import AgentRecord, ApiKey, Instance, SkillRecord, Task, Token, User
 from agentic_atlas.backend.domain.renewal import renewable
+from agentic_atlas.backend.engine.logged_in import LoggedIn
 from agentic_atlas.backend.ports import Agents, Store, Summary
 from agentic_atlas.backend.rights import (
     SEND_A_KEY,
@@ -200,9 +201,10 @@ def failure(error: BaseException) -> Failure:
 class Access:
     """Checks API keys, and finds agents and tasks for those who may see them."""
 
-    def __init__(self, store: Store, registry: Registry, clock: Callable[[], float]) -> None:
+    def __init__(self, store: Store, registry: Registry, clock: Callable[[], float], logged_in: LoggedIn) -> None:
         self._store = store
         self._registry = registry
+        self._logged_in = logged_in
         self._clock = clock
         self._known: dict[bytes, tuple[ApiKey, Principal]] = {}
         self._bearers: dict[str, Principal] = {}
@@ -226,7 +228,8 @@ class Access:
         return principal
 
     def forget(self) -> None:
-        """Keys, tokens, agents or users changed: look everything up again."""
+        """Keys, tokens, agents, sessions or users changed: look everything up again."""
+        self._logged_in.forget()
         self._version += 1
         self._known.clear()
         self._bearers.clear()

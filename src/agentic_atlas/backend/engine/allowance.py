@@ -39,6 +39,14 @@ class Allowance:
         times.append(now)
         self._times[key] = times
 
+    def give_back(self, key: str) -> None:
+        """What the key did last does not count."""
+        times = self._times.get(key)
+        if times:
+            times.pop()
+            if not times:
+                del self._times[key]
+
     def _expire(self, now: float) -> None:
         while self._times:
             key, times = next(iter(self._times.items()))

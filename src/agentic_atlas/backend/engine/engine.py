@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from agentic_atlas.backend.accounts import Passwords
 from agentic_atlas.backend.domain.audit import ChainHead
 from agentic_atlas.backend.engine.absence import Absence
 from agentic_atlas.backend.engine.access import Access, Registry
@@ -16,8 +17,10 @@ from agentic_atlas.backend.engine.circles import Circles
 from agentic_atlas.backend.engine.credit import Credits
 from agentic_atlas.backend.engine.dispatch import Dispatcher
 from agentic_atlas.backend.engine.feed import Feed
+from agentic_atlas.backend.engine.logged_in import SessionTimes
 from agentic_atlas.backend.engine.logins import KEY_LIFETIME, Logins
 from agentic_atlas.backend.engine.monitor import Monitor
+from agentic_atlas.backend.engine.people import People
 from agentic_atlas.backend.engine.retirements import Retirements
 from agentic_atlas.backend.engine.sightings import Sightings
 from agentic_atlas.backend.engine.watchers import Watchers
@@ -55,9 +58,11 @@ class EngineSettings(msgspec.Struct, frozen=True):
     watchers_per_key: int = 500
     """Most watchers with one API key at the same time; more are answered 429 (`too_many_watchers`)."""
     login_lifetime: float = KEY_LIFETIME
-    """How long the API key of a login by code (`atlas login --code`) is good for."""
+    """How long the API key of a login by code (`atlas login --code`) or with a password is good for."""
     tokens: TokenTerms = TokenTerms()
     """How long agents' tokens are good for."""
+    sessions: SessionTimes = SessionTimes()
+    """How long people stay logged in."""
 
 
 class _Nowhere:
@@ -81,6 +86,7 @@ class World:
     bus: Bus
     schemas: Schemas
     backups: Backups
+    passwords: Passwords
     heads: AuditHeads = field(default_factory=_Nowhere)
 
 
@@ -113,6 +119,7 @@ class Engine:
     retirements: Retirements
     tokens: TokenTerms
     trail: AuditTrail
+    people: People
 
     @staticmethod
     def over(
@@ -123,6 +130,7 @@ class Engine:
         clock, log = world.clock, world.log
         feed, registry = Feed(world.bus, store.tasks, world.clock), Registry(store.agents)
         credit = Credits(world.monotonic)
+        people = People(store, world.passwords, clock, settings.sessions, feed)
         dispatcher = Dispatcher(store.tasks, credit, router, feed, clock, log, Census(settings.open))
         return Engine(
             store=store,
@@ -134,7 +142,7 @@ class Engine:
             ids=world.ids,
             entropy=world.entropy,
             limits=settings.messages,
-            access=Access(store, registry, clock),
+            access=Access(store, registry, clock, people.logged_in),
             registry=registry,
             feed=feed,
             dispatcher=dispatcher,
@@ -149,6 +157,7 @@ class Engine:
             retirements=Retirements(router, clock),
             tokens=settings.tokens,
             trail=AuditTrail(store.audit, world.heads, clock, log),
+            people=people,
         )
 
     async def take_up(self) -> None:

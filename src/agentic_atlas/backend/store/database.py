@@ -11,6 +11,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from agentic_atlas.backend.ports import Clock, Ids
 from agentic_atlas.backend.store import sqlite
+from agentic_atlas.backend.store.accounts import SqlAccounts
 from agentic_atlas.backend.store.agents import SqlAgents
 from agentic_atlas.backend.store.audit import SqlAudit
 from agentic_atlas.backend.store.copying import Told, copier, copy
@@ -18,6 +19,7 @@ from agentic_atlas.backend.store.errors import domain_error
 from agentic_atlas.backend.store.lock import owned
 from agentic_atlas.backend.store.migrations import migrate
 from agentic_atlas.backend.store.readers import FOLLOWING, THREADS, PooledReaders, Readers, WriterReaders
+from agentic_atlas.backend.store.sessions import SqlSessions
 from agentic_atlas.backend.store.tables import network
 from agentic_atlas.backend.store.tasks import SqlTasks
 from agentic_atlas.backend.store.tokens import SqlTokens
@@ -46,6 +48,8 @@ class SqlStore:
         self.tokens = SqlTokens(writer, readers)
         self.users = SqlUsers(writer, readers)
         self.audit = SqlAudit(writer, readers, network_id)
+        self.accounts = SqlAccounts(writer, readers)
+        self.sessions = SqlSessions(writer, readers)
         self.notes = () if sqlite.is_safe_release() else (sqlite.OLD_RELEASE,)
         """What does no harm and may be of interest."""
         self._readers = readers

@@ -3,7 +3,7 @@
 It keeps the promises of `ports.Store` that do not speak of a disk; writes happen at once, in the order of the calls.
 """
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from functools import partial
 from typing import TypeVar
 
@@ -44,6 +44,7 @@ from agentic_atlas.backend.ports import (
     Write,
 )
 from agentic_atlas.backend.store.cursors import cursor_after, id_in
+from agentic_atlas.backend.store.memory_people import MemoryAccounts, MemorySessions
 from agentic_atlas.errors import Conflict, NotFound
 from agentic_atlas.protocol.caller.audit import AuditEntry
 from agentic_atlas.protocol.inside.messages import InstanceRef
@@ -61,7 +62,10 @@ class MemoryStore:
     def __init__(self, ids: Ids) -> None:
         self._network_id = ids("net")
         self.users = MemoryUsers()
+        self.accounts = self.users.accounts
+        self.sessions = self.users.sessions
         self.agents = MemoryAgents(self.users)
+        self.users.owned = self.agents.find
         self.tokens = self.agents.tokens
         self.tasks = MemoryTasks(self.agents)
         self.audit = MemoryAudit(self._network_id)
@@ -234,7 +238,7 @@ class MemoryAgents:
         """See the port. Raises NotFound without the owner."""
         if await self.by_name(agent.owner, agent.name) is not None:
             raise Conflict(f"{agent.owner} has an agent {agent.name} already", code="agent_exists")
-        self._users.require(agent.owner_id)
+        self._users.known(agent.owner_id)
         self._agents[agent.id] = agent
 
     async def get(self, agent_id: str) -> AgentRecord | None:
@@ -462,9 +466,17 @@ class MemoryTokens:
 
 
 class MemoryUsers:
-    """`ports.Users`."""
+    """`ports.Users`.
+
+    Attributes:
+        owned: returns the agents of a user.
+    """
+
+    owned: Callable[..., Awaitable[list[AgentRecord]]]
 
     def __init__(self) -> None:
+        self.accounts = MemoryAccounts(self)
+        self.sessions = MemorySessions(self)
         self._users: dict[str, User] = {}
         self._keys: dict[str, ApiKey] = {}
 
@@ -500,7 +512,7 @@ class MemoryUsers:
 
     async def add_key(self, key: ApiKey) -> None:
         """See the port. Raises NotFound without the user."""
-        self.require(key.user_id)
+        self.known(key.user_id)
         self._keys[key.id] = key
 
     async def key_by_digest(self, digest: bytes) -> tuple[ApiKey, User] | None:
@@ -518,10 +530,20 @@ class MemoryUsers:
         key = self._keys.get(key_id)
         return _revoked(self._keys, key if key is not None and user_id in (None, key.user_id) else None, now)
 
-    def require(self, user_id: str) -> None:
-        """Raise NotFound without this user."""
+    async def delete(self, user_id: str) -> bool:
+        """See the port."""
+        if await self.owned(owner_id=user_id, limit=1):
+            raise Conflict("they own agents: delete those first", code="user_has_agents")
+        self.accounts.forget(user_id)
+        self.sessions.forget(user_id)
+        self._keys = {key.id: key for key in self._keys.values() if key.user_id != user_id}
+        return self._users.pop(user_id, None) is not None
+
+    def known(self, user_id: str) -> User:
+        """Return this user; raises NotFound without them."""
         if user_id not in self._users:
             raise _no_parent()
+        return self._users[user_id]
 
 
 class MemoryAudit:

@@ -69,6 +69,60 @@ api_keys = Table(
     Index("api_keys_of_user", "user_id"),
 )
 
+accounts = Table(
+    "accounts",
+    metadata,
+    Column("user_id", Text, ForeignKey("users.id", ondelete="CASCADE"), primary_key=True),
+    Column("password", Text, nullable=False),
+    Column("password_at", Double),
+    Column("totp", Text, nullable=False),
+    Column("totp_at", Double),
+    Column("totp_step", Integer, nullable=False),
+    Column("recovery", LargeBinary, nullable=False),
+)
+
+sessions = Table(
+    "sessions",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("user_id", Text, ForeignKey("users.id", ondelete="CASCADE"), nullable=False),
+    Column("digest", LargeBinary, nullable=False),
+    Column("device", LargeBinary, nullable=False),
+    Column("created_at", Double, nullable=False),
+    Column("used_at", Double, nullable=False),
+    Column("ends_at", Double, nullable=False),
+    Column("ended_at", Double),
+    Column("address", Text, nullable=False),
+    Column("agent", Text, nullable=False),
+    Index("sessions_by_digest", "digest", unique=True),
+    Index("sessions_of_user", "user_id", "used_at"),
+)
+
+invitations = Table(
+    "invitations",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("user_id", Text, ForeignKey("users.id", ondelete="CASCADE"), nullable=False),
+    Column("digest", LargeBinary, nullable=False),
+    Column("created_at", Double, nullable=False),
+    Column("expires_at", Double, nullable=False),
+    Column("made_by", Text, nullable=False),
+    Column("used_at", Double),
+    Column("revoked_at", Double),
+    Index("invitations_by_digest", "digest", unique=True),
+    Index("invitations_of_user", "user_id"),
+)
+
+identities = Table(
+    "identities",
+    metadata,
+    Column("issuer", Text, primary_key=True),
+    Column("subject", Text, primary_key=True),
+    Column("user_id", Text, ForeignKey("users.id", ondelete="CASCADE"), nullable=False),
+    Column("linked_at", Double, nullable=False),
+    Index("identities_of_user", "user_id"),
+)
+
 agents = Table(
     "agents",
     metadata,

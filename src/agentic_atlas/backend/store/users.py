@@ -1,12 +1,12 @@
 """Users and their API keys behind the port."""
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, delete, insert, select, update
 
 from agentic_atlas.backend.domain.records import ApiKey, Role, User
 from agentic_atlas.backend.ports import MOST_SECRETS
 from agentic_atlas.backend.store.readers import Readers
 from agentic_atlas.backend.store.rows import API_KEYS, USERS
-from agentic_atlas.backend.store.tables import api_keys, users
+from agentic_atlas.backend.store.tables import agents, api_keys, users
 from agentic_atlas.backend.store.writer import Writer, statement
 from agentic_atlas.errors import Conflict
 
@@ -43,6 +43,13 @@ class SqlUsers:
         if disabled_at is not None:
             values["disabled_at"] = disabled_at or None
         return await self._writer.submit(statement(lambda connection: _update(connection, user_id, values)))
+
+    async def delete(self, user_id: str) -> bool:
+        """See the port."""
+        deleted = await self._writer.submit(statement(lambda connection: _delete(connection, user_id)))
+        if deleted is None:
+            raise Conflict("they own agents: delete those first", code="user_has_agents")
+        return deleted
 
     async def add_key(self, key: ApiKey) -> None:
         """See the port. Raises NotFound without the user."""
@@ -94,6 +101,13 @@ def _update(connection: Connection, user_id: str, values: dict[str, object]) -> 
     if values:
         connection.execute(update(users).where(users.c.id == user_id).values(values))
     return _get(connection, user_id)
+
+
+def _delete(connection: Connection, user_id: str) -> bool | None:
+    """Remove a user, foreign keys what is their own; None, and nothing is removed, while they own agents."""
+    if connection.execute(select(agents.c.id).where(agents.c.owner_id == user_id).limit(1)).one_or_none():
+        return None
+    return connection.execute(delete(users).where(users.c.id == user_id)).rowcount > 0
 
 
 def _add_key(connection: Connection, key: ApiKey) -> None:

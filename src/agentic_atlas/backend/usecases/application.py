@@ -29,6 +29,10 @@ class Application:
         """Return who holds this API key; raises Unauthenticated."""
         return await self._engine.access.authenticate(secret)
 
+    async def recognise(self, secret: str) -> Principal:
+        """Return whose session this is, by the secret that their browser shows; raises Unauthenticated."""
+        return await self._engine.people.logged_in.recognise(secret)
+
     def now(self) -> float:
         """Return the server's time, in seconds since the epoch: for what is shown."""
         return self._engine.clock()

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 import msgspec
 from msgspec import Raw
 
+from agentic_atlas.backend.domain.people import Account, BrowserSession, Invitation
 from agentic_atlas.backend.domain.questions import TaskQuestion
 from agentic_atlas.backend.domain.records import (
     AgentRecord,
@@ -22,6 +23,7 @@ from agentic_atlas.backend.domain.records import (
 from agentic_atlas.backend.domain.renewal import standing
 from agentic_atlas.backend.engine.logins import Login
 from agentic_atlas.backend.ports import MOST_MESSAGE, Summary
+from agentic_atlas.protocol.caller.accounts import AccountInfo, InvitationInfo
 from agentic_atlas.protocol.caller.agents import (
     AgentInfo,
     AgentInstance,
@@ -30,7 +32,7 @@ from agentic_atlas.protocol.caller.agents import (
     SkillInfo,
     TokenInfo,
 )
-from agentic_atlas.protocol.caller.people import ApiKeyInfo, LoginInfo, NewApiKey, UserInfo
+from agentic_atlas.protocol.caller.people import ApiKeyInfo, LoginInfo, NewApiKey, SessionInfo, UserInfo
 from agentic_atlas.protocol.caller.tasks import (
     CallerInfo,
     EventInfo,
@@ -135,6 +137,43 @@ def question_info(question: TaskQuestion) -> QuestionInfo:
 def event_info(event: TaskEvent) -> EventInfo:
     """Show an event."""
     return EventInfo(seq=event.seq, at=moment(event.at), kind=event.kind, attempt=event.attempt, data=Raw(event.data))
+
+
+# People and how they come in
+
+
+def session_info(session: BrowserSession, user: str, current: str) -> SessionInfo:
+    """Show a session of the user of this name; `current` is the id of the one that asks."""
+    return SessionInfo(
+        id=session.id,
+        user=user,
+        created_at=moment(session.created_at),
+        used_at=moment(session.used_at),
+        expires_at=moment(session.ends_at),
+        address=session.address,
+        agent=session.agent,
+        current=session.id == current,
+    )
+
+
+def invitation_info(invitation: Invitation, user: User) -> InvitationInfo:
+    """Show an invitation."""
+    return InvitationInfo(
+        id=invitation.id,
+        user=user.name,
+        created_at=moment(invitation.created_at),
+        expires_at=moment(invitation.expires_at),
+    )
+
+
+def account_info(account: Account, user: User) -> AccountInfo:
+    """Show how a user comes in."""
+    return AccountInfo(
+        user=user_info(user),
+        password_at=maybe(account.password_at) if account.password else None,
+        totp_at=maybe(account.totp_at),
+        recovery_codes=len(account.recovery),
+    )
 
 
 # Agents and their tokens

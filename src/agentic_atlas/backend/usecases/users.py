@@ -46,6 +46,7 @@ async def update(who: Principal, engine: Engine, name: str, *, role: Role | None
     engine.access.forget()
     if disabled:
         engine.feed.refuse(user.id, key_invalid())
+        await engine.people.end(user_id=user.id)
     if role not in (None, Role.ADMIN):
         await _look_again(engine, user.id)
     if disabled is not None:
@@ -55,6 +56,22 @@ async def update(who: Principal, engine: Engine, name: str, *, role: Role | None
             elif agent.disabled_at is None:
                 engine.router.say(Readmit(agent.id))
     return changed or user
+
+
+@use_case
+async def delete(who: Principal, engine: Engine, name: str) -> None:
+    """Remove a user with their keys and sessions; what they asked for stays.
+
+    Raises:
+        NotFound: no such user (`user_not_found`).
+        Conflict: they own agents (`user_has_agents`), or it is the one who asks.
+    """
+    user = await engine.access.user(name)
+    if user.id == who.user.id:
+        raise Conflict("you can't remove yourself: let another administrator do it")
+    await engine.store.users.delete(user.id)
+    engine.access.forget()
+    engine.feed.refuse(user.id, key_invalid())
 
 
 async def _look_again(engine: Engine, user_id: str) -> None:

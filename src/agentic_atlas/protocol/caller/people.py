@@ -100,11 +100,31 @@ ApiKeyList: TypeAlias = Listing[ApiKeyInfo]
 """API keys, newest first."""
 
 
+class SessionInfo(Shown, frozen=True, kw_only=True):
+    """A person who is logged in with a browser."""
+
+    id: str
+    user: str
+    created_at: datetime
+    used_at: datetime
+    """When it was used last; up to a minute behind."""
+    expires_at: datetime
+    """When it ends, however much it is used; it ends earlier when it is not."""
+    address: str
+    """Where it was begun."""
+    agent: str
+    """What the browser called itself."""
+    current: bool
+    """It is the one that asks."""
+
+
 class WhoAmI(Shown, frozen=True, kw_only=True):
     """Who the credentials belong to, and where they lead."""
 
     user: UserInfo
-    api_key: ApiKeyInfo
+    api_key: ApiKeyInfo | None = None
+    """With which it was asked; null in a browser, which has a session."""
+    session: SessionInfo | None = None
     network: str
     version: str
     """The server's."""

@@ -83,6 +83,24 @@ async def test_a_new_role_counts_from_the_next_request_on() -> None:
     assert (await network.application.authenticate(issued.key)).user.role is Role.ADMIN
 
 
+async def test_who_is_removed_is_gone_with_their_keys_unless_they_own_agents() -> None:
+    network = Network()
+    root, ada = await network.user("root", Role.ADMIN), await network.user()
+    issued = await keys.create(ada, network.application)
+    agent = await network.agent(ada)
+    with pytest.raises(Conflict) as refused:
+        await users.delete(root, network.application, "ada")
+    assert refused.value.code == "user_has_agents"
+    await network.store.agents.delete(agent.id)
+    await users.delete(root, network.application, "ada")
+    with pytest.raises(Unauthenticated):
+        await network.application.authenticate(issued.key)
+    with pytest.raises(NotFound):
+        await users.delete(root, network.application, "ada")
+    with pytest.raises(Conflict):
+        await users.delete(root, network.application, "root")
+
+
 async def test_nobody_shuts_themselves_out() -> None:
     network = Network()
     root = await network.user("root", Role.ADMIN)

@@ -1,0 +1,86 @@
+"""What the backend needs of the world so that people can log in: where it is kept, who hashes, who vouches.
+
+The contract of each is in its docstring, as in `ports`, which has the rest.
+"""
+
+from typing import Protocol
+
+from agentic_atlas.backend.domain.people import Account, Amend, BrowserSession, Invitation
+from agentic_atlas.backend.domain.records import User
+
+MOST_SESSIONS = 100
+"""Sessions that are remembered of a user, for their list and to know their devices; of more, the newest."""
+REMEMBERED = 180 * 86_400.0
+"""Seconds after its last use for which a session is remembered once it is over."""
+MOST_INVITATIONS = 1_000
+"""Invitations in a list."""
+
+
+class Accounts(Protocol):
+    """What users log in with, invitations, and identities at a provider. They end with their user."""
+
+    async def get(self, user_id: str) -> Account | None:
+        """Return what the user logs in with."""
+
+    async def change(self, user_id: str, amend: Amend) -> Account | None:
+        """Store what `amend` makes of it, an empty one where there is none, with nothing else in between.
+
+        Returns how it is now; None when nothing was changed. `amend` runs on another thread. Raises NotFound without
+        the user.
+        """
+
+    async def invite(self, invitation: Invitation) -> None:
+        """Store a new invitation. Raises NotFound without the user."""
+
+    async def invitation(self, digest: bytes) -> tuple[Invitation, User] | None:
+        """Return the invitation with this SHA-256 and its user, whatever their state."""
+
+    async def invitations(self, now: float) -> list[tuple[Invitation, User]]:
+        """Return those that can still be used, newest first, at most `MOST_INVITATIONS`."""
+
+    async def redeem(self, invitation_id: str, amend: Amend, now: float) -> bool:
+        """Mark an invitation used and change its user's account, both or neither; False when it can't be used."""
+
+    async def revoke_invitations(self, now: float, *, id: str | None = None, user_id: str | None = None) -> int:
+        """Mark those revoked that can still be used: the one with this id, or all of this user's. Returns how many."""
+
+
+class Sessions(Protocol):
+    """Sessions of people, some of them over. They end with their user."""
+
+    async def add(self, session: BrowserSession) -> None:
+        """Store a new one, and forget those of its user that nobody needs any more.
+
+        Raises NotFound without the user.
+        """
+
+    async def by_digest(self, digest: bytes) -> tuple[BrowserSession, User] | None:
+        """Return the session with this SHA-256 and its user, whatever their state."""
+
+    async def of_user(self, user_id: str) -> list[BrowserSession]:
+        """Return the user's sessions, over or not, those that were used last first."""
+
+    async def seen(self, session_id: str, at: float) -> None:
+        """It was used."""
+
+    async def end(self, now: float, *, user_id: str | None, id: str | None = None, but: str = "") -> list[str]:
+        """End those of this user, or everybody's with None, that have not been: the one with this id, or all `but` one.
+
+        Returns their ids.
+        """
+
+    async def knows(self, user_id: str, device: bytes) -> bool:
+        """Tell whether the user has had a session on this device."""
+
+
+class Passwords(Protocol):
+    """Hashes passwords and checks them, apart from everything else: each takes tens of milliseconds, and memory."""
+
+    async def hash(self, password: str) -> str:
+        """Return what to keep of a password. Raises Busy (`too_many_logins`) when too many wait."""
+
+    async def check(self, password: str, kept: str) -> tuple[bool, str | None]:
+        """Tell whether this is the password, and what to keep of it from now on where that has changed.
+
+        With nothing kept it takes as long, and is none. Raises as `hash` does.
+        """

@@ -1,0 +1,168 @@
+"""How people come in, as frozen values: what they log in with, their sessions, and their invitations.
+
+Of every secret only a digest is here: of a password its argon2id hash, of what is random the SHA-256.
+"""
+
+from collections.abc import Callable
+from typing import TypeAlias
+
+import msgspec
+from msgspec.structs import replace
+
+from agentic_atlas.auth import digest
+from agentic_atlas.backend.domain.records import User
+from agentic_atlas.errors import Unauthenticated
+
+
+class Account(msgspec.Struct, frozen=True):
+    """What a user logs in with. Who has none comes in with API keys alone, or by single sign-on."""
+
+    user_id: str
+    password: str = ""
+    """As `auth.passwords` keeps it; empty: none."""
+    password_at: float | None = None
+    """When it was set."""
+    totp: str = ""
+    """Secret of one-time passwords (RFC 6238), in base 32; empty: none."""
+    totp_at: float | None = None
+    """Since when a log-in needs one; None: the secret was given out and not confirmed yet."""
+    totp_step: int = 0
+    """Number of the last step of time whose password was taken: neither it nor an earlier one is taken again."""
+    recovery: tuple[bytes, ...] = ()
+    """Digests of the codes that are taken once in place of a one-time password."""
+
+
+Amend: TypeAlias = Callable[[Account], Account | None]
+"""A pure decision about what somebody logs in with: how it is from now on, or None when nothing is to be changed."""
+
+
+def set_password(kept: str, at: float) -> Amend:
+    """Let this be the password."""
+    return lambda account: replace(account, password=kept, password_at=at)
+
+
+def renew_hash(before: str, now: str) -> Amend:
+    """Keep the same password in another way, unless it was changed meanwhile."""
+    return lambda account: replace(account, password=now) if account.password == before else None
+
+
+def begin_totp(secret: str) -> Amend:
+    """Have a secret of one-time passwords that is not confirmed yet; none in place of one that is."""
+    return lambda account: replace(account, totp=secret) if account.totp_at is None else None
+
+
+def confirm_totp(secret: str, step: int, recovery: tuple[bytes, ...], at: float) -> Amend:
+    """From now on a log-in needs a one-time password; its first one is taken with that."""
+
+    def amend(account: Account) -> Account | None:
+        if account.totp_at is not None or account.totp != secret:
+            return None
+        return replace(account, totp_at=at, totp_step=step, recovery=recovery)
+
+    return amend
+
+
+def end_totp(account: Account) -> Account:
+    """Need no one-time passwords any more."""
+    return replace(account, totp="", totp_at=None, totp_step=0, recovery=())
+
+
+def take_step(step: int) -> Amend:
+    """Take a one-time password, unless it or a later one was taken."""
+    return lambda account: replace(account, totp_step=step) if step > account.totp_step else None
+
+
+def take_recovery(digest: bytes) -> Amend:
+    """Take a recovery code, unless it was taken."""
+
+    def amend(account: Account) -> Account | None:
+        if digest not in account.recovery:
+            return None
+        return replace(account, recovery=tuple(one for one in account.recovery if one != digest))
+
+    return amend
+
+
+class BrowserSession(msgspec.Struct, frozen=True):
+    """A person who has logged in; what their browser shows is a cookie, of which only the SHA-256 is kept."""
+
+    id: str
+    user_id: str = ""
+    digest: bytes = b""
+    device: bytes = b""
+    """Digest of what the browser keeps beyond its sessions, by which it is known at the next log-in."""
+    created_at: float = 0.0
+    used_at: float = 0.0
+    """When it was used last; up to a minute behind."""
+    ends_at: float = float("inf")
+    """When it ends even if it is used."""
+    ended_at: float | None = None
+    """When it was ended; one that ran out has none."""
+    address: str = ""
+    """Where it was begun, and with what: as the browser says."""
+    agent: str = ""
+
+
+class Invitation(msgspec.Struct, frozen=True):
+    """A link with which one user sets a password, once; only the SHA-256 of its secret is kept."""
+
+    id: str
+    user_id: str
+    digest: bytes
+    created_at: float
+    expires_at: float
+    made_by: str = ""
+    """Id of the user who made it; empty: whoever owns the network's machine."""
+    used_at: float | None = None
+    revoked_at: float | None = None
+
+    def open(self, now: float) -> bool:
+        """Tell whether it can still be used."""
+        return self.used_at is None and self.revoked_at is None and now < self.expires_at
+
+
+class Visitor(msgspec.Struct, frozen=True):
+    """What is known of somebody at the door, besides what they say: nothing of it proves who they are."""
+
+    address: str = ""
+    agent: str = ""
+    """What their browser calls itself."""
+    session: str = ""
+    """The secret of the session that it had until now; empty: none."""
+    device: str = ""
+    """The secret by which it is known, whoever uses it; empty: none."""
+
+    @property
+    def device_digest(self) -> bytes:
+        """What is kept of the device; nothing without one."""
+        return digest(self.device) if self.device else b""
+
+    def __repr__(self) -> str:
+        return f"Visitor(address={self.address!r})"
+
+
+class Entered(msgspec.Struct, frozen=True):
+    """A session that has just begun, and what its browser keeps."""
+
+    session: BrowserSession
+    user: User
+    secret: str
+    device: str
+
+    @property
+    def id(self) -> str:
+        """That of the session."""
+        return self.session.id
+
+    @property
+    def name(self) -> str:
+        """That of the user."""
+        return self.user.name
+
+    def __repr__(self) -> str:
+        return f"Entered(id={self.id!r}, name={self.name!r})"
+
+
+def session_over() -> Unauthenticated:
+    """Return the answer to a session that is not known, has ended, or is of a user who is disabled."""
+    return Unauthenticated("you are not logged in, or not any more: log in again", code="session_invalid")

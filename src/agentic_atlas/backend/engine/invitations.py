@@ -1,0 +1,22 @@
+"""Invitations as they are made: the secret is shown once, and only its digest is kept."""
+
+from agentic_atlas.auth import digest, new_secret
+from agentic_atlas.backend.domain.people import Invitation
+from agentic_atlas.backend.domain.records import User
+from agentic_atlas.backend.engine.engine import Engine
+
+INVITATION_PREFIX = "atlas_invite_"
+INVITATION_LIFETIME = 7 * 86_400.0
+"""Seconds in which an invitation has to be used."""
+
+
+async def issue_invitation(
+    engine: Engine, user: User, *, made_by: str = "", lifetime: float = INVITATION_LIFETIME
+) -> tuple[Invitation, str]:
+    """Make an invitation of a user's, in place of any that can still be used; return it with its secret."""
+    now = engine.clock()
+    secret = new_secret(INVITATION_PREFIX, engine.entropy)
+    await engine.store.accounts.revoke_invitations(now, user_id=user.id)
+    invitation = Invitation(engine.ids("inv"), user.id, digest(secret), now, now + lifetime, made_by)
+    await engine.store.accounts.invite(invitation)
+    return invitation, secret

@@ -1,0 +1,103 @@
+"""Who is let in with a password. Neither an answer nor the time for it tells whether an account is there."""
+
+from agentic_atlas.backend.accounts import Passwords
+from agentic_atlas.backend.domain.people import Account, Visitor, renew_hash, session_over, take_recovery, take_step
+from agentic_atlas.backend.domain.records import User
+from agentic_atlas.backend.engine.allowance import neighbourhood
+from agentic_atlas.backend.engine.feed import Feed
+from agentic_atlas.backend.engine.guesses import Guesses
+from agentic_atlas.backend.engine.logged_in import LoggedIn, SessionTimes
+from agentic_atlas.backend.ports import Clock, Store
+from agentic_atlas.errors import Unauthenticated
+
+
+class People:
+    """What people come in by.
+
+    Attributes:
+        logged_in: the sessions of those who have.
+        passwords: hashes passwords.
+    """
+
+    def __init__(self, store: Store, passwords: Passwords, clock: Clock, times: SessionTimes, feed: Feed) -> None:
+        """`feed`: where they watch tasks, until they are logged in no more."""
+        self.logged_in = LoggedIn(store.sessions, clock, times)
+        self.passwords = passwords
+        self._store = store
+        self._feed = feed
+        self._clock = clock
+        self._guesses = Guesses()
+
+    async def verified(self, name: str, password: str, code: str, visitor: Visitor) -> User:
+        """Return the user of this name whose password this is, and whose one-time password, where they have one.
+
+        Raises:
+            Unauthenticated: it is not (`login_failed`), or a one-time password is missing (`code_required`).
+            Busy: too many tries were wrong (`too_many_logins`).
+        """
+        user = await self._store.users.by_name(name)
+        account = await self._account(name, user, password, code, visitor)
+        if user is None or user.disabled_at is not None or account is None:
+            raise login_failed()
+        return user
+
+    async def confirmed(self, user: User, password: str, visitor: Visitor) -> Account:
+        """Return what the user logs in with, who is logged in and says their password again.
+
+        Raises:
+            Unauthenticated: it is not theirs (`login_failed`). Busy: as `verified`.
+        """
+        account = await self._account(user.name, user, password, None, visitor)
+        if account is None:
+            raise login_failed()
+        return account
+
+    async def end(self, *, user_id: str | None, id: str | None = None, but: str = "") -> list[str]:
+        """End sessions of a user, or of anybody with None: the one with this id, or all `but` one.
+
+        Returns their ids.
+        """
+        ended = await self._store.sessions.end(self._clock(), user_id=user_id, id=id, but=but)
+        self.logged_in.forget()
+        for session_id in ended:
+            self._feed.refuse(session_id, session_over())
+        return ended
+
+    async def _account(
+        self, name: str, user: User | None, password: str, code: str | None, visitor: Visitor
+    ) -> Account | None:
+        """Return the account that all this is right for; `code` None: none is asked for."""
+        user_id = user.id if user is not None else ""
+        account = await self._store.accounts.get(user_id) or Account(user_id)
+        known = bool(visitor.device) and await self._store.sessions.knows(user_id, visitor.device_digest)
+        tried = (name, neighbourhood(visitor.address), visitor.device_digest.hex() if known else "")
+        self._guesses.begin(*tried, self._clock())
+        right, renewed = await self.passwords.check(password, account.password)
+        if not right:
+            return None
+        needed = code is not None and account.totp_at is not None
+        if needed and not code:
+            self._guesses.right(*tried)
+            raise Unauthenticated(
+                "this account has one-time passwords: say the one that your authenticator shows", code="code_required"
+            )
+        if needed and not await self._taken(account, code or ""):
+            return None
+        self._guesses.right(*tried)
+        if renewed is not None:
+            await self._store.accounts.change(user_id, renew_hash(account.password, renewed))
+        return account
+
+    async def _taken(self, account: Account, code: str) -> bool:
+        """Tell whether a one-time password or recovery code is right, and take it: none is right twice."""
+        # An agent's test has an engine too, and not what the server needs for this.
+        from agentic_atlas.auth.totp import matching_step, recovery_digest
+
+        step = matching_step(account.totp, code, self._clock())
+        amend = take_recovery(recovery_digest(code)) if step is None else take_step(step)
+        return await self._store.accounts.change(account.user_id, amend) is not None
+
+
+def login_failed() -> Unauthenticated:
+    """Return the answer to whoever does not get in, the same whatever it was."""
+    return Unauthenticated("the name or the password is wrong, or the one-time password is", code="login_failed")

@@ -1,0 +1,115 @@
+"""What users log in with, behind the port: accounts, invitations, identities."""
+
+from collections.abc import Sequence
+
+from sqlalchemy import ColumnElement, Connection, insert, select, update
+
+from agentic_atlas.backend.accounts import MOST_INVITATIONS
+from agentic_atlas.backend.domain.people import Account, Amend, Invitation
+from agentic_atlas.backend.domain.records import User
+from agentic_atlas.backend.store.readers import Readers
+from agentic_atlas.backend.store.rows import USERS, Field, Rows
+from agentic_atlas.backend.store.tables import accounts, invitations, users
+from agentic_atlas.backend.store.writer import Writer, statement
+
+_DIGEST = 32
+
+
+def _digests(joined: bytes) -> tuple[bytes, ...]:
+    return tuple(joined[start : start + _DIGEST] for start in range(0, len(joined), _DIGEST))
+
+
+ACCOUNTS = Rows(Account, accounts, Field("recovery", encode=lambda digests: (b"".join(digests),), decode=_digests))
+INVITATIONS = Rows(Invitation, invitations)
+
+
+class SqlAccounts:
+    """`backend.accounts.Accounts`."""
+
+    def __init__(self, writer: Writer, readers: Readers) -> None:
+        self._writer = writer
+        self._readers = readers
+
+    async def get(self, user_id: str) -> Account | None:
+        """See the port."""
+        return await self._readers.run(lambda connection: _get(connection, user_id))
+
+    async def change(self, user_id: str, amend: Amend) -> Account | None:
+        """See the port."""
+        return await self._writer.submit(statement(lambda connection: _change(connection, user_id, amend)))
+
+    async def invite(self, invitation: Invitation) -> None:
+        """See the port."""
+        await self._writer.submit(statement(lambda connection: _invite(connection, invitation)))
+
+    async def invitation(self, digest: bytes) -> tuple[Invitation, User] | None:
+        """See the port."""
+        found = await self._readers.run(lambda connection: _invitations(connection, invitations.c.digest == digest))
+        return found[0] if found else None
+
+    async def invitations(self, now: float) -> list[tuple[Invitation, User]]:
+        """See the port."""
+        return await self._readers.run(lambda connection: _invitations(connection, *_open(now)))
+
+    async def redeem(self, invitation_id: str, amend: Amend, now: float) -> bool:
+        """See the port."""
+        return await self._writer.submit(statement(lambda connection: _redeem(connection, invitation_id, amend, now)))
+
+    async def revoke_invitations(self, now: float, *, id: str | None = None, user_id: str | None = None) -> int:
+        """See the port."""
+        which = [
+            column == value for column, value in ((invitations.c.id, id), (invitations.c.user_id, user_id)) if value
+        ]
+        return await self._writer.submit(statement(lambda connection: _revoke(connection, which, now)))
+
+
+def _get(connection: Connection, user_id: str) -> Account | None:
+    """What a user logs in with."""
+    row = connection.execute(select(*ACCOUNTS.read).where(accounts.c.user_id == user_id)).one_or_none()
+    return ACCOUNTS.value(row) if row else None
+
+
+def _change(connection: Connection, user_id: str, amend: Amend) -> Account | None:
+    """Change it as is decided, or make it."""
+    held = _get(connection, user_id)
+    changed = amend(held or Account(user_id))
+    if changed is None:
+        return None
+    if held is None:
+        connection.execute(insert(accounts).values(ACCOUNTS.values(changed)))
+    else:
+        connection.execute(update(accounts).where(accounts.c.user_id == user_id).values(ACCOUNTS.values(changed)))
+    return changed
+
+
+def _invite(connection: Connection, invitation: Invitation) -> None:
+    """Add an invitation."""
+    connection.execute(insert(invitations).values(INVITATIONS.values(invitation)))
+
+
+def _open(now: float) -> tuple[ColumnElement[bool], ...]:
+    columns = invitations.c
+    return columns.used_at.is_(None), columns.revoked_at.is_(None), columns.expires_at > now
+
+
+def _invitations(connection: Connection, *which: ColumnElement[bool]) -> list[tuple[Invitation, User]]:
+    """Invitations with whom they are for, newest first."""
+    query = select(*INVITATIONS.read, *USERS.read).join_from(invitations, users).where(*which)
+    query = query.order_by(invitations.c.id.desc()).limit(MOST_INVITATIONS)
+    rows = connection.execute(query).all()
+    return [(INVITATIONS.value(row), USERS.value(row[len(INVITATIONS.read) :])) for row in rows]
+
+
+def _redeem(connection: Connection, invitation_id: str, amend: Amend, now: float) -> bool:
+    """Use an invitation up and change the account that it is for."""
+    usable = update(invitations).where(invitations.c.id == invitation_id, *_open(now)).values(used_at=now)
+    user_id = connection.scalar(usable.returning(invitations.c.user_id))
+    if user_id is None:
+        return False
+    _change(connection, user_id, amend)
+    return True
+
+
+def _revoke(connection: Connection, which: Sequence[ColumnElement[bool]], now: float) -> int:
+    """End invitations."""
+    return connection.execute(update(invitations).where(*which, *_open(now)).values(revoked_at=now)).rowcount

@@ -1,0 +1,120 @@
+"""What users log in with, and their sessions, in dictionaries: the rest of the store in `memory`."""
+
+from typing import Protocol
+
+from msgspec.structs import replace
+
+from agentic_atlas.backend.accounts import MOST_INVITATIONS, MOST_SESSIONS, REMEMBERED
+from agentic_atlas.backend.domain.people import Account, Amend, BrowserSession, Invitation
+from agentic_atlas.backend.domain.records import User
+
+
+class KnownUsers(Protocol):
+    """The users of the store."""
+
+    def known(self, user_id: str) -> User:
+        """Return this user; raises NotFound without them."""
+
+
+class MemoryAccounts:
+    """`backend.accounts.Accounts`."""
+
+    def __init__(self, users: KnownUsers) -> None:
+        self._users = users
+        self._accounts: dict[str, Account] = {}
+        self._invitations: dict[str, Invitation] = {}
+
+    async def get(self, user_id: str) -> Account | None:
+        """See the port."""
+        return self._accounts.get(user_id)
+
+    async def change(self, user_id: str, amend: Amend) -> Account | None:
+        """See the port."""
+        self._users.known(user_id)
+        changed = amend(self._accounts.get(user_id) or Account(user_id))
+        if changed is not None:
+            self._accounts[user_id] = changed
+        return changed
+
+    async def invite(self, invitation: Invitation) -> None:
+        """See the port."""
+        self._users.known(invitation.user_id)
+        self._invitations[invitation.id] = invitation
+
+    async def invitation(self, digest: bytes) -> tuple[Invitation, User] | None:
+        """See the port."""
+        found = next((one for one in self._invitations.values() if one.digest == digest), None)
+        return None if found is None else (found, self._users.known(found.user_id))
+
+    async def invitations(self, now: float) -> list[tuple[Invitation, User]]:
+        """See the port."""
+        usable = sorted((one for one in self._invitations.values() if one.open(now)), key=lambda one: one.id)
+        return [(one, self._users.known(one.user_id)) for one in usable[::-1][:MOST_INVITATIONS]]
+
+    async def redeem(self, invitation_id: str, amend: Amend, now: float) -> bool:
+        """See the port."""
+        invitation = self._invitations.get(invitation_id)
+        if invitation is None or not invitation.open(now):
+            return False
+        await self.change(invitation.user_id, amend)
+        self._invitations[invitation_id] = replace(invitation, used_at=now)
+        return True
+
+    async def revoke_invitations(self, now: float, *, id: str | None = None, user_id: str | None = None) -> int:
+        """See the port."""
+        named = [one for one in self._invitations.values() if id in (None, one.id) and user_id in (None, one.user_id)]
+        revoked = {one.id: replace(one, revoked_at=now) for one in named if one.open(now)}
+        self._invitations |= revoked
+        return len(revoked)
+
+    def forget(self, user_id: str) -> None:
+        """The user was deleted."""
+        self._accounts.pop(user_id, None)
+        self._invitations = {key: one for key, one in self._invitations.items() if one.user_id != user_id}
+
+
+class MemorySessions:
+    """`backend.accounts.Sessions`."""
+
+    def __init__(self, users: KnownUsers) -> None:
+        self._users = users
+        self._sessions: dict[str, BrowserSession] = {}
+
+    async def add(self, session: BrowserSession) -> None:
+        """See the port."""
+        self._users.known(session.user_id)
+        self._sessions[session.id] = session
+        theirs, now = await self.of_user(session.user_id), session.created_at
+        old = [one for one in theirs if one.used_at < now - REMEMBERED and one.ends_at < now]
+        for one in (*theirs[MOST_SESSIONS:], *old):
+            self._sessions.pop(one.id, None)
+
+    async def by_digest(self, digest: bytes) -> tuple[BrowserSession, User] | None:
+        """See the port."""
+        found = next((one for one in self._sessions.values() if one.digest == digest), None)
+        return None if found is None else (found, self._users.known(found.user_id))
+
+    async def of_user(self, user_id: str) -> list[BrowserSession]:
+        """See the port."""
+        theirs = (one for one in self._sessions.values() if one.user_id == user_id)
+        return sorted(theirs, key=lambda one: (one.used_at, one.id), reverse=True)
+
+    async def seen(self, session_id: str, at: float) -> None:
+        """See the port."""
+        if session_id in self._sessions:
+            self._sessions[session_id] = replace(self._sessions[session_id], used_at=at)
+
+    async def end(self, now: float, *, user_id: str | None, id: str | None = None, but: str = "") -> list[str]:
+        """See the port."""
+        named = (one for one in self._sessions.values() if user_id in (None, one.user_id) and id in (None, one.id))
+        ended = {one.id: replace(one, ended_at=now) for one in named if one.ended_at is None and one.id != but}
+        self._sessions |= ended
+        return list(ended)
+
+    async def knows(self, user_id: str, device: bytes) -> bool:
+        """See the port."""
+        return any((one.user_id, one.device) == (user_id, device) for one in self._sessions.values())
+
+    def forget(self, user_id: str) -> None:
+        """The user was deleted."""
+        self._sessions = {key: one for key, one in self._sessions.items() if one.user_id != user_id}

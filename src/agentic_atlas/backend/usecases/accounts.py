@@ -1,0 +1,99 @@
+"""How one comes in oneself: the password, and one-time passwords. Each change needs the password again."""
+
+from agentic_atlas.auth.passwords import check_acceptable
+from agentic_atlas.auth.totp import (
+    matching_step,
+    new_recovery_codes,
+    new_totp_secret,
+    provisioning_uri,
+    qr_svg,
+    recovery_digest,
+)
+from agentic_atlas.backend.domain.people import Account, Visitor, begin_totp, confirm_totp, end_totp, set_password
+from agentic_atlas.backend.domain.records import User
+from agentic_atlas.backend.engine.engine import Engine
+from agentic_atlas.backend.rights import Principal
+from agentic_atlas.backend.usecases.application import use_case
+from agentic_atlas.errors import Conflict, InvalidInput
+from agentic_atlas.protocol.caller.accounts import TotpEnrolment
+
+
+@use_case
+async def show(who: Principal, engine: Engine) -> Account:
+    """Return what one logs in with."""
+    return await engine.store.accounts.get(who.user.id) or Account(who.user.id)
+
+
+@use_case
+async def change_password(who: Principal, engine: Engine, current: str, new: str, visitor: Visitor) -> int:
+    """Have another password, and end all one's sessions but the one that asks; return how many ended.
+
+    Raises:
+        Unauthenticated: the current one is wrong (`login_failed`). Busy: too many tries were (`too_many_logins`).
+        InvalidInput: the new one is guessed early (`weak_password`).
+    """
+    await engine.people.confirmed(who.user, current, visitor)
+    check_acceptable(new, who.user.name)
+    kept = await engine.people.passwords.hash(new)
+    await engine.store.accounts.change(who.user.id, set_password(kept, engine.clock()))
+    await engine.store.accounts.revoke_invitations(engine.clock(), user_id=who.user.id)
+    return len(await engine.people.end(user_id=who.user.id, but=who.credential.id))
+
+
+@use_case
+async def enrol(who: Principal, engine: Engine, password: str, visitor: Visitor, where: str) -> TotpEnrolment:
+    """Return a secret for an authenticator, which calls this network `where`; nothing changes until it is confirmed.
+
+    Raises:
+        Unauthenticated: the password is wrong (`login_failed`). Busy: too many tries were (`too_many_logins`).
+        Conflict: log-ins need one-time passwords already (`totp_on`).
+    """
+    await engine.people.confirmed(who.user, password, visitor)
+    secret = new_totp_secret(engine.entropy)
+    if await engine.store.accounts.change(who.user.id, begin_totp(secret)) is None:
+        raise Conflict("your log-ins need one-time passwords already: end those first", code="totp_on")
+    uri = provisioning_uri(secret, who.user.name, where)
+    return TotpEnrolment(secret=secret, uri=uri, qr=qr_svg(uri))
+
+
+@use_case
+async def confirm(who: Principal, engine: Engine, code: str) -> list[str]:
+    """Let log-ins need one-time passwords from now on; return the codes for who has lost their authenticator.
+
+    Raises:
+        InvalidInput: that is not what the authenticator shows now (`wrong_code`).
+        Conflict: nothing waits to be confirmed (`totp_on`).
+    """
+    account = await engine.store.accounts.get(who.user.id)
+    if account is None or not account.totp or account.totp_at is not None:
+        raise Conflict("no one-time passwords wait to be confirmed: begin with a new secret", code="totp_on")
+    now = engine.clock()
+    step = matching_step(account.totp, code, now)
+    if step is None:
+        raise InvalidInput(
+            "that is not what the authenticator shows: is the clock of its machine right?", code="wrong_code"
+        )
+    codes = new_recovery_codes(engine.entropy)
+    amend = confirm_totp(account.totp, step, tuple(map(recovery_digest, codes)), now)
+    if await engine.store.accounts.change(who.user.id, amend) is None:
+        raise Conflict("these one-time passwords were confirmed already", code="totp_on")
+    return codes
+
+
+@use_case
+async def disenrol(who: Principal, engine: Engine, password: str, visitor: Visitor) -> None:
+    """Let log-ins need no one-time passwords any more; raises as `enrol` does, but Conflict."""
+    await engine.people.confirmed(who.user, password, visitor)
+    await engine.store.accounts.change(who.user.id, end_totp)
+
+
+@use_case
+async def reset_totp(who: Principal, engine: Engine, name: str) -> User:
+    """Let the log-ins of a user who has lost their authenticator need no one-time passwords any more.
+
+    Raises:
+        NotFound: no such user (`user_not_found`).
+    """
+    user = await engine.access.user(name)
+    await engine.store.accounts.change(user.id, end_totp)
+    return user

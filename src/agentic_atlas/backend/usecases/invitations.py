@@ -1,0 +1,83 @@
+"""Invitations: a link with which one user sets their password, once. It is how people come in, and come in again who
+have forgotten theirs; an administrator who makes one does not learn the password.
+"""
+
+from agentic_atlas.auth import digest
+from agentic_atlas.auth.passwords import check_acceptable
+from agentic_atlas.backend.domain.names import check_name
+from agentic_atlas.backend.domain.people import Invitation, set_password
+from agentic_atlas.backend.domain.records import Role, User
+from agentic_atlas.backend.engine.engine import Engine
+from agentic_atlas.backend.engine.invitations import issue_invitation
+from agentic_atlas.backend.rights import Principal
+from agentic_atlas.backend.usecases.application import use_case
+from agentic_atlas.errors import Conflict, NotFound
+
+
+@use_case
+async def create(who: Principal, engine: Engine, name: str, role: Role) -> tuple[Invitation, User, str]:
+    """Make an invitation for the user of this name, who is made when there is none; the role is that of a new user.
+
+    Returns it with whom it is for, and its secret. An earlier one of the same user is good no more.
+
+    Raises:
+        InvalidInput: the name is none. Conflict: the user is disabled (`user_disabled`).
+    """
+    user = await engine.store.users.by_name(name)
+    if user is None:
+        user = User(engine.ids("usr"), check_name(name, "a user"), role, engine.clock())
+        await engine.store.users.add(user)
+    if user.disabled_at is not None:
+        raise Conflict(f"{user.name} is disabled: enable them first", code="user_disabled")
+    invitation, secret = await issue_invitation(engine, user, made_by=who.user.id)
+    return invitation, user, secret
+
+
+@use_case
+async def find(who: Principal, engine: Engine) -> list[tuple[Invitation, User]]:
+    """Return the invitations that can still be used with whom they are for, newest first."""
+    return await engine.store.accounts.invitations(engine.clock())
+
+
+@use_case
+async def revoke(who: Principal, engine: Engine, invitation_id: str) -> None:
+    """Make an invitation worthless; raises NotFound (`invitation_not_found`)."""
+    if not await engine.store.accounts.revoke_invitations(engine.clock(), id=invitation_id):
+        raise NotFound(f"there is no invitation {invitation_id[:64]!r} that can be used", code="invitation_not_found")
+
+
+@use_case
+async def show(who: Principal | None, engine: Engine, secret: str) -> tuple[Invitation, User]:
+    """Return the invitation with this secret and whom it is for; raises NotFound (`invitation_not_found`)."""
+    return await _usable(engine, secret)
+
+
+@use_case
+async def accept(who: Principal | None, engine: Engine, secret: str, password: str) -> User:
+    """Set the password of whom the invitation is for, and end the sessions that they have.
+
+    Raises:
+        NotFound: it was used, is over, or there never was one (`invitation_not_found`).
+        InvalidInput: the password is guessed early (`weak_password`). Busy: too many people log in.
+    """
+    invitation, user = await _usable(engine, secret)
+    check_acceptable(password, user.name)
+    kept, now = await engine.people.passwords.hash(password), engine.clock()
+    if not await engine.store.accounts.redeem(invitation.id, set_password(kept, now), now):
+        raise _no_invitation()
+    await engine.people.end(user_id=user.id)
+    return user
+
+
+async def _usable(engine: Engine, secret: str) -> tuple[Invitation, User]:
+    found = await engine.store.accounts.invitation(digest(secret))
+    if found is None or not found[0].open(engine.clock()) or found[1].disabled_at is not None:
+        raise _no_invitation()
+    return found
+
+
+def _no_invitation() -> NotFound:
+    return NotFound(
+        "this link was used, or its time is over: an administrator makes another one",
+        code="invitation_not_found",
+    )

@@ -1,0 +1,83 @@
+"""Whoever guesses is slowed down, and nobody else."""
+
+from __future__ import annotations
+
+import pytest
+
+from agentic_atlas.backend.engine.guesses import (
+    ADDRESS_TRIES,
+    BESIEGED_TRIES,
+    SIEGE,
+    SIEGE_WINDOW,
+    TRIES,
+    TRIES_WINDOW,
+    Guesses,
+)
+from agentic_atlas.errors import Busy
+
+
+def wrong(guesses: Guesses, times: int, place: str = "10.0.0.1", *, device: str = "", now: float = 0.0) -> None:
+    for _ in range(times):
+        guesses.begin("ada", place, device, now)
+
+
+def test_an_account_has_so_many_tries_from_one_address_and_as_many_from_another() -> None:
+    guesses = Guesses()
+    wrong(guesses, TRIES)
+    with pytest.raises(Busy) as refused:
+        wrong(guesses, 1, now=1.0)
+    assert (refused.value.code, refused.value.retry_after) == ("too_many_logins", TRIES_WINDOW - 1)
+    wrong(guesses, TRIES, "10.0.0.2")
+    guesses.begin("eve", "10.0.0.1", "", 1.0)
+    wrong(guesses, 1, now=TRIES_WINDOW)
+
+
+def test_tries_that_are_right_do_not_count() -> None:
+    guesses = Guesses()
+    for _ in range(5 * TRIES):
+        guesses.begin("ada", "10.0.0.1", "", 0.0)
+        guesses.right("ada", "10.0.0.1", "")
+
+
+def test_a_thousand_at_once_are_not_one() -> None:
+    guesses = Guesses()
+    begun = 0
+    for _ in range(1000):
+        try:
+            guesses.begin("ada", "10.0.0.1", "", 0.0)
+        except Busy:
+            continue
+        begun += 1
+    assert begun == TRIES
+
+
+def test_a_browser_that_is_known_comes_in_beside_whoever_guesses_from_the_same_address() -> None:
+    guesses = Guesses()
+    wrong(guesses, TRIES)
+    wrong(guesses, TRIES, device="d1")
+    with pytest.raises(Busy):
+        wrong(guesses, 1, device="d1")
+    wrong(guesses, 1, device="d2")
+
+
+def test_one_address_has_so_many_tries_at_whatever_accounts() -> None:
+    guesses = Guesses()
+    for number in range(ADDRESS_TRIES):
+        guesses.begin(f"user{number}", "10.0.0.1", "", 0.0)
+    with pytest.raises(Busy):
+        guesses.begin("ada", "10.0.0.1", "", 0.0)
+    guesses.begin("ada", "10.0.0.1", "d1", 0.0)
+    guesses.begin("ada", "10.0.0.2", "", 0.0)
+
+
+def test_an_account_that_is_tried_from_everywhere_has_fewer_tries_at_each_address_and_never_none() -> None:
+    guesses = Guesses()
+    for number in range(SIEGE):
+        guesses.begin("ada", f"10.0.0.{number}", "", 0.0)
+    wrong(guesses, BESIEGED_TRIES, "192.168.0.1", now=1.0)
+    with pytest.raises(Busy):
+        wrong(guesses, 1, "192.168.0.1", now=1.0)
+    wrong(guesses, BESIEGED_TRIES, "192.168.0.2", now=1.0)
+    wrong(guesses, TRIES, device="d1", now=1.0)
+    guesses.begin("eve", "192.168.0.1", "", 1.0)
+    wrong(guesses, TRIES, "192.168.0.3", now=2 * SIEGE_WINDOW)

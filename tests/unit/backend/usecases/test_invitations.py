@@ -1,0 +1,81 @@
+"""A link sets the password of one user, once; who makes it does not learn the password."""
+
+from __future__ import annotations
+
+import pytest
+
+from agentic_atlas.backend.domain.people import Visitor
+from agentic_atlas.backend.domain.records import Role
+from agentic_atlas.backend.rights import Principal
+from agentic_atlas.backend.usecases import invitations, sessions, users
+from agentic_atlas.errors import Conflict, InvalidInput, NotFound, Unauthenticated
+from tests.unit.backend.network import Network
+
+PASSWORD = "tall trees by the sea"
+
+
+async def prepared() -> tuple[Network, Principal]:
+    network = Network()
+    return network, await network.user("root", Role.ADMIN)
+
+
+async def test_an_invitation_makes_the_user_and_sets_their_password_once() -> None:
+    network, root = await prepared()
+    made, user, secret = await invitations.create(root, network.application, "ada", Role.VIEWER)
+    assert (user.name, user.role, made.made_by) == ("ada", Role.VIEWER, root.user.id)
+    assert await invitations.show(None, network.application, secret) == (made, user)
+    assert await invitations.find(root, network.application) == [(made, user)]
+    assert await invitations.accept(None, network.application, secret, PASSWORD) == user
+    for again in (secret, "atlas_invite_none"):
+        with pytest.raises(NotFound) as refused:
+            await invitations.accept(None, network.application, again, PASSWORD)
+        assert refused.value.code == "invitation_not_found"
+    login = ("ada", PASSWORD, "")
+    assert (await sessions.log_in(None, network.application, *login, Visitor())).user == user
+
+
+async def test_a_password_that_is_not_taken_leaves_the_invitation_as_it_was() -> None:
+    network, root = await prepared()
+    _, _, secret = await invitations.create(root, network.application, "ada", Role.MEMBER)
+    for weak in ("short", "password1234", "a" * 20, "ada-ada-ada-ada"):
+        with pytest.raises(InvalidInput) as refused:
+            await invitations.accept(None, network.application, secret, weak)
+        assert refused.value.code == "weak_password"
+    await invitations.accept(None, network.application, secret, PASSWORD)
+
+
+async def test_an_invitation_for_who_is_there_sets_another_password_and_ends_their_sessions() -> None:
+    network, root = await prepared()
+    first = await invitations.create(root, network.application, "ada", Role.MEMBER)
+    await invitations.accept(None, network.application, first[2], PASSWORD)
+    login = ("ada", PASSWORD, "")
+    entered = await sessions.log_in(None, network.application, *login, Visitor())
+    _, user, secret = await invitations.create(root, network.application, "ada", Role.ADMIN)
+    assert user.role is Role.MEMBER
+    await invitations.accept(None, network.application, secret, "another one of them")
+    for ask in (
+        lambda: network.application.recognise(entered.secret),
+        lambda: sessions.log_in(None, network.application, *login, Visitor()),
+    ):
+        with pytest.raises(Unauthenticated):
+            await ask()
+
+
+async def test_an_invitation_is_worthless_once_revoked_over_or_its_user_disabled() -> None:
+    network, root = await prepared()
+    made, _, secret = await invitations.create(root, network.application, "ada", Role.MEMBER)
+    await invitations.revoke(root, network.application, made.id)
+    with pytest.raises(NotFound):
+        await invitations.revoke(root, network.application, made.id)
+    late = await invitations.create(root, network.application, "eve", Role.MEMBER)
+    disabled = await invitations.create(root, network.application, "bob", Role.MEMBER)
+    await users.update(root, network.application, "bob", role=None, disabled=True)
+    with pytest.raises(Conflict) as refused:
+        await invitations.create(root, network.application, "bob", Role.MEMBER)
+    assert refused.value.code == "user_disabled"
+    for worthless in (secret, disabled[2]):
+        with pytest.raises(NotFound):
+            await invitations.accept(None, network.application, worthless, PASSWORD)
+    network.clock.now = late[0].expires_at
+    with pytest.raises(NotFound):
+        await invitations.show(None, network.application, late[2])
