@@ -21,10 +21,10 @@ ARGS ?=
 # Most of what a test of processes does is waiting, so more than one a core run side by side; one that asks for few runs alone.
 JOBS ?= $(if $(ARGS),0,4)
 
-.PHONY: help setup demo test unit soak check lint types imports locks fix bench trace docs reference build lock
+.PHONY: help setup demo test unit soak check lint types imports locks fix bench trace docs reference build lock ws-echo
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
 
 setup: $(STAMP) $(BROWSER) $(PROXIES)/.stamp ## Create .venv with everything in it, from the lock file, and a browser for tests
 
@@ -81,6 +81,10 @@ bench: $(STAMP) ## Measure what the documentation claims (ARGS=restate: the same
 
 trace: $(STAMP) ## Count what one task, event, cancel and resume pass through (RECORD=1: write it down)
 	@$(BIN)/python -m benchmarks.trace $(if $(filter-out 0,$(RECORD)),--record) $(ARGS)
+
+PORT ?= 9001
+ws-echo: $(STAMP) ## Echo at the router's own transport, for suites that test WebSockets (PORT=9001)
+	@$(BIN)/python -m tests.security.echo $(PORT)
 
 docs: $(STAMP) ## Build the documentation into site/, broken links are errors
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet --site-dir site

@@ -16,6 +16,7 @@ RINGS = (
     "tests/architecture",
     "tests/conformance",
     "tests/integration",
+    "tests/security",
     "tests/e2e",
     "tests/faults",
     "tests/docs",

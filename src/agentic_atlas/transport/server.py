@@ -48,7 +48,7 @@ class Upgrade(NamedTuple):
     key: str
     """Its `Sec-WebSocket-Key`."""
     subprotocol: str
-    """What is spoken from then on."""
+    """What is spoken from then on; empty: what both know without a word."""
     begin: Callable[[WebSocket], Receiver]
     """See `WebSocket`."""
 
@@ -328,7 +328,8 @@ class Accepted(WSProtocol):  # type: ignore[misc]  # picows' stubs do not have i
             left = left[size:]
 
     def _accept(self, _request: WSUpgradeRequest) -> WSUpgradeResponseWithListener:
-        accepted = WSUpgradeResponse.create_101_response([("Sec-WebSocket-Protocol", self._subprotocol)])
+        said = [("Sec-WebSocket-Protocol", self._subprotocol)] if self._subprotocol else []
+        accepted = WSUpgradeResponse.create_101_response(said)
         return WSUpgradeResponseWithListener(accepted, self.websocket)
 
 

@@ -6,8 +6,10 @@ import asyncio
 import json
 import re
 import time
+from base64 import b64encode
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
+from hashlib import sha256
 from pathlib import Path
 
 import httpx
@@ -373,7 +375,11 @@ async def test_the_root_shows_a_browser_where_things_are_and_loads_nothing(tmp_p
     async with prepared(tmp_path) as atlas:
         page = await atlas.anonymous.get("/", headers={"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"})
         assert page.headers["content-type"].startswith("text/html")
-        assert "default-src 'none'" in page.headers["content-security-policy"]
+        policy = page.headers["content-security-policy"]
+        assert "default-src 'none'" in policy
+        assert "unsafe" not in policy
+        (style,) = re.findall(r"<style>(.*?)</style>", page.text, re.DOTALL)
+        assert b64encode(sha256(style.encode()).digest()).decode() in policy
         assert "atlas login http://atlas" in page.text
         assert "atlas init hello" in page.text
         links = re.findall(r'(?:href|src)="([^"]*)"', page.text)
