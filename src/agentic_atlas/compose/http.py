@@ -376,7 +376,7 @@ class HttpServer:
         self.open = 0
         self.crowd = crowd
         self.unsent = unsent or Unsent()
-        self.date = _date()
+        self._date = 0, ""
         self._handler = handler
         self._listener = listener
         self.proxies = proxies
@@ -433,6 +433,14 @@ class HttpServer:
         self.open += 1
         self.connections[one] = answering
 
+    @property
+    def date(self) -> str:
+        """What an answer says of when it was made, to the second (RFC 9110 §6.6.1)."""
+        second = int(wall())
+        if second != self._date[0]:
+            self._date = second, f"date: {formatdate(second, usegmt=True)}"
+        return self._date[1]
+
     def left(self, one: _Connection) -> None:
         """A connection has ended, or what it asked for has; it counts until both have."""
         if one.stage is _Stage.GONE and one.answering.done():
@@ -443,7 +451,6 @@ class HttpServer:
     async def _sweep(self) -> None:
         while True:
             await asyncio.sleep(SWEEP)
-            self.date = _date()
             now = asyncio.get_running_loop().time()
             for one in [one for one in self.connections if one.due <= now]:
                 one.transport.abort()
@@ -462,10 +469,6 @@ class HttpServer:
             for one, answering in list(self.connections.items()):
                 answering.cancel()
                 one.transport.abort()
-
-
-def _date() -> str:
-    return f"date: {formatdate(wall(), usegmt=True)}"
 
 
 def _wake(waiting: asyncio.Future[None] | None) -> None:

@@ -170,7 +170,8 @@ class PacedSender:
             self.idle = False
         else:
             self._transport.send(self._session.send(message))
-            self._look()
+            if not self.idle or self._transport.buffered():
+                self._look()
         return True
 
     def flush(self) -> None:

@@ -96,6 +96,17 @@ async def test_a_long_body_may_come_together_with_its_head_and_requests_one_afte
         writer.close()
 
 
+async def test_an_answer_says_the_second_in_which_it_was_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with served() as connect:
+        reader, writer = await connect()
+        for now, told in ((784_111_777.9, b"Sun, 06 Nov 1994 08:49:37 GMT"), (784_111_778.1, b"08:49:38 GMT")):
+            monkeypatch.setattr(http, "wall", lambda now=now: now)
+            writer.write(post(b""))
+            assert told + b"\r\n" in await reader.readuntil(b"\r\n\r\n")
+            await reader.readexactly(1)
+        writer.close()
+
+
 UPGRADES = (
     b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\n",
     b"Connection: upgrade\r\nUpgrade: websocket\r\n",

@@ -183,9 +183,12 @@ class Circles:
 
     def _found(self) -> dict[Queue, OpenTask]:
         """Return the queues that wait for a circle, each with the call that is to end."""
-        census, search, now = self._dispatcher.census, self._search(), self._clock()
-        found: dict[Queue, OpenTask] = {}
-        for agent_id in census.queues.agents():
+        census, found = self._dispatcher.census, dict[Queue, OpenTask]()
+        waiting = census.queues.agents()
+        if not waiting:
+            return found
+        search, now = self._search(), self._clock()
+        for agent_id in waiting:
             for task in census.queues.next_of_each_skill(agent_id, now):
                 if (agent_id, task.skill) not in found:
                     found |= self._around(search, task)

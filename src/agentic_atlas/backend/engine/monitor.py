@@ -110,8 +110,9 @@ class Monitor:
     def _of_tasks(self) -> Iterator[Finding]:
         census = self._dispatcher.census
         held = {RunningAttempt(task.id, task.attempt) for task in census.held()}
-        # What is not held any more when the answer comes needs no lease.
-        self._router.say(Audit(tuple(held)))
+        if held:
+            # What is not held any more when the answer comes needs no lease.
+            self._router.say(Audit(tuple(held)))
         for attempt in held.intersection(self.unleased):
             yield Finding(Invariant.RUNNING_WITHOUT_LEASE, attempt.task)
         for agent_id in census.queues.agents():
