@@ -214,6 +214,7 @@ class HeldBackend:
             bus=Bus(),
             schemas=_AnySchema(),
             backups=nothing,
+            passwords=nothing,
         )
         self.engine = Engine.over(self.store, router, "net_test", world)
         self.credit = self.engine.credit
