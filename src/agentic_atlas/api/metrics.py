@@ -39,6 +39,20 @@ class _Network(Collector):
             "For how long a connected agent has kept its oldest result.",
             self._figures.oldest_result,
         )
+        tokens = GaugeMetricFamily(
+            "atlas_tokens_in_use",
+            "Tokens that agents are connected with, by how soon they end and whether their agents may renew them.",
+            labels=["expires", "renewable"],
+        )
+        for (expires, renewable), count in self._figures.tokens_in_use.items():
+            tokens.add_metric([expires.value, "yes" if renewable else "no"], count)
+        yield tokens
+        if self._figures.next_expiry is not None:
+            yield GaugeMetricFamily(
+                "atlas_token_expiry_seconds",
+                "Time until the first of the tokens ends that agents are connected with.",
+                self._figures.next_expiry,
+            )
 
 
 def exposition(figures: Figures) -> bytes:

@@ -46,6 +46,11 @@ class AgentToken(msgspec.Struct, frozen=True):
         """Id of its lineage."""
         return self.lineage or self.id
 
+    @property
+    def ends_at(self) -> float:
+        """From when on it is refused, as far as is known."""
+        return min(self.expires_at, self.retires_at)
+
 
 Credential: TypeAlias = ApiKey | BrowserSession | AgentToken
 

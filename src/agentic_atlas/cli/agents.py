@@ -150,9 +150,10 @@ def _print_instances(agent: AgentInfo, clock: TimeFormat, *, every: bool) -> Non
     shown = instances if every else [instance for instance in instances if instance.online]
     if shown:
         output.say("")
-        columns = ("instance", "online", "slots", "host", "process", "runtime", "connected")
+        columns = ("instance", "online", "slots", "host", "process", "runtime", "connected", "address", "token ends")
         rows = [_instance_row(instance, clock) for instance in shown]
-        output.table(columns, rows, shrinks=("runtime", "host"))
+        warned = [place for place, instance in enumerate(shown) if _ends_soon(instance, clock)]
+        output.table(columns, rows, shrinks=("runtime", "host"), drops=("process", "address"), warned=warned)
     if len(shown) < len(instances):
         output.aside(f"Instances of the past: {len(instances) - len(shown)}; --all shows them.")
 
@@ -169,4 +170,12 @@ def _instance_row(instance: AgentInstance, clock: TimeFormat) -> tuple[str, ...]
         process,
         instance.runtime,
         connected,
+        instance.address,
+        clock.short(instance.token_ends_at),
     )
+
+
+def _ends_soon(instance: AgentInstance, clock: TimeFormat) -> bool:
+    """Tell whether it is about to end with its token, unless somebody does something about it."""
+    ends = instance.token_ends_at
+    return ends is not None and not instance.token_renewable and ends.timestamp() - clock.now() < times.SOON

@@ -13,6 +13,8 @@ from datetime import UTC, datetime
 
 from agentic_atlas.errors import InvalidInput
 
+SOON = 7 * 86_400
+"""Seconds before a token ends when somebody is warned, if its agent does not renew it."""
 _UNITS = ((86_400.0, "d"), (3_600.0, "h"), (60.0, "min"))
 _SECONDS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400, "w": 604_800}
 _SPAN = re.compile(r"([1-9][0-9]{0,8})([smhdw])")

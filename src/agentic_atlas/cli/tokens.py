@@ -26,9 +26,6 @@ EnvFile = Annotated[
     Option("--env", metavar="FILE", help="Write it and the network's addresses into this .env file, mode 0600."),
 ]
 
-_SOON = 7 * 86_400
-"""Seconds before its end when a token that is not renewed is shown in the colour of a warning."""
-
 
 def create(
     *,
@@ -227,4 +224,4 @@ def _renews(token: TokenInfo) -> bool:
 def _ends_soon(token: TokenInfo, clock: TimeFormat) -> bool:
     """Tell whether somebody should do something about it: it ends within a week, and no agent has the next one."""
     left = _ends(token).timestamp() - clock.now()
-    return token.status in ("active", "retiring") and left < _SOON and not (token.in_use and _renews(token))
+    return token.status in ("active", "retiring") and left < times.SOON and not (token.in_use and _renews(token))

@@ -54,6 +54,10 @@ async def test_a_network_where_nothing_hangs_says_so(tmp_path: Path) -> None:
         assert not any((*now.values(), *ever.values()))
         told = await metrics(atlas)
         assert told["atlas_open_tasks", "working"] == 1
+        in_use = {key[1:]: count for key, count in told.items() if key[0] == "atlas_tokens_in_use"}
+        assert len(in_use) == 8
+        assert sum(in_use.values()) == 1
+        assert told["atlas_token_expiry_seconds",] > 0
         assert told["atlas_open_tasks", "submitted"] == 1
         assert told["atlas_invariants_violated", "running_without_lease"] == 0
 

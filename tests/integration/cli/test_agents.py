@@ -1,7 +1,8 @@
 from __future__ import annotations
 
 import json
-from datetime import datetime
+import os
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -129,3 +130,18 @@ def test_an_agent_is_deleted_after_a_yes_or_without_a_question(platform: Platfor
     assert json.loads(printed(atlas("agents", "delete", "two", "--yes", "--json"))) == {"deleted": "two"}
     assert platform.agents == {}
     assert "there is no agent `two`" in complained(atlas("agents", "delete", "two", "--yes"))
+
+
+def test_an_instance_that_is_about_to_end_with_its_token_is_shown_in_the_colour_of_a_warning(
+    platform: Platform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    soon = f"{datetime.now(UTC) + timedelta(days=3):%Y-%m-%dT%H:%M:%SZ}"
+    ends = INSTANCE | {"token_ends_at": soon, "address": "192.0.2.1"}
+    renews = ends | {"id": "i2", "token_renewable": True}
+    platform.add_agent("hello", GREET, instances=[ends, renews, INSTANCE | {"id": "i3"}], status="online")
+    shown = [line for line in printed(atlas("agents", "show", "hello")).splitlines() if line.startswith("i")]
+    assert [line.endswith("192.0.2.1  in 3 d") for line in shown] == [True, True, False]
+    monkeypatch.setattr("agentic_atlas.cli.output.terminal", lambda *_: True)
+    monkeypatch.setattr("shutil.get_terminal_size", lambda _: os.terminal_size((200, 24)))
+    shown = [line for line in printed(atlas("agents", "show", "hello")).splitlines() if "CPython" in line]
+    assert [line.startswith("\x1b[33mi1") for line in shown] == [True, False, False]

@@ -5,7 +5,7 @@ Whoever changes an agent says `forget`; the next look-up reads again.
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from hashlib import sha256
 from typing import TypeVar
 
@@ -287,6 +287,23 @@ class Access:
         generation, who = self._connected.get(instance.instance_id, (0, None))
         if who is not None and generation == instance.generation:
             self._connected[instance.instance_id] = (generation, replace(who, credential=token))
+
+    def retired(self, tokens: Iterable[Token]) -> None:
+        """Others take the place of these: whoever has one has it until then."""
+        ends = {token.id: token.ends_at for token in tokens}
+        self._version += 1
+        for token_id in ends:
+            self._bearers.pop(token_id, None)
+        for instance_id, (generation, who) in list(self._connected.items()):
+            held = who.credential
+            if isinstance(held, AgentToken) and held.id in ends:
+                ended = replace(held, retires_at=ends[held.id])
+                self._connected[instance_id] = (generation, replace(who, credential=ended))
+
+    def token(self, instance_id: str) -> AgentToken | None:
+        """Return the token that an instance is connected with; None when it is not."""
+        _, who = self._connected.get(instance_id, (0, None))
+        return who.credential if who is not None and isinstance(who.credential, AgentToken) else None
 
     def in_use(self) -> list[AgentToken]:
         """Return the tokens that instances are connected with now."""

@@ -47,7 +47,9 @@ async def show(who: Principal, engine: Engine, name: str) -> AgentInfo:
     agent = await _current(who, engine, name)
     skills = await engine.store.agents.skills(agent.id)
     used = {one.instance_id: one.used for one in engine.credit.usage(agent.id)}
-    return agent_info(_summary(engine, agent), skills, await engine.store.agents.instances(agent.id), used)
+    instances = await engine.store.agents.instances(agent.id)
+    tokens = {one.id: token for one in instances if (token := engine.access.token(one.id)) is not None}
+    return agent_info(_summary(engine, agent), skills, instances, used, tokens)
 
 
 @use_case

@@ -23,6 +23,7 @@ from agentic_atlas.backend.domain.records import (
 from agentic_atlas.backend.domain.renewal import standing
 from agentic_atlas.backend.engine.logins import Login
 from agentic_atlas.backend.ports import MOST_MESSAGE, Summary
+from agentic_atlas.backend.rights import AgentToken
 from agentic_atlas.protocol.caller.accounts import AccountInfo, InvitationInfo
 from agentic_atlas.protocol.caller.agents import (
     AgentInfo,
@@ -201,13 +202,17 @@ def agent_summary(
 
 
 def agent_info(
-    summary: AgentSummary, skills: Sequence[SkillRecord], instances: Sequence[Instance], used: Mapping[str, int]
+    summary: AgentSummary,
+    skills: Sequence[SkillRecord],
+    instances: Sequence[Instance],
+    used: Mapping[str, int],
+    tokens: Mapping[str, AgentToken],
 ) -> AgentInfo:
-    """Show an agent with its skills and instances; `used` are the slots of each that are taken."""
+    """Show an agent with its skills and instances; of each the slots that are taken, and what it is connected with."""
     return AgentInfo(
         **msgspec.structs.asdict(summary),
         skills=[skill_info(skill) for skill in skills],
-        instances=[agent_instance(one, used.get(one.id, 0)) for one in instances],
+        instances=[agent_instance(one, used.get(one.id, 0), tokens.get(one.id)) for one in instances],
     )
 
 
@@ -216,8 +221,8 @@ def skill_info(skill: SkillRecord) -> SkillInfo:
     return passed_on(SkillInfo, skill, input_schema=Raw(skill.input_schema), output_schema=Raw(skill.output_schema))
 
 
-def agent_instance(instance: Instance, used: int) -> AgentInstance:
-    """Show an instance; `used` is how many of its slots are taken."""
+def agent_instance(instance: Instance, used: int, token: AgentToken | None) -> AgentInstance:
+    """Show an instance; `used` is how many of its slots are taken, `token` what it is connected with."""
     return passed_on(
         AgentInstance,
         instance,
@@ -227,6 +232,8 @@ def agent_instance(instance: Instance, used: int) -> AgentInstance:
         connected_at=moment(instance.connected_at),
         disconnected_at=maybe(instance.disconnected_at),
         online=instance.disconnected_at is None,
+        token_ends_at=None if token is None else moment(token.ends_at),
+        token_renewable=token is not None and token.renewable,
     )
 
 

@@ -1,6 +1,8 @@
 """How the network is, for machines and for whoever watches over it. Counts only: no names."""
 
 from collections.abc import Mapping
+from enum import StrEnum
+from itertools import product
 
 import msgspec
 
@@ -10,6 +12,19 @@ from agentic_atlas.backend.engine.engine import Engine
 from agentic_atlas.backend.rights import Principal
 from agentic_atlas.backend.usecases.application import use_case
 from agentic_atlas.protocol.tasks import TaskState
+
+_DAY = 86_400
+
+
+class Expires(StrEnum):
+    """How soon a token ends."""
+
+    EXPIRED = "expired"
+    """Not soon: its agent finishes what it runs."""
+    DAY = "within_1d"
+    WEEK = "within_7d"
+    """And not within a day."""
+    LATER = "later"
 
 
 class Figures(msgspec.Struct, frozen=True):
@@ -24,6 +39,10 @@ class Figures(msgspec.Struct, frozen=True):
     open_tasks: Mapping[TaskState, int]
     oldest_result: float
     """Seconds for which a connected agent has kept its oldest result; 0 when none keeps one."""
+    next_expiry: float | None
+    """Seconds until the first of the tokens ends that agents are connected with; below 0: it did. None without any."""
+    tokens_in_use: Mapping[tuple[Expires, bool], int]
+    """How many of these end within which time; True: those that their agents may renew by themselves."""
 
 
 @use_case
@@ -44,4 +63,22 @@ async def figures(who: Principal | None, engine: Engine) -> Figures:
     findings = engine.monitor.findings
     ever = {invariant: findings.ever[invariant] for invariant in Invariant}
     oldest = max((seconds for _, seconds in engine.credit.beats.oldest_results()), default=0.0)
-    return Figures(engine.monitor.content, findings.now(), ever, engine.dispatcher.census.states(), oldest)
+    now, held = engine.clock(), engine.access.in_use()
+    in_use = dict.fromkeys(product(Expires, (False, True)), 0)
+    for token in held:
+        in_use[_expires(token.ends_at - now), token.renewable] += 1
+    return Figures(
+        well=engine.monitor.content,
+        lasting=findings.now(),
+        ever=ever,
+        open_tasks=engine.dispatcher.census.states(),
+        oldest_result=oldest,
+        next_expiry=min((token.ends_at - now for token in held), default=None),
+        tokens_in_use=in_use,
+    )
+
+
+def _expires(seconds: float) -> Expires:
+    if seconds <= 0:
+        return Expires.EXPIRED
+    return Expires.DAY if seconds <= _DAY else Expires.WEEK if seconds <= 7 * _DAY else Expires.LATER

@@ -95,7 +95,7 @@ async def rotate(
     if not await engine.store.tokens.succeed(successor):
         raise Conflict("this token was revoked: make a new one with `atlas tokens create`", code="token_revoked")
     retired = await engine.store.tokens.retire(successor, now + overlap)
-    engine.access.forget()
+    engine.access.retired(retired)
     engine.retirements.expect(retired)
     return new_token(successor, agent, now, secret)
 

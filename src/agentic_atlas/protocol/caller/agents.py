@@ -80,6 +80,12 @@ class AgentInstance(Shown, frozen=True, kw_only=True):
     """When it was registered."""
     disconnected_at: datetime | None
     online: bool
+    address: str = ""
+    """From where it is, or was, connected."""
+    token_ends_at: datetime | None = None
+    """When the token ends that it is connected with; null when it is not connected."""
+    token_renewable: bool = False
+    """It may have the next one by itself before that."""
 
 
 class AgentSummary(Shown, frozen=True, kw_only=True):

@@ -103,8 +103,8 @@ def test_an_agent_was_seen_when_it_was_heard_last_or_as_stored() -> None:
 
 def test_an_instance_is_online_until_it_has_left() -> None:
     there = Instance("ins_1", "agt_1", "tok_1", 1, 100.0, pid=7)
-    assert (shown.agent_instance(there, 2).online, shown.agent_instance(there, 2).slots_used) == (True, 2)
-    left = shown.agent_instance(replace(there, disconnected_at=0.5), 0)
+    assert (shown.agent_instance(there, 2, None).online, shown.agent_instance(there, 2, None).slots_used) == (True, 2)
+    left = shown.agent_instance(replace(there, disconnected_at=0.5), 0, None)
     assert (left.online, left.disconnected_at) == (False, at(0.5))
 
 

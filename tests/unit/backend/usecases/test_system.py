@@ -7,7 +7,9 @@ import pytest
 from agentic_atlas.auth import verify
 from agentic_atlas.auth.keys import load_jwks
 from agentic_atlas.backend.domain.invariants import Finding, Invariant
+from agentic_atlas.backend.domain.records import Instance
 from agentic_atlas.backend.usecases import system, tokens
+from agentic_atlas.backend.usecases.system import Expires
 from agentic_atlas.errors import Unavailable
 from agentic_atlas.protocol.inside.messages import Heard
 from agentic_atlas.protocol.tasks import TaskState
@@ -68,3 +70,28 @@ async def test_what_lasts_is_counted_and_the_network_is_not_well_then() -> None:
     findings.look([])
     figures = await system.figures(None, network.application)
     assert (figures.well, figures.ever[Invariant.RUNNING_WITHOUT_LEASE]) == (True, 1)
+
+
+async def test_tokens_in_use_are_counted_by_how_soon_they_end_and_whether_they_are_renewed() -> None:
+    network = Network()
+    ada = await network.user()
+    agent = await network.agent(ada)
+    quiet = await system.figures(None, network.application)
+    assert (quiet.next_expiry, set(quiet.tokens_in_use.values()), len(quiet.tokens_in_use)) == (None, {0}, 8)
+    for days, renews in ((0.5, True), (6, False), (30, True), (60, False)):
+        made = await tokens.issue(ada, network.application, "hello", lifetime=days * 86_400, renews=renews)
+        who = await network.engine.access.bearer(made.id, agent.id)
+        network.engine.access.came(Instance(f"ins_{days}", agent.id, made.id, 1, NOW), who)
+    figures = await system.figures(None, network.application)
+    assert figures.next_expiry == 43_200
+    assert {key: count for key, count in figures.tokens_in_use.items() if count} == {
+        (Expires.DAY, True): 1,
+        (Expires.WEEK, False): 1,
+        (Expires.LATER, True): 1,
+        (Expires.LATER, False): 1,
+    }
+    await tokens.rotate(ada, network.application, made.id, overlap=3_600)
+    network.clock.now += 43_201
+    figures = await system.figures(None, network.application)
+    assert figures.next_expiry == 3_600 - 43_201, "it was not cut off, for nobody looked"
+    assert figures.tokens_in_use[Expires.EXPIRED, True] == figures.tokens_in_use[Expires.EXPIRED, False] == 1
