@@ -14,7 +14,7 @@ import ssl
 import sys
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from email.utils import formatdate
 from enum import Enum, auto
 from functools import partial
@@ -37,6 +37,8 @@ BODY_WITHIN = 60.0
 """Seconds within which the rest of a body has to come."""
 KEEP_ALIVE = 65.0
 """Seconds from an answer to the next request on its connection."""
+LAST_WORDS = 1.0
+"""Seconds, once the time of a stop is over, for whoever has sent half a request to read why it ends."""
 SWEEP = 1.0
 """Seconds between two looks at these deadlines."""
 MAX_CONNECTIONS = 10_000
@@ -147,7 +149,7 @@ class _Connection(asyncio.Protocol):
             self.transport.abort()
             return
         self.transport.pause_reading()
-        self._loop.call_later(max(_BREATH, self._server.crowd.turn(self.transport)), self._drop_on)
+        self._loop.call_later(max(_BREATH, self._server.crowd.turn(self.transport)), self.transport.resume_reading)
 
     def eof_received(self) -> bool:
         """Tell whether something is left to be answered: a peer may end its side and wait for that."""
@@ -170,6 +172,14 @@ class _Connection(asyncio.Protocol):
         """End it; one that has begun to ask gets its answer first, which any other would take for a cut."""
         if not self._asked and not (self._parser.in_head and self._parser.unfinished):
             self.transport.close()
+
+    def give_up(self) -> bool:
+        """Wait no longer for the rest of what has begun to come, and say so; tell whether there is any."""
+        waits = self.stage is _Stage.OPEN and (not self._parser.in_head or self._parser.unfinished > 0)
+        if waits:
+            self._refuse(errors.stopping())
+            _wake(self._idle)
+        return waits
 
     async def _serve(self) -> None:
         """Answer one request after the other until the connection ends."""
@@ -280,10 +290,6 @@ class _Connection(asyncio.Protocol):
         if max(len(self._unread), self._body.waiting) > _AHEAD:
             self.transport.pause_reading()
         else:
-            self.transport.resume_reading()
-
-    def _drop_on(self) -> None:
-        if not self.transport.is_closing():
             self.transport.resume_reading()
 
     def _parse(self) -> None:
@@ -414,7 +420,7 @@ class HttpServer:
     async def answer(self, request: Request) -> tuple[Answered, bool]:
         """Return what a request is answered, and whether its connection ends with that."""
         if self._stopped.is_set():
-            return errors.stopping(), True
+            return errors.answer(errors.stopping()), True
         if self.open > MAX_CONNECTIONS:
             return errors.crowded(), True
         try:
@@ -460,15 +466,20 @@ class HttpServer:
         """End all connections, those first that nobody asks anything on."""
         for one in list(self.connections):
             one.end()
+        await self._ended(self._drain)
+        if [one for one in list(self.connections) if one.give_up()]:
+            await self._ended(LAST_WORDS)
+        for one, answering in list(self.connections.items()):
+            answering.cancel()
+            one.transport.abort()
+
+    async def _ended(self, within: float) -> None:
+        """Return when all connections have ended, or so many seconds are over."""
         self._empty.clear()
-        try:
-            async with asyncio.timeout(self._drain):
+        with suppress(TimeoutError):
+            async with asyncio.timeout(within):
                 while self.connections:
                     await self._empty.wait()
-        except TimeoutError:
-            for one, answering in list(self.connections.items()):
-                answering.cancel()
-                one.transport.abort()
 
 
 def _wake(waiting: asyncio.Future[None] | None) -> None:

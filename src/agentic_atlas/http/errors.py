@@ -97,11 +97,9 @@ def parameters(faults: Sequence[Mapping[str, Any]]) -> InvalidInput:
     return InvalidInput(first.sentence, detail=told)
 
 
-def stopping() -> Response:
-    """Return the response for a request that came while the server stops."""
-    return answer(
-        Unavailable("the server is stopping: try again when it is back", code="server_stopping", retry_after=2)
-    )
+def stopping() -> AtlasError:
+    """Return the error for a request that came, or was not whole, while the server stops."""
+    return Unavailable("the server is stopping: try again when it is back", code="server_stopping", retry_after=2)
 
 
 def crowded() -> Response:

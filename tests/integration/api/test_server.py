@@ -37,13 +37,13 @@ async def served() -> AsyncIterator[Callable[[], Awaitable[Peer]]]:
 
 
 @asynccontextmanager
-async def server() -> AsyncIterator[tuple[Callable[[], Awaitable[Peer]], asyncio.Event]]:
+async def server(drain: float = 1.0) -> AsyncIterator[tuple[Callable[[], Awaitable[Peer]], asyncio.Event]]:
     """Run a server until the end of the block, or until the event that comes with it is set."""
     listener = http.listen("127.0.0.1", 0, "PORT")
     port = listener.getsockname()[1]
     stop = asyncio.Event()
     async with asyncio.timeout(PATIENCE), asyncio.TaskGroup() as group:
-        group.create_task(http.until(stop, http.HttpServer(count, listener, drain=1, crowd=CROWD, log=LOG)))
+        group.create_task(http.until(stop, http.HttpServer(count, listener, drain=drain, crowd=CROWD, log=LOG)))
         try:
             yield lambda: asyncio.open_connection("127.0.0.1", port), stop
         finally:
@@ -219,6 +219,26 @@ async def test_what_is_being_answered_when_the_server_stops_is_answered() -> Non
         assert await reader.read() == b""
         writer.close()
         silent.close()
+
+
+@pytest.mark.parametrize("sent", [7, len(post(b"half")) - 2])
+async def test_who_has_sent_half_a_request_when_the_time_of_a_stop_is_over_is_told_so(sent: int) -> None:
+    async with server(drain=0.1) as (connect, stop):
+        reader, writer = await connect()
+        writer.write(post(b"before"))
+        assert await answer(reader) == b"200 6"
+        writer.write(post(b"half")[:sent])
+        (other, late) = await connect()
+        late.write(post(b"whole"))
+        assert await answer(other) == b"200 5"
+        stop.set()
+        refusal = (await reader.read()).lower()
+        assert refusal.startswith(b"http/1.1 503")
+        assert b"retry-after: 2" in refusal
+        assert b"connection: close" in refusal
+        assert b'"server_stopping"' in refusal
+        writer.close()
+        late.close()
 
 
 class Waiting:
