@@ -51,7 +51,7 @@ _AHEAD: Final = 64 * 1024
 """Bytes of a body that nobody has read yet, or of what is not parsed yet, after which no more is read."""
 _MOST_ASKED: Final = 16
 """Requests that wait, after which no more are parsed."""
-_BREATH: Final = 0.001
+_BREATH: Final = 0.005
 """Seconds without reading after a piece that is dropped: who sends on and on keeps nobody from their turn."""
 _AT_ONCE: Final = 4 * 1024
 """Bytes parsed at a time, and so as many requests as they hold."""
@@ -149,7 +149,7 @@ class _Connection(asyncio.Protocol):
             self.transport.abort()
             return
         self.transport.pause_reading()
-        self._loop.call_later(max(_BREATH, self._server.crowd.turn(self.transport)), self.transport.resume_reading)
+        self._loop.call_later(_BREATH, self.transport.resume_reading)
 
     def eof_received(self) -> bool:
         """Tell whether something is left to be answered: a peer may end its side and wait for that."""
