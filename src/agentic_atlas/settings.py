@@ -123,6 +123,7 @@ OF_PARTS: Final[Mapping[str, tuple[type, Meta]]] = {
     "open_tasks": (OpenLimits, _TASKS),
     "watchers_per_task": (EngineSettings, Meta(ge=1, le=100_000)),
     "watchers_per_key": (EngineSettings, Meta(ge=1, le=100_000)),
+    "requests_per_second": (EngineSettings, Meta(ge=0, le=100_000)),
 }
 """What may be set, of which part, and within which bounds; all else of the parts is for whoever builds a network, and
 for tests."""

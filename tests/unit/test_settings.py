@@ -45,6 +45,7 @@ OTHERS = {
     "open_tasks": "4",
     "watchers_per_task": "5",
     "watchers_per_key": "6",
+    "requests_per_second": "7",
 }
 """A value for each that is not its default."""
 

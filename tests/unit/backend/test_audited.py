@@ -39,7 +39,10 @@ ONLY_LOOK = {
 
 
 def test_each_use_case_that_changes_something_is_told_of_or_said_not_to_be() -> None:
-    changing = {name for name, right in RIGHT_OF.items() if right not in LOOKED_AT} - ONLY_LOOK | {"keys.revoke", "sessions.log_out"}
+    changing = {name for name, right in RIGHT_OF.items() if right not in LOOKED_AT} - ONLY_LOOK | {
+        "keys.revoke",
+        "sessions.log_out",
+    }
     assert changing == set(AUDITED) | UNTOLD
     assert not set(AUDITED) & UNTOLD
 

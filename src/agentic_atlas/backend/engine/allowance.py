@@ -1,7 +1,10 @@
 """How often somebody may do something: at most so many times in any window of time. Pure: the clock is an argument."""
 
 from collections import deque
+from collections.abc import Callable
 from ipaddress import IPv6Address, ip_address
+
+from agentic_atlas.errors import Busy
 
 
 class Allowance:
@@ -53,6 +56,25 @@ class Allowance:
             if now - times[-1] < self._window:
                 return
             del self._times[key]
+
+
+class Pace:
+    """How often each user may ask for something in a second; 0: as often as they like."""
+
+    def __init__(self, per_second: int, clock: Callable[[], float]) -> None:
+        self._per_second = per_second
+        self._allowance = Allowance(per_second, 1.0)
+        self._clock = clock
+
+    def take(self, user_id: str) -> None:
+        """The user asks; raises Busy (`too_many_requests`) when that is too often."""
+        if not self._per_second:
+            return
+        now = self._clock()
+        wait = self._allowance.wait(user_id, now)
+        if wait:
+            raise Busy(f"you ask more than {self._per_second} times in a second: ask less often", retry_after=wait)
+        self._allowance.take(user_id, now)
 
 
 def neighbourhood(address: str) -> str:

@@ -11,6 +11,7 @@ from agentic_atlas.backend.accounts import Passwords
 from agentic_atlas.backend.domain.audit import ChainHead
 from agentic_atlas.backend.engine.absence import Absence
 from agentic_atlas.backend.engine.access import Access, Registry
+from agentic_atlas.backend.engine.allowance import Pace
 from agentic_atlas.backend.engine.audit import AuditTrail
 from agentic_atlas.backend.engine.census import Census, OpenLimits
 from agentic_atlas.backend.engine.circles import Circles
@@ -57,6 +58,9 @@ class EngineSettings(msgspec.Struct, frozen=True):
     """Most watchers of one task's events at the same time; more are answered 429 (`too_many_watchers`)."""
     watchers_per_key: int = 500
     """Most watchers with one API key at the same time; more are answered 429 (`too_many_watchers`)."""
+    requests_per_second: int = 0
+    """Most requests of one user in a second, with whatever keys and sessions; more are answered 429
+    (`too_many_requests`). 0: no limit of its own."""
     login_lifetime: float = KEY_LIFETIME
     """How long the API key of a login by code (`atlas login --code`) or with a password is good for."""
     tokens: TokenTerms = TokenTerms()
@@ -120,6 +124,7 @@ class Engine:
     tokens: TokenTerms
     trail: AuditTrail
     people: People
+    pace: Pace
 
     @staticmethod
     def over(
@@ -158,6 +163,7 @@ class Engine:
             tokens=settings.tokens,
             trail=AuditTrail(store.audit, world.heads, clock, log),
             people=people,
+            pace=Pace(settings.requests_per_second, world.monotonic),
         )
 
     async def take_up(self) -> None:

@@ -1,6 +1,7 @@
 import pytest
 
-from agentic_atlas.backend.engine.allowance import Allowance, neighbourhood
+from agentic_atlas.backend.engine.allowance import Allowance, Pace, neighbourhood
+from agentic_atlas.errors import Busy
 
 
 def test_so_many_in_a_window_and_then_one_waits_until_the_first_is_over() -> None:
@@ -44,3 +45,24 @@ def test_memory_is_bounded_and_a_stranger_waits_while_it_is_full() -> None:
 )
 def test_an_ipv6_network_counts_as_one(address: str, held_by_one: str) -> None:
     assert neighbourhood(address) == held_by_one
+
+
+def test_a_user_may_ask_so_often_in_a_second_and_no_other_waits_for_them() -> None:
+    now = [0.0]
+    pace = Pace(3, lambda: now[0])
+    for at in (0.0, 0.4, 0.8):
+        now[0] = at
+        pace.take("ada")
+    with pytest.raises(Busy) as refused:
+        pace.take("ada")
+    assert refused.value.code == "too_many_requests"
+    assert refused.value.retry_after == pytest.approx(0.2)
+    pace.take("bob")
+    now[0] = 1.0
+    pace.take("ada")
+
+
+def test_without_a_pace_nobody_is_counted() -> None:
+    pace = Pace(0, lambda: 0.0)
+    for _ in range(10_000):
+        pace.take("ada")

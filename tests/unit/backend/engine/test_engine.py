@@ -81,6 +81,7 @@ async def test_settings_reach_the_parts_that_they_are_of() -> None:
         watchers_per_task=1,
         watchers_per_key=2,
         login_lifetime=7.0,
+        requests_per_second=1,
     )
     network = Network(settings)
     engine, ada = network.engine, await network.user()
@@ -94,3 +95,6 @@ async def test_settings_reach_the_parts_that_they_are_of() -> None:
     with engine.watchers.place("tsk_1", "key_1"), pytest.raises(Busy), engine.watchers.place("tsk_1", "key_2"):
         pass
     assert engine.logins.key_lifetime == 7.0
+    engine.pace.take("usr_1")
+    with pytest.raises(Busy, match="more than 1 times in a second"):
+        engine.pace.take("usr_1")
