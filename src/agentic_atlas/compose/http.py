@@ -1,9 +1,9 @@
 """The HTTP server, within our loop and life-time: connections, their deadlines, and what they are answered.
 
-A request's head is due within 10 s and 64 KiB, its body within a minute; all that waits to be sent is bounded. What is
-no request is told so in our one form, and the peer has a chance to read it. Requests of one connection are answered one
-after the other, as they came, those of strangers in turns (`transport.crowd`); one that begins while the server stops
-is told so.
+A request's head is due within 10 s and 64 KiB, its body within a minute and at no less than a KiB a second; all that
+waits to be sent is bounded. What is no request is told so in our one form, and the peer has a chance to read it.
+Requests of one connection are answered one after the other, as they came, those of strangers in turns
+(`transport.crowd`); one that begins while the server stops is told so.
 """
 
 import asyncio
@@ -35,6 +35,10 @@ HEAD_WITHIN = 10.0
 """Seconds from a connection, or from its first byte, to the whole head of a request."""
 BODY_WITHIN = 60.0
 """Seconds within which the rest of a body has to come."""
+BODY_BEGINS = 10.0
+"""Seconds that a body may take to come by itself; from then on there has to be a KiB of it for each further second."""
+SLOWEST_BODY: Final = 1024
+"""Bytes a second that a body has to come with after that."""
 KEEP_ALIVE = 65.0
 """Seconds from an answer to the next request on its connection."""
 LAST_WORDS = 1.0
@@ -109,7 +113,9 @@ class _Connection(asyncio.Protocol):
         self._ended = False
         """The peer sends nothing more."""
         self._within = HEAD_WITHIN
-        """Seconds that `due` was set for."""
+        """Seconds that `due` was set for, or for a body those of all of it."""
+        self._latest = _NEVER
+        """When it is cut off however much comes of a body."""
         self._streams = False
         self._dropped = 0
         self._idle: asyncio.Future[None] | None = None
@@ -142,7 +148,7 @@ class _Connection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         if self.stage is _Stage.OPEN:
             self._unread = memoryview(b"".join((self._unread, data)) if self._unread else data)
-            self._read_on()
+            self._read_on(len(data))
             return
         self._dropped += len(data)
         if self._dropped > MAX_DROPPED:
@@ -273,7 +279,7 @@ class _Connection(asyncio.Protocol):
         else:  # TLS has no half-closed connection; its goodbye tells the peer that this is the end
             self.transport.close()
 
-    def _read_on(self) -> None:
+    def _read_on(self, came: int = 0) -> None:
         """Parse what has come, and see to it that there is neither too much of it nor too little in too long."""
         try:
             self._parse()
@@ -282,15 +288,24 @@ class _Connection(asyncio.Protocol):
         if self.stage is _Stage.LAST:
             self._dropped, self._unread = self._dropped + len(self._unread), memoryview(b"")
             _wake(self._idle)
-        within = self._patience()
-        if within != self._within:
-            self._within, self.due = within, self._loop.time() + within
+        self._give_time(came)
         if self.transport.is_closing() or self._ended:
             return
         if max(len(self._unread), self._body.waiting) > _AHEAD:
             self.transport.pause_reading()
+            self.due = self._latest  # that it goes no further is our doing
         else:
             self.transport.resume_reading()
+
+    def _give_time(self, came: int) -> None:
+        """Say by when something has to happen, now that so many bytes more have come."""
+        within = self._patience()
+        if within != self._within:
+            now = self._loop.time()
+            self._within, self._latest = within, now + within
+            self.due = now + BODY_BEGINS if within == BODY_WITHIN else self._latest
+        if within == BODY_WITHIN:
+            self.due = min(self._latest, self.due + came / SLOWEST_BODY)
 
     def _parse(self) -> None:
         while self._unread and self.stage is _Stage.OPEN and len(self._asked) < _MOST_ASKED:
@@ -330,6 +345,8 @@ class _Connection(asyncio.Protocol):
             self.transport.write(_CONTINUE)
         if not self._ended and not self.transport.is_closing():
             self.transport.resume_reading()
+            if self._within == BODY_WITHIN:
+                self.due = min(self._latest, max(self.due, self._loop.time() + BODY_BEGINS))
 
     def _refuse(self, error: AtlasError) -> None:
         """What was read is no request, or no body of one; it is told so behind all that was asked before."""

@@ -437,6 +437,23 @@ async def test_half_a_head_behind_a_request_is_due_as_soon_as_any(monkeypatch: p
         writer.close()
 
 
+async def test_a_body_that_comes_too_slowly_is_cut_off_and_one_that_comes_fast_enough_is_not(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(http, "BODY_BEGINS", 0.2)
+    monkeypatch.setattr(http, "SLOWEST_BODY", 1_000)
+    monkeypatch.setattr(http, "SWEEP", 0.02)
+    async with waiting() as (_, _, connect):
+        (reader, writer), (slow, other) = await connect(), await connect()
+        writer.write(post(b"x" * 20_000)[:-10_000])
+        other.write(post(b"x" * 20_000)[:-19_990])
+        assert await slow.read() == b""
+        writer.write(b"x" * 10_000)
+        assert await answer(reader) == b"200 20000"
+        writer.close()
+        other.close()
+
+
 async def test_who_sends_a_body_that_is_not_read_gets_the_answer_all_the_same() -> None:
     async with waiting() as (_, _, connect):
         for chunks in (b"1\r\nx\r\n" * 300_000, b"%x\r\n%b\r\n" % (LONG - 2_000_000, b"x" * (LONG - 2_000_000))):
