@@ -98,6 +98,28 @@ def test_what_ended_while_the_platform_was_down_arrives_after_both_were_killed_a
         until(lambda: worker.on_disk() == 0)
 
 
+def test_what_ended_under_a_token_arrives_under_the_one_that_a_rotation_put_in_its_place(
+    platform: Platform, client: Client, worker: Worker
+) -> None:
+    with worker.started() as agent:
+        agent.wait_for(connected)
+        task = client.submit("worker", "once", name="once")
+        until(lambda: worker.began() == ["once"])
+        platform.kill()
+        worker.gate.touch()
+        until(lambda: worker.on_disk() == 1)
+        agent.kill()
+    platform.start()
+    with Client(platform.url, api_key=platform.api_key) as caller:
+        (old,) = caller.tokens.list("worker")
+        worker.token = caller.tokens.rotate(old.id, overlap=0).token
+        with worker.started() as agent:
+            agent.wait_for(connected)
+            assert caller.tasks.get(task.id).result(PATIENCE) == "once is done"
+            assert worker.began() == ["once"]
+            until(lambda: worker.on_disk() == 0)
+
+
 def test_what_ran_when_an_agent_was_killed_runs_again_or_ends_unknown_as_soon_as_it_is_back(
     client: Client, worker: Worker
 ) -> None:

@@ -154,6 +154,20 @@ async def test_nothing_is_taken_or_lost_of_a_process_with_another_token(tmp_path
         assert not stored.recorded
 
 
+async def test_what_a_process_left_is_for_the_one_with_the_token_in_place_of_its_own(tmp_path: Path) -> None:
+    async with prepared(tmp_path) as world:
+        await world.process("p1", token="one")
+        kept, lost = await world.task(), await world.task("once")
+        await world.dies("p1")
+        rotated = await world.api.admin.post(f"/api/v1/tokens/{world.tokens['one']}/rotate", json={"overlap": 0})
+        world.tokens["next"] = rotated.json()["id"]
+        admitted = await world.process("p2", left("p1", kept), token="next")
+        assert admitted.attempts == (Verdict(kept, 1, keep=True),)
+        assert [attempt.task for attempt in admitted.lost] == [lost]
+        [stored] = await world.api.report(done(kept), instance="p2")
+        assert stored.recorded
+
+
 async def test_another_ones_result_under_ones_own_predecessor_is_refused(tmp_path: Path) -> None:
     async with prepared(tmp_path) as world:
         await world.process("p1", token="one")
