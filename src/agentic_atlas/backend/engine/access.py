@@ -297,7 +297,7 @@ class Access:
         for instance_id, (generation, who) in list(self._connected.items()):
             held = who.credential
             if isinstance(held, AgentToken) and held.id in ends:
-                ended = replace(held, retires_at=ends[held.id])
+                ended = replace(held, retires_at=ends[held.id], renewable=False)
                 self._connected[instance_id] = (generation, replace(who, credential=ended))
 
     def token(self, instance_id: str) -> AgentToken | None:
