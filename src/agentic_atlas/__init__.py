@@ -23,6 +23,7 @@ if TYPE_CHECKING:
         Unauthenticated,
         Unavailable,
     )
+    from agentic_atlas.protocol.caller.accounts import AccountInfo, InvitationInfo, NewInvitation, TotpEnrolment
     from agentic_atlas.protocol.caller.agents import (
         AgentInfo,
         AgentInstance,
@@ -45,9 +46,11 @@ if TYPE_CHECKING:
     from agentic_atlas.protocol.caller.values import ErrorInfo
     from agentic_atlas.protocol.messages import Delivery, Policy, SkillSpec
     from agentic_atlas.sdk.agent import Agent
+    from agentic_atlas.sdk.client.account import AsyncAccount
     from agentic_atlas.sdk.client.agents import AsyncAgents, AsyncTokens
     from agentic_atlas.sdk.client.asynchronous import AsyncClient, AsyncTasks, TaskQuery
     from agentic_atlas.sdk.client.blocking import (
+        BlockingAccount,
         BlockingAgents,
         BlockingBackups,
         BlockingKeys,
@@ -75,6 +78,7 @@ _HOME: Final = {
         "AtlasError Busy ConfigurationError Conflict Forbidden InvalidInput NotFound PayloadTooLarge TaskError "
         "Unauthenticated Unavailable"
     ),
+    "agentic_atlas.protocol.caller.accounts": "AccountInfo InvitationInfo NewInvitation TotpEnrolment",
     "agentic_atlas.protocol.caller.agents": "AgentInfo AgentInstance AgentSummary NewToken SkillInfo TokenInfo",
     "agentic_atlas.protocol.caller.backups": "BackupInfo",
     "agentic_atlas.protocol.caller.people": "ApiKeyInfo LoginInfo NewApiKey SessionInfo UserInfo WhoAmI",
@@ -82,10 +86,12 @@ _HOME: Final = {
     "agentic_atlas.protocol.caller.values": "ErrorInfo",
     "agentic_atlas.protocol.messages": "Delivery Policy SkillSpec",
     "agentic_atlas.sdk.agent": "Agent",
+    "agentic_atlas.sdk.client.account": "AsyncAccount",
     "agentic_atlas.sdk.client.agents": "AsyncAgents AsyncTokens",
     "agentic_atlas.sdk.client.asynchronous": "AsyncClient AsyncTasks TaskQuery",
     "agentic_atlas.sdk.client.blocking": (
-        "BlockingAgents BlockingBackups BlockingKeys BlockingLogins BlockingPeople BlockingTask BlockingTasks "
+        "BlockingAccount BlockingAgents BlockingBackups BlockingKeys BlockingLogins BlockingPeople BlockingTask "
+        "BlockingTasks "
         "BlockingTokens Client"
     ),
     "agentic_atlas.sdk.client.errors": "ConnectionCut NotFinished UnexpectedAnswer",
@@ -103,12 +109,14 @@ _HOME: Final = {
 _MODULE: Final = {name: module for module, names in _HOME.items() for name in names.split()}
 
 __all__ = [
+    "AccountInfo",
     "Agent",
     "AgentInfo",
     "AgentInstance",
     "AgentSummary",
     "ApiKeyInfo",
     "Artifact",
+    "AsyncAccount",
     "AsyncAgents",
     "AsyncBackups",
     "AsyncClient",
@@ -119,6 +127,7 @@ __all__ = [
     "AsyncTokens",
     "AtlasError",
     "BackupInfo",
+    "BlockingAccount",
     "BlockingAgents",
     "BlockingBackups",
     "BlockingKeys",
@@ -142,9 +151,11 @@ __all__ = [
     "FilePart",
     "Forbidden",
     "InvalidInput",
+    "InvitationInfo",
     "LinkPart",
     "LoginInfo",
     "NewApiKey",
+    "NewInvitation",
     "NewToken",
     "NoAnswer",
     "NotFinished",
@@ -171,6 +182,7 @@ __all__ = [
     "TaskSummary",
     "TextPart",
     "TokenInfo",
+    "TotpEnrolment",
     "Unauthenticated",
     "Unavailable",
     "UnexpectedAnswer",

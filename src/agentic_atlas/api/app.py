@@ -3,7 +3,19 @@
 from time import monotonic
 from typing import Final
 
-from agentic_atlas.api import accounts, agents, backups, invitations, logins, page, sessions, system, tasks, users
+from agentic_atlas.api import (
+    accounts,
+    agents,
+    backups,
+    invitations,
+    login_page,
+    logins,
+    page,
+    sessions,
+    system,
+    tasks,
+    users,
+)
 from agentic_atlas.api.describe import Document
 from agentic_atlas.api.whereabouts import Whereabouts
 from agentic_atlas.auth.hosts import Hosts
@@ -12,7 +24,7 @@ from agentic_atlas.http.cookies import Cookies
 from agentic_atlas.http.routes import Routes
 from agentic_atlas.http.turns import Turns
 
-_GROUPS: Final = (tasks, agents, users, accounts, sessions, invitations, logins, system, backups, page)
+_GROUPS: Final = (tasks, agents, users, accounts, sessions, invitations, logins, system, backups, page, login_page)
 ROUTES: Final = [route for group in _GROUPS for route in group.routes.routes]
 """All of the API."""
 

@@ -44,6 +44,9 @@ class Accounts(Protocol):
     async def revoke_invitations(self, now: float, *, id: str | None = None, user_id: str | None = None) -> int:
         """Mark those revoked that can still be used: the one with this id, or all of this user's. Returns how many."""
 
+    async def anybody(self) -> bool:
+        """Tell whether an administrator who is not disabled can log in."""
+
 
 class Sessions(Protocol):
     """Sessions of people, some of them over. They end with their user."""

@@ -1,17 +1,21 @@
-"""`atlas whoami` and `atlas version`: who and what is talking to what."""
+"""`atlas whoami` and `version`; and of `atlas users` what is one's own: password, one-time passwords, sessions."""
 
 from __future__ import annotations
 
 import platform
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 from agentic_atlas._version import __version__
-from agentic_atlas.cli import connection, output
-from agentic_atlas.cli.options import Json
+from agentic_atlas.cli import asking, connection, output
+from agentic_atlas.cli.command.declared import Option
+from agentic_atlas.cli.options import Iso, Json, Utc
 from agentic_atlas.cli.times import clock
 
 if TYPE_CHECKING:
-    from agentic_atlas.protocol.caller.people import WhoAmI
+    from agentic_atlas.protocol.caller.accounts import TotpEnrolment
+    from agentic_atlas.protocol.caller.people import SessionInfo, WhoAmI
 
 
 def whoami(*, json: Json = False) -> None:
@@ -54,3 +58,113 @@ def version(*, json: Json = False) -> None:
 
 def _server(me: WhoAmI) -> dict[str, str]:
     return {"network": me.network, "version": me.version, "router_url": me.router_url}
+
+
+def password(*, json: Json = False) -> None:
+    """Have another password; your other sessions end. In a pipe, the old and the new one are a line of stdin each."""
+    current, new = asking.secret_or_line("Your password until now"), asking.new_password()
+
+    async def work() -> int:
+        async with connection.connect() as atlas:
+            return await atlas.account.change_password(current, new)
+
+    ended = connection.run(work())
+    if json:
+        output.document({"sessions_ended": ended})
+    else:
+        output.say(f"Your password is changed; sessions that ended: {ended}.")
+
+
+def totp(
+    *,
+    off: Annotated[bool, Option("--off", help="Let your log-ins need none any more.")] = False,
+    user: Annotated[
+        str | None,
+        Option("--user", metavar="NAME", help="End it for who has lost their authenticator; administrators only."),
+    ] = None,
+    qr: Annotated[Path | None, Option("--qr", metavar="FILE", help="Write the QR code there, as an SVG image.")] = None,
+) -> None:
+    """Have your log-ins need one-time passwords of an authenticator app, or end that.
+
+    Prints the secret for the app, asks for a password that it makes, and prints the codes for when it is lost.
+    """
+    if user is not None:
+        connection.run(_end_totp_of(user))
+        output.say(f"The log-ins of {user} need no one-time passwords any more.")
+        return
+    given = asking.secret_or_line("Your password")
+    if off:
+        connection.run(_end_totp(given))
+        output.say("Your log-ins need no one-time passwords any more.")
+        return
+    made = connection.run(_begin_totp(given))
+    if qr is not None:
+        qr.write_text(made.qr)
+    output.say(made.uri)
+    output.aside(f"Give this to your authenticator app, or type its secret there: {made.secret}")
+    codes = connection.run(_confirm_totp(asking.secret_or_line("What the app shows now")))
+    output.aside("From now on your log-ins need one. Keep these, each is good once when the app is lost:")
+    for code in codes:
+        output.say(code)
+
+
+def sessions(
+    *,
+    user: Annotated[str | None, Option("--user", metavar="NAME", help="Somebody else's; administrators only.")] = None,
+    end: Annotated[str | None, Option("--end", metavar="ID", help="End this one.")] = None,
+    end_all: Annotated[bool, Option("--end-all", help="End all of them.")] = False,
+    utc: Utc = False,
+    iso: Iso = False,
+    json: Json = False,
+) -> None:
+    """List the browsers where you are logged in, or end that."""
+    if end is not None:
+        connection.run(_end_session(end))
+        output.say(f"Ended {end}.")
+        return
+    if end_all:
+        output.say(f"Sessions that ended: {connection.run(_end_sessions(user))}.")
+        return
+    found = connection.run(_sessions(user))
+    if json:
+        output.document({"items": found})
+        return
+    shown = clock(utc=utc, iso=iso)
+    columns = ("session", "used", "begun", "from", "with")
+    rows = [(one.id, shown.short(one.used_at), shown.short(one.created_at), one.address, one.agent) for one in found]
+    output.table(columns, rows, shrinks=("with",), drops=("begun",))
+
+
+async def _end_totp_of(user: str) -> None:
+    async with connection.connect() as atlas:
+        await atlas.people.end_totp(user)
+
+
+async def _end_totp(given: str) -> None:
+    async with connection.connect() as atlas:
+        await atlas.account.end_totp(given)
+
+
+async def _begin_totp(given: str) -> TotpEnrolment:
+    async with connection.connect() as atlas:
+        return await atlas.account.begin_totp(given)
+
+
+async def _confirm_totp(code: str) -> Sequence[str]:
+    async with connection.connect() as atlas:
+        return await atlas.account.confirm_totp(code)
+
+
+async def _end_session(id: str) -> None:
+    async with connection.connect() as atlas:
+        await atlas.account.end_session(id)
+
+
+async def _end_sessions(user: str | None) -> int:
+    async with connection.connect() as atlas:
+        return await (atlas.people.end_sessions(user) if user else atlas.account.end_sessions())
+
+
+async def _sessions(user: str | None) -> Sequence[SessionInfo]:
+    async with connection.connect() as atlas:
+        return await (atlas.people.sessions(user) if user else atlas.account.sessions())

@@ -63,6 +63,23 @@ ATLAS = CommandGroup(
                 "revoke": Command("tokens:revoke", "End a token now: the instance that uses it is disconnected."),
             },
         ),
+        "users": CommandGroup(
+            "People: who they are, how they come in, and what they may do.",
+            {
+                "list": Command("users:show_list", "List the users, with their roles."),
+                "create": Command("users:create", "Make a user who has API keys alone."),
+                "invite": Command("users:invite", "Make a link with which somebody sets a password, once."),
+                "accept": Command("users:accept", "Set a password, by the link of an invitation."),
+                "role": Command("users:role", "Give a user another role."),
+                "disable": Command("users:disable", "Shut a user out, with their keys, sessions and agents."),
+                "enable": Command("users:enable", "Let a user in again."),
+                "delete": Command("users:delete", "Remove a user who owns no agents."),
+                "password": Command("account:password", "Have another password; your other sessions end."),
+                "totp": Command("account:totp", "Have your log-ins need one-time passwords, or end that."),
+                "sessions": Command("account:sessions", "List where you are logged in, or end that."),
+            },
+            default="list",
+        ),
         "keys": CommandGroup(
             "API keys that people and programs call the network with.",
             {

@@ -10,6 +10,9 @@ import click
 
 from agentic_atlas.cli import output
 from agentic_atlas.cli.visible import one_line
+from agentic_atlas.errors import InvalidInput
+
+_LONGEST_LINE = 1_024
 
 
 def secret(text: str) -> str:
@@ -22,6 +25,27 @@ def secret(text: str) -> str:
 
     with _at_prompt():
         return getpass.getpass(f"{one_line(text)}: ", stream=sys.stderr).strip()
+
+
+def secret_or_line(text: str) -> str:
+    """Return what is typed, which is not shown; in a pipe, the next line of stdin.
+
+    Raises:
+        click.Abort: nothing is typed any more. InvalidInput: nothing came.
+    """
+    found = secret(text) if output.terminal(sys.stdin) else sys.stdin.readline(_LONGEST_LINE).rstrip("\r\n")
+    if not found:
+        raise InvalidInput(f"nothing came from stdin for this: {one_line(text)}")
+    return found
+
+
+def new_password() -> str:
+    """Return a password that is typed twice; in a pipe, the next line of stdin. Raises as `secret_or_line`."""
+    while True:
+        found = secret_or_line("New password")
+        if not output.terminal(sys.stdin) or secret("The same again") == found:
+            return found
+        output.aside("These are not the same: once more.")
 
 
 def confirm(question: str) -> None:

@@ -27,6 +27,7 @@ LoggedIn: TypeAlias = "tuple[str, Path]"
 def login(
     *,
     url: PlatformUrl = None,
+    user: Annotated[str | None, Option("--user", metavar="NAME", help="Log in with this user's password.")] = None,
     code: Annotated[bool, Option("--code", help="Let yourself be approved from another machine.")] = False,
     approve: Annotated[
         str | None, Option(metavar="CODE", help="Let the machine that shows this code act as you.")
@@ -38,10 +39,11 @@ def login(
     """Log in to a platform elsewhere, or approve another machine's login.
 
     Without an option it asks for an API key, unless one is kept here already; in a pipe the key is read from stdin.
-    Keys are kept in your credentials file, which nobody else can read.
+    With --user it asks for the password, and for a one-time password if the account has such; in a pipe each is a line
+    of stdin. Keys are kept in your credentials file, which nobody else can read.
     """
-    if sum((code, approve is not None, deny is not None)) > 1:
-        raise click.UsageError("--code, --approve and --deny exclude each other")
+    if sum((code, user is not None, approve is not None, deny is not None)) > 1:
+        raise click.UsageError("--user, --code, --approve and --deny exclude each other")
     if approve is not None or deny is not None:
         login_approval.decide(url, str(approve or deny), approve=approve is not None, yes=yes, json=json)
         return
@@ -51,7 +53,10 @@ def login(
     environment.read_credentials()
     address = environment.platform_url(url)
     environment.check_plaintext(address, "the API key", "the platform is at")
-    done = _with_code(address) if code else _with_known_key(address) or _with_key(address)
+    if user is not None:
+        done = _with_password(address, user)
+    else:
+        done = _with_code(address) if code else _with_known_key(address) or _with_key(address)
     _tell(address, done, json=json)
 
 
@@ -125,6 +130,29 @@ def _with_code(url: str) -> LoggedIn:
 
     made = connection.run(work())
     return made.user, environment.remember(url, made.key, user=made.user)
+
+
+def _with_password(url: str, user: str) -> LoggedIn:
+    from agentic_atlas.sdk import environment
+
+    password = asking.secret_or_line(f"Password of {user} on {url}")
+    try:
+        made = _made_for(url, user, password)
+    except Unauthenticated as error:
+        if error.code != "code_required":
+            raise
+        made = _made_for(url, user, password, asking.secret_or_line("One-time password, or a recovery code"))
+    return made.user, environment.remember(url, made.key, user=made.user)
+
+
+def _made_for(url: str, user: str, password: str, code: str = "") -> NewApiKey:
+    import platform
+
+    from agentic_atlas.protocol.caller.accounts import MachineLogin
+    from agentic_atlas.sdk.client.login import host_name, key_for_password
+
+    asked = MachineLogin(name=user, password=password, code=code, host=host_name(platform.node()))
+    return connection.run(key_for_password(url, asked, patience=connection.PATIENCE))
 
 
 def _read_key(url: str, known: str | None) -> str:

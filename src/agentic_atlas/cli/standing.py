@@ -35,6 +35,7 @@ class LocalNetwork:
         before: where commands went before it came up; None: nowhere.
         chosen: a person had chosen that.
         passing: its port was any free one.
+        first_login: a link with which an administrator sets a password, while none has one; else nothing.
     """
 
     user: str
@@ -46,6 +47,7 @@ class LocalNetwork:
     before: str | None
     chosen: bool
     passing: bool
+    first_login: str
 
 
 async def enter(up: Network, settings: Settings) -> LocalNetwork:
@@ -71,7 +73,16 @@ async def enter(up: Network, settings: Settings) -> LocalNetwork:
 
     path = environment.change_credentials(stand)
     return LocalNetwork(
-        principal.user.name, path, is_new, elsewhere, answers, principal, held.default, held.chosen, passing
+        user=principal.user.name,
+        credentials=path,
+        is_new=is_new,
+        elsewhere=elsewhere,
+        answers=answers,
+        principal=principal,
+        before=held.default,
+        chosen=held.chosen,
+        passing=passing,
+        first_login=await _first_login(up, settings),
     )
 
 
@@ -107,6 +118,13 @@ async def _key(up: Network, settings: Settings, held: Credentials, folder: str) 
             continue  # Of another data folder, or revoked.
     key = await machine.bootstrap(up.engine, settings.admin) or await machine.recover(up.engine)
     return await up.engine.access.authenticate(key), key, True
+
+
+async def _first_login(up: Network, settings: Settings) -> str:
+    from agentic_atlas.backend.usecases import machine
+
+    secret = await machine.first_login(up.engine, settings.admin)
+    return up.addresses.invitation(secret) if secret else ""
 
 
 async def _elsewhere(held: Credentials, url: str, folder: str) -> tuple[str, bool]:

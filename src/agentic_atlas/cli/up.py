@@ -73,7 +73,7 @@ async def _serve(settings: Settings, log: FilteringBoundLogger, stop: Any, *, as
         if up.addresses.exposed:
             log.warning(EXPOSED)
         if as_json:
-            output.document(_facts(up.addresses, settings))
+            output.document(_facts(up.addresses, settings, here))
         else:
             _tell(up.addresses, settings, here)
         settled()
@@ -98,8 +98,10 @@ def read_settings(given: dict[str, object]) -> Settings:
     return read(given, named=lambda name: f"--{name.replace('_', '-')}")
 
 
-def _facts(where: Addresses, settings: Settings) -> dict[str, object]:
+def _facts(where: Addresses, settings: Settings, here: LocalNetwork) -> dict[str, object]:
     seen = dict(zip(("public_url", "public_router_url"), where.for_others, strict=False))
+    if here.first_login:
+        seen["first_login"] = here.first_login
     return {"api_url": where.api_url, "router_url": where.router_url, "data_dir": str(settings.data_dir), **seen}
 
 
@@ -115,6 +117,7 @@ def _tell(where: Addresses, settings: Settings, here: LocalNetwork) -> None:
             ("  Others", " and ".join(where.for_others)),
             ("  Data", str(settings.data_dir)),
             ("  You are", f"{here.user}, {key}"),
+            ("  Log in", f"{here.first_login} (sets a password; once, within 15 minutes)" if here.first_login else ""),
         ]
     )
     if here.elsewhere:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from ipaddress import ip_address
 
-from agentic_atlas.api.whereabouts import Whereabouts
+from agentic_atlas.api.whereabouts import LOGIN_PAGE, Whereabouts
 from agentic_atlas.errors import ConfigurationError
 from agentic_atlas.protocol.versions import PATH
 from agentic_atlas.sdk.address import is_loopback
@@ -31,6 +31,10 @@ class Addresses:
     for_others: tuple[str, ...]
     exposed: bool
     told: Whereabouts
+
+    def invitation(self, secret: str) -> str:
+        """Return the link of an invitation, for whoever is at this machine."""
+        return f"{self.told.api_url or self.api_url}{LOGIN_PAGE}#invitation={secret}"
 
 
 def addresses(

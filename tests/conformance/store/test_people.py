@@ -7,6 +7,7 @@ from msgspec.structs import replace
 
 from agentic_atlas.backend.accounts import MOST_SESSIONS, REMEMBERED
 from agentic_atlas.backend.domain.people import Account, BrowserSession, Invitation
+from agentic_atlas.backend.domain.records import Role
 from agentic_atlas.backend.ports import Store
 from agentic_atlas.errors import Conflict, NotFound
 from tests.conformance.store.conftest import Open
@@ -91,6 +92,17 @@ async def test_invitations_are_revoked_one_by_one_or_all_of_a_user(opened: Open)
         assert await store.accounts.revoke_invitations(NOW + 1, user_id=BOB.id) == 2
         assert [one.id for one, _ in await store.accounts.invitations(NOW)] == ["inv_4"]
         assert not await store.accounts.redeem("inv_2", lambda held: replace(held, password="x"), NOW + 2)
+
+
+async def test_it_is_known_whether_an_administrator_can_log_in(opened: Open) -> None:
+    async with opened() as store:
+        await populate(store)
+        await set_password(store)
+        assert not await store.accounts.anybody()
+        await store.users.update(BOB.id, role=Role.ADMIN)
+        assert await store.accounts.anybody()
+        await store.users.update(BOB.id, disabled_at=NOW)
+        assert not await store.accounts.anybody()
 
 
 async def test_a_session_is_found_by_its_digest_with_its_user(opened: Open) -> None:

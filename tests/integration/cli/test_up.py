@@ -55,9 +55,10 @@ async def test_a_network_for_this_machine_alone_says_what_comes_next_and_warns_o
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     lines, warnings = await said(capsys, tmp_path)
-    assert [line.split()[0] for line in lines[1:5]] == ["API", "Router", "Data", "You"]
-    assert lines[5].startswith("Next: `atlas init hello`")
-    assert lines[6:] == ["stopping …"]
+    assert [line.split()[0] for line in lines[1:6]] == ["API", "Router", "Data", "You", "Log"]
+    assert "/login#invitation=atlas_invite_" in lines[5]
+    assert lines[6].startswith("Next: `atlas init hello`")
+    assert lines[7:] == ["stopping …"]
     assert warnings == []
 
 

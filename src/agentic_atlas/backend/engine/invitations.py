@@ -8,6 +8,8 @@ from agentic_atlas.backend.engine.engine import Engine
 INVITATION_PREFIX = "atlas_invite_"
 INVITATION_LIFETIME = 7 * 86_400.0
 """Seconds in which an invitation has to be used."""
+FIRST_LIFETIME = 900.0
+"""Seconds in which the link has to be used that a network prints when it starts: who reads its log has it too."""
 
 
 async def issue_invitation(

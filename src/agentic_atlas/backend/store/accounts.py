@@ -2,11 +2,11 @@
 
 from collections.abc import Sequence
 
-from sqlalchemy import ColumnElement, Connection, insert, select, update
+from sqlalchemy import ColumnElement, Connection, exists, insert, select, update
 
 from agentic_atlas.backend.accounts import MOST_INVITATIONS
 from agentic_atlas.backend.domain.people import Account, Amend, Invitation
-from agentic_atlas.backend.domain.records import User
+from agentic_atlas.backend.domain.records import Role, User
 from agentic_atlas.backend.store.readers import Readers
 from agentic_atlas.backend.store.rows import USERS, Field, Rows
 from agentic_atlas.backend.store.tables import accounts, invitations, users
@@ -62,6 +62,10 @@ class SqlAccounts:
         ]
         return await self._writer.submit(statement(lambda connection: _revoke(connection, which, now)))
 
+    async def anybody(self) -> bool:
+        """See the port."""
+        return await self._readers.run(_anybody)
+
 
 def _get(connection: Connection, user_id: str) -> Account | None:
     """What a user logs in with."""
@@ -113,3 +117,10 @@ def _redeem(connection: Connection, invitation_id: str, amend: Amend, now: float
 def _revoke(connection: Connection, which: Sequence[ColumnElement[bool]], now: float) -> int:
     """End invitations."""
     return connection.execute(update(invitations).where(*which, *_open(now)).values(revoked_at=now)).rowcount
+
+
+def _anybody(connection: Connection) -> bool:
+    """Whether an administrator can log in."""
+    by_password = exists().where(accounts.c.user_id == users.c.id, accounts.c.password != "")
+    query = select(users.c.id).where(users.c.role == Role.ADMIN.value, users.c.disabled_at.is_(None), by_password)
+    return connection.execute(query.limit(1)).one_or_none() is not None

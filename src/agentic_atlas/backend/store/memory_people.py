@@ -6,7 +6,7 @@ from msgspec.structs import replace
 
 from agentic_atlas.backend.accounts import MOST_INVITATIONS, MOST_SESSIONS, REMEMBERED
 from agentic_atlas.backend.domain.people import Account, Amend, BrowserSession, Invitation
-from agentic_atlas.backend.domain.records import User
+from agentic_atlas.backend.domain.records import Role, User
 
 
 class KnownUsers(Protocol):
@@ -66,6 +66,11 @@ class MemoryAccounts:
         revoked = {one.id: replace(one, revoked_at=now) for one in named if one.open(now)}
         self._invitations |= revoked
         return len(revoked)
+
+    async def anybody(self) -> bool:
+        """See the port."""
+        found = [self._users.known(one.user_id) for one in self._accounts.values() if one.password]
+        return any(user.role is Role.ADMIN and user.disabled_at is None for user in found)
 
     def forget(self, user_id: str) -> None:
         """The user was deleted."""

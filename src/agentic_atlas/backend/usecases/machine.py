@@ -8,6 +8,7 @@ from agentic_atlas.backend.domain.names import check_name
 from agentic_atlas.backend.domain.records import Role, User
 from agentic_atlas.backend.engine.api_keys import issue_key
 from agentic_atlas.backend.engine.engine import Engine
+from agentic_atlas.backend.engine.invitations import FIRST_LIFETIME, issue_invitation
 from agentic_atlas.errors import NotFound
 
 _EVERYTHING = (Scope.EVERYTHING,)
@@ -28,3 +29,17 @@ async def recover(engine: Engine) -> str:
         if user.role is Role.ADMIN and user.disabled_at is None:
             return (await issue_key(engine, user, _EVERYTHING, "this machine"))[1]
     raise NotFound("there is no administrator", code="user_not_found")
+
+
+async def first_login(engine: Engine, name: str) -> str | None:
+    """Return the secret of an invitation for an administrator, while none can log in: the one of this name, or another.
+
+    None: somebody can. The invitation is good for a quarter of an hour.
+    """
+    if await engine.store.accounts.anybody():
+        return None
+    admins = [user for user in await engine.store.users.find(limit=1_000) if user.role is Role.ADMIN]
+    usable = sorted((user for user in admins if user.disabled_at is None), key=lambda user: user.name != name)
+    if not usable:
+        return None
+    return (await issue_invitation(engine, usable[0], lifetime=FIRST_LIFETIME))[1]

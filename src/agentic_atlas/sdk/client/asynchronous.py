@@ -30,6 +30,7 @@ from agentic_atlas.protocol.caller.tasks import (
 )
 from agentic_atlas.sdk.address import address
 from agentic_atlas.sdk.client import task as one
+from agentic_atlas.sdk.client.account import AsyncAccount
 from agentic_atlas.sdk.client.agents import AsyncAgents, AsyncTokens
 from agentic_atlas.sdk.client.errors import NotFinished, UnexpectedAnswer, from_error
 from agentic_atlas.sdk.client.http import PATIENCE, TIMEOUT, Api, Http, Query, Sources, pages
@@ -290,8 +291,8 @@ def _of_tasks(method: Callable[Concatenate[AsyncTasks, P], T]) -> Callable[Conca
 class AsyncClient:
     """A caller of agents. Use it in `async with`, in one event loop; it may be shared by any number of tasks there.
 
-    What there is to do is in groups: `tasks`, `agents`, `tokens`, `people`, `keys`, `logins`, `backups`. `call`,
-    `submit` and `stream` are those of `tasks`.
+    What there is to do is in groups: `tasks`, `agents`, `tokens`, `people`, `account`, `keys`, `logins`,
+    `backups`. `call`, `submit` and `stream` are those of `tasks`.
 
     Args:
         base_url: the platform, for instance `http://localhost:8000`; else `ATLAS_API_URL`, else the credentials file's.
@@ -309,6 +310,7 @@ class AsyncClient:
     agents: AsyncAgents
     tokens: AsyncTokens
     people: AsyncPeople
+    account: AsyncAccount
     keys: AsyncKeys
     logins: AsyncLogins
     backups: AsyncBackups
@@ -329,7 +331,7 @@ class AsyncClient:
         self._http = http = Http(where, timeout=timeout, patience=patience, sources=sources or Sources())
         self.tasks, self.agents, self.tokens = AsyncTasks(http), AsyncAgents(http), AsyncTokens(http)
         self.people, self.keys, self.logins = AsyncPeople(http), AsyncKeys(http), AsyncLogins(http)
-        self.backups = AsyncBackups(http)
+        self.backups, self.account = AsyncBackups(http), AsyncAccount(http)
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.base_url}>"

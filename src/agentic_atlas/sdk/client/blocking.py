@@ -17,6 +17,7 @@ from typing import Concatenate, Generic, ParamSpec, Self, TypeVar
 
 from agentic_atlas.errors import AtlasError, ConfigurationError
 from agentic_atlas.protocol.caller.tasks import TaskInfo
+from agentic_atlas.sdk.client.account import AsyncAccount
 from agentic_atlas.sdk.client.agents import AsyncAgents, AsyncTokens
 from agentic_atlas.sdk.client.asynchronous import AsyncClient, AsyncTasks
 from agentic_atlas.sdk.client.http import PATIENCE, TIMEOUT
@@ -244,6 +245,28 @@ class BlockingPeople(Blocking[AsyncPeople]):
 
     whoami = blocking(AsyncPeople.whoami)
     list = each(AsyncPeople.list)
+    create = blocking(AsyncPeople.create)
+    update = blocking(AsyncPeople.update)
+    delete = blocking(AsyncPeople.delete)
+    invite = blocking(AsyncPeople.invite)
+    invitations = blocking(AsyncPeople.invitations)
+    revoke_invitation = blocking(AsyncPeople.revoke_invitation)
+    sessions = blocking(AsyncPeople.sessions)
+    end_sessions = blocking(AsyncPeople.end_sessions)
+    end_totp = blocking(AsyncPeople.end_totp)
+
+
+class BlockingAccount(Blocking[AsyncAccount]):
+    """`AsyncAccount`, each method blocking."""
+
+    get = blocking(AsyncAccount.get)
+    change_password = blocking(AsyncAccount.change_password)
+    begin_totp = blocking(AsyncAccount.begin_totp)
+    confirm_totp = blocking(AsyncAccount.confirm_totp)
+    end_totp = blocking(AsyncAccount.end_totp)
+    sessions = blocking(AsyncAccount.sessions)
+    end_session = blocking(AsyncAccount.end_session)
+    end_sessions = blocking(AsyncAccount.end_sessions)
 
 
 class BlockingKeys(Blocking[AsyncKeys]):
@@ -278,6 +301,7 @@ class Client(Blocking[AsyncClient]):
     agents: BlockingAgents
     tokens: BlockingTokens
     people: BlockingPeople
+    account: BlockingAccount
     keys: BlockingKeys
     logins: BlockingLogins
     backups: BlockingBackups
@@ -296,7 +320,7 @@ class Client(Blocking[AsyncClient]):
         self.tasks, self.agents = BlockingTasks(loop, client.tasks), BlockingAgents(loop, client.agents)
         self.tokens, self.people = BlockingTokens(loop, client.tokens), BlockingPeople(loop, client.people)
         self.keys, self.logins = BlockingKeys(loop, client.keys), BlockingLogins(loop, client.logins)
-        self.backups = BlockingBackups(loop, client.backups)
+        self.backups, self.account = BlockingBackups(loop, client.backups), BlockingAccount(loop, client.account)
 
     def __repr__(self) -> str:
         return f"<Client {self._asynchronous.base_url}>"

@@ -3,8 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Sequence
+from types import NoneType
 from typing import Literal
 
+from agentic_atlas.protocol.caller.accounts import (
+    Ended,
+    InvitationInfo,
+    InvitationList,
+    InvitationRequest,
+    NewInvitation,
+    SessionList,
+)
 from agentic_atlas.protocol.caller.backups import BackupInfo, BackupList
 from agentic_atlas.protocol.caller.people import (
     ApiKeyInfo,
@@ -12,9 +21,13 @@ from agentic_atlas.protocol.caller.people import (
     ApiKeyRequest,
     LoginInfo,
     NewApiKey,
+    RoleName,
+    SessionInfo,
+    UserChange,
     UserCode,
     UserInfo,
     UserPage,
+    UserRequest,
     WhoAmI,
 )
 from agentic_atlas.sdk.client.http import Api, checked, pages, segment
@@ -31,8 +44,56 @@ class AsyncPeople:
         return await self._api.send("GET", "/whoami", WhoAmI)
 
     def list(self) -> AsyncGenerator[UserInfo, None]:
-        """Yield all users, by name; for administrators."""
+        """Yield all users, by name; for administrators, as is all that follows."""
         return pages(self._api, "/users", UserPage)
+
+    async def create(self, name: str, role: RoleName = "member") -> UserInfo:
+        """Make a user who has API keys alone; `invite` makes one who can log in. Raises Conflict (`user_exists`)."""
+        body = checked(UserRequest(name=name, role=role))
+        return await self._api.send("POST", "/users", UserInfo, body=body, repeatable=False)
+
+    async def update(self, name: str, *, role: RoleName | None = None, disabled: bool | None = None) -> UserInfo:
+        """Change what is given. Who is disabled is out at once, with all their keys, sessions and agents.
+
+        Raises:
+            NotFound: no such user. Conflict: it would take one's own rights away.
+        """
+        body = checked(UserChange(role=role, disabled=disabled))
+        return await self._api.send("PATCH", f"/users/{segment(name)}", UserInfo, body=body)
+
+    async def delete(self, name: str) -> None:
+        """Remove a user with their keys and sessions; raises Conflict (`user_has_agents`) while they own agents."""
+        await self._api.send("DELETE", f"/users/{segment(name)}", NoneType)
+
+    async def invite(self, name: str, role: RoleName = "member") -> NewInvitation:
+        """Make a link with which the user of this name sets a password, once; it ends an earlier one of theirs.
+
+        Args:
+            name: of whoever is to log in, or to log in again who has forgotten their password.
+            role: of a user who is made, for there was none of this name.
+        """
+        body = checked(InvitationRequest(user=name, role=role))
+        return await self._api.send("POST", "/invitations", NewInvitation, body=body, repeatable=False)
+
+    async def invitations(self) -> Sequence[InvitationInfo]:
+        """Return the invitations that can still be used, newest first."""
+        return (await self._api.send("GET", "/invitations", InvitationList)).items
+
+    async def revoke_invitation(self, id: str) -> None:
+        """Make an invitation worthless; raises NotFound when it can't be used any more."""
+        await self._api.send("DELETE", f"/invitations/{segment(id)}", NoneType)
+
+    async def sessions(self, name: str) -> Sequence[SessionInfo]:
+        """Return the sessions of a user that are not over, those that were used last first."""
+        return (await self._api.send("GET", f"/users/{segment(name)}/sessions", SessionList)).items
+
+    async def end_sessions(self, name: str) -> int:
+        """Log a user out everywhere; return how many sessions ended."""
+        return (await self._api.send("DELETE", f"/users/{segment(name)}/sessions", Ended)).sessions
+
+    async def end_totp(self, name: str) -> UserInfo:
+        """Let the log-ins of a user need no one-time passwords any more, who has lost their authenticator."""
+        return await self._api.send("DELETE", f"/users/{segment(name)}/totp", UserInfo)
 
 
 class AsyncKeys:

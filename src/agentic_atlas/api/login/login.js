@@ -1,0 +1,73 @@
+// Logs in, accepts an invitation, logs out. The secret of an invitation stands behind `#`, which no request has.
+"use strict";
+
+const API = "/api/v1";
+const form = (id) => document.getElementById(id);
+const say = (text) => { form("said").textContent = text; };
+
+function show(id) {
+  for (const one of ["login", "invitation", "inside"]) form(one).hidden = one !== id;
+}
+
+async function ask(method, path, body) {
+  const given = body === undefined ? {} : {
+    headers: { "Content-Type": "application/json" }, body: JSON.stringify(body),
+  };
+  const answer = await fetch(API + path, { method, credentials: "same-origin", ...given });
+  const said = answer.status === 204 ? null : await answer.json();
+  if (!answer.ok) throw said.error;
+  return said;
+}
+
+async function enter(name, password, code) {
+  const session = await ask("POST", "/session", { name, password, code });
+  form("who").textContent = session.user;
+  show("inside");
+}
+
+function whenSent(id, act) {
+  form(id).addEventListener("submit", async (event) => {
+    event.preventDefault();
+    const button = form(id).querySelector("button");
+    button.disabled = true;
+    say("");
+    try {
+      await act(form(id).elements);
+    } catch (error) {
+      say(error.message ?? String(error));
+      form("one-time").hidden = form("one-time").hidden && error.code !== "code_required";
+    } finally {
+      button.disabled = false;
+    }
+  });
+}
+
+async function begin() {
+  const secret = new URLSearchParams(location.hash.slice(1)).get("invitation");
+  history.replaceState(null, "", location.pathname);
+  whenSent("login", (said) => enter(said.name.value, said.password.value, said.code.value));
+  whenSent("inside", async () => { await ask("DELETE", "/session"); show("login"); });
+  whenSent("invitation", async (said) => {
+    if (said.password.value !== said.again.value) throw new Error("These are not the same.");
+    const user = await ask("POST", "/invitations/accept", { secret, password: said.password.value });
+    form("login").elements.name.value = user.name;
+    show("login");
+    await enter(user.name, said.password.value, "");
+  });
+  try {
+    if (secret !== null) {
+      const invitation = await ask("POST", "/invitations/show", { secret });
+      form("whose").textContent = invitation.user;
+      form("invitation").elements.username.value = invitation.user;
+      show("invitation");
+      return;
+    }
+    form("who").textContent = (await ask("GET", "/session")).user;
+    show("inside");
+  } catch (error) {
+    if (secret !== null) say(error.message ?? String(error));
+    show("login");
+  }
+}
+
+begin();

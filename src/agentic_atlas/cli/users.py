@@ -1,0 +1,154 @@
+"""`atlas users`: who may use the network, for its administrators; and how somebody new sets their password."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, cast, get_args
+
+import click
+
+from agentic_atlas.cli import asking, connection, output, times
+from agentic_atlas.cli.command.declared import Argument, Option
+from agentic_atlas.cli.options import Iso, Json, Utc
+from agentic_atlas.protocol.caller.people import RoleName
+
+if TYPE_CHECKING:
+    from agentic_atlas.protocol.caller.accounts import InvitationInfo, NewInvitation
+    from agentic_atlas.protocol.caller.people import UserInfo
+
+_ROLES = click.Choice(get_args(RoleName))
+UserName = Annotated[str, Argument(metavar="NAME", help="The user's name.")]
+NewRole = Annotated[str, Option("--role", type=_ROLES, help="What they may do.")]
+
+
+def show_list(*, utc: Utc = False, iso: Iso = False, json: Json = False) -> None:
+    """List the users, with their roles."""
+
+    async def work() -> list[UserInfo]:
+        async with connection.connect() as atlas:
+            return [user async for user in atlas.people.list()]
+
+    found = connection.run(work())
+    if json:
+        output.document({"items": found})
+        return
+    clock = times.clock(utc=utc, iso=iso)
+    rows = [(user.name, user.role, "disabled" if user.disabled else "", clock.short(user.created_at)) for user in found]
+    output.table(("user", "role", "state", "created"), rows)
+
+
+def create(*, name: UserName, role: NewRole = "member", json: Json = False) -> None:
+    """Make a user who comes in with API keys alone: `atlas keys create --user NAME` makes one.
+
+    Somebody who is to log in is invited instead: `atlas users invite NAME`.
+    """
+
+    async def work() -> UserInfo:
+        async with connection.connect() as atlas:
+            return await atlas.people.create(name, _role(role))
+
+    _tell(connection.run(work()), "Made", json=json)
+
+
+def invite(*, name: UserName, role: NewRole = "member", json: Json = False) -> None:
+    """Make a link with which a user sets a password, once; who has none of this name is made.
+
+    It is good for seven days, and ends an earlier one. For who is there already it is how they come in again when they
+    have forgotten their password; their role stays.
+    """
+
+    async def work() -> NewInvitation:
+        async with connection.connect() as atlas:
+            return await atlas.people.invite(name, _role(role))
+
+    made = connection.run(work())
+    if json:
+        output.document(made)
+        return
+    output.say(made.link)
+    ends = times.clock().full(made.expires_at)
+    output.aside(
+        f"Whoever opens it first is {made.user}: send it to nobody else. It is good once, until {ends}; "
+        "`atlas users accept LINK` does the same in a terminal."
+    )
+
+
+def accept(
+    *, link: Annotated[str, Argument(metavar="LINK", help="The link that you were sent.")], json: Json = False
+) -> None:
+    """Set a password, by the link of an invitation; in a pipe it is the first line of stdin."""
+    from agentic_atlas.sdk.client.login import InvitationLink
+
+    invitation = InvitationLink(link, patience=connection.PATIENCE)
+    _greet(invitation.url, connection.run(invitation.show()))
+    user = connection.run(invitation.accept(asking.new_password()))
+    if json:
+        output.document(user)
+    else:
+        output.say(
+            f"The password of {user.name} is set: `atlas login {invitation.url} --user {user.name}` logs you in."
+        )
+
+
+def role(
+    *,
+    name: UserName,
+    new: Annotated[str, Argument(metavar="ROLE", type=_ROLES, help=", ".join(get_args(RoleName)))],
+    json: Json = False,
+) -> None:
+    """Give a user another role; it counts from their next request on."""
+    _tell(_update(name, role=_role(new)), "Changed", json=json)
+
+
+def disable(*, name: UserName, json: Json = False) -> None:
+    """Shut a user out at once, with their keys, sessions and agents; `enable` lets them in again."""
+    _tell(_update(name, disabled=True), "Disabled", json=json)
+
+
+def enable(*, name: UserName, json: Json = False) -> None:
+    """Let a user in again, with their keys and agents; they log in anew."""
+    _tell(_update(name, disabled=False), "Enabled", json=json)
+
+
+def delete(
+    *,
+    name: UserName,
+    yes: Annotated[bool, Option("--yes", "-y", help="Remove without a question.")] = False,
+    json: Json = False,
+) -> None:
+    """Remove a user with their keys and sessions, who owns no agents any more; what they asked for stays."""
+    if not yes:
+        asking.confirm(f"Remove {name} for ever?")
+
+    async def work() -> None:
+        async with connection.connect() as atlas:
+            await atlas.people.delete(name)
+
+    connection.run(work())
+    if json:
+        output.document({"deleted": name})
+    else:
+        output.say(f"Removed {name}.")
+
+
+def _greet(url: str, invitation: InvitationInfo) -> None:
+    ends = times.clock().full(invitation.expires_at)
+    output.aside(f"You are to be {invitation.user} on {url}; the link is good until {ends}.")
+
+
+def _update(name: str, *, role: RoleName | None = None, disabled: bool | None = None) -> UserInfo:
+    async def work() -> UserInfo:
+        async with connection.connect() as atlas:
+            return await atlas.people.update(name, role=role, disabled=disabled)
+
+    return connection.run(work())
+
+
+def _role(word: str) -> RoleName:
+    return cast("RoleName", word)  # it was chosen from these
+
+
+def _tell(user: UserInfo, what: str, *, json: bool) -> None:
+    if json:
+        output.document(user)
+    else:
+        output.say(f"{what} {user.name}: {user.role}{', disabled' if user.disabled else ''}.")
