@@ -33,7 +33,15 @@ if TYPE_CHECKING:
         TokenInfo,
     )
     from agentic_atlas.protocol.caller.backups import BackupInfo
-    from agentic_atlas.protocol.caller.people import ApiKeyInfo, LoginInfo, NewApiKey, SessionInfo, UserInfo, WhoAmI
+    from agentic_atlas.protocol.caller.people import (
+        ApiKeyInfo,
+        GroupInfo,
+        LoginInfo,
+        NewApiKey,
+        SessionInfo,
+        UserInfo,
+        WhoAmI,
+    )
     from agentic_atlas.protocol.caller.tasks import (
         CallerInfo,
         CallEvent,
@@ -53,6 +61,7 @@ if TYPE_CHECKING:
         BlockingAccount,
         BlockingAgents,
         BlockingBackups,
+        BlockingGroups,
         BlockingKeys,
         BlockingLogins,
         BlockingPeople,
@@ -63,7 +72,7 @@ if TYPE_CHECKING:
     )
     from agentic_atlas.sdk.client.errors import ConnectionCut, NotFinished, UnexpectedAnswer
     from agentic_atlas.sdk.client.http import Sources
-    from agentic_atlas.sdk.client.people import AsyncBackups, AsyncKeys, AsyncLogins, AsyncPeople
+    from agentic_atlas.sdk.client.people import AsyncBackups, AsyncGroups, AsyncKeys, AsyncLogins, AsyncPeople
     from agentic_atlas.sdk.client.task import TaskHandle, TaskRequest
     from agentic_atlas.sdk.program import Served, run
     from agentic_atlas.sdk.skills.artifact import Artifact
@@ -79,9 +88,11 @@ _HOME: Final = {
         "Unauthenticated Unavailable"
     ),
     "agentic_atlas.protocol.caller.accounts": "AccountInfo InvitationInfo NewInvitation TotpEnrolment",
-    "agentic_atlas.protocol.caller.agents": "AgentInfo AgentInstance AgentSummary NewToken SkillInfo TokenInfo",
+    "agentic_atlas.protocol.caller.agents": (
+        "AgentInfo AgentInstance AgentSummary NewToken ShareInfo SkillInfo TokenInfo"
+    ),
     "agentic_atlas.protocol.caller.backups": "BackupInfo",
-    "agentic_atlas.protocol.caller.people": "ApiKeyInfo LoginInfo NewApiKey SessionInfo UserInfo WhoAmI",
+    "agentic_atlas.protocol.caller.people": "ApiKeyInfo GroupInfo LoginInfo NewApiKey SessionInfo UserInfo WhoAmI",
     "agentic_atlas.protocol.caller.tasks": "CallEvent CallerInfo EventInfo QuestionInfo TaskInfo TaskPage TaskSummary",
     "agentic_atlas.protocol.caller.values": "ErrorInfo",
     "agentic_atlas.protocol.messages": "Delivery Policy SkillSpec",
@@ -90,13 +101,12 @@ _HOME: Final = {
     "agentic_atlas.sdk.client.agents": "AsyncAgents AsyncTokens",
     "agentic_atlas.sdk.client.asynchronous": "AsyncClient AsyncTasks TaskQuery",
     "agentic_atlas.sdk.client.blocking": (
-        "BlockingAccount BlockingAgents BlockingBackups BlockingKeys BlockingLogins BlockingPeople BlockingTask "
-        "BlockingTasks "
-        "BlockingTokens Client"
+        "BlockingAccount BlockingAgents BlockingBackups BlockingGroups BlockingKeys BlockingLogins BlockingPeople "
+        "BlockingTask BlockingTasks BlockingTokens Client"
     ),
     "agentic_atlas.sdk.client.errors": "ConnectionCut NotFinished UnexpectedAnswer",
     "agentic_atlas.sdk.client.http": "Sources",
-    "agentic_atlas.sdk.client.people": "AsyncBackups AsyncKeys AsyncLogins AsyncPeople",
+    "agentic_atlas.sdk.client.people": "AsyncBackups AsyncGroups AsyncKeys AsyncLogins AsyncPeople",
     "agentic_atlas.sdk.client.task": "TaskHandle TaskRequest",
     "agentic_atlas.sdk.program": "Served run",
     "agentic_atlas.sdk.skills.artifact": "Artifact",
@@ -120,6 +130,7 @@ __all__ = [
     "AsyncAgents",
     "AsyncBackups",
     "AsyncClient",
+    "AsyncGroups",
     "AsyncKeys",
     "AsyncLogins",
     "AsyncPeople",
@@ -130,6 +141,7 @@ __all__ = [
     "BlockingAccount",
     "BlockingAgents",
     "BlockingBackups",
+    "BlockingGroups",
     "BlockingKeys",
     "BlockingLogins",
     "BlockingPeople",
@@ -150,6 +162,7 @@ __all__ = [
     "EventInfo",
     "FilePart",
     "Forbidden",
+    "GroupInfo",
     "InvalidInput",
     "InvitationInfo",
     "LinkPart",
@@ -167,6 +180,7 @@ __all__ = [
     "Rejected",
     "Served",
     "SessionInfo",
+    "ShareInfo",
     "SkillInfo",
     "SkillOptions",
     "SkillSpec",

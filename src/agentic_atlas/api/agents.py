@@ -2,6 +2,7 @@
 
 from http import HTTPStatus
 
+from agentic_atlas.backend.domain.records import AccessLevel
 from agentic_atlas.backend.rights import Principal
 from agentic_atlas.backend.usecases import agents, tokens
 from agentic_atlas.backend.usecases.application import Application
@@ -15,6 +16,8 @@ from agentic_atlas.protocol.caller.agents import (
     AgentRequest,
     AgentSummary,
     NewToken,
+    ShareList,
+    ShareRequest,
     TokenInfo,
     TokenList,
     TokenRequest,
@@ -76,11 +79,32 @@ async def show(name: str, application: Application, who: Principal, owner: str =
 @routes.at("PATCH", "/agents/{name}", answers=AgentSummary)
 @routes.at("PATCH", "/agents/{owner}/{name}", answers=AgentSummary)
 async def update(name: str, body: AgentChange, application: Application, who: Principal, owner: str = "") -> Response:
-    """Change an agent's description, disable it (its connections are closed) or enable it."""
+    """Change an agent's description, rename it, disable it (its connections are closed) or enable it."""
     agent = await agents.update(
-        who, application, _full(owner, name), description=body.description, disabled=body.disabled
+        who,
+        application,
+        _full(owner, name),
+        description=body.description,
+        disabled=body.disabled,
+        rename=body.name,
     )
     return json(agent)
+
+
+@routes.at("PUT", "/agents/{name}/shares", answers=ShareList)
+@routes.at("PUT", "/agents/{owner}/{name}/shares", answers=ShareList)
+async def share(name: str, body: ShareRequest, application: Application, who: Principal, owner: str = "") -> Response:
+    """Share an agent with a user, a group or everyone, in place of what was shared with them; its owner only."""
+    level = AccessLevel(body.access)
+    shares = await agents.share(who, application, _full(owner, name), body.subject, level)
+    return json(ShareList(items=shares))
+
+
+@routes.at("DELETE", "/agents/{name}/shares/{subject}", answers=ShareList)
+@routes.at("DELETE", "/agents/{owner}/{name}/shares/{subject}", answers=ShareList)
+async def unshare(name: str, subject: str, application: Application, who: Principal, owner: str = "") -> Response:
+    """Share an agent with a user, a group or everyone no more; its owner only."""
+    return json(ShareList(items=await agents.unshare(who, application, _full(owner, name), subject)))
 
 
 @routes.at("DELETE", "/agents/{name}", status=HTTPStatus.NO_CONTENT)

@@ -7,6 +7,7 @@ from agentic_atlas.api import (
     accounts,
     agents,
     backups,
+    groups,
     invitations,
     login_page,
     logins,
@@ -24,7 +25,9 @@ from agentic_atlas.http.cookies import Cookies
 from agentic_atlas.http.routes import Routes
 from agentic_atlas.http.turns import Turns
 
-_GROUPS: Final = (tasks, agents, users, accounts, sessions, invitations, logins, system, backups, page, login_page)
+_GROUPS: Final = (
+    tasks, agents, users, groups, accounts, sessions, invitations, logins, system, backups, page, login_page,
+)  # fmt: skip
 ROUTES: Final = [route for group in _GROUPS for route in group.routes.routes]
 """All of the API."""
 

@@ -51,7 +51,9 @@ _TASK: Final = Audited(kind="task", id_in="task_id", waits=False)
 
 AUDITED: Final[Mapping[str, Audited]] = {
     "agents.create": Audited(kind="agent", name_in="name"),
-    "agents.update": Audited(kind="agent", name_in="name", told=("disabled",)),
+    "agents.update": Audited(kind="agent", name_in="name", told=("disabled", "rename")),
+    "agents.share": Audited(kind="agent", name_in="name", told=("subject", "access")),
+    "agents.unshare": Audited(kind="agent", name_in="name", told=("subject",)),
     "agents.delete": Audited(kind="agent", name_in="name"),
     "tokens.issue": Audited(kind="token", name_in="name", told=("agent_name", "lifetime", "scopes", "renews")),
     "tokens.rotate": Audited(kind="token", id_in="token_id", told=("token_id", "overlap", "lifetime")),
@@ -74,6 +76,10 @@ AUDITED: Final[Mapping[str, Audited]] = {
     "accounts.confirm": Audited(kind="account"),
     "accounts.disenrol": Audited(kind="account"),
     "accounts.reset_totp": Audited(kind="account", name_in="name"),
+    "groups.create": Audited(kind="group", name_in="name"),
+    "groups.delete": Audited(kind="group", name_in="name"),
+    "groups.add": Audited(kind="group", name_in="name", told=("user",)),
+    "groups.remove": Audited(kind="group", name_in="name", told=("user",)),
     "keys.create": Audited(kind="api_key", name_in="name", told=("lifetime", "scopes")),
     "keys.create_for": Audited(kind="api_key", name_in="name", told=("user", "lifetime", "scopes")),
     "keys.revoke": Audited(kind="api_key", id_in="key_id"),

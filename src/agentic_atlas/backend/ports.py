@@ -17,10 +17,12 @@ from agentic_atlas.backend.domain.records import (
     AgentRecord,
     ApiKey,
     CallerRef,
+    Group,
     InputFault,
     Instance,
     Payload,
     Role,
+    Share,
     SkillRecord,
     Submitted,
     Task,
@@ -43,6 +45,15 @@ MOST_SECRETS = 1_000
 
 MOST_OF_LINEAGE = 20
 """Tokens of a lineage that are remembered after they have expired."""
+
+MOST_SHARES = 100
+"""Users and groups that one agent is shared with; more are answered 409 (`too_many_shares`)."""
+
+MOST_MEMBERSHIPS = 100
+"""Groups that one user is in; more are answered 409 (`too_many_memberships`)."""
+
+MOST_MEMBERS = 1_000
+"""Users in one group; more are answered 409 (`too_many_memberships`)."""
 
 MOST_INSTANCES = 100
 """Instances that are remembered of an agent; of more, those that left first are forgotten."""
@@ -281,13 +292,22 @@ class Agents(Protocol):
     async def by_name(self, owner: str, name: str) -> AgentRecord | None:
         """Return the owner's agent of this name; `owner` is a user's name."""
 
-    async def find(self, *, owner_id: str | None, limit: int, after: str | None = None) -> list[AgentRecord]:
-        """Return agents by full name, from the one after `after`; of one owner, or of all with None."""
+    async def find(self, visible: Visible, *, limit: int, after: str | None = None) -> list[AgentRecord]:
+        """Return the agents that are seen, by full name, from the one after `after`."""
 
     async def update(
-        self, agent_id: str, *, description: str | None = None, disabled_at: float | None = None
+        self,
+        agent_id: str,
+        *,
+        name: str | None = None,
+        description: str | None = None,
+        disabled_at: float | None = None,
     ) -> AgentRecord | None:
-        """Change what is given; `disabled_at=0` enables again."""
+        """Change what is given; `disabled_at=0` enables again.
+
+        With another name its tokens remember the one that it had. Raises Conflict (`agent_exists`) when the owner has
+        one of this name.
+        """
 
     async def delete(self, agent_id: str) -> bool:
         """Remove the agent with its skills, tokens and instances; its tasks stay. False: there was none."""
@@ -337,6 +357,54 @@ class Agents(Protocol):
 
     async def depart_all(self, now: float) -> list[str]:
         """Nobody is connected: the process has just started. Returns the agents that were when the last one ended."""
+
+
+class Shares(Protocol):
+    """With whom agents are shared besides their owners. `AgentRecord` has them too."""
+
+    async def put(self, agent_id: str, share: Share) -> None:
+        """Share an agent, in place of what was shared with the same subject.
+
+        Raises NotFound without the agent, Conflict (`too_many_shares`) for one of more than `MOST_SHARES`.
+        """
+
+    async def drop(self, agent_id: str, subject: str) -> None:
+        """Share it with this subject no more; nothing when it was not."""
+
+    async def named(self, agent_id: str) -> list[tuple[Share, str]]:
+        """Return with whom an agent is shared, and the names of those users and groups, by name.
+
+        Those that are gone are left out.
+        """
+
+
+class Groups(Protocol):
+    """Groups of users. `User` has theirs too."""
+
+    async def add(self, group: Group) -> None:
+        """Store a new group. Raises Conflict (`group_exists`) when the name is taken."""
+
+    async def by_name(self, name: str) -> Group | None:
+        """Return the group of this name."""
+
+    async def find(self, *, user_id: str | None, limit: int, after: str | None = None) -> list[Group]:
+        """Return groups by name, from the one after `after`: those that a user is in, or all with None."""
+
+    async def delete(self, group_id: str) -> None:
+        """Remove a group, and what is shared with it."""
+
+    async def put_member(self, group_id: str, user_id: str) -> None:
+        """Have a user in a group.
+
+        Raises NotFound without either, Conflict (`too_many_memberships`) for one of more than `MOST_MEMBERS` or
+        `MOST_MEMBERSHIPS`.
+        """
+
+    async def drop_member(self, group_id: str, user_id: str) -> None:
+        """Have a user not in a group."""
+
+    async def members(self, group_id: str) -> list[User]:
+        """Return who is in a group, by name."""
 
 
 class Tokens(Protocol):
@@ -461,6 +529,14 @@ class Store(Protocol):
     @property
     def tokens(self) -> Tokens:
         """Agent tokens."""
+
+    @property
+    def shares(self) -> Shares:
+        """With whom agents are shared."""
+
+    @property
+    def groups(self) -> Groups:
+        """Groups of users."""
 
     @property
     def users(self) -> Users:

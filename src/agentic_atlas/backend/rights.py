@@ -1,8 +1,8 @@
 """Who asks, what they may do, and what they see. Pure, and the one place where that is decided.
 
-A user owns agents, and what was asked for in their name. Members act on what is their own, administrators on
-everything; viewers look at what members would, and change nothing. What somebody may not see does not exist for them:
-the answer is the same NotFound (guarantee 12).
+A user owns agents, and what was asked for in their name. Members act on what is their own and on what others share with
+them, administrators on everything; viewers look at what members would, and change nothing. What somebody may not see
+does not exist for them: the answer is the same NotFound (guarantee 12).
 
 A use case needs one right, which `RIGHT_OF` says for each of them. A right needs a word of the credential's scopes, and
 a role that has it.
@@ -19,7 +19,7 @@ import msgspec
 from agentic_atlas.auth import API_KEY_SCOPES, Scope, allows, covers, parse_scopes
 from agentic_atlas.backend.domain.names import full_name
 from agentic_atlas.backend.domain.people import BrowserSession
-from agentic_atlas.backend.domain.records import AgentRecord, ApiKey, CallerRef, Role, Task, User
+from agentic_atlas.backend.domain.records import AccessLevel, AgentRecord, ApiKey, CallerRef, Role, Task, User
 from agentic_atlas.errors import Forbidden, NotFound, Unauthenticated
 
 SEND_A_KEY = "send it as `Authorization: Bearer atlas_…`"
@@ -40,6 +40,8 @@ class AgentToken(msgspec.Struct, frozen=True):
     """From then on another one has taken its place."""
     renewable: bool = False
     """Its agent may have another one in its place."""
+    former_names: tuple[str, ...] = ()
+    """Names that the agent had while the token, or one that it came out of, was good."""
 
     @property
     def root(self) -> str:
@@ -60,36 +62,47 @@ class Tie(StrEnum):
 
     ASKED = "asked"
     """It, or the task at the root of its calls, was asked for in their name."""
-    RUNS = "runs"
-    """Its agent is theirs."""
-
-
-_TIED: Final[Mapping[Tie, Callable[[str, str | None], str | None]]] = {
-    Tie.ASKED: lambda owner_id, _: owner_id,
-    Tie.RUNS: lambda _, agent_owner_id: agent_owner_id,
-}
+    MANAGES = "manages"
+    """Its agent is theirs, or shared with them for managing."""
 
 
 class Visible(msgspec.Struct, frozen=True):
-    """What somebody sees: what is theirs, or everything. Stores make their conditions of the same ties."""
+    """What somebody sees: what is theirs or shared with them, or everything. Stores make conditions of this too."""
 
     user_id: str | None
     """Whose; None: everybody's."""
     key_id: str | None = None
     """Of tasks only those that were asked for with the credential of this id; None: with any."""
 
-    def agent(self, agent: AgentRecord) -> bool:
-        """Tell whether the agent is seen, which is also whether it may be changed and called."""
-        return self.user_id is None or agent.owner_id == self.user_id
+    subjects: tuple[str, ...] = ()
+    """As whom others share their agents with them; see `records.Share`."""
 
-    def task(self, caller_id: str, owner_id: str, agent_owner_id: str | None) -> bool:
+    def level(self, agent: AgentRecord) -> AccessLevel | None:
+        """Return what they may do with an agent; None: they don't see it."""
+        if self.user_id is None or agent.owner_id == self.user_id:
+            return AccessLevel.OWN
+        shared = {share.access for share in agent.shares if share.subject in self.subjects}
+        return AccessLevel.MANAGE if AccessLevel.MANAGE in shared else next(iter(shared), None)
+
+    def may(self, agent: AgentRecord, needed: AccessLevel) -> bool:
+        """Tell whether they may do this with an agent."""
+        level = self.level(agent)
+        return level is not None and level.covers(needed)
+
+    def task(self, caller_id: str, owner_id: str, agent: AgentRecord | None) -> bool:
         """Tell whether a task is seen that was asked for with this credential, in the name of this owner.
 
-        Its agent belongs to this user, or to nobody any more.
+        It is this agent's; None: of one that is gone.
         """
         if self.key_id not in (None, caller_id):
             return False
-        return self.user_id is None or any(tied(owner_id, agent_owner_id) == self.user_id for tied in _TIED.values())
+        return self.user_id is None or any(tied(self, owner_id, agent) for tied in _TIED.values())
+
+
+_TIED: Final[Mapping[Tie, Callable[[Visible, str, AgentRecord | None], bool]]] = {
+    Tie.ASKED: lambda visible, owner_id, _: owner_id == visible.user_id,
+    Tie.MANAGES: lambda visible, _, agent: agent is not None and visible.may(agent, AccessLevel.MANAGE),
+}
 
 
 class Principal(msgspec.Struct, frozen=True):
@@ -130,12 +143,12 @@ class Principal(msgspec.Struct, frozen=True):
 
     def _within(self, scope: Scope) -> Visible:
         seen = seen_by(self.user)
-        return seen if covers(self.scopes, scope) else Visible(seen.user_id, self.credential.id)
+        return seen if covers(self.scopes, scope) else Visible(seen.user_id, self.credential.id, seen.subjects)
 
 
 def seen_by(user: User) -> Visible:
     """Return what a user sees, whatever their credential."""
-    return Visible(None if user.role is Role.ADMIN else user.id)
+    return Visible(None) if user.role is Role.ADMIN else Visible(user.id, None, user.subjects)
 
 
 class Right(StrEnum):
@@ -197,7 +210,14 @@ RIGHT_OF: Final[Mapping[str, Right]] = {
     "agents.find": Right.READ_AGENTS,
     "agents.show": Right.READ_AGENTS,
     "agents.update": Right.WRITE_AGENTS,
+    "agents.share": Right.WRITE_AGENTS,
+    "agents.unshare": Right.WRITE_AGENTS,
     "agents.delete": Right.WRITE_AGENTS,
+    "groups.create": Right.MANAGE_USERS,
+    "groups.find": Right.READ_AGENTS,
+    "groups.delete": Right.MANAGE_USERS,
+    "groups.add": Right.MANAGE_USERS,
+    "groups.remove": Right.MANAGE_USERS,
     "tasks.submit": Right.WRITE_TASKS,
     "tasks.submit_all": Right.WRITE_TASKS,
     "tasks.retry": Right.WRITE_TASKS,
@@ -351,6 +371,16 @@ def key_expired() -> Unauthenticated:
     return Unauthenticated(
         "this API key has expired: log in again with `atlas login URL --code`, or have a new one made",
         code="key_expired",
+    )
+
+
+def not_theirs(agent: AgentRecord, needed: AccessLevel) -> Forbidden:
+    """Return the answer to whoever sees an agent and may not do this with it."""
+    if needed is AccessLevel.OWN:
+        return Forbidden(f"only its owner may do this with {agent.full_name}, or an administrator")
+    return Forbidden(
+        f"{agent.full_name} is shared with you for calling: its owner may share it for managing "
+        f"(`atlas agents share {agent.full_name} --with NAME --manage`)"
     )
 
 

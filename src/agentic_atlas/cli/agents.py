@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Annotated
 
 from agentic_atlas.cli import completion, connection, output, times
-from agentic_atlas.cli.command.declared import Option
+from agentic_atlas.cli.command.declared import Argument, Option
 from agentic_atlas.cli.options import AgentName, Iso, Json, Utc
 
 if TYPE_CHECKING:
@@ -65,16 +65,49 @@ def show_one(
         _print(agent, found, times.clock(utc=utc, iso=iso), every=every)
 
 
+def disable(*, agent: AgentName, json: Json = False) -> None:
+    """Disconnect an agent's instances. They wait until it is enabled; tasks that were asked for wait too, new ones are
+    refused.
+    """
+
+    async def work() -> AgentSummary:
+        async with connection.connect() as atlas:
+            return await atlas.agents.disable(agent)
+
+    _changed(connection.run(work()), "Disabled {}: `atlas agents enable {}` lets it in again.", json=json)
+
+
+def enable(*, agent: AgentName, json: Json = False) -> None:
+    """Let a disabled agent in again: its instances come back by themselves."""
+
+    async def work() -> AgentSummary:
+        async with connection.connect() as atlas:
+            return await atlas.agents.enable(agent)
+
+    _changed(connection.run(work()), "Enabled {}.", json=json)
+
+
+def rename(*, agent: AgentName, name: Annotated[str, Argument(metavar="NEW_NAME")], json: Json = False) -> None:
+    """Give an agent of yours another name, by which it is called from now on.
+
+    Its tokens are good as before, also for code that still says the old name; tokens that are made from now on are for
+    code that says the new one. Its tasks keep the name that they were asked for by.
+    """
+
+    async def work() -> AgentSummary:
+        async with connection.connect() as atlas:
+            return await atlas.agents.rename(agent, name)
+
+    _changed(connection.run(work()), f"{agent} is called {{}} now.", json=json)
+
+
 def delete(
     *,
     agent: AgentName,
     yes: Annotated[bool, Option("--yes", "-y", help="Without a question.")] = False,
     json: Json = False,
 ) -> None:
-    """Remove an agent with its tokens: its instances are disconnected, and its open tasks fail. What was done stays.
-
-    An agent cannot be renamed: make one of the other name, with a token of its own, and delete this one.
-    """
+    """Remove an agent with its tokens: its instances are disconnected, and its open tasks fail. What was done stays."""
     from agentic_atlas.cli import explain
     from agentic_atlas.cli.asking import confirm
 
@@ -99,6 +132,14 @@ def delete(
         output.say(f"Deleted {agent}.")
 
 
+def _changed(agent: AgentSummary, words: str, *, json: bool) -> None:
+    if json:
+        output.document(agent)
+    else:
+        name = agent.full_name or agent.name
+        output.say(words.format(name, name))
+
+
 def _show_skill(typed: str, agent: AgentInfo, name: str, *, json: bool) -> None:
     from agentic_atlas.cli import explain
 
@@ -115,6 +156,8 @@ def _row(agent: AgentSummary, clock: TimeFormat) -> tuple[str, ...]:
 
 
 def _print(typed: str, agent: AgentInfo, clock: TimeFormat, *, every: bool) -> None:
+    from agentic_atlas.cli.sharing import words_of
+
     output.fields(
         [
             ("agent", agent.full_name or agent.name),
@@ -123,6 +166,8 @@ def _print(typed: str, agent: AgentInfo, clock: TimeFormat, *, every: bool) -> N
             ("slots", _slots(agent)),
             ("last seen", clock.full(agent.last_seen_at)),
             ("created", clock.full(agent.created_at)),
+            ("shared with", words_of(agent.shares)),
+            ("you may", "" if agent.access == "own" else agent.access),
         ]
     )
     _print_skills(typed, agent)

@@ -48,7 +48,23 @@ ATLAS = CommandGroup(
             {
                 "list": Command("agents:show_list", "List the agents, with their status."),
                 "show": Command("agents:show_one", "Show an agent with its skills and instances."),
+                "share": Command("sharing:share", "Let others call or manage an agent of yours."),
+                "unshare": Command("sharing:unshare", "Let others call or manage an agent no more."),
+                "disable": Command("agents:disable", "Disconnect an agent, and let it in no more until it is enabled."),
+                "enable": Command("agents:enable", "Let a disabled agent in again."),
+                "rename": Command("agents:rename", "Give an agent of yours another name."),
                 "delete": Command("agents:delete", "Remove an agent with its tokens; its tasks stay."),
+            },
+            default="list",
+        ),
+        "groups": CommandGroup(
+            "Groups of users, with whom an agent is shared at once.",
+            {
+                "list": Command("sharing:show_groups", "List the groups that you are in; administrators see all."),
+                "create": Command("sharing:create_group", "Make a group; administrators only."),
+                "delete": Command("sharing:delete_group", "Remove a group, and what is shared with it."),
+                "add": Command("sharing:add_member", "Put a user into a group; administrators only."),
+                "remove": Command("sharing:remove_member", "Take a user out of a group; administrators only."),
             },
             default="list",
         ),

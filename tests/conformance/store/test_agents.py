@@ -10,6 +10,7 @@ import pytest
 
 from agentic_atlas.backend.domain.records import AgentRecord, Token
 from agentic_atlas.backend.ports import Store
+from agentic_atlas.backend.rights import Visible
 from agentic_atlas.errors import Conflict, NotFound
 from tests.conformance.store.conftest import Open
 from tests.conformance.store.samples import (
@@ -70,10 +71,10 @@ async def test_agents_are_listed_by_full_name_in_parts(opened: Open) -> None:
         for name, owner in (("zoo", "ada"), ("alpha", "bob"), ("map", "ada"), ("beta", "bob")):
             await store.agents.add(agent(name, owner))
         names = ["ada/library", "ada/map", "ada/zoo", "bob/alpha", "bob/beta"]
-        assert [a.full_name for a in await store.agents.find(owner_id=None, limit=10)] == names
-        assert [a.full_name for a in await store.agents.find(owner_id=None, limit=2, after="ada/map")] == names[2:4]
-        assert [a.full_name for a in await store.agents.find(owner_id=BOB.id, limit=10)] == names[3:]
-        assert [a.full_name for a in await store.agents.find(owner_id=ADA.id, limit=9, after="ada/zoo")] == []
+        assert [a.full_name for a in await store.agents.find(Visible(None), limit=10)] == names
+        assert [a.full_name for a in await store.agents.find(Visible(None), limit=2, after="ada/map")] == names[2:4]
+        assert [a.full_name for a in await store.agents.find(Visible(BOB.id), limit=10)] == names[3:]
+        assert [a.full_name for a in await store.agents.find(Visible(ADA.id), limit=9, after="ada/zoo")] == []
 
 
 async def test_an_update_changes_what_is_given(opened: Open) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from agentic_atlas.backend.ports import Store, TaskFilter
+from agentic_atlas.backend.rights import Visible
 from agentic_atlas.backend.store.database import open_store
 from tests.conformance.store.conftest import DATABASES, Open
 from tests.conformance.store.samples import NOW, Numbered, api_key, claimed, populate, submitted
@@ -23,7 +24,7 @@ async def everything(store: Store) -> list[object]:
         [await store.tasks.events(found.task.id) for found in tasks],
         await store.users.find(limit=10),
         await store.users.key_by_digest(api_key(1).digest),
-        await store.agents.find(owner_id=None, limit=10),
+        await store.agents.find(Visible(None), limit=10),
         await store.tokens.of_agent("agent_library"),
     ]
 

@@ -9,6 +9,7 @@ from agentic_atlas.backend.accounts import MOST_SESSIONS, REMEMBERED
 from agentic_atlas.backend.domain.people import Account, BrowserSession, Invitation
 from agentic_atlas.backend.domain.records import Role
 from agentic_atlas.backend.ports import Store
+from agentic_atlas.backend.rights import Visible
 from agentic_atlas.errors import Conflict, NotFound
 from tests.conformance.store.conftest import Open
 from tests.conformance.store.samples import ADA, BOB, NOW, populate
@@ -171,11 +172,11 @@ async def test_all_of_a_user_goes_with_them_unless_they_own_agents(opened: Open)
         await set_password(store)
         await store.sessions.add(session())
         await store.accounts.invite(INVITATION)
-        owner, free = (ADA, BOB) if await store.agents.find(owner_id=ADA.id, limit=1) else (BOB, ADA)
+        owner, free = (ADA, BOB) if await store.agents.find(Visible(ADA.id), limit=1) else (BOB, ADA)
         with pytest.raises(Conflict) as refused:
             await store.users.delete(owner.id)
         assert refused.value.code == "user_has_agents"
-        for agent in await store.agents.find(owner_id=BOB.id, limit=10):
+        for agent in await store.agents.find(Visible(BOB.id), limit=10):
             await store.agents.delete(agent.id)
         assert await store.users.delete(BOB.id)
         assert not await store.users.delete(BOB.id)

@@ -107,12 +107,11 @@ async def test_a_user_sees_what_they_called_and_what_their_agents_were_called_fo
         assert await found(store, TaskFilter()) == [6, 5, 4, 3, 2, 1]
         everything = [summary.task for summary in (await store.tasks.find(TaskFilter(), limit=10))[0]]
         agents = {one.agent_id: await store.agents.get(one.agent_id) for one in everything}
-        owners = {agent_id: agent.owner_id if agent else None for agent_id, agent in agents.items()}
         people = (ADA.id, BOB.id, "user_other", "user_nobody", None)
         for visible in [Visible(who, key) for who in people for key in (None, "key_1", "key_2")]:
             # What is listed is what the predicate shows of each.
             listed = (await store.tasks.find(TaskFilter(visible=visible), limit=10))[0]
-            shown = [one.id for one in everything if visible.task(one.caller.id, one.owner_id, owners[one.agent_id])]
+            shown = [one.id for one in everything if visible.task(one.caller.id, one.owner_id, agents[one.agent_id])]
             assert [summary.task.id for summary in listed] == shown
         assert await found(store, TaskFilter(visible=Visible(BOB.id), agent_id=LIBRARY.id)) == [1]
         assert await found(store, TaskFilter(visible=Visible(ADA.id), agent_id=LIBRARY.id)) == [5, 4, 1]

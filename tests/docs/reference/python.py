@@ -19,9 +19,11 @@ from tests.docs.reference.source import attribute_docs, summary, written_types
 
 _GIVEN = (
     agentic_atlas.AsyncTasks, agentic_atlas.AsyncAgents, agentic_atlas.AsyncTokens, agentic_atlas.AsyncPeople,
-    agentic_atlas.AsyncAccount, agentic_atlas.AsyncKeys, agentic_atlas.AsyncLogins, agentic_atlas.AsyncBackups,
+    agentic_atlas.AsyncAccount, agentic_atlas.AsyncGroups,
+    agentic_atlas.AsyncKeys, agentic_atlas.AsyncLogins, agentic_atlas.AsyncBackups,
     agentic_atlas.TaskHandle, agentic_atlas.BlockingTasks, agentic_atlas.BlockingAgents, agentic_atlas.BlockingTokens,
-    agentic_atlas.BlockingPeople, agentic_atlas.BlockingAccount, agentic_atlas.BlockingKeys,
+    agentic_atlas.BlockingPeople, agentic_atlas.BlockingAccount, agentic_atlas.BlockingGroups,
+    agentic_atlas.BlockingKeys,
     agentic_atlas.BlockingLogins, agentic_atlas.BlockingBackups, agentic_atlas.BlockingTask, agentic_atlas.Posted,
     agentic_atlas.TaskLog, agentic_atlas.Artifact, agentic_atlas.CallEvent, agentic_atlas.Policy,
     agentic_atlas.SkillSpec,

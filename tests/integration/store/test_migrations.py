@@ -170,6 +170,9 @@ def test_every_reference_but_that_of_a_task_to_its_agent_is_a_foreign_key(engine
     assert found == {
         *((table, "user_id", "users") for table in OF_USERS),
         ("agents", "owner_id", "users"),
+        ("agent_shares", "agent_id", "agents"),
+        ("group_members", "group_id", "groups"),
+        ("group_members", "user_id", "users"),
         ("skills", "agent_id", "agents"),
         ("tokens", "agent_id", "agents"),
         ("instances", "agent_id", "agents"),

@@ -18,7 +18,17 @@ from msgspec.structs import replace
 from agentic_atlas.auth import AGENT_SCOPES, API_KEY_SCOPES, Scope
 from agentic_atlas.backend import usecases
 from agentic_atlas.backend.domain.people import Visitor, begin_totp, end_totp
-from agentic_atlas.backend.domain.records import AgentRecord, ApiKey, Role, SkillRecord, Token, User
+from agentic_atlas.backend.domain.records import (
+    AccessLevel,
+    AgentRecord,
+    ApiKey,
+    Group,
+    Role,
+    Share,
+    SkillRecord,
+    Token,
+    User,
+)
 from agentic_atlas.backend.engine.api_keys import issue_key
 from agentic_atlas.backend.engine.invitations import issue_invitation
 from agentic_atlas.backend.ports import TaskFilter
@@ -50,29 +60,40 @@ class Answers(NamedTuple):
     owner: str
     viewer: str
     """The owner, had they become a viewer."""
+    caller: str
+    """With whom the owner shares their agents for calling."""
+    manager: str
+    """With whom the owner shares their agents for managing."""
 
 
 ROLE = "forbidden"
-OPEN = Answers("ok", "ok", "ok", "ok", "ok", "ok")
-ANYBODYS = Answers(UNKNOWN, "ok", SCOPE, "ok", "ok", "ok")
+OPEN = Answers("ok", "ok", "ok", "ok", "ok", "ok", "ok", "ok")
+ANYBODYS = OPEN._replace(nobody=UNKNOWN, token=SCOPE)
 """What people do for themselves, viewers too."""
 MEMBERS = ANYBODYS._replace(viewer=ROLE)
 """What people do for themselves who are more than viewers."""
-ADMINISTRATORS = Answers(UNKNOWN, ROLE, SCOPE, "ok", ROLE, ROLE)
+ADMINISTRATORS = Answers(UNKNOWN, ROLE, SCOPE, "ok", ROLE, ROLE, ROLE, ROLE)
+AGENTS = Answers(UNKNOWN, SCOPE, "ok", SCOPE, SCOPE, SCOPE, SCOPE, SCOPE)
+"""What only agents do."""
 
 
-def seen(hidden: str, found: str = "ok") -> Answers:
-    """What owners do, viewers too."""
-    return Answers(UNKNOWN, hidden, SCOPE, found, found, found)
+def own(hidden: str, found: str = "ok") -> Answers:
+    """What is done with what is one's own and never shared, by viewers too."""
+    return Answers(UNKNOWN, hidden, SCOPE, found, found, found, hidden, hidden)
 
 
-def owners(hidden: str, found: str = "ok") -> Answers:
-    """What owners do who are more than viewers."""
-    return seen(hidden, found)._replace(viewer=ROLE)
+def seen(hidden: str, found: str = "ok", *, caller: str | None = None) -> Answers:
+    """What who manages an agent does with it and its tasks, viewers too."""
+    return own(hidden, found)._replace(caller=caller or hidden, manager=found)
+
+
+def managed(hidden: str, found: str = "ok", *, caller: str | None = None, manager: str | None = None) -> Answers:
+    """What who manages an agent does with it and its tasks, and is more than a viewer."""
+    return seen(hidden, found, caller=caller)._replace(viewer=ROLE, manager=manager or found)
 
 
 class World:
-    """A network in which ada owns an agent, and eve owns another one."""
+    """A network in which ada owns agents and shares them with cal and max, and eve owns another one."""
 
     def __init__(self, atlas: Api, admin: Principal) -> None:
         self.atlas = atlas
@@ -81,6 +102,7 @@ class World:
         self.admin = admin
         self.ada = self._user("ada")
         self.eve = self._user("eve")
+        self.cal, self.max = self._user("cal"), self._user("max")
         self._numbers = count(1)
 
     def _user(self, name: str) -> Principal:
@@ -88,7 +110,7 @@ class World:
         return Principal(user, ApiKey(f"key_{name}", user.id, "laptop", name.encode() * 8, 0.0), ("*",))
 
     async def furnish(self) -> None:
-        for one in (self.ada, self.eve):
+        for one in (self.ada, self.eve, self.cal, self.max):
             await self.engine.store.users.add(one.user)
         eves = await self.agent(self.eve)
         self.token = Principal(self.eve.user, AgentToken("tok_eve", eves.id, eves.full_name), AGENT_SCOPES)
@@ -105,6 +127,9 @@ class World:
         user = (owner or self.ada).user
         agent = AgentRecord(self.engine.ids("agt"), user.id, user.name, self.name(), 0.0)
         await self.engine.store.agents.add(agent)
+        if user is self.ada.user:
+            for who, level in ((self.cal, AccessLevel.CALL), (self.max, AccessLevel.MANAGE)):
+                await self.engine.store.shares.put(agent.id, Share(f"user:{who.user.id}", level))
         return agent
 
     async def skilled(self) -> AgentRecord:
@@ -148,6 +173,29 @@ async def page(world: World) -> dict[str, Any]:
 
 async def agent_named(world: World) -> dict[str, Any]:
     return {"name": (await world.agent()).full_name}
+
+
+async def agent_shared(world: World) -> dict[str, Any]:
+    return await agent_named(world) | {"subject": "everyone", "access": AccessLevel.CALL}
+
+
+async def agent_unshared(world: World) -> dict[str, Any]:
+    return await agent_named(world) | {"subject": "eve"}
+
+
+async def group_named(world: World) -> dict[str, Any]:
+    group = Group(world.engine.ids("grp"), world.name(), 0.0)
+    await world.engine.store.groups.add(group)
+    return {"name": group.name}
+
+
+async def group_page(world: World) -> dict[str, Any]:
+    await group_named(world)
+    return {"limit": 10, "after": None}
+
+
+async def membership(world: World) -> dict[str, Any]:
+    return await group_named(world) | {"user": "ada"}
 
 
 async def of_agent(world: World) -> dict[str, Any]:
@@ -352,7 +400,7 @@ async def a_link_and_password(world: World) -> dict[str, Any]:
 
 async def own_password(world: World) -> dict[str, Any]:
     """Let everybody have the same password, and no one-time passwords."""
-    for one in (world.ada, world.eve, world.admin):
+    for one in (world.ada, world.eve, world.admin, world.cal, world.max):
         await world.knows_password(one.user)
     return {"password": PASSWORD, "visitor": HERE}
 
@@ -368,7 +416,7 @@ async def enrolled(world: World) -> dict[str, Any]:
 
 async def a_code(world: World) -> dict[str, Any]:
     secret = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"
-    for one in (world.ada, world.eve, world.admin):
+    for one in (world.ada, world.eve, world.admin, world.cal, world.max):
         await world.engine.store.accounts.change(one.user.id, end_totp)
         await world.engine.store.accounts.change(one.user.id, begin_totp(secret))
     return {"code": pyotp.TOTP(secret).at(int(world.engine.clock()))}
@@ -377,14 +425,22 @@ async def a_code(world: World) -> dict[str, Any]:
 MATRIX: dict[str, tuple[Arrange, Answers]] = {
     "agents.create": (new_name, MEMBERS),
     "agents.find": (page, ANYBODYS),
-    "agents.show": (agent_named, seen("agent_not_found")),
-    "agents.update": (agent_change, owners("agent_not_found")),
-    "agents.delete": (agent_named, owners("agent_not_found")),
-    "tokens.issue": (of_agent, owners("agent_not_found")),
-    "tokens.of_agent": (with_token, seen("agent_not_found")),
-    "tokens.rotate": (token_of_hers, owners("token_not_found")),
-    "tokens.renew": (a_renewal, Answers(UNKNOWN, SCOPE, "token_unknown", SCOPE, SCOPE, SCOPE)),
-    "tokens.revoke": (token_of_hers, owners("token_not_found")),
+    "agents.show": (agent_named, seen("agent_not_found", caller="ok")),
+    "agents.update": (agent_change, managed("agent_not_found", caller=ROLE)),
+    "agents.share": (agent_shared, managed("agent_not_found", caller=ROLE, manager=ROLE)),
+    "agents.unshare": (agent_unshared, managed("agent_not_found", caller=ROLE, manager=ROLE)),
+    "agents.delete": (agent_named, managed("agent_not_found", caller=ROLE, manager=ROLE)),
+    "groups.create": (new_name, ADMINISTRATORS),
+    # Nobody else is in it.
+    "groups.find": (group_page, own("nothing")._replace(owner="nothing", viewer="nothing")),
+    "groups.delete": (group_named, ADMINISTRATORS),
+    "groups.add": (membership, ADMINISTRATORS),
+    "groups.remove": (membership, ADMINISTRATORS),
+    "tokens.issue": (of_agent, managed("agent_not_found", caller=ROLE)),
+    "tokens.of_agent": (with_token, seen("agent_not_found", caller=ROLE)),
+    "tokens.rotate": (token_of_hers, managed("token_not_found")),
+    "tokens.renew": (a_renewal, AGENTS._replace(token="token_unknown")),
+    "tokens.revoke": (token_of_hers, managed("token_not_found")),
     "users.whoami": (nothing, ANYBODYS),
     "users.create": (new_user, ADMINISTRATORS),
     "users.find": (page, ADMINISTRATORS),
@@ -393,11 +449,11 @@ MATRIX: dict[str, tuple[Arrange, Answers]] = {
     "sessions.log_in": (credentials, OPEN),
     "sessions.make_key": (machine_credentials, OPEN),
     # All of them come with keys, and are told so.
-    "sessions.current": (nothing, seen("session_not_found", "session_not_found")),
+    "sessions.current": (nothing, own("session_not_found", "session_not_found")),
     "sessions.log_out": (nothing, ANYBODYS),
-    "sessions.find": (session_listed, seen("nothing")),
+    "sessions.find": (session_listed, own("nothing")),
     "sessions.find_of": (hers_by_name, ADMINISTRATORS),
-    "sessions.end": (session_of_hers, seen("session_not_found")),
+    "sessions.end": (session_of_hers, own("session_not_found")),
     "sessions.end_others": (session_listed, ANYBODYS),
     "sessions.end_of": (hers_by_name, ADMINISTRATORS),
     "invitations.create": (invited, ADMINISTRATORS),
@@ -413,26 +469,26 @@ MATRIX: dict[str, tuple[Arrange, Answers]] = {
     "accounts.reset_totp": (somebody_named, ADMINISTRATORS),
     "keys.create": (nothing, ANYBODYS),
     "keys.create_for": (key_for, ADMINISTRATORS),
-    "keys.find": (key_listed, seen("nothing")),
-    "keys.revoke": (key_of_hers, seen("api_key_not_found")),
+    "keys.find": (key_listed, own("nothing")),
+    "keys.revoke": (key_of_hers, own("api_key_not_found")),
     "logins.begin": (applicant, OPEN),
     "logins.collect": (device_code, OPEN),
     "logins.show": (user_code, ANYBODYS),
     "logins.approve": (user_code, ANYBODYS),
     "logins.deny": (user_code, ANYBODYS),
-    "tasks.submit": (a_request, owners("agent_not_found")),
-    "tasks.submit_all": (requests, owners("agent_not_found")),
-    "tasks.retry": (ended_task, owners("task_not_found")),
+    "tasks.submit": (a_request, managed("agent_not_found", caller="ok")),
+    "tasks.submit_all": (requests, managed("agent_not_found", caller="ok")),
+    "tasks.retry": (ended_task, managed("task_not_found")),
     "tasks.show": (task_of_hers, seen("task_not_found")),
     "tasks.standing": (task_of_hers, seen("task_not_found")),
     "tasks.find": (tasks_of_hers, seen("nothing")),
     "tasks.page": (after_the_first, seen("task_not_found")),
     "tasks.follow": (followed, seen("task_not_found")),
-    "tasks.cancel": (reason, owners("task_not_found")),
+    "tasks.cancel": (reason, managed("task_not_found")),
     # There is no question: whoever may answer is told so.
-    "tasks.answer": (an_answer, owners("task_not_found", "no_open_question")),
-    "calls.call": (a_call, Answers(UNKNOWN, SCOPE, "ok", SCOPE, SCOPE, SCOPE)),
-    "instances.admit": (an_arrival, Answers(UNKNOWN, SCOPE, "token_unknown", SCOPE, SCOPE, SCOPE)),
+    "tasks.answer": (an_answer, managed("task_not_found", "no_open_question")),
+    "calls.call": (a_call, AGENTS),
+    "instances.admit": (an_arrival, AGENTS._replace(token="token_unknown")),
     "backups.make": (nothing, ADMINISTRATORS),
     "backups.find": (backed_up, ADMINISTRATORS),
     "system.key_set": (nothing, OPEN),
@@ -442,7 +498,7 @@ MATRIX: dict[str, tuple[Arrange, Answers]] = {
 
 READS = {
     Scope.TASKS_READ: {"tasks.show", "tasks.standing", "tasks.find", "tasks.page", "tasks.follow"},
-    Scope.AGENTS_READ: {"agents.find", "agents.show"},
+    Scope.AGENTS_READ: {"agents.find", "agents.show", "groups.find"},
     Scope.TOKENS_READ: {"tokens.of_agent"},
 }
 TASKS_WRITE = {"tasks.submit", "tasks.submit_all", "tasks.retry", "tasks.cancel", "tasks.answer"}
@@ -450,7 +506,8 @@ NARROW: dict[Scope, set[str]] = READS | {
     # All others are of tasks that this key has not asked for (see the test).
     Scope.TASKS_CALL: {"tasks.submit", "tasks.submit_all"},
     Scope.TASKS_WRITE: READS[Scope.TASKS_READ] | TASKS_WRITE,
-    Scope.AGENTS_WRITE: READS[Scope.AGENTS_READ] | {"agents.create", "agents.update", "agents.delete"},
+    Scope.AGENTS_WRITE: {name for name, right in RIGHT_OF.items() if right is Right.WRITE_AGENTS}
+    | READS[Scope.AGENTS_READ],
     Scope.TOKENS_WRITE: READS[Scope.TOKENS_READ] | {"tokens.issue", "tokens.rotate", "tokens.revoke"},
     Scope.USERS_ADMIN: {name for name, right in RIGHT_OF.items() if right is Right.MANAGE_USERS},
     Scope.EVERYTHING: set(MATRIX) - {"calls.call"},
@@ -489,7 +546,7 @@ async def test_a_use_case_answers_each_who_asks_as_the_matrix_says(name: str, tm
     arrange, expected = MATRIX[name]
     async with world(tmp_path) as made:
         viewer = replace(made.ada, user=replace(made.ada.user, role=Role.VIEWER))
-        who = (None, made.eve, made.token, made.admin, made.ada, viewer)
+        who = (None, made.eve, made.token, made.admin, made.ada, viewer, made.cal, made.max)
         found = Answers(*[await answer(made, name, one, await arrange(made)) for one in who])
     assert found == expected
 

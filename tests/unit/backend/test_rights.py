@@ -3,9 +3,10 @@
 import re
 
 import pytest
+from msgspec.structs import replace
 
 from agentic_atlas.auth import AGENT_SCOPES, Scope
-from agentic_atlas.backend.domain.records import AgentRecord, ApiKey, CallerRef, Role, User
+from agentic_atlas.backend.domain.records import AccessLevel, AgentRecord, ApiKey, CallerRef, Role, Share, User
 from agentic_atlas.backend.rights import (
     RIGHT_OF,
     AgentToken,
@@ -171,18 +172,42 @@ def test_a_task_names_who_asked_for_it(credential: Credential, caller: CallerRef
 
 def test_a_member_sees_what_is_theirs_and_an_administrator_everything() -> None:
     hers, others = (AgentRecord("agt_1", owner, "x", "y", 0.0) for owner in (ADA.id, "usr_bob"))
-    assert [seen_by(ADA).agent(one) for one in (hers, others)] == [True, False]
-    assert [seen_by(ROOT).agent(one) for one in (hers, others)] == [True, True]
+    assert [seen_by(ADA).level(one) for one in (hers, others)] == [AccessLevel.OWN, None]
+    assert [seen_by(ROOT).level(one) for one in (hers, others)] == [AccessLevel.OWN, AccessLevel.OWN]
 
 
-TIED: dict[Tie, tuple[str, str | None]] = {Tie.ASKED: (ADA.id, "usr_bob"), Tie.RUNS: ("usr_bob", ADA.id)}
-"""A task that a user is tied to in this way alone: its owner, and its agent's."""
+@pytest.mark.parametrize(
+    ("shares", "level"),
+    [
+        ([("user:usr_eve", "manage"), ("group:grp_2", "manage")], None),
+        ([("everyone", "call")], "call"),
+        ([("user:usr_ada", "call"), ("user:usr_eve", "manage")], "call"),
+        ([("group:grp_1", "call"), ("everyone", "call")], "call"),
+        ([("everyone", "call"), ("group:grp_1", "manage"), ("user:usr_ada", "call")], "manage"),
+    ],
+)
+def test_what_is_shared_with_somebody_or_their_group_they_may_as_far_as_it_says(
+    shares: list[tuple[str, str]], level: str | None
+) -> None:
+    agent = AgentRecord("agt_1", "usr_bob", "bob", "books", 0.0)
+    agent = replace(agent, shares=tuple(Share(subject, AccessLevel(access)) for subject, access in shares))
+    visible = seen_by(replace(ADA, groups=("grp_1",)))
+    assert visible.level(agent) == level
+    has = {None: (), "call": ("call",), "manage": ("call", "manage")}[level]
+    assert tuple(needed for needed in AccessLevel if visible.may(agent, needed)) == has
+    assert visible.task("key_1", "usr_bob", agent) == (level == "manage")
+    assert visible.task("key_1", ADA.id, agent)
+
+
+HERS, BOBS = (AgentRecord("agt_1", owner, "x", "y", 0.0) for owner in (ADA.id, "usr_bob"))
+TIED: dict[Tie, tuple[str, AgentRecord | None]] = {Tie.ASKED: (ADA.id, BOBS), Tie.MANAGES: ("usr_bob", HERS)}
+"""A task that a user is tied to in this way alone: its owner, and its agent."""
 
 
 @pytest.mark.parametrize("tie", Tie)
 def test_each_tie_alone_shows_a_task(tie: Tie) -> None:
     assert Visible(ADA.id).task("key_1", *TIED[tie])
-    assert not Visible(ADA.id).task("key_1", "usr_bob", "usr_bob")
+    assert not Visible(ADA.id).task("key_1", "usr_bob", BOBS)
     assert not Visible(ADA.id).task("key_1", "usr_bob", None)
     assert Visible(None).task("key_1", "usr_bob", None)
     for user in (ADA.id, None):

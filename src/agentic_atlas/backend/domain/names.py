@@ -12,8 +12,8 @@ from typing import Final
 from agentic_atlas.errors import InvalidInput
 
 _NAME = re.compile(r"[a-z0-9](?:[a-z0-9_-]{0,62}[a-z0-9])?")
-_RESERVED = frozenset({"tokens"})
-"""Words that follow an agent's name in addresses."""
+_RESERVED = frozenset({"tokens", "everyone"})
+"""What follows an agent's name in addresses; and whom it may be shared with that is nobody in particular."""
 
 MAX_LABEL = 100
 """Characters of a name that people give, of a token for instance."""

@@ -28,6 +28,10 @@ class Role(StrEnum):
     """Sees what a member would, and changes nothing but their own keys."""
 
 
+EVERYONE: Final = "everyone"
+"""Whom an agent is shared with that everybody in the network may call."""
+
+
 class User(msgspec.Struct, frozen=True):
     """A person or team that owns agents."""
 
@@ -36,6 +40,47 @@ class User(msgspec.Struct, frozen=True):
     role: Role
     created_at: float
     disabled_at: float | None = None
+    groups: tuple[str, ...] = ()
+    """Ids of the groups that they are in; kept with those."""
+
+    @property
+    def subjects(self) -> tuple[str, ...]:
+        """As whom others may share their agents with them."""
+        return (EVERYONE, f"user:{self.id}", *[f"group:{group_id}" for group_id in self.groups])
+
+
+class Group(msgspec.Struct, frozen=True):
+    """Users with whom an agent is shared at once."""
+
+    id: str
+    name: str
+    created_at: float
+
+
+class AccessLevel(StrEnum):
+    """What somebody may do with an agent; each has what those before it have."""
+
+    CALL = "call"
+    """See it and its skills, and ask it for tasks."""
+    MANAGE = "manage"
+    """Also change it, have its tokens, and see and steer all its tasks."""
+    OWN = "own"
+    """Also rename it, delete it, and decide with whom it is shared."""
+
+    def covers(self, needed: "AccessLevel") -> bool:
+        """Tell whether whoever has this may do what the other one is for."""
+        return _LEVELS.index(self) >= _LEVELS.index(needed)
+
+
+_LEVELS: Final = tuple(AccessLevel)
+
+
+class Share(msgspec.Struct, frozen=True):
+    """With whom an agent is shared besides its owner, and for what."""
+
+    subject: str
+    """`user:ID`, `group:ID`, or `everyone`."""
+    access: AccessLevel
 
 
 class ApiKey(msgspec.Struct, frozen=True):
@@ -66,6 +111,8 @@ class AgentRecord(msgspec.Struct, frozen=True):
     disabled_at: float | None = None
     last_seen_at: float | None = None
     """When an instance was last heard; kept at connects and disconnects, and once a minute."""
+    shares: tuple[Share, ...] = ()
+    """With whom it is shared, by subject; kept beside it."""
 
     @property
     def full_name(self) -> str:
@@ -85,6 +132,10 @@ class SkillRecord(msgspec.Struct, frozen=True):
     policy: Policy
     streams: bool
     updated_at: float
+
+
+_MOST_NAMES: Final = 10
+"""Names of an agent that are remembered with a token."""
 
 
 class Token(msgspec.Struct, frozen=True):
@@ -112,6 +163,13 @@ class Token(msgspec.Struct, frozen=True):
     """Id of the instance that used it last."""
     last_host: str = ""
     last_address: str = ""
+    former_names: tuple[str, ...] = ()
+    """Names that its agent has had since the first of its lineage was made, but for that of now; the newest last."""
+
+    def was_called(self, name: str) -> "Token":
+        """Return it after its agent was given another name than this."""
+        others = [one for one in self.former_names if one != name]
+        return msgspec.structs.replace(self, former_names=(*others, name)[-_MOST_NAMES:])
 
     @property
     def root(self) -> str:

@@ -15,7 +15,17 @@ from msgspec.structs import replace
 from agentic_atlas.auth import digest
 from agentic_atlas.backend.domain.kept import Kept
 from agentic_atlas.backend.domain.names import split_agent
-from agentic_atlas.backend.domain.records import AgentRecord, ApiKey, Instance, SkillRecord, Task, Token, User
+from agentic_atlas.backend.domain.records import (
+    AccessLevel,
+    AgentRecord,
+    ApiKey,
+    Group,
+    Instance,
+    SkillRecord,
+    Task,
+    Token,
+    User,
+)
 from agentic_atlas.backend.domain.renewal import renewable
 from agentic_atlas.backend.engine.logged_in import LoggedIn
 from agentic_atlas.backend.ports import Agents, Store, Summary
@@ -28,6 +38,7 @@ from agentic_atlas.backend.rights import (
     key_invalid,
     no_agent,
     no_task,
+    not_theirs,
     seen_by,
 )
 from agentic_atlas.errors import AtlasError, Busy, Forbidden, NotFound, Unauthenticated, Unavailable
@@ -59,10 +70,13 @@ class Registry:
         """Of each agent the digest of what is stored of it; while that is being changed, what stands for the change."""
         self._version = 0
 
-    async def agent(self, owner: str, name: str) -> AgentRecord | None:
-        """Return the owner's agent of this name."""
+    async def agent(self, owner: str, name: str, *visible: Visible) -> AgentRecord | None:
+        """Return the owner's agent of this name if all these see it; None without one, and for one that is not seen.
+
+        What is not seen is looked up each time, as what is not there is: it takes as long.
+        """
         known = self._by_name.get((owner, name))
-        if known is not None:
+        if known is not None and _seen(known, visible):
             return known
         version = self._version
         agent = await self._agents.by_name(owner, name)
@@ -70,7 +84,7 @@ class Registry:
             if len(self._by_name) >= _MOST_AGENTS:
                 self._by_name.clear()
             self._by_name[owner, name] = agent
-        return agent
+        return agent if agent is not None and _seen(agent, visible) else None
 
     async def skill(self, agent: AgentRecord, name: str) -> SkillRecord:
         """Return a skill of the agent's; raises NotFound (`skill_not_found`) with the names there are."""
@@ -123,10 +137,19 @@ class Registry:
         self._declared.pop(agent_id, None)
         self._read_again(agent_id)
 
+    def forget_all(self) -> None:
+        """Many agents may have changed."""
+        self._version += 1
+        self._by_name.clear()
+
     def _read_again(self, agent_id: str) -> None:
         self._version += 1
         self._skills.forget(agent_id)
         self._by_name = {key: agent for key, agent in self._by_name.items() if agent.id != agent_id}
+
+
+def _seen(agent: AgentRecord, visible: Sequence[Visible]) -> bool:
+    return all(one.level(agent) is not None for one in visible)
 
 
 def declaration(description: str, skills: Sequence[SkillRecord]) -> bytes:
@@ -183,6 +206,7 @@ def held(token: Token, agent: AgentRecord) -> AgentToken:
         token.expires_at,
         math.inf if token.retires_at is None else token.retires_at,
         renewable(token),
+        token.former_names,
     )
 
 
@@ -322,12 +346,12 @@ class Access:
             NotFound: it is not, or its agent or the owner is gone (`agent_not_found`).
         """
         _, who = self._connected.get(instance_id, (0, None))
-        agent_id = who.credential.agent_id if who is not None and isinstance(who.credential, AgentToken) else ""
-        agent = await self._store.agents.get(agent_id)
+        token = who.credential if who is not None else None
+        agent = await self._store.agents.get(token.agent_id if isinstance(token, AgentToken) else "")
         owner = await self._store.users.get(agent.owner_id) if agent else None
-        if who is None or owner is None:
+        if who is None or agent is None or owner is None or not isinstance(token, AgentToken):
             raise NotFound("the agent that calls is gone", code="agent_not_found")
-        return replace(who, user=owner)
+        return replace(who, user=owner, credential=replace(token, agent=agent.full_name))
 
     async def user(self, name: str) -> User:
         """Return the user of this name, for an administrator; raises NotFound (`user_not_found`)."""
@@ -340,21 +364,42 @@ class Access:
             )
         return user
 
-    async def agent(self, user: User, name: str) -> AgentRecord:
+    async def agent(
+        self, user: User, name: str, needed: AccessLevel = AccessLevel.CALL, *, also: User | None = None
+    ) -> AgentRecord:
         """Return the agent that `name` or `owner/name` means to this user; without an owner it is their own.
 
-        Whose it is stands in its name: what somebody may not use is not looked for, so that no time tells of it either.
+        `also` is who else has to see it.
 
         Raises:
-            NotFound: there is none, or it is somebody else's (`agent_not_found`).
+            NotFound: there is none, or they may not see it (`agent_not_found`).
+            Forbidden: they see it, and may not do with it what needs this level.
         """
         owner, short = split_agent(name)
         visible = seen_by(user)
-        theirs = owner in (None, user.name) or visible.user_id is None
-        agent = await self._registry.agent(owner or user.name, short) if theirs else None
-        if agent is None or not visible.agent(agent):
+        agent = await self._registry.agent(owner or user.name, short, visible, *([seen_by(also)] if also else ()))
+        if agent is None:
             raise no_agent(name)
+        if needed is not AccessLevel.CALL and not visible.may(agent, needed):
+            raise not_theirs(agent, needed)
         return agent
+
+    async def agent_of(self, user: User, task: Task) -> AgentRecord:
+        """Return the agent of a task, by whatever name it goes now; raises as `agent` does."""
+        agent = await self._store.agents.get(task.agent_id)
+        if agent is None or seen_by(user).level(agent) is None:
+            raise no_agent(task.agent)
+        return agent
+
+    async def group(self, user: User, name: str) -> Group:
+        """Return the group of this name: one that the user is in, or any for an administrator.
+
+        Raises NotFound (`group_not_found`).
+        """
+        group = await self._store.groups.by_name(name)
+        if group is None or (seen_by(user).user_id is not None and group.id not in user.groups):
+            raise NotFound(f"there is no group {name[:64]!r}", code="group_not_found")
+        return group
 
     async def task(self, visible: Visible, task_id: str) -> Task:
         """Return a task for somebody who sees so much; raises NotFound (`task_not_found`)."""
@@ -373,4 +418,4 @@ class Access:
     async def _sees(self, visible: Visible, task: Task | None) -> bool:
         # Looked for without a task too: what is somebody else's takes as long as what is not there.
         agent = None if visible.user_id is None else await self._store.agents.get(task.agent_id if task else "")
-        return task is not None and visible.task(task.caller.id, task.owner_id, agent.owner_id if agent else None)
+        return task is not None and visible.task(task.caller.id, task.owner_id, agent)

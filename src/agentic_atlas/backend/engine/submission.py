@@ -43,6 +43,8 @@ class _Request:
     """The caller's own `traceparent`."""
     parent: Task | None = None
     retry_of: str | None = None
+    agent_id: str | None = None
+    """Of the agent that it is for, once that was found."""
     refusal: AtlasError | None = None
     """Why it can't become a new task."""
     malformed: bool = False
@@ -148,6 +150,7 @@ async def _wanted(engine: Engine, request: _Request) -> tuple[AgentRecord, Skill
     try:
         require_call(who, ask.agent, ask.skill)
         agent = await engine.access.agent(who.user, ask.agent)
+        request.agent_id = agent.id
         skill = await engine.registry.skill(agent, ask.skill)
         _check_options(engine, ask)
         whose = who.user.id
@@ -214,8 +217,10 @@ async def _became(engine: Engine, request: _Request, write: Write[Submitted] | N
 
 def _same(request: _Request, older: Task) -> Submitted:
     """Return the task that the key stands for; raises Conflict unless that is what is asked for now."""
-    named = full_name(request.ask.agent, request.who.user.name)
-    if named != older.agent or _digest(older.agent_id, request) != older.body_digest:
+    # The agent may have been given another name since, or another agent its name.
+    by_name = full_name(request.ask.agent, request.who.user.name) == older.agent
+    same_agent = by_name or request.agent_id == older.agent_id
+    if not same_agent or _digest(older.agent_id, request) != older.body_digest:
         raise Conflict(
             f"this idempotency key was used for another request, which became {older.id}: use a new key for a new one",
             code="idempotency_conflict",

@@ -3,13 +3,25 @@
 from collections.abc import Mapping, Sequence
 
 import msgspec
-from sqlalchemy import Connection, bindparam, case, delete, insert, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    bindparam,
+    case,
+    delete,
+    insert,
+    or_,
+    select,
+    union_all,
+    update,
+)
 
 from agentic_atlas.backend.domain.records import AgentRecord, Instance, SkillRecord, Token
 from agentic_atlas.backend.ports import MOST_INSTANCES, Write
+from agentic_atlas.backend.rights import Visible
 from agentic_atlas.backend.store.readers import Readers
-from agentic_atlas.backend.store.rows import AGENTS, INSTANCES, SKILLS
-from agentic_atlas.backend.store.tables import agents, instances, skills, tokens
+from agentic_atlas.backend.store.rows import AGENTS, INSTANCES, SKILLS, TOKENS
+from agentic_atlas.backend.store.tables import agent_shares, agents, instances, skills, tokens
 from agentic_atlas.backend.store.writer import Writer, statement
 from agentic_atlas.errors import Conflict, NotFound
 
@@ -34,12 +46,17 @@ class SqlAgents:
         """See the port."""
         return await self._readers.run(lambda connection: _by_name(connection, f"{owner}/{name}"))
 
-    async def find(self, *, owner_id: str | None, limit: int, after: str | None = None) -> list[AgentRecord]:
+    async def find(self, visible: Visible, *, limit: int, after: str | None = None) -> list[AgentRecord]:
         """See the port."""
-        return await self._readers.run(lambda connection: _find(connection, owner_id, limit, after))
+        return await self._readers.run(lambda connection: _find(connection, visible, limit, after))
 
     async def update(
-        self, agent_id: str, *, description: str | None = None, disabled_at: float | None = None
+        self,
+        agent_id: str,
+        *,
+        name: str | None = None,
+        description: str | None = None,
+        disabled_at: float | None = None,
     ) -> AgentRecord | None:
         """See the port."""
         values: dict[str, object] = {}
@@ -47,7 +64,7 @@ class SqlAgents:
             values["description"] = description
         if disabled_at is not None:
             values["disabled_at"] = disabled_at or None
-        return await self._writer.submit(statement(lambda connection: _update(connection, agent_id, values)))
+        return await self._writer.submit(statement(lambda connection: _update(connection, agent_id, name, values)))
 
     async def delete(self, agent_id: str) -> bool:
         """See the port."""
@@ -119,21 +136,46 @@ def _by_name(connection: Connection, full_name: str) -> AgentRecord | None:
     return AGENTS.value(row) if row else None
 
 
-def _find(connection: Connection, owner_id: str | None, limit: int, after: str | None) -> list[AgentRecord]:
-    """Agents by full name, of one owner or all."""
-    query = select(*AGENTS.read).order_by(agents.c.full_name).limit(limit)
-    if owner_id is not None:
-        query = query.where(agents.c.owner_id == owner_id)
-    if after is not None:
-        query = query.where(agents.c.full_name > after)
+def _find(connection: Connection, visible: Visible, limit: int, after: str | None) -> list[AgentRecord]:
+    """Agents by full name: all, or a user's own and those that are shared with them, each part by its index."""
+    further = [] if after is None else [agents.c.full_name > after]
+    ordered = [
+        select(agents.c.id).where(*which, *further).order_by(agents.c.full_name).limit(limit).subquery()
+        for which in _whose(visible)
+    ]
+    theirs = union_all(*(select(part.c.id) for part in ordered))
+    query = select(*AGENTS.read).where(agents.c.id.in_(theirs)).order_by(agents.c.full_name).limit(limit)
     return [AGENTS.value(row) for row in connection.execute(query)]
 
 
-def _update(connection: Connection, agent_id: str, values: dict[str, object]) -> AgentRecord | None:
+def _whose(visible: Visible) -> list[list[ColumnElement[bool]]]:
+    """Conditions under which all agents are seen (`rights.Visible.level`), one set for each index to walk."""
+    if visible.user_id is None:
+        return [[]]
+    shared = select(agent_shares.c.agent_id).where(agent_shares.c.subject.in_(visible.subjects))
+    return [[agents.c.owner_id == visible.user_id], [agents.c.id.in_(shared)]]
+
+
+def _update(connection: Connection, agent_id: str, name: str | None, values: dict[str, object]) -> AgentRecord | None:
     """Change some columns of an agent and return it."""
+    agent = _get(connection, agent_id)
+    if agent is not None and name not in (None, agent.name):
+        full_name = f"{agent.owner}/{name}"
+        if _by_name(connection, full_name) is not None:
+            raise Conflict(f"{agent.owner} has an agent {name} already", code="agent_exists")
+        _remember_name(connection, agent)
+        values = {**values, "name": name, "full_name": full_name}
     if values:
         connection.execute(update(agents).where(agents.c.id == agent_id).values(values))
     return _get(connection, agent_id)
+
+
+def _remember_name(connection: Connection, agent: AgentRecord) -> None:
+    """Keep the name of an agent with the tokens that were made under it."""
+    made = select(*TOKENS.read).where(tokens.c.agent_id == agent.id)
+    for token in [TOKENS.value(row) for row in connection.execute(made)]:
+        names = " ".join(token.was_called(agent.name).former_names)
+        connection.execute(update(tokens).where(tokens.c.id == token.id).values(former_names=names))
 
 
 def _delete(connection: Connection, agent_id: str) -> bool:

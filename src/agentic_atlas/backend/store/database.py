@@ -20,6 +20,7 @@ from agentic_atlas.backend.store.lock import owned
 from agentic_atlas.backend.store.migrations import migrate
 from agentic_atlas.backend.store.readers import FOLLOWING, THREADS, PooledReaders, Readers, WriterReaders
 from agentic_atlas.backend.store.sessions import SqlSessions
+from agentic_atlas.backend.store.sharing import SqlGroups, SqlShares
 from agentic_atlas.backend.store.tables import network
 from agentic_atlas.backend.store.tasks import SqlTasks
 from agentic_atlas.backend.store.tokens import SqlTokens
@@ -50,6 +51,8 @@ class SqlStore:
         self.audit = SqlAudit(writer, readers, network_id)
         self.accounts = SqlAccounts(writer, readers)
         self.sessions = SqlSessions(writer, readers)
+        self.shares = SqlShares(writer, readers)
+        self.groups = SqlGroups(writer, readers)
         self.notes = () if sqlite.is_safe_release() else (sqlite.OLD_RELEASE,)
         """What does no harm and may be of interest."""
         self._readers = readers

@@ -8,12 +8,13 @@ all there are.
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import NamedTuple, TypeAlias
 
-from sqlalchemy import ColumnElement, Connection, Select, or_, select, union_all
+from sqlalchemy import ColumnElement, CompoundSelect, Connection, Select, or_, select, union, union_all
 
 from agentic_atlas.backend.domain.names import TASK, earliest
+from agentic_atlas.backend.domain.records import AccessLevel
 from agentic_atlas.backend.ports import TaskFilter
-from agentic_atlas.backend.rights import Tie
-from agentic_atlas.backend.store.tables import HELD, RESTING, UNHELD, agents, tasks
+from agentic_atlas.backend.rights import Tie, Visible
+from agentic_atlas.backend.store.tables import HELD, RESTING, UNHELD, agent_shares, agents, tasks
 from agentic_atlas.protocol.tasks import LEASED, TaskState
 
 Condition: TypeAlias = ColumnElement[bool]
@@ -27,8 +28,7 @@ _BRANCHES = 100
 
 def newest(connection: Connection, which: TaskFilter, limit: int, before: str | None) -> list[str]:
     """The ids of tasks that a filter lets through, newest first, from the one before `before`."""
-    user_id = which.visible.user_id
-    own = [] if user_id is None else list(connection.scalars(_own_agents(user_id)))
+    own = [] if which.visible.user_id is None else list(connection.scalars(_managed_agents(which.visible)))
     parts = [query.limit(limit).subquery() for query in _queries(which, own, before)]
     found: set[str] = set()
     for start in range(0, len(parts), _BRANCHES):
@@ -105,29 +105,31 @@ def _resting(states: Collection[TaskState]) -> Iterator[list[Condition]]:
 
 
 def _seen(by: _By, which: TaskFilter) -> Iterator[Condition]:
-    """A task's caller or its agent belongs to who looks, and it is of the agent that is looked at."""
-    user_id = which.visible.user_id
-    if user_id is not None:
-        yield or_(*(_TIED[tie](by, user_id) for tie in Tie))
+    """Who looks is tied to a task, and it is of the agent that is looked at."""
+    if which.visible.user_id is not None:
+        yield or_(*(_TIED[tie](by, which.visible) for tie in Tie))
     if which.agent_id is not None:
         yield by.agent_id == which.agent_id
 
 
-def _own_agents(user_id: str) -> Select[str]:
-    return select(agents.c.id).where(agents.c.owner_id == user_id)
+def _managed_agents(visible: Visible) -> Select[str] | CompoundSelect[str]:
+    own = select(agents.c.id).where(agents.c.owner_id == visible.user_id)
+    to_manage = agent_shares.c.access == AccessLevel.MANAGE.value
+    shared = select(agent_shares.c.agent_id).where(agent_shares.c.subject.in_(visible.subjects), to_manage)
+    return union(own, shared) if visible.subjects else own
 
 
-_TIED: Mapping[Tie, Callable[[_By, str], Condition]] = {
-    Tie.ASKED: lambda by, user_id: by.owner_id == user_id,
-    Tie.RUNS: lambda by, user_id: by.agent_id.in_(_own_agents(user_id)),
+_TIED: Mapping[Tie, Callable[[_By, Visible], Condition]] = {
+    Tie.ASKED: lambda by, visible: by.owner_id == visible.user_id,
+    Tie.MANAGES: lambda by, visible: by.agent_id.in_(_managed_agents(visible)),
 }
 """What `rights.Visible` asks of a task, as a condition."""
 
 _WALKS: Mapping[Tie, Callable[[str, Sequence[str]], Sequence[Condition]]] = {
     Tie.ASKED: lambda user_id, _: [tasks.c.owner_id == user_id],
-    Tie.RUNS: lambda _, own: [tasks.c.agent_id == agent_id for agent_id in own],
+    Tie.MANAGES: lambda _, own: [tasks.c.agent_id == agent_id for agent_id in own],
 }
-"""The same, of which each walks an index: with a user, and the agents that are theirs."""
+"""The same, of which each walks an index: with a user, and the agents that are theirs or that they manage."""
 
 
 def _narrow(by: _By, which: TaskFilter, before: str | None) -> Iterator[Condition]:

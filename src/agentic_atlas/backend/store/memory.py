@@ -43,8 +43,10 @@ from agentic_atlas.backend.ports import (
     TaskFilter,
     Write,
 )
+from agentic_atlas.backend.rights import Visible
 from agentic_atlas.backend.store.cursors import cursor_after, id_in
 from agentic_atlas.backend.store.memory_people import MemoryAccounts, MemorySessions
+from agentic_atlas.backend.store.memory_sharing import MemoryGroups, MemoryShares
 from agentic_atlas.errors import Conflict, NotFound
 from agentic_atlas.protocol.caller.audit import AuditEntry
 from agentic_atlas.protocol.inside.messages import InstanceRef
@@ -61,11 +63,15 @@ class MemoryStore:
 
     def __init__(self, ids: Ids) -> None:
         self._network_id = ids("net")
-        self.users = MemoryUsers()
+        people: dict[str, User] = {}
+        agents: dict[str, AgentRecord] = {}
+        self.users = MemoryUsers(people)
         self.accounts = self.users.accounts
         self.sessions = self.users.sessions
-        self.agents = MemoryAgents(self.users)
+        self.agents = MemoryAgents(self.users, agents)
         self.users.owned = self.agents.find
+        self.shares = MemoryShares(people, agents)
+        self.groups = MemoryGroups(people, agents, self.shares)
         self.tokens = self.agents.tokens
         self.tasks = MemoryTasks(self.agents)
         self.audit = MemoryAudit(self._network_id)
@@ -221,16 +227,16 @@ class MemoryTasks:
         if which.since is not None and (task.created_at < which.since or task.id < earliest(TASK, which.since - 60)):
             return False
         in_state = not which.states or task.state in which.states
-        return in_state and which.visible.task(task.caller.id, task.owner_id, self._agents.owner_of(task.agent_id))
+        return in_state and which.visible.task(task.caller.id, task.owner_id, self._agents.known(task.agent_id))
 
 
 class MemoryAgents:
     """`ports.Agents`."""
 
-    def __init__(self, users: "MemoryUsers") -> None:
+    def __init__(self, users: "MemoryUsers", agents: dict[str, AgentRecord]) -> None:
         self.tokens = MemoryTokens(self)
         self._users = users
-        self._agents: dict[str, AgentRecord] = {}
+        self._agents = agents
         self._skills: dict[str, list[SkillRecord]] = {}
         self._instances: dict[str, Instance] = {}
 
@@ -249,17 +255,27 @@ class MemoryAgents:
         """See the port."""
         return next((agent for agent in self._agents.values() if (agent.owner, agent.name) == (owner, name)), None)
 
-    async def find(self, *, owner_id: str | None, limit: int, after: str | None = None) -> list[AgentRecord]:
+    async def find(self, visible: Visible, *, limit: int, after: str | None = None) -> list[AgentRecord]:
         """See the port."""
-        theirs = [agent for agent in self._agents.values() if owner_id in (None, agent.owner_id)]
+        theirs = [agent for agent in self._agents.values() if visible.level(agent) is not None]
         theirs = [agent for agent in theirs if after is None or agent.full_name > after]
         return sorted(theirs, key=lambda agent: agent.full_name)[:limit]
 
     async def update(
-        self, agent_id: str, *, description: str | None = None, disabled_at: float | None = None
+        self,
+        agent_id: str,
+        *,
+        name: str | None = None,
+        description: str | None = None,
+        disabled_at: float | None = None,
     ) -> AgentRecord | None:
         """See the port."""
         agent = self._agents.get(agent_id)
+        if agent is not None and name is not None and name != agent.name:
+            if await self.by_name(agent.owner, name) is not None:
+                raise Conflict(f"{agent.owner} has an agent {name} already", code="agent_exists")
+            self.tokens.was_called(agent)
+            agent = replace(agent, name=name)
         if agent is not None and description is not None:
             agent = replace(agent, description=description)
         if agent is not None and disabled_at is not None:
@@ -366,10 +382,9 @@ class MemoryAgents:
         owner = None if agent is None else await self._users.get(agent.owner_id)
         return None if agent is None or owner is None else (agent, owner)
 
-    def owner_of(self, agent_id: str) -> str | None:
-        """Return the id of the agent's owner; None when there is no such agent."""
-        agent = self._agents.get(agent_id)
-        return None if agent is None else agent.owner_id
+    def known(self, agent_id: str) -> AgentRecord | None:
+        """Return the agent, at once."""
+        return self._agents.get(agent_id)
 
 
 def _present_first(instances: Iterable[Instance], agent_id: str) -> list[Instance]:
@@ -390,7 +405,7 @@ class MemoryTokens:
 
     async def add(self, token: Token) -> None:
         """See the port. Raises NotFound without the agent."""
-        if self._agents.owner_of(token.agent_id) is None:
+        if self._agents.known(token.agent_id) is None:
             raise _no_parent()
         if token.id in self._tokens:
             raise Conflict(f"it is there already: token {token.id}")
@@ -460,6 +475,11 @@ class MemoryTokens:
     def _in(self, lineage: str) -> list[Token]:
         return sorted((one for one in self._tokens.values() if one.root == lineage), key=lambda one: one.id)
 
+    def was_called(self, agent: AgentRecord) -> None:
+        """The agent is about to be given another name."""
+        made = {one.id: one.was_called(agent.name) for one in self._tokens.values() if one.agent_id == agent.id}
+        self._tokens |= made
+
     def forget(self, agent_id: str) -> None:
         """The agent was deleted."""
         self._tokens = {token.id: token for token in self._tokens.values() if token.agent_id != agent_id}
@@ -474,10 +494,10 @@ class MemoryUsers:
 
     owned: Callable[..., Awaitable[list[AgentRecord]]]
 
-    def __init__(self) -> None:
+    def __init__(self, users: dict[str, User]) -> None:
         self.accounts = MemoryAccounts(self)
         self.sessions = MemorySessions(self)
-        self._users: dict[str, User] = {}
+        self._users = users
         self._keys: dict[str, ApiKey] = {}
 
     async def add(self, user: User) -> None:
@@ -532,7 +552,7 @@ class MemoryUsers:
 
     async def delete(self, user_id: str) -> bool:
         """See the port."""
-        if await self.owned(owner_id=user_id, limit=1):
+        if await self.owned(Visible(user_id), limit=1):
             raise Conflict("they own agents: delete those first", code="user_has_agents")
         self.accounts.forget(user_id)
         self.sessions.forget(user_id)

@@ -20,7 +20,6 @@ from typing import Any, Generic, NamedTuple, TypeAlias, TypeVar
 
 import msgspec
 from sqlalchemy import (
-    Column,
     ColumnElement,
     Connection,
     Dialect,
@@ -30,6 +29,7 @@ from sqlalchemy import (
     and_,
     bindparam,
     column,
+    func,
     insert,
     literal_column,
     or_,
@@ -38,16 +38,20 @@ from sqlalchemy import (
     values,
 )
 from sqlalchemy.sql import ClauseElement
+from sqlalchemy.sql.elements import NamedColumn
 
 from agentic_atlas.backend.domain.questions import SILENCE, Dialogue
 from agentic_atlas.backend.domain.records import (
     CHANGING,
+    AccessLevel,
     AgentRecord,
     ApiKey,
     CallerRef,
     CallKey,
+    Group,
     Instance,
     Role,
+    Share,
     SkillRecord,
     Task,
     TaskEvent,
@@ -58,9 +62,12 @@ from agentic_atlas.backend.domain.records import (
 )
 from agentic_atlas.backend.store.tables import (
     SUBMITTED,
+    agent_shares,
     agents,
     api_keys,
     events,
+    group_members,
+    groups,
     instances,
     skills,
     tasks,
@@ -92,6 +99,8 @@ class Field(NamedTuple):
     """Makes the field's value of the columns'; None: it is the column's."""
     payload: bool = False
     """It may be long."""
+    derived: NamedColumn[Any] | None = None
+    """What it is read as that is kept elsewhere: it is not written with the record."""
 
 
 class Rows(Generic[T]):
@@ -108,7 +117,8 @@ class Rows(Generic[T]):
         self.fields = tuple(fields)
         """All fields, in the record's order, with nothing left to be guessed."""
         names = [field.columns[0] for field in fields] + [name for field in fields for name in field.columns[1:]]
-        self.read: tuple[Column[Any], ...] = tuple(table.c[name] for name in names)
+        derived = {field.name: field.derived for field in fields if field.derived is not None}
+        self.read = tuple(derived[name] if name in derived else table.c[name] for name in names)
         """The columns to select for `value`: one for each field, then the others of those that have several."""
         self.inserted = tuple(column.name for column in table.columns)
         """The columns of `row`: all there are."""
@@ -117,8 +127,9 @@ class Rows(Generic[T]):
         """The columns of `changed_row`."""
         self._kind = kind
         self._one, self._several = _decoders(fields, names)
-        self._plain, self._encoded = _getters(fields)
-        written = _columns(fields)
+        kept = [field for field in fields if field.derived is None]
+        self._plain, self._encoded = _getters(kept)
+        written = _columns(kept)
         self._in_order = itemgetter(*(written.index(name) for name in self.inserted))
         self._changing, self._changing_encoded = _getters(updated)
 
@@ -253,7 +264,38 @@ EVENTS = Rows(
     Field("kind", paths=("kind._value_",), decode=_KINDS.__getitem__),
     Field("data", payload=True),
 )
-AGENTS = Rows(AgentRecord, agents, Field("name", also=("full_name",)))
+
+
+def _shares_of(text: str | None) -> tuple[Share, ...]:
+    pairs = sorted(one.split(" ") for one in text.split(",")) if text else []
+    return tuple(Share(subject, AccessLevel(access)) for subject, access in pairs)
+
+
+def _groups_of(text: str | None) -> tuple[str, ...]:
+    return tuple(sorted(text.split(","))) if text else ()
+
+
+# Read along with whose they are, for what is visible is asked at every request.
+_SHARES = (
+    select(func.aggregate_strings(agent_shares.c.subject + literal_column("' '") + agent_shares.c.access, ","))
+    .where(agent_shares.c.agent_id == agents.c.id)
+    .correlate(agents)
+    .scalar_subquery()
+    .label("shares")
+)
+_MEMBERSHIPS = (
+    select(func.aggregate_strings(group_members.c.group_id, ","))
+    .where(group_members.c.user_id == users.c.id)
+    .correlate(users)
+    .scalar_subquery()
+    .label("groups")
+)
+AGENTS = Rows(
+    AgentRecord,
+    agents,
+    Field("name", also=("full_name",)),
+    Field("shares", derived=_SHARES, decode=_shares_of),
+)
 SKILLS = Rows(
     SkillRecord,
     skills,
@@ -265,10 +307,21 @@ INSTANCES = Rows(
     instances,
     Field("labels", encode=lambda labels: (msgspec.json.encode(labels),), decode=_LABELS.decode),
 )
-_SCOPES = Field("scopes", encode=lambda scopes: (" ".join(scopes),), decode=lambda text: tuple(text.split()))
-TOKENS = Rows(Token, tokens, _SCOPES)
-USERS = Rows(User, users, Field("role", paths=("role._value_",), decode=Role))
-API_KEYS = Rows(ApiKey, api_keys, _SCOPES)
+
+
+def _words(name: str) -> Field:
+    return Field(name, encode=lambda words: (" ".join(words),), decode=lambda text: tuple(text.split()))
+
+
+TOKENS = Rows(Token, tokens, _words("scopes"), _words("former_names"))
+USERS = Rows(
+    User,
+    users,
+    Field("role", paths=("role._value_",), decode=Role),
+    Field("groups", derived=_MEMBERSHIPS, decode=_groups_of),
+)
+GROUPS = Rows(Group, groups)
+API_KEYS = Rows(ApiKey, api_keys, _words("scopes"))
 
 
 Query: TypeAlias = Select[tuple[object, ...]]

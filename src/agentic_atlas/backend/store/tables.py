@@ -140,6 +140,33 @@ agents = Table(
     Index("agents_of_owner", "owner_id", "full_name"),
 )
 
+# Of an agent and whom it is shared with: `user:ID`, `group:ID` or `everyone`.
+agent_shares = Table(
+    "agent_shares",
+    metadata,
+    Column("agent_id", Text, ForeignKey("agents.id", ondelete="CASCADE"), primary_key=True),
+    Column("subject", Text, primary_key=True),
+    Column("access", Text, nullable=False),
+    Index("agent_shares_by_subject", "subject", "agent_id"),
+)
+
+groups = Table(
+    "groups",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("created_at", Double, nullable=False),
+    Index("groups_by_name", "name", unique=True),
+)
+
+group_members = Table(
+    "group_members",
+    metadata,
+    Column("group_id", Text, ForeignKey("groups.id", ondelete="CASCADE"), primary_key=True),
+    Column("user_id", Text, ForeignKey("users.id", ondelete="CASCADE"), primary_key=True),
+    Index("groups_of_user", "user_id", "group_id"),
+)
+
 skills = Table(
     "skills",
     metadata,
@@ -171,6 +198,7 @@ tokens = Table(
     Column("last_instance", Text, nullable=False, server_default=_EMPTY),
     Column("last_host", Text, nullable=False, server_default=_EMPTY),
     Column("last_address", Text, nullable=False, server_default=_EMPTY),
+    Column("former_names", Text, nullable=False, server_default=_EMPTY),
     Index("tokens_of_agent", "agent_id"),
     Index("tokens_of_lineage", "lineage"),
 )

@@ -1,16 +1,17 @@
-"""The agents of a user: made, listed, changed, removed."""
+"""The agents of a user: made, listed, changed, renamed, shared, removed."""
 
 from functools import partial
 
 from agentic_atlas.backend.domain import lifecycle
 from agentic_atlas.backend.domain.names import check_name
-from agentic_atlas.backend.domain.records import AgentRecord, TaskFailure
+from agentic_atlas.backend.domain.records import EVERYONE, AccessLevel, AgentRecord, Share, TaskFailure
 from agentic_atlas.backend.engine.engine import Engine
+from agentic_atlas.backend.engine.review import look_again
 from agentic_atlas.backend.rights import Principal
 from agentic_atlas.backend.usecases.application import use_case
-from agentic_atlas.backend.usecases.shown import agent_info, agent_summary
-from agentic_atlas.errors import InvalidInput
-from agentic_atlas.protocol.caller.agents import AgentInfo, AgentSummary
+from agentic_atlas.backend.usecases.shown import agent_info, agent_instance, agent_summary, share_info
+from agentic_atlas.errors import InvalidInput, NotFound
+from agentic_atlas.protocol.caller.agents import AgentInfo, AgentSummary, ShareInfo
 from agentic_atlas.protocol.inside.messages import Readmit, ShutOut
 
 MAX_DESCRIPTION = 1_000
@@ -31,36 +32,56 @@ async def create(who: Principal, engine: Engine, name: str, description: str = "
         description=_description(description),
     )
     await engine.store.agents.add(agent)
-    return _summary(engine, agent)
+    return _summary(who, engine, agent)
 
 
 @use_case
 async def find(who: Principal, engine: Engine, *, limit: int, after: str | None) -> list[AgentSummary]:
     """Return the agents the principal may see, by full name."""
-    found = await engine.store.agents.find(owner_id=who.visible.user_id, limit=limit, after=after)
-    return [_summary(engine, agent) for agent in found]
+    found = await engine.store.agents.find(who.visible, limit=limit, after=after)
+    return [_summary(who, engine, agent) for agent in found]
 
 
 @use_case
 async def show(who: Principal, engine: Engine, name: str) -> AgentInfo:
-    """Return one agent in full; raises NotFound."""
+    """Return one agent: in full for who manages it, and else what it takes to call it; raises NotFound."""
     agent = await _current(who, engine, name)
     skills = await engine.store.agents.skills(agent.id)
-    used = {one.instance_id: one.used for one in engine.credit.usage(agent.id)}
+    if not who.visible.may(agent, AccessLevel.MANAGE):
+        return agent_info(_summary(who, engine, agent), skills)
     instances = await engine.store.agents.instances(agent.id)
-    tokens = {one.id: token for one in instances if (token := engine.access.token(one.id)) is not None}
-    return agent_info(_summary(engine, agent), skills, instances, used, tokens)
+    used = {one.instance_id: one.used for one in engine.credit.usage(agent.id)}
+    shown = [agent_instance(one, used.get(one.id, 0), engine.access.token(one.id)) for one in instances]
+    shares = [share_info(share, name) for share, name in await engine.store.shares.named(agent.id)]
+    return agent_info(_summary(who, engine, agent), skills, shown, shares)
 
 
 @use_case
 async def update(
-    who: Principal, engine: Engine, name: str, *, description: str | None, disabled: bool | None
+    who: Principal,
+    engine: Engine,
+    name: str,
+    *,
+    description: str | None = None,
+    disabled: bool | None = None,
+    rename: str | None = None,
 ) -> AgentSummary:
-    """Change what is not None. Disabling closes the agent's connections; raises NotFound."""
-    agent = await _current(who, engine, name)
+    """Change what is not None. Disabling closes the agent's connections.
+
+    Of an agent that is renamed nothing else changes: its tokens are good as before, also for code that says the old
+    name, and its tasks keep the name that they were asked for by.
+
+    Raises:
+        NotFound: there is no such agent. Forbidden: they don't manage it, or want to rename what is not their own.
+        Conflict: its owner has an agent of that name (`agent_exists`). InvalidInput: that can be no agent's name.
+    """
+    agent = await _current(who, engine, name, AccessLevel.MANAGE if rename is None else AccessLevel.OWN)
     at = None if disabled is None else engine.clock() if disabled else 0.0
     changed = await engine.store.agents.update(
-        agent.id, description=None if description is None else _description(description), disabled_at=at
+        agent.id,
+        name=None if rename is None else check_name(rename, "an agent"),
+        description=None if description is None else _description(description),
+        disabled_at=at,
     )
     engine.registry.forget(agent.id)
     engine.access.forget()
@@ -68,13 +89,50 @@ async def update(
         engine.router.say(ShutOut(agent.id, "agent_disabled"))
     elif disabled is not None:
         engine.router.say(Readmit(agent.id))
-    return _summary(engine, changed or agent)
+    return _summary(who, engine, changed or agent)
+
+
+@use_case
+async def share(who: Principal, engine: Engine, name: str, subject: str, access: AccessLevel) -> list[ShareInfo]:
+    """Share an agent with a user, a `group:NAME` or `everyone`, in place of what was shared with them.
+
+    Returns with whom it is shared now.
+
+    Raises:
+        NotFound: there is no such agent, user or group. Forbidden: the agent is not their own.
+        InvalidInput: everyone would manage it. Conflict: it is shared with too many (`too_many_shares`).
+    """
+    agent = await engine.access.agent(who.user, name, AccessLevel.OWN)
+    key = await _subject(who, engine, subject)
+    if key == EVERYONE and access is not AccessLevel.CALL:
+        raise InvalidInput("an agent is shared with everyone for calling only: name who shall manage it")
+    await engine.store.shares.put(agent.id, Share(key, access))
+    return await _reshared(engine, agent, key)
+
+
+@use_case
+async def unshare(who: Principal, engine: Engine, name: str, subject: str) -> list[ShareInfo]:
+    """Share an agent with a user, a `group:NAME` or `everyone` no more; return with whom it is shared now.
+
+    Tasks that they asked for stay theirs, and go on.
+
+    Raises:
+        NotFound: there is no such agent, user or group. Forbidden: the agent is not their own.
+    """
+    agent = await engine.access.agent(who.user, name, AccessLevel.OWN)
+    key = await _subject(who, engine, subject)
+    await engine.store.shares.drop(agent.id, key)
+    return await _reshared(engine, agent, key)
 
 
 @use_case
 async def delete(who: Principal, engine: Engine, name: str) -> None:
-    """Remove an agent with its tokens, and close its connections; its tasks stay. Raises NotFound."""
-    agent = await engine.access.agent(who.user, name)
+    """Remove an agent with its tokens, and close its connections; its tasks stay.
+
+    Raises:
+        NotFound: there is no such agent. Forbidden: it is not their own.
+    """
+    agent = await engine.access.agent(who.user, name, AccessLevel.OWN)
     await engine.store.agents.delete(agent.id)
     engine.registry.forget(agent.id)
     engine.access.forget()
@@ -95,18 +153,41 @@ async def _end_tasks(engine: Engine, agent: AgentRecord) -> None:
     engine.dispatcher.forget(agent.id)
 
 
-def _summary(engine: Engine, agent: AgentRecord) -> AgentSummary:
+def _summary(who: Principal, engine: Engine, agent: AgentRecord) -> AgentSummary:
     """Return an agent with what there is of it at the moment."""
     usage = engine.credit.usage(agent.id)
     silent = min((one.silent for one in usage), default=None)
     heard_at = None if silent is None else engine.clock() - silent
     waiting = engine.dispatcher.census.queues.length(agent.id)
-    return agent_summary(agent, usage, engine.credit.online(agent.id), waiting, heard_at)
+    level = who.visible.level(agent) or AccessLevel.CALL
+    return agent_summary(agent, usage, engine.credit.online(agent.id), waiting, heard_at, level)
 
 
-async def _current(who: Principal, engine: Engine, name: str) -> AgentRecord:
-    known = await engine.access.agent(who.user, name)
+async def _current(who: Principal, engine: Engine, name: str, needed: AccessLevel = AccessLevel.CALL) -> AgentRecord:
+    known = await engine.access.agent(who.user, name, needed)
     return await engine.store.agents.get(known.id) or known
+
+
+async def _subject(who: Principal, engine: Engine, named: str) -> str:
+    """Return whom `NAME`, `group:NAME` or `everyone` means, as shares have it; a group is one that they see."""
+    if named == EVERYONE:
+        return EVERYONE
+    kind, _, name = named.rpartition(":")
+    if kind == "group":
+        return f"group:{(await engine.access.group(who.user, name)).id}"
+    user = await engine.store.users.by_name(name) if kind in ("", "user") else None
+    if user is None:
+        raise NotFound(f"there is no user {named[:64]!r}", code="user_not_found")
+    return f"user:{user.id}"
+
+
+async def _reshared(engine: Engine, agent: AgentRecord, subject: str) -> list[ShareInfo]:
+    """Have it hold from now on, for who watches as well; return with whom the agent is shared."""
+    engine.registry.forget(agent.id)
+    kind, _, id_ = subject.partition(":")
+    members = await engine.store.groups.members(id_) if kind == "group" else []
+    await look_again(engine, [id_] if kind == "user" else [user.id for user in members])
+    return [share_info(share, name) for share, name in await engine.store.shares.named(agent.id)]
 
 
 def _description(text: str) -> str:

@@ -7,7 +7,7 @@ from agentic_atlas.backend.domain.records import Task, TaskEventKind, User
 from agentic_atlas.backend.engine import submission
 from agentic_atlas.backend.engine.answering import Replies
 from agentic_atlas.backend.engine.engine import Engine
-from agentic_atlas.backend.rights import Principal, Right, no_agent, require_call, role_allows, seen_by
+from agentic_atlas.backend.rights import Principal, Right, no_agent, require_call, role_allows
 from agentic_atlas.backend.usecases.application import use_case
 from agentic_atlas.errors import AtlasError, Forbidden, InvalidInput, NotFound
 from agentic_atlas.protocol.caller.tasks import SubmitRequest
@@ -76,9 +76,9 @@ def _runs(parent: Task, asked: Call, instance_id: str) -> bool:
 
 async def _may_both(engine: Engine, owner: User, asker: User | None, name: str) -> None:
     """Raise NotFound unless both may use the agent: a caller must not reach through one what they could not reach."""
-    target = await engine.access.agent(owner, name)
-    if asker is None or not role_allows(asker.role, Right.WRITE_TASKS) or not seen_by(asker).agent(target):
+    if asker is None or not role_allows(asker.role, Right.WRITE_TASKS):
         raise no_agent(name)
+    await engine.access.agent(owner, name, also=asker)
 
 
 async def _forward(engine: Engine, child: Task, asked: Call, replies: Replies) -> bool:

@@ -41,7 +41,8 @@ async def admit(who: Principal, engine: Engine, said: Arrived) -> Admit:
         raise NotAdmitted(CloseCode.TOKEN_INVALID, "token_unknown", "this token is for another agent")
     validated_at = engine.clock()
     _, name = split_agent(token.agent)
-    if hello.agent not in (None, name):
+    # Code may say the name that its agent had when the token was made: an agent that is renamed goes on.
+    if hello.agent not in (None, name, *token.former_names):
         raise NotAdmitted(CloseCode.WRONG_AGENT, "wrong_agent", f"it is for {name}, the code declares {hello.agent}")
     skills = await _declared(who, engine, token.agent_id, hello)
     info = hello.instance

@@ -1,6 +1,6 @@
 """The one place where callers' words become the network's, and what it has what they are shown: for every door."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 import msgspec
@@ -9,9 +9,12 @@ from msgspec import Raw
 from agentic_atlas.backend.domain.people import Account, BrowserSession, Invitation
 from agentic_atlas.backend.domain.questions import TaskQuestion
 from agentic_atlas.backend.domain.records import (
+    AccessLevel,
     AgentRecord,
     ApiKey,
+    Group,
     Instance,
+    Share,
     SkillRecord,
     Task,
     TaskEvent,
@@ -30,10 +33,18 @@ from agentic_atlas.protocol.caller.agents import (
     AgentInstance,
     AgentSummary,
     NewToken,
+    ShareInfo,
     SkillInfo,
     TokenInfo,
 )
-from agentic_atlas.protocol.caller.people import ApiKeyInfo, LoginInfo, NewApiKey, SessionInfo, UserInfo
+from agentic_atlas.protocol.caller.people import (
+    ApiKeyInfo,
+    GroupInfo,
+    LoginInfo,
+    NewApiKey,
+    SessionInfo,
+    UserInfo,
+)
 from agentic_atlas.protocol.caller.tasks import (
     CallerInfo,
     EventInfo,
@@ -181,9 +192,12 @@ def account_info(account: Account, user: User) -> AccountInfo:
 
 
 def agent_summary(
-    agent: AgentRecord, usage: Sequence[Usage], online: int, waiting: int, heard_at: float | None
+    agent: AgentRecord, usage: Sequence[Usage], online: int, waiting: int, heard_at: float | None, level: AccessLevel
 ) -> AgentSummary:
-    """Show an agent with its instances that are `online`; one that is connected was seen when it was heard last."""
+    """Show an agent with its instances that are `online`; one that is connected was seen when it was heard last.
+
+    `level` is what who looks may do with it.
+    """
     disabled = agent.disabled_at is not None
     return AgentSummary(
         name=agent.name,
@@ -198,22 +212,29 @@ def agent_summary(
         tasks_waiting=waiting,
         disabled=disabled,
         last_seen_at=maybe(heard_at or agent.last_seen_at),
+        access=level.value,
     )
 
 
 def agent_info(
     summary: AgentSummary,
     skills: Sequence[SkillRecord],
-    instances: Sequence[Instance],
-    used: Mapping[str, int],
-    tokens: Mapping[str, AgentToken],
+    instances: Sequence[AgentInstance] = (),
+    shares: Sequence[ShareInfo] = (),
 ) -> AgentInfo:
-    """Show an agent with its skills and instances; of each the slots that are taken, and what it is connected with."""
+    """Show an agent with its skills; its instances and with whom it is shared, for who sees those."""
     return AgentInfo(
         **msgspec.structs.asdict(summary),
         skills=[skill_info(skill) for skill in skills],
-        instances=[agent_instance(one, used.get(one.id, 0), tokens.get(one.id)) for one in instances],
+        instances=list(instances),
+        shares=tuple(shares),
     )
+
+
+def share_info(share: Share, name: str) -> ShareInfo:
+    """Show with whom an agent is shared; `name` is that of the user or group."""
+    subject = f"group:{name}" if share.subject.startswith("group:") else name
+    return ShareInfo(subject=subject, access=share.access.value)
 
 
 def skill_info(skill: SkillRecord) -> SkillInfo:
@@ -259,7 +280,12 @@ def new_token(token: Token, agent: AgentRecord, now: float, secret: str) -> NewT
     return NewToken(**msgspec.structs.asdict(token_info(token, agent, now)), token=secret)
 
 
-# People, their keys and logins
+# People, their groups, keys and logins
+
+
+def group_info(group: Group, members: Sequence[User]) -> GroupInfo:
+    """Show a group with who is in it."""
+    return GroupInfo(name=group.name, members=[user.name for user in members], created_at=moment(group.created_at))
 
 
 def user_info(user: User) -> UserInfo:

@@ -69,13 +69,14 @@ async def retry(who: Principal, engine: Engine, task_id: str) -> TaskInfo:
     old = await engine.access.task(who.visible, task_id)
     if not old.terminal:
         raise Conflict("this task has not ended: cancel it first", code="task_not_ended")
-    agent = await engine.access.agent(who.user, old.agent)
+    agent = await engine.access.agent_of(who.user, old)
     skill = await engine.registry.skill(agent, old.skill)
     # What was to happen once is to happen once; and what the skill says of that by now holds as well.
     once = Delivery.AT_MOST_ONCE in (old.delivery, skill.policy.delivery)
     ask = passed_on(
         SubmitRequest,
         old,
+        agent=agent.full_name,
         input=Raw(old.input),
         idempotency_key=None,
         deadline=None,

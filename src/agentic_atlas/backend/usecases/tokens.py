@@ -6,7 +6,7 @@ from msgspec.structs import replace
 
 from agentic_atlas.auth import AGENT_SCOPES, AgentClaims, Scope, mint, parse_scopes
 from agentic_atlas.backend.domain.names import check_label
-from agentic_atlas.backend.domain.records import AgentRecord, Token
+from agentic_atlas.backend.domain.records import AccessLevel, AgentRecord, Token
 from agentic_atlas.backend.domain.renewal import lifetime as lifetime_of
 from agentic_atlas.backend.domain.renewal import renewable, renewed_until
 from agentic_atlas.backend.engine.access import held
@@ -41,10 +41,10 @@ async def issue(
     `renews` says whether its agent may have the next one by itself.
 
     Raises:
-        NotFound: there is no such agent.
+        NotFound: there is no such agent. Forbidden: they don't manage it.
         InvalidInput: it is to live for too long, a scope is none, or it is called what no token may be.
     """
-    agent = await engine.access.agent(who.user, agent_name)
+    agent = await engine.access.agent(who.user, agent_name, AccessLevel.MANAGE)
     most = engine.tokens.max_token_lifetime
     seconds = _bounded(min(DEFAULT_LIFETIME, most) if lifetime is None else lifetime, most)
     now = int(engine.clock())
@@ -65,8 +65,8 @@ async def issue(
 
 @use_case
 async def of_agent(who: Principal, engine: Engine, agent_name: str) -> list[TokenInfo]:
-    """Return the agent's tokens, newest first; raises NotFound."""
-    agent = await engine.access.agent(who.user, agent_name)
+    """Return the agent's tokens, newest first; raises NotFound, and Forbidden for who doesn't manage it."""
+    agent = await engine.access.agent(who.user, agent_name, AccessLevel.MANAGE)
     used, now = {token.id for token in engine.access.in_use()}, engine.clock()
     found = await engine.store.tokens.of_agent(agent.id)
     return [token_info(token, agent, now, in_use=token.id in used) for token in found]
@@ -144,7 +144,7 @@ async def _of_theirs(who: Principal, engine: Engine, token_id: str) -> tuple[Age
     token = await engine.store.tokens.get(token_id)
     # Looked for without a token too: what is somebody else's takes as long as what is not there.
     agent = await engine.store.agents.get(token.agent_id if token else "")
-    if token is None or agent is None or not who.visible.agent(agent):
+    if token is None or agent is None or not who.visible.may(agent, AccessLevel.MANAGE):
         raise NotFound(f"there is no token {token_id[:64]!r}", code="token_not_found")
     return agent, token
 

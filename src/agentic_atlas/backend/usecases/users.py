@@ -3,9 +3,10 @@
 from agentic_atlas.backend.domain.names import check_name
 from agentic_atlas.backend.domain.records import Role, User
 from agentic_atlas.backend.engine.engine import Engine
+from agentic_atlas.backend.engine.review import look_again
 from agentic_atlas.backend.rights import Principal, Visible, key_invalid
 from agentic_atlas.backend.usecases.application import use_case
-from agentic_atlas.errors import AtlasError, Conflict
+from agentic_atlas.errors import Conflict
 from agentic_atlas.protocol.inside.messages import Readmit, ShutOut
 
 
@@ -48,9 +49,9 @@ async def update(who: Principal, engine: Engine, name: str, *, role: Role | None
         engine.feed.refuse(user.id, key_invalid())
         await engine.people.end(user_id=user.id)
     if role not in (None, Role.ADMIN):
-        await _look_again(engine, user.id)
+        await look_again(engine, [user.id])
     if disabled is not None:
-        for agent in await engine.store.agents.find(owner_id=user.id, limit=10_000):
+        for agent in await engine.store.agents.find(Visible(user.id), limit=10_000):
             if disabled:
                 engine.router.say(ShutOut(agent.id, "agent_disabled"))
             elif agent.disabled_at is None:
@@ -72,14 +73,3 @@ async def delete(who: Principal, engine: Engine, name: str) -> None:
     await engine.store.users.delete(user.id)
     engine.access.forget()
     engine.feed.refuse(user.id, key_invalid())
-
-
-async def _look_again(engine: Engine, user_id: str) -> None:
-    """End what the user watches and does not see any more; their other watches go on."""
-    for task_id, watches in engine.feed.watched_by(user_id).items():
-        try:
-            await engine.access.standing(Visible(user_id), task_id)
-        except AtlasError as error:
-            # One that can't be looked at now ends too, and may be begun again: nobody watches on a right of the past.
-            for watch in watches:
-                watch.refuse(error)

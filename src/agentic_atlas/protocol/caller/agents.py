@@ -1,12 +1,14 @@
 """Agents and their tokens: what may be asked of them, and how they, their skills and instances are shown."""
 
 from datetime import datetime
-from typing import Annotated, TypeAlias
+from typing import Annotated, Literal, TypeAlias
 
 from msgspec import Meta
 
 from agentic_atlas.protocol.caller.values import Asked, Json, Listing, NotNegative, Page, Positive, Shown
 from agentic_atlas.protocol.messages import Policy
+
+AccessName: TypeAlias = Literal["call", "manage"]
 
 
 class AgentRequest(Asked, frozen=True, kw_only=True):
@@ -21,6 +23,30 @@ class AgentChange(Asked, frozen=True, kw_only=True):
 
     description: str | None = None
     disabled: bool | None = None
+    name: str | None = None
+    """Its other name. Its tokens are good as before, and its tasks keep the name that they were asked for by."""
+
+
+class ShareRequest(Asked, frozen=True, kw_only=True):
+    """With whom to share an agent."""
+
+    subject: str
+    """The name of a user, `group:NAME`, or `everyone`."""
+    access: AccessName = "call"
+    """`call`: to see it and ask it for tasks. `manage`: also to change it, have its tokens and see all its tasks."""
+
+
+class ShareInfo(Shown, frozen=True, kw_only=True):
+    """With whom an agent is shared."""
+
+    subject: str
+    """The name of a user, `group:NAME`, or `everyone`."""
+    access: str
+    """`call` or `manage`."""
+
+
+ShareList: TypeAlias = Listing[ShareInfo]
+"""With whom an agent is shared, by name."""
 
 
 class TokenRequest(Asked, frozen=True, kw_only=True):
@@ -106,6 +132,8 @@ class AgentSummary(Shown, frozen=True, kw_only=True):
     """Tasks that wait for a slot of it."""
     disabled: bool
     last_seen_at: datetime | None
+    access: str = "own"
+    """What whoever asks may do with it: `call`, `manage` or `own`."""
 
 
 class AgentInfo(AgentSummary, frozen=True, kw_only=True):
@@ -113,6 +141,9 @@ class AgentInfo(AgentSummary, frozen=True, kw_only=True):
 
     skills: list[SkillInfo]
     instances: list[AgentInstance]
+    """Empty for who may only call it."""
+    shares: tuple[ShareInfo, ...] = ()
+    """With whom it is shared; empty for who may only call it."""
 
 
 AgentPage: TypeAlias = Page[AgentSummary, str]

@@ -73,6 +73,25 @@ UserPage: TypeAlias = Page[UserInfo, str]
 """Part of a list of users, by name."""
 
 
+class GroupRequest(Asked, frozen=True, kw_only=True):
+    """A group to be."""
+
+    name: str
+
+
+class GroupInfo(Shown, frozen=True, kw_only=True):
+    """Users with whom an agent is shared at once, as `group:NAME`."""
+
+    name: str
+    members: list[str]
+    """Their names."""
+    created_at: datetime
+
+
+GroupPage: TypeAlias = Page[GroupInfo, str]
+"""Part of a list of groups, by name."""
+
+
 class ApiKeyInfo(Shown, frozen=True, kw_only=True):
     """An API key, without its secret."""
 

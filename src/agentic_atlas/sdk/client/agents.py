@@ -6,11 +6,16 @@ from collections.abc import AsyncGenerator, Sequence
 from types import NoneType
 
 from agentic_atlas.protocol.caller.agents import (
+    AccessName,
+    AgentChange,
     AgentInfo,
     AgentPage,
     AgentRequest,
     AgentSummary,
     NewToken,
+    ShareInfo,
+    ShareList,
+    ShareRequest,
     TokenInfo,
     TokenList,
     TokenRequest,
@@ -42,9 +47,51 @@ class AsyncAgents:
         body = checked(AgentRequest(name=name, description=description))
         return await self._api.send("POST", "/agents", AgentSummary, body=body, repeatable=False)
 
+    async def disable(self, name: str) -> AgentSummary:
+        """Close an agent's connections, and let none in until it is enabled; new tasks for it are refused meanwhile."""
+        return await self._change(name, AgentChange(disabled=True))
+
+    async def enable(self, name: str) -> AgentSummary:
+        """Let an agent's instances in again, which come back by themselves."""
+        return await self._change(name, AgentChange(disabled=False))
+
+    async def rename(self, name: str, new_name: str) -> AgentSummary:
+        """Give an agent of one's own another name.
+
+        Its tokens are good as before, also for code that says the old name. Its tasks keep the name that they were
+        asked for by.
+
+        Raises:
+            Conflict: the name is in use.
+        """
+        return await self._change(name, AgentChange(name=new_name))
+
+    async def share(self, name: str, subject: str, *, access: AccessName = "call") -> Sequence[ShareInfo]:
+        """Share an agent of one's own; return with whom it is shared now.
+
+        Args:
+            name: of the agent.
+            subject: the name of a user, `group:NAME`, or `everyone`.
+            access: `"call"` to see it and ask it for tasks; `"manage"` also to change it, have its tokens, and see all
+                its tasks.
+
+        Raises:
+            NotFound: there is no such agent, user (`user_not_found`) or group (`group_not_found`).
+        """
+        body = checked(ShareRequest(subject=subject, access=access))
+        return (await self._api.send("PUT", f"{agent_path(name)}/shares", ShareList, body=body)).items
+
+    async def unshare(self, name: str, subject: str) -> Sequence[ShareInfo]:
+        """Share an agent of one's own no more with a user, `group:NAME` or `everyone`; raises as `share` does."""
+        return (await self._api.send("DELETE", f"{agent_path(name)}/shares/{segment(subject)}", ShareList)).items
+
     async def delete(self, name: str) -> None:
         """Remove an agent with its tokens: its connections are closed, its open tasks fail, what was done stays."""
         await self._api.send("DELETE", agent_path(name), NoneType)
+
+    async def _change(self, name: str, change: AgentChange) -> AgentSummary:
+        body, again = checked(change), change.name is None  # repeated, a change of a name would not find it
+        return await self._api.send("PATCH", agent_path(name), AgentSummary, body=body, repeatable=again)
 
 
 class AsyncTokens:

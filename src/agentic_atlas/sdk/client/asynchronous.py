@@ -34,7 +34,7 @@ from agentic_atlas.sdk.client.account import AsyncAccount
 from agentic_atlas.sdk.client.agents import AsyncAgents, AsyncTokens
 from agentic_atlas.sdk.client.errors import NotFinished, UnexpectedAnswer, from_error
 from agentic_atlas.sdk.client.http import PATIENCE, TIMEOUT, Api, Http, Query, Sources, pages
-from agentic_atlas.sdk.client.people import AsyncBackups, AsyncKeys, AsyncLogins, AsyncPeople
+from agentic_atlas.sdk.client.people import AsyncBackups, AsyncGroups, AsyncKeys, AsyncLogins, AsyncPeople
 from agentic_atlas.sdk.client.task import (
     TaskHandle,
     TaskRequest,
@@ -311,6 +311,7 @@ class AsyncClient:
     tokens: AsyncTokens
     people: AsyncPeople
     account: AsyncAccount
+    groups: AsyncGroups
     keys: AsyncKeys
     logins: AsyncLogins
     backups: AsyncBackups
@@ -332,6 +333,7 @@ class AsyncClient:
         self.tasks, self.agents, self.tokens = AsyncTasks(http), AsyncAgents(http), AsyncTokens(http)
         self.people, self.keys, self.logins = AsyncPeople(http), AsyncKeys(http), AsyncLogins(http)
         self.backups, self.account = AsyncBackups(http), AsyncAccount(http)
+        self.groups = AsyncGroups(http)
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.base_url}>"

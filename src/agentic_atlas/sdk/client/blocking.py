@@ -21,7 +21,7 @@ from agentic_atlas.sdk.client.account import AsyncAccount
 from agentic_atlas.sdk.client.agents import AsyncAgents, AsyncTokens
 from agentic_atlas.sdk.client.asynchronous import AsyncClient, AsyncTasks
 from agentic_atlas.sdk.client.http import PATIENCE, TIMEOUT
-from agentic_atlas.sdk.client.people import AsyncBackups, AsyncKeys, AsyncLogins, AsyncPeople
+from agentic_atlas.sdk.client.people import AsyncBackups, AsyncGroups, AsyncKeys, AsyncLogins, AsyncPeople
 from agentic_atlas.sdk.client.task import TaskHandle, TaskRequest
 
 A = TypeVar("A")
@@ -228,6 +228,11 @@ class BlockingAgents(Blocking[AsyncAgents]):
     list = each(AsyncAgents.list)
     get = blocking(AsyncAgents.get)
     create = blocking(AsyncAgents.create)
+    disable = blocking(AsyncAgents.disable)
+    enable = blocking(AsyncAgents.enable)
+    rename = blocking(AsyncAgents.rename)
+    share = blocking(AsyncAgents.share)
+    unshare = blocking(AsyncAgents.unshare)
     delete = blocking(AsyncAgents.delete)
 
 
@@ -269,6 +274,16 @@ class BlockingAccount(Blocking[AsyncAccount]):
     end_sessions = blocking(AsyncAccount.end_sessions)
 
 
+class BlockingGroups(Blocking[AsyncGroups]):
+    """`AsyncGroups`, each method blocking."""
+
+    list = each(AsyncGroups.list)
+    create = blocking(AsyncGroups.create)
+    delete = blocking(AsyncGroups.delete)
+    add = blocking(AsyncGroups.add)
+    remove = blocking(AsyncGroups.remove)
+
+
 class BlockingKeys(Blocking[AsyncKeys]):
     """`AsyncKeys`, each method blocking."""
 
@@ -302,6 +317,7 @@ class Client(Blocking[AsyncClient]):
     tokens: BlockingTokens
     people: BlockingPeople
     account: BlockingAccount
+    groups: BlockingGroups
     keys: BlockingKeys
     logins: BlockingLogins
     backups: BlockingBackups
@@ -321,6 +337,7 @@ class Client(Blocking[AsyncClient]):
         self.tokens, self.people = BlockingTokens(loop, client.tokens), BlockingPeople(loop, client.people)
         self.keys, self.logins = BlockingKeys(loop, client.keys), BlockingLogins(loop, client.logins)
         self.backups, self.account = BlockingBackups(loop, client.backups), BlockingAccount(loop, client.account)
+        self.groups = BlockingGroups(loop, client.groups)
 
     def __repr__(self) -> str:
         return f"<Client {self._asynchronous.base_url}>"

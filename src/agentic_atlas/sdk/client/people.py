@@ -19,6 +19,9 @@ from agentic_atlas.protocol.caller.people import (
     ApiKeyInfo,
     ApiKeyList,
     ApiKeyRequest,
+    GroupInfo,
+    GroupPage,
+    GroupRequest,
     LoginInfo,
     NewApiKey,
     RoleName,
@@ -94,6 +97,34 @@ class AsyncPeople:
     async def end_totp(self, name: str) -> UserInfo:
         """Let the log-ins of a user need no one-time passwords any more, who has lost their authenticator."""
         return await self._api.send("DELETE", f"/users/{segment(name)}/totp", UserInfo)
+
+
+class AsyncGroups:
+    """Groups of users, with whom an agent is shared at once, as `AsyncClient.groups`; changed by administrators."""
+
+    def __init__(self, api: Api) -> None:
+        self._api = api
+
+    def list(self) -> AsyncGenerator[GroupInfo, None]:
+        """Yield the groups that one is in, by name; all for administrators."""
+        return pages(self._api, "/groups", GroupPage)
+
+    async def create(self, name: str) -> GroupInfo:
+        """Make a group that nobody is in; raises Conflict when the name is in use."""
+        body = checked(GroupRequest(name=name))
+        return await self._api.send("POST", "/groups", GroupInfo, body=body, repeatable=False)
+
+    async def delete(self, name: str) -> None:
+        """Remove a group: what is shared with it is shared with its members no more."""
+        await self._api.send("DELETE", f"/groups/{segment(name)}", NoneType)
+
+    async def add(self, name: str, user: str) -> GroupInfo:
+        """Have a user in a group; raises NotFound without either."""
+        return await self._api.send("PUT", f"/groups/{segment(name)}/members/{segment(user)}", GroupInfo)
+
+    async def remove(self, name: str, user: str) -> GroupInfo:
+        """Have a user not in a group; raises NotFound without either."""
+        return await self._api.send("DELETE", f"/groups/{segment(name)}/members/{segment(user)}", GroupInfo)
 
 
 class AsyncKeys:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from agentic_atlas.backend.engine.sightings import STORED_EVERY, Sightings
+from agentic_atlas.backend.rights import Visible
 from agentic_atlas.errors import AtlasError, Busy, Unavailable
 from agentic_atlas.protocol.inside.messages import Heard
 from tests.unit.backend.network import NOW, Network
@@ -40,7 +41,7 @@ async def test_each_connected_agent_was_seen_when_the_last_of_its_instances_was_
     network.hears(Heard(second))
     network.clock.now = NOW + 50
     await network.engine.sightings.store()
-    seen = {agent.name: agent.last_seen_at for agent in await network.store.agents.find(owner_id=None, limit=9)}
+    seen = {agent.name: agent.last_seen_at for agent in await network.store.agents.find(Visible(None), limit=9)}
     assert seen == {"one": NOW + 20, "two": NOW, "away": None}
     assert away.last_seen_at is None
 

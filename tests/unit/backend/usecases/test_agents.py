@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from agentic_atlas.backend.domain.records import Instance, Role, Token
-from agentic_atlas.backend.usecases import agents
-from agentic_atlas.errors import AtlasError, Conflict, InvalidInput, NotFound, Unavailable
+from agentic_atlas.backend.domain.records import AccessLevel, Instance, Role, Token
+from agentic_atlas.backend.ports import TaskFilter
+from agentic_atlas.backend.rights import Principal
+from agentic_atlas.backend.usecases import agents, groups, tasks, tokens
+from agentic_atlas.errors import AtlasError, Conflict, Forbidden, InvalidInput, NotFound, Unavailable
 from agentic_atlas.protocol.inside.messages import Credit, Readmit, ShutOut
 from agentic_atlas.protocol.tasks import Holdup, TaskState
-from tests.unit.backend.network import NOW, Network, settle, skill
+from tests.unit.backend.network import NOW, Network, settle, skill, wanted
 
 
 async def test_a_new_agent_is_its_makers_and_waits_for_an_instance() -> None:
@@ -139,3 +141,154 @@ async def test_what_is_somebody_elses_does_not_exist(name: str) -> None:
             await ask
         assert refused.value.code == "agent_not_found"
     assert network.router.told == []
+
+
+# Shared with others
+
+
+async def test_who_an_agent_is_shared_with_for_calling_sees_it_asks_it_and_changes_nothing() -> None:
+    network = Network()
+    ada, eve = await network.user(), await network.user("eve")
+    await network.agent(ada)
+    shares = await agents.share(ada, network.application, "hello", "eve", AccessLevel.CALL)
+    assert [(one.subject, one.access) for one in shares] == [("eve", "call")]
+    asked = await network.submit(eve, wanted("ada/hello"))
+    others = await network.submit(ada)
+    (listed,) = await agents.find(eve, network.application, limit=9, after=None)
+    shown = await agents.show(eve, network.application, "ada/hello")
+    assert (listed.full_name, listed.access, shown.access) == ("ada/hello", "call", "call")
+    assert ([one.name for one in shown.skills], shown.instances, shown.shares) == (["greet"], [], ())
+    found, _ = await tasks.find(eve, network.application, TaskFilter(), agent="ada/hello", limit=9, after=None)
+    assert [one.task.id for one in found] == [asked.task.id]
+    assert await refusals(network, eve) == {
+        "update": "forbidden", "rename": "forbidden", "share": "forbidden", "unshare": "forbidden",
+        "delete": "forbidden", "issue": "forbidden", "tokens": "forbidden",
+    }  # fmt: skip
+    with pytest.raises(NotFound):
+        await tasks.show(eve, network.application, others.task.id)
+
+
+async def test_who_an_agent_is_shared_with_for_managing_does_with_it_what_its_owner_does_but_owning() -> None:
+    network = Network()
+    ada, eve = await network.user(), await network.user("eve")
+    agent = await network.agent(ada)
+    await agents.share(ada, network.application, "hello", "user:eve", AccessLevel.MANAGE)
+    task = await network.asking(ada, agent)
+    answered = await tasks.answer(eve, network.application, task.id, b"1", None)
+    assert (answered.id, answered.state) == (task.id, "working")
+    shown = await agents.show(eve, network.application, "ada/hello")
+    assert (shown.access, [one.subject for one in shown.shares]) == ("manage", ["eve"])
+    assert await refusals(network, eve) == {
+        "rename": "forbidden", "share": "forbidden", "unshare": "forbidden", "delete": "forbidden",
+    }  # fmt: skip
+    token = (await tokens.of_agent(eve, network.application, "ada/hello"))[0]
+    await tokens.revoke(eve, network.application, token.id)
+
+
+async def test_a_token_of_an_agent_that_one_may_only_call_is_not_there() -> None:
+    network = Network()
+    ada, eve = await network.user(), await network.user("eve")
+    await network.agent(ada)
+    issued = await tokens.issue(ada, network.application, "hello")
+    await agents.share(ada, network.application, "hello", "everyone", AccessLevel.CALL)
+    with pytest.raises(NotFound) as refused:
+        await tokens.revoke(eve, network.application, issued.id)
+    assert refused.value.code == "token_not_found"
+
+
+async def test_a_share_that_ends_is_over_at_once_and_what_was_asked_for_goes_on() -> None:
+    network = Network()
+    ada, eve = await network.user(), await network.user("eve")
+    agent = await network.agent(ada)
+    for subject in ("eve", "everyone"):
+        await agents.share(ada, network.application, "hello", subject, AccessLevel.CALL)
+    await agents.unshare(ada, network.application, "hello", "everyone")
+    asked = await network.held(eve, agent, wanted("ada/hello"))
+    assert await agents.unshare(ada, network.application, "hello", "eve") == []
+    with pytest.raises(NotFound):
+        await network.submit(eve, wanted("ada/hello"))
+    with pytest.raises(NotFound) as refused:
+        await tasks.retry(eve, network.application, (await network.ends(asked)).id)
+    assert refused.value.code == "agent_not_found"
+    assert (await tasks.show(eve, network.application, asked.id)).state == "completed"
+    assert await agents.find(eve, network.application, limit=9, after=None) == []
+
+
+async def test_everyone_may_call_and_nobody_in_particular_manages() -> None:
+    network = Network()
+    ada, vic = await network.user(), await network.user("vic", Role.VIEWER)
+    await network.agent(ada)
+    with pytest.raises(InvalidInput, match="for calling only"):
+        await agents.share(ada, network.application, "hello", "everyone", AccessLevel.MANAGE)
+    await agents.share(ada, network.application, "hello", "everyone", AccessLevel.CALL)
+    assert (await agents.show(vic, network.application, "ada/hello")).access == "call"
+    with pytest.raises(Forbidden):
+        await tasks.submit(vic, network.application, wanted("ada/hello"))
+
+
+@pytest.mark.parametrize(
+    ("subject", "code"),
+    [
+        *[(name, "user_not_found") for name in ("nobody", "user:nobody", "team:x", "")],
+        *[(name, "group_not_found") for name in ("group:none", "group:others", "group:")],
+    ],
+)
+async def test_an_agent_is_shared_with_whom_its_owner_knows(subject: str, code: str) -> None:
+    network = Network()
+    ada = await network.user()
+    root = await network.user("root", Role.ADMIN)
+    await network.agent(ada)
+    await groups.create(root, network.application, "others")
+    for ask in (
+        agents.share(ada, network.application, "hello", subject, AccessLevel.CALL),
+        agents.unshare(ada, network.application, "hello", subject),
+    ):
+        with pytest.raises(NotFound) as refused:
+            await ask
+        assert refused.value.code == code
+
+
+# Renamed
+
+
+async def test_a_renamed_agent_is_called_by_its_new_name_and_what_it_did_keeps_the_old_one() -> None:
+    network = Network()
+    ada = await network.user()
+    agent = await network.agent(ada)
+    keyed = wanted(idempotency_key="one")
+    before = await network.ends(await network.held(ada, agent, keyed))
+    renamed = await agents.update(ada, network.application, "hello", rename="greeter")
+    assert renamed.full_name == "ada/greeter"
+    again = await tasks.retry(ada, network.application, before.id)
+    assert (again.agent, network.now(before.id).agent) == ("ada/greeter", "ada/hello")
+    # The same request again is the same task, by whichever of its names.
+    for ask in (keyed, wanted("greeter", idempotency_key="one")):
+        assert (await network.submit(ada, ask)).task.id == before.id
+    with pytest.raises(NotFound):
+        await network.submit(ada)
+    await network.agent(ada)
+    with pytest.raises(Conflict):
+        await agents.update(ada, network.application, "greeter", rename="hello")
+    with pytest.raises(InvalidInput):
+        await agents.update(ada, network.application, "greeter", rename="Hello")
+
+
+async def refusals(network: Network, who: Principal) -> dict[str, str]:
+    """Return what of ada's agent somebody may not do, with the codes; all else is done."""
+    on, name = network.application, "ada/hello"
+    asked = {
+        "update": agents.update(who, on, name, description="Mine."),
+        "rename": agents.update(who, on, name, rename="mine"),
+        "share": agents.share(who, on, name, who.user.name, AccessLevel.MANAGE),
+        "unshare": agents.unshare(who, on, name, who.user.name),
+        "issue": tokens.issue(who, on, name),
+        "tokens": tokens.of_agent(who, on, name),
+        "delete": agents.delete(who, on, name),
+    }
+    codes = {}
+    for act, ask in asked.items():
+        try:
+            await ask
+        except AtlasError as error:
+            codes[act] = error.code
+    return codes

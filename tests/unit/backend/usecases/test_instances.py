@@ -11,7 +11,7 @@ from agentic_atlas.backend.domain.records import Instance, Task, Token
 from agentic_atlas.backend.engine import questions
 from agentic_atlas.backend.engine.access import NotAdmitted
 from agentic_atlas.backend.rights import Principal
-from agentic_atlas.backend.usecases import instances
+from agentic_atlas.backend.usecases import agents, instances
 from agentic_atlas.errors import NotFound, Unavailable
 from agentic_atlas.protocol.closing import CloseCode
 from agentic_atlas.protocol.inside.messages import Admit, Arrived, Credit, Dismiss, Identity, InstanceRef
@@ -90,6 +90,28 @@ async def test_an_instance_is_registered_with_what_it_declares() -> None:
     assert agent.description == "Says hello."
     assert (await on.network.engine.registry.skill(agent, "greet")).input_schema == TEXT
     assert (await on.network.engine.access.connected("ins_1")).user == on.ada.user
+
+
+async def test_code_may_say_the_name_that_its_agent_had_when_the_token_was_made() -> None:
+    on = await scene()
+    network = on.network
+    await agents.update(on.ada, network.application, "hello", rename="greeter")
+    await network.store.tokens.add(Token("tok_new", on.agent_id, "", NOW, NOW + 60))
+
+    async def admitted(token: str, name: str) -> str | int:
+        who = await network.engine.access.bearer(token, on.agent_id)
+        hello = Hello(PROTOCOL_VERSION, InstanceInfo(f"ins_{token}"), [GREET], agent=name)
+        said = Arrived(7, Identity(token, on.agent_id, NOW + 60, NOW), hello)
+        try:
+            return (await instances.admit(who, network.application, said)).agent
+        except NotAdmitted as refused:
+            return refused.close_code
+
+    assert [await admitted("tok_1", name) for name in ("hello", "greeter")] == ["greeter", "greeter"]
+    assert [await admitted("tok_new", name) for name in ("greeter", "hello")] == ["greeter", CloseCode.WRONG_AGENT]
+    assert await admitted("tok_1", "other") == CloseCode.WRONG_AGENT
+    # Whoever connected before goes by the new name in what it asks for from now on.
+    assert (await network.engine.access.connected("ins_tok_1")).caller.name == "ada/greeter"
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from msgspec.structs import replace
 
 from agentic_atlas.backend.domain.questions import TaskQuestion
 from agentic_atlas.backend.domain.records import (
+    AccessLevel,
     AgentRecord,
     ApiKey,
     Instance,
@@ -90,15 +91,15 @@ def test_a_question_says_what_became_of_it() -> None:
 )
 def test_an_agents_status_is_one_of_three(agent: AgentRecord, online: int, status: str) -> None:
     usage = [Usage("ins_1", 1, 2, draining=False, silent=0.0, holdup=None)] * 2
-    summary = shown.agent_summary(agent, usage, online, 3, None)
-    assert (summary.status, summary.disabled) == (status, status == "disabled")
+    summary = shown.agent_summary(agent, usage, online, 3, None, AccessLevel.CALL)
+    assert (summary.status, summary.disabled, summary.access) == (status, status == "disabled", "call")
     assert (summary.slots_used, summary.slots, summary.tasks_waiting) == (2, 4, 3)
 
 
 def test_an_agent_was_seen_when_it_was_heard_last_or_as_stored() -> None:
-    assert shown.agent_summary(AGENT, [], 0, 0, 180.0).last_seen_at == at(180.0)
-    assert shown.agent_summary(AGENT, [], 0, 0, None).last_seen_at == at(150.0)
-    assert shown.agent_summary(replace(AGENT, last_seen_at=None), [], 0, 0, None).last_seen_at is None
+    assert shown.agent_summary(AGENT, [], 0, 0, 180.0, AccessLevel.OWN).last_seen_at == at(180.0)
+    assert shown.agent_summary(AGENT, [], 0, 0, None, AccessLevel.OWN).last_seen_at == at(150.0)
+    assert shown.agent_summary(replace(AGENT, last_seen_at=None), [], 0, 0, None, AccessLevel.OWN).last_seen_at is None
 
 
 def test_an_instance_is_online_until_it_has_left() -> None:

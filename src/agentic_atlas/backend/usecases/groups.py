@@ -1,0 +1,67 @@
+"""Groups of users, with whom an agent is shared at once: made and filled by administrators, seen by who is in them."""
+
+from agentic_atlas.backend.domain.names import check_name
+from agentic_atlas.backend.domain.records import Group
+from agentic_atlas.backend.engine.engine import Engine
+from agentic_atlas.backend.engine.review import look_again
+from agentic_atlas.backend.rights import Principal
+from agentic_atlas.backend.usecases.application import use_case
+from agentic_atlas.backend.usecases.shown import group_info
+from agentic_atlas.protocol.caller.people import GroupInfo
+
+
+@use_case
+async def create(who: Principal, engine: Engine, name: str) -> GroupInfo:
+    """Make a group that nobody is in; raises Conflict (`group_exists`) or InvalidInput."""
+    group = Group(engine.ids("grp"), check_name(name, "a group"), engine.clock())
+    await engine.store.groups.add(group)
+    return group_info(group, [])
+
+
+@use_case
+async def find(who: Principal, engine: Engine, *, limit: int, after: str | None) -> list[GroupInfo]:
+    """Return the groups that the principal is in, by name, and who else is; all for administrators."""
+    found = await engine.store.groups.find(user_id=who.visible.user_id, limit=limit, after=after)
+    return [await _shown(engine, group) for group in found]
+
+
+@use_case
+async def delete(who: Principal, engine: Engine, name: str) -> None:
+    """Remove a group, and what is shared with it; raises NotFound (`group_not_found`)."""
+    group = await engine.access.group(who.user, name)
+    members = await engine.store.groups.members(group.id)
+    await engine.store.groups.delete(group.id)
+    engine.registry.forget_all()
+    await _changed(engine, *(user.id for user in members))
+
+
+@use_case
+async def add(who: Principal, engine: Engine, name: str, user: str) -> GroupInfo:
+    """Have a user in a group.
+
+    Raises:
+        NotFound: no such group or user. Conflict: too many are in it, or they in too many (`too_many_memberships`).
+    """
+    group, member = await engine.access.group(who.user, name), await engine.access.user(user)
+    await engine.store.groups.put_member(group.id, member.id)
+    await _changed(engine, member.id)
+    return await _shown(engine, group)
+
+
+@use_case
+async def remove(who: Principal, engine: Engine, name: str, user: str) -> GroupInfo:
+    """Have a user not in a group: what is shared with it they see no more. Raises NotFound."""
+    group, member = await engine.access.group(who.user, name), await engine.access.user(user)
+    await engine.store.groups.drop_member(group.id, member.id)
+    await _changed(engine, member.id)
+    return await _shown(engine, group)
+
+
+async def _changed(engine: Engine, *user_ids: str) -> None:
+    """These see other agents from now on, those who watch as well."""
+    engine.access.forget()
+    await look_again(engine, user_ids)
+
+
+async def _shown(engine: Engine, group: Group) -> GroupInfo:
+    return group_info(group, await engine.store.groups.members(group.id))
