@@ -331,12 +331,14 @@ def _check_form(request: Request) -> None:
 
     A web page of another site can send a body of a few types without asking first; JSON is none of them.
     """
-    encodings = ",".join(request.all("content-encoding")).split(",")
-    if not {"identity", ""}.issuperset(encoding.strip().lower() for encoding in encodings):
+    encodings = [one.strip().lower() for value in request.all("content-encoding") for one in value.split(",")]
+    if not {"identity", ""}.issuperset(encodings):
         raise InvalidInput("compressed bodies are not taken: send the body as it is", code="unsupported_encoding")
-    empty = request.first("content-length") in (None, "0") and request.first("transfer-encoding") is None
     types = [value.partition(";")[0].strip().lower() for value in request.all("content-type")]
-    if types != ["application/json"] and not (empty and not types):
+    if types == ["application/json"]:
+        return
+    empty = request.first("content-length") in (None, "0") and request.first("transfer-encoding") is None
+    if types or not empty:
         raise InvalidInput(
             "the body has to be JSON, and to say so: `Content-Type: application/json`", code="unsupported_media_type"
         )
