@@ -70,13 +70,17 @@ def allows(granted: Iterable[str], needed: Scope) -> bool:
     return any(scope is needed for scope, _ in _held(tuple(granted)))
 
 
-def covers(granted: Iterable[str], word: str) -> bool:
-    """Say whether the `granted` words have the whole of what this word stands for, narrowed or not."""
+@lru_cache(maxsize=4_096)
+def covers(granted: tuple[str, ...], word: str) -> bool:
+    """Say whether the `granted` words have the whole of what this word stands for, narrowed or not.
+
+    Kept, for it is asked of every task.
+    """
     asked = _read(word)
     if asked is None:
         return False
     scope, part = asked
-    return any(held is scope and _within(part, of) for held, of in _held(tuple(granted)))
+    return any(held is scope and _within(part, of) for held, of in _held(granted))
 
 
 def _within(part: str, of: str) -> bool:

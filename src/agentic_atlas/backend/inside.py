@@ -5,7 +5,7 @@ from collections.abc import Callable, Coroutine, Mapping
 from functools import partial
 from typing import Any
 
-from agentic_atlas.backend import asked_from
+from agentic_atlas.backend.asked_from import ADDRESS
 from agentic_atlas.backend.domain import lifecycle
 from agentic_atlas.backend.domain.lifecycle import may_report, on_report
 from agentic_atlas.backend.domain.questions import read_question
@@ -166,7 +166,7 @@ class RouterDoor:
             replies(calls.refused(said.call, error))
 
     async def _admit(self, said: Arrived) -> None:
-        asked_from.note(said.identity.address)
+        ADDRESS.set(said.identity.address)
         try:
             who = await self._engine.access.bearer(said.identity.token_id, said.identity.agent_id)
             self._engine.router.say(await instances.admit(who, self._application, said))

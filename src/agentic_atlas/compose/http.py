@@ -17,12 +17,11 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import aclosing, suppress
 from email.utils import formatdate
 from enum import Enum, auto
-from functools import partial
 from typing import Final, cast
 
 from structlog.typing import FilteringBoundLogger
 
-from agentic_atlas.auth.proxies import FORWARDED_FOR, NO_PROXY, Proxies
+from agentic_atlas.auth.proxies import FORWARDED_FOR, Proxies
 from agentic_atlas.compose.sources import wall
 from agentic_atlas.compose.unsent import READ_WITHIN, Unsent
 from agentic_atlas.errors import AtlasError, ConfigurationError
@@ -116,6 +115,8 @@ class _Connection(asyncio.Protocol):
         """Seconds that `due` was set for, or for a body those of all of it."""
         self._latest = _NEVER
         """When it is cut off however much comes of a body."""
+        self._strange = True
+        """Nobody knows who it is."""
         self._streams = False
         self._dropped = 0
         self._idle: asyncio.Future[None] | None = None
@@ -128,7 +129,6 @@ class _Connection(asyncio.Protocol):
         self.answering.add_done_callback(lambda _: self._server.left(self))
         peer = transport.get_extra_info("peername")
         self._address = str(peer[0]) if peer else ""
-        self._introduced = partial(self._server.crowd.introduce, self.transport)
         self.due = self._loop.time() + HEAD_WITHIN
         self._server.entered(self, self.answering)
         self._server.crowd.enter(self.transport, self._address)
@@ -208,7 +208,7 @@ class _Connection(asyncio.Protocol):
             self.transport.close()
 
     async def _answer(self, request: Request) -> None:
-        wait = self._server.crowd.turn(self.transport)
+        wait = self._server.crowd.turn(self.transport) if self._strange else 0.0
         if wait > 0.0:
             await asyncio.sleep(wait)
             if self.stage not in _SERVING:
@@ -330,12 +330,19 @@ class _Connection(asyncio.Protocol):
 
     def _begins(self, request: Request) -> None:
         """See `http.parser.RequestParser`."""
-        address = self._server.proxies.origin(self._address, request.all(FORWARDED_FOR))
-        request.received(address, RequestBody(self._wanted), self._introduced)
+        proxies, address = self._server.proxies, self._address
+        if proxies is not None:
+            address = proxies.origin(address, request.all(FORWARDED_FOR))
+        request.received(address, RequestBody(self._wanted), self._introduced if self._strange else None)
         self._within = 0.0  # each has its own time
         self._asked.append(request)
         self._body = request.body
         _wake(self._idle)
+
+    def _introduced(self) -> None:
+        """Who asks is known."""
+        self._strange = False
+        self._server.crowd.introduce(self.transport)
 
     def _wanted(self) -> None:
         """The rest of the body is waited for."""
@@ -375,7 +382,7 @@ class HttpServer:
         tasks: in which connections are served, while the server runs.
         crowd: is told of all connections.
         unsent: is told of those that are behind in reading.
-        proxies: who is believed about where a request comes from.
+        proxies: who is believed about where a request comes from; None: nobody.
         date: the line that tells the time, in every answer.
     """
 
@@ -391,7 +398,7 @@ class HttpServer:
         log: FilteringBoundLogger,
         unsent: Unsent | None = None,
         tls: ssl.SSLContext | None = None,
-        proxies: Proxies = NO_PROXY,
+        proxies: Proxies | None = None,
     ) -> None:
         """`drain`: seconds within which what is being answered at the end has to be answered; `tls`: for HTTPS;
         `proxies`: who is believed about where a request comes from."""

@@ -143,8 +143,9 @@ async def _running(
     where = addresses(settings, host, api_port, listener.port, certified)
     app = create_app(Application(engine), where.told, hosts)
     try:
+        believed = proxies if proxies else None
         server = http.HttpServer(
-            app, listening.socket, drain=settings.drain, crowd=crowd, log=log, tls=listening.tls, proxies=proxies
+            app, listening.socket, drain=settings.drain, crowd=crowd, log=log, tls=listening.tls, proxies=believed
         )
         looks = [reachable.watch(settings, log)]
         if listening.certificate is not None:

@@ -26,7 +26,7 @@ from pydantic_core import PydanticCustomError
 
 from agentic_atlas.auth import TokenRefused, read_bearer
 from agentic_atlas.auth.hosts import Hosts
-from agentic_atlas.backend import asked_from
+from agentic_atlas.backend.asked_from import ADDRESS
 from agentic_atlas.backend.rights import SEND_A_KEY, Principal
 from agentic_atlas.backend.usecases.application import Application
 from agentic_atlas.errors import AtlasError, InvalidInput, Unauthenticated
@@ -214,7 +214,7 @@ class Routes:
 
     async def __call__(self, request: Request) -> Answered:
         """Answer a request. Raises whatever nobody foresaw; our own errors are answered."""
-        asked_from.note(request.address)
+        ADDRESS.set(request.address)
         try:
             self._check(request)
             segments = tuple(request.path.split("/"))

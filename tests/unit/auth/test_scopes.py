@@ -63,9 +63,9 @@ def test_a_scope_implies_exactly_this(granted: str, also: set[str]) -> None:
 )
 def test_a_narrowed_word_is_good_for_its_part_alone(granted: str, covered: list[str], beyond: list[str]) -> None:
     for word in [granted, *covered]:
-        assert covers([granted], word), word
+        assert covers((granted,), word), word
     for word in beyond:
-        assert not covers([granted], word), word
+        assert not covers((granted,), word), word
 
 
 @pytest.mark.parametrize(
@@ -78,7 +78,7 @@ def test_a_narrowed_word_is_good_for_its_part_alone(granted: str, covered: list[
 )  # fmt: skip
 def test_a_word_with_a_part_that_there_is_not_is_no_scope(word: str) -> None:
     assert not any(allows([word], scope) for scope in Scope)
-    assert not covers(list(Scope), word)
+    assert not covers(tuple(Scope), word)
     with pytest.raises(InvalidInput):
         parse_scopes(f"{word}x" if word.endswith("\n") else word, tuple(Scope))
 

@@ -59,7 +59,7 @@ class Allowance:
 
 
 class Pace:
-    """How often each user may ask for something in a second; 0: as often as they like."""
+    """How often each user may ask for something in a second."""
 
     def __init__(self, per_second: int, clock: Callable[[], float]) -> None:
         self._per_second = per_second
@@ -68,8 +68,6 @@ class Pace:
 
     def take(self, user_id: str) -> None:
         """The user asks; raises Busy (`too_many_requests`) when that is too often."""
-        if not self._per_second:
-            return
         now = self._clock()
         wait = self._allowance.wait(user_id, now)
         if wait:

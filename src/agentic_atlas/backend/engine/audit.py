@@ -11,7 +11,7 @@ from typing import Final
 
 import msgspec
 
-from agentic_atlas.backend import asked_from
+from agentic_atlas.backend.asked_from import ADDRESS
 from agentic_atlas.backend.domain.audit import NOBODY, NOTHING, OK, SYSTEM, AuditEvent, ChainHead
 from agentic_atlas.backend.engine.allowance import neighbourhood
 from agentic_atlas.backend.ports import AuditHeads, AuditLog, Clock, FaultLog, Write
@@ -125,7 +125,7 @@ class AuditTrail:
             action=action,
             object=what,
             outcome=outcome,
-            address=asked_from.address(),
+            address=ADDRESS.get(),
             detail=detail or {},
         )
 

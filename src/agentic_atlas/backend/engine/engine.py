@@ -124,7 +124,8 @@ class Engine:
     tokens: TokenTerms
     trail: AuditTrail
     people: People
-    pace: Pace
+    pace: Pace | None
+    """None: everybody asks as often as they like."""
 
     @staticmethod
     def over(
@@ -163,7 +164,7 @@ class Engine:
             tokens=settings.tokens,
             trail=AuditTrail(store.audit, world.heads, clock, log),
             people=people,
-            pace=Pace(settings.requests_per_second, world.monotonic),
+            pace=Pace(settings.requests_per_second, world.monotonic) if settings.requests_per_second else None,
         )
 
     async def take_up(self) -> None:

@@ -28,13 +28,15 @@ class Application:
     async def authenticate(self, secret: str | None) -> Principal:
         """Return who holds this API key; raises Unauthenticated, or Busy when they ask too often."""
         who = await self._engine.access.authenticate(secret)
-        self._engine.pace.take(who.user.id)
+        if self._engine.pace is not None:
+            self._engine.pace.take(who.user.id)
         return who
 
     async def recognise(self, secret: str) -> Principal:
         """Return whose session this is, by the secret that their browser shows; raises as `authenticate` does."""
         who = await self._engine.people.logged_in.recognise(secret)
-        self._engine.pace.take(who.user.id)
+        if self._engine.pace is not None:
+            self._engine.pace.take(who.user.id)
         return who
 
     def now(self) -> float:

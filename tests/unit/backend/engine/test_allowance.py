@@ -60,9 +60,3 @@ def test_a_user_may_ask_so_often_in_a_second_and_no_other_waits_for_them() -> No
     pace.take("bob")
     now[0] = 1.0
     pace.take("ada")
-
-
-def test_without_a_pace_nobody_is_counted() -> None:
-    pace = Pace(0, lambda: 0.0)
-    for _ in range(10_000):
-        pace.take("ada")

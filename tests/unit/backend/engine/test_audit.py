@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Sequence
 
 import pytest
 
-from agentic_atlas.backend import asked_from
+from agentic_atlas.backend.asked_from import ADDRESS
 from agentic_atlas.backend.domain.audit import NOTHING, AuditEvent, ChainHead
 from agentic_atlas.backend.engine import audit
 from agentic_atlas.backend.engine.audit import AuditTrail
@@ -76,7 +76,7 @@ async def test_what_is_noted_is_written_with_the_next_write_and_at_the_latest_in
 async def test_a_row_says_who_and_from_where(world: World) -> None:
     network = Network()
     ada = await network.user()
-    asked_from.note("192.0.2.7")
+    ADDRESS.set("192.0.2.7")
     world.trail.note(ada, "a.done", AuditObject(kind="token", id="tok_1"), {"n": 1})
     world.trail.note(None, "a.done")
     await world.trail.write()
@@ -114,7 +114,7 @@ async def test_refusals_are_told_apart_by_whom_they_reached_and_from_where_up_to
 ) -> None:
     monkeypatch.setattr(audit, "MOST_COUNTED", 2)
     for address in ("192.0.2.1", "192.0.2.2", "2001:db8::1", "2001:db8::2", "192.0.2.1"):
-        asked_from.note(address)
+        ADDRESS.set(address)
         world.trail.refuse(AuditActor(kind="nobody"), "keys.use", NOTHING, "key_invalid")
     await world.trail.settle(last=True)
     several = {"several": True}

@@ -95,6 +95,7 @@ async def test_settings_reach_the_parts_that_they_are_of() -> None:
     with engine.watchers.place("tsk_1", "key_1"), pytest.raises(Busy), engine.watchers.place("tsk_1", "key_2"):
         pass
     assert engine.logins.key_lifetime == 7.0
+    assert engine.pace is not None
     engine.pace.take("usr_1")
     with pytest.raises(Busy, match="more than 1 times in a second"):
         engine.pace.take("usr_1")
