@@ -32,6 +32,14 @@ if TYPE_CHECKING:
         SkillInfo,
         TokenInfo,
     )
+    from agentic_atlas.protocol.caller.audit import (
+        AuditActor,
+        AuditEntry,
+        AuditFlaw,
+        AuditHead,
+        AuditObject,
+        AuditReport,
+    )
     from agentic_atlas.protocol.caller.backups import BackupInfo
     from agentic_atlas.protocol.caller.people import (
         ApiKeyInfo,
@@ -57,9 +65,11 @@ if TYPE_CHECKING:
     from agentic_atlas.sdk.client.account import AsyncAccount
     from agentic_atlas.sdk.client.agents import AsyncAgents, AsyncTokens
     from agentic_atlas.sdk.client.asynchronous import AsyncClient, AsyncTasks, TaskQuery
+    from agentic_atlas.sdk.client.audit import AsyncAudit
     from agentic_atlas.sdk.client.blocking import (
         BlockingAccount,
         BlockingAgents,
+        BlockingAudit,
         BlockingBackups,
         BlockingGroups,
         BlockingKeys,
@@ -91,6 +101,7 @@ _HOME: Final = {
     "agentic_atlas.protocol.caller.agents": (
         "AgentInfo AgentInstance AgentSummary NewToken ShareInfo SkillInfo TokenInfo"
     ),
+    "agentic_atlas.protocol.caller.audit": "AuditActor AuditEntry AuditFlaw AuditHead AuditObject AuditReport",
     "agentic_atlas.protocol.caller.backups": "BackupInfo",
     "agentic_atlas.protocol.caller.people": "ApiKeyInfo GroupInfo LoginInfo NewApiKey SessionInfo UserInfo WhoAmI",
     "agentic_atlas.protocol.caller.tasks": "CallEvent CallerInfo EventInfo QuestionInfo TaskInfo TaskPage TaskSummary",
@@ -100,8 +111,10 @@ _HOME: Final = {
     "agentic_atlas.sdk.client.account": "AsyncAccount",
     "agentic_atlas.sdk.client.agents": "AsyncAgents AsyncTokens",
     "agentic_atlas.sdk.client.asynchronous": "AsyncClient AsyncTasks TaskQuery",
+    "agentic_atlas.sdk.client.audit": "AsyncAudit",
     "agentic_atlas.sdk.client.blocking": (
-        "BlockingAccount BlockingAgents BlockingBackups BlockingGroups BlockingKeys BlockingLogins BlockingPeople "
+        "BlockingAccount BlockingAgents BlockingAudit BlockingBackups BlockingGroups BlockingKeys BlockingLogins "
+        "BlockingPeople "
         "BlockingTask BlockingTasks BlockingTokens Client"
     ),
     "agentic_atlas.sdk.client.errors": "ConnectionCut NotFinished UnexpectedAnswer",
@@ -128,6 +141,7 @@ __all__ = [
     "Artifact",
     "AsyncAccount",
     "AsyncAgents",
+    "AsyncAudit",
     "AsyncBackups",
     "AsyncClient",
     "AsyncGroups",
@@ -137,9 +151,16 @@ __all__ = [
     "AsyncTasks",
     "AsyncTokens",
     "AtlasError",
+    "AuditActor",
+    "AuditEntry",
+    "AuditFlaw",
+    "AuditHead",
+    "AuditObject",
+    "AuditReport",
     "BackupInfo",
     "BlockingAccount",
     "BlockingAgents",
+    "BlockingAudit",
     "BlockingBackups",
     "BlockingGroups",
     "BlockingKeys",

@@ -6,6 +6,7 @@ from typing import Final
 from agentic_atlas.api import (
     accounts,
     agents,
+    audit,
     backups,
     groups,
     invitations,
@@ -26,7 +27,7 @@ from agentic_atlas.http.routes import Routes
 from agentic_atlas.http.turns import Turns
 
 _GROUPS: Final = (
-    tasks, agents, users, groups, accounts, sessions, invitations, logins, system, backups, page, login_page,
+    tasks, agents, users, groups, accounts, sessions, invitations, logins, system, backups, audit, page, login_page,
 )  # fmt: skip
 ROUTES: Final = [route for group in _GROUPS for route in group.routes.routes]
 """All of the API."""

@@ -25,22 +25,34 @@ from agentic_atlas.auth.scopes import (
 from agentic_atlas.auth.secrets import MAX_TOKEN_BYTES, digest, new_secret, read_bearer, redact
 
 if TYPE_CHECKING:
-    from agentic_atlas.auth.keyfile import load_or_create_ring, ring_files, save_ring
+    from agentic_atlas.auth.keyfile import (
+        audit_files,
+        load_or_create_audit_key,
+        load_or_create_ring,
+        read_head,
+        ring_files,
+        save_head,
+        save_ring,
+    )
     from agentic_atlas.auth.keys import (
         Jwk,
         KeyRing,
         SigningKey,
         VerificationKey,
+        is_signed,
         jwks,
         load_jwks,
     )
     from agentic_atlas.auth.tokens import CLOCK_LEEWAY, mint, verify
 
 _HOME: Final = {
-    "keyfile": ("load_or_create_ring", "ring_files", "save_ring"),
+    "keyfile": (
+        "audit_files", "load_or_create_audit_key", "load_or_create_ring", "read_head", "ring_files", "save_head",
+        "save_ring",
+    ),
     "keys": (
-        "Jwk", "KeyRing", "SigningKey", "VerificationKey", "jwks",
-        "load_jwks",
+        "Jwk", "KeyRing", "SigningKey", "VerificationKey", "is_signed",
+        "jwks", "load_jwks",
     ),
     "tokens": ("CLOCK_LEEWAY", "mint", "verify"),
 }  # fmt: skip
@@ -64,18 +76,23 @@ __all__ = [
     "TokenRefused",
     "VerificationKey",
     "allows",
+    "audit_files",
     "covers",
     "digest",
     "format_scopes",
+    "is_signed",
     "jwks",
     "load_jwks",
+    "load_or_create_audit_key",
     "load_or_create_ring",
     "mint",
     "new_secret",
     "parse_scopes",
     "read_bearer",
+    "read_head",
     "redact",
     "ring_files",
+    "save_head",
     "save_ring",
     "verify",
 ]

@@ -1,9 +1,11 @@
 """Where a ring's keys are kept: a folder that nobody but its owner can read.
 
 `<kid>.pem` holds the private key that signs, `ring.json` the ring: a JWK set of all its keys, and which one is
-active. `ring.json` alone decides; a key file it does not name is never used. Every file is written under another
-name, synced and then put in place whole, key before ring, so a process killed at any moment leaves the old ring or
-the new one.
+active. `ring.json` alone decides; a key file it does not name is never used. Every file is written under another name,
+synced and then put in place whole, key before ring, so a process killed at any moment leaves the old ring or the new
+one.
+
+`audit.pem` signs the head of the audit log, which `audit.json` keeps: a key of its own, that is never rotated.
 
 One process at a time rotates. Two that start at once on an empty folder agree on the ring of whichever was first.
 """
@@ -26,6 +28,9 @@ from agentic_atlas.auth.keys import MAX_PEM_BYTES, KeyRing, SigningKey, jwks, lo
 from agentic_atlas.files import FileRefused, make_folder, open_own
 
 RING_FILE: Final = "ring.json"
+AUDIT_KEY: Final = "audit.pem"
+AUDIT_HEAD: Final = "audit.json"
+_MAX_HEAD_BYTES: Final = 4_096
 _MAX_RING_BYTES: Final = 65_536
 _KID: Final = re.compile(r"[A-Za-z0-9_-]{43}")
 _BEGIN_ANEW: Final = "restore the folder from a backup, or remove it and replace every token that was issued"
@@ -85,6 +90,47 @@ def ring_files(folder: Path) -> dict[str, bytes]:
             files = {RING_FILE: ring, pem.name: _read(pem, MAX_PEM_BYTES)}
             if _read(folder / RING_FILE, _MAX_RING_BYTES) == ring:
                 return files  # else it was rotated meanwhile, and these would not belong together
+
+
+def load_or_create_audit_key(
+    folder: Path, now: float, generate: Callable[[], Ed25519PrivateKey] = Ed25519PrivateKey.generate
+) -> SigningKey:
+    """Return the key that signs the audit log's head; make it where there is none. The folder is there already.
+
+    Raises:
+        FileRefused: it can be read by others, is damaged, or cannot be read or written.
+    """
+    path = folder / AUDIT_KEY
+    with _as_refusal(folder):
+        if not path.exists():
+            _write(path, SigningKey(generate(), int(now)).to_pem(), overwrite=False)
+        try:
+            return SigningKey.from_pem(_read(path, MAX_PEM_BYTES), int(now))
+        except KeyRefused:
+            raise _refused(path, "does not hold the key that signs the audit log", fix=_BEGIN_ANEW) from None
+
+
+def read_head(folder: Path) -> bytes | None:
+    """Return the head of the audit log as it was saved; None when there is none. Raises FileRefused."""
+    with _as_refusal(folder):
+        return _read(folder / AUDIT_HEAD, _MAX_HEAD_BYTES) if (folder / AUDIT_HEAD).exists() else None
+
+
+def save_head(folder: Path, head: bytes) -> None:
+    """Put a head in the place of the one before, on the disk before this returns. Raises FileRefused."""
+    with _as_refusal(folder):
+        _write(folder / AUDIT_HEAD, head)
+
+
+def audit_files(folder: Path) -> dict[str, bytes]:
+    """Return the head of the audit log and the key that signs it, as files by their name: what a backup has to keep.
+
+    Raises FileRefused.
+    """
+    head = read_head(folder)
+    with _as_refusal(folder):
+        files = {AUDIT_KEY: _read(folder / AUDIT_KEY, MAX_PEM_BYTES)} if (folder / AUDIT_KEY).exists() else {}
+    return files if head is None else {**files, AUDIT_HEAD: head}
 
 
 def _load(folder: Path) -> KeyRing:

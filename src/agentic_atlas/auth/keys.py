@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Final, NotRequired, TypedDict
 
-from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
@@ -90,6 +90,15 @@ class SigningKey:
     def verification(self, retire_at: int | None = None) -> VerificationKey:
         """Return its public half, which verifies until `retire_at`."""
         return VerificationKey(self.private.public_key(), self.created_at, retire_at)
+
+    @property
+    def public(self) -> str:
+        """Its public half: 32 bytes in base64url."""
+        return base64url.encode(self.private.public_key().public_bytes_raw())
+
+    def sign(self, data: bytes) -> str:
+        """Return the signature of these bytes, in base64url (RFC 8032)."""
+        return base64url.encode(self.private.sign(data))
 
     def to_pem(self) -> bytes:
         """Write the private key as unencrypted PKCS 8; whoever holds these bytes can issue tokens."""
@@ -223,6 +232,15 @@ def _load_public(x: object) -> Ed25519PublicKey:
     if len(raw) != _PUBLIC_BYTES:
         raise KeyRefused(f"the x of a key in this JWK set is not base64url of {_PUBLIC_BYTES} bytes")
     return Ed25519PublicKey.from_public_bytes(raw)
+
+
+def is_signed(data: bytes, signature: str, public: str) -> bool:
+    """Tell whether this is the signature of these bytes by the key with this public half."""
+    try:
+        _load_public(public).verify(base64url.decode(signature), data)
+    except (KeyRefused, ValueError, InvalidSignature):
+        return False
+    return True
 
 
 def _seconds(value: object) -> int:

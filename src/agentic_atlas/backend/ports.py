@@ -31,7 +31,7 @@ from agentic_atlas.backend.domain.records import (
     User,
 )
 from agentic_atlas.backend.rights import Visible
-from agentic_atlas.protocol.caller.audit import AuditEntry
+from agentic_atlas.protocol.caller.audit import AuditEntry, AuditHead
 from agentic_atlas.protocol.caller.backups import BackupInfo
 from agentic_atlas.protocol.inside.messages import InstanceRef, ToRouter
 from agentic_atlas.protocol.schemas import Cost
@@ -513,6 +513,12 @@ class AuditHeads(Protocol):
 
     async def keep(self, head: ChainHead, now: float) -> None:
         """Keep this one in the place of the one before; where that can't be done, it is tried with the next one."""
+
+    def kept(self) -> AuditHead | None:
+        """Return the one that is kept; raises ConfigurationError where it can't be read."""
+
+    def signed(self, head: AuditHead) -> bool:
+        """Tell whether a head is signed by this network."""
 
 
 class Store(Protocol):

@@ -169,6 +169,8 @@ class Right(StrEnum):
     MANAGE_USERS = "manage_users"
     MANAGE_BACKUPS = "manage_backups"
     """Have every secret of the network in a file."""
+    READ_AUDIT = "read_audit"
+    """See who did what, in everybody's name."""
     CONNECT = "connect"
     """Be an instance of an agent."""
     CALL = "call"
@@ -188,12 +190,13 @@ _SCOPES: Final[Mapping[Right, Scope | None]] = {
     Right.MANAGE_OWN_KEYS: Scope.EVERYTHING,
     Right.MANAGE_USERS: Scope.USERS_ADMIN,
     Right.MANAGE_BACKUPS: Scope.EVERYTHING,
+    Right.READ_AUDIT: Scope.EVERYTHING,
     Right.CONNECT: Scope.AGENT_CONNECT,
     Right.CALL: Scope.AGENT_CALL,
 }
 """The word that a credential's scopes need for each right."""
 
-_OF_ADMINISTRATORS: Final = frozenset((Right.MANAGE_USERS, Right.MANAGE_BACKUPS))
+_OF_ADMINISTRATORS: Final = frozenset((Right.MANAGE_USERS, Right.MANAGE_BACKUPS, Right.READ_AUDIT))
 _READING: Final = frozenset((Right.READ_TASKS, Right.READ_AGENTS, Right.READ_TOKENS))
 
 _OF: Final[Mapping[Role, frozenset[Right]]] = {
@@ -272,6 +275,9 @@ RIGHT_OF: Final[Mapping[str, Right]] = {
     "system.key_set": Right.OPEN,
     "system.ready": Right.OPEN,
     "system.figures": Right.OPEN,
+    "audit.find": Right.READ_AUDIT,
+    "audit.rows": Right.READ_AUDIT,
+    "audit.verify": Right.READ_AUDIT,
     "backups.make": Right.MANAGE_BACKUPS,
     "backups.find": Right.MANAGE_BACKUPS,
 }

@@ -105,6 +105,15 @@ ATLAS = CommandGroup(
             },
             default="list",
         ),
+        "audit": CommandGroup(
+            "Who did what; and whether the log of it is as it was written.",
+            {
+                "list": Command("audit:show_list", "List what was done, newest first."),
+                "verify": Command("audit:verify", "Check every row of the log, here or of an export."),
+                "export": Command("audit:export", "Write the log as lines of JSON, with its signed head."),
+            },
+            default="list",
+        ),
         "tasks": CommandGroup(
             "Tasks: list them, look at one, cancel, watch, answer and repeat them.",
             {

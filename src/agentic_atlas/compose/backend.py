@@ -5,7 +5,7 @@ from functools import partial
 
 from structlog.typing import FilteringBoundLogger
 
-from agentic_atlas.auth import KeyRing, ring_files
+from agentic_atlas.auth import KeyRing, audit_files, load_or_create_audit_key, ring_files
 from agentic_atlas.backend.accounts import Passwords
 from agentic_atlas.backend.archive.folder import BackupFolder
 from agentic_atlas.backend.archive.manifest import KEYS
@@ -14,6 +14,7 @@ from agentic_atlas.backend.engine.engine import Engine, World
 from agentic_atlas.backend.ports import Checker, RouterPort
 from agentic_atlas.backend.store.database import SqlStore
 from agentic_atlas.bus.local import Bus
+from agentic_atlas.compose.audit import HeadFile
 from agentic_atlas.compose.sources import Entropy, SortableIds, WallClock, monotonic, wall
 from agentic_atlas.settings import Settings
 
@@ -37,7 +38,7 @@ async def build(
 ) -> Engine:
     """Return the engine over a store and a router."""
     network = await store.network_id()
-    clock = WallClock()
+    clock, keys = WallClock(), settings.data_dir / KEYS
     world = World(
         keys=ring,
         clock=clock,
@@ -49,6 +50,7 @@ async def build(
         schemas=JsonSchemas(neighbours.checker),
         backups=_backups(settings, store, network),
         passwords=neighbours.passwords,
+        heads=HeadFile(keys, load_or_create_audit_key(keys, wall()), network, log),
     )
     engine = Engine.over(store, router, network, world, settings.engine)
     clock.jumped = partial(_clock_jumped, engine, log)
@@ -61,6 +63,7 @@ def _backups(settings: Settings, store: SqlStore, network: str) -> BackupFolder:
         network=network,
         copy=store.copy,
         keys=lambda: ring_files(settings.data_dir / KEYS),
+        head=lambda: audit_files(settings.data_dir / KEYS),
         clock=wall,
     )
     folder.clean()

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import msgspec
 
-from agentic_atlas.auth import ring_files
+from agentic_atlas.auth import audit_files, ring_files
 from agentic_atlas.backend.archive.folder import BackupFolder
 from agentic_atlas.backend.archive.manifest import DATABASE, KEYS
 from agentic_atlas.backend.archive.tarball import PIECE, Sink, Told, synced
@@ -43,6 +43,7 @@ async def back_up(settings: Settings, told: Told) -> BackupInfo:
             network=describe(database).network,
             copy=copy,
             keys=lambda: ring_files(settings.data_dir / KEYS),
+            head=lambda: audit_files(settings.data_dir / KEYS),
             clock=wall,
             told=told,
         )

@@ -287,6 +287,7 @@ async def api(
                 network=network,
                 copy=store.copy,
                 keys=lambda: ring_files(folder / "keys"),
+                head=dict,
                 clock=wall,
             ),
         )

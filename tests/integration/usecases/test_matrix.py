@@ -31,9 +31,9 @@ from agentic_atlas.backend.domain.records import (
 )
 from agentic_atlas.backend.engine.api_keys import issue_key
 from agentic_atlas.backend.engine.invitations import issue_invitation
-from agentic_atlas.backend.ports import TaskFilter
+from agentic_atlas.backend.ports import AuditFilter, TaskFilter
 from agentic_atlas.backend.rights import RIGHT_OF, AgentToken, Principal, Right
-from agentic_atlas.backend.usecases import tasks
+from agentic_atlas.backend.usecases import tasks, tokens
 from agentic_atlas.backend.usecases.application import USE_CASES, Application
 from agentic_atlas.errors import AtlasError
 from agentic_atlas.protocol.caller.tasks import SubmitRequest, TaskInfo
@@ -325,6 +325,15 @@ async def an_arrival(world: World) -> dict[str, Any]:
     return {"said": Arrived(1, Identity(token, agent.id, 4e9), hello)}
 
 
+async def of_the_log(world: World) -> dict[str, Any]:
+    await tokens.issue(world.ada, world.application, (await world.agent()).full_name)
+    return {"which": AuditFilter(), "limit": 10}
+
+
+async def rows_of_the_log(_: World) -> dict[str, Any]:
+    return {"after": 0, "limit": 10}
+
+
 async def backed_up(world: World) -> dict[str, Any]:
     if not await world.engine.backups.find():
         await world.engine.backups.make()
@@ -489,6 +498,9 @@ MATRIX: dict[str, tuple[Arrange, Answers]] = {
     "tasks.answer": (an_answer, managed("task_not_found", "no_open_question")),
     "calls.call": (a_call, AGENTS),
     "instances.admit": (an_arrival, AGENTS._replace(token="token_unknown")),
+    "audit.find": (of_the_log, ADMINISTRATORS),
+    "audit.rows": (rows_of_the_log, ADMINISTRATORS),
+    "audit.verify": (nothing, ADMINISTRATORS),
     "backups.make": (nothing, ADMINISTRATORS),
     "backups.find": (backed_up, ADMINISTRATORS),
     "system.key_set": (nothing, OPEN),

@@ -39,6 +39,7 @@ class BackupFolder:
         network: str,
         copy: Callable[[Path, Told], Awaitable[str]],
         keys: Callable[[], dict[str, bytes]],
+        head: Callable[[], dict[str, bytes]],
         clock: Clock,
         told: Told = lambda size: None,
     ) -> None:
@@ -49,6 +50,7 @@ class BackupFolder:
             network: id of the network.
             copy: writes the database into a new file and returns the revision of its schema.
             keys: returns the files of the key ring, by name.
+            head: likewise those of the audit log's head.
             clock: gives the time of a backup.
             told: told of every piece that is written, in bytes, on another thread.
         """
@@ -56,6 +58,7 @@ class BackupFolder:
         self._network = network
         self._copy = copy
         self._keys = keys
+        self._head = head
         self._clock = clock
         self._told = told
         self._making = False
@@ -78,8 +81,10 @@ class BackupFolder:
                 # Before the copy, and not rounded up: whatever was acknowledged until then is in it.
                 at = math.floor(self._clock() * 1_000) / 1_000
                 database = await asyncio.to_thread(self._prepared)
+                # Also before: the log may go on behind its head, and must not end before it.
+                head = await asyncio.to_thread(self._head)
                 schema = await self._copy(database, told)
-                return await asyncio.to_thread(self._pack, database, schema, at, told)
+                return await asyncio.to_thread(self._pack, database, schema, at, told, head)
         finally:
             # A thread that still writes, for a caller who has gone, ends at its next piece.
             given_up.set()
@@ -118,9 +123,9 @@ class BackupFolder:
         self.clean()
         return self._folder / f"{self._partial}.{self._tries}.sqlite3"
 
-    def _pack(self, database: Path, schema: str, at: float, told: Told) -> BackupInfo:
+    def _pack(self, database: Path, schema: str, at: float, told: Told, head: dict[str, bytes]) -> BackupInfo:
         partial = database.with_suffix(".tar")
-        keys = self._keys()
+        keys = {**self._keys(), **head}
 
         def manifest(members: tuple[Member, ...]) -> Manifest:
             made = datetime.fromtimestamp(at, UTC)

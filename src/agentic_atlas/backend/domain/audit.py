@@ -6,7 +6,7 @@ and then the last hash is another one than was kept elsewhere. The form that is 
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from hashlib import sha256
 from typing import Final
@@ -14,7 +14,15 @@ from typing import Final
 import msgspec
 from msgspec import field
 
-from agentic_atlas.protocol.caller.audit import AuditActor, AuditEntry, AuditObject
+from agentic_atlas.protocol.caller.audit import (
+    AuditActor,
+    AuditEntry,
+    AuditFlaw,
+    AuditHead,
+    AuditObject,
+    AuditReport,
+    FlawKind,
+)
 from agentic_atlas.protocol.caller.values import Json
 
 OK: Final = "ok"
@@ -27,7 +35,13 @@ SYSTEM: Final = AuditActor(kind="system")
 NOBODY: Final = AuditActor(kind="nobody")
 NOTHING: Final = AuditObject(kind="")
 
+MOST_FLAWS: Final = 100
+"""Flaws that a check of the log tells of."""
+BROKEN: Final = "audit.broken"
+"""Action of the row that is written when a start finds the log not as its head says."""
+
 _HASH: Final = b',"hash":""}'
+_SIGNATURE: Final = b',"signature":""}'
 
 
 class AuditEvent(msgspec.Struct, frozen=True, kw_only=True):
@@ -76,6 +90,70 @@ def hash_of(entry: AuditEntry) -> str:
     """Return the hash that a row has to have, by all else that it says."""
     line = msgspec.json.encode(msgspec.structs.replace(entry, hash=""))
     return sha256(line.removesuffix(_HASH) + b"}").hexdigest()
+
+
+def signed_part(head: AuditHead) -> bytes:
+    """Return the bytes of a head that its signature is of."""
+    return msgspec.json.encode(msgspec.structs.replace(head, signature="")).removesuffix(_SIGNATURE) + b"}"
+
+
+class ChainCheck:
+    """Looks at the rows of one network's log, one after the other, and says what is wrong with them."""
+
+    def __init__(self, network: str, head: AuditHead | None = None, *, signed: bool = True) -> None:
+        """Take the head that was kept, and whether its signature was found good."""
+        self._network = network
+        self._head = head
+        self._last = genesis(network)
+        self._rows = 0
+        self._flaws: list[AuditFlaw] = []
+        if head is not None and (not signed or head.network != network):
+            self._add(head.seq, "head", "the head that was kept was not signed by this network")
+            self._head = None
+
+    def take(self, entries: Iterable[AuditEntry]) -> int:
+        """Look at the rows that follow; return the number of the last one."""
+        for entry in entries:
+            self._look_at(entry)
+        return self._last.seq
+
+    def report(self) -> AuditReport:
+        """Return what was found, once the last row was looked at."""
+        kept = self._head.seq if self._head else 0
+        if kept > self._last.seq:
+            self._add(
+                self._last.seq + 1, "cut_off", f"the head says that there are {kept} rows: the last are not there"
+            )
+        return AuditReport(
+            network=self._network,
+            rows=self._rows,
+            hash=self._last.hash,
+            unsigned=max(0, self._last.seq - kept),
+            head=self._head,
+            flaws=self._flaws,
+        )
+
+    def _look_at(self, entry: AuditEntry) -> None:
+        last, self._last = self._last, ChainHead(entry.seq, entry.hash)
+        self._rows += 1
+        head = self._head
+        if entry.seq <= last.seq:
+            self._add(entry.seq, "reordered", f"it stands behind row {last.seq}")
+        elif entry.seq > last.seq + 1:
+            until = f" to {entry.seq - 1}" if entry.seq > last.seq + 2 else ""
+            self._add(last.seq + 1, "missing", f"row {last.seq + 1}{until} is not there")
+        elif entry.previous != last.hash:
+            self._add(max(1, last.seq), "changed", f"row {entry.seq} was written behind another one than this")
+        if hash_of(entry) != entry.hash:
+            self._add(entry.seq, "changed", "its hash is not that of what it says")
+        elif head is not None and head.seq == entry.seq and head.hash != entry.hash:
+            self._add(entry.seq, "changed", "the head that was kept is of another row with this number")
+        if entry.action == BROKEN:
+            self._add(entry.seq, "broken", f"a start found the log broken: {entry.detail.get('why', '')}")
+
+    def _add(self, seq: int, kind: FlawKind, message: str) -> None:
+        if len(self._flaws) < MOST_FLAWS:
+            self._flaws.append(AuditFlaw(seq=seq, kind=kind, message=message))
 
 
 def bounded(detail: Mapping[str, Json]) -> dict[str, Json]:

@@ -12,12 +12,12 @@ from typing import Final
 import msgspec
 
 from agentic_atlas.backend.asked_from import ADDRESS
-from agentic_atlas.backend.domain.audit import NOBODY, NOTHING, OK, SYSTEM, AuditEvent, ChainHead
+from agentic_atlas.backend.domain.audit import BROKEN, NOBODY, NOTHING, OK, SYSTEM, AuditEvent, ChainCheck, ChainHead
 from agentic_atlas.backend.engine.allowance import neighbourhood
 from agentic_atlas.backend.ports import AuditHeads, AuditLog, Clock, FaultLog, Write
 from agentic_atlas.backend.rights import Principal
-from agentic_atlas.errors import Busy, Unavailable
-from agentic_atlas.protocol.caller.audit import AuditActor, AuditObject
+from agentic_atlas.errors import AtlasError, Busy, Unavailable
+from agentic_atlas.protocol.caller.audit import AuditActor, AuditHead, AuditObject, AuditReport
 from agentic_atlas.protocol.caller.values import Json
 
 WRITTEN_WITHIN: Final = 1.0
@@ -30,6 +30,8 @@ MOST_UNWRITTEN: Final = 10_000
 """Rows that wait for a store that can't be had; of more the oldest are lost, which the log says then."""
 
 _AT_ONCE: Final = 256
+_PAGE: Final = 200
+"""Rows that are checked in one turn of the loop."""
 
 
 class _Counted(msgspec.Struct):
@@ -45,12 +47,14 @@ class AuditTrail:
 
     def __init__(
         self,
+        network: str,
         audit: AuditLog,
-        heads: AuditHeads,
+        heads: AuditHeads | None,
         clock: Clock,
         log: FaultLog,
         sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
     ) -> None:
+        self._network = network
         self._audit = audit
         self._heads = heads
         self._clock = clock
@@ -113,8 +117,53 @@ class AuditTrail:
                     self._add(msgspec.structs.replace(counted.event, at=now, detail=detail))
         await self.write()
         head, self._head = self._head, None
-        if head is not None:
+        if head is not None and self._heads is not None:
             await self._heads.keep(head, now)
+
+    async def take_up(self) -> None:
+        """See whether the log is as the last process left it; where it is not, that is its next row."""
+        if self._heads is None:
+            return
+        last = await self._audit.head()
+        why = await self._broken(self._heads, last)
+        if why is not None:
+            self._log.error("audit_broken", why=why)
+            self._add(AuditEvent(at=self._clock(), who=SYSTEM, action=BROKEN, outcome="broken", detail={"why": why}))
+            await self.settle()
+        elif last.seq == 0:
+            await self._heads.keep(last, self._clock())
+
+    async def verify(self) -> AuditReport:
+        """Look at every row, and at the head that is kept."""
+        head = self.head()
+        check = ChainCheck(self._network, head, signed=self._heads is None or head is None or self._heads.signed(head))
+        seq = 0
+        while rows := await self._audit.after(seq, limit=_PAGE):
+            seq = check.take(rows)
+        return check.report()
+
+    def head(self) -> AuditHead | None:
+        """Return the head that is kept; raises ConfigurationError where it can't be read."""
+        return None if self._heads is None else self._heads.kept()
+
+    async def _broken(self, heads: AuditHeads, last: ChainHead) -> str | None:
+        """Say in what the log is not as its head says."""
+        try:
+            head = heads.kept()
+        except AtlasError as error:
+            return error.message
+        if head is None:
+            return f"there are {last.seq} rows, and no head was kept" if last.seq else None
+        if not heads.signed(head):
+            return "the head that was kept was not signed by this network"
+        if head.seq > last.seq:
+            return f"rows {last.seq + 1} to {head.seq} are not there any more"
+        rows = await self._audit.after(head.seq - 1, limit=1) if head.seq else []
+        return (
+            f"row {head.seq} is another one than it was"
+            if [row.hash for row in rows] not in ([], [head.hash])
+            else None
+        )
 
     def _event(
         self, who: AuditActor, action: str, what: AuditObject, outcome: str, detail: Mapping[str, Json] | None

@@ -2,13 +2,12 @@
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from agentic_atlas.backend.accounts import Passwords
-from agentic_atlas.backend.domain.audit import ChainHead
 from agentic_atlas.backend.engine.absence import Absence
 from agentic_atlas.backend.engine.access import Access, Registry
 from agentic_atlas.backend.engine.allowance import Pace
@@ -69,13 +68,6 @@ class EngineSettings(msgspec.Struct, frozen=True):
     """How long people stay logged in."""
 
 
-class _Nowhere:
-    """Keeps no head: what ends with its process needs none."""
-
-    async def keep(self, head: ChainHead, now: float) -> None:
-        """See `ports.AuditHeads`."""
-
-
 @dataclass(frozen=True)
 class World:
     """What an engine has of the world besides its store and its router."""
@@ -91,7 +83,8 @@ class World:
     schemas: Schemas
     backups: Backups
     passwords: Passwords
-    heads: AuditHeads = field(default_factory=_Nowhere)
+    heads: AuditHeads | None = None
+    """None: what ends with its process needs none."""
 
 
 @dataclass(frozen=True)
@@ -162,7 +155,7 @@ class Engine:
             absence=Absence(dispatcher, credit, clock),
             retirements=Retirements(router, clock),
             tokens=settings.tokens,
-            trail=AuditTrail(store.audit, world.heads, clock, log),
+            trail=AuditTrail(network, store.audit, world.heads, clock, log),
             people=people,
             pace=Pace(settings.requests_per_second, world.monotonic) if settings.requests_per_second else None,
         )
@@ -172,6 +165,7 @@ class Engine:
 
         What is held stays held for one grace period.
         """
+        await self.trail.take_up()
         self.absence.expect(await self.store.agents.depart_all(self.clock()))
         self.retirements.expect(await self.store.tokens.retiring(self.clock()))
         open_tasks = await self.store.tasks.open()

@@ -1,12 +1,12 @@
 """The audit log behind the port. Its table refuses to change or lose a row, whoever asks (see `tables`)."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
 import msgspec
-from sqlalchemy import ColumnElement, Connection, Row, insert, or_, select
+from sqlalchemy import ColumnElement, Connection, Row, insert, inspect, or_, select
 
 from agentic_atlas.backend.domain.audit import AuditEvent, ChainHead, chained, genesis
 from agentic_atlas.backend.ports import AuditFilter, Write
@@ -71,6 +71,13 @@ def _after(connection: Connection, seq: int, limit: int) -> list[AuditEntry]:
     """Rows in their order."""
     query = select(audit).where(audit.c.seq > seq).order_by(audit.c.seq).limit(limit)
     return [_entry(row) for row in connection.execute(query)]
+
+
+def all_rows(connection: Connection) -> Iterator[AuditEntry]:
+    """Yield every row in its order, of a database that was made before there was such a log: none."""
+    if inspect(connection).has_table(audit.name):
+        for row in connection.execute(select(audit).order_by(audit.c.seq)).yield_per(1_000):
+            yield _entry(row)
 
 
 def _conditions(which: AuditFilter) -> list[ColumnElement[bool]]:

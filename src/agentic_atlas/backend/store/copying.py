@@ -10,7 +10,7 @@ import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
@@ -26,6 +26,7 @@ STEP = 8 * 1024 * 1024
 """Bytes copied before the disk is waited for: what piles up would make commits wait for it at once."""
 
 Told = Callable[[int], None]
+T = TypeVar("T")
 
 
 class Copied(NamedTuple):
@@ -70,12 +71,12 @@ def copy_closed(path: Path, target: Path, told: Told) -> Copied:
 
     Its schema stays as it is: what is copied before an upgrade can be put back under the older version.
     """
-    return _read_closed(path, lambda connection: copy(connection, target, told))
+    return read_closed(path, lambda connection: copy(connection, target, told))
 
 
 def describe(path: Path) -> Copied:
     """Return what the database of a store that is not open says of itself; the caller holds its lock."""
-    return _read_closed(path, _said)
+    return read_closed(path, _said)
 
 
 def check(path: Path, schema: str) -> Copied:
@@ -114,7 +115,11 @@ def _check_shape(path: Path, found: frozenset[Part], schema: str) -> None:
         raise _unusable(path, f"it is not made as schema {schema} is: look at {kind} {name}")
 
 
-def _read_closed(path: Path, read: Callable[[Connection], Copied]) -> Copied:
+def read_closed(path: Path, read: Callable[[Connection], T]) -> T:
+    """Return what `read` finds in the database of a store that is not open; the caller holds its lock.
+
+    Raises as `open_store` does.
+    """
     examine(path)
     engine = reading_engine(path, 1)
     try:

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Literal, TypeAlias
 
-from agentic_atlas.protocol.caller.values import Json, Shown
+from agentic_atlas.protocol.caller.values import Json, Listing, Page, Shown
 
 ActorKind: TypeAlias = Literal["user", "api_key", "agent", "system", "nobody"]
 """A person at a browser, a program with a key of theirs, an agent with its token, the network itself, or whoever has
@@ -56,3 +56,63 @@ class AuditEntry(Shown, frozen=True, kw_only=True):
     previous: str
     """Hash of the row before, in hexadecimal digits; that of the first row is made of the network's id."""
     hash: str
+
+
+AuditPage: TypeAlias = Page[AuditEntry, str]
+"""Part of the audit log, newest first."""
+
+
+class AuditHead(Shown, frozen=True, kw_only=True):
+    """The audit log's last row, signed, and kept outside of the database: whoever cuts rows off can't make another one.
+
+    What is signed is the head as one line of compact JSON in UTF-8, its members in this order and without the last one,
+    `signature` itself.
+    """
+
+    network: str
+    seq: int
+    hash: str
+    at: datetime
+    """When it was signed."""
+    key: str
+    """The public key that it is signed with: Ed25519, its 32 bytes in base64url. It stays the same as long as the
+    network's data are kept."""
+    signature: str
+
+
+class AuditRows(Listing[AuditEntry], frozen=True, kw_only=True):
+    """Part of the audit log as it was written, oldest first."""
+
+    network: str
+    head: AuditHead | None
+    """The last one that was kept; null before there is any."""
+
+
+FlawKind: TypeAlias = Literal["changed", "missing", "reordered", "cut_off", "head", "broken"]
+
+
+class AuditFlaw(Shown, frozen=True, kw_only=True):
+    """Where the audit log is not as it was written."""
+
+    seq: int
+    """The row that it is about, or the first of several."""
+    kind: FlawKind
+    """`changed`: it says something else than it did. `missing`: it is not there. `reordered`: it is in another place.
+    `cut_off`: it and all that followed are not there. `head`: the head that was kept is not good. `broken`: the row was
+    written when a start of the network found the log not as the head says."""
+    message: str
+
+
+class AuditReport(Shown, frozen=True, kw_only=True):
+    """What became of checking the audit log, from its first row to its last."""
+
+    network: str
+    rows: int
+    hash: str
+    """Of the last row."""
+    unsigned: int
+    """Rows behind the head that was kept: those of the last second, or of the last second before a process was
+    killed. Nothing tells whether others stood there."""
+    head: AuditHead | None
+    flaws: list[AuditFlaw]
+    """None: every row is as it was written. At most 100."""

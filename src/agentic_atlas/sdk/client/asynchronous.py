@@ -32,6 +32,7 @@ from agentic_atlas.sdk.address import address
 from agentic_atlas.sdk.client import task as one
 from agentic_atlas.sdk.client.account import AsyncAccount
 from agentic_atlas.sdk.client.agents import AsyncAgents, AsyncTokens
+from agentic_atlas.sdk.client.audit import AsyncAudit
 from agentic_atlas.sdk.client.errors import NotFinished, UnexpectedAnswer, from_error
 from agentic_atlas.sdk.client.http import PATIENCE, TIMEOUT, Api, Http, Query, Sources, pages
 from agentic_atlas.sdk.client.people import AsyncBackups, AsyncGroups, AsyncKeys, AsyncLogins, AsyncPeople
@@ -315,6 +316,7 @@ class AsyncClient:
     keys: AsyncKeys
     logins: AsyncLogins
     backups: AsyncBackups
+    audit: AsyncAudit
 
     def __init__(
         self,
@@ -334,6 +336,7 @@ class AsyncClient:
         self.people, self.keys, self.logins = AsyncPeople(http), AsyncKeys(http), AsyncLogins(http)
         self.backups, self.account = AsyncBackups(http), AsyncAccount(http)
         self.groups = AsyncGroups(http)
+        self.audit = AsyncAudit(http)
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.base_url}>"

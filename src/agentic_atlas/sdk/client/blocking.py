@@ -20,6 +20,7 @@ from agentic_atlas.protocol.caller.tasks import TaskInfo
 from agentic_atlas.sdk.client.account import AsyncAccount
 from agentic_atlas.sdk.client.agents import AsyncAgents, AsyncTokens
 from agentic_atlas.sdk.client.asynchronous import AsyncClient, AsyncTasks
+from agentic_atlas.sdk.client.audit import AsyncAudit
 from agentic_atlas.sdk.client.http import PATIENCE, TIMEOUT
 from agentic_atlas.sdk.client.people import AsyncBackups, AsyncGroups, AsyncKeys, AsyncLogins, AsyncPeople
 from agentic_atlas.sdk.client.task import TaskHandle, TaskRequest
@@ -307,6 +308,14 @@ class BlockingBackups(Blocking[AsyncBackups]):
     list = blocking(AsyncBackups.list)
 
 
+class BlockingAudit(Blocking[AsyncAudit]):
+    """`AsyncAudit`, each method blocking."""
+
+    list = each(AsyncAudit.list)
+    export = each(AsyncAudit.export)
+    verify = blocking(AsyncAudit.verify)
+
+
 class Client(Blocking[AsyncClient]):
     """`AsyncClient`, each method blocking; the same groups, arguments, answers and errors. Use it in `with`, or close
     it.
@@ -321,6 +330,7 @@ class Client(Blocking[AsyncClient]):
     keys: BlockingKeys
     logins: BlockingLogins
     backups: BlockingBackups
+    audit: BlockingAudit
 
     def __init__(
         self,
@@ -338,6 +348,7 @@ class Client(Blocking[AsyncClient]):
         self.keys, self.logins = BlockingKeys(loop, client.keys), BlockingLogins(loop, client.logins)
         self.backups, self.account = BlockingBackups(loop, client.backups), BlockingAccount(loop, client.account)
         self.groups = BlockingGroups(loop, client.groups)
+        self.audit = BlockingAudit(loop, client.audit)
 
     def __repr__(self) -> str:
         return f"<Client {self._asynchronous.base_url}>"

@@ -16,6 +16,7 @@ from agentic_atlas.errors import Busy, Unavailable
 
 NOW = 1_700_000_000.0
 KEYS = {"ring.json": b"{}", "abc.pem": b"PEM"}
+HEAD = {"audit.json": b"{}"}
 Copy = Callable[[Path, Told], Awaitable[str]]
 
 
@@ -30,7 +31,8 @@ async def copy(path: Path, told: Told) -> str:
 
 
 def backups(folder: Path, copy: Copy = copy, network: str = "net_1") -> BackupFolder:
-    return BackupFolder(folder / "backups", network=network, copy=copy, keys=lambda: KEYS, clock=lambda: NOW)
+    place = folder / "backups"
+    return BackupFolder(place, network=network, copy=copy, keys=lambda: KEYS, head=lambda: HEAD, clock=lambda: NOW)
 
 
 def names(folder: Path) -> set[str]:
@@ -48,7 +50,8 @@ async def test_a_backup_is_one_whole_file_for_its_owner_alone(tmp_path: Path) ->
     assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
     said = read(path)
     assert (said.network, said.schema, said.made_at.timestamp()) == ("net_1", "0001", NOW)
-    assert [member.name for member in said.members] == ["atlas.sqlite3", "keys/ring.json", "keys/abc.pem"]
+    kept = ["atlas.sqlite3", "keys/ring.json", "keys/abc.pem", "keys/audit.json"]
+    assert [member.name for member in said.members] == kept
 
 
 async def test_two_of_one_moment_do_not_take_each_others_place(tmp_path: Path) -> None:

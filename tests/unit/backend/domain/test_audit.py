@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
+from datetime import UTC, datetime
 
 import msgspec
 
 from agentic_atlas.backend.domain.audit import (
+    BROKEN,
     MOST_DETAIL,
+    MOST_FLAWS,
     MOST_TEXT,
     NOBODY,
     AuditEvent,
+    ChainCheck,
     ChainHead,
     bounded,
     chained,
     genesis,
     hash_of,
+    signed_part,
 )
-from agentic_atlas.protocol.caller.audit import AuditActor, AuditEntry, AuditObject
+from agentic_atlas.protocol.caller.audit import AuditActor, AuditEntry, AuditHead, AuditObject, AuditReport
 
 NOW = 1_700_000_000.0
 EVENT = AuditEvent(at=NOW, who=AuditActor(kind="user", id="usr_1", name="Ada \u2028"), action="tokens.revoke")
@@ -83,3 +89,108 @@ def test_texts_and_facts_are_cut_to_their_bounds() -> None:
     assert (entry.who.name, entry.object.id, entry.object.name, entry.address) == (cut,) * 4
     assert entry.detail == {"text": cut}
     assert bounded({"b": list(range(MOST_DETAIL)), "a": 1}) == {"left_out": ["a", "b"]}
+
+
+def log(rows: int = 6) -> list[AuditEntry]:
+    head, entries = genesis("net_1"), []
+    for number in range(rows):
+        entries.append(chained(msgspec.structs.replace(EVENT, at=NOW + number), head))
+        head = ChainHead(entries[-1].seq, entries[-1].hash)
+    return entries
+
+
+def head_of(entries: Sequence[AuditEntry], network: str = "net_1") -> AuditHead:
+    last = entries[-1]
+    at = datetime.fromtimestamp(NOW, UTC)
+    return AuditHead(network=network, seq=last.seq, hash=last.hash, at=at, key="k", signature="s")
+
+
+def checked(entries: Sequence[AuditEntry], head: AuditHead | None = None, *, signed: bool = True) -> AuditReport:
+    check = ChainCheck("net_1", head, signed=signed)
+    check.take(entries)
+    return check.report()
+
+
+def flaws(report: AuditReport) -> list[tuple[int, str]]:
+    return [(flaw.seq, flaw.kind) for flaw in report.flaws]
+
+
+def test_a_log_as_it_was_written_has_no_flaw() -> None:
+    rows = log()
+    report = checked(rows, head_of(rows))
+    assert (flaws(report), report.rows, report.hash, report.unsigned) == ([], 6, rows[-1].hash, 0)
+    assert checked(rows, head_of(rows[:4])).unsigned == 2
+    assert flaws(checked([], None)) == []
+
+
+def test_a_changed_row_is_found() -> None:
+    rows = log()
+    rows[2] = msgspec.structs.replace(rows[2], outcome="forbidden")
+    assert flaws(checked(rows, head_of(rows))) == [(3, "changed")]
+
+
+def test_a_row_that_was_made_anew_with_its_hash_is_found_by_the_one_behind_it() -> None:
+    rows = log()
+    other = msgspec.structs.replace(rows[2], outcome="forbidden", hash="")
+    rows[2] = msgspec.structs.replace(other, hash=hash_of(other))
+    assert flaws(checked(rows, head_of(rows))) == [(3, "changed")]
+
+
+def test_a_log_that_was_made_anew_from_a_row_on_is_found_by_its_head() -> None:
+    rows = log()
+    head = head_of(rows)
+    event = msgspec.structs.replace(EVENT, at=NOW + 9)
+    for place in (4, 5):
+        rows[place] = chained(event, ChainHead(rows[place - 1].seq, rows[place - 1].hash))
+    assert flaws(checked(rows)) == []
+    assert flaws(checked(rows, head)) == [(6, "changed")]
+
+
+def test_missing_rows_are_found() -> None:
+    rows = log()
+    head = head_of(rows)
+    assert flaws(checked([*rows[:2], *rows[3:]], head)) == [(3, "missing")]
+    assert flaws(checked([*rows[:1], *rows[4:]], head)) == [(2, "missing")]
+    assert flaws(checked(rows[1:], head)) == [(1, "missing")]
+
+
+def test_rows_that_are_cut_off_are_found() -> None:
+    rows = log()
+    assert flaws(checked(rows[:4], head_of(rows))) == [(5, "cut_off")]
+    assert flaws(checked([], head_of(rows))) == [(1, "cut_off")]
+
+
+def test_rows_in_another_order_are_found() -> None:
+    rows = log()
+    rows[2], rows[3] = rows[3], rows[2]
+    assert (3, "reordered") in flaws(checked(rows, head_of(rows)))
+    numbered = [msgspec.structs.replace(row, seq=place) for place, row in enumerate(rows, 1)]
+    assert {seq for seq, _ in flaws(checked(numbered, head_of(log())))} >= {3, 4}
+
+
+def test_a_head_of_somebody_else_counts_for_nothing_and_is_told() -> None:
+    rows = log()
+    report = checked(rows, head_of(rows), signed=False)
+    assert (flaws(report), report.head, report.unsigned) == ([(6, "head")], None, 6)
+    assert flaws(checked(rows, head_of(rows, "net_2"))) == [(6, "head")]
+
+
+def test_a_log_that_was_found_broken_stays_so() -> None:
+    rows = log()
+    broken = AuditEvent(at=NOW, who=NOBODY, action=BROKEN, detail={"why": "rows 9 to 12 are not there any more"})
+    rows.append(chained(broken, ChainHead(rows[-1].seq, rows[-1].hash)))
+    report = checked(rows, head_of(rows))
+    assert flaws(report) == [(7, "broken")]
+    assert "rows 9 to 12" in report.flaws[0].message
+
+
+def test_no_more_flaws_are_told_than_anybody_reads() -> None:
+    rows = [msgspec.structs.replace(row, outcome="forbidden") for row in log(MOST_FLAWS + 5)]
+    assert len(checked(rows).flaws) == MOST_FLAWS
+
+
+def test_what_is_signed_of_a_head_is_its_line_without_the_signature() -> None:
+    head = head_of(log())
+    line = msgspec.json.encode(head)
+    assert signed_part(head) == line.replace(b',"signature":"s"', b"")
+    assert signed_part(msgspec.structs.replace(head, signature="")) == signed_part(head)

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
+from datetime import UTC, datetime
 
 import pytest
 
 from agentic_atlas.backend.asked_from import ADDRESS
-from agentic_atlas.backend.domain.audit import NOTHING, AuditEvent, ChainHead
+from agentic_atlas.backend.domain.audit import BROKEN, NOTHING, AuditEvent, ChainHead, genesis
 from agentic_atlas.backend.engine import audit
 from agentic_atlas.backend.engine.audit import AuditTrail
 from agentic_atlas.backend.ports import AuditFilter, Write
 from agentic_atlas.backend.store.memory import MemoryStore
-from agentic_atlas.errors import AtlasError, Unavailable
-from agentic_atlas.protocol.caller.audit import AuditActor, AuditObject
+from agentic_atlas.errors import AtlasError, ConfigurationError, Unavailable
+from agentic_atlas.protocol.caller.audit import AuditActor, AuditHead, AuditObject
 from tests.unit.backend.network import NOW, Clock, Network
 from tests.unit.sdk.memory_log import MemoryLog
 
@@ -24,10 +25,24 @@ class Heads:
     """Implements `ports.AuditHeads`: remembers what it was given."""
 
     def __init__(self) -> None:
-        self.kept: list[ChainHead] = []
+        self.given: list[ChainHead] = []
+        self.error: AtlasError | None = None
 
     async def keep(self, head: ChainHead, now: float) -> None:
-        self.kept.append(head)
+        self.given.append(head)
+
+    def kept(self) -> AuditHead | None:
+        if self.error is not None:
+            raise self.error
+        return made(self.given[-1]) if self.given else None
+
+    def signed(self, head: AuditHead) -> bool:
+        return head.signature == "good"
+
+
+def made(head: ChainHead) -> AuditHead:
+    at = datetime.fromtimestamp(NOW, UTC)
+    return AuditHead(network="net_1", seq=head.seq, hash=head.hash, at=at, key="", signature="good")
 
 
 class Failing:
@@ -36,6 +51,7 @@ class Failing:
     def __init__(self, store: MemoryStore) -> None:
         self.why: AtlasError | None = None
         self._audit = store.audit
+        self.head, self.after = store.audit.head, store.audit.after
 
     def append(self, events: Sequence[AuditEvent]) -> Write[ChainHead]:
         if self.why is None:
@@ -50,7 +66,7 @@ class World:
         self.store = MemoryStore(lambda prefix: f"{prefix}_1")
         self.clock, self.log, self.heads = Clock(), MemoryLog(), Heads()
         self.audit = Failing(self.store)
-        self.trail = AuditTrail(self.audit, self.heads, self.clock, self.log)  # type: ignore[arg-type]  # it is only written to
+        self.trail = AuditTrail("net_1", self.audit, self.heads, self.clock, self.log)  # type: ignore[arg-type]  # it is only written to
 
     async def told(self) -> list[tuple[str, str, dict[str, object]]]:
         rows = await self.store.audit.after(0, limit=1_000_000)
@@ -88,11 +104,11 @@ async def test_a_row_says_who_and_from_where(world: World) -> None:
 
 async def test_the_head_is_kept_after_what_was_written_and_only_then(world: World) -> None:
     await world.trail.settle()
-    assert world.heads.kept == []
+    assert world.heads.given == []
     world.trail.note(None, "a.done")
     await world.trail.settle()
     await world.trail.settle()
-    assert world.heads.kept == [await world.store.audit.head()]
+    assert world.heads.given == [await world.store.audit.head()]
 
 
 async def test_a_refusal_is_told_once_a_minute_and_counted_meanwhile(world: World) -> None:
@@ -133,7 +149,7 @@ async def test_what_a_store_cannot_take_now_is_written_later_in_its_order(world:
     await world.trail.write()
     world.trail.note(None, "a.second")
     await world.trail.settle()
-    assert (await world.told(), world.heads.kept) == ([], [])
+    assert (await world.told(), world.heads.given) == ([], [])
     assert world.log.at("error") == ["audit_not_written"]
     world.audit.why = None
     await world.trail.settle()
@@ -161,3 +177,48 @@ async def test_much_that_is_noted_does_not_wait_for_the_second_to_be_over(world:
     for number in range(300):
         world.trail.note(None, f"a.{number}")
     assert len(await world.store.audit.find(AuditFilter(), limit=300)) == 256
+
+
+async def test_an_empty_log_has_a_head_from_its_first_start_on(world: World) -> None:
+    await world.trail.take_up()
+    await world.trail.take_up()
+    assert world.heads.given[0] == genesis(await world.store.network_id())
+    assert await world.told() == []
+
+
+async def test_a_log_that_goes_on_behind_its_head_is_as_it_was_left(world: World) -> None:
+    for _ in range(2):
+        world.trail.note(None, "a.done")
+        await world.trail.settle()
+    world.heads.given.pop()  # the process was killed before the last one was kept
+    await world.trail.take_up()
+    assert len(await world.told()) == 2
+    report = await world.trail.verify()
+    assert (report.rows, report.unsigned, report.flaws) == (2, 1, [])
+
+
+@pytest.mark.parametrize(
+    ("head", "why"),
+    [
+        (None, "there are 2 rows, and no head was kept"),
+        (ChainHead(4, "0"), "rows 3 to 4 are not there any more"),
+        (ChainHead(1, "0"), "row 1 is another one than it was"),
+        (ConfigurationError("the head can't be read"), "the head can't be read"),
+    ],
+)
+async def test_a_log_that_is_not_as_its_head_says_tells_so_in_its_next_row(
+    world: World, head: ChainHead | AtlasError | None, why: str
+) -> None:
+    for _ in range(2):
+        world.trail.note(None, "a.done")
+    await world.trail.write()
+    if isinstance(head, AtlasError):
+        world.heads.error = head
+    elif head is not None:
+        world.heads.given.append(head)
+    await world.trail.take_up()
+    assert (await world.told())[2:] == [(BROKEN, "broken", {"why": why})]
+    assert world.log.at("error") == ["audit_broken"]
+    world.heads.error = None
+    report = await world.trail.verify()
+    assert [(flaw.seq, flaw.kind) for flaw in report.flaws] == [(3, "broken")]

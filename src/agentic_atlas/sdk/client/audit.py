@@ -1,0 +1,61 @@
+"""`client.audit`: who did what to what, for administrators."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from datetime import UTC, datetime
+
+from agentic_atlas.errors import InvalidInput
+from agentic_atlas.protocol.caller.audit import AuditEntry, AuditHead, AuditPage, AuditReport, AuditRows
+from agentic_atlas.sdk.client.http import Api, pages
+
+_PAGE = 500
+
+
+class AsyncAudit:
+    """The audit log of a network, as `AsyncClient.audit`; for administrators."""
+
+    def __init__(self, api: Api) -> None:
+        self._api = api
+
+    def list(
+        self,
+        *,
+        action: str | None = None,
+        who: str | None = None,
+        object: str | None = None,
+        since: datetime | None = None,
+    ) -> AsyncGenerator[AuditEntry, None]:
+        """Yield what was done, newest first.
+
+        Args:
+            action: only this, for instance `tokens.revoke`, or all of a noun: `tokens`.
+            who: only by who has this id or name.
+            object: only to what has this id or name.
+            since: an aware time; only what was done from then on.
+        """
+        if since is not None and since.tzinfo is None:
+            raise InvalidInput("`since` needs a time zone: datetime.now(UTC) - timedelta(…), for instance")
+        at = None if since is None else since.astimezone(UTC).isoformat()
+        wanted = {"action": action, "who": who, "object": object, "since": at}
+        return pages(self._api, "/audit", AuditPage, wanted)
+
+    async def export(self) -> AsyncGenerator[AuditEntry | AuditHead, None]:
+        """Yield all rows as they were written, and then the log's signed head.
+
+        Each of them as a line of JSON is an export that `atlas audit verify FILE` checks anywhere.
+        """
+        after = 0
+        while True:
+            part = await self._api.send("GET", "/audit/rows", AuditRows, query={"after": after, "limit": _PAGE})
+            for entry in part.items:
+                yield entry
+                after = entry.seq
+            if len(part.items) < _PAGE:
+                break
+        if part.head is not None:
+            yield part.head
+
+    async def verify(self) -> AuditReport:
+        """Have the server look at every row; `flaws` says which are not as they were written."""
+        return await self._api.send("GET", "/audit/verification", AuditReport)

@@ -1,0 +1,208 @@
+"""The audit log of a real network: listed, exported, checked; and what is told of one that somebody changed."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager, closing
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import msgspec
+import pytest
+import structlog
+
+from agentic_atlas import AsyncClient, AuditHead, Forbidden
+from agentic_atlas.backend.usecases import machine
+from agentic_atlas.compose.audit import check_folder
+from agentic_atlas.compose.network import network
+from agentic_atlas.compose.restore import restore
+from agentic_atlas.errors import ConfigurationError, NotFound
+from agentic_atlas.settings import Settings
+from tests.integration.cli.commands import atlas, complained, printed
+
+pytestmark = pytest.mark.anyio
+
+Spoil = Callable[[list[bytes]], list[bytes]]
+
+
+@asynccontextmanager
+async def up(folder: Path) -> AsyncIterator[AsyncClient]:
+    settings = Settings(data_dir=folder, http_port=0, router_port=0)
+    async with network(settings, structlog.get_logger()) as running:
+        key = await machine.bootstrap(running.engine, "admin")
+        kept = folder / "admin.key"
+        if key is not None:
+            kept.write_text(key)
+        async with AsyncClient(running.addresses.api_url, api_key=kept.read_text()) as client:
+            yield client
+
+
+async def some(client: AsyncClient, rows: int = 4) -> None:
+    for number in range(rows):
+        await client.keys.create(f"key {number}", scopes=["tasks:read"])
+
+
+def changed(folder: Path, *statements: str) -> None:
+    """Have somebody at it who knows what they do."""
+    with closing(sqlite3.connect(folder / "atlas.sqlite3")) as connection:
+        for trigger in ("audit_unchanged", "audit_undeleted", "audit_in_order"):
+            connection.execute(f"DROP TRIGGER {trigger}")
+        for statement in statements:
+            connection.execute(statement)
+        connection.commit()
+
+
+async def exported(client: AsyncClient, file: Path) -> list[bytes]:
+    lines = [msgspec.json.encode(line) async for line in client.audit.export()]
+    written(file, lines)
+    return lines
+
+
+def written(file: Path, lines: Sequence[bytes]) -> None:
+    file.write_bytes(b"".join(line + b"\n" for line in lines))
+
+
+async def test_an_administrator_sees_who_did_what_from_where_and_nobody_else_does(tmp_path: Path) -> None:
+    async with up(tmp_path / "data") as client:
+        made = await client.keys.create("ci", scopes=["tasks:read"])
+        with pytest.raises(NotFound):
+            await client.tokens.revoke("tok_none")
+        await client.keys.revoke(made.id)
+        found = [entry async for entry in client.audit.list()]
+        assert [(one.action, one.outcome, one.object.name or one.object.id) for one in found] == [
+            ("keys.revoke", "ok", "ci"),
+            ("tokens.revoke", "token_not_found", "tok_none"),
+            ("keys.create", "ok", "ci"),
+        ]
+        assert {(one.who.kind, one.who.name, one.address) for one in found} == {
+            ("api_key", "admin/first start", "127.0.0.1")
+        }
+        assert found[2].detail == {"scopes": ["tasks:read"]}
+        narrowed = client.audit.list(action="keys", object=made.id, since=datetime.now(UTC) - timedelta(hours=1))
+        assert [one.action async for one in narrowed] == ["keys.revoke", "keys.create"]
+        async with AsyncClient(client.base_url, api_key=(await client.keys.create(scopes=["tasks:read"])).key) as other:
+            with pytest.raises(Forbidden):
+                await other.audit.verify()
+
+
+async def test_no_secret_is_in_a_row(tmp_path: Path) -> None:
+    async with up(tmp_path / "data") as client:
+        key = await client.keys.create("ci")
+        await client.agents.create("one")
+        token = await client.tokens.create("one")
+        lines = b"".join(await exported(client, tmp_path / "export.jsonl"))
+        assert b"tokens.issue" in lines
+        assert not [secret for secret in (key.key, token.token) if secret.encode() in lines]
+
+
+async def test_what_was_answered_is_in_the_log_of_a_network_that_is_up_and_of_one_that_was_stopped(
+    tmp_path: Path,
+) -> None:
+    async with up(tmp_path / "data") as client:
+        await some(client)
+        report = await client.audit.verify()
+        assert (report.rows, report.flaws) == (4, [])
+        with pytest.raises(ConfigurationError, match="in use by"):
+            check_folder(tmp_path / "data")
+    stopped = check_folder(tmp_path / "data")
+    assert (stopped.rows, stopped.flaws, stopped.unsigned) == (4, [], 0)
+    async with up(tmp_path / "data") as client:
+        await some(client, 1)
+        again = await client.audit.verify()
+        assert (again.rows, again.flaws) == (5, [])
+        assert again.head is not None
+        assert stopped.head is not None
+        assert again.head.key == stopped.head.key
+
+
+@pytest.mark.parametrize(
+    ("statements", "flaw"),
+    [
+        (["UPDATE audit SET who_name = 'eve' WHERE seq = 2"], (2, "changed")),
+        (["DELETE FROM audit WHERE seq = 3"], (3, "missing")),
+        (["DELETE FROM audit WHERE seq > 2"], (3, "cut_off")),
+        (["DELETE FROM audit"], (1, "cut_off")),
+        (
+            [f"UPDATE audit SET seq = {new} WHERE seq = {old}" for old, new in ((2, 9), (3, 2), (9, 3))],
+            (1, "changed"),
+        ),
+    ],
+)
+async def test_rows_that_somebody_changed_are_found_in_the_folder_and_told_at_the_next_start(
+    tmp_path: Path, statements: list[str], flaw: tuple[int, str]
+) -> None:
+    async with up(tmp_path / "data") as client:
+        await some(client)
+    changed(tmp_path / "data", *statements)
+    report = check_folder(tmp_path / "data")
+    assert (report.flaws[0].seq, report.flaws[0].kind) == flaw
+    if flaw[1] == "cut_off":
+        async with up(tmp_path / "data") as client:
+            await some(client)
+            assert "broken" in [one.kind for one in (await client.audit.verify()).flaws]
+
+
+async def test_a_head_of_another_key_is_told(tmp_path: Path) -> None:
+    for name in ("data", "other"):
+        async with up(tmp_path / name) as client:
+            await some(client)
+    (tmp_path / "data/keys/audit.json").write_bytes((tmp_path / "other/keys/audit.json").read_bytes())
+    assert [flaw.kind for flaw in check_folder(tmp_path / "data").flaws] == ["head"]
+
+
+async def test_a_restored_network_has_its_log_as_it_was_at_the_backup(tmp_path: Path) -> None:
+    async with up(tmp_path / "data") as client:
+        await some(client)
+        before = await client.audit.verify()
+        backup = await client.backups.create()
+        await some(client, 1)
+    restore(Path(backup.path), tmp_path / "restored", force=False)
+    restored = check_folder(tmp_path / "restored")
+    assert (restored.rows, restored.hash, restored.flaws) == (4, before.hash, [])
+    (tmp_path / "restored/admin.key").write_text((tmp_path / "data/admin.key").read_text())
+    async with up(tmp_path / "restored") as client:
+        await some(client, 1)
+        report = await client.audit.verify()
+        assert (report.rows, report.flaws) == (5, [])
+
+
+async def test_an_export_is_checked_wherever_it_is(tmp_path: Path) -> None:
+    file = tmp_path / "export.jsonl"
+    async with up(tmp_path / "data") as client:
+        await some(client)
+    async with up(tmp_path / "data") as client:
+        lines = await exported(client, file)
+    head = msgspec.json.decode(lines[-1], type=AuditHead)
+    assert (head.seq, len(lines)) == (4, 5)
+    said = printed(await asyncio.to_thread(atlas, "audit", "verify", str(file), "--key", head.key))
+    assert said.startswith("4 rows are as they were written.")
+    assert head.key in said
+    assert "not signed with" in complained(await asyncio.to_thread(atlas, "audit", "verify", str(file), "--key", "k"))
+
+
+@pytest.mark.parametrize(
+    ("spoil", "told"),
+    [
+        (lambda lines: [lines[0].replace(b'"ok"', b'"no"'), *lines[1:]], "row 1: changed"),
+        (lambda lines: [*lines[:1], *lines[2:]], "row 2: missing"),
+        (lambda lines: [lines[1], lines[0], *lines[2:]], "row 1: missing"),
+        (lambda lines: [*lines[:-2], lines[-1]], "row 4: cut_off"),
+        (lambda lines: [*lines[:-1], lines[-1].replace(b'"seq":4', b'"seq":3')], "row 3: head"),
+        (lambda lines: [*lines[:-1], lines[-1].replace(b'"key":"', b'"key":"A')], "row 4: head"),
+        (lambda lines: lines[:-1], "does not end with the signed head"),
+        (lambda lines: [lines[0][:-1] + b',"more":1}', *lines[1:]], "line 1 of"),
+        (lambda _: [b"", b""], "does not end with the signed head"),
+    ],
+)
+async def test_an_export_that_somebody_changed_is_told_with_its_row(tmp_path: Path, spoil: Spoil, told: str) -> None:
+    file = tmp_path / "export.jsonl"
+    async with up(tmp_path / "data") as client:
+        await some(client)
+    async with up(tmp_path / "data") as client:
+        lines = await exported(client, file)
+    written(file, spoil(lines))
+    result = await asyncio.to_thread(atlas, "audit", "verify", str(file))
+    assert result.exit_code == 1
+    assert told in result.output
