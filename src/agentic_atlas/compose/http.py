@@ -22,6 +22,7 @@ from typing import Final, cast
 from structlog.typing import FilteringBoundLogger
 
 from agentic_atlas.auth.proxies import FORWARDED_FOR, Proxies
+from agentic_atlas.compose.deadline import BODY_WITHIN, Deadline
 from agentic_atlas.compose.sources import wall
 from agentic_atlas.compose.unsent import READ_WITHIN, Unsent
 from agentic_atlas.errors import AtlasError, ConfigurationError
@@ -32,12 +33,6 @@ from agentic_atlas.transport.crowd import Crowd
 
 HEAD_WITHIN = 10.0
 """Seconds from a connection, or from its first byte, to the whole head of a request."""
-BODY_WITHIN = 60.0
-"""Seconds within which the rest of a body has to come."""
-BODY_BEGINS = 10.0
-"""Seconds that a body may take to come by itself; from then on there has to be a KiB of it for each further second."""
-SLOWEST_BODY: Final = 1024
-"""Bytes a second that a body has to come with after that."""
 KEEP_ALIVE = 65.0
 """Seconds from an answer to the next request on its connection."""
 LAST_WORDS = 1.0
@@ -87,7 +82,8 @@ class _Connection(asyncio.Protocol):
 
     Attributes:
         stage: what it is doing.
-        due: when it is cut off unless something happens before, by the loop's clock.
+        room: done when what waits to be sent has become less; None: there is room.
+        deadline: when it is cut off unless something happens before, by the loop's clock.
         transport: what it came with.
         answering: answers what is asked on it.
     """
@@ -96,7 +92,7 @@ class _Connection(asyncio.Protocol):
     answering: asyncio.Task[None]
 
     def __init__(self, server: "HttpServer") -> None:
-        self.due = _NEVER
+        self.deadline = Deadline()
         self._server = server
         self.stage = _Stage.OPEN
         self._parser = RequestParser(self._begins)
@@ -111,16 +107,12 @@ class _Connection(asyncio.Protocol):
         """Why what came behind them is no request."""
         self._ended = False
         """The peer sends nothing more."""
-        self._within = HEAD_WITHIN
-        """Seconds that `due` was set for, or for a body those of all of it."""
-        self._latest = _NEVER
-        """When it is cut off however much comes of a body."""
         self._strange = True
         """Nobody knows who it is."""
         self._streams = False
         self._dropped = 0
         self._idle: asyncio.Future[None] | None = None
-        self._room: asyncio.Future[None] | None = None
+        self.room: asyncio.Future[None] | None = None
         self._loop = asyncio.get_running_loop()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -129,18 +121,19 @@ class _Connection(asyncio.Protocol):
         self.answering.add_done_callback(lambda _: self._server.left(self))
         peer = transport.get_extra_info("peername")
         self._address = str(peer[0]) if peer else ""
-        self.due = self._loop.time() + HEAD_WITHIN
+        self.deadline.set(self._loop.time(), HEAD_WITHIN)
         self._server.entered(self, self.answering)
         self._server.crowd.enter(self.transport, self._address)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self.due, self.stage = _NEVER, _Stage.GONE
+        self.stage = _Stage.GONE
+        self.deadline.never()
         self._server.open -= 1
         self._server.crowd.leave(self.transport)
         self._server.unsent.caught_up(self.transport)
         self._body.cut()
         if self._asked and self._asked[0].method not in _SAFE and not self._streams:
-            _wake(self._room)  # what may change something is done to its end
+            _wake(self.room)  # what may change something is done to its end
         else:
             self.answering.cancel()
         self._server.left(self)
@@ -166,11 +159,11 @@ class _Connection(asyncio.Protocol):
         return bool(self._asked) or self._refusal is not None
 
     def pause_writing(self) -> None:
-        self._room = self._loop.create_future()
+        self.room = self._loop.create_future()
         self._server.unsent.falls_behind(self.transport, self._loop.time())
 
     def resume_writing(self) -> None:
-        room, self._room = self._room, None
+        room, self.room = self.room, None
         _wake(room)
         self._server.unsent.caught_up(self.transport)
 
@@ -195,8 +188,8 @@ class _Connection(asyncio.Protocol):
                 if self._asked:
                     request = self._asked[0]
                     await self._answer(request)
-                elif self.stage is _Stage.LAST and self._room is not None:
-                    await self._room  # who is still reading a long answer has time for it
+                elif self.stage is _Stage.LAST and self.room is not None:
+                    await self.room  # who is still reading a long answer has time for it
                 elif self.stage is _Stage.LAST:
                     self._finish()
                 else:
@@ -214,8 +207,8 @@ class _Connection(asyncio.Protocol):
             if self.stage not in _SERVING:
                 return
         answered, ends = await self._server.answer(request)
-        if self._room is not None:
-            await self._room
+        if self.room is not None:
+            await self.room
         if self.stage not in _SERVING:
             return
         # The rest of a body that was not all there by now is dropped as it comes: nobody wants it any more.
@@ -245,21 +238,13 @@ class _Connection(asyncio.Protocol):
                     self._streams = True
                     self.transport.write(encode_head(200, answered.fields, (self._server.date, *closing, *chunked)))
                     if not bodiless:
-                        await self._send_parts(parts, chunked=bool(chunked))
+                        await _send_parts(self, parts, chunked=bool(chunked))
         except AtlasError as error:
             if self._streams:
                 raise
             self.transport.write(errors.answer(error).encode(self._server.date, *closing, bodiless=bodiless))
         finally:
             self._streams = False
-
-    async def _send_parts(self, parts: AsyncIterator[bytes], *, chunked: bool) -> None:
-        async for part in parts:
-            self.transport.write(b"%x\r\n%b\r\n" % (len(part), part) if chunked else part)
-            if self._room is not None:
-                await self._room
-        if chunked:
-            self.transport.write(b"0\r\n\r\n")
 
     def _finish(self) -> None:
         """All is answered but what could not be read."""
@@ -269,10 +254,12 @@ class _Connection(asyncio.Protocol):
         between = self._parser.in_head and not self._parser.unfinished and not self._unread and not self._dropped
         self._unread = memoryview(b"")
         if self._ended or self.transport.is_closing() or (between and refusal is None):
-            self.stage, self.due = _Stage.ENDS, _NEVER
+            self.stage = _Stage.ENDS
+            self.deadline.never()
             self.transport.close()
             return
-        self.stage, self.due = _Stage.LINGERS, self._loop.time() + HEAD_WITHIN
+        self.stage = _Stage.LINGERS
+        self.deadline.set(self._loop.time(), HEAD_WITHIN)
         if self.transport.can_write_eof():
             self.transport.write_eof()
             self.transport.resume_reading()
@@ -288,24 +275,14 @@ class _Connection(asyncio.Protocol):
         if self.stage is _Stage.LAST:
             self._dropped, self._unread = self._dropped + len(self._unread), memoryview(b"")
             _wake(self._idle)
-        self._give_time(came)
+        self.deadline.keep(self._loop.time(), self._patience(), came)
         if self.transport.is_closing() or self._ended:
             return
         if max(len(self._unread), self._body.waiting) > _AHEAD:
             self.transport.pause_reading()
-            self.due = self._latest  # that it goes no further is our doing
+            self.deadline.held_up()
         else:
             self.transport.resume_reading()
-
-    def _give_time(self, came: int) -> None:
-        """Say by when something has to happen, now that so many bytes more have come."""
-        within = self._patience()
-        if within != self._within:
-            now = self._loop.time()
-            self._within, self._latest = within, now + within
-            self.due = now + BODY_BEGINS if within == BODY_WITHIN else self._latest
-        if within == BODY_WITHIN:
-            self.due = min(self._latest, self.due + came / SLOWEST_BODY)
 
     def _parse(self) -> None:
         while self._unread and self.stage is _Stage.OPEN and len(self._asked) < _MOST_ASKED:
@@ -334,7 +311,7 @@ class _Connection(asyncio.Protocol):
         if proxies is not None:
             address = proxies.origin(address, request.all(FORWARDED_FOR))
         request.received(address, RequestBody(self._wanted), self._introduced if self._strange else None)
-        self._within = 0.0  # each has its own time
+        self.deadline.anew()  # each has its own time
         self._asked.append(request)
         self._body = request.body
         _wake(self._idle)
@@ -352,8 +329,7 @@ class _Connection(asyncio.Protocol):
             self.transport.write(_CONTINUE)
         if not self._ended and not self.transport.is_closing():
             self.transport.resume_reading()
-            if self._within == BODY_WITHIN:
-                self.due = min(self._latest, max(self.due, self._loop.time() + BODY_BEGINS))
+            self.deadline.wanted(self._loop.time())
 
     def _refuse(self, error: AtlasError) -> None:
         """What was read is no request, or no body of one; it is told so behind all that was asked before."""
@@ -368,6 +344,16 @@ class _Connection(asyncio.Protocol):
             self._refusal = error
         else:
             self._body.cut(error)
+
+
+async def _send_parts(one: _Connection, parts: AsyncIterator[bytes], *, chunked: bool) -> None:
+    """Send an answer in parts, each when there is room for it."""
+    async for part in parts:
+        one.transport.write(b"%x\r\n%b\r\n" % (len(part), part) if chunked else part)
+        if one.room is not None:
+            await one.room
+    if chunked:
+        one.transport.write(b"0\r\n\r\n")
 
 
 _SERVING: Final = (_Stage.OPEN, _Stage.LAST)
@@ -482,7 +468,7 @@ class HttpServer:
         while True:
             await asyncio.sleep(SWEEP)
             now = asyncio.get_running_loop().time()
-            for one in [one for one in self.connections if one.due <= now]:
+            for one in [one for one in self.connections if one.deadline.due <= now]:
                 one.transport.abort()
             self.unsent.sweep(now)
 

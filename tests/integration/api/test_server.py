@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager, suppress
 import pytest
 import structlog
 
-from agentic_atlas.compose import http
+from agentic_atlas.compose import deadline, http
 from agentic_atlas.compose.unsent import Unsent
 from agentic_atlas.http.messages import Request, Response
 from agentic_atlas.transport.crowd import Crowd
@@ -440,8 +440,8 @@ async def test_half_a_head_behind_a_request_is_due_as_soon_as_any(monkeypatch: p
 async def test_a_body_that_comes_too_slowly_is_cut_off_and_one_that_comes_fast_enough_is_not(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(http, "BODY_BEGINS", 0.2)
-    monkeypatch.setattr(http, "SLOWEST_BODY", 1_000)
+    monkeypatch.setattr(deadline, "BODY_BEGINS", 0.2)
+    monkeypatch.setattr(deadline, "SLOWEST_BODY", 1_000)
     monkeypatch.setattr(http, "SWEEP", 0.02)
     async with waiting() as (_, _, connect):
         (reader, writer), (slow, other) = await connect(), await connect()
