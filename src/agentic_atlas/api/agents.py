@@ -118,7 +118,9 @@ async def delete(name: str, application: Application, who: Principal, owner: str
 @routes.at("POST", "/tokens/{token_id}/rotate", answers=NewToken, status=HTTPStatus.CREATED)
 async def rotate(token_id: str, body: TokenRotation, application: Application, who: Principal) -> Response:
     """Make a token in place of another one, which stays good for a while; its secret is in this answer alone."""
-    made = await tokens.rotate(who, application, token_id, overlap=body.overlap, lifetime=body.expires_in)
+    made = await tokens.rotate(
+        who, application, token_id, overlap=body.overlap, lifetime=body.expires_in, renews=body.renewable
+    )
     return json(made, status=HTTPStatus.CREATED)
 
 

@@ -77,6 +77,10 @@ def rotate(
     expires: Annotated[
         str, Option("--expires", metavar="SPAN", help="90d, 12h, 30m …; as long as the old one was made for.")
     ] = "",
+    renewable: Annotated[
+        bool,
+        Option("--renewable", help="Its agent may have the next one by itself, also where the old one's could not."),
+    ] = False,
     env: EnvFile = None,
     json: Json = False,
 ) -> None:
@@ -85,7 +89,9 @@ def rotate(
     expires_in = _span(expires)
 
     async def make(atlas: AsyncClient) -> NewToken:
-        return await atlas.tokens.rotate(token, overlap=overlapping, expires_in=expires_in)
+        return await atlas.tokens.rotate(
+            token, overlap=overlapping, expires_in=expires_in, renewable=True if renewable else None
+        )
 
     _hand_over(make, env, json=json)
 

@@ -57,6 +57,35 @@ async def test_a_token_is_verified_by_the_published_keys_alone(tmp_path: Path) -
         assert atlas.router.closed == [made["id"]]
 
 
+async def test_a_token_is_rotated_by_whoever_may_make_one_and_is_there_for_nobody_else(tmp_path: Path) -> None:
+    async with prepared(tmp_path) as atlas:
+        ada, eve = await atlas.member("ada"), await atlas.member("eve")
+        await ada.post("/api/v1/agents", json={"name": "hello"})
+        asked = {"name": "laptop", "scopes": ["agent:call:ada/other"], "renewable": False}
+        made = (await ada.post("/api/v1/agents/hello/tokens", json=asked)).json()
+        assert made["scopes"] == ["agent:connect", "agent:call:ada/other"]
+        there = f"/api/v1/tokens/{made['id']}/rotate"
+        for one, path in ((eve, there), (ada, "/api/v1/tokens/tok_none/rotate")):
+            hidden = await one.post(path, json={})
+            assert (hidden.status_code, hidden.json()["error"]["code"]) == (404, "token_not_found")
+        assert (await atlas.anonymous.post(there, json={})).status_code == 401
+        for odd in ({"overlap": -1}, {"overlap": "1h"}, {"expires_in": 0}, {"unknown": 1}):
+            assert (await ada.post(there, json=odd)).status_code == 422
+        answer = await ada.post(there, json={"overlap": 0})
+        rotated = answer.json()
+        assert answer.status_code == 201
+        assert (rotated["lineage"], rotated["name"], rotated["scopes"]) == (made["id"], "laptop", made["scopes"])
+        assert atlas.router.closed == [made["id"]]
+        keys = load_jwks((await atlas.anonymous.get("/.well-known/jwks.json")).json())
+        claims = verify(rotated["token"], keys, network=atlas.engine.network, now=atlas.engine.clock())
+        assert (claims.jti, claims.lineage) == (rotated["id"], made["id"])
+        listed = (await ada.get("/api/v1/agents/hello/tokens")).json()["items"]
+        assert [one["status"] for one in listed] == ["active", "rotated"]
+        await ada.delete(f"/api/v1/tokens/{made['id']}")
+        over = await ada.post(there, json={})
+        assert (over.status_code, over.json()["error"]["code"]) == (409, "token_revoked")
+
+
 async def test_disabling_and_deleting_an_agent_close_its_connections(tmp_path: Path) -> None:
     async with prepared(tmp_path) as atlas:
         await atlas.admin.post("/api/v1/agents", json={"name": "hello"})

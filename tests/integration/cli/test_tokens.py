@@ -175,6 +175,8 @@ def test_a_token_is_rotated_into_a_file_and_the_old_one_is_told_with_its_end(pla
 def test_a_rotation_s_overlap_may_be_none(platform: Platform, span: str, seconds: float) -> None:
     assert printed(atlas("tokens", "rotate", "tok_1", "--overlap", span, "--expires", "12h")) == "eyJ.n-e_w.d\n"
     assert platform.server.asked[-1].body == {"overlap": seconds, "expires_in": 43_200}
+    printed(atlas("tokens", "rotate", "tok_1", "--renewable"))
+    assert platform.server.asked[-1].body == {"overlap": 86_400, "renewable": True}
 
 
 def test_the_list_tells_who_used_a_token_last_and_which_need_somebody(

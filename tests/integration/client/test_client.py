@@ -431,6 +431,19 @@ async def test_a_new_token_shows_its_secret_only_when_asked_for_it() -> None:
     assert token.expires_at == datetime(2027, 1, 1, tzinfo=UTC)
 
 
+async def test_a_token_is_rotated_once_and_shows_its_secret_only_when_asked_for_it() -> None:
+    view = shown.answer(NewToken, id="k2", token="eyJ.secret", lineage="k1")
+    server, token = await with_client(
+        in_order(Answer(view, status=201)), lambda atlas: atlas.tokens.rotate("k1", overlap=60, renewable=True)
+    )
+    assert server.paths() == ["POST /api/v1/tokens/k1/rotate"]
+    assert server.asked[0].body == {"overlap": 60, "renewable": True}
+    assert (token.token, "secret" in f"{token!r} {token}") == ("eyJ.secret", False)
+    server, caught = await with_client(in_order(CUT), lambda atlas: atlas.tokens.rotate("k1"))
+    assert isinstance(caught, ConnectionCut)
+    assert len(server.asked) == 1
+
+
 async def test_a_new_api_key_is_asked_for_with_what_it_is_to_be_good_for() -> None:
     view = shown.answer(NewApiKey, id="key_1", user="ada", key="atlas_secret", scopes=["tasks:read"])
     server, made = await with_client(

@@ -74,11 +74,18 @@ async def of_agent(who: Principal, engine: Engine, agent_name: str) -> list[Toke
 
 @use_case
 async def rotate(
-    who: Principal, engine: Engine, token_id: str, *, overlap: float = OVERLAP, lifetime: float | None = None
+    who: Principal,
+    engine: Engine,
+    token_id: str,
+    *,
+    overlap: float = OVERLAP,
+    lifetime: float | None = None,
+    renews: bool | None = None,
 ) -> NewToken:
     """Make a token in place of this one, which is good for `overlap` seconds more, as are all others of its lineage.
 
-    It says what that one said, and is good for as long as that one was made for, or for `lifetime` seconds.
+    It says what that one said, and is good for as long as that one was made for, or for `lifetime` seconds; `renews`
+    as in `issue`, None: as that one.
 
     Raises:
         NotFound: there is no such token (`token_not_found`).
@@ -89,8 +96,9 @@ async def rotate(
     most = engine.tokens.max_token_lifetime
     seconds = _bounded(min(lifetime_of(token), most) if lifetime is None else lifetime, most)
     now = int(engine.clock())
-    age = None if token.renewable_until is None else now + engine.tokens.max_token_age
-    successor = _after(engine, token, now, now + seconds, lifetime=seconds, renewable_until=age)
+    again = token.renewable_until is not None if renews is None else renews
+    until = now + engine.tokens.max_token_age if again else None
+    successor = _after(engine, token, now, now + seconds, lifetime=seconds, renewable_until=until)
     secret = _signed(engine, successor, agent)
     if not await engine.store.tokens.succeed(successor):
         raise Conflict("this token was revoked: make a new one with `atlas tokens create`", code="token_revoked")

@@ -69,6 +69,8 @@ class TokenRotation(Asked, frozen=True, kw_only=True):
     """Seconds for which that one stays good, as do all others of its lineage."""
     expires_in: Positive | None = None
     """Seconds; as long as that one was made for without it."""
+    renewable: bool | None = None
+    """Its agent may have the next one by itself before it expires; null: if it might have with that one."""
 
 
 class SkillInfo(Shown, frozen=True, kw_only=True):

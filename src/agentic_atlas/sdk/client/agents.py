@@ -127,18 +127,21 @@ class AsyncTokens:
         """Return the tokens of an agent, past ones too; of more than 1,000 the revoked ones are left out first."""
         return (await self._api.send("GET", f"{agent_path(agent)}/tokens", TokenList)).items
 
-    async def rotate(self, id: str, *, overlap: float = 86_400, expires_in: float | None = None) -> NewToken:
+    async def rotate(
+        self, id: str, *, overlap: float = 86_400, expires_in: float | None = None, renewable: bool | None = None
+    ) -> NewToken:
         """Make a token in place of another one, for instance as its owner leaves. It is told this once.
 
         Args:
             id: of the one, or of any that it came out of.
             overlap: seconds for which that stays good; 0 closes its connection at once.
             expires_in: seconds; as long as that one was made for by default.
+            renewable: as for `create`; as that one by default.
 
         Raises:
             Conflict: it was revoked.
         """
-        body = checked(TokenRotation(overlap=overlap, expires_in=expires_in))
+        body = checked(TokenRotation(overlap=overlap, expires_in=expires_in, renewable=renewable))
         return await self._api.send("POST", f"/tokens/{segment(id)}/rotate", NewToken, body=body, repeatable=False)
 
     async def revoke(self, id: str) -> TokenInfo:

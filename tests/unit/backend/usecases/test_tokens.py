@@ -234,6 +234,19 @@ async def test_what_was_about_to_retire_still_does_after_the_backend_has_started
     assert later.router.all(Revoke) == [Revoke((made.id,), "token_rotated")]
 
 
+async def test_the_next_token_may_be_renewed_if_the_last_might_unless_it_is_said() -> None:
+    network, ada, _, made = await furnished()
+    fixed = await tokens.issue(ada, network.application, "hello", renews=False)
+    for token_id, renews, until in (
+        (made.id, None, NOW + 365 * 86_400),
+        (made.id, False, None),
+        (fixed.id, None, None),
+        (fixed.id, True, NOW + 365 * 86_400),
+    ):
+        rotated = await tokens.rotate(ada, network.application, token_id, renews=renews)
+        assert (rotated.renewable_until and rotated.renewable_until.timestamp()) == until
+
+
 async def test_nothing_takes_the_place_of_a_revoked_token() -> None:
     network, ada, _, made = await furnished()
     await tokens.revoke(ada, network.application, made.id)
