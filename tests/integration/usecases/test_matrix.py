@@ -109,8 +109,13 @@ class World:
         user = User(f"usr_{name}", name, Role.MEMBER, 0.0)
         return Principal(user, ApiKey(f"key_{name}", user.id, "laptop", name.encode() * 8, 0.0), ("*",))
 
+    @property
+    def people(self) -> list[Principal]:
+        """Everybody who may ask."""
+        return [self.ada, self.eve, self.cal, self.max, self.admin]
+
     async def furnish(self) -> None:
-        for one in (self.ada, self.eve, self.cal, self.max):
+        for one in self.people[:-1]:
             await self.engine.store.users.add(one.user)
         eves = await self.agent(self.eve)
         self.token = Principal(self.eve.user, AgentToken("tok_eve", eves.id, eves.full_name), AGENT_SCOPES)
@@ -409,7 +414,7 @@ async def a_link_and_password(world: World) -> dict[str, Any]:
 
 async def own_password(world: World) -> dict[str, Any]:
     """Let everybody have the same password, and no one-time passwords."""
-    for one in (world.ada, world.eve, world.admin, world.cal, world.max):
+    for one in world.people:
         await world.knows_password(one.user)
     return {"password": PASSWORD, "visitor": HERE}
 
@@ -425,7 +430,7 @@ async def enrolled(world: World) -> dict[str, Any]:
 
 async def a_code(world: World) -> dict[str, Any]:
     secret = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"
-    for one in (world.ada, world.eve, world.admin, world.cal, world.max):
+    for one in world.people:
         await world.engine.store.accounts.change(one.user.id, end_totp)
         await world.engine.store.accounts.change(one.user.id, begin_totp(secret))
     return {"code": pyotp.TOTP(secret).at(int(world.engine.clock()))}
