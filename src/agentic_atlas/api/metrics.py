@@ -7,14 +7,15 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
 from prometheus_client.registry import Collector
 
-from agentic_atlas.backend.usecases.system import Figures
+from agentic_atlas.backend.usecases.system import Figures, TokensInUse
 
 MEDIA_TYPE = CONTENT_TYPE_PLAIN_0_0_4
 
 
 class _Network(Collector):
-    def __init__(self, figures: Figures) -> None:
+    def __init__(self, figures: Figures, in_use: TokensInUse) -> None:
         self._figures = figures
+        self._in_use = in_use
 
     def collect(self) -> Iterator[Metric]:
         """Return what is so at this moment."""
@@ -39,24 +40,27 @@ class _Network(Collector):
             "For how long a connected agent has kept its oldest result.",
             self._figures.oldest_result,
         )
+        yield from self._tokens()
+
+    def _tokens(self) -> Iterator[Metric]:
         tokens = GaugeMetricFamily(
             "atlas_tokens_in_use",
             "Tokens that agents are connected with, by how soon they end and whether their agents may renew them.",
             labels=["expires", "renewable"],
         )
-        for (expires, renewable), count in self._figures.tokens_in_use.items():
+        for (expires, renewable), count in self._in_use.ending.items():
             tokens.add_metric([expires.value, "yes" if renewable else "no"], count)
         yield tokens
-        if self._figures.next_expiry is not None:
+        if self._in_use.next_expiry is not None:
             yield GaugeMetricFamily(
                 "atlas_token_expiry_seconds",
                 "Time until the first of the tokens ends that agents are connected with.",
-                self._figures.next_expiry,
+                self._in_use.next_expiry,
             )
 
 
-def exposition(figures: Figures) -> bytes:
-    """Return figures in the text format."""
+def exposition(figures: Figures, in_use: TokensInUse) -> bytes:
+    """Return figures in the text format, and those of tokens."""
     registry = CollectorRegistry(auto_describe=False)
-    registry.register(_Network(figures))
+    registry.register(_Network(figures, in_use))
     return generate_latest(registry)

@@ -58,7 +58,8 @@ async def health(application: Application) -> Response:
 async def scrape(application: Application) -> Response:
     """The state of the network for Prometheus, in its text format 0.0.4; counts only, no names."""
     fields = [("content-type", metrics.MEDIA_TYPE)]
-    return Response(fields=fields, body=metrics.exposition(await system.figures(None, application)))
+    in_use = await system.tokens_in_use(None, application)
+    return Response(fields=fields, body=metrics.exposition(await system.figures(None, application), in_use))
 
 
 @routes.at("GET", "/readyz", answers=Readiness)

@@ -275,6 +275,7 @@ RIGHT_OF: Final[Mapping[str, Right]] = {
     "system.key_set": Right.OPEN,
     "system.ready": Right.OPEN,
     "system.figures": Right.OPEN,
+    "system.tokens_in_use": Right.OPEN,
     "audit.find": Right.READ_AUDIT,
     "audit.rows": Right.READ_AUDIT,
     "audit.verify": Right.READ_AUDIT,

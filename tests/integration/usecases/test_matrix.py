@@ -511,6 +511,7 @@ MATRIX: dict[str, tuple[Arrange, Answers]] = {
     "system.key_set": (nothing, OPEN),
     "system.ready": (nothing, OPEN),
     "system.figures": (nothing, OPEN),
+    "system.tokens_in_use": (nothing, OPEN),
 }
 
 READS = {

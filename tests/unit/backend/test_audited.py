@@ -34,6 +34,7 @@ ONLY_LOOK = {
     "system.key_set",
     "system.ready",
     "system.figures",
+    "system.tokens_in_use",
 }
 """Use cases that change nothing and need a right that others change something with."""
 

@@ -39,10 +39,15 @@ class Figures(msgspec.Struct, frozen=True):
     open_tasks: Mapping[TaskState, int]
     oldest_result: float
     """Seconds for which a connected agent has kept its oldest result; 0 when none keeps one."""
+
+
+class TokensInUse(msgspec.Struct, frozen=True):
+    """Tokens that agents are connected with."""
+
     next_expiry: float | None
-    """Seconds until the first of the tokens ends that agents are connected with; below 0: it did. None without any."""
-    tokens_in_use: Mapping[tuple[Expires, bool], int]
-    """How many of these end within which time; True: those that their agents may renew by themselves."""
+    """Seconds until the first of them ends; below 0: it did. None without any."""
+    ending: Mapping[tuple[Expires, bool], int]
+    """How many end within which time; True: those that their agents may renew by themselves."""
 
 
 @use_case
@@ -63,19 +68,17 @@ async def figures(who: Principal | None, engine: Engine) -> Figures:
     findings = engine.monitor.findings
     ever = {invariant: findings.ever[invariant] for invariant in Invariant}
     oldest = max((seconds for _, seconds in engine.credit.beats.oldest_results()), default=0.0)
+    return Figures(engine.monitor.content, findings.now(), ever, engine.dispatcher.census.states(), oldest)
+
+
+@use_case
+async def tokens_in_use(who: Principal | None, engine: Engine) -> TokensInUse:
+    """Return how soon tokens end that agents are connected with; unlike the figures it walks over all of them."""
     now, held = engine.clock(), engine.access.in_use()
-    in_use = dict.fromkeys(product(Expires, (False, True)), 0)
+    ending = dict.fromkeys(product(Expires, (False, True)), 0)
     for token in held:
-        in_use[_expires(token.ends_at - now), token.renewable] += 1
-    return Figures(
-        well=engine.monitor.content,
-        lasting=findings.now(),
-        ever=ever,
-        open_tasks=engine.dispatcher.census.states(),
-        oldest_result=oldest,
-        next_expiry=min((token.ends_at - now for token in held), default=None),
-        tokens_in_use=in_use,
-    )
+        ending[_expires(token.ends_at - now), token.renewable] += 1
+    return TokensInUse(min((token.ends_at - now for token in held), default=None), ending)
 
 
 def _expires(seconds: float) -> Expires:

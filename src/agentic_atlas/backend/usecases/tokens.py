@@ -67,7 +67,8 @@ async def issue(
 async def of_agent(who: Principal, engine: Engine, agent_name: str) -> list[TokenInfo]:
     """Return the agent's tokens, newest first; raises NotFound, and Forbidden for who doesn't manage it."""
     agent = await engine.access.agent(who.user, agent_name, AccessLevel.MANAGE)
-    used, now = {token.id for token in engine.access.in_use()}, engine.clock()
+    there = (engine.access.token(one.instance_id) for one in engine.credit.usage(agent.id))
+    used, now = {token.id for token in there if token is not None}, engine.clock()
     found = await engine.store.tokens.of_agent(agent.id)
     return [token_info(token, agent, now, in_use=token.id in used) for token in found]
 

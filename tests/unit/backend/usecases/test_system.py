@@ -76,17 +76,17 @@ async def test_tokens_in_use_are_counted_by_how_soon_they_end_and_whether_they_a
     network = Network()
     ada = await network.user()
     agent = await network.agent(ada)
-    quiet = await system.figures(None, network.application)
-    assert (quiet.next_expiry, set(quiet.tokens_in_use.values()), len(quiet.tokens_in_use)) == (None, {0}, 8)
+    quiet = await system.tokens_in_use(None, network.application)
+    assert (quiet.next_expiry, set(quiet.ending.values()), len(quiet.ending)) == (None, {0}, 8)
     helped = ""
     for days, renews in ((0.5, True), (6, False), (30, True), (60, False)):
         made = await tokens.issue(ada, network.application, "hello", lifetime=days * 86_400, renews=renews)
         who = await network.engine.access.bearer(made.id, agent.id)
         network.engine.access.came(Instance(f"ins_{days}", agent.id, made.id, 1, NOW), who)
         helped = made.id if days == 30 else helped
-    figures = await system.figures(None, network.application)
-    assert figures.next_expiry == 43_200
-    assert {key: count for key, count in figures.tokens_in_use.items() if count} == {
+    found = await system.tokens_in_use(None, network.application)
+    assert found.next_expiry == 43_200
+    assert {key: count for key, count in found.ending.items() if count} == {
         (Expires.DAY, True): 1,
         (Expires.WEEK, False): 1,
         (Expires.LATER, True): 1,
@@ -94,8 +94,8 @@ async def test_tokens_in_use_are_counted_by_how_soon_they_end_and_whether_they_a
     }
     await tokens.rotate(ada, network.application, made.id, overlap=3_600)
     network.clock.now += 43_201
-    figures = await system.figures(None, network.application)
-    assert figures.next_expiry == 3_600 - 43_201, "it was not cut off, for nobody looked"
-    assert figures.tokens_in_use[Expires.EXPIRED, True] == figures.tokens_in_use[Expires.EXPIRED, False] == 1
+    found = await system.tokens_in_use(None, network.application)
+    assert found.next_expiry == 3_600 - 43_201, "it was not cut off, for nobody looked"
+    assert found.ending[Expires.EXPIRED, True] == found.ending[Expires.EXPIRED, False] == 1
     await tokens.rotate(ada, network.application, helped, overlap=3_600)
-    assert (await system.figures(None, network.application)).tokens_in_use[Expires.DAY, False] == 1
+    assert (await system.tokens_in_use(None, network.application)).ending[Expires.DAY, False] == 1

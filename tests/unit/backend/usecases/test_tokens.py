@@ -15,7 +15,7 @@ from agentic_atlas.backend.usecases import instances, tokens
 from agentic_atlas.errors import Conflict, Forbidden, InvalidInput, NotFound
 from agentic_atlas.protocol.caller.agents import NewToken
 from agentic_atlas.protocol.closing import CloseCode
-from agentic_atlas.protocol.inside.messages import Arrived, Identity, InstanceRef, Renew, Revoke
+from agentic_atlas.protocol.inside.messages import Arrived, Credit, Identity, InstanceRef, Renew, Revoke
 from agentic_atlas.protocol.messages import Hello, InstanceInfo
 from agentic_atlas.protocol.versions import PROTOCOL_VERSION
 from tests.unit.backend.network import NOW, Network
@@ -110,6 +110,7 @@ async def connected(network: Network, agent: AgentRecord, token_id: str) -> tupl
     who = await network.engine.access.bearer(token_id, agent.id)
     hello = Hello(PROTOCOL_VERSION, InstanceInfo("ins_1"), [])
     admitted = await instances.admit(who, network.application, Arrived(1, Identity(token_id, agent.id, 4e9), hello))
+    network.hears(Credit(admitted.instance, 1, 1))
     return admitted.instance, who
 
 
