@@ -11,7 +11,16 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from agentic_atlas.auth import KeyRing, SigningKey, load_or_create_ring, mint, save_ring, verify
+from agentic_atlas.auth import (
+    KeyRing,
+    SigningKey,
+    load_or_create_ring,
+    load_or_create_sealing_key,
+    mint,
+    ring_files,
+    save_ring,
+    verify,
+)
 from agentic_atlas.files import FileRefused
 from tests.unit.auth.forge import CLAIMS, KEY, NETWORK, NOW, OTHER_KEY
 
@@ -261,3 +270,19 @@ def test_a_ring_that_was_saved_elsewhere_can_be_put_into_a_new_folder(tmp_path: 
     ring = KeyRing(SigningKey(KEY.private, NOW))
     save_ring(keys, ring, NOW)
     assert load_or_create_ring(keys, NOW) == ring
+
+
+def test_the_key_that_seals_is_made_once_and_goes_into_backups(folder: Path) -> None:
+    assert "sealing.key" not in ring_files(folder)
+    first = load_or_create_sealing_key(folder, lambda size: b"k" * size)
+    assert first == load_or_create_sealing_key(folder, lambda size: b"o" * size) == b"k" * 32
+    assert stat.S_IMODE((folder / "sealing.key").stat().st_mode) == 0o600
+    assert ring_files(folder)["sealing.key"] == (folder / "sealing.key").read_bytes()
+
+
+@pytest.mark.parametrize("content", [b"", b"c2hvcnQ", b"\xff", b"k" * 5_000])
+def test_a_damaged_key_that_seals_is_refused_with_what_to_do(folder: Path, content: bytes) -> None:
+    load_or_create_sealing_key(folder, bytes)
+    (folder / "sealing.key").write_bytes(content)
+    with pytest.raises(FileRefused, match="from a backup"):
+        load_or_create_sealing_key(folder, bytes)

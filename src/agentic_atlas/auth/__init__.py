@@ -29,6 +29,7 @@ if TYPE_CHECKING:
         audit_files,
         load_or_create_audit_key,
         load_or_create_ring,
+        load_or_create_sealing_key,
         read_head,
         ring_files,
         save_head,
@@ -43,17 +44,19 @@ if TYPE_CHECKING:
         jwks,
         load_jwks,
     )
+    from agentic_atlas.auth.sealing import Seal
     from agentic_atlas.auth.tokens import CLOCK_LEEWAY, mint, verify
 
 _HOME: Final = {
     "keyfile": (
-        "audit_files", "load_or_create_audit_key", "load_or_create_ring", "read_head", "ring_files", "save_head",
-        "save_ring",
+        "audit_files", "load_or_create_audit_key", "load_or_create_ring", "load_or_create_sealing_key", "read_head",
+        "ring_files", "save_head", "save_ring",
     ),
     "keys": (
         "Jwk", "KeyRing", "SigningKey", "VerificationKey", "is_signed",
         "jwks", "load_jwks",
     ),
+    "sealing": ("Seal",),
     "tokens": ("CLOCK_LEEWAY", "mint", "verify"),
 }  # fmt: skip
 _MODULE: Final = {name: module for module, names in _HOME.items() for name in names}
@@ -72,6 +75,7 @@ __all__ = [
     "KeyRefused",
     "KeyRing",
     "Scope",
+    "Seal",
     "SigningKey",
     "TokenRefused",
     "VerificationKey",
@@ -85,6 +89,7 @@ __all__ = [
     "load_jwks",
     "load_or_create_audit_key",
     "load_or_create_ring",
+    "load_or_create_sealing_key",
     "mint",
     "new_secret",
     "parse_scopes",

@@ -7,6 +7,8 @@ one.
 
 `audit.pem` signs the head of the audit log, which `audit.json` keeps: a key of its own, that is never rotated.
 
+`sealing.key` seals what the database holds of secrets that have to be read again; it is never rotated.
+
 One process at a time rotates. Two that start at once on an empty folder agree on the ring of whichever was first.
 """
 
@@ -22,18 +24,21 @@ from typing import Final
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from agentic_atlas.auth import strict_json
+from agentic_atlas.auth import base64url, strict_json
 from agentic_atlas.auth.errors import KeyRefused
 from agentic_atlas.auth.keys import MAX_PEM_BYTES, KeyRing, SigningKey, jwks, load_jwks
+from agentic_atlas.auth.sealing import SEALING_KEY_BYTES
 from agentic_atlas.files import FileRefused, make_folder, open_own
 
 RING_FILE: Final = "ring.json"
 AUDIT_KEY: Final = "audit.pem"
 AUDIT_HEAD: Final = "audit.json"
+SEALING_KEY: Final = "sealing.key"
 _MAX_HEAD_BYTES: Final = 4_096
 _MAX_RING_BYTES: Final = 65_536
 _KID: Final = re.compile(r"[A-Za-z0-9_-]{43}")
 _BEGIN_ANEW: Final = "restore the folder from a backup, or remove it and replace every token that was issued"
+_RESTORE: Final = "restore it from a backup, or remove it and let who has one-time passwords set them up anew"
 _LET_IN: Final = "let this user own the folder of keys, on a disk with room that takes hard links"
 
 
@@ -77,8 +82,28 @@ def save_ring(folder: Path, ring: KeyRing, now: float) -> None:
                 pem.unlink(missing_ok=True)
 
 
+def load_or_create_sealing_key(folder: Path, entropy: Callable[[int], bytes]) -> bytes:
+    """Return the key of `sealing.Seal`; make it where there is none. The folder is there already.
+
+    Raises:
+        FileRefused: it can be read by others, is damaged, or cannot be read or written.
+    """
+    path = folder / SEALING_KEY
+    with _as_refusal(folder):
+        if not path.exists():
+            _write(path, base64url.encode(entropy(SEALING_KEY_BYTES)).encode("ascii"), overwrite=False)
+        try:
+            key = base64url.decode(_read(path, MAX_PEM_BYTES).decode("ascii"))
+        except ValueError:
+            key = b""
+    if len(key) != SEALING_KEY_BYTES:
+        raise _refused(path, "does not hold the key that seals secrets", fix=_RESTORE)
+    return key
+
+
 def ring_files(folder: Path) -> dict[str, bytes]:
-    """Return the files that the ring in `folder` is made of, by name: what a backup has to keep. They are secret.
+    """Return the files that the ring in `folder` is made of, and the key that seals, by name: what a backup has to
+    keep. They are secret.
 
     Raises:
         FileRefused: there is no whole ring, or it cannot be read.
@@ -88,6 +113,8 @@ def ring_files(folder: Path) -> dict[str, bytes]:
             ring = _read(folder / RING_FILE, _MAX_RING_BYTES)
             pem = _pem_path(folder, _load(folder).active.kid)
             files = {RING_FILE: ring, pem.name: _read(pem, MAX_PEM_BYTES)}
+            if (folder / SEALING_KEY).exists():
+                files[SEALING_KEY] = _read(folder / SEALING_KEY, MAX_PEM_BYTES)
             if _read(folder / RING_FILE, _MAX_RING_BYTES) == ring:
                 return files  # else it was rotated meanwhile, and these would not belong together
 

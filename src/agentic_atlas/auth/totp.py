@@ -43,7 +43,12 @@ def qr_svg(text: str) -> str:
 
 
 def matching_step(secret: str, code: str, now: float) -> int | None:
-    """Return the step whose password this is, of those that count now; the latest if several. None: no such one."""
+    """Return the step whose password this is, of those that count now; the latest if several. None: no such one.
+
+    Nothing is a password of an empty secret: it is that of who has none, or whose can't be read any more.
+    """
+    if not secret:
+        return None
     text = "".join(code.split())
     here = int(now) // STEP
     found = [step for step in (here - 1, here, here + 1) if _same(pyotp.TOTP(secret).at(step * STEP), text)]

@@ -76,6 +76,16 @@ class Sessions(Protocol):
         """Tell whether the user has had a session on this device."""
 
 
+class Sealing(Protocol):
+    """Seals what has to be read again, and so cannot be kept as a digest."""
+
+    def close(self, secret: str, whose: str) -> str:
+        """Return a secret of the user of this id as it is kept."""
+
+    def open(self, kept: str, whose: str) -> str:
+        """Return the secret; nothing when it was sealed with another key, or is somebody else's."""
+
+
 class Passwords(Protocol):
     """Hashes passwords and checks them, apart from everything else: each takes tens of milliseconds, and memory."""
 

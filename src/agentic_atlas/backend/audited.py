@@ -25,6 +25,9 @@ class Audited(msgspec.Struct, frozen=True, kw_only=True):
     """Argument that has the id."""
     name_in: str = ""
     """Argument that has the name."""
+    user_in: str = ""
+    """Argument in which whoever is refused has named a user. It is the name only where there is one: people type their
+    passwords into it."""
     told: tuple[str, ...] = ()
     """Arguments that are facts of the row, where they are given. None of them is ever a secret or a payload."""
     shown: tuple[str, ...] = ()
@@ -62,8 +65,10 @@ AUDITED: Final[Mapping[str, Audited]] = {
     "users.create": Audited(kind="user", name_in="name", told=("role",)),
     "users.update": Audited(kind="user", name_in="name", told=("role", "disabled")),
     "users.delete": Audited(kind="user", name_in="name"),
-    "sessions.log_in": Audited(kind="session", name_in="name", refused=(Unauthenticated, Busy)),
-    "sessions.make_key": Audited(kind="api_key", told=("name", "host"), refused=(Unauthenticated, Busy)),
+    "sessions.log_in": Audited(kind="session", user_in="name", refused=(Unauthenticated, Busy)),
+    "sessions.make_key": Audited(
+        kind="api_key", user_in="name", told=("host",), shown=("user",), refused=(Unauthenticated, Busy)
+    ),
     "sessions.log_out": Audited(kind="session"),
     "sessions.end": Audited(kind="session", id_in="session_id"),
     "sessions.end_others": Audited(kind="session"),

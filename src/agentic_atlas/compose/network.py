@@ -11,7 +11,16 @@ from typing import NamedTuple
 from structlog.typing import FilteringBoundLogger
 
 from agentic_atlas.api.app import create_app
-from agentic_atlas.auth import KeyRing, Scope, allows, load_or_create_ring, read_bearer, verify
+from agentic_atlas.auth import (
+    KeyRing,
+    Scope,
+    Seal,
+    allows,
+    load_or_create_ring,
+    load_or_create_sealing_key,
+    read_bearer,
+    verify,
+)
 from agentic_atlas.auth.hosts import Hosts
 from agentic_atlas.auth.proxies import Proxies
 from agentic_atlas.backend.archive.manifest import DATABASE, KEYS
@@ -28,7 +37,7 @@ from agentic_atlas.compose.backend import Neighbours, build
 from agentic_atlas.compose.certificate import Certificate
 from agentic_atlas.compose.hashing import hashing
 from agentic_atlas.compose.restore import finish_restore, make_private
-from agentic_atlas.compose.sources import SortableIds, machine_names, monotonic, python_environ, wall
+from agentic_atlas.compose.sources import Entropy, SortableIds, machine_names, monotonic, python_environ, wall
 from agentic_atlas.errors import ConfigurationError
 from agentic_atlas.protocol.inside.messages import Identity
 from agentic_atlas.router.door import AgentDoor, serve
@@ -67,7 +76,8 @@ async def network(settings: Settings, log: FilteringBoundLogger) -> AsyncIterato
         make_private(settings.data_dir)
         finish_restore(settings.data_dir)
         ring = load_or_create_ring(settings.data_dir / KEYS, wall())
-        async with open_store(settings.data_dir / DATABASE, clock=wall, ids=ids) as store:
+        seal = Seal(load_or_create_sealing_key(settings.data_dir / KEYS, Entropy()), Entropy())
+        async with open_store(settings.data_dir / DATABASE, clock=wall, ids=ids, seal=seal) as store:
             for note in store.notes:
                 log.debug(note)
             with hashing() as passwords:

@@ -4,6 +4,7 @@ from collections.abc import Collection, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
 
+from agentic_atlas.auth import redact
 from agentic_atlas.errors import (
     AtlasError,
     Busy,
@@ -68,7 +69,10 @@ def answer(error: Exception) -> Response:
         more.append(("www-authenticate", "Bearer"))
     if isinstance(error, (Busy, Unavailable)):
         more.append(("retry-after", str(max(1, round(error.retry_after)))))
-    return json(ErrorAnswer(error=error_info(error)), *more, status=status_of(error))
+    told = json(ErrorAnswer(error=error_info(error)), *more, status=status_of(error))
+    # It quotes what was asked for, and programs log why they were refused.
+    told.body = redact(told.body.decode()).encode()
+    return told
 
 
 def no_route() -> Response:

@@ -54,3 +54,7 @@ def test_recovery_codes_are_many_and_known_however_they_are_typed() -> None:
     assert all(len(code) == 19 for code in codes)
     assert recovery_digest(codes[0]) == recovery_digest(f" {codes[0].upper().replace('-', ' ')} ")
     assert recovery_digest(codes[0]) != recovery_digest(codes[1])
+
+
+def test_without_a_secret_nothing_is_a_password() -> None:
+    assert matching_step("", "287082", 59.0) is None

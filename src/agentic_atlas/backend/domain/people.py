@@ -23,7 +23,8 @@ class Account(msgspec.Struct, frozen=True):
     password_at: float | None = None
     """When it was set."""
     totp: str = ""
-    """Secret of one-time passwords (RFC 6238), in base 32; empty: none."""
+    """Secret of one-time passwords (RFC 6238), in base 32; empty: none, or one that can't be read any more. Stores keep
+    it sealed."""
     totp_at: float | None = None
     """Since when a log-in needs one; None: the secret was given out and not confirmed yet."""
     totp_step: int = 0

@@ -1,10 +1,12 @@
 """What users log in with, behind the port: accounts, invitations, identities."""
 
 from collections.abc import Sequence
+from typing import Final
 
+from msgspec.structs import replace
 from sqlalchemy import ColumnElement, Connection, exists, insert, select, update
 
-from agentic_atlas.backend.accounts import MOST_INVITATIONS
+from agentic_atlas.backend.accounts import MOST_INVITATIONS, Sealing
 from agentic_atlas.backend.domain.people import Account, Amend, Invitation
 from agentic_atlas.backend.domain.records import Role, User
 from agentic_atlas.backend.store.readers import Readers
@@ -23,20 +25,36 @@ ACCOUNTS = Rows(Account, accounts, Field("recovery", encode=lambda digests: (b""
 INVITATIONS = Rows(Invitation, invitations)
 
 
-class SqlAccounts:
-    """`backend.accounts.Accounts`."""
+class _Unsealed:
+    """Keeps secrets as they are, where a database holds nobody's."""
 
-    def __init__(self, writer: Writer, readers: Readers) -> None:
+    def close(self, secret: str, whose: str) -> str:
+        """See `backend.accounts.Sealing`."""
+        return secret
+
+    def open(self, kept: str, whose: str) -> str:
+        """See `backend.accounts.Sealing`."""
+        return kept
+
+
+UNSEALED: Final = _Unsealed()
+
+
+class SqlAccounts:
+    """`backend.accounts.Accounts`; the secrets of one-time passwords are sealed in it."""
+
+    def __init__(self, writer: Writer, readers: Readers, seal: Sealing) -> None:
         self._writer = writer
         self._readers = readers
+        self._seal = seal
 
     async def get(self, user_id: str) -> Account | None:
         """See the port."""
-        return await self._readers.run(lambda connection: _get(connection, user_id))
+        return await self._readers.run(lambda connection: _get(connection, self._seal, user_id))
 
     async def change(self, user_id: str, amend: Amend) -> Account | None:
         """See the port."""
-        return await self._writer.submit(statement(lambda connection: _change(connection, user_id, amend)))
+        return await self._writer.submit(statement(lambda connection: _change(connection, self._seal, user_id, amend)))
 
     async def invite(self, invitation: Invitation) -> None:
         """See the port."""
@@ -53,7 +71,9 @@ class SqlAccounts:
 
     async def redeem(self, invitation_id: str, amend: Amend, now: float) -> bool:
         """See the port."""
-        return await self._writer.submit(statement(lambda connection: _redeem(connection, invitation_id, amend, now)))
+        return await self._writer.submit(
+            statement(lambda connection: _redeem(connection, self._seal, invitation_id, amend, now))
+        )
 
     async def revoke_invitations(self, now: float, *, id: str | None = None, user_id: str | None = None) -> int:
         """See the port."""
@@ -67,22 +87,24 @@ class SqlAccounts:
         return await self._readers.run(_anybody)
 
 
-def _get(connection: Connection, user_id: str) -> Account | None:
+def _get(connection: Connection, seal: Sealing, user_id: str) -> Account | None:
     """What a user logs in with."""
     row = connection.execute(select(*ACCOUNTS.read).where(accounts.c.user_id == user_id)).one_or_none()
-    return ACCOUNTS.value(row) if row else None
+    held = ACCOUNTS.value(row) if row else None
+    return replace(held, totp=seal.open(held.totp, user_id)) if held and held.totp else held
 
 
-def _change(connection: Connection, user_id: str, amend: Amend) -> Account | None:
+def _change(connection: Connection, seal: Sealing, user_id: str, amend: Amend) -> Account | None:
     """Change it as is decided, or make it."""
-    held = _get(connection, user_id)
+    held = _get(connection, seal, user_id)
     changed = amend(held or Account(user_id))
     if changed is None:
         return None
+    kept = ACCOUNTS.values(replace(changed, totp=seal.close(changed.totp, user_id)) if changed.totp else changed)
     if held is None:
-        connection.execute(insert(accounts).values(ACCOUNTS.values(changed)))
+        connection.execute(insert(accounts).values(kept))
     else:
-        connection.execute(update(accounts).where(accounts.c.user_id == user_id).values(ACCOUNTS.values(changed)))
+        connection.execute(update(accounts).where(accounts.c.user_id == user_id).values(kept))
     return changed
 
 
@@ -104,13 +126,13 @@ def _invitations(connection: Connection, *which: ColumnElement[bool]) -> list[tu
     return [(INVITATIONS.value(row), USERS.value(row[len(INVITATIONS.read) :])) for row in rows]
 
 
-def _redeem(connection: Connection, invitation_id: str, amend: Amend, now: float) -> bool:
+def _redeem(connection: Connection, seal: Sealing, invitation_id: str, amend: Amend, now: float) -> bool:
     """Use an invitation up and change the account that it is for."""
     usable = update(invitations).where(invitations.c.id == invitation_id, *_open(now)).values(used_at=now)
     user_id = connection.scalar(usable.returning(invitations.c.user_id))
     if user_id is None:
         return False
-    _change(connection, user_id, amend)
+    _change(connection, seal, user_id, amend)
     return True
 
 

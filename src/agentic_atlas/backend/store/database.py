@@ -9,9 +9,10 @@ from pathlib import Path
 from sqlalchemy import Engine, insert, select
 from sqlalchemy.exc import SQLAlchemyError
 
+from agentic_atlas.backend.accounts import Sealing
 from agentic_atlas.backend.ports import Clock, Ids
 from agentic_atlas.backend.store import sqlite
-from agentic_atlas.backend.store.accounts import SqlAccounts
+from agentic_atlas.backend.store.accounts import UNSEALED, SqlAccounts
 from agentic_atlas.backend.store.agents import SqlAgents
 from agentic_atlas.backend.store.audit import SqlAudit
 from agentic_atlas.backend.store.copying import Told, copier, copy
@@ -43,13 +44,14 @@ class SqlStore:
         followers: Readers,
         copier: Readers,
         network_id: str,
+        seal: Sealing,
     ) -> None:
         self.tasks = SqlTasks(writer, readers, followers)
         self.agents = SqlAgents(writer, readers)
         self.tokens = SqlTokens(writer, readers)
         self.users = SqlUsers(writer, readers)
         self.audit = SqlAudit(writer, readers, network_id)
-        self.accounts = SqlAccounts(writer, readers)
+        self.accounts = SqlAccounts(writer, readers, seal)
         self.sessions = SqlSessions(writer, readers)
         self.shares = SqlShares(writer, readers)
         self.groups = SqlGroups(writer, readers)
@@ -77,13 +79,14 @@ class SqlStore:
 
 
 @asynccontextmanager
-async def open_store(path: Path | None, *, clock: Clock, ids: Ids) -> AsyncIterator[SqlStore]:
+async def open_store(path: Path | None, *, clock: Clock, ids: Ids, seal: Sealing = UNSEALED) -> AsyncIterator[SqlStore]:
     """Open the store, making or upgrading it first where needed; at the end, finish what waits and close it.
 
     Args:
         path: of the database file; its folder is made when it is missing. None: in memory, lost at the end.
         clock: gives the time of creation.
         ids: makes the network's id at creation.
+        seal: of secrets that have to be read again.
 
     Raises:
         ConfigurationError: the file is in use, is no database of ours, or was written by a newer version.
@@ -91,7 +94,7 @@ async def open_store(path: Path | None, *, clock: Clock, ids: Ids) -> AsyncItera
     """
     with ExitStack() as opened:
         # Opening blocks the loop: nothing is served before it, and a cancel could not stop a thread half way.
-        store = _opened(path, clock, ids, opened)
+        store = _opened(path, clock, ids, seal, opened)
         closing = opened.pop_all()
     try:
         yield store
@@ -99,7 +102,7 @@ async def open_store(path: Path | None, *, clock: Clock, ids: Ids) -> AsyncItera
         await asyncio.to_thread(closing.close)
 
 
-def _opened(path: Path | None, clock: Clock, ids: Ids, opened: ExitStack) -> SqlStore:
+def _opened(path: Path | None, clock: Clock, ids: Ids, seal: Sealing, opened: ExitStack) -> SqlStore:
     if path is not None:
         with _place_refused(path):
             make_folder(path.parent)
@@ -120,7 +123,7 @@ def _opened(path: Path | None, clock: Clock, ids: Ids, opened: ExitStack) -> Sql
     followers = _reading(writer, path, FOLLOWING, opened)
     copies = WriterReaders(writer) if path is None else copier(path)
     opened.callback(copies.close)
-    return SqlStore(writer, readers, followers, copies, network_id)
+    return SqlStore(writer, readers, followers, copies, network_id, seal)
 
 
 def _reading(writer: Writer, path: Path | None, threads: int, opened: ExitStack) -> Readers:

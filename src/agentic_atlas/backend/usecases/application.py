@@ -5,14 +5,17 @@ its module and its name; `rights.RIGHT_OF` says which right it needs, `audited.A
 """
 
 import inspect
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from functools import wraps
 from typing import Any, Concatenate, ParamSpec, TypeVar, cast
+
+from msgspec.structs import replace
 
 from agentic_atlas.backend.audited import AUDITED, Audited
 from agentic_atlas.backend.engine.engine import Engine
 from agentic_atlas.backend.rights import RIGHT_OF, Principal, require
 from agentic_atlas.errors import AtlasError, Busy, Conflict, Forbidden, InvalidInput, NotFound, Unauthenticated
+from agentic_atlas.protocol.caller.audit import AuditObject
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -88,7 +91,7 @@ def _told(
             result = await asked(who, application, *args, **kwargs)
         except audited.refused as refusal:
             code = refusal.code if isinstance(refusal, AtlasError) else type(refusal).__name__
-            trail.refuse(who, name, audited.object_of(arguments), code)
+            trail.refuse(who, name, await _refused(application._engine, audited, arguments), code)
             raise
         except _UNCHANGED:
             raise
@@ -103,3 +106,10 @@ def _told(
         return result
 
     return cast("Callable[Concatenate[Who, Application, P], T]", told)
+
+
+async def _refused(engine: Engine, audited: Audited, arguments: Mapping[str, Any]) -> AuditObject:
+    """Return what somebody was not let do something to."""
+    about = audited.object_of(arguments)
+    user = await engine.store.users.by_name(arguments[audited.user_in]) if audited.user_in else None
+    return about if user is None else replace(about, name=user.name)
