@@ -39,6 +39,7 @@ from agentic_atlas.protocol.inside.messages import (
     Identity,
     InstanceRef,
     Lost,
+    Renew,
     Reported,
     Revoke,
     TurnAway,
@@ -194,6 +195,7 @@ class HeldBackend:
         self.causes: list[Loss] = []
         self.absences: list[str] = []
         self.calls: list[Called] = []
+        self.renewals: list[Renew] = []
         self.congestion: list[bool] = []
         self.admitting, self.losing = asyncio.Event(), asyncio.Event()
         self.admitting.set()
@@ -326,6 +328,8 @@ class HeldBackend:
             self._spawn(self._lose(message))
         elif isinstance(message, Reported):
             self._report(message)
+        elif isinstance(message, Renew):
+            self.renewals.append(message)
         else:
             self._note(message)
             self._door.say(message)

@@ -165,17 +165,18 @@ class Platform:
             return atlas.tokens.create(agent, **options).token
 
     @contextmanager
-    def agent(self, name: str, code: str, *, token: str | None = None, **environ: str) -> Iterator[Process]:
-        """Run an agent with this code until the end of the block."""
+    def agent(
+        self, name: str, code: str, *, token: str | None = None, in_file: bool = False, **environ: str
+    ) -> Iterator[Process]:
+        """Run an agent with this code until the end of the block; `in_file` puts its token into `.env` beside it."""
         folder = self.folder / "agents" / f"{name}-{len(list(self.folder.glob('agents/*')))}"
         folder.mkdir(parents=True)
         (folder / "agent.py").write_text(code)
-        process = Process(
-            self.interpreter,
-            "agent.py",
-            folder=folder,
-            environ=self.environ | {"AGENT_JWT_TOKEN": token or self.token(name)} | environ,
-        )
+        variables = {"AGENT_JWT_TOKEN": token or self.token(name)}
+        if in_file:
+            (folder / ".env").write_text("".join(f"{name}={value}\n" for name, value in variables.items()))
+            variables = {}
+        process = Process(self.interpreter, "agent.py", folder=folder, environ=self.environ | variables | environ)
         try:
             yield process
         finally:

@@ -62,7 +62,12 @@ class Worker:
 
     def on_disk(self) -> int:
         """Return how many results are on disk."""
-        return sum(len(ends_of_living(file.read_bytes())) for file in self.spool.glob("*/*.spool"))
+        return kept_in(self.spool)
+
+
+def kept_in(spool: Path) -> int:
+    """Return how many results are on disk in this folder."""
+    return sum(len(ends_of_living(file.read_bytes())) for file in spool.glob("*/*.spool"))
 
 
 @pytest.fixture

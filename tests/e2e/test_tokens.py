@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from agentic_atlas import Client, TaskError, Unavailable
 from tests.e2e.processes import PATIENCE, Platform, Process, connected
 from tests.e2e.programs import ECHO
+from tests.e2e.test_spool import kept_in, until
 
 
 def signing_key(platform: Platform) -> tuple[str, Ed25519PrivateKey]:
@@ -117,7 +118,7 @@ def new_token_beside(agent: Process, platform: Platform) -> None:
     platform.atlas("tokens", "create", "echo", "--env", str(agent.folder / ".env"))
 
 
-def test_a_revoked_token_ends_its_connection_and_the_agent_says_once_what_to_do(
+def test_a_revoked_token_ends_its_connection_and_a_new_one_brings_the_agent_back(
     platform: Platform, client: Client
 ) -> None:
     token = platform.token("echo")
@@ -127,6 +128,10 @@ def test_a_revoked_token_ends_its_connection_and_the_agent_says_once_what_to_do(
         client.tokens.revoke(listed.id)
         said = agent.wait_for("the token has been revoked")
         assert "atlas tokens create" in said
+        assert "comes back by itself" in said
+        new_token_beside(agent, platform)
+        agent.wait_for("back after")
+        assert client.call("echo", "say", text="here again") == "here again"
         assert agent.stop() == 0
         assert agent.output.count("has been revoked") == 1
 
@@ -197,9 +202,13 @@ def until_it_takes_no_more(client: Client) -> None:
         raise AssertionError("it went on for ever")
 
 
-def test_what_runs_when_a_token_expires_is_finished(platform: Platform, client: Client, tmp_path: Path) -> None:
+def test_what_runs_when_a_token_expires_is_finished_and_the_process_goes_on_with_the_next(
+    platform: Platform, client: Client, tmp_path: Path
+) -> None:
     gate = tmp_path / "gate"
-    with platform.agent("echo", LONG, token=platform.token("echo", expires_in=3), GATE=str(gate)) as agent:
+    with platform.agent(
+        "echo", LONG, token=platform.token("echo", expires_in=3, renewable=False), GATE=str(gate)
+    ) as agent:
         agent.wait_for(connected)
         task = client.submit("echo", "wait", text="done in the end")
         until_it_takes_no_more(client)
@@ -207,3 +216,44 @@ def test_what_runs_when_a_token_expires_is_finished(platform: Platform, client: 
         assert task.result(PATIENCE) == "done in the end"
         agent.wait_for("the token has expired")
         assert task.refresh().attempt == 1
+        new_token_beside(agent, platform)
+        agent.wait_for("back after")
+        assert client.call("echo", "say", text="and more") == "and more"
+
+
+def test_a_renewed_token_is_in_the_file_and_the_next_process_uses_it(platform: Platform, client: Client) -> None:
+    first = platform.token("echo", expires_in=8)
+    with platform.agent("echo", ECHO, token=first, in_file=True) as agent:
+        agent.wait_for("the token was renewed")
+        assert agent.stop() == 0
+        folder = agent.folder
+    (left,) = [line for line in (folder / ".env").read_text().splitlines() if "AGENT_JWT_TOKEN" in line]
+    assert first not in left
+    with platform.agent("echo", ECHO, token=left.partition("=")[2]) as agent:
+        agent.wait_for(connected)
+    assert len(client.tokens.list("echo")) >= 2
+
+
+def test_a_result_that_was_kept_under_a_token_is_delivered_with_the_one_in_its_place(
+    platform: Platform, client: Client, tmp_path: Path
+) -> None:
+    gate, spool = tmp_path / "gate", platform.folder / "state" / "agentic-atlas" / "spool"
+    first = platform.token("echo")
+    with platform.agent("echo", LONG, token=first, GATE=str(gate)) as agent:
+        agent.wait_for(connected)
+        task = client.submit("echo", "wait", text="kept")
+        agent.wait_for("task received")
+        (token,) = client.tokens.list("echo")
+        second = client.tokens.rotate(token.id).token
+        platform.kill()
+        gate.touch()
+        until(lambda: kept_in(spool) == 1)
+        agent.kill()
+    platform.start()
+    with (
+        platform.agent("echo", LONG, token=second, GATE=str(gate)) as agent,
+        Client(platform.url, api_key=platform.api_key) as again,
+    ):
+        agent.wait_for(connected)
+        assert again.tasks.get(task.id).result(PATIENCE) == "kept"
+        assert again.tasks.get(task.id).refresh().attempt == 1

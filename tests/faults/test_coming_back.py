@@ -35,7 +35,7 @@ class Fleet:
     def join(self, number: int, token: str) -> LinkThread:
         inbox = _Timed()
         hello = Hello(1, InstanceInfo(f"process_{number}"), [SkillSpec("work", Raw(b"{}"))])
-        link = LinkThread(self.platform.router_url, TokenSource(token), hello, inbox, log=Lines())
+        link = LinkThread(self.platform.router_url, TokenSource(token, log=Lines()), hello, inbox, log=Lines())
         inbox.link = link
         link.start()
         self.links.append(link)

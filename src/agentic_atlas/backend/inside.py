@@ -34,6 +34,8 @@ from agentic_atlas.protocol.inside.messages import (
     InstanceRef,
     Lost,
     Receipt,
+    Renew,
+    Renewed,
     Reported,
     TurnAway,
     Unleased,
@@ -49,11 +51,11 @@ class RouterDoor:
 
     def __init__(self, engine: Engine, log: FaultLog) -> None:
         self._engine = engine
-        self._application = Application(engine)
         self._log = log
+        self._asked = RouterRequests(engine, log)
         self._group: asyncio.TaskGroup | None = None
         self._arrivals: dict[int, asyncio.Task[None]] = {}
-        self._calls = Answering(engine.router, log, self._call, self._spawn)
+        self._calls = Answering(engine.router, log, self._asked.call, self._spawn)
         self._said = self._table()
 
     def say(self, message: FromRouter) -> None:
@@ -83,12 +85,13 @@ class RouterDoor:
             Departed: self._departed,
             Absent: self._absent,
             Called: self._calls.begin,
+            Renew: lambda said: self._spawn(self._asked.renew(said)),
             Unleased: self._unleased,
             Closing: self._closing,
         }
 
     def _arrived(self, said: Arrived) -> None:
-        arrival = self._spawn(self._admit(said))
+        arrival = self._spawn(self._asked.admit(said))
         if arrival is not None:
             self._arrivals[said.number] = arrival
             arrival.add_done_callback(lambda _: self._arrivals.pop(said.number))
@@ -147,7 +150,7 @@ class RouterDoor:
         self._engine.credit.departed(said)
         self._calls.departed(said.instance)
         if not said.expected:
-            self._spawn(self._depart(said))
+            self._spawn(self._asked.depart(said))
 
     def _absent(self, said: Absent) -> None:
         self._engine.absence.absent(said.agent_id)
@@ -158,14 +161,31 @@ class RouterDoor:
     def _closing(self, _: Closing) -> None:
         self._engine.credit.close()
 
-    async def _call(self, said: Called, replies: Replies) -> None:
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None] | None:
+        if self._group is None:
+            work.close()
+            return None
+        return self._group.create_task(work)
+
+
+class RouterRequests:
+    """What a router says that takes its time: each is answered, whatever happens."""
+
+    def __init__(self, engine: Engine, log: FaultLog) -> None:
+        self._engine = engine
+        self._application = Application(engine)
+        self._log = log
+
+    async def call(self, said: Called, replies: Replies) -> None:
+        """Make a call of an agent's."""
         try:
             who = await self._engine.access.connected(said.instance.instance_id)
             await calls.call(who, self._application, said, replies)
         except AtlasError as error:
             replies(calls.refused(said.call, error))
 
-    async def _admit(self, said: Arrived) -> None:
+    async def admit(self, said: Arrived) -> None:
+        """Let an instance in, or turn it away."""
         ADDRESS.set(said.identity.address)
         try:
             who = await self._engine.access.bearer(said.identity.token_id, said.identity.agent_id)
@@ -176,7 +196,21 @@ class RouterDoor:
             self._log.error("admission_failed", agent=said.identity.agent_id, exc_info=bug)
             self._engine.router.say(TurnAway(said.number, Failure(CloseCode.UNAVAILABLE, "internal")))
 
-    async def _depart(self, said: Departed) -> None:
+    async def renew(self, said: Renew) -> None:
+        """Make another token for a connection, or say why there is none."""
+        from agentic_atlas.backend.usecases import tokens  # it signs, which the network of users' tests does not
+
+        try:
+            who = await self._engine.access.connected(said.instance.instance_id)
+            self._engine.router.say(await tokens.renew(who, self._application, said))
+        except AtlasError as error:
+            self._engine.router.say(Renewed(said.number, failure=failure(error)))
+        except Exception as bug:  # noqa: BLE001  # a fault of ours with one agent must not end the others
+            self._log.error("renewal_failed", agent=said.instance.agent_id, exc_info=bug)
+            self._engine.router.say(Renewed(said.number, failure=Failure(CloseCode.UNAVAILABLE, "internal")))
+
+    async def depart(self, said: Departed) -> None:
+        """Store that an instance has left."""
         try:
             await _depart(self._engine, said)
         except AtlasError as error:
@@ -184,12 +218,6 @@ class RouterDoor:
             self._log.warning("departure_not_stored", instance=said.instance.instance_id, code=error.code)
         except Exception as bug:  # noqa: BLE001  # a fault of ours with one agent must not end the others
             self._log.error("departure_failed", instance=said.instance.instance_id, exc_info=bug)
-
-    def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None] | None:
-        if self._group is None:
-            work.close()
-            return None
-        return self._group.create_task(work)
 
 
 def _asked(engine: Engine, by: InstanceRef, report: messages.Event) -> messages.Question | TaskFailure | None:

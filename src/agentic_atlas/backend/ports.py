@@ -324,7 +324,8 @@ class Agents(Protocol):
     async def register(self, instance: Instance, description: str, skills: Sequence[SkillRecord]) -> Instance:
         """An instance connects: store it, what its agent offers from now on, and mark its token used.
 
-        It holds the one seat of its token's lineage, so no other instance with any of these is connected any more.
+        It holds the one seat of its token's lineage, so no other instance with any of these is connected any more. A
+        process whose token is over may go on with another one of its agent.
         Returns it with its generation: one more than it has here, and two more than its last one that is stored, for
         the one after that may have been given to a connection that was not (`come_back`).
         """

@@ -240,6 +240,6 @@ def _identify(ring: KeyRing, network_id: str) -> Callable[[Sequence[str]], Ident
         claims = verify(read_bearer(headers), ring.verification, network=network_id, now=now)
         if not allows(claims.scopes, Scope.AGENT_CONNECT):
             raise insufficient(Scope.AGENT_CONNECT)
-        return Identity(claims.jti, claims.agent_id, float(claims.exp), now)
+        return Identity(claims.jti, claims.agent_id, float(claims.exp), now, lineage=claims.lineage)
 
     return identify

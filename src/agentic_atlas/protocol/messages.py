@@ -241,6 +241,9 @@ class Welcome(msgspec.Struct, frozen=True, omit_defaults=True, tag_field="type",
     now: Seconds
     """The server's clock, which deadlines are in."""
     token_expires_at: Seconds | None = None
+    """From then on the agent gets no new task, and its connection is closed when it has done what it runs (4102)."""
+    token_renewable: bool = False
+    """The agent may ask for another token on this connection (`token`)."""
     attempts: list[Verdict] = []
 
 
@@ -504,6 +507,30 @@ class Drain(msgspec.Struct, frozen=True, omit_defaults=True, tag_field="type", t
     """The router's: seconds after which it expects to be back."""
 
 
+class Renewal(msgspec.Struct, frozen=True, omit_defaults=True, tag_field="type", tag="token"):
+    """Another token in place of the connection's, before that expires; the connection goes on with it.
+
+    The agent asks with an empty one, once at a time. The router answers with the new token, or says why there is none.
+    The old one stays good until it expires.
+    """
+
+    SENDER: ClassVar[Side | None] = None
+
+    token: Annotated[str, Meta(max_length=LONGEST_TOKEN)] = ""
+    expires_at: Seconds = 0.0
+    """When the new one does."""
+    renewable: bool = False
+    """The new one may be renewed in its turn."""
+    refused: Fault | None = None
+    """Why there is none."""
+    retry_after: Seconds | None = None
+    """When refused: seconds after which the agent may ask again; without it there never will be one."""
+
+    def __repr__(self) -> str:
+        """Return it without the token."""
+        return f"Renewal(expires_at={self.expires_at!r}, renewable={self.renewable!r}, refused={self.refused!r})"
+
+
 Report: TypeAlias = Accept | Refuse | Event | Result
 """What an agent says of an attempt."""
 
@@ -523,10 +550,12 @@ Message: TypeAlias = (
     | Reply
     | Beat
     | Drain
+    | Renewal
 )
 
 MESSAGES: tuple[type[Message], ...] = (
     Hello, Welcome, Task, Accept, Refuse, Event, EventAck, Result, ResultAck, Cancel, Answer, Call, Reply, Beat, Drain,
+    Renewal,
 )  # fmt: skip
 """Every message type, in the order a connection meets them."""
 

@@ -1,9 +1,9 @@
 """The life of a connection as one table for both sides, and one side of a connection, without any input or output.
 
-Every message has one sender (`beat` and `drain` have two), so one table says what may come next on either end; the
-diagram in the documentation is drawn from it. The same class drives agent and router: bytes in, messages out, and the
-other way round. It knows the limits in force, and refuses whatever the table does not allow, from the peer and from its
-own side alike.
+Every message has one sender (`beat`, `drain` and `token` have two), so one table says what may come next on either end;
+the diagram in the documentation is drawn from it. The same class drives agent and router: bytes in, messages out, and
+the other way round. It knows the limits in force, and refuses whatever the table does not allow, from the peer and from
+its own side alike.
 """
 
 from enum import StrEnum
@@ -27,6 +27,7 @@ from agentic_atlas.protocol.messages import (
     Limits,
     Message,
     Refuse,
+    Renewal,
     Reply,
     Result,
     ResultAck,
@@ -52,6 +53,7 @@ class ConnectionState(StrEnum):
 
 _WORK: tuple[type[Message], ...] = (
     Task, Accept, Refuse, Event, EventAck, Result, ResultAck, Cancel, Answer, Call, Reply, Beat, Drain,
+    Renewal,
 )  # fmt: skip
 
 TRANSITIONS: dict[ConnectionState, dict[type[Message], ConnectionState]] = {

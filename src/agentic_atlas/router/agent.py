@@ -33,6 +33,7 @@ from agentic_atlas.protocol.messages import (
     Outcome,
     Refuse,
     RefuseReason,
+    Renewal,
     Reply,
     ReplyKind,
     Report,
@@ -151,8 +152,8 @@ class RegisteredAgent:
                 self._refused(message, now)
             case Call():
                 self._call(message)
-            case Drain():
-                self.drain()
+            case Drain() | Renewal():
+                self._go_on(message, now)
             case _:
                 raise ProtocolError("this is not for an agent to say")
 
@@ -215,6 +216,14 @@ class RegisteredAgent:
         if said is None or (said.granted, said.holdup) != (self._granted, holdup):
             self._said = Credit(self.instance, self._slots, self._granted, holdup)
             self._context.tell(self._said)
+
+    def _go_on(self, said: Drain | Renewal, now: float) -> None:
+        """Take what it says of itself."""
+        if isinstance(said, Drain):
+            self.drain()
+        else:
+            self._beats.count(now)
+            self._context.renew(self.instance)
 
     def _event(self, event: Event, data: bytes, now: float) -> None:
         most = self._context.limits.event_bytes

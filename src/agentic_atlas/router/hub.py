@@ -1,8 +1,8 @@
 """Who is connected, and what an instance keeps while it is away: connections and leases. The time is passed in.
 
-Connections are found by token, by agent and by instance. A token has at most one seat, so at most one instance, and at
-most one connection that is on its way to it. Whoever leaves is removed only where it is the one that is registered: an
-older connection never takes its successor with it.
+Connections are found by token, by agent and by instance. The tokens that came out of one, its lineage, have at most one
+seat, so at most one instance, and at most one connection that is on its way to it. Whoever leaves is removed only where
+it is the one that is registered: an older connection never takes its successor with it.
 
 A lease is the promise that an attempt is being worked on. A live connection holds all of its own; when it ends they
 stay for the grace period, so that the instance can come back and go on (guarantee 4). One that runs out is lost, which
@@ -16,19 +16,19 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TypeAlias
 
-from agentic_atlas.protocol.inside.messages import Lost, Receipt
+from agentic_atlas.protocol.inside.messages import Identity, Lost, Receipt
 from agentic_atlas.protocol.messages import RunningAttempt
 from agentic_atlas.protocol.tasks import Loss
 from agentic_atlas.router.connection import Connection
 from agentic_atlas.router.ports import RouterContext
 
-InstanceToken: TypeAlias = tuple[str, str]
-"""An instance and its token, which is empty where it is not known."""
+InstanceLineage: TypeAlias = tuple[str, str]
+"""An instance and the lineage of its token, which is empty where it is not known."""
 
 
 @dataclass(frozen=True)
 class Claim:
-    """What a connection that said `hello` has to do for its token's seat: nothing, when nobody is in its way."""
+    """What a connection that said `hello` has to do for its lineage's seat: nothing, when nobody is in its way."""
 
     taken: bool = False
     """Another instance is on its way to the seat."""
@@ -53,43 +53,45 @@ class Hub:
 
     def arrive(self, peer: Connection) -> None:
         """A connection was made; it has said nothing yet."""
-        for index, key in ((self._by_token, peer.identity.token_id), (self._by_agent, peer.identity.agent_id)):
-            index[key] = (*index.get(key, ()), peer)
+        _add(self._by_token, peer.identity.token_id, peer)
+        _add(self._by_agent, peer.identity.agent_id, peer)
 
     def leave(self, peer: Connection) -> None:
         """A connection ended."""
-        token_id, agent_id = peer.identity.token_id, peer.identity.agent_id
-        for index, key in ((self._by_token, token_id), (self._by_agent, agent_id)):
-            left = tuple(one for one in index.get(key, ()) if one is not peer)
-            if left:
-                index[key] = left
-            else:
-                index.pop(key, None)
+        agent_id = peer.identity.agent_id
+        _take_out(self._by_token, peer.identity.token_id, peer)
+        _take_out(self._by_agent, agent_id, peer)
         for seats in (self._seats, self._coming):
-            if seats.get(token_id) is peer:
-                del seats[token_id]
+            if seats.get(peer.identity.root) is peer:
+                del seats[peer.identity.root]
         if self._ready.get((agent_id, peer.instance_id)) is peer:
             del self._ready[agent_id, peer.instance_id]
 
+    def renewed(self, peer: Connection, identity: Identity) -> None:
+        """A connection has another token of its lineage from now on."""
+        _take_out(self._by_token, peer.identity.token_id, peer)
+        peer.identity = identity
+        _add(self._by_token, identity.token_id, peer)
+
     def greet(self, peer: Connection) -> Claim:
-        """A connection said `hello`: with it, it sets out for its token's seat. `admitted` or `leave` follows."""
-        token_id = peer.identity.token_id
-        rival = self._coming.get(token_id)
+        """A connection said `hello`: with it, it sets out for its lineage's seat. `admitted` or `leave` follows."""
+        root = peer.identity.root
+        rival = self._coming.get(root)
         if rival is not None and rival.instance_id != peer.instance_id:
             return Claim(taken=True)
-        self._coming[token_id] = peer
-        holder = self._seats.get(token_id)
+        self._coming[root] = peer
+        holder = self._seats.get(root)
         if holder is None or holder.instance_id == peer.instance_id:
             return Claim(superseded=rival)
         return Claim(holder=holder, superseded=rival)
 
     def admitted(self, peer: Connection) -> list[Connection]:
         """The connection is registered from now on; return the older ones that it takes the place of."""
-        token_id, agent_id = peer.identity.token_id, peer.identity.agent_id
+        root, agent_id = peer.identity.root, peer.identity.agent_id
         instance = agent_id, peer.instance_id
-        older = dict.fromkeys(one for one in (self._seats.get(token_id), self._ready.get(instance)) if one)
-        self._coming.pop(token_id, None)
-        self._seats[token_id] = peer
+        older = dict.fromkeys(one for one in (self._seats.get(root), self._ready.get(instance)) if one)
+        self._coming.pop(root, None)
+        self._seats[root] = peer
         self._ready[instance] = peer
         return list(older)
 
@@ -98,7 +100,7 @@ class Hub:
         if not self._coming:
             return None
         for peer in self._by_agent.get(agent_id, ()):
-            if peer.instance_id == instance_id and self._coming.get(peer.identity.token_id) is peer:
+            if peer.instance_id == instance_id and self._coming.get(peer.identity.root) is peer:
                 return peer
         return None
 
@@ -131,12 +133,24 @@ class Hub:
         return [peer for peers in self._by_agent.values() for peer in peers]
 
 
+def _add(index: dict[str, tuple[Connection, ...]], key: str, peer: Connection) -> None:
+    index[key] = (*index.get(key, ()), peer)
+
+
+def _take_out(index: dict[str, tuple[Connection, ...]], key: str, peer: Connection) -> None:
+    left = tuple(one for one in index.get(key, ()) if one is not peer)
+    if left:
+        index[key] = left
+    else:
+        index.pop(key, None)
+
+
 @dataclass(slots=True)
 class Lease:
     """An instance's hold on an attempt.
 
     Attributes:
-        token_id: with which it was delivered; empty when that is not known here.
+        lineage: of the token with which it was delivered; empty when that is not known here.
         holder: serial number of the live connection that holds it.
         expires_at: when it runs out; None while a connection holds it.
         why: what a loss will be due to.
@@ -144,18 +158,18 @@ class Lease:
 
     attempt: RunningAttempt
     instance: str
-    token_id: str = ""
+    lineage: str = ""
     holder: int | None = None
     expires_at: float | None = None
     why: Loss = Loss.CUT
     at_most: float | None = None
     """Until when `prolong` may move it."""
 
-    def over(self, now: float, returning: Collection[InstanceToken], patience: float) -> bool:
+    def over(self, now: float, returning: Collection[InstanceLineage], patience: float) -> bool:
         """Tell whether it has run out; one of somebody on the way in has `patience` seconds more."""
         assert self.expires_at is not None
         return now >= self.expires_at and (
-            now >= self.expires_at + patience or (self.instance, self.token_id) not in returning
+            now >= self.expires_at + patience or (self.instance, self.lineage) not in returning
         )
 
 
@@ -174,19 +188,19 @@ class Leases:
     def __len__(self) -> int:
         return len(self._leases)
 
-    def hold(self, attempt: RunningAttempt, instance: str, holder: int, token_id: str) -> None:
-        """A live connection of the instance, made with this token, holds the attempt from now on."""
+    def hold(self, attempt: RunningAttempt, instance: str, holder: int, lineage: str) -> None:
+        """A live connection of the instance, made with a token of this lineage, holds the attempt from now on."""
         if attempt in self._leases:
             self.drop(attempt)
-        self._leases[attempt] = Lease(attempt, instance, token_id, holder)
+        self._leases[attempt] = Lease(attempt, instance, lineage, holder)
         self._held.setdefault(holder, set()).add(attempt)
 
     def keep(
-        self, attempt: RunningAttempt, instance: str, until: float, why: Loss = Loss.CUT, token_id: str = ""
+        self, attempt: RunningAttempt, instance: str, until: float, why: Loss = Loss.CUT, lineage: str = ""
     ) -> None:
         """The instance is not connected: the attempt waits for it until then. `why` is what a loss will be due to."""
         self.drop(attempt)
-        self._leases[attempt] = Lease(attempt, instance, token_id, None, until, why)
+        self._leases[attempt] = Lease(attempt, instance, lineage, None, until, why)
         self._running_out.add(attempt)
 
     def departed(self, holder: int, until: float, why: Loss = Loss.CUT) -> None:
@@ -211,7 +225,7 @@ class Leases:
         """True while any attempt waits for an instance that is not connected."""
         return bool(self._running_out)
 
-    def expired(self, now: float, returning: Collection[InstanceToken] = (), patience: float = 0.0) -> list[Lease]:
+    def expired(self, now: float, returning: Collection[InstanceLineage] = (), patience: float = 0.0) -> list[Lease]:
         """Remove the leases that have run out, and return them in an order that can be repeated.
 
         Those of somebody who is just being let in (`returning`) have `patience` seconds more.
@@ -222,7 +236,7 @@ class Leases:
             self.drop(lease.attempt)
         return sorted(lost, key=lambda lease: (lease.attempt.task, lease.attempt.attempt))
 
-    def prolong(self, theirs: Collection[InstanceToken], until: float, most: float) -> set[str]:
+    def prolong(self, theirs: Collection[InstanceLineage], until: float, most: float) -> set[str]:
         """Somebody is there and could not be let in: what these hold waits until then at least.
 
         By `most` seconds altogether: agents say themselves whose place they take. Returns the instances it is kept for.
@@ -230,7 +244,7 @@ class Leases:
         prolonged = set()
         for attempt in self._running_out:
             lease = self._leases[attempt]
-            if (lease.instance, lease.token_id) in theirs:
+            if (lease.instance, lease.lineage) in theirs:
                 assert lease.expires_at is not None
                 lease.at_most = lease.expires_at + most if lease.at_most is None else lease.at_most
                 lease.expires_at = max(lease.expires_at, min(until, lease.at_most))
@@ -297,4 +311,4 @@ class ExpiredLeases:
         )
         if self._leases.instance(attempt) is None:
             until = self._context.clock() + self._context.settings.lost_again
-            self._leases.keep(attempt, lost.instance, until, lost.why, lost.token_id)
+            self._leases.keep(attempt, lost.instance, until, lost.why, lost.lineage)

@@ -10,7 +10,7 @@ from agentic_atlas.protocol.messages import Answer, Cancel, Hello, Limits, Runni
 from agentic_atlas.protocol.versions import PROTOCOL_VERSION
 from agentic_atlas.router.agent import to_send
 from agentic_atlas.router.connection import Connection
-from agentic_atlas.router.hub import ExpiredLeases, Hub, InstanceToken, Leases
+from agentic_atlas.router.hub import ExpiredLeases, Hub, InstanceLineage, Leases
 from agentic_atlas.router.ports import RouterContext
 
 _MOST_GRACES = 10
@@ -38,7 +38,7 @@ class Registration:
         self._expired = expired
         self._answers: dict[int, Future[Admit | TurnAway]] = {}
         self._meanwhile: dict[int, list[Task | Cancel | Answer]] = {}
-        self._returning: dict[int, set[InstanceToken]] = {}
+        self._returning: dict[int, set[InstanceLineage]] = {}
         self._doors: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     async def register(self, connection: Connection, hello: Hello) -> None:
@@ -49,14 +49,14 @@ class Registration:
         if fault is not None:
             connection.close(*fault)
             return
-        self._returning[connection.serial] = _whose(hello, connection.identity.token_id)
+        self._returning[connection.serial] = _whose(hello, connection.identity.root)
         try:
             if await self._seated(connection):
                 await self._let_in(connection, hello)
         finally:
             del self._returning[connection.serial]
 
-    def returning(self) -> set[InstanceToken]:
+    def returning(self) -> set[InstanceLineage]:
         """Return the instances that are on their way in, and those whose attempts they may bring with them."""
         return set().union(*self._returning.values())
 
@@ -84,7 +84,7 @@ class Registration:
             del self._meanwhile[connection.serial]
 
     async def _seated(self, connection: Connection) -> bool:
-        """One token, one instance: find out whether this one may have the seat (design: Generations)."""
+        """One lineage of tokens, one instance: find out whether this one may have the seat (design: Generations)."""
         claim = self._hub.greet(connection)
         if claim.superseded is not None:
             claim.superseded.close(CloseCode.GOING_AWAY, "superseded")
@@ -108,8 +108,8 @@ class Registration:
 
     async def _admitted(self, connection: Connection, hello: Hello) -> Admit | None:
         try:
-            # One of a token after the other: one whose connection ended on its way in must not overtake the next.
-            door = self._doors.setdefault(connection.identity.token_id, asyncio.Lock())
+            # One of a lineage after the other: one whose connection ended on its way in must not overtake the next.
+            door = self._doors.setdefault(connection.identity.root, asyncio.Lock())
             async with asyncio.timeout(self._context.settings.admit_within), door:
                 await self._expired.settled()
                 if connection.over:
@@ -152,7 +152,7 @@ class Registration:
 
     def _begin(self, connection: Connection, hello: Hello, admission: Admit) -> None:
         if connection.over:
-            self._gone(admission, connection.patience.quiet(self._context.clock()), connection.identity.token_id)
+            self._gone(admission, connection.patience.quiet(self._context.clock()), connection.identity.root)
             return
         for lost in admission.lost:
             self._leases.drop(lost)
@@ -179,20 +179,20 @@ class Registration:
         """Say what the instance does not know yet."""
         meanwhile = self._meanwhile[connection.serial]
         claimed = [message for message in meanwhile if isinstance(message, Task)]
-        instance_id, token_id = connection.instance_id, connection.identity.token_id
+        instance_id, lineage = connection.instance_id, connection.identity.root
         until = self._context.clock() + self._context.settings.grace
         for task in to_send((*admission.held, *claimed), kept):
             attempt = RunningAttempt(task.task, task.attempt)
             if connection.over or connection.agent is None:
-                self._leases.keep(attempt, instance_id, until, token_id=token_id)
+                self._leases.keep(attempt, instance_id, until, lineage=lineage)
             else:
-                self._leases.hold(attempt, instance_id, connection.serial, token_id)
+                self._leases.hold(attempt, instance_id, connection.serial, lineage)
                 connection.agent.deliver(task, granted=False)
         told = (message for message in meanwhile if not isinstance(message, Task))
         for message in (*admission.answers, *admission.cancels, *told):
             connection.send(message)
 
-    def _gone(self, admission: Admit, silent: float, token_id: str) -> None:
+    def _gone(self, admission: Admit, silent: float, lineage: str) -> None:
         """The connection ended on its way in: what it was given of ended processes waits for its next one."""
         for lost in admission.lost:
             self._leases.drop(lost)
@@ -201,7 +201,7 @@ class Registration:
         for verdict in admission.attempts:
             attempt = RunningAttempt(verdict.task, verdict.attempt)
             if verdict.keep and self._leases.instance(attempt) != instance_id:
-                self._leases.keep(attempt, instance_id, until, token_id=token_id)
+                self._leases.keep(attempt, instance_id, until, lineage=lineage)
         self._context.tell(Departed(admission.instance, silent, self._context.settings.grace))
         older = self._hub.find(admission.instance.agent_id, instance_id)
         if older is not None and older.agent is not None and older.agent.instance.generation < generation:
@@ -215,16 +215,16 @@ class Registration:
             attempt = RunningAttempt(verdict.task, verdict.attempt)
             if verdict.keep:
                 kept.add(attempt)
-                self._leases.hold(attempt, connection.instance_id, connection.serial, connection.identity.token_id)
+                self._leases.hold(attempt, connection.instance_id, connection.serial, connection.identity.root)
             elif self._leases.instance(attempt) == connection.instance_id:
                 self._leases.drop(attempt)
         return kept
 
 
-def _whose(hello: Hello, token_id: str) -> set[InstanceToken]:
-    """Return whose attempts an arrival may bring with it: its own, and those of ended processes with its token."""
-    ended = {(predecessor.instance, token_id) for predecessor in hello.predecessors}
-    return {(hello.instance.id, token_id), (hello.instance.id, ""), *ended}
+def _whose(hello: Hello, lineage: str) -> set[InstanceLineage]:
+    """Return whose attempts an arrival may bring with it: its own, and those of ended processes of its lineage."""
+    ended = {(predecessor.instance, lineage) for predecessor in hello.predecessors}
+    return {(hello.instance.id, lineage), (hello.instance.id, ""), *ended}
 
 
 def _welcome(context: RouterContext, connection: Connection, admission: Admit) -> Welcome:
@@ -238,6 +238,7 @@ def _welcome(context: RouterContext, connection: Connection, admission: Admit) -
         grace=context.settings.grace,
         now=context.wall(),
         token_expires_at=connection.identity.expires_at,
+        token_renewable=admission.renewable,
         attempts=list(admission.attempts),
     )
 

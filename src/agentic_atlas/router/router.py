@@ -28,6 +28,7 @@ from agentic_atlas.protocol.inside.messages import (
     Identity,
     Readmit,
     Receipt,
+    Renewed,
     Replied,
     Revoke,
     ShutOut,
@@ -44,6 +45,7 @@ from agentic_atlas.router.flow import Pause
 from agentic_atlas.router.hub import ExpiredLeases, Hub, Leases
 from agentic_atlas.router.ports import RouterContext, Transport
 from agentic_atlas.router.registration import Registration
+from agentic_atlas.router.renewals import Renewals
 from agentic_atlas.router.settings import RouterSettings
 
 if TYPE_CHECKING:
@@ -87,7 +89,9 @@ class Router:
         commands = Commands(
             self.context, self._connections, self._hub, self._leases, self._expired, self._registration, self._entrance
         )
-        self._told = _table(self._registration, self._receive, commands)
+        renewals = Renewals(self.context, self._hub)
+        self.context.renew = renewals.ask
+        self._told = _table(self._registration, self._receive, renewals, commands)
         self._group: asyncio.TaskGroup | None = None
         self._serial = 0
         self._closing = False
@@ -289,7 +293,7 @@ class Commands:
         if connection is None or connection.agent is None:
             self._leases.keep(attempt, instance.instance_id, self._context.clock() + self._context.settings.grace)
         else:
-            self._leases.hold(attempt, instance.instance_id, connection.serial, connection.identity.token_id)
+            self._leases.hold(attempt, instance.instance_id, connection.serial, connection.identity.root)
             # What was granted to an older connection uses up nothing of this one's.
             connection.agent.deliver(task, granted=instance == connection.agent.instance)
 
@@ -336,7 +340,7 @@ class Commands:
         """Keep the attempt for an instance that is not connected."""
         grace = self._context.settings.grace
         attempt = RunningAttempt(said.task, said.attempt)
-        self._leases.keep(attempt, said.instance_id, self._context.clock() + grace, Loss.ABSENT, said.token_id)
+        self._leases.keep(attempt, said.instance_id, self._context.clock() + grace, Loss.ABSENT, said.lineage)
         self._context.tell(Waiting((said.instance_id,), grace))
 
     def revoke(self, said: Revoke) -> None:
@@ -376,7 +380,7 @@ def _generation(connection: Connection) -> int:
 
 
 def _table(
-    registration: Registration, receive: Callable[[Receipt], None], commands: Commands
+    registration: Registration, receive: Callable[[Receipt], None], renewals: Renewals, commands: Commands
 ) -> Mapping[type[ToRouter], Callable[[Any], object]]:
     """Return what becomes of each message."""
     return {
@@ -384,6 +388,7 @@ def _table(
         TurnAway: registration.answered,
         Dismiss: commands.dismiss,
         Receipt: receive,
+        Renewed: renewals.answered,
         Deliver: commands.deliver,
         Cancel: commands.tell_holder,
         Answer: commands.tell_holder,

@@ -101,6 +101,15 @@ def set_values(path: Path, values: Mapping[str, str]) -> None:
     write_private(target, "".join(f"{line}\n" for line in lines).encode())
 
 
+def replace_value(path: Path, name: str, value: str) -> None:
+    """Set a name in a file that is there and this user's own. Raises as `set_values` does."""
+    owner = path.stat().st_uid
+    if hasattr(os, "geteuid") and owner != os.geteuid():
+        # Another file would take its place, with another owner than whoever put it there wants.
+        raise ConfigurationError(f"{path} belongs to another user")
+    set_values(path, {name: value})
+
+
 def _is_there(path: Path) -> bool:
     try:
         return not stat.S_ISDIR(path.stat().st_mode)

@@ -62,6 +62,8 @@ class AgentSettings:
     """Whether a terminal gets colours: unless `NO_COLOR` is set (no-color.org)."""
     spool: Path | None = None
     """`ATLAS_SPOOL`: where results are kept until the router has them; None: in memory only."""
+    renewed: Path | None = None
+    """Where renewed tokens are kept: in `XDG_STATE_HOME`; None: in memory only."""
     token_from_file: bool = False
     """Whether the token came from `env_file`, so that a new one would appear there too."""
     warnings: tuple[str, ...] = ()
@@ -111,6 +113,7 @@ def load(
         env_file=path,
         colours=not given.get("NO_COLOR"),
         spool=spool,
+        renewed=None if state is None else state / "tokens",
         token_from_file=from_file and file is not None and file.again,
         warnings=(
             *(_file_warnings(file, holds_token=from_file) if file is not None else ()),

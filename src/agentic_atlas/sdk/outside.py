@@ -97,7 +97,7 @@ def linked(name: str, given: AgentArguments, settings: "AgentSettings", log: log
         from agentic_atlas.sdk.link.settings import Runtime
         from agentic_atlas.sdk.spool.file import spool_in
 
-        tokens = _tokens(given, settings)
+        tokens = _tokens(given, settings, log)
         with _its_own(settings.token, name):
             inbox = LoopInbox(runner, asyncio.get_running_loop())
             around = Runtime(spool=spool_in(settings.spool, settings.token, hello.instance.id, log))
@@ -139,14 +139,17 @@ def _its_own(token: str, name: str) -> Iterator[None]:
         del _SERVED[digest]
 
 
-def _tokens(given: AgentArguments, settings: "AgentSettings") -> "TokenSource":
+def _tokens(given: AgentArguments, settings: "AgentSettings", log: logs.Log) -> "TokenSource":
     """Return what gives the token for each connection: a new one in `.env` holds from the next connection on."""
+    from agentic_atlas.sdk.tokens.renewed import RenewedTokens
     from agentic_atlas.sdk.tokens.source import TokenSource
 
     return TokenSource(
         settings.token,
+        log=log,
         from_file=settings.token_from_file,
         in_file=given.token_in_file,
+        kept=RenewedTokens(settings.renewed),
     )
 
 

@@ -237,6 +237,20 @@ async def test_an_instance_id_belongs_to_the_token_that_used_it_first(opened: Op
         assert [one.token_id for one in await store.agents.instances(LIBRARY.id)] == [instance().token_id]
 
 
+@pytest.mark.parametrize("ended", ["revoked", "expired"])
+async def test_a_process_whose_token_is_over_goes_on_with_another_one_of_its_agent(opened: Open, ended: str) -> None:
+    async with opened() as store:
+        await populate(store)
+        await store.tokens.add(Token("tok_second", LIBRARY.id, "", NOW, NOW + 1))
+        before = await store.agents.register(instance(), "", [skill()])
+        at = TOKEN.expires_at if ended == "expired" else NOW + 5
+        if ended == "revoked":
+            await store.tokens.revoke(TOKEN.id, NOW + 5)
+        after = await store.agents.register(instance(token_id="tok_second", connected_at=at), "Mine", [])
+        assert after.generation > before.generation
+        assert [one.token_id for one in await store.agents.instances(LIBRARY.id)] == ["tok_second"]
+
+
 @pytest.mark.parametrize("missing", [{"agent_id": "agent_none"}, {"token_id": "tok_none"}])
 async def test_an_instance_needs_its_agent_and_its_token(opened: Open, missing: dict[str, Any]) -> None:
     async with opened() as store:

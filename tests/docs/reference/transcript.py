@@ -29,6 +29,7 @@ from agentic_atlas.protocol.messages import (
     Reaction,
     Refuse,
     RefuseReason,
+    Renewal,
     Reply,
     ReplyKind,
     Result,
@@ -108,6 +109,13 @@ _SCENES: tuple[tuple[str, tuple[tuple[Side, Message], ...]], ...] = (
         (
             (Side.ROUTER, Task(THIRD, 1, "count", Raw(b'{"text":"too much"}'), _ADA, _TRACE, 1_767_225_620.0)),
             (Side.AGENT, Refuse(THIRD, 1, RefuseReason.BUSY)),
+        ),
+    ),
+    (
+        "The token is in the last third of its life: the agent asks for another, and the connection goes on with that.",
+        (
+            (Side.AGENT, Renewal()),
+            (Side.ROUTER, Renewal("eyJ…", 1_775_001_600.0, renewable=True)),
         ),
     ),
     (

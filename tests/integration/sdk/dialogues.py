@@ -301,7 +301,7 @@ def linked(
     recorder = inbox or Recorder()
     link = LinkThread(
         url,
-        tokens or TokenSource(token),
+        tokens or TokenSource(token, log=Lines()),
         hello,
         recorder,
         log=log or Lines(),

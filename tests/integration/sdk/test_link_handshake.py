@@ -103,7 +103,7 @@ def test_a_router_that_is_not_there_is_named_once_with_what_to_do() -> None:
         if len(tries) >= 5:
             enough.set()
 
-    with linked(url, log=log, tokens=TokenSource(TOKEN, in_file=tried)):
+    with linked(url, log=log, tokens=TokenSource(TOKEN, log=Lines(), from_file=True, in_file=tried)):
         assert enough.wait(PATIENCE)
     line = f"can't reach the router at {url} (connection refused): is `atlas up` running? Trying again."
     assert log.lines == [("warning", line)]

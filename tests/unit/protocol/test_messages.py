@@ -5,6 +5,7 @@ from typing import get_args
 import msgspec
 import pytest
 
+from agentic_atlas.protocol.inside.messages import Renewed
 from agentic_atlas.protocol.messages import (
     MESSAGES,
     NAMES,
@@ -14,6 +15,7 @@ from agentic_atlas.protocol.messages import (
     InstanceInfo,
     Limits,
     Message,
+    Renewal,
     Side,
     sent_by,
 )
@@ -35,8 +37,13 @@ def test_every_message_has_a_sender_and_says_in_words_what_it_is(kind: type[Mess
     assert kind.__struct_config__.frozen
 
 
-def test_only_beat_and_drain_are_sent_by_both() -> None:
-    assert [kind for kind in MESSAGES if all(sent_by(kind, side) for side in Side)] == [Beat, Drain]
+def test_only_what_is_of_the_connection_itself_is_sent_by_both() -> None:
+    assert [kind for kind in MESSAGES if all(sent_by(kind, side) for side in Side)] == [Beat, Drain, Renewal]
+
+
+def test_a_token_is_not_in_the_text_of_what_carries_it() -> None:
+    assert "secret" not in repr(Renewal("secret", 1.0))
+    assert "secret" not in repr(Renewed(1, "secret", "tok_2"))
 
 
 def test_each_side_is_the_peer_of_the_other() -> None:

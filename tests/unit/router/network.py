@@ -90,8 +90,8 @@ class Log:
 class Agent:
     """The agent's end of a connection; is its transport as well, without a socket between."""
 
-    def __init__(self, agent_id: str, token_id: str, instance_id: str) -> None:
-        self.identity = Identity(token_id, agent_id, NEVER)
+    def __init__(self, agent_id: str, token_id: str, instance_id: str, *, lineage: str = "") -> None:
+        self.identity = Identity(token_id, agent_id, NEVER, lineage=lineage)
         self.instance_id = instance_id
         self.session = Session(Side.AGENT)
         self.heard: list[Message] = []

@@ -175,8 +175,8 @@ def test_attempts_of_an_earlier_process_wait_for_their_instance() -> None:
 
 def test_an_instance_that_is_being_let_in_has_a_little_more_time_and_no_other_has() -> None:
     leases = Leases()
-    leases.keep(A, "inst", 30.0, token_id="tok")
-    leases.keep(B, "inst_2", 30.0, token_id="tok")
+    leases.keep(A, "inst", 30.0, lineage="tok")
+    leases.keep(B, "inst_2", 30.0, lineage="tok")
     assert lost(leases, 31.0, {("inst", "tok")}, 12.0) == [B]
     assert lost(leases, 42.0, {("inst", "tok")}, 12.0) == [A]
 
@@ -191,7 +191,7 @@ def test_who_names_an_instance_of_another_token_puts_nothing_off() -> None:
 
 def test_what_an_instance_left_is_put_off_for_its_own_token_up_to_a_limit() -> None:
     leases = Leases()
-    leases.keep(A, "inst", 30.0, token_id="tok")
+    leases.keep(A, "inst", 30.0, lineage="tok")
     for until in (60.0, 90.0, 120.0):
         assert leases.prolong({("inst", "tok")}, until, 70.0) == {"inst"}
     assert lost(leases, 99.9) == []

@@ -181,6 +181,10 @@ class Token(msgspec.Struct, frozen=True):
         """From when on it is refused, as far as is known."""
         return self.expires_at if self.retires_at is None else min(self.expires_at, self.retires_at)
 
+    def over(self, now: float) -> bool:
+        """Tell whether it is good no more."""
+        return self.revoked_at is not None or self.ends_at <= now
+
 
 class Instance(msgspec.Struct, frozen=True):
     """One process of an agent, connected now or once."""

@@ -33,7 +33,8 @@ def lifetime(token: Token) -> float:
 
 def renewable(token: Token) -> bool:
     """Tell whether its agent may have another one that is good for longer."""
-    return token.renewable_until is not None and token.renewable_until > token.expires_at
+    until = None if token.retires_at is not None else token.renewable_until
+    return until is not None and until > token.expires_at
 
 
 def renewed_until(token: Token, lineage: Sequence[Token], now: float) -> float:
@@ -46,7 +47,8 @@ def renewed_until(token: Token, lineage: Sequence[Token], now: float) -> float:
     """
     if any(one.revoked_at is not None for one in lineage):
         raise Forbidden("this token was revoked", code="token_revoked")
-    if token.retires_at is not None and token.retires_at <= now:
+    if token.retires_at is not None:
+        # Also while both are good: what came of this one would outlive it.
         raise Forbidden("another token has taken the place of this one", code="token_rotated")
     if token.renewable_until is None:
         raise Forbidden("this token was made not to be renewed", code="token_not_renewable")

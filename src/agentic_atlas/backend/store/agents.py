@@ -311,12 +311,20 @@ def _connect(connection: Connection, instance: Instance) -> Instance:
         registered = msgspec.structs.replace(instance, generation=instance.generation + 1, disconnected_at=None)
         connection.execute(insert(instances).values(INSTANCES.values(registered)))
         return registered
-    if (last.agent_id, last.lineage or last.token_id) != (instance.agent_id, instance.root):
+    if last.agent_id != instance.agent_id or not (
+        (last.lineage or last.token_id) == instance.root or _is_over(connection, last.token_id, instance.connected_at)
+    ):
         raise Conflict("this instance id belongs to the holder of another token", code="instance_exists")
     generation = max(instance.generation, last.generation + 1) + 1
     registered = msgspec.structs.replace(instance, generation=generation, disconnected_at=None)
     connection.execute(update(instances).where(instances.c.id == instance.id).values(INSTANCES.values(registered)))
     return registered
+
+
+def _is_over(connection: Connection, token_id: str, now: float) -> bool:
+    """Whether nobody can come with this token any more, so that its process may go on with another one."""
+    row = connection.execute(select(*TOKENS.read).where(tokens.c.id == token_id)).one()
+    return TOKENS.value(row).over(now)
 
 
 def _forget_oldest(connection: Connection, agent_id: str) -> None:

@@ -309,7 +309,10 @@ class MemoryAgents:
         now, last = instance.connected_at, self._instances.get(instance.id)
         if instance.agent_id not in self._agents:
             raise NotFound("the agent does not exist any more", code="agent_not_found")
-        if last is not None and (last.agent_id, last.root) != (instance.agent_id, instance.root):
+        if last is not None and (
+            last.agent_id != instance.agent_id
+            or not (last.root == instance.root or self.tokens.is_over(last.token_id, now))
+        ):
             raise Conflict("this instance id belongs to the holder of another token", code="instance_exists")
         self.tokens.used(instance, now)
         self._agents[instance.agent_id] = replace(
@@ -459,6 +462,10 @@ class MemoryTokens:
         for one in self._in(token.root) if token is not None else ():
             _revoked(self._tokens, one, now)
         return self._tokens.get(token_id)
+
+    def is_over(self, token_id: str, now: float) -> bool:
+        """Whether nobody can come with this token any more."""
+        return self._tokens[token_id].over(now)
 
     def used(self, instance: Instance, now: float) -> None:
         """Note who used a token; raises NotFound without it."""

@@ -64,13 +64,15 @@ async def admit(who: Principal, engine: Engine, said: Arrived) -> Admit:
             concurrency=hello.concurrency,
             labels=hello.labels,
             lineage=token.lineage,
+            address=shown.address,
         ),
         hello.description,
         skills,
     )
     engine.access.came(instance, who)
     try:
-        return await _settle(engine, said, instance, agent=name, owner=who.user.name)
+        admission = await _settle(engine, said, instance, agent=name, owner=who.user.name)
+        return replace(admission, renewable=token.renewable)
     except BaseException:
         # Nobody will say that it has left who was never told that it is there.
         engine.access.left(instance.id, instance.generation)

@@ -270,7 +270,7 @@ def token_info(token: Token, agent: AgentRecord, now: float, *, in_use: bool = F
         revoked_at=maybe(token.revoked_at),
         last_used_at=maybe(token.last_used_at),
         in_use=in_use,
-        renewable_until=maybe(token.renewable_until),
+        renewable_until=maybe(token.renewable_until if token.retires_at is None else None),
         retires_at=maybe(token.retires_at),
     )
 

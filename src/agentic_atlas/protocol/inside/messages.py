@@ -39,6 +39,13 @@ class Identity(msgspec.Struct, frozen=True):
     """When the token was presented."""
     address: str = ""
     """Network address that it was presented from; a proxy's, when there is one in between."""
+    lineage: str = ""
+    """Id of the first of the tokens that this one came out of; empty: it is the first."""
+
+    @property
+    def root(self) -> str:
+        """Id of its lineage: tokens of one are one token, as far as instances go."""
+        return self.lineage or self.token_id
 
 
 class InstanceRef(msgspec.Struct, frozen=True):
@@ -203,6 +210,8 @@ class Admit(msgspec.Struct, frozen=True, tag_field="type", omit_defaults=True):
     """Of the announced attempts that are to be canceled."""
     answers: tuple[Answer, ...] = ()
     """All that announced attempts were answered so far: any of it may not have reached them."""
+    renewable: bool = False
+    """The token may be renewed on this connection."""
     lost: tuple[RunningAttempt, ...] = ()
     """Attempts, of this instance or of ended ones whose place it takes, that are over: they need no lease any more."""
 
@@ -280,8 +289,8 @@ class Adopt(msgspec.Struct, frozen=True, tag_field="type", omit_defaults=True):
     task: str
     attempt: int
     instance_id: str
-    token_id: str = ""
-    """The instance's, where that is known: another token's agent has no say in how long the attempt waits."""
+    lineage: str = ""
+    """Of the instance's token, where that is known: the agent of any other has no say in how long the attempt waits."""
 
 
 class Revoke(msgspec.Struct, frozen=True, tag_field="type"):
@@ -329,6 +338,7 @@ FromRouter: TypeAlias = (
     | Departed
     | Absent
     | Called
+    | Renew
     | Unleased
     | Closing
 )
@@ -337,6 +347,7 @@ FromRouter: TypeAlias = (
 ToRouter: TypeAlias = (
     Admit
     | TurnAway
+    | Renewed
     | Dismiss
     | Receipt
     | Deliver

@@ -2,8 +2,6 @@
 
 from datetime import UTC, datetime
 
-from agentic_atlas.protocol.messages import Welcome
-
 _DAY = 86_400.0
 WARN_WITHIN = (7 * _DAY, _DAY, 3_600.0, 600.0)
 """Seconds before the end; the first line comes at the connection, or when so many are left."""
@@ -16,23 +14,28 @@ class Expiry:
         self._ends_at: float | None = None
         self._until = ""
         self._agent = ""
+        self._renewable = False
         self._told = len(WARN_WITHIN) + 1
         """How many of these times were left when it was said last."""
 
-    def welcomed(self, welcome: Welcome, now: float) -> None:
-        """A connection was made with the token that expires then."""
-        expires_at = welcome.token_expires_at
-        ends_at = None if expires_at is None else now + expires_at - welcome.now
-        if ends_at is None or self._ends_at is None or abs(ends_at - self._ends_at) > WARN_WITHIN[-1]:
+    def begin(self, agent: str, expires_at: float, ends_at: float, *, renewable: bool) -> None:
+        """The agent's connection has a token that expires then: since the epoch, and on the clock that `line` is given.
+
+        Of one that is renewable nothing is said: another one comes in its place.
+        """
+        if self._ends_at is None or abs(ends_at - self._ends_at) > WARN_WITHIN[-1]:
             # Another token than the last time.
             self._told = len(WARN_WITHIN) + 1
-        self._ends_at = ends_at
-        self._until = "" if expires_at is None else f"{datetime.fromtimestamp(expires_at, UTC):%Y-%m-%d %H:%M UTC}"
-        self._agent = welcome.agent
+        self._ends_at, self._until, self._agent = ends_at, in_date(expires_at), agent
+        self._renewable = renewable
+
+    def alone(self) -> None:
+        """No other one comes in its place after all."""
+        self._renewable = False
 
     def line(self, now: float) -> str | None:
         """Return what is to be said now, if it is time."""
-        if self._ends_at is None:
+        if self._ends_at is None or self._renewable:
             return None
         left = self._ends_at - now
         times = sum(left > seconds for seconds in WARN_WITHIN)
@@ -41,6 +44,11 @@ class Expiry:
         self._told = times
         fix = f"make a new one with `atlas tokens create {self._agent} --env .env`"
         return f"this token expires in {_in_words(left)} ({self._until}), and the agent gets no new task then: {fix}"
+
+
+def in_date(seconds: float) -> str:
+    """Return a time since the epoch as people read it."""
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M UTC}"
 
 
 def _in_words(seconds: float) -> str:

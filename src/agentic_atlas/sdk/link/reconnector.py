@@ -10,12 +10,13 @@ from typing import Protocol, TypeAlias
 
 from agentic_atlas.errors import AtlasError
 from agentic_atlas.protocol.closing import CloseCode
-from agentic_atlas.protocol.messages import Hello, Welcome
+from agentic_atlas.protocol.messages import Hello, Renewal, Welcome
 from agentic_atlas.sdk.link import explain
 from agentic_atlas.sdk.link.backoff import Backoff, longest_after
-from agentic_atlas.sdk.link.dial import HandshakeRefused, NotARouter, Unreachable
-from agentic_atlas.sdk.link.expiry import Expiry
+from agentic_atlas.sdk.link.dial import HandshakeRefused, NotARouter, Unreachable, plain
+from agentic_atlas.sdk.link.expiry import Expiry, in_date
 from agentic_atlas.sdk.link.explain import KeptOut, Remedy
+from agentic_atlas.sdk.link.renewal import RenewalTimes
 from agentic_atlas.sdk.link.session import AgentSession, AgentSocket
 from agentic_atlas.sdk.link.settings import Runtime, Timeouts
 from agentic_atlas.sdk.logs import FAULT, Log
@@ -65,6 +66,11 @@ class Reconnector:
         self._backoff = Backoff(runtime.random)
         self._outage = explain.Outage(timeouts.tell_again)
         self._expiry = Expiry()
+        self._renewal = RenewalTimes(runtime.random)
+        self._not_renewed = False
+        # By how much the server's clock is ahead of ours, and what the agent is called there.
+        self._ahead = 0.0
+        self._agent = ""
         self._using = ""
         self._known = False
         self._random = runtime.random
@@ -93,6 +99,8 @@ class Reconnector:
         if self.session is not None:
             self.session.tick()
             self._tell(self._expiry.line(self._clock()))
+            if self._renewal.due(self._clock()):
+                self.session.renew()
 
     def slept(self) -> None:
         """The machine slept: have the connection prove itself, or try again without further waiting."""
@@ -121,12 +129,41 @@ class Reconnector:
         self._known, self._told, self._pause = True, None, self._timeouts.watch
         line = self._outage.back(self._clock())
         self._log.info(line or f"connected to {self._url}")
-        self._expiry.welcomed(welcome, self._clock())
-        self._tell(self._expiry.line(self._clock()))
+        if welcome.token_expires_at is not None:
+            self._ahead = welcome.now - self._clock()
+            self._agent = welcome.agent
+            self._holds(welcome.token_expires_at, renewable=welcome.token_renewable)
+
+    def _renewed(self, answer: Renewal) -> None:
+        """The router has another token for this connection, or says why there is none."""
+        if answer.refused is None:
+            self._tokens.renew(self._using, answer.token)
+            self._using = answer.token
+            self._holds(answer.expires_at, renewable=answer.renewable)
+            self._log.info(f"the token was renewed, and is good until {in_date(answer.expires_at)}")
+            return
+        self._renewal.refused(answer.retry_after, self._clock())
+        why = plain(answer.refused.message or answer.refused.code)
+        if answer.retry_after is None:
+            self._log.warning(f"the token is not renewed: {why}")
+            self._expiry.alone()
+        elif not self._not_renewed:
+            self._not_renewed = True
+            self._log.warning(f"the token could not be renewed yet: {why}; trying again")
+
+    def _holds(self, expires_at: float, *, renewable: bool) -> None:
+        """The connection has a token that expires then, on the server's clock."""
+        now = self._clock()
+        left = expires_at - self._ahead - now
+        self._not_renewed = False
+        self._renewal.begin(self._using, left, now, renewable=renewable)
+        self._expiry.begin(self._agent, expires_at, now + left, renewable=renewable)
+        self._tell(self._expiry.line(now))
 
     async def _once(self) -> KeptOut | float:
         """Go through one connection; return why there is no point in another, or the seconds to wait before it."""
         session = self._new_session()
+        session.renewed = self._renewed
         self._using = self._tokens.current()
         try:
             socket = await self._connect(self._using, session)

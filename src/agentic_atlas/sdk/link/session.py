@@ -18,6 +18,7 @@ from agentic_atlas.protocol.messages import (
     Hello,
     Limits,
     Message,
+    Renewal,
     Reply,
     ResultAck,
     Side,
@@ -170,6 +171,7 @@ class AgentSession(Receiver):
 
     Attributes:
         welcome: what the router said when it let this agent in, or None before that.
+        renewed: told what the router says of another token.
         retry_after: when the router said that it is about to stop: the seconds after which it expects to be back.
     """
 
@@ -199,6 +201,7 @@ class AgentSession(Receiver):
         """
         self.welcome: Welcome | None = None
         self.retry_after: float | None = None
+        self.renewed: Callable[[Renewal], None] | None = None
         self._ledger = ledger
         self._inbox = inbox
         self._backlog = backlog
@@ -292,6 +295,11 @@ class AgentSession(Receiver):
         )
         self._send(self._socket, beat)
 
+    def renew(self) -> None:
+        """Ask for another token."""
+        if self._socket is not None and self._beats is not None:
+            self._send(self._socket, Renewal())
+
     def probe(self) -> None:
         """The clock jumped: find out at once whether the connection is still there."""
         if self._beats is not None:
@@ -332,14 +340,21 @@ class AgentSession(Receiver):
             case ResultAck():
                 self._ledger.acknowledged(message)
             case Task() | Cancel() | Reply() | Answer():
-                if self._is_news(message):
+                if _is_news(self._ledger, message):
                     self._deliver(message, size)
-            case Drain():
-                self.retry_after = message.retry_after
             case Welcome():
                 self._begin_work(message)
+            case Drain() | Renewal():
+                self._go_on(message)
             case _:
                 raise ProtocolError("a message that only agents send")
+
+    def _go_on(self, said: Drain | Renewal) -> None:
+        """Take what the router says of the connection itself."""
+        if isinstance(said, Drain):
+            self.retry_after = said.retry_after
+        elif self.renewed is not None:
+            self.renewed(said)
 
     def _deliver(self, message: Task | Cancel | Reply | Answer, size: int) -> None:
         self._inbox.deliver(message)
@@ -350,15 +365,6 @@ class AgentSession(Receiver):
 
     def _tell_room(self, task: str, attempt: int) -> None:
         self._inbox.acknowledged(task, attempt, self._ledger.attempts.pending(task, attempt))
-
-    def _is_news(self, message: Task | Cancel | Reply | Answer) -> bool:
-        match message:
-            case Task():
-                return self._ledger.offer(message)
-            case Cancel() | Answer():
-                return self._ledger.attempts.concerns(message)
-            case Reply():
-                return self._ledger.calls.reply(message)
 
     def _begin_work(self, welcome: Welcome) -> None:
         assert self._socket is not None
@@ -378,3 +384,14 @@ class AgentSession(Receiver):
             return self._beats.overdue(now, buffered)
         late = now - self._began_at > self._timeouts.welcome
         return f"the router did not answer within {self._timeouts.welcome:g} s" if late else None
+
+
+def _is_news(ledger: Ledger, message: Task | Cancel | Reply | Answer) -> bool:
+    """Tell the ledger of a message for the runner; False when there is nothing new in it."""
+    match message:
+        case Task():
+            return ledger.offer(message)
+        case Cancel() | Answer():
+            return ledger.attempts.concerns(message)
+        case Reply():
+            return ledger.calls.reply(message)

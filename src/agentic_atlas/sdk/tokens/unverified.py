@@ -20,6 +20,8 @@ class SaidOfItself(msgspec.Struct, frozen=True):
 
     jti: str = ""
     lineage: str = ""
+    iat: int | None = None
+    exp: int | None = None
 
 
 def read(token: str) -> SaidOfItself:

@@ -58,8 +58,13 @@ def test_there_is_none_when_another_of_the_lineage_was_revoked() -> None:
     assert refused.value.code == "token_revoked"
 
 
-def test_one_that_is_about_to_retire_may_be_renewed_and_one_that_waits_for_it_has_to_wait() -> None:
-    assert renewed_until(after(retires_at=160.0), [TOKEN], 150.0) == 250.0
+def test_one_that_is_about_to_retire_is_not_renewed_for_what_came_of_it_would_outlive_it() -> None:
+    with pytest.raises(Forbidden) as refused:
+        renewed_until(after(retires_at=160.0), [TOKEN], 150.0)
+    assert refused.value.code == "token_rotated"
+
+
+def test_who_has_too_many_has_to_wait() -> None:
     living = [after(id=f"tok_{number}", expires_at=200.0 + number) for number in range(MOST_LIVING)]
     with pytest.raises(Busy) as refused:
         renewed_until(living[0], living, 150.0)

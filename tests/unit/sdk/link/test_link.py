@@ -33,7 +33,7 @@ def test_a_token_is_exposed_without_tls_and_on_the_way_to_another_machine(url: s
     assert is_exposed(url) is exposed
 
 
-NO_TOKEN = TokenSource("two words")
+NO_TOKEN = TokenSource("two words", log=MemoryLog())
 
 
 def test_a_link_without_a_token_ends_with_the_reason_and_says_what_is_lost() -> None:

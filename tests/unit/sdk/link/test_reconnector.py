@@ -10,7 +10,7 @@ import pytest
 
 from agentic_atlas.errors import AtlasError, ConfigurationError
 from agentic_atlas.protocol.closing import CloseCode, encode_reason
-from agentic_atlas.protocol.messages import Beat, Drain
+from agentic_atlas.protocol.messages import Beat, Drain, Fault, Renewal
 from agentic_atlas.sdk.link.dial import HandshakeRefused, Unreachable
 from agentic_atlas.sdk.link.reconnector import Reconnector
 from agentic_atlas.sdk.link.session import AgentSession
@@ -36,7 +36,7 @@ class Network:
         self.tries: list[float] = []
         self.shown: list[str] = []
         self.in_file: str | None = None
-        tokens = TokenSource("token", from_file=True, in_file=self._look)
+        tokens = TokenSource("token", log=self.log, from_file=True, in_file=self._look)
         self._answers = list(answers)
         self._loop = asyncio.get_running_loop()
         self.agent = Reconnector(
@@ -220,6 +220,14 @@ async def test_an_agent_that_waits_ends_when_it_is_told_to() -> None:
     assert len(net.tries) == 1
 
 
+async def test_of_several_tokens_each_is_tried_before_the_agent_waits() -> None:
+    net = Network(closes(Closed(CloseCode.TOKEN_INVALID)), lets_in_and(CUT))
+    net.agent._tokens.renew("token", "renewed")
+    await net.agent.run()
+    assert net.shown[:2] == ["renewed", "token"]
+    assert net.waits[0] == 0.2
+
+
 async def test_a_refusal_for_now_is_waited_for_as_long_as_was_asked() -> None:
     net = Network(HandshakeRefused(503, "too many connections", code=None, retry_after=5.0))
     await net.agent.run()
@@ -264,6 +272,68 @@ async def test_time_passes_on_the_connection_there_is() -> None:
     await net.agent.run()
     assert [message.n for message in routers[0].heard if isinstance(message, Beat)] == [1, 2]
     assert "this token expires in 8 minutes" in net.log.at("warning")[0]
+
+
+def renewing(*answers: Renewal) -> tuple[Answer, list[float]]:
+    """Answer each time that the agent asks for a token, on one connection; return when it did, too."""
+    asked: list[float] = []
+    loop = asyncio.get_running_loop()
+
+    def answer(router: RouterEnd) -> None:
+        left = list(answers)
+
+        def look() -> None:
+            if any(isinstance(one, Beat) for one in router.heard):
+                router.answer()
+            for message in [one for one in router.heard if isinstance(one, Renewal)]:
+                router.heard.remove(message)
+                asked.append(loop.time())
+                if left:
+                    router.say(left.pop(0))
+            loop.call_later(1.0, look)
+
+        router.welcome(now=0.0, token_expires_at=30.0, token_renewable=True)
+        look()
+
+    return answer, asked
+
+
+async def ticking(net: Network, seconds: float) -> None:
+    for _ in range(round(seconds)):
+        net.agent.tick()
+        await asyncio.sleep(1.0)
+    net.agent.finish()
+
+
+async def test_a_token_is_renewed_on_the_connection_again_and_again() -> None:
+    answer, asked = renewing(Renewal("second", 60.0, renewable=True), Renewal("third", 90.0, renewable=True))
+    net = Network(answer)
+    await asyncio.gather(net.agent.run(), ticking(net, 70.0))
+    assert [round(at) for at in asked] == [24, 52]
+    assert net.tries == [0.0]
+    assert net.agent._tokens.current() == "third"
+    renewed = [line for line in net.log.at("info") if "the token was renewed" in line]
+    assert len(renewed) == 2
+    assert not net.log.at("warning")
+
+
+async def test_one_that_can_not_be_renewed_yet_is_asked_for_again_and_that_is_said_once() -> None:
+    later = Renewal(refused=Fault("internal", "the store is away"), retry_after=2.0)
+    answer, asked = renewing(later, later, Renewal("second", 60.0, renewable=True))
+    net = Network(answer)
+    await asyncio.gather(net.agent.run(), ticking(net, 30.0))
+    assert len(asked) == 3
+    assert net.log.at("warning") == ["the token could not be renewed yet: the store is away; trying again"]
+
+
+async def test_one_that_is_not_renewed_is_told_with_when_it_expires() -> None:
+    answer, asked = renewing(Renewal(refused=Fault("token_lineage_over", "a person has to rotate it")))
+    net = Network(answer)
+    await asyncio.gather(net.agent.run(), ticking(net, 28.0))
+    assert len(asked) == 1
+    first, second = net.log.at("warning")
+    assert first == "the token is not renewed: a person has to rotate it"
+    assert "expires in less than a minute" in second
 
 
 async def test_a_mistake_of_our_own_is_logged_and_costs_one_connection() -> None:

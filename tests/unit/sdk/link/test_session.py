@@ -18,6 +18,7 @@ from agentic_atlas.protocol.messages import (
     Hello,
     Limits,
     Outcome,
+    Renewal,
     Reply,
     ReplyKind,
     Result,
@@ -311,3 +312,22 @@ def test_a_probe_is_given_up_when_nothing_can_be_heard() -> None:
     beats.heard(110.0)
     beats.end_probe()
     assert beats.overdue(110.0, 0) is None
+
+
+def test_another_token_is_asked_for_on_the_connection_and_what_is_said_of_it_is_told() -> None:
+    agent, router = connected()
+    told: list[Renewal] = []
+    agent.session.renewed = told.append
+    agent.session.renew()
+    assert router.take(Renewal) == Renewal()
+    router.say(Renewal("head.claims.signature", 2_000.0, renewable=True))
+    assert [answer.expires_at for answer in told] == [2_000.0]
+
+
+def test_who_is_not_let_in_yet_asks_for_none() -> None:
+    agent, router = Agent(), RouterEnd()
+    router.connect(agent.session)
+    agent.session.begin(router, BASE)
+    router.take(Hello)
+    agent.session.renew()
+    assert router.heard == []

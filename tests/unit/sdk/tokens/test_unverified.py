@@ -7,7 +7,7 @@ import json
 
 import pytest
 
-from agentic_atlas.sdk.tokens.unverified import lineage_name, token_name
+from agentic_atlas.sdk.tokens.unverified import lineage_name, read, token_name
 
 
 def token(**claims: object) -> str:
@@ -49,3 +49,9 @@ def test_tokens_that_came_out_of_one_have_its_name_in_common() -> None:
     assert [token_name(first), token_name(renewed)] == ["tok_1", "tok_2"]
     assert lineage_name(first) == lineage_name(renewed) == "tok_1"
     assert lineage_name(token(jti="tok_2", lineage="../x")) == "tok_2"
+
+
+def test_its_times_are_read_and_nothing_of_what_is_odd() -> None:
+    said = read(token(jti="tok_1", iat=1, exp=3))
+    assert (said.iat, said.exp) == (1, 3)
+    assert read(token(jti="tok_1", exp="soon")).exp is None

@@ -1,0 +1,106 @@
+"""Agents whose tokens are good for seconds, under load: one that renews its own, and one that may not."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import pytest
+
+from agentic_atlas import AsyncClient, Client
+from agentic_atlas.errors import AtlasError
+from tests.e2e.processes import PATIENCE, Platform, connected
+
+CALLERS = 4
+WORKER = """
+import asyncio
+from agentic_atlas import Agent
+
+agent = Agent("worker", concurrency=16)
+
+@agent.skill
+async def work(number: int) -> int:
+    await asyncio.sleep(0.05)
+    return number
+
+if __name__ == "__main__":
+    agent.run()
+"""
+
+
+@dataclass
+class Load:
+    """Callers that ask for one thing after the other; what they were told."""
+
+    platform: Platform
+    done: int = 0
+    failed: list[AtlasError] = field(default_factory=list)
+
+    async def run(self, enough: Callable[[], bool]) -> None:
+        async with asyncio.TaskGroup() as group:
+            for caller in range(CALLERS):
+                group.create_task(self._call(caller, enough))
+
+    async def _call(self, caller: int, enough: Callable[[], bool]) -> None:
+        async with AsyncClient(self.platform.url, api_key=self.platform.api_key) as client:
+            number = caller
+            while not enough():
+                try:
+                    task = await client.submit("worker", "work", number=number)
+                    assert await task.result(PATIENCE) == number
+                except AtlasError as error:
+                    self.failed.append(error)
+                self.done += 1
+                number += CALLERS
+
+
+@pytest.mark.timeout(300)
+async def test_an_agent_with_a_short_token_works_on_with_no_failed_task_and_no_reconnect(
+    platform: Platform, client: Client, soak: bool, found: Callable[[str, str, str], None]
+) -> None:
+    life, seconds = (20, 120.0) if soak else (6, 15.0)
+    with platform.agent("worker", WORKER, token=platform.token("worker", expires_in=life), in_file=True) as agent:
+        agent.wait_for(connected)
+        ends, load = time.monotonic() + seconds, Load(platform)
+        await load.run(lambda: time.monotonic() >= ends)
+        renewals = agent.output.count("the token was renewed")
+        assert load.failed == []
+        assert renewals >= seconds // life
+        assert agent.output.count("connected to") == 1
+        assert "connection lost" not in agent.output
+        (instance,) = client.agents.get("worker").instances
+        assert instance.online
+        assert agent.stop() == 0
+    found(
+        "5 renewal",
+        f"a token of {life} s for {seconds:g} s, {load.done} tasks",
+        f"{renewals} renewals, 0 failed, 1 connection",
+    )
+
+
+@pytest.mark.timeout(120)
+async def test_one_that_may_not_renew_drains_and_loses_nothing(
+    platform: Platform, client: Client, found: Callable[[str, str, str], None]
+) -> None:
+    token = platform.token("worker", expires_in=4, renewable=False)
+    with platform.agent("worker", WORKER, token=token, in_file=True) as agent:
+        agent.wait_for(connected)
+        load, over = Load(platform), asyncio.Event()
+
+        async def another() -> None:
+            await asyncio.to_thread(agent.wait_for, "the token has expired")
+            env = str(agent.folder / ".env")
+            await asyncio.to_thread(platform.atlas, "tokens", "create", "worker", "--env", env)
+            await asyncio.to_thread(agent.wait_for, "back after")
+            over.set()
+
+        async with asyncio.TaskGroup() as group:
+            group.create_task(another())
+            group.create_task(load.run(over.is_set))
+        assert load.failed == []
+        tasks = list(client.tasks.list())
+        assert {task.attempt for task in tasks} == {1}
+        assert len(tasks) == load.done
+    found("5 renewal", f"a token that may not be renewed, {load.done} tasks", "drained, nothing lost or run twice")
