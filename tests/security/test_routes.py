@@ -17,19 +17,17 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import httpx
-import msgspec
 import pytest
 from sqlalchemy import Engine, event
 
 from agentic_atlas.api.app import ROUTES
 from agentic_atlas.auth import Scope, digest
-from agentic_atlas.backend.domain.people import end_totp
 from agentic_atlas.backend.domain.records import AccessLevel, AgentRecord, ApiKey, Role, Share, User
 from agentic_atlas.backend.engine.api_keys import issue_key
 from agentic_atlas.backend.rights import RIGHT_OF, Principal, Right
 from agentic_atlas.backend.usecases import tokens
 from tests.integration.api.network import Api, api
-from tests.integration.usecases.test_matrix import ANY_KEYS, MATRIX, OPEN, PASSWORD, ROLE, SCOPE, UNKNOWN, World
+from tests.integration.usecases.test_matrix import ANY_KEYS, MATRIX, OPEN, ROLE, SCOPE, UNKNOWN, World
 
 pytestmark = pytest.mark.anyio
 
@@ -191,7 +189,6 @@ class Doors(World):
         super().__init__(atlas, admin)
         vic = User("usr_vic", "vic", Role.VIEWER, 0.0)
         self.vic = Principal(vic, ApiKey("key_vic", vic.id, "laptop", b"vic", 0.0), ("*",))
-        self._password: str | None = None
 
     @property
     def people(self) -> list[Principal]:
@@ -223,12 +220,6 @@ class Doors(World):
         if agent.owner_id == self.ada.user.id:
             await self.engine.store.shares.put(agent.id, Share(f"user:{self.vic.user.id}", AccessLevel.MANAGE))
         return agent
-
-    async def knows_password(self, user: User) -> None:
-        # One hash for all of them: it is made to take its time.
-        self._password = kept = self._password or await self.engine.people.passwords.hash(PASSWORD)
-        change = self.engine.store.accounts.change
-        await change(user.id, lambda held: end_totp(msgspec.structs.replace(held, password=kept)))
 
     async def ask(self, route: str, who: str, asked: Asked) -> httpx.Response:
         method, _, path = route.partition(" ")
