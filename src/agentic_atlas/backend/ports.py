@@ -426,15 +426,19 @@ class Tokens(Protocol):
     async def of_lineage(self, lineage: str) -> list[Token]:
         """Return the tokens of this lineage, newest first, as `of_agent` does."""
 
-    async def succeed(self, token: Token) -> bool:
-        """Store a token that comes out of others; False, and it is not, when its lineage was revoked.
+    async def renew(self, token: Token, of: str) -> bool:
+        """Store a token that an agent has in place of the one with the id `of`; False, and it is not stored, when their
+        lineage was revoked, or that one is about to retire.
 
         Of those of the lineage that have expired, and that no known instance has, the oldest are forgotten
         (`MOST_OF_LINEAGE`).
         """
 
-    async def retire(self, newest: Token, at: float) -> list[Token]:
-        """Have all older tokens of its lineage end then, at the latest; return those that still live."""
+    async def rotate(self, token: Token, at: float) -> list[Token] | None:
+        """Store a token in place of all others of its lineage, which end then, at the latest; in one step.
+
+        Returns those that had not ended; None, and nothing is stored, when the lineage was revoked.
+        """
 
     async def retiring(self, now: float) -> list[Token]:
         """Return the tokens that end from now on, before they expire, because another has taken their place."""

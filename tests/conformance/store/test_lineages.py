@@ -27,7 +27,7 @@ async def grown(store: Store) -> None:
     await populate(store)
     await store.tokens.add(OTHER)
     for number in (2, 3):
-        assert await store.tokens.succeed(after(number))
+        assert await store.tokens.renew(after(number), TOKEN.id)
 
 
 async def test_tokens_of_a_lineage_are_found_by_its_first(opened: Open) -> None:
@@ -42,7 +42,7 @@ async def test_all_of_a_token_comes_back_as_it_was(opened: Open) -> None:
     async with opened() as store:
         await populate(store)
         full = after(2, lifetime=5.0, renewable_until=NOW + 9, retires_at=NOW + 7, last_instance="i", last_host="h")
-        assert await store.tokens.succeed(full)
+        assert await store.tokens.renew(full, TOKEN.id)
         assert await store.tokens.get(full.id) == full
 
 
@@ -55,28 +55,46 @@ async def test_revoking_one_revokes_its_lineage_and_nothing_takes_its_place(open
         assert (revoked.id, revoked.revoked_at) == (named, NOW + 9)
         assert {one.revoked_at for one in await store.tokens.of_lineage(TOKEN.id)} == {NOW + 9}
         assert await store.tokens.get(OTHER.id) == OTHER
-        assert not await store.tokens.succeed(after(4))
+        assert not await store.tokens.renew(after(4), "tok_3")
+        assert await store.tokens.rotate(after(4), NOW) is None
         assert await store.tokens.get("tok_4") is None
 
 
-async def test_older_ones_retire_when_one_takes_their_place_and_never_later_than_they_were_to(opened: Open) -> None:
+async def test_all_others_end_when_one_takes_their_place_and_never_later_than_they_were_to(opened: Open) -> None:
     async with opened() as store:
         await grown(store)
-        retired = [msgspec.structs.replace(one, retires_at=NOW + 60) for one in (TOKEN, after(2))]
-        assert sorted(await store.tokens.retire(after(3), NOW + 60), key=lambda one: one.id) == retired
-        assert await store.tokens.get("tok_3") == after(3)
+        retired = [msgspec.structs.replace(one, retires_at=NOW + 60) for one in (TOKEN, after(2), after(3))]
+        # Its id says nothing of when it is stored.
+        assert await store.tokens.rotate(after(2, id="tok_0"), NOW + 60) == retired
+        assert await store.tokens.get("tok_0") == after(2, id="tok_0")
         assert await store.tokens.get(OTHER.id) == OTHER
-        assert await store.tokens.succeed(after(4))
-        sooner = {one.id: one.retires_at for one in await store.tokens.retire(after(4), NOW + 90)}
-        assert sooner == {"tok_1": NOW + 60, "tok_2": NOW + 60, "tok_3": NOW + 90}
+        later = await store.tokens.rotate(after(4), NOW + 90)
+        assert later is not None
+        assert {one.id: one.retires_at for one in later} == {
+            "tok_0": NOW + 90,
+            "tok_1": NOW + 60,
+            "tok_2": NOW + 60,
+            "tok_3": NOW + 60,
+        }
+        again = await store.tokens.rotate(after(70), NOW + 80)
+        assert {one.id: one.retires_at for one in again or ()} == {"tok_0": NOW + 80, "tok_4": NOW + 80}
+
+
+async def test_what_is_about_to_retire_is_not_renewed_and_what_took_its_place_is(opened: Open) -> None:
+    async with opened() as store:
+        await grown(store)
+        assert await store.tokens.rotate(after(4), NOW + 60) is not None
+        assert not await store.tokens.renew(after(5), "tok_3")
+        assert await store.tokens.get("tok_5") is None
+        assert not await store.tokens.renew(after(5), "tok_none")
+        assert await store.tokens.renew(after(5), "tok_4")
 
 
 async def test_what_is_over_does_not_retire(opened: Open) -> None:
     async with opened() as store:
         await populate(store)
         late = after(2, issued_at=NOW + 4000, expires_at=NOW + 9000)
-        assert await store.tokens.succeed(late)
-        assert await store.tokens.retire(late, NOW + 5000) == []
+        assert await store.tokens.rotate(late, NOW + 5000) == []
         assert await store.tokens.get(TOKEN.id) == TOKEN
 
 
@@ -84,8 +102,8 @@ async def test_a_process_that_starts_knows_which_tokens_are_about_to_retire(open
     async with opened() as store:
         await grown(store)
         assert await store.tokens.retiring(NOW) == []
-        await store.tokens.retire(after(2), NOW + 60)
-        assert [one.id for one in await store.tokens.retiring(NOW + 59)] == [TOKEN.id]
+        await store.tokens.rotate(after(4), NOW + 60)
+        assert [one.id for one in await store.tokens.retiring(NOW + 59)] == [TOKEN.id, "tok_2", "tok_3"]
         assert await store.tokens.retiring(NOW + 60) == []
         await store.tokens.revoke(TOKEN.id, NOW + 5)
         assert await store.tokens.retiring(NOW) == []
@@ -95,10 +113,10 @@ async def test_a_lineage_forgets_its_oldest_that_nobody_has(opened: Open) -> Non
     async with opened() as store:
         await populate(store)
         for number in range(10, 35):
-            assert await store.tokens.succeed(after(number, expires_at=NOW + number + 0.5))
+            assert await store.tokens.renew(after(number, expires_at=NOW + number + 0.5), TOKEN.id)
             if number == 10:
                 await store.agents.register(instance(1, token_id="tok_10", lineage=TOKEN.id), "", [])
-        assert await store.tokens.succeed(after(99, expires_at=NOW + 200))
+        assert await store.tokens.renew(after(99, expires_at=NOW + 200), TOKEN.id)
         kept = [one.id for one in await store.tokens.of_lineage(TOKEN.id)]
         newest = [f"tok_{number}" for number in range(34, 34 - MOST_OF_LINEAGE, -1)]
         assert kept == ["tok_99", *newest, "tok_10", TOKEN.id]

@@ -433,9 +433,10 @@ class MemoryTokens:
         """See the port."""
         return _newest(self._in(lineage), lambda token: (token.issued_at, token.id))
 
-    async def succeed(self, token: Token) -> bool:
+    async def renew(self, token: Token, of: str) -> bool:
         """See the port."""
-        if any(one.revoked_at is not None for one in self._in(token.root)):
+        before = self._tokens.get(of)
+        if before is None or before.retires_at is not None or self._is_revoked(token.root):
             return False
         over = [one.id for one in self._in(token.root) if one.lineage and one.expires_at <= token.issued_at]
         held = {one.token_id for one in await self._agents.instances(token.agent_id)}
@@ -444,13 +445,18 @@ class MemoryTokens:
         await self.add(token)
         return True
 
-    async def retire(self, newest: Token, at: float) -> list[Token]:
+    async def rotate(self, token: Token, at: float) -> list[Token] | None:
         """See the port."""
-        older = (one for one in self._in(newest.root) if one.id < newest.id and one.revoked_at is None)
-        living = [one for one in older if one.ends_at > newest.issued_at]
-        retired = [replace(one, retires_at=min(at, one.retires_at or at)) for one in living]
+        if self._is_revoked(token.root):
+            return None
+        living = [one for one in self._in(token.root) if one.ends_at > token.issued_at]
+        retired = [replace(one, retires_at=at if one.retires_at is None else min(at, one.retires_at)) for one in living]
         self._tokens |= {one.id: one for one in retired}
+        await self.add(token)
         return retired
+
+    def _is_revoked(self, lineage: str) -> bool:
+        return any(one.revoked_at is not None for one in self._in(lineage))
 
     async def retiring(self, now: float) -> list[Token]:
         """See the port."""

@@ -1,5 +1,6 @@
 """Issued agent tokens behind the port."""
 
+from msgspec.structs import replace
 from sqlalchemy import ColumnElement, Connection, bindparam, delete, exists, insert, or_, select, update
 
 from agentic_atlas.backend.domain.records import AgentRecord, Token, User
@@ -37,13 +38,13 @@ class SqlTokens:
         """See the port."""
         return await self._readers.run(lambda connection: _newest(connection, _in(lineage)))
 
-    async def succeed(self, token: Token) -> bool:
+    async def renew(self, token: Token, of: str) -> bool:
         """See the port."""
-        return await self._writer.submit(statement(lambda connection: _succeed(connection, token)))
+        return await self._writer.submit(statement(lambda connection: _renew(connection, token, of)))
 
-    async def retire(self, newest: Token, at: float) -> list[Token]:
+    async def rotate(self, token: Token, at: float) -> list[Token] | None:
         """See the port."""
-        return await self._writer.submit(statement(lambda connection: _retire(connection, newest, at)))
+        return await self._writer.submit(statement(lambda connection: _rotate(connection, token, at)))
 
     async def retiring(self, now: float) -> list[Token]:
         """See the port."""
@@ -92,10 +93,16 @@ def _in(lineage: str) -> ColumnElement[bool]:
     return or_(tokens.c.id == lineage, tokens.c.lineage == lineage)
 
 
-def _succeed(connection: Connection, token: Token) -> bool:
-    """Add a token to a lineage that was not revoked; what is long over is forgotten for it."""
-    revoked = select(tokens.c.id).where(_in(token.root), tokens.c.revoked_at.is_not(None)).limit(1)
-    if connection.execute(revoked).one_or_none() is not None:
+def _revoked(connection: Connection, lineage: str) -> bool:
+    """Whether any token of a lineage was revoked."""
+    which = select(tokens.c.id).where(_in(lineage), tokens.c.revoked_at.is_not(None)).limit(1)
+    return connection.execute(which).one_or_none() is not None
+
+
+def _renew(connection: Connection, token: Token, of: str) -> bool:
+    """Add a token in place of one that is still its lineage's last; what is long over is forgotten for it."""
+    before = _get(connection, of)
+    if before is None or before.retires_at is not None or _revoked(connection, token.root):
         return False
     over = (tokens.c.lineage == token.root, tokens.c.expires_at <= token.issued_at)
     unused = ~exists().where(instances.c.token_id == tokens.c.id)
@@ -105,14 +112,18 @@ def _succeed(connection: Connection, token: Token) -> bool:
     return True
 
 
-def _retire(connection: Connection, newest: Token, at: float) -> list[Token]:
-    """Have the older tokens of a lineage end; return those that had not."""
-    older = (_in(newest.root), tokens.c.id < newest.id, tokens.c.revoked_at.is_(None))
-    living = (*older, tokens.c.expires_at > newest.issued_at)
-    later = or_(tokens.c.retires_at.is_(None), tokens.c.retires_at > at)
-    connection.execute(update(tokens).where(*living, later).values(retires_at=at))
-    found = connection.execute(select(*TOKENS.read).where(*living, tokens.c.retires_at >= newest.issued_at))
-    return [TOKENS.value(row) for row in found]
+def _rotate(connection: Connection, token: Token, at: float) -> list[Token] | None:
+    """Add a token to a lineage, and have the others end; return those that had not."""
+    if _revoked(connection, token.root):
+        return None
+    unended = or_(tokens.c.retires_at.is_(None), tokens.c.retires_at > token.issued_at)
+    living = (_in(token.root), tokens.c.expires_at > token.issued_at, unended)
+    found = [TOKENS.value(row) for row in connection.execute(select(*TOKENS.read).where(*living).order_by(tokens.c.id))]
+    retired = [replace(one, retires_at=at if one.retires_at is None else min(at, one.retires_at)) for one in found]
+    for one in retired:
+        connection.execute(update(tokens).where(tokens.c.id == one.id).values(retires_at=one.retires_at))
+    _add(connection, token)
+    return retired
 
 
 def _retiring(connection: Connection, now: float) -> list[Token]:

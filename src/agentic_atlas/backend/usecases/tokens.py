@@ -101,9 +101,9 @@ async def rotate(
     until = now + engine.tokens.max_token_age if again else None
     successor = _after(engine, token, now, now + seconds, lifetime=seconds, renewable_until=until)
     secret = _signed(engine, successor, agent)
-    if not await engine.store.tokens.succeed(successor):
+    retired = await engine.store.tokens.rotate(successor, now + overlap)
+    if retired is None:
         raise Conflict("this token was revoked: make a new one with `atlas tokens create`", code="token_revoked")
-    retired = await engine.store.tokens.retire(successor, now + overlap)
     engine.access.retired(retired)
     engine.retirements.expect(retired)
     return new_token(successor, agent, now, secret)
@@ -127,8 +127,8 @@ async def renew(who: Principal, engine: Engine, said: Renew) -> Renewed:
     ends = renewed_until(token, await engine.store.tokens.of_lineage(token.root), now)
     successor = _after(engine, token, now, ends, lifetime=lifetime_of(token))
     secret = _signed(engine, successor, agent)
-    if not await engine.store.tokens.succeed(successor):
-        raise Forbidden("this token was revoked", code="token_revoked")
+    if not await engine.store.tokens.renew(successor, token.id):
+        raise Forbidden("this token was revoked or rotated meanwhile", code="token_revoked")
     await engine.store.agents.go_on(said.instance.instance_id, said.instance.generation, successor)
     engine.credit.instances.stored(said.instance, successor.id)
     engine.access.renewed(said.instance, held(successor, agent))
