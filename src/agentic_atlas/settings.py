@@ -76,6 +76,25 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Addresses or networks of proxies in front of it, separated by commas, that are believed about where a request
     comes from (`X-Forwarded-For`)."""
 
+    oidc_issuer: str | None = None
+    """Address of an identity provider (OpenID Connect) that people log in with; it has to know
+    `…/login/oidc/callback`."""
+
+    oidc_client_id: str = ""
+    """Id that the identity provider gave this network."""
+
+    oidc_client_secret: str = ""
+    """Secret that it gave with that."""
+
+    oidc_create: bool = False
+    """Make a user of whoever the provider vouches for and nobody here is linked to."""
+
+    oidc_role: Literal["admin", "member", "viewer"] = "member"
+    """Role of users who are made so."""
+
+    oidc_domains: str = ""
+    """Domains of e-mail addresses, verified by the provider, whose users are made; separated by commas, none: all."""
+
     admin: str = "admin"
     """Name of the administrator that the first start makes."""
 

@@ -138,6 +138,10 @@ TABLE: dict[str, Row] = {
     "DELETE /api/v1/sessions/{session_id}": Row("sessions.end", in_path("session_id")),
     "GET /api/v1/users/{name}/sessions": Row("sessions.find_of", lambda args: Asked({"name": args["user"]})),
     "DELETE /api/v1/users/{name}/sessions": Row("sessions.end_of", lambda args: Asked({"name": args["user"]})),
+    # Whatever it came to, a browser is sent on.
+    "GET /login/oidc": Row(None, empty),
+    "GET /login/oidc/callback": Row(None, empty),
+    "POST /api/v1/users/me/identity": Row("single_sign_on.begin_link", empty),
     "POST /api/v1/invitations": Row("invitations.create", in_body("role", user="name")),
     "GET /api/v1/invitations": Row("invitations.find", empty),
     "DELETE /api/v1/invitations/{invitation_id}": Row("invitations.revoke", in_path("invitation_id")),

@@ -26,6 +26,10 @@ class Whereabouts:
         """Return the link of an invitation, for somebody who asked at this host: what is secret is never sent along."""
         return f"{self.api_for(host)}{LOGIN_PAGE}#invitation={secret}"
 
+    def callback(self, host: str) -> str:
+        """Return where an identity provider sends somebody back who asked at this host."""
+        return f"{self.api_for(host)}{LOGIN_PAGE}/oidc/callback"
+
     def api_for(self, host: str) -> str:
         """Return where somebody finds the API who asked at this host, which may have a port."""
         return self.api_url or f"http{'s' * self.secure}://{host}"

@@ -5,13 +5,17 @@ The contract of each is in its docstring, as in `ports`, which has the rest.
 
 from typing import Protocol
 
-from agentic_atlas.backend.domain.people import Account, Amend, BrowserSession, Invitation
-from agentic_atlas.backend.domain.records import User
+import msgspec
+
+from agentic_atlas.backend.domain.people import Account, Amend, BrowserSession, Invitation, LinkedIdentity
+from agentic_atlas.backend.domain.records import Role, User
 
 MOST_SESSIONS = 100
 """Sessions that are remembered of a user, for their list and to know their devices; of more, the newest."""
 REMEMBERED = 180 * 86_400.0
 """Seconds after its last use for which a session is remembered once it is over."""
+SIGN_ON_LIFETIME = 600.0
+"""Seconds in which somebody has to come back from the identity provider."""
 MOST_INVITATIONS = 1_000
 """Invitations in a list."""
 
@@ -44,8 +48,14 @@ class Accounts(Protocol):
     async def revoke_invitations(self, now: float, *, id: str | None = None, user_id: str | None = None) -> int:
         """Mark those revoked that can still be used: the one with this id, or all of this user's. Returns how many."""
 
+    async def link(self, identity: LinkedIdentity) -> bool:
+        """Store an identity; False when it is somebody's already. Raises NotFound without the user."""
+
+    async def identified(self, issuer: str, subject: str) -> User | None:
+        """Return whom the issuer knows by this subject."""
+
     async def anybody(self) -> bool:
-        """Tell whether an administrator who is not disabled can log in."""
+        """Tell whether an administrator who is not disabled can log in: has a password, or an identity."""
 
 
 class Sessions(Protocol):
@@ -97,3 +107,45 @@ class Passwords(Protocol):
 
         With nothing kept it takes as long, and is none. Raises as `hash` does.
         """
+
+
+class Vouched(msgspec.Struct, frozen=True):
+    """What an identity provider says of somebody who has just logged in there."""
+
+    subject: str
+    """Whom it knows them as, for ever."""
+    name: str = ""
+    """What they would be called, in no particular form."""
+    email: str = ""
+    """Their address, where the provider has verified it; else empty."""
+
+
+class IdentityProvider(Protocol):
+    """Where people log in once for many services, by OpenID Connect: authorisation code with PKCE."""
+
+    @property
+    def issuer(self) -> str:
+        """Its address, which every word of it is signed as."""
+
+    async def address(self, redirect_uri: str, *, state: str, nonce: str, verifier: str) -> str:
+        """Return where to send the browser. Raises Unavailable (`provider_unavailable`)."""
+
+    async def vouch(self, redirect_uri: str, *, code: str, nonce: str, verifier: str) -> Vouched:
+        """Return who came back with this code.
+
+        Raises:
+            Unauthenticated: the provider does not vouch for anybody, or what it says is not for us (`login_failed`).
+            Unavailable: it does not answer (`provider_unavailable`).
+        """
+
+
+class SignOn(msgspec.Struct, frozen=True):
+    """Single sign-on, as a network has it."""
+
+    provider: IdentityProvider
+    create: bool = False
+    """Make a user of whoever the provider vouches for and nobody knows; else they have to be linked before."""
+    role: Role = Role.MEMBER
+    """Of users who are made."""
+    domains: tuple[str, ...] = ()
+    """Those of verified e-mail addresses that users are made for; empty: for all whom the provider vouches for."""

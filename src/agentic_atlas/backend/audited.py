@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import msgspec
 
-from agentic_atlas.errors import Busy, Forbidden, NotFound, Unauthenticated
+from agentic_atlas.errors import Busy, Conflict, Forbidden, NotFound, Unauthenticated
 from agentic_atlas.protocol.caller.audit import AuditObject
 from agentic_atlas.protocol.caller.values import Json
 
@@ -73,6 +73,7 @@ AUDITED: Final[Mapping[str, Audited]] = {
     "sessions.end": Audited(kind="session", id_in="session_id"),
     "sessions.end_others": Audited(kind="session"),
     "sessions.end_of": Audited(kind="session", name_in="user"),
+    "single_sign_on.finish": Audited(kind="session", told=("issuer",), refused=(Unauthenticated, Forbidden, Conflict)),
     "invitations.create": Audited(kind="invitation", told=("name", "role")),
     "invitations.revoke": Audited(kind="invitation", id_in="invitation_id"),
     "invitations.accept": Audited(kind="user"),

@@ -6,16 +6,18 @@ from functools import partial
 from structlog.typing import FilteringBoundLogger
 
 from agentic_atlas.auth import KeyRing, audit_files, load_or_create_audit_key, ring_files
-from agentic_atlas.backend.accounts import Passwords
+from agentic_atlas.backend.accounts import Passwords, SignOn
 from agentic_atlas.backend.archive.folder import BackupFolder
 from agentic_atlas.backend.archive.manifest import KEYS
 from agentic_atlas.backend.checker.schemas import JsonSchemas
+from agentic_atlas.backend.domain.records import Role
 from agentic_atlas.backend.engine.engine import Engine, World
 from agentic_atlas.backend.ports import Checker, RouterPort
 from agentic_atlas.backend.store.database import SqlStore
 from agentic_atlas.bus.local import Bus
 from agentic_atlas.compose.audit import HeadFile
 from agentic_atlas.compose.sources import Entropy, SortableIds, WallClock, monotonic, wall
+from agentic_atlas.errors import ConfigurationError
 from agentic_atlas.settings import Settings
 
 
@@ -25,6 +27,7 @@ class Neighbours:
 
     checker: Checker
     passwords: Passwords
+    sign_on: SignOn | None = None
 
 
 async def build(
@@ -51,10 +54,37 @@ async def build(
         backups=_backups(settings, store, network),
         passwords=neighbours.passwords,
         heads=HeadFile(keys, load_or_create_audit_key(keys, wall()), network, log),
+        sign_on=neighbours.sign_on,
     )
     engine = Engine.over(store, router, network, world, settings.engine)
     clock.jumped = partial(_clock_jumped, engine, log)
     return engine
+
+
+def sign_on(settings: Settings) -> SignOn | None:
+    """Return what people log in with who have an account at the identity provider that is set, if one is.
+
+    Raises:
+        ConfigurationError: it can't be one, or there is no client's id.
+    """
+    if settings.oidc_issuer is None:
+        return None
+    # Loaded where it is used: it takes long, and few networks have one.
+    from agentic_atlas.compose.oidc import OpenIdProvider, send
+
+    if not settings.oidc_client_id or not settings.oidc_client_secret:
+        raise ConfigurationError(
+            "an identity provider gives its clients an id and a secret: set ATLAS_OIDC_CLIENT_ID and "
+            "ATLAS_OIDC_CLIENT_SECRET"
+        )
+    client = settings.oidc_client_id, settings.oidc_client_secret
+    domains = (domain.strip().lower() for domain in settings.oidc_domains.split(","))
+    return SignOn(
+        provider=OpenIdProvider(settings.oidc_issuer, client, wall, send),
+        create=settings.oidc_create,
+        role=Role(settings.oidc_role),
+        domains=tuple(filter(None, domains)),
+    )
 
 
 def _backups(settings: Settings, store: SqlStore, network: str) -> BackupFolder:

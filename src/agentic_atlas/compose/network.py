@@ -33,7 +33,7 @@ from agentic_atlas.backend.store.lock import owner
 from agentic_atlas.backend.usecases.application import Application
 from agentic_atlas.compose import http, reachable
 from agentic_atlas.compose.addresses import Addresses, addresses, check_exposure
-from agentic_atlas.compose.backend import Neighbours, build
+from agentic_atlas.compose.backend import Neighbours, build, sign_on
 from agentic_atlas.compose.certificate import Certificate
 from agentic_atlas.compose.hashing import hashing
 from agentic_atlas.compose.restore import finish_restore, make_private
@@ -71,6 +71,7 @@ async def network(settings: Settings, log: FilteringBoundLogger) -> AsyncIterato
     """
     certificate = _certificate(settings)
     check_exposure(settings, tls=certificate is not None)
+    provider = sign_on(settings)
     with _listening(settings) as api_socket:
         ids = SortableIds()
         make_private(settings.data_dir)
@@ -82,7 +83,7 @@ async def network(settings: Settings, log: FilteringBoundLogger) -> AsyncIterato
                 log.debug(note)
             with hashing() as passwords:
                 async with checking(python_environ()) as checker:
-                    incoming, beside = Listening(api_socket, certificate), Neighbours(checker, passwords)
+                    incoming, beside = Listening(api_socket, certificate), Neighbours(checker, passwords, provider)
                     async with _running(settings, log, store, ring, ids, incoming, beside) as up:
                         yield up
 

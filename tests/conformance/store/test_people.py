@@ -6,7 +6,7 @@ import pytest
 from msgspec.structs import replace
 
 from agentic_atlas.backend.accounts import MOST_SESSIONS, REMEMBERED
-from agentic_atlas.backend.domain.people import Account, BrowserSession, Invitation
+from agentic_atlas.backend.domain.people import Account, BrowserSession, Invitation, LinkedIdentity
 from agentic_atlas.backend.domain.records import Role
 from agentic_atlas.backend.ports import Store
 from agentic_atlas.backend.rights import Visible
@@ -95,6 +95,19 @@ async def test_invitations_are_revoked_one_by_one_or_all_of_a_user(opened: Open)
         assert not await store.accounts.redeem("inv_2", lambda held: replace(held, password="x"), NOW + 2)
 
 
+async def test_an_identity_belongs_to_one_user(opened: Open) -> None:
+    async with opened() as store:
+        await populate(store)
+        one = LinkedIdentity("https://id.example.org", "248289", BOB.id, NOW)
+        assert await store.accounts.identified(one.issuer, one.subject) is None
+        assert await store.accounts.link(one)
+        assert not await store.accounts.link(replace(one, user_id=ADA.id))
+        assert await store.accounts.identified(one.issuer, one.subject) == BOB
+        assert await store.accounts.identified("https://other.example.org", one.subject) is None
+        with pytest.raises(NotFound):
+            await store.accounts.link(replace(one, subject="1", user_id="user_none"))
+
+
 async def test_it_is_known_whether_an_administrator_can_log_in(opened: Open) -> None:
     async with opened() as store:
         await populate(store)
@@ -104,6 +117,8 @@ async def test_it_is_known_whether_an_administrator_can_log_in(opened: Open) -> 
         assert await store.accounts.anybody()
         await store.users.update(BOB.id, disabled_at=NOW)
         assert not await store.accounts.anybody()
+        await store.accounts.link(LinkedIdentity("https://id.example.org", "1", ADA.id, NOW))
+        assert await store.accounts.anybody()
 
 
 async def test_a_session_is_found_by_its_digest_with_its_user(opened: Open) -> None:
@@ -172,6 +187,7 @@ async def test_all_of_a_user_goes_with_them_unless_they_own_agents(opened: Open)
         await set_password(store)
         await store.sessions.add(session())
         await store.accounts.invite(INVITATION)
+        await store.accounts.link(LinkedIdentity("https://id.example.org", "1", BOB.id, NOW))
         owner, free = (ADA, BOB) if await store.agents.find(Visible(ADA.id), limit=1) else (BOB, ADA)
         with pytest.raises(Conflict) as refused:
             await store.users.delete(owner.id)
@@ -183,5 +199,6 @@ async def test_all_of_a_user_goes_with_them_unless_they_own_agents(opened: Open)
         assert await store.users.get(BOB.id) is None
         assert await store.accounts.get(BOB.id) is None
         assert await store.accounts.invitation(INVITATION.digest) is None
+        assert await store.accounts.identified("https://id.example.org", "1") is None
         assert await store.sessions.by_digest(session().digest) is None
         assert free in (ADA, BOB)

@@ -20,6 +20,8 @@ OPEN = {
     ("POST", "/api/v1/login-codes/token"),
     ("POST", "/api/v1/session"),
     ("POST", "/api/v1/session/key"),
+    ("GET", "/login/oidc"),
+    ("GET", "/login/oidc/callback"),
     ("POST", "/api/v1/invitations/show"),
     ("POST", "/api/v1/invitations/accept"),
 }

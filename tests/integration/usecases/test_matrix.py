@@ -429,6 +429,17 @@ async def enrolled(world: World) -> dict[str, Any]:
     return await own_password(world) | {"where": "here"}
 
 
+PROVIDERLESS = Answers(*["no_provider"] * len(Answers._fields))
+
+
+async def departure(_: World) -> dict[str, Any]:
+    return {"redirect_uri": "http://atlas/login/oidc/callback", "visitor": HERE}
+
+
+async def returning(_: World) -> dict[str, Any]:
+    return {"secret": "x", "state": "x", "code": "x", "issuer": None, "visitor": HERE}
+
+
 async def a_code(world: World) -> dict[str, Any]:
     secret = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"
     for one in world.people:
@@ -471,6 +482,9 @@ MATRIX: dict[str, tuple[Arrange, Answers]] = {
     "sessions.end": (session_of_hers, own("session_not_found")),
     "sessions.end_others": (session_listed, ANYBODYS),
     "sessions.end_of": (hers_by_name, ADMINISTRATORS),
+    "single_sign_on.begin": (departure, PROVIDERLESS),
+    "single_sign_on.begin_link": (departure, own("no_provider", "no_provider")),
+    "single_sign_on.finish": (returning, PROVIDERLESS),
     "invitations.create": (invited, ADMINISTRATORS),
     "invitations.find": (an_invitation_listed, ADMINISTRATORS),
     "invitations.revoke": (an_invitation, ADMINISTRATORS),
@@ -533,7 +547,7 @@ NARROW: dict[Scope, set[str]] = READS | {
 }
 """What a key of an administrator's is good for that has one scope, besides what any key is."""
 ANY_KEYS = {"users.whoami", "sessions.current", "sessions.log_out"} | {
-    name for name, (_, answers) in MATRIX.items() if answers is OPEN
+    name for name in MATRIX if RIGHT_OF[name] is Right.OPEN
 }
 
 

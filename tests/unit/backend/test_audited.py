@@ -27,6 +27,8 @@ ONLY_LOOK = {
     "invitations.find",
     "invitations.show",
     "sessions.find",
+    "single_sign_on.begin",
+    "single_sign_on.begin_link",
     "sessions.find_of",
     "keys.find",
     "logins.show",

@@ -43,7 +43,9 @@ function whenSent(id, act) {
 }
 
 async function begin() {
-  const secret = new URLSearchParams(location.hash.slice(1)).get("invitation");
+  const behind = new URLSearchParams(location.hash.slice(1));
+  const secret = behind.get("invitation");
+  if (behind.has("failed")) say(`The provider's log-in did not work: ${behind.get("failed")}`);
   history.replaceState(null, "", location.pathname);
   whenSent("login", (said) => enter(said.name.value, said.password.value, said.code.value));
   whenSent("inside", async () => { await ask("DELETE", "/session"); show("login"); });

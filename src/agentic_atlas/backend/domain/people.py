@@ -122,6 +122,16 @@ class Invitation(msgspec.Struct, frozen=True):
         return self.used_at is None and self.revoked_at is None and now < self.expires_at
 
 
+class LinkedIdentity(msgspec.Struct, frozen=True):
+    """Whom an identity provider (OpenID Connect) knows a user as."""
+
+    issuer: str
+    subject: str
+    """Unique for the issuer, and never somebody else's; names and addresses may become somebody else's."""
+    user_id: str
+    linked_at: float
+
+
 class Visitor(msgspec.Struct, frozen=True):
     """What is known of somebody at the door, besides what they say: nothing of it proves who they are."""
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from agentic_atlas.backend.accounts import Passwords
+from agentic_atlas.backend.accounts import Passwords, SignOn
 from agentic_atlas.backend.engine.absence import Absence
 from agentic_atlas.backend.engine.access import Access, Registry
 from agentic_atlas.backend.engine.allowance import Pace
@@ -85,6 +85,7 @@ class World:
     passwords: Passwords
     heads: AuditHeads | None = None
     """None: what ends with its process needs none."""
+    sign_on: SignOn | None = None
 
 
 @dataclass(frozen=True)
@@ -129,7 +130,7 @@ class Engine:
         clock, log = world.clock, world.log
         feed, registry = Feed(world.bus, store.tasks, world.clock), Registry(store.agents)
         credit = Credits(world.monotonic)
-        people = People(store, world.passwords, clock, settings.sessions, feed)
+        people = People(store, world.passwords, clock, settings.sessions, feed, world.sign_on)
         dispatcher = Dispatcher(store.tasks, credit, router, feed, clock, log, Census(settings.open))
         return Engine(
             store=store,

@@ -1,12 +1,13 @@
 """Who is let in with a password. Neither an answer nor the time for it tells whether an account is there."""
 
-from agentic_atlas.backend.accounts import Passwords
+from agentic_atlas.backend.accounts import Passwords, SignOn
 from agentic_atlas.backend.domain.people import Account, Visitor, renew_hash, session_over, take_recovery, take_step
 from agentic_atlas.backend.domain.records import User
 from agentic_atlas.backend.engine.allowance import neighbourhood
 from agentic_atlas.backend.engine.feed import Feed
 from agentic_atlas.backend.engine.guesses import Guesses
 from agentic_atlas.backend.engine.logged_in import LoggedIn, SessionTimes
+from agentic_atlas.backend.engine.signing_on import SigningOn
 from agentic_atlas.backend.ports import Clock, Store
 from agentic_atlas.errors import Unauthenticated
 
@@ -17,12 +18,24 @@ class People:
     Attributes:
         logged_in: the sessions of those who have.
         passwords: hashes passwords.
+        sign_on: single sign-on, where the network has it.
+        signing_on: those who are at its provider now.
     """
 
-    def __init__(self, store: Store, passwords: Passwords, clock: Clock, times: SessionTimes, feed: Feed) -> None:
+    def __init__(
+        self,
+        store: Store,
+        passwords: Passwords,
+        clock: Clock,
+        times: SessionTimes,
+        feed: Feed,
+        sign_on: SignOn | None = None,
+    ) -> None:
         """`feed`: where they watch tasks, until they are logged in no more."""
         self.logged_in = LoggedIn(store.sessions, clock, times)
         self.passwords = passwords
+        self.sign_on = sign_on
+        self.signing_on = SigningOn()
         self._store = store
         self._feed = feed
         self._clock = clock

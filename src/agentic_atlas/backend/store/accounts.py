@@ -4,14 +4,14 @@ from collections.abc import Sequence
 from typing import Final
 
 from msgspec.structs import replace
-from sqlalchemy import ColumnElement, Connection, exists, insert, select, update
+from sqlalchemy import ColumnElement, Connection, exists, insert, or_, select, update
 
 from agentic_atlas.backend.accounts import MOST_INVITATIONS, Sealing
-from agentic_atlas.backend.domain.people import Account, Amend, Invitation
+from agentic_atlas.backend.domain.people import Account, Amend, Invitation, LinkedIdentity
 from agentic_atlas.backend.domain.records import Role, User
 from agentic_atlas.backend.store.readers import Readers
 from agentic_atlas.backend.store.rows import USERS, Field, Rows
-from agentic_atlas.backend.store.tables import accounts, invitations, users
+from agentic_atlas.backend.store.tables import accounts, identities, invitations, users
 from agentic_atlas.backend.store.writer import Writer, statement
 
 _DIGEST = 32
@@ -23,6 +23,7 @@ def _digests(joined: bytes) -> tuple[bytes, ...]:
 
 ACCOUNTS = Rows(Account, accounts, Field("recovery", encode=lambda digests: (b"".join(digests),), decode=_digests))
 INVITATIONS = Rows(Invitation, invitations)
+IDENTITIES = Rows(LinkedIdentity, identities)
 
 
 class _Unsealed:
@@ -81,6 +82,14 @@ class SqlAccounts:
             column == value for column, value in ((invitations.c.id, id), (invitations.c.user_id, user_id)) if value
         ]
         return await self._writer.submit(statement(lambda connection: _revoke(connection, which, now)))
+
+    async def link(self, identity: LinkedIdentity) -> bool:
+        """See the port."""
+        return await self._writer.submit(statement(lambda connection: _link(connection, identity)))
+
+    async def identified(self, issuer: str, subject: str) -> User | None:
+        """See the port."""
+        return await self._readers.run(lambda connection: _identified(connection, issuer, subject))
 
     async def anybody(self) -> bool:
         """See the port."""
@@ -141,8 +150,26 @@ def _revoke(connection: Connection, which: Sequence[ColumnElement[bool]], now: f
     return connection.execute(update(invitations).where(*which, *_open(now)).values(revoked_at=now)).rowcount
 
 
+def _link(connection: Connection, identity: LinkedIdentity) -> bool:
+    """Add an identity; False when it is known."""
+    if _identified(connection, identity.issuer, identity.subject) is not None:
+        return False
+    connection.execute(insert(identities).values(IDENTITIES.values(identity)))
+    return True
+
+
+def _identified(connection: Connection, issuer: str, subject: str) -> User | None:
+    """Whose an identity is."""
+    this = (identities.c.issuer == issuer, identities.c.subject == subject)
+    row = connection.execute(select(*USERS.read).join_from(identities, users).where(*this)).one_or_none()
+    return USERS.value(row) if row else None
+
+
 def _anybody(connection: Connection) -> bool:
     """Whether an administrator can log in."""
     by_password = exists().where(accounts.c.user_id == users.c.id, accounts.c.password != "")
-    query = select(users.c.id).where(users.c.role == Role.ADMIN.value, users.c.disabled_at.is_(None), by_password)
+    by_identity = exists().where(identities.c.user_id == users.c.id)
+    query = select(users.c.id).where(
+        users.c.role == Role.ADMIN.value, users.c.disabled_at.is_(None), or_(by_password, by_identity)
+    )
     return connection.execute(query.limit(1)).one_or_none() is not None

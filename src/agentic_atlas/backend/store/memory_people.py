@@ -5,7 +5,7 @@ from typing import Protocol
 from msgspec.structs import replace
 
 from agentic_atlas.backend.accounts import MOST_INVITATIONS, MOST_SESSIONS, REMEMBERED
-from agentic_atlas.backend.domain.people import Account, Amend, BrowserSession, Invitation
+from agentic_atlas.backend.domain.people import Account, Amend, BrowserSession, Invitation, LinkedIdentity
 from agentic_atlas.backend.domain.records import Role, User
 
 
@@ -23,6 +23,7 @@ class MemoryAccounts:
         self._users = users
         self._accounts: dict[str, Account] = {}
         self._invitations: dict[str, Invitation] = {}
+        self._identities: dict[tuple[str, str], LinkedIdentity] = {}
 
     async def get(self, user_id: str) -> Account | None:
         """See the port."""
@@ -67,15 +68,27 @@ class MemoryAccounts:
         self._invitations |= revoked
         return len(revoked)
 
+    async def link(self, identity: LinkedIdentity) -> bool:
+        """See the port."""
+        self._users.known(identity.user_id)
+        return self._identities.setdefault((identity.issuer, identity.subject), identity) is identity
+
+    async def identified(self, issuer: str, subject: str) -> User | None:
+        """See the port."""
+        found = self._identities.get((issuer, subject))
+        return None if found is None else self._users.known(found.user_id)
+
     async def anybody(self) -> bool:
         """See the port."""
-        found = [self._users.known(one.user_id) for one in self._accounts.values() if one.password]
+        by_password = {one.user_id for one in self._accounts.values() if one.password}
+        found = map(self._users.known, by_password | {one.user_id for one in self._identities.values()})
         return any(user.role is Role.ADMIN and user.disabled_at is None for user in found)
 
     def forget(self, user_id: str) -> None:
         """The user was deleted."""
         self._accounts.pop(user_id, None)
         self._invitations = {key: one for key, one in self._invitations.items() if one.user_id != user_id}
+        self._identities = {key: one for key, one in self._identities.items() if one.user_id != user_id}
 
 
 class MemorySessions:

@@ -106,6 +106,12 @@ class Confirmation(_Quiet, frozen=True, kw_only=True):
     password: Password
 
 
+class SignOnAddress(Shown, frozen=True, kw_only=True):
+    """Where a browser goes next, to log in at the identity provider."""
+
+    address: str
+
+
 class TotpEnrolment(Shown, frozen=True, kw_only=True):
     """A secret for an authenticator, shown once; nothing changes until a code of it is confirmed."""
 

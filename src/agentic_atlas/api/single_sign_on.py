@@ -1,0 +1,70 @@
+"""Routes of single sign-on: a browser is sent to the identity provider, and comes back logged in."""
+
+from http import HTTPStatus
+from typing import Annotated, TypeAlias
+
+from pydantic import Field
+
+from agentic_atlas.api.whereabouts import LOGIN_PAGE, Whereabouts
+from agentic_atlas.backend.accounts import SIGN_ON_LIFETIME
+from agentic_atlas.backend.rights import Principal
+from agentic_atlas.backend.usecases import single_sign_on
+from agentic_atlas.backend.usecases.application import Application
+from agentic_atlas.errors import AtlasError
+from agentic_atlas.http.cookies import SIGN_ON, Cookies
+from agentic_atlas.http.messages import Request, Response, json
+from agentic_atlas.http.routes import RouteGroup
+from agentic_atlas.protocol.caller.accounts import SignOnAddress
+
+routes = RouteGroup("sessions")
+
+Given: TypeAlias = Annotated[str, Field(max_length=4_096)]
+
+
+@routes.at("GET", f"{LOGIN_PAGE}/oidc", status=HTTPStatus.SEE_OTHER)
+async def begin(request: Request, application: Application, cookies: Cookies, where: Whereabouts) -> Response:
+    """Log in at the identity provider: a browser is sent there. Needs no API key."""
+    back = where.callback(request.host)
+    try:
+        address, secret = await single_sign_on.begin(None, application, back, cookies.visitor(request))
+    except AtlasError as error:
+        return _to_page(error)
+    kept = cookies.kept(request, SIGN_ON, secret, SIGN_ON_LIFETIME)
+    return Response(HTTPStatus.SEE_OTHER, [("location", address), *_PRIVATE, kept])
+
+
+@routes.at("POST", "/api/v1/users/me/identity", answers=SignOnAddress)
+async def begin_link(
+    request: Request, application: Application, who: Principal, cookies: Cookies, where: Whereabouts
+) -> Response:
+    """Have oneself known by what the identity provider calls one: the answer says where the browser goes next."""
+    back = where.callback(request.host)
+    address, secret = await single_sign_on.begin_link(who, application, back, cookies.visitor(request))
+    return json(SignOnAddress(address=address), cookies.kept(request, SIGN_ON, secret, SIGN_ON_LIFETIME))
+
+
+@routes.at("GET", f"{LOGIN_PAGE}/oidc/callback", status=HTTPStatus.SEE_OTHER)
+async def finish(
+    request: Request,
+    application: Application,
+    cookies: Cookies,
+    code: Given = "",
+    state: Given = "",
+    iss: Given = "",
+) -> Response:
+    """Come back from the identity provider, logged in. Needs no API key."""
+    visitor, secret = cookies.visitor(request), cookies.value(request, SIGN_ON)
+    try:
+        entered = await single_sign_on.finish(None, application, secret, state, code, iss or None, visitor)
+    except AtlasError as error:
+        return _to_page(error)
+    fields = [("location", LOGIN_PAGE), *_PRIVATE, cookies.kept(request, SIGN_ON, "", 0)]
+    return Response(HTTPStatus.SEE_OTHER, [*fields, *cookies.entered(request, entered)])
+
+
+_PRIVATE = (("cache-control", "no-store"), ("referrer-policy", "no-referrer"))
+
+
+def _to_page(error: AtlasError) -> Response:
+    """Send the browser to the page, which says what was wrong."""
+    return Response(HTTPStatus.SEE_OTHER, [("location", f"{LOGIN_PAGE}#failed={error.code}"), *_PRIVATE])

@@ -1,0 +1,126 @@
+"""Single sign-on: people log in at an identity provider, and are known here by what it calls them for ever.
+
+An identity is linked to a user by issuer and subject alone: a name or an address at the provider may be somebody else's
+tomorrow, and never lets anybody in as a user who is there.
+"""
+
+import re
+from itertools import count
+
+from agentic_atlas.backend.accounts import SignOn, Vouched
+from agentic_atlas.backend.domain.names import check_name
+from agentic_atlas.backend.domain.people import Entered, LinkedIdentity, Visitor
+from agentic_atlas.backend.domain.records import User
+from agentic_atlas.backend.engine.engine import Engine
+from agentic_atlas.backend.engine.people import login_failed
+from agentic_atlas.backend.rights import Principal
+from agentic_atlas.backend.usecases.application import use_case
+from agentic_atlas.errors import Conflict, Forbidden, InvalidInput, NotFound, Unauthenticated
+
+_ODD = re.compile(r"[^a-z0-9_-]+")
+_LONGEST = 60
+
+
+@use_case
+async def begin(who: Principal | None, engine: Engine, redirect_uri: str, visitor: Visitor) -> tuple[str, str]:
+    """Return where somebody logs in, and the secret that their browser keeps meanwhile.
+
+    Raises:
+        NotFound: the network has no provider (`no_provider`). Busy: too many log in (`too_many_logins`).
+        Unavailable: the provider does not answer (`provider_unavailable`).
+    """
+    return await _depart(engine, redirect_uri, visitor)
+
+
+@use_case
+async def begin_link(who: Principal, engine: Engine, redirect_uri: str, visitor: Visitor) -> tuple[str, str]:
+    """The same for who is logged in, and wants to be known by what the provider calls them; raises as `begin`."""
+    return await _depart(engine, redirect_uri, visitor, who.user.id)
+
+
+@use_case
+async def finish(
+    who: Principal | None, engine: Engine, secret: str, state: str, code: str, issuer: str | None, visitor: Visitor
+) -> Entered:
+    """Begin a session of whoever came back from the provider with this code.
+
+    `secret` is what their browser kept; `issuer` who the answer says it is of (RFC 9207), if it does.
+
+    Raises:
+        Unauthenticated: it was not begun in this browser, or the provider vouches for nobody (`login_failed`).
+        Forbidden: nobody here is linked to them, and none is made (`not_invited`).
+        Conflict: they are to be linked, and are linked to somebody else (`identity_taken`).
+        NotFound: the network has no provider (`no_provider`). Unavailable: it does not answer.
+    """
+    sign_on = _sign_on(engine)
+    departure = engine.people.signing_on.back(secret, state, engine.clock())
+    if issuer not in (None, sign_on.provider.issuer) or not code:
+        raise login_failed()
+    vouched = await sign_on.provider.vouch(
+        departure.redirect_uri, code=code, nonce=departure.nonce, verifier=departure.verifier
+    )
+    user = await _user(engine, sign_on, vouched, departure.user_id)
+    if user.disabled_at is not None:
+        raise login_failed()
+    return await engine.people.logged_in.begin(user, visitor, engine.ids, engine.entropy)
+
+
+async def _depart(engine: Engine, redirect_uri: str, visitor: Visitor, user_id: str = "") -> tuple[str, str]:
+    provider = _sign_on(engine).provider
+    departure, secret = engine.people.signing_on.depart(
+        redirect_uri, visitor.address, engine.entropy, engine.clock(), user_id
+    )
+    address = await provider.address(
+        redirect_uri, state=departure.state, nonce=departure.nonce, verifier=departure.verifier
+    )
+    return address, secret
+
+
+def _sign_on(engine: Engine) -> SignOn:
+    if engine.people.sign_on is None:
+        raise NotFound("this network has no single sign-on: ATLAS_OIDC_ISSUER sets a provider", code="no_provider")
+    return engine.people.sign_on
+
+
+async def _user(engine: Engine, sign_on: SignOn, vouched: Vouched, linked_to: str) -> User:
+    """Return whom the provider vouches for: who is linked, or is to be, or a user who is made."""
+    issuer, accounts = sign_on.provider.issuer, engine.store.accounts
+    user = await accounts.identified(issuer, vouched.subject)
+    if linked_to:
+        if user is None:
+            await accounts.link(LinkedIdentity(issuer, vouched.subject, linked_to, engine.clock()))
+            user = await accounts.identified(issuer, vouched.subject)
+        if user is None or user.id != linked_to:
+            raise Conflict("this log-in is somebody else's here", code="identity_taken")
+        return user
+    if user is not None:
+        return user
+    if not sign_on.create or not _invited(sign_on, vouched):
+        raise Forbidden(
+            "nobody here is linked to this log-in: log in with your password and link it, or ask an administrator",
+            code="not_invited",
+        )
+    made = await _made(engine, sign_on, vouched)
+    if not await accounts.link(LinkedIdentity(issuer, vouched.subject, made.id, engine.clock())):
+        raise Unauthenticated("this log-in has just been used elsewhere: try again", code="login_failed")
+    return made
+
+
+def _invited(sign_on: SignOn, vouched: Vouched) -> bool:
+    domain = vouched.email.rpartition("@")[2].lower()
+    return not sign_on.domains or domain in sign_on.domains
+
+
+async def _made(engine: Engine, sign_on: SignOn, vouched: Vouched) -> User:
+    """Make a user who is called as at the provider, or almost so where somebody is called that here."""
+    called = (vouched.name or vouched.email).partition("@")[0].lower()
+    base = _ODD.sub("-", called)[:_LONGEST].strip("-_") or "user"
+    for number in count(1):
+        name = base if number == 1 else f"{base}-{number}"
+        try:
+            user = User(engine.ids("usr"), check_name(name, "a user"), sign_on.role, engine.clock())
+            await engine.store.users.add(user)
+        except (Conflict, InvalidInput):
+            continue
+        return user
+    raise AssertionError("numbers do not end")
