@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from agentic_atlas.protocol.caller.agents import AgentInfo, NewToken, TokenInfo
-from agentic_atlas.protocol.caller.people import ApiKeyInfo, NewApiKey, WhoAmI
+from agentic_atlas.protocol.caller.people import ApiKeyInfo, GroupInfo, NewApiKey, WhoAmI
 from agentic_atlas.protocol.caller.tasks import TaskInfo, TaskSummary
 from tests.integration.client.client_server import Answer, Asked, Server, error, events
 from tests.shown import answer
@@ -50,6 +50,8 @@ class Platform:
     tokens: list[dict[str, Any]] = field(default_factory=list)
     """Of every agent; without any there is one that is active."""
     keys: list[dict[str, Any]] = field(default_factory=list)
+    shares: dict[str, str] = field(default_factory=dict)
+    groups: dict[str, list[str]] = field(default_factory=dict)
     where: dict[str, str] = field(default_factory=lambda: {"router_url": "ws://127.0.0.1:8080/ws"})
     """Where it says that it is."""
     answers: Answer | None = None
@@ -61,6 +63,7 @@ class Platform:
         first, *rest = asked.path.removeprefix("/api/v1/").split("/")
         routes: dict[str, Callable[[Asked, list[str]], Answer]] = {
             "agents": self._agents,
+            "groups": self._groups,
             "tasks": self._tasks,
             "tokens": self._tokens,
             "api-keys": self._keys,
@@ -94,10 +97,34 @@ class Platform:
             return Answer(answer(NewToken, **token, token="eyJ.a-b_c.d"), 201)
         if rest[1:] == ["tokens"]:
             return Answer({"items": [answer(TokenInfo, **one) for one in self.tokens or [token]]})
+        return self._of_agent(asked, rest)
+
+    def _of_agent(self, asked: Asked, rest: list[str]) -> Answer:
+        if rest[1:2] == ["shares"]:
+            subject = asked.body["subject"] if asked.method == "PUT" else rest[2].replace("%3A", ":")
+            self.shares.pop(subject, None)
+            if asked.method == "PUT":
+                self.shares[subject] = asked.body.get("access", "call")
+            return Answer({"items": [{"subject": name, "access": what} for name, what in sorted(self.shares.items())]})
+        if asked.method == "PATCH":
+            return Answer(self.agents[rest[0]] | {"full_name": f"ada/{asked.body.get('name', rest[0])}"})
         if asked.method == "DELETE":
             del self.agents[rest[0]]
             return Answer(b"", 204)
         return Answer(self.agents[rest[0]])
+
+    def _groups(self, asked: Asked, rest: list[str]) -> Answer:
+        if not rest and asked.method == "GET":
+            groups = [answer(GroupInfo, name=name, members=members) for name, members in self.groups.items()]
+            return Answer({"items": groups, "next": None})
+        name = rest[0] if rest else asked.body["name"]
+        if rest[1:] or asked.method == "POST":
+            members = self.groups.setdefault(name, [])
+            if rest[1:]:
+                (members.append if asked.method == "PUT" else members.remove)(rest[2])
+            return Answer(answer(GroupInfo, name=name, members=members))
+        del self.groups[name]
+        return Answer(b"", 204)
 
     def _tokens(self, asked: Asked, rest: list[str]) -> Answer:
         if not rest[0].startswith(("k", "tok_")):

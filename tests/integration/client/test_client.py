@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import aclosing
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
@@ -20,9 +20,17 @@ from agentic_atlas.errors import (
     TaskError,
     Unavailable,
 )
-from agentic_atlas.protocol.caller.agents import AgentInfo, AgentInstance, AgentSummary, NewToken, SkillInfo, TokenInfo
+from agentic_atlas.protocol.caller.agents import (
+    AgentInfo,
+    AgentInstance,
+    AgentSummary,
+    NewToken,
+    ShareInfo,
+    SkillInfo,
+    TokenInfo,
+)
 from agentic_atlas.protocol.caller.backups import BackupInfo
-from agentic_atlas.protocol.caller.people import ApiKeyInfo, NewApiKey, UserInfo, WhoAmI
+from agentic_atlas.protocol.caller.people import ApiKeyInfo, GroupInfo, NewApiKey, UserInfo, WhoAmI
 from agentic_atlas.protocol.caller.tasks import EventInfo, TaskInfo, TaskSummary
 from agentic_atlas.protocol.caller.values import Shown
 from agentic_atlas.sdk.client.asynchronous import AsyncClient
@@ -454,6 +462,46 @@ async def test_a_new_api_key_is_asked_for_with_what_it_is_to_be_good_for() -> No
     assert server.asked[0].body == {"name": "cron", "expires_in": 60, "scopes": ["tasks:read"], "user": "ada"}
     assert (made.key, made.scopes) == ("atlas_secret", ("tasks:read",))
     assert "secret" not in f"{made!r} {made}"
+
+
+async def test_agents_are_shared_and_changed_and_groups_filled_by_their_names() -> None:
+    agent = shown.answer(AgentSummary, name="hello", full_name="ada/hello")
+    shares = {"items": [shown.answer(ShareInfo, subject="group:readers", access="manage")]}
+    group = shown.answer(GroupInfo, name="readers", members=["eve"])
+    server, asked = await with_client(
+        in_order(
+            Answer(shares), Answer(shares), Answer(agent), Answer(agent), Answer(agent), Answer(group), Answer(group)
+        ),
+        shared_and_changed,
+    )
+    assert server.paths() == [
+        "PUT /api/v1/agents/ada/hello/shares",
+        "DELETE /api/v1/agents/ada/hello/shares/group%3Areaders",
+        "PATCH /api/v1/agents/hello",
+        "PATCH /api/v1/agents/hello",
+        "PATCH /api/v1/agents/hello",
+        "PUT /api/v1/groups/readers/members/eve",
+        "DELETE /api/v1/groups/readers/members/eve",
+    ]
+    bodies = [one.body for one in server.asked[:5] if one.method != "DELETE"]
+    assert bodies == [
+        {"subject": "group:readers", "access": "manage"}, {"disabled": True}, {"disabled": False}, {"name": "greeter"},
+    ]  # fmt: skip
+    assert [one.subject for one in asked] == ["group:readers"]
+
+
+async def shared_and_changed(atlas: AsyncClient) -> Sequence[ShareInfo]:
+    shares = await atlas.agents.share("ada/hello", "group:readers", access="manage")
+    await atlas.agents.unshare("ada/hello", "group:readers")
+    for change in (
+        atlas.agents.disable("hello"),
+        atlas.agents.enable("hello"),
+        atlas.agents.rename("hello", "greeter"),
+    ):
+        assert (await change).full_name == "ada/hello"
+    for change in (atlas.groups.add("readers", "eve"), atlas.groups.remove("readers", "eve")):
+        assert (await change).members == ["eve"]
+    return shares
 
 
 async def test_a_scope_that_is_none_is_not_sent() -> None:

@@ -1,0 +1,53 @@
+"""`atlas agents share` and `atlas groups`: what is asked for, and what is said of it."""
+
+from __future__ import annotations
+
+import json
+
+from tests.integration.cli.commands import atlas, complained, printed
+from tests.integration.cli.platform_server import Platform
+
+
+def test_an_agent_is_shared_with_several_at_once_and_with_some_of_them_no_more(platform: Platform) -> None:
+    platform.add_agent("hello")
+    shared = printed(atlas("agents", "share", "hello", "--with", "eve", "--with", "group:readers"))
+    assert shared == "hello is shared with eve, group:readers.\n"
+    shared = printed(atlas("agents", "share", "hello", "--with", "eve", "--manage"))
+    assert shared == "hello is shared with eve (manage), group:readers.\n"
+    left = json.loads(printed(atlas("agents", "unshare", "hello", "--with", "eve", "--json")))
+    assert left == {"items": [{"subject": "group:readers", "access": "call"}]}
+    assert printed(atlas("agents", "unshare", "hello", "--with", "group:readers")) == "hello is yours alone.\n"
+    assert "--with" in complained(atlas("agents", "share", "hello"), code=2)
+    assert "there is no agent" in complained(atlas("agents", "share", "none", "--with", "eve"))
+
+
+def test_who_may_call_an_agent_is_shown_with_it_and_so_is_what_one_may_oneself(platform: Platform) -> None:
+    shares = [{"subject": "eve", "access": "manage"}, {"subject": "everyone", "access": "call"}]
+    platform.add_agent("hello", shares=shares)
+    platform.add_agent("theirs", access="call")
+    assert "\nshared with  eve (manage), everyone\n" in printed(atlas("agents", "show", "hello"))
+    assert "\nyou may  call\n" in printed(atlas("agents", "show", "theirs"))
+
+
+def test_an_agent_is_disabled_enabled_and_renamed(platform: Platform) -> None:
+    platform.add_agent("hello")
+    said = [printed(atlas("agents", *words)) for words in (("disable", "hello"), ("enable", "hello"))]
+    assert said == ["Disabled ada/hello: `atlas agents enable ada/hello` lets it in again.\n", "Enabled ada/hello.\n"]
+    assert printed(atlas("agents", "rename", "hello", "greeter")) == "hello is called ada/greeter now.\n"
+    changes = [asked.body for asked in platform.server.asked if asked.method == "PATCH"]
+    assert changes == [{"disabled": True}, {"disabled": False}, {"name": "greeter"}]
+    assert json.loads(printed(atlas("agents", "rename", "hello", "x", "--json")))["full_name"] == "ada/x"
+
+
+def test_groups_are_made_filled_listed_and_deleted(platform: Platform) -> None:
+    assert "no groups" in atlas("groups").stderr
+    assert printed(atlas("groups", "create", "readers")).startswith("Made the group readers: ")
+    assert printed(atlas("groups", "add", "readers", "eve")) == "In readers: eve.\n"
+    listed = printed(atlas("groups")).splitlines()
+    assert [line.split() for line in listed] == [["GROUP", "MEMBERS"], ["readers", "eve"]]
+    assert json.loads(printed(atlas("groups", "list", "--json")))["items"][0]["members"] == ["eve"]
+    assert printed(atlas("groups", "remove", "readers", "eve")) == "In readers: nobody.\n"
+    refused = atlas("groups", "delete", "readers", input="n\n")
+    assert (refused.exit_code, list(platform.groups)) == (1, ["readers"])
+    assert json.loads(printed(atlas("groups", "delete", "readers", "--yes", "--json"))) == {"deleted": "readers"}
+    assert platform.groups == {}
