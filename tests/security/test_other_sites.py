@@ -13,6 +13,7 @@ import pytest
 from playwright.sync_api import Browser, Page
 
 from tests.browser import browser
+from tests.certificates import certificate
 from tests.e2e.processes import Platform
 from tests.e2e.test_people import first_login
 
@@ -149,6 +150,27 @@ def test_another_site_reads_nothing_and_changes_nothing(platform: Platform, open
         assert faults == []
     finally:
         context.close()
+
+
+def test_over_tls_the_cookies_can_be_set_by_no_other_host_and_travel_by_tls_alone(
+    tmp_path: Path, opened: Browser
+) -> None:
+    chain, key = certificate(tmp_path)
+    secure = Platform(tmp_path / "secure", tls_cert=str(chain), tls_key=str(key))
+    secure.start()
+    context = opened.new_context(ignore_https_errors=True)
+    try:
+        page = context.new_page()
+        logged_in(secure, page)
+        assert page.locator("#login a").count() == 0, "there is no identity provider"
+        cookies = {one["name"]: one for one in context.cookies()}
+        assert set(cookies) == {"__Host-atlas_session", "__Host-atlas_device"}
+        assert all((one["secure"], one["httpOnly"], one["path"]) == (True, True, "/") for one in cookies.values())
+        page.reload()
+        page.locator("#inside").get_by_text("You are admin.").wait_for()
+    finally:
+        context.close()
+        secure.kill()
 
 
 def test_a_link_that_was_used_says_so_on_the_page(platform: Platform, opened: Browser) -> None:

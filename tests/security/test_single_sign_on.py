@@ -73,6 +73,7 @@ def failure(answer: httpx.Response) -> str:
 async def test_whoever_the_provider_vouches_for_is_let_in_and_known_again(tmp_path: Path) -> None:
     async with world(tmp_path, **CREATING) as made:
         first, again = await made.browser(), await made.browser()
+        assert 'href="/login/oidc"' in (await first.get("/login")).text
         answer = await made.back(first, "Ada.Lovelace@example.org")
         assert (answer.status_code, answer.headers["location"]) == (303, "/login")
         session = (await first.get("/api/v1/session")).json()

@@ -4,12 +4,14 @@ from pathlib import Path
 from typing import Final
 
 from agentic_atlas.api.whereabouts import LOGIN_PAGE
+from agentic_atlas.backend.usecases.application import Application
 from agentic_atlas.http.messages import Response
 from agentic_atlas.http.routes import RouteGroup
 
 routes = RouteGroup("sessions", LOGIN_PAGE)
 
 _FILES: Final = Path(__file__).with_name("login")
+_PROVIDER: Final = b'<p><a href="/login/oidc">Log in with your organisation</a></p>'
 _OF_ALL: Final = (
     (
         "content-security-policy",
@@ -23,9 +25,9 @@ _OF_ALL: Final = (
 
 
 @routes.at("GET", "", listed=False)
-async def page() -> Response:
-    """The page."""
-    return _file("login.html", "text/html")
+async def page(application: Application) -> Response:
+    """The page; with a way to the identity provider, where there is one."""
+    return _file("login.html", "text/html", _PROVIDER if application.signs_on else b"")
 
 
 @routes.at("GET", "/login.js", listed=False)
@@ -40,5 +42,6 @@ async def style() -> Response:
     return _file("login.css", "text/css")
 
 
-def _file(name: str, kind: str) -> Response:
-    return Response(fields=(("content-type", f"{kind}; charset=utf-8"), *_OF_ALL), body=(_FILES / name).read_bytes())
+def _file(name: str, kind: str, provider: bytes = b"") -> Response:
+    body = (_FILES / name).read_bytes().replace(b"<!-- provider -->", provider)
+    return Response(fields=(("content-type", f"{kind}; charset=utf-8"), *_OF_ALL), body=body)

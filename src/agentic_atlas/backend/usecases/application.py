@@ -42,6 +42,11 @@ class Application:
             self._engine.pace.take(who.user.id)
         return who
 
+    @property
+    def signs_on(self) -> bool:
+        """Whether people can log in at an identity provider."""
+        return self._engine.people.sign_on is not None
+
     def now(self) -> float:
         """Return the server's time, in seconds since the epoch: for what is shown."""
         return self._engine.clock()
