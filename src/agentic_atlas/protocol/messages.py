@@ -241,7 +241,8 @@ class Welcome(msgspec.Struct, frozen=True, omit_defaults=True, tag_field="type",
     now: Seconds
     """The server's clock, which deadlines are in."""
     token_expires_at: Seconds | None = None
-    """From then on the agent gets no new task, and its connection is closed when it has done what it runs (4102)."""
+    """From then on the agent gets no new task, and its connection is closed when it has done what it runs (4102); at
+    once where another token has taken the place of this one (4103)."""
     token_renewable: bool = False
     """The agent may ask for another token on this connection (`token`)."""
     attempts: list[Verdict] = []

@@ -228,6 +228,7 @@ def _whose(hello: Hello, lineage: str) -> set[InstanceLineage]:
 
 
 def _welcome(context: RouterContext, connection: Connection, admission: Admit) -> Welcome:
+    expires_at = connection.identity.expires_at
     return Welcome(
         agent=admission.agent,
         owner=admission.owner,
@@ -237,7 +238,7 @@ def _welcome(context: RouterContext, connection: Connection, admission: Admit) -
         beat_every=context.settings.beat_every,
         grace=context.settings.grace,
         now=context.wall(),
-        token_expires_at=connection.identity.expires_at,
+        token_expires_at=expires_at if admission.retires_at is None else min(expires_at, admission.retires_at),
         token_renewable=admission.renewable,
         attempts=list(admission.attempts),
     )

@@ -5,6 +5,7 @@ import asyncio
 import msgspec
 import pytest
 
+from agentic_atlas.backend.domain.records import Token
 from agentic_atlas.errors import Unavailable
 from agentic_atlas.protocol.inside.messages import Admit, Arrived, Dismiss, Failure, InstanceRef, TurnAway
 from agentic_atlas.protocol.messages import (
@@ -27,6 +28,21 @@ async def test_a_welcome_tells_who_the_agent_is_and_what_is_in_force() -> None:
         assert (welcome.agent, welcome.owner, welcome.instance, welcome.generation) == ("agt", "ada", "inst", 1)
         assert (welcome.beat_every, welcome.grace, welcome.limits.depth) == (7.0, 11.0, 9)
         assert (welcome.now, welcome.token_expires_at) == (net.wall(), agent.identity.expires_at)
+
+
+async def test_a_welcome_tells_when_a_token_ends_in_whose_place_another_one_is() -> None:
+    async with network() as net:
+        first = await net.agent()
+        ends = net.wall.now + 50.0
+        heir = Token("tok_next", "agt", "", net.wall.now, net.wall.now + 900.0, lineage="tok")
+        await net.backend.store.tokens.rotate(heir, ends)
+        net.backend.engine.access.forget()
+        first.connection.closed()
+        again = Agent("agt", "tok", "inst").connect(net.router).hello()
+        await until(lambda: again.all(Welcome))
+        welcome = again.last(Welcome)
+        assert (welcome.token_expires_at, welcome.token_renewable) == (ends, False)
+        assert ends < again.identity.expires_at
 
 
 async def test_a_connection_that_says_nothing_is_closed_after_its_time() -> None:

@@ -4,6 +4,7 @@ The newcomer says which processes of its token, or of one that it came out of, h
 they left. Whose attempts those are is for the store to say: a process of any other token is none of its business.
 """
 
+import math
 from collections.abc import Sequence
 from functools import partial
 from hashlib import sha256
@@ -72,7 +73,8 @@ async def admit(who: Principal, engine: Engine, said: Arrived) -> Admit:
     engine.access.came(instance, who)
     try:
         admission = await _settle(engine, said, instance, agent=name, owner=who.user.name)
-        return replace(admission, renewable=token.renewable)
+        retires_at = None if token.retires_at == math.inf else token.retires_at
+        return replace(admission, renewable=token.renewable, retires_at=retires_at)
     except BaseException:
         # Nobody will say that it has left who was never told that it is there.
         engine.access.left(instance.id, instance.generation)

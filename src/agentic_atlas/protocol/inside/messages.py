@@ -212,6 +212,8 @@ class Admit(msgspec.Struct, frozen=True, tag_field="type", omit_defaults=True):
     """All that announced attempts were answered so far: any of it may not have reached them."""
     renewable: bool = False
     """The token may be renewed on this connection."""
+    retires_at: float | None = None
+    """When the token is refused and its connection closed, because another one has taken its place."""
     lost: tuple[RunningAttempt, ...] = ()
     """Attempts, of this instance or of ended ones whose place it takes, that are over: they need no lease any more."""
 

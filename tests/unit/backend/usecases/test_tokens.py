@@ -211,6 +211,17 @@ async def test_a_rotated_token_is_good_until_the_overlap_is_over_and_then_cut_of
     await network.engine.access.bearer(rotated.id, agent.id)
 
 
+async def test_who_comes_with_a_token_that_another_one_replaces_is_told_when_it_ends() -> None:
+    network, ada, agent, made = await furnished()
+    hello = Hello(PROTOCOL_VERSION, InstanceInfo("ins_1"), [])
+    said = Arrived(1, Identity(made.id, agent.id, 4e9), hello)
+    for retires_at, renewable in ((None, True), (NOW + 30, False)):
+        who = await network.engine.access.bearer(made.id, agent.id)
+        admitted = await instances.admit(who, network.application, said)
+        assert (admitted.retires_at, admitted.renewable) == (retires_at, renewable)
+        await tokens.rotate(ada, network.application, made.id, overlap=30)
+
+
 async def test_a_rotation_begins_a_lineage_s_age_anew_and_none_of_it_lives_on_without_an_overlap() -> None:
     network, ada, agent, made = await furnished(max_token_age=200.0)
     instance, who = await connected(network, agent, made.id)
