@@ -11,6 +11,7 @@ import pytest
 from agentic_atlas.backend.engine.guesses import TRIES
 from agentic_atlas.compose.sources import wall
 from tests.integration.api.network import Ahead, Api, api, client_of
+from tests.integration.api.test_rights import statements
 
 PASSWORD = "tall trees by the sea"
 ADA = {"name": "ada", "password": PASSWORD}
@@ -203,6 +204,22 @@ async def test_a_wrong_name_and_a_wrong_password_are_one_answer_and_run_out_alik
             answer = await atlas.anonymous.post("/api/v1/session", json={"name": name, "password": PASSWORD})
             assert (answer.status_code, answer.json()["error"]["code"]) == (429, "too_many_logins")
             assert int(answer.headers["retry-after"]) > 600
+
+
+async def test_the_work_for_a_name_that_is_there_is_that_for_one_that_is_not(tmp_path: Path) -> None:
+    async with api(tmp_path) as atlas:
+        await joined(atlas)
+        await atlas.admin.post("/api/v1/users", json={"name": "keys-only"})
+        device = {"Cookie": "atlas_device=atlas_device_x"}
+        for headers in ({}, device):
+            made = []
+            for name in ("ada", "nobody", "keys-only"):
+                with statements() as put:
+                    said = {"name": name, "password": "wrong"}
+                    await atlas.anonymous.post("/api/v1/session", json=said, headers=headers)
+                made.append(put)
+            assert len(made[0]) >= 2
+            assert made[0] == made[1] == made[2]
 
 
 async def test_a_machine_gets_an_api_key_for_name_and_password(tmp_path: Path) -> None:

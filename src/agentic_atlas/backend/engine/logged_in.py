@@ -42,7 +42,10 @@ class LoggedIn:
 
     async def recognise(self, secret: str) -> Principal:
         """Return whose session this is; raises Unauthenticated (`session_invalid`) when it is nobody's any more."""
-        key = digest(secret)
+        return await self.known_by(digest(secret))
+
+    async def known_by(self, key: bytes) -> Principal:
+        """The same, by the digest of its secret."""
         who = self._known.get(key) or await self._look_up(key)
         session, now = who.credential, self._clock()
         assert isinstance(session, BrowserSession)

@@ -1,12 +1,12 @@
 """Logins by code: begun by whoever asks, decided by a user, answered with an API key of that user's."""
 
-from agentic_atlas.backend.domain.records import ApiKey, User
+from agentic_atlas.backend.domain.records import User
 from agentic_atlas.backend.engine.api_keys import issue_key
 from agentic_atlas.backend.engine.engine import Engine
-from agentic_atlas.backend.rights import Principal
+from agentic_atlas.backend.rights import AgentToken, Principal
 from agentic_atlas.backend.usecases.application import use_case
 from agentic_atlas.backend.usecases.shown import login_info, new_api_key
-from agentic_atlas.errors import Forbidden
+from agentic_atlas.errors import Forbidden, Unauthenticated
 from agentic_atlas.protocol.caller.people import LoginCodes, LoginInfo, NewApiKey
 
 
@@ -25,14 +25,14 @@ async def show(who: Principal, engine: Engine, user_code: str) -> LoginInfo:
 
 @use_case
 async def approve(who: Principal, engine: Engine, user_code: str) -> LoginInfo:
-    """Let who asks with this code act as the principal, for as long as the principal's own key is good.
+    """Let who asks with this code act as the principal, unless the key or session that approves ends before they come.
 
     Raises:
         NotFound: no login waits for this code (`login_code_not_found`). Busy: too many wrong codes.
-        Forbidden: it is not approved with an API key.
+        Forbidden: an agent's token approves nothing.
     """
-    if not isinstance(who.credential, ApiKey):
-        raise Forbidden("a login is approved with an API key")
+    if isinstance(who.credential, AgentToken):
+        raise Forbidden("a login is approved by a person")
     now = engine.clock()
     login = engine.logins.approve(user_code, user_id=who.user.id, key_digest=who.credential.digest, now=now)
     return login_info(login, now)
@@ -54,19 +54,24 @@ async def collect(who: Principal | None, engine: Engine, device_code: str) -> Ne
         Forbidden: it was denied, or who approved it has lost that right since (`access_denied`).
     """
     login, key_digest = engine.logins.collect(device_code, now=engine.clock())
-    key, approver = await _approver(engine, key_digest)
+    scopes, approver = await _approver(engine, key_digest)
     name = f"atlas login on {login.host}"
-    made, secret = await issue_key(engine, approver, key.scopes, name, engine.logins.key_lifetime)
+    made, secret = await issue_key(engine, approver, scopes, name, engine.logins.key_lifetime)
     return new_api_key(made, approver, secret)
 
 
-async def _approver(engine: Engine, key_digest: bytes) -> tuple[ApiKey, User]:
-    """Return who approved and the key they did it with, as they are now."""
-    found = await engine.store.users.key_by_digest(key_digest)
+async def _approver(engine: Engine, shown: bytes) -> tuple[tuple[str, ...], User]:
+    """Return who approved, and what the key or session was good for that they did it with, as it is now."""
+    gone = Forbidden("who approved the login may not do so any more", code="access_denied")
+    found = await engine.store.users.key_by_digest(shown)
     if found is None:
-        raise Forbidden("the key it was approved with is gone", code="access_denied")
+        try:
+            who = await engine.people.logged_in.known_by(shown)
+        except Unauthenticated:
+            raise gone from None
+        return who.scopes, who.user
     key, user = found
     expired = key.expires_at is not None and key.expires_at <= engine.clock()
     if expired or key.revoked_at is not None or user.disabled_at is not None:
-        raise Forbidden("who approved the login may not do so any more", code="access_denied")
-    return found
+        raise gone
+    return key.scopes, user

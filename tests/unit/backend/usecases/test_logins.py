@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 from msgspec.structs import replace
 
+from agentic_atlas.backend.domain.people import Visitor
 from agentic_atlas.backend.engine.engine import EngineSettings
-from agentic_atlas.backend.rights import BrowserSession, Principal
+from agentic_atlas.backend.rights import AgentToken, Principal
 from agentic_atlas.backend.usecases import keys, logins
 from agentic_atlas.errors import AtlasError, Conflict, Forbidden
 from agentic_atlas.protocol.caller.people import LoginCodes
@@ -71,13 +72,29 @@ async def test_who_may_not_act_any_more_when_the_key_is_fetched_gives_none(lost:
     assert len(await network.store.users.keys_of(ada.user.id)) == 2
 
 
-async def test_only_a_key_approves_and_that_decides_nothing_otherwise() -> None:
+@pytest.mark.parametrize("ended", [False, True])
+async def test_who_is_logged_in_approves_too_unless_their_session_ends_before_the_key_is_fetched(ended: bool) -> None:
     network = Network()
     ada = await network.user()
-    session = Principal(ada.user, BrowserSession("ses_1"), ("*",))
+    logged_in = network.engine.people.logged_in
+    entered = await logged_in.begin(ada.user, Visitor(), network.engine.ids, network.engine.entropy)
+    codes = await begun(network)
+    await logins.approve(await logged_in.recognise(entered.secret), network.application, codes.user_code)
+    if ended:
+        await network.engine.people.end(user_id=ada.user.id)
+        assert await collect(network, codes) == "access_denied"
+        return
+    made = await logins.collect(None, network.application, codes.device_code)
+    assert (made.user, tuple(made.scopes)) == ("ada", ("*",))
+
+
+async def test_only_a_person_approves_and_that_decides_nothing_otherwise() -> None:
+    network = Network()
+    ada = await network.user()
+    agent = Principal(ada.user, AgentToken("tok_1", "agt_1", "ada/hello"), ("*",))
     codes = await begun(network)
     with pytest.raises(Forbidden):
-        await logins.approve(session, network.application, codes.user_code)
+        await logins.approve(agent, network.application, codes.user_code)
     with pytest.raises(Forbidden):
         await logins.approve(replace(ada, scopes=("tasks:read",)), network.application, codes.user_code)
     with pytest.raises(Conflict):
