@@ -16,6 +16,7 @@ from typing import Any
 import msgspec
 from msgspec.structs import replace
 
+from agentic_atlas.auth import KeyRing, SigningKey
 from agentic_atlas.backend.domain import lifecycle, records
 from agentic_atlas.backend.domain.lifecycle import Change, assignment
 from agentic_atlas.backend.domain.questions import Dialogue, TaskQuestion
@@ -207,7 +208,7 @@ class HeldBackend:
         self.store.agents = self.returns
         nothing: Any = None
         world = World(
-            keys=nothing,
+            keys=KeyRing(SigningKey.generate(0.0)),
             clock=clock,
             monotonic=clock,
             ids=lambda prefix: f"{prefix}_{secrets.token_hex(8)}",

@@ -47,6 +47,7 @@ if TYPE_CHECKING:
         LoginInfo,
         NewApiKey,
         SessionInfo,
+        SigningKeyInfo,
         UserInfo,
         WhoAmI,
     )
@@ -103,7 +104,9 @@ _HOME: Final = {
     ),
     "agentic_atlas.protocol.caller.audit": "AuditActor AuditEntry AuditFlaw AuditHead AuditObject AuditReport",
     "agentic_atlas.protocol.caller.backups": "BackupInfo",
-    "agentic_atlas.protocol.caller.people": "ApiKeyInfo GroupInfo LoginInfo NewApiKey SessionInfo UserInfo WhoAmI",
+    "agentic_atlas.protocol.caller.people": (
+        "ApiKeyInfo GroupInfo LoginInfo NewApiKey SessionInfo SigningKeyInfo UserInfo WhoAmI"
+    ),
     "agentic_atlas.protocol.caller.tasks": "CallEvent CallerInfo EventInfo QuestionInfo TaskInfo TaskPage TaskSummary",
     "agentic_atlas.protocol.caller.values": "ErrorInfo",
     "agentic_atlas.protocol.messages": "Delivery Policy SkillSpec",
@@ -202,6 +205,7 @@ __all__ = [
     "Served",
     "SessionInfo",
     "ShareInfo",
+    "SigningKeyInfo",
     "SkillInfo",
     "SkillOptions",
     "SkillSpec",

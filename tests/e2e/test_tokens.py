@@ -20,7 +20,7 @@ from tests.e2e.test_spool import kept_in, until
 
 
 def signing_key(platform: Platform) -> tuple[str, Ed25519PrivateKey]:
-    path = next((platform.folder / "data" / "keys").glob("*.pem"))
+    path = next(one for one in (platform.folder / "data" / "keys").glob("*.pem") if one.stem != "audit")
     key = serialization.load_pem_private_key(path.read_bytes(), None)
     assert isinstance(key, Ed25519PrivateKey)
     return path.stem, key

@@ -78,6 +78,7 @@ PUBLIC = [
     "Served",
     "SessionInfo",
     "ShareInfo",
+    "SigningKeyInfo",
     "SkillInfo",
     "SkillOptions",
     "SkillSpec",

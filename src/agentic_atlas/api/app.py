@@ -14,6 +14,7 @@ from agentic_atlas.api import (
     logins,
     page,
     sessions,
+    signing,
     single_sign_on,
     system,
     tasks,
@@ -28,8 +29,8 @@ from agentic_atlas.http.routes import Routes
 from agentic_atlas.http.turns import Turns
 
 _GROUPS: Final = (
-    tasks, agents, users, groups, accounts, sessions, single_sign_on, invitations, logins, system, backups, audit, page,
-    login_page,
+    tasks, agents, users, groups, accounts, sessions, single_sign_on, invitations, logins, system, backups, audit,
+    signing, page, login_page,
 )  # fmt: skip
 ROUTES: Final = [route for group in _GROUPS for route in group.routes.routes]
 """All of the API."""

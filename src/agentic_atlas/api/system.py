@@ -1,9 +1,12 @@
 """Routes for machines: keys, health, readiness. No credentials needed."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from hashlib import sha256
+from http import HTTPStatus
+from typing import Annotated, Any, Final, Literal
 
 import msgspec
+from pydantic import Field
 
 from agentic_atlas._version import __version__
 from agentic_atlas.api import metrics
@@ -11,7 +14,10 @@ from agentic_atlas.backend.domain.invariants import Invariant
 from agentic_atlas.backend.usecases import system
 from agentic_atlas.backend.usecases.application import Application
 from agentic_atlas.http.messages import Response, json
-from agentic_atlas.http.routes import RouteGroup
+from agentic_atlas.http.routes import HEADER, RouteGroup
+
+KEPT: Final = 60
+"""Seconds for which the key set may be kept by whoever asked for it: a key that was withdrawn counts there as long."""
 
 routes = RouteGroup("system")
 
@@ -23,10 +29,17 @@ class KeySet(msgspec.Struct):
 
 
 @routes.at("GET", "/.well-known/jwks.json", answers=KeySet)
-async def keys(application: Application) -> Response:
-    """The public keys that agent tokens are signed with (RFC 7517)."""
-    fields = [("content-type", "application/json"), ("cache-control", "max-age=60")]
-    return Response(fields=fields, body=msgspec.json.encode(KeySet(await system.key_set(None, application))))
+async def keys(
+    application: Application, if_none_match: Annotated[str | None, Field(max_length=1_000), HEADER] = None
+) -> Response:
+    """The public keys that agent tokens are signed with (RFC 7517); may be kept for a minute."""
+    body = msgspec.json.encode(KeySet(await system.key_set(None, application)))
+    tag = f'"{sha256(body).hexdigest()[:32]}"'
+    fields = [("content-type", "application/json"), ("cache-control", f"public, max-age={KEPT}"), ("etag", tag)]
+    known = {one.strip().removeprefix("W/") for one in (if_none_match or "").split(",")}
+    if known & {tag, "*"}:
+        return Response(HTTPStatus.NOT_MODIFIED, fields[1:])
+    return Response(fields=fields, body=body)
 
 
 class Readiness(msgspec.Struct):

@@ -43,9 +43,10 @@ if TYPE_CHECKING:
         is_signed,
         jwks,
         load_jwks,
+        read_keys,
     )
     from agentic_atlas.auth.sealing import Seal
-    from agentic_atlas.auth.tokens import CLOCK_LEEWAY, mint, verify
+    from agentic_atlas.auth.tokens import CLOCK_LEEWAY, key_id, mint, verify
 
 _HOME: Final = {
     "keyfile": (
@@ -54,10 +55,10 @@ _HOME: Final = {
     ),
     "keys": (
         "Jwk", "KeyRing", "SigningKey", "VerificationKey", "is_signed",
-        "jwks", "load_jwks",
+        "jwks", "load_jwks", "read_keys",
     ),
     "sealing": ("Seal",),
-    "tokens": ("CLOCK_LEEWAY", "mint", "verify"),
+    "tokens": ("CLOCK_LEEWAY", "key_id", "mint", "verify"),
 }  # fmt: skip
 _MODULE: Final = {name: module for module, names in _HOME.items() for name in names}
 """What signs and verifies, which only a server has the libraries for: imported when it is first used."""
@@ -86,6 +87,7 @@ __all__ = [
     "format_scopes",
     "is_signed",
     "jwks",
+    "key_id",
     "load_jwks",
     "load_or_create_audit_key",
     "load_or_create_ring",
@@ -95,6 +97,7 @@ __all__ = [
     "parse_scopes",
     "read_bearer",
     "read_head",
+    "read_keys",
     "redact",
     "ring_files",
     "save_head",

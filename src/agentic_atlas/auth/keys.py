@@ -8,7 +8,7 @@ here the times of creation and retirement, are those of OpenID Federation 1.0.
 """
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Final, NotRequired, TypedDict
@@ -71,6 +71,11 @@ class VerificationKey:
     def __post_init__(self) -> None:
         object.__setattr__(self, "kid", thumbprint(self.public))
 
+    @property
+    def x(self) -> str:
+        """Its 32 bytes in base64url, as in a JWK."""
+        return base64url.encode(self.public.public_bytes_raw())
+
     def usable(self, now: float) -> bool:
         """Say whether it still verifies at `now`, seconds since 1970."""
         return self.retire_at is None or now < self.retire_at
@@ -86,6 +91,11 @@ class SigningKey:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "kid", thumbprint(self.private.public_key()))
+
+    @classmethod
+    def generate(cls, now: float) -> "SigningKey":
+        """Return a key that nobody has; `now` in seconds since 1970."""
+        return cls(Ed25519PrivateKey.generate(), int(now))
 
     def verification(self, retire_at: int | None = None) -> VerificationKey:
         """Return its public half, which verifies until `retire_at`."""
@@ -159,6 +169,10 @@ class KeyRing:
         outgoing = self.active.verification(int(now) + overlap)
         return replace(self, active=new, retired=tuple(k for k in (outgoing, *self.retired) if k.usable(now)))
 
+    def without(self, kid: str) -> "KeyRing":
+        """Return the ring without this key, which signs no more: its tokens are worthless from now on."""
+        return replace(self, retired=tuple(key for key in self.retired if key.kid != kid))
+
 
 def jwks(ring: KeyRing, now: float) -> list[Jwk]:
     """Return the keys of the JWK set of those that verify at `now`, the signing one first (RFC 7517 section 5)."""
@@ -172,12 +186,20 @@ def _jwk(key: VerificationKey) -> Jwk:
         "alg": "EdDSA",
         "use": "sig",
         "kid": key.kid,
-        "x": base64url.encode(key.public.public_bytes_raw()),
+        "x": key.x,
         "iat": key.created_at,
     }
     if key.retire_at is not None:
         jwk["exp"] = key.retire_at
     return jwk
+
+
+def read_keys(keys: Iterable[tuple[str, int, int | None]]) -> Mapping[str, VerificationKey]:
+    """Return keys by their ids, given as public half, time of creation and retire time.
+
+    Raises KeyRefused for what is no key, for the same one twice, and for more than `MAX_KEYS`.
+    """
+    return _by_kid([VerificationKey(_load_public(x), created_at, retire_at) for x, created_at, retire_at in keys])
 
 
 def load_jwks(document: object) -> Mapping[str, VerificationKey]:

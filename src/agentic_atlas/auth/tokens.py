@@ -53,6 +53,11 @@ def verify(token: str | bytes, keys: Mapping[str, VerificationKey], *, network: 
     return claims
 
 
+def key_id(token: str) -> str:
+    """Return the id of the key that a token says it is signed with; of one that `verify` has accepted, it is."""
+    return str(_header(_bounded(token))["kid"])
+
+
 def _bounded(token: str | bytes) -> str:
     if len(token) > MAX_TOKEN_BYTES:
         raise TokenRefused(f"the token is longer than {MAX_TOKEN_BYTES} bytes", code="token_too_long")

@@ -93,6 +93,8 @@ AUDITED: Final[Mapping[str, Audited]] = {
     "logins.collect": Audited(kind="api_key", shown=("user",), refused=(Forbidden,)),
     "logins.approve": Audited(kind="login", shown=("host", "address")),
     "logins.deny": Audited(kind="login", shown=("host", "address")),
+    "signing.rotate": Audited(kind="signing_key"),
+    "signing.withdraw": Audited(kind="signing_key", id_in="key_id"),
     "backups.make": Audited(kind="backup"),
     "tasks.retry": msgspec.structs.replace(_TASK, shown=("retry_of",)),
     "tasks.cancel": _TASK,

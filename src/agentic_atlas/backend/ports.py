@@ -6,7 +6,7 @@ Implementations live elsewhere (`store`, the router behind `compose`), one confo
 import asyncio
 from collections.abc import Callable, Collection, Generator, Mapping, Sequence
 from functools import partial
-from typing import Generic, Protocol, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Generic, Protocol, TypeAlias, TypeVar
 
 import msgspec
 
@@ -36,6 +36,9 @@ from agentic_atlas.protocol.caller.backups import BackupInfo
 from agentic_atlas.protocol.inside.messages import InstanceRef, ToRouter
 from agentic_atlas.protocol.schemas import Cost
 from agentic_atlas.protocol.tasks import TaskState
+
+if TYPE_CHECKING:
+    from agentic_atlas.auth import KeyRing, SigningKey
 
 Decide = Callable[[Task], Change | None]
 """A pure decision about a task: the change, or None when nothing is to be changed."""
@@ -585,6 +588,16 @@ class Backups(Protocol):
 
     async def find(self) -> list[BackupInfo]:
         """Return those that are there, newest first, at most 1,000. Raises Unavailable (`backup_failed`)."""
+
+
+class KeyStore(Protocol):
+    """Where the keys that sign tokens are kept."""
+
+    def new(self, now: float) -> "SigningKey":
+        """Return a key that nobody has."""
+
+    async def save(self, ring: "KeyRing", now: float) -> None:
+        """Keep this ring in the place of the one before, on the disk before this returns. Raises ConfigurationError."""
 
 
 class RouterPort(Protocol):

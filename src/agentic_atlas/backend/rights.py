@@ -169,6 +169,8 @@ class Right(StrEnum):
     MANAGE_USERS = "manage_users"
     MANAGE_BACKUPS = "manage_backups"
     """Have every secret of the network in a file."""
+    MANAGE_SIGNING_KEYS = "manage_signing_keys"
+    """Have another key sign, and make all tokens of one worthless."""
     READ_AUDIT = "read_audit"
     """See who did what, in everybody's name."""
     CONNECT = "connect"
@@ -190,13 +192,16 @@ _SCOPES: Final[Mapping[Right, Scope | None]] = {
     Right.MANAGE_OWN_KEYS: Scope.EVERYTHING,
     Right.MANAGE_USERS: Scope.USERS_ADMIN,
     Right.MANAGE_BACKUPS: Scope.EVERYTHING,
+    Right.MANAGE_SIGNING_KEYS: Scope.EVERYTHING,
     Right.READ_AUDIT: Scope.EVERYTHING,
     Right.CONNECT: Scope.AGENT_CONNECT,
     Right.CALL: Scope.AGENT_CALL,
 }
 """The word that a credential's scopes need for each right."""
 
-_OF_ADMINISTRATORS: Final = frozenset((Right.MANAGE_USERS, Right.MANAGE_BACKUPS, Right.READ_AUDIT))
+_OF_ADMINISTRATORS: Final = frozenset(
+    (Right.MANAGE_USERS, Right.MANAGE_BACKUPS, Right.MANAGE_SIGNING_KEYS, Right.READ_AUDIT)
+)
 _READING: Final = frozenset((Right.READ_TASKS, Right.READ_AGENTS, Right.READ_TOKENS))
 
 _OF: Final[Mapping[Role, frozenset[Right]]] = {
@@ -279,6 +284,9 @@ RIGHT_OF: Final[Mapping[str, Right]] = {
     "system.ready": Right.OPEN,
     "system.figures": Right.OPEN,
     "system.tokens_in_use": Right.OPEN,
+    "signing.find": Right.MANAGE_SIGNING_KEYS,
+    "signing.rotate": Right.MANAGE_SIGNING_KEYS,
+    "signing.withdraw": Right.MANAGE_SIGNING_KEYS,
     "audit.find": Right.READ_AUDIT,
     "audit.rows": Right.READ_AUDIT,
     "audit.verify": Right.READ_AUDIT,

@@ -102,6 +102,8 @@ ATLAS = CommandGroup(
                 "create": Command("keys:create", "Make an API key. It is shown this once."),
                 "list": Command("keys:show_list", "List your API keys, without their secrets."),
                 "revoke": Command("keys:revoke", "Make an API key worthless now."),
+                "rotate": Command("keys:rotate", "Have a new key sign agents' tokens; those there are stay good."),
+                "withdraw": Command("keys:withdraw", "Make every token worthless that a signing key has signed."),
             },
             default="list",
         ),

@@ -11,7 +11,7 @@ from agentic_atlas.cli.options import Iso, Json, Utc
 
 if TYPE_CHECKING:
     from agentic_atlas.cli.times import TimeFormat
-    from agentic_atlas.protocol.caller.people import ApiKeyInfo, NewApiKey
+    from agentic_atlas.protocol.caller.people import ApiKeyInfo, NewApiKey, SigningKeyInfo
 
 
 def create(
@@ -59,8 +59,19 @@ def create(
     )
 
 
-def show_list(*, utc: Utc = False, iso: Iso = False, json: Json = False) -> None:
-    """List your API keys, without their secrets."""
+def show_list(
+    *,
+    signing: Annotated[
+        bool, Option("--signing", help="The keys that sign agents' tokens instead; administrators only.")
+    ] = False,
+    utc: Utc = False,
+    iso: Iso = False,
+    json: Json = False,
+) -> None:
+    """List your API keys, without their secrets; or the keys that sign tokens."""
+    if signing:
+        _show_signing(times.clock(utc=utc, iso=iso), as_json=json)
+        return
 
     async def work() -> Sequence[ApiKeyInfo]:
         async with connection.connect() as atlas:
@@ -89,6 +100,62 @@ def revoke(
         output.document(revoked)
     else:
         output.say(f"Revoked {revoked.id}.")
+
+
+def rotate(*, json: Json = False) -> None:
+    """Have a new key sign agents' tokens; those that were made stay good. For administrators.
+
+    The key that signed until now verifies for as long as any token lives. Tokens are signed with the new one as they
+    are made, renewed or rotated.
+    """
+
+    async def work() -> SigningKeyInfo:
+        async with connection.connect() as atlas:
+            return await atlas.keys.rotate()
+
+    made = connection.run(work())
+    if json:
+        output.document(made)
+    else:
+        output.say(f"Tokens are signed with {made.id} now.")
+
+
+def withdraw(
+    *,
+    key: Annotated[str, Argument(metavar="KID", help="The key's id, from `list --signing`.")],
+    json: Json = False,
+) -> None:
+    """Make every token worthless that a signing key has signed, now. For administrators.
+
+    Agents that are connected with such a token are disconnected, and need a new one. The key that signs can't be
+    withdrawn: `atlas keys rotate` first.
+    """
+
+    async def work() -> SigningKeyInfo:
+        async with connection.connect() as atlas:
+            return await atlas.keys.withdraw(key)
+
+    withdrawn = connection.run(work())
+    if json:
+        output.document(withdrawn)
+    else:
+        output.say(f"Withdrew {withdrawn.id}: what it signed is worthless.")
+
+
+def _show_signing(clock: TimeFormat, *, as_json: bool) -> None:
+    async def work() -> Sequence[SigningKeyInfo]:
+        async with connection.connect() as atlas:
+            return await atlas.keys.signing()
+
+    found = connection.run(work())
+    if as_json:
+        output.document({"items": found})
+        return
+    rows = [
+        (key.id, "signs" if key.signs else "verifies", *map(clock.short, (key.created_at, key.retires_at)))
+        for key in found
+    ]
+    output.table(("key", "does", "created", "retires"), rows)
 
 
 def _good_for(key: ApiKeyInfo) -> str:

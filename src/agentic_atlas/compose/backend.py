@@ -16,6 +16,7 @@ from agentic_atlas.backend.ports import Checker, RouterPort
 from agentic_atlas.backend.store.database import SqlStore
 from agentic_atlas.bus.local import Bus
 from agentic_atlas.compose.audit import HeadFile
+from agentic_atlas.compose.keys import KeyFolder
 from agentic_atlas.compose.sources import Entropy, SortableIds, WallClock, monotonic, wall
 from agentic_atlas.errors import ConfigurationError
 from agentic_atlas.settings import Settings
@@ -53,6 +54,7 @@ async def build(
         schemas=JsonSchemas(neighbours.checker),
         backups=_backups(settings, store, network),
         passwords=neighbours.passwords,
+        key_store=KeyFolder(keys),
         heads=HeadFile(keys, load_or_create_audit_key(keys, wall()), network, log),
         sign_on=neighbours.sign_on,
     )

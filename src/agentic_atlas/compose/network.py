@@ -16,6 +16,7 @@ from agentic_atlas.auth import (
     Scope,
     Seal,
     allows,
+    key_id,
     load_or_create_ring,
     load_or_create_sealing_key,
     read_bearer,
@@ -142,7 +143,7 @@ async def _running(
     crowd = Crowd(raise_limit(), log, monotonic)
     # Before anything lives: a port that is taken is one plain error.
     listener = await serve(
-        AgentDoor(router, _identify(ring, engine.network), hosts, proxies),
+        AgentDoor(router, _identify(router, engine.network), hosts, proxies),
         host=settings.host,
         port=settings.router_port,
         limiter=ConnectionLimiter(settings.router.max_connections, settings.router.max_connections_per_address),
@@ -235,12 +236,19 @@ async def _alive(
         raise failure
 
 
-def _identify(ring: KeyRing, network_id: str) -> Callable[[Sequence[str]], Identity]:
+def _identify(router: Router, network_id: str) -> Callable[[Sequence[str]], Identity]:
     def identify(headers: Sequence[str]) -> Identity:
-        now = wall()
-        claims = verify(read_bearer(headers), ring.verification, network=network_id, now=now)
+        now, token = wall(), read_bearer(headers)
+        claims = verify(token, router.entrance.keys, network=network_id, now=now)
         if not allows(claims.scopes, Scope.AGENT_CONNECT):
             raise insufficient(Scope.AGENT_CONNECT)
-        return Identity(claims.jti, claims.agent_id, float(claims.exp), now, lineage=claims.lineage)
+        return Identity(
+            token_id=claims.jti,
+            agent_id=claims.agent_id,
+            expires_at=float(claims.exp),
+            presented_at=now,
+            lineage=claims.lineage,
+            key_id=key_id(token),
+        )
 
     return identify

@@ -4,10 +4,15 @@ Pure; the time is passed in. What is remembered is bounded, and the oldest is fo
 is found out at `hello`, as after a restart.
 """
 
-from typing import TypeVar
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, TypeVar
 
+from agentic_atlas import auth
 from agentic_atlas.errors import Busy, Forbidden, Unauthenticated
-from agentic_atlas.protocol.inside.messages import Identity
+from agentic_atlas.protocol.inside.messages import Identity, TokenKey
+
+if TYPE_CHECKING:
+    from agentic_atlas.auth import VerificationKey
 
 MOST_SILENT = 4
 """Connections of one token that have not said `hello`: one that was cut and its successors."""
@@ -29,6 +34,8 @@ class Entrance:
     """What is known of those who may not come in, or not now."""
 
     def __init__(self) -> None:
+        self.keys: Mapping[str, VerificationKey] = {}
+        """What tokens are verified with, by their ids."""
         self._revoked: dict[str, str] = {}
         self._shut: dict[str, tuple[str, float]] = {}
         self._pauses: dict[str, tuple[float, float]] = {}
@@ -53,6 +60,10 @@ class Entrance:
             raise Busy(
                 f"{silent} connections with this token have not said hello", code="too_many_silent", retry_after=5.0
             )
+
+    def verify_with(self, keys: Sequence[TokenKey]) -> None:
+        """Verify tokens with these from now on, and with no other."""
+        self.keys = auth.read_keys((key.x, key.created_at, key.retire_at) for key in keys)
 
     def revoke(self, token_id: str, code: str) -> None:
         """Let nobody in with this token any more."""

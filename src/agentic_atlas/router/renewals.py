@@ -46,6 +46,7 @@ class Renewals:
             token_id=answer.token_id,
             expires_at=answer.expires_at,
             lineage=connection.identity.root,
+            key_id=answer.key_id,
         )
         self._context.log.info("token_renewed", agent=identity.agent_id, instance=connection.instance_id)
         self._hub.renewed(connection, identity)

@@ -35,6 +35,7 @@ from agentic_atlas.protocol.inside.messages import (
     ToRouter,
     TurnAway,
     Unleased,
+    VerifyWith,
     Waiting,
 )
 from agentic_atlas.protocol.messages import Answer, Cancel, Drain, Hello, Limits, Refuse, Report, Result, RunningAttempt
@@ -63,6 +64,9 @@ class Router:
 
     `run` is its life; nobody is let in before it has begun or after it has ended. All that the backend says comes by
     `say`, and all that it is told goes to whom `join` was given.
+
+    Attributes:
+        entrance: what tokens are verified with, and who may not come in.
     """
 
     def __init__(
@@ -84,10 +88,10 @@ class Router:
         self._wall_ahead = wall() - clock()
         self._leases = Leases()
         self._expired = ExpiredLeases(self.context, self._leases)
-        self._entrance = Entrance()
+        self.entrance = Entrance()
         self._registration = Registration(self.context, self._hub, self._leases, self._expired)
         commands = Commands(
-            self.context, self._connections, self._hub, self._leases, self._expired, self._registration, self._entrance
+            self.context, self._connections, self._hub, self._leases, self._expired, self._registration, self.entrance
         )
         renewals = Renewals(self.context, self._hub)
         self.context.renew = renewals.ask
@@ -132,7 +136,7 @@ class Router:
 
     def check(self, identity: Identity) -> None:
         """Let somebody pass who connects with this token; see `Entrance.check` for who may not, or not now."""
-        self._entrance.check(identity, self._hub.silent(identity.token_id), self.context.clock())
+        self.entrance.check(identity, self._hub.silent(identity.token_id), self.context.clock())
 
     def say(self, message: ToRouter) -> None:
         """Take what the backend says; see `protocol.inside`. Returns at once and never fails."""
@@ -181,7 +185,7 @@ class Router:
 
     def misbehaved(self, connection: Connection) -> float:
         """See `Host.misbehaved`."""
-        return self._entrance.pause(connection.identity.token_id, self.context.clock())
+        return self.entrance.pause(connection.identity.token_id, self.context.clock())
 
     def recorded(self, connection: Connection, report: Report, receipt: Receipt) -> None:
         """See `Host.recorded`. What is not recorded says nothing of an attempt that another connection holds."""
@@ -350,6 +354,13 @@ class Commands:
         for connection in self._hub.with_tokens(said.token_ids):
             connection.close(CloseCode.TOKEN_REVOKED, said.reason)
 
+    def verify_with(self, said: VerifyWith) -> None:
+        """Close the connections of tokens that are signed with another key."""
+        self._entrance.verify_with(said.keys)
+        for connection in self._hub.everyone():
+            if connection.identity.key_id and connection.identity.key_id not in self._entrance.keys:
+                connection.close(CloseCode.TOKEN_REVOKED, "key_withdrawn")
+
     def shut_out(self, said: ShutOut) -> None:
         """Close the agent's connections."""
         self._entrance.shut_out(said.agent_id, said.reason, self._context.clock())
@@ -396,6 +407,7 @@ def _table(
         Abandon: commands.abandon,
         Adopt: commands.adopt,
         Revoke: commands.revoke,
+        VerifyWith: commands.verify_with,
         ShutOut: commands.shut_out,
         Readmit: commands.readmit,
         Replied: commands.reply,

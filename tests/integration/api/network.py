@@ -29,6 +29,7 @@ from agentic_atlas.backend.usecases import calls, machine
 from agentic_atlas.backend.usecases.application import Application
 from agentic_atlas.bus.local import Bus
 from agentic_atlas.compose.hashing import Argon2Passwords
+from agentic_atlas.compose.keys import KeyFolder
 from agentic_atlas.compose.sources import SortableIds, python_environ, wall
 from agentic_atlas.protocol import messages
 from agentic_atlas.protocol.inside.messages import (
@@ -274,6 +275,7 @@ async def api(
         network = await store.network_id()
         world = World(
             keys=load_or_create_ring(folder / "keys", wall()),
+            key_store=KeyFolder(folder / "keys"),
             clock=clock,
             monotonic=monotonic,
             ids=ids,

@@ -44,7 +44,7 @@ class World:
         await engine.store.tokens.add(record)
         name = self.agent.full_name
         claims = AgentClaims(record.id, self.agent.id, engine.network, name, scopes, now, now, now + 600)
-        return mint(engine.keys, claims)
+        return mint(engine.signing.ring, claims)
 
     def connect(self, token: str) -> connect:
         headers = {"Authorization": f"Bearer {token}"}

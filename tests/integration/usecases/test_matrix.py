@@ -340,6 +340,12 @@ async def rows_of_the_log(_: World) -> dict[str, Any]:
     return {"after": 0, "limit": 10}
 
 
+async def rotated_key(world: World) -> dict[str, Any]:
+    old = world.engine.signing.ring.active.kid
+    await world.engine.signing.rotate()
+    return {"key_id": old}
+
+
 async def backed_up(world: World) -> dict[str, Any]:
     if not await world.engine.backups.find():
         await world.engine.backups.make()
@@ -521,6 +527,9 @@ MATRIX: dict[str, tuple[Arrange, Answers]] = {
     "audit.find": (of_the_log, ADMINISTRATORS),
     "audit.rows": (rows_of_the_log, ADMINISTRATORS),
     "audit.verify": (nothing, ADMINISTRATORS),
+    "signing.find": (nothing, ADMINISTRATORS),
+    "signing.rotate": (nothing, ADMINISTRATORS),
+    "signing.withdraw": (rotated_key, ADMINISTRATORS),
     "backups.make": (nothing, ADMINISTRATORS),
     "backups.find": (backed_up, ADMINISTRATORS),
     "system.key_set": (nothing, OPEN),

@@ -27,6 +27,7 @@ from agentic_atlas.backend.rights import AgentToken, Principal
 from agentic_atlas.backend.store.memory import MemoryStore
 from agentic_atlas.backend.usecases.application import Application
 from agentic_atlas.bus.local import Bus
+from agentic_atlas.errors import AtlasError
 from agentic_atlas.protocol.caller.backups import BackupInfo
 from agentic_atlas.protocol.caller.tasks import SubmitRequest
 from agentic_atlas.protocol.inside.messages import (
@@ -75,6 +76,22 @@ class Told:
         return [message for message in self.told if isinstance(message, kind)]
 
 
+class KeyShelf:
+    """Implements `ports.KeyStore`: keeps the last ring; it fails while there is an error in `why`."""
+
+    def __init__(self) -> None:
+        self.saved: list[KeyRing] = []
+        self.why: AtlasError | None = None
+
+    def new(self, now: float) -> SigningKey:
+        return SigningKey.generate(now)
+
+    async def save(self, ring: KeyRing, now: float) -> None:
+        if self.why is not None:
+            raise self.why
+        self.saved.append(ring)
+
+
 class Shelf:
     """Implements `ports.Backups`: keeps none but their names."""
 
@@ -114,6 +131,7 @@ class Network:
 
     def __init__(self, settings: EngineSettings | None = None, *, before: Network | None = None) -> None:
         self._numbers = before._numbers if before else count(1)
+        self.keys = KeyShelf()
         self.clock, self.router, self.log, self.shelf = Clock(), Told(), MemoryLog(), Shelf()
         self.passwords = Plain()
         self.store = before.store if before else MemoryStore(self.id)
@@ -130,6 +148,7 @@ class Network:
             bus=Bus(),
             schemas=JsonSchemas(apart),
             backups=self.shelf,
+            key_store=self.keys,
             passwords=self.passwords,
         )
         self.engine = Engine.over(self.store, self.router, "net_1", world, settings)

@@ -33,6 +33,7 @@ ONLY_LOOK = {
     "keys.find",
     "logins.show",
     "backups.find",
+    "signing.find",
     "system.key_set",
     "system.ready",
     "system.figures",

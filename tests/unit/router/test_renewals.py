@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from agentic_atlas.auth import base64url, read_keys
 from agentic_atlas.protocol.closing import CloseCode
-from agentic_atlas.protocol.inside.messages import Failure, Renewed, Revoke
+from agentic_atlas.protocol.inside.messages import Failure, Renewed, Revoke, TokenKey, VerifyWith
 from agentic_atlas.protocol.messages import Fault, Renewal
 from agentic_atlas.router.renewals import AGAIN
 from tests.unit.router.network import Agent, Network, network
@@ -11,13 +12,15 @@ from tests.unit.router.network import Agent, Network, network
 TOKEN = "head.claims.signature"
 
 
-def renews(net: Network, *, token_id: str = "tok_2", life: float = 100.0, failure: Failure | None = None) -> None:
+def renews(
+    net: Network, *, token_id: str = "tok_2", life: float = 100.0, failure: Failure | None = None, key_id: str = ""
+) -> None:
     """Answer what was asked last."""
     asked = net.backend.renewals[-1]
     if failure is not None:
         net.router.say(Renewed(asked.number, failure=failure))
     else:
-        net.router.say(Renewed(asked.number, TOKEN, token_id, net.wall.now + life, renewable=True))
+        net.router.say(Renewed(asked.number, TOKEN, token_id, net.wall.now + life, renewable=True, key_id=key_id))
 
 
 async def test_the_new_token_comes_on_the_same_connection_and_its_end_is_the_connections() -> None:
@@ -44,6 +47,21 @@ async def test_a_connection_is_ended_by_its_new_token_and_not_by_what_befalls_th
         assert agent.code is None
         net.router.say(Revoke(("tok_2",), "token_revoked"))
         assert agent.code == CloseCode.TOKEN_REVOKED
+
+
+async def test_a_connection_ends_with_the_key_of_its_new_token_and_not_with_that_of_the_old_one() -> None:
+    old, new = (TokenKey(base64url.encode(bytes([number]) * 32), 0) for number in (1, 2))
+    kids = [kid for key in (old, new) for kid in read_keys([(key.x, 0, None)])]
+    async with network() as net:
+        agent, other = await net.agent(), await net.agent("agt", "tok_other", "inst_other")
+        net.router.say(VerifyWith((old, new)))
+        for key_id in kids:
+            agent.say(Renewal())
+            renews(net, token_id=f"tok_{key_id}", key_id=key_id)
+        net.router.say(VerifyWith((new,)))
+        assert (agent.code, other.code) == (None, None)
+        net.router.say(VerifyWith((old,)))
+        assert (agent.code, other.code) == (CloseCode.TOKEN_REVOKED, None)
 
 
 async def test_who_asks_again_before_there_is_an_answer_is_given_one() -> None:

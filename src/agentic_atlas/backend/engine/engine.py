@@ -23,8 +23,9 @@ from agentic_atlas.backend.engine.monitor import Monitor
 from agentic_atlas.backend.engine.people import People
 from agentic_atlas.backend.engine.retirements import Retirements
 from agentic_atlas.backend.engine.sightings import Sightings
+from agentic_atlas.backend.engine.signing import Signing
 from agentic_atlas.backend.engine.watchers import Watchers
-from agentic_atlas.backend.ports import AuditHeads, Backups, Clock, FaultLog, Ids, RouterPort, Schemas, Store
+from agentic_atlas.backend.ports import AuditHeads, Backups, Clock, FaultLog, Ids, KeyStore, RouterPort, Schemas, Store
 from agentic_atlas.bus.local import Bus
 from agentic_atlas.protocol.inside.messages import Adopt
 from agentic_atlas.protocol.messages import Limits
@@ -83,6 +84,8 @@ class World:
     schemas: Schemas
     backups: Backups
     passwords: Passwords
+    key_store: KeyStore | None = None
+    """None: the keys stay as they are."""
     heads: AuditHeads | None = None
     """None: what ends with its process needs none."""
     sign_on: SignOn | None = None
@@ -95,7 +98,7 @@ class Engine:
     store: Store
     credit: Credits
     router: RouterPort
-    keys: "KeyRing"
+    signing: Signing
     network: str
     """Id of this network; in the issuer of every token."""
     clock: Clock
@@ -136,7 +139,7 @@ class Engine:
             store=store,
             credit=credit,
             router=router,
-            keys=world.keys,
+            signing=Signing(world.keys, world.key_store, router, clock),
             network=network,
             clock=clock,
             ids=world.ids,
@@ -166,6 +169,7 @@ class Engine:
 
         What is held stays held for one grace period.
         """
+        self.signing.tell()
         await self.trail.take_up()
         self.absence.expect(await self.store.agents.depart_all(self.clock()))
         self.retirements.expect(await self.store.tokens.retiring(self.clock()))

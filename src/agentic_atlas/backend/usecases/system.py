@@ -53,7 +53,7 @@ class TokensInUse(msgspec.Struct, frozen=True):
 @use_case
 async def key_set(who: Principal | None, engine: Engine) -> list[Jwk]:
     """Return the public keys that agent tokens are signed with (RFC 7517)."""
-    return jwks(engine.keys, engine.clock())
+    return jwks(engine.signing.ring, engine.clock())
 
 
 @use_case

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from msgspec.structs import replace
 
-from agentic_atlas.auth import AGENT_SCOPES, AgentClaims, Scope, mint, parse_scopes
+from agentic_atlas.auth import AGENT_SCOPES, AgentClaims, Scope, key_id, mint, parse_scopes
 from agentic_atlas.backend.domain.names import check_label
 from agentic_atlas.backend.domain.records import AccessLevel, AgentRecord, Token
 from agentic_atlas.backend.domain.renewal import lifetime as lifetime_of
@@ -132,7 +132,7 @@ async def renew(who: Principal, engine: Engine, said: Renew) -> Renewed:
     await engine.store.agents.go_on(said.instance.instance_id, said.instance.generation, successor)
     engine.credit.instances.stored(said.instance, successor.id)
     engine.access.renewed(said.instance, held(successor, agent))
-    return Renewed(said.number, secret, successor.id, successor.expires_at, renewable(successor))
+    return Renewed(said.number, secret, successor.id, successor.expires_at, renewable(successor), key_id(secret))
 
 
 @use_case
@@ -204,4 +204,4 @@ def _signed(engine: Engine, token: Token, agent: AgentRecord) -> str:
         exp=int(token.expires_at),
         lineage=token.lineage,
     )
-    return mint(engine.keys, claims)
+    return mint(engine.signing.ring, claims)

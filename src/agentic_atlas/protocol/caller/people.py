@@ -153,6 +153,22 @@ class WhoAmI(Shown, frozen=True, kw_only=True):
     """The API as others see it, for `BACKEND_API_BASE_URL`; empty: it is where it was asked."""
 
 
+class SigningKeyInfo(Shown, frozen=True, kw_only=True):
+    """A key that signs agents' tokens, or signed them; its private half is shown to nobody."""
+
+    id: str
+    """The thumbprint that tokens name it by (`kid`), and that it has in the network's JWK set."""
+    signs: bool
+    """Every token made now is signed with it; all others only verify."""
+    created_at: datetime
+    retires_at: datetime | None
+    """From then on it verifies nothing; null: no end yet."""
+
+
+SigningKeyList: TypeAlias = Listing[SigningKeyInfo]
+"""Signing keys, the one that signs first."""
+
+
 class LoginCodes(Shown, frozen=True, kw_only=True):
     """A login that waits for somebody to approve it: one code to ask with, one for a person to approve."""
 

@@ -41,6 +41,8 @@ class Identity(msgspec.Struct, frozen=True):
     """Network address that it was presented from; a proxy's, when there is one in between."""
     lineage: str = ""
     """Id of the first of the tokens that this one came out of; empty: it is the first."""
+    key_id: str = ""
+    """Of the key that the token is signed with."""
 
     @property
     def root(self) -> str:
@@ -234,6 +236,8 @@ class Renewed(msgspec.Struct, frozen=True, tag_field="type", omit_defaults=True)
     expires_at: float = 0.0
     renewable: bool = False
     """It may be renewed in its turn."""
+    key_id: str = ""
+    """Of the key that it is signed with."""
     failure: Failure | None = None
     """There is none; without `retry_after` there never will be. The connection goes on."""
 
@@ -302,6 +306,23 @@ class Revoke(msgspec.Struct, frozen=True, tag_field="type"):
     reason: str
 
 
+class TokenKey(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The public half of a key that tokens are signed with."""
+
+    x: str
+    """Its 32 bytes, in base64url."""
+    created_at: int
+    retire_at: int | None = None
+    """From then on it verifies nothing; None: it signs."""
+
+
+class VerifyWith(msgspec.Struct, frozen=True, tag_field="type"):
+    """Verify tokens with these keys from now on, and with no other: close with 4103 the connections of tokens that are
+    signed with none of them. Said at the start and whenever they change. Not answered."""
+
+    keys: tuple[TokenKey, ...]
+
+
 class ShutOut(msgspec.Struct, frozen=True, tag_field="type"):
     """Close the agent's connections with 4104, and let none in until `Readmit`. Not answered."""
 
@@ -359,6 +380,7 @@ ToRouter: TypeAlias = (
     | Abandon
     | Adopt
     | Revoke
+    | VerifyWith
     | ShutOut
     | Readmit
     | Replied

@@ -291,6 +291,9 @@ class BlockingKeys(Blocking[AsyncKeys]):
     create = blocking(AsyncKeys.create)
     list = blocking(AsyncKeys.list)
     revoke = blocking(AsyncKeys.revoke)
+    signing = blocking(AsyncKeys.signing)
+    rotate = blocking(AsyncKeys.rotate)
+    withdraw = blocking(AsyncKeys.withdraw)
 
 
 class BlockingLogins(Blocking[AsyncLogins]):

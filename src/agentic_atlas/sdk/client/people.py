@@ -26,6 +26,8 @@ from agentic_atlas.protocol.caller.people import (
     NewApiKey,
     RoleName,
     SessionInfo,
+    SigningKeyInfo,
+    SigningKeyList,
     UserChange,
     UserCode,
     UserInfo,
@@ -163,6 +165,22 @@ class AsyncKeys:
     async def revoke(self, id: str) -> ApiKeyInfo:
         """Make an API key worthless at once, this client's own too."""
         return await self._api.send("DELETE", f"/api-keys/{segment(id)}", ApiKeyInfo)
+
+    async def signing(self) -> Sequence[SigningKeyInfo]:
+        """Return the keys that agents' tokens are signed with, the one that signs now first; for administrators."""
+        return (await self._api.send("GET", "/signing-keys", SigningKeyList)).items
+
+    async def rotate(self) -> SigningKeyInfo:
+        """Have a new key sign agents' tokens from now on; those that were made stay good. For administrators."""
+        return await self._api.send("POST", "/signing-keys", SigningKeyInfo, repeatable=False)
+
+    async def withdraw(self, id: str) -> SigningKeyInfo:
+        """Make every token worthless that this signing key has signed, at once; for administrators.
+
+        Raises:
+            Conflict: it is the one that signs: rotate first (`key_in_use`).
+        """
+        return await self._api.send("DELETE", f"/signing-keys/{segment(id)}", SigningKeyInfo)
 
 
 class AsyncLogins:

@@ -36,7 +36,7 @@ async def test_a_start_takes_up_what_the_last_process_left() -> None:
     (instance,) = await after.store.agents.instances(agent_id)
     assert instance.disconnected_at == NOW, "nobody is connected"
     assert engine.absence.expected(agent_id)
-    assert after.router.told == [Adopt(held, 1, "ins_1", "tok_1")]
+    assert after.router.all(Adopt) == [Adopt(held, 1, "ins_1", "tok_1")]
     assert engine.dispatcher.census.states()[TaskState.WORKING] == 1
     assert after.now(waits).state is TaskState.SUBMITTED, "its agent is on its way back"
 
@@ -45,7 +45,7 @@ async def test_an_attempt_of_an_instance_that_is_not_known_any_more_is_kept_all_
     before, held, _ = await left_behind()
     await before.store.agents.delete(before.now(held).agent_id)
     await (after := Network(before=before)).engine.take_up()
-    assert after.router.told == [Adopt(held, 1, "ins_1", "")]
+    assert after.router.all(Adopt) == [Adopt(held, 1, "ins_1", "")]
 
 
 async def test_who_does_not_come_back_within_the_grace_period_is_not_waited_for() -> None:

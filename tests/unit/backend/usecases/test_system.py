@@ -21,7 +21,7 @@ async def test_with_the_published_keys_a_token_is_verified_and_none_is_made() ->
     published = await system.key_set(None, network.application)
     (key,) = published
     assert "d" not in key, "that is the private half"
-    assert key["kid"] == network.engine.keys.active.kid
+    assert key["kid"] == network.engine.signing.ring.active.kid
     ada = await network.user()
     await network.agent(ada)
     made = await tokens.issue(ada, network.application, "hello")

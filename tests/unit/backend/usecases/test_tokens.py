@@ -26,7 +26,7 @@ async def test_a_token_says_whose_it_is_and_for_how_long_and_is_not_kept() -> No
     ada = await network.user()
     agent = await network.agent(ada)
     made = await tokens.issue(ada, network.application, "hello", name="box", lifetime=60)
-    claims = verify(made.token, network.engine.keys.verification, now=NOW, network="net_1")
+    claims = verify(made.token, network.engine.signing.ring.verification, now=NOW, network="net_1")
     assert (claims.jti, claims.agent_id, claims.name) == (made.id, agent.id, "ada/hello")
     assert (claims.scopes, claims.iat, claims.exp) == (AGENT_SCOPES, NOW, NOW + 60)
     stored = await network.store.tokens.get(made.id)
@@ -125,7 +125,9 @@ async def test_the_administrator_says_how_long_a_token_may_live() -> None:
 async def test_a_token_is_good_for_what_it_was_made_for_and_always_to_connect() -> None:
     network, ada, _, _ = await furnished()
     made = await tokens.issue(ada, network.application, "hello", scopes=[])
-    assert verify(made.token, network.engine.keys.verification, now=NOW, network="net_1").scopes == ("agent:connect",)
+    assert verify(made.token, network.engine.signing.ring.verification, now=NOW, network="net_1").scopes == (
+        "agent:connect",
+    )
     for words in (["tasks:read"], ["*"], ["agent:fly"]):
         with pytest.raises(InvalidInput) as refused:
             await tokens.issue(ada, network.application, "hello", scopes=words)
@@ -139,7 +141,8 @@ async def test_an_agent_has_the_next_token_in_place_of_its_own_and_goes_on_with_
     renewed = await tokens.renew(who, network.application, Renew(7, instance, made.id))
     assert (renewed.to, renewed.failure, renewed.renewable) == (7, None, True)
     assert renewed.token not in repr(renewed)
-    claims = verify(renewed.token, network.engine.keys.verification, now=network.clock.now, network="net_1")
+    assert renewed.key_id == network.engine.signing.ring.active.kid
+    claims = verify(renewed.token, network.engine.signing.ring.verification, now=network.clock.now, network="net_1")
     assert (claims.jti, claims.lineage, claims.exp) == (renewed.token_id, made.id, NOW + 160)
     assert [one.id for one in network.engine.access.in_use()] == [renewed.token_id]
     (now,) = await network.store.agents.instances(agent.id)
@@ -196,7 +199,7 @@ async def test_a_rotated_token_is_good_until_the_overlap_is_over_and_then_cut_of
     network, ada, agent, made = await furnished()
     await network.engine.access.bearer(made.id, agent.id)
     rotated = await tokens.rotate(ada, network.application, made.id, overlap=30)
-    claims = verify(rotated.token, network.engine.keys.verification, now=NOW, network="net_1")
+    claims = verify(rotated.token, network.engine.signing.ring.verification, now=NOW, network="net_1")
     assert (claims.lineage, claims.exp, rotated.name) == (made.id, NOW + 100, "box")
     network.clock.now += 29
     await network.engine.access.bearer(made.id, agent.id)

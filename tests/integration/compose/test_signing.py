@@ -1,0 +1,108 @@
+"""Signing keys of a real network: rotated and withdrawn while agents are connected, and kept over a restart."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import httpx
+import pytest
+import structlog
+from websockets.exceptions import ConnectionClosed, InvalidStatus
+
+from agentic_atlas import AsyncClient, Conflict
+from agentic_atlas.auth import key_id, load_or_create_ring
+from agentic_atlas.backend.usecases import machine
+from agentic_atlas.compose.network import network
+from agentic_atlas.compose.sources import wall
+from agentic_atlas.protocol.closing import CloseCode, decode_reason
+from agentic_atlas.protocol.versions import ERROR_HEADER
+from agentic_atlas.settings import Settings
+from tests.integration.router.doors import Agent, dial
+
+pytestmark = pytest.mark.anyio
+
+
+@asynccontextmanager
+async def up(folder: Path) -> AsyncIterator[tuple[AsyncClient, int]]:
+    """A network with an administrator's agent; with the router's port."""
+    settings = Settings(data_dir=folder / "data", http_port=0, router_port=0)
+    async with asyncio.timeout(30), network(settings, structlog.get_logger()) as running:
+        key = await machine.bootstrap(running.engine, "admin")
+        kept = folder / "admin.key"
+        if key is not None:
+            kept.write_text(key)
+        port = int(running.addresses.router_url.rpartition(":")[2].removesuffix("/ws"))
+        async with AsyncClient(running.addresses.api_url, api_key=kept.read_text()) as client:
+            if key is not None:
+                await client.agents.create("hello")
+            yield client, port
+
+
+async def joined(port: int, token: str, instance: str) -> Agent:
+    agent = Agent(await dial(port, token), instance)
+    await agent.hello(1)
+    return agent
+
+
+async def test_a_rotation_goes_unnoticed_and_its_old_keys_tokens_end_with_the_key(tmp_path: Path) -> None:
+    async with up(tmp_path) as (client, port):
+        before = (await client.tokens.create("hello")).token
+        old = await joined(port, before, "ins_1")
+        rotated = await client.keys.rotate()
+        after = (await client.tokens.create("hello")).token
+        assert (key_id(before) != rotated.id, key_id(after) == rotated.id) == (True, True)
+        new = await joined(port, after, "ins_2")
+        again = await joined(port, before, "ins_1")  # an instance that comes back with what it has
+        with pytest.raises(ConnectionClosed):
+            await old.socket.recv()
+
+        with pytest.raises(Conflict):
+            await client.keys.withdraw(rotated.id)
+        async with asyncio.timeout(1.0):
+            await client.keys.withdraw(key_id(before))
+            with pytest.raises(ConnectionClosed) as closed:
+                await again.socket.recv()
+        assert closed.value.rcvd is not None
+        reason = decode_reason(closed.value.rcvd.reason)
+        assert (closed.value.rcvd.code, reason.code) == (CloseCode.TOKEN_REVOKED, "key_withdrawn")
+        with pytest.raises(InvalidStatus) as refused:
+            await dial(port, before)
+        assert refused.value.response.headers[ERROR_HEADER] == "token_unknown_key"
+        await new.socket.ping()
+        assert [one.action async for one in client.audit.list(action="signing")] == [
+            "signing.withdraw",
+            "signing.rotate",
+        ]
+
+
+async def test_keys_are_the_same_after_a_restart(tmp_path: Path) -> None:
+    async with up(tmp_path) as (client, _):
+        token = (await client.tokens.create("hello")).token
+        await client.keys.rotate()
+        gone = (await client.tokens.create("hello")).token
+        await client.keys.rotate()
+        await client.keys.withdraw(key_id(gone))
+        found = [(key.id, key.signs) for key in await client.keys.signing()]
+    assert load_or_create_ring(tmp_path / "data/keys", wall()).active.kid == found[0][0]
+    async with up(tmp_path) as (client, port):
+        assert [(key.id, key.signs) for key in await client.keys.signing()] == found
+        await joined(port, token, "ins_1")
+        with pytest.raises(InvalidStatus):
+            await dial(port, gone)
+
+
+async def test_the_key_set_says_for_how_long_it_may_be_kept_and_is_not_sent_again_to_who_has_it(tmp_path: Path) -> None:
+    async with up(tmp_path) as (client, _), httpx.AsyncClient(base_url=client.base_url) as anybody:
+        first = await anybody.get("/.well-known/jwks.json")
+        assert first.headers["cache-control"] == "public, max-age=60"
+        tag = first.headers["etag"]
+        for known in (tag, f'"other", W/{tag}', "*"):
+            same = await anybody.get("/.well-known/jwks.json", headers={"If-None-Match": known})
+            assert (same.status_code, same.content, same.headers["etag"]) == (304, b"", tag)
+        await client.keys.rotate()
+        other = await anybody.get("/.well-known/jwks.json", headers={"If-None-Match": tag})
+        assert (other.status_code, len(other.json()["keys"])) == (200, 2)
+        assert other.headers["etag"] != tag
