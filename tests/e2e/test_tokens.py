@@ -3,6 +3,8 @@
 import base64
 import contextlib
 import json
+import os
+import signal
 import time
 from pathlib import Path
 from typing import Any
@@ -257,3 +259,37 @@ def test_a_result_that_was_kept_under_a_token_is_delivered_with_the_one_in_its_p
         agent.wait_for(connected)
         assert again.tasks.get(task.id).result(PATIENCE) == "kept"
         assert again.tasks.get(task.id).refresh().attempt == 1
+
+
+def test_a_second_process_with_the_same_token_is_refused_shown_and_written_down(
+    platform: Platform, client: Client
+) -> None:
+    token = platform.token("echo")
+    with platform.agent("echo", ECHO, token=token) as first:
+        first.wait_for(connected)
+        with platform.agent("echo", ECHO, token=token) as second:
+            second.wait_for("another process is connected with the same token")
+            (seen,) = client.agents.get("echo").second_instances
+            assert not seen.replaced
+            assert seen.holder == client.agents.get("echo").instances[0].id
+            assert second.stop() == 0
+        assert f"was refused beside {seen.holder}" in platform.atlas("agents", "show", "echo", check=False)
+        assert client.call("echo", "say", text="undisturbed") == "undisturbed"
+        until(lambda: "token_in_use" in platform.atlas("audit", "list"))
+
+
+def test_a_process_that_hangs_is_replaced_by_another_with_its_token_and_that_is_written_down(
+    platform: Platform, client: Client
+) -> None:
+    token = platform.token("echo")
+    with platform.agent("echo", ECHO, token=token) as first:
+        first.wait_for(connected)
+        os.kill(first.pid, signal.SIGSTOP)
+        with platform.agent("echo", ECHO, token=token) as second:
+            second.wait_for(connected)
+            (seen,) = client.agents.get("echo").second_instances
+            assert seen.replaced
+            os.kill(first.pid, signal.SIGCONT)
+            assert first.wait() == 2
+            assert "another process took over with the same token" in first.output
+            until(lambda: "instances.take_over" in platform.atlas("audit", "list"))

@@ -18,6 +18,7 @@ from agentic_atlas.backend.usecases import calls, instances
 from agentic_atlas.backend.usecases.application import Application
 from agentic_atlas.errors import AtlasError, InvalidInput
 from agentic_atlas.protocol import messages
+from agentic_atlas.protocol.caller.audit import AuditObject
 from agentic_atlas.protocol.closing import CloseCode
 from agentic_atlas.protocol.codec import ProtocolError
 from agentic_atlas.protocol.inside.messages import (
@@ -26,6 +27,7 @@ from agentic_atlas.protocol.inside.messages import (
     Called,
     Closing,
     Congested,
+    Contested,
     Credit,
     Departed,
     Failure,
@@ -85,6 +87,7 @@ class RouterDoor:
             Departed: self._departed,
             Absent: self._absent,
             Called: self._calls.begin,
+            Contested: lambda said: self._spawn(self._asked.contested(said)),
             Renew: lambda said: self._spawn(self._asked.renew(said)),
             Unleased: self._unleased,
             Closing: self._closing,
@@ -195,6 +198,22 @@ class RouterRequests:
         except Exception as bug:  # noqa: BLE001  # a fault of ours with one agent must not end the others
             self._log.error("admission_failed", agent=said.identity.agent_id, exc_info=bug)
             self._engine.router.say(TurnAway(said.number, Failure(CloseCode.UNAVAILABLE, "internal")))
+
+    async def contested(self, said: Contested) -> None:
+        """Have it known that two instances came with one token."""
+        ADDRESS.set(said.identity.address)
+        engine, came = self._engine, said.newcomer
+        engine.contention.note(said)
+        try:
+            who = await engine.access.bearer(said.identity.token_id, said.identity.agent_id)
+        except AtlasError:
+            return  # Neither of them is let in.
+        what = AuditObject(kind="agent", id=said.identity.agent_id, name=who.caller.name)
+        if said.replaced:
+            facts = {"token": said.identity.token_id, "instance": came.id, "host": came.host, "replaced": said.holder}
+            engine.trail.note(who, "instances.take_over", what, facts)
+        else:
+            engine.trail.refuse(who, "instances.admit", what, "token_in_use")
 
     async def renew(self, said: Renew) -> None:
         """Make another token for a connection, or say why there is none."""

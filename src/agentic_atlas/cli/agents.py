@@ -10,7 +10,7 @@ from agentic_atlas.cli.options import AgentName, Iso, Json, Utc
 
 if TYPE_CHECKING:
     from agentic_atlas.cli.times import TimeFormat
-    from agentic_atlas.protocol.caller.agents import AgentInfo, AgentInstance, AgentSummary
+    from agentic_atlas.protocol.caller.agents import AgentInfo, AgentInstance, AgentSummary, SecondInstance
 
 
 def show_list(*, utc: Utc = False, iso: Iso = False, json: Json = False) -> None:
@@ -201,6 +201,18 @@ def _print_instances(agent: AgentInfo, clock: TimeFormat, *, every: bool) -> Non
         output.table(columns, rows, shrinks=("runtime", "host"), drops=("process", "address"), warned=warned)
     if len(shown) < len(instances):
         output.aside(f"Instances of the past: {len(instances) - len(shown)}; --all shows them.")
+    for second in agent.second_instances:
+        output.aside(_second(second, clock))
+
+
+def _second(second: SecondInstance, clock: TimeFormat) -> str:
+    """Return the line for a process that came with a token in use."""
+    what = "took the place of" if second.replaced else "was refused beside"
+    came = f"{second.id} on {second.host} ({second.address})"
+    holder = second.holder or "another process"
+    return (
+        f"{came} {what} {holder}, {clock.short(second.at)}: both have {second.token_id}. Give each a token of its own."
+    )
 
 
 def _instance_row(instance: AgentInstance, clock: TimeFormat) -> tuple[str, ...]:

@@ -4,9 +4,11 @@ import asyncio
 from asyncio import Future
 from weakref import WeakValueDictionary
 
+from msgspec.structs import replace
+
 from agentic_atlas.protocol.closing import CloseCode
-from agentic_atlas.protocol.inside.messages import Admit, Arrived, Departed, TurnAway, Waiting, Withdrawn
-from agentic_atlas.protocol.messages import Answer, Cancel, Hello, Limits, RunningAttempt, Task, Welcome
+from agentic_atlas.protocol.inside.messages import Admit, Arrived, Contested, Departed, TurnAway, Waiting, Withdrawn
+from agentic_atlas.protocol.messages import Answer, Cancel, Hello, InstanceInfo, Limits, RunningAttempt, Task, Welcome
 from agentic_atlas.protocol.versions import PROTOCOL_VERSION
 from agentic_atlas.router.agent import to_send
 from agentic_atlas.router.connection import Connection
@@ -51,7 +53,7 @@ class Registration:
             return
         self._returning[connection.serial] = _whose(hello, connection.identity.root)
         try:
-            if await self._seated(connection):
+            if await self._seated(connection, hello.instance):
                 await self._let_in(connection, hello)
         finally:
             del self._returning[connection.serial]
@@ -83,26 +85,30 @@ class Registration:
         finally:
             del self._meanwhile[connection.serial]
 
-    async def _seated(self, connection: Connection) -> bool:
+    async def _seated(self, connection: Connection, newcomer: InstanceInfo) -> bool:
         """One lineage of tokens, one instance: find out whether this one may have the seat (design: Generations)."""
         claim = self._hub.greet(connection)
         if claim.superseded is not None:
             claim.superseded.close(CloseCode.GOING_AWAY, "superseded")
-        free = not claim.taken and (claim.holder is None or await self._silent(claim.holder))
+        holder = claim.holder
+        contested = Contested(connection.identity, newcomer, "" if holder is None else holder.instance_id)
+        free = not claim.taken and (holder is None or await self._silent(holder, contested))
         if not free and not connection.over:
+            self._context.tell(contested)
             self._context.log.warning(
                 "token_in_use", agent=connection.identity.agent_id, instance=connection.instance_id
             )
             connection.close(CloseCode.TOKEN_IN_USE, "token_in_use", self._context.settings.token_in_use_again)
         return free and not connection.over
 
-    async def _silent(self, holder: Connection) -> bool:
+    async def _silent(self, holder: Connection, contested: Contested) -> bool:
         """Ping the older connection; True when it is gone, at the latest after this."""
         sign_of_life = holder.ping()
         try:
             async with asyncio.timeout(self._context.settings.ping_old):
                 await sign_of_life.wait()
         except TimeoutError:
+            self._context.tell(replace(contested, replaced=True))
             holder.close(CloseCode.REPLACED, "replaced")
         return holder.over
 

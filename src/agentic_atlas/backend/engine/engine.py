@@ -14,6 +14,7 @@ from agentic_atlas.backend.engine.allowance import Pace
 from agentic_atlas.backend.engine.audit import AuditTrail
 from agentic_atlas.backend.engine.census import Census, OpenLimits
 from agentic_atlas.backend.engine.circles import Circles
+from agentic_atlas.backend.engine.contention import Contention
 from agentic_atlas.backend.engine.credit import Credits
 from agentic_atlas.backend.engine.dispatch import Dispatcher
 from agentic_atlas.backend.engine.feed import Feed
@@ -120,6 +121,7 @@ class Engine:
     retirements: Retirements
     tokens: TokenTerms
     trail: AuditTrail
+    contention: Contention
     people: People
     pace: Pace | None
     """None: everybody asks as often as they like."""
@@ -157,6 +159,7 @@ class Engine:
             backups=world.backups,
             watchers=Watchers(settings.watchers_per_task, settings.watchers_per_key),
             absence=Absence(dispatcher, credit, clock),
+            contention=Contention(clock),
             retirements=Retirements(router, clock),
             tokens=settings.tokens,
             trail=AuditTrail(network, store.audit, world.heads, clock, log),

@@ -53,7 +53,8 @@ async def show(who: Principal, engine: Engine, name: str) -> AgentInfo:
     used = {one.instance_id: one.used for one in engine.credit.usage(agent.id)}
     shown = [agent_instance(one, used.get(one.id, 0), engine.access.token(one.id)) for one in instances]
     shares = [share_info(share, name) for share, name in await engine.store.shares.named(agent.id)]
-    return agent_info(_summary(who, engine, agent), skills, shown, shares)
+    contested = engine.contention.of(agent.id)
+    return agent_info(_summary(who, engine, agent), skills, shown, shares, contested)
 
 
 @use_case

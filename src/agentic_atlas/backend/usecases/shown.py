@@ -33,6 +33,7 @@ from agentic_atlas.protocol.caller.agents import (
     AgentInstance,
     AgentSummary,
     NewToken,
+    SecondInstance,
     ShareInfo,
     SkillInfo,
     TokenInfo,
@@ -54,6 +55,7 @@ from agentic_atlas.protocol.caller.tasks import (
 )
 from agentic_atlas.protocol.caller.values import ErrorInfo
 from agentic_atlas.protocol.codec import passed_on
+from agentic_atlas.protocol.inside.messages import Contested
 from agentic_atlas.protocol.messages import NULL
 from agentic_atlas.protocol.tasks import TaskState
 
@@ -221,13 +223,27 @@ def agent_info(
     skills: Sequence[SkillRecord],
     instances: Sequence[AgentInstance] = (),
     shares: Sequence[ShareInfo] = (),
+    contested: Sequence[tuple[float, Contested]] = (),
 ) -> AgentInfo:
-    """Show an agent with its skills; its instances and with whom it is shared, for who sees those."""
+    """Show an agent with its skills; for who sees those its instances, who came beside them, and its shares."""
     return AgentInfo(
         **msgspec.structs.asdict(summary),
         skills=[skill_info(skill) for skill in skills],
         instances=list(instances),
         shares=tuple(shares),
+        second_instances=tuple(_second_instance(at, said) for at, said in contested),
+    )
+
+
+def _second_instance(at: float, said: Contested) -> SecondInstance:
+    return SecondInstance(
+        at=moment(at),
+        id=said.newcomer.id,
+        host=said.newcomer.host,
+        address=said.identity.address,
+        token_id=said.identity.token_id,
+        holder=said.holder,
+        replaced=said.replaced,
     )
 
 

@@ -138,6 +138,21 @@ class AgentSummary(Shown, frozen=True, kw_only=True):
     """What whoever asks may do with it: `call`, `manage` or `own`."""
 
 
+class SecondInstance(Shown, frozen=True, kw_only=True):
+    """A process that came with a token which another one was using."""
+
+    at: datetime
+    """When it did last."""
+    id: str
+    host: str
+    address: str
+    token_id: str
+    holder: str
+    """The instance that was using it; empty when that was just being let in."""
+    replaced: bool
+    """Whether it took the place of that one, which gave no sign of life; else it was refused."""
+
+
 class AgentInfo(AgentSummary, frozen=True, kw_only=True):
     """An agent with its skills and instances, as it is shown when it is asked for by name."""
 
@@ -146,6 +161,8 @@ class AgentInfo(AgentSummary, frozen=True, kw_only=True):
     """Empty for who may only call it."""
     shares: tuple[ShareInfo, ...] = ()
     """With whom it is shared; empty for who may only call it."""
+    second_instances: tuple[SecondInstance, ...] = ()
+    """Processes that came with a token in use since the server was started, the last one first, five at the most."""
 
 
 AgentPage: TypeAlias = Page[AgentSummary, str]

@@ -19,6 +19,7 @@ from agentic_atlas.protocol.messages import (
     Call,
     Cancel,
     Hello,
+    InstanceInfo,
     Reply,
     Report,
     RunningAttempt,
@@ -173,6 +174,18 @@ class Called(msgspec.Struct, frozen=True, tag_field="type"):
 
     instance: InstanceRef
     call: Call
+
+
+class Contested(msgspec.Struct, frozen=True, tag_field="type", omit_defaults=True):
+    """A second instance came with a token, or with one of the same lineage. Not answered."""
+
+    identity: Identity
+    """Of the newcomer."""
+    newcomer: InstanceInfo
+    holder: str = ""
+    """The instance that was there; empty: it was just being let in."""
+    replaced: bool = False
+    """It gave no sign of life, and the newcomer has taken its place (4105); else the newcomer was refused (4010)."""
 
 
 class Renew(msgspec.Struct, frozen=True, tag_field="type"):
@@ -361,6 +374,7 @@ FromRouter: TypeAlias = (
     | Departed
     | Absent
     | Called
+    | Contested
     | Renew
     | Unleased
     | Closing
