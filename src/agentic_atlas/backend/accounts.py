@@ -102,10 +102,11 @@ class Passwords(Protocol):
     async def hash(self, password: str) -> str:
         """Return what to keep of a password. Raises Busy (`too_many_logins`) when too many wait."""
 
-    async def check(self, password: str, kept: str) -> tuple[bool, str | None]:
+    async def check(self, password: str, kept: str, *, known: bool) -> tuple[bool, str | None]:
         """Tell whether this is the password, and what to keep of it from now on where that has changed.
 
-        With nothing kept it takes as long, and is none. Raises as `hash` does.
+        With nothing kept it takes as long, and is none. Raises as `hash` does; half of those who may wait are `known`,
+        whatever strangers try.
         """
 
 

@@ -26,7 +26,7 @@ PASSES = 3
 THREADS = 2
 """Passwords that are hashed at the same time."""
 MOST_WAITING = 64
-"""Passwords that wait to be hashed; more are answered with Busy (`too_many_logins`)."""
+"""Passwords that wait to be hashed, half of them of strangers; more are answered with Busy (`too_many_logins`)."""
 
 _SALT, _HASH = "A" * 22, "A" * 43
 """Zeros in base64: what nobody's password comes to."""
@@ -51,9 +51,10 @@ class Argon2Passwords:
         """See the port."""
         return await self._apart(lambda: self._hasher.hash(plain(password)))
 
-    async def check(self, password: str, kept: str) -> tuple[bool, str | None]:
+    async def check(self, password: str, kept: str, *, known: bool) -> tuple[bool, str | None]:
         """See the port."""
-        return await self._apart(lambda: self._check(plain(password), kept))
+        most = MOST_WAITING if known else MOST_WAITING // 2
+        return await self._apart(lambda: self._check(plain(password), kept), most)
 
     def close(self) -> None:
         """End the threads; blocks for as long as one hash takes."""
@@ -67,8 +68,8 @@ class Argon2Passwords:
         # What is kept says itself with which parameters it was made.
         return True, self._hasher.hash(password) if self._hasher.check_needs_rehash(kept) else None
 
-    async def _apart(self, work: Callable[[], T]) -> T:
-        if self._asked >= THREADS + MOST_WAITING:
+    async def _apart(self, work: Callable[[], T], most: int = MOST_WAITING) -> T:
+        if self._asked >= THREADS + most:
             raise Busy("too many people log in at this moment: try again", code="too_many_logins", retry_after=2.0)
         self._asked += 1
         try:

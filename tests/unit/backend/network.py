@@ -118,7 +118,7 @@ class Plain:
     async def hash(self, password: str) -> str:
         return f"{self.rounds}:{password[::-1]}"
 
-    async def check(self, password: str, kept: str) -> tuple[bool, str | None]:
+    async def check(self, password: str, kept: str, *, known: bool) -> tuple[bool, str | None]:
         self.checked += 1
         rounds, _, backwards = kept.partition(":")
         if not kept or backwards != password[::-1]:

@@ -62,13 +62,14 @@ class LoggedIn:
     async def begin(self, user: User, visitor: Visitor, ids: Ids, entropy: Callable[[int], bytes]) -> Entered:
         """Begin a session with a new secret; the one that the browser had until now ends, whosever it was.
 
-        So nobody can hand somebody a session to log in with, and have it then.
+        So nobody can hand somebody a session to log in with, and have it then; nor a device to be known by.
         """
         now = self._clock()
         if visitor.session:
             await self.end_shown(visitor.session)
         secret = new_secret(SESSION_PREFIX, entropy)
-        device = visitor.device or new_secret(DEVICE_PREFIX, entropy)
+        known = bool(visitor.device) and await self._sessions.knows(user.id, visitor.device_digest)
+        device = visitor.device if known else new_secret(DEVICE_PREFIX, entropy)
         session = BrowserSession(
             id=ids("ses"),
             user_id=user.id,

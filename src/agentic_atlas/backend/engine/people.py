@@ -85,7 +85,8 @@ class People:
         known = bool(visitor.device) and await self._store.sessions.knows(user_id, visitor.device_digest)
         tried = (name, neighbourhood(visitor.address), visitor.device_digest.hex() if known else "")
         self._guesses.begin(*tried, self._clock())
-        right, renewed = await self.passwords.check(password, account.password)
+        # Who says it again is logged in.
+        right, renewed = await self.passwords.check(password, account.password, known=known or code is None)
         if not right:
             return None
         needed = code is not None and account.totp_at is not None
