@@ -53,7 +53,7 @@ unit: $(STAMP) ## Run the fast tests alone: no network, no process
 	@$(BIN)/pytest -q tests/unit $(ARGS)
 
 soak: $(STAMP) ## Break everything, often and for long; print what was promised, done and seen
-	@$(BIN)/pytest tests/faults tests/properties --soak --timeout=1800 -p no:randomly $(ARGS)
+	@$(BIN)/pytest tests/faults tests/properties tests/security --soak --timeout=1800 -p no:randomly $(ARGS)
 
 check: lint types imports locks ## Style, types, import contract and lock files
 

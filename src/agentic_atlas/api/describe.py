@@ -82,11 +82,8 @@ def _operation(route: Route) -> Json:
         "operationId": re.sub(r"\W", "_", f"{name}{route.path}_{route.method.lower()}"),
         "parameters": sorted(parameters, key=lambda one: ("path", "query", "header").index(one["in"])),
         "responses": {
-            str(int(route.status)): {
-                "description": HTTPStatus(route.status).phrase,
-                **({"content": content} if content else {}),
-            },
-            "default": {"description": "Not carried out", "content": _content(ErrorAnswer)},
+            **dict(_answered(status, content) for status in (route.status, route.instead) if status is not None),
+            **dict(_answered(status, _content(ErrorAnswer)) for status in _refusals(route)),
         },
     }
     if not parameters:
@@ -98,6 +95,32 @@ def _operation(route: Route) -> Json:
     if all(kind is not Principal for _, kind in route.types):
         described["security"] = []
     return described
+
+
+def _answered(status: int, content: Json) -> tuple[str, Json]:
+    told = {"content": content} if content and status != HTTPStatus.NO_CONTENT else {}
+    return str(int(status)), {"description": HTTPStatus(status).phrase, **told}
+
+
+def _refusals(route: Route) -> list[HTTPStatus]:
+    """Return with what a request may be refused here, besides what no handler sees (`http.errors`)."""
+    known = any(kind is Principal for _, kind in route.types)
+    changes, takes = route.method != "GET", route.takes is not None
+    said: dict[HTTPStatus, bool] = {
+        HTTPStatus.BAD_REQUEST: True,
+        HTTPStatus.UNAUTHORIZED: known or takes,
+        HTTPStatus.FORBIDDEN: known or changes,
+        HTTPStatus.NOT_FOUND: known or takes,
+        HTTPStatus.CONFLICT: changes,
+        HTTPStatus.REQUEST_ENTITY_TOO_LARGE: takes,
+        HTTPStatus.UNSUPPORTED_MEDIA_TYPE: takes,
+        HTTPStatus.MISDIRECTED_REQUEST: True,
+        HTTPStatus.UNPROCESSABLE_ENTITY: takes or bool(route.parameters) or bool(route.names()),
+        HTTPStatus.TOO_MANY_REQUESTS: True,
+        HTTPStatus.SERVICE_UNAVAILABLE: True,
+        HTTPStatus.INSUFFICIENT_STORAGE: changes,
+    }
+    return [status for status, may in said.items() if may]
 
 
 def _in_path(route: Route) -> Iterator[Json]:

@@ -126,8 +126,11 @@ def _operation(method: str, path: str, operation: dict[str, Any]) -> Iterator[st
         yield f"<tr><td><code>{escape(parameter['name'])}</code><td>{where}"
         yield f"<td>{escape(parameter.get('description', ''))}"
     yield f"<tr><td>body<td>{_link(operation.get('requestBody', {}))}" if "requestBody" in operation else ""
+    alike: dict[str, list[str]] = {}
     for status, answer in operation.get("responses", {}).items():
-        yield f"<tr><td>{escape(status)}<td>{_link(answer)}"
+        alike.setdefault(_link(answer), []).append(escape(status))
+    for link, statuses in alike.items():
+        yield f"<tr><td>{', '.join(statuses)}<td>{link}"
     yield "</table>"
 
 

@@ -48,7 +48,7 @@ _OF_STREAM = (
 routes = RouteGroup("tasks", "/api/v1/tasks")
 
 
-@routes.at("POST", "", answers=TaskInfo, status=HTTPStatus.CREATED)
+@routes.at("POST", "", answers=TaskInfo, status=HTTPStatus.CREATED, instead=HTTPStatus.OK)
 async def submit(
     ask: SubmitRequest,
     application: Application,
@@ -110,7 +110,7 @@ async def show(task_id: str, application: Application, who: Principal, wait: Wai
     return json(await tasks.show(who, application, task_id, wait=wait))
 
 
-@routes.at("GET", "/{task_id}/events", answers=EventPage, text="text/event-stream")
+@routes.at("GET", "/{task_id}/events", answers=EventPage, text="text/event-stream", instead=HTTPStatus.NO_CONTENT)
 async def events(
     task_id: str,
     request: Request,

@@ -124,6 +124,7 @@ class Route:
         answers: the struct that is answered.
         text: media type of another answer, which is text.
         status: of the answer when all went well.
+        instead: another status of an answer when all went well; 204 has no body.
         listed: it stands in the document.
         most: bytes of its body.
         takes: the struct that its body is read as; said only by one whose handler reads it by itself.
@@ -136,6 +137,7 @@ class Route:
     answers: type | None = None
     text: str = ""
     status: int = HTTPStatus.OK
+    instead: int | None = None
     listed: bool = True
     most: int = MAX_BODY
     takes: type | None = None
@@ -169,6 +171,7 @@ class Said(TypedDict, total=False):
     answers: type | None
     text: str
     status: int
+    instead: int | None
     listed: bool
     most: int
     takes: type | None
