@@ -18,15 +18,16 @@ class Deadline:
         due: when it is over.
     """
 
-    __slots__ = ("_latest", "_within", "due")
+    __slots__ = ("_held_up", "_latest", "_within", "due")
 
     def __init__(self) -> None:
         self.due = self._latest = _NEVER
         self._within = _NEVER
+        self._held_up = False
 
     def set(self, now: float, within: float) -> None:
         """Something has to happen within so long from now on; `BODY_WITHIN` stands for a body."""
-        self._within, self._latest = within, now + within
+        self._within, self._latest, self._held_up = within, now + within, False
         self.due = now + BODY_BEGINS if within == BODY_WITHIN else self._latest
 
     def keep(self, now: float, within: float, came: int) -> None:
@@ -46,9 +47,9 @@ class Deadline:
 
     def held_up(self) -> None:
         """That nothing comes is our doing: only the whole time counts."""
-        self.due = self._latest
+        self.due, self._held_up = self._latest, True
 
     def wanted(self, now: float) -> None:
-        """What was held up may come now."""
-        if self._within == BODY_WITHIN:
-            self.due = min(self._latest, max(self.due, now + BODY_BEGINS))
+        """What comes next is waited for; what was held up has a while to begin anew."""
+        if self._held_up and self._within == BODY_WITHIN:
+            self.due, self._held_up = min(self._latest, now + BODY_BEGINS), False

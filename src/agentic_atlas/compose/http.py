@@ -327,6 +327,7 @@ class _Connection(asyncio.Protocol):
         if request.expects:
             request.expects = False
             self.transport.write(_CONTINUE)
+            self.deadline.held_up()
         if not self._ended and not self.transport.is_closing():
             self.transport.resume_reading()
             self.deadline.wanted(self._loop.time())

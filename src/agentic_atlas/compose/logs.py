@@ -9,7 +9,7 @@ from structlog.typing import EventDict, FilteringBoundLogger, Processor, Wrapped
 
 from agentic_atlas.auth import redact
 from agentic_atlas.compose.sources import quiet
-from agentic_atlas.sdk.logs import Forgiving, forgiving, is_terminal
+from agentic_atlas.sdk.logs import Forgiving, forgiving, is_terminal, visible
 
 _LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40}
 
@@ -30,7 +30,7 @@ def configure(
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         structlog.processors.format_exc_info,
         _redacted,
-        structlog.dev.ConsoleRenderer(colors=on_terminal) if as_console else structlog.processors.JSONRenderer(),
+        *(_console(colours=on_terminal) if as_console else [structlog.processors.JSONRenderer()]),
     ]
     log: FilteringBoundLogger = structlog.wrap_logger(
         structlog.WriteLogger(cast("TextIO", Forgiving(target))),
@@ -42,6 +42,10 @@ def configure(
     root.setLevel(logging.WARNING)
     quiet("picows", "asyncio", "alembic")
     return log
+
+
+def _console(*, colours: bool) -> list[Processor]:
+    return [visible, structlog.dev.ConsoleRenderer(colors=colours)]
 
 
 def _redacted(_logger: WrappedLogger, _name: str, event: EventDict) -> EventDict:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import re
 import sys
 from collections.abc import MutableMapping
 from typing import TYPE_CHECKING, Any, Final, Protocol, TextIO, cast
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
 FAULT = "a fault of agentic-atlas itself; please report it"
 """What is logged with a traceback; the agent goes on where it can."""
 
+
+_CONTROLS: Final = re.compile("[\\x00-\\x08\\x0b-\\x1f\\x7f-\\x9f\\u2028\\u2029\\u202a-\\u202e\\u2066-\\u2069]")
+_OF_LINES: Final = ("exception", "stack")
 
 LONGEST: Final = 32_768
 """Characters of a field of a line, a traceback among them; of a longer one the middle is left out."""
@@ -105,7 +109,23 @@ def _renderer(style: str, *, colours: bool) -> list[Processor]:
         return [structlog.processors.JSONRenderer(default=repr)]
     # The plain formatter: the default one prints local variables, secrets among them.
     plain = structlog.dev.plain_traceback
-    return [structlog.dev.ConsoleRenderer(colors=colours, exception_formatter=plain)]
+    return [visible, structlog.dev.ConsoleRenderer(colors=colours, exception_formatter=plain)]
+
+
+def visible(_logger: object, _method: str, event: MutableMapping[str, object]) -> MutableMapping[str, object]:
+    """Show characters that a terminal obeys, and breaks that would begin a line of somebody else's, by their codes.
+
+    For a console: what peers and callers say gets into lines, and JSON escapes it by itself.
+    """
+    for name, value in event.items():
+        if isinstance(value, str):
+            shown = _CONTROLS.sub(_code, value)
+            event[name] = shown if name in _OF_LINES else shown.replace("\n", "\\n")
+    return event
+
+
+def _code(character: re.Match[str]) -> str:
+    return character[0].encode("unicode_escape").decode("ascii")
 
 
 def is_terminal(stream: TextIO | None) -> bool:

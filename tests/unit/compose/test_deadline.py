@@ -28,12 +28,24 @@ def test_a_body_has_a_while_and_then_a_second_for_each_kibibyte() -> None:
     assert deadline.due == 100.0 + BODY_WITHIN
 
 
+def test_that_a_body_is_waited_for_again_and_again_gives_it_no_more_time() -> None:
+    deadline = Deadline()
+    deadline.keep(100.0, BODY_WITHIN, 0)
+    for second in range(1, 9):
+        deadline.keep(100.0 + second, BODY_WITHIN, 1)
+        deadline.wanted(100.0 + second)
+    assert deadline.due < 100.0 + BODY_BEGINS + 1
+
+
 def test_a_body_that_we_do_not_read_is_not_late() -> None:
     deadline = Deadline()
     deadline.keep(100.0, BODY_WITHIN, 0)
     deadline.held_up()
     assert deadline.due == 100.0 + BODY_WITHIN
     deadline.wanted(130.0)
+    assert deadline.due == 130.0 + BODY_BEGINS
+    deadline.held_up()
+    deadline.wanted(155.0)
     assert deadline.due == 100.0 + BODY_WITHIN
     deadline.keep(130.0, BODY_WITHIN, 0)
     deadline.set(130.0, 10.0)
