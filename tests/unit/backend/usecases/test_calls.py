@@ -10,7 +10,7 @@ import pytest
 from msgspec.structs import replace
 
 from agentic_atlas.backend.domain.children import call_key
-from agentic_atlas.backend.domain.records import AgentRecord, Role, Task
+from agentic_atlas.backend.domain.records import AccessLevel, AgentRecord, Role, Share, Task
 from agentic_atlas.backend.engine.answering import Replies
 from agentic_atlas.backend.rights import Principal
 from agentic_atlas.backend.usecases import calls
@@ -166,6 +166,31 @@ async def test_nobody_who_only_looks_has_an_agent_call_for_them() -> None:
     assert on.codes() == ["agent_not_found"]
     on.begin("ada/child")
     assert (await on.child()).agent == "ada/child"
+
+
+async def test_a_shared_agent_is_called_for_whom_it_is_shared_with_by_whose_owner_it_is_too() -> None:
+    on = await scene(asker="eve")
+    await on.network.store.users.update(on.parent.owner_id, role=Role.MEMBER)
+    share = on.network.store.shares
+    child = await on.network.store.agents.by_name("ada", "child")
+    assert child is not None
+    await on.begin("ada/child")
+    await share.put(child.id, Share(f"user:{on.parent.owner_id}", AccessLevel.CALL))
+    on.network.engine.registry.forget(child.id)
+    on.begin("ada/child", call="call_2")
+    assert ((await on.child()).agent, on.codes()) == ("ada/child", ["agent_not_found"])
+
+
+async def test_what_only_who_asked_may_call_the_agent_does_not_call_for_them() -> None:
+    on = await scene(asker="eve", owner="eve")
+    await on.begin("eve/child")
+    assert on.codes() == ["agent_not_found"], "it is eve's, and ada's agent calls"
+    child = await on.network.store.agents.by_name("eve", "child")
+    assert child is not None
+    await on.network.store.shares.put(child.id, Share("everyone", AccessLevel.CALL))
+    on.network.engine.registry.forget(child.id)
+    on.begin("eve/child", call="call_2")
+    assert (await on.child()).agent == "eve/child"
 
 
 async def test_a_child_that_was_made_while_its_parent_was_canceled_is_canceled_too() -> None:
