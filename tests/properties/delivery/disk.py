@@ -21,6 +21,7 @@ from agentic_atlas.backend.domain.kept import Kept
 from agentic_atlas.backend.domain.records import AgentRecord, ApiKey, Role, Task, TaskEvent, Token, User
 from agentic_atlas.backend.ports import Write
 from agentic_atlas.backend.store import sqlite
+from agentic_atlas.backend.store.accounts import UNSEALED
 from agentic_atlas.backend.store.database import REMEMBERED_BYTES, SqlStore
 from agentic_atlas.backend.store.errors import AWAY
 from agentic_atlas.backend.store.migrations import migrate
@@ -72,7 +73,7 @@ class Disk:
         self._recent = Kept(REMEMBERED_BYTES)
         self._statements = TaskStatements(self._engine.dialect)
         readers = _Readers(self._connection)
-        return SqlStore(self._writer, readers, readers, readers, "net_1")  # type: ignore[arg-type]
+        return SqlStore(self._writer, readers, readers, readers, "net_1", UNSEALED)  # type: ignore[arg-type]
 
     def image(self) -> bytes:
         """Return the whole database."""

@@ -84,6 +84,7 @@ class Server:
         self._loop = loop
         self._disk = disk
         clock = WallClock(loop.wall, loop.time)
+        nothing: Any = None  # nobody logs in here
         world = World(
             keys=_RING,
             clock=clock,
@@ -94,6 +95,7 @@ class Server:
             bus=Bus(),
             schemas=JsonSchemas(_NoChecker()),
             backups=_NoBackups(),
+            passwords=nothing,
         )
         self.router = Router(
             clock=loop.time,

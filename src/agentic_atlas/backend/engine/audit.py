@@ -202,11 +202,14 @@ class AuditTrail:
         if error is None:
             self._head, self._faulty = write.value, False
             return
+        later_on = isinstance(error, Busy | Unavailable)
         if not self._faulty:
             self._faulty = True
-            self._log.error("audit_not_written", rows=len(events), exc_info=error)
+            # A disk that is away is told of by whoever needs it first; the rows are written when it is back.
+            say = self._log.warning if later_on else self._log.error
+            say("audit_not_written", rows=len(events), **({} if later_on else {"exc_info": error}))
         self._lost += lost
-        if isinstance(error, Busy | Unavailable):
+        if later_on:
             later, self._unwritten = self._unwritten, []
             self._add(*events, *later)
         else:
