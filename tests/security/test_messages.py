@@ -79,6 +79,8 @@ def said(task: str) -> dict[str, tuple[dict[str, Any], Answers]]:
         ),
         "beat": ({"n": 1, "attempts": [of]}, Answers()),
         "drain": ({}, Answers()),
+        # It says nothing of a task: whoever asks is given another token of its own agent.
+        "token": ({}, Answers(other="token")),
         # What only routers say.
         "welcome": (
             plain(messages.Welcome("hello", "ada", "ins_1", 1, messages.Limits(), 10.0, 30.0, 0.0)),
@@ -126,7 +128,7 @@ class World:
         record = Token(engine.ids("tok"), agent.id, "", now - 700, now + ends, scopes=scopes)
         await engine.store.tokens.add(record)
         claims = AgentClaims(record.id, agent.id, engine.network, "ada/hello", scopes, now - 700, now - 700, now + ends)
-        return mint(engine.keys, claims)
+        return mint(engine.signing.ring, claims)
 
     def connect(self, token: str) -> connect:
         headers = {"Authorization": f"Bearer {token}"} if token else {}
