@@ -96,8 +96,8 @@ async def test_one_members_things_do_not_exist_for_another(tmp_path: Path) -> No
         key = (await ada.get("/api/v1/api-keys")).json()["items"][0]["id"]
         document = (await atlas.anonymous.get("/api/v1/openapi.json")).json()
         for method, path in operations(document):
-            if "{" not in path or path.startswith(("/api/v1/users", "/api/v1/invitations", "/api/v1/groups")):
-                continue
+            if "{" not in path or path.split("/")[3] in ("users", "invitations", "groups", "signing-keys"):
+                continue  # administrators', who see all there is
             mine = filled(path, task_id=task["id"], token_id=token, key_id=key)
             none = filled(path, name="nothing", task_id="tsk_none", token_id="tok_none", key_id="key_none")
             body = {"subject": "eve"} if path.endswith("/shares") else {}
