@@ -179,7 +179,7 @@ async def end_well(net: Network, processes: list[Process]) -> None:
     """Let everything that is left come to its end."""
     net.backend.storing.set()
     net.backend.commit()
-    for _ in range(12):
+    for _ in range(24):
         for process in processes:
             if process.line is None or process.line.closed is not None:
                 process.connect(net)

@@ -219,6 +219,7 @@ class RouterRequests:
         """Make another token for a connection, or say why there is none."""
         from agentic_atlas.backend.usecases import tokens  # it signs, which the network of users' tests does not
 
+        ADDRESS.set(said.address)
         try:
             who = await self._engine.access.connected(said.instance.instance_id)
             self._engine.router.say(await tokens.renew(who, self._application, said))

@@ -28,7 +28,7 @@ class Renewals:
             return
         number = next(self._context.numbers)
         self._asked[number] = instance
-        self._context.tell(Renew(number, instance, connection.identity.token_id))
+        self._context.tell(Renew(number, instance, connection.identity.token_id, connection.identity.address))
 
     def answered(self, answer: Renewed) -> None:
         """The backend answers. A token for a connection that is over is lost with it; the old one is still good."""

@@ -195,6 +195,8 @@ class Renew(msgspec.Struct, frozen=True, tag_field="type"):
     instance: InstanceRef
     token_id: str
     """The connection's."""
+    address: str = ""
+    """From where it is connected."""
 
 
 class Unleased(msgspec.Struct, frozen=True, tag_field="type"):
