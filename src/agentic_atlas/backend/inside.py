@@ -7,10 +7,11 @@ from typing import Any
 
 from agentic_atlas.backend.asked_from import ADDRESS
 from agentic_atlas.backend.domain import lifecycle
+from agentic_atlas.backend.domain.audit import NOBODY
 from agentic_atlas.backend.domain.lifecycle import may_report, on_report
 from agentic_atlas.backend.domain.questions import read_question
 from agentic_atlas.backend.domain.records import Task, TaskFailure
-from agentic_atlas.backend.engine.access import failure
+from agentic_atlas.backend.engine.access import NotAdmitted, failure
 from agentic_atlas.backend.engine.answering import Answering, Replies
 from agentic_atlas.backend.engine.engine import Engine
 from agentic_atlas.backend.ports import Changed, FaultLog, Write
@@ -18,12 +19,13 @@ from agentic_atlas.backend.usecases import calls, instances
 from agentic_atlas.backend.usecases.application import Application
 from agentic_atlas.errors import AtlasError, InvalidInput
 from agentic_atlas.protocol import messages
-from agentic_atlas.protocol.caller.audit import AuditObject
+from agentic_atlas.protocol.caller.audit import AuditActor, AuditObject
 from agentic_atlas.protocol.closing import CloseCode
 from agentic_atlas.protocol.codec import ProtocolError
 from agentic_atlas.protocol.inside.messages import (
     Absent,
     Arrived,
+    Barred,
     Called,
     Closing,
     Congested,
@@ -86,6 +88,7 @@ class RouterDoor:
             Waiting: self._waits,
             Departed: self._departed,
             Absent: self._absent,
+            Barred: partial(_bar, engine),
             Called: self._calls.begin,
             Contested: lambda said: self._spawn(self._asked.contested(said)),
             Renew: lambda said: self._spawn(self._asked.renew(said)),
@@ -194,6 +197,9 @@ class RouterRequests:
             who = await self._engine.access.bearer(said.identity.token_id, said.identity.agent_id)
             self._engine.router.say(await instances.admit(who, self._application, said))
         except AtlasError as error:
+            if isinstance(error, NotAdmitted):
+                shown = said.identity
+                _bar(self._engine, Barred(error.code, shown.address, shown.token_id, shown.agent_id))
             self._engine.router.say(TurnAway(said.number, failure(error)))
         except Exception as bug:  # noqa: BLE001  # a fault of ours with one agent must not end the others
             self._log.error("admission_failed", agent=said.identity.agent_id, exc_info=bug)
@@ -238,6 +244,14 @@ class RouterRequests:
             self._log.warning("departure_not_stored", instance=said.instance.instance_id, code=error.code)
         except Exception as bug:  # noqa: BLE001  # a fault of ours with one agent must not end the others
             self._log.error("departure_failed", instance=said.instance.instance_id, exc_info=bug)
+
+
+def _bar(engine: Engine, said: Barred) -> None:
+    """Have the audit log tell of somebody who was kept out."""
+    who = AuditActor(kind="agent", id=said.agent_id) if said.agent_id else NOBODY
+    before = ADDRESS.set(said.address)
+    engine.trail.refuse(who, "instances.admit", AuditObject(kind="token", id=said.token_id), said.code)
+    ADDRESS.reset(before)  # what is said next comes from elsewhere
 
 
 def _asked(engine: Engine, by: InstanceRef, report: messages.Event) -> messages.Question | TaskFailure | None:

@@ -12,6 +12,7 @@ from agentic_atlas.auth.proxies import FORWARDED_FOR, NO_PROXY, Proxies
 from agentic_atlas.errors import AtlasError, ConfigurationError
 from agentic_atlas.protocol.closing import CloseCode
 from agentic_atlas.protocol.codec import ProtocolError
+from agentic_atlas.protocol.inside.messages import Barred, Identity
 from agentic_atlas.protocol.messages import HELLO_BYTES
 from agentic_atlas.protocol.session import hello_too_big
 from agentic_atlas.protocol.versions import SUBPROTOCOL
@@ -33,6 +34,7 @@ from agentic_atlas.transport.limiter import ConnectionLimiter
 from agentic_atlas.transport.receiver import Terms
 from agentic_atlas.transport.server import Listener, Upgrade, listen
 
+_KEPT_OUT = (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
 _HEALTHY = HttpAnswer(HTTPStatus.OK, (("Content-Type", "application/json"),), b'{"status":"ok"}')
 
 
@@ -63,9 +65,17 @@ class AgentDoor:
         if crowded:
             raise too_crowded()
         key = upgrade(head)
-        shown = identify(head.all("sec-websocket-protocol"), head.all("authorization"), self._verify)
-        identity = replace(shown, address=address)
-        self.router.check(identity)
+        identity = Identity("", "", 0.0, address=address)
+        try:
+            shown = identify(head.all("sec-websocket-protocol"), head.all("authorization"), self._verify)
+            identity = replace(shown, address=address)
+            self.router.check(identity)
+        except AtlasError as error:
+            refused = refusal(error)
+            if refused.status in _KEPT_OUT:
+                barred = Barred(refused.code, address, identity.token_id, identity.agent_id)
+                self.router.context.tell(barred)
+            raise
         return Upgrade(key, SUBPROTOCOL, partial(self.router.connect, identity))
 
     def refuse(self, error: Exception, address: str) -> HttpAnswer:

@@ -12,7 +12,7 @@ import pytest
 import structlog
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
-from agentic_atlas import AsyncClient, Conflict
+from agentic_atlas import AsyncClient, Conflict, Unauthenticated
 from agentic_atlas.auth import key_id, load_or_create_ring
 from agentic_atlas.backend.usecases import machine
 from agentic_atlas.compose.network import network
@@ -106,3 +106,33 @@ async def test_the_key_set_says_for_how_long_it_may_be_kept_and_is_not_sent_agai
         other = await anybody.get("/.well-known/jwks.json", headers={"If-None-Match": tag})
         assert (other.status_code, len(other.json()["keys"])) == (200, 2)
         assert other.headers["etag"] != tag
+
+
+async def test_who_is_kept_out_for_what_they_show_is_told_in_the_audit_log(tmp_path: Path) -> None:
+    async with up(tmp_path) as (client, port):
+        token = await client.tokens.create("hello")
+        first = await joined(port, token.token, "ins_1")
+        rival = Agent(await dial(port, token.token), "ins_2")
+        with pytest.raises(ConnectionClosed):
+            await rival.hello(1)
+        await client.tokens.revoke(token.id)
+        with pytest.raises(ConnectionClosed):
+            await first.socket.recv()
+        for shown in (token.token, "eyJhbGciOiJFZERTQSJ9.e30.c2lnbmF0dXJl"):
+            with pytest.raises(InvalidStatus):
+                await dial(port, shown)
+        gone = await client.keys.create("gone")
+        await client.keys.revoke(gone.id)
+        async with AsyncClient(client.base_url, api_key=gone.key) as other:
+            for _ in range(2):
+                with pytest.raises(Unauthenticated):
+                    await other.people.whoami()
+        await client.keys.create("next")  # what waits is written with it
+        found = [entry async for entry in client.audit.list() if entry.outcome != "ok"]
+        assert [(one.action, one.outcome, one.who.kind, one.object.id) for one in reversed(found)][1:] == [
+            ("instances.admit", "token_revoked", "agent", token.id),
+            ("instances.admit", "token_wrong_type", "nobody", ""),
+            ("keys.use", "key_invalid", "nobody", gone.id),
+        ]
+        assert {one.address for one in found} == {"127.0.0.1"}
+        assert found[-1].outcome == "token_in_use"

@@ -11,6 +11,7 @@ from typing import Any, Concatenate, ParamSpec, TypeVar, cast
 
 from msgspec.structs import replace
 
+from agentic_atlas.auth import digest
 from agentic_atlas.backend.audited import AUDITED, Audited
 from agentic_atlas.backend.engine.engine import Engine
 from agentic_atlas.backend.rights import RIGHT_OF, Principal, require
@@ -30,7 +31,13 @@ class Application:
 
     async def authenticate(self, secret: str | None) -> Principal:
         """Return who holds this API key; raises Unauthenticated, or Busy when they ask too often."""
-        who = await self._engine.access.authenticate(secret)
+        try:
+            who = await self._engine.access.authenticate(secret)
+        except Unauthenticated as refusal:
+            if secret:
+                key = await _spent(self._engine, secret)
+                self._engine.trail.refuse(None, "keys.use", key, refusal.code)
+            raise
         if self._engine.pace is not None:
             self._engine.pace.take(who.user.id)
         return who
@@ -50,6 +57,13 @@ class Application:
     def now(self) -> float:
         """Return the server's time, in seconds since the epoch: for what is shown."""
         return self._engine.clock()
+
+
+async def _spent(engine: Engine, secret: str) -> AuditObject:
+    """Return which key this is that is good no more; without a name when there never was one."""
+    found = await engine.store.users.key_by_digest(digest(secret))
+    key = None if found is None else found[0]
+    return AuditObject(kind="api_key", id=key.id if key else "", name=key.name if key else "")
 
 
 USE_CASES: dict[str, Callable[..., object]] = {}

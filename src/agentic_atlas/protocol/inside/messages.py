@@ -165,6 +165,18 @@ class Absent(msgspec.Struct, frozen=True, tag_field="type"):
     agent_id: str
 
 
+class Barred(msgspec.Struct, frozen=True, tag_field="type", omit_defaults=True):
+    """Somebody was not let in for what they have shown: the audit log tells of it. Not answered."""
+
+    code: str
+    """Why: that of the answer."""
+    address: str
+    """Network address that it came from."""
+    token_id: str = ""
+    """The token's; empty: nobody knows whose it is."""
+    agent_id: str = ""
+
+
 class Called(msgspec.Struct, frozen=True, tag_field="type"):
     """An agent calls another one. Answered by `Replied`, several times for a stream.
 
@@ -375,6 +387,7 @@ FromRouter: TypeAlias = (
     | Waiting
     | Departed
     | Absent
+    | Barred
     | Called
     | Contested
     | Renew
