@@ -95,6 +95,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     oidc_domains: str = ""
     """Domains of e-mail addresses, verified by the provider, whose users are made; separated by commas, none: all."""
 
+    outgoing_hosts: str = ""
+    """Hosts inside your own network that this server may send requests to, separated by commas; that of the identity
+    provider's address is among them. All others have to have public addresses."""
+
     admin: str = "admin"
     """Name of the administrator that the first start makes."""
 

@@ -31,6 +31,7 @@ OTHERS = {
     "oidc_create": "True",
     "oidc_role": "viewer",
     "oidc_domains": "example.org",
+    "outgoing_hosts": "keys.corp.example",
     "allow_plaintext": "True",
     "log_level": "debug",
     "log_format": "json",

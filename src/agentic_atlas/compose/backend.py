@@ -72,7 +72,8 @@ def sign_on(settings: Settings) -> SignOn | None:
     if settings.oidc_issuer is None:
         return None
     # Loaded where it is used: it takes long, and few networks have one.
-    from agentic_atlas.compose.oidc import OpenIdProvider, send
+    from agentic_atlas.compose.oidc import OpenIdProvider, sender
+    from agentic_atlas.compose.outgoing import Outgoing
 
     if not settings.oidc_client_id or not settings.oidc_client_secret:
         raise ConfigurationError(
@@ -81,8 +82,9 @@ def sign_on(settings: Settings) -> SignOn | None:
         )
     client = settings.oidc_client_id, settings.oidc_client_secret
     domains = (domain.strip().lower() for domain in settings.oidc_domains.split(","))
+    outgoing = Outgoing([settings.oidc_issuer, *settings.outgoing_hosts.split(",")])
     return SignOn(
-        provider=OpenIdProvider(settings.oidc_issuer, client, wall, send),
+        provider=OpenIdProvider(settings.oidc_issuer, client, wall, sender(outgoing)),
         create=settings.oidc_create,
         role=Role(settings.oidc_role),
         domains=tuple(filter(None, domains)),

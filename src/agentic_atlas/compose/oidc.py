@@ -9,7 +9,6 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Final, TypeVar
 from urllib.parse import quote_plus, urlencode, urlsplit
 
-import httpx
 import jwt
 import msgspec
 from authlib.oauth2.rfc7636 import create_s256_code_challenge
@@ -18,15 +17,12 @@ from joserfc.errors import JoseError
 
 from agentic_atlas.backend.accounts import Vouched
 from agentic_atlas.backend.ports import Clock
+from agentic_atlas.compose.outgoing import Outgoing
 from agentic_atlas.errors import ConfigurationError, Unauthenticated, Unavailable
 from agentic_atlas.sdk.address import is_loopback
 
 T = TypeVar("T")
 
-PROVIDER_TIMEOUT = 5.0
-"""Seconds within which an identity provider has to answer."""
-PROVIDER_ANSWER = 256 * 1024
-"""Bytes of an identity provider's answer; a longer one counts as none."""
 METADATA_FOR = 3_600.0
 """Seconds for which what an identity provider says of itself is kept."""
 KEYS_AGAIN = 60.0
@@ -182,25 +178,21 @@ class OpenIdProvider:
             raise _unavailable("does not answer as one does") from None
 
 
-async def send(url: str, fields: Fields, form: bytes | None) -> bytes:
-    """Send a request to an identity provider; see `Send`. It follows no redirect: the answer is there or nowhere."""
-    try:
-        async with (
-            httpx.AsyncClient(timeout=PROVIDER_TIMEOUT, follow_redirects=False) as client,
-            client.stream("GET" if form is None else "POST", url, headers=fields, content=form) as answer,
-        ):
-            body = b""
-            async for part in answer.aiter_bytes():
-                body += part
-                if len(body) > PROVIDER_ANSWER:
-                    raise _unavailable("says too much")
-    except (httpx.HTTPError, httpx.InvalidURL) as fault:
-        raise _unavailable(f"can't be reached ({type(fault).__name__})") from None
-    if form is not None and answer.status_code in _NOT_VOUCHED:
-        raise _refused("it does not take the code")
-    if not answer.is_success:
-        raise _unavailable(f"answered {answer.status_code}")
-    return body
+def sender(outgoing: Outgoing) -> Send:
+    """Return what sends requests to an identity provider; see `Send`."""
+
+    async def send(url: str, fields: Fields, form: bytes | None) -> bytes:
+        try:
+            answer = await outgoing.ask(url, fields, form)
+        except Unavailable as fault:
+            raise _unavailable(f"can't be reached: {fault.message}") from None
+        if form is not None and answer.status in _NOT_VOUCHED:
+            raise _refused("it does not take the code")
+        if not 200 <= answer.status < 300:
+            raise _unavailable(f"answered {answer.status}")
+        return answer.body
+
+    return send
 
 
 _NOT_VOUCHED: Final = (400, 401, 403)
