@@ -15,7 +15,7 @@ from agentic_atlas.cli.times import clock
 
 if TYPE_CHECKING:
     from agentic_atlas.protocol.caller.accounts import TotpEnrolment
-    from agentic_atlas.protocol.caller.people import SessionInfo, WhoAmI
+    from agentic_atlas.protocol.caller.people import ApiKeyInfo, SessionInfo, WhoAmI
 
 
 def whoami(*, json: Json = False) -> None:
@@ -29,22 +29,26 @@ def whoami(*, json: Json = False) -> None:
     if json:
         output.document({"url": url, "user": me.user, "api_key": me.api_key, **_server(me)})
         return
-    assert me.api_key is not None  # a command shows one
-    key = me.api_key.name or me.api_key.id
-    ends = clock().full(me.api_key.expires_at)
     output.fields(
         [
             ("user", me.user.name),
             ("role", me.user.role),
-            ("API key", key),
-            *([] if "*" in me.api_key.scopes else [("good for", " ".join(me.api_key.scopes))]),
-            *([("valid until", ends)] if ends else []),
+            *([] if me.api_key is None else _key(me.api_key)),
             ("platform", url),
             ("router", me.router_url),
             ("network", me.network),
             ("server", me.version),
         ]
     )
+
+
+def _key(key: ApiKeyInfo) -> list[tuple[str, str]]:
+    ends = clock().full(key.expires_at)
+    return [
+        ("API key", key.name or key.id),
+        *([] if "*" in key.scopes else [("good for", " ".join(key.scopes))]),
+        *([("valid until", ends)] if ends else []),
+    ]
 
 
 def version(*, json: Json = False) -> None:
@@ -83,6 +87,7 @@ def totp(
         Option("--user", metavar="NAME", help="End it for who has lost their authenticator; administrators only."),
     ] = None,
     qr: Annotated[Path | None, Option("--qr", metavar="FILE", help="Write the QR code there, as an SVG image.")] = None,
+    json: Json = False,
 ) -> None:
     """Have your log-ins need one-time passwords of an authenticator app, or end that.
 
@@ -90,22 +95,32 @@ def totp(
     """
     if user is not None:
         connection.run(_end_totp_of(user))
-        output.say(f"The log-ins of {user} need no one-time passwords any more.")
+        _tell_ended(f"The log-ins of {user} need", json=json)
         return
     given = asking.secret_or_line("Your password")
     if off:
         connection.run(_end_totp(given))
-        output.say("Your log-ins need no one-time passwords any more.")
+        _tell_ended("Your log-ins need", json=json)
         return
     made = connection.run(_begin_totp(given))
     if qr is not None:
         qr.write_text(made.qr)
-    output.say(made.uri)
+    (output.aside if json else output.say)(made.uri)
     output.aside(f"Give this to your authenticator app, or type its secret there: {made.secret}")
     codes = connection.run(_confirm_totp(asking.secret_or_line("What the app shows now")))
+    if json:
+        output.document({"totp": True, "recovery_codes": list(codes)})
+        return
     output.aside("From now on your log-ins need one. Keep these, each is good once when the app is lost:")
     for code in codes:
         output.say(code)
+
+
+def _tell_ended(whose: str, *, json: bool) -> None:
+    if json:
+        output.document({"totp": False})
+    else:
+        output.say(f"{whose} no one-time passwords any more.")
 
 
 def sessions(

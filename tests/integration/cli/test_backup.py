@@ -111,13 +111,13 @@ def test_with_no_platform_and_no_data_the_reason_is_the_platforms(monkeypatch: p
 def test_a_platform_elsewhere_that_does_not_answer_is_not_taken_for_the_data_on_this_machine(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setenv("ATLAS_API_URL", "http://atlas.invalid:9")
+    monkeypatch.setenv("ATLAS_API_URL", "https://atlas.invalid:9")
     monkeypatch.setenv("ATLAS_API_KEY", "atlas_key")
     folder = Path("data")
     folder.mkdir()
     (folder / "atlas.sqlite3").touch()
     monkeypatch.setenv("ATLAS_DATA_DIR", str(folder))
-    assert "cannot reach Agentic Atlas at http://atlas.invalid:9" in complained(atlas("backup"))
+    assert "cannot reach Agentic Atlas at https://atlas.invalid:9" in complained(atlas("backup"))
 
 
 @pytest.mark.usefixtures("at_home")

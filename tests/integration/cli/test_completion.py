@@ -25,7 +25,7 @@ def test_a_shell_that_is_not_known_is_told_with_those_that_are() -> None:
 @pytest.mark.parametrize(
     ("words", "offered"),
     [
-        (["agents", "sh"], ["show"]),
+        (["agents", "sho"], ["show"]),
         (["call", "he"], ["hello"]),
         (["run", "age"], ["-o", "default"]),
         (["call", "hello", "greet", "na"], ["-o", "nospace", "name="]),
