@@ -23,6 +23,8 @@ from agentic_atlas import AtlasError, Client
 from tests.e2e.processes import PATIENCE, Platform, Process, connected, python
 
 PAYLOAD = "m4rk0fap4yl0ad"
+CLIENT = "secret of the identity provider's client"
+"""In the environment of the server by its purpose, and of nobody else."""
 ERROR = "m4rk0fan3rr0r"
 """In the message of an exception, which its agent's owner has in the agent's log, and who asked in the task."""
 
@@ -116,8 +118,13 @@ class Person:
 @contextmanager
 def lived(folder: Path) -> Iterator[Life]:
     """Have such a network, which has ended when the block begins."""
-    platform = Platform(folder / "network", log_level="debug", log_format="json")
-    life = Life(folder / "network")
+    life = Life(folder / "network", {CLIENT: "th3-s3cret-of-the-client"})
+    provider = {
+        "oidc_issuer": "https://127.0.0.1:9",
+        "oidc_client_id": "atlas",
+        "oidc_client_secret": life.secrets[CLIENT],
+    }
+    platform = Platform(folder / "network", log_level="debug", log_format="json", **provider)
     try:
         platform.start()
         life.secrets["key of the administrator"] = platform.api_key
@@ -145,7 +152,8 @@ def _agent(life: Life, platform: Platform) -> Iterator[Process]:
     place.mkdir()
     (place / "agent.py").write_text(AGENT)
     (place / ".env").write_text(f"AGENT_JWT_TOKEN={life.secrets['token']}\n")
-    agent = Process(*python("agent.py"), folder=place, environ=platform.environ)
+    environ = {name: value for name, value in platform.environ.items() if not name.startswith("ATLAS_OIDC")}
+    agent = Process(*python("agent.py"), folder=place, environ=environ)
     try:
         agent.wait_for(connected)
         yield agent
@@ -162,7 +170,14 @@ def _works(life: Life, platform: Platform) -> None:
         with suppress(AtlasError):
             atlas.call("worker", "echo", {"text": [PAYLOAD]})
         one = atlas.tokens.list("worker")[0]
+        life.secrets["signing key"] = _signing_key(platform)
         life.secrets["rotated token"] = atlas.tokens.rotate(one.id, overlap=3_600).token
+
+
+def _signing_key(platform: Platform) -> str:
+    """Return what is secret of the key that signs tokens."""
+    (pem,) = [one for one in (platform.folder / "data" / "keys").glob("*.pem") if one.stem != "audit"]
+    return pem.read_text().splitlines()[1]
 
 
 def _people(life: Life, platform: Platform) -> None:
@@ -214,6 +229,8 @@ def _people(life: Life, platform: Platform) -> None:
         confirmed = ada.asks("POST", "/api/v1/users/me/totp/confirm", {"code": now}, gives=True, status=200)
         secrets["recovery code"], secrets["used recovery code"] = confirmed["codes"][:2]
         ada.asks("POST", "/api/v1/session", said | {"code": secrets["used recovery code"]}, gives=True, status=201)
+        ada.asks("GET", "/login/oidc", status=303)
+        ada.asks("GET", "/login/oidc/callback?code=x&state=y", status=303)
         # What was typed into the wrong field, as happens to everybody once.
         ada.asks("POST", "/api/v1/session", {"name": said["password"], "password": "ada"}, status=401)
         for name in ("users", "users/me/sessions", "invitations", "audit"):
@@ -256,8 +273,13 @@ def _looked_at(life: Life, platform: Platform, agent: Process) -> None:
     assert platform.process is not None
     for began in (platform.process.pid, agent.pid):
         for process in [psutil.Process(began), *psutil.Process(began).children(recursive=True)]:
-            seen = [Path("/proc", str(process.pid), name).read_bytes() for name in ("cmdline", "comm", "environ")]
-            life.shown[f"{process.name()} {process.pid}"] = b"\0".join(seen)
+            seen = b"\0".join(
+                Path("/proc", str(process.pid), name).read_bytes() for name in ("cmdline", "comm", "environ")
+            )
+            if process.pid == platform.process.pid:
+                assert life.secrets[CLIENT].encode() in seen, "somebody has set it there"
+                seen = seen.replace(life.secrets[CLIENT].encode(), b"")
+            life.shown[f"{process.name()} {process.pid}"] = seen
 
 
 def written(life: Life) -> Iterator[tuple[str, bytes]]:

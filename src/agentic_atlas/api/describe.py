@@ -12,6 +12,7 @@ from pydantic import TypeAdapter
 
 from agentic_atlas._version import __version__
 from agentic_atlas.backend.rights import Principal
+from agentic_atlas.http.messages import BODILESS
 from agentic_atlas.http.routes import RequestParameter, Route
 from agentic_atlas.protocol.caller.values import ErrorAnswer, Listing, Page
 from agentic_atlas.protocol.tasks import TaskState
@@ -98,7 +99,7 @@ def _operation(route: Route) -> Json:
 
 
 def _answered(status: int, content: Json) -> tuple[str, Json]:
-    told = {"content": content} if content and status != HTTPStatus.NO_CONTENT else {}
+    told = {"content": content} if content and status not in BODILESS else {}
     return str(int(status)), {"description": HTTPStatus(status).phrase, **told}
 
 

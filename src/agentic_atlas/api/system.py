@@ -28,7 +28,7 @@ class KeySet(msgspec.Struct):
     keys: Sequence[Mapping[str, Any]]
 
 
-@routes.at("GET", "/.well-known/jwks.json", answers=KeySet)
+@routes.at("GET", "/.well-known/jwks.json", answers=KeySet, instead=HTTPStatus.NOT_MODIFIED)
 async def keys(
     application: Application, if_none_match: Annotated[str | None, Field(max_length=1_000), HEADER] = None
 ) -> Response:

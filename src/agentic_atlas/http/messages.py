@@ -31,7 +31,8 @@ _OF_JSON: Final = (
     ("cache-control", "no-store"),
     ("x-content-type-options", "nosniff"),
 )
-_BODILESS: Final = (HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED)
+BODILESS: Final = (HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED)
+"""Statuses of answers that have no body."""
 _FIRST_LINES: Final = {
     status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n".encode("ascii") for status in HTTPStatus
 }
@@ -208,7 +209,7 @@ class Response:
 
     def encode(self, *more: str, bodiless: bool = False) -> bytes:
         """Return its bytes, with `more` lines in the head; for HEAD without the body, of which the length is told."""
-        if self.status not in _BODILESS:
+        if self.status not in BODILESS:
             more += (f"content-length: {len(self.body)}",)
         head = encode_head(self.status, self.fields, more)
         return head if bodiless else head + self.body

@@ -124,7 +124,7 @@ class Route:
         answers: the struct that is answered.
         text: media type of another answer, which is text.
         status: of the answer when all went well.
-        instead: another status of an answer when all went well; 204 has no body.
+        instead: another status of an answer when all went well; 204 and 304 have no body.
         listed: it stands in the document.
         most: bytes of its body.
         takes: the struct that its body is read as; said only by one whose handler reads it by itself.
