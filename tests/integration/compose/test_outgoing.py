@@ -21,6 +21,9 @@ INSIDE = (
 )  # fmt: skip
 
 
+STRICT, NAMED = Outgoing(["id.example.org"]), Outgoing(["127.0.0.1"])
+
+
 class Canary:
     """Listens on this machine and answers what it is told to.
 
@@ -85,7 +88,7 @@ async def test_nothing_on_this_machine_is_asked_however_it_is_written(host: str)
         for scheme in ("https", "http", "ftp", "gopher", "file"):
             for more in ("", "8.8.8.8@", "a:b@"):
                 with pytest.raises(Unavailable) as refused:
-                    await Outgoing(["id.example.org"]).ask(f"{scheme}://{more}{host}:{inside.port}/", {})
+                    await STRICT.ask(f"{scheme}://{more}{host}:{inside.port}/", {})
                 assert refused.value.code == "outgoing_failed"
         assert inside.heads == []
 
@@ -93,7 +96,7 @@ async def test_nothing_on_this_machine_is_asked_however_it_is_written(host: str)
 @pytest.mark.parametrize("url", ["", "/etc/passwd", "//127.0.0.1", "https://", "https://[", "https://a\0b/", "https:x"])
 async def test_what_is_no_address_is_not_asked(url: str) -> None:
     with pytest.raises(Unavailable):
-        await Outgoing([]).ask(url, {})
+        await STRICT.ask(url, {})
 
 
 async def test_of_a_name_with_several_addresses_all_have_to_be_public() -> None:
@@ -139,7 +142,7 @@ async def test_no_proxy_of_the_environment_is_asked(monkeypatch: pytest.MonkeyPa
     async with canary() as proxy, canary() as named:
         for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY"):
             monkeypatch.setenv(name, f"http://127.0.0.1:{proxy.port}")
-        assert (await Outgoing(["127.0.0.1"]).ask(f"http://127.0.0.1:{named.port}/", {})).body == b"hi"
+        assert (await NAMED.ask(f"http://127.0.0.1:{named.port}/", {})).body == b"hi"
         assert proxy.heads == []
 
 
@@ -147,9 +150,9 @@ async def test_an_answer_that_is_too_long_or_comes_too_slowly_is_none() -> None:
     async with canary() as named:
         named.answer = [b"HTTP/1.1 200 OK\r\n\r\n", b"x" * (OUTGOING_ANSWER + 1)]
         with pytest.raises(Unavailable, match="too much"):
-            await Outgoing(["127.0.0.1"]).ask(f"http://127.0.0.1:{named.port}/", {})
+            await NAMED.ask(f"http://127.0.0.1:{named.port}/", {})
         named.answer = [b"HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\ncontent-length: 3\r\n\r\n", b"abc"]
-        assert (await Outgoing(["127.0.0.1"]).ask(f"http://127.0.0.1:{named.port}/", {})).body == b"abc"
+        assert (await NAMED.ask(f"http://127.0.0.1:{named.port}/", {})).body == b"abc"
         named.answer, named.pause = [b"HTTP/1.1 200 OK\r\n\r\n", *[b"x"] * 1_000], 0.02
         with pytest.raises(Unavailable, match="TimeoutError"):
             await Outgoing(["127.0.0.1"], within=0.3).ask(f"http://127.0.0.1:{named.port}/", {})
