@@ -34,8 +34,7 @@ routes = RouteGroup("users", "/api/v1")
 async def whoami(request: Request, application: Application, who: Principal, where: Whereabouts) -> Response:
     """Tell who asks, and which network this is."""
     router_url = where.router_for(request.hostname)
-    network = await users.whoami(who, application)
-    held = who.credential
+    network, held = await users.whoami(who, application)
     view = WhoAmI(
         user=user_info(who.user),
         api_key=api_key_info(held) if isinstance(held, ApiKey) else None,

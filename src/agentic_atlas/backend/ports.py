@@ -450,6 +450,10 @@ class Tokens(Protocol):
         """Mark it and its whole lineage revoked (once: the first time stays) and return it."""
 
 
+KeyUse: TypeAlias = tuple[float, str]
+"""When a key was used, and from which address."""
+
+
 class Users(Protocol):
     """Users and their API keys."""
 
@@ -485,6 +489,9 @@ class Users(Protocol):
 
     async def revoke_key(self, key_id: str, user_id: str | None, now: float) -> ApiKey | None:
         """Mark the key revoked and return it; with `user_id`, only when it is that user's."""
+
+    async def keys_used(self, uses: Mapping[str, KeyUse]) -> None:
+        """Store the last use of these keys, by id, in one step; those that are gone meanwhile stay gone."""
 
 
 class AuditFilter(msgspec.Struct, frozen=True):

@@ -82,8 +82,9 @@ def show_list(
         output.document({"items": found})
         return
     clock = times.clock(utc=utc, iso=iso)
-    columns = ("key", "name", "good for", "created", "expires", "revoked")
-    output.table(columns, [_row(key, clock) for key in found], shrinks=("name", "good for"), drops=("created",))
+    columns = ("key", "begins", "name", "good for", "last used", "from", "created", "expires", "revoked")
+    rows = [_row(key, clock) for key in found]
+    output.table(columns, rows, shrinks=("name", "good for"), drops=("created", "from"))
 
 
 def revoke(
@@ -163,4 +164,12 @@ def _good_for(key: ApiKeyInfo) -> str:
 
 
 def _row(key: ApiKeyInfo, clock: TimeFormat) -> tuple[str, ...]:
-    return (key.id, key.name, _good_for(key), *map(clock.short, (key.created_at, key.expires_at, key.revoked_at)))
+    return (
+        key.id,
+        key.prefix or "–",
+        key.name,
+        _good_for(key),
+        clock.short(key.last_used_at),
+        key.last_address,
+        *map(clock.short, (key.created_at, key.expires_at, key.revoked_at)),
+    )

@@ -145,6 +145,21 @@ async def test_keys_of_a_user_are_listed_newest_first(opened: Open) -> None:
         assert await store.users.keys_of(BOB.id) == [api_key(3), api_key(2), api_key(1)]
 
 
+async def test_a_key_keeps_its_first_characters_and_its_last_use(opened: Open) -> None:
+    async with opened() as store:
+        await populate(store)
+        for number in (1, 2):
+            await store.users.add_key(api_key(number, prefix=f"atlas_{number}"))
+        await store.users.keys_used({"key_1": (NOW + 7, "192.0.2.1"), "key_none": (NOW, "")})
+        used = api_key(1, prefix="atlas_1", last_used_at=NOW + 7, last_address="192.0.2.1")
+        assert await store.users.keys_of(BOB.id) == [api_key(2, prefix="atlas_2"), used]
+        await store.users.keys_used({"key_1": (NOW + 8, "::1"), "key_2": (NOW + 9, "")})
+        found = [(key.last_used_at, key.last_address) for key in await store.users.keys_of(BOB.id)]
+        assert found == [(NOW + 9, ""), (NOW + 8, "::1")]
+        await store.users.keys_used({})
+        assert [one.id for one in await store.users.keys_of(BOB.id)] == ["key_2", "key_1"]
+
+
 async def test_a_key_needs_its_user(opened: Open) -> None:
     async with opened() as store:
         with pytest.raises(NotFound):

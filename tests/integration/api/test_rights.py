@@ -294,3 +294,18 @@ async def test_secrets_are_shown_once_and_stored_as_digests(tmp_path: Path) -> N
             assert key["key"] not in answer.text
         stored = await atlas.engine.store.users.keys_of((await atlas.admin.get("/api/v1/whoami")).json()["user"]["id"])
         assert all(len(one.digest) == 32 for one in stored)
+
+
+async def test_a_key_is_told_by_how_it_begins_and_when_it_was_used_is_seen_at_once(tmp_path: Path) -> None:
+    async with api(tmp_path) as atlas:
+        made = (await atlas.admin.post("/api/v1/api-keys", json={})).json()
+        assert (made["prefix"], made["last_used_at"]) == (made["key"][:12], None)
+        user = await atlas.with_key(made["key"]).get("/api/v1/whoami")
+        used = user.json()["api_key"]
+        assert used["prefix"] == made["prefix"]
+        assert used["last_used_at"] is not None
+        for _ in range(2):  # before it is stored, and after
+            listed = (await atlas.admin.get("/api/v1/api-keys")).json()["items"]
+            (shown,) = [one for one in listed if one["id"] == made["id"]]
+            assert shown == used
+            await atlas.engine.sightings.store()

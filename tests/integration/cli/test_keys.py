@@ -39,14 +39,17 @@ def test_a_scope_that_is_none_is_told_with_those_there_are(platform: Platform, w
 
 def test_the_list_shows_what_each_is_good_for(platform: Platform) -> None:
     platform.keys = [
-        {"id": "key_2", "name": "cron", "scopes": ["tasks:read", "agents:read"]},
-        {"id": "key_1", "name": "laptop", "revoked_at": AT},
+        {"id": "key_2", "name": "cron", "scopes": ["tasks:read", "agents:read"], "prefix": "atlas_Kq3vTz"},
+        {"id": "key_1", "name": "laptop", "revoked_at": AT, "last_used_at": AT, "last_address": "192.0.2.1"},
     ]
     shown = [line.split() for line in printed(atlas("keys")).splitlines()]
-    assert shown[1][:4] == ["key_2", "cron", "tasks:read", "agents:read"]
-    assert shown[2][:3] == ["key_1", "laptop", "everything"]
+    assert shown[1][:5] == ["key_2", "atlas_Kq3vTz", "cron", "tasks:read", "agents:read"]
+    assert shown[2][:4] == ["key_1", "–", "laptop", "everything"]
+    assert "192.0.2.1" in shown[2]
+    assert "192.0.2.1" not in shown[1]
     listed = json.loads(printed(atlas("keys", "list", "--json")))["items"]
     assert [one["scopes"] for one in listed] == [["tasks:read", "agents:read"], ["*"]]
+    assert [one["prefix"] for one in listed] == ["atlas_Kq3vTz", ""]
 
 
 def test_a_key_is_revoked(platform: Platform) -> None:

@@ -123,6 +123,8 @@ async def test_tasks_of_the_first_schema_are_there_after_the_upgrade_and_can_ask
         asking = await store.tasks.get(task.id)
         assert asking is not None
         assert [question.text for question in asking.dialogue.open] == ["Go on?"]
+        (old,) = await store.users.keys_of("usr_old")
+        assert (old.prefix, old.last_used_at, old.last_address) == ("", None, "")
 
 
 def first_schema(path: Path) -> None:
@@ -142,6 +144,11 @@ def first_schema(path: Path) -> None:
             f"INSERT INTO tasks ({', '.join(names)}) VALUES ({places})",
             tuple(row[name] for name in names),
         )
+        connection.exec_driver_sql(
+            "INSERT INTO users (id, name, role, created_at) VALUES ('usr_old', 'eve', 'member', 0)"
+        )
+        key = "INSERT INTO api_keys (id, user_id, name, digest, created_at) VALUES ('key_old', 'usr_old', '', x'00', 0)"
+        connection.exec_driver_sql(key)
     engine.dispose()
 
 

@@ -84,7 +84,7 @@ class Share(msgspec.Struct, frozen=True):
 
 
 class ApiKey(msgspec.Struct, frozen=True):
-    """A secret with which a program acts as its user; only the secret's SHA-256 is kept."""
+    """A secret with which a program acts as its user; only the secret's SHA-256 and its first characters are kept."""
 
     id: str
     user_id: str
@@ -95,6 +95,12 @@ class ApiKey(msgspec.Struct, frozen=True):
     revoked_at: float | None = None
     scopes: tuple[str, ...] = (Scope.EVERYTHING,)
     """What it is good for."""
+    prefix: str = ""
+    """The secret's first characters, to tell it by where it is found; empty: they were not kept when it was made."""
+    last_used_at: float | None = None
+    """Kept once a minute."""
+    last_address: str = ""
+    """Where it was used from then."""
 
 
 class AgentRecord(msgspec.Struct, frozen=True):

@@ -27,6 +27,7 @@ from agentic_atlas.backend.domain.records import (
     User,
 )
 from agentic_atlas.backend.domain.renewal import renewable
+from agentic_atlas.backend.engine.key_uses import KeyUses
 from agentic_atlas.backend.engine.logged_in import LoggedIn
 from agentic_atlas.backend.ports import Agents, Store, Summary
 from agentic_atlas.backend.rights import (
@@ -223,9 +224,16 @@ def failure(error: BaseException) -> Failure:
 
 
 class Access:
-    """Checks API keys, and finds agents and tasks for those who may see them."""
+    """Checks API keys, and finds agents and tasks for those who may see them.
 
-    def __init__(self, store: Store, registry: Registry, clock: Callable[[], float], logged_in: LoggedIn) -> None:
+    Attributes:
+        uses: when keys were last used.
+    """
+
+    def __init__(
+        self, store: Store, registry: Registry, clock: Callable[[], float], logged_in: LoggedIn, uses: KeyUses
+    ) -> None:
+        self.uses = uses
         self._store = store
         self._registry = registry
         self._logged_in = logged_in
@@ -249,6 +257,7 @@ class Access:
         key, principal = self._known.get(key_digest) or await self._look_up(key_digest)
         if key.expires_at is not None and key.expires_at <= self._clock():
             raise key_expired()
+        self.uses.note(key.id)
         return principal
 
     def forget(self) -> None:

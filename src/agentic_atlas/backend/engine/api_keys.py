@@ -1,4 +1,4 @@
-"""API keys as they are made: the secret is shown once, and only its digest is kept."""
+"""API keys as they are made: the secret is shown once, and only its digest and a few first characters are kept."""
 
 from agentic_atlas.auth import digest, new_secret
 from agentic_atlas.backend.domain.names import check_label
@@ -7,6 +7,8 @@ from agentic_atlas.backend.engine.engine import Engine
 from agentic_atlas.errors import InvalidInput
 
 KEY_PREFIX = "atlas_"
+VISIBLE = 6
+"""Characters of an API key behind `atlas_` that are kept and shown, to tell it by: 222 of its 256 bits stay secret."""
 MAX_LIFETIME = 366 * 86_400
 """Seconds that an API key or a token is good for, at the most."""
 
@@ -16,7 +18,7 @@ async def issue_key(
 ) -> tuple[ApiKey, str]:
     """Make an API key of a user's, good for these `auth.Scope`s and for `lifetime` seconds, None: until revoked.
 
-    Returns it with its secret, which is shown once and kept only as a digest.
+    Returns it with its secret, which is shown once and kept only as a digest and its first characters.
 
     Raises:
         InvalidInput: it is to live for too long, or is called what no key may be.
@@ -33,6 +35,7 @@ async def issue_key(
         created_at=now,
         expires_at=None if lifetime is None else now + lifetime,
         scopes=scopes,
+        prefix=secret[: len(KEY_PREFIX) + VISIBLE],
     )
     await engine.store.users.add_key(key)
     return key, secret

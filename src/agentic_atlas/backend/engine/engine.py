@@ -18,6 +18,7 @@ from agentic_atlas.backend.engine.contention import Contention
 from agentic_atlas.backend.engine.credit import Credits
 from agentic_atlas.backend.engine.dispatch import Dispatcher
 from agentic_atlas.backend.engine.feed import Feed
+from agentic_atlas.backend.engine.key_uses import KeyUses
 from agentic_atlas.backend.engine.logged_in import SessionTimes
 from agentic_atlas.backend.engine.logins import KEY_LIFETIME, Logins
 from agentic_atlas.backend.engine.monitor import Monitor
@@ -134,7 +135,7 @@ class Engine:
         settings = settings or EngineSettings()
         clock, log = world.clock, world.log
         feed, registry = Feed(world.bus, store.tasks, world.clock), Registry(store.agents)
-        credit = Credits(world.monotonic)
+        credit, uses = Credits(world.monotonic), KeyUses(store.users, clock)
         people = People(store, world.passwords, clock, settings.sessions, feed, world.sign_on)
         dispatcher = Dispatcher(store.tasks, credit, router, feed, clock, log, Census(settings.open))
         return Engine(
@@ -147,7 +148,7 @@ class Engine:
             ids=world.ids,
             entropy=world.entropy,
             limits=settings.messages,
-            access=Access(store, registry, clock, people.logged_in),
+            access=Access(store, registry, clock, people.logged_in, uses),
             registry=registry,
             feed=feed,
             dispatcher=dispatcher,
@@ -155,7 +156,7 @@ class Engine:
             monitor=Monitor(dispatcher, credit, router, clock, log),
             schemas=world.schemas,
             circles=Circles(dispatcher, credit, clock),
-            sightings=Sightings(store.agents, credit, clock),
+            sightings=Sightings(store.agents, credit, uses, clock),
             backups=world.backups,
             watchers=Watchers(settings.watchers_per_task, settings.watchers_per_key),
             absence=Absence(dispatcher, credit, clock),

@@ -39,6 +39,7 @@ from agentic_atlas.backend.ports import (
     Changed,
     Decide,
     Ids,
+    KeyUse,
     Summary,
     TaskFilter,
     Write,
@@ -562,6 +563,12 @@ class MemoryUsers:
         """See the port; the first time of revoking stays."""
         key = self._keys.get(key_id)
         return _revoked(self._keys, key if key is not None and user_id in (None, key.user_id) else None, now)
+
+    async def keys_used(self, uses: Mapping[str, KeyUse]) -> None:
+        """See the port."""
+        for key_id in uses.keys() & self._keys.keys():
+            at, address = uses[key_id]
+            self._keys[key_id] = replace(self._keys[key_id], last_used_at=at, last_address=address)
 
     async def delete(self, user_id: str) -> bool:
         """See the port."""

@@ -65,6 +65,9 @@ api_keys = Table(
     Column("expires_at", Double),
     Column("revoked_at", Double),
     Column("scopes", Text, nullable=False, server_default="*"),
+    Column("prefix", Text, nullable=False, server_default=_EMPTY),
+    Column("last_used_at", Double),
+    Column("last_address", Text, nullable=False, server_default=_EMPTY),
     Index("api_keys_by_digest", "digest", unique=True),
     Index("api_keys_of_user", "user_id"),
 )

@@ -1,9 +1,11 @@
 """Users and their API keys behind the port."""
 
-from sqlalchemy import Connection, delete, insert, select, update
+from collections.abc import Mapping
+
+from sqlalchemy import Connection, bindparam, delete, insert, select, update
 
 from agentic_atlas.backend.domain.records import ApiKey, Role, User
-from agentic_atlas.backend.ports import MOST_SECRETS
+from agentic_atlas.backend.ports import MOST_SECRETS, KeyUse
 from agentic_atlas.backend.store.readers import Readers
 from agentic_atlas.backend.store.rows import API_KEYS, USERS
 from agentic_atlas.backend.store.tables import agents, api_keys, users
@@ -66,6 +68,10 @@ class SqlUsers:
     async def revoke_key(self, key_id: str, user_id: str | None, now: float) -> ApiKey | None:
         """See the port; the first time of revoking stays."""
         return await self._writer.submit(statement(lambda connection: _revoke_key(connection, key_id, user_id, now)))
+
+    async def keys_used(self, uses: Mapping[str, KeyUse]) -> None:
+        """See the port."""
+        await self._writer.submit(statement(lambda connection: _keys_used(connection, uses)))
 
 
 def _add(connection: Connection, user: User) -> bool:
@@ -140,3 +146,17 @@ def _revoke_key(connection: Connection, key_id: str, user_id: str | None, now: f
     connection.execute(update(api_keys).where(*this, api_keys.c.revoked_at.is_(None)).values(revoked_at=now))
     row = connection.execute(select(*API_KEYS.read).where(*this)).one_or_none()
     return API_KEYS.value(row) if row else None
+
+
+_USED = (
+    update(api_keys)
+    .where(api_keys.c.id == bindparam("key"))
+    .values(last_used_at=bindparam("at"), last_address=bindparam("from_where"))
+)
+
+
+def _keys_used(connection: Connection, uses: Mapping[str, KeyUse]) -> None:
+    """Keep the last use of each of these keys."""
+    if uses:
+        rows = [{"key": key_id, "at": at, "from_where": address} for key_id, (at, address) in uses.items()]
+        connection.execute(_USED, rows)

@@ -50,7 +50,7 @@ async def create_for(
 @use_case
 async def find(who: Principal, engine: Engine) -> list[ApiKey]:
     """Return the principal's own API keys, newest first."""
-    return await engine.store.users.keys_of(who.user.id)
+    return [engine.access.uses.shown(key) for key in await engine.store.users.keys_of(who.user.id)]
 
 
 @use_case
@@ -63,4 +63,4 @@ async def revoke(who: Principal, engine: Engine, key_id: str) -> ApiKey:
         raise NotFound(f"there is no API key {key_id[:64]!r}", code="api_key_not_found")
     engine.access.forget()
     engine.feed.refuse(key.id, key_invalid())
-    return key
+    return engine.access.uses.shown(key)

@@ -324,6 +324,9 @@ def api_key_info(key: ApiKey) -> ApiKeyInfo:
         expires_at=maybe(key.expires_at),
         revoked_at=maybe(key.revoked_at),
         scopes=key.scopes,
+        prefix=key.prefix,
+        last_used_at=maybe(key.last_used_at),
+        last_address=key.last_address,
     )
 
 

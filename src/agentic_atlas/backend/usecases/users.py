@@ -1,19 +1,20 @@
 """Users: made, listed, changed by administrators."""
 
 from agentic_atlas.backend.domain.names import check_name
-from agentic_atlas.backend.domain.records import Role, User
+from agentic_atlas.backend.domain.records import ApiKey, Role, User
 from agentic_atlas.backend.engine.engine import Engine
 from agentic_atlas.backend.engine.review import look_again
-from agentic_atlas.backend.rights import Principal, Visible, key_invalid
+from agentic_atlas.backend.rights import Credential, Principal, Visible, key_invalid
 from agentic_atlas.backend.usecases.application import use_case
 from agentic_atlas.errors import Conflict
 from agentic_atlas.protocol.inside.messages import Readmit, ShutOut
 
 
 @use_case
-async def whoami(who: Principal, engine: Engine) -> str:
-    """Return the id of the network that the principal is known in."""
-    return engine.network
+async def whoami(who: Principal, engine: Engine) -> tuple[str, Credential]:
+    """Return the id of the network that the principal is known in, and what they have shown, as it is now."""
+    held = who.credential
+    return engine.network, engine.access.uses.shown(held) if isinstance(held, ApiKey) else held
 
 
 @use_case

@@ -102,6 +102,12 @@ class ApiKeyInfo(Shown, frozen=True, kw_only=True):
     revoked_at: datetime | None
     scopes: tuple[str, ...] = ("*",)
     """What it is good for: words such as `tasks:read` or `tasks:call:ada/books`; `*` is everything."""
+    prefix: str = ""
+    """Its first characters, such as `atlas_Kq3vTz`, to tell which one it is that was found somewhere; empty for one
+    that was made before they were kept."""
+    last_used_at: datetime | None = None
+    last_address: str = ""
+    """Where it was used from then."""
 
 
 class NewApiKey(ApiKeyInfo, frozen=True, kw_only=True):

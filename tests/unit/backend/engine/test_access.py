@@ -6,6 +6,7 @@ from msgspec.structs import replace
 from agentic_atlas.auth import digest
 from agentic_atlas.backend.domain.records import AgentRecord, ApiKey, Instance, Role, SkillRecord, Token, User
 from agentic_atlas.backend.engine.access import Access, NotAdmitted, Registry, declaration
+from agentic_atlas.backend.engine.key_uses import KeyUses
 from agentic_atlas.backend.engine.logged_in import LoggedIn, SessionTimes
 from agentic_atlas.backend.rights import AgentToken, Principal
 from agentic_atlas.backend.store.memory import MemoryStore
@@ -26,7 +27,8 @@ async def furnished() -> tuple[MemoryStore, Access]:
     await store.users.add_key(KEY)
     await store.agents.add(AGENT)
     logged_in = LoggedIn(store.sessions, lambda: 100.0, SessionTimes())
-    return store, Access(store, Registry(store.agents), lambda: 100.0, logged_in)
+    uses = KeyUses(store.users, lambda: 100.0)
+    return store, Access(store, Registry(store.agents), lambda: 100.0, logged_in, uses)
 
 
 @pytest.mark.anyio

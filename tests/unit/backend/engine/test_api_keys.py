@@ -7,7 +7,7 @@ import math
 import pytest
 
 from agentic_atlas.auth import digest
-from agentic_atlas.backend.engine.api_keys import KEY_PREFIX, MAX_LIFETIME, issue_key
+from agentic_atlas.backend.engine.api_keys import KEY_PREFIX, MAX_LIFETIME, VISIBLE, issue_key
 from agentic_atlas.errors import InvalidInput, NotFound, Unauthenticated
 from tests.unit.backend.network import NOW, Network
 
@@ -22,6 +22,14 @@ async def test_a_new_key_lets_in_as_its_user_with_its_scopes_and_its_secret_is_n
     (kept,) = [one for one in await network.store.users.keys_of(ada.user.id) if one.id == key.id]
     assert (kept.digest, kept.name, kept.expires_at) == (digest(secret), "ci", None)
     assert secret not in repr(key) + repr(kept)
+
+
+async def test_a_key_is_told_by_its_first_characters_and_the_rest_can_not_be_guessed() -> None:
+    network = Network()
+    key, secret = await issue_key(network.engine, (await network.user()).user, ("*",), "ci")
+    assert secret.startswith(key.prefix)
+    assert len(key.prefix) == len(KEY_PREFIX) + VISIBLE
+    assert 6 * (len(secret) - len(key.prefix)) - 2 >= 128, "43 characters of 6 bits have 256"
 
 
 async def test_two_keys_have_nothing_in_common() -> None:

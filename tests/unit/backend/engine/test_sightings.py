@@ -26,7 +26,7 @@ class Away:
 
 def failing(network: Network, error: Exception) -> Sightings:
     agents: Any = Away(error)
-    return Sightings(agents, network.engine.credit, network.clock)
+    return Sightings(agents, network.engine.credit, network.engine.access.uses, network.clock)
 
 
 async def test_each_connected_agent_was_seen_when_the_last_of_its_instances_was_heard() -> None:
@@ -79,7 +79,8 @@ async def test_it_is_stored_again_and_again_and_not_more_often_than_that() -> No
         if len(slept) == 3:
             raise InterruptedError
 
+    uses = network.engine.access.uses
     with pytest.raises(InterruptedError):
-        await Sightings(network.store.agents, network.engine.credit, network.clock, sleep).run()
+        await Sightings(network.store.agents, network.engine.credit, uses, network.clock, sleep).run()
     assert slept == [STORED_EVERY] * 3
     assert seen == [None, NOW, NOW]
