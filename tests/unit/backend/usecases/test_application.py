@@ -38,12 +38,13 @@ async def test_a_use_case_is_refused_before_it_begins() -> None:
         users.whoami(nobody, network.application)  # type: ignore[arg-type, unused-coroutine]
     with pytest.raises(Forbidden):
         users.whoami(as_agent(ada, agent), network.application)  # type: ignore[unused-coroutine]
-    assert await users.whoami(ada, network.application) == "net_1"
+    assert await users.whoami(ada, network.application) == ("net_1", ada.credential)
 
 
 def test_a_use_case_keeps_its_name_and_what_is_said_of_it() -> None:
     assert USE_CASES["users.whoami"] is users.whoami
-    assert users.whoami.__doc__ == "Return the id of the network that the principal is known in."
+    told = "Return the id of the network that the principal is known in, and what they have shown, as it is now."
+    assert users.whoami.__doc__ == told
 
 
 async def test_the_audit_log_has_what_was_done_before_it_is_answered_and_what_was_refused() -> None:

@@ -8,8 +8,8 @@ import pytest
 from msgspec.structs import replace
 
 from agentic_atlas.auth import Scope
-from agentic_atlas.backend.domain.records import Role
-from agentic_atlas.backend.usecases import keys
+from agentic_atlas.backend.domain.records import ApiKey, Role
+from agentic_atlas.backend.usecases import keys, users
 from agentic_atlas.errors import AtlasError, Forbidden, NotFound, Unauthenticated
 from tests.unit.backend.network import NOW, Network, settle
 
@@ -55,8 +55,13 @@ async def test_everybody_finds_their_own_keys_newest_first() -> None:
     network = Network()
     root, ada = await network.user("root", Role.ADMIN), await network.user()
     network.clock.now = NOW + 1
-    newer = (await network.application.authenticate((await keys.create(ada, network.application)).key)).credential
-    assert await keys.find(ada, network.application) == [newer, ada.credential]
+    made = await keys.create(ada, network.application)
+    newer = (await network.application.authenticate(made.key)).credential
+    assert isinstance(newer, ApiKey)
+    used = replace(newer, last_used_at=NOW + 1)
+    assert await keys.find(ada, network.application) == [used, ada.credential]
+    assert await users.whoami(replace(ada, credential=newer), network.application) == ("net_1", used)
+    assert (used.prefix, made.prefix) == (made.key[:12], made.key[:12])
     assert await keys.find(root, network.application) == [root.credential]
 
 

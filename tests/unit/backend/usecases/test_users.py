@@ -36,7 +36,7 @@ async def test_members_make_nobody_and_see_nobody() -> None:
     ):
         with pytest.raises(Forbidden):
             await ask()
-    assert await users.whoami(ada, network.application) == "net_1"
+    assert await users.whoami(ada, network.application) == ("net_1", ada.credential)
 
 
 async def test_who_is_disabled_is_out_with_their_keys_their_agents_and_what_they_wait_for() -> None:
