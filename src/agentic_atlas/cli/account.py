@@ -104,7 +104,10 @@ def totp(
         return
     made = connection.run(_begin_totp(given))
     if qr is not None:
-        qr.write_text(made.qr)
+        from agentic_atlas.sdk.private_file import write_private
+
+        write_private(qr, made.qr.encode())  # whoever sees it has the secret
+        output.aside(f"{qr} shows the secret: delete it once the app has read it.")
     (output.aside if json else output.say)(made.uri)
     output.aside(f"Give this to your authenticator app, or type its secret there: {made.secret}")
     codes = connection.run(_confirm_totp(asking.secret_or_line("What the app shows now")))

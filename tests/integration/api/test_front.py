@@ -295,7 +295,7 @@ async def test_head_is_answered_wherever_get_is(tmp_path: Path) -> None:
         for path in [*plain, "/docs", "/api/v1/agents/hello", f"/api/v1/tasks/{task}", "/nothing"]:
             got, head = await atlas.admin.get(path), await atlas.admin.head(path)
             assert head.status_code == got.status_code, path
-            assert head.headers["content-type"] == got.headers["content-type"]
+            assert head.headers.get("content-type") == got.headers.get("content-type"), path
             assert head.content == b""
         # What would go on until the task has ended is not begun.
         stream = await atlas.admin.head(f"/api/v1/tasks/{task}/events")
