@@ -19,8 +19,10 @@ class Audited(msgspec.Struct, frozen=True, kw_only=True):
     """What the log says of a use case; arguments are those by which it is called."""
 
     kind: str
-    """What it is done to. Its id and name are those of what the use case returns, or of the last of that if it is a
-    pair; before there is anything, or if it has none, those in the arguments below."""
+    """What it is done to. Its id and name are those of what the use case returns, or of one of several (`of`); before
+    there is anything, or if it has none, those in the arguments below."""
+    of: int = -1
+    """Which of several that are returned it is."""
     id_in: str = ""
     """Argument that has the id."""
     name_in: str = ""
@@ -39,7 +41,7 @@ class Audited(msgspec.Struct, frozen=True, kw_only=True):
 
     def object_of(self, arguments: Mapping[str, Any], result: object = None) -> AuditObject:
         """Return what it was done to, or should have been."""
-        made = result[-1] if isinstance(result, tuple) and result else result
+        made = result[self.of] if isinstance(result, tuple) and result else result
         name = getattr(made, "full_name", None) or getattr(made, "name", None) or arguments.get(self.name_in) or ""
         found = getattr(made, "id", None) or getattr(made, f"{self.kind}_id", None) or arguments.get(self.id_in) or ""
         return AuditObject(kind=self.kind, id=str(found), name=str(name))
@@ -74,7 +76,7 @@ AUDITED: Final[Mapping[str, Audited]] = {
     "sessions.end_others": Audited(kind="session"),
     "sessions.end_of": Audited(kind="session", name_in="user"),
     "single_sign_on.finish": Audited(kind="session", told=("issuer",), refused=(Unauthenticated, Forbidden, Conflict)),
-    "invitations.create": Audited(kind="invitation", told=("name", "role")),
+    "invitations.create": Audited(kind="invitation", of=0, told=("name", "role")),
     "invitations.revoke": Audited(kind="invitation", id_in="invitation_id"),
     "invitations.accept": Audited(kind="user"),
     "accounts.change_password": Audited(kind="account"),

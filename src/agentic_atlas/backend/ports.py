@@ -500,7 +500,8 @@ class AuditFilter(msgspec.Struct, frozen=True):
     action: str | None = None
     """Of this action, or of all of this noun."""
     who: str | None = None
-    """By whoever has this id or name, or in the name of the user with this id."""
+    """By whoever has this id or name, or in the name of the user with this id, or with a key of the one of this
+    name."""
     object: str | None = None
     """To what has this id or name."""
     since: float | None = None

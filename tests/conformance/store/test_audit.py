@@ -75,6 +75,8 @@ async def test_rows_are_found_newest_first_page_by_page(opened: Open) -> None:
         (AuditFilter(action="tokens"), [3, 2, 1]),
         (AuditFilter(action="tok_ns"), []),
         (AuditFilter(who="usr_bob"), [2]),
+        (AuditFilter(who="ada"), [4, 3, 1]),
+        (AuditFilter(who="ad"), []),
         (AuditFilter(who="usr_ada"), [4, 3, 1]),
         (AuditFilter(who="ada/laptop", action="tokens"), [3, 1]),
         (AuditFilter(object="vm"), [4, 3, 2, 1]),

@@ -9,7 +9,7 @@ from agentic_atlas.backend.engine.guesses import Guesses
 from agentic_atlas.backend.engine.logged_in import LoggedIn, SessionTimes
 from agentic_atlas.backend.engine.signing_on import SigningOn
 from agentic_atlas.backend.ports import Clock, Store
-from agentic_atlas.errors import Unauthenticated
+from agentic_atlas.errors import Busy, Unauthenticated
 
 
 class People:
@@ -86,7 +86,11 @@ class People:
         tried = (name, neighbourhood(visitor.address), visitor.device_digest.hex() if known else "")
         self._guesses.begin(*tried, self._clock())
         # Who says it again is logged in.
-        right, renewed = await self.passwords.check(password, account.password, known=known or code is None)
+        try:
+            right, renewed = await self.passwords.check(password, account.password, known=known or code is None)
+        except Busy:
+            self._guesses.right(*tried)  # nobody has looked at it
+            raise
         if not right:
             return None
         needed = code is not None and account.totp_at is not None

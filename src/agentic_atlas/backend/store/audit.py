@@ -85,7 +85,9 @@ def _conditions(which: AuditFilter) -> list[ColumnElement[bool]]:
     if which.action is not None:
         found.append(or_(table.action == which.action, table.action.startswith(f"{which.action}.", autoescape=True)))
     if which.who is not None:
-        found.append(or_(*(column == which.who for column in (table.who_id, table.who_user_id, table.who_name))))
+        is_who = [column == which.who for column in (table.who_id, table.who_user_id, table.who_name)]
+        # What somebody's key did bears the user's name, and the key's behind it.
+        found.append(or_(*is_who, table.who_name.startswith(f"{which.who}/", autoescape=True)))
     if which.object is not None:
         found.append(or_(table.object_id == which.object, table.object_name == which.object))
     if which.since is not None:

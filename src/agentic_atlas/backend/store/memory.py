@@ -622,7 +622,7 @@ def _is_among(which: AuditFilter, entry: AuditEntry) -> bool:
     who, what = entry.who, entry.object
     return (
         (which.action is None or f"{entry.action}.".startswith(f"{which.action}."))
-        and which.who in (None, who.id, who.user_id, who.name)
+        and (which.who in (None, who.id, who.user_id, who.name) or who.name.startswith(f"{which.who}/"))
         and which.object in (None, what.id, what.name)
         and (which.since is None or entry.at.timestamp() >= which.since)
     )

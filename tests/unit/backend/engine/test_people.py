@@ -62,6 +62,20 @@ async def test_tries_run_out_for_a_name_that_is_there_and_for_one_that_is_not() 
     assert await network.engine.people.verified("ada", "right", "", Visitor("10.0.0.2"))
 
 
+async def test_a_try_that_nobody_had_time_to_look_at_does_not_count(monkeypatch: pytest.MonkeyPatch) -> None:
+    network, _ = await prepared()
+
+    async def busy(*_: object, **__: object) -> tuple[bool, str | None]:
+        raise Busy("later", code="too_many_logins")
+
+    with monkeypatch.context() as crowded:
+        crowded.setattr(network.passwords, "check", busy)
+        for _ in range(TRIES * 2):
+            with pytest.raises(Busy, match="later"):
+                await network.engine.people.verified("ada", "right", "", HERE)
+    assert await network.engine.people.verified("ada", "right", "", HERE)
+
+
 async def test_a_device_counts_as_known_only_for_whom_it_was_logged_in() -> None:
     network, user = await prepared()
     entered = await network.engine.people.logged_in.begin(user, HERE, network.engine.ids, network.engine.entropy)
