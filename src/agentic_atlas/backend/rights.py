@@ -348,6 +348,18 @@ def to_give(who: Principal, asked: Sequence[str] | None) -> tuple[str, ...]:
     return scopes
 
 
+def require_over(who: Principal, *roles: Role) -> None:
+    """Let somebody make, or change the account of, a user who has or gets these roles.
+
+    Whoever has an administrator's account has everything: what is good for less must not come by it.
+
+    Raises:
+        Forbidden: an administrator is among them, and the credential is not good for everything (`insufficient_scope`).
+    """
+    if Role.ADMIN in roles and not covers(who.scopes, Scope.EVERYTHING):
+        raise insufficient(Scope.EVERYTHING)
+
+
 def require_call(who: Principal, agent: str, skill: str) -> None:
     """Let somebody ask for this skill of `name` or `owner/name`, if what they have shown is good for it.
 

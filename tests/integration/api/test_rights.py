@@ -233,6 +233,43 @@ async def test_an_administrators_narrow_key_makes_no_key_that_is_good_for_more(t
         assert (await atlas.with_key(adas["key"]).get("/api/v1/tasks")).status_code == 403
 
 
+async def test_a_narrow_key_makes_no_administrator_and_changes_the_account_of_none(tmp_path: Path) -> None:
+    async with api(tmp_path) as atlas:
+        await atlas.member("ada")
+        await atlas.admin.post("/api/v1/users", json={"name": "root", "role": "admin"})
+        narrow = atlas.with_key(
+            (await atlas.admin.post("/api/v1/api-keys", json={"scopes": ["users:admin"]})).json()["key"]
+        )
+        for method, path, body in (
+            ("POST", "/api/v1/users", {"name": "eve", "role": "admin"}),
+            ("PATCH", "/api/v1/users/ada", {"role": "admin"}),
+            ("PATCH", "/api/v1/users/root", {"role": "member"}),
+            ("PATCH", "/api/v1/users/root", {"disabled": True}),
+            ("DELETE", "/api/v1/users/root", None),
+            ("DELETE", "/api/v1/users/root/sessions", None),
+            ("DELETE", "/api/v1/users/root/totp", None),
+            ("POST", "/api/v1/invitations", {"user": "eve", "role": "admin"}),
+            ("POST", "/api/v1/invitations", {"user": "root"}),
+            ("POST", "/api/v1/invitations", {"user": "admin"}),
+            ("POST", "/api/v1/api-keys", {"user": "root"}),
+        ):
+            answer = await narrow.request(method, path, json=body)
+            assert (answer.status_code, answer.json()["error"]["code"]) == (403, "insufficient_scope"), (path, body)
+            assert answer.json()["error"]["message"].endswith("it lacks the scope *")
+        users = (await atlas.admin.get("/api/v1/users")).json()["items"]
+        assert [(user["name"], user["role"]) for user in users] == [
+            ("ada", "member"), ("admin", "admin"), ("root", "admin"),
+        ]  # fmt: skip
+        for method, path, body in (
+            ("POST", "/api/v1/users", {"name": "eve"}),
+            ("PATCH", "/api/v1/users/ada", {"role": "viewer"}),
+            ("POST", "/api/v1/invitations", {"user": "ada"}),
+            ("DELETE", "/api/v1/users/ada/sessions", None),
+            ("DELETE", "/api/v1/users/eve", None),
+        ):
+            assert (await narrow.request(method, path, json=body)).is_success, path
+
+
 @pytest.mark.parametrize(
     ("scopes", "code"),
     [

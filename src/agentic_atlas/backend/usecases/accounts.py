@@ -12,7 +12,7 @@ from agentic_atlas.auth.totp import (
 from agentic_atlas.backend.domain.people import Account, Visitor, begin_totp, confirm_totp, end_totp, set_password
 from agentic_atlas.backend.domain.records import User
 from agentic_atlas.backend.engine.engine import Engine
-from agentic_atlas.backend.rights import Principal
+from agentic_atlas.backend.rights import Principal, require_over
 from agentic_atlas.backend.usecases.application import use_case
 from agentic_atlas.errors import Conflict, InvalidInput
 from agentic_atlas.protocol.caller.accounts import TotpEnrolment
@@ -92,8 +92,9 @@ async def reset_totp(who: Principal, engine: Engine, name: str) -> User:
     """Let the log-ins of a user who has lost their authenticator need no one-time passwords any more.
 
     Raises:
-        NotFound: no such user (`user_not_found`).
+        NotFound: no such user (`user_not_found`). Forbidden: see `rights.require_over`.
     """
     user = await engine.access.user(name)
+    require_over(who, user.role)
     await engine.store.accounts.change(user.id, end_totp)
     return user

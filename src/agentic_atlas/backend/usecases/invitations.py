@@ -9,7 +9,7 @@ from agentic_atlas.backend.domain.people import Invitation, set_password
 from agentic_atlas.backend.domain.records import Role, User
 from agentic_atlas.backend.engine.engine import Engine
 from agentic_atlas.backend.engine.invitations import issue_invitation
-from agentic_atlas.backend.rights import Principal
+from agentic_atlas.backend.rights import Principal, require_over
 from agentic_atlas.backend.usecases.application import use_case
 from agentic_atlas.errors import Conflict, NotFound
 
@@ -22,8 +22,10 @@ async def create(who: Principal, engine: Engine, name: str, role: Role) -> tuple
 
     Raises:
         InvalidInput: the name is none. Conflict: the user is disabled (`user_disabled`).
+        Forbidden: see `rights.require_over`.
     """
     user = await engine.store.users.by_name(name)
+    require_over(who, role if user is None else user.role)
     if user is None:
         user = User(engine.ids("usr"), check_name(name, "a user"), role, engine.clock())
         await engine.store.users.add(user)

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from agentic_atlas.backend.domain.records import ApiKey
 from agentic_atlas.backend.engine.api_keys import issue_key
 from agentic_atlas.backend.engine.engine import Engine
-from agentic_atlas.backend.rights import Principal, Right, key_invalid, require, to_give
+from agentic_atlas.backend.rights import Principal, Right, key_invalid, require, require_over, to_give
 from agentic_atlas.backend.usecases.application import use_case
 from agentic_atlas.backend.usecases.shown import new_api_key
 from agentic_atlas.errors import NotFound
@@ -40,9 +40,13 @@ async def create_for(
     lifetime: float | None = None,
     scopes: Sequence[str] | None = None,
 ) -> NewApiKey:
-    """Make an API key of another user's, by the user's name; raises NotFound (`user_not_found`), and as `create`."""
+    """Make an API key of another user's, by the user's name; raises NotFound (`user_not_found`), and as `create`.
+
+    Raises Forbidden as `rights.require_over` too.
+    """
     given = to_give(who, scopes)
     owner = await engine.access.user(user)
+    require_over(who, owner.role)
     key, secret = await issue_key(engine, owner, given, name, lifetime)
     return new_api_key(key, owner, secret)
 

@@ -4,7 +4,7 @@ from agentic_atlas.auth import Scope
 from agentic_atlas.backend.domain.people import BrowserSession, Entered, Visitor
 from agentic_atlas.backend.engine.api_keys import issue_key
 from agentic_atlas.backend.engine.engine import Engine
-from agentic_atlas.backend.rights import Principal
+from agentic_atlas.backend.rights import Principal, require_over
 from agentic_atlas.backend.usecases.application import use_case
 from agentic_atlas.backend.usecases.shown import new_api_key
 from agentic_atlas.errors import NotFound
@@ -81,5 +81,11 @@ async def end_others(who: Principal, engine: Engine) -> int:
 
 @use_case
 async def end_of(who: Principal, engine: Engine, user: str) -> int:
-    """End all sessions of the user of this name; return how many. Raises NotFound (`user_not_found`)."""
-    return len(await engine.people.end(user_id=(await engine.access.user(user)).id))
+    """End all sessions of the user of this name; return how many.
+
+    Raises:
+        NotFound: no such user (`user_not_found`). Forbidden: see `rights.require_over`.
+    """
+    named = await engine.access.user(user)
+    require_over(who, named.role)
+    return len(await engine.people.end(user_id=named.id))

@@ -4,7 +4,7 @@ from agentic_atlas.backend.domain.names import check_name
 from agentic_atlas.backend.domain.records import ApiKey, Role, User
 from agentic_atlas.backend.engine.engine import Engine
 from agentic_atlas.backend.engine.review import look_again
-from agentic_atlas.backend.rights import Credential, Principal, Visible, key_invalid
+from agentic_atlas.backend.rights import Credential, Principal, Visible, key_invalid, require_over
 from agentic_atlas.backend.usecases.application import use_case
 from agentic_atlas.errors import Conflict
 from agentic_atlas.protocol.inside.messages import Readmit, ShutOut
@@ -19,7 +19,8 @@ async def whoami(who: Principal, engine: Engine) -> tuple[str, Credential]:
 
 @use_case
 async def create(who: Principal, engine: Engine, name: str, role: Role) -> User:
-    """Make a user; raises Conflict (`user_exists`) or InvalidInput."""
+    """Make a user; raises Conflict (`user_exists`), InvalidInput or Forbidden (see `rights.require_over`)."""
+    require_over(who, role)
     user = User(engine.ids("usr"), check_name(name, "a user"), role, engine.clock())
     await engine.store.users.add(user)
     return user
@@ -39,8 +40,10 @@ async def update(who: Principal, engine: Engine, name: str, *, role: Role | None
 
     Raises:
         NotFound: no such user (`user_not_found`). Conflict: it would shut out the one who asks.
+        Forbidden: see `rights.require_over`.
     """
     user = await engine.access.user(name)
+    require_over(who, user.role, role or user.role)
     if user.id == who.user.id and (disabled or role not in (None, Role.ADMIN)):
         raise Conflict("you can't take your own rights away: let another administrator do it")
     at = None if disabled is None else engine.clock() if disabled else 0.0
@@ -67,8 +70,10 @@ async def delete(who: Principal, engine: Engine, name: str) -> None:
     Raises:
         NotFound: no such user (`user_not_found`).
         Conflict: they own agents (`user_has_agents`), or it is the one who asks.
+        Forbidden: see `rights.require_over`.
     """
     user = await engine.access.user(name)
+    require_over(who, user.role)
     if user.id == who.user.id:
         raise Conflict("you can't remove yourself: let another administrator do it")
     await engine.store.users.delete(user.id)
