@@ -29,6 +29,7 @@ if TYPE_CHECKING:
         AgentInstance,
         AgentSummary,
         NewToken,
+        SecondInstance,
         SkillInfo,
         TokenInfo,
     )
@@ -100,7 +101,7 @@ _HOME: Final = {
     ),
     "agentic_atlas.protocol.caller.accounts": "AccountInfo InvitationInfo NewInvitation TotpEnrolment",
     "agentic_atlas.protocol.caller.agents": (
-        "AgentInfo AgentInstance AgentSummary NewToken ShareInfo SkillInfo TokenInfo"
+        "AgentInfo AgentInstance AgentSummary NewToken SecondInstance ShareInfo SkillInfo TokenInfo"
     ),
     "agentic_atlas.protocol.caller.audit": "AuditActor AuditEntry AuditFlaw AuditHead AuditObject AuditReport",
     "agentic_atlas.protocol.caller.backups": "BackupInfo",
@@ -202,6 +203,7 @@ __all__ = [
     "Posted",
     "QuestionInfo",
     "Rejected",
+    "SecondInstance",
     "Served",
     "SessionInfo",
     "ShareInfo",

@@ -142,12 +142,12 @@ class FailingDoor(network.RouterDoor):
             case Arrived():
                 passed("admit asked")
             case Reported():
-                self._asked(message.number, type(message.report).__name__.lower())
+                self._note(message.number, type(message.report).__name__.lower())
             case Lost():
-                self._asked(message.number, "lost")
+                self._note(message.number, "lost")
         super().say(message)
 
-    def _asked(self, number: int, name: str) -> None:
+    def _note(self, number: int, name: str) -> None:
         FailingRouter.asked[number] = name
         passed(f"{name} asked")
 

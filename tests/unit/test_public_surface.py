@@ -75,6 +75,7 @@ PUBLIC = [
     "Posted",
     "QuestionInfo",
     "Rejected",
+    "SecondInstance",
     "Served",
     "SessionInfo",
     "ShareInfo",
