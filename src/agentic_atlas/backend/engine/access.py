@@ -253,8 +253,23 @@ class Access:
         """
         if not secret:
             raise Unauthenticated(f"this needs an API key: {SEND_A_KEY}")
-        key_digest = digest(secret)
-        key, principal = self._known.get(key_digest) or await self._look_up(key_digest)
+        return await self.known_by(digest(secret))
+
+    async def known_by(self, key_digest: bytes) -> Principal:
+        """The same, by the digest of the key."""
+        known = self._known.get(key_digest)
+        if known is None:
+            version = self._version
+            found = await self._store.users.key_by_digest(key_digest)
+            if found is None or found[0].revoked_at is not None or found[1].disabled_at is not None:
+                raise key_invalid()
+            if len(self._known) >= _MOST_CACHED:
+                self._known.clear()
+            known = found[0], Principal(found[1], found[0], found[0].scopes)
+            if version == self._version:
+                # What was read before a change must not outlive it.
+                self._known[key_digest] = known
+        key, principal = known
         if key.expires_at is not None and key.expires_at <= self._clock():
             raise key_expired()
         self.uses.note(key.id)
@@ -266,20 +281,6 @@ class Access:
         self._version += 1
         self._known.clear()
         self._bearers.clear()
-
-    async def _look_up(self, key_digest: bytes) -> tuple[ApiKey, Principal]:
-        version = self._version
-        found = await self._store.users.key_by_digest(key_digest)
-        if found is None or found[0].revoked_at is not None or found[1].disabled_at is not None:
-            raise key_invalid()
-        if len(self._known) >= _MOST_CACHED:
-            self._known.clear()
-        key, user = found
-        known = key, Principal(user, key, key.scopes)
-        if version == self._version:
-            # What was read before a change must not outlive it.
-            self._known[key_digest] = known
-        return known
 
     async def bearer(self, token_id: str, agent_id: str) -> Principal:
         """Return as whom an instance comes that has shown this token of this agent.

@@ -267,21 +267,29 @@ class Feed:
         return found, found[-1].seq if newest is not None and newest.task.last_seq > found[-1].seq else None
 
     async def follow(
-        self, task_id: str, after: int, keep_alive: float, who: Principal | None = None
+        self,
+        task_id: str,
+        after: int,
+        keep_alive: float,
+        who: Principal | None = None,
+        look: Callable[[], Awaitable[Summary | None]] | None = None,
     ) -> AsyncGenerator[list[TaskEvent], None]:
         """Yield the task's events with a `seq` above `after`, in order and without gaps, until it has ended.
 
         It ends early when the server stops; the reader resumes after the last `seq` it has.
         Yields an empty list after `keep_alive` seconds without one, and while the store is busy or away.
         Leaving early changes nothing. Raises Unauthenticated once what `who` has shown is good no more.
+
+        `look` finds the task once it is watched, and raises when `who` does not see it any more: between the request
+        and the first step of this, nobody who loses their right would be found.
         """
+        look = look or partial(self._tasks.summary, task_id)
         read = partial(self._read, task_id)
         known: Summary | None = None
         with self.story(task_id, who) as (watch, story):
             while True:
-                watch.check()
                 try:
-                    known = known or await self._look(task_id, story)
+                    known = known or await self._look(look, story)
                     found = await story.after(after, read)
                 except (Busy, Unavailable) as error:
                     # What has begun can't be answered "later" any more: it is read again then, and nothing is missing.
@@ -290,6 +298,7 @@ class Feed:
                         return
                     await watch.changed(error.retry_after)
                     continue
+                watch.check()  # after all that was waited for
                 if found:
                     yield found
                     after = found[-1].seq
@@ -318,8 +327,8 @@ class Feed:
             return watch.task
         return await self._tasks.get(task_id)
 
-    async def _look(self, task_id: str, story: Story) -> Summary | None:
-        found = await self._tasks.summary(task_id)
+    async def _look(self, look: Callable[[], Awaitable[Summary | None]], story: Story) -> Summary | None:
+        found = await look()
         if found is not None:
             story.goes_on(found.task.last_seq)
         return found

@@ -13,8 +13,9 @@ from msgspec.structs import replace
 
 from agentic_atlas.auth import digest
 from agentic_atlas.backend.audited import AUDITED, Audited
+from agentic_atlas.backend.domain.people import BrowserSession
 from agentic_atlas.backend.engine.engine import Engine
-from agentic_atlas.backend.rights import RIGHT_OF, Principal, require
+from agentic_atlas.backend.rights import RIGHT_OF, AgentToken, Principal, require
 from agentic_atlas.errors import AtlasError, Busy, Conflict, Forbidden, InvalidInput, NotFound, Unauthenticated
 from agentic_atlas.protocol.caller.audit import AuditObject
 
@@ -49,6 +50,10 @@ class Application:
             self._engine.pace.take(who.user.id)
         return who
 
+    async def again(self, who: Principal) -> Principal:
+        """Return who this is by now, who was let in before: this does not count as asking. Raises Unauthenticated."""
+        return await still(self._engine, who)
+
     @property
     def signs_on(self) -> bool:
         """Whether people can log in at an identity provider."""
@@ -57,6 +62,19 @@ class Application:
     def now(self) -> float:
         """Return the server's time, in seconds since the epoch: for what is shown."""
         return self._engine.clock()
+
+
+async def still(engine: Engine, who: Principal) -> Principal:
+    """Return who somebody is by now, by what they have shown; raises Unauthenticated once that is good no more.
+
+    An agent's connection ends with its right, and what has no secret is this process itself: both stay as they are.
+    """
+    held = who.credential
+    if isinstance(held, AgentToken) or not held.digest:
+        return who
+    if isinstance(held, BrowserSession):
+        return await engine.people.logged_in.known_by(held.digest)
+    return await engine.access.known_by(held.digest)
 
 
 async def _spent(engine: Engine, secret: str) -> AuditObject:

@@ -4,6 +4,7 @@ import math
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime
+from functools import partial
 from typing import TypeAlias
 
 import msgspec
@@ -15,7 +16,7 @@ from agentic_atlas.backend.engine import questions, submission
 from agentic_atlas.backend.engine.engine import Engine
 from agentic_atlas.backend.ports import Summary, TaskFilter
 from agentic_atlas.backend.rights import Principal, require_change
-from agentic_atlas.backend.usecases.application import use_case
+from agentic_atlas.backend.usecases.application import still, use_case
 from agentic_atlas.backend.usecases.shown import task_info
 from agentic_atlas.errors import AtlasError, Conflict
 from agentic_atlas.protocol.caller.tasks import SubmitRequest, TaskInfo
@@ -129,12 +130,15 @@ async def page(who: Principal, engine: Engine, task_id: str, after: int) -> tupl
 
 @use_case
 async def follow(who: Principal, engine: Engine, task_id: str, after: int, keep_alive: float) -> Followed | None:
-    """Return what follows a task's events after this number; None when it has ended and none does. Raises NotFound."""
+    """Return what follows a task's events after this number; None when it has ended and none does. Raises NotFound.
+
+    Whether they still may is looked at again when it begins, which may be long after this.
+    """
     task = (await engine.access.standing(who.visible, task_id)).task
     if task.terminal and after >= task.last_seq:
         return None
     place = engine.watchers.place(task_id, who.credential.id)
-    return place, engine.feed.follow(task_id, after, keep_alive, who)
+    return place, engine.feed.follow(task_id, after, keep_alive, who, partial(_still_seen, who, engine, task_id))
 
 
 @use_case
@@ -163,6 +167,10 @@ async def answer(who: Principal, engine: Engine, task_id: str, value: bytes, num
     task = await engine.access.task(who.visible, task_id)
     require_change(who, task)
     return await _shown(engine, await questions.answer(engine, task, value, number, by=who.caller))
+
+
+async def _still_seen(who: Principal, engine: Engine, task_id: str) -> Summary:
+    return await engine.access.standing((await still(engine, who)).visible, task_id)
 
 
 async def _goes_on(engine: Engine, who: Principal, task_id: str) -> bool:

@@ -61,3 +61,14 @@ async def test_a_watch_ends_with_the_right_to_it_and_ones_own_goes_on(how: str) 
     await settle()
     assert not waits[1].done()
     waits[1].cancel()
+
+
+@pytest.mark.parametrize("how", TAKEN)
+async def test_a_stream_that_begins_when_the_right_to_it_is_gone_tells_nothing_but_that(how: str) -> None:
+    network, by, eve, hers = await scene(how)
+    followed = await tasks.follow(eve, network.application, hers.id, 0, 60.0)
+    assert followed is not None
+    await TAKEN[how](network, by)
+    with pytest.raises(NotFound) as told:
+        await anext(followed[1])
+    assert told.value.code == "task_not_found"

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from agentic_atlas.backend.domain.people import BrowserSession
 from agentic_atlas.backend.engine.engine import Engine
 from agentic_atlas.backend.rights import Principal
-from agentic_atlas.backend.usecases import agents, tokens, users
+from agentic_atlas.backend.usecases import agents, keys, tokens, users
 from agentic_atlas.backend.usecases.application import USE_CASES, use_case
 from agentic_atlas.errors import Forbidden, InvalidInput, NotFound, Unauthenticated, Unavailable
 from tests.unit.backend.network import NOW, Network, as_agent
@@ -19,6 +20,22 @@ async def test_a_door_learns_who_somebody_is_and_what_time_it_is() -> None:
     with pytest.raises(Unauthenticated):
         await network.application.authenticate(None)
     assert network.application.now() == NOW
+
+
+async def test_a_door_learns_who_somebody_is_by_now() -> None:
+    network = Network()
+    ada, eve = await network.user(), await network.user("eve")
+    session = BrowserSession("ses_1", eve.user.id, b"eve's", used_at=NOW)
+    await network.store.sessions.add(session)
+    agents_own, in_browser = as_agent(ada, await network.agent(ada)), Principal(eve.user, session, eve.scopes)
+    for who in (ada, in_browser, agents_own):
+        assert await network.application.again(who) == who
+    await network.engine.people.end(user_id=eve.user.id)
+    await keys.revoke(ada, network.application, ada.credential.id)
+    for who, code in ((ada, "key_invalid"), (in_browser, "session_invalid")):
+        with pytest.raises(Unauthenticated) as refused:
+            await network.application.again(who)
+        assert refused.value.code == code
 
 
 def test_a_function_without_a_right_is_no_use_case() -> None:

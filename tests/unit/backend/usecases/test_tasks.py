@@ -15,8 +15,8 @@ from agentic_atlas.backend.domain.records import AgentRecord, ApiKey, Role
 from agentic_atlas.backend.engine.engine import EngineSettings
 from agentic_atlas.backend.ports import Summary, TaskFilter
 from agentic_atlas.backend.rights import Principal
-from agentic_atlas.backend.usecases import tasks
-from agentic_atlas.errors import AtlasError, Busy, Conflict, Forbidden, InvalidInput, NotFound
+from agentic_atlas.backend.usecases import keys, tasks
+from agentic_atlas.errors import AtlasError, Busy, Conflict, Forbidden, InvalidInput, NotFound, Unauthenticated
 from agentic_atlas.protocol.inside.messages import Credit, InstanceRef
 from agentic_atlas.protocol.messages import Delivery, Event, EventKind, Policy, Question, Raw
 from agentic_atlas.protocol.tasks import Holdup, TaskState
@@ -148,6 +148,17 @@ async def test_events_are_read_page_by_page_and_followed_to_the_end() -> None:
     assert (await tasks.page(ada, network.application, task.id, last)) == ([], None)
     assert await tasks.follow(ada, network.application, task.id, last, 60.0) is None, "nothing follows"
     assert await tasks.follow(ada, network.application, task.id, last - 1, 60.0) is not None
+
+
+async def test_nothing_is_told_of_a_task_once_the_key_that_it_is_followed_with_is_revoked() -> None:
+    network, ada, agent = await furnished()
+    task = await network.held(ada, agent)
+    following = await tasks.follow(ada, network.application, task.id, 0, 60.0)
+    assert following is not None
+    await keys.revoke(ada, network.application, ada.credential.id)
+    with pytest.raises(Unauthenticated) as refused:
+        await anext(following[1])
+    assert refused.value.code == "key_invalid"
 
 
 async def test_a_task_has_so_many_followers() -> None:
