@@ -150,6 +150,7 @@ async def answer(task_id: str, request: Request, turns: Turns, application: Appl
     # To whoever may not see it, it is not there, whatever else is wrong with the request.
     await tasks.standing(who, application, task_id)
     body = await read(request, turns, AnswerRequest)
+    who = await application.again(who)
     return json(await tasks.answer(who, application, task_id, bytes(body.answer), body.question))
 
 

@@ -39,12 +39,17 @@ _FIRST_LINES: Final = {
 
 
 class RequestBody:
-    """A request's body, piece by piece as it comes in."""
+    """A request's body, piece by piece as it comes in.
 
-    __slots__ = ("_cut", "_dropped", "_pieces", "_waiting", "_wanted", "_whole")
+    Attributes:
+        awaited: others had their turn while it was read: what its sender may do can have changed since its head.
+    """
+
+    __slots__ = ("_cut", "_dropped", "_pieces", "_waiting", "_wanted", "_whole", "awaited")
 
     def __init__(self, wanted: Callable[[], None] = lambda: None) -> None:
         """`wanted`: called when somebody waits for more of it."""
+        self.awaited = False
         self._pieces = bytearray()
         self._whole = False
         self._cut: AtlasError | None = None
@@ -90,6 +95,7 @@ class RequestBody:
             if self._cut is not None:
                 raise self._cut
             self._wanted()
+            self.awaited = True
             self._waiting = asyncio.get_running_loop().create_future()
             try:
                 await self._waiting
@@ -267,6 +273,7 @@ async def read(request: Request, turns: Turns, kind: type[T], *, most: int = MAX
         body = await _body(request, most, None)
         _check(body)
         return _read(body, kind)
+    request.body.awaited = True
     with turns.place(request.asker) as place:
         body = await _body(request, most, place)
         async with place.turn() as step:

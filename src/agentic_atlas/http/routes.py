@@ -6,7 +6,7 @@ function; what it takes is read off its signature:
 
 - a name in the route's path: that segment, decoded; an encoded slash does not end it
 - a type that is given to the table, or `Request`
-- `Principal`: who asks, and the handler is not reached without
+- `Principal`: who asks, as they are once the body is there, and the handler is not reached without
 - another struct: the body, as JSON
 - else, a parameter of the query, or of a field of the head (`HEADER`), checked as Pydantic does
 """
@@ -272,7 +272,7 @@ class _Endpoint:
         """Return what the handler makes of a request.
 
         Raises:
-            Unauthenticated: nobody knows who asks, and the handler takes it.
+            Unauthenticated: nobody knows who asks, or does any more once the body is there, and the handler takes it.
             InvalidInput: a parameter is not acceptable.
             Exception: whatever the handler raises.
         """
@@ -303,6 +303,9 @@ class _Endpoint:
         if self._body is not None:
             name, kind, most = self._body
             arguments[name] = await read(request, self._turns, kind, most=most)
+            if self._who is not None and request.body.awaited:
+                who, application = self._who
+                arguments[who] = await application.again(arguments[who])
         return await self._handler(**arguments)
 
 

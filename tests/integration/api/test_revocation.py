@@ -8,7 +8,11 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import httpx
+import msgspec
+import pytest
 
+from agentic_atlas.http.messages import Request, RequestBody, Response
+from tests.in_process import InProcess
 from tests.integration.api.network import GREET, Api, api
 
 PATIENCE = 5.0
@@ -98,3 +102,44 @@ async def test_an_administrator_who_becomes_a_member_waits_no_longer_for_what_th
         for task in (own, hers):
             await atlas.admin.post(f"/api/v1/tasks/{task}/cancel", json={})
         assert [(await one).json()["state"] for one in (kept, others)] == ["canceled"] * 2
+
+
+@pytest.mark.parametrize(
+    ("what", "announced", "change", "code"),
+    [
+        ("", True, {}, "key_invalid"),
+        ("", False, {"role": "viewer"}, "forbidden"),
+        ("/{task}/input", True, {"disabled": True}, "key_invalid"),
+    ],
+    ids=["revoked", "a viewer, of any length", "disabled, an answer"],
+)
+async def test_who_loses_their_right_while_their_body_comes_does_nothing_with_it(
+    tmp_path: Path, what: str, announced: bool, change: dict[str, object], code: str
+) -> None:
+    async with prepared(tmp_path) as (atlas, ada, key):
+        task = (await ada.post("/api/v1/tasks", json=ASK)).json()["id"]
+        said = msgspec.json.encode({"answer": 1} if what else ASK)
+        wanted = asyncio.Event()
+        body = RequestBody(wanted.set)
+        fields = {
+            "host": ["atlas"],
+            "content-type": ["application/json"],
+            "authorization": [ada.headers["authorization"]],
+        }
+        if announced:
+            fields["content-length"] = [str(len(said))]
+        request = Request("POST", "/api/v1/tasks" + what.format(task=task), fields=fields)
+        request.received("127.0.0.1", body, None)
+        assert isinstance(ada._transport, InProcess)
+        answering = asyncio.ensure_future(ada._transport.handler(request))
+        await wanted.wait()
+        if change:
+            await atlas.admin.patch("/api/v1/users/ada", json=change)
+        else:
+            await ada.delete(f"/api/v1/api-keys/{key}")
+        body.feed(said)
+        body.end()
+        answer = await answering
+        assert isinstance(answer, Response)
+        assert msgspec.json.decode(answer.body)["error"]["code"] == code
+        assert len((await atlas.admin.get("/api/v1/tasks")).json()["items"]) == 1
