@@ -470,12 +470,16 @@ class Users(Protocol):
         """Return users by name, from the one after `after`."""
 
     async def update(self, user_id: str, *, role: Role | None = None, disabled_at: float | None = None) -> User | None:
-        """Change what is given; `disabled_at=0` enables again."""
+        """Change what is given; `disabled_at=0` enables again.
+
+        Raises Conflict (`last_administrator`), and changes nothing, where nobody would be left who administers.
+        """
 
     async def delete(self, user_id: str) -> bool:
         """Remove a user with their keys, sessions, and what they log in with; their tasks stay. False: there was none.
 
-        Raises Conflict (`user_has_agents`), and removes nothing, while they own agents.
+        Raises Conflict, and removes nothing, while they own agents (`user_has_agents`), or where no administrator would
+        be left who is enabled (`last_administrator`).
         """
 
     async def add_key(self, key: ApiKey) -> None:

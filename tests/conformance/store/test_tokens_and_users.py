@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Awaitable, Callable
+
 import msgspec
 import pytest
 
 from agentic_atlas.backend.domain.records import Role, Token, User
+from agentic_atlas.backend.ports import Users
 from agentic_atlas.errors import Conflict, NotFound
 from tests.conformance.store.conftest import Open
 from tests.conformance.store.samples import ADA, BOB, LIBRARY, NOW, TOKEN, api_key, populate
@@ -124,6 +128,43 @@ async def test_a_users_update_changes_what_is_given(opened: Open) -> None:
         assert await store.users.get(BOB.id) == disabled
         assert await store.users.update(BOB.id, disabled_at=0) == promoted
         assert await store.users.update("user_none", role=Role.ADMIN) is None
+
+
+@pytest.mark.parametrize(
+    "end",
+    [
+        lambda users, user_id: users.update(user_id, role=Role.MEMBER),
+        lambda users, user_id: users.update(user_id, disabled_at=NOW),
+        lambda users, user_id: users.delete(user_id),
+    ],
+    ids=["demoted", "disabled", "deleted"],
+)
+async def test_of_administrators_who_end_each_other_at_once_one_remains(
+    end: Callable[[Users, str], Awaitable[object]], opened: Open
+) -> None:
+    async with opened() as store:
+        names = ("ada", "eve", "kim")
+        for name in names:
+            await store.users.add(User(name, name, Role.ADMIN, NOW, NOW if name == "kim" else None))
+        await store.users.add(User("mem", "mem", Role.MEMBER, NOW))
+        ended = await asyncio.gather(*(end(store.users, name) for name in ("ada", "eve")), return_exceptions=True)
+        (refused,) = [one for one in ended if isinstance(one, BaseException)]
+        assert isinstance(refused, Conflict)
+        assert refused.code == "last_administrator"
+        left = [user for user in await store.users.find(limit=9) if user.administers]
+        assert left == [User(left[0].id, left[0].name, Role.ADMIN, NOW)]
+        for name in ("kim", "mem"):
+            await end(store.users, name)
+
+
+async def test_the_last_administrator_is_changed_as_long_as_they_stay_one(opened: Open) -> None:
+    async with opened() as store:
+        await populate(store)
+        assert await store.users.update(ADA.id, role=Role.ADMIN, disabled_at=0) == ADA
+        for role, disabled_at in ((Role.VIEWER, None), (None, NOW), (Role.ADMIN, NOW), (Role.MEMBER, 0)):
+            with pytest.raises(Conflict):
+                await store.users.update(ADA.id, role=role, disabled_at=disabled_at)
+        assert await store.users.get(ADA.id) == ADA
 
 
 async def test_a_key_is_found_by_its_digest_with_its_user_whatever_their_state(opened: Open) -> None:

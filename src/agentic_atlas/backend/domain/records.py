@@ -44,6 +44,11 @@ class User(msgspec.Struct, frozen=True):
     """Ids of the groups that they are in; kept with those."""
 
     @property
+    def administers(self) -> bool:
+        """Whether they are an administrator who is not disabled."""
+        return self.role is Role.ADMIN and self.disabled_at is None
+
+    @property
     def subjects(self) -> tuple[str, ...]:
         """As whom others may share their agents with them."""
         return (EVERYONE, f"user:{self.id}", *[f"group:{group_id}" for group_id in self.groups])

@@ -46,6 +46,7 @@ from agentic_atlas.backend.ports import (
 )
 from agentic_atlas.backend.rights import Visible
 from agentic_atlas.backend.store.cursors import cursor_after, id_in
+from agentic_atlas.backend.store.errors import last_administrator
 from agentic_atlas.backend.store.memory_people import MemoryAccounts, MemorySessions
 from agentic_atlas.backend.store.memory_sharing import MemoryGroups, MemoryShares
 from agentic_atlas.errors import Conflict, NotFound
@@ -536,13 +537,14 @@ class MemoryUsers:
     async def update(self, user_id: str, *, role: Role | None = None, disabled_at: float | None = None) -> User | None:
         """See the port."""
         user = self._users.get(user_id)
-        if user is not None and role is not None:
-            user = replace(user, role=role)
-        if user is not None and disabled_at is not None:
-            user = replace(user, disabled_at=disabled_at or None)
-        if user is not None:
-            self._users[user_id] = user
-        return user
+        if user is None:
+            return None
+        at = user.disabled_at if disabled_at is None else disabled_at or None
+        changed = replace(user, role=role or user.role, disabled_at=at)
+        if not changed.administers:
+            self._check_others(user_id)
+        self._users[user_id] = changed
+        return changed
 
     async def add_key(self, key: ApiKey) -> None:
         """See the port. Raises NotFound without the user."""
@@ -574,10 +576,16 @@ class MemoryUsers:
         """See the port."""
         if await self.owned(Visible(user_id), limit=1):
             raise Conflict("they own agents: delete those first", code="user_has_agents")
+        self._check_others(user_id)
         self.accounts.forget(user_id)
         self.sessions.forget(user_id)
         self._keys = {key.id: key for key in self._keys.values() if key.user_id != user_id}
         return self._users.pop(user_id, None) is not None
+
+    def _check_others(self, user_id: str) -> None:
+        """Raise Conflict when nobody else administers, and this one does."""
+        if {user.id for user in self._users.values() if user.administers} == {user_id}:
+            raise last_administrator()
 
     def known(self, user_id: str) -> User:
         """Return this user; raises NotFound without them."""

@@ -6,7 +6,7 @@ from msgspec.structs import replace
 
 from agentic_atlas.backend.accounts import MOST_INVITATIONS, MOST_SESSIONS, REMEMBERED
 from agentic_atlas.backend.domain.people import Account, Amend, BrowserSession, Invitation, LinkedIdentity
-from agentic_atlas.backend.domain.records import Role, User
+from agentic_atlas.backend.domain.records import User
 
 
 class KnownUsers(Protocol):
@@ -82,7 +82,7 @@ class MemoryAccounts:
         """See the port."""
         by_password = {one.user_id for one in self._accounts.values() if one.password}
         found = map(self._users.known, by_password | {one.user_id for one in self._identities.values()})
-        return any(user.role is Role.ADMIN and user.disabled_at is None for user in found)
+        return any(user.administers for user in found)
 
     def forget(self, user_id: str) -> None:
         """The user was deleted."""

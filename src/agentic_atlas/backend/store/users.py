@@ -6,6 +6,7 @@ from sqlalchemy import Connection, bindparam, delete, insert, select, update
 
 from agentic_atlas.backend.domain.records import ApiKey, Role, User
 from agentic_atlas.backend.ports import MOST_SECRETS, KeyUse
+from agentic_atlas.backend.store.errors import last_administrator
 from agentic_atlas.backend.store.readers import Readers
 from agentic_atlas.backend.store.rows import API_KEYS, USERS
 from agentic_atlas.backend.store.tables import agents, api_keys, users
@@ -104,6 +105,8 @@ def _find(connection: Connection, limit: int, after: str | None) -> list[User]:
 
 def _update(connection: Connection, user_id: str, values: dict[str, object]) -> User | None:
     """Change some columns of a user and return it."""
+    if values.get("role", Role.ADMIN.value) != Role.ADMIN.value or values.get("disabled_at"):
+        _check_others(connection, user_id)
     if values:
         connection.execute(update(users).where(users.c.id == user_id).values(values))
     return _get(connection, user_id)
@@ -113,7 +116,15 @@ def _delete(connection: Connection, user_id: str) -> bool | None:
     """Remove a user, foreign keys what is their own; None, and nothing is removed, while they own agents."""
     if connection.execute(select(agents.c.id).where(agents.c.owner_id == user_id).limit(1)).one_or_none():
         return None
+    _check_others(connection, user_id)
     return connection.execute(delete(users).where(users.c.id == user_id)).rowcount > 0
+
+
+def _check_others(connection: Connection, user_id: str) -> None:
+    """Raise Conflict when nobody else administers, and this one does: in the write that would end that."""
+    administer = select(users.c.id).where(users.c.role == Role.ADMIN.value, users.c.disabled_at.is_(None)).limit(2)
+    if connection.execute(administer).scalars().all() == [user_id]:
+        raise last_administrator()
 
 
 def _add_key(connection: Connection, key: ApiKey) -> None:

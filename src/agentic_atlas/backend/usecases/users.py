@@ -39,7 +39,8 @@ async def update(who: Principal, engine: Engine, name: str, *, role: Role | None
     An administrator who is none any more waits no longer for tasks that they do not see then.
 
     Raises:
-        NotFound: no such user (`user_not_found`). Conflict: it would shut out the one who asks.
+        NotFound: no such user (`user_not_found`).
+        Conflict: it would shut out the one who asks, or leave no administrator (`last_administrator`).
         Forbidden: see `rights.require_over`.
     """
     user = await engine.access.user(name)
@@ -69,7 +70,7 @@ async def delete(who: Principal, engine: Engine, name: str) -> None:
 
     Raises:
         NotFound: no such user (`user_not_found`).
-        Conflict: they own agents (`user_has_agents`), or it is the one who asks.
+        Conflict: they own agents (`user_has_agents`), it is the one who asks, or the `last_administrator`.
         Forbidden: see `rights.require_over`.
     """
     user = await engine.access.user(name)

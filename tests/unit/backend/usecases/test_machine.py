@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from agentic_atlas.backend.domain.records import Role
+from agentic_atlas.backend.domain.records import Role, User
 from agentic_atlas.backend.usecases import machine
 from agentic_atlas.errors import InvalidInput, NotFound
 from tests.unit.backend.network import NOW, Network
@@ -36,8 +36,7 @@ async def test_a_name_that_no_user_may_have_leaves_the_network_new() -> None:
 async def test_another_key_is_of_an_administrator_who_may_still_act() -> None:
     network = Network()
     await network.user("aaa")
-    gone = await network.user("admin", Role.ADMIN)
-    await network.store.users.update(gone.user.id, disabled_at=NOW)
+    await network.store.users.add(User("usr_gone", "admin", Role.ADMIN, NOW, disabled_at=NOW))
     with pytest.raises(NotFound):
         await machine.recover(network.engine)
     boss = await network.user("boss", Role.ADMIN)
