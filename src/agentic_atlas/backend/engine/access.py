@@ -375,11 +375,11 @@ class Access:
         return user
 
     async def agent(
-        self, user: User, name: str, needed: AccessLevel = AccessLevel.CALL, *, also: User | None = None
+        self, user: User, name: str, needed: AccessLevel = AccessLevel.CALL, *, also: Iterable[User] = ()
     ) -> AgentRecord:
         """Return the agent that `name` or `owner/name` means to this user; without an owner it is their own.
 
-        `also` is who else has to see it.
+        `also` are who else have to see it.
 
         Raises:
             NotFound: there is none, or they may not see it (`agent_not_found`).
@@ -387,7 +387,7 @@ class Access:
         """
         owner, short = split_agent(name)
         visible = seen_by(user)
-        agent = await self._registry.agent(owner or user.name, short, visible, *([seen_by(also)] if also else ()))
+        agent = await self._registry.agent(owner or user.name, short, visible, *map(seen_by, also))
         if agent is None:
             raise no_agent(name)
         if needed is not AccessLevel.CALL and not visible.may(agent, needed):

@@ -1,4 +1,8 @@
-"""Agents that call agents: a child task in the same trace, with the rights of both the caller and the agent."""
+"""Agents that call agents: a child task in the same trace, with the rights of all who have a part in the call.
+
+Those are who asked for the first task, and the owner of each agent on the way from there: none of them reaches through
+the agents of others what they could not reach themselves.
+"""
 
 import msgspec
 
@@ -45,7 +49,6 @@ async def _submit(who: Principal, engine: Engine, instance_id: str, asked: Call)
     parent = await engine.store.tasks.get(asked.task)
     if parent is None or not _runs(parent, asked, instance_id):
         raise InvalidInput("only a running task can call another agent", code="parent_not_running")
-    asker = await engine.store.users.get(parent.owner_id)
     ask = SubmitRequest(
         asked.agent,
         asked.skill,
@@ -56,7 +59,7 @@ async def _submit(who: Principal, engine: Engine, instance_id: str, asked: Call)
     )
     try:
         require_call(who, asked.agent, asked.skill)
-        await _may_both(engine, who.user, asker, asked.agent)
+        await _may_all(engine, who.user, parent, asked.agent)
     except (NotFound, Forbidden) as refusal:
         child = (await submission.earlier(engine, who, ask, refusal)).task
     else:
@@ -74,11 +77,25 @@ def _runs(parent: Task, asked: Call, instance_id: str) -> bool:
     return current and parent.state in LEASED and parent.cancel_reason is None
 
 
-async def _may_both(engine: Engine, owner: User, asker: User | None, name: str) -> None:
-    """Raise NotFound unless both may use the agent: a caller must not reach through one what they could not reach."""
-    if asker is None or not role_allows(asker.role, Right.WRITE_TASKS):
+async def _may_all(engine: Engine, owner: User, parent: Task, name: str) -> None:
+    """Raise NotFound unless the agent may be used by its caller's owner and by all by whom that came to be called."""
+    others = [await engine.store.users.get(user_id) for user_id in await _callers(engine, parent)]
+    allowed = [user for user in others if user and not user.disabled_at and role_allows(user.role, Right.WRITE_TASKS)]
+    if len(allowed) < len(others):
         raise no_agent(name)
-    await engine.access.agent(owner, name, also=asker)
+    await engine.access.agent(owner, name, also=allowed)
+
+
+async def _callers(engine: Engine, parent: Task) -> set[str]:
+    """Return whose agents called one another down to this task, and who asked for the first of them; user ids."""
+    found, above = {parent.owner_id, parent.caller.user_id}, parent.parent_id
+    while above is not None:
+        task = await engine.store.tasks.get(above)
+        if task is None:
+            raise InvalidInput("only a running task can call another agent", code="parent_not_running")
+        found.add(task.caller.user_id)
+        above = task.parent_id
+    return found
 
 
 async def _forward(engine: Engine, child: Task, asked: Call, replies: Replies) -> bool:

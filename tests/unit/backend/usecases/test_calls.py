@@ -18,7 +18,7 @@ from agentic_atlas.errors import InvalidInput
 from agentic_atlas.protocol.inside.messages import Called, InstanceRef, Replied
 from agentic_atlas.protocol.messages import Call, Event, EventKind, Raw, Reply, ReplyKind
 from agentic_atlas.protocol.tasks import TaskState
-from tests.unit.backend.network import Network, as_agent, settle, until, wanted
+from tests.unit.backend.network import NOW, Network, as_agent, settle, until, wanted
 
 
 class Scene:
@@ -191,6 +191,40 @@ async def test_what_only_who_asked_may_call_the_agent_does_not_call_for_them() -
     on.network.engine.registry.forget(child.id)
     on.begin("eve/child", call="call_2")
     assert (await on.child()).agent == "eve/child"
+
+
+async def test_nobody_reaches_through_two_agents_what_they_could_not_reach_themselves() -> None:
+    network = Network()
+    root, eve = await network.user("root", Role.ADMIN), await network.user("eve")
+    weather, hub = await network.agent(eve, "weather"), await network.agent(root)
+    vault = await network.agent(root, "vault")
+    network.comes(vault, slots=5, instance="ins_vault")
+    await network.store.shares.put(hub.id, Share("everyone", AccessLevel.CALL))
+    network.engine.registry.forget(hub.id)
+    first = (await network.submit(root, wanted("eve/weather"))).task
+    network.comes(hub, slots=5)
+    parent = (await network.submit(as_agent(eve, weather), wanted("root/hello"), parent=first)).task
+    on = Scene(network, root, hub, parent)
+    await on.begin("vault")
+    assert on.codes() == ["agent_not_found"], "root asked and its own agent calls, but eve's told it to"
+    # One further down: what calls last is root's, and so is who called that.
+    on.parent = (await network.submit(on.who, wanted("root/hello"), parent=parent)).task
+    await on.begin("vault", call="call_2")
+    assert on.codes() == ["agent_not_found"] * 2
+    await network.store.shares.put(vault.id, Share("everyone", AccessLevel.CALL))
+    network.engine.registry.forget(vault.id)
+    on.begin("vault", call="call_3")
+    assert (await on.child()).agent == "root/vault"
+
+
+async def test_nobody_who_is_disabled_has_an_agent_call_for_them() -> None:
+    on = await scene(asker="eve")
+    child = await on.network.store.agents.by_name("ada", "child")
+    assert child is not None
+    await on.network.store.shares.put(child.id, Share("everyone", AccessLevel.CALL))
+    await on.network.store.users.update(on.parent.owner_id, disabled_at=NOW)
+    await on.begin("ada/child")
+    assert on.codes() == ["agent_not_found"]
 
 
 async def test_a_child_that_was_made_while_its_parent_was_canceled_is_canceled_too() -> None:
