@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from agentic_atlas.auth import digest
 from agentic_atlas.backend.domain.records import User
-from agentic_atlas.errors import Unauthenticated
+from agentic_atlas.errors import Conflict, Unauthenticated
 
 
 class Account(msgspec.Struct, frozen=True):
@@ -172,6 +172,11 @@ class Entered(msgspec.Struct, frozen=True):
 
     def __repr__(self) -> str:
         return f"Entered(id={self.id!r}, name={self.name!r})"
+
+
+def last_administrator() -> Conflict:
+    """Return the answer to what would leave nobody who administers the network."""
+    return Conflict("they are the last administrator: make another one first, or enable one", code="last_administrator")
 
 
 def session_over() -> Unauthenticated:

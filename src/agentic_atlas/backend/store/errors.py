@@ -30,11 +30,6 @@ def domain_error(error: Exception) -> Exception:
     return error
 
 
-def last_administrator() -> Conflict:
-    """Return the answer to what would leave nobody who administers the network."""
-    return Conflict("they are the last administrator: make another one first, or enable one", code="last_administrator")
-
-
 def driver_error(error: BaseException | None) -> AtlasError:
     """Return the error to give for one of the driver's own."""
     return _of_driver(fault(error), str(error))

@@ -13,6 +13,7 @@ from agentic_atlas.backend.domain import lifecycle
 from agentic_atlas.backend.domain.audit import AuditEvent, ChainHead, chained, genesis
 from agentic_atlas.backend.domain.lifecycle import Change
 from agentic_atlas.backend.domain.names import TASK, earliest
+from agentic_atlas.backend.domain.people import last_administrator
 from agentic_atlas.backend.domain.questions import SILENCE
 from agentic_atlas.backend.domain.records import (
     AgentRecord,
@@ -46,7 +47,6 @@ from agentic_atlas.backend.ports import (
 )
 from agentic_atlas.backend.rights import Visible
 from agentic_atlas.backend.store.cursors import cursor_after, id_in
-from agentic_atlas.backend.store.errors import last_administrator
 from agentic_atlas.backend.store.memory_people import MemoryAccounts, MemorySessions
 from agentic_atlas.backend.store.memory_sharing import MemoryGroups, MemoryShares
 from agentic_atlas.errors import Conflict, NotFound

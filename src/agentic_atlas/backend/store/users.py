@@ -4,9 +4,9 @@ from collections.abc import Mapping
 
 from sqlalchemy import Connection, bindparam, delete, insert, select, update
 
+from agentic_atlas.backend.domain.people import last_administrator
 from agentic_atlas.backend.domain.records import ApiKey, Role, User
 from agentic_atlas.backend.ports import MOST_SECRETS, KeyUse
-from agentic_atlas.backend.store.errors import last_administrator
 from agentic_atlas.backend.store.readers import Readers
 from agentic_atlas.backend.store.rows import API_KEYS, USERS
 from agentic_atlas.backend.store.tables import agents, api_keys, users
