@@ -28,7 +28,6 @@ ONLY_LOOK = {
     "invitations.show",
     "sessions.find",
     "single_sign_on.begin",
-    "single_sign_on.begin_link",
     "sessions.find_of",
     "keys.find",
     "logins.show",
