@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import tomllib
 from importlib import metadata
@@ -91,3 +92,12 @@ def test_the_server_runs_on_the_versions_that_are_tested() -> None:
 
 def test_what_npm_fetches_is_known_by_its_content() -> None:
     assert re.fullmatch(r"mermaid@\d+\.\d+\.\d+ sha512-[A-Za-z0-9+/]{86}==\n", text("mermaid"))
+
+
+def test_what_npm_fetches_is_pinned_by_its_content_and_named_by_no_address() -> None:
+    for path in (ROOT / "requirements").rglob("package-lock.json"):
+        content = path.read_text()
+        assert "://" not in content, path
+        packages = json.loads(content)["packages"]
+        assert all("integrity" in package for name, package in packages.items() if name), path
+        assert len(packages) > 1, path
