@@ -44,6 +44,7 @@ _OF_PAGE = (
     ("permissions-policy", "camera=(), geolocation=(), microphone=()"),
 )
 _PLACES = {
+    "/login": "log in with this browser, with a name and a password",
     "/docs": "the HTTP API, for people",
     "/api/v1/openapi.json": "the same for programs (OpenAPI)",
     "/healthz": "how this process is",
