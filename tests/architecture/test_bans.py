@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ast
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -70,3 +72,18 @@ def test_one_module_reads_the_environment(reader: str, may: bool) -> None:
 def test_an_ordinary_module_passes() -> None:
     text = f'{HEAD}\ndef double(x: int) -> int:\n    """Return twice x."""\n    return 2 * x\n'
     assert findings(text, "src/agentic_atlas/sdk/sample.py") == set()
+
+
+def test_what_went_wrong_is_told_in_commands_and_not_in_routes() -> None:
+    route = re.compile(r"\b(GET|POST|PUT|PATCH|DELETE) /[a-z]")
+    package = ROOT / "src/agentic_atlas"
+    told = [
+        text.value
+        for file in package.rglob("*.py")
+        for call in ast.walk(ast.parse(file.read_bytes()))
+        if isinstance(call, ast.Call)
+        for text in ast.walk(call)
+        if isinstance(text, ast.Constant) and isinstance(text.value, str)
+    ]
+    assert any("`atlas users` lists them" in text for text in told)
+    assert [text for text in told if route.search(text)] == []

@@ -34,6 +34,8 @@ class Scope(StrEnum):
     TOKENS_READ = "tokens:read"
     TOKENS_WRITE = "tokens:write"
     USERS_ADMIN = "users:admin"
+    AUDIT_READ = "audit:read"
+    """Read the audit log, export it and have it checked."""
     EVERYTHING = "*"
     """All an API key can do, users included."""
 

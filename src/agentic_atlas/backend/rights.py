@@ -193,7 +193,7 @@ _SCOPES: Final[Mapping[Right, Scope | None]] = {
     Right.MANAGE_USERS: Scope.USERS_ADMIN,
     Right.MANAGE_BACKUPS: Scope.EVERYTHING,
     Right.MANAGE_SIGNING_KEYS: Scope.EVERYTHING,
-    Right.READ_AUDIT: Scope.EVERYTHING,
+    Right.READ_AUDIT: Scope.AUDIT_READ,
     Right.CONNECT: Scope.AGENT_CONNECT,
     Right.CALL: Scope.AGENT_CALL,
 }

@@ -552,6 +552,7 @@ NARROW: dict[Scope, set[str]] = READS | {
     | READS[Scope.AGENTS_READ],
     Scope.TOKENS_WRITE: READS[Scope.TOKENS_READ] | {"tokens.issue", "tokens.rotate", "tokens.revoke"},
     Scope.USERS_ADMIN: {name for name, right in RIGHT_OF.items() if right is Right.MANAGE_USERS},
+    Scope.AUDIT_READ: {"audit.find", "audit.rows", "audit.verify"},
     Scope.EVERYTHING: set(MATRIX) - {"calls.call"},
 }
 """What a key of an administrator's is good for that has one scope, besides what any key is."""

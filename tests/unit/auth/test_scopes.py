@@ -14,7 +14,7 @@ def test_every_scope_is_an_agents_or_an_api_keys_and_never_both() -> None:
 def test_the_words_are_the_documented_ones() -> None:
     assert format_scopes(AGENT_SCOPES) == "agent:connect agent:call"
     assert format_scopes(API_KEY_SCOPES) == (
-        "tasks:read tasks:call tasks:write agents:read agents:write tokens:read tokens:write users:admin *"
+        "tasks:read tasks:call tasks:write agents:read agents:write tokens:read tokens:write users:admin audit:read *"
     )
 
 
@@ -33,6 +33,7 @@ def test_a_scope_grants_itself_and_nothing_granted_grants_nothing(scope: Scope) 
         ("tokens:write", {"tokens:read"}),
         ("*", set(API_KEY_SCOPES) - {"*"}),
         ("users:admin", set()),
+        ("audit:read", set()),
         ("tasks:read", set()),
         ("agents:read", set()),
         ("tokens:read", set()),

@@ -63,6 +63,7 @@ def test_whoever_shows_nothing_has_what_is_open_and_nothing_else() -> None:
         (("agents:write", "tokens:read"), {Right.READ_AGENTS, Right.WRITE_AGENTS, Right.READ_TOKENS}),
         (("tokens:write",), {Right.READ_TOKENS, Right.WRITE_TOKENS}),
         (("users:admin",), set()),
+        (("audit:read",), set()),
         (("tasks", "tasks:*", "TASKS:READ"), set()),
     ],
 )
@@ -119,6 +120,7 @@ def test_a_scope_that_lacks_is_named_whatever_the_role() -> None:
 def test_administrating_takes_the_role_and_the_scope() -> None:
     assert getattr(refused(holder("*"), Right.MANAGE_USERS), "code", None) == "forbidden"
     assert refused(holder("users:admin", user=ROOT), Right.MANAGE_USERS) is None
+    assert granted(holder("audit:read", user=ROOT)) == {Right.READ_AUDIT, Right.OPEN, Right.BE_KNOWN}
     # A copy of the network holds every secret, so it takes a key that is good for everything.
     assert (
         getattr(refused(holder("users:admin", user=ROOT), Right.MANAGE_BACKUPS), "code", None) == "insufficient_scope"

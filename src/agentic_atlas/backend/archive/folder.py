@@ -68,7 +68,7 @@ class BackupFolder:
         """See the port."""
         if self._making:
             raise Busy(
-                "a backup is being made already: wait for it, `GET /api/v1/backups` lists it when it is there",
+                "a backup is being made already: wait for it to be done",
                 code="backup_running",
                 retry_after=_SECONDS_TO_TRY_AGAIN,
             )

@@ -369,7 +369,8 @@ class Access:
         if user is None:
             names = [one.name for one in await self._store.users.find(limit=_COMPARED, after=None)]
             raise NotFound(
-                f"there is no user {name[:64]!r}{meant(name, names)}: GET /api/v1/users lists them, POST makes one",
+                f"there is no user {name[:64]!r}{meant(name, names)}: `atlas users` lists them, "
+                "`atlas users create NAME` makes one",
                 code="user_not_found",
             )
         return user

@@ -111,5 +111,5 @@ async def test_nobody_shuts_themselves_out() -> None:
     with pytest.raises(NotFound) as refused:
         await users.update(root, network.application, "n" * 100, role=None, disabled=None)
     assert refused.value.code == "user_not_found"
-    with pytest.raises(NotFound, match=r"no user 'rot' \(did you mean root\?\): GET /api/v1/users lists them"):
+    with pytest.raises(NotFound, match=r"no user 'rot' \(did you mean root\?\): `atlas users` lists them"):
         await users.update(root, network.application, "rot", role=None, disabled=None)
