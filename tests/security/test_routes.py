@@ -141,7 +141,7 @@ TABLE: dict[str, Row] = {
     # Whatever it came to, a browser is sent on.
     "GET /login/oidc": Row(None, empty),
     "GET /login/oidc/callback": Row(None, empty),
-    "POST /api/v1/users/me/identity": Row("single_sign_on.begin_link", empty),
+    "POST /api/v1/users/me/identities": Row("single_sign_on.begin_link", in_body("password")),
     "POST /api/v1/invitations": Row("invitations.create", in_body("role", user="name")),
     "GET /api/v1/invitations": Row("invitations.find", empty),
     "DELETE /api/v1/invitations/{invitation_id}": Row("invitations.revoke", in_path("invitation_id")),

@@ -109,7 +109,10 @@ async def test_a_name_at_the_provider_is_no_way_in_as_a_user_who_is_there_and_a_
         password = "tall trees by the sea"
         await admin.post("/api/v1/invitations/accept", json={"secret": secret, "password": password})
         await admin.post("/api/v1/session", json={"name": "admin", "password": password})
-        address = (await admin.post("/api/v1/users/me/identity")).json()["address"]
+        linking = "/api/v1/users/me/identities"
+        found = await admin.post(linking, json={"password": "wrong"})
+        assert (found.status_code, found.json()["error"]["code"]) == (401, "login_failed")
+        address = (await admin.post(linking, json={"password": password})).json()["address"]
         sent = await signed_in(admin, address, "root@example.org")
         assert (await admin.get(sent.headers["location"])).headers["location"] == "/login"
         linked = await made.browser()
@@ -118,7 +121,7 @@ async def test_a_name_at_the_provider_is_no_way_in_as_a_user_who_is_there_and_a_
 
         fresh = await made.browser()
         await fresh.post("/api/v1/session", json={"name": "admin", "password": password})
-        address = (await fresh.post("/api/v1/users/me/identity")).json()["address"]
+        address = (await fresh.post(linking, json={"password": password})).json()["address"]
         sent = await signed_in(fresh, address, "admin@example.org")
         assert failure(await fresh.get(sent.headers["location"])) == "identity_taken"
 

@@ -14,7 +14,7 @@ from agentic_atlas.errors import AtlasError
 from agentic_atlas.http.cookies import SIGN_ON, Cookies
 from agentic_atlas.http.messages import Request, Response, json
 from agentic_atlas.http.routes import RouteGroup
-from agentic_atlas.protocol.caller.accounts import SignOnAddress
+from agentic_atlas.protocol.caller.accounts import IdentityChange, SignOnAddress
 
 routes = RouteGroup("sessions")
 
@@ -33,13 +33,21 @@ async def begin(request: Request, application: Application, cookies: Cookies, wh
     return Response(HTTPStatus.SEE_OTHER, [("location", address), *_PRIVATE, kept])
 
 
-@routes.at("POST", "/api/v1/users/me/identity", answers=SignOnAddress)
+@routes.at("POST", "/api/v1/users/me/identities", answers=SignOnAddress)
 async def begin_link(
-    request: Request, application: Application, who: Principal, cookies: Cookies, where: Whereabouts
+    body: IdentityChange,
+    request: Request,
+    application: Application,
+    who: Principal,
+    cookies: Cookies,
+    where: Whereabouts,
 ) -> Response:
-    """Have oneself known by what the identity provider calls one: the answer says where the browser goes next."""
-    back = where.callback(request.host)
-    address, secret = await single_sign_on.begin_link(who, application, back, cookies.visitor(request))
+    """Have oneself known by what the identity provider calls one: the answer says where the browser goes next.
+
+    It is another way in, and needs one's password; who has none has to have logged in within the last ten minutes.
+    """
+    back, visitor = where.callback(request.host), cookies.visitor(request)
+    address, secret = await single_sign_on.begin_link(who, application, body.password, back, visitor)
     return json(SignOnAddress(address=address), cookies.kept(request, SIGN_ON, secret, SIGN_ON_LIFETIME))
 
 

@@ -48,8 +48,12 @@ class Accounts(Protocol):
     async def revoke_invitations(self, now: float, *, id: str | None = None, user_id: str | None = None) -> int:
         """Mark those revoked that can still be used: the one with this id, or all of this user's. Returns how many."""
 
-    async def link(self, identity: LinkedIdentity) -> bool:
-        """Store an identity; False when it is somebody's already. Raises NotFound without the user."""
+    async def link(self, identity: LinkedIdentity, password_at: float | None) -> bool:
+        """Let an identity be its user's, if it is not somebody else's already.
+
+        False, and nothing is changed, if it is, or the user is disabled, or their password is not that of then. Raises
+        NotFound without the user.
+        """
 
     async def identified(self, issuer: str, subject: str) -> User | None:
         """Return whom the issuer knows by this subject."""

@@ -76,7 +76,12 @@ AUDITED: Final[Mapping[str, Audited]] = {
     "sessions.end_others": Audited(kind="session"),
     "sessions.end_of": Audited(kind="session", name_in="user"),
     "single_sign_on.begin_link": Audited(kind="account"),
-    "single_sign_on.finish": Audited(kind="session", told=("issuer",), refused=(Unauthenticated, Forbidden, Conflict)),
+    "single_sign_on.finish": Audited(
+        kind="session",
+        told=("issuer",),
+        shown=("linked", "identity"),
+        refused=(Unauthenticated, Forbidden, Conflict),
+    ),
     "invitations.create": Audited(kind="invitation", of=0, told=("name", "role")),
     "invitations.revoke": Audited(kind="invitation", id_in="invitation_id"),
     "invitations.accept": Audited(kind="user"),

@@ -100,12 +100,28 @@ async def test_an_identity_belongs_to_one_user(opened: Open) -> None:
         await populate(store)
         one = LinkedIdentity("https://id.example.org", "248289", BOB.id, NOW)
         assert await store.accounts.identified(one.issuer, one.subject) is None
-        assert await store.accounts.link(one)
-        assert not await store.accounts.link(replace(one, user_id=ADA.id))
+        assert await store.accounts.link(one, None)
+        assert await store.accounts.link(one, None), "it is theirs already"
+        assert not await store.accounts.link(replace(one, user_id=ADA.id), None)
         assert await store.accounts.identified(one.issuer, one.subject) == BOB
         assert await store.accounts.identified("https://other.example.org", one.subject) is None
         with pytest.raises(NotFound):
-            await store.accounts.link(replace(one, subject="1", user_id="user_none"))
+            await store.accounts.link(replace(one, subject="1", user_id="user_none"), None)
+
+
+async def test_an_identity_is_linked_to_whom_it_was_begun_for_as_they_are(opened: Open) -> None:
+    async with opened() as store:
+        await populate(store)
+        one = LinkedIdentity("https://id.example.org", "248289", BOB.id, NOW)
+        assert not await store.accounts.link(one, NOW), "they have no password"
+        await set_password(store)
+        assert not await store.accounts.link(one, None)
+        assert not await store.accounts.link(one, NOW + 1)
+        await store.users.update(BOB.id, disabled_at=NOW + 2)
+        assert not await store.accounts.link(one, NOW)
+        assert await store.accounts.identified(one.issuer, one.subject) is None
+        await store.users.update(BOB.id, disabled_at=0.0)
+        assert await store.accounts.link(one, NOW)
 
 
 async def test_it_is_known_whether_an_administrator_can_log_in(opened: Open) -> None:
@@ -117,7 +133,7 @@ async def test_it_is_known_whether_an_administrator_can_log_in(opened: Open) -> 
         assert await store.accounts.anybody()
         await store.users.update(BOB.id, disabled_at=NOW)
         assert not await store.accounts.anybody()
-        await store.accounts.link(LinkedIdentity("https://id.example.org", "1", ADA.id, NOW))
+        await store.accounts.link(LinkedIdentity("https://id.example.org", "1", ADA.id, NOW), None)
         assert await store.accounts.anybody()
 
 
@@ -187,7 +203,7 @@ async def test_all_of_a_user_goes_with_them_unless_they_own_agents(opened: Open)
         await set_password(store)
         await store.sessions.add(session())
         await store.accounts.invite(INVITATION)
-        await store.accounts.link(LinkedIdentity("https://id.example.org", "1", BOB.id, NOW))
+        await store.accounts.link(LinkedIdentity("https://id.example.org", "1", BOB.id, NOW), None)
         owner, free = (ADA, BOB) if await store.agents.find(Visible(ADA.id), limit=1) else (BOB, ADA)
         with pytest.raises(Conflict) as refused:
             await store.users.delete(owner.id)

@@ -442,6 +442,10 @@ async def departure(_: World) -> dict[str, Any]:
     return {"redirect_uri": "http://atlas/login/oidc/callback", "visitor": HERE}
 
 
+async def departure_to_link(world: World) -> dict[str, Any]:
+    return await departure(world) | {"password": PASSWORD}
+
+
 async def returning(_: World) -> dict[str, Any]:
     return {"secret": "x", "state": "x", "code": "x", "issuer": None, "visitor": HERE}
 
@@ -489,7 +493,7 @@ MATRIX: dict[str, tuple[Arrange, Answers]] = {
     "sessions.end_others": (session_listed, ANYBODYS),
     "sessions.end_of": (hers_by_name, ADMINISTRATORS),
     "single_sign_on.begin": (departure, PROVIDERLESS),
-    "single_sign_on.begin_link": (departure, own("no_provider", "no_provider")),
+    "single_sign_on.begin_link": (departure_to_link, own("no_provider", "no_provider")),
     "single_sign_on.finish": (returning, PROVIDERLESS),
     "invitations.create": (invited, ADMINISTRATORS),
     "invitations.find": (an_invitation_listed, ADMINISTRATORS),

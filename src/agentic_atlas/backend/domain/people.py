@@ -131,6 +131,11 @@ class LinkedIdentity(msgspec.Struct, frozen=True):
     user_id: str
     linked_at: float
 
+    @property
+    def id(self) -> str:
+        """What it is called here: of two that are known by the same, the same."""
+        return f"idn_{digest(f'{self.issuer} {self.subject}').hex()[:32]}"
+
 
 class Visitor(msgspec.Struct, frozen=True):
     """What is known of somebody at the door, besides what they say: nothing of it proves who they are."""
@@ -159,6 +164,10 @@ class Entered(msgspec.Struct, frozen=True):
     user: User
     secret: str
     device: str
+    identity: str = ""
+    """Id of the identity that it was begun with; empty: it was a password."""
+    linked: bool = False
+    """The identity is the user's since then."""
 
     @property
     def id(self) -> str:

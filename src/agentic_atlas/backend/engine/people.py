@@ -1,7 +1,15 @@
 """Who is let in with a password. Neither an answer nor the time for it tells whether an account is there."""
 
 from agentic_atlas.backend.accounts import Passwords, SignOn
-from agentic_atlas.backend.domain.people import Account, Visitor, renew_hash, session_over, take_recovery, take_step
+from agentic_atlas.backend.domain.people import (
+    Account,
+    BrowserSession,
+    Visitor,
+    renew_hash,
+    session_over,
+    take_recovery,
+    take_step,
+)
 from agentic_atlas.backend.domain.records import User
 from agentic_atlas.backend.engine.allowance import neighbourhood
 from agentic_atlas.backend.engine.feed import Feed
@@ -9,7 +17,11 @@ from agentic_atlas.backend.engine.guesses import Guesses
 from agentic_atlas.backend.engine.logged_in import LoggedIn, SessionTimes
 from agentic_atlas.backend.engine.signing_on import SigningOn
 from agentic_atlas.backend.ports import Clock, Store
-from agentic_atlas.errors import Busy, Unauthenticated
+from agentic_atlas.backend.rights import Principal, key_expired, key_invalid
+from agentic_atlas.errors import Busy, Forbidden, Unauthenticated
+
+RECENT_LOGIN = 600.0
+"""Seconds after a log-in in which somebody without a password is taken at that word, where others say it again."""
 
 
 class People:
@@ -64,6 +76,42 @@ class People:
         if account is None:
             raise login_failed()
         return account
+
+    async def certain(self, who: Principal, password: str, visitor: Visitor) -> Account:
+        """Return what somebody logs in with of whom it is certain that it is them, and not who found their browser.
+
+        They say their password again, or have logged in a moment ago where they have none.
+
+        Raises:
+            Unauthenticated: it is not theirs (`login_failed`). Busy: as `verified`.
+            Forbidden: they have none, and come with an API key or a session that is older (`log_in_again`).
+        """
+        account = await self._store.accounts.get(who.user.id) or Account(who.user.id)
+        if account.password:
+            return await self.confirmed(who.user, password, visitor)
+        session = who.credential
+        if not isinstance(session, BrowserSession) or self._clock() - session.created_at > RECENT_LOGIN:
+            raise Forbidden(
+                f"your account has no password to say again: log in with your browser again, and do this there within "
+                f"{RECENT_LOGIN / 60:.0f} minutes",
+                code="log_in_again",
+            )
+        return account
+
+    async def behind(self, credential: bytes) -> Principal:
+        """Return who came with the key or session of this digest a while ago, if it is good still; it is not used.
+
+        Raises Unauthenticated.
+        """
+        found = await self._store.users.key_by_digest(credential)
+        if found is None:
+            return await self.logged_in.known_by(credential)
+        key, user = found
+        if key.revoked_at is not None or user.disabled_at is not None:
+            raise key_invalid()
+        if key.expires_at is not None and key.expires_at <= self._clock():
+            raise key_expired()
+        return Principal(user, key, key.scopes)
 
     async def end(self, *, user_id: str | None, id: str | None = None, but: str = "") -> list[str]:
         """End sessions of a user, or of anybody with None: the one with this id, or all `but` one.

@@ -21,6 +21,16 @@ SIGN_ON_PREFIX = "atlas_oidc_"
 _BYTES = 32
 
 
+class Linker(msgspec.Struct, frozen=True):
+    """Who wants to be known by an identity too, and how it is told that it is still them once they are back."""
+
+    user_id: str
+    credential: bytes
+    """Digest of what they have shown."""
+    password_at: float | None
+    """When their password was set; None: they have none."""
+
+
 class Departure(msgspec.Struct, frozen=True):
     """Somebody who was sent to the identity provider."""
 
@@ -32,8 +42,8 @@ class Departure(msgspec.Struct, frozen=True):
     """What only this process can show for the code (RFC 7636)."""
     redirect_uri: str
     begun_at: float
-    user_id: str
-    """Whom the identity is to be linked to; empty: they log in."""
+    linker: Linker | None = None
+    """Whom the identity is to be linked to; None: they log in."""
 
     def __repr__(self) -> str:
         return "Departure(…)"
@@ -47,7 +57,12 @@ class SigningOn:
         self._begun = Allowance(SIGN_ONS_PER_MINUTE, 60.0)
 
     def depart(
-        self, redirect_uri: str, address: str, entropy: Callable[[int], bytes], now: float, user_id: str = ""
+        self,
+        redirect_uri: str,
+        address: str,
+        entropy: Callable[[int], bytes],
+        now: float,
+        linker: Linker | None = None,
     ) -> tuple[Departure, str]:
         """Somebody at this address is sent off; return that with the secret for their browser.
 
@@ -61,7 +76,7 @@ class SigningOn:
             raise Busy("too many people log in: try again", code="too_many_logins", retry_after=wait or 10.0)
         self._begun.take(place, now)
         state, nonce, verifier = (base64url.encode(entropy(_BYTES)) for _ in range(3))
-        departure = Departure(state, nonce, verifier, redirect_uri, now, user_id)
+        departure = Departure(state, nonce, verifier, redirect_uri, now, linker)
         secret = new_secret(SIGN_ON_PREFIX, entropy)
         self._away[digest(secret)] = departure
         return departure, secret

@@ -83,9 +83,9 @@ class SqlAccounts:
         ]
         return await self._writer.submit(statement(lambda connection: _revoke(connection, which, now)))
 
-    async def link(self, identity: LinkedIdentity) -> bool:
+    async def link(self, identity: LinkedIdentity, password_at: float | None) -> bool:
         """See the port."""
-        return await self._writer.submit(statement(lambda connection: _link(connection, identity)))
+        return await self._writer.submit(statement(lambda connection: _link(connection, identity, password_at)))
 
     async def identified(self, issuer: str, subject: str) -> User | None:
         """See the port."""
@@ -150,11 +150,18 @@ def _revoke(connection: Connection, which: Sequence[ColumnElement[bool]], now: f
     return connection.execute(update(invitations).where(*which, *_open(now)).values(revoked_at=now)).rowcount
 
 
-def _link(connection: Connection, identity: LinkedIdentity) -> bool:
-    """Add an identity; False when it is known."""
-    if _identified(connection, identity.issuer, identity.subject) is not None:
+def _link(connection: Connection, identity: LinkedIdentity, password_at: float | None) -> bool:
+    """Add an identity, unless it is known; False when it is not its user's then, or they are not as they were."""
+    held = _identified(connection, identity.issuer, identity.subject)
+    if held is not None and held.id != identity.user_id:
         return False
-    connection.execute(insert(identities).values(IDENTITIES.values(identity)))
+    theirs = users.c.id == identity.user_id
+    joined = select(users.c.disabled_at, accounts.c.password_at).outerjoin_from(users, accounts).where(theirs)
+    row = connection.execute(joined).one_or_none()
+    if row is not None and tuple(row) != (None, password_at):
+        return False
+    if held is None:  # without the user, a foreign key refuses it
+        connection.execute(insert(identities).values(IDENTITIES.values(identity)))
     return True
 
 

@@ -68,10 +68,13 @@ class MemoryAccounts:
         self._invitations |= revoked
         return len(revoked)
 
-    async def link(self, identity: LinkedIdentity) -> bool:
+    async def link(self, identity: LinkedIdentity, password_at: float | None) -> bool:
         """See the port."""
-        self._users.known(identity.user_id)
-        return self._identities.setdefault((identity.issuer, identity.subject), identity) is identity
+        user, account = self._users.known(identity.user_id), self._accounts.get(identity.user_id)
+        if user.disabled_at is not None or (account.password_at if account else None) != password_at:
+            return False
+        held = self._identities.setdefault((identity.issuer, identity.subject), identity)
+        return held.user_id == identity.user_id
 
     async def identified(self, issuer: str, subject: str) -> User | None:
         """See the port."""

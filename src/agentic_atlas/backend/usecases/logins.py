@@ -1,6 +1,5 @@
 """Logins by code: begun by whoever asks, decided by a user, answered with an API key of that user's."""
 
-from agentic_atlas.backend.domain.records import User
 from agentic_atlas.backend.engine.api_keys import issue_key
 from agentic_atlas.backend.engine.engine import Engine
 from agentic_atlas.backend.rights import AgentToken, Principal
@@ -54,24 +53,10 @@ async def collect(who: Principal | None, engine: Engine, device_code: str) -> Ne
         Forbidden: it was denied, or who approved it has lost that right since (`access_denied`).
     """
     login, key_digest = engine.logins.collect(device_code, now=engine.clock())
-    scopes, approver = await _approver(engine, key_digest)
+    try:
+        approver = await engine.people.behind(key_digest)
+    except Unauthenticated:
+        raise Forbidden("who approved the login may not do so any more", code="access_denied") from None
     name = f"atlas login on {login.host}"
-    made, secret = await issue_key(engine, approver, scopes, name, engine.logins.key_lifetime)
-    return new_api_key(made, approver, secret)
-
-
-async def _approver(engine: Engine, shown: bytes) -> tuple[tuple[str, ...], User]:
-    """Return who approved, and what the key or session was good for that they did it with, as it is now."""
-    gone = Forbidden("who approved the login may not do so any more", code="access_denied")
-    found = await engine.store.users.key_by_digest(shown)
-    if found is None:
-        try:
-            who = await engine.people.logged_in.known_by(shown)
-        except Unauthenticated:
-            raise gone from None
-        return who.scopes, who.user
-    key, user = found
-    expired = key.expires_at is not None and key.expires_at <= engine.clock()
-    if expired or key.revoked_at is not None or user.disabled_at is not None:
-        raise gone
-    return key.scopes, user
+    made, secret = await issue_key(engine, approver.user, approver.scopes, name, engine.logins.key_lifetime)
+    return new_api_key(made, approver.user, secret)

@@ -7,13 +7,16 @@ tomorrow, and never lets anybody in as a user who is there.
 import re
 from itertools import count
 
+from msgspec.structs import replace
+
 from agentic_atlas.backend.accounts import SignOn, Vouched
 from agentic_atlas.backend.domain.names import check_name
 from agentic_atlas.backend.domain.people import Entered, LinkedIdentity, Visitor
 from agentic_atlas.backend.domain.records import User
 from agentic_atlas.backend.engine.engine import Engine
 from agentic_atlas.backend.engine.people import login_failed
-from agentic_atlas.backend.rights import Principal
+from agentic_atlas.backend.engine.signing_on import Linker
+from agentic_atlas.backend.rights import AgentToken, Principal
 from agentic_atlas.backend.usecases.application import use_case
 from agentic_atlas.errors import Conflict, Forbidden, InvalidInput, NotFound, Unauthenticated
 
@@ -33,9 +36,18 @@ async def begin(who: Principal | None, engine: Engine, redirect_uri: str, visito
 
 
 @use_case
-async def begin_link(who: Principal, engine: Engine, redirect_uri: str, visitor: Visitor) -> tuple[str, str]:
-    """The same for who is logged in, and wants to be known by what the provider calls them; raises as `begin`."""
-    return await _depart(engine, redirect_uri, visitor, who.user.id)
+async def begin_link(
+    who: Principal, engine: Engine, password: str, redirect_uri: str, visitor: Visitor
+) -> tuple[str, str]:
+    """The same for who is logged in, and wants to be known by what the provider calls them: it is another way in.
+
+    Raises as `begin` and, when it is not certain that it is them, as `People.certain` does.
+    """
+    _sign_on(engine)
+    assert not isinstance(who.credential, AgentToken)  # which has not this right
+    account = await engine.people.certain(who, password, visitor)
+    linker = Linker(who.user.id, who.credential.digest, account.password_at)
+    return await _depart(engine, redirect_uri, visitor, linker)
 
 
 @use_case
@@ -47,7 +59,8 @@ async def finish(
     `secret` is what their browser kept; `issuer` who the answer says it is of (RFC 9207), if it does.
 
     Raises:
-        Unauthenticated: it was not begun in this browser, or the provider vouches for nobody (`login_failed`).
+        Unauthenticated: it was not begun in this browser, or the provider vouches for nobody; they are to be linked,
+            and what they have begun that with is good no more, or their password is another one (`login_failed`).
         Forbidden: nobody here is linked to them, and none is made (`not_invited`).
         Conflict: they are to be linked, and are linked to somebody else (`identity_taken`).
         NotFound: the network has no provider (`no_provider`). Unavailable: it does not answer.
@@ -59,16 +72,19 @@ async def finish(
     vouched = await sign_on.provider.vouch(
         departure.redirect_uri, code=code, nonce=departure.nonce, verifier=departure.verifier
     )
-    user = await _user(engine, sign_on, vouched, departure.user_id)
+    linker, issuer = departure.linker, sign_on.provider.issuer
+    identity = LinkedIdentity(issuer, vouched.subject, linker.user_id if linker else "", engine.clock())
+    user = await (_linked(engine, identity, linker) if linker else _user(engine, sign_on, identity, vouched))
     if user.disabled_at is not None:
         raise login_failed()
-    return await engine.people.logged_in.begin(user, visitor, engine.ids, engine.entropy)
+    entered = await engine.people.logged_in.begin(user, visitor, engine.ids, engine.entropy)
+    return replace(entered, identity=identity.id, linked=linker is not None)
 
 
-async def _depart(engine: Engine, redirect_uri: str, visitor: Visitor, user_id: str = "") -> tuple[str, str]:
+async def _depart(engine: Engine, redirect_uri: str, visitor: Visitor, linker: Linker | None = None) -> tuple[str, str]:
     provider = _sign_on(engine).provider
     departure, secret = engine.people.signing_on.depart(
-        redirect_uri, visitor.address, engine.entropy, engine.clock(), user_id
+        redirect_uri, visitor.address, engine.entropy, engine.clock(), linker
     )
     address = await provider.address(
         redirect_uri, state=departure.state, nonce=departure.nonce, verifier=departure.verifier
@@ -82,17 +98,29 @@ def _sign_on(engine: Engine) -> SignOn:
     return engine.people.sign_on
 
 
-async def _user(engine: Engine, sign_on: SignOn, vouched: Vouched, linked_to: str) -> User:
-    """Return whom the provider vouches for: who is linked, or is to be, or a user who is made."""
-    issuer, accounts = sign_on.provider.issuer, engine.store.accounts
-    user = await accounts.identified(issuer, vouched.subject)
-    if linked_to:
-        if user is None:
-            await accounts.link(LinkedIdentity(issuer, vouched.subject, linked_to, engine.clock()))
-            user = await accounts.identified(issuer, vouched.subject)
-        if user is None or user.id != linked_to:
-            raise Conflict("this log-in is somebody else's here", code="identity_taken")
-        return user
+async def _linked(engine: Engine, identity: LinkedIdentity, linker: Linker) -> User:
+    """Link an identity; return its user. Who has begun that may have been thrown out while they were away."""
+    accounts = engine.store.accounts
+    try:
+        who = await engine.people.behind(linker.credential)
+    except Unauthenticated:
+        raise _begun_by_nobody() from None
+    if await accounts.link(identity, linker.password_at):
+        return who.user
+    held_by = await accounts.identified(identity.issuer, identity.subject)
+    if held_by is None or held_by.id == linker.user_id:
+        raise _begun_by_nobody()
+    raise Conflict("this log-in is somebody else's here", code="identity_taken")
+
+
+def _begun_by_nobody() -> Unauthenticated:
+    return Unauthenticated("you are not logged in as you were when you began this: log in again", code="login_failed")
+
+
+async def _user(engine: Engine, sign_on: SignOn, identity: LinkedIdentity, vouched: Vouched) -> User:
+    """Return whom the provider vouches for: who is linked, or a user who is made."""
+    accounts = engine.store.accounts
+    user = await accounts.identified(identity.issuer, identity.subject)
     if user is not None:
         return user
     if not sign_on.create or not _invited(sign_on, vouched):
@@ -101,7 +129,7 @@ async def _user(engine: Engine, sign_on: SignOn, vouched: Vouched, linked_to: st
             code="not_invited",
         )
     made = await _made(engine, sign_on, vouched)
-    if not await accounts.link(LinkedIdentity(issuer, vouched.subject, made.id, engine.clock())):
+    if not await accounts.link(replace(identity, user_id=made.id), None):
         raise Unauthenticated("this log-in has just been used elsewhere: try again", code="login_failed")
     return made
 

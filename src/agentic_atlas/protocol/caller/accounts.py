@@ -106,6 +106,13 @@ class Confirmation(_Quiet, frozen=True, kw_only=True):
     password: Password
 
 
+class IdentityChange(_Quiet, frozen=True, kw_only=True):
+    """What else one comes in by, to be linked or removed."""
+
+    password: Annotated[str, Meta(max_length=256)] = ""
+    """One's own; who has none has to have logged in within the last ten minutes."""
+
+
 class SignOnAddress(Shown, frozen=True, kw_only=True):
     """Where a browser goes next, to log in at the identity provider."""
 

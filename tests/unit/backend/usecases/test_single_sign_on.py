@@ -8,14 +8,17 @@ import pytest
 from msgspec.structs import replace
 
 from agentic_atlas.backend.accounts import SignOn, Vouched
-from agentic_atlas.backend.domain.people import Entered, Visitor
-from agentic_atlas.backend.domain.records import Role
+from agentic_atlas.backend.domain.people import Entered, Visitor, set_password
+from agentic_atlas.backend.domain.records import ApiKey, Role
+from agentic_atlas.backend.engine.people import RECENT_LOGIN
+from agentic_atlas.backend.ports import AuditFilter
 from agentic_atlas.backend.rights import Principal
-from agentic_atlas.backend.usecases import single_sign_on, users
+from agentic_atlas.backend.usecases import keys, sessions, single_sign_on, users
 from agentic_atlas.errors import AtlasError, Conflict, Forbidden, NotFound, Unauthenticated
 from tests.unit.backend.network import Network
 
 BACK, HERE = "http://atlas/login/oidc/callback", Visitor("10.0.0.1")
+PASSWORD = "tall trees by the sea"
 
 
 class Vouching:
@@ -41,9 +44,35 @@ async def back(network: Network, code: str, who: Principal | None = None, issuer
     if who is None:
         address, secret = await single_sign_on.begin(None, network.application, BACK, HERE)
     else:
-        address, secret = await single_sign_on.begin_link(who, network.application, BACK, HERE)
+        address, secret = await single_sign_on.begin_link(who, network.application, PASSWORD, BACK, HERE)
     state = parse_qs(address)["state"][0]
     return await single_sign_on.finish(None, network.application, secret, state, code, issuer, HERE)
+
+
+async def with_password(network: Network, name: str = "ada") -> Principal:
+    """Return a new user who has a password, known by an API key."""
+    who = await network.user(name)
+    await have_password(network, who, PASSWORD)
+    return who
+
+
+async def have_password(network: Network, who: Principal, password: str) -> None:
+    kept, at = await network.passwords.hash(password), network.clock()
+    await network.store.accounts.change(who.user.id, set_password(kept, at))
+
+
+async def away(network: Network, who: Principal, password: str = PASSWORD) -> tuple[str, str]:
+    """Begin to link an identity; return the secret and the state to come back with."""
+    address, secret = await single_sign_on.begin_link(who, network.application, password, BACK, HERE)
+    return secret, parse_qs(address)["state"][0]
+
+
+async def refused_back(network: Network, secret: str, state: str) -> str:
+    """Come back from the provider, and return the code of the refusal; nothing is linked."""
+    with pytest.raises(AtlasError) as refused:
+        await single_sign_on.finish(None, network.application, secret, state, "ada", None, HERE)
+    assert await network.store.accounts.identified(Vouching.issuer, "sub-ada") is None
+    return refused.value.code
 
 
 async def test_who_is_vouched_for_is_made_once_and_known_again() -> None:
@@ -84,13 +113,76 @@ async def test_nobody_is_made_where_that_is_not_set_nor_of_another_domain() -> N
 
 async def test_who_is_logged_in_links_an_identity_that_is_nobody_elses() -> None:
     network = prepared(create=False)
-    ada, eve = await network.user(), await network.user("eve")
-    assert (await back(network, "ada@example.org", ada)).user == ada.user
-    assert (await back(network, "ada@example.org", ada)).user == ada.user
-    assert (await back(network, "ada@example.org")).user == ada.user
+    ada, eve = await with_password(network), await with_password(network, "eve")
+    first = await back(network, "ada@example.org", ada)
+    assert (first.user, first.linked) == (ada.user, True)
+    again = await back(network, "ada@example.org", ada)
+    assert (again.user, again.linked, again.identity) == (ada.user, True, first.identity)
+    entered = await back(network, "ada@example.org")
+    assert (entered.user, entered.linked, entered.identity) == (ada.user, False, first.identity)
     with pytest.raises(Conflict) as refused:
         await back(network, "ada@example.org", eve)
     assert refused.value.code == "identity_taken"
+
+
+async def test_who_has_a_password_says_it_again_to_link_an_identity() -> None:
+    network = prepared()
+    ada = await with_password(network)
+    for wrong in ("", "wrong"):
+        with pytest.raises(Unauthenticated) as refused:
+            await away(network, ada, wrong)
+        assert refused.value.code == "login_failed"
+
+
+async def test_who_has_none_has_to_have_logged_in_a_moment_ago() -> None:
+    network = prepared()
+    key = await network.user()
+    begun = await network.engine.people.logged_in.begin(key.user, HERE, network.engine.ids, network.engine.entropy)
+    session = await network.application.recognise(begun.secret)
+    network.clock.now += RECENT_LOGIN
+    secret, state = await away(network, session, "")
+    network.clock.now += 1
+    for who in (key, session):
+        with pytest.raises(Forbidden, match="log in with your browser again") as refused:
+            await away(network, who, "")
+        assert refused.value.code == "log_in_again"
+    assert (await single_sign_on.finish(None, network.application, secret, state, "ada", None, HERE)).linked
+
+
+async def test_nothing_is_linked_for_whom_the_credential_or_the_password_was_taken_meanwhile() -> None:
+    network = prepared()
+    root = await network.user("root", Role.ADMIN)
+    ada = await with_password(network)
+    assert isinstance(ada.credential, ApiKey)
+
+    in_session = await sessions.log_in(None, network.application, "ada", PASSWORD, "", HERE)
+    left = await away(network, await network.application.recognise(in_session.secret))
+    await sessions.end_of(root, network.application, "ada")
+    assert await refused_back(network, *left) == "login_failed"
+
+    left = await away(network, ada)
+    network.clock.now += 1
+    await have_password(network, ada, PASSWORD)
+    assert await refused_back(network, *left) == "login_failed"
+
+    left = await away(network, ada)
+    await users.update(root, network.application, "ada", role=None, disabled=True)
+    assert await refused_back(network, *left) == "login_failed"
+    await users.update(root, network.application, "ada", role=None, disabled=False)
+
+    left = await away(network, ada)
+    await keys.revoke(ada, network.application, ada.credential.id)
+    assert await refused_back(network, *left) == "login_failed"
+
+
+async def test_the_log_tells_whether_an_identity_was_linked_and_which() -> None:
+    network = prepared()
+    ada = await with_password(network)
+    linked = await back(network, "ada", ada)
+    await back(network, "ada")
+    rows = await network.store.audit.find(AuditFilter(action="single_sign_on.finish"), limit=9)
+    told = [(row.detail["linked"], row.detail["identity"]) for row in rows]
+    assert sorted(told) == [(False, linked.identity), (True, linked.identity)]
 
 
 async def test_who_is_disabled_is_not_let_in_nor_an_answer_of_another_issuer_or_without_a_code() -> None:
