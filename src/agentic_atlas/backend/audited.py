@@ -10,9 +10,10 @@ from typing import Any, Final
 
 import msgspec
 
-from agentic_atlas.errors import Busy, Conflict, Forbidden, NotFound, Unauthenticated
+from agentic_atlas.errors import Busy, Conflict, Forbidden, InvalidInput, NotFound, Unauthenticated
 from agentic_atlas.protocol.caller.audit import AuditObject
 from agentic_atlas.protocol.caller.values import Json
+from agentic_atlas.protocol.schemas.words import meant
 
 
 class Audited(msgspec.Struct, frozen=True, kw_only=True):
@@ -56,14 +57,16 @@ _TASK: Final = Audited(kind="task", id_in="task_id", waits=False)
 
 AUDITED: Final[Mapping[str, Audited]] = {
     "agents.create": Audited(kind="agent", name_in="name"),
-    "agents.update": Audited(kind="agent", name_in="name", told=("disabled", "rename")),
+    "agents.update": Audited(kind="agent", name_in="name", told=("name", "rename", "disabled", "description")),
     "agents.share": Audited(kind="agent", name_in="name", told=("subject", "access")),
     "agents.unshare": Audited(kind="agent", name_in="name", told=("subject",)),
     "agents.delete": Audited(kind="agent", name_in="name"),
     "tokens.issue": Audited(kind="token", name_in="name", told=("agent_name", "lifetime", "scopes", "renews")),
-    "tokens.rotate": Audited(kind="token", id_in="token_id", told=("token_id", "overlap", "lifetime")),
+    "tokens.rotate": Audited(
+        kind="token", id_in="token_id", told=("token_id", "overlap", "lifetime"), shown=("agent",)
+    ),
     "tokens.renew": Audited(kind="token", waits=False),
-    "tokens.revoke": Audited(kind="token", id_in="token_id"),
+    "tokens.revoke": Audited(kind="token", id_in="token_id", shown=("agent",)),
     "users.create": Audited(kind="user", name_in="name", told=("role",)),
     "users.update": Audited(kind="user", name_in="name", told=("role", "disabled")),
     "users.delete": Audited(kind="user", name_in="name"),
@@ -109,3 +112,23 @@ AUDITED: Final[Mapping[str, Audited]] = {
     "tasks.answer": msgspec.structs.replace(_TASK, told=("number",)),
 }
 """What the log says of each use case that it tells of, by its module and name."""
+
+OF_ITSELF: Final = ("audit.broken", "audit.lost", "instances.admit", "instances.take_over", "keys.use")
+"""What it tells of besides: what was found of itself, who was kept out, and who came in another's place."""
+
+ACTIONS: Final = (*sorted({*AUDITED, *OF_ITSELF}),)
+"""All that it tells of."""
+NOUNS: Final = (*dict.fromkeys(action.partition(".")[0] for action in ACTIONS),)
+
+
+def unknown_action(action: str) -> InvalidInput | None:
+    """Return the answer to whoever looks for what is never told of; None for what may be."""
+    if action in ACTIONS or action in NOUNS:
+        return None
+    noun = action.partition(".")[0]
+    there = [known for known in ACTIONS if known.startswith(f"{noun}.")]
+    return InvalidInput(
+        f"the audit log tells of no {action[:64]!r}{meant(action, there or (*NOUNS, *ACTIONS))}: it tells of "
+        + ", ".join(there or NOUNS),
+        code="unknown_action",
+    )

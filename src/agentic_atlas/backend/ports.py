@@ -505,7 +505,7 @@ class AuditFilter(msgspec.Struct, frozen=True):
     """Of this action, or of all of this noun."""
     who: str | None = None
     """By whoever has this id or name, or in the name of the user with this id, or with a key of the one of this
-    name."""
+    name; `system` and `nobody` are those that have none."""
     object: str | None = None
     """To what has this id or name."""
     since: float | None = None

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import click
 
-from agentic_atlas.cli import connection, output, times
+from agentic_atlas.cli import audit_words, connection, output, times
 from agentic_atlas.cli.command.declared import Argument, Option, whole
 from agentic_atlas.cli.options import Iso, Json, Utc
 from agentic_atlas.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from agentic_atlas.cli.times import TimeFormat
-    from agentic_atlas.protocol.caller.audit import AuditActor, AuditEntry, AuditObject, AuditReport
+    from agentic_atlas.protocol.caller.audit import AuditEntry, AuditReport
 
 LONGEST = 600.0
 """Seconds that a server may take to check its log."""
@@ -40,24 +40,25 @@ def show_list(
     clock = times.clock(utc=utc, iso=iso)
     newer = None if since is None else times.moment(since, clock.now())
 
-    async def work() -> list[AuditEntry]:
+    async def work() -> tuple[list[AuditEntry], int]:
         found: list[AuditEntry] = []
         async with connection.connect() as atlas:
             async for entry in atlas.audit.list(action=action, who=who, object=what, since=newer):
                 found.append(entry)
                 if len(found) == limit:
                     break
-        return found
+            newest = None if found else await anext(atlas.audit.list(), None)
+        return found, newest.seq if newest else 0
 
-    found = connection.run(work())
+    found, newest = connection.run(work())
     if json:
         output.document({"items": found})
     elif found:
-        columns = ("row", "when", "who", "did", "to", "outcome", "from")
+        columns = ("row", "when", "who", "did", "to", "outcome", "details", "from")
         rows = [_row(entry, clock) for entry in found]
-        output.table(columns, rows, shrinks=("who", "to"), drops=("from", "row"))
+        output.table(columns, rows, shrinks=("who", "to", "details"), drops=("from", "row"))
     else:
-        output.aside("Nothing was done, as far as the audit log tells.")
+        output.aside(f"Nothing like that is in the audit log, which has {newest} {'row' if newest == 1 else 'rows'}.")
 
 
 def verify(
@@ -170,17 +171,10 @@ def _row(entry: AuditEntry, clock: TimeFormat) -> tuple[str, ...]:
     return (
         str(entry.seq),
         clock.short(entry.at),
-        _who(entry.who),
+        audit_words.who(entry),
         entry.action,
-        _what(entry.object),
+        audit_words.what(entry.object),
         entry.outcome,
+        audit_words.details(entry),
         entry.address,
     )
-
-
-def _who(who: AuditActor) -> str:
-    return who.name or who.id or who.kind
-
-
-def _what(what: AuditObject) -> str:
-    return " ".join(filter(None, (what.kind, what.name or what.id)))

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy.exc import DBAPIError
 
-from agentic_atlas.backend.domain.audit import AuditEvent, genesis, hash_of
+from agentic_atlas.backend.domain.audit import SYSTEM, AuditEvent, genesis, hash_of
 from agentic_atlas.backend.ports import AuditFilter, Store
 from agentic_atlas.backend.store.database import open_store
 from agentic_atlas.backend.store.sqlite import writing_engine
@@ -79,6 +79,9 @@ async def test_rows_are_found_newest_first_page_by_page(opened: Open) -> None:
         (AuditFilter(who="ad"), []),
         (AuditFilter(who="usr_ada"), [4, 3, 1]),
         (AuditFilter(who="ada/laptop", action="tokens"), [3, 1]),
+        (AuditFilter(who="system"), [5]),
+        (AuditFilter(who="nobody"), []),
+        (AuditFilter(who="user"), []),
         (AuditFilter(object="vm"), [4, 3, 2, 1]),
         (AuditFilter(object="tok_2"), []),
         (AuditFilter(since=NOW + 3 / 8), [4, 3]),
@@ -87,6 +90,7 @@ async def test_rows_are_found_newest_first_page_by_page(opened: Open) -> None:
 async def test_what_is_looked_for_narrows(opened: Open, which: AuditFilter, seqs: list[int]) -> None:
     async with opened() as store:
         await furnish(store)
+        await store.audit.append([AuditEvent(at=NOW, who=SYSTEM, action="audit.lost")])
         assert [row.seq for row in await store.audit.find(which, limit=10)] == seqs
 
 

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import ast
 import importlib
 import inspect
 import pkgutil
+import re
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
 from agentic_atlas.backend import usecases
-from agentic_atlas.backend.audited import AUDITED, Audited
+from agentic_atlas.backend.audited import ACTIONS, AUDITED, OF_ITSELF, Audited, unknown_action
+from agentic_atlas.backend.domain.audit import BROKEN
 from agentic_atlas.backend.rights import RIGHT_OF, Right
 from agentic_atlas.backend.usecases.application import USE_CASES
 
@@ -69,3 +73,37 @@ def test_an_object_is_what_is_returned_and_before_that_what_was_asked_for() -> N
         {},
         {"role": "admin", "host": "laptop"},
     )
+
+
+def test_all_that_the_log_tells_of_by_itself_is_known_to_who_looks_for_it() -> None:
+    root = Path(str(usecases.__file__)).parents[1]
+    said = {
+        text.value
+        for file in root.rglob("*.py")
+        for call in ast.walk(ast.parse(file.read_bytes()))
+        if isinstance(call, ast.Call) and ast.unparse(call.func).endswith(("trail.note", "trail.refuse", "AuditEvent"))
+        for text in ast.walk(call)
+        if isinstance(text, ast.Constant) and re.fullmatch(r"[a-z_]+\.[a-z_]+", str(text.value))
+    }
+    assert said | {BROKEN} == set(OF_ITSELF)
+
+
+@pytest.mark.parametrize(
+    ("action", "told"),
+    [
+        ("tokens.revok", "(did you mean tokens.revoke?): it tells of tokens.issue, tokens.renew, tokens.revoke, "),
+        ("token", "(did you mean tokens?): it tells of accounts, agents, audit, "),
+        ("agents.find", "it tells of agents.create, agents.delete, "),
+        ("x" * 100, f"'{'x' * 64}': it tells of accounts, "),
+    ],
+)
+def test_what_is_never_told_of_is_said_with_what_may_have_been_meant(action: str, told: str) -> None:
+    error = unknown_action(action)
+    assert error is not None
+    assert told in error.message
+    assert error.code == "unknown_action"
+
+
+@pytest.mark.parametrize("action", [*ACTIONS, "tokens", "audit", "keys"])
+def test_what_may_be_told_of_is_known(action: str) -> None:
+    assert unknown_action(action) is None

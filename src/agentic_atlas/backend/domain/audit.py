@@ -33,6 +33,8 @@ MOST_DETAIL: Final = 2_000
 
 SYSTEM: Final = AuditActor(kind="system")
 NOBODY: Final = AuditActor(kind="nobody")
+NAMELESS: Final = (SYSTEM.kind, NOBODY.kind)
+"""Kinds of whoever is looked for by them, having no name."""
 NOTHING: Final = AuditObject(kind="")
 
 MOST_FLAWS: Final = 100

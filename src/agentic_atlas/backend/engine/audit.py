@@ -68,7 +68,7 @@ class AuditTrail:
 
     def note(
         self,
-        who: Principal | None,
+        who: Principal | AuditActor | None,
         action: str,
         what: AuditObject = NOTHING,
         detail: Mapping[str, Json] | None = None,
@@ -86,7 +86,7 @@ class AuditTrail:
 
     def refuse(self, who: Principal | AuditActor | None, action: str, what: AuditObject, code: str) -> None:
         """Have it written that this was asked for and refused, within a second; like ones of a minute are counted."""
-        actor = who if isinstance(who, AuditActor) else _actor(who)
+        actor = _actor(who)
         event = self._event(actor, action, what, code, None)
         key: tuple[str, ...] = (actor.kind, actor.id, action, what.id or what.name, code, neighbourhood(event.address))
         counted = self._refused.get(key)
@@ -216,8 +216,8 @@ class AuditTrail:
             self._lost += len(events)  # Again it would fail again, and take with it what comes.
 
 
-def _actor(who: Principal | None) -> AuditActor:
-    if who is None:
-        return NOBODY
+def _actor(who: Principal | AuditActor | None) -> AuditActor:
+    if who is None or isinstance(who, AuditActor):
+        return who or NOBODY
     caller = who.caller
     return AuditActor(kind=caller.kind, id=caller.id, user_id=caller.user_id, name=caller.name)

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 from sqlalchemy import ColumnElement, Connection, Row, insert, inspect, or_, select
 
-from agentic_atlas.backend.domain.audit import AuditEvent, ChainHead, chained, genesis
+from agentic_atlas.backend.domain.audit import NAMELESS, AuditEvent, ChainHead, chained, genesis
 from agentic_atlas.backend.ports import AuditFilter, Write
 from agentic_atlas.backend.store.readers import Readers
 from agentic_atlas.backend.store.tables import audit
@@ -86,6 +86,7 @@ def _conditions(which: AuditFilter) -> list[ColumnElement[bool]]:
         found.append(or_(table.action == which.action, table.action.startswith(f"{which.action}.", autoescape=True)))
     if which.who is not None:
         is_who = [column == which.who for column in (table.who_id, table.who_user_id, table.who_name)]
+        is_who += [table.who_kind == which.who] * (which.who in NAMELESS)
         # What somebody's key did bears the user's name, and the key's behind it.
         found.append(or_(*is_who, table.who_name.startswith(f"{which.who}/", autoescape=True)))
     if which.object is not None:

@@ -10,7 +10,7 @@ from typing import TypeVar
 from msgspec.structs import replace
 
 from agentic_atlas.backend.domain import lifecycle
-from agentic_atlas.backend.domain.audit import AuditEvent, ChainHead, chained, genesis
+from agentic_atlas.backend.domain.audit import NAMELESS, AuditEvent, ChainHead, chained, genesis
 from agentic_atlas.backend.domain.lifecycle import Change
 from agentic_atlas.backend.domain.names import TASK, earliest
 from agentic_atlas.backend.domain.people import last_administrator
@@ -630,7 +630,10 @@ def _is_among(which: AuditFilter, entry: AuditEntry) -> bool:
     who, what = entry.who, entry.object
     return (
         (which.action is None or f"{entry.action}.".startswith(f"{which.action}."))
-        and (which.who in (None, who.id, who.user_id, who.name) or who.name.startswith(f"{which.who}/"))
+        and (
+            which.who in (None, who.id, who.user_id, who.name, who.kind if who.kind in NAMELESS else None)
+            or who.name.startswith(f"{which.who}/")
+        )
         and which.object in (None, what.id, what.name)
         and (which.since is None or entry.at.timestamp() >= which.since)
     )

@@ -14,10 +14,11 @@ from msgspec.structs import replace
 from agentic_atlas.auth import digest
 from agentic_atlas.backend.audited import AUDITED, Audited
 from agentic_atlas.backend.domain.people import BrowserSession
+from agentic_atlas.backend.domain.records import User
 from agentic_atlas.backend.engine.engine import Engine
 from agentic_atlas.backend.rights import RIGHT_OF, AgentToken, Principal, require
 from agentic_atlas.errors import AtlasError, Busy, Conflict, Forbidden, InvalidInput, NotFound, Unauthenticated
-from agentic_atlas.protocol.caller.audit import AuditObject
+from agentic_atlas.protocol.caller.audit import AuditActor, AuditObject
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -137,7 +138,8 @@ def _told(
             code = fault.code if isinstance(fault, AtlasError) else AtlasError.default_code
             trail.note(who, name, audited.object_of(arguments), audited.facts(arguments), outcome=code)
             raise
-        trail.note(who, name, audited.object_of(arguments, result), audited.facts(arguments, result))
+        by = await _doer(application._engine, who, result)
+        trail.note(by, name, audited.object_of(arguments, result), audited.facts(arguments, result))
         if audited.waits:
             await trail.write()
         return result
@@ -150,3 +152,12 @@ async def _refused(engine: Engine, audited: Audited, arguments: Mapping[str, Any
     about = audited.object_of(arguments)
     user = await engine.store.users.by_name(arguments[audited.user_in]) if audited.user_in else None
     return about if user is None else replace(about, name=user.name)
+
+
+async def _doer(engine: Engine, who: Principal | None, result: object) -> Principal | AuditActor | None:
+    """Return who did it: where nobody knew before who asks, whoever has come in by it."""
+    if who is not None:
+        return who
+    found = getattr(result, "user", result)
+    user = await engine.store.users.by_name(found) if isinstance(found, str) else found
+    return AuditActor(kind="user", id=user.id, user_id=user.id, name=user.name) if isinstance(user, User) else None

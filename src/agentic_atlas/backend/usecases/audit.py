@@ -1,18 +1,36 @@
 """The audit log, for administrators: looked through, read as it was written, and checked."""
 
+from agentic_atlas.backend.audited import unknown_action
 from agentic_atlas.backend.engine.engine import Engine
 from agentic_atlas.backend.ports import AuditFilter
-from agentic_atlas.backend.rights import Principal
+from agentic_atlas.backend.rights import Principal, Visible
 from agentic_atlas.backend.usecases.application import use_case
+from agentic_atlas.errors import InvalidInput
 from agentic_atlas.protocol.caller.audit import AuditEntry, AuditReport, AuditRows
+from agentic_atlas.protocol.schemas.words import meant
+
+_COMPARED = 100
+"""Names of which it is guessed what was meant."""
 
 
 @use_case
 async def find(
     who: Principal, engine: Engine, which: AuditFilter, *, limit: int, before: int | None = None
 ) -> list[AuditEntry]:
-    """Return rows, newest first, from the one before this number."""
-    return await engine.store.audit.find(which, limit=limit, before=before)
+    """Return rows, newest first, from the one before this number.
+
+    Raises:
+        InvalidInput: nothing is found of an action that there is not (`unknown_action`), or by somebody of whom nothing
+            is known (`unknown_who`): who mistyped it must not believe that nothing was done.
+    """
+    found = await engine.store.audit.find(which, limit=limit, before=before)
+    if not found and before is None:
+        wrong = unknown_action(which.action) if which.action is not None else None
+        if wrong is None and which.who is not None:
+            wrong = await _unknown(engine, which.who)
+        if wrong is not None:
+            raise wrong
+    return found
 
 
 @use_case
@@ -30,3 +48,26 @@ async def rows(who: Principal, engine: Engine, *, after: int, limit: int) -> Aud
 async def verify(who: Principal, engine: Engine) -> AuditReport:
     """Look at every row; raises ConfigurationError when the head can't be read."""
     return await engine.trail.verify()
+
+
+async def _unknown(engine: Engine, who: str) -> InvalidInput | None:
+    """Return the answer to whoever looks for what somebody did of whom nothing is known; None where something is."""
+    store = engine.store
+    owner, _, name = who.rpartition("/")
+    known = (
+        await store.users.get(who)
+        or await store.users.by_name(who)
+        or await store.agents.get(who)
+        or await store.agents.by_name(owner, name)
+        or await store.audit.find(AuditFilter(who=who), limit=1)
+    )
+    if known:
+        return None
+    users = [user.name for user in await store.users.find(limit=_COMPARED)]
+    agents = [agent.full_name for agent in await store.agents.find(Visible(None), limit=_COMPARED)]
+    rows = (await store.audit.head()).seq
+    return InvalidInput(
+        f"no user or agent is called {who[:64]!r} today{meant(who, users) or meant(who, agents)}, and no row is by "
+        f"anybody of that name or id, of {rows} that were looked at",
+        code="unknown_who",
+    )

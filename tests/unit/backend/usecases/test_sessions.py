@@ -102,3 +102,23 @@ async def test_who_is_disabled_is_logged_out_and_has_to_log_in_again_when_enable
         with pytest.raises(Unauthenticated):
             await network.application.recognise(entered.secret)
     await log_in(network)
+
+
+async def test_the_audit_log_names_who_came_in_and_as_whom_somebody_tried_to() -> None:
+    network, ada = await prepared()
+    await log_in(network)
+    await sessions.make_key(
+        None, network.application, "laptop", name="ada", password="right", code="", visitor=Visitor()
+    )
+    for name in ("ada", "nobody's"):
+        with pytest.raises(Unauthenticated):
+            await sessions.log_in(None, network.application, name, "wrong", "", Visitor())
+    await network.engine.trail.settle()
+    rows = await network.store.audit.after(0, limit=10)
+    assert [(row.action, row.who.kind, row.who.name, row.object.name) for row in rows] == [
+        ("sessions.log_in", "user", "ada", "ada"),
+        ("sessions.make_key", "user", "ada", "atlas login on laptop"),
+        ("sessions.log_in", "nobody", "", "ada"),
+        ("sessions.log_in", "nobody", "", ""),
+    ]
+    assert {row.who.user_id for row in rows[:2]} == {ada.user.id}
