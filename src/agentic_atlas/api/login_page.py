@@ -1,12 +1,15 @@
 """The page where people log in and accept invitations: plain, with a script and a style of its own and nothing else."""
 
+from html import escape
 from pathlib import Path
 from typing import Final
 
 from agentic_atlas.api.whereabouts import LOGIN_PAGE
 from agentic_atlas.backend.usecases.application import Application
-from agentic_atlas.http.messages import Response
-from agentic_atlas.http.routes import RouteGroup
+from agentic_atlas.errors import Forbidden, Unauthenticated
+from agentic_atlas.http.cookies import Cookies
+from agentic_atlas.http.messages import Request, Response
+from agentic_atlas.http.routes import RouteGroup, principal_of
 
 routes = RouteGroup("sessions", LOGIN_PAGE)
 
@@ -25,9 +28,11 @@ _OF_ALL: Final = (
 
 
 @routes.at("GET", "", listed=False)
-async def page(application: Application) -> Response:
-    """The page; with a way to the identity provider, where there is one."""
-    return _file("login.html", "text/html", _PROVIDER if application.signs_on else b"")
+async def page(request: Request, application: Application, cookies: Cookies) -> Response:
+    """The page, which says who is logged in; with a way to the identity provider, where there is one."""
+    inside = escape(await _inside(request, application, cookies)).encode()
+    provider = _PROVIDER if application.signs_on else b""
+    return _file("login.html", "text/html", (b"<!-- provider -->", provider), (b"<!-- inside -->", inside))
 
 
 @routes.at("GET", "/login.js", listed=False)
@@ -42,6 +47,16 @@ async def style() -> Response:
     return _file("login.css", "text/css")
 
 
-def _file(name: str, kind: str, provider: bytes = b"") -> Response:
-    body = (_FILES / name).read_bytes().replace(b"<!-- provider -->", provider)
+async def _inside(request: Request, application: Application, cookies: Cookies) -> str:
+    """Return who is logged in with the browser that asks; nobody where another site's page does."""
+    try:
+        return (await principal_of(request, application, cookies)).user.name
+    except (Unauthenticated, Forbidden):
+        return ""
+
+
+def _file(name: str, kind: str, *filled: tuple[bytes, bytes]) -> Response:
+    body = (_FILES / name).read_bytes()
+    for place, content in filled:
+        body = body.replace(place, content)
     return Response(fields=(("content-type", f"{kind}; charset=utf-8"), *_OF_ALL), body=body)

@@ -295,3 +295,17 @@ async def test_one_s_own_password_and_one_time_passwords(tmp_path: Path) -> None
         assert (await page.request("DELETE", "/api/v1/users/me/totp", json=password)).status_code == 204
         assert (await atlas.admin.delete("/api/v1/users/ada/totp")).json()["name"] == "ada"
         assert (await page.get("/api/v1/users/me")).json()["totp_at"] is None
+
+
+async def test_the_page_says_who_is_logged_in_and_to_pages_of_others_nobody(tmp_path: Path) -> None:
+    async with api(tmp_path) as atlas:
+        await joined(atlas)
+        page = await logged_in(atlas)
+        who = '<strong id="who">{}</strong>'
+        assert who.format("ada") in (await page.get("/login")).text
+        followed = {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate"}
+        for headers, name in ((followed, "ada"), (followed | {"Sec-Fetch-Mode": "cors"}, "")):
+            assert who.format(name) in (await page.get("/login", headers=headers)).text
+        assert who.format("") in (await atlas.anonymous.get("/login")).text
+        await page.delete("/api/v1/session")
+        assert who.format("") in (await page.get("/login")).text

@@ -56,18 +56,17 @@ async function begin() {
     show("login");
     await enter(user.name, said.password.value, "");
   });
+  if (secret === null) {
+    show(form("who").textContent === "" ? "login" : "inside");
+    return;
+  }
   try {
-    if (secret !== null) {
-      const invitation = await ask("POST", "/invitations/show", { secret });
-      form("whose").textContent = invitation.user;
-      form("invitation").elements.username.value = invitation.user;
-      show("invitation");
-      return;
-    }
-    form("who").textContent = (await ask("GET", "/session")).user;
-    show("inside");
+    const invitation = await ask("POST", "/invitations/show", { secret });
+    form("whose").textContent = invitation.user;
+    form("invitation").elements.username.value = invitation.user;
+    show("invitation");
   } catch (error) {
-    if (secret !== null) say(error.message ?? String(error));
+    say(error.message ?? String(error));
     show("login");
   }
 }

@@ -1,0 +1,92 @@
+"""Somebody logs in at a real identity provider as they would: with a browser, from the page and back to it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from tests.browser import browser
+from tests.e2e.processes import Platform
+from tests.identity_provider import CLIENT, SECRET, identity_provider
+
+ENTERED = "You are ada-lovelace."
+
+
+@pytest.fixture(scope="module")
+def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
+    running = Platform(tmp_path_factory.mktemp("network"), oidc_client_id=CLIENT, oidc_client_secret=SECRET)
+    with identity_provider(f"http://127.0.0.1:{running.environ['ATLAS_HTTP_PORT']}/login/oidc/callback") as issuer:
+        running.environ |= {"ATLAS_OIDC_ISSUER": issuer, "ATLAS_OIDC_CREATE": "1", "ATLAS_OIDC_DOMAINS": "example.org"}
+        running.start()
+        yield running
+        running.kill()
+
+
+@pytest.fixture(scope="module")
+def opened() -> Iterator[Browser]:
+    with browser() as opened:
+        yield opened
+
+
+@contextmanager
+def login_page(opened: Browser, platform: Platform) -> Iterator[tuple[Page, list[str]]]:
+    """Give the page of log-ins in a browser that nobody has used, and what our pages complain of in its console."""
+    context = opened.new_context()
+    try:
+        page, faults = context.new_page(), list[str]()
+        page.on("pageerror", lambda error: faults.append(str(error)))
+        page.on("console", lambda said: faults.append(said.text) if platform.url in said.location["url"] else None)
+        page.goto(f"{platform.url}/login")
+        yield page, faults
+    finally:
+        context.close()
+
+
+def signed_in(page: Page, name: str) -> None:
+    """Go to the provider, and log in there under this name."""
+    page.get_by_role("link", name="Log in with your organisation").click()
+    page.locator("input[name=login]").fill(name)
+    page.locator("input[name=password]").fill("anything")
+    page.get_by_role("button", name="Sign-in").click()
+    page.get_by_role("button", name="Continue").click()
+
+
+def test_who_logs_in_at_the_provider_is_back_on_the_page_and_logged_in(platform: Platform, opened: Browser) -> None:
+    with login_page(opened, platform) as (page, faults):
+        signed_in(page, "ada.lovelace@example.org")
+        page.get_by_text(ENTERED).wait_for()
+        assert page.url == f"{platform.url}/login"
+        assert {one["name"] for one in page.context.cookies(platform.url)} >= {"atlas_session", "atlas_device"}
+        page.reload()
+        page.get_by_text(ENTERED).wait_for()
+        expect(page.locator("#login")).to_be_hidden()
+        page.get_by_role("button", name="Log out").click()
+        page.locator("#login").wait_for()
+        page.reload()
+        page.locator("#login").wait_for()
+        expect(page.locator("#inside")).to_be_hidden()
+        # The provider knows them still.
+        page.get_by_role("link", name="Log in with your organisation").click()
+        page.get_by_text(ENTERED).wait_for()
+        assert faults == []
+
+
+def test_who_is_not_let_in_is_told_so_on_the_page(platform: Platform, opened: Browser) -> None:
+    with login_page(opened, platform) as (page, faults):
+        signed_in(page, "eve@example.net")
+        page.get_by_text("not_invited").wait_for()
+        expect(page.locator("#login")).to_be_visible()
+        assert "#" not in page.url
+        assert "atlas_session" not in {one["name"] for one in page.context.cookies()}
+        assert faults == []
+
+
+def test_who_turns_back_at_the_provider_is_told_so_on_the_page(platform: Platform, opened: Browser) -> None:
+    with login_page(opened, platform) as (page, faults):
+        page.get_by_role("link", name="Log in with your organisation").click()
+        page.get_by_role("link", name="Cancel").click()
+        page.get_by_text("login_failed").wait_for()
+        assert faults == []
