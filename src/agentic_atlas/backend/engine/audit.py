@@ -5,6 +5,7 @@ asks nothing, is told once and then counted.
 """
 
 import asyncio
+from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from typing import Final
@@ -25,7 +26,10 @@ WRITTEN_WITHIN: Final = 1.0
 COUNTED_FOR: Final = 60.0
 """Seconds for which what is refused again is counted, and not told."""
 MOST_COUNTED: Final = 1_000
-"""Refusals that are told apart meanwhile; of more nothing is known but how many there were."""
+"""Refusals that are told apart meanwhile, of users and of strangers each; of more it is known what was refused, and how
+often."""
+MOST_OF_ONE: Final = 50
+"""Of these, those of one user or one address; of more it is known what they were refused, and how often."""
 MOST_UNWRITTEN: Final = 10_000
 """Rows that wait for a store that can't be had; of more the oldest are lost, which the log says then."""
 
@@ -38,8 +42,53 @@ class _Counted(msgspec.Struct):
     """A refusal that was told, and how many like it came since."""
 
     event: AuditEvent
+    holder: str
     until: float
     more: int = 0
+
+
+class _Refusals:
+    """What was refused within a minute. However much of it one asks for, that of others is told apart from it."""
+
+    def __init__(self) -> None:
+        self._counted: dict[tuple[str, ...], _Counted] = {}
+        self._held: Counter[str] = Counter()
+
+    def take(self, event: AuditEvent, holder: str, asker: AuditActor) -> AuditEvent | None:
+        """Return what is to be written of a refusal now: None for one that is like another.
+
+        `holder` is whose room it takes, `asker` who it is of whom only that is known any more.
+        """
+        who, what, room = event.who, event.object, len(self._counted) < MOST_COUNTED
+        exact = (holder, neighbourhood(event.address), who.kind, who.id, what.id or what.name)
+        # Of the last ones there are few: as many as there are actions and codes.
+        alike = ((exact, room and self._held[holder] < MOST_OF_ONE), ((holder,), room), ((), True))
+        for whose, fits in alike:
+            key = (event.action, event.outcome, *whose)
+            if key in self._counted:
+                self._counted[key].more += 1
+                return None
+            if fits:
+                break
+        if whose != exact:
+            by, address = (asker, event.address) if whose else (NOBODY, "")
+            event = msgspec.structs.replace(event, who=by, address=address, object=NOTHING, detail={"several": True})
+        self._held[holder] += 1
+        self._counted[key] = _Counted(event, holder, event.at + COUNTED_FOR)
+        return event
+
+    def over(self, now: float, *, last: bool) -> list[AuditEvent]:
+        """Return what is to be written of those whose minute is over, or of all: how many more there were."""
+        over = [(key, counted) for key, counted in self._counted.items() if last or now >= counted.until]
+        for key, counted in over:
+            del self._counted[key]
+            self._held[counted.holder] -= 1
+        self._held += Counter()  # forgets who holds nothing
+        return [
+            msgspec.structs.replace(counted.event, at=now, detail={**counted.event.detail, "times": counted.more})
+            for _, counted in over
+            if counted.more
+        ]
 
 
 class AuditTrail:
@@ -62,7 +111,7 @@ class AuditTrail:
         self._sleep = sleep
         self._unwritten: list[AuditEvent] = []
         self._lost = 0
-        self._refused: dict[tuple[str, ...], _Counted] = {}
+        self._refused = {True: _Refusals(), False: _Refusals()}
         self._head: ChainHead | None = None
         self._faulty = False
 
@@ -86,19 +135,13 @@ class AuditTrail:
 
     def refuse(self, who: Principal | AuditActor | None, action: str, what: AuditObject, code: str) -> None:
         """Have it written that this was asked for and refused, within a second; like ones of a minute are counted."""
-        actor = _actor(who)
-        event = self._event(actor, action, what, code, None)
-        key: tuple[str, ...] = (actor.kind, actor.id, action, what.id or what.name, code, neighbourhood(event.address))
-        counted = self._refused.get(key)
-        if counted is None and len(self._refused) >= MOST_COUNTED:
-            key = (action, code)
-            counted = self._refused.get(key)
-            event = self._event(NOBODY, action, NOTHING, code, {"several": True})
-        if counted is not None:
-            counted.more += 1
-            return
-        self._refused[key] = _Counted(event, event.at + COUNTED_FOR)
-        self._add(event)
+        event = self._event(_actor(who), action, what, code, None)
+        asker, user = NOBODY, who.user if isinstance(who, Principal) else None  # all others just say who they are
+        if user is not None:
+            asker = AuditActor(kind="user", id=user.id, user_id=user.id, name=user.name)
+        told = self._refused[user is not None].take(event, asker.id or neighbourhood(event.address), asker)
+        if told is not None:
+            self._add(told)
 
     async def run(self) -> None:
         """Write again and again, until cancelled."""
@@ -109,12 +152,8 @@ class AuditTrail:
     async def settle(self, *, last: bool = False) -> None:
         """Write what waits, and keep the head; `last`: also what is still being counted."""
         now = self._clock()
-        for key, counted in list(self._refused.items()):
-            if last or now >= counted.until:
-                del self._refused[key]
-                if counted.more:
-                    detail = {**counted.event.detail, "times": counted.more}
-                    self._add(msgspec.structs.replace(counted.event, at=now, detail=detail))
+        for refused in self._refused.values():
+            self._add(*refused.over(now, last=last))
         await self.write()
         head, self._head = self._head, None
         if head is not None and self._heads is not None:

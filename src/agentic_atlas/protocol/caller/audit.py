@@ -50,7 +50,8 @@ class AuditEntry(Shown, frozen=True, kw_only=True):
     outcome: str
     """`ok`, or the code of the error that was answered."""
     address: str
-    """Network address that it was asked from; a proxy's, when there is one in between. Empty: from inside."""
+    """Network address that it was asked from; a proxy's, when there is one in between. Empty: from inside, or
+    a row that stands for several."""
     detail: dict[str, Json]
     """Facts, cut to a bounded length; no secret and no payload is among them."""
     previous: str

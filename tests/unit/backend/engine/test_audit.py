@@ -9,12 +9,14 @@ import pytest
 
 from agentic_atlas.backend.asked_from import ADDRESS
 from agentic_atlas.backend.domain.audit import BROKEN, NOTHING, AuditEvent, ChainHead, genesis
+from agentic_atlas.backend.domain.records import ApiKey
 from agentic_atlas.backend.engine import audit
 from agentic_atlas.backend.engine.audit import AuditTrail
 from agentic_atlas.backend.ports import AuditFilter, Write
+from agentic_atlas.backend.rights import Principal
 from agentic_atlas.backend.store.memory import MemoryStore
 from agentic_atlas.errors import AtlasError, ConfigurationError, Unavailable
-from agentic_atlas.protocol.caller.audit import AuditActor, AuditHead, AuditObject
+from agentic_atlas.protocol.caller.audit import AuditHead, AuditObject
 from tests.unit.backend.network import NOW, Clock, Network
 from tests.unit.sdk.memory_log import MemoryLog
 
@@ -125,22 +127,95 @@ async def test_a_refusal_is_told_once_a_minute_and_counted_meanwhile(world: Worl
     assert (await world.told())[3:] == [("keys.use", "key_invalid", {})]
 
 
-async def test_refusals_are_told_apart_by_whom_they_reached_and_from_where_up_to_a_bound(
+def ask(world: World, address: str, token: str = "", who: Principal | None = None) -> None:
+    ADDRESS.set(address)
+    world.trail.refuse(who, "tokens.revoke", AuditObject(kind="token", id=token), "token_not_found")
+
+
+def named(who: Principal) -> str:
+    assert isinstance(who.credential, ApiKey)
+    return who.credential.name
+
+
+async def refused(world: World) -> list[tuple[str, str, str, dict[str, object]]]:
+    await world.trail.settle(last=True)
+    rows = await world.store.audit.after(0, limit=1_000_000)
+    return [(row.who.name or row.who.kind, row.address, row.object.id, row.detail) for row in rows]
+
+
+SEVERAL = {"several": True}
+
+
+async def test_refusals_are_told_apart_by_whom_they_reached_and_from_where(world: World) -> None:
+    ada = await Network().user("ada")
+    for address in ("192.0.2.1", "192.0.2.2", "2001:db8::1", "2001:db8::2", "192.0.2.1"):
+        ask(world, address)
+    for address in ("192.0.2.1", "192.0.2.2"):
+        ask(world, address, who=ada)
+    adas = f"ada/{named(ada)}"
+    assert await refused(world) == [
+        ("nobody", "192.0.2.1", "", {}),
+        ("nobody", "192.0.2.2", "", {}),
+        ("nobody", "2001:db8::1", "", {}),
+        (adas, "192.0.2.1", "", {}),
+        (adas, "192.0.2.2", "", {}),
+        ("nobody", "192.0.2.1", "", {"times": 1}),
+        ("nobody", "2001:db8::1", "", {"times": 1}),
+    ]
+
+
+async def test_a_flood_of_refusals_of_one_address_or_user_hides_no_refusal_of_another(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(audit, "MOST_COUNTED", 2)
-    for address in ("192.0.2.1", "192.0.2.2", "2001:db8::1", "2001:db8::2", "192.0.2.1"):
-        ADDRESS.set(address)
-        world.trail.refuse(AuditActor(kind="nobody"), "keys.use", NOTHING, "key_invalid")
-    await world.trail.settle(last=True)
-    several = {"several": True}
-    assert await world.told() == [
-        ("keys.use", "key_invalid", {}),
-        ("keys.use", "key_invalid", {}),
-        ("keys.use", "key_invalid", several),
-        ("keys.use", "key_invalid", {"times": 1}),
-        ("keys.use", "key_invalid", several | {"times": 1}),
+    monkeypatch.setattr(audit, "MOST_OF_ONE", 2)
+    network = Network()
+    ada, eve = await network.user("ada"), await network.user("eve")
+    for n in range(500):
+        ask(world, "192.0.2.66", f"tok_{n}")
+        ask(world, f"2001:db8:0:{n % 4}::{n:x}", f"tok_{n}", eve)
+    ask(world, "192.0.2.7", "tok_1")
+    ask(world, "192.0.2.66", "tok_1", ada)
+    eves = f"eve/{named(eve)}"
+    assert (await refused(world))[:8] == [
+        ("nobody", "192.0.2.66", "tok_0", {}),
+        (eves, "2001:db8:0:0::0", "tok_0", {}),
+        ("nobody", "192.0.2.66", "tok_1", {}),
+        (eves, "2001:db8:0:1::1", "tok_1", {}),
+        ("nobody", "192.0.2.66", "", SEVERAL),
+        ("eve", "2001:db8:0:2::2", "", SEVERAL),
+        ("nobody", "192.0.2.7", "tok_1", {}),
+        (f"ada/{named(ada)}", "192.0.2.66", "tok_1", {}),
     ]
+    assert [detail for *_, detail in (await refused(world))[8:]] == [SEVERAL | {"times": 497}] * 2
+
+
+async def test_a_flood_from_everywhere_is_bounded_and_hides_no_refusal_of_who_is_known(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(audit, "MOST_COUNTED", 3)
+    ada = await Network().user("ada")
+    for n in range(500):
+        ask(world, f"198.51.{n // 256}.{n % 256}", "tok_1")
+    ask(world, "198.51.0.0", "tok_1")
+    ask(world, "198.51.0.0", "tok_1", ada)
+    rows = await refused(world)
+    assert [address for _, address, _, _ in rows[:4]] == ["198.51.0.0", "198.51.0.1", "198.51.0.2", ""]
+    assert rows[3] == ("nobody", "", "", SEVERAL)
+    assert rows[4][0].startswith("ada/")
+    assert [detail for *_, detail in rows[5:]] == [{"times": 1}, SEVERAL | {"times": 496}]
+
+
+async def test_room_of_refusals_is_free_again_once_their_minute_is_over(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(audit, "MOST_OF_ONE", 1)
+    for _ in range(2):
+        ask(world, "192.0.2.66", "tok_1")
+        ask(world, "192.0.2.66", "tok_2")
+        await world.trail.settle()
+        world.clock.now += audit.COUNTED_FOR
+        await world.trail.settle()
+    assert [token for _, _, token, _ in await refused(world)] == ["tok_1", "", "tok_1", ""]
 
 
 async def test_what_a_store_cannot_take_now_is_written_later_in_its_order(world: World) -> None:
