@@ -138,6 +138,28 @@ def test_a_revoked_token_ends_its_connection_and_a_new_one_brings_the_agent_back
         assert agent.output.count("has been revoked") == 1
 
 
+def test_an_agent_whose_token_s_key_is_withdrawn_waits_and_a_new_token_brings_it_back(
+    platform: Platform, client: Client
+) -> None:
+    old = platform.token("echo")
+    with platform.agent("echo", ECHO, token=old) as agent:
+        agent.wait_for(connected)
+        client.keys.rotate()
+        client.keys.withdraw(jwt.get_unverified_header(old)["kid"])
+        said = agent.wait_for("the token has been revoked")
+        assert "key_withdrawn" in said
+        assert "comes back by itself" in said
+        [ended] = client.tokens.list("echo")
+        assert (ended.status, ended.in_use) == ("withdrawn", False)
+        new_token_beside(agent, platform)
+        agent.wait_for("back after")
+        assert client.call("echo", "say", text="here again") == "here again"
+        assert agent.stop() == 0
+    with platform.agent("echo", ECHO, token=old) as started:
+        assert started.wait() == 2, "what is wrong from the start ends it"
+        assert "atlas tokens create" in started.output
+
+
 @pytest.mark.parametrize("kind", ["expired", "revoked"])
 def test_an_agent_that_is_started_with_a_token_that_is_over_waits_for_another(
     platform: Platform, client: Client, kind: str

@@ -26,5 +26,6 @@ async def rotate(application: Application, who: Principal) -> Response:
 
 @routes.at("DELETE", "/{key_id}", answers=SigningKeyInfo)
 async def withdraw(key_id: str, application: Application, who: Principal) -> Response:
-    """Make all tokens worthless that this key has signed, and close their connections; administrators only."""
+    """Make all tokens worthless that this key has signed, and what agents got for them by renewal, and close their
+    connections; administrators only. What it ended is in the answer."""
     return json(await signing.withdraw(who, application, key_id))

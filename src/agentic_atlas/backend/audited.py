@@ -105,7 +105,7 @@ AUDITED: Final[Mapping[str, Audited]] = {
     "logins.approve": Audited(kind="login", shown=("host", "address")),
     "logins.deny": Audited(kind="login", shown=("host", "address")),
     "signing.rotate": Audited(kind="signing_key"),
-    "signing.withdraw": Audited(kind="signing_key", id_in="key_id"),
+    "signing.withdraw": Audited(kind="signing_key", id_in="key_id", shown=("tokens", "connected")),
     "backups.make": Audited(kind="backup"),
     "tasks.retry": msgspec.structs.replace(_TASK, shown=("retry_of",)),
     "tasks.cancel": _TASK,

@@ -411,6 +411,10 @@ class Groups(Protocol):
         """Return who is in a group, by name."""
 
 
+NamedToken: TypeAlias = tuple[Token, str]
+"""A token, and the full name of its agent."""
+
+
 class Tokens(Protocol):
     """Agent tokens, without the tokens themselves."""
 
@@ -431,7 +435,7 @@ class Tokens(Protocol):
 
     async def renew(self, token: Token, of: str) -> bool:
         """Store a token that an agent has in place of the one with the id `of`; False, and it is not stored, when their
-        lineage was revoked, or that one is about to retire.
+        lineage or that one was revoked, or that one is about to retire.
 
         Of those of the lineage that have expired, and that no known instance has, the oldest are forgotten
         (`MOST_OF_LINEAGE`).
@@ -448,6 +452,18 @@ class Tokens(Protocol):
 
     async def revoke(self, token_id: str, now: float) -> Token | None:
         """Mark it and its whole lineage revoked (once: the first time stays) and return it."""
+
+    async def resting_on(self, key_id: str, now: float) -> list[NamedToken]:
+        """Return the tokens that rest on this signing key (`Token.rests_on`), and have not ended."""
+
+    async def withdraw(self, key_id: str, now: float) -> list[NamedToken]:
+        """Mark as revoked and withdrawn all that rest on this signing key and are not revoked, in one step.
+
+        Returns those that had not ended, as they were.
+        """
+
+    async def withdraw_others(self, key_ids: Collection[str], now: float) -> None:
+        """Mark likewise those that are signed with none of these keys, and have not expired: nobody can use them."""
 
 
 KeyUse: TypeAlias = tuple[float, str]

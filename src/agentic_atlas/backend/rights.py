@@ -42,6 +42,8 @@ class AgentToken(msgspec.Struct, frozen=True):
     """Its agent may have another one in its place."""
     former_names: tuple[str, ...] = ()
     """Names that the agent had while the token, or one that it came out of, was good."""
+    key_id: str = ""
+    """Of the key that signed it; empty where that is not known."""
 
     @property
     def root(self) -> str:

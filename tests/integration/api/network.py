@@ -206,6 +206,10 @@ class Api:
         client.headers["Authorization"] = f"Bearer {key}"
         return client
 
+    def shown(self, token_id: str, agent_id: str) -> Identity:
+        """Return who somebody is who shows a token that was signed with the key that signs now."""
+        return Identity(token_id, agent_id, NEVER, self.engine.clock(), key_id=self.engine.signing.ring.active.kid)
+
     async def connect(
         self, owner: httpx.AsyncClient, name: str, *skills: SkillSpec, instance: str = "ins_1", slots: int = 0
     ) -> str:
@@ -214,8 +218,7 @@ class Api:
         record = await self.engine.store.tokens.get(token["id"])
         assert record is not None
         hello = Hello(protocol=1, instance=InstanceInfo(id=instance), skills=list(skills), concurrency=4)
-        identity = Identity(token["id"], record.agent_id, NEVER, self.engine.clock())
-        admit = await self.router.arrive(identity, hello)
+        admit = await self.router.arrive(self.shown(token["id"], record.agent_id), hello)
         assert isinstance(admit, Admit), admit
         self.router.begin(admit.instance, slots)
         return record.agent_id

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from agentic_atlas.auth import load_jwks, verify
-from agentic_atlas.protocol.inside.messages import Admit, Identity, TurnAway
+from agentic_atlas.protocol.inside.messages import Admit, TurnAway
 from agentic_atlas.protocol.messages import Hello, InstanceInfo
-from tests.integration.api.network import GREET, NEVER, Api, api
+from tests.integration.api.network import GREET, Api, api
 
 
 @asynccontextmanager
@@ -119,7 +119,7 @@ async def test_an_agent_that_was_let_in_before_is_not_once_it_may_not_any_more(
         await ada.post("/api/v1/agents", json={"name": "hello"})
         agent = await atlas.connect(ada, "hello", GREET)
         token = (await ada.get("/api/v1/agents/hello/tokens")).json()["items"][0]["id"]
-        identity, hello = Identity(token, agent, NEVER), Hello(1, InstanceInfo("ins_1"), [GREET])
+        identity, hello = atlas.shown(token, agent), Hello(1, InstanceInfo("ins_1"), [GREET])
         assert isinstance(await atlas.router.arrive(identity, hello), Admit)
         method, path, *body = change
         changed = await atlas.admin.request(method, path.format(token=token), json=body[0] if body else None)

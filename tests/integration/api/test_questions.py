@@ -12,7 +12,7 @@ import httpx
 import msgspec
 import pytest
 
-from agentic_atlas.protocol.inside.messages import Admit, Identity, Receipt
+from agentic_atlas.protocol.inside.messages import Admit, Receipt
 from agentic_atlas.protocol.messages import (
     Accept,
     Event,
@@ -25,7 +25,7 @@ from agentic_atlas.protocol.messages import (
     Result,
     RunningAttempt,
 )
-from tests.integration.api.network import GREET, NEVER, Api, api
+from tests.integration.api.network import GREET, Api, api
 
 SECONDS = 10.0
 
@@ -230,7 +230,7 @@ async def test_an_instance_that_comes_back_is_told_all_answers_of_what_it_runs(t
         assert task is not None
         (token,) = await on.atlas.engine.store.tokens.of_agent(task.agent_id)
         hello = Hello(1, InstanceInfo("ins_1"), [GREET], running=[RunningAttempt(on.task, 1)])
-        admitted = await on.atlas.router.arrive(Identity(token.id, task.agent_id, NEVER), hello)
+        admitted = await on.atlas.router.arrive(on.atlas.shown(token.id, task.agent_id), hello)
         assert isinstance(admitted, Admit)
         assert [(one.task, one.attempt, one.reaction) for one in admitted.answers] == [
             (on.task, 1, Reaction(1, Raw(b'"yes"')))

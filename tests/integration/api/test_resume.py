@@ -18,9 +18,9 @@ from agentic_atlas.backend.store.readers import PooledReaders
 from agentic_atlas.backend.store.writer import Writer
 from agentic_atlas.backend.usecases import instances
 from agentic_atlas.backend.usecases.application import Application
-from agentic_atlas.protocol.inside.messages import Admit, Arrived, Identity
+from agentic_atlas.protocol.inside.messages import Admit, Arrived
 from agentic_atlas.protocol.messages import Hello, InstanceInfo, Raw, SkillSpec
-from tests.integration.api.network import GREET, NEVER, Api, api
+from tests.integration.api.network import GREET, Api, api
 from tests.unit.backend.network import until
 
 BODY = {"agent": "hello", "skill": "greet", "input": {"name": "Ada"}}
@@ -47,7 +47,7 @@ def counts(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
 
 async def comes(atlas: Api, token: str, agent_id: str, *skills: SkillSpec) -> None:
     admit = await atlas.router.arrive(
-        Identity(token, agent_id, NEVER), Hello(1, InstanceInfo("ins_1"), list(skills), concurrency=4)
+        atlas.shown(token, agent_id), Hello(1, InstanceInfo("ins_1"), list(skills), concurrency=4)
     )
     assert isinstance(admit, Admit)
     atlas.router.begin(admit.instance, 0)
@@ -102,7 +102,7 @@ async def test_one_whose_last_connection_broke_while_it_was_being_stored_waits_f
         assert record is not None
         agent = await atlas.engine.store.agents.get(record.agent_id)
         assert agent is not None
-        identity = Identity(token, record.agent_id, NEVER)
+        identity = atlas.shown(token, record.agent_id)
         as_before = Hello(1, InstanceInfo("ins_1"), [GREET], concurrency=4)
         await atlas.router.arrive(identity, as_before)
         counts.clear()
@@ -115,7 +115,7 @@ async def test_one_whose_last_connection_broke_while_it_was_being_stored_waits_f
         broken.cancel()
         other = (await atlas.admin.post("/api/v1/agents/hello/tokens", json={})).json()["id"]
         # What the agent offers is known and stored again.
-        await atlas.router.arrive(Identity(other, agent.id, NEVER), replace(as_before, instance=InstanceInfo("ins_2")))
+        await atlas.router.arrive(atlas.shown(other, agent.id), replace(as_before, instance=InstanceInfo("ins_2")))
         back = await atlas.router.arrive(identity, as_before)
         assert isinstance(back, Admit)
         stored = await atlas.engine.store.agents.instances(agent.id)

@@ -11,9 +11,9 @@ from msgspec.structs import replace
 
 from agentic_atlas.backend.engine.monitor import LOOKS
 from agentic_atlas.protocol.closing import CloseCode
-from agentic_atlas.protocol.inside.messages import Admit, Failure, Identity, TurnAway
+from agentic_atlas.protocol.inside.messages import Admit, Failure, TurnAway
 from agentic_atlas.protocol.messages import Hello, InstanceInfo, Outcome, Raw, Result
-from tests.integration.api.network import GREET, NEVER, Api, api
+from tests.integration.api.network import GREET, Api, api
 
 TASK = {"agent": "hello", "skill": "greet", "input": {"name": "Ada"}}
 COUNT = replace(GREET, name="count")
@@ -44,7 +44,7 @@ async def test_a_token_is_refused_to_the_code_of_another_agent(tmp_path: Path) -
         record = await atlas.engine.store.tokens.get(token)
         assert record is not None
         hello = Hello(protocol=1, instance=InstanceInfo(id="ins_1"), skills=[GREET])
-        identity = Identity(token, record.agent_id, NEVER)
+        identity = atlas.shown(token, record.agent_id)
         for name in ("hello", None):
             assert isinstance(await atlas.router.arrive(identity, replace(hello, agent=name)), Admit)
         refused = await atlas.router.arrive(identity, replace(hello, agent="kinds", skills=[COUNT]))

@@ -12,7 +12,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from agentic_atlas.protocol import messages
-from agentic_atlas.protocol.inside.messages import Admit, Identity
+from agentic_atlas.protocol.inside.messages import Admit
 from agentic_atlas.protocol.messages import (
     Accept,
     Delivery,
@@ -26,7 +26,7 @@ from agentic_atlas.protocol.messages import (
     RunningAttempt,
     Verdict,
 )
-from tests.integration.api.network import GREET, NEVER, Api, api
+from tests.integration.api.network import GREET, Api, api
 
 ONCE = replace(GREET, name="once", policy=Policy(delivery=Delivery.AT_MOST_ONCE))
 
@@ -48,7 +48,7 @@ class World:
         record = await self.api.engine.store.tokens.get(self.tokens[token])
         assert record is not None
         self.agent_id = record.agent_id
-        admitted = await self.api.router.arrive(Identity(self.tokens[token], self.agent_id, NEVER), hello)
+        admitted = await self.api.router.arrive(self.api.shown(self.tokens[token], self.agent_id), hello)
         assert isinstance(admitted, Admit)
         self.api.router.begin(admitted.instance, 4)
         return admitted

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import httpx
@@ -13,11 +15,13 @@ import structlog
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from agentic_atlas import AsyncClient, Conflict, Unauthenticated
-from agentic_atlas.auth import key_id, load_or_create_ring
+from agentic_atlas.auth import base64url, key_id, load_or_create_ring, mint, verify
+from agentic_atlas.auth.claims import ISSUER_PREFIX
 from agentic_atlas.backend.usecases import machine
 from agentic_atlas.compose.network import network
 from agentic_atlas.compose.sources import wall
 from agentic_atlas.protocol.closing import CloseCode, decode_reason
+from agentic_atlas.protocol.messages import Hello, InstanceInfo, Renewal
 from agentic_atlas.protocol.versions import ERROR_HEADER
 from agentic_atlas.settings import Settings
 from tests.integration.router.doors import Agent, dial
@@ -76,6 +80,80 @@ async def test_a_rotation_goes_unnoticed_and_its_old_keys_tokens_end_with_the_ke
             "signing.withdraw",
             "signing.rotate",
         ]
+
+
+def issuer(token: str) -> str:
+    """Return the network that a token says it is of."""
+    said = json.loads(base64url.decode(token.split(".")[1]))
+    return str(said["iss"]).removeprefix(ISSUER_PREFIX)
+
+
+async def renewed(agent: Agent) -> str:
+    """Have the agent ask for another token; return that."""
+    await agent.say(Renewal())
+    while not isinstance(said := await agent.hear(), Renewal):
+        pass
+    return said.token
+
+
+async def closed(agent: Agent) -> tuple[int, str]:
+    with pytest.raises(ConnectionClosed) as end:
+        while True:
+            await agent.socket.recv()
+    assert end.value.rcvd is not None
+    return end.value.rcvd.code, decode_reason(end.value.rcvd.reason).code
+
+
+async def refused(port: int, token: str) -> str:
+    with pytest.raises(InvalidStatus) as denied:
+        await dial(port, token)
+    return denied.value.response.headers[ERROR_HEADER]
+
+
+WITHDRAWN = (CloseCode.TOKEN_REVOKED, "key_withdrawn")
+
+
+async def test_nothing_that_came_of_a_forged_token_outlives_the_key_that_it_was_forged_with(tmp_path: Path) -> None:
+    async with up(tmp_path) as (client, port):
+        old = await client.tokens.create("hello")
+        stolen = load_or_create_ring(tmp_path / "data/keys", wall())
+        await client.keys.rotate()
+        new = await client.tokens.create("hello")
+        claims = verify(old.token, stolen.verification, network=issuer(old.token), now=wall())
+        # With the old key anybody makes a token of that is known, as good as they like.
+        forged = await joined(port, mint(stolen, replace(claims, exp=claims.exp + 9_999)), "ins_1")
+        came_of_it = await renewed(forged)
+        # But not of one that another key signed.
+        other = Agent(await dial(port, mint(stolen, replace(claims, jti=new.id))), "ins_2")
+        with pytest.raises(ConnectionClosed):
+            await other.hello(1)
+
+        async with asyncio.timeout(1.0):
+            ended = await client.keys.withdraw(key_id(old.token))
+            assert await closed(forged) == WITHDRAWN
+        assert (ended.tokens, ended.connected, ended.agents) == (2, 1, ("admin/hello",))
+        assert await refused(port, came_of_it) == "key_withdrawn"
+        assert {one.status for one in await client.tokens.list("hello") if one.id != new.id} == {"withdrawn"}
+    async with up(tmp_path) as (_, port):
+        again = Agent(await dial(port, came_of_it), "ins_3")
+        await again.say(Hello(1, InstanceInfo("ins_3"), []))
+        assert await closed(again) == WITHDRAWN
+        await joined(port, new.token, "ins_2")
+
+
+async def test_a_renewal_that_is_under_way_when_its_key_is_withdrawn_ends_with_it(tmp_path: Path) -> None:
+    async with up(tmp_path) as (client, port):
+        for steps in range(0, 60, 6):
+            made = await client.tokens.create("hello")
+            agent = await joined(port, made.token, f"ins_{steps}")
+            await client.keys.rotate()
+            await agent.say(Renewal())
+            for _ in range(steps):
+                await asyncio.sleep(0)
+            await client.keys.withdraw(key_id(made.token))
+            assert await closed(agent) == WITHDRAWN
+            listed = await client.tokens.list("hello")
+            assert {one.status for one in listed if made.id in (one.id, one.lineage)} == {"withdrawn"}
 
 
 async def test_keys_are_the_same_after_a_restart(tmp_path: Path) -> None:

@@ -328,7 +328,8 @@ async def an_arrival(world: World) -> dict[str, Any]:
     token = (await token_of_hers(world))["token_id"]
     agent = (await world.engine.store.tokens.bearer(token))[1]
     hello = Hello(PROTOCOL_VERSION, InstanceInfo("ins_ada"), [])
-    return {"said": Arrived(1, Identity(token, agent.id, 4e9), hello)}
+    shown = Identity(token, agent.id, 4e9, key_id=world.engine.signing.ring.active.kid)
+    return {"said": Arrived(1, shown, hello)}
 
 
 async def of_the_log(world: World) -> dict[str, Any]:

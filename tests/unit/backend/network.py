@@ -139,7 +139,7 @@ class Network:
         self.store.tasks = self.tasks
         apart: Any = None  # No schema here is so dear that it is checked in another process.
         world = World(
-            keys=KeyRing(SigningKey(Ed25519PrivateKey.generate(), int(NOW))),
+            keys=before.engine.signing.ring if before else KeyRing(SigningKey(Ed25519PrivateKey.generate(), int(NOW))),
             clock=self.clock,
             monotonic=self.clock,
             ids=self.id,

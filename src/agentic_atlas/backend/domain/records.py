@@ -176,6 +176,12 @@ class Token(msgspec.Struct, frozen=True):
     last_address: str = ""
     former_names: tuple[str, ...] = ()
     """Names that its agent has had since the first of its lineage was made, but for that of now; the newest last."""
+    key_id: str = ""
+    """Of the key that signed it; empty: it was made before that was kept."""
+    earlier_keys: tuple[str, ...] = ()
+    """Ids of the other keys that those were signed with which its agent had before it, and got it for by renewal."""
+    withdrawn: bool = False
+    """It was revoked with one of these keys, and not its lineage by a person."""
 
     def was_called(self, name: str) -> "Token":
         """Return it after its agent was given another name than this."""
@@ -195,6 +201,11 @@ class Token(msgspec.Struct, frozen=True):
     def over(self, now: float) -> bool:
         """Tell whether it is good no more."""
         return self.revoked_at is not None or self.ends_at <= now
+
+    def rests_on(self, key_id: str) -> bool:
+        """Tell whether whoever has this signing key may have had it made: it signed it, or one that it was renewed out
+        of; or nobody knows."""
+        return self.key_id in ("", key_id) or key_id in self.earlier_keys
 
 
 class Instance(msgspec.Struct, frozen=True):

@@ -26,7 +26,7 @@ from agentic_atlas.backend.domain.records import (
     Token,
     User,
 )
-from agentic_atlas.backend.domain.renewal import renewable
+from agentic_atlas.backend.domain.renewal import KEY_WITHDRAWN, renewable
 from agentic_atlas.backend.engine.key_uses import KeyUses
 from agentic_atlas.backend.engine.logged_in import LoggedIn
 from agentic_atlas.backend.ports import Agents, Store, Summary
@@ -208,6 +208,7 @@ def held(token: Token, agent: AgentRecord) -> AgentToken:
         math.inf if token.retires_at is None else token.retires_at,
         renewable(token),
         token.former_names,
+        token.key_id,
     )
 
 
@@ -303,6 +304,8 @@ class Access:
         if found is None:
             raise NotAdmitted(CloseCode.TOKEN_INVALID, "token_unknown", "this network did not issue this token")
         token, agent, owner = found
+        if token.withdrawn:
+            raise NotAdmitted(CloseCode.TOKEN_REVOKED, KEY_WITHDRAWN, "a key that this token rests on was withdrawn")
         if token.revoked_at is not None:
             raise NotAdmitted(CloseCode.TOKEN_REVOKED, "token_revoked", "this token was revoked")
         if agent.disabled_at is not None or owner.disabled_at is not None:

@@ -142,7 +142,7 @@ class Engine:
             store=store,
             credit=credit,
             router=router,
-            signing=Signing(world.keys, world.key_store, router, clock),
+            signing=Signing(world.keys, world.key_store, store.tokens, router, clock),
             network=network,
             clock=clock,
             ids=world.ids,
@@ -174,6 +174,7 @@ class Engine:
         What is held stays held for one grace period.
         """
         self.signing.tell()
+        await self.store.tokens.withdraw_others(self.signing.ring.verification.keys(), self.clock())
         await self.trail.take_up()
         self.absence.expect(await self.store.agents.depart_all(self.clock()))
         self.retirements.expect(await self.store.tokens.retiring(self.clock()))

@@ -1,13 +1,17 @@
 """The keys that sign tokens: rotated and withdrawn while everything goes on.
 
-The key that signed until now verifies for as long as any token lives, so nobody notices a rotation. One that is
-withdrawn verifies nothing from then on: routers close what was let in with it. On disk first, then in use.
+The key that signed until now verifies for as long as any token lives, so nobody notices a rotation. On disk first, then
+in use. One that is withdrawn verifies nothing from then on, and all that rests on it has ended (`domain.renewal`). That
+is stored before the key goes, so that a process which is killed in between has withdrawn nothing, or can do it again;
+and once more after it, for what was signed meanwhile.
 """
 
 import asyncio
 from typing import TYPE_CHECKING, Final
 
-from agentic_atlas.backend.ports import Clock, KeyStore, RouterPort
+from agentic_atlas.backend.domain.records import Token
+from agentic_atlas.backend.domain.renewal import KEY_WITHDRAWN
+from agentic_atlas.backend.ports import Clock, KeyStore, NamedToken, RouterPort, Tokens
 from agentic_atlas.errors import AtlasError, Conflict, NotFound
 from agentic_atlas.protocol.caller.values import LONGEST
 from agentic_atlas.protocol.inside.messages import TokenKey, VerifyWith
@@ -26,10 +30,13 @@ class Signing:
         ring: its keys.
     """
 
-    def __init__(self, ring: "KeyRing", store: KeyStore | None, router: RouterPort, clock: Clock) -> None:
+    def __init__(
+        self, ring: "KeyRing", store: KeyStore | None, tokens: Tokens, router: RouterPort, clock: Clock
+    ) -> None:
         """`store` keeps the ring; None: it is the same for ever."""
         self.ring = ring
         self._store = store
+        self._tokens = tokens
         self._router = router
         self._clock = clock
         self._turn = asyncio.Lock()
@@ -55,8 +62,8 @@ class Signing:
             await self._use(ring, now)
             return ring.active.verification()
 
-    async def withdraw(self, kid: str) -> "VerificationKey":
-        """Have a key verify nothing any more: every token that it signed is worthless. Return it.
+    async def withdraw(self, kid: str) -> "tuple[VerificationKey, list[NamedToken]]":
+        """Have a key verify nothing any more: every token that rests on it ends. Return it, and those.
 
         Raises:
             NotFound: there is no such key (`signing_key_not_found`).
@@ -70,8 +77,19 @@ class Signing:
             if kid == self.ring.active.kid:
                 text = "this key signs: `atlas keys rotate` has another one sign, then withdraw it"
                 raise Conflict(text, code="key_in_use")
+            self._kept()
+            ended = await self._tokens.withdraw(kid, self._clock())
             await self._use(self.ring.without(kid), self._clock())
-            return key
+            return key, [*ended, *await self._tokens.withdraw(kid, self._clock())]
+
+    async def check(self, token: Token) -> None:
+        """See that the key that signed a token was not withdrawn while that was being stored.
+
+        Raises Conflict (`key_withdrawn`): the token has ended.
+        """
+        if token.key_id not in self.ring.verification:
+            await self._tokens.withdraw(token.key_id, self._clock())
+            raise Conflict("the key that signed this token was withdrawn meanwhile: ask again", code=KEY_WITHDRAWN)
 
     async def _use(self, ring: "KeyRing", now: float) -> None:
         await self._kept().save(ring, now)

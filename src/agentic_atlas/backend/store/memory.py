@@ -30,6 +30,7 @@ from agentic_atlas.backend.domain.records import (
     User,
     same_request,
 )
+from agentic_atlas.backend.domain.renewal import is_revoked
 from agentic_atlas.backend.ports import (
     EVENT_PAGE_BYTES,
     MOST_INSTANCES,
@@ -41,6 +42,7 @@ from agentic_atlas.backend.ports import (
     Decide,
     Ids,
     KeyUse,
+    NamedToken,
     Summary,
     TaskFilter,
     Write,
@@ -438,7 +440,9 @@ class MemoryTokens:
     async def renew(self, token: Token, of: str) -> bool:
         """See the port."""
         before = self._tokens.get(of)
-        if before is None or before.retires_at is not None or self._is_revoked(token.root):
+        if before is None or before.retires_at is not None or before.revoked_at is not None:
+            return False
+        if is_revoked(self._in(token.root)):
             return False
         over = [one.id for one in self._in(token.root) if one.lineage and one.expires_at <= token.issued_at]
         held = {one.token_id for one in await self._agents.instances(token.agent_id)}
@@ -449,16 +453,13 @@ class MemoryTokens:
 
     async def rotate(self, token: Token, at: float) -> list[Token] | None:
         """See the port."""
-        if self._is_revoked(token.root):
+        if is_revoked(self._in(token.root)):
             return None
-        living = [one for one in self._in(token.root) if one.ends_at > token.issued_at]
+        living = [one for one in self._in(token.root) if not one.over(token.issued_at)]
         retired = [replace(one, retires_at=at if one.retires_at is None else min(at, one.retires_at)) for one in living]
         self._tokens |= {one.id: one for one in retired}
         await self.add(token)
         return retired
-
-    def _is_revoked(self, lineage: str) -> bool:
-        return any(one.revoked_at is not None for one in self._in(lineage))
 
     async def retiring(self, now: float) -> list[Token]:
         """See the port."""
@@ -468,8 +469,30 @@ class MemoryTokens:
         """See the port."""
         token = self._tokens.get(token_id)
         for one in self._in(token.root) if token is not None else ():
-            _revoked(self._tokens, one, now)
+            self._tokens[one.id] = replace(_revoked(self._tokens, one, now) or one, withdrawn=False)
         return self._tokens.get(token_id)
+
+    async def resting_on(self, key_id: str, now: float) -> list[NamedToken]:
+        """See the port."""
+        unended = (one for one in self._tokens.values() if one.rests_on(key_id) and not one.over(now))
+        named = ((one, self._agents.known(one.agent_id)) for one in sorted(unended, key=lambda one: one.id))
+        return [(one, agent.full_name) for one, agent in named if agent is not None]
+
+    async def withdraw(self, key_id: str, now: float) -> list[NamedToken]:
+        """See the port."""
+        ended = await self.resting_on(key_id, now)
+        self._end([one for one in self._tokens.values() if one.rests_on(key_id)], now)
+        return ended
+
+    async def withdraw_others(self, key_ids: Collection[str], now: float) -> None:
+        """See the port."""
+        others = (one for one in self._tokens.values() if one.key_id not in (*key_ids, "") and one.expires_at > now)
+        self._end(list(others), now)
+
+    def _end(self, ended: Sequence[Token], now: float) -> None:
+        """Mark tokens withdrawn that are not revoked."""
+        valid = (one for one in ended if one.revoked_at is None)
+        self._tokens |= {one.id: replace(one, revoked_at=now, withdrawn=True) for one in valid}
 
     def is_over(self, token_id: str, now: float) -> bool:
         """Whether nobody can come with this token any more."""

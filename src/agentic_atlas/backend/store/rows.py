@@ -313,7 +313,9 @@ def _words(name: str) -> Field:
     return Field(name, encode=lambda words: (" ".join(words),), decode=lambda text: tuple(text.split()))
 
 
-TOKENS = Rows(Token, tokens, _words("scopes"), _words("former_names"))
+TOKENS = Rows(
+    Token, tokens, _words("scopes"), _words("former_names"), _words("earlier_keys"), Field("withdrawn", decode=bool)
+)
 USERS = Rows(
     User,
     users,

@@ -202,6 +202,9 @@ tokens = Table(
     Column("last_host", Text, nullable=False, server_default=_EMPTY),
     Column("last_address", Text, nullable=False, server_default=_EMPTY),
     Column("former_names", Text, nullable=False, server_default=_EMPTY),
+    Column("key_id", Text, nullable=False, server_default=_EMPTY),
+    Column("earlier_keys", Text, nullable=False, server_default=_EMPTY),
+    Column("withdrawn", Integer, nullable=False, server_default=text("0")),
     Index("tokens_of_agent", "agent_id"),
     Index("tokens_of_lineage", "lineage"),
 )

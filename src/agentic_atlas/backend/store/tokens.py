@@ -1,10 +1,12 @@
 """Issued agent tokens behind the port."""
 
+from collections.abc import Collection
+
 from msgspec.structs import replace
-from sqlalchemy import ColumnElement, Connection, bindparam, delete, exists, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, bindparam, delete, exists, func, insert, or_, select, update
 
 from agentic_atlas.backend.domain.records import AgentRecord, Token, User
-from agentic_atlas.backend.ports import MOST_OF_LINEAGE, MOST_SECRETS
+from agentic_atlas.backend.ports import MOST_OF_LINEAGE, MOST_SECRETS, NamedToken
 from agentic_atlas.backend.store.readers import Readers
 from agentic_atlas.backend.store.rows import AGENTS, TOKENS, USERS
 from agentic_atlas.backend.store.tables import agents, instances, tokens, users
@@ -54,6 +56,19 @@ class SqlTokens:
         """See the port."""
         return await self._writer.submit(statement(lambda connection: _revoke(connection, token_id, now)))
 
+    async def resting_on(self, key_id: str, now: float) -> list[NamedToken]:
+        """See the port."""
+        return await self._readers.run(lambda connection: _resting_on(connection, key_id, now))
+
+    async def withdraw(self, key_id: str, now: float) -> list[NamedToken]:
+        """See the port."""
+        return await self._writer.submit(statement(lambda connection: _withdraw(connection, key_id, now)))
+
+    async def withdraw_others(self, key_ids: Collection[str], now: float) -> None:
+        """See the port."""
+        others = (tokens.c.key_id.not_in((*key_ids, "")), tokens.c.expires_at > now)
+        await self._writer.submit(statement(lambda connection: _end(connection, now, *others)))
+
 
 def _add(connection: Connection, token: Token) -> None:
     """Add a token."""
@@ -94,15 +109,18 @@ def _in(lineage: str) -> ColumnElement[bool]:
 
 
 def _revoked(connection: Connection, lineage: str) -> bool:
-    """Whether any token of a lineage was revoked."""
-    which = select(tokens.c.id).where(_in(lineage), tokens.c.revoked_at.is_not(None)).limit(1)
+    """Whether a lineage was revoked by a person (`renewal.is_revoked`)."""
+    by_person = (tokens.c.revoked_at.is_not(None), tokens.c.withdrawn == 0)
+    which = select(tokens.c.id).where(_in(lineage), *by_person).limit(1)
     return connection.execute(which).one_or_none() is not None
 
 
 def _renew(connection: Connection, token: Token, of: str) -> bool:
     """Add a token in place of one that is still its lineage's last; what is long over is forgotten for it."""
     before = _get(connection, of)
-    if before is None or before.retires_at is not None or _revoked(connection, token.root):
+    if before is None or before.retires_at is not None or before.revoked_at is not None:
+        return False
+    if _revoked(connection, token.root):
         return False
     over = (tokens.c.lineage == token.root, tokens.c.expires_at <= token.issued_at)
     unused = ~exists().where(instances.c.token_id == tokens.c.id)
@@ -116,8 +134,7 @@ def _rotate(connection: Connection, token: Token, at: float) -> list[Token] | No
     """Add a token to a lineage, and have the others end; return those that had not."""
     if _revoked(connection, token.root):
         return None
-    unended = or_(tokens.c.retires_at.is_(None), tokens.c.retires_at > token.issued_at)
-    living = (_in(token.root), tokens.c.expires_at > token.issued_at, unended)
+    living = (_in(token.root), *_unended(token.issued_at))
     found = [TOKENS.value(row) for row in connection.execute(select(*TOKENS.read).where(*living).order_by(tokens.c.id))]
     retired = [replace(one, retires_at=at if one.retires_at is None else min(at, one.retires_at)) for one in found]
     for one in retired:
@@ -136,6 +153,37 @@ def _revoke(connection: Connection, token_id: str, now: float) -> Token | None:
     """Mark a lineage revoked, as far as it is not, and return the token that was named."""
     token = _get(connection, token_id)
     if token is not None:
-        valid = (_in(token.root), tokens.c.revoked_at.is_(None))
-        connection.execute(update(tokens).where(*valid).values(revoked_at=now))
+        at = func.coalesce(tokens.c.revoked_at, now)
+        connection.execute(update(tokens).where(_in(token.root)).values(revoked_at=at, withdrawn=0))
     return _get(connection, token_id)
+
+
+def _unended(now: float) -> tuple[ColumnElement[bool], ...]:
+    """Conditions of a token that is still good (`Token.over`)."""
+    unretired = or_(tokens.c.retires_at.is_(None), tokens.c.retires_at > now)
+    return tokens.c.revoked_at.is_(None), tokens.c.expires_at > now, unretired
+
+
+def _rests_on(key_id: str) -> ColumnElement[bool]:
+    """Condition of a token that rests on a signing key (`Token.rests_on`)."""
+    return or_(tokens.c.key_id.in_(("", key_id)), func.instr(tokens.c.earlier_keys, key_id) > 0)
+
+
+def _resting_on(connection: Connection, key_id: str, now: float) -> list[NamedToken]:
+    """Tokens that rest on a key and have not ended, with the names of their agents."""
+    named = select(*TOKENS.read, agents.c.full_name).join_from(tokens, agents, agents.c.id == tokens.c.agent_id)
+    found = connection.execute(named.where(_rests_on(key_id), *_unended(now)).order_by(tokens.c.id))
+    return [(TOKENS.value(row), row.full_name) for row in found]
+
+
+def _withdraw(connection: Connection, key_id: str, now: float) -> list[NamedToken]:
+    """Mark what rests on a key withdrawn; return what had not ended."""
+    ended = _resting_on(connection, key_id, now)
+    _end(connection, now, _rests_on(key_id))
+    return ended
+
+
+def _end(connection: Connection, now: float, *which: ColumnElement[bool]) -> None:
+    """Mark tokens withdrawn that are not revoked."""
+    valid = update(tokens).where(tokens.c.revoked_at.is_(None), *which)
+    connection.execute(valid.values(revoked_at=now, withdrawn=1))

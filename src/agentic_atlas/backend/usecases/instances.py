@@ -40,6 +40,9 @@ async def admit(who: Principal, engine: Engine, said: Arrived) -> Admit:
     shown = said.identity
     if not isinstance(token, AgentToken) or (token.id, token.agent_id) != (shown.token_id, shown.agent_id):
         raise NotAdmitted(CloseCode.TOKEN_INVALID, "token_unknown", "this token is for another agent")
+    if token.key_id not in ("", shown.key_id):
+        # Whoever had an old key could have signed it: it would not end with that key.
+        raise NotAdmitted(CloseCode.TOKEN_INVALID, "token_unknown", "this network signed it with another key")
     validated_at = engine.clock()
     _, name = split_agent(token.agent)
     # Code may say the name that its agent had when the token was made: an agent that is renamed goes on.

@@ -4,11 +4,11 @@ from collections.abc import Sequence
 
 from msgspec.structs import replace
 
-from agentic_atlas.auth import AGENT_SCOPES, AgentClaims, Scope, key_id, mint, parse_scopes
+from agentic_atlas.auth import AGENT_SCOPES, AgentClaims, Scope, mint, parse_scopes
 from agentic_atlas.backend.domain.names import check_label
 from agentic_atlas.backend.domain.records import AccessLevel, AgentRecord, Token
+from agentic_atlas.backend.domain.renewal import keys_before, renewable, renewed_until
 from agentic_atlas.backend.domain.renewal import lifetime as lifetime_of
-from agentic_atlas.backend.domain.renewal import renewable, renewed_until
 from agentic_atlas.backend.engine.access import held
 from agentic_atlas.backend.engine.engine import Engine
 from agentic_atlas.backend.rights import AgentToken, Principal
@@ -48,7 +48,7 @@ async def issue(
     most = engine.tokens.max_token_lifetime
     seconds = _bounded(min(DEFAULT_LIFETIME, most) if lifetime is None else lifetime, most)
     now = int(engine.clock())
-    token = Token(
+    unsigned = Token(
         id=engine.ids("tok"),
         agent_id=agent.id,
         name=check_label(name, "a token's name"),
@@ -58,8 +58,9 @@ async def issue(
         lifetime=seconds,
         renewable_until=now + engine.tokens.max_token_age if renews else None,
     )
-    secret = _signed(engine, token, agent)
+    token, secret = _signed(engine, unsigned, agent)
     await engine.store.tokens.add(token)
+    await engine.signing.check(token)
     return new_token(token, agent, now, secret)
 
 
@@ -99,13 +100,15 @@ async def rotate(
     now = int(engine.clock())
     again = token.renewable_until is not None if renews is None else renews
     until = now + engine.tokens.max_token_age if again else None
-    successor = _after(engine, token, now, now + seconds, lifetime=seconds, renewable_until=until)
-    secret = _signed(engine, successor, agent)
+    after = _after(engine, token, now, now + seconds)
+    unsigned = replace(after, lifetime=seconds, renewable_until=until, earlier_keys=())
+    successor, secret = _signed(engine, unsigned, agent)
     retired = await engine.store.tokens.rotate(successor, now + overlap)
     if retired is None:
         raise Conflict("this token was revoked: make a new one with `atlas tokens create`", code="token_revoked")
     engine.access.retired(retired)
     engine.retirements.expect(retired)
+    await engine.signing.check(successor)
     return new_token(successor, agent, now, secret)
 
 
@@ -125,14 +128,17 @@ async def renew(who: Principal, engine: Engine, said: Renew) -> Renewed:
         raise Forbidden("this connection has another token", code="token_unknown")
     now = int(engine.clock())
     ends = renewed_until(token, await engine.store.tokens.of_lineage(token.root), now)
-    successor = _after(engine, token, now, ends, lifetime=lifetime_of(token))
-    secret = _signed(engine, successor, agent)
+    ring = engine.signing.ring
+    earlier = keys_before(token, ring.verification.keys(), ring.active.kid)
+    unsigned = replace(_after(engine, token, now, ends), lifetime=lifetime_of(token), earlier_keys=earlier)
+    successor, secret = _signed(engine, unsigned, agent)
     if not await engine.store.tokens.renew(successor, token.id):
         raise Forbidden("this token was revoked or rotated meanwhile", code="token_revoked")
     await engine.store.agents.go_on(said.instance.instance_id, said.instance.generation, successor)
+    await engine.signing.check(successor)
     engine.credit.instances.stored(said.instance, successor.id)
     engine.access.renewed(said.instance, held(successor, agent))
-    return Renewed(said.number, secret, successor.id, successor.expires_at, renewable(successor), key_id(secret))
+    return Renewed(said.number, secret, successor.id, successor.expires_at, renewable(successor), successor.key_id)
 
 
 @use_case
@@ -175,7 +181,7 @@ def _scopes(asked: Sequence[str] | None) -> tuple[str, ...]:
     return parse_scopes(" ".join((Scope.AGENT_CONNECT, *asked)), AGENT_SCOPES)
 
 
-def _after(engine: Engine, token: Token, now: int, ends: float, **terms: float | None) -> Token:
+def _after(engine: Engine, token: Token, now: int, ends: float) -> Token:
     """Return the next token of a lineage, which has been used by nobody."""
     return replace(
         token,
@@ -188,11 +194,13 @@ def _after(engine: Engine, token: Token, now: int, ends: float, **terms: float |
         last_instance="",
         last_host="",
         last_address="",
-        **terms,
+        revoked_at=None,
+        withdrawn=False,
     )
 
 
-def _signed(engine: Engine, token: Token, agent: AgentRecord) -> str:
+def _signed(engine: Engine, token: Token, agent: AgentRecord) -> tuple[Token, str]:
+    """Return the token with the key that signs it, and what its agent shows."""
     claims = AgentClaims(
         jti=token.id,
         agent_id=agent.id,
@@ -204,4 +212,5 @@ def _signed(engine: Engine, token: Token, agent: AgentRecord) -> str:
         exp=int(token.expires_at),
         lineage=token.lineage,
     )
-    return mint(engine.signing.ring, claims)
+    ring = engine.signing.ring
+    return replace(token, key_id=ring.active.kid), mint(ring, claims)

@@ -176,7 +176,8 @@ class TokenInfo(Shown, frozen=True, kw_only=True):
     agent: str
     name: str
     status: str
-    """`active`; `retiring`, which is good until `retires_at`; `rotated` after that; `expired` or `revoked`."""
+    """`active`; `retiring`, which is good until `retires_at`; `rotated` after that; `expired`; `revoked`; `withdrawn`:
+    it ended with a signing key."""
     issued_at: datetime
     expires_at: datetime
     revoked_at: datetime | None

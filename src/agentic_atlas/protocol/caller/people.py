@@ -169,6 +169,12 @@ class SigningKeyInfo(Shown, frozen=True, kw_only=True):
     created_at: datetime
     retires_at: datetime | None
     """From then on it verifies nothing; null: no end yet."""
+    tokens: int = 0
+    """Tokens that end when it is withdrawn, or ended then: those it signed, and what agents got for such by renewal."""
+    connected: int = 0
+    """Instances that are, or were, connected with one of them."""
+    agents: tuple[str, ...] = ()
+    """Full names of the agents that they are for; the first hundred."""
 
 
 SigningKeyList: TypeAlias = Listing[SigningKeyInfo]

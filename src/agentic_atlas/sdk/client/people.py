@@ -175,7 +175,9 @@ class AsyncKeys:
         return await self._api.send("POST", "/signing-keys", SigningKeyInfo, repeatable=False)
 
     async def withdraw(self, id: str) -> SigningKeyInfo:
-        """Make every token worthless that this signing key has signed, at once; for administrators.
+        """Make every token worthless that this signing key has signed, at once, and what agents got for one by renewal.
+
+        For administrators. What that ended is in what is returned.
 
         Raises:
             Conflict: it is the one that signs: rotate first (`key_in_use`).

@@ -14,6 +14,7 @@ from agentic_atlas.transport.receiver import Closed
 _SHUT_OUT = {
     "token_revoked": CloseCode.TOKEN_REVOKED,
     "token_rotated": CloseCode.TOKEN_REVOKED,
+    "key_withdrawn": CloseCode.TOKEN_REVOKED,
     "agent_disabled": CloseCode.AGENT_DISABLED,
     "agent_deleted": CloseCode.AGENT_DISABLED,
 }

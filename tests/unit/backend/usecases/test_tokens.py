@@ -7,11 +7,11 @@ import math
 import pytest
 
 from agentic_atlas.auth import AGENT_SCOPES, verify
-from agentic_atlas.backend.domain.records import AgentRecord, Role
+from agentic_atlas.backend.domain.records import AgentRecord, Role, Token
 from agentic_atlas.backend.engine.access import NotAdmitted
 from agentic_atlas.backend.engine.engine import EngineSettings, TokenTerms
 from agentic_atlas.backend.rights import Principal
-from agentic_atlas.backend.usecases import instances, tokens
+from agentic_atlas.backend.usecases import instances, signing, tokens
 from agentic_atlas.errors import Conflict, Forbidden, InvalidInput, NotFound
 from agentic_atlas.protocol.caller.agents import NewToken
 from agentic_atlas.protocol.closing import CloseCode
@@ -105,11 +105,16 @@ async def furnished(**terms: float) -> tuple[Network, Principal, AgentRecord, Ne
     return network, ada, agent, await tokens.issue(ada, network.application, "hello", name="box", lifetime=100)
 
 
+def shown(network: Network, token_id: str, agent: AgentRecord, key_id: str = "") -> Identity:
+    """Return who somebody is who shows this token, signed with this key; with the one that signs now by default."""
+    return Identity(token_id, agent.id, 4e9, key_id=key_id or network.engine.signing.ring.active.kid)
+
+
 async def connected(network: Network, agent: AgentRecord, token_id: str) -> tuple[InstanceRef, Principal]:
     """Have an instance connect; return it, with whom it is let in as."""
     who = await network.engine.access.bearer(token_id, agent.id)
     hello = Hello(PROTOCOL_VERSION, InstanceInfo("ins_1"), [])
-    admitted = await instances.admit(who, network.application, Arrived(1, Identity(token_id, agent.id, 4e9), hello))
+    admitted = await instances.admit(who, network.application, Arrived(1, shown(network, token_id, agent), hello))
     network.hears(Credit(admitted.instance, 1, 1))
     return admitted.instance, who
 
@@ -217,7 +222,7 @@ async def test_a_rotated_token_is_good_until_the_overlap_is_over_and_then_cut_of
 async def test_who_comes_with_a_token_that_another_one_replaces_is_told_when_it_ends() -> None:
     network, ada, agent, made = await furnished()
     hello = Hello(PROTOCOL_VERSION, InstanceInfo("ins_1"), [])
-    said = Arrived(1, Identity(made.id, agent.id, 4e9), hello)
+    said = Arrived(1, shown(network, made.id, agent), hello)
     for retires_at, renewable in ((None, True), (NOW + 30, False)):
         who = await network.engine.access.bearer(made.id, agent.id)
         admitted = await instances.admit(who, network.application, said)
@@ -288,3 +293,91 @@ async def test_the_list_tells_what_each_of_a_lineage_is_good_for_and_who_has_it(
     )
     network.clock.now += 30
     assert [one.status for one in await tokens.of_agent(ada, network.application, "hello")][1:] == ["rotated"] * 2
+
+
+async def test_what_an_agent_got_for_a_token_ends_with_the_key_of_that_one_and_what_a_person_had_made_does_not() -> (
+    None
+):
+    network, ada, agent, made = await furnished()
+    admin, old = await network.user("root", Role.ADMIN), network.engine.signing.ring.active.kid
+    instance, who = await connected(network, agent, made.id)
+    await signing.rotate(admin, network.application)
+    renewed = await tokens.renew(who, network.application, Renew(1, instance, made.id))
+    again = await network.engine.access.connected("ins_1")
+    last = await tokens.renew(again, network.application, Renew(2, instance, renewed.token_id))
+    rotated = await tokens.rotate(ada, network.application, last.token_id, overlap=60)
+    other = await tokens.issue(ada, network.application, "hello")
+    _, before = await signing.find(admin, network.application)
+    ended = await signing.withdraw(admin, network.application, old)
+    assert (ended.tokens, ended.connected, ended.agents) == (3, 1, ("ada/hello",))
+    assert ended == before, "it was said before"
+    gone = {made.id, renewed.token_id, last.token_id}
+    told = network.router.all(Revoke)[-1]
+    assert (set(told.token_ids), told.reason) == (gone, "key_withdrawn")
+    listed = {one.id: one.status for one in await tokens.of_agent(ada, network.application, "hello")}
+    assert listed == {**dict.fromkeys(gone, "withdrawn"), rotated.id: "active", other.id: "active"}
+    with pytest.raises(NotAdmitted) as refused:
+        await network.engine.access.bearer(last.token_id, agent.id)
+    assert (refused.value.code, refused.value.close_code) == ("key_withdrawn", CloseCode.TOKEN_REVOKED)
+    with pytest.raises(Forbidden) as late:
+        await tokens.renew(again, network.application, Renew(3, instance, renewed.token_id))
+    assert late.value.code == "key_withdrawn"
+    # What a person had made in its place goes on, and is renewed.
+    instance, who = await connected(network, agent, rotated.id)
+    await tokens.renew(who, network.application, Renew(4, instance, rotated.id))
+
+
+async def test_a_token_is_good_only_with_the_key_that_signed_it() -> None:
+    network, ada, agent, _ = await furnished()
+    root, old = await network.user("root", Role.ADMIN), network.engine.signing.ring.active.kid
+    await signing.rotate(root, network.application)
+    made = await tokens.issue(ada, network.application, "hello")
+    who = await network.engine.access.bearer(made.id, agent.id)
+    hello = Hello(PROTOCOL_VERSION, InstanceInfo("ins_1"), [])
+    # Whoever has the old key can sign whatever they like, but nothing that outlives it.
+    with pytest.raises(NotAdmitted) as refused:
+        await instances.admit(who, network.application, Arrived(1, shown(network, made.id, agent, old), hello))
+    assert refused.value.code == "token_unknown"
+    await instances.admit(who, network.application, Arrived(2, shown(network, made.id, agent), hello))
+
+
+async def test_what_was_signed_with_a_key_that_is_withdrawn_meanwhile_has_ended(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    network, ada, agent, made = await furnished()
+    root = await network.user("root", Role.ADMIN)
+    instance, who = await connected(network, agent, made.id)
+    store = network.store.tokens
+    adds = store.add
+
+    async def add(token: Token) -> None:
+        """Store it, when its key is not there any more."""
+        key_id = network.engine.signing.ring.active.kid
+        await signing.rotate(root, network.application)
+        await signing.withdraw(root, network.application, key_id)
+        await adds(token)
+
+    monkeypatch.setattr(store, "add", add)
+    for ask in (
+        tokens.issue(ada, network.application, "hello"),
+        tokens.rotate(ada, network.application, made.id),
+    ):
+        with pytest.raises(Conflict) as refused:
+            await ask
+        assert refused.value.code == "key_withdrawn"
+    with pytest.raises(Forbidden) as kept:
+        await tokens.renew(who, network.application, Renew(1, instance, made.id))
+    assert kept.value.code == "key_withdrawn"
+    assert {one.status for one in await tokens.of_agent(ada, network.application, "hello")} == {"withdrawn"}
+
+
+async def test_a_token_of_before_its_key_was_kept_rests_on_any_key_and_so_does_what_its_agent_got_for_it() -> None:
+    network, ada, agent, _ = await furnished()
+    root, old = await network.user("root", Role.ADMIN), network.engine.signing.ring.active.kid
+    await network.store.tokens.add(Token("tok_before", agent.id, "", NOW, NOW + 100, renewable_until=NOW + 1_000))
+    instance, who = await connected(network, agent, "tok_before")
+    await signing.rotate(root, network.application)
+    renewed = await tokens.renew(who, network.application, Renew(1, instance, "tok_before"))
+    await signing.withdraw(root, network.application, old)
+    listed = {one.id: one.status for one in await tokens.of_agent(ada, network.application, "hello")}
+    assert (listed["tok_before"], listed[renewed.token_id]) == ("withdrawn", "withdrawn")
