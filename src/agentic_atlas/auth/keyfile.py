@@ -57,7 +57,7 @@ def load_or_create_ring(
         _check_private(folder, folder.stat().st_mode, "700")
         if (folder / RING_FILE).exists():
             return _load(folder)
-        ring = KeyRing(SigningKey(generate(), int(now)))
+        ring = KeyRing(SigningKey.generate(now, generate))
         _write(_pem_path(folder, ring.active.kid), ring.active.to_pem())
         if _write(folder / RING_FILE, _ring_document(ring, now), overwrite=False):
             return ring

@@ -8,7 +8,7 @@ here the times of creation and retirement, are those of OpenID Federation 1.0.
 """
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Final, NotRequired, TypedDict
@@ -93,9 +93,13 @@ class SigningKey:
         object.__setattr__(self, "kid", thumbprint(self.private.public_key()))
 
     @classmethod
-    def generate(cls, now: float) -> "SigningKey":
-        """Return a key that nobody has; `now` in seconds since 1970."""
-        return cls(Ed25519PrivateKey.generate(), int(now))
+    def generate(
+        cls, now: float, generate: Callable[[], Ed25519PrivateKey] = Ed25519PrivateKey.generate
+    ) -> "SigningKey":
+        """Return a key that nobody has, by whose id no command takes it for an option; `now` in seconds since 1970."""
+        while (key := cls(generate(), int(now))).kid.startswith("-"):
+            pass
+        return key
 
     def verification(self, retire_at: int | None = None) -> VerificationKey:
         """Return its public half, which verifies until `retire_at`."""

@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from agentic_atlas.cli.times import TimeFormat
     from agentic_atlas.protocol.caller.people import ApiKeyInfo, NewApiKey, SigningKeyInfo
 
+_MOST_NAMED = 20
+"""Agents that are named of those whose tokens ended with a signing key; `--json` has a hundred."""
+
 
 def create(
     *,
@@ -124,13 +127,17 @@ def rotate(*, json: Json = False) -> None:
 def withdraw(
     *,
     key: Annotated[str, Argument(metavar="KID", help="The key's id, from `list --signing`.")],
+    yes: Annotated[bool, Option("--yes", "-y", help="Without a question.")] = False,
     json: Json = False,
 ) -> None:
     """Make every token worthless that a signing key has signed, now. For administrators.
 
-    Agents that are connected with such a token are disconnected, and need a new one. The key that signs can't be
-    withdrawn: `atlas keys rotate` first.
+    What agents got for such a token by renewal ends with it; what a person had made in its place by `atlas tokens
+    rotate` does not. Agents that are connected with one are disconnected, and need a new one. The key that signs can't
+    be withdrawn: `atlas keys rotate` first.
     """
+    if not yes:
+        _ask(key)
 
     async def work() -> SigningKeyInfo:
         async with connection.connect() as atlas:
@@ -140,7 +147,35 @@ def withdraw(
     if json:
         output.document(withdrawn)
     else:
-        output.say(f"Withdrew {withdrawn.id}: what it signed is worthless.")
+        output.say(f"Withdrew {withdrawn.id}: that ended {_resting(withdrawn)}.")
+        if withdrawn.agents:
+            output.say(f"Of {_names(withdrawn)}: `atlas tokens create AGENT --env .env` makes a new one.")
+
+
+def _ask(key: str) -> None:
+    """Have somebody say that they mean it, who knows what ends; what can't be withdrawn is told by who refuses that."""
+    from agentic_atlas.cli.asking import confirm
+
+    async def look() -> Sequence[SigningKeyInfo]:
+        async with connection.connect() as atlas:
+            return await atlas.keys.signing()
+
+    for found in connection.run(look()):
+        if found.id == key and not found.signs:
+            asked = connection.one_of_several()
+            confirm(f"Withdraw {key}{f' on {asked}' if asked else ''}? That ends {_resting(found)}.")
+
+
+def _resting(key: SigningKeyInfo) -> str:
+    """Return in words what rests on a signing key."""
+    tokens = f"{key.tokens or 'no'} {'token' if key.tokens == 1 else 'tokens'}"
+    return f"{tokens} and {key.connected or 'no'} {'connection' if key.connected == 1 else 'connections'}"
+
+
+def _names(key: SigningKeyInfo) -> str:
+    """Return some of the agents whose tokens rest on a signing key."""
+    more = " and others" if len(key.agents) > _MOST_NAMED else ""
+    return ", ".join(key.agents[:_MOST_NAMED]) + more
 
 
 def _show_signing(clock: TimeFormat, *, as_json: bool) -> None:
@@ -153,10 +188,16 @@ def _show_signing(clock: TimeFormat, *, as_json: bool) -> None:
         output.document({"items": found})
         return
     rows = [
-        (key.id, "signs" if key.signs else "verifies", *map(clock.short, (key.created_at, key.retires_at)))
+        (
+            key.id,
+            "signs" if key.signs else "verifies",
+            str(key.tokens),
+            str(key.connected),
+            *map(clock.short, (key.created_at, key.retires_at)),
+        )
         for key in found
     ]
-    output.table(("key", "does", "created", "retires"), rows)
+    output.table(("key", "does", "tokens", "connected", "created", "retires"), rows, drops=("created", "retires"))
 
 
 def _good_for(key: ApiKeyInfo) -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from agentic_atlas.protocol.caller.agents import AgentInfo, NewToken, TokenInfo
-from agentic_atlas.protocol.caller.people import ApiKeyInfo, GroupInfo, NewApiKey, WhoAmI
+from agentic_atlas.protocol.caller.people import ApiKeyInfo, GroupInfo, NewApiKey, SigningKeyInfo, WhoAmI
 from agentic_atlas.protocol.caller.tasks import TaskInfo, TaskSummary
 from tests.integration.client.client_server import Answer, Asked, Server, error, events
 from tests.shown import answer
@@ -67,6 +67,7 @@ class Platform:
             "tasks": self._tasks,
             "tokens": self._tokens,
             "api-keys": self._keys,
+            "signing-keys": self._signing,
             "whoami": self._whoami,
             "backups": self._backups,
         }
@@ -142,6 +143,16 @@ class Platform:
         if asked.method == "DELETE":
             return Answer(answer(ApiKeyInfo, id=rest[0], revoked_at=AT))
         return Answer({"items": [answer(ApiKeyInfo, **one) for one in self.keys]})
+
+    def _signing(self, asked: Asked, rest: list[str]) -> Answer:
+        old = {"id": "kid_old", "signs": False, "created_at": AT, "retires_at": AT}
+        old |= {"tokens": 3, "connected": 1, "agents": ["ada/courier", "ada/scout"]}
+        if asked.method == "DELETE" and rest[0] != old["id"]:
+            return error(409, "key_in_use", "this key signs")
+        if asked.method == "DELETE":
+            return Answer(answer(SigningKeyInfo, **old))
+        signs = {"id": "kid_new", "signs": True, "created_at": AT}
+        return Answer({"items": [answer(SigningKeyInfo, **one) for one in (signs, old)]})
 
     def _tasks(self, asked: Asked, rest: list[str]) -> Answer:
         running = {"id": "t1", "agent": "ada/hello", "skill": "greet", "created_at": AT, "state": "working"}

@@ -55,3 +55,42 @@ def test_the_list_shows_what_each_is_good_for(platform: Platform) -> None:
 def test_a_key_is_revoked(platform: Platform) -> None:
     assert printed(atlas("keys", "revoke", "key_2")) == "Revoked key_2.\n"
     assert platform.server.paths()[-1] == "DELETE /api/v1/api-keys/key_2"
+
+
+def test_the_list_of_signing_keys_says_what_rests_on_each(platform: Platform) -> None:
+    shown = [line.split()[:4] for line in printed(atlas("keys", "list", "--signing")).splitlines()]
+    assert shown == [
+        ["KEY", "DOES", "TOKENS", "CONNECTED"],
+        ["kid_new", "signs", "0", "0"],
+        ["kid_old", "verifies", "3", "1"],
+    ]
+
+
+ENDED = """Withdrew kid_old: that ended 3 tokens and 1 connection.
+Of ada/courier, ada/scout: `atlas tokens create AGENT --env .env` makes a new one.
+"""
+
+
+def test_withdrawing_a_key_says_first_what_ends_and_then_what_ended(platform: Platform) -> None:
+    result = atlas("keys", "withdraw", "kid_old", input="y\n")
+    assert "Withdraw kid_old? That ends 3 tokens and 1 connection. [y/N]:" in result.stderr
+    assert printed(result) == ENDED
+    assert platform.server.paths() == ["GET /api/v1/signing-keys", "DELETE /api/v1/signing-keys/kid_old"]
+
+
+@pytest.mark.parametrize("typed", ["n\n", "\n", ""])
+def test_a_key_is_not_withdrawn_unless_somebody_says_so(platform: Platform, typed: str) -> None:
+    complained(atlas("keys", "withdraw", "kid_old", input=typed), code=1)
+    assert platform.server.paths() == ["GET /api/v1/signing-keys"]
+
+
+def test_a_program_withdraws_a_key_without_a_question(platform: Platform) -> None:
+    assert printed(atlas("keys", "withdraw", "kid_old", "--yes")) == ENDED
+    ended = json.loads(printed(atlas("keys", "withdraw", "kid_old", "--yes", "--json")))
+    assert (ended["tokens"], ended["connected"], ended["agents"]) == (3, 1, ["ada/courier", "ada/scout"])
+
+
+def test_nothing_is_asked_about_a_key_that_can_not_be_withdrawn(platform: Platform) -> None:
+    told = complained(atlas("keys", "withdraw", "kid_new"))
+    assert "this key signs" in told
+    assert "[y/N]" not in told

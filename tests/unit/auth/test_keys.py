@@ -68,6 +68,14 @@ def test_a_pem_that_is_no_plain_ed25519_key_is_refused(pem: bytes) -> None:
 # Ring
 
 
+def test_no_key_id_looks_like_an_option_of_a_command() -> None:
+    some = [Ed25519PrivateKey.from_private_bytes(bytes([number]) * 32) for number in range(256)]
+    like = next(one for one in some if SigningKey(one, 0).kid.startswith("-"))
+    other = next(one for one in some if not SigningKey(one, 0).kid.startswith("-"))
+    drawn = iter([like, other])
+    assert SigningKey.generate(0, lambda: next(drawn)).private is other
+
+
 def test_a_ring_knows_only_its_own_keys() -> None:
     assert RING.verification[KEY.kid].public == KEY.private.public_key()
     assert list(RING.verification) == [KEY.kid]
