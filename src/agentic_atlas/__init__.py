@@ -23,7 +23,13 @@ if TYPE_CHECKING:
         Unauthenticated,
         Unavailable,
     )
-    from agentic_atlas.protocol.caller.accounts import AccountInfo, InvitationInfo, NewInvitation, TotpEnrolment
+    from agentic_atlas.protocol.caller.accounts import (
+        AccountInfo,
+        InvitationInfo,
+        LoggedOut,
+        NewInvitation,
+        TotpEnrolment,
+    )
     from agentic_atlas.protocol.caller.agents import (
         AgentInfo,
         AgentInstance,
@@ -99,7 +105,7 @@ _HOME: Final = {
         "AtlasError Busy ConfigurationError Conflict Forbidden InvalidInput NotFound PayloadTooLarge TaskError "
         "Unauthenticated Unavailable"
     ),
-    "agentic_atlas.protocol.caller.accounts": "AccountInfo InvitationInfo NewInvitation TotpEnrolment",
+    "agentic_atlas.protocol.caller.accounts": "AccountInfo InvitationInfo LoggedOut NewInvitation TotpEnrolment",
     "agentic_atlas.protocol.caller.agents": (
         "AgentInfo AgentInstance AgentSummary NewToken SecondInstance ShareInfo SkillInfo TokenInfo"
     ),
@@ -191,6 +197,7 @@ __all__ = [
     "InvalidInput",
     "InvitationInfo",
     "LinkPart",
+    "LoggedOut",
     "LoginInfo",
     "NewApiKey",
     "NewInvitation",

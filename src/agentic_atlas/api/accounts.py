@@ -12,7 +12,7 @@ from agentic_atlas.http.routes import RouteGroup
 from agentic_atlas.protocol.caller.accounts import (
     AccountInfo,
     Confirmation,
-    Ended,
+    LoggedOut,
     PasswordChange,
     RecoveryCodes,
     TotpCode,
@@ -29,13 +29,14 @@ async def show(application: Application, who: Principal) -> Response:
     return json(account_info(await accounts.show(who, application), who.user))
 
 
-@routes.at("PUT", "/me/password", answers=Ended)
+@routes.at("PUT", "/me/password", answers=LoggedOut)
 async def change_password(
     body: PasswordChange, request: Request, application: Application, who: Principal, cookies: Cookies
 ) -> Response:
-    """Have another password; all one's sessions end but the one that asks."""
+    """Have another password; all one's sessions and API keys from log-ins end but what asks."""
     visitor = cookies.visitor(request)
-    return json(Ended(sessions=await accounts.change_password(who, application, body.current, body.new, visitor)))
+    sessions, keys = await accounts.change_password(who, application, body.current, body.new, visitor)
+    return json(LoggedOut(sessions=sessions, keys=keys))
 
 
 @routes.at("POST", "/me/totp", answers=TotpEnrolment, status=HTTPStatus.CREATED)

@@ -9,7 +9,7 @@ from agentic_atlas.backend.usecases.shown import session_info
 from agentic_atlas.http.cookies import SESSION, Cookies
 from agentic_atlas.http.messages import Request, Response, json
 from agentic_atlas.http.routes import RouteGroup
-from agentic_atlas.protocol.caller.accounts import Ended, MachineLogin, PasswordLogin, SessionList
+from agentic_atlas.protocol.caller.accounts import LoggedOut, MachineLogin, PasswordLogin, SessionList
 from agentic_atlas.protocol.caller.people import NewApiKey, SessionInfo
 
 routes = RouteGroup("sessions", "/api/v1")
@@ -58,10 +58,10 @@ async def find(application: Application, who: Principal) -> Response:
     return json(SessionList(items=[session_info(one, who.user.name, who.credential.id) for one in found]))
 
 
-@routes.at("DELETE", "/sessions", answers=Ended)
+@routes.at("DELETE", "/sessions", answers=LoggedOut)
 async def end_others(application: Application, who: Principal) -> Response:
     """End all one's own sessions but the one that asks."""
-    return json(Ended(sessions=await sessions.end_others(who, application)))
+    return json(LoggedOut(sessions=await sessions.end_others(who, application)))
 
 
 @routes.at("DELETE", "/sessions/{session_id}", status=HTTPStatus.NO_CONTENT)
@@ -78,7 +78,7 @@ async def find_of(name: str, application: Application, who: Principal) -> Respon
     return json(SessionList(items=[session_info(one, name, who.credential.id) for one in found]))
 
 
-@routes.at("DELETE", "/users/{name}/sessions", answers=Ended)
+@routes.at("DELETE", "/users/{name}/sessions", answers=LoggedOut)
 async def end_of(name: str, application: Application, who: Principal) -> Response:
     """End all sessions of a user; administrators only."""
-    return json(Ended(sessions=await sessions.end_of(who, application, name)))
+    return json(LoggedOut(sessions=await sessions.end_of(who, application, name)))

@@ -3,11 +3,19 @@
 The contract of each is in its docstring, as in `ports`, which has the rest.
 """
 
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 import msgspec
 
-from agentic_atlas.backend.domain.people import Account, Amend, BrowserSession, Invitation, LinkedIdentity
+from agentic_atlas.backend.domain.people import (
+    Account,
+    Amend,
+    BrowserSession,
+    Entry,
+    Invitation,
+    LinkedIdentity,
+    enabled,
+)
 from agentic_atlas.backend.domain.records import Role, User
 
 MOST_SESSIONS = 100
@@ -18,6 +26,9 @@ SIGN_ON_LIFETIME = 600.0
 """Seconds in which somebody has to come back from the identity provider."""
 MOST_INVITATIONS = 1_000
 """Invitations in a list."""
+
+LoggedOut: TypeAlias = tuple[list[str], list[str]]
+"""Ids of the sessions, and of the API keys from log-ins, that ended together."""
 
 
 class Accounts(Protocol):
@@ -33,20 +44,30 @@ class Accounts(Protocol):
         the user.
         """
 
-    async def invite(self, invitation: Invitation) -> None:
-        """Store a new invitation. Raises NotFound without the user."""
+    async def replace_password(
+        self, user_id: str, amend: Amend, now: float, *, but: str = "", invitation: str = ""
+    ) -> LoggedOut | None:
+        """Change a password, and end what the one before let in: sessions, keys from log-ins, invitations; in one step.
 
-    async def invitation(self, digest: bytes) -> tuple[Invitation, User] | None:
-        """Return the invitation with this SHA-256 and its user, whatever their state."""
+        `but`: id of what goes on. With the id of an invitation that is used up with it. Returns what ended; None, and
+        nothing is changed, when `amend` decides so, or the invitation can't be used. Raises NotFound without the user.
+        """
+
+    async def invite(self, invitation: Invitation, role: Role) -> bool:
+        """Store a new invitation in place of all others of its user that can still be used; in one step.
+
+        False, and nothing is changed, when they are disabled or have another role than this. Raises NotFound without
+        the user.
+        """
+
+    async def invitation(self, *, digest: bytes = b"", id: str = "") -> tuple[Invitation, User] | None:
+        """Return the invitation with this SHA-256 or id, and its user, whatever their state."""
 
     async def invitations(self, now: float) -> list[tuple[Invitation, User]]:
         """Return those that can still be used, newest first, at most `MOST_INVITATIONS`."""
 
-    async def redeem(self, invitation_id: str, amend: Amend, now: float) -> bool:
-        """Mark an invitation used and change its user's account, both or neither; False when it can't be used."""
-
-    async def revoke_invitations(self, now: float, *, id: str | None = None, user_id: str | None = None) -> int:
-        """Mark those revoked that can still be used: the one with this id, or all of this user's. Returns how many."""
+    async def revoke_invitation(self, id: str, now: float) -> bool:
+        """Mark an invitation revoked; False when it can't be used any more, or there never was one."""
 
     async def link(self, identity: LinkedIdentity, password_at: float | None) -> bool:
         """Let an identity be its user's, if it is not somebody else's already.
@@ -65,10 +86,10 @@ class Accounts(Protocol):
 class Sessions(Protocol):
     """Sessions of people, some of them over. They end with their user."""
 
-    async def add(self, session: BrowserSession) -> None:
-        """Store a new one, and forget those of its user that nobody needs any more.
+    async def add(self, session: BrowserSession, entry: Entry = enabled) -> bool:
+        """Store a new one, and forget those of its user that nobody needs any more; in one step.
 
-        Raises NotFound without the user.
+        False, and nothing is stored, when its user may not come in. Raises NotFound without the user.
         """
 
     async def by_digest(self, digest: bytes) -> tuple[BrowserSession, User] | None:

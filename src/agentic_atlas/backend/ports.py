@@ -13,6 +13,7 @@ import msgspec
 from agentic_atlas.backend.accounts import Accounts, Sessions
 from agentic_atlas.backend.domain.audit import AuditEvent, ChainHead
 from agentic_atlas.backend.domain.lifecycle import Change
+from agentic_atlas.backend.domain.people import Entry
 from agentic_atlas.backend.domain.records import (
     AgentRecord,
     ApiKey,
@@ -486,7 +487,7 @@ class Users(Protocol):
         """Return users by name, from the one after `after`."""
 
     async def update(self, user_id: str, *, role: Role | None = None, disabled_at: float | None = None) -> User | None:
-        """Change what is given; `disabled_at=0` enables again.
+        """Change what is given; `disabled_at=0` enables again. With another role their invitations end, in one step.
 
         Raises Conflict (`last_administrator`), and changes nothing, where nobody would be left who administers.
         """
@@ -498,8 +499,11 @@ class Users(Protocol):
         be left who is enabled (`last_administrator`).
         """
 
-    async def add_key(self, key: ApiKey) -> None:
-        """Store an API key."""
+    async def add_key(self, key: ApiKey, entry: Entry | None = None) -> bool:
+        """Store an API key; False, and nothing is stored, when its user may not come in. Raises NotFound without them.
+
+        None: whoever makes it has come in already.
+        """
 
     async def key_by_digest(self, digest: bytes) -> tuple[ApiKey, User] | None:
         """Return the key with this SHA-256 and its user, whatever their state."""

@@ -14,7 +14,7 @@ from agentic_atlas.cli.options import Iso, Json, Utc
 from agentic_atlas.cli.times import clock
 
 if TYPE_CHECKING:
-    from agentic_atlas.protocol.caller.accounts import TotpEnrolment
+    from agentic_atlas.protocol.caller.accounts import LoggedOut, TotpEnrolment
     from agentic_atlas.protocol.caller.people import ApiKeyInfo, SessionInfo, WhoAmI
 
 
@@ -65,18 +65,24 @@ def _server(me: WhoAmI) -> dict[str, str]:
 
 
 def password(*, json: Json = False) -> None:
-    """Have another password; your other sessions end. In a pipe, the old and the new one are a line of stdin each."""
+    """Have another password; your other sessions end, and the API keys of your other log-ins.
+
+    Keys that you made with `atlas keys create` stay. In a pipe, the old and the new one are a line of stdin each.
+    """
     current, new = asking.secret_or_line("Your password until now"), asking.new_password()
 
-    async def work() -> int:
+    async def work() -> LoggedOut:
         async with connection.connect() as atlas:
             return await atlas.account.change_password(current, new)
 
     ended = connection.run(work())
     if json:
-        output.document({"sessions_ended": ended})
-    else:
-        output.say(f"Your password is changed; sessions that ended: {ended}.")
+        output.document({"sessions_ended": ended.sessions, "keys_ended": ended.keys})
+        return
+    output.say(
+        f"Your password is changed; sessions that ended: {ended.sessions}, API keys of log-ins: {ended.keys}. "
+        "Keys made with `atlas keys create` stay."
+    )
 
 
 def totp(
@@ -138,7 +144,7 @@ def sessions(
     """List the browsers where you are logged in, or end that."""
     if end is not None:
         connection.run(_end_session(end))
-        output.say(f"Ended {end}.")
+        output.say(f"LoggedOut {end}.")
         return
     if end_all:
         output.say(f"Sessions that ended: {connection.run(_end_sessions(user))}.")

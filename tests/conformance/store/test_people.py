@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 from msgspec.structs import replace
 
 from agentic_atlas.backend.accounts import MOST_SESSIONS, REMEMBERED
-from agentic_atlas.backend.domain.people import Account, BrowserSession, Invitation, LinkedIdentity
-from agentic_atlas.backend.domain.records import Role
+from agentic_atlas.backend.domain.people import (
+    Account,
+    Amend,
+    BrowserSession,
+    Invitation,
+    LinkedIdentity,
+    with_password_of,
+)
+from agentic_atlas.backend.domain.records import Role, User
 from agentic_atlas.backend.ports import Store
 from agentic_atlas.backend.rights import Visible
 from agentic_atlas.errors import Conflict, NotFound
 from tests.conformance.store.conftest import Open
-from tests.conformance.store.samples import ADA, BOB, NOW, populate
+from tests.conformance.store.samples import ADA, BOB, NOW, api_key, populate
 
 INVITATION = Invitation("inv_1", BOB.id, b"i" * 32, NOW, NOW + 60, ADA.id)
 
@@ -34,6 +43,10 @@ def session(number: int = 1, **more: object) -> BrowserSession:
 
 async def set_password(store: Store, user_id: str = BOB.id, password: str = "hashed") -> None:
     await store.accounts.change(user_id, lambda held: replace(held, password=password, password_at=NOW))
+
+
+def becomes(password: str) -> Amend:
+    return lambda held: replace(held, password=password)
 
 
 async def test_an_account_begins_empty_and_keeps_what_is_decided(opened: Open) -> None:
@@ -61,38 +74,119 @@ async def test_of_two_decisions_the_second_sees_the_first(opened: Open) -> None:
 async def test_an_invitation_is_used_once_and_only_in_its_time(opened: Open) -> None:
     async with opened() as store:
         await populate(store)
-        await store.accounts.invite(INVITATION)
-        assert await store.accounts.invitation(INVITATION.digest) == (INVITATION, BOB)
-        assert await store.accounts.invitation(bytes(32)) is None
+        assert await store.accounts.invite(INVITATION, BOB.role)
+        assert await store.accounts.invitation(digest=INVITATION.digest) == (INVITATION, BOB)
+        assert await store.accounts.invitation(id=INVITATION.id) == (INVITATION, BOB)
+        assert await store.accounts.invitation(digest=bytes(32)) is None
+        assert await store.accounts.invitation(id="inv_none") is None
         assert await store.accounts.invitations(NOW) == [(INVITATION, BOB)]
         assert await store.accounts.invitations(NOW + 60) == []
-        assert not await store.accounts.redeem("inv_1", lambda held: replace(held, password="late"), NOW + 60)
-        assert not await store.accounts.redeem("inv_none", lambda held: replace(held, password="none"), NOW)
-        assert await store.accounts.redeem("inv_1", lambda held: replace(held, password="new"), NOW + 1)
-        assert not await store.accounts.redeem("inv_1", lambda held: replace(held, password="again"), NOW + 2)
-        account = await store.accounts.get(BOB.id)
-        assert account is not None
-        assert account.password == "new"
-        found = await store.accounts.invitation(INVITATION.digest)
+        for user, password, at, link in (
+            (BOB, "late", NOW + 60, "inv_1"),
+            (BOB, "none", NOW, "inv_none"),
+            (ADA, "of bob", NOW, "inv_1"),
+        ):
+            assert await store.accounts.replace_password(user.id, becomes(password), at, invitation=link) is None
+        assert await store.accounts.replace_password(BOB.id, lambda _: None, NOW, invitation="inv_1") is None
+        assert await store.accounts.get(BOB.id) is None
+        assert await store.accounts.replace_password(BOB.id, becomes("new"), NOW + 1, invitation="inv_1") == ([], [])
+        assert await store.accounts.replace_password(BOB.id, becomes("again"), NOW + 2, invitation="inv_1") is None
+        assert await store.accounts.get(BOB.id) == Account(BOB.id, "new")
+        found = await store.accounts.invitation(digest=INVITATION.digest)
         assert found == (replace(INVITATION, used_at=NOW + 1), BOB)
         assert await store.accounts.invitations(NOW) == []
         with pytest.raises(NotFound):
-            await store.accounts.invite(replace(INVITATION, id="inv_2", digest=b"j" * 32, user_id="user_none"))
+            await store.accounts.invite(
+                replace(INVITATION, id="inv_2", digest=b"j" * 32, user_id="user_none"), BOB.role
+            )
 
 
-async def test_invitations_are_revoked_one_by_one_or_all_of_a_user(opened: Open) -> None:
+def invitation(number: int, user: User = BOB) -> Invitation:
+    return replace(INVITATION, id=f"inv_{number}", digest=bytes([number]) * 32, user_id=user.id)
+
+
+async def test_of_a_user_s_invitations_the_last_one_is_good_and_none_once_revoked(opened: Open) -> None:
     async with opened() as store:
         await populate(store)
-        for number, user in ((1, BOB), (2, BOB), (3, BOB), (4, ADA)):
-            await store.accounts.invite(
-                replace(INVITATION, id=f"inv_{number}", digest=bytes([number]) * 32, user_id=user.id)
-            )
-        assert [one.id for one, _ in await store.accounts.invitations(NOW)] == ["inv_4", "inv_3", "inv_2", "inv_1"]
-        assert await store.accounts.revoke_invitations(NOW + 1, id="inv_1") == 1
-        assert await store.accounts.revoke_invitations(NOW + 1, id="inv_1") == 0
-        assert await store.accounts.revoke_invitations(NOW + 1, user_id=BOB.id) == 2
+        made = (invitation(1), invitation(2), invitation(3), invitation(4, ADA))
+        users = {ADA.id: ADA, BOB.id: BOB}
+        assert all(await asyncio.gather(*(store.accounts.invite(one, users[one.user_id].role) for one in made)))
+        assert await store.accounts.invitations(NOW) == [(made[3], ADA), (made[2], BOB)]
+        assert await store.accounts.revoke_invitation("inv_3", NOW + 1)
+        assert not await store.accounts.revoke_invitation("inv_3", NOW + 1)
+        assert not await store.accounts.revoke_invitation("inv_none", NOW + 1)
         assert [one.id for one, _ in await store.accounts.invitations(NOW)] == ["inv_4"]
-        assert not await store.accounts.redeem("inv_2", lambda held: replace(held, password="x"), NOW + 2)
+        for number in (2, 3):
+            link = f"inv_{number}"
+            assert await store.accounts.replace_password(BOB.id, becomes("x"), NOW + 2, invitation=link) is None
+
+
+async def test_nobody_is_invited_as_what_they_are_no_more_and_another_role_ends_their_invitations(opened: Open) -> None:
+    async with opened() as store:
+        await populate(store)
+        await store.accounts.invite(invitation(1), BOB.role)
+        await store.accounts.invite(invitation(2, ADA), ADA.role)
+        await store.users.update(BOB.id, role=BOB.role)
+        assert len(await store.accounts.invitations(NOW)) == 2
+        await store.users.update(BOB.id, role=Role.ADMIN)
+        assert [one.id for one, _ in await store.accounts.invitations(NOW)] == ["inv_2"]
+        assert await store.accounts.replace_password(BOB.id, becomes("x"), NOW, invitation="inv_1") is None
+        assert not await store.accounts.invite(invitation(3), BOB.role)
+        assert await store.accounts.invite(invitation(4), Role.ADMIN)
+        await store.users.update(BOB.id, disabled_at=NOW)
+        assert not await store.accounts.invite(invitation(5), Role.ADMIN)
+        assert await store.accounts.invitation(id="inv_5") is None
+
+
+async def test_another_password_ends_sessions_keys_from_log_ins_and_invitations_but_what_is_said(opened: Open) -> None:
+    async with opened() as store:
+        await populate(store)
+        for number in (1, 2):
+            await store.sessions.add(session(number))
+            await store.users.add_key(api_key(number, from_login=True))
+        await store.sessions.add(session(3, user_id=ADA.id))
+        await store.users.add_key(api_key(3))
+        await store.users.add_key(api_key(4, user_id=ADA.id, from_login=True))
+        await store.users.add_key(api_key(5, from_login=True, revoked_at=NOW))
+        await store.accounts.invite(INVITATION, BOB.role)
+        assert await store.accounts.replace_password(BOB.id, lambda _: None, NOW + 1) is None
+        assert await store.accounts.get(BOB.id) is None
+        assert len(await store.accounts.invitations(NOW)) == 1
+        ended = await store.accounts.replace_password(BOB.id, becomes("new"), NOW + 1, but="ses_002")
+        assert ended is not None
+        assert (ended[0], sorted(ended[1])) == (["ses_001"], ["key_1", "key_2"])
+        assert await store.accounts.replace_password(BOB.id, becomes("newer"), NOW + 2, but="key_1") == (
+            ["ses_002"],
+            [],
+        )
+        assert await store.accounts.get(BOB.id) == Account(BOB.id, "newer")
+        assert await store.accounts.invitations(NOW) == []
+        kept = {key.id: key.revoked_at for one in (ADA, BOB) for key in await store.users.keys_of(one.id)}
+        assert kept == {"key_1": NOW + 1, "key_2": NOW + 1, "key_3": None, "key_4": None, "key_5": NOW}
+        assert (await store.sessions.of_user(ADA.id))[0].ended_at is None
+        with pytest.raises(NotFound):
+            await store.accounts.replace_password("user_none", becomes("x"), NOW)
+
+
+async def test_who_may_not_come_in_when_it_is_written_gets_no_session_and_no_key(opened: Open) -> None:
+    async with opened() as store:
+        await populate(store)
+        await set_password(store)
+        shown = await store.accounts.get(BOB.id)
+        assert shown is not None
+        assert await store.sessions.add(session(), with_password_of(shown))
+        assert await store.users.add_key(api_key(from_login=True), with_password_of(shown))
+        await store.accounts.change(BOB.id, lambda held: replace(held, password_at=NOW + 1))
+        assert not await store.sessions.add(session(2), with_password_of(shown))
+        assert not await store.users.add_key(api_key(2), with_password_of(shown))
+        await store.users.update(BOB.id, disabled_at=NOW)
+        now = await store.accounts.get(BOB.id)
+        assert now is not None
+        assert not await store.users.add_key(api_key(3), with_password_of(now))
+        assert not await store.sessions.add(session(3))
+        assert [one.id for one in await store.sessions.of_user(BOB.id)] == ["ses_001"]
+        assert [key.from_login for key in await store.users.keys_of(BOB.id)] == [True]
+        assert await store.users.add_key(api_key(4))
 
 
 async def test_an_identity_belongs_to_one_user(opened: Open) -> None:
@@ -202,7 +296,7 @@ async def test_all_of_a_user_goes_with_them_unless_they_own_agents(opened: Open)
         await populate(store)
         await set_password(store)
         await store.sessions.add(session())
-        await store.accounts.invite(INVITATION)
+        await store.accounts.invite(INVITATION, BOB.role)
         await store.accounts.link(LinkedIdentity("https://id.example.org", "1", BOB.id, NOW), None)
         owner, free = (ADA, BOB) if await store.agents.find(Visible(ADA.id), limit=1) else (BOB, ADA)
         with pytest.raises(Conflict) as refused:
@@ -214,7 +308,7 @@ async def test_all_of_a_user_goes_with_them_unless_they_own_agents(opened: Open)
         assert not await store.users.delete(BOB.id)
         assert await store.users.get(BOB.id) is None
         assert await store.accounts.get(BOB.id) is None
-        assert await store.accounts.invitation(INVITATION.digest) is None
+        assert await store.accounts.invitation(digest=INVITATION.digest) is None
         assert await store.accounts.identified("https://id.example.org", "1") is None
         assert await store.sessions.by_digest(session().digest) is None
         assert free in (ADA, BOB)

@@ -242,9 +242,9 @@ async def test_sessions_are_listed_and_ended_by_their_user_and_by_administrators
         assert (await pages[0].delete(f"/api/v1/sessions/{mine}")).status_code == 204
         assert (await pages[0].delete(f"/api/v1/sessions/{mine}")).status_code == 404
         assert (await pages[1].get("/api/v1/session")).status_code == 401
-        assert (await pages[0].delete("/api/v1/sessions")).json() == {"sessions": 2}
+        assert (await pages[0].delete("/api/v1/sessions")).json() == {"sessions": 2, "keys": 0}
         assert (await atlas.admin.get("/api/v1/users/ada/sessions")).json()["items"][0]["user"] == "ada"
-        assert (await atlas.admin.delete("/api/v1/users/ada/sessions")).json() == {"sessions": 1}
+        assert (await atlas.admin.delete("/api/v1/users/ada/sessions")).json() == {"sessions": 1, "keys": 0}
         assert (await pages[0].get("/api/v1/session")).status_code == 401
 
 
@@ -277,7 +277,7 @@ async def test_one_s_own_password_and_one_time_passwords(tmp_path: Path) -> None
         page, other = await logged_in(atlas), await logged_in(atlas)
         new = {"current": PASSWORD, "new": "small birds on a wire"}
         assert (await page.put("/api/v1/users/me/password", json=new | {"current": "x"})).status_code == 401
-        assert (await page.put("/api/v1/users/me/password", json=new)).json() == {"sessions": 1}
+        assert (await page.put("/api/v1/users/me/password", json=new)).json() == {"sessions": 1, "keys": 0}
         assert (await other.get("/api/v1/session")).status_code == 401
         password = {"password": new["new"]}
         made = (await page.post("/api/v1/users/me/totp", json=password)).json()

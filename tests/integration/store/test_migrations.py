@@ -123,8 +123,9 @@ async def test_tasks_of_the_first_schema_are_there_after_the_upgrade_and_can_ask
         asking = await store.tasks.get(task.id)
         assert asking is not None
         assert [question.text for question in asking.dialogue.open] == ["Go on?"]
-        (old,) = await store.users.keys_of("usr_old")
-        assert (old.prefix, old.last_used_at, old.last_address) == ("", None, "")
+        by_login, old = await store.users.keys_of("usr_old")
+        assert (old.prefix, old.last_used_at, old.last_address, old.from_login) == ("", None, "", False)
+        assert (by_login.name, by_login.from_login) == ("atlas login on desk", True)
 
 
 def first_schema(path: Path) -> None:
@@ -147,8 +148,9 @@ def first_schema(path: Path) -> None:
         connection.exec_driver_sql(
             "INSERT INTO users (id, name, role, created_at) VALUES ('usr_old', 'eve', 'member', 0)"
         )
-        key = "INSERT INTO api_keys (id, user_id, name, digest, created_at) VALUES ('key_old', 'usr_old', '', x'00', 0)"
-        connection.exec_driver_sql(key)
+        key = "INSERT INTO api_keys (id, user_id, name, digest, created_at) VALUES (?, 'usr_old', ?, ?, ?)"
+        connection.exec_driver_sql(key, ("key_old", "", b"0", 0.0))
+        connection.exec_driver_sql(key, ("key_desk", "atlas login on desk", b"1", 1.0))
     engine.dispose()
 
 

@@ -37,6 +37,25 @@ Amend: TypeAlias = Callable[[Account], Account | None]
 """A pure decision about what somebody logs in with: how it is from now on, or None when nothing is to be changed."""
 
 
+Entry: TypeAlias = Callable[[User, Account], bool]
+"""A pure decision whether somebody may come in, made in the write that lets them in: of how all is kept then."""
+
+
+def enabled(user: User, _: Account) -> bool:
+    """Let in who is not disabled."""
+    return user.disabled_at is None
+
+
+def with_password_of(shown: Account) -> Entry:
+    """Let in who is not disabled, and whose password is still the one that they have shown: a hash takes its time."""
+    return lambda user, held: user.disabled_at is None and held.password_at == shown.password_at
+
+
+def unless_password_changed(shown: Account, amend: Amend) -> Amend:
+    """Change what is decided, for whoever has shown the password of this account, if it is still that."""
+    return lambda held: amend(held) if held.password_at == shown.password_at else None
+
+
 def set_password(kept: str, at: float) -> Amend:
     """Let this be the password."""
     return lambda account: replace(account, password=kept, password_at=at)
@@ -186,6 +205,11 @@ class Entered(msgspec.Struct, frozen=True):
 def last_administrator() -> Conflict:
     """Return the answer to what would leave nobody who administers the network."""
     return Conflict("they are the last administrator: make another one first, or enable one", code="last_administrator")
+
+
+def login_failed() -> Unauthenticated:
+    """Return the answer to whoever does not get in, the same whatever it was."""
+    return Unauthenticated("the name or the password is wrong, or the one-time password is", code="login_failed")
 
 
 def session_over() -> Unauthenticated:

@@ -106,6 +106,8 @@ class ApiKey(msgspec.Struct, frozen=True):
     """Kept once a minute."""
     last_address: str = ""
     """Where it was used from then."""
+    from_login: bool = False
+    """It was made because its user logged in: it ends with their sessions when they have another password."""
 
 
 class AgentRecord(msgspec.Struct, frozen=True):

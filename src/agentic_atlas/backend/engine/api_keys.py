@@ -2,6 +2,7 @@
 
 from agentic_atlas.auth import digest, new_secret
 from agentic_atlas.backend.domain.names import check_label
+from agentic_atlas.backend.domain.people import Entry, login_failed
 from agentic_atlas.backend.domain.records import ApiKey, User
 from agentic_atlas.backend.engine.engine import Engine
 from agentic_atlas.errors import InvalidInput
@@ -14,14 +15,22 @@ MAX_LIFETIME = 366 * 86_400
 
 
 async def issue_key(
-    engine: Engine, user: User, scopes: tuple[str, ...], name: str, lifetime: float | None = None
+    engine: Engine,
+    user: User,
+    scopes: tuple[str, ...],
+    name: str,
+    lifetime: float | None = None,
+    *,
+    login: Entry | None = None,
 ) -> tuple[ApiKey, str]:
     """Make an API key of a user's, good for these `auth.Scope`s and for `lifetime` seconds, None: until revoked.
 
-    Returns it with its secret, which is shown once and kept only as a digest and its first characters.
+    `login`: it is made because they log in, if this holds, and ends when they have another password. Returns it with
+    its secret, which is shown once and kept only as a digest and its first characters.
 
     Raises:
         InvalidInput: it is to live for too long, or is called what no key may be.
+        Unauthenticated: they may not come in any more (`login_failed`).
     """
     if lifetime is not None and not 1 <= lifetime <= MAX_LIFETIME:
         raise InvalidInput("an API key lives from 1 second to 366 days, or until it is revoked")
@@ -36,6 +45,8 @@ async def issue_key(
         expires_at=None if lifetime is None else now + lifetime,
         scopes=scopes,
         prefix=secret[: len(KEY_PREFIX) + VISIBLE],
+        from_login=login is not None,
     )
-    await engine.store.users.add_key(key)
+    if not await engine.store.users.add_key(key, login):
+        raise login_failed()
     return key, secret

@@ -7,7 +7,15 @@ from msgspec.structs import replace
 
 from agentic_atlas.auth import Scope, digest, new_secret
 from agentic_atlas.backend.accounts import Sessions
-from agentic_atlas.backend.domain.people import BrowserSession, Entered, Visitor, session_over
+from agentic_atlas.backend.domain.people import (
+    BrowserSession,
+    Entered,
+    Entry,
+    Visitor,
+    enabled,
+    login_failed,
+    session_over,
+)
 from agentic_atlas.backend.domain.records import User
 from agentic_atlas.backend.ports import Clock, Ids
 from agentic_atlas.backend.rights import Principal
@@ -44,9 +52,9 @@ class LoggedIn:
         """Return whose session this is; raises Unauthenticated (`session_invalid`) when it is nobody's any more."""
         return await self.known_by(digest(secret))
 
-    async def known_by(self, key: bytes) -> Principal:
-        """The same, by the digest of its secret."""
-        who = self._known.get(key) or await self._look_up(key)
+    async def known_by(self, key: bytes, *, anew: bool = False) -> Principal:
+        """The same, by the digest of its secret; `anew`: as it is stored now, whatever was looked up before."""
+        who = (None if anew else self._known.get(key)) or await self._look_up(key)
         session, now = who.credential, self._clock()
         assert isinstance(session, BrowserSession)
         if now >= session.ends_at or now - session.used_at >= self._times.session_idle:
@@ -59,14 +67,17 @@ class LoggedIn:
             return noted
         return who
 
-    async def begin(self, user: User, visitor: Visitor, ids: Ids, entropy: Callable[[int], bytes]) -> Entered:
+    async def begin(
+        self, user: User, visitor: Visitor, ids: Ids, entropy: Callable[[int], bytes], entry: Entry = enabled
+    ) -> Entered:
         """Begin a session with a new secret; the one that the browser had until now ends, whosever it was.
 
         So nobody can hand somebody a session to log in with, and have it then; nor a device to be known by.
+
+        Raises:
+            Unauthenticated: they may not come in any more (`login_failed`).
         """
         now = self._clock()
-        if visitor.session:
-            await self.end_shown(visitor.session)
         secret = new_secret(SESSION_PREFIX, entropy)
         known = bool(visitor.device) and await self._sessions.knows(user.id, visitor.device_digest)
         device = visitor.device if known else new_secret(DEVICE_PREFIX, entropy)
@@ -81,7 +92,10 @@ class LoggedIn:
             address=visitor.address,
             agent="".join(filter(str.isprintable, visitor.agent))[:LONGEST_AGENT],
         )
-        await self._sessions.add(session)
+        if not await self._sessions.add(session, entry):
+            raise login_failed()
+        if visitor.session:
+            await self.end_shown(visitor.session)
         return Entered(session, user, secret, device)
 
     async def end_shown(self, secret: str) -> None:

@@ -1,14 +1,17 @@
 """Who is let in with a password. Neither an answer nor the time for it tells whether an account is there."""
 
-from agentic_atlas.backend.accounts import Passwords, SignOn
+from agentic_atlas.backend.accounts import LoggedOut, Passwords, SignOn
 from agentic_atlas.backend.domain.people import (
     Account,
     BrowserSession,
+    Entry,
     Visitor,
+    login_failed,
     renew_hash,
     session_over,
     take_recovery,
     take_step,
+    with_password_of,
 )
 from agentic_atlas.backend.domain.records import User
 from agentic_atlas.backend.engine.allowance import neighbourhood
@@ -53,8 +56,10 @@ class People:
         self._clock = clock
         self._guesses = Guesses()
 
-    async def verified(self, name: str, password: str, code: str, visitor: Visitor) -> User:
+    async def verified(self, name: str, password: str, code: str, visitor: Visitor) -> tuple[User, Entry]:
         """Return the user of this name whose password this is, and whose one-time password, where they have one.
+
+        What lets them in has to hold still when it is written that they came in: the password is looked at for long.
 
         Raises:
             Unauthenticated: it is not (`login_failed`), or a one-time password is missing (`code_required`).
@@ -64,7 +69,7 @@ class People:
         account = await self._account(name, user, password, code, visitor)
         if user is None or user.disabled_at is not None or account is None:
             raise login_failed()
-        return user
+        return user, with_password_of(account)
 
     async def confirmed(self, user: User, password: str, visitor: Visitor) -> Account:
         """Return what the user logs in with, who is logged in and says their password again.
@@ -105,7 +110,7 @@ class People:
         """
         found = await self._store.users.key_by_digest(credential)
         if found is None:
-            return await self.logged_in.known_by(credential)
+            return await self.logged_in.known_by(credential, anew=True)
         key, user = found
         if key.revoked_at is not None or user.disabled_at is not None:
             raise key_invalid()
@@ -119,10 +124,20 @@ class People:
         Returns their ids.
         """
         ended = await self._store.sessions.end(self._clock(), user_id=user_id, id=id, but=but)
-        self.logged_in.forget()
-        for session_id in ended:
-            self._feed.refuse(session_id, session_over())
+        self._ended(ended)
         return ended
+
+    def logged_out(self, ended: LoggedOut) -> None:
+        """These are over, for there is another password."""
+        sessions, keys = ended
+        self._ended(sessions)
+        for key_id in keys:
+            self._feed.refuse(key_id, key_invalid())
+
+    def _ended(self, sessions: list[str]) -> None:
+        self.logged_in.forget()
+        for session_id in sessions:
+            self._feed.refuse(session_id, session_over())
 
     async def _account(
         self, name: str, user: User | None, password: str, code: str | None, visitor: Visitor
@@ -162,8 +177,3 @@ class People:
         step = matching_step(account.totp, code, self._clock())
         amend = take_recovery(recovery_digest(code)) if step is None else take_step(step)
         return await self._store.accounts.change(account.user_id, amend) is not None
-
-
-def login_failed() -> Unauthenticated:
-    """Return the answer to whoever does not get in, the same whatever it was."""
-    return Unauthenticated("the name or the password is wrong, or the one-time password is", code="login_failed")

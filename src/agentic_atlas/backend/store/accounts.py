@@ -1,17 +1,16 @@
 """What users log in with, behind the port: accounts, invitations, identities."""
 
-from collections.abc import Sequence
 from typing import Final
 
 from msgspec.structs import replace
 from sqlalchemy import ColumnElement, Connection, exists, insert, or_, select, update
 
-from agentic_atlas.backend.accounts import MOST_INVITATIONS, Sealing
-from agentic_atlas.backend.domain.people import Account, Amend, Invitation, LinkedIdentity
+from agentic_atlas.backend.accounts import MOST_INVITATIONS, LoggedOut, Sealing
+from agentic_atlas.backend.domain.people import Account, Amend, Entry, Invitation, LinkedIdentity
 from agentic_atlas.backend.domain.records import Role, User
 from agentic_atlas.backend.store.readers import Readers
 from agentic_atlas.backend.store.rows import USERS, Field, Rows
-from agentic_atlas.backend.store.tables import accounts, identities, invitations, users
+from agentic_atlas.backend.store.tables import accounts, api_keys, identities, invitations, sessions, users
 from agentic_atlas.backend.store.writer import Writer, statement
 
 _DIGEST = 32
@@ -57,31 +56,40 @@ class SqlAccounts:
         """See the port."""
         return await self._writer.submit(statement(lambda connection: _change(connection, self._seal, user_id, amend)))
 
-    async def invite(self, invitation: Invitation) -> None:
+    async def replace_password(
+        self, user_id: str, amend: Amend, now: float, *, but: str = "", invitation: str = ""
+    ) -> LoggedOut | None:
         """See the port."""
-        await self._writer.submit(statement(lambda connection: _invite(connection, invitation)))
 
-    async def invitation(self, digest: bytes) -> tuple[Invitation, User] | None:
+        def replaced(connection: Connection) -> LoggedOut | None:
+            this = (invitations.c.id == invitation, invitations.c.user_id == user_id, *_open(now))
+            if invitation and not connection.scalar(select(exists().where(*this))):
+                return None
+            if _change(connection, self._seal, user_id, amend) is None:
+                return None
+            connection.execute(update(invitations).where(*this).values(used_at=now))
+            return _log_out(connection, user_id, now, but)
+
+        return await self._writer.submit(statement(replaced))
+
+    async def invite(self, invitation: Invitation, role: Role) -> bool:
         """See the port."""
-        found = await self._readers.run(lambda connection: _invitations(connection, invitations.c.digest == digest))
+        return await self._writer.submit(statement(lambda connection: _invite(connection, invitation, role)))
+
+    async def invitation(self, *, digest: bytes = b"", id: str = "") -> tuple[Invitation, User] | None:
+        """See the port."""
+        this = invitations.c.id == id if id else invitations.c.digest == digest
+        found = await self._readers.run(lambda connection: _invitations(connection, this))
         return found[0] if found else None
 
     async def invitations(self, now: float) -> list[tuple[Invitation, User]]:
         """See the port."""
         return await self._readers.run(lambda connection: _invitations(connection, *_open(now)))
 
-    async def redeem(self, invitation_id: str, amend: Amend, now: float) -> bool:
+    async def revoke_invitation(self, id: str, now: float) -> bool:
         """See the port."""
-        return await self._writer.submit(
-            statement(lambda connection: _redeem(connection, self._seal, invitation_id, amend, now))
-        )
-
-    async def revoke_invitations(self, now: float, *, id: str | None = None, user_id: str | None = None) -> int:
-        """See the port."""
-        which = [
-            column == value for column, value in ((invitations.c.id, id), (invitations.c.user_id, user_id)) if value
-        ]
-        return await self._writer.submit(statement(lambda connection: _revoke(connection, which, now)))
+        this = invitations.c.id == id
+        return await self._writer.submit(statement(lambda connection: _revoke(connection, this, now) > 0))
 
     async def link(self, identity: LinkedIdentity, password_at: float | None) -> bool:
         """See the port."""
@@ -117,9 +125,21 @@ def _change(connection: Connection, seal: Sealing, user_id: str, amend: Amend) -
     return changed
 
 
-def _invite(connection: Connection, invitation: Invitation) -> None:
-    """Add an invitation."""
+def may_enter(connection: Connection, user_id: str, entry: Entry) -> bool:
+    """Tell whether a user may come in, as all is kept now; of one who is not there a foreign key tells."""
+    row = connection.execute(select(*USERS.read).where(users.c.id == user_id)).one_or_none()
+    held = _get(connection, UNSEALED, user_id) or Account(user_id)
+    return row is None or entry(USERS.value(row), held)
+
+
+def _invite(connection: Connection, invitation: Invitation, role: Role) -> bool:
+    """Add an invitation in place of others, for a user of this role who is not disabled."""
+    user_id = invitation.user_id
+    if not may_enter(connection, user_id, lambda user, _: user.disabled_at is None and user.role is role):
+        return False
+    _revoke(connection, invitations.c.user_id == user_id, invitation.created_at)
     connection.execute(insert(invitations).values(INVITATIONS.values(invitation)))
+    return True
 
 
 def _open(now: float) -> tuple[ColumnElement[bool], ...]:
@@ -135,19 +155,19 @@ def _invitations(connection: Connection, *which: ColumnElement[bool]) -> list[tu
     return [(INVITATIONS.value(row), USERS.value(row[len(INVITATIONS.read) :])) for row in rows]
 
 
-def _redeem(connection: Connection, seal: Sealing, invitation_id: str, amend: Amend, now: float) -> bool:
-    """Use an invitation up and change the account that it is for."""
-    usable = update(invitations).where(invitations.c.id == invitation_id, *_open(now)).values(used_at=now)
-    user_id = connection.scalar(usable.returning(invitations.c.user_id))
-    if user_id is None:
-        return False
-    _change(connection, seal, user_id, amend)
-    return True
+def _log_out(connection: Connection, user_id: str, now: float, but: str) -> LoggedOut:
+    """End what a password has let in, and the links that set one."""
+    _revoke(connection, invitations.c.user_id == user_id, now)
+    theirs = (sessions.c.user_id == user_id, sessions.c.ended_at.is_(None), sessions.c.id != but)
+    ended = update(sessions).where(*theirs).values(ended_at=now).returning(sessions.c.id)
+    keys = (api_keys.c.user_id == user_id, api_keys.c.from_login == 1, api_keys.c.id != but)
+    revoked = update(api_keys).where(*keys, api_keys.c.revoked_at.is_(None)).values(revoked_at=now)
+    return list(connection.scalars(ended)), list(connection.scalars(revoked.returning(api_keys.c.id)))
 
 
-def _revoke(connection: Connection, which: Sequence[ColumnElement[bool]], now: float) -> int:
+def _revoke(connection: Connection, which: ColumnElement[bool], now: float) -> int:
     """End invitations."""
-    return connection.execute(update(invitations).where(*which, *_open(now)).values(revoked_at=now)).rowcount
+    return connection.execute(update(invitations).where(which, *_open(now)).values(revoked_at=now)).rowcount
 
 
 def _link(connection: Connection, identity: LinkedIdentity, password_at: float | None) -> bool:

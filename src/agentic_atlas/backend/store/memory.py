@@ -9,11 +9,12 @@ from typing import TypeVar
 
 from msgspec.structs import replace
 
+from agentic_atlas.backend.accounts import LoggedOut
 from agentic_atlas.backend.domain import lifecycle
 from agentic_atlas.backend.domain.audit import NAMELESS, AuditEvent, ChainHead, chained, genesis
 from agentic_atlas.backend.domain.lifecycle import Change
 from agentic_atlas.backend.domain.names import TASK, earliest
-from agentic_atlas.backend.domain.people import last_administrator
+from agentic_atlas.backend.domain.people import Entry, last_administrator
 from agentic_atlas.backend.domain.questions import SILENCE
 from agentic_atlas.backend.domain.records import (
     AgentRecord,
@@ -566,13 +567,17 @@ class MemoryUsers:
         changed = replace(user, role=role or user.role, disabled_at=at)
         if not changed.administers:
             self._check_others(user_id)
+        if changed.role is not user.role:
+            self.accounts.forget_invitations(user_id)
         self._users[user_id] = changed
         return changed
 
-    async def add_key(self, key: ApiKey) -> None:
-        """See the port. Raises NotFound without the user."""
-        self.known(key.user_id)
+    async def add_key(self, key: ApiKey, entry: Entry | None = None) -> bool:
+        """See the port."""
+        if not self.may_enter(key.user_id, entry or (lambda *_: True)):
+            return False
         self._keys[key.id] = key
+        return True
 
     async def key_by_digest(self, digest: bytes) -> tuple[ApiKey, User] | None:
         """See the port."""
@@ -609,6 +614,17 @@ class MemoryUsers:
         """Raise Conflict when nobody else administers, and this one does."""
         if {user.id for user in self._users.values() if user.administers} == {user_id}:
             raise last_administrator()
+
+    def may_enter(self, user_id: str, entry: Entry) -> bool:
+        """Tell whether this user may come in; raises NotFound without them."""
+        return entry(self.known(user_id), self.accounts.held(user_id))
+
+    async def log_out(self, user_id: str, now: float, but: str) -> LoggedOut:
+        """End the sessions of this user, and their keys from log-ins, but the one with this id."""
+        theirs = [key for key in self._keys.values() if key.user_id == user_id and key.from_login and key.id != but]
+        revoked = {key.id: replace(key, revoked_at=now) for key in theirs if key.revoked_at is None}
+        self._keys |= revoked
+        return await self.sessions.end(now, user_id=user_id, but=but), list(revoked)
 
     def known(self, user_id: str) -> User:
         """Return this user; raises NotFound without them."""

@@ -4,9 +4,17 @@ from typing import Protocol
 
 from msgspec.structs import replace
 
-from agentic_atlas.backend.accounts import MOST_INVITATIONS, MOST_SESSIONS, REMEMBERED
-from agentic_atlas.backend.domain.people import Account, Amend, BrowserSession, Invitation, LinkedIdentity
-from agentic_atlas.backend.domain.records import User
+from agentic_atlas.backend.accounts import MOST_INVITATIONS, MOST_SESSIONS, REMEMBERED, LoggedOut
+from agentic_atlas.backend.domain.people import (
+    Account,
+    Amend,
+    BrowserSession,
+    Entry,
+    Invitation,
+    LinkedIdentity,
+    enabled,
+)
+from agentic_atlas.backend.domain.records import Role, User
 
 
 class KnownUsers(Protocol):
@@ -14,6 +22,12 @@ class KnownUsers(Protocol):
 
     def known(self, user_id: str) -> User:
         """Return this user; raises NotFound without them."""
+
+    def may_enter(self, user_id: str, entry: Entry) -> bool:
+        """Tell whether this user may come in; raises NotFound without them."""
+
+    async def log_out(self, user_id: str, now: float, but: str) -> LoggedOut:
+        """End the sessions of this user, and their keys from log-ins, but the one with this id."""
 
 
 class MemoryAccounts:
@@ -25,6 +39,10 @@ class MemoryAccounts:
         self._invitations: dict[str, Invitation] = {}
         self._identities: dict[tuple[str, str], LinkedIdentity] = {}
 
+    def held(self, user_id: str) -> Account:
+        """Return what the user logs in with, if it is nothing."""
+        return self._accounts.get(user_id) or Account(user_id)
+
     async def get(self, user_id: str) -> Account | None:
         """See the port."""
         return self._accounts.get(user_id)
@@ -32,19 +50,37 @@ class MemoryAccounts:
     async def change(self, user_id: str, amend: Amend) -> Account | None:
         """See the port."""
         self._users.known(user_id)
-        changed = amend(self._accounts.get(user_id) or Account(user_id))
+        changed = amend(self.held(user_id))
         if changed is not None:
             self._accounts[user_id] = changed
         return changed
 
-    async def invite(self, invitation: Invitation) -> None:
+    async def replace_password(
+        self, user_id: str, amend: Amend, now: float, *, but: str = "", invitation: str = ""
+    ) -> LoggedOut | None:
         """See the port."""
-        self._users.known(invitation.user_id)
-        self._invitations[invitation.id] = invitation
+        link = self._invitations.get(invitation)
+        if invitation and (link is None or link.user_id != user_id or not link.open(now)):
+            return None
+        if await self.change(user_id, amend) is None:
+            return None
+        if link is not None:
+            self._invitations[link.id] = replace(link, used_at=now)
+        self._revoke(user_id, now)
+        return await self._users.log_out(user_id, now, but)
 
-    async def invitation(self, digest: bytes) -> tuple[Invitation, User] | None:
+    async def invite(self, invitation: Invitation, role: Role) -> bool:
         """See the port."""
-        found = next((one for one in self._invitations.values() if one.digest == digest), None)
+        user = self._users.known(invitation.user_id)
+        if user.disabled_at is not None or user.role is not role:
+            return False
+        self._revoke(user.id, invitation.created_at)
+        self._invitations[invitation.id] = invitation
+        return True
+
+    async def invitation(self, *, digest: bytes = b"", id: str = "") -> tuple[Invitation, User] | None:
+        """See the port."""
+        found = next((one for one in self._invitations.values() if id == one.id or digest == one.digest), None)
         return None if found is None else (found, self._users.known(found.user_id))
 
     async def invitations(self, now: float) -> list[tuple[Invitation, User]]:
@@ -52,21 +88,13 @@ class MemoryAccounts:
         usable = sorted((one for one in self._invitations.values() if one.open(now)), key=lambda one: one.id)
         return [(one, self._users.known(one.user_id)) for one in usable[::-1][:MOST_INVITATIONS]]
 
-    async def redeem(self, invitation_id: str, amend: Amend, now: float) -> bool:
+    async def revoke_invitation(self, id: str, now: float) -> bool:
         """See the port."""
-        invitation = self._invitations.get(invitation_id)
-        if invitation is None or not invitation.open(now):
+        link = self._invitations.get(id)
+        if link is None or not link.open(now):
             return False
-        await self.change(invitation.user_id, amend)
-        self._invitations[invitation_id] = replace(invitation, used_at=now)
+        self._invitations[id] = replace(link, revoked_at=now)
         return True
-
-    async def revoke_invitations(self, now: float, *, id: str | None = None, user_id: str | None = None) -> int:
-        """See the port."""
-        named = [one for one in self._invitations.values() if id in (None, one.id) and user_id in (None, one.user_id)]
-        revoked = {one.id: replace(one, revoked_at=now) for one in named if one.open(now)}
-        self._invitations |= revoked
-        return len(revoked)
 
     async def link(self, identity: LinkedIdentity, password_at: float | None) -> bool:
         """See the port."""
@@ -87,11 +115,22 @@ class MemoryAccounts:
         found = map(self._users.known, by_password | {one.user_id for one in self._identities.values()})
         return any(user.administers for user in found)
 
+    def forget_invitations(self, user_id: str) -> None:
+        """The user has another role."""
+        unused = {one.id for one in self._theirs(user_id) if one.used_at is None and one.revoked_at is None}
+        self._invitations = {key: one for key, one in self._invitations.items() if key not in unused}
+
     def forget(self, user_id: str) -> None:
         """The user was deleted."""
         self._accounts.pop(user_id, None)
         self._invitations = {key: one for key, one in self._invitations.items() if one.user_id != user_id}
         self._identities = {key: one for key, one in self._identities.items() if one.user_id != user_id}
+
+    def _theirs(self, user_id: str) -> list[Invitation]:
+        return [one for one in self._invitations.values() if one.user_id == user_id]
+
+    def _revoke(self, user_id: str, now: float) -> None:
+        self._invitations |= {one.id: replace(one, revoked_at=now) for one in self._theirs(user_id) if one.open(now)}
 
 
 class MemorySessions:
@@ -101,14 +140,16 @@ class MemorySessions:
         self._users = users
         self._sessions: dict[str, BrowserSession] = {}
 
-    async def add(self, session: BrowserSession) -> None:
+    async def add(self, session: BrowserSession, entry: Entry = enabled) -> bool:
         """See the port."""
-        self._users.known(session.user_id)
+        if not self._users.may_enter(session.user_id, entry):
+            return False
         self._sessions[session.id] = session
         theirs, now = await self.of_user(session.user_id), session.created_at
         old = [one for one in theirs if one.used_at < now - REMEMBERED and one.ends_at < now]
         for one in (*theirs[MOST_SESSIONS:], *old):
             self._sessions.pop(one.id, None)
+        return True
 
     async def by_digest(self, digest: bytes) -> tuple[BrowserSession, User] | None:
         """See the port."""

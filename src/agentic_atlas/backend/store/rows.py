@@ -323,7 +323,12 @@ USERS = Rows(
     Field("groups", derived=_MEMBERSHIPS, decode=_groups_of),
 )
 GROUPS = Rows(Group, groups)
-API_KEYS = Rows(ApiKey, api_keys, _words("scopes"))
+API_KEYS = Rows(
+    ApiKey,
+    api_keys,
+    _words("scopes"),
+    Field("from_login", encode=lambda from_login: (int(from_login),), decode=bool),
+)
 
 
 Query: TypeAlias = Select[tuple[object, ...]]

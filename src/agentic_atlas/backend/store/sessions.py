@@ -3,8 +3,9 @@
 from sqlalchemy import Connection, delete, insert, select, update
 
 from agentic_atlas.backend.accounts import MOST_SESSIONS, REMEMBERED
-from agentic_atlas.backend.domain.people import BrowserSession
+from agentic_atlas.backend.domain.people import BrowserSession, Entry, enabled
 from agentic_atlas.backend.domain.records import User
+from agentic_atlas.backend.store.accounts import may_enter
 from agentic_atlas.backend.store.readers import Readers
 from agentic_atlas.backend.store.rows import USERS, Rows
 from agentic_atlas.backend.store.tables import sessions, users
@@ -20,9 +21,9 @@ class SqlSessions:
         self._writer = writer
         self._readers = readers
 
-    async def add(self, session: BrowserSession) -> None:
+    async def add(self, session: BrowserSession, entry: Entry = enabled) -> bool:
         """See the port."""
-        await self._writer.submit(statement(lambda connection: _add(connection, session)))
+        return await self._writer.submit(statement(lambda connection: _add(connection, session, entry)))
 
     async def by_digest(self, digest: bytes) -> tuple[BrowserSession, User] | None:
         """See the port."""
@@ -45,14 +46,17 @@ class SqlSessions:
         return await self._readers.run(lambda connection: _knows(connection, user_id, device))
 
 
-def _add(connection: Connection, session: BrowserSession) -> None:
+def _add(connection: Connection, session: BrowserSession, entry: Entry) -> bool:
     """Add a session; those that were used last stay, and of those that are over none for longer than is said."""
+    if not may_enter(connection, session.user_id, entry):
+        return False
     connection.execute(insert(sessions).values(SESSIONS.values(session)))
     theirs = sessions.c.user_id == session.user_id
     newest = select(sessions.c.id).where(theirs).order_by(*_LAST_FIRST).limit(MOST_SESSIONS)
     connection.execute(delete(sessions).where(theirs, sessions.c.id.not_in(newest)))
     old = sessions.c.used_at < session.created_at - REMEMBERED
     connection.execute(delete(sessions).where(theirs, old, sessions.c.ends_at < session.created_at))
+    return True
 
 
 _LAST_FIRST = (sessions.c.used_at.desc(), sessions.c.id.desc())

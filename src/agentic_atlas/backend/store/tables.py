@@ -28,6 +28,7 @@ from agentic_atlas.protocol.tasks import LEASED, TaskState
 metadata = MetaData()
 
 _EMPTY = text("''")
+_NO = text("0")
 
 # States stand in the text of a statement, never among its parameters: only so can a database see that a query asks
 # for no more than a partial index holds.
@@ -68,6 +69,7 @@ api_keys = Table(
     Column("prefix", Text, nullable=False, server_default=_EMPTY),
     Column("last_used_at", Double),
     Column("last_address", Text, nullable=False, server_default=_EMPTY),
+    Column("from_login", Integer, nullable=False, server_default=_NO),
     Index("api_keys_by_digest", "digest", unique=True),
     Index("api_keys_of_user", "user_id"),
 )

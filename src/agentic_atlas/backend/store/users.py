@@ -2,14 +2,15 @@
 
 from collections.abc import Mapping
 
-from sqlalchemy import Connection, bindparam, delete, insert, select, update
+from sqlalchemy import Connection, bindparam, delete, exists, insert, select, update
 
-from agentic_atlas.backend.domain.people import last_administrator
+from agentic_atlas.backend.domain.people import Entry, last_administrator
 from agentic_atlas.backend.domain.records import ApiKey, Role, User
 from agentic_atlas.backend.ports import MOST_SECRETS, KeyUse
+from agentic_atlas.backend.store.accounts import may_enter
 from agentic_atlas.backend.store.readers import Readers
 from agentic_atlas.backend.store.rows import API_KEYS, USERS
-from agentic_atlas.backend.store.tables import agents, api_keys, users
+from agentic_atlas.backend.store.tables import agents, api_keys, invitations, users
 from agentic_atlas.backend.store.writer import Writer, statement
 from agentic_atlas.errors import Conflict
 
@@ -54,9 +55,9 @@ class SqlUsers:
             raise Conflict("they own agents: delete those first", code="user_has_agents")
         return deleted
 
-    async def add_key(self, key: ApiKey) -> None:
-        """See the port. Raises NotFound without the user."""
-        await self._writer.submit(statement(lambda connection: _add_key(connection, key)))
+    async def add_key(self, key: ApiKey, entry: Entry | None = None) -> bool:
+        """See the port."""
+        return await self._writer.submit(statement(lambda connection: _add_key(connection, key, entry)))
 
     async def key_by_digest(self, digest: bytes) -> tuple[ApiKey, User] | None:
         """See the port."""
@@ -107,6 +108,11 @@ def _update(connection: Connection, user_id: str, values: dict[str, object]) -> 
     """Change some columns of a user and return it."""
     if values.get("role", Role.ADMIN.value) != Role.ADMIN.value or values.get("disabled_at"):
         _check_others(connection, user_id)
+    if "role" in values:
+        # A link that was made for somebody of less rights is none to those of this role.
+        other = exists().where(users.c.id == user_id, users.c.role != values["role"])
+        unused = (invitations.c.used_at.is_(None), invitations.c.revoked_at.is_(None))
+        connection.execute(delete(invitations).where(invitations.c.user_id == user_id, *unused, other))
     if values:
         connection.execute(update(users).where(users.c.id == user_id).values(values))
     return _get(connection, user_id)
@@ -127,9 +133,12 @@ def _check_others(connection: Connection, user_id: str) -> None:
         raise last_administrator()
 
 
-def _add_key(connection: Connection, key: ApiKey) -> None:
-    """Add an API key."""
+def _add_key(connection: Connection, key: ApiKey, entry: Entry | None) -> bool:
+    """Add an API key, of a user who may come in."""
+    if entry is not None and not may_enter(connection, key.user_id, entry):
+        return False
     connection.execute(insert(api_keys).values(API_KEYS.values(key)))
+    return True
 
 
 def _key_by_digest(connection: Connection, digest: bytes) -> tuple[ApiKey, User] | None:

@@ -9,7 +9,16 @@ from agentic_atlas.auth.totp import (
     qr_svg,
     recovery_digest,
 )
-from agentic_atlas.backend.domain.people import Account, Visitor, begin_totp, confirm_totp, end_totp, set_password
+from agentic_atlas.backend.domain.people import (
+    Account,
+    Visitor,
+    begin_totp,
+    confirm_totp,
+    end_totp,
+    login_failed,
+    set_password,
+    unless_password_changed,
+)
 from agentic_atlas.backend.domain.records import User
 from agentic_atlas.backend.engine.engine import Engine
 from agentic_atlas.backend.rights import Principal, require_over
@@ -25,19 +34,25 @@ async def show(who: Principal, engine: Engine) -> Account:
 
 
 @use_case
-async def change_password(who: Principal, engine: Engine, current: str, new: str, visitor: Visitor) -> int:
-    """Have another password, and end all one's sessions but the one that asks; return how many ended.
+async def change_password(who: Principal, engine: Engine, current: str, new: str, visitor: Visitor) -> tuple[int, int]:
+    """Have another password, and end all one's sessions and keys from log-ins but what asks; return how many of each.
+
+    Keys that were made on purpose (`keys.create`) stay.
 
     Raises:
         Unauthenticated: the current one is wrong (`login_failed`). Busy: too many tries were (`too_many_logins`).
         InvalidInput: the new one is guessed early (`weak_password`).
     """
-    await engine.people.confirmed(who.user, current, visitor)
+    account = await engine.people.confirmed(who.user, current, visitor)
     check_acceptable(new, who.user.name)
-    kept = await engine.people.passwords.hash(new)
-    await engine.store.accounts.change(who.user.id, set_password(kept, engine.clock()))
-    await engine.store.accounts.revoke_invitations(engine.clock(), user_id=who.user.id)
-    return len(await engine.people.end(user_id=who.user.id, but=who.credential.id))
+    kept, now = await engine.people.passwords.hash(new), engine.clock()
+    amend = unless_password_changed(account, set_password(kept, now))
+    ended = await engine.store.accounts.replace_password(who.user.id, amend, now, but=who.credential.id)
+    if ended is None:
+        raise login_failed()
+    engine.access.forget()
+    engine.people.logged_out(ended)
+    return len(ended[0]), len(ended[1])
 
 
 @use_case
@@ -83,8 +98,9 @@ async def confirm(who: Principal, engine: Engine, code: str) -> list[str]:
 @use_case
 async def disenrol(who: Principal, engine: Engine, password: str, visitor: Visitor) -> None:
     """Let log-ins need no one-time passwords any more; raises as `enrol` does, but Conflict."""
-    await engine.people.confirmed(who.user, password, visitor)
-    await engine.store.accounts.change(who.user.id, end_totp)
+    account = await engine.people.confirmed(who.user, password, visitor)
+    if await engine.store.accounts.change(who.user.id, unless_password_changed(account, end_totp)) is None:
+        raise login_failed()
 
 
 @use_case

@@ -43,8 +43,15 @@ async def find(who: Principal, engine: Engine) -> list[tuple[Invitation, User]]:
 
 @use_case
 async def revoke(who: Principal, engine: Engine, invitation_id: str) -> None:
-    """Make an invitation worthless; raises NotFound (`invitation_not_found`)."""
-    if not await engine.store.accounts.revoke_invitations(engine.clock(), id=invitation_id):
+    """Make an invitation worthless.
+
+    Raises:
+        NotFound: there is none that can be used (`invitation_not_found`). Forbidden: see `rights.require_over`.
+    """
+    found = await engine.store.accounts.invitation(id=invitation_id)
+    if found is not None:
+        require_over(who, found[1].role)
+    if found is None or not await engine.store.accounts.revoke_invitation(invitation_id, engine.clock()):
         raise NotFound(f"there is no invitation {invitation_id[:64]!r} that can be used", code="invitation_not_found")
 
 
@@ -56,7 +63,7 @@ async def show(who: Principal | None, engine: Engine, secret: str) -> tuple[Invi
 
 @use_case
 async def accept(who: Principal | None, engine: Engine, secret: str, password: str) -> User:
-    """Set the password of whom the invitation is for, and end the sessions that they have.
+    """Set the password of whom the invitation is for, and end the sessions and keys from log-ins that they have.
 
     Raises:
         NotFound: it was used, is over, or there never was one (`invitation_not_found`).
@@ -65,14 +72,17 @@ async def accept(who: Principal | None, engine: Engine, secret: str, password: s
     invitation, user = await _usable(engine, secret)
     check_acceptable(password, user.name)
     kept, now = await engine.people.passwords.hash(password), engine.clock()
-    if not await engine.store.accounts.redeem(invitation.id, set_password(kept, now), now):
+    amend = set_password(kept, now)
+    ended = await engine.store.accounts.replace_password(user.id, amend, now, invitation=invitation.id)
+    if ended is None:
         raise _no_invitation()
-    await engine.people.end(user_id=user.id)
+    engine.access.forget()
+    engine.people.logged_out(ended)
     return user
 
 
 async def _usable(engine: Engine, secret: str) -> tuple[Invitation, User]:
-    found = await engine.store.accounts.invitation(digest(secret))
+    found = await engine.store.accounts.invitation(digest=digest(secret))
     if found is None or not found[0].open(engine.clock()) or found[1].disabled_at is not None:
         raise _no_invitation()
     return found

@@ -1,5 +1,6 @@
 """Logins by code: begun by whoever asks, decided by a user, answered with an API key of that user's."""
 
+from agentic_atlas.backend.domain.people import Account, with_password_of
 from agentic_atlas.backend.engine.api_keys import issue_key
 from agentic_atlas.backend.engine.engine import Engine
 from agentic_atlas.backend.rights import AgentToken, Principal
@@ -53,10 +54,15 @@ async def collect(who: Principal | None, engine: Engine, device_code: str) -> Ne
         Forbidden: it was denied, or who approved it has lost that right since (`access_denied`).
     """
     login, key_digest = engine.logins.collect(device_code, now=engine.clock())
+    name = f"atlas login on {login.host}"
     try:
-        approver = await engine.people.behind(key_digest)
+        user_id = (await engine.people.behind(key_digest)).user.id
+        # With another password what they approved with may end: there must be none from here on.
+        account = await engine.store.accounts.get(user_id) or Account(user_id)
+        approver, entry = await engine.people.behind(key_digest), with_password_of(account)
+        made, secret = await issue_key(
+            engine, approver.user, approver.scopes, name, engine.logins.key_lifetime, login=entry
+        )
     except Unauthenticated:
         raise Forbidden("who approved the login may not do so any more", code="access_denied") from None
-    name = f"atlas login on {login.host}"
-    made, secret = await issue_key(engine, approver.user, approver.scopes, name, engine.logins.key_lifetime)
     return new_api_key(made, approver.user, secret)

@@ -21,8 +21,8 @@ async def log_in(
         Unauthenticated: they are wrong (`login_failed`), or a one-time password is missing (`code_required`).
         Busy: too many tries were wrong, or too many people log in (`too_many_logins`).
     """
-    user = await engine.people.verified(name, password, code, visitor)
-    return await engine.people.logged_in.begin(user, visitor, engine.ids, engine.entropy)
+    user, entry = await engine.people.verified(name, password, code, visitor)
+    return await engine.people.logged_in.begin(user, visitor, engine.ids, engine.entropy, entry)
 
 
 @use_case
@@ -33,9 +33,9 @@ async def make_key(
 
     Raises as `log_in` does, and InvalidInput for a host that can't be called so.
     """
-    user = await engine.people.verified(name, password, code, visitor)
+    user, entry = await engine.people.verified(name, password, code, visitor)
     scopes, label = (Scope.EVERYTHING,), f"atlas login on {host}"
-    key, secret = await issue_key(engine, user, scopes, label, engine.logins.key_lifetime)
+    key, secret = await issue_key(engine, user, scopes, label, engine.logins.key_lifetime, login=entry)
     return new_api_key(key, user, secret)
 
 

@@ -327,6 +327,7 @@ def api_key_info(key: ApiKey) -> ApiKeyInfo:
         prefix=key.prefix,
         last_used_at=maybe(key.last_used_at),
         last_address=key.last_address,
+        from_login=key.from_login,
     )
 
 

@@ -11,10 +11,9 @@ from msgspec.structs import replace
 
 from agentic_atlas.backend.accounts import SignOn, Vouched
 from agentic_atlas.backend.domain.names import check_name
-from agentic_atlas.backend.domain.people import Entered, LinkedIdentity, Visitor
+from agentic_atlas.backend.domain.people import Entered, LinkedIdentity, Visitor, login_failed
 from agentic_atlas.backend.domain.records import User
 from agentic_atlas.backend.engine.engine import Engine
-from agentic_atlas.backend.engine.people import login_failed
 from agentic_atlas.backend.engine.signing_on import Linker
 from agentic_atlas.backend.rights import AgentToken, Principal
 from agentic_atlas.backend.usecases.application import use_case

@@ -42,11 +42,13 @@ SessionList: TypeAlias = Listing[SessionInfo]
 """Sessions that are not over, those that were used last first."""
 
 
-class Ended(Shown, frozen=True, kw_only=True):
-    """What came of ending several."""
+class LoggedOut(Shown, frozen=True, kw_only=True):
+    """What ended when somebody was logged out."""
 
     sessions: int
     """How many ended."""
+    keys: int = 0
+    """How many API keys ended with them, which were made by logging in; those that were made on purpose stay."""
 
 
 class InvitationRequest(Asked, frozen=True, kw_only=True):

@@ -108,6 +108,8 @@ class ApiKeyInfo(Shown, frozen=True, kw_only=True):
     last_used_at: datetime | None = None
     last_address: str = ""
     """Where it was used from then."""
+    from_login: bool = False
+    """It was made by logging in (`atlas login`): it ends when its user has another password."""
 
 
 class NewApiKey(ApiKeyInfo, frozen=True, kw_only=True):

@@ -8,7 +8,7 @@ from types import NoneType
 from agentic_atlas.protocol.caller.accounts import (
     AccountInfo,
     Confirmation,
-    Ended,
+    LoggedOut,
     PasswordChange,
     RecoveryCodes,
     SessionList,
@@ -29,14 +29,16 @@ class AsyncAccount:
         """Return since when one has a password, and one-time passwords."""
         return await self._api.send("GET", "/users/me", AccountInfo)
 
-    async def change_password(self, current: str, new: str) -> int:
-        """Have another password; return how many sessions ended with the old one.
+    async def change_password(self, current: str, new: str) -> LoggedOut:
+        """Have another password; return how many sessions, and API keys from log-ins, ended with the old one.
+
+        What one is logged in with here goes on, as do keys that were made on purpose (`client.keys.create`).
 
         Raises:
             Unauthenticated: the current one is wrong. InvalidInput: the new one is guessed early (`weak_password`).
         """
         body = checked(PasswordChange(current=current, new=new))
-        return (await self._api.send("PUT", "/users/me/password", Ended, body=body, repeatable=False)).sessions
+        return await self._api.send("PUT", "/users/me/password", LoggedOut, body=body, repeatable=False)
 
     async def begin_totp(self, password: str) -> TotpEnrolment:
         """Return a secret for an authenticator; log-ins are as they were until `confirm_totp`.
@@ -68,4 +70,4 @@ class AsyncAccount:
 
     async def end_sessions(self) -> int:
         """Log oneself out everywhere; return how many sessions ended."""
-        return (await self._api.send("DELETE", "/sessions", Ended)).sessions
+        return (await self._api.send("DELETE", "/sessions", LoggedOut)).sessions

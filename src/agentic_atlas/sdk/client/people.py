@@ -7,10 +7,10 @@ from types import NoneType
 from typing import Literal
 
 from agentic_atlas.protocol.caller.accounts import (
-    Ended,
     InvitationInfo,
     InvitationList,
     InvitationRequest,
+    LoggedOut,
     NewInvitation,
     SessionList,
 )
@@ -94,7 +94,7 @@ class AsyncPeople:
 
     async def end_sessions(self, name: str) -> int:
         """Log a user out everywhere; return how many sessions ended."""
-        return (await self._api.send("DELETE", f"/users/{segment(name)}/sessions", Ended)).sessions
+        return (await self._api.send("DELETE", f"/users/{segment(name)}/sessions", LoggedOut)).sessions
 
     async def end_totp(self, name: str) -> UserInfo:
         """Let the log-ins of a user need no one-time passwords any more, who has lost their authenticator."""

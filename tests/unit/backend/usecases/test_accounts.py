@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any
+
 import pyotp
 import pytest
 
@@ -9,11 +13,11 @@ from agentic_atlas.auth.totp import RECOVERY_CODES, STEP
 from agentic_atlas.backend.domain.people import Account, Visitor, set_password
 from agentic_atlas.backend.domain.records import Role
 from agentic_atlas.backend.rights import Principal
-from agentic_atlas.backend.usecases import accounts, invitations, sessions
-from agentic_atlas.errors import Conflict, InvalidInput, NotFound, Unauthenticated
-from tests.unit.backend.network import NOW, Network
+from agentic_atlas.backend.usecases import accounts, invitations, keys, logins, sessions
+from agentic_atlas.errors import Conflict, Forbidden, InvalidInput, NotFound, Unauthenticated
+from tests.unit.backend.network import NOW, Network, settle
 
-OLD, NEW = "tall trees by the sea", "small birds on a wire"
+OLD, NEW, MINE = "tall trees by the sea", "small birds on a wire", "another one of theirs"
 HERE = Visitor("10.0.0.1")
 
 
@@ -49,13 +53,93 @@ async def test_another_password_ends_the_other_sessions_and_the_links_that_were_
     with pytest.raises(InvalidInput):
         await accounts.change_password(here, network.application, OLD, "short", HERE)
     assert len(await sessions.find(here, network.application)) == 2
-    assert await accounts.change_password(here, network.application, OLD, NEW, HERE) == 1
+    assert await accounts.change_password(here, network.application, OLD, NEW, HERE) == (1, 0)
     left = await sessions.find(here, network.application)
     assert [one.id for one in left] == [here.credential.id] != [there.credential.id]
     with pytest.raises(NotFound):
         await invitations.show(None, network.application, secret)
     with pytest.raises(Unauthenticated):
         await log_in(network, OLD)
+    await log_in(network, NEW)
+
+
+async def test_another_password_ends_the_keys_of_log_ins_and_no_key_that_was_made_on_purpose() -> None:
+    network, ada = await prepared()
+    here = await log_in(network, OLD)
+    machine = {"name": "ada", "password": OLD, "code": "", "visitor": HERE}
+    asking = await sessions.make_key(None, network.application, "desk", **machine)
+    by_password = await sessions.make_key(None, network.application, "laptop", **machine)
+    codes = network.engine.logins.begin("phone", "10.0.0.2", now=NOW, entropy=network.engine.entropy)
+    await logins.approve(here, network.application, codes.user_code)
+    by_code = await logins.collect(None, network.application, codes.device_code)
+    made = await keys.create(here, network.application, name="ci")
+    who = await network.application.authenticate(asking.key)
+    await network.agent(ada)
+    task = (await network.submit(who)).task
+    laptop = await network.application.authenticate(by_password.key)
+    waiting = asyncio.create_task(network.engine.feed.until_ended(task.id, 60.0, laptop))
+    await settle()
+    assert await accounts.change_password(who, network.application, OLD, NEW, HERE) == (1, 2)
+    with pytest.raises(Unauthenticated):
+        await waiting
+    for over in (by_password, by_code):
+        with pytest.raises(Unauthenticated):
+            await network.application.authenticate(over.key)
+    for stays in (asking, made):
+        assert (await network.application.authenticate(stays.key)).user == ada.user
+
+
+class Gate:
+    """Something asynchronous that is held before it begins, until a test opens it."""
+
+    def __init__(self, held: Callable[..., Awaitable[Any]]) -> None:
+        self.held = held
+        self.reached, self.opened = asyncio.Event(), asyncio.Event()
+
+    async def __call__(self, *given: object, **more: object) -> Any:
+        self.reached.set()
+        await self.opened.wait()
+        return await self.held(*given, **more)
+
+
+@pytest.mark.parametrize("way", ["session", "key", "code", "password", "totp"])
+@pytest.mark.parametrize("change", ["password", "link"])
+async def test_what_is_under_way_with_the_old_password_while_it_is_changed_comes_to_nothing(
+    way: str, change: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    network, ada = await prepared()
+    root = await network.user("root", Role.ADMIN)
+    here, there = await log_in(network, OLD), await log_in(network, OLD)
+    link = (await invitations.create(root, network.application, "ada", Role.MEMBER))[2]
+    codes = network.engine.logins.begin("phone", "10.0.0.2", now=NOW, entropy=network.engine.entropy)
+    await logins.approve(there, network.application, codes.user_code)
+    store, on = network.store, network.application
+    machine = {"name": "ada", "password": OLD, "code": "", "visitor": HERE}
+    ways: dict[str, tuple[Any, str, Callable[[], Coroutine[Any, Any, object]]]] = {
+        "session": (store.sessions, "add", lambda: sessions.log_in(None, on, "ada", OLD, "", HERE)),
+        "key": (store.users, "add_key", lambda: sessions.make_key(None, on, "laptop", **machine)),
+        "code": (store.users, "add_key", lambda: logins.collect(None, on, codes.device_code)),
+        "password": (store.accounts, "replace_password", lambda: accounts.change_password(there, on, OLD, MINE, HERE)),
+        "totp": (store.accounts, "change", lambda: accounts.disenrol(there, on, OLD, HERE)),
+    }
+    held_in, write, act = ways[way]
+    gate = Gate(getattr(held_in, write))
+    with monkeypatch.context() as held:
+        held.setattr(held_in, write, gate)
+        acting = asyncio.create_task(act())
+        await gate.reached.wait()
+    network.clock.now += 1.0
+    if change == "password":
+        await accounts.change_password(here, on, OLD, NEW, HERE)
+    else:
+        await invitations.accept(None, on, link, NEW)
+    gate.opened.set()
+    with pytest.raises((Unauthenticated, Forbidden)) as refused:
+        await acting
+    assert refused.value.code == ("access_denied" if way == "code" else "login_failed")
+    live = [one.id for one in await network.engine.people.logged_in.live(ada.user.id)]
+    assert live == ([here.credential.id] if change == "password" else [])
+    assert [key.id for key in await store.users.keys_of(ada.user.id)] == [ada.credential.id]
     await log_in(network, NEW)
 
 
