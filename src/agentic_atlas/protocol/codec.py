@@ -65,13 +65,16 @@ def encode(message: Message) -> bytes:
 
 
 def decode(data: bytes, limits: Limits, containers: int = CONTAINERS) -> Message:
-    """Return the message in a frame's bytes.
+    """Return the message in a frame's bytes; raises as `check` and `read` do."""
+    check(data, limits, containers)
+    return read(data)
 
-    `data` must not change afterwards: payloads are slices of it. `containers`: most arrays and objects in it.
+
+def check(data: bytes, limits: Limits, containers: int = CONTAINERS) -> None:
+    """Look whether a frame's bytes may be read; `containers`: most arrays and objects in them.
 
     Raises:
-        ProtocolError: too long (1009), not UTF-8 (1007), too deep, too many arrays and
-            objects, not JSON, or not one of our messages (4107).
+        ProtocolError: too long (1009), not UTF-8 (1007), too deep, or too many arrays and objects (4107).
     """
     if len(data) > limits.message_bytes:
         raise ProtocolError(
@@ -83,6 +86,14 @@ def decode(data: bytes, limits: Limits, containers: int = CONTAINERS) -> Message
         _check_text(data)
     if data.count(b"[") + data.count(b"{") > min(limits.depth, containers):
         check_nesting(data, limits.depth, containers)
+
+
+def read(data: bytes) -> Message:
+    """Return the message in bytes that were checked, and that must not change afterwards: payloads are slices of them.
+
+    Raises:
+        ProtocolError: not JSON, or not one of our messages (4107).
+    """
     try:
         return _decoder.decode(data)
     except msgspec.ValidationError as error:

@@ -96,17 +96,31 @@ class Session:
         # A router passes on what it has taken, sometimes the parts of several messages in one.
         self._containers = codec.CONTAINERS if side is Side.ROUTER else self.limits.message_bytes
 
-    def receive(self, data: bytes) -> Message:
+    def check(self, data: bytes) -> None:
+        """Look at a message before `receive` takes it as `checked`: with a long one, each of both takes its time.
+
+        Raises:
+            ProtocolError: as `receive` does.
+        """
+        try:
+            if self.state is _CONNECTED and len(data) > HELLO_BYTES:
+                raise hello_too_big()
+            codec.check(data, self.limits, self._containers)
+        except ProtocolError:
+            self.close()
+            raise
+
+    def receive(self, data: bytes, *, checked: bool = False) -> Message:
         """Take one whole message of the peer's.
 
         Raises:
             ProtocolError: the bytes are no message, or the message is not allowed now. The session is closed then, and
                 the connection is to be closed with the error's `close_code`.
         """
+        if not checked:
+            self.check(data)
         try:
-            if self.state is _CONNECTED and len(data) > HELLO_BYTES:
-                raise hello_too_big()
-            message = codec.decode(data, self.limits, self._containers)
+            message = codec.read(data)
             state = self._theirs[self.state].get(type(message))
             if state is None:
                 raise self._out_of_turn(message, self.side.peer)

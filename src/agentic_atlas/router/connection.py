@@ -22,6 +22,8 @@ from agentic_atlas.transport.receiver import Receiver
 
 _REST = 4.0
 """How much longer than a message took its connection rests."""
+_LONG = 64 * 1024
+"""Bytes of a message from which on it is looked at when it comes, and read later should that have taken long."""
 
 
 class Host(Protocol):
@@ -104,6 +106,14 @@ class Connection(Receiver):
         """Take one whole message. `data` must not change afterwards."""
         if self.over:
             return
+        if len(data) >= _LONG:
+            began = self._context.clock()
+            try:
+                self._session.check(data)
+            except ProtocolError as error:
+                self.fail(error)
+                return
+            _rest(self, self._context, began)
         if self.incoming.free:
             self._take(data)
         elif not self.incoming.received(data):
@@ -210,7 +220,7 @@ class Connection(Receiver):
         context, agent = self._context, self.agent
         began = context.clock()
         try:
-            message = self._session.receive(data)
+            message = self._session.receive(data, checked=len(data) >= _LONG)
             self.patience.heard(began)
             if agent is not None:
                 agent.hear(message, data, began)
@@ -226,12 +236,7 @@ class Connection(Receiver):
             self.patience.look_by(agent.readiness.busy_until)
         if agent is not None and agent.reports.full:
             self.incoming.pause(Pause.STORING)
-        took = context.clock() - began
-        if took > context.settings.heavy:
-            # Others have their turns first, so that no agent has more than a part of the loop.
-            self.incoming.pause(Pause.RESTING)
-            rest = min(_REST * took, context.settings.longest_rest)
-            asyncio.get_running_loop().call_later(rest, self.resume, Pause.RESTING)
+        _rest(self, context, began)
 
     def _after_sending(self) -> None:
         behind = congested = False
@@ -261,6 +266,15 @@ class Connection(Receiver):
             "connection_ended", agent=self.identity.agent_id, instance=self.instance_id, code=code, reason=reason
         )
         self._host.ended(self)
+
+
+def _rest(connection: Connection, context: RouterContext, began: float) -> None:
+    """Have others take their turns first where what began then has taken long: no agent has more than a part."""
+    took, settings = context.clock() - began, context.settings
+    if took > settings.heavy:
+        connection.incoming.pause(Pause.RESTING)
+        rest = min(_REST * took, settings.longest_rest)
+        asyncio.get_running_loop().call_later(rest, connection.resume, Pause.RESTING)
 
 
 class Patience:

@@ -43,8 +43,9 @@ class RouterSettings:
     send_buffer: int = 8 * 1024 * 1024
     """Bytes that may wait to be sent on a connection, or two of the longest messages when that is more: at half of it
     nothing more is read from the agent and no further task is put in, over it the connection is closed."""
-    heavy: float = 0.005
-    """A message that keeps everybody else waiting for longer has its connection rest for four times as long."""
+    heavy: float = 0.002
+    """A message that keeps everybody else waiting for longer has its connection rest for four times as long. One of
+    megabytes is looked at in one step and read in another, and it rests between them too."""
     longest_rest: float = 1.0
     """How long such a connection rests at the most."""
     lost_again: float = 5.0

@@ -14,15 +14,19 @@ from agentic_atlas.protocol.messages import (
     Event,
     EventKind,
     Limits,
+    Outcome,
     Reaction,
     Reply,
     ReplyKind,
+    Result,
+    ResultAck,
     Task,
 )
 from agentic_atlas.router.settings import RouterSettings
 from tests.unit.router.network import Agent, network, settle, until
 
 MEGABYTE = 1024 * 1024
+LONG_RESULT = Result("task_1", 1, Outcome.COMPLETED, msgspec.Raw(b'"%s"' % (b"x" * 100_000)))
 
 
 def call(id: str = "call_1", agent: str = "other", payload: bytes = b"{}") -> Call:
@@ -252,6 +256,48 @@ async def test_a_message_that_took_long_has_its_connection_rest_and_another_one_
             while not heavy.reading:  # noqa: ASYNC110 - the loop's own time passes
                 await asyncio.sleep(0.01)
         assert heavy.last(Beat) is not None
+
+
+async def test_a_long_message_is_looked_at_in_one_turn_and_read_in_another_and_what_follows_waits_for_it() -> None:
+    async with network(RouterSettings(longest_rest=0.0)) as net:
+        agent = await net.agent()
+        net.clock.step = 0.01
+        agent.say(LONG_RESULT)
+        agent.beat()
+        assert (agent.reading, agent.all(ResultAck), agent.all(Beat)) == (False, [], [])
+        net.clock.step = 0.0
+        await until(lambda: agent.all(ResultAck) and agent.all(Beat))
+        assert agent.reading
+
+
+async def test_a_long_message_that_takes_little_is_taken_at_once() -> None:
+    async with network() as net:
+        agent = await net.agent()
+        agent.say(LONG_RESULT)
+        assert agent.reading
+        await until(lambda: agent.all(ResultAck))
+
+
+async def test_a_long_message_is_refused_at_the_first_look_at_it() -> None:
+    async with network() as net:
+        agent = await net.agent()
+        net.clock.step = 0.01
+        agent.connection.received(b"[" * 100_000)
+        assert agent.closed is not None
+        assert (agent.code, agent.closed[1].code) == (4107, "too_deep")
+
+
+async def test_of_a_connection_that_ended_between_the_two_steps_nothing_is_taken() -> None:
+    async with network(RouterSettings(longest_rest=0.0)) as net:
+        agent = await net.agent()
+        net.clock.step = 0.01
+        agent.say(LONG_RESULT)
+        net.clock.step = 0.0
+        agent.connection.closed(left=True)
+        await settle()
+        assert agent.connection.agent is not None
+        assert agent.connection.agent.idle
+        assert agent.all(ResultAck) == []
 
 
 async def test_an_idle_agent_is_looked_at_when_its_time_is_over_and_not_before() -> None:
