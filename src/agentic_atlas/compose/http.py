@@ -103,6 +103,8 @@ class _Connection(asyncio.Protocol):
         """Requests that are not answered yet, the first one being answered."""
         self._body = RequestBody()
         """Of the one that was asked last."""
+        self._awaited = False
+        """More of it is waited for."""
         self._refusal: AtlasError | None = None
         """Why what came behind them is no request."""
         self._ended = False
@@ -286,6 +288,8 @@ class _Connection(asyncio.Protocol):
 
     def _parse(self) -> None:
         while self._unread and self.stage is _Stage.OPEN and len(self._asked) < _MOST_ASKED:
+            if self._strange and not (self._awaited or self._parser.in_head):
+                break  # a stranger's body may come a byte at a time, and nearly always is for nobody
             piece, self._unread = self._unread[:_AT_ONCE], self._unread[_AT_ONCE:]
             self._parser.feed(piece)
         if self._ended and self.stage is _Stage.OPEN and not self._unread:
@@ -313,7 +317,7 @@ class _Connection(asyncio.Protocol):
         request.received(address, RequestBody(self._wanted), self._introduced if self._strange else None)
         self.deadline.anew()  # each has its own time
         self._asked.append(request)
-        self._body = request.body
+        self._body, self._awaited = request.body, False
         _wake(self._idle)
 
     def _introduced(self) -> None:
@@ -324,6 +328,9 @@ class _Connection(asyncio.Protocol):
     def _wanted(self) -> None:
         """The rest of the body is waited for."""
         request = self._asked[0]
+        if not self._awaited:
+            self._awaited = True
+            self._loop.call_soon(self._read_on, len(self._unread))  # once it is waited for
         if request.expects:
             request.expects = False
             self.transport.write(_CONTINUE)

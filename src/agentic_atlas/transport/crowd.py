@@ -6,11 +6,13 @@ on connections, and not who has just come to show a token. A limit for each addr
 leaves room for many agents that come back at once from behind one proxy, and for none that would stay.
 
 Neither do they use up the event loop: a stranger's first request is answered at once, as that of everybody who comes to
-show a key, and the others wait in one line for all strangers together.
+show a key, and the others wait in one line for all strangers together. So do the first ones of an address from which
+very many strangers come in a second, for each connection could be a new one.
 """
 
 import asyncio
 import resource
+from collections import Counter
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -24,6 +26,8 @@ _MODEST = 10_240
 _KEPT = 128
 """Descriptors kept back, for files and for those that come in one moment; a quarter of them where there are few."""
 _MOST_OF_ADDRESS = 1_000
+_AT_ONCE = 50
+"""Strangers of one address that are answered at once in a second."""
 _TURN = 0.001
 """Seconds from one stranger's turn to the next, which costs a small part of it."""
 _TELL_AGAIN = 60.0
@@ -56,6 +60,9 @@ class Crowd:
         self._addresses: dict[asyncio.Transport, str] = {}
         self._strangers: dict[str, dict[asyncio.Transport, bool]] = {}
         """Those of each address, the oldest first; whether each has had a turn."""
+        self._second = float("-inf")
+        self._answered: Counter[str] = Counter()
+        """Of each address, the strangers that had their first turn since then."""
 
     def enter(self, one: asyncio.Transport, address: str) -> None:
         """A connection was accepted; somebody may be cut off for it, and be it this one."""
@@ -83,17 +90,27 @@ class Crowd:
                 del self._strangers[address]
 
     def turn(self, one: asyncio.Transport) -> float:
-        """Give it a turn, and return in how many seconds: at once, but where it is a stranger that has had one."""
+        """Give it a turn, and return in how many seconds: at once, but for a stranger that has had one, or comes with
+        very many."""
         address = self._addresses.get(one)
         if address is None:
             return 0.0
-        strangers = self._strangers[address]
-        if not strangers[one]:
-            strangers[one] = True
-            return 0.0
         now = self._clock()
+        if self._is_first(one, address, now):
+            return 0.0
         self._turn_at = max(now, self._turn_at + _TURN)
         return self._turn_at - now
+
+    def _is_first(self, one: asyncio.Transport, address: str, now: float) -> bool:
+        """Tell whether it is its first turn, and one of the first of its address in this second."""
+        if self._strangers[address][one]:
+            return False
+        self._strangers[address][one] = True
+        if now - self._second >= 1.0:
+            self._second = now
+            self._answered.clear()
+        self._answered[address] += 1
+        return self._answered[address] <= _AT_ONCE
 
     def _cut_oldest(self, address: str) -> None:
         oldest = next(iter(self._strangers[address]))

@@ -472,6 +472,27 @@ async def test_who_sends_a_body_that_is_not_read_gets_the_answer_all_the_same() 
             writer.close()
 
 
+async def test_of_a_strangers_body_no_more_is_read_than_came_with_its_head_until_somebody_asks_for_it() -> None:
+    asked: list[Request] = []
+
+    async def refuse(request: Request) -> Response:
+        asked.append(request)
+        return Response(401)
+
+    listener = http.listen("127.0.0.1", 0, "PORT")
+    port = listener.getsockname()[1]
+    stop = asyncio.Event()
+    chunks = b"1\r\nx\r\n"
+    async with asyncio.timeout(PATIENCE), asyncio.TaskGroup() as group:
+        group.create_task(http.until(stop, http.HttpServer(refuse, listener, drain=1, crowd=CROWD, log=LOG)))
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n" + chunks * 10_000)
+        assert (await reader.readline()).startswith(b"HTTP/1.1 401 ")
+        writer.close()
+        stop.set()
+    assert asked[0].body.waiting <= http._AT_ONCE / len(chunks)
+
+
 async def test_who_reads_a_long_last_answer_has_more_time_than_who_does_not_go(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(http, "HEAD_WITHIN", 0.1)
     monkeypatch.setattr(http, "SWEEP", 0.02)

@@ -102,3 +102,14 @@ def test_a_strangers_first_turn_comes_at_once_and_the_others_of_all_strangers_on
     assert at.turn(other) == 0.0
     at.introduce(one)
     assert at.turn(one) == 0.0
+
+
+def test_of_very_many_strangers_of_one_address_the_later_ones_wait_in_the_line_for_their_first_turn_too() -> None:
+    at, _, clock = crowd(4_000)
+    assert [at.turn(one) for one in entered(at, 51, "a")] == [0.0] * 51  # the line is empty
+    one, other = entered(at, 2, "a")
+    assert [round(at.turn(which), 6) for which in (one, other)] == [0.001, 0.002]
+    assert at.turn(*entered(at, 1, "b")) == 0.0
+    clock.now += 1.0
+    at.turn(one)  # somebody waits already
+    assert at.turn(*entered(at, 1, "a")) == 0.0
