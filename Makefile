@@ -10,6 +10,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.stamp
 BROWSER := $(VENV)/.browser
 PROXIES := $(VENV)/proxies
+VENDORED := src/agentic_atlas/platform/vendor/htmx.lock
 PIP := $(BIN)/python -m pip -qq --no-input --disable-pip-version-check
 COMPILE := $(BIN)/uv pip compile --quiet --generate-hashes --no-emit-index-url --no-header \
 	--universal --python-version 3.11 pyproject.toml
@@ -26,13 +27,17 @@ JOBS ?= $(if $(ARGS),0,4)
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
 
-setup: $(STAMP) $(BROWSER) $(PROXIES)/.stamp ## Create .venv with everything in it, from the lock file, and a browser for tests
+setup: $(STAMP) $(VENDORED) $(BROWSER) $(PROXIES)/.stamp ## Create .venv with everything in it, from the lock file, and a browser for tests
 
 $(STAMP): requirements/dev.lock requirements/venv.sh requirements/apt.sh pyproject.toml
 	@echo "Setting up $(VENV)"
 	@sh requirements/venv.sh $(VENV)
 	@$(PIP) install --require-hashes -r requirements/dev.lock
 	@$(PIP) install --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(VENDORED): $(STAMP) requirements/htmx.lock requirements/pages.py requirements/npm.py
+	@$(BIN)/python requirements/pages.py
 	@touch $@
 
 $(BROWSER): $(STAMP) requirements/chromium.sh requirements/apt.sh
@@ -43,10 +48,10 @@ $(PROXIES)/.stamp: $(STAMP) requirements/proxies.sh requirements/apt.sh
 	@sh requirements/proxies.sh $(PROXIES)
 	@touch $@
 
-demo: $(STAMP) ## The whole story on this machine (FOLDER=documents, ONCE=1 to end by itself)
+demo: $(STAMP) $(VENDORED) ## The whole story on this machine (FOLDER=documents, ONCE=1 to end by itself)
 	@$(BIN)/atlas demo $(FOLDER) $(if $(filter-out 0,$(ONCE)),--once)
 
-test: $(STAMP) $(BROWSER) $(PROXIES)/.stamp ## Run all tests, ring by ring (ARGS="tests/unit -k word" for some, JOBS=1 for one at a time)
+test: $(STAMP) $(VENDORED) $(BROWSER) $(PROXIES)/.stamp ## Run all tests, ring by ring (ARGS="tests/unit -k word" for some, JOBS=1 for one at a time)
 	@$(BIN)/pytest -n $(JOBS) --dist loadscope --no-loadscope-reorder $(ARGS)
 
 unit: $(STAMP) ## Run the fast tests alone: no network, no process
@@ -92,7 +97,7 @@ docs: $(STAMP) ## Build the documentation into site/, broken links are errors
 reference: $(STAMP) ## Rewrite what the documentation has from the code
 	@$(BIN)/python -m tests.docs.reference
 
-build: $(STAMP) ## Build the wheel into dist/
+build: $(STAMP) $(VENDORED) ## Build the wheel into dist/
 	@$(BIN)/hatchling build -t wheel
 
 lock: $(STAMP) ## Bring the lock files up to date with pyproject.toml (ARGS=--upgrade: newest versions)

@@ -25,7 +25,12 @@ RINGS = (
 """The cheap ones first, so that what is simply wrong is seen soon."""
 
 WAITING = ("tests/e2e/", "tests/faults/", "tests/docs/")
-TOGETHER = ("tests/e2e/test_demo.py", "tests/e2e/test_tokens.py", "tests/faults/test_named_bounds.py")
+TOGETHER = (
+    "tests/e2e/test_demo.py",
+    "tests/e2e/test_pages.py",
+    "tests/e2e/test_tokens.py",
+    "tests/faults/test_named_bounds.py",
+)
 """The demo has the ports of a first network, which two cannot have; the others share a network."""
 
 Interval = tuple[float, float]

@@ -10,6 +10,7 @@ import os
 import subprocess
 import sys
 import venv
+import zipfile
 from functools import partial
 from importlib import metadata
 from pathlib import Path
@@ -68,6 +69,13 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
     (built,) = folder.glob("*.whl")
     return built
+
+
+def test_the_wheel_holds_what_pages_load_with_its_licence(wheel: Path) -> None:
+    with zipfile.ZipFile(wheel) as opened:
+        held = set(opened.namelist())
+    vendored = "agentic_atlas/platform/vendor"
+    assert {f"{vendored}/htmx.min.js", f"{vendored}/htmx.LICENSE", "agentic_atlas/platform/templates/base.html"} <= held
 
 
 @pytest.fixture(scope="module")

@@ -12,6 +12,8 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+from requirements import npm
+
 ROOT = Path(__file__).parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 OURS = canonicalize_name(PROJECT["project"]["name"])
@@ -90,8 +92,11 @@ def test_the_server_runs_on_the_versions_that_are_tested() -> None:
     assert {name: tested.get(name) for name in pins("server")} == pins("server")
 
 
-def test_what_npm_fetches_is_known_by_its_content() -> None:
-    assert re.fullmatch(r"mermaid@\d+\.\d+\.\d+ sha512-[A-Za-z0-9+/]{86}==\n", text("mermaid"))
+@pytest.mark.parametrize(("lock", "package"), [("mermaid", "mermaid"), ("htmx", "htmx.org"), ("axe", "axe-core")])
+def test_what_npm_fetches_is_known_by_its_content_and_nothing_else_is_used(lock: str, package: str) -> None:
+    assert re.fullmatch(rf"{package}@\d+\.\d+\.\d+ sha512-[A-Za-z0-9+/]{{86}}==\n", text(lock))
+    with pytest.raises(npm.Unfetched, match=rf"{package}@\S+ is not what {lock}.lock says: sha512-"):
+        npm.check(b"another archive", ROOT / "requirements" / f"{lock}.lock")
 
 
 def test_what_npm_fetches_is_pinned_by_its_content_and_named_by_no_address() -> None:

@@ -10,10 +10,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from mkdocs.exceptions import PluginError
 from playwright.sync_api import Browser, Locator
 
-from requirements import mermaid
 from tests.browser import SITE, browser, visiting
 from tests.docs.pages import DOCS, ROOT, blocks
 
@@ -76,12 +74,6 @@ def test_no_page_of_the_site_names_another_host_to_load_from(site: Path) -> None
     read = {path: path.read_text() for path in site.rglob("*") if path.suffix in (".html", ".css")}
     assert len(read) > len(WITH_DIAGRAMS)
     assert {path.name: found[0] for path, text in read.items() if (found := _FROM_ELSEWHERE.findall(text))} == {}
-
-
-def test_a_script_that_is_not_what_the_lock_says_is_not_used() -> None:
-    package, integrity = mermaid.LOCK.read_text().split()
-    with pytest.raises(PluginError, match=f"{package} is not what mermaid.lock says: sha512-"):
-        mermaid._member(b"another archive", integrity, package)
 
 
 def contrasts(drawing: Locator) -> dict[str, float]:

@@ -26,6 +26,8 @@ from agentic_atlas.backend.domain.records import AccessLevel, AgentRecord, ApiKe
 from agentic_atlas.backend.engine.api_keys import issue_key
 from agentic_atlas.backend.rights import RIGHT_OF, Principal, Right
 from agentic_atlas.backend.usecases import tokens
+from agentic_atlas.platform import assets
+from agentic_atlas.platform.app import ROUTES as PAGES
 from tests.integration.api.network import Api, api
 from tests.integration.usecases.test_matrix import ANY_KEYS, MATRIX, OPEN, ROLE, SCOPE, UNKNOWN, World
 
@@ -84,6 +86,17 @@ def submitted(ask: Any) -> dict[str, Any]:
 
 def empty(_: dict[str, Any]) -> Asked:
     return Asked()
+
+
+def stylesheet(_: dict[str, Any]) -> Asked:
+    _, _, digest, name = assets.address("atlas.css").split("/")
+    return Asked({"digest": digest, "name": name})
+
+
+def page_of(use_case: str, ask: Callable[[dict[str, Any]], Asked] = empty) -> Row:
+    """Return the row of a page: where there is nothing to be seen, it says so."""
+    answers = MATRIX[use_case][1]
+    return Row(use_case, ask, {who: ALL for who in answers._fields if getattr(answers, who) == "nothing"})
 
 
 TABLE: dict[str, Row] = {
@@ -169,8 +182,12 @@ TABLE: dict[str, Row] = {
     "GET /docs": Row(None, empty),
     "GET /api/v1/openapi.json": Row(None, empty),
     "GET /login": Row(None, empty),
-    "GET /login/login.js": Row(None, empty),
-    "GET /login/login.css": Row(None, empty),
+    "POST /logout": Row("sessions.log_out", empty),
+    "GET /assets/{digest}/{name}": Row(None, stylesheet),
+    "GET /overview": page_of("agents.find"),
+    "GET /agents": page_of("agents.find"),
+    "GET /tasks": page_of("tasks.find"),
+    "GET /settings": page_of("accounts.show"),
 }
 
 OTHERS = ("other", "caller", "manager", "admin", "viewer")
@@ -314,7 +331,7 @@ async def test_every_route_answers_each_who_asks_as_the_tables_say(tmp_path: Pat
 
 
 def test_every_route_has_a_row() -> None:
-    assert {f"{route.method} {route.path}" for route in ROUTES} == set(rows()), "a new route needs a row"
+    assert {f"{route.method} {route.path}" for route in [*ROUTES, *PAGES]} == set(rows()), "a new route needs a row"
 
 
 HIDDEN = sorted(route for route, row in rows().items() if expected(row)["other"].endswith("_not_found"))

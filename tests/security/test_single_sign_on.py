@@ -75,7 +75,7 @@ async def test_whoever_the_provider_vouches_for_is_let_in_and_known_again(tmp_pa
         first, again = await made.browser(), await made.browser()
         assert 'href="/login/oidc"' in (await first.get("/login")).text
         answer = await made.back(first, "Ada.Lovelace@example.org")
-        assert (answer.status_code, answer.headers["location"]) == (303, "/login")
+        assert (answer.status_code, answer.headers["location"]) == (303, "/overview")
         session = (await first.get("/api/v1/session")).json()
         assert session["user"] == "ada-lovelace"
         assert (await first.get("/api/v1/whoami")).json()["user"]["role"] == "viewer"
@@ -95,7 +95,7 @@ async def test_nobody_is_made_unless_that_is_set_and_none_but_of_the_domains_tha
     async with world(tmp_path / "second", oidc_create=True, oidc_domains="example.org, Example.com") as made:
         for name in ("ada@example.net", "unverified@example.org", "ada@sub.example.org"):
             assert failure(await made.back(await made.browser(), name)) == "not_invited"
-        assert (await made.back(await made.browser(), "ada@example.com")).headers["location"] == "/login"
+        assert (await made.back(await made.browser(), "ada@example.com")).headers["location"] == "/overview"
 
 
 async def test_a_name_at_the_provider_is_no_way_in_as_a_user_who_is_there_and_a_link_is(tmp_path: Path) -> None:
@@ -114,7 +114,7 @@ async def test_a_name_at_the_provider_is_no_way_in_as_a_user_who_is_there_and_a_
         assert (found.status_code, found.json()["error"]["code"]) == (401, "login_failed")
         address = (await admin.post(linking, json={"password": password})).json()["address"]
         sent = await signed_in(admin, address, "root@example.org")
-        assert (await admin.get(sent.headers["location"])).headers["location"] == "/login"
+        assert (await admin.get(sent.headers["location"])).headers["location"] == "/overview"
         linked = await made.browser()
         await made.back(linked, "root@example.org")
         assert (await linked.get("/api/v1/session")).json()["user"] == "admin"
@@ -157,7 +157,7 @@ async def test_what_is_no_answer_to_this_browser_lets_nobody_in(tmp_path: Path) 
         last = await made.browser()
         hers = (await signed_in(last, await made.departed(last), "ada@example.org")).headers["location"]
         kept = last.cookies["atlas_oidc"]
-        assert (await last.get(hers)).headers["location"] == "/login"
+        assert (await last.get(hers)).headers["location"] == "/overview"
         replayed = await made.browser()
         replayed.cookies.set("atlas_oidc", kept)
         assert failure(await replayed.get(hers)) == "login_failed"

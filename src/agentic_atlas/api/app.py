@@ -1,5 +1,6 @@
 """The HTTP application."""
 
+from collections.abc import Iterable
 from time import monotonic
 from typing import Final
 
@@ -10,7 +11,6 @@ from agentic_atlas.api import (
     backups,
     groups,
     invitations,
-    login_page,
     logins,
     page,
     sessions,
@@ -21,28 +21,36 @@ from agentic_atlas.api import (
     users,
 )
 from agentic_atlas.api.describe import Document
-from agentic_atlas.api.whereabouts import Whereabouts
 from agentic_atlas.auth.hosts import Hosts
 from agentic_atlas.backend.usecases.application import Application
 from agentic_atlas.http.cookies import Cookies
-from agentic_atlas.http.routes import Routes
+from agentic_atlas.http.routes import Refusal, Route, Routes
 from agentic_atlas.http.turns import Turns
+from agentic_atlas.http.whereabouts import Whereabouts
 
 _GROUPS: Final = (
     tasks, agents, users, groups, accounts, sessions, single_sign_on, invitations, logins, system, backups, audit,
-    signing, page, login_page,
+    signing, page,
 )  # fmt: skip
 ROUTES: Final = [route for group in _GROUPS for route in group.routes.routes]
 """All of the API."""
 
 
-def create_app(application: Application, whereabouts: Whereabouts | None = None, hosts: Hosts | None = None) -> Routes:
+def create_app(
+    application: Application,
+    whereabouts: Whereabouts | None = None,
+    hosts: Hosts | None = None,
+    pages: Iterable[Route] = (),
+    refusal: Refusal | None = None,
+) -> Routes:
     """Return the API of `application`: what answers its requests.
 
     Args:
         application: what it is the API of.
         whereabouts: what people are told of where it is.
         hosts: names that requests may be for; without it addresses and local names alone.
+        pages: routes of another door, which stand beside those of the API.
+        refusal: what errors are answered with; without it, JSON.
     """
     where = whereabouts or Whereabouts()
     given = {
@@ -52,4 +60,4 @@ def create_app(application: Application, whereabouts: Whereabouts | None = None,
         Whereabouts: where,
         Document: Document(ROUTES),
     }
-    return Routes(ROUTES, given, hosts or Hosts())
+    return Routes([*ROUTES, *pages], given, hosts or Hosts(), refusal)

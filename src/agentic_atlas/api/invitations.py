@@ -2,7 +2,6 @@
 
 from http import HTTPStatus
 
-from agentic_atlas.api.whereabouts import Whereabouts
 from agentic_atlas.backend.domain.records import Role
 from agentic_atlas.backend.rights import Principal
 from agentic_atlas.backend.usecases import invitations
@@ -10,6 +9,7 @@ from agentic_atlas.backend.usecases.application import Application
 from agentic_atlas.backend.usecases.shown import invitation_info, user_info
 from agentic_atlas.http.messages import Request, Response, json
 from agentic_atlas.http.routes import RouteGroup
+from agentic_atlas.http.whereabouts import Whereabouts
 from agentic_atlas.protocol.caller.accounts import (
     Acceptance,
     InvitationInfo,

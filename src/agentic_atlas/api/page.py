@@ -1,9 +1,10 @@
-"""Pages for people, in plain HTML that loads nothing from anywhere: `/`, and `/docs` from the OpenAPI document."""
+"""Where things are: `/`, and `/docs`, made from the OpenAPI document in plain HTML that loads nothing."""
 
 from base64 import b64encode
 from collections.abc import Iterator
 from hashlib import sha256
 from html import escape
+from http import HTTPStatus
 from json import dumps
 from typing import Any
 
@@ -11,10 +12,10 @@ import msgspec
 
 from agentic_atlas._version import __version__
 from agentic_atlas.api.describe import Document
-from agentic_atlas.api.whereabouts import Whereabouts
 from agentic_atlas.http.accept import prefers
 from agentic_atlas.http.messages import Request, Response, json
 from agentic_atlas.http.routes import RouteGroup
+from agentic_atlas.http.whereabouts import HOME_PAGE
 
 routes = RouteGroup("system")
 
@@ -44,18 +45,12 @@ _OF_PAGE = (
     ("permissions-policy", "camera=(), geolocation=(), microphone=()"),
 )
 _PLACES = {
-    "/login": "log in with this browser, with a name and a password",
+    HOME_PAGE: "the platform, for people; `/login` leads there",
     "/docs": "the HTTP API, for people",
     "/api/v1/openapi.json": "the same for programs (OpenAPI)",
     "/healthz": "how this process is",
     "/metrics": "counts for Prometheus",
 }
-_NEXT = (
-    ("atlas login {url}", "let the commands on this machine use this network"),
-    ("atlas init hello", "begin an agent, in a folder of its own"),
-    ("python agent.py", "run it there"),
-    ("atlas agents", "see who is there"),
-)
 
 
 class Start(msgspec.Struct):
@@ -67,11 +62,11 @@ class Start(msgspec.Struct):
     """Paths, and what is there."""
 
 
-@routes.at("GET", "/", answers=Start, text="text/html")
-async def start(request: Request, where: Whereabouts) -> Response:
-    """Tell what this is and where things are; a page for browsers."""
+@routes.at("GET", "/", answers=Start)
+async def start(request: Request) -> Response:
+    """Tell what this is and where things are; a browser is led to the platform."""
     if prefers(request.all("accept"), "text/html", "application/json"):
-        return _html("\n".join(_start(where.api_for(request.host))))
+        return Response(HTTPStatus.SEE_OTHER, [("location", HOME_PAGE), ("cache-control", "no-store")])
     return json(Start("Agentic Atlas", __version__, _PLACES))
 
 
@@ -94,17 +89,6 @@ def _html(page: str) -> Response:
 def _head(title: str) -> Iterator[str]:
     yield f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{escape(title)}</title>'
     yield f'<meta name="viewport" content="width=device-width"><style>{_STYLE}</style><h1>{escape(title)}</h1>'
-
-
-def _start(url: str) -> Iterator[str]:
-    yield from _head(f"Agentic Atlas {__version__}")
-    yield "<p>A network of local agents is up here.</p><h2>Type next</h2><table>"
-    for command, what in _NEXT:
-        yield f"<tr><td><code>{escape(command.format(url=url))}</code><td>{escape(what)}"
-    yield "</table><h2>What is where</h2><table>"
-    for path, what in _PLACES.items():
-        yield f'<tr><td><a href="{path}">{path}</a><td>{escape(what)}'
-    yield "</table>"
 
 
 def _page(document: dict[str, Any]) -> Iterator[str]:

@@ -5,7 +5,6 @@ from typing import Annotated, TypeAlias
 
 from pydantic import Field
 
-from agentic_atlas.api.whereabouts import LOGIN_PAGE, Whereabouts
 from agentic_atlas.backend.accounts import SIGN_ON_LIFETIME
 from agentic_atlas.backend.rights import Principal
 from agentic_atlas.backend.usecases import single_sign_on
@@ -14,6 +13,7 @@ from agentic_atlas.errors import AtlasError
 from agentic_atlas.http.cookies import SIGN_ON, Cookies
 from agentic_atlas.http.messages import Request, Response, json
 from agentic_atlas.http.routes import RouteGroup
+from agentic_atlas.http.whereabouts import HOME_PAGE, LOGIN_PAGE, Whereabouts
 from agentic_atlas.protocol.caller.accounts import IdentityChange, SignOnAddress
 
 routes = RouteGroup("sessions")
@@ -66,7 +66,7 @@ async def finish(
         entered = await single_sign_on.finish(None, application, secret, state, code, iss or None, visitor)
     except AtlasError as error:
         return _to_page(error)
-    fields = [("location", LOGIN_PAGE), *_PRIVATE, cookies.kept(request, SIGN_ON, "", 0)]
+    fields = [("location", HOME_PAGE), *_PRIVATE, cookies.kept(request, SIGN_ON, "", 0)]
     return Response(HTTPStatus.SEE_OTHER, [*fields, *cookies.entered(request, entered)])
 
 

@@ -4,7 +4,6 @@ from functools import partial
 from http import HTTPStatus
 
 from agentic_atlas._version import __version__
-from agentic_atlas.api.whereabouts import Whereabouts
 from agentic_atlas.backend.domain.people import BrowserSession
 from agentic_atlas.backend.domain.records import ApiKey, Role
 from agentic_atlas.backend.rights import Principal
@@ -15,6 +14,7 @@ from agentic_atlas.backend.usecases.shown import api_key_info, session_info, use
 from agentic_atlas.http.messages import Request, Response, json
 from agentic_atlas.http.routes import After, Limit, RouteGroup
 from agentic_atlas.http.turns import Turns
+from agentic_atlas.http.whereabouts import Whereabouts
 from agentic_atlas.protocol.caller.people import (
     ApiKeyInfo,
     ApiKeyList,

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from ipaddress import ip_address
 
-from agentic_atlas.api.whereabouts import LOGIN_PAGE, Whereabouts
 from agentic_atlas.errors import ConfigurationError
+from agentic_atlas.http.whereabouts import LOGIN_PAGE, Whereabouts
 from agentic_atlas.protocol.versions import PATH
 from agentic_atlas.sdk.address import is_loopback
 from agentic_atlas.settings import Settings

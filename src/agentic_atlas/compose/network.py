@@ -40,6 +40,7 @@ from agentic_atlas.compose.hashing import hashing
 from agentic_atlas.compose.restore import finish_restore, make_private
 from agentic_atlas.compose.sources import Entropy, SortableIds, machine_names, monotonic, python_environ, wall
 from agentic_atlas.errors import ConfigurationError
+from agentic_atlas.platform import app as platform
 from agentic_atlas.protocol.inside.messages import Identity
 from agentic_atlas.router.door import AgentDoor, serve
 from agentic_atlas.router.router import Router
@@ -153,7 +154,7 @@ async def _running(
     host, api_port = listening.socket.getsockname()[:2]
     certified = listening.certificate.names if listening.certificate else None
     where = addresses(settings, host, api_port, listener.port, certified)
-    app = create_app(Application(engine), where.told, hosts)
+    app = create_app(Application(engine), where.told, hosts, platform.ROUTES, platform.refusal)
     try:
         believed = proxies if proxies else None
         server = http.HttpServer(

@@ -75,20 +75,17 @@ def answer(error: Exception) -> Response:
     return told
 
 
-def no_route() -> Response:
-    """Return the response for a path where there is nothing."""
-    return _of_status(HTTPStatus.NOT_FOUND)
+def no_route() -> AtlasError:
+    """Return the error for a path where there is nothing."""
+    return NotFound(HTTPStatus.NOT_FOUND.phrase)
 
 
 def not_allowed(methods: Collection[str]) -> Response:
     """Return the response for a path where there are other methods than the one that was asked for: these."""
     allowed = {*methods, "HEAD"} if "GET" in methods else methods
-    return _of_status(HTTPStatus.METHOD_NOT_ALLOWED, ("allow", ", ".join(sorted(allowed))))
-
-
-def _of_status(status: HTTPStatus, *more: tuple[str, str]) -> Response:
+    status = HTTPStatus.METHOD_NOT_ALLOWED
     info = ErrorInfo(code=status.name.lower(), message=status.phrase)
-    return json(ErrorAnswer(error=info), *more, status=status)
+    return json(ErrorAnswer(error=info), ("allow", ", ".join(sorted(allowed))), status=status)
 
 
 def parameters(faults: Sequence[Mapping[str, Any]]) -> InvalidInput:

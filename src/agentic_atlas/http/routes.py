@@ -32,11 +32,13 @@ from agentic_atlas.backend.usecases.application import Application
 from agentic_atlas.errors import AtlasError, InvalidInput, Unauthenticated
 from agentic_atlas.http import errors
 from agentic_atlas.http.cookies import SESSION, Cookies
-from agentic_atlas.http.messages import MAX_BODY, Answered, Request, read
+from agentic_atlas.http.messages import MAX_BODY, Answered, Request, Response, read
 from agentic_atlas.http.turns import Turns
 
 Handler = Callable[..., Awaitable[Answered]]
 Declared = TypeVar("Declared", bound=Handler)
+Refusal = Callable[[Request, Exception], Response]
+"""What a request is answered with that ended in an error, ours or one that nobody foresaw."""
 Fault = dict[str, object]
 """What is wrong with a parameter, as Pydantic tells it."""
 
@@ -198,7 +200,9 @@ class RouteGroup:
 class Routes:
     """All routes, as what answers requests."""
 
-    def __init__(self, routes: Iterable[Route], given: Mapping[type, object], hosts: Hosts) -> None:
+    def __init__(
+        self, routes: Iterable[Route], given: Mapping[type, object], hosts: Hosts, refusal: Refusal | None = None
+    ) -> None:
         """Make a table of them.
 
         Args:
@@ -206,7 +210,9 @@ class Routes:
             given: what handlers may take, by its type; `Turns` and `Cookies` are among it, and `Application` where one
                 takes who asks.
             hosts: the names that requests may be for.
+            refusal: what errors are answered with; without it, JSON.
         """
+        self.refusal = refusal or _in_json
         self._hosts = hosts
         self._plain: dict[_Segments, _Methods] = {}
         self._patterns: dict[_Segments, _Methods] = {}
@@ -230,8 +236,8 @@ class Routes:
                     return await methods[method].answer(request, in_path)
                 allowed |= methods.keys()
         except AtlasError as error:
-            return errors.answer(error)
-        return errors.not_allowed(allowed) if allowed else errors.no_route()
+            return self.refusal(request, error)
+        return errors.not_allowed(allowed) if allowed else self.refusal(request, errors.no_route())
 
     def _check(self, request: Request) -> None:
         """Raise the error of a request that no handler sees."""
@@ -332,6 +338,10 @@ async def principal_of(request: Request, application: Application, cookies: Cook
         principal = await application.authenticate(secret)
     request.introduce(principal.user.id)
     return principal
+
+
+def _in_json(_: Request, error: Exception) -> Response:
+    return errors.answer(error)
 
 
 def _matched(pattern: _Segments, segments: _Segments) -> dict[str, str] | None:

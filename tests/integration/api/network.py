@@ -15,7 +15,6 @@ import httpx
 import structlog
 
 from agentic_atlas.api.app import create_app
-from agentic_atlas.api.whereabouts import Whereabouts
 from agentic_atlas.auth import load_or_create_ring, ring_files
 from agentic_atlas.auth.hosts import Hosts
 from agentic_atlas.backend.archive.folder import BackupFolder
@@ -31,6 +30,8 @@ from agentic_atlas.bus.local import Bus
 from agentic_atlas.compose.hashing import Argon2Passwords
 from agentic_atlas.compose.keys import KeyFolder
 from agentic_atlas.compose.sources import SortableIds, python_environ, wall
+from agentic_atlas.http.whereabouts import Whereabouts
+from agentic_atlas.platform import app as platform
 from agentic_atlas.protocol import messages
 from agentic_atlas.protocol.inside.messages import (
     Abandon,
@@ -299,7 +300,11 @@ async def api(
         engine = Engine.over(store, router, network, world, settings)
         router.door = RouterDoor(engine, world.log)
         key = await machine.bootstrap(engine, "admin")
-        transport = InProcess(create_app(Application(engine), Whereabouts(public_url), Hosts([public_url])))
+        transport = InProcess(
+            create_app(
+                Application(engine), Whereabouts(public_url), Hosts([public_url]), platform.ROUTES, platform.refusal
+            )
+        )
         async with (
             asyncio.TaskGroup() as group,
             httpx.AsyncClient(transport=transport, base_url="http://atlas", headers=JSON) as anonymous,

@@ -6,6 +6,8 @@ from agentic_atlas.protocol.versions import PATH
 
 LOGIN_PAGE = "/login"
 """Where people log in, and accept invitations."""
+HOME_PAGE = "/overview"
+"""Where they are led then."""
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-// Logs in, accepts an invitation, logs out. The secret of an invitation stands behind `#`, which no request has.
+// Logs in, and accepts an invitation. The secret of an invitation stands behind `#`, which no request has.
 "use strict";
 
 const API = "/api/v1";
@@ -6,7 +6,7 @@ const form = (id) => document.getElementById(id);
 const say = (text) => { form("said").textContent = text; };
 
 function show(id) {
-  for (const one of ["login", "invitation", "inside"]) form(one).hidden = one !== id;
+  for (const one of document.querySelectorAll(".login form")) one.hidden = one.id !== id;
 }
 
 async function ask(method, path, body) {
@@ -20,9 +20,8 @@ async function ask(method, path, body) {
 }
 
 async function enter(name, password, code) {
-  const session = await ask("POST", "/session", { name, password, code });
-  form("who").textContent = session.user;
-  show("inside");
+  await ask("POST", "/session", { name, password, code });
+  location.assign(document.querySelector("[data-next]").dataset.next);
 }
 
 function whenSent(id, act) {
@@ -46,9 +45,8 @@ async function begin() {
   const behind = new URLSearchParams(location.hash.slice(1));
   const secret = behind.get("invitation");
   if (behind.has("failed")) say(`The provider's log-in did not work: ${behind.get("failed")}`);
-  history.replaceState(null, "", location.pathname);
+  history.replaceState(null, "", location.pathname + location.search);
   whenSent("login", (said) => enter(said.name.value, said.password.value, said.code.value));
-  whenSent("inside", async () => { await ask("DELETE", "/session"); show("login"); });
   whenSent("invitation", async (said) => {
     if (said.password.value !== said.again.value) throw new Error("These are not the same.");
     const user = await ask("POST", "/invitations/accept", { secret, password: said.password.value });
@@ -56,10 +54,7 @@ async function begin() {
     show("login");
     await enter(user.name, said.password.value, "");
   });
-  if (secret === null) {
-    show(form("who").textContent === "" ? "login" : "inside");
-    return;
-  }
+  if (secret === null) return show(form("inside") === null ? "login" : "inside");
   try {
     const invitation = await ask("POST", "/invitations/show", { secret });
     form("whose").textContent = invitation.user;

@@ -1,0 +1,16 @@
+"""All pages, in one table, and what errors are answered with among them."""
+
+from typing import Final
+
+from agentic_atlas.http.routes import Route
+from agentic_atlas.platform import assets
+from agentic_atlas.platform.page import PAGES
+from agentic_atlas.platform.pages import agents, login, overview, settings, tasks
+from agentic_atlas.platform.refused import refusal
+
+_GROUPS: Final = (overview.pages, agents.pages, tasks.pages, settings.pages, login.pages, assets.routes)
+
+ROUTES: Final[list[Route]] = [route for group in _GROUPS for route in group.routes]
+"""All there is of the platform."""
+
+__all__ = ["PAGES", "ROUTES", "refusal"]

@@ -1,0 +1,116 @@
+"""Pages looked at as people do, in a browser that is logged in: nothing goes wrong in it, and everybody can use them.
+
+axe-core says the latter. It is fetched once by npm, is what `requirements/axe.lock` says, and is kept in `build/`.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request
+
+from requirements import npm
+from tests.e2e.processes import Platform
+
+ROOT = Path(__file__).parents[1]
+AXE = ROOT / "requirements" / "axe.lock"
+PASSWORD = "tall trees by the sea"
+DESKTOP, PHONE = (1280, 800), (360, 740)
+SCHEMES = ("light", "dark")
+
+
+@dataclass
+class Window:
+    """A window of a browser onto a network, and what went wrong in it.
+
+    Attributes:
+        page: of Playwright.
+        url: of the network.
+        faults: what its console or a script complained of, and requests to other hosts.
+    """
+
+    context: BrowserContext
+    page: Page
+    url: str
+    faults: list[str] = field(default_factory=list)
+
+    def go(self, path: str) -> Page:
+        self.page.goto(self.url + path)
+        return self.page
+
+    def too_wide(self) -> int:
+        """Return by how many pixels the page is wider than the window."""
+        return int(self.page.evaluate("document.documentElement.scrollWidth - innerWidth"))
+
+    def violations(self) -> list[str]:
+        """Return what axe-core finds wrong with the page as it is now: rules, each with where it is broken."""
+        self.page.evaluate(axe())
+        found: list[dict[str, Any]] = self.page.evaluate("axe.run().then((found) => found.violations)")
+        return [f"{one['id']}: {node['html']} {node['failureSummary']}" for one in found for node in one["nodes"]]
+
+
+@contextmanager
+def window(opened: Browser, platform: Platform, *, size: tuple[int, int] = DESKTOP, **options: Any) -> Iterator[Window]:
+    """Open a window onto a network in which nobody is logged in; `options` are those of a context of Playwright's."""
+    context = opened.new_context(viewport={"width": size[0], "height": size[1]}, **options)
+    context.set_default_timeout(15_000)
+    page = context.new_page()
+    made = Window(context, page, platform.url)
+
+    def complained(message: ConsoleMessage) -> None:
+        if message.type in ("error", "warning"):
+            made.faults.append(f"{message.type}: {message.text}")
+
+    def asked(request: Request) -> None:
+        if not request.url.startswith(platform.url):
+            made.faults.append(f"elsewhere: {request.url}")
+
+    page.on("console", complained)
+    page.on("pageerror", lambda error: made.faults.append(f"thrown: {error}"))
+    page.on("request", asked)
+    try:
+        yield made
+    finally:
+        context.close()
+
+
+def log_in(one: Window, name: str = "admin") -> None:
+    """Log the window in, by the API and not by its page."""
+    said = {"name": name, "password": PASSWORD}
+    answer = one.context.request.post(f"{one.url}/api/v1/session", data=said, headers={"Origin": one.url})
+    assert answer.ok, answer.text()
+
+
+def set_password(platform: Platform) -> None:
+    """Set the administrator's password, by the link that the network printed."""
+    assert platform.process is not None
+    told = next(json.loads(line) for line in platform.process.lines if "api_url" in line)
+    secret = str(told["first_login"]).partition("#invitation=")[2]
+    with httpx.Client(base_url=platform.url, trust_env=False) as http:
+        body = {"secret": secret, "password": PASSWORD}
+        assert http.post("/api/v1/invitations/accept", json=body).status_code == 200
+
+
+@cache
+def axe() -> str:
+    """Return the program of axe-core; where it can't be fetched the test is skipped, and in CI it fails."""
+    kept = ROOT / "build" / f"{AXE.read_text().split()[0]}.min.js"
+    if not kept.exists():
+        try:
+            (content,) = npm.files(AXE, ["axe.min.js"])
+        except npm.Unfetched as error:
+            (pytest.fail if os.environ.get("CI") else pytest.skip)(str(error))
+        kept.parent.mkdir(exist_ok=True)
+        draft = kept.with_suffix(f".{id(content)}")
+        draft.write_bytes(content)
+        draft.replace(kept)
+    return kept.read_text()
