@@ -245,6 +245,28 @@ def test_what_runs_when_a_token_expires_is_finished_and_the_process_goes_on_with
         assert client.call("echo", "say", text="and more") == "and more"
 
 
+def test_what_runs_when_a_rotated_token_ends_is_finished_and_the_agent_comes_back_with_the_one_in_its_file(
+    platform: Platform, client: Client, tmp_path: Path
+) -> None:
+    gate = tmp_path / "gate"
+    with platform.agent("echo", LONG, token=platform.token("echo"), in_file=True, GATE=str(gate)) as agent:
+        agent.wait_for(connected)
+        task = client.submit("echo", "wait", text="done in the end")
+        agent.wait_for("task received")
+        (token,) = client.tokens.list("echo")
+        platform.atlas("tokens", "rotate", token.id, "--overlap", "3s", "--env", str(agent.folder / ".env"))
+        agent.wait_for("another token was made in the place of this one")
+        until_it_takes_no_more(client)
+        gate.touch()
+        assert task.result(PATIENCE) == "done in the end"
+        agent.wait_for("back after")
+        assert task.refresh().attempt == 1
+        assert client.call("echo", "say", text="and more") == "and more"
+        assert [one.status for one in client.tokens.list("echo") if one.in_use] == ["active"]
+        assert "waits" not in agent.output
+        assert agent.stop() == 0
+
+
 def test_a_renewed_token_is_in_the_file_and_the_next_process_uses_it(platform: Platform, client: Client) -> None:
     first = platform.token("echo", expires_in=8)
     with platform.agent("echo", ECHO, token=first, in_file=True) as agent:

@@ -71,6 +71,15 @@ async def test_a_rotated_token_is_refused_when_its_overlap_is_over_and_its_heir_
         assert await shown_to(port, member.token.token) == (4103, "token_rotated")
 
 
+async def test_who_comes_with_a_rotated_token_in_its_overlap_is_let_in_until_that_is_over(tmp_path: Path) -> None:
+    async with gathered(tmp_path, 1) as all_of:
+        (member,) = all_of.members
+        await all_of.atlas.tokens.rotate(member.token.id, overlap=3)
+        again = await all_of.joins(member.token, "inst_0")
+        await all_of.echoed(again)
+        assert await again.agent.end() == (4103, '{"code":"token_rotated"}')
+
+
 async def test_revoking_one_of_a_lineage_ends_who_has_another_of_it(tmp_path: Path) -> None:
     async with gathered(tmp_path, 1) as all_of:
         (member,) = all_of.members

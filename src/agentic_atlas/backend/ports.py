@@ -448,9 +448,6 @@ class Tokens(Protocol):
         Returns those that had not ended; None, and nothing is stored, when the lineage was revoked.
         """
 
-    async def retiring(self, now: float) -> list[Token]:
-        """Return the tokens that end from now on, before they expire, because another has taken their place."""
-
     async def revoke(self, token_id: str, now: float) -> Token | None:
         """Mark it and its whole lineage revoked (once: the first time stays) and return it."""
 

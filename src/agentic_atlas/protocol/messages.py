@@ -241,8 +241,8 @@ class Welcome(msgspec.Struct, frozen=True, omit_defaults=True, tag_field="type",
     now: Seconds
     """The server's clock, which deadlines are in."""
     token_expires_at: Seconds | None = None
-    """From then on the agent gets no new task, and its connection is closed when it has done what it runs (4102); at
-    once where another token has taken the place of this one (4103)."""
+    """From then on the agent gets no new task, and its connection is closed when it has done what it runs: 4102, or
+    4103 where another token has taken its place."""
     token_renewable: bool = False
     """The agent may ask for another token on this connection (`token`)."""
     attempts: list[Verdict] = []
@@ -512,14 +512,15 @@ class Renewal(msgspec.Struct, frozen=True, omit_defaults=True, tag_field="type",
     """Another token in place of the connection's, before that expires; the connection goes on with it.
 
     The agent asks with an empty one, once at a time. The router answers with the new token, or says why there is none.
-    The old one stays good until it expires.
+    The old one stays good until it expires. Unasked, the router says so (`token_rotated`) when a person has another one
+    made in its place: it ends at `expires_at`, as if it expired then.
     """
 
     SENDER: ClassVar[Side | None] = None
 
     token: Annotated[str, Meta(max_length=LONGEST_TOKEN)] = ""
     expires_at: Seconds = 0.0
-    """When the new one does."""
+    """When the new one does; of one that is refused because of a rotation: when the connection's own ends."""
     renewable: bool = False
     """The new one may be renewed in its turn."""
     refused: Fault | None = None

@@ -11,7 +11,7 @@ from typing import Protocol
 
 from agentic_atlas.protocol.closing import CloseCode, encode_reason
 from agentic_atlas.protocol.codec import ProtocolError
-from agentic_atlas.protocol.inside.messages import Failure, Identity, InstanceRef, Receipt
+from agentic_atlas.protocol.inside.messages import ROTATED, Failure, Identity, InstanceRef, Receipt
 from agentic_atlas.protocol.messages import Hello, Message, Report, RunningAttempt, Side, Welcome
 from agentic_atlas.protocol.session import Session
 from agentic_atlas.protocol.tasks import Loss
@@ -334,8 +334,8 @@ class Patience:
         """
         connection, settings = self._connection, self._context.settings
         silence = settings.beat_every * settings.silent_beats
-        # From its expiry on it is closed as soon as it has nothing in hand.
-        expires = max(connection.identity.expires_at - wall, settings.tick if connection.agent is not None else 0.0)
+        # From its token's end on it is closed as soon as it has nothing in hand.
+        expires = max(connection.identity.ends_at - wall, settings.tick if connection.agent is not None else 0.0)
         looks = [now + min(silence, settings.report_within), now + expires]
         if not connection.known:
             looks.append(self._began_at + settings.hello_within)
@@ -350,8 +350,8 @@ class Patience:
         self.look_by(min(looks))
 
     def expired(self, wall: float, ago: float = 0.0) -> bool:
-        """Tell whether the connection's token has expired, or did so many seconds ago."""
-        return wall >= self._connection.identity.expires_at + ago
+        """Tell whether the connection's token has ended, or did so many seconds ago."""
+        return wall >= self._connection.identity.ends_at + ago
 
     def overdue(self, now: float, wall: float) -> tuple[CloseCode, str] | None:
         """Return why the connection is to be closed, if it is."""
@@ -361,6 +361,8 @@ class Patience:
         if self.expired(wall) and (
             connection.agent is None or connection.agent.idle or self.expired(wall, settings.token_drain)
         ):
+            if connection.identity.retires_at < connection.identity.expires_at:
+                return CloseCode.TOKEN_REVOKED, ROTATED
             return CloseCode.TOKEN_EXPIRED, "token_expired"
         if not connection.known and now - self._began_at > settings.hello_within:
             return CloseCode.TIMEOUT, "no_hello"

@@ -1,6 +1,7 @@
 """From `hello` to `welcome`: the seat of the token, the backend's word, and what the instance still holds."""
 
 import asyncio
+import math
 from asyncio import Future
 from weakref import WeakValueDictionary
 
@@ -14,6 +15,7 @@ from agentic_atlas.router.agent import to_send
 from agentic_atlas.router.connection import Connection
 from agentic_atlas.router.hub import ExpiredLeases, Hub, InstanceLineage, Leases
 from agentic_atlas.router.ports import RouterContext
+from agentic_atlas.router.renewals import retire
 
 _MOST_GRACES = 10
 """Grace periods for which attempts wait at the most for an instance that the backend does not let in."""
@@ -162,6 +164,8 @@ class Registration:
             return
         for lost in admission.lost:
             self._leases.drop(lost)
+        if admission.retires_at is not None:
+            retire(connection, admission.retires_at)
         older = self._hub.admitted(connection)
         kept = self._settle(connection, admission)
         running = kept & set(hello.running)
@@ -234,7 +238,6 @@ def _whose(hello: Hello, lineage: str) -> set[InstanceLineage]:
 
 
 def _welcome(context: RouterContext, connection: Connection, admission: Admit) -> Welcome:
-    expires_at = connection.identity.expires_at
     return Welcome(
         agent=admission.agent,
         owner=admission.owner,
@@ -244,8 +247,8 @@ def _welcome(context: RouterContext, connection: Connection, admission: Admit) -
         beat_every=context.settings.beat_every,
         grace=context.settings.grace,
         now=context.wall(),
-        token_expires_at=expires_at if admission.retires_at is None else min(expires_at, admission.retires_at),
-        token_renewable=admission.renewable,
+        token_expires_at=connection.identity.ends_at,
+        token_renewable=admission.renewable and connection.identity.retires_at == math.inf,
         attempts=list(admission.attempts),
     )
 

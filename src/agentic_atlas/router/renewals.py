@@ -1,9 +1,10 @@
-"""Tokens that agents ask for on their connections, in place of those that they came with."""
+"""Tokens that take the place of those that agents are connected with: those that they ask for on their connections, and
+those that a person had made."""
 
 from msgspec.structs import replace
 
 from agentic_atlas.protocol.closing import CloseCode
-from agentic_atlas.protocol.inside.messages import Failure, InstanceRef, Renew, Renewed
+from agentic_atlas.protocol.inside.messages import ROTATED, Failure, InstanceRef, Renew, Renewed, Retire
 from agentic_atlas.protocol.messages import Fault, Renewal
 from agentic_atlas.router.connection import Connection
 from agentic_atlas.router.hub import Hub
@@ -55,10 +56,25 @@ class Renewals:
             # It has been told to the backend as one that takes no more work; its next connection does.
             connection.close(CloseCode.RESTART, "token_renewed_late")
 
+    def retire(self, said: Retire) -> None:
+        """Other tokens were made in the place of these: tell who is connected with one, and have it end then."""
+        for connection in self._hub.with_tokens(said.token_ids):
+            retire(connection, said.at)
+            connection.patience.look_again(self._context.clock(), self._context.wall())
+            if connection.agent is not None:
+                refused = Fault(ROTATED, "another token was made in the place of this one")
+                connection.send(Renewal(expires_at=connection.identity.ends_at, refused=refused))
+
     def _connection(self, instance: InstanceRef) -> Connection | None:
         connection = self._hub.find(instance.agent_id, instance.instance_id)
         same = connection is not None and connection.agent is not None and connection.agent.instance == instance
         return connection if same else None
+
+
+def retire(connection: Connection, at: float) -> None:
+    """The connection's token ends then, if it does not before."""
+    identity = connection.identity
+    connection.identity = replace(identity, retires_at=min(identity.retires_at, at))
 
 
 def _refused(failure: Failure) -> Renewal:

@@ -98,17 +98,6 @@ async def test_what_is_over_does_not_retire(opened: Open) -> None:
         assert await store.tokens.get(TOKEN.id) == TOKEN
 
 
-async def test_a_process_that_starts_knows_which_tokens_are_about_to_retire(opened: Open) -> None:
-    async with opened() as store:
-        await grown(store)
-        assert await store.tokens.retiring(NOW) == []
-        await store.tokens.rotate(after(4), NOW + 60)
-        assert [one.id for one in await store.tokens.retiring(NOW + 59)] == [TOKEN.id, "tok_2", "tok_3"]
-        assert await store.tokens.retiring(NOW + 60) == []
-        await store.tokens.revoke(TOKEN.id, NOW + 5)
-        assert await store.tokens.retiring(NOW) == []
-
-
 async def test_a_lineage_forgets_its_oldest_that_nobody_has(opened: Open) -> None:
     async with opened() as store:
         await populate(store)

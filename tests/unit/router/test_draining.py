@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 
 from agentic_atlas.protocol.closing import CloseReason
-from agentic_atlas.protocol.inside.messages import InstanceRef
-from agentic_atlas.protocol.messages import Beat, Drain, Refuse, RefuseReason, ResultAck, Task
+from agentic_atlas.protocol.inside.messages import InstanceRef, Retire
+from agentic_atlas.protocol.messages import Beat, Drain, Refuse, RefuseReason, Renewal, ResultAck, Task
 from agentic_atlas.router.settings import RouterSettings
 from tests.held_backend import Record
-from tests.unit.router.network import Network, network, settle, until
+from tests.unit.router.network import Agent, Network, network, settle, until
 
 
 def claimed(net: Network) -> tuple[InstanceRef, Record]:
@@ -231,3 +231,49 @@ async def test_who_is_not_done_when_the_time_for_it_is_over_is_closed_all_the_sa
         assert agent.code is None
         await net.passes(2, agent)
         assert agent.code == 4102
+
+
+async def test_an_agent_whose_token_is_replaced_is_told_and_finishes_what_it_runs_when_that_ends() -> None:
+    async with network() as net:
+        agent, other = await net.agent(concurrency=4), await net.agent("agt_2", "tok_2", "inst_2")
+        ends_at = net.wall.now + 30
+        net.router.say(Retire(("tok", "tok_none"), ends_at))
+        told = agent.last(Renewal)
+        assert (told.token, told.expires_at, told.renewable) == ("", ends_at, False)
+        assert told.refused is not None
+        assert told.refused.code == "token_rotated"
+        await net.passes(29, agent, other)
+        task = net.backend.submit("agt")
+        assert len(agent.tasks) == 1
+        await net.passes(2, agent, other)
+        net.backend.submit("agt")
+        await net.passes(10, agent, other)
+        assert (len(agent.tasks), agent.code) == (1, None)
+        agent.complete(agent.tasks[0])
+        assert (await task.ended).task == "task_1"
+        await net.passes(1, agent, other)
+        assert agent.closed == (4103, CloseReason("token_rotated"))
+        assert other.code is None
+        assert other.all(Renewal) == []
+        assert net.backend.losses == []
+
+
+async def test_whose_token_is_replaced_on_the_way_in_learns_it_with_the_welcome() -> None:
+    async with network() as net:
+        agent = Agent("agt", "tok", "inst").connect(net.router)
+        ends_at = net.wall.now + 30
+        net.router.say(Retire(("tok",), ends_at))
+        welcome = await agent.hello().welcome()
+        assert (welcome.token_expires_at, welcome.token_renewable) == (ends_at, False)
+        await net.passes(31, agent)
+        assert agent.closed == (4103, CloseReason("token_rotated"))
+
+
+async def test_what_is_replaced_never_ends_later_than_it_was_to() -> None:
+    async with network() as net:
+        agent = await net.agent()
+        for seconds in (30, 60):
+            net.router.say(Retire(("tok",), net.wall.now + seconds))
+        assert len({told.expires_at for told in agent.all(Renewal)}) == 1
+        await net.passes(31, agent)
+        assert agent.code == 4103

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from agentic_atlas.auth import base64url, read_keys
-from agentic_atlas.protocol.closing import CloseCode
-from agentic_atlas.protocol.inside.messages import Failure, Renewed, Revoke, TokenKey, VerifyWith
+from agentic_atlas.protocol.closing import CloseCode, CloseReason
+from agentic_atlas.protocol.inside.messages import Failure, Renewed, Retire, Revoke, TokenKey, VerifyWith
 from agentic_atlas.protocol.messages import Fault, Renewal
 from agentic_atlas.router.renewals import AGAIN
 from tests.unit.router.network import Agent, Network, network
@@ -98,6 +98,16 @@ async def test_a_refusal_says_why_and_whether_to_ask_again_and_the_connection_go
             assert (said.token, said.refused, said.retry_after) == ("", Fault(failure.code, failure.message), again)
         agent.beat()
         assert agent.code is None
+
+
+async def test_an_answer_that_comes_after_the_token_was_replaced_lets_the_connection_end_with_it() -> None:
+    async with network() as net:
+        agent = await net.agent()
+        agent.say(Renewal())
+        net.router.say(Retire(("tok", "tok_2"), net.wall.now + 30))
+        renews(net)
+        await net.passes(31, agent)
+        assert agent.closed == (4103, CloseReason("token_rotated"))
 
 
 async def test_an_answer_for_a_connection_that_is_over_is_lost_with_it() -> None:

@@ -14,6 +14,7 @@ from collections.abc import Collection, Iterable, Sequence
 
 from agentic_atlas.backend.domain.records import Token
 from agentic_atlas.errors import Busy, Forbidden
+from agentic_atlas.protocol.inside.messages import ROTATED
 
 MOST_LIVING = 10
 """Tokens of a lineage that are good at the same time: as many answers to a renewal may be lost on the way."""
@@ -74,7 +75,7 @@ def renewed_until(token: Token, lineage: Sequence[Token], now: float) -> float:
         raise Forbidden("a key that this token rests on was withdrawn", code=KEY_WITHDRAWN)
     if token.retires_at is not None:
         # Also while both are good: what came of this one would outlive it.
-        raise Forbidden("another token has taken the place of this one", code="token_rotated")
+        raise Forbidden("another token has taken the place of this one", code=ROTATED)
     if token.renewable_until is None:
         raise Forbidden("this token was made not to be renewed", code="token_not_renewable")
     if not renewable(token) or token.renewable_until <= now:

@@ -45,7 +45,7 @@ from agentic_atlas.backend.rights import (
 from agentic_atlas.errors import AtlasError, Busy, Forbidden, NotFound, Unauthenticated, Unavailable
 from agentic_atlas.protocol.closing import CloseCode
 from agentic_atlas.protocol.codec import ProtocolError
-from agentic_atlas.protocol.inside.messages import Failure, InstanceRef
+from agentic_atlas.protocol.inside.messages import ROTATED, Failure, InstanceRef
 from agentic_atlas.protocol.schemas.words import meant
 
 T = TypeVar("T")
@@ -191,10 +191,6 @@ class NotAdmitted(AtlasError):
     def __init__(self, close_code: CloseCode, code: str, message: str) -> None:
         super().__init__(message, code=code)
         self.close_code = close_code
-
-
-ROTATED = "token_rotated"
-"""Code of a token in whose place another one is, after the time in which both are good."""
 
 
 def held(token: Token, agent: AgentRecord) -> AgentToken:

@@ -23,7 +23,6 @@ from agentic_atlas.backend.engine.logged_in import SessionTimes
 from agentic_atlas.backend.engine.logins import KEY_LIFETIME, Logins
 from agentic_atlas.backend.engine.monitor import Monitor
 from agentic_atlas.backend.engine.people import People
-from agentic_atlas.backend.engine.retirements import Retirements
 from agentic_atlas.backend.engine.sightings import Sightings
 from agentic_atlas.backend.engine.signing import Signing
 from agentic_atlas.backend.engine.watchers import Watchers
@@ -119,7 +118,6 @@ class Engine:
     backups: Backups
     watchers: Watchers
     absence: Absence
-    retirements: Retirements
     tokens: TokenTerms
     trail: AuditTrail
     contention: Contention
@@ -161,7 +159,6 @@ class Engine:
             watchers=Watchers(settings.watchers_per_task, settings.watchers_per_key),
             absence=Absence(dispatcher, credit, clock),
             contention=Contention(clock),
-            retirements=Retirements(router, clock),
             tokens=settings.tokens,
             trail=AuditTrail(network, store.audit, world.heads, clock, log),
             people=people,
@@ -177,7 +174,6 @@ class Engine:
         await self.store.tokens.withdraw_others(self.signing.ring.verification.keys(), self.clock())
         await self.trail.take_up()
         self.absence.expect(await self.store.agents.depart_all(self.clock()))
-        self.retirements.expect(await self.store.tokens.retiring(self.clock()))
         open_tasks = await self.store.tasks.open()
         self.dispatcher.resume(open_tasks)
         held = [task for task in open_tasks if task.state in LEASED]
@@ -190,7 +186,7 @@ class Engine:
     async def run(self, grace: float) -> None:
         """Do what is done by itself, until cancelled; agents are expected back for `grace` seconds."""
         async with asyncio.TaskGroup() as group:
-            own = (self.monitor, self.circles, self.sightings, self.retirements, self.trail)
+            own = (self.monitor, self.circles, self.sightings, self.trail)
             for life in (self.dispatcher.deadlines, *own):
                 group.create_task(life.run())
             await asyncio.sleep(grace)

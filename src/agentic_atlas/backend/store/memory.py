@@ -462,10 +462,6 @@ class MemoryTokens:
         await self.add(token)
         return retired
 
-    async def retiring(self, now: float) -> list[Token]:
-        """See the port."""
-        return [one for one in self._tokens.values() if one.revoked_at is None and now < one.ends_at < one.expires_at]
-
     async def revoke(self, token_id: str, now: float) -> Token | None:
         """See the port."""
         token = self._tokens.get(token_id)

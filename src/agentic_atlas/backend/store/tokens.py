@@ -48,10 +48,6 @@ class SqlTokens:
         """See the port."""
         return await self._writer.submit(statement(lambda connection: _rotate(connection, token, at)))
 
-    async def retiring(self, now: float) -> list[Token]:
-        """See the port."""
-        return await self._readers.run(lambda connection: _retiring(connection, now))
-
     async def revoke(self, token_id: str, now: float) -> Token | None:
         """See the port."""
         return await self._writer.submit(statement(lambda connection: _revoke(connection, token_id, now)))
@@ -141,12 +137,6 @@ def _rotate(connection: Connection, token: Token, at: float) -> list[Token] | No
         connection.execute(update(tokens).where(tokens.c.id == one.id).values(retires_at=one.retires_at))
     _add(connection, token)
     return retired
-
-
-def _retiring(connection: Connection, now: float) -> list[Token]:
-    """Tokens that end before they expire, and have not yet."""
-    soon = (tokens.c.retires_at > now, tokens.c.retires_at < tokens.c.expires_at, tokens.c.revoked_at.is_(None))
-    return [TOKENS.value(row) for row in connection.execute(select(*TOKENS.read).where(*soon).order_by(tokens.c.id))]
 
 
 def _revoke(connection: Connection, token_id: str, now: float) -> Token | None:

@@ -16,7 +16,7 @@ from agentic_atlas.backend.usecases.application import use_case
 from agentic_atlas.backend.usecases.shown import new_token, token_info
 from agentic_atlas.errors import Conflict, Forbidden, InvalidInput, NotFound
 from agentic_atlas.protocol.caller.agents import NewToken, TokenInfo
-from agentic_atlas.protocol.inside.messages import Renew, Renewed, Revoke
+from agentic_atlas.protocol.inside.messages import ROTATED, Renew, Renewed, Retire, Revoke
 
 _DAY = 86_400
 DEFAULT_LIFETIME = 90 * _DAY
@@ -86,8 +86,9 @@ async def rotate(
 ) -> NewToken:
     """Make a token in place of this one, which is good for `overlap` seconds more, as are all others of its lineage.
 
-    It says what that one said, and is good for as long as that one was made for, or for `lifetime` seconds; `renews`
-    as in `issue`, None: as that one.
+    Whoever is connected with such a one finishes what it runs then, and is given nothing new; without an overlap it is
+    cut off. The new one says what that one said, and is good for as long as that one was made for, or for `lifetime`
+    seconds; `renews` as in `issue`, None: as that one.
 
     Raises:
         NotFound: there is no such token (`token_not_found`).
@@ -107,7 +108,8 @@ async def rotate(
     if retired is None:
         raise Conflict("this token was revoked: make a new one with `atlas tokens create`", code="token_revoked")
     engine.access.retired(retired)
-    engine.retirements.expect(retired)
+    ended = tuple(one.id for one in retired)
+    engine.router.say(Retire(ended, now + overlap) if overlap else Revoke(ended, ROTATED))
     await engine.signing.check(successor)
     return new_token(successor, agent, now, secret)
 

@@ -10,6 +10,7 @@ that it has given, and never gives more. So neither has to know what is on its w
 Times are seconds since the epoch on the server's clock, durations are seconds.
 """
 
+import math
 from typing import TypeAlias
 
 import msgspec
@@ -28,6 +29,9 @@ from agentic_atlas.protocol.messages import (
 from agentic_atlas.protocol.messages import Task as Assignment
 from agentic_atlas.protocol.tasks import Holdup, Loss
 
+ROTATED = "token_rotated"
+"""Code of a token in whose place another one is, after the time in which both are good."""
+
 
 class Identity(msgspec.Struct, frozen=True):
     """Who a token says a connection is; its signature and times are verified already."""
@@ -35,7 +39,6 @@ class Identity(msgspec.Struct, frozen=True):
     token_id: str
     agent_id: str
     expires_at: float
-    """The connection is closed then."""
     presented_at: float = 0.0
     """When the token was presented."""
     address: str = ""
@@ -44,6 +47,13 @@ class Identity(msgspec.Struct, frozen=True):
     """Id of the first of the tokens that this one came out of; empty: it is the first."""
     key_id: str = ""
     """Of the key that the token is signed with."""
+    retires_at: float = math.inf
+    """From then on it is refused, because another one has taken its place."""
+
+    @property
+    def ends_at(self) -> float:
+        """From then on the connection is given no new task, and is closed as soon as it has nothing in hand."""
+        return min(self.expires_at, self.retires_at)
 
     @property
     def root(self) -> str:
@@ -242,7 +252,7 @@ class Admit(msgspec.Struct, frozen=True, tag_field="type", omit_defaults=True):
     renewable: bool = False
     """The token may be renewed on this connection."""
     retires_at: float | None = None
-    """When the token is refused and its connection closed, because another one has taken its place."""
+    """When the token ends because another one has taken its place; see `Retire`."""
     lost: tuple[RunningAttempt, ...] = ()
     """Attempts, of this instance or of ended ones whose place it takes, that are over: they need no lease any more."""
 
@@ -333,6 +343,14 @@ class Revoke(msgspec.Struct, frozen=True, tag_field="type"):
     reason: str
 
 
+class Retire(msgspec.Struct, frozen=True, tag_field="type"):
+    """These tokens end then, for another one was made in their place. Who is connected with one is told so, is given
+    nothing new from then on, and is closed with 4103 once it has nothing in hand, as when it expires. Not answered."""
+
+    token_ids: tuple[str, ...]
+    at: float
+
+
 class TokenKey(msgspec.Struct, frozen=True, omit_defaults=True):
     """The public half of a key that tokens are signed with."""
 
@@ -409,6 +427,7 @@ ToRouter: TypeAlias = (
     | Abandon
     | Adopt
     | Revoke
+    | Retire
     | VerifyWith
     | ShutOut
     | Readmit

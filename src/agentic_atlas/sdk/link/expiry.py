@@ -15,19 +15,21 @@ class Expiry:
         self._until = ""
         self._agent = ""
         self._renewable = False
+        self._replaced = False
         self._told = len(WARN_WITHIN) + 1
         """How many of these times were left when it was said last."""
 
-    def begin(self, agent: str, expires_at: float, ends_at: float, *, renewable: bool) -> None:
+    def begin(self, agent: str, expires_at: float, ends_at: float, *, renewable: bool, replaced: bool = False) -> None:
         """The agent's connection has a token that expires then: since the epoch, and on the clock that `line` is given.
 
-        Of one that is renewable nothing is said: another one comes in its place.
+        Of one that is renewable nothing is said: another one comes in its place. For one that is `replaced` there is
+        one already, somewhere.
         """
         if self._ends_at is None or abs(ends_at - self._ends_at) > WARN_WITHIN[-1]:
             # Another token than the last time.
             self._told = len(WARN_WITHIN) + 1
         self._ends_at, self._until, self._agent = ends_at, in_date(expires_at), agent
-        self._renewable = renewable
+        self._renewable, self._replaced = renewable, replaced
 
     def alone(self) -> None:
         """No other one comes in its place after all."""
@@ -43,6 +45,8 @@ class Expiry:
             return None
         self._told = times
         fix = f"make a new one with `atlas tokens create {self._agent} --env .env`"
+        if self._replaced:
+            fix = "put the one that was made in its place into .env"
         return f"this token expires in {_in_words(left)} ({self._until}), and the agent gets no new task then: {fix}"
 
 

@@ -98,7 +98,7 @@ class Reconnector:
         """Let time pass on the connection."""
         if self.session is not None:
             self.session.tick()
-            self._tell(self._expiry.line(self._clock()))
+            self._tell_of_end()
             if self._renewal.due(self._clock()):
                 self.session.renew()
 
@@ -142,6 +142,9 @@ class Reconnector:
             self._holds(answer.expires_at, renewable=answer.renewable)
             self._log.info(f"the token was renewed, and is good until {in_date(answer.expires_at)}")
             return
+        if answer.expires_at:
+            self._replaced(answer.expires_at)
+            return
         self._renewal.refused(answer.retry_after, self._clock())
         why = plain(answer.refused.message or answer.refused.code)
         if answer.retry_after is None:
@@ -151,6 +154,14 @@ class Reconnector:
             self._not_renewed = True
             self._log.warning(f"the token could not be renewed yet: {why}; trying again")
 
+    def _replaced(self, ends_at: float) -> None:
+        """A person had another token made in the place of the connection's, which ends then, on the server's clock."""
+        now = self._clock()
+        left = ends_at - self._ahead - now
+        self._renewal.refused(None, now)
+        self._expiry.begin(self._agent, ends_at, now + left, renewable=False, replaced=True)
+        self._log.info(f"another token was made in the place of this one, which ends {in_date(ends_at)}")
+
     def _holds(self, expires_at: float, *, renewable: bool) -> None:
         """The connection has a token that expires then, on the server's clock."""
         now = self._clock()
@@ -158,7 +169,13 @@ class Reconnector:
         self._not_renewed = False
         self._renewal.begin(self._using, left, now, renewable=renewable)
         self._expiry.begin(self._agent, expires_at, now + left, renewable=renewable)
-        self._tell(self._expiry.line(now))
+        self._tell_of_end()
+
+    def _tell_of_end(self) -> None:
+        """Say that the token ends, where nothing else is known to come after it."""
+        line = self._expiry.line(self._clock())
+        if line is not None and self._tokens.current() == self._using:
+            self._log.warning(line)
 
     async def _once(self) -> KeptOut | float:
         """Go through one connection; return why there is no point in another, or the seconds to wait before it."""
@@ -191,6 +208,8 @@ class Reconnector:
         if refusal.of_token:
             self._tokens.refuse(self._using)
             if self._tokens.usable:
+                self._log.info("the token is good no more: going on with the one that came in its place")
+                self._outage.kept_out(self._clock())
                 await self._rest(self._wait(None))
                 return True
         remedy = refusal.remedy(known=self._known)

@@ -95,7 +95,7 @@ async def test_tokens_in_use_are_counted_by_how_soon_they_end_and_whether_they_a
     await tokens.rotate(ada, network.application, made.id, overlap=3_600)
     network.clock.now += 43_201
     found = await system.tokens_in_use(None, network.application)
-    assert found.next_expiry == 3_600 - 43_201, "it was not cut off, for nobody looked"
+    assert found.next_expiry == 3_600 - 43_201, "whoever has it finishes what it runs"
     assert found.ending[Expires.EXPIRED, True] == found.ending[Expires.EXPIRED, False] == 1
     await tokens.rotate(ada, network.application, helped, overlap=3_600)
     assert (await system.tokens_in_use(None, network.application)).ending[Expires.DAY, False] == 1

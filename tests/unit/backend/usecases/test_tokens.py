@@ -15,7 +15,7 @@ from agentic_atlas.backend.usecases import instances, signing, tokens
 from agentic_atlas.errors import Conflict, Forbidden, InvalidInput, NotFound
 from agentic_atlas.protocol.caller.agents import NewToken
 from agentic_atlas.protocol.closing import CloseCode
-from agentic_atlas.protocol.inside.messages import Arrived, Credit, Identity, InstanceRef, Renew, Revoke
+from agentic_atlas.protocol.inside.messages import Arrived, Credit, Identity, InstanceRef, Renew, Retire, Revoke
 from agentic_atlas.protocol.messages import Hello, InstanceInfo
 from agentic_atlas.protocol.versions import PROTOCOL_VERSION
 from tests.unit.backend.network import NOW, Network
@@ -200,19 +200,16 @@ async def test_revoking_any_of_a_lineage_ends_all_of_it_and_nothing_else() -> No
     assert (await network.engine.access.bearer(other.id, agent.id)).user == ada.user
 
 
-async def test_a_rotated_token_is_good_until_the_overlap_is_over_and_then_cut_off() -> None:
+async def test_a_rotated_token_is_good_until_the_overlap_is_over_and_routers_know_when_that_is() -> None:
     network, ada, agent, made = await furnished()
     await network.engine.access.bearer(made.id, agent.id)
     rotated = await tokens.rotate(ada, network.application, made.id, overlap=30)
     claims = verify(rotated.token, network.engine.signing.ring.verification, now=NOW, network="net_1")
     assert (claims.lineage, claims.exp, rotated.name) == (made.id, NOW + 100, "box")
+    assert network.router.told == [Retire((made.id,), NOW + 30)]
     network.clock.now += 29
     await network.engine.access.bearer(made.id, agent.id)
-    network.engine.retirements.look()
-    assert network.router.all(Revoke) == []
     network.clock.now += 1
-    network.engine.retirements.look()
-    assert network.router.all(Revoke) == [Revoke((made.id,), "token_rotated")]
     with pytest.raises(NotAdmitted) as refused:
         await network.engine.access.bearer(made.id, agent.id)
     assert (refused.value.code, refused.value.close_code) == ("token_rotated", CloseCode.TOKEN_REVOKED)
@@ -240,18 +237,6 @@ async def test_a_rotation_begins_a_lineage_s_age_anew_and_none_of_it_lives_on_wi
     stored = await network.store.tokens.get(rotated.id)
     assert stored is not None
     assert (stored.renewable_until, stored.lifetime) == (NOW + 290, 150)
-
-
-async def test_what_was_about_to_retire_still_does_after_the_backend_has_started_again() -> None:
-    network, ada, _, made = await furnished()
-    await tokens.rotate(ada, network.application, made.id, overlap=30)
-    later = Network(before=network)
-    later.clock.now += 10
-    await later.engine.take_up()
-    assert later.router.all(Revoke) == []
-    later.clock.now += 20
-    later.engine.retirements.look()
-    assert later.router.all(Revoke) == [Revoke((made.id,), "token_rotated")]
 
 
 async def test_the_next_token_may_be_renewed_if_the_last_might_unless_it_is_said() -> None:

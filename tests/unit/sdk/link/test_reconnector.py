@@ -336,6 +336,26 @@ async def test_one_that_is_not_renewed_is_told_with_when_it_expires() -> None:
     assert "expires in less than a minute" in second
 
 
+@pytest.mark.parametrize("put_beside", [False, True])
+async def test_who_is_told_that_its_token_was_replaced_warns_unless_the_next_one_is_there(put_beside: bool) -> None:
+    def answer(router: RouterEnd) -> None:
+        router.welcome(now=0.0, token_expires_at=90_000.0, token_renewable=True)
+        router.say(Renewal(expires_at=30.0, refused=Fault("token_rotated", "another token was made")))
+        if put_beside:
+            net.agent._tokens.renew("token", "another")
+
+    net = Network(answer)
+    await asyncio.gather(net.agent.run(), ticking(net, 3.0))
+    assert "another token was made in the place of this one, which ends 1970-01-01 00:00 UTC" in net.log.at("info")
+    warned = net.log.at("warning")
+    if put_beside:
+        assert warned == []
+    else:
+        (line,) = warned
+        assert "expires in less than a minute" in line
+        assert "put the one that was made in its place into .env" in line
+
+
 async def test_a_mistake_of_our_own_is_logged_and_costs_one_connection() -> None:
     net = Network(closes(Closed(1011, ours=True, why="internal error (KeyError)", bug=KeyError("x"))))
     await net.agent.run()
