@@ -76,6 +76,16 @@ class WantedTasks(BaseModel):
     skill: Annotated[str | None, Field(max_length=64)] = None
     state: list[TaskState] = []
     since: Annotated[AwareDatetime | None, Field(description="Only what was made from then on.")] = None
+    until: Annotated[AwareDatetime | None, Field(description="Only what was made before then.")] = None
+    caller: Annotated[
+        str | None,
+        Field(
+            max_length=129,
+            description="Who asked: a user (`NAME`, or what was asked for in their name), an agent or an API key "
+            "(`OWNER/NAME`), or the id of one of these.",
+        ),
+    ] = None
+    error: Annotated[str | None, Field(max_length=64, description="The code of its error.")] = None
     prefix: Annotated[str | None, Field(pattern="^[0-9a-z_]{1,64}$", description="How the id begins.")] = None
     parent: Annotated[str | None, Field(max_length=64)] = None
     trace: Annotated[str | None, Field(pattern="^[0-9a-f]{32}$")] = None
@@ -90,17 +100,24 @@ async def find(
     limit: Limit = 50,
     after: After = None,
 ) -> Response:
-    """List tasks, newest first."""
+    """List tasks, newest first.
+
+    Where many are looked at for few that fit, a part may be shorter than asked for, or empty, though `next` leads on.
+    """
     which = TaskFilter(
         states=tuple(wanted.state),
         parent_id=wanted.parent,
         trace_id=wanted.trace,
         skill=wanted.skill,
         prefix=wanted.prefix,
+        error=wanted.error,
         since=wanted.since.timestamp() if wanted.since else None,
+        until=wanted.until.timestamp() if wanted.until else None,
     )
     async with turns.turn(who.user.id):
-        found, more = await tasks.find(who, application, which, agent=wanted.agent, limit=limit, after=after)
+        found, more = await tasks.find(
+            who, application, which, agent=wanted.agent, caller=wanted.caller, limit=limit, after=after
+        )
         return json(Page(items=[_listed(summary) for summary in found], next=more))
 
 

@@ -212,6 +212,14 @@ class TaskFilter(msgspec.Struct, frozen=True):
     """How the id begins."""
     since: float | None = None
     """Seconds since the epoch: only what was made from then on."""
+    until: float | None = None
+    """The same: only what was made before then."""
+    caller_ids: tuple[str, ...] = ()
+    """Only what one of these asked for: API keys, agents, or users in their browsers."""
+    owner_id: str | None = None
+    """Only what was asked for in the name of this user, and what that led to."""
+    error: str | None = None
+    """The code of its error."""
 
 
 class Tasks(Protocol):
@@ -262,6 +270,7 @@ class Tasks(Protocol):
     ) -> tuple[list[Summary], str | None]:
         """Return tasks, newest first, and the cursor of the part that follows, None at the end.
 
+        Where many are looked at for few that fit, a part may have less than `limit`, or nothing, and more may follow.
         `after` is such a cursor. Raises InvalidInput for one that is not ours.
         """
 

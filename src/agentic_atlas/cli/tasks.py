@@ -40,6 +40,16 @@ def show_list(  # noqa: PLR0913  # each is an option of the command
     since: Annotated[
         str | None, Option("--since", metavar="SPAN|TIME", help="Only newer ones: 30m, 12h, 7d, or a time in ISO 8601.")
     ] = None,
+    until: Annotated[
+        str | None, Option("--until", metavar="SPAN|TIME", help="Only older ones, as for --since.")
+    ] = None,
+    caller: Annotated[
+        str | None,
+        Option("--caller", metavar="WHO", help="Only what a user, or OWNER/NAME of an agent or a key, asked for."),
+    ] = None,
+    error: Annotated[
+        str | None, Option("--error", metavar="CODE", help="Only what ended with this error, for instance timeout.")
+    ] = None,
     limit: Annotated[int, Option("--limit", metavar="N", type=whole(1, 10_000), help="How many.")] = 20,
     cursor: Annotated[str | None, Option("--cursor", metavar="NEXT", help="Go on behind a list: its `next`.")] = None,
     every: Annotated[bool, Option("--all", help="All there are, whatever the limit.")] = False,
@@ -53,8 +63,9 @@ def show_list(  # noqa: PLR0913  # each is an option of the command
     are without their owner. Inputs and outputs are in `atlas tasks show`.
     """
     clock = times.clock(utc=utc, iso=iso)
-    newer = None if since is None else times.moment(since, clock.now())
-    wanted = {"agent": agent, "skill": skill, "state": states, "since": newer}
+    newer, older = (None if one is None else times.moment(one, clock.now()) for one in (since, until))
+    wanted = {"agent": agent, "skill": skill, "state": states, "since": newer, "until": older}
+    wanted |= {"caller": caller, "error": error}
 
     async def work() -> tuple[list[TaskSummary], str | None]:
         async with connection.connect() as atlas:
@@ -86,8 +97,8 @@ async def _found(
         most = PAGE if limit is None else min(PAGE, limit - len(found))
         page = await atlas.tasks.page(**wanted, after=after, limit=most)
         found += page.items
-        after = page.next
-        if after is None or not page.items:
+        before, after = after, page.next
+        if after in (None, before):
             break
     return found, after
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import random
+
 import msgspec
 import pytest
 
 from agentic_atlas.backend.domain import lifecycle
 from agentic_atlas.backend.domain.names import TASK, sortable
-from agentic_atlas.backend.domain.records import CallerRef, Task, TaskEventKind, TaskFailure
+from agentic_atlas.backend.domain.records import AgentRecord, CallerRef, Task, TaskEventKind, TaskFailure
 from agentic_atlas.backend.ports import Store, TaskFilter
 from agentic_atlas.backend.rights import Visible
 from agentic_atlas.errors import InvalidInput
@@ -29,10 +31,14 @@ async def found(store: Store, which: TaskFilter, limit: int = 100) -> list[int]:
     while True:
         items, cursor = await store.tasks.find(which, limit=limit, after=cursor)
         assert len(items) <= limit
-        numbers += [int(item.task.id.removeprefix("task_")) for item in items]
+        numbers += [number_of(item.task) for item in items]
         if cursor is None:
             return numbers
         assert len(items) == limit
+
+
+def number_of(task: Task) -> int:
+    return int(task.id.removeprefix("task_"))
 
 
 async def test_a_task_that_is_not_there_is_none(opened: Open) -> None:
@@ -115,6 +121,104 @@ async def test_a_user_sees_what_they_called_and_what_their_agents_were_called_fo
             assert [summary.task.id for summary in listed] == shown
         assert await found(store, TaskFilter(visible=Visible(BOB.id), agent_id=LIBRARY.id)) == [1]
         assert await found(store, TaskFilter(visible=Visible(ADA.id), agent_id=LIBRARY.id)) == [5, 4, 1]
+
+
+async def test_tasks_are_narrowed_by_who_asked_by_their_error_and_to_a_time(opened: Open) -> None:
+    async with opened() as store:
+        await add(
+            store,
+            *(
+                task(
+                    n, id=sortable(TASK, int(1000 * (NOW + n)), n), caller=CallerRef("api_key", f"key_{n % 3}", BOB.id)
+                )
+                for n in range(6)
+            ),
+        )
+        for number in (1, 2):
+            broken = TaskFailure("timeout" if number == 1 else "handler_error", "it broke")
+            id_ = sortable(TASK, int(1000 * (NOW + number)), number)
+            await store.tasks.change(id_, claimed)
+            await store.tasks.change(id_, lambda one, broken=broken: lifecycle.fail(one, 1, broken, NOW + 9))
+
+        async def numbers(which: TaskFilter) -> list[float]:
+            return [one.task.created_at - NOW for one in (await store.tasks.find(which, limit=9))[0]]
+
+        assert await numbers(TaskFilter(caller_ids=("key_1",))) == [4, 1]
+        assert await numbers(TaskFilter(caller_ids=("key_1", "key_2"))) == [5, 4, 2, 1]
+        assert await numbers(TaskFilter(error="timeout")) == [1]
+        assert await numbers(TaskFilter(error="timeout", caller_ids=("key_2",))) == []
+        assert await numbers(TaskFilter(error="timeout", states=(TaskState.COMPLETED,))) == []
+        assert await numbers(TaskFilter(until=NOW + 2)) == [1, 0]
+        assert await numbers(TaskFilter(since=NOW + 1, until=NOW + 3)) == [2, 1]
+        assert await numbers(TaskFilter(owner_id=BOB.id, until=NOW + 1)) == [0]
+        assert await numbers(TaskFilter(owner_id=ADA.id)) == []
+
+
+async def test_whatever_a_list_is_narrowed_by_it_has_what_fits_and_nothing_else(opened: Open) -> None:
+    chance = random.Random(5)
+    async with opened() as store:
+        await populate(store)
+        await store.agents.add(msgspec.structs.replace(LIBRARY, id="agent_bobs", owner_id=BOB.id, owner="bob"))
+        await add(store, *(some_task(n, chance) for n in range(60)))
+        for number in range(60):
+            for step in chance.choice([(), (claimed,), (claimed, completed), (claimed, broken), (claimed, canceled)]):
+                await store.tasks.change(f"task_{number:08}", step)
+        everything = [summary.task for summary in (await store.tasks.find(TaskFilter(), limit=100))[0]]
+        agents = {one.agent_id: await store.agents.get(one.agent_id) for one in everything}
+        for _ in range(150):
+            which = some_filter(chance)
+            fitting = [one for one in everything if fits(which, one, agents[one.agent_id])]
+            assert await found(store, which, chance.choice((3, 100))) == [number_of(one) for one in fitting], which
+
+
+def some_task(number: int, chance: random.Random) -> Task:
+    return task(
+        number,
+        agent_id=chance.choice((LIBRARY.id, "agent_bobs", "agent_gone")),
+        skill=chance.choice(("search", "index")),
+        owner_id=chance.choice((ADA.id, BOB.id, "user_other")),
+        caller=CallerRef("api_key", chance.choice(("key_1", "key_2")), BOB.id),
+        parent_id=chance.choice((None, None, None, "task_x")),
+    )
+
+
+def broken(task: Task) -> lifecycle.Change | None:
+    return lifecycle.fail(task, task.attempt, TaskFailure("timeout", "it took too long"), NOW + 200)
+
+
+def canceled(task: Task) -> lifecycle.Change | None:
+    return lifecycle.canceled(task, task.attempt, TaskFailure("canceled", "no"), NOW + 200)
+
+
+def some_filter(chance: random.Random) -> TaskFilter:
+    """Return a filter of which each field is set or not."""
+    fields = {
+        "visible": (Visible(BOB.id), Visible(ADA.id), Visible(None, "key_1"), Visible(BOB.id, "key_2")),
+        "agent_id": (LIBRARY.id, "agent_bobs"),
+        "states": ((TaskState.FAILED,), (TaskState.WORKING, TaskState.COMPLETED), (TaskState.INPUT_REQUIRED,)),
+        "skill": ("search", "index"),
+        "caller_ids": (("key_1",), ("key_1", "key_2"), ("nobody",)),
+        "owner_id": (BOB.id, "user_other"),
+        "error": ("timeout", "canceled"),
+        "parent_id": ("task_x",),
+        "prefix": ("task_0000000", "task_0000001"),
+    }
+    return TaskFilter(**{name: chance.choice(some) for name, some in fields.items() if chance.random() < 0.3})
+
+
+def fits(which: TaskFilter, task: Task, agent: AgentRecord | None) -> bool:
+    code = task.error.code if task.error else None
+    return (
+        which.visible.task(task.caller.id, task.owner_id, agent)
+        and which.agent_id in (None, task.agent_id)
+        and (not which.states or task.state in which.states)
+        and which.skill in (None, task.skill)
+        and (not which.caller_ids or task.caller.id in which.caller_ids)
+        and which.owner_id in (None, task.owner_id)
+        and which.error in (None, code)
+        and which.parent_id in (None, task.parent_id)
+        and task.id.startswith(which.prefix or "")
+    )
 
 
 async def test_a_user_with_many_agents_sees_the_tasks_of_all(opened: Open) -> None:

@@ -423,12 +423,17 @@ async def test_lists_are_paged_newest_first_and_narrowed(tmp_path: Path) -> None
             ("skill=other", 0),
             ("since=2020-01-01T00:00:00Z", 7),
             ("since=2100-01-01T00:00:00%2B01:00", 0),
+            ("until=2100-01-01T00:00:00Z", 7),
+            ("until=2020-01-01T00:00:00Z", 0),
+            ("caller=admin", 7),
+            ("caller=bob", 0),
+            ("error=timeout", 0),
             ("prefix=nobody", 0),
         ):
             assert len((await atlas.admin.get(f"/api/v1/tasks?{query}")).json()["items"]) == fitting, query
         named = (await atlas.admin.get(f"/api/v1/tasks?prefix={working[0]['id']}")).json()["items"]
         assert [task["id"] for task in named] == [working[0]["id"]]
-        for query in ("since=2020-01-01T00:00:00", "since=yesterday", "prefix=TSK%25"):
+        for query in ("since=2020-01-01T00:00:00", "since=yesterday", "until=2020-01-01T00:00:00", "prefix=TSK%25"):
             assert (await atlas.admin.get(f"/api/v1/tasks?{query}")).status_code == 422, query
 
 

@@ -38,9 +38,11 @@ def test_lists_go_on_where_they_ended(platform: Platform) -> None:
 
 def test_a_list_is_narrowed(platform: Platform) -> None:
     words = ("--skill", "greet", "--state", "failed", "--state", "canceled", "--since", "2026-11-22T00:00:00Z")
+    words += ("--until", "2026-11-23T00:00:00Z", "--caller", "ada/laptop", "--error", "timeout")
     printed(atlas("tasks", "list", *words))
     asked = platform.server.asked[-1].query
     assert (asked["skill"], asked["since"]) == ("greet", "2026-11-22T00:00:00+00:00")
+    assert (asked["until"], asked["caller"], asked["error"]) == ("2026-11-23T00:00:00+00:00", "ada/laptop", "timeout")
     assert "`soon` is no time" in complained(atlas("tasks", "list", "--since", "soon"), 2)
 
 

@@ -375,7 +375,8 @@ async def test_a_batch_answered_by_neither_task_nor_error_is_an_error() -> None:
 async def test_tasks_are_read_page_by_page_and_only_as_far_as_wanted() -> None:
     pages = [
         Answer({"items": [summary("t1", "failed"), summary("t2", "failed")], "next": "c2"}),
-        Answer({"items": [summary("t3", "failed")], "next": "c3"}),
+        Answer({"items": [], "next": "c3"}),
+        Answer({"items": [summary("t3", "failed")], "next": "c4"}),
         error(500, "internal"),
     ]
 
@@ -392,6 +393,7 @@ async def test_tasks_are_read_page_by_page_and_only_as_far_as_wanted() -> None:
     assert [asked.query for asked in server.asked] == [
         {"agent": "hello", "state": "failed", "limit": "2"},
         {"agent": "hello", "state": "failed", "limit": "2", "after": "c2"},
+        {"agent": "hello", "state": "failed", "limit": "2", "after": "c3"},
     ]
 
 

@@ -225,11 +225,17 @@ class MemoryTasks:
             (which.parent_id, task.parent_id),
             (which.trace_id, task.trace_id),
             (which.skill, task.skill),
+            (which.owner_id, task.owner_id),
+            (which.error, task.error.code if task.error else ""),
             (which.prefix, task.id[: len(which.prefix or "")]),
         )
         if any(wanted not in (None, there) for wanted, there in asked):
             return False
         if which.since is not None and (task.created_at < which.since or task.id < earliest(TASK, which.since - 60)):
+            return False
+        if which.until is not None and task.created_at >= which.until:
+            return False
+        if which.caller_ids and task.caller.id not in which.caller_ids:
             return False
         in_state = not which.states or task.state in which.states
         return in_state and which.visible.task(task.caller.id, task.owner_id, self._agents.known(task.agent_id))

@@ -112,12 +112,9 @@ class SqlTasks:
     ) -> tuple[list[Summary], str | None]:
         """See the port."""
         before = None if after is None else id_in(after)
-        found = await self._readers.run(
-            lambda connection: self._of(connection, newest(connection, which, limit + 1, before))
-        )
-        self._remember(found)
-        items = found[:limit]
-        return items, cursor_after(items[-1].task.id) if len(found) > limit else None
+        items, more = await self._readers.run(lambda connection: self._part(connection, which, limit, before))
+        self._remember(items)
+        return items, None if more is None else cursor_after(more)
 
     async def events(
         self, task_id: str, *, after: int = 0, limit: int = 1000, most_bytes: int = EVENT_PAGE_BYTES
@@ -133,6 +130,12 @@ class SqlTasks:
     async def held_by(self, *instance_ids: str) -> list[Task]:
         """See the port."""
         return await self._tasks(_held().where(tasks.c.instance_id.in_(instance_ids)))
+
+    def _part(
+        self, connection: Connection, which: TaskFilter, limit: int, before: str | None
+    ) -> tuple[list[Summary], str | None]:
+        found = newest(connection, which, limit, before)
+        return self._of(connection, found.ids), found.more
 
     def _of(self, connection: Connection, ids: Sequence[str]) -> list[Summary]:
         """Those of these tasks that there are; read are the ones that are not remembered."""

@@ -11,6 +11,7 @@ import msgspec
 from msgspec import Raw
 
 from agentic_atlas.backend.domain import lifecycle
+from agentic_atlas.backend.domain.names import split_agent
 from agentic_atlas.backend.domain.records import Submitted, Task, TaskEvent
 from agentic_atlas.backend.engine import questions, submission
 from agentic_atlas.backend.engine.engine import Engine
@@ -107,17 +108,28 @@ async def standing(who: Principal, engine: Engine, task_id: str) -> Summary:
 
 @use_case
 async def find(
-    who: Principal, engine: Engine, which: TaskFilter, *, agent: str | None = None, limit: int, after: str | None
+    who: Principal,
+    engine: Engine,
+    which: TaskFilter,
+    *,
+    agent: str | None = None,
+    caller: str | None = None,
+    limit: int,
+    after: str | None,
 ) -> tuple[list[Summary], str | None]:
     """Return tasks that the principal sees, newest first, and a cursor; of this agent alone, where one is named.
 
-    The cursor is that of the part that follows, None at the end.
+    `caller` is the name or the id of who asked: a user, an agent, or an API key. Whoever is not known asked for nothing
+    that is seen: no more is told of them.
+
+    The cursor is that of the part that follows, None at the end; see `ports.Tasks.find`.
 
     Raises:
         NotFound: no such agent (`agent_not_found`). InvalidInput: `after` is no cursor of ours.
     """
     agent_id = (await engine.access.agent(who.user, agent)).id if agent else which.agent_id
-    seen = msgspec.structs.replace(which, visible=who.visible, agent_id=agent_id)
+    asked = which if caller is None else await _asked_by(who, engine, which, caller)
+    seen = msgspec.structs.replace(asked, visible=who.visible, agent_id=agent_id)
     return await engine.store.tasks.find(seen, limit=limit, after=after)
 
 
@@ -167,6 +179,19 @@ async def answer(who: Principal, engine: Engine, task_id: str, value: bytes, num
     task = await engine.access.task(who.visible, task_id)
     require_change(who, task)
     return await _shown(engine, await questions.answer(engine, task, value, number, by=who.caller))
+
+
+async def _asked_by(who: Principal, engine: Engine, which: TaskFilter, caller: str) -> TaskFilter:
+    """Narrow a list to what a caller asked for; `alice` is what was asked for in her name, and what that led to."""
+    owner, name = split_agent(caller)
+    user = await engine.store.users.by_name(owner or name)
+    if owner is None:
+        asked = {"caller_ids": (caller,)} if user is None else {"owner_id": user.id}
+        return msgspec.structs.replace(which, **asked)
+    keys = [] if user is None else await engine.store.users.keys_of(user.id)
+    agent = await engine.store.agents.by_name(owner, name)
+    ids = [key.id for key in keys if key.name == name]
+    return msgspec.structs.replace(which, caller_ids=(*ids, agent.id if agent else caller))
 
 
 async def _still_seen(who: Principal, engine: Engine, task_id: str) -> Summary:

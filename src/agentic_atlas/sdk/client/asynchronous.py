@@ -66,6 +66,12 @@ class TaskQuery(TypedDict, total=False):
     """One, or several; only tasks in them."""
     since: datetime | None
     """An aware time; only tasks made from then on."""
+    until: datetime | None
+    """An aware time; only tasks made before then."""
+    caller: str | None
+    """Who asked: a user, `owner/name` of an agent or of an API key, or an id."""
+    error: str | None
+    """The code of an error; only tasks that ended with it."""
     prefix: str | None
     """Only tasks whose id begins so."""
     parent: str | None
@@ -242,7 +248,7 @@ class AsyncTasks:
         return pages(self._api, "/tasks", TaskPage, {**_query(query), "limit": page})
 
     async def page(self, *, after: str | None = None, limit: int = PAGE, **query: Unpack[TaskQuery]) -> TaskPage:
-        """Return a part of the list of tasks, newest first.
+        """Return a part of the list of tasks, newest first; `next` leads on, even from one without a task.
 
         Args:
             after: `next` of the part before.
@@ -365,11 +371,15 @@ def _query(given: TaskQuery) -> Query:
     unknown = given.keys() - TaskQuery.__annotations__.keys()
     if unknown:
         raise TypeError(f"tasks are not listed by {', '.join(sorted(unknown))}")
-    since = given.get("since")
-    if since is not None and since.tzinfo is None:
-        raise InvalidInput("`since` needs a time zone: datetime.now(UTC) - timedelta(…), for instance")
-    narrowed = {name: value for name, value in given.items() if isinstance(value, str | Sequence)}
-    return {**narrowed, "since": None if since is None else since.astimezone(UTC).isoformat()}
+    narrowed: dict[str, str | Sequence[str]] = {}
+    for name, value in given.items():
+        if isinstance(value, datetime):
+            if value.tzinfo is None:
+                raise InvalidInput(f"`{name}` needs a time zone: datetime.now(UTC) - timedelta(…), for instance")
+            narrowed[name] = value.astimezone(UTC).isoformat()
+        elif isinstance(value, str | Sequence):
+            narrowed[name] = value
+    return narrowed
 
 
 def _unfinished(task: TaskSummary) -> TaskInfo:

@@ -177,7 +177,7 @@ async def pages(api: Api, path: str, answer: type[Page[T, str]], query: Query | 
         page = await api.send("GET", path, answer, query={**(query or {}), "after": after})
         for item in page.items:
             yield item
-        if not page.items or page.next is None:
+        if page.next in (None, after):
             return
         after = page.next
 

@@ -309,5 +309,23 @@ async def test_a_narrow_key_asks_for_nothing_else_in_a_batch_either() -> None:
         await tasks.retry(replace(narrow, scopes=("tasks:read", "tasks:call:ada/other")), network.application, ended.id)
 
 
+async def test_tasks_are_found_by_who_asked_for_them_by_name_or_id_and_whoever_is_not_known_asked_for_nothing() -> None:
+    network, ada, agent = await furnished()
+    eve = await network.user("eve")
+    made = [(await network.submit(ada, wanted())).task.id for _ in range(2)]
+
+    async def asked_by(caller: str, who: Principal = ada) -> list[str]:
+        which = TaskFilter()
+        found, _ = await tasks.find(who, network.application, which, caller=caller, limit=9, after=None)
+        return [one.task.id for one in found]
+
+    assert ada.caller.name.startswith("ada/")
+    for caller in ("ada", ada.caller.name, ada.caller.id):
+        assert await asked_by(caller) == made[::-1], caller
+        assert await asked_by(caller, eve) == [], "what eve may not see is not found by a name either"
+    for caller in ("eve", eve.caller.id, "ada/other", agent.full_name, "nobody"):
+        assert await asked_by(caller) == [], caller
+
+
 async def found(network: Network, who: Principal) -> list[Summary]:
     return (await tasks.find(who, network.application, TaskFilter(), limit=10, after=None))[0]
