@@ -29,6 +29,7 @@ from agentic_atlas.errors import AtlasError, ConfigurationError
 from agentic_atlas.http import errors
 from agentic_atlas.http.messages import Answered, Request, RequestBody, Response, encode_head
 from agentic_atlas.http.parser import RequestParser
+from agentic_atlas.http.routes import Refusal, in_json
 from agentic_atlas.transport.crowd import Crowd
 
 HEAD_WITHIN = 10.0
@@ -378,6 +379,7 @@ class HttpServer:
         unsent: is told of those that are behind in reading.
         proxies: who is believed about where a request comes from; None: nobody.
         date: the line that tells the time, in every answer.
+        refusal: what is answered where nobody foresaw what went wrong; JSON, unless that is set.
     """
 
     tasks: asyncio.TaskGroup
@@ -400,6 +402,7 @@ class HttpServer:
         self.open = 0
         self.crowd = crowd
         self.unsent = unsent or Unsent()
+        self.refusal: Refusal = in_json
         self._date = 0, ""
         self._handler = handler
         self._listener = listener
@@ -446,7 +449,7 @@ class HttpServer:
         except Exception as error:  # noqa: BLE001  # whatever it is, the caller has to be answered
             if not isinstance(error, AtlasError):
                 self.failed(request, error)
-            return errors.answer(error), self._stopped.is_set()
+            return self.refusal(request, error), self._stopped.is_set()
 
     def failed(self, request: Request, error: Exception) -> None:
         """Something went wrong here with a request."""

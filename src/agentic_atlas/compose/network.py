@@ -160,6 +160,7 @@ async def _running(
         server = http.HttpServer(
             app, listening.socket, drain=settings.drain, crowd=crowd, log=log, tls=listening.tls, proxies=believed
         )
+        server.refusal = platform.refusal
         looks = [reachable.watch(settings, log)]
         if listening.certificate is not None:
             looks.append(listening.certificate.watch(wall, log))

@@ -25,9 +25,10 @@ MAX_BODY = 4 * 1024 * 1024
 MAX_DEPTH = 64
 """Deepest nesting of arrays and objects in a body."""
 
+JSON: Final = "application/json"
 _MOST_DIGITS = 15
 _OF_JSON: Final = (
-    ("content-type", "application/json"),
+    ("content-type", JSON),
     ("cache-control", "no-store"),
     ("x-content-type-options", "nosniff"),
 )
@@ -268,14 +269,14 @@ async def read(request: Request, turns: Turns, kind: type[T], *, most: int = MAX
         InvalidInput: not said to be JSON, not JSON, nested too deeply, not of this shape, or cut off.
         Busy: too many long bodies of this user are on their way.
     """
-    _check_form(request)
+    check_type(request, JSON)
     if _announced(request) < min(LONG, most):
-        body = await _body(request, most, None)
+        body = await body_of(request, most, None)
         _check(body)
         return _read(body, kind)
     request.body.awaited = True
     with turns.place(request.asker) as place:
-        body = await _body(request, most, place)
+        body = await body_of(request, most, place)
         async with place.turn() as step:
             _check(body)
             await step()
@@ -321,7 +322,8 @@ def _untyped(body: bytes) -> object:
         return None
 
 
-async def _body(request: Request, most: int, place: BodyPlace | None) -> bytes:
+async def body_of(request: Request, most: int, place: BodyPlace | None) -> bytes:
+    """Return the whole body; raises PayloadTooLarge over `most` bytes, and as `RequestBody.read` does."""
     parts: list[bytes] = []
     size = 0
     while part := await request.body.read():
@@ -334,8 +336,8 @@ async def _body(request: Request, most: int, place: BodyPlace | None) -> bytes:
     return b"".join(parts)
 
 
-def _check_form(request: Request) -> None:
-    """Raise InvalidInput for a body that is compressed, or that is not said to be JSON.
+def check_type(request: Request, kind: str) -> None:
+    """Raise InvalidInput for a body that is compressed, or that is not said to be of this media type.
 
     A web page of another site can send a body of a few types without asking first; JSON is none of them.
     """
@@ -343,10 +345,11 @@ def _check_form(request: Request) -> None:
     if not {"identity", ""}.issuperset(encodings):
         raise InvalidInput("compressed bodies are not taken: send the body as it is", code="unsupported_encoding")
     types = [value.partition(";")[0].strip().lower() for value in request.all("content-type")]
-    if types == ["application/json"]:
+    if types == [kind]:
         return
     empty = request.first("content-length") in (None, "0") and request.first("transfer-encoding") is None
     if types or not empty:
+        named = "JSON" if kind == JSON else "a form"
         raise InvalidInput(
-            "the body has to be JSON, and to say so: `Content-Type: application/json`", code="unsupported_media_type"
+            f"the body has to be {named}, and to say so: `Content-Type: {kind}`", code="unsupported_media_type"
         )

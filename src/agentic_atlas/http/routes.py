@@ -7,7 +7,7 @@ function; what it takes is read off its signature:
 - a name in the route's path: that segment, decoded; an encoded slash does not end it
 - a type that is given to the table, or `Request`
 - `Principal`: who asks, as they are once the body is there, and the handler is not reached without
-- another struct: the body, as JSON
+- another struct: the body, as JSON, or the form of a page (`Route.form`)
 - else, a parameter of the query, or of a field of the head (`HEADER`), checked as Pydantic does
 """
 
@@ -32,6 +32,7 @@ from agentic_atlas.backend.usecases.application import Application
 from agentic_atlas.errors import AtlasError, InvalidInput, Unauthenticated
 from agentic_atlas.http import errors
 from agentic_atlas.http.cookies import SESSION, Cookies
+from agentic_atlas.http.forms import read_form
 from agentic_atlas.http.messages import MAX_BODY, Answered, Request, Response, read
 from agentic_atlas.http.turns import Turns
 
@@ -130,6 +131,7 @@ class Route:
         listed: it stands in the document.
         most: bytes of its body.
         takes: the struct that its body is read as; said only by one whose handler reads it by itself.
+        form: its body is a form of a page of ours, and not JSON.
     """
 
     method: str
@@ -143,6 +145,7 @@ class Route:
     listed: bool = True
     most: int = MAX_BODY
     takes: type | None = None
+    form: bool = False
     body: str | None = field(init=False, repr=False, default=None)
     """What the handler calls the body that it is given."""
     types: Sequence[tuple[str, type]] = field(init=False, repr=False)
@@ -177,6 +180,7 @@ class Said(TypedDict, total=False):
     listed: bool
     most: int
     takes: type | None
+    form: bool
 
 
 class RouteGroup:
@@ -212,7 +216,7 @@ class Routes:
             hosts: the names that requests may be for.
             refusal: what errors are answered with; without it, JSON.
         """
-        self.refusal = refusal or _in_json
+        self.refusal = refusal or in_json
         self._hosts = hosts
         self._plain: dict[_Segments, _Methods] = {}
         self._patterns: dict[_Segments, _Methods] = {}
@@ -271,6 +275,7 @@ class _Endpoint:
         self._request = next((name for name, kind in route.types if kind is Request), None)
         self._who = next(((name, given[Application]) for name, kind in route.types if kind is Principal), None)
         self._body = (route.body, route.takes, route.most) if route.body and route.takes else None
+        self._read = read_form if route.form else read
         self._turns: Turns = given[Turns]
         self._cookies: Cookies = given[Cookies]
 
@@ -308,7 +313,7 @@ class _Endpoint:
                 raise errors.parameters(faults)
         if self._body is not None:
             name, kind, most = self._body
-            arguments[name] = await read(request, self._turns, kind, most=most)
+            arguments[name] = await self._read(request, self._turns, kind, most=most)
             if self._who is not None and request.body.awaited:
                 who, application = self._who
                 arguments[who] = await application.again(arguments[who])
@@ -340,7 +345,8 @@ async def principal_of(request: Request, application: Application, cookies: Cook
     return principal
 
 
-def _in_json(_: Request, error: Exception) -> Response:
+def in_json(_: Request, error: Exception) -> Response:
+    """Return what programs are answered when something went wrong."""
     return errors.answer(error)
 
 

@@ -21,8 +21,9 @@ from agentic_atlas.compose import http
 from agentic_atlas.compose.http import Handler
 from agentic_atlas.http.cookies import Cookies
 from agentic_atlas.http.messages import Answered, Request, Response, StreamingResponse
-from agentic_atlas.http.routes import RouteGroup, Routes
+from agentic_atlas.http.routes import Refusal, RouteGroup, Routes, in_json
 from agentic_atlas.http.turns import Turns
+from agentic_atlas.platform import app as platform
 from tests.integration.api.network import GREET, Api, api
 from tests.integration.api.test_server import CROWD, LOG, PATIENCE, count
 
@@ -46,7 +47,7 @@ def front(handler: Handler) -> Routes:
 
 
 @asynccontextmanager
-async def over_the_wire(handler: Handler = count) -> AsyncIterator[Send]:
+async def over_the_wire(handler: Handler = count, refusal: Refusal = in_json) -> AsyncIterator[Send]:
     """Run a test that sends bytes to a server, and gets all that is answered before the connection ends."""
     listener, stop = http.listen("127.0.0.1", 0, "PORT"), asyncio.Event()
 
@@ -60,6 +61,7 @@ async def over_the_wire(handler: Handler = count) -> AsyncIterator[Send]:
 
     async with asyncio.timeout(PATIENCE), asyncio.TaskGroup() as group:
         server = http.HttpServer(front(handler), listener, drain=1, crowd=CROWD, log=LOG)
+        server.refusal = refusal
         group.create_task(http.until(stop, server))
         try:
             yield send
@@ -225,6 +227,19 @@ async def test_what_nobody_foresaw_is_answered_without_its_reason_which_is_in_th
         async with over_the_wire(broken) as send:
             answered = await send(request("Host: a"))
     assert told(answered) == (500, "internal")
+    assert b"secret" not in answered
+    assert [line["event"] for line in log] == ["request_failed"]
+
+
+async def test_what_nobody_foresaw_is_a_page_to_a_browser() -> None:
+    async def broken(_request: Request) -> Response:
+        raise KeyError("a secret")
+
+    with capture_logs() as log:
+        async with over_the_wire(broken, platform.refusal) as send:
+            answered = await send(request("Host: a", "Accept: text/html"))
+    assert answered.startswith(b"HTTP/1.1 500 ")
+    assert b"its log has the reason" in answered
     assert b"secret" not in answered
     assert [line["event"] for line in log] == ["request_failed"]
 

@@ -1,0 +1,73 @@
+"""Forms of our own pages (`application/x-www-form-urlencoded`), within bounds, as the struct that a handler takes.
+
+What a form sends is text: numbers and truths are read from it. A field that was left empty is not there, unless its
+type takes an empty text; one whose type takes a list has all the values that came.
+"""
+
+from functools import lru_cache
+from typing import Any, TypeVar
+from urllib.parse import parse_qsl
+
+import msgspec
+
+from agentic_atlas.errors import InvalidInput
+from agentic_atlas.http.messages import Request, body_of, check_type
+from agentic_atlas.http.turns import Turns
+from agentic_atlas.protocol.refusals import refusal
+
+T = TypeVar("T")
+
+FORM = "application/x-www-form-urlencoded"
+MAX_FORM = 256 * 1024
+"""Bytes of a form."""
+MAX_FIELDS = 1_000
+"""Fields of a form."""
+
+
+async def read_form(request: Request, turns: Turns, kind: type[T], *, most: int = MAX_FORM) -> T:
+    """Return a form, of at most so many bytes, as a struct.
+
+    Raises:
+        PayloadTooLarge: longer than `most`; what is over is not read.
+        InvalidInput: no form, not of this shape, of too many fields, or cut off.
+    """
+    check_type(request, FORM)
+    body = await body_of(request, min(most, MAX_FORM), None)
+    try:
+        fields = parse_qsl(body.decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=MAX_FIELDS)
+    except ValueError as error:
+        raise InvalidInput(f"the body is no form: {error}", code="invalid_form") from None
+    values = _values(kind, fields)
+    try:
+        return msgspec.convert(values, kind, strict=False)
+    except msgspec.ValidationError as error:
+        found = refusal(error, kind, values)
+        detail = [{"path": found.path, "message": found.message}]
+        raise InvalidInput(f"the form is not acceptable: {found.sentence}", detail=detail) from None
+
+
+def _values(kind: type, fields: list[tuple[str, str]]) -> dict[str, Any]:
+    many, no_text = _told_apart(kind)
+    values: dict[str, Any] = {}
+    for name, value in fields:
+        if name in many:
+            values.setdefault(name, []).append(value)
+        elif value or name not in no_text:
+            values[name] = value
+    return values
+
+
+@lru_cache(maxsize=256)
+def _told_apart(kind: type) -> tuple[frozenset[str], frozenset[str]]:
+    """Return the fields of a struct that take several values, and those that take no empty text."""
+    fields = msgspec.structs.fields(kind)
+    many = frozenset(one.encode_name for one in fields if _takes([], one.type))
+    return many, frozenset(one.encode_name for one in fields if not _takes("", one.type))
+
+
+def _takes(value: object, kind: Any) -> bool:
+    try:
+        msgspec.convert(value, kind)
+    except msgspec.ValidationError:
+        return False
+    return True

@@ -1,0 +1,79 @@
+"""Forms are read as what a handler takes, and bounded."""
+
+from __future__ import annotations
+
+from time import monotonic
+from typing import Annotated, Literal
+
+import msgspec
+import pytest
+from msgspec import Meta
+
+from agentic_atlas.errors import InvalidInput, PayloadTooLarge
+from agentic_atlas.http.forms import FORM, MAX_FIELDS, read_form
+from agentic_atlas.http.messages import Request, RequestBody
+from agentic_atlas.http.turns import Turns
+
+pytestmark = pytest.mark.anyio
+
+
+class Sent(msgspec.Struct, forbid_unknown_fields=True):
+    """What a form may say."""
+
+    name: str
+    about: str = "nothing"
+    hours: Annotated[float, Meta(gt=0)] | None = None
+    kind: Literal["a", "b"] = "a"
+    sure: bool = False
+    scopes: list[str] = []
+
+
+def sent(text: str, kind: str = FORM, **fields: str) -> Request:
+    request = Request("POST", "/form", "", {"content-type": [kind], "content-length": [str(len(text))], **{
+        name.replace("_", "-"): [value] for name, value in fields.items()
+    }})  # fmt: skip
+    body = RequestBody()
+    body.feed(text.encode("latin-1"))
+    body.end()
+    request.received("", body, None)
+    return request
+
+
+async def read(request: Request, most: int = 1_000) -> Sent:
+    return await read_form(request, Turns(monotonic), Sent, most=most)
+
+
+async def test_text_becomes_what_the_fields_are() -> None:
+    found = await read(sent("name=Ada+%C3%A9&hours=1.5&kind=b&sure=true&scopes=x&scopes=y"))
+    assert found == Sent("Ada é", hours=1.5, kind="b", sure=True, scopes=["x", "y"])
+
+
+async def test_what_was_left_empty_is_not_there_unless_it_is_a_text() -> None:
+    assert await read(sent("name=&about=&hours=&kind=&sure=")) == Sent("", about="")
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [("about=x", "name"), ("name=x&hours=-1", "hours"), ("name=x&more=y", "more"), ("name=x&kind=c", "kind")],
+)
+async def test_what_is_not_acceptable_is_named(text: str, told: str) -> None:
+    with pytest.raises(InvalidInput, match=told) as refused:
+        await read(sent(text))
+    assert refused.value.detail is not None
+
+
+@pytest.mark.parametrize("text", ["name=%FF", "name=\xff", "&".join(["scopes=x"] * (MAX_FIELDS + 1))])
+async def test_what_is_no_form_is_refused(text: str) -> None:
+    with pytest.raises(InvalidInput) as refused:
+        await read(sent(text), most=100_000)
+    assert refused.value.code == "invalid_form"
+
+
+async def test_it_is_bounded_and_has_to_say_what_it_is() -> None:
+    with pytest.raises(PayloadTooLarge):
+        await read(sent("name=" + "x" * 1_000))
+    for kind in ("application/json", "text/plain", "multipart/form-data"):
+        with pytest.raises(InvalidInput, match="has to be a form"):
+            await read(sent("name=x", kind))
+    with pytest.raises(InvalidInput, match="compressed"):
+        await read(sent("name=x", content_encoding="gzip"))
